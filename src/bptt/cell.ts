@@ -1,0 +1,152 @@
+/**
+ * What a cell is: data that the engine works with. A pointwise cell is a pair of functions over the pre-activations of one time step, and
+ * the engine does every matrix product for it; any other cell is a function of ops.
+ */
+
+import type { Kernels } from '../kernels/kernels';
+import type { Initializer } from '../tensor/initializers';
+import { checkCount, type Shape } from '../tensor/shape';
+import { createRandom, type Random } from '../tensor/random';
+import { full, type Tensor } from '../tensor/tensor';
+import type { Variable } from './tape';
+
+/** What a parameter does, which decides the initializer it gets. */
+export type ParameterRole = 'input' | 'recurrent' | 'bias';
+
+/** A parameter of a cell: its shape, how many gate blocks stand side by side along its last axis, and how it begins by default. */
+export interface CellParameter {
+  readonly role: ParameterRole;
+  readonly shape: Shape;
+  readonly blocks: number;
+  readonly initializer: Initializer;
+}
+
+/** The state of a cell by name, each `[B, H]`; `h` is also the output. */
+export type State<N extends string, L = Variable> = { readonly [K in N]: L };
+
+interface CellCommon<N extends string> {
+  /** The name it has in parameters, files and messages. */
+  readonly name: string;
+  /** What its state holds; the first is the output. */
+  readonly state: readonly N[];
+  /** Its parameters for an input size I and a hidden size H. */
+  readonly parameters: (inputSize: number, hiddenSize: number) => Readonly<Record<string, CellParameter>>;
+}
+
+/** Offsets of one time step, for the forward function of a pointwise cell. All rows are dense and row-major. */
+export interface PointwiseStep<N extends string> {
+  /** How many rows of the batch this step has. */
+  rows: number;
+  /** H */
+  readonly hiddenSize: number;
+  /** `[rows, G·H]`, in: x_t W_ih + b; out: whatever backward wants to find here. */
+  gates: number;
+  /** `[rows, G·H]`, in: h_{t−1} W_hh. Not there any more in backward. */
+  readonly product: number;
+  /** `[rows, kept·H]`, for backward. */
+  kept: number;
+  /** The state before the step, each `[rows, H]`. */
+  readonly previous: { [K in N]: number };
+  /** The state after the step, each `[rows, H]`, to be written. */
+  readonly next: { [K in N]: number };
+  /** The cell's own vectors. */
+  readonly vectors: Readonly<Record<string, number>>;
+}
+
+/** Offsets of one time step, for the backward function of a pointwise cell. */
+export interface PointwiseBackwardStep<N extends string> extends PointwiseStep<N> {
+  /** `[rows, G·H]`, out, only of cells with `separate`: the gradient of `product`. Of the others it is that of `gates`. */
+  dProduct: number;
+  /** The gradient of the state after the step, each `[rows, H]`. */
+  readonly dNext: { [K in N]: number };
+  /** To be added to, each `[rows, H]`: the gradient of the state before the step, but for what flows through W_hh. */
+  readonly dPrevious: { [K in N]: number };
+  /** To be added to: the gradients of the cell's own vectors. */
+  readonly dVectors: Readonly<Record<string, number>>;
+}
+
+/**
+ * A cell of the form: gates = x_t W_ih + b and product = h_{t−1} W_hh, then a pointwise function of the two and of the state.
+ * Its parameters are `weightIh [I, G·H]`, `weightHh [H, G·H]`, `bias [G·H]` and the vectors it names.
+ */
+export interface PointwiseCell<N extends string = string> extends CellCommon<N> {
+  /** G, the number of gate blocks. */
+  readonly gates: number;
+  /** How many blocks `[rows, H]` forward keeps for backward beside the gates. */
+  readonly kept: number;
+  /** Names of further vector parameters that the pair reads. */
+  readonly vectors: readonly string[];
+  /** Whether the gradient of `product` differs from that of `gates`. */
+  readonly separate: boolean;
+  /** One step forward. */
+  readonly forward: (kernels: Kernels, step: PointwiseStep<N>) => void;
+  /** One step back: `gates` turns into the gradient of x_t W_ih + b. */
+  readonly backward: (kernels: Kernels, step: PointwiseBackwardStep<N>) => void;
+}
+
+/** One time step as a function of ops: parameters, `x [rows, I]` and the state before give the state after. */
+export type CellFunction<N extends string = string> = (
+  parameters: Readonly<Record<string, Variable>>,
+  x: Variable,
+  state: State<N>,
+) => State<N>;
+
+/** A cell as a function of ops, which the tape differentiates step by step. */
+export interface OpsCell<N extends string = string> extends CellCommon<N> {
+  readonly step: CellFunction<N>;
+  /** What `step` is given instead of the parameters: worked out once a sequence. */
+  readonly prepare?: (parameters: Readonly<Record<string, Variable>>) => Readonly<Record<string, Variable>>;
+}
+
+export type Cell<N extends string = string> = PointwiseCell<N> | OpsCell<N>;
+
+/** How the parameters of a cell begin, where not by the cell's defaults. */
+export interface CellInitializers {
+  readonly inputInitializer?: Initializer;
+  readonly recurrentInitializer?: Initializer;
+  readonly biasInitializer?: Initializer;
+}
+
+/** Sizes, randomness and initializers for {@link initializeCell}. */
+export interface CellOptions extends CellInitializers {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  /** A generator, or the seed of one. */
+  readonly random: Random | number;
+}
+
+/**
+ * Makes the first parameters of a cell. Matrices are initialized gate block by gate block, `[I, H]` or `[H, H]`, as Flax does it: the
+ * fan-out of a block is H, and every block of an orthogonal or identity matrix is one.
+ *
+ * @throws RangeError where a size is not a whole number of at least 1
+ * @example
+ * initializeCell(lstm(), { inputSize: 3, hiddenSize: 5, random: 1 }).weightIh?.shape; // [3, 20]
+ */
+export function initializeCell(cell: Cell, options: CellOptions): Readonly<Record<string, Tensor>> {
+  const { inputSize, hiddenSize } = options;
+  checkCount('initializeCell', 'inputSize', inputSize);
+  checkCount('initializeCell', 'hiddenSize', hiddenSize);
+  const random = typeof options.random === 'number' ? createRandom(options.random) : options.random;
+  const chosen = { input: options.inputInitializer, recurrent: options.recurrentInitializer, bias: options.biasInitializer };
+  return Object.fromEntries(
+    Object.entries(cell.parameters(inputSize, hiddenSize)).map(([name, parameter]) => [
+      name,
+      initializeParameter(parameter, chosen[parameter.role] ?? parameter.initializer, random),
+    ]),
+  );
+}
+
+function initializeParameter({ role, shape, blocks }: CellParameter, initializer: Initializer, random: Random): Tensor {
+  const [rows, columns] = shape as [number, number];
+  if (role === 'bias' || blocks === 1) return initializer(shape, random, blocks);
+  const result = full(shape, 0);
+  const width = columns / blocks;
+  for (let block = 0; block < blocks; block++) {
+    const { data } = initializer([rows, width], random);
+    for (let row = 0; row < rows; row++) {
+      result.data.set(data.subarray(row * width, (row + 1) * width), row * columns + block * width);
+    }
+  }
+  return result;
+}

@@ -1,0 +1,96 @@
+/** Sums, differences, products and quotients, broadcast under NumPy's rules. */
+
+import type { Kernels } from '../../kernels/kernels';
+import { broadcastShapes, checkNumber, sameShape, stridesOf, type Shape } from '../../tensor/shape';
+import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
+
+/** a + b. @throws RangeError where the shapes do not broadcast */
+export function add(a: Operand, b: Operand): Variable {
+  const [x, y] = broadcastPair('add', a, b);
+  return binary(x, y, 'add', (k, dy, n) => {
+    if (x.storage.tracked) k.addScaled(gradientOf(x), dy, 1, n);
+    if (y.storage.tracked) k.addScaled(gradientOf(y), dy, 1, n);
+  });
+}
+
+/** a − b. @throws RangeError where the shapes do not broadcast */
+export function subtract(a: Operand, b: Operand): Variable {
+  const [x, y] = broadcastPair('subtract', a, b);
+  return binary(x, y, 'subtract', (k, dy, n) => {
+    if (x.storage.tracked) k.addScaled(gradientOf(x), dy, 1, n);
+    if (y.storage.tracked) k.addScaled(gradientOf(y), dy, -1, n);
+  });
+}
+
+/** a · b, element by element. @throws RangeError where the shapes do not broadcast */
+export function multiply(a: Operand, b: Operand): Variable {
+  const [x, y] = broadcastPair('multiply', a, b);
+  return binary(x, y, 'multiply', (k, dy, n) => {
+    if (x.storage.tracked) k.addProduct(gradientOf(x), dy, y.offset, n);
+    if (y.storage.tracked) k.addProduct(gradientOf(y), dy, x.offset, n);
+  });
+}
+
+/** a / b, element by element. @throws RangeError where the shapes do not broadcast */
+export function divide(a: Operand, b: Operand): Variable {
+  const [x, y] = broadcastPair('divide', a, b);
+  return binary(x, y, 'divide', (k, dy, n, quotient) => {
+    if (x.storage.tracked) k.divideBackwardA(gradientOf(x), dy, y.offset, n);
+    if (y.storage.tracked) k.divideBackwardB(gradientOf(y), dy, quotient, y.offset, n);
+  });
+}
+
+/** factor · x. @throws RangeError where the factor is not a finite number */
+export function scale(x: Operand, factor: number): Variable {
+  checkNumber('scale', 'factor', factor);
+  const input = operand('scale', x);
+  const scope = currentScope('scale');
+  const { kernels: k } = scope;
+  const output = result(scope, input.shape, [input]);
+  k.scale(output.offset, input.offset, factor, input.size);
+  record([output], () => k.addScaled(gradientOf(input), gradientOf(output), factor, input.size));
+  return output;
+}
+
+/** Repeats x along axes of length 1, and along new leading axes. @throws RangeError where x does not broadcast to the shape */
+export function broadcastTo(x: Operand, shape: Shape): Variable {
+  return broadcast('broadcastTo', operand('broadcastTo', x), shape);
+}
+
+function broadcast(where: string, x: Variable, shape: Shape): Variable {
+  if (sameShape(x.shape, shape)) return x;
+  if (!sameShape(broadcastShapes(where, x.shape, shape), shape)) {
+    throw new RangeError(`${where}: a tensor of shape [${x.shape.join(', ')}] does not broadcast to [${shape.join(', ')}].`);
+  }
+  const scope = currentScope(where);
+  const { kernels: k } = scope;
+  const output = result(scope, shape, [x]);
+  const strides = stridesOf(shape);
+  const own = stridesOf(x.shape);
+  const skipped = shape.length - x.shape.length;
+  const repeated = shape.map((_, axis) => (axis < skipped || x.shape[axis - skipped] === 1 ? 0 : own[axis - skipped]!));
+  k.copyStrided(output.offset, strides, x.offset, repeated, shape);
+  record([output], () => k.addStrided(gradientOf(x), repeated, gradientOf(output), strides, shape));
+  return output;
+}
+
+function broadcastPair(where: string, a: Operand, b: Operand): [Variable, Variable] {
+  const x = operand(where, a, 'a');
+  const y = operand(where, b, 'b');
+  const shape = broadcastShapes(where, x.shape, y.shape);
+  return [broadcast(where, x, shape), broadcast(where, y, shape)];
+}
+
+function binary(
+  x: Variable,
+  y: Variable,
+  forward: 'add' | 'subtract' | 'multiply' | 'divide',
+  backward: (k: Kernels, dy: number, n: number, output: number) => void,
+): Variable {
+  const { scope } = x.storage;
+  const { kernels: k } = scope;
+  const output = result(scope, x.shape, [x, y]);
+  k[forward](output.offset, x.offset, y.offset, x.size);
+  record([output], () => backward(k, gradientOf(output), x.size, output.offset));
+  return output;
+}

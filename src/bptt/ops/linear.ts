@@ -1,0 +1,72 @@
+/** Matrix products. */
+
+import { checkShape, formatShape, type Shape } from '../../tensor/shape';
+import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
+
+/**
+ * The product of a tensor's last axis with a matrix: `[..., K] × [K, N]` gives `[..., N]`.
+ *
+ * @throws RangeError where b is not a matrix, or the inner lengths differ
+ * @example
+ * compute({ a: tensor([[1, 2]]), b: tensor([[3], [4]]) }, ({ a, b }) => matmul(a, b)).data; // Float32Array [11]
+ */
+export function matmul(a: Operand, b: Operand): Variable {
+  const left = operand('matmul', a, 'a');
+  const right = operand('matmul', b, 'b');
+  const inner = innerLength('matmul', left, 'a');
+  checkShape('matmul', 'b', right.shape, { letters: '[K, N]', lengths: [inner, undefined] }, `a is ${formatShape(left.shape)}.`);
+  return product('matmul', left, right);
+}
+
+/** The parameters of an affine map. */
+export interface AffineParameters {
+  /** `[I, O]` */
+  readonly weight: Operand;
+  /** `[O]` */
+  readonly bias?: Operand;
+}
+
+/**
+ * y = x W + b along the last axis: `[..., I]` gives `[..., O]`.
+ *
+ * @param x `[..., I]`
+ * @param parameters `weight [I, O]` and `bias [O]`
+ * @throws RangeError where the shapes do not fit
+ */
+export function affine(x: Operand, { weight, bias }: AffineParameters): Variable {
+  const input = operand('affine', x);
+  const matrix = operand('affine', weight, 'weight');
+  const inner = innerLength('affine', input, 'x');
+  checkShape('affine', 'weight', matrix.shape, { letters: '[I, O]', lengths: [inner, undefined] }, `x is ${formatShape(input.shape)}.`);
+  if (bias === undefined) return product('affine', input, matrix);
+  const vector = operand('affine', bias, 'bias');
+  checkShape('affine', 'bias', vector.shape, { letters: '[O]', lengths: [matrix.shape[1]] });
+  return product('affine', input, matrix, vector);
+}
+
+function innerLength(where: string, x: Variable, argument: string): number {
+  const inner = x.shape.at(-1);
+  if (inner === undefined) throw new RangeError(`${where}: ${argument} must have at least one axis, got a scalar.`);
+  return inner;
+}
+
+function product(where: string, a: Variable, b: Variable, bias?: Variable): Variable {
+  const scope = currentScope(where);
+  const { kernels: k } = scope;
+  const [K, N] = b.shape as [number, number];
+  const M = K === 0 ? rowsOf(a.shape) : a.size / K;
+  const y = result(scope, [...a.shape.slice(0, -1), N], bias === undefined ? [a, b] : [a, b, bias]);
+  k.gemm(y.offset, a.offset, b.offset, M, N, K, false, false, false);
+  if (bias !== undefined) k.addRowVector(y.offset, bias.offset, M, N);
+  record([y], () => {
+    const dy = gradientOf(y);
+    if (a.storage.tracked) k.gemm(gradientOf(a), dy, b.offset, M, K, N, false, true, true);
+    if (b.storage.tracked) k.gemm(gradientOf(b), a.offset, dy, K, N, M, true, false, true);
+    if (bias?.storage.tracked) k.sumRows(gradientOf(bias), dy, M, N);
+  });
+  return y;
+}
+
+function rowsOf(shape: Shape): number {
+  return shape.slice(0, -1).reduce((rows, length) => rows * length, 1);
+}

@@ -1,0 +1,92 @@
+/** Sums, means and softmax. */
+
+import { broadcastShapes, formatShape, resolveAxis, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
+import type { Kernels } from '../../kernels/kernels';
+import { currentScope, gradientOf, operand, record, result, viewOf, type Operand, type Variable } from '../tape';
+import { multiply, scale } from './arithmetic';
+
+/**
+ * The sum over the given axes, which disappear; over all by default, giving a scalar.
+ *
+ * @throws RangeError where there is no such axis
+ */
+export function sum(x: Operand, axes?: number | readonly number[]): Variable {
+  const input = operand('sum', x);
+  const summed = axesOf('sum', input.shape, axes);
+  const scope = currentScope('sum');
+  const { kernels: k } = scope;
+  const output = result(scope, input.shape.filter((_, axis) => !summed.has(axis)), [input]);
+  const strides = stridesOf(input.shape);
+  const kept = stridesOf(input.shape.map((n, axis) => (summed.has(axis) ? 1 : n))).map((stride, axis) => (summed.has(axis) ? 0 : stride));
+  k.fill(output.offset, 0, output.size);
+  if (output.shape.length === 0) scope.workspace.memory.view[output.offset] = k.sum(input.offset, input.size);
+  else k.addStrided(output.offset, kept, input.offset, strides, input.shape);
+  record([output], () => k.addStrided(gradientOf(input), strides, gradientOf(output), kept, input.shape));
+  return output;
+}
+
+/**
+ * The mean over the given axes, which disappear; over all by default, giving a scalar.
+ *
+ * @throws RangeError where there is no such axis, or nothing to average over
+ */
+export function mean(x: Operand, axes?: number | readonly number[]): Variable {
+  const input = operand('mean', x);
+  const averaged = axesOf('mean', input.shape, axes);
+  const count = sizeOf(input.shape.filter((_, axis) => averaged.has(axis)));
+  if (count === 0) throw new RangeError(`mean: there is nothing to average over in a tensor of shape ${formatShape(input.shape)}.`);
+  return scale(sum(input, [...averaged]), 1 / count);
+}
+
+/** eˣ / Σ eˣ over the last axis. @throws RangeError for a scalar */
+export function softmax(x: Operand): Variable {
+  return overRows('softmax', x, 'softmax', 'softmaxBackward');
+}
+
+/** x − log Σ eˣ over the last axis. @throws RangeError for a scalar */
+export function logSoftmax(x: Operand): Variable {
+  return overRows('logSoftmax', x, 'logSoftmax', 'logSoftmaxBackward');
+}
+
+/**
+ * x where the mask is 1 and 0 where it is 0. The mask covers the leading axes of x: `[T, B]` masks whole rows of `[T, B, H]`.
+ *
+ * @throws RangeError where the mask does not fit
+ */
+export function mask(x: Operand, keep: Operand): Variable {
+  const input = operand('mask', x);
+  const kept = operand('mask', keep, 'keep');
+  const missing = input.shape.length - kept.shape.length;
+  if (missing < 0) {
+    throw new RangeError(`mask: keep must cover leading axes of x, ${formatShape(input.shape)}, got ${formatShape(kept.shape)}.`);
+  }
+  const widened = viewOf(kept, [...kept.shape, ...new Array<number>(missing).fill(1)]);
+  const shape = broadcastShapes('mask', input.shape, widened.shape);
+  if (sizeOf(shape) !== input.size) {
+    throw new RangeError(`mask: keep must cover leading axes of x, ${formatShape(input.shape)}, got ${formatShape(kept.shape)}.`);
+  }
+  return multiply(input, widened);
+}
+
+function overRows(
+  where: string,
+  x: Operand,
+  forward: 'softmax' | 'logSoftmax',
+  backward: 'softmaxBackward' | 'logSoftmaxBackward',
+): Variable {
+  const input = operand(where, x);
+  const length = input.shape.at(-1);
+  if (length === undefined) throw new RangeError(`${where}: x must have at least one axis, got a scalar.`);
+  const scope = currentScope(where);
+  const k: Kernels = scope.kernels;
+  const rows = length === 0 ? 0 : input.size / length;
+  const output = result(scope, input.shape, [input]);
+  k[forward](output.offset, input.offset, rows, length);
+  record([output], () => k[backward](gradientOf(input), gradientOf(output), output.offset, rows, length));
+  return output;
+}
+
+function axesOf(where: string, shape: Shape, axes: number | readonly number[] | undefined): Set<number> {
+  if (axes === undefined) return new Set(shape.keys());
+  return new Set((typeof axes === 'number' ? [axes] : axes).map((axis) => resolveAxis(where, axis, shape.length)));
+}

@@ -1,0 +1,142 @@
+/** Running a function of parameters, with or without its gradient. */
+
+import type { Heap } from '../kernels/kernels';
+import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { formatShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { leaves, mapTree, treeOver, type Mapped, type TensorTree } from '../tensor/tree';
+import { backward, isVariable, operand, read, runScope, variableAt, type Scope, type Variable } from './tape';
+
+/** What a computation may hand out besides its value: variables, in objects and arrays; they are copied into tensors. */
+export type Results = Variable | number | string | boolean | undefined | null | { readonly [name: string]: Results } | readonly Results[];
+
+/** The same with tensors in the place of variables. */
+export type Read<R> = R extends Variable ? Tensor : R extends object ? { [K in keyof R]: Read<R[K]> } : R;
+
+export interface ValueAndGradient<P> {
+  /** The value of the function. */
+  readonly value: number;
+  /** Its gradient: the parameters' tree with new tensors, views of one flat buffer in the order of {@link leaves}. */
+  readonly gradient: P;
+}
+
+/**
+ * The value of a scalar function of parameters, and its gradient by every one of them.
+ *
+ * Operations run at once: control flow is ordinary code, {@link read} shows a value, a wrong shape throws on its own line.
+ *
+ * @param parameters a tree of tensors
+ * @param loss a function of the same tree of variables that answers a scalar variable (shape `[]`), or `[scalar, results]`, where the
+ * results (variables in any nesting, for instance the final state) are returned as tensors
+ * @throws TypeError where the answer is not a scalar variable
+ * @example
+ * const { value, gradient } = valueAndGradient({ w: tensor([3, 4]) }, (p) => sum(multiply(p.w, p.w)));
+ * value; // 25
+ * gradient.w.data; // Float32Array [6, 8]
+ */
+export function valueAndGradient<P extends TensorTree>(parameters: P, loss: (p: Mapped<P, Variable>) => Variable): ValueAndGradient<P>;
+export function valueAndGradient<P extends TensorTree, const R extends Results>(
+  parameters: P,
+  loss: (p: Mapped<P, Variable>) => readonly [Variable, R],
+): ValueAndGradient<P> & { readonly results: Read<R> };
+export function valueAndGradient<P extends TensorTree, R extends Results>(
+  parameters: P,
+  loss: (p: Mapped<P, Variable>) => Variable | readonly [Variable, R],
+): ValueAndGradient<P> & { readonly results?: Read<R> } {
+  const workspace = defaultWorkspace();
+  return runScope(workspace, true, (scope) => {
+    const size = leaves(parameters).reduce((total, { tensor }) => total + tensor.data.length, 0);
+    const resident = allocate(workspace, size);
+    const gradient = allocate(workspace, size);
+    load(parameters, workspace.memory.view, resident);
+    const run = differentiate(scope, parameters, resident, gradient, size, loss);
+    const results = run.results === undefined ? {} : { results: copyOut(run.results) as Read<R> };
+    const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
+    return { value: run.value, gradient: treeOver(parameters, flat).tree, ...results };
+  });
+}
+
+/** Writes the numbers of a tree one behind the other. */
+export function load(parameters: TensorTree, view: Heap, offset: number): void {
+  for (const { tensor } of leaves(parameters)) {
+    view.set(tensor.data, offset);
+    offset += tensor.data.length;
+  }
+}
+
+/** Variables for parameters that stand at `offset`, one behind the other, with their gradients in the same layout at `gradient`. */
+export function variablesOver<P extends TensorTree>(scope: Scope, parameters: P, offset: number, gradient = -1): Mapped<P, Variable> {
+  let position = 0;
+  return mapTree(parameters, ({ shape, data }) => {
+    const variable = variableAt(scope, offset + position, shape, gradient >= 0, gradient < 0 ? -1 : gradient + position);
+    position += data.length;
+    return variable;
+  });
+}
+
+/** Value and gradient over parameters that lie in the workspace already; the gradient is left at `gradient`. */
+export function differentiate<P extends TensorTree, R extends Results>(
+  scope: Scope,
+  parameters: P,
+  offset: number,
+  gradient: number,
+  size: number,
+  loss: (p: Mapped<P, Variable>) => Variable | readonly [Variable, R],
+): { value: number; results: R | undefined } {
+  scope.kernels.fill(gradient, 0, size);
+  const answer = loss(variablesOver(scope, parameters, offset, gradient));
+  const [scalar, results] = Array.isArray(answer) ? (answer as readonly [Variable, R]) : [answer as Variable, undefined];
+  checkScalar(scalar);
+  backward(scope, scalar);
+  return { value: scope.workspace.memory.view[scalar.offset]!, results };
+}
+
+function checkScalar(loss: unknown): asserts loss is Variable {
+  if (!isVariable(loss)) {
+    throw new TypeError(`valueAndGradient: the function must return a scalar variable (shape []), got ${String(loss)}.`);
+  }
+  operand('valueAndGradient', loss, 'the function’s value');
+  if (loss.shape.length > 0) {
+    throw new TypeError(
+      `valueAndGradient: the function must return a scalar variable (shape []), got shape ${formatShape(loss.shape)}. Is a sum() or mean() missing?`,
+    );
+  }
+}
+
+/**
+ * Runs a computation without a gradient and copies what it answers out of the workspace.
+ *
+ * @param parameters a tree of tensors
+ * @param body a function of the same tree of variables
+ * @example
+ * compute({ x: tensor([0, 1]) }, ({ x }) => multiply(x, 2)).data; // Float32Array [0, 2]
+ */
+export function compute<P extends TensorTree, R extends Results>(parameters: P, body: (p: Mapped<P, Variable>) => R): Read<R> {
+  return computeIn(defaultWorkspace(), parameters, body);
+}
+
+/** {@link compute} over a given workspace. */
+export function computeIn<P extends TensorTree, R extends Results>(
+  workspace: Workspace,
+  parameters: P,
+  body: (p: Mapped<P, Variable>) => R,
+): Read<R> {
+  return runScope(workspace, false, (scope) => {
+    const offset = allocate(
+      workspace,
+      leaves(parameters).reduce((size, { tensor }) => size + tensor.data.length, 0),
+    );
+    load(parameters, workspace.memory.view, offset);
+    return copyOut(body(variablesOver(scope, parameters, offset))) as Read<R>;
+  });
+}
+
+/** The results with every variable copied into a tensor. */
+export function copyOut(results: Results): unknown {
+  if (isVariable(results)) return read(results);
+  if (Array.isArray(results)) return results.map(copyOut);
+  if (typeof results === 'object' && results !== null && !ArrayBuffer.isView(results)) {
+    return Object.fromEntries(Object.entries(results).map(([name, part]) => [name, copyOut(part as Results)]));
+  }
+  return results;
+}

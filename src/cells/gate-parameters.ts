@@ -1,0 +1,18 @@
+/** The parameters that every gated cell has. */
+
+import type { CellParameter } from '../bptt/cell';
+import { glorotUniform, orthogonal, zeros, type Initializer } from '../tensor/initializers';
+
+/** `weightIh [I, G·H]`, `weightHh [H, G·H]` and `bias [G·H]`: Glorot uniform, orthogonal, and zero unless said otherwise. */
+export function gateParameters(
+  gates: number,
+  inputSize: number,
+  hiddenSize: number,
+  bias: Initializer = zeros(),
+): Readonly<Record<'weightIh' | 'weightHh' | 'bias', CellParameter>> {
+  return {
+    weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates, initializer: glorotUniform() },
+    weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates, initializer: orthogonal() },
+    bias: { role: 'bias', shape: [gates * hiddenSize], blocks: gates, initializer: bias },
+  };
+}

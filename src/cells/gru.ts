@@ -1,0 +1,75 @@
+/**
+ * Gated recurrent unit (Cho et al., 2014, arXiv 1406.1078), with the reset gate after the recurrent product by default, as in PyTorch,
+ * cuDNN and Keras, or before it, as in the paper.
+ *
+ *     r, z = σ(x_t W + h_{t−1} U + b)                        [B, H] each; blocks of W, U and b stand in the order r z n
+ *     n    = tanh(x_t W + b + r · (h_{t−1} U + b_hn))        [B, H]  reset 'after'
+ *     n    = tanh(x_t W + b + (r · h_{t−1}) U)               [B, H]  reset 'before'
+ *     h_t  = (1 − z) · n + z · h_{t−1}                       [B, H]
+ */
+
+import type { OpsCell, PointwiseCell } from '../bptt/cell';
+import { add, multiply, subtract } from '../bptt/ops/arithmetic';
+import { sigmoid, tanh } from '../bptt/ops/elementwise';
+import { affine, matmul } from '../bptt/ops/linear';
+import { slice } from '../bptt/ops/movement';
+import { zeros } from '../tensor/initializers';
+import { gateParameters } from './gate-parameters';
+
+export interface GruOptions {
+  /** Whether the reset gate acts after the recurrent product or before it. */
+  readonly reset?: 'after' | 'before';
+}
+
+/**
+ * The GRU cell: state `{ h }`, parameters `weightIh [I, 3H]`, `weightHh [H, 3H]`, `bias [3H]` and, with reset after, `biasHn [H]`;
+ * gate blocks `r z n`. The two forms have different weights: one cannot be turned into the other.
+ *
+ * @throws RangeError where `reset` is neither
+ * @example
+ * Object.keys(initializeCell(gru(), { inputSize: 2, hiddenSize: 3, random: 1 })); // ['weightIh', 'weightHh', 'bias', 'biasHn']
+ */
+export function gru({ reset = 'after' }: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
+  if (reset !== 'after' && reset !== 'before') throw new RangeError(`gru: reset must be 'after' or 'before', got ${String(reset)}.`);
+  return reset === 'after' ? resetAfter() : resetBefore();
+}
+
+function resetAfter(): PointwiseCell<'h'> {
+  return {
+    name: 'gru',
+    state: ['h'],
+    gates: 3,
+    kept: 1, // h_{t−1} U + b_hn of the candidate
+    vectors: ['biasHn'],
+    separate: true,
+    parameters: (inputSize, hiddenSize) => ({
+      ...gateParameters(3, inputSize, hiddenSize),
+      biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1, initializer: zeros() },
+    }),
+    forward: (k, { next, previous, kept, gates, product, vectors, rows, hiddenSize }) =>
+      k.gruCell(next.h, kept, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
+    backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, kept, previous, rows, hiddenSize }) =>
+      k.gruCellBackward(gates, dProduct, dPrevious.h, dVectors['biasHn']!, dNext.h, kept, previous.h, rows, hiddenSize),
+  };
+}
+
+function resetBefore(): OpsCell<'h'> {
+  return {
+    name: 'gruResetBefore',
+    state: ['h'],
+    parameters: (inputSize, hiddenSize) => gateParameters(3, inputSize, hiddenSize),
+    prepare: ({ weightIh, weightHh, bias }) => {
+      const H = weightHh!.shape[0]!;
+      return { weight: weightIh!, bias: bias!, gates: slice(weightHh!, 0, 2 * H, 1), candidate: slice(weightHh!, 2 * H, 3 * H, 1) };
+    },
+    step: ({ weight, bias, gates, candidate }, x, { h }) => {
+      const H = h.shape[1]!;
+      const input = affine(x, { weight: weight!, bias: bias! });
+      const opened = sigmoid(add(slice(input, 0, 2 * H, 1), matmul(h, gates!)));
+      const r = slice(opened, 0, H, 1);
+      const z = slice(opened, H, 2 * H, 1);
+      const n = tanh(add(slice(input, 2 * H, 3 * H, 1), matmul(multiply(r, h), candidate!)));
+      return { h: add(n, multiply(z, subtract(h, n))) };
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * The simple recurrent cell (Elman, 1990), with tanh by default.
+ *
+ *     h_t = f(x_t W + h_{t−1} U + b)        [B, H]
+ *
+ * With f = relu and U = the identity it is the IRNN (Le, Jaitly and Hinton, 2015, arXiv 1504.00941).
+ */
+
+import type { Cell, OpsCell, PointwiseCell } from '../bptt/cell';
+import { add } from '../bptt/ops/arithmetic';
+import { relu, tanh } from '../bptt/ops/elementwise';
+import { affine, matmul } from '../bptt/ops/linear';
+import type { Activation, ActivationPair } from './activations';
+import { gateParameters } from './gate-parameters';
+
+export interface SimpleRnnOptions {
+  /** `tanh`, `relu`, any other function of ops, or a pair of plain functions. */
+  readonly activation?: Activation;
+}
+
+/**
+ * The simple recurrent cell: state `{ h }`, parameters `weightIh [I, H]`, `weightHh [H, H]`, `bias [H]`.
+ *
+ * @example
+ * simpleRnn({ activation: relu }).name; // 'simpleRnn'
+ */
+export function simpleRnn({ activation = tanh }: SimpleRnnOptions = {}): Cell<'h'> {
+  if (activation === tanh) {
+    return pointwise(
+      (k, { next, gates, product, rows, hiddenSize }) => k.tanhCell(next.h, gates, product, rows, hiddenSize),
+      (k, { gates, dNext, next, rows, hiddenSize }) => k.tanhCellBackward(gates, dNext.h, next.h, rows, hiddenSize),
+    );
+  }
+  if (activation === relu) {
+    return pointwise(
+      (k, { next, gates, product, rows, hiddenSize }) => k.reluCell(next.h, gates, product, rows, hiddenSize),
+      (k, { gates, dNext, next, rows, hiddenSize }) => k.reluCellBackward(gates, dNext.h, next.h, rows, hiddenSize),
+    );
+  }
+  return typeof activation === 'function' ? ofOps(activation) : ofPair(activation);
+}
+
+const parameters: PointwiseCell['parameters'] = (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize);
+
+function pointwise(forward: PointwiseCell<'h'>['forward'], backward: PointwiseCell<'h'>['backward']): PointwiseCell<'h'> {
+  return { name: 'simpleRnn', state: ['h'], gates: 1, kept: 0, vectors: [], separate: false, parameters, forward, backward };
+}
+
+function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>): OpsCell<'h'> {
+  return {
+    name: 'simpleRnn',
+    state: ['h'],
+    parameters,
+    step: ({ weightIh, weightHh, bias }, x, { h }) => ({
+      h: activation(add(affine(x, { weight: weightIh!, bias: bias! }), matmul(h, weightHh!))),
+    }),
+  };
+}
+
+function ofPair({ forward, derivative }: ActivationPair): PointwiseCell<'h'> {
+  return pointwise(
+    ({ memory: { view: m } }, { next, gates, product, rows, hiddenSize }) => {
+      for (let i = 0; i < rows * hiddenSize; i++) m[next.h + i] = forward(m[gates + i]! + m[product + i]!);
+    },
+    ({ memory: { view: m } }, { gates, dNext, next, rows, hiddenSize }) => {
+      for (let i = 0; i < rows * hiddenSize; i++) m[gates + i] = m[dNext.h + i]! * derivative(m[next.h + i]!);
+    },
+  );
+}

@@ -1,0 +1,95 @@
+/** Shapes: sizes, strides, broadcasting, and the words in which a wrong argument is refused. */
+
+/** The lengths of a tensor's axes, outermost first; `[]` is a scalar. */
+export type Shape = readonly number[];
+
+/** The number of elements of a tensor of this shape. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const length of shape) size *= length;
+  return size;
+}
+
+/** How far apart neighbours along each axis lie in a row-major buffer. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis]!;
+  }
+  return strides;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/**
+ * The shape that two shapes have in common under NumPy's rules: aligned at the last axis, each pair of lengths equal or one of them 1.
+ *
+ * @throws RangeError naming both shapes where they do not broadcast
+ */
+export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
+  if (sameShape(a, b)) return a;
+  const rank = Math.max(a.length, b.length);
+  const shape = new Array<number>(rank);
+  for (let axis = 0; axis < rank; axis++) {
+    const m = a[axis - rank + a.length] ?? 1;
+    const n = b[axis - rank + b.length] ?? 1;
+    if (m !== n && m !== 1 && n !== 1) {
+      throw new RangeError(
+        `${where}: shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: ` +
+          `counted from the last, axis ${rank - axis} is ${m} in one and ${n} in the other; they must be equal, or one of them 1.`,
+      );
+    }
+    shape[axis] = m === 1 ? n : m;
+  }
+  return shape;
+}
+
+/** An expected shape, in letters and in numbers (`undefined` for any length): `{ letters: '[T, B, I]', lengths: [undefined, undefined, 32] }`. */
+export interface ExpectedShape {
+  readonly letters: string;
+  readonly lengths: readonly (number | undefined)[];
+}
+
+/**
+ * Refuses a shape that is not the expected one.
+ *
+ * @throws RangeError of the form `unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell made with inputSize 10?`
+ */
+export function checkShape(where: string, argument: string, got: Shape, expected: ExpectedShape, cause = ''): void {
+  const { letters, lengths } = expected;
+  if (got.length === lengths.length && lengths.every((length, axis) => length === undefined || length === got[axis])) return;
+  const numbers = `[${lengths.map((length) => length ?? '*').join(', ')}]`;
+  throw new RangeError(`${where}: ${argument} must be ${letters} = ${numbers}, got ${formatShape(got)}.${cause && ` ${cause}`}`);
+}
+
+/** @throws RangeError unless `value` is a whole number of at least `least` */
+export function checkCount(where: string, argument: string, value: number, least = 1): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`${where}: ${argument} must be a whole number of at least ${least}, got ${String(value)}.`);
+  }
+}
+
+/** @throws RangeError unless `value` is a finite number between `least` and `most`, both included unless `open` */
+export function checkNumber(where: string, argument: string, value: number, least = -Infinity, most = Infinity): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
+    const range = least === -Infinity && most === Infinity ? 'a finite number' : `a number from ${least} to ${most}`;
+    throw new RangeError(`${where}: ${argument} must be ${range}, got ${String(value)}.`);
+  }
+}
+
+/** Turns an axis counted from the end (−1 is the last) into one counted from the front. @throws RangeError where there is no such axis */
+export function resolveAxis(where: string, axis: number, rank: number): number {
+  const resolved = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
+    throw new RangeError(`${where}: axis ${axis} does not exist in a tensor of ${rank} axes.`);
+  }
+  return resolved;
+}

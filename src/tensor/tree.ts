@@ -1,0 +1,80 @@
+/** Trees of named tensors: a model's parameters, their gradients and the optimizer's moments share one layout. */
+
+import { sizeOf, type Shape } from './shape';
+import { isTensor, view, type Tensor } from './tensor';
+
+/** Tensors by name, nested as deep as you like: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
+export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
+
+/** The same tree with something else in the place of every tensor. */
+export type Mapped<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Mapped<P[K], L> };
+
+/** A tensor of a tree with the dotted path that leads to it. */
+export interface Leaf {
+  readonly path: string;
+  readonly tensor: Tensor;
+}
+
+/**
+ * The tensors of a tree in order, each with its dotted path.
+ *
+ * @throws TypeError where something other than a tensor, an object or an array stands in the tree
+ * @example
+ * leaves({ head: { bias: full([2], 0) } })[0]?.path; // 'head.bias'
+ */
+export function leaves(tree: TensorTree): Leaf[] {
+  const found: Leaf[] = [];
+  mapTree(tree, (tensor, path) => found.push({ path, tensor }));
+  return found;
+}
+
+/** Puts `replace(tensor, path)` in the place of every tensor of a tree. */
+export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tensor, path: string) => L): Mapped<P, L> {
+  const visit = (part: unknown, path: string): unknown => {
+    if (isTensor(part)) return replace(part, path);
+    if (Array.isArray(part)) return part.map((inner, index) => visit(inner, join(path, String(index))));
+    if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part)) {
+      return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, visit(inner, join(path, name))]));
+    }
+    throw new TypeError(`parameters: expected a tensor { shape, data: Float32Array } at "${path}", got ${describe(part)}.`);
+  };
+  return visit(tree, '') as Mapped<P, L>;
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
+  return String(value);
+}
+
+/** One flat buffer and the tree of named views into it. */
+export interface Flat<P> {
+  readonly data: Float32Array;
+  readonly tree: P;
+}
+
+/** Lays the tensors of a tree out in one new flat buffer, in order, and returns it with the tree of views into it. */
+export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
+  const found = leaves(tree);
+  const flat = treeOver(tree, new Float32Array(found.reduce((size, { tensor }) => size + tensor.data.length, 0)));
+  let offset = 0;
+  for (const { tensor } of found) {
+    flat.data.set(tensor.data, offset);
+    offset += tensor.data.length;
+  }
+  return flat;
+}
+
+/** The tree's shapes as views into `data`, one behind the other. */
+export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Flat<P> {
+  let offset = 0;
+  const next = (shape: Shape): Tensor => {
+    const part = view(data, offset, shape);
+    offset += sizeOf(shape);
+    return part;
+  };
+  return { data, tree: mapTree(tree, ({ shape }) => next(shape)) as P };
+}
