@@ -69,7 +69,7 @@ export function unroll<N extends string>(
 
   const isPointwise = typeof cell !== 'function' && 'forward' in cell;
   const history = isPointwise
-    ? pointwiseHistory(scope, cell, p, inputs, initial, packing.rows)
+    ? pointwiseHistory(scope, cell as unknown as PointwiseCell, p, inputs, initial, packing.rows)
     : opsHistory(cell, p, inputs, initial, packing.rows);
 
   const state: Record<string, Variable> = {};
@@ -106,9 +106,9 @@ export function step<N extends string>(
 /** Every state before, between and after the steps: `[B + Σ rows, H]` by name, the initial ones first. */
 type History = Readonly<Record<string, Variable>>;
 
-function pointwiseHistory<N extends string>(
+function pointwiseHistory(
   scope: Scope,
-  cell: PointwiseCell<N>,
+  cell: PointwiseCell,
   p: Readonly<Record<string, Variable>>,
   x: Variable,
   initial: Readonly<Record<string, Variable>>,
@@ -133,11 +133,12 @@ function pointwiseHistory<N extends string>(
   k.gemm(gates, x.offset, weightIh.offset, N, GH, I, false, false, false);
   k.addRowVector(gates, bias.offset, N, GH);
 
+  const dVectors: Record<string, number> = {};
   const now: PointwiseBackwardStep<string> = {
     rows: 0, hiddenSize: H, gates, product, kept, dProduct: -1,
     previous: {}, next: {}, dPrevious: {}, dNext: {},
     vectors: Object.fromEntries(own.map(([name, vector]) => [name, vector.offset])),
-    dVectors: {},
+    dVectors,
   };
   // `start` is the step's first packed row, `before` the first row of the state before it in the history.
   const moveTo = (t: number, start: number, before: number): void => {
@@ -163,27 +164,26 @@ function pointwiseHistory<N extends string>(
     for (const name of cell.state) gradients[name] = gradientOf(history[name]!);
     const targets = sources.map((source) => (source.storage.tracked ? gradientOf(source) : -1));
     const gradientFor = (source: Variable): number => targets[sources.indexOf(source)]!;
-    const dVectors = Object.fromEntries(own.map(([name, vector]) => [name, gradientOf(vector)]));
+    for (const [name, vector] of own) dVectors[name] = gradientOf(vector);
     const initialTracked = cell.state.some((name) => initial[name]!.storage.tracked);
     const uniform = rows.every((count) => count === B);
     withScratch(scope, (cell.separate ? N * GH : 0) + (uniform ? 0 : N * H), (scratch) => {
       const dProduct = cell.separate ? scratch : gates;
       const repacked = scratch + (cell.separate ? N * GH : 0);
-      const back = { ...now, dVectors };
       for (let t = rows.length - 1, end = N; t >= 0; t--) {
         const start = end - rows[t]!;
         const before = t === 0 ? 0 : B + start - rows[t - 1]!;
         moveTo(t, start, before);
-        Object.assign(back, now, { dProduct: dProduct + start * GH, dVectors });
+        now.dProduct = dProduct + start * GH;
         for (const name of cell.state) {
-          back.dPrevious[name] = gradients[name]! + before * H;
-          back.dNext[name] = gradients[name]! + (B + start) * H;
+          now.dPrevious[name] = gradients[name]! + before * H;
+          now.dNext[name] = gradients[name]! + (B + start) * H;
         }
-        cell.backward(k, back);
+        cell.backward(k, now);
         if (t > 0 || initialTracked) {
-          k.gemm(back.dPrevious['h']!, back.dProduct, weightHh.offset, back.rows, H, GH, false, true, true);
+          k.gemm(now.dPrevious['h']!, now.dProduct, weightHh.offset, now.rows, H, GH, false, true, true);
         }
-        if (!uniform) k.copy(repacked + start * H, history['h']!.offset + before * H, back.rows * H);
+        if (!uniform) k.copy(repacked + start * H, history['h']!.offset + before * H, now.rows * H);
         end = start;
       }
       const hPrevious = uniform ? history['h']!.offset : repacked;

@@ -44,15 +44,15 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
   loss: (p: Mapped<P, Variable>) => Variable | readonly [Variable, R],
 ): ValueAndGradient<P> & { readonly results?: Read<R> } {
   const workspace = defaultWorkspace();
-  return runScope(workspace, true, (scope) => {
+  return runScope<ValueAndGradient<P> & { readonly results?: Read<R> }>(workspace, true, (scope) => {
     const size = leaves(parameters).reduce((total, { tensor }) => total + tensor.data.length, 0);
     const resident = allocate(workspace, size);
     const gradient = allocate(workspace, size);
     load(parameters, workspace.memory.view, resident);
-    const run = differentiate(scope, parameters, resident, gradient, size, loss);
-    const results = run.results === undefined ? {} : { results: copyOut(run.results) as Read<R> };
+    const run = differentiate<P, R>(scope, parameters, resident, gradient, size, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
-    return { value: run.value, gradient: treeOver(parameters, flat).tree, ...results };
+    const answer = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
+    return run.results === undefined ? answer : { ...answer, results: copyOut(run.results) as Read<R> };
   });
 }
 

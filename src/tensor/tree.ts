@@ -24,12 +24,16 @@ export interface Leaf {
  */
 export function leaves(tree: TensorTree): Leaf[] {
   const found: Leaf[] = [];
-  mapTree(tree, (tensor, path) => found.push({ path, tensor }));
+  visitTree(tree, (tensor, path) => found.push({ path, tensor }));
   return found;
 }
 
 /** Puts `replace(tensor, path)` in the place of every tensor of a tree. */
 export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tensor, path: string) => L): Mapped<P, L> {
+  return visitTree(tree, replace) as Mapped<P, L>;
+}
+
+function visitTree(tree: unknown, replace: (tensor: Tensor, path: string) => unknown): unknown {
   const visit = (part: unknown, path: string): unknown => {
     if (isTensor(part)) return replace(part, path);
     if (Array.isArray(part)) return part.map((inner, index) => visit(inner, join(path, String(index))));
@@ -38,7 +42,7 @@ export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tens
     }
     throw new TypeError(`parameters: expected a tensor { shape, data: Float32Array } at "${path}", got ${describe(part)}.`);
   };
-  return visit(tree, '') as Mapped<P, L>;
+  return visit(tree, '');
 }
 
 function join(path: string, name: string): string {
@@ -76,5 +80,5 @@ export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Fla
     offset += sizeOf(shape);
     return part;
   };
-  return { data, tree: mapTree(tree, ({ shape }) => next(shape)) as P };
+  return { data, tree: visitTree(tree, ({ shape }) => next(shape)) as P };
 }

@@ -1,0 +1,42 @@
+/** An affine map of every vector. */
+
+import { affine } from '../bptt/ops/linear';
+import type { Variable } from '../bptt/tape';
+import { glorotUniform, zeros, type Initializer } from '../tensor/initializers';
+import { checkCount } from '../tensor/shape';
+import { vectorSize, vectors, type Layer } from './layer';
+
+export interface DenseOptions {
+  /** O, how many numbers go out. */
+  readonly size: number;
+  /** A function of ops; none by default. */
+  readonly activation?: (x: Variable) => Variable;
+  readonly weightInitializer?: Initializer;
+  readonly biasInitializer?: Initializer;
+}
+
+/**
+ * y = f(x W + b) on every step: `[..., I]` gives `[..., size]`. Parameters `weight [I, size]` (Glorot uniform) and `bias [size]` (zero).
+ *
+ * @throws RangeError where the size is not a whole number of at least 1
+ * @example
+ * const model = sequential([dense({ size: 3, activation: relu })], { inputSize: 2, seed: 1 });
+ * predict(model, full([5, 1, 2], 0)).shape; // [5, 1, 3]
+ */
+export function dense({ size, activation, weightInitializer = glorotUniform(), biasInitializer = zeros() }: DenseOptions): Layer {
+  checkCount('dense', 'size', size);
+  return {
+    name: 'dense',
+    build: (input, random) => ({
+      parameters: {
+        weight: weightInitializer([vectorSize('dense', input), size], random),
+        bias: biasInitializer([size], random),
+      },
+      output: { kind: 'vectors', size, perStep: input.kind === 'vectors' && input.perStep },
+    }),
+    run: ({ weight, bias }, input) => {
+      const y = affine(vectors('dense', input), { weight: weight!, bias: bias! });
+      return { output: activation === undefined ? y : activation(y) };
+    },
+  };
+}

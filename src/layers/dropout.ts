@@ -1,0 +1,33 @@
+/** Random zeros in training. */
+
+import { multiply } from '../bptt/ops/arithmetic';
+import { uniformNumber } from '../tensor/random';
+import { sizeOf } from '../tensor/shape';
+import { vectors, type Layer } from './layer';
+
+/**
+ * Sets each number to zero with probability `rate` in training and scales the others by 1 / (1 − rate); does nothing at prediction
+ * (Srivastava et al., 2014).
+ *
+ * @throws RangeError unless 0 ≤ rate < 1
+ * @example
+ * const model = sequential([dropout(0.5)], { inputSize: 2, seed: 1 });
+ * predict(model, full([1, 1, 2], 3)).data; // Float32Array [3, 3]
+ */
+export function dropout(rate: number): Layer {
+  if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropout: rate must be at least 0 and less than 1, got ${String(rate)}.`);
+  return {
+    name: 'dropout',
+    build: (input) => {
+      if (input.kind === 'ids') throw new RangeError('dropout: expected vectors, got token ids. Put it after the embedding.');
+      return { parameters: {}, output: input };
+    },
+    run: (_parameters, input, { training, random }) => {
+      const x = vectors('dropout', input);
+      if (!training || rate === 0) return { output: x };
+      const kept = new Float32Array(sizeOf(x.shape));
+      for (let i = 0; i < kept.length; i++) kept[i] = uniformNumber(random) < rate ? 0 : 1 / (1 - rate);
+      return { output: multiply(x, { shape: x.shape, data: kept }) };
+    },
+  };
+}

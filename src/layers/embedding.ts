@@ -1,0 +1,43 @@
+/** Token ids become vectors. */
+
+import { gather } from '../bptt/ops/movement';
+import { uniform, type Initializer } from '../tensor/initializers';
+import { checkCount } from '../tensor/shape';
+import type { Layer } from './layer';
+
+export interface EmbeddingOptions {
+  /** V, one more than the largest id. */
+  readonly vocabularySize: number;
+  /** How many numbers stand for an id. */
+  readonly size: number;
+  /** By default uniform in ±0.05, as in Keras. */
+  readonly initializer?: Initializer;
+}
+
+/**
+ * A table of one row for each id: `[T, B]` ids give `[T, B, size]`. Parameter `weight [V, size]`.
+ *
+ * @throws RangeError where a size is not a whole number of at least 1 or there are more than 2²⁴ ids; when it runs, for an id outside [0, V)
+ * @example
+ * const model = sequential([embedding({ vocabularySize: 10, size: 4 })], { seed: 1 });
+ * predict(model, ids([[3, 1], [4, 1]])).shape; // [2, 2, 4]
+ */
+export function embedding({ vocabularySize, size, initializer = uniform(-0.05, 0.05) }: EmbeddingOptions): Layer {
+  checkCount('embedding', 'vocabularySize', vocabularySize);
+  checkCount('embedding', 'size', size);
+  if (vocabularySize > 2 ** 24) throw new RangeError(`embedding: vocabularySize must be at most 2^24, got ${vocabularySize}.`);
+  return {
+    name: 'embedding',
+    build: (input, random) => {
+      if (input.kind !== 'ids') throw new RangeError('embedding: expected token ids, got vectors. An embedding comes first.');
+      return {
+        parameters: { weight: initializer([vocabularySize, size], random) },
+        output: { kind: 'vectors', size, perStep: true },
+      };
+    },
+    run: ({ weight }, input) => {
+      if ('storage' in input) throw new TypeError('embedding: expected token ids, got vectors. Make ids by ids([...]).');
+      return { output: gather(weight!, input) };
+    },
+  };
+}
