@@ -1,7 +1,7 @@
 /** Gradients against finite differences, in double precision. */
 
 import { allocate, createWorkspace } from '../kernels/workspace';
-import { leaves, type Mapped, type TensorTree } from '../tensor/tree';
+import { leaves, treeSize, type Mapped, type TensorTree } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
 import { differentiate, load, variablesOver } from './value-and-gradient';
 
@@ -31,11 +31,11 @@ export function checkGradients<P extends TensorTree>(
 ): GradientCheck {
   const workspace = createWorkspace('float64');
   const found = leaves(parameters);
-  const size = found.reduce((total, { tensor }) => total + tensor.data.length, 0);
+  const size = treeSize(parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   load(parameters, workspace.memory.view, offset);
-  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, loss));
+  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, loss as unknown as (p: never) => unknown));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 
   const valueAt = (position: number, value: number): number => {

@@ -1,10 +1,10 @@
 /** Running a function of parameters, with or without its gradient. */
 
 import type { Heap } from '../kernels/kernels';
-import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { allocate, defaultWorkspace } from '../kernels/workspace';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { leaves, mapTree, treeOver, type Mapped, type TensorTree } from '../tensor/tree';
+import { leaves, treeOver, treeSize, visitTree, type Mapped, type TensorTree } from '../tensor/tree';
 import { backward, isVariable, operand, read, runScope, variableAt, type Scope, type Variable } from './tape';
 
 /** What a computation may hand out besides its value: variables, in objects and arrays; they are copied into tensors. */
@@ -45,14 +45,14 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
 ): ValueAndGradient<P> & { readonly results?: Read<R> } {
   const workspace = defaultWorkspace();
   return runScope<ValueAndGradient<P> & { readonly results?: Read<R> }>(workspace, true, (scope) => {
-    const size = leaves(parameters).reduce((total, { tensor }) => total + tensor.data.length, 0);
+    const size = treeSize(parameters);
     const resident = allocate(workspace, size);
     const gradient = allocate(workspace, size);
     load(parameters, workspace.memory.view, resident);
-    const run = differentiate<P, R>(scope, parameters, resident, gradient, size, loss);
+    const run = differentiate(scope, parameters, resident, gradient, size, loss as unknown as (p: never) => unknown);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     const answer = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
-    return run.results === undefined ? answer : { ...answer, results: copyOut(run.results) as Read<R> };
+    return run.results === undefined ? answer : { ...answer, results: copyOut(run.results as Results) as Read<R> };
   });
 }
 
@@ -64,28 +64,34 @@ export function load(parameters: TensorTree, view: Heap, offset: number): void {
   }
 }
 
-/** Variables for parameters that stand at `offset`, one behind the other, with their gradients in the same layout at `gradient`. */
-export function variablesOver<P extends TensorTree>(scope: Scope, parameters: P, offset: number, gradient = -1): Mapped<P, Variable> {
+/**
+ * Variables for parameters that stand at `offset`, one behind the other, with their gradients in the same layout at `gradient`: the
+ * tree `Mapped<P, Variable>`, typed so that it fits every caller's.
+ */
+export function variablesOver(scope: Scope, parameters: TensorTree, offset: number, gradient = -1): never {
   let position = 0;
-  return mapTree(parameters, ({ shape, data }) => {
+  return visitTree(parameters, ({ shape, data }) => {
     const variable = variableAt(scope, offset + position, shape, gradient >= 0, gradient < 0 ? -1 : gradient + position);
     position += data.length;
     return variable;
-  });
+  }) as never;
 }
 
-/** Value and gradient over parameters that lie in the workspace already; the gradient is left at `gradient`. */
-export function differentiate<P extends TensorTree, R extends Results>(
+/**
+ * Value and gradient over parameters that lie in the workspace already; the gradient is left at `gradient`.
+ * The types of the tree are the callers' affair.
+ */
+export function differentiate(
   scope: Scope,
-  parameters: P,
+  parameters: TensorTree,
   offset: number,
   gradient: number,
   size: number,
-  loss: (p: Mapped<P, Variable>) => Variable | readonly [Variable, R],
-): { value: number; results: R | undefined } {
+  loss: (p: never) => unknown,
+): { value: number; results: unknown } {
   scope.kernels.fill(gradient, 0, size);
   const answer = loss(variablesOver(scope, parameters, offset, gradient));
-  const [scalar, results] = Array.isArray(answer) ? (answer as readonly [Variable, R]) : [answer as Variable, undefined];
+  const [scalar, results] = Array.isArray(answer) ? (answer as readonly unknown[]) : [answer, undefined];
   checkScalar(scalar);
   backward(scope, scalar);
   return { value: scope.workspace.memory.view[scalar.offset]!, results };
@@ -112,23 +118,13 @@ function checkScalar(loss: unknown): asserts loss is Variable {
  * compute({ x: tensor([0, 1]) }, ({ x }) => multiply(x, 2)).data; // Float32Array [0, 2]
  */
 export function compute<P extends TensorTree, R extends Results>(parameters: P, body: (p: Mapped<P, Variable>) => R): Read<R> {
-  return computeIn(defaultWorkspace(), parameters, body);
-}
-
-/** {@link compute} over a given workspace. */
-export function computeIn<P extends TensorTree, R extends Results>(
-  workspace: Workspace,
-  parameters: P,
-  body: (p: Mapped<P, Variable>) => R,
-): Read<R> {
-  return runScope(workspace, false, (scope) => {
-    const offset = allocate(
-      workspace,
-      leaves(parameters).reduce((size, { tensor }) => size + tensor.data.length, 0),
-    );
+  const workspace = defaultWorkspace();
+  const results: unknown = runScope<unknown>(workspace, false, (scope) => {
+    const offset = allocate(workspace, treeSize(parameters));
     load(parameters, workspace.memory.view, offset);
-    return copyOut(body(variablesOver(scope, parameters, offset))) as Read<R>;
+    return copyOut(body(variablesOver(scope, parameters, offset)));
   });
+  return results as Read<R>;
 }
 
 /** The results with every variable copied into a tensor. */

@@ -71,14 +71,14 @@ export function checkShape(where: string, argument: string, got: Shape, expected
 }
 
 /** @throws RangeError unless `value` is a whole number of at least `least` */
-export function checkCount(where: string, argument: string, value: number, least = 1): void {
+export function checkCount(where: string, argument: string, value: number, least: number = 1): void {
   if (!Number.isSafeInteger(value) || value < least) {
     throw new RangeError(`${where}: ${argument} must be a whole number of at least ${least}, got ${String(value)}.`);
   }
 }
 
-/** @throws RangeError unless `value` is a finite number between `least` and `most`, both included unless `open` */
-export function checkNumber(where: string, argument: string, value: number, least = -Infinity, most = Infinity): void {
+/** @throws RangeError unless `value` is a finite number between `least` and `most` */
+export function checkNumber(where: string, argument: string, value: number, least: number = -Infinity, most: number = Infinity): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
     const range = least === -Infinity && most === Infinity ? 'a finite number' : `a number from ${least} to ${most}`;
     throw new RangeError(`${where}: ${argument} must be ${range}, got ${String(value)}.`);

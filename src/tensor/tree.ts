@@ -28,12 +28,18 @@ export function leaves(tree: TensorTree): Leaf[] {
   return found;
 }
 
+/** How many numbers the tensors of a tree hold together. */
+export function treeSize(tree: TensorTree): number {
+  return leaves(tree).reduce((size, { tensor }) => size + tensor.data.length, 0);
+}
+
 /** Puts `replace(tensor, path)` in the place of every tensor of a tree. */
 export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tensor, path: string) => L): Mapped<P, L> {
   return visitTree(tree, replace) as Mapped<P, L>;
 }
 
-function visitTree(tree: unknown, replace: (tensor: Tensor, path: string) => unknown): unknown {
+/** {@link mapTree} without types. */
+export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string) => unknown): unknown {
   const visit = (part: unknown, path: string): unknown => {
     if (isTensor(part)) return replace(part, path);
     if (Array.isArray(part)) return part.map((inner, index) => visit(inner, join(path, String(index))));
@@ -63,7 +69,7 @@ export interface Flat<P> {
 /** Lays the tensors of a tree out in one new flat buffer, in order, and returns it with the tree of views into it. */
 export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
   const found = leaves(tree);
-  const flat = treeOver(tree, new Float32Array(found.reduce((size, { tensor }) => size + tensor.data.length, 0)));
+  const flat = treeOver(tree, new Float32Array(treeSize(tree)));
   let offset = 0;
   for (const { tensor } of found) {
     flat.data.set(tensor.data, offset);

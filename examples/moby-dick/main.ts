@@ -1,0 +1,72 @@
+/** A network learns to write like Moby-Dick, character by character: `npm run demo`. */
+
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import {
+  adam, bitsPerCharacter, chain, characterVocabulary, clipByNorm, crossEntropy, decode, dense, embedding, encode, evaluate, fit, generate,
+  gru, lstm, recurrent, sequential, simpleRnn, split, windows,
+} from 'bptt';
+import { terminalProgress } from 'bptt/node';
+
+const help = `Trains a character model on Moby-Dick and lets it write.
+
+  npm run demo -- [options]
+
+  --cell rnn|lstm|gru   the recurrent cell (lstm)
+  --steps N             how many updates to train (350; the README's figures are for 2000)
+  --seed N              of the weights, the batches and the text (1)
+  --help                this text
+
+Ctrl-C stops training; the model is then validated and writes all the same.
+`;
+
+const cells = { rnn: simpleRnn, lstm, gru };
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      cell: { type: 'string', default: 'lstm' },
+      steps: { type: 'string', default: '350' },
+      seed: { type: 'string', default: '1' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values['help']) {
+    process.stdout.write(help);
+    return;
+  }
+  const cell = cells[values['cell'] as keyof typeof cells];
+  const [steps, seed] = [Number(values['steps']), Number(values['seed'])];
+  if (cell === undefined) throw new RangeError(`--cell must be rnn, lstm or gru, got ${String(values['cell'])}.`);
+  if (!Number.isSafeInteger(steps) || steps < 0) throw new RangeError(`--steps must be a whole number, got ${String(values['steps'])}.`);
+  if (!Number.isFinite(seed)) throw new RangeError(`--seed must be a number, got ${String(values['seed'])}.`);
+
+  const text = readFileSync(new URL('../examples/moby-dick/moby-dick.txt', import.meta.url), 'utf8');
+  const vocabulary = characterVocabulary(text);
+  const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]);
+  const model = sequential([
+    embedding({ vocabularySize: vocabulary.size, size: 32 }),
+    recurrent(cell(), { hiddenSize: 128 }),
+    dense({ size: vocabulary.size }),
+  ], { seed });
+  process.stdout.write(`${vocabulary.size} characters, ${train.length} to learn from, ${model.data.length} parameters\n`);
+
+  const interrupt = { aborted: false };
+  process.once('SIGINT', () => (interrupt.aborted = true));
+  await fit(model, windows(train, { steps: 64, batchSize: 32 }), {
+    loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(2e-3)), steps, seed, signal: interrupt,
+    onProgress: terminalProgress({ unit: 'characters' }),
+  });
+
+  const validation = windows(held.slice(0, 65_537), { steps: 1024, batchSize: 1, shuffle: false });
+  const { loss } = evaluate(model, validation, { loss: crossEntropy, carryState: true });
+  process.stdout.write(`\nvalidation loss ${loss.toFixed(4)} nats, ${bitsPerCharacter(loss).toFixed(3)} bits per character\n\n`);
+  const prompt = 'Call me ';
+  const passage = generate(model, { prompt: encode(vocabulary, prompt), length: 600, temperature: 0.7, seed });
+  process.stdout.write(`${prompt}${decode(vocabulary, passage)}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

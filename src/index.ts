@@ -1,0 +1,63 @@
+/** The public surface of bptt. */
+
+export { ids, batchFirst, full, isIdTensor, isTensor, tensor, timeMajor, view, type IdTensor, type Nested, type Tensor } from './tensor/tensor';
+export { formatShape, sizeOf, stridesOf, type Shape } from './tensor/shape';
+export { createRandom, integerNumber, normalNumber, randomBits, shuffle, uniformNumber, type Random } from './tensor/random';
+export {
+  constant, forgetBias, glorotNormal, glorotUniform, heNormal, heUniform, identity, lecunNormal, lecunUniform, normal, ones, orthogonal,
+  truncatedNormal, uniform, zeros, type Initializer,
+} from './tensor/initializers';
+export { flattenTree, leaves, mapTree, treeOver, type Flat, type Leaf, type Mapped, type TensorTree } from './tensor/tree';
+
+export type { Heap, Kernels } from './kernels/kernels';
+
+export { read, type Operand, type Variable } from './bptt/tape';
+export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient } from './bptt/value-and-gradient';
+export { checkGradients, type GradientCheck } from './bptt/gradient-check';
+export { step, unroll, type Unrolled, type UnrollOptions } from './bptt/unroll';
+export {
+  initializeCell, type Cell, type CellFunction, type CellInitializers, type CellOptions, type CellParameter, type OpsCell,
+  type ParameterRole, type PointwiseBackwardStep, type PointwiseCell, type PointwiseStep, type State,
+} from './bptt/cell';
+export { add, broadcastTo, divide, multiply, scale, subtract } from './bptt/ops/arithmetic';
+export { abs, exp, huberize, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from './bptt/ops/elementwise';
+export { affine, matmul, type AffineParameters } from './bptt/ops/linear';
+export { concat, gather, reshape, slice, stack, stopGradient, transpose } from './bptt/ops/movement';
+export { logSoftmax, mask, mean, softmax, sum } from './bptt/ops/reductions';
+
+export { gru, type GruOptions } from './cells/gru';
+export { lstm } from './cells/lstm';
+export { simpleRnn, type SimpleRnnOptions } from './cells/simple-rnn';
+export type { Activation, ActivationPair } from './cells/activations';
+export { gateParameters } from './cells/gate-parameters';
+
+export { dense, type DenseOptions } from './layers/dense';
+export { dropout } from './layers/dropout';
+export { embedding, type EmbeddingOptions } from './layers/embedding';
+export { recurrent, type RecurrentOptions } from './layers/recurrent';
+export type { Features, Layer, LayerContext, LayerParameters, LayerResult, LayerState } from './layers/layer';
+
+export {
+  average, binaryCrossEntropy, crossEntropy, each, huber, meanAbsoluteError, meanSquaredError, total, type Loss, type LossOptions,
+  type Reduction,
+} from './training/losses';
+export {
+  adagrad, adam, adamw, applyOptimizer, chain, clipByNorm, clipByValue, initializeOptimizer, rmsprop, sgd, weightDecay,
+  type AdamOptions, type AdamWOptions, type Optimizer, type OptimizerState, type RmspropOptions, type SgdOptions, type Update,
+} from './training/optimizers';
+export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
+export { fit, type FitOptions, type FitResult, type Progress } from './training/fit';
+export { evaluate, type EvaluateOptions, type Metric } from './training/evaluate';
+export { accuracy, bitsPerCharacter, perplexity } from './training/metrics';
+
+export {
+  predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type NamedLayer, type PredictOptions, type RunOptions,
+  type Sequential, type SequentialOptions,
+} from './models/sequential';
+export { advance, stream, type Stream } from './models/stream';
+export { generate, type GenerateOptions } from './models/generate';
+
+export { batchesOf, type Batch, type BatchesOptions, type Dataset } from './data/dataset';
+export { split, type Sliceable } from './data/split';
+export { characterVocabulary, decode, encode, type Vocabulary } from './data/vocabulary';
+export { windows, type WindowsOptions } from './data/windows';

@@ -1,0 +1,3 @@
+/** What needs Node: `import … from 'bptt/node'`. */
+
+export { terminalProgress, type TerminalProgressOptions } from './terminal-progress';

@@ -1,0 +1,208 @@
+/** Training: batches in, better parameters out. */
+
+import { runScope, type Variable } from '../bptt/tape';
+import { differentiate, load } from '../bptt/value-and-gradient';
+import type { Batch, Dataset } from '../data/dataset';
+import { allocate, createWorkspace } from '../kernels/workspace';
+import { runModel, type Sequential } from '../models/sequential';
+import { createRandom } from '../tensor/random';
+import { checkCount } from '../tensor/shape';
+import { leaves } from '../tensor/tree';
+import { evaluate, lossOf } from './evaluate';
+import { nextTurn } from './event-loop';
+import type { Loss } from './losses';
+import { initializeOptimizer, updateAt, type Optimizer, type OptimizerState } from './optimizers';
+
+/** How training stands after an update. */
+export interface Progress {
+  /** Updates done, and to be done. */
+  readonly step: number;
+  readonly steps: number;
+  /** The epoch, from 1. */
+  readonly epoch: number;
+  /** The loss of the batch, before its update. */
+  readonly loss: number;
+  /** Its moving average. */
+  readonly smoothedLoss: number;
+  /** The norm of the gradient before clipping, if the optimizer clips by norm. */
+  readonly gradientNorm: number | undefined;
+  /** Targets a second. */
+  readonly rate: number;
+  readonly secondsLeft: number;
+  /** The loss on the validation data, where an epoch has just ended. */
+  readonly validationLoss?: number;
+  readonly done: boolean;
+}
+
+export interface FitOptions {
+  readonly loss: Loss<never>;
+  readonly optimizer: Optimizer;
+  /** How often to go through the data. 1 by default, or as often as `steps` needs. */
+  readonly epochs?: number;
+  /** How many updates to make, whatever the epochs. */
+  readonly steps?: number;
+  /** Of the order of batches and of dropout. */
+  readonly seed?: number;
+  /** Evaluated after every epoch. */
+  readonly validation?: Dataset;
+  /** Stop after so many epochs without a better validation loss, and go back to the best parameters. */
+  readonly patience?: number;
+  /** Where the optimizer goes on from; moved on in place. */
+  readonly optimizerState?: OptimizerState;
+  /** Called after every update; may be asynchronous. */
+  readonly onProgress?: (progress: Progress) => unknown;
+  /** Training stops after the update during which it is aborted. An AbortSignal will do. */
+  readonly signal?: { readonly aborted: boolean };
+}
+
+export interface FitResult {
+  readonly steps: number;
+  /** Why it ended. */
+  readonly stopped: 'finished' | 'aborted' | 'early';
+  /** The loss of every update. */
+  readonly losses: readonly number[];
+  /** The loss on the validation data after every epoch. */
+  readonly validationLosses: readonly number[];
+  /** To go on with. */
+  readonly optimizerState: OptimizerState;
+}
+
+/**
+ * Trains a model in place. The event loop gets a turn about every 20 ms.
+ *
+ * @param model changed in place
+ * @param data its batches
+ * @throws RangeError where a loss or gradient is not finite, naming step and layer, before the parameters are touched; where an option is out of range
+ * @example
+ * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })]);
+ * const data = windows(Int32Array.from({ length: 200 }, (_, i) => i % 5), { steps: 10, batchSize: 4 });
+ * const { losses } = await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(0.02)), epochs: 10 });
+ * losses.at(-1) < losses[0]; // true
+ */
+export async function fit(model: Sequential, data: Dataset, options: FitOptions): Promise<FitResult> {
+  const { onProgress, signal, validation, patience } = options;
+  if (options.steps !== undefined) checkCount('fit', 'steps', options.steps, 0);
+  if (options.epochs !== undefined) checkCount('fit', 'epochs', options.epochs, 0);
+  if (patience !== undefined) checkCount('fit', 'patience', patience);
+  if (patience !== undefined && validation === undefined) throw new RangeError('fit: patience needs validation data.');
+  if (data.batchCount < 1) throw new RangeError('fit: data must have at least one batch, got none.');
+  const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
+  const random = createRandom(options.seed ?? 0);
+  const session = openSession(model, options);
+  const losses: number[] = [];
+  const validationLosses: number[] = [];
+  let best: { loss: number; epoch: number; parameters: Float32Array } | undefined;
+  let smoothedLoss = NaN;
+  let targets = 0;
+  const began = performance.now();
+  let turn = began;
+
+  const ended = (stopped: FitResult['stopped']): FitResult => {
+    if (best !== undefined && patience !== undefined) model.data.set(best.parameters);
+    return { steps: losses.length, stopped, losses, validationLosses, optimizerState: session.state };
+  };
+  for (let epoch = 1; losses.length < steps; epoch++) {
+    let position = 0;
+    for (const batch of data.batches(random)) {
+      const { loss, norm } = session.update(batch, random, losses.length + 1);
+      losses.push(loss);
+      position++;
+      const last = position === data.batchCount || losses.length === steps;
+      if (last && validation !== undefined) {
+        const { loss: validationLoss } = evaluate(model, validation, { loss: options.loss });
+        validationLosses.push(validationLoss);
+        if (best === undefined || validationLoss < best.loss) best = { loss: validationLoss, epoch, parameters: model.data.slice() };
+      }
+      targets += batch.targets.data.length;
+      // A window of about 50 updates; the first losses count fully.
+      smoothedLoss = losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
+      const seconds = (performance.now() - began) / 1000;
+      const early = patience !== undefined && best !== undefined && epoch - best.epoch >= patience;
+      const stopped = signal?.aborted ? 'aborted' : early ? 'early' : losses.length >= steps ? 'finished' : undefined;
+      const answer: unknown = onProgress?.({
+        step: losses.length, steps, epoch, loss, smoothedLoss, gradientNorm: norm, done: stopped !== undefined,
+        rate: targets / seconds, secondsLeft: (seconds / losses.length) * (steps - losses.length),
+        ...(last && validation !== undefined ? { validationLoss: validationLosses.at(-1)! } : {}),
+      });
+      if (answer instanceof Promise) await answer;
+      if (performance.now() - turn > 20) {
+        await nextTurn();
+        turn = performance.now();
+      }
+      if (stopped !== undefined) return ended(stopped);
+      if (signal?.aborted) return ended('aborted');
+    }
+    if (position === 0) throw new RangeError('fit: data gave no batch in an epoch.');
+  }
+  return ended('finished');
+}
+
+interface Session {
+  readonly state: OptimizerState;
+  readonly update: (batch: Batch, random: ReturnType<typeof createRandom>, step: number) => { loss: number; norm: number | undefined };
+}
+
+/** A workspace in which parameters, gradient and moments stay from update to update, in one layout. */
+function openSession(model: Sequential, { optimizer, loss, optimizerState }: FitOptions): Session {
+  const size = model.data.length;
+  const state = optimizerState ?? initializeOptimizer(optimizer, size);
+  if (state.slots.length !== optimizer.slots || state.slots.some((slot) => slot.length !== size)) {
+    throw new RangeError(`fit: optimizerState must hold ${optimizer.slots} vectors of ${size} numbers. Was it made for another model?`);
+  }
+  const workspace = createWorkspace();
+  const { kernels, memory } = workspace;
+  const parameters = allocate(workspace, size);
+  const gradient = allocate(workspace, size);
+  const slots = state.slots.map(() => allocate(workspace, size));
+  state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
+  return {
+    state,
+    update(batch, random, step) {
+      load(model.parameters, memory.view, parameters);
+      const value = runScope(workspace, true, (scope) => {
+        let outputs: readonly Variable[] = [];
+        const run = differentiate(scope, model.parameters, parameters, gradient, size, (p) => {
+          const context = { training: true, random, lengths: batch.lengths };
+          const forward = runModel(model, p, batch.inputs, context);
+          outputs = forward.outputs;
+          return lossOf(loss, forward.output, batch);
+        });
+        if (!Number.isFinite(run.value)) throw notFiniteLoss(model, run.value, outputs, step);
+        return run.value;
+      });
+      if (!Number.isFinite(kernels.sumOfSquares(gradient, size))) throw notFiniteGradient(model, memory.view, gradient, step);
+      state.step++;
+      const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots });
+      model.data.set(memory.view.subarray(parameters, parameters + size));
+      state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
+      return { loss: value, norm };
+    },
+  };
+}
+
+function notFiniteLoss(model: Sequential, value: number, outputs: readonly Variable[], step: number): RangeError {
+  const wrong = outputs.findIndex(({ storage, offset, size }) => {
+    const { kernels } = storage.scope;
+    return !Number.isFinite(kernels.sum(offset, size));
+  });
+  const where = wrong < 0 ? 'in the loss itself' : `in the output of layer ${wrong} (${model.layers[wrong]!.name})`;
+  return new RangeError(
+    `fit: the loss became ${value} at step ${step}; it appeared ${where}. The parameters are those of the step before. ` +
+      'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
+  );
+}
+
+function notFiniteGradient(model: Sequential, view: ArrayLike<number>, gradient: number, step: number): RangeError {
+  let offset = gradient;
+  let path = '';
+  for (const leaf of leaves(model.parameters)) {
+    // The gradient comes from the end, so the last layer in the model is the first to be hit.
+    for (let i = 0; i < leaf.tensor.data.length; i++) if (!Number.isFinite(view[offset + i]!)) path = leaf.path;
+    offset += leaf.tensor.data.length;
+  }
+  return new RangeError(
+    `fit: the gradient was not finite at step ${step}; it appeared in layer ${path.split('.')[0] || '?'} (${path || 'the norm overflows'}). ` +
+      'The parameters are those of the step before. A smaller learning rate or clipByNorm() may help.',
+  );
+}
+

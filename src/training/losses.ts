@@ -1,0 +1,120 @@
+/** Losses: what a model is to make small. Each answers a scalar, or one number an element or row with `reduction: none`. */
+
+import { multiply, scale, subtract } from '../bptt/ops/arithmetic';
+import { abs, huberize, softplus } from '../bptt/ops/elementwise';
+import { reshape } from '../bptt/ops/movement';
+import { sum } from '../bptt/ops/reductions';
+import { currentScope, gradientOf, idOperand, operand, read, record, result, type Operand, type Variable } from '../bptt/tape';
+import { allocate } from '../kernels/workspace';
+import { formatShape, sameShape, sizeOf } from '../tensor/shape';
+import type { IdTensor, Tensor } from '../tensor/tensor';
+
+/** How a loss comes together from its parts: `average`, `total` or `each`. */
+export type Reduction = (parts: Variable, weights: Variable | undefined) => Variable;
+
+export interface LossOptions {
+  /** Of the shape of the targets, or of its leading axes (`[T, B]` for targets `[T, B, O]`): what counts, and how much; all by default. */
+  readonly mask?: Tensor | Variable | undefined;
+  /** {@link average} by default. */
+  readonly reduction?: Reduction;
+}
+
+/** A loss over a model's outputs. */
+export type Loss<Y extends Operand | IdTensor = Operand | IdTensor> = (outputs: Operand, targets: Y, options?: LossOptions) => Variable;
+
+/** The mean of the parts, weighted by the mask. @throws RangeError where nothing counts */
+export function average(parts: Variable, weights: Variable | undefined): Variable {
+  const count = weights === undefined ? parts.size : read(sum(weights)).data[0]!;
+  if (!(count > 0)) throw new RangeError('loss: there is no target to average over: the batch is empty or its mask is all zeros.');
+  return scale(total(parts, weights), 1 / count);
+}
+
+/** The sum of the parts, weighted by the mask. */
+export function total(parts: Variable, weights: Variable | undefined): Variable {
+  return sum(each(parts, weights));
+}
+
+/** The parts themselves, weighted by the mask. */
+export function each(parts: Variable, weights: Variable | undefined): Variable {
+  return weights === undefined ? parts : multiply(parts, weights);
+}
+
+/**
+ * −log softmax(logits)[target], from logits and ids: `[..., V]` and `[...]`.
+ *
+ * @throws RangeError where the shapes do not fit or a target is outside [0, V)
+ * @example
+ * compute({ logits: full([2, 4], 0) }, ({ logits }) => crossEntropy(logits, ids([1, 3]))).data[0]; // ln 4 = 1.386…
+ */
+export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOptions = {}): Variable {
+  const scores = operand('crossEntropy', logits, 'logits');
+  const V = scores.shape.at(-1);
+  if (V === undefined || !sameShape(scores.shape.slice(0, -1), targets?.shape ?? [NaN])) {
+    throw new RangeError(
+      `crossEntropy: targets must be ids of the shape of logits without its last axis, ${formatShape(scores.shape.slice(0, -1))}, ` +
+        `got ${formatShape(targets?.shape ?? [])}.`,
+    );
+  }
+  const chosen = idOperand('crossEntropy', targets, V, 'targets', `logits has ${V} classes.`);
+  const scope = currentScope('crossEntropy');
+  const { kernels: k } = scope;
+  const parts = result(scope, targets.shape, [scores]);
+  const probabilities = allocate(scope.workspace, scores.size);
+  k.crossEntropy(parts.offset, probabilities, scores.offset, chosen.offset, parts.size, V);
+  record([parts], () =>
+    k.crossEntropyBackward(gradientOf(scores), gradientOf(parts), probabilities, chosen.offset, parts.size, V),
+  );
+  return reduce('crossEntropy', parts, options);
+}
+
+/**
+ * −t · log σ(logit) − (1 − t) · log(1 − σ(logit)), from logits; targets between 0 and 1, of the same shape.
+ *
+ * @throws RangeError where the shapes differ
+ */
+export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
+  const [x, t] = pair('binaryCrossEntropy', logits, targets);
+  return reduce('binaryCrossEntropy', subtract(softplus(x), multiply(x, t)), options);
+}
+
+/** (prediction − target)². @throws RangeError where the shapes differ */
+export function meanSquaredError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
+  const difference = subtract(...pair('meanSquaredError', predictions, targets));
+  return reduce('meanSquaredError', multiply(difference, difference), options);
+}
+
+/** |prediction − target|. @throws RangeError where the shapes differ */
+export function meanAbsoluteError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
+  return reduce('meanAbsoluteError', abs(subtract(...pair('meanAbsoluteError', predictions, targets))), options);
+}
+
+/** The square of a small error and the size of a large one (Huber, 1964). @throws RangeError where the shapes differ */
+export function huber(
+  predictions: Operand,
+  targets: Operand,
+  { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
+): Variable {
+  return reduce('huber', huberize(subtract(...pair('huber', predictions, targets)), delta), options);
+}
+
+function pair(where: string, predictions: Operand, targets: Operand): [Variable, Variable] {
+  const x = operand(where, predictions, 'predictions');
+  const t = operand(where, targets, 'targets');
+  if (!sameShape(x.shape, t.shape)) {
+    throw new RangeError(`${where}: targets must have the shape of the predictions, ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`);
+  }
+  return [x, t];
+}
+
+function reduce(where: string, parts: Variable, { mask, reduction = average }: LossOptions): Variable {
+  if (mask === undefined) return reduction(parts, undefined);
+  const given = operand(where, mask, 'mask');
+  if (!sameShape(given.shape, parts.shape.slice(0, given.shape.length))) {
+    throw new RangeError(`${where}: mask must have the shape of the targets or of their leading axes, ${formatShape(parts.shape)}, got ${formatShape(given.shape)}.`);
+  }
+  const rest = parts.shape.slice(given.shape.length);
+  if (sizeOf(rest) === 1 && rest.length === 0) return reduction(parts, given);
+  const widened = reshape(given, [...given.shape, ...rest.map(() => 1)]);
+  const weights = multiply(widened, { shape: [...given.shape.map(() => 1), ...rest], data: new Float32Array(sizeOf(rest)).fill(1) });
+  return reduction(parts, weights);
+}

@@ -1,0 +1,248 @@
+/**
+ * Optimizers are transformations of the gradient that chain: each turns the gradient into a step, in place, and what comes out of the
+ * last is added to the parameters. Clipping is a transformation like any other.
+ */
+
+import type { Kernels } from '../kernels/kernels';
+import { allocate, defaultWorkspace } from '../kernels/workspace';
+import { runScope } from '../bptt/tape';
+import { load } from '../bptt/value-and-gradient';
+import { checkNumber, sameShape } from '../tensor/shape';
+import { leaves, treeSize, type TensorTree } from '../tensor/tree';
+import { rateAt, type LearningRate } from './schedules';
+
+/** One update, as a transformation sees it: offsets of vectors of all `size` parameters. */
+export interface Update {
+  readonly kernels: Kernels;
+  readonly size: number;
+  /** The number of this update, from 1. */
+  readonly step: number;
+  readonly parameters: number;
+  /** In: what came out of the transformation before; out: what goes into the next. */
+  readonly gradient: number;
+  /** The vectors this transformation keeps. */
+  readonly slots: readonly number[];
+  /** To be told: the norm of the gradient before it was clipped. */
+  norm: number | undefined;
+}
+
+/** A transformation of the gradient. */
+export interface Optimizer {
+  readonly name: string;
+  /** How many vectors, one number for each parameter, it keeps from one update to the next; they begin at zero. */
+  readonly slots: number;
+  readonly update: (update: Update) => void;
+}
+
+/** One transformation after the other. @example chain(clipByNorm(1), adam(2e-3)).slots; // 2 */
+export function chain(...parts: readonly Optimizer[]): Optimizer {
+  return {
+    name: parts.map(({ name }) => name).join(', '),
+    slots: parts.reduce((total, { slots }) => total + slots, 0),
+    update: (update) => {
+      let first = 0;
+      for (const part of parts) {
+        const own = { ...update, slots: update.slots.slice(first, first + part.slots) };
+        part.update(own);
+        update.norm = own.norm;
+        first += part.slots;
+      }
+    },
+  };
+}
+
+/**
+ * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
+ * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before is reported.
+ *
+ * @throws RangeError where the limit is negative
+ */
+export function clipByNorm(limit: number): Optimizer {
+  checkNumber('clipByNorm', 'limit', limit, 0);
+  return {
+    name: 'clipByNorm',
+    slots: 0,
+    update: (update) => {
+      const { kernels: k, gradient, size } = update;
+      update.norm = Math.sqrt(k.sumOfSquares(gradient, size));
+      const factor = limit / (update.norm + 1e-6);
+      if (factor < 1) k.scale(gradient, gradient, factor, size);
+    },
+  };
+}
+
+/** Limits every element of the gradient to [−limit, limit]. @throws RangeError where the limit is negative */
+export function clipByValue(limit: number): Optimizer {
+  checkNumber('clipByValue', 'limit', limit, 0);
+  return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.clamp(gradient, limit, size) };
+}
+
+/** Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖². @throws RangeError where the factor is negative */
+export function weightDecay(factor: number): Optimizer {
+  checkNumber('weightDecay', 'factor', factor, 0);
+  return {
+    name: 'weightDecay',
+    slots: 0,
+    update: ({ kernels, gradient, parameters, size }) => kernels.addScaled(gradient, parameters, factor, size),
+  };
+}
+
+export interface SgdOptions {
+  /** Between 0 and 1; 0 by default. */
+  readonly momentum?: number;
+  /** Whether to look ahead (Nesterov, 1983; in the form of Sutskever et al., 2013). */
+  readonly nesterov?: boolean;
+}
+
+/** Gradient descent: velocity ← momentum · velocity + g, step −rate · velocity. @throws RangeError where the momentum is not in [0, 1] */
+export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false }: SgdOptions = {}): Optimizer {
+  checkNumber('sgd', 'momentum', momentum, 0, 1);
+  return {
+    name: 'sgd',
+    slots: momentum > 0 ? 1 : 0,
+    update: ({ kernels: k, gradient, slots, step, size }) => {
+      const lr = rateAt('sgd', rate, step);
+      if (momentum > 0) k.momentum(gradient, slots[0]!, lr, momentum, nesterov, size);
+      else k.scale(gradient, gradient, -lr, size);
+    },
+  };
+}
+
+export interface RmspropOptions {
+  /** Of the moving average of squares. */
+  readonly decay?: number;
+  readonly epsilon?: number;
+}
+
+/** Divides by the root of a moving average of squares (Tieleman and Hinton, 2012). @throws RangeError where an option is out of range */
+export function rmsprop(rate: LearningRate = 1e-3, { decay = 0.9, epsilon = 1e-8 }: RmspropOptions = {}): Optimizer {
+  checkNumber('rmsprop', 'decay', decay, 0, 1);
+  checkNumber('rmsprop', 'epsilon', epsilon, 0);
+  return {
+    name: 'rmsprop',
+    slots: 1,
+    update: ({ kernels, gradient, slots, step, size }) =>
+      kernels.rmsprop(gradient, slots[0]!, rateAt('rmsprop', rate, step), decay, epsilon, size),
+  };
+}
+
+/** Divides by the root of the sum of squares (Duchi, Hazan and Singer, 2011). @throws RangeError where epsilon is negative */
+export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readonly epsilon?: number } = {}): Optimizer {
+  checkNumber('adagrad', 'epsilon', epsilon, 0);
+  return {
+    name: 'adagrad',
+    slots: 1,
+    update: ({ kernels, gradient, slots, step, size }) =>
+      kernels.adagrad(gradient, slots[0]!, rateAt('adagrad', rate, step), epsilon, size),
+  };
+}
+
+export interface AdamOptions {
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+}
+
+/** Adam with bias correction (Kingma and Ba, 2014, arXiv 1412.6980). @throws RangeError where an option is out of range */
+export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
+  checkNumber('adam', 'beta1', beta1, 0, 1);
+  checkNumber('adam', 'beta2', beta2, 0, 1);
+  checkNumber('adam', 'epsilon', epsilon, 0);
+  return {
+    name: 'adam',
+    slots: 2,
+    update: ({ kernels, gradient, slots, step, size }) =>
+      kernels.adam(
+        gradient, slots[0]!, slots[1]!, rateAt('adam', rate, step), beta1, beta2, epsilon, 1 - beta1 ** step, 1 - beta2 ** step, size,
+      ),
+  };
+}
+
+export interface AdamWOptions extends AdamOptions {
+  /** 0.01 by default. */
+  readonly decay?: number;
+}
+
+/** Adam with decoupled weight decay: the step is also −rate · decay · parameters (Loshchilov and Hutter, 2017, arXiv 1711.05101). */
+export function adamw(rate: LearningRate = 1e-3, { decay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
+  checkNumber('adamw', 'decay', decay, 0);
+  const inner = adam(rate, options);
+  return {
+    name: 'adamw',
+    slots: inner.slots,
+    update: (update) => {
+      inner.update(update);
+      update.kernels.addScaled(update.gradient, update.parameters, -decay * rateAt('adamw', rate, update.step), update.size);
+    },
+  };
+}
+
+/** What an optimizer keeps from one update to the next: plain data. */
+export interface OptimizerState {
+  /** How many updates there were. */
+  step: number;
+  /** One vector of all parameters each. */
+  readonly slots: readonly Float32Array[];
+}
+
+/** The state before the first update of `size` parameters. */
+export function initializeOptimizer(optimizer: Optimizer, size: number): OptimizerState {
+  return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
+}
+
+/**
+ * Updates parameters in place, for training loops of your own.
+ *
+ * @param state from {@link initializeOptimizer}, moved on in place
+ * @param parameters a tree of tensors, changed in place
+ * @param gradient the same tree, as {@link valueAndGradient} gives it
+ * @returns the norm of the gradient before clipping, if the optimizer clips by norm
+ * @throws RangeError where the trees differ
+ * @example
+ * const parameters = { w: tensor([1, 1]) };
+ * applyOptimizer(sgd(0.1), initializeOptimizer(sgd(0.1), 2), parameters, { w: tensor([1, 2]) });
+ * parameters.w.data; // Float32Array [0.9, 0.8]
+ */
+export function applyOptimizer<P extends TensorTree>(
+  optimizer: Optimizer,
+  state: OptimizerState,
+  parameters: P,
+  gradient: P,
+): { readonly norm: number | undefined } {
+  const targets = leaves(parameters);
+  const sources = leaves(gradient);
+  const size = treeSize(parameters);
+  if (targets.length !== sources.length || !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))) {
+    throw new RangeError('applyOptimizer: gradient must have the tree and the shapes of parameters.');
+  }
+  if (state.slots.length !== optimizer.slots || state.slots.some((slot) => slot.length !== size)) {
+    throw new RangeError(`applyOptimizer: state must hold ${optimizer.slots} vectors of ${size} numbers. Was it made for other parameters?`);
+  }
+  const workspace = defaultWorkspace();
+  return runScope(workspace, false, () => {
+    const p = allocate(workspace, size);
+    const g = allocate(workspace, size);
+    const slots = state.slots.map(() => allocate(workspace, size));
+    const { view } = workspace.memory;
+    load(parameters, view, p);
+    load(gradient, view, g);
+    state.slots.forEach((slot, i) => view.set(slot, slots[i]!));
+    state.step++;
+    const norm = updateAt(optimizer, { kernels: workspace.kernels, size, step: state.step, parameters: p, gradient: g, slots });
+    state.slots.forEach((slot, i) => slot.set(view.subarray(slots[i]!, slots[i]! + size)));
+    let offset = p;
+    for (const { tensor } of targets) {
+      tensor.data.set(view.subarray(offset, offset + tensor.data.length));
+      offset += tensor.data.length;
+    }
+    return { norm };
+  });
+}
+
+/** Runs the optimizer over vectors in a workspace and adds the step to the parameters. Returns the norm, if it was told. */
+export function updateAt(optimizer: Optimizer, where: Omit<Update, 'norm'>): number | undefined {
+  const update: Update = { ...where, norm: undefined };
+  optimizer.update(update);
+  where.kernels.addScaled(where.parameters, where.gradient, 1, where.size);
+  return update.norm;
+}

@@ -1,0 +1,24 @@
+import { defineConfig } from 'tsup';
+
+const library = {
+  entry: { index: 'src/index.ts', node: 'src/node/index.ts' },
+  format: ['esm', 'cjs'] as const,
+  target: 'es2022',
+  dts: true,
+  clean: true,
+  treeshake: true,
+};
+
+const examples = {
+  entry: { 'moby-dick': 'examples/moby-dick/main.ts' },
+  format: ['esm'] as const,
+  target: 'es2022',
+  platform: 'node' as const,
+  outDir: 'build',
+  external: ['bptt', 'bptt/node'],
+};
+
+export default defineConfig([
+  { ...library, format: [...library.format] },
+  { ...examples, format: [...examples.format] },
+]);
