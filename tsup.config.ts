@@ -18,7 +18,9 @@ const examples = {
   external: ['bptt', 'bptt/node'],
 };
 
-export default defineConfig([
+const config: ReturnType<typeof defineConfig> = defineConfig([
   { ...library, format: [...library.format] },
   { ...examples, format: [...examples.format] },
 ]);
+
+export default config;

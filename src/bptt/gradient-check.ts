@@ -29,19 +29,20 @@ export function checkGradients<P extends TensorTree>(
   loss: (p: Mapped<P, Variable>) => Variable,
   { step = 1e-5 }: { readonly step?: number } = {},
 ): GradientCheck {
+  const untyped = loss as unknown as (p: never) => Variable;
   const workspace = createWorkspace('float64');
   const found = leaves(parameters);
   const size = treeSize(parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   load(parameters, workspace.memory.view, offset);
-  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, loss as unknown as (p: never) => unknown));
+  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, untyped));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 
   const valueAt = (position: number, value: number): number => {
     workspace.memory.view[position] = value;
     return runScope(workspace, false, (scope) => {
-      const { offset: at } = loss(variablesOver(scope, parameters, offset));
+      const { offset: at } = untyped(variablesOver(scope, parameters, offset));
       return workspace.memory.view[at]!;
     });
   };

@@ -1,0 +1,14 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const config: ViteUserConfig = defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  resolve: {
+    alias: [
+      { find: /^bptt$/, replacement: new URL('../src/index.ts', import.meta.url).pathname },
+      { find: /^bptt\/node$/, replacement: new URL('../src/node/index.ts', import.meta.url).pathname },
+    ],
+  },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
+});
+
+export default config;
