@@ -12,7 +12,7 @@ export { flattenTree, leaves, mapTree, treeOver, type Flat, type Leaf, type Mapp
 export type { Heap, Kernels } from './kernels/kernels';
 
 export { read, type Operand, type Variable } from './bptt/tape';
-export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient } from './bptt/value-and-gradient';
+export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
 export { step, unroll, type Unrolled, type UnrollOptions } from './bptt/unroll';
 export {
@@ -58,6 +58,6 @@ export { advance, stream, type Stream } from './models/stream';
 export { generate, type GenerateOptions } from './models/generate';
 
 export { batchesOf, type Batch, type BatchesOptions, type Dataset } from './data/dataset';
-export { split, type Sliceable } from './data/split';
+export { split, type Parts } from './data/split';
 export { characterVocabulary, decode, encode, type Vocabulary } from './data/vocabulary';
 export { windows, type WindowsOptions } from './data/windows';

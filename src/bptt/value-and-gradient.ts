@@ -13,6 +13,12 @@ export type Results = Variable | number | string | boolean | undefined | null | 
 /** The same with tensors in the place of variables. */
 export type Read<R> = R extends Variable ? Tensor : R extends object ? { [K in keyof R]: Read<R[K]> } : R;
 
+/** A scalar, and what else the caller wants to have. */
+export interface WithResults<R> {
+  readonly value: Variable;
+  readonly results: R;
+}
+
 export interface ValueAndGradient<P> {
   /** The value of the function. */
   readonly value: number;
@@ -26,8 +32,8 @@ export interface ValueAndGradient<P> {
  * Operations run at once: control flow is ordinary code, {@link read} shows a value, a wrong shape throws on its own line.
  *
  * @param parameters a tree of tensors
- * @param loss a function of the same tree of variables that answers a scalar variable (shape `[]`), or `[scalar, results]`, where the
- * results (variables in any nesting, for instance the final state) are returned as tensors
+ * @param loss a function of the same tree of variables that answers a scalar variable (shape `[]`), or `{ value, results }` with such
+ * a scalar and variables in any nesting (the final state, for instance), which are returned as tensors
  * @throws TypeError where the answer is not a scalar variable
  * @example
  * const { value, gradient } = valueAndGradient({ w: tensor([3, 4]) }, (p) => sum(multiply(p.w, p.w)));
@@ -35,13 +41,13 @@ export interface ValueAndGradient<P> {
  * gradient.w.data; // Float32Array [6, 8]
  */
 export function valueAndGradient<P extends TensorTree>(parameters: P, loss: (p: Mapped<P, Variable>) => Variable): ValueAndGradient<P>;
-export function valueAndGradient<P extends TensorTree, const R extends Results>(
+export function valueAndGradient<P extends TensorTree, R extends Results>(
   parameters: P,
-  loss: (p: Mapped<P, Variable>) => readonly [Variable, R],
+  loss: (p: Mapped<P, Variable>) => WithResults<R>,
 ): ValueAndGradient<P> & { readonly results: Read<R> };
 export function valueAndGradient<P extends TensorTree, R extends Results>(
   parameters: P,
-  loss: (p: Mapped<P, Variable>) => Variable | readonly [Variable, R],
+  loss: (p: Mapped<P, Variable>) => Variable | WithResults<R>,
 ): ValueAndGradient<P> & { readonly results?: Read<R> } {
   const workspace = defaultWorkspace();
   return runScope<ValueAndGradient<P> & { readonly results?: Read<R> }>(workspace, true, (scope) => {
@@ -91,10 +97,14 @@ export function differentiate(
 ): { value: number; results: unknown } {
   scope.kernels.fill(gradient, 0, size);
   const answer = loss(variablesOver(scope, parameters, offset, gradient));
-  const [scalar, results] = Array.isArray(answer) ? (answer as readonly unknown[]) : [answer, undefined];
+  const { value: scalar, results } = isWithResults(answer) ? answer : { value: answer, results: undefined };
   checkScalar(scalar);
   backward(scope, scalar);
   return { value: scope.workspace.memory.view[scalar.offset]!, results };
+}
+
+function isWithResults(answer: unknown): answer is WithResults<unknown> {
+  return typeof answer === 'object' && answer !== null && 'results' in answer;
 }
 
 function checkScalar(loss: unknown): asserts loss is Variable {

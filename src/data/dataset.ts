@@ -1,77 +1,93 @@
-/** Where training data comes from: batches, epoch by epoch. */
+/** What a model is trained on: batches of inputs and targets, epoch by epoch. */
 
-import type { Random } from '../tensor/random';
-import { shuffle } from '../tensor/random';
+import { shuffle, type Random } from '../tensor/random';
 import { checkCount, formatShape, sizeOf } from '../tensor/shape';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 
-/** What one update sees. Time-major: ids `[T, B]` or vectors `[T, B, I]`. */
+/** The rows that go through the network together in one training step. */
 export interface Batch {
+  /** Ids `[T, B]`, or vectors `[T, B, I]`. */
   readonly inputs: Tensor | IdTensor;
+  /** What the loss compares with: one answer a step `[T, B, …]`, or one a sequence `[B, …]`. */
   readonly targets: Tensor | IdTensor;
-  /** What of the targets counts: `[T, B]` or `[B]`. */
+  /** `[T, B]`, or `[B]` for one answer a sequence: the weight of every answer in the loss; all 1 by default. */
   readonly mask?: Tensor;
-  /** `[B]` how many steps of each row are valid. */
+  /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array;
 }
 
-/** Batches, as many in every epoch. */
+/** Something that can be read any number of times, one epoch after the other. */
 export interface Dataset {
+  /** The number of batches in one epoch. */
   readonly batchCount: number;
-  /** The batches of one epoch; what is random in them comes from `random`. */
+  /** One epoch. Whatever is random in it is drawn from `random` alone, so that the generator's state decides the order. */
   readonly batches: (random: Random) => Iterable<Batch>;
 }
 
 export interface BatchesOptions {
+  /** B; the last batch of an epoch is smaller where B does not divide N. */
   readonly batchSize: number;
-  /** Whether every epoch has an order of its own. Yes by default. */
+  /** Whether every epoch has an order of its own; true by default. */
   readonly shuffle?: boolean;
-  /** The axis of the examples in the targets: 1 for `[T, N, …]` (one a step, by default), 0 for `[N, …]` (one a sequence). */
+  /** Where the N examples lie in the targets: axis 1, one answer a step `[T, N, …]` (the default), or axis 0, one a sequence `[N, …]`. */
   readonly targetAxis?: 0 | 1;
 }
 
 /**
- * Batches of examples of equal length that are in memory: inputs `[T, N, …]`. The last batch may be smaller.
+ * A dataset of N examples of equal length.
  *
- * @throws RangeError where inputs and targets have different numbers of examples, or none
+ * @param inputs ids `[T, N]`, or vectors `[T, N, I]`; time-major
+ * @param targets `[T, N, …]`, or `[N, …]` with `targetAxis: 0`
+ * @throws RangeError where there are no examples, or inputs and targets hold different numbers of them
  * @example
- * batchesOf(full([5, 10, 2], 0), full([10, 1], 0), { batchSize: 4, targetAxis: 0 }).batchCount; // 3
+ * const dataset = batchesOf(full([20, 100, 3], 0), full([100, 1], 0), { batchSize: 32, targetAxis: 0 });
+ * dataset.batchCount; // 4
+ * [...dataset.batches(createRandom(1))].map((batch) => batch.inputs.shape[1]); // [32, 32, 32, 4]
  */
-export function batchesOf(inputs: Tensor | IdTensor, targets: Tensor | IdTensor, options: BatchesOptions): Dataset {
-  const { batchSize, targetAxis = 1 } = options;
+export function batchesOf(
+  inputs: Tensor | IdTensor,
+  targets: Tensor | IdTensor,
+  { batchSize, shuffle: shuffled = true, targetAxis = 1 }: BatchesOptions,
+): Dataset {
   checkCount('batchesOf', 'batchSize', batchSize);
-  const count = inputs.shape[1] ?? 0;
-  if (count === 0 || targets.shape[targetAxis] !== count) {
+  const count = inputs.shape[1];
+  if (count === undefined || count === 0) {
+    throw new RangeError(`batchesOf: inputs must be [T, N, …] with at least one example, got ${formatShape(inputs.shape)}.`);
+  }
+  if (targets.shape[targetAxis] !== count) {
+    const letters = targetAxis === 0 ? '[N, …]' : '[T, N, …]';
+    const numbers = targetAxis === 0 ? `[${count}, …]` : `[*, ${count}, …]`;
     throw new RangeError(
-      `batchesOf: inputs [T, N, …] and axis ${targetAxis} of targets must have equally many examples, at least one, ` +
-        `got ${formatShape(inputs.shape)} and ${formatShape(targets.shape)}.`,
+      `batchesOf: targets must be ${letters} = ${numbers}, got ${formatShape(targets.shape)}. ` +
+        (targetAxis === 0 ? 'Is there one answer a step (targetAxis: 1)?' : 'Is there one answer a sequence (targetAxis: 0)?'),
     );
   }
   return {
     batchCount: Math.ceil(count / batchSize),
     *batches(random) {
-      const order = Int32Array.from({ length: count }, (_, i) => i);
-      if (options.shuffle ?? true) shuffle(random, order);
+      const order = Int32Array.from({ length: count }, (_, example) => example);
+      if (shuffled) shuffle(random, order);
       for (let first = 0; first < count; first += batchSize) {
         const chosen = order.subarray(first, first + batchSize);
-        yield { inputs: pick(inputs, 1, chosen), targets: pick(targets, targetAxis, chosen) };
+        yield { inputs: take(inputs, 1, chosen), targets: take(targets, targetAxis, chosen) };
       }
     },
   };
 }
 
-/** The chosen places along an axis. */
-function pick<X extends Tensor | IdTensor>(x: X, axis: 0 | 1, chosen: Int32Array): X {
-  const outer = axis === 0 ? 1 : x.shape[0]!;
-  const count = x.shape[axis]!;
-  const width = sizeOf(x.shape.slice(axis + 1));
-  const shape = [...x.shape.slice(0, axis), chosen.length, ...x.shape.slice(axis + 1)];
-  const data = isIdTensor(x) ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
-  for (let i = 0; i < outer; i++) {
-    chosen.forEach((place, j) => {
-      const from = (i * count + place) * width;
-      data.set(x.data.subarray(from, from + width), (i * chosen.length + j) * width);
-    });
+/** The chosen positions of an axis, in the order given. */
+function take(x: Tensor | IdTensor, axis: number, chosen: Int32Array): Tensor | IdTensor {
+  const shape = x.shape.map((length, other) => (other === axis ? chosen.length : length));
+  const outer = sizeOf(x.shape.slice(0, axis));
+  const length = x.shape[axis]!;
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  const result = isIdTensor(x) ? { shape, data: new Int32Array(sizeOf(shape)) } : { shape, data: new Float32Array(sizeOf(shape)) };
+  let to = 0;
+  for (let block = 0; block < outer; block++) {
+    for (const position of chosen) {
+      const from = (block * length + position) * inner;
+      for (let i = 0; i < inner; i++) result.data[to++] = x.data[from + i]!;
+    }
   }
-  return { shape, data } as Tensor | IdTensor as X;
+  return result;
 }

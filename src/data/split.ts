@@ -1,29 +1,43 @@
-/** Cutting data in order: the first part to train on, the rest to be tested on. */
+/** Parts of a sequence for training, validation and test. */
 
 import { checkNumber } from '../tensor/shape';
 
-/** What can be cut. */
-export interface Sliceable<S> {
-  readonly length: number;
-  slice(start: number, end: number): S;
-}
+/** As many parts as there are fractions. */
+export type Parts<F extends readonly number[], X> = { -readonly [K in keyof F]: X };
 
 /**
- * Cuts a text, an array or a typed array into consecutive parts of the given fractions, without shuffling: what comes later in time
- * stays apart from what it is predicted from.
+ * Cuts a sequence into consecutive parts, in order and without shuffling: neighbours in a text or a time series resemble each other, and
+ * must not fall on both sides. Typed arrays are not copied: the parts are views. A string is never cut inside a character.
  *
- * @throws RangeError where a fraction is not between 0 and 1 or they sum to more than 1
+ * @param items what to cut
+ * @param fractions the share of each part, from 0 to 1; where they sum to less than 1, the rest at the end is left out
+ * @throws RangeError where a fraction is not a number from 0 to 1, or they sum to more than 1
  * @example
- * split('abcdefghij', [0.9, 0.1]); // ['abcdefghi', 'j']
+ * const [train, validation] = split(Int32Array.of(3, 1, 4, 1, 5), [0.8, 0.2]);
+ * train; // Int32Array [3, 1, 4, 1]
+ * validation; // Int32Array [5]
  */
-export function split<S extends Sliceable<S>, const F extends readonly number[]>(items: S, fractions: F): { [K in keyof F]: S } {
-  let end = 0;
-  const parts = fractions.map((fraction, index) => {
-    checkNumber('split', `fractions[${index}]`, fraction, 0, 1);
-    const start = end;
-    end += fraction;
-    if (end > 1 + 1e-9) throw new RangeError(`split: fractions must sum to at most 1, got [${fractions.join(', ')}].`);
-    return items.slice(Math.round(start * items.length), Math.round(end * items.length));
+export function split<const F extends readonly number[]>(items: Int32Array, fractions: F): Parts<F, Int32Array>;
+export function split<const F extends readonly number[]>(items: Float32Array, fractions: F): Parts<F, Float32Array>;
+export function split<const F extends readonly number[]>(items: string, fractions: F): Parts<F, string>;
+export function split<X, const F extends readonly number[]>(items: readonly X[], fractions: F): Parts<F, X[]>;
+export function split(items: Int32Array | Float32Array | string | readonly unknown[], fractions: readonly number[]): unknown {
+  fractions.forEach((fraction, index) => checkNumber('split', `fractions[${index}]`, fraction, 0, 1));
+  const sum = fractions.reduce((total, fraction) => total + fraction, 0);
+  // A sum such as 0.7 + 0.2 + 0.1 is 1 but for rounding, on either side.
+  if (sum > 1 + 1e-9) throw new RangeError(`split: fractions must sum to at most 1, got ${fractions.join(' + ')} = ${sum}.`);
+  let share = 0;
+  let start = 0;
+  return fractions.map((fraction) => {
+    share += fraction;
+    const end = characterBoundary(items, Math.min(Math.round(share * items.length), items.length));
+    const part = ArrayBuffer.isView(items) ? items.subarray(start, end) : items.slice(start, end);
+    start = end;
+    return part;
   });
-  return parts as { [K in keyof F]: S };
+}
+
+/** Behind a surrogate pair rather than inside it. */
+function characterBoundary(items: ArrayLike<unknown>, index: number): number {
+  return typeof items === 'string' && items.codePointAt(index - 1)! > 0xffff ? index + 1 : index;
 }

@@ -1,57 +1,80 @@
-/** Characters as ids. */
+/** Between text and token ids. */
 
-/** The tokens in the order of their ids: plain data, to be saved beside a model. */
+/** The tokens a model knows; the id of a token is its place. Plain data: store it as JSON beside the weights. */
 export interface Vocabulary {
   readonly tokens: readonly string[];
-  /** V */
+  /** V, the number of tokens. */
   readonly size: number;
 }
 
 /**
- * The distinct characters (code points) of a text, in the order of their code points.
+ * The vocabulary of a text's distinct characters (Unicode code points), sorted by code point.
  *
- * @throws RangeError for an empty text
+ * @throws RangeError where the text is empty
  * @example
- * characterVocabulary('banana').tokens; // ['a', 'b', 'n']
+ * characterVocabulary('to be').tokens; // [' ', 'b', 'e', 'o', 't']
  */
 export function characterVocabulary(text: string): Vocabulary {
+  if (text.length === 0) throw new RangeError('characterVocabulary: text must hold at least one character, got an empty string.');
+  // The default order of strings is by UTF-16 unit, which puts U+1F40B before U+FF01.
   const tokens = [...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-  if (tokens.length === 0) throw new RangeError('characterVocabulary: text must have at least one character, got an empty text.');
   return { tokens, size: tokens.length };
 }
 
 /**
  * The ids of a text's characters.
  *
- * @throws RangeError naming the first character that the vocabulary does not have
+ * @throws RangeError where a character is not in the vocabulary, with its position in the string
  * @example
- * encode(characterVocabulary('abc'), 'cab'); // Int32Array [2, 0, 1]
+ * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
 export function encode(vocabulary: Vocabulary, text: string): Int32Array {
-  const idOf = new Map(vocabulary.tokens.map((token, id) => [token, id]));
+  const idOf = idsOf(vocabulary);
   const ids = new Int32Array(text.length);
   let count = 0;
+  let position = 0;
   for (const character of text) {
     const id = idOf.get(character);
     if (id === undefined) {
-      throw new RangeError(`encode: the vocabulary of ${vocabulary.size} tokens has no ${JSON.stringify(character)}, at position ${count}.`);
+      throw new RangeError(
+        `encode: every character must be one of the vocabulary's ${vocabulary.size}, got ${JSON.stringify(character)} at position ${position}. ` +
+          'Was the vocabulary made from another text?',
+      );
     }
     ids[count++] = id;
+    position += character.length;
   }
-  return ids.slice(0, count);
+  return count === ids.length ? ids : ids.slice(0, count);
 }
 
 /**
- * The text of ids.
+ * The text of ids: their tokens, one behind the other.
  *
- * @throws RangeError for an id outside the vocabulary
+ * @throws RangeError where an id is not a whole number in [0, V), with its position
  * @example
- * decode(characterVocabulary('abc'), Int32Array.of(2, 0, 1)); // 'cab'
+ * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
-export function decode(vocabulary: Vocabulary, ids: ArrayLike<number>): string {
-  return Array.from(ids, (id) => {
+export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
+  let text = '';
+  ids.forEach((id, position) => {
     const token = vocabulary.tokens[id];
-    if (token === undefined) throw new RangeError(`decode: ids must be whole numbers from 0 to ${vocabulary.size - 1}, got ${id}.`);
-    return token;
-  }).join('');
+    if (token === undefined) {
+      throw new RangeError(`decode: ids must be whole numbers from 0 to ${vocabulary.size - 1}, got ${id} at position ${position}.`);
+    }
+    text += token;
+  });
+  return text;
+}
+
+let idsByVocabulary: WeakMap<Vocabulary, Map<string, number>> | undefined;
+
+/** The vocabulary turned round, made at its first use and kept as long as the vocabulary. */
+function idsOf(vocabulary: Vocabulary): Map<string, number> {
+  idsByVocabulary ??= new WeakMap();
+  let idOf = idsByVocabulary.get(vocabulary);
+  if (idOf === undefined) {
+    idOf = new Map(vocabulary.tokens.map((token, id) => [token, id]));
+    idsByVocabulary.set(vocabulary, idOf);
+  }
+  return idOf;
 }

@@ -1,67 +1,87 @@
-/** Windows over one long sequence of ids: to predict each id from those before it. */
+/** Windows over one long sequence of ids, for learning to predict the next one. */
 
-import { integerNumber, shuffle as shuffleItems } from '../tensor/random';
+import { integerNumber, shuffle, type Random } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import type { Batch, Dataset } from './dataset';
 
 export interface WindowsOptions {
   /** T, the length of a window. */
   readonly steps: number;
-  /** B */
+  /** B, the windows in a batch. */
   readonly batchSize: number;
-  /**
-   * Yes (by default): windows in random order, cut anew in every epoch. No: B streams side by side, read in order, so that row b of a
-   * batch goes on where row b of the batch before ended and its state can be carried.
-   */
+  /** Whether windows come in random order (true, the default), or as streams that go on from batch to batch. */
   readonly shuffle?: boolean;
 }
 
 /**
- * Batches of inputs `[T, B]` and of targets `[T, B]`, which are the inputs one place later. What does not fill a batch is left out.
+ * A dataset of windows over a sequence: inputs `[T, B]`, and as targets `[T, B]` the ids that follow them.
  *
- * @throws RangeError where there are too few ids for one batch
+ * Shuffled, every epoch cuts the sequence at a new random phase in [0, T) into windows that do not overlap, and deals them out in random
+ * order; windows that fill no batch are left to another epoch. In order, the sequence is cut into B streams of equal length, one a row, and
+ * every batch goes on where the one before ended, so that the state can be carried (truncated BPTT).
+ *
+ * @param ids the sequence
+ * @throws TypeError where ids are not an `Int32Array`
+ * @throws RangeError where they do not fill one batch: T·(B + 1) ids are needed shuffled (one window is lost to the phase), T·B + 1 in order
  * @example
- * const [batch] = windows(Int32Array.of(0, 1, 2, 3, 4), { steps: 2, batchSize: 2, shuffle: false }).batches(createRandom(1));
- * batch.inputs.data; // Int32Array [0, 2, 1, 3]
+ * const dataset = windows(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), { steps: 2, batchSize: 2, shuffle: false });
+ * const [first, second] = dataset.batches(createRandom(1));
+ * first.inputs.data; // Int32Array [0, 4, 1, 5]: row 0 reads 0 1, row 1 reads 4 5
+ * first.targets.data; // Int32Array [1, 5, 2, 6]
+ * second.inputs.data; // Int32Array [2, 6, 3, 7]
  */
-export function windows(ids: Int32Array, { steps, batchSize, shuffle = true }: WindowsOptions): Dataset {
+export function windows(ids: Int32Array, { steps, batchSize, shuffle: shuffled = true }: WindowsOptions): Dataset {
+  if (!(ids instanceof Int32Array)) throw new TypeError('windows: ids must be an Int32Array. Text is turned into one by encode.');
   checkCount('windows', 'steps', steps);
   checkCount('windows', 'batchSize', batchSize);
-  const needed = steps * batchSize + 1;
+  const needed = shuffled ? steps * (batchSize + 1) : steps * batchSize + 1;
   if (ids.length < needed) {
-    throw new RangeError(`windows: ids must hold at least steps · batchSize + 1 = ${needed} for one batch, got ${ids.length}.`);
+    throw new RangeError(
+      `windows: ids must hold at least ${needed} ids for one batch of ${batchSize} ${shuffled ? 'shuffled ' : ''}windows of ${steps} steps, ` +
+        `got ${ids.length}. Is batchSize or steps too large?`,
+    );
   }
-  const batchAt = (starts: ArrayLike<number>): Batch => {
-    const inputs = new Int32Array(steps * batchSize);
-    const targets = new Int32Array(steps * batchSize);
-    for (let b = 0; b < batchSize; b++) {
-      for (let t = 0; t < steps; t++) {
-        inputs[t * batchSize + b] = ids[starts[b]! + t]!;
-        targets[t * batchSize + b] = ids[starts[b]! + t + 1]!;
-      }
-    }
-    const shape = [steps, batchSize];
-    return { inputs: { shape, data: inputs }, targets: { shape, data: targets } };
-  };
-  if (!shuffle) {
-    const length = Math.floor((ids.length - 1) / batchSize);
-    const batchCount = Math.floor(length / steps);
-    return {
-      batchCount,
-      *batches() {
-        for (let i = 0; i < batchCount; i++) yield batchAt(Array.from({ length: batchSize }, (_, b) => b * length + i * steps));
-      },
-    };
-  }
-  // With as many windows as fit behind the largest phase, every epoch has equally many.
-  const count = Math.max(batchSize, Math.floor((ids.length - steps) / steps));
-  const batchCount = Math.floor(count / batchSize);
+  return shuffled ? shuffledWindows(ids, steps, batchSize) : parallelStreams(ids, steps, batchSize);
+}
+
+function shuffledWindows(ids: Int32Array, steps: number, batchSize: number): Dataset {
+  // As many windows as fit at every phase, with the one id that follows the last.
+  const windowCount = Math.floor(ids.length / steps) - 1;
+  const batchCount = Math.floor(windowCount / batchSize);
   return {
     batchCount,
-    *batches(random) {
-      const phase = integerNumber(random, Math.min(steps, ids.length - count * steps));
-      const order = shuffleItems(random, Int32Array.from({ length: count }, (_, i) => phase + i * steps));
-      for (let i = 0; i < batchCount; i++) yield batchAt(order.subarray(i * batchSize, (i + 1) * batchSize));
+    *batches(random: Random) {
+      const phase = integerNumber(random, steps);
+      const starts = shuffle(random, Int32Array.from({ length: windowCount }, (_, index) => phase + index * steps));
+      for (let batch = 0; batch < batchCount; batch++) {
+        yield windowsAt(ids, steps, starts.subarray(batch * batchSize, (batch + 1) * batchSize));
+      }
     },
   };
+}
+
+function parallelStreams(ids: Int32Array, steps: number, batchSize: number): Dataset {
+  const batchCount = Math.floor((ids.length - 1) / (steps * batchSize));
+  return {
+    batchCount,
+    *batches() {
+      for (let batch = 0; batch < batchCount; batch++) {
+        yield windowsAt(ids, steps, Int32Array.from({ length: batchSize }, (_, row) => (row * batchCount + batch) * steps));
+      }
+    },
+  };
+}
+
+/** The windows that begin at `starts`, one a row. */
+function windowsAt(ids: Int32Array, steps: number, starts: Int32Array): Batch {
+  const shape = [steps, starts.length];
+  const inputs = new Int32Array(steps * starts.length);
+  const targets = new Int32Array(steps * starts.length);
+  starts.forEach((start, row) => {
+    for (let step = 0, to = row; step < steps; step++, to += starts.length) {
+      inputs[to] = ids[start + step]!;
+      targets[to] = ids[start + step + 1]!;
+    }
+  });
+  return { inputs: { shape, data: inputs }, targets: { shape, data: targets } };
 }

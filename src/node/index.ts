@@ -1,3 +1,3 @@
-/** What needs Node: `import … from 'bptt/node'`. */
+/** What needs Node: `import { terminalProgress } from 'bptt/node'`. */
 
-export { terminalProgress, type TerminalProgressOptions } from './terminal-progress';
+export { terminalProgress, type ProgressOutput, type TerminalProgressOptions } from './terminal-progress';

@@ -1,17 +1,73 @@
-/** The little of Node that the library, its examples and its tests use; it does not reach the published types. */
+// The few parts of Node that src/node, the tests, benches and examples use. @types/node would be a dependency of its own and would put
+// Node's globals before the code for browsers as well. Nothing here reaches the published declarations.
 
 declare const process: {
-  readonly argv: readonly string[];
-  readonly stdout: { readonly isTTY?: boolean; write(text: string): boolean };
-  readonly stderr: { readonly isTTY?: boolean; write(text: string): boolean };
+  readonly argv: string[];
+  readonly env: Record<string, string | undefined>;
+  readonly version: string;
+  readonly versions: Record<string, string>;
+  readonly platform: string;
+  readonly arch: string;
+  readonly execPath: string;
   exitCode: number | undefined;
+  readonly stdout: { write(text: string): boolean; readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: { write(text: string): boolean; readonly isTTY?: boolean; readonly columns?: number };
+  on(event: string, listener: (...values: unknown[]) => void): void;
+  once(event: string, listener: (...values: unknown[]) => void): void;
+  off(event: string, listener: (...values: unknown[]) => void): void;
   exit(code?: number): never;
-  once(event: 'SIGINT', listener: () => void): void;
-  memoryUsage(): { readonly heapUsed: number; readonly arrayBuffers: number };
+  cwd(): string;
+  memoryUsage(): { rss: number; heapTotal: number; heapUsed: number; external: number; arrayBuffers: number };
 };
+
+declare function setImmediate(callback: () => void): unknown;
 
 declare module 'node:fs' {
   export function readFileSync(path: string | URL, encoding: 'utf8'): string;
+  export function readFileSync(path: string | URL): Uint8Array;
+  export function writeFileSync(path: string | URL, data: string | Uint8Array): void;
+  export function existsSync(path: string | URL): boolean;
+  export function mkdirSync(path: string | URL, options?: { recursive?: boolean }): string | undefined;
+  export function mkdtempSync(prefix: string): string;
+  export function readdirSync(path: string | URL): string[];
+  export function rmSync(path: string | URL, options?: { recursive?: boolean; force?: boolean }): void;
+}
+
+declare module 'node:url' {
+  export function fileURLToPath(url: string | URL): string;
+  export function pathToFileURL(path: string): URL;
+}
+
+declare module 'node:path' {
+  export function join(...parts: string[]): string;
+  export function resolve(...parts: string[]): string;
+  export function dirname(path: string): string;
+  export function basename(path: string): string;
+}
+
+declare module 'node:os' {
+  export function cpus(): { model: string; speed: number }[];
+  export function availableParallelism(): number;
+  export function totalmem(): number;
+  export function tmpdir(): string;
+}
+
+declare module 'node:child_process' {
+  interface RunOptions {
+    cwd?: string | URL;
+    env?: Record<string, string | undefined>;
+    input?: string;
+    encoding: 'utf8';
+    timeout?: number;
+    maxBuffer?: number;
+    stdio?: 'pipe' | 'inherit' | ('pipe' | 'inherit' | 'ignore')[];
+  }
+  export function execFileSync(file: string, args: readonly string[], options: RunOptions): string;
+  export function spawnSync(
+    file: string,
+    args: readonly string[],
+    options: RunOptions,
+  ): { status: number | null; signal: string | null; stdout: string; stderr: string; error?: Error };
 }
 
 declare module 'node:util' {

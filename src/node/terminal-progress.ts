@@ -1,42 +1,66 @@
-/** Training, told in the terminal. */
+/** The progress of a training run on a terminal. */
 
 import type { Progress } from '../training/fit';
 
+/** What is written to: a stream such as `process.stderr`. */
+export interface ProgressOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
 export interface TerminalProgressOptions {
-  /** What the rate counts, for instance `characters`. */
+  /** Where the line goes; `process.stderr` by default. */
+  readonly output?: ProgressOutput;
+  /** What an input element is called, for the rate: `'characters'`; `'elements'` by default. */
   readonly unit?: string;
-  /** Where to write; standard error by default. */
-  readonly output?: { readonly isTTY?: boolean; write(text: string): unknown };
 }
 
 /**
- * A listener for `fit` that keeps one line up to date: update, loss, rate and time left. Where the output is no terminal it writes a
- * line about every ten seconds.
+ * Shows training on one line that is rewritten about ten times a second, or, where the output is no terminal, as a new line about every ten
+ * seconds: `step 1200/2000 · loss 1.873 · validation 1.921 · 52.1k characters/s · 18 s left`. The loss is the smoothed one.
  *
+ * @returns a function for `onProgress` of `fit`
  * @example
- * const lines: string[] = [];
- * terminalProgress({ output: { write: (text) => lines.push(text) } });
+ * await fit(model, dataset, { loss, optimizer, epochs: 4, onProgress: terminalProgress({ unit: 'characters' }) });
  */
-export function terminalProgress({ unit = 'targets', output = process.stderr }: TerminalProgressOptions = {}): (progress: Progress) => void {
-  let written = 0;
+export function terminalProgress({ output = process.stderr, unit = 'elements' }: TerminalProgressOptions = {}): (progress: Progress) => void {
+  const interval = output.isTTY ? 100 : 10_000;
+  let written = -Infinity;
+  let validationLoss: number | undefined;
   return (progress) => {
+    const news = progress.done || (progress.validationLoss !== undefined && progress.validationLoss !== validationLoss);
+    // Only the step after a validation has its loss; the line keeps it.
+    validationLoss = progress.validationLoss ?? validationLoss;
     const now = performance.now();
-    const pause = output.isTTY ? 100 : 10_000;
-    if (!progress.done && progress.validationLoss === undefined && now - written < pause) return;
-    written = now;
-    const text = describeProgress(progress, unit);
-    if (!output.isTTY) output.write(`${text}\n`);
-    else output.write(`\r${text}\u001b[K${progress.done ? '\n' : ''}`);
+    if (!news && now - written < interval) return;
+    written = progress.done ? -Infinity : now;
+    const line = describe(progress, validationLoss, unit);
+    if (progress.done) validationLoss = undefined;
+    // A line that wraps could not be rewritten. \x1b[K clears what a longer line left behind.
+    if (output.isTTY) output.write(`\r${line.slice(0, (output.columns ?? 80) - 1)}\x1b[K${progress.done ? '\n' : ''}`);
+    else output.write(`${line}\n`);
   };
 }
 
-function describeProgress({ step, steps, smoothedLoss, rate, secondsLeft, validationLoss, done }: Progress, unit: string): string {
-  const validation = validationLoss === undefined ? '' : `, validation ${validationLoss.toFixed(3)}`;
-  const time = done ? 'done' : `${formatTime(secondsLeft)} left`;
-  return `step ${step}/${steps}, loss ${smoothedLoss.toFixed(3)}${validation}, ${Math.round(rate)} ${unit}/s, ${time}`;
+function describe({ step, steps, smoothedLoss, rate, secondsLeft, done }: Progress, validationLoss: number | undefined, unit: string): string {
+  const parts = [`step ${step}/${steps}`, `loss ${smoothedLoss.toFixed(3)}`];
+  if (validationLoss !== undefined) parts.push(`validation ${validationLoss.toFixed(3)}`);
+  if (Number.isFinite(rate)) parts.push(`${formatCount(rate)} ${unit}/s`);
+  if (!done && Number.isFinite(secondsLeft)) parts.push(`${formatSeconds(secondsLeft)} left`);
+  return parts.join(' · ');
 }
 
-function formatTime(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+/** 950, 52.1k, 1.25M. */
+function formatCount(count: number): string {
+  if (count < 1000) return count.toFixed(0);
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`;
+}
+
+/** 45 s, 3 min 05 s, 2 h 07 min. */
+function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const [large, small, units] = whole < 3600 ? [60, 1, ['min', 's']] : [3600, 60, ['h', 'min']];
+  return `${Math.floor(whole / large)} ${units[0]} ${String(Math.floor((whole % large) / small)).padStart(2, '0')} ${units[1]}`;
 }

@@ -132,47 +132,82 @@ export function orthogonal(gain = 1): Initializer {
     const [rows, columns] = matrix('orthogonal', shape);
     const n = Math.max(rows, columns);
     const q = randomOrthogonal(n, random);
-    return { shape, data: Float32Array.from({ length: rows * columns }, (_, i) => gain * q[Math.floor(i / columns) * n + (i % columns)]!) };
+    const data = new Float32Array(rows * columns);
+    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) data[i * columns + j] = gain * q[i * n + j]!;
+    return { shape, data };
   };
 }
 
+/** `[n + 1, n]`: the matrix, and a row of zeros that lets {@link reflectColumns} take rows in pairs. */
 function randomOrthogonal(n: number, random: Random): Float64Array {
-  const q = new Float64Array(n * n);
-  const v = new Float64Array(n);
-  const product = new Float64Array(n);
-  for (let first = n - 1; first >= 0; first--) {
-    // Reflect the trailing block, rows and columns first…n−1; its first row and column are still those of the identity.
-    let squares = 0;
-    for (let i = first; i < n; i++) {
-      v[i] = normalNumber(random);
-      squares += v[i]! * v[i]!;
+  const q = new Float64Array((n + 1) * n);
+  const v = new Float64Array(n * 4); // four vectors side by side
+  const scale = new Float64Array(4); // 2 / |v|² of each
+  for (let end = n; end > 0; end -= 4) {
+    const first = Math.max(end - 4, 0);
+    v.fill(0, 4 * first);
+    scale.fill(0);
+    for (let row = end - 1, k = 0; row >= first; row--, k++) {
+      let squares = 0;
+      for (let i = row; i < n; i++) squares += (v[4 * i + k] = normalNumber(random)) ** 2;
+      const head = v[4 * row + k]!;
+      const sign = head < 0 ? -1 : 1;
+      const norm = Math.sqrt(squares);
+      v[4 * row + k] = head + sign * norm;
+      scale[k] = norm > 0 ? 1 / (norm * (norm + Math.abs(head))) : 0;
+      // The sign makes the distribution uniform: the reflection alone always sends the drawn vector to the same side.
+      q[row * n + row] = -sign;
     }
-    const sign = v[first]! < 0 ? -1 : 1;
-    v[first] = v[first]! + sign * Math.sqrt(squares);
-    squares = 0;
-    for (let i = first; i < n; i++) squares += v[i]! * v[i]!;
-    // The sign makes the distribution uniform: the reflection alone always sends the drawn vector to the same side.
-    q[first * n + first] = -sign;
-    if (squares > 0) reflectRows(q, v, product, first, n, 2 / squares);
+    reflectColumns(q, v, scale, first, n);
   }
   return q;
 }
 
-/** Q ← Q − scale · v (vᵀ Q) on the trailing block, four rows at a time to spare the memory. */
-function reflectRows(q: Float64Array, v: Float64Array, product: Float64Array, first: number, n: number, scale: number): void {
-  product.fill(0, first);
-  let i = first;
-  for (; i + 4 <= n; i += 4) {
-    const [v0, v1, v2, v3] = [v[i]!, v[i + 1]!, v[i + 2]!, v[i + 3]!];
-    for (let j = first, r = i * n + first; j < n; j++, r++) {
-      product[j] = product[j]! + v0 * q[r]! + v1 * q[r + n]! + v2 * q[r + 2 * n]! + v3 * q[r + 3 * n]!;
+/**
+ * Q ← Q · (I − s₀v₀v₀ᵀ) ⋯ (I − s₃v₃v₃ᵀ) on the trailing block, rows and columns first…n−1. A row x loses f₀v₀ + … + f₃v₃, where
+ * fₖ = sₖ · (x·vₖ − Σ_{l<k} fₗ (vₗ·vₖ)) is what the reflections before left of it; two rows and four vectors at a time spare the memory.
+ */
+function reflectColumns(q: Float64Array, v: Float64Array, scale: Float64Array, first: number, n: number): void {
+  const [v01, v02, v03] = [dot(v, 0, 1), dot(v, 0, 2), dot(v, 0, 3)];
+  const [v12, v13, v23] = [dot(v, 1, 2), dot(v, 1, 3), dot(v, 2, 3)];
+  const [s0, s1, s2, s3] = [scale[0]!, scale[1]!, scale[2]!, scale[3]!];
+  for (let i = first; i < n; i += 2) {
+    const row = i * n + first;
+    let [f0, f1, f2, f3] = [0, 0, 0, 0];
+    let [g0, g1, g2, g3] = [0, 0, 0, 0];
+    for (let j = 4 * first, r = row; j < 4 * n; j += 4, r++) {
+      const [x, y] = [q[r]!, q[r + n]!];
+      const [a, b, c, d] = [v[j]!, v[j + 1]!, v[j + 2]!, v[j + 3]!];
+      f0 += x * a;
+      f1 += x * b;
+      f2 += x * c;
+      f3 += x * d;
+      g0 += y * a;
+      g1 += y * b;
+      g2 += y * c;
+      g3 += y * d;
+    }
+    f0 *= s0;
+    g0 *= s0;
+    f1 = s1 * (f1 - f0 * v01);
+    g1 = s1 * (g1 - g0 * v01);
+    f2 = s2 * (f2 - f0 * v02 - f1 * v12);
+    g2 = s2 * (g2 - g0 * v02 - g1 * v12);
+    f3 = s3 * (f3 - f0 * v03 - f1 * v13 - f2 * v23);
+    g3 = s3 * (g3 - g0 * v03 - g1 * v13 - g2 * v23);
+    for (let j = 4 * first, r = row; j < 4 * n; j += 4, r++) {
+      const [a, b, c, d] = [v[j]!, v[j + 1]!, v[j + 2]!, v[j + 3]!];
+      q[r] = q[r]! - f0 * a - f1 * b - f2 * c - f3 * d;
+      q[r + n] = q[r + n]! - g0 * a - g1 * b - g2 * c - g3 * d;
     }
   }
-  for (; i < n; i++) for (let j = first; j < n; j++) product[j] = product[j]! + v[i]! * q[i * n + j]!;
-  for (i = first; i < n; i++) {
-    const factor = scale * v[i]!;
-    for (let j = first, r = i * n + first; j < n; j++, r++) q[r] = q[r]! - factor * product[j]!;
-  }
+}
+
+/** vₖ·vₗ of vectors that lie side by side; what stands before `first` is zero in at least one. */
+function dot(v: Float64Array, k: number, l: number): number {
+  let sum = 0;
+  for (let j = 0; j < v.length; j += 4) sum += v[j + k]! * v[j + l]!;
+  return sum;
 }
 
 function draw(shape: Shape, next: () => number): Tensor {

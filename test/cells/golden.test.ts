@@ -60,7 +60,7 @@ describe.each(cells)('%s against PyTorch', (name, make) => {
       const { outputs, state } = unroll(make(), v.parameters, v.xs, { ...options, initialState: v.initialState });
       let loss = sum(multiply(outputs, projection['outputs']!));
       for (const [part, last] of Object.entries(state)) loss = add(loss, sum(multiply(last, projection[part]!)));
-      return [loss, { outputs, finalState: state }];
+      return { value: loss, results: { outputs, finalState: state } };
     });
     expect(largestError(results as unknown as Named, expected)).toBeLessThan(1e-6);
     expect(largestError(gradient, expected.gradients)).toBeLessThan(2e-6);

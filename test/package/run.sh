@@ -26,10 +26,10 @@ node "$tsc" $strict --module esnext --moduleResolution bundler bundled.ts
 
 # Nothing runs at import: what is imported and not used leaves nothing behind.
 echo "import 'bptt';" > empty.mjs
-size=$(node "$root/node_modules/esbuild/bin/esbuild" empty.mjs --bundle --minify --format=esm --log-level=error | wc -c)
+size=$("$root/node_modules/.bin/esbuild" empty.mjs --bundle --minify --format=esm --log-level=error | wc -c)
 echo "a bundle that imports bptt and uses nothing: $size bytes"
 test "$size" -lt 50
 echo "export { valueAndGradient } from 'bptt';" > one.mjs
-size=$(node "$root/node_modules/esbuild/bin/esbuild" one.mjs --bundle --minify --format=esm --log-level=error | gzip -9 | wc -c)
+size=$("$root/node_modules/.bin/esbuild" one.mjs --bundle --minify --format=esm --log-level=error | gzip -9 | wc -c)
 echo "a bundle with valueAndGradient alone, gzipped: $size bytes"
 echo 'package: import, require, node16 and bundler types all work'

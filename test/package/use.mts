@@ -13,6 +13,6 @@ export const pair: ValueAndGradient<{ w: Tensor }> = valueAndGradient({ w: tenso
 const p = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });
 export const { results } = valueAndGradient(p, (v) => {
   const { outputs, state } = unroll(lstm(), v, tensor([[[1, 2]]]));
-  return [sum(outputs), { c: state.c }];
+  return { value: sum(outputs), results: { c: state.c } };
 });
 export const cell: Tensor = results.c;
