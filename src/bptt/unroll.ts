@@ -1,7 +1,7 @@
 /** A cell over time: the only loop over time of the library, forward, and back. */
 
 import { allocate } from '../kernels/workspace';
-import { checkShape, formatShape } from '../tensor/shape';
+import { checkShape, formatShape, type Shape } from '../tensor/shape';
 import type { Cell, CellFunction, OpsCell, PointwiseBackwardStep, PointwiseCell, State } from './cell';
 import { concat, gatherRows, slice } from './ops/movement';
 import { packSteps } from './packing';
@@ -62,7 +62,7 @@ export function unroll<N extends string>(
     gatherRows(table, constantOf(scope, [ids.length], ids), shape);
   const flat = viewOf(x, [T * B, I]);
   const inputs = order === undefined ? flat : rowsOf(flat, order.input, [packing.total, I]);
-  const initial = initialStates(scope, cell, p, initialState, I, B);
+  const initial = initialStates(scope, cell, p, initialState, x.shape);
   for (const name of Object.keys(initial)) {
     if (order !== undefined) initial[name] = rowsOf(initial[name]!, order.batch, initial[name]!.shape);
   }
@@ -228,14 +228,14 @@ function initialStates<N extends string>(
   cell: Cell<N> | CellFunction<N>,
   p: Readonly<Record<string, Variable>>,
   given: Partial<State<N, Operand>>,
-  inputSize: number,
-  batchSize: number,
+  xs: Shape,
 ): Record<string, Variable> {
+  const batchSize = xs[1]!;
   const names: readonly string[] = typeof cell === 'function' ? Object.keys(given) : cell.state;
   if (names.length === 0) throw new TypeError('unroll: a cell that is a function needs initialState, which tells the sizes of its state.');
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) throw new TypeError(`unroll: initialState has ${unknown}, but the cell's state is ${names.join(', ')}.`);
-  const hiddenSize = typeof cell === 'function' ? undefined : hiddenSizeOf(cell, p, inputSize);
+  const hiddenSize = typeof cell === 'function' ? undefined : hiddenSizeOf(cell, p, xs);
   const states: Record<string, Variable> = {};
   for (const name of names) {
     const operandOf = (given as Readonly<Record<string, Operand | undefined>>)[name];
@@ -252,7 +252,8 @@ function initialStates<N extends string>(
 }
 
 /** H, from the parameters, all of which must have the shapes that the cell says. */
-function hiddenSizeOf(cell: Cell, p: Readonly<Record<string, Variable>>, inputSize: number): number {
+function hiddenSizeOf(cell: Cell, p: Readonly<Record<string, Variable>>, xs: Shape): number {
+  const inputSize = xs[2]!;
   const recurrent = Object.entries(cell.parameters(1, 1)).find(([, { role }]) => role === 'recurrent')?.[0] ?? 'weightHh';
   const hiddenSize = p[recurrent]?.shape[0];
   if (hiddenSize === undefined) {
@@ -262,9 +263,8 @@ function hiddenSizeOf(cell: Cell, p: Readonly<Record<string, Variable>>, inputSi
     const got = p[name];
     if (got === undefined) throw new TypeError(`unroll: the parameters of ${cell.name} must have ${name} ${formatShape(shape)}.`);
     if (role === 'input' && got.shape.length === 2 && got.shape[0] !== inputSize && got.shape[1] === shape[1]) {
-      throw new RangeError(
-        `unroll: xs must be [T, B, I] = [*, *, ${got.shape[0]}], got inputs of size ${inputSize}. Was the cell made with inputSize ${inputSize}?`,
-      );
+      const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, got.shape[0]] };
+      checkShape('unroll', 'xs', xs, expected, `Was the cell made with inputSize ${inputSize}?`);
     }
     checkShape('unroll', name, got.shape, { letters: 'of the cell', lengths: shape });
   }

@@ -176,8 +176,12 @@ function reflectColumns(q: Float64Array, v: Float64Array, scale: Float64Array, f
     let [f0, f1, f2, f3] = [0, 0, 0, 0];
     let [g0, g1, g2, g3] = [0, 0, 0, 0];
     for (let j = 4 * first, r = row; j < 4 * n; j += 4, r++) {
-      const [x, y] = [q[r]!, q[r + n]!];
-      const [a, b, c, d] = [v[j]!, v[j + 1]!, v[j + 2]!, v[j + 3]!];
+      const x = q[r]!;
+      const y = q[r + n]!;
+      const a = v[j]!;
+      const b = v[j + 1]!;
+      const c = v[j + 2]!;
+      const d = v[j + 3]!;
       f0 += x * a;
       f1 += x * b;
       f2 += x * c;
@@ -196,14 +200,17 @@ function reflectColumns(q: Float64Array, v: Float64Array, scale: Float64Array, f
     f3 = s3 * (f3 - f0 * v03 - f1 * v13 - f2 * v23);
     g3 = s3 * (g3 - g0 * v03 - g1 * v13 - g2 * v23);
     for (let j = 4 * first, r = row; j < 4 * n; j += 4, r++) {
-      const [a, b, c, d] = [v[j]!, v[j + 1]!, v[j + 2]!, v[j + 3]!];
+      const a = v[j]!;
+      const b = v[j + 1]!;
+      const c = v[j + 2]!;
+      const d = v[j + 3]!;
       q[r] = q[r]! - f0 * a - f1 * b - f2 * c - f3 * d;
       q[r + n] = q[r + n]! - g0 * a - g1 * b - g2 * c - g3 * d;
     }
   }
 }
 
-/** vₖ·vₗ of vectors that lie side by side; what stands before `first` is zero in at least one. */
+/** vₖ·vₗ of four vectors that lie side by side. */
 function dot(v: Float64Array, k: number, l: number): number {
   let sum = 0;
   for (let j = 0; j < v.length; j += 4) sum += v[j + k]! * v[j + l]!;

@@ -1,0 +1,234 @@
+/** Training as a whole: it learns, repeats itself, stops when told, refuses what is not finite, and does not grow. */
+
+import {
+  accuracy, adagrad, adam, adamw, chain, clipByNorm, clipByValue, createRandom, crossEntropy, dense, dropout, embedding, evaluate, fit, full,
+  generate, gru, identity, ids, lstm, meanSquaredError, normal, predict, recurrent, relu, rmsprop, sequential, sgd, simpleRnn, sum, tensor,
+  unroll, valueAndGradient, weightDecay, windows, batchesOf, slice, initializeCell, multiply, advance, stream, predictWithState,
+  type Dataset, type Optimizer, type Progress, type Sequential, type Tensor,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+const cycle = Int32Array.from({ length: 400 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!);
+const data = windows(cycle, { steps: 8, batchSize: 4 });
+
+function model(seed = 1): Sequential {
+  return sequential([embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })], { seed });
+}
+
+describe('fit', () => {
+  it.each<[string, Optimizer]>([
+    ['sgd', sgd(1)],
+    ['sgd with momentum', sgd(0.3, { momentum: 0.9 })],
+    ['sgd with Nesterov momentum', sgd(0.3, { momentum: 0.9, nesterov: true })],
+    ['rmsprop', rmsprop(0.02)],
+    ['adagrad', adagrad(0.3)],
+    ['adam', adam(0.05)],
+    ['adamw', adamw(0.05)],
+    ['a chain', chain(clipByValue(0.5), clipByNorm(1), weightDecay(1e-4), adam((step) => 0.05 / step ** 0.2))],
+  ])('%s learns a cycle that needs memory', async (_, optimizer) => {
+    const net = model();
+    await fit(net, data, { loss: crossEntropy, optimizer, steps: 250 });
+    expect(evaluate(net, data, { loss: crossEntropy, metrics: { accuracy } }).accuracy).toBeGreaterThan(0.9);
+  });
+
+  it('the same seed gives the same bits, another seed others', async () => {
+    const train = async (seed: number): Promise<number[]> => {
+      const net = sequential([embedding({ vocabularySize: 4, size: 4 }), dropout(0.2), recurrent(gru(), { hiddenSize: 8 }), dense({ size: 4 })]);
+      await fit(net, data, { loss: crossEntropy, optimizer: adam(0.01), steps: 20, seed });
+      return [...net.data];
+    };
+    expect(await train(3)).toEqual(await train(3));
+    expect(await train(3)).not.toEqual(await train(4));
+  });
+
+  it('goes on where it stopped, with the optimizer’s state', async () => {
+    const ordered = windows(cycle, { steps: 8, batchSize: 4, shuffle: false });
+    const optimizer = adam(0.01);
+    const whole = model();
+    await fit(whole, ordered, { loss: crossEntropy, optimizer, epochs: 2 });
+    const halves = model();
+    const { optimizerState } = await fit(halves, ordered, { loss: crossEntropy, optimizer, epochs: 1 });
+    await fit(halves, ordered, { loss: crossEntropy, optimizer, epochs: 1, optimizerState });
+    expect([...halves.data]).toEqual([...whole.data]);
+  });
+
+  it('tells its progress and stops when aborted', async () => {
+    const seen: Progress[] = [];
+    const signal = { aborted: false };
+    const result = await fit(model(), data, {
+      loss: crossEntropy, optimizer: chain(clipByNorm(1), adam()), steps: 50, signal,
+      onProgress: (progress) => {
+        seen.push(progress);
+        signal.aborted = progress.step === 7;
+      },
+    });
+    expect(result.stopped).toBe('aborted');
+    expect(result.steps).toBe(7);
+    expect(seen).toHaveLength(7);
+    expect(seen[0]!.gradientNorm).toBeGreaterThan(0);
+    expect(seen[6]).toMatchObject({ step: 7, steps: 50, epoch: 1 });
+  });
+
+  it('stops early and goes back to the best parameters', async () => {
+    const net = model();
+    const other = windows(Int32Array.from({ length: 60 }, (_, i) => (i * i) % 4), { steps: 8, batchSize: 2, shuffle: false });
+    const { stopped, validationLosses } = await fit(net, data, {
+      loss: crossEntropy, optimizer: adam(0.05), epochs: 40, validation: other, patience: 2,
+    });
+    expect(stopped).toBe('early');
+    expect(evaluate(net, other, { loss: crossEntropy }).loss).toBeCloseTo(Math.min(...validationLosses), 6);
+  });
+
+  it('lets the event loop run', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    await fit(model(), data, { loss: crossEntropy, optimizer: adam(), steps: 400 });
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(1);
+  });
+
+  it('refuses a loss that is not finite, names step and layer, and leaves the parameters', async () => {
+    const net = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
+    const before = [...net.data];
+    const inputs = full([3, 2, 2], NaN);
+    const broken = batchesOf(inputs, full([3, 2, 1], 0), { batchSize: 2 });
+    await expect(fit(net, broken, { loss: meanSquaredError, optimizer: sgd() })).rejects.toThrow(/NaN at step 1.*layer 0 \(lstm\)/);
+    expect([...net.data]).toEqual(before);
+  });
+
+  it('refuses a gradient that is not finite', async () => {
+    const net = sequential([dense({ size: 1 })], { inputSize: 1 });
+    net.data.fill(1e30);
+    const huge = batchesOf(full([1, 1, 1], 1e9), full([1, 1, 1], 0), { batchSize: 1 });
+    await expect(fit(net, huge, { loss: meanSquaredError, optimizer: sgd() })).rejects.toThrow(/step 1/);
+    expect([...net.data]).toEqual([...new Float32Array(net.data.length).fill(1e30)]);
+  });
+
+  it('2,000 updates leave the heap no larger than two', async () => {
+    const net = model();
+    const used: number[] = [];
+    await fit(net, data, {
+      loss: crossEntropy, optimizer: chain(clipByNorm(1), adam()), steps: 2000,
+      onProgress: ({ step }) => {
+        if (step === 2 || step === 2000) used.push(process.memoryUsage().arrayBuffers);
+      },
+    });
+    // What grows with steps is garbage that is collected; 2 MB are far less than 2,000 workspaces.
+    expect(used[1]! - used[0]!).toBeLessThan(2 * 2 ** 20);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['steps', { steps: 1.5 }, /fit: steps must be a whole number/],
+    ['epochs', { epochs: -1 }, /fit: epochs/],
+    ['patience without validation', { patience: 1 }, /validation/],
+  ])('refuses wrong %s', async (_, options, message) => {
+    await expect(fit(model(), data, { loss: crossEntropy, optimizer: sgd(), ...options })).rejects.toThrow(message);
+  });
+
+  it('refuses data without batches', async () => {
+    const empty: Dataset = { batchCount: 0, batches: () => [] };
+    await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(/at least one batch/);
+  });
+});
+
+describe('gradients over time', () => {
+  /** The norm of the gradient of the last output by the input of the first and of the last step. */
+  function gradientFlow(cell: Parameters<typeof unroll>[0], parameters: Record<string, Tensor>, T: number): [number, number] {
+    const xs = normal(0, 0.5)([T, 1, 2], createRandom(4));
+    const { gradient } = valueAndGradient({ xs }, (p) => sum(slice(unroll(cell as never, parameters, p.xs).outputs, T - 1)));
+    const norm = (values: Float32Array): number => Math.hypot(...values);
+    return [norm(gradient.xs.data.subarray(0, 2)), norm(gradient.xs.data.subarray(2 * T - 2))];
+  }
+  const H = 16;
+  const T = 200;
+
+  it('vanish in a tanh network over 200 steps', () => {
+    const p = initializeCell(simpleRnn(), { inputSize: 2, hiddenSize: H, random: 2, recurrentInitializer: normal(0, 0.8 / Math.sqrt(H)) });
+    const [first, last] = gradientFlow(simpleRnn(), p, T);
+    expect(last).toBeGreaterThan(0.1);
+    expect(first / last).toBeLessThan(1e-6);
+  });
+
+  it('stay in a rectified network that begins at the identity, and in an LSTM with an open forget gate', () => {
+    const irnn = simpleRnn({ activation: relu });
+    const p = initializeCell(irnn, {
+      inputSize: 2, hiddenSize: H, random: 2, recurrentInitializer: identity(), biasInitializer: () => full([H], 0.5),
+    });
+    const [first, last] = gradientFlow(irnn, p, T);
+    expect(first / last).toBeGreaterThan(0.1);
+    const q = initializeCell(lstm(), { inputSize: 2, hiddenSize: H, random: 2 });
+    q['bias']!.data.fill(6, H, 2 * H);
+    q['bias']!.data.fill(-3, 0, H);
+    const [early, late] = gradientFlow(lstm(), q, T);
+    expect(early / late).toBeGreaterThan(1e-3);
+  });
+
+  it('explode: training diverges without clipping and does not with it', async () => {
+    const make = (): Sequential =>
+      sequential([
+        recurrent(simpleRnn({ activation: relu }), { hiddenSize: 8, recurrentInitializer: identity(1.2), returnSequences: false }),
+        dense({ size: 1 }),
+      ], { inputSize: 1, seed: 3 });
+    const random = createRandom(1);
+    const inputs = normal()([40, 16, 1], random);
+    const batches = batchesOf(inputs, full([16, 1], 1), { batchSize: 4, targetAxis: 0 });
+    const options = { loss: meanSquaredError, steps: 200 };
+    await expect(fit(make(), batches, { ...options, optimizer: sgd(0.01) })).rejects.toThrow(/clipByNorm/);
+    const { losses } = await fit(make(), batches, { ...options, optimizer: chain(clipByNorm(1), sgd(0.01)) });
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+  });
+});
+
+describe('models', () => {
+  const net = sequential([
+    embedding({ vocabularySize: 6, size: 4 }), recurrent(gru(), { hiddenSize: 5 }), dropout(0.5), recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 6 }),
+  ], { seed: 2 });
+  const sequence = [0, 3, 5, 1, 2];
+
+  it('a stream step by step is predict over the sequence', () => {
+    const running = stream(net);
+    const whole = predict(net, ids(sequence.map((id) => [id])));
+    sequence.forEach((id, t) => {
+      const { data: scores } = advance(running, ids([id]));
+      scores.forEach((score, j) => expect(score).toBeCloseTo(whole.data[t * 6 + j]!, 6));
+    });
+  });
+
+  it('predict goes on from a state, with any batch size', () => {
+    const inputs = ids([[0, 3], [5, 1], [2, 4], [4, 4]]);
+    const whole = predict(net, inputs);
+    const first = predictWithState(net, ids([[0, 3], [5, 1]]));
+    const rest = predict(net, ids([[2, 4], [4, 4]]), { state: first.state });
+    rest.data.forEach((value, i) => expect(value).toBeCloseTo(whole.data[24 + i]!, 6));
+  });
+
+  it('generate: greedy is the argmax, a seed repeats, top-k 1 is greedy', () => {
+    const greedy = generate(net, { prompt: [1], length: 12, temperature: 0 });
+    expect([...generate(net, { prompt: [1], length: 12, topK: 1, seed: 5 })]).toEqual([...greedy]);
+    expect([...generate(net, { prompt: [1], length: 12, topP: 0, seed: 5 })]).toEqual([...greedy]);
+    const drawn = generate(net, { prompt: [1], length: 40, seed: 5 });
+    expect([...generate(net, { prompt: [1], length: 40, seed: 5 })]).toEqual([...drawn]);
+    expect([...generate(net, { prompt: [1], length: 40, seed: 6 })]).not.toEqual([...drawn]);
+    expect(new Set(drawn).size).toBeGreaterThan(2);
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['an id out of range', () => predict(net, ids([[6]])), /whole numbers from 0 to 5, got 6 at position 0/],
+    ['an empty batch', () => predict(net, ids(new Int32Array(0), [3, 0])), /empty batch/],
+    ['vectors for ids', () => predict(net, full([1, 1, 4], 0)), /expected token ids, got vectors/],
+    ['no layers', () => sequential([]), /at least one layer/],
+    ['no input size', () => sequential([dense({ size: 2 })]), /inputSize must be given/],
+    ['steps that are gone', () => sequential([
+      recurrent(lstm(), { hiddenSize: 2, returnSequences: false }), recurrent(lstm(), { hiddenSize: 2 }),
+    ], { inputSize: 1 }), /returnSequences/],
+    ['a stream of another size', () => advance(stream(net), ids([1, 2])), /ids \[B\] = \[1\], got \[2\]/],
+    ['an empty prompt', () => generate(net, { prompt: [], length: 1 }), /at least one id/],
+    ['wrong inputs of a cell', () => valueAndGradient({ x: full([4, 2, 10], 0) }, ({ x }) =>
+      sum(unroll(lstm(), initializeCell(lstm(), { inputSize: 32, hiddenSize: 2, random: 1 }), x).outputs)),
+      /unroll: xs must be \[T, B, I\] = \[\*, \*, 32\], got \[4, 2, 10\]\. Was the cell made with inputSize 10\?/],
+    ['a loss that is not a scalar', () => valueAndGradient({ w: tensor([1, 2]) }, ({ w }) => multiply(w, 2)), /sum\(\) or mean\(\)/],
+    ['an op outside', () => multiply(tensor([1]), 2), /none is running/],
+    ['shapes that do not broadcast', () => valueAndGradient({ w: full([2, 3], 0) }, ({ w }) => sum(multiply(w, full([2], 1)))), /\[2, 3\] and \[2\] do not broadcast/],
+  ])('refuses %s by name', (_, wrong, message) => expect(wrong).toThrow(message));
+});
