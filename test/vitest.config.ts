@@ -1,14 +1,15 @@
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
 
-const config: ViteUserConfig = defineConfig({
-  root: new URL('..', import.meta.url).pathname,
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+export default defineConfig({
+  root: path('..'),
+  test: { include: ['test/**/*.test.ts'] },
   resolve: {
     alias: [
-      { find: /^bptt$/, replacement: new URL('../src/index.ts', import.meta.url).pathname },
-      { find: /^bptt\/node$/, replacement: new URL('../src/node/index.ts', import.meta.url).pathname },
+      { find: /^bptt$/, replacement: path('../src/index.ts') },
+      { find: /^bptt\/node$/, replacement: path('../src/node/index.ts') },
     ],
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
 });
-
-export default config;

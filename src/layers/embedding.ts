@@ -1,7 +1,7 @@
 /** Token ids become vectors. */
 
 import { gather } from '../bptt/ops/movement';
-import { uniform, type Initializer } from '../tensor/initializers';
+import { normal, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
 import type { Layer } from './layer';
 
@@ -10,7 +10,7 @@ export interface EmbeddingOptions {
   readonly vocabularySize: number;
   /** How many numbers stand for an id. */
   readonly size: number;
-  /** By default uniform in ±0.05, as in Keras. */
+  /** By default normal with deviation 1, as in PyTorch: Keras' ±0.05 learns Moby-Dick measurably more slowly. */
   readonly initializer?: Initializer;
 }
 
@@ -22,7 +22,7 @@ export interface EmbeddingOptions {
  * const model = sequential([embedding({ vocabularySize: 10, size: 4 })], { seed: 1 });
  * predict(model, ids([[3, 1], [4, 1]])).shape; // [2, 2, 4]
  */
-export function embedding({ vocabularySize, size, initializer = uniform(-0.05, 0.05) }: EmbeddingOptions): Layer {
+export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: EmbeddingOptions): Layer {
   checkCount('embedding', 'vocabularySize', vocabularySize);
   checkCount('embedding', 'size', size);
   if (vocabularySize > 2 ** 24) throw new RangeError(`embedding: vocabularySize must be at most 2^24, got ${vocabularySize}.`);

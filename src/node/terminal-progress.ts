@@ -12,7 +12,7 @@ export interface ProgressOutput {
 export interface TerminalProgressOptions {
   /** Where the line goes; `process.stderr` by default. */
   readonly output?: ProgressOutput;
-  /** What an input element is called, for the rate: `'characters'`; `'elements'` by default. */
+  /** What one target is called, for the rate: `'characters'`; `'targets'` by default. */
   readonly unit?: string;
 }
 
@@ -24,7 +24,7 @@ export interface TerminalProgressOptions {
  * @example
  * await fit(model, dataset, { loss, optimizer, epochs: 4, onProgress: terminalProgress({ unit: 'characters' }) });
  */
-export function terminalProgress({ output = process.stderr, unit = 'elements' }: TerminalProgressOptions = {}): (progress: Progress) => void {
+export function terminalProgress({ output = process.stderr, unit = 'targets' }: TerminalProgressOptions = {}): (progress: Progress) => void {
   const interval = output.isTTY ? 100 : 10_000;
   let written = -Infinity;
   let validationLoss: number | undefined;
