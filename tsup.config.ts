@@ -1,25 +1,26 @@
 import { defineConfig } from 'tsup';
 
-export default defineConfig([
-  {
-    entry: { index: 'src/index.ts', node: 'src/node/index.ts' },
-    format: ['esm', 'cjs'],
-    target: 'es2022',
-    dts: true,
-    clean: true,
-    treeshake: true,
-    sourcemap: false,
-    minify: false,
-  },
-  {
-    entry: { 'moby-dick': 'examples/moby-dick/main.ts' },
-    outDir: 'build',
-    format: 'esm',
-    target: 'es2022',
-    platform: 'node',
-    dts: false,
-    clean: true,
-    // Examples import the built package, by the name its users import it by; tsconfig's paths are for the editor.
-    external: ['bptt', 'bptt/node'],
-  },
+const library = {
+  entry: { index: 'src/index.ts', node: 'src/node/index.ts' },
+  format: ['esm', 'cjs'] as const,
+  target: 'es2022',
+  dts: true,
+  clean: true,
+  treeshake: true,
+};
+
+const examples = {
+  entry: { 'moby-dick': 'examples/moby-dick/main.ts' },
+  format: ['esm'] as const,
+  target: 'es2022',
+  platform: 'node' as const,
+  outDir: 'build',
+  external: ['bptt', 'bptt/node'],
+};
+
+const config: ReturnType<typeof defineConfig> = defineConfig([
+  { ...library, format: [...library.format] },
+  { ...examples, format: [...examples.format] },
 ]);
+
+export default config;

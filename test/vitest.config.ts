@@ -1,15 +1,14 @@
-import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-
-export default defineConfig({
-  root: path('..'),
-  test: { include: ['test/**/*.test.ts'] },
+const config: ViteUserConfig = defineConfig({
+  root: new URL('..', import.meta.url).pathname,
   resolve: {
     alias: [
-      { find: /^bptt$/, replacement: path('../src/index.ts') },
-      { find: /^bptt\/node$/, replacement: path('../src/node/index.ts') },
+      { find: /^bptt$/, replacement: new URL('../src/index.ts', import.meta.url).pathname },
+      { find: /^bptt\/node$/, replacement: new URL('../src/node/index.ts', import.meta.url).pathname },
     ],
   },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
 });
+
+export default config;

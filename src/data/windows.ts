@@ -26,7 +26,7 @@ export interface WindowsOptions {
  * @example
  * const dataset = windows(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), { steps: 2, batchSize: 2, shuffle: false });
  * const [first, second] = dataset.batches(createRandom(1));
- * first.inputs.data; // Int32Array [0, 4, 1, 5]: row 0 reads 0 1, row 1 reads 4 5
+ * first.inputs.data; // Int32Array [0, 4, 1, 5]
  * first.targets.data; // Int32Array [1, 5, 2, 6]
  * second.inputs.data; // Int32Array [2, 6, 3, 7]
  */

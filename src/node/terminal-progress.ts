@@ -22,7 +22,10 @@ export interface TerminalProgressOptions {
  *
  * @returns a function for `onProgress` of `fit`
  * @example
- * await fit(model, dataset, { loss, optimizer, epochs: 4, onProgress: terminalProgress({ unit: 'characters' }) });
+ * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
+ * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { steps: 2, batchSize: 1 });
+ * const output = { write: (text: string) => text.length };
+ * await fit(model, data, { loss: crossEntropy, optimizer: sgd(), onProgress: terminalProgress({ unit: 'characters', output }) });
  */
 export function terminalProgress({ output = process.stderr, unit = 'targets' }: TerminalProgressOptions = {}): (progress: Progress) => void {
   const interval = output.isTTY ? 100 : 10_000;

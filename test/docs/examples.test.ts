@@ -1,0 +1,66 @@
+/** Every example in a docstring runs, and what it says in a comment behind a line is what comes out; so does the README's program. */
+
+import { readFileSync, readdirSync } from 'node:fs';
+import * as bptt from 'bptt';
+import * as node from 'bptt/node';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+
+interface Example {
+  readonly where: string;
+  readonly code: string;
+}
+
+function sources(folder: URL): URL[] {
+  return readdirSync(folder).flatMap((name) =>
+    name.endsWith('.ts') ? [new URL(name, folder)] : name.includes('.') ? [] : sources(new URL(`${name}/`, folder)),
+  );
+}
+
+function examplesOf(file: URL): Example[] {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)].flatMap(({ 0: comment }) => {
+    const example = /@example\b([\s\S]*?)(?:\n \* @|\*\/)/.exec(comment)?.[1];
+    if (example === undefined) return [];
+    const code = example.split('\n').map((line) => line.replace(/^\s*\* ?/, '').trimEnd()).join('\n').trim();
+    return [{ where: `${file.pathname.split('/src/')[1]}: ${code.split('\n').at(-1)}`, code }];
+  });
+}
+
+/** Runs a program with the library's names in scope; `x; // value` reports x and what the comment says. */
+async function run(code: string, report: (got: unknown, said: string) => void): Promise<void> {
+  const told = code.replace(/^(?!const |let |import )(.+); \/\/ (.+)$/gm, (_, expression: string, said: string) =>
+    `__report(${expression}, ${JSON.stringify(said)});`);
+  const { outputText } = ts.transpileModule(told, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } });
+  const scope: Record<string, unknown> = { ...bptt, ...node, __report: report };
+  const names = Object.keys(scope).filter((name) => !new RegExp(`(const|let) (${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} =)`).test(told));
+  const body = new Function(...names, `return (async () => {${outputText.replace(/^export \{\};$/m, '')}\n})()`);
+  await (body(...names.map((name) => scope[name])) as Promise<void>);
+}
+
+function say(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${say([...(value as Float32Array)])}`;
+  if (Array.isArray(value)) return `[${value.map(say).join(', ')}]`;
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'number' ? String(Number(value.toPrecision(6))) : String(value);
+}
+
+const examples = sources(new URL('../../src/', import.meta.url)).flatMap(examplesOf);
+
+it('there are examples', () => expect(examples.length).toBeGreaterThan(30));
+
+it.each(examples)('$where', async ({ code }) => {
+  await run(code, (got, said) => {
+    const number = /= (-?[\d.]+)…/.exec(said)?.[1];
+    if (number !== undefined) expect(String(got)).toContain(number);
+    else expect(said === String(got) ? said : say(got)).toBe(said);
+  });
+});
+
+it('the README’s program trains and writes', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const program = /```ts\n([\s\S]*?)```/.exec(readme)![1]!.replace(/import \{[\s\S]*?\} from 'bptt';/, '');
+  let written = '';
+  await run(program.replace('console.log(', '__report('), (text) => (written = String(text)));
+  expect(written).toMatch(/(quick|brown|fox|jumps|over|lazy|dog)/);
+});
