@@ -1,143 +1,189 @@
-/** The distribution of every initializer, and the numbers they are drawn from. */
-
-import {
-  constant, createRandom, forgetBias, full, glorotNormal, glorotUniform, heNormal, heUniform, identity, integerNumber, lecunNormal,
-  lecunUniform, normal, normalNumber, ones, orthogonal, randomBits, shuffle, truncatedNormal, uniform, uniformNumber, zeros, type Initializer,
-} from 'bptt';
 import { describe, expect, it } from 'vitest';
+import {
+  constant, createRandom, forgetBias, glorotNormal, glorotUniform, heNormal, heUniform, identity, lecunNormal, lecunUniform, normal, ones,
+  orthogonal, truncatedNormal, uniform, zeros, type Initializer, type Tensor,
+} from 'bptt';
 
-const [rows, columns] = [300, 200];
-const count = rows * columns;
+const [fanIn, fanOut] = [400, 250];
+const count = fanIn * fanOut;
 
-function moments(data: Float32Array): { mean: number; deviation: number; largest: number } {
-  const mean = data.reduce((sum, x) => sum + x, 0) / data.length;
-  const variance = data.reduce((sum, x) => sum + (x - mean) ** 2, 0) / data.length;
-  return { mean, deviation: Math.sqrt(variance), largest: data.reduce((m, x) => Math.max(m, Math.abs(x)), 0) };
+function moment(values: Float32Array, power: number): number {
+  return values.reduce((sum, value) => sum + value ** power, 0) / values.length;
 }
 
-describe('statistics of 60,000 draws, within five standard errors', () => {
-  const glorot = Math.sqrt(2 / (rows + columns));
-  const he = Math.sqrt(2 / rows);
-  const lecun = Math.sqrt(1 / rows);
-  it.each<[string, Initializer, number, number, number]>([
-    ['uniform', uniform(-1, 3), 1, 4 / Math.sqrt(12), 3],
-    ['normal', normal(2, 0.5), 2, 0.5, Infinity],
-    ['truncatedNormal', truncatedNormal(0, 0.5), 0, 0.5 * 0.87962566, 1],
-    ['glorotUniform', glorotUniform(), 0, glorot, Math.sqrt(3) * glorot],
-    ['glorotNormal', glorotNormal(2), 0, 2 * glorot, Infinity],
-    ['heUniform', heUniform(), 0, he, Math.sqrt(3) * he],
-    ['heNormal', heNormal(), 0, he, Infinity],
-    ['lecunUniform', lecunUniform(), 0, lecun, Math.sqrt(3) * lecun],
-    ['lecunNormal', lecunNormal(), 0, lecun, Infinity],
-  ])('%s', (_, initializer, mean, deviation, limit) => {
-    const got = moments(initializer([rows, columns], createRandom(1)).data);
-    expect(Math.abs(got.mean - mean)).toBeLessThan((5 * deviation) / Math.sqrt(count));
-    expect(Math.abs(got.deviation / deviation - 1)).toBeLessThan(5 / Math.sqrt(2 * count));
-    expect(got.largest).toBeLessThanOrEqual(limit * 1.000001);
-    if (limit < Infinity) expect(got.largest).toBeGreaterThan(limit * 0.99);
-    else expect(got.largest).toBeGreaterThan(3.5 * deviation);
+function largest(values: Float32Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+/** The variance of the normal distribution cut off at ±2. */
+const truncatedVariance = 0.8796256610342398 ** 2;
+
+interface Expected {
+  readonly name: string;
+  readonly make: Initializer;
+  readonly mean?: number;
+  readonly variance: number;
+  /** The fourth central moment over the squared variance: 1.8 uniform, 3 normal, 2.37 truncated. */
+  readonly kurtosis: number;
+  readonly limit?: number;
+}
+
+const distributions: readonly Expected[] = [
+  { name: 'uniform()', make: uniform(), variance: 0.1 ** 2 / 12, kurtosis: 1.8, limit: 0.05 },
+  { name: 'uniform(1, 3)', make: uniform(1, 3), mean: 2, variance: 4 / 12, kurtosis: 1.8, limit: 1 },
+  { name: 'normal()', make: normal(), variance: 0.05 ** 2, kurtosis: 3 },
+  { name: 'normal(2, 0.5)', make: normal(2, 0.5), mean: 2, variance: 0.25, kurtosis: 3 },
+  { name: 'truncatedNormal()', make: truncatedNormal(), variance: 0.05 ** 2 * truncatedVariance, kurtosis: 2.37, limit: 0.1 },
+  { name: 'truncatedNormal(-1, 2)', make: truncatedNormal(-1, 2), mean: -1, variance: 4 * truncatedVariance, kurtosis: 2.37, limit: 4 },
+  { name: 'glorotUniform()', make: glorotUniform(), variance: 2 / (fanIn + fanOut), kurtosis: 1.8, limit: Math.sqrt(6 / (fanIn + fanOut)) },
+  { name: 'glorotNormal()', make: glorotNormal(), variance: 2 / (fanIn + fanOut), kurtosis: 3 },
+  { name: 'glorotUniform(3)', make: glorotUniform(3), variance: 18 / (fanIn + fanOut), kurtosis: 1.8, limit: 3 * Math.sqrt(6 / (fanIn + fanOut)) },
+  { name: 'heUniform()', make: heUniform(), variance: 2 / fanIn, kurtosis: 1.8, limit: Math.sqrt(6 / fanIn) },
+  { name: 'heNormal()', make: heNormal(), variance: 2 / fanIn, kurtosis: 3 },
+  { name: 'lecunUniform()', make: lecunUniform(), variance: 1 / fanIn, kurtosis: 1.8, limit: Math.sqrt(3 / fanIn) },
+  { name: 'lecunNormal(2)', make: lecunNormal(2), variance: 4 / fanIn, kurtosis: 3 },
+];
+
+describe(`distributions over [${fanIn}, ${fanOut}], within five standard errors`, () => {
+  it.each(distributions)('$name', ({ make, mean = 0, variance, kurtosis, limit }) => {
+    const { shape, data } = make([fanIn, fanOut], createRandom(11));
+    expect(shape).toEqual([fanIn, fanOut]);
+    expect(Math.abs(moment(data, 1) - mean)).toBeLessThan(5 * Math.sqrt(variance / count));
+    const centered = data.map((value) => value - mean);
+    expect(Math.abs(moment(centered, 2) / variance - 1)).toBeLessThan(5 * Math.sqrt((kurtosis - 1) / count));
+    // The standard error of the kurtosis is √(24 / n) for the normal distribution and smaller for the others.
+    expect(Math.abs(moment(centered, 4) / moment(centered, 2) ** 2 - kurtosis)).toBeLessThan(5 * Math.sqrt(24 / count) + 0.01);
+    if (limit === undefined) return;
+    // Inside the limit, and up to it.
+    expect(largest(centered)).toBeLessThanOrEqual(limit * (1 + 1e-6));
+    expect(largest(centered)).toBeGreaterThan(limit * 0.99);
+  });
+
+  it('truncatedNormal has 0.8796 of the given deviation', () => {
+    const { data } = truncatedNormal(0, 1)([1000, 1000], createRandom(1));
+    expect(Math.abs(Math.sqrt(moment(data, 2)) - 0.8796)).toBeLessThan(0.003);
+  });
+
+  it('the generator decides: same seed, same weights; a second draw differs', () => {
+    for (const { make } of [...distributions, { make: orthogonal() }]) {
+      const random = createRandom(5);
+      const first = make([9, 7], random);
+      expect(make([9, 7], createRandom(5))).toEqual(first);
+      expect(make([9, 7], random)).not.toEqual(first);
+    }
   });
 });
 
-describe('exact ones', () => {
+describe('fixed values', () => {
   const random = createRandom(1);
-  it('zeros, ones and constant', () => {
-    expect([...zeros()([2], random).data, ...ones()([2], random).data, ...constant(0.5)([1], random).data]).toEqual([0, 0, 1, 1, 0.5]);
+
+  it('zeros, ones, constant', () => {
+    expect(zeros()([2, 3], random)).toEqual({ shape: [2, 3], data: new Float32Array(6) });
+    expect(ones()([2], random).data).toEqual(Float32Array.of(1, 1));
+    expect(constant(-0.5)([2], random).data).toEqual(Float32Array.of(-0.5, -0.5));
   });
-  it('identity, also where it is not square', () => {
-    expect([...identity(2)([2, 3], random).data]).toEqual([2, 0, 0, 0, 2, 0]);
+
+  it('identity, square and not, times gain', () => {
+    expect(identity()([2, 2], random).data).toEqual(Float32Array.of(1, 0, 0, 1));
+    expect(identity(0.5)([2, 3], random).data).toEqual(Float32Array.of(0.5, 0, 0, 0, 0.5, 0));
+    expect(identity(2)([3, 2], random).data).toEqual(Float32Array.of(2, 0, 0, 2, 0, 0));
   });
-  it('forgetBias', () => {
-    expect([...forgetBias(3)([8], random, 4).data]).toEqual([0, 0, 3, 3, 0, 0, 0, 0]);
-    expect(() => forgetBias()([6], random, 3)).toThrow(/bias \[4·H\] of an LSTM/);
-  });
-  it('matrices are wanted where fan-in counts', () => {
-    expect(() => orthogonal()([4], random)).toThrow(/orthogonal: expected a matrix/);
-    expect(() => glorotUniform()([4], random)).toThrow(/glorotUniform: expected a matrix/);
+
+  it('forgetBias opens the second of four gate blocks', () => {
+    expect(forgetBias()([8], random, 4).data).toEqual(Float32Array.of(0, 0, 1, 1, 0, 0, 0, 0));
+    expect(forgetBias(2)([4], random, 4).data).toEqual(Float32Array.of(0, 2, 0, 0));
   });
 });
 
 describe('orthogonal', () => {
-  it.each([[64, 64], [40, 64], [64, 40], [1, 1], [1, 5]])('[%i, %i]: the shorter side is orthonormal times the gain, to 1e-6', (m, n) => {
-    const { data } = orthogonal(1.5)([m, n], createRandom(m + n));
-    const short = Math.min(m, n);
-    const at = (i: number, k: number): number => (m <= n ? data[i * n + k]! : data[k * n + i]!);
-    for (let i = 0; i < short; i++) {
-      for (let j = 0; j < short; j++) {
-        let dot = 0;
-        for (let k = 0; k < Math.max(m, n); k++) dot += at(i, k) * at(j, k);
-        expect(Math.abs(dot - (i === j ? 2.25 : 0))).toBeLessThan(1e-6);
+  /** The greatest deviation of the products of all rows (or of all columns, where they are fewer) from gain² I. */
+  function deviation({ shape, data }: Tensor, gain: number): number {
+    const [rows, columns] = [shape[0]!, shape[1]!];
+    const [vectors, length] = rows <= columns ? [rows, columns] : [columns, rows];
+    const at = (vector: number, i: number): number => (rows <= columns ? data[vector * columns + i]! : data[i * columns + vector]!);
+    let worst = 0;
+    for (let a = 0; a < vectors; a++) {
+      for (let b = 0; b <= a; b++) {
+        let product = 0;
+        for (let i = 0; i < length; i++) product += at(a, i) * at(b, i);
+        worst = Math.max(worst, Math.abs(product - (a === b ? gain ** 2 : 0)));
       }
     }
+    return worst;
+  }
+
+  const shapes = [[1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [7, 7], [8, 8], [9, 9], [64, 64], [3, 8], [8, 3], [1, 6], [6, 1], [50, 33], [130, 131]];
+
+  it.each(shapes)('[%i, %i]: QᵀQ or QQᵀ = gain² I, to 1e-6', (rows, columns) => {
+    for (const gain of [1, 1.5]) expect(deviation(orthogonal(gain)([rows, columns], createRandom(3)), gain)).toBeLessThan(1e-6 * gain ** 2);
   });
 
-  it('is uniform: over 2,000 matrices the trace has mean 0 and variance 1, and every corner is of either sign', () => {
-    const traces: number[] = [];
-    let positive = 0;
-    for (let seed = 0; seed < 2000; seed++) {
-      const { data } = orthogonal()([3, 3], createRandom(seed));
-      traces.push(data[0]! + data[4]! + data[8]!);
-      if (data[0]! > 0) positive++;
-    }
-    const { mean, deviation } = moments(Float32Array.from(traces));
-    expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(2000));
-    expect(Math.abs(deviation - 1)).toBeLessThan(0.1);
-    expect(Math.abs(positive / 2000 - 0.5)).toBeLessThan(0.06);
+  it('stays so at 512 × 512', () => {
+    expect(deviation(orthogonal()([512, 512], createRandom(1)), 1)).toBeLessThan(1e-6);
   });
+
+  // Over all orthogonal n×n matrices alike (Haar): E qᵢⱼ = 0, E qᵢⱼ² = 1/n, E qᵢⱼ⁴ = 3/(n(n+2)), E (tr Q)² = 1, E det Q = 0.
+  it.each([2, 3, 5, 6])('is uniform over all matrices of size %i: every entry, the trace, the determinant', (n) => {
+    const rounds = 20_000;
+    const random = createRandom(n);
+    const make = orthogonal();
+    const [first, second, fourth] = [new Float64Array(n * n), new Float64Array(n * n), new Float64Array(n * n)];
+    let [trace, traceSquares, determinants] = [0, 0, 0];
+    for (let round = 0; round < rounds; round++) {
+      const { data } = make([n, n], random);
+      data.forEach((value, i) => {
+        first[i]! += value / rounds;
+        second[i]! += value ** 2 / rounds;
+        fourth[i]! += value ** 4 / rounds;
+      });
+      let diagonal = 0;
+      for (let i = 0; i < n; i++) diagonal += data[i * n + i]!;
+      trace += diagonal / rounds;
+      traceSquares += diagonal ** 2 / rounds;
+      determinants += determinant(data, n) / rounds;
+    }
+    const error = 5 / Math.sqrt(rounds);
+    for (let i = 0; i < n * n; i++) {
+      expect(Math.abs(first[i]!)).toBeLessThan(error / Math.sqrt(n));
+      expect(Math.abs(second[i]! - 1 / n)).toBeLessThan(error * Math.sqrt(3 / (n * (n + 2)) - 1 / n ** 2));
+      expect(Math.abs(fourth[i]! - 3 / (n * (n + 2)))).toBeLessThan(error * Math.sqrt(105 / (n * (n + 2) * (n + 4) * (n + 6))));
+    }
+    expect(Math.abs(trace)).toBeLessThan(error);
+    expect(Math.abs(traceSquares - 1)).toBeLessThan(error * Math.sqrt(2));
+    expect(Math.abs(determinants)).toBeLessThan(error);
+  });
+
+  function determinant(values: Float32Array, n: number): number {
+    const a = Float64Array.from(values);
+    let product = 1;
+    for (let k = 0; k < n; k++) {
+      let pivot = k;
+      for (let i = k + 1; i < n; i++) if (Math.abs(a[i * n + k]!) > Math.abs(a[pivot * n + k]!)) pivot = i;
+      if (pivot !== k) product = -product;
+      for (let j = 0; j < n; j++) [a[k * n + j], a[pivot * n + j]] = [a[pivot * n + j]!, a[k * n + j]!];
+      product *= a[k * n + k]!;
+      for (let i = k + 1; i < n; i++) {
+        const factor = a[i * n + k]! / a[k * n + k]!;
+        for (let j = k; j < n; j++) a[i * n + j]! -= factor * a[k * n + j]!;
+      }
+    }
+    return product;
+  }
 });
 
-describe('random numbers', () => {
-  it('are those of the authors’ xoshiro128**, computed in whole numbers', () => {
-    const random = { state: Uint32Array.of(1, 2, 3, 4) };
-    let [a, b, c, d] = [1n, 2n, 3n, 4n];
-    const mask = 0xffffffffn;
-    const rotate = (x: bigint, k: bigint): bigint => ((x << k) | (x >> (32n - k))) & mask;
-    for (let i = 0; i < 1000; i++) {
-      expect(BigInt(randomBits(random))).toBe((rotate((b * 5n) & mask, 7n) * 9n) & mask);
-      const t = (b << 9n) & mask;
-      c ^= a;
-      d ^= b;
-      b ^= c;
-      a ^= d;
-      c ^= t;
-      d = rotate(d, 11n);
-    }
-  });
+describe('initializers refuse', () => {
+  const random = createRandom(1);
 
-  it('begin as the published ones do', () => {
-    const random = { state: Uint32Array.of(1, 2, 3, 4) };
-    expect([1, 2, 3, 4].map(() => randomBits(random))).toEqual([11520, 0, 5927040, 70819200]);
-  });
-
-  it('go on from a saved state, and differ by seed, by its fraction too', () => {
-    const random = createRandom(5);
-    randomBits(random);
-    const saved = random.state.slice();
-    const next = [normalNumber(random), uniformNumber(random)];
-    random.state.set(saved);
-    expect([normalNumber(random), uniformNumber(random)]).toEqual(next);
-    expect(new Set([0, 1, 2, 0.5, 1.5, -1, 1e10].map((seed) => randomBits(createRandom(seed)))).size).toBe(7);
-    expect(() => createRandom(NaN)).toThrow(/seed must be a finite number/);
-  });
-
-  it('integers are even over their range', () => {
-    const random = createRandom(2);
-    const counts = new Int32Array(7);
-    for (let i = 0; i < 70_000; i++) counts[integerNumber(random, 7)]!++;
-    for (const n of counts) expect(Math.abs(n - 10_000)).toBeLessThan(5 * Math.sqrt(10_000 * (6 / 7)));
-    expect(() => integerNumber(random, 0)).toThrow(/whole number from 1/);
-  });
-
-  it('shuffling gives every order equally often', () => {
-    const random = createRandom(3);
-    const counts: Record<string, number> = {};
-    for (let i = 0; i < 24_000; i++) {
-      const order = shuffle(random, [0, 1, 2, 3]).join('');
-      counts[order] = (counts[order] ?? 0) + 1;
-    }
-    expect(Object.keys(counts)).toHaveLength(24);
-    for (const n of Object.values(counts)) expect(Math.abs(n - 1000)).toBeLessThan(160);
+  it.each([
+    ['a bias for glorotUniform', () => glorotUniform()([8], random), 'glorotUniform: expected a matrix [fanIn, fanOut], got shape [8]. Biases want zeros() or constant().'],
+    ['a bias for orthogonal', () => orthogonal()([8], random), 'orthogonal: expected a matrix [fanIn, fanOut], got shape [8]. Biases want zeros() or constant().'],
+    ['three axes for identity', () => identity()([2, 2, 2], random), 'identity: expected a matrix [fanIn, fanOut], got shape [2, 2, 2]. Biases want zeros() or constant().'],
+    ['three gates for forgetBias', () => forgetBias()([6], random, 3), 'forgetBias: expected the bias [4·H] of an LSTM, got shape [6] of 3 gate blocks.'],
+    ['a negative deviation', () => normal(0, -1), 'normal: standardDeviation must be a number from 0 to Infinity, got -1.'],
+    ['bounds in the wrong order', () => uniform(1, 0), 'uniform: high must be a number from 1 to Infinity, got 0.'],
+    ['a gain that is not finite', () => orthogonal(NaN), 'orthogonal: gain must be a finite number, got NaN.'],
+    ['a constant that is not finite', () => constant(Infinity), 'constant: value must be a finite number, got Infinity.'],
+  ])('%s', (_, make, message) => {
+    expect(make).toThrow(new RangeError(message));
   });
 });
-
-it('full takes any shape', () => expect(full([], 2).data.length).toBe(1));

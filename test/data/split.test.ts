@@ -1,0 +1,50 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { split } from 'bptt';
+
+describe('split', () => {
+  it('cuts typed arrays into views, in order', () => {
+    const ids = Int32Array.from({ length: 10 }, (_, i) => i);
+    const [train, validation] = split(ids, [0.9, 0.1]);
+    expectTypeOf(train).toEqualTypeOf<Int32Array>();
+    expect([...train]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([...validation]).toEqual([9]);
+    expect(validation.buffer).toBe(ids.buffer);
+    const [half] = split(new Float32Array(4), [0.5]);
+    expectTypeOf(half).toEqualTypeOf<Float32Array>();
+    expect(half.length).toBe(2);
+  });
+
+  it('cuts strings and arrays', () => {
+    expect(split('abcdefghij', [0.5, 0.3, 0.2])).toEqual(['abcde', 'fgh', 'ij']);
+    const [first, second] = split([{ a: 1 }, { a: 2 }, { a: 3 }], [1 / 3, 2 / 3]);
+    expectTypeOf(first).toEqualTypeOf<{ a: number }[]>();
+    expect([first, second]).toEqual([[{ a: 1 }], [{ a: 2 }, { a: 3 }]]);
+  });
+
+  it('loses nothing to rounding', () => {
+    for (const fractions of [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [1 / 3, 1 / 3, 1 / 3], [0.29, 0.71], [0, 1]]) {
+      for (let length = 0; length < 120; length++) {
+        const items = Array.from({ length }, (_, i) => i);
+        const parts = split(items, fractions);
+        expect(parts.flat()).toEqual(items);
+        parts.forEach((part, i) => expect(Math.abs(part.length - fractions[i]! * length)).toBeLessThanOrEqual(1));
+      }
+    }
+    expect(split('x'.repeat(100), [0.29])[0]!.length).toBe(29);
+  });
+
+  it('leaves out the rest at the end', () => {
+    expect(split([1, 2, 3, 4], [0.25, 0.5])).toEqual([[1], [2, 3]]);
+  });
+
+  it('never cuts a string inside a character', () => {
+    expect(split('a🐋b', [0.5, 0.5])).toEqual(['a🐋', 'b']);
+    expect(split('🐋', [0.5, 0.5])).toEqual(['🐋', '']);
+  });
+
+  it('refuses fractions out of range', () => {
+    expect(() => split('abc', [0.9, 0.2])).toThrow(/^split: fractions must sum to at most 1, got 0\.9 \+ 0\.2 = 1\.1/);
+    expect(() => split('abc', [-0.1])).toThrow(new RangeError('split: fractions[0] must be a number from 0 to 1, got -0.1.'));
+    expect(() => split('abc', [0.5, NaN])).toThrow(new RangeError('split: fractions[1] must be a number from 0 to 1, got NaN.'));
+  });
+});
