@@ -37,8 +37,8 @@ export function encode(vocabulary: Vocabulary, text: string): Int32Array {
     const id = idOf.get(character);
     if (id === undefined) {
       throw new RangeError(
-        `encode: every character must be one of the vocabulary's ${vocabulary.size}, got ${JSON.stringify(character)} at position ${position}. ` +
-          'Was the vocabulary made from another text?',
+        `encode: every character must be one of the vocabulary's ${vocabulary.size}, ` +
+          `got ${JSON.stringify(character)} at position ${position}. Was the vocabulary made from another text?`,
       );
     }
     ids[count++] = id;

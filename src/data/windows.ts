@@ -22,7 +22,7 @@ export interface WindowsOptions {
  *
  * @param ids the sequence
  * @throws TypeError where ids are not an `Int32Array`
- * @throws RangeError where they do not fill one batch: T·(B + 1) ids are needed shuffled (one window is lost to the phase), T·B + 1 in order
+ * @throws RangeError where they do not fill one batch: shuffled, T·(B + 1) ids are needed (one window is lost to the phase); in order, T·B + 1
  * @example
  * const dataset = windows(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), { steps: 2, batchSize: 2, shuffle: false });
  * const [first, second] = dataset.batches(createRandom(1));
@@ -37,8 +37,8 @@ export function windows(ids: Int32Array, { steps, batchSize, shuffle: shuffled =
   const needed = shuffled ? steps * (batchSize + 1) : steps * batchSize + 1;
   if (ids.length < needed) {
     throw new RangeError(
-      `windows: ids must hold at least ${needed} ids for one batch of ${batchSize} ${shuffled ? 'shuffled ' : ''}windows of ${steps} steps, ` +
-        `got ${ids.length}. Is batchSize or steps too large?`,
+      `windows: ids must hold at least ${needed} ids for one batch of ${batchSize} ` +
+        `${shuffled ? 'shuffled ' : ''}windows of ${steps} steps, got ${ids.length}. Is batchSize or steps too large?`,
     );
   }
   return shuffled ? shuffledWindows(ids, steps, batchSize) : parallelStreams(ids, steps, batchSize);

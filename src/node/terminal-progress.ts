@@ -27,7 +27,8 @@ export interface TerminalProgressOptions {
  * const output = { write: (text: string) => text.length };
  * await fit(model, data, { loss: crossEntropy, optimizer: sgd(), onProgress: terminalProgress({ unit: 'characters', output }) });
  */
-export function terminalProgress({ output = process.stderr, unit = 'targets' }: TerminalProgressOptions = {}): (progress: Progress) => void {
+export function terminalProgress(options: TerminalProgressOptions = {}): (progress: Progress) => void {
+  const { output = process.stderr, unit = 'targets' } = options;
   const interval = output.isTTY ? 100 : 10_000;
   let written = -Infinity;
   let validationLoss: number | undefined;
@@ -46,7 +47,8 @@ export function terminalProgress({ output = process.stderr, unit = 'targets' }: 
   };
 }
 
-function describe({ step, steps, smoothedLoss, rate, secondsLeft, done }: Progress, validationLoss: number | undefined, unit: string): string {
+function describe(progress: Progress, validationLoss: number | undefined, unit: string): string {
+  const { step, steps, smoothedLoss, rate, secondsLeft, done } = progress;
   const parts = [`step ${step}/${steps}`, `loss ${smoothedLoss.toFixed(3)}`];
   if (validationLoss !== undefined) parts.push(`validation ${validationLoss.toFixed(3)}`);
   if (Number.isFinite(rate)) parts.push(`${formatCount(rate)} ${unit}/s`);

@@ -85,6 +85,11 @@ describe('windows, in order', () => {
     expect(streams).toEqual([range(0, 15), range(15, 15), range(30, 15)]);
   });
 
+  it('leaves out a last window that has no id behind it', () => {
+    expect(windows(counting(30), { steps: 5, batchSize: 3, shuffle: false }).batchCount).toBe(1);
+    expect(windows(counting(31), { steps: 5, batchSize: 3, shuffle: false }).batchCount).toBe(2);
+  });
+
   it('uses up to the last id, and draws nothing', () => {
     const random = createRandom(1);
     const before = [...random.state];

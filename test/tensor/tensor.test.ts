@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, tensor, timeMajor, view } from 'bptt';
+import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, mapTree, tensor, timeMajor, view } from 'bptt';
 import { broadcastShapes, checkShape, resolveAxis, stridesOf } from '../../src/tensor/shape';
 
 describe('creation', () => {
@@ -95,6 +95,10 @@ describe('trees', () => {
 
   it('leaves come in order with dotted paths', () => {
     expect(leaves(tree).map(({ path }) => path)).toEqual(['rnn.weight', 'rnn.bias', 'heads.0']);
+  });
+
+  it('mapTree keeps the nesting', () => {
+    expect(mapTree(tree, ({ data }, path) => `${path} ${data.length}`)).toEqual({ rnn: { weight: 'rnn.weight 4', bias: 'rnn.bias 1' }, heads: ['heads.0 2'] });
   });
 
   it('flattenTree lays them out in one buffer with named views', () => {
