@@ -1,0 +1,107 @@
+/** The blocked matrix product, over panels packed in double precision. */
+
+import type { Heap } from '../kernels';
+
+/*
+ * C is made in tiles of two rows and four columns: eight sums and their operands fit the registers. The numbers 2 and 4 are written out
+ * below, because a bundler turns a module's constants into variables, which the inner loop would then read anew each time round.
+ */
+
+/** How much of K is packed at a time, so that a panel of B stays in the first cache. */
+const blockDepth = 256;
+/** How many rows of A are packed at a time: every panel of B read from the second cache meets them all. */
+const blockRows = 16;
+/** How many columns of B are packed at a time. */
+const blockColumns = 256;
+
+/** C [M, N] += A · B; operands as in `LinearKernels.gemm`. */
+type Multiply = (
+  m: Heap, c: number, a: number, b: number, M: number, N: number, K: number, transposeA: boolean, transposeB: boolean,
+) => void;
+
+let shared: Multiply | undefined;
+
+/**
+ * The product that all workspaces share. It exists once because a compiler takes the panels of a function that exists once for
+ * constants: with their address and length known, the inner loop is half as fast again.
+ */
+export function sharedMultiply(): Multiply {
+  shared ??= createMultiply();
+  return shared;
+}
+
+function createMultiply(): Multiply {
+  // A's panels, then B's. Double precision spares the inner loop the conversion of every operand.
+  const panels = new Float64Array((blockRows + blockColumns) * blockDepth);
+  const panelsOfB = blockRows * blockDepth;
+
+  /** The rows of `a` as panels of two, interleaved, padded with zeros. */
+  function packA(m: Heap, a: number, rowStride: number, columnStride: number, rows: number, depth: number): void {
+    let to = 0;
+    for (let i = 0; i < rows; i += 2) {
+      let from = a + i * rowStride;
+      const paired = i + 1 < rows;
+      for (let k = 0; k < depth; k++, to += 2, from += columnStride) {
+        panels[to] = m[from]!;
+        panels[to + 1] = paired ? m[from + rowStride]! : 0;
+      }
+    }
+  }
+
+  /** The columns of `b` as panels of four, padded with zeros. */
+  function packB(m: Heap, b: number, rowStride: number, columnStride: number, depth: number, columns: number): void {
+    let to = panelsOfB;
+    for (let j = 0; j < columns; j += 4) {
+      const rest = columns - j;
+      let from = b + j * columnStride;
+      for (let k = 0; k < depth; k++, to += 4, from += rowStride) {
+        panels[to] = m[from]!;
+        panels[to + 1] = rest > 1 ? m[from + columnStride]! : 0;
+        panels[to + 2] = rest > 2 ? m[from + 2 * columnStride]! : 0;
+        panels[to + 3] = rest > 3 ? m[from + 3 * columnStride]! : 0;
+      }
+    }
+  }
+
+  /** The tile at `c`, of at most two rows and four columns, += the panel at `a` times the panel at `b`. */
+  function multiplyTile(m: Heap, c: number, a: number, b: number, depth: number, N: number, rows: number, columns: number): void {
+    let c00 = 0, c01 = 0, c02 = 0, c03 = 0;
+    let c10 = 0, c11 = 0, c12 = 0, c13 = 0;
+    for (let k = 0, x = a, y = b; k < depth; k++, x += 2, y += 4) {
+      const a0 = panels[x]!, a1 = panels[x + 1]!;
+      const b0 = panels[y]!, b1 = panels[y + 1]!, b2 = panels[y + 2]!, b3 = panels[y + 3]!;
+      c00 += a0 * b0; c01 += a0 * b1; c02 += a0 * b2; c03 += a0 * b3;
+      c10 += a1 * b0; c11 += a1 * b1; c12 += a1 * b2; c13 += a1 * b3;
+    }
+    m[c]! += c00;
+    if (columns > 1) m[c + 1]! += c01;
+    if (columns > 2) m[c + 2]! += c02;
+    if (columns > 3) m[c + 3]! += c03;
+    if (rows < 2) return;
+    m[c + N]! += c10;
+    if (columns > 1) m[c + N + 1]! += c11;
+    if (columns > 2) m[c + N + 2]! += c12;
+    if (columns > 3) m[c + N + 3]! += c13;
+  }
+
+  return (m, c, a, b, M, N, K, transposeA, transposeB) => {
+    const [rowStrideA, columnStrideA] = transposeA ? [1, M] : [K, 1];
+    const [rowStrideB, columnStrideB] = transposeB ? [1, K] : [N, 1];
+    for (let k0 = 0; k0 < K; k0 += blockDepth) {
+      const depth = Math.min(blockDepth, K - k0);
+      for (let j0 = 0; j0 < N; j0 += blockColumns) {
+        const columns = Math.min(blockColumns, N - j0);
+        packB(m, b + k0 * rowStrideB + j0 * columnStrideB, rowStrideB, columnStrideB, depth, columns);
+        for (let i0 = 0; i0 < M; i0 += blockRows) {
+          const rows = Math.min(blockRows, M - i0);
+          packA(m, a + i0 * rowStrideA + k0 * columnStrideA, rowStrideA, columnStrideA, rows, depth);
+          for (let j = 0; j < columns; j += 4) {
+            for (let i = 0; i < rows; i += 2) {
+              multiplyTile(m, c + (i0 + i) * N + j0 + j, i * depth, panelsOfB + j * depth, depth, N, rows - i, columns - j);
+            }
+          }
+        }
+      }
+    }
+  };
+}
