@@ -7,6 +7,12 @@ export function linearKernels(memory: Memory): LinearKernels {
   const multiply = sharedMultiply();
   let sums = new Float64Array(0);
 
+  /** Makes `n` sums of zero, in double precision. */
+  function clearSums(n: number): void {
+    if (sums.length < n) sums = new Float64Array(n);
+    sums.fill(0, 0, n);
+  }
+
   /** A single row against B as it stands: packing would cost as much as the product. */
   function rowTimesMatrix(c: number, a: number, b: number, N: number, K: number, transposeB: boolean): void {
     const m = memory.view;
@@ -18,8 +24,7 @@ export function linearKernels(memory: Memory): LinearKernels {
       }
       return;
     }
-    if (sums.length < N) sums = new Float64Array(N);
-    sums.fill(0, 0, N);
+    clearSums(N);
     let k = 0;
     for (let row = b; k + 4 <= K; k += 4, row += 4 * N) {
       const a0 = m[a + k]!, a1 = m[a + k + 1]!, a2 = m[a + k + 2]!, a3 = m[a + k + 3]!;
@@ -45,7 +50,9 @@ export function linearKernels(memory: Memory): LinearKernels {
 
     sumRows(dv, dy, rows, n) {
       const m = memory.view;
-      for (let r = 0; r < rows; r++) for (let j = 0; j < n; j++) m[dv + j]! += m[dy + r * n + j]!;
+      clearSums(n);
+      for (let r = 0; r < rows; r++) for (let j = 0; j < n; j++) sums[j]! += m[dy + r * n + j]!;
+      for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
     },
 
     gatherRows(y, table, ids, rows, n) {
