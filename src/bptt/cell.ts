@@ -98,6 +98,7 @@ export interface OpsCell<N extends string = string> extends CellCommon<N> {
   readonly prepare?: (parameters: Readonly<Record<string, Variable>>) => Readonly<Record<string, Variable>>;
 }
 
+/** What runs over a sequence: a pointwise pair, or a function of ops. */
 export type Cell<N extends string = string> = PointwiseCell<N> | OpsCell<N>;
 
 /** How the parameters of a cell begin, where not by the cell's defaults. */

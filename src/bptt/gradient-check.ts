@@ -5,6 +5,7 @@ import { leaves, treeSize, type Mapped, type TensorTree } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
 import { differentiate, load, variablesOver } from './value-and-gradient';
 
+/** What {@link checkGradients} found. */
 export interface GradientCheck {
   /** The largest of |analytic − numeric| / max(1, |analytic|, |numeric|) over all elements checked. */
   readonly error: number;

@@ -190,7 +190,13 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
 /**
  * Copies the numbers of a variable out, to look at them while the computation runs.
  *
+ *
  * @throws TypeError where the variable's scope has ended
+ * @example
+ * compute({ x: tensor([1, 2]) }, ({ x }) => {
+ *   read(x).data; // Float32Array [1, 2]
+ *   return x;
+ * });
  */
 export function read(x: Variable): Tensor {
   const { offset, size, shape } = operand('read', x);

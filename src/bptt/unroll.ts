@@ -9,6 +9,7 @@ import {
   constantOf, currentScope, gradientOf, operand, record, result, viewOf, withScratch, type Operand, type Scope, type Variable,
 } from './tape';
 
+/** Where {@link unroll} begins, how far each row goes, and in which direction. */
 export interface UnrollOptions<N extends string = string> {
   /** The state before the first step, each `[B, H]`; zeros where it is not given. */
   readonly initialState?: Partial<State<N, Operand>> | undefined;
@@ -18,6 +19,7 @@ export interface UnrollOptions<N extends string = string> {
   readonly reverse?: boolean | undefined;
 }
 
+/** What {@link unroll} answers. */
 export interface Unrolled<N extends string = string> {
   /** `[T, B, H]`, zeros past a row's length. */
   readonly outputs: Variable;
@@ -86,10 +88,17 @@ export function unroll<N extends string>(
 /**
  * One step of a cell.
  *
+ *
  * @param x `[B, I]`
+ *
  * @param state the state before, each `[B, H]`; zeros where it is not given
+ *
  * @returns the output `[B, H]` and the state after
+ *
  * @throws as {@link unroll}
+ * @example
+ * const p = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });
+ * compute(p, (p) => step(lstm(), p, full([5, 2], 1)).state.c).shape; // [5, 3]
  */
 export function step<N extends string>(
   cell: Cell<N> | CellFunction<N>,

@@ -19,6 +19,7 @@ export interface WithResults<R> {
   readonly results: R;
 }
 
+/** What {@link valueAndGradient} answers. */
 export interface ValueAndGradient<P> {
   /** The value of the function. */
   readonly value: number;

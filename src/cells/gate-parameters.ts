@@ -3,7 +3,12 @@
 import type { CellParameter } from '../bptt/cell';
 import { glorotUniform, orthogonal, zeros, type Initializer } from '../tensor/initializers';
 
-/** `weightIh [I, G·H]`, `weightHh [H, G·H]` and `bias [G·H]`: Glorot uniform, orthogonal, and zero unless said otherwise. */
+/**
+ * `weightIh [I, G·H]`, `weightHh [H, G·H]` and `bias [G·H]`: Glorot uniform, orthogonal, and zero unless said otherwise.
+ *
+ * @example
+ * gateParameters(4, 2, 3).weightHh.shape; // [3, 12]
+ */
 export function gateParameters(
   gates: number,
   inputSize: number,

@@ -16,6 +16,7 @@ import { slice } from '../bptt/ops/movement';
 import { zeros } from '../tensor/initializers';
 import { gateParameters } from './gate-parameters';
 
+/** Which of the two forms of {@link gru}. */
 export interface GruOptions {
   /** Whether the reset gate acts after the recurrent product or before it. */
   readonly reset?: 'after' | 'before';

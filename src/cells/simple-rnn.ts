@@ -13,6 +13,7 @@ import { affine, matmul } from '../bptt/ops/linear';
 import type { Activation, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
+/** The f of {@link simpleRnn}. */
 export interface SimpleRnnOptions {
   /** `tanh`, `relu`, any other function of ops, or a pair of plain functions. */
   readonly activation?: Activation;

@@ -24,6 +24,7 @@ export interface Dataset {
   readonly batches: (random: Random) => Iterable<Batch>;
 }
 
+/** How {@link batchesOf} cuts examples into batches. */
 export interface BatchesOptions {
   /** B; the last batch of an epoch is smaller where B does not divide N. */
   readonly batchSize: number;

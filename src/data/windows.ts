@@ -4,6 +4,7 @@ import { integerNumber, shuffle, type Random } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import type { Batch, Dataset } from './dataset';
 
+/** How {@link windows} cuts a sequence. */
 export interface WindowsOptions {
   /** T, the length of a window. */
   readonly steps: number;

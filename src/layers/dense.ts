@@ -6,6 +6,7 @@ import { glorotUniform, zeros, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
 import { vectorSize, vectors, type Layer } from './layer';
 
+/** Size, activation and initializers of {@link dense}. */
 export interface DenseOptions {
   /** O, how many numbers go out. */
   readonly size: number;

@@ -5,6 +5,7 @@ import { normal, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
 import type { Layer } from './layer';
 
+/** Sizes and initializer of {@link embedding}. */
 export interface EmbeddingOptions {
   /** V, one more than the largest id. */
   readonly vocabularySize: number;

@@ -5,6 +5,7 @@ import { unroll } from '../bptt/unroll';
 import { checkCount } from '../tensor/shape';
 import { vectorSize, vectors, type Layer } from './layer';
 
+/** Size, direction, output and initializers of {@link recurrent}. */
 export interface RecurrentOptions extends CellInitializers {
   /** H */
   readonly hiddenSize: number;

@@ -6,6 +6,7 @@ import { ids } from '../tensor/tensor';
 import type { Sequential } from './sequential';
 import { advance, stream } from './stream';
 
+/** What {@link generate} begins with, how much it writes, and how it draws. */
 export interface GenerateOptions {
   /** Ids to begin after; at least one. They are not part of the answer. */
   readonly prompt: ArrayLike<number>;

@@ -26,6 +26,7 @@ export interface NamedLayer {
   readonly layer: Layer;
 }
 
+/** Input size and seed of {@link sequential}. */
 export interface SequentialOptions {
   /** I, where the first layer takes vectors. */
   readonly inputSize?: number;
@@ -72,6 +73,7 @@ export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: Se
 /** What {@link runModel} needs to know beyond the input. */
 export type RunOptions = Omit<LayerContext, 'state'> & { readonly state?: ModelState<Tensor | Variable> | undefined };
 
+/** What {@link runModel} answers. */
 export interface ModelRun {
   readonly output: Variable;
   /** What every layer would go on from. */
@@ -83,7 +85,12 @@ export interface ModelRun {
 /**
  * Runs a model inside {@link compute} or {@link valueAndGradient}, on variables of its parameters.
  *
+ *
  * @param input ids `[T, B]`, or vectors `[T, B, I]`
+ * @example
+ * const model = sequential([dense({ size: 3 })], { inputSize: 2 });
+ * const options = { training: false, random: createRandom(1), lengths: undefined };
+ * compute(model.parameters, (p) => runModel(model, p, full([4, 1, 2], 0), options).output).shape; // [4, 1, 3]
  */
 export function runModel(
   model: Sequential,
@@ -103,6 +110,7 @@ export function runModel(
   return { output: outputs.at(-1)!, state: states, outputs };
 }
 
+/** Lengths and state for {@link predict}. */
 export interface PredictOptions {
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array;
@@ -124,7 +132,14 @@ export function predict(model: Sequential, inputs: IdTensor | Tensor, options: P
   return predictWithState(model, inputs, options).output;
 }
 
-/** {@link predict}, with the state of every layer after the last step, from which a next call can go on. */
+/**
+ * {@link predict}, with the state of every layer after the last step, from which a next call can go on.
+ *
+ * @example
+ * const model = sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 });
+ * const { state } = predictWithState(model, full([3, 1, 2], 1));
+ * predict(model, full([1, 1, 2], 1), { state }).shape; // [1, 1, 4]
+ */
 export function predictWithState(
   model: Sequential,
   inputs: IdTensor | Tensor,

@@ -38,9 +38,16 @@ export function stream(model: Sequential, { batchSize = 1 }: { readonly batchSiz
 /**
  * One step: the output for one input, and the state moves on.
  *
+ *
  * @param x ids `[B]`, or vectors `[B, I]`
+ *
  * @returns `[B, O]`
+ *
  * @throws RangeError where the input does not fit
+ * @example
+ * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }), { batchSize: 3 });
+ * advance(running, full([3, 2], 1)).shape; // [3, 4]
+ * running.state.lstm.c.shape; // [3, 4]
  */
 export function advance(stream: Stream, x: IdTensor | Tensor): Tensor {
   const { model, batchSize, workspace, parameters } = stream;

@@ -9,6 +9,7 @@ export interface ProgressOutput {
   readonly columns?: number | undefined;
 }
 
+/** Where {@link terminalProgress} writes, and what it counts. */
 export interface TerminalProgressOptions {
   /** Where the line goes; `process.stderr` by default. */
   readonly output?: ProgressOutput;

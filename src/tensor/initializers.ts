@@ -10,30 +10,61 @@ import { full, type Tensor } from './tensor';
  */
 export type Initializer = (shape: Shape, random: Random, blocks?: number) => Tensor;
 
-/** All zeros. */
+/**
+ * All zeros.
+ *
+ * @example
+ * zeros()([2], createRandom(1)).data; // Float32Array [0, 0]
+ */
 export function zeros(): Initializer {
   return constant(0);
 }
 
-/** All ones. */
+/**
+ * All ones.
+ *
+ * @example
+ * ones()([2], createRandom(1)).data; // Float32Array [1, 1]
+ */
 export function ones(): Initializer {
   return constant(1);
 }
 
-/** One value everywhere. @throws RangeError where the value is not finite */
+/**
+ * One value everywhere.
+ *
+ *
+ * @throws RangeError where the value is not finite
+ * @example
+ * constant(0.5)([2], createRandom(1)).data; // Float32Array [0.5, 0.5]
+ */
 export function constant(value: number): Initializer {
   checkNumber('constant', 'value', value);
   return (shape) => full(shape, value);
 }
 
-/** Uniform in [low, high). @throws RangeError where a bound is not finite */
+/**
+ * Uniform in [low, high).
+ *
+ *
+ * @throws RangeError where a bound is not finite
+ * @example
+ * Math.abs(uniform(-0.1, 0.1)([1], createRandom(1)).data[0]) <= 0.1; // true
+ */
 export function uniform(low = -0.05, high = 0.05): Initializer {
   checkNumber('uniform', 'low', low);
   checkNumber('uniform', 'high', high, low);
   return (shape, random) => draw(shape, () => uniformNumber(random, low, high));
 }
 
-/** Normal with the given mean and standard deviation. @throws RangeError where the deviation is negative */
+/**
+ * Normal with the given mean and standard deviation.
+ *
+ *
+ * @throws RangeError where the deviation is negative
+ * @example
+ * normal(0, 0.05)([2, 3], createRandom(1)).shape; // [2, 3]
+ */
 export function normal(mean = 0, standardDeviation = 0.05): Initializer {
   checkNumber('normal', 'mean', mean);
   checkNumber('normal', 'standardDeviation', standardDeviation, 0);
@@ -42,7 +73,12 @@ export function normal(mean = 0, standardDeviation = 0.05): Initializer {
 
 /**
  * Normal, with draws further than two standard deviations from the mean drawn again, as in Keras. What comes out has 0.8796 of the
- * given deviation. @throws RangeError where the deviation is negative
+ * given deviation.
+ *
+ *
+ * @throws RangeError where the deviation is negative
+ * @example
+ * Math.max(...truncatedNormal(0, 1)([100], createRandom(1)).data) <= 2; // true
  */
 export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer {
   checkNumber('truncatedNormal', 'mean', mean);
@@ -50,32 +86,62 @@ export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer
   return (shape, random) => draw(shape, () => mean + standardDeviation * truncated(random));
 }
 
-/** Uniform with variance 2 / (fanIn + fanOut): limits ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010). */
+/**
+ * Uniform with variance 2 / (fanIn + fanOut): limits ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
+ *
+ * @example
+ * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]) <= 1; // true
+ */
 export function glorotUniform(gain = 1): Initializer {
   return scaled('glorotUniform', gain, (fanIn, fanOut) => 2 / (fanIn + fanOut), spreadUniform);
 }
 
-/** Normal with variance 2 / (fanIn + fanOut) (Glorot and Bengio, 2010). */
+/**
+ * Normal with variance 2 / (fanIn + fanOut) (Glorot and Bengio, 2010).
+ *
+ * @example
+ * glorotNormal()([2, 3], createRandom(1)).shape; // [2, 3]
+ */
 export function glorotNormal(gain = 1): Initializer {
   return scaled('glorotNormal', gain, (fanIn, fanOut) => 2 / (fanIn + fanOut), normalNumber);
 }
 
-/** Uniform with variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852). */
+/**
+ * Uniform with variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
+ *
+ * @example
+ * Math.abs(heUniform()([6, 3], createRandom(1)).data[0]) <= 1; // true
+ */
 export function heUniform(gain = 1): Initializer {
   return scaled('heUniform', gain, (fanIn) => 2 / fanIn, spreadUniform);
 }
 
-/** Normal with variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852). */
+/**
+ * Normal with variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
+ *
+ * @example
+ * heNormal()([2, 3], createRandom(1)).shape; // [2, 3]
+ */
 export function heNormal(gain = 1): Initializer {
   return scaled('heNormal', gain, (fanIn) => 2 / fanIn, normalNumber);
 }
 
-/** Uniform with variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp"). */
+/**
+ * Uniform with variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
+ *
+ * @example
+ * Math.abs(lecunUniform()([3, 3], createRandom(1)).data[0]) <= 1; // true
+ */
 export function lecunUniform(gain = 1): Initializer {
   return scaled('lecunUniform', gain, (fanIn) => 1 / fanIn, spreadUniform);
 }
 
-/** Normal with variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp"). */
+/**
+ * Normal with variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
+ *
+ * @example
+ * lecunNormal()([2, 3], createRandom(1)).shape; // [2, 3]
+ */
 export function lecunNormal(gain = 1): Initializer {
   return scaled('lecunNormal', gain, (fanIn) => 1 / fanIn, normalNumber);
 }
@@ -124,7 +190,11 @@ export function forgetBias(value = 1): Initializer {
  * the shorter side is orthonormal. Made as a product of random Householder reflections of growing size (Stewart, 1980, "The efficient
  * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
  *
+ *
  * @throws RangeError on use, where the shape is not a matrix
+ * @example
+ * const [a, b, c, d] = orthogonal()([2, 2], createRandom(1)).data;
+ * Math.abs(a * b + c * d) < 1e-6; // true
  */
 export function orthogonal(gain = 1): Initializer {
   checkNumber('orthogonal', 'gain', gain);

@@ -32,7 +32,12 @@ export function createRandom(seed: number): Random {
   return { state };
 }
 
-/** The next 32 random bits, as a whole number in [0, 2³²). */
+/**
+ * The next 32 random bits, as a whole number in [0, 2³²).
+ *
+ * @example
+ * Number.isInteger(randomBits(createRandom(1))); // true
+ */
 export function randomBits(random: Random): number {
   const s = random.state;
   const s0 = s[0]!;
@@ -48,12 +53,22 @@ export function randomBits(random: Random): number {
   return result >>> 0;
 }
 
-/** A number uniform in [low, high), with 32 bits of resolution. */
+/**
+ * A number uniform in [low, high), with 32 bits of resolution.
+ *
+ * @example
+ * uniformNumber(createRandom(1), 5, 6) >= 5; // true
+ */
 export function uniformNumber(random: Random, low = 0, high = 1): number {
   return low + (high - low) * (randomBits(random) / 2 ** 32);
 }
 
-/** A number from the normal distribution (Box and Muller 1958; the second of each pair is dropped, so that the state is all there is). */
+/**
+ * A number from the normal distribution (Box and Muller 1958; the second of each pair is dropped, so that the state is all there is).
+ *
+ * @example
+ * normalNumber(createRandom(1), 3, 0); // 3
+ */
 export function normalNumber(random: Random, mean = 0, standardDeviation = 1): number {
   // 1 − u lies in (0, 1], so that the logarithm is finite.
   const radius = Math.sqrt(-2 * Math.log(1 - uniformNumber(random)));
@@ -63,7 +78,10 @@ export function normalNumber(random: Random, mean = 0, standardDeviation = 1): n
 /**
  * A whole number uniform in [0, count), without bias (Lemire 2019's rejection, arXiv 1805.10941, in its plain form).
  *
+ *
  * @throws RangeError unless `count` is a whole number from 1 to 2³²
+ * @example
+ * integerNumber(createRandom(1), 1); // 0
  */
 export function integerNumber(random: Random, count: number): number {
   if (!Number.isInteger(count) || count < 1 || count > 2 ** 32) {
@@ -76,7 +94,12 @@ export function integerNumber(random: Random, count: number): number {
   }
 }
 
-/** Shuffles in place, every order equally likely (Fisher and Yates). Returns its argument. */
+/**
+ * Shuffles in place, every order equally likely (Fisher and Yates). Returns its argument.
+ *
+ * @example
+ * shuffle(createRandom(1), [1, 2, 3]).sort(); // [1, 2, 3]
+ */
 export function shuffle<A extends Int32Array | unknown[]>(random: Random, items: A): A {
   for (let last = items.length - 1; last > 0; last--) {
     const other = integerNumber(random, last + 1);

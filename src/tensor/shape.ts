@@ -3,14 +3,24 @@
 /** The lengths of a tensor's axes, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** The number of elements of a tensor of this shape. */
+/**
+ * The number of elements of a tensor of this shape.
+ *
+ * @example
+ * sizeOf([2, 3]); // 6
+ */
 export function sizeOf(shape: Shape): number {
   let size = 1;
   for (const length of shape) size *= length;
   return size;
 }
 
-/** How far apart neighbours along each axis lie in a row-major buffer. */
+/**
+ * How far apart neighbours along each axis lie in a row-major buffer.
+ *
+ * @example
+ * stridesOf([2, 3, 4]); // [12, 4, 1]
+ */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -25,6 +35,12 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
 }
 
+/**
+ * A shape as it stands in messages.
+ *
+ * @example
+ * formatShape([2, 3]); // '[2, 3]'
+ */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }

@@ -17,12 +17,22 @@ export interface IdTensor {
 /** Numbers in nested arrays, as one writes them down. */
 export type Nested = number | readonly Nested[];
 
-/** Whether a value is a {@link Tensor}. */
+/**
+ * Whether a value is a {@link Tensor}.
+ *
+ * @example
+ * isTensor(tensor([1])); // true
+ */
 export function isTensor(value: unknown): value is Tensor {
   return isShaped(value) && value.data instanceof Float32Array;
 }
 
-/** Whether a value is an {@link IdTensor}. */
+/**
+ * Whether a value is an {@link IdTensor}.
+ *
+ * @example
+ * isIdTensor(ids([1])); // true
+ */
 export function isIdTensor(value: unknown): value is IdTensor {
   return isShaped(value) && value.data instanceof Int32Array;
 }

@@ -33,7 +33,12 @@ export function treeSize(tree: TensorTree): number {
   return leaves(tree).reduce((size, { tensor }) => size + tensor.data.length, 0);
 }
 
-/** Puts `replace(tensor, path)` in the place of every tensor of a tree. */
+/**
+ * Puts `replace(tensor, path)` in the place of every tensor of a tree.
+ *
+ * @example
+ * mapTree({ head: { bias: full([2], 0) } }, ({ shape }, path) => `${path} ${shape}`).head.bias; // 'head.bias 2'
+ */
 export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tensor, path: string) => L): Mapped<P, L> {
   return visitTree(tree, replace) as Mapped<P, L>;
 }
@@ -66,7 +71,12 @@ export interface Flat<P> {
   readonly tree: P;
 }
 
-/** Lays the tensors of a tree out in one new flat buffer, in order, and returns it with the tree of views into it. */
+/**
+ * Lays the tensors of a tree out in one new flat buffer, in order, and returns it with the tree of views into it.
+ *
+ * @example
+ * flattenTree({ a: tensor([1, 2]), b: [tensor([3])] }).data; // Float32Array [1, 2, 3]
+ */
 export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
   const found = leaves(tree);
   const flat = treeOver(tree, new Float32Array(treeSize(tree)));
@@ -78,7 +88,12 @@ export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
   return flat;
 }
 
-/** The tree's shapes as views into `data`, one behind the other. */
+/**
+ * The tree's shapes as views into `data`, one behind the other.
+ *
+ * @example
+ * treeOver({ a: tensor([0, 0]), b: tensor([0]) }, Float32Array.of(1, 2, 3)).tree.b.data; // Float32Array [3]
+ */
 export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Flat<P> {
   let offset = 0;
   const next = (shape: Shape): Tensor => {

@@ -11,6 +11,7 @@ import type { Loss } from './losses';
 /** A number to read off outputs and targets, to be averaged over batches by their targets. */
 export type Metric = (outputs: Tensor, targets: never) => number;
 
+/** The loss, metrics and state of {@link evaluate}. */
 export interface EvaluateOptions<M extends Readonly<Record<string, Metric>>> {
   readonly loss: Loss<never>;
   readonly metrics?: M;

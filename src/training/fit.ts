@@ -34,6 +34,7 @@ export interface Progress {
   readonly done: boolean;
 }
 
+/** How {@link fit} trains. */
 export interface FitOptions {
   readonly loss: Loss<never>;
   readonly optimizer: Optimizer;
@@ -55,6 +56,7 @@ export interface FitOptions {
   readonly signal?: { readonly aborted: boolean };
 }
 
+/** How {@link fit} ended. */
 export interface FitResult {
   readonly steps: number;
   /** Why it ended. */

@@ -12,6 +12,7 @@ import type { IdTensor, Tensor } from '../tensor/tensor';
 /** How a loss comes together from its parts: `average`, `total` or `each`. */
 export type Reduction = (parts: Variable, weights: Variable | undefined) => Variable;
 
+/** What counts in a loss, and how its parts come together. */
 export interface LossOptions {
   /** Of the shape of the targets, or of its leading axes (`[T, B]` for targets `[T, B, O]`): what counts, and how much; all by default. */
   readonly mask?: Tensor | Variable | undefined;
@@ -22,19 +23,36 @@ export interface LossOptions {
 /** A loss over a model's outputs. */
 export type Loss<Y extends Operand | IdTensor = Operand | IdTensor> = (outputs: Operand, targets: Y, options?: LossOptions) => Variable;
 
-/** The mean of the parts, weighted by the mask. @throws RangeError where nothing counts */
+/**
+ * The mean of the parts, weighted by the mask.
+ *
+ *
+ * @throws RangeError where nothing counts
+ * @example
+ * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: average })).data; // Float32Array [5]
+ */
 export function average(parts: Variable, weights: Variable | undefined): Variable {
   const count = weights === undefined ? parts.size : read(sum(weights)).data[0]!;
   if (!(count > 0)) throw new RangeError('loss: there is no target to average over: the batch is empty or its mask is all zeros.');
   return scale(total(parts, weights), 1 / count);
 }
 
-/** The sum of the parts, weighted by the mask. */
+/**
+ * The sum of the parts, weighted by the mask.
+ *
+ * @example
+ * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: total })).data; // Float32Array [10]
+ */
 export function total(parts: Variable, weights: Variable | undefined): Variable {
   return sum(each(parts, weights));
 }
 
-/** The parts themselves, weighted by the mask. */
+/**
+ * The parts themselves, weighted by the mask.
+ *
+ * @example
+ * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: each })).data; // Float32Array [1, 9]
+ */
 export function each(parts: Variable, weights: Variable | undefined): Variable {
   return weights === undefined ? parts : multiply(parts, weights);
 }
@@ -70,25 +88,49 @@ export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOp
 /**
  * −t · log σ(logit) − (1 − t) · log(1 − σ(logit)), from logits; targets between 0 and 1, of the same shape.
  *
+ *
  * @throws RangeError where the shapes differ
+ * @example
+ * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
 export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const [x, t] = pair('binaryCrossEntropy', logits, targets);
   return reduce('binaryCrossEntropy', subtract(softplus(x), multiply(x, t)), options);
 }
 
-/** (prediction − target)². @throws RangeError where the shapes differ */
+/**
+ * (prediction − target)².
+ *
+ *
+ * @throws RangeError where the shapes differ
+ * @example
+ * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { mask: tensor([1, 0]) })).data; // Float32Array [1]
+ */
 export function meanSquaredError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const difference = subtract(...pair('meanSquaredError', predictions, targets));
   return reduce('meanSquaredError', multiply(difference, difference), options);
 }
 
-/** |prediction − target|. @throws RangeError where the shapes differ */
+/**
+ * |prediction − target|.
+ *
+ *
+ * @throws RangeError where the shapes differ
+ * @example
+ * compute({ x: tensor([1, 3]) }, ({ x }) => meanAbsoluteError(x, tensor([0, 0]))).data; // Float32Array [2]
+ */
 export function meanAbsoluteError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
   return reduce('meanAbsoluteError', abs(subtract(...pair('meanAbsoluteError', predictions, targets))), options);
 }
 
-/** The square of a small error and the size of a large one (Huber, 1964). @throws RangeError where the shapes differ */
+/**
+ * The square of a small error and the size of a large one (Huber, 1964).
+ *
+ *
+ * @throws RangeError where the shapes differ
+ * @example
+ * compute({ x: tensor([0.5, 3]) }, ({ x }) => huber(x, tensor([0, 0]))).data; // Float32Array [1.3125]
+ */
 export function huber(
   predictions: Operand,
   targets: Operand,

@@ -3,12 +3,22 @@
 import { formatShape, sameShape } from '../tensor/shape';
 import type { IdTensor, Tensor } from '../tensor/tensor';
 
-/** The number of equally likely choices that a loss in nats stands for: e^loss. */
+/**
+ * The number of equally likely choices that a loss in nats stands for: e^loss.
+ *
+ * @example
+ * perplexity(Math.log(8)); // 8
+ */
 export function perplexity(loss: number): number {
   return Math.exp(loss);
 }
 
-/** A loss in nats per character, in bits. */
+/**
+ * A loss in nats per character, in bits.
+ *
+ * @example
+ * bitsPerCharacter(Math.log(8)); // 3
+ */
 export function bitsPerCharacter(loss: number): number {
   return loss / Math.LN2;
 }

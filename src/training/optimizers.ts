@@ -55,7 +55,12 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
  * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
  * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before is reported.
  *
+ *
  * @throws RangeError where the limit is negative
+ * @example
+ * const parameters = { w: tensor([0, 0]) };
+ * applyOptimizer(chain(clipByNorm(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, 40]) }).norm; // 50
+ * parameters.w.data; // Float32Array [-0.6, -0.8]
  */
 export function clipByNorm(limit: number): Optimizer {
   checkNumber('clipByNorm', 'limit', limit, 0);
@@ -71,13 +76,31 @@ export function clipByNorm(limit: number): Optimizer {
   };
 }
 
-/** Limits every element of the gradient to [−limit, limit]. @throws RangeError where the limit is negative */
+/**
+ * Limits every element of the gradient to [−limit, limit].
+ *
+ *
+ * @throws RangeError where the limit is negative
+ * @example
+ * const parameters = { w: tensor([0, 0]) };
+ * applyOptimizer(chain(clipByValue(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, -0.5]) });
+ * parameters.w.data; // Float32Array [-1, 0.5]
+ */
 export function clipByValue(limit: number): Optimizer {
   checkNumber('clipByValue', 'limit', limit, 0);
   return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.clamp(gradient, limit, size) };
 }
 
-/** Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖². @throws RangeError where the factor is negative */
+/**
+ * Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖².
+ *
+ *
+ * @throws RangeError where the factor is negative
+ * @example
+ * const parameters = { w: tensor([2]) };
+ * applyOptimizer(chain(weightDecay(0.5), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([0]) });
+ * parameters.w.data; // Float32Array [1]
+ */
 export function weightDecay(factor: number): Optimizer {
   checkNumber('weightDecay', 'factor', factor, 0);
   return {
@@ -87,6 +110,7 @@ export function weightDecay(factor: number): Optimizer {
   };
 }
 
+/** Momentum of {@link sgd}. */
 export interface SgdOptions {
   /** Between 0 and 1; 0 by default. */
   readonly momentum?: number;
@@ -94,7 +118,14 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
 }
 
-/** Gradient descent: velocity ← momentum · velocity + g, step −rate · velocity. @throws RangeError where the momentum is not in [0, 1] */
+/**
+ * Gradient descent: velocity ← momentum · velocity + g, step −rate · velocity.
+ *
+ *
+ * @throws RangeError where the momentum is not in [0, 1]
+ * @example
+ * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
+ */
 export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false }: SgdOptions = {}): Optimizer {
   checkNumber('sgd', 'momentum', momentum, 0, 1);
   return {
@@ -108,13 +139,21 @@ export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false 
   };
 }
 
+/** Moving average and epsilon of {@link rmsprop}. */
 export interface RmspropOptions {
   /** Of the moving average of squares. */
   readonly decay?: number;
   readonly epsilon?: number;
 }
 
-/** Divides by the root of a moving average of squares (Tieleman and Hinton, 2012). @throws RangeError where an option is out of range */
+/**
+ * Divides by the root of a moving average of squares (Tieleman and Hinton, 2012).
+ *
+ *
+ * @throws RangeError where an option is out of range
+ * @example
+ * rmsprop(1e-3, { decay: 0.99 }).slots; // 1
+ */
 export function rmsprop(rate: LearningRate = 1e-3, { decay = 0.9, epsilon = 1e-8 }: RmspropOptions = {}): Optimizer {
   checkNumber('rmsprop', 'decay', decay, 0, 1);
   checkNumber('rmsprop', 'epsilon', epsilon, 0);
@@ -126,7 +165,14 @@ export function rmsprop(rate: LearningRate = 1e-3, { decay = 0.9, epsilon = 1e-8
   };
 }
 
-/** Divides by the root of the sum of squares (Duchi, Hazan and Singer, 2011). @throws RangeError where epsilon is negative */
+/**
+ * Divides by the root of the sum of squares (Duchi, Hazan and Singer, 2011).
+ *
+ *
+ * @throws RangeError where epsilon is negative
+ * @example
+ * adagrad(0.01).slots; // 1
+ */
 export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readonly epsilon?: number } = {}): Optimizer {
   checkNumber('adagrad', 'epsilon', epsilon, 0);
   return {
@@ -137,13 +183,24 @@ export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readon
   };
 }
 
+/** Moving averages and epsilon of {@link adam}: 0.9, 0.999 and 1e-8 by default. */
 export interface AdamOptions {
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
 }
 
-/** Adam with bias correction (Kingma and Ba, 2014, arXiv 1412.6980). @throws RangeError where an option is out of range */
+/**
+ * Adam with bias correction (Kingma and Ba, 2014, arXiv 1412.6980).
+ *
+ *
+ * @throws RangeError where an option is out of range
+ * @example
+ * const parameters = { w: tensor([1, 1]) };
+ * const optimizer = adam(0.1);
+ * applyOptimizer(optimizer, initializeOptimizer(optimizer, 2), parameters, { w: tensor([5, -5]) });
+ * parameters.w.data; // Float32Array [0.9, 1.1]
+ */
 export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
   checkNumber('adam', 'beta1', beta1, 0, 1);
   checkNumber('adam', 'beta2', beta2, 0, 1);
@@ -158,12 +215,18 @@ export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, ep
   };
 }
 
+/** {@link AdamOptions}, and the weight decay. */
 export interface AdamWOptions extends AdamOptions {
   /** 0.01 by default. */
   readonly decay?: number;
 }
 
-/** Adam with decoupled weight decay: the step is also −rate · decay · parameters (Loshchilov and Hutter, 2017, arXiv 1711.05101). */
+/**
+ * Adam with decoupled weight decay: the step is also −rate · decay · parameters (Loshchilov and Hutter, 2017, arXiv 1711.05101).
+ *
+ * @example
+ * adamw(cosineDecay(2e-3, { steps: 1000 }), { decay: 0.1 }).slots; // 2
+ */
 export function adamw(rate: LearningRate = 1e-3, { decay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
   checkNumber('adamw', 'decay', decay, 0);
   const inner = adam(rate, options);
@@ -185,7 +248,12 @@ export interface OptimizerState {
   readonly slots: readonly Float32Array[];
 }
 
-/** The state before the first update of `size` parameters. */
+/**
+ * The state before the first update of `size` parameters.
+ *
+ * @example
+ * initializeOptimizer(adam(), 3).slots.length; // 2
+ */
 export function initializeOptimizer(optimizer: Optimizer, size: number): OptimizerState {
   return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
 }

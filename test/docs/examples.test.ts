@@ -49,6 +49,25 @@ const examples = sources(new URL('../../src/', import.meta.url)).flatMap(example
 
 it('there are examples', () => expect(examples.length).toBeGreaterThan(30));
 
+it('every public name has a docstring, and every public function an example', () => {
+  const publicNames = new Set(
+    ['index.ts', 'node/index.ts'].flatMap((file) =>
+      [...readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8').matchAll(/\{([^}]*)\}/g)].flatMap(({ 1: list }) =>
+        list!.split(',').map((name) => name.replace(/\btype\b/, '').trim()).filter(Boolean)),
+    ),
+  );
+  expect(publicNames.size).toBeGreaterThan(150);
+  const documented = new Set<string>();
+  for (const file of sources(new URL('../../src/', import.meta.url))) {
+    for (const [, comment, kind, name] of readFileSync(file, 'utf8').matchAll(
+      /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport (?:async )?(function|interface|type|const) (\w+)/g,
+    )) {
+      if (kind !== 'function' || comment!.includes('@example')) documented.add(name!);
+    }
+  }
+  expect([...publicNames].filter((name) => !documented.has(name))).toEqual([]);
+});
+
 it.each(examples)('$where', async ({ code }) => {
   await run(code, (got, said) => {
     const number = /= (-?[\d.]+)…/.exec(said)?.[1];

@@ -4,7 +4,14 @@ import type { Kernels } from '../../kernels/kernels';
 import { broadcastShapes, checkNumber, sameShape, stridesOf, type Shape } from '../../tensor/shape';
 import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
 
-/** a + b. @throws RangeError where the shapes do not broadcast */
+/**
+ * a + b.
+ *
+ *
+ * @throws RangeError where the shapes do not broadcast
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => add(x, tensor([10, 20]))).data; // Float32Array [11, 22, 13, 24]
+ */
 export function add(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('add', a, b);
   return binary(x, y, 'add', (k, dy, n) => {
@@ -13,7 +20,14 @@ export function add(a: Operand, b: Operand): Variable {
   });
 }
 
-/** a − b. @throws RangeError where the shapes do not broadcast */
+/**
+ * a − b.
+ *
+ *
+ * @throws RangeError where the shapes do not broadcast
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => subtract(x, tensor([1, 1]))).data; // Float32Array [0, 1, 2, 3]
+ */
 export function subtract(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('subtract', a, b);
   return binary(x, y, 'subtract', (k, dy, n) => {
@@ -22,7 +36,14 @@ export function subtract(a: Operand, b: Operand): Variable {
   });
 }
 
-/** a · b, element by element. @throws RangeError where the shapes do not broadcast */
+/**
+ * a · b, element by element.
+ *
+ *
+ * @throws RangeError where the shapes do not broadcast
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => multiply(x, tensor([[2], [3]]))).data; // Float32Array [2, 4, 9, 12]
+ */
 export function multiply(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('multiply', a, b);
   return binary(x, y, 'multiply', (k, dy, n) => {
@@ -31,7 +52,14 @@ export function multiply(a: Operand, b: Operand): Variable {
   });
 }
 
-/** a / b, element by element. @throws RangeError where the shapes do not broadcast */
+/**
+ * a / b, element by element.
+ *
+ *
+ * @throws RangeError where the shapes do not broadcast
+ * @example
+ * compute({ x: tensor([1, 2, 3]) }, ({ x }) => divide(x, tensor(2))).data; // Float32Array [0.5, 1, 1.5]
+ */
 export function divide(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('divide', a, b);
   return binary(x, y, 'divide', (k, dy, n, quotient) => {
@@ -40,7 +68,14 @@ export function divide(a: Operand, b: Operand): Variable {
   });
 }
 
-/** factor · x. @throws RangeError where the factor is not a finite number */
+/**
+ * factor · x.
+ *
+ *
+ * @throws RangeError where the factor is not a finite number
+ * @example
+ * compute({ x: tensor([1, 2]) }, ({ x }) => scale(x, -3)).data; // Float32Array [-3, -6]
+ */
 export function scale(x: Operand, factor: number): Variable {
   checkNumber('scale', 'factor', factor);
   const input = operand('scale', x);
@@ -52,7 +87,14 @@ export function scale(x: Operand, factor: number): Variable {
   return output;
 }
 
-/** Repeats x along axes of length 1, and along new leading axes. @throws RangeError where x does not broadcast to the shape */
+/**
+ * Repeats x along axes of length 1, and along new leading axes.
+ *
+ *
+ * @throws RangeError where x does not broadcast to the shape
+ * @example
+ * compute({ x: tensor([1, 2]) }, ({ x }) => broadcastTo(x, [2, 2])).data; // Float32Array [1, 2, 1, 2]
+ */
 export function broadcastTo(x: Operand, shape: Shape): Variable {
   return broadcast('broadcastTo', operand('broadcastTo', x), shape);
 }

@@ -9,7 +9,10 @@ import type { IdTensor } from '../../tensor/tensor';
 /**
  * The same numbers under another shape of the same size, without a copy; one length may be −1 and is worked out.
  *
+ *
  * @throws RangeError where the sizes differ
+ * @example
+ * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => reshape(x, [-1, 2])).shape; // [3, 2]
  */
 export function reshape(x: Operand, shape: Shape): Variable {
   const input = operand('reshape', x);
@@ -24,7 +27,10 @@ export function reshape(x: Operand, shape: Shape): Variable {
 /**
  * Reorders the axes: `axes[i]` names the axis of x that becomes axis i; by default all in reverse.
  *
+ *
  * @throws RangeError where `axes` is not a permutation
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => transpose(x)).data; // Float32Array [1, 3, 2, 4]
  */
 export function transpose(x: Operand, axes?: readonly number[]): Variable {
   const input = operand('transpose', x);
@@ -39,7 +45,10 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
 /**
  * The part from `start` to `end` (not included) along an axis; along the first axis it is a view. Negative bounds count from the end.
  *
+ *
  * @throws RangeError where the part does not lie inside
+ * @example
+ * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => slice(x, -2, undefined, 1)).data; // Float32Array [2, 3, 5, 6]
  */
 export function slice(x: Operand, start: number, end?: number, axis = 0): Variable {
   const input = operand('slice', x);
@@ -59,7 +68,10 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
 /**
  * Joins tensors along an axis; their other axes are equal.
  *
+ *
  * @throws RangeError where there is none, or another axis differs
+ * @example
+ * compute({ x: tensor([[1], [2]]) }, ({ x }) => concat([x, tensor([[3], [4]])], 1)).data; // Float32Array [1, 3, 2, 4]
  */
 export function concat(parts: readonly Operand[], axis = 0): Variable {
   const inputs = parts.map((part, index) => operand('concat', part, `parts[${index}]`));
@@ -93,7 +105,14 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
   return output;
 }
 
-/** Joins tensors of equal shape along a new axis. @throws RangeError where there is none, or the shapes differ */
+/**
+ * Joins tensors of equal shape along a new axis.
+ *
+ *
+ * @throws RangeError where there is none, or the shapes differ
+ * @example
+ * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]
+ */
 export function stack(parts: readonly Operand[], axis = 0): Variable {
   const inputs = parts.map((part, index) => operand('stack', part, `parts[${index}]`));
   const first = inputs[0];
@@ -113,7 +132,10 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
 /**
  * Rows of a table: `[V, …]` and ids of any shape give `[...ids.shape, …]`. The gradient adds up where an id stands more than once.
  *
+ *
  * @throws RangeError where an id is outside [0, V)
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => gather(x, ids([1, 1, 0]))).data; // Float32Array [3, 4, 3, 4, 1, 2]
  */
 export function gather(table: Operand, ids: IdTensor): Variable {
   const rows = operand('gather', table, 'table');
@@ -134,12 +156,16 @@ export function gatherRows(table: Variable, ids: Variable, shape: Shape): Variab
   return output;
 }
 
-/** The same numbers as a constant: no gradient flows back through it. */
+/**
+ * The same numbers as a constant: no gradient flows back through it.
+ *
+ * @example
+ * valueAndGradient({ x: tensor([3]) }, ({ x }) => sum(multiply(x, stopGradient(x)))).gradient.x.data; // Float32Array [3]
+ */
 export function stopGradient(x: Operand): Variable {
   const input = operand('stopGradient', x);
   return variableAt(input.storage.scope, input.offset, input.shape, false);
 }
-
 
 function gatherStrided(where: string, input: Variable, shape: Shape, inputStrides: readonly number[], begin: number): Variable {
   const scope = currentScope(where);

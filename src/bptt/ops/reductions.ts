@@ -8,7 +8,10 @@ import { multiply, scale } from './arithmetic';
 /**
  * The sum over the given axes, which disappear; over all by default, giving a scalar.
  *
+ *
  * @throws RangeError where there is no such axis
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => sum(x, 0)).data; // Float32Array [4, 6]
  */
 export function sum(x: Operand, axes?: number | readonly number[]): Variable {
   const input = operand('sum', x);
@@ -28,7 +31,10 @@ export function sum(x: Operand, axes?: number | readonly number[]): Variable {
 /**
  * The mean over the given axes, which disappear; over all by default, giving a scalar.
  *
+ *
  * @throws RangeError where there is no such axis, or nothing to average over
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mean(x, -1)).data; // Float32Array [1.5, 3.5]
  */
 export function mean(x: Operand, axes?: number | readonly number[]): Variable {
   const input = operand('mean', x);
@@ -38,12 +44,26 @@ export function mean(x: Operand, axes?: number | readonly number[]): Variable {
   return scale(sum(input, [...averaged]), 1 / count);
 }
 
-/** eˣ / Σ eˣ over the last axis. @throws RangeError for a scalar */
+/**
+ * eˣ / Σ eˣ over the last axis.
+ *
+ *
+ * @throws RangeError for a scalar
+ * @example
+ * compute({ x: tensor([0, 0, 0, 0]) }, ({ x }) => softmax(x)).data; // Float32Array [0.25, 0.25, 0.25, 0.25]
+ */
 export function softmax(x: Operand): Variable {
   return overRows('softmax', x, 'softmax', 'softmaxBackward');
 }
 
-/** x − log Σ eˣ over the last axis. @throws RangeError for a scalar */
+/**
+ * x − log Σ eˣ over the last axis.
+ *
+ *
+ * @throws RangeError for a scalar
+ * @example
+ * compute({ x: tensor([0, 0]) }, ({ x }) => logSoftmax(x)).data; // Float32Array [-0.693147, -0.693147]
+ */
 export function logSoftmax(x: Operand): Variable {
   return overRows('logSoftmax', x, 'logSoftmax', 'logSoftmaxBackward');
 }
@@ -51,7 +71,10 @@ export function logSoftmax(x: Operand): Variable {
 /**
  * x where the mask is 1 and 0 where it is 0. The mask covers the leading axes of x: `[T, B]` masks whole rows of `[T, B, H]`.
  *
+ *
  * @throws RangeError where the mask does not fit
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mask(x, tensor([1, 0]))).data; // Float32Array [1, 2, 0, 0]
  */
 export function mask(x: Operand, keep: Operand): Variable {
   const input = operand('mask', x);
