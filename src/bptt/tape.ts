@@ -190,7 +190,6 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
 /**
  * Copies the numbers of a variable out, to look at them while the computation runs.
  *
- *
  * @throws TypeError where the variable's scope has ended
  * @example
  * compute({ x: tensor([1, 2]) }, ({ x }) => {

@@ -88,13 +88,9 @@ export function unroll<N extends string>(
 /**
  * One step of a cell.
  *
- *
  * @param x `[B, I]`
- *
  * @param state the state before, each `[B, H]`; zeros where it is not given
- *
  * @returns the output `[B, H]` and the state after
- *
  * @throws as {@link unroll}
  * @example
  * const p = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });

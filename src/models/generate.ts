@@ -58,6 +58,7 @@ function drawId(
   random: Random,
   { temperature, topK, topP }: { readonly temperature: number; readonly topK: number; readonly topP: number },
 ): number {
+  if (scores.some(Number.isNaN)) throw new RangeError("generate: the model's scores are not finite (NaN).");
   const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
   const best = scores[order[0]!]!;
   if (!Number.isFinite(best)) throw new RangeError(`generate: the model's scores are not finite (${best}).`);

@@ -85,7 +85,6 @@ export interface ModelRun {
 /**
  * Runs a model inside {@link compute} or {@link valueAndGradient}, on variables of its parameters.
  *
- *
  * @param input ids `[T, B]`, or vectors `[T, B, I]`
  * @example
  * const model = sequential([dense({ size: 3 })], { inputSize: 2 });

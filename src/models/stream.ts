@@ -38,11 +38,8 @@ export function stream(model: Sequential, { batchSize = 1 }: { readonly batchSiz
 /**
  * One step: the output for one input, and the state moves on.
  *
- *
  * @param x ids `[B]`, or vectors `[B, I]`
- *
  * @returns `[B, O]`
- *
  * @throws RangeError where the input does not fit
  * @example
  * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }), { batchSize: 3 });

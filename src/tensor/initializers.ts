@@ -33,7 +33,6 @@ export function ones(): Initializer {
 /**
  * One value everywhere.
  *
- *
  * @throws RangeError where the value is not finite
  * @example
  * constant(0.5)([2], createRandom(1)).data; // Float32Array [0.5, 0.5]
@@ -45,7 +44,6 @@ export function constant(value: number): Initializer {
 
 /**
  * Uniform in [low, high).
- *
  *
  * @throws RangeError where a bound is not finite
  * @example
@@ -60,7 +58,6 @@ export function uniform(low = -0.05, high = 0.05): Initializer {
 /**
  * Normal with the given mean and standard deviation.
  *
- *
  * @throws RangeError where the deviation is negative
  * @example
  * normal(0, 0.05)([2, 3], createRandom(1)).shape; // [2, 3]
@@ -74,7 +71,6 @@ export function normal(mean = 0, standardDeviation = 0.05): Initializer {
 /**
  * Normal, with draws further than two standard deviations from the mean drawn again, as in Keras. What comes out has 0.8796 of the
  * given deviation.
- *
  *
  * @throws RangeError where the deviation is negative
  * @example
@@ -189,7 +185,6 @@ export function forgetBias(value = 1): Initializer {
  * A random orthogonal matrix times `gain`, uniform over all of them (Saxe et al., 2013, arXiv 1312.6120); where rows and columns differ,
  * the shorter side is orthonormal. Made as a product of random Householder reflections of growing size (Stewart, 1980, "The efficient
  * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
- *
  *
  * @throws RangeError on use, where the shape is not a matrix
  * @example

@@ -78,7 +78,6 @@ export function normalNumber(random: Random, mean = 0, standardDeviation = 1): n
 /**
  * A whole number uniform in [0, count), without bias (Lemire 2019's rejection, arXiv 1805.10941, in its plain form).
  *
- *
  * @throws RangeError unless `count` is a whole number from 1 to 2³²
  * @example
  * integerNumber(createRandom(1), 1); // 0

@@ -26,7 +26,6 @@ export type Loss<Y extends Operand | IdTensor = Operand | IdTensor> = (outputs: 
 /**
  * The mean of the parts, weighted by the mask.
  *
- *
  * @throws RangeError where nothing counts
  * @example
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: average })).data; // Float32Array [5]
@@ -88,7 +87,6 @@ export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOp
 /**
  * −t · log σ(logit) − (1 − t) · log(1 − σ(logit)), from logits; targets between 0 and 1, of the same shape.
  *
- *
  * @throws RangeError where the shapes differ
  * @example
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
@@ -100,7 +98,6 @@ export function binaryCrossEntropy(logits: Operand, targets: Operand, options: L
 
 /**
  * (prediction − target)².
- *
  *
  * @throws RangeError where the shapes differ
  * @example
@@ -114,7 +111,6 @@ export function meanSquaredError(predictions: Operand, targets: Operand, options
 /**
  * |prediction − target|.
  *
- *
  * @throws RangeError where the shapes differ
  * @example
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanAbsoluteError(x, tensor([0, 0]))).data; // Float32Array [2]
@@ -125,7 +121,6 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
 
 /**
  * The square of a small error and the size of a large one (Huber, 1964).
- *
  *
  * @throws RangeError where the shapes differ
  * @example

@@ -55,7 +55,6 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
  * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
  * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before is reported.
  *
- *
  * @throws RangeError where the limit is negative
  * @example
  * const parameters = { w: tensor([0, 0]) };
@@ -79,7 +78,6 @@ export function clipByNorm(limit: number): Optimizer {
 /**
  * Limits every element of the gradient to [−limit, limit].
  *
- *
  * @throws RangeError where the limit is negative
  * @example
  * const parameters = { w: tensor([0, 0]) };
@@ -93,7 +91,6 @@ export function clipByValue(limit: number): Optimizer {
 
 /**
  * Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖².
- *
  *
  * @throws RangeError where the factor is negative
  * @example
@@ -120,7 +117,6 @@ export interface SgdOptions {
 
 /**
  * Gradient descent: velocity ← momentum · velocity + g, step −rate · velocity.
- *
  *
  * @throws RangeError where the momentum is not in [0, 1]
  * @example
@@ -149,7 +145,6 @@ export interface RmspropOptions {
 /**
  * Divides by the root of a moving average of squares (Tieleman and Hinton, 2012).
  *
- *
  * @throws RangeError where an option is out of range
  * @example
  * rmsprop(1e-3, { decay: 0.99 }).slots; // 1
@@ -167,7 +162,6 @@ export function rmsprop(rate: LearningRate = 1e-3, { decay = 0.9, epsilon = 1e-8
 
 /**
  * Divides by the root of the sum of squares (Duchi, Hazan and Singer, 2011).
- *
  *
  * @throws RangeError where epsilon is negative
  * @example
@@ -192,7 +186,6 @@ export interface AdamOptions {
 
 /**
  * Adam with bias correction (Kingma and Ba, 2014, arXiv 1412.6980).
- *
  *
  * @throws RangeError where an option is out of range
  * @example

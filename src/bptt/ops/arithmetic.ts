@@ -7,7 +7,6 @@ import { currentScope, gradientOf, operand, record, result, type Operand, type V
 /**
  * a + b.
  *
- *
  * @throws RangeError where the shapes do not broadcast
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => add(x, tensor([10, 20]))).data; // Float32Array [11, 22, 13, 24]
@@ -22,7 +21,6 @@ export function add(a: Operand, b: Operand): Variable {
 
 /**
  * a − b.
- *
  *
  * @throws RangeError where the shapes do not broadcast
  * @example
@@ -39,7 +37,6 @@ export function subtract(a: Operand, b: Operand): Variable {
 /**
  * a · b, element by element.
  *
- *
  * @throws RangeError where the shapes do not broadcast
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => multiply(x, tensor([[2], [3]]))).data; // Float32Array [2, 4, 9, 12]
@@ -55,7 +52,6 @@ export function multiply(a: Operand, b: Operand): Variable {
 /**
  * a / b, element by element.
  *
- *
  * @throws RangeError where the shapes do not broadcast
  * @example
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => divide(x, tensor(2))).data; // Float32Array [0.5, 1, 1.5]
@@ -70,7 +66,6 @@ export function divide(a: Operand, b: Operand): Variable {
 
 /**
  * factor · x.
- *
  *
  * @throws RangeError where the factor is not a finite number
  * @example
@@ -89,7 +84,6 @@ export function scale(x: Operand, factor: number): Variable {
 
 /**
  * Repeats x along axes of length 1, and along new leading axes.
- *
  *
  * @throws RangeError where x does not broadcast to the shape
  * @example

@@ -77,7 +77,6 @@ export function relu(x: Operand): Variable {
 /**
  * x where x > 0, else slope · x (Maas et al., 2013).
  *
- *
  * @throws RangeError where the slope is not a finite number
  * @example
  * compute({ x: tensor([-2, 3]) }, ({ x }) => leakyRelu(x, 0.25)).data; // Float32Array [-0.5, 3]
@@ -99,7 +98,6 @@ export function softplus(x: Operand): Variable {
 
 /**
  * x²/2 where |x| ≤ delta, else delta · (|x| − delta/2) (Huber, 1964).
- *
  *
  * @throws RangeError where delta is negative
  * @example

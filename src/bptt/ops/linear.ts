@@ -29,11 +29,8 @@ export interface AffineParameters {
 /**
  * y = x W + b along the last axis: `[..., I]` gives `[..., O]`.
  *
- *
  * @param x `[..., I]`
- *
  * @param parameters `weight [I, O]` and `bias [O]`
- *
  * @throws RangeError where the shapes do not fit
  * @example
  * compute({ weight: tensor([[1, 2], [3, 4]]), bias: tensor([10, 20]) }, (p) => affine(tensor([1, 1]), p)).data; // Float32Array [14, 26]

@@ -9,7 +9,6 @@ import type { IdTensor } from '../../tensor/tensor';
 /**
  * The same numbers under another shape of the same size, without a copy; one length may be −1 and is worked out.
  *
- *
  * @throws RangeError where the sizes differ
  * @example
  * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => reshape(x, [-1, 2])).shape; // [3, 2]
@@ -27,7 +26,6 @@ export function reshape(x: Operand, shape: Shape): Variable {
 /**
  * Reorders the axes: `axes[i]` names the axis of x that becomes axis i; by default all in reverse.
  *
- *
  * @throws RangeError where `axes` is not a permutation
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => transpose(x)).data; // Float32Array [1, 3, 2, 4]
@@ -44,7 +42,6 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
 
 /**
  * The part from `start` to `end` (not included) along an axis; along the first axis it is a view. Negative bounds count from the end.
- *
  *
  * @throws RangeError where the part does not lie inside
  * @example
@@ -67,7 +64,6 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
 
 /**
  * Joins tensors along an axis; their other axes are equal.
- *
  *
  * @throws RangeError where there is none, or another axis differs
  * @example
@@ -108,7 +104,6 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
 /**
  * Joins tensors of equal shape along a new axis.
  *
- *
  * @throws RangeError where there is none, or the shapes differ
  * @example
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]
@@ -131,7 +126,6 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
 
 /**
  * Rows of a table: `[V, …]` and ids of any shape give `[...ids.shape, …]`. The gradient adds up where an id stands more than once.
- *
  *
  * @throws RangeError where an id is outside [0, V)
  * @example

@@ -8,7 +8,6 @@ import { multiply, scale } from './arithmetic';
 /**
  * The sum over the given axes, which disappear; over all by default, giving a scalar.
  *
- *
  * @throws RangeError where there is no such axis
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => sum(x, 0)).data; // Float32Array [4, 6]
@@ -31,7 +30,6 @@ export function sum(x: Operand, axes?: number | readonly number[]): Variable {
 /**
  * The mean over the given axes, which disappear; over all by default, giving a scalar.
  *
- *
  * @throws RangeError where there is no such axis, or nothing to average over
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mean(x, -1)).data; // Float32Array [1.5, 3.5]
@@ -47,7 +45,6 @@ export function mean(x: Operand, axes?: number | readonly number[]): Variable {
 /**
  * eˣ / Σ eˣ over the last axis.
  *
- *
  * @throws RangeError for a scalar
  * @example
  * compute({ x: tensor([0, 0, 0, 0]) }, ({ x }) => softmax(x)).data; // Float32Array [0.25, 0.25, 0.25, 0.25]
@@ -59,7 +56,6 @@ export function softmax(x: Operand): Variable {
 /**
  * x − log Σ eˣ over the last axis.
  *
- *
  * @throws RangeError for a scalar
  * @example
  * compute({ x: tensor([0, 0]) }, ({ x }) => logSoftmax(x)).data; // Float32Array [-0.693147, -0.693147]
@@ -70,7 +66,6 @@ export function logSoftmax(x: Operand): Variable {
 
 /**
  * x where the mask is 1 and 0 where it is 0. The mask covers the leading axes of x: `[T, B]` masks whole rows of `[T, B, H]`.
- *
  *
  * @throws RangeError where the mask does not fit
  * @example
