@@ -9,7 +9,8 @@ export {
 } from './tensor/initializers';
 export { flattenTree, leaves, mapTree, treeOver, type Flat, type Leaf, type Mapped, type TensorTree } from './tensor/tree';
 
-export type { Heap, Kernels } from './kernels/kernels';
+export type { Heap, KernelName, Kernels } from './kernels/kernels';
+export { kernelsInUse, useKernels } from './kernels/workspace';
 
 export { read, type Operand, type Variable } from './bptt/tape';
 export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';

@@ -139,11 +139,14 @@ export interface OptimizerKernels {
   ): void;
 }
 
+/** An implementation: plain TypeScript, WebAssembly SIMD, or that with the fused multiply-add of relaxed SIMD. */
+export type KernelName = 'portable' | 'simd' | 'relaxed';
+
 /** Every kernel, bound to one memory. */
 export interface Kernels
   extends LinearKernels, MovementKernels, ArithmeticKernels, ElementwiseKernels, RowKernels, CellKernels, OptimizerKernels {
   /** Which implementation this is. */
-  readonly name: 'portable';
+  readonly name: KernelName;
   /** The memory the offsets point into. Read `memory.view` anew after every allocation. */
   readonly memory: Memory;
 }

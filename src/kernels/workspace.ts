@@ -3,8 +3,9 @@
  * run allocates nothing. Only this file replaces views of the heap; everyone else holds offsets.
  */
 
-import type { Heap, Kernels, Memory } from './kernels';
+import type { Heap, KernelName, Kernels, Memory } from './kernels';
 import { portableKernels } from './portable/portable';
+import { reserved, simdKernels } from './simd/simd';
 
 /** Single precision computes, double precision checks. */
 export type Precision = 'float32' | 'float64';
@@ -13,16 +14,77 @@ export interface Workspace {
   readonly precision: Precision;
   readonly kernels: Kernels;
   readonly memory: Memory;
+  /** The memory of WebAssembly kernels. */
+  readonly pages: WebAssembly.Memory | undefined;
   /** The first free element. Save it, allocate, and give it to {@link release}. */
   top: number;
 }
 
 /** Offsets are multiples of this many elements, so that vectors of four never straddle two cache lines. */
 const alignment = 4;
+/** The numbers in a page of WebAssembly memory. */
+const pageSize = 65_536 / 4;
 
+/**
+ * A new workspace. Single precision takes the fastest kernels that the engine runs, or those that {@link useKernels} asked for; double
+ * precision is portable always.
+ */
 export function createWorkspace(precision: Precision = 'float32'): Workspace {
+  if (precision === 'float32') {
+    for (const name of wanted === undefined ? fastestFirst : [wanted]) {
+      const workspace = name === 'portable' ? undefined : simdWorkspace(name);
+      if (workspace !== undefined) return workspace;
+    }
+  }
   const memory: Memory = { view: heapOf(precision, 1 << 12) };
-  return { precision, kernels: portableKernels(memory), memory, top: 0 };
+  return { precision, kernels: portableKernels(memory), memory, pages: undefined, top: 0 };
+}
+
+const fastestFirst: readonly KernelName[] = ['relaxed', 'simd'];
+let wanted: KernelName | undefined;
+
+/** A workspace over a WebAssembly memory; nothing where the engine has no such kernels, or no address space for another memory. */
+function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
+  try {
+    const pages = new WebAssembly.Memory({ initial: Math.ceil(reserved / pageSize) + 1 });
+    const memory: Memory = { view: new Float32Array(pages.buffer) };
+    const kernels = simdKernels(name, pages, memory);
+    return kernels && { precision: 'float32', kernels, memory, pages, top: reserved };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Chooses the kernels of all computations that begin from now on: `portable` (plain TypeScript), `simd` (WebAssembly SIMD) or `relaxed`
+ * (with fused multiply-add); `undefined` goes back to the fastest that the engine runs, which is the default.
+ *
+ * @throws RangeError where the engine does not run them
+ * @example
+ * useKernels('portable');
+ * kernelsInUse(); // 'portable'
+ * useKernels(undefined);
+ */
+export function useKernels(name: KernelName | undefined): void {
+  if (name !== undefined && !['portable', 'simd', 'relaxed'].includes(name)) {
+    throw new RangeError(`useKernels: name must be 'portable', 'simd' or 'relaxed', got ${String(name)}.`);
+  }
+  const before = wanted;
+  wanted = name;
+  shared = undefined;
+  if (name === undefined || createWorkspace().kernels.name === name) return;
+  wanted = before;
+  throw new RangeError(`useKernels: this engine does not run the kernels '${String(name)}'.`);
+}
+
+/**
+ * Which kernels computations run on. Where WebAssembly is missing or a content security policy forbids it, that is `portable`.
+ *
+ * @example
+ * ['portable', 'simd', 'relaxed'].includes(kernelsInUse()); // true
+ */
+export function kernelsInUse(): KernelName {
+  return defaultWorkspace().kernels.name;
 }
 
 function heapOf(precision: Precision, size: number): Heap {
@@ -44,9 +106,15 @@ export function release(workspace: Workspace, top: number): void {
 }
 
 function grow(workspace: Workspace, least: number): void {
-  const { memory, precision } = workspace;
+  const { memory, precision, pages } = workspace;
   // Half as much again: enough that growing costs constant time per element, without doubling what a large model needs.
-  const grown = heapOf(precision, Math.max(least, Math.ceil(memory.view.length * 1.5)));
+  const size = Math.max(least, Math.ceil(memory.view.length * 1.5));
+  if (pages !== undefined) {
+    pages.grow(Math.ceil((size - memory.view.length) / pageSize));
+    memory.view = new Float32Array(pages.buffer);
+    return;
+  }
+  const grown = heapOf(precision, size);
   grown.set(memory.view.subarray(0, workspace.top));
   memory.view = grown;
 }

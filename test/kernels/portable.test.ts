@@ -3,10 +3,13 @@
  * The matrix product has a test of its own, gemm.test.ts.
  */
 
-import { describe, expect, it } from 'vitest';
-import { createRandom, uniformNumber } from 'bptt';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRandom, uniformNumber, useKernels } from 'bptt';
 import type { Kernels } from '../../src/kernels/kernels';
 import { allocate, createWorkspace, type Precision } from '../../src/kernels/workspace';
+
+beforeAll(() => useKernels('portable'));
+afterAll(() => useKernels(undefined));
 
 const random = createRandom(5);
 const draw = (n: number, low = -2, high = 2): number[] => Array.from({ length: n }, () => uniformNumber(random, low, high));
