@@ -1,13 +1,15 @@
 /**
- * One training step (forward, softmax cross-entropy over all steps, backward, norm clipping, Adam) of an LSTM with a dense head, ours and
- * TensorFlow.js' cpu backend in turn: `npm run bench:peers`.
+ * One training step (forward, softmax cross-entropy over all steps, backward, norm clipping, Adam) of an LSTM with a dense head, ours (the
+ * fastest kernels, and the portable ones) and TensorFlow.js' cpu backend in turn: `npm run bench:peers`.
  */
 
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { cpus } from 'node:os';
-import { adam, chain, clipByNorm, createRandom, crossEntropy, dense, fit, lstm, normal, recurrent, sequential } from '../../dist/index.js';
+import {
+  adam, chain, clipByNorm, createRandom, crossEntropy, dense, fit, kernelsInUse, lstm, normal, recurrent, sequential, useKernels,
+} from '../../dist/index.js';
 
 const [T, B, I, H, V] = [32, 32, 64, 128, 64];
 const rounds = 5;
@@ -16,12 +18,14 @@ const random = createRandom(1);
 const inputs = normal(0, 1)([T, B, I], random);
 const targets = { shape: [T, B], data: Int32Array.from({ length: T * B }, (_, i) => (i * 7919) % V) };
 
-async function ours() {
+async function ours(kernels) {
+  useKernels(kernels);
   const model = sequential([recurrent(lstm(), { hiddenSize: H }), dense({ size: V })], { inputSize: I, seed: 1 });
   const data = { batchCount: 1, batches: () => [{ inputs, targets }] };
   const optimizer = chain(clipByNorm(1), adam(1e-3));
   let { optimizerState } = await fit(model, data, { loss: crossEntropy, optimizer, steps: 3 });
   return async () => {
+    useKernels(kernels);
     // Three steps at a time, so that opening and closing a run weighs little.
     await fit(model, data, { loss: crossEntropy, optimizer, steps: 3, optimizerState });
     return 3;
@@ -55,8 +59,8 @@ async function tfjsCpu() {
   };
 }
 
-const peers = { bptt: await ours(), 'tfjs-cpu': await tfjsCpu() };
-const times = { bptt: [], 'tfjs-cpu': [] };
+const peers = { bptt: await ours(), 'bptt-portable': await ours('portable'), 'tfjs-cpu': await tfjsCpu() };
+const times = Object.fromEntries(Object.keys(peers).map((who) => [who, []]));
 for (let round = 0; round < rounds; round++) {
   for (const [who, run] of Object.entries(peers)) {
     const began = performance.now();
@@ -65,8 +69,11 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 const median = (values) => values.slice().sort((a, b) => a - b)[Math.floor(values.length / 2)];
-console.log(`Node ${process.version}, ${cpus()[0].model}; LSTM T${T} B${B} I${I} H${H} V${V}, ms a training step, ${rounds} rounds in turn`);
+useKernels(undefined);
+console.log(`Node ${process.version}, ${cpus()[0].model}; kernels ${kernelsInUse()}; LSTM T${T} B${B} I${I} H${H} V${V}, ms a training step, ${rounds} rounds in turn`);
 for (const [who, values] of Object.entries(times)) {
   console.log(`${who}: median ${median(values).toFixed(1)}, from ${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}`);
 }
-console.log(`bptt is ${(median(times['tfjs-cpu']) / median(times.bptt)).toFixed(1)} times as fast as tfjs-cpu`);
+for (const who of ['bptt', 'bptt-portable']) {
+  console.log(`${who} is ${(median(times['tfjs-cpu']) / median(times[who])).toFixed(1)} times as fast as tfjs-cpu`);
+}

@@ -2,9 +2,9 @@
 
 import {
   adam, add, affine, applyOptimizer, chain, clipByNorm, compute, crossEntropy, gru, ids, initializeOptimizer, lstm, multiply, relu,
-  simpleRnn, sum, tensor, timeMajor, unroll, valueAndGradient, type Cell, type Tensor,
+  simpleRnn, sum, tensor, timeMajor, unroll, useKernels, valueAndGradient, type Cell, type Tensor,
 } from 'bptt';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { golden, largestError, tensors } from '../golden/read';
 
 type Named = Record<string, Tensor>;
@@ -40,7 +40,11 @@ const cells: readonly (readonly [string, () => Cell])[] = [
   ['gru', () => gru()],
 ];
 
-describe.each(cells)('%s against PyTorch', (name, make) => {
+const onKernels = (['portable', undefined] as const).flatMap((kernels) => cells.map(([name, make]) => [name, kernels, make] as const));
+
+describe.each(onKernels)('%s against PyTorch, on %s kernels (undefined: the fastest)', (name, kernels, make) => {
+  beforeAll(() => useKernels(kernels));
+  afterAll(() => useKernels(undefined));
   const file = golden<Golden>(name);
   const projection = tensors<Named>(file.projection);
   const given = {
