@@ -14,8 +14,8 @@ export interface Workspace {
   readonly precision: Precision;
   readonly kernels: Kernels;
   readonly memory: Memory;
-  /** The memory of WebAssembly kernels. */
-  readonly pages: WebAssembly.Memory | undefined;
+  /** Gives the heap at least `length` elements; `memory.view` is a new one then. */
+  readonly enlarge: (length: number) => void;
   /** The first free element. Save it, allocate, and give it to {@link release}. */
   top: number;
 }
@@ -23,7 +23,7 @@ export interface Workspace {
 /** Offsets are multiples of this many elements, so that vectors of four never straddle two cache lines. */
 const alignment = 4;
 /** The numbers in a page of WebAssembly memory. */
-const pageSize = 65_536 / 4;
+const pageSize = 16_384;
 
 /**
  * A new workspace. Single precision takes the fastest kernels that the engine runs, or those that {@link useKernels} asked for; double
@@ -36,8 +36,14 @@ export function createWorkspace(precision: Precision = 'float32'): Workspace {
       if (workspace !== undefined) return workspace;
     }
   }
-  const memory: Memory = { view: heapOf(precision, 1 << 12) };
-  return { precision, kernels: portableKernels(memory), memory, pages: undefined, top: 0 };
+  const heapOf = (length: number): Heap => (precision === 'float64' ? new Float64Array(length) : new Float32Array(length));
+  const memory: Memory = { view: heapOf(1 << 12) };
+  const enlarge = (length: number): void => {
+    const grown = heapOf(length);
+    grown.set(memory.view);
+    memory.view = grown;
+  };
+  return { precision, kernels: portableKernels(memory), memory, enlarge, top: 0 };
 }
 
 const fastestFirst: readonly KernelName[] = ['relaxed', 'simd'];
@@ -46,10 +52,14 @@ let wanted: KernelName | undefined;
 /** A workspace over a WebAssembly memory; nothing where the engine has no such kernels, or no address space for another memory. */
 function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
   try {
-    const pages = new WebAssembly.Memory({ initial: Math.ceil(reserved / pageSize) + 1 });
+    const pages = new WebAssembly.Memory({ initial: Math.ceil(reserved() / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const kernels = simdKernels(name, pages, memory);
-    return kernels && { precision: 'float32', kernels, memory, pages, top: reserved };
+    const enlarge = (length: number): void => {
+      pages.grow(Math.ceil((length - memory.view.length) / pageSize));
+      memory.view = new Float32Array(pages.buffer);
+    };
+    return kernels && { precision: 'float32', kernels, memory, enlarge, top: reserved() };
   } catch {
     return undefined;
   }
@@ -87,15 +97,13 @@ export function kernelsInUse(): KernelName {
   return defaultWorkspace().kernels.name;
 }
 
-function heapOf(precision: Precision, size: number): Heap {
-  return precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
-}
-
 /** Takes `size` elements, whose content is whatever was there, and returns their offset. Growing the heap replaces `memory.view`. */
 export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
   const top = offset + Math.ceil(size / alignment) * alignment;
-  if (top > workspace.memory.view.length) grow(workspace, top);
+  const { length } = workspace.memory.view;
+  // Half as much again: enough that growing costs constant time per element, without doubling what a large model needs.
+  if (top > length) workspace.enlarge(Math.max(top, Math.ceil(length * 1.5)));
   workspace.top = top;
   return offset;
 }
@@ -103,20 +111,6 @@ export function allocate(workspace: Workspace, size: number): number {
 /** Gives back everything allocated since `top` was the workspace's top. */
 export function release(workspace: Workspace, top: number): void {
   workspace.top = top;
-}
-
-function grow(workspace: Workspace, least: number): void {
-  const { memory, precision, pages } = workspace;
-  // Half as much again: enough that growing costs constant time per element, without doubling what a large model needs.
-  const size = Math.max(least, Math.ceil(memory.view.length * 1.5));
-  if (pages !== undefined) {
-    pages.grow(Math.ceil((size - memory.view.length) / pageSize));
-    memory.view = new Float32Array(pages.buffer);
-    return;
-  }
-  const grown = heapOf(precision, size);
-  grown.set(memory.view.subarray(0, workspace.top));
-  memory.view = grown;
 }
 
 let shared: Workspace | undefined;

@@ -85,6 +85,17 @@ export const loadSplat = (address: I32, offset = 0): V128 => simd('v128', 0x09, 
 export const storeVector = (address: I32, value: V128, offset = 0): Statement => simd('void', 0x0b, [address, value], [2, ...unsigned(offset)]);
 export const zeroVector = (): V128 => simd('v128', 0x0c, [], new Array<number>(16).fill(0));
 export const addVector = (a: V128, b: V128): V128 => simd('v128', 0xe4, [a, b]);
+export const subtractVector = (a: V128, b: V128): V128 => simd('v128', 0xe5, [a, b]);
+export const divideVector = (a: V128, b: V128): V128 => simd('v128', 0xe7, [a, b]);
+/** The smaller of each pair; NaN where one is NaN. */
+export const minVector = (a: V128, b: V128): V128 => simd('v128', 0xe8, [a, b]);
+/** The larger of each pair; NaN where one is NaN. */
+export const maxVector = (a: V128, b: V128): V128 => simd('v128', 0xe9, [a, b]);
+/** The number four times. */
+export const constantVector = (value: number): V128 => {
+  const bytes = Array.from(new Uint8Array(new Float32Array([value]).buffer));
+  return simd('v128', 0x0c, [], [...bytes, ...bytes, ...bytes, ...bytes]);
+};
 export const multiplyVector = (a: V128, b: V128): V128 => simd('v128', 0xe6, [a, b]);
 /** a · b + c with one rounding; relaxed SIMD. */
 export const fusedMultiplyAdd = (a: V128, b: V128, c: V128): V128 => simd('v128', 0x105, [a, b, c]);

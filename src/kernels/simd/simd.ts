@@ -3,9 +3,10 @@
  * relaxed SIMD, else without. What has no kernel here yet is the portable one, over the same memory.
  */
 
-import type { Kernels, Memory } from '../kernels';
+import type { CellKernels, Kernels, Memory } from '../kernels';
 import { portableKernels } from '../portable/portable';
 import { assemble } from './assembler';
+import { lstmCellBackwardFunction, lstmCellFunction } from './cells';
 import { multiplyFunction, packFunction, tileColumns, tileRows } from './product';
 
 /** How much of K, of A's rows and of B's columns is packed at a time: a panel of B and the block of A stay in the first cache. */
@@ -13,11 +14,10 @@ const blockDepth = 256;
 const blockRows = 32;
 const blockColumns = 512;
 
-/** Where the room for one tile and the packed panels lie in the memory, in numbers; offsets below {@link reserved} belong to the kernels. */
-const tile = 0;
-const panelsOfA = tile + tileRows * tileColumns;
-const panelsOfB = panelsOfA + blockRows * blockDepth;
-export const reserved: number = panelsOfB + blockColumns * blockDepth;
+/** How many numbers at the start of the memory belong to the kernels: room for one tile, a block of A and a panel of B. */
+export function reserved(): number {
+  return tileRows * tileColumns + blockRows * blockDepth + blockColumns * blockDepth;
+}
 
 interface Exports {
   readonly packA: (to: number, from: number, laneStride: number, depthStride: number, lanes: number, depth: number) => void;
@@ -25,6 +25,9 @@ interface Exports {
   readonly multiply: (
     c: number, a: number, b: number, rows: number, columns: number, depth: number, rowBytes: number, spare: number,
   ) => void;
+  /** Operands in bytes. */
+  readonly lstmCell: CellKernels['lstmCell'];
+  readonly lstmCellBackward: CellKernels['lstmCellBackward'];
 }
 
 const modules: { simd?: WebAssembly.Module | undefined; relaxed?: WebAssembly.Module | undefined } = {};
@@ -33,7 +36,14 @@ const modules: { simd?: WebAssembly.Module | undefined; relaxed?: WebAssembly.Mo
 function moduleOf(name: 'simd' | 'relaxed'): WebAssembly.Module | undefined {
   if (!(name in modules)) {
     try {
-      const bytes = assemble([packFunction(0, 'packA', tileRows), packFunction(1, 'packB', tileColumns), multiplyFunction(2, 'multiply', name === 'relaxed')]);
+      const fused = name === 'relaxed';
+      const bytes = assemble([
+        packFunction(0, 'packA', tileRows),
+        packFunction(1, 'packB', tileColumns),
+        multiplyFunction(2, 'multiply', fused),
+        lstmCellFunction(3, fused),
+        lstmCellBackwardFunction(4),
+      ]);
       modules[name] = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : undefined;
     } catch {
       modules[name] = undefined;
@@ -48,6 +58,9 @@ export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory,
   if (module === undefined) return undefined;
   const wasm = new WebAssembly.Instance(module, { env: { memory: pages } }).exports as unknown as Exports;
   const portable = portableKernels(memory);
+  const tile = 0;
+  const panelsOfA = tile + tileRows * tileColumns;
+  const panelsOfB = panelsOfA + blockRows * blockDepth;
   return {
     ...portable,
     name,
@@ -68,6 +81,14 @@ export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory,
           }
         }
       }
+    },
+    lstmCell(h, c, tanhC, gates, product, cPrevious, rows, H) {
+      if (H % 4 !== 0) return portable.lstmCell(h, c, tanhC, gates, product, cPrevious, rows, H);
+      wasm.lstmCell(4 * h, 4 * c, 4 * tanhC, 4 * gates, 4 * product, 4 * cPrevious, rows, H);
+    },
+    lstmCellBackward(gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H) {
+      if (H % 4 !== 0) return portable.lstmCellBackward(gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H);
+      wasm.lstmCellBackward(4 * gates, 4 * dcPrevious, 4 * dh, 4 * dc, 4 * tanhC, 4 * cPrevious, rows, H);
     },
   };
 }
