@@ -9,7 +9,7 @@ export {
 } from './tensor/initializers';
 export { flattenTree, leaves, mapTree, treeOver, type Flat, type Leaf, type Mapped, type TensorTree } from './tensor/tree';
 
-export type { Heap, KernelName, Kernels } from './kernels/kernels';
+export type { Heap, KernelName, Kernels } from './kernels/kernel';
 export { kernelsInUse, useKernels } from './kernels/workspace';
 
 export { read, type Operand, type Variable } from './bptt/tape';

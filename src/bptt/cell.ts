@@ -3,7 +3,7 @@
  * the engine does every matrix product for it; any other cell is a function of ops.
  */
 
-import type { Kernels } from '../kernels/kernels';
+import type { Kernels } from '../kernels/kernel';
 import type { Initializer } from '../tensor/initializers';
 import { checkCount, type Shape } from '../tensor/shape';
 import { createRandom, type Random } from '../tensor/random';
@@ -39,9 +39,9 @@ export interface PointwiseStep<N extends string> {
   rows: number;
   /** H */
   readonly hiddenSize: number;
-  /** `[rows, G·H]`, in: x_t W_ih + b; out: whatever backward wants to find here. */
+  /** `[rows, G·H]`, in: x_t W_ih + h_{t−1} W_hh + b, of cells with `separate` x_t W_ih + b; out: whatever backward wants to find here. */
   gates: number;
-  /** `[rows, G·H]`, in: h_{t−1} W_hh. Not there any more in backward. */
+  /** `[rows, G·H]`, in, only of cells with `separate`: h_{t−1} W_hh. Not there any more in backward. */
   readonly product: number;
   /** `[rows, kept·H]`, for backward. */
   kept: number;
@@ -66,7 +66,8 @@ export interface PointwiseBackwardStep<N extends string> extends PointwiseStep<N
 }
 
 /**
- * A cell of the form: gates = x_t W_ih + b and product = h_{t−1} W_hh, then a pointwise function of the two and of the state.
+ * A cell of the form: gates = x_t W_ih + h_{t−1} W_hh + b, then a pointwise function of them and of the state. One that has to know the
+ * two products apart is `separate`.
  * Its parameters are `weightIh [I, G·H]`, `weightHh [H, G·H]`, `bias [G·H]` and the vectors it names.
  */
 export interface PointwiseCell<N extends string = string> extends CellCommon<N> {
@@ -76,11 +77,11 @@ export interface PointwiseCell<N extends string = string> extends CellCommon<N> 
   readonly kept: number;
   /** Names of further vector parameters that the pair reads. */
   readonly vectors: readonly string[];
-  /** Whether the gradient of `product` differs from that of `gates`. */
+  /** Whether the pair gets h_{t−1} W_hh as `product`, apart from `gates`, and answers its gradient as `dProduct`. */
   readonly separate: boolean;
   /** One step forward. */
   readonly forward: (kernels: Kernels, step: PointwiseStep<N>) => void;
-  /** One step back: `gates` turns into the gradient of x_t W_ih + b. */
+  /** One step back: `gates` turns into the gradient of what came in. */
   readonly backward: (kernels: Kernels, step: PointwiseBackwardStep<N>) => void;
 }
 

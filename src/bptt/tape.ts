@@ -5,7 +5,8 @@
  * into plain tensors.
  */
 
-import type { Kernels } from '../kernels/kernels';
+import { fill } from '../kernels/movement';
+import type { Kernels } from '../kernels/kernel';
 import { allocate, release, type Workspace } from '../kernels/workspace';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape';
 import { isTensor, type IdTensor, type Tensor } from '../tensor/tensor';
@@ -107,7 +108,7 @@ export function gradientOf(x: Variable): number {
   if (storage.gradient < 0) {
     const { workspace, kernels } = storage.scope;
     storage.gradient = allocate(workspace, storage.size);
-    kernels.fill(storage.gradient, 0, storage.size);
+    kernels.of(fill)(storage.gradient, 0, storage.size);
   }
   return storage.gradient + x.offset - storage.offset;
 }
@@ -123,7 +124,7 @@ export function withScratch(scope: Scope, size: number, use: (offset: number) =>
 /** Runs the tape backwards from a scalar: every tracked variable's gradient is that of the loss. */
 export function backward(scope: Scope, loss: Variable): void {
   if (!loss.storage.tracked) return;
-  scope.kernels.fill(gradientOf(loss), 1, 1);
+  scope.kernels.of(fill)(gradientOf(loss), 1, 1);
   const tape = scope.tape!;
   for (let i = tape.length - 1; i >= 0; i--) {
     const entry = tape[i]!;
@@ -146,7 +147,7 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   }
   if (typeof x === 'number') {
     const constant = variableAt(scope, allocate(scope.workspace, 1), [], false);
-    scope.kernels.fill(constant.offset, x, 1);
+    scope.kernels.of(fill)(constant.offset, x, 1);
     return constant;
   }
   if (!isTensor(x)) {

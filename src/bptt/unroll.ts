@@ -1,9 +1,13 @@
 /** A cell over time: the only loop over time of the library, forward, and back. */
 
+import { addScaled } from '../kernels/arithmetic';
+import { sumRows } from '../kernels/linear';
+import { copy } from '../kernels/movement';
+import { affineRows, gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate } from '../kernels/workspace';
 import { checkShape, formatShape, type Shape } from '../tensor/shape';
 import type { Cell, CellFunction, OpsCell, PointwiseBackwardStep, PointwiseCell, State } from './cell';
-import { concat, gatherRows, slice } from './ops/movement';
+import { concat, slice, takeRows } from './ops/movement';
 import { packSteps } from './packing';
 import {
   constantOf, currentScope, gradientOf, operand, record, result, viewOf, withScratch, type Operand, type Scope, type Variable,
@@ -61,7 +65,7 @@ export function unroll<N extends string>(
   const packing = packSteps('unroll', T, B, lengths, reverse);
   const { order } = packing;
   const rowsOf = (table: Variable, ids: Int32Array, shape: readonly number[]): Variable =>
-    gatherRows(table, constantOf(scope, [ids.length], ids), shape);
+    takeRows(table, constantOf(scope, [ids.length], ids), shape);
   const flat = viewOf(x, [T * B, I]);
   const inputs = order === undefined ? flat : rowsOf(flat, order.input, [packing.total, I]);
   const initial = initialStates(scope, cell, p, initialState, x.shape);
@@ -130,13 +134,12 @@ function pointwiseHistory(
   const history: Record<string, Variable> = {};
   for (const name of cell.state) {
     history[name] = result(scope, [B + N, H], sources);
-    k.copy(history[name].offset, initial[name]!.offset, B * H);
+    k.of(copy)(history[name].offset, initial[name]!.offset, B * H);
   }
   const gates = allocate(workspace, N * GH);
   const kept = allocate(workspace, N * cell.kept * H);
-  const product = allocate(workspace, B * GH);
-  k.gemm(gates, x.offset, weightIh.offset, N, GH, I, false, false, false);
-  k.addRowVector(gates, bias.offset, N, GH);
+  const product = allocate(workspace, cell.separate ? B * GH : 0);
+  k.of(affineRows)(gates, x.offset, weightIh.offset, bias.offset, N, GH, I);
 
   const dVectors: Record<string, number> = {};
   const now: PointwiseBackwardStep<string> = {
@@ -156,13 +159,17 @@ function pointwiseHistory(
     }
   };
 
-  for (let t = 0, start = 0, before = 0; t < rows.length; t++) {
-    moveTo(t, start, before);
-    k.gemm(product, now.previous['h']!, weightHh.offset, now.rows, GH, H, false, false, false);
-    cell.forward(k, now);
-    before = B + start;
-    start += now.rows;
-  }
+  withScratch(scope, panelsSize(H, GH), (panels) => {
+    const multiply = k.of(gemmPacked);
+    k.of(packPanels)(panels, weightHh.offset, H, GH, false);
+    for (let t = 0, start = 0, before = 0; t < rows.length; t++) {
+      moveTo(t, start, before);
+      multiply(cell.separate ? product : now.gates, now.previous['h']!, panels, now.rows, GH, H, false, !cell.separate);
+      cell.forward(k, now);
+      before = B + start;
+      start += now.rows;
+    }
+  });
 
   record(Object.values(history), () => {
     const gradients: Record<string, number> = {};
@@ -175,29 +182,32 @@ function pointwiseHistory(
     withScratch(scope, (cell.separate ? N * GH : 0) + (uniform ? 0 : N * H), (scratch) => {
       const dProduct = cell.separate ? scratch : gates;
       const repacked = scratch + (cell.separate ? N * GH : 0);
-      for (let t = rows.length - 1, end = N; t >= 0; t--) {
-        const start = end - rows[t]!;
-        const before = t === 0 ? 0 : B + start - rows[t - 1]!;
-        moveTo(t, start, before);
-        now.dProduct = dProduct + start * GH;
-        for (const name of cell.state) {
-          now.dPrevious[name] = gradients[name]! + before * H;
-          now.dNext[name] = gradients[name]! + (B + start) * H;
+      withScratch(scope, panelsSize(GH, H), (panels) => {
+        const multiply = k.of(gemmPacked);
+        k.of(packPanels)(panels, weightHh.offset, GH, H, true);
+        for (let t = rows.length - 1, end = N; t >= 0; t--) {
+          const start = end - rows[t]!;
+          const before = t === 0 ? 0 : B + start - rows[t - 1]!;
+          moveTo(t, start, before);
+          now.dProduct = dProduct + start * GH;
+          for (const name of cell.state) {
+            now.dPrevious[name] = gradients[name]! + before * H;
+            now.dNext[name] = gradients[name]! + (B + start) * H;
+          }
+          cell.backward(k, now);
+          if (t > 0 || initialTracked) multiply(now.dPrevious['h']!, now.dProduct, panels, now.rows, H, GH, false, true);
+          if (!uniform) k.of(copy)(repacked + start * H, history['h']!.offset + before * H, now.rows * H);
+          end = start;
         }
-        cell.backward(k, now);
-        if (t > 0 || initialTracked) {
-          k.gemm(now.dPrevious['h']!, now.dProduct, weightHh.offset, now.rows, H, GH, false, true, true);
-        }
-        if (!uniform) k.copy(repacked + start * H, history['h']!.offset + before * H, now.rows * H);
-        end = start;
-      }
+      });
       const hPrevious = uniform ? history['h']!.offset : repacked;
-      if (weightIh.storage.tracked) k.gemm(gradientFor(weightIh), x.offset, gates, I, GH, N, true, false, true);
-      if (weightHh.storage.tracked) k.gemm(gradientFor(weightHh), hPrevious, dProduct, H, GH, N, true, false, true);
-      if (bias.storage.tracked) k.sumRows(gradientFor(bias), gates, N, GH);
-      if (x.storage.tracked) k.gemm(gradientFor(x), gates, weightIh.offset, N, I, GH, false, true, true);
+      const multiply = k.of(gemm);
+      if (weightIh.storage.tracked) multiply(gradientFor(weightIh), x.offset, gates, I, GH, N, true, false, true);
+      if (weightHh.storage.tracked) multiply(gradientFor(weightHh), hPrevious, dProduct, H, GH, N, true, false, true);
+      if (bias.storage.tracked) k.of(sumRows)(gradientFor(bias), gates, N, GH);
+      if (x.storage.tracked) multiply(gradientFor(x), gates, weightIh.offset, N, I, GH, false, true, true);
       for (const name of cell.state) {
-        if (initial[name]!.storage.tracked) k.addScaled(gradientFor(initial[name]!), gradients[name]!, 1, B * H);
+        if (initial[name]!.storage.tracked) k.of(addScaled)(gradientFor(initial[name]!), gradients[name]!, 1, B * H);
       }
     });
   });

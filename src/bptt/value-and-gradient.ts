@@ -1,6 +1,7 @@
 /** Running a function of parameters, with or without its gradient. */
 
-import type { Heap } from '../kernels/kernels';
+import { fill } from '../kernels/movement';
+import type { Heap } from '../kernels/kernel';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -96,7 +97,7 @@ export function differentiate(
   size: number,
   loss: (p: never) => unknown,
 ): { value: number; results: unknown } {
-  scope.kernels.fill(gradient, 0, size);
+  scope.kernels.of(fill)(gradient, 0, size);
   const answer = loss(variablesOver(scope, parameters, offset, gradient));
   const { value: scalar, results } = isWithResults(answer) ? answer : { value: answer, results: undefined };
   checkScalar(scalar);

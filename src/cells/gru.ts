@@ -8,6 +8,7 @@
  *     h_t  = (1 − z) · n + z · h_{t−1}                       [B, H]
  */
 
+import { gruCell, gruCellBackward } from '../kernels/cells';
 import type { OpsCell, PointwiseCell } from '../bptt/cell';
 import { add, multiply, subtract } from '../bptt/ops/arithmetic';
 import { sigmoid, tanh } from '../bptt/ops/elementwise';
@@ -48,9 +49,9 @@ function resetAfter(): PointwiseCell<'h'> {
       biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1, initializer: zeros() },
     }),
     forward: (k, { next, previous, kept, gates, product, vectors, rows, hiddenSize }) =>
-      k.gruCell(next.h, kept, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
+      k.of(gruCell)(next.h, kept, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
     backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, kept, previous, rows, hiddenSize }) =>
-      k.gruCellBackward(gates, dProduct, dPrevious.h, dVectors['biasHn']!, dNext.h, kept, previous.h, rows, hiddenSize),
+      k.of(gruCellBackward)(gates, dProduct, dPrevious.h, dVectors['biasHn']!, dNext.h, kept, previous.h, rows, hiddenSize),
   };
 }
 

@@ -7,6 +7,7 @@
  *     h_t     = o · tanh(c_t)                   [B, H]
  */
 
+import { lstmCell, lstmCellBackward } from '../kernels/cells';
 import type { PointwiseCell } from '../bptt/cell';
 import { forgetBias } from '../tensor/initializers';
 import { gateParameters } from './gate-parameters';
@@ -27,9 +28,9 @@ export function lstm(): PointwiseCell<'h' | 'c'> {
     vectors: [],
     separate: false,
     parameters: (inputSize, hiddenSize) => gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
-    forward: (k, { next, previous, kept, gates, product, rows, hiddenSize }) =>
-      k.lstmCell(next.h, next.c, kept, gates, product, previous.c, rows, hiddenSize),
+    forward: (k, { next, previous, kept, gates, rows, hiddenSize }) =>
+      k.of(lstmCell)(next.h, next.c, kept, gates, previous.c, rows, hiddenSize),
     backward: (k, { dNext, dPrevious, previous, kept, gates, rows, hiddenSize }) =>
-      k.lstmCellBackward(gates, dPrevious.c, dNext.h, dNext.c, kept, previous.c, rows, hiddenSize),
+      k.of(lstmCellBackward)(gates, dPrevious.c, dNext.h, dNext.c, kept, previous.c, rows, hiddenSize),
   };
 }

@@ -6,6 +6,7 @@
  * With f = relu and U = the identity it is the IRNN (Le, Jaitly and Hinton, 2015, arXiv 1504.00941).
  */
 
+import { reluCell, reluCellBackward, tanhCell, tanhCellBackward } from '../kernels/cells';
 import type { Cell, OpsCell, PointwiseCell } from '../bptt/cell';
 import { add } from '../bptt/ops/arithmetic';
 import { relu, tanh } from '../bptt/ops/elementwise';
@@ -28,14 +29,14 @@ export interface SimpleRnnOptions {
 export function simpleRnn({ activation = tanh }: SimpleRnnOptions = {}): Cell<'h'> {
   if (activation === tanh) {
     return pointwise(
-      (k, { next, gates, product, rows, hiddenSize }) => k.tanhCell(next.h, gates, product, rows, hiddenSize),
-      (k, { gates, dNext, next, rows, hiddenSize }) => k.tanhCellBackward(gates, dNext.h, next.h, rows, hiddenSize),
+      (k, { next, gates, rows, hiddenSize }) => k.of(tanhCell)(next.h, gates, rows, hiddenSize),
+      (k, { gates, dNext, next, rows, hiddenSize }) => k.of(tanhCellBackward)(gates, dNext.h, next.h, rows, hiddenSize),
     );
   }
   if (activation === relu) {
     return pointwise(
-      (k, { next, gates, product, rows, hiddenSize }) => k.reluCell(next.h, gates, product, rows, hiddenSize),
-      (k, { gates, dNext, next, rows, hiddenSize }) => k.reluCellBackward(gates, dNext.h, next.h, rows, hiddenSize),
+      (k, { next, gates, rows, hiddenSize }) => k.of(reluCell)(next.h, gates, rows, hiddenSize),
+      (k, { gates, dNext, next, rows, hiddenSize }) => k.of(reluCellBackward)(gates, dNext.h, next.h, rows, hiddenSize),
     );
   }
   return typeof activation === 'function' ? ofOps(activation) : ofPair(activation);
@@ -60,8 +61,8 @@ function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>
 
 function ofPair({ forward, derivative }: ActivationPair): PointwiseCell<'h'> {
   return pointwise(
-    ({ memory: { view: m } }, { next, gates, product, rows, hiddenSize }) => {
-      for (let i = 0; i < rows * hiddenSize; i++) m[next.h + i] = forward(m[gates + i]! + m[product + i]!);
+    ({ memory: { view: m } }, { next, gates, rows, hiddenSize }) => {
+      for (let i = 0; i < rows * hiddenSize; i++) m[next.h + i] = forward(m[gates + i]!);
     },
     ({ memory: { view: m } }, { gates, dNext, next, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) m[gates + i] = m[dNext.h + i]! * derivative(m[next.h + i]!);

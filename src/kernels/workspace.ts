@@ -3,9 +3,8 @@
  * run allocates nothing. Only this file replaces views of the heap; everyone else holds offsets.
  */
 
-import type { Heap, KernelName, Kernels, Memory } from './kernels';
-import { portableKernels } from './portable/portable';
-import { reserved, simdKernels } from './simd/simd';
+import { portableKernels, type Heap, type KernelName, type Kernels, type Memory } from './kernel';
+import { scratchSize, simdKernels } from './simd/bind';
 
 /** Single precision computes, double precision checks. */
 export type Precision = 'float32' | 'float64';
@@ -22,6 +21,8 @@ export interface Workspace {
 
 /** Offsets are multiples of this many elements, so that vectors of four never straddle two cache lines. */
 const alignment = 4;
+/** Kernels may read so many numbers behind an operand. */
+const margin = 8;
 /** The numbers in a page of WebAssembly memory. */
 const pageSize = 16_384;
 
@@ -52,14 +53,14 @@ let wanted: KernelName | undefined;
 /** A workspace over a WebAssembly memory; nothing where the engine has no such kernels, or no address space for another memory. */
 function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
   try {
-    const pages = new WebAssembly.Memory({ initial: Math.ceil(reserved() / pageSize) + 1 });
+    const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const kernels = simdKernels(name, pages, memory);
     const enlarge = (length: number): void => {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return kernels && { precision: 'float32', kernels, memory, enlarge, top: reserved() };
+    return kernels && { precision: 'float32', kernels, memory, enlarge, top: scratchSize };
   } catch {
     return undefined;
   }
@@ -103,7 +104,7 @@ export function allocate(workspace: Workspace, size: number): number {
   const top = offset + Math.ceil(size / alignment) * alignment;
   const { length } = workspace.memory.view;
   // Half as much again: enough that growing costs constant time per element, without doubling what a large model needs.
-  if (top > length) workspace.enlarge(Math.max(top, Math.ceil(length * 1.5)));
+  if (top + margin > length) workspace.enlarge(Math.max(top + margin, Math.ceil(length * 1.5)));
   workspace.top = top;
   return offset;
 }

@@ -1,5 +1,6 @@
 /** Training: batches in, better parameters out. */
 
+import { sumOf, sumOfSquares } from '../kernels/arithmetic';
 import { runScope, type Variable } from '../bptt/tape';
 import { differentiate, load } from '../bptt/value-and-gradient';
 import type { Batch, Dataset } from '../data/dataset';
@@ -172,7 +173,7 @@ function openSession(model: Sequential, { optimizer, loss, optimizerState }: Fit
         if (!Number.isFinite(run.value)) throw notFiniteLoss(model, run.value, outputs, step);
         return run.value;
       });
-      if (!Number.isFinite(kernels.sumOfSquares(gradient, size))) throw notFiniteGradient(model, memory.view, gradient, step);
+      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size))) throw notFiniteGradient(model, memory.view, gradient, step);
       state.step++;
       const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots });
       model.data.set(memory.view.subarray(parameters, parameters + size));
@@ -185,7 +186,7 @@ function openSession(model: Sequential, { optimizer, loss, optimizerState }: Fit
 function notFiniteLoss(model: Sequential, value: number, outputs: readonly Variable[], step: number): RangeError {
   const wrong = outputs.findIndex(({ storage, offset, size }) => {
     const { kernels } = storage.scope;
-    return !Number.isFinite(kernels.sum(offset, size));
+    return !Number.isFinite(kernels.of(sumOf)(offset, size));
   });
   const where = wrong < 0 ? 'in the loss itself' : `in the output of layer ${wrong} (${model.layers[wrong]!.name})`;
   return new RangeError(

@@ -1,5 +1,6 @@
 /** Losses: what a model is to make small. Each answers a scalar, or one number an element or row with `reduction: none`. */
 
+import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { multiply, scale, subtract } from '../bptt/ops/arithmetic';
 import { abs, huberize, softplus } from '../bptt/ops/elementwise';
 import { reshape } from '../bptt/ops/movement';
@@ -77,9 +78,9 @@ export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOp
   const { kernels: k } = scope;
   const parts = result(scope, targets.shape, [scores]);
   const probabilities = allocate(scope.workspace, scores.size);
-  k.crossEntropy(parts.offset, probabilities, scores.offset, chosen.offset, parts.size, V);
+  k.of(crossEntropyRows)(parts.offset, probabilities, scores.offset, chosen.offset, parts.size, V);
   record([parts], () =>
-    k.crossEntropyBackward(gradientOf(scores), gradientOf(parts), probabilities, chosen.offset, parts.size, V),
+    k.of(crossEntropyRowsBackward)(gradientOf(scores), gradientOf(parts), probabilities, chosen.offset, parts.size, V),
   );
   return reduce('crossEntropy', parts, options);
 }

@@ -3,7 +3,9 @@
  * last is added to the parameters. Clipping is a transformation like any other.
  */
 
-import type { Kernels } from '../kernels/kernels';
+import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
+import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
+import type { Kernels } from '../kernels/kernel';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
 import { runScope } from '../bptt/tape';
 import { load } from '../bptt/value-and-gradient';
@@ -68,9 +70,9 @@ export function clipByNorm(limit: number): Optimizer {
     slots: 0,
     update: (update) => {
       const { kernels: k, gradient, size } = update;
-      update.norm = Math.sqrt(k.sumOfSquares(gradient, size));
+      update.norm = Math.sqrt(k.of(sumOfSquares)(gradient, size));
       const factor = limit / (update.norm + 1e-6);
-      if (factor < 1) k.scale(gradient, gradient, factor, size);
+      if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
     },
   };
 }
@@ -86,7 +88,7 @@ export function clipByNorm(limit: number): Optimizer {
  */
 export function clipByValue(limit: number): Optimizer {
   checkNumber('clipByValue', 'limit', limit, 0);
-  return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.clamp(gradient, limit, size) };
+  return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size) };
 }
 
 /**
@@ -103,7 +105,7 @@ export function weightDecay(factor: number): Optimizer {
   return {
     name: 'weightDecay',
     slots: 0,
-    update: ({ kernels, gradient, parameters, size }) => kernels.addScaled(gradient, parameters, factor, size),
+    update: ({ kernels, gradient, parameters, size }) => kernels.of(addScaled)(gradient, parameters, factor, size),
   };
 }
 
@@ -129,8 +131,8 @@ export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false 
     slots: momentum > 0 ? 1 : 0,
     update: ({ kernels: k, gradient, slots, step, size }) => {
       const lr = rateAt('sgd', rate, step);
-      if (momentum > 0) k.momentum(gradient, slots[0]!, lr, momentum, nesterov, size);
-      else k.scale(gradient, gradient, -lr, size);
+      if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, nesterov, size);
+      else k.of(scaling)(gradient, gradient, -lr, size);
     },
   };
 }
@@ -156,7 +158,7 @@ export function rmsprop(rate: LearningRate = 1e-3, { decay = 0.9, epsilon = 1e-8
     name: 'rmsprop',
     slots: 1,
     update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.rmsprop(gradient, slots[0]!, rateAt('rmsprop', rate, step), decay, epsilon, size),
+      kernels.of(rmspropUpdate)(gradient, slots[0]!, rateAt('rmsprop', rate, step), decay, epsilon, size),
   };
 }
 
@@ -173,7 +175,7 @@ export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readon
     name: 'adagrad',
     slots: 1,
     update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.adagrad(gradient, slots[0]!, rateAt('adagrad', rate, step), epsilon, size),
+      kernels.of(adagradUpdate)(gradient, slots[0]!, rateAt('adagrad', rate, step), epsilon, size),
   };
 }
 
@@ -202,7 +204,7 @@ export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, ep
     name: 'adam',
     slots: 2,
     update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.adam(
+      kernels.of(adamUpdate)(
         gradient, slots[0]!, slots[1]!, rateAt('adam', rate, step), beta1, beta2, epsilon, 1 - beta1 ** step, 1 - beta2 ** step, size,
       ),
   };
@@ -228,7 +230,7 @@ export function adamw(rate: LearningRate = 1e-3, { decay = 0.01, ...options }: A
     slots: inner.slots,
     update: (update) => {
       inner.update(update);
-      update.kernels.addScaled(update.gradient, update.parameters, -decay * rateAt('adamw', rate, update.step), update.size);
+      update.kernels.of(addScaled)(update.gradient, update.parameters, -decay * rateAt('adamw', rate, update.step), update.size);
     },
   };
 }
@@ -304,6 +306,6 @@ export function applyOptimizer<P extends TensorTree>(
 export function updateAt(optimizer: Optimizer, where: Omit<Update, 'norm'>): number | undefined {
   const update: Update = { ...where, norm: undefined };
   optimizer.update(update);
-  where.kernels.addScaled(where.parameters, where.gradient, 1, where.size);
+  where.kernels.of(addScaled)(where.parameters, where.gradient, 1, where.size);
   return update.norm;
 }

@@ -10,14 +10,14 @@ const draw = normal(0, 0.7);
 const H = 3;
 const I = 2;
 
-/** The user's own pointwise pair: a leaky unit, h = 0.9·h' + 0.1·tanh(gates + product). */
+/** The user's own pointwise pair: a leaky unit, h = 0.9·h' + 0.1·tanh(gates). */
 function leaky(): PointwiseCell<'h'> {
   return {
     name: 'leaky', state: ['h'], gates: 1, kept: 1, vectors: [], separate: false,
     parameters: (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize),
-    forward: ({ memory: { view: m } }, { next, previous, gates, product, kept, rows, hiddenSize }) => {
+    forward: ({ memory: { view: m } }, { next, previous, gates, kept, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) {
-        m[kept + i] = Math.tanh(m[gates + i]! + m[product + i]!);
+        m[kept + i] = Math.tanh(m[gates + i]!);
         m[next.h + i] = 0.9 * m[previous.h + i]! + 0.1 * m[kept + i]!;
       }
     },

@@ -1,22 +1,12 @@
 /** The matrix product against three plain loops. */
 
 import { expect, it } from 'vitest';
+import { engineRuns } from './engine';
+import { gemm } from '../../src/kernels/product';
 import { allocate, createWorkspace, type Precision } from '../../src/kernels/workspace';
 import { createRandom, uniformNumber, useKernels, type KernelName } from 'bptt';
 
 const sizes = [0, 1, 2, 3, 4, 5, 7, 8, 9, 17];
-
-/** What this engine runs; an engine without relaxed SIMD has no such kernels to test. */
-const engineRuns = (name: KernelName): boolean => {
-  try {
-    useKernels(name);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    useKernels(undefined);
-  }
-};
 
 it('the engine runs SIMD', () => expect(engineRuns('simd')).toBe(true));
 
@@ -31,7 +21,7 @@ it.each(cases.filter(([name]) => engineRuns(name)))('%s, %s: every transpose and
       const { kernels, memory: { view: m } } = workspace;
       for (let i = a; i < workspace.top; i++) m[i] = uniformNumber(random, -1, 1);
       const before = m.slice();
-      kernels.gemm(c + 4, a, b, M, N, K, transposeA, transposeB, accumulate);
+      kernels.of(gemm)(c + 4, a, b, M, N, K, transposeA, transposeB, accumulate);
       for (let i = 0; i < M; i++) for (let j = 0; j < N; j++) {
         let expected = accumulate ? before[c + 4 + i * N + j]! : 0;
         for (let k = 0; k < K; k++) expected += before[a + (transposeA ? k * M + i : i * K + k)]! * before[b + (transposeB ? j * K + k : k * N + j)]!;

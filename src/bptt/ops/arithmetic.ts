@@ -1,6 +1,8 @@
 /** Sums, differences, products and quotients, broadcast under NumPy's rules. */
 
-import type { Kernels } from '../../kernels/kernels';
+import { addition, multiplication, division, subtraction, addProduct, addQuotient, addScaled, divisionBackward, scaling } from '../../kernels/arithmetic';
+import { addStrided, copyStrided } from '../../kernels/movement';
+import type { Kernels } from '../../kernels/kernel';
 import { broadcastShapes, checkNumber, sameShape, stridesOf, type Shape } from '../../tensor/shape';
 import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
 
@@ -13,9 +15,9 @@ import { currentScope, gradientOf, operand, record, result, type Operand, type V
  */
 export function add(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('add', a, b);
-  return binary(x, y, 'add', (k, dy, n) => {
-    if (x.storage.tracked) k.addScaled(gradientOf(x), dy, 1, n);
-    if (y.storage.tracked) k.addScaled(gradientOf(y), dy, 1, n);
+  return binary(x, y, addition, (k, dy, n) => {
+    if (x.storage.tracked) k.of(addScaled)(gradientOf(x), dy, 1, n);
+    if (y.storage.tracked) k.of(addScaled)(gradientOf(y), dy, 1, n);
   });
 }
 
@@ -28,9 +30,9 @@ export function add(a: Operand, b: Operand): Variable {
  */
 export function subtract(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('subtract', a, b);
-  return binary(x, y, 'subtract', (k, dy, n) => {
-    if (x.storage.tracked) k.addScaled(gradientOf(x), dy, 1, n);
-    if (y.storage.tracked) k.addScaled(gradientOf(y), dy, -1, n);
+  return binary(x, y, subtraction, (k, dy, n) => {
+    if (x.storage.tracked) k.of(addScaled)(gradientOf(x), dy, 1, n);
+    if (y.storage.tracked) k.of(addScaled)(gradientOf(y), dy, -1, n);
   });
 }
 
@@ -43,9 +45,9 @@ export function subtract(a: Operand, b: Operand): Variable {
  */
 export function multiply(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('multiply', a, b);
-  return binary(x, y, 'multiply', (k, dy, n) => {
-    if (x.storage.tracked) k.addProduct(gradientOf(x), dy, y.offset, n);
-    if (y.storage.tracked) k.addProduct(gradientOf(y), dy, x.offset, n);
+  return binary(x, y, multiplication, (k, dy, n) => {
+    if (x.storage.tracked) k.of(addProduct)(gradientOf(x), dy, y.offset, n);
+    if (y.storage.tracked) k.of(addProduct)(gradientOf(y), dy, x.offset, n);
   });
 }
 
@@ -58,9 +60,9 @@ export function multiply(a: Operand, b: Operand): Variable {
  */
 export function divide(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('divide', a, b);
-  return binary(x, y, 'divide', (k, dy, n, quotient) => {
-    if (x.storage.tracked) k.divideBackwardA(gradientOf(x), dy, y.offset, n);
-    if (y.storage.tracked) k.divideBackwardB(gradientOf(y), dy, quotient, y.offset, n);
+  return binary(x, y, division, (k, dy, n, quotient) => {
+    if (x.storage.tracked) k.of(addQuotient)(gradientOf(x), dy, y.offset, n);
+    if (y.storage.tracked) k.of(divisionBackward)(gradientOf(y), dy, quotient, y.offset, n);
   });
 }
 
@@ -77,8 +79,8 @@ export function scale(x: Operand, factor: number): Variable {
   const scope = currentScope('scale');
   const { kernels: k } = scope;
   const output = result(scope, input.shape, [input]);
-  k.scale(output.offset, input.offset, factor, input.size);
-  record([output], () => k.addScaled(gradientOf(input), gradientOf(output), factor, input.size));
+  k.of(scaling)(output.offset, input.offset, factor, input.size);
+  record([output], () => k.of(addScaled)(gradientOf(input), gradientOf(output), factor, input.size));
   return output;
 }
 
@@ -105,8 +107,8 @@ function broadcast(where: string, x: Variable, shape: Shape): Variable {
   const own = stridesOf(x.shape);
   const skipped = shape.length - x.shape.length;
   const repeated = shape.map((_, axis) => (axis < skipped || x.shape[axis - skipped] === 1 ? 0 : own[axis - skipped]!));
-  k.copyStrided(output.offset, strides, x.offset, repeated, shape);
-  record([output], () => k.addStrided(gradientOf(x), repeated, gradientOf(output), strides, shape));
+  k.of(copyStrided)(output.offset, strides, x.offset, repeated, shape);
+  record([output], () => k.of(addStrided)(gradientOf(x), repeated, gradientOf(output), strides, shape));
   return output;
 }
 
@@ -120,13 +122,13 @@ function broadcastPair(where: string, a: Operand, b: Operand): [Variable, Variab
 function binary(
   x: Variable,
   y: Variable,
-  forward: 'add' | 'subtract' | 'multiply' | 'divide',
+  forward: typeof addition,
   backward: (k: Kernels, dy: number, n: number, output: number) => void,
 ): Variable {
   const { scope } = x.storage;
   const { kernels: k } = scope;
   const output = result(scope, x.shape, [x, y]);
-  k[forward](output.offset, x.offset, y.offset, x.size);
+  k.of(forward)(output.offset, x.offset, y.offset, x.size);
   record([output], () => backward(k, gradientOf(output), x.size, output.offset));
   return output;
 }

@@ -1,6 +1,8 @@
 /** Functions of every element alone. Each answers a new variable of the shape of `x`. */
 
-import type { Kernels } from '../../kernels/kernels';
+import { addProduct, addQuotient } from '../../kernels/arithmetic';
+import { absolute, absoluteBackward, exponential, huberBackward, huberOf, hyperbolicTangent, hyperbolicTangentBackward, logarithm, rectify, rectifyBackward, sigmoidal, sigmoidalBackward, softplusBackward, softplusOf, squareRoot, squareRootBackward } from '../../kernels/elementwise';
+import type { Kernels } from '../../kernels/kernel';
 import { checkNumber } from '../../tensor/shape';
 import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
 
@@ -11,7 +13,7 @@ import { currentScope, gradientOf, operand, record, result, type Operand, type V
  * compute({ x: tensor([0, 1]) }, ({ x }) => exp(x)).data; // Float32Array [1, 2.71828]
  */
 export function exp(x: Operand): Variable {
-  return elementwise('exp', x, (k, y, x, n) => k.exp(y, x, n), (k, dx, dy, y, _x, n) => k.expBackward(dx, dy, y, n));
+  return elementwise('exp', x, exponential, addProduct, 'y');
 }
 
 /**
@@ -21,7 +23,7 @@ export function exp(x: Operand): Variable {
  * compute({ x: tensor([1, 10]) }, ({ x }) => log(x)).data; // Float32Array [0, 2.30259]
  */
 export function log(x: Operand): Variable {
-  return elementwise('log', x, (k, y, x, n) => k.log(y, x, n), (k, dx, dy, _y, x, n) => k.logBackward(dx, dy, x, n));
+  return elementwise('log', x, logarithm, addQuotient, 'x');
 }
 
 /**
@@ -31,7 +33,7 @@ export function log(x: Operand): Variable {
  * compute({ x: tensor([4, 9]) }, ({ x }) => sqrt(x)).data; // Float32Array [2, 3]
  */
 export function sqrt(x: Operand): Variable {
-  return elementwise('sqrt', x, (k, y, x, n) => k.sqrt(y, x, n), (k, dx, dy, y, _x, n) => k.sqrtBackward(dx, dy, y, n));
+  return elementwise('sqrt', x, squareRoot, squareRootBackward, 'y');
 }
 
 /**
@@ -41,7 +43,7 @@ export function sqrt(x: Operand): Variable {
  * compute({ x: tensor([-2, 3]) }, ({ x }) => abs(x)).data; // Float32Array [2, 3]
  */
 export function abs(x: Operand): Variable {
-  return elementwise('abs', x, (k, y, x, n) => k.abs(y, x, n), (k, dx, dy, _y, x, n) => k.absBackward(dx, dy, x, n));
+  return elementwise('abs', x, absolute, absoluteBackward, 'x');
 }
 
 /**
@@ -51,7 +53,7 @@ export function abs(x: Operand): Variable {
  * compute({ x: tensor([0, 1]) }, ({ x }) => tanh(x)).data; // Float32Array [0, 0.761594]
  */
 export function tanh(x: Operand): Variable {
-  return elementwise('tanh', x, (k, y, x, n) => k.tanh(y, x, n), (k, dx, dy, y, _x, n) => k.tanhBackward(dx, dy, y, n));
+  return elementwise('tanh', x, hyperbolicTangent, hyperbolicTangentBackward, 'y');
 }
 
 /**
@@ -61,7 +63,7 @@ export function tanh(x: Operand): Variable {
  * compute({ x: tensor([0, 1]) }, ({ x }) => sigmoid(x)).data; // Float32Array [0.5, 0.731059]
  */
 export function sigmoid(x: Operand): Variable {
-  return elementwise('sigmoid', x, (k, y, x, n) => k.sigmoid(y, x, n), (k, dx, dy, y, _x, n) => k.sigmoidBackward(dx, dy, y, n));
+  return elementwise('sigmoid', x, sigmoidal, sigmoidalBackward, 'y');
 }
 
 /**
@@ -71,7 +73,7 @@ export function sigmoid(x: Operand): Variable {
  * compute({ x: tensor([-2, 3]) }, ({ x }) => relu(x)).data; // Float32Array [0, 3]
  */
 export function relu(x: Operand): Variable {
-  return rectify('relu', x, 0);
+  return withNumber('relu', x, rectify, rectifyBackward, 0);
 }
 
 /**
@@ -83,7 +85,7 @@ export function relu(x: Operand): Variable {
  */
 export function leakyRelu(x: Operand, slope = 0.01): Variable {
   checkNumber('leakyRelu', 'slope', slope);
-  return rectify('leakyRelu', x, slope);
+  return withNumber('leakyRelu', x, rectify, rectifyBackward, slope);
 }
 
 /**
@@ -93,7 +95,7 @@ export function leakyRelu(x: Operand, slope = 0.01): Variable {
  * compute({ x: tensor([0, 100]) }, ({ x }) => softplus(x)).data; // Float32Array [0.693147, 100]
  */
 export function softplus(x: Operand): Variable {
-  return elementwise('softplus', x, (k, y, x, n) => k.softplus(y, x, n), (k, dx, dy, _y, x, n) => k.softplusBackward(dx, dy, x, n));
+  return elementwise('softplus', x, softplusOf, softplusBackward, 'x');
 }
 
 /**
@@ -105,28 +107,27 @@ export function softplus(x: Operand): Variable {
  */
 export function huberize(x: Operand, delta = 1): Variable {
   checkNumber('huberize', 'delta', delta, 0);
-  return elementwise(
-    'huberize', x, (k, y, x, n) => k.huber(y, x, delta, n), (k, dx, dy, _y, x, n) => k.huberBackward(dx, dy, x, delta, n),
-  );
+  return withNumber('huberize', x, huberOf, huberBackward, delta);
 }
 
-function rectify(where: string, x: Operand, slope: number): Variable {
-  return elementwise(
-    where, x, (k, y, x, n) => k.leakyRelu(y, x, slope, n), (k, dx, dy, _y, x, n) => k.leakyReluBackward(dx, dy, x, slope, n),
-  );
+/** An op whose backward reads its input or its output. */
+function elementwise(where: string, x: Operand, forward: typeof exponential, backward: typeof addProduct, by: 'x' | 'y'): Variable {
+  const [input, output, k] = inputAndOutput(where, x);
+  k.of(forward)(output.offset, input.offset, input.size);
+  record([output], () => k.of(backward)(gradientOf(input), gradientOf(output), (by === 'x' ? input : output).offset, input.size));
+  return output;
 }
 
-function elementwise(
-  where: string,
-  x: Operand,
-  forward: (k: Kernels, y: number, x: number, n: number) => void,
-  backward: (k: Kernels, dx: number, dy: number, y: number, x: number, n: number) => void,
-): Variable {
+/** An op with a number, whose backward reads its input. */
+function withNumber(where: string, x: Operand, forward: typeof huberOf, backward: typeof huberBackward, value: number): Variable {
+  const [input, output, k] = inputAndOutput(where, x);
+  k.of(forward)(output.offset, input.offset, value, input.size);
+  record([output], () => k.of(backward)(gradientOf(input), gradientOf(output), input.offset, value, input.size));
+  return output;
+}
+
+function inputAndOutput(where: string, x: Operand): [Variable, Variable, Kernels] {
   const input = operand(where, x);
   const scope = currentScope(where);
-  const { kernels: k } = scope;
-  const output = result(scope, input.shape, [input]);
-  forward(k, output.offset, input.offset, input.size);
-  record([output], () => backward(k, gradientOf(input), gradientOf(output), output.offset, input.offset, input.size));
-  return output;
+  return [input, result(scope, input.shape, [input]), scope.kernels];
 }

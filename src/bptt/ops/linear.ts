@@ -1,5 +1,7 @@
 /** Matrix products. */
 
+import { sumRows } from '../../kernels/linear';
+import { affineRows, gemm } from '../../kernels/product';
 import { checkShape, formatShape, type Shape } from '../../tensor/shape';
 import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
 
@@ -58,13 +60,13 @@ function product(where: string, a: Variable, b: Variable, bias?: Variable): Vari
   const [K, N] = b.shape as [number, number];
   const M = K === 0 ? rowsOf(a.shape) : a.size / K;
   const y = result(scope, [...a.shape.slice(0, -1), N], bias === undefined ? [a, b] : [a, b, bias]);
-  k.gemm(y.offset, a.offset, b.offset, M, N, K, false, false, false);
-  if (bias !== undefined) k.addRowVector(y.offset, bias.offset, M, N);
+  if (bias === undefined) k.of(gemm)(y.offset, a.offset, b.offset, M, N, K, false, false, false);
+  else k.of(affineRows)(y.offset, a.offset, b.offset, bias.offset, M, N, K);
   record([y], () => {
     const dy = gradientOf(y);
-    if (a.storage.tracked) k.gemm(gradientOf(a), dy, b.offset, M, K, N, false, true, true);
-    if (b.storage.tracked) k.gemm(gradientOf(b), a.offset, dy, K, N, M, true, false, true);
-    if (bias?.storage.tracked) k.sumRows(gradientOf(bias), dy, M, N);
+    if (a.storage.tracked) k.of(gemm)(gradientOf(a), dy, b.offset, M, K, N, false, true, true);
+    if (b.storage.tracked) k.of(gemm)(gradientOf(b), a.offset, dy, K, N, M, true, false, true);
+    if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), dy, M, N);
   });
   return y;
 }

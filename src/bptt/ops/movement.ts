@@ -1,5 +1,7 @@
 /** Operations that move numbers and do not change them. */
 
+import { gatherRows, scatterAddRows } from '../../kernels/linear';
+import { addStrided, copyStrided } from '../../kernels/movement';
 import { formatShape, resolveAxis, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import {
   currentScope, gradientOf, idOperand, operand, record, result, variableAt, viewOf, type Operand, type Variable,
@@ -92,10 +94,10 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
     position += input.shape[along]!;
     return { input, begin, own: stridesOf(input.shape) };
   });
-  for (const { input, begin, own } of placed) k.copyStrided(output.offset + begin, strides, input.offset, own, input.shape);
+  for (const { input, begin, own } of placed) k.of(copyStrided)(output.offset + begin, strides, input.offset, own, input.shape);
   record([output], () => {
     for (const { input, begin, own } of placed) {
-      if (input.storage.tracked) k.addStrided(gradientOf(input), own, gradientOf(output) + begin, strides, input.shape);
+      if (input.storage.tracked) k.of(addStrided)(gradientOf(input), own, gradientOf(output) + begin, strides, input.shape);
     }
   });
   return output;
@@ -136,17 +138,17 @@ export function gather(table: Operand, ids: IdTensor): Variable {
   const [count, ...rest] = rows.shape;
   if (count === undefined) throw new RangeError('gather: table must have at least one axis, got a scalar.');
   const chosen = idOperand('gather', ids, count, 'ids', `The table has ${count} rows.`);
-  return gatherRows(rows, chosen, [...ids.shape, ...rest]);
+  return takeRows(rows, chosen, [...ids.shape, ...rest]);
 }
 
 /** Rows by ids that are in the workspace already; a row of zeros, without gradient, where the id is −1. */
-export function gatherRows(table: Variable, ids: Variable, shape: Shape): Variable {
+export function takeRows(table: Variable, ids: Variable, shape: Shape): Variable {
   const { scope } = table.storage;
   const { kernels: k } = scope;
   const width = sizeOf(table.shape.slice(1));
   const output = result(scope, shape, [table]);
-  k.gatherRows(output.offset, table.offset, ids.offset, ids.size, width);
-  record([output], () => k.scatterAddRows(gradientOf(table), gradientOf(output), ids.offset, ids.size, width));
+  k.of(gatherRows)(output.offset, table.offset, ids.offset, ids.size, width);
+  record([output], () => k.of(scatterAddRows)(gradientOf(table), gradientOf(output), ids.offset, ids.size, width));
   return output;
 }
 
@@ -166,7 +168,7 @@ function gatherStrided(where: string, input: Variable, shape: Shape, inputStride
   const { kernels: k } = scope;
   const output = result(scope, shape, [input]);
   const strides = stridesOf(shape);
-  k.copyStrided(output.offset, strides, input.offset + begin, inputStrides, shape);
-  record([output], () => k.addStrided(gradientOf(input) + begin, inputStrides, gradientOf(output), strides, shape));
+  k.of(copyStrided)(output.offset, strides, input.offset + begin, inputStrides, shape);
+  record([output], () => k.of(addStrided)(gradientOf(input) + begin, inputStrides, gradientOf(output), strides, shape));
   return output;
 }

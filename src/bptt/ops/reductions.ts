@@ -1,7 +1,9 @@
 /** Sums, means and softmax. */
 
+import { logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward } from '../../kernels/rows';
+import { sumOf } from '../../kernels/arithmetic';
+import { addStrided, fill } from '../../kernels/movement';
 import { broadcastShapes, formatShape, resolveAxis, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
-import type { Kernels } from '../../kernels/kernels';
 import { currentScope, gradientOf, operand, record, result, viewOf, type Operand, type Variable } from '../tape';
 import { multiply, scale } from './arithmetic';
 
@@ -20,10 +22,10 @@ export function sum(x: Operand, axes?: number | readonly number[]): Variable {
   const output = result(scope, input.shape.filter((_, axis) => !summed.has(axis)), [input]);
   const strides = stridesOf(input.shape);
   const kept = stridesOf(input.shape.map((n, axis) => (summed.has(axis) ? 1 : n))).map((stride, axis) => (summed.has(axis) ? 0 : stride));
-  k.fill(output.offset, 0, output.size);
-  if (output.shape.length === 0) scope.workspace.memory.view[output.offset] = k.sum(input.offset, input.size);
-  else k.addStrided(output.offset, kept, input.offset, strides, input.shape);
-  record([output], () => k.addStrided(gradientOf(input), strides, gradientOf(output), kept, input.shape));
+  k.of(fill)(output.offset, 0, output.size);
+  if (output.shape.length === 0) scope.workspace.memory.view[output.offset] = k.of(sumOf)(input.offset, input.size);
+  else k.of(addStrided)(output.offset, kept, input.offset, strides, input.shape);
+  record([output], () => k.of(addStrided)(gradientOf(input), strides, gradientOf(output), kept, input.shape));
   return output;
 }
 
@@ -50,7 +52,7 @@ export function mean(x: Operand, axes?: number | readonly number[]): Variable {
  * compute({ x: tensor([0, 0, 0, 0]) }, ({ x }) => softmax(x)).data; // Float32Array [0.25, 0.25, 0.25, 0.25]
  */
 export function softmax(x: Operand): Variable {
-  return overRows('softmax', x, 'softmax', 'softmaxBackward');
+  return overRows('softmax', x, softmaxRows, softmaxRowsBackward);
 }
 
 /**
@@ -61,7 +63,7 @@ export function softmax(x: Operand): Variable {
  * compute({ x: tensor([0, 0]) }, ({ x }) => logSoftmax(x)).data; // Float32Array [-0.693147, -0.693147]
  */
 export function logSoftmax(x: Operand): Variable {
-  return overRows('logSoftmax', x, 'logSoftmax', 'logSoftmaxBackward');
+  return overRows('logSoftmax', x, logSoftmaxRows, logSoftmaxRowsBackward);
 }
 
 /**
@@ -89,18 +91,18 @@ export function mask(x: Operand, keep: Operand): Variable {
 function overRows(
   where: string,
   x: Operand,
-  forward: 'softmax' | 'logSoftmax',
-  backward: 'softmaxBackward' | 'logSoftmaxBackward',
+  forward: typeof softmaxRows,
+  backward: typeof softmaxRowsBackward,
 ): Variable {
   const input = operand(where, x);
   const length = input.shape.at(-1);
   if (length === undefined) throw new RangeError(`${where}: x must have at least one axis, got a scalar.`);
   const scope = currentScope(where);
-  const k: Kernels = scope.kernels;
+  const { kernels: k } = scope;
   const rows = length === 0 ? 0 : input.size / length;
   const output = result(scope, input.shape, [input]);
-  k[forward](output.offset, input.offset, rows, length);
-  record([output], () => k[backward](gradientOf(input), gradientOf(output), output.offset, rows, length));
+  k.of(forward)(output.offset, input.offset, rows, length);
+  record([output], () => k.of(backward)(gradientOf(input), gradientOf(output), output.offset, rows, length));
   return output;
 }
 

@@ -1,6 +1,6 @@
 /** The blocked matrix product, over panels packed in double precision. */
 
-import type { Heap } from '../kernels';
+import type { Heap } from '../kernel';
 
 /*
  * C is made in tiles of two rows and four columns: eight sums and their operands fit the registers. The numbers 2 and 4 are written out
@@ -14,9 +14,13 @@ const blockRows = 16;
 /** How many columns of B are packed at a time. */
 const blockColumns = 256;
 
-/** C [M, N] += A · B; operands as in `LinearKernels.gemm`. */
+/**
+ * C [M, N] += A [M, K] · B [K, N], with the strides between rows and between columns of A and of B. Where `panelStride` is not 0, B lies
+ * in panels of eight columns, so far apart.
+ */
 type Multiply = (
-  m: Heap, c: number, a: number, b: number, M: number, N: number, K: number, transposeA: boolean, transposeB: boolean,
+  m: Heap, c: number, a: number, b: number, M: number, N: number, K: number,
+  rowStrideA: number, columnStrideA: number, rowStrideB: number, columnStrideB: number, panelStride: number,
 ) => void;
 
 let shared: Multiply | undefined;
@@ -49,11 +53,11 @@ function createMultiply(): Multiply {
   }
 
   /** The columns of `b` as panels of four, padded with zeros. */
-  function packB(m: Heap, b: number, rowStride: number, columnStride: number, depth: number, columns: number): void {
+  function packB(m: Heap, b: number, rowStride: number, columnStride: number, panelStride: number, depth: number, columns: number): void {
     let to = panelsOfB;
     for (let j = 0; j < columns; j += 4) {
       const rest = columns - j;
-      let from = b + j * columnStride;
+      let from = b + (panelStride === 0 ? j * columnStride : (j >> 3) * panelStride + (j & 7));
       for (let k = 0; k < depth; k++, to += 4, from += rowStride) {
         panels[to] = m[from]!;
         panels[to + 1] = rest > 1 ? m[from + columnStride]! : 0;
@@ -84,14 +88,13 @@ function createMultiply(): Multiply {
     if (columns > 3) m[c + N + 3]! += c13;
   }
 
-  return (m, c, a, b, M, N, K, transposeA, transposeB) => {
-    const [rowStrideA, columnStrideA] = transposeA ? [1, M] : [K, 1];
-    const [rowStrideB, columnStrideB] = transposeB ? [1, K] : [N, 1];
+  return (m, c, a, b, M, N, K, rowStrideA, columnStrideA, rowStrideB, columnStrideB, panelStride) => {
     for (let k0 = 0; k0 < K; k0 += blockDepth) {
       const depth = Math.min(blockDepth, K - k0);
       for (let j0 = 0; j0 < N; j0 += blockColumns) {
         const columns = Math.min(blockColumns, N - j0);
-        packB(m, b + k0 * rowStrideB + j0 * columnStrideB, rowStrideB, columnStrideB, depth, columns);
+        const firstOfB = b + k0 * rowStrideB + (panelStride === 0 ? j0 * columnStrideB : (j0 / 8) * panelStride);
+        packB(m, firstOfB, rowStrideB, columnStrideB, panelStride, depth, columns);
         for (let i0 = 0; i0 < M; i0 += blockRows) {
           const rows = Math.min(blockRows, M - i0);
           packA(m, a + i0 * rowStrideA + k0 * columnStrideA, rowStrideA, columnStrideA, rows, depth);

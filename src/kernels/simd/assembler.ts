@@ -4,7 +4,7 @@
  */
 
 /** What a local, a parameter or an expression holds. */
-export type ValueType = 'i32' | 'f32' | 'v128';
+export type ValueType = 'i32' | 'f64' | 'v128';
 
 /** Instructions that leave one value of type T, or, for `void`, none. */
 export interface Code<T extends ValueType | 'void'> {
@@ -12,12 +12,18 @@ export interface Code<T extends ValueType | 'void'> {
   readonly bytes: readonly number[];
 }
 
-/** A local variable or parameter of a function. */
+/** A local variable or parameter of a function; as code, it reads it. */
 export interface Local<T extends ValueType> extends Code<T> {
   readonly index: number;
 }
 
-const typeBytes = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
+export type I32 = Code<'i32'>;
+export type F64 = Code<'f64'>;
+/** Four single numbers side by side. */
+export type Vector = Code<'v128'>;
+export type Statement = Code<'void'>;
+
+const typeBytes = { i32: 0x7f, f64: 0x7c, v128: 0x7b } as const;
 
 /** Unsigned LEB128. */
 function unsigned(value: number): number[] {
@@ -41,127 +47,168 @@ function signed(value: number): number[] {
   }
 }
 
-function code<T extends ValueType | 'void'>(type: T, ...parts: readonly (readonly number[])[]): Code<T> {
-  return { type, bytes: parts.flat() };
+type Operand = Code<ValueType>;
+
+function plain<T extends ValueType | 'void'>(type: T, opcode: readonly number[], operands: readonly Operand[], immediate: readonly number[] = []): Code<T> {
+  return { type, bytes: [...operands.flatMap(({ bytes }) => bytes), ...opcode, ...immediate] };
 }
 
 /** An instruction of SIMD, by its number behind the prefix. */
-function simd<T extends ValueType | 'void'>(type: T, opcode: number, operands: readonly Code<ValueType>[], immediate: readonly number[] = []): Code<T> {
-  return code(type, ...operands.map(({ bytes }) => bytes), [0xfd], unsigned(opcode), immediate);
+function simd<T extends ValueType | 'void'>(type: T, opcode: number, operands: readonly Operand[], immediate: readonly number[] = []): Code<T> {
+  return plain(type, [0xfd, ...unsigned(opcode)], operands, immediate);
 }
-
-function plain<T extends ValueType | 'void'>(type: T, opcode: number, operands: readonly Code<ValueType>[], immediate: readonly number[] = []): Code<T> {
-  return code(type, ...operands.map(({ bytes }) => bytes), [opcode], immediate);
-}
-
-type I32 = Code<'i32'>;
-type F32 = Code<'f32'>;
-type V128 = Code<'v128'>;
-type Statement = Code<'void'>;
 
 // Whole numbers.
-export const number = (value: number): I32 => plain('i32', 0x41, [], signed(value));
-export const add = (a: I32, b: I32): I32 => plain('i32', 0x6a, [a, b]);
-export const subtract = (a: I32, b: I32): I32 => plain('i32', 0x6b, [a, b]);
-export const multiply = (a: I32, b: I32): I32 => plain('i32', 0x6c, [a, b]);
-export const shiftLeft = (a: I32, by: number): I32 => plain('i32', 0x74, [a, number(by)]);
+export const number = (value: number): I32 => plain('i32', [0x41], [], signed(value));
+export const add = (a: I32, b: I32): I32 => plain('i32', [0x6a], [a, b]);
+export const subtract = (a: I32, b: I32): I32 => plain('i32', [0x6b], [a, b]);
+export const multiply = (a: I32, b: I32): I32 => plain('i32', [0x6c], [a, b]);
+export const bitAnd = (a: I32, b: I32): I32 => plain('i32', [0x71], [a, b]);
+export const shiftLeft = (a: I32, by: number): I32 => plain('i32', [0x74], [a, number(by)]);
+export const equal = (a: I32, b: I32): I32 => plain('i32', [0x46], [a, b]);
 /** a < b, signed. */
-export const less = (a: I32, b: I32): I32 => plain('i32', 0x48, [a, b]);
+export const less = (a: I32, b: I32): I32 => plain('i32', [0x48], [a, b]);
 /** a < b, unsigned: for addresses. */
-export const below = (a: I32, b: I32): I32 => plain('i32', 0x49, [a, b]);
+export const below = (a: I32, b: I32): I32 => plain('i32', [0x49], [a, b]);
 /** condition ? a : b, both worked out. */
-export const select = <T extends ValueType>(condition: I32, a: Code<T>, b: Code<T>): Code<T> => plain(a.type, 0x1b, [a, b, condition]);
+export const select = <T extends ValueType>(condition: I32, a: Code<T>, b: Code<T>): Code<T> => plain(a.type, [0x1b], [a, b, condition]);
+/** The first of the vector's numbers as a whole number, limited to what 32 bits hold. */
+export const truncate = (a: Vector): I32 => simd('i32', 0x1b, [simd('v128', 0xf8, [a])], [0]);
 
-// Single numbers in memory. Addresses and offsets are in bytes.
-export const load = (address: I32, offset = 0): F32 => plain('f32', 0x2a, [address], [2, ...unsigned(offset)]);
-export const store = (address: I32, value: F32, offset = 0): Statement => plain('void', 0x38, [address, value], [2, ...unsigned(offset)]);
-export const zero = (): F32 => plain('f32', 0x43, [], [0, 0, 0, 0]);
-export const addF32 = (a: F32, b: F32): F32 => plain('f32', 0x92, [a, b]);
+// Double precision.
+export const f64 = (value: number): F64 => plain('f64', [0x44], [], Array.from(new Uint8Array(new Float64Array([value]).buffer)));
+export const addF64 = (a: F64, b: F64): F64 => plain('f64', [0xa0], [a, b]);
+export const subtractF64 = (a: F64, b: F64): F64 => plain('f64', [0xa1], [a, b]);
+export const multiplyF64 = (a: F64, b: F64): F64 => plain('f64', [0xa2], [a, b]);
+export const divideF64 = (a: F64, b: F64): F64 => plain('f64', [0xa3], [a, b]);
+export const squareRootF64 = (a: F64): F64 => plain('f64', [0x9f], [a]);
 
-// Vectors of four.
-export const loadVector = (address: I32, offset = 0): V128 => simd('v128', 0x00, [address], [2, ...unsigned(offset)]);
+// Pairs of doubles.
+export const pairZero = (): Vector => simd('v128', 0x0c, [], new Array<number>(16).fill(0));
+export const pairAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xf0, [a, b]);
+export const pairMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xf2, [a, b]);
+/** The first two single numbers as doubles. */
+export const pairOf = (a: Vector): Vector => simd('v128', 0x5f, [a]);
+/** The two doubles as the first two single numbers, the others zero. */
+export const singles = (a: Vector): Vector => simd('v128', 0x5e, [a]);
+export const pairSum = (a: Local<'v128'>): F64 => addF64(simd('f64', 0x21, [a], [0]), simd('f64', 0x21, [a], [1]));
+
+// Vectors in memory. Addresses and offsets are in bytes.
+const at = (offset: number): number[] => [2, ...unsigned(offset)];
+export const load = (address: I32, offset = 0): Vector => simd('v128', 0x00, [address], at(offset));
 /** The number at the address, four times. */
-export const loadSplat = (address: I32, offset = 0): V128 => simd('v128', 0x09, [address], [2, ...unsigned(offset)]);
-export const storeVector = (address: I32, value: V128, offset = 0): Statement => simd('void', 0x0b, [address, value], [2, ...unsigned(offset)]);
-export const zeroVector = (): V128 => simd('v128', 0x0c, [], new Array<number>(16).fill(0));
-export const addVector = (a: V128, b: V128): V128 => simd('v128', 0xe4, [a, b]);
-export const subtractVector = (a: V128, b: V128): V128 => simd('v128', 0xe5, [a, b]);
-export const divideVector = (a: V128, b: V128): V128 => simd('v128', 0xe7, [a, b]);
+export const loadSplat = (address: I32, offset = 0): Vector => simd('v128', 0x09, [address], at(offset));
+/** The number at the address, and three zeros. */
+export const loadOne = (address: I32, offset = 0): Vector => simd('v128', 0x5c, [address], at(offset));
+/** The two numbers at the address as doubles. */
+export const loadPair = (address: I32, offset = 0): Vector => pairOf(simd('v128', 0x5d, [address], at(offset)));
+export const store = (address: I32, value: Vector, offset = 0): Statement => simd('void', 0x0b, [address, value], at(offset));
+/** The first of the vector's numbers. */
+export const storeOne = (address: I32, value: Vector, offset = 0): Statement => simd('void', 0x5a, [address, value], [...at(offset), 0]);
+
+/** Copies bytes, which may overlap. */
+export const moveBytes = (to: I32, from: I32, bytes: I32): Statement => plain('void', [0xfc, 0x0a], [to, from, bytes], [0, 0]);
+
+// Vectors of single numbers.
+export const vZero = (): Vector => pairZero();
+export const vAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xe4, [a, b]);
+export const vSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xe5, [a, b]);
+export const vMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xe6, [a, b]);
+export const vDivide = (a: Vector, b: Vector): Vector => simd('v128', 0xe7, [a, b]);
 /** The smaller of each pair; NaN where one is NaN. */
-export const minVector = (a: V128, b: V128): V128 => simd('v128', 0xe8, [a, b]);
+export const vMin = (a: Vector, b: Vector): Vector => simd('v128', 0xe8, [a, b]);
 /** The larger of each pair; NaN where one is NaN. */
-export const maxVector = (a: V128, b: V128): V128 => simd('v128', 0xe9, [a, b]);
-/** The number four times. */
-export const constantVector = (value: number): V128 => {
-  const bytes = Array.from(new Uint8Array(new Float32Array([value]).buffer));
-  return simd('v128', 0x0c, [], [...bytes, ...bytes, ...bytes, ...bytes]);
-};
-export const multiplyVector = (a: V128, b: V128): V128 => simd('v128', 0xe6, [a, b]);
+export const vMax = (a: Vector, b: Vector): Vector => simd('v128', 0xe9, [a, b]);
+export const vAbs = (a: Vector): Vector => simd('v128', 0xe0, [a]);
+export const vNegate = (a: Vector): Vector => simd('v128', 0xe1, [a]);
+export const vSquareRoot = (a: Vector): Vector => simd('v128', 0xe3, [a]);
+export const vRound = (a: Vector): Vector => simd('v128', 0x6a, [a]);
 /** a · b + c with one rounding; relaxed SIMD. */
-export const fusedMultiplyAdd = (a: V128, b: V128, c: V128): V128 => simd('v128', 0x105, [a, b, c]);
+export const fusedMultiplyAdd = (a: Vector, b: Vector, c: Vector): Vector => simd('v128', 0x105, [a, b, c]);
+/** The number four times, rounded to single precision. */
+export const splat = (a: F64): Vector => simd('v128', 0x13, [plain('f64', [0xb6], [a])]);
 /** Four of the eight numbers of a and b: lanes 0…3 are a's, 4…7 b's. */
-export const shuffle = (a: V128, b: V128, lanes: readonly [number, number, number, number]): V128 =>
+export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, number, number]): Vector =>
   simd('v128', 0x0d, [a, b], lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]));
 
+// Masks: all bits of a number set where it holds.
+export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b]);
+export const vLess = (a: Vector, b: Vector): Vector => simd('v128', 0x43, [a, b]);
+export const vGreater = (a: Vector, b: Vector): Vector => simd('v128', 0x44, [a, b]);
+export const vAnd = (a: Vector, b: Vector): Vector => simd('v128', 0x4e, [a, b]);
+/** Whether any bit is set. */
+export const anyTrue = (a: Vector): I32 => simd('i32', 0x53, [a]);
+/** Bits of a where the mask has them, else of b. */
+export const vSelect = (mask: Vector, a: Vector, b: Vector): Vector => simd('v128', 0x52, [a, b, mask]);
+
+// Vectors of whole numbers.
+/** The whole numbers nearest to zero. */
+export const wholes = (a: Vector): Vector => simd('v128', 0xf8, [a]);
+/** Whole numbers as single numbers. */
+export const fromWholes = (a: Vector): Vector => simd('v128', 0xfa, [a]);
+export const wholeAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xae, [a, b]);
+export const wholeSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xb1, [a, b]);
+export const wholeShiftLeft = (a: Vector, by: number): Vector => simd('v128', 0xab, [a, number(by)]);
+/** Keeps the sign. */
+export const wholeShiftRight = (a: Vector, by: number): Vector => simd('v128', 0xac, [a, number(by)]);
+/** The whole number four times. */
+export const splatWord = (a: I32): Vector => simd('v128', 0x11, [a]);
+export const word = (value: number): Vector => splatWord(number(value));
+
 // Statements.
-export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement => plain('void', 0x21, [value], unsigned(local.index));
-export const block = (statements: readonly Statement[]): Statement => code('void', ...statements.map(({ bytes }) => bytes));
+export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement => plain('void', [0x21], [value], unsigned(local.index));
+/** Sets the local; as code, it is the value. */
+export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> => plain(value.type, [0x22], [value], unsigned(local.index));
+export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({ type: 'void', bytes: statements.flatMap(({ bytes }) => bytes) });
 /** Runs the statements as long as the condition holds. */
-export const loopWhile = (condition: I32, statements: readonly Statement[]): Statement =>
-  code('void', condition.bytes, [0x04, 0x40, 0x03, 0x40], block(statements).bytes, condition.bytes, [0x0d, 0x00, 0x0b, 0x0b]);
-export const when = (condition: I32, then: readonly Statement[], otherwise: readonly Statement[] = []): Statement =>
-  code('void', condition.bytes, [0x04, 0x40], block(then).bytes, otherwise.length > 0 ? [0x05, ...block(otherwise).bytes] : [], [0x0b]);
+export const loopWhile = (condition: I32, statements: readonly Statement[]): Statement => ({
+  type: 'void',
+  bytes: [...condition.bytes, 0x04, 0x40, 0x03, 0x40, ...block(statements).bytes, ...condition.bytes, 0x0d, 0x00, 0x0b, 0x0b],
+});
+export const when = (condition: I32, then: readonly Statement[], otherwise: readonly Statement[] = []): Statement => ({
+  type: 'void',
+  bytes: [...condition.bytes, 0x04, 0x40, ...block(then).bytes, ...(otherwise.length > 0 ? [0x05, ...block(otherwise).bytes] : []), 0x0b],
+});
 
-/** A function of the module. */
-export interface WasmFunction {
-  readonly name: string;
-  readonly parameters: readonly ValueType[];
-  readonly locals: readonly ValueType[];
-  readonly body: Statement;
-  /** Whether other code may call it by name from outside. All are internal or exported alike by index order. */
-  readonly index: number;
+/** What a function's author has besides its parameters. */
+export interface Writer {
+  /** Whether the engine multiplies and adds with one rounding. */
+  readonly fused: boolean;
+  /** A new local variable, 0 at first. */
+  local<T extends ValueType>(type: T): Local<T>;
+  /** A vector of one number four times: the same local for the same number, set before anything else. */
+  constant(value: number): Local<'v128'>;
 }
 
-/** Makes locals while a function's body is written. */
-export interface Locals {
-  <T extends ValueType>(type: T): Local<T>;
-}
+/** A module of one function `run` over the memory `env.memory`. The last code of the body is its result, if it leaves one. */
+export function assemble(
+  parameters: readonly ValueType[],
+  fused: boolean,
+  write: (parameters: readonly Local<ValueType>[], writer: Writer) => readonly Code<'void' | 'f64'>[],
+): Uint8Array<ArrayBuffer> {
+  const locals: ValueType[] = [];
+  const localAt = <T extends ValueType>(type: T, index: number): Local<T> => ({ type, index, bytes: [0x20, ...unsigned(index)] });
+  const local = <T extends ValueType>(type: T): Local<T> => localAt(type, parameters.length + locals.push(type) - 1);
+  const constants = new Map<number, Local<'v128'>>();
+  const constant = (value: number): Local<'v128'> => {
+    const known = constants.get(value) ?? local('v128');
+    constants.set(value, known);
+    return known;
+  };
+  const body = write(parameters.map((type, index) => localAt(type, index)), { fused, local, constant });
+  const prologue = Array.from(constants, ([value, held]) => set(held, splat(f64(value))));
+  const answers = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 
-/**
- * Writes a function: `write` gets its parameters as locals, and a maker of further ones.
- *
- * @param index its place in the module, by which {@link call} finds it
- */
-export function defineFunction<const P extends readonly ValueType[]>(
-  index: number,
-  name: string,
-  parameters: P,
-  write: (parameters: { [K in keyof P]: Local<P[K]> }, locals: Locals) => readonly Statement[],
-): WasmFunction {
-  const types: ValueType[] = [];
-  const localAt = <T extends ValueType>(type: T, at: number): Local<T> => ({ type, index: at, bytes: [0x20, ...unsigned(at)] });
-  const given = parameters.map((type, at) => localAt(type, at)) as unknown as { [K in keyof P]: Local<P[K]> };
-  const statements = write(given, (type) => localAt(type, parameters.length + types.push(type) - 1));
-  return { name, parameters, locals: types, body: block(statements), index };
-}
-
-/** Calls a function of the module that answers nothing. */
-export const call = (target: WasmFunction, operands: readonly Code<ValueType>[]): Statement =>
-  plain('void', 0x10, operands, unsigned(target.index));
-
-/** A module of functions over the memory `env.memory`, all exported by name. */
-export function assemble(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
-  const text = (value: string): number[] => [...unsigned(value.length), ...Array.from(value, (letter) => letter.charCodeAt(0))];
   const list = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
-  const section = (id: number, content: readonly number[]): number[] => [id, ...unsigned(content.length), ...content];
   const sized = (content: readonly number[]): number[] => [...unsigned(content.length), ...content];
+  const text = (value: string): number[] => sized(Array.from(value, (letter) => letter.charCodeAt(0)));
+  const section = (id: number, content: readonly number[]): number[] => [id, ...sized(content)];
   return Uint8Array.from([
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
-    ...section(1, list(functions.map(({ parameters }) => [0x60, ...list(parameters.map((type) => [typeBytes[type]])), 0]))),
+    ...section(1, list([[0x60, ...list(parameters.map((type) => [typeBytes[type]])), ...sized(answers)]])),
     ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]])),
-    ...section(3, list(functions.map((_, index) => unsigned(index)))),
-    ...section(7, list(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),
-    ...section(10, list(functions.map(({ locals, body }) =>
-      sized([...list(locals.map((type) => [1, typeBytes[type]])), ...body.bytes, 0x0b])))),
+    ...section(3, [1, 0]),
+    ...section(7, list([[...text('run'), 0x00, 0x00]])),
+    ...section(10, list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...block([...prologue, ...body]).bytes, 0x0b])])),
   ]);
 }

@@ -1,152 +1,236 @@
-/** The matrix product over packed panels: A in panels of four rows, B in panels of eight columns, both going along K. */
+/** The functions of the matrix product, over packed panels: A in panels of four rows, B in panels of eight columns, both going along K. */
 
+import type { LocalsOf, WasmFunction } from '../kernel';
 import {
-  add, addF32, addVector, below, block, defineFunction, fusedMultiplyAdd, less, load, loadSplat, loadVector, loopWhile, multiply,
-  multiplyVector, number, select, set, shiftLeft, shuffle, store, storeVector, subtract, when, zero, zeroVector,
-  type Code, type Local, type WasmFunction,
+  add, below, block, less, load, loadOne, loadSplat, loopWhile, multiply, number, select, set, shiftLeft, shuffle, store, storeOne, subtract,
+  vAdd, vZero, when, type I32, type Local, type Statement, type Vector, type Writer,
 } from './assembler';
+import { times } from './loops';
+import { multiplyAdd } from './math';
 
 /** The tile of C that one pass over K makes: eight sums of four numbers and their operands fit the sixteen registers. */
 export const tileRows = 4;
 export const tileColumns = 8;
 
-/**
- * (to, from, laneStride, depthStride, lanes, depth): lanes are A's rows or B's columns; strides and addresses in bytes. Writes panels of
- * `width` lanes, each [depth, width], the last one filled up with zeros. One of the strides must be 4.
- */
-export function packFunction(index: number, name: string, width: 4 | 8): WasmFunction {
+const packed = ['to: write', 'from: read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
+
+/** Lanes are A's rows. Writes panels of four lanes, each [depth, 4], the last one filled up with zeros. One of the strides must be 1. */
+export const packRows: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
+
+/** Lanes are B's columns. Writes panels of eight lanes, each [depth, 8], likewise. */
+export const packColumns: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 8) };
+
+function packPanels(
+  w: Writer, { to, from, laneStride, depthStride, lanes, depth }: LocalsOf<typeof packed>, width: 4 | 8,
+): Statement[] {
   const groups = Array.from({ length: width / 4 }, (_, group) => group);
-  return defineFunction(index, name, ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'], ([to, from, laneStride, depthStride, lanes, depth], local) => {
-    const k = local('i32');
-    const source = local('i32');
-    const lane = local('i32');
-    const rows = [0, 1, 2, 3].map(() => local('v128')) as [Local<'v128'>, Local<'v128'>, Local<'v128'>, Local<'v128'>];
-    const halves = [0, 1, 2, 3].map(() => local('v128')) as typeof rows;
-    const bytes = 4 * width;
+  const [k, source, lane] = [w.local('i32'), w.local('i32'), w.local('i32')];
+  const rows = [0, 1, 2, 3].map(() => w.local('v128')) as [Local<'v128'>, Local<'v128'>, Local<'v128'>, Local<'v128'>];
+  const halves = [0, 1, 2, 3].map(() => w.local('v128')) as typeof rows;
+  const bytes = 4 * width;
 
-    /** Lanes lie side by side: each step of depth is copied as it stands. */
-    const copyAcross = loopWhile(less(number(0), k), [
-      ...groups.map((group) => storeVector(to, loadVector(source, 16 * group), 16 * group)),
-      set(source, add(source, depthStride)),
-      set(to, add(to, number(bytes))),
-      set(k, subtract(k, number(1))),
-    ]);
-    /** Lanes go along depth: four by four numbers are transposed at a time. */
-    const transposeGroup = (group: number): Code<'void'>[] => [
-      set(lane, group === 0 ? source : add(lane, laneStride)),
-      set(rows[0], loadVector(lane)),
-      ...[1, 2, 3].flatMap((row) => [set(lane, add(lane, laneStride)), set(rows[row]!, loadVector(lane))]),
-      set(halves[0], shuffle(rows[0], rows[1], [0, 4, 1, 5])),
-      set(halves[1], shuffle(rows[2], rows[3], [0, 4, 1, 5])),
-      set(halves[2], shuffle(rows[0], rows[1], [2, 6, 3, 7])),
-      set(halves[3], shuffle(rows[2], rows[3], [2, 6, 3, 7])),
-      storeVector(to, shuffle(halves[0], halves[1], [0, 1, 4, 5]), 16 * group),
-      storeVector(to, shuffle(halves[0], halves[1], [2, 3, 6, 7]), bytes + 16 * group),
-      storeVector(to, shuffle(halves[2], halves[3], [0, 1, 4, 5]), 2 * bytes + 16 * group),
-      storeVector(to, shuffle(halves[2], halves[3], [2, 3, 6, 7]), 3 * bytes + 16 * group),
-    ];
-    const transposeFours = loopWhile(less(number(3), k), [
-      ...groups.flatMap(transposeGroup),
-      set(source, add(source, number(16))),
-      set(to, add(to, number(4 * bytes))),
-      set(k, subtract(k, number(4))),
-    ]);
-    /** Number by number, for what is left of depth, and for the panel that is not full. */
-    const gather = loopWhile(less(number(0), k), [
-      set(lane, number(0)),
-      loopWhile(less(lane, number(width)), [
-        store(add(to, shiftLeft(lane, 2)), select(less(lane, lanes), load(select(less(lane, lanes), add(source, multiply(lane, laneStride)), source)), zero())),
-        set(lane, add(lane, number(1))),
-      ]),
-      set(source, add(source, depthStride)),
-      set(to, add(to, number(bytes))),
-      set(k, subtract(k, number(1))),
-    ]);
+  /** Lanes lie side by side: each step of depth is copied as it stands. */
+  const copyAcross = times(k, [
+    ...groups.map((group) => store(to, load(source, 16 * group), 16 * group)),
+    set(source, add(source, depthStride)),
+    set(to, add(to, number(bytes))),
+  ]);
+  /** Lanes go along depth: four by four numbers are transposed at a time. */
+  const transposeGroup = (group: number): Statement[] => [
+    set(lane, group === 0 ? source : add(lane, laneStride)),
+    set(rows[0], load(lane)),
+    ...[1, 2, 3].flatMap((row) => [set(lane, add(lane, laneStride)), set(rows[row]!, load(lane))]),
+    set(halves[0], shuffle(rows[0], rows[1], [0, 4, 1, 5])),
+    set(halves[1], shuffle(rows[2], rows[3], [0, 4, 1, 5])),
+    set(halves[2], shuffle(rows[0], rows[1], [2, 6, 3, 7])),
+    set(halves[3], shuffle(rows[2], rows[3], [2, 6, 3, 7])),
+    store(to, shuffle(halves[0], halves[1], [0, 1, 4, 5]), 16 * group),
+    store(to, shuffle(halves[0], halves[1], [2, 3, 6, 7]), bytes + 16 * group),
+    store(to, shuffle(halves[2], halves[3], [0, 1, 4, 5]), 2 * bytes + 16 * group),
+    store(to, shuffle(halves[2], halves[3], [2, 3, 6, 7]), 3 * bytes + 16 * group),
+  ];
+  const transposeFours = loopWhile(less(number(3), k), [
+    ...groups.flatMap(transposeGroup),
+    set(source, add(source, number(16))),
+    set(to, add(to, number(4 * bytes))),
+    set(k, subtract(k, number(4))),
+  ]);
+  /** Number by number, for what is left of depth, and for the panel that is not full. */
+  const gather = times(k, [
+    set(lane, number(0)),
+    loopWhile(less(lane, number(width)), [
+      when(
+        less(lane, lanes),
+        [storeOne(add(to, shiftLeft(lane, 2)), loadOne(add(source, multiply(lane, laneStride))))],
+        [storeOne(add(to, shiftLeft(lane, 2)), vZero())],
+      ),
+      set(lane, add(lane, number(1))),
+    ]),
+    set(source, add(source, depthStride)),
+    set(to, add(to, number(bytes))),
+  ]);
 
-    return [
-      loopWhile(less(number(0), lanes), [
-        set(source, from),
-        set(k, depth),
-        when(less(number(width - 1), lanes), [when(less(laneStride, number(5)), [copyAcross], [transposeFours])]),
-        gather,
-        set(from, add(from, multiply(laneStride, number(width)))),
-        set(lanes, subtract(lanes, number(width))),
-      ]),
-    ];
-  });
+  return [
+    set(laneStride, shiftLeft(laneStride, 2)),
+    set(depthStride, shiftLeft(depthStride, 2)),
+    loopWhile(less(number(0), lanes), [
+      set(source, from),
+      set(k, depth),
+      when(less(number(width - 1), lanes), [when(less(laneStride, number(5)), [copyAcross], [transposeFours])]),
+      gather,
+      set(from, add(from, multiply(laneStride, number(width)))),
+      set(lanes, subtract(lanes, number(width))),
+    ]),
+  ];
 }
 
+const multiplied = [
+  'c: write', 'start: read', 'fromStart: flag', 'startStride', 'a: read', 'b: read', 'rows', 'columns', 'depth', 'stride', 'panelStride',
+  'spare: write',
+] as const;
+
 /**
- * (c, a, b, rows, columns, depth, rowBytes, spare): C's block at `c`, its rows `rowBytes` apart, += the packed panels at `a` times those at
- * `b`. `spare` is room for one tile, through which tiles at the edges go.
+ * C's block at `c`, its rows `stride` apart, = that at `start`, its rows `startStride` apart, or zeros, plus the packed panels at `a` times
+ * those at `b`, which are `panelStride` apart. `spare` is room for one tile, through which tiles at the edges go.
  */
-export function multiplyFunction(index: number, name: string, fused: boolean): WasmFunction {
-  return defineFunction(index, name, ['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], (
-    [c, a, b, rows, columns, depth, rowBytes, spare], local,
-  ) => {
-    const [j, i, panelA, x, y] = [local('i32'), local('i32'), local('i32'), local('i32'), local('i32')];
-    const [end, target, row, column] = [local('i32'), local('i32'), local('i32'), local('i32')];
-    const left = local('v128');
-    const right = local('v128');
-    const factor = local('v128');
-    const sums = Array.from({ length: tileRows }, () => [local('v128'), local('v128')] as const);
-    const accumulate = (sum: Local<'v128'>, value: Local<'v128'>): Code<'void'> =>
-      set(sum, fused ? fusedMultiplyAdd(factor, value, sum) : addVector(multiplyVector(factor, value), sum));
+export const multiplyPanels: WasmFunction<typeof multiplied> = {
+  operands: multiplied,
+  simd: ({ c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare }, w) => {
+    const [j, i, panelA, x, y] = [w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32')];
+    const [end, target, origin, row, column] = [w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32')];
+    const [left, right, factor] = [w.local('v128'), w.local('v128'), w.local('v128')];
+    const sums = Array.from({ length: tileRows }, () => [w.local('v128'), w.local('v128')] as const);
 
     const alongDepth = block([
-      ...sums.flat().map((sum) => set(sum, zeroVector())),
+      ...sums.flat().map((sum) => set(sum, vZero())),
       set(x, panelA),
       set(y, b),
       set(end, add(b, shiftLeft(depth, 5))),
       loopWhile(below(y, end), [
-        set(left, loadVector(y)),
-        set(right, loadVector(y, 16)),
-        ...sums.flatMap((pair, r) => [set(factor, loadSplat(x, 4 * r)), accumulate(pair[0], left), accumulate(pair[1], right)]),
+        set(left, load(y)),
+        set(right, load(y, 16)),
+        ...sums.flatMap((pair, r) => [
+          set(factor, loadSplat(x, 4 * r)),
+          set(pair[0], multiplyAdd(w, factor, left, pair[0])),
+          set(pair[1], multiplyAdd(w, factor, right, pair[1])),
+        ]),
         set(x, add(x, number(4 * tileRows))),
         set(y, add(y, number(4 * tileColumns))),
       ]),
     ]);
-    const addToC = block([
-      set(row, target),
-      ...sums.flatMap((pair, r) => [
-        ...(r === 0 ? [] : [set(row, add(row, rowBytes))]),
-        storeVector(row, addVector(loadVector(row), pair[0])),
-        storeVector(row, addVector(loadVector(row, 16), pair[1]), 16),
-      ]),
+    const eachRow = (at: Local<'i32'>, from: Local<'i32'>, by: Local<'i32'>, visit: (pair: readonly [Local<'v128'>, Local<'v128'>]) => Statement[]): Statement[] =>
+      sums.flatMap((pair, r) => [set(at, r === 0 ? from : add(at, by)), ...visit(pair)]);
+    const storeTile = block([
+      when(fromStart, eachRow(row, origin, startStride, ([first, second]) => [
+        set(first, vAdd(first, load(row))),
+        set(second, vAdd(second, load(row, 16))),
+      ])),
+      ...eachRow(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
     ]);
-    const addEdgeToC = block([
-      ...sums.flatMap((pair, r) => pair.map((sum, half) => storeVector(spare, sum, 4 * tileColumns * r + 16 * half))),
+    const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
+    const storeEdge = block([
+      ...sums.flatMap((pair, r) => pair.map((sum, half) => store(spare, sum, 4 * tileColumns * r + 16 * half))),
       set(x, spare),
-      set(row, select(less(i, number(tileRows)), i, number(tileRows))),
-      loopWhile(less(number(0), row), [
+      set(y, origin),
+      set(end, target),
+      set(row, limited(i, tileRows)),
+      times(row, [
         set(column, number(0)),
-        loopWhile(less(column, select(less(j, number(tileColumns)), j, number(tileColumns))), [
-          set(y, add(target, shiftLeft(column, 2))),
-          store(y, addF32(load(y), load(add(x, shiftLeft(column, 2))))),
-          set(column, add(column, number(1))),
+        loopWhile(less(column, shiftLeft(limited(j, tileColumns), 2)), [
+          when(
+            fromStart,
+            [storeOne(add(end, column), vAdd(loadOne(add(y, column)), loadOne(add(x, column))))],
+            [storeOne(add(end, column), loadOne(add(x, column)))],
+          ),
+          set(column, add(column, number(4))),
         ]),
         set(x, add(x, number(4 * tileColumns))),
-        set(target, add(target, rowBytes)),
-        set(row, subtract(row, number(1))),
+        set(y, add(y, startStride)),
+        set(end, add(end, stride)),
       ]),
     ]);
     return [
+      set(stride, shiftLeft(stride, 2)),
+      set(startStride, shiftLeft(startStride, 2)),
       set(j, columns),
       loopWhile(less(number(0), j), [
         set(i, rows),
         set(panelA, a),
         set(target, c),
+        set(origin, start),
         loopWhile(less(number(0), i), [
           alongDepth,
-          when(less(number(tileColumns - 1), j), [when(less(number(tileRows - 1), i), [addToC], [addEdgeToC])], [addEdgeToC]),
+          when(less(number(tileColumns - 1), j), [when(less(number(tileRows - 1), i), [storeTile], [storeEdge])], [storeEdge]),
           set(panelA, add(panelA, shiftLeft(depth, 4))),
           set(i, subtract(i, number(tileRows))),
-          set(target, add(c, multiply(subtract(rows, i), rowBytes))),
+          set(target, add(target, shiftLeft(stride, 2))),
+          set(origin, add(origin, shiftLeft(startStride, 2))),
         ]),
-        set(b, add(b, shiftLeft(depth, 5))),
+        set(b, add(b, shiftLeft(panelStride, 2))),
         set(c, add(c, number(4 * tileColumns))),
+        set(start, add(start, number(4 * tileColumns))),
         set(j, subtract(j, number(tileColumns))),
       ]),
     ];
-  });
-}
+  },
+};
+
+const ofOneRow = [
+  'c: write', 'start: read', 'fromStart: flag', 'a: read', 'b: read', 'columns', 'depth', 'rowStride', 'panelStride', 'spare: write',
+] as const;
+
+/**
+ * A row of C = that at `start`, or zeros, plus the row at `a` times B, whose panels of eight columns are `panelStride` apart and their rows
+ * `rowStride`. Reads up to seven numbers behind the last row of B.
+ */
+export const multiplyRow: WasmFunction<typeof ofOneRow> = {
+  operands: ofOneRow,
+  simd: ({ c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare }, w) => {
+    const [x, k, column] = [w.local('i32'), w.local('i32'), w.local('i32')];
+    // Four steps of depth at a time, with sums of their own, so that none waits for another.
+    const lines = [0, 1, 2, 3].map(() => w.local('i32'));
+    const sums = lines.map(() => [w.local('v128'), w.local('v128')] as const);
+    const factor = w.local('v128');
+    const line = (r: number): Statement[] => [
+      set(factor, loadSplat(x, 4 * r)),
+      set(sums[r]![0], multiplyAdd(w, factor, load(lines[r]!), sums[r]![0])),
+      set(sums[r]![1], multiplyAdd(w, factor, load(lines[r]!, 16), sums[r]![1])),
+    ];
+    const [first, second] = [0, 1].map((half) => vAdd(vAdd(sums[0]![half]!, sums[1]![half]!), vAdd(sums[2]![half]!, sums[3]![half]!))) as [Vector, Vector];
+    return [
+      set(rowStride, shiftLeft(rowStride, 2)),
+      loopWhile(less(number(0), columns), [
+        ...sums.flat().map((sum) => set(sum, vZero())),
+        set(x, a),
+        set(k, depth),
+        ...lines.map((pointer, r) => set(pointer, r === 0 ? b : add(lines[r - 1]!, rowStride))),
+        loopWhile(less(number(3), k), [
+          ...lines.flatMap((_, r) => line(r)),
+          set(x, add(x, number(16))),
+          set(k, subtract(k, number(4))),
+          ...lines.map((pointer) => set(pointer, add(pointer, shiftLeft(rowStride, 2)))),
+        ]),
+        times(k, [...line(0), set(x, add(x, number(4))), set(lines[0]!, add(lines[0]!, rowStride))]),
+        when(less(number(tileColumns - 1), columns), [
+          when(fromStart, [store(c, vAdd(first, load(start))), store(c, vAdd(second, load(start, 16)), 16)], [store(c, first), store(c, second, 16)]),
+        ], [
+          store(spare, first),
+          store(spare, second, 16),
+          set(column, number(0)),
+          loopWhile(less(column, shiftLeft(columns, 2)), [
+            when(
+              fromStart,
+              [storeOne(add(c, column), vAdd(loadOne(add(start, column)), loadOne(add(spare, column))))],
+              [storeOne(add(c, column), loadOne(add(spare, column)))],
+            ),
+            set(column, add(column, number(4))),
+          ]),
+        ]),
+        set(b, add(b, shiftLeft(panelStride, 2))),
+        set(c, add(c, number(4 * tileColumns))),
+        set(start, add(start, number(4 * tileColumns))),
+        set(columns, subtract(columns, number(tileColumns))),
+      ]),
+    ];
+  },
+};

@@ -1,0 +1,278 @@
+/**
+ * The pointwise pairs of the built-in cells, one time step of `rows` rows. `gates` [rows, G·H] comes in as x_t W_ih + h_{t−1} W_hh + b; in
+ * GRU without the middle one, which is `product`. Forward leaves the activated gates in `gates`; backward turns them into the gradient of
+ * what came in.
+ */
+
+import { logistic } from './elementwise';
+import type { Kernel } from './kernel';
+import {
+  add, multiply, set, shiftLeft, tee, vAdd, vGreater, vMax, vMultiply, vSelect, vSubtract, vZero, type Local, type Statement, type Vector, type Writer,
+} from './simd/assembler';
+import { overElements, times, type Elements } from './simd/loops';
+import * as math from './simd/math';
+
+const simple = ['h: write rows H', 'gates: read rows H', 'rows', 'H'] as const;
+const simpleBackward = ['gates: write rows H', 'dh: read rows H', 'h: read rows H', 'rows', 'H'] as const;
+
+/** h = tanh(gates). */
+export const tanhCell: Kernel<typeof simple> = {
+  operands: simple,
+  portable: (memory) => (h, gates, rows, H) => {
+    const m = memory.view;
+    for (let i = 0; i < rows * H; i++) m[h + i] = Math.tanh(m[gates + i]!);
+  },
+  simd: ({ h, gates, rows, H }, w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, math.tanh(w, e.load(gates)))]),
+};
+/** gates ← dh · (1 − h²). */
+export const tanhCellBackward: Kernel<typeof simpleBackward> = {
+  operands: simpleBackward,
+  portable: (memory) => (gates, dh, h, rows, H) => {
+    const m = memory.view;
+    for (let i = 0; i < rows * H; i++) m[gates + i] = m[dh + i]! * (1 - m[h + i]! * m[h + i]!);
+  },
+  simd: ({ gates, dh, h, rows, H }, w) => {
+    const y = w.local('v128');
+    return overElements(w, multiply(rows, H), [gates, dh, h], (e) => [set(y, e.load(h)), e.store(gates, vMultiply(e.load(dh), slopeOfTanh(w, y)))]);
+  },
+};
+
+/** h = max(0, gates). */
+export const reluCell: Kernel<typeof simple> = {
+  operands: simple,
+  portable: (memory) => (h, gates, rows, H) => {
+    const m = memory.view;
+    for (let i = 0; i < rows * H; i++) m[h + i] = Math.max(0, m[gates + i]!);
+  },
+  simd: ({ h, gates, rows, H }, w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, vMax(vZero(), e.load(gates)))]),
+};
+/** gates ← dh where h > 0, else 0. */
+export const reluCellBackward: Kernel<typeof simpleBackward> = {
+  operands: simpleBackward,
+  portable: (memory) => (gates, dh, h, rows, H) => {
+    const m = memory.view;
+    for (let i = 0; i < rows * H; i++) m[gates + i] = m[h + i]! > 0 ? m[dh + i]! : 0;
+  },
+  simd: ({ gates, dh, h, rows, H }, w) => overElements(w, multiply(rows, H), [gates, dh, h], (e) => [
+    e.store(gates, vSelect(vGreater(e.load(h), vZero()), e.load(dh), vZero())),
+  ]),
+};
+
+const ofLstm = [
+  'h: write rows H', 'c: write rows H', 'tanhC: write rows H', 'gates: update rows 4 H', 'cPrevious: read rows H', 'rows', 'H',
+] as const;
+
+/** c = f·c' + i·g, h = o·tanh(c); keeps tanh(c). Gates i f g o. */
+export const lstmCell: Kernel<typeof ofLstm> = {
+  operands: ofLstm,
+  portable: (memory) => (h, c, tanhC, gates, cPrevious, rows, H) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0; j < H; j++) {
+        const s = r * H + j;
+        const a = gates + r * 4 * H + j;
+        const i = logistic(m[a]!);
+        const f = logistic(m[a + H]!);
+        const g = Math.tanh(m[a + 2 * H]!);
+        const o = logistic(m[a + 3 * H]!);
+        const cell = f * m[cPrevious + s]! + i * g;
+        const squashed = Math.tanh(cell);
+        m[a] = i;
+        m[a + H] = f;
+        m[a + 2 * H] = g;
+        m[a + 3 * H] = o;
+        m[c + s] = cell;
+        m[tanhC + s] = squashed;
+        m[h + s] = o * squashed;
+      }
+    }
+  },
+  simd: ({ h, c, tanhC, gates, cPrevious, rows, H }, w) => {
+    const [i, f, g, o] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+    return overRows(w, rows, H, [h, c, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
+      e.store(atI!, tee(i, math.logistic(w, e.load(atI!)))),
+      e.store(atF!, tee(f, math.logistic(w, e.load(atF!)))),
+      e.store(atG!, tee(g, math.tanh(w, e.load(atG!)))),
+      e.store(atO!, tee(o, math.logistic(w, e.load(atO!)))),
+      e.store(c, tee(f, math.multiplyAdd(w, f, e.load(cPrevious), vMultiply(i, g)))),
+      e.store(tanhC, tee(g, math.tanh(w, f))),
+      e.store(h, vMultiply(o, g)),
+    ]);
+  },
+};
+
+const ofLstmBackward = [
+  'gates: update rows 4 H', 'dcPrevious: update rows H', 'dh: read rows H', 'dc: read rows H', 'tanhC: read rows H', 'cPrevious: read rows H',
+  'rows', 'H',
+] as const;
+
+/** gates ← their gradient; dcPrevious += …; dc is that of c_t from later steps. */
+export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
+  operands: ofLstmBackward,
+  portable: (memory) => (gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0; j < H; j++) {
+        const s = r * H + j;
+        const a = gates + r * 4 * H + j;
+        const i = m[a]!;
+        const f = m[a + H]!;
+        const g = m[a + 2 * H]!;
+        const o = m[a + 3 * H]!;
+        const squashed = m[tanhC + s]!;
+        const dOutput = m[dh + s]!;
+        const dCell = m[dc + s]! + dOutput * o * (1 - squashed * squashed);
+        m[a] = dCell * g * i * (1 - i);
+        m[a + H] = dCell * m[cPrevious + s]! * f * (1 - f);
+        m[a + 2 * H] = dCell * i * (1 - g * g);
+        m[a + 3 * H] = dOutput * squashed * o * (1 - o);
+        m[dcPrevious + s]! += dCell * f;
+      }
+    }
+  },
+  simd: ({ gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H }, w) => {
+    const [i, f, g, o] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+    const [squashed, dOutput, dCell] = [w.local('v128'), w.local('v128'), w.local('v128')];
+    return overRows(w, rows, H, [dcPrevious, dh, dc, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
+      set(i, e.load(atI!)),
+      set(f, e.load(atF!)),
+      set(g, e.load(atG!)),
+      set(o, e.load(atO!)),
+      set(squashed, e.load(tanhC)),
+      set(dOutput, e.load(dh)),
+      set(dCell, math.multiplyAdd(w, vMultiply(dOutput, o), slopeOfTanh(w, squashed), e.load(dc))),
+      e.store(atI!, vMultiply(vMultiply(dCell, g), slopeOfLogistic(w, i))),
+      e.store(atF!, vMultiply(vMultiply(dCell, e.load(cPrevious)), slopeOfLogistic(w, f))),
+      e.store(atG!, vMultiply(vMultiply(dCell, i), slopeOfTanh(w, g))),
+      e.store(atO!, vMultiply(vMultiply(dOutput, squashed), slopeOfLogistic(w, o))),
+      e.store(dcPrevious, math.multiplyAdd(w, dCell, f, e.load(dcPrevious))),
+    ]);
+  },
+};
+
+const ofGru = [
+  'h: write rows H', 'kept: write rows H', 'gates: update rows 3 H', 'product: read rows 3 H', 'hPrevious: read rows H', 'biasHn: read H',
+  'rows', 'H',
+] as const;
+
+/** h = (1 − z)·n + z·h', n = tanh(gates_n + r·(product_n + biasHn)); keeps product_n + biasHn. Gates r z n. */
+export const gruCell: Kernel<typeof ofGru> = {
+  operands: ofGru,
+  portable: (memory) => (h, kept, gates, product, hPrevious, biasHn, rows, H) => {
+    const m = memory.view;
+    for (let row = 0; row < rows; row++) {
+      for (let j = 0; j < H; j++) {
+        const s = row * H + j;
+        const a = gates + row * 3 * H + j;
+        const b = product + row * 3 * H + j;
+        const r = logistic(m[a]! + m[b]!);
+        const z = logistic(m[a + H]! + m[b + H]!);
+        const recurrent = m[b + 2 * H]! + m[biasHn + j]!;
+        const n = Math.tanh(m[a + 2 * H]! + r * recurrent);
+        m[a] = r;
+        m[a + H] = z;
+        m[a + 2 * H] = n;
+        m[kept + s] = recurrent;
+        m[h + s] = (1 - z) * n + z * m[hPrevious + s]!;
+      }
+    }
+  },
+  simd: ({ h, kept, gates, product, hPrevious, biasHn, rows, H }, w) => {
+    const [r, z, n, recurrent] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+    const bias = w.local('i32');
+    return overRows(w, rows, H, [h, kept, hPrevious], [[gates, 3], [product, 3]], (e, [[atR, atZ, atN], [ofR, ofZ, ofN]]) => [
+      e.store(atR!, tee(r, math.logistic(w, vAdd(e.load(atR!), e.load(ofR!))))),
+      e.store(atZ!, tee(z, math.logistic(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
+      e.store(kept, tee(recurrent, vAdd(e.load(ofN!), e.load(bias)))),
+      e.store(atN!, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN!))))),
+      e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),
+    ], [[bias, biasHn]]);
+  },
+};
+
+const ofGruBackward = [
+  'gates: update rows 3 H', 'dproduct: write rows 3 H', 'dhPrevious: update rows H', 'dbiasHn: update H', 'dh: read rows H', 'kept: read rows H',
+  'hPrevious: read rows H', 'rows', 'H',
+] as const;
+
+/** gates ← their gradient, dproduct ← that of h_{t−1} W_hh, dhPrevious += dh·z, dbiasHn += …. */
+export const gruCellBackward: Kernel<typeof ofGruBackward> = {
+  operands: ofGruBackward,
+  portable: (memory) => (gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H) => {
+    const m = memory.view;
+    for (let row = 0; row < rows; row++) {
+      for (let j = 0; j < H; j++) {
+        const s = row * H + j;
+        const a = gates + row * 3 * H + j;
+        const b = dproduct + row * 3 * H + j;
+        const r = m[a]!;
+        const z = m[a + H]!;
+        const n = m[a + 2 * H]!;
+        const d = m[dh + s]!;
+        const dn = d * (1 - z) * (1 - n * n);
+        const dr = dn * m[kept + s]! * r * (1 - r);
+        const dz = d * (m[hPrevious + s]! - n) * z * (1 - z);
+        m[a] = dr;
+        m[a + H] = dz;
+        m[a + 2 * H] = dn;
+        m[b] = dr;
+        m[b + H] = dz;
+        m[b + 2 * H] = dn * r;
+        m[dhPrevious + s]! += d * z;
+        m[dbiasHn + j]! += dn * r;
+      }
+    }
+  },
+  simd: ({ gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H }, w) => {
+    const [r, z, n, d, dn] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+    const gradient = w.local('v128');
+    const bias = w.local('i32');
+    return overRows(w, rows, H, [dhPrevious, dh, kept, hPrevious], [[gates, 3], [dproduct, 3]], (e, [[atR, atZ, atN], [toR, toZ, toN]]) => [
+      set(r, e.load(atR!)),
+      set(z, e.load(atZ!)),
+      set(n, e.load(atN!)),
+      set(d, e.load(dh)),
+      e.store(atN!, tee(dn, vMultiply(vMultiply(d, vSubtract(w.constant(1), z)), slopeOfTanh(w, n)))),
+      e.store(atR!, tee(gradient, vMultiply(vMultiply(dn, e.load(kept)), slopeOfLogistic(w, r)))),
+      e.store(toR!, gradient),
+      e.store(atZ!, tee(gradient, vMultiply(vMultiply(d, vSubtract(e.load(hPrevious), n)), slopeOfLogistic(w, z)))),
+      e.store(toZ!, gradient),
+      e.store(toN!, tee(gradient, vMultiply(dn, r))),
+      e.store(dhPrevious, math.multiplyAdd(w, d, z, e.load(dhPrevious))),
+      e.store(bias, vAdd(e.load(bias), gradient)),
+    ], [[bias, dbiasHn]]);
+  },
+};
+
+/** 1 − y². */
+const slopeOfTanh = (w: Writer, y: Local<'v128'>): Vector => vSubtract(w.constant(1), vMultiply(y, y));
+/** y · (1 − y). */
+const slopeOfLogistic = (w: Writer, y: Local<'v128'>): Vector => vMultiply(y, vSubtract(w.constant(1), y));
+
+/**
+ * Runs the body for the elements of every row of H. `narrow` pointers go through rows of H; each of `wide` through rows of some blocks of
+ * H, to which the body gets a pointer each; `vectors` are pointers that begin anew at every row.
+ */
+function overRows(
+  w: Writer,
+  rows: Local<'i32'>,
+  H: Local<'i32'>,
+  narrow: readonly Local<'i32'>[],
+  wide: readonly (readonly [pointer: Local<'i32'>, blocks: number])[],
+  body: (e: Elements, blocks: readonly [readonly Local<'i32'>[], readonly Local<'i32'>[]]) => readonly Statement[],
+  vectors: readonly (readonly [pointer: Local<'i32'>, from: Local<'i32'>])[] = [],
+): Statement[] {
+  const rowBytes = w.local('i32');
+  const blocks = wide.map(([pointer, count]) => Array.from({ length: count }, (_, i) => (i === 0 ? pointer : w.local('i32'))));
+  const [first = [], second = []] = blocks;
+  return [
+    set(rowBytes, shiftLeft(H, 2)),
+    times(rows, [
+      ...blocks.flatMap((pointers) => pointers.slice(1).map((pointer, i) => set(pointer, add(pointers[i]!, rowBytes)))),
+      ...vectors.map(([pointer, from]) => set(pointer, from)),
+      ...overElements(w, H, [...narrow, ...blocks.flat(), ...vectors.map(([pointer]) => pointer)], (e) => body(e, [first, second])),
+      // Each pointer now stands where the next block began; the last one, where the next row does.
+      ...blocks.map((pointers) => set(pointers[0]!, pointers.at(-1)!)),
+    ]),
+  ];
+}

@@ -1,0 +1,243 @@
+/**
+ * Functions of every element alone: y = f(x), and dx += dy · f′, from whichever of x and y gives f′ more cheaply. Where f′ is y or 1/x,
+ * backward is `addProduct` or `addQuotient`.
+ */
+
+import { backwardBy } from './arithmetic';
+import type { Kernel, LocalsOf } from './kernel';
+import {
+  set, splat, tee, vAbs, vAdd, vAnd, vDivide, vEqual, vGreater, vLess, vMax, vMin, vMultiply, vNegate, vSelect, vSquareRoot, vSubtract,
+  type Statement, type Vector, type Writer,
+} from './simd/assembler';
+import { overElements } from './simd/loops';
+import * as math from './simd/math';
+
+/** The logistic function, 1 / (1 + e⁻ˣ); e⁻ˣ may overflow to ∞, which gives the right 0. */
+export function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+const unary = ['y: write n', 'x: read n', 'n'] as const;
+
+/** y = f(x). */
+function map(w: Writer, { y, x, n }: LocalsOf<typeof unary>, f: (x: Vector) => Vector): Statement[] {
+  return overElements(w, n, [y, x], (e) => [e.store(y, f(e.load(x)))]);
+}
+
+/** dx += f(dy, x or y). */
+function mapBackward(w: Writer, { dx, dy, by, n }: LocalsOf<typeof backwardBy>, f: (dy: Vector, by: Vector) => Vector): Statement[] {
+  return overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(by))))]);
+}
+
+export const exponential: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.exp(m[x + i]!);
+  },
+  simd: (o, w) => map(w, o, (x) => math.exp(w, x)),
+};
+
+export const logarithm: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.log(m[x + i]!);
+  },
+  simd: (o, w) => map(w, o, (x) => math.log(w, x)),
+};
+
+export const squareRoot: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.sqrt(m[x + i]!);
+  },
+  simd: (o, w) => map(w, o, vSquareRoot),
+};
+/** By y. */
+export const squareRootBackward: Kernel<typeof backwardBy> = {
+  operands: backwardBy,
+  portable: (memory) => (dx, dy, y, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! / (2 * m[y + i]!);
+  },
+  simd: (o, w) => mapBackward(w, o, (dy, y) => vDivide(dy, vMultiply(w.constant(2), y))),
+};
+
+export const absolute: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.abs(m[x + i]!);
+  },
+  simd: (o, w) => map(w, o, vAbs),
+};
+/** By x; 0 at 0. */
+export const absoluteBackward: Kernel<typeof backwardBy> = {
+  operands: backwardBy,
+  portable: (memory) => (dx, dy, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * Math.sign(m[x + i]!);
+  },
+  simd: (o, w) => mapBackward(w, o, (dy, x) => {
+    const value = w.local('v128');
+    const [zero, one] = [w.constant(0), w.constant(1)];
+    const known = tee(value, x);
+    // 0 and NaN are their own signs.
+    const ofOthers = vSelect(vGreater(value, zero), one, vSelect(vLess(value, zero), w.constant(-1), value));
+    return vMultiply(dy, vSelect(vEqual(value, zero), known, ofOthers));
+  }),
+};
+
+export const hyperbolicTangent: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.tanh(m[x + i]!);
+  },
+  simd: (o, w) => map(w, o, (x) => math.tanh(w, x)),
+};
+/** By y. */
+export const hyperbolicTangentBackward: Kernel<typeof backwardBy> = {
+  operands: backwardBy,
+  portable: (memory) => (dx, dy, y, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * (1 - m[y + i]! * m[y + i]!);
+  },
+  simd: (o, w) => mapBackward(w, o, (dy, y) => {
+    const value = w.local('v128');
+    return vMultiply(dy, vSubtract(w.constant(1), vMultiply(tee(value, y), value)));
+  }),
+};
+
+export const sigmoidal: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = logistic(m[x + i]!);
+  },
+  simd: (o, w) => map(w, o, (x) => math.logistic(w, x)),
+};
+/** By y. */
+export const sigmoidalBackward: Kernel<typeof backwardBy> = {
+  operands: backwardBy,
+  portable: (memory) => (dx, dy, y, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * m[y + i]! * (1 - m[y + i]!);
+  },
+  simd: (o, w) => mapBackward(w, o, (dy, y) => {
+    const value = w.local('v128');
+    return vMultiply(vMultiply(dy, tee(value, y)), vSubtract(w.constant(1), value));
+  }),
+};
+
+const withNumber = ['y: write n', 'x: read n', 'value: number', 'n'] as const;
+const withNumberBackward = ['dx: update n', 'dy: read n', 'x: read n', 'value: number', 'n'] as const;
+
+/** x where x > 0, else slope · x. ReLU is slope 0; NaN stays NaN. */
+export const rectify: Kernel<typeof withNumber> = {
+  operands: withNumber,
+  portable: (memory) => (y, x, slope, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) {
+      const value = m[x + i]!;
+      m[y + i] = value > 0 ? value : value === -Infinity && slope === 0 ? 0 : slope * value;
+    }
+  },
+  simd: ({ y, x, value: slope, n }, w) => {
+    const [by, value, below] = [w.local('v128'), w.local('v128'), w.local('v128')];
+    const zero = w.constant(0);
+    return [
+      set(by, splat(slope)),
+      ...overElements(w, n, [y, x], (e) => [
+        set(value, e.load(x)),
+        set(below, vMultiply(by, value)),
+        // 0 · −∞ is 0 here.
+        set(below, vSelect(vAnd(vEqual(by, zero), vEqual(value, w.constant(-Infinity))), zero, below)),
+        e.store(y, vSelect(vGreater(value, zero), value, below)),
+      ]),
+    ];
+  },
+};
+
+export const rectifyBackward: Kernel<typeof withNumberBackward> = {
+  operands: withNumberBackward,
+  portable: (memory) => (dx, dy, x, slope, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[x + i]! > 0 ? m[dy + i]! : slope * m[dy + i]!;
+  },
+  simd: ({ dx, dy, x, value: slope, n }, w) => {
+    const [by, value] = [w.local('v128'), w.local('v128')];
+    return [
+      set(by, splat(slope)),
+      ...overElements(w, n, [dx, dy, x], (e) => [
+        set(value, e.load(dy)),
+        e.store(dx, vAdd(e.load(dx), vSelect(vGreater(e.load(x), w.constant(0)), value, vMultiply(by, value)))),
+      ]),
+    ];
+  },
+};
+
+/** log(1 + eˣ), without overflow. */
+export const softplusOf: Kernel<typeof unary> = {
+  operands: unary,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.max(m[x + i]!, 0) + Math.log1p(Math.exp(-Math.abs(m[x + i]!)));
+  },
+  simd: (o, w) => map(w, o, (x) => math.softplus(w, x)),
+};
+/** By x. */
+export const softplusBackward: Kernel<typeof backwardBy> = {
+  operands: backwardBy,
+  portable: (memory) => (dx, dy, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * logistic(m[x + i]!);
+  },
+  simd: (o, w) => mapBackward(w, o, (dy, x) => vMultiply(dy, math.logistic(w, x))),
+};
+
+/** x²/2 where |x| ≤ delta, else delta · (|x| − delta/2). */
+export const huberOf: Kernel<typeof withNumber> = {
+  operands: withNumber,
+  portable: (memory) => (y, x, delta, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) {
+      const size = Math.abs(m[x + i]!);
+      m[y + i] = size <= delta ? (size * size) / 2 : delta * (size - delta / 2);
+    }
+  },
+  simd: ({ y, x, value: delta, n }, w) => {
+    const [bound, size] = [w.local('v128'), w.local('v128')];
+    const half = w.constant(0.5);
+    return [
+      set(bound, splat(delta)),
+      ...overElements(w, n, [y, x], (e) => [
+        set(size, vAbs(e.load(x))),
+        e.store(y, vSelect(
+          vGreater(size, bound),
+          vMultiply(bound, vSubtract(size, vMultiply(bound, half))),
+          vMultiply(vMultiply(size, size), half),
+        )),
+      ]),
+    ];
+  },
+};
+
+export const huberBackward: Kernel<typeof withNumberBackward> = {
+  operands: withNumberBackward,
+  portable: (memory) => (dx, dy, x, delta, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * Math.max(-delta, Math.min(delta, m[x + i]!));
+  },
+  simd: ({ dx, dy, x, value: delta, n }, w) => {
+    const bound = w.local('v128');
+    return [
+      set(bound, splat(delta)),
+      ...overElements(w, n, [dx, dy, x], (e) => [
+        e.store(dx, vAdd(e.load(dx), vMultiply(e.load(dy), vMax(vNegate(bound), vMin(bound, e.load(x)))))),
+      ]),
+    ];
+  },
+};

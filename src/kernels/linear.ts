@@ -1,0 +1,101 @@
+/** Rows: added to, summed, gathered and scattered. */
+
+import type { Kernel } from './kernel';
+import {
+  add, less, loadOne, multiply, number, pairAdd, pairOf, pairZero, set, shiftLeft, shuffle, singles, tee, truncate, vAdd,
+  vZero, when,
+} from './simd/assembler';
+import { overElements, times } from './simd/loops';
+
+const summed = ['dv: update n', 'dy: read rows n', 'rows', 'n'] as const;
+
+/** dv += the sum of the rows of dy, which is made in double precision. */
+export const sumRows: Kernel<typeof summed> = {
+  operands: summed,
+  portable: (memory) => {
+    let sums = new Float64Array(0);
+    return (dv, dy, rows, n) => {
+      const m = memory.view;
+      if (sums.length < n) sums = new Float64Array(n);
+      sums.fill(0, 0, n);
+      for (let r = 0; r < rows; r++) for (let j = 0; j < n; j++) sums[j]! += m[dy + r * n + j]!;
+      for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
+    };
+  },
+  simd: ({ dv, dy, rows, n }, w) => {
+    const [source, count] = [w.local('i32'), w.local('i32')];
+    const [value, low, high] = [w.local('v128'), w.local('v128'), w.local('v128')];
+    return overElements(w, n, [dv, dy], (e) => [
+      set(low, pairZero()),
+      set(high, pairZero()),
+      set(source, dy),
+      set(count, rows),
+      times(count, [
+        set(low, pairAdd(low, pairOf(tee(value, e.load(source))))),
+        set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
+        set(source, add(source, shiftLeft(n, 2))),
+      ]),
+      e.store(dv, vAdd(e.load(dv), shuffle(singles(low), singles(high), [0, 1, 4, 5]))),
+    ]);
+  },
+};
+
+const gathered = ['y: write rows n', 'table: read', 'ids: read rows', 'rows', 'n'] as const;
+
+/** y[r] = table[ids[r]], rows of n; a row of zeros where the id is −1. */
+export const gatherRows: Kernel<typeof gathered> = {
+  operands: gathered,
+  portable: (memory) => (y, table, ids, rows, n) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      const id = m[ids + r]!;
+      if (id < 0) m.fill(0, y + r * n, y + (r + 1) * n);
+      else m.copyWithin(y + r * n, table + id * n, table + (id + 1) * n);
+    }
+  },
+  simd: ({ y, table, ids, rows, n }, w) => {
+    const [id, source] = [w.local('i32'), w.local('i32')];
+    return [
+      times(rows, [
+        when(
+          less(tee(id, truncate(loadOne(ids))), number(0)),
+          overElements(w, n, [y], (e) => [e.store(y, vZero())]),
+          [
+            set(source, add(table, shiftLeft(multiply(id, n), 2))),
+            ...overElements(w, n, [y, source], (e) => [e.store(y, e.load(source))]),
+          ],
+        ),
+        set(ids, add(ids, number(4))),
+      ]),
+    ];
+  },
+};
+
+const scattered = ['dtable: update', 'dy: read rows n', 'ids: read rows', 'rows', 'n'] as const;
+
+/** dtable[ids[r]] += dy[r], rows of n; nothing where the id is −1. */
+export const scatterAddRows: Kernel<typeof scattered> = {
+  operands: scattered,
+  portable: (memory) => (dtable, dy, ids, rows, n) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      const id = m[ids + r]!;
+      if (id < 0) continue;
+      for (let j = 0; j < n; j++) m[dtable + id * n + j]! += m[dy + r * n + j]!;
+    }
+  },
+  simd: ({ dtable, dy, ids, rows, n }, w) => {
+    const [id, source, target] = [w.local('i32'), w.local('i32'), w.local('i32')];
+    return [
+      times(rows, [
+        when(less(number(-1), tee(id, truncate(loadOne(ids)))), [
+          set(source, dy),
+          set(target, add(dtable, shiftLeft(multiply(id, n), 2))),
+          ...overElements(w, n, [target, source], (e) => [e.store(target, vAdd(e.load(target), e.load(source)))]),
+        ]),
+        set(dy, add(dy, shiftLeft(n, 2))),
+        set(ids, add(ids, number(4))),
+      ]),
+    ];
+  },
+};

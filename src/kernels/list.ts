@@ -1,0 +1,17 @@
+/** Every kernel by name: what the tests and the benches go through. */
+
+export {
+  addition, addProduct, addQuotient, addScaled, clamp, division, divisionBackward, multiplication, scaling, subtraction, sumOf, sumOfSquares,
+} from './arithmetic';
+export { gruCell, gruCellBackward, lstmCell, lstmCellBackward, reluCell, reluCellBackward, tanhCell, tanhCellBackward } from './cells';
+export {
+  absolute, absoluteBackward, exponential, huberBackward, huberOf, hyperbolicTangent, hyperbolicTangentBackward, logarithm, rectify,
+  rectifyBackward, sigmoidal, sigmoidalBackward, softplusBackward, softplusOf, squareRoot, squareRootBackward,
+} from './elementwise';
+export { gatherRows, scatterAddRows, sumRows } from './linear';
+export { addStrided, copy, copyStrided, fill } from './movement';
+export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
+export { affineRows, gemm, gemmPacked, packPanels } from './product';
+export {
+  crossEntropyRows, crossEntropyRowsBackward, logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward,
+} from './rows';

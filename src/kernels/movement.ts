@@ -1,0 +1,111 @@
+/** Filling and copying, also with strides. */
+
+import type { Call, Kernel, LocalsOf, WasmFunction } from './kernel';
+import {
+  add, bitAnd, equal, loadOne, moveBytes, number, pairAdd, pairOf, pairZero, set, shiftLeft, singles, splat, storeOne, vAdd, when, type I32, type Statement,
+} from './simd/assembler';
+import { overElements, times } from './simd/loops';
+
+const filled = ['y: write n', 'value: number', 'n'] as const;
+
+export const fill: Kernel<typeof filled> = {
+  operands: filled,
+  portable: (memory) => (y, value, n) => {
+    memory.view.fill(value, y, y + n);
+  },
+  simd: ({ y, value, n }, w) => {
+    const vector = w.local('v128');
+    return [set(vector, splat(value)), ...overElements(w, n, [y], (e) => [e.store(y, vector)])];
+  },
+};
+
+const copied = ['y: write n', 'x: read n', 'n'] as const;
+
+/** y = x; they may overlap. */
+export const copy: Kernel<typeof copied> = {
+  operands: copied,
+  portable: (memory) => (y, x, n) => {
+    memory.view.copyWithin(y, x, x + n);
+  },
+  simd: ({ y, x, n }) => [moveBytes(y, x, shiftLeft(n, 2))],
+};
+
+const row = ['y: update', 'yStride', 'x: read', 'xStride', 'n'] as const;
+const strided = ['y: update', 'yStrides: list', 'x: read', 'xStrides: list', 'shape: list'] as const;
+
+const bothAre = (stride: number, { yStride, xStride }: LocalsOf<typeof row>): I32 =>
+  bitAnd(equal(yStride, number(stride)), equal(xStride, number(stride)));
+
+/** Runs the body at every element, whose addresses go by the strides. */
+const byStrides = ({ y, yStride, x, xStride, n }: LocalsOf<typeof row>, body: Statement): Statement =>
+  times(n, [body, set(y, add(y, shiftLeft(yStride, 2))), set(x, add(x, shiftLeft(xStride, 2)))]);
+
+/** y[i·yStride] = x[i·xStride]. */
+const copyRow: WasmFunction<typeof row> = {
+  operands: row,
+  simd: (o, w) => [
+    when(bothAre(1, o), overElements(w, o.n, [o.y, o.x], (e) => [e.store(o.y, e.load(o.x))]), [byStrides(o, storeOne(o.y, loadOne(o.x)))]),
+  ],
+};
+
+/** y[i·yStride] += x[i·xStride]; with a yStride of 0 the sum is made in double precision first. */
+const addRow: WasmFunction<typeof row> = {
+  operands: row,
+  simd: (o, w) => {
+    const { y, x, n } = o;
+    const total = w.local('v128');
+    return [
+      when(equal(o.yStride, number(0)), [
+        set(total, pairZero()),
+        byStrides(o, set(total, pairAdd(total, pairOf(loadOne(x))))),
+        storeOne(y, singles(pairAdd(pairOf(loadOne(y)), total))),
+      ], [
+        when(
+          bothAre(1, o),
+          overElements(w, n, [y, x], (e) => [e.store(y, vAdd(e.load(y), e.load(x)))]),
+          [byStrides(o, storeOne(y, vAdd(loadOne(y), loadOne(x))))],
+        ),
+      ]),
+    ];
+  },
+};
+
+/** y[i·yStrides] = x[i·xStrides] for every index i of `shape`; a stride of 0 repeats. */
+export const copyStrided: Kernel<typeof strided> = {
+  operands: strided,
+  portable: (memory) => everyRow((y, yStride, x, xStride, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i * yStride] = m[x + i * xStride]!;
+  }),
+  compose: (parts) => everyRow(parts.of(copyRow)),
+};
+
+/** y[i·yStrides] += x[i·xStrides] for every index i of `shape`; a stride of 0 in yStrides sums. */
+export const addStrided: Kernel<typeof strided> = {
+  operands: strided,
+  portable: (memory) => everyRow((y, yStride, x, xStride, n) => {
+    const m = memory.view;
+    if (yStride === 0) {
+      let total = 0;
+      for (let i = 0; i < n; i++) total += m[x + i * xStride]!;
+      m[y]! += total;
+    } else {
+      for (let i = 0; i < n; i++) m[y + i * yStride]! += m[x + i * xStride]!;
+    }
+  }),
+  compose: (parts) => everyRow(parts.of(addRow)),
+};
+
+/** Visits every row along the last axis of a shape, in order. */
+function everyRow(visit: Call<typeof row>): Call<typeof strided> {
+  return (y, yStrides, x, xStrides, shape) => {
+    const last = shape.length - 1;
+    if (last < 0) return visit(y, 0, x, 0, 1);
+    const descend = (axis: number, y: number, x: number): void => {
+      const [yStride, xStride, n] = [yStrides[axis]!, xStrides[axis]!, shape[axis]!];
+      if (axis === last) return visit(y, yStride, x, xStride, n);
+      for (let i = 0; i < n; i++) descend(axis + 1, y + i * yStride, x + i * xStride);
+    };
+    descend(0, y, x);
+  };
+}

@@ -1,0 +1,156 @@
+/** Matrix products. */
+
+import type { Heap, Kernel, Parts } from './kernel';
+import { sharedMultiply } from './portable/product';
+import { multiplyPanels, multiplyRow, packColumns, packRows, tileColumns, tileRows } from './simd/product';
+
+const product = [
+  'c: update M N', 'a: read M K', 'b: read K N', 'M', 'N', 'K', 'transposeA: flag', 'transposeB: flag', 'accumulate: flag',
+] as const;
+
+/** C [M, N] = A [M, K] · B [K, N], or C += with `accumulate`; `transposeA`: A is stored [K, M]; `transposeB`: B is stored [N, K]. */
+export const gemm: Kernel<typeof product> = {
+  operands: product,
+  portable: (memory) => {
+    const multiply = sharedMultiply();
+    const multiplyRow = portableRow();
+    return (c, a, b, M, N, K, transposeA, transposeB, accumulate) => {
+      const m = memory.view;
+      if (!accumulate) m.fill(0, c, c + M * N);
+      if (M === 1) multiplyRow(m, c, a, b, N, K, transposeB);
+      else multiply(m, c, a, b, M, N, K, transposeA ? 1 : K, transposeA ? M : 1, transposeB ? 1 : N, transposeB ? K : 1, 0);
+    };
+  },
+  compose: (parts) => {
+    const multiply = blocked(parts);
+    return (c, a, b, M, N, K, transposeA, transposeB, accumulate) =>
+      multiply(c, c, accumulate ? N : -1, a, b, M, N, K, transposeA, transposeB ? 'transposed' : 'plain');
+  },
+};
+
+const affineProduct = ['y: write M N', 'x: read M K', 'weight: read K N', 'bias: read N', 'M', 'N', 'K'] as const;
+
+/** Y [M, N] = X [M, K] · W [K, N] + b [N] in every row. */
+export const affineRows: Kernel<typeof affineProduct> = {
+  operands: affineProduct,
+  portable: (memory) => {
+    const multiply = gemm.portable(memory);
+    return (y, x, weight, bias, M, N, K) => {
+      for (let r = 0; r < M; r++) memory.view.copyWithin(y + r * N, bias, bias + N);
+      multiply(y, x, weight, M, N, K, false, false, true);
+    };
+  },
+  compose: (parts) => {
+    const multiply = blocked(parts);
+    return (y, x, weight, bias, M, N, K) => multiply(y, bias, 0, x, weight, M, N, K, false, 'plain');
+  },
+};
+
+/** How many numbers the packed form of a matrix [K, N] takes. */
+export const panelsSize = (K: number, N: number): number => Math.ceil(N / 8) * 8 * K;
+
+const packing = ['panels: write', 'b: read K N', 'K', 'N', 'transposeB: flag'] as const;
+
+/** B [K, N], or stored [N, K] with `transposeB`, in panels of eight columns, [⌈N/8⌉, K, 8], filled up with zeros: for {@link gemmPacked}. */
+export const packPanels: Kernel<typeof packing> = {
+  operands: packing,
+  portable: (memory) => (panels, b, K, N, transposeB) => {
+    const m = memory.view;
+    for (let j = 0; j < N; j += 8) {
+      for (let k = 0; k < K; k++) {
+        for (let lane = 0; lane < 8; lane++) m[panels++] = j + lane < N ? m[transposeB ? b + (j + lane) * K + k : b + k * N + j + lane]! : 0;
+      }
+    }
+  },
+  compose: ({ of }) => {
+    const pack = of(packColumns);
+    return (panels, b, K, N, transposeB) => pack(panels, b, transposeB ? K : 1, transposeB ? 1 : N, N, K);
+  },
+};
+
+const packedProduct = ['c: update M N', 'a: read M K', 'panels: read', 'M', 'N', 'K', 'transposeA: flag', 'accumulate: flag'] as const;
+
+/** {@link gemm} with B as {@link packPanels} left it. */
+export const gemmPacked: Kernel<typeof packedProduct> = {
+  operands: packedProduct,
+  portable: (memory) => {
+    const multiply = sharedMultiply();
+    return (c, a, panels, M, N, K, transposeA, accumulate) => {
+      if (!accumulate) memory.view.fill(0, c, c + M * N);
+      multiply(memory.view, c, a, panels, M, N, K, transposeA ? 1 : K, transposeA ? M : 1, 8, 1, 8 * K);
+    };
+  },
+  compose: (parts) => {
+    const multiply = blocked(parts);
+    return (c, a, panels, M, N, K, transposeA, accumulate) => multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, 'packed');
+  },
+};
+
+/** How much of K, of A's rows and of B's columns is packed at a time: a panel of B and the block of A stay in the first cache. */
+const blockDepth = 256;
+const blockRows = 32;
+const blockColumns = 512;
+
+/** C = `start`, whose rows are `startStride` apart, or zeros where that is −1, plus A · B. */
+type Blocked = (
+  c: number, start: number, startStride: number, a: number, b: number, M: number, N: number, K: number, transposeA: boolean,
+  layout: 'plain' | 'transposed' | 'packed',
+) => void;
+
+function blocked({ of, scratch }: Parts): Blocked {
+  const [pack, packB, multiply, multiplyOne] = [of(packRows), of(packColumns), of(multiplyPanels), of(multiplyRow)];
+  const panelsOfA = scratch + tileRows * tileColumns;
+  const panelsOfB = panelsOfA + blockRows * blockDepth;
+  return (c, start, startStride, a, b, M, N, K, transposeA, layout) => {
+    const packed = layout === 'packed';
+    if (M === 1 && layout !== 'transposed') {
+      multiplyOne(c, start, startStride >= 0, a, b, N, K, packed ? 8 : N, packed ? 8 * K : 8, scratch);
+      return;
+    }
+    const columnsAtOnce = packed ? N : blockColumns;
+    // K = 0 still has to write C.
+    for (let k = 0; k === 0 || k < K; k += blockDepth) {
+      const depth = Math.min(blockDepth, K - k);
+      const [from, fromStride] = k === 0 ? [start, startStride] : [c, N];
+      for (let j = 0; j < N; j += columnsAtOnce) {
+        const columns = Math.min(columnsAtOnce, N - j);
+        if (layout === 'plain') packB(panelsOfB, b + k * N + j, 1, N, columns, depth);
+        if (layout === 'transposed') packB(panelsOfB, b + j * K + k, K, 1, columns, depth);
+        for (let i = 0; i < M; i += blockRows) {
+          const rows = Math.min(blockRows, M - i);
+          pack(panelsOfA, transposeA ? a + k * M + i : a + i * K + k, transposeA ? 1 : K, transposeA ? M : 1, rows, depth);
+          multiply(
+            c + i * N + j, from + i * fromStride + j, fromStride >= 0, fromStride, panelsOfA, packed ? b + 8 * k : panelsOfB,
+            rows, columns, depth, N, packed ? 8 * K : 8 * depth, scratch,
+          );
+        }
+      }
+    }
+  };
+}
+
+/** C's row += A's row · B as it stands: packing would cost as much as the product. */
+function portableRow(): (m: Heap, c: number, a: number, b: number, N: number, K: number, transposeB: boolean) => void {
+  let sums = new Float64Array(0);
+  return (m, c, a, b, N, K, transposeB) => {
+    if (transposeB) {
+      for (let j = 0, row = b; j < N; j++, row += K) {
+        let total = 0;
+        for (let k = 0; k < K; k++) total += m[a + k]! * m[row + k]!;
+        m[c + j]! += total;
+      }
+      return;
+    }
+    if (sums.length < N) sums = new Float64Array(N);
+    sums.fill(0, 0, N);
+    let k = 0;
+    for (let row = b; k + 4 <= K; k += 4, row += 4 * N) {
+      const a0 = m[a + k]!, a1 = m[a + k + 1]!, a2 = m[a + k + 2]!, a3 = m[a + k + 3]!;
+      for (let j = 0, y = row; j < N; j++, y++) {
+        sums[j]! += a0 * m[y]! + a1 * m[y + N]! + a2 * m[y + 2 * N]! + a3 * m[y + 3 * N]!;
+      }
+    }
+    for (; k < K; k++) for (let j = 0; j < N; j++) sums[j]! += m[a + k]! * m[b + k * N + j]!;
+    for (let j = 0; j < N; j++) m[c + j]! += sums[j]!;
+  };
+}

@@ -1,0 +1,220 @@
+/** Softmax and cross-entropy over the rows of a matrix. */
+
+import type { Heap, Kernel } from './kernel';
+import {
+  add, anyTrue, loadOne, loadSplat, number, set, shiftLeft, storeOne, tee, truncate, vAdd, vDivide, vEqual, vMax, vMultiply, vSubtract, vZero, when,
+  type I32, type Local, type Statement, type Writer,
+} from './simd/assembler';
+import { maxAcross, overElements, sumAcross, times, type Elements } from './simd/loops';
+import * as math from './simd/math';
+
+const mapped = ['y: write rows n', 'x: read rows n', 'rows', 'n'] as const;
+const mappedBackward = ['dx: update rows n', 'dy: read rows n', 'y: read rows n', 'rows', 'n'] as const;
+
+/** y = eˣ / Σ eˣ. */
+export const softmaxRows: Kernel<typeof mapped> = {
+  operands: mapped,
+  portable: (memory) => (y, x, rows, n) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) softmaxRow(m, y + r * n, x + r * n, n);
+  },
+  simd: ({ y, x, rows, n }, w) => {
+    const [largest, total] = [w.local('v128'), w.local('v128')];
+    return [times(rows, [...exponentials(w, y, x, n, largest, total), ...normalize(w, y, n, total), ...nextRow(n, y, x)])];
+  },
+};
+
+/** dx += y · (dy − Σ dy·y). */
+export const softmaxRowsBackward: Kernel<typeof mappedBackward> = {
+  operands: mappedBackward,
+  portable: (memory) => (dx, dy, y, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      let dot = 0;
+      for (let j = i; j < i + n; j++) dot += m[dy + j]! * m[y + j]!;
+      for (let j = i; j < i + n; j++) m[dx + j]! += m[y + j]! * (m[dy + j]! - dot);
+    }
+  },
+  simd: ({ dx, dy, y, rows, n }, w) => {
+    const dot = w.local('v128');
+    return [
+      times(rows, [
+        set(dot, vZero()),
+        ...alongRow(w, n, [dy, y], ([a, b], e) => [set(dot, vAdd(dot, vMultiply(e.load(a), e.load(b))))]),
+        set(dot, sumAcross(dot)),
+        ...overElements(w, n, [dx, dy, y], (e) => [
+          e.store(dx, vAdd(e.load(dx), vMultiply(e.load(y), vSubtract(e.load(dy), dot)))),
+        ]),
+      ]),
+    ];
+  },
+};
+
+/** y = x − log Σ eˣ. */
+export const logSoftmaxRows: Kernel<typeof mapped> = {
+  operands: mapped,
+  portable: (memory) => (y, x, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      const log = logSumExp(m, x + i, n);
+      for (let j = i; j < i + n; j++) m[y + j] = m[x + j]! - log;
+    }
+  },
+  simd: ({ y, x, rows, n }, w) => {
+    const [largest, total] = [w.local('v128'), w.local('v128')];
+    return [
+      times(rows, [
+        ...exponentials(w, y, x, n, largest, total),
+        set(total, math.log(w, total)),
+        ...overElements(w, n, [y, x], (e) => [e.store(y, vSubtract(vSubtract(e.load(x), largest), total))]),
+      ]),
+    ];
+  },
+};
+
+/** dx += dy − eʸ · Σ dy. */
+export const logSoftmaxRowsBackward: Kernel<typeof mappedBackward> = {
+  operands: mappedBackward,
+  portable: (memory) => (dx, dy, y, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      let total = 0;
+      for (let j = i; j < i + n; j++) total += m[dy + j]!;
+      for (let j = i; j < i + n; j++) m[dx + j]! += m[dy + j]! - Math.exp(m[y + j]!) * total;
+    }
+  },
+  simd: ({ dx, dy, y, rows, n }, w) => {
+    const [total, power] = [w.local('v128'), w.local('v128')];
+    return [
+      times(rows, [
+        set(total, vZero()),
+        ...alongRow(w, n, [dy], ([a], e) => [set(total, vAdd(total, e.load(a)))]),
+        set(total, sumAcross(total)),
+        ...overElements(w, n, [dx, dy, y], (e) => [
+          set(power, math.exp(w, e.load(y))),
+          e.store(dx, vAdd(e.load(dx), vSubtract(e.load(dy), vMultiply(power, total)))),
+        ]),
+      ]),
+    ];
+  },
+};
+
+const classified = ['loss: write rows', 'probabilities: write rows V', 'logits: read rows V', 'targets: read rows', 'rows', 'V'] as const;
+
+/** loss = −log softmax(logits)[targets]; leaves the probabilities for backward. */
+export const crossEntropyRows: Kernel<typeof classified> = {
+  operands: classified,
+  portable: (memory) => (loss, probabilities, logits, targets, rows, V) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += V) {
+      m[loss + r] = logSumExp(m, logits + i, V) - m[logits + i + m[targets + r]!]!;
+      softmaxRow(m, probabilities + i, logits + i, V);
+    }
+  },
+  simd: ({ loss, probabilities, logits, targets, rows, V }, w) => {
+    const [largest, total] = [w.local('v128'), w.local('v128')];
+    const chosen = loadOne(add(logits, shiftLeft(truncate(loadOne(targets)), 2)));
+    return [
+      times(rows, [
+        ...exponentials(w, probabilities, logits, V, largest, total),
+        storeOne(loss, vSubtract(math.log(w, total), vSubtract(chosen, largest))),
+        ...normalize(w, probabilities, V, total),
+        ...nextRow(V, probabilities, logits),
+        set(loss, add(loss, number(4))),
+        set(targets, add(targets, number(4))),
+      ]),
+    ];
+  },
+};
+
+const classifiedBackward = [
+  'dlogits: update rows V', 'dloss: read rows', 'probabilities: read rows V', 'targets: read rows', 'rows', 'V',
+] as const;
+
+/** dlogits += dloss · (probabilities − one-hot targets). */
+export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
+  operands: classifiedBackward,
+  portable: (memory) => (dlogits, dloss, probabilities, targets, rows, V) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += V) {
+      const d = m[dloss + r]!;
+      if (d === 0) continue;
+      for (let j = i; j < i + V; j++) m[dlogits + j]! += d * m[probabilities + j]!;
+      m[dlogits + i + m[targets + r]!]! -= d;
+    }
+  },
+  simd: ({ dlogits, dloss, probabilities, targets, rows, V }, w) => {
+    const [d, at] = [w.local('v128'), w.local('i32')];
+    return [
+      times(rows, [
+        set(d, loadSplat(dloss)),
+        when(anyTrue(vEqual(d, vZero())), [], [
+          ...alongRow(w, V, [dlogits, probabilities], ([to, p], e) => [e.store(to, vAdd(e.load(to), vMultiply(d, e.load(p))))]),
+          storeOne(tee(at, add(dlogits, shiftLeft(truncate(loadOne(targets)), 2))), vSubtract(loadOne(at), d)),
+        ]),
+        ...nextRow(V, dlogits, probabilities),
+        set(dloss, add(dloss, number(4))),
+        set(targets, add(targets, number(4))),
+      ]),
+    ];
+  },
+};
+
+function maximum(m: Heap, x: number, n: number): number {
+  let largest = -Infinity;
+  for (let j = x; j < x + n; j++) largest = Math.max(largest, m[j]!);
+  return largest;
+}
+
+function softmaxRow(m: Heap, y: number, x: number, n: number): void {
+  const largest = maximum(m, x, n);
+  let total = 0;
+  for (let j = 0; j < n; j++) {
+    const e = Math.exp(m[x + j]! - largest);
+    m[y + j] = e;
+    total += e;
+  }
+  for (let j = 0; j < n; j++) m[y + j]! /= total;
+}
+
+function logSumExp(m: Heap, x: number, n: number): number {
+  const largest = maximum(m, x, n);
+  let total = 0;
+  for (let j = x; j < x + n; j++) total += Math.exp(m[j]! - largest);
+  return largest + Math.log(total);
+}
+
+/** {@link overElements} on copies of the pointers, which stay where they are. */
+function alongRow<const P extends readonly Local<'i32'>[]>(
+  w: Writer, n: I32, pointers: P, body: (at: { [I in keyof P]: Local<'i32'> }, e: Elements) => Statement[],
+): Statement[] {
+  const copies = pointers.map(() => w.local('i32')) as { [I in keyof P]: Local<'i32'> };
+  return [...copies.map((copy, i) => set(copy, pointers[i]!)), ...overElements(w, n, copies, (e) => body(copies, e))];
+}
+
+/** Moves pointers a row of n numbers on. */
+const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>
+  pointers.map((pointer) => set(pointer, add(pointer, shiftLeft(n, 2))));
+
+/** y ← e^(x − largest) along a row, its sum in every lane of `total`. */
+function exponentials(
+  w: Writer, y: Local<'i32'>, x: Local<'i32'>, n: Local<'i32'>, largest: Local<'v128'>, total: Local<'v128'>,
+): Statement[] {
+  const power = w.local('v128');
+  return [
+    set(largest, w.constant(-Infinity)),
+    ...alongRow(w, n, [x], ([from], e) => [set(largest, vMax(largest, e.fill(e.load(from))))]),
+    set(largest, maxAcross(largest)),
+    set(total, vZero()),
+    ...alongRow(w, n, [y, x], ([to, from], e) => [
+      set(power, math.exp(w, vSubtract(e.load(from), largest))),
+      e.store(to, power),
+      set(total, vAdd(total, e.only(power))),
+    ]),
+    set(total, sumAcross(total)),
+  ];
+}
+
+/** y ← y / total along a row. */
+const normalize = (w: Writer, y: Local<'i32'>, n: Local<'i32'>, total: Local<'v128'>): Statement[] =>
+  alongRow(w, n, [y], ([to], e) => [e.store(to, vDivide(e.load(to), total))]);

@@ -1,0 +1,50 @@
+/** Makes kernels of WebAssembly: a module for each, written and compiled when it is first asked for, once for the engine. */
+
+import { remember, type Call, type Kernel, type Kernels, type Memory, type Operands, type WasmFunction } from '../kernel';
+import { assemble, fusedMultiplyAdd, set, shiftLeft, vMultiply, type Local, type ValueType } from './assembler';
+
+/** How many numbers at the start of the memory belong to the kernels. */
+export const scratchSize = 147_456;
+
+/** A module of one instruction that an engine must know. */
+function probe(fused: boolean): Uint8Array<ArrayBuffer> {
+  return assemble(['v128'], fused, ([x]) => {
+    const vector = x as Local<'v128'>;
+    return [set(vector, fused ? fusedMultiplyAdd(vector, vector, vector) : vMultiply(vector, vector))];
+  });
+}
+
+/** The module of a function, of which every memory needs an instance. */
+function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.Module {
+  const types = operands.map((operand): ValueType => (operand.endsWith(': number') ? 'f64' : 'i32'));
+  const isOffset = operands.map((operand) => /: (read|write|update)/.test(operand));
+  return new WebAssembly.Module(assemble(types, fused, (parameters, writer) => [
+    ...(parameters as Local<'i32'>[]).filter((_, i) => isOffset[i]).map((offset) => set(offset, shiftLeft(offset, 2))),
+    ...simd(Object.fromEntries(operands.map((operand, i) => [operand.split(':')[0]!, parameters[i]!])) as never, writer),
+  ]));
+}
+
+const modules: { simd?: Map<object, WebAssembly.Module>; relaxed?: Map<object, WebAssembly.Module> } = {};
+
+/**
+ * Kernels over a WebAssembly memory, whose current view `memory` holds; nothing where the engine lacks the instructions.
+ *
+ * @throws where there is no WebAssembly, or a content security policy forbids it
+ */
+export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory, memory: Memory): Kernels | undefined {
+  const fused = name === 'relaxed';
+  const probed = probe(fused);
+  if (!WebAssembly.validate(probed)) return undefined;
+  new WebAssembly.Module(probed); // throws where a content security policy forbids it
+  const known = (modules[name] ??= new Map());
+  const ofFunction = <O extends Operands, R>(wasm: WasmFunction<O, R>): Call<O, R> => {
+    const key = wasm as object;
+    const module = known.get(key) ?? compile(wasm as unknown as WasmFunction, fused);
+    known.set(key, module);
+    return new WebAssembly.Instance(module, { env: { memory: pages } }).exports['run'] as unknown as Call<O, R>;
+  };
+  return { name, memory, of: remember((key) => {
+    const kernel = key as Kernel;
+    return 'compose' in kernel ? kernel.compose({ of: ofFunction, scratch: 0 }) : ofFunction(kernel);
+  }) };
+}
