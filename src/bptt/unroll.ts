@@ -201,11 +201,10 @@ function pointwiseHistory(
         }
       });
       const hPrevious = uniform ? history['h']!.offset : repacked;
-      const multiply = k.of(gemm);
-      if (weightIh.storage.tracked) multiply(gradientFor(weightIh), x.offset, gates, I, GH, N, true, false, true);
-      if (weightHh.storage.tracked) multiply(gradientFor(weightHh), hPrevious, dProduct, H, GH, N, true, false, true);
+      if (weightIh.storage.tracked) k.of(gemm)(gradientFor(weightIh), x.offset, gates, I, GH, N, true, false, true);
+      if (weightHh.storage.tracked) k.of(gemm)(gradientFor(weightHh), hPrevious, dProduct, H, GH, N, true, false, true);
       if (bias.storage.tracked) k.of(sumRows)(gradientFor(bias), gates, N, GH);
-      if (x.storage.tracked) multiply(gradientFor(x), gates, weightIh.offset, N, I, GH, false, true, true);
+      if (x.storage.tracked) k.of(gemm)(gradientFor(x), gates, weightIh.offset, N, I, GH, false, true, true);
       for (const name of cell.state) {
         if (initial[name]!.storage.tracked) k.of(addScaled)(gradientFor(initial[name]!), gradients[name]!, 1, B * H);
       }

@@ -131,7 +131,7 @@ export const clamp: Kernel<typeof clamped> = {
   },
   simd: ({ x, limit, n }, w) => {
     const bound = w.local('v128');
-    return [set(bound, splat(limit)), ...overElements(w, n, [x], (e) => [e.store(x, vMax(vNegate(bound), vMin(bound, e.load(x))))])];
+    return [set(bound, splat(limit)), ...overElements(w, n, [x], (e) => [e.store(x, vMax(vMin(e.load(x), bound), vNegate(bound)))])];
   },
 };
 

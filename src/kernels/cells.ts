@@ -44,7 +44,7 @@ export const reluCell: Kernel<typeof simple> = {
     const m = memory.view;
     for (let i = 0; i < rows * H; i++) m[h + i] = Math.max(0, m[gates + i]!);
   },
-  simd: ({ h, gates, rows, H }, w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, vMax(vZero(), e.load(gates)))]),
+  simd: ({ h, gates, rows, H }, w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, vMax(e.load(gates), vZero()))]),
 };
 /** gates ← dh where h > 0, else 0. */
 export const reluCellBackward: Kernel<typeof simpleBackward> = {

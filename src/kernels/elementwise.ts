@@ -236,7 +236,7 @@ export const huberBackward: Kernel<typeof withNumberBackward> = {
     return [
       set(bound, splat(delta)),
       ...overElements(w, n, [dx, dy, x], (e) => [
-        e.store(dx, vAdd(e.load(dx), vMultiply(e.load(dy), vMax(vNegate(bound), vMin(bound, e.load(x)))))),
+        e.store(dx, vAdd(e.load(dx), vMultiply(e.load(dy), vMax(vMin(e.load(x), bound), vNegate(bound))))),
       ]),
     ];
   },

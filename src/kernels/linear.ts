@@ -2,10 +2,10 @@
 
 import type { Kernel } from './kernel';
 import {
-  add, less, loadOne, multiply, number, pairAdd, pairOf, pairZero, set, shiftLeft, shuffle, singles, tee, truncate, vAdd,
-  vZero, when,
+  add, less, loadOne, loopWhile, multiply, number, pairAdd, pairOf, pairZero, set, shiftLeft, shuffle, singles, subtract, tee, truncate, vAdd,
+  vZero, when, type Statement,
 } from './simd/assembler';
-import { overElements, times } from './simd/loops';
+import { four, overElements, times, type Elements } from './simd/loops';
 
 const summed = ['dv: update n', 'dy: read rows n', 'rows', 'n'] as const;
 
@@ -23,20 +23,32 @@ export const sumRows: Kernel<typeof summed> = {
     };
   },
   simd: ({ dv, dy, rows, n }, w) => {
-    const [source, count] = [w.local('i32'), w.local('i32')];
-    const [value, low, high] = [w.local('v128'), w.local('v128'), w.local('v128')];
-    return overElements(w, n, [dv, dy], (e) => [
-      set(low, pairZero()),
-      set(high, pairZero()),
-      set(source, dy),
-      set(count, rows),
-      times(count, [
-        set(low, pairAdd(low, pairOf(tee(value, e.load(source))))),
-        set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
-        set(source, add(source, shiftLeft(n, 2))),
+    const [source, count, left] = [w.local('i32'), w.local('i32'), w.local('i32')];
+    const value = w.local('v128');
+    /** Sums of so many vectors side by side, from the top row to the last. */
+    const column = (vectors: number, e: Elements): Statement[] => {
+      const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
+      return [
+        ...sums.flat().map((sum) => set(sum, pairZero())),
+        set(source, dy),
+        set(count, rows),
+        times(count, [
+          ...sums.flatMap(([low, high], i) => [
+            set(low, pairAdd(low, pairOf(tee(value, e.load(source, 16 * i))))),
+            set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
+          ]),
+          set(source, add(source, shiftLeft(n, 2))),
+        ]),
+        ...sums.map(([low, high], i) => e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i)),
+      ];
+    };
+    return [
+      set(left, n),
+      loopWhile(less(number(15), left), [
+        ...column(4, four), set(dv, add(dv, number(64))), set(dy, add(dy, number(64))), set(left, subtract(left, number(16))),
       ]),
-      e.store(dv, vAdd(e.load(dv), shuffle(singles(low), singles(high), [0, 1, 4, 5]))),
-    ]);
+      ...overElements(w, left, [dv, dy], (e) => column(1, e)),
+    ];
   },
 };
 

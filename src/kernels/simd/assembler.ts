@@ -115,10 +115,10 @@ export const vAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xe4, [a, b])
 export const vSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xe5, [a, b]);
 export const vMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xe6, [a, b]);
 export const vDivide = (a: Vector, b: Vector): Vector => simd('v128', 0xe7, [a, b]);
-/** The smaller of each pair; NaN where one is NaN. */
-export const vMin = (a: Vector, b: Vector): Vector => simd('v128', 0xe8, [a, b]);
-/** The larger of each pair; NaN where one is NaN. */
-export const vMax = (a: Vector, b: Vector): Vector => simd('v128', 0xe9, [a, b]);
+/** b < a ? b : a; a where one is NaN. */
+export const vMin = (a: Vector, b: Vector): Vector => simd('v128', 0xea, [a, b]);
+/** a < b ? b : a; a where one is NaN. */
+export const vMax = (a: Vector, b: Vector): Vector => simd('v128', 0xeb, [a, b]);
 export const vAbs = (a: Vector): Vector => simd('v128', 0xe0, [a]);
 export const vNegate = (a: Vector): Vector => simd('v128', 0xe1, [a]);
 export const vSquareRoot = (a: Vector): Vector => simd('v128', 0xe3, [a]);

@@ -15,7 +15,8 @@ export interface Elements {
   fill(x: Vector): Vector;
 }
 
-const four: Elements = { load, store, only: (x) => x, fill: (x) => x };
+/** Four lanes. */
+export const four: Elements = { load, store, only: (x) => x, fill: (x) => x };
 const one: Elements = {
   load: loadOne,
   store: storeOne,
