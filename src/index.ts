@@ -15,6 +15,7 @@ export { kernelsInUse, useKernels } from './kernels/workspace';
 export { read, type Operand, type Variable } from './bptt/tape';
 export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
+export type { Steps, StepsStart, StepState } from './bptt/steps';
 export { step, unroll, type Unrolled, type UnrollOptions } from './bptt/unroll';
 export {
   initializeCell, type Cell, type CellFunction, type CellInitializers, type CellOptions, type CellParameter, type OpsCell,
@@ -36,7 +37,7 @@ export { dense, type DenseOptions } from './layers/dense';
 export { dropout } from './layers/dropout';
 export { embedding, type EmbeddingOptions } from './layers/embedding';
 export { recurrent, type RecurrentOptions } from './layers/recurrent';
-export type { Features, Layer, LayerContext, LayerParameters, LayerResult, LayerState } from './layers/layer';
+export type { Features, Layer, LayerContext, LayerParameters, LayerResult, LayerState, StepsContext } from './layers/layer';
 
 export {
   average, binaryCrossEntropy, crossEntropy, each, huber, meanAbsoluteError, meanSquaredError, total, type Loss, type LossOptions,
@@ -55,7 +56,7 @@ export {
   predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type NamedLayer, type PredictOptions, type RunOptions,
   type Sequential, type SequentialOptions,
 } from './models/sequential';
-export { advance, stream, type Stream } from './models/stream';
+export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';
 export { generate, type GenerateOptions } from './models/generate';
 
 export { batchesOf, type Batch, type BatchesOptions, type Dataset } from './data/dataset';

@@ -1,10 +1,14 @@
 /** An affine map of every vector. */
 
-import { affine } from '../bptt/ops/linear';
+import { affine as affineOf } from '../bptt/ops/linear';
+import { copyInto, packInto } from '../bptt/steps';
 import type { Variable } from '../bptt/tape';
+import { affinePacked } from '../kernels/product';
+import { allocate } from '../kernels/workspace';
 import { glorotUniform, zeros, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
-import { vectorSize, vectors, type Layer } from './layer';
+import type { Tensor } from '../tensor/tensor';
+import { stateless, vectorSize, vectors, type Layer } from './layer';
 
 /** Size, activation and initializers of {@link dense}. */
 export interface DenseOptions {
@@ -36,8 +40,18 @@ export function dense({ size, activation, weightInitializer = glorotUniform(), b
       output: { kind: 'vectors', size, perStep: input.kind === 'vectors' && input.perStep },
     }),
     run: ({ weight, bias }, input) => {
-      const y = affine(vectors('dense', input), { weight: weight!, bias: bias! });
+      const y = affineOf(vectors('dense', input), { weight: weight!, bias: bias! });
       return { output: activation === undefined ? y : activation(y) };
     },
+    ...(activation === undefined ? {
+      steps: ({ workspace, parameters, input, batchSize }) => {
+        const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
+        const panels = packInto(workspace, weight);
+        const biasAt = copyInto(workspace, bias.data);
+        const output = allocate(workspace, batchSize * size);
+        const affine = workspace.kernels.of(affinePacked);
+        return { ...stateless, output, size, step: () => affine(output, input, panels, biasAt, batchSize, size, weight.shape[0]!) };
+      },
+    } : {}),
   };
 }

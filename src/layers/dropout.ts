@@ -3,7 +3,7 @@
 import { multiply } from '../bptt/ops/arithmetic';
 import { uniformNumber } from '../tensor/random';
 import { sizeOf } from '../tensor/shape';
-import { vectors, type Layer } from './layer';
+import { stateless, vectors, vectorSize, type Layer } from './layer';
 
 /**
  * Sets each number to zero with probability `rate` in training and scales the others by 1 / (1 − rate); does nothing at prediction
@@ -29,5 +29,6 @@ export function dropout(rate: number): Layer {
       for (let i = 0; i < kept.length; i++) kept[i] = uniformNumber(random) < rate ? 0 : 1 / (1 - rate);
       return { output: multiply(x, { shape: x.shape, data: kept }) };
     },
+    steps: ({ input, features }) => ({ ...stateless, output: input, size: vectorSize('dropout', features), step: () => undefined }),
   };
 }

@@ -1,9 +1,12 @@
 /** Token ids become vectors. */
 
 import { gather } from '../bptt/ops/movement';
+import { copyInto } from '../bptt/steps';
+import { gatherRows } from '../kernels/linear';
+import { allocate } from '../kernels/workspace';
 import { normal, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
-import type { Layer } from './layer';
+import { stateless, type Layer } from './layer';
 
 /** Sizes and initializer of {@link embedding}. */
 export interface EmbeddingOptions {
@@ -39,6 +42,21 @@ export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: 
     run: ({ weight }, input) => {
       if ('storage' in input) throw new TypeError('embedding: expected token ids, got vectors. Make ids by ids([...]).');
       return { output: gather(weight!, input) };
+    },
+    steps: ({ workspace, parameters, input, batchSize }) => {
+      const table = copyInto(workspace, parameters['weight']!.data);
+      const output = allocate(workspace, batchSize * size);
+      const gatherRow = workspace.kernels.of(gatherRows);
+      const step = (): void => {
+        for (let row = 0; row < batchSize; row++) {
+          const id = workspace.memory.view[input + row]!;
+          if (!(id >= 0 && id < vocabularySize)) {
+            throw new RangeError(`embedding: ids must be whole numbers from 0 to ${vocabularySize - 1}, got ${id} at position ${row}.`);
+          }
+        }
+        gatherRow(output, table, input, batchSize, size);
+      };
+      return { ...stateless, output, size, step };
     },
   };
 }

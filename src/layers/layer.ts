@@ -2,6 +2,7 @@
 
 import type { Random } from '../tensor/random';
 import type { IdTensor, Tensor } from '../tensor/tensor';
+import type { Steps, StepsStart } from '../bptt/steps';
 import type { Variable } from '../bptt/tape';
 
 /** What flows between layers: token ids, or vectors of `size` numbers, one a step (`perStep`) or one a sequence. */
@@ -33,6 +34,12 @@ export interface LayerResult {
   readonly state?: LayerState<Variable>;
 }
 
+/** What a layer is told when a stream begins. */
+export interface StepsContext extends StepsStart {
+  /** What comes in at every step. */
+  readonly features: Features;
+}
+
 /** A layer before it has parameters: a noun that {@link sequential} builds. */
 export interface Layer {
   /** The stem of its name in parameters and messages; a second one of the stem `lstm` becomes `lstm2`. */
@@ -45,7 +52,12 @@ export interface Layer {
     input: Variable | IdTensor,
     context: LayerContext,
   ) => LayerResult;
+  /** Runs step by step in a stream; a layer without is run through {@link Layer.run}. @throws RangeError where it needs the whole sequence */
+  readonly steps?: (start: StepsContext) => Steps;
 }
+
+/** What the steps of a layer without state answer about it. */
+export const stateless: Pick<Steps, 'readState' | 'writeState'> = { readState: () => undefined, writeState: () => undefined };
 
 /** The size of the vectors that come in. @throws RangeError where ids do */
 export function vectorSize(where: string, input: Features): number {

@@ -1,6 +1,7 @@
 /** A cell over the steps of a sequence, as a layer. */
 
-import { initializeCell, type Cell, type CellInitializers } from '../bptt/cell';
+import { initializeCell, type Cell, type CellInitializers, type PointwiseCell } from '../bptt/cell';
+import { cellSteps } from '../bptt/steps';
 import { unroll } from '../bptt/unroll';
 import { checkCount } from '../tensor/shape';
 import { vectorSize, vectors, type Layer } from './layer';
@@ -42,5 +43,11 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
       const { outputs, state } = unroll(cell, parameters, vectors('recurrent', input), { initialState, lengths, reverse });
       return { output: returnSequences ? outputs : state[cell.state[0]!]!, state };
     },
+    ...('forward' in cell || reverse ? {
+      steps: (start) => {
+        if (reverse) throw new RangeError('stream: a reversed layer needs the whole sequence and cannot go step by step.');
+        return cellSteps(cell as PointwiseCell, start);
+      },
+    } : {}),
   };
 }

@@ -24,6 +24,8 @@ export interface Sequential {
 export interface NamedLayer {
   readonly name: string;
   readonly layer: Layer;
+  /** What goes out of it. */
+  readonly output: Features;
 }
 
 /** Input size and seed of {@link sequential}. */
@@ -62,7 +64,7 @@ export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: Se
     const before = named.filter((other) => other.layer.name === layer.name).length;
     const name = before === 0 ? layer.name : `${layer.name}${before + 1}`;
     const built = layer.build(features, random);
-    named.push({ name, layer });
+    named.push({ name, layer, output: built.output });
     if (Object.keys(built.parameters).length > 0) parameters[name] = built.parameters;
     features = built.output;
   }

@@ -1,65 +1,187 @@
 /** A model fed one step at a time, its state carried along. */
 
-import { runScope, type Variable } from '../bptt/tape';
+import type { PointwiseCell } from '../bptt/cell';
+import { cellSteps, type Steps } from '../bptt/steps';
+import { runScope, variableAt, type Variable } from '../bptt/tape';
 import { copyOut, load, variablesOver } from '../bptt/value-and-gradient';
+import { copy } from '../kernels/movement';
 import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
-import { checkCount, formatShape } from '../tensor/shape';
+import type { LayerState, StepsContext } from '../layers/layer';
+import { checkCount, checkShape, formatShape } from '../tensor/shape';
+import { treeSize } from '../tensor/tree';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
-import { prediction, runModel, type ModelState, type Sequential } from './sequential';
+import { prediction, type ModelState, type NamedLayer, type Sequential } from './sequential';
 
-/** A model, a workspace that holds its parameters, and the state between two steps: plain tensors, to be read, set and kept. */
-export interface Stream {
-  readonly model: Sequential;
+/**
+ * A model that goes on step by step: the weights it had when the stream was opened, packed in a workspace of its own, and the state
+ * between two steps.
+ */
+export interface Stream<S = ModelState> {
   readonly batchSize: number;
-  readonly workspace: Workspace;
-  /** Where the parameters lie in the workspace. */
-  readonly parameters: number;
-  /** Zero before the first step. Set it to go on from elsewhere, and to `undefined` to begin anew. */
-  state: ModelState | undefined;
+  /** Whether it takes ids `[B]`, or vectors `[B, inputSize]`. */
+  readonly inputSize: number | 'ids';
+  /** Answers are `[B, outputSize]`. */
+  readonly outputSize: number;
+  /** The state as plain tensors, to be read, set and kept. Zero before the first step; set it to `undefined` to begin anew. */
+  state: S | undefined;
+  /** One step over numbers: for {@link advance}. */
+  readonly run: (x: ArrayLike<number>, output: Float32Array) => void;
+}
+
+/** How many streams run side by side. */
+export interface StreamOptions {
+  /** 1 by default. */
+  readonly batchSize?: number;
 }
 
 /**
- * Opens a stream. It keeps the parameters that the model has now.
+ * Opens a stream of a model. A layer that runs step by step (recurrent with a pointwise cell, dense without activation, embedding,
+ * dropout) allocates nothing in a step; any other is run as in {@link predict}.
  *
- * @param batchSize how many streams run side by side
- * @throws RangeError where the batch size is not a whole number of at least 1
+ * @throws RangeError where the batch size is not a whole number of at least 1, or a layer needs the whole sequence
  * @example
  * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }));
  * advance(running, tensor([[1, 0]])).shape; // [1, 4]
  */
-export function stream(model: Sequential, { batchSize = 1 }: { readonly batchSize?: number } = {}): Stream {
+export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {}): Stream {
   checkCount('stream', 'batchSize', batchSize);
   const workspace = createWorkspace();
-  const parameters = allocate(workspace, model.data.length);
-  load(model.parameters, workspace.memory.view, parameters);
-  return { model, batchSize, workspace, parameters, state: undefined };
+  const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
+  const first = allocate(workspace, batchSize * (inputSize === 'ids' ? 1 : inputSize));
+  const parts: { readonly name: string; readonly steps: Steps }[] = [];
+  let features = model.input;
+  for (const named of model.layers) {
+    const { name, layer } = named;
+    const input = parts.at(-1)?.steps.output ?? first;
+    const start = { workspace, parameters: model.parameters[name] ?? {}, input, batchSize, features };
+    parts.push({ name, steps: layer.steps?.(start) ?? stepsByRunning(named, start) });
+    features = named.output;
+  }
+  return openStream(workspace, parts.map(({ steps }) => steps), first, inputSize, batchSize, {
+    readState: () => Object.fromEntries(parts.flatMap(({ name, steps }) => {
+      const state = steps.readState();
+      return state === undefined ? [] : [[name, state]];
+    })),
+    writeState: (state) => {
+      for (const { name, steps } of parts) steps.writeState(state?.[name]);
+    },
+  });
+}
+
+/**
+ * Opens a stream of one cell, from its parameters by name: the smallest way to run a network that was trained elsewhere.
+ *
+ * @param cell a pointwise cell, as `lstm()`, `simpleRnn()` and `gru()` are
+ * @throws RangeError where a parameter has another shape than the cell says, TypeError where one is missing
+ * @example
+ * const running = streamCell(lstm(), initializeCell(lstm(), { inputSize: 2, hiddenSize: 4, random: 1 }));
+ * advance(running, tensor([[1, 0]])).shape; // [1, 4]
+ * running.state.c.shape; // [1, 4]
+ */
+export function streamCell<N extends string>(
+  cell: PointwiseCell<N>, parameters: Readonly<Record<string, Tensor>>, { batchSize = 1 }: StreamOptions = {},
+): Stream<Readonly<Record<N, Tensor>>> {
+  checkCount('streamCell', 'batchSize', batchSize);
+  const inputSize = parameters['weightIh']?.shape[0] ?? 0;
+  const hiddenSize = parameters['weightHh']?.shape[0] ?? 0;
+  for (const [name, { shape }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
+    const given = parameters[name];
+    if (given === undefined) throw new TypeError(`streamCell: the parameters of ${cell.name} must have ${name}.`);
+    checkShape('streamCell', name, given.shape, { letters: 'of the cell', lengths: shape });
+  }
+  const workspace = createWorkspace();
+  const input = allocate(workspace, batchSize * inputSize);
+  const steps = cellSteps(cell as unknown as PointwiseCell, { workspace, parameters, input, batchSize });
+  return openStream(workspace, [steps], input, inputSize, batchSize, steps as unknown as Stateful<Readonly<Record<N, Tensor>>>);
+}
+
+interface Stateful<S> {
+  readonly readState: () => S | undefined;
+  readonly writeState: (state: S | undefined) => void;
+}
+
+function openStream<S>(
+  { memory }: Workspace, parts: readonly Steps[], input: number, inputSize: number | 'ids', batchSize: number, { readState, writeState }: Stateful<S>,
+): Stream<S> {
+  const { output, size } = parts.at(-1)!;
+  let heap = memory.view;
+  let outputs = heap.subarray(output, output + batchSize * size);
+  return {
+    batchSize,
+    inputSize,
+    outputSize: size,
+    get state() {
+      return readState();
+    },
+    set state(state) {
+      writeState(state);
+    },
+    run(x, into) {
+      memory.view.set(x, input);
+      for (const part of parts) part.step();
+      if (heap !== memory.view) {
+        heap = memory.view;
+        outputs = heap.subarray(output, output + batchSize * size);
+      }
+      into.set(outputs);
+    },
+  };
 }
 
 /**
  * One step: the output for one input, and the state moves on.
  *
  * @param x ids `[B]`, or vectors `[B, I]`
+ * @param into `[B, O]` a tensor to write the output to, for steps that allocate nothing; a new one by default
  * @returns `[B, O]`
- * @throws RangeError where the input does not fit
+ * @throws RangeError where the input or `into` does not fit
  * @example
  * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }), { batchSize: 3 });
  * advance(running, full([3, 2], 1)).shape; // [3, 4]
  * running.state.lstm.c.shape; // [3, 4]
  */
-export function advance(stream: Stream, x: IdTensor | Tensor): Tensor {
-  const { model, batchSize, workspace, parameters } = stream;
-  const rank = model.input.kind === 'ids' ? 1 : 2;
-  if (isIdTensor(x) !== (model.input.kind === 'ids') || x.shape.length !== rank || x.shape[0] !== batchSize) {
-    const expected = model.input.kind === 'ids' ? `ids [B] = [${batchSize}]` : `[B, I] = [${batchSize}, ${model.input.size}]`;
-    throw new RangeError(`advance: x must be ${expected}, got ${formatShape(x.shape)}.`);
+export function advance(stream: Stream<unknown>, x: IdTensor | Tensor, into?: Tensor): Tensor {
+  const { batchSize, inputSize, outputSize } = stream;
+  const ofIds = inputSize === 'ids';
+  const { shape } = x;
+  if (isIdTensor(x) !== ofIds || shape.length !== (ofIds ? 1 : 2) || shape[0] !== batchSize || (!ofIds && shape[1] !== inputSize)) {
+    const expected = ofIds ? `ids [B] = [${batchSize}]` : `[B, I] = [${batchSize}, ${inputSize}]`;
+    throw new RangeError(`advance: x must be ${expected}, got ${formatShape(shape)}.`);
   }
-  const input = { shape: [1, ...x.shape], data: x.data } as IdTensor | Tensor;
-  const run = runScope(workspace, false, (scope) => {
-    const p = variablesOver(scope, model.parameters, parameters) as Readonly<Record<string, Record<string, Variable>>>;
-    const forward = runModel(model, p, input, { ...prediction(), state: stream.state });
-    return copyOut({ output: forward.output, state: forward.state }) as { output: Tensor; state: ModelState };
-  });
-  stream.state = run.state;
-  const { shape, data } = run.output;
-  return { shape: shape.slice(-2), data };
+  const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
+  if (output.data.length !== batchSize * outputSize) {
+    throw new RangeError(`advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`);
+  }
+  stream.run(x.data, output.data);
+  return output;
+}
+
+/** The steps of a layer that has none of its own: its run over one step, in a scope. */
+function stepsByRunning({ layer, output: features }: NamedLayer, start: StepsContext): Steps {
+  const { workspace, parameters, input, batchSize, features: given } = start;
+  const { memory, kernels } = workspace;
+  const size = features.kind === 'vectors' ? features.size : 1;
+  const output = allocate(workspace, batchSize * size);
+  const resident = allocate(workspace, treeSize(parameters));
+  load(parameters, memory.view, resident);
+  let state: LayerState | undefined;
+  return {
+    output,
+    size,
+    step() {
+      runScope(workspace, false, (scope) => {
+        const p = variablesOver(scope, parameters, resident) as Readonly<Record<string, Variable>>;
+        const x = given.kind === 'ids'
+          ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
+          : variableAt(scope, input, given.perStep ? [1, batchSize, given.size] : [batchSize, given.size], false);
+        const answer = layer.run(p, x, { ...prediction(), state });
+        kernels.of(copy)(output, answer.output.offset, batchSize * size);
+        state = answer.state && copyOut(answer.state) as LayerState;
+      });
+    },
+    readState: () => state,
+    writeState(next) {
+      state = next;
+    },
+  };
 }

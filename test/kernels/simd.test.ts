@@ -38,7 +38,7 @@ const ofCells = 5;
  * operands, what cancels leaves eight times as much.
  */
 const bounds: Record<Name, number> = {
-  gemm: 2e-6, affineRows: 2e-6, packPanels: 0, gemmPacked: 2e-6, sumRows: 2e-7, gatherRows: 0, scatterAddRows: 0, fill: 0, copy: 0,
+  gemm: 2e-6, affineRows: 2e-6, affinePacked: 2e-6, packPanels: 0, gemmPacked: 2e-6, sumRows: 2e-7, gatherRows: 0, scatterAddRows: 0, fill: 0, copy: 0,
   copyStrided: 0, addStrided: 2e-7, addition: 0, subtraction: 0, multiplication: 0, division: 0, addProduct: 4e-7, addQuotient: 4e-7,
   divisionBackward: 4e-7, scaling: 4e-7, addScaled: 4e-7, clamp: 0, sumOf: 1e-12, sumOfSquares: 1e-12,
   exponential: 2e-7, logarithm: 2e-7, squareRoot: 0, squareRootBackward: 4e-7, absolute: 0, absoluteBackward: 0,
@@ -53,6 +53,7 @@ const bounds: Record<Name, number> = {
 /** Kernels whose operands are no dense arrays: their arguments for sizes n. */
 const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32Array) => Argument[]>> = {
   gemmPacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), 3, n, 7, false, true],
+  affinePacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), draw(n), 3, n, 7],
   packPanels: (n, draw) => [draw(panelsSize(n, 9)), draw(9 * n), n, 9, true],
   gatherRows: (n, draw) => [draw(3 * n), draw(4 * n), Float32Array.of(3, -1, 0), 3, n],
   scatterAddRows: (n, draw) => [draw(4 * n), draw(3 * n), Float32Array.of(3, -1, 3), 3, n],

@@ -1,0 +1,96 @@
+/** Going on step by step, as streams do: weights stay packed in a workspace of their own, and a step allocates nothing. */
+
+import { copy } from '../kernels/movement';
+import { affinePacked, gemmPacked, packPanels, panelsSize } from '../kernels/product';
+import { allocate, type Workspace } from '../kernels/workspace';
+import { checkShape } from '../tensor/shape';
+import { full, type Tensor } from '../tensor/tensor';
+import type { PointwiseCell, PointwiseStep } from './cell';
+
+/** State by name, each `[B, H]`. */
+export type StepState = Readonly<Record<string, Tensor>>;
+
+/** Something that goes on step by step: each step reads the input where it lies and leaves the output, rows of `size` numbers. */
+export interface Steps {
+  /** Where the output begins in the workspace. */
+  readonly output: number;
+  readonly size: number;
+  readonly step: () => void;
+  /** Copies the state out, if there is one. */
+  readonly readState: () => StepState | undefined;
+  /** Copies a state in, zeros for what it lacks. @throws RangeError where a shape does not fit */
+  readonly writeState: (state: StepState | undefined) => void;
+}
+
+/** Where steps begin: a workspace to keep weights and state in, and the input of every step, `batchSize` rows. */
+export interface StepsStart {
+  readonly workspace: Workspace;
+  readonly parameters: StepState;
+  readonly input: number;
+  readonly batchSize: number;
+}
+
+/** A matrix [K, N], packed into the workspace. */
+export function packInto(workspace: Workspace, { shape, data }: Tensor): number {
+  const [K, N] = shape as [number, number];
+  const panels = allocate(workspace, panelsSize(K, N));
+  const { top } = workspace;
+  const plain = copyInto(workspace, data);
+  workspace.kernels.of(packPanels)(panels, plain, K, N, false);
+  workspace.top = top;
+  return panels;
+}
+
+/** Numbers, copied into the workspace. */
+export function copyInto(workspace: Workspace, data: Float32Array): number {
+  const offset = allocate(workspace, data.length);
+  workspace.memory.view.set(data, offset);
+  return offset;
+}
+
+/** The steps of a pointwise cell: two products, the pair, and the state before and after take turns. */
+export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, batchSize }: StepsStart): Steps {
+  const { kernels: k } = workspace;
+  const { weightIh, weightHh, bias } = parameters as Record<'weightIh' | 'weightHh' | 'bias', Tensor>;
+  const [I, H] = [weightIh.shape[0]!, weightHh.shape[0]!];
+  const GH = cell.gates * H;
+  const size = batchSize * H;
+  const [inputPanels, statePanels] = [packInto(workspace, weightIh), packInto(workspace, weightHh)];
+  const biasAt = copyInto(workspace, bias.data);
+  const gates = allocate(workspace, batchSize * GH);
+  const output = allocate(workspace, size);
+  const product = cell.separate ? allocate(workspace, batchSize * GH) : gates;
+  const kept = allocate(workspace, cell.kept * size);
+  const vectors = Object.fromEntries(cell.vectors.map((name) => [name, copyInto(workspace, parameters[name]!.data)]));
+  const blocks = (): Record<string, number> => Object.fromEntries(cell.state.map((name) => [name, allocate(workspace, size)]));
+  const [one, other] = [blocks(), blocks()];
+  const stepFrom = (previous: Record<string, number>, next: Record<string, number>): PointwiseStep<string> =>
+    ({ rows: batchSize, hiddenSize: H, gates, product, kept, previous, next, vectors });
+  let [now, then] = [stepFrom(one, other), stepFrom(other, one)];
+  const [affine, multiply, move] = [k.of(affinePacked), k.of(gemmPacked), k.of(copy)];
+  const writeState = (state: StepState | undefined): void => {
+    for (const name of cell.state) {
+      const given = state?.[name] ?? full([batchSize, H], 0);
+      checkShape('stream', `state.${name}`, given.shape, { letters: '[B, H]', lengths: [batchSize, H] });
+      workspace.memory.view.set(given.data, now.previous[name]!);
+    }
+  };
+  writeState(undefined);
+  return {
+    output,
+    size: H,
+    step() {
+      affine(gates, input, inputPanels, biasAt, batchSize, GH, I);
+      multiply(product, now.previous['h']!, statePanels, batchSize, GH, H, false, !cell.separate);
+      cell.forward(k, now);
+      move(output, now.next['h']!, size);
+      const before = now;
+      now = then;
+      then = before;
+    },
+    readState: () => Object.fromEntries(cell.state.map((name) => [name, {
+      shape: [batchSize, H], data: Float32Array.from(workspace.memory.view.subarray(now.previous[name]!, now.previous[name]! + size)),
+    }])),
+    writeState,
+  };
+}
