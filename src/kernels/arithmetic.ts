@@ -1,6 +1,6 @@
 /** Sums, differences, products, quotients, and what optimizers and clipping need of them. */
 
-import type { Kernel, LocalsOf } from './kernel';
+import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
   pairAdd, pairMultiply, pairOf, pairSum, pairZero, set, shuffle, splat, tee, vAdd, vDivide, vMax, vMin, vMultiply, vNegate, vSubtract,
   type Code, type Local, type Statement, type Vector, type Writer,
@@ -8,75 +8,71 @@ import {
 import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
-const binary = ['y: write n', 'a: read n', 'b: read n', 'n'] as const;
+const binary = ['write n', 'read n', 'read n', 'n'] as const;
 
 /** y = f(a, b). */
-function elementByElement(w: Writer, { y, a, b, n }: LocalsOf<typeof binary>, f: (a: Vector, b: Vector) => Vector): Statement[] {
+const portableBinary = (memory: Memory, f: (a: number, b: number) => number): Call<typeof binary> => (y, a, b, n) => {
+  const m = memory.view;
+  for (let i = 0; i < n; i++) m[y + i] = f(m[a + i]!, m[b + i]!);
+};
+
+/** y = f(a, b). */
+function elementByElement(w: Writer, [y, a, b, n]: LocalsOf<typeof binary>, f: (a: Vector, b: Vector) => Vector): Statement[] {
   return overElements(w, n, [y, a, b], (e) => [e.store(y, f(e.load(a), e.load(b)))]);
 }
 
 export const addition: Kernel<typeof binary> = {
   operands: binary,
-  portable: (memory) => (y, a, b, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! + m[b + i]!;
-  },
+  portable: (memory) => portableBinary(memory, (a, b) => a + b),
   simd: (o, w) => elementByElement(w, o, vAdd),
 };
 
 export const subtraction: Kernel<typeof binary> = {
   operands: binary,
-  portable: (memory) => (y, a, b, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! - m[b + i]!;
-  },
+  portable: (memory) => portableBinary(memory, (a, b) => a - b),
   simd: (o, w) => elementByElement(w, o, vSubtract),
 };
 
 export const multiplication: Kernel<typeof binary> = {
   operands: binary,
-  portable: (memory) => (y, a, b, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! * m[b + i]!;
-  },
+  portable: (memory) => portableBinary(memory, (a, b) => a * b),
   simd: (o, w) => elementByElement(w, o, vMultiply),
 };
 
 export const division: Kernel<typeof binary> = {
   operands: binary,
-  portable: (memory) => (y, a, b, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! / m[b + i]!;
-  },
+  portable: (memory) => portableBinary(memory, (a, b) => a / b),
   simd: (o, w) => elementByElement(w, o, vDivide),
 };
 
 /** The operands of a backward by one vector. */
-export const backwardBy = ['dx: update n', 'dy: read n', 'by: read n', 'n'] as const;
+export const backwardBy = ['update n', 'read n', 'read n', 'n'] as const;
+
+/** dx += f(dy, by). */
+export const portableBackward = (memory: Memory, f: (dy: number, by: number) => number): Call<typeof backwardBy> => (dx, dy, by, n) => {
+  const m = memory.view;
+  for (let i = 0; i < n; i++) m[dx + i]! += f(m[dy + i]!, m[by + i]!);
+};
+
+/** dx += f(dy, by). */
+export const addByElement = (w: Writer, [dx, dy, by, n]: LocalsOf<typeof backwardBy>, f: (dy: Vector, by: Vector) => Vector): Statement[] =>
+  overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(by))))]);
 
 /** dx += dy · by. */
 export const addProduct: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, by, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * m[by + i]!;
-  },
-  simd: ({ dx, dy, by, n }, w) =>
-    overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), vMultiply(e.load(dy), e.load(by))))]),
+  portable: (memory) => portableBackward(memory, (dy, by) => dy * by),
+  simd: (o, w) => addByElement(w, o, vMultiply),
 };
 
 /** dx += dy / by. */
 export const addQuotient: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, by, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! / m[by + i]!;
-  },
-  simd: ({ dx, dy, by, n }, w) =>
-    overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), vDivide(e.load(dy), e.load(by))))]),
+  portable: (memory) => portableBackward(memory, (dy, by) => dy / by),
+  simd: (o, w) => addByElement(w, o, vDivide),
 };
 
-const divisorBackward = ['db: update n', 'dy: read n', 'y: read n', 'b: read n', 'n'] as const;
+const divisorBackward = ['update n', 'read n', 'read n', 'read n', 'n'] as const;
 
 /** Of y = a / b: db −= dy · y / b. */
 export const divisionBackward: Kernel<typeof divisorBackward> = {
@@ -85,12 +81,12 @@ export const divisionBackward: Kernel<typeof divisorBackward> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[db + i]! -= (m[dy + i]! * m[y + i]!) / m[b + i]!;
   },
-  simd: ({ db, dy, y, b, n }, w) => overElements(w, n, [db, dy, y, b], (e) => [
+  simd: ([db, dy, y, b, n], w) => overElements(w, n, [db, dy, y, b], (e) => [
     e.store(db, vSubtract(e.load(db), vDivide(vMultiply(e.load(dy), e.load(y)), e.load(b)))),
   ]),
 };
 
-const scaled = ['y: write n', 'x: read n', 'factor: number', 'n'] as const;
+const scaled = ['write n', 'read n', 'number', 'n'] as const;
 
 /** y = factor · x; y may be x. */
 export const scaling: Kernel<typeof scaled> = {
@@ -99,13 +95,13 @@ export const scaling: Kernel<typeof scaled> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[y + i] = factor * m[x + i]!;
   },
-  simd: ({ y, x, factor, n }, w) => {
-    const by = w.local('v128');
+  simd: ([y, x, factor, n], w) => {
+    const [by] = w.vectors;
     return [set(by, splat(factor)), ...overElements(w, n, [y, x], (e) => [e.store(y, vMultiply(by, e.load(x)))])];
   },
 };
 
-const addedScaled = ['dx: update n', 'dy: read n', 'factor: number', 'n'] as const;
+const addedScaled = ['update n', 'read n', 'number', 'n'] as const;
 
 /** dx += factor · dy. */
 export const addScaled: Kernel<typeof addedScaled> = {
@@ -114,13 +110,13 @@ export const addScaled: Kernel<typeof addedScaled> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[dx + i]! += factor * m[dy + i]!;
   },
-  simd: ({ dx, dy, factor, n }, w) => {
-    const by = w.local('v128');
+  simd: ([dx, dy, factor, n], w) => {
+    const [by] = w.vectors;
     return [set(by, splat(factor)), ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, by, e.load(dy), e.load(dx)))])];
   },
 };
 
-const clamped = ['x: update n', 'limit: number', 'n'] as const;
+const clamped = ['update n', 'number', 'n'] as const;
 
 /** x limited to [−limit, limit], in place; NaN stays NaN. */
 export const clamp: Kernel<typeof clamped> = {
@@ -129,17 +125,17 @@ export const clamp: Kernel<typeof clamped> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[x + i] = Math.max(-limit, Math.min(limit, m[x + i]!));
   },
-  simd: ({ x, limit, n }, w) => {
-    const bound = w.local('v128');
+  simd: ([x, limit, n], w) => {
+    const [bound] = w.vectors;
     return [set(bound, splat(limit)), ...overElements(w, n, [x], (e) => [e.store(x, vMax(vMin(e.load(x), bound), vNegate(bound)))])];
   },
 };
 
-const reduced = ['x: read n', 'n'] as const;
+const reduced = ['read n', 'n'] as const;
 
 /** Sums f of every pair of elements in double precision. */
-function reducePairs(w: Writer, { x, n }: LocalsOf<typeof reduced>, f: (pair: Local<'v128'>) => Vector): Code<'void' | 'f64'>[] {
-  const [value, pair, low, high] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+function reducePairs(w: Writer, [x, n]: LocalsOf<typeof reduced>, f: (pair: Local<'v128'>) => Vector): Code<'void' | 'f64'>[] {
+  const [value, pair, low, high] = w.vectors;
   return [
     set(low, pairZero()),
     set(high, pairZero()),

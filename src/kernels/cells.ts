@@ -12,8 +12,8 @@ import {
 import { overElements, times, type Elements } from './simd/loops';
 import * as math from './simd/math';
 
-const simple = ['h: write rows H', 'gates: read rows H', 'rows', 'H'] as const;
-const simpleBackward = ['gates: write rows H', 'dh: read rows H', 'h: read rows H', 'rows', 'H'] as const;
+const simple = ['write rows H', 'read rows H', 'rows', 'H'] as const;
+const simpleBackward = ['write rows H', 'read rows H', 'read rows H', 'rows', 'H'] as const;
 
 /** h = tanh(gates). */
 export const tanhCell: Kernel<typeof simple> = {
@@ -22,7 +22,7 @@ export const tanhCell: Kernel<typeof simple> = {
     const m = memory.view;
     for (let i = 0; i < rows * H; i++) m[h + i] = Math.tanh(m[gates + i]!);
   },
-  simd: ({ h, gates, rows, H }, w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, math.tanh(w, e.load(gates)))]),
+  simd: ([h, gates, rows, H], w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, math.tanh(w, e.load(gates)))]),
 };
 /** gates ← dh · (1 − h²). */
 export const tanhCellBackward: Kernel<typeof simpleBackward> = {
@@ -31,8 +31,8 @@ export const tanhCellBackward: Kernel<typeof simpleBackward> = {
     const m = memory.view;
     for (let i = 0; i < rows * H; i++) m[gates + i] = m[dh + i]! * (1 - m[h + i]! * m[h + i]!);
   },
-  simd: ({ gates, dh, h, rows, H }, w) => {
-    const y = w.local('v128');
+  simd: ([gates, dh, h, rows, H], w) => {
+    const [y] = w.vectors;
     return overElements(w, multiply(rows, H), [gates, dh, h], (e) => [set(y, e.load(h)), e.store(gates, vMultiply(e.load(dh), slopeOfTanh(w, y)))]);
   },
 };
@@ -44,7 +44,7 @@ export const reluCell: Kernel<typeof simple> = {
     const m = memory.view;
     for (let i = 0; i < rows * H; i++) m[h + i] = Math.max(0, m[gates + i]!);
   },
-  simd: ({ h, gates, rows, H }, w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, vMax(e.load(gates), vZero()))]),
+  simd: ([h, gates, rows, H], w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, vMax(e.load(gates), vZero()))]),
 };
 /** gates ← dh where h > 0, else 0. */
 export const reluCellBackward: Kernel<typeof simpleBackward> = {
@@ -53,13 +53,13 @@ export const reluCellBackward: Kernel<typeof simpleBackward> = {
     const m = memory.view;
     for (let i = 0; i < rows * H; i++) m[gates + i] = m[h + i]! > 0 ? m[dh + i]! : 0;
   },
-  simd: ({ gates, dh, h, rows, H }, w) => overElements(w, multiply(rows, H), [gates, dh, h], (e) => [
+  simd: ([gates, dh, h, rows, H], w) => overElements(w, multiply(rows, H), [gates, dh, h], (e) => [
     e.store(gates, vSelect(vGreater(e.load(h), vZero()), e.load(dh), vZero())),
   ]),
 };
 
 const ofLstm = [
-  'h: write rows H', 'c: write rows H', 'tanhC: write rows H', 'gates: update rows 4 H', 'cPrevious: read rows H', 'rows', 'H',
+  'write rows H', 'write rows H', 'write rows H', 'update rows 4 H', 'read rows H', 'rows', 'H',
 ] as const;
 
 /** c = f·c' + i·g, h = o·tanh(c); keeps tanh(c). Gates i f g o. */
@@ -87,8 +87,8 @@ export const lstmCell: Kernel<typeof ofLstm> = {
       }
     }
   },
-  simd: ({ h, c, tanhC, gates, cPrevious, rows, H }, w) => {
-    const [i, f, g, o] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+  simd: ([h, c, tanhC, gates, cPrevious, rows, H], w) => {
+    const [i, f, g, o] = w.vectors;
     return overRows(w, rows, H, [h, c, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
       e.store(atI!, tee(i, math.logistic(w, e.load(atI!)))),
       e.store(atF!, tee(f, math.logistic(w, e.load(atF!)))),
@@ -102,7 +102,7 @@ export const lstmCell: Kernel<typeof ofLstm> = {
 };
 
 const ofLstmBackward = [
-  'gates: update rows 4 H', 'dcPrevious: update rows H', 'dh: read rows H', 'dc: read rows H', 'tanhC: read rows H', 'cPrevious: read rows H',
+  'update rows 4 H', 'update rows H', 'read rows H', 'read rows H', 'read rows H', 'read rows H',
   'rows', 'H',
 ] as const;
 
@@ -130,9 +130,9 @@ export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
       }
     }
   },
-  simd: ({ gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H }, w) => {
-    const [i, f, g, o] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
-    const [squashed, dOutput, dCell] = [w.local('v128'), w.local('v128'), w.local('v128')];
+  simd: ([gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H], w) => {
+    const [i, f, g, o] = w.vectors;
+    const [squashed, dOutput, dCell] = w.vectors;
     return overRows(w, rows, H, [dcPrevious, dh, dc, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
       set(i, e.load(atI!)),
       set(f, e.load(atF!)),
@@ -151,7 +151,7 @@ export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
 };
 
 const ofGru = [
-  'h: write rows H', 'kept: write rows H', 'gates: update rows 3 H', 'product: read rows 3 H', 'hPrevious: read rows H', 'biasHn: read H',
+  'write rows H', 'write rows H', 'update rows 3 H', 'read rows 3 H', 'read rows H', 'read H',
   'rows', 'H',
 ] as const;
 
@@ -177,9 +177,9 @@ export const gruCell: Kernel<typeof ofGru> = {
       }
     }
   },
-  simd: ({ h, kept, gates, product, hPrevious, biasHn, rows, H }, w) => {
-    const [r, z, n, recurrent] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
-    const bias = w.local('i32');
+  simd: ([h, kept, gates, product, hPrevious, biasHn, rows, H], w) => {
+    const [r, z, n, recurrent] = w.vectors;
+    const [bias] = w.pointers;
     return overRows(w, rows, H, [h, kept, hPrevious], [[gates, 3], [product, 3]], (e, [[atR, atZ, atN], [ofR, ofZ, ofN]]) => [
       e.store(atR!, tee(r, math.logistic(w, vAdd(e.load(atR!), e.load(ofR!))))),
       e.store(atZ!, tee(z, math.logistic(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
@@ -191,8 +191,8 @@ export const gruCell: Kernel<typeof ofGru> = {
 };
 
 const ofGruBackward = [
-  'gates: update rows 3 H', 'dproduct: write rows 3 H', 'dhPrevious: update rows H', 'dbiasHn: update H', 'dh: read rows H', 'kept: read rows H',
-  'hPrevious: read rows H', 'rows', 'H',
+  'update rows 3 H', 'write rows 3 H', 'update rows H', 'update H', 'read rows H', 'read rows H',
+  'read rows H', 'rows', 'H',
 ] as const;
 
 /** gates ← their gradient, dproduct ← that of h_{t−1} W_hh, dhPrevious += dh·z, dbiasHn += …. */
@@ -223,10 +223,10 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
       }
     }
   },
-  simd: ({ gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H }, w) => {
-    const [r, z, n, d, dn] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
-    const gradient = w.local('v128');
-    const bias = w.local('i32');
+  simd: ([gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H], w) => {
+    const [r, z, n, d, dn] = w.vectors;
+    const [gradient] = w.vectors;
+    const [bias] = w.pointers;
     return overRows(w, rows, H, [dhPrevious, dh, kept, hPrevious], [[gates, 3], [dproduct, 3]], (e, [[atR, atZ, atN], [toR, toZ, toN]]) => [
       set(r, e.load(atR!)),
       set(z, e.load(atZ!)),
@@ -262,7 +262,7 @@ function overRows(
   body: (e: Elements, blocks: readonly [readonly Local<'i32'>[], readonly Local<'i32'>[]]) => readonly Statement[],
   vectors: readonly (readonly [pointer: Local<'i32'>, from: Local<'i32'>])[] = [],
 ): Statement[] {
-  const rowBytes = w.local('i32');
+  const [rowBytes] = w.pointers;
   const blocks = wide.map(([pointer, count]) => Array.from({ length: count }, (_, i) => (i === 0 ? pointer : w.local('i32'))));
   const [first = [], second = []] = blocks;
   return [

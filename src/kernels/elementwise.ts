@@ -3,8 +3,8 @@
  * backward is `addProduct` or `addQuotient`.
  */
 
-import { backwardBy } from './arithmetic';
-import type { Kernel, LocalsOf } from './kernel';
+import { addByElement, backwardBy, portableBackward } from './arithmetic';
+import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
   set, splat, tee, vAbs, vAdd, vAnd, vDivide, vEqual, vGreater, vLess, vMax, vMin, vMultiply, vNegate, vSelect, vSquareRoot, vSubtract,
   type Statement, type Vector, type Writer,
@@ -17,71 +17,53 @@ export function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-const unary = ['y: write n', 'x: read n', 'n'] as const;
+const unary = ['write n', 'read n', 'n'] as const;
 
 /** y = f(x). */
-function map(w: Writer, { y, x, n }: LocalsOf<typeof unary>, f: (x: Vector) => Vector): Statement[] {
-  return overElements(w, n, [y, x], (e) => [e.store(y, f(e.load(x)))]);
-}
+const portableMap = (memory: Memory, f: (x: number) => number): Call<typeof unary> => (y, x, n) => {
+  const m = memory.view;
+  for (let i = 0; i < n; i++) m[y + i] = f(m[x + i]!);
+};
 
-/** dx += f(dy, x or y). */
-function mapBackward(w: Writer, { dx, dy, by, n }: LocalsOf<typeof backwardBy>, f: (dy: Vector, by: Vector) => Vector): Statement[] {
-  return overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(by))))]);
-}
+/** y = f(x). */
+const map = (w: Writer, [y, x, n]: LocalsOf<typeof unary>, f: (x: Vector) => Vector): Statement[] =>
+  overElements(w, n, [y, x], (e) => [e.store(y, f(e.load(x)))]);
 
 export const exponential: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = Math.exp(m[x + i]!);
-  },
+  portable: (memory) => portableMap(memory, Math.exp),
   simd: (o, w) => map(w, o, (x) => math.exp(w, x)),
 };
 
 export const logarithm: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = Math.log(m[x + i]!);
-  },
+  portable: (memory) => portableMap(memory, Math.log),
   simd: (o, w) => map(w, o, (x) => math.log(w, x)),
 };
 
 export const squareRoot: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = Math.sqrt(m[x + i]!);
-  },
+  portable: (memory) => portableMap(memory, Math.sqrt),
   simd: (o, w) => map(w, o, vSquareRoot),
 };
 /** By y. */
 export const squareRootBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, y, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! / (2 * m[y + i]!);
-  },
-  simd: (o, w) => mapBackward(w, o, (dy, y) => vDivide(dy, vMultiply(w.constant(2), y))),
+  portable: (memory) => portableBackward(memory, (dy, y) => dy / (2 * y)),
+  simd: (o, w) => addByElement(w, o, (dy, y) => vDivide(dy, vMultiply(w.constant(2), y))),
 };
 
 export const absolute: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = Math.abs(m[x + i]!);
-  },
+  portable: (memory) => portableMap(memory, Math.abs),
   simd: (o, w) => map(w, o, vAbs),
 };
 /** By x; 0 at 0. */
 export const absoluteBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * Math.sign(m[x + i]!);
-  },
-  simd: (o, w) => mapBackward(w, o, (dy, x) => {
-    const value = w.local('v128');
+  portable: (memory) => portableBackward(memory, (dy, x) => dy * Math.sign(x)),
+  simd: (o, w) => addByElement(w, o, (dy, x) => {
+    const [value] = w.vectors;
     const [zero, one] = [w.constant(0), w.constant(1)];
     const known = tee(value, x);
     // 0 and NaN are their own signs.
@@ -92,48 +74,36 @@ export const absoluteBackward: Kernel<typeof backwardBy> = {
 
 export const hyperbolicTangent: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = Math.tanh(m[x + i]!);
-  },
+  portable: (memory) => portableMap(memory, Math.tanh),
   simd: (o, w) => map(w, o, (x) => math.tanh(w, x)),
 };
 /** By y. */
 export const hyperbolicTangentBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, y, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * (1 - m[y + i]! * m[y + i]!);
-  },
-  simd: (o, w) => mapBackward(w, o, (dy, y) => {
-    const value = w.local('v128');
+  portable: (memory) => portableBackward(memory, (dy, y) => dy * (1 - y * y)),
+  simd: (o, w) => addByElement(w, o, (dy, y) => {
+    const [value] = w.vectors;
     return vMultiply(dy, vSubtract(w.constant(1), vMultiply(tee(value, y), value)));
   }),
 };
 
 export const sigmoidal: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = logistic(m[x + i]!);
-  },
+  portable: (memory) => portableMap(memory, logistic),
   simd: (o, w) => map(w, o, (x) => math.logistic(w, x)),
 };
 /** By y. */
 export const sigmoidalBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, y, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * m[y + i]! * (1 - m[y + i]!);
-  },
-  simd: (o, w) => mapBackward(w, o, (dy, y) => {
-    const value = w.local('v128');
+  portable: (memory) => portableBackward(memory, (dy, y) => dy * y * (1 - y)),
+  simd: (o, w) => addByElement(w, o, (dy, y) => {
+    const [value] = w.vectors;
     return vMultiply(vMultiply(dy, tee(value, y)), vSubtract(w.constant(1), value));
   }),
 };
 
-const withNumber = ['y: write n', 'x: read n', 'value: number', 'n'] as const;
-const withNumberBackward = ['dx: update n', 'dy: read n', 'x: read n', 'value: number', 'n'] as const;
+const withNumber = ['write n', 'read n', 'number', 'n'] as const;
+const withNumberBackward = ['update n', 'read n', 'read n', 'number', 'n'] as const;
 
 /** x where x > 0, else slope · x. ReLU is slope 0; NaN stays NaN. */
 export const rectify: Kernel<typeof withNumber> = {
@@ -145,8 +115,8 @@ export const rectify: Kernel<typeof withNumber> = {
       m[y + i] = value > 0 ? value : value === -Infinity && slope === 0 ? 0 : slope * value;
     }
   },
-  simd: ({ y, x, value: slope, n }, w) => {
-    const [by, value, below] = [w.local('v128'), w.local('v128'), w.local('v128')];
+  simd: ([y, x, slope, n], w) => {
+    const [by, value, below] = w.vectors;
     const zero = w.constant(0);
     return [
       set(by, splat(slope)),
@@ -167,8 +137,8 @@ export const rectifyBackward: Kernel<typeof withNumberBackward> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[dx + i]! += m[x + i]! > 0 ? m[dy + i]! : slope * m[dy + i]!;
   },
-  simd: ({ dx, dy, x, value: slope, n }, w) => {
-    const [by, value] = [w.local('v128'), w.local('v128')];
+  simd: ([dx, dy, x, slope, n], w) => {
+    const [by, value] = w.vectors;
     return [
       set(by, splat(slope)),
       ...overElements(w, n, [dx, dy, x], (e) => [
@@ -182,20 +152,14 @@ export const rectifyBackward: Kernel<typeof withNumberBackward> = {
 /** log(1 + eˣ), without overflow. */
 export const softplusOf: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = Math.max(m[x + i]!, 0) + Math.log1p(Math.exp(-Math.abs(m[x + i]!)));
-  },
+  portable: (memory) => portableMap(memory, (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   simd: (o, w) => map(w, o, (x) => math.softplus(w, x)),
 };
 /** By x. */
 export const softplusBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
-  portable: (memory) => (dx, dy, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * logistic(m[x + i]!);
-  },
-  simd: (o, w) => mapBackward(w, o, (dy, x) => vMultiply(dy, math.logistic(w, x))),
+  portable: (memory) => portableBackward(memory, (dy, x) => dy * logistic(x)),
+  simd: (o, w) => addByElement(w, o, (dy, x) => vMultiply(dy, math.logistic(w, x))),
 };
 
 /** x²/2 where |x| ≤ delta, else delta · (|x| − delta/2). */
@@ -208,8 +172,8 @@ export const huberOf: Kernel<typeof withNumber> = {
       m[y + i] = size <= delta ? (size * size) / 2 : delta * (size - delta / 2);
     }
   },
-  simd: ({ y, x, value: delta, n }, w) => {
-    const [bound, size] = [w.local('v128'), w.local('v128')];
+  simd: ([y, x, delta, n], w) => {
+    const [bound, size] = w.vectors;
     const half = w.constant(0.5);
     return [
       set(bound, splat(delta)),
@@ -231,8 +195,8 @@ export const huberBackward: Kernel<typeof withNumberBackward> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * Math.max(-delta, Math.min(delta, m[x + i]!));
   },
-  simd: ({ dx, dy, x, value: delta, n }, w) => {
-    const bound = w.local('v128');
+  simd: ([dx, dy, x, delta, n], w) => {
+    const [bound] = w.vectors;
     return [
       set(bound, splat(delta)),
       ...overElements(w, n, [dx, dy, x], (e) => [

@@ -23,23 +23,22 @@ export interface Memory {
 /**
  * The operands of a kernel in order, each one of
  *
- *     'y: write rows n'    an offset; what happens there (`read`, `write`, `update`), and the lengths whose product is its size
- *     'rate: number'       a number
- *     'nesterov: flag'     true or false
- *     'strides: list'      numbers, one for each axis
- *     'rows'               a length
+ *     'write rows n'    an offset; what happens there (`read`, `write`, `update`), and the lengths whose product is its size
+ *     'number'          a number
+ *     'flag'            true or false
+ *     'list'            numbers, one for each axis
+ *     'rows'            the length of that name
  */
 export type Operands = readonly string[];
 
-type NameOf<S extends string> = S extends `${infer N}: ${string}` ? N : S;
-type ArgumentOf<S extends string> = S extends `${string}: flag` ? boolean : S extends `${string}: list` ? readonly number[] : number;
-type LocalOf<S extends string> = Local<S extends `${string}: number` ? 'f64' : 'i32'>;
+type ArgumentOf<S extends string> = S extends 'flag' ? boolean : S extends 'list' ? readonly number[] : number;
+type LocalOf<S extends string> = Local<S extends 'number' ? 'f64' : 'i32'>;
 
 /** What a kernel with these operands is called like. */
 export type Call<O extends Operands, R = void> = (...operands: { -readonly [I in keyof O]: ArgumentOf<O[I]> }) => R;
 
-/** The operands inside WebAssembly, by name: offsets have become addresses in bytes. */
-export type LocalsOf<O extends Operands> = { readonly [S in O[number] as NameOf<S>]: LocalOf<S> };
+/** The operands inside WebAssembly: offsets have become addresses in bytes. */
+export type LocalsOf<O extends Operands> = { readonly [I in keyof O]: LocalOf<O[I]> };
 
 /** A function in WebAssembly: its body leaves a number if R is one. */
 export interface WasmFunction<O extends Operands = Operands, R = void> {

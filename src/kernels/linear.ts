@@ -7,7 +7,7 @@ import {
 } from './simd/assembler';
 import { four, overElements, times, type Elements } from './simd/loops';
 
-const summed = ['dv: update n', 'dy: read rows n', 'rows', 'n'] as const;
+const summed = ['update n', 'read rows n', 'rows', 'n'] as const;
 
 /** dv += the sum of the rows of dy, which is made in double precision. */
 export const sumRows: Kernel<typeof summed> = {
@@ -22,9 +22,9 @@ export const sumRows: Kernel<typeof summed> = {
       for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
     };
   },
-  simd: ({ dv, dy, rows, n }, w) => {
-    const [source, count, left] = [w.local('i32'), w.local('i32'), w.local('i32')];
-    const value = w.local('v128');
+  simd: ([dv, dy, rows, n], w) => {
+    const [source, count, left] = w.pointers;
+    const [value] = w.vectors;
     /** Sums of so many vectors side by side, from the top row to the last. */
     const column = (vectors: number, e: Elements): Statement[] => {
       const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
@@ -52,7 +52,7 @@ export const sumRows: Kernel<typeof summed> = {
   },
 };
 
-const gathered = ['y: write rows n', 'table: read', 'ids: read rows', 'rows', 'n'] as const;
+const gathered = ['write rows n', 'read', 'read rows', 'rows', 'n'] as const;
 
 /** y[r] = table[ids[r]], rows of n; a row of zeros where the id is −1. */
 export const gatherRows: Kernel<typeof gathered> = {
@@ -65,8 +65,8 @@ export const gatherRows: Kernel<typeof gathered> = {
       else m.copyWithin(y + r * n, table + id * n, table + (id + 1) * n);
     }
   },
-  simd: ({ y, table, ids, rows, n }, w) => {
-    const [id, source] = [w.local('i32'), w.local('i32')];
+  simd: ([y, table, ids, rows, n], w) => {
+    const [id, source] = w.pointers;
     return [
       times(rows, [
         when(
@@ -83,7 +83,7 @@ export const gatherRows: Kernel<typeof gathered> = {
   },
 };
 
-const scattered = ['dtable: update', 'dy: read rows n', 'ids: read rows', 'rows', 'n'] as const;
+const scattered = ['update', 'read rows n', 'read rows', 'rows', 'n'] as const;
 
 /** dtable[ids[r]] += dy[r], rows of n; nothing where the id is −1. */
 export const scatterAddRows: Kernel<typeof scattered> = {
@@ -96,8 +96,8 @@ export const scatterAddRows: Kernel<typeof scattered> = {
       for (let j = 0; j < n; j++) m[dtable + id * n + j]! += m[dy + r * n + j]!;
     }
   },
-  simd: ({ dtable, dy, ids, rows, n }, w) => {
-    const [id, source, target] = [w.local('i32'), w.local('i32'), w.local('i32')];
+  simd: ([dtable, dy, ids, rows, n], w) => {
+    const [id, source, target] = w.pointers;
     return [
       times(rows, [
         when(less(number(-1), tee(id, truncate(loadOne(ids)))), [

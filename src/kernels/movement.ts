@@ -6,20 +6,20 @@ import {
 } from './simd/assembler';
 import { overElements, times } from './simd/loops';
 
-const filled = ['y: write n', 'value: number', 'n'] as const;
+const filled = ['write n', 'number', 'n'] as const;
 
 export const fill: Kernel<typeof filled> = {
   operands: filled,
   portable: (memory) => (y, value, n) => {
     memory.view.fill(value, y, y + n);
   },
-  simd: ({ y, value, n }, w) => {
-    const vector = w.local('v128');
+  simd: ([y, value, n], w) => {
+    const [vector] = w.vectors;
     return [set(vector, splat(value)), ...overElements(w, n, [y], (e) => [e.store(y, vector)])];
   },
 };
 
-const copied = ['y: write n', 'x: read n', 'n'] as const;
+const copied = ['write n', 'read n', 'n'] as const;
 
 /** y = x; they may overlap. */
 export const copy: Kernel<typeof copied> = {
@@ -27,35 +27,38 @@ export const copy: Kernel<typeof copied> = {
   portable: (memory) => (y, x, n) => {
     memory.view.copyWithin(y, x, x + n);
   },
-  simd: ({ y, x, n }) => [moveBytes(y, x, shiftLeft(n, 2))],
+  simd: ([y, x, n]) => [moveBytes(y, x, shiftLeft(n, 2))],
 };
 
-const row = ['y: update', 'yStride', 'x: read', 'xStride', 'n'] as const;
-const strided = ['y: update', 'yStrides: list', 'x: read', 'xStrides: list', 'shape: list'] as const;
+const row = ['update', 'yStride', 'read', 'xStride', 'n'] as const;
+const strided = ['update', 'list', 'read', 'list', 'list'] as const;
 
-const bothAre = (stride: number, { yStride, xStride }: LocalsOf<typeof row>): I32 =>
+const bothAre = (stride: number, [, yStride, , xStride]: LocalsOf<typeof row>): I32 =>
   bitAnd(equal(yStride, number(stride)), equal(xStride, number(stride)));
 
 /** Runs the body at every element, whose addresses go by the strides. */
-const byStrides = ({ y, yStride, x, xStride, n }: LocalsOf<typeof row>, body: Statement): Statement =>
+const byStrides = ([y, yStride, x, xStride, n]: LocalsOf<typeof row>, body: Statement): Statement =>
   times(n, [body, set(y, add(y, shiftLeft(yStride, 2))), set(x, add(x, shiftLeft(xStride, 2)))]);
 
 /** y[i·yStride] = x[i·xStride]. */
 const copyRow: WasmFunction<typeof row> = {
   operands: row,
-  simd: (o, w) => [
-    when(bothAre(1, o), overElements(w, o.n, [o.y, o.x], (e) => [e.store(o.y, e.load(o.x))]), [byStrides(o, storeOne(o.y, loadOne(o.x)))]),
-  ],
+  simd: (o, w) => {
+    const [y, , x, , n] = o;
+    return [
+      when(bothAre(1, o), overElements(w, n, [y, x], (e) => [e.store(y, e.load(x))]), [byStrides(o, storeOne(y, loadOne(x)))]),
+    ];
+  },
 };
 
 /** y[i·yStride] += x[i·xStride]; with a yStride of 0 the sum is made in double precision first. */
 const addRow: WasmFunction<typeof row> = {
   operands: row,
   simd: (o, w) => {
-    const { y, x, n } = o;
-    const total = w.local('v128');
+    const [y, yStride, x, , n] = o;
+    const [total] = w.vectors;
     return [
-      when(equal(o.yStride, number(0)), [
+      when(equal(yStride, number(0)), [
         set(total, pairZero()),
         byStrides(o, set(total, pairAdd(total, pairOf(loadOne(x))))),
         storeOne(y, singles(pairAdd(pairOf(loadOne(y)), total))),

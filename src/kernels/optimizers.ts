@@ -17,7 +17,7 @@ function splats<const N extends readonly F64[]>(w: Writer, ...numbers: N): { rea
 const negative = (x: F64): F64 => subtractF64(f64(0), x);
 const oneMinus = (x: F64): F64 => subtractF64(f64(1), x);
 
-const ofMomentum = ['g: update n', 'velocity: update n', 'rate: number', 'momentum: number', 'nesterov: flag', 'n'] as const;
+const ofMomentum = ['update n', 'update n', 'number', 'number', 'flag', 'n'] as const;
 
 /** velocity ← momentum · velocity + g; g ← −rate · (nesterov ? g + momentum · velocity : velocity). */
 export const momentumUpdate: Kernel<typeof ofMomentum> = {
@@ -31,9 +31,9 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
       m[g + i] = -rate * (nesterov ? gradient + momentum * speed : speed);
     }
   },
-  simd: ({ g, velocity, rate, momentum, nesterov, n }, w) => {
+  simd: ([g, velocity, rate, momentum, nesterov, n], w) => {
     const { vectors: [step, decay], set: prepare } = splats(w, negative(rate), momentum);
-    const [gradient, speed, ahead] = [w.local('v128'), w.local('v128'), w.local('v128')];
+    const [gradient, speed, ahead] = w.vectors;
     return [
       ...prepare,
       set(ahead, splatWord(subtract(number(0), nesterov))), // all bits where it holds
@@ -46,7 +46,7 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
   },
 };
 
-const ofRmsprop = ['g: update n', 'square: update n', 'rate: number', 'decay: number', 'epsilon: number', 'n'] as const;
+const ofRmsprop = ['update n', 'update n', 'number', 'number', 'number', 'n'] as const;
 
 /** square ← decay · square + (1 − decay) · g²; g ← −rate · g / (√square + epsilon). */
 export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
@@ -60,9 +60,9 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
       m[g + i] = (-rate * gradient) / (Math.sqrt(mean) + epsilon);
     }
   },
-  simd: ({ g, square, rate, decay, epsilon, n }, w) => {
+  simd: ([g, square, rate, decay, epsilon, n], w) => {
     const { vectors: [step, keep, take, least], set: prepare } = splats(w, negative(rate), decay, oneMinus(decay), epsilon);
-    const [gradient, mean] = [w.local('v128'), w.local('v128')];
+    const [gradient, mean] = w.vectors;
     return [
       ...prepare,
       ...overElements(w, n, [g, square], (e) => [
@@ -75,7 +75,7 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
   },
 };
 
-const ofAdagrad = ['g: update n', 'total: update n', 'rate: number', 'epsilon: number', 'n'] as const;
+const ofAdagrad = ['update n', 'update n', 'number', 'number', 'n'] as const;
 
 /** total ← total + g²; g ← −rate · g / (√total + epsilon). */
 export const adagradUpdate: Kernel<typeof ofAdagrad> = {
@@ -89,9 +89,9 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
       m[g + i] = (-rate * gradient) / (Math.sqrt(sum) + epsilon);
     }
   },
-  simd: ({ g, total, rate, epsilon, n }, w) => {
+  simd: ([g, total, rate, epsilon, n], w) => {
     const { vectors: [step, least], set: prepare } = splats(w, negative(rate), epsilon);
-    const [gradient, sum] = [w.local('v128'), w.local('v128')];
+    const [gradient, sum] = w.vectors;
     return [
       ...prepare,
       ...overElements(w, n, [g, total], (e) => [
@@ -105,8 +105,8 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
 };
 
 const ofAdam = [
-  'g: update n', 'mean: update n', 'square: update n', 'rate: number', 'beta1: number', 'beta2: number', 'epsilon: number',
-  'correction1: number', 'correction2: number', 'n',
+  'update n', 'update n', 'update n', 'number', 'number', 'number', 'number',
+  'number', 'number', 'n',
 ] as const;
 
 /** mean and square are the moments; g ← −rate · (mean / correction1) / (√(square / correction2) + epsilon). */
@@ -125,12 +125,12 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
       m[g + i] = (factor * first) / (Math.sqrt(second) * root + epsilon);
     }
   },
-  simd: ({ g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n }, w) => {
+  simd: ([g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n], w) => {
     const { vectors: [factor, root, keep1, take1, keep2, take2, least], set: prepare } = splats(
       w, divideF64(negative(rate), correction1), divideF64(f64(1), squareRootF64(correction2)),
       beta1, oneMinus(beta1), beta2, oneMinus(beta2), epsilon,
     );
-    const [gradient, first, second] = [w.local('v128'), w.local('v128'), w.local('v128')];
+    const [gradient, first, second] = w.vectors;
     return [
       ...prepare,
       ...overElements(w, n, [g, mean, square], (e) => [

@@ -5,7 +5,7 @@ import { sharedMultiply } from './portable/product';
 import { multiplyPanels, multiplyRow, packColumns, packRows, tileColumns, tileRows } from './simd/product';
 
 const product = [
-  'c: update M N', 'a: read M K', 'b: read K N', 'M', 'N', 'K', 'transposeA: flag', 'transposeB: flag', 'accumulate: flag',
+  'update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag',
 ] as const;
 
 /** C [M, N] = A [M, K] · B [K, N], or C += with `accumulate`; `transposeA`: A is stored [K, M]; `transposeB`: B is stored [N, K]. */
@@ -28,7 +28,7 @@ export const gemm: Kernel<typeof product> = {
   },
 };
 
-const affineProduct = ['y: write M N', 'x: read M K', 'weight: read K N', 'bias: read N', 'M', 'N', 'K'] as const;
+const affineProduct = ['write M N', 'read M K', 'read K N', 'read N', 'M', 'N', 'K'] as const;
 
 /** Y [M, N] = X [M, K] · W [K, N] + b [N] in every row. */
 export const affineRows: Kernel<typeof affineProduct> = {
@@ -49,7 +49,7 @@ export const affineRows: Kernel<typeof affineProduct> = {
 /** How many numbers the packed form of a matrix [K, N] takes. */
 export const panelsSize = (K: number, N: number): number => Math.ceil(N / 8) * 8 * K;
 
-const packing = ['panels: write', 'b: read K N', 'K', 'N', 'transposeB: flag'] as const;
+const packing = ['write', 'read K N', 'K', 'N', 'flag'] as const;
 
 /** B [K, N], or stored [N, K] with `transposeB`, in panels of eight columns, [⌈N/8⌉, K, 8], filled up with zeros: for {@link gemmPacked}. */
 export const packPanels: Kernel<typeof packing> = {
@@ -68,7 +68,7 @@ export const packPanels: Kernel<typeof packing> = {
   },
 };
 
-const packedProduct = ['c: update M N', 'a: read M K', 'panels: read', 'M', 'N', 'K', 'transposeA: flag', 'accumulate: flag'] as const;
+const packedProduct = ['update M N', 'read M K', 'read', 'M', 'N', 'K', 'flag', 'flag'] as const;
 
 /** {@link gemm} with B as {@link packPanels} left it. */
 export const gemmPacked: Kernel<typeof packedProduct> = {
@@ -86,7 +86,7 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
   },
 };
 
-const packedAffine = ['y: write M N', 'x: read M K', 'panels: read', 'bias: read N', 'M', 'N', 'K'] as const;
+const packedAffine = ['write M N', 'read M K', 'read', 'read N', 'M', 'N', 'K'] as const;
 
 /** {@link affineRows} with W as {@link packPanels} left it. */
 export const affinePacked: Kernel<typeof packedAffine> = {

@@ -8,8 +8,8 @@ import {
 import { maxAcross, overElements, sumAcross, times, type Elements } from './simd/loops';
 import * as math from './simd/math';
 
-const mapped = ['y: write rows n', 'x: read rows n', 'rows', 'n'] as const;
-const mappedBackward = ['dx: update rows n', 'dy: read rows n', 'y: read rows n', 'rows', 'n'] as const;
+const mapped = ['write rows n', 'read rows n', 'rows', 'n'] as const;
+const mappedBackward = ['update rows n', 'read rows n', 'read rows n', 'rows', 'n'] as const;
 
 /** y = eˣ / Σ eˣ. */
 export const softmaxRows: Kernel<typeof mapped> = {
@@ -18,8 +18,8 @@ export const softmaxRows: Kernel<typeof mapped> = {
     const m = memory.view;
     for (let r = 0; r < rows; r++) softmaxRow(m, y + r * n, x + r * n, n);
   },
-  simd: ({ y, x, rows, n }, w) => {
-    const [largest, total] = [w.local('v128'), w.local('v128')];
+  simd: ([y, x, rows, n], w) => {
+    const [largest, total] = w.vectors;
     return [times(rows, [...exponentials(w, y, x, n, largest, total), ...normalize(w, y, n, total), ...nextRow(n, y, x)])];
   },
 };
@@ -35,8 +35,8 @@ export const softmaxRowsBackward: Kernel<typeof mappedBackward> = {
       for (let j = i; j < i + n; j++) m[dx + j]! += m[y + j]! * (m[dy + j]! - dot);
     }
   },
-  simd: ({ dx, dy, y, rows, n }, w) => {
-    const dot = w.local('v128');
+  simd: ([dx, dy, y, rows, n], w) => {
+    const [dot] = w.vectors;
     return [
       times(rows, [
         set(dot, vZero()),
@@ -60,8 +60,8 @@ export const logSoftmaxRows: Kernel<typeof mapped> = {
       for (let j = i; j < i + n; j++) m[y + j] = m[x + j]! - log;
     }
   },
-  simd: ({ y, x, rows, n }, w) => {
-    const [largest, total] = [w.local('v128'), w.local('v128')];
+  simd: ([y, x, rows, n], w) => {
+    const [largest, total] = w.vectors;
     return [
       times(rows, [
         ...exponentials(w, y, x, n, largest, total),
@@ -83,8 +83,8 @@ export const logSoftmaxRowsBackward: Kernel<typeof mappedBackward> = {
       for (let j = i; j < i + n; j++) m[dx + j]! += m[dy + j]! - Math.exp(m[y + j]!) * total;
     }
   },
-  simd: ({ dx, dy, y, rows, n }, w) => {
-    const [total, power] = [w.local('v128'), w.local('v128')];
+  simd: ([dx, dy, y, rows, n], w) => {
+    const [total, power] = w.vectors;
     return [
       times(rows, [
         set(total, vZero()),
@@ -99,7 +99,7 @@ export const logSoftmaxRowsBackward: Kernel<typeof mappedBackward> = {
   },
 };
 
-const classified = ['loss: write rows', 'probabilities: write rows V', 'logits: read rows V', 'targets: read rows', 'rows', 'V'] as const;
+const classified = ['write rows', 'write rows V', 'read rows V', 'read rows', 'rows', 'V'] as const;
 
 /** loss = −log softmax(logits)[targets]; leaves the probabilities for backward. */
 export const crossEntropyRows: Kernel<typeof classified> = {
@@ -111,8 +111,8 @@ export const crossEntropyRows: Kernel<typeof classified> = {
       softmaxRow(m, probabilities + i, logits + i, V);
     }
   },
-  simd: ({ loss, probabilities, logits, targets, rows, V }, w) => {
-    const [largest, total] = [w.local('v128'), w.local('v128')];
+  simd: ([loss, probabilities, logits, targets, rows, V], w) => {
+    const [largest, total] = w.vectors;
     const chosen = loadOne(add(logits, shiftLeft(truncate(loadOne(targets)), 2)));
     return [
       times(rows, [
@@ -128,7 +128,7 @@ export const crossEntropyRows: Kernel<typeof classified> = {
 };
 
 const classifiedBackward = [
-  'dlogits: update rows V', 'dloss: read rows', 'probabilities: read rows V', 'targets: read rows', 'rows', 'V',
+  'update rows V', 'read rows', 'read rows V', 'read rows', 'rows', 'V',
 ] as const;
 
 /** dlogits += dloss · (probabilities − one-hot targets). */
@@ -143,7 +143,7 @@ export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
       m[dlogits + i + m[targets + r]!]! -= d;
     }
   },
-  simd: ({ dlogits, dloss, probabilities, targets, rows, V }, w) => {
+  simd: ([dlogits, dloss, probabilities, targets, rows, V], w) => {
     const [d, at] = [w.local('v128'), w.local('i32')];
     return [
       times(rows, [
@@ -200,7 +200,7 @@ const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Stateme
 function exponentials(
   w: Writer, y: Local<'i32'>, x: Local<'i32'>, n: Local<'i32'>, largest: Local<'v128'>, total: Local<'v128'>,
 ): Statement[] {
-  const power = w.local('v128');
+  const [power] = w.vectors;
   return [
     set(largest, w.constant(-Infinity)),
     ...alongRow(w, n, [x], ([from], e) => [set(largest, vMax(largest, e.fill(e.load(from))))]),

@@ -57,6 +57,10 @@ const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32A
   packPanels: (n, draw) => [draw(panelsSize(n, 9)), draw(9 * n), n, 9, true],
   gatherRows: (n, draw) => [draw(3 * n), draw(4 * n), Float32Array.of(3, -1, 0), 3, n],
   scatterAddRows: (n, draw) => [draw(4 * n), draw(3 * n), Float32Array.of(3, -1, 3), 3, n],
+  gemm: (n, draw) => [draw(3 * n), draw(3 * 7), draw(7 * n), 3, n, 7, false, true, true],
+  rmspropUpdate: (n, draw) => [draw(n), draw(n).map(Math.abs), 0.25, 0.9, 0.25, n],
+  adagradUpdate: (n, draw) => [draw(n), draw(n).map(Math.abs), 0.25, 0.25, n],
+  adamUpdate: (n, draw) => [draw(n), draw(n), draw(n).map(Math.abs), 0.25, 0.9, 0.99, 0.25, 0.19, 0.0199, n],
   copyStrided: (n, draw) => [draw(6 * n), [2 * n, 1, n], draw(6 * n), [1, 3, 0], [3, n, 2]],
   addStrided: (n, draw) => [draw(3 * n), [n, 0, 1], draw(6 * n), [2 * n, n, 1], [3, 2, n]],
   crossEntropyRows: (n, draw) => [draw(3), draw(3 * n), draw(3 * n), Float32Array.of(0, n - 1, n >> 1), 3, n],
@@ -65,16 +69,13 @@ const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32A
 
 /** Arguments made of what the list says of the operands: every other length than the last is 3. */
 function argumentsOf({ operands }: Kernel, n: number, draw: (size: number) => Float32Array): Argument[] {
-  const lengths = operands.filter((operand) => !operand.includes(':'));
+  const lengths = operands.filter((operand) => !/^(read|write|update|number|flag|list)/.test(operand));
   const lengthOf = (name: string): number => (Number(name) || (name === lengths.at(-1) ? n : 3));
   return operands.map((operand) => {
-    const [name, what] = operand.split(': ') as [string, string?];
-    if (what === undefined) return lengthOf(name);
-    if (what === 'number') return name === 'beta2' || name === 'momentum' ? 0.9 : name.startsWith('correction') ? 0.19 : 0.25;
-    if (what === 'flag') return name !== 'transposeA';
-    const sizes = what.split(' ').slice(1);
-    const values = draw(sizes.reduce((size, part) => size * lengthOf(part), 1));
-    return name === 'square' || name === 'total' ? values.map(Math.abs) : values;
+    if (lengths.includes(operand)) return lengthOf(operand);
+    if (operand === 'number') return 0.25;
+    if (operand === 'flag') return true;
+    return draw(operand.split(' ').slice(1).reduce((size, part) => size * lengthOf(part), 1));
   });
 }
 

@@ -170,12 +170,19 @@ export const when = (condition: I32, then: readonly Statement[], otherwise: read
   bytes: [...condition.bytes, 0x04, 0x40, ...block(then).bytes, ...(otherwise.length > 0 ? [0x05, ...block(otherwise).bytes] : []), 0x0b],
 });
 
+/** To be taken apart; there is no end to them, but the type has one. */
+type Many<T> = readonly [T, T, T, T, T, T, T, T, T, T, T, T];
+
 /** What a function's author has besides its parameters. */
 export interface Writer {
   /** Whether the engine multiplies and adds with one rounding. */
   readonly fused: boolean;
   /** A new local variable, 0 at first. */
   local<T extends ValueType>(type: T): Local<T>;
+  /** As many new vectors as are taken out: `const [a, b] = w.vectors`. */
+  readonly vectors: Many<Local<'v128'>>;
+  /** Likewise whole numbers. */
+  readonly pointers: Many<Local<'i32'>>;
   /** A vector of one number four times: the same local for the same number, set before anything else. */
   constant(value: number): Local<'v128'>;
 }
@@ -195,7 +202,13 @@ export function assemble(
     constants.set(value, known);
     return known;
   };
-  const body = write(parameters.map((type, index) => localAt(type, index)), { fused, local, constant });
+  const each = <T extends ValueType>(type: T): Many<Local<T>> => ({
+    *[Symbol.iterator]() {
+      for (;;) yield local(type);
+    },
+  }) as never;
+  const writer = { fused, local, constant, vectors: each('v128'), pointers: each('i32') };
+  const body = write(parameters.map((type, index) => localAt(type, index)), writer);
   const prologue = Array.from(constants, ([value, held]) => set(held, splat(f64(value))));
   const answers = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 

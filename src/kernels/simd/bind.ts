@@ -16,11 +16,11 @@ function probe(fused: boolean): Uint8Array<ArrayBuffer> {
 
 /** The module of a function, of which every memory needs an instance. */
 function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.Module {
-  const types = operands.map((operand): ValueType => (operand.endsWith(': number') ? 'f64' : 'i32'));
-  const isOffset = operands.map((operand) => /: (read|write|update)/.test(operand));
+  const types = operands.map((operand): ValueType => (operand === 'number' ? 'f64' : 'i32'));
+  const isOffset = operands.map((operand) => /^(read|write|update)/.test(operand));
   return new WebAssembly.Module(assemble(types, fused, (parameters, writer) => [
     ...(parameters as Local<'i32'>[]).filter((_, i) => isOffset[i]).map((offset) => set(offset, shiftLeft(offset, 2))),
-    ...simd(Object.fromEntries(operands.map((operand, i) => [operand.split(':')[0]!, parameters[i]!])) as never, writer),
+    ...simd(parameters as Local<'i32'>[], writer),
   ]));
 }
 

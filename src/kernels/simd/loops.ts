@@ -26,7 +26,7 @@ const one: Elements = {
 
 /** Runs the body for `n` elements at each pointer; the pointers end up behind them. */
 export function overElements(w: Writer, n: I32, pointers: readonly Local<'i32'>[], body: (elements: Elements) => readonly Statement[]): Statement[] {
-  const end = w.local('i32');
+  const [end] = w.pointers;
   const first = pointers[0]!;
   const rounds = (elements: Elements, bytes: number): Statement =>
     loopWhile(below(first, end), [...body(elements), ...pointers.map((pointer) => set(pointer, add(pointer, number(bytes))))]);

@@ -21,7 +21,7 @@ function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[]
  * coefficients of Eigen's ptanh_float (Guennebaud, Jacob et al., eigen.tuxfamily.org).
  */
 export function tanh(w: Writer, x: Vector): Vector {
-  const [limited, square] = [w.local('v128'), w.local('v128')];
+  const [limited, square] = w.vectors;
   return vDivide(
     vMultiply(
       tee(limited, vMax(vMin(x, w.constant(9)), w.constant(-9))),
@@ -45,7 +45,7 @@ export function logistic(w: Writer, x: Vector): Vector {
  * two steps, so that results below the smallest normal number and above the largest come out right.
  */
 export function exp(w: Writer, x: Vector): Vector {
-  const [limited, n, r, whole, half] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+  const [limited, n, r, whole, half] = w.vectors;
   const clamped = tee(limited, vMax(vMin(x, w.constant(89)), w.constant(-104)));
   const rounded = tee(n, vRound(vMultiply(clamped, w.constant(Math.LOG2E))));
   const powerOfTwo = (exponent: Vector): Vector => wholeShiftLeft(wholeAdd(exponent, word(127)), 23);
@@ -67,7 +67,7 @@ export function exp(w: Writer, x: Vector): Vector {
  * ln x = e · ln 2 + ln m with m in [√½, √2), the latter by a polynomial of degree 9 (Cephes' logf). −∞ at 0, NaN below.
  */
 export function log(w: Writer, x: Vector): Vector {
-  const [given, normal, e, f] = [w.local('v128'), w.local('v128'), w.local('v128'), w.local('v128')];
+  const [given, normal, e, f] = w.vectors;
   const [zero, smallest, infinity] = [w.constant(0), w.constant(1.1754943508222875e-38), w.constant(Infinity)];
   // Numbers below the smallest normal one are worked on 2²³ times as large. Expressions are in the order in which they set locals.
   const scaled = tee(normal, vSelect(vLess(given, smallest), vMultiply(tee(given, x), w.constant(8388608)), given));
@@ -89,7 +89,7 @@ export function log(w: Writer, x: Vector): Vector {
 
 /** ln(1 + eˣ), right where eˣ is small, too. */
 export function softplus(w: Writer, x: Vector): Vector {
-  const [given, e, sum] = [w.local('v128'), w.local('v128'), w.local('v128')];
+  const [given, e, sum] = w.vectors;
   const one = w.constant(1);
   const power = tee(e, exp(w, vNegate(vAbs(tee(given, x)))));
   // ln(1 + e) = ln(s) · e / (s − 1), where s is 1 + e as rounded (Kahan); e itself where s is 1.

@@ -12,7 +12,7 @@ import { multiplyAdd } from './math';
 export const tileRows = 4;
 export const tileColumns = 8;
 
-const packed = ['to: write', 'from: read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
+const packed = ['write', 'read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
 
 /** Lanes are A's rows. Writes panels of four lanes, each [depth, 4], the last one filled up with zeros. One of the strides must be 1. */
 export const packRows: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
@@ -21,10 +21,10 @@ export const packRows: WasmFunction<typeof packed> = { operands: packed, simd: (
 export const packColumns: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 8) };
 
 function packPanels(
-  w: Writer, { to, from, laneStride, depthStride, lanes, depth }: LocalsOf<typeof packed>, width: 4 | 8,
+  w: Writer, [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>, width: 4 | 8,
 ): Statement[] {
   const groups = Array.from({ length: width / 4 }, (_, group) => group);
-  const [k, source, lane] = [w.local('i32'), w.local('i32'), w.local('i32')];
+  const [k, source, lane] = w.pointers;
   const rows = [0, 1, 2, 3].map(() => w.local('v128')) as [Local<'v128'>, Local<'v128'>, Local<'v128'>, Local<'v128'>];
   const halves = [0, 1, 2, 3].map(() => w.local('v128')) as typeof rows;
   const bytes = 4 * width;
@@ -85,8 +85,8 @@ function packPanels(
 }
 
 const multiplied = [
-  'c: write', 'start: read', 'fromStart: flag', 'startStride', 'a: read', 'b: read', 'rows', 'columns', 'depth', 'stride', 'panelStride',
-  'spare: write',
+  'write', 'read', 'flag', 'startStride', 'read', 'read', 'rows', 'columns', 'depth', 'stride', 'panelStride',
+  'write',
 ] as const;
 
 /**
@@ -95,10 +95,10 @@ const multiplied = [
  */
 export const multiplyPanels: WasmFunction<typeof multiplied> = {
   operands: multiplied,
-  simd: ({ c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare }, w) => {
-    const [j, i, panelA, x, y] = [w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32')];
-    const [end, target, origin, row, column] = [w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32'), w.local('i32')];
-    const [left, right, factor] = [w.local('v128'), w.local('v128'), w.local('v128')];
+  simd: ([c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare], w) => {
+    const [j, i, panelA, x, y] = w.pointers;
+    const [end, target, origin, row, column] = w.pointers;
+    const [left, right, factor] = w.vectors;
     const sums = Array.from({ length: tileRows }, () => [w.local('v128'), w.local('v128')] as const);
 
     const alongDepth = block([
@@ -176,7 +176,7 @@ export const multiplyPanels: WasmFunction<typeof multiplied> = {
 };
 
 const ofOneRow = [
-  'c: write', 'start: read', 'fromStart: flag', 'a: read', 'b: read', 'columns', 'depth', 'rowStride', 'panelStride', 'spare: write',
+  'write', 'read', 'flag', 'read', 'read', 'columns', 'depth', 'rowStride', 'panelStride', 'write',
 ] as const;
 
 /**
@@ -185,12 +185,12 @@ const ofOneRow = [
  */
 export const multiplyRow: WasmFunction<typeof ofOneRow> = {
   operands: ofOneRow,
-  simd: ({ c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare }, w) => {
-    const [x, k, column] = [w.local('i32'), w.local('i32'), w.local('i32')];
+  simd: ([c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare], w) => {
+    const [x, k, column] = w.pointers;
     // Four steps of depth at a time, with sums of their own, so that none waits for another.
     const lines = [0, 1, 2, 3].map(() => w.local('i32'));
     const sums = lines.map(() => [w.local('v128'), w.local('v128')] as const);
-    const factor = w.local('v128');
+    const [factor] = w.vectors;
     const line = (r: number): Statement[] => [
       set(factor, loadSplat(x, 4 * r)),
       set(sums[r]![0], multiplyAdd(w, factor, load(lines[r]!), sums[r]![0])),
