@@ -18,9 +18,17 @@ const examples = {
   external: ['bptt', 'bptt/node'],
 };
 
+const benches = {
+  entry: { kernels: 'bench/kernels.ts' },
+  format: ['esm'] as const,
+  target: 'es2022',
+  outDir: 'build',
+};
+
 const config: ReturnType<typeof defineConfig> = defineConfig([
   { ...library, format: [...library.format] },
   { ...examples, format: [...examples.format] },
+  { ...benches, format: [...benches.format] },
 ]);
 
 export default config;

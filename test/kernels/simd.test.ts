@@ -16,13 +16,12 @@ import * as optimizers from '../../src/kernels/optimizers';
 import * as product from '../../src/kernels/product';
 import * as rows from '../../src/kernels/rows';
 import * as kernelList from '../../src/kernels/list';
-import { panelsSize } from '../../src/kernels/product';
 import { allocate, createWorkspace } from '../../src/kernels/workspace';
+import { argumentsOf, type Argument } from './arguments';
 import { engineRuns } from './engine';
 
 afterAll(() => useKernels(undefined));
 
-type Argument = Float32Array | number | boolean | readonly number[];
 type Name = keyof typeof kernelList;
 
 const specials = [0, -0, NaN, 1e-18, -1e-18, Infinity, -Infinity, 9, -9, 50, -100];
@@ -49,35 +48,6 @@ const bounds: Record<Name, number> = {
   lstmCellBackward: 2e-6, gruCell: 2e-6, gruCellBackward: 4e-6,
   momentumUpdate: 8e-7, rmspropUpdate: 2e-6, adagradUpdate: 2e-6, adamUpdate: 2e-6,
 };
-
-/** Kernels whose operands are no dense arrays: their arguments for sizes n. */
-const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32Array) => Argument[]>> = {
-  gemmPacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), 3, n, 7, false, true],
-  affinePacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), draw(n), 3, n, 7],
-  packPanels: (n, draw) => [draw(panelsSize(n, 9)), draw(9 * n), n, 9, true],
-  gatherRows: (n, draw) => [draw(3 * n), draw(4 * n), Float32Array.of(3, -1, 0), 3, n],
-  scatterAddRows: (n, draw) => [draw(4 * n), draw(3 * n), Float32Array.of(3, -1, 3), 3, n],
-  gemm: (n, draw) => [draw(3 * n), draw(3 * 7), draw(7 * n), 3, n, 7, false, true, true],
-  rmspropUpdate: (n, draw) => [draw(n), draw(n).map(Math.abs), 0.25, 0.9, 0.25, n],
-  adagradUpdate: (n, draw) => [draw(n), draw(n).map(Math.abs), 0.25, 0.25, n],
-  adamUpdate: (n, draw) => [draw(n), draw(n), draw(n).map(Math.abs), 0.25, 0.9, 0.99, 0.25, 0.19, 0.0199, n],
-  copyStrided: (n, draw) => [draw(6 * n), [2 * n, 1, n], draw(6 * n), [1, 3, 0], [3, n, 2]],
-  addStrided: (n, draw) => [draw(3 * n), [n, 0, 1], draw(6 * n), [2 * n, n, 1], [3, 2, n]],
-  crossEntropyRows: (n, draw) => [draw(3), draw(3 * n), draw(3 * n), Float32Array.of(0, n - 1, n >> 1), 3, n],
-  crossEntropyRowsBackward: (n, draw) => [draw(3 * n), Float32Array.of(0.5, 0, -2), draw(3 * n), Float32Array.of(0, n - 1, n >> 1), 3, n],
-};
-
-/** Arguments made of what the list says of the operands: every other length than the last is 3. */
-function argumentsOf({ operands }: Kernel, n: number, draw: (size: number) => Float32Array): Argument[] {
-  const lengths = operands.filter((operand) => !/^(read|write|update|number|flag|list)/.test(operand));
-  const lengthOf = (name: string): number => (Number(name) || (name === lengths.at(-1) ? n : 3));
-  return operands.map((operand) => {
-    if (lengths.includes(operand)) return lengthOf(operand);
-    if (operand === 'number') return 0.25;
-    if (operand === 'flag') return true;
-    return draw(operand.split(' ').slice(1).reduce((size, part) => size * lengthOf(part), 1));
-  });
-}
 
 /** Runs a kernel on copies of the arguments in a new workspace; answers what it answers and what it leaves in the arrays. */
 function run(name: KernelName, kernel: Kernel, given: readonly Argument[]): { answer: unknown; arrays: Float32Array[] } {
@@ -127,7 +97,7 @@ describe.each((['simd', 'relaxed'] as const).filter(engineRuns))('%s', (set) => 
       const kinds = name.includes('Cell') ? ofCells : specials.length;
       const draw = (size: number): Float32Array => Float32Array.from({ length: size }, () =>
         withSpecials && uniformNumber(random) < 0.1 ? specials[Math.floor(uniformNumber(random, 0, kinds))]! : uniformNumber(random, -1, 1));
-      const given = special[name]?.(n, draw) ?? argumentsOf(kernel, n, draw);
+      const given = argumentsOf(name, kernel, n, draw);
       const [wanted, got] = [run('portable', kernel, given), run(set, kernel, given)];
       const allowed = withSpecials ? 8 * bound : bound;
       const what = `n = ${n}${withSpecials ? ', with special numbers' : ''}`;

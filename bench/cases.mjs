@@ -1,0 +1,18 @@
+/** The cases that are timed: steps, batch, input size, hidden size, classes. */
+
+export const cells = ['rnn', 'lstm', 'gru'];
+
+export const shapes = [
+  { T: 32, B: 32, I: 64, H: 128, V: 64 },
+  { T: 64, B: 32, I: 64, H: 256, V: 64 },
+  { T: 64, B: 1, I: 64, H: 128, V: 64 },
+  { T: 64, B: 8, I: 16, H: 32, V: 8 },
+];
+
+export const nameOf = ({ T, B, I, H, V }) => `T${T}B${B}I${I}H${H}V${V}`;
+
+/** Every target is a class; the same for all. */
+export const targetsOf = ({ T, B, V }) => Int32Array.from({ length: T * B }, (_, i) => (i * 7919) % V);
+
+/** The sizes of a stream. */
+export const streams = [{ I: 64, H: 32 }, { I: 64, H: 128 }, { I: 64, H: 256 }];

@@ -1,0 +1,118 @@
+/** The kernels one by one, as the list names them, for bench.mjs. Bundled with the sources, since kernels are no part of the public surface. */
+
+import type { Kernel } from '../src/kernels/kernel';
+import * as kernelList from '../src/kernels/list';
+import { assemble, number, set, store, vAdd, type Local } from '../src/kernels/simd/assembler';
+import { times } from '../src/kernels/simd/loops';
+import { multiplyAdd } from '../src/kernels/simd/math';
+import { allocate, createWorkspace } from '../src/kernels/workspace';
+import { argumentsOf } from '../test/kernels/arguments';
+
+type Run = (n: number) => number;
+
+/** One thing to time: what it computes a call, in floating-point operations, or else in numbers. */
+interface KernelCase {
+  readonly name: string;
+  readonly flops: number;
+  readonly numbers: number;
+  readonly run: Run;
+}
+
+/**
+ * What the engine can do with numbers that are in registers already, in GFLOP/s: independent sums of products, each other than all before,
+ * with one rounding where it can.
+ */
+export function multiplyAddPeak(): number {
+  const fused = createWorkspace().kernels.name === 'relaxed';
+  const bytes = assemble(['i32'], fused, ([count], w) => {
+    // Without fused multiply-add, four factors times two, so that every product is made anew.
+    const [rows, columns] = fused ? [1, 12] : [4, 2];
+    const lefts = Array.from({ length: rows }, (_, i) => w.constant(i + 1));
+    const rights = Array.from({ length: fused ? 1 : columns }, () => w.local('v128'));
+    const sums = Array.from({ length: rows * columns }, () => w.local('v128'));
+    return [
+      times(count as Local<'i32'>, [
+        ...rights.map((right) => set(right, vAdd(right, lefts[0]!))),
+        ...sums.map((sum, i) => set(sum, multiplyAdd(w, lefts[i % rows]!, rights[Math.floor(i / rows) % rights.length]!, sum))),
+      ]),
+      ...sums.map((sum, i) => store(number(16 * i), sum)),
+    ];
+  });
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const run = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports['run'] as (count: number) => void;
+  const [rounds, flops] = [3_000_000, 8 * (fused ? 12 : 8)];
+  let best = 0;
+  for (let i = 0; i < 12; i++) {
+    const began = performance.now();
+    run(rounds);
+    best = Math.max(best, (rounds * flops) / (performance.now() - began) / 1e6);
+  }
+  return best;
+}
+
+/** The products of a training step and of a stream, and a square one; then every other kernel on rows of 1,024 numbers. */
+export function kernelCases(): KernelCase[] {
+  const workspace = createWorkspace();
+  const { kernels: k, memory } = workspace;
+  const size = 2 ** 20;
+  const [c, a, b, panels] = [size, size, size, size].map((length) => allocate(workspace, length)) as [number, number, number, number];
+  memory.view.fill(0.01, c, workspace.top);
+  const timed = (call: () => unknown): Run => (n) => {
+    const began = performance.now();
+    for (let i = 0; i < n; i++) call();
+    return performance.now() - began;
+  };
+  const product = (name: string, M: number, N: number, K: number, transposeA: boolean, transposeB: boolean): KernelCase => ({
+    name: `${name}/${M}x${N}x${K}`, flops: 2 * M * N * K, numbers: M * N,
+    run: timed(() => k.of(kernelList.gemm)(c, a, b, M, N, K, transposeA, transposeB, true)),
+  });
+  const packed = (name: string, M: number, N: number, K: number): KernelCase => ({
+    name: `${name}/${M}x${N}x${K}`, flops: 2 * M * N * K, numbers: M * N,
+    run: timed(() => k.of(kernelList.gemmPacked)(c, a, panels, M, N, K, false, true)),
+  });
+  const products = [
+    product('square', 512, 512, 512, false, false),
+    product('input', 1024, 512, 64, false, false), packed('recurrent', 32, 512, 128), packed('recurrent-backward', 32, 128, 512),
+    product('weights-input', 64, 512, 1024, true, false), product('weights-recurrent', 128, 512, 1024, true, false),
+    product('head', 1024, 64, 128, false, false), product('head-backward', 1024, 128, 64, false, true),
+    product('weights-head', 128, 64, 1024, true, false),
+    packed('recurrent', 32, 1024, 256), packed('recurrent-backward', 32, 256, 1024), packed('recurrent', 8, 128, 32),
+    packed('row', 1, 512, 128), packed('row', 1, 1024, 256),
+  ];
+  const others = (Object.keys(kernelList) as (keyof typeof kernelList)[]).filter((name) => !/gemm|affine/.test(name)).map((name): KernelCase => {
+    const kernel = kernelList[name] as unknown as Kernel;
+    const given = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
+    const values = given.map((argument) => {
+      if (!(argument instanceof Float32Array)) return argument;
+      const offset = allocate(workspace, argument.length);
+      memory.view.set(argument, offset);
+      return offset;
+    });
+    const numbers = Math.max(...given.map((argument) => (argument instanceof Float32Array ? argument.length : 0)));
+    const call = k.of(kernel) as (...operands: typeof values) => unknown;
+    return { name, flops: 0, numbers, run: timed(() => call(...values)) };
+  });
+  return [...products, ...others];
+}
+
+/** How many bytes of the engine's heap and of buffers a step takes: the median of runs in which nothing was collected. */
+export async function allocatedBytes(run: (n: number) => Promise<number>): Promise<number> {
+  await run(200);
+  const used = (): number => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const found: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    // One run opens a workspace; the difference between a long and a short one is what the steps took.
+    const taken: number[] = [];
+    for (const steps of [5, 25]) {
+      const before = used();
+      await run(steps);
+      taken.push(used() - before);
+    }
+    const bytes = (taken[1]! - taken[0]!) / 20;
+    if (bytes >= 0) found.push(bytes);
+  }
+  return Math.round(found.sort((x, y) => x - y)[found.length >> 1] ?? NaN);
+}

@@ -1,0 +1,53 @@
+/** The cases as `bptt` runs them. Each function prepares one and answers a function that makes n steps and tells the milliseconds. */
+
+import {
+  adam, advance, chain, clipByNorm, createRandom, crossEntropy, dense, fit, full, gru, initializeCell, lstm, normal, predict, recurrent, sequential,
+  simpleRnn, streamCell, useKernels,
+} from '../dist/index.js';
+import { targetsOf } from './cases.mjs';
+import { timed } from './measure.mjs';
+
+const cellOf = { rnn: simpleRnn, lstm, gru };
+
+function modelOf(cell, { I, H, V }) {
+  return sequential([recurrent(cellOf[cell](), { hiddenSize: H }), dense({ size: V })], { inputSize: I, seed: 1 });
+}
+
+const inputsOf = ({ T, B, I }) => normal(0, 1)([T, B, I], createRandom(1));
+
+export function train(cell, shape, kernels) {
+  const model = modelOf(cell, shape);
+  const batch = { inputs: inputsOf(shape), targets: { shape: [shape.T, shape.B], data: targetsOf(shape) } };
+  const data = { batchCount: 1, batches: () => [batch] };
+  const optimizer = chain(clipByNorm(1), adam(1e-3));
+  let optimizerState;
+  return async (n) => {
+    useKernels(kernels);
+    // From the end of the first step to the end of the last: opening a run is no part of a step.
+    let began;
+    ({ optimizerState } = await fit(model, data, {
+      loss: crossEntropy, optimizer, steps: n + 1, optimizerState, onProgress: () => {
+        began ??= performance.now();
+      },
+    }));
+    return performance.now() - began;
+  };
+}
+
+export function infer(cell, shape, kernels) {
+  const model = modelOf(cell, shape);
+  const inputs = inputsOf(shape);
+  const run = timed(() => predict(model, inputs));
+  return (n) => {
+    useKernels(kernels);
+    return run(n);
+  };
+}
+
+export function stream(cell, { I, H }, kernels) {
+  useKernels(kernels);
+  const running = streamCell(cellOf[cell](), initializeCell(cellOf[cell](), { inputSize: I, hiddenSize: H, random: 1 }));
+  const x = full([1, I], 0.1);
+  const into = advance(running, x);
+  return timed(() => void advance(running, x, into));
+}
