@@ -2,6 +2,6 @@
 
 const began = performance.now();
 const { advance, full, initializeCell, lstm, streamCell, zeros } = await import('../dist/index.js');
-const initial = { inputSize: 64, hiddenSize: 128, random: 1, recurrentInitializer: zeros() };
+const initial = { inputSize: 64, hiddenSize: 128, random: 1, inputInitializer: zeros(), recurrentInitializer: zeros() };
 advance(streamCell(lstm(), initializeCell(lstm(), initial)), full([1, 64], 0.1));
 console.log(performance.now() - began);

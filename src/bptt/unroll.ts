@@ -2,7 +2,7 @@
 
 import { addScaled } from '../kernels/arithmetic';
 import { sumRows } from '../kernels/linear';
-import { copy } from '../kernels/movement';
+import { copy, fill } from '../kernels/movement';
 import { affineRows, gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate } from '../kernels/workspace';
 import { checkShape, formatShape, type Shape } from '../tensor/shape';
@@ -255,7 +255,8 @@ function initialStates<N extends string>(
     const operandOf = (given as Readonly<Record<string, Operand | undefined>>)[name];
     if (operandOf === undefined) {
       const size = hiddenSize ?? 0;
-      states[name] = constantOf(scope, [batchSize, size], new Float32Array(batchSize * size));
+      states[name] = result(scope, [batchSize, size], []);
+      scope.kernels.of(fill)(states[name].offset, 0, batchSize * size);
       continue;
     }
     const state = operand('unroll', operandOf, `initialState.${name}`);

@@ -2,8 +2,8 @@
 
 import type { Kernel } from './kernel';
 import {
-  divideF64, f64, number, set, splat, splatWord, squareRootF64, subtract, subtractF64, tee, vAdd, vDivide, vMultiply, vSelect, vSquareRoot,
-  type F64, type Local, type Statement, type Writer,
+  divideF64, f64, number, set, splat, splatWord, squareRootF64, subtract, subtractF64, tee, vAbs, vAdd, vDivide, vExcept, vLess, vMultiply, vSelect, vSquareRoot,
+  type F64, type Local, type Statement, type Vector, type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';
@@ -12,6 +12,15 @@ import { multiplyAdd } from './simd/math';
 function splats<const N extends readonly F64[]>(w: Writer, ...numbers: N): { readonly vectors: { [I in keyof N]: Local<'v128'> }; readonly set: Statement[] } {
   const vectors = numbers.map(() => w.local('v128'));
   return { vectors: vectors as unknown as { [I in keyof N]: Local<'v128'> }, set: numbers.map((value, i) => set(vectors[i]!, splat(value))) };
+}
+
+/**
+ * Numbers below the smallest normal one become 0. Moments of parameters that get no gradient decay to there and would never leave, and
+ * processors work on such numbers a hundred times as slowly.
+ */
+function flush(w: Writer, x: Vector): Vector {
+  const [value] = w.vectors;
+  return vExcept(tee(value, x), vLess(vAbs(value), w.constant(1.1754943508222875e-38)));
 }
 
 const negative = (x: F64): F64 => subtractF64(f64(0), x);
@@ -39,7 +48,7 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
       set(ahead, splatWord(subtract(number(0), nesterov))), // all bits where it holds
       ...overElements(w, n, [g, velocity], (e) => [
         set(gradient, e.load(g)),
-        e.store(velocity, tee(speed, multiplyAdd(w, decay, e.load(velocity), gradient))),
+        e.store(velocity, tee(speed, flush(w, multiplyAdd(w, decay, e.load(velocity), gradient)))),
         e.store(g, vMultiply(step, vSelect(ahead, multiplyAdd(w, decay, speed, gradient), speed))),
       ]),
     ];
@@ -67,7 +76,7 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
       ...prepare,
       ...overElements(w, n, [g, square], (e) => [
         set(gradient, e.load(g)),
-        set(mean, multiplyAdd(w, keep, e.load(square), vMultiply(vMultiply(take, gradient), gradient))),
+        set(mean, flush(w, multiplyAdd(w, keep, e.load(square), vMultiply(vMultiply(take, gradient), gradient)))),
         e.store(square, mean),
         e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(mean), least))),
       ]),
@@ -135,8 +144,8 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
       ...prepare,
       ...overElements(w, n, [g, mean, square], (e) => [
         set(gradient, e.load(g)),
-        set(first, multiplyAdd(w, keep1, e.load(mean), vMultiply(take1, gradient))),
-        set(second, multiplyAdd(w, keep2, e.load(square), vMultiply(vMultiply(take2, gradient), gradient))),
+        set(first, flush(w, multiplyAdd(w, keep1, e.load(mean), vMultiply(take1, gradient)))),
+        set(second, flush(w, multiplyAdd(w, keep2, e.load(square), vMultiply(vMultiply(take2, gradient), gradient)))),
         e.store(mean, first),
         e.store(square, second),
         e.store(g, vDivide(vMultiply(factor, first), multiplyAdd(w, vSquareRoot(second), root, least))),

@@ -116,15 +116,15 @@ type Blocked = (
 ) => void;
 
 function blocked({ of, scratch }: Parts): Blocked {
-  const [pack, packB, multiply, multiplyOne] = [of(packRows), of(packColumns), of(multiplyPanels), of(multiplyRow)];
   const panelsOfA = scratch + tileRows * tileColumns;
   const panelsOfB = panelsOfA + blockRows * blockDepth;
   return (c, start, startStride, a, b, M, N, K, transposeA, layout) => {
     const packed = layout === 'packed';
     if (M === 1 && layout !== 'transposed') {
-      multiplyOne(c, start, startStride >= 0, a, b, N, K, packed ? 8 : N, packed ? 8 * K : 8, scratch);
+      of(multiplyRow)(c, start, startStride >= 0, a, b, N, K, packed ? 8 : N, packed ? 8 * K : 8, scratch);
       return;
     }
+    const [pack, packB, multiply] = [of(packRows), of(packColumns), of(multiplyPanels)];
     const columnsAtOnce = packed ? N : blockColumns;
     // K = 0 still has to write C.
     for (let k = 0; k === 0 || k < K; k += blockDepth) {

@@ -9,7 +9,8 @@ export type ValueType = 'i32' | 'f64' | 'v128';
 /** Instructions that leave one value of type T, or, for `void`, none. */
 export interface Code<T extends ValueType | 'void'> {
   readonly type: T;
-  readonly bytes: readonly number[];
+  /** Bytes, and code in between, which is written out once, at the end. */
+  readonly parts: readonly (number | Code<ValueType | 'void'>)[];
 }
 
 /** A local variable or parameter of a function; as code, it reads it. */
@@ -50,12 +51,12 @@ function signed(value: number): number[] {
 type Operand = Code<ValueType>;
 
 function plain<T extends ValueType | 'void'>(type: T, opcode: readonly number[], operands: readonly Operand[], immediate: readonly number[] = []): Code<T> {
-  return { type, bytes: [...operands.flatMap(({ bytes }) => bytes), ...opcode, ...immediate] };
+  return { type, parts: (operands as Code<T>['parts']).concat(opcode, immediate) };
 }
 
 /** An instruction of SIMD, by its number behind the prefix. */
 function simd<T extends ValueType | 'void'>(type: T, opcode: number, operands: readonly Operand[], immediate: readonly number[] = []): Code<T> {
-  return plain(type, [0xfd, ...unsigned(opcode)], operands, immediate);
+  return plain(type, opcode < 0x80 ? [0xfd, opcode] : [0xfd, (opcode & 0x7f) | 0x80, opcode >> 7], operands, immediate);
 }
 
 // Whole numbers.
@@ -136,6 +137,8 @@ export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b
 export const vLess = (a: Vector, b: Vector): Vector => simd('v128', 0x43, [a, b]);
 export const vGreater = (a: Vector, b: Vector): Vector => simd('v128', 0x44, [a, b]);
 export const vAnd = (a: Vector, b: Vector): Vector => simd('v128', 0x4e, [a, b]);
+/** Bits of a where the mask has none. */
+export const vExcept = (a: Vector, mask: Vector): Vector => simd('v128', 0x4f, [a, mask]);
 /** Whether any bit is set. */
 export const anyTrue = (a: Vector): I32 => simd('i32', 0x53, [a]);
 /** Bits of a where the mask has them, else of b. */
@@ -159,15 +162,15 @@ export const word = (value: number): Vector => splatWord(number(value));
 export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement => plain('void', [0x21], [value], unsigned(local.index));
 /** Sets the local; as code, it is the value. */
 export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> => plain(value.type, [0x22], [value], unsigned(local.index));
-export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({ type: 'void', bytes: statements.flatMap(({ bytes }) => bytes) });
+export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({ type: 'void', parts: statements });
 /** Runs the statements as long as the condition holds. */
 export const loopWhile = (condition: I32, statements: readonly Statement[]): Statement => ({
   type: 'void',
-  bytes: [...condition.bytes, 0x04, 0x40, 0x03, 0x40, ...block(statements).bytes, ...condition.bytes, 0x0d, 0x00, 0x0b, 0x0b],
+  parts: [condition, 0x04, 0x40, 0x03, 0x40, ...statements, condition, 0x0d, 0x00, 0x0b, 0x0b],
 });
 export const when = (condition: I32, then: readonly Statement[], otherwise: readonly Statement[] = []): Statement => ({
   type: 'void',
-  bytes: [...condition.bytes, 0x04, 0x40, ...block(then).bytes, ...(otherwise.length > 0 ? [0x05, ...block(otherwise).bytes] : []), 0x0b],
+  parts: [condition, 0x04, 0x40, ...then, ...(otherwise.length > 0 ? [0x05, ...otherwise] : []), 0x0b],
 });
 
 /** To be taken apart; there is no end to them, but the type has one. */
@@ -187,6 +190,15 @@ export interface Writer {
   constant(value: number): Local<'v128'>;
 }
 
+/** All bytes of code, in order. */
+function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
+  for (const part of parts) {
+    if (typeof part === 'number') bytes.push(part);
+    else bytesOf(part.parts, bytes);
+  }
+  return bytes;
+}
+
 /** A module of one function `run` over the memory `env.memory`. The last code of the body is its result, if it leaves one. */
 export function assemble(
   parameters: readonly ValueType[],
@@ -194,7 +206,7 @@ export function assemble(
   write: (parameters: readonly Local<ValueType>[], writer: Writer) => readonly Code<'void' | 'f64'>[],
 ): Uint8Array<ArrayBuffer> {
   const locals: ValueType[] = [];
-  const localAt = <T extends ValueType>(type: T, index: number): Local<T> => ({ type, index, bytes: [0x20, ...unsigned(index)] });
+  const localAt = <T extends ValueType>(type: T, index: number): Local<T> => ({ type, index, parts: [0x20, ...unsigned(index)] });
   const local = <T extends ValueType>(type: T): Local<T> => localAt(type, parameters.length + locals.push(type) - 1);
   const constants = new Map<number, Local<'v128'>>();
   const constant = (value: number): Local<'v128'> => {
@@ -222,6 +234,6 @@ export function assemble(
     ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]])),
     ...section(3, [1, 0]),
     ...section(7, list([[...text('run'), 0x00, 0x00]])),
-    ...section(10, list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...block([...prologue, ...body]).bytes, 0x0b])])),
+    ...section(10, list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...bytesOf([...prologue, ...body]), 0x0b])])),
   ]);
 }

@@ -1,6 +1,6 @@
 /** Makes kernels of WebAssembly: a module for each, written and compiled when it is first asked for, once for the engine. */
 
-import { remember, type Call, type Kernel, type Kernels, type Memory, type Operands, type WasmFunction } from '../kernel';
+import { remember, type Kernel, type Kernels, type Memory, type Parts, type WasmFunction } from '../kernel';
 import { assemble, fusedMultiplyAdd, set, shiftLeft, vMultiply, type Local, type ValueType } from './assembler';
 
 /** How many numbers at the start of the memory belong to the kernels. */
@@ -37,12 +37,11 @@ export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory,
   if (!WebAssembly.validate(probed)) return undefined;
   new WebAssembly.Module(probed); // throws where a content security policy forbids it
   const known = (modules[name] ??= new Map());
-  const ofFunction = <O extends Operands, R>(wasm: WasmFunction<O, R>): Call<O, R> => {
-    const key = wasm as object;
-    const module = known.get(key) ?? compile(wasm as unknown as WasmFunction, fused);
+  const ofFunction = remember((key) => {
+    const module = known.get(key) ?? compile(key as WasmFunction, fused);
     known.set(key, module);
-    return new WebAssembly.Instance(module, { env: { memory: pages } }).exports['run'] as unknown as Call<O, R>;
-  };
+    return new WebAssembly.Instance(module, { env: { memory: pages } }).exports['run'];
+  }) as Parts['of'];
   return { name, memory, of: remember((key) => {
     const kernel = key as Kernel;
     return 'compose' in kernel ? kernel.compose({ of: ofFunction, scratch: 0 }) : ofFunction(kernel);
