@@ -1,0 +1,82 @@
+/** bptt beside its peers, on one thread, in turn, in one run: `npm run bench:peers`. */
+
+import { execFileSync } from 'node:child_process';
+import * as ortNode from 'onnxruntime-node';
+import * as ortWeb from 'onnxruntime-web';
+import { fileURLToPath } from 'node:url';
+import { kernelsInUse } from '../../dist/index.js';
+import { cells, nameOf, shapes, streams } from '../cases.mjs';
+import { header, inTurn, options, optionsHelp, quantile, rowOf, writeRows } from '../measure.mjs';
+import * as ours from '../ours.mjs';
+import { brainJs, versions as brainVersions } from './brain.mjs';
+import { onnxruntime } from './onnx.mjs';
+import { pytorch } from './pytorch.mjs';
+import { tfjs, versions as tfjsVersions } from './tfjs.mjs';
+
+const { json, wants } = options(`Times training, inference and streams beside TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
+
+  npm run bench:peers -- [options]
+
+${optionsHelp}`);
+
+ortWeb.env.wasm.numThreads = 1;
+const tell = (text) => void console.log(text);
+const torch = await pytorch(tell);
+const contestants = {
+  bptt: ours,
+  'bptt-portable': {
+    train: (cell, shape) => ours.train(cell, shape, 'portable'),
+    infer: (cell, shape) => ours.infer(cell, shape, 'portable'),
+    stream: (cell, shape) => ours.stream(cell, shape, 'portable'),
+  },
+  'tfjs-wasm': tfjs('wasm'),
+  'tfjs-cpu': tfjs('cpu'),
+  'brain.js': brainJs,
+  'onnxruntime-node': onnxruntime(ortNode),
+  'onnxruntime-web': onnxruntime(ortWeb),
+  ...(torch === undefined ? {} : { pytorch: torch }),
+};
+const head = header({
+  ...tfjsVersions, ...brainVersions, 'onnxruntime-node': ortNode.env.versions.node, 'onnxruntime-web': ortWeb.env.versions.web, ...torch?.versions,
+});
+tell(`${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}`);
+tell('Medians in ms; in brackets how many times as long as bptt takes.\n');
+
+const rows = [];
+async function compare(kind, cell, shape, name) {
+  if (!wants(name)) return;
+  const prepared = {};
+  for (const [who, peer] of Object.entries(contestants)) {
+    const run = await peer[kind]?.(cell, shape);
+    if (run !== undefined) prepared[who] = run;
+  }
+  const times = await inTurn(prepared);
+  const base = quantile(times.bptt, 0.5);
+  rows.push(...Object.entries(times).map(([who, values]) => rowOf(name, who, values)));
+  const parts = Object.entries(times).map(([who, values]) => {
+    const median = quantile(values, 0.5);
+    return `${who} ${median.toPrecision(3)}${who === 'bptt' ? '' : ` (${(median / base).toPrecision(3)})`}`;
+  });
+  tell(`${name}: ${parts.join(', ')}`);
+}
+
+for (const shape of shapes) {
+  for (const kind of ['train', 'infer']) for (const cell of cells) await compare(kind, cell, shape, `${kind}/${cell}/${nameOf(shape)}`);
+}
+for (const cell of cells) for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);
+
+const start = 'start/lstm/I64H128';
+if (wants(start)) {
+  const scripts = { bptt: '../start.mjs', 'tfjs-wasm': 'start-tfjs.mjs' };
+  const times = { bptt: [], 'tfjs-wasm': [] };
+  for (let round = 0; round < 7; round++) {
+    for (const [who, script] of Object.entries(scripts)) {
+      const path = fileURLToPath(new URL(script, import.meta.url));
+      times[who].push(Number(execFileSync(process.execPath, [path], { encoding: 'utf8' })));
+    }
+  }
+  rows.push(...Object.entries(times).map(([who, values]) => rowOf(start, who, values)));
+  tell(`${start}: bptt ${quantile(times.bptt, 0.5).toFixed(1)}, tfjs-wasm ${quantile(times['tfjs-wasm'], 0.5).toFixed(1)}`);
+}
+writeRows(json, head, rows);
+torch?.close();
