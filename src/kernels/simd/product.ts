@@ -127,7 +127,6 @@ export const multiplyPanels: WasmFunction<typeof multiplied> = {
       ])),
       ...eachRow(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
     ]);
-    const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
     const storeEdge = block([
       ...sums.flatMap((pair, r) => pair.map((sum, half) => store(spare, sum, 4 * tileColumns * r + 16 * half))),
       set(x, spare),
@@ -137,12 +136,7 @@ export const multiplyPanels: WasmFunction<typeof multiplied> = {
       times(row, [
         set(column, number(0)),
         loopWhile(less(column, shiftLeft(limited(j, tileColumns), 2)), [
-          when(
-            fromStart,
-            [storeOne(add(end, column), vAdd(loadOne(add(y, column)), loadOne(add(x, column))))],
-            [storeOne(add(end, column), loadOne(add(x, column)))],
-          ),
-          set(column, add(column, number(4))),
+          storeElement(add(end, column), y, fromStart, column, x),
         ]),
         set(x, add(x, number(4 * tileColumns))),
         set(y, add(y, startStride)),
@@ -175,62 +169,59 @@ export const multiplyPanels: WasmFunction<typeof multiplied> = {
   },
 };
 
-const ofOneRow = [
-  'write', 'read', 'flag', 'read', 'read', 'columns', 'depth', 'rowStride', 'panelStride', 'write',
-] as const;
+const ofOneRow = ['write', 'read', 'flag', 'read', 'read', 'columns', 'depth', 'rowStride', 'panelStride', 'write'] as const;
 
 /**
- * A row of C = that at `start`, or zeros, plus the row at `a` times B, whose panels of eight columns are `panelStride` apart and their rows
- * `rowStride`. Reads up to seven numbers behind the last row of B.
+ * (c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare): a row of C = that at `start`, or zeros, plus the row at `a`
+ * times B, whose panels of eight columns are `panelStride` apart and their rows `rowStride`. Reads up to seven numbers behind the last row.
  */
 export const multiplyRow: WasmFunction<typeof ofOneRow> = {
   operands: ofOneRow,
   simd: ([c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare], w) => {
-    const [x, k, column] = w.pointers;
-    // Four steps of depth at a time, with sums of their own, so that none waits for another.
-    const lines = [0, 1, 2, 3].map(() => w.local('i32'));
-    const sums = lines.map(() => [w.local('v128'), w.local('v128')] as const);
+    const [x, end, column] = w.pointers;
     const [factor] = w.vectors;
-    const line = (r: number): Statement[] => [
-      set(factor, loadSplat(x, 4 * r)),
-      set(sums[r]![0], multiplyAdd(w, factor, load(lines[r]!), sums[r]![0])),
-      set(sums[r]![1], multiplyAdd(w, factor, load(lines[r]!, 16), sums[r]![1])),
+    const panels = [0, 1, 2, 3].map(() => w.local('i32'));
+    const sums = panels.map(() => [w.local('v128'), w.local('v128')] as const);
+    /** The products of the row and so many panels side by side, and the pointers behind them. */
+    const along = (count: 1 | 4, storing: readonly Statement[]): Statement[] => [
+      ...sums.slice(0, count).flat().map((sum) => set(sum, vZero())),
+      ...panels.slice(0, count).map((panel, i) => set(panel, i === 0 ? b : add(panels[i - 1]!, panelStride))),
+      set(b, add(panels[count - 1]!, panelStride)),
+      set(x, a),
+      loopWhile(below(x, end), [
+        set(factor, loadSplat(x)),
+        ...sums.slice(0, count).flatMap((pair, i) => pair.map((sum, half) => set(sum, multiplyAdd(w, factor, load(panels[i]!, 16 * half), sum)))),
+        ...panels.slice(0, count).map((panel) => set(panel, add(panel, rowStride))),
+        set(x, add(x, number(4))),
+      ]),
+      ...storing,
+      set(c, add(c, number(4 * count * tileColumns))),
+      set(start, add(start, number(4 * count * tileColumns))),
+      set(columns, subtract(columns, number(count * tileColumns))),
     ];
-    const [first, second] = [0, 1].map((half) => vAdd(vAdd(sums[0]![half]!, sums[1]![half]!), vAdd(sums[2]![half]!, sums[3]![half]!))) as [Vector, Vector];
+    const storeSums = (to: Local<'i32'>, count: 1 | 4): Statement[] =>
+      sums.slice(0, count).flat().map((sum, i) => store(to, sum, 16 * i));
     return [
       set(rowStride, shiftLeft(rowStride, 2)),
-      loopWhile(less(number(0), columns), [
-        ...sums.flat().map((sum) => set(sum, vZero())),
-        set(x, a),
-        set(k, depth),
-        ...lines.map((pointer, r) => set(pointer, r === 0 ? b : add(lines[r - 1]!, rowStride))),
-        loopWhile(less(number(3), k), [
-          ...lines.flatMap((_, r) => line(r)),
-          set(x, add(x, number(16))),
-          set(k, subtract(k, number(4))),
-          ...lines.map((pointer) => set(pointer, add(pointer, shiftLeft(rowStride, 2)))),
-        ]),
-        times(k, [...line(0), set(x, add(x, number(4))), set(lines[0]!, add(lines[0]!, rowStride))]),
-        when(less(number(tileColumns - 1), columns), [
-          when(fromStart, [store(c, vAdd(first, load(start))), store(c, vAdd(second, load(start, 16)), 16)], [store(c, first), store(c, second, 16)]),
-        ], [
-          store(spare, first),
-          store(spare, second, 16),
-          set(column, number(0)),
-          loopWhile(less(column, shiftLeft(columns, 2)), [
-            when(
-              fromStart,
-              [storeOne(add(c, column), vAdd(loadOne(add(start, column)), loadOne(add(spare, column))))],
-              [storeOne(add(c, column), loadOne(add(spare, column)))],
-            ),
-            set(column, add(column, number(4))),
-          ]),
-        ]),
-        set(b, add(b, shiftLeft(panelStride, 2))),
-        set(c, add(c, number(4 * tileColumns))),
-        set(start, add(start, number(4 * tileColumns))),
-        set(columns, subtract(columns, number(tileColumns))),
-      ]),
+      set(panelStride, shiftLeft(panelStride, 2)),
+      set(end, add(a, shiftLeft(depth, 2))),
+      loopWhile(less(number(31), columns), along(4, [
+        when(fromStart, sums.flat().map((sum, i) => set(sum, vAdd(sum, load(start, 16 * i))))),
+        ...storeSums(c, 4),
+      ])),
+      loopWhile(less(number(0), columns), along(1, [
+        ...storeSums(spare, 1),
+        set(column, number(0)),
+        loopWhile(less(column, shiftLeft(limited(columns, tileColumns), 2)), [storeElement(add(c, column), start, fromStart, column, spare)]),
+      ])),
     ];
   },
 };
+
+const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
+
+/** Stores the number at `sums` + `column`, with that at `start` + `column` if it is wanted, and moves the column on. */
+const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>, sums: I32): Statement => block([
+  when(fromStart, [storeOne(to, vAdd(loadOne(add(start, column)), loadOne(add(sums, column))))], [storeOne(to, loadOne(add(sums, column)))]),
+  set(column, add(column, number(4))),
+]);
