@@ -3,7 +3,7 @@
 import type { LocalsOf, WasmFunction } from '../kernel';
 import {
   add, below, block, less, load, loadOne, loadSplat, loopWhile, multiply, number, select, set, shiftLeft, shuffle, store, storeOne, subtract,
-  vAdd, vZero, when, type I32, type Local, type Statement, type Vector, type Writer,
+  vAdd, vZero, when, type I32, type Local, type Statement, type Writer,
 } from './assembler';
 import { times } from './loops';
 import { multiplyAdd } from './math';
