@@ -52,6 +52,8 @@ export interface WasmFunction<O extends Operands = Operands, R = void> {
 export interface Parts {
   /** Binds a function. */
   of<O extends Operands, R>(wasm: WasmFunction<O, R>): Call<O, R>;
+  /** Whether the engine keeps a tile of six rows in registers. */
+  readonly tall: boolean;
   /** Where room for the kernels themselves begins, of `scratchSize` numbers. */
   readonly scratch: number;
 }

@@ -2,7 +2,7 @@
 
 import type { Heap, Kernel, Parts } from './kernel';
 import { sharedMultiply } from './portable/product';
-import { multiplyPanels, multiplyRow, packColumns, packRows, tileColumns, tileRows } from './simd/product';
+import { fourRows, multiplyRow, packColumns, sixRows, type Tile } from './simd/product';
 
 const product = [
   'update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag',
@@ -106,8 +106,17 @@ export const affinePacked: Kernel<typeof packedAffine> = {
 
 /** How much of K, of A's rows and of B's columns is packed at a time: a panel of B and the block of A stay in the first cache. */
 const blockDepth = 256;
-const blockRows = 32;
+const blockRows = 36;
 const blockColumns = 512;
+/** Room for one tile. */
+const tileSize = 48;
+
+/** How many of the rows to take six at a time, so that the fewest tiles have rows to spare: what is left goes by four. */
+function rowsBySix(rows: number): number {
+  const left = rows % 6;
+  if (left === 5) return rows;
+  return Math.max(0, rows - left - (left === 1 || left === 2 ? 6 : 0));
+}
 
 /** C = `start`, whose rows are `startStride` apart, or zeros where that is −1, plus A · B. */
 type Blocked = (
@@ -115,8 +124,8 @@ type Blocked = (
   layout: 'plain' | 'transposed' | 'packed',
 ) => void;
 
-function blocked({ of, scratch }: Parts): Blocked {
-  const panelsOfA = scratch + tileRows * tileColumns;
+function blocked({ of, scratch, tall }: Parts): Blocked {
+  const panelsOfA = scratch + tileSize;
   const panelsOfB = panelsOfA + blockRows * blockDepth;
   return (c, start, startStride, a, b, M, N, K, transposeA, layout) => {
     const packed = layout === 'packed';
@@ -124,7 +133,7 @@ function blocked({ of, scratch }: Parts): Blocked {
       of(multiplyRow)(c, start, startStride >= 0, a, b, N, K, packed ? 8 : N, packed ? 8 * K : 8, scratch);
       return;
     }
-    const [pack, packB, multiply] = [of(packRows), of(packColumns), of(multiplyPanels)];
+    const packB = of(packColumns);
     const columnsAtOnce = packed ? N : blockColumns;
     // K = 0 still has to write C.
     for (let k = 0; k === 0 || k < K; k += blockDepth) {
@@ -136,11 +145,17 @@ function blocked({ of, scratch }: Parts): Blocked {
         if (layout === 'transposed') packB(panelsOfB, b + j * K + k, K, 1, columns, depth);
         for (let i = 0; i < M; i += blockRows) {
           const rows = Math.min(blockRows, M - i);
-          pack(panelsOfA, transposeA ? a + k * M + i : a + i * K + k, transposeA ? 1 : K, transposeA ? M : 1, rows, depth);
-          multiply(
-            c + i * N + j, from + i * fromStride + j, fromStride >= 0, fromStride, panelsOfA, packed ? b + 8 * k : panelsOfB,
-            rows, columns, depth, N, packed ? 8 * K : 8 * depth, scratch,
-          );
+          const byTile = (tile: Tile, first: number, count: number): void => {
+            const row = i + first;
+            of(tile.pack)(panelsOfA, transposeA ? a + k * M + row : a + row * K + k, transposeA ? 1 : K, transposeA ? M : 1, count, depth);
+            of(tile.multiply)(
+              c + row * N + j, from + row * fromStride + j, fromStride >= 0, fromStride, panelsOfA, packed ? b + 8 * k : panelsOfB,
+              count, columns, depth, N, packed ? 8 * K : 8 * depth, scratch,
+            );
+          };
+          const sixes = tall ? rowsBySix(rows) : 0;
+          if (sixes > 0) byTile(sixRows, 0, sixes);
+          if (sixes < rows) byTile(fourRows, sixes, rows - sixes);
         }
       }
     }

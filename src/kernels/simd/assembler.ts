@@ -101,9 +101,11 @@ export const load = (address: I32, offset = 0): Vector => simd('v128', 0x00, [ad
 export const loadSplat = (address: I32, offset = 0): Vector => simd('v128', 0x09, [address], at(offset));
 /** The number at the address, and three zeros. */
 export const loadOne = (address: I32, offset = 0): Vector => simd('v128', 0x5c, [address], at(offset));
-/** The two numbers at the address as doubles. */
-export const loadPair = (address: I32, offset = 0): Vector => pairOf(simd('v128', 0x5d, [address], at(offset)));
 export const store = (address: I32, value: Vector, offset = 0): Statement => simd('void', 0x0b, [address, value], at(offset));
+/** The two numbers at the address, and two zeros. */
+export const loadTwo = (address: I32, offset = 0): Vector => simd('v128', 0x5d, [address], at(offset));
+/** The first two of the vector's numbers, or the last two. */
+export const storeTwo = (address: I32, value: Vector, half: 0 | 1, offset = 0): Statement => simd('void', 0x5b, [address, value], [...at(offset), half]);
 /** The first of the vector's numbers. */
 export const storeOne = (address: I32, value: Vector, offset = 0): Statement => simd('void', 0x5a, [address, value], [...at(offset), 0]);
 

@@ -1,56 +1,62 @@
-/** The functions of the matrix product, over packed panels: A in panels of four rows, B in panels of eight columns, both going along K. */
+/** The functions of the matrix product, over packed panels: A in panels of four or six rows, B in panels of eight columns, all going along K. */
 
 import type { LocalsOf, WasmFunction } from '../kernel';
 import {
-  add, below, block, less, load, loadOne, loadSplat, loopWhile, multiply, number, select, set, shiftLeft, shuffle, store, storeOne, subtract,
-  vAdd, vZero, when, type I32, type Local, type Statement, type Writer,
+  add, below, block, less, load, loadOne, loadSplat, loadTwo, loopWhile, multiply, number, select, set, shiftLeft, shuffle, store, storeOne,
+  storeTwo, subtract, tee, vAdd, vZero, when, type I32, type Local, type Statement, type Writer,
 } from './assembler';
 import { times } from './loops';
 import { multiplyAdd } from './math';
 
-/** The tile of C that one pass over K makes: eight sums of four numbers and their operands fit the sixteen registers. */
-export const tileRows = 4;
-export const tileColumns = 8;
+/** How many columns the tile of C has that one pass over K makes. */
+const tileColumns = 8;
 
 const packed = ['write', 'read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
 
 /** Lanes are A's rows. Writes panels of four lanes, each [depth, 4], the last one filled up with zeros. One of the strides must be 1. */
-export const packRows: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
+const packFours: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
+/** Panels of six lanes. */
+const packSixes: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 6) };
 
 /** Lanes are B's columns. Writes panels of eight lanes, each [depth, 8], likewise. */
 export const packColumns: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 8) };
 
-function packPanels(
-  w: Writer, [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>, width: 4 | 8,
-): Statement[] {
-  const groups = Array.from({ length: width / 4 }, (_, group) => group);
+function packPanels(w: Writer, [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>, width: 4 | 6 | 8): Statement[] {
   const [k, source, lane] = w.pointers;
-  const rows = [0, 1, 2, 3].map(() => w.local('v128')) as [Local<'v128'>, Local<'v128'>, Local<'v128'>, Local<'v128'>];
-  const halves = [0, 1, 2, 3].map(() => w.local('v128')) as typeof rows;
+  const [row0, row1, row2, row3, low, high, low2, high2] = w.vectors;
   const bytes = 4 * width;
 
   /** Lanes lie side by side: each step of depth is copied as it stands. */
   const copyAcross = times(k, [
-    ...groups.map((group) => store(to, load(source, 16 * group), 16 * group)),
+    store(to, load(source)),
+    ...(width === 6 ? [storeTwo(to, loadTwo(source, 16), 0, 16)] : width === 8 ? [store(to, load(source, 16), 16)] : []),
     set(source, add(source, depthStride)),
     set(to, add(to, number(bytes))),
   ]);
-  /** Lanes go along depth: four by four numbers are transposed at a time. */
-  const transposeGroup = (group: number): Statement[] => [
-    set(lane, group === 0 ? source : add(lane, laneStride)),
-    set(rows[0], load(lane)),
-    ...[1, 2, 3].flatMap((row) => [set(lane, add(lane, laneStride)), set(rows[row]!, load(lane))]),
-    set(halves[0], shuffle(rows[0], rows[1], [0, 4, 1, 5])),
-    set(halves[1], shuffle(rows[2], rows[3], [0, 4, 1, 5])),
-    set(halves[2], shuffle(rows[0], rows[1], [2, 6, 3, 7])),
-    set(halves[3], shuffle(rows[2], rows[3], [2, 6, 3, 7])),
-    store(to, shuffle(halves[0], halves[1], [0, 1, 4, 5]), 16 * group),
-    store(to, shuffle(halves[0], halves[1], [2, 3, 6, 7]), bytes + 16 * group),
-    store(to, shuffle(halves[2], halves[3], [0, 1, 4, 5]), 2 * bytes + 16 * group),
-    store(to, shuffle(halves[2], halves[3], [2, 3, 6, 7]), 3 * bytes + 16 * group),
+  /** Lanes go along depth: four by four numbers are transposed at a time, or two by four. */
+  const transposeFour = (at: number): Statement[] => [
+    set(lane, at === 0 ? source : add(lane, laneStride)),
+    set(row0, load(lane)),
+    ...[row1, row2, row3].flatMap((row) => [set(lane, add(lane, laneStride)), set(row, load(lane))]),
+    set(low, shuffle(row0, row1, [0, 4, 1, 5])),
+    set(low2, shuffle(row2, row3, [0, 4, 1, 5])),
+    set(high, shuffle(row0, row1, [2, 6, 3, 7])),
+    set(high2, shuffle(row2, row3, [2, 6, 3, 7])),
+    store(to, shuffle(low, low2, [0, 1, 4, 5]), at),
+    store(to, shuffle(low, low2, [2, 3, 6, 7]), bytes + at),
+    store(to, shuffle(high, high2, [0, 1, 4, 5]), 2 * bytes + at),
+    store(to, shuffle(high, high2, [2, 3, 6, 7]), 3 * bytes + at),
+  ];
+  const transposeTwo = (at: number): Statement[] => [
+    set(row0, load(tee(lane, add(lane, laneStride)))),
+    set(row1, load(tee(lane, add(lane, laneStride)))),
+    set(low, shuffle(row0, row1, [0, 4, 1, 5])),
+    set(high, shuffle(row0, row1, [2, 6, 3, 7])),
+    ...[low, low, high, high].map((half, i) => storeTwo(to, half, (i & 1) as 0 | 1, i * bytes + at)),
   ];
   const transposeFours = loopWhile(less(number(3), k), [
-    ...groups.flatMap(transposeGroup),
+    ...transposeFour(0),
+    ...(width === 6 ? transposeTwo(16) : width === 8 ? transposeFour(16) : []),
     set(source, add(source, number(16))),
     set(to, add(to, number(4 * bytes))),
     set(k, subtract(k, number(4))),
@@ -89,85 +95,100 @@ const multiplied = [
   'write',
 ] as const;
 
+/** How A is gone through: so many rows at a time. */
+export interface Tile {
+  readonly rows: number;
+  readonly pack: WasmFunction<typeof packed>;
+  readonly multiply: WasmFunction<typeof multiplied>;
+}
+
+/** Eight sums of four numbers and their operands fit the sixteen registers of any engine. */
+export const fourRows: Tile = {
+  rows: 4, pack: packFours, multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 4) },
+};
+/** Twelve sums hide the time that a fused multiply-add takes, in engines that keep them in registers. */
+export const sixRows: Tile = {
+  rows: 6, pack: packSixes, multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 6) },
+};
+
 /**
  * C's block at `c`, its rows `stride` apart, = that at `start`, its rows `startStride` apart, or zeros, plus the packed panels at `a` times
  * those at `b`, which are `panelStride` apart. `spare` is room for one tile, through which tiles at the edges go.
  */
-export const multiplyPanels: WasmFunction<typeof multiplied> = {
-  operands: multiplied,
-  simd: ([c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare], w) => {
-    const [j, i, panelA, x, y] = w.pointers;
-    const [end, target, origin, row, column] = w.pointers;
-    const [left, right, factor] = w.vectors;
-    const sums = Array.from({ length: tileRows }, () => [w.local('v128'), w.local('v128')] as const);
+function multiplyPanels(
+  w: Writer, [c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare]: LocalsOf<typeof multiplied>, tileRows: 4 | 6,
+): Statement[] {
+  const [j, i, panelA, x, y] = w.pointers;
+  const [end, target, origin, row, column] = w.pointers;
+  const [left, right, factor] = w.vectors;
+  const sums = Array.from({ length: tileRows }, () => [w.local('v128'), w.local('v128')] as const);
 
-    const alongDepth = block([
-      ...sums.flat().map((sum) => set(sum, vZero())),
-      set(x, panelA),
-      set(y, b),
-      set(end, add(b, shiftLeft(depth, 5))),
-      loopWhile(below(y, end), [
-        set(left, load(y)),
-        set(right, load(y, 16)),
-        ...sums.flatMap((pair, r) => [
-          set(factor, loadSplat(x, 4 * r)),
-          set(pair[0], multiplyAdd(w, factor, left, pair[0])),
-          set(pair[1], multiplyAdd(w, factor, right, pair[1])),
-        ]),
-        set(x, add(x, number(4 * tileRows))),
-        set(y, add(y, number(4 * tileColumns))),
+  const alongDepth = block([
+    ...sums.flat().map((sum) => set(sum, vZero())),
+    set(x, panelA),
+    set(y, b),
+    set(end, add(b, shiftLeft(depth, 5))),
+    loopWhile(below(y, end), [
+      set(left, load(y)),
+      set(right, load(y, 16)),
+      ...sums.flatMap((pair, r) => [
+        set(factor, loadSplat(x, 4 * r)),
+        set(pair[0], multiplyAdd(w, factor, left, pair[0])),
+        set(pair[1], multiplyAdd(w, factor, right, pair[1])),
       ]),
-    ]);
-    const eachRow = (at: Local<'i32'>, from: Local<'i32'>, by: Local<'i32'>, visit: (pair: readonly [Local<'v128'>, Local<'v128'>]) => Statement[]): Statement[] =>
-      sums.flatMap((pair, r) => [set(at, r === 0 ? from : add(at, by)), ...visit(pair)]);
-    const storeTile = block([
-      when(fromStart, eachRow(row, origin, startStride, ([first, second]) => [
-        set(first, vAdd(first, load(row))),
-        set(second, vAdd(second, load(row, 16))),
-      ])),
-      ...eachRow(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
-    ]);
-    const storeEdge = block([
-      ...sums.flatMap((pair, r) => pair.map((sum, half) => store(spare, sum, 4 * tileColumns * r + 16 * half))),
-      set(x, spare),
-      set(y, origin),
-      set(end, target),
-      set(row, limited(i, tileRows)),
-      times(row, [
-        set(column, number(0)),
-        loopWhile(less(column, shiftLeft(limited(j, tileColumns), 2)), [
-          storeElement(add(end, column), y, fromStart, column, x),
-        ]),
-        set(x, add(x, number(4 * tileColumns))),
-        set(y, add(y, startStride)),
-        set(end, add(end, stride)),
+      set(x, add(x, number(4 * tileRows))),
+      set(y, add(y, number(4 * tileColumns))),
+    ]),
+  ]);
+  const eachRow = (at: Local<'i32'>, from: Local<'i32'>, by: Local<'i32'>, visit: (pair: readonly [Local<'v128'>, Local<'v128'>]) => Statement[]): Statement[] =>
+    sums.flatMap((pair, r) => [set(at, r === 0 ? from : add(at, by)), ...visit(pair)]);
+  const storeTile = block([
+    when(fromStart, eachRow(row, origin, startStride, ([first, second]) => [
+      set(first, vAdd(first, load(row))),
+      set(second, vAdd(second, load(row, 16))),
+    ])),
+    ...eachRow(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
+  ]);
+  const storeEdge = block([
+    ...sums.flatMap((pair, r) => pair.map((sum, half) => store(spare, sum, 4 * tileColumns * r + 16 * half))),
+    set(x, spare),
+    set(y, origin),
+    set(end, target),
+    set(row, limited(i, tileRows)),
+    times(row, [
+      set(column, number(0)),
+      loopWhile(less(column, shiftLeft(limited(j, tileColumns), 2)), [
+        storeElement(add(end, column), y, fromStart, column, x),
       ]),
-    ]);
-    return [
-      set(stride, shiftLeft(stride, 2)),
-      set(startStride, shiftLeft(startStride, 2)),
-      set(j, columns),
-      loopWhile(less(number(0), j), [
-        set(i, rows),
-        set(panelA, a),
-        set(target, c),
-        set(origin, start),
-        loopWhile(less(number(0), i), [
-          alongDepth,
-          when(less(number(tileColumns - 1), j), [when(less(number(tileRows - 1), i), [storeTile], [storeEdge])], [storeEdge]),
-          set(panelA, add(panelA, shiftLeft(depth, 4))),
-          set(i, subtract(i, number(tileRows))),
-          set(target, add(target, shiftLeft(stride, 2))),
-          set(origin, add(origin, shiftLeft(startStride, 2))),
-        ]),
-        set(b, add(b, shiftLeft(panelStride, 2))),
-        set(c, add(c, number(4 * tileColumns))),
-        set(start, add(start, number(4 * tileColumns))),
-        set(j, subtract(j, number(tileColumns))),
+      set(x, add(x, number(4 * tileColumns))),
+      set(y, add(y, startStride)),
+      set(end, add(end, stride)),
+    ]),
+  ]);
+  return [
+    set(stride, shiftLeft(stride, 2)),
+    set(startStride, shiftLeft(startStride, 2)),
+    set(j, columns),
+    loopWhile(less(number(0), j), [
+      set(i, rows),
+      set(panelA, a),
+      set(target, c),
+      set(origin, start),
+      loopWhile(less(number(0), i), [
+        alongDepth,
+        when(less(number(tileColumns - 1), j), [when(less(number(tileRows - 1), i), [storeTile], [storeEdge])], [storeEdge]),
+        set(panelA, add(panelA, multiply(depth, number(4 * tileRows)))),
+        set(i, subtract(i, number(tileRows))),
+        set(target, add(target, multiply(stride, number(tileRows)))),
+        set(origin, add(origin, multiply(startStride, number(tileRows)))),
       ]),
-    ];
-  },
-};
+      set(b, add(b, shiftLeft(panelStride, 2))),
+      set(c, add(c, number(4 * tileColumns))),
+      set(start, add(start, number(4 * tileColumns))),
+      set(j, subtract(j, number(tileColumns))),
+    ]),
+  ];
+}
 
 const ofOneRow = ['write', 'read', 'flag', 'read', 'read', 'columns', 'depth', 'rowStride', 'panelStride', 'write'] as const;
 
