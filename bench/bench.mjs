@@ -3,10 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { kernelsInUse } from '../dist/index.js';
-import { allocatedBytes, kernelCases, multiplyAddPeak } from '../build/kernels.js';
+import { kernelCases, multiplyAddPeak } from '../build/kernels.js';
 import { cells, nameOf, shapes, streams } from './cases.mjs';
 import { header, inTurn, options, optionsHelp, quantile, rowOf, writeRows } from './measure.mjs';
-import { infer, stream, train } from './ours.mjs';
+import { allocation, infer, stream, train } from './ours.mjs';
 
 const { json, wants } = options(`Measures kernels, training, inference, streams, start-up, memory and scaling.
 
@@ -68,7 +68,7 @@ if (wants('start')) {
 }
 if (wants('memory')) {
   for (const cell of cells) {
-    const bytes = await allocatedBytes(train(cell, shapes[0]));
+    const bytes = await allocation(cell, shapes[0]);
     tell(`memory/train/${cell}/${nameOf(shapes[0])}`, `${bytes} bytes allocated a step`);
   }
 }

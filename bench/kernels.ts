@@ -93,25 +93,3 @@ export function kernelCases(): KernelCase[] {
   });
   return [...products, ...others];
 }
-
-/** How many bytes of the engine's heap and of buffers a step takes: the median of runs in which nothing was collected. */
-export async function allocatedBytes(run: (n: number) => Promise<number>): Promise<number> {
-  await run(200);
-  const used = (): number => {
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    return heapUsed + arrayBuffers;
-  };
-  const found: number[] = [];
-  for (let i = 0; i < 40; i++) {
-    // One run opens a workspace; the difference between a long and a short one is what the steps took.
-    const taken: number[] = [];
-    for (const steps of [5, 25]) {
-      const before = used();
-      await run(steps);
-      taken.push(used() - before);
-    }
-    const bytes = (taken[1]! - taken[0]!) / 20;
-    if (bytes >= 0) found.push(bytes);
-  }
-  return Math.round(found.sort((x, y) => x - y)[found.length >> 1] ?? NaN);
-}

@@ -34,6 +34,23 @@ export function train(cell, shape, kernels) {
   };
 }
 
+/** How many bytes a training step allocates: the median over steps in which nothing was collected. */
+export async function allocation(cell, shape) {
+  const model = modelOf(cell, shape);
+  const batch = { inputs: inputsOf(shape), targets: { shape: [shape.T, shape.B], data: targetsOf(shape) } };
+  const data = { batchCount: 1, batches: () => [batch] };
+  const taken = [];
+  let before = Infinity;
+  const onProgress = () => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    taken.push(heapUsed + arrayBuffers - before);
+    before = heapUsed + arrayBuffers;
+  };
+  await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(1e-3)), steps: 300, onProgress });
+  const found = taken.slice(100).filter((bytes) => bytes >= 0).sort((a, b) => a - b);
+  return found[found.length >> 1];
+}
+
 export function infer(cell, shape, kernels) {
   const model = modelOf(cell, shape);
   const inputs = inputsOf(shape);

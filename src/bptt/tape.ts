@@ -8,7 +8,7 @@
 import { fill } from '../kernels/movement';
 import type { Kernels } from '../kernels/kernel';
 import { allocate, release, type Workspace } from '../kernels/workspace';
-import { formatShape, sizeOf, type Shape } from '../tensor/shape';
+import { checkIds, formatShape, sizeOf, type Shape } from '../tensor/shape';
 import { isTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 
 /** A tensor inside a running computation. Only its shape is of interest outside the library; {@link read} copies its numbers out. */
@@ -172,12 +172,7 @@ export function idOperand(where: string, ids: IdTensor, count: number, argument:
   if (sizeOf(ids.shape) !== ids.data.length) {
     throw new RangeError(`${where}: ${argument} has shape ${formatShape(ids.shape)} but ${ids.data.length} ids.`);
   }
-  for (let i = 0; i < ids.data.length; i++) {
-    const id = ids.data[i]!;
-    if (id < 0 || id >= count) {
-      throw new RangeError(`${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i}. ${cause}`);
-    }
-  }
+  checkIds(where, argument, ids.data, count, cause);
   return constantOf(scope, ids.shape, ids.data);
 }
 

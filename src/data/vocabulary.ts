@@ -1,5 +1,7 @@
 /** Between text and token ids. */
 
+import { checkIds, checkSome } from '../tensor/shape';
+
 /** The tokens a model knows; the id of a token is its place. Plain data: store it as JSON beside the weights. */
 export interface Vocabulary {
   readonly tokens: readonly string[];
@@ -15,7 +17,7 @@ export interface Vocabulary {
  * characterVocabulary('to be').tokens; // [' ', 'b', 'e', 'o', 't']
  */
 export function characterVocabulary(text: string): Vocabulary {
-  if (text.length === 0) throw new RangeError('characterVocabulary: text must hold at least one character, got an empty string.');
+  checkSome('characterVocabulary', 'text', text.length, 'character');
   // The default order of strings is by UTF-16 unit, which puts U+1F40B before U+FF01.
   const tokens = [...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
   return { tokens, size: tokens.length };
@@ -55,15 +57,8 @@ export function encode(vocabulary: Vocabulary, text: string): Int32Array {
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
-  let text = '';
-  ids.forEach((id, position) => {
-    const token = vocabulary.tokens[id];
-    if (token === undefined) {
-      throw new RangeError(`decode: ids must be whole numbers from 0 to ${vocabulary.size - 1}, got ${id} at position ${position}.`);
-    }
-    text += token;
-  });
-  return text;
+  checkIds('decode', 'ids', ids, vocabulary.size);
+  return Array.from(ids, (id) => vocabulary.tokens[id]!).join('');
 }
 
 let idsByVocabulary: WeakMap<Vocabulary, Map<string, number>> | undefined;

@@ -1,5 +1,5 @@
 /**
- * The pointwise pairs of the built-in cells, one time step of `rows` rows. `gates` [rows, G·H] comes in as x_t W_ih + h_{t−1} W_hh + b; in
+ * The pointwise pairs of the built-in cells (the simple one's forward is an elementwise function), one time step of `rows` rows. `gates` [rows, G·H] comes in as x_t W_ih + h_{t−1} W_hh + b; in
  * GRU without the middle one, which is `product`. Forward leaves the activated gates in `gates`; backward turns them into the gradient of
  * what came in.
  */
@@ -7,54 +7,35 @@
 import { logistic } from './elementwise';
 import type { Kernel } from './kernel';
 import {
-  add, multiply, set, shiftLeft, tee, vAdd, vGreater, vMax, vMultiply, vSelect, vSubtract, vZero, type Local, type Statement, type Vector, type Writer,
+  add, set, shiftLeft, tee, vAdd, vLess, vMultiply, vSelect, vSubtract, vZero, type Local, type Statement, type Vector, type Writer,
 } from './simd/assembler';
 import { overElements, times, type Elements } from './simd/loops';
 import * as math from './simd/math';
 
-const simple = ['write rows H', 'read rows H', 'rows', 'H'] as const;
-const simpleBackward = ['write rows H', 'read rows H', 'read rows H', 'rows', 'H'] as const;
+const simpleBackward = ['write n', 'read n', 'read n', 'n'] as const;
 
-/** h = tanh(gates). */
-export const tanhCell: Kernel<typeof simple> = {
-  operands: simple,
-  portable: (memory) => (h, gates, rows, H) => {
-    const m = memory.view;
-    for (let i = 0; i < rows * H; i++) m[h + i] = Math.tanh(m[gates + i]!);
-  },
-  simd: ([h, gates, rows, H], w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, math.tanh(w, e.load(gates)))]),
-};
-/** gates ← dh · (1 − h²). */
+/** Of h = tanh(gates): gates ← dh · (1 − h²). */
 export const tanhCellBackward: Kernel<typeof simpleBackward> = {
   operands: simpleBackward,
-  portable: (memory) => (gates, dh, h, rows, H) => {
+  portable: (memory) => (gates, dh, h, n) => {
     const m = memory.view;
-    for (let i = 0; i < rows * H; i++) m[gates + i] = m[dh + i]! * (1 - m[h + i]! * m[h + i]!);
+    for (let i = 0; i < n; i++) m[gates + i] = m[dh + i]! * (1 - m[h + i]! * m[h + i]!);
   },
-  simd: ([gates, dh, h, rows, H], w) => {
+  simd: ([gates, dh, h, n], w) => {
     const [y] = w.vectors;
-    return overElements(w, multiply(rows, H), [gates, dh, h], (e) => [set(y, e.load(h)), e.store(gates, vMultiply(e.load(dh), slopeOfTanh(w, y)))]);
+    return overElements(w, n, [gates, dh, h], (e) => [set(y, e.load(h)), e.store(gates, vMultiply(e.load(dh), slopeOfTanh(w, y)))]);
   },
 };
 
-/** h = max(0, gates). */
-export const reluCell: Kernel<typeof simple> = {
-  operands: simple,
-  portable: (memory) => (h, gates, rows, H) => {
-    const m = memory.view;
-    for (let i = 0; i < rows * H; i++) m[h + i] = Math.max(0, m[gates + i]!);
-  },
-  simd: ([h, gates, rows, H], w) => overElements(w, multiply(rows, H), [h, gates], (e) => [e.store(h, vMax(e.load(gates), vZero()))]),
-};
-/** gates ← dh where h > 0, else 0. */
+/** Of h = max(0, gates): gates ← dh where h > 0, else 0. */
 export const reluCellBackward: Kernel<typeof simpleBackward> = {
   operands: simpleBackward,
-  portable: (memory) => (gates, dh, h, rows, H) => {
+  portable: (memory) => (gates, dh, h, n) => {
     const m = memory.view;
-    for (let i = 0; i < rows * H; i++) m[gates + i] = m[h + i]! > 0 ? m[dh + i]! : 0;
+    for (let i = 0; i < n; i++) m[gates + i] = m[h + i]! > 0 ? m[dh + i]! : 0;
   },
-  simd: ([gates, dh, h, rows, H], w) => overElements(w, multiply(rows, H), [gates, dh, h], (e) => [
-    e.store(gates, vSelect(vGreater(e.load(h), vZero()), e.load(dh), vZero())),
+  simd: ([gates, dh, h, n], w) => overElements(w, n, [gates, dh, h], (e) => [
+    e.store(gates, vSelect(vLess(vZero(), e.load(h)), e.load(dh), vZero())),
   ]),
 };
 

@@ -6,7 +6,7 @@
 import { addByElement, backwardBy, portableBackward } from './arithmetic';
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
-  set, splat, tee, vAbs, vAdd, vAnd, vDivide, vEqual, vGreater, vLess, vMax, vMin, vMultiply, vNegate, vSelect, vSquareRoot, vSubtract,
+  set, splat, tee, vAbs, vAdd, vAnd, vDivide, vEqual, vLess, vMax, vMin, vMultiply, vNegate, vSelect, vSquareRoot, vSubtract,
   type Statement, type Vector, type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
@@ -67,7 +67,7 @@ export const absoluteBackward: Kernel<typeof backwardBy> = {
     const [zero, one] = [w.constant(0), w.constant(1)];
     const known = tee(value, x);
     // 0 and NaN are their own signs.
-    const ofOthers = vSelect(vGreater(value, zero), one, vSelect(vLess(value, zero), w.constant(-1), value));
+    const ofOthers = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
     return vMultiply(dy, vSelect(vEqual(value, zero), known, ofOthers));
   }),
 };
@@ -125,7 +125,7 @@ export const rectify: Kernel<typeof withNumber> = {
         set(below, vMultiply(by, value)),
         // 0 · −∞ is 0 here.
         set(below, vSelect(vAnd(vEqual(by, zero), vEqual(value, w.constant(-Infinity))), zero, below)),
-        e.store(y, vSelect(vGreater(value, zero), value, below)),
+        e.store(y, vSelect(vLess(zero, value), value, below)),
       ]),
     ];
   },
@@ -143,7 +143,7 @@ export const rectifyBackward: Kernel<typeof withNumberBackward> = {
       set(by, splat(slope)),
       ...overElements(w, n, [dx, dy, x], (e) => [
         set(value, e.load(dy)),
-        e.store(dx, vAdd(e.load(dx), vSelect(vGreater(e.load(x), w.constant(0)), value, vMultiply(by, value)))),
+        e.store(dx, vAdd(e.load(dx), vSelect(vLess(w.constant(0), e.load(x)), value, vMultiply(by, value)))),
       ]),
     ];
   },
@@ -180,7 +180,7 @@ export const huberOf: Kernel<typeof withNumber> = {
       ...overElements(w, n, [y, x], (e) => [
         set(size, vAbs(e.load(x))),
         e.store(y, vSelect(
-          vGreater(size, bound),
+          vLess(bound, size),
           vMultiply(bound, vSubtract(size, vMultiply(bound, half))),
           vMultiply(vMultiply(size, size), half),
         )),

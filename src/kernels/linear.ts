@@ -1,6 +1,6 @@
 /** Rows: added to, summed, gathered and scattered. */
 
-import type { Kernel } from './kernel';
+import type { Kernel, WasmFunction } from './kernel';
 import {
   add, less, loadOne, loopWhile, multiply, number, pairAdd, pairOf, pairZero, set, shiftLeft, shuffle, singles, subtract, tee, truncate, vAdd,
   vZero, when, type Statement,
@@ -9,19 +9,9 @@ import { four, overElements, times, type Elements } from './simd/loops';
 
 const summed = ['update n', 'read rows n', 'rows', 'n'] as const;
 
-/** dv += the sum of the rows of dy, which is made in double precision. */
-export const sumRows: Kernel<typeof summed> = {
+/** Sums rows in double precision. */
+const sumBlock: WasmFunction<typeof summed> = {
   operands: summed,
-  portable: (memory) => {
-    let sums = new Float64Array(0);
-    return (dv, dy, rows, n) => {
-      const m = memory.view;
-      if (sums.length < n) sums = new Float64Array(n);
-      sums.fill(0, 0, n);
-      for (let r = 0; r < rows; r++) for (let j = 0; j < n; j++) sums[j]! += m[dy + r * n + j]!;
-      for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
-    };
-  },
   simd: ([dv, dy, rows, n], w) => {
     const [source, count, left] = w.pointers;
     const [value] = w.vectors;
@@ -49,6 +39,25 @@ export const sumRows: Kernel<typeof summed> = {
       ]),
       ...overElements(w, left, [dv, dy], (e) => column(1, e)),
     ];
+  },
+};
+
+/** dv += the sum of the rows of dy; sums of 64 rows at least are made in double precision. */
+export const sumRows: Kernel<typeof summed> = {
+  operands: summed,
+  portable: (memory) => {
+    let sums = new Float64Array(0);
+    return (dv, dy, rows, n) => {
+      const m = memory.view;
+      if (sums.length < n) sums = new Float64Array(n);
+      sums.fill(0, 0, n);
+      for (let r = 0; r < rows; r++) for (let j = 0; j < n; j++) sums[j]! += m[dy + r * n + j]!;
+      for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
+    };
+  },
+  // A pass down the columns of more rows than these would leave the pages that the processor can keep in mind.
+  compose: ({ of }) => (dv, dy, rows, n) => {
+    for (let r = 0; r < rows; r += 64) of(sumBlock)(dv, dy + r * n, Math.min(64, rows - r), n);
   },
 };
 

@@ -1,6 +1,6 @@
 /** Matrix products. */
 
-import type { Heap, Kernel, Parts } from './kernel';
+import type { Kernel, Parts } from './kernel';
 import { sharedMultiply } from './portable/product';
 import { fourRows, multiplyRow, packColumns, sixRows, type Tile } from './simd/product';
 
@@ -13,12 +13,10 @@ export const gemm: Kernel<typeof product> = {
   operands: product,
   portable: (memory) => {
     const multiply = sharedMultiply();
-    const multiplyRow = portableRow();
     return (c, a, b, M, N, K, transposeA, transposeB, accumulate) => {
       const m = memory.view;
       if (!accumulate) m.fill(0, c, c + M * N);
-      if (M === 1) multiplyRow(m, c, a, b, N, K, transposeB);
-      else multiply(m, c, a, b, M, N, K, transposeA ? 1 : K, transposeA ? M : 1, transposeB ? 1 : N, transposeB ? K : 1, 0);
+      multiply(m, c, a, b, M, N, K, transposeA ? 1 : K, transposeA ? M : 1, transposeB ? 1 : N, transposeB ? K : 1, 0);
     };
   },
   compose: (parts) => {
@@ -159,31 +157,5 @@ function blocked({ of, scratch, tall }: Parts): Blocked {
         }
       }
     }
-  };
-}
-
-/** C's row += A's row · B as it stands: packing would cost as much as the product. */
-function portableRow(): (m: Heap, c: number, a: number, b: number, N: number, K: number, transposeB: boolean) => void {
-  let sums = new Float64Array(0);
-  return (m, c, a, b, N, K, transposeB) => {
-    if (transposeB) {
-      for (let j = 0, row = b; j < N; j++, row += K) {
-        let total = 0;
-        for (let k = 0; k < K; k++) total += m[a + k]! * m[row + k]!;
-        m[c + j]! += total;
-      }
-      return;
-    }
-    if (sums.length < N) sums = new Float64Array(N);
-    sums.fill(0, 0, N);
-    let k = 0;
-    for (let row = b; k + 4 <= K; k += 4, row += 4 * N) {
-      const a0 = m[a + k]!, a1 = m[a + k + 1]!, a2 = m[a + k + 2]!, a3 = m[a + k + 3]!;
-      for (let j = 0, y = row; j < N; j++, y++) {
-        sums[j]! += a0 * m[y]! + a1 * m[y + N]! + a2 * m[y + 2 * N]! + a3 * m[y + 3 * N]!;
-      }
-    }
-    for (; k < K; k++) for (let j = 0; j < N; j++) sums[j]! += m[a + k]! * m[b + k * N + j]!;
-    for (let j = 0; j < N; j++) m[c + j]! += sums[j]!;
   };
 }

@@ -19,7 +19,7 @@ export function dropout(rate: number): Layer {
   return {
     name: 'dropout',
     build: (input) => {
-      if (input.kind === 'ids') throw new RangeError('dropout: expected vectors, got token ids. Put it after the embedding.');
+      vectorSize('dropout', input);
       return { parameters: {}, output: input };
     },
     run: (_parameters, input, { training, random }) => {

@@ -5,7 +5,7 @@ import { copyInto } from '../bptt/steps';
 import { gatherRows } from '../kernels/linear';
 import { allocate } from '../kernels/workspace';
 import { normal, type Initializer } from '../tensor/initializers';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkIds } from '../tensor/shape';
 import { stateless, type Layer } from './layer';
 
 /** Sizes and initializer of {@link embedding}. */
@@ -48,12 +48,7 @@ export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: 
       const output = allocate(workspace, batchSize * size);
       const gatherRow = workspace.kernels.of(gatherRows);
       const step = (): void => {
-        for (let row = 0; row < batchSize; row++) {
-          const id = workspace.memory.view[input + row]!;
-          if (!(id >= 0 && id < vocabularySize)) {
-            throw new RangeError(`embedding: ids must be whole numbers from 0 to ${vocabularySize - 1}, got ${id} at position ${row}.`);
-          }
-        }
+        checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, '', input, input + batchSize);
         gatherRow(output, table, input, batchSize, size);
       };
       return { ...stateless, output, size, step };

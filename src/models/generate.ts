@@ -1,7 +1,7 @@
 /** A model of sequences that writes one. */
 
 import { createRandom, uniformNumber, type Random } from '../tensor/random';
-import { checkCount, checkNumber } from '../tensor/shape';
+import { checkCount, checkNumber, checkSome } from '../tensor/shape';
 import { ids } from '../tensor/tensor';
 import type { Sequential } from './sequential';
 import { advance, stream } from './stream';
@@ -38,7 +38,7 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   checkNumber('generate', 'topP', topP, 0, 1);
   if (topK !== undefined) checkCount('generate', 'topK', topK);
   if (model.input.kind !== 'ids') throw new RangeError('generate: the model must take token ids, so that it can read what it writes.');
-  if (prompt.length === 0) throw new RangeError('generate: prompt must hold at least one id, got none.');
+  checkSome('generate', 'prompt', prompt.length, 'id');
   const random = createRandom(seed);
   const running = stream(model);
   let scores: Float32Array = new Float32Array(0);

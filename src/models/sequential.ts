@@ -4,7 +4,7 @@ import { compute } from '../bptt/value-and-gradient';
 import { operand, type Variable } from '../bptt/tape';
 import type { Features, Layer, LayerContext, LayerParameters, LayerState } from '../layers/layer';
 import { createRandom, type Random } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkSome } from '../tensor/shape';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 
@@ -50,7 +50,7 @@ export type ModelState<L = Tensor> = Readonly<Record<string, LayerState<L>>>;
  * Object.keys(model.parameters); // ['embedding', 'lstm', 'dense']
  */
 export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: SequentialOptions = {}): Sequential {
-  if (layers.length === 0) throw new RangeError('sequential: layers must hold at least one layer, got none.');
+  checkSome('sequential', 'layers', layers.length, 'layer');
   if (inputSize !== undefined) checkCount('sequential', 'inputSize', inputSize);
   if (inputSize === undefined && layers[0]!.name !== 'embedding') {
     throw new RangeError(`sequential: inputSize must be given, since the first layer (${layers[0]!.name}) takes vectors.`);

@@ -76,3 +76,7 @@ declare module 'node:util' {
     readonly options: Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly default?: string | boolean }>>;
   }): { readonly values: Readonly<Record<string, string | boolean | undefined>> };
 }
+
+declare module 'node:zlib' {
+  export function gzipSync(data: string | Uint8Array, options?: { level?: number }): Uint8Array;
+}

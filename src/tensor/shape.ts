@@ -93,6 +93,23 @@ export function checkCount(where: string, argument: string, value: number, least
   }
 }
 
+/** @throws RangeError unless there is at least one of what an argument holds */
+export function checkSome(where: string, argument: string, count: number, what: string): void {
+  if (count === 0) throw new RangeError(`${where}: ${argument} must hold at least one ${what}, got none.`);
+}
+
+/** @throws RangeError unless all ids from `start` to `end` are whole numbers in [0, count) */
+export function checkIds(
+  where: string, argument: string, ids: ArrayLike<number>, count: number, cause: string = '', start: number = 0, end: number = ids.length,
+): void {
+  for (let i = start; i < end; i++) {
+    const id = ids[i]!;
+    if (!(id >= 0 && id < count && Number.isInteger(id))) {
+      throw new RangeError(`${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i - start}.${cause && ` ${cause}`}`);
+    }
+  }
+}
+
 /** @throws RangeError unless `value` is a finite number between `least` and `most` */
 export function checkNumber(where: string, argument: string, value: number, least: number = -Infinity, most: number = Infinity): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {

@@ -1,5 +1,6 @@
 /** How good a model is on data it does not learn from. */
 
+import { checkSome } from '../tensor/shape';
 import { compute } from '../bptt/value-and-gradient';
 import type { Variable } from '../bptt/tape';
 import type { Batch, Dataset } from '../data/dataset';
@@ -50,7 +51,7 @@ export function evaluate<M extends Readonly<Record<string, Metric>> = Readonly<R
     }
     weight += counted;
   }
-  if (weight === 0) throw new RangeError('evaluate: data must have at least one target, got none.');
+  checkSome('evaluate', 'data', weight, 'target');
   return Object.fromEntries(Object.entries(totals).map(([name, total]) => [name, total / weight])) as never;
 }
 

@@ -7,12 +7,12 @@ import type { Batch, Dataset } from '../data/dataset';
 import { allocate, createWorkspace } from '../kernels/workspace';
 import { runModel, type Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkSome } from '../tensor/shape';
 import { leaves } from '../tensor/tree';
 import { evaluate, lossOf } from './evaluate';
 import { nextTurn } from './event-loop';
 import type { Loss } from './losses';
-import { initializeOptimizer, updateAt, type Optimizer, type OptimizerState } from './optimizers';
+import { checkOptimizerState, initializeOptimizer, updateAt, type Optimizer, type OptimizerState } from './optimizers';
 
 /** How training stands after an update. */
 export interface Progress {
@@ -88,7 +88,7 @@ export async function fit(model: Sequential, data: Dataset, options: FitOptions)
   if (options.epochs !== undefined) checkCount('fit', 'epochs', options.epochs, 0);
   if (patience !== undefined) checkCount('fit', 'patience', patience);
   if (patience !== undefined && validation === undefined) throw new RangeError('fit: patience needs validation data.');
-  if (data.batchCount < 1) throw new RangeError('fit: data must have at least one batch, got none.');
+  checkSome('fit', 'data', data.batchCount, 'batch');
   const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
   const random = createRandom(options.seed ?? 0);
   const session = openSession(model, options);
@@ -149,9 +149,7 @@ interface Session {
 function openSession(model: Sequential, { optimizer, loss, optimizerState }: FitOptions): Session {
   const size = model.data.length;
   const state = optimizerState ?? initializeOptimizer(optimizer, size);
-  if (state.slots.length !== optimizer.slots || state.slots.some((slot) => slot.length !== size)) {
-    throw new RangeError(`fit: optimizerState must hold ${optimizer.slots} vectors of ${size} numbers. Was it made for another model?`);
-  }
+  checkOptimizerState('fit', 'optimizerState', optimizer, state, size);
   const workspace = createWorkspace();
   const { kernels, memory } = workspace;
   const parameters = allocate(workspace, size);

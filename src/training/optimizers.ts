@@ -253,6 +253,13 @@ export function initializeOptimizer(optimizer: Optimizer, size: number): Optimiz
   return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
 }
 
+/** @throws RangeError unless the state is one of this optimizer, over `size` parameters */
+export function checkOptimizerState(where: string, argument: string, { slots }: Optimizer, state: OptimizerState, size: number): void {
+  if (state.slots.length !== slots || state.slots.some((slot) => slot.length !== size)) {
+    throw new RangeError(`${where}: ${argument} must hold ${slots} vectors of ${size} numbers. Was it made for other parameters?`);
+  }
+}
+
 /**
  * Updates parameters in place, for training loops of your own.
  *
@@ -278,9 +285,7 @@ export function applyOptimizer<P extends TensorTree>(
   if (targets.length !== sources.length || !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))) {
     throw new RangeError('applyOptimizer: gradient must have the tree and the shapes of parameters.');
   }
-  if (state.slots.length !== optimizer.slots || state.slots.some((slot) => slot.length !== size)) {
-    throw new RangeError(`applyOptimizer: state must hold ${optimizer.slots} vectors of ${size} numbers. Was it made for other parameters?`);
-  }
+  checkOptimizerState('applyOptimizer', 'state', optimizer, state, size);
   const workspace = defaultWorkspace();
   return runScope(workspace, false, () => {
     const p = allocate(workspace, size);

@@ -12,7 +12,7 @@ describe('characterVocabulary', () => {
   });
 
   it('refuses an empty text', () => {
-    expect(() => characterVocabulary('')).toThrow(new RangeError('characterVocabulary: text must hold at least one character, got an empty string.'));
+    expect(() => characterVocabulary('')).toThrow(new RangeError('characterVocabulary: text must hold at least one character, got none.'));
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, it } from 'vitest';
 import {
-  advance, createRandom, dense, dropout, embedding, gru, ids, initializeCell, kernelsInUse, lstm, normal, predict, recurrent, relu, sequential,
+  advance, createRandom, dense, dropout, embedding, gru, ids, initializeCell, lstm, normal, predict, recurrent, relu, sequential,
   simpleRnn, stream, streamCell, tanh, tensor, unroll, compute, useKernels, type Cell, type Layer, type PointwiseCell, type Sequential, type Tensor,
 } from 'bptt';
 
@@ -85,24 +85,4 @@ it('refuses a reversed layer, a state of another shape, an id that is not in the
   const reader = stream(sequential([embedding({ vocabularySize: 4, size: 2 })]));
   expect(() => advance(reader, ids([4]))).toThrow('embedding: ids must be whole numbers from 0 to 3, got 4 at position 0.');
   expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow('streamCell: weightIh must be of the cell = [1, 0], got [1, 1].');
-});
-
-it('a step allocates nothing: 5,000 steps leave less than 16 bytes each, whatever the layers with steps of their own', () => {
-  useKernels(undefined);
-  expect(kernelsInUse()).not.toBe('portable');
-  for (const [, model] of [models[0]!, models[1]!, models[4]!]) {
-    const running = stream(model);
-    const x = tensor([[1, -1, 0.5]]);
-    const into = advance(running, x);
-    const steps = (count: number): void => {
-      for (let i = 0; i < count; i++) advance(running, x, into);
-    };
-    steps(20_000);
-    const least = Math.min(...[1, 2, 3, 4, 5].map(() => {
-      const before = process.memoryUsage().heapUsed;
-      steps(5_000);
-      return Math.abs(process.memoryUsage().heapUsed - before);
-    }));
-    expect(least).toBeLessThan(5_000 * 16);
-  }
 });

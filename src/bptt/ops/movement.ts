@@ -2,7 +2,7 @@
 
 import { gatherRows, scatterAddRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
-import { formatShape, resolveAxis, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
+import { checkSome, formatShape, resolveAxis, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import {
   currentScope, gradientOf, idOperand, operand, record, result, variableAt, viewOf, type Operand, type Variable,
 } from '../tape';
@@ -73,8 +73,8 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
  */
 export function concat(parts: readonly Operand[], axis = 0): Variable {
   const inputs = parts.map((part, index) => operand('concat', part, `parts[${index}]`));
-  const first = inputs[0];
-  if (first === undefined) throw new RangeError('concat: parts must hold at least one tensor, got none.');
+  const first = inputs[0]!;
+  checkSome('concat', 'parts', inputs.length, 'tensor');
   const along = resolveAxis('concat', axis, first.shape.length);
   inputs.forEach(({ shape }, index) => {
     if (!sameShape(shape.map((n, i) => (i === along ? 0 : n)), first.shape.map((n, i) => (i === along ? 0 : n)))) {
@@ -112,8 +112,8 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
  */
 export function stack(parts: readonly Operand[], axis = 0): Variable {
   const inputs = parts.map((part, index) => operand('stack', part, `parts[${index}]`));
-  const first = inputs[0];
-  if (first === undefined) throw new RangeError('stack: parts must hold at least one tensor, got none.');
+  const first = inputs[0]!;
+  checkSome('stack', 'parts', inputs.length, 'tensor');
   const along = resolveAxis('stack', axis, first.shape.length + 1);
   const widened = inputs.map((input, index) => {
     if (!sameShape(input.shape, first.shape)) {

@@ -137,7 +137,6 @@ export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, n
 // Masks: all bits of a number set where it holds.
 export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b]);
 export const vLess = (a: Vector, b: Vector): Vector => simd('v128', 0x43, [a, b]);
-export const vGreater = (a: Vector, b: Vector): Vector => simd('v128', 0x44, [a, b]);
 export const vAnd = (a: Vector, b: Vector): Vector => simd('v128', 0x4e, [a, b]);
 /** Bits of a where the mask has none. */
 export const vExcept = (a: Vector, mask: Vector): Vector => simd('v128', 0x4f, [a, mask]);

@@ -1,0 +1,62 @@
+/** What bundles of the library weigh, and that a stream's step allocates nothing in code as users run it: bundled. */
+
+import { buildSync } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { gzipSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import * as library from 'bptt';
+
+/** A minified bundle of a program that imports from the library's sources. */
+function bundle(program: string): Uint8Array {
+  const { outputFiles } = buildSync({
+    stdin: { contents: program, resolveDir: process.cwd(), loader: 'ts' },
+    bundle: true, minify: true, format: 'esm', write: false, tsconfigRaw: { compilerOptions: { paths: { bptt: ['./src/index.ts'] } } },
+  });
+  return outputFiles[0]!.contents;
+}
+
+const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
+
+it('a program that uses everything is at most 30 kB, minified and gzipped', () => {
+  const names = Object.keys(library).join(', ');
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(30);
+});
+
+it('streaming inference of one LSTM is at most 10 kB, minified and gzipped', () => {
+  const program = `
+    import { advance, lstm, streamCell, tensor } from 'bptt';
+    export function open(weights: Record<string, { shape: number[]; data: Float32Array }>) {
+      const running = streamCell(lstm(), weights);
+      return (x: number[]) => advance(running, tensor([x])).data;
+    }`;
+  expect(kilobytes(program)).toBeLessThanOrEqual(10);
+});
+
+it('a step of a stream allocates nothing: 5,000 of them leave less than 16 bytes each', () => {
+  const program = `
+    import { advance, dense, dropout, gru, kernelsInUse, lstm, recurrent, sequential, stream, tensor } from 'bptt';
+    const models = [
+      [recurrent(lstm(), { hiddenSize: 5 })],
+      [recurrent(gru(), { hiddenSize: 8 }), dropout(0.5), dense({ size: 2 })],
+      [recurrent(lstm(), { hiddenSize: 5, returnSequences: false }), dense({ size: 2 })],
+    ];
+    const bytes = models.map((layers) => {
+      const running = stream(sequential(layers, { inputSize: 3, seed: 4 }));
+      const x = tensor([[1, -1, 0.5]]);
+      const into = advance(running, x);
+      const steps = (count: number) => { for (let i = 0; i < count; i++) advance(running, x, into); };
+      steps(50_000);
+      return Math.min(...Array.from({ length: 10 }, () => {
+        const before = process.memoryUsage().heapUsed;
+        steps(5_000);
+        return Math.abs(process.memoryUsage().heapUsed - before) / 5_000;
+      }));
+    });
+    console.log(JSON.stringify({ kernels: kernelsInUse(), bytes }));`;
+  const { kernels, bytes } = JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '-e', new TextDecoder().decode(bundle(program))], { encoding: 'utf8' }),
+  ) as { kernels: string; bytes: number[] };
+  expect(kernels).not.toBe('portable');
+  expect(bytes).toHaveLength(3);
+  for (const each of bytes) expect(each).toBeLessThan(16);
+});
