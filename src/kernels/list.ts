@@ -11,6 +11,7 @@ export {
 export { gatherRows, scatterAddRows, sumRows } from './linear';
 export { addStrided, copy, copyStrided, fill } from './movement';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
+export { dropoutMask } from './random';
 export { affinePacked, affineRows, gemm, gemmPacked, packPanels } from './product';
 export {
   crossEntropyRows, crossEntropyRowsBackward, logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward,

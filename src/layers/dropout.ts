@@ -1,8 +1,9 @@
 /** Random zeros in training. */
 
 import { multiply } from '../bptt/ops/arithmetic';
-import { uniformNumber } from '../tensor/random';
-import { sizeOf } from '../tensor/shape';
+import { result } from '../bptt/tape';
+import { dropoutMask } from '../kernels/random';
+import { randomBits } from '../tensor/random';
 import { stateless, vectors, vectorSize, type Layer } from './layer';
 
 /**
@@ -25,9 +26,9 @@ export function dropout(rate: number): Layer {
     run: (_parameters, input, { training, random }) => {
       const x = vectors('dropout', input);
       if (!training || rate === 0) return { output: x };
-      const kept = new Float32Array(sizeOf(x.shape));
-      for (let i = 0; i < kept.length; i++) kept[i] = uniformNumber(random) < rate ? 0 : 1 / (1 - rate);
-      return { output: multiply(x, { shape: x.shape, data: kept }) };
+      const mask = result(x.storage.scope, x.shape, []);
+      x.storage.scope.kernels.of(dropoutMask)(mask.offset, rate, 1 / (1 - rate), randomBits(random), randomBits(random), x.size);
+      return { output: multiply(x, mask) };
     },
     steps: ({ input, features }) => ({ ...stateless, output: input, size: vectorSize('dropout', features), step: () => undefined }),
   };

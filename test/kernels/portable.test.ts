@@ -368,3 +368,24 @@ describe('optimizers, against their published updates written for one number', (
     near(step!, first!.map((value, i) => (-0.1 * (value / 0.19)) / (Math.sqrt(second![i]! / 0.0199) + 1e-3)));
   });
 });
+
+it('dropoutMask: the share of zeros is the rate within four deviations, seeds differ, and neighbours do not follow one another', () => {
+  const n = 100_000;
+  const mask = (seed: number, rate: number): number[] =>
+    apply('float32', [new Array<number>(n).fill(7)], (k, [y]) => k.of(kernelList.dropoutMask)(y!, rate, 1 / (1 - rate), seed, 3_000_000_000 + seed, n))[0]!;
+  for (const rate of [0, 0.1, 0.5, 0.9]) {
+    const values = mask(1, rate);
+    const zeros = values.filter((value) => value === 0).length;
+    expect(Math.abs(zeros - rate * n)).toBeLessThanOrEqual(4 * Math.sqrt(n * rate * (1 - rate)));
+    expect(new Set(values).size).toBe(rate === 0 ? 1 : 2);
+    if (rate === 0) continue;
+    const pairs = values.filter((value, i) => i > 0 && value === 0 && values[i - 1] === 0).length;
+    expect(Math.abs(pairs - rate * rate * n)).toBeLessThanOrEqual(6 * Math.sqrt(n * rate * rate * (1 - rate * rate)));
+  }
+  const [one, other] = [mask(1, 0.5), mask(2, 0.5)];
+  const same = one.filter((value, i) => value === other[i]).length;
+  // The first seed alone would repeat itself one place further on; the second must prevent that.
+  const shifted = one.filter((value, i) => i > 0 && value === other[i - 1]).length;
+  expect(Math.abs(same - n / 2)).toBeLessThan(4 * Math.sqrt(n / 4));
+  expect(Math.abs(shifted - n / 2)).toBeLessThan(4 * Math.sqrt(n / 4));
+});

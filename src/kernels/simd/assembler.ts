@@ -137,6 +137,7 @@ export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, n
 // Masks: all bits of a number set where it holds.
 export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b]);
 export const vLess = (a: Vector, b: Vector): Vector => simd('v128', 0x43, [a, b]);
+export const vXor = (a: Vector, b: Vector): Vector => simd('v128', 0x51, [a, b]);
 export const vAnd = (a: Vector, b: Vector): Vector => simd('v128', 0x4e, [a, b]);
 /** Bits of a where the mask has none. */
 export const vExcept = (a: Vector, mask: Vector): Vector => simd('v128', 0x4f, [a, mask]);
@@ -151,12 +152,17 @@ export const wholes = (a: Vector): Vector => simd('v128', 0xf8, [a]);
 /** Whole numbers as single numbers. */
 export const fromWholes = (a: Vector): Vector => simd('v128', 0xfa, [a]);
 export const wholeAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xae, [a, b]);
+export const wholeMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xb5, [a, b]);
 export const wholeSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xb1, [a, b]);
 export const wholeShiftLeft = (a: Vector, by: number): Vector => simd('v128', 0xab, [a, number(by)]);
+/** Fills up with zeros. */
+export const wholeShiftDown = (a: Vector, by: number): Vector => simd('v128', 0xad, [a, number(by)]);
 /** Keeps the sign. */
 export const wholeShiftRight = (a: Vector, by: number): Vector => simd('v128', 0xac, [a, number(by)]);
 /** The whole number four times. */
 export const splatWord = (a: I32): Vector => simd('v128', 0x11, [a]);
+/** 0, 1, 2, 3. */
+export const ordinals = (): Vector => simd('v128', 0x0c, [], [0, 1, 2, 3].flatMap((lane) => [lane, 0, 0, 0]));
 export const word = (value: number): Vector => splatWord(number(value));
 
 // Statements.

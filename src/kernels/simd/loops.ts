@@ -7,6 +7,8 @@ import {
 
 /** How a loop's body reaches the elements of one round: all four lanes of a vector, or the first alone. */
 export interface Elements {
+  /** How many elements a round has. */
+  readonly count: number;
   load(address: I32, offset?: number): Vector;
   store(address: I32, value: Vector, offset?: number): Statement;
   /** x, with zeros in the lanes that hold no element. */
@@ -16,8 +18,9 @@ export interface Elements {
 }
 
 /** Four lanes. */
-export const four: Elements = { load, store, only: (x) => x, fill: (x) => x };
+export const four: Elements = { count: 4, load, store, only: (x) => x, fill: (x) => x };
 const one: Elements = {
+  count: 1,
   load: loadOne,
   store: storeOne,
   only: (x) => shuffle(x, vZero(), [0, 4, 4, 4]),
