@@ -8,7 +8,7 @@
 import { fill } from '../kernels/movement';
 import type { Kernels } from '../kernels/kernel';
 import { allocate, release, type Workspace } from '../kernels/workspace';
-import { checkIds, formatShape, sizeOf, type Shape } from '../tensor/shape';
+import { checkIds, describe, formatShape, sizeOf, type Shape } from '../tensor/shape';
 import { isTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 
 /** A tensor inside a running computation. Only its shape is of interest outside the library; {@link read} copies its numbers out. */
@@ -196,10 +196,4 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
 export function read(x: Variable): Tensor {
   const { offset, size, shape } = operand('read', x);
   return { shape, data: Float32Array.from(x.storage.scope.workspace.memory.view.subarray(offset, offset + size)) };
-}
-
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null) return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
-  return String(value);
 }

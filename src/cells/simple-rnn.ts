@@ -6,8 +6,8 @@
  * With f = relu and U = the identity it is the IRNN (Le, Jaitly and Hinton, 2015, arXiv 1504.00941).
  */
 
-import { reluCellBackward, tanhCellBackward } from '../kernels/cells';
-import { hyperbolicTangent, rectify } from '../kernels/elementwise';
+import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
+import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../bptt/cell';
 import { add } from '../bptt/ops/arithmetic';
 import { relu, tanh } from '../bptt/ops/elementwise';
@@ -31,13 +31,19 @@ export function simpleRnn({ activation = tanh }: SimpleRnnOptions = {}): Cell<'h
   if (activation === tanh) {
     return pointwise(
       (k, { next, gates, rows, hiddenSize }) => k.of(hyperbolicTangent)(next.h, gates, rows * hiddenSize),
-      (k, { gates, dNext, next, rows, hiddenSize }) => k.of(tanhCellBackward)(gates, dNext.h, next.h, rows * hiddenSize),
+      (k, { gates, dNext, next, rows, hiddenSize }) => {
+        k.of(fill)(gates, 0, rows * hiddenSize);
+        k.of(hyperbolicTangentBackward)(gates, dNext.h, next.h, rows * hiddenSize);
+      },
     );
   }
   if (activation === relu) {
     return pointwise(
       (k, { next, gates, rows, hiddenSize }) => k.of(rectify)(next.h, gates, 0, rows * hiddenSize),
-      (k, { gates, dNext, next, rows, hiddenSize }) => k.of(reluCellBackward)(gates, dNext.h, next.h, rows * hiddenSize),
+      (k, { gates, dNext, next, rows, hiddenSize }) => {
+        k.of(fill)(gates, 0, rows * hiddenSize);
+        k.of(rectifyBackward)(gates, dNext.h, next.h, 0, rows * hiddenSize);
+      },
     );
   }
   return typeof activation === 'function' ? ofOps(activation) : ofPair(activation);

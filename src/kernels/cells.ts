@@ -1,5 +1,5 @@
 /**
- * The pointwise pairs of the built-in cells (the simple one's forward is an elementwise function), one time step of `rows` rows. `gates` [rows, G·H] comes in as x_t W_ih + h_{t−1} W_hh + b; in
+ * The pointwise pairs of LSTM and GRU, one time step of `rows` rows. `gates` [rows, G·H] comes in as x_t W_ih + h_{t−1} W_hh + b; in
  * GRU without the middle one, which is `product`. Forward leaves the activated gates in `gates`; backward turns them into the gradient of
  * what came in.
  */
@@ -7,37 +7,10 @@
 import { logistic } from './elementwise';
 import type { Kernel } from './kernel';
 import {
-  add, set, shiftLeft, tee, vAdd, vLess, vMultiply, vSelect, vSubtract, vZero, type Local, type Statement, type Vector, type Writer,
+  add, set, shiftLeft, tee, vAdd, vMultiply, vSubtract, type Local, type Statement, type Vector, type Writer,
 } from './simd/assembler';
 import { overElements, times, type Elements } from './simd/loops';
 import * as math from './simd/math';
-
-const simpleBackward = ['write n', 'read n', 'read n', 'n'] as const;
-
-/** Of h = tanh(gates): gates ← dh · (1 − h²). */
-export const tanhCellBackward: Kernel<typeof simpleBackward> = {
-  operands: simpleBackward,
-  portable: (memory) => (gates, dh, h, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[gates + i] = m[dh + i]! * (1 - m[h + i]! * m[h + i]!);
-  },
-  simd: ([gates, dh, h, n], w) => {
-    const [y] = w.vectors;
-    return overElements(w, n, [gates, dh, h], (e) => [set(y, e.load(h)), e.store(gates, vMultiply(e.load(dh), slopeOfTanh(w, y)))]);
-  },
-};
-
-/** Of h = max(0, gates): gates ← dh where h > 0, else 0. */
-export const reluCellBackward: Kernel<typeof simpleBackward> = {
-  operands: simpleBackward,
-  portable: (memory) => (gates, dh, h, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[gates + i] = m[h + i]! > 0 ? m[dh + i]! : 0;
-  },
-  simd: ([gates, dh, h, n], w) => overElements(w, n, [gates, dh, h], (e) => [
-    e.store(gates, vSelect(vLess(vZero(), e.load(h)), e.load(dh), vZero())),
-  ]),
-};
 
 const ofLstm = [
   'write rows H', 'write rows H', 'write rows H', 'update rows 4 H', 'read rows H', 'rows', 'H',

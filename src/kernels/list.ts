@@ -3,7 +3,7 @@
 export {
   addition, addProduct, addQuotient, addScaled, clamp, division, divisionBackward, multiplication, scaling, subtraction, sumOf, sumOfSquares,
 } from './arithmetic';
-export { gruCell, gruCellBackward, lstmCell, lstmCellBackward, reluCellBackward, tanhCellBackward } from './cells';
+export { gruCell, gruCellBackward, lstmCell, lstmCellBackward } from './cells';
 export {
   absolute, absoluteBackward, exponential, huberBackward, huberOf, hyperbolicTangent, hyperbolicTangentBackward, logarithm, rectify,
   rectifyBackward, sigmoidal, sigmoidalBackward, softplusBackward, softplusOf, squareRoot, squareRootBackward,

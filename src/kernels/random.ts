@@ -10,8 +10,8 @@ import { overElements } from './simd/loops';
 const dropped = ['write n', 'number', 'number', 'seed', 'seed2', 'n'] as const;
 
 /**
- * (y, rate, scale, seed, seed2, n): y = 0 with probability `rate`, else `scale`. The random bits of element i are a hash of i and of the
- * seeds (lowbias32: Wellons, 2018, nullprogram.com/blog/2018/07/31), of which the upper 24 are compared with the rate.
+ * (y, rate, scale, seed, seed2, n): y = 0 with probability `rate`, else `scale`. The random bits of element i are a hash of i and of
+ * the seeds (lowbias32: Wellons, 2018, nullprogram.com/blog/2018/07/31), of which the upper 24 are compared with the rate.
  */
 export const dropoutMask: Kernel<typeof dropped> = {
   operands: dropped,
@@ -19,11 +19,7 @@ export const dropoutMask: Kernel<typeof dropped> = {
     const m = memory.view;
     const least = Math.fround(rate);
     for (let i = 0; i < n; i++) {
-      let x = (i + seed) | 0;
-      x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-      x = Math.imul(x ^ (x >>> 15), 0x846ca68b) + seed2;
-      x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-      x ^= x >>> 15;
+      const x = hash(hash(i + seed) + seed2);
       m[y + i] = (x >>> 8) * 2 ** -24 < least ? 0 : scale;
     }
   },
@@ -31,6 +27,7 @@ export const dropoutMask: Kernel<typeof dropped> = {
     const [least, kept, place, x] = w.vectors;
     const mix = (by: number): Statement => set(x, vXor(x, wholeShiftDown(x, by)));
     const times = (factor: number): Statement => set(x, wholeMultiply(x, word(factor)));
+    const round = [mix(16), times(0x7feb352d), mix(15), times(0x846ca68b | 0), mix(16)];
     const uniform = vMultiply(fromWholes(wholeShiftDown(x, 8)), w.constant(2 ** -24));
     return [
       set(least, splat(rate)),
@@ -38,12 +35,19 @@ export const dropoutMask: Kernel<typeof dropped> = {
       set(place, wholeAdd(ordinals(), splatWord(seed))),
       ...overElements(w, n, [y], (e) => [
         set(x, place),
-        mix(16), times(0x7feb352d), mix(15), times(0x846ca68b | 0),
+        ...round,
         set(x, wholeAdd(x, splatWord(seed2))),
-        mix(16), times(0x7feb352d), mix(15),
+        ...round,
         e.store(y, vSelect(vLess(uniform, least), vZero(), kept)),
         set(place, wholeAdd(place, word(e.count))),
       ]),
     ];
   },
 };
+
+function hash(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+  x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+  return x ^ (x >>> 16);
+}

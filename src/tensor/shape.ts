@@ -93,6 +93,13 @@ export function checkCount(where: string, argument: string, value: number, least
   }
 }
 
+/** The length of the first axis (0) or the last one (−1). @throws RangeError for a scalar */
+export function lengthAt(where: string, argument: string, shape: Shape, axis: 0 | -1): number {
+  const length = shape.at(axis);
+  if (length === undefined) throw new RangeError(`${where}: ${argument} must have at least one axis, got a scalar.`);
+  return length;
+}
+
 /** @throws RangeError unless there is at least one of what an argument holds */
 export function checkSome(where: string, argument: string, count: number, what: string): void {
   if (count === 0) throw new RangeError(`${where}: ${argument} must hold at least one ${what}, got none.`);
@@ -125,4 +132,11 @@ export function resolveAxis(where: string, axis: number, rank: number): number {
     throw new RangeError(`${where}: axis ${axis} does not exist in a tensor of ${rank} axes.`);
   }
   return resolved;
+}
+
+/** What came instead of what was expected, for a message. */
+export function describe(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
+  return String(value);
 }

@@ -1,6 +1,6 @@
 /** Trees of named tensors: a model's parameters, their gradients and the optimizer's moments share one layout. */
 
-import { sizeOf, type Shape } from './shape';
+import { describe, sizeOf, type Shape } from './shape';
 import { isTensor, view, type Tensor } from './tensor';
 
 /** Tensors by name, nested as deep as you like: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
@@ -58,11 +58,6 @@ export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string)
 
 function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
-  return String(value);
 }
 
 /** One flat buffer and the tree of named views into it. */

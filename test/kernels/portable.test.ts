@@ -262,16 +262,6 @@ describe('rows', () => {
 describe('cells', () => {
   const shapes: [number, number][] = [[1, 1], [2, 3], [3, 4], [2, 5], [0, 4]];
 
-  it('tanhCellBackward and reluCellBackward: gradients of tanh and relu within 1e-6', () => {
-    for (const [name, formula] of [['tanhCellBackward', Math.tanh], ['reluCellBackward', (x: number) => Math.max(0, x)]] as const) {
-      for (const n of sizes) {
-        expectGradient([draw(n)], ([gates]) => [gates!.map(formula)], (_, [h], [dh]) => [
-          apply('float64', [draw(n), dh!, h!], (k, [a, d, h_]) => k.of(kernelList[name])(a!, d!, h_!, n))[0]!,
-        ]);
-      }
-    }
-  });
-
   it('lstmCell: the equations within 1e-14, gradients of gates and cell within 1e-6', () => {
     for (const [rows, H] of shapes) {
       const n = rows * H;

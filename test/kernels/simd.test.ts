@@ -46,7 +46,7 @@ const bounds: Record<Name, number> = {
   hyperbolicTangent: 4e-7, hyperbolicTangentBackward: 8e-7, sigmoidal: 3e-7, sigmoidalBackward: 8e-7, rectify: 4e-7, rectifyBackward: 4e-7,
   softplusOf: 4e-7, softplusBackward: 1e-6, huberOf: 4e-7, huberBackward: 4e-7,
   softmaxRows: 1e-6, softmaxRowsBackward: 4e-6, logSoftmaxRows: 1e-6, logSoftmaxRowsBackward: 4e-6, crossEntropyRows: 1e-6,
-  crossEntropyRowsBackward: 4e-7, tanhCellBackward: 4e-7, reluCellBackward: 0, lstmCell: 2e-6,
+  crossEntropyRowsBackward: 4e-7, lstmCell: 2e-6,
   lstmCellBackward: 2e-6, gruCell: 2e-6, gruCellBackward: 4e-6,
   dropoutMask: 0, momentumUpdate: 8e-7, rmspropUpdate: 2e-6, adagradUpdate: 2e-6, adamUpdate: 2e-6,
 };

@@ -2,7 +2,7 @@
 
 import { sumRows } from '../../kernels/linear';
 import { affineRows, gemm } from '../../kernels/product';
-import { checkShape, formatShape, type Shape } from '../../tensor/shape';
+import { checkShape, formatShape, lengthAt, type Shape } from '../../tensor/shape';
 import { currentScope, gradientOf, operand, record, result, type Operand, type Variable } from '../tape';
 
 /**
@@ -15,7 +15,7 @@ import { currentScope, gradientOf, operand, record, result, type Operand, type V
 export function matmul(a: Operand, b: Operand): Variable {
   const left = operand('matmul', a, 'a');
   const right = operand('matmul', b, 'b');
-  const inner = innerLength('matmul', left, 'a');
+  const inner = lengthAt('matmul', 'a', left.shape, -1);
   checkShape('matmul', 'b', right.shape, { letters: '[K, N]', lengths: [inner, undefined] }, `a is ${formatShape(left.shape)}.`);
   return product('matmul', left, right);
 }
@@ -40,18 +40,12 @@ export interface AffineParameters {
 export function affine(x: Operand, { weight, bias }: AffineParameters): Variable {
   const input = operand('affine', x);
   const matrix = operand('affine', weight, 'weight');
-  const inner = innerLength('affine', input, 'x');
+  const inner = lengthAt('affine', 'x', input.shape, -1);
   checkShape('affine', 'weight', matrix.shape, { letters: '[I, O]', lengths: [inner, undefined] }, `x is ${formatShape(input.shape)}.`);
   if (bias === undefined) return product('affine', input, matrix);
   const vector = operand('affine', bias, 'bias');
   checkShape('affine', 'bias', vector.shape, { letters: '[O]', lengths: [matrix.shape[1]] });
   return product('affine', input, matrix, vector);
-}
-
-function innerLength(where: string, x: Variable, argument: string): number {
-  const inner = x.shape.at(-1);
-  if (inner === undefined) throw new RangeError(`${where}: ${argument} must have at least one axis, got a scalar.`);
-  return inner;
 }
 
 function product(where: string, a: Variable, b: Variable, bias?: Variable): Variable {

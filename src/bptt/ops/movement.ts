@@ -2,7 +2,7 @@
 
 import { gatherRows, scatterAddRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
-import { checkSome, formatShape, resolveAxis, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
+import { checkSome, formatShape, lengthAt, resolveAxis, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import {
   currentScope, gradientOf, idOperand, operand, record, result, variableAt, viewOf, type Operand, type Variable,
 } from '../tape';
@@ -135,10 +135,9 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
  */
 export function gather(table: Operand, ids: IdTensor): Variable {
   const rows = operand('gather', table, 'table');
-  const [count, ...rest] = rows.shape;
-  if (count === undefined) throw new RangeError('gather: table must have at least one axis, got a scalar.');
+  const count = lengthAt('gather', 'table', rows.shape, 0);
   const chosen = idOperand('gather', ids, count, 'ids', `The table has ${count} rows.`);
-  return takeRows(rows, chosen, [...ids.shape, ...rest]);
+  return takeRows(rows, chosen, [...ids.shape, ...rows.shape.slice(1)]);
 }
 
 /** Rows by ids that are in the workspace already; a row of zeros, without gradient, where the id is −1. */

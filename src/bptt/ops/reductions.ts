@@ -3,7 +3,7 @@
 import { logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward } from '../../kernels/rows';
 import { sumOf } from '../../kernels/arithmetic';
 import { addStrided, fill } from '../../kernels/movement';
-import { broadcastShapes, formatShape, resolveAxis, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
+import { formatShape, lengthAt, resolveAxis, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import { currentScope, gradientOf, operand, record, result, viewOf, type Operand, type Variable } from '../tape';
 import { multiply, scale } from './arithmetic';
 
@@ -76,15 +76,10 @@ export function logSoftmax(x: Operand): Variable {
 export function mask(x: Operand, keep: Operand): Variable {
   const input = operand('mask', x);
   const kept = operand('mask', keep, 'keep');
-  const missing = input.shape.length - kept.shape.length;
-  if (missing < 0) {
+  if (kept.shape.length > input.shape.length || kept.shape.some((length, axis) => length !== input.shape[axis] && length !== 1)) {
     throw new RangeError(`mask: keep must cover leading axes of x, ${formatShape(input.shape)}, got ${formatShape(kept.shape)}.`);
   }
-  const widened = viewOf(kept, [...kept.shape, ...new Array<number>(missing).fill(1)]);
-  const shape = broadcastShapes('mask', input.shape, widened.shape);
-  if (sizeOf(shape) !== input.size) {
-    throw new RangeError(`mask: keep must cover leading axes of x, ${formatShape(input.shape)}, got ${formatShape(kept.shape)}.`);
-  }
+  const widened = viewOf(kept, input.shape.map((_, axis) => kept.shape[axis] ?? 1));
   return multiply(input, widened);
 }
 
@@ -95,8 +90,7 @@ function overRows(
   backward: typeof softmaxRowsBackward,
 ): Variable {
   const input = operand(where, x);
-  const length = input.shape.at(-1);
-  if (length === undefined) throw new RangeError(`${where}: x must have at least one axis, got a scalar.`);
+  const length = lengthAt(where, 'x', input.shape, -1);
   const scope = currentScope(where);
   const { kernels: k } = scope;
   const rows = length === 0 ? 0 : input.size / length;
