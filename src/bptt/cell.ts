@@ -5,7 +5,7 @@
 
 import type { Kernels } from '../kernels/kernel';
 import type { Initializer } from '../tensor/initializers';
-import { checkCount, type Shape } from '../tensor/shape';
+import { checkCount, checkShape, formatShape, type Shape } from '../tensor/shape';
 import { createRandom, type Random } from '../tensor/random';
 import { full, type Tensor } from '../tensor/tensor';
 import type { Variable } from './tape';
@@ -151,4 +151,30 @@ function initializeParameter({ role, shape, blocks }: CellParameter, initializer
     }
   }
   return result;
+}
+
+/**
+ * H, from parameters that must have the shapes that the cell says.
+ *
+ * @param xs the shape of what comes in, if it is not the parameters' own
+ * @throws RangeError where a shape does not fit, TypeError where a parameter is missing
+ */
+export function checkParameters(
+  where: string, cell: Cell, given: Readonly<Record<string, { readonly shape: Shape }>>, inputSize: number, xs?: Shape,
+): number {
+  const recurrent = Object.entries(cell.parameters(1, 1)).find(([, { role }]) => role === 'recurrent')?.[0] ?? 'weightHh';
+  const hiddenSize = given[recurrent]?.shape[0];
+  if (hiddenSize === undefined) {
+    throw new TypeError(`${where}: the parameters of ${cell.name} must have ${recurrent}, got ${Object.keys(given).join(', ') || 'none'}.`);
+  }
+  for (const [name, { shape, role }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
+    const got = given[name];
+    if (got === undefined) throw new TypeError(`${where}: the parameters of ${cell.name} must have ${name} ${formatShape(shape)}.`);
+    if (xs !== undefined && role === 'input' && got.shape.length === 2 && got.shape[0] !== inputSize && got.shape[1] === shape[1]) {
+      const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, got.shape[0]] };
+      checkShape(where, 'xs', xs, expected, `Was the cell made with inputSize ${inputSize}?`);
+    }
+    checkShape(where, name, got.shape, { letters: 'of the cell', lengths: shape });
+  }
+  return hiddenSize;
 }

@@ -5,8 +5,8 @@ import { sumRows } from '../kernels/linear';
 import { copy, fill } from '../kernels/movement';
 import { affineRows, gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate } from '../kernels/workspace';
-import { checkShape, formatShape, type Shape } from '../tensor/shape';
-import type { Cell, CellFunction, OpsCell, PointwiseBackwardStep, PointwiseCell, State } from './cell';
+import { checkShape, type Shape } from '../tensor/shape';
+import { checkParameters, type Cell, type CellFunction, type OpsCell, type PointwiseBackwardStep, type PointwiseCell, type State } from './cell';
 import { concat, slice, takeRows } from './ops/movement';
 import { packSteps } from './packing';
 import {
@@ -249,7 +249,7 @@ function initialStates<N extends string>(
   if (names.length === 0) throw new TypeError('unroll: a cell that is a function needs initialState, which tells the sizes of its state.');
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) throw new TypeError(`unroll: initialState has ${unknown}, but the cell's state is ${names.join(', ')}.`);
-  const hiddenSize = typeof cell === 'function' ? undefined : hiddenSizeOf(cell, p, xs);
+  const hiddenSize = typeof cell === 'function' ? undefined : checkParameters('unroll', cell, p, xs[2]!, xs);
   const states: Record<string, Variable> = {};
   for (const name of names) {
     const operandOf = (given as Readonly<Record<string, Operand | undefined>>)[name];
@@ -264,24 +264,4 @@ function initialStates<N extends string>(
     states[name] = state;
   }
   return states;
-}
-
-/** H, from the parameters, all of which must have the shapes that the cell says. */
-function hiddenSizeOf(cell: Cell, p: Readonly<Record<string, Variable>>, xs: Shape): number {
-  const inputSize = xs[2]!;
-  const recurrent = Object.entries(cell.parameters(1, 1)).find(([, { role }]) => role === 'recurrent')?.[0] ?? 'weightHh';
-  const hiddenSize = p[recurrent]?.shape[0];
-  if (hiddenSize === undefined) {
-    throw new TypeError(`unroll: the parameters of ${cell.name} must have ${recurrent}, got ${Object.keys(p).join(', ') || 'none'}.`);
-  }
-  for (const [name, { shape, role }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
-    const got = p[name];
-    if (got === undefined) throw new TypeError(`unroll: the parameters of ${cell.name} must have ${name} ${formatShape(shape)}.`);
-    if (role === 'input' && got.shape.length === 2 && got.shape[0] !== inputSize && got.shape[1] === shape[1]) {
-      const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, got.shape[0]] };
-      checkShape('unroll', 'xs', xs, expected, `Was the cell made with inputSize ${inputSize}?`);
-    }
-    checkShape('unroll', name, got.shape, { letters: 'of the cell', lengths: shape });
-  }
-  return hiddenSize;
 }

@@ -1,13 +1,13 @@
 /** A model fed one step at a time, its state carried along. */
 
-import type { PointwiseCell } from '../bptt/cell';
+import { checkParameters, type PointwiseCell } from '../bptt/cell';
 import { cellSteps, type Steps } from '../bptt/steps';
 import { runScope, variableAt, type Variable } from '../bptt/tape';
 import { copyOut, load, variablesOver } from '../bptt/value-and-gradient';
 import { copy } from '../kernels/movement';
 import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
 import type { LayerState, StepsContext } from '../layers/layer';
-import { checkCount, checkShape, formatShape } from '../tensor/shape';
+import { checkCount, formatShape } from '../tensor/shape';
 import { treeSize } from '../tensor/tree';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 import { prediction, type ModelState, type NamedLayer, type Sequential } from './sequential';
@@ -83,12 +83,7 @@ export function streamCell<N extends string>(
 ): Stream<Readonly<Record<N, Tensor>>> {
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
-  const hiddenSize = parameters['weightHh']?.shape[0] ?? 0;
-  for (const [name, { shape }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
-    const given = parameters[name];
-    if (given === undefined) throw new TypeError(`streamCell: the parameters of ${cell.name} must have ${name}.`);
-    checkShape('streamCell', name, given.shape, { letters: 'of the cell', lengths: shape });
-  }
+  checkParameters('streamCell', cell as unknown as PointwiseCell, parameters, inputSize);
   const workspace = createWorkspace();
   const input = allocate(workspace, batchSize * inputSize);
   const steps = cellSteps(cell as unknown as PointwiseCell, { workspace, parameters, input, batchSize });

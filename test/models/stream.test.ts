@@ -84,5 +84,5 @@ it('refuses a reversed layer, a state of another shape, an id that is not in the
   expect(() => advance(running, tensor([[1, 2, 3]]), tensor([1]))).toThrow('advance: into must be [B, O] = [1, 5], got [1].');
   const reader = stream(sequential([embedding({ vocabularySize: 4, size: 2 })]));
   expect(() => advance(reader, ids([4]))).toThrow('embedding: ids must be whole numbers from 0 to 3, got 4 at position 0.');
-  expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow('streamCell: weightIh must be of the cell = [1, 0], got [1, 1].');
+  expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow('streamCell: the parameters of lstm must have weightHh, got weightIh.');
 });
