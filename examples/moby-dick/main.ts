@@ -13,7 +13,7 @@ const help = `Trains a character model on Moby-Dick and lets it write.
   npm run demo -- [options]
 
   --cell rnn|lstm|gru   the recurrent cell (lstm)
-  --steps N             how many updates to train (800; the README's figures are for 2000)
+  --steps N             how many updates to train (2000)
   --seed N              of the weights, the batches and the text (1)
   --help                this text
 
@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       cell: { type: 'string', default: 'lstm' },
-      steps: { type: 'string', default: '800' },
+      steps: { type: 'string', default: '2000' },
       seed: { type: 'string', default: '1' },
       help: { type: 'boolean', default: false },
     },
