@@ -1,7 +1,7 @@
 /** Going on step by step, as streams do: weights stay packed in a workspace of their own, and a step allocates nothing. */
 
 import { copy } from '../kernels/movement';
-import { affinePacked, gemmPacked, packPanels, panelsSize } from '../kernels/product';
+import { gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate, type Workspace } from '../kernels/workspace';
 import { checkShape } from '../tensor/shape';
 import { full, type Tensor } from '../tensor/tensor';
@@ -31,7 +31,7 @@ export interface StepsStart {
 }
 
 /** A matrix [K, N], packed into the workspace. */
-export function packInto(workspace: Workspace, { shape, data }: Tensor): number {
+function packInto(workspace: Workspace, { shape, data }: Tensor): number {
   const [K, N] = shape as [number, number];
   const panels = allocate(workspace, panelsSize(K, N));
   const { top } = workspace;
@@ -39,6 +39,17 @@ export function packInto(workspace: Workspace, { shape, data }: Tensor): number 
   workspace.kernels.of(packPanels)(panels, plain, K, N, false);
   workspace.top = top;
   return panels;
+}
+
+/** y = x W + b for `rows` rows of x, with W and b kept packed in the workspace. */
+export function affineStep(workspace: Workspace, weight: Tensor, bias: Tensor): (y: number, x: number, rows: number) => void {
+  const [K, N] = weight.shape as [number, number];
+  const [panels, biasAt] = [packInto(workspace, weight), copyInto(workspace, bias.data)];
+  const [move, multiply] = [workspace.kernels.of(copy), workspace.kernels.of(gemmPacked)];
+  return (y, x, rows) => {
+    for (let row = 0; row < rows; row++) move(y + row * N, biasAt, N);
+    multiply(y, x, panels, rows, N, K, false, true);
+  };
 }
 
 /** Numbers, copied into the workspace. */
@@ -52,11 +63,11 @@ export function copyInto(workspace: Workspace, data: Float32Array): number {
 export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, batchSize }: StepsStart): Steps {
   const { kernels: k } = workspace;
   const { weightIh, weightHh, bias } = parameters as Record<'weightIh' | 'weightHh' | 'bias', Tensor>;
-  const [I, H] = [weightIh.shape[0]!, weightHh.shape[0]!];
+  const H = weightHh.shape[0]!;
   const GH = cell.gates * H;
   const size = batchSize * H;
-  const [inputPanels, statePanels] = [packInto(workspace, weightIh), packInto(workspace, weightHh)];
-  const biasAt = copyInto(workspace, bias.data);
+  const affine = affineStep(workspace, weightIh, bias);
+  const panels = packInto(workspace, weightHh);
   const gates = allocate(workspace, batchSize * GH);
   const output = allocate(workspace, size);
   const product = cell.separate ? allocate(workspace, batchSize * GH) : gates;
@@ -67,7 +78,7 @@ export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, b
   const stepFrom = (previous: Record<string, number>, next: Record<string, number>): PointwiseStep<string> =>
     ({ rows: batchSize, hiddenSize: H, gates, product, kept, previous, next, vectors });
   let [now, then] = [stepFrom(one, other), stepFrom(other, one)];
-  const [affine, multiply, move] = [k.of(affinePacked), k.of(gemmPacked), k.of(copy)];
+  const [multiply, move] = [k.of(gemmPacked), k.of(copy)];
   const writeState = (state: StepState | undefined): void => {
     for (const name of cell.state) {
       const given = state?.[name] ?? full([batchSize, H], 0);
@@ -80,8 +91,8 @@ export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, b
     output,
     size: H,
     step() {
-      affine(gates, input, inputPanels, biasAt, batchSize, GH, I);
-      multiply(product, now.previous['h']!, statePanels, batchSize, GH, H, false, !cell.separate);
+      affine(gates, input, batchSize);
+      multiply(product, now.previous['h']!, panels, batchSize, GH, H, false, !cell.separate);
       cell.forward(k, now);
       move(output, now.next['h']!, size);
       const before = now;

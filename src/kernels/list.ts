@@ -12,7 +12,7 @@ export { gatherRows, scatterAddRows, sumRows } from './linear';
 export { addStrided, copy, copyStrided, fill } from './movement';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
 export { dropoutMask } from './random';
-export { affinePacked, affineRows, gemm, gemmPacked, packPanels } from './product';
+export { affineRows, gemm, gemmPacked, packPanels } from './product';
 export {
   crossEntropyRows, crossEntropyRowsBackward, logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward,
 } from './rows';

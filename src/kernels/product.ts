@@ -84,24 +84,6 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
   },
 };
 
-const packedAffine = ['write M N', 'read M K', 'read', 'read N', 'M', 'N', 'K'] as const;
-
-/** {@link affineRows} with W as {@link packPanels} left it. */
-export const affinePacked: Kernel<typeof packedAffine> = {
-  operands: packedAffine,
-  portable: (memory) => {
-    const multiply = gemmPacked.portable(memory);
-    return (y, x, panels, bias, M, N, K) => {
-      for (let r = 0; r < M; r++) memory.view.copyWithin(y + r * N, bias, bias + N);
-      multiply(y, x, panels, M, N, K, false, true);
-    };
-  },
-  compose: (parts) => {
-    const multiply = blocked(parts);
-    return (y, x, panels, bias, M, N, K) => multiply(y, bias, 0, x, panels, M, N, K, false, 'packed');
-  },
-};
-
 /** How much of K, of A's rows and of B's columns is packed at a time: a panel of B and the block of A stay in the first cache. */
 const blockDepth = 256;
 const blockRows = 36;

@@ -1,9 +1,8 @@
 /** An affine map of every vector. */
 
 import { affine as affineOf } from '../bptt/ops/linear';
-import { copyInto, packInto } from '../bptt/steps';
+import { affineStep } from '../bptt/steps';
 import type { Variable } from '../bptt/tape';
-import { affinePacked } from '../kernels/product';
 import { allocate } from '../kernels/workspace';
 import { glorotUniform, zeros, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
@@ -46,11 +45,9 @@ export function dense({ size, activation, weightInitializer = glorotUniform(), b
     ...(activation === undefined ? {
       steps: ({ workspace, parameters, input, batchSize }) => {
         const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
-        const panels = packInto(workspace, weight);
-        const biasAt = copyInto(workspace, bias.data);
+        const affine = affineStep(workspace, weight, bias);
         const output = allocate(workspace, batchSize * size);
-        const affine = workspace.kernels.of(affinePacked);
-        return { ...stateless, output, size, step: () => affine(output, input, panels, biasAt, batchSize, size, weight.shape[0]!) };
+        return { ...stateless, output, size, step: () => affine(output, input, batchSize) };
       },
     } : {}),
   };
