@@ -1,7 +1,6 @@
 /** What the benches share: options, time, rows and their file. */
 
-import { spawnSync } from 'node:child_process';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -61,8 +60,7 @@ export const rowOf = (name, who, times) => ({
 const round = (ms) => Number(ms.toPrecision(4));
 
 /**
- * Times contestants in turn, round by round. Each is a function that makes n steps and answers the milliseconds they took, or how long a
- * step of its own clock took.
+ * Times contestants in turn, round by round. Each is a function that makes n steps and answers the milliseconds they took.
  *
  * @param contestants by name
  * @param rounds how many times each has its turn; one that takes seconds has fewer

@@ -2,8 +2,8 @@
 
 import type { Kernel } from './kernel';
 import {
-  divideF64, f64, number, set, splat, splatWord, squareRootF64, subtract, subtractF64, tee, vAbs, vAdd, vDivide, vExcept, vLess, vMultiply, vSelect, vSquareRoot,
-  type F64, type Local, type Statement, type Vector, type Writer,
+  divideF64, f64, number, set, splat, splatWord, squareRootF64, subtract, subtractF64, tee, vAbs, vAdd, vDivide, vExcept, vLess, vMultiply,
+  vSelect, vSquareRoot, type F64, type Local, type Statement, type Vector, type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';

@@ -1,6 +1,6 @@
 /** An affine map of every vector. */
 
-import { affine as affineOf } from '../bptt/ops/linear';
+import { affine } from '../bptt/ops/linear';
 import { affineStep } from '../bptt/steps';
 import type { Variable } from '../bptt/tape';
 import { allocate } from '../kernels/workspace';
@@ -39,15 +39,15 @@ export function dense({ size, activation, weightInitializer = glorotUniform(), b
       output: { kind: 'vectors', size, perStep: input.kind === 'vectors' && input.perStep },
     }),
     run: ({ weight, bias }, input) => {
-      const y = affineOf(vectors('dense', input), { weight: weight!, bias: bias! });
+      const y = affine(vectors('dense', input), { weight: weight!, bias: bias! });
       return { output: activation === undefined ? y : activation(y) };
     },
     ...(activation === undefined ? {
       steps: ({ workspace, parameters, input, batchSize }) => {
         const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
-        const affine = affineStep(workspace, weight, bias);
+        const apply = affineStep(workspace, weight, bias);
         const output = allocate(workspace, batchSize * size);
-        return { ...stateless, output, size, step: () => affine(output, input, batchSize) };
+        return { ...stateless, output, size, step: () => apply(output, input, batchSize) };
       },
     } : {}),
   };

@@ -128,6 +128,16 @@ describe.each((['simd', 'relaxed'] as const).filter(engineRuns))('%s', (set) => 
   });
 });
 
+it.each((['simd', 'relaxed'] as const).filter(engineRuns))('%s: moments of parameters without gradient reach 0 and do not linger below the smallest normal number', (set) => {
+  const tiny = Float32Array.of(2e-38, -2e-38, 2e-38, 2e-38, 2e-38);
+  for (const [name, numbers] of [['adamUpdate', [0.1, 0.5, 0.5, 1e-8, 1, 1]], ['rmspropUpdate', [0.1, 0.5, 1e-8]], ['momentumUpdate', [0.1, 0.5]]] as const) {
+    const flags = name === 'momentumUpdate' ? [false] : [];
+    const moments = name === 'adamUpdate' ? [tiny, tiny.map(Math.abs)] : [name === 'rmspropUpdate' ? tiny.map(Math.abs) : tiny];
+    const { arrays } = run(set, kernelList[name] as unknown as Kernel, [new Float32Array(5), ...moments, ...numbers, ...flags, 5]);
+    for (const moment of arrays.slice(1)) expect(Array.from(moment.subarray(0, 5), Math.abs)).toEqual([0, 0, 0, 0, 0]);
+  }
+});
+
 it('names a bound for every kernel, and every kernel of the source files is in the list', () => {
   expect(Object.keys(bounds).sort()).toEqual(names.slice().sort());
   const files: object[] = [arithmetic, cells, elementwise, linear, movement, optimizers, product, random, rows];
