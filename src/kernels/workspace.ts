@@ -82,8 +82,7 @@ export function useKernels(name: KernelName | undefined): void {
   }
   const before = wanted;
   wanted = name;
-  shared = undefined;
-  if (name === undefined || createWorkspace().kernels.name === name) return;
+  if (name === undefined || defaultWorkspace().kernels.name === name) return;
   wanted = before;
   throw new RangeError(`useKernels: this engine does not run the kernels '${String(name)}'.`);
 }
@@ -114,9 +113,14 @@ export function release(workspace: Workspace, top: number): void {
   workspace.top = top;
 }
 
-let shared: Workspace | undefined;
+const shared = new Map<KernelName | undefined, Workspace>();
 
-/** The default workspace of single precision, made at first use; all scopes share it, since they are synchronous and nest. */
+/**
+ * The default workspace of single precision for the kernels that are wanted, made at first use; all scopes share it, since they are
+ * synchronous and nest.
+ */
 export function defaultWorkspace(): Workspace {
-  return (shared ??= createWorkspace());
+  const workspace = shared.get(wanted) ?? createWorkspace();
+  shared.set(wanted, workspace);
+  return workspace;
 }
