@@ -48,9 +48,10 @@ export {
   type AdamOptions, type AdamWOptions, type Optimizer, type OptimizerState, type RmspropOptions, type SgdOptions, type Update,
 } from './training/optimizers';
 export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
-export { fit, type FitOptions, type FitResult, type Progress } from './training/fit';
+export { fit, type FitOptions, type FitResult, type Progress, type SequentialFitOptions } from './training/fit';
+export { trainable, type Trainable, type TrainingContext } from './training/trainable';
 export { evaluate, type EvaluateOptions, type Metric } from './training/evaluate';
-export { accuracy, bitsPerCharacter, perplexity } from './training/metrics';
+export { accuracy, bitsPerCharacter, perplexity, type MetricOptions } from './training/metrics';
 
 export {
   predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type NamedLayer, type PredictOptions, type RunOptions,

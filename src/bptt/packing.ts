@@ -59,6 +59,35 @@ export function packSteps(where: string, steps: number, batchSize: number, lengt
   return { rows, total, order: { batch, input, output, final } };
 }
 
+/** Where the valid steps of `[T, B]` rows lie. */
+export interface ValidRows {
+  /** `[N]` their row numbers t·B + b, in order. */
+  readonly rows: Int32Array;
+  /** `[T·B]` for every row its place among them, −1 in the padding. */
+  readonly places: Int32Array;
+}
+
+/**
+ * The valid steps of rows of unequal length; nothing where all are.
+ *
+ * @throws as {@link packSteps}
+ */
+export function validRows(where: string, steps: number, batchSize: number, lengths: Int32Array | undefined): ValidRows | undefined {
+  if (lengths === undefined) return undefined;
+  checkLengths(where, lengths, steps, batchSize);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (total === steps * batchSize) return undefined;
+  const rows = new Int32Array(total);
+  const places = new Int32Array(steps * batchSize).fill(-1);
+  for (let row = 0, count = 0; row < places.length; row++) {
+    if (Math.floor(row / batchSize) < lengths[row % batchSize]!) {
+      rows[count] = row;
+      places[row] = count++;
+    }
+  }
+  return { rows, places };
+}
+
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
   if (!(lengths instanceof Int32Array)) throw new TypeError(`${where}: lengths must be an Int32Array of batchSize numbers.`);
   if (lengths.length !== batchSize) {

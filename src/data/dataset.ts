@@ -14,14 +14,16 @@ export interface Batch {
   readonly mask?: Tensor;
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array;
+  /** `[T, B]` 1 where a step begins a new sequence, as where a new document starts: the state does not reach across. 0 elsewhere, and by default. */
+  readonly starts?: IdTensor;
 }
 
 /** Something that can be read any number of times, one epoch after the other. */
-export interface Dataset {
+export interface Dataset<B = Batch> {
   /** The number of batches in one epoch. */
   readonly batchCount: number;
   /** One epoch. Whatever is random in it is drawn from `random` alone, so that the generator's state decides the order. */
-  readonly batches: (random: Random) => Iterable<Batch>;
+  readonly batches: (random: Random) => Iterable<B>;
 }
 
 /** How {@link batchesOf} cuts examples into batches. */

@@ -1,6 +1,7 @@
 /** An affine map of every vector. */
 
 import { affine } from '../bptt/ops/linear';
+import { onValidSteps } from '../bptt/ops/valid-steps';
 import { affineStep } from '../bptt/steps';
 import type { Variable } from '../bptt/tape';
 import { allocate } from '../kernels/workspace';
@@ -20,7 +21,7 @@ export interface DenseOptions {
 }
 
 /**
- * y = f(x W + b) on every step: `[..., I]` gives `[..., size]`. Parameters `weight [I, size]` (Glorot uniform) and `bias [size]` (zero).
+ * y = f(x W + b) on every step: `[..., I]` gives `[..., size]`; zeros in the padding of sequences of unequal length. Parameters `weight [I, size]` (Glorot uniform) and `bias [size]` (zero).
  *
  * @throws RangeError where the size is not a whole number of at least 1
  * @example
@@ -38,10 +39,12 @@ export function dense({ size, activation, weightInitializer = glorotUniform(), b
       },
       output: { kind: 'vectors', size, perStep: input.kind === 'vectors' && input.perStep },
     }),
-    run: ({ weight, bias }, input) => {
-      const y = affine(vectors('dense', input), { weight: weight!, bias: bias! });
-      return { output: activation === undefined ? y : activation(y) };
-    },
+    run: ({ weight, bias }, input, { lengths }) => ({
+      output: onValidSteps('dense', vectors('dense', input), lengths, (x) => {
+        const y = affine(x, { weight: weight!, bias: bias! });
+        return activation === undefined ? y : activation(y);
+      }),
+    }),
     ...(activation === undefined ? {
       steps: ({ workspace, parameters, input, batchSize }) => {
         const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;

@@ -1,18 +1,19 @@
 /** Training: batches in, better parameters out. */
 
-import { sumOf, sumOfSquares } from '../kernels/arithmetic';
-import { runScope, type Variable } from '../bptt/tape';
+import { sumOfSquares } from '../kernels/arithmetic';
+import { runScope } from '../bptt/tape';
 import { differentiate, load } from '../bptt/value-and-gradient';
 import type { Batch, Dataset } from '../data/dataset';
 import { allocate, createWorkspace } from '../kernels/workspace';
-import { runModel, type Sequential } from '../models/sequential';
-import { createRandom } from '../tensor/random';
+import type { Sequential } from '../models/sequential';
+import { createRandom, type Random } from '../tensor/random';
 import { checkCount, checkSome } from '../tensor/shape';
-import { leaves } from '../tensor/tree';
-import { evaluate, lossOf } from './evaluate';
+import { leaves, type TensorTree } from '../tensor/tree';
+import { meansOver } from './evaluate';
 import { nextTurn } from './event-loop';
 import type { Loss } from './losses';
 import { checkOptimizerState, initializeOptimizer, updateAt, type Optimizer, type OptimizerState } from './optimizers';
+import { notFiniteLoss, taskOf, type Task, type Trainable } from './trainable';
 
 /** How training stands after an update. */
 export interface Progress {
@@ -36,8 +37,7 @@ export interface Progress {
 }
 
 /** How {@link fit} trains. */
-export interface FitOptions {
-  readonly loss: Loss<never>;
+export interface FitOptions<B = Batch> {
   readonly optimizer: Optimizer;
   /** How often to go through the data. 1 by default, or as often as `steps` needs. */
   readonly epochs?: number;
@@ -46,7 +46,7 @@ export interface FitOptions {
   /** Of the order of batches and of dropout. */
   readonly seed?: number;
   /** Evaluated after every epoch. */
-  readonly validation?: Dataset;
+  readonly validation?: Dataset<B>;
   /** Stop after so many epochs without a better validation loss, and go back to the best parameters. */
   readonly patience?: number;
   /** Where the optimizer goes on from; moved on in place. */
@@ -55,6 +55,13 @@ export interface FitOptions {
   readonly onProgress?: (progress: Progress) => unknown;
   /** Training stops after the update during which it is aborted. An AbortSignal will do. */
   readonly signal?: { readonly aborted: boolean };
+}
+
+/** How {@link fit} trains a {@link sequential} model. */
+export interface SequentialFitOptions extends FitOptions {
+  readonly loss: Loss<never>;
+  /** Whether each batch goes on from the state in which the batch before ended, as with `windows(…, { shuffle: false })`. */
+  readonly carryState?: boolean;
 }
 
 /** How {@link fit} ended. */
@@ -73,8 +80,9 @@ export interface FitResult {
 /**
  * Trains a model in place. The event loop gets a turn about every 20 ms.
  *
- * @param model changed in place
+ * @param model a {@link sequential} model, or a function made a {@link trainable}; changed in place
  * @param data its batches
+ * @throws TypeError where a sequential model lacks a loss, or a trainable is given one
  * @throws RangeError where a loss or gradient is not finite, naming step and layer, before the parameters are touched; where an option is out of range
  * @example
  * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })]);
@@ -82,7 +90,13 @@ export interface FitResult {
  * const { losses } = await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(0.02)), epochs: 10 });
  * losses.at(-1) < losses[0]; // true
  */
-export async function fit(model: Sequential, data: Dataset, options: FitOptions): Promise<FitResult> {
+export function fit(model: Sequential, data: Dataset, options: SequentialFitOptions): Promise<FitResult>;
+export function fit<P extends TensorTree, B>(model: Trainable<P, B>, data: Dataset<B>, options: FitOptions<B>): Promise<FitResult>;
+export async function fit(model: object, data: Dataset<unknown>, options: object): Promise<FitResult> {
+  return fitTask(taskOf('fit', model, options), data, options as FitOptions<unknown>);
+}
+
+async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<B>): Promise<FitResult> {
   const { onProgress, signal, validation, patience } = options;
   if (options.steps !== undefined) checkCount('fit', 'steps', options.steps, 0);
   if (options.epochs !== undefined) checkCount('fit', 'epochs', options.epochs, 0);
@@ -106,17 +120,18 @@ export async function fit(model: Sequential, data: Dataset, options: FitOptions)
   };
   for (let epoch = 1; losses.length < steps; epoch++) {
     let position = 0;
+    model.begin?.();
     for (const batch of data.batches(random)) {
       const { loss, norm } = session.update(batch, random, losses.length + 1);
       losses.push(loss);
       position++;
       const last = position === data.batchCount || losses.length === steps;
       if (last && validation !== undefined) {
-        const { loss: validationLoss } = evaluate(model, validation, { loss: options.loss });
+        const validationLoss = meansOver(model, validation, {})['loss']!;
         validationLosses.push(validationLoss);
         if (best === undefined || validationLoss < best.loss) best = { loss: validationLoss, epoch, parameters: model.data.slice() };
       }
-      targets += batch.targets.data.length;
+      targets += (batch as Partial<Batch>).targets?.data?.length ?? 1;
       // A window of about 50 updates; the first losses count fully.
       smoothedLoss = losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
       const seconds = (performance.now() - began) / 1000;
@@ -140,13 +155,13 @@ export async function fit(model: Sequential, data: Dataset, options: FitOptions)
   return ended('finished');
 }
 
-interface Session {
+interface Session<B> {
   readonly state: OptimizerState;
-  readonly update: (batch: Batch, random: ReturnType<typeof createRandom>, step: number) => { loss: number; norm: number | undefined };
+  readonly update: (batch: B, random: Random, step: number) => { loss: number; norm: number | undefined };
 }
 
 /** A workspace in which parameters, gradient and moments stay from update to update, in one layout. */
-function openSession(model: Sequential, { optimizer, loss, optimizerState }: FitOptions): Session {
+function openSession<B>(model: Task<B>, { optimizer, optimizerState }: FitOptions<B>): Session<B> {
   const size = model.data.length;
   const state = optimizerState ?? initializeOptimizer(optimizer, size);
   checkOptimizerState('fit', 'optimizerState', optimizer, state, size);
@@ -160,43 +175,26 @@ function openSession(model: Sequential, { optimizer, loss, optimizerState }: Fit
     state,
     update(batch, random, step) {
       load(model.parameters, memory.view, parameters);
-      const value = runScope(workspace, true, (scope) => {
-        let outputs: readonly Variable[] = [];
-        const run = differentiate(scope, model.parameters, parameters, gradient, size, (p) => {
-          const context = { training: true, random, lengths: batch.lengths };
-          const forward = runModel(model, p, batch.inputs, context);
-          outputs = forward.outputs;
-          return lossOf(loss, forward.output, batch);
-        });
-        if (!Number.isFinite(run.value)) throw notFiniteLoss(model, run.value, outputs, step);
-        return run.value;
+      const loss = runScope(workspace, true, (scope) => {
+        const context = { training: true, random, step };
+        const { value } = differentiate(scope, model.parameters, parameters, gradient, size, (p) => model.loss(p, batch, context));
+        if (!Number.isFinite(value)) throw notFiniteLoss(model, value, step);
+        return value;
       });
-      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size))) throw notFiniteGradient(model, memory.view, gradient, step);
+      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size))) throw notFiniteGradient(model.parameters, memory.view, gradient, step);
       state.step++;
       const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots });
       model.data.set(memory.view.subarray(parameters, parameters + size));
       state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
-      return { loss: value, norm };
+      return { loss, norm };
     },
   };
 }
 
-function notFiniteLoss(model: Sequential, value: number, outputs: readonly Variable[], step: number): RangeError {
-  const wrong = outputs.findIndex(({ storage, offset, size }) => {
-    const { kernels } = storage.scope;
-    return !Number.isFinite(kernels.of(sumOf)(offset, size));
-  });
-  const where = wrong < 0 ? 'in the loss itself' : `in the output of layer ${wrong} (${model.layers[wrong]!.name})`;
-  return new RangeError(
-    `fit: the loss became ${value} at step ${step}; it appeared ${where}. The parameters are those of the step before. ` +
-      'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
-  );
-}
-
-function notFiniteGradient(model: Sequential, view: ArrayLike<number>, gradient: number, step: number): RangeError {
+function notFiniteGradient(parameters: TensorTree, view: ArrayLike<number>, gradient: number, step: number): RangeError {
   let offset = gradient;
   let path = '';
-  for (const leaf of leaves(model.parameters)) {
+  for (const leaf of leaves(parameters)) {
     // The gradient comes from the end, so the last layer in the model is the first to be hit.
     for (let i = 0; i < leaf.tensor.data.length; i++) if (!Number.isFinite(view[offset + i]!)) path = leaf.path;
     offset += leaf.tensor.data.length;

@@ -5,10 +5,12 @@ import { multiply, scale, subtract } from '../bptt/ops/arithmetic';
 import { abs, huberize, softplus } from '../bptt/ops/elementwise';
 import { reshape } from '../bptt/ops/movement';
 import { sum } from '../bptt/ops/reductions';
+import { placeValid, takeValid } from '../bptt/ops/valid-steps';
+import { validRows } from '../bptt/packing';
 import { currentScope, gradientOf, idOperand, operand, read, record, result, type Operand, type Variable } from '../bptt/tape';
 import { allocate } from '../kernels/workspace';
-import { formatShape, sameShape, sizeOf } from '../tensor/shape';
-import type { IdTensor, Tensor } from '../tensor/tensor';
+import { checkShape, formatShape, sameShape, sizeOf } from '../tensor/shape';
+import { full, isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 
 /** How a loss comes together from its parts: `average`, `total` or `each`. */
 export type Reduction = (parts: Variable, weights: Variable | undefined) => Variable;
@@ -17,6 +19,8 @@ export type Reduction = (parts: Variable, weights: Variable | undefined) => Vari
 export interface LossOptions {
   /** Of the shape of the targets, or of its leading axes (`[T, B]` for targets `[T, B, O]`): what counts, and how much; all by default. */
   readonly mask?: Tensor | Variable | undefined;
+  /** `[B]` how many steps of each row of `[T, B, …]` count; all by default. What stands in the padding changes nothing. */
+  readonly lengths?: Int32Array | undefined;
   /** {@link average} by default. */
   readonly reduction?: Reduction;
 }
@@ -65,14 +69,19 @@ export function each(parts: Variable, weights: Variable | undefined): Variable {
  * compute({ logits: full([2, 4], 0) }, ({ logits }) => crossEntropy(logits, ids([1, 3]))).data[0]; // ln 4 = 1.386…
  */
 export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOptions = {}): Variable {
-  const scores = operand('crossEntropy', logits, 'logits');
-  const V = scores.shape.at(-1);
-  if (V === undefined || !sameShape(scores.shape.slice(0, -1), targets?.shape ?? [NaN])) {
+  const all = operand('crossEntropy', logits, 'logits');
+  if (all.shape.length === 0 || !sameShape(all.shape.slice(0, -1), targets?.shape ?? [NaN])) {
     throw new RangeError(
-      `crossEntropy: targets must be ids of the shape of logits without its last axis, ${formatShape(scores.shape.slice(0, -1))}, ` +
+      `crossEntropy: targets must be ids of the shape of logits without its last axis, ${formatShape(all.shape.slice(0, -1))}, ` +
         `got ${formatShape(targets?.shape ?? [])}.`,
     );
   }
+  return overValid('crossEntropy', all, targets, options, negativeLogLikelihood);
+}
+
+/** −log softmax(scores)[target] of every row. */
+function negativeLogLikelihood(scores: Variable, targets: IdTensor): Variable {
+  const V = scores.shape.at(-1)!;
   const chosen = idOperand('crossEntropy', targets, V, 'targets', `logits has ${V} classes.`);
   const scope = currentScope('crossEntropy');
   const { kernels: k } = scope;
@@ -82,7 +91,7 @@ export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOp
   record([parts], () =>
     k.of(crossEntropyRowsBackward)(gradientOf(scores), gradientOf(parts), probabilities, chosen.offset, parts.size, V),
   );
-  return reduce('crossEntropy', parts, options);
+  return parts;
 }
 
 /**
@@ -93,8 +102,8 @@ export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOp
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
 export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  const [x, t] = pair('binaryCrossEntropy', logits, targets);
-  return reduce('binaryCrossEntropy', subtract(softplus(x), multiply(x, t)), options);
+  const pair = pairOf('binaryCrossEntropy', logits, targets);
+  return overValid('binaryCrossEntropy', ...pair, options, (x, t) => subtract(softplus(x), multiply(x, t)));
 }
 
 /**
@@ -105,8 +114,10 @@ export function binaryCrossEntropy(logits: Operand, targets: Operand, options: L
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { mask: tensor([1, 0]) })).data; // Float32Array [1]
  */
 export function meanSquaredError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  const difference = subtract(...pair('meanSquaredError', predictions, targets));
-  return reduce('meanSquaredError', multiply(difference, difference), options);
+  return overValid('meanSquaredError', ...pairOf('meanSquaredError', predictions, targets), options, (x, t) => {
+    const difference = subtract(x, t);
+    return multiply(difference, difference);
+  });
 }
 
 /**
@@ -117,7 +128,8 @@ export function meanSquaredError(predictions: Operand, targets: Operand, options
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanAbsoluteError(x, tensor([0, 0]))).data; // Float32Array [2]
  */
 export function meanAbsoluteError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  return reduce('meanAbsoluteError', abs(subtract(...pair('meanAbsoluteError', predictions, targets))), options);
+  const pair = pairOf('meanAbsoluteError', predictions, targets);
+  return overValid('meanAbsoluteError', ...pair, options, (x, t) => abs(subtract(x, t)));
 }
 
 /**
@@ -132,16 +144,36 @@ export function huber(
   targets: Operand,
   { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
 ): Variable {
-  return reduce('huber', huberize(subtract(...pair('huber', predictions, targets)), delta), options);
+  return overValid('huber', ...pairOf('huber', predictions, targets), options, (x, t) => huberize(subtract(x, t), delta));
 }
 
-function pair(where: string, predictions: Operand, targets: Operand): [Variable, Variable] {
+function pairOf(where: string, predictions: Operand, targets: Operand): [Variable, Variable] {
   const x = operand(where, predictions, 'predictions');
   const t = operand(where, targets, 'targets');
   if (!sameShape(x.shape, t.shape)) {
     throw new RangeError(`${where}: targets must have the shape of the predictions, ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`);
   }
   return [x, t];
+}
+
+/**
+ * A loss from the parts that a function gives for outputs and targets. With lengths the function sees the valid rows alone, and the
+ * padding has parts 0 and weight 0.
+ */
+export function overValid<Y extends Variable | IdTensor>(
+  where: string, outputs: Variable, targets: Y, options: LossOptions, partsOf: (outputs: Variable, targets: Y) => Variable,
+): Variable {
+  const { lengths, mask } = options;
+  if (lengths === undefined) return reduce(where, partsOf(outputs, targets), options);
+  checkShape(where, 'outputs', outputs.shape.slice(0, 2), { letters: '[T, B, …]', lengths: [undefined, lengths.length] }, 'lengths are of its rows.');
+  const [T, B] = outputs.shape as [number, number];
+  const valid = validRows(where, T, B, lengths);
+  if (valid === undefined) return reduce(where, partsOf(outputs, targets), options);
+  const validTargets = isIdTensor(targets) ? { shape: [valid.rows.length], data: valid.rows.map((row) => targets.data[row]!) } : takeValid(targets, valid);
+  const parts = placeValid(partsOf(takeValid(outputs, valid), validTargets as Y), valid, B);
+  const weights = mask === undefined ? full([T, B], 1) : operand(where, mask, 'mask');
+  checkShape(where, 'mask', weights.shape.slice(0, 2), { letters: '[T, B, …]', lengths: [T, B] });
+  return reduce(where, parts, { ...options, mask: placeValid(takeValid(operand(where, weights), valid), valid, B) });
 }
 
 function reduce(where: string, parts: Variable, { mask, reduction = average }: LossOptions): Variable {

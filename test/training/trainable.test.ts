@@ -1,0 +1,82 @@
+/** Functions as models, and state carried from batch to batch. */
+
+import {
+  accuracy, adam, add, affine, crossEntropy, dense, embedding, evaluate, fit, gru, initializeCell, lstm, meanSquaredError, multiply, recurrent,
+  runModel, sequential, sum, tensor, trainable, unroll, windows, createRandom, full, initializeOptimizer, applyOptimizer, valueAndGradient,
+  type Dataset, type ModelState, type Tensor,
+} from 'bptt';
+import { expect, it } from 'vitest';
+
+it('fit trains a function of several inputs and outputs, and evaluate evaluates it', async () => {
+  const model = trainable(
+    {
+      left: initializeCell(gru(), { inputSize: 2, hiddenSize: 6, random: 1 }), right: initializeCell(lstm(), { inputSize: 1, hiddenSize: 6, random: 2 }),
+      head: { weight: full([6, 1], 0.1), bias: full([1], 0) },
+    },
+    (p, { pairs, single, sums }: { pairs: Tensor; single: Tensor; sums: Tensor }) => {
+      const { state } = unroll(gru(), p.left, pairs);
+      const { outputs, state: other } = unroll(lstm(), p.right, single, { initialState: { h: state.h } });
+      const first = meanSquaredError(affine(other.h, p.head), sums);
+      return add(first, multiply(sum(multiply(outputs, outputs)), 1e-4));
+    },
+  );
+  const batch = { pairs: full([3, 4, 2], 0.5), single: full([2, 4, 1], 1), sums: tensor([[1], [1], [1], [1]]) };
+  const data: Dataset<typeof batch> = { batchCount: 1, batches: () => [batch] };
+  const before = evaluate(model, data).loss;
+  const { losses, stopped } = await fit(model, data, { optimizer: adam(0.02), steps: 100, validation: data });
+  expect(stopped).toBe('finished');
+  expect(losses[0]).toBeCloseTo(before, 6);
+  expect(evaluate(model, data).loss).toBeLessThan(before / 10);
+});
+
+it('a sequential model as a function is trained to the same bits', async () => {
+  const make = (): ReturnType<typeof sequential> =>
+    sequential([embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })], { seed: 1 });
+  const data = windows(Int32Array.from({ length: 200 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!), { steps: 8, batchSize: 4 });
+  const one = make();
+  await fit(one, data, { loss: crossEntropy, optimizer: adam(0.01), steps: 10 });
+  const shape = make();
+  const other = trainable(shape.parameters, (p, batch, context) =>
+    crossEntropy(runModel(shape, p, batch.inputs, { ...context, lengths: undefined }).output, batch.targets as never));
+  await fit(other, data, { optimizer: adam(0.01), steps: 10 });
+  expect(other.data).toEqual(one.data);
+});
+
+it('refuses a loss for a function, and none for a sequential model', async () => {
+  const model = trainable({ w: tensor([1]) }, (p) => sum(p.w));
+  const data = windows(new Int32Array(30), { steps: 2, batchSize: 2 });
+  await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy } as never)).rejects.toThrow('fit: a trainable has its own loss');
+  const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
+  await expect(fit(net, data, { optimizer: adam() } as never)).rejects.toThrow('fit: loss must be given');
+});
+
+it('names the step where a function’s loss is not finite', async () => {
+  const model = trainable({ w: tensor([1]) }, (p, _batch: number) => multiply(sum(p.w), NaN));
+  const data: Dataset<number> = { batchCount: 1, batches: () => [1] };
+  await expect(fit(model, data, { optimizer: adam() })).rejects.toThrow('fit: the loss became NaN at step 1.');
+});
+
+it('carries the state from batch to batch within an epoch: truncated BPTT', async () => {
+  const text = Int32Array.from({ length: 121 }, (_, i) => (i * i) % 4);
+  const data = windows(text, { steps: 5, batchSize: 2, shuffle: false });
+  const make = (): ReturnType<typeof sequential> =>
+    sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 4 })], { seed: 1 });
+  const model = make();
+  await fit(model, data, { loss: crossEntropy, optimizer: adam(0.01), epochs: 2, carryState: true });
+  const byHand = make();
+  const optimizer = initializeOptimizer(adam(0.01), byHand.data.length);
+  for (let epoch = 0; epoch < 2; epoch++) {
+    let state: ModelState | undefined;
+    for (const batch of data.batches(createRandom(0))) {
+      const { gradient, results } = valueAndGradient(byHand.parameters, (p) => {
+        const run = runModel(byHand, p, batch.inputs, { training: true, random: createRandom(0), lengths: undefined, state });
+        return { value: crossEntropy(run.output, batch.targets as never), results: run.state };
+      });
+      state = results as ModelState;
+      applyOptimizer(adam(0.01), optimizer, byHand.parameters, gradient);
+    }
+  }
+  model.data.forEach((value, i) => expect(value).toBeCloseTo(byHand.data[i]!, 6));
+  const carried = evaluate(model, data, { loss: crossEntropy, carryState: true, metrics: { accuracy } });
+  expect(carried.loss).not.toBe(evaluate(model, data, { loss: crossEntropy }).loss);
+});
