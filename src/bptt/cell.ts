@@ -29,6 +29,8 @@ interface CellCommon<N extends string> {
   readonly name: string;
   /** What its state holds; the first is the output. */
   readonly state: readonly N[];
+  /** How many numbers each part of the state has, for a hidden size H; H where it does not say. */
+  readonly sizes?: (hiddenSize: number) => Partial<Readonly<Record<N, number>>>;
   /** Its parameters for an input size I and a hidden size H. */
   readonly parameters: (inputSize: number, hiddenSize: number) => Readonly<Record<string, CellParameter>>;
 }
@@ -68,7 +70,8 @@ export interface PointwiseBackwardStep<N extends string> extends PointwiseStep<N
 /**
  * A cell of the form: gates = x_t W_ih + h_{t−1} W_hh + b, then a pointwise function of them and of the state. One that has to know the
  * two products apart is `separate`.
- * Its parameters are `weightIh [I, G·H]`, `weightHh [H, G·H]`, `bias [G·H]` and the vectors it names.
+ * Its parameters are `weightIh [I, G·H]`, `weightHh [H, G·H]`, `bias [G·H]` and the vectors it names; the product of the state, or the
+ * bias, is left out where the cell has no `weightHh`, or no `bias`.
  */
 export interface PointwiseCell<N extends string = string> extends CellCommon<N> {
   /** G, the number of gate blocks. */
@@ -85,11 +88,15 @@ export interface PointwiseCell<N extends string = string> extends CellCommon<N> 
   readonly backward: (kernels: Kernels, step: PointwiseBackwardStep<N>) => void;
 }
 
-/** One time step as a function of ops: parameters, `x [rows, I]` and the state before give the state after. */
+/**
+ * One time step as a function of ops: parameters, `x [rows, I]` and the state before give the state after. `dropped` puts recurrent
+ * dropout on what meets the recurrent weights, `matmul(dropped(h), weightHh)`; it does nothing where there is none.
+ */
 export type CellFunction<N extends string = string> = (
   parameters: Readonly<Record<string, Variable>>,
   x: Variable,
   state: State<N>,
+  dropped: (h: Variable) => Variable,
 ) => State<N>;
 
 /** A cell as a function of ops, which the tape differentiates step by step. */
@@ -97,6 +104,8 @@ export interface OpsCell<N extends string = string> extends CellCommon<N> {
   readonly step: CellFunction<N>;
   /** What `step` is given instead of the parameters: worked out once a sequence. */
   readonly prepare?: (parameters: Readonly<Record<string, Variable>>) => Readonly<Record<string, Variable>>;
+  /** What `step` is given instead of x, worked out for the inputs `[N, I]` of all steps at once: a product of them, for instance. */
+  readonly inputs?: (parameters: Readonly<Record<string, Variable>>, x: Variable) => Variable;
 }
 
 /** What runs over a sequence: a pointwise pair, or a function of ops. */
@@ -162,10 +171,10 @@ function initializeParameter({ role, shape, blocks }: CellParameter, initializer
 export function checkParameters(
   where: string, cell: Cell, given: Readonly<Record<string, { readonly shape: Shape }>>, inputSize: number, xs?: Shape,
 ): number {
-  const recurrent = Object.entries(cell.parameters(1, 1)).find(([, { role }]) => role === 'recurrent')?.[0] ?? 'weightHh';
-  const hiddenSize = given[recurrent]?.shape[0];
+  const { name: telling, axis } = hiddenAxis(cell);
+  const hiddenSize = given[telling]?.shape[axis];
   if (hiddenSize === undefined) {
-    throw new TypeError(`${where}: the parameters of ${cell.name} must have ${recurrent}, got ${Object.keys(given).join(', ') || 'none'}.`);
+    throw new TypeError(`${where}: the parameters of ${cell.name} must have ${telling}, got ${Object.keys(given).join(', ') || 'none'}.`);
   }
   for (const [name, { shape, role }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
     const got = given[name];
@@ -177,4 +186,20 @@ export function checkParameters(
     checkShape(where, name, got.shape, { letters: 'of the cell', lengths: shape });
   }
   return hiddenSize;
+}
+
+/** A parameter one of whose axes is H: one of the recurrent weights, if there is. */
+function hiddenAxis(cell: Cell): { readonly name: string; readonly axis: number } {
+  const [one, two] = [cell.parameters(1, 1), cell.parameters(1, 2)];
+  const places = Object.entries(one).flatMap(([name, { role, shape }]) =>
+    shape.flatMap((length, axis) => (length === 1 && two[name]?.shape[axis] === 2 ? [{ name, axis, role }] : [])));
+  const place = places.find(({ role }) => role === 'recurrent') ?? places[0];
+  if (place === undefined) throw new TypeError(`The cell ${cell.name} must have a parameter with an axis of H, its hidden size.`);
+  return place;
+}
+
+/** How many numbers each part of a cell's state has. */
+export function stateSizes<N extends string>({ state, sizes }: Cell<N>, hiddenSize: number): Readonly<Record<N, number>> {
+  const given = sizes?.(hiddenSize) as Partial<Record<N, number>> | undefined;
+  return Object.fromEntries(state.map((name) => [name, given?.[name] ?? hiddenSize])) as Record<N, number>;
 }

@@ -1,11 +1,12 @@
 /**
- * Sequences of unequal length without work on padding: rows are sorted by length, step t has only the rows that reach it, and the steps
+ * Sequences of unequal length without work on padding: they are sorted by length, step t has only the rows that reach it, and the steps
  * lie packed one behind the other (as cuDNN and PyTorch's PackedSequence do it).
  */
 
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkShape } from '../tensor/shape';
+import { isIdTensor, type IdTensor } from '../tensor/tensor';
 
-/** How the rows of `[T, B]` are run. Row numbers of `[T·B]` are t·B + b; the history of states has the B initial rows first. */
+/** How the rows of `[T, B]` are run. Row numbers of `[T·B]` are t·B + b; the history of states has the initial rows first. */
 export interface Packing {
   /** How many rows each step has; never increases. */
   readonly rows: readonly number[];
@@ -15,9 +16,12 @@ export interface Packing {
   readonly order: PackingOrder | undefined;
 }
 
+/** The sequences that are run: the rows of the batch, or the parts that a row falls into where new sequences start in it; longest first. */
 interface PackingOrder {
-  /** `[B]` the batch rows, longest first. */
-  readonly batch: Int32Array;
+  /** `[sequences]` the row of the batch that each is of. */
+  readonly row: Int32Array;
+  /** `[sequences]` the row whose initial state each begins with, −1 where it begins anew. */
+  readonly initial: Int32Array;
   /** `[total]` for every packed row the row of the input. */
   readonly input: Int32Array;
   /** `[T·B]` for every output row the row of the history, −1 where the sequence has ended. */
@@ -26,37 +30,75 @@ interface PackingOrder {
   readonly final: Int32Array;
 }
 
+/** Steps `from` to `to` of a row, run on their own. */
+interface Sequence {
+  readonly row: number;
+  readonly from: number;
+  readonly to: number;
+  readonly initial: number;
+}
+
+/** What {@link packSteps} takes into account. */
+export interface PackingOptions {
+  /** `[B]` how many steps of each row are valid. */
+  readonly lengths?: Int32Array | undefined;
+  readonly reverse?: boolean | undefined;
+  /** `[T, B]` 1 where a step begins a new sequence. */
+  readonly starts?: IdTensor | undefined;
+}
+
 /**
- * @throws TypeError where lengths are not an Int32Array, RangeError where there are not B of them or one is outside [0, T]
+ * @throws TypeError where lengths or starts are not of Int32Array, RangeError where there are not B lengths or one is outside [0, T], or
+ * starts are not `[T, B]`
  */
-export function packSteps(where: string, steps: number, batchSize: number, lengths?: Int32Array, reverse = false): Packing {
+export function packSteps(where: string, steps: number, batchSize: number, { lengths, reverse = false, starts }: PackingOptions): Packing {
   if (lengths !== undefined) checkLengths(where, lengths, steps, batchSize);
-  if (!reverse && (lengths === undefined || lengths.every((length) => length === steps))) {
+  if (starts !== undefined) {
+    if (!isIdTensor(starts)) throw new TypeError(`${where}: starts must be an id tensor { shape, data: Int32Array }.`);
+    checkShape(where, 'starts', starts.shape, { letters: '[T, B]', lengths: [steps, batchSize] });
+  }
+  const marks = starts?.data.some((mark) => mark !== 0) ? starts.data : undefined;
+  if (!reverse && marks === undefined && (lengths === undefined || lengths.every((length) => length === steps))) {
     return { rows: new Array<number>(steps).fill(batchSize), total: steps * batchSize, order: undefined };
   }
-  const lengthOf = (row: number): number => lengths?.[row] ?? steps;
-  const batch = Int32Array.from({ length: batchSize }, (_, row) => row).sort((a, b) => lengthOf(b) - lengthOf(a) || a - b);
+  const sequences: Sequence[] = [];
+  for (let row = 0; row < batchSize; row++) sequences.push(...sequencesOf(row, lengths?.[row] ?? steps, batchSize, marks, reverse));
+  sequences.sort((a, b) => b.to - b.from - (a.to - a.from) || a.row - b.row);
   const rows: number[] = [];
-  for (let t = 0, running = batchSize; t < steps; t++) {
-    while (running > 0 && lengthOf(batch[running - 1]!) <= t) running--;
+  for (let t = 0, running = sequences.length; t < steps; t++) {
+    while (running > 0 && sequences[running - 1]!.to - sequences[running - 1]!.from <= t) running--;
     rows.push(running);
   }
+  while (rows.at(-1) === 0) rows.pop();
   const total = rows.reduce((sum, count) => sum + count, 0);
   const input = new Int32Array(total);
   const output = new Int32Array(steps * batchSize).fill(-1);
   const final = new Int32Array(batchSize);
-  batch.forEach((row, position) => (final[row] = position));
+  // The state that a row ends with is that of the sequence at its far end, in the direction of running.
+  const isLast = ({ row, from, to }: Sequence): boolean => (reverse ? from === 0 : to === (lengths?.[row] ?? steps));
+  sequences.forEach((sequence, position) => {
+    if (isLast(sequence)) final[sequence.row] = position;
+  });
   let packed = 0;
-  for (let t = 0; t < steps; t++) {
+  for (let t = 0; t < rows.length; t++) {
     for (let position = 0; position < rows[t]!; position++, packed++) {
-      const row = batch[position]!;
-      const time = reverse ? lengthOf(row) - 1 - t : t;
-      input[packed] = time * batchSize + row;
-      output[time * batchSize + row] = batchSize + packed;
-      final[row] = batchSize + packed;
+      const sequence = sequences[position]!;
+      const time = reverse ? sequence.to - 1 - t : sequence.from + t;
+      input[packed] = time * batchSize + sequence.row;
+      output[input[packed]!] = sequences.length + packed;
+      if (isLast(sequence)) final[sequence.row] = sequences.length + packed;
     }
   }
-  return { rows, total, order: { batch, input, output, final } };
+  const order = { row: Int32Array.from(sequences, ({ row }) => row), initial: Int32Array.from(sequences, ({ initial }) => initial), input, output, final };
+  return { rows, total, order };
+}
+
+/** The sequences that a row falls into; the first that is run begins with the row's initial state, unless it starts anew. */
+function sequencesOf(row: number, length: number, batchSize: number, marks: Int32Array | undefined, reverse: boolean): Sequence[] {
+  const bounds = [0];
+  for (let t = 1; t < length; t++) if (marks !== undefined && marks[t * batchSize + row] !== 0) bounds.push(t);
+  const isFirst = (i: number): boolean => (reverse ? i === bounds.length - 1 : i === 0 && (length === 0 || !marks?.[row]));
+  return bounds.map((from, i) => ({ row, from, to: bounds[i + 1] ?? length, initial: isFirst(i) ? row : -1 }));
 }
 
 /** Where the valid steps of `[T, B]` rows lie. */

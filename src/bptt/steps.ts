@@ -1,10 +1,11 @@
 /** Going on step by step, as streams do: weights stay packed in a workspace of their own, and a step allocates nothing. */
 
-import { copy } from '../kernels/movement';
+import { interpolate } from '../kernels/arithmetic';
+import { copy, fill } from '../kernels/movement';
 import { gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate, type Workspace } from '../kernels/workspace';
 import { checkShape } from '../tensor/shape';
-import { full, type Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
 
 /** State by name, each `[B, H]`. */
@@ -18,7 +19,7 @@ export interface Steps {
   readonly step: () => void;
   /** Copies the state out, if there is one. */
   readonly readState: () => StepState | undefined;
-  /** Copies a state in, zeros for what it lacks. @throws RangeError where a shape does not fit */
+  /** Copies a state in; what it lacks begins anew. @throws RangeError where a shape does not fit */
   readonly writeState: (state: StepState | undefined) => void;
 }
 
@@ -41,14 +42,14 @@ function packInto(workspace: Workspace, { shape, data }: Tensor): number {
   return panels;
 }
 
-/** y = x W + b for `rows` rows of x, with W and b kept packed in the workspace. */
-export function affineStep(workspace: Workspace, weight: Tensor, bias: Tensor): (y: number, x: number, rows: number) => void {
+/** y = x W + b for `rows` rows of x, or y = x W, with W and b kept packed in the workspace. */
+export function affineStep(workspace: Workspace, weight: Tensor, bias: Tensor | undefined): (y: number, x: number, rows: number) => void {
   const [K, N] = weight.shape as [number, number];
-  const [panels, biasAt] = [packInto(workspace, weight), copyInto(workspace, bias.data)];
+  const [panels, biasAt] = [packInto(workspace, weight), bias === undefined ? -1 : copyInto(workspace, bias.data)];
   const [move, multiply] = [workspace.kernels.of(copy), workspace.kernels.of(gemmPacked)];
   return (y, x, rows) => {
-    for (let row = 0; row < rows; row++) move(y + row * N, biasAt, N);
-    multiply(y, x, panels, rows, N, K, false, true);
+    if (biasAt >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasAt, N);
+    multiply(y, x, panels, rows, N, K, false, biasAt >= 0);
   };
 }
 
@@ -59,15 +60,25 @@ export function copyInto(workspace: Workspace, data: Float32Array): number {
   return offset;
 }
 
+/** What the steps of a cell take into account besides its parameters. */
+export interface CellStepsOptions {
+  /** What a state begins with, `[1, H]` by name; zeros where it is not given. */
+  readonly initialState?: StepState;
+  /** The probability that a number stays as it was, by the name of the state: each moves on by the expected part. */
+  readonly zoneout?: Readonly<Record<string, number | undefined>>;
+}
+
 /** The steps of a pointwise cell: two products, the pair, and the state before and after take turns. */
-export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, batchSize }: StepsStart): Steps {
+export function cellSteps(
+  cell: PointwiseCell, { workspace, parameters, input, batchSize }: StepsStart, { initialState = {}, zoneout = {} }: CellStepsOptions = {},
+): Steps {
   const { kernels: k } = workspace;
-  const { weightIh, weightHh, bias } = parameters as Record<'weightIh' | 'weightHh' | 'bias', Tensor>;
-  const H = weightHh.shape[0]!;
-  const GH = cell.gates * H;
+  const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
+  const GH = weightIh.shape[1]!;
+  const H = GH / cell.gates;
   const size = batchSize * H;
   const affine = affineStep(workspace, weightIh, bias);
-  const panels = packInto(workspace, weightHh);
+  const panels = weightHh === undefined ? -1 : packInto(workspace, weightHh);
   const gates = allocate(workspace, batchSize * GH);
   const output = allocate(workspace, size);
   const product = cell.separate ? allocate(workspace, batchSize * GH) : gates;
@@ -79,9 +90,14 @@ export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, b
     ({ rows: batchSize, hiddenSize: H, gates, product, kept, previous, next, vectors });
   let [now, then] = [stepFrom(one, other), stepFrom(other, one)];
   const [multiply, move] = [k.of(gemmPacked), k.of(copy)];
+  const stays = cell.state.filter((name) => zoneout[name]).map((name) => {
+    const moved = allocate(workspace, size);
+    k.of(fill)(moved, 1 - zoneout[name]!, size);
+    return { name, moved, answer: allocate(workspace, size) };
+  });
   const writeState = (state: StepState | undefined): void => {
     for (const name of cell.state) {
-      const given = state?.[name] ?? full([batchSize, H], 0);
+      const given = state?.[name] ?? beginning(initialState[name], [batchSize, H]);
       checkShape('stream', `state.${name}`, given.shape, { letters: '[B, H]', lengths: [batchSize, H] });
       workspace.memory.view.set(given.data, now.previous[name]!);
     }
@@ -92,8 +108,12 @@ export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, b
     size: H,
     step() {
       affine(gates, input, batchSize);
-      multiply(product, now.previous['h']!, panels, batchSize, GH, H, false, !cell.separate);
+      if (panels >= 0) multiply(product, now.previous['h']!, panels, batchSize, GH, H, false, !cell.separate);
       cell.forward(k, now);
+      for (const { name, moved, answer } of stays) {
+        move(answer, now.next[name]!, size);
+        k.of(interpolate)(now.next[name]!, now.previous[name]!, answer, moved, size);
+      }
       move(output, now.next['h']!, size);
       const before = now;
       now = then;
@@ -104,4 +124,11 @@ export function cellSteps(cell: PointwiseCell, { workspace, parameters, input, b
     }])),
     writeState,
   };
+}
+
+/** The state that every row begins with. */
+export function beginning(state: Tensor | undefined, [rows, size]: readonly [number, number]): Tensor {
+  const data = new Float32Array(rows * size);
+  if (state !== undefined) for (let row = 0; row < rows; row++) data.set(state.data, row * size);
+  return { shape: [rows, size], data };
 }

@@ -60,17 +60,17 @@ function resetBefore(): OpsCell<'h'> {
     name: 'gruResetBefore',
     state: ['h'],
     parameters: (inputSize, hiddenSize) => gateParameters(3, inputSize, hiddenSize),
-    prepare: ({ weightIh, weightHh, bias }) => {
-      const H = weightHh!.shape[0]!;
-      return { weight: weightIh!, bias: bias!, gates: slice(weightHh!, 0, 2 * H, 1), candidate: slice(weightHh!, 2 * H, 3 * H, 1) };
+    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    prepare: (p) => {
+      const [weightHh, H] = [p['weightHh']!, p['weightHh']!.shape[0]!];
+      return { ...p, gates: slice(weightHh, 0, 2 * H, 1), candidate: slice(weightHh, 2 * H, 3 * H, 1) };
     },
-    step: ({ weight, bias, gates, candidate }, x, { h }) => {
+    step: ({ gates, candidate }, x, { h }, dropped) => {
       const H = h.shape[1]!;
-      const input = affine(x, { weight: weight!, bias: bias! });
-      const opened = sigmoid(add(slice(input, 0, 2 * H, 1), matmul(h, gates!)));
-      const r = slice(opened, 0, H, 1);
-      const z = slice(opened, H, 2 * H, 1);
-      const n = tanh(add(slice(input, 2 * H, 3 * H, 1), matmul(multiply(r, h), candidate!)));
+      const met = dropped(h);
+      const opened = sigmoid(add(slice(x, 0, 2 * H, 1), matmul(met, gates!)));
+      const [r, z] = [slice(opened, 0, H, 1), slice(opened, H, 2 * H, 1)];
+      const n = tanh(add(slice(x, 2 * H, 3 * H, 1), matmul(multiply(r, met), candidate!)));
       return { h: add(n, multiply(z, subtract(h, n))) };
     },
   };

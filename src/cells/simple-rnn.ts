@@ -60,9 +60,8 @@ function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>
     name: 'simpleRnn',
     state: ['h'],
     parameters,
-    step: ({ weightIh, weightHh, bias }, x, { h }) => ({
-      h: activation(add(affine(x, { weight: weightIh!, bias: bias! }), matmul(h, weightHh!))),
-    }),
+    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    step: ({ weightHh }, x, { h }, dropped) => ({ h: activation(add(x, matmul(dropped(h), weightHh!))) }),
   };
 }
 

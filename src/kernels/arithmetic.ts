@@ -86,6 +86,38 @@ export const divisionBackward: Kernel<typeof divisorBackward> = {
   ]),
 };
 
+const interpolated = ['write n', 'read n', 'read n', 'read n', 'n'] as const;
+
+/** y = a + m · (b − a). */
+export const interpolate: Kernel<typeof interpolated> = {
+  operands: interpolated,
+  portable: (memory) => (y, a, b, moved, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! + m[moved + i]! * (m[b + i]! - m[a + i]!);
+  },
+  simd: ([y, a, b, moved, n], w) => overElements(w, n, [y, a, b, moved], (e) => [
+    e.store(y, multiplyAdd(w, e.load(moved), vSubtract(e.load(b), e.load(a)), e.load(a))),
+  ]),
+};
+
+const interpolatedBackward = ['update n', 'write n', 'read n', 'read n', 'n'] as const;
+
+/** Of {@link interpolate}: da += (1 − m) · dy, db = m · dy. */
+export const interpolateBackward: Kernel<typeof interpolatedBackward> = {
+  operands: interpolatedBackward,
+  portable: (memory) => (da, db, dy, moved, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) {
+      m[da + i]! += (1 - m[moved + i]!) * m[dy + i]!;
+      m[db + i] = m[moved + i]! * m[dy + i]!;
+    }
+  },
+  simd: ([da, db, dy, moved, n], w) => overElements(w, n, [da, db, dy, moved], (e) => [
+    e.store(da, multiplyAdd(w, vSubtract(w.constant(1), e.load(moved)), e.load(dy), e.load(da))),
+    e.store(db, vMultiply(e.load(moved), e.load(dy))),
+  ]),
+};
+
 const scaled = ['write n', 'read n', 'number', 'n'] as const;
 
 /** y = factor · x; y may be x. */
