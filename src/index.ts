@@ -16,7 +16,7 @@ export { read, type Operand, type Variable } from './bptt/tape';
 export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
 export type { Steps, StepsStart, StepState } from './bptt/steps';
-export { step, unroll, type Unrolled, type UnrollOptions } from './bptt/unroll';
+export { step, unroll, type Unrolled, type UnrollOptions, type ZoneoutOptions } from './bptt/unroll';
 export {
   initializeCell, type Cell, type CellFunction, type CellInitializers, type CellOptions, type CellParameter, type OpsCell,
   type ParameterRole, type PointwiseBackwardStep, type PointwiseCell, type PointwiseStep, type State,
@@ -36,7 +36,10 @@ export { gateParameters } from './cells/gate-parameters';
 export { dense, type DenseOptions } from './layers/dense';
 export { dropout } from './layers/dropout';
 export { embedding, type EmbeddingOptions } from './layers/embedding';
-export { recurrent, type RecurrentOptions } from './layers/recurrent';
+export { bidirectional, type BidirectionalOptions, type Merge } from './layers/bidirectional';
+export { recurrent, type DirectionOptions, type RecurrentOptions } from './layers/recurrent';
+export { residual } from './layers/residual';
+export type { NamedLayer } from './layers/chain';
 export type { Features, Layer, LayerContext, LayerParameters, LayerResult, LayerState, StepsContext } from './layers/layer';
 
 export {
@@ -54,7 +57,7 @@ export { evaluate, type EvaluateOptions, type Metric } from './training/evaluate
 export { accuracy, bitsPerCharacter, perplexity, type MetricOptions } from './training/metrics';
 
 export {
-  predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type NamedLayer, type PredictOptions, type RunOptions,
+  predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type PredictOptions, type RunOptions,
   type Sequential, type SequentialOptions,
 } from './models/sequential';
 export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';

@@ -1,9 +1,9 @@
 /** Zoneout (Krueger et al., 2017, arXiv 1606.01305): h_t = h_{t−1} + m · (h̃_t − h_{t−1}), with m = 0 where the state stays as it was. */
 
-import { dropoutMask } from '../kernels/random';
 import { fill } from '../kernels/movement';
-import { randomBits, type Random } from '../tensor/random';
+import type { Random } from '../tensor/random';
 import { checkNumber } from '../tensor/shape';
+import { randomMask } from './random-mask';
 import { result, type Scope, type Variable } from './tape';
 
 /** m for every packed row and every state by name, `[N, H]`; nothing for states that always move on. */
@@ -22,11 +22,10 @@ export function drawZoneout(
     if (state === undefined) throw new TypeError(`unroll: zoneout has a rate for ${name}, but the cell's state is ${Object.keys(states).join(', ')}.`);
     checkNumber('unroll', `zoneout.rates.${name}`, rate, 0, 1);
     if (rate === 0) continue;
-    const mask = result(scope, [rows, state.shape[1]!], []);
+    const shape = [rows, state.shape[1]!];
     const { random } = options!;
-    if (random === undefined) scope.kernels.of(fill)(mask.offset, 1 - rate, mask.size);
-    else scope.kernels.of(dropoutMask)(mask.offset, rate, 1, randomBits(random), randomBits(random), mask.size);
-    masks[name] = mask;
+    masks[name] = random === undefined ? result(scope, shape, []) : randomMask(scope, shape, rate, 1, random);
+    if (random === undefined) scope.kernels.of(fill)(masks[name].offset, 1 - rate, masks[name].size);
   }
   return masks;
 }

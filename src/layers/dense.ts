@@ -8,7 +8,7 @@ import { allocate } from '../kernels/workspace';
 import { glorotUniform, zeros, type Initializer } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { stateless, vectorSize, vectors, type Layer } from './layer';
+import { stateless, vectorFeatures, vectorSize, vectors, type Layer } from './layer';
 
 /** Size, activation and initializers of {@link dense}. */
 export interface DenseOptions {
@@ -32,12 +32,10 @@ export function dense({ size, activation, weightInitializer = glorotUniform(), b
   checkCount('dense', 'size', size);
   return {
     name: 'dense',
-    build: (input, random) => ({
-      parameters: {
-        weight: weightInitializer([vectorSize('dense', input), size], random),
-        bias: biasInitializer([size], random),
-      },
-      output: { kind: 'vectors', size, perStep: input.kind === 'vectors' && input.perStep },
+    output: (input) => ({ ...vectorFeatures('dense', input), size }),
+    parameters: (input, random) => ({
+      weight: weightInitializer([vectorSize('dense', input), size], random),
+      bias: biasInitializer([size], random),
     }),
     run: ({ weight, bias }, input, { lengths }) => ({
       output: onValidSteps('dense', vectors('dense', input), lengths, (x) => {

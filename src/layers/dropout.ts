@@ -1,10 +1,8 @@
 /** Random zeros in training. */
 
 import { multiply } from '../bptt/ops/arithmetic';
-import { result } from '../bptt/tape';
-import { dropoutMask } from '../kernels/random';
-import { randomBits } from '../tensor/random';
-import { stateless, vectors, vectorSize, type Layer } from './layer';
+import { randomMask } from '../bptt/random-mask';
+import { stateless, vectorFeatures, vectors, vectorSize, type Layer } from './layer';
 
 /**
  * Sets each number to zero with probability `rate` in training and scales the others by 1 / (1 − rate); does nothing at prediction
@@ -19,16 +17,10 @@ export function dropout(rate: number): Layer {
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropout: rate must be at least 0 and less than 1, got ${String(rate)}.`);
   return {
     name: 'dropout',
-    build: (input) => {
-      vectorSize('dropout', input);
-      return { parameters: {}, output: input };
-    },
+    output: (input) => vectorFeatures('dropout', input),
     run: (_parameters, input, { training, random }) => {
       const x = vectors('dropout', input);
-      if (!training || rate === 0) return { output: x };
-      const mask = result(x.storage.scope, x.shape, []);
-      x.storage.scope.kernels.of(dropoutMask)(mask.offset, rate, 1 / (1 - rate), randomBits(random), randomBits(random), x.size);
-      return { output: multiply(x, mask) };
+      return { output: training && rate > 0 ? multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random)) : x };
     },
     steps: ({ input, features }) => ({ ...stateless, output: input, size: vectorSize('dropout', features), step: () => undefined }),
   };

@@ -32,13 +32,11 @@ export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: 
   if (vocabularySize > 2 ** 24) throw new RangeError(`embedding: vocabularySize must be at most 2^24, got ${vocabularySize}.`);
   return {
     name: 'embedding',
-    build: (input, random) => {
+    output: (input) => {
       if (input.kind !== 'ids') throw new RangeError('embedding: expected token ids, got vectors. An embedding comes first.');
-      return {
-        parameters: { weight: initializer([vocabularySize, size], random) },
-        output: { kind: 'vectors', size, perStep: true },
-      };
+      return { kind: 'vectors', size, perStep: true };
     },
+    parameters: (_input, random) => ({ weight: initializer([vocabularySize, size], random) }),
     run: ({ weight }, input) => {
       if ('storage' in input) throw new TypeError('embedding: expected token ids, got vectors. Make ids by ids([...]).');
       return { output: gather(weight!, input) };

@@ -5,10 +5,11 @@ import type { IdTensor, Tensor } from '../tensor/tensor';
 import type { Steps, StepsStart } from '../bptt/steps';
 import type { Variable } from '../bptt/tape';
 
-/** What flows between layers: token ids, or vectors of `size` numbers, one a step (`perStep`) or one a sequence. */
+/** What flows between layers: token ids; vectors of `size` numbers, one a step (`perStep`) or one a sequence; those of two directions, `[2, …]`. */
 export type Features =
   | { readonly kind: 'ids' }
-  | { readonly kind: 'vectors'; readonly size: number; readonly perStep: boolean };
+  | { readonly kind: 'vectors'; readonly size: number; readonly perStep: boolean }
+  | { readonly kind: 'directions'; readonly size: number; readonly perStep: boolean };
 
 /** Parameters of one layer by name. */
 export type LayerParameters = Readonly<Record<string, Tensor>>;
@@ -22,10 +23,20 @@ export interface LayerContext {
   readonly training: boolean;
   /** The generator for what is random in training. */
   readonly random: Random;
+  /** The generator for what is drawn once for whole sequences; it draws the same again where a sequence is run in several pieces. */
+  readonly sequenceRandom: Random;
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths: Int32Array | undefined;
+  /** `[T, B]` 1 where a step begins a new sequence; none by default. */
+  readonly starts: IdTensor | undefined;
   /** The state the layer left last time, if it is carried. */
   readonly state: LayerState<Tensor | Variable> | undefined;
+}
+
+/** A context in which nothing is random. */
+export function predicting(): LayerContext {
+  const random = { state: new Uint32Array(4) };
+  return { training: false, random, sequenceRandom: random, lengths: undefined, starts: undefined, state: undefined };
 }
 
 /** What a layer answers: its output, and the state it would go on from. */
@@ -44,25 +55,42 @@ export interface StepsContext extends StepsStart {
 export interface Layer {
   /** The stem of its name in parameters and messages; a second one of the stem `lstm` becomes `lstm2`. */
   readonly name: string;
-  /** The parameters for what comes in, and what goes out. @throws RangeError where it cannot follow what comes in */
-  readonly build: (input: Features, random: Random) => { readonly parameters: LayerParameters; readonly output: Features };
+  /** What goes out for what comes in. @throws RangeError where it cannot follow that */
+  readonly output: (input: Features) => Features;
+  /** Its first parameters for what comes in; none by default. */
+  readonly parameters?: (input: Features, random: Random) => LayerParameters;
+  /** Whether what goes out at a step depends on nothing after it, so that a sequence can be run in pieces; true by default. */
+  readonly causal?: boolean;
   /** Runs on `ids [T, B]`, or on `[T, B, I]` or `[B, I]`. */
   readonly run: (
     parameters: Readonly<Record<string, Variable>>,
     input: Variable | IdTensor,
     context: LayerContext,
   ) => LayerResult;
-  /** Runs step by step in a stream; a layer without is run through {@link Layer.run}. @throws RangeError where it needs the whole sequence */
+  /** Runs step by step in a stream, if it is causal; a layer without is run through {@link Layer.run}. */
   readonly steps?: (start: StepsContext) => Steps;
 }
 
 /** What the steps of a layer without state answer about it. */
 export const stateless: Pick<Steps, 'readState' | 'writeState'> = { readState: () => undefined, writeState: () => undefined };
 
-/** The size of the vectors that come in. @throws RangeError where ids do */
-export function vectorSize(where: string, input: Features): number {
+/** The vectors that come in. @throws RangeError where ids do, or both directions apart */
+export function vectorFeatures(where: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
   if (input.kind === 'ids') throw new RangeError(`${where}: expected vectors, got token ids. Put an embedding before it.`);
-  return input.size;
+  if (input.kind === 'directions') throw new RangeError(`${where}: expected vectors, got both directions apart (merge: 'both'), which come last.`);
+  return input;
+}
+
+/** The size of the vectors that come in. @throws as {@link vectorFeatures} */
+export function vectorSize(where: string, input: Features): number {
+  return vectorFeatures(where, input).size;
+}
+
+/** The size of the vectors of every step that come in. @throws as {@link vectorFeatures}, RangeError where there is one a sequence */
+export function stepSize(where: string, input: Features): number {
+  const { size, perStep } = vectorFeatures(where, input);
+  if (perStep) return size;
+  throw new RangeError(`${where}: expected a vector a step, got one a sequence. Does the layer before it need returnSequences?`);
 }
 
 /** The vectors that come in. @throws TypeError where ids do */

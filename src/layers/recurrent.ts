@@ -1,15 +1,39 @@
 /** A cell over the steps of a sequence, as a layer. */
 
-import { initializeCell, type Cell, type CellInitializers, type PointwiseCell } from '../bptt/cell';
+import { initializeCell, stateSizes, type Cell, type CellInitializers } from '../bptt/cell';
+import { broadcastTo, multiply } from '../bptt/ops/arithmetic';
+import { randomMask } from '../bptt/random-mask';
 import { cellSteps } from '../bptt/steps';
-import { unroll } from '../bptt/unroll';
-import { checkCount } from '../tensor/shape';
-import { vectorSize, vectors, type Layer } from './layer';
+import { viewOf, type Variable } from '../bptt/tape';
+import { unroll, type Unrolled } from '../bptt/unroll';
+import type { Random } from '../tensor/random';
+import { checkCount, checkNumber } from '../tensor/shape';
+import { full } from '../tensor/tensor';
+import { stepSize, vectors, type Layer, type LayerContext, type LayerParameters } from './layer';
+import { joinNames, splitNames } from './nested-names';
 
-/** Size, direction, output and initializers of {@link recurrent}. */
-export interface RecurrentOptions extends CellInitializers {
+/** Size, regularization, first state and initializers of a recurrent layer. */
+export interface DirectionOptions extends CellInitializers {
   /** H */
   readonly hiddenSize: number;
+  /**
+   * The probability that a number of the input is dropped in training, the same numbers at every step of a sequence (variational dropout:
+   * Gal and Ghahramani, 2016, arXiv 1512.05287).
+   */
+  readonly inputDropout?: number;
+  /** The same for what of h meets the recurrent weights. */
+  readonly recurrentDropout?: number;
+  /**
+   * The probability, by name of the state, that a number of it stays in training what it was at the step before; at prediction each moves
+   * by the expected part (zoneout: Krueger et al., 2017, arXiv 1606.01305).
+   */
+  readonly zoneout?: Readonly<Record<string, number>>;
+  /** Whether the state that every sequence begins with is learned: parameters `initial.h [1, H]` and so on, at first zero. */
+  readonly learnedState?: boolean;
+}
+
+/** What {@link recurrent} takes beside the cell. */
+export interface RecurrentOptions extends DirectionOptions {
   /** Whether every step goes out, `[T, B, H]`, or only the last valid one, `[B, H]`. Every step by default. */
   readonly returnSequences?: boolean;
   /** Whether to run from the last step to the first; outputs stay in the order of the input. */
@@ -19,35 +43,80 @@ export interface RecurrentOptions extends CellInitializers {
 /**
  * Runs a cell over `[T, B, I]`. Parameters are the cell's.
  *
- * @throws RangeError where the size is not a whole number of at least 1; when it is built, where there are no steps to run over
+ * @throws RangeError where the size is not a whole number of at least 1 or a rate is not at least 0 and less than 1; when it is built, where
+ * there are no steps to run over
  * @example
- * const model = sequential([recurrent(gru(), { hiddenSize: 8, returnSequences: false })], { inputSize: 2, seed: 1 });
+ * const model = sequential([
+ *   recurrent(gru(), { hiddenSize: 8, recurrentDropout: 0.25, zoneout: { h: 0.05 }, returnSequences: false }),
+ * ], { inputSize: 2, seed: 1 });
  * predict(model, full([5, 3, 2], 1)).shape; // [3, 8]
  */
 export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
-  const { hiddenSize, returnSequences = true, reverse = false, ...initializers } = options;
-  checkCount('recurrent', 'hiddenSize', hiddenSize);
+  const { returnSequences = true, reverse = false } = options;
+  checkDirection('recurrent', options);
   return {
     name: cell.name,
-    build: (input, random) => {
-      const inputSize = vectorSize('recurrent', input);
-      if (input.kind === 'vectors' && !input.perStep) {
-        throw new RangeError('recurrent: expected a vector a step, got one a sequence. Does the layer before it need returnSequences?');
-      }
-      return {
-        parameters: initializeCell(cell, { inputSize, hiddenSize, random, ...initializers }),
-        output: { kind: 'vectors', size: hiddenSize, perStep: returnSequences },
-      };
-    },
-    run: (parameters, input, { lengths, state: initialState }) => {
-      const { outputs, state } = unroll(cell, parameters, vectors('recurrent', input), { initialState, lengths, reverse });
+    causal: !reverse,
+    output: (input) => (stepSize('recurrent', input), { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences }),
+    parameters: (input, random) => directionParameters(cell, options, stepSize('recurrent', input), random),
+    run: (parameters, input, context) => {
+      const { outputs, state } = runDirection(cell, options, parameters, vectors('recurrent', input), context, reverse);
       return { output: returnSequences ? outputs : state[cell.state[0]!]!, state };
     },
-    ...('forward' in cell || reverse ? {
+    ...('forward' in cell ? {
       steps: (start) => {
-        if (reverse) throw new RangeError('stream: a reversed layer needs the whole sequence and cannot go step by step.');
-        return cellSteps(cell as PointwiseCell, start);
+        const { initial: initialState = {} } = splitNames(start.parameters);
+        return cellSteps(cell, start, { initialState, zoneout: options.zoneout ?? {} });
       },
     } : {}),
   };
+}
+
+/** @throws RangeError where an option does not fit */
+export function checkDirection(where: string, { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions): void {
+  checkCount(where, 'hiddenSize', hiddenSize);
+  for (const [name, rate] of Object.entries({ inputDropout, recurrentDropout })) {
+    checkNumber(where, name, rate, 0, 1);
+    if (rate === 1) throw new RangeError(`${where}: ${name} must be less than 1: nothing would be left.`);
+  }
+}
+
+/** How many numbers of a cell go out. */
+export function outputSize(cell: Cell, { hiddenSize }: DirectionOptions): number {
+  return stateSizes(cell, hiddenSize)[cell.state[0]!]!;
+}
+
+/** The first parameters of a cell that runs in one direction. */
+export function directionParameters(cell: Cell, options: DirectionOptions, inputSize: number, random: Random): LayerParameters {
+  const own = initializeCell(cell, { ...options, inputSize, random });
+  if (!options.learnedState) return own;
+  const sizes = Object.entries(stateSizes(cell, options.hiddenSize));
+  return { ...own, ...joinNames({ initial: Object.fromEntries(sizes.map(([name, size]) => [name, full([1, size], 0)])) }) };
+}
+
+/** Runs a cell in one direction. */
+export function runDirection(
+  cell: Cell,
+  { hiddenSize, inputDropout = 0, recurrentDropout = 0, zoneout }: DirectionOptions,
+  parameters: Readonly<Record<string, Variable>>,
+  x: Variable,
+  { training, random, sequenceRandom, lengths, starts, state }: LayerContext,
+  reverse: boolean,
+): Unrolled {
+  const { scope } = x.storage;
+  const [T = 0, B = 0, I = 0] = x.shape;
+  const { initial } = splitNames(parameters);
+  const begin = initial && Object.fromEntries(Object.entries(initial).map(([name, each]) => [name, broadcastTo(each, [B, each.size])]));
+  const dropped = (rate: number, size: number): Variable | undefined =>
+    training && rate > 0 ? randomMask(scope, [B * size], rate, 1 / (1 - rate), sequenceRandom) : undefined;
+  const inputMask = dropped(inputDropout, I);
+  const size = outputSize(cell, { hiddenSize });
+  const recurrentMask = dropped(recurrentDropout, size);
+  return unroll(cell, parameters, inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape), {
+    initialState: (state ?? begin ?? {}),
+    resetState: (initial ?? {}),
+    lengths, starts, reverse,
+    recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
+    zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
+  });
 }

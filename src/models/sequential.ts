@@ -2,7 +2,8 @@
 
 import { compute } from '../bptt/value-and-gradient';
 import { operand, type Variable } from '../bptt/tape';
-import type { Features, Layer, LayerContext, LayerParameters, LayerState } from '../layers/layer';
+import { chain, chainParameters, runChain, type NamedLayer } from '../layers/chain';
+import { predicting, type Features, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
 import { createRandom, type Random } from '../tensor/random';
 import { checkCount, checkSome } from '../tensor/shape';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
@@ -17,14 +18,6 @@ export interface Sequential {
   readonly data: Float32Array;
   /** What goes in and what comes out. */
   readonly input: Features;
-  readonly output: Features;
-}
-
-/** A layer under its name in the model. */
-export interface NamedLayer {
-  readonly name: string;
-  readonly layer: Layer;
-  /** What goes out of it. */
   readonly output: Features;
 }
 
@@ -55,25 +48,27 @@ export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: Se
   if (inputSize === undefined && layers[0]!.name !== 'embedding') {
     throw new RangeError(`sequential: inputSize must be given, since the first layer (${layers[0]!.name}) takes vectors.`);
   }
-  const random = createRandom(seed);
   const input: Features = inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
-  let features = input;
-  const named: NamedLayer[] = [];
-  const parameters: Record<string, LayerParameters> = {};
-  for (const layer of layers) {
-    const before = named.filter((other) => other.layer.name === layer.name).length;
-    const name = before === 0 ? layer.name : `${layer.name}${before + 1}`;
-    const built = layer.build(features, random);
-    named.push({ name, layer, output: built.output });
-    if (Object.keys(built.parameters).length > 0) parameters[name] = built.parameters;
-    features = built.output;
-  }
-  const { data, tree } = flattenTree(parameters);
-  return { layers: named, parameters: tree, data, input, output: features };
+  const named = chain(layers, input);
+  const { data, tree } = flattenTree(chainParameters(named, createRandom(seed)));
+  return { layers: named, parameters: tree, data, input, output: named.at(-1)!.output };
 }
 
-/** What {@link runModel} needs to know beyond the input. */
-export type RunOptions = Omit<LayerContext, 'state'> & { readonly state?: ModelState<Tensor | Variable> | undefined };
+/** What {@link runModel} may be told beyond the input. */
+export interface RunOptions {
+  /** Whether dropout and the like are on; not by default. */
+  readonly training?: boolean;
+  /** The generator for what is random in training. */
+  readonly random?: Random;
+  /** A second one, for what is drawn once for whole sequences; `random` by default. */
+  readonly sequenceRandom?: Random;
+  /** `[B]` how many steps of each row are valid; all by default. */
+  readonly lengths?: Int32Array | undefined;
+  /** `[T, B]` 1 where a step begins a new sequence; none by default. */
+  readonly starts?: IdTensor | undefined;
+  /** Where the layers go on from; where sequences begin by default. */
+  readonly state?: ModelState<Tensor | Variable> | undefined;
+}
 
 /** What {@link runModel} answers. */
 export interface ModelRun {
@@ -88,34 +83,31 @@ export interface ModelRun {
  * Runs a model inside {@link compute} or {@link valueAndGradient}, on variables of its parameters.
  *
  * @param input ids `[T, B]`, or vectors `[T, B, I]`
+ * @throws TypeError where it is told to train without a generator; RangeError where the input or an option does not fit
  * @example
  * const model = sequential([dense({ size: 3 })], { inputSize: 2 });
- * const options = { training: false, random: createRandom(1), lengths: undefined };
- * compute(model.parameters, (p) => runModel(model, p, full([4, 1, 2], 0), options).output).shape; // [4, 1, 3]
+ * compute(model.parameters, (p) => runModel(model, p, full([4, 1, 2], 0)).output).shape; // [4, 1, 3]
  */
 export function runModel(
   model: Sequential,
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
   input: IdTensor | Tensor | Variable,
-  { state, ...context }: RunOptions,
+  { training = false, random, sequenceRandom = random, lengths, starts, state }: RunOptions = {},
 ): ModelRun {
-  let value: IdTensor | Variable = isIdTensor(input) ? input : operand('predict', input, 'inputs');
-  const outputs: Variable[] = [];
-  const states: Record<string, LayerState<Variable>> = {};
-  for (const { name, layer } of model.layers) {
-    const answer = layer.run(parameters[name] ?? {}, value, { ...context, state: state?.[name] });
-    if (answer.state !== undefined) states[name] = answer.state;
-    value = answer.output;
-    outputs.push(value);
-  }
-  return { output: outputs.at(-1)!, state: states, outputs };
+  if (training && random === undefined) throw new TypeError('runModel: training needs a generator, random: createRandom(seed).');
+  const calm = predicting();
+  const context = { training, random: random ?? calm.random, sequenceRandom: sequenceRandom ?? calm.random, lengths, starts };
+  const run = runChain(model.layers, parameters, isIdTensor(input) ? input : operand('predict', input, 'inputs'), context, state);
+  return { ...run, output: run.outputs.at(-1)! };
 }
 
-/** Lengths and state for {@link predict}. */
+/** Lengths, starts and state for {@link predict}. */
 export interface PredictOptions {
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array;
-  /** Where the layers go on from; zeros by default. */
+  /** `[T, B]` 1 where a step begins a new sequence, to which the state does not reach; none by default. */
+  readonly starts?: IdTensor;
+  /** Where the layers go on from; where sequences begin by default. */
   readonly state?: ModelState;
 }
 
@@ -144,15 +136,10 @@ export function predict(model: Sequential, inputs: IdTensor | Tensor, options: P
 export function predictWithState(
   model: Sequential,
   inputs: IdTensor | Tensor,
-  { lengths, state }: PredictOptions = {},
+  options: PredictOptions = {},
 ): { readonly output: Tensor; readonly state: ModelState } {
   return compute(model.parameters, (p) => {
-    const run = runModel(model, p, inputs, { ...prediction(), lengths, state });
-    return { output: run.output, state: run.state };
+    const { output, state } = runModel(model, p, inputs, options);
+    return { output, state };
   });
-}
-
-/** A context in which nothing is random. */
-export function prediction(): { readonly training: false; readonly random: Random; readonly lengths: undefined } {
-  return { training: false, random: { state: new Uint32Array(4) }, lengths: undefined };
 }

@@ -2,15 +2,12 @@
 
 import { checkParameters, type PointwiseCell } from '../bptt/cell';
 import { cellSteps, type Steps } from '../bptt/steps';
-import { runScope, variableAt, type Variable } from '../bptt/tape';
-import { copyOut, load, variablesOver } from '../bptt/value-and-gradient';
-import { copy } from '../kernels/movement';
 import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
-import type { LayerState, StepsContext } from '../layers/layer';
+import { chainSteps } from '../layers/chain-steps';
+import { joinNames, splitNames } from '../layers/nested-names';
 import { checkCount, formatShape } from '../tensor/shape';
-import { treeSize } from '../tensor/tree';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
-import { prediction, type ModelState, type NamedLayer, type Sequential } from './sequential';
+import type { ModelState, Sequential } from './sequential';
 
 /**
  * A model that goes on step by step: the weights it had when the stream was opened, packed in a workspace of its own, and the state
@@ -47,24 +44,11 @@ export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {})
   checkCount('stream', 'batchSize', batchSize);
   const workspace = createWorkspace();
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
-  const first = allocate(workspace, batchSize * (inputSize === 'ids' ? 1 : inputSize));
-  const parts: { readonly name: string; readonly steps: Steps }[] = [];
-  let features = model.input;
-  for (const named of model.layers) {
-    const { name, layer } = named;
-    const input = parts.at(-1)?.steps.output ?? first;
-    const start = { workspace, parameters: model.parameters[name] ?? {}, input, batchSize, features };
-    parts.push({ name, steps: layer.steps?.(start) ?? stepsByRunning(named, start) });
-    features = named.output;
-  }
-  return openStream(workspace, parts.map(({ steps }) => steps), first, inputSize, batchSize, {
-    readState: () => Object.fromEntries(parts.flatMap(({ name, steps }) => {
-      const state = steps.readState();
-      return state === undefined ? [] : [[name, state]];
-    })),
-    writeState: (state) => {
-      for (const { name, steps } of parts) steps.writeState(state?.[name]);
-    },
+  const input = allocate(workspace, batchSize * (inputSize === 'ids' ? 1 : inputSize));
+  const steps = chainSteps(model.layers, model.parameters, { workspace, input, batchSize });
+  return openStream(workspace, steps, input, inputSize, batchSize, {
+    readState: () => splitNames(steps.readState() ?? {}),
+    writeState: (state) => steps.writeState(state && joinNames(state)),
   });
 }
 
@@ -87,7 +71,7 @@ export function streamCell<N extends string>(
   const workspace = createWorkspace();
   const input = allocate(workspace, batchSize * inputSize);
   const steps = cellSteps(cell as unknown as PointwiseCell, { workspace, parameters, input, batchSize });
-  return openStream(workspace, [steps], input, inputSize, batchSize, steps as unknown as Stateful<Readonly<Record<N, Tensor>>>);
+  return openStream(workspace, steps, input, inputSize, batchSize, steps as unknown as Stateful<Readonly<Record<N, Tensor>>>);
 }
 
 interface Stateful<S> {
@@ -96,9 +80,8 @@ interface Stateful<S> {
 }
 
 function openStream<S>(
-  { memory }: Workspace, parts: readonly Steps[], input: number, inputSize: number | 'ids', batchSize: number, { readState, writeState }: Stateful<S>,
+  { memory }: Workspace, { output, size, step }: Steps, input: number, inputSize: number | 'ids', batchSize: number, { readState, writeState }: Stateful<S>,
 ): Stream<S> {
-  const { output, size } = parts.at(-1)!;
   let heap = memory.view;
   let outputs = heap.subarray(output, output + batchSize * size);
   return {
@@ -113,7 +96,7 @@ function openStream<S>(
     },
     run(x, into) {
       memory.view.set(x, input);
-      for (const part of parts) part.step();
+      step();
       if (heap !== memory.view) {
         heap = memory.view;
         outputs = heap.subarray(output, output + batchSize * size);
@@ -149,34 +132,4 @@ export function advance(stream: Stream<unknown>, x: IdTensor | Tensor, into?: Te
   }
   stream.run(x.data, output.data);
   return output;
-}
-
-/** The steps of a layer that has none of its own: its run over one step, in a scope. */
-function stepsByRunning({ layer, output: features }: NamedLayer, start: StepsContext): Steps {
-  const { workspace, parameters, input, batchSize, features: given } = start;
-  const { memory, kernels } = workspace;
-  const size = features.kind === 'vectors' ? features.size : 1;
-  const output = allocate(workspace, batchSize * size);
-  const resident = allocate(workspace, treeSize(parameters));
-  load(parameters, memory.view, resident);
-  let state: LayerState | undefined;
-  return {
-    output,
-    size,
-    step() {
-      runScope(workspace, false, (scope) => {
-        const p = variablesOver(scope, parameters, resident) as Readonly<Record<string, Variable>>;
-        const x = given.kind === 'ids'
-          ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
-          : variableAt(scope, input, given.perStep ? [1, batchSize, given.size] : [batchSize, given.size], false);
-        const answer = layer.run(p, x, { ...prediction(), state });
-        kernels.of(copy)(output, answer.output.offset, batchSize * size);
-        state = answer.state && copyOut(answer.state) as LayerState;
-      });
-    },
-    readState: () => state,
-    writeState(next) {
-      state = next;
-    },
-  };
 }

@@ -2,7 +2,7 @@
 
 import { compute } from '../bptt/value-and-gradient';
 import type { Batch, Dataset } from '../data/dataset';
-import { prediction, type Sequential } from '../models/sequential';
+import type { Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
 import { checkSome } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -48,9 +48,10 @@ export function meansOver<B>(task: Task<B>, data: Dataset<B>, metrics: Readonly<
   const totals: Record<string, number> = { loss: 0 };
   let weight = 0;
   task.begin?.();
-  for (const batch of data.batches(createRandom(0))) {
+  const random = createRandom(0);
+  for (const batch of data.batches(random)) {
     const run = compute(task.parameters as Record<string, Tensor>, (p) => {
-      const loss = task.loss(p as never, batch, { ...prediction(), step: 0 });
+      const loss = task.loss(p as never, batch, { training: false, random, step: 0 });
       return { loss, output: task.outputs?.().at(-1)?.output };
     });
     const counted = task.countOf?.(batch) ?? 1;

@@ -77,6 +77,10 @@ export function taskOf<B>(where: string, model: object, { loss, carryState }: Se
     return model as Task<B>;
   }
   if (loss === undefined) throw new TypeError(`${where}: loss must be given, since the model is a sequential.`);
+  const whole = model.layers.find(({ layer }) => layer.causal === false);
+  if (carryState && whole !== undefined) {
+    throw new RangeError(`${where}: carryState does not go with the layer ${whole.name}, which needs the whole sequence.`);
+  }
   const perStep = answersPerStep(model);
   let state: ModelState | undefined;
   let outputs: readonly Variable[] = [];
@@ -92,7 +96,7 @@ export function taskOf<B>(where: string, model: object, { loss, carryState }: Se
     },
     outputs: () => outputs.map((output, i) => ({ name: model.layers[i]!.name, output })),
     loss(p, batch, context) {
-      const forward = runModel(model, p, batch.inputs, { ...context, lengths: batch.lengths, state });
+      const forward = runModel(model, p, batch.inputs, { ...context, lengths: batch.lengths, starts: batch.starts, state });
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
       const { targets, mask, lengths } = batch;

@@ -77,7 +77,7 @@ it('state can be kept, set back, moved to another stream, and begun anew', () =>
 
 it('refuses a reversed layer, a state of another shape, an id that is not in the vocabulary, and what does not fit', () => {
   const reversed = vectorsIn([recurrent(lstm(), { hiddenSize: 2, reverse: true })]);
-  expect(() => stream(reversed)).toThrow('stream: a reversed layer needs the whole sequence and cannot go step by step.');
+  expect(() => stream(reversed)).toThrow('stream: the layer lstm needs the whole sequence and cannot go step by step.');
   const running = stream(models[0]![1]);
   expect(() => (running.state = { lstm: { h: tensor([[1]]) } })).toThrow('stream: state.h must be [B, H] = [1, 5], got [1, 1].');
   expect(() => advance(running, tensor([[1, 2]]))).toThrow('advance: x must be [B, I] = [1, 3], got [1, 2].');

@@ -1,0 +1,59 @@
+/** Layers with a way around them. */
+
+import { add } from '../bptt/ops/arithmetic';
+import { addition } from '../kernels/arithmetic';
+import { allocate } from '../kernels/workspace';
+import { checkSome } from '../tensor/shape';
+import { chain, chainParameters, runChain, type NamedLayer } from './chain';
+import { chainSteps } from './chain-steps';
+import { vectorFeatures, vectors, type Features, type Layer } from './layer';
+import { joinNames, splitNames } from './nested-names';
+
+/**
+ * y = x + f(x), where f is layers one after the other that leave the size as it is (He et al., 2015, arXiv 1512.03385; for stacked LSTMs
+ * Wu et al., 2016, arXiv 1609.08144). Parameters and state are those of the layers under joined names, `lstm.weightIh`.
+ *
+ * @throws RangeError where there is no layer; when it is built, where the layers change the size
+ * @example
+ * const deep = Array.from({ length: 4 }, () => residual([recurrent(lstm(), { hiddenSize: 8 }), dropout(0.1)]));
+ * const model = sequential([dense({ size: 8 }), ...deep], { inputSize: 2, seed: 1 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
+ */
+export function residual(layers: readonly Layer[]): Layer {
+  checkSome('residual', 'layers', layers.length, 'layer');
+  const named = (input: Features): readonly NamedLayer[] => {
+    const { size, perStep } = vectorFeatures('residual', input);
+    const inner = chain(layers, input);
+    const output = vectorFeatures('residual', inner.at(-1)!.output);
+    if (output.size === size && output.perStep === perStep) return inner;
+    const words = ({ size: numbers, perStep: each }: typeof output): string => `${numbers} numbers ${each ? 'a step' : 'a sequence'}`;
+    throw new RangeError(`residual: the layers must give back what they take, ${words({ kind: 'vectors', size, perStep })}, got ${words(output)}.`);
+  };
+  return {
+    name: 'residual',
+    causal: layers.every(({ causal = true }) => causal),
+    output: (input) => named(input).at(-1)!.output,
+    parameters: (input, random) => joinNames(chainParameters(named(input), random)),
+    run: (parameters, input, { state, ...context }) => {
+      const x = vectors('residual', input);
+      const inner = named({ kind: 'vectors', size: x.shape.at(-1)!, perStep: x.shape.length === 3 });
+      const run = runChain(inner, splitNames(parameters), x, context, state && splitNames(state));
+      return { output: add(x, run.outputs.at(-1)!), state: joinNames(run.state) };
+    },
+    steps: ({ parameters, features, ...start }) => {
+      const { workspace, input, batchSize } = start;
+      const inner = chainSteps(named(features), splitNames(parameters), start);
+      const size = batchSize * inner.size;
+      const output = allocate(workspace, size);
+      const sum = workspace.kernels.of(addition);
+      return {
+        ...inner,
+        output,
+        step() {
+          inner.step();
+          sum(output, input, inner.output, size);
+        },
+      };
+    },
+  };
+}
