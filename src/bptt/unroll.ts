@@ -164,9 +164,9 @@ function statesOf(
 function recurrentMaskOf<N extends string>(
   cell: Cell<N> | CellFunction<N>, given: Operand, initial: Readonly<Record<string, Variable>>, batchSize: number,
 ): Variable {
-  const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
-  if (step !== undefined && step.length < 4) {
-    throw new TypeError('unroll: recurrentMask does not reach into a cell whose step has no fourth argument, which applies it to h.');
+  const advance = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
+  if (advance === undefined ? !('weightHh' in (cell as PointwiseCell).parameters(1, 1)) : advance.length < 4) {
+    throw new TypeError('unroll: recurrentMask needs a cell with recurrent weights, or a step that uses its fourth argument, dropped(h).');
   }
   const mask = operand('unroll', given, 'recurrentMask');
   checkShape('unroll', 'recurrentMask', mask.shape, { letters: '[B, H]', lengths: [batchSize, Object.values(initial)[0]!.shape[1]] });
