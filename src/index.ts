@@ -14,6 +14,7 @@ export { kernelsInUse, useKernels } from './kernels/workspace';
 
 export { read, type Operand, type Variable } from './bptt/tape';
 export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';
+export { checkpoint, type CheckpointOptions, type VariableTree } from './bptt/checkpoint';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
 export type { Steps, StepsStart, StepState } from './bptt/steps';
 export { step, unroll, type Unrolled, type UnrollOptions, type ZoneoutOptions } from './bptt/unroll';
@@ -60,6 +61,7 @@ export {
   predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type PredictOptions, type RunOptions,
   type Sequential, type SequentialOptions,
 } from './models/sequential';
+export { runInSegments } from './models/segments';
 export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';
 export { generate, type GenerateOptions } from './models/generate';
 

@@ -125,7 +125,11 @@ export function withScratch(scope: Scope, size: number, use: (offset: number) =>
 export function backward(scope: Scope, loss: Variable): void {
   if (!loss.storage.tracked) return;
   scope.kernels.of(fill)(gradientOf(loss), 1, 1);
-  const tape = scope.tape!;
+  rewind(scope);
+}
+
+/** Runs the tape backwards from the gradients that are there. */
+export function rewind({ tape = [] }: Scope): void {
   for (let i = tape.length - 1; i >= 0; i--) {
     const entry = tape[i]!;
     if (entry.outputs.some(({ gradient }) => gradient >= 0)) entry.backward();
@@ -142,7 +146,7 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   if (isVariable(x)) {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
-      `${where}: ${argument} is a variable of another valueAndGradient or compute call. Variables live as long as their call; take numbers out with read().`,
+      `${where}: ${argument} is a variable of another valueAndGradient, compute or checkpoint call. Variables live as long as their call; take numbers out with read(), hand variables into checkpoint as inputs.`,
     );
   }
   if (typeof x === 'number') {

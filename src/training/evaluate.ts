@@ -52,7 +52,7 @@ export function meansOver<B>(task: Task<B>, data: Dataset<B>, metrics: Readonly<
   for (const batch of data.batches(random)) {
     const run = compute(task.parameters as Record<string, Tensor>, (p) => {
       const loss = task.loss(p as never, batch, { training: false, random, step: 0 });
-      return { loss, output: task.outputs?.().at(-1)?.output };
+      return { loss, output: task.output?.() };
     });
     const counted = task.countOf?.(batch) ?? 1;
     totals['loss']! += counted * run.loss.data[0]!;

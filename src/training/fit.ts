@@ -62,6 +62,10 @@ export interface SequentialFitOptions extends FitOptions {
   readonly loss: Loss<never>;
   /** Whether each batch goes on from the state in which the batch before ended, as with `windows(…, { shuffle: false })`. */
   readonly carryState?: boolean;
+  /**
+   * Trains long sequences in segments of so many steps, which are computed twice instead of stored; 'auto' is √T. See {@link runInSegments}.
+   */
+  readonly segment?: number | 'auto';
 }
 
 /** How {@link fit} ended. */

@@ -4,6 +4,7 @@ import type { Variable } from '../bptt/tape';
 import { copyOut } from '../bptt/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { sumOf } from '../kernels/arithmetic';
+import { runInSegments } from '../models/segments';
 import { runModel, type ModelState, type Sequential } from '../models/sequential';
 import type { Random } from '../tensor/random';
 import type { IdTensor, Tensor } from '../tensor/tensor';
@@ -60,6 +61,8 @@ export interface Task<B> {
   readonly begin?: () => void;
   /** How much a batch counts in a mean over batches; 1 by default. */
   readonly countOf?: (batch: B) => number;
+  /** The model's answer that the last loss was made of. */
+  readonly output?: () => Variable;
   /** What the last loss was made of, to find where it went wrong, and whose name is whose. */
   readonly outputs?: () => readonly { readonly name: string; readonly output: Variable }[];
 }
@@ -68,12 +71,15 @@ export interface Task<B> {
 export interface SequentialTaskOptions {
   readonly loss?: Loss<never> | undefined;
   readonly carryState?: boolean | undefined;
+  readonly segment?: number | 'auto' | undefined;
 }
 
 /** The task of a model; of a {@link Sequential}, with its loss. @throws TypeError where a loss is missing, or not wanted */
-export function taskOf<B>(where: string, model: object, { loss, carryState }: SequentialTaskOptions): Task<B> {
+export function taskOf<B>(where: string, model: object, { loss, carryState, segment }: SequentialTaskOptions): Task<B> {
   if (!isSequential(model)) {
-    if (loss !== undefined || carryState) throw new TypeError(`${where}: a trainable has its own loss and state: leave loss and carryState out.`);
+    if (loss !== undefined || carryState || segment !== undefined) {
+      throw new TypeError(`${where}: a trainable has its own loss and state: leave loss, carryState and segment out.`);
+    }
     return model as Task<B>;
   }
   if (loss === undefined) throw new TypeError(`${where}: loss must be given, since the model is a sequential.`);
@@ -94,9 +100,13 @@ export function taskOf<B>(where: string, model: object, { loss, carryState }: Se
       const shape = mask?.shape ?? targets.shape;
       return countsOf('evaluate', shape, { mask, lengths: perStep ? lengths : undefined }).reduce((sum, count) => sum + count, 0);
     },
-    outputs: () => outputs.map((output, i) => ({ name: model.layers[i]!.name, output })),
+    output: () => outputs.at(-1)!,
+    outputs: () => (outputs.length < model.layers.length ? [] : outputs.map((output, i) => ({ name: model.layers[i]!.name, output }))),
     loss(p, batch, context) {
-      const forward = runModel(model, p, batch.inputs, { ...context, lengths: batch.lengths, starts: batch.starts, state });
+      const options = { ...context, lengths: batch.lengths, starts: batch.starts, state };
+      const forward = segment === undefined
+        ? runModel(model, p, batch.inputs, options)
+        : runInSegments(model, p, batch.inputs, options, segment === 'auto' ? undefined : segment);
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
       const { targets, mask, lengths } = batch;

@@ -40,7 +40,7 @@ describe('bidirectional', () => {
       const [forward, reverse] = (['forward.', 'reverse.'] as const).map((prefix) => compute(under(model, prefix), (p) => {
         const { outputs, state: end } = unroll(lstm(), p, inputs, { lengths, reverse: prefix === 'reverse.' });
         return { outputs: returnSequences ? outputs : end.h, end };
-      })) as [{ outputs: Tensor; end: Record<string, Tensor> }, { outputs: Tensor; end: Record<string, Tensor> }];
+      })) as unknown as [{ outputs: Tensor; end: Record<string, Tensor> }, { outputs: Tensor; end: Record<string, Tensor> }];
       const rows = returnSequences ? T * B : B;
       const shape = returnSequences ? [T, B] : [B];
       const data = merge === 'both' ? Float32Array.of(...forward.outputs.data, ...reverse.outputs.data)
