@@ -1,6 +1,9 @@
 /** How fast bptt is by itself: `npm run bench`. Under three minutes, no peers. */
 
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kernelsInUse } from '../dist/index.js';
 import { kernelCases, multiplyAddPeak } from '../build/kernels.js';
@@ -8,7 +11,7 @@ import { cells, nameOf, shapes, streams } from './cases.mjs';
 import { header, inTurn, options, optionsHelp, quantile, rowOf, writeRows } from './measure.mjs';
 import { allocation, infer, stream, train } from './ours.mjs';
 
-const { json, wants } = options(`Measures kernels, training, inference, streams, start-up, memory and scaling.
+const { json, wants } = options(`Measures kernels, training, inference, streams, start-up, memory, scaling, unequal lengths and long sequences.
 
   npm run bench -- [options]
 
@@ -83,5 +86,31 @@ if (wants('scaling')) {
       tell(name, `${ms.toFixed(2)} ms, ${((1000 * ms) / T).toFixed(1)} µs a time step, ${(flops / ms / 1e6).toFixed(1)} GFLOP/s`);
     }
   }
+}
+if (wants('padding')) {
+  const shape = { T: 64, B: 32, I: 64, H: 128, V: 64 };
+  for (const cell of cells) {
+    const lengths = Int32Array.from({ length: shape.B }, (_, row) => Math.max(1, Math.round((shape.T * row) / (shape.B - 1))));
+    const times = await inTurn({ padded: train(cell, shape), lengths: train(cell, shape, undefined, lengths) }, { rounds: 5 });
+    const [padded, packed] = [quantile(times.padded, 0.5), quantile(times.lengths, 0.5)];
+    rows.push(rowOf(`padding/${cell}/${nameOf(shape)}`, 'bptt', times.lengths));
+    tell(`padding/${cell}/${nameOf(shape)}`, `${packed.toFixed(2)} ms where lengths average half of T, ${(packed / padded).toFixed(2)} of the time of full ones`);
+  }
+}
+if (wants('long')) {
+  const script = fileURLToPath(new URL('long.mjs', import.meta.url));
+  const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
+  const [stored, segments] = ['stored', 'segments'].map((how) => {
+    const file = join(folder, how);
+    const { seconds, megabytes } = JSON.parse(execFileSync(process.execPath, [script, how, file], { encoding: 'utf8' }));
+    return { seconds: Math.min(...seconds), megabytes, gradient: new Float32Array(Uint8Array.from(readFileSync(file)).buffer) };
+  });
+  rmSync(folder, { recursive: true });
+  const largest = stored.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const apart = segments.gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - stored.gradient[i])), 0);
+  rows.push(rowOf('long/lstm/T20000B8H128', 'bptt', [1000 * segments.seconds]));
+  tell('long/lstm/T20000B8H128', `stored ${stored.seconds.toFixed(2)} s, ${stored.megabytes.toFixed(0)} MB`);
+  tell('', `in segments of √T ${segments.seconds.toFixed(2)} s, ${segments.megabytes.toFixed(0)} MB: ${(segments.seconds / stored.seconds).toFixed(2)} of the time`);
+  tell('', `gradients apart by ${apart.toExponential(1)}, the largest is ${largest.toExponential(1)}`);
 }
 writeRows(json, head, rows);

@@ -15,9 +15,9 @@ function modelOf(cell, { I, H, V }) {
 
 const inputsOf = ({ T, B, I }) => normal(0, 1)([T, B, I], createRandom(1));
 
-export function train(cell, shape, kernels) {
+export function train(cell, shape, kernels, lengths) {
   const model = modelOf(cell, shape);
-  const batch = { inputs: inputsOf(shape), targets: { shape: [shape.T, shape.B], data: targetsOf(shape) } };
+  const batch = { inputs: inputsOf(shape), targets: { shape: [shape.T, shape.B], data: targetsOf(shape) }, ...(lengths && { lengths }) };
   const data = { batchCount: 1, batches: () => [batch] };
   const optimizer = chain(clipByNorm(1), adam(1e-3));
   let optimizerState;
