@@ -26,6 +26,7 @@ export { add, broadcastTo, divide, multiply, scale, subtract } from './bptt/ops/
 export { abs, exp, huberize, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from './bptt/ops/elementwise';
 export { affine, matmul, type AffineParameters } from './bptt/ops/linear';
 export { concat, gather, reshape, slice, stack, stopGradient, transpose } from './bptt/ops/movement';
+export { layerNormalize, type NormalizationOptions } from './bptt/ops/normalization';
 export { logSoftmax, mask, mean, softmax, sum } from './bptt/ops/reductions';
 
 export { gru, type GruOptions } from './cells/gru';
@@ -37,6 +38,7 @@ export { gateParameters } from './cells/gate-parameters';
 export { dense, type DenseOptions } from './layers/dense';
 export { dropout } from './layers/dropout';
 export { embedding, type EmbeddingOptions } from './layers/embedding';
+export { layerNorm } from './layers/layer-norm';
 export { bidirectional, type BidirectionalOptions, type Merge } from './layers/bidirectional';
 export { recurrent, type DirectionOptions, type RecurrentOptions } from './layers/recurrent';
 export { residual } from './layers/residual';

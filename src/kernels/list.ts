@@ -11,6 +11,7 @@ export {
 } from './elementwise';
 export { gatherRows, scatterAddRows, sumRows } from './linear';
 export { addStrided, copy, copyStrided, fill } from './movement';
+export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
 export { dropoutMask } from './random';
 export { affineRows, gemm, gemmPacked, packPanels } from './product';

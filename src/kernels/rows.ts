@@ -3,9 +3,9 @@
 import type { Heap, Kernel } from './kernel';
 import {
   add, anyTrue, loadOne, loadSplat, number, set, shiftLeft, storeOne, tee, truncate, vAdd, vDivide, vEqual, vMax, vMultiply, vSubtract, vZero, when,
-  type I32, type Local, type Statement, type Writer,
+  type Local, type Statement, type Writer,
 } from './simd/assembler';
-import { maxAcross, overElements, sumAcross, times, type Elements } from './simd/loops';
+import { alongRow, maxAcross, nextRow, overElements, sumAcross, times } from './simd/loops';
 import * as math from './simd/math';
 
 const mapped = ['write rows n', 'read rows n', 'rows', 'n'] as const;
@@ -183,18 +183,6 @@ function logSumExp(m: Heap, x: number, n: number): number {
   for (let j = x; j < x + n; j++) total += Math.exp(m[j]! - largest);
   return largest + Math.log(total);
 }
-
-/** {@link overElements} on copies of the pointers, which stay where they are. */
-function alongRow<const P extends readonly Local<'i32'>[]>(
-  w: Writer, n: I32, pointers: P, body: (at: { [I in keyof P]: Local<'i32'> }, e: Elements) => Statement[],
-): Statement[] {
-  const copies = pointers.map(() => w.local('i32')) as { [I in keyof P]: Local<'i32'> };
-  return [...copies.map((copy, i) => set(copy, pointers[i]!)), ...overElements(w, n, copies, (e) => body(copies, e))];
-}
-
-/** Moves pointers a row of n numbers on. */
-const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>
-  pointers.map((pointer) => set(pointer, add(pointer, shiftLeft(n, 2))));
 
 /** y ← e^(x − largest) along a row, its sum in every lane of `total`. */
 function exponentials(

@@ -2,7 +2,7 @@
 
 import {
   abs, add, affine, binaryCrossEntropy, broadcastTo, checkGradients, concat, crossEntropy, createRandom, divide, each, exp, full, gather, huber,
-  huberize, ids, leakyRelu, log, logSoftmax, mask, matmul, mean, meanAbsoluteError, meanSquaredError, multiply, normalNumber, relu, reshape,
+  huberize, ids, layerNormalize, leakyRelu, log, logSoftmax, mask, matmul, mean, meanAbsoluteError, meanSquaredError, multiply, normalNumber, relu, reshape,
   scale, sigmoid, slice, softmax, softplus, sqrt, stack, stopGradient, subtract, sum, tanh, tensor, total, transpose, uniformNumber,
   valueAndGradient, type Tensor, type Variable,
 } from 'bptt';
@@ -57,6 +57,8 @@ const operations: Record<string, (p: P) => Variable> = {
   'sum over axes': (p) => sum(p.cube, [0, -1]),
   'sum over the middle': (p) => sum(p.cube, 1),
   mean: (p) => mean(p.cube, [0, 1]),
+  layerNormalize: (p) => layerNormalize(p.cube),
+  'layerNormalize with gain and bias': (p) => layerNormalize(p.cube, { gain: p.row, bias: reshape(slice(p.a, 1, 2), [4]), epsilon: 0.1 }),
   reshape: (p) => reshape(p.cube, [4, -1]),
   transpose: (p) => transpose(p.cube, [2, 0, 1]),
   'slice of rows': (p) => slice(p.cube, 1, 2),

@@ -41,6 +41,18 @@ export function overElements(w: Writer, n: I32, pointers: readonly Local<'i32'>[
   ];
 }
 
+/** {@link overElements} on copies of the pointers, which stay where they are. */
+export function alongRow<const P extends readonly Local<'i32'>[]>(
+  w: Writer, n: I32, pointers: P, body: (at: { [I in keyof P]: Local<'i32'> }, e: Elements) => Statement[],
+): Statement[] {
+  const copies = pointers.map(() => w.local('i32')) as { [I in keyof P]: Local<'i32'> };
+  return [...copies.map((copy, i) => set(copy, pointers[i]!)), ...overElements(w, n, copies, (e) => body(copies, e))];
+}
+
+/** Moves pointers a row of n numbers on. */
+export const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>
+  pointers.map((pointer) => set(pointer, add(pointer, shiftLeft(n, 2))));
+
 /** Runs the statements `count` times; the count ends at 0. */
 export function times(count: Local<'i32'>, statements: readonly Statement[]): Statement {
   return loopWhile(less(number(0), count), [...statements, set(count, subtract(count, number(1)))]);

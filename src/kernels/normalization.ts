@@ -1,0 +1,122 @@
+/** Rows with mean 0 and deviation 1 (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). */
+
+import type { Kernel } from './kernel';
+import {
+  add, fromWholes, loadSplat, number, set, splat, splatWord, storeOne, tee, vAdd, vDivide, vMultiply, vSquareRoot, vSubtract, vZero,
+} from './simd/assembler';
+import { alongRow, overElements, sumAcross, times } from './simd/loops';
+import { multiplyAdd } from './simd/math';
+
+const normalized = ['write rows n', 'write rows n', 'write rows', 'read rows n', 'read n', 'read n', 'number', 'rows', 'n'] as const;
+
+/**
+ * (y, normal, slope, x, gain, bias, epsilon, rows, n): normal = (x − mean) · slope, y = gain · normal + bias, where slope is
+ * 1 / √(variance + epsilon) of the row.
+ */
+export const normalizeRows: Kernel<typeof normalized> = {
+  operands: normalized,
+  portable: (memory) => (y, normal, slope, x, gain, bias, epsilon, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      let mean = 0;
+      for (let j = i; j < i + n; j++) mean += m[x + j]! / n;
+      let variance = 0;
+      for (let j = i; j < i + n; j++) variance += (m[x + j]! - mean) ** 2 / n;
+      const factor = 1 / Math.sqrt(variance + epsilon);
+      m[slope + r] = factor;
+      for (let j = 0; j < n; j++) {
+        const value = (m[x + i + j]! - mean) * factor;
+        m[normal + i + j] = value;
+        m[y + i + j] = m[gain + j]! * value + m[bias + j]!;
+      }
+    }
+  },
+  simd: ([y, normal, slope, x, gain, bias, epsilon, rows, n], w) => {
+    const [mean, variance, rest, count, value, factor] = w.vectors;
+    const [by, to] = w.pointers;
+    return [
+      set(count, fromWholes(splatWord(n))),
+      times(rows, [
+        set(mean, vZero()),
+        ...alongRow(w, n, [x], ([from], e) => [set(mean, vAdd(mean, e.load(from)))]),
+        set(mean, vDivide(sumAcross(mean), count)),
+        // The mean is rounded: what it is off by shows in the second pass, and is taken out of the variance, and of each number.
+        set(variance, vZero()),
+        set(rest, vZero()),
+        ...alongRow(w, n, [x], ([from], e) => [
+          set(value, e.only(vSubtract(e.load(from), mean))),
+          set(rest, vAdd(rest, value)),
+          set(variance, multiplyAdd(w, value, value, variance)),
+        ]),
+        set(rest, vDivide(sumAcross(rest), count)),
+        set(variance, vSubtract(vDivide(sumAcross(variance), count), vMultiply(rest, rest))),
+        set(factor, vDivide(w.constant(1), vSquareRoot(vAdd(variance, splat(epsilon))))),
+        storeOne(slope, factor),
+        set(by, gain),
+        set(to, bias),
+        ...overElements(w, n, [y, normal, x, by, to], (e) => [
+          e.store(normal, tee(value, vMultiply(vSubtract(vSubtract(e.load(x), mean), rest), factor))),
+          e.store(y, multiplyAdd(w, e.load(by), value, e.load(to))),
+        ]),
+        set(slope, add(slope, number(4))),
+      ]),
+    ];
+  },
+};
+
+const normalizedBackward = [
+  'update rows n', 'update n', 'update n', 'read rows n', 'read rows n', 'read rows', 'read n', 'rows', 'n',
+] as const;
+
+/** (dx, dgain, dbias, dy, normal, slope, gain, rows, n): with d = gain · dy, dx += slope · (d − mean(d) − normal · mean(d · normal)). */
+export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
+  operands: normalizedBackward,
+  portable: (memory) => (dx, dgain, dbias, dy, normal, slope, gain, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      let mean = 0;
+      let along = 0;
+      for (let j = 0; j < n; j++) {
+        const d = m[gain + j]! * m[dy + i + j]!;
+        mean += d / n;
+        along += (d * m[normal + i + j]!) / n;
+      }
+      for (let j = 0; j < n; j++) {
+        const [d, value] = [m[dy + i + j]!, m[normal + i + j]!];
+        m[dx + i + j]! += m[slope + r]! * (m[gain + j]! * d - mean - value * along);
+        m[dgain + j]! += d * value;
+        m[dbias + j]! += d;
+      }
+    }
+  },
+  simd: ([dx, dgain, dbias, dy, normal, slope, gain, rows, n], w) => {
+    const [mean, along, count, d, value, factor] = w.vectors;
+    const [by, toGain, toBias] = w.pointers;
+    return [
+      set(count, fromWholes(splatWord(n))),
+      times(rows, [
+        set(mean, vZero()),
+        set(along, vZero()),
+        ...alongRow(w, n, [dy, normal, gain], ([from, x, factors], e) => [
+          set(d, vMultiply(e.load(factors), e.load(from))),
+          set(mean, vAdd(mean, d)),
+          set(along, multiplyAdd(w, d, e.load(x), along)),
+        ]),
+        set(mean, vDivide(sumAcross(mean), count)),
+        set(along, vDivide(sumAcross(along), count)),
+        set(factor, loadSplat(slope)),
+        set(by, gain),
+        set(toGain, dgain),
+        set(toBias, dbias),
+        ...overElements(w, n, [dx, dy, normal, by, toGain, toBias], (e) => [
+          set(d, e.load(dy)),
+          set(value, e.load(normal)),
+          e.store(dx, multiplyAdd(w, factor, vSubtract(vSubtract(vMultiply(e.load(by), d), mean), vMultiply(value, along)), e.load(dx))),
+          e.store(toGain, multiplyAdd(w, d, value, e.load(toGain))),
+          e.store(toBias, vAdd(d, e.load(toBias))),
+        ]),
+        set(slope, add(slope, number(4))),
+      ]),
+    ];
+  },
+};

@@ -1,0 +1,41 @@
+/** Layer normalization of every vector. */
+
+import { layerNormalize } from '../bptt/ops/normalization';
+import { onValidSteps } from '../bptt/ops/valid-steps';
+import { copyInto } from '../bptt/steps';
+import { normalizeRows } from '../kernels/normalization';
+import { allocate } from '../kernels/workspace';
+import { ones, zeros } from '../tensor/initializers';
+import { checkNumber } from '../tensor/shape';
+import { stateless, vectorFeatures, vectors, vectorSize, type Layer } from './layer';
+
+/**
+ * y = gain · (x − mean) / √(variance + epsilon) + bias along every vector, `[…, I]` gives `[…, I]`; zeros in the padding of sequences of
+ * unequal length (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). Parameters `gain [I]` (one) and `bias [I]` (zero).
+ *
+ * @throws RangeError where epsilon is negative
+ * @example
+ * const model = sequential([layerNorm()], { inputSize: 2 });
+ * predict(model, tensor([[[1, 3]]])).data.map(Math.round); // Float32Array [-1, 1]
+ */
+export function layerNorm({ epsilon = 1e-5 }: { readonly epsilon?: number } = {}): Layer {
+  checkNumber('layerNorm', 'epsilon', epsilon, 0);
+  return {
+    name: 'layerNorm',
+    output: (input) => vectorFeatures('layerNorm', input),
+    parameters: (input, random) => {
+      const shape = [vectorSize('layerNorm', input)];
+      return { gain: ones()(shape, random), bias: zeros()(shape, random) };
+    },
+    run: ({ gain, bias }, input, { lengths }) => ({
+      output: onValidSteps('layerNorm', vectors('layerNorm', input), lengths, (x) => layerNormalize(x, { gain: gain!, bias: bias!, epsilon })),
+    }),
+    steps: ({ workspace, parameters, input, batchSize, features }) => {
+      const size = vectorSize('layerNorm', features);
+      const [gain, bias] = [copyInto(workspace, parameters['gain']!.data), copyInto(workspace, parameters['bias']!.data)];
+      const [output, normal, slope] = [batchSize * size, batchSize * size, batchSize].map((length) => allocate(workspace, length)) as [number, number, number];
+      const normalize = workspace.kernels.of(normalizeRows);
+      return { ...stateless, output, size, step: () => normalize(output, normal, slope, input, gain, bias, epsilon, batchSize, size) };
+    },
+  };
+}
