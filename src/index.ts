@@ -14,6 +14,7 @@ export { kernelsInUse, useKernels } from './kernels/workspace';
 
 export { read, type Operand, type Variable } from './bptt/tape';
 export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';
+export { applyPointwise } from './bptt/apply-pointwise';
 export { checkpoint, type CheckpointOptions, type VariableTree } from './bptt/checkpoint';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
 export type { Steps, StepsStart, StepState } from './bptt/steps';
@@ -30,7 +31,9 @@ export { layerNormalize, type NormalizationOptions } from './bptt/ops/normalizat
 export { logSoftmax, mask, mean, softmax, sum } from './bptt/ops/reductions';
 
 export { gru, type GruOptions } from './cells/gru';
+export { layerNormGru, layerNormLstm, layerNormRnn, type LayerNormCellOptions } from './cells/layer-norm-cells';
 export { lstm } from './cells/lstm';
+export { projectedLstm } from './cells/projected-lstm';
 export { simpleRnn, type SimpleRnnOptions } from './cells/simple-rnn';
 export type { Activation, ActivationPair } from './cells/activations';
 export { gateParameters } from './cells/gate-parameters';

@@ -10,8 +10,8 @@ import { createRandom, type Random } from '../tensor/random';
 import { full, type Tensor } from '../tensor/tensor';
 import type { Variable } from './tape';
 
-/** What a parameter does, which decides the initializer it gets. */
-export type ParameterRole = 'input' | 'recurrent' | 'bias';
+/** What a parameter does, which decides the initializer that is chosen for it; a gain begins as its cell says. */
+export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
 
 /** A parameter of a cell: its shape, how many gate blocks stand side by side along its last axis, and how it begins by default. */
 export interface CellParameter {
@@ -139,7 +139,7 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
   checkCount('initializeCell', 'inputSize', inputSize);
   checkCount('initializeCell', 'hiddenSize', hiddenSize);
   const random = typeof options.random === 'number' ? createRandom(options.random) : options.random;
-  const chosen = { input: options.inputInitializer, recurrent: options.recurrentInitializer, bias: options.biasInitializer };
+  const chosen = { input: options.inputInitializer, recurrent: options.recurrentInitializer, bias: options.biasInitializer, gain: undefined };
   return Object.fromEntries(
     Object.entries(cell.parameters(inputSize, hiddenSize)).map(([name, parameter]) => [
       name,
@@ -150,7 +150,7 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
 
 function initializeParameter({ role, shape, blocks }: CellParameter, initializer: Initializer, random: Random): Tensor {
   const [rows, columns] = shape as [number, number];
-  if (role === 'bias' || blocks === 1) return initializer(shape, random, blocks);
+  if (role === 'bias' || role === 'gain' || blocks === 1) return initializer(shape, random, blocks);
   const result = full(shape, 0);
   const width = columns / blocks;
   for (let block = 0; block < blocks; block++) {

@@ -1,7 +1,7 @@
 /** The first and the third net: finite differences through everything, and properties that hold for every cell. */
 
 import {
-  add, affine, checkGradients, compute, createRandom, full, gateParameters, gru, ids, initializeCell, lstm, matmul, multiply, normal, relu, sigmoid,
+  add, affine, checkGradients, compute, createRandom, full, gateParameters, gru, ids, initializeCell, layerNormGru, layerNormLstm, layerNormRnn, lstm, matmul, multiply, normal, projectedLstm, relu, sigmoid,
   simpleRnn, slice, step, stopGradient, sum, tanh, tensor, unroll, type Cell, type PointwiseCell, type State, type Tensor, type Variable,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -65,6 +65,11 @@ const cells: readonly (readonly [string, Cell])[] = [
   ['lstm', lstm()],
   ['gru', gru()],
   ['gru, reset before', gru({ reset: 'before' })],
+  // With a large epsilon: where rows have hardly any variance, finite differences would see nothing but curvature.
+  ['layerNormRnn', layerNormRnn({ epsilon: 0.5 })],
+  ['layerNormLstm', layerNormLstm({ epsilon: 0.5 })],
+  ['layerNormGru', layerNormGru({ epsilon: 0.5 })],
+  ['projectedLstm', projectedLstm({ projectionSize: H })],
   ['a pointwise cell of one’s own', leaky()],
   ['a pointwise cell without recurrent product and bias', independent()],
 ];

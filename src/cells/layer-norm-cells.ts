@@ -1,0 +1,120 @@
+/**
+ * Recurrent cells with layer normalization inside (Ba, Kiros and Hinton, 2016, arXiv 1607.06450, appendix): what comes from the input and
+ * what comes from the state are normalized apart before they meet. LN(x; g, b) = g · (x − mean) / √(variance + epsilon) + b along the last axis, with epsilon
+ * 1e-5 by default.
+ */
+
+import { applyPointwise } from '../bptt/apply-pointwise';
+import type { CellParameter, OpsCell } from '../bptt/cell';
+import { add, multiply, subtract } from '../bptt/ops/arithmetic';
+import { sigmoid, tanh } from '../bptt/ops/elementwise';
+import { matmul } from '../bptt/ops/linear';
+import { concat, slice } from '../bptt/ops/movement';
+import { layerNormalize } from '../bptt/ops/normalization';
+import type { Variable } from '../bptt/tape';
+import { forgetBias, ones, zeros } from '../tensor/initializers';
+import { gateParameters } from './gate-parameters';
+import { lstm } from './lstm';
+
+/** The epsilon of cells with layer normalization. */
+export interface LayerNormCellOptions {
+  /** What is added to the variance; 1e-5 by default. */
+  readonly epsilon?: number;
+}
+
+const gain = (size: number): CellParameter => ({ role: 'gain', shape: [size], blocks: 1, initializer: ones() });
+const bias = (size: number): CellParameter => ({ role: 'bias', shape: [size], blocks: 1, initializer: zeros() });
+
+/**
+ * The simple recurrent cell, h_t = f(LN(x_t W + h_{t−1} U; gain, bias)): state `{ h }`, parameters `weightIh [I, H]`, `weightHh [H, H]`,
+ * `gain [H]` and `bias [H]`.
+ *
+ * @param options.activation a function of ops, tanh by default
+ * @example
+ * layerNormRnn({ activation: relu }).state; // ['h']
+ */
+export function layerNormRnn(
+  { activation = tanh, epsilon = 1e-5 }: LayerNormCellOptions & { readonly activation?: (x: Variable) => Variable } = {},
+): OpsCell<'h'> {
+  return {
+    name: 'layerNormRnn',
+    state: ['h'],
+    parameters: (inputSize, hiddenSize) => ({ ...gateParameters(1, inputSize, hiddenSize), gain: gain(hiddenSize) }),
+    inputs: ({ weightIh }, x) => matmul(x, weightIh!),
+    step: (p, x, { h }, dropped) => ({
+      h: activation(layerNormalize(add(x, matmul(dropped(h), p['weightHh']!)), { gain: p['gain']!, bias: p['bias']!, epsilon })),
+    }),
+  };
+}
+
+/**
+ * The LSTM cell, with normalization also of what the output reads of the cell state:
+ *
+ *     i, f, o = σ(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh)), g likewise with tanh        [B, H] each
+ *     c_t     = f · c_{t−1} + i · g                                                             [B, H]
+ *     h_t     = o · tanh(LN(c_t; gainC, biasC))                                                 [B, H]
+ *
+ * State `{ h, c }`, parameters `weightIh [I, 4H]`, `weightHh [H, 4H]`, `bias [4H]`, `gainIh [4H]`, `gainHh [4H]`, `gainC [H]` and `biasC [H]`;
+ * gate blocks `i f g o`, each normalized together with the others.
+ *
+ * @example
+ * const model = sequential([recurrent(layerNormLstm(), { hiddenSize: 8 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
+ */
+export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): OpsCell<'h' | 'c'> {
+  const plain = lstm();
+  return {
+    name: 'layerNormLstm',
+    state: ['h', 'c'],
+    parameters: (inputSize, hiddenSize) => ({
+      ...gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
+      gainIh: gain(4 * hiddenSize), gainHh: gain(4 * hiddenSize), gainC: gain(hiddenSize), biasC: bias(hiddenSize),
+    }),
+    inputs: (p, x) => layerNormalize(matmul(x, p['weightIh']!), { gain: p['gainIh']!, bias: p['bias']!, epsilon }),
+    step: (p, x, { h, c: before }, dropped) => {
+      const H = h.shape[1]!;
+      const gates = add(x, layerNormalize(matmul(dropped(h), p['weightHh']!), { gain: p['gainHh']!, epsilon }));
+      const { c } = applyPointwise(plain, gates, { c: before });
+      const o = sigmoid(slice(gates, 3 * H, 4 * H, 1));
+      return { h: multiply(o, tanh(layerNormalize(c, { gain: p['gainC']!, bias: p['biasC']!, epsilon }))), c };
+    },
+  };
+}
+
+/**
+ * The GRU cell, the gates r z normalized together and the candidate n apart:
+ *
+ *     r, z = σ(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh))                                 [B, H] each
+ *     n    = tanh(LN(x_t W; gainIh, bias) + r · LN(h_{t−1} U; gainHh, biasHn))                  [B, H]
+ *     h_t  = (1 − z) · n + z · h_{t−1}                                                          [B, H]
+ *
+ * State `{ h }`, parameters `weightIh [I, 3H]`, `weightHh [H, 3H]`, `bias [3H]`, `gainIh [3H]`, `gainHh [3H]` and `biasHn [H]`; gate blocks
+ * `r z n`.
+ *
+ * @example
+ * Object.keys(initializeCell(layerNormGru(), { inputSize: 2, hiddenSize: 3, random: 1 })).length; // 6
+ */
+export function layerNormGru({ epsilon = 1e-5 }: LayerNormCellOptions = {}): OpsCell<'h'> {
+  const gatesOf = (x: Variable): Variable => slice(x, 0, (2 * x.shape.at(-1)!) / 3, -1);
+  const candidateOf = (x: Variable): Variable => slice(x, (2 * x.shape.at(-1)!) / 3, undefined, -1);
+  return {
+    name: 'layerNormGru',
+    state: ['h'],
+    parameters: (inputSize, hiddenSize) => ({
+      ...gateParameters(3, inputSize, hiddenSize), gainIh: gain(3 * hiddenSize), gainHh: gain(3 * hiddenSize), biasHn: bias(hiddenSize),
+    }),
+    prepare: (p) => ({ ...p, gainGates: gatesOf(p['gainHh']!), gainCandidate: candidateOf(p['gainHh']!) }),
+    inputs: (p, x) => {
+      const product = matmul(x, p['weightIh']!);
+      return concat([gatesOf, candidateOf].map((part) => layerNormalize(part(product), { gain: part(p['gainIh']!), bias: part(p['bias']!), epsilon })), 1);
+    },
+    step: (p, x, { h }, dropped) => {
+      const H = h.shape[1]!;
+      const product = matmul(dropped(h), p['weightHh']!);
+      const gates = sigmoid(add(gatesOf(x), layerNormalize(gatesOf(product), { gain: p['gainGates']!, epsilon })));
+      const recurrent = layerNormalize(candidateOf(product), { gain: p['gainCandidate']!, bias: p['biasHn']!, epsilon });
+      const n = tanh(add(candidateOf(x), multiply(slice(gates, 0, H, 1), recurrent)));
+      return { h: add(n, multiply(slice(gates, H, 2 * H, 1), subtract(h, n))) };
+    },
+  };
+}
