@@ -53,9 +53,10 @@ export {
   type Reduction,
 } from './training/losses';
 export {
-  adagrad, adam, adamw, applyOptimizer, chain, clipByNorm, clipByValue, initializeOptimizer, rmsprop, sgd, weightDecay,
-  type AdamOptions, type AdamWOptions, type Optimizer, type OptimizerState, type RmspropOptions, type SgdOptions, type Update,
+  adagrad, adam, adamw, applyOptimizer, chain, initializeOptimizer, rmsprop, sgd,
+  type AdamOptions, type AdamWOptions, type Optimizer, type OptimizerState, type ParameterLeaf, type RmspropOptions, type SgdOptions, type Update,
 } from './training/optimizers';
+export { clipByNorm, clipByValue, l1, maxNorm, weightDecay, type Selection } from './training/transformations';
 export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
 export { fit, type FitOptions, type FitResult, type Progress, type SequentialFitOptions } from './training/fit';
 export { trainable, type Trainable, type TrainingContext } from './training/trainable';

@@ -1,8 +1,8 @@
 /** Every kernel by name: what the tests and the benches go through. */
 
 export {
-  addition, addProduct, addQuotient, addScaled, clamp, division, divisionBackward, interpolate, interpolateBackward, multiplication, scaling,
-  subtraction, sumOf, sumOfSquares,
+  addition, addProduct, addQuotient, addScaled, addSigns, clamp, division, divisionBackward, interpolate, interpolateBackward, limitColumns,
+  multiplication, scaling, subtraction, sumOf, sumOfSquares,
 } from './arithmetic';
 export { gruCell, gruCellBackward, lstmCell, lstmCellBackward } from './cells';
 export {

@@ -12,7 +12,7 @@ import { leaves, type TensorTree } from '../tensor/tree';
 import { meansOver } from './evaluate';
 import { nextTurn } from './event-loop';
 import type { Loss } from './losses';
-import { checkOptimizerState, initializeOptimizer, updateAt, type Optimizer, type OptimizerState } from './optimizers';
+import { checkOptimizerState, initializeOptimizer, parameterLeaves, updateAt, type Optimizer, type OptimizerState } from './optimizers';
 import { notFiniteLoss, taskOf, type Task, type Trainable } from './trainable';
 
 /** How training stands after an update. */
@@ -173,6 +173,7 @@ function openSession<B>(model: Task<B>, { optimizer, optimizerState }: FitOption
   const { kernels, memory } = workspace;
   const parameters = allocate(workspace, size);
   const gradient = allocate(workspace, size);
+  const own = parameterLeaves(model.parameters);
   const slots = state.slots.map(() => allocate(workspace, size));
   state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
   return {
@@ -187,7 +188,7 @@ function openSession<B>(model: Task<B>, { optimizer, optimizerState }: FitOption
       });
       if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size))) throw notFiniteGradient(model.parameters, memory.view, gradient, step);
       state.step++;
-      const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots });
+      const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots, leaves: own });
       model.data.set(memory.view.subarray(parameters, parameters + size));
       state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
       return { loss, norm };

@@ -1,17 +1,35 @@
 /**
  * Optimizers are transformations of the gradient that chain: each turns the gradient into a step, in place, and what comes out of the
- * last is added to the parameters. Clipping is a transformation like any other.
+ * last is added to the parameters. Clipping and penalties are transformations like any other (see transformations.ts).
  */
 
-import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
+import { addScaled, scaling } from '../kernels/arithmetic';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import type { Kernels } from '../kernels/kernel';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
 import { runScope } from '../bptt/tape';
 import { load } from '../bptt/value-and-gradient';
-import { checkNumber, sameShape } from '../tensor/shape';
+import { checkNumber, sameShape, type Shape } from '../tensor/shape';
 import { leaves, treeSize, type TensorTree } from '../tensor/tree';
 import { rateAt, type LearningRate } from './schedules';
+
+/** One parameter: its dotted path, its shape, and where it begins in the vectors of all parameters. */
+export interface ParameterLeaf {
+  readonly path: string;
+  readonly shape: Shape;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The leaves of a tree of parameters. */
+export function parameterLeaves(parameters: TensorTree): readonly ParameterLeaf[] {
+  let offset = 0;
+  return leaves(parameters).map(({ path, tensor: { shape, data } }) => {
+    const leaf = { path, shape, offset, size: data.length };
+    offset += data.length;
+    return leaf;
+  });
+}
 
 /** One update, as a transformation sees it: offsets of vectors of all `size` parameters. */
 export interface Update {
@@ -24,6 +42,8 @@ export interface Update {
   readonly gradient: number;
   /** The vectors this transformation keeps. */
   readonly slots: readonly number[];
+  /** The parameters one by one, in order. */
+  readonly leaves: readonly ParameterLeaf[];
   /** To be told: the norm of the gradient before it was clipped. */
   norm: number | undefined;
 }
@@ -50,62 +70,6 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
         first += part.slots;
       }
     },
-  };
-}
-
-/**
- * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
- * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before is reported.
- *
- * @throws RangeError where the limit is negative
- * @example
- * const parameters = { w: tensor([0, 0]) };
- * applyOptimizer(chain(clipByNorm(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, 40]) }).norm; // 50
- * parameters.w.data; // Float32Array [-0.6, -0.8]
- */
-export function clipByNorm(limit: number): Optimizer {
-  checkNumber('clipByNorm', 'limit', limit, 0);
-  return {
-    name: 'clipByNorm',
-    slots: 0,
-    update: (update) => {
-      const { kernels: k, gradient, size } = update;
-      update.norm = Math.sqrt(k.of(sumOfSquares)(gradient, size));
-      const factor = limit / (update.norm + 1e-6);
-      if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
-    },
-  };
-}
-
-/**
- * Limits every element of the gradient to [−limit, limit].
- *
- * @throws RangeError where the limit is negative
- * @example
- * const parameters = { w: tensor([0, 0]) };
- * applyOptimizer(chain(clipByValue(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, -0.5]) });
- * parameters.w.data; // Float32Array [-1, 0.5]
- */
-export function clipByValue(limit: number): Optimizer {
-  checkNumber('clipByValue', 'limit', limit, 0);
-  return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size) };
-}
-
-/**
- * Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖².
- *
- * @throws RangeError where the factor is negative
- * @example
- * const parameters = { w: tensor([2]) };
- * applyOptimizer(chain(weightDecay(0.5), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([0]) });
- * parameters.w.data; // Float32Array [1]
- */
-export function weightDecay(factor: number): Optimizer {
-  checkNumber('weightDecay', 'factor', factor, 0);
-  return {
-    name: 'weightDecay',
-    slots: 0,
-    update: ({ kernels, gradient, parameters, size }) => kernels.of(addScaled)(gradient, parameters, factor, size),
   };
 }
 
@@ -296,7 +260,9 @@ export function applyOptimizer<P extends TensorTree>(
     load(gradient, view, g);
     state.slots.forEach((slot, i) => view.set(slot, slots[i]!));
     state.step++;
-    const norm = updateAt(optimizer, { kernels: workspace.kernels, size, step: state.step, parameters: p, gradient: g, slots });
+    const norm = updateAt(optimizer, {
+      kernels: workspace.kernels, size, step: state.step, parameters: p, gradient: g, slots, leaves: parameterLeaves(parameters),
+    });
     state.slots.forEach((slot, i) => slot.set(view.subarray(slots[i]!, slots[i]! + size)));
     let offset = p;
     for (const { tensor } of targets) {

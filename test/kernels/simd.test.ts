@@ -42,7 +42,7 @@ const ofCells = 5;
 const bounds: Record<Name, number> = {
   gemm: 2e-6, affineRows: 2e-6, packPanels: 0, gemmPacked: 2e-6, sumRows: 2e-7, gatherRows: 0, scatterAddRows: 0, fill: 0, copy: 0,
   copyStrided: 0, addStrided: 2e-7, addition: 0, subtraction: 0, multiplication: 0, division: 0, addProduct: 4e-7, addQuotient: 4e-7,
-  divisionBackward: 4e-7, scaling: 4e-7, addScaled: 4e-7, interpolate: 8e-7, interpolateBackward: 8e-7, clamp: 0, sumOf: 1e-12, sumOfSquares: 1e-12,
+  divisionBackward: 4e-7, scaling: 4e-7, addScaled: 4e-7, addSigns: 0, limitColumns: 2e-6, interpolate: 8e-7, interpolateBackward: 8e-7, clamp: 0, sumOf: 1e-12, sumOfSquares: 1e-12,
   exponential: 2e-7, logarithm: 2e-7, squareRoot: 0, squareRootBackward: 4e-7, absolute: 0, absoluteBackward: 0,
   hyperbolicTangent: 4e-7, hyperbolicTangentBackward: 8e-7, sigmoidal: 3e-7, sigmoidalBackward: 8e-7, rectify: 4e-7, rectifyBackward: 4e-7,
   softplusOf: 4e-7, softplusBackward: 1e-6, huberOf: 4e-7, huberBackward: 4e-7,

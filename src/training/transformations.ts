@@ -1,0 +1,124 @@
+/** Transformations that stand beside an optimizer in a {@link chain}: clipping, penalties on the weights, and a limit to them. */
+
+import { addScaled, addSigns, clamp, limitColumns, scaling, sumOfSquares } from '../kernels/arithmetic';
+import { checkNumber, type Shape } from '../tensor/shape';
+import type { Optimizer, ParameterLeaf, Update } from './optimizers';
+
+/** Which parameters a transformation acts on. */
+export interface Selection {
+  /** By dotted path and shape: `only: (path) => !path.endsWith('bias')`. */
+  readonly only?: ((path: string, shape: Shape) => boolean) | undefined;
+}
+
+/** The stretches of the vectors that are selected: all of it in one, or those of some parameters. */
+function selected({ leaves, size }: Update, { only }: Selection): readonly Pick<ParameterLeaf, 'offset' | 'size'>[] {
+  return only === undefined ? [{ offset: 0, size }] : leaves.filter(({ path, shape }) => only(path, shape));
+}
+
+/**
+ * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
+ * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before is reported.
+ *
+ * @throws RangeError where the limit is negative
+ * @example
+ * const parameters = { w: tensor([0, 0]) };
+ * applyOptimizer(chain(clipByNorm(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, 40]) }).norm; // 50
+ * parameters.w.data; // Float32Array [-0.6, -0.8]
+ */
+export function clipByNorm(limit: number): Optimizer {
+  checkNumber('clipByNorm', 'limit', limit, 0);
+  return {
+    name: 'clipByNorm',
+    slots: 0,
+    update: (update) => {
+      const { kernels: k, gradient, size } = update;
+      update.norm = Math.sqrt(k.of(sumOfSquares)(gradient, size));
+      const factor = limit / (update.norm + 1e-6);
+      if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
+    },
+  };
+}
+
+/**
+ * Limits every element of the gradient to [−limit, limit].
+ *
+ * @throws RangeError where the limit is negative
+ * @example
+ * const parameters = { w: tensor([0, 0]) };
+ * applyOptimizer(chain(clipByValue(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, -0.5]) });
+ * parameters.w.data; // Float32Array [-1, 0.5]
+ */
+export function clipByValue(limit: number): Optimizer {
+  checkNumber('clipByValue', 'limit', limit, 0);
+  return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size) };
+}
+
+/**
+ * Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖².
+ *
+ * @throws RangeError where the factor is negative
+ * @example
+ * const parameters = { w: tensor([2]), bias: tensor([2]) };
+ * const optimizer = chain(weightDecay(0.5, { only: (path) => path !== 'bias' }), sgd(1));
+ * applyOptimizer(optimizer, initializeOptimizer(optimizer, 2), parameters, { w: tensor([0]), bias: tensor([0]) });
+ * parameters.w.data; // Float32Array [1]
+ * parameters.bias.data; // Float32Array [2]
+ */
+export function weightDecay(factor: number, selection: Selection = {}): Optimizer {
+  checkNumber('weightDecay', 'factor', factor, 0);
+  return {
+    name: 'weightDecay',
+    slots: 0,
+    update: (update) => {
+      const { kernels, gradient, parameters } = update;
+      for (const { offset, size } of selected(update, selection)) kernels.of(addScaled)(gradient + offset, parameters + offset, factor, size);
+    },
+  };
+}
+
+/**
+ * Adds `factor` · sign(parameters) to the gradient: an L1 penalty of factor · Σ |parameters| (Tibshirani, 1996), which draws weights to zero.
+ *
+ * @throws RangeError where the factor is negative
+ * @example
+ * const parameters = { w: tensor([2, -3, 0]) };
+ * applyOptimizer(chain(l1(0.5), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([0, 0, 0]) });
+ * parameters.w.data; // Float32Array [1.5, -2.5, 0]
+ */
+export function l1(factor: number, selection: Selection = {}): Optimizer {
+  checkNumber('l1', 'factor', factor, 0);
+  return {
+    name: 'l1',
+    slots: 0,
+    update: (update) => {
+      const { kernels, gradient, parameters } = update;
+      for (const { offset, size } of selected(update, selection)) kernels.of(addSigns)(gradient + offset, parameters + offset, factor, size);
+    },
+  };
+}
+
+/**
+ * Shortens what leads into a unit to a norm of at most `limit`: every column of the matrices `[I, O]` after the update (Srebro and Shraibman,
+ * 2005; Srivastava et al., 2014). It stands last in a {@link chain}. Where the rows of a matrix are the units, as in an embedding, leave it
+ * out by `only`.
+ *
+ * @param selection which matrices; all by default
+ * @throws RangeError where the limit is negative
+ * @example
+ * const parameters = { w: tensor([[3, 0.3], [3, 0.4]]) };
+ * applyOptimizer(chain(sgd(1), maxNorm(1)), { step: 0, slots: [] }, parameters, { w: tensor([[0, 0], [-1, 0]]) });
+ * parameters.w.data; // Float32Array [0.6, 0.3, 0.8, 0.4]
+ */
+export function maxNorm(limit: number, { only = () => true }: Selection = {}): Optimizer {
+  checkNumber('maxNorm', 'limit', limit, 0);
+  return {
+    name: 'maxNorm',
+    slots: 0,
+    update: ({ kernels, gradient, parameters, leaves }) => {
+      for (const { path, shape, offset } of leaves) {
+        const [rows, columns] = shape as [number, number];
+        if (shape.length === 2 && only(path, shape)) kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
+      }
+    },
+  };
+}
