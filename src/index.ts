@@ -56,6 +56,9 @@ export {
   adagrad, adam, adamw, applyOptimizer, chain, initializeOptimizer, rmsprop, sgd,
   type AdamOptions, type AdamWOptions, type Optimizer, type OptimizerState, type ParameterLeaf, type RmspropOptions, type SgdOptions, type Update,
 } from './training/optimizers';
+export {
+  mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize, sampleMixture, type MixtureParameters, type SampleMixtureOptions,
+} from './training/mixture-density';
 export { clipByNorm, clipByValue, l1, maxNorm, weightDecay, type Selection } from './training/transformations';
 export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
 export { fit, type FitOptions, type FitResult, type Progress, type SequentialFitOptions } from './training/fit';

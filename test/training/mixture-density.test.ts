@@ -1,0 +1,103 @@
+/** Mixture densities: against the formula in double precision, as densities, as samplers, and trained. */
+
+import {
+  adam, chain, checkGradients, clipByNorm, compute, createRandom, dense, each, fit, full, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize,
+  normal, normalNumber, predict, recurrent, lstm, sampleMixture, sequential, tanh, tensor, total, uniformNumber, valueAndGradient, type Sequential,
+  type Tensor,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+/** −log of the density, from what the parameters say. */
+function plain(outputs: Tensor, targets: Tensor): number[] {
+  const D = targets.shape.at(-1)!;
+  const { weights, means, deviations, correlations } = mixtureParameters(outputs, D);
+  const K = weights.shape.at(-1)!;
+  return Array.from({ length: targets.data.length / D }, (_, row) => -Math.log(Array.from({ length: K }, (_each, k) => {
+    const at = (row * K + k) * D;
+    const z = Array.from({ length: D }, (_none, d) => (targets.data[row * D + d]! - means.data[at + d]!) / deviations.data[at + d]!);
+    const area = Array.from({ length: D }, (_none, d) => deviations.data[at + d]! * Math.sqrt(2 * Math.PI)).reduce((a, b) => a * b);
+    const rho = correlations.data[row * K + k]!;
+    const square = z.reduce((sum, value) => sum + value * value, 0) - (D === 2 ? 2 * rho * z[0]! * z[1]! : 0);
+    return weights.data[row * K + k]! * Math.exp(-square / 2 / (1 - rho * rho)) / area / Math.sqrt(1 - rho * rho);
+  }).reduce((a, b) => a + b)));
+}
+
+describe.each([1, 2, 3])('of %d numbers', (size) => {
+  const width = mixtureSize({ components: 4, size });
+  const [outputs, targets] = [normal(0, 1)([3, 2, width], createRandom(1)), normal(0, 1)([3, 2, size], createRandom(2))];
+
+  it('is the formula, and its gradient that of finite differences', () => {
+    const parts = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: each }));
+    expect(parts.shape).toEqual([3, 2]);
+    plain(outputs, targets).forEach((value, i) => expect(parts.data[i]).toBeCloseTo(value, 4));
+    expect(checkGradients({ outputs, targets }, (p) => mixtureNegativeLogLikelihood(p.outputs, p.targets)).error).toBeLessThan(1e-7);
+    const lengths = Int32Array.of(3, 1);
+    const padded = { shape: outputs.shape, data: outputs.data.slice() };
+    padded.data.fill(NaN, 3 * width, 4 * width).fill(NaN, 5 * width);
+    const valid = compute({ padded }, (p) => mixtureNegativeLogLikelihood(p.padded, targets, { reduction: total, lengths })).data[0]!;
+    expect(valid).toBeCloseTo([0, 1, 2, 4].reduce((sum, i) => sum + parts.data[i]!, 0), 4);
+  });
+
+  it('is finite, with a finite gradient, where a target is far off, deviations want to vanish and correlations are full', () => {
+    for (const value of [-1e4, -50, 50]) {
+      const wild = full([1, width], value);
+      const { value: loss, gradient } = valueAndGradient({ wild }, (p) => mixtureNegativeLogLikelihood(p.wild, full([1, size], 3)));
+      expect(Number.isFinite(loss), `${value}`).toBe(true);
+      expect([...gradient.wild.data].every(Number.isFinite)).toBe(true);
+    }
+  });
+});
+
+it('is a density: over a grid of two numbers it adds up to 1', () => {
+  const outputs = normal(0, 0.5)([1, mixtureSize({ components: 3, size: 2 })], createRandom(5));
+  const [n, span] = [200, 8];
+  const grid = tensor(Float32Array.from({ length: n * n * 2 }, (_, i) => ((i % 2 === 0 ? Math.floor(i / 2 / n) : Math.floor(i / 2) % n) + 0.5) * (2 * span / n) - span), [n * n, 2]);
+  const all = { shape: [n * n, 18], data: Float32Array.from({ length: n * n * 18 }, (_, i) => outputs.data[i % 18]!) };
+  const parts = compute({ all }, (p) => mixtureNegativeLogLikelihood(p.all, grid, { reduction: each }));
+  expect(parts.data.reduce((sum, value) => sum + Math.exp(-value), 0) * (2 * span / n) ** 2).toBeCloseTo(1, 2);
+});
+
+it('samples have the moments of the mixture; at temperature 0 they are the middle of the likeliest component', () => {
+  // Two components, 0.25 at (0, 0) and 0.75 at (4, −2), deviations 1 and ½, correlation 0.8.
+  const one = [0, Math.log(3), 0, 0, 4, -2, 0, Math.log(0.5), 0, Math.log(0.5), Math.atanh(0.8 / 0.999), Math.atanh(0.8 / 0.999)];
+  const rows = 20_000;
+  const outputs = { shape: [rows, 12], data: Float32Array.from({ length: rows * 12 }, (_, i) => one[i % 12]!) };
+  const { data } = sampleMixture(outputs, { size: 2, random: createRandom(3) });
+  const second = Array.from({ length: rows }, (_, i) => [data[2 * i]!, data[2 * i + 1]!] as const).filter(([x, y]) => x - y > 3);
+  expect(second.length / rows).toBeCloseTo(0.75, 1);
+  const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const [mx, my] = [mean(second.map(([x]) => x)), mean(second.map(([, y]) => y))];
+  expect(mx).toBeCloseTo(4, 1);
+  expect(my).toBeCloseTo(-2, 1);
+  expect(mean(second.map(([x, y]) => (x - mx) * (y - my))) / 0.5).toBeCloseTo(0.8, 1);
+  const still = sampleMixture(outputs, { size: 2, random: createRandom(3), temperature: 0 }).data;
+  expect([...still.slice(0, 4)].map((value) => Math.round(1000 * value) / 1000)).toEqual([4, -2, 4, -2]);
+  expect(sampleMixture(outputs, { size: 2, random: createRandom(9) })).toEqual(sampleMixture(outputs, { size: 2, random: createRandom(9) }));
+});
+
+it('learns a relation with several answers better than one Gaussian can (Bishop 1994)', async () => {
+  const random = createRandom(1);
+  const answers = Float32Array.from({ length: 400 }, () => uniformNumber(random));
+  const inputs = tensor(answers.map((y) => y + 0.3 * Math.sin(2 * Math.PI * y) + 0.03 * normalNumber(random)), [1, 400, 1]);
+  const targets = tensor(answers, [1, 400, 1]);
+  const train = async (components: number): Promise<number> => {
+    const model: Sequential = sequential([dense({ size: 20, activation: tanh }), dense({ size: mixtureSize({ components, size: 1 }) })], { inputSize: 1, seed: 2 });
+    const { losses } = await fit(model, { batchCount: 1, batches: () => [{ inputs, targets }] },
+      { loss: mixtureNegativeLogLikelihood, optimizer: chain(clipByNorm(1), adam(0.02)), steps: 600 });
+    return losses.at(-1)!;
+  };
+  const [single, several] = [await train(1), await train(4)];
+  expect(several).toBeLessThan(single - 0.4);
+});
+
+it('predicts a distribution for every step of a sequence', () => {
+  const model = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: mixtureSize({ components: 2, size: 2 }) })], { inputSize: 2 });
+  const { means } = mixtureParameters(predict(model, full([5, 3, 2], 1)), 2);
+  expect(means.shape).toEqual([5, 3, 2, 2]);
+});
+
+it('refuses outputs that hold no whole number of components, and targets of other rows', () => {
+  expect(() => compute({ x: full([2, 5], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, full([2, 2], 0)))).toThrow('outputs must be […, K·6] for 2 numbers, got [2, 5]');
+  expect(() => compute({ x: full([2, 6], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, full([3, 2], 0)))).toThrow('targets must be […, D] with the leading axes of outputs [2, 6], got [3, 2]');
+  expect(() => mixtureSize({ components: 0, size: 1 })).toThrow('mixtureSize: components');
+});
