@@ -76,5 +76,9 @@ export { generate, type GenerateOptions } from './models/generate';
 
 export { batchesOf, type Batch, type BatchesOptions, type Dataset } from './data/dataset';
 export { split, type Parts } from './data/split';
-export { characterVocabulary, decode, encode, type Vocabulary } from './data/vocabulary';
+export type { BytePair } from './data/byte-pair-encoding';
+export { decode, encode, type EncodeOptions, type Mark, type Vocabulary } from './data/vocabulary';
+export {
+  bytePairVocabulary, characterVocabulary, wordVocabulary, type BytePairOptions, type CountOptions, type MarksOptions, type WordVocabularyOptions,
+} from './data/make-vocabulary';
 export { windows, type WindowsOptions } from './data/windows';

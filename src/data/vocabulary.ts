@@ -1,56 +1,84 @@
 /** Between text and token ids. */
 
-import { checkIds, checkSome } from '../tensor/shape';
+import { checkIds } from '../tensor/shape';
+import { bytesOfPairs, encodeBytePairs, type BytePair } from './byte-pair-encoding';
+import { joinWords, splitWords } from './words';
+
+/** Tokens that stand for no text: what is not in the vocabulary, the padding of shorter sequences, and where a sequence starts and ends. */
+export type Mark = 'unknown' | 'padding' | 'start' | 'end';
 
 /** The tokens a model knows; the id of a token is its place. Plain data: store it as JSON beside the weights. */
 export interface Vocabulary {
+  /** How text falls into tokens. */
+  readonly kind: 'characters' | 'words' | 'bytePairs';
   readonly tokens: readonly string[];
   /** V, the number of tokens. */
   readonly size: number;
+  /** The ids of the marks, which come first. */
+  readonly marks: Partial<Readonly<Record<Mark, number>>>;
+  /** Of words: whether text is turned to lower case first. */
+  readonly lowercase?: boolean;
+  /** Of byte pairs: the two ids that became one, in the order in which they were learned. */
+  readonly merges?: readonly BytePair[];
+}
+
+/** A vocabulary of marks and other tokens. */
+export function vocabularyOf(kind: Vocabulary['kind'], marks: readonly Mark[], others: readonly string[]): Vocabulary {
+  const tokens = [...marks.map((mark) => `<${mark}>`), ...others];
+  return { kind, tokens, size: tokens.length, marks: Object.fromEntries(marks.map((mark, id) => [mark, id])) };
+}
+
+/** Marks that {@link encode} puts around a text. */
+export interface EncodeOptions {
+  /** Whether the mark for the start comes first. */
+  readonly start?: boolean;
+  /** Whether the mark for the end comes last. */
+  readonly end?: boolean;
 }
 
 /**
- * The vocabulary of a text's distinct characters (Unicode code points), sorted by code point.
+ * The ids of a text's tokens. What is not in the vocabulary becomes the mark for the unknown.
  *
- * @throws RangeError where the text is empty
- * @example
- * characterVocabulary('to be').tokens; // [' ', 'b', 'e', 'o', 't']
- */
-export function characterVocabulary(text: string): Vocabulary {
-  checkSome('characterVocabulary', 'text', text.length, 'character');
-  // The default order of strings is by UTF-16 unit, which puts U+1F40B before U+FF01.
-  const tokens = [...new Set(text)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
-  return { tokens, size: tokens.length };
-}
-
-/**
- * The ids of a text's characters.
- *
- * @throws RangeError where a character is not in the vocabulary, with its position in the string
+ * @throws RangeError where a token is not in a vocabulary without a mark for the unknown, or a mark is wanted that the vocabulary lacks
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
-export function encode(vocabulary: Vocabulary, text: string): Int32Array {
+export function encode(vocabulary: Vocabulary, text: string, { start = false, end = false }: EncodeOptions = {}): Int32Array {
+  const ids = [...(start ? [markOf(vocabulary, 'start')] : [])];
+  if (vocabulary.kind === 'bytePairs') for (const id of encodeBytePairs(vocabulary, text)) ids.push(id);
+  else pushTokens(ids, vocabulary, text);
+  if (end) ids.push(markOf(vocabulary, 'end'));
+  return Int32Array.from(ids);
+}
+
+function markOf({ marks }: Vocabulary, mark: Mark): number {
+  const id = marks[mark];
+  if (id === undefined) throw new RangeError(`encode: the vocabulary has no mark for the ${mark}. Make it with marks: ['${mark}'].`);
+  return id;
+}
+
+function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
   const idOf = idsOf(vocabulary);
-  const ids = new Int32Array(text.length);
-  let count = 0;
+  const { unknown } = vocabulary.marks;
+  const ofWords = vocabulary.kind === 'words';
   let position = 0;
-  for (const character of text) {
-    const id = idOf.get(character);
+  for (const token of ofWords ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text) : text) {
+    const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
       throw new RangeError(
-        `encode: every character must be one of the vocabulary's ${vocabulary.size}, ` +
-          `got ${JSON.stringify(character)} at position ${position}. Was the vocabulary made from another text?`,
+        `encode: every ${ofWords ? 'word' : 'character'} must be one of the vocabulary's ${vocabulary.size}, ` +
+          `got ${JSON.stringify(token)} ${ofWords ? `as token ${ids.length}` : `at position ${position}`}. ` +
+          "Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].",
       );
     }
-    ids[count++] = id;
-    position += character.length;
+    ids.push(id);
+    position += token.length;
   }
-  return count === ids.length ? ids : ids.slice(0, count);
 }
 
 /**
- * The text of ids: their tokens, one behind the other.
+ * The text of ids. Marks for padding, start and end are left out; the unknown is written `<unknown>`. Words are joined as
+ * {@link wordVocabulary} says; characters and byte pairs stand one behind the other.
  *
  * @throws RangeError where an id is not a whole number in [0, V), with its position
  * @example
@@ -58,17 +86,22 @@ export function encode(vocabulary: Vocabulary, text: string): Int32Array {
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
   checkIds('decode', 'ids', ids, vocabulary.size);
-  return Array.from(ids, (id) => vocabulary.tokens[id]!).join('');
+  const { tokens, marks: { padding, start, end, unknown } } = vocabulary;
+  const shown = Array.from(ids).filter((id) => id !== padding && id !== start && id !== end);
+  if (vocabulary.kind === 'words') return joinWords(shown.map((id) => tokens[id]!));
+  if (vocabulary.kind === 'characters') return shown.map((id) => tokens[id]!).join('');
+  return bytesOfPairs(shown.map((id) => tokens[id]!), unknown === undefined ? '' : tokens[unknown]!);
 }
 
 let idsByVocabulary: WeakMap<Vocabulary, Map<string, number>> | undefined;
 
-/** The vocabulary turned round, made at its first use and kept as long as the vocabulary. */
+/** The vocabulary turned round but for its marks, made at its first use and kept as long as the vocabulary. */
 function idsOf(vocabulary: Vocabulary): Map<string, number> {
   idsByVocabulary ??= new WeakMap();
   let idOf = idsByVocabulary.get(vocabulary);
   if (idOf === undefined) {
-    idOf = new Map(vocabulary.tokens.map((token, id) => [token, id]));
+    const marks = new Set(Object.values(vocabulary.marks));
+    idOf = new Map(vocabulary.tokens.flatMap((token, id) => (marks.has(id) ? [] : [[token, id] as const])));
     idsByVocabulary.set(vocabulary, idOf);
   }
   return idOf;

@@ -74,7 +74,7 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
  * @throws RangeError where the shapes do not fit
  * @example
  * const outputs = full([1, mixtureSize({ components: 1, size: 1 })], 0);
- * compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, tensor([[0]]))).data[0]; // 0.919…
+ * compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, tensor([[0]]))).data[0]; // 0.919938
  */
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';

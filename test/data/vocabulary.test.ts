@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { characterVocabulary, decode, encode } from 'bptt';
+import { bytePairVocabulary, characterVocabulary, createRandom, decode, encode, integerNumber, wordVocabulary } from 'bptt';
 
 describe('characterVocabulary', () => {
   it('holds the distinct characters in the order of their code points', () => {
-    expect(characterVocabulary('to be, or not to be')).toEqual({ tokens: [' ', ',', 'b', 'e', 'n', 'o', 'r', 't'], size: 8 });
+    expect(characterVocabulary('to be, or not to be')).toEqual({ kind: 'characters', tokens: [' ', ',', 'b', 'e', 'n', 'o', 'r', 't'], size: 8, marks: {} });
   });
 
   it('takes code points rather than UTF-16 units, and sorts by them', () => {
@@ -48,7 +48,7 @@ describe('encode and decode', () => {
 
   it('encode names the unknown character and its position in the string', () => {
     expect(() => encode(vocabulary, '🐋 qa')).toThrow(
-      new RangeError(`encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. Was the vocabulary made from another text?`),
+      new RangeError(`encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].`),
     );
   });
 
@@ -57,4 +57,94 @@ describe('encode and decode', () => {
       new RangeError(`decode: ids must be whole numbers from 0 to 7, got ${id} at position 1.`),
     );
   });
+});
+
+/** Strings of letters, signs, spaces and characters of every length in UTF-8. */
+function texts(count: number): string[] {
+  const random = createRandom(4);
+  const alphabet = ['a', 'b', 'ab', ' ', '  ', '\n', '\t', '.', ',', '’', 'é', 'ß', '語', '🐋', '7', '42', '<unknown>', '\u0301', '-'];
+  return Array.from({ length: count }, () =>
+    Array.from({ length: integerNumber(random, 40) }, () => alphabet[integerNumber(random, alphabet.length)]!).join(''));
+}
+
+describe('byte pairs', () => {
+  const text = 'the whale and the other whale, the white one, whaled 🐋🐋 the whalers';
+  const vocabulary = bytePairVocabulary([text, text], { size: 300, marks: ['padding', 'start', 'end'] });
+
+  it('any text comes back unchanged, and ids are in the vocabulary', () => {
+    for (const each of [text, '', ...texts(300)]) {
+      const ids = encode(vocabulary, each, { start: true, end: true });
+      expect([ids[0], ids.at(-1)]).toEqual([1, 2]);
+      expect(ids.every((id) => id >= 0 && id < vocabulary.size)).toBe(true);
+      expect(decode(vocabulary, [0, ...ids, 0, 0])).toBe(each);
+    }
+  });
+
+  it('joins the most frequent pair first, the one of smaller bytes among equals', () => {
+    const { tokens, merges } = bytePairVocabulary('abab abc abc', { size: 259 });
+    expect(merges![0]).toEqual([97, 98]);
+    expect(tokens.slice(256)).toEqual(['ab', ' ab', ' abc'].slice(0, tokens.length - 256));
+  });
+
+  it('learns what a plain search of all pairs learns', () => {
+    const words = text.match(/ ?\p{L}+| ?[^\s\p{L}]+/gu)!.map((word) => Array.from(new TextEncoder().encode(word), (byte) => byte));
+    const wanted: [number, number][] = [];
+    for (let next = 256; next < 290; next++) {
+      const counts = new Map<string, number>();
+      for (const word of words) word.slice(1).forEach((b, i) => counts.set(`${word[i]} ${b}`, (counts.get(`${word[i]} ${b}`) ?? 0) + 1));
+      const order = [...counts].map(([key, count]) => ({ pair: key.split(' ').map(Number) as [number, number], count }))
+        .sort((x, y) => y.count - x.count || x.pair[0] - y.pair[0] || x.pair[1] - y.pair[1]);
+      if (order[0]!.count < 2) break;
+      const [a, b] = order[0]!.pair;
+      wanted.push([a, b]);
+      for (const word of words) for (let i = 0; i + 1 < word.length; i++) if (word[i] === a && word[i + 1] === b) word.splice(i, 2, next);
+    }
+    expect(bytePairVocabulary(text, { size: 290 }).merges).toEqual(wanted);
+  });
+
+  it('makes text shorter, goes through JSON, and learns a text in which nothing stands twice', () => {
+    expect(encode(vocabulary, text).length).toBeLessThan(text.length / 2);
+    const restored = JSON.parse(JSON.stringify(vocabulary)) as typeof vocabulary;
+    expect(encode(restored, text)).toEqual(encode(vocabulary, text));
+    expect(bytePairVocabulary('abc', { size: 1000 }).size).toBe(256);
+    expect(() => bytePairVocabulary('abc', { size: 256, marks: ['end'] })).toThrow('bytePairVocabulary: size must be a whole number of at least 257');
+    expect(() => bytePairVocabulary('', { size: 256 })).toThrow('bytePairVocabulary: text must hold at least one character');
+  });
+});
+
+describe('words', () => {
+  const text = 'Call me Ishmael. Some years ago—never mind how long—having little money, I thought I’d sail.\n“Call me,” he said.';
+
+  it('text of usual spacing comes back unchanged', () => {
+    const vocabulary = wordVocabulary(text);
+    expect(decode(vocabulary, encode(vocabulary, text))).toBe(text);
+    expect(vocabulary.tokens.slice(0, 5)).toEqual(['<unknown>', '.', ',', 'Call', 'me']);
+    expect(vocabulary.tokens).toContain('I’d');
+  });
+
+  it('keeps the most frequent, of at least so many; the others are unknown, or refused', () => {
+    const vocabulary = wordVocabulary(['a b b c c c', 'd d d d'], { maxSize: 4, minCount: 2, marks: ['padding', 'unknown'] });
+    expect(vocabulary).toMatchObject({ tokens: ['<padding>', '<unknown>', 'd', 'c'], marks: { padding: 0, unknown: 1 }, size: 4 });
+    expect([...encode(vocabulary, 'a c d <padding>')]).toEqual([1, 3, 2, 1, 1, 1]);
+    expect(decode(vocabulary, [2, 1, 0, 0])).toBe('d <unknown>');
+    expect(() => encode(wordVocabulary('a b', { marks: [] }), 'a c')).toThrow('every word must be one of the vocabulary\'s 2, got "c" as token 1');
+    expect(() => encode(vocabulary, 'a', { end: true })).toThrow("encode: the vocabulary has no mark for the end. Make it with marks: ['end'].");
+    expect(() => wordVocabulary('a', { marks: ['end', 'end'] })).toThrow('marks must be of unknown, padding, start and end, each once');
+    expect(() => wordVocabulary('a', { maxSize: 1 })).toThrow('wordVocabulary: maxSize');
+  });
+
+  it('in lower case, if that is wanted, also when it encodes', () => {
+    const vocabulary = wordVocabulary('The whale the Whale', { lowercase: true, marks: [] });
+    expect(vocabulary.tokens).toEqual(['the', 'whale']);
+    expect([...encode(vocabulary, 'THE WHALE')]).toEqual([0, 1]);
+  });
+});
+
+it('characters with marks: what stands in a text is never a mark', () => {
+  const vocabulary = characterVocabulary(['<unknown>', 'ab'], { marks: ['padding', 'unknown', 'start', 'end'] });
+  const ids = encode(vocabulary, '<unknown>ü', { start: true, end: true });
+  expect(ids.length).toBe(12);
+  expect([ids[0], ids[10], ids[11]]).toEqual([2, 1, 3]);
+  expect(decode(vocabulary, ids)).toBe('<unknown><unknown>');
+  for (const each of texts(50)) expect(decode(characterVocabulary(`${each}.`), encode(characterVocabulary(`${each}.`), each))).toBe(each);
 });
