@@ -81,4 +81,8 @@ export { decode, encode, type EncodeOptions, type Mark, type Vocabulary } from '
 export {
   bytePairVocabulary, characterVocabulary, wordVocabulary, type BytePairOptions, type CountOptions, type MarksOptions, type WordVocabularyOptions,
 } from './data/make-vocabulary';
+export { folds, splitGroups, type Fold } from './data/groups';
+export { minMaxScaler, scaleWith, standardScaler, unscaleWith, type Scaler } from './data/scaling';
+export { seriesWindows, type SeriesWindowsOptions } from './data/series-windows';
+export { bucketBatches, padSequences, type BucketOptions, type Example, type Padded, type PadOptions } from './data/unequal-lengths';
 export { windows, type WindowsOptions } from './data/windows';
