@@ -14,6 +14,9 @@ export { kernelsInUse, useKernels } from './kernels/workspace';
 
 export { read, type Operand, type Variable } from './bptt/tape';
 export { compute, valueAndGradient, type Read, type Results, type ValueAndGradient, type WithResults } from './bptt/value-and-gradient';
+export {
+  additiveScore, attend, dotScore, generalScore, initializeScore, remember, scaledDotScore, type Attended, type Memory, type Score,
+} from './bptt/attention';
 export { applyPointwise } from './bptt/apply-pointwise';
 export { checkpoint, type CheckpointOptions, type VariableTree } from './bptt/checkpoint';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
@@ -25,7 +28,7 @@ export {
 } from './bptt/cell';
 export { add, broadcastTo, divide, multiply, scale, subtract } from './bptt/ops/arithmetic';
 export { abs, exp, huberize, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from './bptt/ops/elementwise';
-export { affine, matmul, type AffineParameters } from './bptt/ops/linear';
+export { affine, batchedMatmul, matmul, type AffineParameters, type BatchedOptions } from './bptt/ops/linear';
 export { concat, gather, reshape, slice, stack, stopGradient, transpose } from './bptt/ops/movement';
 export { layerNormalize, type NormalizationOptions } from './bptt/ops/normalization';
 export { logSoftmax, mask, mean, softmax, sum } from './bptt/ops/reductions';
@@ -38,6 +41,7 @@ export { simpleRnn, type SimpleRnnOptions } from './cells/simple-rnn';
 export type { Activation, ActivationPair } from './cells/activations';
 export { gateParameters } from './cells/gate-parameters';
 
+export { attentionPooling, type AttentionPoolingOptions } from './layers/attention-pooling';
 export { dense, type DenseOptions } from './layers/dense';
 export { dropout } from './layers/dropout';
 export { embedding, type EmbeddingOptions } from './layers/embedding';

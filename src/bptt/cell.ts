@@ -139,13 +139,16 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
   checkCount('initializeCell', 'inputSize', inputSize);
   checkCount('initializeCell', 'hiddenSize', hiddenSize);
   const random = typeof options.random === 'number' ? createRandom(options.random) : options.random;
-  const chosen = { input: options.inputInitializer, recurrent: options.recurrentInitializer, bias: options.biasInitializer, gain: undefined };
-  return Object.fromEntries(
-    Object.entries(cell.parameters(inputSize, hiddenSize)).map(([name, parameter]) => [
-      name,
-      initializeParameter(parameter, chosen[parameter.role] ?? parameter.initializer, random),
-    ]),
-  );
+  return initializeParameters(cell.parameters(inputSize, hiddenSize), random, options);
+}
+
+/** The first values of parameters, with the initializers that are chosen for their roles or their own. */
+export function initializeParameters(
+  parameters: Readonly<Record<string, CellParameter>>, random: Random, { inputInitializer, recurrentInitializer, biasInitializer }: CellInitializers = {},
+): Readonly<Record<string, Tensor>> {
+  const chosen = { input: inputInitializer, recurrent: recurrentInitializer, bias: biasInitializer, gain: undefined };
+  return Object.fromEntries(Object.entries(parameters).map(([name, parameter]) =>
+    [name, initializeParameter(parameter, chosen[parameter.role] ?? parameter.initializer, random)]));
 }
 
 function initializeParameter({ role, shape, blocks }: CellParameter, initializer: Initializer, random: Random): Tensor {

@@ -1,7 +1,7 @@
 /** Every operation and loss against finite differences in double precision. */
 
 import {
-  abs, add, affine, binaryCrossEntropy, broadcastTo, checkGradients, concat, crossEntropy, createRandom, divide, each, exp, full, gather, huber,
+  abs, add, affine, batchedMatmul, binaryCrossEntropy, broadcastTo, checkGradients, concat, crossEntropy, createRandom, divide, each, exp, full, gather, huber,
   huberize, ids, layerNormalize, leakyRelu, log, logSoftmax, mask, matmul, mean, meanAbsoluteError, meanSquaredError, multiply, normalNumber, relu, reshape,
   scale, sigmoid, slice, softmax, softplus, sqrt, stack, stopGradient, subtract, sum, tanh, tensor, total, transpose, uniformNumber,
   valueAndGradient, type Tensor, type Variable,
@@ -53,6 +53,8 @@ const operations: Record<string, (p: P) => Variable> = {
   softmax: (p) => softmax(p.cube),
   logSoftmax: (p) => logSoftmax(p.a),
   matmul: (p) => matmul(p.cube, p.matrix),
+  batchedMatmul: (p) => batchedMatmul(p.cube, reshape(concat([p.cube, p.cube], 1), [2, 4, 6])),
+  'batchedMatmul, transposed': (p) => batchedMatmul(p.cube, concat([p.cube, p.cube], 1), { transposeB: true }),
   'sum over all': (p) => sum(p.cube),
   'sum over axes': (p) => sum(p.cube, [0, -1]),
   'sum over the middle': (p) => sum(p.cube, 1),

@@ -20,6 +20,45 @@ export function matmul(a: Operand, b: Operand): Variable {
   return product('matmul', left, right);
 }
 
+/** Which factors of {@link batchedMatmul} lie the other way round. */
+export interface BatchedOptions {
+  /** Whether b is `[B, N, K]` instead of `[B, K, N]`. */
+  readonly transposeB?: boolean;
+}
+
+/**
+ * The product of every pair of matrices of two batches: `[B, M, K] × [B, K, N]` gives `[B, M, N]`.
+ *
+ * @throws RangeError where the shapes do not fit
+ * @example
+ * const [a, b] = [full([2, 3, 4], 1), full([2, 5, 4], 1)];
+ * compute({ a, b }, (p) => batchedMatmul(p.a, p.b, { transposeB: true })).shape; // [2, 3, 5]
+ */
+export function batchedMatmul(a: Operand, b: Operand, { transposeB = false }: BatchedOptions = {}): Variable {
+  const left = operand('batchedMatmul', a, 'a');
+  const right = operand('batchedMatmul', b, 'b');
+  checkShape('batchedMatmul', 'a', left.shape, { letters: '[B, M, K]', lengths: [undefined, undefined, undefined] });
+  const [B, M, K] = left.shape as [number, number, number];
+  checkShape('batchedMatmul', 'b', right.shape, { letters: transposeB ? '[B, N, K]' : '[B, K, N]', lengths: transposeB ? [B, undefined, K] : [B, K, undefined] }, `a is ${formatShape(left.shape)}.`);
+  const N = right.shape[transposeB ? 1 : 2]!;
+  const scope = currentScope('batchedMatmul');
+  const y = result(scope, [B, M, N], [left, right]);
+  const multiply = scope.kernels.of(gemm);
+  for (let i = 0; i < B; i++) multiply(y.offset + i * M * N, left.offset + i * M * K, right.offset + i * K * N, M, N, K, false, transposeB, false);
+  record([y], () => {
+    const dy = gradientOf(y);
+    const da = left.storage.tracked ? gradientOf(left) : -1;
+    const db = right.storage.tracked ? gradientOf(right) : -1;
+    for (let i = 0; i < B; i++) {
+      const [d, x, w] = [dy + i * M * N, left.offset + i * M * K, right.offset + i * K * N];
+      if (da >= 0) multiply(da + i * M * K, d, w, M, K, N, false, !transposeB, true);
+      if (db >= 0 && transposeB) multiply(db + i * K * N, d, x, N, K, M, true, false, true);
+      if (db >= 0 && !transposeB) multiply(db + i * K * N, x, d, K, N, M, true, false, true);
+    }
+  });
+  return y;
+}
+
 /** The parameters of an affine map. */
 export interface AffineParameters {
   /** `[I, O]` */
