@@ -78,6 +78,11 @@ export { runInSegments } from './models/segments';
 export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';
 export { generate, type GenerateOptions } from './models/generate';
 
+export type { DecoderOptions, DecoderParameters } from './encoder-decoder/decoder';
+export { encoderDecoder, type EncoderDecoder, type EncoderDecoderOptions, type EncoderDecoderParameters } from './encoder-decoder/encoder-decoder';
+export { beamSearch, greedySearch, type BeamOptions, type SearchOptions, type Written } from './encoder-decoder/search';
+
+export { pairBatches, type Pair, type PairBatch } from './data/pairs';
 export { batchesOf, type Batch, type BatchesOptions, type Dataset } from './data/dataset';
 export { split, type Parts } from './data/split';
 export type { BytePair } from './data/byte-pair-encoding';

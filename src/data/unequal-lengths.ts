@@ -100,9 +100,9 @@ export interface BucketOptions {
  * batch.inputs.shape; // [3, 2]
  * batch.targets.data; // Int32Array [0, 0]
  */
-export function bucketBatches(examples: readonly Example[], { batchSize, shuffle: shuffled = true, bucket = 50, padding = 0 }: BucketOptions): Dataset {
-  checkCount('bucketBatches', 'batchSize', batchSize);
-  checkCount('bucketBatches', 'bucket', bucket);
+export function bucketBatches(examples: readonly Example[], options: BucketOptions): Dataset {
+  const { batchSize, shuffle: shuffled = true, padding = 0 } = options;
+  checkBuckets('bucketBatches', options);
   checkSome('bucketBatches', 'examples', examples.length, 'example');
   const perStep = answersPerStep(examples[0]!);
   examples.forEach((example, i) => {
@@ -115,7 +115,7 @@ export function bucketBatches(examples: readonly Example[], { batchSize, shuffle
   return {
     batchCount: Math.ceil(examples.length / batchSize),
     *batches(random) {
-      for (const chosen of bucketsOf(examples, batchSize, bucket, shuffled ? random : undefined)) {
+      for (const chosen of bucketsOf(examples, options, shuffled ? random : undefined)) {
         const { inputs, lengths } = padSequences(chosen.map(({ input }) => input), { padding });
         yield { inputs, targets: targetsOf(chosen, perStep), lengths } satisfies Batch;
       }
@@ -123,11 +123,19 @@ export function bucketBatches(examples: readonly Example[], { batchSize, shuffle
   };
 }
 
+/** @throws RangeError where a size is not a whole number of at least 1 */
+export function checkBuckets(where: string, { batchSize, bucket }: BucketOptions): void {
+  checkCount(where, 'batchSize', batchSize);
+  if (bucket !== undefined) checkCount(where, 'bucket', bucket);
+}
+
 /** The examples of an epoch, batch by batch. */
-function bucketsOf(examples: readonly Example[], batchSize: number, bucket: number, random: Random | undefined): readonly (readonly Example[])[] {
+export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
+  examples: readonly X[], { batchSize, bucket = 50 }: BucketOptions, random: Random | undefined,
+): readonly (readonly X[])[] {
   const order = Int32Array.from(examples.keys());
   if (random !== undefined) shuffle(random, order);
-  const batches: (readonly Example[])[] = [];
+  const batches: (readonly X[])[] = [];
   for (let from = 0; from < order.length; from += bucket * batchSize) {
     const sorted = Array.from(order.subarray(from, from + bucket * batchSize), (i) => examples[i]!).sort((a, b) => lengthOf(a.input) - lengthOf(b.input));
     for (let i = 0; i < sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));

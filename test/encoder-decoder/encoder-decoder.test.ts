@@ -1,0 +1,140 @@
+/** Encoder-decoder: gradients, unequal lengths, sampling, searches against plain ones, and that it learns. */
+
+import {
+  additiveScore, adam, beamSearch, bidirectional, chain, checkGradients, clipByNorm, cosineDecay, createRandom, dotScore, embedding, encoderDecoder, evaluate, fit,
+  generalScore, greedySearch, gru, integerNumber, lstm, normal, padSequences, pairBatches, projectedLstm, recurrent, simpleRnn, compute,
+  type EncoderDecoder, type EncoderDecoderOptions, type Pair, type PairBatch,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+const [start, end, V] = [0, 1, 6];
+const base: EncoderDecoderOptions = {
+  encoder: [embedding({ vocabularySize: V, size: 3 }), bidirectional(lstm(), { hiddenSize: 2 })],
+  decoder: { vocabularySize: V, embeddingSize: 3, cell: lstm(), hiddenSize: 4 },
+  start, end, seed: 1,
+};
+const models: [string, EncoderDecoderOptions][] = [
+  ['without attention, the last state as it is', base],
+  ['two layers of GRU with additive attention, bridged', {
+    ...base, encoder: [embedding({ vocabularySize: V, size: 3 }), recurrent(gru(), { hiddenSize: 5 })],
+    decoder: { ...base.decoder, cell: gru(), layers: 2, attention: additiveScore({ size: 4 }) },
+  }],
+  ['input feeding', { ...base, decoder: { ...base.decoder, attention: dotScore(), inputFeeding: true } }],
+  ['projected LSTM', { ...base, decoder: { ...base.decoder, cell: projectedLstm({ projectionSize: 2 }), attention: generalScore(), inputFeeding: true } }],
+];
+
+const random = createRandom(5);
+const word = (longest: number): number[] => Array.from({ length: 1 + integerNumber(random, longest) }, () => 2 + integerNumber(random, V - 2));
+const pairs: Pair[] = Array.from({ length: 5 }, () => ({ input: Int32Array.from(word(4)), target: Int32Array.from([...word(4), end]) }));
+const shaken = (model: EncoderDecoder): EncoderDecoder => {
+  model.data.set(normal(0, 0.6)([model.data.length], createRandom(9)).data);
+  return model;
+};
+const batchOf = (of: readonly Pair[]): PairBatch => [...pairBatches(of, { batchSize: of.length, shuffle: false }).batches(createRandom(1))][0]!;
+const context = (training: boolean, seed = 1) => ({ training, random: createRandom(seed), step: 1 });
+const lossOf = (model: EncoderDecoder, batch: PairBatch): number => compute(model.parameters as never, (p) => model.loss(p as never, batch, context(false))).data[0]!;
+
+describe.each(models)('%s', (_, options) => {
+  const model = shaken(encoderDecoder(options));
+
+  it('has the gradient of finite differences, also with sampling and dropout', () => {
+    const sampled = encoderDecoder({ ...options, decoder: { ...options.decoder, dropout: 0.3 }, scheduledSampling: (step) => step / 2 });
+    sampled.data.set(model.data);
+    for (const each of [model, sampled]) {
+      const { error, worst } = checkGradients(each.parameters as never, (p) => each.loss(p as never, batchOf(pairs), context(each === sampled)));
+      expect(error, JSON.stringify(worst)).toBeLessThan(1e-7);
+    }
+  });
+
+  it('the loss of a batch of unequal lengths is the mean over its pairs alone', () => {
+    const counts = pairs.map(({ target }) => target.length);
+    const alone = pairs.reduce((sum, pair, i) => sum + counts[i]! * lossOf(model, batchOf([pair])), 0);
+    expect(lossOf(model, batchOf(pairs))).toBeCloseTo(alone / counts.reduce((a, b) => a + b), 5);
+  });
+
+  it('all steps at once are step by step', () => {
+    const slow = encoderDecoder({ ...options, scheduledSampling: 1e-300 });
+    slow.data.set(model.data);
+    const [fast, one] = [model, slow].map((each) => compute(each.parameters as never, (p) => each.loss(p as never, batchOf(pairs), context(true))).data[0]!);
+    expect(one).toBeCloseTo(fast!, 5);
+  });
+
+  it('a search in a batch writes what it writes alone, and knows its probability', () => {
+    const inputs = pairs.map(({ input }) => input as Int32Array);
+    const together = beamSearch(model, padSequences(inputs), { beamSize: 3, maxLength: 6, count: 2 });
+    inputs.forEach((input, i) => {
+      const [alone] = beamSearch(model, padSequences([input]), { beamSize: 3, maxLength: 6, count: 2 });
+      together[i]!.forEach((each, rank) => {
+        expect([...each.ids]).toEqual([...alone![rank]!.ids]);
+        expect(each.score).toBeCloseTo(alone![rank]!.score, 4);
+        const target = Int32Array.from([...each.ids, ...(each.ended ? [end] : [])]);
+        expect(-lossOf(model, batchOf([{ input, target }])) * target.length).toBeCloseTo(each.logProbability, 4);
+        expect(each.score).toBeCloseTo(each.logProbability / ((5 + target.length) / 6) ** 0.6, 4);
+        expect(each.weights?.shape).toEqual(options.decoder.attention && [target.length, together.length === 0 ? 0 : Math.max(...inputs.map(({ length }) => length))]);
+        for (let t = input.length; each.weights !== undefined && t < each.weights.shape[1]!; t++) expect(each.weights.data[t]).toBe(0);
+      });
+    });
+  });
+
+  it('greedy is a beam of one; a beam as wide as everything finds the most likely of all', () => {
+    const source = padSequences(pairs.map(({ input }) => input as Int32Array));
+    const greedy = greedySearch(model, source, { maxLength: 5 });
+    beamSearch(model, source, { beamSize: 1, maxLength: 5, lengthPenalty: 0 }).forEach(([best], i) => expect(best).toEqual(greedy[i]));
+
+    const input = pairs[0]!.input as Int32Array;
+    const every = (length: number): number[][] => (length === 0 ? [[]] : every(length - 1).flatMap((head) => Array.from({ length: V }, (_each, id) => [...head, id])));
+    const complete = [1, 2, 3].flatMap((length) => every(length - 1).filter((ids) => !ids.includes(end)).map((ids) => Int32Array.from([...ids, end])));
+    for (const lengthPenalty of [0, 1]) {
+      const scores = complete.map((target) => -lossOf(model, batchOf([{ input, target }])) * target.length / ((5 + target.length) / 6) ** lengthPenalty);
+      const best = complete[scores.indexOf(Math.max(...scores))]!;
+      const [[found]] = beamSearch(model, padSequences([input]), { beamSize: V ** 3, maxLength: 3, lengthPenalty }) as unknown as [[{ ids: Int32Array; score: number }]];
+      expect([...found.ids, end]).toEqual([...best]);
+      expect(found.score).toBeCloseTo(Math.max(...scores), 4);
+    }
+  });
+});
+
+it('stops at the longest that is wanted, and says that it did not end', () => {
+  const model = encoderDecoder(base);
+  const bias = (model.parameters.decoder['output'] as Record<string, { data: Float32Array }>)['bias']!.data;
+  bias.fill(-50, end, end + 1);
+  const [[written]] = beamSearch(model, padSequences([Int32Array.of(2)]), { maxLength: 4, beamSize: 2 }) as unknown as [[{ ids: Int32Array; ended: boolean }]];
+  expect([written.ids.length, written.ended]).toEqual([4, false]);
+  bias.fill(50, end, end + 1);
+  expect(greedySearch(model, padSequences([Int32Array.of(2)]))[0]).toMatchObject({ ids: new Int32Array(0), ended: true });
+});
+
+it('learns to turn words round: all of 100 that it never saw, without attention fewer at as many updates', async () => {
+  const draw = (): Pair => {
+    const input = word(7);
+    return { input: Int32Array.from(input), target: Int32Array.from([...input.slice().reverse(), end]) };
+  };
+  const [train, held] = [Array.from({ length: 8000 }, draw), Array.from({ length: 100 }, draw)];
+  const exact = async (attention: boolean): Promise<number> => {
+    const model = encoderDecoder({
+      encoder: [embedding({ vocabularySize: V, size: 12 }), bidirectional(gru(), { hiddenSize: 16 })],
+      decoder: { vocabularySize: V, embeddingSize: 12, cell: gru(), hiddenSize: 32, ...(attention ? { attention: generalScore() } : {}) },
+      start, end, seed: 2,
+    });
+    await fit(model, pairBatches(train, { batchSize: 40 }), { optimizer: chain(clipByNorm(1), adam(cosineDecay(0.01, { steps: 1000 }))), steps: 1000 });
+    const written = greedySearch(model, padSequences(held.map(({ input }) => input as Int32Array)), { maxLength: 12 });
+    expect(evaluate(model, pairBatches(held, { batchSize: 50 })).loss).toBeGreaterThan(0);
+    return written.filter(({ ids }, i) => [...ids, end].join() === [...held[i]!.target].join()).length;
+  };
+  const [seeing, blind] = [await exact(true), await exact(false)];
+  expect(seeing).toBe(100);
+  expect(blind).toBeLessThan(seeing);
+});
+
+it('reads vectors, and refuses what cannot be put together', () => {
+  const model = encoderDecoder({ ...base, encoder: [recurrent(simpleRnn(), { hiddenSize: 3 })], inputSize: 2 });
+  const source = padSequences([normal(0, 1)([4, 2], createRandom(1)), normal(0, 1)([2, 2], createRandom(2))]);
+  expect(greedySearch(model, source, { maxLength: 3 }).length).toBe(2);
+  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, inputFeeding: true } })).toThrow('decoder.inputFeeding needs decoder.attention');
+  expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 })] })).toThrow('the encoder must have a recurrent layer');
+  expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 }), recurrent(lstm(), { hiddenSize: 2, returnSequences: false })] })).toThrow('its last layer must return sequences');
+  expect(() => encoderDecoder({ ...base, end: V })).toThrow('encoderDecoder: start and end must be whole numbers from 0 to 5, got 6');
+  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow('decoder.dropout must be less than 1');
+  expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow('beamSearch: count must be at most beamSize = 2, got 3');
+  expect(() => greedySearch(model, source, { maxLength: 0 })).toThrow('greedySearch: maxLength');
+});
