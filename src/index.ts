@@ -67,6 +67,9 @@ export { clipByNorm, clipByValue, l1, maxNorm, weightDecay, type Selection } fro
 export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
 export { fit, type FitOptions, type FitResult, type Progress, type SequentialFitOptions } from './training/fit';
 export { trainable, type Trainable, type TrainingContext } from './training/trainable';
+export {
+  learn, truncated, type Learned, type Learner, type LearnerMemory, type StreamSteps, type TruncatedOptions,
+} from './training/truncated';
 export { evaluate, type EvaluateOptions, type Metric } from './training/evaluate';
 export { accuracy, bitsPerCharacter, perplexity, type MetricOptions } from './training/metrics';
 

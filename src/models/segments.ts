@@ -4,15 +4,10 @@ import { checkpoint } from '../bptt/checkpoint';
 import { concat, slice } from '../bptt/ops/movement';
 import { operand, type Variable } from '../bptt/tape';
 import { createRandom, randomBits } from '../tensor/random';
-import { checkCount, sizeOf } from '../tensor/shape';
+import { checkCount } from '../tensor/shape';
+import { stepsBetween } from '../tensor/steps';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
 import { runModel, type ModelRun, type ModelState, type RunOptions, type Sequential } from './sequential';
-
-/** The part of an id tensor between two steps. */
-export function stepsOf({ shape: [T = 0, ...rest], data }: IdTensor, from: number, to: number): IdTensor {
-  const size = sizeOf(rest);
-  return { shape: [Math.min(to, T) - from, ...rest], data: data.subarray(from * size, to * size) };
-}
 
 /**
  * {@link runModel} that stores outputs and the states between segments alone: each segment is computed anew when backward comes to it. With
@@ -48,12 +43,12 @@ export function runInSegments(
     const to = Math.min(T, from + length);
     const given = { parameters, states, x: isIdTensor(x) ? undefined : slice(x, from, to) };
     const run = checkpoint(given, (own) => {
-      const { output, state: next } = runModel(model, own.parameters, own.x ?? stepsOf(x as IdTensor, from, to), {
+      const { output, state: next } = runModel(model, own.parameters, own.x ?? stepsBetween(x as IdTensor, from, to), {
         ...options,
         state: own.states,
         ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
         lengths: lengths && lengthsIn(lengths, from, to, B),
-        starts: starts && stepsOf(starts, from, to),
+        starts: starts && stepsBetween(starts, from, to),
       });
       return { output, next };
     }, { random: random === undefined ? [] : [random] });

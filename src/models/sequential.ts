@@ -54,6 +54,11 @@ export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: Se
   return { layers: named, parameters: tree, data, input, output: named.at(-1)!.output };
 }
 
+/** Whether a model answers once a step, rather than once a sequence. */
+export function answersPerStep({ output }: Sequential): boolean {
+  return output.kind === 'vectors' && output.perStep;
+}
+
 /** What {@link runModel} may be told beyond the input. */
 export interface RunOptions {
   /** Whether dropout and the like are on; not by default. */

@@ -1,19 +1,16 @@
 /** Training: batches in, better parameters out. */
 
-import { sumOfSquares } from '../kernels/arithmetic';
-import { runScope } from '../bptt/tape';
-import { differentiate, load } from '../bptt/value-and-gradient';
 import type { Batch, Dataset } from '../data/dataset';
-import { allocate, createWorkspace } from '../kernels/workspace';
 import type { Sequential } from '../models/sequential';
-import { createRandom, type Random } from '../tensor/random';
+import { createRandom } from '../tensor/random';
 import { checkCount, checkSome } from '../tensor/shape';
-import { leaves, type TensorTree } from '../tensor/tree';
+import type { TensorTree } from '../tensor/tree';
 import { meansOver } from './evaluate';
 import { nextTurn } from './event-loop';
 import type { Loss } from './losses';
-import { checkOptimizerState, initializeOptimizer, parameterLeaves, updateAt, type Optimizer, type OptimizerState } from './optimizers';
-import { notFiniteLoss, taskOf, type Task, type Trainable } from './trainable';
+import type { Optimizer, OptimizerState } from './optimizers';
+import { openSession } from './session';
+import { taskOf, type Task, type Trainable } from './trainable';
 
 /** How training stands after an update. */
 export interface Progress {
@@ -109,7 +106,7 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
   checkSome('fit', 'data', data.batchCount, 'batch');
   const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
   const random = createRandom(options.seed ?? 0);
-  const session = openSession(model, options);
+  const session = openSession('fit', model, options);
   const losses: number[] = [];
   const validationLosses: number[] = [];
   let best: { loss: number; epoch: number; parameters: Float32Array } | undefined;
@@ -158,55 +155,3 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
   }
   return ended('finished');
 }
-
-interface Session<B> {
-  readonly state: OptimizerState;
-  readonly update: (batch: B, random: Random, step: number) => { loss: number; norm: number | undefined };
-}
-
-/** A workspace in which parameters, gradient and moments stay from update to update, in one layout. */
-function openSession<B>(model: Task<B>, { optimizer, optimizerState }: FitOptions<B>): Session<B> {
-  const size = model.data.length;
-  const state = optimizerState ?? initializeOptimizer(optimizer, size);
-  checkOptimizerState('fit', 'optimizerState', optimizer, state, size);
-  const workspace = createWorkspace();
-  const { kernels, memory } = workspace;
-  const parameters = allocate(workspace, size);
-  const gradient = allocate(workspace, size);
-  const own = parameterLeaves(model.parameters);
-  const slots = state.slots.map(() => allocate(workspace, size));
-  state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
-  return {
-    state,
-    update(batch, random, step) {
-      load(model.parameters, memory.view, parameters);
-      const loss = runScope(workspace, true, (scope) => {
-        const context = { training: true, random, step };
-        const { value } = differentiate(scope, model.parameters, parameters, gradient, size, (p) => model.loss(p, batch, context));
-        if (!Number.isFinite(value)) throw notFiniteLoss(model, value, step);
-        return value;
-      });
-      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size))) throw notFiniteGradient(model.parameters, memory.view, gradient, step);
-      state.step++;
-      const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots, leaves: own });
-      model.data.set(memory.view.subarray(parameters, parameters + size));
-      state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
-      return { loss, norm };
-    },
-  };
-}
-
-function notFiniteGradient(parameters: TensorTree, view: ArrayLike<number>, gradient: number, step: number): RangeError {
-  let offset = gradient;
-  let path = '';
-  for (const leaf of leaves(parameters)) {
-    // The gradient comes from the end, so the last layer in the model is the first to be hit.
-    for (let i = 0; i < leaf.tensor.data.length; i++) if (!Number.isFinite(view[offset + i]!)) path = leaf.path;
-    offset += leaf.tensor.data.length;
-  }
-  return new RangeError(
-    `fit: the gradient was not finite at step ${step}; it appeared in layer ${path.split('.')[0] || '?'} (${path || 'the norm overflows'}). ` +
-      'The parameters are those of the step before. A smaller learning rate or clipByNorm() may help.',
-  );
-}
-

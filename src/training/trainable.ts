@@ -5,7 +5,7 @@ import { copyOut } from '../bptt/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { sumOf } from '../kernels/arithmetic';
 import { runInSegments } from '../models/segments';
-import { runModel, type ModelState, type Sequential } from '../models/sequential';
+import { answersPerStep, runModel, type ModelState, type Sequential } from '../models/sequential';
 import type { Random } from '../tensor/random';
 import type { IdTensor, Tensor } from '../tensor/tensor';
 import { flattenTree, type Mapped, type TensorTree } from '../tensor/tree';
@@ -120,18 +120,13 @@ function isSequential(model: object): model is Sequential {
   return 'layers' in model;
 }
 
-/** Whether a model answers once a step, rather than once a sequence. */
-function answersPerStep({ output }: Sequential): boolean {
-  return output.kind === 'vectors' && output.perStep;
-}
-
 /** The message for a loss that is not finite. */
-export function notFiniteLoss({ outputs }: Task<never>, value: number, step: number): RangeError {
+export function notFiniteLoss(caller: string, { outputs }: Task<never>, value: number, step: number): RangeError {
   const parts = outputs?.() ?? [];
   const wrong = parts.findIndex(({ output: { storage, offset, size } }) => !Number.isFinite(storage.scope.kernels.of(sumOf)(offset, size)));
   const where = parts.length === 0 ? '' : wrong < 0 ? '; it appeared in the loss itself' : `; it appeared in the output of layer ${wrong} (${parts[wrong]!.name})`;
   return new RangeError(
-    `fit: the loss became ${value} at step ${step}${where}. The parameters are those of the step before. ` +
+    `${caller}: the loss became ${value} at step ${step}${where}. The parameters are those of the step before. ` +
       'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
   );
 }
