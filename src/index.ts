@@ -78,6 +78,7 @@ export {
   type Sequential, type SequentialOptions,
 } from './models/sequential';
 export { runInSegments } from './models/segments';
+export { joinStates, splitState } from './models/stream-state';
 export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';
 export { generate, type GenerateOptions } from './models/generate';
 

@@ -19,7 +19,7 @@ export interface Stream<S = ModelState> {
   readonly inputSize: number | 'ids';
   /** Answers are `[B, outputSize]`. */
   readonly outputSize: number;
-  /** The state as plain tensors, to be read, set and kept. Zero before the first step; set it to `undefined` to begin anew. */
+  /** The state as plain tensors, to be read, set, kept and cloned: what is read is a copy. Set it to `undefined` to begin anew. */
   state: S | undefined;
   /** One step over numbers: for {@link advance}. */
   readonly run: (x: ArrayLike<number>, output: Float32Array) => void;

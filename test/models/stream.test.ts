@@ -2,8 +2,9 @@
 
 import { afterAll, describe, expect, it } from 'vitest';
 import {
-  advance, createRandom, dense, dropout, embedding, gru, ids, initializeCell, lstm, normal, predict, recurrent, relu, sequential,
-  simpleRnn, stream, streamCell, tanh, tensor, unroll, compute, useKernels, type Cell, type Layer, type PointwiseCell, type Sequential, type Tensor,
+  advance, createRandom, dense, dropout, embedding, gru, ids, initializeCell, joinStates, layerNorm, layerNormLstm, lstm, normal, predict,
+  projectedLstm, recurrent, relu, sequential,
+  simpleRnn, splitState, stream, streamCell, tanh, tensor, unroll, compute, useKernels, type Cell, type Layer, type PointwiseCell, type Sequential, type Stream, type Tensor,
 } from 'bptt';
 
 afterAll(() => useKernels(undefined));
@@ -15,6 +16,9 @@ const models: [string, Sequential][] = [
   ['a GRU with reset before, which is made of ops', vectorsIn([recurrent(gru({ reset: 'before' }), { hiddenSize: 5 }), dense({ size: 9 })])],
   ['two layers, the second of ReLU, and a head with an activation', vectorsIn([
     recurrent(simpleRnn(), { hiddenSize: 4 }), recurrent(simpleRnn({ activation: relu }), { hiddenSize: 7 }), dense({ size: 3, activation: tanh }),
+  ])],
+  ['layer normalization inside the cell, and a projection', vectorsIn([
+    recurrent(layerNormLstm(), { hiddenSize: 5 }), recurrent(projectedLstm({ projectionSize: 3 }), { hiddenSize: 6 }), layerNorm(),
   ])],
   ['the last output alone', vectorsIn([recurrent(lstm(), { hiddenSize: 5, returnSequences: false }), dense({ size: 2 })])],
 ];
@@ -74,6 +78,51 @@ it('state can be kept, set back, moved to another stream, and begun anew', () =>
     expect(advance(running, x).data).toEqual(first.data);
   }
 });
+
+it('streams that come and go step together as one batch: states are joined and split', () => {
+  for (const [, model] of models) {
+    const alone = [1, 2, 3].map(() => stream(model));
+    const inputs = [0, 1, 2].map((i) => normal(0, 1)([4, 1, 3], createRandom(i)));
+    const wanted = alone.map((running, i) => [0, 1, 2, 3].map((t) => advance(running, stepOf(inputs[i]!, t)).data));
+    // Two begin, the third comes after a step, the first leaves after three.
+    const [two, three, last] = [2, 3, 2].map((batchSize) => stream(model, { batchSize })) as [Stream, Stream, Stream];
+    const rows = (at: readonly (readonly [number, number])[]): Tensor => tensor(Float32Array.from(at.flatMap(([i, t]) => [...stepOf(inputs[i]!, t).data])), [at.length, 3]);
+    const check = ({ data }: Tensor, at: readonly (readonly [number, number])[]): void => at.forEach(([i, t], row) => {
+      wanted[i]![t]!.forEach((value, j) => expect(data[row * wanted[i]![t]!.length + j]).toBeCloseTo(value, 5));
+    });
+    check(advance(two, rows([[0, 0], [1, 0]])), [[0, 0], [1, 0]]);
+    advance(alone[2]!, stepOf(inputs[2]!, 0));
+    alone[2]!.state = undefined;
+    advance(alone[2]!, stepOf(inputs[2]!, 0));
+    three.state = joinStates([two.state!, alone[2]!.state!]);
+    check(advance(three, rows([[0, 1], [1, 1], [2, 1]])), [[0, 1], [1, 1], [2, 1]]);
+    last.state = joinStates(splitState(three.state!).slice(1));
+    check(advance(last, rows([[1, 2], [2, 2]])), [[1, 2], [2, 2]]);
+  }
+  expect(() => joinStates([])).toThrow('joinStates: states must hold at least one state');
+  expect(() => joinStates([{ gru: { h: tensor([[1, 2]]) } }, { gru: { h: tensor([[1]]) } }])).toThrow('states[1] must have gru.h [B, 2], got [1, 1]');
+});
+
+it('a million steps take no memory, and the state stays what it is in single precision', () => {
+  const running = stream(vectorsIn([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })]));
+  const x = tensor([[0.1, -0.2, 0.3]]);
+  const into = advance(running, x);
+  for (let t = 0; t < 1000; t++) advance(running, x, into);
+  const settled = into.data[0];
+  // The least that is in use, which is what is left after a collection, in each tenth of the way.
+  const used = Array.from({ length: 10 }, () => Math.min(...Array.from({ length: 1000 }, () => {
+    for (let t = 0; t < 100; t++) advance(running, x, into);
+    return memoryUsed();
+  })));
+  expect(used.at(-1)! - used[0]!).toBeLessThan(2e6);
+  expect(into.data[0]).toBeCloseTo(settled!, 5);
+});
+
+/** Bytes of JavaScript objects and of buffers. */
+function memoryUsed(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
 
 it('refuses a reversed layer, a state of another shape, an id that is not in the vocabulary, and what does not fit', () => {
   const reversed = vectorsIn([recurrent(lstm(), { hiddenSize: 2, reverse: true })]);
