@@ -1,0 +1,28 @@
+/** The minimal gated unit (Zhou et al., 2016, arXiv 1603.09420): a GRU with one gate. A cell by ops. */
+
+import { add, affine, gateParameters, matmul, multiply, sigmoid, slice, subtract, tanh, type OpsCell } from 'bptt';
+
+/**
+ *     f   = σ(x_t W_f + h_{t−1} U_f + b_f)                 [B, H]
+ *     n   = tanh(x_t W_n + (f · h_{t−1}) U_n + b_n)        [B, H]
+ *     h_t = h_{t−1} + f · (n − h_{t−1})                    [B, H]
+ */
+export function minimalGatedUnit(): OpsCell<'h'> {
+  return {
+    name: 'minimalGatedUnit',
+    state: ['h'],
+    parameters: (inputSize, hiddenSize) => gateParameters(2, inputSize, hiddenSize),
+    // Once a sequence: the products of all inputs, and the two halves of the recurrent weights.
+    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    prepare: (p) => {
+      const H = p['weightHh']!.shape[0]!;
+      return { ...p, gate: slice(p['weightHh']!, 0, H, 1), candidate: slice(p['weightHh']!, H, 2 * H, 1) };
+    },
+    step: ({ gate, candidate }, x, { h }, dropped) => {
+      const H = h.shape[1]!;
+      const f = sigmoid(add(slice(x, 0, H, 1), matmul(dropped(h), gate!)));
+      const n = tanh(add(slice(x, H, 2 * H, 1), matmul(multiply(f, dropped(h)), candidate!)));
+      return { h: add(h, multiply(f, subtract(n, h))) };
+    },
+  };
+}
