@@ -83,3 +83,23 @@ it('the README’s program trains and writes', async () => {
   await run(program.replace('console.log(', '__report('), (text) => (written = String(text)));
   expect(written).toMatch(/(quick|brown|fox|jumps|over|lazy|dog)/);
 });
+
+const guides = readdirSync(new URL('../../docs/', import.meta.url)).filter((name) => name.endsWith('.md'));
+
+it.each(guides)('the programs of docs/%s run, one after the other, and answer what they say', async (name) => {
+  const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(({ 1: code }) => code!.replace(/import \{[\s\S]*?\} from 'bptt';/, '')).join('\n');
+  let answers = 0;
+  await run(program, (got, said) => {
+    expect(say(got)).toBe(said);
+    answers++;
+  });
+  expect(answers).toBeGreaterThan(0);
+});
+
+it.each(guides)('the links of docs/%s lead somewhere', (name) => {
+  const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+    expect(readFileSync(new URL(link!, new URL('../../docs/', import.meta.url))).length, link).toBeGreaterThan(0);
+  }
+});
