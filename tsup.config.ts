@@ -9,8 +9,8 @@ const library = {
   treeshake: true,
 };
 
-const examples = {
-  entry: { 'moby-dick': 'examples/moby-dick/main.ts' },
+const programs = {
+  entry: { 'moby-dick': 'examples/moby-dick/main.ts', problems: 'bench/problems/main.ts' },
   format: ['esm'] as const,
   target: 'es2022',
   platform: 'node' as const,
@@ -27,7 +27,7 @@ const benches = {
 
 const config: ReturnType<typeof defineConfig> = defineConfig([
   { ...library, format: [...library.format] },
-  { ...examples, format: [...examples.format] },
+  { ...programs, format: [...programs.format] },
   { ...benches, format: [...benches.format] },
 ]);
 

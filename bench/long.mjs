@@ -4,7 +4,7 @@
  */
 
 import { writeFileSync } from 'node:fs';
-import { adam, chain, clipByNorm, crossEntropy, dense, embedding, fit, lstm, recurrent, sequential } from '../dist/index.js';
+import { adam, chain, clipByNorm, crossEntropy, dense, embedding, fit, lstm, recurrent, runInSegments, sequential } from '../dist/index.js';
 
 const [T, B, H, V] = [20_000, 8, 128, 8];
 const [how, file] = process.argv.slice(2);
@@ -25,7 +25,7 @@ let optimizerState;
 for (let step = 0; step < 3; step++) {
   const began = performance.now();
   ({ optimizerState } = await fit(model, { batchCount: 1, batches: () => [batch] }, {
-    loss: crossEntropy, optimizer: chain(keep, clipByNorm(1), adam(1e-3)), steps: 1, optimizerState, ...(how === 'segments' ? { segment: 'auto' } : {}),
+    loss: crossEntropy, optimizer: chain(keep, clipByNorm(1), adam(1e-3)), steps: 1, optimizerState, ...(how === 'segments' ? { run: runInSegments } : {}),
   }));
   seconds.push((performance.now() - began) / 1000);
   if (step === 0) writeFileSync(file, optimizerState.slots[0]);

@@ -4,7 +4,7 @@ export { ids, batchFirst, full, isIdTensor, isTensor, tensor, timeMajor, view, t
 export { formatShape, sizeOf, stridesOf, type Shape } from './tensor/shape';
 export { createRandom, integerNumber, normalNumber, randomBits, shuffle, uniformNumber, type Random } from './tensor/random';
 export {
-  constant, forgetBias, glorotNormal, glorotUniform, heNormal, heUniform, identity, lecunNormal, lecunUniform, normal, ones, orthogonal,
+  chronoBias, constant, forgetBias, glorotNormal, glorotUniform, heNormal, heUniform, identity, lecunNormal, lecunUniform, normal, ones, orthogonal,
   truncatedNormal, uniform, zeros, type Initializer,
 } from './tensor/initializers';
 export { flattenTree, leaves, mapTree, treeOver, type Flat, type Leaf, type Mapped, type TensorTree } from './tensor/tree';

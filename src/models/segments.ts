@@ -13,6 +13,8 @@ import { runModel, type ModelRun, type ModelState, type RunOptions, type Sequent
  * {@link runModel} that stores outputs and the states between segments alone: each segment is computed anew when backward comes to it. With
  * segments of √T steps the memory grows with √T, for about a third more time (Gruslys et al., 2016, arXiv 1606.03401).
  *
+ * In training, `fit(model, data, { run: runInSegments, … })`, or `run: (...given) => runInSegments(...given, 200)` for segments of 200 steps.
+ *
  * @param segment how many steps are stored at a time; ⌈√T⌉ by default
  * @throws RangeError where a layer needs the whole sequence at once
  * @example

@@ -182,6 +182,35 @@ export function forgetBias(value = 1): Initializer {
 }
 
 /**
+ * Gates that remember from the start for spans of 1 to `longest` steps, each unit for one of its own (chrono initialization: Tallec and Ollivier, 2018,
+ * arXiv 1804.11188): with u uniform in [1, longest − 1), the forget gate of an LSTM, `i f g o`, begins at log u and its input gate at −log u; of a GRU,
+ * `r z n`, z begins at log u. All other biases are zero.
+ *
+ * @param longest the longest span, in steps, that is to be remembered
+ * @throws RangeError where it is less than 2; on use, where the shape is not a bias of one, three or four gate blocks
+ * @example
+ * const [i0, i1, f0, f1, ...others] = chronoBias(100)([8], createRandom(1), 4).data;
+ * i0 === -f0 && f0 > 0 && f1 < Math.log(99); // true
+ * others; // [0, 0, 0, 0]
+ */
+export function chronoBias(longest: number): Initializer {
+  checkNumber('chronoBias', 'longest', longest, 2);
+  return (shape, random, blocks = 1) => {
+    if (shape.length !== 1 || ![1, 3, 4].includes(blocks)) {
+      throw new RangeError(`chronoBias: expected the bias of an LSTM or GRU, got shape ${formatShape(shape)} of ${blocks} gate blocks.`);
+    }
+    const hiddenSize = shape[0]! / blocks;
+    const result = full(shape, 0);
+    for (let unit = 0; blocks > 1 && unit < hiddenSize; unit++) {
+      const span = Math.log(uniformNumber(random, 1, longest - 1));
+      result.data[hiddenSize + unit] = span;
+      if (blocks === 4) result.data[unit] = -span;
+    }
+    return result;
+  };
+}
+
+/**
  * A random orthogonal matrix times `gain`, uniform over all of them (Saxe et al., 2013, arXiv 1312.6120); where rows and columns differ,
  * the shorter side is orthonormal. Made as a product of random Householder reflections of growing size (Stewart, 1980, "The efficient
  * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.

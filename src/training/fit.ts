@@ -1,7 +1,7 @@
 /** Training: batches in, better parameters out. */
 
 import type { Batch, Dataset } from '../data/dataset';
-import type { Sequential } from '../models/sequential';
+import type { runModel, Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
 import { checkCount, checkSome } from '../tensor/shape';
 import type { TensorTree } from '../tensor/tree';
@@ -59,10 +59,8 @@ export interface SequentialFitOptions extends FitOptions {
   readonly loss: Loss<never>;
   /** Whether each batch goes on from the state in which the batch before ended, as with `windows(…, { shuffle: false })`. */
   readonly carryState?: boolean;
-  /**
-   * Trains long sequences in segments of so many steps, which are computed twice instead of stored; 'auto' is √T. See {@link runInSegments}.
-   */
-  readonly segment?: number | 'auto';
+  /** How the model is run: {@link runModel} by default, or {@link runInSegments}, for sequences too long to be stored. */
+  readonly run?: typeof runModel;
 }
 
 /** How {@link fit} ended. */

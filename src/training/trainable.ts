@@ -4,7 +4,6 @@ import type { Variable } from '../bptt/tape';
 import { copyOut } from '../bptt/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { sumOf } from '../kernels/arithmetic';
-import { runInSegments } from '../models/segments';
 import { answersPerStep, runModel, type ModelState, type Sequential } from '../models/sequential';
 import type { Random } from '../tensor/random';
 import type { IdTensor, Tensor } from '../tensor/tensor';
@@ -71,14 +70,14 @@ export interface Task<B> {
 export interface SequentialTaskOptions {
   readonly loss?: Loss<never> | undefined;
   readonly carryState?: boolean | undefined;
-  readonly segment?: number | 'auto' | undefined;
+  readonly run?: typeof runModel | undefined;
 }
 
 /** The task of a model; of a {@link Sequential}, with its loss. @throws TypeError where a loss is missing, or not wanted */
-export function taskOf<B>(where: string, model: object, { loss, carryState, segment }: SequentialTaskOptions): Task<B> {
+export function taskOf<B>(where: string, model: object, { loss, carryState, run }: SequentialTaskOptions): Task<B> {
   if (!isSequential(model)) {
-    if (loss !== undefined || carryState || segment !== undefined) {
-      throw new TypeError(`${where}: a trainable has its own loss and state: leave loss, carryState and segment out.`);
+    if (loss !== undefined || carryState || run !== undefined) {
+      throw new TypeError(`${where}: a trainable has its own loss, state and way to run: leave loss, carryState and run out.`);
     }
     return model as Task<B>;
   }
@@ -104,9 +103,7 @@ export function taskOf<B>(where: string, model: object, { loss, carryState, segm
     outputs: () => (outputs.length < model.layers.length ? [] : outputs.map((output, i) => ({ name: model.layers[i]!.name, output }))),
     loss(p, batch, context) {
       const options = { ...context, lengths: batch.lengths, starts: batch.starts, state };
-      const forward = segment === undefined
-        ? runModel(model, p, batch.inputs, options)
-        : runInSegments(model, p, batch.inputs, options, segment === 'auto' ? undefined : segment);
+      const forward = (run ?? runModel)(model, p, batch.inputs, options);
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
       const { targets, mask, lengths } = batch;

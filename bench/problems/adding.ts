@@ -1,0 +1,63 @@
+/**
+ * The adding problem (Hochreiter and Schmidhuber, 1997, experiment 4), in the form of Le, Jaitly and Hinton (2015, arXiv 1504.00941) and Arjovsky, Shah
+ * and Bengio (2016, arXiv 1511.06464): numbers uniform in [0, 1), two of them marked, one in each half; the answer is the sum of the two.
+ */
+
+import {
+  adam, chain, chronoBias, clipByNorm, cosineDecay, createRandom, dense, evaluate, gru, identity, integerNumber, lstm, meanSquaredError, normal, recurrent, relu, sequential,
+  simpleRnn, uniformNumber, type Batch, type Cell, type LearningRate, type Random, type RecurrentOptions,
+} from 'bptt';
+import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { trainerOf } from './training';
+
+/** Rows of number and mark, `[T, B, 2]`, and their sums, `[B, 1]`. */
+export function drawAdding(random: Random, steps: number, rows: number): Batch {
+  const inputs = Float32Array.from({ length: steps * rows * 2 }, (_, i) => (i % 2 === 0 ? uniformNumber(random) : 0));
+  const targets = new Float32Array(rows);
+  const half = steps / 2;
+  for (let row = 0; row < rows; row++) {
+    for (const place of [integerNumber(random, Math.floor(half)), Math.floor(half) + integerNumber(random, Math.ceil(half))]) {
+      const at = (place * rows + row) * 2;
+      inputs[at + 1] = 1;
+      targets[row]! += inputs[at]!;
+    }
+  }
+  return { inputs: { shape: [steps, rows, 2], data: inputs }, targets: { shape: [rows, 1], data: targets } };
+}
+
+/** How a network is trained on it. */
+export interface AddingOptions {
+  readonly layer: RecurrentOptions;
+  readonly rate: LearningRate;
+  readonly budget: number;
+}
+
+export async function addingRun(cell: Cell, steps: number, { layer, rate, budget }: AddingOptions, options: RunOptions): Promise<Outcome> {
+  const { seed } = options;
+  const model = sequential([recurrent(cell, { ...layer, returnSequences: false }), dense({ size: 1 })], { inputSize: 2, seed });
+  const held = drawAdding(createRandom(seed + 1000), steps, 1000);
+  const figure = (): number => evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: meanSquaredError }).loss;
+  const updates = trainerOf(model, (random) => drawAdding(random, steps, 32), meanSquaredError, chain(clipByNorm(1), adam(rate)), seed);
+  return train(updates, { every: 200, figure, solved: (error) => error < 0.01 }, budget, options);
+}
+
+const T = 150;
+
+export const adding: Problem = {
+  name: `adding, T = ${T}`,
+  figure: 'mean squared error',
+  baseline: 1 / 6,
+  criterion: 'mean squared error under 0.01 on 1,000 sequences never seen, where always 1 has 0.167',
+  networks: {
+    'identity ReLU RNN': {
+      expected: true,
+      run: (options) => addingRun(simpleRnn({ activation: relu }), T, {
+        layer: { hiddenSize: 100, recurrentInitializer: identity(), inputInitializer: normal(0, 0.001) }, rate: cosineDecay(3e-4, { steps: 7000 }), budget: 7000,
+      }, options),
+    },
+    LSTM: { expected: true, run: (options) => addingRun(lstm(), T, { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 }, options) },
+    GRU: { expected: true, run: (options) => addingRun(gru(), T, { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 }, options) },
+    'tanh RNN': { expected: false, run: (options) => addingRun(simpleRnn(), T, { layer: { hiddenSize: 100 }, rate: 1e-3, budget: 3000 }, options) },
+  },
+  seeds: 3,
+};

@@ -1,0 +1,55 @@
+/**
+ * The copy task (Hochreiter and Schmidhuber, 1997; in the form of Arjovsky, Shah and Bengio, 2016, arXiv 1511.06464): ten symbols of eight are read,
+ * T − 1 blanks follow, then a mark, at which the ten symbols are to be written. Who remembers nothing has 10 ln 8 / (T + 20) a step.
+ */
+
+import {
+  adam, chain, clipByNorm, createRandom, crossEntropy, dense, embedding, evaluate, gru, integerNumber, lstm, recurrent, sequential, simpleRnn,
+  type Batch, type Cell, type LearningRate, type Random, type RecurrentOptions,
+} from 'bptt';
+import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { trainerOf } from './training';
+
+/** Ids 0 to 7 are the symbols, 8 the blank, 9 the mark. */
+export function drawCopy(random: Random, T: number, rows: number): Batch {
+  const steps = T + 20;
+  const [inputs, targets] = [new Int32Array(steps * rows).fill(8), new Int32Array(steps * rows).fill(8)];
+  inputs.fill(9, (T + 9) * rows, (T + 10) * rows);
+  for (let i = 0; i < 10 * rows; i++) {
+    inputs[i] = integerNumber(random, 8);
+    targets[(T + 10) * rows + i] = inputs[i]!;
+  }
+  return { inputs: { shape: [steps, rows], data: inputs }, targets: { shape: [steps, rows], data: targets } };
+}
+
+export const copyBaseline = (T: number): number => (10 * Math.log(8)) / (T + 20);
+
+interface CopyOptions {
+  readonly layer: RecurrentOptions;
+  readonly rate: LearningRate;
+  readonly budget: number;
+}
+
+export async function copyRun(cell: Cell, T: number, { layer, rate, budget }: CopyOptions, options: RunOptions): Promise<Outcome> {
+  const { seed } = options;
+  const model = sequential([embedding({ vocabularySize: 10, size: 10 }), recurrent(cell, layer), dense({ size: 9 })], { seed });
+  const held = drawCopy(createRandom(seed + 1000), T, 200);
+  const figure = (): number => evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: crossEntropy }).loss;
+  const updates = trainerOf(model, (random) => drawCopy(random, T, 32), crossEntropy, chain(clipByNorm(1), adam(rate)), seed);
+  return train(updates, { every: 100, figure, solved: (loss) => loss < copyBaseline(T) / 10 }, budget, options);
+}
+
+const T = 100;
+
+export const copy: Problem = {
+  name: `copy, T = ${T}`,
+  figure: 'cross-entropy a step',
+  baseline: copyBaseline(T),
+  criterion: 'a tenth of what remembering nothing gives, 0.1733',
+  networks: {
+    LSTM: { expected: true, run: (options) => copyRun(lstm(), T, { layer: { hiddenSize: 96 }, rate: 2e-3, budget: 4000 }, options) },
+    GRU: { expected: true, run: (options) => copyRun(gru(), T, { layer: { hiddenSize: 96 }, rate: 2e-3, budget: 4000 }, options) },
+    'tanh RNN': { expected: false, run: (options) => copyRun(simpleRnn(), T, { layer: { hiddenSize: 128 }, rate: 1e-3, budget: 2000 }, options) },
+  },
+  seeds: 1,
+};

@@ -1,0 +1,91 @@
+/** The problems of bench/problems: what they draw is what they say, and in a short form they are solved, or not, as they must be. */
+
+import { createRandom, gru, lstm, chronoBias, simpleRnn } from 'bptt';
+import { describe, expect, it } from 'vitest';
+import { addingRun, drawAdding } from '../../bench/problems/adding';
+import { additionRun, drawSums } from '../../bench/problems/addition';
+import { copyBaseline, copyRun, drawCopy } from '../../bench/problems/copy';
+import { acceptsReber, drawReber, embeddedReber } from '../../bench/problems/embedded-reber';
+import { drawOrder, orderRun } from '../../bench/problems/temporal-order';
+
+describe('what is drawn', () => {
+  it('Reber strings are of the grammar, and what may follow is what the grammar says', () => {
+    const random = createRandom(1);
+    const prefixes = new Map<string, Set<string>>();
+    const strings = Array.from({ length: 3000 }, () => drawReber(random));
+    for (const { text, legal } of strings) {
+      expect(acceptsReber(text)).toBe(true);
+      expect(legal.length).toBe(text.length - 1);
+      legal.forEach((next, t) => {
+        expect(next).toContain(text[t + 1]);
+        const seen = prefixes.get(text.slice(0, t + 1)) ?? new Set();
+        prefixes.set(text.slice(0, t + 1), seen.add([...next].sort().join('')));
+      });
+    }
+    for (const seen of prefixes.values()) expect(seen.size).toBe(1);
+    const outer = strings[0]!.text[1] === 'T' ? 'P' : 'T';
+    expect(acceptsReber(`${strings[0]!.text.slice(0, -2)}${outer}E`)).toBe(false);
+    expect(acceptsReber('BTBXETE')).toBe(false);
+  });
+
+  it('sequences of temporal order hold two marks at their places, and the answer is their order', () => {
+    const random = createRandom(2);
+    for (let i = 0; i < 500; i++) {
+      const { input, target } = drawOrder(random, 100);
+      const marks = [...input.keys()].filter((t) => input[t] === 2 || input[t] === 3);
+      expect(marks.length).toBe(2);
+      expect(marks[0]! >= 10 && marks[0]! <= 20 && marks[1]! >= 50 && marks[1]! <= 60).toBe(true);
+      expect(target).toBe(2 * (input[marks[0]!]! - 2) + input[marks[1]!]! - 2);
+      expect([input[0], input.at(-1), input.length >= 100 && input.length <= 110]).toEqual([0, 1, true]);
+    }
+  });
+
+  it('adding has one mark in each half and the sum of the two; copy ten symbols at both ends; sums are right and all different', () => {
+    const { inputs, targets } = drawAdding(createRandom(3), 15, 50);
+    for (let row = 0; row < 50; row++) {
+      const marks = Array.from({ length: 15 }, (_, t) => t).filter((t) => inputs.data[(t * 50 + row) * 2 + 1] === 1);
+      expect([marks.length, marks[0]! < 7, marks[1]! >= 7]).toEqual([2, true, true]);
+      expect(targets.data[row]).toBeCloseTo(marks.reduce((sum, t) => sum + inputs.data[(t * 50 + row) * 2]!, 0), 6);
+    }
+    const copies = drawCopy(createRandom(4), 20, 3);
+    for (let row = 0; row < 3; row++) {
+      const [read, write] = [copies.inputs, copies.targets].map(({ data }) => Array.from({ length: 40 }, (_, t) => data[t * 3 + row]!)) as [number[], number[]];
+      expect(write.slice(30)).toEqual(read.slice(0, 10));
+      expect([read[29], read.slice(10, 29).every((id) => id === 8), write.slice(0, 30).every((id) => id === 8)]).toEqual([9, true, true]);
+    }
+    expect(copyBaseline(100)).toBeCloseTo(0.1733, 4);
+    const sums = drawSums(createRandom(5), 3, 2000);
+    for (const [question, answer] of sums) {
+      const [a, b] = question.split('+').map(Number) as [number, number];
+      expect([a + b, question.length, answer.length]).toEqual([Number(answer), 7, 4]);
+    }
+    expect(new Set(sums.map(([question]) => question.trim().split('+').map(Number).sort((a, b) => a - b).join())).size).toBe(2000);
+  });
+});
+
+describe('in a short form', () => {
+  it('the LSTM solves the embedded Reber grammar', async () => {
+    expect(await embeddedReber.networks['LSTM']!.run({ seed: 1, updates: 1500 })).toMatchObject({ solved: true });
+  });
+
+  it('the LSTM solves temporal order over 50 steps, the tanh network does not', async () => {
+    const options = { rate: 0.01, budget: 600 };
+    expect(await orderRun(lstm(), 50, { ...options, layer: { hiddenSize: 16, biasInitializer: chronoBias(50) } }, { seed: 1 })).toMatchObject({ solved: true });
+    expect((await orderRun(simpleRnn(), 50, { ...options, layer: { hiddenSize: 16 } }, { seed: 1 })).figure).toBeGreaterThan(0.5);
+  });
+
+  it('the GRU solves adding over 40 steps, the tanh network does not', async () => {
+    expect(await addingRun(gru(), 40, { layer: { hiddenSize: 32 }, rate: 0.01, budget: 1000 }, { seed: 1 })).toMatchObject({ solved: true });
+    expect((await addingRun(simpleRnn(), 40, { layer: { hiddenSize: 32 }, rate: 0.001, budget: 400 }, { seed: 1 })).figure).toBeGreaterThan(0.1);
+  });
+
+  it('the GRU copies over 10 steps better than who remembers nothing', async () => {
+    const { figure } = await copyRun(gru(), 10, { layer: { hiddenSize: 48, biasInitializer: chronoBias(20) }, rate: 0.01, budget: 500 }, { seed: 1 });
+    expect(figure).toBeLessThan(0.8 * copyBaseline(10));
+  });
+
+  it('the encoder-decoder begins to add', async () => {
+    const { figure } = await additionRun({ digits: 2, count: 4000, hiddenSize: 64, epochs: 12, rate: () => 0.01 }, { seed: 1 });
+    expect(figure).toBeLessThan(0.9);
+  });
+});
