@@ -63,6 +63,7 @@ export {
 export {
   mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize, sampleMixture, type MixtureParameters, type SampleMixtureOptions,
 } from './training/mixture-density';
+export { sampledCrossEntropy, type SampledOptions } from './training/sampled-softmax';
 export { clipByNorm, clipByValue, l1, maxNorm, weightDecay, type Selection } from './training/transformations';
 export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
 export { fit, type FitOptions, type FitResult, type Progress, type SequentialFitOptions } from './training/fit';

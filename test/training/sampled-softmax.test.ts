@@ -1,0 +1,51 @@
+/** Sampled softmax: a gradient that is right, the full loss in the mean, and it learns what the full one learns. */
+
+import {
+  adam, affine, checkGradients, compute, createRandom, crossEntropy, each, evaluate, fit, full, gather, ids, integerNumber, normal, sampledCrossEntropy,
+  trainable, transpose, type IdTensor, type Variable,
+} from 'bptt';
+import { expect, it } from 'vitest';
+
+const [V, H] = [40, 5];
+const head = { weight: normal(0, 1)([V, H], createRandom(1)), bias: normal(0, 1)([V], createRandom(2)) };
+const hidden = normal(0, 1)([3, 4, H], createRandom(3));
+const targets = ids(Array.from({ length: 3 }, (_, t) => Array.from({ length: 4 }, (_each, b) => (7 * t + 11 * b) % V)));
+
+it('has the gradient of finite differences, with lengths, too', () => {
+  for (const lengths of [undefined, Int32Array.of(3, 1, 2, 0)]) {
+    const { error } = checkGradients({ head, hidden }, (p) => sampledCrossEntropy(p.hidden, p.head, targets, { samples: 12, random: createRandom(4), lengths }));
+    expect(error).toBeLessThan(1e-7);
+  }
+});
+
+it('with many samples it is the full cross-entropy', () => {
+  const loss = (samples: number): Float32Array => compute({ head, hidden }, (p) =>
+    sampledCrossEntropy(p.hidden, p.head, targets, { samples, random: createRandom(5), reduction: each })).data;
+  const wanted = compute({ head, hidden }, (p) => crossEntropy(affine(p.hidden, { weight: transpose(p.head.weight), bias: p.head.bias }), targets, { reduction: each })).data;
+  loss(20_000).forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(0.08 * Math.max(1, wanted[i]!)));
+});
+
+it('learns a table of 500 answers as the full loss judges it', async () => {
+  const count = 500;
+  const random = createRandom(6);
+  const answers = Int32Array.from({ length: count }, () => integerNumber(random, count));
+  const batch = { inputs: { shape: [count], data: Int32Array.from(answers.keys()) }, targets: { shape: [count], data: answers } };
+  const parameters = { table: normal(0, 1)([count, 16], random), head: { weight: normal(0, 0.1)([count, 16], random), bias: full([count], 0) } };
+  type P = { table: Variable; head: { weight: Variable; bias: Variable } };
+  const model = trainable(parameters, (p: P, { inputs, targets: right }: { inputs: IdTensor; targets: IdTensor }, context) => {
+    const x = gather(p.table, inputs);
+    return context.training
+      ? sampledCrossEntropy(x, p.head, right, { samples: 50, random: context.random })
+      : crossEntropy(affine(x, { weight: transpose(p.head.weight), bias: p.head.bias }), right);
+  });
+  const data = { batchCount: 1, batches: () => [batch] };
+  await fit(model, data, { optimizer: adam(0.03), steps: 150 });
+  expect(evaluate(model, data).loss).toBeLessThan(0.3);
+});
+
+it('refuses shapes and targets that do not fit', () => {
+  const run = (right: IdTensor, weight = head.weight): unknown => compute({ hidden }, (p) => sampledCrossEntropy(p.hidden, { ...head, weight }, right, { random: createRandom(1) }));
+  expect(() => run(ids([1, 2]))).toThrow('sampledCrossEntropy: hidden must be […, H] = [2, *], got [3, 4, 5]');
+  expect(() => run(targets, full([V, 3], 0))).toThrow('sampledCrossEntropy: weight must be [V, H] = [*, 5], got [40, 3]');
+  expect(() => run({ shape: [3, 4], data: new Int32Array(12).fill(V) })).toThrow('sampledCrossEntropy: targets must be whole numbers from 0 to 39, got 40');
+});
