@@ -52,12 +52,12 @@ export const adding: Problem = {
     'identity ReLU RNN': {
       expected: true,
       run: (options) => addingRun(simpleRnn({ activation: relu }), T, {
-        layer: { hiddenSize: 100, recurrentInitializer: identity(), inputInitializer: normal(0, 0.001) }, rate: cosineDecay(3e-4, { steps: 7000 }), budget: 7000,
+        layer: { hiddenSize: 100, recurrentInitializer: identity(), inputInitializer: normal(0, 0.03) }, rate: cosineDecay(3e-4, { steps: 5000 }), budget: 5000,
       }, options),
     },
     LSTM: { expected: true, run: (options) => addingRun(lstm(), T, { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 }, options) },
     GRU: { expected: true, run: (options) => addingRun(gru(), T, { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 }, options) },
-    'tanh RNN': { expected: false, run: (options) => addingRun(simpleRnn(), T, { layer: { hiddenSize: 100 }, rate: 1e-3, budget: 3000 }, options) },
+    'tanh RNN': { expected: false, run: (options) => addingRun(simpleRnn(), T, { layer: { hiddenSize: 100 }, rate: 1e-3, budget: 2000 }, options) },
   },
   seeds: 3,
 };

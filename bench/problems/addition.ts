@@ -4,7 +4,7 @@
  */
 
 import {
-  adam, affine, chain, characterVocabulary, cosineDecay, createRandom, crossEntropy, encode, fit, gather, initializeCell, initializeOptimizer, integerNumber,
+  adamw, affine, chain, characterVocabulary, cosineDecay, createRandom, crossEntropy, encode, fit, gather, initializeCell, initializeOptimizer, integerNumber,
   lstm, normal, shuffle, stack, trainable, unroll, compute, full, type IdTensor, type LearningRate, type Random, type Tensor, type Trainable, type Variable,
 } from 'bptt';
 import { train, type Outcome, type Problem, type RunOptions } from './problem';
@@ -73,9 +73,10 @@ export interface AdditionOptions {
   readonly hiddenSize: number;
   readonly epochs: number;
   readonly rate?: (steps: number) => LearningRate;
+  readonly decay?: number;
 }
 
-export async function additionRun({ digits, count, hiddenSize, epochs, rate = (steps) => cosineDecay(3e-3, { steps }) }: AdditionOptions, options: RunOptions): Promise<Outcome> {
+export async function additionRun({ digits, count, hiddenSize, epochs, rate = (steps) => cosineDecay(3e-3, { steps }), decay = 0 }: AdditionOptions, options: RunOptions): Promise<Outcome> {
   const { seed } = options;
   const random = createRandom(seed + 1000);
   const sums = drawSums(random, digits, count);
@@ -97,7 +98,7 @@ export async function additionRun({ digits, count, hiddenSize, epochs, rate = (s
   };
   const perEpoch = Math.floor(known.length / 128);
   const budget = epochs * perEpoch;
-  const optimizer = adam(rate(budget));
+  const optimizer = adamw(rate(budget), { decay });
   const optimizerState = initializeOptimizer(optimizer, model.data.length);
   const steps = async (updates: number): Promise<void> => {
     const data = {

@@ -37,14 +37,16 @@ export interface Look {
   readonly every: number;
   readonly figure: () => number;
   readonly solved: (figure: number) => boolean;
+  /** Whether there is no more to see; when it is solved, by default. */
+  readonly enough?: (figure: number) => boolean;
 }
 
-/** Trains by `steps(n)`, n updates at a time, until the problem is solved or the budget is spent. */
-export async function train(steps: (count: number) => Promise<void>, { every, figure, solved }: Look, budget: number, { updates = budget, onPoint }: RunOptions): Promise<Outcome> {
+/** Trains by `steps(n)`, n updates at a time, until there is enough or the budget is spent. */
+export async function train(steps: (count: number) => Promise<void>, { every, figure, solved, enough = solved }: Look, budget: number, { updates = budget, onPoint }: RunOptions): Promise<Outcome> {
   const curve: [number, number][] = [];
   let done = 0;
   let last = figure();
-  while (done < updates && !solved(last)) {
+  while (done < updates && !enough(last)) {
     const count = Math.min(every, updates - done);
     await steps(count);
     done += count;
