@@ -1,10 +1,11 @@
 /**
  * Addition as text, by encoder-decoder, as in Keras' example addition_rnn: `"5+271 "` is to give `"276 "`. The question is read from behind; an LSTM
- * of 128 sums it up, its output goes into another at every step of the answer. 50,000 questions, all different, a tenth of them held out.
+ * of 128 sums it up, its output goes into another at every step of the answer. 50,000 questions, all different, a tenth of them held out. Other than there,
+ * each is asked either way round in training, and the learning rate falls.
  */
 
 import {
-  adamw, affine, chain, characterVocabulary, cosineDecay, createRandom, crossEntropy, encode, fit, gather, initializeCell, initializeOptimizer, integerNumber,
+  adam, affine, chain, characterVocabulary, cosineDecay, createRandom, crossEntropy, encode, fit, gather, initializeCell, initializeOptimizer, integerNumber,
   lstm, normal, shuffle, stack, trainable, unroll, compute, full, type IdTensor, type LearningRate, type Random, type Tensor, type Trainable, type Variable,
 } from 'bptt';
 import { train, type Outcome, type Problem, type RunOptions } from './problem';
@@ -29,6 +30,13 @@ export function drawSums(random: Random, digits: number, count: number): readonl
 interface SumBatch {
   readonly inputs: IdTensor;
   readonly targets: IdTensor;
+}
+
+/** A question, or the same with its numbers changed about: a + b is b + a. */
+function turned([question, answer]: readonly [string, string], random: Random): readonly [string, string] {
+  if (integerNumber(random, 2) === 0) return [question, answer];
+  const [a, b] = question.trim().split('+') as [string, string];
+  return [`${b}+${a}`.padEnd(question.length), answer];
 }
 
 /** Texts of equal length side by side, `[T, B]`. */
@@ -73,10 +81,9 @@ export interface AdditionOptions {
   readonly hiddenSize: number;
   readonly epochs: number;
   readonly rate?: (steps: number) => LearningRate;
-  readonly decay?: number;
 }
 
-export async function additionRun({ digits, count, hiddenSize, epochs, rate = (steps) => cosineDecay(3e-3, { steps }), decay = 0 }: AdditionOptions, options: RunOptions): Promise<Outcome> {
+export async function additionRun({ digits, count, hiddenSize, epochs, rate = (steps) => cosineDecay(3e-3, { steps }) }: AdditionOptions, options: RunOptions): Promise<Outcome> {
   const { seed } = options;
   const random = createRandom(seed + 1000);
   const sums = drawSums(random, digits, count);
@@ -98,14 +105,14 @@ export async function additionRun({ digits, count, hiddenSize, epochs, rate = (s
   };
   const perEpoch = Math.floor(known.length / 128);
   const budget = epochs * perEpoch;
-  const optimizer = adamw(rate(budget), { decay });
+  const optimizer = adam(rate(budget));
   const optimizerState = initializeOptimizer(optimizer, model.data.length);
   const steps = async (updates: number): Promise<void> => {
     const data = {
       batchCount: perEpoch,
       *batches() {
         const order = shuffle(random, Int32Array.from(known.keys()));
-        for (let i = 0; i < perEpoch; i++) yield batchOf(Array.from(order.subarray(i * 128, (i + 1) * 128), (place) => known[place]!));
+        for (let i = 0; i < perEpoch; i++) yield batchOf(Array.from(order.subarray(i * 128, (i + 1) * 128), (place) => turned(known[place]!, random)));
       },
     };
     await fit(model, data, { optimizer: chain(optimizer), optimizerState, steps: updates });
