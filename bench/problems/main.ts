@@ -1,6 +1,7 @@
 /** What networks learn, and what not: `npm run bench:problems`. About a quarter of an hour on one core. */
 
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { adding } from './adding';
 import { addition } from './addition';
@@ -21,7 +22,7 @@ if (values.help) {
   --only PARTS  only what has one of these in "problem network", with commas between
   --seeds N     so many seeds of each
   --json FILE   write every run to a file
-  --plot FILE   draw the learning curves, as SVG
+  --plot FILE   draw the learning curves there, as SVG; a run of everything draws bench/problems/curves.svg
   --help        this text`);
   process.exit();
 }
@@ -54,5 +55,6 @@ for (const problem of problems) {
   if (curves.length > 0) panels.push({ title: problem.name, y: problem.figure, baseline: problem.baseline, curves });
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(runs, undefined, 1)}\n`);
-if (values.plot !== undefined) writeFileSync(values.plot, plot(panels));
+const drawing = values.plot ?? (wanted === undefined ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
+if (drawing !== undefined) writeFileSync(drawing, plot(panels));
 console.log(unexpected === 0 ? '\nEvery network that was to solve its problem did, on every seed.' : `\n${unexpected} runs of networks that were to solve their problem did not.`);
