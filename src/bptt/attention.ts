@@ -190,7 +190,8 @@ export function attend(score: Score, memory: Memory, queries: Operand): Attended
   const { parameters, values, keys, outside, inside } = memory;
   const [B, T, H] = values.shape as [number, number, number];
   const several = given.shape.length === 3;
-  checkShape('attend', 'queries', given.shape, several ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] } : { letters: '[B, D]', lengths: [B, undefined] });
+  const expected = several ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] } : { letters: '[B, D]', lengths: [B, undefined] };
+  checkShape('attend', 'queries', given.shape, expected);
   const D = given.shape.at(-1)!;
   const Q = several ? given.shape[0]! : 1;
   const scores = score.scores(parameters, several ? transpose(given, [1, 0, 2]) : viewOf(given, [B, 1, D]), keys);

@@ -146,7 +146,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   if (isVariable(x)) {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
-      `${where}: ${argument} is a variable of another valueAndGradient, compute or checkpoint call. Variables live as long as their call; take numbers out with read(), hand variables into checkpoint as inputs.`,
+      `${where}: ${argument} is a variable of another valueAndGradient, compute or checkpoint call. Variables live as long as their call; ` +
+        'take numbers out with read(), hand variables into checkpoint as inputs.',
     );
   }
   if (typeof x === 'number') {

@@ -141,7 +141,8 @@ function answer(
 
 /** Runs all steps at once over the ids that go in, `[T, B]`. */
 export function decodeAll(
-  options: DecoderOptions, p: DecoderVariables, ids: IdTensor, state: DecoderState, memory: Memory | undefined, lengths: Int32Array | undefined, random: Random | undefined,
+  options: DecoderOptions, p: DecoderVariables, ids: IdTensor, state: DecoderState, memory: Memory | undefined, lengths: Int32Array | undefined,
+  random: Random | undefined,
 ): Decoded {
   let x = dropped(gather(p.embedding.weight, ids), options.dropout, random);
   const layers = layerNames(options).map((name, i) => {
@@ -171,11 +172,13 @@ export function decodeStep(
 /** A batch of several copies of every row: row r of the result is row `rows[r]`. */
 export function takeStates(state: DecoderState, rows: IdTensor): DecoderState {
   const take = (x: Variable): Variable => gather(x, rows);
-  return { layers: state.layers.map((parts) => Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, take(part)]))), seen: state.seen && take(state.seen) };
+  const layers = state.layers.map((parts) => Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, take(part)])));
+  return { layers, seen: state.seen && take(state.seen) };
 }
 
 /** The same for what is looked at. */
 export function takeMemory(memory: Memory, rows: IdTensor): Memory {
   const take = (x: Variable): Variable => gather(x, rows);
-  return { ...memory, values: take(memory.values), keys: take(memory.keys), outside: memory.outside && take(memory.outside), inside: memory.inside && take(memory.inside) };
+  const { values, keys, outside, inside } = memory;
+  return { ...memory, values: take(values), keys: take(keys), outside: outside && take(outside), inside: inside && take(inside) };
 }

@@ -2,10 +2,9 @@
 
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
-  add, pairAdd, pairMultiply, pairOf, pairSum, pairZero, set, shiftLeft, shuffle, splat, tee, vAdd, vAnd, vDivide, vLess, vMax, vMin, vMultiply,
-  vNegate, vSelect, vSquareRoot, vSubtract, vZero, type Code, type Local, type Statement, type Vector, type Writer,
+  pairAdd, pairMultiply, pairOf, pairSum, pairZero, set, shuffle, splat, tee, vAdd, vDivide, vMax, vMin, vMultiply, vNegate, vSubtract, type Code, type Local, type Statement, type Vector, type Writer,
 } from './simd/assembler';
-import { overElements, times } from './simd/loops';
+import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
 const binary = ['write n', 'read n', 'read n', 'n'] as const;
@@ -145,63 +144,6 @@ export const addScaled: Kernel<typeof addedScaled> = {
   simd: ([dx, dy, factor, n], w) => {
     const [by] = w.vectors;
     return [set(by, splat(factor)), ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, by, e.load(dy), e.load(dx)))])];
-  },
-};
-
-/** dx += factor · sign(x), nothing where x is 0. */
-export const addSigns: Kernel<typeof addedScaled> = {
-  operands: addedScaled,
-  portable: (memory) => (dx, x, factor, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += factor * ((m[x + i]! > 0 ? 1 : 0) - (m[x + i]! < 0 ? 1 : 0));
-  },
-  simd: ([dx, x, factor, n], w) => {
-    const [by, value] = w.vectors;
-    return [
-      set(by, splat(factor)),
-      ...overElements(w, n, [dx, x], (e) => [
-        set(value, e.load(x)),
-        e.store(dx, vSubtract(vAdd(e.load(dx), vAnd(vLess(vZero(), value), by)), vAnd(vLess(value, vZero()), by))),
-      ]),
-    ];
-  },
-};
-
-const limited = ['update rows n', 'read rows n', 'number', 'rows', 'n'] as const;
-
-/** (step, x, limit, rows, n): shortens the columns of x + step to the limit by changing the step. */
-export const limitColumns: Kernel<typeof limited> = {
-  operands: limited,
-  portable: (memory) => (step, x, limit, rows, n) => {
-    const m = memory.view;
-    for (let j = 0; j < n; j++) {
-      let squares = 0;
-      for (let i = j; i < rows * n; i += n) squares += (m[x + i]! + m[step + i]!) ** 2;
-      if (!(squares > limit * limit)) continue;
-      const factor = limit / Math.sqrt(squares);
-      for (let i = j; i < rows * n; i += n) m[step + i] = factor * (m[x + i]! + m[step + i]!) - m[x + i]!;
-    }
-  },
-  simd: ([step, x, limit, rows, n], w) => {
-    const [squares, value, factor, most] = w.vectors;
-    const [atStep, atX, left] = w.pointers;
-    const down = (statements: readonly Statement[]): Statement[] => [
-      set(atStep, step), set(atX, x), set(left, rows),
-      times(left, [...statements, set(atStep, add(atStep, shiftLeft(n, 2))), set(atX, add(atX, shiftLeft(n, 2)))]),
-    ];
-    return [
-      set(most, splat(limit)),
-      ...overElements(w, n, [step, x], (e) => [
-        set(squares, vZero()),
-        ...down([set(value, vAdd(e.load(atX), e.load(atStep))), set(squares, multiplyAdd(w, value, value, squares))]),
-        set(factor, vDivide(most, vSquareRoot(squares))),
-        set(squares, vLess(vMultiply(most, most), squares)),
-        ...down([
-          set(value, vSubtract(vMultiply(factor, vAdd(e.load(atX), e.load(atStep))), e.load(atX))),
-          e.store(atStep, vSelect(squares, value, e.load(atStep))),
-        ]),
-      ]),
-    ];
   },
 };
 

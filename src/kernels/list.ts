@@ -1,7 +1,7 @@
 /** Every kernel by name: what the tests and the benches go through. */
 
 export {
-  addition, addProduct, addQuotient, addScaled, addSigns, clamp, division, divisionBackward, interpolate, interpolateBackward, limitColumns,
+  addition, addProduct, addQuotient, addScaled, clamp, division, divisionBackward, interpolate, interpolateBackward,
   multiplication, scaling, subtraction, sumOf, sumOfSquares,
 } from './arithmetic';
 export { gruCell, gruCellBackward, lstmCell, lstmCellBackward } from './cells';
@@ -13,6 +13,7 @@ export { gatherRows, scatterAddRows, sumRows } from './linear';
 export { addStrided, copy, copyStrided, fill } from './movement';
 export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
+export { addSigns, limitColumns } from './penalties';
 export { dropoutMask } from './random';
 export { affineRows, gemm, gemmPacked, packPanels } from './product';
 export {

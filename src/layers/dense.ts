@@ -21,7 +21,8 @@ export interface DenseOptions {
 }
 
 /**
- * y = f(x W + b) on every step: `[..., I]` gives `[..., size]`; zeros in the padding of sequences of unequal length. Parameters `weight [I, size]` (Glorot uniform) and `bias [size]` (zero).
+ * y = f(x W + b) on every step: `[..., I]` gives `[..., size]`; zeros in the padding of sequences of unequal length. Parameters
+ * `weight [I, size]` (Glorot uniform) and `bias [size]` (zero).
  *
  * @throws RangeError where the size is not a whole number of at least 1
  * @example

@@ -19,7 +19,8 @@ export function joinStates(states: readonly ModelState[]): ModelState {
     const parts = states.map((state, i) => {
       const part = state[layer]?.[name];
       if (part !== undefined && formatShape(part.shape.slice(1)) === formatShape(first.shape.slice(1))) return part;
-      throw new RangeError(`joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${part === undefined ? 'none' : formatShape(part.shape)}.`);
+      const got = part === undefined ? 'none' : formatShape(part.shape);
+      throw new RangeError(`joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${got}.`);
     });
     const data = new Float32Array(parts.reduce((size, part) => size + part.data.length, 0));
     let offset = 0;

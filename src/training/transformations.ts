@@ -1,6 +1,7 @@
 /** Transformations that stand beside an optimizer in a {@link chain}: clipping, penalties on the weights, and a limit to them. */
 
-import { addScaled, addSigns, clamp, limitColumns, scaling, sumOfSquares } from '../kernels/arithmetic';
+import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
+import { addSigns, limitColumns } from '../kernels/penalties';
 import { checkNumber, type Shape } from '../tensor/shape';
 import type { Optimizer, ParameterLeaf, Update } from './optimizers';
 

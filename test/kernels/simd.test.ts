@@ -15,6 +15,7 @@ import * as linear from '../../src/kernels/linear';
 import * as movement from '../../src/kernels/movement';
 import * as normalization from '../../src/kernels/normalization';
 import * as optimizers from '../../src/kernels/optimizers';
+import * as penalties from '../../src/kernels/penalties';
 import * as product from '../../src/kernels/product';
 import * as random from '../../src/kernels/random';
 import * as rows from '../../src/kernels/rows';
@@ -141,7 +142,7 @@ it.each((['simd', 'relaxed'] as const).filter(engineRuns))('%s: moments of param
 
 it('names a bound for every kernel, and every kernel of the source files is in the list', () => {
   expect(Object.keys(bounds).sort()).toEqual(names.slice().sort());
-  const files: object[] = [arithmetic, cells, elementwise, linear, movement, normalization, optimizers, product, random, rows];
+  const files: object[] = [arithmetic, cells, elementwise, linear, movement, normalization, optimizers, penalties, product, random, rows];
   const exported = files.flatMap((file) => Object.entries(file)).filter(([, value]: [string, unknown]) => typeof value === 'object' && value !== null && 'portable' in value);
   expect(exported.map(([name]) => name).sort()).toEqual(names.slice().sort());
 });

@@ -39,7 +39,8 @@ export function batchedMatmul(a: Operand, b: Operand, { transposeB = false }: Ba
   const right = operand('batchedMatmul', b, 'b');
   checkShape('batchedMatmul', 'a', left.shape, { letters: '[B, M, K]', lengths: [undefined, undefined, undefined] });
   const [B, M, K] = left.shape as [number, number, number];
-  checkShape('batchedMatmul', 'b', right.shape, { letters: transposeB ? '[B, N, K]' : '[B, K, N]', lengths: transposeB ? [B, undefined, K] : [B, K, undefined] }, `a is ${formatShape(left.shape)}.`);
+  const expected = transposeB ? { letters: '[B, N, K]', lengths: [B, undefined, K] } : { letters: '[B, K, N]', lengths: [B, K, undefined] };
+  checkShape('batchedMatmul', 'b', right.shape, expected, `a is ${formatShape(left.shape)}.`);
   const N = right.shape[transposeB ? 1 : 2]!;
   const scope = currentScope('batchedMatmul');
   const y = result(scope, [B, M, N], [left, right]);
