@@ -100,3 +100,5 @@ export { minMaxScaler, scaleWith, standardScaler, unscaleWith, type Scaler } fro
 export { seriesWindows, type SeriesWindowsOptions } from './data/series-windows';
 export { bucketBatches, padSequences, type BucketOptions, type Example, type Padded, type PadOptions } from './data/unequal-lengths';
 export { windows, type WindowsOptions } from './data/windows';
+
+export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';

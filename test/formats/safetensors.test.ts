@@ -1,0 +1,98 @@
+/** safetensors: what is written comes back bit for bit; every wrong file is refused in words, without much memory. */
+
+import { createRandom, full, integerNumber, normal, randomBits, readSafetensors, tensor, writeSafetensors, type Tensor } from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+/** A file of a header and numbers as they are given. */
+function fileOf(header: unknown, data: ArrayLike<number> = [], length?: number): Uint8Array {
+  const text = typeof header === 'string' ? new TextEncoder().encode(header) : header instanceof Uint8Array ? header : new TextEncoder().encode(JSON.stringify(header));
+  const file = new Uint8Array(8 + text.length + data.length);
+  new DataView(file.buffer).setBigUint64(0, BigInt(length ?? text.length), true);
+  file.set(text, 8);
+  file.set(data, 8 + text.length);
+  return file;
+}
+const bytesOf = (numbers: { readonly buffer: ArrayBufferLike }): Uint8Array => new Uint8Array(numbers.buffer);
+
+it('tensors come back bit for bit, of any shape and any bits, with what travels along', () => {
+  const random = createRandom(1);
+  const strange = new Float32Array(Uint32Array.from({ length: 64 }, () => randomBits(random)).buffer);
+  const tensors: Record<string, Tensor> = {
+    'a "name", 語': { shape: [4, 16], data: strange }, scalar: tensor(3), empty: full([0, 5], 0), view: tensor(normal(0, 1)([3, 7], random).data.subarray(1, 7), [6]), __proto__x: full([1], NaN),
+  };
+  const metadata = { format: 'bptt', 'wörter': '["a","\\u0000"]' };
+  const file = writeSafetensors(tensors, metadata);
+  for (const bytes of [file, file.buffer as ArrayBuffer, new Uint8Array([1, 2, 3, ...file]).subarray(3)]) {
+    const back = readSafetensors(bytes);
+    expect(back.metadata).toEqual(metadata);
+    expect(Object.keys(back.tensors)).toEqual(Object.keys(tensors));
+    for (const [name, { shape, data }] of Object.entries(tensors)) {
+      expect(back.tensors[name]!.shape).toEqual(shape);
+      expect(new Uint8Array(back.tensors[name]!.data.slice().buffer)).toEqual(new Uint8Array(data.slice().buffer));
+    }
+  }
+  expect(readSafetensors(writeSafetensors({}))).toEqual({ tensors: {}, metadata: {} });
+});
+
+it('numbers of other precisions become single: halves exactly, doubles rounded', () => {
+  const read = (dtype: string, data: Uint8Array, width: number): number[] =>
+    [...readSafetensors(fileOf({ x: { dtype, shape: [data.length / width], data_offsets: [0, data.length] } }, data)).tensors['x']!.data];
+  expect(read('F16', bytesOf(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x8000, 0x7c00, 0xfc00, 0x3555)), 2)).toEqual([1, -2, 65504, 2 ** -24, -0, Infinity, -Infinity, 0.333251953125]);
+  expect(read('F16', bytesOf(Uint16Array.of(0x7e00)), 2)).toEqual([NaN]);
+  expect(read('BF16', bytesOf(Uint16Array.of(0x3f80, 0xc000, 0x7f80, 0x0080, 0x4049)), 2)).toEqual([1, -2, Infinity, 2 ** -126, 3.140625]);
+  expect(read('F64', bytesOf(Float64Array.of(0.1, -1e300, 5)), 8)).toEqual([Math.fround(0.1), -Infinity, 5]);
+});
+
+describe('a wrong file is refused, by what is wrong with it', () => {
+  const f32 = (shape: unknown, from: unknown, to: unknown): object => ({ dtype: 'F32', shape, data_offsets: [from, to] });
+  const cases: [string, Uint8Array, string][] = [
+    ['nothing', new Uint8Array(0), 'the file has 0 bytes'],
+    ['cut short in the header', writeSafetensors({ x: full([3], 1) }).slice(0, 20), 'Was the file cut short?'],
+    ['cut short in the numbers', writeSafetensors({ x: full([3], 1) }).slice(0, -1), 'tensor "x" reaches to byte 12, but there are 11'],
+    ['a header of gigabytes', fileOf({}, [], 2 ** 40), 'more than the 100000000 that are read'],
+    ['not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), 'the header is not text in UTF-8'],
+    ['not JSON', fileOf('{"x":'), 'the header is not JSON'],
+    ['no object', fileOf('[]'), 'the header must be a JSON object'],
+    ['a name twice', fileOf('{"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0078":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), 'the name "x" stands twice'],
+    ['metadata of numbers', fileOf({ __metadata__: { a: 1 } }), '__metadata__ must hold strings'],
+    ['another type', fileOf({ x: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)), 'tensor "x" has the type I64'],
+    ['a type of the prototype', fileOf({ x: { dtype: 'constructor', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)), 'tensor "x" has the type constructor'],
+    ['a negative length', fileOf({ x: f32([-1], 0, 4) }, new Uint8Array(4)), 'must have a shape of whole numbers, got [-1]'],
+    ['a shape beyond all numbers', fileOf({ x: f32([2 ** 40, 2 ** 40], 0, 4) }, new Uint8Array(4)), 'tensor "x" of type F32'],
+    ['offsets that are none', fileOf({ x: f32([1], 0, '4') }, new Uint8Array(4)), 'two data_offsets'],
+    ['overlap', fileOf({ x: f32([2], 0, 8), y: f32([1], 4, 8) }, new Uint8Array(8)), 'tensor "y" begins at byte 4, but tensor "x" ends at 8'],
+    ['a gap', fileOf({ x: f32([1], 4, 8) }, new Uint8Array(8)), 'tensor "x" begins at byte 4, but the beginning ends at 0'],
+    ['more behind', fileOf({ x: f32([1], 0, 4) }, new Uint8Array(8)), '4 bytes follow behind the last tensor'],
+    ['no description', fileOf({ x: 3 }), 'tensor "x" must be described by an object'],
+  ];
+
+  it.each(cases)('%s', (_, file, message) => {
+    expect(() => readSafetensors(file)).toThrow(RangeError);
+    expect(() => readSafetensors(file)).toThrow(message);
+  });
+
+  it('whatever bytes are changed, it is read or refused by a RangeError', () => {
+    const random = createRandom(2);
+    const file = writeSafetensors({ weight: normal(0, 1)([3, 4], random), bias: full([4], 1) }, { made: 'here' });
+    let refused = 0;
+    for (let i = 0; i < 5000; i++) {
+      const wrong = file.slice(0, integerNumber(random, 10) === 0 ? integerNumber(random, file.length) : file.length);
+      for (let k = integerNumber(random, 4); k >= 0 && wrong.length > 0; k--) wrong[integerNumber(random, Math.min(wrong.length, 180))] = integerNumber(random, 256);
+      try {
+        readSafetensors(wrong);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        expect((error as Error).message).toMatch(/^readSafetensors: /);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(2500);
+  });
+});
+
+it('refuses to write what is no tensor, or does not fit', () => {
+  expect(() => writeSafetensors({ x: 3 as never })).toThrow('writeSafetensors: x must be a tensor');
+  expect(() => writeSafetensors({ x: { shape: [2], data: new Float32Array(3) } })).toThrow('x has shape [2] but 3 numbers');
+  expect(() => writeSafetensors({ __metadata__: full([1], 0) })).toThrow('no tensor may be called __metadata__');
+  expect(() => writeSafetensors({}, { a: 1 as never })).toThrow('metadata.a must be a string');
+});
