@@ -57,9 +57,9 @@ describe('what is drawn', () => {
     const sums = drawSums(createRandom(5), 3, 2000);
     for (const [question, answer] of sums) {
       const [a, b] = question.split('+').map(Number) as [number, number];
-      expect([a + b, question.length, answer.length]).toEqual([Number(answer), 7, 4]);
+      expect([a + b, a < 1000 && b < 1000]).toEqual([Number(answer), true]);
     }
-    expect(new Set(sums.map(([question]) => question.trim().split('+').map(Number).sort((a, b) => a - b).join())).size).toBe(2000);
+    expect(new Set(sums.map(([question]) => question.split('+').map(Number).sort((a, b) => a - b).join())).size).toBe(2000);
   });
 });
 
@@ -85,7 +85,7 @@ describe('in a short form', () => {
   });
 
   it('the encoder-decoder begins to add', async () => {
-    const { figure } = await additionRun({ digits: 2, count: 4000, hiddenSize: 64, epochs: 12, rate: () => 0.01 }, { seed: 1 });
-    expect(figure).toBeLessThan(0.9);
+    const { figure } = await additionRun({ digits: 2, count: 3000, hiddenSize: 64, epochs: 12, rate: 0.01 }, { seed: 1 });
+    expect(figure).toBeLessThan(0.95);
   });
 });
