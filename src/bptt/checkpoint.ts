@@ -39,13 +39,9 @@ export function checkpoint<P extends VariableTree, R extends VariableTree>(
   const { outputs, replace } = runScope(workspace, false, (inner) => {
     const answer = body(stand(inner, inputs, false));
     const inside = variablesIn(answer).map((output) => operand('checkpoint', output, 'what body answers'));
-    // They are put together behind everything else, since they may lie in one another, and then moved down to where the scope began.
+    // They are put together behind everything else and then moved down to where the scope began.
     const [shapes, sizes] = [inside.map(({ shape }) => shape), inside.map(({ size }) => size)];
-    const places = inside.map(({ offset, size }) => {
-      const place = allocate(workspace, size);
-      kernels.of(copy)(place, offset, size);
-      return place;
-    });
+    const places = copiesBehind(inner, inside);
     return { outputs: { shapes, sizes, places }, replace: (variables: readonly Variable[]) => replaceIn(answer, variables) as R };
   });
   const kept = outputs.shapes.map((shape, i) => {
@@ -68,6 +64,31 @@ export function checkpoint<P extends VariableTree, R extends VariableTree>(
     random.forEach(({ state }, i) => state.set(after[i]!));
   });
   return replace(kept);
+}
+
+/**
+ * Takes a step from one state to the next and writes the next over the one before, so that the memory of many steps is that of one:
+ * for computations without gradient.
+ *
+ * @param state variables that nothing else lies in
+ * @param inputs every other variable that the step uses
+ */
+export function stepInPlace<S extends VariableTree, P extends VariableTree>(state: S, inputs: P, step: (state: S, inputs: P) => S): void {
+  const { workspace, kernels } = currentScope('stepInPlace');
+  runScope(workspace, false, (inner) => {
+    const next = variablesIn(step(stand(inner, state, false), stand(inner, inputs, false)));
+    const places = copiesBehind(inner, next);
+    variablesIn(state).forEach(({ offset, size }, i) => kernels.of(copy)(offset, places[i]!, size));
+  });
+}
+
+/** Where copies of variables stand behind everything else: they themselves may lie in one another, and in what is to be written over. */
+function copiesBehind({ workspace, kernels }: Scope, variables: readonly Variable[]): readonly number[] {
+  return variables.map(({ offset, size }) => {
+    const place = allocate(workspace, size);
+    kernels.of(copy)(place, offset, size);
+    return place;
+  });
 }
 
 /** The same numbers as variables of another scope, their gradients in the same places. */

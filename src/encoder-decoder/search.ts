@@ -1,6 +1,6 @@
 /** Writing with an encoder-decoder: the most likely sequence, as far as a search finds it. */
 
-import { checkpoint, type VariableTree } from '../bptt/checkpoint';
+import { stepInPlace, type VariableTree } from '../bptt/checkpoint';
 import { logSoftmax } from '../bptt/ops/reductions';
 import type { Memory } from '../bptt/attention';
 import { read } from '../bptt/tape';
@@ -98,35 +98,31 @@ function search(where: string, model: EncoderDecoder, { inputs, lengths }: Padde
   const beams = Array.from({ length: sources }, () => ({ alive: [root], ended: [] as Path[], done: false }));
 
   compute(model.parameters as never, (p: EncoderDecoderVariables) => {
-    let rows = beams.flatMap((_, source) => new Array<number>(beamSize).fill(source));
+    const copies = idsOf(beams.flatMap((_, source) => new Array<number>(beamSize).fill(source)));
     const first = encodeSource(model, p, inputs, lengths);
-    const memory = first.memory && takeMemory(first.memory, idsOf(rows));
-    let state = takeStates(first.state, idsOf(rows));
+    const memory = first.memory && takeMemory(first.memory, copies);
+    const state = takeStates(first.state, copies);
     for (let length = 1; length <= maxLength && beams.some(({ done }) => !done); length++) {
-      let likely: Tensor;
-      let seen: Tensor | undefined;
       // A beam of fewer paths has rows that nobody asks for.
       const last = idsOf(beams.flatMap(({ alive }) => Array.from({ length: beamSize }, (_, k) => alive[k]?.id ?? model.end)));
-      state = checkpoint({ p, state, memory } as unknown as VariableTree, (given) => {
-        const own = given as unknown as { p: EncoderDecoderVariables; state: DecoderState; memory: Memory | undefined };
-        const run = decodeStep(model.decoder, own.p.decoder, last, own.state, own.memory, undefined);
-        likely = read(logSoftmax(run.logits));
-        seen = run.weights && read(run.weights);
-        return run.state as unknown as VariableTree;
-      }) as unknown as DecoderState;
-      rows = beams.flatMap((beam, source) => {
-        if (beam.done) return new Array<number>(beamSize).fill(source * beamSize);
-        const ways = extend(beam.alive, likely, seen, source * beamSize, beamSize);
-        const alive = ways.filter(({ path }) => path.id !== model.end).slice(0, beamSize);
-        beam.ended.push(...ways.slice(0, beamSize).flatMap(({ path }) => (path.id === model.end ? [path] : [])));
-        beam.ended.sort((a, b) => penalized(b) - penalized(a)).splice(beamSize);
-        beam.alive = alive.map(({ path }) => path);
-        // No path can become better than its own probability under the penalty of the longest.
-        const hope = Math.max(-Infinity, ...beam.alive.map((path) => penalized({ ...path, length: maxLength })));
-        beam.done = beam.alive.length === 0 || (beam.ended.length === beamSize && hope <= penalized(beam.ended.at(-1)!));
-        return Array.from({ length: beamSize }, (_, k) => source * beamSize + (alive[k]?.parent ?? 0));
+      stepInPlace(state as unknown as VariableTree, { p, memory } as unknown as VariableTree, (now, given) => {
+        const own = given as unknown as { p: EncoderDecoderVariables; memory: Memory | undefined };
+        const run = decodeStep(model.decoder, own.p.decoder, last, now as unknown as DecoderState, own.memory, undefined);
+        const [likely, seen] = [read(logSoftmax(run.logits)), run.weights && read(run.weights)];
+        const rows = beams.flatMap((beam, source) => {
+          if (beam.done) return new Array<number>(beamSize).fill(source * beamSize);
+          const ways = extend(beam.alive, likely, seen, source * beamSize, beamSize);
+          const alive = ways.filter(({ path }) => path.id !== model.end).slice(0, beamSize);
+          beam.ended.push(...ways.slice(0, beamSize).flatMap(({ path }) => (path.id === model.end ? [path] : [])));
+          beam.ended.sort((a, b) => penalized(b) - penalized(a)).splice(beamSize);
+          beam.alive = alive.map(({ path }) => path);
+          // No path can become better than its own probability under the penalty of the longest.
+          const hope = Math.max(-Infinity, ...beam.alive.map((path) => penalized({ ...path, length: maxLength })));
+          beam.done = beam.alive.length === 0 || (beam.ended.length === beamSize && hope <= penalized(beam.ended.at(-1)!));
+          return Array.from({ length: beamSize }, (_, k) => source * beamSize + (alive[k]?.parent ?? 0));
+        });
+        return takeStates(run.state, idsOf(rows)) as unknown as VariableTree;
       });
-      state = takeStates(state, idsOf(rows));
     }
     return [];
   });

@@ -6,6 +6,7 @@ import {
   type EncoderDecoder, type EncoderDecoderOptions, type Pair, type PairBatch,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
+import { defaultWorkspace } from '../../src/kernels/workspace';
 
 const [start, end, V] = [0, 1, 6];
 const base: EncoderDecoderOptions = {
@@ -124,6 +125,24 @@ it('learns to turn words round: all of 100 that it never saw, without attention 
   const [seeing, blind] = [await exact(true), await exact(false)];
   expect(seeing).toBe(100);
   expect(blind).toBeLessThan(seeing);
+});
+
+it('the memory of a search does not grow with its steps', () => {
+  const model = encoderDecoder({ ...base, decoder: { ...base.decoder, layers: 2, attention: dotScore(), inputFeeding: true } });
+  const bias = (model.parameters.decoder['output'] as Record<string, { data: Float32Array }>)['bias']!.data;
+  bias.fill(-1e4, end, end + 1);
+  const workspace = defaultWorkspace();
+  const { top } = workspace;
+  const highest = (maxLength: number): number => {
+    // What a search does not touch keeps its mark.
+    workspace.memory.view.fill(123, top);
+    beamSearch(model, padSequences([Int32Array.of(2, 3), Int32Array.of(4)]), { beamSize: 3, maxLength });
+    let last = workspace.memory.view.length - 1;
+    while (workspace.memory.view[last] === 123) last--;
+    return last;
+  };
+  highest(100);
+  expect(highest(100)).toBe(highest(5));
 });
 
 it('reads vectors, and refuses what cannot be put together', () => {
