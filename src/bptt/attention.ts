@@ -7,7 +7,7 @@
 
 import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import { createRandom, type Random } from '../tensor/random';
-import { checkCount, checkShape } from '../tensor/shape';
+import { checkCount, checkShape, formatShape } from '../tensor/shape';
 import { full, type Tensor } from '../tensor/tensor';
 import { initializeParameters, type CellParameter } from './cell';
 import { add, multiply, scale } from './ops/arithmetic';
@@ -134,7 +134,7 @@ export interface Memory {
   readonly values: Variable;
   /** `[B, T, …]`, as the score wants them. */
   readonly keys: Variable;
-  /** `[B, 1, T]` 0 where a step is valid, −1e9 behind a row's length; nothing where all are. */
+  /** `[B, 1, T]` 0 where a step is valid, −1e30 behind a row's length; nothing where all are. */
   readonly outside: Variable | undefined;
   /** `[B, 1, T]` 1 where a step is valid, 0 behind a row's length. */
   readonly inside: Variable | undefined;
@@ -162,8 +162,20 @@ export function remember(
   if (lengths === undefined || lengths.every((length) => length === T)) return { parameters: p, values, keys, outside: undefined, inside: undefined };
   const valid = full([B, 1, T], 1);
   lengths.forEach((length, row) => valid.data.fill(0, row * T + length, (row + 1) * T));
-  const outside = { shape: valid.shape, data: valid.data.map((each) => (1 - each) * -1e9) };
+  // Far below any score, but finite: a row of nothing but −∞ has no softmax.
+  const outside = { shape: valid.shape, data: valid.data.map((each) => (1 - each) * -1e30) };
   return { parameters: p, values, keys, outside: operand('remember', outside), inside: operand('remember', valid) };
+}
+
+/** @throws TypeError or RangeError unless a memory's parameters are the score's for queries of D numbers and states of H */
+function checkFit(score: Score, parameters: Parameters, D: number, H: number): void {
+  for (const [name, { shape }] of Object.entries(score.parameters(D, H))) {
+    const given = parameters[name];
+    if (given === undefined) {
+      throw new TypeError(`attend: the parameters of ${score.name} must have ${name} ${formatShape(shape)}. Was the memory made with another score?`);
+    }
+    checkShape('attend', name, given.shape, { letters: `of the score ${score.name}`, lengths: shape }, `Queries have ${D} numbers, states ${H}.`);
+  }
 }
 
 /** What queries see. */
@@ -179,7 +191,7 @@ export interface Attended {
  *
  * @param memory from {@link remember}, with the same score
  * @param queries `[B, D]`, or `[Q, B, D]`
- * @throws RangeError where the queries do not fit the memory
+ * @throws RangeError where the queries do not fit the memory, TypeError where the memory lacks a parameter of the score
  * @example
  * const states = tensor([[[1, 0]], [[0, 1]]]);
  * const seen = compute({ states }, (p) => attend(dotScore(), remember(dotScore(), {}, p.states), tensor([[0, 1000]])));
@@ -193,6 +205,7 @@ export function attend(score: Score, memory: Memory, queries: Operand): Attended
   const expected = several ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] } : { letters: '[B, D]', lengths: [B, undefined] };
   checkShape('attend', 'queries', given.shape, expected);
   const D = given.shape.at(-1)!;
+  checkFit(score, parameters, D, H);
   const Q = several ? given.shape[0]! : 1;
   const scores = score.scores(parameters, several ? transpose(given, [1, 0, 2]) : viewOf(given, [B, 1, D]), keys);
   const open = softmax(outside === undefined ? scores : add(scores, outside));

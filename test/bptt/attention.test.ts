@@ -79,10 +79,23 @@ describe.each(scores)('%s', (_, score, plain) => {
   });
 });
 
+it('steps behind a length have no weight, however low the scores of those before', () => {
+  const low = (score: number) => compute({}, () => {
+    const memory = remember(dotScore(), {}, full([3, 1, 1], score), { lengths: Int32Array.of(2) });
+    return attend(dotScore(), memory, full([1, 1], 1)).weights;
+  });
+  for (const score of [-1, -1e10, -1e20]) expect([...low(score).data]).toEqual([0.5, 0.5, 0]);
+});
+
 it('refuses sizes that do not go together', () => {
   expect(() => initializeScore(dotScore(), { querySize: 3, stateSize: 4, random: 1 })).toThrow('dotScore: queries and states must be of one size, got 3 and 4. generalScore takes any.');
   expect(() => compute({}, () => attend(dotScore(), remember(dotScore(), {}, full([T, B, H], 1)), full([2, D], 1)).context)).toThrow('attend: queries must be [B, D] = [3, *], got [2, 4]');
   expect(() => compute({}, () => remember(dotScore(), {}, full([B, H], 1)).values)).toThrow('remember: states');
+  const look = (score: Score, p: Record<string, Tensor>, remembered = score) => () =>
+    compute({}, () => attend(score, remember(remembered, p, full([T, B, H], 1)), full([B, 6], 1)).context);
+  expect(look(dotScore(), {})).toThrow('dotScore: queries and states must be of one size, got 6 and 4. generalScore takes any.');
+  expect(look(generalScore(), { weight: full([H, 5], 1) })).toThrow('attend: weight must be of the score general = [4, 6], got [4, 5]. Queries have 6 numbers, states 4.');
+  expect(look(generalScore(), {}, dotScore())).toThrow('attend: the parameters of general must have weight [4, 6]. Was the memory made with another score?');
   expect(() => additiveScore({ size: 0 })).toThrow('additiveScore: size');
 });
 
