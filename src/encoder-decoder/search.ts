@@ -54,7 +54,7 @@ interface Path {
  *
  * @param source ids `[S, B]`, or vectors `[S, B, I]`, with lengths, as {@link padSequences} gives them
  * @returns for each row of the source what was written
- * @throws RangeError where an option is out of range
+ * @throws RangeError where an option is out of range, or the model's scores are not finite
  * @example
  * const model = encoderDecoder({
  *   encoder: [embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 4 })],
@@ -71,7 +71,7 @@ export function greedySearch(model: EncoderDecoder, source: Padded, { maxLength 
  *
  * @param source as in {@link greedySearch}
  * @returns for each row of the source `count` sequences, the best first
- * @throws RangeError where an option is out of range
+ * @throws RangeError where an option is out of range, or the model's scores are not finite
  * @example
  * const model = encoderDecoder({
  *   encoder: [embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 4 })],
@@ -111,7 +111,7 @@ function search(where: string, model: EncoderDecoder, { inputs, lengths }: Padde
         const [likely, seen] = [read(logSoftmax(run.logits)), run.weights && read(run.weights)];
         const rows = beams.flatMap((beam, source) => {
           if (beam.done) return new Array<number>(beamSize).fill(source * beamSize);
-          const ways = extend(beam.alive, likely, seen, source * beamSize, beamSize);
+          const ways = extend(where, beam.alive, likely, seen, source * beamSize, beamSize);
           const alive = ways.filter(({ path }) => path.id !== model.end).slice(0, beamSize);
           beam.ended.push(...ways.slice(0, beamSize).flatMap(({ path }) => (path.id === model.end ? [path] : [])));
           beam.ended.sort((a, b) => penalized(b) - penalized(a)).splice(beamSize);
@@ -138,13 +138,14 @@ const idsOf = (rows: readonly number[]): IdTensor => ({ shape: [rows.length], da
 
 /** The 2 · beamSize most likely ways to go on, so that enough are left when those that end are gone, and the places of what they go on from. */
 function extend(
-  alive: readonly Path[], likely: Tensor, seen: Tensor | undefined, firstRow: number, beamSize: number,
+  where: string, alive: readonly Path[], likely: Tensor, seen: Tensor | undefined, firstRow: number, beamSize: number,
 ): readonly { readonly path: Path; readonly parent: number }[] {
   const V = likely.shape[1]!;
   const best: { parent: number; id: number; logProbability: number }[] = [];
   alive.forEach((path, parent) => {
     for (let id = 0; id < V; id++) {
       const logProbability = path.logProbability + likely.data[(firstRow + parent) * V + id]!;
+      if (Number.isNaN(logProbability)) throw new RangeError(`${where}: the model's scores are not finite (NaN).`);
       if (best.length === 2 * beamSize && !(logProbability > best.at(-1)!.logProbability)) continue;
       let place = best.length;
       while (place > 0 && logProbability > best[place - 1]!.logProbability) place--;

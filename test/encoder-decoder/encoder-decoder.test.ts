@@ -156,4 +156,6 @@ it('reads vectors, and refuses what cannot be put together', () => {
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow('decoder.dropout must be less than 1');
   expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow('beamSearch: count must be at most beamSize = 2, got 3');
   expect(() => greedySearch(model, source, { maxLength: 0 })).toThrow('greedySearch: maxLength');
+  model.data.fill(NaN);
+  expect(() => greedySearch(model, source)).toThrow("greedySearch: the model's scores are not finite (NaN).");
 });
