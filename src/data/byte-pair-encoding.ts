@@ -18,10 +18,11 @@ export function bytesOf(text: string, first: number): number[] {
   return Array.from(new TextEncoder().encode(text), (byte) => first + byte);
 }
 
-/** The text of tokens that are strings of bytes; `unknown` is one that is text. */
-export function bytesOfPairs(tokens: readonly string[], unknown: string): string {
-  const bytes = tokens.flatMap((token) => (token === unknown ? bytesOf(token, 0) : Array.from(token, (byte) => byte.charCodeAt(0))));
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+/** The text of tokens that hold one character a byte. A byte order mark is text like any other. */
+export function textOfBytes(tokens: readonly string[]): string {
+  const characters = tokens.join('');
+  const bytes = Uint8Array.from({ length: characters.length }, (_, i) => characters.charCodeAt(i));
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }
 
 /** A pair as one number: ids are below 2²¹. */

@@ -1,6 +1,6 @@
 /** Vocabularies from texts. */
 
-import { checkCount, checkSome } from '../tensor/shape';
+import { checkCount, checkSome, describe } from '../tensor/shape';
 import { learnMerges, piecesOf } from './byte-pair-encoding';
 import { vocabularyOf, type Mark, type Vocabulary } from './vocabulary';
 import { splitWords } from './words';
@@ -21,6 +21,9 @@ export interface CountOptions extends MarksOptions {
 
 function textsOf(where: string, text: string | readonly string[], what: string): readonly string[] {
   const texts = typeof text === 'string' ? [text] : text;
+  if (!Array.isArray(texts) || texts.some((each) => typeof each !== 'string')) {
+    throw new TypeError(`${where}: text must be a string or an array of strings, got ${Array.isArray(texts) ? 'others among them' : describe(texts)}.`);
+  }
   checkSome(where, 'text', texts.reduce((total, each) => total + each.length, 0), what);
   return texts;
 }
@@ -55,6 +58,7 @@ function* charactersOf(texts: readonly string[]): Iterable<string> {
 /**
  * The vocabulary of the distinct characters (Unicode code points) of a text or of several, sorted by code point behind the marks.
  *
+ * @throws TypeError where the text is something else
  * @throws RangeError where there is no text, or an option is out of range
  * @example
  * characterVocabulary('to be').tokens; // [' ', 'b', 'e', 'o', 't']
@@ -74,9 +78,11 @@ export interface WordVocabularyOptions extends CountOptions {
 /**
  * The vocabulary of the words of a text or of several, the most frequent first behind the marks. Tokens are words, with the apostrophes and
  * hyphens inside of them (`don’t`, `sperm-whale`), line ends, and every other sign by itself; spaces are no tokens. {@link decode} puts one
- * space between words, none before a closing sign or after an opening one, and none around dashes and line ends.
+ * space between words, none before a closing sign or after an opening one, and none around dashes and line ends; a straight quotation mark,
+ * which may be either, has one on both sides.
  *
  * @param options.marks `['unknown']` by default
+ * @throws TypeError where the text is something else
  * @throws RangeError where there is no text, or an option is out of range
  * @example
  * const vocabulary = wordVocabulary('The whale, the whale!', { lowercase: true });
@@ -87,6 +93,7 @@ export function wordVocabulary(text: string | readonly string[], { lowercase = f
   const texts = textsOf('wordVocabulary', text, 'word');
   const marks = options.marks ?? ['unknown'];
   const words = texts.flatMap((each) => splitWords(lowercase ? each.toLowerCase() : each));
+  checkSome('wordVocabulary', 'text', words.length, 'word');
   return { ...vocabularyOf('words', marks, frequent(words, { ...options, marks }, 'wordVocabulary')), lowercase };
 }
 
@@ -99,8 +106,9 @@ export interface BytePairOptions extends MarksOptions {
 /**
  * A vocabulary of byte-pair encoding (Sennrich, Haddow and Birch, 2016, arXiv 1508.07909): behind the marks the 256 bytes, then what comes of
  * joining again and again the two neighbours that stand together most often. Its alphabet is the bytes of UTF-8, as in GPT-2, so that any
- * text can be encoded and comes back unchanged; pairs do not reach across words, the space before a word belongs to it.
+ * text can be encoded and comes back unchanged (but for half a surrogate pair, which is no text); pairs do not reach across words, the space before a word belongs to it.
  *
+ * @throws TypeError where the text is something else
  * @throws RangeError where there is no text, or the size is less than 256 and the marks
  * @example
  * const vocabulary = bytePairVocabulary('low lower lowest', { size: 260 });

@@ -1,7 +1,7 @@
 /** Between text and token ids. */
 
-import { checkIds } from '../tensor/shape';
-import { bytesOfPairs, encodeBytePairs, type BytePair } from './byte-pair-encoding';
+import { checkIds, describe } from '../tensor/shape';
+import { encodeBytePairs, textOfBytes, type BytePair } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
 /** Tokens that stand for no text: what is not in the vocabulary, the padding of shorter sequences, and where a sequence starts and ends. */
@@ -11,6 +11,7 @@ export type Mark = 'unknown' | 'padding' | 'start' | 'end';
 export interface Vocabulary {
   /** How text falls into tokens. */
   readonly kind: 'characters' | 'words' | 'bytePairs';
+  /** The marks, then the others; those of byte pairs hold one character a byte. */
   readonly tokens: readonly string[];
   /** V, the number of tokens. */
   readonly size: number;
@@ -39,12 +40,14 @@ export interface EncodeOptions {
 /**
  * The ids of a text's tokens. What is not in the vocabulary becomes the mark for the unknown.
  *
+ * @throws TypeError where the text is no string
  * @throws RangeError where a token is not in a vocabulary without a mark for the unknown, or a mark is wanted that the vocabulary lacks
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
 export function encode(vocabulary: Vocabulary, text: string, { start = false, end = false }: EncodeOptions = {}): Int32Array {
-  const ids = [...(start ? [markOf(vocabulary, 'start')] : [])];
+  if (typeof text !== 'string') throw new TypeError(`encode: text must be a string, got ${describe(text)}.`);
+  const ids = start ? [markOf(vocabulary, 'start')] : [];
   if (vocabulary.kind === 'bytePairs') for (const id of encodeBytePairs(vocabulary, text)) ids.push(id);
   else pushTokens(ids, vocabulary, text);
   if (end) ids.push(markOf(vocabulary, 'end'));
@@ -61,13 +64,14 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
   const idOf = idsOf(vocabulary);
   const { unknown } = vocabulary.marks;
   const ofWords = vocabulary.kind === 'words';
+  const first = ids.length;
   let position = 0;
   for (const token of ofWords ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text) : text) {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
       throw new RangeError(
         `encode: every ${ofWords ? 'word' : 'character'} must be one of the vocabulary's ${vocabulary.size}, ` +
-          `got ${JSON.stringify(token)} ${ofWords ? `as token ${ids.length}` : `at position ${position}`}. ` +
+          `got ${JSON.stringify(token)} ${ofWords ? `as token ${ids.length - first}` : `at position ${position}`}. ` +
           "Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].",
       );
     }
@@ -80,17 +84,18 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  * The text of ids. Marks for padding, start and end are left out; the unknown is written `<unknown>`. Words are joined as
  * {@link wordVocabulary} says; characters and byte pairs stand one behind the other.
  *
+ * @throws TypeError where ids are no array
  * @throws RangeError where an id is not a whole number in [0, V), with its position
  * @example
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
+  if (!(ids instanceof Int32Array || Array.isArray(ids))) throw new TypeError(`decode: ids must be an Int32Array or an array, got ${describe(ids)}.`);
   checkIds('decode', 'ids', ids, vocabulary.size);
-  const { tokens, marks: { padding, start, end, unknown } } = vocabulary;
-  const shown = Array.from(ids).filter((id) => id !== padding && id !== start && id !== end);
-  if (vocabulary.kind === 'words') return joinWords(shown.map((id) => tokens[id]!));
-  if (vocabulary.kind === 'characters') return shown.map((id) => tokens[id]!).join('');
-  return bytesOfPairs(shown.map((id) => tokens[id]!), unknown === undefined ? '' : tokens[unknown]!);
+  const { tokens, marks: { padding, start, end } } = vocabulary;
+  const shown = Array.from(ids).filter((id) => id !== padding && id !== start && id !== end).map((id) => tokens[id]!);
+  if (vocabulary.kind === 'words') return joinWords(shown);
+  return vocabulary.kind === 'bytePairs' ? textOfBytes(shown) : shown.join('');
 }
 
 let idsByVocabulary: WeakMap<Vocabulary, Map<string, number>> | undefined;

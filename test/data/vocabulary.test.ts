@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytePairVocabulary, characterVocabulary, createRandom, decode, encode, integerNumber, wordVocabulary } from 'bptt';
+import { bytePairVocabulary, characterVocabulary, createRandom, decode, encode, ids, integerNumber, wordVocabulary } from 'bptt';
 
 describe('characterVocabulary', () => {
   it('holds the distinct characters in the order of their code points', () => {
@@ -67,17 +67,34 @@ function texts(count: number): string[] {
     Array.from({ length: integerNumber(random, 40) }, () => alphabet[integerNumber(random, alphabet.length)]!).join(''));
 }
 
+/** Strings of code points from all of Unicode but the halves of surrogate pairs. */
+function wildTexts(count: number): string[] {
+  const random = createRandom(6);
+  const codePoint = (): number => {
+    const most = [0x80, 0x800, 0x10000, 0x110000][integerNumber(random, 4)]!;
+    const drawn = integerNumber(random, most);
+    return drawn >= 0xd800 && drawn < 0xe000 ? 0xfeff : drawn;
+  };
+  return Array.from({ length: count }, () => String.fromCodePoint(...Array.from({ length: 1 + integerNumber(random, 20) }, codePoint)));
+}
+
 describe('byte pairs', () => {
   const text = 'the whale and the other whale, the white one, whaled 🐋🐋 the whalers';
   const vocabulary = bytePairVocabulary([text, text], { size: 300, marks: ['padding', 'start', 'end'] });
 
   it('any text comes back unchanged, and ids are in the vocabulary', () => {
-    for (const each of [text, '', ...texts(300)]) {
+    for (const each of [text, '', '\uFEFFmark', '<unknown>', ...texts(300), ...wildTexts(300)]) {
       const ids = encode(vocabulary, each, { start: true, end: true });
       expect([ids[0], ids.at(-1)]).toEqual([1, 2]);
       expect(ids.every((id) => id >= 0 && id < vocabulary.size)).toBe(true);
       expect(decode(vocabulary, [0, ...ids, 0, 0])).toBe(each);
     }
+  });
+
+  it('a mark for the unknown stands for no byte, and is written out', () => {
+    const marked = bytePairVocabulary(text, { size: 270, marks: ['unknown'] });
+    expect(decode(marked, [0, ...encode(marked, 'é')])).toBe('<unknown>é');
+    expect([...encode(marked, text)]).not.toContain(0);
   });
 
   it('joins the most frequent pair first, the one of smaller bytes among equals', () => {
@@ -130,7 +147,10 @@ describe('words', () => {
     expect(() => encode(wordVocabulary('a b', { marks: [] }), 'a c')).toThrow('every word must be one of the vocabulary\'s 2, got "c" as token 1');
     expect(() => encode(vocabulary, 'a', { end: true })).toThrow("encode: the vocabulary has no mark for the end. Make it with marks: ['end'].");
     expect(() => wordVocabulary('a', { marks: ['end', 'end'] })).toThrow('marks must be of unknown, padding, start and end, each once');
+    expect(() => encode(wordVocabulary('a b', { marks: ['start'] }), 'a c', { start: true })).toThrow('got "c" as token 1');
     expect(() => wordVocabulary('a', { maxSize: 1 })).toThrow('wordVocabulary: maxSize');
+    expect(() => wordVocabulary('a', { minCount: 0 })).toThrow('wordVocabulary: minCount must be a whole number of at least 1, got 0');
+    expect(() => wordVocabulary(' \t ')).toThrow('wordVocabulary: text must hold at least one word');
   });
 
   it('in lower case, if that is wanted, also when it encodes', () => {
@@ -146,5 +166,14 @@ it('characters with marks: what stands in a text is never a mark', () => {
   expect(ids.length).toBe(12);
   expect([ids[0], ids[10], ids[11]]).toEqual([2, 1, 3]);
   expect(decode(vocabulary, ids)).toBe('<unknown><unknown>');
-  for (const each of texts(50)) expect(decode(characterVocabulary(`${each}.`), encode(characterVocabulary(`${each}.`), each))).toBe(each);
+  for (const each of [...texts(50), ...wildTexts(50)]) expect(decode(characterVocabulary(`${each}.`), encode(characterVocabulary(`${each}.`), each))).toBe(each);
+});
+
+it('what is no text, and ids that are none, are refused', () => {
+  expect(() => characterVocabulary(undefined as never)).toThrow(new TypeError('characterVocabulary: text must be a string or an array of strings, got undefined.'));
+  expect(() => bytePairVocabulary(['a', 7] as never, { size: 256 })).toThrow(TypeError);
+  expect(() => encode(characterVocabulary('a'), ['a'] as never)).toThrow(new TypeError('encode: text must be a string, got an array.'));
+  expect(() => decode(characterVocabulary('a'), ids([0]) as never)).toThrow(
+    new TypeError('decode: ids must be an Int32Array or an array, got an object with shape, data.'),
+  );
 });
