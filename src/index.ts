@@ -98,7 +98,8 @@ export {
 export { folds, splitGroups, type Fold } from './data/groups';
 export { minMaxScaler, scaleWith, standardScaler, unscaleWith, type Scaler } from './data/scaling';
 export { seriesWindows, type SeriesWindowsOptions } from './data/series-windows';
-export { bucketBatches, padSequences, type BucketOptions, type Example, type Padded, type PadOptions } from './data/unequal-lengths';
+export { bucketBatches, type BucketOptions, type Example } from './data/bucket-batches';
+export { padSequences, type Padded, type PadOptions } from './data/unequal-lengths';
 export { windows, type WindowsOptions } from './data/windows';
 
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';

@@ -106,7 +106,8 @@ export interface BytePairOptions extends MarksOptions {
 /**
  * A vocabulary of byte-pair encoding (Sennrich, Haddow and Birch, 2016, arXiv 1508.07909): behind the marks the 256 bytes, then what comes of
  * joining again and again the two neighbours that stand together most often. Its alphabet is the bytes of UTF-8, as in GPT-2, so that any
- * text can be encoded and comes back unchanged (but for half a surrogate pair, which is no text); pairs do not reach across words, the space before a word belongs to it.
+ * text can be encoded and comes back unchanged (but for half a surrogate pair, which is no text); pairs do not reach across words, the space
+ * before a word belongs to it.
  *
  * @throws TypeError where the text is something else
  * @throws RangeError where there is no text, or the size is less than 256 and the marks

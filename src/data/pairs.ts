@@ -1,9 +1,10 @@
 /** Pairs of sequences, one to be turned into the other. */
 
-import { checkSome } from '../tensor/shape';
+import { checkSome, describe } from '../tensor/shape';
 import type { IdTensor, Tensor } from '../tensor/tensor';
+import { bucketsOf, checkBuckets, type BucketOptions } from './bucket-batches';
 import type { Dataset } from './dataset';
-import { bucketsOf, checkBuckets, padSequences, type BucketOptions } from './unequal-lengths';
+import { checkAlike, padSequences } from './unequal-lengths';
 
 /** A sequence of ids or of vectors `[S, I]`, and the ids that are to come of it, which end with the mark for the end. */
 export interface Pair {
@@ -26,7 +27,8 @@ export interface PairBatch {
 /**
  * A dataset of pairs, in batches of inputs of similar length, as {@link bucketBatches} makes them.
  *
- * @throws RangeError where there is no pair, or a size is not a whole number of at least 1
+ * @throws TypeError where inputs are not all of one kind, or a target is not of ids
+ * @throws RangeError where there is no pair, vectors differ in size, or an option is out of range
  * @example
  * const pairs = [{ input: Int32Array.of(4, 5), target: Int32Array.of(5, 4, 1) }, { input: Int32Array.of(4), target: Int32Array.of(4, 1) }];
  * const [batch] = pairBatches(pairs, { batchSize: 2, shuffle: false }).batches(createRandom(1));
@@ -34,8 +36,12 @@ export interface PairBatch {
  * batch.targetLengths; // Int32Array [2, 3]
  */
 export function pairBatches(pairs: readonly Pair[], options: BucketOptions): Dataset<PairBatch> {
-  checkBuckets('pairBatches', options);
   checkSome('pairBatches', 'pairs', pairs.length, 'pair');
+  checkAlike('pairBatches', (i) => `pairs[${i}].input`, pairs.map(({ input }) => input));
+  checkBuckets('pairBatches', options, pairs);
+  pairs.forEach(({ target }, i) => {
+    if (!(target instanceof Int32Array)) throw new TypeError(`pairBatches: pairs[${i}].target must be an Int32Array of ids, got ${describe(target)}.`);
+  });
   const { batchSize, shuffle = true, padding = 0 } = options;
   return {
     batchCount: Math.ceil(pairs.length / batchSize),

@@ -2,7 +2,7 @@
 
 import {
   bucketBatches, createRandom, crossEntropy, dense, embedding, evaluate, fit, gru, integerNumber, normal, padSequences, recurrent, sequential, adam,
-  accuracy, type Batch, type Example, type Tensor,
+  accuracy, pairBatches, tensor, type Batch, type Example, type Tensor,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
@@ -31,7 +31,16 @@ describe('padSequences', () => {
     expect(padSequences(sequences, { steps: 5 }).inputs.shape).toEqual([5, 2]);
     expect(() => padSequences(sequences, { steps: 2 })).toThrow("sequences[0] has 3 steps, more than steps = 2. Cut by keep: 'first' or 'last'.");
     expect(() => padSequences([])).toThrow('padSequences: sequences must hold at least one sequence');
-    expect(() => padSequences([Int32Array.of(1), vectors[0]!])).toThrow('sequences[1] is not');
+    expect(() => padSequences([Int32Array.of(1), vectors[0]!])).toThrow(
+      new TypeError('padSequences: sequences[1] must be an Int32Array of ids, like sequences[0], got an object with shape, data.'),
+    );
+    expect(() => padSequences([[1, 2]] as never)).toThrow(
+      new TypeError('padSequences: sequences[0] must be an Int32Array of ids, or a tensor [T, I], got an array.'),
+    );
+    expect(() => padSequences([tensor([1, 2])])).toThrow('sequences[0] must be [T, I] = [*, *], got [2]');
+    expect(() => padSequences(sequences, { padding: 0.5 })).toThrow('padSequences: padding must be an id, a whole number, got 0.5');
+    expect(() => padSequences(sequences, { steps: 2, keep: 'end' as never })).toThrow("keep must be 'first' or 'last', got end");
+    expect(() => padSequences(sequences, { steps: 0, keep: 'last' })).toThrow('padSequences: steps must be a whole number of at least 1, got 0');
     expect(() => padSequences([normal(0, 1)([2, 3], random), normal(0, 1)([2, 4], random)])).toThrow('sequences[1] must be [T, I] = [*, 3], got [2, 4]');
   });
 });
@@ -62,18 +71,43 @@ describe('bucketBatches', () => {
   });
 
   it('pads targets of every step like the inputs', () => {
-    const perStep = ids.map((input, i) => ({ input, target: i % 2 === 0 ? input : input.map((id) => id) }));
-    for (const { inputs, targets } of bucketBatches(perStep, { batchSize: 10 }).batches(createRandom(1))) expect(targets).toEqual(inputs);
-    const ofVectors = vectors.map((input) => ({ input, target: input }));
-    for (const { inputs, targets } of bucketBatches(ofVectors, { batchSize: 10 }).batches(createRandom(1))) expect(targets).toEqual(inputs);
-    const [{ targets: [row] }] = [{ targets: [[...bucketBatches([{ input: ids[0]!, target: normal(0, 1)([4], random) }], { batchSize: 1 }).batches(createRandom(1))][0]!.targets.shape] }];
-    expect(row).toEqual([1, 4]);
+    const some = <X>(of: readonly X[]): X[] => of.filter((_, i) => ids[i]!.length > 0);
+    for (const sequences of [some(ids), some(vectors)]) {
+      const seen: number[] = [];
+      for (const { inputs, targets, lengths } of bucketBatches(sequences.map((input) => ({ input, target: input })), { batchSize: 10 }).batches(createRandom(1))) {
+        expect(targets).toEqual(inputs);
+        seen.push(...lengths!);
+      }
+      expect(seen.sort()).toEqual(some(ids).map(({ length }) => length).sort());
+    }
+  });
+
+  it('vectors as answers of sequences stay with their inputs', () => {
+    const own = vectors.map((input, i) => ({ input, target: tensor([input.shape[0]!, i]) }));
+    const rows = [...bucketBatches(own, { batchSize: 10 }).batches(createRandom(1))].flatMap(({ targets, lengths }) => [...lengths!].map((length, row) => {
+      expect(targets.shape).toEqual([lengths!.length, 2]);
+      expect(targets.data[row * 2]).toBe(length);
+      return targets.data[row * 2 + 1]!;
+    }));
+    expect(rows.sort((a, b) => a - b)).toEqual([...ids.keys()]);
   });
 
   it('refuses targets of other lengths, mixed kinds, and nothing', () => {
     expect(() => bucketBatches([], { batchSize: 2 })).toThrow('bucketBatches: examples must hold at least one example');
     expect(() => bucketBatches([{ input: Int32Array.of(1, 2), target: Int32Array.of(1) }], { batchSize: 2 })).toThrow('examples[0] has an input of 2 steps and targets for 1');
     expect(() => bucketBatches([{ input: Int32Array.of(1), target: 1 }, { input: Int32Array.of(1), target: Int32Array.of(1) }], { batchSize: 2 })).toThrow('examples[1] has not');
+    const refused = (...both: Example[]) => expect(() => bucketBatches(both, { batchSize: 1 }));
+    const input = Int32Array.of(1);
+    refused({ input, target: 0.7 }).toThrow('examples[0].target must be an id, a whole number of at least 0, got 0.7. Numbers to estimate are a tensor [O].');
+    refused({ input, target: 1 }, { input, target: tensor([1]) }).toThrow('examples[1].target must be an id, like examples[0].target, got an object');
+    refused({ input, target: tensor([1]) }, { input, target: tensor([1, 2]) }).toThrow('examples[1].target must be [O] = [1], got [2]');
+    refused({ input, target: 'yes' as never }).toThrow('examples[0].target must be an id, a tensor [O], or one answer a step, got yes');
+    refused({ input: tensor([[1]]), target: 1 }, { input: tensor([[1, 2]]), target: 1 }).toThrow('examples[1].input must be [T, I] = [*, 1], got [1, 2]');
+    refused({ input, target: input }, { input, target: tensor([[1]]) }).toThrow('examples[1].target must be an Int32Array of ids, like examples[0].target');
+    refused({ input: new Int32Array(0), target: new Int32Array(0) }).toThrow('examples[0] must have at least one step');
+    expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 0 })).toThrow('bucketBatches: batchSize must be a whole number of at least 1, got 0');
+    expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 1, bucket: 1.5 })).toThrow('bucketBatches: bucket must be a whole number');
+    expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 1, padding: NaN })).toThrow('bucketBatches: padding must be an id');
   });
 
   it('a model learns from them', async () => {
@@ -87,4 +121,11 @@ describe('bucketBatches', () => {
     await fit(model, data, { loss: crossEntropy, optimizer: adam(0.02), epochs: 25 });
     expect(evaluate(model, data, { loss: crossEntropy, metrics: { accuracy } }).accuracy).toBeGreaterThan(0.97);
   });
+});
+
+it('pairBatches refuses inputs that are not alike, and targets that are no ids', () => {
+  const target = Int32Array.of(1);
+  expect(() => pairBatches([], { batchSize: 1 })).toThrow('pairBatches: pairs must hold at least one pair');
+  expect(() => pairBatches([{ input: target, target }, { input: tensor([[1]]), target }], { batchSize: 1 })).toThrow('pairBatches: pairs[1].input must be an Int32Array');
+  expect(() => pairBatches([{ input: target, target: [1] as never }], { batchSize: 1 })).toThrow('pairBatches: pairs[0].target must be an Int32Array of ids, got an array');
 });
