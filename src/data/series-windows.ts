@@ -1,8 +1,8 @@
 /** Windows over a series of numbers, for learning to forecast. */
 
 import { shuffle } from '../tensor/random';
-import { checkCount, checkIds, formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkCount, checkIds, checkShape, checkSome, describe } from '../tensor/shape';
+import { isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
 /** How {@link seriesWindows} cuts a series. */
@@ -27,6 +27,7 @@ export interface SeriesWindowsOptions {
  * Windows of training and test must not overlap: {@link split} the series first.
  *
  * @param series `[N, F]`, one row for each time
+ * @throws TypeError where the series is no tensor
  * @throws RangeError where the series is shorter than one window and its horizon, there is no such column, or an option is out of range
  * @example
  * const series = tensor(Float32Array.from({ length: 20 }, (_, i) => i), [10, 2]);
@@ -38,9 +39,11 @@ export interface SeriesWindowsOptions {
 export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Dataset {
   const { steps, horizon = 1, batchSize, stride = 1, shuffle: shuffled = true } = options;
   for (const [name, value] of Object.entries({ steps, horizon, batchSize, stride })) checkCount('seriesWindows', name, value);
+  if (!isTensor(series)) throw new TypeError(`seriesWindows: series must be a tensor [N, F], got ${describe(series)}.`);
+  checkShape('seriesWindows', 'series', series.shape, { letters: '[N, F]', lengths: [undefined, undefined] });
   const [N, F] = series.shape as [number, number];
-  if (series.shape.length !== 2) throw new RangeError(`seriesWindows: series must be [N, F], got ${formatShape(series.shape)}.`);
   const columns = options.targets ?? Array.from({ length: F }, (_, column) => column);
+  checkSome('seriesWindows', 'targets', columns.length, 'column');
   checkIds('seriesWindows', 'targets', columns, F, `The series has ${F} columns.`);
   const count = Math.floor((N - steps - horizon) / stride) + 1;
   if (count < 1) throw new RangeError(`seriesWindows: series must have at least steps + horizon = ${steps + horizon} rows, got ${N}.`);

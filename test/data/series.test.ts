@@ -38,8 +38,12 @@ describe('seriesWindows', () => {
   it('refuses a series that is too short, columns that are not there, and series that are none', () => {
     expect(() => seriesWindows(series, { steps: 39, horizon: 2, batchSize: 1 })).toThrow('series must have at least steps + horizon = 41 rows, got 40');
     expect(() => seriesWindows(series, { steps: 3, targets: [3], batchSize: 1 })).toThrow('seriesWindows: targets must be whole numbers from 0 to 2, got 3');
-    expect(() => seriesWindows(tensor([1, 2, 3]), { steps: 1, batchSize: 1 })).toThrow('series must be [N, F], got [3]');
+    expect(() => seriesWindows(tensor([1, 2, 3]), { steps: 1, batchSize: 1 })).toThrow('series must be [N, F] = [*, *], got [3]');
     expect(() => seriesWindows(series, { steps: 0, batchSize: 1 })).toThrow('seriesWindows: steps');
+    expect(() => seriesWindows(series, { steps: 3, horizon: 0, batchSize: 1 })).toThrow('seriesWindows: horizon must be a whole number of at least 1, got 0');
+    expect(() => seriesWindows(series, { steps: 3, stride: 0.5, batchSize: 1 })).toThrow('seriesWindows: stride must be a whole number of at least 1, got 0.5');
+    expect(() => seriesWindows(series, { steps: 3, targets: [], batchSize: 1 })).toThrow('seriesWindows: targets must hold at least one column, got none');
+    expect(() => seriesWindows(series.data as never, { steps: 3, batchSize: 1 })).toThrow(TypeError);
   });
 });
 
