@@ -1,7 +1,7 @@
 /** Columns brought to a common size, and back. */
 
-import { checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkIds, checkNumber, checkSome, describe, formatShape } from '../tensor/shape';
+import { isTensor, type Tensor } from '../tensor/tensor';
 
 /** What each column is scaled by: (x − offset) / scale. Plain data: store it as JSON beside the weights. */
 export interface Scaler {
@@ -9,7 +9,13 @@ export interface Scaler {
   readonly scale: readonly number[];
 }
 
-function columnsOf(where: string, { shape, data }: Tensor): { readonly size: number; readonly rows: number } {
+function checkTensor(where: string, data: Tensor): void {
+  if (!isTensor(data)) throw new TypeError(`${where}: data must be a tensor […, F], got ${describe(data)}.`);
+}
+
+function columnsOf(where: string, tensor: Tensor): { readonly size: number; readonly rows: number } {
+  checkTensor(where, tensor);
+  const { shape, data } = tensor;
   const size = shape.at(-1);
   if (size === undefined) throw new RangeError(`${where}: data must be […, F], got a scalar.`);
   checkSome(where, 'data', data.length, 'row');
@@ -26,6 +32,7 @@ const orOne = (scale: number): number => (scale > 0 ? scale : 1);
  * knows of the rest is knowledge of what is to be forecast.
  *
  * @param data `[…, F]`
+ * @throws TypeError where the data is no tensor
  * @throws RangeError where there is no row, or a number is not finite
  * @example
  * const scaler = standardScaler(tensor([[1, 5], [3, 5]]));
@@ -33,9 +40,11 @@ const orOne = (scale: number): number => (scale > 0 ? scale : 1);
  */
 export function standardScaler(data: Tensor): Scaler {
   const { size, rows } = columnsOf('standardScaler', data);
-  const offset = new Array<number>(size).fill(0);
+  // Sums of differences from the first row: of a column that does not change they are 0 without rounding.
+  const first = Array.from(data.data.subarray(0, size));
+  const offset = [...first];
   data.data.forEach((value, i) => {
-    offset[i % size]! += value / rows;
+    offset[i % size]! += (value - first[i % size]!) / rows;
   });
   const variance = new Array<number>(size).fill(0);
   data.data.forEach((value, i) => {
@@ -49,13 +58,16 @@ export function standardScaler(data: Tensor): Scaler {
  * part alone; other data may fall outside.
  *
  * @param data `[…, F]`
+ * @throws TypeError where the data is no tensor
  * @throws RangeError where there is no row, a number is not finite, or `to` is not more than `from`
  * @example
  * scaleWith(minMaxScaler(tensor([[1], [5]]), { from: -1, to: 1 }), tensor([[1], [4]])).data; // Float32Array [-1, 0.5]
  */
 export function minMaxScaler(data: Tensor, { from = 0, to = 1 }: { readonly from?: number; readonly to?: number } = {}): Scaler {
   const { size } = columnsOf('minMaxScaler', data);
-  if (!(to > from)) throw new RangeError(`minMaxScaler: to must be more than from, got ${from} to ${to}.`);
+  checkNumber('minMaxScaler', 'from', from);
+  checkNumber('minMaxScaler', 'to', to);
+  if (to <= from) throw new RangeError(`minMaxScaler: to must be more than from, got ${from} to ${to}.`);
   const least = new Array<number>(size).fill(Infinity);
   const most = new Array<number>(size).fill(-Infinity);
   data.data.forEach((value, i) => {
@@ -71,7 +83,8 @@ export function minMaxScaler(data: Tensor, { from = 0, to = 1 }: { readonly from
  *
  * @param data `[…, F]`
  * @param columns which columns of the scaler those of the data are; all, in order, by default
- * @throws RangeError where the data has not as many columns
+ * @throws TypeError where the data is no tensor
+ * @throws RangeError where the data has not as many columns, or the scaler has not as many offsets as scales
  * @example
  * const scaler = standardScaler(tensor([[1, 50], [3, 70]]));
  * scaleWith(scaler, tensor([[80]]), [1]).data; // Float32Array [2]
@@ -86,7 +99,8 @@ export function scaleWith(scaler: Scaler, data: Tensor, columns?: readonly numbe
  * @param data `[…, F]`
  * @param columns which columns of the scaler those of the data are; all, in order, by default. One that stands several times serves for a
  * forecast of several steps: `[2, 2, 2]`.
- * @throws RangeError where the data has not as many columns
+ * @throws TypeError where the data is no tensor
+ * @throws RangeError where the data has not as many columns, or the scaler has not as many offsets as scales
  * @example
  * const scaler = standardScaler(tensor([[1, 50], [3, 70]]));
  * unscaleWith(scaler, tensor([[2, -1]]), [1, 1]).data; // Float32Array [80, 50]
@@ -96,9 +110,14 @@ export function unscaleWith(scaler: Scaler, data: Tensor, columns?: readonly num
 }
 
 function mapColumns(
-  where: string, { offset, scale }: Scaler, { shape, data }: Tensor, columns: readonly number[] | undefined,
+  where: string, { offset, scale }: Scaler, tensor: Tensor, columns: readonly number[] | undefined,
   map: (value: number, offset: number, scale: number) => number,
 ): Tensor {
+  checkTensor(where, tensor);
+  if (offset.length !== scale.length) {
+    throw new RangeError(`${where}: scaler must have one offset and one scale a column, got ${offset.length} and ${scale.length}.`);
+  }
+  const { shape, data } = tensor;
   const chosen = columns ?? offset.map((_, column) => column);
   checkIds(where, 'columns', chosen, offset.length, `The scaler has ${offset.length} columns.`);
   if (shape.at(-1) !== chosen.length) throw new RangeError(`${where}: data must be […, F] = […, ${chosen.length}], got ${formatShape(shape)}.`);

@@ -73,6 +73,16 @@ describe('scaling', () => {
     expect([...scaleWith(minMaxScaler(still), tensor([[6, 3]])).data]).toEqual([1, 2]);
   });
 
+  it('nor is one whose mean would round: 0.1 stays 0.1 over any number of rows', () => {
+    for (const value of [0.1, 1e-30, 1.7e9, -3.3e7]) for (let rows = 1; rows < 40; rows++) {
+      const still = tensor(new Float32Array(rows).fill(value), [rows, 1]);
+      for (const scaler of [standardScaler(still), minMaxScaler(still)]) {
+        expect(scaler).toEqual({ offset: [Math.fround(value)], scale: [1] });
+        expect([...scaleWith(scaler, still).data]).toEqual(new Array(rows).fill(0));
+      }
+    }
+  });
+
   it('works on chosen columns, of any leading axes', () => {
     const scaler = standardScaler(series);
     const forecast = normal(0, 1)([4, 2], createRandom(2));
@@ -86,6 +96,10 @@ describe('scaling', () => {
     expect(() => standardScaler(tensor(new Float32Array(0), [0, 3]))).toThrow('standardScaler: data must hold at least one row');
     expect(() => standardScaler(tensor([[1, NaN]]))).toThrow('standardScaler: data[1] must be a finite number, got NaN');
     expect(() => minMaxScaler(series, { from: 1, to: 1 })).toThrow('to must be more than from, got 1 to 1');
+    expect(() => minMaxScaler(series, { to: Infinity })).toThrow('minMaxScaler: to must be a finite number, got Infinity');
+    expect(() => standardScaler([[1]] as never)).toThrow(new TypeError('standardScaler: data must be a tensor […, F], got an array.'));
+    expect(() => unscaleWith(standardScaler(series), 3 as never)).toThrow(TypeError);
+    expect(() => scaleWith({ offset: [1, 2], scale: [1] }, tensor([[1, 2]]))).toThrow('scaleWith: scaler must have one offset and one scale a column, got 2 and 1');
     expect(() => scaleWith(standardScaler(series), tensor([[1, 2]]))).toThrow('data must be […, F] = […, 3], got [1, 2]');
     expect(() => scaleWith(standardScaler(series), tensor([[1]]), [3])).toThrow('scaleWith: columns must be whole numbers from 0 to 2, got 3');
   });
