@@ -1,8 +1,8 @@
 /** Splits that keep what belongs together on one side, and cross-validation. */
 
 import { createRandom, shuffle } from '../tensor/random';
-import { checkCount, checkNumber } from '../tensor/shape';
-import type { Parts } from './split';
+import { checkCount } from '../tensor/shape';
+import { endsOf, type Parts } from './split';
 
 /** The places of each group's examples, groups in the order of their first example. */
 function placesByGroup(groups: ArrayLike<unknown>): readonly (readonly number[])[] {
@@ -32,16 +32,10 @@ const inOrder = (places: readonly (readonly number[])[]): Int32Array => Int32Arr
 export function splitGroups<const F extends readonly number[]>(
   groups: ArrayLike<unknown>, fractions: F, { seed = 0 }: { readonly seed?: number } = {},
 ): Parts<F, Int32Array> {
-  fractions.forEach((fraction, index) => checkNumber('splitGroups', `fractions[${index}]`, fraction, 0, 1));
-  const sum = fractions.reduce((total, fraction) => total + fraction, 0);
-  if (sum > 1 + 1e-9) throw new RangeError(`splitGroups: fractions must sum to at most 1, got ${fractions.join(' + ')} = ${sum}.`);
   const places = placesByGroup(groups);
   const order = shuffle(createRandom(seed), Int32Array.from(places.keys()));
-  let share = 0;
   let start = 0;
-  return fractions.map((fraction) => {
-    share += fraction;
-    const end = Math.min(Math.round(share * order.length), order.length);
+  return endsOf('splitGroups', fractions, order.length).map((end) => {
     const part = inOrder(Array.from(order.subarray(start, end), (group) => places[group]!));
     start = end;
     return part;
@@ -59,7 +53,8 @@ export interface Fold {
  *
  * @param examples how many examples there are, or for each its group, which is never divided
  * @param options.folds k
- * @throws RangeError where k is not a whole number of at least 2, or there are fewer examples or groups
+ * @throws RangeError where k is not a whole number of at least 2, or there are fewer examples or groups, or their
+ * number is not a whole one
  * @example
  * folds(6, { folds: 3, seed: 1 }).map(({ test }) => test.length); // [2, 2, 2]
  */
@@ -67,6 +62,7 @@ export function folds(
   examples: number | ArrayLike<unknown>, { folds: k, seed = 0 }: { readonly folds: number; readonly seed?: number },
 ): readonly Fold[] {
   checkCount('folds', 'folds', k, 2);
+  if (typeof examples === 'number') checkCount('folds', 'examples', examples);
   const places = placesByGroup(typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples);
   if (places.length < k) throw new RangeError(`folds: there must be at least folds = ${k} examples or groups, got ${places.length}.`);
   const order = Array.from(shuffle(createRandom(seed), Int32Array.from(places.keys())), (group) => places[group]!);

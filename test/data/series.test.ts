@@ -135,5 +135,6 @@ describe('groups', () => {
     }
     expect(() => folds(3, { folds: 4 })).toThrow('there must be at least folds = 4 examples or groups, got 3');
     expect(() => folds(3, { folds: 1 })).toThrow('folds: folds');
+    expect(() => folds(7.5, { folds: 2 })).toThrow('folds: examples must be a whole number of at least 1, got 7.5');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { split } from 'bptt';
+import { split, tensor, type Tensor } from 'bptt';
 
 describe('split', () => {
   it('cuts typed arrays into views, in order', () => {
@@ -19,6 +19,21 @@ describe('split', () => {
     const [first, second] = split([{ a: 1 }, { a: 2 }, { a: 3 }], [1 / 3, 2 / 3]);
     expectTypeOf(first).toEqualTypeOf<{ a: number }[]>();
     expect([first, second]).toEqual([[{ a: 1 }], [{ a: 2 }, { a: 3 }]]);
+  });
+
+  it('cuts tensors along their first axis into views, never inside a row', () => {
+    const data = Float32Array.from({ length: 42 }, (_, i) => i);
+    for (const fractions of [[0.5, 0.5], [0.3, 0.3, 0.4], [0.1, 0.5]]) {
+      const parts = split({ shape: [7, 3, 2], data }, fractions);
+      expectTypeOf(parts[0]!).toEqualTypeOf<Tensor>();
+      const rows = split([...Array(7).keys()], fractions);
+      parts.forEach((part, i) => {
+        expect(part.shape).toEqual([rows[i]!.length, 3, 2]);
+        expect([...part.data]).toEqual(rows[i]!.flatMap((row) => [...data.subarray(row * 6, row * 6 + 6)]));
+        expect(part.data.buffer).toBe(data.buffer);
+      });
+    }
+    expect(() => split(tensor(1), [0.5])).toThrow('split: items must have at least one axis, got a scalar.');
   });
 
   it('loses nothing to rounding', () => {
