@@ -77,7 +77,7 @@ export interface WordVocabularyOptions extends CountOptions {
 
 /**
  * The vocabulary of the words of a text or of several, the most frequent first behind the marks. Tokens are words, with the apostrophes and
- * hyphens inside of them (`don’t`, `sperm-whale`), line ends, and every other sign by itself; spaces are no tokens. {@link decode} puts one
+ * hyphens inside of them (`don’t`, `sperm-whale`), numbers (`3.14`), line ends, and every other sign by itself; spaces are no tokens. {@link decode} puts one
  * space between words, none before a closing sign or after an opening one, and none around dashes and line ends; a straight quotation mark,
  * which may be either, has one on both sides.
  *

@@ -1,7 +1,7 @@
 /** Words of a text, and text of words. */
 
-/** Words with the apostrophes and hyphens inside of them; the end of a line; any other sign alone. */
-const tokenPattern = /[\p{L}\p{M}\p{N}_]+(?:['’-][\p{L}\p{M}\p{N}_]+)*|\n|[^\s\p{L}\p{M}\p{N}_]/gu;
+/** Words with the apostrophes and hyphens inside of them, numbers with their points and commas; the end of a line; any other sign alone. */
+const tokenPattern = /[\p{L}\p{M}\p{N}_]+(?:(?:['’-]|(?<=\p{N})[.,](?=\p{N}))[\p{L}\p{M}\p{N}_]+)*|\n|[^\s\p{L}\p{M}\p{N}_]/gu;
 
 /** The words, signs and line ends of a text in order; other white space falls away. */
 export function splitWords(text: string): readonly string[] {

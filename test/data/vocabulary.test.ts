@@ -137,6 +137,7 @@ describe('words', () => {
     expect(decode(vocabulary, encode(vocabulary, text))).toBe(text);
     expect(vocabulary.tokens.slice(0, 5)).toEqual(['<unknown>', '.', ',', 'Call', 'me']);
     expect(vocabulary.tokens).toContain('I’d');
+    expect(wordVocabulary('1,000.5 is 3.14. Or so, 2.', { marks: [] }).tokens).toEqual(['.', ',', '1,000.5', '2', '3.14', 'Or', 'is', 'so']);
   });
 
   it('keeps the most frequent, of at least so many; the others are unknown, or refused', () => {
