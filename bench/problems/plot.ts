@@ -36,7 +36,7 @@ ${parts.join('\n')}
 function draw({ title, y: label, baseline, curves }: Panel): string {
   const names = [...new Set(curves.map(({ name }) => name))];
   const values = curves.flatMap(({ points }) => points.map(([, value]) => value)).filter((value) => value > 0);
-  const floor = Math.floor(Math.log10(Math.max(1e-4, Math.min(baseline, ...values))));
+  const floor = Math.floor(Math.log10(Math.max(1e-3, Math.min(baseline, ...values))));
   const ceiling = Math.log10(Math.max(baseline, ...values));
   const longest = Math.max(1, ...curves.flatMap(({ points }) => points.map(([update]) => update)));
   const xOf = (update: number): string => ((update / longest) * width).toFixed(1);
@@ -45,10 +45,17 @@ function draw({ title, y: label, baseline, curves }: Panel): string {
   const ticks = Array.from({ length: Math.floor(ceiling) - floor + 1 }, (_, i) => 10 ** (floor + i));
   return [
     `<text x="0" y="-28" font-weight="bold">${title}</text>`,
-    ...names.map((name, i) => `<line x1="${i * 120}" x2="${i * 120 + 14}" y1="-12" y2="-12" stroke="${colours[i]}" stroke-width="3"/><text x="${i * 120 + 18}" y="-8">${name}</text>`),
-    ...ticks.map((tick) => `<line class="grid" x1="0" x2="${width}" y1="${yOf(tick)}" y2="${yOf(tick)}"/><text x="-6" y="${Number(yOf(tick)) + 4}" text-anchor="end">${tick}</text>`),
+    ...names.map((name, i) => {
+      const x = names.slice(0, i).reduce((sum, before) => sum + 6.5 * before.length + 36, 0);
+      return `<line x1="${x}" x2="${x + 14}" y1="-12" y2="-12" stroke="${colours[i]}" stroke-width="3"/><text x="${x + 18}" y="-8">${name}</text>`;
+    }),
+    ...ticks.map((tick) => `<line class="grid" x1="0" x2="${width}" y1="${yOf(tick)}" y2="${yOf(tick)}"/><text x="-6" y="${Number(yOf(tick)) + 4}" text-anchor="end">${Number(tick.toPrecision(1))}</text>`),
     `<line class="base" x1="0" x2="${width}" y1="${yOf(baseline)}" y2="${yOf(baseline)}"/>`,
-    ...curves.map(({ name, points }) => `<path stroke="${colours[names.indexOf(name)]}" d="${points.map(([x, value], i) => `${i === 0 ? 'M' : 'L'}${xOf(x)} ${yOf(value)}`).join('')}"/>`),
+    ...curves.map(({ name, points }) => {
+      const [color, [endX, endY]] = [colours[names.indexOf(name)], points.at(-1)!];
+      const line = points.map(([x, value], i) => `${i === 0 ? 'M' : 'L'}${xOf(x)} ${yOf(value)}`).join('');
+      return `<path stroke="${color}" d="${line}"/><circle cx="${xOf(endX)}" cy="${yOf(endY)}" r="2.5" fill="${color}"/>`;
+    }),
     `<text x="0" y="${height + 16}">0</text><text x="${width}" y="${height + 16}" text-anchor="end">${longest} updates</text>`,
     `<text x="-44" y="${height / 2}" transform="rotate(-90 -44 ${height / 2})" text-anchor="middle">${label}</text>`,
   ].join('\n');
