@@ -2,7 +2,8 @@
 
 import type { Kernel } from './kernel';
 import {
-  add, fromWholes, loadSplat, number, set, splat, splatWord, storeOne, tee, vAdd, vDivide, vMultiply, vSquareRoot, vSubtract, vZero,
+  add, fromWholes, loadSplat, number, set, splat, splatWord, storeOne, tee, vAdd, vDivide, vMax, vMultiply, vSquareRoot,
+  vSubtract, vZero,
 } from './simd/assembler';
 import { alongRow, overElements, sumAcross, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
@@ -18,8 +19,10 @@ export const normalizeRows: Kernel<typeof normalized> = {
   portable: (memory) => (y, normal, slope, x, gain, bias, epsilon, rows, n) => {
     const m = memory.view;
     for (let r = 0, i = 0; r < rows; r++, i += n) {
-      let mean = 0;
-      for (let j = i; j < i + n; j++) mean += m[x + j]! / n;
+      // Differences from the row's first number: the mean of equal numbers is that number, however large it is.
+      const first = m[x + i]!;
+      let mean = first;
+      for (let j = i; j < i + n; j++) mean += (m[x + j]! - first) / n;
       let variance = 0;
       for (let j = i; j < i + n; j++) variance += (m[x + j]! - mean) ** 2 / n;
       const factor = 1 / Math.sqrt(variance + epsilon);
@@ -32,14 +35,15 @@ export const normalizeRows: Kernel<typeof normalized> = {
     }
   },
   simd: ([y, normal, slope, x, gain, bias, epsilon, rows, n], w) => {
-    const [mean, variance, rest, count, value, factor] = w.vectors;
+    const [mean, first, variance, rest, count, value, factor] = w.vectors;
     const [by, to] = w.pointers;
     return [
       set(count, fromWholes(splatWord(n))),
       times(rows, [
+        set(first, loadSplat(x)),
         set(mean, vZero()),
-        ...alongRow(w, n, [x], ([from], e) => [set(mean, vAdd(mean, e.load(from)))]),
-        set(mean, vDivide(sumAcross(mean), count)),
+        ...alongRow(w, n, [x], ([from], e) => [set(mean, vAdd(mean, e.only(vSubtract(e.load(from), first))))]),
+        set(mean, vAdd(first, vDivide(sumAcross(mean), count))),
         // The mean is rounded: what it is off by shows in the second pass, and is taken out of the variance, and of each number.
         set(variance, vZero()),
         set(rest, vZero()),
@@ -50,7 +54,7 @@ export const normalizeRows: Kernel<typeof normalized> = {
         ]),
         set(rest, vDivide(sumAcross(rest), count)),
         set(variance, vSubtract(vDivide(sumAcross(variance), count), vMultiply(rest, rest))),
-        set(factor, vDivide(w.constant(1), vSquareRoot(vAdd(variance, splat(epsilon))))),
+        set(factor, vDivide(w.constant(1), vSquareRoot(vAdd(vMax(variance, vZero()), splat(epsilon))))),
         storeOne(slope, factor),
         set(by, gain),
         set(to, bias),

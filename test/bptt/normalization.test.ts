@@ -30,12 +30,33 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
     }
   });
 
-  it('equal numbers give the bias, and a finite gradient', () => {
+  it.each([1, 3, 4, 13, 513, 1000])('%d equal numbers give the bias, however large they are, and a finite gradient', (n) => {
     useKernels(kernels);
-    const { value, gradient } = valueAndGradient({ x: full([2, 6], 1e4 / 3), bias: full([6], 0.5) }, ({ x, bias }) =>
-      mean(multiply(layerNormalize(x, { bias }), tensor([1, 2, 3, 4, 5, 6]))));
-    expect(value).toBeCloseTo(0.5 * 3.5, 5);
-    expect([...gradient.x.data].every(Number.isFinite)).toBe(true);
+    const random = createRandom(n);
+    for (const size of [1e-30, 1, 1e4, 1e7, 1e10, 1e18, 1e30, 1e38]) {
+      const x = full([2, n], size * uniformNumber(random, 1, 2));
+      const bias = normal(0, 1)([n], random);
+      const weights = normal(0, 1)([n], random);
+      const { results, gradient } = valueAndGradient({ x, bias }, (p) => {
+        const output = layerNormalize(p.x, { bias: p.bias });
+        return { value: mean(multiply(output, weights)), results: output };
+      });
+      expect([...results.data]).toEqual([...bias.data, ...bias.data]);
+      expect([...gradient.x.data].every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  it('numbers whose squares are too large, or that differ in their last digit alone: still finite, and so is the gradient', () => {
+    useKernels(kernels);
+    const random = createRandom(1);
+    for (const n of [2, 7, 513]) for (const size of [1e8, 1e15, 1e19, 1e25]) for (const spread of [1e-6, 1]) {
+      const x = tensor(Float32Array.from({ length: n }, () => size * (1 + spread * uniformNumber(random, -1, 1))), [1, n]);
+      const { results, gradient } = valueAndGradient({ x }, (p) => {
+        const output = layerNormalize(p.x);
+        return { value: mean(multiply(output, output)), results: output };
+      });
+      expect([...results.data, ...gradient.x.data].every(Number.isFinite), `${n} numbers of ${size}`).toBe(true);
+    }
   });
 });
 

@@ -18,7 +18,8 @@ export interface NormalizationOptions {
 
 /**
  * y = gain · (x − mean) / √(variance + epsilon) + bias along the last axis, with the variance of all n numbers, not n − 1 (Ba, Kiros and
- * Hinton, 2016, arXiv 1607.06450).
+ * Hinton, 2016, arXiv 1607.06450). Rows of equal numbers, however large, give the bias; so do, in single precision, rows whose numbers are 1e19
+ * and more apart, since their squares overflow.
  *
  * @param x `[…, n]`
  * @throws RangeError where n is 0, gain or bias are not `[n]`, or epsilon is negative
