@@ -2,14 +2,14 @@
  * Mixture density outputs (Bishop, 1994; Graves, 2013, arXiv 1308.0850, section 4): the model answers a distribution of D numbers, K Gaussians
  * with weights. Where D is 2 each has a correlation, else its numbers are independent of each other.
  *
- * The numbers of an output stand in blocks: K weight logits, K·D means, K·D logarithms of deviations and, where D is 2, K correlations before
- * tanh. Two bounds keep the likelihood finite: deviations are at least 1e-3, by log σ = log 1e-3 + softplus(s − log 1e-3), which leaves s as
- * it is where that is far off, and correlations are 0.999 · tanh(r). Scale targets to deviations of about 1.
+ * The numbers of an output stand in blocks: K weight logits, K·D means and K·D numbers s for deviations, component by component, and, where D
+ * is 2, K numbers r for correlations. Two bounds keep the likelihood finite: deviations are 1e-3 + eˢ, of which log 1e-3 + softplus(s − log 1e-3)
+ * is the logarithm without overflow, and correlations are 0.999 · tanh(r). Scale targets to deviations of about 1.
  */
 
 import { add, divide, multiply, scale, subtract } from '../bptt/ops/arithmetic';
 import { exp, log, softplus, tanh } from '../bptt/ops/elementwise';
-import { reshape, slice, stopGradient } from '../bptt/ops/movement';
+import { reshape, slice, stopGradient, transpose } from '../bptt/ops/movement';
 import { logSoftmax, softmax, sum } from '../bptt/ops/reductions';
 import { operand, type Operand, type Variable } from '../bptt/tape';
 import { compute } from '../bptt/value-and-gradient';
@@ -40,7 +40,7 @@ export function mixtureSize({ components, size }: { readonly components: number;
   return components * numbersOf(size);
 }
 
-/** A mixture as variables: `[R, K]`, `[R, K, D]` and, where D is 2, `[R, K]`. */
+/** A mixture as variables, rows last so that they are worked on side by side: `[K, R]`, `[K, D, R]` and, where D is 2, `[K, R]`. */
 interface Mixture {
   readonly logits: Variable;
   readonly means: Variable;
@@ -54,14 +54,14 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
   if (!Number.isInteger(K) || K === 0) {
     throw new RangeError(`${where}: outputs must be […, K·${numbersOf(size)}] for ${size} numbers, got ${formatShape(outputs.shape)}. See mixtureSize.`);
   }
-  const rows = reshape(outputs, [outputs.size / width, width]);
   const D = size;
-  const part = (from: number, count: number): Variable => slice(rows, from * K, (from + count) * K, 1);
+  const columns = transpose(reshape(outputs, [outputs.size / width, width]));
+  const part = (from: number, count: number): Variable => slice(columns, from * K, (from + count) * K);
   const floor = Math.log(leastDeviation);
   return {
     logits: part(0, 1),
-    means: reshape(part(1, D), [-1, K, D]),
-    logDeviations: reshape(add(softplus(add(part(1 + D, D), -floor)), floor), [-1, K, D]),
+    means: reshape(part(1, D), [K, D, -1]),
+    logDeviations: reshape(add(softplus(add(part(1 + D, D), -floor)), floor), [K, D, -1]),
     correlations: D === 2 ? scale(tanh(part(1 + 2 * D, 1)), largestCorrelation) : undefined,
   };
 }
@@ -79,7 +79,7 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';
   const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
-  if (x.shape.length === 0 || formatShape(x.shape.slice(0, -1)) !== formatShape(t.shape.slice(0, -1))) {
+  if (x.shape.length === 0 || t.shape.length === 0 || formatShape(x.shape.slice(0, -1)) !== formatShape(t.shape.slice(0, -1))) {
     throw new RangeError(`${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`);
   }
   return overValid(where, x, t, options, (y, goal) => reshape(negativeLogLikelihood(mixtureOf(where, y, goal.shape.at(-1)!), goal), goal.shape.slice(0, -1)));
@@ -87,19 +87,19 @@ export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand,
 
 function negativeLogLikelihood({ logits, means, logDeviations, correlations }: Mixture, targets: Variable): Variable {
   const D = targets.shape.at(-1)!;
-  const z = multiply(subtract(reshape(targets, [-1, 1, D]), means), exp(scale(logDeviations, -1)));
-  const logScale = add(sum(logDeviations, 2), (D / 2) * Math.log(2 * Math.PI));
-  let distance = sum(multiply(z, z), 2);
+  const z = multiply(subtract(transpose(reshape(targets, [-1, D])), means), exp(scale(logDeviations, -1)));
+  const logScale = add(sum(logDeviations, 1), (D / 2) * Math.log(2 * Math.PI));
+  let distance = sum(multiply(z, z), 1);
   let logDensity: Variable;
   if (correlations === undefined) {
     logDensity = subtract(scale(distance, -0.5), logScale);
   } else {
-    const [zx, zy] = [0, 1].map((axis) => reshape(slice(z, axis, axis + 1, 2), correlations.shape)) as [Variable, Variable];
+    const [zx, zy] = [0, 1].map((axis) => reshape(slice(z, axis, axis + 1, 1), correlations.shape)) as [Variable, Variable];
     const rest = subtract(1, multiply(correlations, correlations));
     distance = divide(subtract(distance, scale(multiply(correlations, multiply(zx, zy)), 2)), rest);
     logDensity = subtract(scale(add(distance, log(rest)), -0.5), logScale);
   }
-  const joint = add(logSoftmax(logits), logDensity);
+  const joint = add(logSoftmax(transpose(logits)), transpose(logDensity));
   // log Σ exp = joint − log softmax(joint) in every column; the mean by responsibility takes it where it is exact.
   const responsibilities = stopGradient(softmax(joint));
   return scale(sum(multiply(responsibilities, subtract(joint, logSoftmax(joint))), 1), -1);
@@ -130,13 +130,13 @@ export function mixtureParameters(outputs: Tensor, size: number): MixtureParamet
   checkCount('mixtureParameters', 'size', size);
   return compute({ outputs }, (p) => {
     const { logits, means, logDeviations, correlations } = mixtureOf('mixtureParameters', p.outputs, size);
-    const K = logits.shape[1]!;
+    const K = logits.shape[0]!;
     const lead = outputs.shape.slice(0, -1);
     return {
-      weights: reshape(softmax(logits), [...lead, K]),
-      means: reshape(means, [...lead, K, size]),
-      deviations: reshape(exp(logDeviations), [...lead, K, size]),
-      correlations: reshape(correlations ?? scale(logits, 0), [...lead, K]),
+      weights: reshape(softmax(transpose(logits)), [...lead, K]),
+      means: reshape(transpose(means, [2, 0, 1]), [...lead, K, size]),
+      deviations: reshape(transpose(exp(logDeviations), [2, 0, 1]), [...lead, K, size]),
+      correlations: reshape(transpose(correlations ?? scale(logits, 0)), [...lead, K]),
     };
   });
 }
@@ -146,7 +146,10 @@ export interface SampleMixtureOptions {
   /** D */
   readonly size: number;
   readonly random: Random;
-  /** 1 by default; towards 0 the likeliest component and its middle (weights to the power 1/temperature, variances times temperature: Ha and Eck, 2017, arXiv 1704.03477). */
+  /**
+   * 1 by default; towards 0 the likeliest component and its middle (weights to the power 1/temperature, variances times temperature: Ha and
+   * Eck, 2017, arXiv 1704.03477).
+   */
   readonly temperature?: number;
 }
 

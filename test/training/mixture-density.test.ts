@@ -2,24 +2,34 @@
 
 import {
   adam, chain, checkGradients, clipByNorm, compute, createRandom, dense, each, fit, full, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize,
-  normal, normalNumber, predict, recurrent, lstm, sampleMixture, sequential, tanh, tensor, total, uniformNumber, valueAndGradient, type Sequential,
-  type Tensor,
+  lstm, normal, normalNumber, predict, recurrent, sampleMixture, sequential, tanh, tensor, total, uniformNumber,
+  valueAndGradient, type Sequential, type Tensor,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
-/** −log of the density, from what the parameters say. */
+/** What the numbers of one output say, in double precision. */
+function parametersOf(x: readonly number[], D: number): { weight: number; means: number[]; deviations: number[]; correlation: number }[] {
+  const K = x.length / (1 + 2 * D + (D === 2 ? 1 : 0));
+  const total = x.slice(0, K).reduce((sum, logit) => sum + Math.exp(logit), 0);
+  const vector = (from: number, k: number): number[] => x.slice(from * K + k * D, from * K + (k + 1) * D);
+  return Array.from({ length: K }, (_, k) => ({
+    weight: Math.exp(x[k]!) / total, means: vector(1, k), deviations: vector(1 + D, k).map((value) => 1e-3 + Math.exp(value)),
+    correlation: D === 2 ? 0.999 * Math.tanh(x[5 * K + k]!) : 0,
+  }));
+}
+
+/** −log of the density, by its formula in double precision. */
 function plain(outputs: Tensor, targets: Tensor): number[] {
-  const D = targets.shape.at(-1)!;
-  const { weights, means, deviations, correlations } = mixtureParameters(outputs, D);
-  const K = weights.shape.at(-1)!;
-  return Array.from({ length: targets.data.length / D }, (_, row) => -Math.log(Array.from({ length: K }, (_each, k) => {
-    const at = (row * K + k) * D;
-    const z = Array.from({ length: D }, (_none, d) => (targets.data[row * D + d]! - means.data[at + d]!) / deviations.data[at + d]!);
-    const area = Array.from({ length: D }, (_none, d) => deviations.data[at + d]! * Math.sqrt(2 * Math.PI)).reduce((a, b) => a * b);
-    const rho = correlations.data[row * K + k]!;
-    const square = z.reduce((sum, value) => sum + value * value, 0) - (D === 2 ? 2 * rho * z[0]! * z[1]! : 0);
-    return weights.data[row * K + k]! * Math.exp(-square / 2 / (1 - rho * rho)) / area / Math.sqrt(1 - rho * rho);
-  }).reduce((a, b) => a + b)));
+  const [width, D] = [outputs.shape.at(-1)!, targets.shape.at(-1)!];
+  return Array.from({ length: targets.data.length / D }, (_, row) => {
+    const components = parametersOf([...outputs.data.subarray(row * width, (row + 1) * width)], D);
+    return -Math.log(components.reduce((density, { weight, means, deviations, correlation: rho }) => {
+      const z = means.map((mean, d) => (targets.data[row * D + d]! - mean) / deviations[d]!);
+      const area = deviations.reduce((product, deviation) => product * deviation * Math.sqrt(2 * Math.PI), Math.sqrt(1 - rho * rho));
+      const square = z.reduce((sum, value) => sum + value * value, 0) - (D === 2 ? 2 * rho * z[0]! * z[1]! : 0);
+      return density + (weight * Math.exp(-square / 2 / (1 - rho * rho))) / area;
+    }, 0));
+  });
 }
 
 describe.each([1, 2, 3])('of %d numbers', (size) => {
@@ -29,7 +39,7 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
   it('is the formula, and its gradient that of finite differences', () => {
     const parts = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: each }));
     expect(parts.shape).toEqual([3, 2]);
-    plain(outputs, targets).forEach((value, i) => expect(parts.data[i]).toBeCloseTo(value, 4));
+    plain(outputs, targets).forEach((value, i) => expect(Math.abs(parts.data[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));
     expect(checkGradients({ outputs, targets }, (p) => mixtureNegativeLogLikelihood(p.outputs, p.targets)).error).toBeLessThan(1e-7);
     const lengths = Int32Array.of(3, 1);
     const padded = { shape: outputs.shape, data: outputs.data.slice() };
@@ -38,14 +48,48 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
     expect(valid).toBeCloseTo([0, 1, 2, 4].reduce((sum, i) => sum + parts.data[i]!, 0), 4);
   });
 
+  it('tells its parameters', () => {
+    const { weights, means, deviations, correlations } = mixtureParameters(outputs, size);
+    expect([weights, means, deviations, correlations].map(({ shape }) => shape)).toEqual([[3, 2, 4], [3, 2, 4, size], [3, 2, 4, size], [3, 2, 4]]);
+    const close = (got: ArrayLike<number>, wanted: number[]): void => 
+      wanted.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));
+    for (let row = 0; row < 6; row++) {
+      const wanted = parametersOf([...outputs.data.subarray(row * width, (row + 1) * width)], size);
+      close(weights.data.subarray(row * 4), wanted.map(({ weight }) => weight));
+      close(means.data.subarray(row * 4 * size), wanted.flatMap((each) => each.means));
+      close(deviations.data.subarray(row * 4 * size), wanted.flatMap((each) => each.deviations));
+      close(correlations.data.subarray(row * 4), wanted.map(({ correlation }) => correlation));
+    }
+  });
+
   it('is finite, with a finite gradient, where a target is far off, deviations want to vanish and correlations are full', () => {
-    for (const value of [-1e4, -50, 50]) {
+    for (const value of [-1e4, -50, 50, 1e4]) {
       const wild = full([1, width], value);
       const { value: loss, gradient } = valueAndGradient({ wild }, (p) => mixtureNegativeLogLikelihood(p.wild, full([1, size], 3)));
       expect(Number.isFinite(loss), `${value}`).toBe(true);
       expect([...gradient.wild.data].every(Number.isFinite)).toBe(true);
     }
   });
+});
+
+it('of one component is the likelihood of a Gaussian', () => {
+  const parts = compute({ x: tensor([[5, 0.5, Math.log(2)], [-5, -1, Math.log(0.1)]]) }, (p) =>
+    mixtureNegativeLogLikelihood(p.x, tensor([[3.5], [-1.2]]), { reduction: each }));
+  [[3, 2.001], [-0.2, 0.101]].forEach(([distance, deviation], i) =>
+    expect(parts.data[i]).toBeCloseTo(0.5 * Math.log(2 * Math.PI) + Math.log(deviation!) + (distance! / deviation!) ** 2 / 2, 5));
+});
+
+it('is right where correlations are full: within 1e-4 of double precision', () => {
+  const random = createRandom(4);
+  for (const r of [-30, -9, -4, -2, 2, 4, 9, 30]) {
+    const outputs = normal(0, 1)([50, 12], random);
+    for (let row = 0; row < 50; row++) outputs.data.fill(r, 12 * row + 10, 12 * row + 12);
+    const targets = normal(0, 1)([50, 2], random);
+    const parts = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: each }));
+    const wanted = plain(outputs, targets);
+    wanted.forEach((value, i) => Number.isFinite(value) && expect(Math.abs(parts.data[i]! - value), `${r}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(value))));
+    expect(wanted.filter(Number.isFinite).length).toBeGreaterThan(25);
+  }
 });
 
 it('is a density: over a grid of two numbers it adds up to 1', () => {
@@ -99,5 +143,6 @@ it('predicts a distribution for every step of a sequence', () => {
 it('refuses outputs that hold no whole number of components, and targets of other rows', () => {
   expect(() => compute({ x: full([2, 5], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, full([2, 2], 0)))).toThrow('outputs must be […, K·6] for 2 numbers, got [2, 5]');
   expect(() => compute({ x: full([2, 6], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, full([3, 2], 0)))).toThrow('targets must be […, D] with the leading axes of outputs [2, 6], got [3, 2]');
+  expect(() => compute({ x: full([6], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, 0))).toThrow('targets must be […, D]');
   expect(() => mixtureSize({ components: 0, size: 1 })).toThrow('mixtureSize: components');
 });
