@@ -8,7 +8,7 @@ import { operand, type Operand, type Variable } from '../bptt/tape';
 import { uniformNumber, type Random } from '../tensor/random';
 import { checkCount, checkIds, checkShape, sizeOf } from '../tensor/shape';
 import type { IdTensor } from '../tensor/tensor';
-import { crossEntropy, type LossOptions } from './losses';
+import { crossEntropy, each, overValid, type LossOptions } from './losses';
 
 /** How {@link sampledCrossEntropy} draws, beside what counts. */
 export interface SampledOptions extends LossOptions {
@@ -49,19 +49,27 @@ export function sampledCrossEntropy(
   checkShape(where, 'weight', weight.shape, { letters: '[V, H]', lengths: [undefined, H] });
   const V = weight.shape[0]!;
   checkShape(where, 'bias', bias.shape, { letters: '[V]', lengths: [V] });
-  checkIds(where, 'targets', targets.data, V, `The head has ${V} classes.`);
+  return overValid(where, h, targets, rest, (x, right) => againstDrawn(x, { weight, bias }, right, samples, random));
+}
+
+/** One part for every target. */
+function againstDrawn(
+  hidden: Variable, { weight, bias }: { readonly weight: Variable; readonly bias: Variable }, targets: IdTensor, samples: number, random: Random,
+): Variable {
+  const [V, H] = weight.shape as [number, number];
+  checkIds('sampledCrossEntropy', 'targets', targets.data, V, `The head has ${V} classes.`);
   const N = sizeOf(targets.shape);
   const drawn = { shape: [samples], data: Int32Array.from({ length: samples }, () => Math.min(V - 1, Math.floor(Math.exp(uniformNumber(random) * Math.log(V + 1))) - 1)) };
   const right = { shape: [N], data: targets.data };
   const expected = Float32Array.from(drawn.data, (id) => Math.log(samples) + logProbability(id, V));
 
-  const rows = reshape(h, [N, H]);
+  const rows = reshape(hidden, [N, H]);
   // exp(own) + Σ exp(others) / (S · probability) is in the mean the sum over all ids.
   const own = add(sum(multiply(rows, gather(weight, right)), 1), gather(bias, right));
   const others = reshape(batchedMatmul(reshape(rows, [1, N, H]), reshape(gather(weight, drawn), [1, samples, H]), { transposeB: true }), [N, samples]);
   const against = add(others, subtract(gather(bias, drawn), { shape: [samples], data: expected }));
   const logits = concat([reshape(own, [N, 1]), add(against, hits(right, drawn))], 1);
-  return crossEntropy(reshape(logits, [...targets.shape, samples + 1]), { shape: targets.shape, data: new Int32Array(N) }, rest);
+  return crossEntropy(reshape(logits, [...targets.shape, samples + 1]), { shape: targets.shape, data: new Int32Array(N) }, { reduction: each });
 }
 
 /** −1e9 where the id drawn is the target. */

@@ -2,7 +2,7 @@
 
 import {
   adam, affine, checkGradients, compute, createRandom, crossEntropy, each, evaluate, fit, full, gather, ids, integerNumber, normal, sampledCrossEntropy,
-  trainable, transpose, type IdTensor, type Variable,
+  total, trainable, transpose, valueAndGradient, type IdTensor, type Tensor, type ValueAndGradient, type Variable,
 } from 'bptt';
 import { expect, it } from 'vitest';
 
@@ -16,6 +16,25 @@ it('has the gradient of finite differences, with lengths, too', () => {
     const { error } = checkGradients({ head, hidden }, (p) => sampledCrossEntropy(p.hidden, p.head, targets, { samples: 12, random: createRandom(4), lengths }));
     expect(error).toBeLessThan(1e-7);
   }
+});
+
+it('what stands in the padding changes nothing: no NaN reaches the head, and its targets need be no ids', () => {
+  const lengths = Int32Array.of(3, 1, 2, 0);
+  const dirty = { shape: hidden.shape, data: hidden.data.slice() };
+  const wild = { shape: targets.shape, data: targets.data.slice() };
+  for (let t = 0; t < 3; t++) for (let b = 0; b < 4; b++) {
+    if (t < lengths[b]!) continue;
+    dirty.data.fill(NaN, (4 * t + b) * H, (4 * t + b + 1) * H);
+    wild.data[4 * t + b] = -1;
+  }
+  const run = (x: Tensor, right: IdTensor): ValueAndGradient<{ head: typeof head; x: Tensor }> =>
+    valueAndGradient({ head, x }, (p) => sampledCrossEntropy(p.x, p.head, right, { samples: 12, random: createRandom(4), lengths }));
+  const [clean, padded] = [run(hidden, targets), run(dirty, wild)];
+  expect(padded.value).toBe(clean.value);
+  expect(padded.gradient).toEqual(clean.gradient);
+  expect(compute({ head, dirty }, (p) => sampledCrossEntropy(p.dirty, p.head, wild, {
+    samples: 12, random: createRandom(4), lengths: new Int32Array(4), reduction: total,
+  })).data[0]).toBe(0);
 });
 
 it('with many samples it is the full cross-entropy', () => {
