@@ -5,6 +5,9 @@ const library = {
   format: ['esm', 'cjs'] as const,
   target: 'es2022',
   dts: true,
+  removeNodeProtocol: false,
+  // bptt/node stands on the library as it is imported, so that both know the same functions.
+  external: ['bptt'],
   clean: true,
   treeshake: true,
 };

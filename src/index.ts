@@ -20,6 +20,7 @@ export {
 export { applyPointwise } from './bptt/apply-pointwise';
 export { checkpoint, type CheckpointOptions, type VariableTree } from './bptt/checkpoint';
 export { checkGradients, type GradientCheck } from './bptt/gradient-check';
+export type { Origin } from './bptt/origin';
 export type { Steps, StepsStart, StepState } from './bptt/steps';
 export { step, unroll, type Unrolled, type UnrollOptions, type ZoneoutOptions } from './bptt/unroll';
 export {
@@ -68,6 +69,7 @@ export { clipByNorm, clipByValue, l1, maxNorm, weightDecay, type Selection } fro
 export { cosineDecay, exponentialDecay, stepDecay, warmup, type LearningRate } from './training/schedules';
 export { fit, type FitOptions, type FitResult, type Progress, type SequentialFitOptions } from './training/fit';
 export { trainable, type Trainable, type TrainingContext } from './training/trainable';
+export type { Best, Draw, FitCheckpoint, TrainingState } from './training/training-state';
 export {
   learn, truncated, type Learned, type Learner, type LearnerMemory, type StreamSteps, type TruncatedOptions,
 } from './training/truncated';
@@ -102,4 +104,8 @@ export { bucketBatches, type BucketOptions, type Example } from './data/bucket-b
 export { padSequences, type Padded, type PadOptions } from './data/unequal-lengths';
 export { windows, type WindowsOptions } from './data/windows';
 
+export {
+  load, loadEncoderDecoder, restore, save, type Loaded, type LoadOptions, type Restored, type Saveable, type SaveOptions,
+} from './formats/saved-model';
+export type { Names } from './formats/description';
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';

@@ -16,6 +16,7 @@ import { affine, batchedMatmul, matmul } from './ops/linear';
 import { reshape, transpose } from './ops/movement';
 import { softmax } from './ops/reductions';
 import { onValidSteps } from './ops/valid-steps';
+import type { Origin } from './origin';
 import { operand, viewOf, type Operand, type Variable } from './tape';
 
 type Parameters = Readonly<Record<string, Variable>>;
@@ -23,6 +24,8 @@ type Parameters = Readonly<Record<string, Variable>>;
 /** How well queries and states go together: a noun of data, like a cell. */
 export interface Score {
   readonly name: string;
+  /** How to make it again. */
+  readonly origin?: Origin;
   /** Its parameters for queries of D numbers and states of H. @throws RangeError where they do not go together */
   readonly parameters: (querySize: number, stateSize: number) => Readonly<Record<string, CellParameter>>;
   /** What it needs of the states `[B, T, H]`, worked out once a sequence. */
@@ -45,6 +48,7 @@ function checkEqual(where: string, querySize: number, stateSize: number): void {
 export function dotScore(): Score {
   return {
     name: 'dot',
+    origin: ['dotScore'],
     parameters: (querySize, stateSize) => (checkEqual('dotScore', querySize, stateSize), {}),
     keys: (_, states) => states,
     scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
@@ -60,6 +64,7 @@ export function dotScore(): Score {
 export function scaledDotScore(): Score {
   return {
     name: 'scaledDot',
+    origin: ['scaledDotScore'],
     parameters: (querySize, stateSize) => (checkEqual('scaledDotScore', querySize, stateSize), {}),
     keys: (_, states) => scale(states, 1 / Math.sqrt(states.shape[2]!)),
     scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
@@ -75,6 +80,7 @@ export function scaledDotScore(): Score {
 export function generalScore(): Score {
   return {
     name: 'general',
+    origin: ['generalScore'],
     parameters: (querySize, stateSize) => ({
       weight: { role: 'input', shape: [stateSize, querySize], blocks: 1, initializer: glorotUniform() },
     }),
@@ -97,6 +103,7 @@ export function additiveScore({ size }: { readonly size: number }): Score {
   const matrix = (rows: number): CellParameter => ({ role: 'input', shape: [rows, size], blocks: 1, initializer: glorotUniform() });
   return {
     name: 'additive',
+    origin: ['additiveScore', { size }],
     parameters: (querySize, stateSize) => ({
       queryWeight: matrix(querySize), stateWeight: matrix(stateSize),
       bias: { role: 'bias', shape: [size], blocks: 1, initializer: zeros() },

@@ -8,12 +8,13 @@ import type { Initializer } from '../tensor/initializers';
 import { checkCount, checkShape, formatShape, type Shape } from '../tensor/shape';
 import { createRandom, type Random } from '../tensor/random';
 import { full, type Tensor } from '../tensor/tensor';
+import type { Origin } from './origin';
 import type { Variable } from './tape';
 
 /** What a parameter does, which decides the initializer that is chosen for it; a gain begins as its cell says. */
 export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
 
-/** A parameter of a cell: its shape, how many gate blocks stand side by side along its last axis, and how it begins by default. */
+/** A parameter of a cell or layer: its shape, how many gate blocks stand side by side along its last axis, and how it begins by default. */
 export interface CellParameter {
   readonly role: ParameterRole;
   readonly shape: Shape;
@@ -27,6 +28,8 @@ export type State<N extends string, L = Variable> = { readonly [K in N]: L };
 interface CellCommon<N extends string> {
   /** The name it has in parameters, files and messages. */
   readonly name: string;
+  /** How to make it again. */
+  readonly origin?: Origin;
   /** What its state holds; the first is the output. */
   readonly state: readonly N[];
   /** How many numbers each part of the state has, for a hidden size H; H where it does not say. */
@@ -139,19 +142,39 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
   checkCount('initializeCell', 'inputSize', inputSize);
   checkCount('initializeCell', 'hiddenSize', hiddenSize);
   const random = typeof options.random === 'number' ? createRandom(options.random) : options.random;
-  return initializeParameters(cell.parameters(inputSize, hiddenSize), random, options);
+  return initializeParameters(cellParameters(cell, options), random);
 }
 
-/** The first values of parameters, with the initializers that are chosen for their roles or their own. */
-export function initializeParameters(
-  parameters: Readonly<Record<string, CellParameter>>, random: Random, { inputInitializer, recurrentInitializer, biasInitializer }: CellInitializers = {},
-): Readonly<Record<string, Tensor>> {
+/** A cell's parameters, with the initializers that are chosen for their roles or its own. */
+export function cellParameters(
+  cell: Cell, { inputSize, hiddenSize, inputInitializer, recurrentInitializer, biasInitializer }: Omit<CellOptions, 'random'>,
+): Readonly<Record<string, CellParameter>> {
   const chosen = { input: inputInitializer, recurrent: recurrentInitializer, bias: biasInitializer, gain: undefined };
-  return Object.fromEntries(Object.entries(parameters).map(([name, parameter]) =>
-    [name, initializeParameter(parameter, chosen[parameter.role] ?? parameter.initializer, random)]));
+  return Object.fromEntries(Object.entries(cell.parameters(inputSize, hiddenSize)).map(([name, parameter]) =>
+    [name, { ...parameter, initializer: chosen[parameter.role] ?? parameter.initializer }]));
 }
 
-function initializeParameter({ role, shape, blocks }: CellParameter, initializer: Initializer, random: Random): Tensor {
+/** Parameters by name, of parts of a model by name. */
+export type ParameterPlan = CellParameter | { readonly [name: string]: ParameterPlan };
+
+/** A plan with tensors in the place of its parameters. */
+export type Planned<P> = P extends CellParameter ? Tensor : { readonly [K in keyof P]: Planned<P[K]> };
+
+/** The first values of planned parameters, drawn in order. */
+export function initializeParameters<P extends ParameterPlan>(plan: P, random: Random): Planned<P> {
+  return mapPlan(plan, (parameter) => initializeParameter(parameter, random));
+}
+
+/** Puts `make(parameter, path)` in the place of every parameter of a plan. */
+export function mapPlan<P extends ParameterPlan>(plan: P, make: (parameter: CellParameter, path: string) => Tensor, path: string = ''): Planned<P> {
+  const made = isParameter(plan) ? make(plan, path)
+    : Object.fromEntries(Object.entries(plan).map(([name, part]) => [name, mapPlan(part, make, path === '' ? name : `${path}.${name}`)]));
+  return made as Planned<P>;
+}
+
+const isParameter = (plan: ParameterPlan): plan is CellParameter => typeof plan['initializer'] === 'function';
+
+function initializeParameter({ role, shape, blocks, initializer }: CellParameter, random: Random): Tensor {
   const [rows, columns] = shape as [number, number];
   if (role === 'bias' || role === 'gain' || blocks === 1) return initializer(shape, random, blocks);
   const result = full(shape, 0);

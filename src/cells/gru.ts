@@ -39,6 +39,7 @@ export function gru({ reset = 'after' }: GruOptions = {}): PointwiseCell<'h'> | 
 function resetAfter(): PointwiseCell<'h'> {
   return {
     name: 'gru',
+    origin: ['gru'],
     state: ['h'],
     gates: 3,
     kept: 1, // h_{t−1} U + b_hn of the candidate
@@ -58,6 +59,7 @@ function resetAfter(): PointwiseCell<'h'> {
 function resetBefore(): OpsCell<'h'> {
   return {
     name: 'gruResetBefore',
+    origin: ['gru', { reset: 'before' }],
     state: ['h'],
     parameters: (inputSize, hiddenSize) => gateParameters(3, inputSize, hiddenSize),
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),

@@ -38,6 +38,7 @@ export function layerNormRnn(
 ): OpsCell<'h'> {
   return {
     name: 'layerNormRnn',
+    origin: ['layerNormRnn', { activation, epsilon }],
     state: ['h'],
     parameters: (inputSize, hiddenSize) => ({ ...gateParameters(1, inputSize, hiddenSize), gain: gain(hiddenSize) }),
     inputs: ({ weightIh }, x) => matmul(x, weightIh!),
@@ -65,6 +66,7 @@ export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Op
   const plain = lstm();
   return {
     name: 'layerNormLstm',
+    origin: ['layerNormLstm', { epsilon }],
     state: ['h', 'c'],
     parameters: (inputSize, hiddenSize) => ({
       ...gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
@@ -99,6 +101,7 @@ export function layerNormGru({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Ops
   const candidateOf = (x: Variable): Variable => slice(x, (2 * x.shape.at(-1)!) / 3, undefined, -1);
   return {
     name: 'layerNormGru',
+    origin: ['layerNormGru', { epsilon }],
     state: ['h'],
     parameters: (inputSize, hiddenSize) => ({
       ...gateParameters(3, inputSize, hiddenSize), gainIh: gain(3 * hiddenSize), gainHh: gain(3 * hiddenSize), biasHn: bias(hiddenSize),

@@ -22,6 +22,7 @@ import { gateParameters } from './gate-parameters';
 export function lstm(): PointwiseCell<'h' | 'c'> {
   return {
     name: 'lstm',
+    origin: ['lstm'],
     state: ['h', 'c'],
     gates: 4,
     kept: 1, // tanh(c_t)

@@ -27,6 +27,7 @@ export function projectedLstm({ projectionSize }: { readonly projectionSize: num
   const plain = lstm();
   return {
     name: 'projectedLstm',
+    origin: ['projectedLstm', { projectionSize }],
     state: ['h', 'c'],
     sizes: () => ({ h: projectionSize }),
     parameters: (inputSize, hiddenSize) => {

@@ -28,6 +28,10 @@ export interface SimpleRnnOptions {
  * simpleRnn({ activation: relu }).name; // 'simpleRnn'
  */
 export function simpleRnn({ activation = tanh }: SimpleRnnOptions = {}): Cell<'h'> {
+  return { ...made(activation), origin: ['simpleRnn', { activation }] };
+}
+
+function made(activation: Activation): Cell<'h'> {
   if (activation === tanh) {
     return pointwise(
       (k, { next, gates, rows, hiddenSize }) => k.of(hyperbolicTangent)(next.h, gates, rows * hiddenSize),

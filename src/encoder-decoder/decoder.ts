@@ -1,7 +1,7 @@
 /** The decoder of an encoder-decoder: from the states of a source, and the ids so far, to the next id. */
 
-import { attend, initializeScore, remember, type Memory, type Score } from '../bptt/attention';
-import { initializeCell, stateSizes, type Cell, type CellInitializers } from '../bptt/cell';
+import { attend, remember, type Memory, type Score } from '../bptt/attention';
+import { cellParameters, stateSizes, type Cell, type CellInitializers, type CellParameter, type ParameterPlan } from '../bptt/cell';
 import { multiply } from '../bptt/ops/arithmetic';
 import { tanh } from '../bptt/ops/elementwise';
 import { affine } from '../bptt/ops/linear';
@@ -9,7 +9,7 @@ import { concat, gather } from '../bptt/ops/movement';
 import { randomMask } from '../bptt/random-mask';
 import { operand, type Variable } from '../bptt/tape';
 import { step, unroll } from '../bptt/unroll';
-import { glorotUniform, normal } from '../tensor/initializers';
+import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import type { Random } from '../tensor/random';
 import { checkCount, checkNumber } from '../tensor/shape';
 import { full, type IdTensor, type Tensor } from '../tensor/tensor';
@@ -33,7 +33,7 @@ export interface DecoderOptions extends CellInitializers {
   readonly dropout?: number;
 }
 
-type Affine = Readonly<Record<'weight' | 'bias', Tensor>>;
+type Affine = Readonly<Record<'weight' | 'bias', CellParameter>>;
 
 /** The parameters of a decoder. */
 export interface DecoderParameters {
@@ -73,28 +73,30 @@ const layerNames = ({ layers = 1 }: DecoderOptions): readonly string[] => Array.
 const outputSize = ({ cell, hiddenSize }: DecoderOptions): number => stateSizes(cell, hiddenSize)[cell.state[0]!]!;
 
 /**
- * The first parameters of a decoder.
+ * The parameters of a decoder.
  *
  * @param stateSize how many numbers the encoder gives a step
  * @param summary the sizes of the encoder's last state, by name
  */
 export function decoderParameters(
-  options: DecoderOptions, stateSize: number, summary: Readonly<Record<string, number>>, random: Random,
-): DecoderParameters {
+  options: DecoderOptions, stateSize: number, summary: Readonly<Record<string, number>>,
+): Readonly<Record<string, ParameterPlan>> {
   const { vocabularySize, embeddingSize, cell, hiddenSize, attention, inputFeeding } = options;
   const size = outputSize(options);
-  const linear = (from: number, to: number): Affine => ({ weight: glorotUniform()([from, to], random), bias: full([to], 0) });
+  const linear = (from: number, to: number): Affine => ({
+    weight: { role: 'input', shape: [from, to], blocks: 1, initializer: glorotUniform() }, bias: { role: 'bias', shape: [to], blocks: 1, initializer: zeros() },
+  });
   const bridge = Object.entries(stateSizes(cell, hiddenSize)).flatMap(([name, own]) => {
     const given = summary[name] ?? summary['h'] ?? stateSize;
     return given === own ? [] : layerNames(options).map((layer) => [`${layer}.${name}`, linear(given, own)] as const);
   });
   const fed = inputFeeding ? size : 0;
   return {
-    embedding: { weight: normal(0, 1)([vocabularySize, embeddingSize], random) },
+    embedding: { weight: { role: 'input', shape: [vocabularySize, embeddingSize], blocks: 1, initializer: normal(0, 1) } },
     ...(bridge.length > 0 ? { bridge: Object.fromEntries(bridge) } : {}),
     cell: Object.fromEntries(layerNames(options).map((name, i) =>
-      [name, initializeCell(cell, { ...options, inputSize: i === 0 ? embeddingSize + fed : size, hiddenSize, random })])),
-    ...(attention === undefined ? {} : { score: initializeScore(attention, { querySize: size, stateSize, random }), combine: linear(stateSize + size, size) }),
+      [name, cellParameters(cell, { ...options, inputSize: i === 0 ? embeddingSize + fed : size })])),
+    ...(attention === undefined ? {} : { score: attention.parameters(size, stateSize), combine: linear(stateSize + size, size) }),
     output: linear(size, vocabularySize),
   };
 }

@@ -1,12 +1,15 @@
 /** From one sequence to another: an encoder reads the first, a decoder writes the second. */
 
 import type { Memory } from '../bptt/attention';
+import { initializeParameters } from '../bptt/cell';
 import { concat, reshape } from '../bptt/ops/movement';
+import type { Origin } from '../bptt/origin';
 import { operand, read, type Variable } from '../bptt/tape';
 import { compute } from '../bptt/value-and-gradient';
 import type { PairBatch } from '../data/pairs';
 import { chain, chainParameters, runChain, type NamedLayer } from '../layers/chain';
 import { predicting, type Features, type Layer, type LayerContext, type LayerParameters, type LayerState } from '../layers/layer';
+import type { Fill } from '../models/sequential';
 import { createRandom, uniformNumber, type Random } from '../tensor/random';
 import { checkCount, checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
 import { full, ids, isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
@@ -48,6 +51,8 @@ export interface EncoderDecoderParameters {
 /** An encoder and a decoder with their parameters: {@link fit} trains it on batches of pairs, {@link beamSearch} writes with it. */
 export interface EncoderDecoder extends Trainable<EncoderDecoderParameters, PairBatch> {
   readonly encoder: readonly NamedLayer[];
+  /** How to make it again. */
+  readonly origin: Origin;
   readonly decoder: DecoderOptions;
   readonly start: number;
   readonly end: number;
@@ -83,18 +88,25 @@ export interface EncoderDecoderVariables {
  * await fit(model, pairBatches(pairs, { batchSize: 3 }), { optimizer: adam(0.02), steps: 100 });
  * greedySearch(model, padSequences([Int32Array.of(5, 2)]))[0].ids; // Int32Array [2, 5]
  */
-export function encoderDecoder(options: EncoderDecoderOptions): EncoderDecoder {
-  const { encoder: layers, inputSize, decoder, start, end, seed = 0, scheduledSampling = 0 } = options;
+export function encoderDecoder({ seed = 0, ...options }: EncoderDecoderOptions): EncoderDecoder {
+  const random = createRandom(seed);
+  return buildEncoderDecoder(options, (plan) => initializeParameters(plan, random));
+}
+
+/** Builds an encoder-decoder with parameters from somewhere. @throws as {@link encoderDecoder} */
+export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill): EncoderDecoder {
+  const { encoder: layers, inputSize, decoder, start, end, scheduledSampling = 0 } = options;
   checkSome('encoderDecoder', 'encoder', layers.length, 'layer');
   if (inputSize !== undefined) checkCount('encoderDecoder', 'inputSize', inputSize);
   checkDecoder(decoder);
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
-  const random = createRandom(seed);
   const encoder = chain(layers, inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true });
-  const own = chainParameters(encoder, random);
+  const own = fill(chainParameters(encoder), 'encoder');
   const { stateSize, summary } = probe(encoder, own);
-  const { tree, data } = flattenTree({ encoder: own, decoder: decoderParameters(decoder, stateSize, summary, random) });
-  const model: Omit<EncoderDecoder, 'loss'> = { encoder, decoder, start, end, parameters: tree as EncoderDecoderParameters, data };
+  const { tree, data } = flattenTree({ encoder: own, decoder: fill(decoderParameters(decoder, stateSize, summary), 'decoder') as DecoderParameters });
+  const model: Omit<EncoderDecoder, 'loss'> = {
+    encoder, origin: ['encoderDecoder', options], decoder, start, end, parameters: tree as EncoderDecoderParameters, data,
+  };
   const loss = (p: unknown, batch: PairBatch, context: TrainingContext): Variable => {
     const probability = typeof scheduledSampling === 'function' ? scheduledSampling(context.step) : scheduledSampling;
     checkNumber('encoderDecoder', 'scheduledSampling', probability, 0, 1);

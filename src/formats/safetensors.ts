@@ -5,6 +5,7 @@
 
 import { describe, formatShape, sizeOf, type Shape } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
+import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
 
 /** Tensors by name, and what else the file says. */
@@ -48,7 +49,7 @@ const refuse = (what: string): never => {
  * readSafetensors(file).metadata.author; // 'me'
  */
 export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
-  const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
+  const bytes = fileBytes('readSafetensors', file);
   if (bytes.length < 8) refuse(`the file has ${bytes.length} bytes and cannot be one: the length of its header alone takes 8. Was it cut short?`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);

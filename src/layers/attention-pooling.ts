@@ -1,6 +1,6 @@
 /** A sequence summed up by attention. */
 
-import { additiveScore, attend, initializeScore, remember, type Score } from '../bptt/attention';
+import { additiveScore, attend, remember, type Score } from '../bptt/attention';
 import { broadcastTo } from '../bptt/ops/arithmetic';
 import { normal } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
@@ -30,12 +30,13 @@ export function attentionPooling({ querySize, score = additiveScore({ size: 64 }
   if (querySize !== undefined) checkCount('attentionPooling', 'querySize', querySize);
   return {
     name: 'attentionPooling',
+    origin: ['attentionPooling', { querySize, score }],
     causal: false,
     output: (input) => ({ kind: 'vectors', size: stepSize('attentionPooling', input), perStep: false }),
-    parameters: (input, random) => {
+    parameters: (input) => {
       const stateSize = stepSize('attentionPooling', input);
       const size = querySize ?? stateSize;
-      return { query: normal(0, 1)([1, size], random), ...initializeScore(score, { querySize: size, stateSize, random }) };
+      return { query: { role: 'gain', shape: [1, size], blocks: 1, initializer: normal(0, 1) }, ...score.parameters(size, stateSize) };
     },
     run: ({ query, ...parameters }, input, { lengths }) => {
       const states = vectors('attentionPooling', input);

@@ -46,17 +46,16 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
   }
   return {
     name: 'bidirectional',
+    origin: ['bidirectional', cell, options],
     causal: false,
     output: (input) => {
       stepSize('bidirectional', input);
       const size = outputSize(cell, options) * (merge === 'concat' ? 2 : 1);
       return { kind: merge === 'both' ? 'directions' : 'vectors', size, perStep: returnSequences };
     },
-    parameters: (input, random) => {
-      const inputSize = stepSize('bidirectional', input);
-      return joinNames({
-        forward: directionParameters(cell, options, inputSize, random), reverse: directionParameters(cell, options, inputSize, random),
-      });
+    parameters: (input) => {
+      const each = directionParameters(cell, options, stepSize('bidirectional', input));
+      return joinNames({ forward: each, reverse: each });
     },
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);

@@ -1,9 +1,9 @@
 /** Layers one after the other. */
 
+import type { CellParameter } from '../bptt/cell';
 import type { Variable } from '../bptt/tape';
-import type { Random } from '../tensor/random';
 import type { IdTensor } from '../tensor/tensor';
-import type { Features, Layer, LayerContext, LayerParameters, LayerState } from './layer';
+import type { Features, Layer, LayerContext, LayerState } from './layer';
 
 /** A layer under its name in the model. */
 export interface NamedLayer {
@@ -25,10 +25,10 @@ export function chain(layers: readonly Layer[], input: Features): readonly Named
   });
 }
 
-/** The first parameters of every layer that has some. */
-export function chainParameters(layers: readonly NamedLayer[], random: Random): Readonly<Record<string, LayerParameters>> {
+/** The parameters of every layer that has some. */
+export function chainParameters(layers: readonly NamedLayer[]): Readonly<Record<string, Readonly<Record<string, CellParameter>>>> {
   return Object.fromEntries(layers.flatMap(({ name, layer, input }) => {
-    const parameters = layer.parameters?.(input, random) ?? {};
+    const parameters = layer.parameters?.(input) ?? {};
     return Object.keys(parameters).length > 0 ? [[name, parameters]] : [];
   }));
 }

@@ -29,14 +29,16 @@ export interface DenseOptions {
  * const model = sequential([dense({ size: 3, activation: relu })], { inputSize: 2, seed: 1 });
  * predict(model, full([5, 1, 2], 0)).shape; // [5, 1, 3]
  */
-export function dense({ size, activation, weightInitializer = glorotUniform(), biasInitializer = zeros() }: DenseOptions): Layer {
+export function dense(options: DenseOptions): Layer {
+  const { size, activation, weightInitializer = glorotUniform(), biasInitializer = zeros() } = options;
   checkCount('dense', 'size', size);
   return {
     name: 'dense',
+    origin: ['dense', options],
     output: (input) => ({ ...vectorFeatures('dense', input), size }),
-    parameters: (input, random) => ({
-      weight: weightInitializer([vectorSize('dense', input), size], random),
-      bias: biasInitializer([size], random),
+    parameters: (input) => ({
+      weight: { role: 'input', shape: [vectorSize('dense', input), size], blocks: 1, initializer: weightInitializer },
+      bias: { role: 'bias', shape: [size], blocks: 1, initializer: biasInitializer },
     }),
     run: ({ weight, bias }, input, { lengths }) => ({
       output: onValidSteps('dense', vectors('dense', input), lengths, (x) => {

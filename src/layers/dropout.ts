@@ -17,6 +17,7 @@ export function dropout(rate: number): Layer {
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropout: rate must be at least 0 and less than 1, got ${String(rate)}.`);
   return {
     name: 'dropout',
+    origin: ['dropout', rate],
     output: (input) => vectorFeatures('dropout', input),
     run: (_parameters, input, { training, random }) => {
       const x = vectors('dropout', input);

@@ -32,11 +32,12 @@ export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: 
   if (vocabularySize > 2 ** 24) throw new RangeError(`embedding: vocabularySize must be at most 2^24, got ${vocabularySize}.`);
   return {
     name: 'embedding',
+    origin: ['embedding', { vocabularySize, size }],
     output: (input) => {
       if (input.kind !== 'ids') throw new RangeError('embedding: expected token ids, got vectors. An embedding comes first.');
       return { kind: 'vectors', size, perStep: true };
     },
-    parameters: (_input, random) => ({ weight: initializer([vocabularySize, size], random) }),
+    parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
       if ('storage' in input) throw new TypeError('embedding: expected token ids, got vectors. Make ids by ids([...]).');
       return { output: gather(weight!, input) };

@@ -22,10 +22,11 @@ export function layerNorm({ epsilon = 1e-5 }: { readonly epsilon?: number } = {}
   checkNumber('layerNorm', 'epsilon', epsilon, 0);
   return {
     name: 'layerNorm',
+    origin: ['layerNorm', { epsilon }],
     output: (input) => vectorFeatures('layerNorm', input),
-    parameters: (input, random) => {
+    parameters: (input) => {
       const shape = [vectorSize('layerNorm', input)];
-      return { gain: ones()(shape, random), bias: zeros()(shape, random) };
+      return { gain: { role: 'gain', shape, blocks: 1, initializer: ones() }, bias: { role: 'bias', shape, blocks: 1, initializer: zeros() } };
     },
     run: ({ gain, bias }, input, { lengths }) => ({
       output: onValidSteps('layerNorm', vectors('layerNorm', input), lengths, (x) => layerNormalize(x, { gain: gain!, bias: bias!, epsilon })),

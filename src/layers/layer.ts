@@ -1,5 +1,7 @@
 /** What a layer is: data that says how its parameters begin and how it runs. */
 
+import type { CellParameter } from '../bptt/cell';
+import type { Origin } from '../bptt/origin';
 import type { Random } from '../tensor/random';
 import type { IdTensor, Tensor } from '../tensor/tensor';
 import type { Steps, StepsStart } from '../bptt/steps';
@@ -55,10 +57,12 @@ export interface StepsContext extends StepsStart {
 export interface Layer {
   /** The stem of its name in parameters and messages; a second one of the stem `lstm` becomes `lstm2`. */
   readonly name: string;
+  /** How to make it again. */
+  readonly origin?: Origin;
   /** What goes out for what comes in. @throws RangeError where it cannot follow that */
   readonly output: (input: Features) => Features;
-  /** Its first parameters for what comes in; none by default. */
-  readonly parameters?: (input: Features, random: Random) => LayerParameters;
+  /** Its parameters for what comes in; none by default. */
+  readonly parameters?: (input: Features) => Readonly<Record<string, CellParameter>>;
   /** Whether what goes out at a step depends on nothing after it, so that a sequence can be run in pieces; true by default. */
   readonly causal?: boolean;
   /** Runs on `ids [T, B]`, or on `[T, B, I]` or `[B, I]`. */

@@ -1,15 +1,14 @@
 /** A cell over the steps of a sequence, as a layer. */
 
-import { initializeCell, stateSizes, type Cell, type CellInitializers } from '../bptt/cell';
+import { cellParameters, stateSizes, type Cell, type CellInitializers, type CellParameter } from '../bptt/cell';
 import { broadcastTo, multiply } from '../bptt/ops/arithmetic';
 import { randomMask } from '../bptt/random-mask';
 import { cellSteps } from '../bptt/steps';
 import { viewOf, type Variable } from '../bptt/tape';
 import { unroll, type Unrolled } from '../bptt/unroll';
-import type { Random } from '../tensor/random';
+import { zeros } from '../tensor/initializers';
 import { checkCount, checkNumber } from '../tensor/shape';
-import { full } from '../tensor/tensor';
-import { stepSize, vectors, type Layer, type LayerContext, type LayerParameters } from './layer';
+import { stepSize, vectors, type Layer, type LayerContext } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /** Size, regularization, first state and initializers of a recurrent layer. */
@@ -56,9 +55,10 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
   checkDirection('recurrent', options);
   return {
     name: cell.name,
+    origin: ['recurrent', cell, options],
     causal: !reverse,
     output: (input) => (stepSize('recurrent', input), { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences }),
-    parameters: (input, random) => directionParameters(cell, options, stepSize('recurrent', input), random),
+    parameters: (input) => directionParameters(cell, options, stepSize('recurrent', input)),
     run: (parameters, input, context) => {
       const { outputs, state } = runDirection(cell, options, parameters, vectors('recurrent', input), context, reverse);
       return { output: returnSequences ? outputs : state[cell.state[0]!]!, state };
@@ -86,12 +86,13 @@ export function outputSize(cell: Cell, { hiddenSize }: DirectionOptions): number
   return stateSizes(cell, hiddenSize)[cell.state[0]!]!;
 }
 
-/** The first parameters of a cell that runs in one direction. */
-export function directionParameters(cell: Cell, options: DirectionOptions, inputSize: number, random: Random): LayerParameters {
-  const own = initializeCell(cell, { ...options, inputSize, random });
+/** The parameters of a cell that runs in one direction. */
+export function directionParameters(cell: Cell, options: DirectionOptions, inputSize: number): Readonly<Record<string, CellParameter>> {
+  const own = cellParameters(cell, { ...options, inputSize });
   if (!options.learnedState) return own;
-  const sizes = Object.entries(stateSizes(cell, options.hiddenSize));
-  return { ...own, ...joinNames({ initial: Object.fromEntries(sizes.map(([name, size]) => [name, full([1, size], 0)])) }) };
+  const initial = Object.entries(stateSizes(cell, options.hiddenSize)).map(([name, size]): [string, CellParameter] =>
+    [name, { role: 'gain', shape: [1, size], blocks: 1, initializer: zeros() }]);
+  return { ...own, ...joinNames({ initial: Object.fromEntries(initial) }) };
 }
 
 /** Runs a cell in one direction. */

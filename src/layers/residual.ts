@@ -31,9 +31,10 @@ export function residual(layers: readonly Layer[]): Layer {
   };
   return {
     name: 'residual',
+    origin: ['residual', layers],
     causal: layers.every(({ causal = true }) => causal),
     output: (input) => named(input).at(-1)!.output,
-    parameters: (input, random) => joinNames(chainParameters(named(input), random)),
+    parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {
       const x = vectors('residual', input);
       const inner = named({ kind: 'vectors', size: x.shape.at(-1)!, perStep: x.shape.length === 3 });

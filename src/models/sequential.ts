@@ -1,5 +1,7 @@
 /** Layers one after the other: the noun that is trained, predicts, streams and generates. */
 
+import { initializeParameters, type ParameterPlan, type Planned } from '../bptt/cell';
+import type { Origin } from '../bptt/origin';
 import { compute } from '../bptt/value-and-gradient';
 import { operand, type Variable } from '../bptt/tape';
 import { chain, chainParameters, runChain, type NamedLayer } from '../layers/chain';
@@ -12,6 +14,8 @@ import { flattenTree } from '../tensor/tree';
 /** Layers with their parameters. */
 export interface Sequential {
   readonly layers: readonly NamedLayer[];
+  /** How to make it again. */
+  readonly origin: Origin;
   /** The parameters by layer and name: views of {@link Sequential.data}. */
   readonly parameters: Readonly<Record<string, LayerParameters>>;
   /** All parameters, one behind the other. Change them in place. */
@@ -43,6 +47,14 @@ export type ModelState<L = Tensor> = Readonly<Record<string, LayerState<L>>>;
  * Object.keys(model.parameters); // ['embedding', 'lstm', 'dense']
  */
 export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: SequentialOptions = {}): Sequential {
+  return buildSequential(layers, inputSize, (plan) => initializeParameters(plan, createRandom(seed)));
+}
+
+/** Where the tensors of a planned model come from: a generator, or a file. */
+export type Fill = <P extends ParameterPlan>(plan: P, path: string) => Planned<P>;
+
+/** Builds layers one after the other with parameters from somewhere. @throws as {@link sequential} */
+export function buildSequential(layers: readonly Layer[], inputSize: number | undefined, fill: Fill): Sequential {
   checkSome('sequential', 'layers', layers.length, 'layer');
   if (inputSize !== undefined) checkCount('sequential', 'inputSize', inputSize);
   if (inputSize === undefined && layers[0]!.name !== 'embedding') {
@@ -50,8 +62,8 @@ export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: Se
   }
   const input: Features = inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
   const named = chain(layers, input);
-  const { data, tree } = flattenTree(chainParameters(named, createRandom(seed)));
-  return { layers: named, parameters: tree, data, input, output: named.at(-1)!.output };
+  const { data, tree } = flattenTree(fill(chainParameters(named), ''));
+  return { layers: named, origin: ['sequential', layers, { inputSize }], parameters: tree, data, input, output: named.at(-1)!.output };
 }
 
 /** Whether a model answers once a step, rather than once a sequence. */

@@ -16,11 +16,26 @@ declare const process: {
   once(event: string, listener: (...values: unknown[]) => void): void;
   off(event: string, listener: (...values: unknown[]) => void): void;
   exit(code?: number): never;
+  readonly pid: number;
+  kill(pid: number, signal?: string | number): boolean;
   cwd(): string;
   memoryUsage(): { rss: number; heapTotal: number; heapUsed: number; external: number; arrayBuffers: number };
 };
 
 declare function setImmediate(callback: () => void): unknown;
+
+declare module 'node:fs/promises' {
+  export interface FileHandle {
+    writeFile(data: Uint8Array): Promise<void>;
+    sync(): Promise<void>;
+    close(): Promise<void>;
+  }
+  export function open(path: string, flags: string): Promise<FileHandle>;
+  export function readdir(path: string): Promise<string[]>;
+  export function readFile(path: string): Promise<Uint8Array>;
+  export function rename(from: string, to: string): Promise<void>;
+  export function rm(path: string, options?: { recursive?: boolean; force?: boolean }): Promise<void>;
+}
 
 declare module 'node:fs' {
   export function readFileSync(path: string | URL, encoding: 'utf8'): string;
@@ -63,6 +78,13 @@ declare module 'node:child_process' {
     stdio?: 'pipe' | 'inherit' | ('pipe' | 'inherit' | 'ignore')[];
   }
   export function execFileSync(file: string, args: readonly string[], options: RunOptions): string;
+  interface Child {
+    readonly pid?: number;
+    readonly stdout: { on(event: 'data', listener: (data: Uint8Array) => void): void };
+    kill(signal?: string): boolean;
+    on(event: 'exit', listener: (code: number | null, signal: string | null) => void): void;
+  }
+  export function spawn(file: string, args: readonly string[], options?: { cwd?: string | URL; stdio?: ('pipe' | 'inherit' | 'ignore')[] }): Child;
   export function spawnSync(
     file: string,
     args: readonly string[],

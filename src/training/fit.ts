@@ -8,9 +8,10 @@ import type { TensorTree } from '../tensor/tree';
 import { meansOver } from './evaluate';
 import { nextTurn } from './event-loop';
 import type { Loss } from './losses';
-import type { Optimizer, OptimizerState } from './optimizers';
+import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession } from './session';
 import { taskOf, type Task, type Trainable } from './trainable';
+import { checkCheckpoint, openEpoch, type FitCheckpoint, type TrainingState } from './training-state';
 
 /** How training stands after an update. */
 export interface Progress {
@@ -50,6 +51,13 @@ export interface FitOptions<B = Batch> {
   readonly optimizerState?: OptimizerState;
   /** Called after every update; may be asynchronous. */
   readonly onProgress?: (progress: Progress) => unknown;
+  /** Where training stands is handed out, to be kept. */
+  readonly checkpoint?: FitCheckpoint;
+  /**
+   * Where training goes on, to the same bits as if it had not stopped, with the same data and options; `steps` and `epochs` count from its very
+   * beginning. The model's parameters are set to those of then.
+   */
+  readonly resume?: TrainingState | undefined;
   /** Training stops after the update during which it is aborted. An AbortSignal will do. */
   readonly signal?: { readonly aborted: boolean };
 }
@@ -96,20 +104,23 @@ export async function fit(model: object, data: Dataset<unknown>, options: object
 }
 
 async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<B>): Promise<FitResult> {
-  const { onProgress, signal, validation, patience } = options;
+  const { onProgress, signal, validation, patience, checkpoint, resume } = options;
   if (options.steps !== undefined) checkCount('fit', 'steps', options.steps, 0);
   if (options.epochs !== undefined) checkCount('fit', 'epochs', options.epochs, 0);
   if (patience !== undefined) checkCount('fit', 'patience', patience);
   if (patience !== undefined && validation === undefined) throw new RangeError('fit: patience needs validation data.');
+  if (checkpoint !== undefined) checkCheckpoint(checkpoint);
   checkSome('fit', 'data', data.batchCount, 'batch');
   const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
   const random = createRandom(options.seed ?? 0);
-  const session = openSession('fit', model, options);
-  const losses: number[] = [];
-  const validationLosses: number[] = [];
-  let best: { loss: number; epoch: number; parameters: Float32Array } | undefined;
-  let smoothedLoss = NaN;
+  if (resume !== undefined) takeUp(model, resume, options.optimizerState);
+  const session = openSession('fit', model, resume === undefined ? options : { ...options, optimizerState: copyOptimizerState(resume.optimizer) });
+  const losses: number[] = [...(resume?.losses ?? [])];
+  const validationLosses: number[] = [...(resume?.validationLosses ?? [])];
+  let best = resume?.best;
+  let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
+  const before = losses.length;
   const began = performance.now();
   let turn = began;
 
@@ -117,28 +128,35 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
     if (best !== undefined && patience !== undefined) model.data.set(best.parameters);
     return { steps: losses.length, stopped, losses, validationLosses, optimizerState: session.state };
   };
-  for (let epoch = 1; losses.length < steps; epoch++) {
-    let position = 0;
-    model.begin?.();
-    for (const batch of data.batches(random)) {
+  for (let number = resume?.epoch ?? 1; losses.length < steps; number++) {
+    const takenUp = number === resume?.epoch ? resume : undefined;
+    const epoch = openEpoch(data, random, takenUp);
+    if (takenUp === undefined) model.begin?.();
+    for (const batch of epoch.batches) {
       const { loss, norm } = session.update(batch, random, losses.length + 1);
       losses.push(loss);
-      position++;
-      const last = position === data.batchCount || losses.length === steps;
+      const last = epoch.position === data.batchCount || losses.length === steps;
       if (last && validation !== undefined) {
         const validationLoss = meansOver(model, validation, {})['loss']!;
         validationLosses.push(validationLoss);
-        if (best === undefined || validationLoss < best.loss) best = { loss: validationLoss, epoch, parameters: model.data.slice() };
+        if (best === undefined || validationLoss < best.loss) best = { loss: validationLoss, epoch: number, parameters: model.data.slice() };
       }
       targets += (batch as Partial<Batch>).targets?.data?.length ?? 1;
       // A window of about 50 updates; the first losses count fully.
       smoothedLoss = losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
       const seconds = (performance.now() - began) / 1000;
-      const early = patience !== undefined && best !== undefined && epoch - best.epoch >= patience;
+      const early = patience !== undefined && best !== undefined && number - best.epoch >= patience;
       const stopped = signal?.aborted ? 'aborted' : early ? 'early' : losses.length >= steps ? 'finished' : undefined;
+      const stands = (): TrainingState => ({
+        step: losses.length, epoch: number, position: epoch.position, parameters: model.data.slice(), optimizer: copyOptimizerState(session.state),
+        random: random.state.slice(), draws: [...epoch.draws], losses: [...losses], smoothedLoss, validationLosses: [...validationLosses], best,
+        carried: model.carried?.(),
+      });
+      const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
+      if (due) await checkpoint!.write(stands());
       const answer: unknown = onProgress?.({
-        step: losses.length, steps, epoch, loss, smoothedLoss, gradientNorm: norm, done: stopped !== undefined,
-        rate: targets / seconds, secondsLeft: (seconds / losses.length) * (steps - losses.length),
+        step: losses.length, steps, epoch: number, loss, smoothedLoss, gradientNorm: norm, done: stopped !== undefined,
+        rate: targets / seconds, secondsLeft: (seconds / (losses.length - before)) * (steps - losses.length),
         ...(last && validation !== undefined ? { validationLoss: validationLosses.at(-1)! } : {}),
       });
       if (answer instanceof Promise) await answer;
@@ -146,10 +164,21 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
         await nextTurn();
         turn = performance.now();
       }
-      if (stopped !== undefined) return ended(stopped);
-      if (signal?.aborted) return ended('aborted');
+      const aborted = stopped === undefined ? signal?.aborted : stopped === 'aborted';
+      if (aborted && !due) await checkpoint?.write(stands());
+      if (aborted || stopped !== undefined) return ended(aborted ? 'aborted' : stopped!);
     }
-    if (position === 0) throw new RangeError('fit: data gave no batch in an epoch.');
+    if (epoch.position === 0) throw new RangeError('fit: data gave no batch in an epoch.');
   }
   return ended('finished');
+}
+
+/** Puts a model where training stood. @throws RangeError where it is not the model it was made of */
+function takeUp<B>(model: Task<B>, { parameters, carried }: TrainingState, optimizerState: OptimizerState | undefined): void {
+  if (optimizerState !== undefined) throw new RangeError('fit: optimizerState and resume do not go together: resume has its own.');
+  if (parameters.length !== model.data.length) {
+    throw new RangeError(`fit: resume is of a model of ${parameters.length} parameters, this one has ${model.data.length}.`);
+  }
+  model.data.set(parameters);
+  model.begin?.(carried);
 }

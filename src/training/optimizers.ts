@@ -217,6 +217,11 @@ export function initializeOptimizer(optimizer: Optimizer, size: number): Optimiz
   return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
 }
 
+/** The same numbers in memory of their own. */
+export function copyOptimizerState({ step, slots }: OptimizerState): OptimizerState {
+  return { step, slots: slots.map((slot) => slot.slice()) };
+}
+
 /** @throws RangeError unless the state is one of this optimizer, over `size` parameters */
 export function checkOptimizerState(where: string, argument: string, { slots }: Optimizer, state: OptimizerState, size: number): void {
   if (state.slots.length !== slots || state.slots.some((slot) => slot.length !== size)) {

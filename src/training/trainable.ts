@@ -56,8 +56,10 @@ export interface Task<B> {
   readonly parameters: TensorTree;
   readonly data: Float32Array;
   readonly loss: (p: never, batch: B, context: TrainingContext) => Variable;
-  /** Forgets the state that is carried from batch to batch. */
-  readonly begin?: () => void;
+  /** Forgets the state that is carried from batch to batch, or takes up another. */
+  readonly begin?: (carried?: ModelState) => void;
+  /** The state that is carried. */
+  readonly carried?: () => ModelState | undefined;
   /** How much a batch counts in a mean over batches; 1 by default. */
   readonly countOf?: (batch: B) => number;
   /** The model's answer that the last loss was made of. */
@@ -92,9 +94,10 @@ export function taskOf<B>(where: string, model: object, { loss, carryState, run 
   const task: Task<Batch> = {
     parameters: model.parameters,
     data: model.data,
-    begin() {
-      state = undefined;
+    begin(carried) {
+      state = carried;
     },
+    carried: () => state,
     countOf: ({ targets, mask, lengths }) => {
       const shape = mask?.shape ?? targets.shape;
       return countsOf('evaluate', shape, { mask, lengths: perStep ? lengths : undefined }).reduce((sum, count) => sum + count, 0);

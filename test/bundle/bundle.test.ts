@@ -18,19 +18,19 @@ function bundle(program: string): Uint8Array {
 
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
-it('a program that trains, evaluates, generates and streams with every cell, layer and optimizer there was at first is at most 33 kB', () => {
+it('a program that trains, evaluates, generates and streams with every cell, layer and optimizer there was at first is at most 34 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm, clipByValue, cosineDecay',
     'crossEntropy, decode, dense, dropout, embedding, encode, evaluate, fit, forgetBias, generate, gru, huber, identity, lstm',
     'meanAbsoluteError, meanSquaredError, orthogonal, perplexity, predict, recurrent, relu, rmsprop, sequential, sgd, simpleRnn, split, stream',
     'streamCell, tanh, valueAndGradient, warmup, weightDecay, windows',
   ].join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(33);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(34);
 });
 
-it('a program that uses everything but the formats is at most 49 kB, minified and gzipped', () => {
+it('a program that uses everything but the formats is at most 51 kB, minified and gzipped', () => {
   const names = Object.keys(library).filter((name) => !(name in safetensors)).join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(49);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(51);
 });
 
 it('streaming inference of one LSTM is at most 10 kB, minified and gzipped', () => {

@@ -1,6 +1,9 @@
 /** safetensors: what is written comes back bit for bit; every wrong file is refused in words, without much memory. */
 
 import { createRandom, full, integerNumber, normal, randomBits, readSafetensors, tensor, writeSafetensors, type Tensor } from 'bptt';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 /** A file of a header and numbers as they are given. */
@@ -22,7 +25,9 @@ it('tensors come back bit for bit, of any shape and any bits, with what travels 
   };
   const metadata = { format: 'bptt', 'wörter': '["a","\\u0000"]' };
   const file = writeSafetensors(tensors, metadata);
-  for (const bytes of [file, file.buffer as ArrayBuffer, new Uint8Array([1, 2, 3, ...file]).subarray(3)]) {
+  const path = join(mkdtempSync(join(tmpdir(), 'bptt-')), 'file');
+  writeFileSync(path, file);
+  for (const bytes of [file, file.buffer as ArrayBuffer, new Uint8Array([1, 2, 3, ...file]).subarray(3), readFileSync(path)]) {
     const back = readSafetensors(bytes);
     expect(back.metadata).toEqual(metadata);
     expect(Object.keys(back.tensors)).toEqual(Object.keys(tensors));
@@ -32,6 +37,7 @@ it('tensors come back bit for bit, of any shape and any bits, with what travels 
     }
   }
   expect(readSafetensors(writeSafetensors({}))).toEqual({ tensors: {}, metadata: {} });
+  expect(() => readSafetensors('text' as never)).toThrow('readSafetensors: file must be a Uint8Array or an ArrayBuffer, got text.');
 });
 
 it('numbers of other precisions become single: halves exactly, doubles rounded', () => {

@@ -1,0 +1,121 @@
+/**
+ * Nouns as JSON: `{ "$make": ["recurrent", { "$make": ["lstm"] }, { "hiddenSize": 8 }] }`. Functions stand under their names, `{ "$name": "relu" }`;
+ * how parameters began (initializers) is left out, since what they are now stands beside.
+ */
+
+import { additiveScore, dotScore, generalScore, scaledDotScore } from '../bptt/attention';
+import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../bptt/ops/elementwise';
+import { logSoftmax, softmax } from '../bptt/ops/reductions';
+import type { Origin } from '../bptt/origin';
+import { gru } from '../cells/gru';
+import { layerNormGru, layerNormLstm, layerNormRnn } from '../cells/layer-norm-cells';
+import { lstm } from '../cells/lstm';
+import { projectedLstm } from '../cells/projected-lstm';
+import { simpleRnn } from '../cells/simple-rnn';
+import { attentionPooling } from '../layers/attention-pooling';
+import { bidirectional } from '../layers/bidirectional';
+import { dense } from '../layers/dense';
+import { dropout } from '../layers/dropout';
+import { embedding } from '../layers/embedding';
+import { layerNorm } from '../layers/layer-norm';
+import { recurrent } from '../layers/recurrent';
+import { residual } from '../layers/residual';
+import { describe } from '../tensor/shape';
+
+/** Functions and other values of a program that files know by name, beside those of the library: makers of layers and cells, activations, schedules. */
+export type Names = Readonly<Record<string, unknown>>;
+
+/** JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/** Deeper than any model, and far from the end of the stack. */
+const deepest = 64;
+
+/** What the library itself has a name for. */
+const known = (): Names => ({
+  abs, exp, leakyRelu, logSoftmax, relu, sigmoid, softmax, softplus, tanh,
+  gru, layerNormGru, layerNormLstm, layerNormRnn, lstm, projectedLstm, simpleRnn,
+  additiveScore, dotScore, generalScore, scaledDotScore,
+  attentionPooling, bidirectional, dense, dropout, embedding, layerNorm, recurrent, residual,
+});
+
+/** The description of an origin. @throws TypeError where something in it has no name */
+export function describeOrigin(where: string, [maker, ...given]: Origin, names: Names = {}): Json {
+  const all = Object.entries({ ...known(), ...names });
+  const visit = (value: unknown, path: string, depth: number): Json => {
+    if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
+    const inner = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
+    const name = all.find(([, each]) => each === value)?.[0];
+    if (name !== undefined) return { $name: name };
+    const origin = (value as { readonly origin?: Origin } | null | undefined)?.origin;
+    if (origin !== undefined) return { $make: [origin[0], ...origin.slice(1).map(inner)] };
+    if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    if (Array.isArray(value)) return value.map(inner);
+    if (isPlain(value)) {
+      const kept = Object.entries(value).filter(([key, each]) => each !== undefined && !/initializer$/i.test(key));
+      return Object.fromEntries(kept.map(([key, each]) => [key, inner(each, key)]));
+    }
+    const what = typeof value === 'function' ? 'a function' : describe(value);
+    throw new TypeError(
+      `${where}: ${path} is ${what} that the library has no name for. Give it one, names: { myName: … }, here and where the file is loaded; ` +
+        'a cell or layer of your own needs an origin: [maker, …arguments].',
+    );
+  };
+  return [maker, ...given.map((value, i) => visit(value, `${maker}.${i}`, 0))];
+}
+
+/**
+ * What an origin is made from: its maker, and its arguments, themselves made.
+ *
+ * @throws RangeError where it is no description, or has a name that nothing is known by
+ */
+export function undescribeOrigin(where: string, json: Json, names: Names = {}): { readonly maker: string; readonly given: readonly unknown[] } {
+  const all: Names = { ...known(), ...names };
+  const named = (name: unknown): unknown => {
+    if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
+    throw new RangeError(`${where}: the file has ${JSON.stringify(name)}, which nothing is known by. Is it of your own? Then give it, names: { … }.`);
+  };
+  const visit = (value: Json, depth: number): unknown => {
+    if (depth > deepest) throw new RangeError(`${where}: the model is described more than ${deepest} levels deep.`);
+    if (Array.isArray(value)) return value.map((each) => visit(each as Json, depth + 1));
+    if (typeof value !== 'object' || value === null) return value;
+    const record = value as Readonly<Record<string, Json>>;
+    if (Object.hasOwn(record, '$name')) return named(record['$name']);
+    if (Object.hasOwn(record, '$make')) {
+      const [name, ...given] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
+      const maker = named(name);
+      if (typeof maker !== 'function') throw new RangeError(`${where}: ${JSON.stringify(name)} is nothing that makes a part of a model.`);
+      const values = given.map((each) => visit(each, depth + 1));
+      try {
+        return (maker as (...values: unknown[]) => unknown)(...values);
+      } catch (error) {
+        throw new RangeError(`${where}: the file has a part that cannot be made: ${(error as Error).message}`);
+      }
+    }
+    return Object.fromEntries(Object.entries(record).map(([key, each]) => [key, visit(each, depth + 1)]));
+  };
+  if (!Array.isArray(json) || typeof json[0] !== 'string') throw new RangeError(`${where}: the file does not describe a model.`);
+  const [maker, ...given] = json as readonly Json[];
+  return { maker: maker as string, given: given.map((each) => visit(each, 0)) };
+}
+
+/** Plain data as JSON. @throws TypeError where something would not come back: a typed array, NaN, a function */
+export function checkPlain(where: string, value: unknown, path: string, depth: number = 0): Json {
+  if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (Array.isArray(value)) return value.map((each, i) => checkPlain(where, each, `${path}[${i}]`, depth + 1));
+  if (isPlain(value)) {
+    const kept = Object.entries(value).filter(([, each]) => each !== undefined);
+    return Object.fromEntries(kept.map(([key, each]) => [key, checkPlain(where, each, `${path}.${key}`, depth + 1)]));
+  }
+  const what = ArrayBuffer.isView(value) ? `a ${value.constructor.name}` : describe(value);
+  throw new TypeError(`${where}: ${path} must be plain data (numbers, text, arrays, objects), got ${what}, which JSON does not keep.`);
+}
+
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
