@@ -108,4 +108,6 @@ export {
   load, loadEncoderDecoder, restore, save, type Loaded, type LoadOptions, type Restored, type Saveable, type SaveOptions,
 } from './formats/saved-model';
 export type { Names } from './formats/description';
+export { fromPyTorch, toPyTorch, type PyTorchOptions, type ToPyTorchOptions } from './formats/pytorch';
+export { inferModel, type InferOptions, type InferredModel } from './formats/infer-model';
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';
