@@ -110,4 +110,7 @@ export {
 export type { Names } from './formats/description';
 export { fromPyTorch, toPyTorch, type PyTorchOptions, type ToPyTorchOptions } from './formats/pytorch';
 export { inferModel, type InferOptions, type InferredModel } from './formats/infer-model';
+export type { KerasOptions } from './formats/keras/layers';
+export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
+export { importTensorFlowJs } from './formats/tensorflow-js';
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';

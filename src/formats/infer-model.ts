@@ -7,6 +7,7 @@ import { lstm } from '../cells/lstm';
 import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
 import { bidirectional } from '../layers/bidirectional';
+import { namesOf } from '../layers/chain';
 import { dense } from '../layers/dense';
 import { embedding } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
@@ -69,15 +70,9 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   const { order, ambiguous } = orderOf(modules, options.order);
   const { returnSequences = true } = options;
   const last = order.reduce((found, { what }, i) => (what === 'recurrent' ? i : found), -1);
-  const names: Record<string, string> = {};
-  const layers: Layer[] = [];
-  order.forEach((module, i) => {
-    for (const layer of module.layers(i < last || returnSequences)) {
-      const before = layers.filter(({ name }) => name === layer.name).length;
-      layers.push(layer);
-      names[before === 0 ? layer.name : `${layer.name}${before + 1}`] = module.name;
-    }
-  });
+  const made = order.flatMap((module, i) => module.layers(i < last || returnSequences).map((layer) => ({ layer, module })));
+  const layers = made.map(({ layer }) => layer);
+  const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, made[i]!.module.name]));
   const assumed = order.flatMap((module) => module.assumed);
   if (ambiguous) assumed.push(`the order ${order.map(({ name }) => name).join(', ')}, which is not the only one that fits (order: [...])`);
   if (last >= 0) assumed.push(returnSequences ? 'every step goes out (returnSequences: false for the last alone)' : 'the last step alone goes out');

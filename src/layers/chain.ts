@@ -17,11 +17,19 @@ export interface NamedLayer {
 /** Names layers by their stems, a second `lstm` as `lstm2`, and follows what flows through them. @throws RangeError where one cannot follow the one before */
 export function chain(layers: readonly Layer[], input: Features): readonly NamedLayer[] {
   let features = input;
+  const names = namesOf(layers);
   return layers.map((layer, i) => {
-    const before = layers.slice(0, i).filter(({ name }) => name === layer.name).length;
     const [comes, goes] = [features, layer.output(features)];
     features = goes;
-    return { name: before === 0 ? layer.name : `${layer.name}${before + 1}`, layer, input: comes, output: goes };
+    return { name: names[i]!, layer, input: comes, output: goes };
+  });
+}
+
+/** The names that layers have in a model. */
+export function namesOf(layers: readonly Layer[]): readonly string[] {
+  return layers.map((layer, i) => {
+    const before = layers.slice(0, i).filter(({ name }) => name === layer.name).length;
+    return before === 0 ? layer.name : `${layer.name}${before + 1}`;
   });
 }
 
