@@ -1,0 +1,106 @@
+/**
+ * Reading of ONNX files. What a file has beside the part that is known is skipped; what would change its meaning (numbers in other files, sparse initializers) is
+ * refused.
+ */
+
+import { formatShape, sizeOf } from '../../tensor/shape';
+import { fileBytes } from '../file-bytes';
+import { attributeTypes, typeName, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxNumbers, type OnnxTensor, type OnnxValue } from './model';
+import { allBytes, allDoubles, allFloats, allInt64, allMessages, allTexts, has, integer, readMessage, text, type Message } from './protobuf';
+
+const refuse = (where: string, what: string): never => {
+  throw new RangeError(`${where} ${what}`);
+};
+
+/** Reads a file. @throws RangeError, beginning with `where`, where it is cut short, is not what it says, or has numbers of other types or in other files */
+export function decodeOnnx(where: string, file: Uint8Array | ArrayBuffer): OnnxModel {
+  const model = readMessage(`${where}: the model`, fileBytes(where, file));
+  const graph = allMessages(model, 7, 'graph').at(-1) ?? refuse(model.where, 'has no graph. Is this an ONNX file?');
+  return {
+    irVersion: integer(model, 1, 'ir_version'),
+    producer: { name: text(model, 2, 'producer_name'), version: text(model, 3, 'producer_version') },
+    opsets: Object.fromEntries(allMessages(model, 8, 'opset_import').map((each) => [domainOf(text(each, 1, 'domain')), integer(each, 2, 'version')])),
+    graph: decodeGraph({ ...graph, where: `${where}: the graph` }),
+  };
+}
+
+const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
+
+function decodeGraph(graph: Message): OnnxGraph {
+  if (has(graph, 15)) refuse(graph.where, 'has sparse initializers, which are not read.');
+  return {
+    name: text(graph, 2, 'name'),
+    nodes: allMessages(graph, 1, 'node').map(decodeNode),
+    initializers: allMessages(graph, 5, 'initializer').map(decodeTensor),
+    inputs: allMessages(graph, 11, 'input').map(decodeValue),
+    outputs: allMessages(graph, 12, 'output').map(decodeValue),
+    values: allMessages(graph, 13, 'value_info').map(decodeValue),
+  };
+}
+
+function decodeNode(node: Message): OnnxNode {
+  return {
+    opType: text(node, 4, 'op_type'),
+    domain: domainOf(text(node, 7, 'domain')),
+    name: text(node, 3, 'name'),
+    inputs: allTexts(node, 1, 'input'),
+    outputs: allTexts(node, 2, 'output'),
+    attributes: Object.fromEntries(allMessages(node, 5, 'attribute').map((each) => [text(each, 1, 'name'), decodeAttribute(each)])),
+  };
+}
+
+function decodeAttribute(attribute: Message): OnnxAttribute {
+  // Files of the first version do not say the type: it is that of the field that is there.
+  const code = integer(attribute, 20, 'type') || attributeTypes.findIndex(([, field]) => has(attribute, field));
+  const type = attributeTypes[code]?.[0];
+  switch (type) {
+    case 'float': return { type, value: allFloats(attribute, 2, 'f').at(-1) ?? 0 };
+    case 'int': return { type, value: integer(attribute, 3, 'i') };
+    case 'string': return { type, value: text(attribute, 4, 's') };
+    case 'tensor': return { type, value: allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ?? refuse(attribute.where, 'has no tensor.') };
+    case 'floats': return { type, value: [...allFloats(attribute, 7, 'floats')] };
+    case 'ints': return { type, value: [...allInt64(attribute, 8, 'ints')].map(Number) };
+    case 'strings': return { type, value: allTexts(attribute, 9, 'strings') };
+    default: return { type: 'other' };
+  }
+}
+
+function decodeTensor(tensor: Message): OnnxTensor {
+  const name = text(tensor, 8, 'name');
+  const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(name)}`;
+  if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0) refuse(where, 'lies in another file (external data). Save the model in one file.');
+  if (has(tensor, 3)) refuse(where, 'is given in segments, which are not read.');
+  const shape = [...allInt64(tensor, 1, 'dims')].map(Number);
+  const numbers = numbersOf({ ...tensor, where });
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== numbers.data.length) {
+    refuse(where, `is to have the shape ${formatShape(shape)}, but ${numbers.data.length} numbers follow. Was the file cut short?`);
+  }
+  return { name, shape, ...numbers };
+}
+
+/** Numbers stand as raw bytes, or in a field of their type; those of 32 bits and less as varints. */
+function numbersOf(tensor: Message): OnnxNumbers {
+  const type = typeName(integer(tensor, 2, 'data_type'));
+  const raw = allBytes(tensor, 9, 'raw_data').at(-1);
+  const aligned = (width: number): ArrayBuffer => {
+    if (raw!.length % width !== 0) refuse(tensor.where, `has ${raw!.length} bytes, which is no multiple of ${width}.`);
+    return raw!.slice().buffer as ArrayBuffer;
+  };
+  switch (type) {
+    case 'float': return { type, data: raw ? new Float32Array(aligned(4)) : allFloats(tensor, 4, 'float_data') };
+    case 'double': return { type, data: raw ? new Float64Array(aligned(8)) : allDoubles(tensor, 10, 'double_data') };
+    case 'int64': return { type, data: raw ? new BigInt64Array(aligned(8)) : allInt64(tensor, 7, 'int64_data') };
+    case 'int32': return { type, data: raw ? new Int32Array(aligned(4)) : Int32Array.from(allInt64(tensor, 5, 'int32_data'), Number) };
+    case 'bool': return { type, data: raw ? raw.slice() : Uint8Array.from(allInt64(tensor, 5, 'int32_data'), Number) };
+    default: return refuse(tensor.where, `has numbers of ${type === '' ? 'no type' : type}; float, double, int32, int64 and bool are read.`);
+  }
+}
+
+function decodeValue(value: Message): OnnxValue {
+  const [name, type] = [text(value, 1, 'name'), allMessages(value, 2, 'type').at(-1)];
+  const tensor = type && allMessages(type, 1, 'tensor_type').at(-1);
+  if (tensor === undefined) return { name, type: type === undefined ? '' : 'no tensor' };
+  const shape = allMessages(tensor, 2, 'shape').at(-1);
+  const lengths = shape && allMessages(shape, 1, 'dim').map((each) => (has(each, 1) ? integer(each, 1, 'dim_value') : text(each, 2, 'dim_param')));
+  return { name, type: typeName(integer(tensor, 1, 'elem_type')), ...(lengths === undefined ? {} : { shape: lengths }) };
+}

@@ -1,0 +1,59 @@
+/** Writing of ONNX files. */
+
+import { attributeTypes, types, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './model';
+import { bytesField, floatField, floatsField, integerField, integersField, joined, messageField, textField } from './protobuf';
+
+/** Writes a file: what `decodeOnnx` reads of it is the same again. */
+export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): Uint8Array {
+  return joined([
+    integerField(1, irVersion),
+    textField(2, producer.name),
+    textField(3, producer.version),
+    ...Object.entries(opsets).map(([domain, version]) => messageField(8, [textField(1, domain), integerField(2, version)])),
+    messageField(7, [
+      ...graph.nodes.map((node) => messageField(1, encodeNode(node))),
+      textField(2, graph.name),
+      ...graph.initializers.map((each) => messageField(5, encodeTensor(each))),
+      ...graph.inputs.map((each) => messageField(11, encodeValue(each))),
+      ...graph.outputs.map((each) => messageField(12, encodeValue(each))),
+      ...graph.values.map((each) => messageField(13, encodeValue(each))),
+    ]),
+  ]);
+}
+
+function encodeNode({ opType, domain, name, inputs, outputs, attributes }: OnnxNode): readonly Uint8Array[] {
+  return [
+    ...inputs.map((each) => textField(1, each)),
+    ...outputs.map((each) => textField(2, each)),
+    textField(3, name),
+    textField(4, opType),
+    ...Object.entries(attributes).map(([key, attribute]) => messageField(5, [textField(1, key), ...encodeAttribute(key, attribute)])),
+    ...(domain === '' ? [] : [textField(7, domain)]),
+  ];
+}
+
+function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8Array[] {
+  const type = integerField(20, attributeTypes.findIndex(([each]) => each === attribute.type));
+  switch (attribute.type) {
+    case 'float': return [floatField(2, attribute.value), type];
+    case 'int': return [integerField(3, attribute.value), type];
+    case 'string': return [textField(4, attribute.value), type];
+    case 'tensor': return [messageField(5, encodeTensor(attribute.value)), type];
+    case 'floats': return [floatsField(7, attribute.value), type];
+    case 'ints': return [integersField(8, attribute.value), type];
+    case 'strings': return [...attribute.value.map((each) => textField(9, each)), type];
+    case 'other': throw new TypeError(`encodeOnnx: the attribute ${name} was not read and cannot be written.`);
+  }
+}
+
+function encodeTensor({ name, shape, type, data }: OnnxTensor): readonly Uint8Array[] {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return [integersField(1, shape), integerField(2, types.indexOf(type)), textField(8, name), bytesField(9, bytes)];
+}
+
+function encodeValue({ name, type, shape }: OnnxValue): readonly Uint8Array[] {
+  const code = types.indexOf(type);
+  if (code < 0) throw new TypeError(`encodeOnnx: ${name} has the type ${type}, which cannot be written.`);
+  const lengths = shape?.map((length) => messageField(1, typeof length === 'number' ? [integerField(1, length)] : length === '' ? [] : [textField(2, length)]));
+  return [textField(1, name), messageField(2, [messageField(1, [integerField(1, code), ...(lengths === undefined ? [] : [messageField(2, lengths)])])])];
+}
