@@ -112,5 +112,6 @@ export { fromPyTorch, toPyTorch, type PyTorchOptions, type ToPyTorchOptions } fr
 export { inferModel, type InferOptions, type InferredModel } from './formats/infer-model';
 export type { KerasOptions } from './formats/keras/layers';
 export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
+export { exportOnnx, type ExportOnnxOptions } from './formats/onnx/export';
 export { importTensorFlowJs } from './formats/tensorflow-js';
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';

@@ -1,6 +1,6 @@
 /** Writing of ONNX files. */
 
-import { attributeTypes, types, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './model';
+import { attributeTypes, types, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './model';
 import { bytesField, floatField, floatsField, integerField, integersField, joined, messageField, textField } from './protobuf';
 
 /** Writes a file: what `decodeOnnx` reads of it is the same again. */
@@ -10,15 +10,19 @@ export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): U
     textField(2, producer.name),
     textField(3, producer.version),
     ...Object.entries(opsets).map(([domain, version]) => messageField(8, [textField(1, domain), integerField(2, version)])),
-    messageField(7, [
-      ...graph.nodes.map((node) => messageField(1, encodeNode(node))),
-      textField(2, graph.name),
-      ...graph.initializers.map((each) => messageField(5, encodeTensor(each))),
-      ...graph.inputs.map((each) => messageField(11, encodeValue(each))),
-      ...graph.outputs.map((each) => messageField(12, encodeValue(each))),
-      ...graph.values.map((each) => messageField(13, encodeValue(each))),
-    ]),
+    messageField(7, encodeGraph(graph)),
   ]);
+}
+
+function encodeGraph({ name, nodes, initializers, inputs, outputs, values }: OnnxGraph): readonly Uint8Array[] {
+  return [
+    ...nodes.map((node) => messageField(1, encodeNode(node))),
+    textField(2, name),
+    ...initializers.map((each) => messageField(5, encodeTensor(each))),
+    ...inputs.map((each) => messageField(11, encodeValue(each))),
+    ...outputs.map((each) => messageField(12, encodeValue(each))),
+    ...values.map((each) => messageField(13, encodeValue(each))),
+  ];
 }
 
 function encodeNode({ opType, domain, name, inputs, outputs, attributes }: OnnxNode): readonly Uint8Array[] {
@@ -39,6 +43,7 @@ function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8
     case 'int': return [integerField(3, attribute.value), type];
     case 'string': return [textField(4, attribute.value), type];
     case 'tensor': return [messageField(5, encodeTensor(attribute.value)), type];
+    case 'graph': return [messageField(6, encodeGraph(attribute.value)), type];
     case 'floats': return [floatsField(7, attribute.value), type];
     case 'ints': return [integersField(8, attribute.value), type];
     case 'strings': return [...attribute.value.map((each) => textField(9, each)), type];

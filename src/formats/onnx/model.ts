@@ -34,11 +34,12 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-/** A constant of a node; of type `other` those that hold graphs and the like, which are not read. */
+/** A constant of a node; graphs are written but not read, what is not read is of type `other`. */
 export type OnnxAttribute =
   | { readonly type: 'float' | 'int'; readonly value: number }
   | { readonly type: 'string'; readonly value: string }
   | { readonly type: 'tensor'; readonly value: OnnxTensor }
+  | { readonly type: 'graph'; readonly value: OnnxGraph }
   | { readonly type: 'floats' | 'ints'; readonly value: readonly number[] }
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'other' };
@@ -68,7 +69,7 @@ export const types: readonly string[] = [
 
 /** By their numbers in AttributeProto.AttributeType, each with the field that its value stands in. */
 export const attributeTypes = [
-  ['other', -1], ['float', 2], ['int', 3], ['string', 4], ['tensor', 5], ['other', -1], ['floats', 7], ['ints', 8], ['strings', 9],
+  ['other', -1], ['float', 2], ['int', 3], ['string', 4], ['tensor', 5], ['graph', 6], ['floats', 7], ['ints', 8], ['strings', 9],
 ] as const;
 
 /** The name of a type, known or not. */

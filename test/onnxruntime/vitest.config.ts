@@ -1,0 +1,14 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const config: ViteUserConfig = defineConfig({
+  root: new URL('../..', import.meta.url).pathname,
+  resolve: {
+    alias: [
+      { find: /^bptt$/, replacement: new URL('../../src/index.ts', import.meta.url).pathname },
+      { find: /^onnxruntime-node$/, replacement: new URL('node_modules/onnxruntime-node/dist/index.js', import.meta.url).pathname },
+    ],
+  },
+  test: { include: ['test/onnxruntime/**/*.runtime.ts'], testTimeout: 60_000 },
+});
+
+export default config;
