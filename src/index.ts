@@ -110,8 +110,11 @@ export {
 export type { Names } from './formats/description';
 export { fromPyTorch, toPyTorch, type PyTorchOptions, type ToPyTorchOptions } from './formats/pytorch';
 export { inferModel, type InferOptions, type InferredModel } from './formats/infer-model';
+export { readHdf5, type Hdf5 } from './formats/hdf5';
+export { importKeras } from './formats/keras/import';
 export type { KerasOptions } from './formats/keras/layers';
 export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
 export { exportOnnx, type ExportOnnxOptions } from './formats/onnx/export';
 export { importTensorFlowJs } from './formats/tensorflow-js';
+export { readZip } from './formats/zip';
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';

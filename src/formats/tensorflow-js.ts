@@ -5,8 +5,8 @@ import type { Tensor } from '../tensor/tensor';
 import type { Json } from './description';
 import { fileBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
-import type { KerasOptions } from './keras/layers';
-import { modelOf, type ImportedModel } from './keras/model';
+import type { KerasLayer, KerasOptions } from './keras/layers';
+import { modelOf, nameInFile, type ImportedModel } from './keras/model';
 
 const where = 'importTensorFlowJs';
 
@@ -32,7 +32,10 @@ export function importTensorFlowJs(json: string | object, files: Readonly<Record
   if (told['format'] === 'graph-model') throw new RangeError(`${where}: this is a graph model, of operations; a layers model is what can be read.`);
   const topology = fields(told['modelTopology'], 'modelTopology');
   const config = topology['model_config'] ?? topology;
-  return modelOf(where, typeof config === 'string' ? parse(config) : config, weightsOf(told['weightsManifest'], files), options, ({ name }) => name);
+  const tensors = weightsOf(told['weightsManifest'], files);
+  // The converter names the weights of Keras 3 by their paths in HDF5, all others stand under the names of their layers.
+  const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/')) ? nameInFile : ({ name }: KerasLayer): string => name;
+  return modelOf(where, typeof config === 'string' ? parse(config) : config, tensors, options, nameOf);
 }
 
 function parse(text: string): Json {

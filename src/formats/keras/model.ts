@@ -135,8 +135,14 @@ export function fromKeras(model: Sequential, tensors: Readonly<Record<string, Te
   for (const { own, parameters } of found) for (const [name, { data }] of Object.entries(parameters)) own.parameters[name]!.data.set(data);
 }
 
+/** The name that Keras gives a layer in its files: its class in snake case, with a number from the second on. */
+export function nameInFile({ className }: KerasLayer, before: number): string {
+  const snake = className.replace(/(.)([A-Z][a-z]+)/g, '$1_$2').replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  return numbered(snake, before);
+}
+
 /** `lstm`, `lstm_1`, … */
-export const numbered = (name: string, before: number): string => (before === 0 ? name : `${name}_${before}`);
+const numbered = (name: string, before: number): string => (before === 0 ? name : `${name}_${before}`);
 
 /** The class in snake case of what a layer is in Keras; nothing of one without weights. */
 function classOf(where: string, { kind, path, parameters }: Part): string | undefined {

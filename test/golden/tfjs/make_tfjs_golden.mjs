@@ -1,0 +1,109 @@
+/** Models of TensorFlow.js with unequal weights, as it saves them, and what it predicts with them: see ../README.md. */
+
+import { writeFileSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs';
+
+await tf.setBackend('cpu');
+
+/** A small generator of our own: the files come out the same again. */
+let state = 12345;
+const random = () => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return state / 2 ** 32;
+};
+const numbers = (count, low, high) => Float32Array.from({ length: count }, () => Math.round((low + (high - low) * random()) * 2 ** 16) / 2 ** 16);
+
+const { layers } = tf;
+const sigmoid = { recurrentActivation: 'sigmoid' };
+
+/** Sequential models by name: their layers, steps, and what comes in. */
+const models = {
+  'simple-rnn': { T: 5, I: 3, make: () => [layers.simpleRNN({ units: 4, returnSequences: true, inputShape: [5, 3] }), layers.simpleRNN({ units: 2, activation: 'relu' })] },
+  lstm: { T: 6, I: 2, make: () => [layers.lstm({ units: 3, ...sigmoid, returnSequences: true, inputShape: [6, 2] }), layers.dropout({ rate: 0.4 }), layers.lstm({ units: 4, ...sigmoid, useBias: false }), layers.dense({ units: 2, activation: 'sigmoid' })] },
+  gru: { T: 5, I: 4, make: () => [layers.gru({ units: 3, ...sigmoid, returnSequences: true, inputShape: [5, 4] }), layers.timeDistributed({ layer: layers.dense({ units: 2, activation: 'softmax' }) })] },
+  embedding: { T: 7, ids: 9, make: () => [layers.embedding({ inputDim: 9, outputDim: 3, inputLength: 7 }), layers.bidirectional({ layer: layers.lstm({ units: 3, ...sigmoid, returnSequences: true }), mergeMode: 'concat' }), layers.layerNormalization({}), layers.dense({ units: 4, activation: 'tanh' })] },
+  'bidirectional-last': { T: 5, I: 3, make: () => [layers.bidirectional({ layer: layers.gru({ units: 4, ...sigmoid }), mergeMode: 'concat', inputShape: [5, 3] }), layers.dense({ units: 3, activation: 'relu' })] },
+  'merge-sum': { T: 4, I: 2, make: () => [layers.bidirectional({ layer: layers.simpleRNN({ units: 3, returnSequences: true }), mergeMode: 'sum', inputShape: [4, 2] })] },
+  'merge-ave': { T: 4, I: 2, make: () => [layers.bidirectional({ layer: layers.simpleRNN({ units: 3, returnSequences: true }), mergeMode: 'ave', inputShape: [4, 2] })] },
+  'merge-mul': { T: 4, I: 2, make: () => [layers.bidirectional({ layer: layers.simpleRNN({ units: 3, returnSequences: true }), mergeMode: 'mul', inputShape: [4, 2] })] },
+  backwards: { T: 5, I: 3, make: () => [layers.lstm({ units: 3, ...sigmoid, goBackwards: true, inputShape: [5, 3] })] },
+  functional: {
+    T: 5, I: 3, make: () => {
+      const input = tf.input({ shape: [5, 3] });
+      const h = layers.lstm({ units: 3, ...sigmoid, returnSequences: true }).apply(input);
+      return tf.model({ inputs: input, outputs: layers.dense({ units: 2, useBias: false }).apply(layers.layerNormalization({ epsilon: 0.01, scale: false }).apply(h)) });
+    },
+  },
+  'hard-sigmoid': { T: 4, I: 2, make: () => [layers.lstm({ units: 2, inputShape: [4, 2] })] },
+  masked: { T: 4, ids: 5, make: () => [layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true, inputLength: 4 }), layers.gru({ units: 2, ...sigmoid })] },
+};
+
+const base64 = (bytes) => Buffer.from(bytes).toString('base64');
+
+async function saved(model) {
+  let artifacts;
+  await model.save(tf.io.withSaveHandler(async (given) => {
+    artifacts = given;
+    return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(given) };
+  }));
+  return artifacts;
+}
+
+/** What the converter's quantization makes of one weight: uint8 or uint16 between the least and the largest number, or halves. */
+function quantize(values, type) {
+  if (type === 'float16') return { bytes: toHalves(values), quantization: { dtype: 'float16', original_dtype: 'float32' } };
+  const [min, max, steps] = [Math.min(...values), Math.max(...values), type === 'uint8' ? 255 : 65535];
+  const scale = (max - min) / steps;
+  const stored = (type === 'uint8' ? Uint8Array : Uint16Array).from(values, (value) => Math.round((value - min) / scale));
+  return { bytes: new Uint8Array(stored.buffer), quantization: { min, scale, dtype: type, original_dtype: 'float32' } };
+}
+
+/** Of numbers that halves hold exactly. */
+function toHalves(values) {
+  return new Uint8Array(Uint16Array.from(values, (value) => {
+    if (value === 0) return 0;
+    const exponent = Math.floor(Math.log2(Math.abs(value)));
+    const fraction = Math.abs(value) / 2 ** exponent - 1;
+    return (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | Math.round(fraction * 1024);
+  }).buffer);
+}
+
+const source = `make_tfjs_golden.mjs, TensorFlow.js ${tf.version.tfjs}, cpu backend`;
+for (const [name, { T, I, ids, make }] of Object.entries(models)) {
+  const made = make();
+  const model = Array.isArray(made) ? tf.sequential({ layers: made }) : made;
+  model.setWeights(model.getWeights().map((weight) => tf.tensor(numbers(weight.size, -0.9, 0.9), weight.shape)));
+  const inputs = ids === undefined ? numbers(3 * T * I, -1, 1) : Float32Array.from({ length: 3 * T }, () => Math.floor(random() * ids));
+  const outputs = model.predict(tf.tensor(inputs, ids === undefined ? [3, T, I] : [3, T]));
+  const { modelTopology, weightSpecs, weightData } = await saved(model);
+  const bytes = new Uint8Array(weightData);
+  // Cut in the middle of a tensor, as the converter cuts at four megabytes.
+  const cut = name === 'embedding' ? [0, 101, 250, bytes.length] : [0, bytes.length];
+  const paths = cut.slice(1).map((_, i) => (cut.length === 2 ? 'weights.bin' : `group1-shard${i + 1}of${cut.length - 1}.bin`));
+  const json = { format: 'layers-model', generatedBy: `TensorFlow.js tfjs-layers v${tf.version['tfjs-layers']}`, convertedBy: null, modelTopology, weightsManifest: [{ paths, weights: weightSpecs }] };
+  const files = Object.fromEntries(paths.map((path, i) => [path, base64(bytes.subarray(cut[i], cut[i + 1]))]));
+  const file = { source, json, files, inputs: { shape: ids === undefined ? [3, T, I] : [3, T], data: [...inputs] }, outputs: { shape: outputs.shape, data: [...outputs.dataSync()] } };
+  writeFileSync(new URL(`${name}.json`, import.meta.url), JSON.stringify(file));
+
+  if (name === 'lstm') {
+    // The same with its weights stored more coarsely; predicted by TensorFlow.js, which reads them back.
+    const weights = [];
+    const parts = [];
+    let offset = 0;
+    for (const [i, spec] of weightSpecs.entries()) {
+      const size = spec.shape.reduce((product, length) => product * length, 1);
+      const values = new Float32Array(bytes.buffer.slice(offset, offset + 4 * size));
+      const { bytes: stored, quantization } = quantize(i % 3 === 2 ? values.map((value) => Math.round(value * 512) / 512) : values, ['uint8', 'uint16', 'float16'][i % 3]);
+      parts.push(stored);
+      weights.push({ ...spec, quantization });
+      offset += 4 * size;
+    }
+    const coarse = Buffer.concat(parts);
+    const specs = { modelTopology, weightSpecs: weights, weightData: coarse.buffer.slice(coarse.byteOffset, coarse.byteOffset + coarse.length) };
+    const again = await tf.loadLayersModel(tf.io.fromMemory(specs));
+    const answers = again.predict(tf.tensor(inputs, [3, T, I]));
+    writeFileSync(new URL('quantized.json', import.meta.url), JSON.stringify({
+      ...file, json: { ...json, weightsManifest: [{ paths: ['weights.bin'], weights }] }, files: { 'weights.bin': base64(coarse) }, outputs: { shape: answers.shape, data: [...answers.dataSync()] },
+    }));
+  }
+}
