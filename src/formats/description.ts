@@ -21,6 +21,7 @@ import { layerNorm } from '../layers/layer-norm';
 import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { describe } from '../tensor/shape';
+import { hardSigmoidGru, hardSigmoidLstm } from './keras/hard-sigmoid-cells';
 
 /** Functions and other values of a program that files know by name, beside those of the library: makers of layers and cells, activations, schedules. */
 export type Names = Readonly<Record<string, unknown>>;
@@ -34,7 +35,7 @@ const deepest = 64;
 /** What the library itself has a name for. */
 const known = (): Names => ({
   abs, exp, leakyRelu, logSoftmax, relu, sigmoid, softmax, softplus, tanh,
-  gru, layerNormGru, layerNormLstm, layerNormRnn, lstm, projectedLstm, simpleRnn,
+  gru, hardSigmoidGru, hardSigmoidLstm, layerNormGru, layerNormLstm, layerNormRnn, lstm, projectedLstm, simpleRnn,
   additiveScore, dotScore, generalScore, scaledDotScore,
   attentionPooling, bidirectional, dense, dropout, embedding, layerNorm, recurrent, residual,
 });

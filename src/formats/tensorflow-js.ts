@@ -14,8 +14,8 @@ const where = 'importTensorFlowJs';
  * A layers model that TensorFlow.js or its converter saved, of Keras 2 or 3: Sequential, or functional in one line; Embedding, SimpleRNN, LSTM, GRU,
  * Bidirectional, Dense, TimeDistributed(Dense), LayerNormalization and Dropout. Weights may be quantized.
  *
- * What cannot be mapped exactly is refused: gates opened by hardSigmoid, which is TensorFlow.js' default (`recurrentActivation: 'sigmoid'` is what can be), graph
- * models, and layers that have no equal.
+ * Gates opened by hardSigmoid, as TensorFlow.js has them by default, become a cell that is slower than `lstm()` and `gru()`: `recurrentActivation: 'sigmoid'` is better
+ * where one can choose. What cannot be mapped exactly is refused: graph models, other activations, and layers that have no equal.
  *
  * @param json the text of `model.json`, or what it parses to
  * @param files the bytes of each file of the manifest, by its path in there: `{ 'weights.bin': … }`
@@ -35,7 +35,7 @@ export function importTensorFlowJs(json: string | object, files: Readonly<Record
   const tensors = weightsOf(told['weightsManifest'], files);
   // The converter names the weights of Keras 3 by their paths in HDF5, all others stand under the names of their layers.
   const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/')) ? nameInFile : ({ name }: KerasLayer): string => name;
-  return modelOf(where, typeof config === 'string' ? parse(config) : config, tensors, options, nameOf);
+  return modelOf(where, typeof config === 'string' ? parse(config) : config, tensors, { ...options, slope: String(topology['keras_version']).startsWith('3') ? 1 / 6 : 1 / 5 }, nameOf);
 }
 
 function parse(text: string): Json {

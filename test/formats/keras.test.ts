@@ -105,7 +105,7 @@ describe('configurations', () => {
     copy.config.layers[at] = { ...layer, ...(className && { class_name: className }), config: { ...layer.config, ...change } };
     return copy as unknown as Json;
   };
-  const imported = (json: Json, options = {}): ReturnType<typeof modelOf> => modelOf('importKeras', json, tensors, options, nameInFile);
+  const imported = (json: Json, options = {}): ReturnType<typeof modelOf> => modelOf('importKeras', json, tensors, { slope: 1 / 6, ...options }, nameInFile);
 
   it('read as it is, it is the model', () => {
     expect(imported(config as unknown as Json).model.data).toEqual(whole.data);
@@ -114,7 +114,7 @@ describe('configurations', () => {
 
   it.each<[string, Json, string]>([
     ['a layer without an equal', changed(1, {}, 'ConvLSTM1D'), 'the layer lstm is a ConvLSTM1D, which has no equal here. There are InputLayer, Embedding,'],
-    ['gates by another function', changed(1, { recurrent_activation: 'hard_sigmoid' }), 'lstm opens its gates by "hard_sigmoid", ours are opened by sigmoid'],
+    ['gates by another function', changed(1, { recurrent_activation: 'tanh' }), 'lstm opens its gates by tanh; sigmoid and hard_sigmoid are what can be.'],
     ['another activation of a gated cell', changed(1, { activation: 'relu' }), 'lstm has the activation "relu", ours has tanh.'],
     ['an unknown activation', changed(5, { activation: 'gelu' }), 'dense has the activation gelu, which has no equal here.'],
     ['a sequence backwards', changed(1, { go_backwards: true }), 'lstm goes backwards and returns its sequence from the last step to the first'],
@@ -145,7 +145,7 @@ describe('configurations', () => {
     const functional = JSON.parse(new TextDecoder().decode(readZip(bytesOf('functional.keras'))['config.json'])) as { config: { layers: { inbound_nodes: unknown }[] } };
     const own = readHdf5(readZip(bytesOf('functional.keras'))['model.weights.h5']!).tensors;
     functional.config.layers[3]!.inbound_nodes = functional.config.layers[1]!.inbound_nodes;
-    expect(() => modelOf('importKeras', functional as unknown as Json, own, {}, nameInFile)).toThrow(
+    expect(() => modelOf('importKeras', functional as unknown as Json, own, { slope: 1 }, nameInFile)).toThrow(
       'importKeras: dropout takes in input_layer: the layers must follow each other in one line, input_layer, simplernn, gru, dropout, dense.');
   });
 
@@ -154,8 +154,8 @@ describe('configurations', () => {
     const tagger = JSON.parse(new TextDecoder().decode(readZip(bytesOf('tagger.keras'))['config.json'])) as { config: { layers: { config: Changes }[] } };
     const own = readHdf5(bytesOf('tagger.weights.h5')).tensors;
     tagger.config.layers[1]!.config['mask_zero'] = true;
-    expect(() => modelOf('importKeras', tagger as unknown as Json, own, {}, nameInFile)).toThrow('importKeras: embedding masks the id 0 (mask_zero).');
-    expect(modelOf('importKeras', tagger as unknown as Json, own, { lengths: true }, nameInFile).notes).toEqual(['embedding masked the id 0: rows are as long as the lengths that predict is given']);
+    expect(() => modelOf('importKeras', tagger as unknown as Json, own, { slope: 1 }, nameInFile)).toThrow('importKeras: embedding masks the id 0 (mask_zero).');
+    expect(modelOf('importKeras', tagger as unknown as Json, own, { slope: 1, lengths: true }, nameInFile).notes).toEqual(['embedding masked the id 0: rows are as long as the lengths that predict is given']);
   });
 
   it('an archive without its parts is refused', () => {

@@ -27,7 +27,7 @@ export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOption
     throw new RangeError(`importKeras: the archive has no ${name}. There are ${Object.keys(files).join(', ') || 'no files'}.`);
   };
   const { tensors } = readHdf5(part('model.weights.h5'));
-  return modelOf('importKeras', configOf(part('config.json')), tensors, options, nameInFile);
+  return modelOf('importKeras', configOf(part('config.json')), tensors, { ...options, slope: 1 / 6 }, nameInFile);
 }
 
 function configOf(bytes: Uint8Array): Json {

@@ -16,6 +16,7 @@ import { layerNorm } from '../../layers/layer-norm';
 import { recurrent, type DirectionOptions } from '../../layers/recurrent';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
+import { hardSigmoidGru, hardSigmoidLstm } from './hard-sigmoid-cells';
 import { cellParameters, denseParameters, embeddingParameters, layerNormParameters, type LayerWeights, type Taker } from './weights';
 
 /** A layer as a configuration says it. */
@@ -38,12 +39,17 @@ export interface Translated {
   readonly notes?: readonly string[];
 }
 
-type Translate = (where: string, layer: KerasLayer, options: KerasOptions) => Translated | undefined;
+/** {@link KerasOptions}, and the slope of hard_sigmoid, which depends on the version. */
+export interface TranslateOptions extends KerasOptions {
+  readonly slope: number;
+}
+
+type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
 
 const none = (): Readonly<Record<string, Tensor>> => ({});
 
 /** Translates a layer; nothing comes of one that does nothing at prediction and has no equal. @throws RangeError where it cannot be mapped exactly */
-export function translate(where: string, layer: KerasLayer, options: KerasOptions): Translated | undefined {
+export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translated | undefined {
   const found = Object.hasOwn(translators, layer.className) ? translators[layer.className] : undefined;
   if (found === undefined) {
     throw new RangeError(`${where}: the layer ${layer.name} is a ${layer.className}, which has no equal here. There are ${Object.keys(translators).join(', ')}.`);
@@ -51,10 +57,13 @@ export function translate(where: string, layer: KerasLayer, options: KerasOption
   return found(where, layer, options);
 }
 
-const recurrentClasses: Readonly<Record<string, { readonly cell: (where: string, layer: KerasLayer) => Cell }>> = {
-  SimpleRNN: { cell: (where, layer) => simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }) },
-  LSTM: { cell: (where, layer) => (checkGates(where, layer), lstm()) },
-  GRU: { cell: (where, layer) => (checkGates(where, layer), gru({ reset: layer.config['reset_after'] === false || layer.config['reset_after'] === undefined ? 'before' : 'after' })) },
+const recurrentClasses: Readonly<Record<string, (where: string, layer: KerasLayer, options: TranslateOptions) => Cell>> = {
+  SimpleRNN: (where, layer) => simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }),
+  LSTM: (where, layer, { slope }) => (hasHardGates(where, layer) ? hardSigmoidLstm({ slope }) : lstm()),
+  GRU: (where, layer, { slope }) => {
+    const reset = layer.config['reset_after'] === true ? 'after' : 'before';
+    return hasHardGates(where, layer) ? hardSigmoidGru({ slope, reset }) : gru({ reset });
+  },
 };
 
 const translators: Readonly<Record<string, Translate>> = {
@@ -99,7 +108,7 @@ const translators: Readonly<Record<string, Translate>> = {
       read: (taker, weights) => layerNormParameters(taker, weights, { scale, center }),
     };
   },
-  Bidirectional(where, layer) {
+  Bidirectional(where, layer, given) {
     const inner = layerIn(layer.config['layer']);
     const made = inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
     if (inner === undefined || made === undefined) throw new RangeError(`${where}: ${layer.name} runs a ${inner?.className ?? 'layer without configuration'} in both directions; SimpleRNN, LSTM and GRU are what can be.`);
@@ -110,7 +119,7 @@ const translators: Readonly<Record<string, Translate>> = {
     if (inner.config['go_backwards'] === true) throw new RangeError(`${where}: the first direction of ${layer.name} goes backwards.`);
     const merge = mergesOf[String(layer.config['merge_mode'])];
     if (merge === undefined) throw new RangeError(`${where}: ${layer.name} merges by ${JSON.stringify(layer.config['merge_mode'])}; concat, sum, ave and mul are what can be.`);
-    const cell = made.cell(where, { ...inner, name: layer.name });
+    const cell = made(where, { ...inner, name: layer.name }, given);
     const options = directionOf(where, { ...inner, name: layer.name });
     return {
       layer: bidirectional(cell, { ...options, merge, returnSequences: inner.config['return_sequences'] === true }),
@@ -119,14 +128,14 @@ const translators: Readonly<Record<string, Translate>> = {
       ...stateful(layer.name, inner),
     };
   },
-  ...Object.fromEntries(Object.entries(recurrentClasses).map(([className, { cell: make }]): [string, Translate] => [className, (where, layer) => {
+  ...Object.fromEntries(Object.entries(recurrentClasses).map(([className, make]): [string, Translate] => [className, (where, layer, given) => {
     const { name, config } = layer;
     const [returnSequences, reverse] = [config['return_sequences'] === true, config['go_backwards'] === true];
     if (reverse && returnSequences) {
       throw new RangeError(`${where}: ${name} goes backwards and returns its sequence from the last step to the first; here outputs stay in the order of the input.`);
     }
     if (config['return_state'] === true) throw new RangeError(`${where}: ${name} returns its state as an output of its own; predictWithState does so here.`);
-    const cell = make(where, layer);
+    const cell = make(where, layer, given);
     const options = directionOf(where, layer);
     return {
       layer: recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }),
@@ -159,13 +168,12 @@ function directionOf(where: string, { name, config }: KerasLayer): DirectionOpti
   };
 }
 
-/** @throws RangeError unless gates are opened by the logistic function, and the rest goes through tanh */
-function checkGates(where: string, layer: KerasLayer): void {
-  const recurrentActivation = layer.config['recurrent_activation'] ?? 'sigmoid';
-  if (nameOf(recurrentActivation) !== 'sigmoid') {
-    throw new RangeError(`${where}: ${layer.name} opens its gates by ${JSON.stringify(recurrentActivation)}, ours are opened by sigmoid; the outputs would be others.`);
-  }
+/** Whether gates are straight lines rather than logistic. @throws RangeError where they are neither, or the rest does not go through tanh */
+function hasHardGates(where: string, layer: KerasLayer): boolean {
+  const gates = nameOf(layer.config['recurrent_activation'] ?? 'sigmoid');
+  if (gates !== 'sigmoid' && gates !== 'hard_sigmoid') throw new RangeError(`${where}: ${layer.name} opens its gates by ${gates}; sigmoid and hard_sigmoid are what can be.`);
   if (activationOf(where, layer, 'activation', 'tanh') !== tanh) throw new RangeError(`${where}: ${layer.name} has the activation ${JSON.stringify(layer.config['activation'])}, ours has tanh.`);
+  return gates === 'hard_sigmoid';
 }
 
 /** Names as Keras has them in its files; of an object, that of its class. */

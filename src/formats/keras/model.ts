@@ -7,7 +7,7 @@ import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
 import { partsOf, type Part } from '../parts';
-import { layerIn, translate, type KerasLayer, type KerasOptions } from './layers';
+import { layerIn, translate, type KerasLayer, type TranslateOptions } from './layers';
 import { cellParameters, denseParameters, embeddingParameters, layerNormParameters, weightsOfLayer, type LayerWeights, type Taker } from './weights';
 
 /** A model that was made from a configuration. */
@@ -28,7 +28,7 @@ const isFields = (json: Json | undefined): json is Fields => typeof json === 'ob
  * @throws RangeError where a layer cannot be mapped exactly, the layers do not follow each other in one line, or weights are missing or left
  */
 export function modelOf(
-  where: string, config: Json, tensors: Readonly<Record<string, Tensor>>, options: KerasOptions, nameOf: (layer: KerasLayer, before: number) => string,
+  where: string, config: Json, tensors: Readonly<Record<string, Tensor>>, options: TranslateOptions, nameOf: (layer: KerasLayer, before: number) => string,
 ): ImportedModel {
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
@@ -149,7 +149,7 @@ function classOf(where: string, { kind, path, parameters }: Part): string | unde
   if (Object.keys(parameters).length === 0) return undefined;
   const classes: Readonly<Record<string, string>> = { bidirectional: 'bidirectional', dense: 'dense', embedding: 'embedding', layerNorm: 'layer_normalization' };
   if (kind.maker === 'recurrent') {
-    const cells: Readonly<Record<string, string>> = { simpleRnn: 'simple_rnn', lstm: 'lstm', gru: 'gru' };
+    const cells: Readonly<Record<string, string>> = { simpleRnn: 'simple_rnn', lstm: 'lstm', gru: 'gru', hardSigmoidLstm: 'lstm', hardSigmoidGru: 'gru' };
     return cells[kind.cell.origin?.[0] ?? ''] ?? fail(where, `${path} is made of the cell ${kind.cell.name}, which has no equal in Keras`);
   }
   return classes[kind.maker] ?? fail(where, `${path} has no equal in Keras`);

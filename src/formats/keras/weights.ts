@@ -84,8 +84,9 @@ export function layerNormParameters(
 export function cellParameters(taker: Taker, weights: LayerWeights, direction: 'own' | 'forward' | 'backward', cell: Cell, hiddenSize: number): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
   const { origin, name } = cell;
-  const gates = origin?.[0] === 'gru' ? 3 : origin?.[0] === 'lstm' ? 4 : origin?.[0] === 'simpleRnn' ? 1 : 0;
-  if (gates === 0) throw new RangeError(`${taker.where}: the cell ${name} of ${weights.layer} has no equal in Keras.`);
+  const [maker, options] = (origin ?? ['']) as [string, { readonly reset?: string }?];
+  const gates = new Map([['simpleRnn', 1], ['lstm', 4], ['hardSigmoidLstm', 4], ['gru', 3], ['hardSigmoidGru', 3]]).get(maker);
+  if (gates === undefined) throw new RangeError(`${taker.where}: the cell ${name} of ${weights.layer} has no equal in Keras.`);
   const GH = gates * hiddenSize;
   const kernel = take(taker, weights, roles, 'kernel', 0);
   const weightHh = take(taker, weights, roles, 'recurrent_kernel', 1, [hiddenSize, GH]);
@@ -95,7 +96,7 @@ export function cellParameters(taker: Taker, weights: LayerWeights, direction: '
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
-  if (name === 'gruResetBefore') {
+  if (options?.reset === 'before') {
     if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 2) throw new RangeError(`${taker.where}: ${weights.layer} resets after the recurrent product, which gru({ reset: 'before' }) cannot be.`);
     return { ...matrices, bias: biased ? reordered(take(taker, weights, roles, 'bias', 2, [GH]), order) : zerosOf(GH) };
   }

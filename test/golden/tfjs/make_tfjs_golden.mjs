@@ -34,7 +34,7 @@ const models = {
       return tf.model({ inputs: input, outputs: layers.dense({ units: 2, useBias: false }).apply(layers.layerNormalization({ epsilon: 0.01, scale: false }).apply(h)) });
     },
   },
-  'hard-sigmoid': { T: 4, I: 2, make: () => [layers.lstm({ units: 2, inputShape: [4, 2] })] },
+  defaults: { T: 6, I: 3, make: () => [layers.lstm({ units: 4, returnSequences: true, inputShape: [6, 3] }), layers.bidirectional({ layer: layers.gru({ units: 3 }), mergeMode: 'concat' }), layers.dense({ units: 2 })] },
   masked: { T: 4, ids: 5, make: () => [layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true, inputLength: 4 }), layers.gru({ units: 2, ...sigmoid })] },
 };
 
@@ -72,7 +72,7 @@ const source = `make_tfjs_golden.mjs, TensorFlow.js ${tf.version.tfjs}, cpu back
 for (const [name, { T, I, ids, make }] of Object.entries(models)) {
   const made = make();
   const model = Array.isArray(made) ? tf.sequential({ layers: made }) : made;
-  model.setWeights(model.getWeights().map((weight) => tf.tensor(numbers(weight.size, -0.9, 0.9), weight.shape)));
+  model.setWeights(model.getWeights().map((weight) => tf.tensor(numbers(weight.size, ...(name === 'defaults' ? [-2.5, 2.5] : [-0.9, 0.9])), weight.shape)));
   const inputs = ids === undefined ? numbers(3 * T * I, -1, 1) : Float32Array.from({ length: 3 * T }, () => Math.floor(random() * ids));
   const outputs = model.predict(tf.tensor(inputs, ids === undefined ? [3, T, I] : [3, T]));
   const { modelTopology, weightSpecs, weightData } = await saved(model);
