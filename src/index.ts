@@ -118,3 +118,6 @@ export { exportOnnx, type ExportOnnxOptions } from './formats/onnx/export';
 export { importTensorFlowJs } from './formats/tensorflow-js';
 export { readZip } from './formats/zip';
 export { readSafetensors, writeSafetensors, type Safetensors } from './formats/safetensors';
+export { importOnnx } from './formats/onnx/import';
+export type { OnnxValue } from './formats/onnx/model';
+export { predictOnnx, runOnnx, type OnnxNetwork, type OnnxParameters } from './formats/onnx/network';

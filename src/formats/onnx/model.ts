@@ -36,11 +36,13 @@ export interface OnnxNode {
 
 /** A constant of a node; graphs are written but not read, what is not read is of type `other`. */
 export type OnnxAttribute =
-  | { readonly type: 'float' | 'int'; readonly value: number }
+  | { readonly type: 'float'; readonly value: number }
+  | { readonly type: 'int'; readonly value: number }
   | { readonly type: 'string'; readonly value: string }
   | { readonly type: 'tensor'; readonly value: OnnxTensor }
   | { readonly type: 'graph'; readonly value: OnnxGraph }
-  | { readonly type: 'floats' | 'ints'; readonly value: readonly number[] }
+  | { readonly type: 'floats'; readonly value: readonly number[] }
+  | { readonly type: 'ints'; readonly value: readonly number[] }
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'other' };
 
@@ -55,7 +57,7 @@ export type OnnxNumbers =
   | { readonly type: 'int64'; readonly data: BigInt64Array }
   | { readonly type: 'bool'; readonly data: Uint8Array };
 
-/** What is said of a value: the type of its numbers (`''` where it is no tensor, or none is said) and its shape, lengths that vary by name (`''` where they have none). */
+/** What is said of an input or output: the type of its numbers in the file (`''` where none is said) and its shape if it is known, lengths that vary by name (`''` where they have none). */
 export interface OnnxValue {
   readonly name: string;
   readonly type: string;

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Small ONNX models as PyTorch's exporter writes them, and two in the manner of tf2onnx's export of Keras models, each with inputs and the outputs that PyTorch gives.
+
+    /usr/bin/python3 test/golden/make_onnx_golden.py
+
+Made with PyTorch 1.13 and onnx 1.12 of Debian 12. One JSON beside each model: inputs and outputs by name, { shape, type, data }.
+"""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+HERE = Path(__file__).parent / 'onnx'
+I, H, V = 5, 4, 7
+
+warnings.filterwarnings('ignore')
+
+
+def stored(values):
+    values = values.detach().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    kind = 'float' if values.dtype.kind == 'f' else 'int'
+    return {'shape': list(values.shape), 'type': kind, 'data': [float(x) if kind == 'float' else int(x) for x in values.ravel()]}
+
+
+def write_case(name, inputs, outputs):
+    text = json.dumps({'inputs': {k: stored(v) for k, v in inputs.items()}, 'outputs': {k: stored(v) for k, v in outputs.items()}})
+    (HERE / f'{name}.json').write_text(text + '\n')
+
+
+def export(name, module, example, inputs, outputs, dynamic, opset, **options):
+    """Exports with an example of other sizes than the inputs that are run, so that nothing of the example may stay in the model."""
+    module.eval()
+    path = HERE / f'{name}.onnx'
+    torch.onnx.export(module, example, str(path), input_names=list(inputs), output_names=outputs, dynamic_axes=dynamic, opset_version=opset, **options)
+    model = onnx.load(str(path))
+    onnx.checker.check_model(model)
+    with torch.no_grad():
+        results = module(*inputs.values())
+    results = results if isinstance(results, tuple) else (results,)
+    assert len(results) == len(outputs)
+    write_case(name, inputs, dict(zip(outputs, results)))
+    kinds = [node.op_type for node in model.graph.node]
+    print(f'{name} (opset {opset}): {", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))}')
+
+
+class Stacked(nn.Module):
+    """nn.LSTM, nn.GRU or nn.RNN by itself, its outputs flat."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.rnn = module
+
+    def forward(self, x, *state):
+        y, after = self.rnn(x, *((state if len(state) == 2 else state[0],) if state else ()))
+        return (y, *after) if isinstance(after, tuple) else (y, after)
+
+
+class Tagger(nn.Module):
+    """Embedding, LSTM, a linear layer at every step and the logarithm of its softmax."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.rnn, self.head = nn.Embedding(V, I), nn.LSTM(I, H, batch_first=True), nn.Linear(H, V)
+
+    def forward(self, ids):
+        return torch.log_softmax(self.head(self.rnn(self.embedding(ids))[0]), dim=-1)
+
+
+class Classifier(nn.Module):
+    """The last step of a GRU, dropout, two linear layers and softmax."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.dropout, self.hidden, self.head = nn.GRU(I, H, num_layers=2, dropout=0.2), nn.Dropout(0.5), nn.Linear(H, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        y, _ = self.rnn(x)
+        return torch.softmax(self.head(self.dropout(torch.relu(self.hidden(y[-1])))), dim=1)
+
+
+class Packed(nn.Module):
+    """Sequences of unequal length in both directions."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.rnn = module
+
+    def forward(self, x, lengths):
+        packed = pack_padded_sequence(x, lengths, batch_first=self.rnn.batch_first)
+        y, after = self.rnn(packed)
+        y, _ = pad_packed_sequence(y, batch_first=self.rnn.batch_first)
+        return (y, *after) if isinstance(after, tuple) else (y, after)
+
+
+class Mixed(nn.Module):
+    """Arithmetic on both sides of an RNN: scaling, a gate of sigmoid and tanh, slices along features, and both ends of the sequence side by side."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.scale = nn.RNN(I, 2 * H, bidirectional=True, batch_first=True), nn.Parameter(torch.rand(I) + 0.5)
+
+    def forward(self, x):
+        y, _ = self.rnn((x - 0.25) * self.scale / 2)
+        left, right = y.chunk(2, dim=2)
+        gated = torch.sigmoid(left) * torch.tanh(right)
+        return torch.cat([gated[:, 0], gated[:, -1], gated[:, ::2].transpose(1, 2).matmul(gated[:, ::2]).flatten(1)], dim=1)
+
+
+class Learned(nn.Module):
+    """An LSTM whose first state is learned, repeated for every row by expand, which PyTorch writes with Equal and Where."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.h, self.c = nn.LSTM(I, H), nn.Parameter(torch.randn(1, 1, H)), nn.Parameter(torch.randn(1, 1, H))
+
+    def forward(self, x):
+        B = x.size(1)
+        return self.rnn(x, (self.h.expand(-1, B, -1), self.c.expand(1, B, H)))[0]
+
+
+def keras_like(name, kind, opset):
+    """Transpose, LSTM or GRU, Squeeze, MatMul, Add, Softmax, as tf2onnx writes a Sequential of Keras: batch first, the last output, gates in the order of ONNX."""
+    generator = np.random.default_rng(5)
+    def draw(*shape):
+        return generator.normal(0, 0.5, shape).astype(np.float32)
+    G = 4 if kind == 'LSTM' else 3
+    weights = {f'{name}/W': draw(1, G * H, I), f'{name}/R': draw(1, G * H, H), f'{name}/B': np.concatenate([draw(1, G * H), np.zeros((1, G * H), np.float32)], 1),
+               'dense/kernel': draw(H, 3), 'dense/bias': draw(3)}
+    nodes = [helper.make_node('Transpose', ['x'], ['time_major'], name=f'{name}/transpose', perm=[1, 0, 2])]
+    # Keras' GRU with reset_after=False; the other form is what PyTorch exports.
+    options = {'linear_before_reset': 0, 'activations': ['Sigmoid', 'Tanh']} if kind == 'GRU' else {}
+    nodes += [helper.make_node(kind, ['time_major', f'{name}/W', f'{name}/R', f'{name}/B'], ['', 'last'], name=f'{name}/{kind}__1', hidden_size=H, direction='forward', **options)]
+    if opset >= 13:
+        weights['axes'] = np.array([0], np.int64)
+        nodes += [helper.make_node('Squeeze', ['last', 'axes'], ['h'], name=f'{name}/squeeze')]
+    else:
+        nodes += [helper.make_node('Squeeze', ['last'], ['h'], name=f'{name}/squeeze', axes=[0])]
+    nodes += [helper.make_node('MatMul', ['h', 'dense/kernel'], ['product'], name='dense/MatMul'), helper.make_node('Add', ['product', 'dense/bias'], ['logits'], name='dense/BiasAdd'),
+              helper.make_node('Softmax', ['logits'], ['probabilities'], name='softmax', **({'axis': -1} if opset >= 13 else {'axis': 1}))]
+    graph = helper.make_graph(nodes, 'tf2onnx', [helper.make_tensor_value_info('x', TensorProto.FLOAT, ['unk__6', None, I])],
+                              [helper.make_tensor_value_info('probabilities', TensorProto.FLOAT, ['unk__7', 3])], [numpy_helper.from_array(w, key) for key, w in weights.items()])
+    model = helper.make_model(graph, producer_name='tf2onnx', opset_imports=[helper.make_opsetid('', opset)])
+    model.ir_version = 7
+    onnx.checker.check_model(model)
+    onnx.save(model, str(HERE / f'{name}.onnx'))
+
+    x = draw(3, 6, I)
+    W, R, B = [torch.from_numpy(weights[f'{name}/{key}'][0]) for key in 'WRB']
+    blocks = lambda m: m.chunk(G)
+    h = c = torch.zeros(3, H)
+    for t in range(6):
+        a, b = blocks(torch.from_numpy(x[:, t]).matmul(W.T).T + B[:G * H, None]), blocks(R.matmul(h.T))
+        if kind == 'LSTM':
+            i, o, f, g = [(p + q).T for p, q in zip(a, b)]
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+        else:
+            z, r = [(p + q).T.sigmoid() for p, q in zip(a[:2], b[:2])]
+            n = (a[2].T + (r * h).matmul(R.chunk(3)[2].T)).tanh()
+            h = (1 - z) * n + z * h
+    write_case(name, {'x': x}, {'probabilities': torch.softmax(h.matmul(torch.from_numpy(weights['dense/kernel'])) + torch.from_numpy(weights['dense/bias']), 1)})
+
+
+def main():
+    HERE.mkdir(exist_ok=True)
+    torch.manual_seed(3)
+    batch_first = {'x': {0: 'batch', 1: 'time'}, 'y': {0: 'batch', 1: 'time'}, 'h': {1: 'batch'}, 'c': {1: 'batch'}}
+    time_major = {'x': {0: 'time', 1: 'batch'}, 'y': {0: 'time', 1: 'batch'}, 'h': {1: 'batch'}, 'h0': {1: 'batch'}}
+    export('lstm-bidirectional', Stacked(nn.LSTM(I, H, 2, bidirectional=True, batch_first=True)), (torch.randn(2, 3, I),), {'x': torch.randn(3, 6, I)}, ['y', 'h', 'c'], batch_first, 14)
+    export('lstm-opset-9', Stacked(nn.LSTM(I, H, 2, bidirectional=True, batch_first=True)), (torch.randn(2, 3, I),), {'x': torch.randn(3, 6, I)}, ['y', 'h', 'c'], batch_first, 9)
+    export('lstm-not-folded', Stacked(nn.LSTM(I, H, 2, bidirectional=True)), (torch.randn(2, 3, I),), {'x': torch.randn(6, 3, I)}, ['y', 'h', 'c'],
+           {**time_major, 'c': {1: 'batch'}}, 13, do_constant_folding=False)
+    export('gru', Stacked(nn.GRU(I, H, 2)), (torch.randn(2, 3, I), torch.randn(2, 3, H)), {'x': torch.randn(6, 3, I), 'h0': torch.randn(2, 3, H)}, ['y', 'h'], time_major, 14)
+    export('rnn-relu', Stacked(nn.RNN(I, H, 2, nonlinearity='relu', bias=False)), (torch.randn(2, 3, I),), {'x': torch.randn(6, 3, I)}, ['y', 'h'], time_major, 11)
+    export('tagger', Tagger(), (torch.tensor([[1, 2, 3]]),), {'ids': torch.tensor([[1, 6, 0, 2, 3], [5, 4, 4, 1, 1]])}, ['scores'],
+           {'ids': {0: 'batch', 1: 'time'}, 'scores': {0: 'batch', 1: 'time'}}, 14)
+    export('classifier', Classifier(), (torch.randn(2, 3, I),), {'x': torch.randn(6, 3, I)}, ['probabilities'], {'x': {0: 'time', 1: 'batch'}, 'probabilities': {0: 'batch'}}, 12)
+    # The exporter writes zeros of the example's batch for packed sequences: those of one row can be repeated for any batch.
+    export('packed-lstm', Packed(nn.LSTM(I, H, 2, bidirectional=True, batch_first=True)), (torch.randn(1, 4, I), torch.tensor([4])),
+           {'x': torch.randn(3, 6, I), 'lengths': torch.tensor([6, 4, 1])}, ['y', 'h', 'c'], {**batch_first, 'lengths': {0: 'batch'}}, 14)
+    export('packed-gru', Packed(nn.GRU(I, H, bidirectional=True)), (torch.randn(4, 1, I), torch.tensor([4])),
+           {'x': torch.randn(6, 3, I), 'lengths': torch.tensor([6, 4, 1])}, ['y', 'h'], {**time_major, 'lengths': {0: 'batch'}}, 14)
+    export('mixed', Mixed(), (torch.randn(2, 3, I),), {'x': torch.randn(3, 6, I)}, ['z'], {'x': {0: 'batch', 1: 'time'}, 'z': {0: 'batch'}}, 16)
+    export('learned-state', Learned(), (torch.randn(2, 2, I),), {'x': torch.randn(6, 3, I)}, ['y'], time_major, 14)
+    keras_like('keras-lstm', 'LSTM', 12)
+    keras_like('keras-gru', 'GRU', 15)
+
+
+main()
