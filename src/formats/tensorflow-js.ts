@@ -15,7 +15,7 @@ const where = 'importTensorFlowJs';
  * Bidirectional, Dense, TimeDistributed(Dense), LayerNormalization and Dropout. Weights may be quantized.
  *
  * Gates opened by hardSigmoid, as TensorFlow.js has them by default, become a cell that is slower than `lstm()` and `gru()`: `recurrentActivation: 'sigmoid'` is better
- * where one can choose. What cannot be mapped exactly is refused: graph models, other activations, and layers that have no equal.
+ * where one can choose. What cannot be mapped exactly is refused: graph models, other activations, layers that have no equal, and networks of brain.js.
  *
  * @param json the text of `model.json`, or what it parses to
  * @param files the bytes of each file of the manifest, by its path in there: `{ 'weights.bin': … }`
@@ -29,6 +29,9 @@ const where = 'importTensorFlowJs';
  */
 export function importTensorFlowJs(json: string | object, files: Readonly<Record<string, Uint8Array | ArrayBuffer>>, options: KerasOptions = {}): ImportedModel {
   const told = fields(typeof json === 'string' ? parse(json) : (json as Json), 'model.json');
+  if (Array.isArray(told['hiddenLayers']) && 'outputConnector' in told) {
+    throw new RangeError(`${where}: this is a network of brain.js. Its "LSTM" puts the output of the step before where an LSTM has its cell state: it is none, and no cell here is like it.`);
+  }
   if (told['format'] === 'graph-model') throw new RangeError(`${where}: this is a graph model, of operations; a layers model is what can be read.`);
   const topology = fields(told['modelTopology'], 'modelTopology');
   const config = topology['model_config'] ?? topology;

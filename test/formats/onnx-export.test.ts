@@ -1,6 +1,9 @@
 /** What an exported file says; that it answers the same is seen by running it (test/onnxruntime). */
 
-import { add, attentionPooling, bidirectional, dense, dotScore, dropout, embedding, exportOnnx, gru, layerNormGru, lstm, recurrent, sequential, simpleRnn, type Layer, type Sequential } from 'bptt';
+import {
+  add, attentionPooling, bidirectional, createRandom, dense, dotScore, dropout, embedding, exportOnnx, gru, importOnnx, layerNormGru, lstm, normal, predict, predictOnnx, recurrent, relu, sequential, simpleRnn,
+  softmax, tanh, type Layer, type Sequential,
+} from 'bptt';
 import { expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import type { OnnxModel } from '../../src/formats/onnx/model';
@@ -41,6 +44,21 @@ it('gates go from i f g o to i o f c, and from r z n to z r h, with the bias of 
   const gruModel = of(recurrent(gru(), { hiddenSize: 1 }));
   gruModel.data.set([11, 12, 13, 21, 22, 23, 1, 2, 3, 5, 6, 7, 9]);
   expect(constants(gruModel)).toEqual({ W: [12, 22, 11, 21, 13, 23], R: [2, 1, 3], B: [6, 5, 7, 0, 0, 9] });
+});
+
+it('what goes out comes in again and answers the same', () => {
+  const x = normal(0, 1)([4, 3, 2], createRandom(5));
+  for (const layers of [
+    [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: tanh })], [recurrent(gru(), { hiddenSize: 3, reverse: true }), dense({ size: 3, activation: softmax })],
+    [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false })], [recurrent(simpleRnn({ activation: relu }), { hiddenSize: 3, learnedState: true })],
+  ]) {
+    const model = of(...layers);
+    model.data.forEach((value, i) => (model.data[i] = value + 0.3 * Math.sin(2 * i)));
+    const { outputs } = predictOnnx(importOnnx(exportOnnx(model)), { inputs: x });
+    const expected = predict(model, x);
+    expect(outputs!.shape).toEqual(expected.shape);
+    expected.data.forEach((value, i) => expect(Math.abs(outputs!.data[i]! - value)).toBeLessThan(1e-6));
+  }
 });
 
 it('what has no form in ONNX is refused with the reason', () => {

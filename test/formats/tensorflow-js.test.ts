@@ -67,6 +67,7 @@ describe('files that do not fit are refused', () => {
   it.each<[string, string | object, Record<string, Uint8Array>, string]>([
     ['no JSON', '{', files, 'model.json is not JSON.'],
     ['a graph model', { ...file.json, format: 'graph-model' }, files, 'this is a graph model, of operations; a layers model is what can be read.'],
+    ['a network of brain.js', { type: 'LSTM', options: {}, hiddenLayers: [{ inputMatrix: {} }], outputConnector: {}, output: {} }, files, 'this is a network of brain.js. Its "LSTM" puts the output'],
     ['no topology', { ...file.json, modelTopology: null }, files, 'modelTopology must be an object, got null.'],
     ['no manifest', { ...file.json, weightsManifest: undefined }, files, 'weightsManifest must be a list, got undefined.'],
     ['a missing file', file.json, {}, 'the manifest names "weights.bin". There are no files.'],

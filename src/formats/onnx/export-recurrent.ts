@@ -95,10 +95,10 @@ function operate(
   while (inputs.at(-1) === '') inputs.pop();
   const direction = both ? 'bidirectional' : directions[0]!.reverse ? 'reverse' : 'forward';
   const [Y, ...last] = addNode(b, opType, inputs, { hidden_size: H, direction, ...(both && attributes['activations'] ? { ...attributes, activations: twice(attributes['activations'] as readonly string[]) } : attributes) }, 1 + cell.state.length);
-  const apart = (value: string, axis: number): readonly string[] => {
-    const parts = both ? addNode(b, 'Split', [value, integers(b, 1, 1)], { axis }, 2) : [value];
-    return parts.map((each) => add(b, 'Squeeze', [each, integers(b, axis)]));
-  };
+  const apart = (value: string, axis: number): readonly string[] => directions.map((_, d) => {
+    const own = both ? add(b, 'Slice', [value, integers(b, d), integers(b, d + 1), integers(b, axis)]) : value;
+    return add(b, 'Squeeze', [own, integers(b, axis)]);
+  });
   const outputs = apart(Y!, 1);
   const states = last.map((value) => apart(value, 0));
   return directions.map((_, i) => ({ outputs: outputs[i]!, state: Object.fromEntries(cell.state.map((name, j) => [name, states[j]![i]!])) }));
