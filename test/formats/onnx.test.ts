@@ -1,38 +1,41 @@
 /** ONNX models of others answer here what they answer there, and are trained. */
 
-import { importOnnx, predictOnnx, type IdTensor, type Tensor } from 'bptt';
+import {
+  adam, add, checkGradients, crossEntropy, dense, embedding, fit, importOnnx, leaves, lstm, multiply, normal, predict, predictOnnx, recurrent, runOnnx, sequential, sum,
+  createRandom, ids, timeMajor, trainable, type IdTensor, type OnnxNetwork, type Tensor, type TensorTree,
+} from 'bptt';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
-import { messageField } from '../../src/formats/onnx/protobuf';
+import { encodeOnnx } from '../../src/formats/onnx/encode';
+import { errorOf, fileOf, folder, inputOf, tensorOf } from '../golden/onnx';
 
-const folder = new URL('../golden/onnx/', import.meta.url);
-const fileOf = (name: string): Uint8Array => readFileSync(new URL(name, folder));
-
-/** The largest |got − expected| / max(1, |expected|). */
-function errorOf(got: Tensor, shape: readonly number[], expected: ArrayLike<number>): number {
-  expect(got.shape).toEqual(shape);
-  return got.data.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!) / Math.max(1, Math.abs(expected[i]!))), 0);
-}
-
-describe('the operator tests of ONNX give what they say', () => {
+describe('ONNX’ own tests of RNN, LSTM and GRU', () => {
   const tests = readdirSync(folder).filter((name) => name.startsWith('test_'));
+  const read = (test: string, stem: string): ReturnType<typeof tensorOf>[] => readdirSync(new URL(`${test}/test_data_set_0/`, folder))
+    .filter((name) => name.startsWith(stem)).sort().map((name) => tensorOf(fileOf(`${test}/test_data_set_0/${name}`)));
+  const expectOutputs = (network: OnnxNetwork, inputs: Record<string, Tensor | IdTensor>, test: string): void => {
+    const [outputs, expected] = [predictOnnx(network, inputs), read(test, 'output')];
+    expect(Object.keys(outputs)).toHaveLength(expected.length);
+    network.outputs.forEach(({ name }, i) => expect(errorOf(outputs[name]!, expected[i]!.shape, expected[i]!.data)).toBeLessThan(1e-5));
+  };
 
   it('there are twelve, and none is out of scope', () => expect(tests).toHaveLength(12));
 
-  /** The tensor of a file of test data. */
-  const tensorOf = (path: string): { name: string; shape: readonly number[]; data: Float32Array | Int32Array } =>
-    decodeOnnx('test', messageField(7, [messageField(5, [fileOf(path)])])).graph.initializers[0] as never;
-
   it.each(tests)('%s', (test) => {
     const network = importOnnx(fileOf(`${test}/model.onnx`));
-    const read = (stem: string): ReturnType<typeof tensorOf>[] =>
-      readdirSync(new URL(`${test}/test_data_set_0/`, folder)).filter((name) => name.startsWith(stem)).sort().map((name) => tensorOf(`${test}/test_data_set_0/${name}`));
-    const inputs = Object.fromEntries(network.inputs.map(({ name }, i) => [name, read('input')[i]! as Tensor | IdTensor]));
-    const outputs = predictOnnx(network, inputs);
-    const expected = read('output');
-    expect(Object.keys(outputs)).toHaveLength(expected.length);
-    network.outputs.forEach(({ name }, i) => expect(errorOf(outputs[name]!, expected[i]!.shape, expected[i]!.data)).toBeLessThan(1e-5));
+    expect(network.parameters).toEqual({});
+    expectOutputs(network, Object.fromEntries(network.inputs.map(({ name }, i) => [name, inputOf(read(test, 'input')[i]!)])), test);
+  });
+
+  it.each(tests)('%s, with its weights as constants of the file', (test) => {
+    const model = decodeOnnx('test', fileOf(`${test}/model.onnx`));
+    const values = read(test, 'input').map((value, i) => ({ ...value, name: model.graph.inputs[i]!.name }));
+    const network = importOnnx(encodeOnnx({ ...model, graph: { ...model.graph, initializers: values.slice(1) } }));
+    const own = Object.keys(network.parameters).filter((name) => !values.some((value) => value.name === name));
+    expect(own).toHaveLength(1);
+    expect(network.inputs.map(({ name }) => name)).toEqual(['X']);
+    expectOutputs(network, { X: inputOf(values[0]!) }, test);
   });
 });
 
@@ -49,16 +52,69 @@ const caseOf = (name: string): Case => JSON.parse(readFileSync(new URL(`${name}.
 const inputsOf = ({ inputs }: Case): Record<string, Tensor | IdTensor> => Object.fromEntries(Object.entries(inputs).map(([name, { shape, type, data }]) =>
   [name, type === 'float' ? { shape, data: Float32Array.from(data) } : { shape, data: Int32Array.from(data) }]));
 
-describe('models as PyTorch and Keras export them answer the same', () => {
+describe('models as PyTorch and Keras export them', () => {
   const models = readdirSync(folder).filter((name) => name.endsWith('.onnx')).map((name) => name.slice(0, -5));
 
-  it('there are some', () => expect(models.length).toBeGreaterThan(10));
+  it('there are thirteen', () => expect(models).toHaveLength(13));
 
-  it.each(models)('%s', (name) => {
+  it.each(models)('%s answers the same', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));
     const stored = caseOf(name);
     const outputs = predictOnnx(network, inputsOf(stored));
     expect(Object.keys(outputs)).toEqual(Object.keys(stored.outputs));
     for (const [output, { shape, data }] of Object.entries(stored.outputs)) expect(errorOf(outputs[output]!, shape, data), output).toBeLessThan(1e-5);
+  });
+
+  it.each(models.filter((name) => name !== 'rnn-relu'))('%s has gradients for all its parameters', (name) => {
+    const network = importOnnx(fileOf(`${name}.onnx`));
+    const inputs = inputsOf(caseOf(name));
+    const random = createRandom(4);
+    const weights = Object.fromEntries(Object.entries(predictOnnx(network, inputs)).map(([output, { shape }]) => [output, normal(0, 1)(shape, random)]));
+    const { error, checked } = checkGradients(network.parameters, (p) => {
+      const outputs = runOnnx(network, p, inputs);
+      return Object.entries(weights).map(([output, weight]) => sum(multiply(outputs[output]!, weight))).reduce((a, b) => add(a, b));
+    });
+    expect(error).toBeLessThan(1e-7);
+    expect(checked).toBe(leaves(network.parameters).reduce((size, { tensor: { data } }) => size + data.length, 0));
+    expect(checked).toBeGreaterThan(100);
+  });
+
+  it('weights are in the layout of the cells: what PyTorch exported runs as a model of layers', () => {
+    const network = importOnnx(fileOf('tagger.onnx'));
+    expect(Object.keys(network.parameters)).toEqual(['embedding.weight', 'head.bias', 'onnx::MatMul_115', '/rnn/LSTM']);
+    const model = sequential([embedding({ vocabularySize: 7, size: 5 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 7 })]);
+    const { forward } = network.parameters['/rnn/LSTM'] as Record<'forward', Record<string, Tensor>>;
+    const from: Record<string, TensorTree> = {
+      embedding: { weight: network.parameters['embedding.weight']! }, lstm: forward, dense: { weight: network.parameters['onnx::MatMul_115']!, bias: network.parameters['head.bias']! },
+    };
+    for (const { path, tensor: own } of leaves(model.parameters)) {
+      const [layer, name] = path.split('.') as [string, string];
+      own.data.set((from[layer] as Record<string, Tensor>)[name]!.data);
+    }
+    const given = inputsOf(caseOf('tagger'))['ids'] as IdTensor;
+    const logits = timeMajor(predict(model, timeMajor(given)));
+    const { shape, data } = caseOf('tagger').outputs['scores']!;
+    const scores = logits.data.map((value, i) => value - Math.log(logits.data.slice(i - (i % 7), i - (i % 7) + 7).reduce((total, each) => total + Math.exp(each), 0)));
+    expect(errorOf({ shape, data: scores }, shape, data)).toBeLessThan(1e-5);
+  });
+
+  it('both directions have parameters of their own, by the name of their node', () => {
+    const { parameters } = importOnnx(fileOf('packed-gru.onnx'));
+    const shapes = { weightIh: [5, 12], weightHh: [4, 12], bias: [12], biasHn: [4] };
+    expect(leaves(parameters).map(({ path, tensor: { shape } }) => [path, shape])).toEqual(
+      ['forward', 'reverse'].flatMap((direction) => Object.entries(shapes).map(([name, shape]) => [`/rnn/GRU.${direction}.${name}`, shape])),
+    );
+  });
+
+  it('they are trained on, by fit', async () => {
+    const network = importOnnx(fileOf('tagger.onnx'));
+    const batch = { inputs: ids([[1, 2, 3, 4], [6, 5, 4, 3]]), targets: ids([[2, 3, 4, 5], [5, 4, 3, 2]]) };
+    const model = trainable(network.parameters, (p, { inputs, targets }) => crossEntropy(runOnnx(network, p, { ids: inputs as IdTensor })['scores']!, targets as IdTensor));
+    const scores = (): readonly number[] => [...predictOnnx(network, { ids: batch.inputs }, model.parameters)['scores']!.data];
+    const before = scores();
+    await fit(model, { batchCount: 1, batches: () => [batch] }, { optimizer: adam(0.02), epochs: 150 });
+    const best = Array.from({ length: 8 }, (_, row) => scores().slice(row * 7, row * 7 + 7)).map((row) => row.indexOf(Math.max(...row)));
+    expect(best).toEqual([...batch.targets.data]);
+    expect([...predictOnnx(network, { ids: batch.inputs })['scores']!.data]).toEqual(before);
   });
 });

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Small ONNX models as PyTorch's exporter writes them, and two in the manner of tf2onnx's export of Keras models, each with inputs and the outputs that PyTorch gives.
+"""Small ONNX models as PyTorch's exporter writes them, and two in the manner of tf2onnx's export of Keras models, each with inputs and the outputs that PyTorch gives;
+and ONNX' own tests of the other operators that are known, in one file.
 
     /usr/bin/python3 test/golden/make_onnx_golden.py
 
 Made with PyTorch 1.13 and onnx 1.12 of Debian 12. One JSON beside each model: inputs and outputs by name, { shape, type, data }.
+operators.json has the files of Debian's libonnx-testdata in base64: by the name of the test, { model, inputs, outputs }.
 """
 
+import base64
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 HERE = Path(__file__).parent / 'onnx'
+TESTS = Path('/usr/share/libonnx-testdata/data/node')
 I, H, V = 5, 4, 7
 
 warnings.filterwarnings('ignore')
@@ -168,6 +173,21 @@ def keras_like(name, kind, opset):
     write_case(name, {'x': x}, {'probabilities': torch.softmax(h.matmul(torch.from_numpy(weights['dense/kernel'])) + torch.from_numpy(weights['dense/bias']), 1)})
 
 
+def operator_tests():
+    """What is of types, outputs or operators that are not known stays out."""
+    known = ('add sub mul div tanh sigmoid relu softmax logsoftmax matmul gemm gather slice concat transpose expand reshape flatten squeeze unsqueeze shape constant '
+             'constantofshape cast identity dropout equal where').split()
+    out = re.compile('expanded|uint8|FLOAT16|STRING|_mask|elements|constant_pad|_opt|_sequence|where_example')
+    encoded = lambda path: base64.b64encode(path.read_bytes()).decode()
+    tests = {}
+    for folder in sorted(TESTS.iterdir()):
+        if folder.name.split('_')[1] in known and not out.search(folder.name):
+            data = folder / 'test_data_set_0'
+            tests[folder.name] = {'model': encoded(folder / 'model.onnx'), **{f'{kind}s': [encoded(path) for path in sorted(data.glob(f'{kind}_*.pb'))] for kind in ('input', 'output')}}
+    (HERE / 'operators.json').write_text(json.dumps(tests, indent=0) + '\n')
+    print(f'{len(tests)} tests of operators')
+
+
 def main():
     HERE.mkdir(exist_ok=True)
     torch.manual_seed(3)
@@ -191,6 +211,7 @@ def main():
     export('learned-state', Learned(), (torch.randn(2, 2, I),), {'x': torch.randn(6, 3, I)}, ['y'], time_major, 14)
     keras_like('keras-lstm', 'LSTM', 12)
     keras_like('keras-gru', 'GRU', 15)
+    operator_tests()
 
 
 main()

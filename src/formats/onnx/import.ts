@@ -51,7 +51,8 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
 
   const own = new Map<string, Tensor | NonNullable<Prepared['own']>>();
   const steps = graph.nodes.flatMap((node): readonly Step[] => {
-    const label = `${node.domain === '' ? '' : `${node.domain}.`}${node.opType} ${JSON.stringify(node.name === '' ? (node.outputs[0] ?? '') : node.name)}`;
+    const named = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
+    const label = `${node.domain === '' ? '' : `${node.domain}.`}${node.opType} ${JSON.stringify(named)}`;
     const taken: string[] = [];
     const constant = (i: number): Tensor | undefined => {
       const value = constants.get(node.inputs[i] ?? '');

@@ -85,11 +85,11 @@ function takeRows(table: Value, ids: IdTensor): Value {
 
 /** Values of one kind, joined along an axis. */
 export function concatValues(parts: readonly Value[], axis: number): Value {
-  const [{ shape }] = parts as [Value];
+  const [{ shape }] = parts as readonly [Value];
   const along = resolveAxis('Concat', axis, shape.length);
-  if (isVariable(parts[0])) return concat(parts as readonly Variable[], along);
   const rest = (each: Shape): Shape => each.map((n, i) => (i === along ? 0 : n));
   const other = parts.find((part) => !sameShape(rest(part.shape), rest(shape)));
   if (other !== undefined) throw new RangeError(`shapes ${formatShape(shape)} and ${formatShape(other.shape)} do not go together along axis ${along}`);
-  return joinedAlong(parts as readonly IdTensor[], along, shape.map((n, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : n)));
+  const whole = checkSize(shape.map((n, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : n)));
+  return isVariable(parts[0]) ? concat(parts as readonly Variable[], along) : joinedAlong(parts as readonly IdTensor[], along, whole);
 }

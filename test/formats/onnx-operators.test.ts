@@ -1,0 +1,100 @@
+/** The operators of ONNX beside the recurrent ones: its own tests, and what those leave out. */
+
+import { importOnnx, predictOnnx, tensor, type IdTensor, type Tensor } from 'bptt';
+import { describe, expect, it } from 'vitest';
+import { errorOf, fileOf, floats, inputOf, int64, modelOf, tensorOf, type PlainNode } from '../golden/onnx';
+
+describe('ONNX’ own tests of operators', () => {
+  const tests = Object.entries(JSON.parse(new TextDecoder().decode(fileOf('operators.json'))) as Record<string, { model: string; inputs: string[]; outputs: string[] }>);
+  const bytesOf = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+  it('there are 130', () => expect(tests).toHaveLength(130));
+
+  it.each(tests)('%s', (_, { model, inputs, outputs }) => {
+    const network = importOnnx(bytesOf(model));
+    const given = Object.fromEntries(inputs.map((text, i) => [network.inputs[i]!.name, inputOf(tensorOf(bytesOf(text)))]));
+    const answers = predictOnnx(network, given);
+    expect(Object.keys(answers)).toHaveLength(outputs.length);
+    outputs.forEach((text, i) => {
+      const { shape, data } = tensorOf(bytesOf(text));
+      expect(errorOf(answers[network.outputs[i]!.name]!, shape, data)).toBeLessThan(1e-5);
+    });
+  });
+});
+
+const x: IdTensor = { shape: [2, 3, 4], data: Int32Array.from({ length: 24 }, (_, i) => (i * 7) % 24) };
+
+describe('whole numbers move as floats do', () => {
+  const cases: [string, PlainNode[]][] = [
+    ['Transpose', [['Transpose', 'x', 'y', { perm: [2, 0, 1] }]]],
+    ['Transpose, all in reverse', [['Transpose', 'x', 'y']]],
+    ['Slice in steps, from the end, beyond the end', [['Slice', 'x from to axes steps', 'y']]],
+    ['Gather along the first axis', [['Gather', 'x ids', 'y']]],
+    ['Gather along another axis', [['Gather', 'x ids', 'y', { axis: 1 }]]],
+    ['Gather along the last axis', [['Gather', 'x ids', 'y', { axis: -1 }]]],
+    ['Gather of one', [['Gather', 'x one', 'y', { axis: 2 }]]],
+    ['Concat', [['Concat', 'x x x', 'y', { axis: 1 }]]],
+    ['Expand', [['Unsqueeze', 'x axes', 'wide'], ['Expand', 'wide shape', 'y']]],
+    ['Reshape', [['Reshape', 'x to3', 'y']]],
+    ['Flatten', [['Flatten', 'x', 'y', { axis: 2 }]]],
+    ['Shape', [['Shape', 'x', 'y', { start: -2 }]]],
+    ['Sub, broadcast', [['Gather', 'x one', 'rows'], ['Sub', 'x rows', 'y']]],
+  ];
+  const constants = [int64('from', -1, 0, 5), int64('to', -9, 2 ** 62, 1), int64('axes', 2, 0, 1), int64('steps', -2, 1, -1), int64('shape', 5, 1, 1, 2, 3, 4), int64('to3', 4, 0, -1)];
+  const ids = { name: 'ids', shape: [2, 2], type: 'int64', data: BigInt64Array.of(1n, -1n, 0n, 1n) } as const;
+  const one = { name: 'one', shape: [], type: 'int64', data: BigInt64Array.of(-2n) } as const;
+
+  it.each(cases)('%s', (_, nodes) => {
+    const initializers = [...constants.map((each) => (each.name === 'axes' && nodes.some(([name]) => name === 'Unsqueeze') ? int64('axes', 0, 1, 2) : each)), ids, one];
+    const asFloats = nodes.map(([name, inputs, ...rest]): PlainNode => [name, inputs.replaceAll(/\bx\b/g, 'f'), ...rest]);
+    const whole = predictOnnx(importOnnx(modelOf(nodes, [['x', 'int64']], 'y', { initializers })), { x });
+    const float = predictOnnx(importOnnx(modelOf([['Cast', 'x', 'f', { to: 1 }], ...asFloats], [['x', 'int64']], 'y', { initializers })), { x });
+    expect(whole['y']).toEqual(float['y']);
+    expect(whole['y']!.data.length).toBeGreaterThan(1);
+  });
+});
+
+const run = (nodes: PlainNode[], inputs: Record<string, Tensor | IdTensor>, options?: Parameters<typeof modelOf>[3]): Tensor =>
+  predictOnnx(importOnnx(modelOf(nodes, Object.entries(inputs).map(([name, { data }]) => [name, data instanceof Int32Array ? 'int64' : 'float']), 'y', options)), inputs)['y']!;
+
+it('before version 13 Softmax is over all from its axis on, and Squeeze and Unsqueeze have their axes as attributes; before 10 Slice, too', () => {
+  const a = tensor([[[0, 0], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 5]]]);
+  expect(run([['Softmax', 'x', 'y']], { x: a }, { opset: 12 }).data.slice(0, 8)).toEqual(new Float32Array(8).fill(0.25));
+  expect(run([['Softmax', 'x', 'y']], { x: a }, { opset: 13 }).data.slice(0, 8)).toEqual(new Float32Array(8).fill(0.5));
+  expect(run([['Unsqueeze', 'x', 'u', { axes: [0, -1] }], ['Squeeze', 'u', 'y', { axes: [0] }]], { x: a }, { opset: 11 }).shape).toEqual([3, 2, 2, 1]);
+  expect(run([['Unsqueeze', 'x', 'u', { axes: [0, 1] }], ['Squeeze', 'u', 'y']], { x: a }, { opset: 11 }).shape).toEqual([3, 2, 2]);
+  expect([...run([['Slice', 'x', 'y', { starts: [1, -1], ends: [2, 2 ** 63], axes: [0, 2] }]], { x: a }, { opset: 9 }).data]).toEqual([1, 1]);
+});
+
+it('products: vectors, batches that are broadcast, and biases of every shape', () => {
+  const ramp = (...shape: number[]): Tensor => ({ shape, data: Float32Array.from({ length: shape.reduce((n, each) => n * each, 1) }, (_, i) => i + 1) });
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(3), b: ramp(3) })).toEqual({ shape: [], data: Float32Array.of(14) });
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(2, 3), b: ramp(3) })).toEqual(tensor([14, 32]));
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(2), b: ramp(2, 3) })).toEqual(tensor([9, 12, 15]));
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(2), b: ramp(2, 2, 1) })).toEqual(tensor([[5], [11]]));
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(2, 1, 1, 2), b: ramp(3, 2, 1) })).toEqual(tensor([[[[5]], [[11]], [[17]]], [[[11]], [[25]], [[39]]]]));
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(1, 2), b: ramp(1, 2, 1) })).toEqual(tensor([[[5]]]));
+  expect(run([['Gemm', 'a b c', 'y', { transA: 1, alpha: 2 ** -1, beta: 3 / 2 }]], { a: ramp(2, 1), b: ramp(2, 1), c: ramp(1, 1) })).toEqual(tensor([[4]]));
+});
+
+it('constants of every form, truth as 0 and 1, whole quotients cut to zero', () => {
+  expect([...run([['Constant', '', 'c', { value_ints: [3, -4] }], ['Div', 'x c', 'y']], { x: { shape: [2], data: Int32Array.of(-7, 9) } }).data]).toEqual([-2, -2]);
+  expect(run([['Constant', '', 'c', { value_float: 0.5 }], ['Mul', 'x c', 'y']], { x: tensor([3]) })).toEqual(tensor([1.5]));
+  expect(run([['Constant', '', 'c', { value_int: 2 }], ['Cast', 'c', 'f', { to: 1 }], ['Sub', 'x f', 'y']], { x: tensor([3]) })).toEqual(tensor([1]));
+  expect([...run([['Cast', 'x', 'y', { to: 9 }]], { x: tensor([0, -0.5, 2]) }).data]).toEqual([0, 1, 1]);
+  expect([...run([['Cast', 'x', 'y', { to: 7 }]], { x: tensor([1.9, -1.9]) }).data]).toEqual([1, -1]);
+  expect(() => run([['Div', 'x x', 'y']], { x: { shape: [1], data: Int32Array.of(0) } })).toThrow('runOnnx: Div "y": a whole number is divided by 0');
+  expect(run([['ConstantOfShape', 'x', 'y', { value: floats('', [1], [2]) }]], { x: { shape: [1], data: Int32Array.of(2) } })).toEqual(tensor([2, 2]));
+});
+
+it('what asks for too much is refused while it runs, by the name of the node', () => {
+  const huge = { shape: [2], data: Int32Array.of(2 ** 20, 2 ** 20) };
+  expect(() => run([['ConstantOfShape', 'x', 'y']], { x: huge })).toThrow('runOnnx: ConstantOfShape "y": a tensor of shape [1048576, 1048576] is larger than');
+  expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [int64('one', 1)] })).toThrow('is larger than');
+  expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [floats('one', [1], [1])] })).toThrow('is larger than');
+  expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', -1, -1)] })).toThrow(RangeError);
+  expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 3)] })).toThrow('runOnnx: Reshape "y": [2] cannot become [3]');
+  expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow('indices must be from -2 to 1, got 2');
+  expect(() => run([['Squeeze', 'x', 'y', { axes: [0] }]], { x: huge }, { opset: 11 })).toThrow('axis 0 has the length 2, not 1');
+  expect(() => run([['Slice', 'x s s s s', 'y']], { x: huge }, { initializers: [int64('s', 0)] })).toThrow('steps must not be 0');
+});
