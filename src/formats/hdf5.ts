@@ -75,9 +75,14 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
   if (bytes[13] !== 8 || bytes[14] !== 8) refuse(`addresses of ${bytes[13]} and lengths of ${bytes[14]} bytes; 8 are what is read.`);
   const base = version === 0 ? 24 : 28;
   if (wide(source, base, 'the superblock') !== 0) refuse('the file begins with something else (a user block).');
-  const found = { tensors: {} as Record<string, Tensor>, others: [] as string[] };
+  const found: Found = { tensors: new Map(), others: [] };
   readObject(source, wide(source, base + 40, 'the superblock'), '', found, 0);
-  return found;
+  return { tensors: Object.fromEntries(found.tensors), others: found.others };
+}
+
+interface Found {
+  readonly tensors: Map<string, Tensor>;
+  readonly others: string[];
 }
 
 interface Message {
@@ -113,7 +118,7 @@ function messagesAt(source: Source, at: number, path: string): readonly Message[
   return messages;
 }
 
-function readObject(source: Source, at: number, path: string, found: { readonly tensors: Record<string, Tensor>; readonly others: string[] }, depth: number): void {
+function readObject(source: Source, at: number, path: string, found: Found, depth: number): void {
   if (depth > 64) refuse(`${path} is more than 64 groups deep.`);
   const messages = messagesAt(source, at, path);
   const message = (type: number): Message | undefined => messages.find((each) => each.type === type);
@@ -139,7 +144,7 @@ function readObject(source: Source, at: number, path: string, found: { readonly 
   const size = sizeOf(shape) * reader.width;
   if (size > source.left) refuse(`${path} [${shape.join(', ')}] is to have ${size} bytes, more than the file has for it. Was it cut short?`);
   source.left -= size;
-  found.tensors[path] = { shape, data: reader.read(rawOf(source, layout, size, path)) };
+  found.tensors.set(path, { shape, data: reader.read(rawOf(source, layout, size, path)) });
 }
 
 /** The names of a group and where their headers stand. */

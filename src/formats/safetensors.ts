@@ -138,11 +138,11 @@ function checkPlaces(entries: readonly Entry[], size: number): void {
  * writeSafetensors({ bias: tensor([1, 2]) }).length; // 80
  */
 export function writeSafetensors(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const header: Record<string, unknown> = {};
+  const entries: [string, unknown][] = [];
   for (const [name, value] of Object.entries(metadata)) {
     if (typeof value !== 'string') throw new TypeError(`writeSafetensors: metadata.${name} must be a string, got ${describe(value)}.`);
   }
-  if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
+  if (Object.keys(metadata).length > 0) entries.push(['__metadata__', metadata]);
   let offset = 0;
   for (const [name, value] of Object.entries(tensors)) {
     if (!isTensor(value)) throw new TypeError(`writeSafetensors: ${name} must be a tensor { shape, data: Float32Array }, got ${describe(value)}.`);
@@ -150,10 +150,10 @@ export function writeSafetensors(tensors: Readonly<Record<string, Tensor>>, meta
     if (sizeOf(value.shape) !== value.data.length) {
       throw new RangeError(`writeSafetensors: ${name} has shape ${formatShape(value.shape)} but ${value.data.length} numbers.`);
     }
-    header[name] = { dtype: 'F32', shape: value.shape, data_offsets: [offset, offset + value.data.byteLength] };
+    entries.push([name, { dtype: 'F32', shape: value.shape, data_offsets: [offset, offset + value.data.byteLength] }]);
     offset += value.data.byteLength;
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   // Blanks behind the header let the numbers begin at a multiple of eight.
   const length = Math.ceil(text.length / 8) * 8;
   const file = new Uint8Array(8 + length + offset).fill(0x20, 8, 8 + length);

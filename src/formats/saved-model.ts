@@ -67,15 +67,15 @@ export interface LoadOptions {
  * decode(extras.vocabulary, [1, 2]); // 'be'
  */
 export function save({ parameters, origin }: Saveable, { extras = {}, training, names }: SaveOptions = {}): Uint8Array {
-  const tensors: Record<string, Tensor> = {};
+  const tensors = new Map<string, Tensor>();
   let offset = 0;
   for (const { path, tensor } of leaves(parameters)) {
-    if (Object.hasOwn(tensors, path) || path.startsWith('training/')) throw new RangeError(`save: two parameters are called ${path}.`);
+    if (tensors.has(path) || path.startsWith('training/')) throw new RangeError(`save: two parameters are called ${path}.`);
     const data = training === undefined ? tensor.data : training.parameters.subarray(offset, offset + tensor.data.length);
-    tensors[path] = { shape: tensor.shape, data };
+    tensors.set(path, { shape: tensor.shape, data });
     offset += tensor.data.length;
   }
-  return writeSafetensors({ ...tensors, ...(training && trainingTensors(training)) }, {
+  return writeSafetensors({ ...Object.fromEntries(tensors), ...(training && trainingTensors(training)) }, {
     'bptt.format': String(layout),
     'bptt.version': version,
     ...(origin && { 'bptt.model': JSON.stringify(describeOrigin('save', origin, names)) }),

@@ -61,7 +61,7 @@ function list(json: Json | undefined, what: string): readonly Json[] {
 
 /** The tensors of a manifest: in each group, weights one behind the other across its files. */
 function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Uint8Array | ArrayBuffer>>): Readonly<Record<string, Tensor>> {
-  const tensors: Record<string, Tensor> = {};
+  const tensors = new Map<string, Tensor>();
   for (const group of list(manifest, 'weightsManifest')) {
     const { paths, weights } = fields(group, 'a group of weightsManifest');
     const bytes = joined(list(paths, 'paths').map((path) => {
@@ -71,13 +71,13 @@ function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Ui
     let offset = 0;
     for (const entry of list(weights, 'weights')) {
       const { name, shape, data, size } = readWeight(fields(entry, 'a weight'), bytes, offset);
-      if (Object.hasOwn(tensors, name)) throw new RangeError(`${where}: the weight ${name} stands twice in the manifest.`);
-      tensors[name] = { shape, data };
+      if (tensors.has(name)) throw new RangeError(`${where}: the weight ${name} stands twice in the manifest.`);
+      tensors.set(name, { shape, data });
       offset += size;
     }
     if (offset !== bytes.length) throw new RangeError(`${where}: ${JSON.stringify(paths)} hold ${bytes.length} bytes, the manifest tells of ${offset}.`);
   }
-  return tensors;
+  return Object.fromEntries(tensors);
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

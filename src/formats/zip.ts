@@ -24,7 +24,7 @@ export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string,
   if (view.getUint16(end + 4, true) !== 0 || view.getUint16(end + 8, true) !== count) refuse('the archive is split into several files.');
   if (count === 0xffff || size === 0xffffffff || from === 0xffffffff) refuse('the archive is of the form for more than four gigabytes (zip64).');
   if (from + size > end) refuse('the directory reaches beyond its end. Was the file cut short?');
-  const files: Record<string, Uint8Array> = {};
+  const files = new Map<string, Uint8Array>();
   let unpacked = 0;
   let at = from;
   for (let i = 0; i < count; i++) {
@@ -33,15 +33,15 @@ export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string,
     if (at + 46 + nameLength > end) refuse(`the name of entry ${i} is cut short.`);
     const name = textOf(bytes.subarray(at + 46, at + 46 + nameLength), i);
     if (!name.endsWith('/')) {
-      if (Object.hasOwn(files, name)) refuse(`${name} stands twice in the archive.`);
+      if (files.has(name)) refuse(`${name} stands twice in the archive.`);
       const content = readEntry(bytes, view, at, name);
       unpacked += content.length;
       if (unpacked > 1100 * bytes.length) refuse('what comes out is more than what went in can be.');
-      files[name] = content;
+      files.set(name, content);
     }
     at += 46 + nameLength + extraLength + commentLength;
   }
-  return files;
+  return Object.fromEntries(files);
 }
 
 /** Where the end of the directory stands: last, but for a comment. */

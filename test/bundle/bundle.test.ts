@@ -45,6 +45,10 @@ it('streaming inference of one LSTM is at most 10 kB, minified and gzipped', () 
   expect(kilobytes(program)).toBeLessThanOrEqual(10);
 });
 
+it.each([['readSafetensors, writeSafetensors', 2.5], ['readHdf5', 3], ['fromKeras', 3], ['fromPyTorch, toPyTorch', 5.5], ['exportOnnx', 11]])('%s alone is at most %s kB', (names, most) => {
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(most);
+});
+
 it('a step of a stream allocates nothing: 5,000 of them leave less than 16 bytes each', () => {
   const program = `
     import { advance, dense, dropout, gru, kernelsInUse, lstm, recurrent, sequential, stream, tensor } from 'bptt';

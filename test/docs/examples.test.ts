@@ -32,7 +32,7 @@ async function run(code: string, report: (got: unknown, said: string) => void): 
   const told = code.replace(/^(?!const |let |import )(.+); \/\/ (.+)$/gm, (_, expression: string, said: string) =>
     `__report(${expression}, ${JSON.stringify(said)});`);
   const { outputText } = ts.transpileModule(told, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } });
-  const scope: Record<string, unknown> = { ...bptt, ...node, __report: report };
+  const scope: Record<string, unknown> = { ...bptt, ...node, readFileSync, __report: report };
   const names = Object.keys(scope).filter((name) => !new RegExp(`(const|let) (${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} =)`).test(told));
   const body = new Function(...names, `return (async () => {${outputText.replace(/^export \{\};$/m, '')}\n})()`);
   await (body(...names.map((name) => scope[name])) as Promise<void>);
@@ -88,7 +88,7 @@ const guides = readdirSync(new URL('../../docs/', import.meta.url)).filter((name
 
 it.each(guides)('the programs of docs/%s run, one after the other, and answer what they say', async (name) => {
   const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
-  const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(({ 1: code }) => code!.replace(/import \{[\s\S]*?\} from 'bptt';/, '')).join('\n');
+  const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(({ 1: code }) => code!.replace(/import \{[^}]*\} from '(bptt|bptt\/node|node:fs)';/g, '')).join('\n');
   let answers = 0;
   await run(program, (got, said) => {
     expect(say(got)).toBe(said);

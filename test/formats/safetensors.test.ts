@@ -21,7 +21,7 @@ it('tensors come back bit for bit, of any shape and any bits, with what travels 
   const random = createRandom(1);
   const strange = new Float32Array(Uint32Array.from({ length: 64 }, () => randomBits(random)).buffer);
   const tensors: Record<string, Tensor> = {
-    'a "name", 語': { shape: [4, 16], data: strange }, scalar: tensor(3), empty: full([0, 5], 0), view: tensor(normal(0, 1)([3, 7], random).data.subarray(1, 7), [6]), __proto__x: full([1], NaN),
+    'a "name", 語': { shape: [4, 16], data: strange }, scalar: tensor(3), empty: full([0, 5], 0), view: tensor(normal(0, 1)([3, 7], random).data.subarray(1, 7), [6]), ['__proto__']: full([1], NaN), constructor: full([1], 2),
   };
   const metadata = { format: 'bptt', 'wörter': '["a","\\u0000"]' };
   const file = writeSafetensors(tensors, metadata);

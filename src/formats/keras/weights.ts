@@ -21,7 +21,7 @@ export interface LayerWeights {
 
 /** The weights of a layer, found by its name. */
 export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
-  const found: { own: Record<string, Roles[string]>; forward: Record<string, Roles[string]>; backward: Record<string, Roles[string]> } = { own: {}, forward: {}, backward: {} };
+  const found = { own: new Map<string, Roles[string]>(), forward: new Map<string, Roles[string]>(), backward: new Map<string, Roles[string]>() };
   for (const [path, tensor] of Object.entries(tensors)) {
     const segments = path.replace(/:\d+$/, '').split('/');
     const role = segments.pop()!;
@@ -30,9 +30,10 @@ export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer:
     const inner = segments.slice(at + 1);
     const direction = inner[0]?.startsWith('forward_') ? 'forward' : inner[0]?.startsWith('backward_') ? 'backward' : 'own';
     const rest = direction === 'own' ? inner : inner.slice(1);
-    if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name))) found[direction][role] = { path, tensor };
+    if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name))) found[direction].set(role, { path, tensor });
   }
-  return { layer, ...found };
+  const [own, forward, backward] = [found.own, found.forward, found.backward].map((roles): Roles => Object.fromEntries(roles)) as [Roles, Roles, Roles];
+  return { layer, own, forward, backward };
 }
 
 /** Takes weights, and keeps account of which were taken. */
