@@ -101,4 +101,5 @@ declare module 'node:util' {
 
 declare module 'node:zlib' {
   export function gzipSync(data: string | Uint8Array, options?: { level?: number }): Uint8Array;
+  export function deflateRawSync(data: Uint8Array, options?: { level?: number }): Uint8Array;
 }

@@ -33,7 +33,7 @@ export function modelOf(
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
   const made = chain.flatMap((layer, i) => {
-    const translated = translate(where, layer, options);
+    const translated = refusedBy(where, () => translate(where, layer, options));
     const before = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
     return translated === undefined ? [] : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, before))) }];
   });
@@ -48,9 +48,19 @@ export function modelOf(
     if (found !== undefined && sameShape(found.shape, shape)) return found;
     throw new RangeError(`${where}: ${path} must be ${formatShape(shape)}, the file has ${found === undefined ? 'none' : formatShape(found.shape)}.`);
   });
-  const model = buildSequential(layers, layers[0]!.name === 'embedding' ? undefined : first.shape[0], fill);
+  const model = refusedBy(where, () => buildSequential(layers, layers[0]!.name === 'embedding' ? undefined : first.shape[0], fill));
   checkLeft(where, tensors, taker);
   return { model, notes: made.flatMap(({ notes = [] }) => notes) };
+}
+
+/** What something makes of a file. @throws RangeError that begins with `where`, also where what was made objects */
+function refusedBy<R>(where: string, make: () => R): R {
+  try {
+    return make();
+  } catch (error) {
+    const { message } = error as Error;
+    throw message.startsWith(where) ? error : new RangeError(`${where}: the model of the file cannot be made: ${message}`);
+  }
 }
 
 /** @throws RangeError where a weight was not taken, but for those of optimizers, metrics and generators */

@@ -1,0 +1,102 @@
+/** Files of other programs, changed: they are read or refused, whatever they hold. */
+
+import { importKeras, importOnnx, importTensorFlowJs, readHdf5, readZip } from 'bptt';
+import fc from 'fast-check';
+import { readFileSync, readdirSync } from 'node:fs';
+import { deflateRawSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import { allocated, hostile, reads } from './hostile';
+import { inflate } from '../../src/formats/inflate';
+
+const golden = (path: string): Uint8Array => readFileSync(new URL(`../golden/${path}`, import.meta.url));
+
+/** How a reader meets changed files: what it answers, and how much memory it asks for. */
+function meets(files: readonly Uint8Array[], read: (bytes: Uint8Array) => unknown, begins: RegExp, times: number, numRuns: number): void {
+  fc.assert(fc.property(hostile(files), (bytes) => {
+    const used = allocated(() => void reads(() => read(bytes), begins));
+    expect(used).toBeLessThan(times * bytes.length + 100_000);
+  }), { numRuns });
+}
+
+it('HDF5', () => meets([golden('keras/tagger.weights.h5')], readHdf5, /^readHdf5: /, 4, 4000));
+
+it('zip', () => meets([golden('keras/tagger.keras')], readZip, /^readZip: /, 4, 2000));
+
+it('.keras, its parts changed before they are packed', () => {
+  const files = readZip(golden('keras/stacked.keras'));
+  const config = new TextDecoder().decode(files['config.json']);
+  const pieces = [...config.matchAll(/[^,:{}[\]]+/g)].map(({ index, 0: text }) => ({ index, text }));
+  fc.assert(fc.property(fc.constantFrom(...pieces), fc.oneof(fc.jsonValue(), fc.constantFrom(1e9, -1, 2 ** 53, 'LSTM', 'Bidirectional', 'constructor')), ({ index, text }, value) => {
+    const changed = new TextEncoder().encode(config.slice(0, index) + JSON.stringify(value) + config.slice(index + text.length));
+    const used = allocated(() => void reads(() => importKeras(stored({ 'config.json': changed, 'model.weights.h5': files['model.weights.h5']! })), /^(importKeras|readHdf5|readZip): /));
+    expect(used).toBeLessThan(20_000_000);
+  }), { numRuns: 3000 });
+});
+
+it('ONNX', () => {
+  const names = readdirSync(new URL('../golden/onnx/', import.meta.url)).filter((name) => name.endsWith('.onnx'));
+  expect(names.length).toBeGreaterThan(3);
+  meets(names.map((name) => golden(`onnx/${name}`)), importOnnx, /^importOnnx: /, 50, 4000);
+});
+
+it('TensorFlow.js', () => {
+  const { json, files } = JSON.parse(new TextDecoder().decode(golden('tfjs/embedding.json'))) as { json: object; files: Record<string, string> };
+  const bytes = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Uint8Array.from(atob(text), (character) => character.charCodeAt(0))]));
+  const text = JSON.stringify(json);
+  fc.assert(fc.property(hostile([new TextEncoder().encode(text)]), (changed) => {
+    const used = allocated(() => void reads(() => importTensorFlowJs(new TextDecoder().decode(changed), bytes), /^importTensorFlowJs: /));
+    expect(used).toBeLessThan(10_000_000);
+  }), { numRuns: 4000 });
+});
+
+it('what zlib deflates is inflated, at every level; anything else is refused', () => {
+  const bytes = fc.oneof(fc.uint8Array({ maxLength: 3000 }), fc.array(fc.constantFrom(...'abab c'), { maxLength: 5000 }).map((letters) => new TextEncoder().encode(letters.join(''))));
+  fc.assert(fc.property(bytes, fc.integer({ min: 0, max: 9 }), (given, level) => {
+    expect([...inflate('x', new Uint8Array(deflateRawSync(given, { level })), given.length)]).toEqual([...given]);
+  }), { numRuns: 500 });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(2000), (given, size) => void reads(() => inflate('x', given, size), /^x: /)), { numRuns: 3000 });
+});
+
+/** A zip archive of files as they are. */
+function stored(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const directory: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, content] of Object.entries(files)) {
+    const text = new TextEncoder().encode(name);
+    const header = (signature: number, size: number, at: number): Uint8Array => {
+      const bytes = new Uint8Array(size + text.length);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, signature, true);
+      view.setUint32(at, crc32(content), true);
+      view.setUint32(at + 4, content.length, true);
+      view.setUint32(at + 8, content.length, true);
+      view.setUint16(at + 12, text.length, true);
+      bytes.set(text, size);
+      return bytes;
+    };
+    const central = header(0x02014b50, 46, 16);
+    new DataView(central.buffer).setUint32(42, offset, true);
+    const local = header(0x04034b50, 30, 14);
+    parts.push(local, content);
+    directory.push(central);
+    offset += local.length + content.length;
+  }
+  const size = directory.reduce((sum, { length }) => sum + length, 0);
+  const end = new DataView(new ArrayBuffer(22));
+  end.setUint32(0, 0x06054b50, true);
+  end.setUint16(8, directory.length, true);
+  end.setUint16(10, directory.length, true);
+  end.setUint32(12, size, true);
+  end.setUint32(16, offset, true);
+  return Uint8Array.from([...parts, ...directory, new Uint8Array(end.buffer)].flatMap((part) => [...part]));
+}
+
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
