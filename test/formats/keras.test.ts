@@ -61,8 +61,8 @@ describe('weights for a model that the program makes', () => {
     expect(again.data).toEqual(model.data);
   });
 
-  it('of a model of Keras 3 that the converter of TensorFlow.js wrote', () => {
-    const { model } = importTensorFlowJs(new TextDecoder().decode(bytesOf('tagger-tfjs.json')), { 'group1-shard1of1.bin': bytesOf('tagger-tfjs.bin') });
+  it.each([['3', 'tagger-tfjs.json'], ['2', 'tagger-tfjs-keras2.json']])('of a model of Keras %s as the converter of TensorFlow.js writes it', (_, name) => {
+    const { model } = importTensorFlowJs(new TextDecoder().decode(bytesOf(name)), { 'group1-shard1of1.bin': bytesOf('tagger-tfjs.bin') });
     expectAnswers(model, 'tagger');
   });
 

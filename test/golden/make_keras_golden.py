@@ -223,6 +223,26 @@ with open(os.path.join(here, 'tagger-tfjs.json'), 'w') as file:
 with open(os.path.join(here, 'tagger-tfjs.bin'), 'wb') as file:
     file.write(b''.join(v.tobytes() for v in paths.values()))
 
+# And as it writes models of Keras 2: other configurations, and the names that variables had there.
+def keras2(value):
+    if isinstance(value, dict):
+        value = {k: keras2(v) for k, v in value.items() if k not in ('build_config', 'build_input_shape', 'backward_layer', 'zero_output_for_mask', 'rms_scaling', 'seed', 'dtype')}
+        return {('batch_input_shape' if k == 'batch_shape' else k): v for k, v in value.items()}
+    return [keras2(v) for v in value] if isinstance(value, list) else value
+
+
+names2 = {
+    'layers/embedding/vars/0': 'embedding/embeddings', 'layers/layer_normalization/vars/0': 'layer_normalization/gamma', 'layers/layer_normalization/vars/1': 'layer_normalization/beta',
+    'layers/time_distributed/layer/vars/0': 'time_distributed/kernel', 'layers/time_distributed/layer/vars/1': 'time_distributed/bias',
+    **{f'layers/gru/cell/vars/{i}': f'gru/gru_cell/{role}' for i, role in enumerate(['kernel', 'recurrent_kernel', 'bias'])},
+    **{f'layers/bidirectional/{side}_layer/cell/vars/{i}': f'bidirectional/{side}_lstm/lstm_cell_{n}/{role}'
+       for n, side in ((1, 'forward'), (2, 'backward')) for i, role in enumerate(['kernel', 'recurrent_kernel', 'bias'])},
+}
+manifest = [{'paths': ['group1-shard1of1.bin'], 'weights': [{'name': names2[k], 'shape': list(v.shape), 'dtype': 'float32'} for k, v in paths.items()]}]
+with open(os.path.join(here, 'tagger-tfjs-keras2.json'), 'w') as file:
+    json.dump({'format': 'layers-model', 'generatedBy': 'keras v2.12.0', 'convertedBy': 'TensorFlow.js Converter v4.4.0', 'modelTopology': {
+        'keras_version': '2.12.0', 'backend': 'tensorflow', 'model_config': keras2(without(tagger.config(), ['module', 'registered_name']))}, 'weightsManifest': manifest}, file, separators=(',', ':'))
+
 # Weights by the paths of their variables, as safetensors.
 roles = {'Embedding': ['embeddings'], 'Dense': ['kernel', 'bias'], 'LayerNormalization': ['gamma', 'beta'], 'cell': ['kernel', 'recurrent_kernel', 'bias']}
 names = {
