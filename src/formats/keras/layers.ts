@@ -128,22 +128,24 @@ const translators: Readonly<Record<string, Translate>> = {
       ...stateful(layer.name, inner),
     };
   },
-  ...Object.fromEntries(Object.entries(recurrentClasses).map(([className, make]): [string, Translate] => [className, (where, layer, given) => {
-    const { name, config } = layer;
-    const [returnSequences, reverse] = [config['return_sequences'] === true, config['go_backwards'] === true];
-    if (reverse && returnSequences) {
-      throw new RangeError(`${where}: ${name} goes backwards and returns its sequence from the last step to the first; here outputs stay in the order of the input.`);
-    }
-    if (config['return_state'] === true) throw new RangeError(`${where}: ${name} returns its state as an output of its own; predictWithState does so here.`);
-    const cell = make(where, layer, given);
-    const options = directionOf(where, layer);
-    return {
-      layer: recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }),
-      read: (taker, weights) => cellParameters(taker, weights, 'own', cell, options.hiddenSize),
-      ...stateful(name, layer),
-    };
-  }])),
+  SimpleRNN: translateRecurrent, LSTM: translateRecurrent, GRU: translateRecurrent,
 };
+
+function translateRecurrent(where: string, layer: KerasLayer, given: TranslateOptions): Translated {
+  const { name, config } = layer;
+  const [returnSequences, reverse] = [config['return_sequences'] === true, config['go_backwards'] === true];
+  if (reverse && returnSequences) {
+    throw new RangeError(`${where}: ${name} goes backwards and returns its sequence from the last step to the first; here outputs stay in the order of the input.`);
+  }
+  if (config['return_state'] === true) throw new RangeError(`${where}: ${name} returns its state as an output of its own; predictWithState does so here.`);
+  const cell = recurrentClasses[layer.className]!(where, layer, given);
+  const options = directionOf(where, layer);
+  return {
+    layer: recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }),
+    read: (taker, weights) => cellParameters(taker, weights, 'own', cell, options.hiddenSize),
+    ...stateful(name, layer),
+  };
+}
 
 const mergesOf: Readonly<Record<string, Merge>> = { concat: 'concat', sum: 'sum', ave: 'mean', mul: 'product' };
 
