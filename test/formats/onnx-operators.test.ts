@@ -92,6 +92,7 @@ it('what asks for too much is refused while it runs, by the name of the node', (
   expect(() => run([['ConstantOfShape', 'x', 'y']], { x: huge })).toThrow('runOnnx: ConstantOfShape "y": a tensor of shape [1048576, 1048576] is larger than');
   expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [int64('one', 1)] })).toThrow('is larger than');
   expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [floats('one', [1], [1])] })).toThrow('is larger than');
+  expect(() => run([['ConstantOfShape', 'x', 'y']], { x: { shape: [1000], data: new Int32Array(1000) } })).toThrow('a tensor cannot have 1000 axes');
   expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', -1, -1)] })).toThrow(RangeError);
   expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 3)] })).toThrow('runOnnx: Reshape "y": [2] cannot become [3]');
   expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow('indices must be from -2 to 1, got 2');

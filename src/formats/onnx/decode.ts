@@ -5,7 +5,7 @@
 
 import { formatShape, sizeOf } from '../../tensor/shape';
 import { fileBytes } from '../file-bytes';
-import { attributeTypes, typeName, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxNumbers, type OnnxTensor, type OnnxValue } from './model';
+import { attributeTypes, mostAxes, typeName, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxNumbers, type OnnxTensor, type OnnxValue } from './model';
 import { allBytes, allDoubles, allFloats, allInt64, allMessages, allTexts, has, integer, readMessage, text, type Message } from './protobuf';
 
 const refuse = (where: string, what: string): never => {
@@ -59,7 +59,7 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
     case 'string': return { type, value: text(attribute, 4, 's') };
     case 'tensor': return { type, value: allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ?? refuse(attribute.where, 'has no tensor.') };
     case 'floats': return { type, value: [...allFloats(attribute, 7, 'floats')] };
-    case 'ints': return { type, value: [...allInt64(attribute, 8, 'ints')].map(Number) };
+    case 'ints': return { type, value: Array.from(allInt64(attribute, 8, 'ints'), Number) };
     case 'strings': return { type, value: allTexts(attribute, 9, 'strings') };
     default: return { type: 'other' };
   }
@@ -70,7 +70,8 @@ function decodeTensor(tensor: Message): OnnxTensor {
   const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(name)}`;
   if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0) refuse(where, 'lies in another file (external data). Save the model in one file.');
   if (has(tensor, 3)) refuse(where, 'is given in segments, which are not read.');
-  const shape = [...allInt64(tensor, 1, 'dims')].map(Number);
+  const shape = Array.from(allInt64(tensor, 1, 'dims'), Number);
+  if (shape.length > mostAxes) refuse(where, `has ${shape.length} axes.`);
   const numbers = numbersOf({ ...tensor, where });
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== numbers.data.length) {
     refuse(where, `is to have the shape ${formatShape(shape)}, but ${numbers.data.length} numbers follow. Was the file cut short?`);
@@ -90,10 +91,17 @@ function numbersOf(tensor: Message): OnnxNumbers {
     case 'float': return { type, data: raw ? new Float32Array(aligned(4)) : allFloats(tensor, 4, 'float_data') };
     case 'double': return { type, data: raw ? new Float64Array(aligned(8)) : allDoubles(tensor, 10, 'double_data') };
     case 'int64': return { type, data: raw ? new BigInt64Array(aligned(8)) : allInt64(tensor, 7, 'int64_data') };
-    case 'int32': return { type, data: raw ? new Int32Array(aligned(4)) : Int32Array.from(allInt64(tensor, 5, 'int32_data'), Number) };
-    case 'bool': return { type, data: raw ? raw.slice() : Uint8Array.from(allInt64(tensor, 5, 'int32_data'), Number) };
+    case 'int32': return { type, data: raw ? new Int32Array(aligned(4)) : int32Of(allInt64(tensor, 5, 'int32_data')) };
+    case 'bool': return { type, data: raw ? raw.slice() : Uint8Array.from(int32Of(allInt64(tensor, 5, 'int32_data'))) };
     default: return refuse(tensor.where, `has numbers of ${type === '' ? 'no type' : type}; float, double, int32, int64 and bool are read.`);
   }
+}
+
+/** Without an array of every bigint in between, as `Int32Array.from` makes. */
+function int32Of(values: BigInt64Array): Int32Array {
+  const numbers = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) numbers[i] = Number(values[i]);
+  return numbers;
 }
 
 function decodeValue(value: Message): OnnxValue {

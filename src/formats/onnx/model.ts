@@ -64,6 +64,9 @@ export interface OnnxValue {
   readonly shape?: readonly (number | string)[];
 }
 
+/** More axes than tensors have, as in NumPy. */
+export const mostAxes = 64;
+
 /** By their numbers in TensorProto.DataType. */
 export const types: readonly string[] = [
   '', 'float', 'uint8', 'int8', 'uint16', 'int16', 'int32', 'int64', 'string', 'bool', 'float16', 'double', 'uint32', 'uint64', 'complex64', 'complex128', 'bfloat16',

@@ -8,7 +8,12 @@ export interface Message {
   /** Who reads, and what: for messages. */
   readonly where: string;
   readonly fields: ReadonlyMap<number, readonly Field[]>;
+  /** How many fields may still be read in the whole file: two bytes are enough for one that takes hundreds in memory. */
+  readonly budget: { fields: number };
 }
+
+/** More than any model has that is run step by step. */
+const mostFields = 500_000;
 
 /** The value of one field as its wire type has it: bytes; a number of 32 or 64 bits that is not cut into its type yet. */
 type Field = Uint8Array | bigint;
@@ -18,7 +23,7 @@ const refuse = (where: string, what: string): never => {
 };
 
 /** Reads the fields of a message. @throws RangeError where it is cut short or has a field that cannot be */
-export function readMessage(where: string, bytes: Uint8Array): Message {
+export function readMessage(where: string, bytes: Uint8Array, budget: Message['budget'] = { fields: mostFields }): Message {
   const fields = new Map<number, Field[]>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const cursor = { bytes, at: 0 };
@@ -30,6 +35,7 @@ export function readMessage(where: string, bytes: Uint8Array): Message {
   };
   while (cursor.at < bytes.length) {
     const begin = cursor.at;
+    if (budget.fields-- === 0) refuse(where, `is too much: a file of more than ${mostFields} fields is not read.`);
     const tag = Number(readVarint(where, cursor));
     const [number, wire] = [Math.floor(tag / 8), tag % 8];
     if (number < 1 || number >= 2 ** 29) refuse(where, `has the field ${number} at byte ${begin}, which cannot be. Is this an ONNX file?`);
@@ -46,7 +52,7 @@ export function readMessage(where: string, bytes: Uint8Array): Message {
     if (same === undefined) fields.set(number, [value]);
     else same.push(value);
   }
-  return { where, fields };
+  return { where, fields, budget };
 }
 
 /** Seven bits a byte, lowest first, the eighth says that more follow; at most 64 bits. */
@@ -95,7 +101,7 @@ export function allTexts(message: Message, number: number, name: string): readon
 
 /** The messages of every field of that number; `name` says which for messages. */
 export function allMessages(message: Message, number: number, name: string): readonly Message[] {
-  return allBytes(message, number, name).map((bytes, i) => readMessage(`${message.where} ${name} ${i}`, bytes));
+  return allBytes(message, number, name).map((bytes, i) => readMessage(`${message.where} ${name} ${i}`, bytes, message.budget));
 }
 
 /** The 64-bit integers of a field, one by one or packed. */

@@ -2,12 +2,14 @@
 
 import { broadcastShapes, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import type { IdTensor } from '../../tensor/tensor';
+import { mostAxes } from './model';
 
 /** More elements than any model means, and less than would harm. */
 const most = 0x4000000; // 2²⁶, written so that nothing runs at import
 
 /** @throws RangeError where a shape that a file asks for has lengths that cannot be, or more elements than is sensible */
 export function checkSize(shape: Shape): Shape {
+  if (shape.length > mostAxes) throw new RangeError(`a tensor cannot have ${shape.length} axes`);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) throw new RangeError(`a tensor cannot have the shape [${shape.join(', ')}]`);
   if (sizeOf(shape) > most) throw new RangeError(`a tensor of shape [${shape.join(', ')}] is larger than the ${most} numbers that are made here`);
   return shape;
@@ -15,7 +17,9 @@ export function checkSize(shape: Shape): Shape {
 
 /** Numbers cut to 32 bits; what is larger becomes the largest, since it means "to the end" in these files. */
 export function wholes(shape: Shape, values: ArrayLike<number | bigint>): IdTensor {
-  return { shape, data: Int32Array.from(values as ArrayLike<number>, (value) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(value)))) };
+  const data = new Int32Array(values.length);
+  for (let i = 0; i < data.length; i++) data[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(values[i])));
+  return { shape, data };
 }
 
 /** The elements at `begin` and at steps of these strides from it: a transposition, a slice, a repetition. */
