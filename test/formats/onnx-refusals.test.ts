@@ -29,7 +29,7 @@ describe('what cannot be run is refused at import, with the reason', () => {
     ['all operators at once', modelOf([['Conv', 'x x', 'a'], ['ai.onnx.ml.Scaler', 'a', 'b'], ['constructor', 'b', 'c'], ['Add', 'c x', 'y']], [X], 'y'),
       '3 things in the model cannot be run here: Conv "a" is an operator that is not known; ai.onnx.ml.Scaler "b" is an operator that is not known; constructor "c" is an operator that is not known.'],
     ['control flow', modelOf([['Loop', 'x', 'y']], [X], 'y'), 'one thing in the model cannot be run here: Loop "y" is an operator that is not known.'],
-    ['a mask of dropout', modelOf([['Dropout', 'x', 'y mask']], [X], 'y'), 'Dropout "y" answers more than is known: "mask"'],
+    ['a mask of dropout', modelOf([['Dropout', 'x', 'y mask']], [X], 'y mask'), 'Dropout "y" answers more than is known: "mask"'],
     ['a sum of floats and whole numbers', modelOf([['Add', 'x one', 'y']], [X], 'y', { initializers: [int64('one', 1)] }), 'Add "y" is known with floats as its input 1, got whole numbers'],
     ['tanh of whole numbers', modelOf([['Tanh', 'x', 'y']], [['x', 'int64']], 'y'), 'Tanh "y" is known with floats as its input 0, got whole numbers'],
     ['an input of half precision', modelOf([['Tanh', 'x', 'y']], [['x', 'float16']], 'y'), 'the input "x" is of float16'],
@@ -45,6 +45,8 @@ describe('what cannot be run is refused at import, with the reason', () => {
     ['two answers of one name', modelOf([['Tanh', 'x', 'y'], ['Relu', 'x', 'y']], [X], 'y'), 'Relu "y" answers "y", which there is already'],
     ['two inputs of one name', modelOf([['Tanh', 'x', 'y']], [X, X], 'y'), 'there are two inputs "x"'],
     ['two constants of one name', modelOf([['Tanh', 'x', 'y']], [X], 'y', { initializers: [int64('a', 1), int64('a', 1)] }), 'there are two initializers "a"'],
+    ['a constant without a name', modelOf([['Tanh', 'x', 'y']], [X], 'y', { initializers: [int64('', 1)] }), 'there is an initializer without a name'],
+    ['an input without a name', modelOf([['Tanh', 'x', 'y']], [X, ['', 'float']], 'y'), 'there is an input without a name'],
     ['no output', modelOf([['Tanh', 'x', 'y']], [X], ''), 'the model answers nothing'],
   ];
 
@@ -89,6 +91,13 @@ it('a weight of two nodes is one parameter, and learns from both', () => {
   const [a, b] = [gradient('a'), gradient('b')];
   gradient('y').forEach((value, i) => expect(value).toBeCloseTo(a[i]! + b[i]!, 5));
   expect(a).not.toEqual(b);
+});
+
+it('an answer without a name goes nowhere: what is not given later stays so', () => {
+  const constants = [...weights(1), floats('V', [1, 2, 2], [0.3, -0.2, 0.1, 0.4]), floats('S', [1, 2, 2], [0.1, 0.2, 0.3, 0.4]), int64('axes', 1)];
+  const nodes = (first: string): PlainNode[] => [['RNN', 'x W R', first], ['Squeeze', 'a axes', 's'], ['RNN', 's V S - - -', '- y']];
+  const answer = (first: string): unknown => predictOnnx(importOnnx(modelOf(nodes(first), [X], 'y', { initializers: constants })), { x: tensor([[[1, 2, 3]], [[0, 1, 1]]]) })['y'];
+  expect(answer('a -')).toEqual(answer('a'));
 });
 
 it('names of the prototype are names like any other', () => {

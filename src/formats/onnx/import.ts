@@ -18,8 +18,9 @@ const refuse = (what: string): never => {
 
 /**
  * Reads a model from an ONNX file as a function of ops: recurrent networks as PyTorch's and Keras' exporters write them. RNN, LSTM (also with peepholes) and GRU in
- * both directions, with lengths and initial states, and Gather, MatMul, Gemm, Softmax, LogSoftmax, Tanh, Sigmoid, Relu, Add, Sub, Mul, Div, Concat, Slice,
- * Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Cast, Constant, ConstantOfShape, Identity, Dropout, Equal and Where.
+ * both directions, with lengths and initial states, and Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu, Sigmoid,
+ * Softplus, Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Cast, Constant, ConstantOfShape,
+ * Identity, Dropout and, of whole numbers, Equal and Where.
  *
  * Every constant of floats is a parameter that can be trained; constants that belong to one recurrent node alone are turned into the parameters of its cell, with
  * its two biases added up where they do the same. Double precision becomes single, whole numbers are cut to 32 bits.
@@ -44,6 +45,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   const wrong: string[] = [];
   const kinds = new Map<string, Kind | undefined>([...constants].map(([name, constant]) => [name, isIdTensor(constant) ? 'whole' : 'float']));
   for (const { name, type } of inputs) {
+    if (name === '') refuse('there is an input without a name.');
     if (kinds.has(name)) refuse(`there are two inputs ${JSON.stringify(name)}.`);
     kinds.set(name, kindOf(type));
     if (kindOf(type) === undefined) wrong.push(`the input ${JSON.stringify(name)} is of ${type === '' ? 'no type that is said' : type}`);
@@ -60,7 +62,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
       taken.push(node.inputs[i]!);
       return value;
     };
-    const result = prepare(node, opset, node.inputs.map((name) => (name === '' || kinds.has(name) ? kinds.get(name) : missing(label, name))), constant);
+    const result = prepare(node, opset, node.inputs.map((name) => (name === '' || kinds.has(name) ? kinds.get(name) : missing(label, name))), constant, uses);
     for (const name of node.outputs) {
       if (name !== '' && kinds.has(name)) refuse(`${label} answers ${JSON.stringify(name)}, which there is already.`);
       if (name !== '') kinds.set(name, typeof result === 'string' ? undefined : result.kind);
@@ -90,6 +92,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
 function constantsOf({ initializers }: OnnxGraph): Map<string, Tensor | IdTensor> {
   const constants = new Map<string, Tensor | IdTensor>();
   for (const tensor of initializers) {
+    if (tensor.name === '') refuse('there is an initializer without a name.');
     if (constants.has(tensor.name)) refuse(`there are two initializers ${JSON.stringify(tensor.name)}.`);
     constants.set(tensor.name, constantOf(tensor));
   }
@@ -101,7 +104,7 @@ function missing(label: string, name: string): never {
 }
 
 /** A node ready to run, or the reason why it cannot be. */
-function prepare(node: OnnxNode, opset: number, kinds: readonly (Kind | undefined)[], constant: NodeReader['constant']): Prepared | string {
+function prepare(node: OnnxNode, opset: number, kinds: readonly (Kind | undefined)[], constant: NodeReader['constant'], uses: ReadonlyMap<string, number>): Prepared | string {
   const operator = node.domain === '' ? operatorOf(node.opType) : undefined;
   if (operator === undefined) return 'is an operator that is not known';
   const seen = new Set<string>();
@@ -109,7 +112,7 @@ function prepare(node: OnnxNode, opset: number, kinds: readonly (Kind | undefine
     const result = operator({ node, opset, kinds, constant, seen });
     const strange = Object.keys(node.attributes).find((name) => !seen.has(name));
     if (strange !== undefined) return `has the attribute ${strange}, which is not known`;
-    const more = node.outputs.findIndex((name, i) => name !== '' && i >= (result.outputs ?? 1));
+    const more = node.outputs.findIndex((name, i) => name !== '' && uses.has(name) && i >= (result.outputs ?? 1));
     return more < 0 ? result : `answers more than is known: ${JSON.stringify(node.outputs[more])}`;
   } catch (error) {
     if (error instanceof RangeError) return error.message;

@@ -63,7 +63,10 @@ export function runOnnx(
   for (const { label, inputs: from, outputs, run, own } of network.steps) {
     try {
       const results = run(from.map((name) => values.get(name)), (own === '' ? {} : parameters[own]) as OwnParameters<Variable>);
-      outputs.forEach((name, i) => values.set(name, results[i]!));
+      outputs.forEach((name, i) => {
+        // No name is what stands where nothing is given: it must stay nothing.
+        if (name !== '' && results[i] !== undefined) values.set(name, results[i]);
+      });
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
       throw new RangeError(`runOnnx: ${label}: ${error.message}`, { cause: error });

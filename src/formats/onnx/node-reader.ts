@@ -59,6 +59,11 @@ export function takes({ node: { inputs }, kinds }: NodeReader, wanted: readonly 
   });
 }
 
+/** An operator of one value, of the kind of what comes in first unless said otherwise. */
+export function prepared({ kinds }: NodeReader, run: (...values: Value[]) => Value, kind: Kind | undefined = kinds[0]): Prepared {
+  return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
+}
+
 /** An attribute, nothing where it is not given. @throws RangeError where it has another type */
 export function attribute<K extends OnnxAttribute['type']>({ node, seen }: NodeReader, name: string, type: K): Extract<OnnxAttribute, { type: K; value: unknown }>['value'] | undefined {
   seen.add(name);

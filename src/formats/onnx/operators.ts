@@ -1,23 +1,26 @@
 /** The operators of ONNX that are known. What changed between versions of the set is told apart by `opset`. */
 
 import { add, divide, multiply, subtract } from '../../bptt/ops/arithmetic';
-import { relu, sigmoid, tanh } from '../../bptt/ops/elementwise';
+import { abs, exp, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from '../../bptt/ops/elementwise';
+import { layerNormalize } from '../../bptt/ops/normalization';
 import { logSoftmax, softmax } from '../../bptt/ops/reductions';
 import { isVariable, operand, read, type Variable } from '../../bptt/tape';
-import { broadcastShapes, resolveAxis, sizeOf, type Shape } from '../../tensor/shape';
+import { broadcastShapes, resolveAxis } from '../../tensor/shape';
 import { full, isIdTensor, type IdTensor } from '../../tensor/tensor';
 import { typeName } from './model';
-import { attribute, takes, type Kind, type NodeReader, type Operator, type Prepared, type Value, type Values } from './node-reader';
+import { concatenation, expansion, flattening, gathering, reshaping, shapeOf, slicing, squeezing, transposition, twoParts, unsqueezing } from './movement-operators';
+import { attribute, prepared, takes, type Operator } from './node-reader';
 import { gemm, product } from './products';
 import { recurrence } from './recurrent';
-import { concatValues, constantOf, expandValue, gatherValue, kindOf, reshapeValue, sliceValue, transposeValue } from './values';
-import { checkSize, expanded, pairwise, wholes } from './whole-numbers';
+import { constantOf, kindOf, reshapeValue, transposeValue } from './values';
+import { checkSize, expanded, numbersOf, pairwise, wholes } from './whole-numbers';
 
 /** The operator of a name, if it is known. */
 export function operatorOf(name: string): Operator | undefined {
   const known: Readonly<Record<string, Operator>> = {
     Add: arithmetic(add, (a, b) => a + b), Sub: arithmetic(subtract, (a, b) => a - b), Mul: arithmetic(multiply, (a, b) => a * b), Div: arithmetic(divide, quotient),
-    Tanh: elementwise(tanh), Sigmoid: elementwise(sigmoid), Relu: elementwise(relu), Softmax: overAxis(softmax), LogSoftmax: overAxis(logSoftmax),
+    Abs: elementwise(abs), Exp: elementwise(exp), Log: elementwise(log), Relu: elementwise(relu), Sigmoid: elementwise(sigmoid), Softplus: elementwise(softplus),
+    Sqrt: elementwise(sqrt), Tanh: elementwise(tanh), LeakyRelu: leaking, Softmax: overAxis(softmax), LogSoftmax: overAxis(logSoftmax), LayerNormalization: normalization,
     MatMul: product, Gemm: gemm, RNN: recurrence, LSTM: recurrence, GRU: recurrence,
     Gather: gathering, Slice: slicing, Concat: concatenation, Transpose: transposition, Expand: expansion,
     Reshape: reshaping, Flatten: flattening, Squeeze: squeezing, Unsqueeze: unsqueezing, Shape: shapeOf,
@@ -26,19 +29,18 @@ export function operatorOf(name: string): Operator | undefined {
   return Object.hasOwn(known, name) ? known[name] : undefined;
 }
 
-/** One value for one or more, of the kind of the first. */
-function prepared({ kinds }: NodeReader, run: (...values: Value[]) => Value, kind: Kind | undefined = kinds[0]): Prepared {
-  return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
-}
-
-const numbersOf = (value: Value | undefined): readonly number[] | undefined => (value === undefined ? undefined : Array.from((value as IdTensor).data));
-
 function elementwise(f: (x: Variable) => Variable): Operator {
   return (reader) => {
     takes(reader, ['float']);
     return prepared(reader, (x) => f(x as Variable));
   };
 }
+
+const leaking: Operator = (reader) => {
+  takes(reader, ['float']);
+  const slope = attribute(reader, 'alpha', 'float') ?? 0.01;
+  return prepared(reader, (x) => leakyRelu(x as Variable, slope));
+};
 
 function arithmetic(f: (a: Variable, b: Variable) => Variable, whole: (a: number, b: number) => number): Operator {
   return (reader) => {
@@ -70,102 +72,17 @@ function overAxis(f: (x: Variable) => Variable): Operator {
   };
 }
 
-/** A shape cut in two at an axis. */
-function twoParts(shape: Shape, axis: number): Shape {
-  const at = axis === shape.length ? axis : resolveAxis('Flatten', axis, shape.length);
-  return [sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))];
-}
-
-const flattening: Operator = (reader) => {
-  takes(reader, ['any']);
-  const axis = attribute(reader, 'axis', 'int') ?? 1;
-  return prepared(reader, (x) => reshapeValue(x, twoParts(x.shape, axis)));
-};
-
-const gathering: Operator = (reader) => {
-  takes(reader, ['any', 'whole']);
-  const axis = attribute(reader, 'axis', 'int') ?? 0;
-  return prepared(reader, (x, indices) => gatherValue(x, indices as IdTensor, axis));
-};
-
-const slicing: Operator = (reader) => {
-  const byInputs = reader.opset >= 10;
-  takes(reader, byInputs ? ['any', 'whole', 'whole', 'whole?', 'whole?'] : ['any']);
-  const [starts, ends, axes] = byInputs ? [] : ['starts', 'ends', 'axes'].map((name) => attribute(reader, name, 'ints'));
-  return prepared(reader, (x, ...given) => {
-    const bounds = byInputs ? given.map(numbersOf) : [starts, ends, axes];
-    const [from, to, along = from!.map((_, i) => i), steps = from!.map(() => 1)] = bounds;
-    if ([to!, along, steps].some(({ length }) => length !== from!.length)) throw new RangeError('starts, ends, axes and steps must be as many');
-    return from!.reduce((part, start, i) => sliceValue(part, along[i]!, start, to![i]!, steps[i]!), x);
+/** Over all from an axis on. */
+const normalization: Operator = (reader) => {
+  takes(reader, ['float', 'float', 'float?']);
+  const [axis, epsilon] = [attribute(reader, 'axis', 'int') ?? -1, attribute(reader, 'epsilon', 'float') ?? 1e-5];
+  // In which precision mean and variance are worked out: single is all there is.
+  attribute(reader, 'stash_type', 'int');
+  return prepared(reader, (x, scale, bias) => {
+    const [rows, n] = twoParts(x.shape, axis);
+    const [gain, to] = [scale, bias].map((each) => each && (reshapeValue(each, [n!]) as Variable));
+    return reshapeValue(layerNormalize(reshapeValue(x, [rows!, n!]) as Variable, { gain: gain!, ...(to && { bias: to }), epsilon }), x.shape);
   });
-};
-
-const concatenation: Operator = (reader) => {
-  const kind = reader.kinds.find((each) => each !== undefined) ?? 'any';
-  takes(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
-  const axis = attribute(reader, 'axis', 'int');
-  if (axis === undefined) throw new RangeError('lacks its axis');
-  return prepared(reader, (...parts) => concatValues(parts, axis), kind === 'any' ? undefined : kind);
-};
-
-const transposition: Operator = (reader) => {
-  takes(reader, ['any']);
-  const order = attribute(reader, 'perm', 'ints');
-  return prepared(reader, (x) => transposeValue(x, order ?? x.shape.map((_, axis) => axis).reverse()));
-};
-
-const expansion: Operator = (reader) => {
-  takes(reader, ['any', 'whole']);
-  return prepared(reader, (x, shape) => expandValue(x, numbersOf(shape)!));
-};
-
-/** Lengths of 0 are those of x, unless `allowzero`; one of −1 is worked out. */
-const reshaping: Operator = (reader) => {
-  takes(reader, ['any', 'whole']);
-  const zeros = (attribute(reader, 'allowzero', 'int') ?? 0) !== 0;
-  return prepared(reader, (x, wanted) => {
-    const lengths = numbersOf(wanted)!.map((length, i) => (length === 0 && !zeros ? (x.shape[i] ?? 0) : length));
-    const rest = sizeOf(x.shape) / sizeOf(lengths.filter((length) => length !== -1));
-    return reshapeValue(x, checkSize(lengths.map((length) => (length === -1 ? rest : length))));
-  });
-};
-
-/** The axes of Squeeze and Unsqueeze: an attribute before version 13, an input since. */
-function axesOf(reader: NodeReader, needed: boolean): (given: Value | undefined) => readonly number[] | undefined {
-  takes(reader, reader.opset < 13 ? ['any'] : ['any', needed ? 'whole' : 'whole?']);
-  const axes = reader.opset < 13 ? attribute(reader, 'axes', 'ints') : undefined;
-  if (reader.opset < 13 && needed && axes === undefined) throw new RangeError('lacks its axes');
-  return (given) => axes ?? numbersOf(given);
-}
-
-const squeezing: Operator = (reader) => {
-  const given = axesOf(reader, false);
-  return prepared(reader, (x, input) => {
-    const axes = given(input)?.map((axis) => resolveAxis('Squeeze', axis, x.shape.length));
-    const dropped = axes?.find((axis) => x.shape[axis] !== 1);
-    if (dropped !== undefined) throw new RangeError(`axis ${dropped} has the length ${x.shape[dropped]}, not 1`);
-    return reshapeValue(x, x.shape.filter((length, axis) => (axes === undefined ? length !== 1 : !axes.includes(axis))));
-  });
-};
-
-const unsqueezing: Operator = (reader) => {
-  const given = axesOf(reader, true);
-  return prepared(reader, (x, input) => {
-    const rank = x.shape.length + given(input)!.length;
-    const axes = given(input)!.map((axis) => resolveAxis('Unsqueeze', axis, rank));
-    if (new Set(axes).size !== axes.length) throw new RangeError('axes must be different');
-    const lengths = [...x.shape];
-    return reshapeValue(x, Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : lengths.shift()!)));
-  });
-};
-
-const shapeOf: Operator = (reader) => {
-  takes(reader, ['any']);
-  const [start, end] = [attribute(reader, 'start', 'int'), attribute(reader, 'end', 'int')];
-  return prepared(reader, ({ shape }) => {
-    const part = shape.slice(start, end);
-    return wholes([part.length], part);
-  }, 'whole');
 };
 
 const constant: Operator = (reader) => {

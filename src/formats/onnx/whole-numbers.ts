@@ -3,6 +3,7 @@
 import { broadcastShapes, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import type { IdTensor } from '../../tensor/tensor';
 import { mostAxes } from './model';
+import type { Value } from './node-reader';
 
 /** More elements than any model means, and less than would harm. */
 const most = 0x4000000; // 2²⁶, written so that nothing runs at import
@@ -21,6 +22,9 @@ export function wholes(shape: Shape, values: ArrayLike<number | bigint>): IdTens
   for (let i = 0; i < data.length; i++) data[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(values[i])));
   return { shape, data };
 }
+
+/** The numbers of a value that is known to be of whole ones. */
+export const numbersOf = (value: Value | undefined): readonly number[] | undefined => (value === undefined ? undefined : Array.from((value as IdTensor).data));
 
 /** The elements at `begin` and at steps of these strides from it: a transposition, a slice, a repetition. */
 export function strided(x: IdTensor, shape: Shape, strides: readonly number[], begin: number = 0): IdTensor {
