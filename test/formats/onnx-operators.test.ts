@@ -1,6 +1,6 @@
 /** The operators of ONNX beside the recurrent ones: its own tests, and what those leave out. */
 
-import { importOnnx, predictOnnx, tensor, type IdTensor, type Tensor } from 'bptt';
+import { importOnnx, predictOnnx, runOnnx, sum, tensor, valueAndGradient, type IdTensor, type Tensor } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
@@ -10,7 +10,7 @@ describe('ONNX’ own tests of operators', () => {
   const tests = Object.entries(JSON.parse(new TextDecoder().decode(fileOf('operators.json'))) as Record<string, { model: string; inputs: string[]; outputs: string[] }>);
   const bytesOf = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-  it('there are 161', () => expect(tests).toHaveLength(161));
+  it('there are 163', () => expect(tests).toHaveLength(163));
 
   it.each(tests)('%s', (_, { model, inputs, outputs }) => {
     const { graph, opsets, ...rest } = decodeOnnx('test', bytesOf(model));
@@ -42,9 +42,10 @@ describe('whole numbers move as floats do', () => {
     ['Reshape', [['Reshape', 'x to3', 'y']]],
     ['Flatten', [['Flatten', 'x', 'y', { axis: 2 }]]],
     ['Shape', [['Shape', 'x', 'y', { start: -2 }]]],
+    ['Where', [['Gather', 'x one', 'rows'], ['Where', 'mask x rows', 'y']]],
     ['Sub, broadcast', [['Gather', 'x one', 'rows'], ['Sub', 'x rows', 'y']]],
   ];
-  const constants = [int64('from', -1, 0, 5), int64('to', -9, 2 ** 62, 1), int64('axes', 2, 0, 1), int64('steps', -2, 1, -1), int64('shape', 5, 1, 1, 2, 3, 4), int64('to3', 4, 0, -1)];
+  const constants = [{ name: 'mask', shape: [3, 1], type: 'bool', data: Uint8Array.of(1, 0, 1) } as const, int64('from', -1, 0, 5), int64('to', -9, 2 ** 62, 1), int64('axes', 2, 0, 1), int64('steps', -2, 1, -1), int64('shape', 5, 1, 1, 2, 3, 4), int64('to3', 4, 0, -1)];
   const ids = { name: 'ids', shape: [2, 2], type: 'int64', data: BigInt64Array.of(1n, -1n, 0n, 1n) } as const;
   const one = { name: 'one', shape: [], type: 'int64', data: BigInt64Array.of(-2n) } as const;
 
@@ -91,6 +92,23 @@ it('constants of every form, truth as 0 and 1, whole quotients cut to zero', () 
   expect(run([['ConstantOfShape', 'x', 'y', { value: floats('', [1], [2]) }]], { x: { shape: [1], data: Int32Array.of(2) } })).toEqual(tensor([2, 2]));
 });
 
+it('Where takes floats row by row: what is not chosen may be anything and has no gradient', () => {
+  const cases: [Tensor | IdTensor, Tensor, Tensor, readonly number[]][] = [
+    [{ shape: [2, 1], data: Int32Array.of(1, 0) }, tensor([[1, 2], [NaN, NaN]]), tensor(5), [1, 2, 5, 5]],
+    [{ shape: [2], data: Int32Array.of(1, 0) }, tensor([[1, NaN], [3, NaN]]), tensor([[7], [8]]), [1, 7, 3, 8]],
+    [{ shape: [], data: Int32Array.of(0) }, tensor([NaN, NaN]), tensor([3, 4]), [3, 4]],
+    [{ shape: [1, 1], data: Int32Array.of(1) }, tensor([3, 4]), tensor(NaN), [3, 4]],
+  ];
+  for (const [c, a, b, expected] of cases) {
+    expect([...run([['Where', 'c a b', 'y']], { c, a, b }).data]).toEqual(expected);
+    const network = importOnnx(modelOf([['Where', 'c a b', 'y']], [['c', 'bool']], 'y', { initializers: [floats('a', a.shape, [...a.data]), floats('b', b.shape, [...b.data])] }));
+    const { gradient } = valueAndGradient(network.parameters, (p) => sum(runOnnx(network, p, { c: c as IdTensor })['y']!)) as unknown as { gradient: Record<string, Tensor> };
+    const total = [...gradient['a']!.data, ...gradient['b']!.data].reduce((left, each) => left + each, 0);
+    expect(total).toBe(expected.length);
+    gradient['a']!.data.forEach((value, i) => expect(value > 0).toBe(!Number.isNaN(a.data[i]) && expected.includes(a.data[i]!)));
+  }
+});
+
 it('what asks for too much is refused while it runs, by the name of the node', () => {
   const huge = { shape: [2], data: Int32Array.of(2 ** 20, 2 ** 20) };
   expect(() => run([['ConstantOfShape', 'x', 'y']], { x: huge })).toThrow('runOnnx: ConstantOfShape "y": a tensor of shape [1048576, 1048576] is larger than');
@@ -101,5 +119,7 @@ it('what asks for too much is refused while it runs, by the name of the node', (
   expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 3)] })).toThrow('runOnnx: Reshape "y": [2] cannot become [3]');
   expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow('indices must be from -2 to 1, got 2');
   expect(() => run([['Squeeze', 'x', 'y', { axes: [0] }]], { x: huge }, { opset: 11 })).toThrow('axis 0 has the length 2, not 1');
+  expect(() => run([['Range', 's t s', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31)] })).toThrow('delta must not be 0');
+  expect(() => run([['Range', 's t u', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31), int64('u', 1)] })).toThrow('is larger than');
   expect(() => run([['Slice', 'x s s s s', 'y']], { x: huge }, { initializers: [int64('s', 0)] })).toThrow('steps must not be 0');
 });

@@ -1,8 +1,9 @@
 /** ONNX models of others answer here what they answer there, and are trained. */
 
 import {
-  adam, add, checkGradients, crossEntropy, dense, embedding, fit, importOnnx, leaves, lstm, multiply, normal, predict, predictOnnx, recurrent, runOnnx, sequential, sum,
-  createRandom, ids, timeMajor, trainable, type IdTensor, type OnnxNetwork, type Tensor, type TensorTree,
+  abs, adam, add, attentionPooling, bidirectional, checkGradients, createRandom, crossEntropy, dense, embedding, exportOnnx, fit, gru, ids, importOnnx,
+  layerNorm, leakyRelu, leaves, lstm, multiply, normal, predict, predictOnnx, recurrent, residual, runOnnx, sequential, simpleRnn, softplus, sum, tanh,
+  timeMajor, trainable, type IdTensor, type Layer, type OnnxNetwork, type Tensor, type TensorTree,
 } from 'bptt';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -116,5 +117,27 @@ describe('models as PyTorch and Keras export them', () => {
     const best = Array.from({ length: 8 }, (_, row) => scores().slice(row * 7, row * 7 + 7)).map((row) => row.indexOf(Math.max(...row)));
     expect(best).toEqual([...batch.targets.data]);
     expect([...predictOnnx(network, { ids: batch.inputs })['scores']!.data]).toEqual(before);
+  });
+});
+
+describe('models of this library come in again as they went out, with lengths', () => {
+  const x = normal(0, 1)([4, 3, 2], createRandom(5));
+  const lengths = Int32Array.of(4, 2, 1);
+  const cases: Record<string, Layer[]> = {
+    'every step': [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: softplus })],
+    'the last step': [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false, reverse: true }), dense({ size: 2, activation: leakyRelu })],
+    'around the recurrence': [layerNorm(), residual([dense({ size: 2, activation: abs })]), recurrent(simpleRnn(), { hiddenSize: 3, learnedState: true })],
+    'attention': [recurrent(gru(), { hiddenSize: 3 }), attentionPooling()],
+  };
+
+  it.each(Object.entries(cases))('%s', (_, layers) => {
+    const model = sequential(layers, { inputSize: 2, seed: 3 });
+    model.data.forEach((value, i) => (model.data[i] = value + 0.3 * Math.sin(2 * i)));
+    const network = importOnnx(exportOnnx(model, { lengths: true }));
+    const got = predictOnnx(network, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!;
+    const expected = predict(model, x, { lengths });
+    expect(errorOf(got, expected.shape, expected.data)).toBeLessThan(1e-6);
+    const { error } = checkGradients(network.parameters, (p) => sum(tanh(runOnnx(network, p, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!)));
+    expect(error).toBeLessThan(1e-7);
   });
 });

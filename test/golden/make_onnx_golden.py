@@ -176,8 +176,8 @@ def keras_like(name, kind, opset):
 def operator_tests():
     """What is of types, outputs or operators that are not known stays out."""
     known = ('add sub mul div tanh sigmoid relu softmax logsoftmax matmul gemm gather slice concat transpose expand reshape flatten squeeze unsqueeze shape constant '
-             'constantofshape cast identity dropout equal where abs exp leakyrelu log softplus sqrt layer').split()
-    out = re.compile('expanded|uint8|FLOAT16|STRING|_mask|elements|constant_pad|_opt|_sequence|where_example')
+             'constantofshape cast identity dropout equal where abs exp leakyrelu log softplus sqrt layer range').split()
+    out = re.compile('expanded|uint8|FLOAT16|STRING|_mask|elements|constant_pad|_opt|_sequence|range_float')
     encoded = lambda path: base64.b64encode(path.read_bytes()).decode()
     tests = {}
     for folder in sorted(TESTS.iterdir()):

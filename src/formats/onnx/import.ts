@@ -20,7 +20,7 @@ const refuse = (what: string): never => {
  * Reads a model from an ONNX file as a function of ops: recurrent networks as PyTorch's and Keras' exporters write them. RNN, LSTM (also with peepholes) and GRU in
  * both directions, with lengths and initial states, and Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu, Sigmoid,
  * Softplus, Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Cast, Constant, ConstantOfShape,
- * Identity, Dropout and, of whole numbers, Equal and Where.
+ * Identity, Dropout, Where and, of whole numbers, Equal, Less and Range.
  *
  * Every constant of floats is a parameter that can be trained; constants that belong to one recurrent node alone are turned into the parameters of its cell, with
  * its two biases added up where they do the same. Double precision becomes single, whole numbers are cut to 32 bits.

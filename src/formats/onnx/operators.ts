@@ -5,14 +5,14 @@ import { abs, exp, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from '.
 import { layerNormalize } from '../../bptt/ops/normalization';
 import { logSoftmax, softmax } from '../../bptt/ops/reductions';
 import { isVariable, operand, read, type Variable } from '../../bptt/tape';
-import { broadcastShapes, resolveAxis } from '../../tensor/shape';
+import { resolveAxis } from '../../tensor/shape';
 import { full, isIdTensor, type IdTensor } from '../../tensor/tensor';
 import { typeName } from './model';
 import { concatenation, expansion, flattening, gathering, reshaping, shapeOf, slicing, squeezing, transposition, twoParts, unsqueezing } from './movement-operators';
 import { attribute, prepared, takes, type Operator } from './node-reader';
 import { gemm, product } from './products';
 import { recurrence } from './recurrent';
-import { constantOf, kindOf, reshapeValue, transposeValue } from './values';
+import { chosen, constantOf, kindOf, reshapeValue, transposeValue } from './values';
 import { checkSize, expanded, numbersOf, pairwise, wholes } from './whole-numbers';
 
 /** The operator of a name, if it is known. */
@@ -24,7 +24,8 @@ export function operatorOf(name: string): Operator | undefined {
     MatMul: product, Gemm: gemm, RNN: recurrence, LSTM: recurrence, GRU: recurrence,
     Gather: gathering, Slice: slicing, Concat: concatenation, Transpose: transposition, Expand: expansion,
     Reshape: reshaping, Flatten: flattening, Squeeze: squeezing, Unsqueeze: unsqueezing, Shape: shapeOf,
-    Constant: constant, ConstantOfShape: constantOfShape, Cast: cast, Identity: identity, Dropout: dropout, Equal: equality, Where: choice,
+    Constant: constant, ConstantOfShape: constantOfShape, Cast: cast, Identity: identity, Dropout: dropout,
+    Equal: comparison((a, b) => a === b), Less: comparison((a, b) => a < b), Range: range, Where: choice,
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;
 }
@@ -140,17 +141,25 @@ const dropout: Operator = (reader) => {
   });
 };
 
-const equality: Operator = (reader) => {
-  takes(reader, ['whole', 'whole']);
-  return prepared(reader, (a, b) => pairwise(a as IdTensor, b as IdTensor, (x, y) => Number(x === y)));
+function comparison(holds: (a: number, b: number) => boolean): Operator {
+  return (reader) => {
+    takes(reader, ['whole', 'whole']);
+    return prepared(reader, (a, b) => pairwise(a as IdTensor, b as IdTensor, (x, y) => Number(holds(x, y))));
+  };
+}
+
+const range: Operator = (reader) => {
+  takes(reader, ['whole', 'whole', 'whole']);
+  return prepared(reader, (...values) => {
+    const [start, limit, delta] = values.map((value) => numbersOf(value)![0] ?? 0) as [number, number, number];
+    if (delta === 0) throw new RangeError('delta must not be 0');
+    const shape = checkSize([Math.max(0, Math.ceil((limit - start) / delta))]);
+    return wholes(shape, Array.from({ length: shape[0]! }, (_, i) => start + i * delta));
+  });
 };
 
 const choice: Operator = (reader) => {
-  takes(reader, ['whole', 'whole', 'whole']);
-  return prepared(reader, (...values) => {
-    const [condition, x, y] = values as [IdTensor, IdTensor, IdTensor];
-    const shape = broadcastShapes('Where', condition.shape, broadcastShapes('Where', x.shape, y.shape));
-    const [chosen, one, other] = [condition, x, y].map((each) => expanded(each, shape).data) as [Int32Array, Int32Array, Int32Array];
-    return { shape, data: chosen.map((each, i) => (each !== 0 ? one : other)[i]!) };
-  });
+  const kind = reader.kinds[1] ?? 'any';
+  takes(reader, ['whole', kind, kind]);
+  return prepared(reader, (condition, x, y) => chosen(condition as IdTensor, x, y), reader.kinds[1]);
 };

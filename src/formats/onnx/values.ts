@@ -93,3 +93,19 @@ export function concatValues(parts: readonly Value[], axis: number): Value {
   const whole = checkSize(shape.map((n, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : n)));
   return isVariable(parts[0]) ? concat(parts as readonly Variable[], along) : joinedAlong(parts as readonly IdTensor[], along, whole);
 }
+
+/** x where the condition is not 0 and y where it is, broadcast to each other. Floats are taken row by row, so that what is not chosen has no gradient and does no harm. */
+export function chosen(condition: IdTensor, x: Value, y: Value): Value {
+  const shape = checkSize(broadcastShapes('Where', condition.shape, broadcastShapes('Where', x.shape, y.shape)));
+  if (!isVariable(x)) {
+    const [which, one, other] = [condition, x, y as IdTensor].map((each) => expanded(each, shape).data) as [Int32Array, Int32Array, Int32Array];
+    return { shape, data: which.map((each, i) => (each !== 0 ? one : other)[i]!) };
+  }
+  // Axes at the end in which the condition does not vary lie in one row.
+  const varying = condition.shape.reduce((last, length, axis) => (length > 1 ? axis + 1 : last), 0);
+  const leading = varying === 0 ? 0 : shape.length - condition.shape.length + varying;
+  const which = expanded({ shape: condition.shape.slice(0, varying), data: condition.data }, shape.slice(0, leading)).data;
+  const rows = which.length;
+  const table = concat([x, y as Variable].map((each) => reshape(broadcastTo(each, shape), [rows, sizeOf(shape.slice(leading))])));
+  return reshape(gather(table, { shape: [rows], data: which.map((each, i) => (each !== 0 ? i : rows + i)) }), shape);
+}
