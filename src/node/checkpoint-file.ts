@@ -15,6 +15,7 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  * moment, the file is the old one or the new one.
  *
  * @param path in a folder that is there
+ * @throws as {@link save}, at once
  * @example
  * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { steps: 2, batchSize: 1 });
@@ -24,6 +25,8 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  * (await resumeFrom(path, model)).step; // 10
  */
 export function checkpointFile(path: string, model: Saveable, { every, ...options }: CheckpointFileOptions): FitCheckpoint {
+  // What cannot be saved is to be known now, rather than after hours.
+  save(model, options);
   return { every, write: (training) => writeAtomically(path, save(model, { ...options, training })) };
 }
 

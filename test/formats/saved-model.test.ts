@@ -161,6 +161,24 @@ describe('where training stands', () => {
     }
   });
 
+  it('travels along with an encoder-decoder, too', async () => {
+    const wide = (): EncoderDecoder => encoderDecoder({
+      encoder: [embedding({ vocabularySize: 5, size: 3 }), recurrent(gru(), { hiddenSize: 3 })],
+      decoder: { vocabularySize: 5, embeddingSize: 3, cell: gru(), hiddenSize: 3, attention: dotScore(), dropout: 0.3 }, start: 0, end: 1, scheduledSampling: 0.3,
+    });
+    const pairs = [[2, 3], [4, 2, 2], [3, 3]].map((word) => ({ input: Int32Array.from(word), target: Int32Array.from([...word, 1]) }));
+    const batches = pairBatches(pairs, { batchSize: 2 });
+    const whole = wide();
+    const files: Uint8Array[] = [];
+    const rates = { optimizer: adam(0.05), steps: 7 };
+    await fit(whole, batches, { ...rates, checkpoint: { every: 3, write: (training) => files.push(save(whole, { training })) } });
+    for (const file of files) {
+      const { model, training } = loadEncoderDecoder(file);
+      await fit(model, batches, { ...rates, resume: training });
+      expect(model.data).toEqual(whole.data);
+    }
+  });
+
   it('losses that are not finite come back', () => {
     const state = { ...example(), smoothedLoss: NaN, validationLosses: [Infinity, 0.1], best: { loss: -Infinity, epoch: 1, parameters: new Float32Array(small().data.length) } };
     const { training } = load(save(small(), { training: state }));

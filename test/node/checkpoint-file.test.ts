@@ -89,6 +89,8 @@ describe('checkpoints', () => {
     await fit(again, data, { ...options, resume });
     expect(again.data).toEqual(model.data);
     expect(load(readFileSync(path)).extras).toEqual({ a: 1 });
+    const own = sequential([dense({ size: 1, activation: (x) => x })], { inputSize: 1 });
+    expect(() => checkpointFile(path, own, { every: 1 })).toThrow(/that the library has no name for/);
     writeFileSync(path, save(model));
     await expect(resumeFrom(path, make())).rejects.toThrow(/has a model, but not where its training stands/);
     await expect(resumeFrom(folder, make())).rejects.toThrow(/EISDIR/);

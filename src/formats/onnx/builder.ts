@@ -13,7 +13,7 @@ export interface Builder {
 }
 
 /** An attribute by what it is in JavaScript: whole numbers are integers, `{ float }` is said. */
-type Attribute = number | string | readonly number[] | readonly string[] | { readonly float: number } | { readonly graph: OnnxGraph };
+export type Attribute = number | string | readonly number[] | readonly string[] | { readonly float: number } | { readonly floats: readonly number[] } | { readonly graph: OnnxGraph };
 
 /** Begins a graph. */
 export const createBuilder = (): Builder => ({ nodes: [], constants: new Map(), counts: new Map() });
@@ -44,6 +44,7 @@ function attributeOf(value: Attribute): OnnxAttribute {
   if (typeof value === 'number') return { type: 'int', value };
   if (typeof value === 'string') return { type: 'string', value };
   if ('float' in value) return { type: 'float', value: value.float };
+  if ('floats' in value) return { type: 'floats', value: value.floats };
   if ('graph' in value) return { type: 'graph', value: value.graph };
   return value.every((each) => typeof each === 'string') && value.length > 0 ? { type: 'strings', value } : { type: 'ints', value: value as readonly number[] };
 }

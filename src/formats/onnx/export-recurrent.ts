@@ -7,7 +7,7 @@ import { stateSizes, type Cell } from '../../bptt/cell';
 import type { DirectionOptions } from '../../layers/recurrent';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, reordered, transposed, zerosOf } from '../matrix';
-import { add, addNode, constant, freshName, graphOf, innerBuilder, integers, type Builder } from './builder';
+import { add, addNode, constant, freshName, graphOf, innerBuilder, integers, type Attribute, type Builder } from './builder';
 import { cellSteps } from './cell-steps';
 import { rnnActivation } from './functions';
 import type { OnnxValue } from './model';
@@ -62,17 +62,33 @@ function firstState({ builder, batch, carries }: ExportContext, { prefix, parame
 
 interface Operator {
   readonly opType: 'RNN' | 'LSTM' | 'GRU';
-  readonly attributes: Readonly<Record<string, number | readonly string[]>>;
+  /** Its own, for so many directions. */
+  readonly attributes: (directions: number) => Readonly<Record<string, Attribute>>;
   readonly order: readonly number[];
 }
+
+/** The activations of each direction, one behind the other. */
+const repeated = <L>(values: readonly L[], count: number): readonly L[] => Array.from({ length: count }, () => values).flat();
+
+/** Gates that are straight lines: TensorFlow.js' default. */
+const hardGates = (slope: unknown, others: readonly string[], directions: number): Readonly<Record<string, Attribute>> => ({
+  activations: repeated(['HardSigmoid', ...others], directions),
+  activation_alpha: { floats: repeated([slope as number], directions) },
+  activation_beta: { floats: repeated([0.5], directions) },
+});
 
 /** The operator that a cell is, if it is one. */
 function operatorOf({ origin }: Cell): Operator | undefined {
   const [maker, given] = (origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
-  if (maker === 'lstm') return { opType: 'LSTM', attributes: {}, order: [0, 3, 1, 2] };
-  if (maker === 'gru') return { opType: 'GRU', attributes: { linear_before_reset: given?.['reset'] === 'before' ? 0 : 1 }, order: [1, 0, 2] };
+  const reset = { linear_before_reset: given?.['reset'] === 'before' ? 0 : 1 };
+  switch (maker) {
+    case 'lstm': return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
+    case 'hardSigmoidLstm': return { opType: 'LSTM', attributes: (count) => hardGates(given?.['slope'], ['Tanh', 'Tanh'], count), order: [0, 3, 1, 2] };
+    case 'gru': return { opType: 'GRU', attributes: () => reset, order: [1, 0, 2] };
+    case 'hardSigmoidGru': return { opType: 'GRU', attributes: (count) => ({ ...reset, ...hardGates(given?.['slope'], ['Tanh'], count) }), order: [1, 0, 2] };
+  }
   const activation = maker === 'simpleRnn' ? rnnActivation(given?.['activation']) : undefined;
-  return activation === undefined ? undefined : { opType: 'RNN', attributes: { activations: [activation] }, order: [0] };
+  return activation === undefined ? undefined : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
 }
 
 function operate(
@@ -94,7 +110,7 @@ function operate(
   const inputs = [x, W, R, B, lengths ?? '', ...initial];
   while (inputs.at(-1) === '') inputs.pop();
   const direction = both ? 'bidirectional' : directions[0]!.reverse ? 'reverse' : 'forward';
-  const [Y, ...last] = addNode(b, opType, inputs, { hidden_size: H, direction, ...(both && attributes['activations'] ? { ...attributes, activations: twice(attributes['activations'] as readonly string[]) } : attributes) }, 1 + cell.state.length);
+  const [Y, ...last] = addNode(b, opType, inputs, { hidden_size: H, direction, ...attributes(directions.length) }, 1 + cell.state.length);
   const apart = (value: string, axis: number): readonly string[] => directions.map((_, d) => {
     const own = both ? add(b, 'Slice', [value, integers(b, d), integers(b, d + 1), integers(b, axis)]) : value;
     return add(b, 'Squeeze', [own, integers(b, axis)]);
@@ -103,8 +119,6 @@ function operate(
   const states = last.map((value) => apart(value, 0));
   return directions.map((_, i) => ({ outputs: outputs[i]!, state: Object.fromEntries(cell.state.map((name, j) => [name, states[j]![i]!])) }));
 }
-
-const twice = (names: readonly string[]): readonly string[] => [...names, ...names];
 
 /** `[B, H]` each as `[D, B, H]`. */
 function unsqueezedAll(b: Builder, values: readonly string[]): string {
