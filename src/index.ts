@@ -73,6 +73,7 @@ export type { Best, Draw, FitCheckpoint, TrainingState } from './training/traini
 export {
   learn, truncated, type Learned, type Learner, type LearnerMemory, type StreamSteps, type TruncatedOptions,
 } from './training/truncated';
+export { gradientFlow, type GradientFlow, type GradientFlowOptions } from './training/gradient-flow';
 export { evaluate, type EvaluateOptions, type Metric } from './training/evaluate';
 export { accuracy, bitsPerCharacter, perplexity, type MetricOptions } from './training/metrics';
 

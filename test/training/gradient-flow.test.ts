@@ -1,0 +1,97 @@
+/** The gradient by every state in time: equal to finite differences of the state, and to what theory says. */
+
+import {
+  bidirectional, crossEntropy, dense, embedding, gradientFlow, gru, ids, identity, lstm, meanSquaredError, normal, predictWithState, projectedLstm, createRandom, full, recurrent, residual, sequential, simpleRnn,
+  zeros, layerNormGru, type Cell, type Layer, type ModelState, type Sequential, type Tensor,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+const random = createRandom(3);
+const [T, B, I, H] = [6, 3, 2, 4];
+const inputs = normal(0, 1)([T, B, I], random);
+const targets = normal(0, 1)([T, B, 2], random);
+const loss = meanSquaredError;
+const last = { inputs, targets: full([B, H], 1) };
+const steps = (x: Tensor, from: number, to: number): Tensor => ({ shape: [to - from, ...x.shape.slice(1)], data: x.data.slice((from * x.data.length) / T, (to * x.data.length) / T) });
+
+/** The mean squared error of the one answer, from a state after t steps. */
+function lossFrom(model: Sequential, t: number, state: ModelState): number {
+  const { data } = predictWithState(model, steps(inputs, t, T), { state }).output;
+  return data.reduce((sum, value, i) => sum + (value - last.targets.data[i]!) ** 2, 0) / data.length;
+}
+
+describe.each<[string, () => Cell]>([
+  ['simpleRnn', () => simpleRnn()], ['lstm', lstm], ['gru', () => gru()], ['projectedLstm', () => projectedLstm({ projectionSize: 3 })], ['layerNormGru', () => layerNormGru()],
+])('%s', (_, cell) => {
+  it('is the derivative by the state, by differences', () => {
+    const model = sequential([recurrent(cell(), { hiddenSize: H, returnSequences: false, inputInitializer: normal(0, 1) }), dense({ size: H })], { inputSize: I, seed: 5 });
+    const { norms } = gradientFlow(model, last, { loss });
+    const [layer, states] = Object.entries(norms)[0]!;
+    for (const [name, found] of Object.entries(states)) {
+      expect(found).toHaveLength(T);
+      for (const t of [1, 3, 5]) {
+        const { state } = predictWithState(model, steps(inputs, 0, t));
+        const part = state[layer]![name]!;
+        const square = part.data.reduce((sum, value, i) => {
+          const at = (x: number): number => {
+            part.data[i] = x;
+            return lossFrom(model, t, state);
+          };
+          const slope = (at(value + 0.03) - at(value - 0.03)) / 0.06;
+          part.data[i] = value;
+          return sum + slope * slope;
+        }, 0);
+        expect(Math.abs(found[t - 1]! - Math.sqrt(square)) / Math.sqrt(square), `${name} ${t}`).toBeLessThan(0.02);
+      }
+    }
+  });
+});
+
+const of = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I, seed: 2 });
+
+describe('what theory says', () => {
+  it('a linear cell with the identity keeps the gradient, one of half of it halves it at every step', () => {
+    for (const [factor, ratio] of [[1, 1], [0.5, 0.5], [2, 2]] as const) {
+      const linear = simpleRnn({ activation: (x) => x });
+      const model = of(recurrent(linear, { hiddenSize: H, returnSequences: false, inputInitializer: zeros(), recurrentInitializer: (shape, r) => ({ shape, data: identity()(shape, r).data.map((v) => v * factor) }) }));
+      const { norms } = gradientFlow(model, last, { loss });
+      for (let t = 1; t < T; t++) expect(norms['simpleRnn']!['h']![t - 1]! / norms['simpleRnn']!['h']![t]!).toBeCloseTo(ratio, 5);
+    }
+  });
+
+  it('the gradient of one last answer enters at the last valid step', () => {
+    const model = of(recurrent(gru(), { hiddenSize: H, returnSequences: false }));
+    const { norms } = gradientFlow(model, { ...last, lengths: Int32Array.of(4, 2, 3) }, { loss });
+    expect([...norms['gru']!['h']!].map((norm) => norm > 0)).toEqual([true, true, true, true, false, false]);
+  });
+
+  it('zoneout keeps more of it', () => {
+    const norm = (rate: number): number => gradientFlow(of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })), last, { loss }).norms['simpleRnn']!['h']![0]!;
+    expect(norm(0.9)).toBeGreaterThan(2 * norm(0));
+  });
+
+  it('a reversed layer loses it toward the last step', () => {
+    const { norms } = gradientFlow(of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, reverse: true })), last, { loss });
+    expect(norms['simpleRnn']!['h']![0]!).toBeGreaterThan(norms['simpleRnn']!['h']![T - 1]!);
+  });
+});
+
+it('every recurrent layer has its own, inside of residuals and in both directions; the loss is that of the model', () => {
+  const model = of(dense({ size: H }), residual([recurrent(lstm(), { hiddenSize: H, learnedState: true })]), bidirectional(gru(), { hiddenSize: 3 }), recurrent(simpleRnn(), { hiddenSize: 2 }));
+  const before = model.data.slice();
+  const { norms, loss: value } = gradientFlow(model, { inputs, targets }, { loss });
+  expect(Object.entries(norms).map(([name, states]) => [name, Object.keys(states)])).toEqual([
+    ['residual.lstm', ['h', 'c']], ['bidirectional.forward', ['h']], ['bidirectional.reverse', ['h']], ['simpleRnn', ['h']],
+  ]);
+  for (const states of Object.values(norms)) for (const each of Object.values(states)) expect(each.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
+  const { data } = predictWithState(model, inputs).output;
+  expect(value).toBeCloseTo(data.reduce((sum, each, i) => sum + (each - targets.data[i]!) ** 2, 0) / data.length, 5);
+  expect(model.data).toEqual(before);
+});
+
+it('ids, and a model without a recurrent layer', () => {
+  const tokens = ids([[0, 1], [2, 3], [1, 0]]);
+  const model = sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 4 })]);
+  expect(gradientFlow(model, { inputs: tokens, targets: tokens }, { loss: crossEntropy }).norms['lstm']!['c']).toHaveLength(3);
+  expect(() => gradientFlow(of(dense({ size: 2 })), { inputs, targets }, { loss })).toThrow('gradientFlow: the model has no recurrent layer.');
+});
