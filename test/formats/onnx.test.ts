@@ -56,7 +56,7 @@ const inputsOf = ({ inputs }: Case): Record<string, Tensor | IdTensor> => Object
 describe('models as PyTorch and Keras export them', () => {
   const models = readdirSync(folder).filter((name) => name.endsWith('.onnx')).map((name) => name.slice(0, -5));
 
-  it('there are thirteen', () => expect(models).toHaveLength(13));
+  it('there are fifteen', () => expect(models).toHaveLength(15));
 
   it.each(models)('%s answers the same', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));

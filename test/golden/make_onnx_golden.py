@@ -130,7 +130,7 @@ class Learned(nn.Module):
         return self.rnn(x, (self.h.expand(-1, B, -1), self.c.expand(1, B, H)))[0]
 
 
-def keras_like(name, kind, opset):
+def keras_like(name, kind, opset, hard=False):
     """Transpose, LSTM or GRU, Squeeze, MatMul, Add, Softmax, as tf2onnx writes a Sequential of Keras: batch first, the last output, gates in the order of ONNX."""
     generator = np.random.default_rng(5)
     def draw(*shape):
@@ -140,7 +140,9 @@ def keras_like(name, kind, opset):
                'dense/kernel': draw(H, 3), 'dense/bias': draw(3)}
     nodes = [helper.make_node('Transpose', ['x'], ['time_major'], name=f'{name}/transpose', perm=[1, 0, 2])]
     # Keras' GRU with reset_after=False; the other form is what PyTorch exports.
-    options = {'linear_before_reset': 0, 'activations': ['Sigmoid', 'Tanh']} if kind == 'GRU' else {}
+    gate = 'HardSigmoid' if hard else 'Sigmoid'
+    options = {'linear_before_reset': 0, 'activations': [gate, 'Tanh']} if kind == 'GRU' else {'activations': [gate, 'Tanh', 'Tanh']}
+    sigma = (lambda x: (0.2 * x + 0.5).clamp(0, 1)) if hard else torch.sigmoid
     nodes += [helper.make_node(kind, ['time_major', f'{name}/W', f'{name}/R', f'{name}/B'], ['', 'last'], name=f'{name}/{kind}__1', hidden_size=H, direction='forward', **options)]
     if opset >= 13:
         weights['axes'] = np.array([0], np.int64)
@@ -164,10 +166,10 @@ def keras_like(name, kind, opset):
         a, b = blocks(torch.from_numpy(x[:, t]).matmul(W.T).T + B[:G * H, None]), blocks(R.matmul(h.T))
         if kind == 'LSTM':
             i, o, f, g = [(p + q).T for p, q in zip(a, b)]
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
+            c = sigma(f) * c + sigma(i) * g.tanh()
+            h = sigma(o) * c.tanh()
         else:
-            z, r = [(p + q).T.sigmoid() for p, q in zip(a[:2], b[:2])]
+            z, r = [sigma((p + q).T) for p, q in zip(a[:2], b[:2])]
             n = (a[2].T + (r * h).matmul(R.chunk(3)[2].T)).tanh()
             h = (1 - z) * n + z * h
     write_case(name, {'x': x}, {'probabilities': torch.softmax(h.matmul(torch.from_numpy(weights['dense/kernel'])) + torch.from_numpy(weights['dense/bias']), 1)})
@@ -211,6 +213,8 @@ def main():
     export('learned-state', Learned(), (torch.randn(2, 2, I),), {'x': torch.randn(6, 3, I)}, ['y'], time_major, 14)
     keras_like('keras-lstm', 'LSTM', 12)
     keras_like('keras-gru', 'GRU', 15)
+    keras_like('keras-hard-lstm', 'LSTM', 11, hard=True)
+    keras_like('keras-hard-gru', 'GRU', 13, hard=True)
     operator_tests()
 
 

@@ -26,10 +26,11 @@ export function errorOf(got: Tensor, shape: readonly number[], expected: ArrayLi
   return got.data.reduce((error, value, i) => Math.max(error, Math.abs(value - Number(expected[i])) / Math.max(1, Math.abs(Number(expected[i])))), 0);
 }
 
-type Plain = number | string | readonly number[] | readonly string[] | OnnxTensor;
+type Plain = number | string | { readonly floats: readonly number[] } | readonly number[] | readonly string[] | OnnxTensor;
 const attributeOf = (value: Plain): OnnxAttribute => {
   if (typeof value === 'number') return { type: Number.isInteger(value) ? 'int' : 'float', value };
   if (typeof value === 'string') return { type: 'string', value };
+  if ('floats' in (value as object)) return { type: 'floats', value: (value as { floats: readonly number[] }).floats };
   if ('data' in (value as object)) return { type: 'tensor', value: value as OnnxTensor };
   return typeof (value as readonly unknown[])[0] === 'string' ? { type: 'strings', value: value as readonly string[] } : { type: 'ints', value: value as readonly number[] };
 };

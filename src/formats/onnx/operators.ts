@@ -93,7 +93,7 @@ const constant: Operator = (reader) => {
   const given = attribute(reader, 'value', 'tensor');
   const shape = [numbers ?? integers].flatMap((values) => (typeof values === 'object' ? [values.length] : []));
   const value = given !== undefined ? constantOf(given)
-    : numbers !== undefined ? { shape, data: Float32Array.of(...[numbers].flat()) }
+    : numbers !== undefined ? { shape, data: Float32Array.from([numbers].flat()) }
       : integers !== undefined ? wholes(shape, [integers].flat()) : undefined;
   if (value === undefined) throw new RangeError('has no value that is a number or a tensor of numbers');
   return prepared(reader, () => (isIdTensor(value) ? value : operand('Constant', value)), isIdTensor(value) ? 'whole' : 'float');

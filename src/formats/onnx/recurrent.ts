@@ -18,6 +18,7 @@ import { lstm } from '../../cells/lstm';
 import { simpleRnn } from '../../cells/simple-rnn';
 import { checkShape } from '../../tensor/shape';
 import { full, type IdTensor, type Tensor } from '../../tensor/tensor';
+import { hardSigmoidGru, hardSigmoidLstm } from '../keras/hard-sigmoid-cells';
 import { attribute, takes, type NodeReader, type OwnParameters, type Prepared } from './node-reader';
 import { peepholeLstm } from './peephole-lstm';
 
@@ -101,19 +102,22 @@ function cellsOf(reader: NodeReader, directions: readonly string[], resetAfter: 
   const { activations: standard } = forms[opType]!;
   if (attribute(reader, 'clip', 'float') !== undefined) throw new RangeError('has clip, which bounds what goes into its gates');
   if (opType === 'LSTM' && (attribute(reader, 'input_forget', 'int') ?? 0) !== 0) throw new RangeError('has input_forget, which couples its gates');
-  // The activations that are known take no numbers of their own.
-  attribute(reader, 'activation_alpha', 'floats');
-  attribute(reader, 'activation_beta', 'floats');
   const given = attribute(reader, 'activations', 'strings')?.map((name) => name.toLowerCase());
   if (given !== undefined && given.length !== standard.length * directions.length) {
     throw new RangeError(`needs ${standard.length * directions.length} activations, got ${given.length}`);
   }
+  // The numbers of activations stand in the order of those that have some: of what is known here, hard sigmoids.
+  const [slopes, offsets] = (['activation_alpha', 'activation_beta'] as const).map((name) => [...(attribute(reader, name, 'floats') ?? [])]);
   return directions.map((_, d) => {
     const names = given?.slice(d * standard.length, (d + 1) * standard.length) ?? standard;
     if (opType === 'RNN') return simpleRnn({ activation: optionOf('the activation', activations, names[0]!) });
-    if (names.join() !== standard.join()) throw new RangeError(`has the activations ${names.join(', ')}; ${standard.join(', ')} are known`);
-    if (opType === 'GRU') return gru({ reset: resetAfter ? 'after' : 'before' });
-    return peepholes ? peepholeLstm() : lstm();
+    const hard = names[0] === 'hardsigmoid' && !peepholes;
+    if ((hard ? names.slice(1) : names).join() !== standard.slice(hard ? 1 : 0).join()) throw new RangeError(`has the activations ${names.join(', ')}; ${standard.join(', ')} are known`);
+    const reset = resetAfter ? 'after' : 'before';
+    if (!hard) return opType === 'GRU' ? gru({ reset }) : peepholes ? peepholeLstm() : lstm();
+    const [slope, offset] = [slopes!.shift() ?? 0.2, offsets!.shift() ?? 0.5];
+    if (offset !== 0.5) throw new RangeError(`has a hard sigmoid that is ${offset} at 0; 0.5 is known`);
+    return opType === 'GRU' ? hardSigmoidGru({ slope, reset }) : hardSigmoidLstm({ slope });
   });
 }
 
