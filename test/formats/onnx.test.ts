@@ -56,7 +56,7 @@ const inputsOf = ({ inputs }: Case): Record<string, Tensor | IdTensor> => Object
 describe('models as PyTorch and Keras export them', () => {
   const models = readdirSync(folder).filter((name) => name.endsWith('.onnx')).map((name) => name.slice(0, -5));
 
-  it('there are fifteen', () => expect(models).toHaveLength(15));
+  it('there are sixteen', () => expect(models).toHaveLength(16));
 
   it.each(models)('%s answers the same', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));
@@ -66,7 +66,7 @@ describe('models as PyTorch and Keras export them', () => {
     for (const [output, { shape, data }] of Object.entries(stored.outputs)) expect(errorOf(outputs[output]!, shape, data), output).toBeLessThan(1e-5);
   });
 
-  it.each(models.filter((name) => name !== 'rnn-relu'))('%s has gradients for all its parameters', (name) => {
+  it.each(models)('%s has gradients for all its parameters', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));
     const inputs = inputsOf(caseOf(name));
     const random = createRandom(4);
@@ -77,7 +77,7 @@ describe('models as PyTorch and Keras export them', () => {
     });
     expect(error).toBeLessThan(1e-7);
     expect(checked).toBe(leaves(network.parameters).reduce((size, { tensor: { data } }) => size + data.length, 0));
-    expect(checked).toBeGreaterThan(100);
+    expect(checked).toBeGreaterThan(50);
   });
 
   it('weights are in the layout of the cells: what PyTorch exported runs as a model of layers', () => {

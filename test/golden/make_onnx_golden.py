@@ -175,6 +175,40 @@ def keras_like(name, kind, opset, hard=False):
     write_case(name, {'x': x}, {'probabilities': torch.softmax(h.matmul(torch.from_numpy(weights['dense/kernel'])) + torch.from_numpy(weights['dense/bias']), 1)})
 
 
+def peephole():
+    """An LSTM with peepholes in both directions, with lengths and first states: ONNX' own test has equal weights, which hide the order i o f."""
+    generator = np.random.default_rng(6)
+    T, B, lengths = 5, 3, [5, 2, 4]
+    def draw(*shape):
+        return generator.normal(0, 0.5, shape).astype(np.float32)
+    weights = {'W': draw(2, 4 * H, I), 'R': draw(2, 4 * H, H), 'B': draw(2, 8 * H), 'P': draw(2, 3 * H)}
+    inputs = {'x': draw(T, B, I), 'lengths': np.array(lengths, np.int64), 'h0': draw(2, B, H), 'c0': draw(2, B, H)}
+    nodes = [helper.make_node('Cast', ['lengths'], ['lens'], to=TensorProto.INT32),
+             helper.make_node('LSTM', ['x', 'W', 'R', 'B', 'lens', 'h0', 'c0', 'P'], ['y', 'h', 'c'], name='lstm', hidden_size=H, direction='bidirectional')]
+    described = [helper.make_tensor_value_info(name, TensorProto.INT64 if name == 'lengths' else TensorProto.FLOAT, value.shape) for name, value in inputs.items()]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in {'y': [T, 2, B, H], 'h': [2, B, H], 'c': [2, B, H]}.items()]
+    model = helper.make_model(helper.make_graph(nodes, 'peephole', described, outputs, [numpy_helper.from_array(w, key) for key, w in weights.items()]),
+                              opset_imports=[helper.make_opsetid('', 14)])
+    model.ir_version = 7
+    onnx.checker.check_model(model)
+    onnx.save(model, str(HERE / 'peephole.onnx'))
+
+    y, last_h, last_c = torch.zeros(T, 2, B, H), torch.zeros(2, B, H), torch.zeros(2, B, H)
+    for d in range(2):
+        W, R, bias, P = [torch.from_numpy(weights[key][d]) for key in 'WRBP']
+        p_i, p_o, p_f = P.chunk(3)
+        for b, length in enumerate(lengths):
+            h, c = torch.from_numpy(inputs['h0'][d, b]), torch.from_numpy(inputs['c0'][d, b])
+            for t in range(length) if d == 0 else reversed(range(length)):
+                i, o, f, g = (W @ torch.from_numpy(inputs['x'][t, b]) + R @ h + bias[:4 * H] + bias[4 * H:]).chunk(4)
+                before = c
+                c = torch.sigmoid(f + p_f * before) * before + torch.sigmoid(i + p_i * before) * torch.tanh(g)
+                h = torch.sigmoid(o + p_o * c) * torch.tanh(c)
+                y[t, d, b] = h
+            last_h[d, b], last_c[d, b] = h, c
+    write_case('peephole', inputs, {'y': y, 'h': last_h, 'c': last_c})
+
+
 def operator_tests():
     """What is of types, outputs or operators that are not known stays out."""
     known = ('add sub mul div tanh sigmoid relu softmax logsoftmax matmul gemm gather slice concat transpose expand reshape flatten squeeze unsqueeze shape constant '
@@ -215,6 +249,7 @@ def main():
     keras_like('keras-gru', 'GRU', 15)
     keras_like('keras-hard-lstm', 'LSTM', 11, hard=True)
     keras_like('keras-hard-gru', 'GRU', 13, hard=True)
+    peephole()
     operator_tests()
 
 
