@@ -119,6 +119,8 @@ it('what asks for too much is refused while it runs, by the name of the node', (
   expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 3)] })).toThrow('runOnnx: Reshape "y": [2] cannot become [3]');
   expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow('indices must be from -2 to 1, got 2');
   expect(() => run([['Squeeze', 'x', 'y', { axes: [0] }]], { x: huge }, { opset: 11 })).toThrow('axis 0 has the length 2, not 1');
+  expect(() => run([['ConstantOfShape', 'x', 'c', { value: int64('', 1) }], ['Where', 'c f f', 'y']], { x: { shape: [1], data: Int32Array.of(2 ** 23 + 1) } }, { initializers: [floats('f', [], [1])] }))
+    .toThrow('runOnnx: Where "y": a table of 16777218 rows has more than can be told apart here');
   expect(() => run([['Range', 's t s', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31)] })).toThrow('delta must not be 0');
   expect(() => run([['Range', 's t u', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31), int64('u', 1)] })).toThrow('is larger than');
   expect(() => run([['Slice', 'x s s s s', 'y']], { x: huge }, { initializers: [int64('s', 0)] })).toThrow('steps must not be 0');

@@ -77,8 +77,14 @@ export function gatherValue(x: Value, indices: IdTensor, axis: number): Value {
   return reshapeValue(placed, shape);
 }
 
+/** The rows of a variable. Ids are floats where it lies, which are exact up to 2²⁴. */
+function rowsOf(table: Variable, ids: IdTensor): Variable {
+  if (table.shape[0]! > 2 ** 24) throw new RangeError(`a table of ${table.shape[0]} rows has more than can be told apart here, 2²⁴`);
+  return gather(table, ids);
+}
+
 function takeRows(table: Value, ids: IdTensor): Value {
-  if (isVariable(table)) return gather(table, ids);
+  if (isVariable(table)) return rowsOf(table, ids);
   const width = table.shape[1]!;
   return joinedAlong(Array.from(ids.data, (id) => ({ shape: [width], data: table.data.subarray(id * width, (id + 1) * width) })), 0, [ids.data.length, width]);
 }
@@ -107,5 +113,5 @@ export function chosen(condition: IdTensor, x: Value, y: Value): Value {
   const which = expanded({ shape: condition.shape.slice(0, varying), data: condition.data }, shape.slice(0, leading)).data;
   const rows = which.length;
   const table = concat([x, y as Variable].map((each) => reshape(broadcastTo(each, shape), [rows, sizeOf(shape.slice(leading))])));
-  return reshape(gather(table, { shape: [rows], data: which.map((each, i) => (each !== 0 ? i : rows + i)) }), shape);
+  return reshape(rowsOf(table, { shape: [rows], data: which.map((each, i) => (each !== 0 ? i : rows + i)) }), shape);
 }
