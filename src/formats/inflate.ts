@@ -12,10 +12,16 @@ interface Code {
   readonly symbols: Uint16Array;
 }
 
-function codeOf(lengths: ArrayLike<number>): Code {
+type Refuse = (what: string) => never;
+
+function codeOf(lengths: Uint8Array, refuse: Refuse): Code {
   const counts = new Uint16Array(16);
   for (let i = 0; i < lengths.length; i++) counts[lengths[i]!]!++;
   counts[0] = 0;
+  for (let length = 1, room = 2; length < 16; length++, room *= 2) {
+    room -= counts[length]!;
+    if (room < 0) refuse('the compressed bytes have more codes of a length than there are.');
+  }
   const next = new Uint16Array(16);
   for (let length = 1; length < 15; length++) next[length + 1] = next[length]! + counts[length]!;
   const symbols = new Uint16Array(lengths.length);
@@ -25,13 +31,21 @@ function codeOf(lengths: ArrayLike<number>): Code {
 
 /** The bytes that were compressed, `size` of them. @throws RangeError where there are others, or the stream is no DEFLATE */
 export function inflate(where: string, input: Uint8Array, size: number): Uint8Array {
-  const refuse = (what: string): never => {
+  const refuse: Refuse = (what) => {
     throw new RangeError(`${where}: ${what}`);
   };
   // What DEFLATE can make of a byte is limited, so that a size that cannot be is not believed.
-  if (size > 1032 * (input.length + 1)) refuse(`${input.length} bytes cannot be ${size} compressed ones.`);
-  const output = new Uint8Array(size);
+  if (size > 1032 * (input.length + 1)) refuse(`${input.length} compressed bytes cannot become ${size}.`);
+  let output = new Uint8Array(Math.min(size, 4 * input.length));
   let [at, to, hold, held] = [0, 0, 0, 0];
+  // It grows as bytes come, since the size may be said of a stream that holds less.
+  const makeRoom = (length: number): void => {
+    if (to + length <= output.length) return;
+    if (to + length > size) refuse(`more than ${size} bytes come out.`);
+    const before = output;
+    output = new Uint8Array(Math.min(size, Math.max(2 * before.length, to + length)));
+    output.set(before);
+  };
   const bits = (count: number): number => {
     while (held < count) {
       if (at >= input.length) refuse('the compressed bytes end too early. Was the file cut short?');
@@ -61,7 +75,8 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     const length = input[at]! | (input[at + 1]! << 8);
     if (length !== (~(input[at + 2]! | (input[at + 3]! << 8)) & 0xffff)) refuse('a stored block has lengths that differ.');
     at += 4;
-    if (at + length > input.length || to + length > size) refuse('a stored block is longer than there is room for.');
+    if (at + length > input.length) refuse('the compressed bytes end too early. Was the file cut short?');
+    makeRoom(length);
     output.set(input.subarray(at, at + length), to);
     at += length;
     to += length;
@@ -71,7 +86,7 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
       const symbol = symbolOf(literals);
       if (symbol === 256) return;
       if (symbol < 256) {
-        if (to >= size) refuse(`more than ${size} bytes come out.`);
+        makeRoom(1);
         output[to++] = symbol;
         continue;
       }
@@ -81,7 +96,7 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
       if (code > 29) refuse('the compressed bytes have a distance that is none.');
       const distance = distanceBase[code]! + bits(code < 4 ? 0 : (code >> 1) - 1);
       if (distance > to) refuse('the compressed bytes reach back before their beginning.');
-      if (to + length > size) refuse(`more than ${size} bytes come out.`);
+      makeRoom(length);
       // Bytes that have just been written are read again.
       for (let i = 0; i < length; i++, to++) output[to] = output[to - distance]!;
     }
@@ -90,7 +105,7 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     const [literalCount, distanceCount, lengthCount] = [bits(5) + 257, bits(5) + 1, bits(4) + 4];
     const own = new Uint8Array(19);
     for (let i = 0; i < lengthCount; i++) own[lengthOrder[i]!] = bits(3);
-    const lengthCode = codeOf(own);
+    const lengthCode = codeOf(own, refuse);
     const lengths = new Uint8Array(literalCount + distanceCount);
     for (let i = 0; i < lengths.length;) {
       const symbol = symbolOf(lengthCode);
@@ -104,13 +119,14 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
       if (i + count > lengths.length) refuse('the compressed bytes have more lengths than codes.');
       lengths.fill(value, i, (i += count));
     }
-    return [codeOf(lengths.subarray(0, literalCount)), codeOf(lengths.subarray(literalCount))];
+    return [codeOf(lengths.subarray(0, literalCount), refuse), codeOf(lengths.subarray(literalCount), refuse)];
   };
+  let fixed: readonly [Code, Code] | undefined;
   for (let last = 0; last === 0;) {
     last = bits(1);
     const kind = bits(2);
     if (kind === 0) stored();
-    else if (kind === 1) block(codeOf(fixedLengths()), codeOf(new Uint8Array(30).fill(5)));
+    else if (kind === 1) block(...(fixed ??= [codeOf(fixedLengths(), refuse), codeOf(new Uint8Array(30).fill(5), refuse)]));
     else if (kind === 2) block(...dynamic());
     else refuse('the compressed bytes have a block of no kind.');
   }
