@@ -70,11 +70,27 @@ describe('a wrong file is refused, by what is wrong with it', () => {
     ['a gap', fileOf({ x: f32([1], 4, 8) }, new Uint8Array(8)), 'tensor "x" begins at byte 4, but the beginning ends at 0'],
     ['more behind', fileOf({ x: f32([1], 0, 4) }, new Uint8Array(8)), '4 bytes follow behind the last tensor'],
     ['no description', fileOf({ x: 3 }), 'tensor "x" must be described by an object'],
+    ['a field twice', fileOf('{"x":{"dtype":"F32","shape":[1],"shape":[0],"data_offsets":[0,0]}}'), 'the name "shape" stands twice'],
+    ['metadata twice', fileOf('{"__metadata__":{"a":"1","\\u0061" : "2"}}'), 'the name "a" stands twice'],
+    ['a byte order mark', fileOf('\ufeff{}'), 'the header is not JSON'],
+    ['minus nothing', fileOf('{"x":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}'), 'must have a shape of whole numbers'],
+    ['half of a surrogate pair', fileOf('{"\\ud800":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), '"\\ud800" is no text'],
+    ['a type that is no text by its own word', fileOf({ x: { dtype: { toString: 1, valueOf: 1 }, shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)), 'tensor "x" has the type an object with toString, valueOf'],
+    ['a type deeper than the stack', fileOf(`{"x":{"dtype":${'['.repeat(1e5)}${']'.repeat(1e5)},"shape":[1],"data_offsets":[0,4]}}`, new Uint8Array(4)), 'tensor "x" has the type an array'],
+    ['a shape deeper than the stack', fileOf(`{"x":{"dtype":"F32","shape":${'['.repeat(1e5)}${']'.repeat(1e5)},"data_offsets":[0,4]}}`, new Uint8Array(4)), 'got an array'],
   ];
 
   it.each(cases)('%s', (_, file, message) => {
     expect(() => readSafetensors(file)).toThrow(RangeError);
     expect(() => readSafetensors(file)).toThrow(message);
+  });
+
+  it('a message is short, whatever is in the file', () => {
+    const long = 'x'.repeat(1e5);
+    for (const header of [{ [long]: 3 }, { [long]: f32([2], 0, 4) }, { x: { dtype: long } }, { x: f32(Array(1e5).fill(1), 0, 8) }, { x: f32([long], 0, 4) }, { x: { [long]: 1 } }, { x: f32([1], 0, long) }]) {
+      const read = (): unknown => readSafetensors(fileOf(header, new Uint8Array(4)));
+      expect(read).toThrow(/^readSafetensors: tensor [^]{1,600}$/);
+    }
   });
 
   it('whatever bytes are changed, it is read or refused by a RangeError', () => {
@@ -96,9 +112,25 @@ describe('a wrong file is refused, by what is wrong with it', () => {
   });
 });
 
+it('a header is read in one go: twenty megabytes of metadata, and 120,000 tensors', () => {
+  const metadata = { text: '"\\a'.repeat(5e6) };
+  expect(readSafetensors(writeSafetensors({}, metadata)).metadata['text'] === metadata.text).toBe(true);
+  const empty = full([0], 0);
+  const many = Object.fromEntries(Array.from({ length: 120_000 }, (_, i) => [`tensor${i}`, empty]));
+  const begin = performance.now();
+  expect(Object.keys(readSafetensors(writeSafetensors(many)).tensors)).toHaveLength(120_000);
+  // About a second; ten where every name is compared with every other.
+  expect(performance.now() - begin).toBeLessThan(5000);
+});
+
 it('refuses to write what is no tensor, or does not fit', () => {
   expect(() => writeSafetensors({ x: 3 as never })).toThrow('writeSafetensors: x must be a tensor');
   expect(() => writeSafetensors({ x: { shape: [2], data: new Float32Array(3) } })).toThrow('x has shape [2] but 3 numbers');
   expect(() => writeSafetensors({ __metadata__: full([1], 0) })).toThrow('no tensor may be called __metadata__');
   expect(() => writeSafetensors({}, { a: 1 as never })).toThrow('metadata.a must be a string');
+  expect(() => writeSafetensors({ x: { shape: [-1, -2], data: new Float32Array(2) } })).toThrow('x has shape [-1, -2] but 2 numbers');
+  expect(() => writeSafetensors({ x: { shape: [0.5, 4], data: new Float32Array(2) } })).toThrow('x has shape [0.5, 4] but 2 numbers');
+  expect(() => writeSafetensors({ 'a\udc00': full([1], 0) })).toThrow('writeSafetensors: "a\\udc00" is no text that UTF-8 can hold');
+  expect(() => writeSafetensors({}, { a: '\ud83d' })).toThrow('is no text that UTF-8 can hold');
+  expect(() => writeSafetensors({}, { a: 'x'.repeat(1e8) })).toThrow('more than the 100000000 that are read');
 });
