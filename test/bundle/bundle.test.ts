@@ -45,7 +45,7 @@ it('streaming inference of one LSTM is at most 10 kB, minified and gzipped', () 
   expect(kilobytes(program)).toBeLessThanOrEqual(10);
 });
 
-it.each([['readSafetensors, writeSafetensors', 2.5], ['readHdf5', 3], ['fromKeras', 3], ['fromPyTorch, toPyTorch', 5.5], ['exportOnnx', 11]])('%s alone is at most %s kB', (names, most) => {
+it.each([['readSafetensors, writeSafetensors', 2.5], ['readHdf5', 4], ['fromKeras', 3], ['fromPyTorch, toPyTorch', 5.5], ['exportOnnx', 11]])('%s alone is at most %s kB', (names, most) => {
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(most);
 });
 

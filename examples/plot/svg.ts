@@ -1,0 +1,37 @@
+/** What all pictures share: a frame that is legible in light and in dark, colors, and round numbers on axes. */
+
+/** Colors that are told apart by most eyes, in light and in dark (after Okabe and Ito, 2008). */
+export const colors: readonly string[] = ['#2f7fd6', '#e07b00', '#2a9d7c', '#b35c9e', '#c44536', '#8a7f2d'];
+
+/** A picture of parts, `width` by `height`. */
+export function picture(width: number, height: number, parts: readonly string[]): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11">
+<style>text { fill: #222 } .dim { fill: #777 } .grid { stroke: #8884; stroke-width: 1 } .axis { stroke: #888 } .base { stroke: #888; stroke-dasharray: 4 3 } path, polyline { fill: none } @media (prefers-color-scheme: dark) { text { fill: #ddd } .dim { fill: #aaa } }</style>
+${parts.join('\n')}
+</svg>
+`;
+}
+
+/** Text as it may stand in a picture. */
+export const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
+/** A number as short as it can be told. */
+export function short(value: number): string {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  return size >= 1e5 || size < 1e-3 ? value.toExponential(0).replace('e+', 'e') : String(Number(value.toPrecision(3)));
+}
+
+/** Some five round numbers from `low` to `high`; powers of ten on a logarithmic axis. */
+export function ticksOf(low: number, high: number, logarithmic: boolean): readonly number[] {
+  if (logarithmic) {
+    const [from, to] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+    const every = Math.max(1, Math.ceil((to - from) / 6));
+    return Array.from({ length: Math.floor((to - from) / every) + 1 }, (_, i) => 10 ** (from + i * every));
+  }
+  const rough = (high - low) / 5 || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough)!;
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
+}
