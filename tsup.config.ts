@@ -13,7 +13,7 @@ const library = {
 };
 
 const programs = {
-  entry: { 'moby-dick': 'examples/moby-dick/main.ts', problems: 'bench/problems/main.ts' },
+  entry: { 'moby-dick': 'examples/moby-dick/main.ts', example: 'examples/run.ts', problems: 'bench/problems/main.ts' },
   format: ['esm'] as const,
   target: 'es2022',
   platform: 'node' as const,

@@ -1,0 +1,27 @@
+/** Runs an example: `npm run example -- NAME`. */
+
+import { writeFileSync } from 'node:fs';
+import { terminalProgress } from 'bptt/node';
+import type { Example } from './example';
+import { trajectories } from './trajectories/trajectories';
+
+const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
+  trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
+};
+
+const [name = '--help', ...options] = process.argv.slice(2);
+const found = Object.hasOwn(examples, name) ? examples[name] : undefined;
+if (found === undefined) {
+  const list = Object.entries(examples).map(([each, [, what]]) => `  ${each.padEnd(14)}${what}`).join('\n');
+  process.stdout.write(`Trains a network on real data and tells how well it does, beside a baseline.\n\n  npm run example -- NAME [--short]\n\n${list}\n`);
+  process.exitCode = name === '--help' ? 0 : 1;
+} else {
+  const began = performance.now();
+  await found[0]({
+    short: options.includes('--short'),
+    say: (line) => void process.stdout.write(`${line}\n`),
+    onProgress: terminalProgress(),
+    keep: (file, content) => writeFileSync(`examples/${name}/${file}`, content),
+  });
+  process.stdout.write(`${((performance.now() - began) / 1000).toFixed(0)} s\n`);
+}
