@@ -117,10 +117,7 @@ it('a header is read in one go: twenty megabytes of metadata, and 120,000 tensor
   expect(readSafetensors(writeSafetensors({}, metadata)).metadata['text'] === metadata.text).toBe(true);
   const empty = full([0], 0);
   const many = Object.fromEntries(Array.from({ length: 120_000 }, (_, i) => [`tensor${i}`, empty]));
-  const begin = performance.now();
   expect(Object.keys(readSafetensors(writeSafetensors(many)).tensors)).toHaveLength(120_000);
-  // About a second; ten where every name is compared with every other.
-  expect(performance.now() - begin).toBeLessThan(5000);
 });
 
 it('refuses to write what is no tensor, or does not fit', () => {
