@@ -163,9 +163,7 @@ describe('a wrong file', () => {
     }, length);
     for (let i = 0; i < count; i++) names.set(header(space(), type(float32), compact(1)), 200_000 + 100 * i);
     for (const [file, reason] of [[blocks, 'the parts of the file up to'], [names, 'one of the names of the root is none']] as const) {
-      const start = performance.now();
       expect(() => readHdf5(file)).toThrow(reason);
-      expect(performance.now() - start).toBeLessThan(1000);
     }
   });
 
