@@ -90,16 +90,16 @@ it('headers as text are read or refused: fields twice, blanks and escapes, deep 
   const deep = `${'['.repeat(40_000)}${']'.repeat(40_000)}`;
   const odd = fc.constantFrom('{"toString":1,"valueOf":1}', '{"__proto__":null}', deep, `"${'x'.repeat(300)}"`, '-0', '[-0]', '1e309', '[1e309]', '[1.0]', '"\\ud800"', 'null', '', '[[1]]', `[${'1,'.repeat(300)}1]`);
   const field = (name: string, ...right: string[]): fc.Arbitrary<string> =>
-    fc.tuple(fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...right) }, { weight: 1, arbitrary: odd }), fc.constantFrom(':', ' : ', ':\n')).map(([value, colon]) => `"${name}"${colon}${value}`);
-  const fields = [field('dtype', '"F32"', '"F16"', '"\\u0046\\u0033\\u0032"'), field('shape', '[1]', '[ ]', '[2]', '[1,1]'), field('data_offsets', '[0,4]', '[4,8]', '[ 0 , 4 ]')] as const;
+    fc.tuple(fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...right) }, { weight: 1, arbitrary: odd }), fc.constantFrom(':', ' : ', ':\n')).map(([value, colon]) => `"${name}"${colon}${value}`);
+  const fields = [field('dtype', '"F32"', '"\\u0046\\u0033\\u0032"'), field('shape', '[1]', '[ ]', '[ 1 ]', '[1,1]', '[2]'), field('data_offsets', '[0,4]', '[ 0 , 4 ]', '[0,4]', '[4,8]')] as const;
   const entryText = fc.oneof(
     { weight: 6, arbitrary: fc.tuple(...fields).chain((all) => fc.shuffledSubarray(all, { minLength: 3 })) },
     { weight: 1, arbitrary: fc.tuple(...fields, ...fields).chain((all) => fc.shuffledSubarray(all, { minLength: 3 })) },
   ).map((all) => `{${all.join(',')}}`);
   const named = fc.tuple(fc.constantFrom('a', '\\u0061', 'b', 'b\\"', '__metadata__', '__proto__', '\\ud800', 'x'.repeat(300)), fc.oneof({ weight: 8, arbitrary: entryText }, { weight: 1, arbitrary: odd }, { weight: 1, arbitrary: fc.constant('{"m":"1","m":"2"}') })).map(([key, value]) => `"${key}":${value}`);
-  const header = fc.tuple(fc.constantFrom('', '', '', ' ', '\ufeff'), fc.array(named, { minLength: 1, maxLength: 2 }), fc.constantFrom('', '  ', '\n', 'x')).map(([before, all, behind]) => `${before}{${all.join(', ')}}${behind}`);
+  const header = fc.tuple(fc.constantFrom('', '', '', '', '', '', ' ', '\ufeff'), fc.array(named, { minLength: 1, maxLength: 2 }), fc.constantFrom('', '  ', '\n', '', 'x')).map(([before, all, behind]) => `${before}{${all.join(', ')}}${behind}`);
   let read = 0;
-  fc.assert(fc.property(header, fc.constantFrom(0, 4, 8), (text, size) => void (read += checkRead(fileOf(text, new Uint8Array(size))))), { numRuns: 5000 });
+  fc.assert(fc.property(header, fc.constantFrom(4, 4, 8), (text, size) => void (read += checkRead(fileOf(text, new Uint8Array(size))))), { numRuns: 5000 });
   expect(read).toBeGreaterThan(50);
 });
 
