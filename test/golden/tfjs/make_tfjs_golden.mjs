@@ -16,7 +16,7 @@ const numbers = (count, low, high) => Float32Array.from({ length: count }, () =>
 const { layers } = tf;
 const sigmoid = { recurrentActivation: 'sigmoid' };
 
-/** Sequential models by name: their layers, steps, and what comes in. */
+/** Models by name: their layers, steps, and what comes in; how long its rows are, where zeros fill them up. */
 const models = {
   'simple-rnn': { T: 5, I: 3, make: () => [layers.simpleRNN({ units: 4, returnSequences: true, inputShape: [5, 3] }), layers.simpleRNN({ units: 2, activation: 'relu' })] },
   lstm: { T: 6, I: 2, make: () => [layers.lstm({ units: 3, ...sigmoid, returnSequences: true, inputShape: [6, 2] }), layers.dropout({ rate: 0.4 }), layers.lstm({ units: 4, ...sigmoid, useBias: false }), layers.dense({ units: 2, activation: 'sigmoid' })] },
@@ -35,7 +35,13 @@ const models = {
     },
   },
   defaults: { T: 6, I: 3, make: () => [layers.lstm({ units: 4, returnSequences: true, inputShape: [6, 3] }), layers.bidirectional({ layer: layers.gru({ units: 3 }), mergeMode: 'concat' }), layers.dense({ units: 2 })] },
-  masked: { T: 4, ids: 5, make: () => [layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true, inputLength: 4 }), layers.gru({ units: 2, ...sigmoid })] },
+  mixed: {
+    T: 6, I: 2, make: () => [
+      layers.bidirectional({ layer: layers.lstm({ units: 3, ...sigmoid, returnSequences: true }), mergeMode: 'sum', inputShape: [6, 2] }), layers.simpleRNN({ units: 4, activation: 'relu', useBias: false, returnSequences: true }),
+      layers.bidirectional({ layer: layers.gru({ units: 2, returnSequences: true }), mergeMode: 'ave' }), layers.bidirectional({ layer: layers.lstm({ units: 5 }), mergeMode: 'mul' }), layers.dense({ units: 3, activation: 'linear' }),
+    ],
+  },
+  masked: { T: 4, ids: 5, lengths: [4, 2, 3], make: () => [layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true, inputLength: 4 }), layers.gru({ units: 2, ...sigmoid })] },
 };
 
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
@@ -69,11 +75,12 @@ function toHalves(values) {
 }
 
 const source = `make_tfjs_golden.mjs, TensorFlow.js ${tf.version.tfjs}, cpu backend`;
-for (const [name, { T, I, ids, make }] of Object.entries(models)) {
+for (const [name, { T, I, ids, lengths, make }] of Object.entries(models)) {
   const made = make();
   const model = Array.isArray(made) ? tf.sequential({ layers: made }) : made;
   model.setWeights(model.getWeights().map((weight) => tf.tensor(numbers(weight.size, ...(name === 'defaults' ? [-2.5, 2.5] : [-0.9, 0.9])), weight.shape)));
-  const inputs = ids === undefined ? numbers(3 * T * I, -1, 1) : Float32Array.from({ length: 3 * T }, () => Math.floor(random() * ids));
+  const idAt = (i) => (lengths === undefined ? Math.floor(random() * ids) : i % T < lengths[Math.floor(i / T)] ? 1 + Math.floor(random() * (ids - 1)) : 0);
+  const inputs = ids === undefined ? numbers(3 * T * I, -1, 1) : Float32Array.from({ length: 3 * T }, (_, i) => idAt(i));
   const outputs = model.predict(tf.tensor(inputs, ids === undefined ? [3, T, I] : [3, T]));
   const { modelTopology, weightSpecs, weightData } = await saved(model);
   const bytes = new Uint8Array(weightData);
@@ -82,7 +89,7 @@ for (const [name, { T, I, ids, make }] of Object.entries(models)) {
   const paths = cut.slice(1).map((_, i) => (cut.length === 2 ? 'weights.bin' : `group1-shard${i + 1}of${cut.length - 1}.bin`));
   const json = { format: 'layers-model', generatedBy: `TensorFlow.js tfjs-layers v${tf.version['tfjs-layers']}`, convertedBy: null, modelTopology, weightsManifest: [{ paths, weights: weightSpecs }] };
   const files = Object.fromEntries(paths.map((path, i) => [path, base64(bytes.subarray(cut[i], cut[i + 1]))]));
-  const file = { source, json, files, inputs: { shape: ids === undefined ? [3, T, I] : [3, T], data: [...inputs] }, outputs: { shape: outputs.shape, data: [...outputs.dataSync()] } };
+  const file = { source, json, files, inputs: { shape: ids === undefined ? [3, T, I] : [3, T], data: [...inputs] }, ...(lengths && { lengths }), outputs: { shape: outputs.shape, data: [...outputs.dataSync()] } };
   writeFileSync(new URL(`${name}.json`, import.meta.url), JSON.stringify(file));
 
   if (name === 'lstm') {
