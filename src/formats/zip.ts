@@ -10,8 +10,8 @@ const refuse = (what: string): never => {
 /**
  * The files of an archive by their paths.
  *
- * @throws RangeError where the archive is cut short, encrypted, split, of the form for more than four gigabytes (zip64), compressed otherwise than by deflate, or what comes
- * out is not what was put in (CRC-32)
+ * @throws RangeError where the archive is cut short, encrypted, split, put behind something else, of the form for more than four gigabytes (zip64), compressed otherwise than
+ * by deflate, has a file twice or in another's place, or what comes out is not what was put in (CRC-32)
  * @example
  * // An archive of nothing is its end alone.
  * Object.keys(readZip(Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18)))); // []

@@ -31,14 +31,15 @@ export function datasetOf(source: Source, { shape, type, layout, filters, elsewh
   return { shape: lengths, data: read(rawOf(source, layout, lengths, width, path)) };
 }
 
-function shapeOf({ bytes, ...source }: Source, { at, size }: Message, path: string): Shape {
+function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
+  const { bytes } = source;
   const [version, rank] = [bytes[at]!, bytes[at + 1]!];
   if (version !== 1 && version !== 2) refuse(`the shape of ${path} is of version ${version}; 1 and 2 are what is read.`);
   const from = version === 1 ? 8 : 4;
   if (rank > 32 || from + 8 * rank > size) refuse(`the shape of ${path} is to have ${rank} axes, more than there can be.`);
-  // An empty dataset of no shape has no numbers, as this one.
+  // A dataset without a shape (h5py.Empty) has no numbers.
   if (version === 2 && bytes[at + 3] === 2) return [0];
-  const shape = Array.from({ length: rank }, (_, axis) => wide({ bytes, ...source }, at + from + 8 * axis, path));
+  const shape = Array.from({ length: rank }, (_, axis) => wide(source, at + from + 8 * axis, path));
   if (!shape.every(Number.isSafeInteger)) refuse(`${path} has a shape beyond all numbers, ${formatShape(shape)}.`);
   return shape;
 }

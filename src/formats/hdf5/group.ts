@@ -9,21 +9,22 @@ export interface Entry {
   readonly at: number;
 }
 
-/** @throws RangeError where the group is cut short, has a name twice, or links to elsewhere */
+/** @throws RangeError where the group is cut short, has its names out of order or twice, or links to elsewhere */
 export function entriesOf(source: Source, table: Message, what: string): readonly Entry[] {
   const nameAt = namesOf(source, wide(source, table.at + 8, what), what);
-  const entries = new Map<string, Entry>();
+  const entries: Entry[] = [];
   for (const at of tablesOf(source, wide(source, table.at, what), what)) {
     const count = source.view.getUint16(at + 6, true);
     claim(source, at + 8, 40 * count, what);
     for (let entry = at + 8; entry < at + 8 + 40 * count; entry += 40) {
       const name = nameAt(wide(source, entry, what));
-      if (entries.has(name)) refuse(`the name ${name} stands in ${what} twice.`);
+      const before = entries.at(-1)?.name ?? '';
+      if (name <= before) refuse(`the names of ${what} are out of order, ${name} behind ${before}.`);
       if (source.view.getUint32(entry + 16, true) === 2) refuse(`${name} in ${what} is a soft link; what it leads to is read at its own place alone.`);
-      entries.set(name, { name, at: wide(source, entry + 8, what) });
+      entries.push({ name, at: wide(source, entry + 8, what) });
     }
   }
-  return [...entries.values()];
+  return entries;
 }
 
 /** Where the tables of a group stand, in order. A node stands one level below the node that leads to it. */
@@ -40,6 +41,7 @@ function tablesOf(source: Source, at: number, what: string, above?: number): rea
     enter(source, child, `a table of ${what}`);
     checkSignature(source, child, 'SNOD', `a table of ${what}`);
     claim(source, child, 8, what);
+    if (source.bytes[child + 4] !== 1) refuse(`a table of ${what} is of version ${source.bytes[child + 4]}; 1 is what is read.`);
   }
   return children;
 }
@@ -50,6 +52,7 @@ function namesOf(source: Source, heap: number, what: string): (offset: number) =
   enter(source, heap, where);
   checkSignature(source, heap, 'HEAP', where);
   claim(source, heap, 32, where);
+  if (source.bytes[heap + 4] !== 0) refuse(`the heap of ${where} is of version ${source.bytes[heap + 4]}; 0 is what is read.`);
   const [size, from] = [wide(source, heap + 8, where), wide(source, heap + 24, where)];
   claim(source, from, size, where);
   const names = source.bytes.subarray(from, from + size);
