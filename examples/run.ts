@@ -3,9 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { terminalProgress } from 'bptt/node';
 import type { Example } from './example';
+import { gradients } from './gradients/gradients';
 import { trajectories } from './trajectories/trajectories';
 
 const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
+  gradients: [gradients, 'how gradients fade and blow up over time, and what helps'],
   trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
 };
 

@@ -63,12 +63,12 @@ function draw({ title, x: xName, y: yName, lines, logarithmic = false, least, mo
         const slot = width / points.length;
         return points.map(([, y], k) => `<rect x="${(k * slot + (i * slot) / lines.length).toFixed(1)}" width="${(slot / lines.length - 0.5).toFixed(1)}" y="${scaleY(y).toFixed(1)}" height="${(height - scaleY(y)).toFixed(1)}" fill="${colorOf(name, color)}"/>`).join('');
       }
-      const drawn = points.filter(([, y]) => Number.isFinite(y) && (!logarithmic || y > 0));
+      const drawn = points.filter(([, y]) => Number.isFinite(y) && (!logarithmic || y >= low));
       return `<polyline stroke="${colorOf(name, color)}" stroke-width="1.6"${dashed ? ' stroke-dasharray="4 3"' : ''} points="${drawn.map(([x, y]) => at(x, y)).join(' ')}"/>`;
     }),
     ...names.map((name) => {
       const x = legend;
-      legend += 24 + 6.2 * name.length;
+      legend += 30 + 6.4 * name.length;
       return `<line x1="${x}" x2="${x + 14}" y1="-13" y2="-13" stroke="${colorOf(name, lines.find((line) => line.name === name)!.color)}" stroke-width="3"/><text x="${x + 18}" y="-9">${escape(name)}</text>`;
     }),
   ].join('\n');

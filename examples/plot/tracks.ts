@@ -56,7 +56,7 @@ function draw({ title, tracks }: TrackMap): string {
     }),
     ...names.map((name) => {
       const x = legend;
-      legend += 22 + 6.2 * name.length;
+      legend += 26 + 6.4 * name.length;
       const { color } = tracks.find((track) => track.name === name)!;
       return `<line x1="${x}" x2="${x + 12}" y1="-12" y2="-12" stroke="${color ?? colors[names.indexOf(name) % colors.length]}" stroke-width="3"/><text x="${x + 16}" y="-8">${escape(name)}</text>`;
     }),

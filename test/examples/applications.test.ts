@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import type { Setting } from '../../examples/example';
+import { gradients } from '../../examples/gradients/gradients';
 import { trajectories } from '../../examples/trajectories/trajectories';
 
 const setting: Setting = { short: true, say: () => undefined, onProgress: () => undefined, keep: () => undefined };
@@ -11,4 +12,15 @@ it('trajectories: nearer than heading on, which is nearer than staying put', asy
   expect(Math.round(heading!)).toBe(184);
   expect(Math.round(staying!)).toBe(455);
   expect(model!).toBeLessThan(0.93 * heading!);
+});
+
+it('gradients: tanh loses them, the LSTM and the identity keep some; what keeps them learns; clipping keeps a run alive', async () => {
+  const figures = await gradients(setting);
+  expect(figures['left']!).toBeLessThan(1e-6);
+  expect(figures['leftLstm']!).toBeGreaterThan(1e-2);
+  expect(figures['leftIdentity']!).toBeGreaterThan(0.1);
+  expect(figures['exploded']!).toBeGreaterThan(2);
+  expect(figures['ReLU, identity']!).toBeLessThan(0.5 * figures['tanh']!);
+  expect(figures['clipped to norm 1']!).toBeLessThan(1);
+  expect(figures['without clipping']!).toBeGreaterThan(1e3);
 });
