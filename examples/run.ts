@@ -5,10 +5,12 @@ import { terminalProgress } from 'bptt/node';
 import type { Example } from './example';
 import { gradients } from './gradients/gradients';
 import { trajectories } from './trajectories/trajectories';
+import { weather } from './weather/weather';
 
 const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
   gradients: [gradients, 'how gradients fade and blow up over time, and what helps'],
   trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
+  weather: [weather, 'the next seven days, in two cities'],
 };
 
 const [name = '--help', ...options] = process.argv.slice(2);

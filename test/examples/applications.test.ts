@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import type { Setting } from '../../examples/example';
 import { gradients } from '../../examples/gradients/gradients';
 import { trajectories } from '../../examples/trajectories/trajectories';
+import { weather } from '../../examples/weather/weather';
 
 const setting: Setting = { short: true, say: () => undefined, onProgress: () => undefined, keep: () => undefined };
 
@@ -23,4 +24,11 @@ it('gradients: tanh loses them, the LSTM and the identity keep some; what keeps 
   expect(figures['ReLU, identity']!).toBeLessThan(0.5 * figures['tanh']!);
   expect(figures['clipped to norm 1']!).toBeLessThan(1);
   expect(figures['without clipping']!).toBeGreaterThan(1e3);
+});
+
+it('weather: nearer than persistence, the same day of other years and the season; the kind of weather more often right', async () => {
+  const figures = await weather(setting);
+  for (const baseline of ['persistence', 'same day of the years before', 'season (two waves)']) expect(figures['network']!, baseline).toBeLessThan(0.98 * figures[baseline]!);
+  expect(figures['kind']!).toBeGreaterThan(figures['kind, as today']! + 0.01);
+  expect(figures['kind']!).toBeGreaterThan(figures['kind, always sun']! + 0.01);
 });
