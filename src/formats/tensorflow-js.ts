@@ -69,13 +69,16 @@ function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Ui
       return fileBytes(where, files[path]!);
     }));
     let offset = 0;
-    for (const entry of list(weights, 'weights')) {
-      const { name, shape, data, size } = readWeight(fields(entry, 'a weight'), bytes, offset);
+    const entries = list(weights, 'weights').map((entry) => fields(entry, 'a weight'));
+    // What an optimizer keeps (includeOptimizer) stands behind the weights of the layers, and is of no use without it.
+    const end = entries.findIndex(({ group: kind }) => kind === 'optimizer');
+    for (const entry of end < 0 ? entries : entries.slice(0, end)) {
+      const { name, shape, data, size } = readWeight(entry, bytes, offset);
       if (tensors.has(name)) throw new RangeError(`${where}: the weight ${name} stands twice in the manifest.`);
       tensors.set(name, { shape, data });
       offset += size;
     }
-    if (offset !== bytes.length) throw new RangeError(`${where}: ${JSON.stringify(paths)} hold ${bytes.length} bytes, the manifest tells of ${offset}.`);
+    if (end < 0 && offset !== bytes.length) throw new RangeError(`${where}: ${JSON.stringify(paths)} hold ${bytes.length} bytes, the manifest tells of ${offset}.`);
   }
   return Object.fromEntries(tensors);
 }

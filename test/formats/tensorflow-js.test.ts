@@ -1,6 +1,6 @@
 /** Models that TensorFlow.js saved predict here what they predicted there. */
 
-import { batchFirst, ids, importTensorFlowJs, load, predict, save, tensor, timeMajor, type Sequential, type Tensor } from 'bptt';
+import { batchFirst, ids, importTensorFlowJs, load, predict, predictWithState, save, tensor, timeMajor, type Sequential, type Tensor } from 'bptt';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
@@ -13,6 +13,8 @@ interface File {
   readonly files: Record<string, string>;
   readonly inputs: Numbers;
   readonly outputs: Numbers;
+  readonly lengths?: number[];
+  readonly next?: { readonly inputs: Numbers; readonly outputs: number[] };
 }
 const folder = new URL('../golden/tfjs/', import.meta.url);
 const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('package')).map((name) => name.slice(0, -5));
@@ -28,11 +30,12 @@ function expectAnswers(model: Sequential, { inputs, outputs }: File): void {
   outputs.data.forEach((value, i) => expect(Math.abs(turned.data[i]! - value), String(i)).toBeLessThan(1e-5));
 }
 
-const refused = ['masked'];
+/** Models of which something is to be known: they have tests of their own. */
+const noted = ['masked', 'stateful'];
 
 it('there are files', () => expect(names.length).toBeGreaterThan(10));
 
-describe.each(names.filter((name) => !refused.includes(name)))('%s', (name) => {
+describe.each(names.filter((name) => !noted.includes(name)))('%s', (name) => {
   it('predicts the same, and after save and load as well', () => {
     const file = read(name);
     const { model, notes } = importTensorFlowJs(JSON.stringify(file.json), filesOf(file));
@@ -53,8 +56,22 @@ describe('what cannot be mapped exactly is refused', () => {
   it('masks, unless lengths will be given', () => {
     const file = read('masked');
     expect(() => importTensorFlowJs(file.json, filesOf(file))).toThrow('say that it will be, by { lengths: true }.');
-    expect(importTensorFlowJs(file.json, filesOf(file), { lengths: true }).notes).toHaveLength(1);
+    const { model, notes } = importTensorFlowJs(file.json, filesOf(file), { lengths: true });
+    expect(notes).toHaveLength(1);
+    const answer = predict(model, timeMajor(ids(Int32Array.from(file.inputs.data), file.inputs.shape)), { lengths: Int32Array.from(file.lengths!) });
+    file.outputs.data.forEach((value, i) => expect(Math.abs(answer.data[i]! - value), String(i)).toBeLessThan(1e-5));
   });
+});
+
+it('a stateful model goes on where it was', () => {
+  const file = read('stateful');
+  const { model, notes } = importTensorFlowJs(file.json, filesOf(file));
+  expect(notes).toHaveLength(2);
+  expectAnswers(model, file);
+  const x = ({ shape, data }: Numbers): Tensor => timeMajor(tensor(Float32Array.from(data), shape));
+  const { state } = predictWithState(model, x(file.inputs));
+  const { output } = predictWithState(model, x(file.next!.inputs), { state });
+  file.next!.outputs.forEach((value, i) => expect(Math.abs(output.data[i]! - value), String(i)).toBeLessThan(1e-5));
 });
 
 describe('files that do not fit are refused', () => {

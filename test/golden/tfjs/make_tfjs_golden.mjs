@@ -16,7 +16,10 @@ const numbers = (count, low, high) => Float32Array.from({ length: count }, () =>
 const { layers } = tf;
 const sigmoid = { recurrentActivation: 'sigmoid' };
 
-/** Models by name: their layers, steps, and what comes in; how long its rows are, where zeros fill them up. */
+/**
+ * Models by name: their layers, steps, and what comes in; how long its rows are, where zeros fill them up;
+ * whether the model is trained and its optimizer saved, and whether it goes on with the next steps.
+ */
 const models = {
   'simple-rnn': { T: 5, I: 3, make: () => [layers.simpleRNN({ units: 4, returnSequences: true, inputShape: [5, 3] }), layers.simpleRNN({ units: 2, activation: 'relu' })] },
   lstm: { T: 6, I: 2, make: () => [layers.lstm({ units: 3, ...sigmoid, returnSequences: true, inputShape: [6, 2] }), layers.dropout({ rate: 0.4 }), layers.lstm({ units: 4, ...sigmoid, useBias: false }), layers.dense({ units: 2, activation: 'sigmoid' })] },
@@ -42,16 +45,18 @@ const models = {
     ],
   },
   masked: { T: 4, ids: 5, lengths: [4, 2, 3], make: () => [layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true, inputLength: 4 }), layers.gru({ units: 2, ...sigmoid })] },
+  trained: { T: 4, I: 3, train: true, make: () => [layers.gru({ units: 2, ...sigmoid, returnSequences: true, inputShape: [4, 3] }), layers.simpleRNN({ units: 3 }), layers.dense({ units: 2, activation: 'softmax' })] },
+  stateful: { T: 3, I: 2, carry: true, make: () => [layers.lstm({ units: 4, ...sigmoid, stateful: true, returnSequences: true, batchInputShape: [3, 3, 2] }), layers.gru({ units: 3, ...sigmoid, stateful: true })] },
 };
 
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
 
-async function saved(model) {
+async function saved(model, includeOptimizer) {
   let artifacts;
   await model.save(tf.io.withSaveHandler(async (given) => {
     artifacts = given;
     return { modelArtifactsInfo: tf.io.getModelArtifactsInfoForJSON(given) };
-  }));
+  }), { includeOptimizer });
   return artifacts;
 }
 
@@ -75,21 +80,27 @@ function toHalves(values) {
 }
 
 const source = `make_tfjs_golden.mjs, TensorFlow.js ${tf.version.tfjs}, cpu backend`;
-for (const [name, { T, I, ids, lengths, make }] of Object.entries(models)) {
+for (const [name, { T, I, ids, lengths, train = false, carry = false, make }] of Object.entries(models)) {
   const made = make();
   const model = Array.isArray(made) ? tf.sequential({ layers: made }) : made;
   model.setWeights(model.getWeights().map((weight) => tf.tensor(numbers(weight.size, ...(name === 'defaults' ? [-2.5, 2.5] : [-0.9, 0.9])), weight.shape)));
   const idAt = (i) => (lengths === undefined ? Math.floor(random() * ids) : i % T < lengths[Math.floor(i / T)] ? 1 + Math.floor(random() * (ids - 1)) : 0);
   const inputs = ids === undefined ? numbers(3 * T * I, -1, 1) : Float32Array.from({ length: 3 * T }, (_, i) => idAt(i));
+  if (train) {
+    model.compile({ optimizer: tf.train.adam(0.1), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+    await model.fit(tf.tensor(inputs, [3, T, I]), tf.tensor([[1, 0], [0, 1], [1, 0]]), { epochs: 3, shuffle: false, verbose: 0 });
+  }
   const outputs = model.predict(tf.tensor(inputs, ids === undefined ? [3, T, I] : [3, T]));
-  const { modelTopology, weightSpecs, weightData } = await saved(model);
+  const next = carry && numbers(3 * T * I, -1, 1);
+  const further = carry && { next: { inputs: { shape: [3, T, I], data: [...next] }, outputs: [...model.predict(tf.tensor(next, [3, T, I])).dataSync()] } };
+  const { modelTopology, weightSpecs, weightData, trainingConfig } = await saved(model, train);
   const bytes = new Uint8Array(weightData);
   // Cut in the middle of a tensor, as the converter cuts at four megabytes.
   const cut = name === 'embedding' ? [0, 101, 250, bytes.length] : [0, bytes.length];
   const paths = cut.slice(1).map((_, i) => (cut.length === 2 ? 'weights.bin' : `group1-shard${i + 1}of${cut.length - 1}.bin`));
-  const json = { format: 'layers-model', generatedBy: `TensorFlow.js tfjs-layers v${tf.version['tfjs-layers']}`, convertedBy: null, modelTopology, weightsManifest: [{ paths, weights: weightSpecs }] };
+  const json = { format: 'layers-model', generatedBy: `TensorFlow.js tfjs-layers v${tf.version['tfjs-layers']}`, convertedBy: null, modelTopology, ...(train && { trainingConfig }), weightsManifest: [{ paths, weights: weightSpecs }] };
   const files = Object.fromEntries(paths.map((path, i) => [path, base64(bytes.subarray(cut[i], cut[i + 1]))]));
-  const file = { source, json, files, inputs: { shape: ids === undefined ? [3, T, I] : [3, T], data: [...inputs] }, ...(lengths && { lengths }), outputs: { shape: outputs.shape, data: [...outputs.dataSync()] } };
+  const file = { source, json, files, inputs: { shape: ids === undefined ? [3, T, I] : [3, T], data: [...inputs] }, ...(lengths && { lengths }), outputs: { shape: outputs.shape, data: [...outputs.dataSync()] }, ...further };
   writeFileSync(new URL(`${name}.json`, import.meta.url), JSON.stringify(file));
 
   if (name === 'lstm') {
