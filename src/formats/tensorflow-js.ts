@@ -2,7 +2,7 @@
 
 import { describe, formatShape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import type { Json } from './description';
+import { checkDepth, type Json } from './description';
 import { fileBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
 import type { KerasLayer, KerasOptions } from './keras/layers';
@@ -29,6 +29,7 @@ const where = 'importTensorFlowJs';
  */
 export function importTensorFlowJs(json: string | object, files: Readonly<Record<string, Uint8Array | ArrayBuffer>>, options: KerasOptions = {}): ImportedModel {
   const told = fields(typeof json === 'string' ? parse(json) : (json as Json), 'model.json');
+  checkDepth(where, 'model.json', told);
   if (Array.isArray(told['hiddenLayers']) && 'outputConnector' in told) {
     throw new RangeError(`${where}: this is a network of brain.js. Its "LSTM" puts the output of the step before where an LSTM has its cell state: it is none, and no cell here is like it.`);
   }
@@ -38,7 +39,8 @@ export function importTensorFlowJs(json: string | object, files: Readonly<Record
   const tensors = weightsOf(told['weightsManifest'], files);
   // The converter names the weights of Keras 3 by their paths in HDF5, all others stand under the names of their layers.
   const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/')) ? nameInFile : ({ name }: KerasLayer): string => name;
-  return modelOf(where, typeof config === 'string' ? parse(config) : config, tensors, { ...options, slope: String(topology['keras_version']).startsWith('3') ? 1 / 6 : 1 / 5 }, nameOf);
+  const isKeras3 = /^"3/.test(JSON.stringify(topology['keras_version'] ?? null));
+  return modelOf(where, typeof config === 'string' ? parse(config) : config, tensors, { ...options, slope: isKeras3 ? 1 / 6 : 1 / 5 }, nameOf);
 }
 
 function parse(text: string): Json {

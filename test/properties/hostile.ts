@@ -32,6 +32,40 @@ export function hostile(files: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> 
   }, new Uint8Array(file)));
 }
 
+/** JSON as text with one or two of its values left out, doubled, or put in the place of others: any JSON, and what nobody would write. */
+export function hostileJson(json: unknown): fc.Arbitrary<string> {
+  const deep = `${'['.repeat(40_000)}${']'.repeat(40_000)}`;
+  const odd = fc.oneof(
+    fc.json({ maxDepth: 2 }),
+    fc.constantFrom('1e9', '-1', '0', '0.5', '9007199254740992', '1e309', 'null', 'true', '""', '"constructor"', '"__proto__"', '"LSTM"', '"Bidirectional"', '"Dense"', '"relu"', '"hard_sigmoid"'),
+    fc.constantFrom('{"toString":1,"valueOf":1}', '{"__proto__":{"length":3}}', '{"length":1e9}', '[{}]', '[null]', '[[1]]', '"\\ud800"', deep),
+  );
+  const change = fc.tuple(fc.constantFrom(...pathsOf(json)), fc.oneof({ weight: 5, arbitrary: odd }, { weight: 1, arbitrary: fc.constantFrom('leave out', 'double') }));
+  return fc.array(change, { minLength: 1, maxLength: 2 }).map((changes) => {
+    const copy = JSON.parse(JSON.stringify({ json })) as Values;
+    const marks = changes.map(([path, what], i) => {
+      const mark = `mark ${i}`;
+      const above = path.slice(0, -1).reduce<Values | undefined>((value, key) => (typeof value === 'object' && value !== null ? value[key] as Values : undefined), copy);
+      const last = path.at(-1)!;
+      if (typeof above !== 'object' || above === null) return [mark, ''] as const;
+      if (what === 'leave out') delete above[last];
+      else if (what === 'double' && Array.isArray(above)) above.splice(Number(last), 0, above[Number(last)]);
+      else above[last] = mark;
+      return [mark, what === 'double' ? '{}' : what] as const;
+    });
+    return marks.reduce((text, [mark, what]) => text.replace(`"${mark}"`, () => what), JSON.stringify(copy['json']) ?? '');
+  });
+}
+
+interface Values {
+  [key: string]: unknown;
+}
+
+function pathsOf(value: unknown, above: readonly string[] = ['json']): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [above];
+  return [above, ...Object.entries(value).flatMap(([key, each]) => pathsOf(each, [...above, key]))];
+}
+
 /** Runs a reader: a right answer, or a RangeError that begins with its name; nothing else. Answers whether there was an answer. */
 export function reads(read: () => unknown, begins: RegExp): boolean {
   try {

@@ -117,8 +117,9 @@ const translators: Readonly<Record<string, Translate>> = {
       .find((key) => JSON.stringify(backward.config[key]) !== JSON.stringify(inner.config[key]));
     if (differs !== undefined || (backward && backward.className !== inner.className)) throw new RangeError(`${where}: the two directions of ${layer.name} differ in ${differs ?? 'their layers'}.`);
     if (inner.config['go_backwards'] === true) throw new RangeError(`${where}: the first direction of ${layer.name} goes backwards.`);
-    const merge = mergesOf[String(layer.config['merge_mode'])];
-    if (merge === undefined) throw new RangeError(`${where}: ${layer.name} merges by ${JSON.stringify(layer.config['merge_mode'])}; concat, sum, ave and mul are what can be.`);
+    const mode = layer.config['merge_mode'];
+    const merge = typeof mode === 'string' && Object.hasOwn(mergesOf, mode) ? mergesOf[mode] : undefined;
+    if (merge === undefined) throw new RangeError(`${where}: ${layer.name} merges by ${JSON.stringify(mode)}; concat, sum, ave and mul are what can be.`);
     const cell = made(where, { ...inner, name: layer.name }, given);
     const options = directionOf(where, { ...inner, name: layer.name });
     return {

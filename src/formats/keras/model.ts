@@ -5,7 +5,7 @@ import { namesOf } from '../../layers/chain';
 import { buildSequential, type Sequential } from '../../models/sequential';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../description';
+import { checkDepth, type Json } from '../description';
 import { partsOf, type Part } from '../parts';
 import { layerIn, translate, type KerasLayer, type TranslateOptions } from './layers';
 import { cellParameters, denseParameters, embeddingParameters, layerNormParameters, weightsOfLayer, type LayerWeights, type Taker } from './weights';
@@ -30,6 +30,7 @@ const isFields = (json: Json | undefined): json is Fields => typeof json === 'ob
 export function modelOf(
   where: string, config: Json, tensors: Readonly<Record<string, Tensor>>, options: TranslateOptions, nameOf: (layer: KerasLayer, before: number) => string,
 ): ImportedModel {
+  checkDepth(where, 'the configuration', config);
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
   const made = chain.flatMap((layer, i) => {
@@ -91,7 +92,7 @@ const fail = (where: string, what: string): never => {
 function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[], i: number): void {
   const text = JSON.stringify((entry as Fields)['inbound_nodes'] ?? []);
   // Keras 3 says where a tensor comes from by keras_history: [layer, node, tensor], Keras 2 by [[[layer, node, tensor, {}]]].
-  const sources = [...text.matchAll(/\["((?:[^"\\]|\\.)*)",\d+,\d+/g)].map(({ 1: name }) => JSON.parse(`"${name}"`) as string);
+  const sources = [...text.matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(({ 1: name }) => JSON.parse(`"${name}"`) as string);
   const own = layers[i]!.name;
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
