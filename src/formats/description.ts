@@ -40,9 +40,12 @@ const known = (): Names => ({
   attentionPooling, bidirectional, dense, dropout, embedding, layerNorm, recurrent, residual,
 });
 
+/** Lists and objects of JSON, of which a level of a model takes up to three. */
+const deepestJson = 256;
+
 /** @throws RangeError where lists and objects stand deeper in each other than in any model: what goes through them later stays far from the end of the stack */
 export function checkDepth(where: string, what: string, json: Json, depth: number = 0): void {
-  if (depth > deepest) throw new RangeError(`${where}: ${what} goes more than ${deepest} levels deep.`);
+  if (depth > deepestJson) throw new RangeError(`${where}: ${what} goes more than ${deepestJson} levels deep.`);
   if (typeof json === 'object' && json !== null) for (const each of Object.values(json) as Json[]) checkDepth(where, what, each, depth + 1);
 }
 

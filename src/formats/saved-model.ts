@@ -12,7 +12,7 @@ import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { leaves, type TensorTree } from '../tensor/tree';
 import type { TrainingState } from '../training/training-state';
-import { checkPlain, describeOrigin, undescribeOrigin, type Json, type Names } from './description';
+import { checkDepth, checkPlain, describeOrigin, undescribeOrigin, type Json, type Names } from './description';
 import { readSafetensors, writeSafetensors, type Safetensors } from './safetensors';
 import { readTraining, trainingTensors, writeTraining } from './saved-training';
 import { version } from './version';
@@ -153,11 +153,14 @@ function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
 
 function parse(where: string, { metadata }: Safetensors, name: string): Json | undefined {
   const text = metadata[name];
+  let json: Json | undefined;
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as Json);
+    json = text === undefined ? undefined : (JSON.parse(text) as Json);
   } catch {
     throw new RangeError(`${where}: ${name} in the file is not JSON.`);
   }
+  if (json !== undefined) checkDepth(where, name, json);
+  return json;
 }
 
 function restOf(where: string, read: Safetensors, size: number): Restored {

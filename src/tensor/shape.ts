@@ -89,7 +89,7 @@ export function checkShape(where: string, argument: string, got: Shape, expected
 /** @throws RangeError unless `value` is a whole number of at least `least` */
 export function checkCount(where: string, argument: string, value: number, least: number = 1): void {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`${where}: ${argument} must be a whole number of at least ${least}, got ${String(value)}.`);
+    throw new RangeError(`${where}: ${argument} must be a whole number of at least ${least}, got ${describe(value)}.`);
   }
 }
 
@@ -121,7 +121,7 @@ export function checkIds(
 export function checkNumber(where: string, argument: string, value: number, least: number = -Infinity, most: number = Infinity): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
     const range = least === -Infinity && most === Infinity ? 'a finite number' : `a number from ${least} to ${most}`;
-    throw new RangeError(`${where}: ${argument} must be ${range}, got ${String(value)}.`);
+    throw new RangeError(`${where}: ${argument} must be ${range}, got ${describe(value)}.`);
   }
 }
 

@@ -224,7 +224,7 @@ describe('a file that is not one of ours, or not whole, is refused', () => {
     ['a number as a layer', as(['sequential', [7], { inputSize: 1 }]), 'load: the model of the file cannot be built'],
     ['no layers', as(['sequential', [], {}]), 'load: the model of the file cannot be built: sequential: layers must hold at least one layer'],
     ['nothing given', as(['sequential']), 'load: the model of the file cannot be built'],
-    ['a depth that is none', as(`["sequential",${deep}]`), 'load: the model is described more than 64 levels deep.'],
+    ['a depth that is none', as(`["sequential",${deep}]`), 'load: bptt.model goes more than 256 levels deep.'],
     ['a size of billions', as(JSON.parse(JSON.stringify(model).replace('"hiddenSize":2', '"hiddenSize":2000000000'))), 'load: gru.weightIh must be [1, 6000000000], the file has [1, 6].'],
     ['a layer more', as([model[0], [...model[1], { $make: ['dense', { size: 1 }] }], model[2]]), 'load: the file has no dense2.weight [1, 1].'],
     ['a layer less', as([model[0], model[1].slice(0, 1), model[2]]), 'load: the file also has dense.weight, dense.bias, which the model has no place for.'],
