@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import type { Setting } from '../../examples/example';
+import { ball } from '../../examples/ball/ball';
 import { gradients } from '../../examples/gradients/gradients';
 import { trajectories } from '../../examples/trajectories/trajectories';
 import { weather } from '../../examples/weather/weather';
@@ -32,3 +33,10 @@ it('weather: nearer than persistence, the same day of other years and the season
   expect(figures['kind']!).toBeGreaterThan(figures['kind, as today']! + 0.01);
   expect(figures['kind']!).toBeGreaterThan(figures['kind, always sun']! + 0.01);
 });
+
+it('the ball: from one image it is a guess, from several it is known, better than by constant velocity', async () => {
+  const figures = await ball(setting);
+  expect(figures['network, 1']!).toBeGreaterThan(1);
+  expect(figures['network']!).toBeLessThan(0.9 * figures['constant velocity']!);
+  expect(figures['network']!).toBeLessThan(0.25 * figures['where it is']!);
+}, 180_000);
