@@ -5,12 +5,14 @@ import { terminalProgress } from 'bptt/node';
 import type { Example } from './example';
 import { ball } from './ball/ball';
 import { gradients } from './gradients/gradients';
+import { sentiment } from './sentiment/sentiment';
 import { trajectories } from './trajectories/trajectories';
 import { weather } from './weather/weather';
 
 const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
   ball: [ball, 'the next image of a ball that bounces, and its place'],
   gradients: [gradients, 'how gradients fade and blow up over time, and what helps'],
+  sentiment: [sentiment, 'praise or blame in a sentence'],
   trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
   weather: [weather, 'the next seven days, in two cities'],
 };

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import type { Setting } from '../../examples/example';
 import { ball } from '../../examples/ball/ball';
 import { gradients } from '../../examples/gradients/gradients';
+import { sentiment } from '../../examples/sentiment/sentiment';
 import { trajectories } from '../../examples/trajectories/trajectories';
 import { weather } from '../../examples/weather/weather';
 
@@ -39,4 +40,10 @@ it('the ball: from one image it is a guess, from several it is known, better tha
   expect(figures['network, 1']!).toBeGreaterThan(1);
   expect(figures['network']!).toBeLessThan(0.9 * figures['constant velocity']!);
   expect(figures['network']!).toBeLessThan(0.25 * figures['where it is']!);
+}, 180_000);
+
+it('sentiment: more sentences told rightly than by the word list', async () => {
+  const { network, AFINN } = await sentiment(setting);
+  expect(AFINN!).toBeCloseTo(0.729, 3);
+  expect(network!).toBeGreaterThan(AFINN! + 0.02);
 }, 180_000);
