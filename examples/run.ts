@@ -7,6 +7,7 @@ import { ball } from './ball/ball';
 import { gradients } from './gradients/gradients';
 import { sentiment } from './sentiment/sentiment';
 import { trajectories } from './trajectories/trajectories';
+import { translation } from './translation/translation';
 import { weather } from './weather/weather';
 
 const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
@@ -14,6 +15,7 @@ const examples: Readonly<Record<string, readonly [run: Example, what: string]>> 
   gradients: [gradients, 'how gradients fade and blow up over time, and what helps'],
   sentiment: [sentiment, 'praise or blame in a sentence'],
   trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
+  translation: [translation, 'dates to ISO, and verses from English to Spanish'],
   weather: [weather, 'the next seven days, in two cities'],
 };
 

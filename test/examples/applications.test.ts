@@ -6,6 +6,7 @@ import { ball } from '../../examples/ball/ball';
 import { gradients } from '../../examples/gradients/gradients';
 import { sentiment } from '../../examples/sentiment/sentiment';
 import { trajectories } from '../../examples/trajectories/trajectories';
+import { dates } from '../../examples/translation/dates';
 import { weather } from '../../examples/weather/weather';
 
 const setting: Setting = { short: true, say: () => undefined, onProgress: () => undefined, keep: () => undefined };
@@ -46,4 +47,10 @@ it('sentiment: more sentences told rightly than by the word list', async () => {
   const { network, AFINN } = await sentiment(setting);
   expect(AFINN!).toBeCloseTo(0.729, 3);
   expect(network!).toBeGreaterThan(AFINN! + 0.02);
+}, 180_000);
+
+it('translation: dates of eight languages come out exactly, by attention', async () => {
+  const figures = await dates(setting);
+  expect(figures['attention']!).toBeGreaterThanOrEqual(0.98);
+  expect(figures['attention']!).toBeGreaterThan(figures['no attention']! + 0.2);
 }, 180_000);
