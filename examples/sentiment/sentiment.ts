@@ -44,7 +44,7 @@ async function bagOfWords(train: readonly Sentence[], test: readonly Sentence[],
   const [x, y] = [counts(train), tensor(train.map(({ label }) => [label]))];
   const logits = (p: { w: Parameters<typeof matmul>[0]; b: Parameters<typeof add>[0] }, rows: Tensor): ReturnType<typeof add> => add(matmul(rows, p.w), p.b);
   const model = trainable({ w: zeros()([vocabulary.size, 1], createRandom(0)), b: tensor([0]) }, (p, batch: { x: Tensor; y: Tensor }) => binaryCrossEntropy(logits(p, batch.x), batch.y));
-  await fit(model, { batchCount: 1, batches: (_: Random) => [{ x, y }] }, { optimizer: chain(adam(0.03)), steps: 120 });
+  await fit(model, { batchCount: 1, batches: (_: Random) => [{ x, y }] }, { optimizer: adam(0.03), steps: 120 });
   return compute(model.parameters, (p) => reshape(logits(p, counts(test)), [test.length])).data;
 }
 

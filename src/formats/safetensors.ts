@@ -25,7 +25,7 @@ interface Entry {
 /** The bytes of each type as single precision. */
 const readers = {
   F32: (bytes: ArrayBuffer): Float32Array => new Float32Array(bytes),
-  F64: (bytes: ArrayBuffer): Float32Array => Float32Array.from(new Float64Array(bytes)),
+  F64: (bytes: ArrayBuffer): Float32Array => new Float32Array(new Float64Array(bytes)),
   F16: (bytes: ArrayBuffer): Float32Array => fromFloat16(new Uint16Array(bytes)),
   BF16: (bytes: ArrayBuffer): Float32Array => fromBfloat16(new Uint16Array(bytes)),
 };

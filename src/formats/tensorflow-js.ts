@@ -3,7 +3,7 @@
 import { describe, formatShape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
-import { fileBytes } from './file-bytes';
+import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
 import type { KerasLayer, KerasOptions } from './keras/layers';
 import { modelOf, nameInFile, type ImportedModel } from './keras/model';
@@ -66,7 +66,7 @@ function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Ui
   const tensors = new Map<string, Tensor>();
   for (const group of list(manifest, 'weightsManifest')) {
     const { paths, weights } = fields(group, 'a group of weightsManifest');
-    const bytes = joined(list(paths, 'paths').map((path) => {
+    const bytes = joinBytes(list(paths, 'paths').map((path) => {
       if (typeof path !== 'string' || !Object.hasOwn(files, path)) throw new RangeError(`${where}: the manifest names ${JSON.stringify(path)}. There are ${Object.keys(files).join(', ') || 'no files'}.`);
       return fileBytes(where, files[path]!);
     }));
@@ -83,16 +83,6 @@ function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Ui
     if (end < 0 && offset !== bytes.length) throw new RangeError(`${where}: ${JSON.stringify(paths)} hold ${bytes.length} bytes, the manifest tells of ${offset}.`);
   }
   return Object.fromEntries(tensors);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let offset = 0;
-  for (const each of parts) {
-    bytes.set(each, offset);
-    offset += each.length;
-  }
-  return bytes;
 }
 
 const widths: Readonly<Record<string, number>> = { float32: 4, float16: 2, uint16: 2, uint8: 1 };

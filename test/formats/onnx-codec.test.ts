@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxModel } from '../../src/formats/onnx/model';
-import { integerField, joined, messageField, readMessage, textField, varint } from '../../src/formats/onnx/protobuf';
+import { integerField, messageField, readMessage, textField, varint } from '../../src/formats/onnx/protobuf';
+import { joinBytes } from '../../src/formats/file-bytes';
 
 const model: OnnxModel = {
   irVersion: 8,
@@ -41,7 +42,7 @@ it('what is written is read the same', () => {
 });
 
 it('varints hold all numbers of 64 bits, and negative ones as two’s complement', () => {
-  const back = (value: bigint | number): unknown => readMessage('read', joined([varint(8), varint(value)])).fields.get(1)![0];
+  const back = (value: bigint | number): unknown => readMessage('read', joinBytes([varint(8), varint(value)])).fields.get(1)![0];
   for (const value of [0n, 1n, 127n, 128n, 2n ** 14n, 2n ** 48n, 2n ** 49n - 1n, 2n ** 49n, 2n ** 53n + 1n, 2n ** 63n - 1n]) expect(back(value)).toBe(value);
   expect(back(-1)).toBe(2n ** 64n - 1n);
   expect([...varint(300)]).toEqual([0xac, 0x02]);
@@ -50,19 +51,19 @@ it('varints hold all numbers of 64 bits, and negative ones as two’s complement
 
 it('numbers stand in raw bytes or in fields, packed or one by one', () => {
   const tensor = (...fields: Uint8Array[]): unknown => decodeOnnx('decode', messageField(7, [messageField(5, fields)])).graph.initializers[0];
-  const float = (number: number, ...values: number[]): Uint8Array[] => values.map((value) => joined([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]));
+  const float = (number: number, ...values: number[]): Uint8Array[] => values.map((value) => joinBytes([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]));
   const three = integerField(1, 3);
   expect(tensor(three, integerField(2, 1), ...float(4, 1, 2, 3))).toEqual({ name: '', shape: [3], type: 'float', data: Float32Array.of(1, 2, 3) });
   expect(tensor(three, integerField(2, 6), integerField(5, -1), messageField(5, [varint(2), varint(-3)]))).toEqual({ name: '', shape: [3], type: 'int32', data: Int32Array.of(-1, 2, -3) });
   expect(tensor(three, integerField(2, 7), messageField(7, [varint(5), varint(-6), varint(7)]), textField(8, 'n'))).toEqual({ name: 'n', shape: [3], type: 'int64', data: BigInt64Array.of(5n, -6n, 7n) });
   expect(tensor(three, integerField(2, 9), messageField(5, [varint(1), varint(0), varint(1)]))).toEqual({ name: '', shape: [3], type: 'bool', data: Uint8Array.of(1, 0, 1) });
-  expect(tensor(integerField(1, 1), integerField(2, 11), joined([varint(10 * 8 + 1), new Uint8Array(Float64Array.of(0.1).buffer)]))).toEqual({ name: '', shape: [1], type: 'double', data: Float64Array.of(0.1) });
+  expect(tensor(integerField(1, 1), integerField(2, 11), joinBytes([varint(10 * 8 + 1), new Uint8Array(Float64Array.of(0.1).buffer)]))).toEqual({ name: '', shape: [1], type: 'double', data: Float64Array.of(0.1) });
 });
 
 it('fields that are not known are skipped; an attribute that does not say its type has that of what is there', () => {
   const attribute = messageField(5, [textField(1, 'axes'), messageField(8, [varint(1), varint(2)])]);
   const node = messageField(1, [textField(4, 'Squeeze'), attribute, messageField(5, [textField(1, 'body'), messageField(6, []), integerField(20, 5)]), textField(6, 'a doc string')]);
-  const { nodes } = decodeOnnx('decode', joined([messageField(7, [node, textField(10, 'doc')]), messageField(99, [textField(3, 'x')]), integerField(5, 4)])).graph;
+  const { nodes } = decodeOnnx('decode', joinBytes([messageField(7, [node, textField(10, 'doc')]), messageField(99, [textField(3, 'x')]), integerField(5, 4)])).graph;
   expect(nodes[0]!.attributes).toEqual({ axes: { type: 'ints', value: [1, 2] }, body: { type: 'other' } });
 });
 

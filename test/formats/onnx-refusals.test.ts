@@ -3,7 +3,8 @@
 import { compute, createRandom, full, importOnnx, integerNumber, predictOnnx, runOnnx, sum, tensor, valueAndGradient, type OnnxNetwork } from 'bptt';
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { integerField, joined, messageField, textField, varint } from '../../src/formats/onnx/protobuf';
+import { integerField, messageField, textField, varint } from '../../src/formats/onnx/protobuf';
+import { joinBytes } from '../../src/formats/file-bytes';
 import { fileOf, floats, folder, int64, modelOf, type PlainNode } from '../golden/onnx';
 
 const X = ['x', 'float'] as const;
@@ -113,13 +114,13 @@ describe('files that are none', () => {
     ['nothing', new Uint8Array(0), 'the model has no graph. Is this an ONNX file?'],
     ['text', new TextEncoder().encode('hello, world'), 'which cannot be'],
     ['cut short', fileOf('tagger.onnx').slice(0, -1), 'Was the file cut short?'],
-    ['a length of exabytes', joined([varint(7 * 8 + 2), varint(2n ** 62n)]), 'the model needs 4611686018427388000 bytes at byte 10, but 0 follow'],
+    ['a length of exabytes', joinBytes([varint(7 * 8 + 2), varint(2n ** 62n)]), 'the model needs 4611686018427388000 bytes at byte 10, but 0 follow'],
     ['a number without end', new Uint8Array(64).fill(0xff), 'the model has a number of more than ten bytes'],
     ['fields of two bytes, millions of them', new Uint8Array(4e6).map((_, i) => (i % 2 === 0 ? 8 : 1)), 'a file of more than 500000 fields is not read'],
     ['millions of nodes of nothing', messageField(7, [new Uint8Array(4e6).map((_, i) => (i % 2 === 0 ? 10 : 0))]), 'a file of more than 500000 fields is not read'],
     ['a group', Uint8Array.of(7 * 8 + 3), 'the model has the wire type 3 at byte 0'],
     ['a graph that is a number', integerField(7, 1), 'the model has graph of the wrong wire type'],
-    ['names that are not UTF-8', messageField(7, [joined([varint(2 * 8 + 2), varint(1), Uint8Array.of(0xff)])]), 'the graph has name that is not text in UTF-8'],
+    ['names that are not UTF-8', messageField(7, [joinBytes([varint(2 * 8 + 2), varint(1), Uint8Array.of(0xff)])]), 'the graph has name that is not text in UTF-8'],
     ['numbers in another file', tensorFile(floatType, messageField(13, [textField(1, 'location')]), integerField(14, 1)), 'the graph initializer 0 "w" lies in another file (external data)'],
     ['numbers that are missing', tensorFile(floatType, integerField(1, 3)), 'the graph initializer 0 "w" is to have the shape [3], but 0 numbers follow'],
     ['a shape beyond all numbers', tensorFile(floatType, integerField(1, 2 ** 40), integerField(1, 2 ** 40)), 'is to have the shape [1099511627776, 1099511627776]'],

@@ -5,6 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { inflate } from '../../src/formats/inflate';
+import { archiveOf } from './archive';
 
 const folder = new URL('../golden/zip/', import.meta.url);
 const archive = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`${encodeURIComponent(name)}.zip`, folder)));
@@ -73,41 +74,6 @@ it('whatever zlib deflates is inflated: any strategy, the farthest distances, th
     }
   }
 });
-
-interface Entry {
-  readonly name: string;
-  readonly content: Uint8Array;
-  readonly size?: number;
-  readonly packed?: number;
-  readonly method?: number;
-  readonly flags?: number;
-  readonly localName?: string;
-  readonly from?: number;
-}
-const little = (bytes: number, value: number): number[] => Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) % 256);
-const text = (value: string): number[] => [...new TextEncoder().encode(value)];
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
-}
-
-/** An archive of contents as they are packed; what the directory says of them can be said otherwise. */
-function archiveOf(entries: readonly Entry[], { count = entries.length, comment = '', behind = [] as number[] } = {}): Uint8Array {
-  const files: number[] = [];
-  const directory: number[] = [];
-  for (const { name, content, size = content.length, packed = content.length, method = 0, flags = 0, localName = name, from = files.length } of entries) {
-    const about = [...little(2, 20), ...little(2, flags), ...little(2, method), ...little(4, 0), ...little(4, crc32(content)), ...little(4, packed), ...little(4, size), ...little(2, text(name).length), ...little(2, 0)];
-    directory.push(...text('PK\x01\x02'), ...little(2, 20), ...about, ...little(2, 0), ...little(2, 0), ...little(2, 0), ...little(4, 0), ...little(4, from), ...text(name));
-    files.push(...text('PK\x03\x04'), ...about, ...text(localName), ...content);
-  }
-  const end = [...text('PK\x05\x06'), ...little(4, 0), ...little(2, count), ...little(2, count), ...little(4, directory.length), ...little(4, files.length), ...little(2, comment.length), ...text(comment)];
-  return Uint8Array.from([...files, ...directory, ...end, ...behind]);
-}
 
 describe('a wrong archive', () => {
   const a = { name: 'a', content: squares(100) };

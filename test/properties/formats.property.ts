@@ -7,6 +7,7 @@ import { deflateRawSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { allocated, hostile, hostileJson, reads } from './hostile';
 import { inflate } from '../../src/formats/inflate';
+import { archiveOf } from '../formats/archive';
 
 const golden = (path: string): Uint8Array => readFileSync(new URL(`../golden/${path}`, import.meta.url));
 
@@ -28,7 +29,7 @@ it.each(['stacked', 'tagger', 'functional'])('%s.keras, its configuration change
   const config = JSON.parse(new TextDecoder().decode(files['config.json'])) as unknown;
   let read = 0;
   fc.assert(fc.property(hostileJson(config), fc.boolean(), (changed, lengths) => {
-    const file = stored({ 'config.json': new TextEncoder().encode(changed), 'model.weights.h5': weights });
+    const file = archiveOf([{ name: 'config.json', content: new TextEncoder().encode(changed) }, { name: 'model.weights.h5', content: weights }]);
     const used = allocated(() => void (read += Number(reads(() => importKeras(file, { lengths }), /^importKeras: /))));
     expect(used).toBeLessThan(20 * file.length);
   }), { numRuns: 1500 });
@@ -60,50 +61,3 @@ it('what zlib deflates is inflated, at every level; anything else is refused', (
   }), { numRuns: 500 });
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(2000), (given, size) => void reads(() => inflate('x', given, size), /^x: /)), { numRuns: 3000 });
 });
-
-/** A zip archive of files as they are. */
-function stored(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const directory: Uint8Array[] = [];
-  let offset = 0;
-  for (const [name, content] of Object.entries(files)) {
-    const text = new TextEncoder().encode(name);
-    const header = (signature: number, size: number, at: number): Uint8Array => {
-      const bytes = new Uint8Array(size + text.length);
-      const view = new DataView(bytes.buffer);
-      view.setUint32(0, signature, true);
-      view.setUint32(at, crc32(content), true);
-      view.setUint32(at + 4, content.length, true);
-      view.setUint32(at + 8, content.length, true);
-      view.setUint16(at + 12, text.length, true);
-      bytes.set(text, size);
-      return bytes;
-    };
-    const central = header(0x02014b50, 46, 16);
-    new DataView(central.buffer).setUint32(42, offset, true);
-    const local = header(0x04034b50, 30, 14);
-    parts.push(local, content);
-    directory.push(central);
-    offset += local.length + content.length;
-  }
-  const size = directory.reduce((sum, { length }) => sum + length, 0);
-  const end = new DataView(new ArrayBuffer(22));
-  end.setUint32(0, 0x06054b50, true);
-  end.setUint16(8, directory.length, true);
-  end.setUint16(10, directory.length, true);
-  end.setUint32(12, size, true);
-  end.setUint32(16, offset, true);
-  const all = [...parts, ...directory, new Uint8Array(end.buffer)];
-  const archive = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
-  all.reduce((at, part) => (archive.set(part, at), at + part.length), 0);
-  return archive;
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
-}

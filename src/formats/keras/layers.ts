@@ -13,6 +13,7 @@ import { dropout } from '../../layers/dropout';
 import { embedding } from '../../layers/embedding';
 import type { Layer } from '../../layers/layer';
 import { layerNorm } from '../../layers/layer-norm';
+import { joinNames } from '../../layers/nested-names';
 import { recurrent, type DirectionOptions } from '../../layers/recurrent';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
@@ -124,8 +125,10 @@ const translators: Readonly<Record<string, Translate>> = {
     const options = directionOf(where, { ...inner, name: layer.name });
     return {
       layer: bidirectional(cell, { ...options, merge, returnSequences: inner.config['return_sequences'] === true }),
-      read: (taker, weights) => Object.fromEntries((['forward', 'backward'] as const).flatMap((direction) =>
-        Object.entries(cellParameters(taker, weights, direction, cell, options.hiddenSize)).map(([name, tensor]) => [`${direction === 'forward' ? 'forward' : 'reverse'}.${name}`, tensor]))),
+      read: (taker, weights) => {
+        const read = (direction: 'forward' | 'backward'): Readonly<Record<string, Tensor>> => cellParameters(taker, weights, direction, cell, options.hiddenSize);
+        return joinNames({ forward: read('forward'), reverse: read('backward') });
+      },
       ...stateful(layer.name, inner),
     };
   },

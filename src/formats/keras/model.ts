@@ -2,6 +2,7 @@
 
 import { mapPlan, type ParameterPlan, type Planned } from '../../bptt/cell';
 import { namesOf } from '../../layers/chain';
+import { joinNames } from '../../layers/nested-names';
 import { buildSequential, type Sequential } from '../../models/sequential';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
@@ -174,6 +175,5 @@ function readPart(taker: Taker, { kind, path, parameters }: Part, weights: Layer
   if (kind.options.learnedState) fail(taker.where, `${path} learns its first state, which Keras’ layers do not have`);
   const cellOf = (direction: 'own' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> => cellParameters(taker, weights, direction, kind.cell, kind.options.hiddenSize);
   if (kind.maker === 'recurrent') return cellOf('own');
-  return Object.fromEntries(([['forward', 'forward'], ['reverse', 'backward']] as const).flatMap(([ours, theirs]) =>
-    Object.entries(cellOf(theirs)).map(([name, tensor]) => [`${ours}.${name}`, tensor])));
+  return joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
 }

@@ -1,11 +1,12 @@
 /** Writing of ONNX files. */
 
+import { joinBytes } from '../file-bytes';
 import { attributeTypes, types, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './model';
-import { bytesField, floatField, floatsField, integerField, integersField, joined, messageField, textField } from './protobuf';
+import { bytesField, floatField, floatsField, integerField, integersField, messageField, textField } from './protobuf';
 
 /** Writes a file: what `decodeOnnx` reads of it is the same again. */
 export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): Uint8Array {
-  return joined([
+  return joinBytes([
     integerField(1, irVersion),
     textField(2, producer.name),
     textField(3, producer.version),

@@ -4,6 +4,7 @@ import type { Merge } from '../../layers/bidirectional';
 import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Sequential } from '../../models/sequential';
 import type { Features } from '../../layers/layer';
+import { splitNames } from '../../layers/nested-names';
 import { partsOf, type Part } from '../parts';
 import { version } from '../version';
 import { add, constant, createBuilder, graphOf, integers, rename, type Builder } from './builder';
@@ -104,7 +105,7 @@ function exportPart(context: ExportContext, { path, kind, named, parameters }: P
     }
     case 'bidirectional': {
       const { merge = 'concat', returnSequences = true } = kind.options;
-      const directions = (['forward', 'reverse'] as const).map((name): Direction => ({ prefix: `${path}.${name}.`, reverse: name === 'reverse', parameters: within(parameters, `${name}.`) }));
+      const directions = (['forward', 'reverse'] as const).map((name): Direction => ({ prefix: `${path}.${name}.`, reverse: name === 'reverse', parameters: splitNames(parameters)[name]! }));
       const runs = exportRecurrence(context, path, kind.cell, kind.options, directions, x);
       return merged(b, merge, runs.map(({ outputs, state }) => (returnSequences ? outputs : state[kind.cell.state[0]!]!)) as [string, string]);
     }
@@ -112,9 +113,6 @@ function exportPart(context: ExportContext, { path, kind, named, parameters }: P
     default: throw new RangeError(`${where}: ${path} is a layer of your own, which has no form in ONNX.`);
   }
 }
-
-const within = <L>(parameters: Readonly<Record<string, L>>, prefix: string): Readonly<Record<string, L>> =>
-  Object.fromEntries(Object.entries(parameters).flatMap(([name, each]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), each]] : [])));
 
 function merged(b: Builder, merge: Merge, both: readonly [string, string]): string {
   if (merge === 'concat') return add(b, 'Concat', both, { axis: -1 });

@@ -3,6 +3,8 @@
  * value. Nothing is copied while reading, and nothing is allocated for a length that is not there.
  */
 
+import { joinBytes } from '../file-bytes';
+
 /** A message that was read: its fields by number, each as often as it stands. */
 export interface Message {
   /** Who reads, and what: for messages. */
@@ -136,7 +138,7 @@ function fixed(message: Message, number: number, name: string, width: 4 | 8): Ar
     bytes.setBigUint64(0, value, true);
     return new Uint8Array(bytes.buffer, 0, width);
   });
-  return joined(parts).buffer as ArrayBuffer;
+  return joinBytes(parts).buffer as ArrayBuffer;
 }
 
 /** The last field of that number, which counts where it stands more than once; the empty text where there is none. */
@@ -144,17 +146,6 @@ export const text = (message: Message, number: number, name: string): string => 
 
 /** The last 64-bit integer of that number, rounded beyond 2⁵³, where these files mean "to the end"; 0 where there is none. */
 export const integer = (message: Message, number: number, name: string): number => Number(allInt64(message, number, name).at(-1) ?? 0n);
-
-/** Bytes one behind the other. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
 
 /** A varint, negative numbers as 64 bits of two's complement; what is larger than 64 bits hold becomes the largest that they do. */
 export function varint(value: number | bigint): Uint8Array {
@@ -167,12 +158,12 @@ export function varint(value: number | bigint): Uint8Array {
 }
 
 /** The fields of a message to be written, one behind the other. */
-export const bytesField = (number: number, bytes: Uint8Array): Uint8Array => joined([varint(number * 8 + 2), varint(bytes.length), bytes]);
-export const messageField = (number: number, fields: readonly Uint8Array[]): Uint8Array => bytesField(number, joined(fields));
+export const bytesField = (number: number, bytes: Uint8Array): Uint8Array => joinBytes([varint(number * 8 + 2), varint(bytes.length), bytes]);
+export const messageField = (number: number, fields: readonly Uint8Array[]): Uint8Array => bytesField(number, joinBytes(fields));
 export const textField = (number: number, value: string): Uint8Array => bytesField(number, new TextEncoder().encode(value));
-export const integerField = (number: number, value: number): Uint8Array => joined([varint(number * 8), varint(value)]);
+export const integerField = (number: number, value: number): Uint8Array => joinBytes([varint(number * 8), varint(value)]);
 export const integersField = (number: number, values: readonly number[]): Uint8Array => messageField(number, values.map(varint));
 
 /** Numbers of single precision, packed or, as a field of one of them, by themselves. */
 export const floatsField = (number: number, values: readonly number[]): Uint8Array => bytesField(number, new Uint8Array(Float32Array.from(values).buffer));
-export const floatField = (number: number, value: number): Uint8Array => joined([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]);
+export const floatField = (number: number, value: number): Uint8Array => joinBytes([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]);
