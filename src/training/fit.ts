@@ -26,7 +26,7 @@ export interface Progress {
   readonly smoothedLoss: number;
   /** The norm of the gradient before clipping, if the optimizer clips by norm. */
   readonly gradientNorm: number | undefined;
-  /** Targets a second. */
+  /** Targets a second; NaN where batches have no `targets`. */
   readonly rate: number;
   readonly secondsLeft: number;
   /** The loss on the validation data, where an epoch has just ended. */
@@ -141,7 +141,7 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
         validationLosses.push(validationLoss);
         if (best === undefined || validationLoss < best.loss) best = { loss: validationLoss, epoch: number, parameters: model.data.slice() };
       }
-      targets += (batch as Partial<Batch>).targets?.data?.length ?? 1;
+      targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
       // A window of about 50 updates; the first losses count fully.
       smoothedLoss = losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
       const seconds = (performance.now() - began) / 1000;
