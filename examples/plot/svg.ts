@@ -19,7 +19,7 @@ export const escape = (text: string): string => text.replace(/&/g, '&amp;').repl
 export function short(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
-  return size >= 1e5 || size < 1e-3 ? value.toExponential(0).replace('e+', 'e') : String(Number(value.toPrecision(3)));
+  return size >= 1e5 || size < 1e-3 ? value.toExponential(0).replace('e+', 'e') : String(Number(value.toPrecision(6)));
 }
 
 /** Some five round numbers from `low` to `high`; powers of ten on a logarithmic axis. */
