@@ -1,0 +1,103 @@
+/** A network that guesses the next note, one attribute after the other. */
+
+import {
+  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sequential, softmax, stream, tanh, trainable, uniformNumber,
+  type IdTensor, type Mapped, type RunOptions, type Sequential, type Tensor, type Trainable, type Variable,
+} from 'bptt';
+import { attributes, placeAfter, places, sizes, type Attribute, type NoteIds } from './notes';
+
+/** Notes side by side, `[T + 1, B]` of every attribute: each is guessed from those before it. */
+export type Notes = Readonly<Record<Attribute | 'place', IdTensor>>;
+
+/** Rows of notes that are equally long. */
+export function notesBatch(rows: readonly (readonly NoteIds[])[]): Notes {
+  const [T, B] = [rows[0]!.length, rows.length];
+  return Object.fromEntries(([...attributes, 'place'] as const).map((name) => [name, { shape: [T, B], data: Int32Array.from({ length: T * B }, (_, i) => rows[i % B]![Math.floor(i / B)]![name]) }])) as unknown as Notes;
+}
+
+const widths: Readonly<Record<Attribute | 'place', number>> = { shift: 12, hand: 4, pitch: 32, duration: 12, place: 16 };
+const widthOf = (names: readonly (Attribute | 'place')[]): number => names.reduce((sum, name) => sum + widths[name], 0);
+
+type Weights = Sequential['parameters'];
+export type MusicParameters = {
+  readonly tables: Readonly<Record<Attribute | 'place', Tensor>>;
+  readonly memory: Weights;
+  readonly heads: Readonly<Record<Attribute, Weights>>;
+};
+type Variables = Mapped<MusicParameters, Variable>;
+
+/** A network over notes. */
+export interface MusicModel {
+  readonly model: Trainable<MusicParameters, Notes>;
+  /** The mean of −log p of every attribute over all notes but the first. */
+  readonly losses: (notes: Notes) => Readonly<Record<Attribute, number>>;
+  /** So many notes that follow others. */
+  readonly compose: (prompt: readonly NoteIds[], count: number, options: { readonly temperature: number; readonly seed: number }) => readonly NoteIds[];
+}
+
+export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; readonly seed: number }): MusicModel {
+  const random = createRandom(seed);
+  const seen = [...attributes, 'place'] as const;
+  const tables = Object.fromEntries(seen.map((name) => [name, normal(0, 0.3)([name === 'place' ? places : sizes[name], widths[name]], random)])) as unknown as MusicParameters['tables'];
+  const memory = sequential([dropout(0.3), recurrent(lstm(), { hiddenSize, recurrentDropout: 0.2 }), dropout(0.5)], { inputSize: widthOf(seen), seed });
+  // A head knows the state and what has been guessed of the note before its turn.
+  const heads = Object.fromEntries(attributes.map((name, i) => [name,
+    sequential([dense({ size: 96, activation: tanh }), dense({ size: sizes[name] })], { inputSize: hiddenSize + widthOf(attributes.slice(0, i)), seed: seed + 1 + i }),
+  ])) as Record<Attribute, Sequential>;
+
+  /** The loss of each attribute. */
+  const lossesOf = (p: Variables, notes: Notes, how?: RunOptions): Readonly<Record<Attribute, Variable>> => {
+    const part = ({ shape: [T, B], data }: IdTensor, from: number): IdTensor => ({ shape: [T! - 1, B!], data: data.slice(from * B!, (T! - 1 + from) * B!) });
+    const { output } = runModel(memory, p.memory, concat(seen.map((name) => gather(p.tables[name], part(notes[name], 0))), 2), how);
+    const known = [output];
+    return Object.fromEntries(attributes.map((name) => {
+      const next = part(notes[name], 1);
+      const loss = crossEntropy(runModel(heads[name], p.heads[name], concat(known, 2), how).output, next);
+      known.push(gather(p.tables[name], next));
+      return [name, loss];
+    })) as unknown as Readonly<Record<Attribute, Variable>>;
+  };
+  const model = trainable<MusicParameters, Notes>(
+    { tables, memory: memory.parameters, heads: Object.fromEntries(attributes.map((name) => [name, heads[name].parameters])) as unknown as MusicParameters['heads'] },
+    (p, notes, { training, random: draws }) => Object.values(lossesOf(p, notes, { training, random: draws })).reduce(add),
+  );
+
+  return {
+    model,
+    losses: (notes) => {
+      const losses = compute(model.parameters, (p) => ({ ...lossesOf(p, notes) }));
+      return Object.fromEntries(attributes.map((name) => [name, losses[name].data[0]!])) as Record<Attribute, number>;
+    },
+    compose(prompt, count, { temperature, seed: luck }) {
+      const draws = createRandom(luck);
+      const running = stream({ ...memory, parameters: model.parameters.memory });
+      const row = (name: Attribute | 'place', id: number): Float32Array => model.parameters.tables[name].data.subarray(id * widths[name], (id + 1) * widths[name]);
+      const vector = (parts: readonly Float32Array[]): Float32Array => Float32Array.from(parts.flatMap((part) => [...part]));
+      const hear = (note: NoteIds): Float32Array => advance(running, { shape: [1, widthOf(seen)], data: vector(seen.map((name) => row(name, note[name]))) }).data;
+      let state: Float32Array = new Float32Array(0);
+      for (const note of prompt) state = hear(note);
+      let last = prompt.at(-1)!;
+      return Array.from({ length: count }, () => {
+        const note: Record<string, number> = {};
+        const known = [state];
+        for (const name of attributes) {
+          const x = vector(known);
+          const { data } = predict({ ...heads[name], parameters: model.parameters.heads[name] }, { shape: [1, 1, x.length], data: x });
+          note[name] = draw(data, temperature, uniformNumber(draws));
+          known.push(row(name, note[name]!));
+        }
+        last = { ...note, place: placeAfter(last.place, note['shift']!) } as unknown as NoteIds;
+        state = hear(last);
+        return last;
+      });
+    },
+  };
+}
+
+/** An id by its score, where `luck` in [0, 1) lies. */
+function draw(scores: Float32Array, temperature: number, luck: number): number {
+  const chances = compute({ x: { shape: [scores.length], data: scores.map((score) => score / temperature) } }, ({ x }) => softmax(x)).data;
+  let left = luck;
+  const found = chances.findIndex((chance) => (left -= chance) < 0);
+  return found < 0 ? chances.indexOf(Math.max(...chances)) : found;
+}

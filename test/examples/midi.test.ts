@@ -1,0 +1,89 @@
+/** The MIDI reader and writer of the music example, on the ten pieces and on files by hand. */
+
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readMidi, writeMidi, type Piece } from '../../examples/music/midi';
+import { notesOf, pieceOf, transposed } from '../../examples/music/notes';
+
+const pieces = readdirSync('examples/music').filter((name) => name.endsWith('.mid') && name !== 'generated.mid')
+  .map((name) => [name, readMidi(readFileSync(`examples/music/${name}`))] as const);
+
+const latin = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0));
+
+/** A file of one track with these events, 96 ticks a quarter. */
+const fileOf = (events: readonly number[], { format = 0, division = [0, 96] }: { readonly format?: number; readonly division?: readonly number[] } = {}): Uint8Array =>
+  Uint8Array.from([...latin('MThd'), 0, 0, 0, 6, 0, format, 0, 1, ...division, ...latin('MTrk'), 0, 0, 0, events.length, ...events]);
+
+describe('MIDI', () => {
+  it('reads the ten pieces: 20,490 notes, two hands each', () => {
+    expect(pieces.length).toBe(10);
+    expect(pieces.flatMap(([, { tracks }]) => tracks.flatMap(({ notes }) => notes)).length).toBe(20_490);
+    for (const [name, { tracks }] of pieces) expect(tracks.length, name).toBe(2);
+    const [, { division, tempo, meter }] = pieces.find(([name]) => name === 'the-entertainer.mid')!;
+    expect([division, Math.round(tempo), meter]).toEqual([384, 72, [2, 4]]);
+  });
+
+  it.each(pieces)('%s is the same, written and read again', (_, piece) => {
+    const again = readMidi(writeMidi(piece));
+    expect(again.tempo).toBeCloseTo(piece.tempo, 3);
+    expect({ ...again, tempo: 0 }).toEqual({ ...piece, tempo: 0 });
+  });
+
+  it.each(pieces)('%s as ids of notes and back has the same notes to the grid', (_, piece) => {
+    const notes = notesOf(piece);
+    const again = notesOf(pieceOf(notes, piece));
+    expect(again.length).toBe(notes.length);
+    // Where a time is none of the known ones, what comes later is moved, but nothing else.
+    expect(again.map(({ place: _place, ...rest }) => rest)).toEqual(notes.map(({ place: _place, ...rest }) => rest));
+  });
+
+  it('moves pitches alone, and keeps them on the piano', () => {
+    const notes = notesOf(pieces[0]![1]);
+    const higher = transposed(notes, 5);
+    expect(higher[0]!.pitch - notes[0]!.pitch).toBe(5);
+    expect(higher.map(({ shift }) => shift)).toEqual(notes.map(({ shift }) => shift));
+    const [low, high] = [transposed([{ ...notes[0]!, pitch: 0 }], -1)[0]!.pitch, transposed([{ ...notes[0]!, pitch: 87 }], 1)[0]!.pitch];
+    expect([low, high]).toEqual([11, 76]);
+  });
+
+  it('reads an event without its kind, a note that is struck with no strength as its end, times of several bytes, and what it need not know', () => {
+    const file = fileOf([
+      0, 0xff, 0x51, 3, 0x07, 0xa1, 0x20, // 500,000 µs a quarter
+      0, 0xc0, 5, 0, 0xb0, 64, 127, 0, 0xf0, 2, 1, 0xf7, // a program, a pedal, something of a maker
+      0, 0x90, 60, 100, 0, 64, 90, // two notes, the second without its kind
+      0x81, 0x00, 60, 0, // 128 ticks later
+      96, 0x80, 64, 0,
+      0, 0x90, 67, 1, 10, 0xff, 0x2f, 0, // nobody ends it but the track
+    ]);
+    expect(readMidi(file)).toEqual({
+      division: 96, tempo: 120, meter: [4, 4],
+      tracks: [{ name: '', notes: [
+        { start: 0, velocity: 90, duration: 224, pitch: 64 }, { start: 0, velocity: 100, duration: 128, pitch: 60 }, { start: 224, velocity: 1, duration: 10, pitch: 67 },
+      ] }],
+    });
+  });
+
+  it('the same key struck twice ends in order', () => {
+    const file = fileOf([0, 0x90, 60, 100, 10, 0x90, 60, 50, 10, 0x80, 60, 0, 10, 0x80, 60, 0]);
+    expect(readMidi(file).tracks[0]!.notes).toEqual([{ start: 0, velocity: 100, duration: 20, pitch: 60 }, { start: 10, velocity: 50, duration: 20, pitch: 60 }]);
+  });
+
+  it('refuses in words what is no MIDI file, is cut short, or has another time', () => {
+    expect(() => readMidi(Uint8Array.of(1, 2, 3))).toThrow('begins with MThd');
+    expect(() => readMidi(fileOf([], { format: 2 }))).toThrow('format 0 or 1, got 2');
+    expect(() => readMidi(fileOf([], { division: [0xe7, 40] }))).toThrow('parts of a quarter note');
+    expect(() => readMidi(fileOf([0, 60, 100]))).toThrow('the kind of an event, got 60');
+    expect(() => readMidi(fileOf([0xff, 0xff, 0xff, 0xff, 0x7f]))).toThrow('more than four bytes');
+    const whole = writeMidi(pieces[0]![1]);
+    for (let length = 0; length < whole.length; length += 97) expect(() => readMidi(whole.subarray(0, length))).toThrow(RangeError);
+  });
+
+  it('writes what a player expects: an end to every track, ends before beginnings', () => {
+    const piece: Piece = { division: 24, tempo: 100, meter: [3, 4], tracks: [{ name: 'a', notes: [{ start: 0, duration: 24, pitch: 60, velocity: 80 }, { start: 24, duration: 24, pitch: 60, velocity: 80 }] }] };
+    const bytes = writeMidi(piece);
+    expect(readMidi(bytes)).toEqual(piece);
+    const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    expect(text.split('ff2f00').length - 1).toBe(2);
+    expect(text).toContain('803c4000903c50');
+  });
+});
