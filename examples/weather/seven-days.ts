@@ -47,7 +47,7 @@ function batchOf(windows: readonly Windowed[]): Batch {
   return { inputs: { shape: [seen, B, I], data: inputs }, highs: { shape: [B, ahead], data: Float32Array.from(highs) }, kinds: { shape: [B], data: Int32Array.from(windows, ({ days, today }) => days[today + 1]!.kind) } };
 }
 
-export const weather: Example = async ({ short, say, onProgress, keep }) => {
+export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
   const cities = readDays();
   const isLearned = ({ year }: Day): boolean => year < 2015;
   const all = Object.entries(cities).flatMap(([city, days]): Windowed[] => {
@@ -79,7 +79,7 @@ export const weather: Example = async ({ short, say, onProgress, keep }) => {
 
   const whole = batchOf(test);
   const answers = compute(model.parameters, (p) => {
-    const { output } = runModel(trunk, p as never, whole.inputs);
+    const { output } = runModel(trunk, p, whole.inputs);
     return { highs: slice(output, 0, ahead, 1), kinds: reshape(slice(output, ahead, undefined, 1), [test.length, kinds.length]) };
   });
   const sameDay = sameDayOf(cities);
