@@ -5,6 +5,9 @@ import { terminalProgress } from 'bptt/node';
 import type { Example } from './example';
 import { ball } from './ball/ball';
 import { gradients } from './gradients/gradients';
+import { music } from './music/music';
+import { nextCharacter } from './next-character/next-character';
+import { nextWord } from './next-word/next-word';
 import { sentiment } from './sentiment/sentiment';
 import { trajectories } from './trajectories/trajectories';
 import { translation } from './translation/translation';
@@ -13,10 +16,13 @@ import { weather } from './weather/weather';
 const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
   ball: [ball, 'the next image of a ball that bounces, and its place'],
   gradients: [gradients, 'how gradients fade and blow up over time, and what helps'],
+  music: [music, 'the next note of a piano piece, and a piece of its own'],
+  'next-character': [nextCharacter, 'the next character of Moby-Dick'],
+  'next-word': [nextWord, 'the next word of Moby-Dick'],
   sentiment: [sentiment, 'praise or blame in a sentence'],
   trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
   translation: [translation, 'dates to ISO, and verses from English to Spanish'],
-  weather: [weather, 'the next seven days, in two cities'],
+  weather: [weather, 'the next seven days, in two cities, and carbon dioxide a year ahead'],
 };
 
 const [name = '--help', ...options] = process.argv.slice(2);
@@ -27,11 +33,13 @@ if (found === undefined) {
   process.exitCode = name === '--help' ? 0 : 1;
 } else {
   const began = performance.now();
+  const short = options.includes('--short');
   await found[0]({
-    short: options.includes('--short'),
+    short,
     say: (line) => void process.stdout.write(`${line}\n`),
     onProgress: terminalProgress(),
-    keep: (file, content) => writeFileSync(`examples/${name}/${file}`, content),
+    // What stands in the folder is of the whole form.
+    keep: (file, content) => (short ? undefined : writeFileSync(`examples/${name}/${file}`, content)),
   });
   process.stdout.write(`${((performance.now() - began) / 1000).toFixed(0)} s\n`);
 }

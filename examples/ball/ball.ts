@@ -50,7 +50,7 @@ export const ball: Example = async ({ short, say, onProgress, keep }) => {
   const rows = 500;
   const held = batchOf(createRandom(99), rows);
   const answers = compute(model.parameters, (p) => {
-    const { output } = runModel(network, p as never, held.inputs);
+    const { output } = runModel(network, p, held.inputs);
     return { images: sigmoid(slice(output, 0, pixels, 2)), places: place(output) };
   });
   const at = ({ data: numbers }: Tensor, t: number, row: number): readonly [number, number] => [numbers[(t * rows + row) * 2]!, numbers[(t * rows + row) * 2 + 1]!];
