@@ -84,7 +84,7 @@ export {
 export { runInSegments } from './models/segments';
 export { joinStates, splitState } from './models/stream-state';
 export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';
-export { generate, type GenerateOptions } from './models/generate';
+export { generate, sampleId, type GenerateOptions, type SampleIdOptions } from './models/generate';
 
 export type { DecoderOptions, DecoderParameters } from './encoder-decoder/decoder';
 export { encoderDecoder, type EncoderDecoder, type EncoderDecoderOptions, type EncoderDecoderParameters } from './encoder-decoder/encoder-decoder';

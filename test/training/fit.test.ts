@@ -3,7 +3,7 @@
 import {
   accuracy, adagrad, adam, adamw, chain, clipByNorm, clipByValue, createRandom, crossEntropy, dense, dropout, embedding, evaluate, fit, full,
   generate, gru, identity, ids, lstm, meanSquaredError, normal, predict, recurrent, relu, rmsprop, sequential, sgd, simpleRnn, sum, tensor,
-  unroll, valueAndGradient, weightDecay, windows, batchesOf, slice, initializeCell, multiply, advance, stream, predictWithState,
+  unroll, valueAndGradient, weightDecay, windows, batchesOf, slice, initializeCell, multiply, advance, stream, predictWithState, sampleId,
   type Dataset, type Optimizer, type Progress, type Sequential, type Tensor,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -212,6 +212,30 @@ describe('models', () => {
     expect([...generate(net, { prompt: [1], length: 40, seed: 6 })]).not.toEqual([...drawn]);
     expect(new Set(drawn).size).toBeGreaterThan(2);
   });
+
+  it('sampleId: ids come as often as softmax says, at any temperature; −∞ never; top-p and top-k leave the rest out', () => {
+    const scores = [0.5, -1, 2, -Infinity, 1];
+    for (const temperature of [0.5, 1, 2]) {
+      const random = createRandom(3);
+      const weights = scores.map((score) => Math.exp(score / temperature));
+      const whole = weights.reduce((a, b) => a + b);
+      const counts = scores.map(() => 0);
+      const draws = 20_000;
+      for (let i = 0; i < draws; i++) counts[sampleId(scores, random, { temperature })]! += 1;
+      // Five standard deviations of the share.
+      counts.forEach((count, id) => expect(Math.abs(count / draws - weights[id]! / whole)).toBeLessThanOrEqual(5 * Math.sqrt((weights[id]! / whole) * (1 - weights[id]! / whole) / draws)));
+    }
+    const few = (options: object): number[] => [...new Set(Array.from({ length: 500 }, (_, i) => sampleId(scores, createRandom(i), options)))].sort();
+    expect(few({ topK: 2 })).toEqual([2, 4]);
+    expect(few({ topP: 0.7 })).toEqual([2, 4]);
+    expect(few({ temperature: 0 })).toEqual([2]);
+  });
+
+  it.each<[string, ArrayLike<number>, object, RegExp]>([
+    ['no score', [], {}, /sampleId: scores must hold at least one score/], ['NaN', [1, NaN, 0], {}, /sampleId: the scores are not finite \(NaN\)/],
+    ['nothing to choose from', [-Infinity, -Infinity], {}, /not finite \(-Infinity\)/], ['an infinite score', [0, Infinity], {}, /not finite \(Infinity\)/],
+    ['a negative temperature', [0], { temperature: -1 }, /sampleId: temperature/], ['a share above 1', [0], { topP: 2 }, /sampleId: topP/], ['none of the likeliest', [0], { topK: 0 }, /sampleId: topK/],
+  ])('sampleId refuses %s', (_, scores, options, message) => expect(() => sampleId(scores, createRandom(1), options)).toThrow(message));
 
   it.each<[string, () => unknown, RegExp]>([
     ['an id out of range', () => predict(net, ids([[6]])), /whole numbers from 0 to 5, got 6 at position 0/],
