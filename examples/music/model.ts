@@ -1,7 +1,7 @@
 /** A network that guesses the next note, one attribute after the other. */
 
 import {
-  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sequential, softmax, stream, tanh, trainable, uniformNumber,
+  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sampleId, sequential, stream, tanh, trainable,
   type IdTensor, type Mapped, type RunOptions, type Sequential, type Tensor, type Trainable, type Variable,
 } from 'bptt';
 import { attributes, placeAfter, places, sizes, type Attribute, type NoteIds } from './notes';
@@ -69,7 +69,7 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
       return Object.fromEntries(attributes.map((name) => [name, losses[name].data[0]!])) as Record<Attribute, number>;
     },
     compose(prompt, count, { temperature, seed: luck }) {
-      const draws = createRandom(luck);
+      const random = createRandom(luck);
       const running = stream({ ...memory, parameters: model.parameters.memory });
       const row = (name: Attribute | 'place', id: number): Float32Array => model.parameters.tables[name].data.subarray(id * widths[name], (id + 1) * widths[name]);
       const vector = (parts: readonly Float32Array[]): Float32Array => Float32Array.from(parts.flatMap((part) => [...part]));
@@ -83,7 +83,7 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
         for (const name of attributes) {
           const x = vector(known);
           const { data } = predict({ ...heads[name], parameters: model.parameters.heads[name] }, { shape: [1, 1, x.length], data: x });
-          note[name] = draw(data, temperature, uniformNumber(draws));
+          note[name] = sampleId(data, random, { temperature });
           known.push(row(name, note[name]!));
         }
         last = { ...note, place: placeAfter(last.place, note['shift']!) } as unknown as NoteIds;
@@ -92,12 +92,4 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
       });
     },
   };
-}
-
-/** An id by its score, where `luck` in [0, 1) lies. */
-function draw(scores: Float32Array, temperature: number, luck: number): number {
-  const chances = compute({ x: { shape: [scores.length], data: scores.map((score) => score / temperature) } }, ({ x }) => softmax(x)).data;
-  let left = luck;
-  const found = chances.findIndex((chance) => (left -= chance) < 0);
-  return found < 0 ? chances.indexOf(Math.max(...chances)) : found;
 }
