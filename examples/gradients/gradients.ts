@@ -4,7 +4,7 @@ import {
   adam, add, affine, chain, clipByNorm, compute, createRandom, dense, fit, gradientFlow, gru, identity, lstm, matmul, meanSquaredError, normal, orthogonal, predict, recurrent, relu, sequential, sgd, sigmoid,
   simpleRnn, slice, uniform, type Batch, type Cell, type CellInitializers, type Dataset, type Optimizer, type Random, type Sequential, type Tensor,
 } from 'bptt';
-import type { Example } from '../example';
+import type { Example, Setting } from '../example';
 import { linePlot, type Line } from '../plot/lines';
 import { addingBatch } from './adding';
 
@@ -52,11 +52,18 @@ function fading(network: Network, batch: Batch): Line {
 }
 
 /** The loss of every update, smoothed; it ends where it is not finite any more. */
-async function learning(network: Network, optimizer: Optimizer, data: Dataset, window = 25, model: Sequential = build(network)): Promise<{ line: Line; model: Sequential; broke: boolean }> {
+async function learning(network: Network, optimizer: Optimizer, data: Dataset, onProgress: Setting['onProgress'], window = 25): Promise<{ line: Line; model: Sequential; broke: boolean }> {
+  const model = build(network);
   const losses: number[] = [];
   let broke = false;
   try {
-    await fit(model, data, { loss: meanSquaredError, optimizer, epochs: 1, seed: 7, onProgress: ({ loss }) => void losses.push(loss) });
+    await fit(model, data, {
+      loss: meanSquaredError, optimizer, epochs: 1, seed: 7,
+      onProgress(progress) {
+        losses.push(progress.loss);
+        onProgress(progress);
+      },
+    });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     broke = true;
@@ -85,7 +92,7 @@ function gatesOf(model: Sequential, { inputs }: Batch): readonly Line[] {
   });
 }
 
-export const gradients: Example = async ({ short, say, keep }) => {
+export const gradients: Example = async ({ short, say, onProgress, keep }) => {
   const [steps, updates] = short ? [30, 300] : [60, 3000];
   const batch = addingBatch(createRandom(1), steps, batchSize);
   const flows = networks.map((network) => fading(network, batch));
@@ -100,7 +107,7 @@ export const gradients: Example = async ({ short, say, keep }) => {
   const figures: Record<string, number> = { left: at(flows, 'tanh'), leftLstm: at(flows, 'LSTM'), leftIdentity: at(flows, 'ReLU, identity'), exploded: at(starts, 'ReLU, 1.1 · identity') };
   let trainedLstm: Sequential | undefined;
   for (const network of networks) {
-    const { line, model } = await learning(network, chain(clipByNorm(1), adam(2e-3)), data);
+    const { line, model } = await learning(network, chain(clipByNorm(1), adam(2e-3)), data, onProgress);
     curves.push(line);
     figures[network.name] = line.points.at(-1)![1];
     say(`  ${network.name.padEnd(22)}${line.points.at(-1)![1].toFixed(4)}`);
@@ -111,7 +118,7 @@ export const gradients: Example = async ({ short, say, keep }) => {
   const explosive: Network = { ...identityRelu, initializers: { inputInitializer: normal(0, 0.05), recurrentInitializer: identity() } };
   const clipped: Line[] = [];
   for (const [name, optimizer] of [['without clipping', sgd(0.01)], ['clipped to norm 1', chain(clipByNorm(1), sgd(0.01))]] as const) {
-    const { line, broke } = await learning({ ...explosive, name }, optimizer, dataOf(60, short ? 100 : 400), 1);
+    const { line, broke } = await learning({ ...explosive, name }, optimizer, dataOf(60, short ? 100 : 400), onProgress, 1);
     clipped.push(line);
     figures[name] = broke ? Infinity : line.points.at(-1)![1];
     say(`  ${name.padEnd(22)}${broke ? `not finite after ${line.points.length} updates` : `${line.points[1]![1].toPrecision(2)}, ${line.points.at(-1)![1].toPrecision(2)}`}`);

@@ -4,7 +4,7 @@ import {
   adam, adamw, add, attentionPooling, bidirectional, binaryCrossEntropy, bucketBatches, chain, clipByNorm, compute, cosineDecay, createRandom, dense, dropout, embedding, encode, fit, folds, gru, matmul, normal,
   padSequences, predict, reshape, sequential, tensor, trainable, wordVocabulary, zeros, type Random, type Sequential, type Tensor, type Vocabulary,
 } from 'bptt';
-import type { Example } from '../example';
+import type { Example, Setting } from '../example';
 import { heatMaps } from '../plot/heat-map';
 import { readSentences, sources, type Sentence } from './sentences';
 
@@ -16,14 +16,14 @@ const vocabularyOf = (sentences: readonly Sentence[]): Vocabulary =>
   wordVocabulary(sentences.map(({ text }) => text), { lowercase: true, minCount: 2, marks: ['padding', 'unknown'] });
 
 /** A bidirectional GRU with attention over its states, trained on some sentences. */
-async function learn(train: readonly Sentence[], vocabulary: Vocabulary, epochs: number, seed: number): Promise<Sequential> {
+async function learn(train: readonly Sentence[], vocabulary: Vocabulary, epochs: number, seed: number, onProgress: Setting['onProgress']): Promise<Sequential> {
   const model = sequential([
     embedding({ vocabularySize: vocabulary.size, size: 32, initializer: normal(0, 0.3) }), dropout(0.5), bidirectional(gru(), { hiddenSize: 24, recurrentDropout: 0.2 }), attentionPooling(), dropout(0.5), dense({ size: 1 }),
   ], { seed });
   const examples = train.map(({ text, label }) => ({ input: encode(vocabulary, text), target: tensor([label]) })).filter(({ input }) => input.length > 0);
   const data = bucketBatches(examples, { batchSize: 32 });
   await fit(model, data, {
-    loss: binaryCrossEntropy, optimizer: chain(clipByNorm(1), adamw(cosineDecay(4e-3, { steps: epochs * data.batchCount }), { decay: 0.05 })), epochs, seed,
+    loss: binaryCrossEntropy, optimizer: chain(clipByNorm(1), adamw(cosineDecay(4e-3, { steps: epochs * data.batchCount }), { decay: 0.05 })), epochs, seed, onProgress,
   });
   return model;
 }
@@ -55,7 +55,7 @@ function movesOf(model: Sequential, ids: Int32Array): Float32Array {
   return Float32Array.from(rest, (score) => whole! - score);
 }
 
-export const sentiment: Example = async ({ short, say, keep }) => {
+export const sentiment: Example = async ({ short, say, onProgress, keep }) => {
   const sentences = readSentences();
   const [count, epochs] = short ? [3, 6] : [10, 10];
   const right = { network: new Map<string, number>(), 'bag of words': new Map<string, number>() };
@@ -64,7 +64,7 @@ export const sentiment: Example = async ({ short, say, keep }) => {
   for (const [turn, { train, test }] of turns.entries()) {
     const [learned, judged] = [train, test].map((places) => Array.from(places, (place) => sentences[place]!)) as [Sentence[], Sentence[]];
     const vocabulary = vocabularyOf(learned);
-    const model = await learn(learned, vocabulary, epochs, turn + 1);
+    const model = await learn(learned, vocabulary, epochs, turn + 1, onProgress);
     const ids = judged.map(({ text }) => encode(vocabulary, text));
     const answers = { network: scoresOf(model, ids), 'bag of words': await bagOfWords(learned, judged, vocabulary) };
     for (const [name, scores] of Object.entries(answers)) {
