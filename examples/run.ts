@@ -28,7 +28,8 @@ const examples: Readonly<Record<string, readonly [run: Example, what: string]>> 
 const [name = '--help', ...options] = process.argv.slice(2);
 const found = Object.hasOwn(examples, name) ? examples[name] : undefined;
 if (found === undefined) {
-  const list = Object.entries(examples).map(([each, [, what]]) => `  ${each.padEnd(14)}${what}`).join('\n');
+  const list = Object.entries(examples).map(([each, [, what]]) => `  ${each.padEnd(16)}${what}`).join('\n');
+  if (name !== '--help') process.stderr.write(`There is no example ${name}.\n\n`);
   process.stdout.write(`Trains a network on real data and tells how well it does, beside a baseline.\n\n  npm run example -- NAME [--short]\n\n${list}\n`);
   process.exitCode = name === '--help' ? 0 : 1;
 } else {
