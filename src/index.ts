@@ -1,6 +1,6 @@
 /** The public surface of bptt. */
 
-export { ids, batchFirst, full, isIdTensor, isTensor, tensor, timeMajor, view, type IdTensor, type Nested, type Tensor } from './tensor/tensor';
+export { ids, batchFirst, full, isIdTensor, isTensor, sliceRows, tensor, timeMajor, view, type IdTensor, type Nested, type Tensor } from './tensor/tensor';
 export { formatShape, sizeOf, stridesOf, type Shape } from './tensor/shape';
 export { createRandom, integerNumber, normalNumber, randomBits, shuffle, uniformNumber, type Random } from './tensor/random';
 export {

@@ -1,7 +1,7 @@
 /** A ball that bounces with a velocity nobody tells: what is the next image, and where will it be? */
 
 import {
-  adam, add, binaryCrossEntropy, chain, clipByNorm, compute, cosineDecay, createRandom, dense, fit, gru, meanSquaredError, recurrent, relu, runModel, scale, sequential, sigmoid, slice, trainable, type Random, type Tensor,
+  adam, add, binaryCrossEntropy, chain, clipByNorm, compute, cosineDecay, createRandom, dense, fit, gru, meanSquaredError, recurrent, relu, runModel, scale, sequential, sigmoid, slice, sliceRows, trainable, type Random, type Tensor,
 } from 'bptt';
 import type { Example } from '../example';
 import { heatMaps, type HeatMap } from '../plot/heat-map';
@@ -18,14 +18,9 @@ interface Batch {
   readonly places: Tensor;
 }
 
-const from = ({ shape, data }: Tensor, first: number, last: number): Tensor => {
-  const size = data.length / shape[0]!;
-  return { shape: [last - first, ...shape.slice(1)], data: data.slice(first * size, last * size) };
-};
-
 function batchOf(random: Random, rows: number): Batch & { readonly seen: Tensor } {
   const { images, places } = scenes(random, steps, rows);
-  return { inputs: from(images, 0, steps - 1), images: from(images, 1, steps), places: from(places, 1, steps), seen: from(places, 0, steps - 1) };
+  return { inputs: sliceRows(images, 0, -1), images: sliceRows(images, 1), places: sliceRows(places, 1), seen: sliceRows(places, 0, -1) };
 }
 
 export const ball: Example = async ({ short, say, onProgress, keep }) => {

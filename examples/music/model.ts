@@ -1,7 +1,7 @@
 /** A network that guesses the next note, one attribute after the other. */
 
 import {
-  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sampleId, sequential, stream, tanh, trainable,
+  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sampleId, sequential, sliceRows, stream, tanh, trainable,
   type IdTensor, type Mapped, type RunOptions, type Sequential, type Tensor, type Trainable, type Variable,
 } from 'bptt';
 import { attributes, placeAfter, places, sizes, type Attribute, type NoteIds } from './notes';
@@ -47,11 +47,10 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
 
   /** The loss of each attribute. */
   const lossesOf = (p: Variables, notes: Notes, how?: RunOptions): Readonly<Record<Attribute, Variable>> => {
-    const part = ({ shape: [T, B], data }: IdTensor, from: number): IdTensor => ({ shape: [T! - 1, B!], data: data.slice(from * B!, (T! - 1 + from) * B!) });
-    const { output } = runModel(memory, p.memory, concat(seen.map((name) => gather(p.tables[name], part(notes[name], 0))), 2), how);
+    const { output } = runModel(memory, p.memory, concat(seen.map((name) => gather(p.tables[name], sliceRows(notes[name], 0, -1))), 2), how);
     const known = [output];
     return Object.fromEntries(attributes.map((name) => {
-      const next = part(notes[name], 1);
+      const next = sliceRows(notes[name], 1);
       const loss = crossEntropy(runModel(heads[name], p.heads[name], concat(known, 2), how).output, next);
       known.push(gather(p.tables[name], next));
       return [name, loss];

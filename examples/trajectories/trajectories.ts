@@ -2,7 +2,7 @@
 
 import {
   adamw, bucketBatches, chain, clipByNorm, cosineDecay, createRandom, dense, dropout, fit, gru, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize, predict, recurrent, sampleMixture,
-  sequential, standardScaler, scaleWith, type Scaler, type Sequential, type Tensor,
+  sequential, sliceRows, standardScaler, scaleWith, type Scaler, type Sequential, type Tensor,
 } from 'bptt';
 import type { Example } from '../example';
 import { trackMaps, type TrackMap } from '../plot/tracks';
@@ -34,8 +34,6 @@ function targetsOf({ fixes }: Storm): Tensor {
   return { shape: [rows.length, 2], data: Float32Array.from(rows.flat()) };
 }
 
-const first = ({ shape, data }: Tensor, rows: number): Tensor => ({ shape: [rows, shape[1]!], data: data.slice(0, rows * shape[1]!) });
-
 /** The place that the model's answer, how far the storm strays, means. */
 function placeOf(before: Fix, now: Fix, east: number, north: number): Pick<Fix, 'latitude' | 'longitude'> {
   const [v, w] = way(before, now);
@@ -56,7 +54,7 @@ export const trajectories: Example = async ({ short, say, onProgress, keep }) =>
   const scaler = standardScaler({ shape: [features.reduce((rows, { shape }) => rows + shape[0]!, 0), features[0]!.shape[1]!], data: Float32Array.from(features.flatMap(({ data }) => [...data])) });
   const examplesOf = (chosen: readonly Storm[]): { input: Tensor; target: Tensor }[] => chosen.map((storm) => {
     const target = targetsOf(storm);
-    return { input: first(scaleWith(scaler, featuresOf(storm)), target.shape[0]!), target };
+    return { input: sliceRows(scaleWith(scaler, featuresOf(storm)), 0, target.shape[0]!), target };
   });
   const model = sequential([
     recurrent(gru(), { hiddenSize: short ? 32 : 64, inputDropout: 0.1 }), dropout(0.3), dense({ size: mixtureSize({ components, size: 2 }) }),

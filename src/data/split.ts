@@ -1,7 +1,7 @@
 /** Parts of a sequence for training, validation and test. */
 
-import { checkNumber, lengthAt, sizeOf } from '../tensor/shape';
-import { isTensor, type Tensor } from '../tensor/tensor';
+import { checkNumber, lengthAt } from '../tensor/shape';
+import { isTensor, sliceRows, type Tensor } from '../tensor/tensor';
 
 /** As many parts as there are fractions. */
 export type Parts<F extends readonly number[], X> = { -readonly [K in keyof F]: X };
@@ -54,10 +54,8 @@ export function endsOf(where: string, fractions: readonly number[], length: numb
 }
 
 function partOf(items: Int32Array | Float32Array | string | Tensor | readonly unknown[], start: number, end: number): unknown {
-  if (!isTensor(items)) return ArrayBuffer.isView(items) ? items.subarray(start, end) : items.slice(start, end);
-  const inner = items.shape.slice(1);
-  const size = sizeOf(inner);
-  return { shape: [end - start, ...inner], data: items.data.subarray(start * size, end * size) };
+  if (isTensor(items)) return sliceRows(items, start, end);
+  return ArrayBuffer.isView(items) ? items.subarray(start, end) : items.slice(start, end);
 }
 
 /** Behind a surrogate pair rather than inside it. */

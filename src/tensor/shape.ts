@@ -134,6 +134,21 @@ export function resolveAxis(where: string, axis: number, rank: number): number {
   return resolved;
 }
 
+/**
+ * The whole range from `start` to `end` (not included) of an axis; negative bounds count from its end, which is the default end.
+ *
+ * @throws RangeError where it does not lie inside
+ */
+export function resolveRange(where: string, start: number, end: number | undefined, axis: number, shape: Shape): readonly [from: number, to: number] {
+  const length = shape[axis]!;
+  const from = start < 0 ? start + length : start;
+  const to = end === undefined ? length : end < 0 ? end + length : end;
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
+    throw new RangeError(`${where}: ${start} to ${end ?? length} does not lie inside axis ${axis} of ${formatShape(shape)}.`);
+  }
+  return [from, to];
+}
+
 /** What came instead of what was expected, for a message. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';

@@ -1,6 +1,6 @@
 /** Tensors are plain data: a shape and an ordinary typed array, owned by the garbage collector. */
 
-import { checkCount, formatShape, sizeOf, type Shape } from './shape';
+import { checkCount, formatShape, lengthAt, resolveRange, sizeOf, type Shape } from './shape';
 
 /** Numbers of a shape, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
 export interface Tensor {
@@ -101,6 +101,25 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
     throw new RangeError(`view: shape ${formatShape(shape)} at offset ${offset} needs ${end} numbers, got ${data.length}.`);
   }
   return { shape, data: data.subarray(offset, end) };
+}
+
+/**
+ * The part of a tensor from `start` to `end` (not included) along its first axis, without a copy: steps of `[T, B, …]`, rows of `[N, F]`. Negative bounds count from
+ * the end.
+ *
+ * @throws RangeError where the part does not lie inside, or the tensor is a scalar
+ * @example
+ * sliceRows(tensor([[1, 2], [3, 4], [5, 6]]), 1).data; // Float32Array [3, 4, 5, 6]
+ * sliceRows(ids([7, 8, 9]), 0, -1).data; // Int32Array [7, 8]
+ */
+export function sliceRows(x: Tensor, start: number, end?: number): Tensor;
+export function sliceRows(x: IdTensor, start: number, end?: number): IdTensor;
+export function sliceRows({ shape, data }: Tensor | IdTensor, start: number, end?: number): Tensor | IdTensor {
+  lengthAt('sliceRows', 'the tensor', shape, 0);
+  const [from, to] = resolveRange('sliceRows', start, end, 0, shape);
+  const inner = shape.slice(1);
+  const size = sizeOf(inner);
+  return { shape: [to - from, ...inner], data: data.subarray(from * size, to * size) } as Tensor | IdTensor;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, mapTree, tensor, timeMajor, view } from 'bptt';
+import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, mapTree, sliceRows, tensor, timeMajor, view } from 'bptt';
 import { broadcastShapes, checkShape, resolveAxis, stridesOf } from '../../src/tensor/shape';
 
 describe('creation', () => {
@@ -19,6 +19,16 @@ describe('creation', () => {
     expect(ids(whole, [3, 2]).data).toBe(whole);
   });
 
+  it('slices rows without a copy, from the end as well, of ids as well', () => {
+    const whole = tensor([[1, 2], [3, 4], [5, 6]]);
+    const last = sliceRows(whole, -2);
+    expect(last).toEqual({ shape: [2, 2], data: Float32Array.of(3, 4, 5, 6) });
+    last.data[0] = 9;
+    expect(whole.data[2]).toBe(9);
+    expect(sliceRows(full([2, 3, 4], 1), 1, 1).shape).toEqual([0, 3, 4]);
+    expect(sliceRows(ids([[1], [2], [3]]), 0, -1)).toEqual({ shape: [2, 1], data: Int32Array.of(1, 2) });
+  });
+
   it('tells tensors apart', () => {
     expect([isTensor(full([1], 0)), isTensor(ids([0])), isTensor(null), isTensor({ data: new Float32Array(1) })]).toEqual([true, false, false, false]);
     expect([isIdTensor(ids([0])), isIdTensor(full([1], 0))]).toEqual([true, false]);
@@ -34,6 +44,9 @@ describe('creation', () => {
     ['an id that is too large', () => ids([2 ** 31]), 'ids: ids must be whole numbers of 32 bits, got 2147483648 at position 0.'],
     ['a view past the end', () => view(new Float32Array(4), 2, [3]), 'view: shape [3] at offset 2 needs 5 numbers, got 4.'],
     ['a view before the start', () => view(new Float32Array(4), -1, [3]), 'view: offset must be a whole number of at least 0, got -1.'],
+    ['rows that are not there', () => sliceRows(full([3, 2], 0), 1, 4), 'sliceRows: 1 to 4 does not lie inside axis 0 of [3, 2].'],
+    ['rows backwards', () => sliceRows(full([3, 2], 0), 2, 1), 'sliceRows: 2 to 1 does not lie inside axis 0 of [3, 2].'],
+    ['rows of a scalar', () => sliceRows(tensor(1), 0), 'sliceRows: the tensor must have at least one axis, got a scalar.'],
     ['a vector in time', () => timeMajor(tensor([1, 2])), 'timeMajor: the tensor must have at least two axes, got [2].'],
   ])('refuses %s', (_, make, message) => {
     expect(make).toThrow(new RangeError(message));

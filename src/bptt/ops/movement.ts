@@ -2,7 +2,7 @@
 
 import { gatherRows, scatterAddRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
-import { checkSome, formatShape, lengthAt, resolveAxis, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
+import { checkSome, formatShape, lengthAt, resolveAxis, resolveRange, sameShape, sizeOf, stridesOf, type Shape } from '../../tensor/shape';
 import {
   currentScope, gradientOf, idOperand, operand, record, result, variableAt, viewOf, type Operand, type Variable,
 } from '../tape';
@@ -52,12 +52,7 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
 export function slice(x: Operand, start: number, end?: number, axis = 0): Variable {
   const input = operand('slice', x);
   const along = resolveAxis('slice', axis, input.shape.length);
-  const length = input.shape[along]!;
-  const from = start < 0 ? start + length : start;
-  const to = end === undefined ? length : end < 0 ? end + length : end;
-  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
-    throw new RangeError(`slice: ${start} to ${end ?? length} does not lie inside axis ${along} of ${formatShape(input.shape)}.`);
-  }
+  const [from, to] = resolveRange('slice', start, end, along, input.shape);
   const shape = input.shape.map((n, i) => (i === along ? to - from : n));
   const strides = stridesOf(input.shape);
   const begin = from * strides[along]!;
