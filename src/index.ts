@@ -62,7 +62,7 @@ export {
   type AdamOptions, type AdamWOptions, type Optimizer, type OptimizerState, type ParameterLeaf, type RmspropOptions, type SgdOptions, type Update,
 } from './training/optimizers';
 export {
-  mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize, sampleMixture, type MixtureParameters, type SampleMixtureOptions,
+  mixtureMean, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize, sampleMixture, type MixtureParameters, type SampleMixtureOptions,
 } from './training/mixture-density';
 export { sampledCrossEntropy, type SampledOptions } from './training/sampled-softmax';
 export { clipByNorm, clipByValue, l1, maxNorm, weightDecay, type Selection } from './training/transformations';

@@ -1,7 +1,7 @@
 /** Where an Atlantic storm will be in 24 hours: a distribution of places, learned from the tracks of other years. */
 
 import {
-  adamw, bucketBatches, chain, clipByNorm, cosineDecay, createRandom, dense, dropout, fit, gru, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize, predict, recurrent, sampleMixture,
+  adamw, bucketBatches, chain, clipByNorm, cosineDecay, createRandom, dense, dropout, fit, gru, mixtureMean, mixtureNegativeLogLikelihood, mixtureSize, predict, recurrent, sampleMixture,
   sequential, sliceRows, standardScaler, scaleWith, type Scaler, type Sequential, type Tensor,
 } from 'bptt';
 import type { Example } from '../example';
@@ -70,11 +70,10 @@ export const trajectories: Example = async ({ short, say, onProgress, keep }) =>
   const errors = { model: 0, heading: 0, staying: 0 };
   let count = 0;
   for (const storm of test) {
-    const { weights, means } = mixtureParameters(answersFor(model, scaler, storm), 2);
+    const { data: strays } = mixtureMean(answersFor(model, scaler, storm), 2);
     for (let t = 1; t + ahead < storm.fixes.length; t++, count++) {
       const [before, now, then] = [storm.fixes[t - 1]!, storm.fixes[t]!, storm.fixes[t + ahead]!];
-      const mean = [0, 1].map((axis) => Array.from({ length: components }, (_, k) => weights.data[(t - 1) * components + k]! * means.data[((t - 1) * components + k) * 2 + axis]!).reduce((a, b) => a + b)) as [number, number];
-      errors.model += distance(placeOf(before, now, ...mean), then);
+      errors.model += distance(placeOf(before, now, strays[2 * (t - 1)]!, strays[2 * (t - 1) + 1]!), then);
       errors.heading += distance(placeOf(before, now, 0, 0), then);
       errors.staying += distance(now, then);
     }

@@ -141,6 +141,27 @@ export function mixtureParameters(outputs: Tensor, size: number): MixtureParamet
   });
 }
 
+/**
+ * The mean of every mixture, Σ_k weight_k · mean_k: the one answer of the least squared error.
+ *
+ * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
+ * @param size D
+ * @returns `[…, D]`
+ * @throws RangeError where the shape does not fit
+ * @example
+ * mixtureMean(full([4, 12], 0.5), 2).data[0]; // 0.5
+ */
+export function mixtureMean(outputs: Tensor, size: number): Tensor {
+  const { weights, means } = mixtureParameters(outputs, size);
+  const K = weights.shape.at(-1)!;
+  const data = new Float32Array((weights.data.length / K) * size);
+  weights.data.forEach((weight, k) => {
+    const row = Math.floor(k / K);
+    for (let d = 0; d < size; d++) data[row * size + d]! += weight * means.data[k * size + d]!;
+  });
+  return { shape: [...weights.shape.slice(0, -1), size], data };
+}
+
 /** How {@link sampleMixture} draws. */
 export interface SampleMixtureOptions {
   /** D */

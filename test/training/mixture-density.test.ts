@@ -1,7 +1,7 @@
 /** Mixture densities: against the formula in double precision, as densities, as samplers, and trained. */
 
 import {
-  adam, chain, checkGradients, clipByNorm, compute, createRandom, dense, each, fit, full, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize,
+  adam, chain, checkGradients, clipByNorm, compute, createRandom, dense, each, fit, full, mixtureMean, mixtureNegativeLogLikelihood, mixtureParameters, mixtureSize,
   lstm, normal, normalNumber, predict, recurrent, sampleMixture, sequential, tanh, tensor, total, uniformNumber,
   valueAndGradient, type Sequential, type Tensor,
 } from 'bptt';
@@ -50,6 +50,8 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
 
   it('tells its parameters', () => {
     const { weights, means, deviations, correlations } = mixtureParameters(outputs, size);
+    const mean = mixtureMean(outputs, size);
+    expect(mean.shape).toEqual([3, 2, size]);
     expect([weights, means, deviations, correlations].map(({ shape }) => shape)).toEqual([[3, 2, 4], [3, 2, 4, size], [3, 2, 4, size], [3, 2, 4]]);
     const close = (got: ArrayLike<number>, wanted: number[]): void => 
       wanted.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));
@@ -59,6 +61,7 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
       close(means.data.subarray(row * 4 * size), wanted.flatMap((each) => each.means));
       close(deviations.data.subarray(row * 4 * size), wanted.flatMap((each) => each.deviations));
       close(correlations.data.subarray(row * 4), wanted.map(({ correlation }) => correlation));
+      close(mean.data.subarray(row * size), Array.from({ length: size }, (_, d) => wanted.reduce((sum, each) => sum + each.weight * each.means[d]!, 0)));
     }
   });
 
