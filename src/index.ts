@@ -3,6 +3,7 @@
 export { ids, batchFirst, full, isIdTensor, isTensor, sliceRows, tensor, timeMajor, view, type IdTensor, type Nested, type Tensor } from './tensor/tensor';
 export { formatShape, sizeOf, stridesOf, type Shape } from './tensor/shape';
 export { createRandom, integerNumber, normalNumber, randomBits, shuffle, uniformNumber, type Random } from './tensor/random';
+export { sampleId, type SampleIdOptions } from './tensor/sampling';
 export {
   chronoBias, constant, forgetBias, glorotNormal, glorotUniform, heNormal, heUniform, identity, lecunNormal, lecunUniform, normal, ones, orthogonal,
   truncatedNormal, uniform, zeros, type Initializer,
@@ -78,13 +79,13 @@ export { evaluate, type EvaluateOptions, type Metric } from './training/evaluate
 export { accuracy, bitsPerCharacter, perplexity, type MetricOptions } from './training/metrics';
 
 export {
-  predict, predictWithState, runModel, sequential, type ModelRun, type ModelState, type PredictOptions, type RunOptions,
+  predict, predictWithState, runModel, sequential, withParameters, type ModelRun, type ModelState, type PredictOptions, type RunOptions,
   type Sequential, type SequentialOptions,
 } from './models/sequential';
 export { runInSegments } from './models/segments';
 export { joinStates, splitState } from './models/stream-state';
 export { advance, stream, streamCell, type Stream, type StreamOptions } from './models/stream';
-export { generate, sampleId, type GenerateOptions, type SampleIdOptions } from './models/generate';
+export { generate, type GenerateOptions } from './models/generate';
 
 export type { DecoderOptions, DecoderParameters } from './encoder-decoder/decoder';
 export { encoderDecoder, type EncoderDecoder, type EncoderDecoderOptions, type EncoderDecoderParameters } from './encoder-decoder/encoder-decoder';

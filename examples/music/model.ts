@@ -1,7 +1,7 @@
 /** A network that guesses the next note, one attribute after the other. */
 
 import {
-  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sampleId, sequential, sliceRows, stream, tanh, trainable,
+  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sampleId, sequential, sliceRows, stream, tanh, trainable, withParameters,
   type IdTensor, type Mapped, type RunOptions, type Sequential, type Tensor, type Trainable, type Variable,
 } from 'bptt';
 import { attributes, placeAfter, places, sizes, type Attribute, type NoteIds } from './notes';
@@ -69,7 +69,8 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
     },
     compose(prompt, count, { temperature, seed: luck }) {
       const random = createRandom(luck);
-      const running = stream({ ...memory, parameters: model.parameters.memory });
+      const running = stream(withParameters(memory, model.parameters.memory));
+      const guesses = attributes.map((name) => ({ name, head: withParameters(heads[name], model.parameters.heads[name]) }));
       const row = (name: Attribute | 'place', id: number): Float32Array => model.parameters.tables[name].data.subarray(id * widths[name], (id + 1) * widths[name]);
       const vector = (parts: readonly Float32Array[]): Float32Array => Float32Array.from(parts.flatMap((part) => [...part]));
       const hear = (note: NoteIds): Float32Array => advance(running, { shape: [1, widthOf(seen)], data: vector(seen.map((name) => row(name, note[name]))) }).data;
@@ -79,9 +80,9 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
       return Array.from({ length: count }, () => {
         const note: Record<string, number> = {};
         const known = [state];
-        for (const name of attributes) {
+        for (const { name, head } of guesses) {
           const x = vector(known);
-          const { data } = predict({ ...heads[name], parameters: model.parameters.heads[name] }, { shape: [1, 1, x.length], data: x });
+          const { data } = predict(head, { shape: [1, 1, x.length], data: x });
           note[name] = sampleId(data, random, { temperature });
           known.push(row(name, note[name]!));
         }

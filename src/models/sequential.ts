@@ -7,9 +7,9 @@ import { operand, type Variable } from '../bptt/tape';
 import { chain, chainParameters, runChain, type NamedLayer } from '../layers/chain';
 import { predicting, type Features, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
 import { createRandom, type Random } from '../tensor/random';
-import { checkCount, checkSome } from '../tensor/shape';
+import { checkCount, checkShape, checkSome, formatShape } from '../tensor/shape';
 import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
-import { flattenTree } from '../tensor/tree';
+import { flattenTree, leaves, treeOver } from '../tensor/tree';
 
 /** Layers with their parameters. */
 export interface Sequential {
@@ -64,6 +64,33 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
   const named = chain(layers, input);
   const { data, tree } = flattenTree(fill(chainParameters(named), ''));
   return { layers: named, origin: ['sequential', layers, { inputSize }], parameters: tree, data, input, output: named.at(-1)!.output };
+}
+
+/**
+ * The same layers with other parameters, which are copied: how a model that was a part of a {@link trainable} predicts, streams and is saved after training.
+ *
+ * @param parameters by layer and name, of the shapes that the model has
+ * @throws RangeError where a parameter is missing, has another shape, or is none of the model's
+ * @example
+ * const network = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
+ * const line = trainable({ network: network.parameters }, (p, { inputs, targets }) => meanSquaredError(runModel(network, p.network, inputs).output, targets));
+ * const batch = { inputs: full([1, 1, 2], 1), targets: full([1, 1, 1], 3) };
+ * await fit(line, { batchCount: 1, batches: () => [batch] }, { optimizer: adam(0.1), steps: 300 });
+ * predict(withParameters(network, line.parameters.network), batch.inputs).data[0].toFixed(1); // '3.0'
+ */
+export function withParameters(model: Sequential, parameters: Sequential['parameters']): Sequential {
+  const given = new Map(leaves(parameters).map(({ path, tensor }) => [path, tensor]));
+  const { data, tree } = treeOver(model.parameters, new Float32Array(model.data.length));
+  for (const { path, tensor: { shape, data: own } } of leaves(tree)) {
+    const from = given.get(path);
+    if (from === undefined) throw new RangeError(`withParameters: ${path} ${formatShape(shape)} is missing. Are the parameters of another model?`);
+    checkShape('withParameters', path, from.shape, { letters: "of the model's shape", lengths: shape });
+    own.set(from.data);
+    given.delete(path);
+  }
+  const [other] = given.keys();
+  if (other !== undefined) throw new RangeError(`withParameters: the model has no parameter ${other}. Are the parameters of another model?`);
+  return { ...model, parameters: tree, data };
 }
 
 /** Whether a model answers once a step, rather than once a sequence. */

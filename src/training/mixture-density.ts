@@ -13,8 +13,9 @@ import { reshape, slice, stopGradient, transpose } from '../bptt/ops/movement';
 import { logSoftmax, softmax, sum } from '../bptt/ops/reductions';
 import { operand, type Operand, type Variable } from '../bptt/tape';
 import { compute } from '../bptt/value-and-gradient';
-import { normalNumber, uniformNumber, type Random } from '../tensor/random';
-import { checkCount, checkNumber, formatShape } from '../tensor/shape';
+import { normalNumber, type Random } from '../tensor/random';
+import { sampler } from '../tensor/sampling';
+import { checkCount, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { overValid, type LossOptions } from './losses';
 
@@ -179,18 +180,18 @@ export interface SampleMixtureOptions {
  *
  * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
  * @returns `[…, D]`
- * @throws RangeError where the shape does not fit, or the temperature is negative
+ * @throws RangeError where the shape does not fit, outputs are not finite, or the temperature is negative
  * @example
  * sampleMixture(full([4, 12], 0), { size: 2, random: createRandom(1) }).shape; // [4, 2]
  */
 export function sampleMixture(outputs: Tensor, { size: D, random, temperature = 1 }: SampleMixtureOptions): Tensor {
-  checkNumber('sampleMixture', 'temperature', temperature, 0);
+  const draw = sampler('sampleMixture', { temperature });
   const { weights, means, deviations, correlations } = mixtureParameters(outputs, D);
   const K = weights.shape.at(-1)!;
   const rows = weights.data.length / K;
   const data = new Float32Array(rows * D);
   for (let row = 0; row < rows; row++) {
-    const k = drawComponent(weights.data.subarray(row * K, (row + 1) * K), random, temperature);
+    const k = draw(weights.data.subarray(row * K, (row + 1) * K).map(Math.log), random);
     const at = (row * K + k) * D;
     const noise = Array.from({ length: D }, () => Math.sqrt(temperature) * normalNumber(random));
     const rho = correlations.data[row * K + k]!;
@@ -200,13 +201,4 @@ export function sampleMixture(outputs: Tensor, { size: D, random, temperature = 
     });
   }
   return { shape: [...weights.shape.slice(0, -1), D], data };
-}
-
-function drawComponent(weights: Float32Array, random: Random, temperature: number): number {
-  const largest = weights.reduce((most, weight) => Math.max(most, weight), 0);
-  const best = weights.indexOf(largest);
-  if (temperature === 0 || best < 0) return Math.max(0, best);
-  const sharpened = Array.from(weights, (weight) => (weight / largest) ** (1 / temperature));
-  let place = uniformNumber(random) * sharpened.reduce((total, weight) => total + weight, 0);
-  return Math.max(0, sharpened.findIndex((weight) => (place -= weight) < 0));
 }

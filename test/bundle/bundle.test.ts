@@ -28,11 +28,11 @@ it('a program that trains, evaluates, generates and streams with every cell, lay
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(34);
 });
 
-it('a program that uses everything but the formats is at most 51 kB, minified and gzipped', () => {
+it('a program that uses everything but the formats is at most 52 kB, minified and gzipped', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) => list!.split(',').map((name) => name.trim()));
   const names = Object.keys(library).filter((name) => !formats.includes(name)).join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(51);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(52);
 });
 
 it('streaming inference of one LSTM is at most 10 kB, minified and gzipped', () => {

@@ -3,6 +3,7 @@
 import {
   accuracy, adam, add, affine, crossEntropy, dense, embedding, evaluate, fit, gru, initializeCell, lstm, meanSquaredError, multiply, recurrent,
   runModel, sequential, sum, tensor, trainable, unroll, windows, createRandom, full, initializeOptimizer, applyOptimizer, valueAndGradient,
+  advance, compute, leaves, load, normal, predict, save, sliceRows, stream, withParameters,
   type Dataset, type ModelState, type Tensor,
 } from 'bptt';
 import { expect, it } from 'vitest';
@@ -79,4 +80,30 @@ it('carries the state from batch to batch within an epoch: truncated BPTT', asyn
   model.data.forEach((value, i) => expect(value).toBeCloseTo(byHand.data[i]!, 6));
   const carried = evaluate(model, data, { loss: crossEntropy, carryState: true, metrics: { accuracy } });
   expect(carried.loss).not.toBe(evaluate(model, data, { loss: crossEntropy }).loss);
+});
+
+it('withParameters: a model that was part of a trained function predicts, streams and is saved as one of its own', async () => {
+  const network = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2, seed: 1 });
+  const before = network.data.slice();
+  const [inputs, targets] = [normal(0, 1)([4, 5, 2], createRandom(1)), full([4, 5, 1], 2)];
+  const model = trainable({ network: network.parameters, gain: tensor(1) }, (p) => meanSquaredError(multiply(runModel(network, p.network, inputs).output, p.gain), targets));
+  await fit(model, { batchCount: 1, batches: () => [{ inputs, targets }] }, { optimizer: adam(0.05), steps: 20 });
+  const trained = withParameters(network, model.parameters.network);
+  expect(network.data).toEqual(before);
+  expect(leaves(trained.parameters)).toEqual(leaves(model.parameters.network));
+  expect(trained.data).toEqual(model.data.slice(0, network.data.length));
+  const wanted = compute(model.parameters, (p) => runModel(network, p.network, inputs).output);
+  expect(predict(trained, inputs)).toEqual(wanted);
+  expect((load(save(trained)).model as ReturnType<typeof sequential>).data).toEqual(trained.data);
+  const running = stream(trained, { batchSize: 5 });
+  for (let t = 0; t < 4; t++) {
+    const { data } = advance(running, { shape: [5, 2], data: sliceRows(inputs, t, t + 1).data });
+    data.forEach((value, i) => expect(value).toBeCloseTo(wanted.data[5 * t + i]!, 5));
+  }
+  // A copy: the function may be trained on.
+  model.data.fill(0);
+  expect(predict(trained, inputs)).toEqual(wanted);
+  expect(() => withParameters(network, { gru: network.parameters['gru']! })).toThrow('withParameters: dense.weight [3, 1] is missing. Are the parameters of another model?');
+  expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow('withParameters: the model has no parameter more.bias.');
+  expect(() => withParameters(network, { ...network.parameters, dense: { weight: full([3, 2], 0), bias: full([2], 0) } })).toThrow("withParameters: dense.weight must be of the model's shape = [3, 1], got [3, 2].");
 });
