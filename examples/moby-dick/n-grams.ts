@@ -64,7 +64,7 @@ export function* runsOf(text: Int32Array, order: number): Iterable<Int32Array> {
   for (let end = order; end <= text.length; end++) yield text.subarray(end - order, end);
 }
 
-/** The mean of −log p over the ids of a text, each after at most `order` − 1 before it. */
+/** The mean of −log p over the ids of a text but the first, each after at most `order` − 1 before it. */
 export function nGramLoss(grams: NGrams, text: Int32Array): number {
-  return -text.reduce((sum, _, place) => sum + Math.log(probabilityOf(grams, text.subarray(Math.max(0, place + 1 - grams.order), place + 1))), 0) / text.length;
+  return -text.subarray(1).reduce((sum, _, before) => sum + Math.log(probabilityOf(grams, text.subarray(Math.max(0, before + 2 - grams.order), before + 2))), 0) / (text.length - 1);
 }

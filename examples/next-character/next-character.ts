@@ -11,7 +11,7 @@ import { linePlot } from '../plot/lines';
 export const nextCharacter: Example = async ({ short, say, onProgress, keep }) => {
   const text = readFileSync('examples/moby-dick/moby-dick.txt', 'utf8');
   const vocabulary = characterVocabulary(text);
-  const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]) as [Int32Array, Int32Array];
+  const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]);
   const [judge, watch] = [held.slice(0, 65_537), held.slice(-16_385)];
   const model = sequential([
     embedding({ vocabularySize: vocabulary.size, size: 32 }), recurrent(gru(), { hiddenSize: short ? 128 : 256 }), dense({ size: vocabulary.size }),

@@ -18,9 +18,12 @@ interface Completion {
 
 const completions: readonly Completion[] = [
   { what: 'order', word: 'the', comes: 'the side of', not: 'of the side' },
-  { what: 'a mark, eight words between', word: ')', comes: '(and that is the name of the sea', not: 'and that is the name of the sea' },
+  { what: 'a mark, eight words between', word: '”', comes: 'he said, “there is no such thing in the world', not: 'he said, there is no such thing in the world' },
   { what: 'a mark, fourteen words between', word: '”', comes: '“There is no such thing in all the world as a whale like that,', not: 'There is no such thing in all the world as a whale like that,' },
 ];
+
+/** Held-out text is judged in stretches of so many words, at the beginning of each of which a network has seen nothing. */
+const stretch = 256;
 
 /** The novel as one line a paragraph: where a line of print ends says nothing. */
 const readNovel = (): string => readFileSync('examples/moby-dick/moby-dick.txt', 'utf8').replace(/\n(?!\n)/g, ' ').replace(/\n\s*/g, '\n');
@@ -55,13 +58,14 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
   const novel = readNovel();
   const vocabulary = wordVocabulary(novel, { lowercase: true, maxSize: 2000 });
   const ids = encode(vocabulary, novel);
-  const [train, validation, test] = split(ids, [0.85, 0.05, 0.1]) as [Int32Array, Int32Array, Int32Array];
+  const [train, ...held] = split(ids, [0.85, 0.05, 0.1]);
+  const [validation, test] = held.map((part) => part.subarray(0, Math.floor((part.length - 1) / stretch) * stretch + 1)) as [Int32Array, Int32Array];
   const unknown = ids.filter((id) => id === vocabulary.marks.unknown).length / ids.length;
   say(`${ids.length} words, ${vocabulary.size} of them different; the rarer ones, ${(100 * unknown).toFixed(0)} % of the text, are one word, <unknown>`);
 
   const [epochs, steps, batchSize] = [short ? 2 : 5, 32, 8];
   const data = windows(train, { steps, batchSize });
-  const judged = (text: Int32Array): ReturnType<typeof windows> => windows(text, { steps: 256, batchSize: 8, shuffle: false });
+  const judged = (text: Int32Array): ReturnType<typeof windows> => windows(text, { steps: stretch, batchSize: 1, shuffle: false });
   const grams = countNGrams(runsOf(train, 3), 3, vocabulary.size);
   const figures: Record<string, number> = { trigrams: perplexity(nGramLoss(grams, test)) };
   const counts = [1, 2, 3, 5, 8, 12, 20, 32];
@@ -82,7 +86,7 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
     if (!short) memory.push({ name, color, points: counts.map((count) => [count, perplexityAfter(count, test, (input, words) => logChances(own, input, words))]) });
   }
 
-  say(`\nperplexity of the next word, ${test.length} words that were not learned from:\n`);
+  say(`\nperplexity of the next word, ${test.length - 1} words that were not learned from:\n`);
   for (const [name, value] of Object.entries(figures).sort(([, a], [, b]) => b - a)) say(`  ${name.padEnd(14)}${value.toFixed(1).padStart(7)}`);
   sayCompletions(vocabulary, models, say);
   if (!short) {
