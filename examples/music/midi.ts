@@ -52,7 +52,7 @@ function readerOf(bytes: Uint8Array): Reader {
     left: () => bytes.length - place,
     byte,
     whole: (length) => take(length).reduce((sum, each) => sum * 256 + each, 0),
-    text: (length) => String.fromCharCode(...take(length)),
+    text: (length) => Array.from(take(length), (each) => String.fromCharCode(each)).join(''),
     part: (length) => readerOf(take(length)),
     variable() {
       let value = 0;
@@ -88,8 +88,7 @@ function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [num
   const notes: Note[] = [];
   const sounding = new Map<number, { readonly start: number; readonly velocity: number }[]>();
   let [name, now, status] = ['', 0, 0];
-  const end = (key: number): void => {
-    const begun = sounding.get(key)?.shift();
+  const end = (key: number, begun: { readonly start: number; readonly velocity: number } | undefined): void => {
     if (begun !== undefined) notes.push({ ...begun, duration: now - begun.start, pitch: key & 127 });
   };
   while (track.left() > 0) {
@@ -111,10 +110,16 @@ function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [num
     // Programs and the pressure of a channel have one byte, all others two.
     const second = kind === 0xc || kind === 0xd ? 0 : track.byte();
     const key = (status & 15) * 128 + first;
-    if (kind === 9 && second > 0) sounding.set(key, [...(sounding.get(key) ?? []), { start: now, velocity: second }]);
-    else if (kind === 8 || kind === 9) end(key);
+    if (kind === 9 && second > 0) {
+      const others = sounding.get(key) ?? [];
+      others.push({ start: now, velocity: second });
+      sounding.set(key, others);
+    } else if (kind === 8 || kind === 9) {
+      end(key, sounding.get(key)?.shift());
+    }
   }
-  for (const [key, begun] of sounding) while (begun.length > 0) end(key);
+  // What the track leaves sounding ends with it.
+  for (const [key, left] of sounding) for (const begun of left) end(key, begun);
   return { name, notes: notes.sort((a, b) => a.start - b.start || b.pitch - a.pitch) };
 }
 

@@ -68,6 +68,16 @@ describe('MIDI', () => {
     expect(readMidi(file).tracks[0]!.notes).toEqual([{ start: 0, velocity: 100, duration: 20, pitch: 60 }, { start: 10, velocity: 50, duration: 20, pitch: 60 }]);
   });
 
+  it('reads a hundred thousand notes of one key that nobody ends, and a name as long, in no time', () => {
+    const notes = fileOf([0, 0x90, ...Array.from({ length: 100_000 }, () => [60, 1, 0]).flat().slice(0, -1)]);
+    const [header, body] = [notes.slice(0, 18), notes.slice(22)];
+    const whole = Uint8Array.from([...header, 0, ...[16, 8, 0].map((shift) => (body.length >> shift) & 255), ...body]);
+    expect(readMidi(whole).tracks[0]!.notes.length).toBe(100_000);
+    const name = [0, 0xff, 0x03, 0x87, 0xa1, 0x20, ...new Array<number>(7 * 16_384 + 33 * 128 + 32).fill(97)];
+    const named = Uint8Array.from([...header, 0, ...[16, 8, 0].map((shift) => ((name.length + 4) >> shift) & 255), ...name, 0, 0x90, 60, 1]);
+    expect(readMidi(named).tracks[0]!.name.length).toBe(118_944);
+  });
+
   it('refuses in words what is no MIDI file, is cut short, or has another time', () => {
     expect(() => readMidi(Uint8Array.of(1, 2, 3))).toThrow('begins with MThd');
     expect(() => readMidi(fileOf([], { format: 2 }))).toThrow('format 0 or 1, got 2');
