@@ -83,13 +83,14 @@ export function withParameters(model: Sequential, parameters: Sequential['parame
   const { data, tree } = treeOver(model.parameters, new Float32Array(model.data.length));
   for (const { path, tensor: { shape, data: own } } of leaves(tree)) {
     const from = given.get(path);
-    if (from === undefined) throw new RangeError(`withParameters: ${path} ${formatShape(shape)} is missing. Are the parameters of another model?`);
+    if (from === undefined) throw new RangeError(`withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`);
     checkShape('withParameters', path, from.shape, { letters: "of the model's shape", lengths: shape });
+    if (from.data.length !== own.length) throw new RangeError(`withParameters: ${path} ${formatShape(shape)} must hold ${own.length} numbers, got ${from.data.length}.`);
     own.set(from.data);
     given.delete(path);
   }
   const [other] = given.keys();
-  if (other !== undefined) throw new RangeError(`withParameters: the model has no parameter ${other}. Are the parameters of another model?`);
+  if (other !== undefined) throw new RangeError(`withParameters: the model has no parameter ${other}. Do the parameters belong to another model?`);
   return { ...model, parameters: tree, data };
 }
 

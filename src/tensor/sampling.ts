@@ -1,7 +1,7 @@
 /** An id drawn from scores. */
 
 import { uniformNumber, type Random } from './random';
-import { checkCount, checkNumber, checkSome } from './shape';
+import { checkCount, checkNumber, checkSome, describe } from './shape';
 
 /** How an id is drawn from scores. */
 export interface SampleIdOptions {
@@ -18,12 +18,14 @@ export interface SampleIdOptions {
  *
  * @param scores `[V]`, as `advance` or `predict` answer them for one row; what has −∞ is not drawn
  * @param random moved on by one number; at temperature 0 not at all
+ * @throws TypeError where scores are no array
  * @throws RangeError where there is no score, one is NaN or the largest is infinite, or an option is out of range
  * @example
  * sampleId([0.1, 3, -2], createRandom(1), { temperature: 0 }); // 1
  * sampleId([0, 0, -1e9], createRandom(1)) < 2; // true
  */
 export function sampleId(scores: ArrayLike<number>, random: Random, options: SampleIdOptions = {}): number {
+  if (typeof scores?.length !== 'number') throw new TypeError(`sampleId: scores must be an array of numbers, got ${describe(scores)}. A tensor's numbers are its data.`);
   checkSome('sampleId', 'scores', scores.length, 'score');
   return sampler('sampleId', options)(scores, random);
 }

@@ -120,7 +120,7 @@ export function checkIds(
 /** @throws RangeError unless `value` is a finite number between `least` and `most` */
 export function checkNumber(where: string, argument: string, value: number, least: number = -Infinity, most: number = Infinity): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
-    const range = least === -Infinity && most === Infinity ? 'a finite number' : `a number from ${least} to ${most}`;
+    const range = most < Infinity ? `a number from ${least} to ${most}` : least === -Infinity ? 'a finite number' : `a finite number of at least ${least}`;
     throw new RangeError(`${where}: ${argument} must be ${range}, got ${describe(value)}.`);
   }
 }
@@ -146,7 +146,8 @@ export function resolveRange(where: string, start: number, end: number | undefin
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
     throw new RangeError(`${where}: ${start} to ${end ?? length} does not lie inside axis ${axis} of ${formatShape(shape)}.`);
   }
-  return [from, to];
+  // −0 counts from the front.
+  return [from + 0, to + 0];
 }
 
 /** What came instead of what was expected, for a message. */

@@ -112,14 +112,12 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
  * sliceRows(tensor([[1, 2], [3, 4], [5, 6]]), 1).data; // Float32Array [3, 4, 5, 6]
  * sliceRows(ids([7, 8, 9]), 0, -1).data; // Int32Array [7, 8]
  */
-export function sliceRows(x: Tensor, start: number, end?: number): Tensor;
-export function sliceRows(x: IdTensor, start: number, end?: number): IdTensor;
-export function sliceRows({ shape, data }: Tensor | IdTensor, start: number, end?: number): Tensor | IdTensor {
+export function sliceRows<X extends Tensor | IdTensor>({ shape, data }: X, start: number, end?: number): X {
   lengthAt('sliceRows', 'the tensor', shape, 0);
   const [from, to] = resolveRange('sliceRows', start, end, 0, shape);
   const inner = shape.slice(1);
   const size = sizeOf(inner);
-  return { shape: [to - from, ...inner], data: data.subarray(from * size, to * size) } as Tensor | IdTensor;
+  return { shape: [to - from, ...inner], data: data.subarray(from * size, to * size) } as Tensor | IdTensor as X;
 }
 
 /**

@@ -128,9 +128,13 @@ export interface MixtureParameters {
  * mixtureParameters(full([4, 12], 0), 2).weights.shape; // [4, 2]
  */
 export function mixtureParameters(outputs: Tensor, size: number): MixtureParameters {
-  checkCount('mixtureParameters', 'size', size);
+  return parametersFor('mixtureParameters', outputs, size);
+}
+
+function parametersFor(where: string, outputs: Tensor, size: number): MixtureParameters {
+  checkCount(where, 'size', size);
   return compute({ outputs }, (p) => {
-    const { logits, means, logDeviations, correlations } = mixtureOf('mixtureParameters', p.outputs, size);
+    const { logits, means, logDeviations, correlations } = mixtureOf(where, p.outputs, size);
     const K = logits.shape[0]!;
     const lead = outputs.shape.slice(0, -1);
     return {
@@ -153,7 +157,7 @@ export function mixtureParameters(outputs: Tensor, size: number): MixtureParamet
  * mixtureMean(full([4, 12], 0.5), 2).data[0]; // 0.5
  */
 export function mixtureMean(outputs: Tensor, size: number): Tensor {
-  const { weights, means } = mixtureParameters(outputs, size);
+  const { weights, means } = parametersFor('mixtureMean', outputs, size);
   const K = weights.shape.at(-1)!;
   const data = new Float32Array((weights.data.length / K) * size);
   weights.data.forEach((weight, k) => {
@@ -180,13 +184,13 @@ export interface SampleMixtureOptions {
  *
  * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
  * @returns `[…, D]`
- * @throws RangeError where the shape does not fit, outputs are not finite, or the temperature is negative
+ * @throws RangeError where the shape does not fit, a weight is NaN, or the temperature is negative
  * @example
  * sampleMixture(full([4, 12], 0), { size: 2, random: createRandom(1) }).shape; // [4, 2]
  */
 export function sampleMixture(outputs: Tensor, { size: D, random, temperature = 1 }: SampleMixtureOptions): Tensor {
   const draw = sampler('sampleMixture', { temperature });
-  const { weights, means, deviations, correlations } = mixtureParameters(outputs, D);
+  const { weights, means, deviations, correlations } = parametersFor('sampleMixture', outputs, D);
   const K = weights.shape.at(-1)!;
   const rows = weights.data.length / K;
   const data = new Float32Array(rows * D);

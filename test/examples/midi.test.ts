@@ -78,12 +78,40 @@ describe('MIDI', () => {
     expect(readMidi(named).tracks[0]!.name.length).toBe(118_944);
   });
 
+  it('ends a track where it says so, and refuses a file of fewer tracks than it says', () => {
+    const body = [0, 0x90, 60, 100, 10, 60, 0, 0, 0xff, 0x2f, 0, 1, 2, 3, 4];
+    const file = fileOf(body);
+    expect(readMidi(file).tracks[0]!.notes).toEqual([{ start: 0, velocity: 100, duration: 10, pitch: 60 }]);
+    file[11] = 3;
+    expect(() => readMidi(file)).toThrow('readMidi: the file says that it has 3 tracks, and has 1. Is it cut short?');
+  });
+
+  it.each<[string, Partial<Piece>, RegExp]>([
+    ['half a tick', { division: 0.5 }, /division must be a whole number/], ['a tempo too slow to tell', { tempo: 3 }, /tempo must be from 3\.6/], ['no tempo', { tempo: 0 }, /tempo must/],
+    ['a meter of thirds', { meter: [2, 3] }, /meter must .*, got 2\/3/], ['sixteen tracks', { tracks: Array.from({ length: 16 }, () => ({ name: '', notes: [] })) }, /at most 15 tracks/],
+    ['a name of other letters', { tracks: [{ name: 'Č', notes: [] }] }, /Latin-1, got "Č"/],
+    ['a note between two ticks', { tracks: [{ name: '', notes: [{ start: 0.5, duration: 1, pitch: 60, velocity: 1 }] }] }, /a note must have whole numbers/],
+    ['a key beyond the last', { tracks: [{ name: '', notes: [{ start: 0, duration: 1, pitch: 128, velocity: 1 }] }] }, /pitch from 0 to 127/],
+  ])('does not write %s', (_, part, message) => {
+    expect(() => writeMidi({ division: 24, tempo: 100, meter: [2, 4], tracks: [], ...part })).toThrow(message);
+  });
+
+  it('writes fifteen tracks without the channel of the drums, and notes of no duration as one tick', () => {
+    const tracks = Array.from({ length: 15 }, (_, i) => ({ name: `${i}`, notes: [{ start: 5, duration: 0, pitch: 40 + i, velocity: 9 }] }));
+    const bytes = writeMidi({ division: 24, tempo: 100, meter: [2, 4], tracks });
+    expect(readMidi(bytes).tracks).toEqual(tracks.map(({ name, notes: [note] }) => ({ name, notes: [{ ...note!, duration: 1 }] })));
+    expect(Array.from(bytes).filter((byte) => byte === 0x99)).toEqual([]);
+  });
+
   it('refuses in words what is no MIDI file, is cut short, or has another time', () => {
     expect(() => readMidi(Uint8Array.of(1, 2, 3))).toThrow('begins with MThd');
     expect(() => readMidi(fileOf([], { format: 2 }))).toThrow('format 0 or 1, got 2');
     expect(() => readMidi(fileOf([], { division: [0xe7, 40] }))).toThrow('parts of a quarter note');
     expect(() => readMidi(fileOf([0, 60, 100]))).toThrow('the kind of an event, got 60');
     expect(() => readMidi(fileOf([0xff, 0xff, 0xff, 0xff, 0x7f]))).toThrow('more than four bytes');
+    expect(() => readMidi(fileOf([0, 0x90, 60, 200]))).toThrow('a number below 128, got 200');
+    expect(() => readMidi(fileOf([0, 0xf2, 0, 0]))).toThrow('an event of kind 242');
+    expect(() => readMidi(fileOf([0, 0xff, 0x51, 3, 0, 0, 0]))).toThrow('a tempo must be above 0');
     const whole = writeMidi(pieces[0]![1]);
     for (let length = 0; length < whole.length; length += 97) expect(() => readMidi(whole.subarray(0, length))).toThrow(RangeError);
   });

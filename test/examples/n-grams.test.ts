@@ -17,14 +17,16 @@ it('all that may follow has probability 1 together, after anything', () => {
 });
 
 it('what is counted by hand', () => {
-  // Pairs of 0 1 0 1 0 2 1: 01 twice, 10 twice, 02 once, 21 once; n1 = n2 = 2, so the discount is 2 / 6.
+  // Pairs of 0 1 0 1 0 2 1: 01 twice, 10 twice, 02 once, 21 once; n1 = n2 = 2, n3 = n4 = 0, Y = 2 / 6. Taken of one 1 − 2 Y · 2 / 2, of two 2 − 3 Y · 0 / 2, of three a half.
   const grams = countNGrams(runsOf(Int32Array.of(0, 1, 0, 1, 0, 2, 1), 2), 2, 3);
-  expect(grams.discounts[1]).toBeCloseTo(1 / 3, 12);
-  // Behind how many different ids each stands: 0 behind one, 1 behind two, 2 behind one; n1 = 2, n2 = 1, discount 1 / 2.
-  const unigram = (count: number): number => (count - 0.5 + 0.5 * 3 * (1 / 3)) / 4;
+  [1 / 3, 2, 0.5].forEach((discount, i) => expect(grams.discounts[1]![i]).toBeCloseTo(discount, 12));
+  // Behind how many different ids each stands: 0 behind one, 1 behind two, 2 behind one; n1 = 2, n2 = 1, Y = 1 / 2: of one 1 − 2 Y / 2, of two 2.
+  const reserve = 0.5 + 2 + 0.5;
+  const unigram = (count: number): number => (count - (count === 1 ? 0.5 : 2) + reserve * (1 / 3)) / 4;
   expect(probabilityOf(grams, [1])).toBeCloseTo(unigram(2), 12);
-  expect(probabilityOf(grams, [0, 1])).toBeCloseTo((2 - 1 / 3 + (1 / 3) * 2 * unigram(2)) / 3, 12);
-  expect(probabilityOf(grams, [0, 0])).toBeCloseTo(((1 / 3) * 2 * unigram(1)) / 3, 12);
+  expect(probabilityOf(grams, [0, 1])).toBeCloseTo((2 - 2 + (2 + 1 / 3) * unigram(2)) / 3, 12);
+  expect(probabilityOf(grams, [0, 0])).toBeCloseTo(((2 + 1 / 3) * unigram(1)) / 3, 12);
+  expect(probabilityOf(grams, [0, 2])).toBeCloseTo((1 - 1 / 3 + (2 + 1 / 3) * unigram(1)) / 3, 12);
 });
 
 it('a text that repeats is known by more context, and not by less', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, mapTree, sliceRows, tensor, timeMajor, view } from 'bptt';
+import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, mapTree, sliceRows, tensor, timeMajor, view, type IdTensor, type Tensor } from 'bptt';
 import { broadcastShapes, checkShape, resolveAxis, stridesOf } from '../../src/tensor/shape';
 
 describe('creation', () => {
@@ -26,6 +26,9 @@ describe('creation', () => {
     last.data[0] = 9;
     expect(whole.data[2]).toBe(9);
     expect(sliceRows(full([2, 3, 4], 1), 1, 1).shape).toEqual([0, 3, 4]);
+    expect(sliceRows(whole, 0, -0).shape).toEqual([0, 2]);
+    const either: Tensor | IdTensor = whole;
+    expect(sliceRows(either as Tensor | IdTensor, 1).shape).toEqual([2, 2]);
     expect(sliceRows(ids([[1], [2], [3]]), 0, -1)).toEqual({ shape: [2, 1], data: Int32Array.of(1, 2) });
   });
 

@@ -234,7 +234,8 @@ describe('models', () => {
   it.each<[string, ArrayLike<number>, object, RegExp]>([
     ['no score', [], {}, /sampleId: scores must hold at least one score/], ['NaN', [1, NaN, 0], {}, /sampleId: the scores are not finite \(NaN\)/],
     ['nothing to choose from', [-Infinity, -Infinity], {}, /not finite \(-Infinity\)/], ['an infinite score', [0, Infinity], {}, /not finite \(Infinity\)/],
-    ['a negative temperature', [0], { temperature: -1 }, /sampleId: temperature/], ['a share above 1', [0], { topP: 2 }, /sampleId: topP/], ['none of the likeliest', [0], { topK: 0 }, /sampleId: topK/],
+    ['a negative temperature', [0], { temperature: -1 }, /sampleId: temperature/], ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
+    ['a tensor', tensor([1, 2]) as never, {}, /sampleId: scores must be an array of numbers/], ['a share above 1', [0], { topP: 2 }, /sampleId: topP/], ['none of the likeliest', [0], { topK: 0 }, /sampleId: topK/],
   ])('sampleId refuses %s', (_, scores, options, message) => expect(() => sampleId(scores, createRandom(1), options)).toThrow(message));
 
   it.each<[string, () => unknown, RegExp]>([

@@ -52,6 +52,7 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
     const { weights, means, deviations, correlations } = mixtureParameters(outputs, size);
     const mean = mixtureMean(outputs, size);
     expect(mean.shape).toEqual([3, 2, size]);
+    expect(() => mixtureMean(full([4, 7], 0), 3 - size)).toThrow(/^mixtureMean: /);
     expect([weights, means, deviations, correlations].map(({ shape }) => shape)).toEqual([[3, 2, 4], [3, 2, 4, size], [3, 2, 4, size], [3, 2, 4]]);
     const close = (got: ArrayLike<number>, wanted: number[]): void => 
       wanted.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));

@@ -103,7 +103,8 @@ it('withParameters: a model that was part of a trained function predicts, stream
   // A copy: the function may be trained on.
   model.data.fill(0);
   expect(predict(trained, inputs)).toEqual(wanted);
-  expect(() => withParameters(network, { gru: network.parameters['gru']! })).toThrow('withParameters: dense.weight [3, 1] is missing. Are the parameters of another model?');
+  expect(() => withParameters(network, { gru: network.parameters['gru']! })).toThrow('withParameters: dense.weight [3, 1] is missing. Do the parameters belong to another model?');
+  expect(() => withParameters(network, { ...network.parameters, dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) } })).toThrow('withParameters: dense.weight [3, 1] must hold 3 numbers, got 2.');
   expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow('withParameters: the model has no parameter more.bias.');
   expect(() => withParameters(network, { ...network.parameters, dense: { weight: full([3, 2], 0), bias: full([2], 0) } })).toThrow("withParameters: dense.weight must be of the model's shape = [3, 1], got [3, 2].");
 });
