@@ -21,9 +21,9 @@ export interface Track {
 export interface Piece {
   /** Ticks of a quarter note. */
   readonly division: number;
-  /** Quarter notes a minute, at the beginning; 120 where the file does not say. */
+  /** Quarter notes a minute, the first that the file tells; 120 where it tells none. */
   readonly tempo: number;
-  /** Beats of a bar and what note is a beat, at the beginning; 4/4 where the file does not say. */
+  /** Beats of a bar and what note is a beat, the first that the file tells; 4/4 where it tells none. */
   readonly meter: readonly [beats: number, beat: number];
   /** Those with notes. */
   readonly tracks: readonly Track[];
@@ -77,6 +77,7 @@ export function readMidi(bytes: Uint8Array): Piece {
   const piece: { tempo?: number; meter?: readonly [number, number] } = {};
   const tracks: Track[] = [];
   while (tracks.length < count) {
+    if (file.left() < 8) throw new RangeError(`readMidi: the file says that it has ${count} tracks, and has ${tracks.length}. Is it cut short?`);
     const [kind, length] = [file.text(4), file.whole(4)] as [string, number];
     const chunk = file.part(length);
     if (kind === 'MTrk') tracks.push(readTrack(chunk, piece));
@@ -95,12 +96,14 @@ function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [num
     now += track.variable();
     let first = track.byte();
     if (first >= 0xf0) {
+      if (first !== 0xf0 && first < 0xf7 || first > 0xf7 && first < 0xff) throw new RangeError(`readMidi: an event of kind ${first} does not stand in files.`);
       const kind = first === 0xff ? track.byte() : -1;
       const length = track.variable();
       const content = track.part(length);
+      if (kind === 0x2f) break;
       if (kind === 0x03) name = content.text(length);
-      else if (kind === 0x51) piece.tempo ??= 60e6 / content.whole(3);
-      else if (kind === 0x58) piece.meter ??= [content.byte(), 2 ** content.byte()];
+      else if (kind === 0x51) piece.tempo ??= 60e6 / positive(content.whole(3), 'a tempo');
+      else if (kind === 0x58) piece.meter ??= [positive(content.byte(), 'a meter'), 2 ** Math.min(content.byte(), 6)];
       continue;
     }
     // An event of the same kind as the one before need not say so.
@@ -109,6 +112,7 @@ function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [num
     const kind = status >> 4;
     // Programs and the pressure of a channel have one byte, all others two.
     const second = kind === 0xc || kind === 0xd ? 0 : track.byte();
+    if (first > 127 || second > 127) throw new RangeError(`readMidi: expected a number below 128, got ${Math.max(first, second)}.`);
     const key = (status & 15) * 128 + first;
     if (kind === 9 && second > 0) {
       const others = sounding.get(key) ?? [];
@@ -123,14 +127,47 @@ function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [num
   return { name, notes: notes.sort((a, b) => a.start - b.start || b.pitch - a.pitch) };
 }
 
+function positive(value: number, what: string): number {
+  if (value > 0) return value;
+  throw new RangeError(`readMidi: ${what} must be above 0.`);
+}
+
 const wholeOf = (value: number, bytes: number): number[] => Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** (bytes - 1 - i)) % 256);
 const variableOf = (value: number): number[] => (value < 128 ? [value] : [...variableOf(Math.floor(value / 128)).map((byte) => byte | 128), value % 128]);
 const latin = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0) & 255);
 const chunk = (kind: string, content: readonly number[]): number[] => [...latin(kind), ...wholeOf(content.length, 4), ...content];
 const meta = (kind: number, content: readonly number[]): number[] => [0xff, kind, ...variableOf(content.length), ...content];
 
-/** A file of format 1: tempo and meter in the first track, then a track and a channel for each of the piece, all for the piano. */
-export function writeMidi({ division, tempo, meter: [beats, beat], tracks }: Piece): Uint8Array {
+const within = (value: number, least: number, most: number): boolean => Number.isInteger(value) && value >= least && value <= most;
+
+/** @throws RangeError where a file has no place for it */
+function checkPiece({ division, tempo, meter: [beats, beat], tracks }: Piece): void {
+  const refuse = (what: string, got: unknown): never => {
+    throw new RangeError(`writeMidi: ${what}, got ${String(got)}.`);
+  };
+  if (!within(division, 1, 0x7fff)) refuse('division must be a whole number from 1 to 32767', division);
+  if (!within(Math.round(60e6 / tempo), 1, 0xffffff)) refuse('tempo must be from 3.6 to 60 million quarter notes a minute', tempo);
+  if (!within(beats, 1, 255) || !within(Math.log2(beat), 0, 6)) refuse('meter must be of 1 to 255 beats, each a power of two up to a 64th', `${beats}/${beat}`);
+  if (tracks.length > 15) refuse('a piece has at most 15 tracks, since a tenth channel would be drums', tracks.length);
+  for (const { name, notes } of tracks) {
+    if (Array.from(name).some((character) => character.codePointAt(0)! > 255)) refuse('a name must be of the letters of Latin-1', JSON.stringify(name));
+    for (const note of notes) {
+      const { start, duration, pitch, velocity } = note;
+      if (!within(start, 0, 0xfffffff) || !within(duration, 0, 0xfffffff) || !within(pitch, 0, 127) || !within(velocity, 1, 127)) {
+        refuse('a note must have whole numbers, start and duration of at least 0, pitch from 0 to 127, velocity from 1 to 127', JSON.stringify(note));
+      }
+    }
+  }
+}
+
+/**
+ * A file of format 1: tempo and meter in the first track, then a track and a channel for each of the piece, all for the piano. A note of no duration sounds for a tick.
+ *
+ * @throws RangeError where a number, a name or the count of tracks has no place in a file
+ */
+export function writeMidi(piece: Piece): Uint8Array {
+  checkPiece(piece);
+  const { division, tempo, meter: [beats, beat], tracks } = piece;
   const trackOf = (events: readonly { readonly at: number; readonly bytes: readonly number[] }[]): number[] => {
     let now = 0;
     const content = events.flatMap(({ at, bytes }) => {
@@ -141,8 +178,10 @@ export function writeMidi({ division, tempo, meter: [beats, beat], tracks }: Pie
     return chunk('MTrk', [...content, 0, ...meta(0x2f, [])]);
   };
   const first = trackOf([meta(0x51, wholeOf(Math.round(60e6 / tempo), 3)), meta(0x58, [beats, Math.log2(beat), 24, 8])].map((bytes) => ({ at: 0, bytes })));
-  const others = tracks.map(({ name, notes }, channel) => {
-    const ends = notes.map(({ start, duration, pitch }) => ({ at: start + duration, bytes: [0x80 + channel, pitch, 64] }));
+  const others = tracks.map(({ name, notes }, i) => {
+    // The tenth channel is for drums.
+    const channel = i < 9 ? i : i + 1;
+    const ends = notes.map(({ start, duration, pitch }) => ({ at: start + Math.max(1, duration), bytes: [0x80 + channel, pitch, 64] }));
     const starts = notes.map(({ start, pitch, velocity }) => ({ at: start, bytes: [0x90 + channel, pitch, velocity] }));
     // A note that ends where the same one begins ends first.
     const sounds = [...ends, ...starts].sort((a, b) => a.at - b.at || a.bytes[0]! - b.bytes[0]!);
