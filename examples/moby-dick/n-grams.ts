@@ -7,11 +7,11 @@ export interface NGrams {
   readonly base: number;
   /** How often each run occurs (of less than all ids: behind how many different ones), by {@link keyOf}. */
   readonly counts: readonly ReadonlyMap<number, number>[];
-  /** For each run without its last id, what its runs count together, and how many different ids come last. */
+  /** For each run without its last id, what its runs count together, and what is taken of that for what was not seen. */
   readonly totals: readonly ReadonlyMap<number, number>[];
-  readonly followers: readonly ReadonlyMap<number, number>[];
-  /** What is taken from every count and given to what was not seen. */
-  readonly discounts: readonly number[];
+  readonly reserves: readonly ReadonlyMap<number, number>[];
+  /** What is taken from counts of one, of two, and of three and more. */
+  readonly discounts: readonly (readonly number[])[];
 }
 
 /** A run as a number to the base V: exact up to 2⁵³. */
@@ -23,30 +23,39 @@ function keyOf(run: ArrayLike<number>, from: number, to: number, base: number): 
 
 const raise = (counts: Map<number, number>, key: number, by = 1): void => void counts.set(key, (counts.get(key) ?? 0) + by);
 
-/** Counts runs of `order` ids each, for interpolated Kneser–Ney smoothing (Kneser and Ney, 1995; Chen and Goodman, 1999). */
+const discountOf = (discounts: readonly number[], count: number): number => discounts[Math.min(count, 3) - 1]!;
+
+/** Counts runs of `order` ids each, for modified Kneser–Ney smoothing, interpolated (Kneser and Ney, 1995; Chen and Goodman, 1999). */
 export function countNGrams(runs: Iterable<ArrayLike<number>>, order: number, base: number): NGrams {
   const counts = Array.from({ length: order }, () => new Map<number, number>());
   for (const run of runs) raise(counts[order - 1]!, keyOf(run, 0, order, base));
   // A shorter run counts by how many ids it was seen behind, not by how often: "Francisco" is frequent, but only behind "San".
   for (let n = order - 1; n > 0; n--) for (const key of counts[n]!.keys()) raise(counts[n - 1]!, key % base ** n);
+  const discounts = counts.map((own) => {
+    const [once, twice, ...more] = [1, 2, 3, 4].map((wanted) => [...own.values()].filter((count) => count === wanted).length) as [number, number, number, number];
+    const share = once / (once + 2 * twice);
+    // Where there are too few counts to tell, as where everything was counted several times, a half.
+    return [twice / once, more[0]! / twice, more[1]! / more[0]!].map((ratio, i) => {
+      const discount = i + 1 - (i + 2) * share * ratio;
+      return discount > 0 ? discount : 0.5;
+    });
+  });
   const totals = counts.map(() => new Map<number, number>());
-  const followers = counts.map(() => new Map<number, number>());
+  const reserves = counts.map(() => new Map<number, number>());
   counts.forEach((own, n) => {
     for (const [key, count] of own) {
       raise(totals[n]!, Math.floor(key / base), count);
-      raise(followers[n]!, Math.floor(key / base));
+      raise(reserves[n]!, Math.floor(key / base), discountOf(discounts[n]!, count));
     }
   });
-  const discounts = counts.map((own) => {
-    const [once, twice] = [1, 2].map((wanted) => [...own.values()].filter((count) => count === wanted).length) as [number, number];
-    // Where nothing occurs once, as where everything was counted several times, a half.
-    return once / (once + 2 * twice) || 0.5;
-  });
-  return { order, base, counts, totals, followers, discounts };
+  return { order, base, counts, totals, reserves, discounts };
 }
 
-/** The probability that a run ends as it does, given what stands before; of `classes` ids that could be last, all by default. */
-export function probabilityOf({ order, base, counts, totals, followers, discounts }: NGrams, run: ArrayLike<number>, classes: number = base): number {
+/**
+ * The probability that a run of `order` ids ends as it does, given what stands before; of `classes` ids that could be last, all by default. A shorter run is judged by counts that are made
+ * for backing off: count runs of its length where that matters.
+ */
+export function probabilityOf({ order, base, counts, totals, reserves, discounts }: NGrams, run: ArrayLike<number>, classes: number = base): number {
   const last = run.length - 1;
   let probability = 1 / classes;
   for (let n = 0; n < order && n <= last; n++) {
@@ -54,7 +63,8 @@ export function probabilityOf({ order, base, counts, totals, followers, discount
     const total = totals[n]!.get(context);
     if (total === undefined) break;
     const count = counts[n]!.get(context * base + run[last]!) ?? 0;
-    probability = (Math.max(0, count - discounts[n]!) + discounts[n]! * followers[n]!.get(context)! * probability) / total;
+    const kept = count === 0 ? 0 : count - discountOf(discounts[n]!, count);
+    probability = (kept + reserves[n]!.get(context)! * probability) / total;
   }
   return probability;
 }

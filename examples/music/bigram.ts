@@ -3,12 +3,15 @@
 import { countNGrams, probabilityOf, type NGrams } from '../moby-dick/n-grams';
 import { attributes, sizes, transposed, type Attribute, type NoteIds } from './notes';
 
-/** What tells most of an attribute, last: of the note before, and what is already known of the note itself. */
+/**
+ * What is counted of the note before and of what is known of the note itself, what tells most last: of such choices the best on the piece that is watched. `place` is where in
+ * four quarter notes the note before stands, which the network knows as well.
+ */
 const runOf: Readonly<Record<Attribute, (before: NoteIds, note: NoteIds) => readonly number[]>> = {
-  shift: (before, note) => [before.place, before.hand, before.shift, note.shift],
-  hand: (before, note) => [before.shift, before.hand, note.shift, note.hand],
-  pitch: (before, note) => [before.pitch, 2 * before.hand + note.hand, note.pitch],
-  duration: (before, note) => [before.duration, 2 * before.hand + note.hand, note.shift, note.duration],
+  shift: (before, note) => [before.hand, before.place, before.shift, before.duration, note.shift],
+  hand: (before, note) => [before.hand, note.shift, before.place, before.shift, note.hand],
+  pitch: (before, note) => [before.pitch, Number(note.shift > 0), 2 * before.hand + note.hand, note.pitch],
+  duration: (before, note) => [before.place, 2 * before.hand + note.hand, note.shift, before.duration, note.duration],
 };
 
 /** Counts of every attribute. */

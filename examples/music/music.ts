@@ -33,11 +33,11 @@ export const music: Example = async ({ short, say, onProgress, keep }) => {
   const train = readPieces(learned).map(notesOf);
   const [watch, judge] = readPieces([watched, held]) as [Piece, Piece];
   const whole = notesBatch([notesOf(judge)]);
-  const updates = short ? 400 : 1400;
-  const network = musicModel({ hiddenSize: short ? 128 : 192, seed: 1 });
+  const updates = short ? 700 : 1400;
+  const network = musicModel({ hiddenSize: short ? 96 : 192, seed: 1 });
   say(`${train.length} pieces of ${train.reduce((sum, notes) => sum + notes.length, 0)} notes to learn from, in twelve keys; ${network.model.data.length} parameters`);
-  await fit(network.model, passages(train, { notes: 64, rows: 16, count: 100 }), {
-    optimizer: chain(clipByNorm(1), adamw(cosineDecay(4e-3, { steps: updates, least: 1e-4 }), { decay: 0.1 })), steps: updates, seed: 2,
+  await fit(network.model, passages(train, { ...(short ? { notes: 48, rows: 12 } : { notes: 64, rows: 16 }), count: 100 }), {
+    optimizer: chain(clipByNorm(1), adamw(cosineDecay(short ? 8e-3 : 4e-3, { steps: updates, least: 1e-4 }), { decay: 0.1 })), steps: updates, seed: 2,
     validation: { batchCount: 1, batches: () => [notesBatch([notesOf(watch)])] }, patience: updates, onProgress,
   });
 

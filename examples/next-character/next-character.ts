@@ -1,4 +1,4 @@
-/** The next character of Moby-Dick: a network that comes to know more than counts do. */
+/** The next character of Moby-Dick: a network beside counts of what follows what. */
 
 import {
   adam, bitsPerCharacter, chain, characterVocabulary, clipByNorm, cosineDecay, crossEntropy, decode, dense, embedding, encode, evaluate, fit, generate, gru, recurrent, sequential, split, windows,
@@ -30,7 +30,7 @@ export const nextCharacter: Example = async ({ short, say, onProgress, keep }) =
   });
 
   const figures: Record<string, number> = { network: lossOn(judge) };
-  const grams = [3, 4, 5, 6].map((order) => ({ order, counts: countNGrams(runsOf(train, order), order, vocabulary.size) }));
+  const grams = [3, 4, 5, 6, 7].map((order) => ({ order, counts: countNGrams(runsOf(train, order), order, vocabulary.size) }));
   say('\nthe next character, in nats and in bits, and how many numbers know it:\n');
   const row = (name: string, loss: number, numbers: number): void => say(`  ${name.padEnd(22)}${loss.toFixed(3).padStart(8)}${bitsPerCharacter(loss).toFixed(3).padStart(8)}${String(numbers).padStart(10)}`);
   for (const { order, counts } of grams) {

@@ -22,7 +22,7 @@ const windowOf = (count: number) => (words: Variable): Variable => {
   }), 2);
 };
 
-/** The mean of the last `count` words, whatever their order: a band of ones, times the words. */
+/** The sum of the last `count` words divided by `count`, whatever their order, zeros before the first: a band of ones, times the words. */
 const bagOf = (count: number) => (words: Variable): Variable => {
   const [T, B, E] = words.shape as [number, number, number];
   const band = Float32Array.from({ length: T * T }, (_, i) => {

@@ -56,21 +56,22 @@ const nGramLogChances = (grams: NGrams) => ({ shape, data }: IdTensor, words: In
 
 export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
   const novel = readNovel();
-  const vocabulary = wordVocabulary(novel, { lowercase: true, maxSize: 2000 });
+  // Which words are known is not to be learned from what is held out.
+  const vocabulary = wordVocabulary(split(novel, [0.85])[0], { lowercase: true, maxSize: 2000 });
   const ids = encode(vocabulary, novel);
   const [train, ...held] = split(ids, [0.85, 0.05, 0.1]);
   const [validation, test] = held.map((part) => part.subarray(0, Math.floor((part.length - 1) / stretch) * stretch + 1)) as [Int32Array, Int32Array];
   const unknown = ids.filter((id) => id === vocabulary.marks.unknown).length / ids.length;
-  say(`${ids.length} words, ${vocabulary.size} of them different; the rarer ones, ${(100 * unknown).toFixed(0)} % of the text, are one word, <unknown>`);
+  say(`${ids.length} words, of which the ${vocabulary.size} most frequent are known; the others, ${(100 * unknown).toFixed(0)} % of the text, are one word, <unknown>`);
 
   const [epochs, steps, batchSize] = [short ? 2 : 5, 32, 8];
   const data = windows(train, { steps, batchSize });
   const judged = (text: Int32Array): ReturnType<typeof windows> => windows(text, { steps: stretch, batchSize: 1, shuffle: false });
-  const grams = countNGrams(runsOf(train, 3), 3, vocabulary.size);
+  const [bigrams, grams] = [2, 3].map((order) => countNGrams(runsOf(train, order), order, vocabulary.size)) as [NGrams, NGrams];
   const figures: Record<string, number> = { trigrams: perplexity(nGramLoss(grams, test)) };
   const counts = [1, 2, 3, 5, 8, 12, 20, 32];
   const curves: Line[] = [];
-  const memory: Line[] = [{ name: 'trigrams', color: '#888', dashed: true, points: counts.map((count) => [count, perplexityAfter(count, test, nGramLogChances(grams))]) }];
+  const memory: Line[] = [{ name: 'counts', color: '#888', dashed: true, points: counts.map((count) => [count, perplexityAfter(count, test, nGramLogChances(count === 1 ? bigrams : grams))]) }];
   const models = new Map<string, WordModel>();
   for (const [name, reader] of Object.entries(readers)) {
     if (short && !['bag of 20', 'window of 2', 'GRU'].includes(name)) continue;
