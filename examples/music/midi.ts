@@ -87,10 +87,15 @@ export function readMidi(bytes: Uint8Array): Piece {
 
 function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [number, number] }): Track {
   const notes: Note[] = [];
-  const sounding = new Map<number, { readonly start: number; readonly velocity: number }[]>();
+  // By channel and key: what has begun, and how many of those have ended, the first ones first.
+  const sounding = new Map<number, { readonly begun: { readonly start: number; readonly velocity: number }[]; ended: number }>();
   let [name, now, status] = ['', 0, 0];
-  const end = (key: number, begun: { readonly start: number; readonly velocity: number } | undefined): void => {
-    if (begun !== undefined) notes.push({ ...begun, duration: now - begun.start, pitch: key & 127 });
+  const end = (key: number): void => {
+    const own = sounding.get(key);
+    const first = own?.begun[own.ended];
+    if (own === undefined || first === undefined) return;
+    notes.push({ ...first, duration: now - first.start, pitch: key & 127 });
+    own.ended++;
   };
   while (track.left() > 0) {
     now += track.variable();
@@ -115,15 +120,15 @@ function readTrack(track: Reader, piece: { tempo?: number; meter?: readonly [num
     if (first > 127 || second > 127) throw new RangeError(`readMidi: expected a number below 128, got ${Math.max(first, second)}.`);
     const key = (status & 15) * 128 + first;
     if (kind === 9 && second > 0) {
-      const others = sounding.get(key) ?? [];
-      others.push({ start: now, velocity: second });
-      sounding.set(key, others);
+      const own = sounding.get(key) ?? { begun: [], ended: 0 };
+      own.begun.push({ start: now, velocity: second });
+      sounding.set(key, own);
     } else if (kind === 8 || kind === 9) {
-      end(key, sounding.get(key)?.shift());
+      end(key);
     }
   }
   // What the track leaves sounding ends with it.
-  for (const [key, left] of sounding) for (const begun of left) end(key, begun);
+  for (const [key, own] of sounding) while (own.ended < own.begun.length) end(key);
   return { name, notes: notes.sort((a, b) => a.start - b.start || b.pitch - a.pitch) };
 }
 
