@@ -32,11 +32,13 @@ export function countNGrams(runs: Iterable<ArrayLike<number>>, order: number, ba
   // A shorter run counts by how many ids it was seen behind, not by how often: "Francisco" is frequent, but only behind "San".
   for (let n = order - 1; n > 0; n--) for (const key of counts[n]!.keys()) raise(counts[n - 1]!, key % base ** n);
   const discounts = counts.map((own) => {
-    const [once, twice, ...more] = [1, 2, 3, 4].map((wanted) => [...own.values()].filter((count) => count === wanted).length) as [number, number, number, number];
-    const share = once / (once + 2 * twice);
-    // Where there are too few counts to tell, as where everything was counted several times, a half.
-    return [twice / once, more[0]! / twice, more[1]! / more[0]!].map((ratio, i) => {
-      const discount = i + 1 - (i + 2) * share * ratio;
+    // How many runs occur once, twice, three and four times.
+    const occur = [0, 0, 0, 0];
+    for (const count of own.values()) if (count <= 4) occur[count - 1]! += 1;
+    const share = occur[0]! / (occur[0]! + 2 * occur[1]!);
+    return [1, 2, 3].map((count) => {
+      const discount = count - (count + 1) * share * (occur[count]! / occur[count - 1]!);
+      // Where there are too few counts to tell, as where everything was counted several times, a half.
       return discount > 0 ? discount : 0.5;
     });
   });

@@ -139,7 +139,7 @@ function positive(value: number, what: string): number {
 
 const wholeOf = (value: number, bytes: number): number[] => Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** (bytes - 1 - i)) % 256);
 const variableOf = (value: number): number[] => (value < 128 ? [value] : [...variableOf(Math.floor(value / 128)).map((byte) => byte | 128), value % 128]);
-const latin = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0) & 255);
+const latin = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0));
 const chunk = (kind: string, content: readonly number[]): number[] => [...latin(kind), ...wholeOf(content.length, 4), ...content];
 const meta = (kind: number, content: readonly number[]): number[] => [0xff, kind, ...variableOf(content.length), ...content];
 

@@ -1,7 +1,7 @@
 /** A network that guesses the next note, one attribute after the other. */
 
 import {
-  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, lstm, normal, predict, recurrent, runModel, sampleId, sequential, sliceRows, stream, tanh, trainable, withParameters,
+  add, advance, compute, concat, createRandom, crossEntropy, dense, dropout, gather, ids, lstm, normal, predict, recurrent, runModel, sampleId, sequential, sliceRows, stream, tanh, timeMajor, trainable, withParameters,
   type IdTensor, type Mapped, type RunOptions, type Sequential, type Tensor, type Trainable, type Variable,
 } from 'bptt';
 import { attributes, placeAfter, places, sizes, type Attribute, type NoteIds } from './notes';
@@ -11,8 +11,7 @@ export type Notes = Readonly<Record<Attribute | 'place', IdTensor>>;
 
 /** Rows of notes that are equally long. */
 export function notesBatch(rows: readonly (readonly NoteIds[])[]): Notes {
-  const [T, B] = [rows[0]!.length, rows.length];
-  return Object.fromEntries(([...attributes, 'place'] as const).map((name) => [name, { shape: [T, B], data: Int32Array.from({ length: T * B }, (_, i) => rows[i % B]![Math.floor(i / B)]![name]) }])) as unknown as Notes;
+  return Object.fromEntries(([...attributes, 'place'] as const).map((name) => [name, timeMajor(ids(rows.map((notes) => notes.map((note) => note[name]))))])) as unknown as Notes;
 }
 
 const widths: Readonly<Record<Attribute | 'place', number>> = { shift: 12, hand: 4, pitch: 32, duration: 12, place: 16 };

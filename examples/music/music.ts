@@ -32,17 +32,17 @@ function passages(pieces: readonly (readonly NoteIds[])[], { notes, rows, count 
 export const music: Example = async ({ short, say, onProgress, keep }) => {
   const train = readPieces(learned).map(notesOf);
   const [watch, judge] = readPieces([watched, held]) as [Piece, Piece];
-  const whole = notesBatch([notesOf(judge)]);
+  const [watchNotes, judgeNotes] = [notesOf(watch), notesOf(judge)];
   const updates = short ? 700 : 1400;
   const network = musicModel({ hiddenSize: short ? 96 : 192, seed: 1 });
   say(`${train.length} pieces of ${train.reduce((sum, notes) => sum + notes.length, 0)} notes to learn from, in twelve keys; ${network.model.data.length} parameters`);
   await fit(network.model, passages(train, { ...(short ? { notes: 48, rows: 12 } : { notes: 64, rows: 16 }), count: 100 }), {
     optimizer: chain(clipByNorm(1), adamw(cosineDecay(short ? 8e-3 : 4e-3, { steps: updates, least: 1e-4 }), { decay: 0.1 })), steps: updates, seed: 2,
-    validation: { batchCount: 1, batches: () => [notesBatch([notesOf(watch)])] }, patience: updates, onProgress,
+    validation: { batchCount: 1, batches: () => [notesBatch([watchNotes])] }, patience: updates, onProgress,
   });
 
-  const losses = { network: network.losses(whole), bigram: bigramLosses(countBigram(train, keys), notesOf(judge)) };
-  say(`\n−log p of a note of ${held}, ${judge.tracks.reduce((sum, { notes }) => sum + notes.length, 0) - 1} notes that were not learned from, in nats:\n`);
+  const losses = { network: network.losses(notesBatch([judgeNotes])), bigram: bigramLosses(countBigram(train, keys), judgeNotes) };
+  say(`\n−log p of a note of ${held}, ${judgeNotes.length - 1} notes that were not learned from, in nats:\n`);
   say(`  ${''.padEnd(10)}${attributes.map((name) => name.padStart(10)).join('')}      note`);
   const figures: Record<string, number> = {};
   for (const [name, own] of Object.entries(losses) as [string, Readonly<Record<Attribute, number>>][]) {
@@ -50,17 +50,17 @@ export const music: Example = async ({ short, say, onProgress, keep }) => {
     say(`  ${name.padEnd(10)}${[...attributes.map((attribute) => own[attribute]), figures[name]].map((value) => value.toFixed(3).padStart(10)).join('')}`);
   }
 
-  const prompt = notesOf(judge).slice(0, 40);
+  const prompt = judgeNotes.slice(0, 40);
   const written = network.compose(prompt, 500, { temperature: 0.9, seed: 1 });
-  const piece = pieceOf([...prompt, ...written], judge);
-  const file = writeMidi(piece);
+  const whole = [...prompt, ...written];
+  const file = writeMidi(pieceOf(whole, judge));
   figures['notes'] = written.length;
   say(`\na piece that begins with ${prompt.length} notes of ${held} and goes on with ${written.length} of the network's own: generated.mid, ${file.length} bytes`);
   keep('generated.mid', file);
   if (!short) {
     const length = prompt.length + 160;
     keep('roll.svg', pianoRolls([
-      rollOf(`${held}, as it is`, pieceOf(notesOf(judge).slice(0, length), judge)), rollOf(`after its first ${prompt.length} notes, as the network goes on`, pieceOf([...prompt, ...written].slice(0, length), judge)),
+      rollOf(`${held}, as it is`, pieceOf(judgeNotes.slice(0, length), judge)), rollOf(`after its first ${prompt.length} notes, as the network goes on`, pieceOf(whole.slice(0, length), judge)),
     ], [['right hand', '#2f7fd6'], ['left hand', '#e07b00']]));
   }
   return figures;

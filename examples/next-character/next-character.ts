@@ -41,7 +41,10 @@ export const nextCharacter: Example = async ({ short, say, onProgress, keep }) =
   const prompt = 'Call me ';
   say(`\n${prompt}${decode(vocabulary, generate(model, { prompt: encode(vocabulary, prompt), length: 400, temperature: 0.6, seed: 1 }))}`);
   if (!short) {
-    const levels = grams.map(({ order, counts }) => ({ name: `counts of ${order}`, dashed: true, points: [curve[0]!, curve.at(-1)!].map(([step]) => [step, nGramLoss(counts, watch)] as const) }));
+    const levels = grams.map(({ order, counts }) => {
+      const level = nGramLoss(counts, watch);
+      return { name: `counts of ${order}`, dashed: true, points: [curve[0]!, curve.at(-1)!].map(([step]) => [step, level] as const) };
+    });
     keep('learning.svg', linePlot([{ title: 'The next character, held-out text', x: 'updates', y: 'nats', lines: [{ name: 'network', points: curve }, ...levels], most: 2.2 }]));
   }
   return figures;

@@ -2,7 +2,7 @@
 
 import {
   adamw, bucketBatches, chain, clipByNorm, cosineDecay, createRandom, dense, dropout, fit, gru, mixtureMean, mixtureNegativeLogLikelihood, mixtureSize, predict, recurrent, sampleMixture,
-  sequential, sliceRows, standardScaler, scaleWith, type Scaler, type Sequential, type Tensor,
+  sequential, sliceRows, standardScaler, scaleWith, tensor, type Scaler, type Sequential, type Tensor,
 } from 'bptt';
 import type { Example } from '../example';
 import { trackMaps, type TrackMap } from '../plot/tracks';
@@ -22,7 +22,7 @@ function featuresOf({ fixes }: Storm): Tensor {
     const angle = 2 * Math.PI * fix.season;
     return [fix.latitude, fix.longitude, Math.sin(angle), Math.cos(angle), fix.wind, fix.pressure, fix.wind - fixes[i]!.wind, fix.pressure - fixes[i]!.pressure, ...now, now[0] - before[0], now[1] - before[1]];
   });
-  return { shape: [rows.length, rows[0]!.length], data: Float32Array.from(rows.flat()) };
+  return tensor(rows);
 }
 
 /** How far a storm strays in 24 hours from where it was heading, at every fix that knows: `[T, 2]`. */
@@ -31,7 +31,7 @@ function targetsOf({ fixes }: Storm): Tensor {
     const [[east, north], [v, w]] = [way(fix, fixes[i + 1 + ahead]!), way(fixes[i]!, fix)];
     return [(east - ahead * v) / unit, (north - ahead * w) / unit];
   });
-  return { shape: [rows.length, 2], data: Float32Array.from(rows.flat()) };
+  return tensor(rows);
 }
 
 /** The place that the model's answer, how far the storm strays, means. */

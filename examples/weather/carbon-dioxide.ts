@@ -1,6 +1,6 @@
 /** Carbon dioxide over Mauna Loa in each of the next twelve months: a season upon a growth that changes. */
 
-import { adamw, chain, clipByNorm, cosineDecay, createRandom, dense, dropout, fit, gru, meanAbsoluteError, predict, recurrent, sequential, seriesWindows, type Batch, type Tensor } from 'bptt';
+import { adamw, chain, clipByNorm, cosineDecay, createRandom, dense, dropout, fit, gru, meanAbsoluteError, predict, recurrent, sequential, seriesWindows, tensor, type Batch, type Tensor } from 'bptt';
 import { readFileSync } from 'node:fs';
 import type { Example } from '../example';
 import { linePlot } from '../plot/lines';
@@ -26,11 +26,10 @@ export const carbonDioxide: Example = async ({ short, say, onProgress, keep }) =
   const [first, last] = [11 * 12 + 4, Math.max(...months.keys())];
   /** `[N, 3]` by how much the growth of a year exceeds that of five, which has itself become larger all the time; and the time of the year: from one month up to another. */
   const seriesOf = (from: number, to: number): Tensor => {
-    const rows = Array.from({ length: to - from }, (_, i) => {
+    return tensor(Array.from({ length: to - from }, (_, i) => {
       const angle = (2 * Math.PI * ((from + i) % 12)) / 12;
       return [(at(from + i) - at(from + i - 12) - (at(from + i) - at(from + i - 60)) / 5) / unit, Math.sin(angle), Math.cos(angle)];
-    });
-    return { shape: [rows.length, 3], data: Float32Array.from(rows.flat()) };
+    }));
   };
   const year = (number: number): number => (number - 1958) * 12;
   const windowsOf = (from: number, to: number, batchSize: number, shuffle: boolean): ReturnType<typeof seriesWindows> =>
@@ -48,6 +47,7 @@ export const carbonDioxide: Example = async ({ short, say, onProgress, keep }) =
   const [whole] = [...windowsOf(year(2008) - seen, last + 1, 1000, false).batches(createRandom(0))] as [Batch];
   const answers = predict(model, whole.inputs).data;
   const count = answers.length / ahead;
+  const judged = Array.from({ length: count }, (_, i) => year(2008) + i);
   // Each forecast knows the months before `month`.
   const forecasts: Readonly<Record<string, (month: number, k: number) => number>> = {
     network: (month, k) => (at(month + k - 12) - at(month + k - 60) / 5 + unit * answers[(month - year(2008)) * ahead + k]!) / (1 - 1 / 5),
@@ -59,20 +59,19 @@ export const carbonDioxide: Example = async ({ short, say, onProgress, keep }) =
   say(`\ncarbon dioxide: mean error in parts per million, ${count} forecasts from 2008 on, by how many months ahead; ${model.data.length} parameters\n`);
   say(`  ${''.padEnd(30)}${[1, 3, 6, 9, 12].map((k) => String(k).padStart(6)).join('')}  mean`);
   for (const [name, forecast] of Object.entries(forecasts)) {
-    const errors = Array.from({ length: ahead }, (_, k) => Array.from({ length: count }, (_each, i) => Math.abs(forecast(year(2008) + i, k) - at(year(2008) + i + k))).reduce((a, b) => a + b) / count);
+    const errors = Array.from({ length: ahead }, (_, k) => judged.reduce((sum, month) => sum + Math.abs(forecast(month, k) - at(month + k)), 0) / count);
     const mean = errors.reduce((a, b) => a + b) / ahead;
     figures[`carbon dioxide, ${name}`] = mean;
     say(`  ${name.padEnd(30)}${[...[0, 2, 5, 8, 11].map((k) => errors[k]!), mean].map((error) => error.toFixed(2).padStart(6)).join('')}`);
   }
   if (!short) {
-    const places = Array.from({ length: count }, (_, i) => year(2008) + i);
     keep('carbon-dioxide.svg', linePlot([
       { title: 'Carbon dioxide, twelve months ahead', x: 'year', y: 'parts per million', lines: [
-        { name: 'truth', color: '#888', points: places.map((month) => [1958 + (month + ahead - 1) / 12, at(month + ahead - 1)]) },
-        { name: 'network', color: '#e07b00', points: places.map((month) => [1958 + (month + ahead - 1) / 12, forecasts['network']!(month, ahead - 1)]) },
+        { name: 'truth', color: '#888', points: judged.map((month) => [1958 + (month + ahead - 1) / 12, at(month + ahead - 1)]) },
+        { name: 'network', color: '#e07b00', points: judged.map((month) => [1958 + (month + ahead - 1) / 12, forecasts['network']!(month, ahead - 1)]) },
       ] },
       { title: 'Error, twelve months ahead', x: 'year', y: 'parts per million', lines: ['network', 'and the growth of five years'].map((name, i) => ({
-        name, color: ['#e07b00', '#2f7fd6'][i]!, points: places.map((month) => [1958 + (month + ahead - 1) / 12, forecasts[name]!(month, ahead - 1) - at(month + ahead - 1)] as const),
+        name, color: ['#e07b00', '#2f7fd6'][i]!, points: judged.map((month) => [1958 + (month + ahead - 1) / 12, forecasts[name]!(month, ahead - 1) - at(month + ahead - 1)] as const),
       })) },
     ]));
   }
