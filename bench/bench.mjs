@@ -5,13 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { kernelsInUse } from '../dist/index.js';
 import { kernelCases, multiplyAddPeak } from '../build/kernels.js';
+import { kernelsInUse } from '../dist/index.js';
 import { cells, nameOf, shapes, streams } from './cases.mjs';
 import { header, inTurn, options, optionsHelp, quantile, rowOf, writeRows } from './measure.mjs';
 import { allocation, infer, stream, train } from './ours.mjs';
 
-const { json, wants } = options(`Measures kernels, training, inference, streams, start-up, memory, scaling, unequal lengths and long sequences.
+const { json, wants } =
+  options(`Measures kernels, training, inference, streams, start-up, memory, scaling, unequal lengths and long sequences.
 
   npm run bench -- [options]
 
@@ -45,7 +46,10 @@ if (wants('kernel')) {
 }
 for (const shape of shapes) {
   for (const cell of cells) {
-    for (const [kind, prepare] of [['train', train], ['infer', infer]]) {
+    for (const [kind, prepare] of [
+      ['train', train],
+      ['infer', infer],
+    ]) {
       const name = `${kind}/${cell}/${nameOf(shape)}`;
       if (wants(name)) tell(name, `${(await measure(name, prepare(cell, shape), { rounds: 5 })).toFixed(3)} ms`);
     }
@@ -60,7 +64,10 @@ for (const cell of cells) {
     const times = [];
     for (let i = 0; i < 20_000; i++) times.push(await run(1));
     rows.push(rowOf(name, 'bptt', times));
-    tell(name, `median ${(1000 * quantile(times, 0.5)).toFixed(1)} µs, 99th percentile ${(1000 * quantile(times, 0.99)).toFixed(1)} µs`);
+    tell(
+      name,
+      `median ${(1000 * quantile(times, 0.5)).toFixed(1)} µs, 99th percentile ${(1000 * quantile(times, 0.99)).toFixed(1)} µs`,
+    );
   }
 }
 if (wants('start')) {
@@ -76,25 +83,39 @@ if (wants('memory')) {
   }
 }
 if (wants('scaling')) {
-  for (const [letter, sizes] of [['T', [16, 64, 256, 1024]], ['H', [32, 64, 128, 256, 512]]]) {
+  for (const [letter, sizes] of [
+    ['T', [16, 64, 256, 1024]],
+    ['H', [32, 64, 128, 256, 512]],
+  ]) {
     for (const size of sizes) {
       const shape = { T: 32, B: 16, I: 32, H: 64, V: 32, [letter]: size };
       const name = `scaling/lstm/${nameOf(shape)}`;
       const ms = await measure(name, train('lstm', shape), { rounds: 3, turn: 40, warmUp: 150 });
       const { T, B, I, H, V } = shape;
       const flops = 2 * T * B * (2 * 4 * H * I + 3 * 4 * H * H + 3 * H * V);
-      tell(name, `${ms.toFixed(2)} ms, ${((1000 * ms) / T).toFixed(1)} µs a time step, ${(flops / ms / 1e6).toFixed(1)} GFLOP/s`);
+      tell(
+        name,
+        `${ms.toFixed(2)} ms, ${((1000 * ms) / T).toFixed(1)} µs a time step, ${(flops / ms / 1e6).toFixed(1)} GFLOP/s`,
+      );
     }
   }
 }
 if (wants('padding')) {
   const shape = { T: 64, B: 32, I: 64, H: 128, V: 64 };
   for (const cell of cells) {
-    const lengths = Int32Array.from({ length: shape.B }, (_, row) => Math.max(1, Math.round((shape.T * row) / (shape.B - 1))));
-    const times = await inTurn({ padded: train(cell, shape), lengths: train(cell, shape, undefined, lengths) }, { rounds: 5 });
+    const lengths = Int32Array.from({ length: shape.B }, (_, row) =>
+      Math.max(1, Math.round((shape.T * row) / (shape.B - 1))),
+    );
+    const times = await inTurn(
+      { padded: train(cell, shape), lengths: train(cell, shape, undefined, lengths) },
+      { rounds: 5 },
+    );
     const [padded, packed] = [quantile(times.padded, 0.5), quantile(times.lengths, 0.5)];
     rows.push(rowOf(`padding/${cell}/${nameOf(shape)}`, 'bptt', times.lengths));
-    tell(`padding/${cell}/${nameOf(shape)}`, `${packed.toFixed(2)} ms where lengths average half of T, ${(packed / padded).toFixed(2)} of the time of full ones`);
+    tell(
+      `padding/${cell}/${nameOf(shape)}`,
+      `${packed.toFixed(2)} ms where lengths average half of T, ${(packed / padded).toFixed(2)} of the time of full ones`,
+    );
   }
 }
 if (wants('long')) {
@@ -102,15 +123,24 @@ if (wants('long')) {
   const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
   const [stored, segments] = ['stored', 'segments'].map((how) => {
     const file = join(folder, how);
-    const { seconds, megabytes } = JSON.parse(execFileSync(process.execPath, [script, how, file], { encoding: 'utf8' }));
-    return { seconds: Math.min(...seconds), megabytes, gradient: new Float32Array(Uint8Array.from(readFileSync(file)).buffer) };
+    const { seconds, megabytes } = JSON.parse(
+      execFileSync(process.execPath, [script, how, file], { encoding: 'utf8' }),
+    );
+    return {
+      seconds: Math.min(...seconds),
+      megabytes,
+      gradient: new Float32Array(Uint8Array.from(readFileSync(file)).buffer),
+    };
   });
   rmSync(folder, { recursive: true });
   const largest = stored.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const apart = segments.gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - stored.gradient[i])), 0);
   rows.push(rowOf('long/lstm/T20000B8H128', 'bptt', [1000 * segments.seconds]));
   tell('long/lstm/T20000B8H128', `stored ${stored.seconds.toFixed(2)} s, ${stored.megabytes.toFixed(0)} MB`);
-  tell('', `in segments of √T ${segments.seconds.toFixed(2)} s, ${segments.megabytes.toFixed(0)} MB: ${(segments.seconds / stored.seconds).toFixed(2)} of the time`);
+  tell(
+    '',
+    `in segments of √T ${segments.seconds.toFixed(2)} s, ${segments.megabytes.toFixed(0)} MB: ${(segments.seconds / stored.seconds).toFixed(2)} of the time`,
+  );
   tell('', `gradients apart by ${apart.toExponential(1)}, the largest is ${largest.toExponential(1)}`);
 }
 writeRows(json, head, rows);

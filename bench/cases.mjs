@@ -15,4 +15,8 @@ export const nameOf = ({ T, B, I, H, V }) => `T${T}B${B}I${I}H${H}V${V}`;
 export const targetsOf = ({ T, B, V }) => Int32Array.from({ length: T * B }, (_, i) => (i * 7919) % V);
 
 /** The sizes of a stream. */
-export const streams = [{ I: 64, H: 32 }, { I: 64, H: 128 }, { I: 64, H: 256 }];
+export const streams = [
+  { I: 64, H: 32 },
+  { I: 64, H: 128 },
+  { I: 64, H: 256 },
+];

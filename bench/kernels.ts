@@ -2,7 +2,7 @@
 
 import type { Kernel } from '../src/kernels/kernel';
 import * as kernelList from '../src/kernels/list';
-import { assemble, load, number, set, store, type Local } from '../src/kernels/simd/assembler';
+import { assemble, type Local, load, number, set, store } from '../src/kernels/simd/assembler';
 import { times } from '../src/kernels/simd/loops';
 import { multiplyAdd } from '../src/kernels/simd/math';
 import { allocate, createWorkspace } from '../src/kernels/workspace';
@@ -32,13 +32,17 @@ export function multiplyAddPeak(): number {
     return [
       times(count as Local<'i32'>, [
         ...rights.map((right, i) => set(right, load(number(16 * i)))),
-        ...sums.map((sum, i) => set(sum, multiplyAdd(w, lefts[i % rows]!, rights[Math.floor(i / rows) % rights.length]!, sum))),
+        ...sums.map((sum, i) =>
+          set(sum, multiplyAdd(w, lefts[i % rows]!, rights[Math.floor(i / rows) % rights.length]!, sum)),
+        ),
       ]),
       ...sums.map((sum, i) => store(number(16 * i), sum)),
     ];
   });
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const run = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports['run'] as (count: number) => void;
+  const run = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports['run'] as (
+    count: number,
+  ) => void;
   const [rounds, flops] = [3_000_000, 8 * (fused ? 12 : 8)];
   let best = 0;
   for (let i = 0; i < 12; i++) {
@@ -54,42 +58,69 @@ export function kernelCases(): KernelCase[] {
   const workspace = createWorkspace();
   const { kernels: k, memory } = workspace;
   const size = 2 ** 20;
-  const [c, a, b, panels] = [size, size, size, size].map((length) => allocate(workspace, length)) as [number, number, number, number];
+  const [c, a, b, panels] = [size, size, size, size].map((length) => allocate(workspace, length)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   memory.view.fill(0.01, c, workspace.top);
-  const timed = (call: () => unknown): Run => (n) => {
-    const began = performance.now();
-    for (let i = 0; i < n; i++) call();
-    return performance.now() - began;
-  };
-  const product = (name: string, M: number, N: number, K: number, transposeA: boolean, transposeB: boolean): KernelCase => ({
-    name: `${name}/${M}x${N}x${K}`, flops: 2 * M * N * K, numbers: M * N,
+  const timed =
+    (call: () => unknown): Run =>
+    (n) => {
+      const began = performance.now();
+      for (let i = 0; i < n; i++) call();
+      return performance.now() - began;
+    };
+  const product = (
+    name: string,
+    M: number,
+    N: number,
+    K: number,
+    transposeA: boolean,
+    transposeB: boolean,
+  ): KernelCase => ({
+    name: `${name}/${M}x${N}x${K}`,
+    flops: 2 * M * N * K,
+    numbers: M * N,
     run: timed(() => k.of(kernelList.gemm)(c, a, b, M, N, K, transposeA, transposeB, true)),
   });
   const packed = (name: string, M: number, N: number, K: number): KernelCase => ({
-    name: `${name}/${M}x${N}x${K}`, flops: 2 * M * N * K, numbers: M * N,
+    name: `${name}/${M}x${N}x${K}`,
+    flops: 2 * M * N * K,
+    numbers: M * N,
     run: timed(() => k.of(kernelList.gemmPacked)(c, a, panels, M, N, K, false, true)),
   });
   const products = [
     product('square', 512, 512, 512, false, false),
-    product('input', 1024, 512, 64, false, false), packed('recurrent', 32, 512, 128), packed('recurrent-backward', 32, 128, 512),
-    product('weights-input', 64, 512, 1024, true, false), product('weights-recurrent', 128, 512, 1024, true, false),
-    product('head', 1024, 64, 128, false, false), product('head-backward', 1024, 128, 64, false, true),
+    product('input', 1024, 512, 64, false, false),
+    packed('recurrent', 32, 512, 128),
+    packed('recurrent-backward', 32, 128, 512),
+    product('weights-input', 64, 512, 1024, true, false),
+    product('weights-recurrent', 128, 512, 1024, true, false),
+    product('head', 1024, 64, 128, false, false),
+    product('head-backward', 1024, 128, 64, false, true),
     product('weights-head', 128, 64, 1024, true, false),
-    packed('recurrent', 32, 1024, 256), packed('recurrent-backward', 32, 256, 1024), packed('recurrent', 8, 128, 32),
-    packed('row', 1, 512, 128), packed('row', 1, 1024, 256),
+    packed('recurrent', 32, 1024, 256),
+    packed('recurrent-backward', 32, 256, 1024),
+    packed('recurrent', 8, 128, 32),
+    packed('row', 1, 512, 128),
+    packed('row', 1, 1024, 256),
   ];
-  const others = (Object.keys(kernelList) as (keyof typeof kernelList)[]).filter((name) => !/gemm|affine/.test(name)).map((name): KernelCase => {
-    const kernel = kernelList[name] as unknown as Kernel;
-    const given = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
-    const values = given.map((argument) => {
-      if (!(argument instanceof Float32Array)) return argument;
-      const offset = allocate(workspace, argument.length);
-      memory.view.set(argument, offset);
-      return offset;
+  const others = (Object.keys(kernelList) as (keyof typeof kernelList)[])
+    .filter((name) => !/gemm|affine/.test(name))
+    .map((name): KernelCase => {
+      const kernel = kernelList[name] as unknown as Kernel;
+      const given = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
+      const values = given.map((argument) => {
+        if (!(argument instanceof Float32Array)) return argument;
+        const offset = allocate(workspace, argument.length);
+        memory.view.set(argument, offset);
+        return offset;
+      });
+      const numbers = Math.max(...given.map((argument) => (argument instanceof Float32Array ? argument.length : 0)));
+      const call = k.of(kernel) as (...operands: typeof values) => unknown;
+      return { name, flops: 0, numbers, run: timed(() => call(...values)) };
     });
-    const numbers = Math.max(...given.map((argument) => (argument instanceof Float32Array ? argument.length : 0)));
-    const call = k.of(kernel) as (...operands: typeof values) => unknown;
-    return { name, flops: 0, numbers, run: timed(() => call(...values)) };
-  });
   return [...products, ...others];
 }

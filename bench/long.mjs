@@ -4,12 +4,27 @@
  */
 
 import { writeFileSync } from 'node:fs';
-import { adam, chain, clipByNorm, crossEntropy, dense, embedding, fit, lstm, recurrent, runInSegments, sequential } from '../dist/index.js';
+import {
+  adam,
+  chain,
+  clipByNorm,
+  crossEntropy,
+  dense,
+  embedding,
+  fit,
+  lstm,
+  recurrent,
+  runInSegments,
+  sequential,
+} from '../dist/index.js';
 
 const [T, B, H, V] = [20_000, 8, 128, 8];
 const [how, file] = process.argv.slice(2);
 
-const model = sequential([embedding({ vocabularySize: V, size: 32 }), recurrent(lstm(), { hiddenSize: H }), dense({ size: V })], { seed: 1 });
+const model = sequential(
+  [embedding({ vocabularySize: V, size: 32 }), recurrent(lstm(), { hiddenSize: H }), dense({ size: V })],
+  { seed: 1 },
+);
 const tokens = Int32Array.from({ length: T * B }, (_, i) => (Math.floor(i / B) ** 2 + (i % B) * 3) % V);
 const targets = tokens.map((token, i) => (token * 3 + i) % V);
 const batch = { inputs: { shape: [T, B], data: tokens }, targets: { shape: [T, B], data: targets } };
@@ -18,15 +33,24 @@ const batch = { inputs: { shape: [T, B], data: tokens }, targets: { shape: [T, B
 const keep = {
   name: 'keep',
   slots: 1,
-  update: ({ kernels: { memory }, gradient, slots: [slot], size }) => void memory.view.copyWithin(slot, gradient, gradient + size),
+  update: ({ kernels: { memory }, gradient, slots: [slot], size }) =>
+    void memory.view.copyWithin(slot, gradient, gradient + size),
 };
 const seconds = [];
 let optimizerState;
 for (let step = 0; step < 3; step++) {
   const began = performance.now();
-  ({ optimizerState } = await fit(model, { batchCount: 1, batches: () => [batch] }, {
-    loss: crossEntropy, optimizer: chain(keep, clipByNorm(1), adam(1e-3)), steps: 1, optimizerState, ...(how === 'segments' ? { run: runInSegments } : {}),
-  }));
+  ({ optimizerState } = await fit(
+    model,
+    { batchCount: 1, batches: () => [batch] },
+    {
+      loss: crossEntropy,
+      optimizer: chain(keep, clipByNorm(1), adam(1e-3)),
+      steps: 1,
+      optimizerState,
+      ...(how === 'segments' ? { run: runInSegments } : {}),
+    },
+  ));
   seconds.push((performance.now() - began) / 1000);
   if (step === 0) writeFileSync(file, optimizerState.slots[0]);
 }

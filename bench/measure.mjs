@@ -9,7 +9,12 @@ import { parseArgs } from 'node:util';
 /** The options of a bench. With `--node PATH` it runs on that engine instead, and this call does not come back. */
 export function options(help) {
   const { values } = parseArgs({
-    options: { json: { type: 'string' }, node: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean' } },
+    options: {
+      json: { type: 'string' },
+      node: { type: 'string' },
+      only: { type: 'string' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help) {
     console.log(help);
@@ -34,14 +39,29 @@ export const optionsHelp = `  --json FILE   write the rows and what they were me
 export function header(versions) {
   const git = (...args) => {
     try {
-      return execFileSync('git', args, { cwd: fileURLToPath(new URL('.', import.meta.url)), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+      return execFileSync('git', args, {
+        cwd: fileURLToPath(new URL('.', import.meta.url)),
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim();
     } catch {
       return 'unknown';
     }
   };
-  const engine = process.versions.bun ? `bun ${process.versions.bun}` : globalThis.Deno ? `deno ${globalThis.Deno.version.deno}` : `node ${process.version}`;
+  const engine = process.versions.bun
+    ? `bun ${process.versions.bun}`
+    : globalThis.Deno
+      ? `deno ${globalThis.Deno.version.deno}`
+      : `node ${process.version}`;
   const changed = git('status', '--porcelain') === '' ? '' : ' and changes';
-  return { engine, v8: process.versions.v8, cpu: cpus()[0]?.model ?? 'unknown', commit: git('rev-parse', '--short', 'HEAD') + changed, date: new Date().toISOString().slice(0, 10), versions };
+  return {
+    engine,
+    v8: process.versions.v8,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    commit: git('rev-parse', '--short', 'HEAD') + changed,
+    date: new Date().toISOString().slice(0, 10),
+    versions,
+  };
 }
 
 export function writeRows(file, head, rows) {
@@ -54,7 +74,12 @@ export function quantile(values, part) {
 }
 
 export const rowOf = (name, who, times) => ({
-  case: name, who, median: round(quantile(times, 0.5)), min: round(Math.min(...times)), max: round(Math.max(...times)), runs: times.length,
+  case: name,
+  who,
+  median: round(quantile(times, 0.5)),
+  min: round(Math.min(...times)),
+  max: round(Math.max(...times)),
+  runs: times.length,
 });
 
 const round = (ms) => Number(ms.toPrecision(4));
@@ -78,10 +103,17 @@ export async function inTurn(contestants, { rounds = 9, turn = 60, warmUp = 300 
     }
     // A step of seconds is timed once or thrice, and needs no turn of its own again.
     const most = last > 3000 ? 1 : last > 1000 ? 3 : rounds;
-    entries.push({ who, run, steps: Math.max(1, Math.min(5000, Math.round(turn / last))), most, times: most === 1 ? [last] : [] });
+    entries.push({
+      who,
+      run,
+      steps: Math.max(1, Math.min(5000, Math.round(turn / last))),
+      most,
+      times: most === 1 ? [last] : [],
+    });
   }
   for (let round = 0; round < rounds; round++) {
-    for (const entry of entries) if (entry.times.length < entry.most) entry.times.push((await entry.run(entry.steps)) / entry.steps);
+    for (const entry of entries)
+      if (entry.times.length < entry.most) entry.times.push((await entry.run(entry.steps)) / entry.steps);
   }
   return Object.fromEntries(entries.map(({ who, times }) => [who, times]));
 }

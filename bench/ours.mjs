@@ -1,8 +1,25 @@
 /** The cases as `bptt` runs them. Each function prepares one and answers a function that makes n steps and tells the milliseconds. */
 
 import {
-  adam, advance, chain, clipByNorm, createRandom, crossEntropy, dense, fit, full, gru, initializeCell, lstm, normal, predict, recurrent, sequential,
-  simpleRnn, streamCell, useKernels,
+  adam,
+  advance,
+  chain,
+  clipByNorm,
+  createRandom,
+  crossEntropy,
+  dense,
+  fit,
+  full,
+  gru,
+  initializeCell,
+  lstm,
+  normal,
+  predict,
+  recurrent,
+  sequential,
+  simpleRnn,
+  streamCell,
+  useKernels,
 } from '../dist/index.js';
 import { targetsOf } from './cases.mjs';
 import { timed } from './measure.mjs';
@@ -17,7 +34,11 @@ const inputsOf = ({ T, B, I }) => normal(0, 1)([T, B, I], createRandom(1));
 
 export function train(cell, shape, kernels, lengths) {
   const model = modelOf(cell, shape);
-  const batch = { inputs: inputsOf(shape), targets: { shape: [shape.T, shape.B], data: targetsOf(shape) }, ...(lengths && { lengths }) };
+  const batch = {
+    inputs: inputsOf(shape),
+    targets: { shape: [shape.T, shape.B], data: targetsOf(shape) },
+    ...(lengths && { lengths }),
+  };
   const data = { batchCount: 1, batches: () => [batch] };
   const optimizer = chain(clipByNorm(1), adam(1e-3));
   let optimizerState;
@@ -26,7 +47,11 @@ export function train(cell, shape, kernels, lengths) {
     // From the end of the first step to the end of the last: opening a run is no part of a step.
     let began;
     ({ optimizerState } = await fit(model, data, {
-      loss: crossEntropy, optimizer, steps: n + 1, optimizerState, onProgress: () => {
+      loss: crossEntropy,
+      optimizer,
+      steps: n + 1,
+      optimizerState,
+      onProgress: () => {
         began ??= performance.now();
       },
     }));
@@ -47,7 +72,10 @@ export async function allocation(cell, shape) {
     before = heapUsed + arrayBuffers;
   };
   await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(1e-3)), steps: 300, onProgress });
-  const found = taken.slice(100).filter((bytes) => bytes >= 0).sort((a, b) => a - b);
+  const found = taken
+    .slice(100)
+    .filter((bytes) => bytes >= 0)
+    .sort((a, b) => a - b);
   return found[found.length >> 1];
 }
 
@@ -63,7 +91,10 @@ export function infer(cell, shape, kernels) {
 
 export function stream(cell, { I, H }, kernels) {
   useKernels(kernels);
-  const running = streamCell(cellOf[cell](), initializeCell(cellOf[cell](), { inputSize: I, hiddenSize: H, random: 1 }));
+  const running = streamCell(
+    cellOf[cell](),
+    initializeCell(cellOf[cell](), { inputSize: I, hiddenSize: H, random: 1 }),
+  );
   const x = full([1, I], 0.1);
   const into = advance(running, x);
   return timed(() => void advance(running, x, into));

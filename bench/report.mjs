@@ -16,16 +16,23 @@ const ratioOf = (run, name, who) => {
   const theirs = medianOf(run, name, who);
   return theirs === undefined ? undefined : theirs / medianOf(run, name, 'bptt');
 };
-const figure = (value) => (value === undefined ? '' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+const figure = (value) =>
+  value === undefined ? '' : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 
 for (const run of runs) {
   const { engine, v8, cpu, commit, date, versions } = run.header;
   console.log(`### ${engine}\n`);
-  console.log(`V8 ${v8}, ${cpu}, commit ${commit}, ${date}; ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}\n`);
+  console.log(
+    `V8 ${v8}, ${cpu}, commit ${commit}, ${date}; ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}\n`,
+  );
   console.log(`| case | bptt, ms | ${peers.join(' | ')} |\n|---|---|${peers.map(() => '---').join('|')}|`);
   for (const name of cases) {
     const own = medianOf(run, name, 'bptt');
-    console.log(`| ${name} | ${Number(own.toPrecision(3))} | ${peers.map((who) => figure(ratioOf(run, name, who))).join(' | ')} |`);
+    console.log(
+      `| ${name} | ${Number(own.toPrecision(3))} | ${peers.map((who) => figure(ratioOf(run, name, who))).join(' | ')} |`,
+    );
   }
   console.log();
 }
@@ -40,26 +47,40 @@ peers.forEach((who, i) => {
   const at = left + (i % 7) * 125;
   parts.push(`<circle cx="${at}" cy="14" r="4" fill="${colours[i]}"/><text x="${at + 8}" y="18">${who}</text>`);
 });
-cases.forEach((name, i) => parts.push(`<text x="${left - 10}" y="${top + row * i + 12}" text-anchor="end">${name}</text>`));
+cases.forEach((name, i) =>
+  parts.push(`<text x="${left - 10}" y="${top + row * i + 12}" text-anchor="end">${name}</text>`),
+);
 runs.forEach((run, column) => {
   const from = left + column * (width + gap);
-  parts.push(`<text x="${from + width / 2}" y="${top - 10}" text-anchor="middle" font-weight="bold">${run.header.engine}</text>`);
+  parts.push(
+    `<text x="${from + width / 2}" y="${top - 10}" text-anchor="middle" font-weight="bold">${run.header.engine}</text>`,
+  );
   for (const tick of [0.1, 1, 10, 100, 1000]) {
     const at = from + x(tick);
-    parts.push(`<line x1="${at}" x2="${at}" y1="${top}" y2="${top + row * cases.length}" class="${tick === 1 ? 'one' : 'grid'}"/>`);
+    parts.push(
+      `<line x1="${at}" x2="${at}" y1="${top}" y2="${top + row * cases.length}" class="${tick === 1 ? 'one' : 'grid'}"/>`,
+    );
     parts.push(`<text x="${at}" y="${top + row * cases.length + 14}" text-anchor="middle">${tick}</text>`);
   }
   cases.forEach((name, i) => {
     peers.forEach((who, peer) => {
       const ratio = ratioOf(run, name, who);
-      if (ratio !== undefined) parts.push(`<circle cx="${(from + x(ratio)).toFixed(1)}" cy="${top + row * i + 8}" r="4" fill="${colours[peer]}" fill-opacity="0.85"/>`);
+      if (ratio !== undefined)
+        parts.push(
+          `<circle cx="${(from + x(ratio)).toFixed(1)}" cy="${top + row * i + 8}" r="4" fill="${colours[peer]}" fill-opacity="0.85"/>`,
+        );
     });
   });
 });
 const total = left + runs.length * (width + gap);
-parts.push(`<text x="${left + (total - left) / 2}" y="${height - 6}" text-anchor="middle">times as long as bptt takes, on a logarithmic scale: right of the line bptt is faster</text>`);
-writeFileSync(fileURLToPath(new URL('peers.svg', import.meta.url)), `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${total} ${height}" font-family="system-ui, sans-serif" font-size="11">
+parts.push(
+  `<text x="${left + (total - left) / 2}" y="${height - 6}" text-anchor="middle">times as long as bptt takes, on a logarithmic scale: right of the line bptt is faster</text>`,
+);
+writeFileSync(
+  fileURLToPath(new URL('peers.svg', import.meta.url)),
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${total} ${height}" font-family="system-ui, sans-serif" font-size="11">
 <style>text { fill: #222 } .grid { stroke: #8884 } .one { stroke: #222; stroke-width: 1.5 } @media (prefers-color-scheme: dark) { text { fill: #ddd } .one { stroke: #ddd } }</style>
 ${parts.join('\n')}
 </svg>
-`);
+`,
+);

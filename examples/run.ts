@@ -2,8 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import { terminalProgress } from 'bptt/node';
-import type { Example } from './example';
 import { ball } from './ball/ball';
+import type { Example } from './example';
 import { gradients } from './gradients/gradients';
 import { music } from './music/music';
 import { nextCharacter } from './next-character/next-character';
@@ -28,9 +28,13 @@ const examples: Readonly<Record<string, readonly [run: Example, what: string]>> 
 const [name = '--help', ...options] = process.argv.slice(2);
 const found = Object.hasOwn(examples, name) ? examples[name] : undefined;
 if (found === undefined) {
-  const list = Object.entries(examples).map(([each, [, what]]) => `  ${each.padEnd(16)}${what}`).join('\n');
+  const list = Object.entries(examples)
+    .map(([each, [, what]]) => `  ${each.padEnd(16)}${what}`)
+    .join('\n');
   if (name !== '--help') process.stderr.write(`There is no example ${name}.\n\n`);
-  process.stdout.write(`Trains a network on real data and tells how well it does, beside a baseline.\n\n  npm run example -- NAME [--short]\n\n${list}\n`);
+  process.stdout.write(
+    `Trains a network on real data and tells how well it does, beside a baseline.\n\n  npm run example -- NAME [--short]\n\n${list}\n`,
+  );
   process.exitCode = name === '--help' ? 0 : 1;
 } else {
   const began = performance.now();

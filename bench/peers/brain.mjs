@@ -3,11 +3,13 @@
  * clips each element and updates by RMSProp; it has neither batches nor Adam. A batch is that many sequences, one after the other.
  */
 
-import brain from 'brain.js';
 import { readFileSync } from 'node:fs';
+import brain from 'brain.js';
 import { targetsOf } from '../cases.mjs';
 
-export const versions = { 'brain.js': JSON.parse(readFileSync(new URL('node_modules/brain.js/package.json', import.meta.url), 'utf8')).version };
+export const versions = {
+  'brain.js': JSON.parse(readFileSync(new URL('node_modules/brain.js/package.json', import.meta.url), 'utf8')).version,
+};
 
 const kinds = { rnn: 'RNN', lstm: 'LSTM', gru: 'GRU' };
 

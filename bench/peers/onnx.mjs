@@ -4,7 +4,12 @@ import { timed } from '../measure.mjs';
 import { onnxModel } from './onnx-model.mjs';
 
 export function onnxruntime(ort) {
-  const open = (model) => ort.InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1, executionProviders: [ort.env.wasm && ort.wasm ? 'wasm' : 'cpu'] });
+  const open = (model) =>
+    ort.InferenceSession.create(model, {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionProviders: [ort.env.wasm && ort.wasm ? 'wasm' : 'cpu'],
+    });
   const tensor = (dims) => new ort.Tensor('float32', new Float32Array(dims.reduce((a, b) => a * b)).fill(0.1), dims);
   return {
     async infer(cell, shape) {

@@ -1,9 +1,9 @@
 /** bptt beside its peers, on one thread, in turn, in one run: `npm run bench:peers`. */
 
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import * as ortNode from 'onnxruntime-node';
 import * as ortWeb from 'onnxruntime-web';
-import { fileURLToPath } from 'node:url';
 import { kernelsInUse } from '../../dist/index.js';
 import { cells, nameOf, shapes, streams } from '../cases.mjs';
 import { header, inTurn, options, optionsHelp, quantile, rowOf, writeRows } from '../measure.mjs';
@@ -13,7 +13,8 @@ import { onnxruntime } from './onnx.mjs';
 import { pytorch } from './pytorch.mjs';
 import { tfjs, versions as tfjsVersions } from './tfjs.mjs';
 
-const { json, wants } = options(`Times training, inference and streams beside TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
+const { json, wants } =
+  options(`Times training, inference and streams beside TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
 
   npm run bench:peers -- [options]
 
@@ -37,7 +38,11 @@ const contestants = {
   ...(torch === undefined ? {} : { pytorch: torch }),
 };
 const head = header({
-  ...tfjsVersions, ...brainVersions, 'onnxruntime-node': ortNode.env.versions.node, 'onnxruntime-web': ortWeb.env.versions.web, ...torch?.versions,
+  ...tfjsVersions,
+  ...brainVersions,
+  'onnxruntime-node': ortNode.env.versions.node,
+  'onnxruntime-web': ortWeb.env.versions.web,
+  ...torch?.versions,
 });
 tell(`${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}`);
 tell('Medians in ms; in brackets how many times as long as bptt takes.\n');
@@ -61,9 +66,11 @@ async function compare(kind, cell, shape, name) {
 }
 
 for (const shape of shapes) {
-  for (const kind of ['train', 'infer']) for (const cell of cells) await compare(kind, cell, shape, `${kind}/${cell}/${nameOf(shape)}`);
+  for (const kind of ['train', 'infer'])
+    for (const cell of cells) await compare(kind, cell, shape, `${kind}/${cell}/${nameOf(shape)}`);
 }
-for (const cell of cells) for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);
+for (const cell of cells)
+  for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);
 
 const start = 'start/lstm/I64H128';
 if (wants(start)) {
@@ -76,7 +83,9 @@ if (wants(start)) {
     }
   }
   rows.push(...Object.entries(times).map(([who, values]) => rowOf(start, who, values)));
-  tell(`${start}: bptt ${quantile(times.bptt, 0.5).toFixed(1)}, tfjs-wasm ${quantile(times['tfjs-wasm'], 0.5).toFixed(1)}`);
+  tell(
+    `${start}: bptt ${quantile(times.bptt, 0.5).toFixed(1)}, tfjs-wasm ${quantile(times['tfjs-wasm'], 0.5).toFixed(1)}`,
+  );
 }
 writeRows(json, head, rows);
 torch?.close();

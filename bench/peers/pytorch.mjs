@@ -22,8 +22,14 @@ export async function pytorch(tell) {
     return tell('PyTorch: its BLAS is the reference one, which would be unfair. Is libopenblas0-pthread missing?');
   }
   const unknown = ['Prescott', 'Core2', 'Penryn', 'Nehalem', 'Generic'].includes(opened.versions.core);
-  if (unknown && process.env.OPENBLAS_CORETYPE === undefined && /\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))) {
-    tell(`PyTorch: OpenBLAS takes this processor for ${opened.versions.core}; it runs its kernels for Haswell (AVX2) instead`);
+  if (
+    unknown &&
+    process.env.OPENBLAS_CORETYPE === undefined &&
+    /\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  ) {
+    tell(
+      `PyTorch: OpenBLAS takes this processor for ${opened.versions.core}; it runs its kernels for Haswell (AVX2) instead`,
+    );
     opened.close();
     opened = await open(python, { OPENBLAS_CORETYPE: 'Haswell' });
   }
@@ -32,7 +38,10 @@ export async function pytorch(tell) {
 }
 
 async function open(python, more) {
-  const child = spawn(python, [script], { env: { ...process.env, ...oneThread, ...more }, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(python, [script], {
+    env: { ...process.env, ...oneThread, ...more },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();
@@ -44,5 +53,11 @@ async function open(python, more) {
     child.stdin.write(`${JSON.stringify({ kind, cell, shape, n })}\n`);
     return next();
   };
-  return { versions, train: contestant('train'), infer: contestant('infer'), stream: contestant('stream'), close: () => child.stdin.end() };
+  return {
+    versions,
+    train: contestant('train'),
+    infer: contestant('infer'),
+    stream: contestant('stream'),
+    close: () => child.stdin.end(),
+  };
 }

@@ -17,7 +17,12 @@ export function tfjs(backend) {
     return tfl.layers[cell]({ ...common, recurrentActivation: 'sigmoid' });
   };
   const modelOf = (cell, { T, B, I, H, V }) =>
-    tfl.sequential({ layers: [recurrent(cell, { units: H, returnSequences: true, batchInputShape: [B, T, I] }), tfl.layers.dense({ units: V })] });
+    tfl.sequential({
+      layers: [
+        recurrent(cell, { units: H, returnSequences: true, batchInputShape: [B, T, I] }),
+        tfl.layers.dense({ units: V }),
+      ],
+    });
 
   return {
     async train(cell, shape) {
@@ -28,13 +33,16 @@ export function tfjs(backend) {
       const y = tf.oneHot(tf.transpose(tf.tensor2d(targetsOf(shape), [T, B], 'int32')), V);
       const optimizer = tf.train.adam(1e-3);
       const loss = () => tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(model.apply(x, { training: true })), y), -1)));
-      const step = () => tf.tidy(() => {
-        const { grads } = tf.variableGrads(loss);
-        const norm = tf.sqrt(tf.addN(Object.values(grads).map((g) => tf.sum(tf.square(g)))));
-        const factor = tf.minimum(1, tf.div(1, tf.add(norm, 1e-6)));
-        optimizer.applyGradients(Object.fromEntries(Object.entries(grads).map(([name, g]) => [name, tf.mul(g, factor)])));
-        norm.dataSync();
-      });
+      const step = () =>
+        tf.tidy(() => {
+          const { grads } = tf.variableGrads(loss);
+          const norm = tf.sqrt(tf.addN(Object.values(grads).map((g) => tf.sum(tf.square(g)))));
+          const factor = tf.minimum(1, tf.div(1, tf.add(norm, 1e-6)));
+          optimizer.applyGradients(
+            Object.fromEntries(Object.entries(grads).map(([name, g]) => [name, tf.mul(g, factor)])),
+          );
+          norm.dataSync();
+        });
       const run = timed(step);
       return async (n) => {
         await tf.setBackend(backend);
@@ -55,7 +63,9 @@ export function tfjs(backend) {
 
     async stream(cell, { I, H }) {
       await tf.setBackend(backend);
-      const model = tfl.sequential({ layers: [recurrent(cell, { units: H, stateful: true, batchInputShape: [1, 1, I] })] });
+      const model = tfl.sequential({
+        layers: [recurrent(cell, { units: H, stateful: true, batchInputShape: [1, 1, I] })],
+      });
       const x = tf.fill([1, 1, I], 0.1);
       const run = timed(() => tf.tidy(() => void model.predict(x).dataSync()));
       return async (n) => {

@@ -4,10 +4,32 @@
  */
 
 import {
-  adam, chain, chronoBias, clipByNorm, cosineDecay, createRandom, dense, evaluate, gru, identity, integerNumber, lstm, meanSquaredError, normal, recurrent, relu, sequential,
-  simpleRnn, uniformNumber, type Batch, type Cell, type LearningRate, type Random, type RecurrentOptions,
+  adam,
+  type Batch,
+  type Cell,
+  chain,
+  chronoBias,
+  clipByNorm,
+  cosineDecay,
+  createRandom,
+  dense,
+  evaluate,
+  gru,
+  identity,
+  integerNumber,
+  type LearningRate,
+  lstm,
+  meanSquaredError,
+  normal,
+  type Random,
+  type RecurrentOptions,
+  recurrent,
+  relu,
+  sequential,
+  simpleRnn,
+  uniformNumber,
 } from 'bptt';
-import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { type Outcome, type Problem, type RunOptions, train } from './problem';
 import { trainerOf } from './training';
 
 /** Rows of number and mark, `[T, B, 2]`, and their sums, `[B, 1]`. */
@@ -16,7 +38,10 @@ export function drawAdding(random: Random, steps: number, rows: number): Batch {
   const targets = new Float32Array(rows);
   const half = steps / 2;
   for (let row = 0; row < rows; row++) {
-    for (const place of [integerNumber(random, Math.floor(half)), Math.floor(half) + integerNumber(random, Math.ceil(half))]) {
+    for (const place of [
+      integerNumber(random, Math.floor(half)),
+      Math.floor(half) + integerNumber(random, Math.ceil(half)),
+    ]) {
       const at = (place * rows + row) * 2;
       inputs[at + 1] = 1;
       targets[row]! += inputs[at]!;
@@ -32,12 +57,27 @@ export interface AddingOptions {
   readonly budget: number;
 }
 
-export async function addingRun(cell: Cell, steps: number, { layer, rate, budget }: AddingOptions, options: RunOptions): Promise<Outcome> {
+export async function addingRun(
+  cell: Cell,
+  steps: number,
+  { layer, rate, budget }: AddingOptions,
+  options: RunOptions,
+): Promise<Outcome> {
   const { seed } = options;
-  const model = sequential([recurrent(cell, { ...layer, returnSequences: false }), dense({ size: 1 })], { inputSize: 2, seed });
+  const model = sequential([recurrent(cell, { ...layer, returnSequences: false }), dense({ size: 1 })], {
+    inputSize: 2,
+    seed,
+  });
   const held = drawAdding(createRandom(seed + 1000), steps, 1000);
-  const figure = (): number => evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: meanSquaredError }).loss;
-  const updates = trainerOf(model, (random) => drawAdding(random, steps, 32), meanSquaredError, chain(clipByNorm(1), adam(rate)), seed);
+  const figure = (): number =>
+    evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: meanSquaredError }).loss;
+  const updates = trainerOf(
+    model,
+    (random) => drawAdding(random, steps, 32),
+    meanSquaredError,
+    chain(clipByNorm(1), adam(rate)),
+    seed,
+  );
   return train(updates, { every: 200, figure, solved: (error) => error < 0.01 }, budget, options);
 }
 
@@ -51,13 +91,42 @@ export const adding: Problem = {
   networks: {
     'identity ReLU RNN': {
       expected: true,
-      run: (options) => addingRun(simpleRnn({ activation: relu }), T, {
-        layer: { hiddenSize: 100, recurrentInitializer: identity(), inputInitializer: normal(0, 0.03) }, rate: cosineDecay(3e-4, { steps: 5000 }), budget: 5000,
-      }, options),
+      run: (options) =>
+        addingRun(
+          simpleRnn({ activation: relu }),
+          T,
+          {
+            layer: { hiddenSize: 100, recurrentInitializer: identity(), inputInitializer: normal(0, 0.03) },
+            rate: cosineDecay(3e-4, { steps: 5000 }),
+            budget: 5000,
+          },
+          options,
+        ),
     },
-    LSTM: { expected: true, run: (options) => addingRun(lstm(), T, { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 }, options) },
-    GRU: { expected: true, run: (options) => addingRun(gru(), T, { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 }, options) },
-    'tanh RNN': { expected: false, run: (options) => addingRun(simpleRnn(), T, { layer: { hiddenSize: 100 }, rate: 1e-3, budget: 2000 }, options) },
+    LSTM: {
+      expected: true,
+      run: (options) =>
+        addingRun(
+          lstm(),
+          T,
+          { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 },
+          options,
+        ),
+    },
+    GRU: {
+      expected: true,
+      run: (options) =>
+        addingRun(
+          gru(),
+          T,
+          { layer: { hiddenSize: 64, biasInitializer: chronoBias(T) }, rate: 5e-3, budget: 4000 },
+          options,
+        ),
+    },
+    'tanh RNN': {
+      expected: false,
+      run: (options) => addingRun(simpleRnn(), T, { layer: { hiddenSize: 100 }, rate: 1e-3, budget: 2000 }, options),
+    },
   },
   seeds: 3,
 };

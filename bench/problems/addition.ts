@@ -7,17 +7,37 @@
  */
 
 import {
-  adamw, chain, characterVocabulary, clipByNorm, cosineDecay, createRandom, embedding, encode, encoderDecoder, fit, greedySearch, initializeOptimizer,
-  integerNumber, lstm, padSequences, pairBatches, recurrent, shuffle, type EncoderDecoder, type Pair, type Random,
+  adamw,
+  chain,
+  characterVocabulary,
+  clipByNorm,
+  cosineDecay,
+  createRandom,
+  type EncoderDecoder,
+  embedding,
+  encode,
+  encoderDecoder,
+  fit,
+  greedySearch,
+  initializeOptimizer,
+  integerNumber,
+  lstm,
+  type Pair,
+  padSequences,
+  pairBatches,
+  type Random,
+  recurrent,
+  shuffle,
 } from 'bptt';
-import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { type Outcome, type Problem, type RunOptions, train } from './problem';
 
 /** A question and its answer: `['5+271', '276']`. */
 export type Sum = readonly [question: string, answer: string];
 
 /** Questions of two numbers of up to so many digits, all different also when their numbers change places. */
 export function drawSums(random: Random, digits: number, count: number): readonly Sum[] {
-  const number = (): number => Number(Array.from({ length: 1 + integerNumber(random, digits) }, () => String(integerNumber(random, 10))).join(''));
+  const number = (): number =>
+    Number(Array.from({ length: 1 + integerNumber(random, digits) }, () => String(integerNumber(random, 10))).join(''));
   const sums = new Map<string, Sum>();
   while (sums.size < count) {
     const [a, b] = [number(), number()];
@@ -43,31 +63,46 @@ export interface AdditionOptions {
   readonly rate: number;
 }
 
-export async function additionRun({ digits, count, hiddenSize, epochs, rate }: AdditionOptions, options: RunOptions): Promise<Outcome> {
+export async function additionRun(
+  { digits, count, hiddenSize, epochs, rate }: AdditionOptions,
+  options: RunOptions,
+): Promise<Outcome> {
   const { seed } = options;
   const random = createRandom(seed + 1000);
   const vocabulary = characterVocabulary('0123456789+', { marks: ['start', 'end'] });
   const [start, end] = [vocabulary.marks.start!, vocabulary.marks.end!];
-  const pairOf = ([question, answer]: Sum): Pair =>
-    ({ input: encode(vocabulary, [...question].reverse().join('')), target: encode(vocabulary, answer, { end: true }) });
+  const pairOf = ([question, answer]: Sum): Pair => ({
+    input: encode(vocabulary, [...question].reverse().join('')),
+    target: encode(vocabulary, answer, { end: true }),
+  });
   // Short numbers are soon used up: as in the example, what was drawn first is mixed with the rest before a part is held out.
   const sums = shuffle(random, [...drawSums(random, digits, count)]);
   const [held, known] = [sums.slice(0, count / 10).map(pairOf), sums.slice(count / 10)];
   const model: EncoderDecoder = encoderDecoder({
     encoder: [embedding({ vocabularySize: vocabulary.size, size: 16 }), recurrent(lstm(), { hiddenSize })],
     decoder: { vocabularySize: vocabulary.size, embeddingSize: 16, cell: lstm(), hiddenSize },
-    start, end, seed,
+    start,
+    end,
+    seed,
   });
   const source = padSequences(held.map(({ input }) => input as Int32Array));
   const figure = (): number => {
     const written = greedySearch(model, source, { maxLength: digits + 2 });
-    return written.filter(({ ids, ended }, i) => !ended || ids.length + 1 !== held[i]!.target.length || ids.some((id, t) => id !== held[i]!.target[t])).length / held.length;
+    return (
+      written.filter(
+        ({ ids, ended }, i) =>
+          !ended || ids.length + 1 !== held[i]!.target.length || ids.some((id, t) => id !== held[i]!.target[t]),
+      ).length / held.length
+    );
   };
   const perEpoch = Math.ceil(known.length / 128);
-  const optimizer = chain(clipByNorm(1), adamw(cosineDecay(rate, { steps: epochs * perEpoch }), { decay: 0.1 }));
+  const optimizer = chain(clipByNorm(1), adamw(cosineDecay(rate, { steps: epochs * perEpoch }), { weightDecay: 0.1 }));
   const optimizerState = initializeOptimizer(optimizer, model.data.length);
   const steps = async (updates: number): Promise<void> => {
-    const data = pairBatches(known.map((sum) => pairOf(turned(sum, random))), { batchSize: 128 });
+    const data = pairBatches(
+      known.map((sum) => pairOf(turned(sum, random))),
+      { batchSize: 128 },
+    );
     await fit(model, data, { optimizer, optimizerState, steps: updates, seed: integerNumber(random, 1e9) });
   };
   return train(steps, { every: perEpoch, figure, solved: (wrong) => wrong < 0.01 }, epochs * perEpoch, options);
@@ -79,7 +114,10 @@ export const addition: Problem = {
   baseline: 1,
   criterion: '99 % of 5,000 questions never seen exactly right',
   networks: {
-    'LSTM encoder-decoder': { expected: true, run: (options) => additionRun({ digits: 3, count: 50_000, hiddenSize: 128, epochs: 20, rate: 5e-3 }, options) },
+    'LSTM encoder-decoder': {
+      expected: true,
+      run: (options) => additionRun({ digits: 3, count: 50_000, hiddenSize: 128, epochs: 20, rate: 5e-3 }, options),
+    },
   },
   seeds: 1,
 };

@@ -4,10 +4,28 @@
  */
 
 import {
-  adam, chain, chronoBias, clipByNorm, createRandom, crossEntropy, dense, embedding, evaluate, gru, integerNumber, lstm, recurrent, sequential, simpleRnn,
-  type Batch, type Cell, type LearningRate, type Random, type RecurrentOptions,
+  adam,
+  type Batch,
+  type Cell,
+  chain,
+  chronoBias,
+  clipByNorm,
+  createRandom,
+  crossEntropy,
+  dense,
+  embedding,
+  evaluate,
+  gru,
+  integerNumber,
+  type LearningRate,
+  lstm,
+  type Random,
+  type RecurrentOptions,
+  recurrent,
+  sequential,
+  simpleRnn,
 } from 'bptt';
-import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { type Outcome, type Problem, type RunOptions, train } from './problem';
 import { trainerOf } from './training';
 
 /** Ids 0 to 7 are the symbols, 8 the blank, 9 the mark. */
@@ -30,13 +48,36 @@ interface CopyOptions {
   readonly budget: number;
 }
 
-export async function copyRun(cell: Cell, T: number, { layer, rate, budget }: CopyOptions, options: RunOptions): Promise<Outcome> {
+export async function copyRun(
+  cell: Cell,
+  T: number,
+  { layer, rate, budget }: CopyOptions,
+  options: RunOptions,
+): Promise<Outcome> {
   const { seed } = options;
-  const model = sequential([embedding({ vocabularySize: 10, size: 10 }), recurrent(cell, layer), dense({ size: 9 })], { seed });
+  const model = sequential([embedding({ vocabularySize: 10, size: 10 }), recurrent(cell, layer), dense({ size: 9 })], {
+    seed,
+  });
   const held = drawCopy(createRandom(seed + 1000), T, 200);
   const figure = (): number => evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: crossEntropy }).loss;
-  const updates = trainerOf(model, (random) => drawCopy(random, T, 32), crossEntropy, chain(clipByNorm(1), adam(rate)), seed);
-  return train(updates, { every: 100, figure, solved: (loss) => loss < 0.9 * copyBaseline(T), enough: (loss) => loss < copyBaseline(T) / 10 }, budget, options);
+  const updates = trainerOf(
+    model,
+    (random) => drawCopy(random, T, 32),
+    crossEntropy,
+    chain(clipByNorm(1), adam(rate)),
+    seed,
+  );
+  return train(
+    updates,
+    {
+      every: 100,
+      figure,
+      solved: (loss) => loss < 0.9 * copyBaseline(T),
+      enough: (loss) => loss < copyBaseline(T) / 10,
+    },
+    budget,
+    options,
+  );
 }
 
 const T = 100;
@@ -47,9 +88,30 @@ export const copy: Problem = {
   baseline: copyBaseline(T),
   criterion: 'a tenth less than what remembering nothing gives, 0.1733',
   networks: {
-    LSTM: { expected: true, run: (options) => copyRun(lstm(), T, { layer: { hiddenSize: 96, biasInitializer: chronoBias(T) }, rate: 2e-3, budget: 2500 }, options) },
-    GRU: { expected: true, run: (options) => copyRun(gru(), T, { layer: { hiddenSize: 96, biasInitializer: chronoBias(T) }, rate: 2e-3, budget: 2500 }, options) },
-    'tanh RNN': { expected: false, run: (options) => copyRun(simpleRnn(), T, { layer: { hiddenSize: 128 }, rate: 1e-3, budget: 1500 }, options) },
+    LSTM: {
+      expected: true,
+      run: (options) =>
+        copyRun(
+          lstm(),
+          T,
+          { layer: { hiddenSize: 96, biasInitializer: chronoBias(T) }, rate: 2e-3, budget: 2500 },
+          options,
+        ),
+    },
+    GRU: {
+      expected: true,
+      run: (options) =>
+        copyRun(
+          gru(),
+          T,
+          { layer: { hiddenSize: 96, biasInitializer: chronoBias(T) }, rate: 2e-3, budget: 2500 },
+          options,
+        ),
+    },
+    'tanh RNN': {
+      expected: false,
+      run: (options) => copyRun(simpleRnn(), T, { layer: { hiddenSize: 128 }, rate: 1e-3, budget: 1500 }, options),
+    },
   },
   seeds: 1,
 };

@@ -4,17 +4,53 @@
  */
 
 import {
-  adam, chain, clipByNorm, createRandom, crossEntropy, dense, embedding, integerNumber, lstm, padSequences, predict, recurrent, sequential, simpleRnn,
-  type Batch, type Cell, type Random,
+  adam,
+  type Batch,
+  type Cell,
+  chain,
+  clipByNorm,
+  createRandom,
+  crossEntropy,
+  dense,
+  embedding,
+  integerNumber,
+  lstm,
+  padSequences,
+  predict,
+  type Random,
+  recurrent,
+  sequential,
+  simpleRnn,
 } from 'bptt';
-import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { type Outcome, type Problem, type RunOptions, train } from './problem';
 import { trainerOf } from './training';
 
 export const symbols = 'BTPSXVE';
 
 /** The inner grammar: from each node the arcs that lead on, symbol and node. */
 const arcs: readonly (readonly (readonly [symbol: string, to: number])[])[] = [
-  [['B', 1]], [['T', 2], ['P', 3]], [['S', 2], ['X', 4]], [['T', 3], ['V', 5]], [['X', 3], ['S', 6]], [['P', 4], ['V', 6]], [['E', 7]],
+  [['B', 1]],
+  [
+    ['T', 2],
+    ['P', 3],
+  ],
+  [
+    ['S', 2],
+    ['X', 4],
+  ],
+  [
+    ['T', 3],
+    ['V', 5],
+  ],
+  [
+    ['X', 3],
+    ['S', 6],
+  ],
+  [
+    ['P', 4],
+    ['V', 6],
+  ],
+  [['E', 7]],
 ];
 
 /** A string of the grammar, and for every step the symbols that may come next. */
@@ -60,21 +96,32 @@ function batchOf(strings: readonly ReberString[]): Batch & { readonly lengths: I
 
 async function run(cell: Cell, options: RunOptions): Promise<Outcome> {
   const { seed } = options;
-  const model = sequential([embedding({ vocabularySize: 7, size: 7 }), recurrent(cell, { hiddenSize: 16 }), dense({ size: 7 })], { seed });
+  const model = sequential(
+    [embedding({ vocabularySize: 7, size: 7 }), recurrent(cell, { hiddenSize: 16 }), dense({ size: 7 })],
+    { seed },
+  );
   const random = createRandom(seed + 1000);
   const held = Array.from({ length: 256 }, () => drawReber(random));
   const { inputs, lengths } = batchOf(held);
   /** The share of strings at some step of which an illegal symbol is likelier than a legal one. */
   const figure = (): number => {
     const { data } = predict(model, inputs, { lengths });
-    const wrong = held.filter(({ legal }, row) => legal.some((next, t) => {
-      const scores = data.subarray((t * held.length + row) * 7, (t * held.length + row + 1) * 7);
-      const least = Math.min(...Array.from(next, (symbol) => scores[symbols.indexOf(symbol)]!));
-      return scores.some((score, id) => !next.includes(symbols[id]!) && score >= least);
-    }));
+    const wrong = held.filter(({ legal }, row) =>
+      legal.some((next, t) => {
+        const scores = data.subarray((t * held.length + row) * 7, (t * held.length + row + 1) * 7);
+        const least = Math.min(...Array.from(next, (symbol) => scores[symbols.indexOf(symbol)]!));
+        return scores.some((score, id) => !next.includes(symbols[id]!) && score >= least);
+      }),
+    );
     return wrong.length / held.length;
   };
-  const steps = trainerOf(model, (draws) => batchOf(Array.from({ length: 16 }, () => drawReber(draws))), crossEntropy, chain(clipByNorm(1), adam(0.01)), seed);
+  const steps = trainerOf(
+    model,
+    (draws) => batchOf(Array.from({ length: 16 }, () => drawReber(draws))),
+    crossEntropy,
+    chain(clipByNorm(1), adam(0.01)),
+    seed,
+  );
   return train(steps, { every: 50, figure, solved: (wrong) => wrong === 0 }, 3000, options);
 }
 

@@ -7,12 +7,18 @@ import { adding } from './adding';
 import { addition } from './addition';
 import { copy } from './copy';
 import { embeddedReber } from './embedded-reber';
-import { plot, type Curve, type Panel } from './plot';
+import { type Curve, type Panel, plot } from './plot';
 import type { Problem } from './problem';
 import { temporalOrder } from './temporal-order';
 
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, seeds: { type: 'string' }, json: { type: 'string' }, plot: { type: 'string' }, help: { type: 'boolean' } },
+  options: {
+    only: { type: 'string' },
+    seeds: { type: 'string' },
+    json: { type: 'string' },
+    plot: { type: 'string' },
+    help: { type: 'boolean' },
+  },
 }) as { values: { only?: string; seeds?: string; json?: string; plot?: string; help?: boolean } };
 if (values.help) {
   console.log(`Trains networks on problems of the literature and tells which seeds solved them.
@@ -32,7 +38,9 @@ const runs: object[] = [];
 const panels: Panel[] = [];
 let unexpected = 0;
 
-console.log('| problem | network | solved | figure, every seed | updates, every seed | time |\n|---|---|---|---|---|---|');
+console.log(
+  '| problem | network | solved | figure, every seed | updates, every seed | time |\n|---|---|---|---|---|---|',
+);
 for (const problem of problems) {
   const curves: Curve[] = [];
   for (const [network, { expected, run }] of Object.entries(problem.networks)) {
@@ -40,7 +48,13 @@ for (const problem of problems) {
     const outcomes = [];
     const began = performance.now();
     for (let seed = 1; seed <= Number(values.seeds ?? problem.seeds); seed++) {
-      const outcome = await run({ seed, onPoint: (update, figure) => void process.stderr.write(`\r\u001b[K${problem.name}, ${network}, seed ${seed}: ${update} updates, ${figure.toFixed(4)}`) });
+      const outcome = await run({
+        seed,
+        onPoint: (update, figure) =>
+          void process.stderr.write(
+            `\r\u001b[K${problem.name}, ${network}, seed ${seed}: ${update} updates, ${figure.toFixed(4)}`,
+          ),
+      });
       outcomes.push(outcome);
       runs.push({ problem: problem.name, network, seed, ...outcome });
       curves.push({ name: network, points: outcome.curve });
@@ -50,11 +64,19 @@ for (const problem of problems) {
     const solved = outcomes.filter((outcome) => outcome.solved).length;
     if (expected) unexpected += outcomes.length - solved;
     const list = (figures: readonly string[]): string => figures.join(', ');
-    console.log(`| ${problem.name} | ${network} | ${solved} of ${outcomes.length} | ${list(outcomes.map(({ figure }) => figure.toPrecision(2)))} | ${list(outcomes.map(({ updates }) => String(updates)))} | ${seconds.toFixed(0)} s |`);
+    console.log(
+      `| ${problem.name} | ${network} | ${solved} of ${outcomes.length} | ${list(outcomes.map(({ figure }) => figure.toPrecision(2)))} | ${list(outcomes.map(({ updates }) => String(updates)))} | ${seconds.toFixed(0)} s |`,
+    );
   }
   if (curves.length > 0) panels.push({ title: problem.name, y: problem.figure, baseline: problem.baseline, curves });
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(runs, undefined, 1)}\n`);
-const drawing = values.plot ?? (wanted === undefined ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
+const drawing =
+  values.plot ??
+  (wanted === undefined ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
 if (drawing !== undefined) writeFileSync(drawing, plot(panels));
-console.log(unexpected === 0 ? '\nEvery network that was to solve its problem did, on every seed.' : `\n${unexpected} runs of networks that were to solve their problem did not.`);
+console.log(
+  unexpected === 0
+    ? '\nEvery network that was to solve its problem did, on every seed.'
+    : `\n${unexpected} runs of networks that were to solve their problem did not.`,
+);

@@ -41,7 +41,8 @@ function draw({ title, y: label, baseline, curves }: Panel): string {
   const longest = Math.max(1, ...curves.flatMap(({ points }) => points.map(([update]) => update)));
   const xOf = (update: number): string => ((update / longest) * width).toFixed(1);
   // What is zero lies on the floor.
-  const yOf = (value: number): string => (height * (1 - (Math.max(floor, Math.log10(Math.max(value, 1e-9))) - floor) / (ceiling - floor))).toFixed(1);
+  const yOf = (value: number): string =>
+    (height * (1 - (Math.max(floor, Math.log10(Math.max(value, 1e-9))) - floor) / (ceiling - floor))).toFixed(1);
   const ticks = Array.from({ length: Math.floor(ceiling) - floor + 1 }, (_, i) => 10 ** (floor + i));
   return [
     `<text x="0" y="-28" font-weight="bold">${title}</text>`,
@@ -49,7 +50,10 @@ function draw({ title, y: label, baseline, curves }: Panel): string {
       const x = names.slice(0, i).reduce((sum, before) => sum + 6.5 * before.length + 36, 0);
       return `<line x1="${x}" x2="${x + 14}" y1="-12" y2="-12" stroke="${colours[i]}" stroke-width="3"/><text x="${x + 18}" y="-8">${name}</text>`;
     }),
-    ...ticks.map((tick) => `<line class="grid" x1="0" x2="${width}" y1="${yOf(tick)}" y2="${yOf(tick)}"/><text x="-6" y="${Number(yOf(tick)) + 4}" text-anchor="end">${Number(tick.toPrecision(1))}</text>`),
+    ...ticks.map(
+      (tick) =>
+        `<line class="grid" x1="0" x2="${width}" y1="${yOf(tick)}" y2="${yOf(tick)}"/><text x="-6" y="${Number(yOf(tick)) + 4}" text-anchor="end">${Number(tick.toPrecision(1))}</text>`,
+    ),
     `<line class="base" x1="0" x2="${width}" y1="${yOf(baseline)}" y2="${yOf(baseline)}"/>`,
     ...curves.map(({ name, points }) => {
       const [color, [endX, endY]] = [colours[names.indexOf(name)], points.at(-1)!];

@@ -27,7 +27,9 @@ export interface Problem {
   /** When it is solved, in words. */
   readonly criterion: string;
   /** The networks, and whether the paper lets one expect that they solve it. */
-  readonly networks: Readonly<Record<string, { readonly expected: boolean; readonly run: (options: RunOptions) => Promise<Outcome> }>>;
+  readonly networks: Readonly<
+    Record<string, { readonly expected: boolean; readonly run: (options: RunOptions) => Promise<Outcome> }>
+  >;
   /** How many seeds are run by default. */
   readonly seeds: number;
 }
@@ -42,7 +44,12 @@ export interface Look {
 }
 
 /** Trains by `steps(n)`, n updates at a time, until there is enough or the budget is spent. */
-export async function train(steps: (count: number) => Promise<void>, { every, figure, solved, enough = solved }: Look, budget: number, { updates = budget, onPoint }: RunOptions): Promise<Outcome> {
+export async function train(
+  steps: (count: number) => Promise<void>,
+  { every, figure, solved, enough = solved }: Look,
+  budget: number,
+  { updates = budget, onPoint }: RunOptions,
+): Promise<Outcome> {
   const curve: [number, number][] = [];
   let done = 0;
   let last = figure();

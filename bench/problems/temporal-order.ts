@@ -3,10 +3,29 @@
  */
 
 import {
-  accuracy, adam, chain, chronoBias, clipByNorm, createRandom, crossEntropy, dense, embedding, evaluate, integerNumber, lstm, padSequences, recurrent, sequential, simpleRnn,
-  type Batch, type Cell, type LearningRate, type Random, type RecurrentOptions,
+  accuracy,
+  adam,
+  type Batch,
+  type Cell,
+  chain,
+  chronoBias,
+  clipByNorm,
+  createRandom,
+  crossEntropy,
+  dense,
+  embedding,
+  evaluate,
+  integerNumber,
+  type LearningRate,
+  lstm,
+  padSequences,
+  type Random,
+  type RecurrentOptions,
+  recurrent,
+  sequential,
+  simpleRnn,
 } from 'bptt';
-import { train, type Outcome, type Problem, type RunOptions } from './problem';
+import { type Outcome, type Problem, type RunOptions, train } from './problem';
 import { trainerOf } from './training';
 
 /** Ids: E begins, B ends, X and Y are the marks, a to d distract. */
@@ -25,7 +44,10 @@ export function drawOrder(random: Random, length: number): { readonly input: Int
 
 function batchOf(random: Random, rows: number, length: number): Batch {
   const examples = Array.from({ length: rows }, () => drawOrder(random, length));
-  return { ...padSequences(examples.map(({ input }) => input)), targets: { shape: [rows], data: Int32Array.from(examples, ({ target }) => target) } };
+  return {
+    ...padSequences(examples.map(({ input }) => input)),
+    targets: { shape: [rows], data: Int32Array.from(examples, ({ target }) => target) },
+  };
 }
 
 /** How a network is trained on it. */
@@ -36,14 +58,32 @@ export interface OrderOptions {
 }
 
 /** Trains on sequences of about `length` steps. */
-export async function orderRun(cell: Cell, length: number, { layer, rate, budget }: OrderOptions, options: RunOptions): Promise<Outcome> {
+export async function orderRun(
+  cell: Cell,
+  length: number,
+  { layer, rate, budget }: OrderOptions,
+  options: RunOptions,
+): Promise<Outcome> {
   const { seed } = options;
-  const model = sequential([
-    embedding({ vocabularySize: 8, size: 8 }), recurrent(cell, { ...layer, returnSequences: false }), dense({ size: 4 }),
-  ], { seed });
+  const model = sequential(
+    [
+      embedding({ vocabularySize: 8, size: 8 }),
+      recurrent(cell, { ...layer, returnSequences: false }),
+      dense({ size: 4 }),
+    ],
+    { seed },
+  );
   const held = batchOf(createRandom(seed + 1000), 2560, length);
-  const figure = (): number => 1 - evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: crossEntropy, metrics: { accuracy } }).accuracy;
-  const steps = trainerOf(model, (random) => batchOf(random, 32, length), crossEntropy, chain(clipByNorm(1), adam(rate)), seed);
+  const figure = (): number =>
+    1 -
+    evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: crossEntropy, metrics: { accuracy } }).accuracy;
+  const steps = trainerOf(
+    model,
+    (random) => batchOf(random, 32, length),
+    crossEntropy,
+    chain(clipByNorm(1), adam(rate)),
+    seed,
+  );
   return train(steps, { every: 100, figure, solved: (wrong) => wrong < 0.01 }, budget, options);
 }
 
@@ -53,8 +93,20 @@ export const temporalOrder: Problem = {
   baseline: 0.75,
   criterion: 'under 1 % wrong on 2,560 sequences never seen',
   networks: {
-    LSTM: { expected: true, run: (options) => orderRun(lstm(), 100, { layer: { hiddenSize: 16, biasInitializer: chronoBias(100) }, rate: 0.01, budget: 3000 }, options) },
-    'tanh RNN': { expected: false, run: (options) => orderRun(simpleRnn(), 100, { layer: { hiddenSize: 16 }, rate: 0.003, budget: 3000 }, options) },
+    LSTM: {
+      expected: true,
+      run: (options) =>
+        orderRun(
+          lstm(),
+          100,
+          { layer: { hiddenSize: 16, biasInitializer: chronoBias(100) }, rate: 0.01, budget: 3000 },
+          options,
+        ),
+    },
+    'tanh RNN': {
+      expected: false,
+      run: (options) => orderRun(simpleRnn(), 100, { layer: { hiddenSize: 16 }, rate: 0.003, budget: 3000 }, options),
+    },
   },
   seeds: 5,
 };

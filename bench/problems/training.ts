@@ -1,15 +1,33 @@
 /** Training of a sequential model on batches that are drawn as it goes. */
 
 import {
-  createRandom, fit, initializeOptimizer, type Batch, type Loss, type Optimizer, type Random, type Sequential,
+  type Batch,
+  createRandom,
+  fit,
+  initializeOptimizer,
+  type Loss,
+  type Optimizer,
+  type Random,
+  type Sequential,
 } from 'bptt';
 
 /** Answers a function that makes so many updates, each on a batch that is drawn anew. */
-export function trainerOf(model: Sequential, draw: (random: Random) => Batch, loss: Loss<never>, optimizer: Optimizer, seed: number): (count: number) => Promise<void> {
+export function trainerOf(
+  model: Sequential,
+  draw: (random: Random) => Batch,
+  loss: Loss<never>,
+  optimizer: Optimizer,
+  seed: number,
+): (count: number) => Promise<void> {
   const random = createRandom(seed + 0.5);
   const optimizerState = initializeOptimizer(optimizer, model.data.length);
   return async (steps) => {
-    const data = { batchCount: steps, batches: function* () { for (let i = 0; i < steps; i++) yield draw(random); } };
+    const data = {
+      batchCount: steps,
+      batches: function* () {
+        for (let i = 0; i < steps; i++) yield draw(random);
+      },
+    };
     await fit(model, data, { loss, optimizer, optimizerState, steps });
   };
 }

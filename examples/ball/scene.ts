@@ -1,6 +1,6 @@
 /** A ball in a box, seen through 16 × 16 pixels. */
 
-import { uniformNumber, type Random, type Tensor } from 'bptt';
+import { type Random, type Tensor, uniformNumber } from 'bptt';
 
 /** Pixels a side. */
 export const side = 16;
@@ -32,12 +32,16 @@ export function scenes(random: Random, steps: number, rows: number): Scene {
       }
     }
   }
-  return { images: { shape: [steps, rows, side * side], data: images }, places: { shape: [steps, rows, 2], data: places } };
+  return {
+    images: { shape: [steps, rows, side * side], data: images },
+    places: { shape: [steps, rows, 2], data: places },
+  };
 }
 
 /** A soft spot: exp(−distance²/2), so that the middle can be told between pixels. */
 function drawInto(image: Float32Array, offset: number, [x, y]: readonly [number, number]): void {
   for (let row = 0; row < side; row++) {
-    for (let column = 0; column < side; column++) image[offset + row * side + column] = Math.exp(-((column - x) ** 2 + (row - y) ** 2) / 2);
+    for (let column = 0; column < side; column++)
+      image[offset + row * side + column] = Math.exp(-((column - x) ** 2 + (row - y) ** 2) / 2);
   }
 }

@@ -1,6 +1,6 @@
 /** The independently recurrent network (Li et al., 2018, arXiv 1803.04831): each unit remembers itself alone. A cell by a pointwise pair. */
 
-import { gateParameters, uniform, type PointwiseCell } from 'bptt';
+import { gateParameters, type PointwiseCell, uniform } from 'bptt';
 
 /**
  *     h_t = relu(x_t W + b + u · h_{t−1})        [B, H]
@@ -9,15 +9,31 @@ import { gateParameters, uniform, type PointwiseCell } from 'bptt';
  */
 export function indRnn(): PointwiseCell<'h'> {
   return {
-    name: 'indRnn', state: ['h'], gates: 1, kept: 0, vectors: ['recurrent'], separate: false,
+    name: 'indRnn',
+    state: ['h'],
+    gates: 1,
+    savedBlocks: 0,
+    vectorParameters: ['recurrent'],
+    separateProducts: false,
     parameters: (inputSize, hiddenSize) => {
       const { weightIh, bias } = gateParameters(1, inputSize, hiddenSize);
-      return { weightIh, bias, recurrent: { role: 'recurrent', shape: [hiddenSize], blocks: 1, initializer: uniform(0, 1) } };
+      return {
+        weightIh,
+        bias,
+        recurrent: { role: 'recurrent', shape: [hiddenSize], blocks: 1, initializer: uniform(0, 1) },
+      };
     },
-    forward: ({ memory: { view: m } }, { gates, next, previous, vectors: { recurrent: u = 0 }, rows, hiddenSize: H }) => {
-      for (let i = 0; i < rows * H; i++) m[next.h + i] = Math.max(0, m[gates + i]! + m[u + (i % H)]! * m[previous.h + i]!);
+    forward: (
+      { memory: { view: m } },
+      { gates, next, previous, vectors: { recurrent: u = 0 }, rows, hiddenSize: H },
+    ) => {
+      for (let i = 0; i < rows * H; i++)
+        m[next.h + i] = Math.max(0, m[gates + i]! + m[u + (i % H)]! * m[previous.h + i]!);
     },
-    backward: ({ memory: { view: m } }, { gates, next, previous, dNext, dPrevious, vectors: { recurrent: u = 0 }, dVectors, rows, hiddenSize: H }) => {
+    backward: (
+      { memory: { view: m } },
+      { gates, next, previous, dNext, dPrevious, vectors: { recurrent: u = 0 }, dVectors, rows, hiddenSize: H },
+    ) => {
       for (let i = 0; i < rows * H; i++) {
         const d = m[next.h + i]! > 0 ? m[dNext.h + i]! : 0;
         m[gates + i] = d;

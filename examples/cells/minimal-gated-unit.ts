@@ -1,6 +1,6 @@
 /** The minimal gated unit (Zhou et al., 2016, arXiv 1603.09420): a GRU with one gate. A cell by ops. */
 
-import { add, affine, gateParameters, matmul, multiply, sigmoid, slice, subtract, tanh, type OpsCell } from 'bptt';
+import { add, affine, gateParameters, matmul, multiply, type OpsCell, sigmoid, slice, subtract, tanh } from 'bptt';
 
 /**
  *     f   = σ(x_t W_f + h_{t−1} U_f + b_f)                 [B, H]
@@ -18,10 +18,10 @@ export function minimalGatedUnit(): OpsCell<'h'> {
       const H = p['weightHh']!.shape[0]!;
       return { ...p, gate: slice(p['weightHh']!, 0, H, 1), candidate: slice(p['weightHh']!, H, 2 * H, 1) };
     },
-    step: ({ gate, candidate }, x, { h }, dropped) => {
+    step: ({ gate, candidate }, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
-      const f = sigmoid(add(slice(x, 0, H, 1), matmul(dropped(h), gate!)));
-      const n = tanh(add(slice(x, H, 2 * H, 1), matmul(multiply(f, dropped(h)), candidate!)));
+      const f = sigmoid(add(slice(x, 0, H, 1), matmul(applyDropout(h), gate!)));
+      const n = tanh(add(slice(x, H, 2 * H, 1), matmul(multiply(f, applyDropout(h)), candidate!)));
       return { h: add(h, multiply(f, subtract(n, h))) };
     },
   };

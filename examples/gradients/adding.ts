@@ -1,6 +1,6 @@
 /** The adding problem (Hochreiter and Schmidhuber, 1997), in the form of Le, Jaitly and Hinton (2015, arXiv 1504.00941). */
 
-import { integerNumber, uniformNumber, type Batch, type Random } from 'bptt';
+import { type Batch, integerNumber, type Random, uniformNumber } from 'bptt';
 
 /** Rows of numbers from 0 to 1, two of them marked: one in the first tenth of the steps, one anywhere behind. What is wanted at the end is their sum. */
 export function addingBatch(random: Random, steps: number, rows: number): Batch {

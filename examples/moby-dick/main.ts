@@ -3,8 +3,26 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
-  adam, bitsPerCharacter, chain, characterVocabulary, clipByNorm, crossEntropy, decode, dense, embedding, encode, evaluate, fit, generate,
-  gru, lstm, recurrent, sequential, simpleRnn, split, windows,
+  adam,
+  bitsPerCharacter,
+  chain,
+  characterVocabulary,
+  clipByNorm,
+  crossEntropy,
+  decode,
+  dense,
+  embedding,
+  encode,
+  evaluate,
+  fit,
+  generate,
+  gru,
+  lstm,
+  recurrent,
+  sequential,
+  simpleRnn,
+  split,
+  windows,
 } from 'bptt';
 import { terminalProgress } from 'bptt/node';
 
@@ -38,29 +56,41 @@ async function main(): Promise<void> {
   const cell = cells[values['cell'] as keyof typeof cells];
   const [steps, seed] = [Number(values['steps']), Number(values['seed'])];
   if (cell === undefined) throw new RangeError(`--cell must be rnn, lstm or gru, got ${String(values['cell'])}.`);
-  if (!Number.isSafeInteger(steps) || steps < 0) throw new RangeError(`--steps must be a whole number, got ${String(values['steps'])}.`);
+  if (!Number.isSafeInteger(steps) || steps < 0)
+    throw new RangeError(`--steps must be a whole number, got ${String(values['steps'])}.`);
   if (!Number.isFinite(seed)) throw new RangeError(`--seed must be a number, got ${String(values['seed'])}.`);
 
   const text = readFileSync(new URL('../examples/moby-dick/moby-dick.txt', import.meta.url), 'utf8');
   const vocabulary = characterVocabulary(text);
   const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]);
-  const model = sequential([
-    embedding({ vocabularySize: vocabulary.size, size: 32 }),
-    recurrent(cell(), { hiddenSize: 128 }),
-    dense({ size: vocabulary.size }),
-  ], { seed });
-  process.stdout.write(`${vocabulary.size} characters, ${train.length} to learn from, ${model.data.length} parameters\n`);
+  const model = sequential(
+    [
+      embedding({ vocabularySize: vocabulary.size, size: 32 }),
+      recurrent(cell(), { hiddenSize: 128 }),
+      dense({ size: vocabulary.size }),
+    ],
+    { seed },
+  );
+  process.stdout.write(
+    `${vocabulary.size} characters, ${train.length} to learn from, ${model.data.length} parameters\n`,
+  );
 
   const interrupt = { aborted: false };
   process.once('SIGINT', () => (interrupt.aborted = true));
-  await fit(model, windows(train, { steps: 64, batchSize: 32 }), {
-    loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(2e-3)), steps, seed, signal: interrupt,
+  await fit(model, windows(train, { sequenceLength: 64, batchSize: 32 }), {
+    loss: crossEntropy,
+    optimizer: chain(clipByNorm(1), adam(2e-3)),
+    steps,
+    seed,
+    signal: interrupt,
     onProgress: terminalProgress({ unit: 'characters' }),
   });
 
-  const validation = windows(held.slice(0, 65_537), { steps: 1024, batchSize: 1, shuffle: false });
+  const validation = windows(held.slice(0, 65_537), { sequenceLength: 1024, batchSize: 1, shuffle: false });
   const { loss } = evaluate(model, validation, { loss: crossEntropy, carryState: true });
-  process.stdout.write(`\nvalidation loss ${loss.toFixed(4)} nats, ${bitsPerCharacter(loss).toFixed(3)} bits per character\n\n`);
+  process.stdout.write(
+    `\nvalidation loss ${loss.toFixed(4)} nats, ${bitsPerCharacter(loss).toFixed(3)} bits per character\n\n`,
+  );
   const prompt = 'Call me ';
   const passage = generate(model, { prompt: encode(vocabulary, prompt), length: 600, temperature: 0.7, seed });
   process.stdout.write(`${prompt}${decode(vocabulary, passage)}\n`);

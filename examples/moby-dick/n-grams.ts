@@ -21,7 +21,8 @@ function keyOf(run: ArrayLike<number>, from: number, to: number, base: number): 
   return key;
 }
 
-const raise = (counts: Map<number, number>, key: number, by = 1): void => void counts.set(key, (counts.get(key) ?? 0) + by);
+const raise = (counts: Map<number, number>, key: number, by = 1): void =>
+  void counts.set(key, (counts.get(key) ?? 0) + by);
 
 const discountOf = (discounts: readonly number[], count: number): number => discounts[Math.min(count, 3) - 1]!;
 
@@ -57,7 +58,11 @@ export function countNGrams(runs: Iterable<ArrayLike<number>>, order: number, ba
  * The probability that a run of `order` ids ends as it does, given what stands before; of `classes` ids that could be last, all by default. A shorter run is judged by counts that are made
  * for backing off: count runs of its length where that matters.
  */
-export function probabilityOf({ order, base, counts, totals, reserves, discounts }: NGrams, run: ArrayLike<number>, classes: number = base): number {
+export function probabilityOf(
+  { order, base, counts, totals, reserves, discounts }: NGrams,
+  run: ArrayLike<number>,
+  classes: number = base,
+): number {
   const last = run.length - 1;
   let probability = 1 / classes;
   for (let n = 0; n < order && n <= last; n++) {
@@ -78,5 +83,14 @@ export function* runsOf(text: Int32Array, order: number): Iterable<Int32Array> {
 
 /** The mean of −log p over the ids of a text but the first, each after at most `order` − 1 before it. */
 export function nGramLoss(grams: NGrams, text: Int32Array): number {
-  return -text.subarray(1).reduce((sum, _, before) => sum + Math.log(probabilityOf(grams, text.subarray(Math.max(0, before + 2 - grams.order), before + 2))), 0) / (text.length - 1);
+  return (
+    -text
+      .subarray(1)
+      .reduce(
+        (sum, _, before) =>
+          sum + Math.log(probabilityOf(grams, text.subarray(Math.max(0, before + 2 - grams.order), before + 2))),
+        0,
+      ) /
+    (text.length - 1)
+  );
 }

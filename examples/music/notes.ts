@@ -1,7 +1,7 @@
 /** A piece of two hands as a sequence of notes, each told by four ids, and back. */
 
 import { readFileSync } from 'node:fs';
-import { readMidi, type Piece } from './midi';
+import { type Piece, readMidi } from './midi';
 
 /** Of a quarter note: sixteenths, triplets and thirty-seconds are whole. */
 const unitsPerQuarter = 24;
@@ -13,7 +13,12 @@ const lowest = 21;
 /** What a note is told by, in the order in which it is guessed, and how many ids each has. */
 export const attributes = ['shift', 'hand', 'pitch', 'duration'] as const;
 export type Attribute = (typeof attributes)[number];
-export const sizes: Readonly<Record<Attribute, number>> = { shift: shifts.length, hand: 2, pitch: 88, duration: durations.length };
+export const sizes: Readonly<Record<Attribute, number>> = {
+  shift: shifts.length,
+  hand: 2,
+  pitch: 88,
+  duration: durations.length,
+};
 /** Places in four quarter notes. */
 export const places: number = 4 * unitsPerQuarter;
 
@@ -28,9 +33,22 @@ const nearest = (values: readonly number[], wanted: number): number => {
 /** The notes of a piece in the order of their beginnings, the left hand first, from below. */
 export function notesOf({ division, tracks }: Piece): readonly NoteIds[] {
   const units = (ticks: number): number => Math.round((ticks / division) * unitsPerQuarter);
-  const notes = tracks.slice(0, 2).flatMap((track, i) => track.notes.map(({ start, duration, pitch }) => ({ start: units(start), hand: 1 - i, pitch: pitch - lowest, duration: nearest(durations, units(duration)) })));
+  const notes = tracks
+    .slice(0, 2)
+    .flatMap((track, i) =>
+      track.notes.map(({ start, duration, pitch }) => ({
+        start: units(start),
+        hand: 1 - i,
+        pitch: pitch - lowest,
+        duration: nearest(durations, units(duration)),
+      })),
+    );
   notes.sort((a, b) => a.start - b.start || a.hand - b.hand || a.pitch - b.pitch);
-  return notes.map(({ start, ...note }, i) => ({ ...note, shift: nearest(shifts, start - (notes[i - 1]?.start ?? start)), place: start % places }));
+  return notes.map(({ start, ...note }, i) => ({
+    ...note,
+    shift: nearest(shifts, start - (notes[i - 1]?.start ?? start)),
+    place: start % places,
+  }));
 }
 
 /** The notes of a piece so many half tones higher; those that the piano lacks an octave back. */
@@ -44,8 +62,17 @@ export function transposed(notes: readonly NoteIds[], by: number): readonly Note
 /** A piece of notes, both hands as loud. */
 export function pieceOf(notes: readonly NoteIds[], { tempo, meter }: Pick<Piece, 'tempo' | 'meter'>): Piece {
   let now = 0;
-  const timed = notes.map(({ shift, hand, pitch, duration }, i) => ({ start: (now += i === 0 ? 0 : shifts[shift]!), hand, duration: durations[duration]!, pitch: pitch + lowest, velocity: 80 }));
-  const track = (name: string, wanted: number): Piece['tracks'][number] => ({ name, notes: timed.filter(({ hand }) => hand === wanted).map(({ hand: _, ...note }) => note) });
+  const timed = notes.map(({ shift, hand, pitch, duration }, i) => ({
+    start: (now += i === 0 ? 0 : shifts[shift]!),
+    hand,
+    duration: durations[duration]!,
+    pitch: pitch + lowest,
+    velocity: 80,
+  }));
+  const track = (name: string, wanted: number): Piece['tracks'][number] => ({
+    name,
+    notes: timed.filter(({ hand }) => hand === wanted).map(({ hand: _, ...note }) => note),
+  });
   return { division: unitsPerQuarter, tempo, meter, tracks: [track('right hand', 1), track('left hand', 0)] };
 }
 

@@ -30,7 +30,9 @@ export interface LinePanel {
 const [width, height, left, right, bottom, legendRow] = [340, 190, 56, 14, 38, 16];
 
 /** The names of a panel, each with its place in the legend: as many in a row as there is room for. */
-function legendOf({ lines }: LinePanel): readonly { readonly name: string; readonly x: number; readonly row: number }[] {
+function legendOf({
+  lines,
+}: LinePanel): readonly { readonly name: string; readonly x: number; readonly row: number }[] {
   let [x, row] = [0, 0];
   return [...new Set(lines.map(({ name }) => name))].map((name) => {
     const size = 30 + 6.4 * name.length;
@@ -47,7 +49,10 @@ export function linePlot(panels: readonly LinePanel[], perRow = 2): string {
   const legendHeight = legendRow * Math.max(...panels.flatMap((panel) => legendOf(panel).map(({ row }) => row)));
   const top = 48 + legendHeight;
   const [cell, row] = [left + width + right, top + height + bottom];
-  const parts = panels.map((panel, i) => `<g transform="translate(${left + (i % columns) * cell} ${top + Math.floor(i / columns) * row})">${draw(panel, legendHeight)}</g>`);
+  const parts = panels.map(
+    (panel, i) =>
+      `<g transform="translate(${left + (i % columns) * cell} ${top + Math.floor(i / columns) * row})">${draw(panel, legendHeight)}</g>`,
+  );
   return picture(columns * cell, Math.ceil(panels.length / columns) * row, parts);
 }
 
@@ -56,27 +61,46 @@ function draw(panel: LinePanel, legendHeight: number): string {
   const legend = legendOf(panel);
   const names = legend.map(({ name }) => name);
   const xs = lines.flatMap(({ points }) => points.map(([x]) => x));
-  const ys = [...lines.flatMap(({ points }) => points.map(([, y]) => y)), ...(level ? [level.y] : [])].filter((y) => Number.isFinite(y) && (!logarithmic || y > 0));
+  const ys = [...lines.flatMap(({ points }) => points.map(([, y]) => y)), ...(level ? [level.y] : [])].filter(
+    (y) => Number.isFinite(y) && (!logarithmic || y > 0),
+  );
   const low = least ?? (bars ? 0 : Math.min(...ys));
   const high = most ?? Math.max(...ys);
   const [from, to] = [Math.min(...xs), Math.max(...xs)];
   const scaleX = (x: number): number => ((x - from) / (to - from || 1)) * width;
   const place = (y: number): number => (logarithmic ? Math.log10(Math.max(y, 1e-300)) : y);
-  const scaleY = (y: number): number => height * (1 - (Math.min(place(high), Math.max(place(low), place(y))) - place(low)) / (place(high) - place(low) || 1));
+  const scaleY = (y: number): number =>
+    height *
+    (1 - (Math.min(place(high), Math.max(place(low), place(y))) - place(low)) / (place(high) - place(low) || 1));
   const at = (x: number, y: number): string => `${scaleX(x).toFixed(1)} ${scaleY(y).toFixed(1)}`;
-  const colorOf = (name: string, color: string | undefined): string => color ?? colors[names.indexOf(name) % colors.length]!;
+  const colorOf = (name: string, color: string | undefined): string =>
+    color ?? colors[names.indexOf(name) % colors.length]!;
   return [
     `<text y="${-30 - legendHeight}" font-weight="600" font-size="12">${escape(title)}</text>`,
-    ...ticksOf(low, high, logarithmic).map((y) => `<line class="grid" x2="${width}" y1="${scaleY(y).toFixed(1)}" y2="${scaleY(y).toFixed(1)}"/><text class="dim" x="-6" y="${(scaleY(y) + 4).toFixed(1)}" text-anchor="end">${short(y)}</text>`),
-    ...ticksOf(from, to, false).map((x) => `<text class="dim" x="${scaleX(x).toFixed(1)}" y="${height + 15}" text-anchor="middle">${short(x)}</text>`),
+    ...ticksOf(low, high, logarithmic).map(
+      (y) =>
+        `<line class="grid" x2="${width}" y1="${scaleY(y).toFixed(1)}" y2="${scaleY(y).toFixed(1)}"/><text class="dim" x="-6" y="${(scaleY(y) + 4).toFixed(1)}" text-anchor="end">${short(y)}</text>`,
+    ),
+    ...ticksOf(from, to, false).map(
+      (x) => `<text class="dim" x="${scaleX(x).toFixed(1)}" y="${height + 15}" text-anchor="middle">${short(x)}</text>`,
+    ),
     `<line class="axis" x2="${width}" y1="${height}" y2="${height}"/>`,
     `<text class="dim" x="${width / 2}" y="${height + 30}" text-anchor="middle">${escape(xName)}</text>`,
     `<text class="dim" transform="translate(-42 ${height / 2}) rotate(-90)" text-anchor="middle">${escape(yName)}</text>`,
-    ...(level ? [`<line class="base" x2="${width}" y1="${scaleY(level.y).toFixed(1)}" y2="${scaleY(level.y).toFixed(1)}"/><text class="dim" x="${width}" y="${(scaleY(level.y) - 4).toFixed(1)}" text-anchor="end">${escape(level.name)}</text>`] : []),
+    ...(level
+      ? [
+          `<line class="base" x2="${width}" y1="${scaleY(level.y).toFixed(1)}" y2="${scaleY(level.y).toFixed(1)}"/><text class="dim" x="${width}" y="${(scaleY(level.y) - 4).toFixed(1)}" text-anchor="end">${escape(level.name)}</text>`,
+        ]
+      : []),
     ...lines.map(({ name, points, color, dashed }, i) => {
       if (bars) {
         const slot = width / points.length;
-        return points.map(([, y], k) => `<rect x="${(k * slot + (i * slot) / lines.length).toFixed(1)}" width="${(slot / lines.length - 0.5).toFixed(1)}" y="${scaleY(y).toFixed(1)}" height="${(height - scaleY(y)).toFixed(1)}" fill="${colorOf(name, color)}"/>`).join('');
+        return points
+          .map(
+            ([, y], k) =>
+              `<rect x="${(k * slot + (i * slot) / lines.length).toFixed(1)}" width="${(slot / lines.length - 0.5).toFixed(1)}" y="${scaleY(y).toFixed(1)}" height="${(height - scaleY(y)).toFixed(1)}" fill="${colorOf(name, color)}"/>`,
+          )
+          .join('');
       }
       const drawn = points.filter(([, y]) => Number.isFinite(y) && (!logarithmic || y >= low));
       return `<polyline stroke="${colorOf(name, color)}" stroke-width="1.6"${dashed ? ' stroke-dasharray="4 3"' : ''} points="${drawn.map(([x, y]) => at(x, y)).join(' ')}"/>`;

@@ -23,9 +23,15 @@ export interface PianoRoll {
 const [width, left, top, tone] = [780, 34, 30, 3];
 
 /** Rolls one below the other; what each color stands for is told above the first. */
-export function pianoRolls(rolls: readonly PianoRoll[], legend: readonly (readonly [name: string, color: string])[]): string {
+export function pianoRolls(
+  rolls: readonly PianoRoll[],
+  legend: readonly (readonly [name: string, color: string])[],
+): string {
   let y = 34;
-  const names = legend.map(([name, color], i) => `<line x1="${left + 110 * i}" x2="${left + 110 * i + 14}" y1="16" y2="16" stroke="${color}" stroke-width="3"/><text x="${left + 110 * i + 18}" y="20">${escape(name)}</text>`);
+  const names = legend.map(
+    ([name, color], i) =>
+      `<line x1="${left + 110 * i}" x2="${left + 110 * i + 14}" y1="16" y2="16" stroke="${color}" stroke-width="3"/><text x="${left + 110 * i + 18}" y="20">${escape(name)}</text>`,
+  );
   const parts = rolls.map(({ title, sounds, bar }) => {
     const [low, high] = [Math.min(...sounds.map(({ pitch }) => pitch)), Math.max(...sounds.map(({ pitch }) => pitch))];
     const end = Math.max(...sounds.map(({ start, duration }) => start + duration));
@@ -35,9 +41,18 @@ export function pianoRolls(rolls: readonly PianoRoll[], legend: readonly (readon
     const octaves = Array.from({ length: 11 }, (_, i) => 12 * i).filter((pitch) => pitch >= low && pitch <= high);
     const drawn = [
       `<text y="-8" font-weight="600" font-size="12">${escape(title)}</text>`,
-      ...Array.from({ length: Math.floor(end / bar) + 1 }, (_, i) => `<line class="grid" x1="${xOf(i * bar)}" x2="${xOf(i * bar)}" y2="${height}"/>`),
-      ...octaves.map((pitch) => `<line class="grid" x2="${width}" y1="${yOf(pitch - 1)}" y2="${yOf(pitch - 1)}"/><text class="dim" x="-6" y="${yOf(pitch) + 5}" text-anchor="end">C${pitch / 12 - 1}</text>`),
-      ...sounds.map(({ start, duration, pitch, color }) => `<rect x="${xOf(start)}" y="${yOf(pitch)}" width="${Math.max(1, (duration / end) * width - 0.6).toFixed(1)}" height="${tone}" fill="${color}"/>`),
+      ...Array.from(
+        { length: Math.floor(end / bar) + 1 },
+        (_, i) => `<line class="grid" x1="${xOf(i * bar)}" x2="${xOf(i * bar)}" y2="${height}"/>`,
+      ),
+      ...octaves.map(
+        (pitch) =>
+          `<line class="grid" x2="${width}" y1="${yOf(pitch - 1)}" y2="${yOf(pitch - 1)}"/><text class="dim" x="-6" y="${yOf(pitch) + 5}" text-anchor="end">C${pitch / 12 - 1}</text>`,
+      ),
+      ...sounds.map(
+        ({ start, duration, pitch, color }) =>
+          `<rect x="${xOf(start)}" y="${yOf(pitch)}" width="${Math.max(1, (duration / end) * width - 0.6).toFixed(1)}" height="${tone}" fill="${color}"/>`,
+      ),
     ];
     const part = `<g transform="translate(${left} ${y + top})">${drawn.join('\n')}</g>`;
     y += top + height + 12;

@@ -25,7 +25,10 @@ const size = 300;
 
 /** Maps side by side, so many in a row, each as wide as its tracks. */
 export function trackMaps(maps: readonly TrackMap[], perRow = 3): string {
-  const parts = maps.map((map, i) => `<g transform="translate(${(i % perRow) * (size + 50) + 40} ${Math.floor(i / perRow) * (size + 80) + 44})">${draw(map)}</g>`);
+  const parts = maps.map(
+    (map, i) =>
+      `<g transform="translate(${(i % perRow) * (size + 50) + 40} ${Math.floor(i / perRow) * (size + 80) + 44})">${draw(map)}</g>`,
+  );
   const columns = Math.min(perRow, maps.length);
   return picture(columns * (size + 50) + 10, Math.ceil(maps.length / perRow) * (size + 80), parts);
 }
@@ -37,21 +40,36 @@ function draw({ title, tracks }: TrackMap): string {
   const [longitude, latitude] = [middle(points.map(([x]) => x)), middle(points.map(([, y]) => y))];
   // A degree of longitude is shorter away from the equator.
   const narrow = Math.cos((latitude * Math.PI) / 180);
-  const reach = 1.08 * Math.max(1, ...points.map(([x, y]) => Math.max(Math.abs(x - longitude) * narrow, Math.abs(y - latitude))));
+  const reach =
+    1.08 * Math.max(1, ...points.map(([x, y]) => Math.max(Math.abs(x - longitude) * narrow, Math.abs(y - latitude))));
   const xOf = (x: number): number => (size / 2) * (1 + ((x - longitude) * narrow) / reach);
   const yOf = (y: number): number => (size / 2) * (1 - (y - latitude) / reach);
   const every = reach > 20 ? 10 : reach > 6 ? 5 : reach > 2 ? 2 : 1;
   const grid = (center: number, half: number): readonly number[] =>
-    Array.from({ length: Math.floor((2 * half) / every) + 1 }, (_, i) => (Math.ceil((center - half) / every) + i) * every).filter((value) => value <= center + half);
-  const degrees = (value: number, [plus, minus]: readonly [string, string]): string => `${Math.abs(value)}°${value < 0 ? minus : value > 0 ? plus : ''}`;
+    Array.from(
+      { length: Math.floor((2 * half) / every) + 1 },
+      (_, i) => (Math.ceil((center - half) / every) + i) * every,
+    ).filter((value) => value <= center + half);
+  const degrees = (value: number, [plus, minus]: readonly [string, string]): string =>
+    `${Math.abs(value)}°${value < 0 ? minus : value > 0 ? plus : ''}`;
   let legend = 0;
   return [
     `<text y="-28" font-weight="600" font-size="12">${escape(title)}</text>`,
-    ...grid(latitude, reach).map((y) => `<line class="grid" x2="${size}" y1="${yOf(y).toFixed(1)}" y2="${yOf(y).toFixed(1)}"/><text class="dim" x="-4" y="${(yOf(y) + 4).toFixed(1)}" text-anchor="end">${degrees(y, ['N', 'S'])}</text>`),
-    ...grid(longitude, reach / narrow).map((x) => `<line class="grid" y2="${size}" x1="${xOf(x).toFixed(1)}" x2="${xOf(x).toFixed(1)}"/><text class="dim" x="${xOf(x).toFixed(1)}" y="${size + 14}" text-anchor="middle">${degrees(x, ['E', 'W'])}</text>`),
+    ...grid(latitude, reach).map(
+      (y) =>
+        `<line class="grid" x2="${size}" y1="${yOf(y).toFixed(1)}" y2="${yOf(y).toFixed(1)}"/><text class="dim" x="-4" y="${(yOf(y) + 4).toFixed(1)}" text-anchor="end">${degrees(y, ['N', 'S'])}</text>`,
+    ),
+    ...grid(longitude, reach / narrow).map(
+      (x) =>
+        `<line class="grid" y2="${size}" x1="${xOf(x).toFixed(1)}" x2="${xOf(x).toFixed(1)}"/><text class="dim" x="${xOf(x).toFixed(1)}" y="${size + 14}" text-anchor="middle">${degrees(x, ['E', 'W'])}</text>`,
+    ),
     ...tracks.map(({ name, points: own, color, opacity = 1, width = 1.6, dots }) => {
       const ink = color ?? colors[names.indexOf(name) % colors.length]!;
-      const marks = dots ? own.map(([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="2.4" fill="${ink}"/>`).join('') : '';
+      const marks = dots
+        ? own
+            .map(([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="2.4" fill="${ink}"/>`)
+            .join('')
+        : '';
       return `<g opacity="${opacity}"><polyline stroke="${ink}" stroke-width="${width}" points="${own.map(([x, y]) => `${xOf(x).toFixed(1)} ${yOf(y).toFixed(1)}`).join(' ')}"/>${marks}</g>`;
     }),
     ...names.map((name) => {

@@ -13,8 +13,13 @@ export interface Sentence {
 /** All 3,000. */
 export function readSentences(): readonly Sentence[] {
   return sources.flatMap((source) => {
-    const entries = JSON.parse(readFileSync(`examples/sentiment/${source}.json`, 'utf8')) as { text: string; class: number }[];
+    const entries = JSON.parse(readFileSync(`examples/sentiment/${source}.json`, 'utf8')) as {
+      text: string;
+      class: number;
+    }[];
     // The last entry of each file is empty.
-    return entries.filter(({ text }) => text.trim() !== '').map((entry): Sentence => ({ text: entry.text.trim(), label: entry.class, source }));
+    return entries
+      .filter(({ text }) => text.trim() !== '')
+      .map((entry): Sentence => ({ text: entry.text.trim(), label: entry.class, source }));
   });
 }

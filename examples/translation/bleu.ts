@@ -14,7 +14,10 @@ const ngrams = (words: readonly string[], n: number): ReadonlyMap<string, number
  * with one added above and below (Lin and Och, 2004), so that a set without a match of four words is not 0; times exp(1 − r/c) where the translations are shorter than the references.
  */
 export function bleu(translations: readonly (readonly string[])[], references: readonly (readonly string[])[]): number {
-  const [matches, totals] = [[0, 0, 0, 0], [0, 0, 0, 0]];
+  const [matches, totals] = [
+    [0, 0, 0, 0],
+    [0, 0, 0, 0],
+  ];
   let [length, wanted] = [0, 0];
   translations.forEach((words, i) => {
     length += words.length;

@@ -21,11 +21,26 @@ export interface Day {
 export function readDays(): Readonly<Record<string, readonly Day[]>> {
   const cities: Record<string, Day[]> = {};
   for (const line of readFileSync('examples/weather/weather.csv', 'utf8').trim().split('\n').slice(1)) {
-    const [city, date, precipitation, high, low, wind, kind] = line.split(',') as [string, string, string, string, string, string, string];
+    const [city, date, precipitation, high, low, wind, kind] = line.split(',') as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     const year = Number(date.slice(0, 4));
     const days = (Date.parse(date) - Date.UTC(year, 0, 1)) / 864e5;
     (cities[city] ??= []).push({
-      date, year, angle: (2 * Math.PI * days) / 365.25, high: Number(high), low: Number(low), precipitation: Number(precipitation), wind: Number(wind), kind: kinds.indexOf(kind as (typeof kinds)[number]),
+      date,
+      year,
+      angle: (2 * Math.PI * days) / 365.25,
+      high: Number(high),
+      low: Number(low),
+      precipitation: Number(precipitation),
+      wind: Number(wind),
+      kind: kinds.indexOf(kind as (typeof kinds)[number]),
     });
   }
   return cities;
@@ -33,7 +48,13 @@ export function readDays(): Readonly<Record<string, readonly Day[]>> {
 
 /** What a day of the year is like, as a curve of two waves through the days that are given (least squares). */
 export function seasonOf(days: readonly Day[], value: (day: Day) => number): (angle: number) => number {
-  const waves = (angle: number): number[] => [1, Math.sin(angle), Math.cos(angle), Math.sin(2 * angle), Math.cos(2 * angle)];
+  const waves = (angle: number): number[] => [
+    1,
+    Math.sin(angle),
+    Math.cos(angle),
+    Math.sin(2 * angle),
+    Math.cos(2 * angle),
+  ];
   const n = 5;
   const matrix = Array.from({ length: n }, () => new Array<number>(n + 1).fill(0));
   for (const day of days) {

@@ -1,6 +1,6 @@
 /** Activations of the simple recurrent cell: ops of the library, functions of ops, or pairs of plain functions. */
 
-import type { Variable } from '../bptt/tape';
+import type { Variable } from '../autodiff/tape';
 
 /**
  * A function of one number and its derivative as a function of the result, as tanh has 1 − y².

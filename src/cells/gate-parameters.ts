@@ -1,7 +1,7 @@
 /** The parameters that every gated cell has. */
 
-import type { CellParameter } from '../bptt/cell';
-import { glorotUniform, orthogonal, zeros, type Initializer } from '../tensor/initializers';
+import { glorotUniform, type Initializer, orthogonal, zeros } from '../tensor/initializers';
+import type { ParameterSpec } from '../tensor/parameter-spec';
 
 /**
  * `weightIh [I, G·H]`, `weightHh [H, G·H]` and `bias [G·H]`: Glorot uniform, orthogonal, and zero unless said otherwise.
@@ -14,7 +14,7 @@ export function gateParameters(
   inputSize: number,
   hiddenSize: number,
   bias: Initializer = zeros(),
-): Readonly<Record<'weightIh' | 'weightHh' | 'bias', CellParameter>> {
+): Readonly<Record<'weightIh' | 'weightHh' | 'bias', ParameterSpec>> {
   return {
     weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates, initializer: glorotUniform() },
     weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates, initializer: orthogonal() },

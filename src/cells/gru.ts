@@ -8,12 +8,12 @@
  *     h_t  = (1 − z) · n + z · h_{t−1}                       [B, H]
  */
 
+import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
+import { sigmoid, tanh } from '../autodiff/ops/elementwise';
+import { affine, matmul } from '../autodiff/ops/linear';
+import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
-import type { OpsCell, PointwiseCell } from '../bptt/cell';
-import { add, multiply, subtract } from '../bptt/ops/arithmetic';
-import { sigmoid, tanh } from '../bptt/ops/elementwise';
-import { affine, matmul } from '../bptt/ops/linear';
-import { slice } from '../bptt/ops/movement';
+import type { OpsCell, PointwiseCell } from '../recurrence/cell';
 import { zeros } from '../tensor/initializers';
 import { gateParameters } from './gate-parameters';
 
@@ -32,7 +32,8 @@ export interface GruOptions {
  * Object.keys(initializeCell(gru(), { inputSize: 2, hiddenSize: 3, random: 1 })); // ['weightIh', 'weightHh', 'bias', 'biasHn']
  */
 export function gru({ reset = 'after' }: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
-  if (reset !== 'after' && reset !== 'before') throw new RangeError(`gru: reset must be 'after' or 'before', got ${String(reset)}.`);
+  if (reset !== 'after' && reset !== 'before')
+    throw new RangeError(`gru: reset must be 'after' or 'before', got ${String(reset)}.`);
   return reset === 'after' ? resetAfter() : resetBefore();
 }
 
@@ -42,17 +43,27 @@ function resetAfter(): PointwiseCell<'h'> {
     origin: ['gru'],
     state: ['h'],
     gates: 3,
-    kept: 1, // h_{t−1} U + b_hn of the candidate
-    vectors: ['biasHn'],
-    separate: true,
+    savedBlocks: 1, // h_{t−1} U + b_hn of the candidate
+    vectorParameters: ['biasHn'],
+    separateProducts: true,
     parameters: (inputSize, hiddenSize) => ({
       ...gateParameters(3, inputSize, hiddenSize),
       biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1, initializer: zeros() },
     }),
-    forward: (k, { next, previous, kept, gates, product, vectors, rows, hiddenSize }) =>
-      k.of(gruCell)(next.h, kept, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
-    backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, kept, previous, rows, hiddenSize }) =>
-      k.of(gruCellBackward)(gates, dProduct, dPrevious.h, dVectors['biasHn']!, dNext.h, kept, previous.h, rows, hiddenSize),
+    forward: (k, { next, previous, saved, gates, product, vectors, rows, hiddenSize }) =>
+      k.of(gruCell)(next.h, saved, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
+    backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, saved, previous, rows, hiddenSize }) =>
+      k.of(gruCellBackward)(
+        gates,
+        dProduct,
+        dPrevious.h,
+        dVectors['biasHn']!,
+        dNext.h,
+        saved,
+        previous.h,
+        rows,
+        hiddenSize,
+      ),
   };
 }
 
@@ -67,9 +78,9 @@ function resetBefore(): OpsCell<'h'> {
       const [weightHh, H] = [p['weightHh']!, p['weightHh']!.shape[0]!];
       return { ...p, gates: slice(weightHh, 0, 2 * H, 1), candidate: slice(weightHh, 2 * H, 3 * H, 1) };
     },
-    step: ({ gates, candidate }, x, { h }, dropped) => {
+    step: ({ gates, candidate }, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
-      const met = dropped(h);
+      const met = applyDropout(h);
       const opened = sigmoid(add(slice(x, 0, 2 * H, 1), matmul(met, gates!)));
       const [r, z] = [slice(opened, 0, H, 1), slice(opened, H, 2 * H, 1)];
       const n = tanh(add(slice(x, 2 * H, 3 * H, 1), matmul(multiply(r, met), candidate!)));

@@ -4,15 +4,16 @@
  * 1e-5 by default.
  */
 
-import { applyPointwise } from '../bptt/apply-pointwise';
-import type { CellParameter, OpsCell } from '../bptt/cell';
-import { add, multiply, subtract } from '../bptt/ops/arithmetic';
-import { sigmoid, tanh } from '../bptt/ops/elementwise';
-import { matmul } from '../bptt/ops/linear';
-import { concat, slice } from '../bptt/ops/movement';
-import { layerNormalize } from '../bptt/ops/normalization';
-import type { Variable } from '../bptt/tape';
+import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
+import { sigmoid, tanh } from '../autodiff/ops/elementwise';
+import { matmul } from '../autodiff/ops/linear';
+import { concat, slice } from '../autodiff/ops/movement';
+import { layerNormalize } from '../autodiff/ops/normalization';
+import type { Variable } from '../autodiff/tape';
+import { applyPointwise } from '../recurrence/apply-pointwise';
+import type { OpsCell } from '../recurrence/cell';
 import { forgetBias, ones, zeros } from '../tensor/initializers';
+import type { ParameterSpec } from '../tensor/parameter-spec';
 import { gateParameters } from './gate-parameters';
 import { lstm } from './lstm';
 
@@ -22,8 +23,8 @@ export interface LayerNormCellOptions {
   readonly epsilon?: number;
 }
 
-const gain = (size: number): CellParameter => ({ role: 'gain', shape: [size], blocks: 1, initializer: ones() });
-const bias = (size: number): CellParameter => ({ role: 'bias', shape: [size], blocks: 1, initializer: zeros() });
+const gain = (size: number): ParameterSpec => ({ role: 'gain', shape: [size], blocks: 1, initializer: ones() });
+const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], blocks: 1, initializer: zeros() });
 
 /**
  * The simple recurrent cell, h_t = f(LN(x_t W + h_{t−1} U; gain, bias)): state `{ h }`, parameters `weightIh [I, H]`, `weightHh [H, H]`,
@@ -33,17 +34,24 @@ const bias = (size: number): CellParameter => ({ role: 'bias', shape: [size], bl
  * @example
  * layerNormRnn({ activation: relu }).state; // ['h']
  */
-export function layerNormRnn(
-  { activation = tanh, epsilon = 1e-5 }: LayerNormCellOptions & { readonly activation?: (x: Variable) => Variable } = {},
-): OpsCell<'h'> {
+export function layerNormRnn({
+  activation = tanh,
+  epsilon = 1e-5,
+}: LayerNormCellOptions & { readonly activation?: (x: Variable) => Variable } = {}): OpsCell<'h'> {
   return {
     name: 'layerNormRnn',
     origin: ['layerNormRnn', { activation, epsilon }],
     state: ['h'],
     parameters: (inputSize, hiddenSize) => ({ ...gateParameters(1, inputSize, hiddenSize), gain: gain(hiddenSize) }),
     inputs: ({ weightIh }, x) => matmul(x, weightIh!),
-    step: (p, x, { h }, dropped) => ({
-      h: activation(layerNormalize(add(x, matmul(dropped(h), p['weightHh']!)), { gain: p['gain']!, bias: p['bias']!, epsilon })),
+    step: (p, x, { h }, applyDropout) => ({
+      h: activation(
+        layerNormalize(add(x, matmul(applyDropout(h), p['weightHh']!)), {
+          gain: p['gain']!,
+          bias: p['bias']!,
+          epsilon,
+        }),
+      ),
     }),
   };
 }
@@ -70,12 +78,15 @@ export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Op
     state: ['h', 'c'],
     parameters: (inputSize, hiddenSize) => ({
       ...gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
-      gainIh: gain(4 * hiddenSize), gainHh: gain(4 * hiddenSize), gainC: gain(hiddenSize), biasC: bias(hiddenSize),
+      gainIh: gain(4 * hiddenSize),
+      gainHh: gain(4 * hiddenSize),
+      gainC: gain(hiddenSize),
+      biasC: bias(hiddenSize),
     }),
     inputs: (p, x) => layerNormalize(matmul(x, p['weightIh']!), { gain: p['gainIh']!, bias: p['bias']!, epsilon }),
-    step: (p, x, { h, c: before }, dropped) => {
+    step: (p, x, { h, c: before }, applyDropout) => {
       const H = h.shape[1]!;
-      const gates = add(x, layerNormalize(matmul(dropped(h), p['weightHh']!), { gain: p['gainHh']!, epsilon }));
+      const gates = add(x, layerNormalize(matmul(applyDropout(h), p['weightHh']!), { gain: p['gainHh']!, epsilon }));
       const { c } = applyPointwise(plain, gates, { c: before });
       const o = sigmoid(slice(gates, 3 * H, 4 * H, 1));
       return { h: multiply(o, tanh(layerNormalize(c, { gain: p['gainC']!, bias: p['biasC']!, epsilon }))), c };
@@ -104,18 +115,30 @@ export function layerNormGru({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Ops
     origin: ['layerNormGru', { epsilon }],
     state: ['h'],
     parameters: (inputSize, hiddenSize) => ({
-      ...gateParameters(3, inputSize, hiddenSize), gainIh: gain(3 * hiddenSize), gainHh: gain(3 * hiddenSize), biasHn: bias(hiddenSize),
+      ...gateParameters(3, inputSize, hiddenSize),
+      gainIh: gain(3 * hiddenSize),
+      gainHh: gain(3 * hiddenSize),
+      biasHn: bias(hiddenSize),
     }),
     prepare: (p) => ({ ...p, gainGates: gatesOf(p['gainHh']!), gainCandidate: candidateOf(p['gainHh']!) }),
     inputs: (p, x) => {
       const product = matmul(x, p['weightIh']!);
-      return concat([gatesOf, candidateOf].map((part) => layerNormalize(part(product), { gain: part(p['gainIh']!), bias: part(p['bias']!), epsilon })), 1);
+      return concat(
+        [gatesOf, candidateOf].map((part) =>
+          layerNormalize(part(product), { gain: part(p['gainIh']!), bias: part(p['bias']!), epsilon }),
+        ),
+        1,
+      );
     },
-    step: (p, x, { h }, dropped) => {
+    step: (p, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
-      const product = matmul(dropped(h), p['weightHh']!);
+      const product = matmul(applyDropout(h), p['weightHh']!);
       const gates = sigmoid(add(gatesOf(x), layerNormalize(gatesOf(product), { gain: p['gainGates']!, epsilon })));
-      const recurrent = layerNormalize(candidateOf(product), { gain: p['gainCandidate']!, bias: p['biasHn']!, epsilon });
+      const recurrent = layerNormalize(candidateOf(product), {
+        gain: p['gainCandidate']!,
+        bias: p['biasHn']!,
+        epsilon,
+      });
       const n = tanh(add(candidateOf(x), multiply(slice(gates, 0, H, 1), recurrent)));
       return { h: add(n, multiply(slice(gates, H, 2 * H, 1), subtract(h, n))) };
     },

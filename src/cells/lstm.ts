@@ -8,7 +8,7 @@
  */
 
 import { lstmCell, lstmCellBackward } from '../kernels/cells';
-import type { PointwiseCell } from '../bptt/cell';
+import type { PointwiseCell } from '../recurrence/cell';
 import { forgetBias } from '../tensor/initializers';
 import { gateParameters } from './gate-parameters';
 
@@ -25,13 +25,13 @@ export function lstm(): PointwiseCell<'h' | 'c'> {
     origin: ['lstm'],
     state: ['h', 'c'],
     gates: 4,
-    kept: 1, // tanh(c_t)
-    vectors: [],
-    separate: false,
+    savedBlocks: 1, // tanh(c_t)
+    vectorParameters: [],
+    separateProducts: false,
     parameters: (inputSize, hiddenSize) => gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
-    forward: (k, { next, previous, kept, gates, rows, hiddenSize }) =>
-      k.of(lstmCell)(next.h, next.c, kept, gates, previous.c, rows, hiddenSize),
-    backward: (k, { dNext, dPrevious, previous, kept, gates, rows, hiddenSize }) =>
-      k.of(lstmCellBackward)(gates, dPrevious.c, dNext.h, dNext.c, kept, previous.c, rows, hiddenSize),
+    forward: (k, { next, previous, saved, gates, rows, hiddenSize }) =>
+      k.of(lstmCell)(next.h, next.c, saved, gates, previous.c, rows, hiddenSize),
+    backward: (k, { dNext, dPrevious, previous, saved, gates, rows, hiddenSize }) =>
+      k.of(lstmCellBackward)(gates, dPrevious.c, dNext.h, dNext.c, saved, previous.c, rows, hiddenSize),
   };
 }

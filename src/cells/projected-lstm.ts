@@ -5,10 +5,10 @@
  *     h_t = (o · tanh(c_t)) R                                [B, P]
  */
 
-import { applyPointwise } from '../bptt/apply-pointwise';
-import type { OpsCell } from '../bptt/cell';
-import { add } from '../bptt/ops/arithmetic';
-import { affine, matmul } from '../bptt/ops/linear';
+import { add } from '../autodiff/ops/arithmetic';
+import { affine, matmul } from '../autodiff/ops/linear';
+import { applyPointwise } from '../recurrence/apply-pointwise';
+import type { OpsCell } from '../recurrence/cell';
 import { glorotUniform } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
 import { lstm } from './lstm';
@@ -40,8 +40,8 @@ export function projectedLstm({ projectionSize }: { readonly projectionSize: num
       };
     },
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
-    step: ({ weightHh, weightHr }, x, { h, c }, dropped) => {
-      const next = applyPointwise(plain, add(x, matmul(dropped(h), weightHh!)), { c });
+    step: ({ weightHh, weightHr }, x, { h, c }, applyDropout) => {
+      const next = applyPointwise(plain, add(x, matmul(applyDropout(h), weightHh!)), { c });
       return { h: matmul(next.h, weightHr!), c: next.c };
     },
   };

@@ -6,12 +6,12 @@
  * With f = relu and U = the identity it is the IRNN (Le, Jaitly and Hinton, 2015, arXiv 1504.00941).
  */
 
+import { add } from '../autodiff/ops/arithmetic';
+import { relu, tanh } from '../autodiff/ops/elementwise';
+import { affine, matmul } from '../autodiff/ops/linear';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import { fill } from '../kernels/movement';
-import type { Cell, OpsCell, PointwiseCell } from '../bptt/cell';
-import { add } from '../bptt/ops/arithmetic';
-import { relu, tanh } from '../bptt/ops/elementwise';
-import { affine, matmul } from '../bptt/ops/linear';
+import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
 import type { Activation, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
@@ -55,8 +55,21 @@ function made(activation: Activation): Cell<'h'> {
 
 const parameters: PointwiseCell['parameters'] = (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize);
 
-function pointwise(forward: PointwiseCell<'h'>['forward'], backward: PointwiseCell<'h'>['backward']): PointwiseCell<'h'> {
-  return { name: 'simpleRnn', state: ['h'], gates: 1, kept: 0, vectors: [], separate: false, parameters, forward, backward };
+function pointwise(
+  forward: PointwiseCell<'h'>['forward'],
+  backward: PointwiseCell<'h'>['backward'],
+): PointwiseCell<'h'> {
+  return {
+    name: 'simpleRnn',
+    state: ['h'],
+    gates: 1,
+    savedBlocks: 0,
+    vectorParameters: [],
+    separateProducts: false,
+    parameters,
+    forward,
+    backward,
+  };
 }
 
 function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>): OpsCell<'h'> {
@@ -65,7 +78,7 @@ function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>
     state: ['h'],
     parameters,
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
-    step: ({ weightHh }, x, { h }, dropped) => ({ h: activation(add(x, matmul(dropped(h), weightHh!))) }),
+    step: ({ weightHh }, x, { h }, applyDropout) => ({ h: activation(add(x, matmul(applyDropout(h), weightHh!))) }),
   };
 }
 

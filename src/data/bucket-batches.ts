@@ -1,8 +1,8 @@
 /** Examples of unequal length, in batches of similar length. */
 
-import { shuffle, type Random } from '../tensor/random';
+import { type Random, shuffle } from '../tensor/random';
 import { checkCount, checkShape, checkSome, describe } from '../tensor/shape';
-import { isTensor, type IdTensor, type Tensor } from '../tensor/tensor';
+import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 import { checkAlike, checkPadding, lengthOf, padSequences } from './unequal-lengths';
 
@@ -41,14 +41,21 @@ export interface BucketOptions {
 export function bucketBatches(examples: readonly Example[], options: BucketOptions): Dataset {
   const { batchSize, shuffle: shuffled = true, padding = 0 } = options;
   checkSome('bucketBatches', 'examples', examples.length, 'example');
-  checkAlike('bucketBatches', (i) => `examples[${i}].input`, examples.map(({ input }) => input));
+  checkAlike(
+    'bucketBatches',
+    (i) => `examples[${i}].input`,
+    examples.map(({ input }) => input),
+  );
   checkBuckets('bucketBatches', options, examples);
   const perStep = checkTargets(examples);
   return {
     batchCount: Math.ceil(examples.length / batchSize),
     *batches(random) {
       for (const chosen of bucketsOf(examples, options, shuffled ? random : undefined)) {
-        const { inputs, lengths } = padSequences(chosen.map(({ input }) => input), { padding });
+        const { inputs, lengths } = padSequences(
+          chosen.map(({ input }) => input),
+          { padding },
+        );
         yield { inputs, targets: targetsOf(chosen, perStep), lengths } satisfies Batch;
       }
     },
@@ -56,7 +63,11 @@ export function bucketBatches(examples: readonly Example[], options: BucketOptio
 }
 
 /** @throws RangeError where a size is not a whole number of at least 1, or the padding does not fit the inputs */
-export function checkBuckets(where: string, { batchSize, bucket = 1, padding = 0 }: BucketOptions, [first]: readonly { readonly input: unknown }[]): void {
+export function checkBuckets(
+  where: string,
+  { batchSize, bucket = 1, padding = 0 }: BucketOptions,
+  [first]: readonly { readonly input: unknown }[],
+): void {
   checkCount(where, 'batchSize', batchSize);
   checkCount(where, 'bucket', bucket);
   checkPadding(where, padding, first!.input instanceof Int32Array);
@@ -64,16 +75,22 @@ export function checkBuckets(where: string, { batchSize, bucket = 1, padding = 0
 
 /** The examples of an epoch, batch by batch. */
 export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
-  examples: readonly X[], { batchSize, bucket = 50 }: BucketOptions, random: Random | undefined,
+  examples: readonly X[],
+  { batchSize, bucket = 50 }: BucketOptions,
+  random: Random | undefined,
 ): readonly (readonly X[])[] {
   const order = Int32Array.from(examples.keys());
   if (random !== undefined) shuffle(random, order);
   const batches: (readonly X[])[] = [];
   for (let from = 0; from < order.length; from += bucket * batchSize) {
-    const sorted = Array.from(order.subarray(from, from + bucket * batchSize), (i) => examples[i]!).sort((a, b) => lengthOf(a.input) - lengthOf(b.input));
+    const sorted = Array.from(order.subarray(from, from + bucket * batchSize), (i) => examples[i]!).sort(
+      (a, b) => lengthOf(a.input) - lengthOf(b.input),
+    );
     for (let i = 0; i < sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));
   }
-  return random === undefined ? batches : Array.from(shuffle(random, Int32Array.from(batches.keys())), (i) => batches[i]!);
+  return random === undefined
+    ? batches
+    : Array.from(shuffle(random, Int32Array.from(batches.keys())), (i) => batches[i]!);
 }
 
 /** Ids are one answer a step; vectors by their rank; a number is one a sequence. */
@@ -88,33 +105,48 @@ function checkTargets(examples: readonly Example[]): boolean {
   const nameOf = (i: number): string => `examples[${i}].target`;
   examples.forEach((example, i) => {
     if (isPerStep(example) === perStep) return;
-    throw new TypeError(`${where}: examples must all have one answer a step or all one a sequence, examples[${i}] has not.`);
+    throw new TypeError(
+      `${where}: examples must all have one answer a step or all one a sequence, examples[${i}] has not.`,
+    );
   });
   if (perStep) {
-    checkAlike(where, nameOf, examples.map(({ target }) => target as Int32Array | Tensor));
+    checkAlike(
+      where,
+      nameOf,
+      examples.map(({ target }) => target as Int32Array | Tensor),
+    );
     examples.forEach(({ input, target }, i) => {
       const [steps, answers] = [lengthOf(input), lengthOf(target as Int32Array | Tensor)];
-      if (steps !== answers) throw new RangeError(`${where}: examples[${i}] has an input of ${steps} steps and targets for ${answers}.`);
-      if (steps === 0) throw new RangeError(`${where}: examples[${i}] must have at least one step, since it has one answer a step. Leave it out.`);
+      if (steps !== answers)
+        throw new RangeError(`${where}: examples[${i}] has an input of ${steps} steps and targets for ${answers}.`);
+      if (steps === 0)
+        throw new RangeError(
+          `${where}: examples[${i}] must have at least one step, since it has one answer a step. Leave it out.`,
+        );
     });
     return true;
   }
   const first = examples[0]!.target;
   examples.forEach(({ target }, i) => {
     if (typeof target !== typeof first || (typeof target !== 'number' && !isTensor(target))) {
-      const wanted = i === 0 ? 'an id, a tensor [O], or one answer a step' : `${typeof first === 'number' ? 'an id' : 'a tensor [O]'}, like ${nameOf(0)}`;
+      const wanted =
+        i === 0
+          ? 'an id, a tensor [O], or one answer a step'
+          : `${typeof first === 'number' ? 'an id' : 'a tensor [O]'}, like ${nameOf(0)}`;
       throw new TypeError(`${where}: ${nameOf(i)} must be ${wanted}, got ${describe(target)}.`);
     }
     if (isTensor(target)) {
       checkShape(where, nameOf(i), target.shape, { letters: '[O]', lengths: [(first as Tensor).shape[0]] });
     } else if (!Number.isInteger(target) || target < 0) {
-      throw new RangeError(`${where}: ${nameOf(i)} must be an id, a whole number of at least 0, got ${target}. Numbers to estimate are a tensor [O].`);
+      throw new RangeError(
+        `${where}: ${nameOf(i)} must be an id, a whole number of at least 0, got ${target}. Numbers to estimate are a tensor [O].`,
+      );
     }
   });
   return false;
 }
 
-function targetsOf(examples: readonly Example[], perStep: boolean): Tensor | IdTensor {
+function targetsOf(examples: readonly Example[], perStep: boolean): Tensor | IntTensor {
   const targets = examples.map(({ target }) => target);
   if (perStep) return padSequences(targets as (Int32Array | Tensor)[]).inputs;
   if (typeof targets[0] === 'number') return { shape: [targets.length], data: Int32Array.from(targets as number[]) };

@@ -148,7 +148,12 @@ export function encodeBytePairs(vocabulary: Vocabulary, text: string): readonly 
   });
 }
 
-function joinAll(ids: number[], ranks: ReadonlyMap<number, number>, merges: readonly BytePair[], first: number): readonly number[] {
+function joinAll(
+  ids: number[],
+  ranks: ReadonlyMap<number, number>,
+  merges: readonly BytePair[],
+  first: number,
+): readonly number[] {
   for (;;) {
     let best = Infinity;
     for (let i = 1; i < ids.length; i++) best = Math.min(best, ranks.get(keyOf(ids[i - 1]!, ids[i]!)) ?? Infinity);

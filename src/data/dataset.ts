@@ -1,21 +1,21 @@
 /** What a model is trained on: batches of inputs and targets, epoch by epoch. */
 
-import { shuffle, type Random } from '../tensor/random';
+import { type Random, shuffle } from '../tensor/random';
 import { checkCount, formatShape, sizeOf } from '../tensor/shape';
-import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
+import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** The rows that go through the network together in one training step. */
 export interface Batch {
   /** Ids `[T, B]`, or vectors `[T, B, I]`. */
-  readonly inputs: Tensor | IdTensor;
+  readonly inputs: Tensor | IntTensor;
   /** What the loss compares with: one answer a step `[T, B, …]`, or one a sequence `[B, …]`. */
-  readonly targets: Tensor | IdTensor;
+  readonly targets: Tensor | IntTensor;
   /** `[T, B]`, or `[B]` for one answer a sequence: the weight of every answer in the loss; all 1 by default. */
   readonly mask?: Tensor;
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array;
   /** `[T, B]` 1 where a step begins a new sequence, as where a new document starts: the state does not reach across. 0 elsewhere, and by default. */
-  readonly starts?: IdTensor;
+  readonly resets?: IntTensor;
 }
 
 /** Something that can be read any number of times, one epoch after the other. */
@@ -48,21 +48,25 @@ export interface BatchesOptions {
  * [...dataset.batches(createRandom(1))].map((batch) => batch.inputs.shape[1]); // [32, 32, 32, 4]
  */
 export function batchesOf(
-  inputs: Tensor | IdTensor,
-  targets: Tensor | IdTensor,
+  inputs: Tensor | IntTensor,
+  targets: Tensor | IntTensor,
   { batchSize, shuffle: shuffled = true, targetAxis = 1 }: BatchesOptions,
 ): Dataset {
   checkCount('batchesOf', 'batchSize', batchSize);
   const count = inputs.shape[1];
   if (count === undefined || count === 0) {
-    throw new RangeError(`batchesOf: inputs must be [T, N, …] with at least one example, got ${formatShape(inputs.shape)}.`);
+    throw new RangeError(
+      `batchesOf: inputs must be [T, N, …] with at least one example, got ${formatShape(inputs.shape)}.`,
+    );
   }
   if (targets.shape[targetAxis] !== count) {
     const letters = targetAxis === 0 ? '[N, …]' : '[T, N, …]';
     const numbers = targetAxis === 0 ? `[${count}, …]` : `[*, ${count}, …]`;
     throw new RangeError(
       `batchesOf: targets must be ${letters} = ${numbers}, got ${formatShape(targets.shape)}. ` +
-        (targetAxis === 0 ? 'Is there one answer a step (targetAxis: 1)?' : 'Is there one answer a sequence (targetAxis: 0)?'),
+        (targetAxis === 0
+          ? 'Is there one answer a step (targetAxis: 1)?'
+          : 'Is there one answer a sequence (targetAxis: 0)?'),
     );
   }
   return {
@@ -79,12 +83,14 @@ export function batchesOf(
 }
 
 /** The chosen positions of an axis, in the order given. */
-function take(x: Tensor | IdTensor, axis: number, chosen: Int32Array): Tensor | IdTensor {
+function take(x: Tensor | IntTensor, axis: number, chosen: Int32Array): Tensor | IntTensor {
   const shape = x.shape.map((length, other) => (other === axis ? chosen.length : length));
   const outer = sizeOf(x.shape.slice(0, axis));
   const length = x.shape[axis]!;
   const inner = sizeOf(x.shape.slice(axis + 1));
-  const result = isIdTensor(x) ? { shape, data: new Int32Array(sizeOf(shape)) } : { shape, data: new Float32Array(sizeOf(shape)) };
+  const result = isIntTensor(x)
+    ? { shape, data: new Int32Array(sizeOf(shape)) }
+    : { shape, data: new Float32Array(sizeOf(shape)) };
   let to = 0;
   for (let block = 0; block < outer; block++) {
     for (const position of chosen) {

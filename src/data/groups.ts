@@ -30,7 +30,9 @@ const inOrder = (places: readonly (readonly number[])[]): Int32Array => Int32Arr
  * train.length + test.length; // 4
  */
 export function splitGroups<const F extends readonly number[]>(
-  groups: ArrayLike<unknown>, fractions: F, { seed = 0 }: { readonly seed?: number } = {},
+  groups: ArrayLike<unknown>,
+  fractions: F,
+  { seed = 0 }: { readonly seed?: number } = {},
 ): Parts<F, Int32Array> {
   const places = placesByGroup(groups);
   const order = shuffle(createRandom(seed), Int32Array.from(places.keys()));
@@ -52,21 +54,24 @@ export interface Fold {
  * k-fold cross-validation: every example is tested on once, trained on otherwise.
  *
  * @param examples how many examples there are, or for each its group, which is never divided
- * @param options.folds k
+ * @param options.k the number of folds
  * @throws RangeError where k is not a whole number of at least 2, or there are fewer examples or groups, or their
  * number is not a whole one
  * @example
- * folds(6, { folds: 3, seed: 1 }).map(({ test }) => test.length); // [2, 2, 2]
+ * kFold(6, { k: 3, seed: 1 }).map(({ test }) => test.length); // [2, 2, 2]
  */
-export function folds(
-  examples: number | ArrayLike<unknown>, { folds: k, seed = 0 }: { readonly folds: number; readonly seed?: number },
+export function kFold(
+  examples: number | ArrayLike<unknown>,
+  { k, seed = 0 }: { readonly k: number; readonly seed?: number },
 ): readonly Fold[] {
-  checkCount('folds', 'folds', k, 2);
-  if (typeof examples === 'number') checkCount('folds', 'examples', examples);
+  checkCount('kFold', 'k', k, 2);
+  if (typeof examples === 'number') checkCount('kFold', 'examples', examples);
   const places = placesByGroup(typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples);
-  if (places.length < k) throw new RangeError(`folds: there must be at least folds = ${k} examples or groups, got ${places.length}.`);
+  if (places.length < k)
+    throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${places.length}.`);
   const order = Array.from(shuffle(createRandom(seed), Int32Array.from(places.keys())), (group) => places[group]!);
   return Array.from({ length: k }, (_, turn) => ({
-    train: inOrder(order.filter((_places, i) => i % k !== turn)), test: inOrder(order.filter((_places, i) => i % k === turn)),
+    train: inOrder(order.filter((_places, i) => i % k !== turn)),
+    test: inOrder(order.filter((_places, i) => i % k === turn)),
   }));
 }

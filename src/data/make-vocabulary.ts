@@ -2,7 +2,7 @@
 
 import { checkCount, checkSome, describe } from '../tensor/shape';
 import { learnMerges, piecesOf } from './byte-pair-encoding';
-import { vocabularyOf, type Mark, type Vocabulary } from './vocabulary';
+import { type Mark, type Vocabulary, vocabularyOf } from './vocabulary';
 import { splitWords } from './words';
 
 /** The marks of a vocabulary. */
@@ -22,26 +22,45 @@ export interface CountOptions extends MarksOptions {
 function textsOf(where: string, text: string | readonly string[], what: string): readonly string[] {
   const texts = typeof text === 'string' ? [text] : text;
   if (!Array.isArray(texts) || texts.some((each) => typeof each !== 'string')) {
-    throw new TypeError(`${where}: text must be a string or an array of strings, got ${Array.isArray(texts) ? 'others among them' : describe(texts)}.`);
+    throw new TypeError(
+      `${where}: text must be a string or an array of strings, got ${Array.isArray(texts) ? 'others among them' : describe(texts)}.`,
+    );
   }
-  checkSome(where, 'text', texts.reduce((total, each) => total + each.length, 0), what);
+  checkSome(
+    where,
+    'text',
+    texts.reduce((total, each) => total + each.length, 0),
+    what,
+  );
   return texts;
 }
 
 function checkMarks(where: string, marks: readonly Mark[]): void {
-  const wrong = marks.find((mark, i) => !['unknown', 'padding', 'start', 'end'].includes(mark) || marks.indexOf(mark) !== i);
-  if (wrong !== undefined) throw new RangeError(`${where}: marks must be of unknown, padding, start and end, each once, got ${marks.join(', ')}.`);
+  const wrong = marks.find(
+    (mark, i) => !['unknown', 'padding', 'start', 'end'].includes(mark) || marks.indexOf(mark) !== i,
+  );
+  if (wrong !== undefined)
+    throw new RangeError(
+      `${where}: marks must be of unknown, padding, start and end, each once, got ${marks.join(', ')}.`,
+    );
 }
 
 /** How often each token stands in the texts, the most frequent first, equals in the order of their code points. */
-function frequent(tokens: Iterable<string>, { marks = [], maxSize = Infinity, minCount = 1 }: CountOptions, where: string): string[] {
+function frequent(
+  tokens: Iterable<string>,
+  { marks = [], maxSize = Infinity, minCount = 1 }: CountOptions,
+  where: string,
+): string[] {
   checkMarks(where, marks);
   if (maxSize !== Infinity) checkCount(where, 'maxSize', maxSize, marks.length + 1);
   checkCount(where, 'minCount', minCount);
   const counts = new Map<string, number>();
   for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
   const kept = [...counts].filter(([, count]) => count >= minCount);
-  return kept.sort(([a, m], [b, n]) => n - m || byCodePoint(a, b)).slice(0, maxSize - marks.length).map(([token]) => token);
+  return kept
+    .sort(([a, m], [b, n]) => n - m || byCodePoint(a, b))
+    .slice(0, maxSize - marks.length)
+    .map(([token]) => token);
 }
 
 /** The default order of strings is by UTF-16 unit, which puts U+1F40B before U+FF01. */
@@ -66,7 +85,11 @@ function* charactersOf(texts: readonly string[]): Iterable<string> {
  */
 export function characterVocabulary(text: string | readonly string[], options: CountOptions = {}): Vocabulary {
   const texts = textsOf('characterVocabulary', text, 'character');
-  return vocabularyOf('characters', options.marks ?? [], frequent(charactersOf(texts), options, 'characterVocabulary').sort(byCodePoint));
+  return vocabularyOf(
+    'characters',
+    options.marks ?? [],
+    frequent(charactersOf(texts), options, 'characterVocabulary').sort(byCodePoint),
+  );
 }
 
 /** What {@link wordVocabulary} counts as the same, and keeps. */
@@ -89,7 +112,10 @@ export interface WordVocabularyOptions extends CountOptions {
  * vocabulary.tokens; // ['<unknown>', 'the', 'whale', '!', ',']
  * decode(vocabulary, encode(vocabulary, 'The white whale!')); // 'the <unknown> whale!'
  */
-export function wordVocabulary(text: string | readonly string[], { lowercase = false, ...options }: WordVocabularyOptions = {}): Vocabulary {
+export function wordVocabulary(
+  text: string | readonly string[],
+  { lowercase = false, ...options }: WordVocabularyOptions = {},
+): Vocabulary {
   const texts = textsOf('wordVocabulary', text, 'word');
   const marks = options.marks ?? ['unknown'];
   const words = texts.flatMap((each) => splitWords(lowercase ? each.toLowerCase() : each));
@@ -116,7 +142,10 @@ export interface BytePairOptions extends MarksOptions {
  * encode(vocabulary, 'low lower'); // Int32Array [257, 259, 114]
  * decode(vocabulary, encode(vocabulary, 'grüß dich')); // 'grüß dich'
  */
-export function bytePairVocabulary(text: string | readonly string[], { size, marks = [] }: BytePairOptions): Vocabulary {
+export function bytePairVocabulary(
+  text: string | readonly string[],
+  { size, marks = [] }: BytePairOptions,
+): Vocabulary {
   const texts = textsOf('bytePairVocabulary', text, 'character');
   checkMarks('bytePairVocabulary', marks);
   checkCount('bytePairVocabulary', 'size', size, 256 + marks.length);

@@ -1,8 +1,8 @@
 /** Pairs of sequences, one to be turned into the other. */
 
 import { checkSome, describe } from '../tensor/shape';
-import type { IdTensor, Tensor } from '../tensor/tensor';
-import { bucketsOf, checkBuckets, type BucketOptions } from './bucket-batches';
+import type { IntTensor, Tensor } from '../tensor/tensor';
+import { type BucketOptions, bucketsOf, checkBuckets } from './bucket-batches';
 import type { Dataset } from './dataset';
 import { checkAlike, padSequences } from './unequal-lengths';
 
@@ -15,11 +15,11 @@ export interface Pair {
 /** Pairs side by side. */
 export interface PairBatch {
   /** Ids `[S, B]`, or vectors `[S, B, I]`. */
-  readonly inputs: IdTensor | Tensor;
+  readonly inputs: IntTensor | Tensor;
   /** `[B]` how many steps of each row of the inputs are valid. */
   readonly lengths: Int32Array;
   /** `[T, B]` */
-  readonly targets: IdTensor;
+  readonly targets: IntTensor;
   /** `[B]` how many steps of each row of the targets are valid. */
   readonly targetLengths: Int32Array;
 }
@@ -37,10 +37,15 @@ export interface PairBatch {
  */
 export function pairBatches(pairs: readonly Pair[], options: BucketOptions): Dataset<PairBatch> {
   checkSome('pairBatches', 'pairs', pairs.length, 'pair');
-  checkAlike('pairBatches', (i) => `pairs[${i}].input`, pairs.map(({ input }) => input));
+  checkAlike(
+    'pairBatches',
+    (i) => `pairs[${i}].input`,
+    pairs.map(({ input }) => input),
+  );
   checkBuckets('pairBatches', options, pairs);
   pairs.forEach(({ target }, i) => {
-    if (!(target instanceof Int32Array)) throw new TypeError(`pairBatches: pairs[${i}].target must be an Int32Array of ids, got ${describe(target)}.`);
+    if (!(target instanceof Int32Array))
+      throw new TypeError(`pairBatches: pairs[${i}].target must be an Int32Array of ids, got ${describe(target)}.`);
   });
   const { batchSize, shuffle = true, padding = 0 } = options;
   return {
@@ -48,7 +53,14 @@ export function pairBatches(pairs: readonly Pair[], options: BucketOptions): Dat
     *batches(random) {
       for (const chosen of bucketsOf(pairs, options, shuffle ? random : undefined)) {
         const targets = padSequences(chosen.map(({ target }) => target));
-        yield { ...padSequences(chosen.map(({ input }) => input), { padding }), targets: targets.inputs, targetLengths: targets.lengths };
+        yield {
+          ...padSequences(
+            chosen.map(({ input }) => input),
+            { padding },
+          ),
+          targets: targets.inputs,
+          targetLengths: targets.lengths,
+        };
       }
     },
   };

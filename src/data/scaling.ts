@@ -63,7 +63,10 @@ export function standardScaler(data: Tensor): Scaler {
  * @example
  * scaleWith(minMaxScaler(tensor([[1], [5]]), { from: -1, to: 1 }), tensor([[1], [4]])).data; // Float32Array [-1, 0.5]
  */
-export function minMaxScaler(data: Tensor, { from = 0, to = 1 }: { readonly from?: number; readonly to?: number } = {}): Scaler {
+export function minMaxScaler(
+  data: Tensor,
+  { from = 0, to = 1 }: { readonly from?: number; readonly to?: number } = {},
+): Scaler {
   const { size } = columnsOf('minMaxScaler', data);
   checkNumber('minMaxScaler', 'from', from);
   checkNumber('minMaxScaler', 'to', to);
@@ -110,16 +113,25 @@ export function unscaleWith(scaler: Scaler, data: Tensor, columns?: readonly num
 }
 
 function mapColumns(
-  where: string, { offset, scale }: Scaler, tensor: Tensor, columns: readonly number[] | undefined,
+  where: string,
+  { offset, scale }: Scaler,
+  tensor: Tensor,
+  columns: readonly number[] | undefined,
   map: (value: number, offset: number, scale: number) => number,
 ): Tensor {
   checkTensor(where, tensor);
   if (offset.length !== scale.length) {
-    throw new RangeError(`${where}: scaler must have one offset and one scale a column, got ${offset.length} and ${scale.length}.`);
+    throw new RangeError(
+      `${where}: scaler must have one offset and one scale a column, got ${offset.length} and ${scale.length}.`,
+    );
   }
   const { shape, data } = tensor;
   const chosen = columns ?? offset.map((_, column) => column);
   checkIds(where, 'columns', chosen, offset.length, `The scaler has ${offset.length} columns.`);
-  if (shape.at(-1) !== chosen.length) throw new RangeError(`${where}: data must be […, F] = […, ${chosen.length}], got ${formatShape(shape)}.`);
-  return { shape, data: data.map((value, i) => map(value, offset[chosen[i % chosen.length]!]!, scale[chosen[i % chosen.length]!]!)) };
+  if (shape.at(-1) !== chosen.length)
+    throw new RangeError(`${where}: data must be […, F] = […, ${chosen.length}], got ${formatShape(shape)}.`);
+  return {
+    shape,
+    data: data.map((value, i) => map(value, offset[chosen[i % chosen.length]!]!, scale[chosen[i % chosen.length]!]!)),
+  };
 }

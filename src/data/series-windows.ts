@@ -8,7 +8,7 @@ import type { Batch, Dataset } from './dataset';
 /** How {@link seriesWindows} cuts a series. */
 export interface SeriesWindowsOptions {
   /** T, how many rows the model sees. */
-  readonly steps: number;
+  readonly sequenceLength: number;
   /** How many rows behind them it is to forecast. 1 by default. */
   readonly horizon?: number;
   /** Which columns it is to forecast, O of them; all by default. */
@@ -31,42 +31,57 @@ export interface SeriesWindowsOptions {
  * @throws RangeError where the series is shorter than one window and its horizon, there is no such column, or an option is out of range
  * @example
  * const series = tensor(Float32Array.from({ length: 20 }, (_, i) => i), [10, 2]);
- * const dataset = seriesWindows(series, { steps: 3, horizon: 2, targets: [1], batchSize: 4, shuffle: false });
+ * const dataset = seriesWindows(series, { sequenceLength: 3, horizon: 2, targets: [1], batchSize: 4, shuffle: false });
  * const [batch] = dataset.batches(createRandom(1));
  * batch.inputs.shape; // [3, 4, 2]
  * batch.targets.data.slice(0, 2); // Float32Array [7, 9]
  */
 export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Dataset {
-  const { steps, horizon = 1, batchSize, stride = 1, shuffle: shuffled = true } = options;
-  for (const [name, value] of Object.entries({ steps, horizon, batchSize, stride })) checkCount('seriesWindows', name, value);
+  const { sequenceLength, horizon = 1, batchSize, stride = 1, shuffle: shuffled = true } = options;
+  for (const [name, value] of Object.entries({ sequenceLength, horizon, batchSize, stride }))
+    checkCount('seriesWindows', name, value);
   if (!isTensor(series)) throw new TypeError(`seriesWindows: series must be a tensor [N, F], got ${describe(series)}.`);
   checkShape('seriesWindows', 'series', series.shape, { letters: '[N, F]', lengths: [undefined, undefined] });
   const [N, F] = series.shape as [number, number];
   const columns = options.targets ?? Array.from({ length: F }, (_, column) => column);
   checkSome('seriesWindows', 'targets', columns.length, 'column');
   checkIds('seriesWindows', 'targets', columns, F, `The series has ${F} columns.`);
-  const count = Math.floor((N - steps - horizon) / stride) + 1;
-  if (count < 1) throw new RangeError(`seriesWindows: series must have at least steps + horizon = ${steps + horizon} rows, got ${N}.`);
+  const count = Math.floor((N - sequenceLength - horizon) / stride) + 1;
+  if (count < 1)
+    throw new RangeError(
+      `seriesWindows: series must have at least sequenceLength + horizon = ${sequenceLength + horizon} rows, got ${N}.`,
+    );
   return {
     batchCount: Math.ceil(count / batchSize),
     *batches(random) {
       const order = Int32Array.from({ length: count }, (_, window) => window * stride);
       if (shuffled) shuffle(random, order);
       for (let first = 0; first < count; first += batchSize) {
-        yield windowsAt(series, order.subarray(first, first + batchSize), steps, horizon, columns);
+        yield windowsAt(series, order.subarray(first, first + batchSize), sequenceLength, horizon, columns);
       }
     },
   };
 }
 
-function windowsAt({ shape, data }: Tensor, starts: Int32Array, steps: number, horizon: number, columns: readonly number[]): Batch {
+function windowsAt(
+  { shape, data }: Tensor,
+  starts: Int32Array,
+  sequenceLength: number,
+  horizon: number,
+  columns: readonly number[],
+): Batch {
   const [B, F] = [starts.length, shape[1]!];
-  const inputs = new Float32Array(steps * B * F);
+  const inputs = new Float32Array(sequenceLength * B * F);
   const targets = new Float32Array(B * horizon * columns.length);
   let to = 0;
   starts.forEach((start, row) => {
-    for (let t = 0; t < steps; t++) inputs.set(data.subarray((start + t) * F, (start + t + 1) * F), (t * B + row) * F);
-    for (let t = 0; t < horizon; t++) for (const column of columns) targets[to++] = data[(start + steps + t) * F + column]!;
+    for (let t = 0; t < sequenceLength; t++)
+      inputs.set(data.subarray((start + t) * F, (start + t + 1) * F), (t * B + row) * F);
+    for (let t = 0; t < horizon; t++)
+      for (const column of columns) targets[to++] = data[(start + sequenceLength + t) * F + column]!;
   });
-  return { inputs: { shape: [steps, B, F], data: inputs }, targets: { shape: [B, horizon * columns.length], data: targets } };
+  return {
+    inputs: { shape: [sequenceLength, B, F], data: inputs },
+    targets: { shape: [B, horizon * columns.length], data: targets },
+  };
 }

@@ -29,7 +29,10 @@ export function split<const F extends readonly number[]>(items: Float32Array, fr
 export function split<const F extends readonly number[]>(items: string, fractions: F): Parts<F, string>;
 export function split<const F extends readonly number[]>(items: Tensor, fractions: F): Parts<F, Tensor>;
 export function split<X, const F extends readonly number[]>(items: readonly X[], fractions: F): Parts<F, X[]>;
-export function split(items: Int32Array | Float32Array | string | Tensor | readonly unknown[], fractions: readonly number[]): unknown {
+export function split(
+  items: Int32Array | Float32Array | string | Tensor | readonly unknown[],
+  fractions: readonly number[],
+): unknown {
   const length = isTensor(items) ? lengthAt('split', 'items', items.shape, 0) : items.length;
   let start = 0;
   return endsOf('split', fractions, length).map((rounded) => {
@@ -45,7 +48,8 @@ export function endsOf(where: string, fractions: readonly number[], length: numb
   fractions.forEach((fraction, index) => checkNumber(where, `fractions[${index}]`, fraction, 0, 1));
   const sum = fractions.reduce((total, fraction) => total + fraction, 0);
   // A sum such as 0.7 + 0.2 + 0.1 is 1 but for rounding, on either side.
-  if (sum > 1 + 1e-9) throw new RangeError(`${where}: fractions must sum to at most 1, got ${fractions.join(' + ')} = ${sum}.`);
+  if (sum > 1 + 1e-9)
+    throw new RangeError(`${where}: fractions must sum to at most 1, got ${fractions.join(' + ')} = ${sum}.`);
   let share = 0;
   return fractions.map((fraction) => {
     share += fraction;
@@ -53,7 +57,11 @@ export function endsOf(where: string, fractions: readonly number[], length: numb
   });
 }
 
-function partOf(items: Int32Array | Float32Array | string | Tensor | readonly unknown[], start: number, end: number): unknown {
+function partOf(
+  items: Int32Array | Float32Array | string | Tensor | readonly unknown[],
+  start: number,
+  end: number,
+): unknown {
   if (isTensor(items)) return sliceRows(items, start, end);
   return ArrayBuffer.isView(items) ? items.subarray(start, end) : items.slice(start, end);
 }

@@ -1,7 +1,7 @@
 /** Between text and token ids. */
 
 import { checkIds, describe } from '../tensor/shape';
-import { encodeBytePairs, textOfBytes, type BytePair } from './byte-pair-encoding';
+import { type BytePair, encodeBytePairs, textOfBytes } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
 /** Tokens that stand for no text: what is not in the vocabulary, the padding of shorter sequences, and where a sequence starts and ends. */
@@ -45,7 +45,11 @@ export interface EncodeOptions {
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
-export function encode(vocabulary: Vocabulary, text: string, { start = false, end = false }: EncodeOptions = {}): Int32Array {
+export function encode(
+  vocabulary: Vocabulary,
+  text: string,
+  { start = false, end = false }: EncodeOptions = {},
+): Int32Array {
   if (typeof text !== 'string') throw new TypeError(`encode: text must be a string, got ${describe(text)}.`);
   const ids = start ? [markOf(vocabulary, 'start')] : [];
   if (vocabulary.kind === 'bytePairs') for (const id of encodeBytePairs(vocabulary, text)) ids.push(id);
@@ -56,7 +60,8 @@ export function encode(vocabulary: Vocabulary, text: string, { start = false, en
 
 function markOf({ marks }: Vocabulary, mark: Mark): number {
   const id = marks[mark];
-  if (id === undefined) throw new RangeError(`encode: the vocabulary has no mark for the ${mark}. Make it with marks: ['${mark}'].`);
+  if (id === undefined)
+    throw new RangeError(`encode: the vocabulary has no mark for the ${mark}. Make it with marks: ['${mark}'].`);
   return id;
 }
 
@@ -90,10 +95,16 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
-  if (!(ids instanceof Int32Array || Array.isArray(ids))) throw new TypeError(`decode: ids must be an Int32Array or an array, got ${describe(ids)}.`);
+  if (!(ids instanceof Int32Array || Array.isArray(ids)))
+    throw new TypeError(`decode: ids must be an Int32Array or an array, got ${describe(ids)}.`);
   checkIds('decode', 'ids', ids, vocabulary.size);
-  const { tokens, marks: { padding, start, end } } = vocabulary;
-  const shown = Array.from(ids).filter((id) => id !== padding && id !== start && id !== end).map((id) => tokens[id]!);
+  const {
+    tokens,
+    marks: { padding, start, end },
+  } = vocabulary;
+  const shown = Array.from(ids)
+    .filter((id) => id !== padding && id !== start && id !== end)
+    .map((id) => tokens[id]!);
   if (vocabulary.kind === 'words') return joinWords(shown);
   return vocabulary.kind === 'bytePairs' ? textOfBytes(shown) : shown.join('');
 }

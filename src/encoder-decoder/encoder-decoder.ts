@@ -1,24 +1,39 @@
 /** From one sequence to another: an encoder reads the first, a decoder writes the second. */
 
-import type { Memory } from '../bptt/attention';
-import { initializeParameters } from '../bptt/cell';
-import { concat, reshape } from '../bptt/ops/movement';
-import type { Origin } from '../bptt/origin';
-import { operand, read, type Variable } from '../bptt/tape';
-import { compute } from '../bptt/value-and-gradient';
+import type { AttentionMemory } from '../attention/memory';
+import { concat, reshape } from '../autodiff/ops/movement';
+import { operand, toTensor, type Variable } from '../autodiff/tape';
+import { compute } from '../autodiff/value-and-gradient';
 import type { PairBatch } from '../data/pairs';
-import { chain, chainParameters, runChain, type NamedLayer } from '../layers/chain';
-import { predicting, type Features, type Layer, type LayerContext, type LayerParameters, type LayerState } from '../layers/layer';
+import { chain, chainParameters, type NamedLayer, runChain } from '../layers/chain';
+import {
+  type Features,
+  inferenceContext,
+  type Layer,
+  type LayerContext,
+  type LayerParameters,
+  type LayerState,
+} from '../layers/layer';
 import type { Fill } from '../models/sequential';
-import { createRandom, uniformNumber, type Random } from '../tensor/random';
+import type { Origin } from '../tensor/origin';
+import { initializeParameters } from '../tensor/parameter-spec';
+import { createRandom, type Random, uniformNumber } from '../tensor/random';
 import { checkCount, checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
-import { full, ids, isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
+import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import { crossEntropy } from '../training/losses';
-import type { Trainable, TrainingContext } from '../training/trainable';
+import type { CustomModel, TrainingContext } from '../training/trainable';
 import {
-  checkDecoder, decodeAll, decoderParameters, decodeStep, firstState, memoryOf, type DecoderOptions, type DecoderParameters, type DecoderState,
+  checkDecoder,
+  type DecoderOptions,
+  type DecoderParameters,
+  type DecoderState,
   type DecoderVariables,
+  decodeAll,
+  decoderParameters,
+  decodeStep,
+  firstState,
+  memoryOf,
 } from './decoder';
 
 /** What {@link encoderDecoder} is made of. */
@@ -49,7 +64,7 @@ export interface EncoderDecoderParameters {
 }
 
 /** An encoder and a decoder with their parameters: {@link fit} trains it on batches of pairs, {@link beamSearch} writes with it. */
-export interface EncoderDecoder extends Trainable<EncoderDecoderParameters, PairBatch> {
+export interface EncoderDecoder extends CustomModel<EncoderDecoderParameters, PairBatch> {
   readonly encoder: readonly NamedLayer[];
   /** How to make it again. */
   readonly origin: Origin;
@@ -100,12 +115,24 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
   if (inputSize !== undefined) checkCount('encoderDecoder', 'inputSize', inputSize);
   checkDecoder(decoder);
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
-  const encoder = chain(layers, inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true });
+  const encoder = chain(
+    layers,
+    inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true },
+  );
   const own = fill(chainParameters(encoder), 'encoder');
   const { stateSize, summary } = probe(encoder, own);
-  const { tree, data } = flattenTree({ encoder: own, decoder: fill(decoderParameters(decoder, stateSize, summary), 'decoder') as DecoderParameters });
+  const { tree, data } = flattenTree({
+    encoder: own,
+    decoder: fill(decoderParameters(decoder, stateSize, summary), 'decoder') as DecoderParameters,
+  });
   const model: Omit<EncoderDecoder, 'loss'> = {
-    encoder, origin: ['encoderDecoder', options], decoder, start, end, parameters: tree as EncoderDecoderParameters, data,
+    encoder,
+    origin: ['encoderDecoder', options],
+    decoder,
+    start,
+    end,
+    parameters: tree as EncoderDecoderParameters,
+    data,
   };
   const loss = (p: unknown, batch: PairBatch, context: TrainingContext): Variable => {
     const probability = typeof scheduledSampling === 'function' ? scheduledSampling(context.step) : scheduledSampling;
@@ -117,62 +144,92 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
 
 /** How many numbers the encoder gives a step, and what its last state holds, seen by running it over one step. */
 function probe(
-  encoder: readonly NamedLayer[], parameters: Readonly<Record<string, LayerParameters>>,
+  encoder: readonly NamedLayer[],
+  parameters: Readonly<Record<string, LayerParameters>>,
 ): { readonly stateSize: number; readonly summary: Readonly<Record<string, number>> } {
   const { output, input } = { output: encoder.at(-1)!.output, input: encoder[0]!.input };
-  if (output.kind !== 'vectors' || !output.perStep) throw new RangeError('encoderDecoder: the encoder must give a vector a step; its last layer must return sequences.');
-  const found = compute(parameters, (p) => encode(encoder, p, oneStep(input), undefined, predicting()).summary);
-  return { stateSize: output.size, summary: Object.fromEntries(Object.entries(found).map(([name, { shape }]) => [name, shape[1]!])) };
+  if (output.kind !== 'vectors' || !output.perStep)
+    throw new RangeError(
+      'encoderDecoder: the encoder must give a vector a step; its last layer must return sequences.',
+    );
+  const found = compute(parameters, (p) => encode(encoder, p, oneStep(input), undefined, inferenceContext()).summary);
+  return {
+    stateSize: output.size,
+    summary: Object.fromEntries(Object.entries(found).map(([name, { shape }]) => [name, shape[1]!])),
+  };
 }
 
-const oneStep = (input: Features): Tensor | IdTensor => (input.kind === 'ids' ? ids([[0]]) : full([1, 1, input.size], 0));
+const oneStep = (input: Features): Tensor | IntTensor =>
+  input.kind === 'ids' ? intTensor([[0]]) : full([1, 1, input.size], 0);
 
 /** The encoder's states, and its last state by name, both directions side by side. */
 function encode(
-  encoder: readonly NamedLayer[], p: EncoderDecoderVariables['encoder'], source: Tensor | IdTensor, lengths: Int32Array | undefined,
-  context: Omit<LayerContext, 'state' | 'lengths' | 'starts'>,
+  encoder: readonly NamedLayer[],
+  p: EncoderDecoderVariables['encoder'],
+  source: Tensor | IntTensor,
+  lengths: Int32Array | undefined,
+  context: Omit<LayerContext, 'state' | 'lengths' | 'resets'>,
 ): { readonly states: Variable; readonly summary: Readonly<Record<string, Variable>> } {
-  const x = isIdTensor(source) ? source : operand('encoderDecoder', source, 'inputs');
-  const { outputs, state } = runChain(encoder, p, x, { ...context, lengths, starts: undefined });
+  const x = isIntTensor(source) ? source : operand('encoderDecoder', source, 'inputs');
+  const { outputs, state } = runChain(encoder, p, x, { ...context, lengths, resets: undefined });
   const last: LayerState<Variable> | undefined = Object.values(state).at(-1);
-  if (last === undefined) throw new RangeError('encoderDecoder: the encoder must have a recurrent layer, whose last state begins the decoder.');
+  if (last === undefined)
+    throw new RangeError(
+      'encoderDecoder: the encoder must have a recurrent layer, whose last state begins the decoder.',
+    );
   const parts: Record<string, Variable[]> = {};
   for (const [name, part] of Object.entries(last)) (parts[name.slice(name.lastIndexOf('.') + 1)] ??= []).push(part);
-  return { states: outputs.at(-1)!, summary: Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, concat(each, 1)])) };
+  return {
+    states: outputs.at(-1)!,
+    summary: Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, concat(each, 1)])),
+  };
 }
 
 /** A source that is read: what a decoder begins with, and looks at. */
 export interface Encoded {
   readonly state: DecoderState;
-  readonly memory: Memory | undefined;
+  readonly memory: AttentionMemory | undefined;
 }
 
 /** Reads sources. */
 export function encodeSource(
-  { encoder, decoder }: Pick<EncoderDecoder, 'encoder' | 'decoder'>, p: EncoderDecoderVariables, source: Tensor | IdTensor, lengths: Int32Array | undefined,
-  context: Omit<LayerContext, 'state' | 'lengths' | 'starts'> = predicting(),
+  { encoder, decoder }: Pick<EncoderDecoder, 'encoder' | 'decoder'>,
+  p: EncoderDecoderVariables,
+  source: Tensor | IntTensor,
+  lengths: Int32Array | undefined,
+  context: Omit<LayerContext, 'state' | 'lengths' | 'resets'> = inferenceContext(),
 ): Encoded {
   const { states, summary } = encode(encoder, p.encoder, source, lengths, context);
-  return { state: firstState(decoder, p.decoder, summary, states.shape[1]!), memory: memoryOf(decoder, p.decoder, states, lengths) };
+  return {
+    state: firstState(decoder, p.decoder, summary, states.shape[1]!),
+    memory: memoryOf(decoder, p.decoder, states, lengths),
+  };
 }
 
 function lossOf(
-  model: Omit<EncoderDecoder, 'loss'>, p: EncoderDecoderVariables, batch: PairBatch, { training, random }: TrainingContext, sampling: number,
+  model: Omit<EncoderDecoder, 'loss'>,
+  p: EncoderDecoderVariables,
+  batch: PairBatch,
+  { training, random }: TrainingContext,
+  sampling: number,
 ): Variable {
   const { inputs, lengths, targets, targetLengths } = batch;
   if (targets.shape.length !== 2 || inputs.shape[1] !== targets.shape[1]) {
-    throw new RangeError(`encoderDecoder: targets must be [T, B] = [*, ${inputs.shape[1]}], got ${formatShape(targets.shape)}.`);
+    throw new RangeError(
+      `encoderDecoder: targets must be [T, B] = [*, ${inputs.shape[1]}], got ${formatShape(targets.shape)}.`,
+    );
   }
   const { state, memory } = encodeSource(model, p, inputs, lengths, { training, random, sequenceRandom: random });
   const drops = training ? random : undefined;
-  const logits = model.decoder.inputFeeding || sampling > 0
-    ? decodeSteps(model, p.decoder, targets, state, memory, random, sampling, drops)
-    : decodeAll(model.decoder, p.decoder, shifted(targets, model.start), state, memory, targetLengths, drops).logits;
+  const logits =
+    model.decoder.inputFeeding || sampling > 0
+      ? decodeSteps(model, p.decoder, targets, state, memory, random, sampling, drops)
+      : decodeAll(model.decoder, p.decoder, shifted(targets, model.start), state, memory, targetLengths, drops).logits;
   return crossEntropy(logits, targets, { lengths: targetLengths });
 }
 
 /** What goes in to get the targets out: each one step later, the start mark first. */
-function shifted({ shape, data }: IdTensor, start: number): IdTensor {
+function shifted({ shape, data }: IntTensor, start: number): IntTensor {
   const B = shape[1]!;
   const later = new Int32Array(data.length).fill(start, 0, B);
   later.set(data.subarray(0, data.length - B), B);
@@ -181,15 +238,21 @@ function shifted({ shape, data }: IdTensor, start: number): IdTensor {
 
 /** Step by step, with what was drawn in the place of some targets. */
 function decodeSteps(
-  { decoder, start }: Omit<EncoderDecoder, 'loss'>, p: DecoderVariables, targets: IdTensor, first: DecoderState, memory: Memory | undefined,
-  random: Random, sampling: number, drops: Random | undefined,
+  { decoder, start }: Omit<EncoderDecoder, 'loss'>,
+  p: DecoderVariables,
+  targets: IntTensor,
+  first: DecoderState,
+  memory: AttentionMemory | undefined,
+  random: Random,
+  sampling: number,
+  drops: Random | undefined,
 ): Variable {
   const [T, B] = targets.shape as [number, number];
   const steps: Variable[] = [];
   let state = first;
   for (let t = 0; t < T; t++) {
     const data = t === 0 ? new Int32Array(B).fill(start) : targets.data.slice((t - 1) * B, t * B);
-    if (t > 0 && sampling > 0) replaceSome(data, read(steps.at(-1)!), random, sampling);
+    if (t > 0 && sampling > 0) replaceSome(data, toTensor(steps.at(-1)!), random, sampling);
     const run = decodeStep(decoder, p, { shape: [B], data }, state, memory, drops);
     steps.push(run.logits);
     state = run.state;

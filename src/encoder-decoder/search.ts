@@ -1,15 +1,15 @@
 /** Writing with an encoder-decoder: the most likely sequence, as far as a search finds it. */
 
-import { stepInPlace, type VariableTree } from '../bptt/checkpoint';
-import { logSoftmax } from '../bptt/ops/reductions';
-import type { Memory } from '../bptt/attention';
-import { read } from '../bptt/tape';
-import { compute } from '../bptt/value-and-gradient';
+import type { AttentionMemory } from '../attention/memory';
+import { logSoftmax } from '../autodiff/ops/reductions';
+import { stepInPlace, type VariableTree } from '../autodiff/recompute';
+import { toTensor } from '../autodiff/tape';
+import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { checkCount, checkNumber } from '../tensor/shape';
-import type { IdTensor, Tensor } from '../tensor/tensor';
-import { decodeStep, takeMemory, takeStates, type DecoderState } from './decoder';
-import { encodeSource, type EncoderDecoder, type EncoderDecoderVariables } from './encoder-decoder';
+import type { IntTensor, Tensor } from '../tensor/tensor';
+import { type DecoderState, decodeStep, takeMemory, takeStates } from './decoder';
+import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from './encoder-decoder';
 
 /** How far {@link greedySearch} goes. */
 export interface SearchOptions {
@@ -28,7 +28,7 @@ export interface BeamOptions extends SearchOptions {
 }
 
 /** A sequence that was written. */
-export interface Written {
+export interface Hypothesis {
   /** Without the end mark. */
   readonly ids: Int32Array;
   /** Whether it came to its end mark. */
@@ -62,8 +62,14 @@ interface Path {
  * });
  * greedySearch(model, padSequences([Int32Array.of(2, 3), Int32Array.of(4)]), { maxLength: 6 }).length; // 2
  */
-export function greedySearch(model: EncoderDecoder, source: Padded, { maxLength = 100 }: SearchOptions = {}): readonly Written[] {
-  return search('greedySearch', model, source, { maxLength, beamSize: 1, lengthPenalty: 0, count: 1 }).map(([best]) => best!);
+export function greedySearch(
+  model: EncoderDecoder,
+  source: Padded,
+  { maxLength = 100 }: SearchOptions = {},
+): readonly Hypothesis[] {
+  return search('greedySearch', model, source, { maxLength, beamSize: 1, lengthPenalty: 0, count: 1 }).map(
+    ([best]) => best!,
+  );
 }
 
 /**
@@ -80,12 +86,21 @@ export function greedySearch(model: EncoderDecoder, source: Padded, { maxLength 
  * const [written] = beamSearch(model, padSequences([Int32Array.of(2, 3)]), { beamSize: 3, count: 2, maxLength: 6 });
  * written[0].score >= written[1].score; // true
  */
-export function beamSearch(model: EncoderDecoder, source: Padded, options: BeamOptions = {}): readonly (readonly Written[])[] {
+export function beamSearch(
+  model: EncoderDecoder,
+  source: Padded,
+  options: BeamOptions = {},
+): readonly (readonly Hypothesis[])[] {
   const { maxLength = 100, beamSize = 4, lengthPenalty = 0.6, count = 1 } = options;
   return search('beamSearch', model, source, { maxLength, beamSize, lengthPenalty, count });
 }
 
-function search(where: string, model: EncoderDecoder, { inputs, lengths }: Padded, options: Required<BeamOptions>): readonly (readonly Written[])[] {
+function search(
+  where: string,
+  model: EncoderDecoder,
+  { inputs, lengths }: Padded,
+  options: Required<BeamOptions>,
+): readonly (readonly Hypothesis[])[] {
   const { maxLength, beamSize, lengthPenalty, count } = options;
   checkCount(where, 'maxLength', maxLength);
   checkCount(where, 'beamSize', beamSize);
@@ -104,11 +119,20 @@ function search(where: string, model: EncoderDecoder, { inputs, lengths }: Padde
     const state = takeStates(first.state, copies);
     for (let length = 1; length <= maxLength && beams.some(({ done }) => !done); length++) {
       // A beam of fewer paths has rows that nobody asks for.
-      const last = idsOf(beams.flatMap(({ alive }) => Array.from({ length: beamSize }, (_, k) => alive[k]?.id ?? model.end)));
+      const last = idsOf(
+        beams.flatMap(({ alive }) => Array.from({ length: beamSize }, (_, k) => alive[k]?.id ?? model.end)),
+      );
       stepInPlace(state as unknown as VariableTree, { p, memory } as unknown as VariableTree, (now, given) => {
-        const own = given as unknown as { p: EncoderDecoderVariables; memory: Memory | undefined };
-        const run = decodeStep(model.decoder, own.p.decoder, last, now as unknown as DecoderState, own.memory, undefined);
-        const [likely, seen] = [read(logSoftmax(run.logits)), run.weights && read(run.weights)];
+        const own = given as unknown as { p: EncoderDecoderVariables; memory: AttentionMemory | undefined };
+        const run = decodeStep(
+          model.decoder,
+          own.p.decoder,
+          last,
+          now as unknown as DecoderState,
+          own.memory,
+          undefined,
+        );
+        const [likely, seen] = [toTensor(logSoftmax(run.logits)), run.weights && toTensor(run.weights)];
         const rows = beams.flatMap((beam, source) => {
           if (beam.done) return new Array<number>(beamSize).fill(source * beamSize);
           const ways = extend(where, beam.alive, likely, seen, source * beamSize, beamSize);
@@ -118,7 +142,8 @@ function search(where: string, model: EncoderDecoder, { inputs, lengths }: Padde
           beam.alive = alive.map(({ path }) => path);
           // No path can become better than its own probability under the penalty of the longest.
           const hope = Math.max(-Infinity, ...beam.alive.map((path) => penalized({ ...path, length: maxLength })));
-          beam.done = beam.alive.length === 0 || (beam.ended.length === beamSize && hope <= penalized(beam.ended.at(-1)!));
+          beam.done =
+            beam.alive.length === 0 || (beam.ended.length === beamSize && hope <= penalized(beam.ended.at(-1)!));
           return Array.from({ length: beamSize }, (_, k) => source * beamSize + (alive[k]?.parent ?? 0));
         });
         return takeStates(run.state, idsOf(rows)) as unknown as VariableTree;
@@ -134,11 +159,16 @@ function search(where: string, model: EncoderDecoder, { inputs, lengths }: Padde
   });
 }
 
-const idsOf = (rows: readonly number[]): IdTensor => ({ shape: [rows.length], data: Int32Array.from(rows) });
+const idsOf = (rows: readonly number[]): IntTensor => ({ shape: [rows.length], data: Int32Array.from(rows) });
 
 /** The 2 · beamSize most likely ways to go on, so that enough are left when those that end are gone, and the places of what they go on from. */
 function extend(
-  where: string, alive: readonly Path[], likely: Tensor, seen: Tensor | undefined, firstRow: number, beamSize: number,
+  where: string,
+  alive: readonly Path[],
+  likely: Tensor,
+  seen: Tensor | undefined,
+  firstRow: number,
+  beamSize: number,
 ): readonly { readonly path: Path; readonly parent: number }[] {
   const V = likely.shape[1]!;
   const best: { parent: number; id: number; logProbability: number }[] = [];
@@ -161,14 +191,17 @@ function extend(
   });
 }
 
-function written(path: Path, score: number, end: number, S: number): Written {
+function written(path: Path, score: number, end: number, S: number): Hypothesis {
   const steps: Path[] = [];
   for (let at: Path | undefined = path; at?.before !== undefined; at = at.before) steps.unshift(at);
   const ended = path.id === end && steps.length > 0;
   const weights = steps[0]?.weights === undefined ? undefined : new Float32Array(steps.length * S);
   if (weights !== undefined) steps.forEach((each, i) => weights.set(each.weights!, i * S));
   return {
-    ids: Int32Array.from(ended ? steps.slice(0, -1) : steps, ({ id }) => id), ended, logProbability: path.logProbability, score,
+    ids: Int32Array.from(ended ? steps.slice(0, -1) : steps, ({ id }) => id),
+    ended,
+    logProbability: path.logProbability,
+    score,
     weights: weights && { shape: [steps.length, S], data: weights },
   };
 }

@@ -3,11 +3,11 @@
  * how parameters began (initializers) is left out, since what they are now stands beside.
  */
 
-import { additiveScore, dotScore, generalScore, scaledDotScore } from '../bptt/attention';
-import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../bptt/ops/elementwise';
-import { logSoftmax, softmax } from '../bptt/ops/reductions';
-import type { Origin } from '../bptt/origin';
+import { additiveScore, dotScore, generalScore, scaledDotScore } from '../attention/scores';
+import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../autodiff/ops/elementwise';
+import { logSoftmax, softmax } from '../autodiff/ops/reductions';
 import { gru } from '../cells/gru';
+import { hardSigmoidGru, hardSigmoidLstm } from '../cells/hard-sigmoid-cells';
 import { layerNormGru, layerNormLstm, layerNormRnn } from '../cells/layer-norm-cells';
 import { lstm } from '../cells/lstm';
 import { projectedLstm } from '../cells/projected-lstm';
@@ -20,11 +20,11 @@ import { embedding } from '../layers/embedding';
 import { layerNorm } from '../layers/layer-norm';
 import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
+import type { Origin } from '../tensor/origin';
 import { describe } from '../tensor/shape';
-import { hardSigmoidGru, hardSigmoidLstm } from './keras/hard-sigmoid-cells';
 
 /** Functions and other values of a program that files know by name, beside those of the library: makers of layers and cells, activations, schedules. */
-export type Names = Readonly<Record<string, unknown>>;
+export type CustomObjects = Readonly<Record<string, unknown>>;
 
 /** JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -32,12 +32,41 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** Deeper than any model, and far from the end of the stack. */
 const deepest = 64;
 
+/** The name of an option, which version 0.1 may have saved under another one. */
+const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
+
 /** What the library itself has a name for. */
-const known = (): Names => ({
-  abs, exp, leakyRelu, logSoftmax, relu, sigmoid, softmax, softplus, tanh,
-  gru, hardSigmoidGru, hardSigmoidLstm, layerNormGru, layerNormLstm, layerNormRnn, lstm, projectedLstm, simpleRnn,
-  additiveScore, dotScore, generalScore, scaledDotScore,
-  attentionPooling, bidirectional, dense, dropout, embedding, layerNorm, recurrent, residual,
+const known = (): CustomObjects => ({
+  abs,
+  exp,
+  leakyRelu,
+  logSoftmax,
+  relu,
+  sigmoid,
+  softmax,
+  softplus,
+  tanh,
+  gru,
+  hardSigmoidGru,
+  hardSigmoidLstm,
+  layerNormGru,
+  layerNormLstm,
+  layerNormRnn,
+  lstm,
+  projectedLstm,
+  simpleRnn,
+  additiveScore,
+  dotScore,
+  generalScore,
+  scaledDotScore,
+  attentionPooling,
+  bidirectional,
+  dense,
+  dropout,
+  embedding,
+  layerNorm,
+  recurrent,
+  residual,
 });
 
 /** Lists and objects of JSON, of which a level of a model takes up to three. */
@@ -46,12 +75,13 @@ const deepestJson = 256;
 /** @throws RangeError where lists and objects stand deeper in each other than in any model: what goes through them later stays far from the end of the stack */
 export function checkDepth(where: string, what: string, json: Json, depth: number = 0): void {
   if (depth > deepestJson) throw new RangeError(`${where}: ${what} goes more than ${deepestJson} levels deep.`);
-  if (typeof json === 'object' && json !== null) for (const each of Object.values(json) as Json[]) checkDepth(where, what, each, depth + 1);
+  if (typeof json === 'object' && json !== null)
+    for (const each of Object.values(json) as Json[]) checkDepth(where, what, each, depth + 1);
 }
 
 /** The description of an origin. @throws TypeError where something in it has no name */
-export function describeOrigin(where: string, [maker, ...given]: Origin, names: Names = {}): Json {
-  const all = Object.entries({ ...known(), ...names });
+export function describeOrigin(where: string, [maker, ...given]: Origin, customObjects: CustomObjects = {}): Json {
+  const all = Object.entries({ ...known(), ...customObjects });
   const visit = (value: unknown, path: string, depth: number): Json => {
     if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
     const inner = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
@@ -68,7 +98,7 @@ export function describeOrigin(where: string, [maker, ...given]: Origin, names: 
     }
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
-      `${where}: ${path} is ${what} that the library has no name for. Give it one, names: { myName: … }, here and where the file is loaded; ` +
+      `${where}: ${path} is ${what} that the library has no name for. Give it one, customObjects: { myName: … }, here and where the file is loaded; ` +
         'a cell or layer of your own needs an origin: [maker, …arguments].',
     );
   };
@@ -80,11 +110,17 @@ export function describeOrigin(where: string, [maker, ...given]: Origin, names: 
  *
  * @throws RangeError where it is no description, or has a name that nothing is known by
  */
-export function undescribeOrigin(where: string, json: Json, names: Names = {}): { readonly maker: string; readonly given: readonly unknown[] } {
-  const all: Names = { ...known(), ...names };
+export function undescribeOrigin(
+  where: string,
+  json: Json,
+  customObjects: CustomObjects = {},
+): { readonly maker: string; readonly given: readonly unknown[] } {
+  const all: CustomObjects = { ...known(), ...customObjects };
   const named = (name: unknown): unknown => {
     if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
-    throw new RangeError(`${where}: the file has ${JSON.stringify(name)}, which nothing is known by. Is it of your own? Then give it, names: { … }.`);
+    throw new RangeError(
+      `${where}: the file has ${JSON.stringify(name)}, which nothing is known by. Is it of your own? Then give it, customObjects: { … }.`,
+    );
   };
   const visit = (value: Json, depth: number): unknown => {
     if (depth > deepest) throw new RangeError(`${where}: the model is described more than ${deepest} levels deep.`);
@@ -95,7 +131,8 @@ export function undescribeOrigin(where: string, json: Json, names: Names = {}): 
     if (Object.hasOwn(record, '$make')) {
       const [name, ...given] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
       const maker = named(name);
-      if (typeof maker !== 'function') throw new RangeError(`${where}: ${JSON.stringify(name)} is nothing that makes a part of a model.`);
+      if (typeof maker !== 'function')
+        throw new RangeError(`${where}: ${JSON.stringify(name)} is nothing that makes a part of a model.`);
       const values = given.map((each) => visit(each, depth + 1));
       try {
         return (maker as (...values: unknown[]) => unknown)(...values);
@@ -103,9 +140,10 @@ export function undescribeOrigin(where: string, json: Json, names: Names = {}): 
         throw new RangeError(`${where}: the file has a part that cannot be made: ${(error as Error).message}`);
       }
     }
-    return Object.fromEntries(Object.entries(record).map(([key, each]) => [key, visit(each, depth + 1)]));
+    return Object.fromEntries(Object.entries(record).map(([key, each]) => [currentName(key), visit(each, depth + 1)]));
   };
-  if (!Array.isArray(json) || typeof json[0] !== 'string') throw new RangeError(`${where}: the file does not describe a model.`);
+  if (!Array.isArray(json) || typeof json[0] !== 'string')
+    throw new RangeError(`${where}: the file does not describe a model.`);
   const [maker, ...given] = json as readonly Json[];
   return { maker: maker as string, given: given.map((each) => visit(each, 0)) };
 }
@@ -121,7 +159,9 @@ export function checkPlain(where: string, value: unknown, path: string, depth: n
     return Object.fromEntries(kept.map(([key, each]) => [key, checkPlain(where, each, `${path}.${key}`, depth + 1)]));
   }
   const what = ArrayBuffer.isView(value) ? `a ${value.constructor.name}` : describe(value);
-  throw new TypeError(`${where}: ${path} must be plain data (numbers, text, arrays, objects), got ${what}, which JSON does not keep.`);
+  throw new TypeError(
+    `${where}: ${path} must be plain data (numbers, text, arrays, objects), got ${what}, which JSON does not keep.`,
+  );
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {

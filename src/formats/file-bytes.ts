@@ -4,7 +4,9 @@
 export function fileBytes(where: string, file: Uint8Array | ArrayBuffer): Uint8Array {
   if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   if (file instanceof ArrayBuffer) return new Uint8Array(file);
-  throw new TypeError(`${where}: file must be a Uint8Array or an ArrayBuffer, got ${typeof file === 'string' ? 'text. Read it without an encoding.' : String(file)}`);
+  throw new TypeError(
+    `${where}: file must be a Uint8Array or an ArrayBuffer, got ${typeof file === 'string' ? 'text. Read it without an encoding.' : String(file)}`,
+  );
 }
 
 /** Bytes one behind the other. */

@@ -8,7 +8,7 @@ import { fileBytes } from './file-bytes';
 import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
-import { refuse, wide, type Source } from './hdf5/source';
+import { refuse, type Source, wide } from './hdf5/source';
 
 /** What {@link readHdf5} finds. */
 export interface Hdf5 {
@@ -35,11 +35,19 @@ const longestPath = 4096;
  */
 export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
   const bytes = fileBytes('readHdf5', file);
-  const source: Source = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), seen: new Set(), left: bytes.length };
-  if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte)) refuse('the file does not begin as HDF5 does.');
+  const source: Source = {
+    bytes,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    seen: new Set(),
+    left: bytes.length,
+  };
+  if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
+    refuse('the file does not begin as HDF5 does.');
   const version = bytes[8]!;
-  if (version > 1) refuse(`the file is of superblock version ${version} (libver='latest'); h5py's default is what is read.`);
-  if (bytes[13] !== 8 || bytes[14] !== 8) refuse(`addresses of ${bytes[13]} and lengths of ${bytes[14]} bytes; 8 are what is read.`);
+  if (version > 1)
+    refuse(`the file is of superblock version ${version} (libver='latest'); h5py's default is what is read.`);
+  if (bytes[13] !== 8 || bytes[14] !== 8)
+    refuse(`addresses of ${bytes[13]} and lengths of ${bytes[14]} bytes; 8 are what is read.`);
   const base = version === 0 ? 24 : 28;
   if (wide(source, base, 'the superblock') !== 0) refuse('the file begins with something else (a user block).');
   const end = wide(source, base + 16, 'the superblock');
@@ -61,13 +69,16 @@ function readObject(source: Source, at: number, path: string, found: Found, dept
   if (header.table !== undefined) {
     if (depth === 64) refuse(`${what} is more than 64 groups deep.`);
     for (const entry of entriesOf(source, header.table, what)) {
-      if (path.length + entry.name.length >= longestPath) refuse(`a path in ${what.slice(0, 80)}… is of more than ${longestPath} letters.`);
+      if (path.length + entry.name.length >= longestPath)
+        refuse(`a path in ${what.slice(0, 80)}… is of more than ${longestPath} letters.`);
       readObject(source, entry.at, path === '' ? entry.name : `${path}/${entry.name}`, found, depth + 1);
     }
     return;
   }
   if (header.links !== undefined || header.link !== undefined) {
-    refuse(`${what} is a group of the newer form (in order of creation, with a name beyond ASCII or a link to another file, or libver='latest').`);
+    refuse(
+      `${what} is a group of the newer form (in order of creation, with a name beyond ASCII or a link to another file, or libver='latest').`,
+    );
   }
   const dataset = datasetOf(source, header, what);
   if (dataset === undefined) found.others.push(path);

@@ -1,7 +1,6 @@
 /** What a model may have been, seen in nothing but the names and shapes of its PyTorch weights. */
 
-import { relu, tanh } from '../bptt/ops/elementwise';
-import type { Cell } from '../bptt/cell';
+import { relu, tanh } from '../autodiff/ops/elementwise';
 import { gru } from '../cells/gru';
 import { lstm } from '../cells/lstm';
 import { projectedLstm } from '../cells/projected-lstm';
@@ -13,6 +12,7 @@ import { embedding } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
 import { layerNorm } from '../layers/layer-norm';
 import { recurrent } from '../layers/recurrent';
+import type { Cell } from '../recurrence/cell';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PyTorchOptions } from './pytorch';
@@ -70,12 +70,22 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   const { order, ambiguous } = orderOf(modules, options.order);
   const { returnSequences = true } = options;
   const last = order.reduce((found, { what }, i) => (what === 'recurrent' ? i : found), -1);
-  const made = order.flatMap((module, i) => module.layers(i < last || returnSequences).map((layer) => ({ layer, module })));
+  const made = order.flatMap((module, i) =>
+    module.layers(i < last || returnSequences).map((layer) => ({ layer, module })),
+  );
   const layers = made.map(({ layer }) => layer);
   const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, made[i]!.module.name]));
   const assumed = order.flatMap((module) => module.assumed);
-  if (ambiguous) assumed.push(`the order ${order.map(({ name }) => name).join(', ')}, which is not the only one that fits (order: [...])`);
-  if (last >= 0) assumed.push(returnSequences ? 'every step goes out (returnSequences: false for the last alone)' : 'the last step alone goes out');
+  if (ambiguous)
+    assumed.push(
+      `the order ${order.map(({ name }) => name).join(', ')}, which is not the only one that fits (order: [...])`,
+    );
+  if (last >= 0)
+    assumed.push(
+      returnSequences
+        ? 'every step goes out (returnSequences: false for the last alone)'
+        : 'the last step alone goes out',
+    );
   const input = order[0]!.input;
   return { layers, ...(input === 'ids' ? {} : { inputSize: input }), modules: names, assumed };
 }
@@ -88,7 +98,9 @@ function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOpti
     byModule.set(module, { ...byModule.get(module), [name.slice(point + 1)]: tensor });
   }
   if (byModule.size === 0) throw new RangeError('inferModel: weights must hold at least one tensor, got none.');
-  return [...byModule].map(([name, own]) => ('weight_ih_l0' in own ? recurrentModule(name, own, options) : plainModule(name, own)));
+  return [...byModule].map(([name, own]) =>
+    'weight_ih_l0' in own ? recurrentModule(name, own, options) : plainModule(name, own),
+  );
 }
 
 const refuse = (what: string): never => {
@@ -97,18 +109,39 @@ const refuse = (what: string): never => {
 
 function plainModule(name: string, { weight, bias, ...others }: Record<string, Tensor>): Module {
   const strange = Object.keys(others)[0] ?? (weight === undefined ? 'bias' : undefined);
-  if (strange !== undefined) refuse(`${name === '' ? '' : `${name}.`}${strange} belongs to no module that is known here (RNN, LSTM, GRU, Embedding, Linear, LayerNorm).`);
+  if (strange !== undefined)
+    refuse(
+      `${name === '' ? '' : `${name}.`}${strange} belongs to no module that is known here (RNN, LSTM, GRU, Embedding, Linear, LayerNorm).`,
+    );
   const shape = weight!.shape;
   if (shape.length === 1) {
     const [size] = shape as [number];
-    return { name, what: 'norm', input: size, output: size, layers: () => [layerNorm()], assumed: [`${name} is a LayerNorm with eps 1e-5`] };
+    return {
+      name,
+      what: 'norm',
+      input: size,
+      output: size,
+      layers: () => [layerNorm()],
+      assumed: [`${name} is a LayerNorm with eps 1e-5`],
+    };
   }
   if (shape.length !== 2) refuse(`${name}.weight ${formatShape(shape)} is neither of an Embedding nor of a Linear.`);
   const [rows, columns] = shape as [number, number];
-  const linear: Module = { name, what: 'linear', input: columns, output: rows, layers: () => [dense({ size: rows })], assumed: [] };
+  const linear: Module = {
+    name,
+    what: 'linear',
+    input: columns,
+    output: rows,
+    layers: () => [dense({ size: rows })],
+    assumed: [],
+  };
   if (bias !== undefined || /(fc|linear|dense|head|out|proj|classif|decod)\w*$/i.test(name)) return linear;
   return {
-    name, what: 'embedding', input: 'ids', output: columns, layers: () => [embedding({ vocabularySize: rows, size: columns })],
+    name,
+    what: 'embedding',
+    input: 'ids',
+    output: columns,
+    layers: () => [embedding({ vocabularySize: rows, size: columns })],
     assumed: /emb/i.test(name) ? [] : [`${name}, a matrix without bias, is an Embedding`],
   };
 }
@@ -119,29 +152,55 @@ function recurrentModule(name: string, own: Record<string, Tensor>, { nonlineari
   const H = own['weight_hr_l0']?.shape[1] ?? P;
   const gates = GH / H;
   const both = 'weight_ih_l0_reverse' in own;
-  const cells: Readonly<Record<number, () => Cell>> = { 1: () => simpleRnn({ activation: nonlinearity === 'relu' ? relu : tanh }), 3: () => gru(), 4: lstm };
-  const cell = 'weight_hr_l0' in own ? (gates === 4 ? () => projectedLstm({ projectionSize: P }) : undefined) : cells[gates];
-  if (cell === undefined) return refuse(`${name}.weight_ih_l0 ${formatShape([GH, I])} with weight_hh_l0 of ${P} columns is neither of an RNN, an LSTM nor a GRU.`);
+  const cells: Readonly<Record<number, () => Cell>> = {
+    1: () => simpleRnn({ activation: nonlinearity === 'relu' ? relu : tanh }),
+    3: () => gru(),
+    4: lstm,
+  };
+  const cell =
+    'weight_hr_l0' in own ? (gates === 4 ? () => projectedLstm({ projectionSize: P }) : undefined) : cells[gates];
+  if (cell === undefined)
+    return refuse(
+      `${name}.weight_ih_l0 ${formatShape([GH, I])} with weight_hh_l0 of ${P} columns is neither of an RNN, an LSTM nor a GRU.`,
+    );
   let count = 1;
   while (`weight_ih_l${count}` in own) count++;
-  const layers = (more: boolean): readonly Layer[] => Array.from({ length: count }, (_, level) => {
-    const given = { hiddenSize: H, returnSequences: more || level < count - 1 };
-    return both ? bidirectional(cell(), given) : recurrent(cell(), given);
-  });
+  const layers = (more: boolean): readonly Layer[] =>
+    Array.from({ length: count }, (_, level) => {
+      const given = { hiddenSize: H, returnSequences: more || level < count - 1 };
+      return both ? bidirectional(cell(), given) : recurrent(cell(), given);
+    });
   return {
-    name, what: 'recurrent', input: I, output: P * (both ? 2 : 1), layers,
-    assumed: [...(gates === 1 ? [`${name} is an RNN with ${nonlinearity}`] : []), ...(count > 1 ? [`${name} has no dropout between its layers`] : [])],
+    name,
+    what: 'recurrent',
+    input: I,
+    output: P * (both ? 2 : 1),
+    layers,
+    assumed: [
+      ...(gates === 1 ? [`${name} is an RNN with ${nonlinearity}`] : []),
+      ...(count > 1 ? [`${name} has no dropout between its layers`] : []),
+    ],
   };
 }
 
 /** An order in which each takes what the one before gives. */
-function orderOf(modules: readonly Module[], wanted: readonly string[] | undefined): { readonly order: readonly Module[]; readonly ambiguous: boolean } {
-  const told = (list: readonly Module[]): string => list.map(({ name, input, output }) => `${name || 'the module'} (${input} to ${output})`).join(', ');
+function orderOf(
+  modules: readonly Module[],
+  wanted: readonly string[] | undefined,
+): { readonly order: readonly Module[]; readonly ambiguous: boolean } {
+  const told = (list: readonly Module[]): string =>
+    list.map(({ name, input, output }) => `${name || 'the module'} (${input} to ${output})`).join(', ');
   if (wanted !== undefined) {
-    const order = wanted.map((name) => modules.find((module) => module.name === name) ?? refuse(`order names ${name}, which is no module. There are ${told(modules)}.`));
-    if (order.length !== modules.length || new Set(order).size !== modules.length) refuse(`order must name every module once: ${told(modules)}.`);
+    const order = wanted.map(
+      (name) =>
+        modules.find((module) => module.name === name) ??
+        refuse(`order names ${name}, which is no module. There are ${told(modules)}.`),
+    );
+    if (order.length !== modules.length || new Set(order).size !== modules.length)
+      refuse(`order must name every module once: ${told(modules)}.`);
     order.slice(1).forEach((module, i) => {
-      if (module.input !== order[i]!.output) refuse(`in this order ${told([order[i]!, module])} do not fit each other.`);
+      if (module.input !== order[i]!.output)
+        refuse(`in this order ${told([order[i]!, module])} do not fit each other.`);
     });
     return { order, ambiguous: false };
   }
@@ -153,7 +212,8 @@ function orderOf(modules: readonly Module[], wanted: readonly string[] | undefin
     if (++tries > 10_000) refuse(`there are too many orders of ${told(modules)} to try. Give one, order: […].`);
     if (order.length === modules.length) found.push(order);
     for (const next of sorted) {
-      if (found.length < 2 && !order.includes(next) && (order.length === 0 || next.input === order.at(-1)!.output)) extend([...order, next]);
+      if (found.length < 2 && !order.includes(next) && (order.length === 0 || next.input === order.at(-1)!.output))
+        extend([...order, next]);
     }
   };
   extend([]);

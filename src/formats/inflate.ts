@@ -1,9 +1,14 @@
 /** DEFLATE, read (RFC 1951). */
 
 /** Lengths and distances: what each code begins at, and how many further bits it takes. */
-const lengthBase = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
+const lengthBase = [
+  3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
+];
 const lengthBits = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
-const distanceBase = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577];
+const distanceBase = [
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145,
+  8193, 12289, 16385, 24577,
+];
 const lengthOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /** A Huffman code: how many symbols have each length, and the symbols in order. */
@@ -25,7 +30,8 @@ function codeOf(lengths: Uint8Array, refuse: Refuse): Code {
   const next = new Uint16Array(16);
   for (let length = 1; length < 15; length++) next[length + 1] = next[length]! + counts[length]!;
   const symbols = new Uint16Array(lengths.length);
-  for (let symbol = 0; symbol < lengths.length; symbol++) if (lengths[symbol]! > 0) symbols[next[lengths[symbol]!]!++] = symbol;
+  for (let symbol = 0; symbol < lengths.length; symbol++)
+    if (lengths[symbol]! > 0) symbols[next[lengths[symbol]!]!++] = symbol;
   return { counts, symbols };
 }
 
@@ -73,7 +79,8 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     hold = held = 0;
     if (at + 4 > input.length) refuse('the compressed bytes end too early. Was the file cut short?');
     const length = input[at]! | (input[at + 1]! << 8);
-    if (length !== (~(input[at + 2]! | (input[at + 3]! << 8)) & 0xffff)) refuse('a stored block has lengths that differ.');
+    if (length !== (~(input[at + 2]! | (input[at + 3]! << 8)) & 0xffff))
+      refuse('a stored block has lengths that differ.');
     at += 4;
     if (at + length > input.length) refuse('the compressed bytes end too early. Was the file cut short?');
     makeRoom(length);
@@ -107,7 +114,7 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     for (let i = 0; i < lengthCount; i++) own[lengthOrder[i]!] = bits(3);
     const lengthCode = codeOf(own, refuse);
     const lengths = new Uint8Array(literalCount + distanceCount);
-    for (let i = 0; i < lengths.length;) {
+    for (let i = 0; i < lengths.length; ) {
       const symbol = symbolOf(lengthCode);
       if (symbol < 16) {
         lengths[i++] = symbol;
@@ -122,11 +129,12 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     return [codeOf(lengths.subarray(0, literalCount), refuse), codeOf(lengths.subarray(literalCount), refuse)];
   };
   let fixed: readonly [Code, Code] | undefined;
-  for (let last = 0; last === 0;) {
+  for (let last = 0; last === 0; ) {
     last = bits(1);
     const kind = bits(2);
     if (kind === 0) stored();
-    else if (kind === 1) block(...(fixed ??= [codeOf(fixedLengths(), refuse), codeOf(new Uint8Array(30).fill(5), refuse)]));
+    else if (kind === 1)
+      block(...(fixed ??= [codeOf(fixedLengths(), refuse), codeOf(new Uint8Array(30).fill(5), refuse)]));
     else if (kind === 2) block(...dynamic());
     else refuse('the compressed bytes have a block of no kind.');
   }
@@ -134,4 +142,5 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
   return output;
 }
 
-const fixedLengths = (): Uint8Array => new Uint8Array(288).fill(8, 0, 144).fill(9, 144, 256).fill(7, 256, 280).fill(8, 280);
+const fixedLengths = (): Uint8Array =>
+  new Uint8Array(288).fill(8, 0, 144).fill(9, 144, 256).fill(7, 256, 280).fill(8, 280);

@@ -6,7 +6,8 @@ import type { Tensor } from '../tensor/tensor';
 export function transposed({ shape, data }: Tensor): Tensor {
   const [rows, columns] = shape as [number, number];
   const result = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column]!;
   return { shape: [columns, rows], data: result };
 }
 
@@ -15,13 +16,18 @@ export function reordered({ shape, data }: Tensor, order: readonly number[]): Te
   const width = shape.at(-1)! / order.length;
   const result = new Float32Array(data.length);
   for (let row = 0; row < data.length; row += shape.at(-1)!) {
-    order.forEach((from, to) => result.set(data.subarray(row + from * width, row + (from + 1) * width), row + to * width));
+    order.forEach((from, to) =>
+      result.set(data.subarray(row + from * width, row + (from + 1) * width), row + to * width),
+    );
   }
   return { shape, data: result };
 }
 
 /** The numbers of a vector from `from` to `to`. */
-export const part = ({ data }: Tensor, from: number, to: number): Tensor => ({ shape: [to - from], data: data.slice(from, to) });
+export const part = ({ data }: Tensor, from: number, to: number): Tensor => ({
+  shape: [to - from],
+  data: data.slice(from, to),
+});
 
 /** Vectors one behind the other. */
 export function joined(...vectors: readonly Tensor[]): Tensor {
@@ -35,7 +41,13 @@ export function joined(...vectors: readonly Tensor[]): Tensor {
 }
 
 /** The sum, in single precision. */
-export const sumOf = (a: Tensor, b: Tensor): Tensor => ({ shape: a.shape, data: a.data.map((value, i) => value + b.data[i]!) });
+export const sumOf = (a: Tensor, b: Tensor): Tensor => ({
+  shape: a.shape,
+  data: a.data.map((value, i) => value + b.data[i]!),
+});
 
 /** Zeros. */
-export const zerosOf = (...shape: readonly number[]): Tensor => ({ shape, data: new Float32Array(shape.reduce((size, length) => size * length, 1)) });
+export const zerosOf = (...shape: readonly number[]): Tensor => ({
+  shape,
+  data: new Float32Array(shape.reduce((size, length) => size * length, 1)),
+});

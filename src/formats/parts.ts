@@ -1,6 +1,5 @@
 /** A model's layers as other frameworks know them: what each is made of, with its parameters. */
 
-import type { Cell } from '../bptt/cell';
 import type { BidirectionalOptions } from '../layers/bidirectional';
 import { chain, type NamedLayer } from '../layers/chain';
 import type { DenseOptions } from '../layers/dense';
@@ -8,6 +7,7 @@ import type { EmbeddingOptions } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
 import type { RecurrentOptions } from '../layers/recurrent';
 import type { Sequential } from '../models/sequential';
+import type { Cell } from '../recurrence/cell';
 import type { Tensor } from '../tensor/tensor';
 
 /** What a layer was made by and with. */
@@ -31,14 +31,23 @@ export interface Part {
 
 /** The layers of a model in order; in the place of a residual, those inside of it. */
 export function partsOf({ layers, parameters }: Sequential): readonly Part[] {
-  const visit = (named: readonly NamedLayer[], above: string, owned: Readonly<Record<string, Tensor>>): readonly Part[] => named.flatMap((each) => {
-    const path = above + each.name;
-    const { origin } = each.layer;
-    if (origin?.[0] === 'residual') return visit(chain(origin[1] as readonly Layer[], each.input), `${path}.`, owned);
-    const own = Object.entries(owned).flatMap(([name, tensor]) => (name.startsWith(`${path}.`) ? [[name.slice(path.length + 1), tensor] as const] : []));
-    return [{ path, kind: kindOf(each.layer), named: each, parameters: Object.fromEntries(own) }];
-  });
-  const flat = Object.entries(parameters).flatMap(([layer, own]) => Object.entries(own).map(([name, tensor]) => [`${layer}.${name}`, tensor] as const));
+  const visit = (
+    named: readonly NamedLayer[],
+    above: string,
+    owned: Readonly<Record<string, Tensor>>,
+  ): readonly Part[] =>
+    named.flatMap((each) => {
+      const path = above + each.name;
+      const { origin } = each.layer;
+      if (origin?.[0] === 'residual') return visit(chain(origin[1] as readonly Layer[], each.input), `${path}.`, owned);
+      const own = Object.entries(owned).flatMap(([name, tensor]) =>
+        name.startsWith(`${path}.`) ? [[name.slice(path.length + 1), tensor] as const] : [],
+      );
+      return [{ path, kind: kindOf(each.layer), named: each, parameters: Object.fromEntries(own) }];
+    });
+  const flat = Object.entries(parameters).flatMap(([layer, own]) =>
+    Object.entries(own).map(([name, tensor]) => [`${layer}.${name}`, tensor] as const),
+  );
   return visit(layers, '', Object.fromEntries(flat));
 }
 

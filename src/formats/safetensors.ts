@@ -3,7 +3,7 @@
  * behind the other. Reading runs no code and allocates no more than the file is long.
  */
 
-import { describe, formatShape, sizeOf, type Shape } from '../tensor/shape';
+import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
@@ -50,21 +50,37 @@ const refuse = (what: string): never => {
  */
 export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
   const bytes = fileBytes('readSafetensors', file);
-  if (bytes.length < 8) refuse(`the file has ${bytes.length} bytes and cannot be one: the length of its header alone takes 8. Was it cut short?`);
+  if (bytes.length < 8)
+    refuse(
+      `the file has ${bytes.length} bytes and cannot be one: the length of its header alone takes 8. Was it cut short?`,
+    );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);
-  if (length > longestHeader) refuse(`the header is to have ${length} bytes, more than the ${longestHeader} that are read. Is this a safetensors file?`);
-  if (length > bytes.length - 8) refuse(`the header is to have ${length} bytes, but ${bytes.length - 8} follow. Was the file cut short?`);
+  if (length > longestHeader)
+    refuse(
+      `the header is to have ${length} bytes, more than the ${longestHeader} that are read. Is this a safetensors file?`,
+    );
+  if (length > bytes.length - 8)
+    refuse(`the header is to have ${length} bytes, but ${bytes.length - 8} follow. Was the file cut short?`);
   const header = parseHeader(bytes.subarray(8, 8 + length));
   const { __metadata__: metadata = {}, ...described } = header;
-  if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) return refuse('__metadata__ must hold strings by name.');
-  const halved = [...Object.keys(described), ...Object.entries(metadata as Record<string, string>).flat()].find((text) => !isWellFormed(text));
+  if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
+    return refuse('__metadata__ must hold strings by name.');
+  const halved = [...Object.keys(described), ...Object.entries(metadata as Record<string, string>).flat()].find(
+    (text) => !isWellFormed(text),
+  );
   if (halved !== undefined) refuse(`${shown(halved)} is no text: it has half of a surrogate pair.`);
   const entries = Object.entries(described).map(([name, entry]) => checkEntry(name, entry));
   const data = bytes.subarray(8 + length);
   checkPlaces(entries, data.length);
-  const tensors = entries.map(({ name, type, shape, from, to }) => [name, { shape, data: readers[type](data.slice(from, to).buffer as ArrayBuffer) }]);
-  return { tensors: Object.fromEntries(tensors) as Record<string, Tensor>, metadata: metadata as Record<string, string> };
+  const tensors = entries.map(({ name, type, shape, from, to }) => [
+    name,
+    { shape, data: readers[type](data.slice(from, to).buffer as ArrayBuffer) },
+  ]);
+  return {
+    tensors: Object.fromEntries(tensors) as Record<string, Tensor>,
+    metadata: metadata as Record<string, string>,
+  };
 }
 
 /** The beginning of what came is enough in a message. */
@@ -72,14 +88,17 @@ const brief = (text: string): string => (text.length > 200 ? `${text.slice(0, 20
 
 /** What came, of whatever length and depth. */
 function shown(value: unknown): string {
-  const flat = typeof value === 'string' || (Array.isArray(value) && value.every((each) => typeof each !== 'object' || each === null));
+  const flat =
+    typeof value === 'string' ||
+    (Array.isArray(value) && value.every((each) => typeof each !== 'object' || each === null));
   return brief(flat ? JSON.stringify(value) : describe(value));
 }
 
 /** Whether UTF-8 can hold a text, which it cannot where half of a surrogate pair stands alone. */
 const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let text = '';
@@ -122,25 +141,35 @@ function checkEntry(name: string, entry: unknown): Entry {
   const where = `tensor ${shown(name)}`;
   if (!isRecord(entry)) return refuse(`${where} must be described by an object, got ${brief(describe(entry))}.`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(readers, dtype)) return refuse(`${where} has the type ${brief(describe(dtype))}; F32, F64, F16 and BF16 are read.`);
+  if (typeof dtype !== 'string' || !Object.hasOwn(readers, dtype))
+    return refuse(`${where} has the type ${brief(describe(dtype))}; F32, F64, F16 and BF16 are read.`);
   if (!isWholes(shape)) return refuse(`${where} must have a shape of whole numbers, got ${shown(shape)}.`);
-  if (!isWholes(offsets) || offsets.length !== 2) return refuse(`${where} must have two data_offsets, got ${shown(offsets)}.`);
+  if (!isWholes(offsets) || offsets.length !== 2)
+    return refuse(`${where} must have two data_offsets, got ${shown(offsets)}.`);
   const [from, to] = offsets as unknown as [number, number];
   const type = dtype as Entry['type'];
   const size = sizeOf(shape) * widths[type];
-  if (to - from !== size) return refuse(`${where} of type ${dtype} and shape ${brief(formatShape(shape))} takes ${size} bytes, got those from ${from} to ${to}.`);
+  if (to - from !== size)
+    return refuse(
+      `${where} of type ${dtype} and shape ${brief(formatShape(shape))} takes ${size} bytes, got those from ${from} to ${to}.`,
+    );
   return { name, type, shape, from, to };
 }
 
-const isWholes = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every((each) => Number.isSafeInteger(each) && each >= 0 && !Object.is(each, -0));
+const isWholes = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every((each) => Number.isSafeInteger(each) && each >= 0 && !Object.is(each, -0));
 
 /** Every byte belongs to one tensor. */
 function checkPlaces(entries: readonly Entry[], size: number): void {
   let end = 0;
   let before = 'the beginning';
   for (const { name, from, to } of entries.slice().sort((a, b) => a.from - b.from || a.to - b.to)) {
-    if (to > size) refuse(`tensor ${shown(name)} reaches to byte ${to}, but there are ${size}. Was the file cut short?`);
-    if (from !== end) refuse(`tensor ${shown(name)} begins at byte ${from}, but ${before} ends at ${end}: tensors may not overlap or leave gaps.`);
+    if (to > size)
+      refuse(`tensor ${shown(name)} reaches to byte ${to}, but there are ${size}. Was the file cut short?`);
+    if (from !== end)
+      refuse(
+        `tensor ${shown(name)} begins at byte ${from}, but ${before} ends at ${end}: tensors may not overlap or leave gaps.`,
+      );
     end = to;
     before = `tensor ${shown(name)}`;
   }
@@ -157,27 +186,39 @@ function checkPlaces(entries: readonly Entry[], size: number): void {
  * @example
  * writeSafetensors({ bias: tensor([1, 2]) }).length; // 80
  */
-export function writeSafetensors(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function writeSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
   const entries: [string, unknown][] = [];
   for (const [name, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string') throw new TypeError(`writeSafetensors: metadata.${name} must be a string, got ${describe(value)}.`);
+    if (typeof value !== 'string')
+      throw new TypeError(`writeSafetensors: metadata.${name} must be a string, got ${describe(value)}.`);
     checkText(name);
     checkText(value);
   }
   if (Object.keys(metadata).length > 0) entries.push(['__metadata__', metadata]);
   let offset = 0;
   for (const [name, value] of Object.entries(tensors)) {
-    if (!isTensor(value)) throw new TypeError(`writeSafetensors: ${name} must be a tensor { shape, data: Float32Array }, got ${describe(value)}.`);
+    if (!isTensor(value))
+      throw new TypeError(
+        `writeSafetensors: ${name} must be a tensor { shape, data: Float32Array }, got ${describe(value)}.`,
+      );
     if (name === '__metadata__') throw new RangeError('writeSafetensors: no tensor may be called __metadata__.');
     checkText(name);
     if (!isWholes(value.shape) || sizeOf(value.shape) !== value.data.length) {
-      throw new RangeError(`writeSafetensors: ${name} has shape ${formatShape(value.shape)} but ${value.data.length} numbers.`);
+      throw new RangeError(
+        `writeSafetensors: ${name} has shape ${formatShape(value.shape)} but ${value.data.length} numbers.`,
+      );
     }
     entries.push([name, { dtype: 'F32', shape: value.shape, data_offsets: [offset, offset + value.data.byteLength] }]);
     offset += value.data.byteLength;
   }
   const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
-  if (text.length + 7 > longestHeader) throw new RangeError(`writeSafetensors: names and metadata take ${text.length} bytes, more than the ${longestHeader} that are read.`);
+  if (text.length + 7 > longestHeader)
+    throw new RangeError(
+      `writeSafetensors: names and metadata take ${text.length} bytes, more than the ${longestHeader} that are read.`,
+    );
   // Blanks behind the header let the numbers begin at a multiple of eight.
   const length = Math.ceil(text.length / 8) * 8;
   const file = new Uint8Array(8 + length + offset).fill(0x20, 8, 8 + length);
@@ -192,5 +233,8 @@ export function writeSafetensors(tensors: Readonly<Record<string, Tensor>>, meta
 }
 
 function checkText(text: string): void {
-  if (!isWellFormed(text)) throw new RangeError(`writeSafetensors: ${shown(text)} is no text that UTF-8 can hold: it has half of a surrogate pair.`);
+  if (!isWellFormed(text))
+    throw new RangeError(
+      `writeSafetensors: ${shown(text)} is no text that UTF-8 can hold: it has half of a surrogate pair.`,
+    );
 }

@@ -6,7 +6,7 @@ import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
 import type { KerasLayer, KerasOptions } from './keras/layers';
-import { modelOf, nameInFile, type ImportedModel } from './keras/model';
+import { type ImportedModel, modelOf, nameInFile } from './keras/model';
 
 const where = 'importTensorFlowJs';
 
@@ -27,20 +27,35 @@ const where = 'importTensorFlowJs';
  * const { model } = importTensorFlowJs(json, { 'weights.bin': new Uint8Array(Float32Array.of(1, -1, 0, 0).buffer) });
  * predict(model, tensor([[[0]]])).data; // Float32Array [0, 0]
  */
-export function importTensorFlowJs(json: string | object, files: Readonly<Record<string, Uint8Array | ArrayBuffer>>, options: KerasOptions = {}): ImportedModel {
+export function importTensorFlowJs(
+  json: string | object,
+  files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
+  options: KerasOptions = {},
+): ImportedModel {
   const told = fields(typeof json === 'string' ? parse(json) : (json as Json), 'model.json');
   checkDepth(where, 'model.json', told);
   if (Array.isArray(told['hiddenLayers']) && 'outputConnector' in told) {
-    throw new RangeError(`${where}: this is a network of brain.js. Its "LSTM" puts the output of the step before where an LSTM has its cell state: it is none, and no cell here is like it.`);
+    throw new RangeError(
+      `${where}: this is a network of brain.js. Its "LSTM" puts the output of the step before where an LSTM has its cell state: it is none, and no cell here is like it.`,
+    );
   }
-  if (told['format'] === 'graph-model') throw new RangeError(`${where}: this is a graph model, of operations; a layers model is what can be read.`);
+  if (told['format'] === 'graph-model')
+    throw new RangeError(`${where}: this is a graph model, of operations; a layers model is what can be read.`);
   const topology = fields(told['modelTopology'], 'modelTopology');
   const config = topology['model_config'] ?? topology;
   const tensors = weightsOf(told['weightsManifest'], files);
   // The converter names the weights of Keras 3 by their paths in HDF5, all others stand under the names of their layers.
-  const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/')) ? nameInFile : ({ name }: KerasLayer): string => name;
+  const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/'))
+    ? nameInFile
+    : ({ name }: KerasLayer): string => name;
   const isKeras3 = /^"3/.test(JSON.stringify(topology['keras_version'] ?? null));
-  return modelOf(where, typeof config === 'string' ? parse(config) : config, tensors, { ...options, slope: isKeras3 ? 1 / 6 : 1 / 5 }, nameOf);
+  return modelOf(
+    where,
+    typeof config === 'string' ? parse(config) : config,
+    tensors,
+    { ...options, slope: isKeras3 ? 1 / 6 : 1 / 5 },
+    nameOf,
+  );
 }
 
 function parse(text: string): Json {
@@ -62,14 +77,22 @@ function list(json: Json | undefined, what: string): readonly Json[] {
 }
 
 /** The tensors of a manifest: in each group, weights one behind the other across its files. */
-function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Uint8Array | ArrayBuffer>>): Readonly<Record<string, Tensor>> {
+function weightsOf(
+  manifest: Json | undefined,
+  files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
+): Readonly<Record<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const group of list(manifest, 'weightsManifest')) {
     const { paths, weights } = fields(group, 'a group of weightsManifest');
-    const bytes = joinBytes(list(paths, 'paths').map((path) => {
-      if (typeof path !== 'string' || !Object.hasOwn(files, path)) throw new RangeError(`${where}: the manifest names ${JSON.stringify(path)}. There are ${Object.keys(files).join(', ') || 'no files'}.`);
-      return fileBytes(where, files[path]!);
-    }));
+    const bytes = joinBytes(
+      list(paths, 'paths').map((path) => {
+        if (typeof path !== 'string' || !Object.hasOwn(files, path))
+          throw new RangeError(
+            `${where}: the manifest names ${JSON.stringify(path)}. There are ${Object.keys(files).join(', ') || 'no files'}.`,
+          );
+        return fileBytes(where, files[path]!);
+      }),
+    );
     let offset = 0;
     const entries = list(weights, 'weights').map((entry) => fields(entry, 'a weight'));
     // What an optimizer keeps (includeOptimizer) stands behind the weights of the layers, and is of no use without it.
@@ -80,31 +103,51 @@ function weightsOf(manifest: Json | undefined, files: Readonly<Record<string, Ui
       tensors.set(name, { shape, data });
       offset += size;
     }
-    if (end < 0 && offset !== bytes.length) throw new RangeError(`${where}: ${JSON.stringify(paths)} hold ${bytes.length} bytes, the manifest tells of ${offset}.`);
+    if (end < 0 && offset !== bytes.length)
+      throw new RangeError(
+        `${where}: ${JSON.stringify(paths)} hold ${bytes.length} bytes, the manifest tells of ${offset}.`,
+      );
   }
   return Object.fromEntries(tensors);
 }
 
 const widths: Readonly<Record<string, number>> = { float32: 4, float16: 2, uint16: 2, uint8: 1 };
 
-function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, offset: number): Tensor & { readonly name: string; readonly size: number } {
+function readWeight(
+  entry: Readonly<Record<string, Json>>,
+  bytes: Uint8Array,
+  offset: number,
+): Tensor & { readonly name: string; readonly size: number } {
   const { name, dtype } = entry;
   const shape = list(entry['shape'], 'the shape of a weight') as readonly number[];
   if (typeof name !== 'string') throw new RangeError(`${where}: a weight has no name.`);
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) throw new RangeError(`${where}: ${name} must have a shape of whole numbers, got ${JSON.stringify(shape)}.`);
-  const quantization = entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${name}`);
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
+    throw new RangeError(`${where}: ${name} must have a shape of whole numbers, got ${JSON.stringify(shape)}.`);
+  const quantization =
+    entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${name}`);
   const stored = quantization === undefined ? dtype : quantization['dtype'];
-  if (dtype !== 'float32' || typeof stored !== 'string' || !Object.hasOwn(widths, stored) || (quantization === undefined && stored !== 'float32')) {
-    throw new RangeError(`${where}: ${name} is of type ${JSON.stringify(stored)}; float32, and float32 stored as float16, uint16 or uint8, are what can be read.`);
+  if (
+    dtype !== 'float32' ||
+    typeof stored !== 'string' ||
+    !Object.hasOwn(widths, stored) ||
+    (quantization === undefined && stored !== 'float32')
+  ) {
+    throw new RangeError(
+      `${where}: ${name} is of type ${JSON.stringify(stored)}; float32, and float32 stored as float16, uint16 or uint8, are what can be read.`,
+    );
   }
   const count = sizeOf(shape);
   const size = count * widths[stored]!;
-  if (offset + size > bytes.length) throw new RangeError(`${where}: ${name} ${formatShape(shape)} reaches to byte ${offset + size} of its files, which hold ${bytes.length}. Are they cut short?`);
+  if (offset + size > bytes.length)
+    throw new RangeError(
+      `${where}: ${name} ${formatShape(shape)} reaches to byte ${offset + size} of its files, which hold ${bytes.length}. Are they cut short?`,
+    );
   const own = bytes.slice(offset, offset + size).buffer as ArrayBuffer;
   if (stored === 'float32') return { name, shape, data: new Float32Array(own), size };
   if (stored === 'float16') return { name, shape, data: fromFloat16(new Uint16Array(own)), size };
   const { scale, min } = quantization!;
-  if (typeof scale !== 'number' || typeof min !== 'number') throw new RangeError(`${where}: the quantization of ${name} must have scale and min.`);
+  if (typeof scale !== 'number' || typeof min !== 'number')
+    throw new RangeError(`${where}: the quantization of ${name} must have scale and min.`);
   const steps = stored === 'uint8' ? new Uint8Array(own) : new Uint16Array(own);
   return { name, shape, data: Float32Array.from(steps, (step) => step * scale + min), size };
 }

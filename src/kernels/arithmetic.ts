@@ -2,7 +2,27 @@
 
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
-  pairAdd, pairMultiply, pairOf, pairSum, pairZero, set, shuffle, splat, tee, vAdd, vDivide, vMax, vMin, vMultiply, vNegate, vSubtract, type Code, type Local, type Statement, type Vector, type Writer,
+  type Code,
+  type Local,
+  pairAdd,
+  pairMultiply,
+  pairOf,
+  pairSum,
+  pairZero,
+  type Statement,
+  set,
+  shuffle,
+  splat,
+  tee,
+  type Vector,
+  vAdd,
+  vDivide,
+  vMax,
+  vMin,
+  vMultiply,
+  vNegate,
+  vSubtract,
+  type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';
@@ -10,13 +30,19 @@ import { multiplyAdd } from './simd/math';
 const binary = ['write n', 'read n', 'read n', 'n'] as const;
 
 /** y = f(a, b). */
-const portableBinary = (memory: Memory, f: (a: number, b: number) => number): Call<typeof binary> => (y, a, b, n) => {
-  const m = memory.view;
-  for (let i = 0; i < n; i++) m[y + i] = f(m[a + i]!, m[b + i]!);
-};
+const portableBinary =
+  (memory: Memory, f: (a: number, b: number) => number): Call<typeof binary> =>
+  (y, a, b, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = f(m[a + i]!, m[b + i]!);
+  };
 
 /** y = f(a, b). */
-function elementByElement(w: Writer, [y, a, b, n]: LocalsOf<typeof binary>, f: (a: Vector, b: Vector) => Vector): Statement[] {
+function elementByElement(
+  w: Writer,
+  [y, a, b, n]: LocalsOf<typeof binary>,
+  f: (a: Vector, b: Vector) => Vector,
+): Statement[] {
   return overElements(w, n, [y, a, b], (e) => [e.store(y, f(e.load(a), e.load(b)))]);
 }
 
@@ -48,14 +74,19 @@ export const division: Kernel<typeof binary> = {
 export const backwardBy = ['update n', 'read n', 'read n', 'n'] as const;
 
 /** dx += f(dy, by). */
-export const portableBackward = (memory: Memory, f: (dy: number, by: number) => number): Call<typeof backwardBy> => (dx, dy, by, n) => {
-  const m = memory.view;
-  for (let i = 0; i < n; i++) m[dx + i]! += f(m[dy + i]!, m[by + i]!);
-};
+export const portableBackward =
+  (memory: Memory, f: (dy: number, by: number) => number): Call<typeof backwardBy> =>
+  (dx, dy, by, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[dx + i]! += f(m[dy + i]!, m[by + i]!);
+  };
 
 /** dx += f(dy, by). */
-export const addByElement = (w: Writer, [dx, dy, by, n]: LocalsOf<typeof backwardBy>, f: (dy: Vector, by: Vector) => Vector): Statement[] =>
-  overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(by))))]);
+export const addByElement = (
+  w: Writer,
+  [dx, dy, by, n]: LocalsOf<typeof backwardBy>,
+  f: (dy: Vector, by: Vector) => Vector,
+): Statement[] => overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(by))))]);
 
 /** dx += dy · by. */
 export const addProduct: Kernel<typeof backwardBy> = {
@@ -80,9 +111,10 @@ export const divisionBackward: Kernel<typeof divisorBackward> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[db + i]! -= (m[dy + i]! * m[y + i]!) / m[b + i]!;
   },
-  simd: ([db, dy, y, b, n], w) => overElements(w, n, [db, dy, y, b], (e) => [
-    e.store(db, vSubtract(e.load(db), vDivide(vMultiply(e.load(dy), e.load(y)), e.load(b)))),
-  ]),
+  simd: ([db, dy, y, b, n], w) =>
+    overElements(w, n, [db, dy, y, b], (e) => [
+      e.store(db, vSubtract(e.load(db), vDivide(vMultiply(e.load(dy), e.load(y)), e.load(b)))),
+    ]),
 };
 
 const interpolated = ['write n', 'read n', 'read n', 'read n', 'n'] as const;
@@ -94,9 +126,10 @@ export const interpolate: Kernel<typeof interpolated> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[y + i] = m[a + i]! + m[moved + i]! * (m[b + i]! - m[a + i]!);
   },
-  simd: ([y, a, b, moved, n], w) => overElements(w, n, [y, a, b, moved], (e) => [
-    e.store(y, multiplyAdd(w, e.load(moved), vSubtract(e.load(b), e.load(a)), e.load(a))),
-  ]),
+  simd: ([y, a, b, moved, n], w) =>
+    overElements(w, n, [y, a, b, moved], (e) => [
+      e.store(y, multiplyAdd(w, e.load(moved), vSubtract(e.load(b), e.load(a)), e.load(a))),
+    ]),
 };
 
 const interpolatedBackward = ['update n', 'write n', 'read n', 'read n', 'n'] as const;
@@ -111,10 +144,11 @@ export const interpolateBackward: Kernel<typeof interpolatedBackward> = {
       m[db + i] = m[moved + i]! * m[dy + i]!;
     }
   },
-  simd: ([da, db, dy, moved, n], w) => overElements(w, n, [da, db, dy, moved], (e) => [
-    e.store(da, multiplyAdd(w, vSubtract(w.constant(1), e.load(moved)), e.load(dy), e.load(da))),
-    e.store(db, vMultiply(e.load(moved), e.load(dy))),
-  ]),
+  simd: ([da, db, dy, moved, n], w) =>
+    overElements(w, n, [da, db, dy, moved], (e) => [
+      e.store(da, multiplyAdd(w, vSubtract(w.constant(1), e.load(moved)), e.load(dy), e.load(da))),
+      e.store(db, vMultiply(e.load(moved), e.load(dy))),
+    ]),
 };
 
 const scaled = ['write n', 'read n', 'number', 'n'] as const;
@@ -143,7 +177,10 @@ export const addScaled: Kernel<typeof addedScaled> = {
   },
   simd: ([dx, dy, factor, n], w) => {
     const [by] = w.vectors;
-    return [set(by, splat(factor)), ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, by, e.load(dy), e.load(dx)))])];
+    return [
+      set(by, splat(factor)),
+      ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, by, e.load(dy), e.load(dx)))]),
+    ];
   },
 };
 
@@ -158,14 +195,21 @@ export const clamp: Kernel<typeof clamped> = {
   },
   simd: ([x, limit, n], w) => {
     const [bound] = w.vectors;
-    return [set(bound, splat(limit)), ...overElements(w, n, [x], (e) => [e.store(x, vMax(vMin(e.load(x), bound), vNegate(bound)))])];
+    return [
+      set(bound, splat(limit)),
+      ...overElements(w, n, [x], (e) => [e.store(x, vMax(vMin(e.load(x), bound), vNegate(bound)))]),
+    ];
   },
 };
 
 const reduced = ['read n', 'n'] as const;
 
 /** Sums f of every pair of elements in double precision. */
-function reducePairs(w: Writer, [x, n]: LocalsOf<typeof reduced>, f: (pair: Local<'v128'>) => Vector): Code<'void' | 'f64'>[] {
+function reducePairs(
+  w: Writer,
+  [x, n]: LocalsOf<typeof reduced>,
+  f: (pair: Local<'v128'>) => Vector,
+): Code<'void' | 'f64'>[] {
   const [value, pair, low, high] = w.vectors;
   return [
     set(low, pairZero()),

@@ -7,14 +7,22 @@
 import { logistic } from './elementwise';
 import type { Kernel } from './kernel';
 import {
-  add, set, shiftLeft, tee, vAdd, vMultiply, vSubtract, type Local, type Statement, type Vector, type Writer,
+  add,
+  type Local,
+  type Statement,
+  set,
+  shiftLeft,
+  tee,
+  type Vector,
+  vAdd,
+  vMultiply,
+  vSubtract,
+  type Writer,
 } from './simd/assembler';
-import { overElements, times, type Elements } from './simd/loops';
+import { type Elements, overElements, times } from './simd/loops';
 import * as math from './simd/math';
 
-const ofLstm = [
-  'write rows H', 'write rows H', 'write rows H', 'update rows 4 H', 'read rows H', 'rows', 'H',
-] as const;
+const ofLstm = ['write rows H', 'write rows H', 'write rows H', 'update rows 4 H', 'read rows H', 'rows', 'H'] as const;
 
 /** c = f·c' + i·g, h = o·tanh(c); keeps tanh(c). Gates i f g o. */
 export const lstmCell: Kernel<typeof ofLstm> = {
@@ -56,8 +64,14 @@ export const lstmCell: Kernel<typeof ofLstm> = {
 };
 
 const ofLstmBackward = [
-  'update rows 4 H', 'update rows H', 'read rows H', 'read rows H', 'read rows H', 'read rows H',
-  'rows', 'H',
+  'update rows 4 H',
+  'update rows H',
+  'read rows H',
+  'read rows H',
+  'read rows H',
+  'read rows H',
+  'rows',
+  'H',
 ] as const;
 
 /** gates ← their gradient; dcPrevious += …; dc is that of c_t from later steps. */
@@ -105,8 +119,14 @@ export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
 };
 
 const ofGru = [
-  'write rows H', 'write rows H', 'update rows 3 H', 'read rows 3 H', 'read rows H', 'read H',
-  'rows', 'H',
+  'write rows H',
+  'write rows H',
+  'update rows 3 H',
+  'read rows 3 H',
+  'read rows H',
+  'read H',
+  'rows',
+  'H',
 ] as const;
 
 /** h = (1 − z)·n + z·h', n = tanh(gates_n + r·(product_n + biasHn)); keeps product_n + biasHn. Gates r z n. */
@@ -134,19 +154,37 @@ export const gruCell: Kernel<typeof ofGru> = {
   simd: ([h, kept, gates, product, hPrevious, biasHn, rows, H], w) => {
     const [r, z, n, recurrent] = w.vectors;
     const [bias] = w.pointers;
-    return overRows(w, rows, H, [h, kept, hPrevious], [[gates, 3], [product, 3]], (e, [[atR, atZ, atN], [ofR, ofZ, ofN]]) => [
-      e.store(atR!, tee(r, math.logistic(w, vAdd(e.load(atR!), e.load(ofR!))))),
-      e.store(atZ!, tee(z, math.logistic(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
-      e.store(kept, tee(recurrent, vAdd(e.load(ofN!), e.load(bias)))),
-      e.store(atN!, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN!))))),
-      e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),
-    ], [[bias, biasHn]]);
+    return overRows(
+      w,
+      rows,
+      H,
+      [h, kept, hPrevious],
+      [
+        [gates, 3],
+        [product, 3],
+      ],
+      (e, [[atR, atZ, atN], [ofR, ofZ, ofN]]) => [
+        e.store(atR!, tee(r, math.logistic(w, vAdd(e.load(atR!), e.load(ofR!))))),
+        e.store(atZ!, tee(z, math.logistic(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
+        e.store(kept, tee(recurrent, vAdd(e.load(ofN!), e.load(bias)))),
+        e.store(atN!, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN!))))),
+        e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),
+      ],
+      [[bias, biasHn]],
+    );
   },
 };
 
 const ofGruBackward = [
-  'update rows 3 H', 'write rows 3 H', 'update rows H', 'update H', 'read rows H', 'read rows H',
-  'read rows H', 'rows', 'H',
+  'update rows 3 H',
+  'write rows 3 H',
+  'update rows H',
+  'update H',
+  'read rows H',
+  'read rows H',
+  'read rows H',
+  'rows',
+  'H',
 ] as const;
 
 /** gates ← their gradient, dproduct ← that of h_{t−1} W_hh, dhPrevious += dh·z, dbiasHn += …. */
@@ -181,20 +219,31 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
     const [r, z, n, d, dn] = w.vectors;
     const [gradient] = w.vectors;
     const [bias] = w.pointers;
-    return overRows(w, rows, H, [dhPrevious, dh, kept, hPrevious], [[gates, 3], [dproduct, 3]], (e, [[atR, atZ, atN], [toR, toZ, toN]]) => [
-      set(r, e.load(atR!)),
-      set(z, e.load(atZ!)),
-      set(n, e.load(atN!)),
-      set(d, e.load(dh)),
-      e.store(atN!, tee(dn, vMultiply(vMultiply(d, vSubtract(w.constant(1), z)), slopeOfTanh(w, n)))),
-      e.store(atR!, tee(gradient, vMultiply(vMultiply(dn, e.load(kept)), slopeOfLogistic(w, r)))),
-      e.store(toR!, gradient),
-      e.store(atZ!, tee(gradient, vMultiply(vMultiply(d, vSubtract(e.load(hPrevious), n)), slopeOfLogistic(w, z)))),
-      e.store(toZ!, gradient),
-      e.store(toN!, tee(gradient, vMultiply(dn, r))),
-      e.store(dhPrevious, math.multiplyAdd(w, d, z, e.load(dhPrevious))),
-      e.store(bias, vAdd(e.load(bias), gradient)),
-    ], [[bias, dbiasHn]]);
+    return overRows(
+      w,
+      rows,
+      H,
+      [dhPrevious, dh, kept, hPrevious],
+      [
+        [gates, 3],
+        [dproduct, 3],
+      ],
+      (e, [[atR, atZ, atN], [toR, toZ, toN]]) => [
+        set(r, e.load(atR!)),
+        set(z, e.load(atZ!)),
+        set(n, e.load(atN!)),
+        set(d, e.load(dh)),
+        e.store(atN!, tee(dn, vMultiply(vMultiply(d, vSubtract(w.constant(1), z)), slopeOfTanh(w, n)))),
+        e.store(atR!, tee(gradient, vMultiply(vMultiply(dn, e.load(kept)), slopeOfLogistic(w, r)))),
+        e.store(toR!, gradient),
+        e.store(atZ!, tee(gradient, vMultiply(vMultiply(d, vSubtract(e.load(hPrevious), n)), slopeOfLogistic(w, z)))),
+        e.store(toZ!, gradient),
+        e.store(toN!, tee(gradient, vMultiply(dn, r))),
+        e.store(dhPrevious, math.multiplyAdd(w, d, z, e.load(dhPrevious))),
+        e.store(bias, vAdd(e.load(bias), gradient)),
+      ],
+      [[bias, dbiasHn]],
+    );
   },
 };
 
@@ -217,14 +266,18 @@ function overRows(
   vectors: readonly (readonly [pointer: Local<'i32'>, from: Local<'i32'>])[] = [],
 ): Statement[] {
   const [rowBytes] = w.pointers;
-  const blocks = wide.map(([pointer, count]) => Array.from({ length: count }, (_, i) => (i === 0 ? pointer : w.local('i32'))));
+  const blocks = wide.map(([pointer, count]) =>
+    Array.from({ length: count }, (_, i) => (i === 0 ? pointer : w.local('i32'))),
+  );
   const [first = [], second = []] = blocks;
   return [
     set(rowBytes, shiftLeft(H, 2)),
     times(rows, [
       ...blocks.flatMap((pointers) => pointers.slice(1).map((pointer, i) => set(pointer, add(pointers[i]!, rowBytes)))),
       ...vectors.map(([pointer, from]) => set(pointer, from)),
-      ...overElements(w, H, [...narrow, ...blocks.flat(), ...vectors.map(([pointer]) => pointer)], (e) => body(e, [first, second])),
+      ...overElements(w, H, [...narrow, ...blocks.flat(), ...vectors.map(([pointer]) => pointer)], (e) =>
+        body(e, [first, second]),
+      ),
       // Each pointer now stands where the next block began; the last one, where the next row does.
       ...blocks.map((pointers) => set(pointers[0]!, pointers.at(-1)!)),
     ]),

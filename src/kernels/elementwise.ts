@@ -6,8 +6,25 @@
 import { addByElement, backwardBy, portableBackward } from './arithmetic';
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
-  set, splat, tee, vAbs, vAdd, vAnd, vDivide, vEqual, vLess, vMax, vMin, vMultiply, vNegate, vSelect, vSquareRoot, vSubtract,
-  type Statement, type Vector, type Writer,
+  type Statement,
+  set,
+  splat,
+  tee,
+  type Vector,
+  vAbs,
+  vAdd,
+  vAnd,
+  vDivide,
+  vEqual,
+  vLess,
+  vMax,
+  vMin,
+  vMultiply,
+  vNegate,
+  vSelect,
+  vSquareRoot,
+  vSubtract,
+  type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
 import * as math from './simd/math';
@@ -20,10 +37,12 @@ export function logistic(x: number): number {
 const unary = ['write n', 'read n', 'n'] as const;
 
 /** y = f(x). */
-const portableMap = (memory: Memory, f: (x: number) => number): Call<typeof unary> => (y, x, n) => {
-  const m = memory.view;
-  for (let i = 0; i < n; i++) m[y + i] = f(m[x + i]!);
-};
+const portableMap =
+  (memory: Memory, f: (x: number) => number): Call<typeof unary> =>
+  (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = f(m[x + i]!);
+  };
 
 /** y = f(x). */
 const map = (w: Writer, [y, x, n]: LocalsOf<typeof unary>, f: (x: Vector) => Vector): Statement[] =>
@@ -62,14 +81,15 @@ export const absolute: Kernel<typeof unary> = {
 export const absoluteBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
   portable: (memory) => portableBackward(memory, (dy, x) => dy * Math.sign(x)),
-  simd: (o, w) => addByElement(w, o, (dy, x) => {
-    const [value] = w.vectors;
-    const [zero, one] = [w.constant(0), w.constant(1)];
-    const known = tee(value, x);
-    // 0 and NaN are their own signs.
-    const ofOthers = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
-    return vMultiply(dy, vSelect(vEqual(value, zero), known, ofOthers));
-  }),
+  simd: (o, w) =>
+    addByElement(w, o, (dy, x) => {
+      const [value] = w.vectors;
+      const [zero, one] = [w.constant(0), w.constant(1)];
+      const known = tee(value, x);
+      // 0 and NaN are their own signs.
+      const ofOthers = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
+      return vMultiply(dy, vSelect(vEqual(value, zero), known, ofOthers));
+    }),
 };
 
 export const hyperbolicTangent: Kernel<typeof unary> = {
@@ -81,10 +101,11 @@ export const hyperbolicTangent: Kernel<typeof unary> = {
 export const hyperbolicTangentBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
   portable: (memory) => portableBackward(memory, (dy, y) => dy * (1 - y * y)),
-  simd: (o, w) => addByElement(w, o, (dy, y) => {
-    const [value] = w.vectors;
-    return vMultiply(dy, vSubtract(w.constant(1), vMultiply(tee(value, y), value)));
-  }),
+  simd: (o, w) =>
+    addByElement(w, o, (dy, y) => {
+      const [value] = w.vectors;
+      return vMultiply(dy, vSubtract(w.constant(1), vMultiply(tee(value, y), value)));
+    }),
 };
 
 export const sigmoidal: Kernel<typeof unary> = {
@@ -96,10 +117,11 @@ export const sigmoidal: Kernel<typeof unary> = {
 export const sigmoidalBackward: Kernel<typeof backwardBy> = {
   operands: backwardBy,
   portable: (memory) => portableBackward(memory, (dy, y) => dy * y * (1 - y)),
-  simd: (o, w) => addByElement(w, o, (dy, y) => {
-    const [value] = w.vectors;
-    return vMultiply(vMultiply(dy, tee(value, y)), vSubtract(w.constant(1), value));
-  }),
+  simd: (o, w) =>
+    addByElement(w, o, (dy, y) => {
+      const [value] = w.vectors;
+      return vMultiply(vMultiply(dy, tee(value, y)), vSubtract(w.constant(1), value));
+    }),
 };
 
 const withNumber = ['write n', 'read n', 'number', 'n'] as const;
@@ -179,11 +201,14 @@ export const huberOf: Kernel<typeof withNumber> = {
       set(bound, splat(delta)),
       ...overElements(w, n, [y, x], (e) => [
         set(size, vAbs(e.load(x))),
-        e.store(y, vSelect(
-          vLess(bound, size),
-          vMultiply(bound, vSubtract(size, vMultiply(bound, half))),
-          vMultiply(vMultiply(size, size), half),
-        )),
+        e.store(
+          y,
+          vSelect(
+            vLess(bound, size),
+            vMultiply(bound, vSubtract(size, vMultiply(bound, half))),
+            vMultiply(vMultiply(size, size), half),
+          ),
+        ),
       ]),
     ];
   },

@@ -78,7 +78,7 @@ export interface Kernels {
 }
 
 /** Binds each kernel once. */
-export function remember(bind: (kernel: object) => unknown): Kernels['of'] {
+export function memoize(bind: (kernel: object) => unknown): Kernels['of'] {
   const bound = new Map<object, unknown>();
   return ((kernel: object) => {
     let call = bound.get(kernel);
@@ -89,5 +89,5 @@ export function remember(bind: (kernel: object) => unknown): Kernels['of'] {
 
 /** The portable kernels over a memory. */
 export function portableKernels(memory: Memory): Kernels {
-  return { name: 'portable', memory, of: remember((kernel) => (kernel as Kernel).portable(memory)) };
+  return { name: 'portable', memory, of: memoize((kernel) => (kernel as Kernel).portable(memory)) };
 }

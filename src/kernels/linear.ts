@@ -2,10 +2,28 @@
 
 import type { Kernel, WasmFunction } from './kernel';
 import {
-  add, less, loadOne, loopWhile, multiply, number, pairAdd, pairOf, pairZero, set, shiftLeft, shuffle, singles, subtract, tee, truncate, vAdd,
-  vZero, when, type Statement,
+  add,
+  less,
+  loadOne,
+  loopWhile,
+  multiply,
+  number,
+  pairAdd,
+  pairOf,
+  pairZero,
+  type Statement,
+  set,
+  shiftLeft,
+  shuffle,
+  singles,
+  subtract,
+  tee,
+  truncate,
+  vAdd,
+  vZero,
+  when,
 } from './simd/assembler';
-import { four, overElements, times, type Elements } from './simd/loops';
+import { type Elements, four, overElements, times } from './simd/loops';
 
 const summed = ['update n', 'read rows n', 'rows', 'n'] as const;
 
@@ -29,13 +47,18 @@ const sumBlock: WasmFunction<typeof summed> = {
           ]),
           set(source, add(source, shiftLeft(n, 2))),
         ]),
-        ...sums.map(([low, high], i) => e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i)),
+        ...sums.map(([low, high], i) =>
+          e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i),
+        ),
       ];
     };
     return [
       set(left, n),
       loopWhile(less(number(15), left), [
-        ...column(4, four), set(dv, add(dv, number(64))), set(dy, add(dy, number(64))), set(left, subtract(left, number(16))),
+        ...column(4, four),
+        set(dv, add(dv, number(64))),
+        set(dy, add(dy, number(64))),
+        set(left, subtract(left, number(16))),
       ]),
       ...overElements(w, left, [dv, dy], (e) => column(1, e)),
     ];
@@ -56,9 +79,11 @@ export const sumRows: Kernel<typeof summed> = {
     };
   },
   // A pass down the columns of more rows than these would leave the pages that the processor can keep in mind.
-  compose: ({ of }) => (dv, dy, rows, n) => {
-    for (let r = 0; r < rows; r += 64) of(sumBlock)(dv, dy + r * n, Math.min(64, rows - r), n);
-  },
+  compose:
+    ({ of }) =>
+    (dv, dy, rows, n) => {
+      for (let r = 0; r < rows; r += 64) of(sumBlock)(dv, dy + r * n, Math.min(64, rows - r), n);
+    },
 };
 
 const gathered = ['write rows n', 'read', 'read rows', 'rows', 'n'] as const;

@@ -1,21 +1,52 @@
 /** Every kernel by name: what the tests and the benches go through. */
 
 export {
-  addition, addProduct, addQuotient, addScaled, clamp, division, divisionBackward, interpolate, interpolateBackward,
-  multiplication, scaling, subtraction, sumOf, sumOfSquares,
+  addition,
+  addProduct,
+  addQuotient,
+  addScaled,
+  clamp,
+  division,
+  divisionBackward,
+  interpolate,
+  interpolateBackward,
+  multiplication,
+  scaling,
+  subtraction,
+  sumOf,
+  sumOfSquares,
 } from './arithmetic';
 export { gruCell, gruCellBackward, lstmCell, lstmCellBackward } from './cells';
 export {
-  absolute, absoluteBackward, exponential, huberBackward, huberOf, hyperbolicTangent, hyperbolicTangentBackward, logarithm, rectify,
-  rectifyBackward, sigmoidal, sigmoidalBackward, softplusBackward, softplusOf, squareRoot, squareRootBackward,
+  absolute,
+  absoluteBackward,
+  exponential,
+  huberBackward,
+  huberOf,
+  hyperbolicTangent,
+  hyperbolicTangentBackward,
+  logarithm,
+  rectify,
+  rectifyBackward,
+  sigmoidal,
+  sigmoidalBackward,
+  softplusBackward,
+  softplusOf,
+  squareRoot,
+  squareRootBackward,
 } from './elementwise';
 export { gatherRows, scatterAddRows, sumRows } from './linear';
 export { addStrided, copy, copyStrided, fill } from './movement';
 export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
 export { addSigns, limitColumns } from './penalties';
-export { dropoutMask } from './random';
 export { affineRows, gemm, gemmPacked, packPanels } from './product';
+export { dropoutMask } from './random';
 export {
-  crossEntropyRows, crossEntropyRowsBackward, logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward,
+  crossEntropyRows,
+  crossEntropyRowsBackward,
+  logSoftmaxRows,
+  logSoftmaxRowsBackward,
+  softmaxRows,
+  softmaxRowsBackward,
 } from './rows';

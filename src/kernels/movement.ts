@@ -2,7 +2,24 @@
 
 import type { Call, Kernel, LocalsOf, WasmFunction } from './kernel';
 import {
-  add, bitAnd, equal, loadOne, moveBytes, number, pairAdd, pairOf, pairZero, set, shiftLeft, singles, splat, storeOne, vAdd, when, type I32, type Statement,
+  add,
+  bitAnd,
+  equal,
+  type I32,
+  loadOne,
+  moveBytes,
+  number,
+  pairAdd,
+  pairOf,
+  pairZero,
+  type Statement,
+  set,
+  shiftLeft,
+  singles,
+  splat,
+  storeOne,
+  vAdd,
+  when,
 } from './simd/assembler';
 import { overElements, times } from './simd/loops';
 
@@ -46,7 +63,11 @@ const copyRow: WasmFunction<typeof row> = {
   simd: (o, w) => {
     const [y, , x, , n] = o;
     return [
-      when(bothAre(1, o), overElements(w, n, [y, x], (e) => [e.store(y, e.load(x))]), [byStrides(o, storeOne(y, loadOne(x)))]),
+      when(
+        bothAre(1, o),
+        overElements(w, n, [y, x], (e) => [e.store(y, e.load(x))]),
+        [byStrides(o, storeOne(y, loadOne(x)))],
+      ),
     ];
   },
 };
@@ -58,17 +79,21 @@ const addRow: WasmFunction<typeof row> = {
     const [y, yStride, x, , n] = o;
     const [total] = w.vectors;
     return [
-      when(equal(yStride, number(0)), [
-        set(total, pairZero()),
-        byStrides(o, set(total, pairAdd(total, pairOf(loadOne(x))))),
-        storeOne(y, singles(pairAdd(pairOf(loadOne(y)), total))),
-      ], [
-        when(
-          bothAre(1, o),
-          overElements(w, n, [y, x], (e) => [e.store(y, vAdd(e.load(y), e.load(x)))]),
-          [byStrides(o, storeOne(y, vAdd(loadOne(y), loadOne(x))))],
-        ),
-      ]),
+      when(
+        equal(yStride, number(0)),
+        [
+          set(total, pairZero()),
+          byStrides(o, set(total, pairAdd(total, pairOf(loadOne(x))))),
+          storeOne(y, singles(pairAdd(pairOf(loadOne(y)), total))),
+        ],
+        [
+          when(
+            bothAre(1, o),
+            overElements(w, n, [y, x], (e) => [e.store(y, vAdd(e.load(y), e.load(x)))]),
+            [byStrides(o, storeOne(y, vAdd(loadOne(y), loadOne(x))))],
+          ),
+        ],
+      ),
     ];
   },
 };
@@ -76,26 +101,28 @@ const addRow: WasmFunction<typeof row> = {
 /** y[i·yStrides] = x[i·xStrides] for every index i of `shape`; a stride of 0 repeats. */
 export const copyStrided: Kernel<typeof strided> = {
   operands: strided,
-  portable: (memory) => everyRow((y, yStride, x, xStride, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i * yStride] = m[x + i * xStride]!;
-  }),
+  portable: (memory) =>
+    everyRow((y, yStride, x, xStride, n) => {
+      const m = memory.view;
+      for (let i = 0; i < n; i++) m[y + i * yStride] = m[x + i * xStride]!;
+    }),
   compose: (parts) => everyRow(parts.of(copyRow)),
 };
 
 /** y[i·yStrides] += x[i·xStrides] for every index i of `shape`; a stride of 0 in yStrides sums. */
 export const addStrided: Kernel<typeof strided> = {
   operands: strided,
-  portable: (memory) => everyRow((y, yStride, x, xStride, n) => {
-    const m = memory.view;
-    if (yStride === 0) {
-      let total = 0;
-      for (let i = 0; i < n; i++) total += m[x + i * xStride]!;
-      m[y]! += total;
-    } else {
-      for (let i = 0; i < n; i++) m[y + i * yStride]! += m[x + i * xStride]!;
-    }
-  }),
+  portable: (memory) =>
+    everyRow((y, yStride, x, xStride, n) => {
+      const m = memory.view;
+      if (yStride === 0) {
+        let total = 0;
+        for (let i = 0; i < n; i++) total += m[x + i * xStride]!;
+        m[y]! += total;
+      } else {
+        for (let i = 0; i < n; i++) m[y + i * yStride]! += m[x + i * xStride]!;
+      }
+    }),
   compose: (parts) => everyRow(parts.of(addRow)),
 };
 

@@ -2,13 +2,37 @@
 
 import type { Kernel } from './kernel';
 import {
-  add, fromWholes, loadSplat, number, set, splat, splatWord, storeOne, tee, vAdd, vDivide, vMax, vMultiply, vSquareRoot,
-  vSubtract, vZero,
+  add,
+  fromWholes,
+  loadSplat,
+  number,
+  set,
+  splat,
+  splatWord,
+  storeOne,
+  tee,
+  vAdd,
+  vDivide,
+  vMax,
+  vMultiply,
+  vSquareRoot,
+  vSubtract,
+  vZero,
 } from './simd/assembler';
 import { alongRow, overElements, sumAcross, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
-const normalized = ['write rows n', 'write rows n', 'write rows', 'read rows n', 'read n', 'read n', 'number', 'rows', 'n'] as const;
+const normalized = [
+  'write rows n',
+  'write rows n',
+  'write rows',
+  'read rows n',
+  'read n',
+  'read n',
+  'number',
+  'rows',
+  'n',
+] as const;
 
 /**
  * (y, normal, slope, x, gain, bias, epsilon, rows, n): normal = (x − mean) · slope, y = gain · normal + bias, where slope is
@@ -69,7 +93,15 @@ export const normalizeRows: Kernel<typeof normalized> = {
 };
 
 const normalizedBackward = [
-  'update rows n', 'update n', 'update n', 'read rows n', 'read rows n', 'read rows', 'read n', 'rows', 'n',
+  'update rows n',
+  'update n',
+  'update n',
+  'read rows n',
+  'read rows n',
+  'read rows',
+  'read n',
+  'rows',
+  'n',
 ] as const;
 
 /** (dx, dgain, dbias, dy, normal, slope, gain, rows, n): with d = gain · dy, dx += slope · (d − mean(d) − normal · mean(d · normal)). */
@@ -115,7 +147,15 @@ export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
         ...overElements(w, n, [dx, dy, normal, by, toGain, toBias], (e) => [
           set(d, e.load(dy)),
           set(value, e.load(normal)),
-          e.store(dx, multiplyAdd(w, factor, vSubtract(vSubtract(vMultiply(e.load(by), d), mean), vMultiply(value, along)), e.load(dx))),
+          e.store(
+            dx,
+            multiplyAdd(
+              w,
+              factor,
+              vSubtract(vSubtract(vMultiply(e.load(by), d), mean), vMultiply(value, along)),
+              e.load(dx),
+            ),
+          ),
           e.store(toGain, multiplyAdd(w, d, value, e.load(toGain))),
           e.store(toBias, vAdd(d, e.load(toBias))),
         ]),

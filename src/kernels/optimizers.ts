@@ -2,16 +2,43 @@
 
 import type { Kernel } from './kernel';
 import {
-  divideF64, f64, number, set, splat, splatWord, squareRootF64, subtract, subtractF64, tee, vAbs, vAdd, vDivide, vExcept, vLess, vMultiply,
-  vSelect, vSquareRoot, type F64, type Local, type Statement, type Vector, type Writer,
+  divideF64,
+  type F64,
+  f64,
+  type Local,
+  number,
+  type Statement,
+  set,
+  splat,
+  splatWord,
+  squareRootF64,
+  subtract,
+  subtractF64,
+  tee,
+  type Vector,
+  vAbs,
+  vAdd,
+  vDivide,
+  vExcept,
+  vLess,
+  vMultiply,
+  vSelect,
+  vSquareRoot,
+  type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
 /** Vectors of what the numbers give, and the statements that set them. */
-function splats<const N extends readonly F64[]>(w: Writer, ...numbers: N): { readonly vectors: { [I in keyof N]: Local<'v128'> }; readonly set: Statement[] } {
+function splats<const N extends readonly F64[]>(
+  w: Writer,
+  ...numbers: N
+): { readonly vectors: { [I in keyof N]: Local<'v128'> }; readonly set: Statement[] } {
   const vectors = numbers.map(() => w.local('v128'));
-  return { vectors: vectors as unknown as { [I in keyof N]: Local<'v128'> }, set: numbers.map((value, i) => set(vectors[i]!, splat(value))) };
+  return {
+    vectors: vectors as unknown as { [I in keyof N]: Local<'v128'> },
+    set: numbers.map((value, i) => set(vectors[i]!, splat(value))),
+  };
 }
 
 /**
@@ -41,7 +68,10 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
     }
   },
   simd: ([g, velocity, rate, momentum, nesterov, n], w) => {
-    const { vectors: [step, decay], set: prepare } = splats(w, negative(rate), momentum);
+    const {
+      vectors: [step, decay],
+      set: prepare,
+    } = splats(w, negative(rate), momentum);
     const [gradient, speed, ahead] = w.vectors;
     return [
       ...prepare,
@@ -70,7 +100,10 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
     }
   },
   simd: ([g, square, rate, decay, epsilon, n], w) => {
-    const { vectors: [step, keep, take, least], set: prepare } = splats(w, negative(rate), decay, oneMinus(decay), epsilon);
+    const {
+      vectors: [step, keep, take, least],
+      set: prepare,
+    } = splats(w, negative(rate), decay, oneMinus(decay), epsilon);
     const [gradient, mean] = w.vectors;
     return [
       ...prepare,
@@ -99,7 +132,10 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
     }
   },
   simd: ([g, total, rate, epsilon, n], w) => {
-    const { vectors: [step, least], set: prepare } = splats(w, negative(rate), epsilon);
+    const {
+      vectors: [step, least],
+      set: prepare,
+    } = splats(w, negative(rate), epsilon);
     const [gradient, sum] = w.vectors;
     return [
       ...prepare,
@@ -114,8 +150,16 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
 };
 
 const ofAdam = [
-  'update n', 'update n', 'update n', 'number', 'number', 'number', 'number',
-  'number', 'number', 'n',
+  'update n',
+  'update n',
+  'update n',
+  'number',
+  'number',
+  'number',
+  'number',
+  'number',
+  'number',
+  'n',
 ] as const;
 
 /** mean and square are the moments; g ← −rate · (mean / correction1) / (√(square / correction2) + epsilon). */
@@ -135,9 +179,18 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
     }
   },
   simd: ([g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n], w) => {
-    const { vectors: [factor, root, keep1, take1, keep2, take2, least], set: prepare } = splats(
-      w, divideF64(negative(rate), correction1), divideF64(f64(1), squareRootF64(correction2)),
-      beta1, oneMinus(beta1), beta2, oneMinus(beta2), epsilon,
+    const {
+      vectors: [factor, root, keep1, take1, keep2, take2, least],
+      set: prepare,
+    } = splats(
+      w,
+      divideF64(negative(rate), correction1),
+      divideF64(f64(1), squareRootF64(correction2)),
+      beta1,
+      oneMinus(beta1),
+      beta2,
+      oneMinus(beta2),
+      epsilon,
     );
     const [gradient, first, second] = w.vectors;
     return [

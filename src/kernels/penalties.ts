@@ -2,7 +2,20 @@
 
 import type { Kernel } from './kernel';
 import {
-  add, set, shiftLeft, splat, vAdd, vAnd, vDivide, vLess, vMultiply, vSelect, vSquareRoot, vSubtract, vZero, type Statement,
+  add,
+  type Statement,
+  set,
+  shiftLeft,
+  splat,
+  vAdd,
+  vAnd,
+  vDivide,
+  vLess,
+  vMultiply,
+  vSelect,
+  vSquareRoot,
+  vSubtract,
+  vZero,
 } from './simd/assembler';
 import { overElements, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
@@ -47,7 +60,9 @@ export const limitColumns: Kernel<typeof limited> = {
     const [squares, value, factor, most] = w.vectors;
     const [atStep, atX, left] = w.pointers;
     const down = (statements: readonly Statement[]): Statement[] => [
-      set(atStep, step), set(atX, x), set(left, rows),
+      set(atStep, step),
+      set(atX, x),
+      set(left, rows),
       times(left, [...statements, set(atStep, add(atStep, shiftLeft(n, 2))), set(atX, add(atX, shiftLeft(n, 2)))]),
     ];
     return [

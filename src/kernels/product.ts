@@ -4,9 +4,7 @@ import type { Kernel, Parts } from './kernel';
 import { sharedMultiply } from './portable/product';
 import { fourRows, multiplyRow, packColumns, sixRows, type Tile } from './simd/product';
 
-const product = [
-  'update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag',
-] as const;
+const product = ['update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag'] as const;
 
 /** C [M, N] = A [M, K] · B [K, N], or C += with `accumulate`; `transposeA`: A is stored [K, M]; `transposeB`: B is stored [N, K]. */
 export const gemm: Kernel<typeof product> = {
@@ -56,7 +54,8 @@ export const packPanels: Kernel<typeof packing> = {
     const m = memory.view;
     for (let j = 0; j < N; j += 8) {
       for (let k = 0; k < K; k++) {
-        for (let lane = 0; lane < 8; lane++) m[panels++] = j + lane < N ? m[transposeB ? b + (j + lane) * K + k : b + k * N + j + lane]! : 0;
+        for (let lane = 0; lane < 8; lane++)
+          m[panels++] = j + lane < N ? m[transposeB ? b + (j + lane) * K + k : b + k * N + j + lane]! : 0;
       }
     }
   },
@@ -80,7 +79,8 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
   },
   compose: (parts) => {
     const multiply = blocked(parts);
-    return (c, a, panels, M, N, K, transposeA, accumulate) => multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, 'packed');
+    return (c, a, panels, M, N, K, transposeA, accumulate) =>
+      multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, 'packed');
   },
 };
 
@@ -100,7 +100,15 @@ function rowsBySix(rows: number): number {
 
 /** C = `start`, whose rows are `startStride` apart, or zeros where that is −1, plus A · B. */
 type Blocked = (
-  c: number, start: number, startStride: number, a: number, b: number, M: number, N: number, K: number, transposeA: boolean,
+  c: number,
+  start: number,
+  startStride: number,
+  a: number,
+  b: number,
+  M: number,
+  N: number,
+  K: number,
+  transposeA: boolean,
   layout: 'plain' | 'transposed' | 'packed',
 ) => void;
 
@@ -127,10 +135,27 @@ function blocked({ of, scratch, tall }: Parts): Blocked {
           const rows = Math.min(blockRows, M - i);
           const byTile = (tile: Tile, first: number, count: number): void => {
             const row = i + first;
-            of(tile.pack)(panelsOfA, transposeA ? a + k * M + row : a + row * K + k, transposeA ? 1 : K, transposeA ? M : 1, count, depth);
+            of(tile.pack)(
+              panelsOfA,
+              transposeA ? a + k * M + row : a + row * K + k,
+              transposeA ? 1 : K,
+              transposeA ? M : 1,
+              count,
+              depth,
+            );
             of(tile.multiply)(
-              c + row * N + j, from + row * fromStride + j, fromStride >= 0, fromStride, panelsOfA, packed ? b + 8 * k : panelsOfB,
-              count, columns, depth, N, packed ? 8 * K : 8 * depth, scratch,
+              c + row * N + j,
+              from + row * fromStride + j,
+              fromStride >= 0,
+              fromStride,
+              panelsOfA,
+              packed ? b + 8 * k : panelsOfB,
+              count,
+              columns,
+              depth,
+              N,
+              packed ? 8 * K : 8 * depth,
+              scratch,
             );
           };
           const sixes = tall ? rowsBySix(rows) : 0;

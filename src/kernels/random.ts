@@ -2,8 +2,21 @@
 
 import type { Kernel } from './kernel';
 import {
-  fromWholes, ordinals, set, splat, splatWord, vLess, vMultiply, vSelect, vXor, vZero, wholeAdd, wholeMultiply, wholeShiftDown, word,
+  fromWholes,
+  ordinals,
   type Statement,
+  set,
+  splat,
+  splatWord,
+  vLess,
+  vMultiply,
+  vSelect,
+  vXor,
+  vZero,
+  wholeAdd,
+  wholeMultiply,
+  wholeShiftDown,
+  word,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
 

@@ -2,8 +2,27 @@
 
 import type { Heap, Kernel } from './kernel';
 import {
-  add, anyTrue, loadOne, loadSplat, number, set, shiftLeft, storeOne, tee, truncate, vAdd, vDivide, vEqual, vMax, vMultiply, vSubtract, vZero, when,
-  type Local, type Statement, type Writer,
+  add,
+  anyTrue,
+  type Local,
+  loadOne,
+  loadSplat,
+  number,
+  type Statement,
+  set,
+  shiftLeft,
+  storeOne,
+  tee,
+  truncate,
+  vAdd,
+  vDivide,
+  vEqual,
+  vMax,
+  vMultiply,
+  vSubtract,
+  vZero,
+  type Writer,
+  when,
 } from './simd/assembler';
 import { alongRow, maxAcross, nextRow, overElements, sumAcross, times } from './simd/loops';
 import * as math from './simd/math';
@@ -20,7 +39,9 @@ export const softmaxRows: Kernel<typeof mapped> = {
   },
   simd: ([y, x, rows, n], w) => {
     const [largest, total] = w.vectors;
-    return [times(rows, [...exponentials(w, y, x, n, largest, total), ...normalize(w, y, n, total), ...nextRow(n, y, x)])];
+    return [
+      times(rows, [...exponentials(w, y, x, n, largest, total), ...normalize(w, y, n, total), ...nextRow(n, y, x)]),
+    ];
   },
 };
 
@@ -127,9 +148,7 @@ export const crossEntropyRows: Kernel<typeof classified> = {
   },
 };
 
-const classifiedBackward = [
-  'update rows V', 'read rows', 'read rows V', 'read rows', 'rows', 'V',
-] as const;
+const classifiedBackward = ['update rows V', 'read rows', 'read rows V', 'read rows', 'rows', 'V'] as const;
 
 /** dlogits += dloss · (probabilities − one-hot targets). */
 export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
@@ -148,10 +167,16 @@ export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
     return [
       times(rows, [
         set(d, loadSplat(dloss)),
-        when(anyTrue(vEqual(d, vZero())), [], [
-          ...alongRow(w, V, [dlogits, probabilities], ([to, p], e) => [e.store(to, vAdd(e.load(to), vMultiply(d, e.load(p))))]),
-          storeOne(tee(at, add(dlogits, shiftLeft(truncate(loadOne(targets)), 2))), vSubtract(loadOne(at), d)),
-        ]),
+        when(
+          anyTrue(vEqual(d, vZero())),
+          [],
+          [
+            ...alongRow(w, V, [dlogits, probabilities], ([to, p], e) => [
+              e.store(to, vAdd(e.load(to), vMultiply(d, e.load(p)))),
+            ]),
+            storeOne(tee(at, add(dlogits, shiftLeft(truncate(loadOne(targets)), 2))), vSubtract(loadOne(at), d)),
+          ],
+        ),
         ...nextRow(V, dlogits, probabilities),
         set(dloss, add(dloss, number(4))),
         set(targets, add(targets, number(4))),
@@ -186,7 +211,12 @@ function logSumExp(m: Heap, x: number, n: number): number {
 
 /** y ← e^(x − largest) along a row, its sum in every lane of `total`. */
 function exponentials(
-  w: Writer, y: Local<'i32'>, x: Local<'i32'>, n: Local<'i32'>, largest: Local<'v128'>, total: Local<'v128'>,
+  w: Writer,
+  y: Local<'i32'>,
+  x: Local<'i32'>,
+  n: Local<'i32'>,
+  largest: Local<'v128'>,
+  total: Local<'v128'>,
 ): Statement[] {
   const [power] = w.vectors;
   return [

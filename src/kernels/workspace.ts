@@ -3,7 +3,7 @@
  * run allocates nothing. Only this file replaces views of the heap; everyone else holds offsets.
  */
 
-import { portableKernels, type Heap, type KernelName, type Kernels, type Memory } from './kernel';
+import { type Heap, type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { scratchSize, simdKernels } from './simd/bind';
 
 /** Single precision computes, double precision checks. */
@@ -37,7 +37,8 @@ export function createWorkspace(precision: Precision = 'float32'): Workspace {
       if (workspace !== undefined) return workspace;
     }
   }
-  const heapOf = (length: number): Heap => (precision === 'float64' ? new Float64Array(length) : new Float32Array(length));
+  const heapOf = (length: number): Heap =>
+    precision === 'float64' ? new Float64Array(length) : new Float32Array(length);
   const memory: Memory = { view: heapOf(1 << 12) };
   const enlarge = (length: number): void => {
     const grown = heapOf(length);

@@ -1,10 +1,9 @@
 /** A sequence summed up by attention. */
 
-import { additiveScore, attend, remember, type Score } from '../bptt/attention';
-import { broadcastTo } from '../bptt/ops/arithmetic';
-import { normal } from '../tensor/initializers';
+import { poolByAttention, poolingParameters } from '../attention/pooling';
+import { additiveScore, type Score } from '../attention/scores';
 import { checkCount } from '../tensor/shape';
-import { stepSize, vectors, type Layer } from './layer';
+import { type Layer, stepSize, vectors } from './layer';
 
 /** Score and query of {@link attentionPooling}. */
 export interface AttentionPoolingOptions {
@@ -26,7 +25,10 @@ export interface AttentionPoolingOptions {
  * output.shape; // [2, 2]
  * state.attentionPooling.weights.shape; // [2, 5]
  */
-export function attentionPooling({ querySize, score = additiveScore({ size: 64 }) }: AttentionPoolingOptions = {}): Layer {
+export function attentionPooling({
+  querySize,
+  score = additiveScore({ size: 64 }),
+}: AttentionPoolingOptions = {}): Layer {
   if (querySize !== undefined) checkCount('attentionPooling', 'querySize', querySize);
   return {
     name: 'attentionPooling',
@@ -35,13 +37,10 @@ export function attentionPooling({ querySize, score = additiveScore({ size: 64 }
     output: (input) => ({ kind: 'vectors', size: stepSize('attentionPooling', input), perStep: false }),
     parameters: (input) => {
       const stateSize = stepSize('attentionPooling', input);
-      const size = querySize ?? stateSize;
-      return { query: { role: 'gain', shape: [1, size], blocks: 1, initializer: normal(0, 1) }, ...score.parameters(size, stateSize) };
+      return poolingParameters(score, querySize ?? stateSize, stateSize);
     },
-    run: ({ query, ...parameters }, input, { lengths }) => {
-      const states = vectors('attentionPooling', input);
-      const memory = remember(score, parameters, states, { lengths });
-      const { context, weights } = attend(score, memory, broadcastTo(query!, [states.shape[1]!, query!.size]));
+    run: (parameters, input, { lengths }) => {
+      const { context, weights } = poolByAttention(score, parameters, vectors('attentionPooling', input), lengths);
       return { output: context, state: { weights } };
     },
   };

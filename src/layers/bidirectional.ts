@@ -1,13 +1,13 @@
 /** A cell over a sequence in both directions. */
 
-import type { Cell } from '../bptt/cell';
-import { add, multiply, scale } from '../bptt/ops/arithmetic';
-import { concat, stack } from '../bptt/ops/movement';
-import type { Variable } from '../bptt/tape';
-import type { Unrolled } from '../bptt/unroll';
-import { stepSize, vectors, type Layer } from './layer';
+import { add, multiply, scale } from '../autodiff/ops/arithmetic';
+import { concat, stack } from '../autodiff/ops/movement';
+import type { Variable } from '../autodiff/tape';
+import type { Cell } from '../recurrence/cell';
+import type { Unrolled } from '../recurrence/unroll';
+import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
-import { checkDirection, directionParameters, outputSize, runDirection, type DirectionOptions } from './recurrent';
+import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
 
 /** How the outputs of two directions become one. */
 export type Merge = 'concat' | 'sum' | 'mean' | 'product' | 'both';
@@ -42,7 +42,9 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
   const { merge = 'concat', returnSequences = true } = options;
   checkDirection('bidirectional', options);
   if (!Object.keys(merges).includes(merge)) {
-    throw new RangeError(`bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`);
+    throw new RangeError(
+      `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`,
+    );
   }
   return {
     name: 'bidirectional',
@@ -61,10 +63,19 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
       const x = vectors('bidirectional', input);
       const [own, states] = [splitNames(parameters), context.state && splitNames(context.state)];
       const run = (direction: 'forward' | 'reverse'): Unrolled =>
-        runDirection(cell, options, own[direction]!, x, { ...context, state: states?.[direction] }, direction === 'reverse');
+        runDirection(
+          cell,
+          options,
+          own[direction]!,
+          x,
+          { ...context, state: states?.[direction] },
+          direction === 'reverse',
+        );
       const [forward, reverse] = [run('forward'), run('reverse')];
       const h = cell.state[0]!;
-      const output = returnSequences ? merges[merge](forward.outputs, reverse.outputs) : merges[merge](forward.state[h]!, reverse.state[h]!);
+      const output = returnSequences
+        ? merges[merge](forward.outputs, reverse.outputs)
+        : merges[merge](forward.state[h]!, reverse.state[h]!);
       return { output, state: joinNames({ forward: forward.state, reverse: reverse.state }) };
     },
   };

@@ -1,8 +1,8 @@
 /** Layers one after the other. */
 
-import type { CellParameter } from '../bptt/cell';
-import type { Variable } from '../bptt/tape';
-import type { IdTensor } from '../tensor/tensor';
+import type { Variable } from '../autodiff/tape';
+import type { ParameterSpec } from '../tensor/parameter-spec';
+import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerState } from './layer';
 
 /** A layer under its name in the model. */
@@ -34,11 +34,15 @@ export function namesOf(layers: readonly Layer[]): readonly string[] {
 }
 
 /** The parameters of every layer that has some. */
-export function chainParameters(layers: readonly NamedLayer[]): Readonly<Record<string, Readonly<Record<string, CellParameter>>>> {
-  return Object.fromEntries(layers.flatMap(({ name, layer, input }) => {
-    const parameters = layer.parameters?.(input) ?? {};
-    return Object.keys(parameters).length > 0 ? [[name, parameters]] : [];
-  }));
+export function chainParameters(
+  layers: readonly NamedLayer[],
+): Readonly<Record<string, Readonly<Record<string, ParameterSpec>>>> {
+  return Object.fromEntries(
+    layers.flatMap(({ name, layer, input }) => {
+      const parameters = layer.parameters?.(input) ?? {};
+      return Object.keys(parameters).length > 0 ? [[name, parameters]] : [];
+    }),
+  );
 }
 
 /** The output of every layer in order, and by layer the states they would go on from. */
@@ -51,7 +55,7 @@ export interface ChainRun {
 export function runChain(
   layers: readonly NamedLayer[],
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
-  input: Variable | IdTensor,
+  input: Variable | IntTensor,
   context: Omit<LayerContext, 'state'>,
   states: Readonly<Record<string, LayerContext['state']>> = {},
 ): ChainRun {

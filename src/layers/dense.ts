@@ -1,14 +1,14 @@
 /** An affine map of every vector. */
 
-import { affine } from '../bptt/ops/linear';
-import { onValidSteps } from '../bptt/ops/valid-steps';
-import { affineStep } from '../bptt/steps';
-import type { Variable } from '../bptt/tape';
+import { affine } from '../autodiff/ops/linear';
+import type { Variable } from '../autodiff/tape';
 import { allocate } from '../kernels/workspace';
-import { glorotUniform, zeros, type Initializer } from '../tensor/initializers';
+import { packedAffine } from '../recurrence/cell-stream';
+import { onValidSteps } from '../recurrence/valid-steps';
+import { glorotUniform, type Initializer, zeros } from '../tensor/initializers';
 import { checkCount } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { stateless, vectorFeatures, vectorSize, vectors, type Layer } from './layer';
+import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /** Size, activation and initializers of {@link dense}. */
 export interface DenseOptions {
@@ -46,13 +46,15 @@ export function dense(options: DenseOptions): Layer {
         return activation === undefined ? y : activation(y);
       }),
     }),
-    ...(activation === undefined ? {
-      steps: ({ workspace, parameters, input, batchSize }) => {
-        const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
-        const apply = affineStep(workspace, weight, bias);
-        const output = allocate(workspace, batchSize * size);
-        return { ...stateless, output, size, step: () => apply(output, input, batchSize) };
-      },
-    } : {}),
+    ...(activation === undefined
+      ? {
+          stepRunner: ({ workspace, parameters, input, batchSize }) => {
+            const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
+            const apply = packedAffine(workspace, weight, bias);
+            const output = allocate(workspace, batchSize * size);
+            return { ...stateless, output, size, step: () => apply(output, input, batchSize) };
+          },
+        }
+      : {}),
   };
 }

@@ -1,8 +1,8 @@
 /** Random zeros in training. */
 
-import { multiply } from '../bptt/ops/arithmetic';
-import { randomMask } from '../bptt/random-mask';
-import { stateless, vectorFeatures, vectors, vectorSize, type Layer } from './layer';
+import { multiply } from '../autodiff/ops/arithmetic';
+import { randomMask } from '../autodiff/ops/random-mask';
+import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
  * Sets each number to zero with probability `rate` in training and scales the others by 1 / (1 − rate); does nothing at prediction
@@ -14,15 +14,24 @@ import { stateless, vectorFeatures, vectors, vectorSize, type Layer } from './la
  * predict(model, full([1, 1, 2], 3)).data; // Float32Array [3, 3]
  */
 export function dropout(rate: number): Layer {
-  if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropout: rate must be at least 0 and less than 1, got ${String(rate)}.`);
+  if (!(rate >= 0 && rate < 1))
+    throw new RangeError(`dropout: rate must be at least 0 and less than 1, got ${String(rate)}.`);
   return {
     name: 'dropout',
     origin: ['dropout', rate],
     output: (input) => vectorFeatures('dropout', input),
     run: (_parameters, input, { training, random }) => {
       const x = vectors('dropout', input);
-      return { output: training && rate > 0 ? multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random)) : x };
+      return {
+        output:
+          training && rate > 0 ? multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random)) : x,
+      };
     },
-    steps: ({ input, features }) => ({ ...stateless, output: input, size: vectorSize('dropout', features), step: () => undefined }),
+    stepRunner: ({ input, features }) => ({
+      ...stateless,
+      output: input,
+      size: vectorSize('dropout', features),
+      step: () => undefined,
+    }),
   };
 }

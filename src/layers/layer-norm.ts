@@ -1,13 +1,13 @@
 /** Layer normalization of every vector. */
 
-import { layerNormalize } from '../bptt/ops/normalization';
-import { onValidSteps } from '../bptt/ops/valid-steps';
-import { copyInto } from '../bptt/steps';
+import { layerNormalize } from '../autodiff/ops/normalization';
 import { normalizeRows } from '../kernels/normalization';
 import { allocate } from '../kernels/workspace';
+import { copyInto } from '../recurrence/cell-stream';
+import { onValidSteps } from '../recurrence/valid-steps';
 import { ones, zeros } from '../tensor/initializers';
 import { checkNumber } from '../tensor/shape';
-import { stateless, vectorFeatures, vectors, vectorSize, type Layer } from './layer';
+import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
  * y = gain · (x − mean) / √(variance + epsilon) + bias along every vector, `[…, I]` gives `[…, I]`; zeros in the padding of sequences of
@@ -26,17 +26,32 @@ export function layerNorm({ epsilon = 1e-5 }: { readonly epsilon?: number } = {}
     output: (input) => vectorFeatures('layerNorm', input),
     parameters: (input) => {
       const shape = [vectorSize('layerNorm', input)];
-      return { gain: { role: 'gain', shape, blocks: 1, initializer: ones() }, bias: { role: 'bias', shape, blocks: 1, initializer: zeros() } };
+      return {
+        gain: { role: 'gain', shape, blocks: 1, initializer: ones() },
+        bias: { role: 'bias', shape, blocks: 1, initializer: zeros() },
+      };
     },
     run: ({ gain, bias }, input, { lengths }) => ({
-      output: onValidSteps('layerNorm', vectors('layerNorm', input), lengths, (x) => layerNormalize(x, { gain: gain!, bias: bias!, epsilon })),
+      output: onValidSteps('layerNorm', vectors('layerNorm', input), lengths, (x) =>
+        layerNormalize(x, { gain: gain!, bias: bias!, epsilon }),
+      ),
     }),
-    steps: ({ workspace, parameters, input, batchSize, features }) => {
+    stepRunner: ({ workspace, parameters, input, batchSize, features }) => {
       const size = vectorSize('layerNorm', features);
-      const [gain, bias] = [copyInto(workspace, parameters['gain']!.data), copyInto(workspace, parameters['bias']!.data)];
-      const [output, normal, slope] = [batchSize * size, batchSize * size, batchSize].map((length) => allocate(workspace, length)) as [number, number, number];
+      const [gain, bias] = [
+        copyInto(workspace, parameters['gain']!.data),
+        copyInto(workspace, parameters['bias']!.data),
+      ];
+      const [output, normal, slope] = [batchSize * size, batchSize * size, batchSize].map((length) =>
+        allocate(workspace, length),
+      ) as [number, number, number];
       const normalize = workspace.kernels.of(normalizeRows);
-      return { ...stateless, output, size, step: () => normalize(output, normal, slope, input, gain, bias, epsilon, batchSize, size) };
+      return {
+        ...stateless,
+        output,
+        size,
+        step: () => normalize(output, normal, slope, input, gain, bias, epsilon, batchSize, size),
+      };
     },
   };
 }

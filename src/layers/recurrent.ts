@@ -1,14 +1,15 @@
 /** A cell over the steps of a sequence, as a layer. */
 
-import { cellParameters, stateSizes, type Cell, type CellInitializers, type CellParameter } from '../bptt/cell';
-import { broadcastTo, multiply } from '../bptt/ops/arithmetic';
-import { randomMask } from '../bptt/random-mask';
-import { cellSteps } from '../bptt/steps';
-import { viewOf, type Variable } from '../bptt/tape';
-import { unroll, type Unrolled } from '../bptt/unroll';
+import { broadcastTo, multiply } from '../autodiff/ops/arithmetic';
+import { randomMask } from '../autodiff/ops/random-mask';
+import { type Variable, viewOf } from '../autodiff/tape';
+import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
+import { cellStepRunner } from '../recurrence/cell-stream';
+import { type Unrolled, unroll } from '../recurrence/unroll';
 import { zeros } from '../tensor/initializers';
+import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkCount, checkNumber } from '../tensor/shape';
-import { stepSize, vectors, type Layer, type LayerContext } from './layer';
+import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /** Size, regularization, first state and initializers of a recurrent layer. */
@@ -28,7 +29,7 @@ export interface DirectionOptions extends CellInitializers {
    */
   readonly zoneout?: Readonly<Record<string, number>>;
   /** Whether the state that every sequence begins with is learned: parameters `initial.h [1, H]` and so on, at first zero. */
-  readonly learnedState?: boolean;
+  readonly learnInitialState?: boolean;
 }
 
 /** What {@link recurrent} takes beside the cell. */
@@ -57,23 +58,30 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
     name: cell.name,
     origin: ['recurrent', cell, options],
     causal: !reverse,
-    output: (input) => (stepSize('recurrent', input), { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences }),
+    output: (input) => (
+      stepSize('recurrent', input), { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences }
+    ),
     parameters: (input) => directionParameters(cell, options, stepSize('recurrent', input)),
     run: (parameters, input, context) => {
       const { outputs, state } = runDirection(cell, options, parameters, vectors('recurrent', input), context, reverse);
       return { output: returnSequences ? outputs : state[cell.state[0]!]!, state };
     },
-    ...('forward' in cell ? {
-      steps: (start) => {
-        const { initial: initialState = {} } = splitNames(start.parameters);
-        return cellSteps(cell, start, { initialState, zoneout: options.zoneout ?? {} });
-      },
-    } : {}),
+    ...('forward' in cell
+      ? {
+          stepRunner: (start) => {
+            const { initial: initialState = {} } = splitNames(start.parameters);
+            return cellStepRunner(cell, start, { initialState, zoneout: options.zoneout ?? {} });
+          },
+        }
+      : {}),
   };
 }
 
 /** @throws RangeError where an option does not fit */
-export function checkDirection(where: string, { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions): void {
+export function checkDirection(
+  where: string,
+  { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions,
+): void {
   checkCount(where, 'hiddenSize', hiddenSize);
   for (const [name, rate] of Object.entries({ inputDropout, recurrentDropout })) {
     checkNumber(where, name, rate, 0, 1);
@@ -87,11 +95,17 @@ export function outputSize(cell: Cell, { hiddenSize }: DirectionOptions): number
 }
 
 /** The parameters of a cell that runs in one direction. */
-export function directionParameters(cell: Cell, options: DirectionOptions, inputSize: number): Readonly<Record<string, CellParameter>> {
+export function directionParameters(
+  cell: Cell,
+  options: DirectionOptions,
+  inputSize: number,
+): Readonly<Record<string, ParameterSpec>> {
   const own = cellParameters(cell, { ...options, inputSize });
-  if (!options.learnedState) return own;
-  const initial = Object.entries(stateSizes(cell, options.hiddenSize)).map(([name, size]): [string, CellParameter] =>
-    [name, { role: 'gain', shape: [1, size], blocks: 1, initializer: zeros() }]);
+  if (!options.learnInitialState) return own;
+  const initial = Object.entries(stateSizes(cell, options.hiddenSize)).map(([name, size]): [string, ParameterSpec] => [
+    name,
+    { role: 'gain', shape: [1, size], blocks: 1, initializer: zeros() },
+  ]);
   return { ...own, ...joinNames({ initial: Object.fromEntries(initial) }) };
 }
 
@@ -101,23 +115,32 @@ export function runDirection(
   { hiddenSize, inputDropout = 0, recurrentDropout = 0, zoneout }: DirectionOptions,
   parameters: Readonly<Record<string, Variable>>,
   x: Variable,
-  { training, random, sequenceRandom, lengths, starts, state }: LayerContext,
+  { training, random, sequenceRandom, lengths, resets, state }: LayerContext,
   reverse: boolean,
 ): Unrolled {
   const { scope } = x.storage;
   const [T = 0, B = 0, I = 0] = x.shape;
   const { initial } = splitNames(parameters);
-  const begin = initial && Object.fromEntries(Object.entries(initial).map(([name, each]) => [name, broadcastTo(each, [B, each.size])]));
+  const begin =
+    initial &&
+    Object.fromEntries(Object.entries(initial).map(([name, each]) => [name, broadcastTo(each, [B, each.size])]));
   const dropped = (rate: number, size: number): Variable | undefined =>
     training && rate > 0 ? randomMask(scope, [B * size], rate, 1 / (1 - rate), sequenceRandom) : undefined;
   const inputMask = dropped(inputDropout, I);
   const size = outputSize(cell, { hiddenSize });
   const recurrentMask = dropped(recurrentDropout, size);
-  return unroll(cell, parameters, inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape), {
-    initialState: (state ?? begin ?? {}),
-    resetState: (initial ?? {}),
-    lengths, starts, reverse,
-    recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
-    zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
-  });
+  return unroll(
+    cell,
+    parameters,
+    inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape),
+    {
+      initialState: state ?? begin ?? {},
+      resetState: initial ?? {},
+      lengths,
+      resets,
+      reverse,
+      recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
+      zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
+    },
+  );
 }

@@ -1,12 +1,12 @@
 /** Layers with a way around them. */
 
-import { add } from '../bptt/ops/arithmetic';
+import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import { allocate } from '../kernels/workspace';
 import { checkSome } from '../tensor/shape';
-import { chain, chainParameters, runChain, type NamedLayer } from './chain';
-import { chainSteps } from './chain-steps';
-import { vectorFeatures, vectors, type Features, type Layer } from './layer';
+import { chain, chainParameters, type NamedLayer, runChain } from './chain';
+import { chainStepRunner } from './chain-stream';
+import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /**
@@ -26,8 +26,11 @@ export function residual(layers: readonly Layer[]): Layer {
     const inner = chain(layers, input);
     const output = vectorFeatures('residual', inner.at(-1)!.output);
     if (output.size === size && output.perStep === perStep) return inner;
-    const words = ({ size: numbers, perStep: each }: typeof output): string => `${numbers} numbers ${each ? 'a step' : 'a sequence'}`;
-    throw new RangeError(`residual: the layers must give back what they take, ${words({ kind: 'vectors', size, perStep })}, got ${words(output)}.`);
+    const words = ({ size: numbers, perStep: each }: typeof output): string =>
+      `${numbers} numbers ${each ? 'a step' : 'a sequence'}`;
+    throw new RangeError(
+      `residual: the layers must give back what they take, ${words({ kind: 'vectors', size, perStep })}, got ${words(output)}.`,
+    );
   };
   return {
     name: 'residual',
@@ -41,9 +44,9 @@ export function residual(layers: readonly Layer[]): Layer {
       const run = runChain(inner, splitNames(parameters), x, context, state && splitNames(state));
       return { output: add(x, run.outputs.at(-1)!), state: joinNames(run.state) };
     },
-    steps: ({ parameters, features, ...start }) => {
+    stepRunner: ({ parameters, features, ...start }) => {
       const { workspace, input, batchSize } = start;
-      const inner = chainSteps(named(features), splitNames(parameters), start);
+      const inner = chainStepRunner(named(features), splitNames(parameters), start);
       const size = batchSize * inner.size;
       const output = allocate(workspace, size);
       const sum = workspace.kernels.of(addition);

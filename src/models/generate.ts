@@ -1,14 +1,14 @@
 /** A model of sequences that writes one. */
 
 import { createRandom } from '../tensor/random';
-import { sampler, type SampleIdOptions } from '../tensor/sampling';
+import { type SamplingOptions, sampler } from '../tensor/sampling';
 import { checkCount, checkSome } from '../tensor/shape';
-import { ids } from '../tensor/tensor';
+import { intTensor } from '../tensor/tensor';
 import type { Sequential } from './sequential';
 import { advance, stream } from './stream';
 
 /** What {@link generate} begins with, how much it writes, and how it draws. */
-export interface GenerateOptions extends SampleIdOptions {
+export interface GenerateOptions extends SamplingOptions {
   /** Ids to begin after; at least one. They are not part of the answer. */
   readonly prompt: ArrayLike<number>;
   /** How many ids to write. */
@@ -30,17 +30,18 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   const { prompt, length, seed = 0 } = options;
   checkCount('generate', 'length', length, 0);
   const draw = sampler('generate', options);
-  if (model.input.kind !== 'ids') throw new RangeError('generate: the model must take token ids, so that it can read what it writes.');
+  if (model.input.kind !== 'ids')
+    throw new RangeError('generate: the model must take token ids, so that it can read what it writes.');
   checkSome('generate', 'prompt', prompt.length, 'id');
   const random = createRandom(seed);
   const running = stream(model);
   let scores: Float32Array = new Float32Array(0);
-  for (let i = 0; i < prompt.length; i++) scores = advance(running, ids([prompt[i]!])).data;
+  for (let i = 0; i < prompt.length; i++) scores = advance(running, intTensor([prompt[i]!])).data;
   const written = new Int32Array(length);
   for (let i = 0; i < length; i++) {
     const id = draw(scores, random);
     written[i] = id;
-    if (i + 1 < length) scores = advance(running, ids([id])).data;
+    if (i + 1 < length) scores = advance(running, intTensor([id])).data;
   }
   return written;
 }

@@ -1,13 +1,13 @@
 /** Long sequences in segments that are computed anew for backward. */
 
-import { checkpoint } from '../bptt/checkpoint';
-import { concat, slice } from '../bptt/ops/movement';
-import { operand, type Variable } from '../bptt/tape';
+import { concat, slice } from '../autodiff/ops/movement';
+import { recompute } from '../autodiff/recompute';
+import { operand, type Variable } from '../autodiff/tape';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
-import { stepsBetween } from '../tensor/steps';
-import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
-import { runModel, type ModelRun, type ModelState, type RunOptions, type Sequential } from './sequential';
+import { sliceSteps } from '../tensor/step-ranges';
+import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { type ModelRun, type ModelState, type RunOptions, runModel, type Sequential } from './sequential';
 
 /**
  * {@link runModel} that stores outputs and the states between segments alone: each segment is computed anew when backward comes to it. With
@@ -25,35 +25,42 @@ import { runModel, type ModelRun, type ModelState, type RunOptions, type Sequent
 export function runInSegments(
   model: Sequential,
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
-  input: IdTensor | Tensor | Variable,
+  input: IntTensor | Tensor | Variable,
   { state, ...options }: RunOptions = {},
   segment?: number,
 ): ModelRun {
   const whole = model.layers.find(({ layer }) => layer.causal === false);
-  if (whole !== undefined) throw new RangeError(`runInSegments: the layer ${whole.name} needs the whole sequence and cannot be run in segments.`);
+  if (whole !== undefined)
+    throw new RangeError(
+      `runInSegments: the layer ${whole.name} needs the whole sequence and cannot be run in segments.`,
+    );
   if (segment !== undefined) checkCount('runInSegments', 'segment', segment);
   const [T = 0, B = 0] = input.shape;
   const length = segment ?? Math.ceil(Math.sqrt(T));
   if (T <= length) return runModel(model, parameters, input, { ...options, state });
 
-  const x = isIdTensor(input) ? input : operand('runInSegments', input, 'inputs');
-  const { random, sequenceRandom = random, lengths, starts } = options;
+  const x = isIntTensor(input) ? input : operand('runInSegments', input, 'inputs');
+  const { random, sequenceRandom = random, lengths, resets } = options;
   const seed = sequenceRandom && randomBits(sequenceRandom);
   const outputs: Variable[] = [];
   let states = state && mapStates(state, (each) => operand('runInSegments', each, 'state'));
   for (let from = 0; from < T; from += length) {
     const to = Math.min(T, from + length);
-    const given = { parameters, states, x: isIdTensor(x) ? undefined : slice(x, from, to) };
-    const run = checkpoint(given, (own) => {
-      const { output, state: next } = runModel(model, own.parameters, own.x ?? stepsBetween(x as IdTensor, from, to), {
-        ...options,
-        state: own.states,
-        ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
-        lengths: lengths && lengthsIn(lengths, from, to, B),
-        starts: starts && stepsBetween(starts, from, to),
-      });
-      return { output, next };
-    }, { random: random === undefined ? [] : [random] });
+    const given = { parameters, states, x: isIntTensor(x) ? undefined : slice(x, from, to) };
+    const run = recompute(
+      given,
+      (own) => {
+        const { output, state: next } = runModel(model, own.parameters, own.x ?? sliceSteps(x as IntTensor, from, to), {
+          ...options,
+          state: own.states,
+          ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
+          lengths: lengths && lengthsIn(lengths, from, to, B),
+          resets: resets && sliceSteps(resets, from, to),
+        });
+        return { output, next };
+      },
+      { random: random === undefined ? [] : [random] },
+    );
     outputs.push(run.output);
     states = run.next;
   }
@@ -67,7 +74,14 @@ function lengthsIn(lengths: Int32Array, from: number, to: number, batchSize: num
   return lengths.length === batchSize ? lengths.map((length) => Math.max(0, Math.min(length, to) - from)) : lengths;
 }
 
-function mapStates(state: ModelState<Tensor | Variable>, change: (each: Tensor | Variable) => Variable): ModelState<Variable> {
-  return Object.fromEntries(Object.entries(state).map(([layer, parts]) =>
-    [layer, Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, change(each)]))]));
+function mapStates(
+  state: ModelState<Tensor | Variable>,
+  change: (each: Tensor | Variable) => Variable,
+): ModelState<Variable> {
+  return Object.fromEntries(
+    Object.entries(state).map(([layer, parts]) => [
+      layer,
+      Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, change(each)])),
+    ]),
+  );
 }

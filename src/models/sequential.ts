@@ -1,14 +1,14 @@
 /** Layers one after the other: the noun that is trained, predicts, streams and generates. */
 
-import { initializeParameters, type ParameterPlan, type Planned } from '../bptt/cell';
-import type { Origin } from '../bptt/origin';
-import { compute } from '../bptt/value-and-gradient';
-import { operand, type Variable } from '../bptt/tape';
-import { chain, chainParameters, runChain, type NamedLayer } from '../layers/chain';
-import { predicting, type Features, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
+import { operand, type Variable } from '../autodiff/tape';
+import { compute } from '../autodiff/value-and-gradient';
+import { chain, chainParameters, type NamedLayer, runChain } from '../layers/chain';
+import { type Features, inferenceContext, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
+import type { Origin } from '../tensor/origin';
+import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { createRandom, type Random } from '../tensor/random';
 import { checkCount, checkShape, checkSome, formatShape } from '../tensor/shape';
-import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
+import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leaves, treeOver } from '../tensor/tree';
 
 /** Layers with their parameters. */
@@ -58,22 +58,32 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
   checkSome('sequential', 'layers', layers.length, 'layer');
   if (inputSize !== undefined) checkCount('sequential', 'inputSize', inputSize);
   if (inputSize === undefined && layers[0]!.name !== 'embedding') {
-    throw new RangeError(`sequential: inputSize must be given, since the first layer (${layers[0]!.name}) takes vectors.`);
+    throw new RangeError(
+      `sequential: inputSize must be given, since the first layer (${layers[0]!.name}) takes vectors.`,
+    );
   }
-  const input: Features = inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
+  const input: Features =
+    inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
   const named = chain(layers, input);
   const { data, tree } = flattenTree(fill(chainParameters(named), ''));
-  return { layers: named, origin: ['sequential', layers, { inputSize }], parameters: tree, data, input, output: named.at(-1)!.output };
+  return {
+    layers: named,
+    origin: ['sequential', layers, { inputSize }],
+    parameters: tree,
+    data,
+    input,
+    output: named.at(-1)!.output,
+  };
 }
 
 /**
- * The same layers with other parameters, which are copied: how a model that was a part of a {@link trainable} predicts, streams and is saved after training.
+ * The same layers with other parameters, which are copied: how a model that was a part of a {@link customModel} predicts, streams and is saved after training.
  *
  * @param parameters by layer and name, of the shapes that the model has
  * @throws RangeError where a parameter is missing, has another shape, or is none of the model's
  * @example
  * const network = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
- * const line = trainable({ network: network.parameters }, (p, { inputs, targets }) => meanSquaredError(runModel(network, p.network, inputs).output, targets));
+ * const line = customModel({ network: network.parameters }, (p, { inputs, targets }) => meanSquaredError(runModel(network, p.network, inputs).output, targets));
  * const batch = { inputs: full([1, 1, 2], 1), targets: full([1, 1, 1], 3) };
  * await fit(line, { batchCount: 1, batches: () => [batch] }, { optimizer: adam(0.1), steps: 300 });
  * predict(withParameters(network, line.parameters.network), batch.inputs).data[0].toFixed(1); // '3.0'
@@ -81,21 +91,33 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
 export function withParameters(model: Sequential, parameters: Sequential['parameters']): Sequential {
   const given = new Map(leaves(parameters).map(({ path, tensor }) => [path, tensor]));
   const { data, tree } = treeOver(model.parameters, new Float32Array(model.data.length));
-  for (const { path, tensor: { shape, data: own } } of leaves(tree)) {
+  for (const {
+    path,
+    tensor: { shape, data: own },
+  } of leaves(tree)) {
     const from = given.get(path);
-    if (from === undefined) throw new RangeError(`withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`);
+    if (from === undefined)
+      throw new RangeError(
+        `withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`,
+      );
     checkShape('withParameters', path, from.shape, { letters: "of the model's shape", lengths: shape });
-    if (from.data.length !== own.length) throw new RangeError(`withParameters: ${path} ${formatShape(shape)} must hold ${own.length} numbers, got ${from.data.length}.`);
+    if (from.data.length !== own.length)
+      throw new RangeError(
+        `withParameters: ${path} ${formatShape(shape)} must hold ${own.length} numbers, got ${from.data.length}.`,
+      );
     own.set(from.data);
     given.delete(path);
   }
   const [other] = given.keys();
-  if (other !== undefined) throw new RangeError(`withParameters: the model has no parameter ${other}. Do the parameters belong to another model?`);
+  if (other !== undefined)
+    throw new RangeError(
+      `withParameters: the model has no parameter ${other}. Do the parameters belong to another model?`,
+    );
   return { ...model, parameters: tree, data };
 }
 
 /** Whether a model answers once a step, rather than once a sequence. */
-export function answersPerStep({ output }: Sequential): boolean {
+export function outputsPerStep({ output }: Sequential): boolean {
   return output.kind === 'vectors' && output.perStep;
 }
 
@@ -110,7 +132,7 @@ export interface RunOptions {
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array | undefined;
   /** `[T, B]` 1 where a step begins a new sequence; none by default. */
-  readonly starts?: IdTensor | undefined;
+  readonly resets?: IntTensor | undefined;
   /** Where the layers go on from; where sequences begin by default. */
   readonly state?: ModelState<Tensor | Variable> | undefined;
 }
@@ -136,22 +158,35 @@ export interface ModelRun {
 export function runModel(
   model: Sequential,
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
-  input: IdTensor | Tensor | Variable,
-  { training = false, random, sequenceRandom = random, lengths, starts, state }: RunOptions = {},
+  input: IntTensor | Tensor | Variable,
+  { training = false, random, sequenceRandom = random, lengths, resets, state }: RunOptions = {},
 ): ModelRun {
-  if (training && random === undefined) throw new TypeError('runModel: training needs a generator, random: createRandom(seed).');
-  const calm = predicting();
-  const context = { training, random: random ?? calm.random, sequenceRandom: sequenceRandom ?? calm.random, lengths, starts };
-  const run = runChain(model.layers, parameters, isIdTensor(input) ? input : operand('predict', input, 'inputs'), context, state);
+  if (training && random === undefined)
+    throw new TypeError('runModel: training needs a generator, random: createRandom(seed).');
+  const calm = inferenceContext();
+  const context = {
+    training,
+    random: random ?? calm.random,
+    sequenceRandom: sequenceRandom ?? calm.random,
+    lengths,
+    resets,
+  };
+  const run = runChain(
+    model.layers,
+    parameters,
+    isIntTensor(input) ? input : operand('predict', input, 'inputs'),
+    context,
+    state,
+  );
   return { ...run, output: run.outputs.at(-1)! };
 }
 
-/** Lengths, starts and state for {@link predict}. */
+/** Lengths, resets and state for {@link predict}. */
 export interface PredictOptions {
   /** `[B]` how many steps of each row are valid; all by default. */
   readonly lengths?: Int32Array;
   /** `[T, B]` 1 where a step begins a new sequence, to which the state does not reach; none by default. */
-  readonly starts?: IdTensor;
+  readonly resets?: IntTensor;
   /** Where the layers go on from; where sequences begin by default. */
   readonly state?: ModelState;
 }
@@ -166,7 +201,7 @@ export interface PredictOptions {
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2, seed: 1 });
  * predict(model, full([3, 1, 2], 1)).shape; // [3, 1, 4]
  */
-export function predict(model: Sequential, inputs: IdTensor | Tensor, options: PredictOptions = {}): Tensor {
+export function predict(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions = {}): Tensor {
   return predictWithState(model, inputs, options).output;
 }
 
@@ -180,7 +215,7 @@ export function predict(model: Sequential, inputs: IdTensor | Tensor, options: P
  */
 export function predictWithState(
   model: Sequential,
-  inputs: IdTensor | Tensor,
+  inputs: IntTensor | Tensor,
   options: PredictOptions = {},
 ): { readonly output: Tensor; readonly state: ModelState } {
   return compute(model.parameters, (p) => {

@@ -20,7 +20,9 @@ export function joinStates(states: readonly ModelState[]): ModelState {
       const part = state[layer]?.[name];
       if (part !== undefined && formatShape(part.shape.slice(1)) === formatShape(first.shape.slice(1))) return part;
       const got = part === undefined ? 'none' : formatShape(part.shape);
-      throw new RangeError(`joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${got}.`);
+      throw new RangeError(
+        `joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${got}.`,
+      );
     });
     const data = new Float32Array(parts.reduce((size, part) => size + part.data.length, 0));
     let offset = 0;
@@ -41,13 +43,19 @@ export function joinStates(states: readonly ModelState[]): ModelState {
  */
 export function splitState(state: ModelState): readonly ModelState[] {
   const rows = Object.values(Object.values(state)[0] ?? {})[0]?.shape[0] ?? 0;
-  return Array.from({ length: rows }, (_, row) => mapState(state, ({ shape: [, ...rest], data }) => {
-    const size = data.length / rows;
-    return { shape: [1, ...rest], data: data.slice(row * size, (row + 1) * size) };
-  }));
+  return Array.from({ length: rows }, (_, row) =>
+    mapState(state, ({ shape: [, ...rest], data }) => {
+      const size = data.length / rows;
+      return { shape: [1, ...rest], data: data.slice(row * size, (row + 1) * size) };
+    }),
+  );
 }
 
 function mapState(state: ModelState, change: (part: Tensor, layer: string, name: string) => Tensor): ModelState {
-  return Object.fromEntries(Object.entries(state).map(([layer, parts]) =>
-    [layer, Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, change(part, layer, name)]))]));
+  return Object.fromEntries(
+    Object.entries(state).map(([layer, parts]) => [
+      layer,
+      Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, change(part, layer, name)])),
+    ]),
+  );
 }

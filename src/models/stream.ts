@@ -1,12 +1,12 @@
 /** A model fed one step at a time, its state carried along. */
 
-import { checkParameters, type PointwiseCell } from '../bptt/cell';
-import { cellSteps, type Steps } from '../bptt/steps';
 import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
-import { chainSteps } from '../layers/chain-steps';
+import { chainStepRunner } from '../layers/chain-stream';
 import { joinNames, splitNames } from '../layers/nested-names';
+import { checkParameters, type PointwiseCell } from '../recurrence/cell';
+import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
 import { checkCount, formatShape } from '../tensor/shape';
-import { isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
+import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import type { ModelState, Sequential } from './sequential';
 
 /**
@@ -45,7 +45,7 @@ export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {})
   const workspace = createWorkspace();
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
   const input = allocate(workspace, batchSize * (inputSize === 'ids' ? 1 : inputSize));
-  const steps = chainSteps(model.layers, model.parameters, { workspace, input, batchSize });
+  const steps = chainStepRunner(model.layers, model.parameters, { workspace, input, batchSize });
   return openStream(workspace, steps, input, inputSize, batchSize, {
     readState: () => splitNames(steps.readState() ?? {}),
     writeState: (state) => steps.writeState(state && joinNames(state)),
@@ -63,15 +63,24 @@ export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {})
  * running.state.c.shape; // [1, 4]
  */
 export function streamCell<N extends string>(
-  cell: PointwiseCell<N>, parameters: Readonly<Record<string, Tensor>>, { batchSize = 1 }: StreamOptions = {},
+  cell: PointwiseCell<N>,
+  parameters: Readonly<Record<string, Tensor>>,
+  { batchSize = 1 }: StreamOptions = {},
 ): Stream<Readonly<Record<N, Tensor>>> {
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
   checkParameters('streamCell', cell as unknown as PointwiseCell, parameters, inputSize);
   const workspace = createWorkspace();
   const input = allocate(workspace, batchSize * inputSize);
-  const steps = cellSteps(cell as unknown as PointwiseCell, { workspace, parameters, input, batchSize });
-  return openStream(workspace, steps, input, inputSize, batchSize, steps as unknown as Stateful<Readonly<Record<N, Tensor>>>);
+  const steps = cellStepRunner(cell as unknown as PointwiseCell, { workspace, parameters, input, batchSize });
+  return openStream(
+    workspace,
+    steps,
+    input,
+    inputSize,
+    batchSize,
+    steps as unknown as Stateful<Readonly<Record<N, Tensor>>>,
+  );
 }
 
 interface Stateful<S> {
@@ -80,7 +89,12 @@ interface Stateful<S> {
 }
 
 function openStream<S>(
-  { memory }: Workspace, { output, size, step }: Steps, input: number, inputSize: number | 'ids', batchSize: number, { readState, writeState }: Stateful<S>,
+  { memory }: Workspace,
+  { output, size, step }: StepRunner,
+  input: number,
+  inputSize: number | 'ids',
+  batchSize: number,
+  { readState, writeState }: Stateful<S>,
 ): Stream<S> {
   let heap = memory.view;
   let outputs = heap.subarray(output, output + batchSize * size);
@@ -118,17 +132,24 @@ function openStream<S>(
  * advance(running, full([3, 2], 1)).shape; // [3, 4]
  * running.state.lstm.c.shape; // [3, 4]
  */
-export function advance(stream: Stream<unknown>, x: IdTensor | Tensor, into?: Tensor): Tensor {
+export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: Tensor): Tensor {
   const { batchSize, inputSize, outputSize } = stream;
   const ofIds = inputSize === 'ids';
   const { shape } = x;
-  if (isIdTensor(x) !== ofIds || shape.length !== (ofIds ? 1 : 2) || shape[0] !== batchSize || (!ofIds && shape[1] !== inputSize)) {
+  if (
+    isIntTensor(x) !== ofIds ||
+    shape.length !== (ofIds ? 1 : 2) ||
+    shape[0] !== batchSize ||
+    (!ofIds && shape[1] !== inputSize)
+  ) {
     const expected = ofIds ? `ids [B] = [${batchSize}]` : `[B, I] = [${batchSize}, ${inputSize}]`;
     throw new RangeError(`advance: x must be ${expected}, got ${formatShape(shape)}.`);
   }
   const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
   if (output.data.length !== batchSize * outputSize) {
-    throw new RangeError(`advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`);
+    throw new RangeError(
+      `advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`,
+    );
   }
   stream.run(x.data, output.data);
   return output;

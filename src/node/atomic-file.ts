@@ -41,7 +41,9 @@ export async function writeAtomically(path: string, content: Uint8Array): Promis
 /** Removes what writers of the same file that are no more left behind. */
 async function removeLeftovers(folder: string, name: string): Promise<void> {
   for (const other of await readdir(folder)) {
-    const writer = other.startsWith(`.${name}.`) ? /^(\d+)-\d+\.tmp$/.exec(other.slice(name.length + 2))?.[1] : undefined;
+    const writer = other.startsWith(`.${name}.`)
+      ? /^(\d+)-\d+\.tmp$/.exec(other.slice(name.length + 2))?.[1]
+      : undefined;
     if (writer !== undefined && !isRunning(Number(writer))) await rm(join(folder, other), { force: true });
   }
 }

@@ -1,5 +1,5 @@
 /** What needs Node: `import { terminalProgress } from 'bptt/node'`. */
 
 export { writeAtomically } from './atomic-file';
-export { checkpointFile, resumeFrom, type CheckpointFileOptions } from './checkpoint-file';
-export { terminalProgress, type ProgressOutput, type TerminalProgressOptions } from './terminal-progress';
+export { type CheckpointFileOptions, checkpointFile, resumeFrom } from './checkpoint-file';
+export { type ProgressOutput, type TerminalProgressOptions, terminalProgress } from './terminal-progress';

@@ -84,7 +84,11 @@ declare module 'node:child_process' {
     kill(signal?: string): boolean;
     on(event: 'exit', listener: (code: number | null, signal: string | null) => void): void;
   }
-  export function spawn(file: string, args: readonly string[], options?: { cwd?: string | URL; stdio?: ('pipe' | 'inherit' | 'ignore')[] }): Child;
+  export function spawn(
+    file: string,
+    args: readonly string[],
+    options?: { cwd?: string | URL; stdio?: ('pipe' | 'inherit' | 'ignore')[] },
+  ): Child;
   export function spawnSync(
     file: string,
     args: readonly string[],
@@ -95,7 +99,9 @@ declare module 'node:child_process' {
 declare module 'node:util' {
   export function parseArgs(config: {
     readonly args?: readonly string[];
-    readonly options: Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly default?: string | boolean }>>;
+    readonly options: Readonly<
+      Record<string, { readonly type: 'string' | 'boolean'; readonly default?: string | boolean }>
+    >;
   }): { readonly values: Readonly<Record<string, string | boolean | undefined>> };
 }
 

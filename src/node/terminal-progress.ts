@@ -24,7 +24,7 @@ export interface TerminalProgressOptions {
  * @returns a function for `onProgress` of `fit`
  * @example
  * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
- * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { steps: 2, batchSize: 1 });
+ * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { sequenceLength: 2, batchSize: 1 });
  * const output = { write: (text: string) => text.length };
  * await fit(model, data, { loss: crossEntropy, optimizer: sgd(), onProgress: terminalProgress({ unit: 'characters', output }) });
  */
@@ -49,7 +49,7 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
 }
 
 function describe(progress: Progress, validationLoss: number | undefined, unit: string): string {
-  const { step, steps, smoothedLoss, rate, secondsLeft, done } = progress;
+  const { step, steps, smoothedLoss, targetsPerSecond: rate, secondsLeft, done } = progress;
   const parts = [`step ${step}/${steps}`, `loss ${smoothedLoss.toFixed(3)}`];
   if (validationLoss !== undefined) parts.push(`validation ${validationLoss.toFixed(3)}`);
   if (Number.isFinite(rate)) parts.push(`${formatCount(rate)} ${unit}/s`);

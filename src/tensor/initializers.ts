@@ -1,7 +1,7 @@
 /** How weights begin. An initializer is a function from a shape and a generator to a tensor. */
 
-import { normalNumber, uniformNumber, type Random } from './random';
-import { checkNumber, formatShape, sizeOf, type Shape } from './shape';
+import { normalNumber, type Random, uniformNumber } from './random';
+import { checkNumber, formatShape, type Shape, sizeOf } from './shape';
 import { full, type Tensor } from './tensor';
 
 /**
@@ -172,7 +172,9 @@ export function forgetBias(value = 1): Initializer {
   checkNumber('forgetBias', 'value', value);
   return (shape, _random, blocks) => {
     if (shape.length !== 1 || blocks !== 4) {
-      throw new RangeError(`forgetBias: expected the bias [4·H] of an LSTM, got shape ${formatShape(shape)} of ${blocks ?? 1} gate blocks.`);
+      throw new RangeError(
+        `forgetBias: expected the bias [4·H] of an LSTM, got shape ${formatShape(shape)} of ${blocks ?? 1} gate blocks.`,
+      );
     }
     const hiddenSize = shape[0]! / blocks;
     const result = full(shape, 0);
@@ -197,7 +199,9 @@ export function chronoBias(longest: number): Initializer {
   checkNumber('chronoBias', 'longest', longest, 2);
   return (shape, random, blocks = 1) => {
     if (shape.length !== 1 || ![1, 3, 4].includes(blocks)) {
-      throw new RangeError(`chronoBias: expected the bias of an LSTM or GRU, got shape ${formatShape(shape)} of ${blocks} gate blocks.`);
+      throw new RangeError(
+        `chronoBias: expected the bias of an LSTM or GRU, got shape ${formatShape(shape)} of ${blocks} gate blocks.`,
+      );
     }
     const hiddenSize = shape[0]! / blocks;
     const result = full(shape, 0);
@@ -346,7 +350,9 @@ function scaled(
 function matrix(name: string, shape: Shape): [rows: number, columns: number] {
   const [rows, columns] = shape;
   if (shape.length !== 2 || rows === undefined || columns === undefined) {
-    throw new RangeError(`${name}: expected a matrix [fanIn, fanOut], got shape ${formatShape(shape)}. Biases want zeros() or constant().`);
+    throw new RangeError(
+      `${name}: expected a matrix [fanIn, fanOut], got shape ${formatShape(shape)}. Biases want zeros() or constant().`,
+    );
   }
   return [rows, columns];
 }

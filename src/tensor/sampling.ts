@@ -1,10 +1,10 @@
 /** An id drawn from scores. */
 
-import { uniformNumber, type Random } from './random';
+import { type Random, uniformNumber } from './random';
 import { checkCount, checkNumber, checkSome, describe } from './shape';
 
 /** How an id is drawn from scores. */
-export interface SampleIdOptions {
+export interface SamplingOptions {
   /** Divides the scores: below 1 bolder, above 1 wilder, 0 always the most likely id. 1 by default. */
   readonly temperature?: number;
   /** Draw among the k most likely ids only. */
@@ -21,17 +21,23 @@ export interface SampleIdOptions {
  * @throws TypeError where scores are no array
  * @throws RangeError where there is no score, one is NaN or the largest is infinite, or an option is out of range
  * @example
- * sampleId([0.1, 3, -2], createRandom(1), { temperature: 0 }); // 1
- * sampleId([0, 0, -1e9], createRandom(1)) < 2; // true
+ * sampleFromLogits([0.1, 3, -2], createRandom(1), { temperature: 0 }); // 1
+ * sampleFromLogits([0, 0, -1e9], createRandom(1)) < 2; // true
  */
-export function sampleId(scores: ArrayLike<number>, random: Random, options: SampleIdOptions = {}): number {
-  if (typeof scores?.length !== 'number') throw new TypeError(`sampleId: scores must be an array of numbers, got ${describe(scores)}. A tensor's numbers are its data.`);
-  checkSome('sampleId', 'scores', scores.length, 'score');
-  return sampler('sampleId', options)(scores, random);
+export function sampleFromLogits(scores: ArrayLike<number>, random: Random, options: SamplingOptions = {}): number {
+  if (typeof scores?.length !== 'number')
+    throw new TypeError(
+      `sampleFromLogits: scores must be an array of numbers, got ${describe(scores)}. A tensor's numbers are its data.`,
+    );
+  checkSome('sampleFromLogits', 'scores', scores.length, 'score');
+  return sampler('sampleFromLogits', options)(scores, random);
 }
 
 /** Checks how to draw, once for many draws. */
-export function sampler(where: string, { temperature = 1, topK = Infinity, topP = 1 }: SampleIdOptions): (scores: ArrayLike<number>, random: Random) => number {
+export function sampler(
+  where: string,
+  { temperature = 1, topK = Infinity, topP = 1 }: SamplingOptions,
+): (scores: ArrayLike<number>, random: Random) => number {
   checkNumber(where, 'temperature', temperature, 0);
   checkNumber(where, 'topP', topP, 0, 1);
   if (topK !== Infinity) checkCount(where, 'topK', topK);

@@ -81,9 +81,12 @@ export interface ExpectedShape {
  */
 export function checkShape(where: string, argument: string, got: Shape, expected: ExpectedShape, cause = ''): void {
   const { letters, lengths } = expected;
-  if (got.length === lengths.length && lengths.every((length, axis) => length === undefined || length === got[axis])) return;
+  if (got.length === lengths.length && lengths.every((length, axis) => length === undefined || length === got[axis]))
+    return;
   const numbers = `[${lengths.map((length) => length ?? '*').join(', ')}]`;
-  throw new RangeError(`${where}: ${argument} must be ${letters} = ${numbers}, got ${formatShape(got)}.${cause && ` ${cause}`}`);
+  throw new RangeError(
+    `${where}: ${argument} must be ${letters} = ${numbers}, got ${formatShape(got)}.${cause && ` ${cause}`}`,
+  );
 }
 
 /** @throws RangeError unless `value` is a whole number of at least `least` */
@@ -107,20 +110,39 @@ export function checkSome(where: string, argument: string, count: number, what: 
 
 /** @throws RangeError unless all ids from `start` to `end` are whole numbers in [0, count) */
 export function checkIds(
-  where: string, argument: string, ids: ArrayLike<number>, count: number, cause: string = '', start: number = 0, end: number = ids.length,
+  where: string,
+  argument: string,
+  ids: ArrayLike<number>,
+  count: number,
+  cause: string = '',
+  start: number = 0,
+  end: number = ids.length,
 ): void {
   for (let i = start; i < end; i++) {
     const id = ids[i]!;
     if (!(id >= 0 && id < count && Number.isInteger(id))) {
-      throw new RangeError(`${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i - start}.${cause && ` ${cause}`}`);
+      throw new RangeError(
+        `${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i - start}.${cause && ` ${cause}`}`,
+      );
     }
   }
 }
 
 /** @throws RangeError unless `value` is a finite number between `least` and `most` */
-export function checkNumber(where: string, argument: string, value: number, least: number = -Infinity, most: number = Infinity): void {
+export function checkNumber(
+  where: string,
+  argument: string,
+  value: number,
+  least: number = -Infinity,
+  most: number = Infinity,
+): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
-    const range = most < Infinity ? `a number from ${least} to ${most}` : least === -Infinity ? 'a finite number' : `a finite number of at least ${least}`;
+    const range =
+      most < Infinity
+        ? `a number from ${least} to ${most}`
+        : least === -Infinity
+          ? 'a finite number'
+          : `a finite number of at least ${least}`;
     throw new RangeError(`${where}: ${argument} must be ${range}, got ${describe(value)}.`);
   }
 }
@@ -139,12 +161,20 @@ export function resolveAxis(where: string, axis: number, rank: number): number {
  *
  * @throws RangeError where it does not lie inside
  */
-export function resolveRange(where: string, start: number, end: number | undefined, axis: number, shape: Shape): readonly [from: number, to: number] {
+export function resolveRange(
+  where: string,
+  start: number,
+  end: number | undefined,
+  axis: number,
+  shape: Shape,
+): readonly [from: number, to: number] {
   const length = shape[axis]!;
   const from = start < 0 ? start + length : start;
   const to = end === undefined ? length : end < 0 ? end + length : end;
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
-    throw new RangeError(`${where}: ${start} to ${end ?? length} does not lie inside axis ${axis} of ${formatShape(shape)}.`);
+    throw new RangeError(
+      `${where}: ${start} to ${end ?? length} does not lie inside axis ${axis} of ${formatShape(shape)}.`,
+    );
   }
   // −0 counts from the front.
   return [from + 0, to + 0];
@@ -153,6 +183,7 @@ export function resolveRange(where: string, start: number, end: number | undefin
 /** What came instead of what was expected, for a message. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null) return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
+  if (typeof value === 'object' && value !== null)
+    return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
   return String(value);
 }

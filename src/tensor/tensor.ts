@@ -1,6 +1,6 @@
 /** Tensors are plain data: a shape and an ordinary typed array, owned by the garbage collector. */
 
-import { checkCount, formatShape, lengthAt, resolveRange, sizeOf, type Shape } from './shape';
+import { checkCount, formatShape, lengthAt, resolveRange, type Shape, sizeOf } from './shape';
 
 /** Numbers of a shape, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
 export interface Tensor {
@@ -9,7 +9,7 @@ export interface Tensor {
 }
 
 /** Whole numbers of a shape (token ids, classes, lengths), row-major. */
-export interface IdTensor {
+export interface IntTensor {
   readonly shape: Shape;
   readonly data: Int32Array;
 }
@@ -28,17 +28,19 @@ export function isTensor(value: unknown): value is Tensor {
 }
 
 /**
- * Whether a value is an {@link IdTensor}.
+ * Whether a value is an {@link IntTensor}.
  *
  * @example
- * isIdTensor(ids([1])); // true
+ * isIntTensor(intTensor([1])); // true
  */
-export function isIdTensor(value: unknown): value is IdTensor {
+export function isIntTensor(value: unknown): value is IntTensor {
   return isShaped(value) && value.data instanceof Int32Array;
 }
 
 function isShaped(value: unknown): value is { shape: Shape; data: unknown } {
-  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value && Array.isArray(value.shape);
+  return (
+    typeof value === 'object' && value !== null && 'data' in value && 'shape' in value && Array.isArray(value.shape)
+  );
 }
 
 /**
@@ -52,8 +54,12 @@ function isShaped(value: unknown): value is { shape: Shape; data: unknown } {
  * tensor(new Float32Array(6), [2, 3]).shape; // [2, 3]
  */
 export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
-  const { flat, shape: ownShape } = values instanceof Float32Array ? { flat: values, shape: [values.length] } : flatten('tensor', values);
-  return { shape: checkSize('tensor', shape ?? ownShape, flat.length), data: flat instanceof Float32Array ? flat : Float32Array.from(flat) };
+  const { flat, shape: ownShape } =
+    values instanceof Float32Array ? { flat: values, shape: [values.length] } : flatten('tensor', values);
+  return {
+    shape: checkSize('tensor', shape ?? ownShape, flat.length),
+    data: flat instanceof Float32Array ? flat : Float32Array.from(flat),
+  };
 }
 
 /**
@@ -63,15 +69,20 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
  * @param shape the shape of flat numbers; by default that of the nesting
  * @throws RangeError where a number is not a whole one, the nesting is ragged, or the shape has another size
  * @example
- * ids([[3, 1], [4, 1]]).shape; // [2, 2]
+ * intTensor([[3, 1], [4, 1]]).shape; // [2, 2]
  */
-export function ids(values: Nested | Int32Array, shape?: Shape): IdTensor {
-  const { flat, shape: ownShape } = values instanceof Int32Array ? { flat: values, shape: [values.length] } : flatten('ids', values);
+export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor {
+  const { flat, shape: ownShape } =
+    values instanceof Int32Array ? { flat: values, shape: [values.length] } : flatten('intTensor', values);
   if (!(flat instanceof Int32Array)) {
     const wrong = flat.findIndex((value) => (value | 0) !== value);
-    if (wrong >= 0) throw new RangeError(`ids: ids must be whole numbers of 32 bits, got ${flat[wrong]} at position ${wrong}.`);
+    if (wrong >= 0)
+      throw new RangeError(`intTensor: ids must be whole numbers of 32 bits, got ${flat[wrong]} at position ${wrong}.`);
   }
-  return { shape: checkSize('ids', shape ?? ownShape, flat.length), data: flat instanceof Int32Array ? flat : Int32Array.from(flat) };
+  return {
+    shape: checkSize('intTensor', shape ?? ownShape, flat.length),
+    data: flat instanceof Int32Array ? flat : Int32Array.from(flat),
+  };
 }
 
 /**
@@ -98,7 +109,9 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
   checkCount('view', 'offset', offset, 0);
   const end = offset + sizeOf(checkShapeOf('view', shape));
   if (end > data.length) {
-    throw new RangeError(`view: shape ${formatShape(shape)} at offset ${offset} needs ${end} numbers, got ${data.length}.`);
+    throw new RangeError(
+      `view: shape ${formatShape(shape)} at offset ${offset} needs ${end} numbers, got ${data.length}.`,
+    );
   }
   return { shape, data: data.subarray(offset, end) };
 }
@@ -110,37 +123,37 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
  * @throws RangeError where the part does not lie inside, or the tensor is a scalar
  * @example
  * sliceRows(tensor([[1, 2], [3, 4], [5, 6]]), 1).data; // Float32Array [3, 4, 5, 6]
- * sliceRows(ids([7, 8, 9]), 0, -1).data; // Int32Array [7, 8]
+ * sliceRows(intTensor([7, 8, 9]), 0, -1).data; // Int32Array [7, 8]
  */
-export function sliceRows<X extends Tensor | IdTensor>({ shape, data }: X, start: number, end?: number): X {
+export function sliceRows<X extends Tensor | IntTensor>({ shape, data }: X, start: number, end?: number): X {
   lengthAt('sliceRows', 'the tensor', shape, 0);
   const [from, to] = resolveRange('sliceRows', start, end, 0, shape);
   const inner = shape.slice(1);
   const size = sizeOf(inner);
-  return { shape: [to - from, ...inner], data: data.subarray(from * size, to * size) } as Tensor | IdTensor as X;
+  return { shape: [to - from, ...inner], data: data.subarray(from * size, to * size) } as Tensor | IntTensor as X;
 }
 
 /**
  * Swaps the first two axes: `[B, T, …]` → `[T, B, …]`. The library is time-major throughout; use it on data that comes batch-first.
  *
  * @example
- * timeMajor(tensor([[1, 2, 3], [4, 5, 6]])).data; // Float32Array [1, 4, 2, 5, 3, 6]
+ * toTimeMajor(tensor([[1, 2, 3], [4, 5, 6]])).data; // Float32Array [1, 4, 2, 5, 3, 6]
  */
-export function timeMajor<X extends Tensor | IdTensor>(batchFirst: X): X {
-  return swapLeading('timeMajor', batchFirst);
+export function toTimeMajor<X extends Tensor | IntTensor>(toBatchMajor: X): X {
+  return swapLeading('toTimeMajor', toBatchMajor);
 }
 
 /**
- * Swaps the first two axes: `[T, B, …]` → `[B, T, …]`. The inverse of {@link timeMajor}.
+ * Swaps the first two axes: `[T, B, …]` → `[B, T, …]`. The inverse of {@link toTimeMajor}.
  *
  * @example
- * batchFirst(tensor([[1, 4], [2, 5], [3, 6]])).shape; // [2, 3]
+ * toBatchMajor(tensor([[1, 4], [2, 5], [3, 6]])).shape; // [2, 3]
  */
-export function batchFirst<X extends Tensor | IdTensor>(timeMajor: X): X {
-  return swapLeading('batchFirst', timeMajor);
+export function toBatchMajor<X extends Tensor | IntTensor>(toTimeMajor: X): X {
+  return swapLeading('toBatchMajor', toTimeMajor);
 }
 
-function swapLeading<X extends Tensor | IdTensor>(where: string, x: X): X {
+function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
   const [m, n, ...rest] = x.shape;
   if (m === undefined || n === undefined) {
     throw new RangeError(`${where}: the tensor must have at least two axes, got ${formatShape(x.shape)}.`);
@@ -153,12 +166,13 @@ function swapLeading<X extends Tensor | IdTensor>(where: string, x: X): X {
       data.set(x.data.subarray(from, from + width), (j * m + i) * width);
     }
   }
-  return { shape: [n, m, ...rest], data } as Tensor | IdTensor as X;
+  return { shape: [n, m, ...rest], data } as Tensor | IntTensor as X;
 }
 
 function flatten(where: string, values: Nested): { flat: number[]; shape: number[] } {
   const shape: number[] = [];
-  for (let inner: Nested | undefined = values; Array.isArray(inner); inner = (inner as readonly Nested[])[0]) shape.push(inner.length);
+  for (let inner: Nested | undefined = values; Array.isArray(inner); inner = (inner as readonly Nested[])[0])
+    shape.push(inner.length);
   const flat: number[] = [];
   const visit = (part: Nested, depth: number): void => {
     if (typeof part === 'number' ? depth === shape.length : part.length === shape[depth]) {
@@ -166,7 +180,9 @@ function flatten(where: string, values: Nested): { flat: number[]; shape: number
       else for (const inner of part) visit(inner, depth + 1);
       return;
     }
-    throw new RangeError(`${where}: nested arrays must all have the same lengths, expected ${formatShape(shape)}, got a ragged part at depth ${depth}.`);
+    throw new RangeError(
+      `${where}: nested arrays must all have the same lengths, expected ${formatShape(shape)}, got a ragged part at depth ${depth}.`,
+    );
   };
   visit(values, 0);
   return { flat, shape };

@@ -1,7 +1,7 @@
 /** Trees of named tensors: a model's parameters, their gradients and the optimizer's moments share one layout. */
 
-import { describe, sizeOf, type Shape } from './shape';
-import { isTensor, view, type Tensor } from './tensor';
+import { describe, type Shape, sizeOf } from './shape';
+import { isTensor, type Tensor, view } from './tensor';
 
 /** Tensors by name, nested as deep as you like: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
@@ -51,7 +51,9 @@ export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string)
     if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part)) {
       return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, visit(inner, join(path, name))]));
     }
-    throw new TypeError(`parameters: expected a tensor { shape, data: Float32Array } at "${path}", got ${describe(part)}.`);
+    throw new TypeError(
+      `parameters: expected a tensor { shape, data: Float32Array } at "${path}", got ${describe(part)}.`,
+    );
   };
   return visit(tree, '');
 }

@@ -10,8 +10,8 @@ import { nextTurn } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession } from './session';
-import { taskOf, type Task, type Trainable } from './trainable';
-import { checkCheckpoint, openEpoch, type FitCheckpoint, type TrainingState } from './training-state';
+import { type CustomModel, type Task, taskOf } from './trainable';
+import { checkCheckpoint, type FitCheckpoint, openEpoch, type TrainingState } from './training-state';
 
 /** How training stands after an update. */
 export interface Progress {
@@ -27,7 +27,7 @@ export interface Progress {
   /** The norm of the gradient before clipping, if the optimizer clips by norm. */
   readonly gradientNorm: number | undefined;
   /** Targets a second; NaN where batches have no `targets`. */
-  readonly rate: number;
+  readonly targetsPerSecond: number;
   readonly secondsLeft: number;
   /** The loss on the validation data, where an epoch has just ended. */
   readonly validationLoss?: number;
@@ -87,18 +87,22 @@ export interface FitResult {
 /**
  * Trains a model in place. The event loop gets a turn about every 20 ms.
  *
- * @param model a {@link sequential} model, or a function made a {@link trainable}; changed in place
+ * @param model a {@link sequential} model, or a function made a {@link customModel}; changed in place
  * @param data its batches
  * @throws TypeError where a sequential model lacks a loss, or a trainable is given one
  * @throws RangeError where a loss or gradient is not finite, naming step and layer, before the parameters are touched; where an option is out of range
  * @example
  * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })]);
- * const data = windows(Int32Array.from({ length: 200 }, (_, i) => i % 5), { steps: 10, batchSize: 4 });
+ * const data = windows(Int32Array.from({ length: 200 }, (_, i) => i % 5), { sequenceLength: 10, batchSize: 4 });
  * const { losses } = await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(0.02)), epochs: 10 });
  * losses.at(-1) < losses[0]; // true
  */
 export function fit(model: Sequential, data: Dataset, options: SequentialFitOptions): Promise<FitResult>;
-export function fit<P extends TensorTree, B>(model: Trainable<P, B>, data: Dataset<B>, options: FitOptions<B>): Promise<FitResult>;
+export function fit<P extends TensorTree, B>(
+  model: CustomModel<P, B>,
+  data: Dataset<B>,
+  options: FitOptions<B>,
+): Promise<FitResult>;
 export async function fit(model: object, data: Dataset<unknown>, options: object): Promise<FitResult> {
   return fitTask(taskOf('fit', model, options), data, options as FitOptions<unknown>);
 }
@@ -114,7 +118,11 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
   const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
   const random = createRandom(options.seed ?? 0);
   if (resume !== undefined) takeUp(model, resume, options.optimizerState);
-  const session = openSession('fit', model, resume === undefined ? options : { ...options, optimizerState: copyOptimizerState(resume.optimizer) });
+  const session = openSession(
+    'fit',
+    model,
+    resume === undefined ? options : { ...options, optimizerState: copyOptimizerState(resume.optimizer) },
+  );
   const losses: number[] = [...(resume?.losses ?? [])];
   const validationLosses: number[] = [...(resume?.validationLosses ?? [])];
   let best = resume?.best;
@@ -139,24 +147,42 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
       if (last && validation !== undefined) {
         const validationLoss = meansOver(model, validation, {})['loss']!;
         validationLosses.push(validationLoss);
-        if (best === undefined || validationLoss < best.loss) best = { loss: validationLoss, epoch: number, parameters: model.data.slice() };
+        if (best === undefined || validationLoss < best.loss)
+          best = { loss: validationLoss, epoch: number, parameters: model.data.slice() };
       }
       targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
       // A window of about 50 updates; the first losses count fully.
-      smoothedLoss = losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
+      smoothedLoss =
+        losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
       const seconds = (performance.now() - began) / 1000;
       const early = patience !== undefined && best !== undefined && number - best.epoch >= patience;
       const stopped = signal?.aborted ? 'aborted' : early ? 'early' : losses.length >= steps ? 'finished' : undefined;
       const stands = (): TrainingState => ({
-        step: losses.length, epoch: number, position: epoch.position, parameters: model.data.slice(), optimizer: copyOptimizerState(session.state),
-        random: random.state.slice(), draws: [...epoch.draws], losses: [...losses], smoothedLoss, validationLosses: [...validationLosses], best,
+        step: losses.length,
+        epoch: number,
+        position: epoch.position,
+        parameters: model.data.slice(),
+        optimizer: copyOptimizerState(session.state),
+        random: random.state.slice(),
+        draws: [...epoch.draws],
+        losses: [...losses],
+        smoothedLoss,
+        validationLosses: [...validationLosses],
+        best,
         carried: model.carried?.(),
       });
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(stands());
       const answer: unknown = onProgress?.({
-        step: losses.length, steps, epoch: number, loss, smoothedLoss, gradientNorm: norm, done: stopped !== undefined,
-        rate: targets / seconds, secondsLeft: (seconds / (losses.length - before)) * (steps - losses.length),
+        step: losses.length,
+        steps,
+        epoch: number,
+        loss,
+        smoothedLoss,
+        gradientNorm: norm,
+        done: stopped !== undefined,
+        targetsPerSecond: targets / seconds,
+        secondsLeft: (seconds / (losses.length - before)) * (steps - losses.length),
         ...(last && validation !== undefined ? { validationLoss: validationLosses.at(-1)! } : {}),
       });
       if (answer instanceof Promise) await answer;
@@ -174,10 +200,17 @@ async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<
 }
 
 /** Puts a model where training stood. @throws RangeError where it is not the model it was made of */
-function takeUp<B>(model: Task<B>, { parameters, carried }: TrainingState, optimizerState: OptimizerState | undefined): void {
-  if (optimizerState !== undefined) throw new RangeError('fit: optimizerState and resume do not go together: resume has its own.');
+function takeUp<B>(
+  model: Task<B>,
+  { parameters, carried }: TrainingState,
+  optimizerState: OptimizerState | undefined,
+): void {
+  if (optimizerState !== undefined)
+    throw new RangeError('fit: optimizerState and resume do not go together: resume has its own.');
   if (parameters.length !== model.data.length) {
-    throw new RangeError(`fit: resume is of a model of ${parameters.length} parameters, this one has ${model.data.length}.`);
+    throw new RangeError(
+      `fit: resume is of a model of ${parameters.length} parameters, this one has ${model.data.length}.`,
+    );
   }
   model.data.set(parameters);
   model.begin?.(carried);

@@ -1,18 +1,18 @@
 /** How a loss's gradient flows back through time, to be looked at. */
 
-import { stateSizes, type Cell, type OpsCell } from '../bptt/cell';
-import { add, scale, subtract } from '../bptt/ops/arithmetic';
-import { reshape, slice } from '../bptt/ops/movement';
-import type { Variable } from '../bptt/tape';
-import { step as stepOf } from '../bptt/unroll';
-import { valueAndGradient } from '../bptt/value-and-gradient';
+import { add, scale, subtract } from '../autodiff/ops/arithmetic';
+import { reshape, slice } from '../autodiff/ops/movement';
+import type { Variable } from '../autodiff/tape';
+import { valueAndGradient } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
-import { bidirectional, type BidirectionalOptions } from '../layers/bidirectional';
+import { type BidirectionalOptions, bidirectional } from '../layers/bidirectional';
 import { namesOf } from '../layers/chain';
 import type { Layer } from '../layers/layer';
-import { recurrent, type RecurrentOptions } from '../layers/recurrent';
+import { type RecurrentOptions, recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
-import { answersPerStep, buildSequential, runModel, type Sequential } from '../models/sequential';
+import { buildSequential, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
+import { step as stepOf } from '../recurrence/unroll';
 import { full, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
 
@@ -44,23 +44,38 @@ export interface GradientFlow {
  * norms.simpleRnn.h[0] < norms.simpleRnn.h[29]; // true
  */
 export function gradientFlow(model: Sequential, batch: Batch, { loss }: GradientFlowOptions): GradientFlow {
-  const { inputs, targets, mask, lengths, starts } = batch;
+  const { inputs, targets, mask, lengths, resets } = batch;
   const [T, B] = inputs.shape as [number, number];
   const noise: Record<string, Record<string, Tensor>> = {};
   const watched: Watch[] = [];
-  const layers = watchAll(model.layers.map(({ layer }) => layer), '', watched);
+  const layers = watchAll(
+    model.layers.map(({ layer }) => layer),
+    '',
+    watched,
+  );
   if (watched.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
   // Zeros that are added to every state: the gradient by them is that by the state.
-  for (const { path, sizes } of watched) noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([T, B, size], 0)]));
+  for (const { path, sizes } of watched)
+    noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([T, B, size], 0)]));
   const { value, gradient } = valueAndGradient({ model: model.parameters, noise }, (p) => {
-    const own = p as unknown as { readonly model: never; readonly noise: Readonly<Record<string, Readonly<Record<string, Variable>>>> };
+    const own = p as unknown as {
+      readonly model: never;
+      readonly noise: Readonly<Record<string, Readonly<Record<string, Variable>>>>;
+    };
     for (const watch of watched) watch.noise = own.noise[watch.path]!;
-    const watching = buildSequential(layers, model.input.kind === 'ids' ? undefined : model.input.size, () => model.parameters as never);
-    const { output } = runModel(watching, own.model, inputs, { lengths, starts });
-    return (loss as Loss)(output, targets as Tensor, { mask, lengths: answersPerStep(model) ? lengths : undefined });
+    const watching = buildSequential(
+      layers,
+      model.input.kind === 'ids' ? undefined : model.input.size,
+      () => model.parameters as never,
+    );
+    const { output } = runModel(watching, own.model, inputs, { lengths, resets });
+    return (loss as Loss)(output, targets as Tensor, { mask, lengths: outputsPerStep(model) ? lengths : undefined });
   });
   const found = gradient.noise as Readonly<Record<string, Readonly<Record<string, Tensor>>>>;
-  const norms = watched.map(({ path, reverse }) => [path, Object.fromEntries(Object.entries(found[path]!).map(([name, tensor]) => [name, normsOf(tensor, reverse)]))]);
+  const norms = watched.map(({ path, reverse }) => [
+    path,
+    Object.fromEntries(Object.entries(found[path]!).map(([name, tensor]) => [name, normsOf(tensor, reverse)])),
+  ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
 }
 
@@ -79,12 +94,19 @@ function watchAll(layers: readonly Layer[], above: string, watched: Watch[]): re
   return layers.map((layer, i) => {
     const path = above + names[i]!;
     const [maker, first, second] = layer.origin ?? [];
-    if (maker === 'residual') return { ...residual(watchAll(first as readonly Layer[], `${path}.`, watched)), name: layer.name };
+    if (maker === 'residual')
+      return { ...residual(watchAll(first as readonly Layer[], `${path}.`, watched)), name: layer.name };
     if (maker !== 'recurrent' && maker !== 'bidirectional') return layer;
     const [cell, { zoneout = {}, ...options }] = [first as Cell, second as RecurrentOptions & BidirectionalOptions];
     const sizes = stateSizes(cell, options.hiddenSize);
-    const own = (maker === 'recurrent' ? [''] : ['.forward', '.reverse']).map((direction): Watch =>
-      ({ path: path + direction, reverse: direction === '.reverse' || (options.reverse ?? false), sizes, noise: {} }));
+    const own = (maker === 'recurrent' ? [''] : ['.forward', '.reverse']).map(
+      (direction): Watch => ({
+        path: path + direction,
+        reverse: direction === '.reverse' || (options.reverse ?? false),
+        sizes,
+        noise: {},
+      }),
+    );
     watched.push(...own);
     const watching = watchedCell(cell, own, zoneout);
     return maker === 'recurrent' ? recurrent(watching, options) : bidirectional(watching, options);
@@ -109,12 +131,14 @@ function watchedCell(cell: Cell, watches: readonly Watch[], zoneout: Readonly<Re
       const rows = x.shape[0]!;
       const after = stepOf(cell, p, x, before).state;
       const now = t++;
-      return Object.fromEntries(Object.entries(after).map(([name, answer]) => {
-        const [stays, rate] = [before[name]!, zoneout[name] ?? 0];
-        const moved = rate > 0 ? add(stays, scale(subtract(answer, stays), 1 - rate)) : answer;
-        const own = slice(slice(noise[name]!, now, now + 1), 0, rows, 1);
-        return [name, add(moved, reshape(own, moved.shape))];
-      }));
+      return Object.fromEntries(
+        Object.entries(after).map(([name, answer]) => {
+          const [stays, rate] = [before[name]!, zoneout[name] ?? 0];
+          const moved = rate > 0 ? add(stays, scale(subtract(answer, stays), 1 - rate)) : answer;
+          const own = slice(slice(noise[name]!, now, now + 1), 0, rows, 1);
+          return [name, add(moved, reshape(own, moved.shape))];
+        }),
+      );
     },
   };
 }
@@ -122,6 +146,8 @@ function watchedCell(cell: Cell, watches: readonly Watch[], zoneout: Readonly<Re
 /** The norm of every step of `[T, …]`; what ran from the last step to the first stands the other way round. */
 function normsOf({ shape, data }: Tensor, reverse: boolean): Float32Array {
   const [T, size] = [shape[0]!, data.length / shape[0]!];
-  const norms = Float32Array.from({ length: T }, (_, t) => Math.sqrt(data.subarray(t * size, (t + 1) * size).reduce((sum, value) => sum + value * value, 0)));
+  const norms = Float32Array.from({ length: T }, (_, t) =>
+    Math.sqrt(data.subarray(t * size, (t + 1) * size).reduce((sum, value) => sum + value * value, 0)),
+  );
   return reverse ? norms.reverse() : norms;
 }

@@ -1,19 +1,29 @@
 /** Losses: what a model is to make small. Each answers a scalar, or one number an element or row with `reduction: none`. */
 
+import { broadcastTo, multiply, scale, subtract } from '../autodiff/ops/arithmetic';
+import { abs, huberize, softplus } from '../autodiff/ops/elementwise';
+import { reshape } from '../autodiff/ops/movement';
+import { sum } from '../autodiff/ops/reductions';
+import {
+  currentScope,
+  gradientOf,
+  idOperand,
+  type Operand,
+  operand,
+  record,
+  result,
+  toTensor,
+  type Variable,
+} from '../autodiff/tape';
 import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
-import { multiply, scale, subtract } from '../bptt/ops/arithmetic';
-import { abs, huberize, softplus } from '../bptt/ops/elementwise';
-import { reshape } from '../bptt/ops/movement';
-import { sum } from '../bptt/ops/reductions';
-import { placeValid, takeValid } from '../bptt/ops/valid-steps';
-import { validRows } from '../bptt/packing';
-import { currentScope, gradientOf, idOperand, operand, read, record, result, type Operand, type Variable } from '../bptt/tape';
 import { allocate } from '../kernels/workspace';
-import { checkShape, formatShape, sameShape, sizeOf } from '../tensor/shape';
-import { full, isIdTensor, type IdTensor, type Tensor } from '../tensor/tensor';
+import { validRows } from '../recurrence/packing';
+import { placeValid, takeValid } from '../recurrence/valid-steps';
+import { checkShape, describe, formatShape, sameShape } from '../tensor/shape';
+import { full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
-/** How a loss comes together from its parts: `average`, `total` or `each`. */
-export type Reduction = (parts: Variable, weights: Variable | undefined) => Variable;
+/** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
+export type Reduction = 'none' | 'sum' | 'mean';
 
 /** What counts in a loss, and how its parts come together. */
 export interface LossOptions {
@@ -21,54 +31,25 @@ export interface LossOptions {
   readonly mask?: Tensor | Variable | undefined;
   /** `[B]` how many steps of each row of `[T, B, …]` count; all by default. What stands in the padding changes nothing. */
   readonly lengths?: Int32Array | undefined;
-  /** {@link average} by default. */
+  /** `'mean'` by default. */
   readonly reduction?: Reduction;
 }
 
 /** A loss over a model's outputs. */
-export type Loss<Y extends Operand | IdTensor = Operand | IdTensor> = (outputs: Operand, targets: Y, options?: LossOptions) => Variable;
-
-/**
- * The mean of the parts, weighted by the mask.
- *
- * @throws RangeError where nothing counts
- * @example
- * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: average })).data; // Float32Array [5]
- */
-export function average(parts: Variable, weights: Variable | undefined): Variable {
-  const count = weights === undefined ? parts.size : read(sum(weights)).data[0]!;
-  if (!(count > 0)) throw new RangeError('loss: there is no target to average over: the batch is empty or its mask is all zeros.');
-  return scale(total(parts, weights), 1 / count);
-}
-
-/**
- * The sum of the parts, weighted by the mask.
- *
- * @example
- * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: total })).data; // Float32Array [10]
- */
-export function total(parts: Variable, weights: Variable | undefined): Variable {
-  return sum(each(parts, weights));
-}
-
-/**
- * The parts themselves, weighted by the mask.
- *
- * @example
- * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { reduction: each })).data; // Float32Array [1, 9]
- */
-export function each(parts: Variable, weights: Variable | undefined): Variable {
-  return weights === undefined ? parts : multiply(parts, weights);
-}
+export type Loss<Y extends Operand | IntTensor = Operand | IntTensor> = (
+  outputs: Operand,
+  targets: Y,
+  options?: LossOptions,
+) => Variable;
 
 /**
  * −log softmax(logits)[target], from logits and ids: `[..., V]` and `[...]`.
  *
  * @throws RangeError where the shapes do not fit or a target is outside [0, V)
  * @example
- * compute({ logits: full([2, 4], 0) }, ({ logits }) => crossEntropy(logits, ids([1, 3]))).data[0]; // ln 4 = 1.386…
+ * compute({ logits: full([2, 4], 0) }, ({ logits }) => crossEntropy(logits, intTensor([1, 3]))).data[0]; // ln 4 = 1.386…
  */
-export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOptions = {}): Variable {
+export function crossEntropy(logits: Operand, targets: IntTensor, options: LossOptions = {}): Variable {
   const all = operand('crossEntropy', logits, 'logits');
   if (all.shape.length === 0 || !sameShape(all.shape.slice(0, -1), targets?.shape ?? [NaN])) {
     throw new RangeError(
@@ -80,7 +61,7 @@ export function crossEntropy(logits: Operand, targets: IdTensor, options: LossOp
 }
 
 /** −log softmax(scores)[target] of every row. */
-function negativeLogLikelihood(scores: Variable, targets: IdTensor): Variable {
+function negativeLogLikelihood(scores: Variable, targets: IntTensor): Variable {
   const V = scores.shape.at(-1)!;
   const chosen = idOperand('crossEntropy', targets, V, 'targets', `logits has ${V} classes.`);
   const scope = currentScope('crossEntropy');
@@ -144,14 +125,18 @@ export function huber(
   targets: Operand,
   { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
 ): Variable {
-  return overValid('huber', ...pairOf('huber', predictions, targets), options, (x, t) => huberize(subtract(x, t), delta));
+  return overValid('huber', ...pairOf('huber', predictions, targets), options, (x, t) =>
+    huberize(subtract(x, t), delta),
+  );
 }
 
 function pairOf(where: string, predictions: Operand, targets: Operand): [Variable, Variable] {
   const x = operand(where, predictions, 'predictions');
   const t = operand(where, targets, 'targets');
   if (!sameShape(x.shape, t.shape)) {
-    throw new RangeError(`${where}: targets must have the shape of the predictions, ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`);
+    throw new RangeError(
+      `${where}: targets must have the shape of the predictions, ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`,
+    );
   }
   return [x, t];
 }
@@ -160,31 +145,56 @@ function pairOf(where: string, predictions: Operand, targets: Operand): [Variabl
  * A loss from the parts that a function gives for outputs and targets. With lengths the function sees the valid rows alone, and the
  * padding has parts 0 and weight 0.
  */
-export function overValid<Y extends Variable | IdTensor>(
-  where: string, outputs: Variable, targets: Y, options: LossOptions, partsOf: (outputs: Variable, targets: Y) => Variable,
+export function overValid<Y extends Variable | IntTensor>(
+  where: string,
+  outputs: Variable,
+  targets: Y,
+  options: LossOptions,
+  partsOf: (outputs: Variable, targets: Y) => Variable,
 ): Variable {
   const { lengths, mask } = options;
   if (lengths === undefined) return reduce(where, partsOf(outputs, targets), options);
-  checkShape(where, 'outputs', outputs.shape.slice(0, 2), { letters: '[T, B, …]', lengths: [undefined, lengths.length] }, 'lengths are of its rows.');
+  checkShape(
+    where,
+    'outputs',
+    outputs.shape.slice(0, 2),
+    { letters: '[T, B, …]', lengths: [undefined, lengths.length] },
+    'lengths are of its rows.',
+  );
   const [T, B] = outputs.shape as [number, number];
   const valid = validRows(where, T, B, lengths);
   if (valid === undefined) return reduce(where, partsOf(outputs, targets), options);
-  const validTargets = isIdTensor(targets) ? { shape: [valid.rows.length], data: valid.rows.map((row) => targets.data[row]!) } : takeValid(targets, valid);
+  const validTargets = isIntTensor(targets)
+    ? { shape: [valid.rows.length], data: valid.rows.map((row) => targets.data[row]!) }
+    : takeValid(targets, valid);
   const parts = placeValid(partsOf(takeValid(outputs, valid), validTargets as Y), valid, B);
   const weights = mask === undefined ? full([T, B], 1) : operand(where, mask, 'mask');
   checkShape(where, 'mask', weights.shape.slice(0, 2), { letters: '[T, B, …]', lengths: [T, B] });
   return reduce(where, parts, { ...options, mask: placeValid(takeValid(operand(where, weights), valid), valid, B) });
 }
 
-function reduce(where: string, parts: Variable, { mask, reduction = average }: LossOptions): Variable {
-  if (mask === undefined) return reduction(parts, undefined);
-  const given = operand(where, mask, 'mask');
-  if (!sameShape(given.shape, parts.shape.slice(0, given.shape.length))) {
-    throw new RangeError(`${where}: mask must have the shape of the targets or of their leading axes, ${formatShape(parts.shape)}, got ${formatShape(given.shape)}.`);
+function reduce(where: string, losses: Variable, { mask, reduction = 'mean' }: LossOptions): Variable {
+  if (!['none', 'sum', 'mean'].includes(reduction)) {
+    throw new RangeError(`${where}: reduction must be 'none', 'sum' or 'mean', got ${describe(reduction)}.`);
   }
-  const rest = parts.shape.slice(given.shape.length);
-  if (sizeOf(rest) === 1 && rest.length === 0) return reduction(parts, given);
-  const widened = reshape(given, [...given.shape, ...rest.map(() => 1)]);
-  const weights = multiply(widened, { shape: [...given.shape.map(() => 1), ...rest], data: new Float32Array(sizeOf(rest)).fill(1) });
-  return reduction(parts, weights);
+  const weights = mask === undefined ? undefined : maskOver(where, operand(where, mask, 'mask'), losses);
+  const weighted = weights === undefined ? losses : multiply(losses, weights);
+  if (reduction === 'none') return weighted;
+  if (reduction === 'sum') return sum(weighted);
+  const count = weights === undefined ? losses.size : toTensor(sum(weights)).data[0]!;
+  if (!(count > 0))
+    throw new RangeError(`${where}: there is no target to average over: the batch is empty or its mask is all zeros.`);
+  return scale(sum(weighted), 1 / count);
+}
+
+/** A mask of the leading axes of the losses, broadcast to all of them. */
+function maskOver(where: string, mask: Variable, { shape }: Variable): Variable {
+  if (!sameShape(mask.shape, shape.slice(0, mask.shape.length))) {
+    throw new RangeError(
+      `${where}: mask must have the shape of the targets or of their leading axes, ${formatShape(shape)}, got ${formatShape(mask.shape)}.`,
+    );
+  }
+  const rest = shape.slice(mask.shape.length);
+  if (rest.length === 0) return mask;
+  return broadcastTo(reshape(mask, [...mask.shape, ...rest.map(() => 1)]), shape);
 }

@@ -1,8 +1,8 @@
 /** What people read off a model. */
 
-import { validRows } from '../bptt/packing';
-import { checkShape, formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape';
-import type { IdTensor, Tensor } from '../tensor/tensor';
+import { validRows } from '../recurrence/packing';
+import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../tensor/shape';
+import type { IntTensor, Tensor } from '../tensor/tensor';
 
 /**
  * The number of equally likely choices that a loss in nats stands for: e^loss.
@@ -57,9 +57,9 @@ export function countsOf(where: string, targets: Shape, { mask, lengths }: Metri
  * @param options what counts: with `lengths`, the steps of padding do not
  * @throws RangeError where the shapes do not fit, or there is no target
  * @example
- * accuracy(tensor([[0, 1], [1, 0]]), ids([1, 1])); // 0.5
+ * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */
-export function accuracy(scores: Tensor, targets: IdTensor, options: MetricOptions = {}): number {
+export function accuracy(scores: Tensor, targets: IntTensor, options: MetricOptions = {}): number {
   const V = scores.shape.at(-1) ?? 0;
   if (!sameShape(scores.shape.slice(0, -1), targets.shape) || targets.data.length === 0) {
     throw new RangeError(

@@ -7,17 +7,17 @@
  * is the logarithm without overflow, and correlations are 0.999 · tanh(r). Scale targets to deviations of about 1.
  */
 
-import { add, divide, multiply, scale, subtract } from '../bptt/ops/arithmetic';
-import { exp, log, softplus, tanh } from '../bptt/ops/elementwise';
-import { reshape, slice, stopGradient, transpose } from '../bptt/ops/movement';
-import { logSoftmax, softmax, sum } from '../bptt/ops/reductions';
-import { operand, type Operand, type Variable } from '../bptt/tape';
-import { compute } from '../bptt/value-and-gradient';
+import { add, divide, multiply, scale, subtract } from '../autodiff/ops/arithmetic';
+import { exp, log, softplus, tanh } from '../autodiff/ops/elementwise';
+import { reshape, slice, stopGradient, transpose } from '../autodiff/ops/movement';
+import { logSoftmax, softmax, sum } from '../autodiff/ops/reductions';
+import { type Operand, operand, type Variable } from '../autodiff/tape';
+import { compute } from '../autodiff/value-and-gradient';
 import { normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
 import { checkCount, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { overValid, type LossOptions } from './losses';
+import { type LossOptions, overValid } from './losses';
 
 const leastDeviation = 1e-3;
 const largestCorrelation = 0.999;
@@ -53,7 +53,9 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
   const width = outputs.shape.at(-1) ?? 0;
   const K = width / numbersOf(size);
   if (!Number.isInteger(K) || K === 0) {
-    throw new RangeError(`${where}: outputs must be […, K·${numbersOf(size)}] for ${size} numbers, got ${formatShape(outputs.shape)}. See mixtureSize.`);
+    throw new RangeError(
+      `${where}: outputs must be […, K·${numbersOf(size)}] for ${size} numbers, got ${formatShape(outputs.shape)}. See mixtureSize.`,
+    );
   }
   const D = size;
   const columns = transpose(reshape(outputs, [outputs.size / width, width]));
@@ -80,10 +82,18 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';
   const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
-  if (x.shape.length === 0 || t.shape.length === 0 || formatShape(x.shape.slice(0, -1)) !== formatShape(t.shape.slice(0, -1))) {
-    throw new RangeError(`${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`);
+  if (
+    x.shape.length === 0 ||
+    t.shape.length === 0 ||
+    formatShape(x.shape.slice(0, -1)) !== formatShape(t.shape.slice(0, -1))
+  ) {
+    throw new RangeError(
+      `${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`,
+    );
   }
-  return overValid(where, x, t, options, (y, goal) => reshape(negativeLogLikelihood(mixtureOf(where, y, goal.shape.at(-1)!), goal), goal.shape.slice(0, -1)));
+  return overValid(where, x, t, options, (y, goal) =>
+    reshape(negativeLogLikelihood(mixtureOf(where, y, goal.shape.at(-1)!), goal), goal.shape.slice(0, -1)),
+  );
 }
 
 function negativeLogLikelihood({ logits, means, logDeviations, correlations }: Mixture, targets: Variable): Variable {
@@ -95,7 +105,10 @@ function negativeLogLikelihood({ logits, means, logDeviations, correlations }: M
   if (correlations === undefined) {
     logDensity = subtract(scale(distance, -0.5), logScale);
   } else {
-    const [zx, zy] = [0, 1].map((axis) => reshape(slice(z, axis, axis + 1, 1), correlations.shape)) as [Variable, Variable];
+    const [zx, zy] = [0, 1].map((axis) => reshape(slice(z, axis, axis + 1, 1), correlations.shape)) as [
+      Variable,
+      Variable,
+    ];
     const rest = subtract(1, multiply(correlations, correlations));
     distance = divide(subtract(distance, scale(multiply(correlations, multiply(zx, zy)), 2)), rest);
     logDensity = subtract(scale(add(distance, log(rest)), -0.5), logScale);

@@ -3,15 +3,15 @@
  * last is added to the parameters. Clipping and penalties are transformations like any other (see transformations.ts).
  */
 
+import { runScope } from '../autodiff/tape';
+import { load } from '../autodiff/value-and-gradient';
 import { addScaled, scaling } from '../kernels/arithmetic';
-import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import type { Kernels } from '../kernels/kernel';
+import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
-import { runScope } from '../bptt/tape';
-import { load } from '../bptt/value-and-gradient';
-import { checkNumber, sameShape, type Shape } from '../tensor/shape';
-import { leaves, treeSize, type TensorTree } from '../tensor/tree';
-import { rateAt, type LearningRate } from './schedules';
+import { checkNumber, type Shape, sameShape } from '../tensor/shape';
+import { leaves, type TensorTree, treeSize } from '../tensor/tree';
+import { type LearningRate, rateAt } from './schedules';
 
 /** One parameter: its dotted path, its shape, and where it begins in the vectors of all parameters. */
 export interface ParameterLeaf {
@@ -104,7 +104,7 @@ export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false 
 /** Moving average and epsilon of {@link rmsprop}. */
 export interface RmspropOptions {
   /** Of the moving average of squares. */
-  readonly decay?: number;
+  readonly rho?: number;
   readonly epsilon?: number;
 }
 
@@ -113,16 +113,16 @@ export interface RmspropOptions {
  *
  * @throws RangeError where an option is out of range
  * @example
- * rmsprop(1e-3, { decay: 0.99 }).slots; // 1
+ * rmsprop(1e-3, { rho: 0.99 }).slots; // 1
  */
-export function rmsprop(rate: LearningRate = 1e-3, { decay = 0.9, epsilon = 1e-8 }: RmspropOptions = {}): Optimizer {
-  checkNumber('rmsprop', 'decay', decay, 0, 1);
+export function rmsprop(rate: LearningRate = 1e-3, { rho = 0.9, epsilon = 1e-8 }: RmspropOptions = {}): Optimizer {
+  checkNumber('rmsprop', 'rho', rho, 0, 1);
   checkNumber('rmsprop', 'epsilon', epsilon, 0);
   return {
     name: 'rmsprop',
     slots: 1,
     update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.of(rmspropUpdate)(gradient, slots[0]!, rateAt('rmsprop', rate, step), decay, epsilon, size),
+      kernels.of(rmspropUpdate)(gradient, slots[0]!, rateAt('rmsprop', rate, step), rho, epsilon, size),
   };
 }
 
@@ -160,7 +160,10 @@ export interface AdamOptions {
  * applyOptimizer(optimizer, initializeOptimizer(optimizer, 2), parameters, { w: tensor([5, -5]) });
  * parameters.w.data; // Float32Array [0.9, 1.1]
  */
-export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
+export function adam(
+  rate: LearningRate = 1e-3,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
+): Optimizer {
   checkNumber('adam', 'beta1', beta1, 0, 1);
   checkNumber('adam', 'beta2', beta2, 0, 1);
   checkNumber('adam', 'epsilon', epsilon, 0);
@@ -169,7 +172,16 @@ export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, ep
     slots: 2,
     update: ({ kernels, gradient, slots, step, size }) =>
       kernels.of(adamUpdate)(
-        gradient, slots[0]!, slots[1]!, rateAt('adam', rate, step), beta1, beta2, epsilon, 1 - beta1 ** step, 1 - beta2 ** step, size,
+        gradient,
+        slots[0]!,
+        slots[1]!,
+        rateAt('adam', rate, step),
+        beta1,
+        beta2,
+        epsilon,
+        1 - beta1 ** step,
+        1 - beta2 ** step,
+        size,
       ),
   };
 }
@@ -177,24 +189,29 @@ export function adam(rate: LearningRate = 1e-3, { beta1 = 0.9, beta2 = 0.999, ep
 /** {@link AdamOptions}, and the weight decay. */
 export interface AdamWOptions extends AdamOptions {
   /** 0.01 by default. */
-  readonly decay?: number;
+  readonly weightDecay?: number;
 }
 
 /**
- * Adam with decoupled weight decay: the step is also −rate · decay · parameters (Loshchilov and Hutter, 2017, arXiv 1711.05101).
+ * Adam with decoupled weight decay: the step is also −rate · weightDecay · parameters (Loshchilov and Hutter, 2017, arXiv 1711.05101).
  *
  * @example
- * adamw(cosineDecay(2e-3, { steps: 1000 }), { decay: 0.1 }).slots; // 2
+ * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
  */
-export function adamw(rate: LearningRate = 1e-3, { decay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
-  checkNumber('adamw', 'decay', decay, 0);
+export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
+  checkNumber('adamw', 'weightDecay', weightDecay, 0);
   const inner = adam(rate, options);
   return {
     name: 'adamw',
     slots: inner.slots,
     update: (update) => {
       inner.update(update);
-      update.kernels.of(addScaled)(update.gradient, update.parameters, -decay * rateAt('adamw', rate, update.step), update.size);
+      update.kernels.of(addScaled)(
+        update.gradient,
+        update.parameters,
+        -weightDecay * rateAt('adamw', rate, update.step),
+        update.size,
+      );
     },
   };
 }
@@ -223,9 +240,17 @@ export function copyOptimizerState({ step, slots }: OptimizerState): OptimizerSt
 }
 
 /** @throws RangeError unless the state is one of this optimizer, over `size` parameters */
-export function checkOptimizerState(where: string, argument: string, { slots }: Optimizer, state: OptimizerState, size: number): void {
+export function checkOptimizerState(
+  where: string,
+  argument: string,
+  { slots }: Optimizer,
+  state: OptimizerState,
+  size: number,
+): void {
   if (state.slots.length !== slots || state.slots.some((slot) => slot.length !== size)) {
-    throw new RangeError(`${where}: ${argument} must hold ${slots} vectors of ${size} numbers. Was it made for other parameters?`);
+    throw new RangeError(
+      `${where}: ${argument} must hold ${slots} vectors of ${size} numbers. Was it made for other parameters?`,
+    );
   }
 }
 
@@ -251,7 +276,10 @@ export function applyOptimizer<P extends TensorTree>(
   const targets = leaves(parameters);
   const sources = leaves(gradient);
   const size = treeSize(parameters);
-  if (targets.length !== sources.length || !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))) {
+  if (
+    targets.length !== sources.length ||
+    !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))
+  ) {
     throw new RangeError('applyOptimizer: gradient must have the tree and the shapes of parameters.');
   }
   checkOptimizerState('applyOptimizer', 'state', optimizer, state, size);
@@ -266,7 +294,13 @@ export function applyOptimizer<P extends TensorTree>(
     state.slots.forEach((slot, i) => view.set(slot, slots[i]!));
     state.step++;
     const norm = updateAt(optimizer, {
-      kernels: workspace.kernels, size, step: state.step, parameters: p, gradient: g, slots, leaves: parameterLeaves(parameters),
+      kernels: workspace.kernels,
+      size,
+      step: state.step,
+      parameters: p,
+      gradient: g,
+      slots,
+      leaves: parameterLeaves(parameters),
     });
     state.slots.forEach((slot, i) => slot.set(view.subarray(slots[i]!, slots[i]! + size)));
     let offset = p;

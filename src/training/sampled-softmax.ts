@@ -1,14 +1,14 @@
 /** Cross-entropy over large vocabularies, against a sample of the other ids. */
 
-import { add, multiply, subtract } from '../bptt/ops/arithmetic';
-import { batchedMatmul } from '../bptt/ops/linear';
-import { concat, gather, reshape } from '../bptt/ops/movement';
-import { sum } from '../bptt/ops/reductions';
-import { operand, type Operand, type Variable } from '../bptt/tape';
-import { uniformNumber, type Random } from '../tensor/random';
+import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
+import { batchedMatmul } from '../autodiff/ops/linear';
+import { concat, gather, reshape } from '../autodiff/ops/movement';
+import { sum } from '../autodiff/ops/reductions';
+import { type Operand, operand, type Variable } from '../autodiff/tape';
+import { type Random, uniformNumber } from '../tensor/random';
 import { checkCount, checkIds, checkShape, sizeOf } from '../tensor/shape';
-import type { IdTensor } from '../tensor/tensor';
-import { crossEntropy, each, overValid, type LossOptions } from './losses';
+import type { IntTensor } from '../tensor/tensor';
+import { crossEntropy, type LossOptions, overValid } from './losses';
 
 /** How {@link sampledCrossEntropy} draws, beside what counts. */
 export interface SampledOptions extends LossOptions {
@@ -35,15 +35,22 @@ const logProbability = (id: number, count: number): number => Math.log(Math.log1
  * @example
  * const head = { weight: normal(0, 0.1)([1000, 8], createRandom(1)), bias: full([1000], 0) };
  * const draws = { samples: 20, random: createRandom(2) };
- * valueAndGradient(head, (p) => sampledCrossEntropy(full([5, 2, 8], 1), p, ids([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]), draws)).value > 0; // true
+ * valueAndGradient(head, (p) => sampledCrossEntropy(full([5, 2, 8], 1), p, intTensor([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]), draws)).value > 0; // true
  */
 export function sampledCrossEntropy(
-  hidden: Operand, parameters: { readonly weight: Operand; readonly bias: Operand }, targets: IdTensor, options: SampledOptions,
+  hidden: Operand,
+  parameters: { readonly weight: Operand; readonly bias: Operand },
+  targets: IntTensor,
+  options: SampledOptions,
 ): Variable {
   const where = 'sampledCrossEntropy';
   const { samples = 500, random, ...rest } = options;
   checkCount(where, 'samples', samples);
-  const [h, weight, bias] = [operand(where, hidden, 'hidden'), operand(where, parameters.weight, 'weight'), operand(where, parameters.bias, 'bias')];
+  const [h, weight, bias] = [
+    operand(where, hidden, 'hidden'),
+    operand(where, parameters.weight, 'weight'),
+    operand(where, parameters.bias, 'bias'),
+  ];
   checkShape(where, 'hidden', h.shape, { letters: '[…, H]', lengths: [...targets.shape, undefined] });
   const H = h.shape.at(-1)!;
   checkShape(where, 'weight', weight.shape, { letters: '[V, H]', lengths: [undefined, H] });
@@ -54,26 +61,45 @@ export function sampledCrossEntropy(
 
 /** One part for every target. */
 function againstDrawn(
-  hidden: Variable, { weight, bias }: { readonly weight: Variable; readonly bias: Variable }, targets: IdTensor, samples: number, random: Random,
+  hidden: Variable,
+  { weight, bias }: { readonly weight: Variable; readonly bias: Variable },
+  targets: IntTensor,
+  samples: number,
+  random: Random,
 ): Variable {
   const [V, H] = weight.shape as [number, number];
   checkIds('sampledCrossEntropy', 'targets', targets.data, V, `The head has ${V} classes.`);
   const N = sizeOf(targets.shape);
-  const drawn = { shape: [samples], data: Int32Array.from({ length: samples }, () => Math.min(V - 1, Math.floor(Math.exp(uniformNumber(random) * Math.log(V + 1))) - 1)) };
+  const drawn = {
+    shape: [samples],
+    data: Int32Array.from({ length: samples }, () =>
+      Math.min(V - 1, Math.floor(Math.exp(uniformNumber(random) * Math.log(V + 1))) - 1),
+    ),
+  };
   const right = { shape: [N], data: targets.data };
   const expected = Float32Array.from(drawn.data, (id) => Math.log(samples) + logProbability(id, V));
 
   const rows = reshape(hidden, [N, H]);
   // exp(own) + Σ exp(others) / (S · probability) is in the mean the sum over all ids.
   const own = add(sum(multiply(rows, gather(weight, right)), 1), gather(bias, right));
-  const others = reshape(batchedMatmul(reshape(rows, [1, N, H]), reshape(gather(weight, drawn), [1, samples, H]), { transposeB: true }), [N, samples]);
+  const others = reshape(
+    batchedMatmul(reshape(rows, [1, N, H]), reshape(gather(weight, drawn), [1, samples, H]), { transposeB: true }),
+    [N, samples],
+  );
   const against = add(others, subtract(gather(bias, drawn), { shape: [samples], data: expected }));
   const logits = concat([reshape(own, [N, 1]), add(against, hits(right, drawn))], 1);
-  return crossEntropy(reshape(logits, [...targets.shape, samples + 1]), { shape: targets.shape, data: new Int32Array(N) }, { reduction: each });
+  return crossEntropy(
+    reshape(logits, [...targets.shape, samples + 1]),
+    { shape: targets.shape, data: new Int32Array(N) },
+    { reduction: 'none' },
+  );
 }
 
 /** −1e9 where the id drawn is the target. */
-function hits({ data: targets }: IdTensor, { data: drawn }: IdTensor): { readonly shape: readonly number[]; readonly data: Float32Array } {
+function hits(
+  { data: targets }: IntTensor,
+  { data: drawn }: IntTensor,
+): { readonly shape: readonly number[]; readonly data: Float32Array } {
   const places = new Map<number, number[]>();
   drawn.forEach((id, place) => places.set(id, [...(places.get(id) ?? []), place]));
   const data = new Float32Array(targets.length * drawn.length);

@@ -5,7 +5,7 @@ import { checkCount, checkNumber } from '../tensor/shape';
 /** A rate, or a function from the number of the update (from 1) to one. */
 export type LearningRate = number | ((step: number) => number);
 
-/** The rate at an update. @throws RangeError where it is not a finite number of at least 0 */
+/** The rate at an update. @throws RangeError where it is not a finite number of at minRate 0 */
 export function rateAt(where: string, rate: LearningRate, step: number): number {
   const value = typeof rate === 'function' ? rate(step) : rate;
   checkNumber(where, 'the learning rate', value, 0);
@@ -18,7 +18,10 @@ export function rateAt(where: string, rate: LearningRate, step: number): number 
  * @example
  * stepDecay(1, { every: 10, factor: 0.5 })(11); // 0.5
  */
-export function stepDecay(rate: number, { every, factor = 0.1 }: { readonly every: number; readonly factor?: number }): (step: number) => number {
+export function stepDecay(
+  rate: number,
+  { every, factor = 0.1 }: { readonly every: number; readonly factor?: number },
+): (step: number) => number {
   checkNumber('stepDecay', 'rate', rate, 0);
   checkCount('stepDecay', 'every', every);
   return (step) => rate * factor ** Math.floor((step - 1) / every);
@@ -30,22 +33,28 @@ export function stepDecay(rate: number, { every, factor = 0.1 }: { readonly ever
  * @example
  * exponentialDecay(1, { every: 10, factor: 0.25 })(6); // 0.5
  */
-export function exponentialDecay(rate: number, { every, factor }: { readonly every: number; readonly factor: number }): (step: number) => number {
+export function exponentialDecay(
+  rate: number,
+  { every, factor }: { readonly every: number; readonly factor: number },
+): (step: number) => number {
   checkNumber('exponentialDecay', 'rate', rate, 0);
   checkNumber('exponentialDecay', 'every', every, Number.MIN_VALUE);
   return (step) => rate * factor ** ((step - 1) / every);
 }
 
 /**
- * Half a cosine from `rate` down to `least` over `steps` updates, `least` from then on (Loshchilov and Hutter, 2016, arXiv 1608.03983).
+ * Half a cosine from `rate` down to `minRate` over `steps` updates, `minRate` from then on (Loshchilov and Hutter, 2016, arXiv 1608.03983).
  *
  * @example
  * cosineDecay(1, { steps: 100 })(51); // 0.5
  */
-export function cosineDecay(rate: number, { steps, least = 0 }: { readonly steps: number; readonly least?: number }): (step: number) => number {
+export function cosineDecay(
+  rate: number,
+  { steps, minRate = 0 }: { readonly steps: number; readonly minRate?: number },
+): (step: number) => number {
   checkNumber('cosineDecay', 'rate', rate, 0);
   checkCount('cosineDecay', 'steps', steps);
-  return (step) => least + ((rate - least) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
+  return (step) => minRate + ((rate - minRate) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
 }
 
 /**

@@ -1,12 +1,19 @@
 /** One update after the other, in a workspace that keeps what stays. */
 
-import { runScope } from '../bptt/tape';
-import { differentiate, load } from '../bptt/value-and-gradient';
+import { runScope } from '../autodiff/tape';
+import { differentiate, load } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { allocate, createWorkspace } from '../kernels/workspace';
 import type { Random } from '../tensor/random';
 import { leaves, type TensorTree } from '../tensor/tree';
-import { checkOptimizerState, initializeOptimizer, parameterLeaves, updateAt, type Optimizer, type OptimizerState } from './optimizers';
+import {
+  checkOptimizerState,
+  initializeOptimizer,
+  type Optimizer,
+  type OptimizerState,
+  parameterLeaves,
+  updateAt,
+} from './optimizers';
 import { notFiniteLoss, type Task } from './trainable';
 
 /** Parameters that are being trained. */
@@ -19,7 +26,12 @@ export interface Session<B> {
 
 /** A workspace in which parameters, gradient and moments stay from update to update, in one layout. */
 export function openSession<B>(
-  where: string, model: Task<B>, { optimizer, optimizerState }: { readonly optimizer: Optimizer; readonly optimizerState?: OptimizerState | undefined },
+  where: string,
+  model: Task<B>,
+  {
+    optimizer,
+    optimizerState,
+  }: { readonly optimizer: Optimizer; readonly optimizerState?: OptimizerState | undefined },
 ): Session<B> {
   const size = model.data.length;
   const state = optimizerState ?? initializeOptimizer(optimizer, size);
@@ -37,11 +49,14 @@ export function openSession<B>(
       load(model.parameters, memory.view, parameters);
       const loss = runScope(workspace, true, (scope) => {
         const context = { training: true, random, step };
-        const { value } = differentiate(scope, model.parameters, parameters, gradient, size, (p) => model.loss(p, batch, context));
+        const { value } = differentiate(scope, model.parameters, parameters, gradient, size, (p) =>
+          model.loss(p, batch, context),
+        );
         if (!Number.isFinite(value)) throw notFiniteLoss(where, model, value, step);
         return value;
       });
-      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size))) throw notFiniteGradient(where, model.parameters, memory.view, gradient, step);
+      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size)))
+        throw notFiniteGradient(where, model.parameters, memory.view, gradient, step);
       state.step++;
       const norm = updateAt(optimizer, { kernels, size, step: state.step, parameters, gradient, slots, leaves: own });
       model.data.set(memory.view.subarray(parameters, parameters + size));
@@ -51,7 +66,13 @@ export function openSession<B>(
   };
 }
 
-function notFiniteGradient(where: string, parameters: TensorTree, view: ArrayLike<number>, gradient: number, step: number): RangeError {
+function notFiniteGradient(
+  where: string,
+  parameters: TensorTree,
+  view: ArrayLike<number>,
+  gradient: number,
+  step: number,
+): RangeError {
   let offset = gradient;
   let path = '';
   for (const leaf of leaves(parameters)) {
@@ -64,4 +85,3 @@ function notFiniteGradient(where: string, parameters: TensorTree, view: ArrayLik
       'The parameters are those of the step before. A smaller learning rate or clipByNorm() may help.',
   );
 }
-

@@ -69,14 +69,19 @@ export interface Epoch<B> {
  *
  * @throws RangeError where the data has fewer batches than have gone by
  */
-export function openEpoch<B>(data: Dataset<B>, random: Random, from?: Pick<TrainingState, 'position' | 'draws' | 'random'>): Epoch<B> {
+export function openEpoch<B>(
+  data: Dataset<B>,
+  random: Random,
+  from?: Pick<TrainingState, 'position' | 'draws' | 'random'>,
+): Epoch<B> {
   const epoch = { position: 0, draws: [] as Draw[] };
   function* batches(): Iterable<B> {
     const iterator = data.batches(random)[Symbol.iterator]();
     const next = (): IteratorResult<B> => {
       const before = random.state.slice();
       const result = iterator.next();
-      if (before.some((word, i) => word !== random.state[i])) epoch.draws.push({ position: epoch.position, random: before });
+      if (before.some((word, i) => word !== random.state[i]))
+        epoch.draws.push({ position: epoch.position, random: before });
       if (!result.done) epoch.position++;
       return result;
     };
@@ -84,7 +89,10 @@ export function openEpoch<B>(data: Dataset<B>, random: Random, from?: Pick<Train
       while (epoch.position < from.position) {
         const drawn = from.draws.find(({ position }) => position === epoch.position);
         if (drawn !== undefined) random.state.set(drawn.random);
-        if (next().done) throw new RangeError(`fit: resume stands after batch ${from.position} of an epoch, but data has ${epoch.position}. Is it other data?`);
+        if (next().done)
+          throw new RangeError(
+            `fit: resume stands after batch ${from.position} of an epoch, but data has ${epoch.position}. Is it other data?`,
+          );
       }
       random.state.set(from.random);
     }

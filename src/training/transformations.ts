@@ -51,7 +51,11 @@ export function clipByNorm(limit: number): Optimizer {
  */
 export function clipByValue(limit: number): Optimizer {
   checkNumber('clipByValue', 'limit', limit, 0);
-  return { name: 'clipByValue', slots: 0, update: ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size) };
+  return {
+    name: 'clipByValue',
+    slots: 0,
+    update: ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size),
+  };
 }
 
 /**
@@ -72,7 +76,8 @@ export function weightDecay(factor: number, selection: Selection = {}): Optimize
     slots: 0,
     update: (update) => {
       const { kernels, gradient, parameters } = update;
-      for (const { offset, size } of selected(update, selection)) kernels.of(addScaled)(gradient + offset, parameters + offset, factor, size);
+      for (const { offset, size } of selected(update, selection))
+        kernels.of(addScaled)(gradient + offset, parameters + offset, factor, size);
     },
   };
 }
@@ -93,7 +98,8 @@ export function l1(factor: number, selection: Selection = {}): Optimizer {
     slots: 0,
     update: (update) => {
       const { kernels, gradient, parameters } = update;
-      for (const { offset, size } of selected(update, selection)) kernels.of(addSigns)(gradient + offset, parameters + offset, factor, size);
+      for (const { offset, size } of selected(update, selection))
+        kernels.of(addSigns)(gradient + offset, parameters + offset, factor, size);
     },
   };
 }
@@ -118,7 +124,8 @@ export function maxNorm(limit: number, { only = () => true }: Selection = {}): O
     update: ({ kernels, gradient, parameters, leaves }) => {
       for (const { path, shape, offset } of leaves) {
         const [rows, columns] = shape as [number, number];
-        if (shape.length === 2 && only(path, shape)) kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
+        if (shape.length === 2 && only(path, shape))
+          kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
       }
     },
   };

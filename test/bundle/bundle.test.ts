@@ -1,17 +1,21 @@
 /** What bundles of the library weigh, and that a stream's step allocates nothing in code as users run it: bundled. */
 
-import { buildSync } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { expect, it } from 'vitest';
 import * as library from 'bptt';
+import { buildSync } from 'esbuild';
+import { expect, it } from 'vitest';
 
 /** A minified bundle of a program that imports from the library's sources. */
 function bundle(program: string): Uint8Array {
   const { outputFiles } = buildSync({
     stdin: { contents: program, resolveDir: process.cwd(), loader: 'ts' },
-    bundle: true, minify: true, format: 'esm', write: false, tsconfigRaw: { compilerOptions: { paths: { bptt: ['./src/index.ts'] } } },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
+    tsconfigRaw: { compilerOptions: { paths: { bptt: ['./src/index.ts'] } } },
   });
   return outputFiles[0]!.contents;
 }
@@ -30,8 +34,12 @@ it('a program that trains, evaluates, generates and streams with every cell, lay
 
 it('a program that uses everything but the formats is at most 52 kB, minified and gzipped', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
-  const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) => list!.split(',').map((name) => name.trim()));
-  const names = Object.keys(library).filter((name) => !formats.includes(name)).join(', ');
+  const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
+    list!.split(',').map((name) => name.trim()),
+  );
+  const names = Object.keys(library)
+    .filter((name) => !formats.includes(name))
+    .join(', ');
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(52);
 });
 
@@ -45,7 +53,13 @@ it('streaming inference of one LSTM is at most 10 kB, minified and gzipped', () 
   expect(kilobytes(program)).toBeLessThanOrEqual(10);
 });
 
-it.each([['readSafetensors, writeSafetensors', 2.5], ['readHdf5', 4], ['fromKeras', 3], ['fromPyTorch, toPyTorch', 5.5], ['exportOnnx', 11]])('%s alone is at most %s kB', (names, most) => {
+it.each([
+  ['readSafetensors, writeSafetensors', 2.5],
+  ['readHdf5', 4],
+  ['fromKeras', 3],
+  ['fromPyTorch, toPyTorch', 5.5],
+  ['exportOnnx', 11],
+])('%s alone is at most %s kB', (names, most) => {
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(most);
 });
 
@@ -71,7 +85,9 @@ it('a step of a stream allocates nothing: 5,000 of them leave less than 16 bytes
     });
     console.log(JSON.stringify({ kernels: kernelsInUse(), bytes }));`;
   const { kernels, bytes } = JSON.parse(
-    execFileSync(process.execPath, ['--input-type=module', '-e', new TextDecoder().decode(bundle(program))], { encoding: 'utf8' }),
+    execFileSync(process.execPath, ['--input-type=module', '-e', new TextDecoder().decode(bundle(program))], {
+      encoding: 'utf8',
+    }),
   ) as { kernels: string; bytes: number[] };
   expect(kernels).not.toBe('portable');
   expect(bytes).toHaveLength(3);

@@ -1,8 +1,29 @@
 /** The second net: PyTorch's numbers, with unequal weights, and Keras' published ones. */
 
 import {
-  adam, add, affine, applyOptimizer, chain, clipByNorm, compute, crossEntropy, gru, ids, initializeOptimizer, lstm, multiply, relu,
-  simpleRnn, sum, tensor, timeMajor, unroll, useKernels, valueAndGradient, type Cell, type Tensor,
+  adam,
+  add,
+  affine,
+  applyOptimizer,
+  type Cell,
+  chain,
+  clipByNorm,
+  compute,
+  crossEntropy,
+  gru,
+  initializeOptimizer,
+  intTensor,
+  lstm,
+  multiply,
+  relu,
+  simpleRnn,
+  sum,
+  type Tensor,
+  tensor,
+  toTimeMajor,
+  unroll,
+  useKernels,
+  valueAndGradient,
 } from 'bptt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { golden, largestError, tensors } from '../golden/read';
@@ -40,7 +61,9 @@ const cells: readonly (readonly [string, () => Cell])[] = [
   ['gru', () => gru()],
 ];
 
-const onKernels = (['portable', undefined] as const).flatMap((kernels) => cells.map(([name, make]) => [name, kernels, make] as const));
+const onKernels = (['portable', undefined] as const).flatMap((kernels) =>
+  cells.map(([name, make]) => [name, kernels, make] as const),
+);
 
 describe.each(onKernels)('%s against PyTorch, on %s kernels (undefined: the fastest)', (name, kernels, make) => {
   beforeAll(() => useKernels(kernels));
@@ -76,12 +99,15 @@ describe.each(onKernels)('%s against PyTorch, on %s kernels (undefined: the fast
     const { head, ...cell } = tensors<Named & { head: Named }>(training.initialParameters) as Named & { head: never };
     const parameters = { cell: cell as Named, head: head as unknown as { weight: Tensor; bias: Tensor } };
     const optimizer = chain(clipByNorm(0.5), adam(1e-2));
-    const size = [...Object.values(parameters.cell), ...Object.values(parameters.head)].reduce((n, { data }) => n + data.length, 0);
+    const size = [...Object.values(parameters.cell), ...Object.values(parameters.head)].reduce(
+      (n, { data }) => n + data.length,
+      0,
+    );
     const state = initializeOptimizer(optimizer, size);
     training.batches.forEach(({ xs, targets }, update) => {
       const { value, gradient } = valueAndGradient(parameters, (p) => {
         const { outputs } = unroll(make(), p.cell, tensors<Tensor>(xs));
-        return crossEntropy(affine(outputs, p.head), ids(Int32Array.from(targets.data), targets.shape));
+        return crossEntropy(affine(outputs, p.head), intTensor(Int32Array.from(targets.data), targets.shape));
       });
       expect(Math.abs(value / training.losses[update]! - 1)).toBeLessThan(1e-5);
       const { norm } = applyOptimizer(optimizer, state, parameters, gradient);
@@ -102,7 +128,12 @@ interface KerasCase {
 
 /** The cell and parameters of a Keras layer whose kernels are all 0.01 and 0.02, and biases 0.03. */
 function kerasLayer({ layer, options, units }: KerasCase, inputSize: number): { cell: Cell; parameters: Named } {
-  const cell = layer === 'LSTM' ? lstm() : layer === 'GRU' ? gru({ reset: options['resetAfter'] ? 'after' : 'before' }) : simpleRnn();
+  const cell =
+    layer === 'LSTM'
+      ? lstm()
+      : layer === 'GRU'
+        ? gru({ reset: options['resetAfter'] ? 'after' : 'before' })
+        : simpleRnn();
   const parameters: Named = {};
   for (const [name, { shape }] of Object.entries(cell.parameters(inputSize, units))) {
     const value = name === 'weightIh' ? 0.01 : name === 'weightHh' ? 0.02 : 0.03;
@@ -118,11 +149,11 @@ function kerasLayer({ layer, options, units }: KerasCase, inputSize: number): { 
 describe('Keras’ published values', () => {
   const { cases } = golden<{ cases: readonly KerasCase[] }>('keras');
   it.each(cases)('$layer $options within 1e-6', (published) => {
-      const xs = timeMajor(tensors<Tensor>(published.xsBatchFirst));
-      const { cell, parameters } = kerasLayer(published, xs.shape[2]!);
-      const reverse = published.options['goBackwards'] ?? false;
-      const initialState = published.initialState === null ? {} : tensors<Named>(published.initialState);
-      const last = compute(parameters, (p) => unroll(cell, p, xs, { reverse, initialState }).state['h']!);
-      published.lastOutput.data.forEach((value, i) => expect(Math.abs(last.data[i]! - value)).toBeLessThan(1e-6));
+    const xs = toTimeMajor(tensors<Tensor>(published.xsBatchFirst));
+    const { cell, parameters } = kerasLayer(published, xs.shape[2]!);
+    const reverse = published.options['goBackwards'] ?? false;
+    const initialState = published.initialState === null ? {} : tensors<Named>(published.initialState);
+    const last = compute(parameters, (p) => unroll(cell, p, xs, { reverse, initialState }).state['h']!);
+    published.lastOutput.data.forEach((value, i) => expect(Math.abs(last.data[i]! - value)).toBeLessThan(1e-6));
   });
 });

@@ -1,10 +1,11 @@
+import { type Batch, batchesOf, createRandom, full, type IntTensor, intTensor, type Tensor, tensor } from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { batchesOf, createRandom, full, ids, tensor, type Batch, type IdTensor, type Tensor } from 'bptt';
 
 /** Inputs [T, N, 2] in which every number tells its place: 100·step + 10·example + feature. */
 function telling(steps: number, count: number): Tensor {
   const data = new Float32Array(steps * count * 2);
-  for (let i = 0; i < data.length; i++) data[i] = 100 * Math.floor(i / (count * 2)) + 10 * (Math.floor(i / 2) % count) + (i % 2);
+  for (let i = 0; i < data.length; i++)
+    data[i] = 100 * Math.floor(i / (count * 2)) + 10 * (Math.floor(i / 2) % count) + (i % 2);
   return { shape: [steps, count, 2], data };
 }
 
@@ -15,7 +16,11 @@ function examplesOf(batch: Batch): number[] {
 
 describe('batchesOf', () => {
   it('in order, with a smaller last batch', () => {
-    const dataset = batchesOf(telling(3, 5), ids([4, 3, 2, 1, 0]), { batchSize: 2, shuffle: false, targetAxis: 0 });
+    const dataset = batchesOf(telling(3, 5), intTensor([4, 3, 2, 1, 0]), {
+      batchSize: 2,
+      shuffle: false,
+      targetAxis: 0,
+    });
     const batches = [...dataset.batches(createRandom(1))];
     expect(dataset.batchCount).toBe(3);
     expect(batches.map(examplesOf)).toEqual([[0, 1], [2, 3], [4]]);
@@ -50,23 +55,36 @@ describe('batchesOf', () => {
   });
 
   it('targets along axis 1 may have a length of their own in time', () => {
-    const [batch] = batchesOf(telling(3, 4), ids([[1, 2, 3, 4], [5, 6, 7, 8]]), { batchSize: 2, shuffle: false }).batches(createRandom(1));
-    expect((batch!.targets as IdTensor).shape).toEqual([2, 2]);
+    const [batch] = batchesOf(
+      telling(3, 4),
+      intTensor([
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+      ]),
+      { batchSize: 2, shuffle: false },
+    ).batches(createRandom(1));
+    expect((batch!.targets as IntTensor).shape).toEqual([2, 2]);
     expect([...batch!.targets.data]).toEqual([1, 2, 5, 6]);
   });
 
   it('refuses what does not fit', () => {
     const inputs = telling(3, 5);
     expect(() => batchesOf(inputs, full([5, 1], 0), { batchSize: 2 })).toThrow(
-      new RangeError('batchesOf: targets must be [T, N, …] = [*, 5, …], got [5, 1]. Is there one answer a sequence (targetAxis: 0)?'),
+      new RangeError(
+        'batchesOf: targets must be [T, N, …] = [*, 5, …], got [5, 1]. Is there one answer a sequence (targetAxis: 0)?',
+      ),
     );
     expect(() => batchesOf(inputs, full([3, 5], 0), { batchSize: 2, targetAxis: 0 })).toThrow(
-      new RangeError('batchesOf: targets must be [N, …] = [5, …], got [3, 5]. Is there one answer a step (targetAxis: 1)?'),
+      new RangeError(
+        'batchesOf: targets must be [N, …] = [5, …], got [3, 5]. Is there one answer a step (targetAxis: 1)?',
+      ),
     );
     expect(() => batchesOf(full([3, 0, 2], 0), full([3, 0], 0), { batchSize: 2 })).toThrow(
       new RangeError('batchesOf: inputs must be [T, N, …] with at least one example, got [3, 0, 2].'),
     );
     expect(() => batchesOf(tensor([1, 2]), tensor([1, 2]), { batchSize: 2 })).toThrow('got [2].');
-    expect(() => batchesOf(inputs, inputs, { batchSize: 0 })).toThrow('batchesOf: batchSize must be a whole number of at least 1, got 0.');
+    expect(() => batchesOf(inputs, inputs, { batchSize: 0 })).toThrow(
+      'batchesOf: batchSize must be a whole number of at least 1, got 0.',
+    );
   });
 });

@@ -1,7 +1,18 @@
 /** Windows over series, scaling, and splits by group. */
 
 import {
-  createRandom, folds, integerNumber, minMaxScaler, normal, scaleWith, seriesWindows, splitGroups, standardScaler, tensor, unscaleWith, type Tensor,
+  createRandom,
+  integerNumber,
+  kFold,
+  minMaxScaler,
+  normal,
+  scaleWith,
+  seriesWindows,
+  splitGroups,
+  standardScaler,
+  type Tensor,
+  tensor,
+  unscaleWith,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
@@ -9,46 +20,75 @@ const series = normal(3, 2)([40, 3], createRandom(1));
 const at = (row: number, column: number): number => series.data[row * 3 + column]!;
 
 describe('seriesWindows', () => {
-  it.each([[5, 1, 1, undefined], [4, 3, 1, [2]], [7, 2, 3, [1, 0]]] as const)('%d steps, %d ahead, stride %d: every window once, equal to the series', (steps, horizon, stride, targets) => {
-    for (const shuffle of [true, false]) {
-      const dataset = seriesWindows(series, { steps, horizon, stride, batchSize: 6, shuffle, ...(targets ? { targets } : {}) });
-      const columns = targets ?? [0, 1, 2];
-      const starts: number[] = [];
-      let batches = 0;
-      for (const { inputs, targets: goals } of dataset.batches(createRandom(4))) {
-        batches++;
-        const B = inputs.shape[1]!;
-        expect(goals.shape).toEqual([B, horizon * columns.length]);
-        for (let b = 0; b < B; b++) {
-          const start = [...Array(40).keys()].find((row) => at(row, 0) === inputs.data[b * 3])!;
-          starts.push(start);
-          for (let t = 0; t < steps; t++) for (let f = 0; f < 3; f++) expect(inputs.data[(t * B + b) * 3 + f]).toBe(at(start + t, f));
-          for (let t = 0; t < horizon; t++) columns.forEach((column, o) => {
-            expect(goals.data[(b * horizon + t) * columns.length + o]).toBe(at(start + steps + t, column));
-          });
+  it.each([
+    [5, 1, 1, undefined],
+    [4, 3, 1, [2]],
+    [7, 2, 3, [1, 0]],
+  ] as const)(
+    '%d steps, %d ahead, stride %d: every window once, equal to the series',
+    (steps, horizon, stride, targets) => {
+      for (const shuffle of [true, false]) {
+        const dataset = seriesWindows(series, {
+          sequenceLength: steps,
+          horizon,
+          stride,
+          batchSize: 6,
+          shuffle,
+          ...(targets ? { targets } : {}),
+        });
+        const columns = targets ?? [0, 1, 2];
+        const starts: number[] = [];
+        let batches = 0;
+        for (const { inputs, targets: goals } of dataset.batches(createRandom(4))) {
+          batches++;
+          const B = inputs.shape[1]!;
+          expect(goals.shape).toEqual([B, horizon * columns.length]);
+          for (let b = 0; b < B; b++) {
+            const start = [...Array(40).keys()].find((row) => at(row, 0) === inputs.data[b * 3])!;
+            starts.push(start);
+            for (let t = 0; t < steps; t++)
+              for (let f = 0; f < 3; f++) expect(inputs.data[(t * B + b) * 3 + f]).toBe(at(start + t, f));
+            for (let t = 0; t < horizon; t++)
+              columns.forEach((column, o) => {
+                expect(goals.data[(b * horizon + t) * columns.length + o]).toBe(at(start + steps + t, column));
+              });
+          }
         }
+        expect(batches).toBe(dataset.batchCount);
+        const wanted = Array.from({ length: Math.floor((40 - steps - horizon) / stride) + 1 }, (_, i) => i * stride);
+        if (shuffle) expect(starts).not.toEqual(wanted);
+        expect(starts.sort((a, b) => a - b)).toEqual(wanted);
       }
-      expect(batches).toBe(dataset.batchCount);
-      const wanted = Array.from({ length: Math.floor((40 - steps - horizon) / stride) + 1 }, (_, i) => i * stride);
-      if (shuffle) expect(starts).not.toEqual(wanted);
-      expect(starts.sort((a, b) => a - b)).toEqual(wanted);
-    }
-  });
+    },
+  );
 
   it('refuses a series that is too short, columns that are not there, and series that are none', () => {
-    expect(() => seriesWindows(series, { steps: 39, horizon: 2, batchSize: 1 })).toThrow('series must have at least steps + horizon = 41 rows, got 40');
-    expect(() => seriesWindows(series, { steps: 3, targets: [3], batchSize: 1 })).toThrow('seriesWindows: targets must be whole numbers from 0 to 2, got 3');
-    expect(() => seriesWindows(tensor([1, 2, 3]), { steps: 1, batchSize: 1 })).toThrow('series must be [N, F] = [*, *], got [3]');
-    expect(() => seriesWindows(series, { steps: 0, batchSize: 1 })).toThrow('seriesWindows: steps');
-    expect(() => seriesWindows(series, { steps: 3, horizon: 0, batchSize: 1 })).toThrow('seriesWindows: horizon must be a whole number of at least 1, got 0');
-    expect(() => seriesWindows(series, { steps: 3, stride: 0.5, batchSize: 1 })).toThrow('seriesWindows: stride must be a whole number of at least 1, got 0.5');
-    expect(() => seriesWindows(series, { steps: 3, targets: [], batchSize: 1 })).toThrow('seriesWindows: targets must hold at least one column, got none');
-    expect(() => seriesWindows(series.data as never, { steps: 3, batchSize: 1 })).toThrow(TypeError);
+    expect(() => seriesWindows(series, { sequenceLength: 39, horizon: 2, batchSize: 1 })).toThrow(
+      'series must have at least sequenceLength + horizon = 41 rows, got 40',
+    );
+    expect(() => seriesWindows(series, { sequenceLength: 3, targets: [3], batchSize: 1 })).toThrow(
+      'seriesWindows: targets must be whole numbers from 0 to 2, got 3',
+    );
+    expect(() => seriesWindows(tensor([1, 2, 3]), { sequenceLength: 1, batchSize: 1 })).toThrow(
+      'series must be [N, F] = [*, *], got [3]',
+    );
+    expect(() => seriesWindows(series, { sequenceLength: 0, batchSize: 1 })).toThrow('seriesWindows: sequenceLength');
+    expect(() => seriesWindows(series, { sequenceLength: 3, horizon: 0, batchSize: 1 })).toThrow(
+      'seriesWindows: horizon must be a whole number of at least 1, got 0',
+    );
+    expect(() => seriesWindows(series, { sequenceLength: 3, stride: 0.5, batchSize: 1 })).toThrow(
+      'seriesWindows: stride must be a whole number of at least 1, got 0.5',
+    );
+    expect(() => seriesWindows(series, { sequenceLength: 3, targets: [], batchSize: 1 })).toThrow(
+      'seriesWindows: targets must hold at least one column, got none',
+    );
+    expect(() => seriesWindows(series.data as never, { sequenceLength: 3, batchSize: 1 })).toThrow(TypeError);
   });
 });
 
 describe('scaling', () => {
-  const columns = (x: Tensor): number[][] => [0, 1, 2].map((f) => Array.from({ length: x.data.length / 3 }, (_, i) => x.data[i * 3 + f]!));
+  const columns = (x: Tensor): number[][] =>
+    [0, 1, 2].map((f) => Array.from({ length: x.data.length / 3 }, (_, i) => x.data[i * 3 + f]!));
 
   it('standard: mean 0, deviation 1; min-max: from 0 to 1; both come back, also from JSON', () => {
     for (const column of columns(scaleWith(standardScaler(series), series))) {
@@ -62,46 +102,69 @@ describe('scaling', () => {
     }
     for (const scaler of [standardScaler(series), minMaxScaler(series, { from: -3, to: 5 })]) {
       const restored = JSON.parse(JSON.stringify(scaler)) as typeof scaler;
-      unscaleWith(restored, scaleWith(scaler, series)).data.forEach((value, i) => expect(value).toBeCloseTo(series.data[i]!, 5));
+      unscaleWith(restored, scaleWith(scaler, series)).data.forEach((value, i) =>
+        expect(value).toBeCloseTo(series.data[i]!, 5),
+      );
     }
   });
 
   it('a column that does not change is moved but not stretched', () => {
-    const still = tensor([[5, 1], [5, 2]]);
+    const still = tensor([
+      [5, 1],
+      [5, 2],
+    ]);
     expect([...scaleWith(standardScaler(still), still).data]).toEqual([0, -1, 0, 1]);
     expect([...scaleWith(minMaxScaler(still), still).data]).toEqual([0, 0, 0, 1]);
     expect([...scaleWith(minMaxScaler(still), tensor([[6, 3]])).data]).toEqual([1, 2]);
   });
 
   it('nor is one whose mean would round: 0.1 stays 0.1 over any number of rows', () => {
-    for (const value of [0.1, 1e-30, 1.7e9, -3.3e7]) for (let rows = 1; rows < 40; rows++) {
-      const still = tensor(new Float32Array(rows).fill(value), [rows, 1]);
-      for (const scaler of [standardScaler(still), minMaxScaler(still)]) {
-        expect(scaler).toEqual({ offset: [Math.fround(value)], scale: [1] });
-        expect([...scaleWith(scaler, still).data]).toEqual(new Array(rows).fill(0));
+    for (const value of [0.1, 1e-30, 1.7e9, -3.3e7])
+      for (let rows = 1; rows < 40; rows++) {
+        const still = tensor(new Float32Array(rows).fill(value), [rows, 1]);
+        for (const scaler of [standardScaler(still), minMaxScaler(still)]) {
+          expect(scaler).toEqual({ offset: [Math.fround(value)], scale: [1] });
+          expect([...scaleWith(scaler, still).data]).toEqual(new Array(rows).fill(0));
+        }
       }
-    }
   });
 
   it('works on chosen columns, of any leading axes', () => {
     const scaler = standardScaler(series);
     const forecast = normal(0, 1)([4, 2], createRandom(2));
     unscaleWith(scaler, forecast, [2, 0]).data.forEach((value, i) => {
-      expect(value).toBeCloseTo(forecast.data[i]! * scaler.scale[i % 2 === 0 ? 2 : 0]! + scaler.offset[i % 2 === 0 ? 2 : 0]!, 5);
+      expect(value).toBeCloseTo(
+        forecast.data[i]! * scaler.scale[i % 2 === 0 ? 2 : 0]! + scaler.offset[i % 2 === 0 ? 2 : 0]!,
+        5,
+      );
     });
     expect(scaleWith(scaler, { shape: [5, 8, 3], data: series.data }).shape).toEqual([5, 8, 3]);
   });
 
   it('refuses what it cannot scale by or to', () => {
-    expect(() => standardScaler(tensor(new Float32Array(0), [0, 3]))).toThrow('standardScaler: data must hold at least one row');
-    expect(() => standardScaler(tensor([[1, NaN]]))).toThrow('standardScaler: data[1] must be a finite number, got NaN');
+    expect(() => standardScaler(tensor(new Float32Array(0), [0, 3]))).toThrow(
+      'standardScaler: data must hold at least one row',
+    );
+    expect(() => standardScaler(tensor([[1, NaN]]))).toThrow(
+      'standardScaler: data[1] must be a finite number, got NaN',
+    );
     expect(() => minMaxScaler(series, { from: 1, to: 1 })).toThrow('to must be more than from, got 1 to 1');
-    expect(() => minMaxScaler(series, { to: Infinity })).toThrow('minMaxScaler: to must be a finite number, got Infinity');
-    expect(() => standardScaler([[1]] as never)).toThrow(new TypeError('standardScaler: data must be a tensor […, F], got an array.'));
+    expect(() => minMaxScaler(series, { to: Infinity })).toThrow(
+      'minMaxScaler: to must be a finite number, got Infinity',
+    );
+    expect(() => standardScaler([[1]] as never)).toThrow(
+      new TypeError('standardScaler: data must be a tensor […, F], got an array.'),
+    );
     expect(() => unscaleWith(standardScaler(series), 3 as never)).toThrow(TypeError);
-    expect(() => scaleWith({ offset: [1, 2], scale: [1] }, tensor([[1, 2]]))).toThrow('scaleWith: scaler must have one offset and one scale a column, got 2 and 1');
-    expect(() => scaleWith(standardScaler(series), tensor([[1, 2]]))).toThrow('data must be […, F] = […, 3], got [1, 2]');
-    expect(() => scaleWith(standardScaler(series), tensor([[1]]), [3])).toThrow('scaleWith: columns must be whole numbers from 0 to 2, got 3');
+    expect(() => scaleWith({ offset: [1, 2], scale: [1] }, tensor([[1, 2]]))).toThrow(
+      'scaleWith: scaler must have one offset and one scale a column, got 2 and 1',
+    );
+    expect(() => scaleWith(standardScaler(series), tensor([[1, 2]]))).toThrow(
+      'data must be […, F] = […, 3], got [1, 2]',
+    );
+    expect(() => scaleWith(standardScaler(series), tensor([[1]]), [3])).toThrow(
+      'scaleWith: columns must be whole numbers from 0 to 2, got 3',
+    );
   });
 });
 
@@ -125,16 +188,17 @@ describe('groups', () => {
 
   it('folds test on every example once, and train on the others; groups stay whole', () => {
     for (const examples of [23, groups]) {
-      const turns = folds(examples, { folds: 4, seed: 2 });
+      const turns = kFold(examples, { k: 4, seed: 2 });
       const count = typeof examples === 'number' ? examples : examples.length;
       expect(turns.flatMap(({ test }) => [...test]).sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
       for (const { train, test } of turns) {
         expect([...train, ...test].sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
-        if (typeof examples !== 'number') for (const name of namesOf(test)) expect(namesOf(train).has(name)).toBe(false);
+        if (typeof examples !== 'number')
+          for (const name of namesOf(test)) expect(namesOf(train).has(name)).toBe(false);
       }
     }
-    expect(() => folds(3, { folds: 4 })).toThrow('there must be at least folds = 4 examples or groups, got 3');
-    expect(() => folds(3, { folds: 1 })).toThrow('folds: folds');
-    expect(() => folds(7.5, { folds: 2 })).toThrow('folds: examples must be a whole number of at least 1, got 7.5');
+    expect(() => kFold(3, { k: 4 })).toThrow('there must be at least k = 4 examples or groups, got 3');
+    expect(() => kFold(3, { k: 1 })).toThrow('kFold: k');
+    expect(() => kFold(7.5, { k: 2 })).toThrow('kFold: examples must be a whole number of at least 1, got 7.5');
   });
 });

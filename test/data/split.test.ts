@@ -1,5 +1,5 @@
+import { split, type Tensor, tensor } from 'bptt';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { split, tensor, type Tensor } from 'bptt';
 
 describe('split', () => {
   it('cuts typed arrays into views, in order', () => {
@@ -23,7 +23,11 @@ describe('split', () => {
 
   it('cuts tensors along their first axis into views, never inside a row', () => {
     const data = Float32Array.from({ length: 42 }, (_, i) => i);
-    for (const fractions of [[0.5, 0.5], [0.3, 0.3, 0.4], [0.1, 0.5]]) {
+    for (const fractions of [
+      [0.5, 0.5],
+      [0.3, 0.3, 0.4],
+      [0.1, 0.5],
+    ]) {
       const parts = split({ shape: [7, 3, 2], data }, fractions);
       expectTypeOf(parts[0]!).toEqualTypeOf<Tensor>();
       const rows = split([...Array(7).keys()], fractions);
@@ -37,7 +41,13 @@ describe('split', () => {
   });
 
   it('loses nothing to rounding', () => {
-    for (const fractions of [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [1 / 3, 1 / 3, 1 / 3], [0.29, 0.71], [0, 1]]) {
+    for (const fractions of [
+      [0.7, 0.2, 0.1],
+      [0.1, 0.2, 0.7],
+      [1 / 3, 1 / 3, 1 / 3],
+      [0.29, 0.71],
+      [0, 1],
+    ]) {
       for (let length = 0; length < 120; length++) {
         const items = Array.from({ length }, (_, i) => i);
         const parts = split(items, fractions);
@@ -59,7 +69,11 @@ describe('split', () => {
 
   it('refuses fractions out of range', () => {
     expect(() => split('abc', [0.9, 0.2])).toThrow(/^split: fractions must sum to at most 1, got 0\.9 \+ 0\.2 = 1\.1/);
-    expect(() => split('abc', [-0.1])).toThrow(new RangeError('split: fractions[0] must be a number from 0 to 1, got -0.1.'));
-    expect(() => split('abc', [0.5, NaN])).toThrow(new RangeError('split: fractions[1] must be a number from 0 to 1, got NaN.'));
+    expect(() => split('abc', [-0.1])).toThrow(
+      new RangeError('split: fractions[0] must be a number from 0 to 1, got -0.1.'),
+    );
+    expect(() => split('abc', [0.5, NaN])).toThrow(
+      new RangeError('split: fractions[1] must be a number from 0 to 1, got NaN.'),
+    );
   });
 });

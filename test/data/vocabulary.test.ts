@@ -1,9 +1,23 @@
+import {
+  bytePairVocabulary,
+  characterVocabulary,
+  createRandom,
+  decode,
+  encode,
+  integerNumber,
+  intTensor,
+  wordVocabulary,
+} from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { bytePairVocabulary, characterVocabulary, createRandom, decode, encode, ids, integerNumber, wordVocabulary } from 'bptt';
 
 describe('characterVocabulary', () => {
   it('holds the distinct characters in the order of their code points', () => {
-    expect(characterVocabulary('to be, or not to be')).toEqual({ kind: 'characters', tokens: [' ', ',', 'b', 'e', 'n', 'o', 'r', 't'], size: 8, marks: {} });
+    expect(characterVocabulary('to be, or not to be')).toEqual({
+      kind: 'characters',
+      tokens: [' ', ',', 'b', 'e', 'n', 'o', 'r', 't'],
+      size: 8,
+      marks: {},
+    });
   });
 
   it('takes code points rather than UTF-16 units, and sorts by them', () => {
@@ -12,7 +26,9 @@ describe('characterVocabulary', () => {
   });
 
   it('refuses an empty text', () => {
-    expect(() => characterVocabulary('')).toThrow(new RangeError('characterVocabulary: text must hold at least one character, got none.'));
+    expect(() => characterVocabulary('')).toThrow(
+      new RangeError('characterVocabulary: text must hold at least one character, got none.'),
+    );
   });
 });
 
@@ -48,7 +64,9 @@ describe('encode and decode', () => {
 
   it('encode names the unknown character and its position in the string', () => {
     expect(() => encode(vocabulary, '🐋 qa')).toThrow(
-      new RangeError(`encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].`),
+      new RangeError(
+        `encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].`,
+      ),
     );
   });
 
@@ -62,9 +80,30 @@ describe('encode and decode', () => {
 /** Strings of letters, signs, spaces and characters of every length in UTF-8. */
 function texts(count: number): string[] {
   const random = createRandom(4);
-  const alphabet = ['a', 'b', 'ab', ' ', '  ', '\n', '\t', '.', ',', '’', 'é', 'ß', '語', '🐋', '7', '42', '<unknown>', '\u0301', '-'];
+  const alphabet = [
+    'a',
+    'b',
+    'ab',
+    ' ',
+    '  ',
+    '\n',
+    '\t',
+    '.',
+    ',',
+    '’',
+    'é',
+    'ß',
+    '語',
+    '🐋',
+    '7',
+    '42',
+    '<unknown>',
+    '\u0301',
+    '-',
+  ];
   return Array.from({ length: count }, () =>
-    Array.from({ length: integerNumber(random, 40) }, () => alphabet[integerNumber(random, alphabet.length)]!).join(''));
+    Array.from({ length: integerNumber(random, 40) }, () => alphabet[integerNumber(random, alphabet.length)]!).join(''),
+  );
 }
 
 /** Strings of code points from all of Unicode but the halves of surrogate pairs. */
@@ -75,7 +114,9 @@ function wildTexts(count: number): string[] {
     const drawn = integerNumber(random, most);
     return drawn >= 0xd800 && drawn < 0xe000 ? 0xfeff : drawn;
   };
-  return Array.from({ length: count }, () => String.fromCodePoint(...Array.from({ length: 1 + integerNumber(random, 20) }, codePoint)));
+  return Array.from({ length: count }, () =>
+    String.fromCodePoint(...Array.from({ length: 1 + integerNumber(random, 20) }, codePoint)),
+  );
 }
 
 describe('byte pairs', () => {
@@ -104,17 +145,22 @@ describe('byte pairs', () => {
   });
 
   it('learns what a plain search of all pairs learns', () => {
-    const words = text.match(/ ?\p{L}+| ?[^\s\p{L}]+/gu)!.map((word) => Array.from(new TextEncoder().encode(word), (byte) => byte));
+    const words = text
+      .match(/ ?\p{L}+| ?[^\s\p{L}]+/gu)!
+      .map((word) => Array.from(new TextEncoder().encode(word), (byte) => byte));
     const wanted: [number, number][] = [];
     for (let next = 256; next < 290; next++) {
       const counts = new Map<string, number>();
-      for (const word of words) word.slice(1).forEach((b, i) => counts.set(`${word[i]} ${b}`, (counts.get(`${word[i]} ${b}`) ?? 0) + 1));
-      const order = [...counts].map(([key, count]) => ({ pair: key.split(' ').map(Number) as [number, number], count }))
+      for (const word of words)
+        word.slice(1).forEach((b, i) => counts.set(`${word[i]} ${b}`, (counts.get(`${word[i]} ${b}`) ?? 0) + 1));
+      const order = [...counts]
+        .map(([key, count]) => ({ pair: key.split(' ').map(Number) as [number, number], count }))
         .sort((x, y) => y.count - x.count || x.pair[0] - y.pair[0] || x.pair[1] - y.pair[1]);
       if (order[0]!.count < 2) break;
       const [a, b] = order[0]!.pair;
       wanted.push([a, b]);
-      for (const word of words) for (let i = 0; i + 1 < word.length; i++) if (word[i] === a && word[i + 1] === b) word.splice(i, 2, next);
+      for (const word of words)
+        for (let i = 0; i + 1 < word.length; i++) if (word[i] === a && word[i + 1] === b) word.splice(i, 2, next);
     }
     expect(bytePairVocabulary(text, { size: 290 }).merges).toEqual(wanted);
   });
@@ -124,33 +170,65 @@ describe('byte pairs', () => {
     const restored = JSON.parse(JSON.stringify(vocabulary)) as typeof vocabulary;
     expect(encode(restored, text)).toEqual(encode(vocabulary, text));
     expect(bytePairVocabulary('abc', { size: 1000 }).size).toBe(256);
-    expect(() => bytePairVocabulary('abc', { size: 256, marks: ['end'] })).toThrow('bytePairVocabulary: size must be a whole number of at least 257');
-    expect(() => bytePairVocabulary('', { size: 256 })).toThrow('bytePairVocabulary: text must hold at least one character');
+    expect(() => bytePairVocabulary('abc', { size: 256, marks: ['end'] })).toThrow(
+      'bytePairVocabulary: size must be a whole number of at least 257',
+    );
+    expect(() => bytePairVocabulary('', { size: 256 })).toThrow(
+      'bytePairVocabulary: text must hold at least one character',
+    );
   });
 });
 
 describe('words', () => {
-  const text = 'Call me Ishmael. Some years ago—never mind how long—having little money, I thought I’d sail.\n“Call me,” he said.';
+  const text =
+    'Call me Ishmael. Some years ago—never mind how long—having little money, I thought I’d sail.\n“Call me,” he said.';
 
   it('text of usual spacing comes back unchanged', () => {
     const vocabulary = wordVocabulary(text);
     expect(decode(vocabulary, encode(vocabulary, text))).toBe(text);
     expect(vocabulary.tokens.slice(0, 5)).toEqual(['<unknown>', '.', ',', 'Call', 'me']);
     expect(vocabulary.tokens).toContain('I’d');
-    expect(wordVocabulary('1,000.5 is 3.14. Or so, 2.', { marks: [] }).tokens).toEqual(['.', ',', '1,000.5', '2', '3.14', 'Or', 'is', 'so']);
+    expect(wordVocabulary('1,000.5 is 3.14. Or so, 2.', { marks: [] }).tokens).toEqual([
+      '.',
+      ',',
+      '1,000.5',
+      '2',
+      '3.14',
+      'Or',
+      'is',
+      'so',
+    ]);
   });
 
   it('keeps the most frequent, of at least so many; the others are unknown, or refused', () => {
-    const vocabulary = wordVocabulary(['a b b c c c', 'd d d d'], { maxSize: 4, minCount: 2, marks: ['padding', 'unknown'] });
-    expect(vocabulary).toMatchObject({ tokens: ['<padding>', '<unknown>', 'd', 'c'], marks: { padding: 0, unknown: 1 }, size: 4 });
+    const vocabulary = wordVocabulary(['a b b c c c', 'd d d d'], {
+      maxSize: 4,
+      minCount: 2,
+      marks: ['padding', 'unknown'],
+    });
+    expect(vocabulary).toMatchObject({
+      tokens: ['<padding>', '<unknown>', 'd', 'c'],
+      marks: { padding: 0, unknown: 1 },
+      size: 4,
+    });
     expect([...encode(vocabulary, 'a c d <padding>')]).toEqual([1, 3, 2, 1, 1, 1]);
     expect(decode(vocabulary, [2, 1, 0, 0])).toBe('d <unknown>');
-    expect(() => encode(wordVocabulary('a b', { marks: [] }), 'a c')).toThrow('every word must be one of the vocabulary\'s 2, got "c" as token 1');
-    expect(() => encode(vocabulary, 'a', { end: true })).toThrow("encode: the vocabulary has no mark for the end. Make it with marks: ['end'].");
-    expect(() => wordVocabulary('a', { marks: ['end', 'end'] })).toThrow('marks must be of unknown, padding, start and end, each once');
-    expect(() => encode(wordVocabulary('a b', { marks: ['start'] }), 'a c', { start: true })).toThrow('got "c" as token 1');
+    expect(() => encode(wordVocabulary('a b', { marks: [] }), 'a c')).toThrow(
+      'every word must be one of the vocabulary\'s 2, got "c" as token 1',
+    );
+    expect(() => encode(vocabulary, 'a', { end: true })).toThrow(
+      "encode: the vocabulary has no mark for the end. Make it with marks: ['end'].",
+    );
+    expect(() => wordVocabulary('a', { marks: ['end', 'end'] })).toThrow(
+      'marks must be of unknown, padding, start and end, each once',
+    );
+    expect(() => encode(wordVocabulary('a b', { marks: ['start'] }), 'a c', { start: true })).toThrow(
+      'got "c" as token 1',
+    );
     expect(() => wordVocabulary('a', { maxSize: 1 })).toThrow('wordVocabulary: maxSize');
-    expect(() => wordVocabulary('a', { minCount: 0 })).toThrow('wordVocabulary: minCount must be a whole number of at least 1, got 0');
+    expect(() => wordVocabulary('a', { minCount: 0 })).toThrow(
+      'wordVocabulary: minCount must be a whole number of at least 1, got 0',
+    );
     expect(() => wordVocabulary(' \t ')).toThrow('wordVocabulary: text must hold at least one word');
   });
 
@@ -167,14 +245,19 @@ it('characters with marks: what stands in a text is never a mark', () => {
   expect(ids.length).toBe(12);
   expect([ids[0], ids[10], ids[11]]).toEqual([2, 1, 3]);
   expect(decode(vocabulary, ids)).toBe('<unknown><unknown>');
-  for (const each of [...texts(50), ...wildTexts(50)]) expect(decode(characterVocabulary(`${each}.`), encode(characterVocabulary(`${each}.`), each))).toBe(each);
+  for (const each of [...texts(50), ...wildTexts(50)])
+    expect(decode(characterVocabulary(`${each}.`), encode(characterVocabulary(`${each}.`), each))).toBe(each);
 });
 
 it('what is no text, and ids that are none, are refused', () => {
-  expect(() => characterVocabulary(undefined as never)).toThrow(new TypeError('characterVocabulary: text must be a string or an array of strings, got undefined.'));
+  expect(() => characterVocabulary(undefined as never)).toThrow(
+    new TypeError('characterVocabulary: text must be a string or an array of strings, got undefined.'),
+  );
   expect(() => bytePairVocabulary(['a', 7] as never, { size: 256 })).toThrow(TypeError);
-  expect(() => encode(characterVocabulary('a'), ['a'] as never)).toThrow(new TypeError('encode: text must be a string, got an array.'));
-  expect(() => decode(characterVocabulary('a'), ids([0]) as never)).toThrow(
+  expect(() => encode(characterVocabulary('a'), ['a'] as never)).toThrow(
+    new TypeError('encode: text must be a string, got an array.'),
+  );
+  expect(() => decode(characterVocabulary('a'), intTensor([0]) as never)).toThrow(
     new TypeError('decode: ids must be an Int32Array or an array, got an object with shape, data.'),
   );
 });

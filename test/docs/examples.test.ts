@@ -1,6 +1,6 @@
 /** Every example in a docstring runs, and what it says in a comment behind a line is what comes out; so does the README's program. */
 
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import * as bptt from 'bptt';
 import * as node from 'bptt/node';
 import ts from 'typescript';
@@ -22,18 +22,28 @@ function examplesOf(file: URL): Example[] {
   return [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)].flatMap(({ 0: comment }) => {
     const example = /@example\b([\s\S]*?)(?:\n \* @|\*\/)/.exec(comment)?.[1];
     if (example === undefined) return [];
-    const code = example.split('\n').map((line) => line.replace(/^\s*\* ?/, '').trimEnd()).join('\n').trim();
+    const code = example
+      .split('\n')
+      .map((line) => line.replace(/^\s*\* ?/, '').trimEnd())
+      .join('\n')
+      .trim();
     return [{ where: `${file.pathname.split('/src/')[1]}: ${code.split('\n').at(-1)}`, code }];
   });
 }
 
 /** Runs a program with the library's names in scope; `x; // value` reports x and what the comment says. */
 async function run(code: string, report: (got: unknown, said: string) => void): Promise<void> {
-  const told = code.replace(/^(?!const |let |import )(.+); \/\/ (.+)$/gm, (_, expression: string, said: string) =>
-    `__report(${expression}, ${JSON.stringify(said)});`);
-  const { outputText } = ts.transpileModule(told, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } });
+  const told = code.replace(
+    /^(?!const |let |import )(.+); \/\/ (.+)$/gm,
+    (_, expression: string, said: string) => `__report(${expression}, ${JSON.stringify(said)});`,
+  );
+  const { outputText } = ts.transpileModule(told, {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+  });
   const scope: Record<string, unknown> = { ...bptt, ...node, readFileSync, __report: report };
-  const names = Object.keys(scope).filter((name) => !new RegExp(`(const|let) (${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} =)`).test(told));
+  const names = Object.keys(scope).filter(
+    (name) => !new RegExp(`(const|let) (${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} =)`).test(told),
+  );
   const body = new Function(...names, `return (async () => {${outputText.replace(/^export \{\};$/m, '')}\n})()`);
   await (body(...names.map((name) => scope[name])) as Promise<void>);
 }
@@ -52,8 +62,13 @@ it('there are examples', () => expect(examples.length).toBeGreaterThan(30));
 it('every public name has a docstring, and every public function an example', () => {
   const publicNames = new Set(
     ['index.ts', 'node/index.ts'].flatMap((file) =>
-      [...readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8').matchAll(/\{([^}]*)\}/g)].flatMap(({ 1: list }) =>
-        list!.split(',').map((name) => name.replace(/\btype\b/, '').trim()).filter(Boolean)),
+      [...readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8').matchAll(/\{([^}]*)\}/g)].flatMap(
+        ({ 1: list }) =>
+          list!
+            .split(',')
+            .map((name) => name.replace(/\btype\b/, '').trim())
+            .filter(Boolean),
+      ),
     ),
   );
   expect(publicNames.size).toBeGreaterThan(150);
@@ -88,7 +103,9 @@ const guides = readdirSync(new URL('../../docs/', import.meta.url)).filter((name
 
 it.each(guides)('the programs of docs/%s run, one after the other, and answer what they say', async (name) => {
   const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
-  const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(({ 1: code }) => code!.replace(/import \{[^}]*\} from '(bptt|bptt\/node|node:fs)';/g, '')).join('\n');
+  const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)]
+    .map(({ 1: code }) => code!.replace(/import \{[^}]*\} from '(bptt|bptt\/node|node:fs)';/g, ''))
+    .join('\n');
   let answers = 0;
   await run(program, (got, said) => {
     expect(say(got)).toBe(said);

@@ -1,9 +1,36 @@
 /** Encoder-decoder: gradients, unequal lengths, sampling, searches against plain ones, and that it learns. */
 
 import {
-  additiveScore, adam, beamSearch, bidirectional, chain, checkGradients, clipByNorm, cosineDecay, createRandom, dotScore, embedding, encoderDecoder, evaluate, fit,
-  generalScore, greedySearch, gru, integerNumber, lstm, normal, padSequences, pairBatches, projectedLstm, recurrent, simpleRnn, compute,
-  type EncoderDecoder, type EncoderDecoderOptions, type Pair, type PairBatch,
+  adam,
+  additiveScore,
+  beamSearch,
+  bidirectional,
+  chain,
+  checkGradients,
+  clipByNorm,
+  compute,
+  cosineDecay,
+  createRandom,
+  dotScore,
+  type EncoderDecoder,
+  type EncoderDecoderOptions,
+  embedding,
+  encoderDecoder,
+  evaluate,
+  fit,
+  generalScore,
+  greedySearch,
+  gru,
+  integerNumber,
+  lstm,
+  normal,
+  type Pair,
+  type PairBatch,
+  padSequences,
+  pairBatches,
+  projectedLstm,
+  recurrent,
+  simpleRnn,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import { defaultWorkspace } from '../../src/kernels/workspace';
@@ -12,37 +39,66 @@ const [start, end, V] = [0, 1, 6];
 const base: EncoderDecoderOptions = {
   encoder: [embedding({ vocabularySize: V, size: 3 }), bidirectional(lstm(), { hiddenSize: 2 })],
   decoder: { vocabularySize: V, embeddingSize: 3, cell: lstm(), hiddenSize: 4 },
-  start, end, seed: 1,
+  start,
+  end,
+  seed: 1,
 };
 const models: [string, EncoderDecoderOptions][] = [
   ['without attention, the last state as it is', base],
-  ['two layers of GRU with additive attention, bridged', {
-    ...base, encoder: [embedding({ vocabularySize: V, size: 3 }), recurrent(gru(), { hiddenSize: 5 })],
-    decoder: { ...base.decoder, cell: gru(), layers: 2, attention: additiveScore({ size: 4 }) },
-  }],
+  [
+    'two layers of GRU with additive attention, bridged',
+    {
+      ...base,
+      encoder: [embedding({ vocabularySize: V, size: 3 }), recurrent(gru(), { hiddenSize: 5 })],
+      decoder: { ...base.decoder, cell: gru(), layers: 2, attention: additiveScore({ size: 4 }) },
+    },
+  ],
   ['input feeding', { ...base, decoder: { ...base.decoder, attention: dotScore(), inputFeeding: true } }],
-  ['projected LSTM', { ...base, decoder: { ...base.decoder, cell: projectedLstm({ projectionSize: 2 }), attention: generalScore(), inputFeeding: true } }],
+  [
+    'projected LSTM',
+    {
+      ...base,
+      decoder: {
+        ...base.decoder,
+        cell: projectedLstm({ projectionSize: 2 }),
+        attention: generalScore(),
+        inputFeeding: true,
+      },
+    },
+  ],
 ];
 
 const random = createRandom(5);
-const word = (longest: number): number[] => Array.from({ length: 1 + integerNumber(random, longest) }, () => 2 + integerNumber(random, V - 2));
-const pairs: Pair[] = Array.from({ length: 5 }, () => ({ input: Int32Array.from(word(4)), target: Int32Array.from([...word(4), end]) }));
+const word = (longest: number): number[] =>
+  Array.from({ length: 1 + integerNumber(random, longest) }, () => 2 + integerNumber(random, V - 2));
+const pairs: Pair[] = Array.from({ length: 5 }, () => ({
+  input: Int32Array.from(word(4)),
+  target: Int32Array.from([...word(4), end]),
+}));
 const shaken = (model: EncoderDecoder): EncoderDecoder => {
   model.data.set(normal(0, 0.6)([model.data.length], createRandom(9)).data);
   return model;
 };
-const batchOf = (of: readonly Pair[]): PairBatch => [...pairBatches(of, { batchSize: of.length, shuffle: false }).batches(createRandom(1))][0]!;
+const batchOf = (of: readonly Pair[]): PairBatch =>
+  [...pairBatches(of, { batchSize: of.length, shuffle: false }).batches(createRandom(1))][0]!;
 const context = (training: boolean, seed = 1) => ({ training, random: createRandom(seed), step: 1 });
-const lossOf = (model: EncoderDecoder, batch: PairBatch): number => compute(model.parameters as never, (p) => model.loss(p as never, batch, context(false))).data[0]!;
+const lossOf = (model: EncoderDecoder, batch: PairBatch): number =>
+  compute(model.parameters as never, (p) => model.loss(p as never, batch, context(false))).data[0]!;
 
 describe.each(models)('%s', (_, options) => {
   const model = shaken(encoderDecoder(options));
 
   it('has the gradient of finite differences, also with sampling and dropout', () => {
-    const sampled = encoderDecoder({ ...options, decoder: { ...options.decoder, dropout: 0.3 }, scheduledSampling: (step) => step / 2 });
+    const sampled = encoderDecoder({
+      ...options,
+      decoder: { ...options.decoder, dropout: 0.3 },
+      scheduledSampling: (step) => step / 2,
+    });
     sampled.data.set(model.data);
     for (const each of [model, sampled]) {
-      const { error, worst } = checkGradients(each.parameters as never, (p) => each.loss(p as never, batchOf(pairs), context(each === sampled)));
+      const { error, worst } = checkGradients(each.parameters as never, (p) =>
+        each.loss(p as never, batchOf(pairs), context(each === sampled)),
+      );
       expect(error, JSON.stringify(worst)).toBeLessThan(1e-7);
     }
   });
@@ -56,7 +112,9 @@ describe.each(models)('%s', (_, options) => {
   it('all steps at once are step by step', () => {
     const slow = encoderDecoder({ ...options, scheduledSampling: 1e-300 });
     slow.data.set(model.data);
-    const [fast, one] = [model, slow].map((each) => compute(each.parameters as never, (p) => each.loss(p as never, batchOf(pairs), context(true))).data[0]!);
+    const [fast, one] = [model, slow].map(
+      (each) => compute(each.parameters as never, (p) => each.loss(p as never, batchOf(pairs), context(true))).data[0]!,
+    );
     expect(one).toBeCloseTo(fast!, 5);
   });
 
@@ -71,8 +129,14 @@ describe.each(models)('%s', (_, options) => {
         const target = Int32Array.from([...each.ids, ...(each.ended ? [end] : [])]);
         expect(-lossOf(model, batchOf([{ input, target }])) * target.length).toBeCloseTo(each.logProbability, 4);
         expect(each.score).toBeCloseTo(each.logProbability / ((5 + target.length) / 6) ** 0.6, 4);
-        expect(each.weights?.shape).toEqual(options.decoder.attention && [target.length, together.length === 0 ? 0 : Math.max(...inputs.map(({ length }) => length))]);
-        for (let t = input.length; each.weights !== undefined && t < each.weights.shape[1]!; t++) expect(each.weights.data[t]).toBe(0);
+        expect(each.weights?.shape).toEqual(
+          options.decoder.attention && [
+            target.length,
+            together.length === 0 ? 0 : Math.max(...inputs.map(({ length }) => length)),
+          ],
+        );
+        for (let t = input.length; each.weights !== undefined && t < each.weights.shape[1]!; t++)
+          expect(each.weights.data[t]).toBe(0);
       });
     });
   });
@@ -80,15 +144,31 @@ describe.each(models)('%s', (_, options) => {
   it('greedy is a beam of one; a beam as wide as everything finds the most likely of all', () => {
     const source = padSequences(pairs.map(({ input }) => input as Int32Array));
     const greedy = greedySearch(model, source, { maxLength: 5 });
-    beamSearch(model, source, { beamSize: 1, maxLength: 5, lengthPenalty: 0 }).forEach(([best], i) => expect(best).toEqual(greedy[i]));
+    beamSearch(model, source, { beamSize: 1, maxLength: 5, lengthPenalty: 0 }).forEach(([best], i) =>
+      expect(best).toEqual(greedy[i]),
+    );
 
     const input = pairs[0]!.input as Int32Array;
-    const every = (length: number): number[][] => (length === 0 ? [[]] : every(length - 1).flatMap((head) => Array.from({ length: V }, (_each, id) => [...head, id])));
-    const complete = [1, 2, 3].flatMap((length) => every(length - 1).filter((ids) => !ids.includes(end)).map((ids) => Int32Array.from([...ids, end])));
+    const every = (length: number): number[][] =>
+      length === 0
+        ? [[]]
+        : every(length - 1).flatMap((head) => Array.from({ length: V }, (_each, id) => [...head, id]));
+    const complete = [1, 2, 3].flatMap((length) =>
+      every(length - 1)
+        .filter((ids) => !ids.includes(end))
+        .map((ids) => Int32Array.from([...ids, end])),
+    );
     for (const lengthPenalty of [0, 1]) {
-      const scores = complete.map((target) => -lossOf(model, batchOf([{ input, target }])) * target.length / ((5 + target.length) / 6) ** lengthPenalty);
+      const scores = complete.map(
+        (target) =>
+          (-lossOf(model, batchOf([{ input, target }])) * target.length) / ((5 + target.length) / 6) ** lengthPenalty,
+      );
       const best = complete[scores.indexOf(Math.max(...scores))]!;
-      const [[found]] = beamSearch(model, padSequences([input]), { beamSize: V ** 3, maxLength: 3, lengthPenalty }) as unknown as [[{ ids: Int32Array; score: number }]];
+      const [[found]] = beamSearch(model, padSequences([input]), {
+        beamSize: V ** 3,
+        maxLength: 3,
+        lengthPenalty,
+      }) as unknown as [[{ ids: Int32Array; score: number }]];
       expect([...found.ids, end]).toEqual([...best]);
       expect(found.score).toBeCloseTo(Math.max(...scores), 4);
     }
@@ -99,10 +179,15 @@ it('stops at the longest that is wanted, and says that it did not end', () => {
   const model = encoderDecoder(base);
   const bias = (model.parameters.decoder['output'] as Record<string, { data: Float32Array }>)['bias']!.data;
   bias.fill(-50, end, end + 1);
-  const [[written]] = beamSearch(model, padSequences([Int32Array.of(2)]), { maxLength: 4, beamSize: 2 }) as unknown as [[{ ids: Int32Array; ended: boolean }]];
+  const [[written]] = beamSearch(model, padSequences([Int32Array.of(2)]), { maxLength: 4, beamSize: 2 }) as unknown as [
+    [{ ids: Int32Array; ended: boolean }],
+  ];
   expect([written.ids.length, written.ended]).toEqual([4, false]);
   bias.fill(50, end, end + 1);
-  expect(greedySearch(model, padSequences([Int32Array.of(2)]))[0]).toMatchObject({ ids: new Int32Array(0), ended: true });
+  expect(greedySearch(model, padSequences([Int32Array.of(2)]))[0]).toMatchObject({
+    ids: new Int32Array(0),
+    ended: true,
+  });
 });
 
 it('learns to turn words round: all of 100 that it never saw, without attention fewer at as many updates', async () => {
@@ -114,10 +199,21 @@ it('learns to turn words round: all of 100 that it never saw, without attention 
   const exact = async (attention: boolean): Promise<number> => {
     const model = encoderDecoder({
       encoder: [embedding({ vocabularySize: V, size: 12 }), bidirectional(gru(), { hiddenSize: 16 })],
-      decoder: { vocabularySize: V, embeddingSize: 12, cell: gru(), hiddenSize: 32, ...(attention ? { attention: generalScore() } : {}) },
-      start, end, seed: 2,
+      decoder: {
+        vocabularySize: V,
+        embeddingSize: 12,
+        cell: gru(),
+        hiddenSize: 32,
+        ...(attention ? { attention: generalScore() } : {}),
+      },
+      start,
+      end,
+      seed: 2,
     });
-    await fit(model, pairBatches(train, { batchSize: 40 }), { optimizer: chain(clipByNorm(1), adam(cosineDecay(0.01, { steps: 1000 }))), steps: 1000 });
+    await fit(model, pairBatches(train, { batchSize: 40 }), {
+      optimizer: chain(clipByNorm(1), adam(cosineDecay(0.01, { steps: 1000 }))),
+      steps: 1000,
+    });
     const written = greedySearch(model, padSequences(held.map(({ input }) => input as Int32Array)), { maxLength: 12 });
     expect(evaluate(model, pairBatches(held, { batchSize: 50 })).loss).toBeGreaterThan(0);
     return written.filter(({ ids }, i) => [...ids, end].join() === [...held[i]!.target].join()).length;
@@ -128,7 +224,10 @@ it('learns to turn words round: all of 100 that it never saw, without attention 
 });
 
 it('the memory of a search does not grow with its steps', () => {
-  const model = encoderDecoder({ ...base, decoder: { ...base.decoder, layers: 2, attention: dotScore(), inputFeeding: true } });
+  const model = encoderDecoder({
+    ...base,
+    decoder: { ...base.decoder, layers: 2, attention: dotScore(), inputFeeding: true },
+  });
   const bias = (model.parameters.decoder['output'] as Record<string, { data: Float32Array }>)['bias']!.data;
   bias.fill(-1e4, end, end + 1);
   const workspace = defaultWorkspace();
@@ -149,12 +248,30 @@ it('reads vectors, and refuses what cannot be put together', () => {
   const model = encoderDecoder({ ...base, encoder: [recurrent(simpleRnn(), { hiddenSize: 3 })], inputSize: 2 });
   const source = padSequences([normal(0, 1)([4, 2], createRandom(1)), normal(0, 1)([2, 2], createRandom(2))]);
   expect(greedySearch(model, source, { maxLength: 3 }).length).toBe(2);
-  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, inputFeeding: true } })).toThrow('decoder.inputFeeding needs decoder.attention');
-  expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 })] })).toThrow('the encoder must have a recurrent layer');
-  expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 }), recurrent(lstm(), { hiddenSize: 2, returnSequences: false })] })).toThrow('its last layer must return sequences');
-  expect(() => encoderDecoder({ ...base, end: V })).toThrow('encoderDecoder: start and end must be whole numbers from 0 to 5, got 6');
-  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow('decoder.dropout must be less than 1');
-  expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow('beamSearch: count must be at most beamSize = 2, got 3');
+  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, inputFeeding: true } })).toThrow(
+    'decoder.inputFeeding needs decoder.attention',
+  );
+  expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 })] })).toThrow(
+    'the encoder must have a recurrent layer',
+  );
+  expect(() =>
+    encoderDecoder({
+      ...base,
+      encoder: [
+        embedding({ vocabularySize: V, size: 3 }),
+        recurrent(lstm(), { hiddenSize: 2, returnSequences: false }),
+      ],
+    }),
+  ).toThrow('its last layer must return sequences');
+  expect(() => encoderDecoder({ ...base, end: V })).toThrow(
+    'encoderDecoder: start and end must be whole numbers from 0 to 5, got 6',
+  );
+  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow(
+    'decoder.dropout must be less than 1',
+  );
+  expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow(
+    'beamSearch: count must be at most beamSize = 2, got 3',
+  );
   expect(() => greedySearch(model, source, { maxLength: 0 })).toThrow('greedySearch: maxLength');
   model.data.fill(NaN);
   expect(() => greedySearch(model, source)).toThrow("greedySearch: the model's scores are not finite (NaN).");

@@ -1,8 +1,8 @@
 /** The examples in their short form: each beats its baseline on data that it has not learned from. */
 
 import { expect, it } from 'vitest';
-import type { Setting } from '../../examples/example';
 import { ball } from '../../examples/ball/ball';
+import type { Setting } from '../../examples/example';
 import { gradients } from '../../examples/gradients/gradients';
 import { readMidi } from '../../examples/music/midi';
 import { music } from '../../examples/music/music';
@@ -35,7 +35,8 @@ it('gradients: tanh loses them, the LSTM and the identity keep some; what keeps 
 
 it('weather: nearer than persistence, the same day of other years and the season; the kind of weather more often right; carbon dioxide nearer than as last year', async () => {
   const figures = await weather(setting);
-  for (const baseline of ['persistence', 'same day of the years before', 'season (two waves)']) expect(figures['network']!, baseline).toBeLessThan(0.98 * figures[baseline]!);
+  for (const baseline of ['persistence', 'same day of the years before', 'season (two waves)'])
+    expect(figures['network']!, baseline).toBeLessThan(0.98 * figures[baseline]!);
   expect(figures['kind']!).toBeGreaterThan(figures['kind, as today']! + 0.01);
   expect(figures['kind']!).toBeGreaterThan(figures['kind, always sun']! + 0.01);
   expect(figures['carbon dioxide, network']!).toBeLessThan(0.92 * figures['carbon dioxide, and the last growth']!);

@@ -1,7 +1,7 @@
 /** The counts that the examples are judged by: probabilities, and those of Kneser and Ney. */
 
-import { expect, it } from 'vitest';
 import { createRandom, integerNumber } from 'bptt';
+import { expect, it } from 'vitest';
 import { countNGrams, nGramLoss, probabilityOf, runsOf } from '../../examples/moby-dick/n-grams';
 
 it('all that may follow has probability 1 together, after anything', () => {
@@ -11,7 +11,9 @@ it('all that may follow has probability 1 together, after anything', () => {
     const grams = countNGrams(runsOf(text, order), order, 12);
     for (let trial = 0; trial < 50; trial++) {
       const before = Array.from({ length: integerNumber(random, order) }, () => integerNumber(random, 12));
-      expect(Array.from({ length: 12 }, (_, id) => probabilityOf(grams, [...before, id])).reduce((a, b) => a + b)).toBeCloseTo(1, 9);
+      expect(
+        Array.from({ length: 12 }, (_, id) => probabilityOf(grams, [...before, id])).reduce((a, b) => a + b),
+      ).toBeCloseTo(1, 9);
     }
   }
 });

@@ -11,7 +11,8 @@ export interface Entry {
   readonly localName?: string;
   readonly from?: number;
 }
-const little = (bytes: number, value: number): number[] => Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) % 256);
+const little = (bytes: number, value: number): number[] =>
+  Array.from({ length: bytes }, (_, i) => Math.floor(value / 256 ** i) % 256);
 const text = (value: string): number[] => [...new TextEncoder().encode(value)];
 
 function crc32(bytes: Uint8Array): number {
@@ -24,16 +25,61 @@ function crc32(bytes: Uint8Array): number {
 }
 
 /** An archive of contents as they are packed; what the directory says of them can be said otherwise. */
-export function archiveOf(entries: readonly Entry[], { count = entries.length, comment = '', behind = [] }: { readonly count?: number; readonly comment?: string; readonly behind?: readonly number[] } = {}): Uint8Array {
+export function archiveOf(
+  entries: readonly Entry[],
+  {
+    count = entries.length,
+    comment = '',
+    behind = [],
+  }: { readonly count?: number; readonly comment?: string; readonly behind?: readonly number[] } = {},
+): Uint8Array {
   const files: number[] = [];
   const directory: number[] = [];
-  for (const { name, content, size = content.length, packed = content.length, method = 0, flags = 0, localName = name, from = files.length } of entries) {
-    const about = [...little(2, 20), ...little(2, flags), ...little(2, method), ...little(4, 0), ...little(4, crc32(content)), ...little(4, packed), ...little(4, size), ...little(2, text(name).length), ...little(2, 0)];
-    directory.push(...text('PK\x01\x02'), ...little(2, 20), ...about, ...little(2, 0), ...little(2, 0), ...little(2, 0), ...little(4, 0), ...little(4, from), ...text(name));
+  for (const {
+    name,
+    content,
+    size = content.length,
+    packed = content.length,
+    method = 0,
+    flags = 0,
+    localName = name,
+    from = files.length,
+  } of entries) {
+    const about = [
+      ...little(2, 20),
+      ...little(2, flags),
+      ...little(2, method),
+      ...little(4, 0),
+      ...little(4, crc32(content)),
+      ...little(4, packed),
+      ...little(4, size),
+      ...little(2, text(name).length),
+      ...little(2, 0),
+    ];
+    directory.push(
+      ...text('PK\x01\x02'),
+      ...little(2, 20),
+      ...about,
+      ...little(2, 0),
+      ...little(2, 0),
+      ...little(2, 0),
+      ...little(4, 0),
+      ...little(4, from),
+      ...text(name),
+    );
     files.push(...text('PK\x03\x04'), ...about, ...text(localName));
     // One by one: a call takes only so many arguments.
     for (const byte of content) files.push(byte);
   }
-  const end = [...text('PK\x05\x06'), ...little(4, 0), ...little(2, count), ...little(2, count), ...little(4, directory.length), ...little(4, files.length), ...little(2, comment.length), ...text(comment)];
+  const end = [
+    ...text('PK\x05\x06'),
+    ...little(4, 0),
+    ...little(2, count),
+    ...little(2, count),
+    ...little(4, directory.length),
+    ...little(4, files.length),
+    ...little(2, comment.length),
+    ...text(comment),
+  ];
   return Uint8Array.from([...files, ...directory, ...end, ...behind]);
 }

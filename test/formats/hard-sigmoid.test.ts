@@ -1,8 +1,8 @@
 /** Cells with gates that are straight lines: gradients, and the forms they agree with where gates do not matter. */
 
-import { checkGradients, initializeCell, multiply, normal, createRandom, sum, unroll, type Cell } from 'bptt';
+import { type Cell, checkGradients, createRandom, initializeCell, multiply, normal, sum, unroll } from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../src/formats/keras/hard-sigmoid-cells';
+import { hardSigmoidGru, hardSigmoidLstm } from '../../src/cells/hard-sigmoid-cells';
 
 describe.each<[string, () => Cell]>([
   ['LSTM', () => hardSigmoidLstm({ slope: 0.2 })],
@@ -11,7 +11,15 @@ describe.each<[string, () => Cell]>([
 ])('%s', (_, cell) => {
   it('has the gradient of finite differences', () => {
     const random = createRandom(2);
-    const p = { ...initializeCell(cell(), { inputSize: 3, hiddenSize: 4, random, inputInitializer: normal(0, 1), biasInitializer: normal(0, 1) }) };
+    const p = {
+      ...initializeCell(cell(), {
+        inputSize: 3,
+        hiddenSize: 4,
+        random,
+        inputInitializer: normal(0, 1),
+        biasInitializer: normal(0, 1),
+      }),
+    };
     const [x, weights] = [normal(0, 1)([4, 2, 3], random), normal(0, 1)([4, 2, 4], random)];
     const { error } = checkGradients({ p, x }, (v) => sum(multiply(unroll(cell(), v.p, v.x).outputs, weights)));
     expect(error).toBeLessThan(1e-7);

@@ -1,12 +1,12 @@
 /** ONNX files: what is written is read the same, and what others wrote is read whole. */
 
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { joinBytes } from '../../src/formats/file-bytes';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxModel } from '../../src/formats/onnx/model';
 import { integerField, messageField, readMessage, textField, varint } from '../../src/formats/onnx/protobuf';
-import { joinBytes } from '../../src/formats/file-bytes';
 
 const model: OnnxModel = {
   irVersion: 8,
@@ -14,15 +14,31 @@ const model: OnnxModel = {
   opsets: { '': 17, 'com.microsoft': 1 },
   graph: {
     name: 'grapheme 語',
-    nodes: [{
-      opType: 'LSTM', domain: '', name: 'first', inputs: ['x', 'w', '', 'b'], outputs: ['', 'h'],
-      attributes: {
-        hidden_size: { type: 'int', value: 4 }, negative: { type: 'int', value: -3 }, end: { type: 'int', value: 2 ** 63 }, begin: { type: 'int', value: -(2 ** 63) },
-        clip: { type: 'float', value: 0.5 }, none: { type: 'float', value: 0 }, direction: { type: 'string', value: 'reverse' }, empty: { type: 'string', value: '' },
-        activations: { type: 'strings', value: ['Tanh', ''] }, alphas: { type: 'floats', value: [0.25, -0, Infinity] }, axes: { type: 'ints', value: [-1, 0, 2 ** 40] },
-        no: { type: 'ints', value: [] }, value: { type: 'tensor', value: { name: '', shape: [], type: 'bool', data: Uint8Array.of(1) } },
+    nodes: [
+      {
+        opType: 'LSTM',
+        domain: '',
+        name: 'first',
+        inputs: ['x', 'w', '', 'b'],
+        outputs: ['', 'h'],
+        attributes: {
+          hidden_size: { type: 'int', value: 4 },
+          negative: { type: 'int', value: -3 },
+          end: { type: 'int', value: 2 ** 63 },
+          begin: { type: 'int', value: -(2 ** 63) },
+          clip: { type: 'float', value: 0.5 },
+          none: { type: 'float', value: 0 },
+          direction: { type: 'string', value: 'reverse' },
+          empty: { type: 'string', value: '' },
+          activations: { type: 'strings', value: ['Tanh', ''] },
+          alphas: { type: 'floats', value: [0.25, -0, Infinity] },
+          axes: { type: 'ints', value: [-1, 0, 2 ** 40] },
+          no: { type: 'ints', value: [] },
+          value: { type: 'tensor', value: { name: '', shape: [], type: 'bool', data: Uint8Array.of(1) } },
+        },
       },
-    }, { opType: 'Gelu', domain: 'com.microsoft', name: '', inputs: [], outputs: ['y'], attributes: {} }],
+      { opType: 'Gelu', domain: 'com.microsoft', name: '', inputs: [], outputs: ['y'], attributes: {} },
+    ],
     initializers: [
       { name: 'w', shape: [2, 3], type: 'float', data: Float32Array.of(1, -2, NaN, -0, 1e-45, Infinity) },
       { name: 'd', shape: [1], type: 'double', data: Float64Array.of(Math.PI) },
@@ -30,7 +46,10 @@ const model: OnnxModel = {
       { name: 'l', shape: [3], type: 'int64', data: BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n, -1n) },
       { name: '', shape: [0, 5], type: 'float', data: new Float32Array(0) },
     ],
-    inputs: [{ name: 'x', type: 'float', shape: ['T', 2, ''] }, { name: 'ids', type: 'int64' }],
+    inputs: [
+      { name: 'x', type: 'float', shape: ['T', 2, ''] },
+      { name: 'ids', type: 'int64' },
+    ],
     outputs: [{ name: 'h', type: 'float', shape: [] }],
     values: [{ name: 'y', type: 'bfloat16', shape: [0] }],
   },
@@ -42,28 +61,78 @@ it('what is written is read the same', () => {
 });
 
 it('varints hold all numbers of 64 bits, and negative ones as two’s complement', () => {
-  const back = (value: bigint | number): unknown => readMessage('read', joinBytes([varint(8), varint(value)])).fields.get(1)![0];
-  for (const value of [0n, 1n, 127n, 128n, 2n ** 14n, 2n ** 48n, 2n ** 49n - 1n, 2n ** 49n, 2n ** 53n + 1n, 2n ** 63n - 1n]) expect(back(value)).toBe(value);
+  const back = (value: bigint | number): unknown =>
+    readMessage('read', joinBytes([varint(8), varint(value)])).fields.get(1)![0];
+  for (const value of [
+    0n,
+    1n,
+    127n,
+    128n,
+    2n ** 14n,
+    2n ** 48n,
+    2n ** 49n - 1n,
+    2n ** 49n,
+    2n ** 53n + 1n,
+    2n ** 63n - 1n,
+  ])
+    expect(back(value)).toBe(value);
   expect(back(-1)).toBe(2n ** 64n - 1n);
   expect([...varint(300)]).toEqual([0xac, 0x02]);
   expect(varint(-1)).toHaveLength(10);
 });
 
 it('numbers stand in raw bytes or in fields, packed or one by one', () => {
-  const tensor = (...fields: Uint8Array[]): unknown => decodeOnnx('decode', messageField(7, [messageField(5, fields)])).graph.initializers[0];
-  const float = (number: number, ...values: number[]): Uint8Array[] => values.map((value) => joinBytes([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]));
+  const tensor = (...fields: Uint8Array[]): unknown =>
+    decodeOnnx('decode', messageField(7, [messageField(5, fields)])).graph.initializers[0];
+  const float = (number: number, ...values: number[]): Uint8Array[] =>
+    values.map((value) => joinBytes([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]));
   const three = integerField(1, 3);
-  expect(tensor(three, integerField(2, 1), ...float(4, 1, 2, 3))).toEqual({ name: '', shape: [3], type: 'float', data: Float32Array.of(1, 2, 3) });
-  expect(tensor(three, integerField(2, 6), integerField(5, -1), messageField(5, [varint(2), varint(-3)]))).toEqual({ name: '', shape: [3], type: 'int32', data: Int32Array.of(-1, 2, -3) });
-  expect(tensor(three, integerField(2, 7), messageField(7, [varint(5), varint(-6), varint(7)]), textField(8, 'n'))).toEqual({ name: 'n', shape: [3], type: 'int64', data: BigInt64Array.of(5n, -6n, 7n) });
-  expect(tensor(three, integerField(2, 9), messageField(5, [varint(1), varint(0), varint(1)]))).toEqual({ name: '', shape: [3], type: 'bool', data: Uint8Array.of(1, 0, 1) });
-  expect(tensor(integerField(1, 1), integerField(2, 11), joinBytes([varint(10 * 8 + 1), new Uint8Array(Float64Array.of(0.1).buffer)]))).toEqual({ name: '', shape: [1], type: 'double', data: Float64Array.of(0.1) });
+  expect(tensor(three, integerField(2, 1), ...float(4, 1, 2, 3))).toEqual({
+    name: '',
+    shape: [3],
+    type: 'float',
+    data: Float32Array.of(1, 2, 3),
+  });
+  expect(tensor(three, integerField(2, 6), integerField(5, -1), messageField(5, [varint(2), varint(-3)]))).toEqual({
+    name: '',
+    shape: [3],
+    type: 'int32',
+    data: Int32Array.of(-1, 2, -3),
+  });
+  expect(
+    tensor(three, integerField(2, 7), messageField(7, [varint(5), varint(-6), varint(7)]), textField(8, 'n')),
+  ).toEqual({ name: 'n', shape: [3], type: 'int64', data: BigInt64Array.of(5n, -6n, 7n) });
+  expect(tensor(three, integerField(2, 9), messageField(5, [varint(1), varint(0), varint(1)]))).toEqual({
+    name: '',
+    shape: [3],
+    type: 'bool',
+    data: Uint8Array.of(1, 0, 1),
+  });
+  expect(
+    tensor(
+      integerField(1, 1),
+      integerField(2, 11),
+      joinBytes([varint(10 * 8 + 1), new Uint8Array(Float64Array.of(0.1).buffer)]),
+    ),
+  ).toEqual({ name: '', shape: [1], type: 'double', data: Float64Array.of(0.1) });
 });
 
 it('fields that are not known are skipped; an attribute that does not say its type has that of what is there', () => {
   const attribute = messageField(5, [textField(1, 'axes'), messageField(8, [varint(1), varint(2)])]);
-  const node = messageField(1, [textField(4, 'Squeeze'), attribute, messageField(5, [textField(1, 'body'), messageField(6, []), integerField(20, 5)]), textField(6, 'a doc string')]);
-  const { nodes } = decodeOnnx('decode', joinBytes([messageField(7, [node, textField(10, 'doc')]), messageField(99, [textField(3, 'x')]), integerField(5, 4)])).graph;
+  const node = messageField(1, [
+    textField(4, 'Squeeze'),
+    attribute,
+    messageField(5, [textField(1, 'body'), messageField(6, []), integerField(20, 5)]),
+    textField(6, 'a doc string'),
+  ]);
+  const { nodes } = decodeOnnx(
+    'decode',
+    joinBytes([
+      messageField(7, [node, textField(10, 'doc')]),
+      messageField(99, [textField(3, 'x')]),
+      integerField(5, 4),
+    ]),
+  ).graph;
   expect(nodes[0]!.attributes).toEqual({ axes: { type: 'ints', value: [1, 2] }, body: { type: 'other' } });
 });
 

@@ -1,8 +1,30 @@
 /** What an exported file says; that it answers the same is seen by running it (test/onnxruntime). */
 
 import {
-  add, attentionPooling, bidirectional, createRandom, dense, dotScore, dropout, embedding, exportOnnx, gru, importOnnx, layerNormGru, lstm, normal, predict, predictOnnx, recurrent, relu, sequential, simpleRnn,
-  softmax, tanh, type Layer, type Sequential,
+  add,
+  attentionPooling,
+  bidirectional,
+  createRandom,
+  dense,
+  dotScore,
+  dropout,
+  embedding,
+  exportOnnx,
+  gru,
+  importOnnx,
+  type Layer,
+  layerNormGru,
+  lstm,
+  normal,
+  predict,
+  predictOnnx,
+  recurrent,
+  relu,
+  type Sequential,
+  sequential,
+  simpleRnn,
+  softmax,
+  tanh,
 } from 'bptt';
 import { expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
@@ -13,21 +35,41 @@ const exported = (model: Sequential, options = {}): OnnxModel => decodeOnnx('tes
 const of = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: 2, seed: 3 });
 
 it('says its opset, its producer, and what goes in and out', () => {
-  const file = exported(of(bidirectional(lstm(), { hiddenSize: 3 }), recurrent(gru(), { hiddenSize: 4, returnSequences: false })), { lengths: true, state: true });
+  const file = exported(
+    of(bidirectional(lstm(), { hiddenSize: 3 }), recurrent(gru(), { hiddenSize: 4, returnSequences: false })),
+    { lengths: true, state: true },
+  );
   expect([file.irVersion, file.opsets, file.producer]).toEqual([8, { '': 17 }, { name: 'bptt', version }]);
   const state = (name: string, size: number): object => ({ name, type: 'float', shape: ['B', size] });
-  const names = ['bidirectional.forward.h', 'bidirectional.forward.c', 'bidirectional.reverse.h', 'bidirectional.reverse.c'];
+  const names = [
+    'bidirectional.forward.h',
+    'bidirectional.forward.c',
+    'bidirectional.reverse.h',
+    'bidirectional.reverse.c',
+  ];
   expect(file.graph.inputs).toEqual([
-    { name: 'inputs', type: 'float', shape: ['T', 'B', 2] }, { name: 'lengths', type: 'int32', shape: ['B'] }, ...names.map((name) => state(name, 3)), state('gru.h', 4),
+    { name: 'inputs', type: 'float', shape: ['T', 'B', 2] },
+    { name: 'lengths', type: 'int32', shape: ['B'] },
+    ...names.map((name) => state(name, 3)),
+    state('gru.h', 4),
   ]);
-  expect(file.graph.outputs).toEqual([state('outputs', 4), ...names.map((name) => state(`${name}.next`, 3)), state('gru.h.next', 4)]);
-  const ofIds = exported(sequential([embedding({ vocabularySize: 5, size: 2 }), bidirectional(lstm(), { hiddenSize: 3, merge: 'both' })]));
+  expect(file.graph.outputs).toEqual([
+    state('outputs', 4),
+    ...names.map((name) => state(`${name}.next`, 3)),
+    state('gru.h.next', 4),
+  ]);
+  const ofIds = exported(
+    sequential([embedding({ vocabularySize: 5, size: 2 }), bidirectional(lstm(), { hiddenSize: 3, merge: 'both' })]),
+  );
   expect(ofIds.graph.inputs).toEqual([{ name: 'inputs', type: 'int64', shape: ['T', 'B'] }]);
   expect(ofIds.graph.outputs).toEqual([{ name: 'outputs', type: 'float', shape: [2, 'T', 'B', 3] }]);
 });
 
 it('the cells that are operators are those operators, others a Scan; dropout is nothing', () => {
-  const typesOf = (layer: Layer): readonly string[] => exported(of(layer, dropout(0.3))).graph.nodes.map(({ opType }) => opType).filter((type) => ['RNN', 'LSTM', 'GRU', 'Scan', 'Dropout'].includes(type));
+  const typesOf = (layer: Layer): readonly string[] =>
+    exported(of(layer, dropout(0.3)))
+      .graph.nodes.map(({ opType }) => opType)
+      .filter((type) => ['RNN', 'LSTM', 'GRU', 'Scan', 'Dropout'].includes(type));
   expect(typesOf(recurrent(lstm(), { hiddenSize: 2 }))).toEqual(['LSTM']);
   expect(typesOf(bidirectional(gru({ reset: 'before' }), { hiddenSize: 2 }))).toEqual(['GRU']);
   expect(typesOf(recurrent(simpleRnn(), { hiddenSize: 2 }))).toEqual(['RNN']);
@@ -39,8 +81,16 @@ it('gates go from i f g o to i o f c, and from r z n to z r h, with the bias of 
   const lstmModel = of(recurrent(lstm(), { hiddenSize: 1 }));
   lstmModel.data.set([11, 12, 13, 14, 21, 22, 23, 24, 1, 2, 3, 4, 5, 6, 7, 8]);
   const constants = (model: Sequential): Record<string, number[]> =>
-    Object.fromEntries(exported(model).graph.initializers.filter(({ name }) => /\.[WRB]$/.test(name)).map(({ name, data }) => [name.slice(-1), [...data as Float32Array]]));
-  expect(constants(lstmModel)).toEqual({ W: [11, 21, 14, 24, 12, 22, 13, 23], R: [1, 4, 2, 3], B: [5, 8, 6, 7, 0, 0, 0, 0] });
+    Object.fromEntries(
+      exported(model)
+        .graph.initializers.filter(({ name }) => /\.[WRB]$/.test(name))
+        .map(({ name, data }) => [name.slice(-1), [...(data as Float32Array)]]),
+    );
+  expect(constants(lstmModel)).toEqual({
+    W: [11, 21, 14, 24, 12, 22, 13, 23],
+    R: [1, 4, 2, 3],
+    B: [5, 8, 6, 7, 0, 0, 0, 0],
+  });
   const gruModel = of(recurrent(gru(), { hiddenSize: 1 }));
   gruModel.data.set([11, 12, 13, 21, 22, 23, 1, 2, 3, 5, 6, 7, 9]);
   expect(constants(gruModel)).toEqual({ W: [12, 22, 11, 21, 13, 23], R: [2, 1, 3], B: [6, 5, 7, 0, 0, 9] });
@@ -49,8 +99,10 @@ it('gates go from i f g o to i o f c, and from r z n to z r h, with the bias of 
 it('what goes out comes in again and answers the same', () => {
   const x = normal(0, 1)([4, 3, 2], createRandom(5));
   for (const layers of [
-    [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: tanh })], [recurrent(gru(), { hiddenSize: 3, reverse: true }), dense({ size: 3, activation: softmax })],
-    [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false })], [recurrent(simpleRnn({ activation: relu }), { hiddenSize: 3, learnedState: true })],
+    [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: tanh })],
+    [recurrent(gru(), { hiddenSize: 3, reverse: true }), dense({ size: 3, activation: softmax })],
+    [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false })],
+    [recurrent(simpleRnn({ activation: relu }), { hiddenSize: 3, learnInitialState: true })],
   ]) {
     const model = of(...layers);
     model.data.forEach((value, i) => (model.data[i] = value + 0.3 * Math.sin(2 * i)));
@@ -62,12 +114,24 @@ it('what goes out comes in again and answers the same', () => {
 });
 
 it('what has no form in ONNX is refused with the reason', () => {
-  const own: Layer = { name: 'own', output: (input) => input, run: (_, input) => ({ output: add(input as never, 1 as never) }) };
+  const own: Layer = {
+    name: 'own',
+    output: (input) => input,
+    run: (_, input) => ({ output: add(input as never, 1 as never) }),
+  };
   const { origin: _, ...nameless } = lstm();
   const { origin: __, ...unknown } = dotScore();
   expect(() => exportOnnx(of(own))).toThrow('exportOnnx: own is a layer of your own, which has no form in ONNX.');
-  expect(() => exportOnnx(of(recurrent(nameless, { hiddenSize: 2 })))).toThrow('exportOnnx: lstm is made of the cell lstm, which has no form in ONNX.');
-  expect(() => exportOnnx(of(dense({ size: 2, activation: (x) => add(x, x) })))).toThrow('exportOnnx: dense has an activation that has no operator in ONNX.');
-  expect(() => exportOnnx(of(recurrent(simpleRnn({ activation: (x) => add(x, x) }), { hiddenSize: 2 })))).toThrow('exportOnnx: simpleRnn has an activation that has no operator in ONNX.');
-  expect(() => exportOnnx(of(attentionPooling({ score: unknown })))).toThrow('exportOnnx: attentionPooling has a score of your own');
+  expect(() => exportOnnx(of(recurrent(nameless, { hiddenSize: 2 })))).toThrow(
+    'exportOnnx: lstm is made of the cell lstm, which has no form in ONNX.',
+  );
+  expect(() => exportOnnx(of(dense({ size: 2, activation: (x) => add(x, x) })))).toThrow(
+    'exportOnnx: dense has an activation that has no operator in ONNX.',
+  );
+  expect(() => exportOnnx(of(recurrent(simpleRnn({ activation: (x) => add(x, x) }), { hiddenSize: 2 })))).toThrow(
+    'exportOnnx: simpleRnn has an activation that has no operator in ONNX.',
+  );
+  expect(() => exportOnnx(of(attentionPooling({ score: unknown })))).toThrow(
+    'exportOnnx: attentionPooling has a score of your own',
+  );
 });

@@ -1,13 +1,18 @@
 /** The operators of ONNX beside the recurrent ones: its own tests, and what those leave out. */
 
-import { importOnnx, predictOnnx, runOnnx, sum, tensor, valueAndGradient, type IdTensor, type Tensor } from 'bptt';
+import { type IntTensor, importOnnx, predictOnnx, runOnnx, sum, type Tensor, tensor, valueAndGradient } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
-import { errorOf, fileOf, floats, inputOf, int64, modelOf, tensorOf, type PlainNode } from '../golden/onnx';
+import { errorOf, fileOf, floats, inputOf, int64, modelOf, type PlainNode, tensorOf } from '../golden/onnx';
 
 describe('ONNX’ own tests of operators', () => {
-  const tests = Object.entries(JSON.parse(new TextDecoder().decode(fileOf('operators.json'))) as Record<string, { model: string; inputs: string[]; outputs: string[] }>);
+  const tests = Object.entries(
+    JSON.parse(new TextDecoder().decode(fileOf('operators.json'))) as Record<
+      string,
+      { model: string; inputs: string[]; outputs: string[] }
+    >,
+  );
   const bytesOf = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
   it('there are 163', () => expect(tests).toHaveLength(163));
@@ -16,8 +21,12 @@ describe('ONNX’ own tests of operators', () => {
     const { graph, opsets, ...rest } = decodeOnnx('test', bytesOf(model));
     // LayerNormalization also answers mean and deviation, which nothing but these tests uses; Softplus is as it was in version 1.
     const asked = graph.nodes[0]!.opType === 'LayerNormalization' ? graph.outputs.slice(0, 1) : graph.outputs;
-    const network = importOnnx(encodeOnnx({ ...rest, opsets: { '': Math.max(7, opsets['']!) }, graph: { ...graph, outputs: asked } }));
-    const given = Object.fromEntries(inputs.map((text, i) => [network.inputs[i]!.name, inputOf(tensorOf(bytesOf(text)))]));
+    const network = importOnnx(
+      encodeOnnx({ ...rest, opsets: { '': Math.max(7, opsets['']!) }, graph: { ...graph, outputs: asked } }),
+    );
+    const given = Object.fromEntries(
+      inputs.map((text, i) => [network.inputs[i]!.name, inputOf(tensorOf(bytesOf(text)))]),
+    );
     const answers = predictOnnx(network, given);
     outputs.slice(0, network.outputs.length).forEach((text, i) => {
       const { shape, data } = tensorOf(bytesOf(text));
@@ -26,7 +35,7 @@ describe('ONNX’ own tests of operators', () => {
   });
 });
 
-const x: IdTensor = { shape: [2, 3, 4], data: Int32Array.from({ length: 24 }, (_, i) => (i * 7) % 24) };
+const x: IntTensor = { shape: [2, 3, 4], data: Int32Array.from({ length: 24 }, (_, i) => (i * 7) % 24) };
 
 describe('whole numbers move as floats do', () => {
   const cases: [string, PlainNode[]][] = [
@@ -38,90 +47,273 @@ describe('whole numbers move as floats do', () => {
     ['Gather along the last axis', [['Gather', 'x ids', 'y', { axis: -1 }]]],
     ['Gather of one', [['Gather', 'x one', 'y', { axis: 2 }]]],
     ['Concat', [['Concat', 'x x x', 'y', { axis: 1 }]]],
-    ['Expand', [['Unsqueeze', 'x axes', 'wide'], ['Expand', 'wide shape', 'y']]],
+    [
+      'Expand',
+      [
+        ['Unsqueeze', 'x axes', 'wide'],
+        ['Expand', 'wide shape', 'y'],
+      ],
+    ],
     ['Reshape', [['Reshape', 'x to3', 'y']]],
     ['Flatten', [['Flatten', 'x', 'y', { axis: 2 }]]],
     ['Shape', [['Shape', 'x', 'y', { start: -2 }]]],
-    ['Where', [['Gather', 'x one', 'rows'], ['Where', 'mask x rows', 'y']]],
-    ['Sub, broadcast', [['Gather', 'x one', 'rows'], ['Sub', 'x rows', 'y']]],
+    [
+      'Where',
+      [
+        ['Gather', 'x one', 'rows'],
+        ['Where', 'mask x rows', 'y'],
+      ],
+    ],
+    [
+      'Sub, broadcast',
+      [
+        ['Gather', 'x one', 'rows'],
+        ['Sub', 'x rows', 'y'],
+      ],
+    ],
   ];
-  const constants = [{ name: 'mask', shape: [3, 1], type: 'bool', data: Uint8Array.of(1, 0, 1) } as const, int64('from', -1, 0, 5), int64('to', -9, 2 ** 62, 1), int64('axes', 2, 0, 1), int64('steps', -2, 1, -1), int64('shape', 5, 1, 1, 2, 3, 4), int64('to3', 4, 0, -1)];
+  const constants = [
+    { name: 'mask', shape: [3, 1], type: 'bool', data: Uint8Array.of(1, 0, 1) } as const,
+    int64('from', -1, 0, 5),
+    int64('to', -9, 2 ** 62, 1),
+    int64('axes', 2, 0, 1),
+    int64('steps', -2, 1, -1),
+    int64('shape', 5, 1, 1, 2, 3, 4),
+    int64('to3', 4, 0, -1),
+  ];
   const ids = { name: 'ids', shape: [2, 2], type: 'int64', data: BigInt64Array.of(1n, -1n, 0n, 1n) } as const;
   const one = { name: 'one', shape: [], type: 'int64', data: BigInt64Array.of(-2n) } as const;
 
   it.each(cases)('%s', (_, nodes) => {
-    const initializers = [...constants.map((each) => (each.name === 'axes' && nodes.some(([name]) => name === 'Unsqueeze') ? int64('axes', 0, 1, 2) : each)), ids, one];
-    const asFloats = nodes.map(([name, inputs, ...rest]): PlainNode => [name, inputs.replaceAll(/\bx\b/g, 'f'), ...rest]);
+    const initializers = [
+      ...constants.map((each) =>
+        each.name === 'axes' && nodes.some(([name]) => name === 'Unsqueeze') ? int64('axes', 0, 1, 2) : each,
+      ),
+      ids,
+      one,
+    ];
+    const asFloats = nodes.map(
+      ([name, inputs, ...rest]): PlainNode => [name, inputs.replaceAll(/\bx\b/g, 'f'), ...rest],
+    );
     const whole = predictOnnx(importOnnx(modelOf(nodes, [['x', 'int64']], 'y', { initializers })), { x });
-    const float = predictOnnx(importOnnx(modelOf([['Cast', 'x', 'f', { to: 1 }], ...asFloats], [['x', 'int64']], 'y', { initializers })), { x });
+    const float = predictOnnx(
+      importOnnx(modelOf([['Cast', 'x', 'f', { to: 1 }], ...asFloats], [['x', 'int64']], 'y', { initializers })),
+      { x },
+    );
     expect(whole['y']).toEqual(float['y']);
     expect(whole['y']!.data.length).toBeGreaterThan(1);
   });
 });
 
-const run = (nodes: PlainNode[], inputs: Record<string, Tensor | IdTensor>, options?: Parameters<typeof modelOf>[3]): Tensor =>
-  predictOnnx(importOnnx(modelOf(nodes, Object.entries(inputs).map(([name, { data }]) => [name, data instanceof Int32Array ? 'int64' : 'float']), 'y', options)), inputs)['y']!;
+const run = (
+  nodes: PlainNode[],
+  inputs: Record<string, Tensor | IntTensor>,
+  options?: Parameters<typeof modelOf>[3],
+): Tensor =>
+  predictOnnx(
+    importOnnx(
+      modelOf(
+        nodes,
+        Object.entries(inputs).map(([name, { data }]) => [name, data instanceof Int32Array ? 'int64' : 'float']),
+        'y',
+        options,
+      ),
+    ),
+    inputs,
+  )['y']!;
 
 it('before version 13 Softmax is over all from its axis on, and Squeeze and Unsqueeze have their axes as attributes; before 10 Slice, too', () => {
-  const a = tensor([[[0, 0], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 5]]]);
-  expect(run([['Softmax', 'x', 'y']], { x: a }, { opset: 12 }).data.slice(0, 8)).toEqual(new Float32Array(8).fill(0.25));
+  const a = tensor([
+    [
+      [0, 0],
+      [0, 0],
+    ],
+    [
+      [1, 1],
+      [1, 1],
+    ],
+    [
+      [0, 0],
+      [0, 5],
+    ],
+  ]);
+  expect(run([['Softmax', 'x', 'y']], { x: a }, { opset: 12 }).data.slice(0, 8)).toEqual(
+    new Float32Array(8).fill(0.25),
+  );
   expect(run([['Softmax', 'x', 'y']], { x: a }, { opset: 13 }).data.slice(0, 8)).toEqual(new Float32Array(8).fill(0.5));
-  expect(run([['Unsqueeze', 'x', 'u', { axes: [0, -1] }], ['Squeeze', 'u', 'y', { axes: [0] }]], { x: a }, { opset: 11 }).shape).toEqual([3, 2, 2, 1]);
-  expect(run([['Unsqueeze', 'x', 'u', { axes: [0, 1] }], ['Squeeze', 'u', 'y']], { x: a }, { opset: 11 }).shape).toEqual([3, 2, 2]);
-  expect([...run([['Slice', 'x', 'y', { starts: [1, -1], ends: [2, 2 ** 63], axes: [0, 2] }]], { x: a }, { opset: 9 }).data]).toEqual([1, 1]);
+  expect(
+    run(
+      [
+        ['Unsqueeze', 'x', 'u', { axes: [0, -1] }],
+        ['Squeeze', 'u', 'y', { axes: [0] }],
+      ],
+      { x: a },
+      { opset: 11 },
+    ).shape,
+  ).toEqual([3, 2, 2, 1]);
+  expect(
+    run(
+      [
+        ['Unsqueeze', 'x', 'u', { axes: [0, 1] }],
+        ['Squeeze', 'u', 'y'],
+      ],
+      { x: a },
+      { opset: 11 },
+    ).shape,
+  ).toEqual([3, 2, 2]);
+  expect([
+    ...run([['Slice', 'x', 'y', { starts: [1, -1], ends: [2, 2 ** 63], axes: [0, 2] }]], { x: a }, { opset: 9 }).data,
+  ]).toEqual([1, 1]);
 });
 
 it('products: vectors, batches that are broadcast, and biases of every shape', () => {
-  const ramp = (...shape: number[]): Tensor => ({ shape, data: Float32Array.from({ length: shape.reduce((n, each) => n * each, 1) }, (_, i) => i + 1) });
+  const ramp = (...shape: number[]): Tensor => ({
+    shape,
+    data: Float32Array.from({ length: shape.reduce((n, each) => n * each, 1) }, (_, i) => i + 1),
+  });
   expect(run([['MatMul', 'a b', 'y']], { a: ramp(3), b: ramp(3) })).toEqual({ shape: [], data: Float32Array.of(14) });
   expect(run([['MatMul', 'a b', 'y']], { a: ramp(2, 3), b: ramp(3) })).toEqual(tensor([14, 32]));
   expect(run([['MatMul', 'a b', 'y']], { a: ramp(2), b: ramp(2, 3) })).toEqual(tensor([9, 12, 15]));
   expect(run([['MatMul', 'a b', 'y']], { a: ramp(2), b: ramp(2, 2, 1) })).toEqual(tensor([[5], [11]]));
-  expect(run([['MatMul', 'a b', 'y']], { a: ramp(2, 1, 1, 2), b: ramp(3, 2, 1) })).toEqual(tensor([[[[5]], [[11]], [[17]]], [[[11]], [[25]], [[39]]]]));
+  expect(run([['MatMul', 'a b', 'y']], { a: ramp(2, 1, 1, 2), b: ramp(3, 2, 1) })).toEqual(
+    tensor([
+      [[[5]], [[11]], [[17]]],
+      [[[11]], [[25]], [[39]]],
+    ]),
+  );
   expect(run([['MatMul', 'a b', 'y']], { a: ramp(1, 2), b: ramp(1, 2, 1) })).toEqual(tensor([[[5]]]));
-  expect(run([['Gemm', 'a b c', 'y', { transA: 1, alpha: 2 ** -1, beta: 3 / 2 }]], { a: ramp(2, 1), b: ramp(2, 1), c: ramp(1, 1) })).toEqual(tensor([[4]]));
+  expect(
+    run([['Gemm', 'a b c', 'y', { transA: 1, alpha: 2 ** -1, beta: 3 / 2 }]], {
+      a: ramp(2, 1),
+      b: ramp(2, 1),
+      c: ramp(1, 1),
+    }),
+  ).toEqual(tensor([[4]]));
 });
 
 it('constants of every form, truth as 0 and 1, whole quotients cut to zero', () => {
-  expect([...run([['Constant', '', 'c', { value_ints: [3, -4] }], ['Div', 'x c', 'y']], { x: { shape: [2], data: Int32Array.of(-7, 9) } }).data]).toEqual([-2, -2]);
-  expect(run([['Constant', '', 'c', { value_float: 0.5 }], ['Mul', 'x c', 'y']], { x: tensor([3]) })).toEqual(tensor([1.5]));
-  expect(run([['Constant', '', 'c', { value_int: 2 }], ['Cast', 'c', 'f', { to: 1 }], ['Sub', 'x f', 'y']], { x: tensor([3]) })).toEqual(tensor([1]));
+  expect([
+    ...run(
+      [
+        ['Constant', '', 'c', { value_ints: [3, -4] }],
+        ['Div', 'x c', 'y'],
+      ],
+      { x: { shape: [2], data: Int32Array.of(-7, 9) } },
+    ).data,
+  ]).toEqual([-2, -2]);
+  expect(
+    run(
+      [
+        ['Constant', '', 'c', { value_float: 0.5 }],
+        ['Mul', 'x c', 'y'],
+      ],
+      { x: tensor([3]) },
+    ),
+  ).toEqual(tensor([1.5]));
+  expect(
+    run(
+      [
+        ['Constant', '', 'c', { value_int: 2 }],
+        ['Cast', 'c', 'f', { to: 1 }],
+        ['Sub', 'x f', 'y'],
+      ],
+      { x: tensor([3]) },
+    ),
+  ).toEqual(tensor([1]));
   expect([...run([['Cast', 'x', 'y', { to: 9 }]], { x: tensor([0, -0.5, 2]) }).data]).toEqual([0, 1, 1]);
   expect([...run([['Cast', 'x', 'y', { to: 7 }]], { x: tensor([1.9, -1.9]) }).data]).toEqual([1, -1]);
-  expect(() => run([['Div', 'x x', 'y']], { x: { shape: [1], data: Int32Array.of(0) } })).toThrow('runOnnx: Div "y": a whole number is divided by 0');
-  expect(run([['ConstantOfShape', 'x', 'y', { value: floats('', [1], [2]) }]], { x: { shape: [1], data: Int32Array.of(2) } })).toEqual(tensor([2, 2]));
+  expect(() => run([['Div', 'x x', 'y']], { x: { shape: [1], data: Int32Array.of(0) } })).toThrow(
+    'runOnnx: Div "y": a whole number is divided by 0',
+  );
+  expect(
+    run([['ConstantOfShape', 'x', 'y', { value: floats('', [1], [2]) }]], {
+      x: { shape: [1], data: Int32Array.of(2) },
+    }),
+  ).toEqual(tensor([2, 2]));
 });
 
 it('Where takes floats row by row: what is not chosen may be anything and has no gradient', () => {
-  const cases: [Tensor | IdTensor, Tensor, Tensor, readonly number[]][] = [
-    [{ shape: [2, 1], data: Int32Array.of(1, 0) }, tensor([[1, 2], [NaN, NaN]]), tensor(5), [1, 2, 5, 5]],
-    [{ shape: [2], data: Int32Array.of(1, 0) }, tensor([[1, NaN], [3, NaN]]), tensor([[7], [8]]), [1, 7, 3, 8]],
+  const cases: [Tensor | IntTensor, Tensor, Tensor, readonly number[]][] = [
+    [
+      { shape: [2, 1], data: Int32Array.of(1, 0) },
+      tensor([
+        [1, 2],
+        [NaN, NaN],
+      ]),
+      tensor(5),
+      [1, 2, 5, 5],
+    ],
+    [
+      { shape: [2], data: Int32Array.of(1, 0) },
+      tensor([
+        [1, NaN],
+        [3, NaN],
+      ]),
+      tensor([[7], [8]]),
+      [1, 7, 3, 8],
+    ],
     [{ shape: [], data: Int32Array.of(0) }, tensor([NaN, NaN]), tensor([3, 4]), [3, 4]],
     [{ shape: [1, 1], data: Int32Array.of(1) }, tensor([3, 4]), tensor(NaN), [3, 4]],
   ];
   for (const [c, a, b, expected] of cases) {
     expect([...run([['Where', 'c a b', 'y']], { c, a, b }).data]).toEqual(expected);
-    const network = importOnnx(modelOf([['Where', 'c a b', 'y']], [['c', 'bool']], 'y', { initializers: [floats('a', a.shape, [...a.data]), floats('b', b.shape, [...b.data])] }));
-    const { gradient } = valueAndGradient(network.parameters, (p) => sum(runOnnx(network, p, { c: c as IdTensor })['y']!)) as unknown as { gradient: Record<string, Tensor> };
+    const network = importOnnx(
+      modelOf([['Where', 'c a b', 'y']], [['c', 'bool']], 'y', {
+        initializers: [floats('a', a.shape, [...a.data]), floats('b', b.shape, [...b.data])],
+      }),
+    );
+    const { gradient } = valueAndGradient(network.parameters, (p) =>
+      sum(runOnnx(network, p, { c: c as IntTensor })['y']!),
+    ) as unknown as { gradient: Record<string, Tensor> };
     const total = [...gradient['a']!.data, ...gradient['b']!.data].reduce((left, each) => left + each, 0);
     expect(total).toBe(expected.length);
-    gradient['a']!.data.forEach((value, i) => expect(value > 0).toBe(!Number.isNaN(a.data[i]) && expected.includes(a.data[i]!)));
+    gradient['a']!.data.forEach((value, i) =>
+      expect(value > 0).toBe(!Number.isNaN(a.data[i]) && expected.includes(a.data[i]!)),
+    );
   }
 });
 
 it('what asks for too much is refused while it runs, by the name of the node', () => {
   const huge = { shape: [2], data: Int32Array.of(2 ** 20, 2 ** 20) };
-  expect(() => run([['ConstantOfShape', 'x', 'y']], { x: huge })).toThrow('runOnnx: ConstantOfShape "y": a tensor of shape [1048576, 1048576] is larger than');
-  expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [int64('one', 1)] })).toThrow('is larger than');
-  expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [floats('one', [1], [1])] })).toThrow('is larger than');
-  expect(() => run([['ConstantOfShape', 'x', 'y']], { x: { shape: [1000], data: new Int32Array(1000) } })).toThrow('a tensor cannot have 1000 axes');
+  expect(() => run([['ConstantOfShape', 'x', 'y']], { x: huge })).toThrow(
+    'runOnnx: ConstantOfShape "y": a tensor of shape [1048576, 1048576] is larger than',
+  );
+  expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [int64('one', 1)] })).toThrow(
+    'is larger than',
+  );
+  expect(() => run([['Expand', 'one x', 'y']], { x: huge }, { initializers: [floats('one', [1], [1])] })).toThrow(
+    'is larger than',
+  );
+  expect(() => run([['ConstantOfShape', 'x', 'y']], { x: { shape: [1000], data: new Int32Array(1000) } })).toThrow(
+    'a tensor cannot have 1000 axes',
+  );
   expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', -1, -1)] })).toThrow(RangeError);
-  expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 3)] })).toThrow('runOnnx: Reshape "y": [2] cannot become [3]');
-  expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow('indices must be from -2 to 1, got 2');
-  expect(() => run([['Squeeze', 'x', 'y', { axes: [0] }]], { x: huge }, { opset: 11 })).toThrow('axis 0 has the length 2, not 1');
-  expect(() => run([['ConstantOfShape', 'x', 'c', { value: int64('', 1) }], ['Where', 'c f f', 'y']], { x: { shape: [1], data: Int32Array.of(2 ** 23 + 1) } }, { initializers: [floats('f', [], [1])] }))
-    .toThrow('runOnnx: Where "y": a table of 16777218 rows has more than can be told apart here');
-  expect(() => run([['Range', 's t s', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31)] })).toThrow('delta must not be 0');
-  expect(() => run([['Range', 's t u', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31), int64('u', 1)] })).toThrow('is larger than');
-  expect(() => run([['Slice', 'x s s s s', 'y']], { x: huge }, { initializers: [int64('s', 0)] })).toThrow('steps must not be 0');
+  expect(() => run([['Reshape', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 3)] })).toThrow(
+    'runOnnx: Reshape "y": [2] cannot become [3]',
+  );
+  expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow(
+    'indices must be from -2 to 1, got 2',
+  );
+  expect(() => run([['Squeeze', 'x', 'y', { axes: [0] }]], { x: huge }, { opset: 11 })).toThrow(
+    'axis 0 has the length 2, not 1',
+  );
+  expect(() =>
+    run(
+      [
+        ['ConstantOfShape', 'x', 'c', { value: int64('', 1) }],
+        ['Where', 'c f f', 'y'],
+      ],
+      { x: { shape: [1], data: Int32Array.of(2 ** 23 + 1) } },
+      { initializers: [floats('f', [], [1])] },
+    ),
+  ).toThrow('runOnnx: Where "y": a table of 16777218 rows has more than can be told apart here');
+  expect(() =>
+    run([['Range', 's t s', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31)] }),
+  ).toThrow('delta must not be 0');
+  expect(() =>
+    run([['Range', 's t u', 'y']], { x: huge }, { initializers: [int64('s', 0), int64('t', 2 ** 31), int64('u', 1)] }),
+  ).toThrow('is larger than');
+  expect(() => run([['Slice', 'x s s s s', 'y']], { x: huge }, { initializers: [int64('s', 0)] })).toThrow(
+    'steps must not be 0',
+  );
 });

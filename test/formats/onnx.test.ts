@@ -1,11 +1,46 @@
 /** ONNX models of others answer here what they answer there, and are trained. */
 
+import { readdirSync, readFileSync } from 'node:fs';
 import {
-  abs, adam, add, attentionPooling, bidirectional, checkGradients, createRandom, crossEntropy, dense, embedding, exportOnnx, fit, gru, ids, importOnnx,
-  layerNorm, leakyRelu, leaves, lstm, multiply, normal, predict, predictOnnx, recurrent, residual, runOnnx, sequential, simpleRnn, softplus, sum, tanh,
-  timeMajor, trainable, type IdTensor, type Layer, type OnnxNetwork, type Tensor, type TensorTree,
+  abs,
+  adam,
+  add,
+  attentionPooling,
+  bidirectional,
+  checkGradients,
+  createRandom,
+  crossEntropy,
+  customModel,
+  dense,
+  embedding,
+  exportOnnx,
+  fit,
+  gru,
+  type IntTensor,
+  importOnnx,
+  intTensor,
+  type Layer,
+  layerNorm,
+  leakyRelu,
+  leaves,
+  lstm,
+  multiply,
+  normal,
+  type OnnxNetwork,
+  predict,
+  predictOnnx,
+  recurrent,
+  residual,
+  runOnnx,
+  sequential,
+  simpleRnn,
+  softplus,
+  sum,
+  type Tensor,
+  type TensorTree,
+  tanh,
+  toTimeMajor,
 } from 'bptt';
-import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
@@ -13,12 +48,17 @@ import { errorOf, fileOf, folder, inputOf, tensorOf } from '../golden/onnx';
 
 describe('ONNX’ own tests of RNN, LSTM and GRU', () => {
   const tests = readdirSync(folder).filter((name) => name.startsWith('test_'));
-  const read = (test: string, stem: string): ReturnType<typeof tensorOf>[] => readdirSync(new URL(`${test}/test_data_set_0/`, folder))
-    .filter((name) => name.startsWith(stem)).sort().map((name) => tensorOf(fileOf(`${test}/test_data_set_0/${name}`)));
-  const expectOutputs = (network: OnnxNetwork, inputs: Record<string, Tensor | IdTensor>, test: string): void => {
+  const read = (test: string, stem: string): ReturnType<typeof tensorOf>[] =>
+    readdirSync(new URL(`${test}/test_data_set_0/`, folder))
+      .filter((name) => name.startsWith(stem))
+      .sort()
+      .map((name) => tensorOf(fileOf(`${test}/test_data_set_0/${name}`)));
+  const expectOutputs = (network: OnnxNetwork, inputs: Record<string, Tensor | IntTensor>, test: string): void => {
     const [outputs, expected] = [predictOnnx(network, inputs), read(test, 'output')];
     expect(Object.keys(outputs)).toHaveLength(expected.length);
-    network.outputs.forEach(({ name }, i) => expect(errorOf(outputs[name]!, expected[i]!.shape, expected[i]!.data)).toBeLessThan(1e-5));
+    network.outputs.forEach(({ name }, i) =>
+      expect(errorOf(outputs[name]!, expected[i]!.shape, expected[i]!.data)).toBeLessThan(1e-5),
+    );
   };
 
   it('there are twelve, and none is out of scope', () => expect(tests).toHaveLength(12));
@@ -26,7 +66,11 @@ describe('ONNX’ own tests of RNN, LSTM and GRU', () => {
   it.each(tests)('%s', (test) => {
     const network = importOnnx(fileOf(`${test}/model.onnx`));
     expect(network.parameters).toEqual({});
-    expectOutputs(network, Object.fromEntries(network.inputs.map(({ name }, i) => [name, inputOf(read(test, 'input')[i]!)])), test);
+    expectOutputs(
+      network,
+      Object.fromEntries(network.inputs.map(({ name }, i) => [name, inputOf(read(test, 'input')[i]!)])),
+      test,
+    );
   });
 
   it.each(tests)('%s, with its weights as constants of the file', (test) => {
@@ -50,11 +94,18 @@ interface Case {
   readonly outputs: Readonly<Record<string, Stored>>;
 }
 const caseOf = (name: string): Case => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as Case;
-const inputsOf = ({ inputs }: Case): Record<string, Tensor | IdTensor> => Object.fromEntries(Object.entries(inputs).map(([name, { shape, type, data }]) =>
-  [name, type === 'float' ? { shape, data: Float32Array.from(data) } : { shape, data: Int32Array.from(data) }]));
+const inputsOf = ({ inputs }: Case): Record<string, Tensor | IntTensor> =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape, type, data }]) => [
+      name,
+      type === 'float' ? { shape, data: Float32Array.from(data) } : { shape, data: Int32Array.from(data) },
+    ]),
+  );
 
 describe('models as PyTorch and Keras export them', () => {
-  const models = readdirSync(folder).filter((name) => name.endsWith('.onnx')).map((name) => name.slice(0, -5));
+  const models = readdirSync(folder)
+    .filter((name) => name.endsWith('.onnx'))
+    .map((name) => name.slice(0, -5));
 
   it('there are sixteen', () => expect(models).toHaveLength(16));
 
@@ -63,17 +114,22 @@ describe('models as PyTorch and Keras export them', () => {
     const stored = caseOf(name);
     const outputs = predictOnnx(network, inputsOf(stored));
     expect(Object.keys(outputs)).toEqual(Object.keys(stored.outputs));
-    for (const [output, { shape, data }] of Object.entries(stored.outputs)) expect(errorOf(outputs[output]!, shape, data), output).toBeLessThan(1e-5);
+    for (const [output, { shape, data }] of Object.entries(stored.outputs))
+      expect(errorOf(outputs[output]!, shape, data), output).toBeLessThan(1e-5);
   });
 
   it.each(models)('%s has gradients for all its parameters', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));
     const inputs = inputsOf(caseOf(name));
     const random = createRandom(4);
-    const weights = Object.fromEntries(Object.entries(predictOnnx(network, inputs)).map(([output, { shape }]) => [output, normal(0, 1)(shape, random)]));
+    const weights = Object.fromEntries(
+      Object.entries(predictOnnx(network, inputs)).map(([output, { shape }]) => [output, normal(0, 1)(shape, random)]),
+    );
     const { error, checked } = checkGradients(network.parameters, (p) => {
       const outputs = runOnnx(network, p, inputs);
-      return Object.entries(weights).map(([output, weight]) => sum(multiply(outputs[output]!, weight))).reduce((a, b) => add(a, b));
+      return Object.entries(weights)
+        .map(([output, weight]) => sum(multiply(outputs[output]!, weight)))
+        .reduce((a, b) => add(a, b));
     });
     expect(error).toBeLessThan(1e-7);
     expect(checked).toBe(leaves(network.parameters).reduce((size, { tensor: { data } }) => size + data.length, 0));
@@ -83,19 +139,29 @@ describe('models as PyTorch and Keras export them', () => {
   it('weights are in the layout of the cells: what PyTorch exported runs as a model of layers', () => {
     const network = importOnnx(fileOf('tagger.onnx'));
     expect(Object.keys(network.parameters)).toEqual(['embedding.weight', 'head.bias', 'onnx::MatMul_115', '/rnn/LSTM']);
-    const model = sequential([embedding({ vocabularySize: 7, size: 5 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 7 })]);
+    const model = sequential([
+      embedding({ vocabularySize: 7, size: 5 }),
+      recurrent(lstm(), { hiddenSize: 4 }),
+      dense({ size: 7 }),
+    ]);
     const { forward } = network.parameters['/rnn/LSTM'] as Record<'forward', Record<string, Tensor>>;
     const from: Record<string, TensorTree> = {
-      embedding: { weight: network.parameters['embedding.weight']! }, lstm: forward, dense: { weight: network.parameters['onnx::MatMul_115']!, bias: network.parameters['head.bias']! },
+      embedding: { weight: network.parameters['embedding.weight']! },
+      lstm: forward,
+      dense: { weight: network.parameters['onnx::MatMul_115']!, bias: network.parameters['head.bias']! },
     };
     for (const { path, tensor: own } of leaves(model.parameters)) {
       const [layer, name] = path.split('.') as [string, string];
       own.data.set((from[layer] as Record<string, Tensor>)[name]!.data);
     }
-    const given = inputsOf(caseOf('tagger'))['ids'] as IdTensor;
-    const logits = timeMajor(predict(model, timeMajor(given)));
+    const given = inputsOf(caseOf('tagger'))['ids'] as IntTensor;
+    const logits = toTimeMajor(predict(model, toTimeMajor(given)));
     const { shape, data } = caseOf('tagger').outputs['scores']!;
-    const scores = logits.data.map((value, i) => value - Math.log(logits.data.slice(i - (i % 7), i - (i % 7) + 7).reduce((total, each) => total + Math.exp(each), 0)));
+    const scores = logits.data.map(
+      (value, i) =>
+        value -
+        Math.log(logits.data.slice(i - (i % 7), i - (i % 7) + 7).reduce((total, each) => total + Math.exp(each), 0)),
+    );
     expect(errorOf({ shape, data: scores }, shape, data)).toBeLessThan(1e-5);
   });
 
@@ -103,18 +169,35 @@ describe('models as PyTorch and Keras export them', () => {
     const { parameters } = importOnnx(fileOf('packed-gru.onnx'));
     const shapes = { weightIh: [5, 12], weightHh: [4, 12], bias: [12], biasHn: [4] };
     expect(leaves(parameters).map(({ path, tensor: { shape } }) => [path, shape])).toEqual(
-      ['forward', 'reverse'].flatMap((direction) => Object.entries(shapes).map(([name, shape]) => [`/rnn/GRU.${direction}.${name}`, shape])),
+      ['forward', 'reverse'].flatMap((direction) =>
+        Object.entries(shapes).map(([name, shape]) => [`/rnn/GRU.${direction}.${name}`, shape]),
+      ),
     );
   });
 
   it('they are trained on, by fit', async () => {
     const network = importOnnx(fileOf('tagger.onnx'));
-    const batch = { inputs: ids([[1, 2, 3, 4], [6, 5, 4, 3]]), targets: ids([[2, 3, 4, 5], [5, 4, 3, 2]]) };
-    const model = trainable(network.parameters, (p, { inputs, targets }) => crossEntropy(runOnnx(network, p, { ids: inputs as IdTensor })['scores']!, targets as IdTensor));
-    const scores = (): readonly number[] => [...predictOnnx(network, { ids: batch.inputs }, model.parameters)['scores']!.data];
+    const batch = {
+      inputs: intTensor([
+        [1, 2, 3, 4],
+        [6, 5, 4, 3],
+      ]),
+      targets: intTensor([
+        [2, 3, 4, 5],
+        [5, 4, 3, 2],
+      ]),
+    };
+    const model = customModel(network.parameters, (p, { inputs, targets }) =>
+      crossEntropy(runOnnx(network, p, { ids: inputs as IntTensor })['scores']!, targets as IntTensor),
+    );
+    const scores = (): readonly number[] => [
+      ...predictOnnx(network, { ids: batch.inputs }, model.parameters)['scores']!.data,
+    ];
     const before = scores();
     await fit(model, { batchCount: 1, batches: () => [batch] }, { optimizer: adam(0.02), epochs: 150 });
-    const best = Array.from({ length: 8 }, (_, row) => scores().slice(row * 7, row * 7 + 7)).map((row) => row.indexOf(Math.max(...row)));
+    const best = Array.from({ length: 8 }, (_, row) => scores().slice(row * 7, row * 7 + 7)).map((row) =>
+      row.indexOf(Math.max(...row)),
+    );
     expect(best).toEqual([...batch.targets.data]);
     expect([...predictOnnx(network, { ids: batch.inputs })['scores']!.data]).toEqual(before);
   });
@@ -125,9 +208,16 @@ describe('models of this library come in again as they went out, with lengths', 
   const lengths = Int32Array.of(4, 2, 1);
   const cases: Record<string, Layer[]> = {
     'every step': [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: softplus })],
-    'the last step': [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false, reverse: true }), dense({ size: 2, activation: leakyRelu })],
-    'around the recurrence': [layerNorm(), residual([dense({ size: 2, activation: abs })]), recurrent(simpleRnn(), { hiddenSize: 3, learnedState: true })],
-    'attention': [recurrent(gru(), { hiddenSize: 3 }), attentionPooling()],
+    'the last step': [
+      recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false, reverse: true }),
+      dense({ size: 2, activation: leakyRelu }),
+    ],
+    'around the recurrence': [
+      layerNorm(),
+      residual([dense({ size: 2, activation: abs })]),
+      recurrent(simpleRnn(), { hiddenSize: 3, learnInitialState: true }),
+    ],
+    attention: [recurrent(gru(), { hiddenSize: 3 }), attentionPooling()],
   };
 
   it.each(Object.entries(cases))('%s', (_, layers) => {
@@ -137,7 +227,9 @@ describe('models of this library come in again as they went out, with lengths', 
     const got = predictOnnx(network, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!;
     const expected = predict(model, x, { lengths });
     expect(errorOf(got, expected.shape, expected.data)).toBeLessThan(1e-6);
-    const { error } = checkGradients(network.parameters, (p) => sum(tanh(runOnnx(network, p, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!)));
+    const { error } = checkGradients(network.parameters, (p) =>
+      sum(tanh(runOnnx(network, p, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!)),
+    );
     expect(error).toBeLessThan(1e-7);
   });
 });

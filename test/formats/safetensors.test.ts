@@ -1,14 +1,29 @@
 /** safetensors: what is written comes back bit for bit; every wrong file is refused in words, without much memory. */
 
-import { createRandom, full, integerNumber, normal, randomBits, readSafetensors, tensor, writeSafetensors, type Tensor } from 'bptt';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  createRandom,
+  full,
+  integerNumber,
+  normal,
+  randomBits,
+  readSafetensors,
+  type Tensor,
+  tensor,
+  writeSafetensors,
+} from 'bptt';
 import { describe, expect, it } from 'vitest';
 
 /** A file of a header and numbers as they are given. */
 function fileOf(header: unknown, data: ArrayLike<number> = [], length?: number): Uint8Array {
-  const text = typeof header === 'string' ? new TextEncoder().encode(header) : header instanceof Uint8Array ? header : new TextEncoder().encode(JSON.stringify(header));
+  const text =
+    typeof header === 'string'
+      ? new TextEncoder().encode(header)
+      : header instanceof Uint8Array
+        ? header
+        : new TextEncoder().encode(JSON.stringify(header));
   const file = new Uint8Array(8 + text.length + data.length);
   new DataView(file.buffer).setBigUint64(0, BigInt(length ?? text.length), true);
   file.set(text, 8);
@@ -21,13 +36,23 @@ it('tensors come back bit for bit, of any shape and any bits, with what travels 
   const random = createRandom(1);
   const strange = new Float32Array(Uint32Array.from({ length: 64 }, () => randomBits(random)).buffer);
   const tensors: Record<string, Tensor> = {
-    'a "name", 語': { shape: [4, 16], data: strange }, scalar: tensor(3), empty: full([0, 5], 0), view: tensor(normal(0, 1)([3, 7], random).data.subarray(1, 7), [6]), ['__proto__']: full([1], NaN), constructor: full([1], 2),
+    'a "name", 語': { shape: [4, 16], data: strange },
+    scalar: tensor(3),
+    empty: full([0, 5], 0),
+    view: tensor(normal(0, 1)([3, 7], random).data.subarray(1, 7), [6]),
+    ['__proto__']: full([1], NaN),
+    constructor: full([1], 2),
   };
-  const metadata = { format: 'bptt', 'wörter': '["a","\\u0000"]' };
+  const metadata = { format: 'bptt', wörter: '["a","\\u0000"]' };
   const file = writeSafetensors(tensors, metadata);
   const path = join(mkdtempSync(join(tmpdir(), 'bptt-')), 'file');
   writeFileSync(path, file);
-  for (const bytes of [file, file.buffer as ArrayBuffer, new Uint8Array([1, 2, 3, ...file]).subarray(3), readFileSync(path)]) {
+  for (const bytes of [
+    file,
+    file.buffer as ArrayBuffer,
+    new Uint8Array([1, 2, 3, ...file]).subarray(3),
+    readFileSync(path),
+  ]) {
     const back = readSafetensors(bytes);
     expect(back.metadata).toEqual(metadata);
     expect(Object.keys(back.tensors)).toEqual(Object.keys(tensors));
@@ -37,47 +62,127 @@ it('tensors come back bit for bit, of any shape and any bits, with what travels 
     }
   }
   expect(readSafetensors(writeSafetensors({}))).toEqual({ tensors: {}, metadata: {} });
-  expect(() => readSafetensors('text' as never)).toThrow('readSafetensors: file must be a Uint8Array or an ArrayBuffer, got text.');
+  expect(() => readSafetensors('text' as never)).toThrow(
+    'readSafetensors: file must be a Uint8Array or an ArrayBuffer, got text.',
+  );
 });
 
 it('numbers of other precisions become single: halves exactly, doubles rounded', () => {
-  const read = (dtype: string, data: Uint8Array, width: number): number[] =>
-    [...readSafetensors(fileOf({ x: { dtype, shape: [data.length / width], data_offsets: [0, data.length] } }, data)).tensors['x']!.data];
-  expect(read('F16', bytesOf(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x8000, 0x7c00, 0xfc00, 0x3555)), 2)).toEqual([1, -2, 65504, 2 ** -24, -0, Infinity, -Infinity, 0.333251953125]);
+  const read = (dtype: string, data: Uint8Array, width: number): number[] => [
+    ...readSafetensors(fileOf({ x: { dtype, shape: [data.length / width], data_offsets: [0, data.length] } }, data))
+      .tensors['x']!.data,
+  ];
+  expect(
+    read('F16', bytesOf(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x8000, 0x7c00, 0xfc00, 0x3555)), 2),
+  ).toEqual([1, -2, 65504, 2 ** -24, -0, Infinity, -Infinity, 0.333251953125]);
   expect(read('F16', bytesOf(Uint16Array.of(0x7e00)), 2)).toEqual([NaN]);
-  expect(read('BF16', bytesOf(Uint16Array.of(0x3f80, 0xc000, 0x7f80, 0x0080, 0x4049)), 2)).toEqual([1, -2, Infinity, 2 ** -126, 3.140625]);
+  expect(read('BF16', bytesOf(Uint16Array.of(0x3f80, 0xc000, 0x7f80, 0x0080, 0x4049)), 2)).toEqual([
+    1,
+    -2,
+    Infinity,
+    2 ** -126,
+    3.140625,
+  ]);
   expect(read('F64', bytesOf(Float64Array.of(0.1, -1e300, 5)), 8)).toEqual([Math.fround(0.1), -Infinity, 5]);
 });
 
 describe('a wrong file is refused, by what is wrong with it', () => {
-  const f32 = (shape: unknown, from: unknown, to: unknown): object => ({ dtype: 'F32', shape, data_offsets: [from, to] });
+  const f32 = (shape: unknown, from: unknown, to: unknown): object => ({
+    dtype: 'F32',
+    shape,
+    data_offsets: [from, to],
+  });
   const cases: [string, Uint8Array, string][] = [
     ['nothing', new Uint8Array(0), 'the file has 0 bytes'],
     ['cut short in the header', writeSafetensors({ x: full([3], 1) }).slice(0, 20), 'Was the file cut short?'],
-    ['cut short in the numbers', writeSafetensors({ x: full([3], 1) }).slice(0, -1), 'tensor "x" reaches to byte 12, but there are 11'],
+    [
+      'cut short in the numbers',
+      writeSafetensors({ x: full([3], 1) }).slice(0, -1),
+      'tensor "x" reaches to byte 12, but there are 11',
+    ],
     ['a header of gigabytes', fileOf({}, [], 2 ** 40), 'more than the 100000000 that are read'],
     ['not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), 'the header is not text in UTF-8'],
     ['not JSON', fileOf('{"x":'), 'the header is not JSON'],
     ['no object', fileOf('[]'), 'the header must be a JSON object'],
-    ['a name twice', fileOf('{"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0078":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), 'the name "x" stands twice'],
+    [
+      'a name twice',
+      fileOf(
+        '{"x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0078":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}',
+      ),
+      'the name "x" stands twice',
+    ],
     ['metadata of numbers', fileOf({ __metadata__: { a: 1 } }), '__metadata__ must hold strings'],
-    ['another type', fileOf({ x: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)), 'tensor "x" has the type I64'],
-    ['a type of the prototype', fileOf({ x: { dtype: 'constructor', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)), 'tensor "x" has the type constructor'],
-    ['a negative length', fileOf({ x: f32([-1], 0, 4) }, new Uint8Array(4)), 'must have a shape of whole numbers, got [-1]'],
-    ['a shape beyond all numbers', fileOf({ x: f32([2 ** 40, 2 ** 40], 0, 4) }, new Uint8Array(4)), 'tensor "x" of type F32'],
+    [
+      'another type',
+      fileOf({ x: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)),
+      'tensor "x" has the type I64',
+    ],
+    [
+      'a type of the prototype',
+      fileOf({ x: { dtype: 'constructor', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)),
+      'tensor "x" has the type constructor',
+    ],
+    [
+      'a negative length',
+      fileOf({ x: f32([-1], 0, 4) }, new Uint8Array(4)),
+      'must have a shape of whole numbers, got [-1]',
+    ],
+    [
+      'a shape beyond all numbers',
+      fileOf({ x: f32([2 ** 40, 2 ** 40], 0, 4) }, new Uint8Array(4)),
+      'tensor "x" of type F32',
+    ],
     ['offsets that are none', fileOf({ x: f32([1], 0, '4') }, new Uint8Array(4)), 'two data_offsets'],
-    ['overlap', fileOf({ x: f32([2], 0, 8), y: f32([1], 4, 8) }, new Uint8Array(8)), 'tensor "y" begins at byte 4, but tensor "x" ends at 8'],
-    ['a gap', fileOf({ x: f32([1], 4, 8) }, new Uint8Array(8)), 'tensor "x" begins at byte 4, but the beginning ends at 0'],
+    [
+      'overlap',
+      fileOf({ x: f32([2], 0, 8), y: f32([1], 4, 8) }, new Uint8Array(8)),
+      'tensor "y" begins at byte 4, but tensor "x" ends at 8',
+    ],
+    [
+      'a gap',
+      fileOf({ x: f32([1], 4, 8) }, new Uint8Array(8)),
+      'tensor "x" begins at byte 4, but the beginning ends at 0',
+    ],
     ['more behind', fileOf({ x: f32([1], 0, 4) }, new Uint8Array(8)), '4 bytes follow behind the last tensor'],
     ['no description', fileOf({ x: 3 }), 'tensor "x" must be described by an object'],
-    ['a field twice', fileOf('{"x":{"dtype":"F32","shape":[1],"shape":[0],"data_offsets":[0,0]}}'), 'the name "shape" stands twice'],
+    [
+      'a field twice',
+      fileOf('{"x":{"dtype":"F32","shape":[1],"shape":[0],"data_offsets":[0,0]}}'),
+      'the name "shape" stands twice',
+    ],
     ['metadata twice', fileOf('{"__metadata__":{"a":"1","\\u0061" : "2"}}'), 'the name "a" stands twice'],
     ['a byte order mark', fileOf('\ufeff{}'), 'the header is not JSON'],
-    ['minus nothing', fileOf('{"x":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}'), 'must have a shape of whole numbers'],
-    ['half of a surrogate pair', fileOf('{"\\ud800":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), '"\\ud800" is no text'],
-    ['a type that is no text by its own word', fileOf({ x: { dtype: { toString: 1, valueOf: 1 }, shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)), 'tensor "x" has the type an object with toString, valueOf'],
-    ['a type deeper than the stack', fileOf(`{"x":{"dtype":${'['.repeat(1e5)}${']'.repeat(1e5)},"shape":[1],"data_offsets":[0,4]}}`, new Uint8Array(4)), 'tensor "x" has the type an array'],
-    ['a shape deeper than the stack', fileOf(`{"x":{"dtype":"F32","shape":${'['.repeat(1e5)}${']'.repeat(1e5)},"data_offsets":[0,4]}}`, new Uint8Array(4)), 'got an array'],
+    [
+      'minus nothing',
+      fileOf('{"x":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}'),
+      'must have a shape of whole numbers',
+    ],
+    [
+      'half of a surrogate pair',
+      fileOf('{"\\ud800":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'),
+      '"\\ud800" is no text',
+    ],
+    [
+      'a type that is no text by its own word',
+      fileOf({ x: { dtype: { toString: 1, valueOf: 1 }, shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)),
+      'tensor "x" has the type an object with toString, valueOf',
+    ],
+    [
+      'a type deeper than the stack',
+      fileOf(
+        `{"x":{"dtype":${'['.repeat(1e5)}${']'.repeat(1e5)},"shape":[1],"data_offsets":[0,4]}}`,
+        new Uint8Array(4),
+      ),
+      'tensor "x" has the type an array',
+    ],
+    [
+      'a shape deeper than the stack',
+      fileOf(
+        `{"x":{"dtype":"F32","shape":${'['.repeat(1e5)}${']'.repeat(1e5)},"data_offsets":[0,4]}}`,
+        new Uint8Array(4),
+      ),
+      'got an array',
+    ],
   ];
 
   it.each(cases)('%s', (_, file, message) => {
@@ -87,7 +192,15 @@ describe('a wrong file is refused, by what is wrong with it', () => {
 
   it('a message is short, whatever is in the file', () => {
     const long = 'x'.repeat(1e5);
-    for (const header of [{ [long]: 3 }, { [long]: f32([2], 0, 4) }, { x: { dtype: long } }, { x: f32(Array(1e5).fill(1), 0, 8) }, { x: f32([long], 0, 4) }, { x: { [long]: 1 } }, { x: f32([1], 0, long) }]) {
+    for (const header of [
+      { [long]: 3 },
+      { [long]: f32([2], 0, 4) },
+      { x: { dtype: long } },
+      { x: f32(Array(1e5).fill(1), 0, 8) },
+      { x: f32([long], 0, 4) },
+      { x: { [long]: 1 } },
+      { x: f32([1], 0, long) },
+    ]) {
       const read = (): unknown => readSafetensors(fileOf(header, new Uint8Array(4)));
       expect(read).toThrow(/^readSafetensors: tensor [^]{1,600}$/);
     }
@@ -99,7 +212,8 @@ describe('a wrong file is refused, by what is wrong with it', () => {
     let refused = 0;
     for (let i = 0; i < 5000; i++) {
       const wrong = file.slice(0, integerNumber(random, 10) === 0 ? integerNumber(random, file.length) : file.length);
-      for (let k = integerNumber(random, 4); k >= 0 && wrong.length > 0; k--) wrong[integerNumber(random, Math.min(wrong.length, 180))] = integerNumber(random, 256);
+      for (let k = integerNumber(random, 4); k >= 0 && wrong.length > 0; k--)
+        wrong[integerNumber(random, Math.min(wrong.length, 180))] = integerNumber(random, 256);
       try {
         readSafetensors(wrong);
       } catch (error) {
@@ -122,12 +236,20 @@ it('a header is read in one go: twenty megabytes of metadata, and 120,000 tensor
 
 it('refuses to write what is no tensor, or does not fit', () => {
   expect(() => writeSafetensors({ x: 3 as never })).toThrow('writeSafetensors: x must be a tensor');
-  expect(() => writeSafetensors({ x: { shape: [2], data: new Float32Array(3) } })).toThrow('x has shape [2] but 3 numbers');
+  expect(() => writeSafetensors({ x: { shape: [2], data: new Float32Array(3) } })).toThrow(
+    'x has shape [2] but 3 numbers',
+  );
   expect(() => writeSafetensors({ __metadata__: full([1], 0) })).toThrow('no tensor may be called __metadata__');
   expect(() => writeSafetensors({}, { a: 1 as never })).toThrow('metadata.a must be a string');
-  expect(() => writeSafetensors({ x: { shape: [-1, -2], data: new Float32Array(2) } })).toThrow('x has shape [-1, -2] but 2 numbers');
-  expect(() => writeSafetensors({ x: { shape: [0.5, 4], data: new Float32Array(2) } })).toThrow('x has shape [0.5, 4] but 2 numbers');
-  expect(() => writeSafetensors({ 'a\udc00': full([1], 0) })).toThrow('writeSafetensors: "a\\udc00" is no text that UTF-8 can hold');
+  expect(() => writeSafetensors({ x: { shape: [-1, -2], data: new Float32Array(2) } })).toThrow(
+    'x has shape [-1, -2] but 2 numbers',
+  );
+  expect(() => writeSafetensors({ x: { shape: [0.5, 4], data: new Float32Array(2) } })).toThrow(
+    'x has shape [0.5, 4] but 2 numbers',
+  );
+  expect(() => writeSafetensors({ 'a\udc00': full([1], 0) })).toThrow(
+    'writeSafetensors: "a\\udc00" is no text that UTF-8 can hold',
+  );
   expect(() => writeSafetensors({}, { a: '\ud83d' })).toThrow('is no text that UTF-8 can hold');
   expect(() => writeSafetensors({}, { a: 'x'.repeat(1e8) })).toThrow('more than the 100000000 that are read');
 });

@@ -1,20 +1,84 @@
 /** Models as files: everything comes back bit for bit without the code that built it, and what cannot be kept is refused. */
 
-import {
-  adam, add, additiveScore, attentionPooling, beamSearch, bidirectional, bytePairVocabulary, characterVocabulary, createRandom, crossEntropy, decode, dense, dotScore, dropout,
-  embedding, encode, encoderDecoder, fit, generalScore, gru, integerNumber, layerNorm, layerNormGru, layerNormLstm, layerNormRnn, load, loadEncoderDecoder, lstm,
-  meanSquaredError, multiply, normal, pairBatches, padSequences, predict, projectedLstm, readSafetensors, recurrent, relu, residual, restore, save, scaleWith, scaledDotScore,
-  sequential, sigmoid, simpleRnn, softmax, standardScaler, tanh, tensor, trainable, windows, writeSafetensors,
-  type Cell, type EncoderDecoder, type Layer, type Scaler, type Sequential, type Tensor, type TrainingState, type Variable, type Vocabulary,
-} from 'bptt';
 import { readFileSync } from 'node:fs';
+import {
+  adam,
+  add,
+  additiveScore,
+  attentionPooling,
+  beamSearch,
+  bidirectional,
+  bytePairVocabulary,
+  type Cell,
+  characterVocabulary,
+  createRandom,
+  crossEntropy,
+  customModel,
+  decode,
+  dense,
+  dotScore,
+  dropout,
+  type EncoderDecoder,
+  embedding,
+  encode,
+  encoderDecoder,
+  fit,
+  generalScore,
+  gru,
+  integerNumber,
+  type Layer,
+  layerNorm,
+  layerNormGru,
+  layerNormLstm,
+  layerNormRnn,
+  load,
+  loadEncoderDecoder,
+  loadInto,
+  lstm,
+  meanSquaredError,
+  multiply,
+  normal,
+  padSequences,
+  pairBatches,
+  predict,
+  projectedLstm,
+  readSafetensors,
+  recurrent,
+  relu,
+  residual,
+  type Scaler,
+  type Sequential,
+  save,
+  scaledDotScore,
+  scaleWith,
+  sequential,
+  sigmoid,
+  simpleRnn,
+  softmax,
+  standardScaler,
+  type Tensor,
+  type TrainingState,
+  tanh,
+  tensor,
+  type Variable,
+  type Vocabulary,
+  windows,
+  writeSafetensors,
+} from 'bptt';
 import { describe, expect, it } from 'vitest';
 import { version } from '../../src/formats/version';
 
 const cells: Record<string, () => Cell> = {
-  'simpleRnn': () => simpleRnn(), 'simpleRnn, relu': () => simpleRnn({ activation: relu }), 'simpleRnn, sigmoid': () => simpleRnn({ activation: sigmoid }),
-  lstm, 'gru': () => gru(), 'gru, reset before': () => gru({ reset: 'before' }), 'projectedLstm': () => projectedLstm({ projectionSize: 3 }),
-  'layerNormRnn': () => layerNormRnn({ activation: relu, epsilon: 1e-3 }), 'layerNormLstm': () => layerNormLstm(), 'layerNormGru': () => layerNormGru({ epsilon: 0.1 }),
+  simpleRnn: () => simpleRnn(),
+  'simpleRnn, relu': () => simpleRnn({ activation: relu }),
+  'simpleRnn, sigmoid': () => simpleRnn({ activation: sigmoid }),
+  lstm,
+  gru: () => gru(),
+  'gru, reset before': () => gru({ reset: 'before' }),
+  projectedLstm: () => projectedLstm({ projectionSize: 3 }),
+  layerNormRnn: () => layerNormRnn({ activation: relu, epsilon: 1e-3 }),
+  layerNormLstm: () => layerNormLstm(),
+  layerNormGru: () => layerNormGru({ epsilon: 0.1 }),
 };
 const random = createRandom(3);
 const x = normal(0, 1)([5, 3, 4], random);
@@ -35,7 +99,14 @@ function expectSame(model: Sequential, again: Sequential, input: Tensor = x): vo
 describe('save and load', () => {
   it.each(Object.entries(cells))('%s, in all that a recurrent layer can be told', (_, cell) => {
     const layers = [
-      recurrent(cell(), { hiddenSize: 6, inputDropout: 0.1, recurrentDropout: 0.2, zoneout: { h: 0.1 }, learnedState: true, recurrentInitializer: normal(0, 1) }),
+      recurrent(cell(), {
+        hiddenSize: 6,
+        inputDropout: 0.1,
+        recurrentDropout: 0.2,
+        zoneout: { h: 0.1 },
+        learnInitialState: true,
+        recurrentInitializer: normal(0, 1),
+      }),
       recurrent(cell(), { hiddenSize: 5, reverse: true }),
       bidirectional(cell(), { hiddenSize: 4, merge: 'mean', returnSequences: false }),
     ];
@@ -44,31 +115,62 @@ describe('save and load', () => {
   });
 
   it('every other layer, in one another', () => {
-    const inner: Layer[] = [residual([dense({ size: 4, activation: tanh }), residual([layerNorm({ epsilon: 0.01 }), dropout(0.25)])])];
+    const inner: Layer[] = [
+      residual([dense({ size: 4, activation: tanh }), residual([layerNorm({ epsilon: 0.01 }), dropout(0.25)])]),
+    ];
     for (const score of [dotScore(), scaledDotScore(), generalScore(), additiveScore({ size: 7 })]) {
-      const model = disturbed(sequential([...inner, attentionPooling({ score }), dense({ size: 3, activation: softmax })], { inputSize: 4 }));
+      const model = disturbed(
+        sequential([...inner, attentionPooling({ score }), dense({ size: 3, activation: softmax })], { inputSize: 4 }),
+      );
       expectSame(model, load(save(model)).model);
     }
-    const ofIds = sequential([embedding({ vocabularySize: 9, size: 2, initializer: normal(0, 3) }), dense({ size: 1 })], { seed: 2 });
+    const ofIds = sequential(
+      [embedding({ vocabularySize: 9, size: 2, initializer: normal(0, 3) }), dense({ size: 1 })],
+      { seed: 2 },
+    );
     expect(load(save(ofIds)).model.data).toEqual(ofIds.data);
     expect(load(save(ofIds)).model.input).toEqual({ kind: 'ids' });
   });
 
   it('the options come back: what is trained on goes on as before', async () => {
-    const model = sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 4, recurrentDropout: 0.5, zoneout: { c: 0.3 } }), dropout(0.4), dense({ size: 4 })]);
+    const model = sequential([
+      embedding({ vocabularySize: 4, size: 3 }),
+      recurrent(lstm(), { hiddenSize: 4, recurrentDropout: 0.5, zoneout: { c: 0.3 } }),
+      dropout(0.4),
+      dense({ size: 4 }),
+    ]);
     const { model: again } = load(save(model));
-    const data = windows(Int32Array.from({ length: 90 }, (_, i) => (i * i) % 4), { steps: 6, batchSize: 4 });
-    for (const each of [model, again]) await fit(each, data, { loss: crossEntropy, optimizer: adam(0.1), steps: 5, seed: 3 });
+    const data = windows(
+      Int32Array.from({ length: 90 }, (_, i) => (i * i) % 4),
+      { sequenceLength: 6, batchSize: 4 },
+    );
+    for (const each of [model, again])
+      await fit(each, data, { loss: crossEntropy, optimizer: adam(0.1), steps: 5, seed: 3 });
     expect(again.data).toEqual(model.data);
   });
 
   it('an encoder-decoder writes the same', async () => {
     const model = encoderDecoder({
       encoder: [embedding({ vocabularySize: 6, size: 4 }), bidirectional(gru(), { hiddenSize: 4 })],
-      decoder: { vocabularySize: 6, embeddingSize: 4, cell: lstm(), hiddenSize: 5, layers: 2, attention: additiveScore({ size: 6 }), inputFeeding: true, dropout: 0.1 },
-      start: 0, end: 1, scheduledSampling: 0.1, seed: 3,
+      decoder: {
+        vocabularySize: 6,
+        embeddingSize: 4,
+        cell: lstm(),
+        hiddenSize: 5,
+        layers: 2,
+        attention: additiveScore({ size: 6 }),
+        inputFeeding: true,
+        dropout: 0.1,
+      },
+      start: 0,
+      end: 1,
+      scheduledSampling: 0.1,
+      seed: 3,
     });
-    const pairs = [[2, 3, 4], [5, 2]].map((word) => ({ input: Int32Array.from(word), target: Int32Array.from([...word, 1]) }));
+    const pairs = [
+      [2, 3, 4],
+      [5, 2],
+    ].map((word) => ({ input: Int32Array.from(word), target: Int32Array.from([...word, 1]) }));
     await fit(model, pairBatches(pairs, { batchSize: 2 }), { optimizer: adam(0.05), steps: 10 });
     const { model: again } = loadEncoderDecoder(save(model));
     expect(again.parameters).toEqual(model.parameters);
@@ -82,71 +184,151 @@ describe('save and load', () => {
     const texts = 'Call me Ishmael — grüß dich 🐋';
     const vocabulary = characterVocabulary(texts, { marks: ['unknown'] });
     const pairs = bytePairVocabulary(texts.repeat(3), { size: 270, marks: ['end'] });
-    const scaler = standardScaler(tensor([[1, 0.1], [3, 0.7]]));
-    const { extras } = load(save(small(), { extras: { vocabulary, pairs, scaler, note: { text: '\u0000"\ud800', list: [1, null, true, 1e-320] } } }));
-    expect(extras).toEqual({ vocabulary, pairs, scaler, note: { text: '\u0000"\ud800', list: [1, null, true, 1e-320] } });
+    const scaler = standardScaler(
+      tensor([
+        [1, 0.1],
+        [3, 0.7],
+      ]),
+    );
+    const { extras } = load(
+      save(small(), {
+        extras: { vocabulary, pairs, scaler, note: { text: '\u0000"\ud800', list: [1, null, true, 1e-320] } },
+      }),
+    );
+    expect(extras).toEqual({
+      vocabulary,
+      pairs,
+      scaler,
+      note: { text: '\u0000"\ud800', list: [1, null, true, 1e-320] },
+    });
     expect(decode(extras['pairs'] as Vocabulary, encode(extras['pairs'] as Vocabulary, texts))).toBe(texts);
     expect(scaleWith(extras['scaler'] as Scaler, tensor([[2, 3]]))).toEqual(scaleWith(scaler, tensor([[2, 3]])));
-    for (const [value, word] of [[new Float32Array(2), 'a Float32Array'], [NaN, 'NaN'], [() => 1, '() => 1'], [new Map(), 'an object']] as const) {
-      expect(() => save(small(), { extras: { deep: [{ value }] } })).toThrow(`save: extras.deep[0].value must be plain data (numbers, text, arrays, objects), got ${word}`);
+    for (const [value, word] of [
+      [new Float32Array(2), 'a Float32Array'],
+      [NaN, 'NaN'],
+      [() => 1, '() => 1'],
+      [new Map(), 'an object'],
+    ] as const) {
+      expect(() => save(small(), { extras: { deep: [{ value }] } })).toThrow(
+        `save: extras.deep[0].value must be plain data (numbers, text, arrays, objects), got ${word}`,
+      );
     }
   });
 
   it('functions, cells and layers of one’s own come back under their names', () => {
     const double = (v: Variable): Variable => add(v, v);
-    const hardTanh = { name: 'hardTanh', forward: (v: number) => Math.max(-1, Math.min(1, v)), derivative: (v: number) => (Math.abs(v) < 1 ? 1 : 0) };
+    const hardTanh = {
+      name: 'hardTanh',
+      forward: (v: number) => Math.max(-1, Math.min(1, v)),
+      derivative: (v: number) => (Math.abs(v) < 1 ? 1 : 0),
+    };
     const shifted = (by: number): Layer => ({
-      name: 'shifted', origin: ['shifted', by], output: (input) => input,
+      name: 'shifted',
+      origin: ['shifted', by],
+      output: (input) => input,
       run: (_, input) => ({ output: add(input as Variable, tensor(by)) }),
     });
-    const model = disturbed(sequential([
-      dense({ size: 4, activation: double }), residual([shifted(0.5)]), recurrent(simpleRnn({ activation: hardTanh }), { hiddenSize: 3 }),
-    ], { inputSize: 4 }));
+    const model = disturbed(
+      sequential(
+        [
+          dense({ size: 4, activation: double }),
+          residual([shifted(0.5)]),
+          recurrent(simpleRnn({ activation: hardTanh }), { hiddenSize: 3 }),
+        ],
+        { inputSize: 4 },
+      ),
+    );
     const names = { double, hardTanh, shifted };
-    expectSame(model, load(save(model, { names }), { names }).model);
-    expect(() => save(model)).toThrow(/save: sequential\.0\.0\.0\.activation is a function that the library has no name for\. Give it one, names/);
-    expect(() => load(save(model, { names }))).toThrow('load: the file has "double", which nothing is known by. Is it of your own?');
+    expectSame(model, load(save(model, { customObjects: names }), { customObjects: names }).model);
+    expect(() => save(model)).toThrow(
+      /save: sequential\.0\.0\.0\.activation is a function that the library has no name for\. Give it one, customObjects/,
+    );
+    expect(() => load(save(model, { customObjects: names }))).toThrow(
+      'load: the file has "double", which nothing is known by. Is it of your own?',
+    );
     const { origin: _, ...nameless } = shifted(1);
-    expect(() => save(sequential([nameless], { inputSize: 2 }), { names })).toThrow(/has no name for/);
+    expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects: names })).toThrow(/has no name for/);
   });
 
   it('a trainable’s parameters go back into one', () => {
-    const make = () => trainable({ line: { slope: tensor([2, 3]) }, list: [tensor(1)] }, (p, batch: { x: Tensor }) => meanSquaredError(multiply(batch.x, p.line.slope), batch.x));
+    const make = () =>
+      customModel({ line: { slope: tensor([2, 3]) }, list: [tensor(1)] }, (p, batch: { x: Tensor }) =>
+        meanSquaredError(multiply(batch.x, p.line.slope), batch.x),
+      );
     const model = make();
     const file = save(model, { extras: { a: 1 } });
-    expect(() => load(file)).toThrow('load: the file has the parameters of a function of ops, whose code is in no file. Make the model and use restore.');
+    expect(() => load(file)).toThrow(
+      'load: the file has the parameters of a function of ops, whose code is in no file. Make the model and use restore.',
+    );
     model.data.fill(0);
-    expect(restore(model, file)).toEqual({ extras: { a: 1 }, training: undefined });
+    expect(loadInto(model, file)).toEqual({ extras: { a: 1 }, training: undefined });
     expect([...model.data]).toEqual([2, 3, 1]);
-    const other = trainable({ line: { slope: tensor([2]) } }, () => undefined as never);
-    expect(() => restore(other, file)).toThrow('restore: line.slope must be [1], the file has [2].');
+    const other = customModel({ line: { slope: tensor([2]) } }, () => undefined as never);
+    expect(() => loadInto(other, file)).toThrow('loadInto: line.slope must be [1], the file has [2].');
     expect([...other.data]).toEqual([2]);
   });
 
   it('the file is safetensors, and says what wrote it', () => {
     const { tensors, metadata } = readSafetensors(save(small()));
-    expect(Object.keys(tensors)).toEqual(['gru.weightIh', 'gru.weightHh', 'gru.bias', 'gru.biasHn', 'dense.weight', 'dense.bias']);
+    expect(Object.keys(tensors)).toEqual([
+      'gru.weightIh',
+      'gru.weightHh',
+      'gru.bias',
+      'gru.biasHn',
+      'dense.weight',
+      'dense.bias',
+    ]);
     expect(JSON.parse(metadata['bptt.model']!)).toEqual([
-      'sequential', [{ $make: ['recurrent', { $make: ['gru'] }, { hiddenSize: 2 }] }, { $make: ['dense', { size: 1, activation: { $name: 'tanh' } }] }], { inputSize: 1 },
+      'sequential',
+      [
+        { $make: ['recurrent', { $make: ['gru'] }, { hiddenSize: 2 }] },
+        { $make: ['dense', { size: 1, activation: { $name: 'tanh' } }] },
+      ],
+      { inputSize: 1 },
     ]);
     expect([metadata['bptt.format'], metadata['bptt.version']]).toEqual(['1', version]);
-    expect((JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version).toBe(version);
+    expect(
+      (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version,
+    ).toBe(version);
   });
 });
 
-const small = (): Sequential => sequential([recurrent(gru(), { hiddenSize: 2 }), dense({ size: 1, activation: tanh })], { inputSize: 1, seed: 5 });
+const small = (): Sequential =>
+  sequential([recurrent(gru(), { hiddenSize: 2 }), dense({ size: 1, activation: tanh })], { inputSize: 1, seed: 5 });
 
 describe('where training stands', () => {
-  const data = windows(Int32Array.from({ length: 90 }, (_, i) => (i * i) % 4), { steps: 6, batchSize: 4, shuffle: false });
-  const options = { loss: crossEntropy, optimizer: adam(0.05), steps: 9, carryState: true, validation: data, patience: 9 };
-  const make = (): Sequential => sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 4 }), dropout(0.4), dense({ size: 4 })]);
+  const data = windows(
+    Int32Array.from({ length: 90 }, (_, i) => (i * i) % 4),
+    { sequenceLength: 6, batchSize: 4, shuffle: false },
+  );
+  const options = {
+    loss: crossEntropy,
+    optimizer: adam(0.05),
+    steps: 9,
+    carryState: true,
+    validation: data,
+    patience: 9,
+  };
+  const make = (): Sequential =>
+    sequential([
+      embedding({ vocabularySize: 4, size: 3 }),
+      recurrent(lstm(), { hiddenSize: 4 }),
+      dropout(0.4),
+      dense({ size: 4 }),
+    ]);
 
   it('travels along, and training goes on from the file to the same bits', async () => {
     const whole = make();
     const files: Uint8Array[] = [];
     const states: TrainingState[] = [];
     const result = await fit(whole, data, {
-      ...options, checkpoint: { every: 2, write: (training) => (states.push(training), files.push(save(whole, { training, extras: { step: training.step } }))) },
+      ...options,
+      checkpoint: {
+        every: 2,
+        write: (training) => (
+          states.push(training), files.push(save(whole, { training, extras: { step: training.step } }))
+        ),
+      },
     });
     expect(files).toHaveLength(4);
     for (const [i, file] of files.entries()) {
@@ -157,21 +339,39 @@ describe('where training stands', () => {
       expect(await fit(model, data, { ...options, resume: training })).toEqual(result);
       expect(model.data).toEqual(whole.data);
       const other = make();
-      expect(restore(other, file).training).toEqual(states[i]);
+      expect(loadInto(other, file).training).toEqual(states[i]);
     }
   });
 
   it('travels along with an encoder-decoder, too', async () => {
-    const wide = (): EncoderDecoder => encoderDecoder({
-      encoder: [embedding({ vocabularySize: 5, size: 3 }), recurrent(gru(), { hiddenSize: 3 })],
-      decoder: { vocabularySize: 5, embeddingSize: 3, cell: gru(), hiddenSize: 3, attention: dotScore(), dropout: 0.3 }, start: 0, end: 1, scheduledSampling: 0.3,
-    });
-    const pairs = [[2, 3], [4, 2, 2], [3, 3]].map((word) => ({ input: Int32Array.from(word), target: Int32Array.from([...word, 1]) }));
+    const wide = (): EncoderDecoder =>
+      encoderDecoder({
+        encoder: [embedding({ vocabularySize: 5, size: 3 }), recurrent(gru(), { hiddenSize: 3 })],
+        decoder: {
+          vocabularySize: 5,
+          embeddingSize: 3,
+          cell: gru(),
+          hiddenSize: 3,
+          attention: dotScore(),
+          dropout: 0.3,
+        },
+        start: 0,
+        end: 1,
+        scheduledSampling: 0.3,
+      });
+    const pairs = [
+      [2, 3],
+      [4, 2, 2],
+      [3, 3],
+    ].map((word) => ({ input: Int32Array.from(word), target: Int32Array.from([...word, 1]) }));
     const batches = pairBatches(pairs, { batchSize: 2 });
     const whole = wide();
     const files: Uint8Array[] = [];
     const rates = { optimizer: adam(0.05), steps: 7 };
-    await fit(whole, batches, { ...rates, checkpoint: { every: 3, write: (training) => files.push(save(whole, { training })) } });
+    await fit(whole, batches, {
+      ...rates,
+      checkpoint: { every: 3, write: (training) => files.push(save(whole, { training })) },
+    });
     for (const file of files) {
       const { model, training } = loadEncoderDecoder(file);
       await fit(model, batches, { ...rates, resume: training });
@@ -180,54 +380,125 @@ describe('where training stands', () => {
   });
 
   it('losses that are not finite come back', () => {
-    const state = { ...example(), smoothedLoss: NaN, validationLosses: [Infinity, 0.1], best: { loss: -Infinity, epoch: 1, parameters: new Float32Array(small().data.length) } };
+    const state = {
+      ...example(),
+      smoothedLoss: NaN,
+      validationLosses: [Infinity, 0.1],
+      best: { loss: -Infinity, epoch: 1, parameters: new Float32Array(small().data.length) },
+    };
     const { training } = load(save(small(), { training: state }));
     expect(training).toEqual(state);
   });
 
   const example = (): TrainingState => ({
-    step: 1, epoch: 1, position: 1, parameters: small().data.map((v) => v + 1), optimizer: { step: 1, slots: [small().data] }, random: Uint32Array.of(1, 2, 3, 4),
-    draws: [{ position: 0, random: Uint32Array.of(0, 0, 0, 2 ** 32 - 1) }], losses: [0.5], smoothedLoss: 0.5, validationLosses: [], best: undefined, carried: undefined,
+    step: 1,
+    epoch: 1,
+    position: 1,
+    parameters: small().data.map((v) => v + 1),
+    optimizer: { step: 1, slots: [small().data] },
+    random: Uint32Array.of(1, 2, 3, 4),
+    draws: [{ position: 0, random: Uint32Array.of(0, 0, 0, 2 ** 32 - 1) }],
+    losses: [0.5],
+    smoothedLoss: 0.5,
+    validationLosses: [],
+    best: undefined,
+    carried: undefined,
   });
 
   it('is refused where it is not what it should be', () => {
     const { tensors, metadata } = readSafetensors(save(small(), { training: example() }));
     const told = JSON.parse(metadata['bptt.training']!) as Record<string, unknown>;
-    const changed = (change: Record<string, unknown>): Uint8Array => writeSafetensors(tensors, { ...metadata, 'bptt.training': JSON.stringify({ ...told, ...change }) });
+    const changed = (change: Record<string, unknown>): Uint8Array =>
+      writeSafetensors(tensors, { ...metadata, 'bptt.training': JSON.stringify({ ...told, ...change }) });
     expect(load(changed({})).training).toEqual(example());
     const wrongs: [Record<string, unknown>, string][] = [
-      [{ step: -1 }, 'bptt.training.step must be a whole number'], [{ step: 1e9 }, 'training/losses must hold 1000000000 numbers'], [{ slots: 1e9 }, 'more than the file has'],
-      [{ random: [1, 2] }, 'must be four words'], [{ random: 'abcd' }, 'must be a list'], [{ draws: [3] }, 'not what it should be'], [{ draws: null }, 'must be a list'],
-      [{ best: 7 }, 'not what it should be'], [{ best: { loss: '1', epoch: 1 } }, 'training/best must hold'], [{ smoothedLoss: null }, 'must be a number in text'], [{ slots: 2 }, 'training/optimizer.1 must hold'],
+      [{ step: -1 }, 'bptt.training.step must be a whole number'],
+      [{ step: 1e9 }, 'training/losses must hold 1000000000 numbers'],
+      [{ slots: 1e9 }, 'more than the file has'],
+      [{ random: [1, 2] }, 'must be four words'],
+      [{ random: 'abcd' }, 'must be a list'],
+      [{ draws: [3] }, 'not what it should be'],
+      [{ draws: null }, 'must be a list'],
+      [{ best: 7 }, 'not what it should be'],
+      [{ best: { loss: '1', epoch: 1 } }, 'training/best must hold'],
+      [{ smoothedLoss: null }, 'must be a number in text'],
+      [{ slots: 2 }, 'training/optimizer.1 must hold'],
     ];
-    for (const [change, message] of wrongs) expect(() => load(changed(change)), JSON.stringify(change)).toThrow(message);
-    expect(() => load(writeSafetensors(tensors, { ...metadata, 'bptt.training': '[' }))).toThrow('load: bptt.training in the file is not JSON.');
+    for (const [change, message] of wrongs)
+      expect(() => load(changed(change)), JSON.stringify(change)).toThrow(message);
+    expect(() => load(writeSafetensors(tensors, { ...metadata, 'bptt.training': '[' }))).toThrow(
+      'load: bptt.training in the file is not JSON.',
+    );
   });
 });
 
 describe('a file that is not one of ours, or not whole, is refused', () => {
   const { tensors, metadata } = readSafetensors(save(small()));
   const model = JSON.parse(metadata['bptt.model']!) as [string, unknown[], object];
-  const as = (description: unknown, more: Record<string, string> = {}, others: Record<string, Tensor> = tensors): Uint8Array =>
-    writeSafetensors(others, { ...metadata, 'bptt.model': typeof description === 'string' ? description : JSON.stringify(description), ...more });
+  const as = (
+    description: unknown,
+    more: Record<string, string> = {},
+    others: Record<string, Tensor> = tensors,
+  ): Uint8Array =>
+    writeSafetensors(others, {
+      ...metadata,
+      'bptt.model': typeof description === 'string' ? description : JSON.stringify(description),
+      ...more,
+    });
   const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
   it.each<[string, Uint8Array, string]>([
     ['other safetensors', writeSafetensors(tensors), 'load: the file is safetensors, but not of save()'],
-    ['a newer layout', as(model, { 'bptt.format': '2', 'bptt.version': '9.0.0' }), 'load: the file has layout 2, this version reads up to 1. It was written by version 9.0.0.'],
+    [
+      'a newer layout',
+      as(model, { 'bptt.format': '2', 'bptt.version': '9.0.0' }),
+      'load: the file has layout 2, this version reads up to 1. It was written by version 9.0.0.',
+    ],
     ['no JSON', as('{'), 'load: bptt.model in the file is not JSON.'],
     ['another thing', as({ a: 1 }), 'load: the file does not describe a model.'],
-    ['an unknown layer', as(['sequential', [{ $make: ['transformer', {}] }], {}]), 'load: the file has "transformer", which nothing is known by.'],
-    ['a name of the prototype', as(['sequential', [{ $make: ['constructor', 'return 1'] }], {}]), 'load: the file has "constructor"'],
+    [
+      'an unknown layer',
+      as(['sequential', [{ $make: ['transformer', {}] }], {}]),
+      'load: the file has "transformer", which nothing is known by.',
+    ],
+    [
+      'a name of the prototype',
+      as(['sequential', [{ $make: ['constructor', 'return 1'] }], {}]),
+      'load: the file has "constructor"',
+    ],
     ['a maker that makes nothing', as(['sequential', [{ $make: [{ a: 1 }] }], {}]), 'load: the file has {"a":1}'],
-    ['an activation as a maker', as(['sequential', [{ $make: ['tanh', 1] }], {}]), 'load: the file has a part that cannot be made'],
-    ['a part without its size', as(['sequential', [{ $make: ['dense'] }], { inputSize: 1 }]), 'load: the file has a part that cannot be made'],
+    [
+      'an activation as a maker',
+      as(['sequential', [{ $make: ['tanh', 1] }], {}]),
+      'load: the file has a part that cannot be made',
+    ],
+    [
+      'a part without its size',
+      as(['sequential', [{ $make: ['dense'] }], { inputSize: 1 }]),
+      'load: the file has a part that cannot be made',
+    ],
     ['a number as a layer', as(['sequential', [7], { inputSize: 1 }]), 'load: the model of the file cannot be built'],
-    ['no layers', as(['sequential', [], {}]), 'load: the model of the file cannot be built: sequential: layers must hold at least one layer'],
+    [
+      'no layers',
+      as(['sequential', [], {}]),
+      'load: the model of the file cannot be built: sequential: layers must hold at least one layer',
+    ],
     ['nothing given', as(['sequential']), 'load: the model of the file cannot be built'],
     ['a depth that is none', as(`["sequential",${deep}]`), 'load: bptt.model goes more than 256 levels deep.'],
-    ['a size of billions', as(JSON.parse(JSON.stringify(model).replace('"hiddenSize":2', '"hiddenSize":2000000000'))), 'load: gru.weightIh must be [1, 6000000000], the file has [1, 6].'],
-    ['a layer more', as([model[0], [...model[1], { $make: ['dense', { size: 1 }] }], model[2]]), 'load: the file has no dense2.weight [1, 1].'],
-    ['a layer less', as([model[0], model[1].slice(0, 1), model[2]]), 'load: the file also has dense.weight, dense.bias, which the model has no place for.'],
+    [
+      'a size of billions',
+      as(JSON.parse(JSON.stringify(model).replace('"hiddenSize":2', '"hiddenSize":2000000000'))),
+      'load: gru.weightIh must be [1, 6000000000], the file has [1, 6].',
+    ],
+    [
+      'a layer more',
+      as([model[0], [...model[1], { $make: ['dense', { size: 1 }] }], model[2]]),
+      'load: the file has no dense2.weight [1, 1].',
+    ],
+    [
+      'a layer less',
+      as([model[0], model[1].slice(0, 1), model[2]]),
+      'load: the file also has dense.weight, dense.bias, which the model has no place for.',
+    ],
     ['extras that are a list', as(model, { 'bptt.extras': '[1]' }), 'load: bptt.extras in the file must be an object.'],
   ])('%s', (_, file, message) => {
     expect(() => load(file)).toThrow(message);
@@ -235,10 +506,21 @@ describe('a file that is not one of ours, or not whole, is refused', () => {
   });
 
   it('an encoder-decoder of billions of layers', () => {
-    const options = { encoder: [embedding({ vocabularySize: 3, size: 2 }), recurrent(gru(), { hiddenSize: 2 })], decoder: { vocabularySize: 3, embeddingSize: 2, cell: gru(), hiddenSize: 2 }, start: 0, end: 1 };
+    const options = {
+      encoder: [embedding({ vocabularySize: 3, size: 2 }), recurrent(gru(), { hiddenSize: 2 })],
+      decoder: { vocabularySize: 3, embeddingSize: 2, cell: gru(), hiddenSize: 2 },
+      start: 0,
+      end: 1,
+    };
     const file: EncoderDecoder = encoderDecoder(options);
     const { tensors: own, metadata: told } = readSafetensors(save(file));
-    const huge = writeSafetensors(own, { ...told, 'bptt.model': told['bptt.model']!.replace('"hiddenSize":2}],"', '"hiddenSize":2}],"').replace('"decoder":{', '"decoder":{"layers":1000000000,') });
+    const huge = writeSafetensors(own, {
+      ...told,
+      'bptt.model': told['bptt.model']!.replace('"hiddenSize":2}],"', '"hiddenSize":2}],"').replace(
+        '"decoder":{',
+        '"decoder":{"layers":1000000000,',
+      ),
+    });
     expect(() => loadEncoderDecoder(huge)).toThrow(/cannot be built: it is to have 1000000000 inputs or layers/);
   });
 
@@ -248,7 +530,8 @@ describe('a file that is not one of ours, or not whole, is refused', () => {
     let refused = 0;
     for (let i = 0; i < 3000; i++) {
       const copy = file.slice(0, integerNumber(draws, 20) === 0 ? integerNumber(draws, file.length) : file.length);
-      for (let n = 0; n <= integerNumber(draws, 3); n++) copy[integerNumber(draws, copy.length || 1)] = integerNumber(draws, 256);
+      for (let n = 0; n <= integerNumber(draws, 3); n++)
+        copy[integerNumber(draws, copy.length || 1)] = integerNumber(draws, 256);
       try {
         load(copy);
       } catch (error) {

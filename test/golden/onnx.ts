@@ -1,6 +1,6 @@
 /** ONNX' own test data, and models made by hand. */
 
-import type { IdTensor, Tensor } from 'bptt';
+import type { IntTensor, Tensor } from 'bptt';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
@@ -15,7 +15,7 @@ export const fileOf = (name: string): Uint8Array => new Uint8Array(readFileSync(
 export const tensorOf = (bytes: Uint8Array): OnnxTensor => decodeOnnx('test', messageField(7, [messageField(5, [bytes])])).graph.initializers[0]!;
 
 /** The tensor as this library takes it. */
-export function inputOf({ shape, type, data }: OnnxTensor): Tensor | IdTensor {
+export function inputOf({ shape, type, data }: OnnxTensor): Tensor | IntTensor {
   if (type === 'float' || type === 'double') return { shape, data: Float32Array.from(data) };
   return { shape, data: Int32Array.from(data as ArrayLike<number | bigint> as ArrayLike<number>, (value) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(value)))) };
 }

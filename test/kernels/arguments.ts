@@ -21,19 +21,36 @@ const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32A
   copyStrided: (n, draw) => [draw(6 * n), [2 * n, 1, n], draw(6 * n), [1, 3, 0], [3, n, 2]],
   addStrided: (n, draw) => [draw(3 * n), [n, 0, 1], draw(6 * n), [2 * n, n, 1], [3, 2, n]],
   crossEntropyRows: (n, draw) => [draw(3), draw(3 * n), draw(3 * n), Float32Array.of(0, n - 1, n >> 1), 3, n],
-  crossEntropyRowsBackward: (n, draw) => [draw(3 * n), Float32Array.of(0.5, 0, -2), draw(3 * n), Float32Array.of(0, n - 1, n >> 1), 3, n],
+  crossEntropyRowsBackward: (n, draw) => [
+    draw(3 * n),
+    Float32Array.of(0.5, 0, -2),
+    draw(3 * n),
+    Float32Array.of(0, n - 1, n >> 1),
+    3,
+    n,
+  ],
 };
 
 /** Arguments made of what the list says of the operands: every other length than the last is 3. */
-export function argumentsOf(kernel: Name, { operands }: Kernel, n: number, draw: (size: number) => Float32Array): Argument[] {
+export function argumentsOf(
+  kernel: Name,
+  { operands }: Kernel,
+  n: number,
+  draw: (size: number) => Float32Array,
+): Argument[] {
   const own = special[kernel];
   if (own !== undefined) return own(n, draw);
   const lengths = operands.filter((operand) => !/^(read|write|update|number|flag|list)/.test(operand));
-  const lengthOf = (name: string): number => (Number(name) || (name === lengths.at(-1) ? n : 3));
+  const lengthOf = (name: string): number => Number(name) || (name === lengths.at(-1) ? n : 3);
   return operands.map((operand) => {
     if (lengths.includes(operand)) return lengthOf(operand);
     if (operand === 'number') return 0.25;
     if (operand === 'flag') return true;
-    return draw(operand.split(' ').slice(1).reduce((size, part) => size * lengthOf(part), 1));
+    return draw(
+      operand
+        .split(' ')
+        .slice(1)
+        .reduce((size, part) => size * lengthOf(part), 1),
+    );
   });
 }

@@ -1,6 +1,6 @@
 /** What the engine that runs the tests can do. */
 
-import { useKernels, type KernelName } from 'bptt';
+import { type KernelName, useKernels } from 'bptt';
 
 /** Whether it runs these kernels: an engine without relaxed SIMD has none to test. */
 export function engineRuns(name: KernelName): boolean {

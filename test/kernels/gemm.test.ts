@@ -1,34 +1,64 @@
 /** The matrix product against three plain loops. */
 
+import { createRandom, type KernelName, uniformNumber, useKernels } from 'bptt';
 import { expect, it } from 'vitest';
-import { engineRuns } from './engine';
 import { gemm } from '../../src/kernels/product';
 import { allocate, createWorkspace, type Precision } from '../../src/kernels/workspace';
-import { createRandom, uniformNumber, useKernels, type KernelName } from 'bptt';
+import { engineRuns } from './engine';
 
 const sizes = [0, 1, 2, 3, 4, 5, 7, 8, 9, 17];
 
 it('the engine runs SIMD', () => expect(engineRuns('simd')).toBe(true));
 
-const cases: [KernelName, Precision, number][] = [['portable', 'float32', 2e-5], ['portable', 'float64', 1e-12], ['simd', 'float32', 2e-5], ['relaxed', 'float32', 2e-5]];
-it.each(cases.filter(([name]) => engineRuns(name)))('%s, %s: every transpose and size, accumulated or not, within %d, and nothing else is touched', (name, precision, bound) => {
-  const random = createRandom(1);
-  useKernels(name);
-  for (const K of [0, 1, 3, 8, 256, 257]) for (const M of sizes) for (const N of sizes) {
-    for (const [transposeA, transposeB, accumulate] of [[0, 0, 0], [1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 1, 1], [1, 0, 0]].map((flags) => flags.map(Boolean)) as [boolean, boolean, boolean][]) {
-      const workspace = createWorkspace(precision);
-      const [a, b, c] = [M * K, K * N, M * N + 8].map((size) => allocate(workspace, size)) as [number, number, number];
-      const { kernels, memory: { view: m } } = workspace;
-      for (let i = a; i < workspace.top; i++) m[i] = uniformNumber(random, -1, 1);
-      const before = m.slice();
-      kernels.of(gemm)(c + 4, a, b, M, N, K, transposeA, transposeB, accumulate);
-      for (let i = 0; i < M; i++) for (let j = 0; j < N; j++) {
-        let expected = accumulate ? before[c + 4 + i * N + j]! : 0;
-        for (let k = 0; k < K; k++) expected += before[a + (transposeA ? k * M + i : i * K + k)]! * before[b + (transposeB ? j * K + k : k * N + j)]!;
-        if (!(Math.abs(m[c + 4 + i * N + j]! - expected) <= bound)) expect.fail(`${M}×${N}×${K} at ${i}, ${j}: ${m[c + 4 + i * N + j]} for ${expected}`);
-      }
-      for (let i = a; i < workspace.top; i++) if ((i < c + 4 || i >= c + 4 + M * N) && m[i] !== before[i]) expect.fail(`${M}×${N}×${K} wrote at ${i}`);
-    }
-  }
-  useKernels(undefined);
-});
+const cases: [KernelName, Precision, number][] = [
+  ['portable', 'float32', 2e-5],
+  ['portable', 'float64', 1e-12],
+  ['simd', 'float32', 2e-5],
+  ['relaxed', 'float32', 2e-5],
+];
+it.each(cases.filter(([name]) => engineRuns(name)))(
+  '%s, %s: every transpose and size, accumulated or not, within %d, and nothing else is touched',
+  (name, precision, bound) => {
+    const random = createRandom(1);
+    useKernels(name);
+    for (const K of [0, 1, 3, 8, 256, 257])
+      for (const M of sizes)
+        for (const N of sizes) {
+          for (const [transposeA, transposeB, accumulate] of [
+            [0, 0, 0],
+            [1, 0, 1],
+            [0, 1, 0],
+            [1, 1, 1],
+            [0, 1, 1],
+            [1, 0, 0],
+          ].map((flags) => flags.map(Boolean)) as [boolean, boolean, boolean][]) {
+            const workspace = createWorkspace(precision);
+            const [a, b, c] = [M * K, K * N, M * N + 8].map((size) => allocate(workspace, size)) as [
+              number,
+              number,
+              number,
+            ];
+            const {
+              kernels,
+              memory: { view: m },
+            } = workspace;
+            for (let i = a; i < workspace.top; i++) m[i] = uniformNumber(random, -1, 1);
+            const before = m.slice();
+            kernels.of(gemm)(c + 4, a, b, M, N, K, transposeA, transposeB, accumulate);
+            for (let i = 0; i < M; i++)
+              for (let j = 0; j < N; j++) {
+                let expected = accumulate ? before[c + 4 + i * N + j]! : 0;
+                for (let k = 0; k < K; k++)
+                  expected +=
+                    before[a + (transposeA ? k * M + i : i * K + k)]! *
+                    before[b + (transposeB ? j * K + k : k * N + j)]!;
+                if (!(Math.abs(m[c + 4 + i * N + j]! - expected) <= bound))
+                  expect.fail(`${M}×${N}×${K} at ${i}, ${j}: ${m[c + 4 + i * N + j]} for ${expected}`);
+              }
+            for (let i = a; i < workspace.top; i++)
+              if ((i < c + 4 || i >= c + 4 + M * N) && m[i] !== before[i]) expect.fail(`${M}×${N}×${K} wrote at ${i}`);
+          }
+        }
+    useKernels(undefined);
+  },
+);

@@ -3,8 +3,8 @@
  * The matrix product has a test of its own, gemm.test.ts.
  */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom, uniformNumber, useKernels } from 'bptt';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Kernels } from '../../src/kernels/kernel';
 import * as kernelList from '../../src/kernels/list';
 import { allocate, createWorkspace, type Precision } from '../../src/kernels/workspace';
@@ -13,12 +13,17 @@ beforeAll(() => useKernels('portable'));
 afterAll(() => useKernels(undefined));
 
 const random = createRandom(5);
-const draw = (n: number, low = -2, high = 2): number[] => Array.from({ length: n }, () => uniformNumber(random, low, high));
+const draw = (n: number, low = -2, high = 2): number[] =>
+  Array.from({ length: n }, () => uniformNumber(random, low, high));
 const sizes = [0, 1, 3, 4, 5, 8, 17];
 const specials = [0, -0, 1, -1, Infinity, -Infinity, NaN, 100, -100, 1e-30];
 
 /** Puts the arrays into a new heap, hands their offsets to `run`, and gives back what they hold afterwards. */
-function apply(precision: Precision, arrays: readonly number[][], run: (kernels: Kernels, offsets: number[]) => void): number[][] {
+function apply(
+  precision: Precision,
+  arrays: readonly number[][],
+  run: (kernels: Kernels, offsets: number[]) => void,
+): number[][] {
   const workspace = createWorkspace(precision);
   const offsets = arrays.map((values) => allocate(workspace, values.length + 1));
   arrays.forEach((values, i) => workspace.memory.view.set([...values, 12345], offsets[i]!));
@@ -34,7 +39,8 @@ function expectClose(actual: readonly number[], expected: readonly number[], bou
   expect(actual).toHaveLength(expected.length);
   actual.forEach((value, i) => {
     const wanted = expected[i]!;
-    const close = Object.is(value, wanted) || value === wanted || Math.abs(value - wanted) <= bound * Math.max(1, Math.abs(wanted));
+    const close =
+      Object.is(value, wanted) || value === wanted || Math.abs(value - wanted) <= bound * Math.max(1, Math.abs(wanted));
     if (!close) expect.fail(`${what} at ${i}: ${value} for ${wanted}`);
   });
 }
@@ -44,7 +50,8 @@ function expectClose(actual: readonly number[], expected: readonly number[], bou
  * `forward` maps inputs to outputs; `backward` gets the inputs, and the gradient of each output, and answers the gradient of each input.
  */
 function expectGradient(
-  inputs: readonly number[][], forward: (inputs: readonly number[][]) => number[][],
+  inputs: readonly number[][],
+  forward: (inputs: readonly number[][]) => number[][],
   backward: (inputs: readonly number[][], outputs: readonly number[][], dOutputs: readonly number[][]) => number[][],
 ): void {
   const outputs = forward(inputs);
@@ -54,7 +61,8 @@ function expectGradient(
   const gradients = backward(inputs, outputs, weights);
   gradients.forEach((gradient, i) => {
     const numeric = inputs[i]!.map((_, j) => {
-      const shifted = (by: number): number[][] => inputs.map((input, k) => (k === i ? input.map((value, l) => value + (l === j ? by : 0)) : [...input]));
+      const shifted = (by: number): number[][] =>
+        inputs.map((input, k) => (k === i ? input.map((value, l) => value + (l === j ? by : 0)) : [...input]));
       return (project(shifted(1e-5)) - project(shifted(-1e-5))) / 2e-5;
     });
     expectClose(gradient, numeric, 1e-6, `gradient of input ${i}`);
@@ -65,33 +73,93 @@ type Unary = (kernels: Kernels, y: number, x: number, n: number) => void;
 type UnaryBackward = (kernels: Kernels, dx: number, dy: number, saved: number, n: number) => void;
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
-const elementwise: { name: string; formula: (x: number) => number; forward: Unary; backward: UnaryBackward; saves: 'x' | 'y'; low?: number }[] = [
-  { name: 'exp', formula: Math.exp, forward: (k, ...a) => k.of(kernelList.exponential)(...a), backward: (k, ...a) => k.of(kernelList.addProduct)(...a), saves: 'y' },
-  { name: 'log', formula: Math.log, forward: (k, ...a) => k.of(kernelList.logarithm)(...a), backward: (k, ...a) => k.of(kernelList.addQuotient)(...a), saves: 'x', low: 0.5 },
-  { name: 'sqrt', formula: Math.sqrt, forward: (k, ...a) => k.of(kernelList.squareRoot)(...a), backward: (k, ...a) => k.of(kernelList.squareRootBackward)(...a), saves: 'y', low: 0.5 },
-  { name: 'abs', formula: Math.abs, forward: (k, ...a) => k.of(kernelList.absolute)(...a), backward: (k, ...a) => k.of(kernelList.absoluteBackward)(...a), saves: 'x' },
-  { name: 'tanh', formula: Math.tanh, forward: (k, ...a) => k.of(kernelList.hyperbolicTangent)(...a), backward: (k, ...a) => k.of(kernelList.hyperbolicTangentBackward)(...a), saves: 'y' },
-  { name: 'sigmoid', formula: logistic, forward: (k, ...a) => k.of(kernelList.sigmoidal)(...a), backward: (k, ...a) => k.of(kernelList.sigmoidalBackward)(...a), saves: 'y' },
+const elementwise: {
+  name: string;
+  formula: (x: number) => number;
+  forward: Unary;
+  backward: UnaryBackward;
+  saves: 'x' | 'y';
+  low?: number;
+}[] = [
   {
-    name: 'relu', formula: (x) => (x > 0 || Number.isNaN(x) ? x : 0), saves: 'x',
-    forward: (k, y, x, n) => k.of(kernelList.rectify)(y, x, 0, n), backward: (k, dx, dy, x, n) => k.of(kernelList.rectifyBackward)(dx, dy, x, 0, n),
+    name: 'exp',
+    formula: Math.exp,
+    forward: (k, ...a) => k.of(kernelList.exponential)(...a),
+    backward: (k, ...a) => k.of(kernelList.addProduct)(...a),
+    saves: 'y',
   },
   {
-    name: 'leakyRelu', formula: (x) => (x > 0 ? x : 0.1 * x), saves: 'x',
-    forward: (k, y, x, n) => k.of(kernelList.rectify)(y, x, 0.1, n), backward: (k, dx, dy, x, n) => k.of(kernelList.rectifyBackward)(dx, dy, x, 0.1, n),
+    name: 'log',
+    formula: Math.log,
+    forward: (k, ...a) => k.of(kernelList.logarithm)(...a),
+    backward: (k, ...a) => k.of(kernelList.addQuotient)(...a),
+    saves: 'x',
+    low: 0.5,
   },
   {
-    name: 'softplus', formula: (x) => (x > 30 ? x : Math.log1p(Math.exp(x))), saves: 'x',
-    forward: (k, ...a) => k.of(kernelList.softplusOf)(...a), backward: (k, ...a) => k.of(kernelList.softplusBackward)(...a),
+    name: 'sqrt',
+    formula: Math.sqrt,
+    forward: (k, ...a) => k.of(kernelList.squareRoot)(...a),
+    backward: (k, ...a) => k.of(kernelList.squareRootBackward)(...a),
+    saves: 'y',
+    low: 0.5,
   },
   {
-    name: 'huber', formula: (x) => (Math.abs(x) > 0.7 ? 0.7 * (Math.abs(x) - 0.35) : (x * x) / 2), saves: 'x',
-    forward: (k, y, x, n) => k.of(kernelList.huberOf)(y, x, 0.7, n), backward: (k, dx, dy, x, n) => k.of(kernelList.huberBackward)(dx, dy, x, 0.7, n),
+    name: 'abs',
+    formula: Math.abs,
+    forward: (k, ...a) => k.of(kernelList.absolute)(...a),
+    backward: (k, ...a) => k.of(kernelList.absoluteBackward)(...a),
+    saves: 'x',
+  },
+  {
+    name: 'tanh',
+    formula: Math.tanh,
+    forward: (k, ...a) => k.of(kernelList.hyperbolicTangent)(...a),
+    backward: (k, ...a) => k.of(kernelList.hyperbolicTangentBackward)(...a),
+    saves: 'y',
+  },
+  {
+    name: 'sigmoid',
+    formula: logistic,
+    forward: (k, ...a) => k.of(kernelList.sigmoidal)(...a),
+    backward: (k, ...a) => k.of(kernelList.sigmoidalBackward)(...a),
+    saves: 'y',
+  },
+  {
+    name: 'relu',
+    formula: (x) => (x > 0 || Number.isNaN(x) ? x : 0),
+    saves: 'x',
+    forward: (k, y, x, n) => k.of(kernelList.rectify)(y, x, 0, n),
+    backward: (k, dx, dy, x, n) => k.of(kernelList.rectifyBackward)(dx, dy, x, 0, n),
+  },
+  {
+    name: 'leakyRelu',
+    formula: (x) => (x > 0 ? x : 0.1 * x),
+    saves: 'x',
+    forward: (k, y, x, n) => k.of(kernelList.rectify)(y, x, 0.1, n),
+    backward: (k, dx, dy, x, n) => k.of(kernelList.rectifyBackward)(dx, dy, x, 0.1, n),
+  },
+  {
+    name: 'softplus',
+    formula: (x) => (x > 30 ? x : Math.log1p(Math.exp(x))),
+    saves: 'x',
+    forward: (k, ...a) => k.of(kernelList.softplusOf)(...a),
+    backward: (k, ...a) => k.of(kernelList.softplusBackward)(...a),
+  },
+  {
+    name: 'huber',
+    formula: (x) => (Math.abs(x) > 0.7 ? 0.7 * (Math.abs(x) - 0.35) : (x * x) / 2),
+    saves: 'x',
+    forward: (k, y, x, n) => k.of(kernelList.huberOf)(y, x, 0.7, n),
+    backward: (k, dx, dy, x, n) => k.of(kernelList.huberBackward)(dx, dy, x, 0.7, n),
   },
 ];
 
 describe.each(elementwise)('$name', ({ formula, forward, backward, saves, low }) => {
-  it.each<[Precision, number]>([['float32', 3e-7], ['float64', 1e-14]])('is its formula in %s within %d, at every size and at zeros, infinities and NaN', (precision, bound) => {
+  it.each<[Precision, number]>([
+    ['float32', 3e-7],
+    ['float64', 1e-14],
+  ])('is its formula in %s within %d, at every size and at zeros, infinities and NaN', (precision, bound) => {
     for (const x of [...sizes.map((n) => draw(n, low)), specials]) {
       const stored = Array.from(precision === 'float32' ? new Float32Array(x) : x);
       const [y] = apply(precision, [x.map(() => 7), x], (k, [y, x_]) => forward(k, y!, x_!, x.length));
@@ -107,7 +175,9 @@ describe.each(elementwise)('$name', ({ formula, forward, backward, saves, low })
         ([x]) => [apply('float64', [x!, x!], (k, [y, from]) => forward(k, y!, from!, n))[0]!],
         ([x], [y], [dy]) => {
           const before = draw(n);
-          const [dx] = apply('float64', [before, dy!, saves === 'x' ? x! : y!], (k, [dx_, dy_, saved]) => backward(k, dx_!, dy_!, saved!, n));
+          const [dx] = apply('float64', [before, dy!, saves === 'x' ? x! : y!], (k, [dx_, dy_, saved]) =>
+            backward(k, dx_!, dy_!, saved!, n),
+          );
           return [dx!.map((value, i) => value - before[i]!)];
         },
       );
@@ -116,7 +186,11 @@ describe.each(elementwise)('$name', ({ formula, forward, backward, saves, low })
 });
 
 describe('arithmetic', () => {
-  const binary: [string, (a: number, b: number) => number, (k: Kernels, y: number, a: number, b: number, n: number) => void][] = [
+  const binary: [
+    string,
+    (a: number, b: number) => number,
+    (k: Kernels, y: number, a: number, b: number, n: number) => void,
+  ][] = [
     ['add', (a, b) => a + b, (k, ...o) => k.of(kernelList.addition)(...o)],
     ['subtract', (a, b) => a - b, (k, ...o) => k.of(kernelList.subtraction)(...o)],
     ['multiply', (a, b) => a * b, (k, ...o) => k.of(kernelList.multiplication)(...o)],
@@ -137,10 +211,14 @@ describe('arithmetic', () => {
         [draw(n), draw(n, 0.5)],
         ([a, b]) => [a!.map((value, i) => value / b![i]!)],
         ([a, b], [y], [dy]) => {
-          const [da, db] = apply('float64', [a!.map(() => 1), a!.map(() => 1), dy!, y!, b!], (k, [da_, db_, dy_, y_, b_]) => {
-            k.of(kernelList.addQuotient)(da_!, dy_!, b_!, n);
-            k.of(kernelList.divisionBackward)(db_!, dy_!, y_!, b_!, n);
-          });
+          const [da, db] = apply(
+            'float64',
+            [a!.map(() => 1), a!.map(() => 1), dy!, y!, b!],
+            (k, [da_, db_, dy_, y_, b_]) => {
+              k.of(kernelList.addQuotient)(da_!, dy_!, b_!, n);
+              k.of(kernelList.divisionBackward)(db_!, dy_!, y_!, b_!, n);
+            },
+          );
           return [da!, db!].map((gradient) => gradient.map((value) => value - 1));
         },
       );
@@ -150,14 +228,22 @@ describe('arithmetic', () => {
   it('scale (in place too), addScaled, addProduct, sum, sumOfSquares and clamp', () => {
     for (const n of sizes) {
       const [x, y, z] = [draw(n), draw(n), draw(n)];
-      const [scaled, inPlace, added, product, clamped] = apply('float64', [[...x], [...x], [...x], [...x], [...x], y, z], (k, o) => {
-        k.of(kernelList.scaling)(o[0]!, o[5]!, 3, n);
-        k.of(kernelList.scaling)(o[1]!, o[1]!, 3, n);
-        k.of(kernelList.addScaled)(o[2]!, o[5]!, 3, n);
-        k.of(kernelList.addProduct)(o[3]!, o[5]!, o[6]!, n);
-        k.of(kernelList.clamp)(o[4]!, 0.5, n);
-        expectClose([k.of(kernelList.sumOf)(o[5]!, n), k.of(kernelList.sumOfSquares)(o[5]!, n)], [y.reduce((a, b) => a + b, 0), y.reduce((a, b) => a + b * b, 0)], 1e-14);
-      });
+      const [scaled, inPlace, added, product, clamped] = apply(
+        'float64',
+        [[...x], [...x], [...x], [...x], [...x], y, z],
+        (k, o) => {
+          k.of(kernelList.scaling)(o[0]!, o[5]!, 3, n);
+          k.of(kernelList.scaling)(o[1]!, o[1]!, 3, n);
+          k.of(kernelList.addScaled)(o[2]!, o[5]!, 3, n);
+          k.of(kernelList.addProduct)(o[3]!, o[5]!, o[6]!, n);
+          k.of(kernelList.clamp)(o[4]!, 0.5, n);
+          expectClose(
+            [k.of(kernelList.sumOf)(o[5]!, n), k.of(kernelList.sumOfSquares)(o[5]!, n)],
+            [y.reduce((a, b) => a + b, 0), y.reduce((a, b) => a + b * b, 0)],
+            1e-14,
+          );
+        },
+      );
       expect(scaled).toEqual(y.map((value) => 3 * value));
       expect(inPlace).toEqual(x.map((value) => 3 * value));
       expect(added).toEqual(x.map((value, i) => value + 3 * y[i]!));
@@ -179,31 +265,72 @@ describe('movement', () => {
   it('copyStrided transposes, repeats, and copies a scalar; addStrided is its gradient', () => {
     const x = draw(24);
     const at = (i: number, j: number, k: number): number => x[i * 12 + j * 4 + k]!;
-    const [transposed] = apply('float64', [draw(24), x], (k, [y, from]) => k.of(kernelList.copyStrided)(y!, [6, 2, 1], from!, [1, 4, 12], [4, 3, 2]));
-    transposed!.forEach((value, index) => expect(value).toBe(at(index % 2, Math.floor(index / 2) % 3, Math.floor(index / 6))));
-    const [repeated] = apply('float64', [draw(6), [5, 6]], (k, [y, from]) => k.of(kernelList.copyStrided)(y!, [2, 1], from!, [0, 1], [3, 2]));
+    const [transposed] = apply('float64', [draw(24), x], (k, [y, from]) =>
+      k.of(kernelList.copyStrided)(y!, [6, 2, 1], from!, [1, 4, 12], [4, 3, 2]),
+    );
+    transposed!.forEach((value, index) =>
+      expect(value).toBe(at(index % 2, Math.floor(index / 2) % 3, Math.floor(index / 6))),
+    );
+    const [repeated] = apply('float64', [draw(6), [5, 6]], (k, [y, from]) =>
+      k.of(kernelList.copyStrided)(y!, [2, 1], from!, [0, 1], [3, 2]),
+    );
     expect(repeated).toEqual([5, 6, 5, 6, 5, 6]);
-    expect(apply('float64', [[1], [2]], (k, [y, from]) => k.of(kernelList.copyStrided)(y!, [], from!, [], []))[0]).toEqual([2]);
-    const [summed] = apply('float64', [[1, 1], [1, 2, 3, 4, 5, 6]], (k, [dx, dy]) => k.of(kernelList.addStrided)(dx!, [0, 1], dy!, [2, 1], [3, 2]));
+    expect(
+      apply('float64', [[1], [2]], (k, [y, from]) => k.of(kernelList.copyStrided)(y!, [], from!, [], []))[0],
+    ).toEqual([2]);
+    const [summed] = apply(
+      'float64',
+      [
+        [1, 1],
+        [1, 2, 3, 4, 5, 6],
+      ],
+      (k, [dx, dy]) => k.of(kernelList.addStrided)(dx!, [0, 1], dy!, [2, 1], [3, 2]),
+    );
     expect(summed).toEqual([1 + 1 + 3 + 5, 1 + 2 + 4 + 6]);
-    const [sums] = apply('float64', [[1, 1, 1], [1, 2, 3, 4, 5, 6]], (k, [dx, dy]) => k.of(kernelList.addStrided)(dx!, [1, 0], dy!, [2, 1], [3, 2]));
+    const [sums] = apply(
+      'float64',
+      [
+        [1, 1, 1],
+        [1, 2, 3, 4, 5, 6],
+      ],
+      (k, [dx, dy]) => k.of(kernelList.addStrided)(dx!, [1, 0], dy!, [2, 1], [3, 2]),
+    );
     expect(sums).toEqual([4, 8, 12]);
   });
 });
 
 describe('rows', () => {
   it('affineRows, sumRows, gatherRows and scatterAddRows; the id −1 reads zeros and writes nothing', () => {
-    const affine = apply('float32', [draw(4), [1, 2, 3, 4], [1, 2, 0, 1], [10, 20]], (k, [y, x, w, b]) => k.of(kernelList.affineRows)(y!, x!, w!, b!, 2, 2, 2));
+    const affine = apply('float32', [draw(4), [1, 2, 3, 4], [1, 2, 0, 1], [10, 20]], (k, [y, x, w, b]) =>
+      k.of(kernelList.affineRows)(y!, x!, w!, b!, 2, 2, 2),
+    );
     expect(affine[0]).toEqual([11, 24, 13, 30]);
-    expect(apply('float32', [[1, 1], [1, 2, 3, 4]], (k, [dv, dy]) => k.of(kernelList.sumRows)(dv!, dy!, 2, 2))[0]).toEqual([5, 7]);
+    expect(
+      apply(
+        'float32',
+        [
+          [1, 1],
+          [1, 2, 3, 4],
+        ],
+        (k, [dv, dy]) => k.of(kernelList.sumRows)(dv!, dy!, 2, 2),
+      )[0],
+    ).toEqual([5, 7]);
     const table = [1, 2, 3, 4, 5, 6];
-    expect(apply('float32', [draw(6), table, [2, -1, 0]], (k, [y, t, ids]) => k.of(kernelList.gatherRows)(y!, t!, ids!, 3, 2))[0]).toEqual([5, 6, 0, 0, 1, 2]);
-    const scattered = apply('float32', [[1, 1, 1, 1, 1, 1], table, [2, -1, 2]], (k, [dt, dy, ids]) => k.of(kernelList.scatterAddRows)(dt!, dy!, ids!, 3, 2));
+    expect(
+      apply('float32', [draw(6), table, [2, -1, 0]], (k, [y, t, ids]) =>
+        k.of(kernelList.gatherRows)(y!, t!, ids!, 3, 2),
+      )[0],
+    ).toEqual([5, 6, 0, 0, 1, 2]);
+    const scattered = apply('float32', [[1, 1, 1, 1, 1, 1], table, [2, -1, 2]], (k, [dt, dy, ids]) =>
+      k.of(kernelList.scatterAddRows)(dt!, dy!, ids!, 3, 2),
+    );
     expect(scattered[0]).toEqual([1, 1, 1, 1, 7, 9]);
   });
 
   it('sumRows keeps its sums in double precision: 100,000 tenths within one rounding', () => {
-    const [total] = apply('float32', [[0], new Array<number>(100_000).fill(0.1)], (k, [dv, dy]) => k.of(kernelList.sumRows)(dv!, dy!, 100_000, 1));
+    const [total] = apply('float32', [[0], new Array<number>(100_000).fill(0.1)], (k, [dv, dy]) =>
+      k.of(kernelList.sumRows)(dv!, dy!, 100_000, 1),
+    );
     expect(total).toEqual([Math.fround(100_000 * Math.fround(0.1))]);
   });
 
@@ -217,42 +344,61 @@ describe('rows', () => {
   it.each<[string, (row: number[]) => number[], 'softmaxRows' | 'logSoftmaxRows']>([
     ['softmax', softmax, 'softmaxRows'],
     ['logSoftmax', (row) => softmax(row).map(Math.log), 'logSoftmaxRows'],
-  ])('%s: the formula within 1e-14, gradients within 1e-6, no overflow, −∞ as probability 0, NaN kept in its row', (_, formula, name) => {
-    for (const n of sizes) {
-      expectGradient(
-        [draw(3 * n)],
-        ([x]) => {
-          const y = apply('float64', [x!.map(() => 7), x!], (k, [y_, x_]) => k.of(kernelList[name])(y_!, x_!, 3, n))[0]!;
-          expectClose(y, byRow(x!, n, formula), 1e-14);
-          return [y];
-        },
-        ([x], [y], [dy]) => [
-          apply('float64', [x!.map(() => 1), dy!, y!], (k, [dx, d, saved]) => k.of(kernelList[`${name}Backward`])(dx!, d!, saved!, 3, n))[0]!.map((value) => value - 1),
-        ],
+  ])(
+    '%s: the formula within 1e-14, gradients within 1e-6, no overflow, −∞ as probability 0, NaN kept in its row',
+    (_, formula, name) => {
+      for (const n of sizes) {
+        expectGradient(
+          [draw(3 * n)],
+          ([x]) => {
+            const y = apply('float64', [x!.map(() => 7), x!], (k, [y_, x_]) =>
+              k.of(kernelList[name])(y_!, x_!, 3, n),
+            )[0]!;
+            expectClose(y, byRow(x!, n, formula), 1e-14);
+            return [y];
+          },
+          ([x], [y], [dy]) => [
+            apply('float64', [x!.map(() => 1), dy!, y!], (k, [dx, d, saved]) =>
+              k.of(kernelList[`${name}Backward`])(dx!, d!, saved!, 3, n),
+            )[0]!.map((value) => value - 1),
+          ],
+        );
+      }
+      const [y] = apply('float32', [draw(6), [1000, -Infinity, 1000, NaN, 0, 0]], (k, [to, x]) =>
+        k.of(kernelList[name])(to!, x!, 2, 3),
       );
-    }
-    const [y] = apply('float32', [draw(6), [1000, -Infinity, 1000, NaN, 0, 0]], (k, [to, x]) => k.of(kernelList[name])(to!, x!, 2, 3));
-    expectClose(y!, name === 'softmaxRows' ? [0.5, 0, 0.5, NaN, NaN, NaN] : [-Math.LN2, -Infinity, -Math.LN2, NaN, NaN, NaN], 1e-6);
-  });
+      expectClose(
+        y!,
+        name === 'softmaxRows' ? [0.5, 0, 0.5, NaN, NaN, NaN] : [-Math.LN2, -Infinity, -Math.LN2, NaN, NaN, NaN],
+        1e-6,
+      );
+    },
+  );
 
   it('crossEntropy is −log softmax at the target within 1e-14, its gradient within 1e-6', () => {
     for (const V of sizes.filter((n) => n > 0)) {
       const targets = [0, V - 1, Math.floor(V / 2)];
       const run = (logits: readonly number[]): number[][] =>
-        apply('float64', [draw(3), draw(3 * V), [...logits], targets], (k, [loss, p, x, t]) => k.of(kernelList.crossEntropyRows)(loss!, p!, x!, t!, 3, V));
+        apply('float64', [draw(3), draw(3 * V), [...logits], targets], (k, [loss, p, x, t]) =>
+          k.of(kernelList.crossEntropyRows)(loss!, p!, x!, t!, 3, V),
+        );
       expectGradient(
         [draw(3 * V)],
         ([logits]) => {
           const [loss, probabilities] = run(logits!);
           const expected = byRow(logits!, V, softmax);
           expectClose(probabilities!, expected, 1e-14);
-          expectClose(loss!, targets.map((target, r) => -Math.log(expected[r * V + target]!)), 1e-14);
+          expectClose(
+            loss!,
+            targets.map((target, r) => -Math.log(expected[r * V + target]!)),
+            1e-14,
+          );
           return [loss!];
         },
         ([logits], _, [dloss]) => [
-          apply('float64', [logits!.map(() => 1), dloss!, run(logits!)[1]!, targets], (k, [dx, d, p, t]) => k.of(kernelList.crossEntropyRowsBackward)(dx!, d!, p!, t!, 3, V))[0]!.map(
-            (value) => value - 1,
-          ),
+          apply('float64', [logits!.map(() => 1), dloss!, run(logits!)[1]!, targets], (k, [dx, d, p, t]) =>
+            k.of(kernelList.crossEntropyRowsBackward)(dx!, d!, p!, t!, 3, V),
+          )[0]!.map((value) => value - 1),
         ],
       );
     }
@@ -260,14 +406,21 @@ describe('rows', () => {
 });
 
 describe('cells', () => {
-  const shapes: [number, number][] = [[1, 1], [2, 3], [3, 4], [2, 5], [0, 4]];
+  const shapes: [number, number][] = [
+    [1, 1],
+    [2, 3],
+    [3, 4],
+    [2, 5],
+    [0, 4],
+  ];
 
   it('lstmCell: the equations within 1e-14, gradients of gates and cell within 1e-6', () => {
     for (const [rows, H] of shapes) {
       const n = rows * H;
       const run = ([gates, cPrevious]: readonly number[][]): number[][] =>
         apply('float64', [draw(n), draw(n), draw(n), gates!, cPrevious!], (k, [h, c, tanhC, a, before]) =>
-          k.of(kernelList.lstmCell)(h!, c!, tanhC!, a!, before!, rows, H));
+          k.of(kernelList.lstmCell)(h!, c!, tanhC!, a!, before!, rows, H),
+        );
       expectGradient(
         [draw(4 * n), draw(n)],
         (inputs) => {
@@ -284,8 +437,12 @@ describe('cells', () => {
         },
         (inputs, _, [dh, dc]) => {
           const [, , tanhC, gates] = run(inputs);
-          const [dGates, dcPrevious] = apply('float64', [gates!, inputs[1]!.map(() => 1), dh!, dc!, tanhC!, inputs[1]!], (k, [a, d, dh_, dc_, tanh, before]) =>
-            k.of(kernelList.lstmCellBackward)(a!, d!, dh_!, dc_!, tanh!, before!, rows, H));
+          const [dGates, dcPrevious] = apply(
+            'float64',
+            [gates!, inputs[1]!.map(() => 1), dh!, dc!, tanhC!, inputs[1]!],
+            (k, [a, d, dh_, dc_, tanh, before]) =>
+              k.of(kernelList.lstmCellBackward)(a!, d!, dh_!, dc_!, tanh!, before!, rows, H),
+          );
           return [dGates!, dcPrevious!.map((value) => value - 1)];
         },
       );
@@ -297,7 +454,8 @@ describe('cells', () => {
       const n = rows * H;
       const run = ([gates, product, hPrevious, bias]: readonly number[][]): number[][] =>
         apply('float64', [draw(n), draw(n), gates!, product!, hPrevious!, bias!], (k, [h, kept, a, b, before, bias_]) =>
-          k.of(kernelList.gruCell)(h!, kept!, a!, b!, before!, bias_!, rows, H));
+          k.of(kernelList.gruCell)(h!, kept!, a!, b!, before!, bias_!, rows, H),
+        );
       expectGradient(
         [draw(3 * n), draw(3 * n), draw(n), draw(H)],
         (inputs) => {
@@ -315,8 +473,10 @@ describe('cells', () => {
           const [, kept, gates] = run(inputs);
           const ones = (size: number): number[] => new Array<number>(size).fill(1);
           const [dGates, dProduct, dhPrevious, dBias] = apply(
-            'float64', [gates!, draw(3 * n), ones(n), ones(H), dh!, kept!, inputs[2]!],
-            (k, [a, b, d, bias, dh_, kept_, before]) => k.of(kernelList.gruCellBackward)(a!, b!, d!, bias!, dh_!, kept_!, before!, rows, H),
+            'float64',
+            [gates!, draw(3 * n), ones(n), ones(H), dh!, kept!, inputs[2]!],
+            (k, [a, b, d, bias, dh_, kept_, before]) =>
+              k.of(kernelList.gruCellBackward)(a!, b!, d!, bias!, dh_!, kept_!, before!, rows, H),
           );
           return [dGates!, dProduct!, ...[dhPrevious!, dBias!].map((gradient) => gradient.map((value) => value - 1))];
         },
@@ -332,37 +492,68 @@ describe('optimizers, against their published updates written for one number', (
   it('momentum, with and without Nesterov', () => {
     const [g, v] = [draw(n), draw(n)];
     for (const nesterov of [false, true]) {
-      const [step, velocity] = apply('float64', [g, v], (k, [g_, v_]) => k.of(kernelList.momentumUpdate)(g_!, v_!, 0.1, 0.9, nesterov, n));
+      const [step, velocity] = apply('float64', [g, v], (k, [g_, v_]) =>
+        k.of(kernelList.momentumUpdate)(g_!, v_!, 0.1, 0.9, nesterov, n),
+      );
       const speed = v.map((value, i) => 0.9 * value + g[i]!);
       near(velocity!, speed);
-      near(step!, speed.map((value, i) => -0.1 * (nesterov ? g[i]! + 0.9 * value : value)));
+      near(
+        step!,
+        speed.map((value, i) => -0.1 * (nesterov ? g[i]! + 0.9 * value : value)),
+      );
     }
   });
 
   it('rmsprop and adagrad', () => {
     const [g, before] = [draw(n), draw(n, 0, 1)];
-    const [step, square] = apply('float64', [g, before], (k, [g_, s]) => k.of(kernelList.rmspropUpdate)(g_!, s!, 0.1, 0.9, 1e-3, n));
+    const [step, square] = apply('float64', [g, before], (k, [g_, s]) =>
+      k.of(kernelList.rmspropUpdate)(g_!, s!, 0.1, 0.9, 1e-3, n),
+    );
     const mean = before.map((value, i) => 0.9 * value + 0.1 * g[i]! ** 2);
     near(square!, mean);
-    near(step!, mean.map((value, i) => (-0.1 * g[i]!) / (Math.sqrt(value) + 1e-3)));
-    const [adagradStep, total] = apply('float64', [g, before], (k, [g_, t]) => k.of(kernelList.adagradUpdate)(g_!, t!, 0.1, 1e-3, n));
-    near(total!, before.map((value, i) => value + g[i]! ** 2));
-    near(adagradStep!, total!.map((value, i) => (-0.1 * g[i]!) / (Math.sqrt(value) + 1e-3)));
+    near(
+      step!,
+      mean.map((value, i) => (-0.1 * g[i]!) / (Math.sqrt(value) + 1e-3)),
+    );
+    const [adagradStep, total] = apply('float64', [g, before], (k, [g_, t]) =>
+      k.of(kernelList.adagradUpdate)(g_!, t!, 0.1, 1e-3, n),
+    );
+    near(
+      total!,
+      before.map((value, i) => value + g[i]! ** 2),
+    );
+    near(
+      adagradStep!,
+      total!.map((value, i) => (-0.1 * g[i]!) / (Math.sqrt(value) + 1e-3)),
+    );
   });
 
   it('adam, with its corrections of the first steps', () => {
     const [g, mean, square] = [draw(n), draw(n), draw(n, 0, 1)];
-    const [step, first, second] = apply('float64', [g, mean, square], (k, [g_, m, s]) => k.of(kernelList.adamUpdate)(g_!, m!, s!, 0.1, 0.9, 0.99, 1e-3, 0.19, 0.0199, n));
-    near(first!, mean.map((value, i) => 0.9 * value + 0.1 * g[i]!));
-    near(second!, square.map((value, i) => 0.99 * value + 0.01 * g[i]! ** 2));
-    near(step!, first!.map((value, i) => (-0.1 * (value / 0.19)) / (Math.sqrt(second![i]! / 0.0199) + 1e-3)));
+    const [step, first, second] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>
+      k.of(kernelList.adamUpdate)(g_!, m!, s!, 0.1, 0.9, 0.99, 1e-3, 0.19, 0.0199, n),
+    );
+    near(
+      first!,
+      mean.map((value, i) => 0.9 * value + 0.1 * g[i]!),
+    );
+    near(
+      second!,
+      square.map((value, i) => 0.99 * value + 0.01 * g[i]! ** 2),
+    );
+    near(
+      step!,
+      first!.map((value, i) => (-0.1 * (value / 0.19)) / (Math.sqrt(second![i]! / 0.0199) + 1e-3)),
+    );
   });
 });
 
 it('dropoutMask: the share of zeros is the rate within four deviations, seeds differ, and neighbours do not follow one another', () => {
   const n = 100_000;
   const mask = (seed: number, rate: number): number[] =>
-    apply('float32', [new Array<number>(n).fill(7)], (k, [y]) => k.of(kernelList.dropoutMask)(y!, rate, 1 / (1 - rate), seed, 3_000_000_000 + seed, n))[0]!;
+    apply('float32', [new Array<number>(n).fill(7)], (k, [y]) =>
+      k.of(kernelList.dropoutMask)(y!, rate, 1 / (1 - rate), seed, 3_000_000_000 + seed, n),
+    )[0]!;
   for (const rate of [0, 0.1, 0.5, 0.9]) {
     const values = mask(1, rate);
     const zeros = values.filter((value) => value === 0).length;

@@ -1,8 +1,22 @@
 /** The second net: outputs, states and gradients of PyTorch's own modules, for what layers add to the cells. Source: test/golden/layers.json. */
 
 import {
-  add, attend, bidirectional, layerNormalize, lstm, multiply, projectedLstm, remember, runModel, scaledDotScore, sequential, sum, unroll, valueAndGradient,
-  type Tensor, type Variable,
+  add,
+  attend,
+  attentionMemory,
+  bidirectional,
+  layerNormalize,
+  lstm,
+  multiply,
+  projectedLstm,
+  runModel,
+  scaledDotScore,
+  sequential,
+  sum,
+  type Tensor,
+  unroll,
+  type Variable,
+  valueAndGradient,
 } from 'bptt';
 import { expect, it } from 'vitest';
 import { golden, largestError, tensors } from '../golden/read';
@@ -13,7 +27,10 @@ const lengths = Int32Array.from(file.lengths);
 const of = (part: string, name: string): Tensor => tensors<Tensor>(file[part]![name]);
 
 it('LSTM with projection, with lengths: within 1e-6', () => {
-  const { parameters, gradients } = file['projected'] as { parameters: { forward: Part }; gradients: { forward: Part } };
+  const { parameters, gradients } = file['projected'] as {
+    parameters: { forward: Part };
+    gradients: { forward: Part };
+  };
   const own = tensors<Record<string, Tensor>>(parameters.forward);
   const { gradient, results } = valueAndGradient({ p: own, xs: of('projected', 'xs') }, ({ p, xs }) => {
     const { outputs, state } = unroll(projectedLstm({ projectionSize: 2 }), p, xs, { lengths });
@@ -31,19 +48,28 @@ it('two directions, with lengths: within 1e-6', () => {
   const { parameters, gradients } = file['bidirectional'] as { parameters: Part; gradients: Part };
   const model = sequential([bidirectional(lstm(), { hiddenSize: 4 })], { inputSize: 5 });
   for (const [direction, own] of Object.entries(parameters)) {
-    for (const [name, value] of Object.entries(tensors<Record<string, Tensor>>(own))) model.parameters['bidirectional']![`${direction}.${name}`]!.data.set(value.data);
+    for (const [name, value] of Object.entries(tensors<Record<string, Tensor>>(own)))
+      model.parameters['bidirectional']![`${direction}.${name}`]!.data.set(value.data);
   }
-  const { gradient, results } = valueAndGradient({ p: model.parameters, xs: of('bidirectional', 'xs') }, ({ p, xs }) => {
-    const { output, state } = runModel(model, p, xs, { lengths });
-    return { value: sum(multiply(output, of('bidirectional', 'weights'))), results: { output, state: state['bidirectional']! } };
-  });
+  const { gradient, results } = valueAndGradient(
+    { p: model.parameters, xs: of('bidirectional', 'xs') },
+    ({ p, xs }) => {
+      const { output, state } = runModel(model, p, xs, { lengths });
+      return {
+        value: sum(multiply(output, of('bidirectional', 'weights'))),
+        results: { output, state: state['bidirectional']! },
+      };
+    },
+  );
   expect(largestError({ outputs: results.output }, file['bidirectional'])).toBeLessThan(1e-6);
   for (const name of ['h', 'c']) {
     const both = [...results.state[`forward.${name}`]!.data, ...results.state[`reverse.${name}`]!.data];
     both.forEach((value, i) => expect(value).toBeCloseTo(of('bidirectional', name).data[i]!, 6));
   }
   for (const [direction, own] of Object.entries(gradients)) {
-    const got = Object.fromEntries(Object.keys(own as Part).map((name) => [name, gradient.p['bidirectional']![`${direction}.${name}`]!]));
+    const got = Object.fromEntries(
+      Object.keys(own as Part).map((name) => [name, gradient.p['bidirectional']![`${direction}.${name}`]!]),
+    );
     expect(largestError(got, own)).toBeLessThan(1e-6);
   }
   expect(largestError({ dXs: gradient.xs }, file['bidirectional'])).toBeLessThan(1e-6);
@@ -60,9 +86,21 @@ it('layer normalization: within 2e-6', () => {
 });
 
 it('scaled dot attention, with lengths: within 1e-6', () => {
-  const { gradient, results } = valueAndGradient({ states: of('attention', 'states'), queries: of('attention', 'queries') }, ({ states, queries }) => {
-    const { context, weights }: { context: Variable; weights: Variable } = attend(scaledDotScore(), remember(scaledDotScore(), {}, states, { lengths }), queries);
-    return { value: add(sum(multiply(context, of('attention', 'weights'))), 0), results: { context, attention: weights } };
-  });
-  expect(largestError({ ...results, dStates: gradient.states, dQueries: gradient.queries }, file['attention'])).toBeLessThan(1e-6);
+  const { gradient, results } = valueAndGradient(
+    { states: of('attention', 'states'), queries: of('attention', 'queries') },
+    ({ states, queries }) => {
+      const { context, weights }: { context: Variable; weights: Variable } = attend(
+        scaledDotScore(),
+        attentionMemory(scaledDotScore(), {}, states, { lengths }),
+        queries,
+      );
+      return {
+        value: add(sum(multiply(context, of('attention', 'weights'))), 0),
+        results: { context, attention: weights },
+      };
+    },
+  );
+  expect(
+    largestError({ ...results, dStates: gradient.states, dQueries: gradient.queries }, file['attention']),
+  ).toBeLessThan(1e-6);
 });

@@ -1,11 +1,41 @@
 /** Streams: step by step is the same as at once, whatever the layers; state goes in and out; a step allocates nothing. */
 
-import { afterAll, describe, expect, it } from 'vitest';
 import {
-  advance, createRandom, dense, dropout, embedding, gru, ids, initializeCell, joinStates, layerNorm, layerNormLstm, lstm, normal, predict,
-  projectedLstm, recurrent, relu, sequential,
-  simpleRnn, splitState, stream, streamCell, tanh, tensor, unroll, compute, useKernels, type Cell, type Layer, type PointwiseCell, type Sequential, type Stream, type Tensor,
+  advance,
+  type Cell,
+  compute,
+  createRandom,
+  dense,
+  dropout,
+  embedding,
+  gru,
+  initializeCell,
+  intTensor,
+  joinStates,
+  type Layer,
+  layerNorm,
+  layerNormLstm,
+  lstm,
+  normal,
+  type PointwiseCell,
+  predict,
+  projectedLstm,
+  recurrent,
+  relu,
+  type Sequential,
+  type Stream,
+  sequential,
+  simpleRnn,
+  splitState,
+  stream,
+  streamCell,
+  type Tensor,
+  tanh,
+  tensor,
+  unroll,
+  useKernels,
 } from 'bptt';
+import { afterAll, describe, expect, it } from 'vitest';
 
 afterAll(() => useKernels(undefined));
 
@@ -13,14 +43,30 @@ const vectorsIn = (layers: Layer[]): Sequential => sequential(layers, { inputSiz
 const models: [string, Sequential][] = [
   ['an LSTM', vectorsIn([recurrent(lstm(), { hiddenSize: 5 })])],
   ['a GRU, dropout and a head', vectorsIn([recurrent(gru(), { hiddenSize: 8 }), dropout(0.5), dense({ size: 2 })])],
-  ['a GRU with reset before, which is made of ops', vectorsIn([recurrent(gru({ reset: 'before' }), { hiddenSize: 5 }), dense({ size: 9 })])],
-  ['two layers, the second of ReLU, and a head with an activation', vectorsIn([
-    recurrent(simpleRnn(), { hiddenSize: 4 }), recurrent(simpleRnn({ activation: relu }), { hiddenSize: 7 }), dense({ size: 3, activation: tanh }),
-  ])],
-  ['layer normalization inside the cell, and a projection', vectorsIn([
-    recurrent(layerNormLstm(), { hiddenSize: 5 }), recurrent(projectedLstm({ projectionSize: 3 }), { hiddenSize: 6 }), layerNorm(),
-  ])],
-  ['the last output alone', vectorsIn([recurrent(lstm(), { hiddenSize: 5, returnSequences: false }), dense({ size: 2 })])],
+  [
+    'a GRU with reset before, which is made of ops',
+    vectorsIn([recurrent(gru({ reset: 'before' }), { hiddenSize: 5 }), dense({ size: 9 })]),
+  ],
+  [
+    'two layers, the second of ReLU, and a head with an activation',
+    vectorsIn([
+      recurrent(simpleRnn(), { hiddenSize: 4 }),
+      recurrent(simpleRnn({ activation: relu }), { hiddenSize: 7 }),
+      dense({ size: 3, activation: tanh }),
+    ]),
+  ],
+  [
+    'layer normalization inside the cell, and a projection',
+    vectorsIn([
+      recurrent(layerNormLstm(), { hiddenSize: 5 }),
+      recurrent(projectedLstm({ projectionSize: 3 }), { hiddenSize: 6 }),
+      layerNorm(),
+    ]),
+  ],
+  [
+    'the last output alone',
+    vectorsIn([recurrent(lstm(), { hiddenSize: 5, returnSequences: false }), dense({ size: 2 })]),
+  ],
 ];
 
 const stepOf = ({ shape, data }: Tensor, t: number): Tensor => {
@@ -36,7 +82,10 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
       const running = stream(model, { batchSize });
       for (let t = 0; t < 6; t++) {
         const { shape, data } = advance(running, stepOf(inputs, t));
-        const whole = predict(model, { shape: [t + 1, batchSize, 3], data: inputs.data.slice(0, (t + 1) * batchSize * 3) });
+        const whole = predict(model, {
+          shape: [t + 1, batchSize, 3],
+          data: inputs.data.slice(0, (t + 1) * batchSize * 3),
+        });
         const wanted = whole.data.slice(-data.length);
         expect(shape).toEqual([batchSize, data.length / batchSize]);
         data.forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-6));
@@ -55,9 +104,13 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
       }) as [Tensor, ...Tensor[]];
       const running = streamCell(cell as PointwiseCell, parameters, { batchSize: 2 });
       for (let t = 0; t < 4; t++) {
-        advance(running, stepOf(inputs, t)).data.forEach((value, i) => expect(value).toBeCloseTo(outputs.data[t * 12 + i]!, 6));
+        advance(running, stepOf(inputs, t)).data.forEach((value, i) =>
+          expect(value).toBeCloseTo(outputs.data[t * 12 + i]!, 6),
+        );
       }
-      cell.state.forEach((name, s) => running.state![name]!.data.forEach((value, i) => expect(value).toBeCloseTo(states[s]!.data[i]!, 6)));
+      cell.state.forEach((name, s) =>
+        running.state![name]!.data.forEach((value, i) => expect(value).toBeCloseTo(states[s]!.data[i]!, 6)),
+      );
     }
   });
 });
@@ -86,21 +139,63 @@ it('streams that come and go step together as one batch: states are joined and s
     const wanted = alone.map((running, i) => [0, 1, 2, 3].map((t) => advance(running, stepOf(inputs[i]!, t)).data));
     // Two begin, the third comes after a step, the first leaves after three.
     const [two, three, last] = [2, 3, 2].map((batchSize) => stream(model, { batchSize })) as [Stream, Stream, Stream];
-    const rows = (at: readonly (readonly [number, number])[]): Tensor => tensor(Float32Array.from(at.flatMap(([i, t]) => [...stepOf(inputs[i]!, t).data])), [at.length, 3]);
-    const check = ({ data }: Tensor, at: readonly (readonly [number, number])[]): void => at.forEach(([i, t], row) => {
-      wanted[i]![t]!.forEach((value, j) => expect(data[row * wanted[i]![t]!.length + j]).toBeCloseTo(value, 5));
-    });
-    check(advance(two, rows([[0, 0], [1, 0]])), [[0, 0], [1, 0]]);
+    const rows = (at: readonly (readonly [number, number])[]): Tensor =>
+      tensor(Float32Array.from(at.flatMap(([i, t]) => [...stepOf(inputs[i]!, t).data])), [at.length, 3]);
+    const check = ({ data }: Tensor, at: readonly (readonly [number, number])[]): void =>
+      at.forEach(([i, t], row) => {
+        wanted[i]![t]!.forEach((value, j) => expect(data[row * wanted[i]![t]!.length + j]).toBeCloseTo(value, 5));
+      });
+    check(
+      advance(
+        two,
+        rows([
+          [0, 0],
+          [1, 0],
+        ]),
+      ),
+      [
+        [0, 0],
+        [1, 0],
+      ],
+    );
     advance(alone[2]!, stepOf(inputs[2]!, 0));
     alone[2]!.state = undefined;
     advance(alone[2]!, stepOf(inputs[2]!, 0));
     three.state = joinStates([two.state!, alone[2]!.state!]);
-    check(advance(three, rows([[0, 1], [1, 1], [2, 1]])), [[0, 1], [1, 1], [2, 1]]);
+    check(
+      advance(
+        three,
+        rows([
+          [0, 1],
+          [1, 1],
+          [2, 1],
+        ]),
+      ),
+      [
+        [0, 1],
+        [1, 1],
+        [2, 1],
+      ],
+    );
     last.state = joinStates(splitState(three.state!).slice(1));
-    check(advance(last, rows([[1, 2], [2, 2]])), [[1, 2], [2, 2]]);
+    check(
+      advance(
+        last,
+        rows([
+          [1, 2],
+          [2, 2],
+        ]),
+      ),
+      [
+        [1, 2],
+        [2, 2],
+      ],
+    );
   }
   expect(() => joinStates([])).toThrow('joinStates: states must hold at least one state');
-  expect(() => joinStates([{ gru: { h: tensor([[1, 2]]) } }, { gru: { h: tensor([[1]]) } }])).toThrow('states[1] must have gru.h [B, 2], got [1, 1]');
+  expect(() => joinStates([{ gru: { h: tensor([[1, 2]]) } }, { gru: { h: tensor([[1]]) } }])).toThrow(
+    'states[1] must have gru.h [B, 2], got [1, 1]',
+  );
 });
 
 it('a million steps take no memory, and the state stays what it is in single precision', () => {
@@ -110,10 +205,14 @@ it('a million steps take no memory, and the state stays what it is in single pre
   for (let t = 0; t < 1000; t++) advance(running, x, into);
   const settled = into.data[0];
   // The least that is in use, which is what is left after a collection, in each tenth of the way.
-  const used = Array.from({ length: 10 }, () => Math.min(...Array.from({ length: 1000 }, () => {
-    for (let t = 0; t < 100; t++) advance(running, x, into);
-    return memoryUsed();
-  })));
+  const used = Array.from({ length: 10 }, () =>
+    Math.min(
+      ...Array.from({ length: 1000 }, () => {
+        for (let t = 0; t < 100; t++) advance(running, x, into);
+        return memoryUsed();
+      }),
+    ),
+  );
   expect(used.at(-1)! - used[0]!).toBeLessThan(2e6);
   expect(into.data[0]).toBeCloseTo(settled!, 5);
 });
@@ -128,10 +227,18 @@ it('refuses a reversed layer, a state of another shape, an id that is not in the
   const reversed = vectorsIn([recurrent(lstm(), { hiddenSize: 2, reverse: true })]);
   expect(() => stream(reversed)).toThrow('stream: the layer lstm needs the whole sequence and cannot go step by step.');
   const running = stream(models[0]![1]);
-  expect(() => (running.state = { lstm: { h: tensor([[1]]) } })).toThrow('stream: state.h must be [B, H] = [1, 5], got [1, 1].');
+  expect(() => (running.state = { lstm: { h: tensor([[1]]) } })).toThrow(
+    'stream: state.h must be [B, H] = [1, 5], got [1, 1].',
+  );
   expect(() => advance(running, tensor([[1, 2]]))).toThrow('advance: x must be [B, I] = [1, 3], got [1, 2].');
-  expect(() => advance(running, tensor([[1, 2, 3]]), tensor([1]))).toThrow('advance: into must be [B, O] = [1, 5], got [1].');
+  expect(() => advance(running, tensor([[1, 2, 3]]), tensor([1]))).toThrow(
+    'advance: into must be [B, O] = [1, 5], got [1].',
+  );
   const reader = stream(sequential([embedding({ vocabularySize: 4, size: 2 })]));
-  expect(() => advance(reader, ids([4]))).toThrow('embedding: ids must be whole numbers from 0 to 3, got 4 at position 0.');
-  expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow('streamCell: the parameters of lstm must have weightHh, got weightIh.');
+  expect(() => advance(reader, intTensor([4]))).toThrow(
+    'embedding: ids must be whole numbers from 0 to 3, got 4 at position 0.',
+  );
+  expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow(
+    'streamCell: the parameters of lstm must have weightHh, got weightIh.',
+  );
 });

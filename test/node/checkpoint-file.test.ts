@@ -1,12 +1,25 @@
 /** Checkpoints as files: killed at any moment, the file is the old one or the new one, and training goes on from it to the same bits. */
 
-import { buildSync } from 'esbuild';
-import { adam, crossEntropy, dense, embedding, fit, load, lstm, recurrent, save, sequential, windows, type Sequential } from 'bptt';
-import { checkpointFile, resumeFrom, writeAtomically } from 'bptt/node';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  adam,
+  crossEntropy,
+  dense,
+  embedding,
+  fit,
+  load,
+  lstm,
+  recurrent,
+  type Sequential,
+  save,
+  sequential,
+  windows,
+} from 'bptt';
+import { checkpointFile, resumeFrom, writeAtomically } from 'bptt/node';
+import { buildSync } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
@@ -18,7 +31,7 @@ const program = `
   import { adam, crossEntropy, dense, embedding, fit, lstm, recurrent, sequential, windows } from 'bptt';
   import { checkpointFile, resumeFrom } from 'bptt/node';
   const model = sequential([embedding({ vocabularySize: 4000, size: 64 }), recurrent(lstm(), { hiddenSize: 8, recurrentDropout: 0.2 }), dense({ size: 5 })]);
-  const data = windows(Int32Array.from({ length: 60 }, (_, i) => (i * i) % 5), { steps: 4, batchSize: 2 });
+  const data = windows(Int32Array.from({ length: 60 }, (_, i) => (i * i) % 5), { sequenceLength: 4, batchSize: 2 });
   const path = process.argv[2];
   const resume = await resumeFrom(path, model);
   console.log('from ' + (resume?.step ?? 0));
@@ -29,7 +42,12 @@ const program = `
 function compiled(): string {
   const path = join(folder, 'train.mjs');
   const { outputFiles } = buildSync({
-    stdin: { contents: program, resolveDir: process.cwd(), loader: 'ts' }, bundle: true, format: 'esm', platform: 'node', target: 'es2022', write: false,
+    stdin: { contents: program, resolveDir: process.cwd(), loader: 'ts' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2022',
+    write: false,
     tsconfigRaw: { compilerOptions: { paths: { bptt: ['./src/index.ts'], 'bptt/node': ['./src/node/index.ts'] } } },
   });
   writeFileSync(path, outputFiles[0]!.contents);
@@ -37,7 +55,11 @@ function compiled(): string {
 }
 
 /** Runs the program, kills it after a while, and tells from where it went on and whether it came to its end. */
-function run(script: string, path: string, killAfter: number | undefined): Promise<{ from: number | undefined; done: boolean }> {
+function run(
+  script: string,
+  path: string,
+  killAfter: number | undefined,
+): Promise<{ from: number | undefined; done: boolean }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [script, path]);
     let said = '';
@@ -46,12 +68,19 @@ function run(script: string, path: string, killAfter: number | undefined): Promi
       said += new TextDecoder().decode(data);
       if (began && killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter);
     });
-    child.on('exit', () => resolve({ from: /from (\d+)/.exec(said)?.[1] === undefined ? undefined : Number(/from (\d+)/.exec(said)![1]), done: said.includes('done') }));
+    child.on('exit', () =>
+      resolve({
+        from: /from (\d+)/.exec(said)?.[1] === undefined ? undefined : Number(/from (\d+)/.exec(said)![1]),
+        done: said.includes('done'),
+      }),
+    );
   });
 }
 
 describe('checkpoints', () => {
-  it('killed again and again while it writes, training ends with the bits of a run that was not', { timeout: 120_000 }, async () => {
+  it('killed again and again while it writes, training ends with the bits of a run that was not', {
+    timeout: 120_000,
+  }, async () => {
     const script = compiled();
     const whole = join(folder, 'whole.safetensors');
     expect(await run(script, whole, undefined)).toEqual({ from: 0, done: true });
@@ -63,7 +92,8 @@ describe('checkpoints', () => {
       end = await run(script, path, 40 + ((kill * 37) % 150));
       froms.push(end.from!);
       // What is there is whole: it loads, and knows where it stands.
-      if (readdirSync(folder).includes('killed.safetensors')) expect(load(readFileSync(path)).training!.step).toBeGreaterThanOrEqual(end.from!);
+      if (readdirSync(folder).includes('killed.safetensors'))
+        expect(load(readFileSync(path)).training!.step).toBeGreaterThanOrEqual(end.from!);
     }
     if (!end.done) end = await run(script, path, undefined);
     expect(end.done).toBe(true);
@@ -73,8 +103,12 @@ describe('checkpoints', () => {
     expect(readdirSync(folder).sort()).toEqual(['killed.safetensors', 'train.mjs', 'whole.safetensors']);
   });
 
-  const make = (): Sequential => sequential([embedding({ vocabularySize: 4, size: 2 }), recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 4 })]);
-  const data = windows(Int32Array.from({ length: 60 }, (_, i) => i % 4), { steps: 4, batchSize: 2 });
+  const make = (): Sequential =>
+    sequential([embedding({ vocabularySize: 4, size: 2 }), recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 4 })]);
+  const data = windows(
+    Int32Array.from({ length: 60 }, (_, i) => i % 4),
+    { sequenceLength: 4, batchSize: 2 },
+  );
 
   it('a file goes on from where it stands, and is a model as well', async () => {
     const path = join(folder, 'run.safetensors');
@@ -107,7 +141,11 @@ describe('writeAtomically', () => {
     const bytes = readFileSync(path);
     expect(bytes).toHaveLength(100_000);
     expect(new Set(bytes).size).toBe(1);
-    expect(readdirSync(folder).filter((name) => name.includes('.tmp')).sort()).toEqual([`.a.bin.${process.pid}-7777.tmp`, '.b.bin.999999999-1.tmp'].sort());
+    expect(
+      readdirSync(folder)
+        .filter((name) => name.includes('.tmp'))
+        .sort(),
+    ).toEqual([`.a.bin.${process.pid}-7777.tmp`, '.b.bin.999999999-1.tmp'].sort());
   });
 
   it('where it cannot write, what was there stays', async () => {

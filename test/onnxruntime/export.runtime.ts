@@ -1,17 +1,58 @@
 /** Exported models in onnxruntime: the same answers to 1e-5, for every layer and cell, with lengths and with states. */
 
 import {
-  additiveScore, attentionPooling, bidirectional, createRandom, dense, dotScore, dropout, embedding, exp, exportOnnx, generalScore, gru, ids, integerNumber, isIdTensor, layerNorm, layerNormGru,
-  layerNormLstm, layerNormRnn, leakyRelu, logSoftmax, lstm, normal, predictWithState, projectedLstm, recurrent, relu, residual, scaledDotScore, sequential, sigmoid, simpleRnn, softmax, softplus, tanh,
-  type Cell, type IdTensor, type Layer, type Merge, type ModelState, type Sequential, type Tensor,
+  additiveScore,
+  attentionPooling,
+  bidirectional,
+  type Cell,
+  createRandom,
+  dense,
+  dotScore,
+  dropout,
+  embedding,
+  exp,
+  exportOnnx,
+  generalScore,
+  gru,
+  type IntTensor,
+  integerNumber,
+  intTensor,
+  isIntTensor,
+  type Layer,
+  layerNorm,
+  layerNormGru,
+  layerNormLstm,
+  layerNormRnn,
+  leakyRelu,
+  logSoftmax,
+  lstm,
+  type Merge,
+  type ModelState,
+  normal,
+  predictWithState,
+  projectedLstm,
+  recurrent,
+  relu,
+  residual,
+  type Sequential,
+  scaledDotScore,
+  sequential,
+  sigmoid,
+  simpleRnn,
+  softmax,
+  softplus,
+  type Tensor,
+  tanh,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../src/formats/keras/hard-sigmoid-cells';
+import { hardSigmoidGru, hardSigmoidLstm } from '../../src/cells/hard-sigmoid-cells';
 
 interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  run(feeds: Record<string, unknown>): Promise<Record<string, { readonly dims: readonly number[]; readonly data: Float32Array }>>;
+  run(
+    feeds: Record<string, unknown>,
+  ): Promise<Record<string, { readonly dims: readonly number[]; readonly data: Float32Array }>>;
 }
 interface Runtime {
   readonly InferenceSession: { create(file: Uint8Array): Promise<Session> };
@@ -29,34 +70,58 @@ function disturbed(layers: readonly Layer[], inputSize?: number): Sequential {
   return model;
 }
 
-function toRuntime(x: Tensor | IdTensor): unknown {
-  return isIdTensor(x) ? new RuntimeTensor('int64', BigInt64Array.from(x.data, BigInt), x.shape) : new RuntimeTensor('float32', x.data, x.shape);
+function toRuntime(x: Tensor | IntTensor): unknown {
+  return isIntTensor(x)
+    ? new RuntimeTensor('int64', BigInt64Array.from(x.data, BigInt), x.shape)
+    : new RuntimeTensor('float32', x.data, x.shape);
 }
 
 const flat = (state: ModelState): Readonly<Record<string, Tensor>> =>
-  Object.fromEntries(Object.entries(state).flatMap(([layer, parts]) => Object.entries(parts).map(([name, part]) => [`${layer}.${name}`, part])));
+  Object.fromEntries(
+    Object.entries(state).flatMap(([layer, parts]) =>
+      Object.entries(parts).map(([name, part]) => [`${layer}.${name}`, part]),
+    ),
+  );
 
-function expectClose(got: { readonly dims: readonly number[]; readonly data: Float32Array }, expected: Tensor, what: string): void {
+function expectClose(
+  got: { readonly dims: readonly number[]; readonly data: Float32Array },
+  expected: Tensor,
+  what: string,
+): void {
   expect([...got.dims], what).toEqual([...expected.shape]);
-  const worst = expected.data.reduce((most, value, i) => Math.max(most, Math.abs(value - got.data[i]!) / Math.max(1, Math.abs(value))), 0);
+  const worst = expected.data.reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - got.data[i]!) / Math.max(1, Math.abs(value))),
+    0,
+  );
   expect(worst, what).toBeLessThan(1e-5);
 }
 
 /** Plain, with lengths, and in two pieces with the state between them. */
 async function expectSame(model: Sequential): Promise<void> {
-  const x = model.input.kind === 'ids' ? ids(Int32Array.from({ length: T * B }, () => integerNumber(random, 7)), [T, B]) : normal(0, 1)([T, B, model.input.size], random);
+  const x =
+    model.input.kind === 'ids'
+      ? intTensor(
+          Int32Array.from({ length: T * B }, () => integerNumber(random, 7)),
+          [T, B],
+        )
+      : normal(0, 1)([T, B, model.input.size], random);
   const plain = await InferenceSession.create(exportOnnx(model));
   expectClose((await plain.run({ inputs: toRuntime(x) }))['outputs']!, predictWithState(model, x).output, 'plain');
 
   const uneven = await InferenceSession.create(exportOnnx(model, { lengths: true, state: true }));
   const begun = flat(predictWithState(model, x).state);
-  const states = Object.fromEntries(uneven.inputNames.filter((name) => name !== 'inputs' && name !== 'lengths').map((name) => [name, begun[name]!]));
+  const states = Object.fromEntries(
+    uneven.inputNames.filter((name) => name !== 'inputs' && name !== 'lengths').map((name) => [name, begun[name]!]),
+  );
   for (const state of Object.values(states)) state.data.forEach((_, i) => (state.data[i] = 0.4 * Math.cos(i)));
   const nested: Record<string, Record<string, Tensor>> = {};
-  for (const [name, state] of Object.entries(states)) (nested[name.slice(0, name.indexOf('.'))] ??= {})[name.slice(name.indexOf('.') + 1)] = state;
+  for (const [name, state] of Object.entries(states))
+    (nested[name.slice(0, name.indexOf('.'))] ??= {})[name.slice(name.indexOf('.') + 1)] = state;
   const expected = predictWithState(model, x, { lengths, state: nested });
   const got = await uneven.run({
-    inputs: toRuntime(x), lengths: new RuntimeTensor('int32', lengths, [B]), ...Object.fromEntries(Object.entries(states).map(([name, state]) => [name, toRuntime(state)])),
+    inputs: toRuntime(x),
+    lengths: new RuntimeTensor('int32', lengths, [B]),
+    ...Object.fromEntries(Object.entries(states).map(([name, state]) => [name, toRuntime(state)])),
   });
   expectClose(got['outputs']!, expected.output, 'with lengths and states');
   const after = flat(expected.state);
@@ -64,10 +129,20 @@ async function expectSame(model: Sequential): Promise<void> {
 }
 
 const cells: Record<string, () => Cell> = {
-  'simpleRnn': () => simpleRnn(), 'simpleRnn, relu': () => simpleRnn({ activation: relu }), 'simpleRnn, sigmoid': () => simpleRnn({ activation: sigmoid }),
-  'simpleRnn, leakyRelu': () => simpleRnn({ activation: leakyRelu }), lstm, 'gru': () => gru(), 'gru, reset before': () => gru({ reset: 'before' }),
-  'hardSigmoidLstm': () => hardSigmoidLstm({ slope: 0.2 }), 'hardSigmoidGru': () => hardSigmoidGru({ slope: 1 / 6, reset: 'after' }),
-  'hardSigmoidGru, reset before': () => hardSigmoidGru({ slope: 0.2, reset: 'before' }), 'projectedLstm': () => projectedLstm({ projectionSize: 3 }), 'layerNormRnn': () => layerNormRnn({ activation: softplus, epsilon: 1e-3 }), 'layerNormLstm': () => layerNormLstm(), 'layerNormGru': () => layerNormGru(),
+  simpleRnn: () => simpleRnn(),
+  'simpleRnn, relu': () => simpleRnn({ activation: relu }),
+  'simpleRnn, sigmoid': () => simpleRnn({ activation: sigmoid }),
+  'simpleRnn, leakyRelu': () => simpleRnn({ activation: leakyRelu }),
+  lstm,
+  gru: () => gru(),
+  'gru, reset before': () => gru({ reset: 'before' }),
+  hardSigmoidLstm: () => hardSigmoidLstm({ slope: 0.2 }),
+  hardSigmoidGru: () => hardSigmoidGru({ slope: 1 / 6, reset: 'after' }),
+  'hardSigmoidGru, reset before': () => hardSigmoidGru({ slope: 0.2, reset: 'before' }),
+  projectedLstm: () => projectedLstm({ projectionSize: 3 }),
+  layerNormRnn: () => layerNormRnn({ activation: softplus, epsilon: 1e-3 }),
+  layerNormLstm: () => layerNormLstm(),
+  layerNormGru: () => layerNormGru(),
 };
 
 describe.each(Object.entries(cells))('%s', (name, cell) => {
@@ -75,22 +150,45 @@ describe.each(Object.entries(cells))('%s', (name, cell) => {
     ['forward', [recurrent(cell(), { hiddenSize: H })]],
     ['reverse, last step', [recurrent(cell(), { hiddenSize: H, reverse: true, returnSequences: false })]],
     // Cells of TensorFlow.js come without it.
-    ...(name.startsWith('hard') ? [] : [['with zoneout', [recurrent(cell(), { hiddenSize: H, zoneout: { h: 0.2 } })]] as [string, Layer[]]]),
-    ['with a learned state', [recurrent(cell(), { hiddenSize: H, learnedState: true }), bidirectional(cell(), { hiddenSize: H, learnedState: true })]],
-    ...(['concat', 'sum', 'mean', 'product', 'both'] as Merge[]).map((merge): [string, Layer[]] => [`in both directions, ${merge}`, [bidirectional(cell(), { hiddenSize: H, merge })]]),
+    ...(name.startsWith('hard')
+      ? []
+      : [['with zoneout', [recurrent(cell(), { hiddenSize: H, zoneout: { h: 0.2 } })]] as [string, Layer[]]]),
+    [
+      'with a learned state',
+      [
+        recurrent(cell(), { hiddenSize: H, learnInitialState: true }),
+        bidirectional(cell(), { hiddenSize: H, learnInitialState: true }),
+      ],
+    ],
+    ...(['concat', 'sum', 'mean', 'product', 'both'] as Merge[]).map((merge): [string, Layer[]] => [
+      `in both directions, ${merge}`,
+      [bidirectional(cell(), { hiddenSize: H, merge })],
+    ]),
     ['in both directions, last step', [bidirectional(cell(), { hiddenSize: H, returnSequences: false })]],
   ])('%s', (_, layers) => expectSame(disturbed(layers, I)));
 });
 
 it('the states of one piece begin the next', async () => {
-  const model = disturbed([recurrent(lstm(), { hiddenSize: H }), recurrent(gru(), { hiddenSize: H, zoneout: { h: 0.1 } }), dense({ size: 2 })], I);
+  const model = disturbed(
+    [
+      recurrent(lstm(), { hiddenSize: H }),
+      recurrent(gru(), { hiddenSize: H, zoneout: { h: 0.1 } }),
+      dense({ size: 2 }),
+    ],
+    I,
+  );
   const session = await InferenceSession.create(exportOnnx(model, { state: true }));
   const x = normal(0, 1)([T, B, I], random);
   const whole = predictWithState(model, x).output;
-  let feeds: Record<string, unknown> = Object.fromEntries(['lstm.h', 'lstm.c', 'gru.h'].map((name) => [name, new RuntimeTensor('float32', new Float32Array(B * H), [B, H])]));
+  let feeds: Record<string, unknown> = Object.fromEntries(
+    ['lstm.h', 'lstm.c', 'gru.h'].map((name) => [name, new RuntimeTensor('float32', new Float32Array(B * H), [B, H])]),
+  );
   const outputs: number[] = [];
   for (let t = 0; t < T; t++) {
-    const got = await session.run({ ...feeds, inputs: new RuntimeTensor('float32', x.data.slice(t * B * I, (t + 1) * B * I), [1, B, I]) });
+    const got = await session.run({
+      ...feeds,
+      inputs: new RuntimeTensor('float32', x.data.slice(t * B * I, (t + 1) * B * I), [1, B, I]),
+    });
     outputs.push(...got['outputs']!.data);
     feeds = Object.fromEntries(Object.keys(feeds).map((name) => [name, got[`${name}.next`]]));
   }
@@ -98,10 +196,34 @@ it('the states of one piece begin the next', async () => {
 });
 
 it.each<[string, Layer[]]>([
-  ...Object.entries({ tanh, relu, sigmoid, softplus, exp, leakyRelu, softmax, logSoftmax }).map(([name, activation]): [string, Layer[]] => [`dense, ${name}`, [dense({ size: 3, activation })]]),
-  ['residuals in one another', [dense({ size: 4 }), residual([recurrent(lstm(), { hiddenSize: 6 }), residual([layerNorm({ epsilon: 1e-3 }), residual([dropout(0.3)])]), dense({ size: 4 })]), residual([dense({ size: 4, activation: tanh })])]],
+  ...Object.entries({ tanh, relu, sigmoid, softplus, exp, leakyRelu, softmax, logSoftmax }).map(
+    ([name, activation]): [string, Layer[]] => [`dense, ${name}`, [dense({ size: 3, activation })]],
+  ),
+  [
+    'residuals in one another',
+    [
+      dense({ size: 4 }),
+      residual([
+        recurrent(lstm(), { hiddenSize: 6 }),
+        residual([layerNorm({ epsilon: 1e-3 }), residual([dropout(0.3)])]),
+        dense({ size: 4 }),
+      ]),
+      residual([dense({ size: 4, activation: tanh })]),
+    ],
+  ],
   ['layer normalization and dropout', [layerNorm(), dropout(0.5), layerNorm({ epsilon: 0.1 })]],
-  ...[dotScore(), scaledDotScore(), generalScore(), additiveScore({ size: 7 })].map((score): [string, Layer[]] => [`attention, ${score.name}`, [recurrent(gru(), { hiddenSize: H }), attentionPooling({ score }), dense({ size: 2 })]]),
+  ...[dotScore(), scaledDotScore(), generalScore(), additiveScore({ size: 7 })].map((score): [string, Layer[]] => [
+    `attention, ${score.name}`,
+    [recurrent(gru(), { hiddenSize: H }), attentionPooling({ score }), dense({ size: 2 })],
+  ]),
 ])('%s', (_, layers) => expectSame(disturbed(layers, I)));
 
-it('ids', () => expectSame(disturbed([embedding({ vocabularySize: 7, size: 3 }), bidirectional(lstm(), { hiddenSize: 4 }), recurrent(gru(), { hiddenSize: 3 }), dense({ size: 7, activation: softmax })])));
+it('ids', () =>
+  expectSame(
+    disturbed([
+      embedding({ vocabularySize: 7, size: 3 }),
+      bidirectional(lstm(), { hiddenSize: 4 }),
+      recurrent(gru(), { hiddenSize: 3 }),
+      dense({ size: 7, activation: softmax }),
+    ]),
+  ));

@@ -5,7 +5,10 @@ const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
       { find: /^bptt$/, replacement: new URL('../../src/index.ts', import.meta.url).pathname },
-      { find: /^onnxruntime-node$/, replacement: new URL('node_modules/onnxruntime-node/dist/index.js', import.meta.url).pathname },
+      {
+        find: /^onnxruntime-node$/,
+        replacement: new URL('node_modules/onnxruntime-node/dist/index.js', import.meta.url).pathname,
+      },
     ],
   },
   test: { include: ['test/onnxruntime/**/*.runtime.ts'], testTimeout: 60_000 },

@@ -1,15 +1,45 @@
-import { adam, chain, clipByNorm, crossEntropy, dense, embedding, fit, lstm, predict, recurrent, sequential, ids, windows, type Tensor } from 'bptt';
-import { multiply, sum, tensor, unroll, valueAndGradient, initializeCell, type Progress, type ValueAndGradient } from 'bptt';
+import {
+  adam,
+  chain,
+  clipByNorm,
+  crossEntropy,
+  dense,
+  embedding,
+  fit,
+  ids,
+  initializeCell,
+  lstm,
+  multiply,
+  type Progress,
+  predict,
+  recurrent,
+  sequential,
+  sum,
+  type Tensor,
+  tensor,
+  unroll,
+  type ValueAndGradient,
+  valueAndGradient,
+  windows,
+} from 'bptt';
 import { terminalProgress } from 'bptt/node';
 
-const model = sequential([embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })], { seed: 1 });
+const model = sequential(
+  [embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })],
+  { seed: 1 },
+);
 const data = windows(Int32Array.from([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]), { steps: 3, batchSize: 2 });
 const report: (progress: Progress) => void = terminalProgress();
 export const training: Promise<readonly number[]> = fit(model, data, {
-  loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(2e-3)), epochs: 1, onProgress: report,
+  loss: crossEntropy,
+  optimizer: chain(clipByNorm(1), adam(2e-3)),
+  epochs: 1,
+  onProgress: report,
 }).then(({ losses }) => losses);
-export const answer: Tensor = predict(model, ids([[1]]));
-export const pair: ValueAndGradient<{ w: Tensor }> = valueAndGradient({ w: tensor([1]) }, (p) => sum(multiply(p.w, p.w)));
+export const answer: Tensor = predict(model, intTensor([[1]]));
+export const pair: ValueAndGradient<{ w: Tensor }> = valueAndGradient({ w: tensor([1]) }, (p) =>
+  sum(multiply(p.w, p.w)),
+);
 const p = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });
 export const { results } = valueAndGradient(p, (v) => {
   const { outputs, state } = unroll(lstm(), v, tensor([[[1, 2]]]));

@@ -1,6 +1,6 @@
 /** The problems of bench/problems: what they draw is what they say, and in a short form they are solved, or not, as they must be. */
 
-import { createRandom, gru, lstm, chronoBias, simpleRnn } from 'bptt';
+import { chronoBias, createRandom, gru, lstm, simpleRnn } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import { addingRun, drawAdding } from '../../bench/problems/adding';
 import { additionRun, drawSums } from '../../bench/problems/addition';
@@ -45,13 +45,22 @@ describe('what is drawn', () => {
     for (let row = 0; row < 50; row++) {
       const marks = Array.from({ length: 15 }, (_, t) => t).filter((t) => inputs.data[(t * 50 + row) * 2 + 1] === 1);
       expect([marks.length, marks[0]! < 7, marks[1]! >= 7]).toEqual([2, true, true]);
-      expect(targets.data[row]).toBeCloseTo(marks.reduce((sum, t) => sum + inputs.data[(t * 50 + row) * 2]!, 0), 6);
+      expect(targets.data[row]).toBeCloseTo(
+        marks.reduce((sum, t) => sum + inputs.data[(t * 50 + row) * 2]!, 0),
+        6,
+      );
     }
     const copies = drawCopy(createRandom(4), 20, 3);
     for (let row = 0; row < 3; row++) {
-      const [read, write] = [copies.inputs, copies.targets].map(({ data }) => Array.from({ length: 40 }, (_, t) => data[t * 3 + row]!)) as [number[], number[]];
+      const [read, write] = [copies.inputs, copies.targets].map(({ data }) =>
+        Array.from({ length: 40 }, (_, t) => data[t * 3 + row]!),
+      ) as [number[], number[]];
       expect(write.slice(30)).toEqual(read.slice(0, 10));
-      expect([read[29], read.slice(10, 29).every((id) => id === 8), write.slice(0, 30).every((id) => id === 8)]).toEqual([9, true, true]);
+      expect([
+        read[29],
+        read.slice(10, 29).every((id) => id === 8),
+        write.slice(0, 30).every((id) => id === 8),
+      ]).toEqual([9, true, true]);
     }
     expect(copyBaseline(100)).toBeCloseTo(0.1733, 4);
     const sums = drawSums(createRandom(5), 3, 2000);
@@ -59,7 +68,17 @@ describe('what is drawn', () => {
       const [a, b] = question.split('+').map(Number) as [number, number];
       expect([a + b, a < 1000 && b < 1000]).toEqual([Number(answer), true]);
     }
-    expect(new Set(sums.map(([question]) => question.split('+').map(Number).sort((a, b) => a - b).join())).size).toBe(2000);
+    expect(
+      new Set(
+        sums.map(([question]) =>
+          question
+            .split('+')
+            .map(Number)
+            .sort((a, b) => a - b)
+            .join(),
+        ),
+      ).size,
+    ).toBe(2000);
   });
 });
 
@@ -70,22 +89,43 @@ describe('in a short form', () => {
 
   it('the LSTM solves temporal order over 50 steps, the tanh network does not', async () => {
     const options = { rate: 0.01, budget: 600 };
-    expect(await orderRun(lstm(), 50, { ...options, layer: { hiddenSize: 16, biasInitializer: chronoBias(50) } }, { seed: 1 })).toMatchObject({ solved: true });
-    expect((await orderRun(simpleRnn(), 50, { ...options, layer: { hiddenSize: 16 } }, { seed: 1 })).figure).toBeGreaterThan(0.5);
+    expect(
+      await orderRun(
+        lstm(),
+        50,
+        { ...options, layer: { hiddenSize: 16, biasInitializer: chronoBias(50) } },
+        { seed: 1 },
+      ),
+    ).toMatchObject({ solved: true });
+    expect(
+      (await orderRun(simpleRnn(), 50, { ...options, layer: { hiddenSize: 16 } }, { seed: 1 })).figure,
+    ).toBeGreaterThan(0.5);
   });
 
   it('the GRU solves adding over 40 steps, the tanh network does not', async () => {
-    expect(await addingRun(gru(), 40, { layer: { hiddenSize: 32 }, rate: 0.01, budget: 1000 }, { seed: 1 })).toMatchObject({ solved: true });
-    expect((await addingRun(simpleRnn(), 40, { layer: { hiddenSize: 32 }, rate: 0.001, budget: 400 }, { seed: 1 })).figure).toBeGreaterThan(0.1);
+    expect(
+      await addingRun(gru(), 40, { layer: { hiddenSize: 32 }, rate: 0.01, budget: 1000 }, { seed: 1 }),
+    ).toMatchObject({ solved: true });
+    expect(
+      (await addingRun(simpleRnn(), 40, { layer: { hiddenSize: 32 }, rate: 0.001, budget: 400 }, { seed: 1 })).figure,
+    ).toBeGreaterThan(0.1);
   });
 
   it('the GRU copies over 10 steps better than who remembers nothing', async () => {
-    const { figure } = await copyRun(gru(), 10, { layer: { hiddenSize: 48, biasInitializer: chronoBias(20) }, rate: 0.01, budget: 500 }, { seed: 1 });
+    const { figure } = await copyRun(
+      gru(),
+      10,
+      { layer: { hiddenSize: 48, biasInitializer: chronoBias(20) }, rate: 0.01, budget: 500 },
+      { seed: 1 },
+    );
     expect(figure).toBeLessThan(0.8 * copyBaseline(10));
   });
 
   it('the encoder-decoder begins to add', async () => {
-    const { figure } = await additionRun({ digits: 2, count: 3000, hiddenSize: 64, epochs: 20, rate: 0.01 }, { seed: 1 });
+    const { figure } = await additionRun(
+      { digits: 2, count: 3000, hiddenSize: 64, epochs: 20, rate: 0.01 },
+      { seed: 1 },
+    );
     expect(figure).toBeLessThan(0.95);
   });
 });

@@ -16,20 +16,32 @@ export function hostile(files: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> 
     fc.tuple(fc.constant('drop' as const), at, fc.integer({ min: 1, max: 64 })),
     fc.tuple(fc.constant('copy' as const), at, fc.integer({ min: 1, max: 64 })),
   );
-  return fc.tuple(fc.constantFrom(...files), fc.array(change, { minLength: 1, maxLength: 4 })).map(([file, changes]) => changes.reduce((bytes, [kind, where, value]) => {
-    const from = Math.floor(where * bytes.length);
-    const copy = bytes.slice();
-    switch (kind) {
-      case 'set': copy[from] = value; return copy;
-      case 'flip': copy[from]! ^= 1 << value; return copy;
-      case 'huge': return copy.fill(0xff, from, from + value);
-      case 'zero': return copy.fill(0, from, from + value);
-      case 'cut': return copy.slice(0, from);
-      case 'double': return Uint8Array.from([...bytes.subarray(0, from + value), ...bytes.subarray(from)]);
-      case 'drop': return Uint8Array.from([...bytes.subarray(0, from), ...bytes.subarray(from + value)]);
-      case 'copy': return (copy.copyWithin(from, Math.floor(from / 2), Math.floor(from / 2) + value), copy);
-    }
-  }, new Uint8Array(file)));
+  return fc.tuple(fc.constantFrom(...files), fc.array(change, { minLength: 1, maxLength: 4 })).map(([file, changes]) =>
+    changes.reduce((bytes, [kind, where, value]) => {
+      const from = Math.floor(where * bytes.length);
+      const copy = bytes.slice();
+      switch (kind) {
+        case 'set':
+          copy[from] = value;
+          return copy;
+        case 'flip':
+          copy[from]! ^= 1 << value;
+          return copy;
+        case 'huge':
+          return copy.fill(0xff, from, from + value);
+        case 'zero':
+          return copy.fill(0, from, from + value);
+        case 'cut':
+          return copy.slice(0, from);
+        case 'double':
+          return Uint8Array.from([...bytes.subarray(0, from + value), ...bytes.subarray(from)]);
+        case 'drop':
+          return Uint8Array.from([...bytes.subarray(0, from), ...bytes.subarray(from + value)]);
+        case 'copy':
+          return (copy.copyWithin(from, Math.floor(from / 2), Math.floor(from / 2) + value), copy);
+      }
+    }, new Uint8Array(file)),
+  );
 }
 
 /** JSON as text with one or two of its values left out, doubled, or put in the place of others: any JSON, and what nobody would write. */
@@ -37,15 +49,49 @@ export function hostileJson(json: unknown): fc.Arbitrary<string> {
   const deep = `${'['.repeat(40_000)}${']'.repeat(40_000)}`;
   const odd = fc.oneof(
     fc.json({ maxDepth: 2 }),
-    fc.constantFrom('1e9', '-1', '0', '0.5', '9007199254740992', '1e309', 'null', 'true', '""', '"constructor"', '"__proto__"', '"LSTM"', '"Bidirectional"', '"Dense"', '"relu"', '"hard_sigmoid"'),
-    fc.constantFrom('{"toString":1,"valueOf":1}', '{"__proto__":{"length":3}}', '{"length":1e9}', '[{}]', '[null]', '[[1]]', '"\\ud800"', deep),
+    fc.constantFrom(
+      '1e9',
+      '-1',
+      '0',
+      '0.5',
+      '9007199254740992',
+      '1e309',
+      'null',
+      'true',
+      '""',
+      '"constructor"',
+      '"__proto__"',
+      '"LSTM"',
+      '"Bidirectional"',
+      '"Dense"',
+      '"relu"',
+      '"hard_sigmoid"',
+    ),
+    fc.constantFrom(
+      '{"toString":1,"valueOf":1}',
+      '{"__proto__":{"length":3}}',
+      '{"length":1e9}',
+      '[{}]',
+      '[null]',
+      '[[1]]',
+      '"\\ud800"',
+      deep,
+    ),
   );
-  const change = fc.tuple(fc.constantFrom(...pathsOf(json)), fc.oneof({ weight: 5, arbitrary: odd }, { weight: 1, arbitrary: fc.constantFrom('leave out', 'double') }));
+  const change = fc.tuple(
+    fc.constantFrom(...pathsOf(json)),
+    fc.oneof({ weight: 5, arbitrary: odd }, { weight: 1, arbitrary: fc.constantFrom('leave out', 'double') }),
+  );
   return fc.array(change, { minLength: 1, maxLength: 2 }).map((changes) => {
     const copy = JSON.parse(JSON.stringify({ json })) as Values;
     const marks = changes.map(([path, what], i) => {
       const mark = `mark ${i}`;
-      const above = path.slice(0, -1).reduce<Values | undefined>((value, key) => (typeof value === 'object' && value !== null ? value[key] as Values : undefined), copy);
+      const above = path
+        .slice(0, -1)
+        .reduce<Values | undefined>(
+          (value, key) => (typeof value === 'object' && value !== null ? (value[key] as Values) : undefined),
+          copy,
+        );
       const last = path.at(-1)!;
       if (typeof above !== 'object' || above === null) return [mark, ''] as const;
       if (what === 'leave out') delete above[last];
@@ -53,7 +99,10 @@ export function hostileJson(json: unknown): fc.Arbitrary<string> {
       else above[last] = mark;
       return [mark, what === 'double' ? '{}' : what] as const;
     });
-    return marks.reduce((text, [mark, what]) => text.replace(`"${mark}"`, () => what), JSON.stringify(copy['json']) ?? '');
+    return marks.reduce(
+      (text, [mark, what]) => text.replace(`"${mark}"`, () => what),
+      JSON.stringify(copy['json']) ?? '',
+    );
   });
 }
 
@@ -82,7 +131,16 @@ export function reads(read: () => unknown, begins: RegExp): boolean {
 export function allocated(run: () => void): number {
   let bytes = 0;
   const originals = new Map<string, unknown>();
-  const kinds = ['ArrayBuffer', 'Float32Array', 'Float64Array', 'Int32Array', 'Uint8Array', 'Uint16Array', 'Uint32Array', 'BigInt64Array'] as const;
+  const kinds = [
+    'ArrayBuffer',
+    'Float32Array',
+    'Float64Array',
+    'Int32Array',
+    'Uint8Array',
+    'Uint16Array',
+    'Uint32Array',
+    'BigInt64Array',
+  ] as const;
   const world = globalThis as unknown as Record<string, new (...given: unknown[]) => object>;
   for (const kind of kinds) {
     const Original = world[kind]!;
@@ -91,7 +149,8 @@ export function allocated(run: () => void): number {
     world[kind] = new Proxy(Original, {
       construct(target, given: unknown[], newTarget) {
         if (typeof given[0] === 'number') bytes += given[0] * width;
-        if (typeof given[0] === 'number' && given[0] * width > 2 ** 30) throw new Error(`${given[0] * width} bytes were asked for`);
+        if (typeof given[0] === 'number' && given[0] * width > 2 ** 30)
+          throw new Error(`${given[0] * width} bytes were asked for`);
         return Reflect.construct(target, given, newTarget === world[kind] ? target : newTarget) as object;
       },
     });

@@ -5,7 +5,10 @@ const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
       { find: /^bptt$/, replacement: new URL('../../src/index.ts', import.meta.url).pathname },
-      { find: /^fast-check$/, replacement: new URL('node_modules/fast-check/lib/fast-check.js', import.meta.url).pathname },
+      {
+        find: /^fast-check$/,
+        replacement: new URL('node_modules/fast-check/lib/fast-check.js', import.meta.url).pathname,
+      },
     ],
   },
   test: { include: ['test/properties/**/*.property.ts'], testTimeout: 120_000 },

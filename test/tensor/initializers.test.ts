@@ -1,8 +1,24 @@
-import { describe, expect, it } from 'vitest';
 import {
-  constant, createRandom, forgetBias, glorotNormal, glorotUniform, heNormal, heUniform, identity, lecunNormal, lecunUniform, normal, ones,
-  orthogonal, truncatedNormal, uniform, zeros, type Initializer, type Tensor,
+  constant,
+  createRandom,
+  forgetBias,
+  glorotNormal,
+  glorotUniform,
+  heNormal,
+  heUniform,
+  type Initializer,
+  identity,
+  lecunNormal,
+  lecunUniform,
+  normal,
+  ones,
+  orthogonal,
+  type Tensor,
+  truncatedNormal,
+  uniform,
+  zeros,
 } from 'bptt';
+import { describe, expect, it } from 'vitest';
 
 const [fanIn, fanOut] = [400, 250];
 const count = fanIn * fanOut;
@@ -33,11 +49,36 @@ const distributions: readonly Expected[] = [
   { name: 'uniform(1, 3)', make: uniform(1, 3), mean: 2, variance: 4 / 12, kurtosis: 1.8, limit: 1 },
   { name: 'normal()', make: normal(), variance: 0.05 ** 2, kurtosis: 3 },
   { name: 'normal(2, 0.5)', make: normal(2, 0.5), mean: 2, variance: 0.25, kurtosis: 3 },
-  { name: 'truncatedNormal()', make: truncatedNormal(), variance: 0.05 ** 2 * truncatedVariance, kurtosis: 2.37, limit: 0.1 },
-  { name: 'truncatedNormal(-1, 2)', make: truncatedNormal(-1, 2), mean: -1, variance: 4 * truncatedVariance, kurtosis: 2.37, limit: 4 },
-  { name: 'glorotUniform()', make: glorotUniform(), variance: 2 / (fanIn + fanOut), kurtosis: 1.8, limit: Math.sqrt(6 / (fanIn + fanOut)) },
+  {
+    name: 'truncatedNormal()',
+    make: truncatedNormal(),
+    variance: 0.05 ** 2 * truncatedVariance,
+    kurtosis: 2.37,
+    limit: 0.1,
+  },
+  {
+    name: 'truncatedNormal(-1, 2)',
+    make: truncatedNormal(-1, 2),
+    mean: -1,
+    variance: 4 * truncatedVariance,
+    kurtosis: 2.37,
+    limit: 4,
+  },
+  {
+    name: 'glorotUniform()',
+    make: glorotUniform(),
+    variance: 2 / (fanIn + fanOut),
+    kurtosis: 1.8,
+    limit: Math.sqrt(6 / (fanIn + fanOut)),
+  },
   { name: 'glorotNormal()', make: glorotNormal(), variance: 2 / (fanIn + fanOut), kurtosis: 3 },
-  { name: 'glorotUniform(3)', make: glorotUniform(3), variance: 18 / (fanIn + fanOut), kurtosis: 1.8, limit: 3 * Math.sqrt(6 / (fanIn + fanOut)) },
+  {
+    name: 'glorotUniform(3)',
+    make: glorotUniform(3),
+    variance: 18 / (fanIn + fanOut),
+    kurtosis: 1.8,
+    limit: 3 * Math.sqrt(6 / (fanIn + fanOut)),
+  },
   { name: 'heUniform()', make: heUniform(), variance: 2 / fanIn, kurtosis: 1.8, limit: Math.sqrt(6 / fanIn) },
   { name: 'heNormal()', make: heNormal(), variance: 2 / fanIn, kurtosis: 3 },
   { name: 'lecunUniform()', make: lecunUniform(), variance: 1 / fanIn, kurtosis: 1.8, limit: Math.sqrt(3 / fanIn) },
@@ -52,7 +93,9 @@ describe(`distributions over [${fanIn}, ${fanOut}], within five standard errors`
     const centered = data.map((value) => value - mean);
     expect(Math.abs(moment(centered, 2) / variance - 1)).toBeLessThan(5 * Math.sqrt((kurtosis - 1) / count));
     // The standard error of the kurtosis is √(24 / n) for the normal distribution and smaller for the others.
-    expect(Math.abs(moment(centered, 4) / moment(centered, 2) ** 2 - kurtosis)).toBeLessThan(5 * Math.sqrt(24 / count) + 0.01);
+    expect(Math.abs(moment(centered, 4) / moment(centered, 2) ** 2 - kurtosis)).toBeLessThan(
+      5 * Math.sqrt(24 / count) + 0.01,
+    );
     if (limit === undefined) return;
     // Inside the limit, and up to it.
     expect(largest(centered)).toBeLessThanOrEqual(limit * (1 + 1e-6));
@@ -100,7 +143,8 @@ describe('orthogonal', () => {
   function deviation({ shape, data }: Tensor, gain: number): number {
     const [rows, columns] = [shape[0]!, shape[1]!];
     const [vectors, length] = rows <= columns ? [rows, columns] : [columns, rows];
-    const at = (vector: number, i: number): number => (rows <= columns ? data[vector * columns + i]! : data[i * columns + vector]!);
+    const at = (vector: number, i: number): number =>
+      rows <= columns ? data[vector * columns + i]! : data[i * columns + vector]!;
     let worst = 0;
     for (let a = 0; a < vectors; a++) {
       for (let b = 0; b <= a; b++) {
@@ -112,10 +156,27 @@ describe('orthogonal', () => {
     return worst;
   }
 
-  const shapes = [[1, 1], [2, 2], [3, 3], [4, 4], [5, 5], [7, 7], [8, 8], [9, 9], [64, 64], [3, 8], [8, 3], [1, 6], [6, 1], [50, 33], [130, 131]];
+  const shapes = [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [4, 4],
+    [5, 5],
+    [7, 7],
+    [8, 8],
+    [9, 9],
+    [64, 64],
+    [3, 8],
+    [8, 3],
+    [1, 6],
+    [6, 1],
+    [50, 33],
+    [130, 131],
+  ];
 
   it.each(shapes)('[%i, %i]: QᵀQ or QQᵀ = gain² I, to 1e-6', (rows, columns) => {
-    for (const gain of [1, 1.5]) expect(deviation(orthogonal(gain)([rows, columns], createRandom(3)), gain)).toBeLessThan(1e-6 * gain ** 2);
+    for (const gain of [1, 1.5])
+      expect(deviation(orthogonal(gain)([rows, columns], createRandom(3)), gain)).toBeLessThan(1e-6 * gain ** 2);
   });
 
   it('stays so at 512 × 512', () => {
@@ -146,7 +207,9 @@ describe('orthogonal', () => {
     for (let i = 0; i < n * n; i++) {
       expect(Math.abs(first[i]!)).toBeLessThan(error / Math.sqrt(n));
       expect(Math.abs(second[i]! - 1 / n)).toBeLessThan(error * Math.sqrt(3 / (n * (n + 2)) - 1 / n ** 2));
-      expect(Math.abs(fourth[i]! - 3 / (n * (n + 2)))).toBeLessThan(error * Math.sqrt(105 / (n * (n + 2) * (n + 4) * (n + 6))));
+      expect(Math.abs(fourth[i]! - 3 / (n * (n + 2)))).toBeLessThan(
+        error * Math.sqrt(105 / (n * (n + 2) * (n + 4) * (n + 6))),
+      );
     }
     expect(Math.abs(trace)).toBeLessThan(error);
     expect(Math.abs(traceSquares - 1)).toBeLessThan(error * Math.sqrt(2));
@@ -175,14 +238,38 @@ describe('initializers refuse', () => {
   const random = createRandom(1);
 
   it.each([
-    ['a bias for glorotUniform', () => glorotUniform()([8], random), 'glorotUniform: expected a matrix [fanIn, fanOut], got shape [8]. Biases want zeros() or constant().'],
-    ['a bias for orthogonal', () => orthogonal()([8], random), 'orthogonal: expected a matrix [fanIn, fanOut], got shape [8]. Biases want zeros() or constant().'],
-    ['three axes for identity', () => identity()([2, 2, 2], random), 'identity: expected a matrix [fanIn, fanOut], got shape [2, 2, 2]. Biases want zeros() or constant().'],
-    ['three gates for forgetBias', () => forgetBias()([6], random, 3), 'forgetBias: expected the bias [4·H] of an LSTM, got shape [6] of 3 gate blocks.'],
-    ['a negative deviation', () => normal(0, -1), 'normal: standardDeviation must be a finite number of at least 0, got -1.'],
+    [
+      'a bias for glorotUniform',
+      () => glorotUniform()([8], random),
+      'glorotUniform: expected a matrix [fanIn, fanOut], got shape [8]. Biases want zeros() or constant().',
+    ],
+    [
+      'a bias for orthogonal',
+      () => orthogonal()([8], random),
+      'orthogonal: expected a matrix [fanIn, fanOut], got shape [8]. Biases want zeros() or constant().',
+    ],
+    [
+      'three axes for identity',
+      () => identity()([2, 2, 2], random),
+      'identity: expected a matrix [fanIn, fanOut], got shape [2, 2, 2]. Biases want zeros() or constant().',
+    ],
+    [
+      'three gates for forgetBias',
+      () => forgetBias()([6], random, 3),
+      'forgetBias: expected the bias [4·H] of an LSTM, got shape [6] of 3 gate blocks.',
+    ],
+    [
+      'a negative deviation',
+      () => normal(0, -1),
+      'normal: standardDeviation must be a finite number of at least 0, got -1.',
+    ],
     ['bounds in the wrong order', () => uniform(1, 0), 'uniform: high must be a finite number of at least 1, got 0.'],
     ['a gain that is not finite', () => orthogonal(NaN), 'orthogonal: gain must be a finite number, got NaN.'],
-    ['a constant that is not finite', () => constant(Infinity), 'constant: value must be a finite number, got Infinity.'],
+    [
+      'a constant that is not finite',
+      () => constant(Infinity),
+      'constant: value must be a finite number, got Infinity.',
+    ],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(new RangeError(message));
   });

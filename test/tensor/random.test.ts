@@ -1,5 +1,5 @@
+import { createRandom, integerNumber, normalNumber, type Random, randomBits, shuffle, uniformNumber } from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { createRandom, integerNumber, normalNumber, randomBits, shuffle, uniformNumber, type Random } from 'bptt';
 
 function draws(count: number, next: () => number): number[] {
   return Array.from({ length: count }, next);
@@ -64,7 +64,9 @@ describe('createRandom', () => {
   });
 
   it.each([NaN, Infinity])('refuses the seed %s', (seed) => {
-    expect(() => createRandom(seed)).toThrow(new RangeError(`createRandom: seed must be a finite number, got ${seed}.`));
+    expect(() => createRandom(seed)).toThrow(
+      new RangeError(`createRandom: seed must be a finite number, got ${seed}.`),
+    );
   });
 });
 
@@ -79,7 +81,9 @@ describe('distributions: 200,000 draws, within five standard errors', () => {
     expect(Math.abs(mean(values, 2) - 1 / 3)).toBeLessThan(5 * Math.sqrt(4 / 45 / count));
     expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
     const [previous, following] = [values.slice(0, -1), values.slice(1)];
-    expect(Math.abs(mean(previous.map((value, i) => (value - 0.5) * (following[i]! - 0.5))))).toBeLessThan(5 / 12 / Math.sqrt(count));
+    expect(Math.abs(mean(previous.map((value, i) => (value - 0.5) * (following[i]! - 0.5))))).toBeLessThan(
+      5 / 12 / Math.sqrt(count),
+    );
     expect(draws(1000, () => uniformNumber(random, -3, -2)).every((value) => value >= -3 && value < -2)).toBe(true);
   });
 
@@ -121,7 +125,8 @@ describe('distributions: 200,000 draws, within five standard errors', () => {
       counts.set(order, (counts.get(order) ?? 0) + 1);
     }
     expect([...counts.keys()].sort()).toEqual(['abc', 'acb', 'bac', 'bca', 'cab', 'cba']);
-    for (const seen of counts.values()) expect(Math.abs(seen / rounds - 1 / 6)).toBeLessThan(5 * Math.sqrt(5 / 36 / rounds));
+    for (const seen of counts.values())
+      expect(Math.abs(seen / rounds - 1 / 6)).toBeLessThan(5 * Math.sqrt(5 / 36 / rounds));
   });
 });
 

@@ -1,14 +1,39 @@
+import {
+  flattenTree,
+  full,
+  type IntTensor,
+  intTensor,
+  isIntTensor,
+  isTensor,
+  leaves,
+  mapTree,
+  sliceRows,
+  type Tensor,
+  tensor,
+  toBatchMajor,
+  toTimeMajor,
+  view,
+} from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { batchFirst, flattenTree, full, ids, isIdTensor, isTensor, leaves, mapTree, sliceRows, tensor, timeMajor, view, type IdTensor, type Tensor } from 'bptt';
 import { broadcastShapes, checkShape, resolveAxis, stridesOf } from '../../src/tensor/shape';
 
 describe('creation', () => {
   it('takes nested arrays, flat numbers with a shape, and scalars', () => {
-    expect(tensor([[1, 2, 3], [4, 5, 6]])).toEqual({ shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
+    expect(
+      tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]),
+    ).toEqual({ shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) });
     expect(tensor([1, 2, 3, 4], [2, 2]).shape).toEqual([2, 2]);
     expect(tensor(7)).toEqual({ shape: [], data: Float32Array.of(7) });
     expect(tensor([])).toEqual({ shape: [0], data: new Float32Array(0) });
-    expect(ids([[3, 1], [4, 1]])).toEqual({ shape: [2, 2], data: Int32Array.of(3, 1, 4, 1) });
+    expect(
+      intTensor([
+        [3, 1],
+        [4, 1],
+      ]),
+    ).toEqual({ shape: [2, 2], data: Int32Array.of(3, 1, 4, 1) });
     expect(full([2, 2], 0.5)).toEqual({ shape: [2, 2], data: Float32Array.of(0.5, 0.5, 0.5, 0.5) });
   });
 
@@ -16,41 +41,94 @@ describe('creation', () => {
     const floats = new Float32Array(6);
     const whole = new Int32Array(6);
     expect(tensor(floats, [2, 3]).data).toBe(floats);
-    expect(ids(whole, [3, 2]).data).toBe(whole);
+    expect(intTensor(whole, [3, 2]).data).toBe(whole);
   });
 
   it('slices rows without a copy, from the end as well, of ids as well', () => {
-    const whole = tensor([[1, 2], [3, 4], [5, 6]]);
+    const whole = tensor([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
     const last = sliceRows(whole, -2);
     expect(last).toEqual({ shape: [2, 2], data: Float32Array.of(3, 4, 5, 6) });
     last.data[0] = 9;
     expect(whole.data[2]).toBe(9);
     expect(sliceRows(full([2, 3, 4], 1), 1, 1).shape).toEqual([0, 3, 4]);
     expect(sliceRows(whole, 0, -0).shape).toEqual([0, 2]);
-    const either: Tensor | IdTensor = whole;
-    expect(sliceRows(either as Tensor | IdTensor, 1).shape).toEqual([2, 2]);
-    expect(sliceRows(ids([[1], [2], [3]]), 0, -1)).toEqual({ shape: [2, 1], data: Int32Array.of(1, 2) });
+    const either: Tensor | IntTensor = whole;
+    expect(sliceRows(either as Tensor | IntTensor, 1).shape).toEqual([2, 2]);
+    expect(sliceRows(intTensor([[1], [2], [3]]), 0, -1)).toEqual({ shape: [2, 1], data: Int32Array.of(1, 2) });
   });
 
   it('tells tensors apart', () => {
-    expect([isTensor(full([1], 0)), isTensor(ids([0])), isTensor(null), isTensor({ data: new Float32Array(1) })]).toEqual([true, false, false, false]);
-    expect([isIdTensor(ids([0])), isIdTensor(full([1], 0))]).toEqual([true, false]);
+    expect([
+      isTensor(full([1], 0)),
+      isTensor(intTensor([0])),
+      isTensor(null),
+      isTensor({ data: new Float32Array(1) }),
+    ]).toEqual([true, false, false, false]);
+    expect([isIntTensor(intTensor([0])), isIntTensor(full([1], 0))]).toEqual([true, false]);
   });
 
   it.each([
-    ['ragged nesting', () => tensor([[1, 2], [3]]), 'tensor: nested arrays must all have the same lengths, expected [2, 2], got a ragged part at depth 1.'],
-    ['mixed nesting', () => tensor([[1, 2], 3]), 'tensor: nested arrays must all have the same lengths, expected [2, 2], got a ragged part at depth 1.'],
+    [
+      'ragged nesting',
+      () => tensor([[1, 2], [3]]),
+      'tensor: nested arrays must all have the same lengths, expected [2, 2], got a ragged part at depth 1.',
+    ],
+    [
+      'mixed nesting',
+      () => tensor([[1, 2], 3]),
+      'tensor: nested arrays must all have the same lengths, expected [2, 2], got a ragged part at depth 1.',
+    ],
     ['another size', () => tensor(new Float32Array(5), [2, 3]), 'tensor: shape [2, 3] holds 6 numbers, got 5.'],
     ['a length that is none', () => full([2, -1], 0), 'full: shape[1] must be a whole number of at least 0, got -1.'],
-    ['half an axis', () => tensor([1, 2, 3], [1.5, 2]), 'tensor: shape[0] must be a whole number of at least 0, got 1.5.'],
-    ['half an id', () => ids([1, 1.5]), 'ids: ids must be whole numbers of 32 bits, got 1.5 at position 1.'],
-    ['an id that is too large', () => ids([2 ** 31]), 'ids: ids must be whole numbers of 32 bits, got 2147483648 at position 0.'],
-    ['a view past the end', () => view(new Float32Array(4), 2, [3]), 'view: shape [3] at offset 2 needs 5 numbers, got 4.'],
-    ['a view before the start', () => view(new Float32Array(4), -1, [3]), 'view: offset must be a whole number of at least 0, got -1.'],
-    ['rows that are not there', () => sliceRows(full([3, 2], 0), 1, 4), 'sliceRows: 1 to 4 does not lie inside axis 0 of [3, 2].'],
-    ['rows backwards', () => sliceRows(full([3, 2], 0), 2, 1), 'sliceRows: 2 to 1 does not lie inside axis 0 of [3, 2].'],
-    ['rows of a scalar', () => sliceRows(tensor(1), 0), 'sliceRows: the tensor must have at least one axis, got a scalar.'],
-    ['a vector in time', () => timeMajor(tensor([1, 2])), 'timeMajor: the tensor must have at least two axes, got [2].'],
+    [
+      'half an axis',
+      () => tensor([1, 2, 3], [1.5, 2]),
+      'tensor: shape[0] must be a whole number of at least 0, got 1.5.',
+    ],
+    [
+      'half an id',
+      () => intTensor([1, 1.5]),
+      'intTensor: ids must be whole numbers of 32 bits, got 1.5 at position 1.',
+    ],
+    [
+      'an id that is too large',
+      () => intTensor([2 ** 31]),
+      'intTensor: ids must be whole numbers of 32 bits, got 2147483648 at position 0.',
+    ],
+    [
+      'a view past the end',
+      () => view(new Float32Array(4), 2, [3]),
+      'view: shape [3] at offset 2 needs 5 numbers, got 4.',
+    ],
+    [
+      'a view before the start',
+      () => view(new Float32Array(4), -1, [3]),
+      'view: offset must be a whole number of at least 0, got -1.',
+    ],
+    [
+      'rows that are not there',
+      () => sliceRows(full([3, 2], 0), 1, 4),
+      'sliceRows: 1 to 4 does not lie inside axis 0 of [3, 2].',
+    ],
+    [
+      'rows backwards',
+      () => sliceRows(full([3, 2], 0), 2, 1),
+      'sliceRows: 2 to 1 does not lie inside axis 0 of [3, 2].',
+    ],
+    [
+      'rows of a scalar',
+      () => sliceRows(tensor(1), 0),
+      'sliceRows: the tensor must have at least one axis, got a scalar.',
+    ],
+    [
+      'a vector in time',
+      () => toTimeMajor(tensor([1, 2])),
+      'toTimeMajor: the tensor must have at least two axes, got [2].',
+    ],
   ])('refuses %s', (_, make, message) => {
     expect(make).toThrow(new RangeError(message));
   });
@@ -62,19 +140,52 @@ describe('creation', () => {
   });
 });
 
-describe('timeMajor and batchFirst', () => {
+describe('toTimeMajor and toBatchMajor', () => {
   it('swap the first two axes', () => {
-    expect(timeMajor(tensor([[1, 2, 3], [4, 5, 6]]))).toEqual(tensor([[1, 4], [2, 5], [3, 6]]));
-    expect(timeMajor(tensor([[[1, 2], [3, 4], [5, 6]]])).shape).toEqual([3, 1, 2]);
-    expect(timeMajor(ids([[1, 2], [3, 4]])).data).toEqual(Int32Array.of(1, 3, 2, 4));
+    expect(
+      toTimeMajor(
+        tensor([
+          [1, 2, 3],
+          [4, 5, 6],
+        ]),
+      ),
+    ).toEqual(
+      tensor([
+        [1, 4],
+        [2, 5],
+        [3, 6],
+      ]),
+    );
+    expect(
+      toTimeMajor(
+        tensor([
+          [
+            [1, 2],
+            [3, 4],
+            [5, 6],
+          ],
+        ]),
+      ).shape,
+    ).toEqual([3, 1, 2]);
+    expect(
+      toTimeMajor(
+        intTensor([
+          [1, 2],
+          [3, 4],
+        ]),
+      ).data,
+    ).toEqual(Int32Array.of(1, 3, 2, 4));
   });
 
   it.each([[[2, 3]], [[4, 1, 5]], [[3, 2, 2, 3]], [[0, 3, 2]]])('are each other’s inverse for %j', (shape) => {
     const size = shape.reduce((product, length) => product * length, 1);
-    const x = tensor(Float32Array.from({ length: size }, (_, i) => i), shape);
-    expect(batchFirst(timeMajor(x))).toEqual(x);
-    expect(timeMajor(batchFirst(x))).toEqual(x);
-    expect(timeMajor(x).data).not.toBe(x.data);
+    const x = tensor(
+      Float32Array.from({ length: size }, (_, i) => i),
+      shape,
+    );
+    expect(toBatchMajor(toTimeMajor(x))).toEqual(x);
+    expect(toTimeMajor(toBatchMajor(x))).toEqual(x);
+    expect(toTimeMajor(x).data).not.toBe(x.data);
   });
 });
 
@@ -88,33 +199,52 @@ describe('shapes', () => {
     expect(broadcastShapes('add', [2, 1, 3], [4, 1])).toEqual([2, 4, 3]);
     expect(broadcastShapes('add', [], [5])).toEqual([5]);
     expect(broadcastShapes('add', [0, 1], [1, 3])).toEqual([0, 3]);
-    expect(() => broadcastShapes('add', [2, 3], [2, 4])).toThrow(/^add: shapes \[2, 3\] and \[2, 4\] do not broadcast: .* is 3 in one and 4 in the other/);
+    expect(() => broadcastShapes('add', [2, 3], [2, 4])).toThrow(
+      /^add: shapes \[2, 3\] and \[2, 4\] do not broadcast: .* is 3 in one and 4 in the other/,
+    );
   });
 
   it('an expected shape is said in letters and numbers, with the likely cause', () => {
     const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, 32] };
     expect(() => checkShape('unroll', 'xs', [64, 16, 10], expected, 'Was the cell made with inputSize 10?')).toThrow(
-      new RangeError('unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell made with inputSize 10?'),
+      new RangeError(
+        'unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell made with inputSize 10?',
+      ),
     );
-    expect(() => checkShape('unroll', 'xs', [64, 32], expected)).toThrow('unroll: xs must be [T, B, I] = [*, *, 32], got [64, 32].');
+    expect(() => checkShape('unroll', 'xs', [64, 32], expected)).toThrow(
+      'unroll: xs must be [T, B, I] = [*, *, 32], got [64, 32].',
+    );
     expect(() => checkShape('unroll', 'xs', [1, 2, 32], expected)).not.toThrow();
   });
 
   it('axes count from either end', () => {
     expect([resolveAxis('sum', 0, 3), resolveAxis('sum', -1, 3), resolveAxis('sum', -3, 3)]).toEqual([0, 2, 0]);
-    for (const axis of [3, -4, 0.5]) expect(() => resolveAxis('sum', axis, 3)).toThrow(`sum: axis ${axis} does not exist in a tensor of 3 axes.`);
+    for (const axis of [3, -4, 0.5])
+      expect(() => resolveAxis('sum', axis, 3)).toThrow(`sum: axis ${axis} does not exist in a tensor of 3 axes.`);
   });
 });
 
 describe('trees', () => {
-  const tree = { rnn: { weight: tensor([[1, 2], [3, 4]]), bias: tensor([5]) }, heads: [tensor([6, 7])] };
+  const tree = {
+    rnn: {
+      weight: tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+      bias: tensor([5]),
+    },
+    heads: [tensor([6, 7])],
+  };
 
   it('leaves come in order with dotted paths', () => {
     expect(leaves(tree).map(({ path }) => path)).toEqual(['rnn.weight', 'rnn.bias', 'heads.0']);
   });
 
   it('mapTree keeps the nesting', () => {
-    expect(mapTree(tree, ({ data }, path) => `${path} ${data.length}`)).toEqual({ rnn: { weight: 'rnn.weight 4', bias: 'rnn.bias 1' }, heads: ['heads.0 2'] });
+    expect(mapTree(tree, ({ data }, path) => `${path} ${data.length}`)).toEqual({
+      rnn: { weight: 'rnn.weight 4', bias: 'rnn.bias 1' },
+      heads: ['heads.0 2'],
+    });
   });
 
   it('flattenTree lays them out in one buffer with named views', () => {
@@ -128,6 +258,8 @@ describe('trees', () => {
 
   it('refuses what is no tensor', () => {
     expect(() => leaves({ a: { b: new Float32Array(1) as never } })).toThrow(TypeError);
-    expect(() => leaves({ a: { b: 3 as never } })).toThrow('parameters: expected a tensor { shape, data: Float32Array } at "a.b", got 3.');
+    expect(() => leaves({ a: { b: 3 as never } })).toThrow(
+      'parameters: expected a tensor { shape, data: Float32Array } at "a.b", got 3.',
+    );
   });
 });

@@ -1,18 +1,65 @@
 /** Training as a whole: it learns, repeats itself, stops when told, refuses what is not finite, and does not grow. */
 
 import {
-  accuracy, adagrad, adam, adamw, chain, clipByNorm, clipByValue, createRandom, crossEntropy, dense, dropout, embedding, evaluate, fit, full,
-  generate, gru, identity, ids, lstm, meanSquaredError, normal, predict, recurrent, relu, rmsprop, sequential, sgd, simpleRnn, sum, tensor,
-  unroll, valueAndGradient, weightDecay, windows, batchesOf, slice, initializeCell, multiply, advance, stream, predictWithState, sampleId,
-  type Dataset, type Optimizer, type Progress, type Sequential, type Tensor,
+  accuracy,
+  adagrad,
+  adam,
+  adamw,
+  advance,
+  batchesOf,
+  chain,
+  clipByNorm,
+  clipByValue,
+  createRandom,
+  crossEntropy,
+  type Dataset,
+  dense,
+  dropout,
+  embedding,
+  evaluate,
+  fit,
+  full,
+  generate,
+  gru,
+  identity,
+  initializeCell,
+  intTensor,
+  lstm,
+  meanSquaredError,
+  multiply,
+  normal,
+  type Optimizer,
+  type Progress,
+  predict,
+  predictWithState,
+  recurrent,
+  relu,
+  rmsprop,
+  type Sequential,
+  sampleFromLogits,
+  sequential,
+  sgd,
+  simpleRnn,
+  slice,
+  stream,
+  sum,
+  type Tensor,
+  tensor,
+  unroll,
+  valueAndGradient,
+  weightDecay,
+  windows,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
 const cycle = Int32Array.from({ length: 400 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!);
-const data = windows(cycle, { steps: 8, batchSize: 4 });
+const data = windows(cycle, { sequenceLength: 8, batchSize: 4 });
 
 function model(seed = 1): Sequential {
-  return sequential([embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })], { seed });
+  return sequential(
+    [embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })],
+    { seed },
+  );
 }
 
 describe('fit', () => {
@@ -24,7 +71,15 @@ describe('fit', () => {
     ['adagrad', adagrad(0.3)],
     ['adam', adam(0.05)],
     ['adamw', adamw(0.05)],
-    ['a chain', chain(clipByValue(0.5), clipByNorm(1), weightDecay(1e-4), adam((step) => 0.05 / step ** 0.2))],
+    [
+      'a chain',
+      chain(
+        clipByValue(0.5),
+        clipByNorm(1),
+        weightDecay(1e-4),
+        adam((step) => 0.05 / step ** 0.2),
+      ),
+    ],
   ])('%s learns a cycle that needs memory', async (_, optimizer) => {
     const net = model();
     await fit(net, data, { loss: crossEntropy, optimizer, steps: 250 });
@@ -33,7 +88,12 @@ describe('fit', () => {
 
   it('the same seed gives the same bits, another seed others', async () => {
     const train = async (seed: number): Promise<number[]> => {
-      const net = sequential([embedding({ vocabularySize: 4, size: 4 }), dropout(0.2), recurrent(gru(), { hiddenSize: 8 }), dense({ size: 4 })]);
+      const net = sequential([
+        embedding({ vocabularySize: 4, size: 4 }),
+        dropout(0.2),
+        recurrent(gru(), { hiddenSize: 8 }),
+        dense({ size: 4 }),
+      ]);
       await fit(net, data, { loss: crossEntropy, optimizer: adam(0.01), steps: 20, seed });
       return [...net.data];
     };
@@ -42,7 +102,7 @@ describe('fit', () => {
   });
 
   it('goes on where it stopped, with the optimizer’s state', async () => {
-    const ordered = windows(cycle, { steps: 8, batchSize: 4, shuffle: false });
+    const ordered = windows(cycle, { sequenceLength: 8, batchSize: 4, shuffle: false });
     const optimizer = adam(0.01);
     const whole = model();
     await fit(whole, ordered, { loss: crossEntropy, optimizer, epochs: 2 });
@@ -56,7 +116,10 @@ describe('fit', () => {
     const seen: Progress[] = [];
     const signal = { aborted: false };
     const result = await fit(model(), data, {
-      loss: crossEntropy, optimizer: chain(clipByNorm(1), adam()), steps: 50, signal,
+      loss: crossEntropy,
+      optimizer: chain(clipByNorm(1), adam()),
+      steps: 50,
+      signal,
       onProgress: (progress) => {
         seen.push(progress);
         signal.aborted = progress.step === 7;
@@ -71,9 +134,16 @@ describe('fit', () => {
 
   it('stops early and goes back to the best parameters', async () => {
     const net = model();
-    const other = windows(Int32Array.from({ length: 60 }, (_, i) => (i * i) % 4), { steps: 8, batchSize: 2, shuffle: false });
+    const other = windows(
+      Int32Array.from({ length: 60 }, (_, i) => (i * i) % 4),
+      { sequenceLength: 8, batchSize: 2, shuffle: false },
+    );
     const { stopped, validationLosses } = await fit(net, data, {
-      loss: crossEntropy, optimizer: adam(0.05), epochs: 40, validation: other, patience: 2,
+      loss: crossEntropy,
+      optimizer: adam(0.05),
+      epochs: 40,
+      validation: other,
+      patience: 2,
     });
     expect(stopped).toBe('early');
     expect(evaluate(net, other, { loss: crossEntropy }).loss).toBeCloseTo(Math.min(...validationLosses), 6);
@@ -92,7 +162,9 @@ describe('fit', () => {
     const before = [...net.data];
     const inputs = full([3, 2, 2], NaN);
     const broken = batchesOf(inputs, full([3, 2, 1], 0), { batchSize: 2 });
-    await expect(fit(net, broken, { loss: meanSquaredError, optimizer: sgd() })).rejects.toThrow(/NaN at step 1.*layer 0 \(lstm\)/);
+    await expect(fit(net, broken, { loss: meanSquaredError, optimizer: sgd() })).rejects.toThrow(
+      /NaN at step 1.*layer 0 \(lstm\)/,
+    );
     expect([...net.data]).toEqual(before);
   });
 
@@ -108,7 +180,9 @@ describe('fit', () => {
     const net = model();
     const used: number[] = [];
     await fit(net, data, {
-      loss: crossEntropy, optimizer: chain(clipByNorm(1), adam()), steps: 2000,
+      loss: crossEntropy,
+      optimizer: chain(clipByNorm(1), adam()),
+      steps: 2000,
       onProgress: ({ step }) => {
         if (step === 2 || step === 2000) used.push(process.memoryUsage().arrayBuffers);
       },
@@ -133,9 +207,15 @@ describe('fit', () => {
 
 describe('gradients over time', () => {
   /** The norm of the gradient of the last output by the input of the first and of the last step. */
-  function gradientFlow(cell: Parameters<typeof unroll>[0], parameters: Record<string, Tensor>, T: number): [number, number] {
+  function gradientFlow(
+    cell: Parameters<typeof unroll>[0],
+    parameters: Record<string, Tensor>,
+    T: number,
+  ): [number, number] {
     const xs = normal(0, 0.5)([T, 1, 2], createRandom(4));
-    const { gradient } = valueAndGradient({ xs }, (p) => sum(slice(unroll(cell as never, parameters, p.xs).outputs, T - 1)));
+    const { gradient } = valueAndGradient({ xs }, (p) =>
+      sum(slice(unroll(cell as never, parameters, p.xs).outputs, T - 1)),
+    );
     const norm = (values: Float32Array): number => Math.hypot(...values);
     return [norm(gradient.xs.data.subarray(0, 2)), norm(gradient.xs.data.subarray(2 * T - 2))];
   }
@@ -143,7 +223,12 @@ describe('gradients over time', () => {
   const T = 200;
 
   it('vanish in a tanh network over 200 steps', () => {
-    const p = initializeCell(simpleRnn(), { inputSize: 2, hiddenSize: H, random: 2, recurrentInitializer: normal(0, 0.8 / Math.sqrt(H)) });
+    const p = initializeCell(simpleRnn(), {
+      inputSize: 2,
+      hiddenSize: H,
+      random: 2,
+      recurrentInitializer: normal(0, 0.8 / Math.sqrt(H)),
+    });
     const [first, last] = gradientFlow(simpleRnn(), p, T);
     expect(last).toBeGreaterThan(0.1);
     expect(first / last).toBeLessThan(1e-6);
@@ -152,7 +237,11 @@ describe('gradients over time', () => {
   it('stay in a rectified network that begins at the identity, and in an LSTM with an open forget gate', () => {
     const irnn = simpleRnn({ activation: relu });
     const p = initializeCell(irnn, {
-      inputSize: 2, hiddenSize: H, random: 2, recurrentInitializer: identity(), biasInitializer: () => full([H], 0.5),
+      inputSize: 2,
+      hiddenSize: H,
+      random: 2,
+      recurrentInitializer: identity(),
+      biasInitializer: () => full([H], 0.5),
     });
     const [first, last] = gradientFlow(irnn, p, T);
     expect(first / last).toBeGreaterThan(0.1);
@@ -165,10 +254,17 @@ describe('gradients over time', () => {
 
   it('explode: training diverges without clipping and does not with it', async () => {
     const make = (): Sequential =>
-      sequential([
-        recurrent(simpleRnn({ activation: relu }), { hiddenSize: 8, recurrentInitializer: identity(1.2), returnSequences: false }),
-        dense({ size: 1 }),
-      ], { inputSize: 1, seed: 3 });
+      sequential(
+        [
+          recurrent(simpleRnn({ activation: relu }), {
+            hiddenSize: 8,
+            recurrentInitializer: identity(1.2),
+            returnSequences: false,
+          }),
+          dense({ size: 1 }),
+        ],
+        { inputSize: 1, seed: 3 },
+      );
     const random = createRandom(1);
     const inputs = normal()([40, 16, 1], random);
     const batches = batchesOf(inputs, full([16, 1], 1), { batchSize: 4, targetAxis: 0 });
@@ -181,25 +277,50 @@ describe('gradients over time', () => {
 });
 
 describe('models', () => {
-  const net = sequential([
-    embedding({ vocabularySize: 6, size: 4 }), recurrent(gru(), { hiddenSize: 5 }), dropout(0.5), recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 6 }),
-  ], { seed: 2 });
+  const net = sequential(
+    [
+      embedding({ vocabularySize: 6, size: 4 }),
+      recurrent(gru(), { hiddenSize: 5 }),
+      dropout(0.5),
+      recurrent(lstm(), { hiddenSize: 3 }),
+      dense({ size: 6 }),
+    ],
+    { seed: 2 },
+  );
   const sequence = [0, 3, 5, 1, 2];
 
   it('a stream step by step is predict over the sequence', () => {
     const running = stream(net);
-    const whole = predict(net, ids(sequence.map((id) => [id])));
+    const whole = predict(net, intTensor(sequence.map((id) => [id])));
     sequence.forEach((id, t) => {
-      const { data: scores } = advance(running, ids([id]));
+      const { data: scores } = advance(running, intTensor([id]));
       scores.forEach((score, j) => expect(score).toBeCloseTo(whole.data[t * 6 + j]!, 6));
     });
   });
 
   it('predict goes on from a state, with any batch size', () => {
-    const inputs = ids([[0, 3], [5, 1], [2, 4], [4, 4]]);
+    const inputs = intTensor([
+      [0, 3],
+      [5, 1],
+      [2, 4],
+      [4, 4],
+    ]);
     const whole = predict(net, inputs);
-    const first = predictWithState(net, ids([[0, 3], [5, 1]]));
-    const rest = predict(net, ids([[2, 4], [4, 4]]), { state: first.state });
+    const first = predictWithState(
+      net,
+      intTensor([
+        [0, 3],
+        [5, 1],
+      ]),
+    );
+    const rest = predict(
+      net,
+      intTensor([
+        [2, 4],
+        [4, 4],
+      ]),
+      { state: first.state },
+    );
     rest.data.forEach((value, i) => expect(value).toBeCloseTo(whole.data[24 + i]!, 6));
   });
 
@@ -213,7 +334,7 @@ describe('models', () => {
     expect(new Set(drawn).size).toBeGreaterThan(2);
   });
 
-  it('sampleId: ids come as often as softmax says, at any temperature; −∞ never; top-p and top-k leave the rest out', () => {
+  it('sampleFromLogits: ids come as often as softmax says, at any temperature; −∞ never; top-p and top-k leave the rest out', () => {
     const scores = [0.5, -1, 2, -Infinity, 1];
     for (const temperature of [0.5, 1, 2]) {
       const random = createRandom(3);
@@ -221,39 +342,70 @@ describe('models', () => {
       const whole = weights.reduce((a, b) => a + b);
       const counts = scores.map(() => 0);
       const draws = 20_000;
-      for (let i = 0; i < draws; i++) counts[sampleId(scores, random, { temperature })]! += 1;
+      for (let i = 0; i < draws; i++) counts[sampleFromLogits(scores, random, { temperature })]! += 1;
       // Five standard deviations of the share.
-      counts.forEach((count, id) => expect(Math.abs(count / draws - weights[id]! / whole)).toBeLessThanOrEqual(5 * Math.sqrt((weights[id]! / whole) * (1 - weights[id]! / whole) / draws)));
+      counts.forEach((count, id) =>
+        expect(Math.abs(count / draws - weights[id]! / whole)).toBeLessThanOrEqual(
+          5 * Math.sqrt(((weights[id]! / whole) * (1 - weights[id]! / whole)) / draws),
+        ),
+      );
     }
-    const few = (options: object): number[] => [...new Set(Array.from({ length: 500 }, (_, i) => sampleId(scores, createRandom(i), options)))].sort();
+    const few = (options: object): number[] =>
+      [...new Set(Array.from({ length: 500 }, (_, i) => sampleFromLogits(scores, createRandom(i), options)))].sort();
     expect(few({ topK: 2 })).toEqual([2, 4]);
     expect(few({ topP: 0.7 })).toEqual([2, 4]);
     expect(few({ temperature: 0 })).toEqual([2]);
   });
 
   it.each<[string, ArrayLike<number>, object, RegExp]>([
-    ['no score', [], {}, /sampleId: scores must hold at least one score/], ['NaN', [1, NaN, 0], {}, /sampleId: the scores are not finite \(NaN\)/],
-    ['nothing to choose from', [-Infinity, -Infinity], {}, /not finite \(-Infinity\)/], ['an infinite score', [0, Infinity], {}, /not finite \(Infinity\)/],
-    ['a negative temperature', [0], { temperature: -1 }, /sampleId: temperature/], ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
-    ['a tensor', tensor([1, 2]) as never, {}, /sampleId: scores must be an array of numbers/], ['a share above 1', [0], { topP: 2 }, /sampleId: topP/], ['none of the likeliest', [0], { topK: 0 }, /sampleId: topK/],
-  ])('sampleId refuses %s', (_, scores, options, message) => expect(() => sampleId(scores, createRandom(1), options)).toThrow(message));
+    ['no score', [], {}, /sampleFromLogits: scores must hold at least one score/],
+    ['NaN', [1, NaN, 0], {}, /sampleFromLogits: the scores are not finite \(NaN\)/],
+    ['nothing to choose from', [-Infinity, -Infinity], {}, /not finite \(-Infinity\)/],
+    ['an infinite score', [0, Infinity], {}, /not finite \(Infinity\)/],
+    ['a negative temperature', [0], { temperature: -1 }, /sampleFromLogits: temperature/],
+    ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
+    ['a tensor', tensor([1, 2]) as never, {}, /sampleFromLogits: scores must be an array of numbers/],
+    ['a share above 1', [0], { topP: 2 }, /sampleFromLogits: topP/],
+    ['none of the likeliest', [0], { topK: 0 }, /sampleFromLogits: topK/],
+  ])('sampleFromLogits refuses %s', (_, scores, options, message) =>
+    expect(() => sampleFromLogits(scores, createRandom(1), options)).toThrow(message),
+  );
 
   it.each<[string, () => unknown, RegExp]>([
-    ['an id out of range', () => predict(net, ids([[6]])), /whole numbers from 0 to 5, got 6 at position 0/],
-    ['an empty batch', () => predict(net, ids(new Int32Array(0), [3, 0])), /empty batch/],
+    ['an id out of range', () => predict(net, intTensor([[6]])), /whole numbers from 0 to 5, got 6 at position 0/],
+    ['an empty batch', () => predict(net, intTensor(new Int32Array(0), [3, 0])), /empty batch/],
     ['vectors for ids', () => predict(net, full([1, 1, 4], 0)), /expected token ids, got vectors/],
     ['no layers', () => sequential([]), /at least one layer/],
     ['no input size', () => sequential([dense({ size: 2 })]), /inputSize must be given/],
-    ['steps that are gone', () => sequential([
-      recurrent(lstm(), { hiddenSize: 2, returnSequences: false }), recurrent(lstm(), { hiddenSize: 2 }),
-    ], { inputSize: 1 }), /returnSequences/],
-    ['a stream of another size', () => advance(stream(net), ids([1, 2])), /ids \[B\] = \[1\], got \[2\]/],
+    [
+      'steps that are gone',
+      () =>
+        sequential(
+          [recurrent(lstm(), { hiddenSize: 2, returnSequences: false }), recurrent(lstm(), { hiddenSize: 2 })],
+          { inputSize: 1 },
+        ),
+      /returnSequences/,
+    ],
+    ['a stream of another size', () => advance(stream(net), intTensor([1, 2])), /ids \[B\] = \[1\], got \[2\]/],
     ['an empty prompt', () => generate(net, { prompt: [], length: 1 }), /at least one id/],
-    ['wrong inputs of a cell', () => valueAndGradient({ x: full([4, 2, 10], 0) }, ({ x }) =>
-      sum(unroll(lstm(), initializeCell(lstm(), { inputSize: 32, hiddenSize: 2, random: 1 }), x).outputs)),
-      /unroll: xs must be \[T, B, I\] = \[\*, \*, 32\], got \[4, 2, 10\]\. Was the cell made with inputSize 10\?/],
-    ['a loss that is not a scalar', () => valueAndGradient({ w: tensor([1, 2]) }, ({ w }) => multiply(w, 2)), /sum\(\) or mean\(\)/],
+    [
+      'wrong inputs of a cell',
+      () =>
+        valueAndGradient({ x: full([4, 2, 10], 0) }, ({ x }) =>
+          sum(unroll(lstm(), initializeCell(lstm(), { inputSize: 32, hiddenSize: 2, random: 1 }), x).outputs),
+        ),
+      /unroll: xs must be \[T, B, I\] = \[\*, \*, 32\], got \[4, 2, 10\]\. Was the cell made with inputSize 10\?/,
+    ],
+    [
+      'a loss that is not a scalar',
+      () => valueAndGradient({ w: tensor([1, 2]) }, ({ w }) => multiply(w, 2)),
+      /sum\(\) or mean\(\)/,
+    ],
     ['an op outside', () => multiply(tensor([1]), 2), /none is running/],
-    ['shapes that do not broadcast', () => valueAndGradient({ w: full([2, 3], 0) }, ({ w }) => sum(multiply(w, full([2], 1)))), /\[2, 3\] and \[2\] do not broadcast/],
+    [
+      'shapes that do not broadcast',
+      () => valueAndGradient({ w: full([2, 3], 0) }, ({ w }) => sum(multiply(w, full([2], 1)))),
+      /\[2, 3\] and \[2\] do not broadcast/,
+    ],
   ])('refuses %s by name', (_, wrong, message) => expect(wrong).toThrow(message));
 });

@@ -1,8 +1,32 @@
 /** The gradient by every state in time: equal to finite differences of the state, and to what theory says. */
 
 import {
-  bidirectional, crossEntropy, dense, embedding, gradientFlow, gru, ids, identity, lstm, meanSquaredError, normal, predictWithState, projectedLstm, createRandom, full, recurrent, residual, sequential, simpleRnn,
-  zeros, layerNormGru, type Cell, type Layer, type ModelState, type Sequential, type Tensor,
+  bidirectional,
+  type Cell,
+  createRandom,
+  crossEntropy,
+  dense,
+  embedding,
+  full,
+  gradientFlow,
+  gru,
+  identity,
+  intTensor,
+  type Layer,
+  layerNormGru,
+  lstm,
+  type ModelState,
+  meanSquaredError,
+  normal,
+  predictWithState,
+  projectedLstm,
+  recurrent,
+  residual,
+  type Sequential,
+  sequential,
+  simpleRnn,
+  type Tensor,
+  zeros,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
@@ -12,7 +36,10 @@ const inputs = normal(0, 1)([T, B, I], random);
 const targets = normal(0, 1)([T, B, 2], random);
 const loss = meanSquaredError;
 const last = { inputs, targets: full([B, H], 1) };
-const steps = (x: Tensor, from: number, to: number): Tensor => ({ shape: [to - from, ...x.shape.slice(1)], data: x.data.slice((from * x.data.length) / T, (to * x.data.length) / T) });
+const steps = (x: Tensor, from: number, to: number): Tensor => ({
+  shape: [to - from, ...x.shape.slice(1)],
+  data: x.data.slice((from * x.data.length) / T, (to * x.data.length) / T),
+});
 
 /** The mean squared error of the one answer, from a state after t steps. */
 function lossFrom(model: Sequential, t: number, state: ModelState): number {
@@ -21,10 +48,20 @@ function lossFrom(model: Sequential, t: number, state: ModelState): number {
 }
 
 describe.each<[string, () => Cell]>([
-  ['simpleRnn', () => simpleRnn()], ['lstm', lstm], ['gru', () => gru()], ['projectedLstm', () => projectedLstm({ projectionSize: 3 })], ['layerNormGru', () => layerNormGru()],
+  ['simpleRnn', () => simpleRnn()],
+  ['lstm', lstm],
+  ['gru', () => gru()],
+  ['projectedLstm', () => projectedLstm({ projectionSize: 3 })],
+  ['layerNormGru', () => layerNormGru()],
 ])('%s', (_, cell) => {
   it('is the derivative by the state, by differences', () => {
-    const model = sequential([recurrent(cell(), { hiddenSize: H, returnSequences: false, inputInitializer: normal(0, 1) }), dense({ size: H })], { inputSize: I, seed: 5 });
+    const model = sequential(
+      [
+        recurrent(cell(), { hiddenSize: H, returnSequences: false, inputInitializer: normal(0, 1) }),
+        dense({ size: H }),
+      ],
+      { inputSize: I, seed: 5 },
+    );
     const { norms } = gradientFlow(model, last, { loss });
     const [layer, states] = Object.entries(norms)[0]!;
     for (const [name, found] of Object.entries(states)) {
@@ -51,11 +88,23 @@ const of = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I
 
 describe('what theory says', () => {
   it('a linear cell with the identity keeps the gradient, one of half of it halves it at every step', () => {
-    for (const [factor, ratio] of [[1, 1], [0.5, 0.5], [2, 2]] as const) {
+    for (const [factor, ratio] of [
+      [1, 1],
+      [0.5, 0.5],
+      [2, 2],
+    ] as const) {
       const linear = simpleRnn({ activation: (x) => x });
-      const model = of(recurrent(linear, { hiddenSize: H, returnSequences: false, inputInitializer: zeros(), recurrentInitializer: (shape, r) => ({ shape, data: identity()(shape, r).data.map((v) => v * factor) }) }));
+      const model = of(
+        recurrent(linear, {
+          hiddenSize: H,
+          returnSequences: false,
+          inputInitializer: zeros(),
+          recurrentInitializer: (shape, r) => ({ shape, data: identity()(shape, r).data.map((v) => v * factor) }),
+        }),
+      );
       const { norms } = gradientFlow(model, last, { loss });
-      for (let t = 1; t < T; t++) expect(norms['simpleRnn']!['h']![t - 1]! / norms['simpleRnn']!['h']![t]!).toBeCloseTo(ratio, 5);
+      for (let t = 1; t < T; t++)
+        expect(norms['simpleRnn']!['h']![t - 1]! / norms['simpleRnn']!['h']![t]!).toBeCloseTo(ratio, 5);
     }
   });
 
@@ -66,32 +115,60 @@ describe('what theory says', () => {
   });
 
   it('zoneout keeps more of it', () => {
-    const norm = (rate: number): number => gradientFlow(of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })), last, { loss }).norms['simpleRnn']!['h']![0]!;
+    const norm = (rate: number): number =>
+      gradientFlow(of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })), last, {
+        loss,
+      }).norms['simpleRnn']!['h']![0]!;
     expect(norm(0.9)).toBeGreaterThan(2 * norm(0));
   });
 
   it('a reversed layer loses it toward the last step', () => {
-    const { norms } = gradientFlow(of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, reverse: true })), last, { loss });
+    const { norms } = gradientFlow(
+      of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, reverse: true })),
+      last,
+      { loss },
+    );
     expect(norms['simpleRnn']!['h']![0]!).toBeGreaterThan(norms['simpleRnn']!['h']![T - 1]!);
   });
 });
 
 it('every recurrent layer has its own, inside of residuals and in both directions; the loss is that of the model', () => {
-  const model = of(dense({ size: H }), residual([recurrent(lstm(), { hiddenSize: H, learnedState: true })]), bidirectional(gru(), { hiddenSize: 3 }), recurrent(simpleRnn(), { hiddenSize: 2 }));
+  const model = of(
+    dense({ size: H }),
+    residual([recurrent(lstm(), { hiddenSize: H, learnInitialState: true })]),
+    bidirectional(gru(), { hiddenSize: 3 }),
+    recurrent(simpleRnn(), { hiddenSize: 2 }),
+  );
   const before = model.data.slice();
   const { norms, loss: value } = gradientFlow(model, { inputs, targets }, { loss });
   expect(Object.entries(norms).map(([name, states]) => [name, Object.keys(states)])).toEqual([
-    ['residual.lstm', ['h', 'c']], ['bidirectional.forward', ['h']], ['bidirectional.reverse', ['h']], ['simpleRnn', ['h']],
+    ['residual.lstm', ['h', 'c']],
+    ['bidirectional.forward', ['h']],
+    ['bidirectional.reverse', ['h']],
+    ['simpleRnn', ['h']],
   ]);
-  for (const states of Object.values(norms)) for (const each of Object.values(states)) expect(each.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
+  for (const states of Object.values(norms))
+    for (const each of Object.values(states)) expect(each.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
   const { data } = predictWithState(model, inputs).output;
   expect(value).toBeCloseTo(data.reduce((sum, each, i) => sum + (each - targets.data[i]!) ** 2, 0) / data.length, 5);
   expect(model.data).toEqual(before);
 });
 
 it('ids, and a model without a recurrent layer', () => {
-  const tokens = ids([[0, 1], [2, 3], [1, 0]]);
-  const model = sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 4 })]);
-  expect(gradientFlow(model, { inputs: tokens, targets: tokens }, { loss: crossEntropy }).norms['lstm']!['c']).toHaveLength(3);
-  expect(() => gradientFlow(of(dense({ size: 2 })), { inputs, targets }, { loss })).toThrow('gradientFlow: the model has no recurrent layer.');
+  const tokens = intTensor([
+    [0, 1],
+    [2, 3],
+    [1, 0],
+  ]);
+  const model = sequential([
+    embedding({ vocabularySize: 4, size: 3 }),
+    recurrent(lstm(), { hiddenSize: 3 }),
+    dense({ size: 4 }),
+  ]);
+  expect(
+    gradientFlow(model, { inputs: tokens, targets: tokens }, { loss: crossEntropy }).norms['lstm']!['c'],
+  ).toHaveLength(3);
+  expect(() => gradientFlow(of(dense({ size: 2 })), { inputs, targets }, { loss })).toThrow(
+    'gradientFlow: the model has no recurrent layer.',
+  );
 });

@@ -1,19 +1,42 @@
 /** Sampled softmax: a gradient that is right, the full loss in the mean, and it learns what the full one learns. */
 
 import {
-  adam, affine, checkGradients, compute, createRandom, crossEntropy, each, evaluate, fit, full, gather, ids, integerNumber, normal, sampledCrossEntropy,
-  total, trainable, transpose, valueAndGradient, type IdTensor, type Tensor, type ValueAndGradient, type Variable,
+  adam,
+  affine,
+  checkGradients,
+  compute,
+  createRandom,
+  crossEntropy,
+  customModel,
+  evaluate,
+  fit,
+  full,
+  gather,
+  type IntTensor,
+  integerNumber,
+  intTensor,
+  normal,
+  sampledCrossEntropy,
+  type Tensor,
+  transpose,
+  type ValueAndGradient,
+  type Variable,
+  valueAndGradient,
 } from 'bptt';
 import { expect, it } from 'vitest';
 
 const [V, H] = [40, 5];
 const head = { weight: normal(0, 1)([V, H], createRandom(1)), bias: normal(0, 1)([V], createRandom(2)) };
 const hidden = normal(0, 1)([3, 4, H], createRandom(3));
-const targets = ids(Array.from({ length: 3 }, (_, t) => Array.from({ length: 4 }, (_each, b) => (7 * t + 11 * b) % V)));
+const targets = intTensor(
+  Array.from({ length: 3 }, (_, t) => Array.from({ length: 4 }, (_each, b) => (7 * t + 11 * b) % V)),
+);
 
 it('has the gradient of finite differences, with lengths, too', () => {
   for (const lengths of [undefined, Int32Array.of(3, 1, 2, 0)]) {
-    const { error } = checkGradients({ head, hidden }, (p) => sampledCrossEntropy(p.hidden, p.head, targets, { samples: 12, random: createRandom(4), lengths }));
+    const { error } = checkGradients({ head, hidden }, (p) =>
+      sampledCrossEntropy(p.hidden, p.head, targets, { samples: 12, random: createRandom(4), lengths }),
+    );
     expect(error).toBeLessThan(1e-7);
   }
 });
@@ -22,25 +45,41 @@ it('what stands in the padding changes nothing: no NaN reaches the head, and its
   const lengths = Int32Array.of(3, 1, 2, 0);
   const dirty = { shape: hidden.shape, data: hidden.data.slice() };
   const wild = { shape: targets.shape, data: targets.data.slice() };
-  for (let t = 0; t < 3; t++) for (let b = 0; b < 4; b++) {
-    if (t < lengths[b]!) continue;
-    dirty.data.fill(NaN, (4 * t + b) * H, (4 * t + b + 1) * H);
-    wild.data[4 * t + b] = -1;
-  }
-  const run = (x: Tensor, right: IdTensor): ValueAndGradient<{ head: typeof head; x: Tensor }> =>
-    valueAndGradient({ head, x }, (p) => sampledCrossEntropy(p.x, p.head, right, { samples: 12, random: createRandom(4), lengths }));
+  for (let t = 0; t < 3; t++)
+    for (let b = 0; b < 4; b++) {
+      if (t < lengths[b]!) continue;
+      dirty.data.fill(NaN, (4 * t + b) * H, (4 * t + b + 1) * H);
+      wild.data[4 * t + b] = -1;
+    }
+  const run = (x: Tensor, right: IntTensor): ValueAndGradient<{ head: typeof head; x: Tensor }> =>
+    valueAndGradient({ head, x }, (p) =>
+      sampledCrossEntropy(p.x, p.head, right, { samples: 12, random: createRandom(4), lengths }),
+    );
   const [clean, padded] = [run(hidden, targets), run(dirty, wild)];
   expect(padded.value).toBe(clean.value);
   expect(padded.gradient).toEqual(clean.gradient);
-  expect(compute({ head, dirty }, (p) => sampledCrossEntropy(p.dirty, p.head, wild, {
-    samples: 12, random: createRandom(4), lengths: new Int32Array(4), reduction: total,
-  })).data[0]).toBe(0);
+  expect(
+    compute({ head, dirty }, (p) =>
+      sampledCrossEntropy(p.dirty, p.head, wild, {
+        samples: 12,
+        random: createRandom(4),
+        lengths: new Int32Array(4),
+        reduction: 'sum',
+      }),
+    ).data[0],
+  ).toBe(0);
 });
 
 it('with many samples it is the full cross-entropy', () => {
-  const loss = (samples: number): Float32Array => compute({ head, hidden }, (p) =>
-    sampledCrossEntropy(p.hidden, p.head, targets, { samples, random: createRandom(5), reduction: each })).data;
-  const wanted = compute({ head, hidden }, (p) => crossEntropy(affine(p.hidden, { weight: transpose(p.head.weight), bias: p.head.bias }), targets, { reduction: each })).data;
+  const loss = (samples: number): Float32Array =>
+    compute({ head, hidden }, (p) =>
+      sampledCrossEntropy(p.hidden, p.head, targets, { samples, random: createRandom(5), reduction: 'none' }),
+    ).data;
+  const wanted = compute({ head, hidden }, (p) =>
+    crossEntropy(affine(p.hidden, { weight: transpose(p.head.weight), bias: p.head.bias }), targets, {
+      reduction: 'none',
+    }),
+  ).data;
   loss(20_000).forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(0.08 * Math.max(1, wanted[i]!)));
 });
 
@@ -48,23 +87,37 @@ it('learns a table of 500 answers as the full loss judges it', async () => {
   const count = 500;
   const random = createRandom(6);
   const answers = Int32Array.from({ length: count }, () => integerNumber(random, count));
-  const batch = { inputs: { shape: [count], data: Int32Array.from(answers.keys()) }, targets: { shape: [count], data: answers } };
-  const parameters = { table: normal(0, 1)([count, 16], random), head: { weight: normal(0, 0.1)([count, 16], random), bias: full([count], 0) } };
+  const batch = {
+    inputs: { shape: [count], data: Int32Array.from(answers.keys()) },
+    targets: { shape: [count], data: answers },
+  };
+  const parameters = {
+    table: normal(0, 1)([count, 16], random),
+    head: { weight: normal(0, 0.1)([count, 16], random), bias: full([count], 0) },
+  };
   type P = { table: Variable; head: { weight: Variable; bias: Variable } };
-  const model = trainable(parameters, (p: P, { inputs, targets: right }: { inputs: IdTensor; targets: IdTensor }, context) => {
-    const x = gather(p.table, inputs);
-    return context.training
-      ? sampledCrossEntropy(x, p.head, right, { samples: 50, random: context.random })
-      : crossEntropy(affine(x, { weight: transpose(p.head.weight), bias: p.head.bias }), right);
-  });
+  const model = customModel(
+    parameters,
+    (p: P, { inputs, targets: right }: { inputs: IntTensor; targets: IntTensor }, context) => {
+      const x = gather(p.table, inputs);
+      return context.training
+        ? sampledCrossEntropy(x, p.head, right, { samples: 50, random: context.random })
+        : crossEntropy(affine(x, { weight: transpose(p.head.weight), bias: p.head.bias }), right);
+    },
+  );
   const data = { batchCount: 1, batches: () => [batch] };
   await fit(model, data, { optimizer: adam(0.03), steps: 150 });
   expect(evaluate(model, data).loss).toBeLessThan(0.3);
 });
 
 it('refuses shapes and targets that do not fit', () => {
-  const run = (right: IdTensor, weight = head.weight): unknown => compute({ hidden }, (p) => sampledCrossEntropy(p.hidden, { ...head, weight }, right, { random: createRandom(1) }));
-  expect(() => run(ids([1, 2]))).toThrow('sampledCrossEntropy: hidden must be […, H] = [2, *], got [3, 4, 5]');
-  expect(() => run(targets, full([V, 3], 0))).toThrow('sampledCrossEntropy: weight must be [V, H] = [*, 5], got [40, 3]');
-  expect(() => run({ shape: [3, 4], data: new Int32Array(12).fill(V) })).toThrow('sampledCrossEntropy: targets must be whole numbers from 0 to 39, got 40');
+  const run = (right: IntTensor, weight = head.weight): unknown =>
+    compute({ hidden }, (p) => sampledCrossEntropy(p.hidden, { ...head, weight }, right, { random: createRandom(1) }));
+  expect(() => run(intTensor([1, 2]))).toThrow('sampledCrossEntropy: hidden must be […, H] = [2, *], got [3, 4, 5]');
+  expect(() => run(targets, full([V, 3], 0))).toThrow(
+    'sampledCrossEntropy: weight must be [V, H] = [*, 5], got [40, 3]',
+  );
+  expect(() => run({ shape: [3, 4], data: new Int32Array(12).fill(V) })).toThrow(
+    'sampledCrossEntropy: targets must be whole numbers from 0 to 39, got 40',
+  );
 });

@@ -1,17 +1,54 @@
 /** Functions as models, and state carried from batch to batch. */
 
 import {
-  accuracy, adam, add, affine, crossEntropy, dense, embedding, evaluate, fit, gru, initializeCell, lstm, meanSquaredError, multiply, recurrent,
-  runModel, sequential, sum, tensor, trainable, unroll, windows, createRandom, full, initializeOptimizer, applyOptimizer, valueAndGradient,
-  advance, compute, leaves, load, normal, predict, save, sliceRows, stream, withParameters,
-  type Dataset, type ModelState, type Tensor,
+  accuracy,
+  adam,
+  add,
+  advance,
+  affine,
+  applyOptimizer,
+  compute,
+  createRandom,
+  crossEntropy,
+  customModel,
+  type Dataset,
+  dense,
+  embedding,
+  evaluate,
+  fit,
+  full,
+  gru,
+  initializeCell,
+  initializeOptimizer,
+  leaves,
+  load,
+  lstm,
+  type ModelState,
+  meanSquaredError,
+  multiply,
+  normal,
+  predict,
+  recurrent,
+  runModel,
+  save,
+  sequential,
+  sliceRows,
+  stream,
+  sum,
+  type Tensor,
+  tensor,
+  unroll,
+  valueAndGradient,
+  windows,
+  withParameters,
 } from 'bptt';
 import { expect, it } from 'vitest';
 
 it('fit trains a function of several inputs and outputs, and evaluate evaluates it', async () => {
-  const model = trainable(
+  const model = customModel(
     {
-      left: initializeCell(gru(), { inputSize: 2, hiddenSize: 6, random: 1 }), right: initializeCell(lstm(), { inputSize: 1, hiddenSize: 6, random: 2 }),
+      left: initializeCell(gru(), { inputSize: 2, hiddenSize: 6, random: 1 }),
+      right: initializeCell(lstm(), { inputSize: 1, hiddenSize: 6, random: 2 }),
       head: { weight: full([6, 1], 0.1), bias: full([1], 0) },
     },
     (p, { pairs, single, sums }: { pairs: Tensor; single: Tensor; sums: Tensor }) => {
@@ -32,36 +69,46 @@ it('fit trains a function of several inputs and outputs, and evaluate evaluates 
 
 it('a sequential model as a function is trained to the same bits', async () => {
   const make = (): ReturnType<typeof sequential> =>
-    sequential([embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })], { seed: 1 });
-  const data = windows(Int32Array.from({ length: 200 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!), { steps: 8, batchSize: 4 });
+    sequential([embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })], {
+      seed: 1,
+    });
+  const data = windows(
+    Int32Array.from({ length: 200 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!),
+    { sequenceLength: 8, batchSize: 4 },
+  );
   const one = make();
   await fit(one, data, { loss: crossEntropy, optimizer: adam(0.01), steps: 10 });
   const shape = make();
-  const other = trainable(shape.parameters, (p, batch, context) =>
-    crossEntropy(runModel(shape, p, batch.inputs, { ...context, lengths: undefined }).output, batch.targets as never));
+  const other = customModel(shape.parameters, (p, batch, context) =>
+    crossEntropy(runModel(shape, p, batch.inputs, { ...context, lengths: undefined }).output, batch.targets as never),
+  );
   await fit(other, data, { optimizer: adam(0.01), steps: 10 });
   expect(other.data).toEqual(one.data);
 });
 
 it('refuses a loss for a function, and none for a sequential model', async () => {
-  const model = trainable({ w: tensor([1]) }, (p) => sum(p.w));
-  const data = windows(new Int32Array(30), { steps: 2, batchSize: 2 });
-  await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy } as never)).rejects.toThrow('fit: a trainable has its own loss');
+  const model = customModel({ w: tensor([1]) }, (p) => sum(p.w));
+  const data = windows(new Int32Array(30), { sequenceLength: 2, batchSize: 2 });
+  await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy } as never)).rejects.toThrow(
+    'fit: a trainable has its own loss',
+  );
   const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
   await expect(fit(net, data, { optimizer: adam() } as never)).rejects.toThrow('fit: loss must be given');
 });
 
 it('names the step where a function’s loss is not finite', async () => {
-  const model = trainable({ w: tensor([1]) }, (p, _batch: number) => multiply(sum(p.w), NaN));
+  const model = customModel({ w: tensor([1]) }, (p, _batch: number) => multiply(sum(p.w), NaN));
   const data: Dataset<number> = { batchCount: 1, batches: () => [1] };
   await expect(fit(model, data, { optimizer: adam() })).rejects.toThrow('fit: the loss became NaN at step 1.');
 });
 
 it('carries the state from batch to batch within an epoch: truncated BPTT', async () => {
   const text = Int32Array.from({ length: 121 }, (_, i) => (i * i) % 4);
-  const data = windows(text, { steps: 5, batchSize: 2, shuffle: false });
+  const data = windows(text, { sequenceLength: 5, batchSize: 2, shuffle: false });
   const make = (): ReturnType<typeof sequential> =>
-    sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 4 })], { seed: 1 });
+    sequential([embedding({ vocabularySize: 4, size: 3 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 4 })], {
+      seed: 1,
+    });
   const model = make();
   await fit(model, data, { loss: crossEntropy, optimizer: adam(0.01), epochs: 2, carryState: true });
   const byHand = make();
@@ -70,7 +117,12 @@ it('carries the state from batch to batch within an epoch: truncated BPTT', asyn
     let state: ModelState | undefined;
     for (const batch of data.batches(createRandom(0))) {
       const { gradient, results } = valueAndGradient(byHand.parameters, (p) => {
-        const run = runModel(byHand, p, batch.inputs, { training: true, random: createRandom(0), lengths: undefined, state });
+        const run = runModel(byHand, p, batch.inputs, {
+          training: true,
+          random: createRandom(0),
+          lengths: undefined,
+          state,
+        });
         return { value: crossEntropy(run.output, batch.targets as never), results: run.state };
       });
       state = results as ModelState;
@@ -86,7 +138,9 @@ it('withParameters: a model that was part of a trained function predicts, stream
   const network = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2, seed: 1 });
   const before = network.data.slice();
   const [inputs, targets] = [normal(0, 1)([4, 5, 2], createRandom(1)), full([4, 5, 1], 2)];
-  const model = trainable({ network: network.parameters, gain: tensor(1) }, (p) => meanSquaredError(multiply(runModel(network, p.network, inputs).output, p.gain), targets));
+  const model = customModel({ network: network.parameters, gain: tensor(1) }, (p) =>
+    meanSquaredError(multiply(runModel(network, p.network, inputs).output, p.gain), targets),
+  );
   await fit(model, { batchCount: 1, batches: () => [{ inputs, targets }] }, { optimizer: adam(0.05), steps: 20 });
   const trained = withParameters(network, model.parameters.network);
   expect(network.data).toEqual(before);
@@ -103,8 +157,19 @@ it('withParameters: a model that was part of a trained function predicts, stream
   // A copy: the function may be trained on.
   model.data.fill(0);
   expect(predict(trained, inputs)).toEqual(wanted);
-  expect(() => withParameters(network, { gru: network.parameters['gru']! })).toThrow('withParameters: dense.weight [3, 1] is missing. Do the parameters belong to another model?');
-  expect(() => withParameters(network, { ...network.parameters, dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) } })).toThrow('withParameters: dense.weight [3, 1] must hold 3 numbers, got 2.');
-  expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow('withParameters: the model has no parameter more.bias.');
-  expect(() => withParameters(network, { ...network.parameters, dense: { weight: full([3, 2], 0), bias: full([2], 0) } })).toThrow("withParameters: dense.weight must be of the model's shape = [3, 1], got [3, 2].");
+  expect(() => withParameters(network, { gru: network.parameters['gru']! })).toThrow(
+    'withParameters: dense.weight [3, 1] is missing. Do the parameters belong to another model?',
+  );
+  expect(() =>
+    withParameters(network, {
+      ...network.parameters,
+      dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) },
+    }),
+  ).toThrow('withParameters: dense.weight [3, 1] must hold 3 numbers, got 2.');
+  expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow(
+    'withParameters: the model has no parameter more.bias.',
+  );
+  expect(() =>
+    withParameters(network, { ...network.parameters, dense: { weight: full([3, 2], 0), bias: full([2], 0) } }),
+  ).toThrow("withParameters: dense.weight must be of the model's shape = [3, 1], got [3, 2].");
 });

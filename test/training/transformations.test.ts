@@ -1,8 +1,25 @@
 /** Penalties and limits against plain loops, by leaf, and in training. */
 
 import {
-  adam, applyOptimizer, chain, createRandom, dense, fit, initializeOptimizer, l1, maxNorm, meanSquaredError, normal, recurrent, lstm, sequential,
-  sgd, useKernels, weightDecay, type Optimizer, type Tensor,
+  adam,
+  applyOptimizer,
+  chain,
+  createRandom,
+  dense,
+  fit,
+  initializeOptimizer,
+  l1,
+  lstm,
+  maxNorm,
+  meanSquaredError,
+  normal,
+  type Optimizer,
+  recurrent,
+  sequential,
+  sgd,
+  type Tensor,
+  useKernels,
+  weightDecay,
 } from 'bptt';
 import { afterAll, describe, expect, it } from 'vitest';
 
@@ -23,30 +40,44 @@ const after = (optimizer: Optimizer): Record<string, Record<string, Tensor>> => 
 };
 const each = (visit: (path: string, before: Tensor, gradient: Tensor) => void): void => {
   const [before, gradient] = [parametersOf(), gradientOf()];
-  for (const [layer, parts] of Object.entries(before)) for (const [name, part] of Object.entries(parts)) visit(`${layer}.${name}`, part, gradient[layer]![name]!);
+  for (const [layer, parts] of Object.entries(before))
+    for (const [name, part] of Object.entries(parts)) visit(`${layer}.${name}`, part, gradient[layer]![name]!);
 };
-const at = (tree: Record<string, Record<string, Tensor>>, path: string): Tensor => tree[path.split('.')[0]!]![path.split('.')[1]!]!;
+const at = (tree: Record<string, Record<string, Tensor>>, path: string): Tensor =>
+  tree[path.split('.')[0]!]![path.split('.')[1]!]!;
 const noBias = (path: string): boolean => !path.endsWith('.bias');
 
 describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
   it('l1 and weightDecay add to the gradient, of all parameters or of those that are chosen', () => {
     useKernels(kernels);
     const penalties = { l1: (value: number) => 0.3 * Math.sign(value), weightDecay: (value: number) => 0.3 * value };
-    for (const [name, make] of Object.entries({ l1, weightDecay })) for (const only of [undefined, noBias]) {
-      const parameters = after(chain(make(0.3, { only }), sgd(0.1)));
-      each((path, before, gradient) => before.data.forEach((value, i) => {
-        const penalty = only === undefined || only(path) ? penalties[name as 'l1'](value) : 0;
-        expect(at(parameters, path).data[i]).toBeCloseTo(value - 0.1 * (gradient.data[i]! + penalty), 5);
-      }));
-    }
+    for (const [name, make] of Object.entries({ l1, weightDecay }))
+      for (const only of [undefined, noBias]) {
+        const parameters = after(chain(make(0.3, { only }), sgd(0.1)));
+        each((path, before, gradient) =>
+          before.data.forEach((value, i) => {
+            const penalty = only === undefined || only(path) ? penalties[name as 'l1'](value) : 0;
+            expect(at(parameters, path).data[i]).toBeCloseTo(value - 0.1 * (gradient.data[i]! + penalty), 5);
+          }),
+        );
+      }
   });
 
   it('maxNorm shortens the columns of matrices after the update, and nothing else', () => {
     useKernels(kernels);
-    const [free, held] = [after(sgd(0.1)), after(chain(sgd(0.1), maxNorm(2, { only: (path) => path !== 'first.weight' })))];
+    const [free, held] = [
+      after(sgd(0.1)),
+      after(chain(sgd(0.1), maxNorm(2, { only: (path) => path !== 'first.weight' }))),
+    ];
     let shortened = 0;
     each((path) => {
-      const [{ data, shape: [rows, columns = 1] }, got] = [at(free, path), at(held, path).data] as [{ data: Float32Array; shape: [number, number] }, Float32Array];
+      const [
+        {
+          data,
+          shape: [rows, columns = 1],
+        },
+        got,
+      ] = [at(free, path), at(held, path).data] as [{ data: Float32Array; shape: [number, number] }, Float32Array];
       for (let j = 0; j < columns; j++) {
         const column = Array.from({ length: rows }, (_, i) => data[i * columns + j]!);
         const norm = Math.hypot(...column);
@@ -68,7 +99,10 @@ it('reach the layers of a model that fit trains: l1 leaves unused weights at zer
     await fit(model, data, { loss: meanSquaredError, optimizer, steps: 500 });
     return model.parameters['dense']!['weight']!.data;
   };
-  const [thin, short] = [await train(chain(l1(0.5, { only: (path) => path === 'dense.weight' }), sgd(0.05))), await train(chain(adam(0.05), maxNorm(1)))];
+  const [thin, short] = [
+    await train(chain(l1(0.5, { only: (path) => path === 'dense.weight' }), sgd(0.05))),
+    await train(chain(adam(0.05), maxNorm(1))),
+  ];
   expect(thin[0]).toBeGreaterThan(2.5);
   thin.subarray(1).forEach((weight) => expect(Math.abs(weight)).toBeLessThan(0.06));
   expect(Math.hypot(...short)).toBeCloseTo(1, 4);

@@ -1,13 +1,25 @@
 /** Datasets in one piece: shape [IV.A.2.b], type [IV.A.2.d] and place [IV.A.2.i]. */
 
-import { formatShape, sizeOf, type Shape } from '../../tensor/shape';
+import { formatShape, type Shape, sizeOf } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { fromFloat16 } from '../half-precision';
 import type { Header, Message } from './header';
-import { claim, nowhere, refuse, wide, type Source } from './source';
+import { claim, nowhere, refuse, type Source, wide } from './source';
 
 /** Kinds of types by their number in the file. */
-const kinds = ['whole numbers', 'numbers', 'times', 'text', 'bits', 'bytes of no type (bfloat16?)', 'several fields', 'references', 'names', 'lists', 'arrays'];
+const kinds = [
+  'whole numbers',
+  'numbers',
+  'times',
+  'text',
+  'bits',
+  'bytes of no type (bfloat16?)',
+  'several fields',
+  'references',
+  'names',
+  'lists',
+  'arrays',
+];
 const others = [0, 3, 8, 9];
 
 /** Single, double and half precision of IEEE 754: place and length of sign, exponent and fraction, and the bias of the exponent. */
@@ -18,12 +30,17 @@ const readers: Readonly<Record<string, (raw: ArrayBuffer) => Float32Array>> = {
 };
 
 /** A dataset in single precision; nothing where it holds whole numbers or text. @throws RangeError where it is cut short or of a kind that is not read */
-export function datasetOf(source: Source, { shape, type, layout, filters, elsewhere }: Header, path: string): Tensor | undefined {
+export function datasetOf(
+  source: Source,
+  { shape, type, layout, filters, elsewhere }: Header,
+  path: string,
+): Tensor | undefined {
   if (type === undefined) return refuse(`${path} is neither a group nor a dataset.`);
   if (shape === undefined || layout === undefined) return refuse(`${path} has no numbers: is it a committed type?`);
   const kind = source.bytes[type.at]! & 15;
   if (others.includes(kind)) return undefined;
-  if (kind !== 1) return refuse(`${path} holds ${kinds[kind] ?? `type ${kind}`}; float32, float64 and float16 are what is read.`);
+  if (kind !== 1)
+    return refuse(`${path} holds ${kinds[kind] ?? `type ${kind}`}; float32, float64 and float16 are what is read.`);
   if (filters !== undefined) refuse(`${path} is compressed, or filtered in another way.`);
   if (elsewhere !== undefined) refuse(`${path} lies in another file.`);
   const { width, read } = numbersOf(source, type, path);
@@ -34,9 +51,11 @@ export function datasetOf(source: Source, { shape, type, layout, filters, elsewh
 function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
   const { bytes } = source;
   const [version, rank] = [bytes[at]!, bytes[at + 1]!];
-  if (version !== 1 && version !== 2) refuse(`the shape of ${path} is of version ${version}; 1 and 2 are what is read.`);
+  if (version !== 1 && version !== 2)
+    refuse(`the shape of ${path} is of version ${version}; 1 and 2 are what is read.`);
   const from = version === 1 ? 8 : 4;
-  if (rank > 32 || from + 8 * rank > size) refuse(`the shape of ${path} is to have ${rank} axes, more than there can be.`);
+  if (rank > 32 || from + 8 * rank > size)
+    refuse(`the shape of ${path} is to have ${rank} axes, more than there can be.`);
   // A dataset without a shape (h5py.Empty) has no numbers.
   if (version === 2 && bytes[at + 3] === 2) return [0];
   const shape = Array.from({ length: rank }, (_, axis) => wide(source, at + from + 8 * axis, path));
@@ -45,12 +64,26 @@ function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
 }
 
 /** How many bytes a number of a type has, and how they become single precision. */
-function numbersOf({ bytes, view }: Source, { at, size }: Message, path: string): { readonly width: number; readonly read: (raw: ArrayBuffer) => Float32Array } {
+function numbersOf(
+  { bytes, view }: Source,
+  { at, size }: Message,
+  path: string,
+): { readonly width: number; readonly read: (raw: ArrayBuffer) => Float32Array } {
   if (size < 20) refuse(`the type of ${path} is cut short.`);
   const [flags, sign, width] = [bytes[at + 1]!, bytes[at + 2]!, view.getUint32(at + 4, true)];
-  const read = readers[[sign, view.getUint16(at + 8, true), view.getUint16(at + 10, true), ...bytes.subarray(at + 12, at + 16), view.getUint32(at + 16, true)].join()];
+  const read =
+    readers[
+      [
+        sign,
+        view.getUint16(at + 8, true),
+        view.getUint16(at + 10, true),
+        ...bytes.subarray(at + 12, at + 16),
+        view.getUint32(at + 16, true),
+      ].join()
+    ];
   // The fraction has a leading 1 that is not stored; no order of bytes of a VAX.
-  if (read === undefined || 8 * width !== view.getUint16(at + 10, true) || (flags & 0x70) !== 0x20) return refuse(`${path} holds numbers of ${width} bytes that are none of float32, float64 and float16.`);
+  if (read === undefined || 8 * width !== view.getUint16(at + 10, true) || (flags & 0x70) !== 0x20)
+    return refuse(`${path} holds numbers of ${width} bytes that are none of float32, float64 and float16.`);
   // The other order of bytes: all turned round, then the numbers.
   return { width, read: (flags & 1) === 0 ? read : (raw) => (new Uint8Array(raw).reverse(), read(raw).reverse()) };
 }
@@ -60,12 +93,16 @@ function rawOf(source: Source, { at, size: length }: Message, shape: Shape, widt
   const { bytes, view } = source;
   const [version, kind] = [bytes[at]!, bytes[at + 1]!];
   const size = width * sizeOf(shape);
-  if (version !== 3) refuse(`${path} is laid out by version ${version}${version === 4 ? ' (libver=\'latest\', or virtual)' : ''}; version 3 is what is read.`);
+  if (version !== 3)
+    refuse(
+      `${path} is laid out by version ${version}${version === 4 ? " (libver='latest', or virtual)" : ''}; version 3 is what is read.`,
+    );
   if (kind === 2) refuse(`${path} is stored in chunks; in one piece is what is read.`);
   if (kind > 2) refuse(`${path} is laid out in way ${kind}; in one piece is what is read.`);
   if (kind === 0) {
     const stored = view.getUint16(at + 2, true);
-    if (stored !== size || 4 + stored > length) refuse(`${path} ${formatShape(shape)} is to have ${size} bytes, its header holds ${stored}.`);
+    if (stored !== size || 4 + stored > length)
+      refuse(`${path} ${formatShape(shape)} is to have ${size} bytes, its header holds ${stored}.`);
     return bytes.slice(at + 4, at + 4 + size).buffer as ArrayBuffer;
   }
   if (size === 0) return new ArrayBuffer(0);

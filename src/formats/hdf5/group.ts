@@ -1,7 +1,7 @@
 /** Groups by symbol tables: a tree of version 1 [III.A.1] whose leaves are tables [III.B] of names in a local heap [III.D]. */
 
 import type { Message } from './header';
-import { checkSignature, claim, enter, refuse, wide, type Source } from './source';
+import { checkSignature, claim, enter, refuse, type Source, wide } from './source';
 
 /** What stands in a group: its name, and where its header is. */
 export interface Entry {
@@ -20,7 +20,8 @@ export function entriesOf(source: Source, table: Message, what: string): readonl
       const name = nameAt(wide(source, entry, what));
       const before = entries.at(-1)?.name ?? '';
       if (name <= before) refuse(`the names of ${what} are out of order, ${name} behind ${before}.`);
-      if (source.view.getUint32(entry + 16, true) === 2) refuse(`${name} in ${what} is a soft link; what it leads to is read at its own place alone.`);
+      if (source.view.getUint32(entry + 16, true) === 2)
+        refuse(`${name} in ${what} is a soft link; what it leads to is read at its own place alone.`);
       entries.push({ name, at: wide(source, entry + 8, what) });
     }
   }
@@ -41,7 +42,8 @@ function tablesOf(source: Source, at: number, what: string, above?: number): rea
     enter(source, child, `a table of ${what}`);
     checkSignature(source, child, 'SNOD', `a table of ${what}`);
     claim(source, child, 8, what);
-    if (source.bytes[child + 4] !== 1) refuse(`a table of ${what} is of version ${source.bytes[child + 4]}; 1 is what is read.`);
+    if (source.bytes[child + 4] !== 1)
+      refuse(`a table of ${what} is of version ${source.bytes[child + 4]}; 1 is what is read.`);
   }
   return children;
 }
@@ -52,7 +54,8 @@ function namesOf(source: Source, heap: number, what: string): (offset: number) =
   enter(source, heap, where);
   checkSignature(source, heap, 'HEAP', where);
   claim(source, heap, 32, where);
-  if (source.bytes[heap + 4] !== 0) refuse(`the heap of ${where} is of version ${source.bytes[heap + 4]}; 0 is what is read.`);
+  if (source.bytes[heap + 4] !== 0)
+    refuse(`the heap of ${where} is of version ${source.bytes[heap + 4]}; 0 is what is read.`);
   const [size, from] = [wide(source, heap + 8, where), wide(source, heap + 24, where)];
   claim(source, from, size, where);
   const names = source.bytes.subarray(from, from + size);

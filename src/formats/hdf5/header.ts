@@ -1,6 +1,6 @@
 /** Object headers of version 1 [IV.A.1]: what a group or a dataset says of itself, in messages. */
 
-import { claim, enter, refuse, wide, type Source } from './source';
+import { claim, enter, refuse, type Source, wide } from './source';
 
 export interface Message {
   readonly at: number;
@@ -8,7 +8,16 @@ export interface Message {
 }
 
 /** The messages that are read, and how many bytes each has at least. */
-const messages = { shape: [0x01, 4], links: [0x02, 0], type: [0x03, 8], link: [0x06, 0], elsewhere: [0x07, 0], layout: [0x08, 4], filters: [0x0b, 0], table: [0x11, 16] } as const;
+const messages = {
+  shape: [0x01, 4],
+  links: [0x02, 0],
+  type: [0x03, 8],
+  link: [0x06, 0],
+  elsewhere: [0x07, 0],
+  layout: [0x08, 4],
+  filters: [0x0b, 0],
+  table: [0x11, 16],
+} as const;
 
 /** The first message of each kind. */
 export type Header = Readonly<Partial<Record<keyof typeof messages, Message>>>;
@@ -19,13 +28,16 @@ export function headerAt(source: Source, at: number, what: string): Header {
   const name = `the header of ${what}`;
   enter(source, at, what);
   claim(source, at, 16, name);
-  if (bytes[at] !== 1) refuse(`${name} is of version ${bytes[at] === 0x4f ? '2 (in order of creation, or libver=\'latest\')' : bytes[at]}; version 1 is what is read.`);
+  if (bytes[at] !== 1)
+    refuse(
+      `${name} is of version ${bytes[at] === 0x4f ? "2 (in order of creation, or libver='latest')" : bytes[at]}; version 1 is what is read.`,
+    );
   const found: { -readonly [K in keyof Header]: Header[K] } = {};
   const blocks = [{ from: at + 16, length: view.getUint32(at + 8, true) }];
   for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
     const end = block.from + block.length;
     claim(source, block.from, block.length, name);
-    for (let to = block.from; to + 8 <= end;) {
+    for (let to = block.from; to + 8 <= end; ) {
       const [type, size, flags] = [view.getUint16(to, true), view.getUint16(to + 2, true), bytes[to + 4]!];
       const message = { at: to + 8, size };
       to += 8 + size;

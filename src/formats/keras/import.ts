@@ -4,11 +4,11 @@ import type { Json } from '../description';
 import { readHdf5 } from '../hdf5';
 import { readZip } from '../zip';
 import type { KerasOptions } from './layers';
-import { modelOf, nameInFile, type ImportedModel } from './model';
+import { type ImportedModel, modelOf, nameInFile } from './model';
 
 /**
  * The model of a `.keras` file of Keras 3: Sequential, or functional in one line; Embedding, SimpleRNN, LSTM, GRU (both resets), Bidirectional, Dense, TimeDistributed(Dense),
- * LayerNormalization and Dropout. The inputs are time-major here, `[T, B, I]`; `timeMajor` turns Keras' `[B, T, I]`.
+ * LayerNormalization and Dropout. The inputs are time-major here, `[T, B, I]`; `toTimeMajor` turns Keras' `[B, T, I]`.
  *
  * What cannot be mapped exactly is refused with the reason: other layers and activations, a mask without `{ lengths: true }`, a sequence that comes out backwards.
  *
@@ -24,7 +24,9 @@ export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOption
   const files = readZip(file);
   const part = (name: string): Uint8Array => {
     if (Object.hasOwn(files, name)) return files[name]!;
-    throw new RangeError(`importKeras: the archive has no ${name}. There are ${Object.keys(files).join(', ') || 'no files'}.`);
+    throw new RangeError(
+      `importKeras: the archive has no ${name}. There are ${Object.keys(files).join(', ') || 'no files'}.`,
+    );
   };
   const { tensors } = readHdf5(part('model.weights.h5'));
   return modelOf('importKeras', configOf(part('config.json')), tensors, { ...options, slope: 1 / 6 }, nameInFile);

@@ -1,15 +1,23 @@
 /** Models of Keras as ours. */
 
-import { mapPlan, type ParameterPlan, type Planned } from '../../bptt/cell';
 import { namesOf } from '../../layers/chain';
 import { joinNames } from '../../layers/nested-names';
 import { buildSequential, type Sequential } from '../../models/sequential';
+import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { checkDepth, type Json } from '../description';
-import { partsOf, type Part } from '../parts';
-import { layerIn, translate, type KerasLayer, type TranslateOptions } from './layers';
-import { cellParameters, denseParameters, embeddingParameters, layerNormParameters, weightsOfLayer, type LayerWeights, type Taker } from './weights';
+import { type Part, partsOf } from '../parts';
+import { type KerasLayer, layerIn, type TranslateOptions, translate } from './layers';
+import {
+  cellParameters,
+  denseParameters,
+  embeddingParameters,
+  type LayerWeights,
+  layerNormParameters,
+  type Taker,
+  weightsOfLayer,
+} from './weights';
 
 /** A model that was made from a configuration. */
 export interface ImportedModel {
@@ -20,7 +28,8 @@ export interface ImportedModel {
 
 type Fields = Readonly<Record<string, Json>>;
 
-const isFields = (json: Json | undefined): json is Fields => typeof json === 'object' && json !== null && !Array.isArray(json);
+const isFields = (json: Json | undefined): json is Fields =>
+  typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /**
  * Makes a model from the configuration of one, and its weights.
@@ -29,7 +38,11 @@ const isFields = (json: Json | undefined): json is Fields => typeof json === 'ob
  * @throws RangeError where a layer cannot be mapped exactly, the layers do not follow each other in one line, or weights are missing or left
  */
 export function modelOf(
-  where: string, config: Json, tensors: Readonly<Record<string, Tensor>>, options: TranslateOptions, nameOf: (layer: KerasLayer, before: number) => string,
+  where: string,
+  config: Json,
+  tensors: Readonly<Record<string, Tensor>>,
+  options: TranslateOptions,
+  nameOf: (layer: KerasLayer, before: number) => string,
 ): ImportedModel {
   checkDepth(where, 'the configuration', config);
   const chain = layersOf(where, config);
@@ -37,20 +50,31 @@ export function modelOf(
   const made = chain.flatMap((layer, i) => {
     const translated = refusedBy(where, () => translate(where, layer, options));
     const before = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
-    return translated === undefined ? [] : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, before))) }];
+    return translated === undefined
+      ? []
+      : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, before))) }];
   });
   const layers = made.map(({ layer }) => layer);
   if (layers.length === 0) throw new RangeError(`${where}: the model has no layer.`);
   const names = namesOf(layers);
-  const given = Object.fromEntries(made.flatMap(({ parameters }, i) => Object.entries(parameters).map(([name, tensor]) => [`${names[i]}.${name}`, tensor])));
+  const given = Object.fromEntries(
+    made.flatMap(({ parameters }, i) =>
+      Object.entries(parameters).map(([name, tensor]) => [`${names[i]}.${name}`, tensor]),
+    ),
+  );
   const first = Object.values(given)[0];
   if (first === undefined) throw new RangeError(`${where}: no layer of the model has weights.`);
-  const fill = <P extends ParameterPlan>(plan: P): Planned<P> => mapPlan(plan, ({ shape }, path) => {
-    const found = given[path];
-    if (found !== undefined && sameShape(found.shape, shape)) return found;
-    throw new RangeError(`${where}: ${path} must be ${formatShape(shape)}, the file has ${found === undefined ? 'none' : formatShape(found.shape)}.`);
-  });
-  const model = refusedBy(where, () => buildSequential(layers, layers[0]!.name === 'embedding' ? undefined : first.shape[0], fill));
+  const fill = <P extends ParameterPlan>(plan: P): Planned<P> =>
+    mapPlan(plan, ({ shape }, path) => {
+      const found = given[path];
+      if (found !== undefined && sameShape(found.shape, shape)) return found;
+      throw new RangeError(
+        `${where}: ${path} must be ${formatShape(shape)}, the file has ${found === undefined ? 'none' : formatShape(found.shape)}.`,
+      );
+    });
+  const model = refusedBy(where, () =>
+    buildSequential(layers, layers[0]!.name === 'embedding' ? undefined : first.shape[0], fill),
+  );
   checkLeft(where, tensors, taker);
   return { model, notes: made.flatMap(({ notes = [] }) => notes) };
 }
@@ -61,13 +85,17 @@ function refusedBy<R>(where: string, make: () => R): R {
     return make();
   } catch (error) {
     const { message } = error as Error;
-    throw message.startsWith(where) ? error : new RangeError(`${where}: the model of the file cannot be made: ${message}`);
+    throw message.startsWith(where)
+      ? error
+      : new RangeError(`${where}: the model of the file cannot be made: ${message}`);
   }
 }
 
 /** @throws RangeError where a weight was not taken, but for those of optimizers, metrics and generators */
 function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { taken }: Taker): void {
-  const left = Object.keys(tensors).filter((path) => !taken.has(path) && !/^(optimizer|metrics|loss_tracker)|seed_generator/.test(path));
+  const left = Object.keys(tensors).filter(
+    (path) => !taken.has(path) && !/^(optimizer|metrics|loss_tracker)|seed_generator/.test(path),
+  );
   if (left.length > 0) throw new RangeError(`${where}: there is no layer for ${left.join(', ')}.`);
 }
 
@@ -76,12 +104,17 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const outer = isFields(json) ? json : {};
   const { class_name: className, config } = outer;
   if (className !== 'Sequential' && className !== 'Functional' && className !== 'Model') {
-    throw new RangeError(`${where}: the configuration is of a ${JSON.stringify(className)}; Sequential and Functional models are what can be read.`);
+    throw new RangeError(
+      `${where}: the configuration is of a ${JSON.stringify(className)}; Sequential and Functional models are what can be read.`,
+    );
   }
   const entries = Array.isArray(config) ? config : isFields(config) ? config['layers'] : undefined;
   if (!Array.isArray(entries)) throw new RangeError(`${where}: the configuration has no layers.`);
-  const layers = entries.map((entry) => layerIn(entry) ?? fail(where, 'a layer of the configuration has no class_name and config'));
-  if (className !== 'Sequential') (entries as readonly Json[]).forEach((entry, i) => checkInbound(where, entry, layers, i));
+  const layers = entries.map(
+    (entry) => layerIn(entry) ?? fail(where, 'a layer of the configuration has no class_name and config'),
+  );
+  if (className !== 'Sequential')
+    (entries as readonly Json[]).forEach((entry, i) => checkInbound(where, entry, layers, i));
   return layers;
 }
 
@@ -93,11 +126,16 @@ const fail = (where: string, what: string): never => {
 function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[], i: number): void {
   const text = JSON.stringify((entry as Fields)['inbound_nodes'] ?? []);
   // Keras 3 says where a tensor comes from by keras_history: [layer, node, tensor], Keras 2 by [[[layer, node, tensor, {}]]].
-  const sources = [...text.matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(({ 1: name }) => JSON.parse(`"${name}"`) as string);
+  const sources = [...text.matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
+    ({ 1: name }) => JSON.parse(`"${name}"`) as string,
+  );
   const own = layers[i]!.name;
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
-  fail(where, `${own} takes in ${sources.join(', ') || 'nothing'}: the layers must follow each other in one line, ${layers.map(({ name }) => name).join(', ')}`);
+  fail(
+    where,
+    `${own} takes in ${sources.join(', ') || 'nothing'}: the layers must follow each other in one line, ${layers.map(({ name }) => name).join(', ')}`,
+  );
 }
 
 /** Which layer of Keras each layer is. */
@@ -123,11 +161,16 @@ export interface KerasNames {
  * }, { layers: { dense: 'head' } });
  * model.parameters.lstm.bias.data[0]; // 0.5
  */
-export function fromKeras(model: Sequential, tensors: Readonly<Record<string, Tensor>>, { layers = {} }: KerasNames = {}): void {
+export function fromKeras(
+  model: Sequential,
+  tensors: Readonly<Record<string, Tensor>>,
+  { layers = {} }: KerasNames = {},
+): void {
   const where = 'fromKeras';
   const parts = partsOf(model);
   const stray = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
-  if (stray !== undefined) fail(where, `layers names ${stray}, which is no layer. There are ${parts.map(({ path }) => path).join(', ')}`);
+  if (stray !== undefined)
+    fail(where, `layers names ${stray}, which is no layer. There are ${parts.map(({ path }) => path).join(', ')}`);
   const taker: Taker = { where, taken: new Set() };
   const classes: string[] = [];
   const found = parts.flatMap((own) => {
@@ -135,21 +178,31 @@ export function fromKeras(model: Sequential, tensors: Readonly<Record<string, Te
     if (className === undefined) return [];
     const before = classes.filter((each) => each === className).length;
     classes.push(className);
-    return [{ own, parameters: readPart(taker, own, weightsOfLayer(tensors, layers[own.path] ?? numbered(className, before))) }];
+    return [
+      {
+        own,
+        parameters: readPart(taker, own, weightsOfLayer(tensors, layers[own.path] ?? numbered(className, before))),
+      },
+    ];
   });
   checkLeft(where, tensors, taker);
   for (const { own, parameters } of found) {
     for (const [name, tensor] of Object.entries(parameters)) {
       const { shape } = own.parameters[name]!;
-      if (!sameShape(shape, tensor.shape)) fail(where, `${own.path}.${name} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
+      if (!sameShape(shape, tensor.shape))
+        fail(where, `${own.path}.${name} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
     }
   }
-  for (const { own, parameters } of found) for (const [name, { data }] of Object.entries(parameters)) own.parameters[name]!.data.set(data);
+  for (const { own, parameters } of found)
+    for (const [name, { data }] of Object.entries(parameters)) own.parameters[name]!.data.set(data);
 }
 
 /** The name that Keras gives a layer in its files: its class in snake case, with a number from the second on. */
 export function nameInFile({ className }: KerasLayer, before: number): string {
-  const snake = className.replace(/(.)([A-Z][a-z]+)/g, '$1_$2').replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  const snake = className
+    .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase();
   return numbered(snake, before);
 }
 
@@ -159,21 +212,42 @@ const numbered = (name: string, before: number): string => (before === 0 ? name 
 /** The class in snake case of what a layer is in Keras; nothing of one without weights. */
 function classOf(where: string, { kind, path, parameters }: Part): string | undefined {
   if (Object.keys(parameters).length === 0) return undefined;
-  const classes: Readonly<Record<string, string>> = { bidirectional: 'bidirectional', dense: 'dense', embedding: 'embedding', layerNorm: 'layer_normalization' };
+  const classes: Readonly<Record<string, string>> = {
+    bidirectional: 'bidirectional',
+    dense: 'dense',
+    embedding: 'embedding',
+    layerNorm: 'layer_normalization',
+  };
   if (kind.maker === 'recurrent') {
-    const cells: Readonly<Record<string, string>> = { simpleRnn: 'simple_rnn', lstm: 'lstm', gru: 'gru', hardSigmoidLstm: 'lstm', hardSigmoidGru: 'gru' };
-    return cells[kind.cell.origin?.[0] ?? ''] ?? fail(where, `${path} is made of the cell ${kind.cell.name}, which has no equal in Keras`);
+    const cells: Readonly<Record<string, string>> = {
+      simpleRnn: 'simple_rnn',
+      lstm: 'lstm',
+      gru: 'gru',
+      hardSigmoidLstm: 'lstm',
+      hardSigmoidGru: 'gru',
+    };
+    return (
+      cells[kind.cell.origin?.[0] ?? ''] ??
+      fail(where, `${path} is made of the cell ${kind.cell.name}, which has no equal in Keras`)
+    );
   }
   return classes[kind.maker] ?? fail(where, `${path} has no equal in Keras`);
 }
 
-function readPart(taker: Taker, { kind, path, parameters }: Part, weights: LayerWeights): Readonly<Record<string, Tensor>> {
+function readPart(
+  taker: Taker,
+  { kind, path, parameters }: Part,
+  weights: LayerWeights,
+): Readonly<Record<string, Tensor>> {
   if (kind.maker === 'embedding') return embeddingParameters(taker, weights, parameters['weight']!.shape);
   if (kind.maker === 'dense') return denseParameters(taker, weights, kind.options.size);
   if (kind.maker === 'layerNorm') return layerNormParameters(taker, weights, { scale: true, center: true });
-  if (kind.maker !== 'recurrent' && kind.maker !== 'bidirectional') return fail(taker.where, `${path} has no equal in Keras`);
-  if (kind.options.learnedState) fail(taker.where, `${path} learns its first state, which Keras’ layers do not have`);
-  const cellOf = (direction: 'own' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> => cellParameters(taker, weights, direction, kind.cell, kind.options.hiddenSize);
+  if (kind.maker !== 'recurrent' && kind.maker !== 'bidirectional')
+    return fail(taker.where, `${path} has no equal in Keras`);
+  if (kind.options.learnInitialState)
+    fail(taker.where, `${path} learns its first state, which Keras’ layers do not have`);
+  const cellOf = (direction: 'own' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
+    cellParameters(taker, weights, direction, kind.cell, kind.options.hiddenSize);
   if (kind.maker === 'recurrent') return cellOf('own');
   return joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
 }

@@ -3,7 +3,7 @@
  * TensorFlow.js. Matrices are input-major as ours are; gates stand in the order i f c o (ours: i f g o) and z r h (ours: r z n).
  */
 
-import type { Cell } from '../../bptt/cell';
+import type { Cell } from '../../recurrence/cell';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
@@ -21,18 +21,29 @@ export interface LayerWeights {
 
 /** The weights of a layer, found by its name. */
 export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
-  const found = { own: new Map<string, Roles[string]>(), forward: new Map<string, Roles[string]>(), backward: new Map<string, Roles[string]>() };
+  const found = {
+    own: new Map<string, Roles[string]>(),
+    forward: new Map<string, Roles[string]>(),
+    backward: new Map<string, Roles[string]>(),
+  };
   for (const [path, tensor] of Object.entries(tensors)) {
     const segments = path.replace(/:\d+$/, '').split('/');
     const role = segments.pop()!;
     if (/^\d+$/.test(role) && segments.at(-1) === 'vars') segments.pop();
     const at = segments.lastIndexOf(layer);
     const inner = segments.slice(at + 1);
-    const direction = inner[0]?.startsWith('forward_') ? 'forward' : inner[0]?.startsWith('backward_') ? 'backward' : 'own';
+    const direction = inner[0]?.startsWith('forward_')
+      ? 'forward'
+      : inner[0]?.startsWith('backward_')
+        ? 'backward'
+        : 'own';
     const rest = direction === 'own' ? inner : inner.slice(1);
-    if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name))) found[direction].set(role, { path, tensor });
+    if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name)))
+      found[direction].set(role, { path, tensor });
   }
-  const [own, forward, backward] = [found.own, found.forward, found.backward].map((roles): Roles => Object.fromEntries(roles)) as [Roles, Roles, Roles];
+  const [own, forward, backward] = [found.own, found.forward, found.backward].map(
+    (roles): Roles => Object.fromEntries(roles),
+  ) as [Roles, Roles, Roles];
   return { layer, own, forward, backward };
 }
 
@@ -43,68 +54,114 @@ export interface Taker {
 }
 
 /** A weight by role and place. @throws RangeError where it is missing or has another shape */
-function take({ where, taken }: Taker, { layer }: LayerWeights, roles: Roles, role: string, place: number, shape?: readonly number[]): Tensor {
+function take(
+  { where, taken }: Taker,
+  { layer }: LayerWeights,
+  roles: Roles,
+  role: string,
+  place: number,
+  shape?: readonly number[],
+): Tensor {
   const found = roles[role] ?? roles[String(place)];
   if (found === undefined) {
     const there = Object.values(roles).map(({ path }) => path);
-    throw new RangeError(`${where}: the layer ${layer} needs its ${role}${shape ? ` ${formatShape(shape)}` : ''}. ${there.length > 0 ? `There are ${there.join(', ')}.` : 'It has no weights in the file.'}`);
+    throw new RangeError(
+      `${where}: the layer ${layer} needs its ${role}${shape ? ` ${formatShape(shape)}` : ''}. ${there.length > 0 ? `There are ${there.join(', ')}.` : 'It has no weights in the file.'}`,
+    );
   }
   if (shape !== undefined && !sameShape(found.tensor.shape, shape)) {
-    throw new RangeError(`${where}: ${found.path} must be ${formatShape(shape)}, got ${formatShape(found.tensor.shape)}.`);
+    throw new RangeError(
+      `${where}: ${found.path} must be ${formatShape(shape)}, got ${formatShape(found.tensor.shape)}.`,
+    );
   }
   taken.add(found.path);
   return found.tensor;
 }
 
-const has = (roles: Roles, role: string, place: number): boolean => roles[role] !== undefined || roles[String(place)] !== undefined;
+const has = (roles: Roles, role: string, place: number): boolean =>
+  roles[role] !== undefined || roles[String(place)] !== undefined;
 
 /** @throws as {@link take} */
 export function denseParameters(taker: Taker, weights: LayerWeights, size: number): Readonly<Record<string, Tensor>> {
   const kernel = take(taker, weights, weights.own, 'kernel', 0);
-  const weight = kernel.shape.length === 2 ? take(taker, weights, weights.own, 'kernel', 0, [kernel.shape[0]!, size]) : kernel;
-  return { weight, bias: has(weights.own, 'bias', 1) ? take(taker, weights, weights.own, 'bias', 1, [size]) : zerosOf(size) };
+  const weight =
+    kernel.shape.length === 2 ? take(taker, weights, weights.own, 'kernel', 0, [kernel.shape[0]!, size]) : kernel;
+  return {
+    weight,
+    bias: has(weights.own, 'bias', 1) ? take(taker, weights, weights.own, 'bias', 1, [size]) : zerosOf(size),
+  };
 }
 
 /** @throws as {@link take} */
-export function embeddingParameters(taker: Taker, weights: LayerWeights, shape: readonly number[]): Readonly<Record<string, Tensor>> {
+export function embeddingParameters(
+  taker: Taker,
+  weights: LayerWeights,
+  shape: readonly number[],
+): Readonly<Record<string, Tensor>> {
   return { weight: take(taker, weights, weights.own, 'embeddings', 0, shape) };
 }
 
 /** @throws as {@link take} */
 export function layerNormParameters(
-  taker: Taker, weights: LayerWeights, { scale, center }: { readonly scale: boolean; readonly center: boolean },
+  taker: Taker,
+  weights: LayerWeights,
+  { scale, center }: { readonly scale: boolean; readonly center: boolean },
 ): Readonly<Record<string, Tensor>> {
   const beta = center ? take(taker, weights, weights.own, 'beta', scale ? 1 : 0) : undefined;
   const gamma = scale ? take(taker, weights, weights.own, 'gamma', 0) : undefined;
-  if (gamma === undefined && beta === undefined) throw new RangeError(`${taker.where}: the layer ${weights.layer} has neither scale nor center, so that its size is in no weight.`);
+  if (gamma === undefined && beta === undefined)
+    throw new RangeError(
+      `${taker.where}: the layer ${weights.layer} has neither scale nor center, so that its size is in no weight.`,
+    );
   const [size] = (gamma ?? beta)!.shape as [number];
   return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, bias: beta ?? zerosOf(size) };
 }
 
 /** Those of one direction of a cell with H units. @throws as {@link take} */
-export function cellParameters(taker: Taker, weights: LayerWeights, direction: 'own' | 'forward' | 'backward', cell: Cell, hiddenSize: number): Readonly<Record<string, Tensor>> {
+export function cellParameters(
+  taker: Taker,
+  weights: LayerWeights,
+  direction: 'own' | 'forward' | 'backward',
+  cell: Cell,
+  hiddenSize: number,
+): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
   const { origin, name } = cell;
   const [maker, options] = (origin ?? ['']) as [string, { readonly reset?: string }?];
-  const gates = new Map([['simpleRnn', 1], ['lstm', 4], ['hardSigmoidLstm', 4], ['gru', 3], ['hardSigmoidGru', 3]]).get(maker);
-  if (gates === undefined) throw new RangeError(`${taker.where}: the cell ${name} of ${weights.layer} has no equal in Keras.`);
+  const gates = new Map([
+    ['simpleRnn', 1],
+    ['lstm', 4],
+    ['hardSigmoidLstm', 4],
+    ['gru', 3],
+    ['hardSigmoidGru', 3],
+  ]).get(maker);
+  if (gates === undefined)
+    throw new RangeError(`${taker.where}: the cell ${name} of ${weights.layer} has no equal in Keras.`);
   const GH = gates * hiddenSize;
   const kernel = take(taker, weights, roles, 'kernel', 0);
   const weightHh = take(taker, weights, roles, 'recurrent_kernel', 1, [hiddenSize, GH]);
   const weightIh = take(taker, weights, roles, 'kernel', 0, [kernel.shape[0] ?? 0, GH]);
   const biased = has(roles, 'bias', 2);
-  if (gates !== 3) return { weightIh, weightHh, bias: biased ? take(taker, weights, roles, 'bias', 2, [GH]) : zerosOf(GH) };
+  if (gates !== 3)
+    return { weightIh, weightHh, bias: biased ? take(taker, weights, roles, 'bias', 2, [GH]) : zerosOf(GH) };
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
   if (options?.reset === 'before') {
-    if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 2) throw new RangeError(`${taker.where}: ${weights.layer} resets after the recurrent product, which gru({ reset: 'before' }) cannot be.`);
+    if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 2)
+      throw new RangeError(
+        `${taker.where}: ${weights.layer} resets after the recurrent product, which gru({ reset: 'before' }) cannot be.`,
+      );
     return { ...matrices, bias: biased ? reordered(take(taker, weights, roles, 'bias', 2, [GH]), order) : zerosOf(GH) };
   }
   if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 1) {
-    throw new RangeError(`${taker.where}: ${weights.layer} resets before the recurrent product (reset_after=False): it is a gru({ reset: 'before' }).`);
+    throw new RangeError(
+      `${taker.where}: ${weights.layer} resets before the recurrent product (reset_after=False): it is a gru({ reset: 'before' }).`,
+    );
   }
-  const [input, recurrent] = rowsOf(reordered(biased ? take(taker, weights, roles, 'bias', 2, [2, GH]) : zerosOf(2, GH), order));
+  const [input, recurrent] = rowsOf(
+    reordered(biased ? take(taker, weights, roles, 'bias', 2, [2, GH]) : zerosOf(2, GH), order),
+  );
   const gatesEnd = 2 * hiddenSize;
   return {
     ...matrices,

@@ -5,8 +5,31 @@
 
 import { formatShape, sizeOf } from '../../tensor/shape';
 import { fileBytes } from '../file-bytes';
-import { attributeTypes, mostAxes, typeName, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxNumbers, type OnnxTensor, type OnnxValue } from './model';
-import { allBytes, allDoubles, allFloats, allInt64, allMessages, allTexts, has, integer, readMessage, text, type Message } from './protobuf';
+import {
+  attributeTypes,
+  mostAxes,
+  type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxNumbers,
+  type OnnxTensor,
+  type OnnxValue,
+  typeName,
+} from './model';
+import {
+  allBytes,
+  allDoubles,
+  allFloats,
+  allInt64,
+  allMessages,
+  allTexts,
+  has,
+  integer,
+  type Message,
+  readMessage,
+  text,
+} from './protobuf';
 
 const refuse = (where: string, what: string): never => {
   throw new RangeError(`${where} ${what}`);
@@ -19,7 +42,12 @@ export function decodeOnnx(where: string, file: Uint8Array | ArrayBuffer): OnnxM
   return {
     irVersion: integer(model, 1, 'ir_version'),
     producer: { name: text(model, 2, 'producer_name'), version: text(model, 3, 'producer_version') },
-    opsets: Object.fromEntries(allMessages(model, 8, 'opset_import').map((each) => [domainOf(text(each, 1, 'domain')), integer(each, 2, 'version')])),
+    opsets: Object.fromEntries(
+      allMessages(model, 8, 'opset_import').map((each) => [
+        domainOf(text(each, 1, 'domain')),
+        integer(each, 2, 'version'),
+      ]),
+    ),
     graph: decodeGraph({ ...graph, where: `${where}: the graph` }),
   };
 }
@@ -45,7 +73,9 @@ function decodeNode(node: Message): OnnxNode {
     name: text(node, 3, 'name'),
     inputs: allTexts(node, 1, 'input'),
     outputs: allTexts(node, 2, 'output'),
-    attributes: Object.fromEntries(allMessages(node, 5, 'attribute').map((each) => [text(each, 1, 'name'), decodeAttribute(each)])),
+    attributes: Object.fromEntries(
+      allMessages(node, 5, 'attribute').map((each) => [text(each, 1, 'name'), decodeAttribute(each)]),
+    ),
   };
 }
 
@@ -54,27 +84,42 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
   const code = integer(attribute, 20, 'type') || attributeTypes.findIndex(([, field]) => has(attribute, field));
   const type = attributeTypes[code]?.[0];
   switch (type) {
-    case 'float': return { type, value: allFloats(attribute, 2, 'f').at(-1) ?? 0 };
-    case 'int': return { type, value: integer(attribute, 3, 'i') };
-    case 'string': return { type, value: text(attribute, 4, 's') };
-    case 'tensor': return { type, value: allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ?? refuse(attribute.where, 'has no tensor.') };
-    case 'floats': return { type, value: [...allFloats(attribute, 7, 'floats')] };
-    case 'ints': return { type, value: Array.from(allInt64(attribute, 8, 'ints'), Number) };
-    case 'strings': return { type, value: allTexts(attribute, 9, 'strings') };
-    default: return { type: 'other' };
+    case 'float':
+      return { type, value: allFloats(attribute, 2, 'f').at(-1) ?? 0 };
+    case 'int':
+      return { type, value: integer(attribute, 3, 'i') };
+    case 'string':
+      return { type, value: text(attribute, 4, 's') };
+    case 'tensor':
+      return {
+        type,
+        value: allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ?? refuse(attribute.where, 'has no tensor.'),
+      };
+    case 'floats':
+      return { type, value: [...allFloats(attribute, 7, 'floats')] };
+    case 'ints':
+      return { type, value: Array.from(allInt64(attribute, 8, 'ints'), Number) };
+    case 'strings':
+      return { type, value: allTexts(attribute, 9, 'strings') };
+    default:
+      return { type: 'other' };
   }
 }
 
 function decodeTensor(tensor: Message): OnnxTensor {
   const name = text(tensor, 8, 'name');
   const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(name)}`;
-  if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0) refuse(where, 'lies in another file (external data). Save the model in one file.');
+  if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0)
+    refuse(where, 'lies in another file (external data). Save the model in one file.');
   if (has(tensor, 3)) refuse(where, 'is given in segments, which are not read.');
   const shape = Array.from(allInt64(tensor, 1, 'dims'), Number);
   if (shape.length > mostAxes) refuse(where, `has ${shape.length} axes.`);
   const numbers = numbersOf({ ...tensor, where });
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== numbers.data.length) {
-    refuse(where, `is to have the shape ${formatShape(shape)}, but ${numbers.data.length} numbers follow. Was the file cut short?`);
+    refuse(
+      where,
+      `is to have the shape ${formatShape(shape)}, but ${numbers.data.length} numbers follow. Was the file cut short?`,
+    );
   }
   return { name, shape, ...numbers };
 }
@@ -88,12 +133,21 @@ function numbersOf(tensor: Message): OnnxNumbers {
     return raw!.slice().buffer as ArrayBuffer;
   };
   switch (type) {
-    case 'float': return { type, data: raw ? new Float32Array(aligned(4)) : allFloats(tensor, 4, 'float_data') };
-    case 'double': return { type, data: raw ? new Float64Array(aligned(8)) : allDoubles(tensor, 10, 'double_data') };
-    case 'int64': return { type, data: raw ? new BigInt64Array(aligned(8)) : allInt64(tensor, 7, 'int64_data') };
-    case 'int32': return { type, data: raw ? new Int32Array(aligned(4)) : int32Of(allInt64(tensor, 5, 'int32_data')) };
-    case 'bool': return { type, data: raw ? raw.slice() : Uint8Array.from(int32Of(allInt64(tensor, 5, 'int32_data'))) };
-    default: return refuse(tensor.where, `has numbers of ${type === '' ? 'no type' : type}; float, double, int32, int64 and bool are read.`);
+    case 'float':
+      return { type, data: raw ? new Float32Array(aligned(4)) : allFloats(tensor, 4, 'float_data') };
+    case 'double':
+      return { type, data: raw ? new Float64Array(aligned(8)) : allDoubles(tensor, 10, 'double_data') };
+    case 'int64':
+      return { type, data: raw ? new BigInt64Array(aligned(8)) : allInt64(tensor, 7, 'int64_data') };
+    case 'int32':
+      return { type, data: raw ? new Int32Array(aligned(4)) : int32Of(allInt64(tensor, 5, 'int32_data')) };
+    case 'bool':
+      return { type, data: raw ? raw.slice() : Uint8Array.from(int32Of(allInt64(tensor, 5, 'int32_data'))) };
+    default:
+      return refuse(
+        tensor.where,
+        `has numbers of ${type === '' ? 'no type' : type}; float, double, int32, int64 and bool are read.`,
+      );
   }
 }
 
@@ -109,6 +163,14 @@ function decodeValue(value: Message): OnnxValue {
   const tensor = type && allMessages(type, 1, 'tensor_type').at(-1);
   if (tensor === undefined) return { name, type: type === undefined ? '' : 'no tensor' };
   const shape = allMessages(tensor, 2, 'shape').at(-1);
-  const lengths = shape && allMessages(shape, 1, 'dim').map((each) => (has(each, 1) ? integer(each, 1, 'dim_value') : text(each, 2, 'dim_param')));
-  return { name, type: typeName(integer(tensor, 1, 'elem_type')), ...(lengths === undefined ? {} : { shape: lengths }) };
+  const lengths =
+    shape &&
+    allMessages(shape, 1, 'dim').map((each) =>
+      has(each, 1) ? integer(each, 1, 'dim_value') : text(each, 2, 'dim_param'),
+    );
+  return {
+    name,
+    type: typeName(integer(tensor, 1, 'elem_type')),
+    ...(lengths === undefined ? {} : { shape: lengths }),
+  };
 }

@@ -1,7 +1,16 @@
 /** Writing of ONNX files. */
 
 import { joinBytes } from '../file-bytes';
-import { attributeTypes, types, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './model';
+import {
+  attributeTypes,
+  type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+  types,
+} from './model';
 import { bytesField, floatField, floatsField, integerField, integersField, messageField, textField } from './protobuf';
 
 /** Writes a file: what `decodeOnnx` reads of it is the same again. */
@@ -10,7 +19,9 @@ export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): U
     integerField(1, irVersion),
     textField(2, producer.name),
     textField(3, producer.version),
-    ...Object.entries(opsets).map(([domain, version]) => messageField(8, [textField(1, domain), integerField(2, version)])),
+    ...Object.entries(opsets).map(([domain, version]) =>
+      messageField(8, [textField(1, domain), integerField(2, version)]),
+    ),
     messageField(7, encodeGraph(graph)),
   ]);
 }
@@ -32,23 +43,37 @@ function encodeNode({ opType, domain, name, inputs, outputs, attributes }: OnnxN
     ...outputs.map((each) => textField(2, each)),
     textField(3, name),
     textField(4, opType),
-    ...Object.entries(attributes).map(([key, attribute]) => messageField(5, [textField(1, key), ...encodeAttribute(key, attribute)])),
+    ...Object.entries(attributes).map(([key, attribute]) =>
+      messageField(5, [textField(1, key), ...encodeAttribute(key, attribute)]),
+    ),
     ...(domain === '' ? [] : [textField(7, domain)]),
   ];
 }
 
 function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8Array[] {
-  const type = integerField(20, attributeTypes.findIndex(([each]) => each === attribute.type));
+  const type = integerField(
+    20,
+    attributeTypes.findIndex(([each]) => each === attribute.type),
+  );
   switch (attribute.type) {
-    case 'float': return [floatField(2, attribute.value), type];
-    case 'int': return [integerField(3, attribute.value), type];
-    case 'string': return [textField(4, attribute.value), type];
-    case 'tensor': return [messageField(5, encodeTensor(attribute.value)), type];
-    case 'graph': return [messageField(6, encodeGraph(attribute.value)), type];
-    case 'floats': return [floatsField(7, attribute.value), type];
-    case 'ints': return [integersField(8, attribute.value), type];
-    case 'strings': return [...attribute.value.map((each) => textField(9, each)), type];
-    case 'other': throw new TypeError(`encodeOnnx: the attribute ${name} was not read and cannot be written.`);
+    case 'float':
+      return [floatField(2, attribute.value), type];
+    case 'int':
+      return [integerField(3, attribute.value), type];
+    case 'string':
+      return [textField(4, attribute.value), type];
+    case 'tensor':
+      return [messageField(5, encodeTensor(attribute.value)), type];
+    case 'graph':
+      return [messageField(6, encodeGraph(attribute.value)), type];
+    case 'floats':
+      return [floatsField(7, attribute.value), type];
+    case 'ints':
+      return [integersField(8, attribute.value), type];
+    case 'strings':
+      return [...attribute.value.map((each) => textField(9, each)), type];
+    case 'other':
+      throw new TypeError(`encodeOnnx: the attribute ${name} was not read and cannot be written.`);
   }
 }
 
@@ -60,6 +85,16 @@ function encodeTensor({ name, shape, type, data }: OnnxTensor): readonly Uint8Ar
 function encodeValue({ name, type, shape }: OnnxValue): readonly Uint8Array[] {
   const code = types.indexOf(type);
   if (code < 0) throw new TypeError(`encodeOnnx: ${name} has the type ${type}, which cannot be written.`);
-  const lengths = shape?.map((length) => messageField(1, typeof length === 'number' ? [integerField(1, length)] : length === '' ? [] : [textField(2, length)]));
-  return [textField(1, name), messageField(2, [messageField(1, [integerField(1, code), ...(lengths === undefined ? [] : [messageField(2, lengths)])])])];
+  const lengths = shape?.map((length) =>
+    messageField(
+      1,
+      typeof length === 'number' ? [integerField(1, length)] : length === '' ? [] : [textField(2, length)],
+    ),
+  );
+  return [
+    textField(1, name),
+    messageField(2, [
+      messageField(1, [integerField(1, code), ...(lengths === undefined ? [] : [messageField(2, lengths)])]),
+    ]),
+  ];
 }

@@ -3,12 +3,22 @@
  * r z n to z r h, matrices are turned, and there are two biases.
  */
 
-import { stateSizes, type Cell } from '../../bptt/cell';
 import type { DirectionOptions } from '../../layers/recurrent';
+import { type Cell, stateSizes } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, reordered, transposed, zerosOf } from '../matrix';
-import { add, addNode, constant, freshName, graphOf, innerBuilder, integers, type Attribute, type Builder } from './builder';
-import { cellSteps } from './cell-steps';
+import {
+  type Attribute,
+  add,
+  addNode,
+  type Builder,
+  constant,
+  freshName,
+  graphOf,
+  innerBuilder,
+  integers,
+} from './builder';
+import { cellSteps } from './cell-body';
 import { rnnActivation } from './functions';
 import type { OnnxValue } from './model';
 
@@ -40,24 +50,45 @@ export interface Recurred {
 }
 
 /** Writes a cell down in one direction or two. @throws RangeError where it has no form in ONNX */
-export function exportRecurrence(context: ExportContext, path: string, cell: Cell, options: DirectionOptions, directions: readonly Direction[], x: string): readonly Recurred[] {
+export function exportRecurrence(
+  context: ExportContext,
+  path: string,
+  cell: Cell,
+  options: DirectionOptions,
+  directions: readonly Direction[],
+  x: string,
+): readonly Recurred[] {
   const zoned = Object.values(options.zoneout ?? {}).some((rate) => rate > 0);
   const operator = zoned ? undefined : operatorOf(cell);
-  const runs = operator === undefined
-    ? directions.map((direction) => scan(context, path, cell, options, direction, x))
-    : operate(context, path, cell, options, directions, x, operator);
+  const runs =
+    operator === undefined
+      ? directions.map((direction) => scan(context, path, cell, options, direction, x))
+      : operate(context, path, cell, options, directions, x, operator);
   if (context.carries) {
-    runs.forEach(({ state }, i) => Object.entries(stateSizes(cell, options.hiddenSize)).forEach(([name, size]) =>
-      context.states.push({ name: directions[i]!.prefix + name, size, output: state[name]! })));
+    runs.forEach(({ state }, i) =>
+      Object.entries(stateSizes(cell, options.hiddenSize)).forEach(([name, size]) =>
+        context.states.push({ name: directions[i]!.prefix + name, size, output: state[name]! }),
+      ),
+    );
   }
   return runs;
 }
 
 /** The state before the first step: what comes in, what was learned, or nothing. */
-function firstState({ builder, batch, carries }: ExportContext, { prefix, parameters }: Direction, name: string): string | undefined {
+function firstState(
+  { builder, batch, carries }: ExportContext,
+  { prefix, parameters }: Direction,
+  name: string,
+): string | undefined {
   if (carries) return prefix + name;
   const learned = parameters[`initial.${name}`];
-  return learned && add(builder, 'Expand', [constant(builder, `${prefix}initial.${name}`, learned), add(builder, 'Concat', [batch, integers(builder, learned.shape[1]!)], { axis: 0 })]);
+  return (
+    learned &&
+    add(builder, 'Expand', [
+      constant(builder, `${prefix}initial.${name}`, learned),
+      add(builder, 'Concat', [batch, integers(builder, learned.shape[1]!)], { axis: 0 }),
+    ])
+  );
 }
 
 interface Operator {
@@ -68,10 +99,15 @@ interface Operator {
 }
 
 /** The activations of each direction, one behind the other. */
-const repeated = <L>(values: readonly L[], count: number): readonly L[] => Array.from({ length: count }, () => values).flat();
+const repeated = <L>(values: readonly L[], count: number): readonly L[] =>
+  Array.from({ length: count }, () => values).flat();
 
 /** Gates that are straight lines: TensorFlow.js' default. */
-const hardGates = (slope: unknown, others: readonly string[], directions: number): Readonly<Record<string, Attribute>> => ({
+const hardGates = (
+  slope: unknown,
+  others: readonly string[],
+  directions: number,
+): Readonly<Record<string, Attribute>> => ({
   activations: repeated(['HardSigmoid', ...others], directions),
   activation_alpha: { floats: repeated([slope as number], directions) },
   activation_beta: { floats: repeated([0.5], directions) },
@@ -82,26 +118,51 @@ function operatorOf({ origin }: Cell): Operator | undefined {
   const [maker, given] = (origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
   const reset = { linear_before_reset: given?.['reset'] === 'before' ? 0 : 1 };
   switch (maker) {
-    case 'lstm': return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
-    case 'hardSigmoidLstm': return { opType: 'LSTM', attributes: (count) => hardGates(given?.['slope'], ['Tanh', 'Tanh'], count), order: [0, 3, 1, 2] };
-    case 'gru': return { opType: 'GRU', attributes: () => reset, order: [1, 0, 2] };
-    case 'hardSigmoidGru': return { opType: 'GRU', attributes: (count) => ({ ...reset, ...hardGates(given?.['slope'], ['Tanh'], count) }), order: [1, 0, 2] };
+    case 'lstm':
+      return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
+    case 'hardSigmoidLstm':
+      return {
+        opType: 'LSTM',
+        attributes: (count) => hardGates(given?.['slope'], ['Tanh', 'Tanh'], count),
+        order: [0, 3, 1, 2],
+      };
+    case 'gru':
+      return { opType: 'GRU', attributes: () => reset, order: [1, 0, 2] };
+    case 'hardSigmoidGru':
+      return {
+        opType: 'GRU',
+        attributes: (count) => ({ ...reset, ...hardGates(given?.['slope'], ['Tanh'], count) }),
+        order: [1, 0, 2],
+      };
   }
   const activation = maker === 'simpleRnn' ? rnnActivation(given?.['activation']) : undefined;
-  return activation === undefined ? undefined : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
+  return activation === undefined
+    ? undefined
+    : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
 }
 
 function operate(
-  context: ExportContext, path: string, cell: Cell, { hiddenSize: H }: DirectionOptions, directions: readonly Direction[], x: string, { opType, attributes, order }: Operator,
+  context: ExportContext,
+  path: string,
+  cell: Cell,
+  { hiddenSize: H }: DirectionOptions,
+  directions: readonly Direction[],
+  x: string,
+  { opType, attributes, order }: Operator,
 ): readonly Recurred[] {
   const { builder: b, lengths } = context;
   const stacked = (name: string, each: (parameters: Direction['parameters']) => Tensor): string => {
     const tensors = directions.map(({ parameters }) => each(parameters));
-    return constant(b, `${path}.${name}`, { shape: [tensors.length, ...tensors[0]!.shape], data: joined(...tensors).data });
+    return constant(b, `${path}.${name}`, {
+      shape: [tensors.length, ...tensors[0]!.shape],
+      data: joined(...tensors).data,
+    });
   };
   const W = stacked('W', ({ weightIh }) => transposed(reordered(weightIh!, order)));
   const R = stacked('R', ({ weightHh }) => transposed(reordered(weightHh!, order)));
-  const B = stacked('B', ({ bias, biasHn }) => joined(reordered(bias!, order), biasHn === undefined ? zerosOf(bias!.shape[0]!) : joined(zerosOf(2 * H), biasHn)));
+  const B = stacked('B', ({ bias, biasHn }) =>
+    joined(reordered(bias!, order), biasHn === undefined ? zerosOf(bias!.shape[0]!) : joined(zerosOf(2 * H), biasHn)),
+  );
   const initial = cell.state.map((name) => {
     const each = directions.map((direction) => firstState(context, direction, name));
     return each[0] === undefined ? '' : unsqueezedAll(b, each as readonly string[]);
@@ -110,14 +171,24 @@ function operate(
   const inputs = [x, W, R, B, lengths ?? '', ...initial];
   while (inputs.at(-1) === '') inputs.pop();
   const direction = both ? 'bidirectional' : directions[0]!.reverse ? 'reverse' : 'forward';
-  const [Y, ...last] = addNode(b, opType, inputs, { hidden_size: H, direction, ...attributes(directions.length) }, 1 + cell.state.length);
-  const apart = (value: string, axis: number): readonly string[] => directions.map((_, d) => {
-    const own = both ? add(b, 'Slice', [value, integers(b, d), integers(b, d + 1), integers(b, axis)]) : value;
-    return add(b, 'Squeeze', [own, integers(b, axis)]);
-  });
+  const [Y, ...last] = addNode(
+    b,
+    opType,
+    inputs,
+    { hidden_size: H, direction, ...attributes(directions.length) },
+    1 + cell.state.length,
+  );
+  const apart = (value: string, axis: number): readonly string[] =>
+    directions.map((_, d) => {
+      const own = both ? add(b, 'Slice', [value, integers(b, d), integers(b, d + 1), integers(b, axis)]) : value;
+      return add(b, 'Squeeze', [own, integers(b, axis)]);
+    });
   const outputs = apart(Y!, 1);
   const states = last.map((value) => apart(value, 0));
-  return directions.map((_, i) => ({ outputs: outputs[i]!, state: Object.fromEntries(cell.state.map((name, j) => [name, states[j]![i]!])) }));
+  return directions.map((_, i) => ({
+    outputs: outputs[i]!,
+    state: Object.fromEntries(cell.state.map((name, j) => [name, states[j]![i]!])),
+  }));
 }
 
 /** `[B, H]` each as `[D, B, H]`. */
@@ -126,36 +197,75 @@ function unsqueezedAll(b: Builder, values: readonly string[]): string {
   return each.length === 1 ? each[0]! : add(b, 'Concat', each, { axis: 0 });
 }
 
-function scan(context: ExportContext, path: string, cell: Cell, { hiddenSize, zoneout = {} }: DirectionOptions, direction: Direction, x: string): Recurred {
+function scan(
+  context: ExportContext,
+  path: string,
+  cell: Cell,
+  { hiddenSize, zoneout = {} }: DirectionOptions,
+  direction: Direction,
+  x: string,
+): Recurred {
   const { where, builder: b, batch, valid } = context;
   const { inputs, step } = cellSteps(where, path, cell, direction.parameters, b);
   const sizes = Object.entries(stateSizes(cell, hiddenSize));
-  const initial = sizes.map(([name, size]) =>
-    firstState(context, direction, name) ?? add(b, 'Expand', [constant(b, `${path}.zero`, 0), add(b, 'Concat', [batch, integers(b, size)], { axis: 0 })]));
+  const initial = sizes.map(
+    ([name, size]) =>
+      firstState(context, direction, name) ??
+      add(b, 'Expand', [constant(b, `${path}.zero`, 0), add(b, 'Concat', [batch, integers(b, size)], { axis: 0 })]),
+  );
 
   const body = innerBuilder(b);
-  const value = (name: string, type = 'float', shape: readonly (number | string)[] = ['B', '']): OnnxValue => ({ name, type, shape });
+  const value = (name: string, type = 'float', shape: readonly (number | string)[] = ['B', '']): OnnxValue => ({
+    name,
+    type,
+    shape,
+  });
   const before = Object.fromEntries(sizes.map(([name]) => [name, freshName(body, `before_${name}`)]));
   const now = freshName(body, 'x_t');
   const validNow = freshName(body, 'valid_t');
   const next = step(body, now, before);
-  const after = Object.fromEntries(sizes.map(([name]) => {
-    const [old, made] = [before[name]!, next[name]!];
-    const rate = zoneout[name] ?? 0;
-    const moved = rate === 0 ? made : add(body, 'Add', [old, add(body, 'Mul', [add(body, 'Sub', [made, old]), constant(b, `${path}.moves`, 1 - rate)])]);
-    return [name, valid === undefined ? add(body, 'Identity', [moved]) : add(body, 'Where', [validNow, moved, old])];
-  }));
+  const after = Object.fromEntries(
+    sizes.map(([name]) => {
+      const [old, made] = [before[name]!, next[name]!];
+      const rate = zoneout[name] ?? 0;
+      const moved =
+        rate === 0
+          ? made
+          : add(body, 'Add', [
+              old,
+              add(body, 'Mul', [add(body, 'Sub', [made, old]), constant(b, `${path}.moves`, 1 - rate)]),
+            ]);
+      return [name, valid === undefined ? add(body, 'Identity', [moved]) : add(body, 'Where', [validNow, moved, old])];
+    }),
+  );
   const h = after[cell.state[0]!]!;
-  const output = valid === undefined ? add(body, 'Identity', [h]) : add(body, 'Where', [validNow, h, constant(b, `${path}.zero`, 0)]);
+  const output =
+    valid === undefined
+      ? add(body, 'Identity', [h])
+      : add(body, 'Where', [validNow, h, constant(b, `${path}.zero`, 0)]);
   const graph = graphOf(
-    body, freshName(b, `${path}.step`),
-    [...sizes.map(([name]) => value(before[name]!)), value(now), ...(valid === undefined ? [] : [value(validNow, 'bool', ['B', 1])])],
+    body,
+    freshName(b, `${path}.step`),
+    [
+      ...sizes.map(([name]) => value(before[name]!)),
+      value(now),
+      ...(valid === undefined ? [] : [value(validNow, 'bool', ['B', 1])]),
+    ],
     [...sizes.map(([name]) => value(after[name]!)), value(output)],
   );
   const scanned = [inputs(b, x), ...(valid === undefined ? [] : [valid])];
   const backwards = direction.reverse ? 1 : 0;
-  const results = addNode(b, 'Scan', [...initial, ...scanned], {
-    body: { graph }, num_scan_inputs: scanned.length, scan_input_directions: scanned.map(() => backwards), scan_output_directions: [backwards],
-  }, sizes.length + 1);
+  const results = addNode(
+    b,
+    'Scan',
+    [...initial, ...scanned],
+    {
+      body: { graph },
+      num_scan_inputs: scanned.length,
+      scan_input_directions: scanned.map(() => backwards),
+      scan_output_directions: [backwards],
+    },
+    sizes.length + 1,
+  );
   return { outputs: results.at(-1)!, state: Object.fromEntries(sizes.map(([name], i) => [name, results[i]!])) };
 }

@@ -1,15 +1,15 @@
 /** Models as ONNX files. */
 
-import type { Merge } from '../../layers/bidirectional';
 import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
-import type { Sequential } from '../../models/sequential';
+import type { Merge } from '../../layers/bidirectional';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
-import { partsOf, type Part } from '../parts';
+import type { Sequential } from '../../models/sequential';
+import { type Part, partsOf } from '../parts';
 import { version } from '../version';
-import { add, constant, createBuilder, graphOf, integers, rename, type Builder } from './builder';
+import { add, type Builder, constant, createBuilder, graphOf, integers, rename } from './builder';
 import { encodeOnnx } from './encode';
-import { exportRecurrence, type Direction, type ExportContext } from './export-recurrent';
+import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
 import { activationNode } from './functions';
 import type { OnnxValue } from './model';
 
@@ -35,41 +35,77 @@ const irVersion = 8;
  * const model = sequential([embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })]);
  * exportOnnx(model, { lengths: true }) instanceof Uint8Array; // true
  */
-export function exportOnnx(model: Sequential, { lengths = false, state: carries = false }: ExportOnnxOptions = {}): Uint8Array {
+export function exportOnnx(
+  model: Sequential,
+  { lengths = false, state: carries = false }: ExportOnnxOptions = {},
+): Uint8Array {
   const where = 'exportOnnx';
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
   const batch = add(builder, 'Slice', [shape, integers(builder, 1), integers(builder, 2)]);
   const valid = lengths ? validSteps(builder, shape) : undefined;
-  const context: ExportContext = { where, builder, batch, lengths: lengths ? 'lengths' : undefined, valid, carries, states: [] };
+  const context: ExportContext = {
+    where,
+    builder,
+    batch,
+    lengths: lengths ? 'lengths' : undefined,
+    valid,
+    carries,
+    states: [],
+  };
   const parts = partsOf(model);
   let value = 'inputs';
   // What goes around each residual, and where it ends.
   const around: { readonly prefix: string; readonly value: string }[] = [];
   const close = (path: string): void => {
-    while (around.length > 0 && !path.startsWith(around.at(-1)!.prefix)) value = add(builder, 'Add', [around.pop()!.value, value]);
+    while (around.length > 0 && !path.startsWith(around.at(-1)!.prefix))
+      value = add(builder, 'Add', [around.pop()!.value, value]);
   };
   for (const own of parts) {
     close(own.path);
-    own.path.split('.').slice(0, -1).forEach((_, i, names) => {
-      const prefix = `${names.slice(0, i + 1).join('.')}.`;
-      if (!around.some((each) => each.prefix === prefix)) around.push({ prefix, value });
-    });
+    own.path
+      .split('.')
+      .slice(0, -1)
+      .forEach((_, i, names) => {
+        const prefix = `${names.slice(0, i + 1).join('.')}.`;
+        if (!around.some((each) => each.prefix === prefix)) around.push({ prefix, value });
+      });
     value = exportPart(context, own, value);
   }
   close('');
   rename(builder, value, 'outputs');
 
-  const float = (name: string, ...lengthsOf: readonly (number | string)[]): OnnxValue => ({ name, type: 'float', shape: lengthsOf });
+  const float = (name: string, ...lengthsOf: readonly (number | string)[]): OnnxValue => ({
+    name,
+    type: 'float',
+    shape: lengthsOf,
+  });
   const { states } = context;
-  const input: OnnxValue = model.input.kind === 'ids' ? { name: 'inputs', type: 'int64', shape: ['T', 'B'] } : float('inputs', 'T', 'B', model.input.size);
-  const given = [input, ...(lengths ? [{ name: 'lengths', type: 'int32', shape: ['B'] }] : []), ...states.map(({ name, size }) => float(name, 'B', size))];
-  const answers = [float('outputs', ...shapeOf(model.output)), ...states.map(({ name, size, output }) => float(rename(builder, output, `${name}.next`), 'B', size))];
-  return encodeOnnx({ irVersion, producer: { name: 'bptt', version }, opsets: { '': opset }, graph: graphOf(builder, 'bptt', given, answers, [...builder.constants.values()]) });
+  const input: OnnxValue =
+    model.input.kind === 'ids'
+      ? { name: 'inputs', type: 'int64', shape: ['T', 'B'] }
+      : float('inputs', 'T', 'B', model.input.size);
+  const given = [
+    input,
+    ...(lengths ? [{ name: 'lengths', type: 'int32', shape: ['B'] }] : []),
+    ...states.map(({ name, size }) => float(name, 'B', size)),
+  ];
+  const answers = [
+    float('outputs', ...shapeOf(model.output)),
+    ...states.map(({ name, size, output }) => float(rename(builder, output, `${name}.next`), 'B', size)),
+  ];
+  return encodeOnnx({
+    irVersion,
+    producer: { name: 'bptt', version },
+    opsets: { '': opset },
+    graph: graphOf(builder, 'bptt', given, answers, [...builder.constants.values()]),
+  });
 }
 
 const shapeOf = (output: Features): readonly (number | string)[] =>
-  (output.kind === 'ids' ? ['T', 'B'] : [...(output.kind === 'directions' ? [2] : []), ...(output.perStep ? ['T'] : []), 'B', output.size]);
+  output.kind === 'ids'
+    ? ['T', 'B']
+    : [...(output.kind === 'directions' ? [2] : []), ...(output.perStep ? ['T'] : []), 'B', output.size];
 
 /** `[T, B, 1]` whether a step is within the length of its row. */
 function validSteps(b: Builder, shape: string): string {
@@ -89,41 +125,83 @@ function exportPart(context: ExportContext, { path, kind, named, parameters }: P
   const own = (name: string): string => constant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
   /** Zeros in the padding, as the layer leaves them. */
-  const onValid = (value: string): string => (valid !== undefined && perStep ? add(b, 'Where', [valid, value, constant(b, 'zero', 0)]) : value);
+  const onValid = (value: string): string =>
+    valid !== undefined && perStep ? add(b, 'Where', [valid, value, constant(b, 'zero', 0)]) : value;
   switch (kind.maker) {
-    case 'embedding': return add(b, 'Gather', [own('weight'), x]);
-    case 'dropout': return x;
+    case 'embedding':
+      return add(b, 'Gather', [own('weight'), x]);
+    case 'dropout':
+      return x;
     case 'dense': {
       const y = add(b, 'Add', [add(b, 'MatMul', [x, own('weight')]), own('bias')]);
-      return onValid(kind.options.activation === undefined ? y : activationNode(where, path, b, kind.options.activation, y));
+      return onValid(
+        kind.options.activation === undefined ? y : activationNode(where, path, b, kind.options.activation, y),
+      );
     }
-    case 'layerNorm': return onValid(add(b, 'LayerNormalization', [x, own('gain'), own('bias')], { axis: -1, epsilon: { float: kind.options.epsilon } }));
+    case 'layerNorm':
+      return onValid(
+        add(b, 'LayerNormalization', [x, own('gain'), own('bias')], {
+          axis: -1,
+          epsilon: { float: kind.options.epsilon },
+        }),
+      );
     case 'recurrent': {
       const { reverse = false, returnSequences = true } = kind.options;
-      const [run] = exportRecurrence(context, path, kind.cell, kind.options, [{ prefix: `${path}.`, reverse, parameters }], x);
+      const [run] = exportRecurrence(
+        context,
+        path,
+        kind.cell,
+        kind.options,
+        [{ prefix: `${path}.`, reverse, parameters }],
+        x,
+      );
       return returnSequences ? run!.outputs : run!.state[kind.cell.state[0]!]!;
     }
     case 'bidirectional': {
       const { merge = 'concat', returnSequences = true } = kind.options;
-      const directions = (['forward', 'reverse'] as const).map((name): Direction => ({ prefix: `${path}.${name}.`, reverse: name === 'reverse', parameters: splitNames(parameters)[name]! }));
+      const directions = (['forward', 'reverse'] as const).map(
+        (name): Direction => ({
+          prefix: `${path}.${name}.`,
+          reverse: name === 'reverse',
+          parameters: splitNames(parameters)[name]!,
+        }),
+      );
       const runs = exportRecurrence(context, path, kind.cell, kind.options, directions, x);
-      return merged(b, merge, runs.map(({ outputs, state }) => (returnSequences ? outputs : state[kind.cell.state[0]!]!)) as [string, string]);
+      return merged(
+        b,
+        merge,
+        runs.map(({ outputs, state }) => (returnSequences ? outputs : state[kind.cell.state[0]!]!)) as [string, string],
+      );
     }
-    case 'attentionPooling': return pooled(context, path, named.layer.origin![1] as AttentionPoolingOptions, parameters, x);
-    default: throw new RangeError(`${where}: ${path} is a layer of your own, which has no form in ONNX.`);
+    case 'attentionPooling':
+      return pooled(context, path, named.layer.origin![1] as AttentionPoolingOptions, parameters, x);
+    default:
+      throw new RangeError(`${where}: ${path} is a layer of your own, which has no form in ONNX.`);
   }
 }
 
 function merged(b: Builder, merge: Merge, both: readonly [string, string]): string {
   if (merge === 'concat') return add(b, 'Concat', both, { axis: -1 });
-  if (merge === 'both') return add(b, 'Concat', both.map((each) => add(b, 'Unsqueeze', [each, integers(b, 0)])), { axis: 0 });
+  if (merge === 'both')
+    return add(
+      b,
+      'Concat',
+      both.map((each) => add(b, 'Unsqueeze', [each, integers(b, 0)])),
+      { axis: 0 },
+    );
   if (merge === 'product') return add(b, 'Mul', both);
   const sum = add(b, 'Add', both);
   return merge === 'sum' ? sum : add(b, 'Mul', [sum, constant(b, 'half', 0.5)]);
 }
 
 /** Attention with one query that is learned, over `[T, B, H]`. */
-function pooled({ where, builder: b, valid }: ExportContext, path: string, { score }: AttentionPoolingOptions, parameters: Part['parameters'], x: string): string {
+function pooled(
+  { where, builder: b, valid }: ExportContext,
+  path: string,
+  { score }: AttentionPoolingOptions,
+  parameters: Part['parameters'],
+  x: string,
+): string {
   const own = (name: string): string => constant(b, `${path}.${name}`, parameters[name]!);
   const kept = valid === undefined ? x : add(b, 'Where', [valid, x, constant(b, 'zero', 0)]);
   const states = add(b, 'Transpose', [kept], { perm: [1, 0, 2] });
@@ -136,17 +214,37 @@ function pooled({ where, builder: b, valid }: ExportContext, path: string, { sco
 }
 
 /** `[B, 1, T]`, of states `[B, T, H]`. */
-function scoresOf(where: string, path: string, b: Builder, score: string | undefined, parameters: Part['parameters'], own: (name: string) => string, states: string): string {
+function scoresOf(
+  where: string,
+  path: string,
+  b: Builder,
+  score: string | undefined,
+  parameters: Part['parameters'],
+  own: (name: string) => string,
+  states: string,
+): string {
   const turned = (keys: string): string => add(b, 'Transpose', [keys], { perm: [0, 2, 1] });
   const query = own('query');
   switch (score) {
-    case 'dotScore': return add(b, 'MatMul', [query, turned(states)]);
-    case 'scaledDotScore': return add(b, 'MatMul', [query, turned(add(b, 'Mul', [states, constant(b, 'scale', 1 / Math.sqrt(parameters['query']!.shape[1]!))]))]);
-    case 'generalScore': return add(b, 'MatMul', [query, turned(add(b, 'MatMul', [states, own('weight')]))]);
+    case 'dotScore':
+      return add(b, 'MatMul', [query, turned(states)]);
+    case 'scaledDotScore':
+      return add(b, 'MatMul', [
+        query,
+        turned(add(b, 'Mul', [states, constant(b, 'scale', 1 / Math.sqrt(parameters['query']!.shape[1]!))])),
+      ]);
+    case 'generalScore':
+      return add(b, 'MatMul', [query, turned(add(b, 'MatMul', [states, own('weight')]))]);
     case 'additiveScore': {
       const keys = add(b, 'Add', [add(b, 'MatMul', [states, own('stateWeight')]), own('bias')]);
-      return turned(add(b, 'MatMul', [add(b, 'Tanh', [add(b, 'Add', [keys, add(b, 'MatMul', [query, own('queryWeight')])])]), own('vector')]));
+      return turned(
+        add(b, 'MatMul', [
+          add(b, 'Tanh', [add(b, 'Add', [keys, add(b, 'MatMul', [query, own('queryWeight')])])]),
+          own('vector'),
+        ]),
+      );
     }
-    default: throw new RangeError(`${where}: ${path} has a score of your own, which has no form in ONNX.`);
+    default:
+      throw new RangeError(`${where}: ${path} has a score of your own, which has no form in ONNX.`);
   }
 }

@@ -1,12 +1,23 @@
 /** Functions of ops as operators of ONNX. */
 
-import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../../bptt/ops/elementwise';
-import { logSoftmax, softmax } from '../../bptt/ops/reductions';
+import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
+import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
 import { add, type Builder } from './builder';
 
-const operators = (): readonly (readonly [unknown, string, Readonly<Record<string, number | { readonly float: number }>>])[] => [
-  [tanh, 'Tanh', {}], [relu, 'Relu', {}], [sigmoid, 'Sigmoid', {}], [softplus, 'Softplus', {}], [exp, 'Exp', {}], [abs, 'Abs', {}],
-  [leakyRelu, 'LeakyRelu', { alpha: { float: 0.01 } }], [softmax, 'Softmax', { axis: -1 }], [logSoftmax, 'LogSoftmax', { axis: -1 }],
+const operators = (): readonly (readonly [
+  unknown,
+  string,
+  Readonly<Record<string, number | { readonly float: number }>>,
+])[] => [
+  [tanh, 'Tanh', {}],
+  [relu, 'Relu', {}],
+  [sigmoid, 'Sigmoid', {}],
+  [softplus, 'Softplus', {}],
+  [exp, 'Exp', {}],
+  [abs, 'Abs', {}],
+  [leakyRelu, 'LeakyRelu', { alpha: { float: 0.01 } }],
+  [softmax, 'Softmax', { axis: -1 }],
+  [logSoftmax, 'LogSoftmax', { axis: -1 }],
 ];
 
 /** Adds a function of ops. @throws RangeError where it is none that ONNX knows */

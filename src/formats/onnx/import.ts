@@ -1,6 +1,6 @@
 /** Importing of ONNX files: every node is read once, and what cannot be run is refused all at once. */
 
-import { isIdTensor, isTensor, type IdTensor, type Tensor } from '../../tensor/tensor';
+import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import { decodeOnnx } from './decode';
 import type { OnnxGraph, OnnxNode } from './model';
 import type { OnnxNetwork, OnnxParameters, Step } from './network';
@@ -35,20 +35,29 @@ const refuse = (what: string): never => {
  */
 export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   const { graph, opsets } = decodeOnnx('importOnnx', file);
-  const opset = Object.hasOwn(opsets, '') ? opsets['']! : refuse('the model does not say which version of ONNX’ operators it has. Is this an ONNX file?');
-  if (!(opset >= oldest && opset <= newest)) refuse(`the model has version ${opset} of ONNX’ operators; ${oldest} to ${newest} are known. Export it with another opset_version.`);
+  const opset = Object.hasOwn(opsets, '')
+    ? opsets['']!
+    : refuse('the model does not say which version of ONNX’ operators it has. Is this an ONNX file?');
+  if (!(opset >= oldest && opset <= newest))
+    refuse(
+      `the model has version ${opset} of ONNX’ operators; ${oldest} to ${newest} are known. Export it with another opset_version.`,
+    );
   const constants = constantsOf(graph);
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
   const uses = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map(({ name }) => name)].reduce(
-    (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1), new Map<string, number>(),
+    (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1),
+    new Map<string, number>(),
   );
   const wrong: string[] = [];
-  const kinds = new Map<string, Kind | undefined>([...constants].map(([name, constant]) => [name, isIdTensor(constant) ? 'whole' : 'float']));
+  const kinds = new Map<string, Kind | undefined>(
+    [...constants].map(([name, constant]) => [name, isIntTensor(constant) ? 'whole' : 'float']),
+  );
   for (const { name, type } of inputs) {
     if (name === '') refuse('there is an input without a name.');
     if (kinds.has(name)) refuse(`there are two inputs ${JSON.stringify(name)}.`);
     kinds.set(name, kindOf(type));
-    if (kindOf(type) === undefined) wrong.push(`the input ${JSON.stringify(name)} is of ${type === '' ? 'no type that is said' : type}`);
+    if (kindOf(type) === undefined)
+      wrong.push(`the input ${JSON.stringify(name)} is of ${type === '' ? 'no type that is said' : type}`);
   }
 
   const own = new Map<string, Tensor | NonNullable<Prepared['own']>>();
@@ -62,7 +71,13 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
       taken.push(node.inputs[i]!);
       return value;
     };
-    const result = prepare(node, opset, node.inputs.map((name) => (name === '' || kinds.has(name) ? kinds.get(name) : missing(label, name))), constant, uses);
+    const result = prepare(
+      node,
+      opset,
+      node.inputs.map((name) => (name === '' || kinds.has(name) ? kinds.get(name) : missing(label, name))),
+      constant,
+      uses,
+    );
     for (const name of node.outputs) {
       if (name !== '' && kinds.has(name)) refuse(`${label} answers ${JSON.stringify(name)}, which there is already.`);
       if (name !== '') kinds.set(name, typeof result === 'string' ? undefined : result.kind);
@@ -78,19 +93,24 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   });
   for (const { name } of graph.outputs) if (!kinds.has(name)) missing('the model', name);
   if (graph.outputs.length === 0) refuse('the model answers nothing.');
-  if (wrong.length > 0) refuse(`${wrong.length === 1 ? 'one thing' : `${wrong.length} things`} in the model cannot be run here: ${wrong.join('; ')}.`);
+  if (wrong.length > 0)
+    refuse(
+      `${wrong.length === 1 ? 'one thing' : `${wrong.length} things`} in the model cannot be run here: ${wrong.join('; ')}.`,
+    );
   const used = [...constants].filter(([name]) => uses.has(name));
   return {
     parameters: Object.fromEntries([...used.filter(([, constant]) => isTensor(constant)), ...own]) as OnnxParameters,
     inputs,
     outputs: graph.outputs,
-    constants: Object.fromEntries(used.filter(([, constant]) => isIdTensor(constant))) as Readonly<Record<string, IdTensor>>,
+    constants: Object.fromEntries(used.filter(([, constant]) => isIntTensor(constant))) as Readonly<
+      Record<string, IntTensor>
+    >,
     steps,
   };
 }
 
-function constantsOf({ initializers }: OnnxGraph): Map<string, Tensor | IdTensor> {
-  const constants = new Map<string, Tensor | IdTensor>();
+function constantsOf({ initializers }: OnnxGraph): Map<string, Tensor | IntTensor> {
+  const constants = new Map<string, Tensor | IntTensor>();
   for (const tensor of initializers) {
     if (tensor.name === '') refuse('there is an initializer without a name.');
     if (constants.has(tensor.name)) refuse(`there are two initializers ${JSON.stringify(tensor.name)}.`);
@@ -104,7 +124,13 @@ function missing(label: string, name: string): never {
 }
 
 /** A node ready to run, or the reason why it cannot be. */
-function prepare(node: OnnxNode, opset: number, kinds: readonly (Kind | undefined)[], constant: NodeReader['constant'], uses: ReadonlyMap<string, number>): Prepared | string {
+function prepare(
+  node: OnnxNode,
+  opset: number,
+  kinds: readonly (Kind | undefined)[],
+  constant: NodeReader['constant'],
+  uses: ReadonlyMap<string, number>,
+): Prepared | string {
   const operator = node.domain === '' ? operatorOf(node.opType) : undefined;
   if (operator === undefined) return 'is an operator that is not known';
   const seen = new Set<string>();
@@ -122,5 +148,8 @@ function prepare(node: OnnxNode, opset: number, kinds: readonly (Kind | undefine
 
 /** A name for the parameters of a node: its own, or that of something that it answers. */
 function keyOf({ name, outputs }: OnnxNode, isTaken: (name: string) => boolean): string {
-  return [name, ...outputs].find((each) => each !== '' && !isTaken(each)) ?? refuse(`a node has no name that is its own: ${JSON.stringify(name)}.`);
+  return (
+    [name, ...outputs].find((each) => each !== '' && !isTaken(each)) ??
+    refuse(`a node has no name that is its own: ${JSON.stringify(name)}.`)
+  );
 }

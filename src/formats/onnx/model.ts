@@ -69,12 +69,36 @@ export const mostAxes = 64;
 
 /** By their numbers in TensorProto.DataType. */
 export const types: readonly string[] = [
-  '', 'float', 'uint8', 'int8', 'uint16', 'int16', 'int32', 'int64', 'string', 'bool', 'float16', 'double', 'uint32', 'uint64', 'complex64', 'complex128', 'bfloat16',
+  '',
+  'float',
+  'uint8',
+  'int8',
+  'uint16',
+  'int16',
+  'int32',
+  'int64',
+  'string',
+  'bool',
+  'float16',
+  'double',
+  'uint32',
+  'uint64',
+  'complex64',
+  'complex128',
+  'bfloat16',
 ];
 
 /** By their numbers in AttributeProto.AttributeType, each with the field that its value stands in. */
 export const attributeTypes = [
-  ['other', -1], ['float', 2], ['int', 3], ['string', 4], ['tensor', 5], ['graph', 6], ['floats', 7], ['ints', 8], ['strings', 9],
+  ['other', -1],
+  ['float', 2],
+  ['int', 3],
+  ['string', 4],
+  ['tensor', 5],
+  ['graph', 6],
+  ['floats', 7],
+  ['ints', 8],
+  ['strings', 9],
 ] as const;
 
 /** The name of a type, known or not. */

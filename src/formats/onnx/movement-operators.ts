@@ -1,8 +1,8 @@
 /** Operators that move numbers and ask for shapes, of either kind. */
 
-import { resolveAxis, sizeOf, type Shape } from '../../tensor/shape';
-import type { IdTensor } from '../../tensor/tensor';
-import { attribute, prepared, takes, type NodeReader, type Operator, type Value } from './node-reader';
+import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
+import type { IntTensor } from '../../tensor/tensor';
+import { attribute, type NodeReader, type Operator, prepared, takes, type Value } from './node-reader';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
 import { checkSize, numbersOf, wholes } from './whole-numbers';
 
@@ -21,17 +21,20 @@ export const flattening: Operator = (reader) => {
 export const gathering: Operator = (reader) => {
   takes(reader, ['any', 'whole']);
   const axis = attribute(reader, 'axis', 'int') ?? 0;
-  return prepared(reader, (x, indices) => gatherValue(x, indices as IdTensor, axis));
+  return prepared(reader, (x, indices) => gatherValue(x, indices as IntTensor, axis));
 };
 
 export const slicing: Operator = (reader) => {
   const byInputs = reader.opset >= 10;
   takes(reader, byInputs ? ['any', 'whole', 'whole', 'whole?', 'whole?'] : ['any']);
-  const [starts, ends, axes] = byInputs ? [] : ['starts', 'ends', 'axes'].map((name) => attribute(reader, name, 'ints'));
+  const [starts, ends, axes] = byInputs
+    ? []
+    : ['starts', 'ends', 'axes'].map((name) => attribute(reader, name, 'ints'));
   return prepared(reader, (x, ...given) => {
     const bounds = byInputs ? given.map(numbersOf) : [starts, ends, axes];
     const [from, to, along = from!.map((_, i) => i), steps = from!.map(() => 1)] = bounds;
-    if ([to!, along, steps].some(({ length }) => length !== from!.length)) throw new RangeError('starts, ends, axes and steps must be as many');
+    if ([to!, along, steps].some(({ length }) => length !== from!.length))
+      throw new RangeError('starts, ends, axes and steps must be as many');
     return from!.reduce((part, start, i) => sliceValue(part, along[i]!, start, to![i]!, steps[i]!), x);
   });
 };
@@ -80,7 +83,10 @@ export const squeezing: Operator = (reader) => {
     const axes = given(input)?.map((axis) => resolveAxis('Squeeze', axis, x.shape.length));
     const dropped = axes?.find((axis) => x.shape[axis] !== 1);
     if (dropped !== undefined) throw new RangeError(`axis ${dropped} has the length ${x.shape[dropped]}, not 1`);
-    return reshapeValue(x, x.shape.filter((length, axis) => (axes === undefined ? length !== 1 : !axes.includes(axis))));
+    return reshapeValue(
+      x,
+      x.shape.filter((length, axis) => (axes === undefined ? length !== 1 : !axes.includes(axis))),
+    );
   });
 };
 
@@ -91,15 +97,22 @@ export const unsqueezing: Operator = (reader) => {
     const axes = given(input)!.map((axis) => resolveAxis('Unsqueeze', axis, rank));
     if (new Set(axes).size !== axes.length) throw new RangeError('axes must be different');
     const lengths = [...x.shape];
-    return reshapeValue(x, Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : lengths.shift()!)));
+    return reshapeValue(
+      x,
+      Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : lengths.shift()!)),
+    );
   });
 };
 
 export const shapeOf: Operator = (reader) => {
   takes(reader, ['any']);
   const [start, end] = [attribute(reader, 'start', 'int'), attribute(reader, 'end', 'int')];
-  return prepared(reader, ({ shape }) => {
-    const part = shape.slice(start, end);
-    return wholes([part.length], part);
-  }, 'whole');
+  return prepared(
+    reader,
+    ({ shape }) => {
+      const part = shape.slice(start, end);
+      return wholes([part.length], part);
+    },
+    'whole',
+  );
 };

@@ -1,9 +1,9 @@
 /** A model from an ONNX file as a function of ops: it predicts, and it is trained like any other. */
 
-import { operand, isVariable, type Variable } from '../../bptt/tape';
-import { compute } from '../../bptt/value-and-gradient';
+import { isVariable, operand, type Variable } from '../../autodiff/tape';
+import { compute } from '../../autodiff/value-and-gradient';
 import { checkShape, describe } from '../../tensor/shape';
-import { isIdTensor, isTensor, type IdTensor, type Tensor } from '../../tensor/tensor';
+import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import type { Mapped } from '../../tensor/tree';
 import type { OnnxValue } from './model';
 import type { OwnParameters, Prepared, Value } from './node-reader';
@@ -33,12 +33,12 @@ export interface OnnxNetwork {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   /** Whole numbers that are the same at every run, by name. */
-  readonly constants: Readonly<Record<string, IdTensor>>;
+  readonly constants: Readonly<Record<string, IntTensor>>;
   readonly steps: readonly Step[];
 }
 
 /**
- * Runs an imported model inside {@link compute}, {@link valueAndGradient} or the loss of a {@link trainable}.
+ * Runs an imported model inside {@link compute}, {@link valueAndGradient} or the loss of a {@link customModel}.
  *
  * @param parameters variables of the model's parameters
  * @param inputs by name, in the layout of the file: tensors or variables; ids where the file has whole numbers
@@ -50,19 +50,28 @@ export interface OnnxNetwork {
  * valueAndGradient(network.parameters, (p) => sum(runOnnx(network, p, { x: tensor([[1, 0, 4]]) }).y)).gradient.w.data; // Float32Array [1, 0, 4]
  */
 export function runOnnx(
-  network: OnnxNetwork, parameters: Mapped<OnnxParameters, Variable>, inputs: Readonly<Record<string, Tensor | IdTensor | Variable>>,
+  network: OnnxNetwork,
+  parameters: Mapped<OnnxParameters, Variable>,
+  inputs: Readonly<Record<string, Tensor | IntTensor | Variable>>,
 ): Readonly<Record<string, Variable>> {
   const values = new Map<string, Value>(Object.entries(network.constants));
   for (const name of Object.keys(network.parameters)) {
-    if (!Object.hasOwn(parameters, name)) throw new TypeError(`runOnnx: parameters must have ${name}. Are they those of this model?`);
+    if (!Object.hasOwn(parameters, name))
+      throw new TypeError(`runOnnx: parameters must have ${name}. Are they those of this model?`);
     if (isVariable(parameters[name])) values.set(name, operand('runOnnx', parameters[name], name));
   }
   for (const port of network.inputs) values.set(port.name, inputValue(port, inputs));
   const stray = Object.keys(inputs).find((name) => !network.inputs.some((port) => port.name === name));
-  if (stray !== undefined) throw new TypeError(`runOnnx: there is no input ${stray}. There are ${network.inputs.map(({ name }) => name).join(', ') || 'none'}.`);
+  if (stray !== undefined)
+    throw new TypeError(
+      `runOnnx: there is no input ${stray}. There are ${network.inputs.map(({ name }) => name).join(', ') || 'none'}.`,
+    );
   for (const { label, inputs: from, outputs, run, own } of network.steps) {
     try {
-      const results = run(from.map((name) => values.get(name)), (own === '' ? {} : parameters[own]) as OwnParameters<Variable>);
+      const results = run(
+        from.map((name) => values.get(name)),
+        (own === '' ? {} : parameters[own]) as OwnParameters<Variable>,
+      );
       outputs.forEach((name, i) => {
         // No name is what stands where nothing is given: it must stay nothing.
         if (name !== '' && results[i] !== undefined) values.set(name, results[i]);
@@ -72,23 +81,36 @@ export function runOnnx(
       throw new RangeError(`runOnnx: ${label}: ${error.message}`, { cause: error });
     }
   }
-  return Object.fromEntries(network.outputs.map(({ name }) => {
-    const value = values.get(name)!;
-    return [name, isVariable(value) ? value : operand('runOnnx', { shape: value.shape, data: Float32Array.from(value.data) })];
-  }));
+  return Object.fromEntries(
+    network.outputs.map(({ name }) => {
+      const value = values.get(name)!;
+      return [
+        name,
+        isVariable(value) ? value : operand('runOnnx', { shape: value.shape, data: Float32Array.from(value.data) }),
+      ];
+    }),
+  );
 }
 
-function inputValue({ name, type, shape }: OnnxValue, inputs: Readonly<Record<string, Tensor | IdTensor | Variable>>): Value {
+function inputValue(
+  { name, type, shape }: OnnxValue,
+  inputs: Readonly<Record<string, Tensor | IntTensor | Variable>>,
+): Value {
   const value = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
   const whole = kindOf(type) === 'whole';
-  if (whole ? !isIdTensor(value) : !isVariable(value) && !isTensor(value)) {
-    throw new TypeError(`runOnnx: the input ${name} must be ${whole ? 'an id tensor { shape, data: Int32Array }' : 'a tensor { shape, data: Float32Array }'}, got ${describe(value)}.`);
+  if (whole ? !isIntTensor(value) : !isVariable(value) && !isTensor(value)) {
+    throw new TypeError(
+      `runOnnx: the input ${name} must be ${whole ? 'an id tensor { shape, data: Int32Array }' : 'a tensor { shape, data: Float32Array }'}, got ${describe(value)}.`,
+    );
   }
   if (shape !== undefined) {
     const letters = `[${shape.map((length) => (length === '' ? '…' : length)).join(', ')}]`;
-    checkShape('runOnnx', name, value!.shape, { letters, lengths: shape.map((length) => (typeof length === 'number' ? length : undefined)) });
+    checkShape('runOnnx', name, value!.shape, {
+      letters,
+      lengths: shape.map((length) => (typeof length === 'number' ? length : undefined)),
+    });
   }
-  return whole ? (value as IdTensor) : operand('runOnnx', value as Tensor | Variable, name);
+  return whole ? (value as IntTensor) : operand('runOnnx', value as Tensor | Variable, name);
 }
 
 /**
@@ -104,7 +126,9 @@ function inputValue({ name, type, shape }: OnnxValue, inputs: Readonly<Record<st
  * predictOnnx(network, { x: full([2, 3], 1) }).y.shape; // [2, 1]
  */
 export function predictOnnx(
-  network: OnnxNetwork, inputs: Readonly<Record<string, Tensor | IdTensor>>, parameters: OnnxParameters = network.parameters,
+  network: OnnxNetwork,
+  inputs: Readonly<Record<string, Tensor | IntTensor>>,
+  parameters: OnnxParameters = network.parameters,
 ): Readonly<Record<string, Tensor>> {
   return compute(parameters, (p) => runOnnx(network, p, inputs));
 }

@@ -1,15 +1,27 @@
 /** The operators of ONNX that are known. What changed between versions of the set is told apart by `opset`. */
 
-import { add, divide, multiply, subtract } from '../../bptt/ops/arithmetic';
-import { abs, exp, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from '../../bptt/ops/elementwise';
-import { layerNormalize } from '../../bptt/ops/normalization';
-import { logSoftmax, softmax } from '../../bptt/ops/reductions';
-import { isVariable, operand, read, type Variable } from '../../bptt/tape';
+import { add, divide, multiply, subtract } from '../../autodiff/ops/arithmetic';
+import { abs, exp, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from '../../autodiff/ops/elementwise';
+import { layerNormalize } from '../../autodiff/ops/normalization';
+import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
+import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tape';
 import { resolveAxis } from '../../tensor/shape';
-import { full, isIdTensor, type IdTensor } from '../../tensor/tensor';
+import { full, type IntTensor, isIntTensor } from '../../tensor/tensor';
 import { typeName } from './model';
-import { concatenation, expansion, flattening, gathering, reshaping, shapeOf, slicing, squeezing, transposition, twoParts, unsqueezing } from './movement-operators';
-import { attribute, prepared, takes, type Operator } from './node-reader';
+import {
+  concatenation,
+  expansion,
+  flattening,
+  gathering,
+  reshaping,
+  shapeOf,
+  slicing,
+  squeezing,
+  transposition,
+  twoParts,
+  unsqueezing,
+} from './movement-operators';
+import { attribute, type Operator, prepared, takes } from './node-reader';
 import { gemm, product } from './products';
 import { recurrence } from './recurrent';
 import { chosen, constantOf, kindOf, reshapeValue, transposeValue } from './values';
@@ -18,14 +30,46 @@ import { checkSize, expanded, numbersOf, pairwise, wholes } from './whole-number
 /** The operator of a name, if it is known. */
 export function operatorOf(name: string): Operator | undefined {
   const known: Readonly<Record<string, Operator>> = {
-    Add: arithmetic(add, (a, b) => a + b), Sub: arithmetic(subtract, (a, b) => a - b), Mul: arithmetic(multiply, (a, b) => a * b), Div: arithmetic(divide, quotient),
-    Abs: elementwise(abs), Exp: elementwise(exp), Log: elementwise(log), Relu: elementwise(relu), Sigmoid: elementwise(sigmoid), Softplus: elementwise(softplus),
-    Sqrt: elementwise(sqrt), Tanh: elementwise(tanh), LeakyRelu: leaking, Softmax: overAxis(softmax), LogSoftmax: overAxis(logSoftmax), LayerNormalization: normalization,
-    MatMul: product, Gemm: gemm, RNN: recurrence, LSTM: recurrence, GRU: recurrence,
-    Gather: gathering, Slice: slicing, Concat: concatenation, Transpose: transposition, Expand: expansion,
-    Reshape: reshaping, Flatten: flattening, Squeeze: squeezing, Unsqueeze: unsqueezing, Shape: shapeOf,
-    Constant: constant, ConstantOfShape: constantOfShape, Cast: cast, Identity: identity, Dropout: dropout,
-    Equal: comparison((a, b) => a === b), Less: comparison((a, b) => a < b), Range: range, Where: choice,
+    Add: arithmetic(add, (a, b) => a + b),
+    Sub: arithmetic(subtract, (a, b) => a - b),
+    Mul: arithmetic(multiply, (a, b) => a * b),
+    Div: arithmetic(divide, quotient),
+    Abs: elementwise(abs),
+    Exp: elementwise(exp),
+    Log: elementwise(log),
+    Relu: elementwise(relu),
+    Sigmoid: elementwise(sigmoid),
+    Softplus: elementwise(softplus),
+    Sqrt: elementwise(sqrt),
+    Tanh: elementwise(tanh),
+    LeakyRelu: leaking,
+    Softmax: overAxis(softmax),
+    LogSoftmax: overAxis(logSoftmax),
+    LayerNormalization: normalization,
+    MatMul: product,
+    Gemm: gemm,
+    RNN: recurrence,
+    LSTM: recurrence,
+    GRU: recurrence,
+    Gather: gathering,
+    Slice: slicing,
+    Concat: concatenation,
+    Transpose: transposition,
+    Expand: expansion,
+    Reshape: reshaping,
+    Flatten: flattening,
+    Squeeze: squeezing,
+    Unsqueeze: unsqueezing,
+    Shape: shapeOf,
+    Constant: constant,
+    ConstantOfShape: constantOfShape,
+    Cast: cast,
+    Identity: identity,
+    Dropout: dropout,
+    Equal: comparison((a, b) => a === b),
+    Less: comparison((a, b) => a < b),
+    Range: range,
+    Where: choice,
   };
   return Object.hasOwn(known, name) ? known[name] : undefined;
 }
@@ -47,7 +91,7 @@ function arithmetic(f: (a: Variable, b: Variable) => Variable, whole: (a: number
   return (reader) => {
     const kind = reader.kinds[0] ?? 'any';
     takes(reader, [kind, kind]);
-    return prepared(reader, (a, b) => (isVariable(a) ? f(a, b as Variable) : pairwise(a, b as IdTensor, whole)));
+    return prepared(reader, (a, b) => (isVariable(a) ? f(a, b as Variable) : pairwise(a, b as IntTensor, whole)));
   };
 }
 
@@ -82,7 +126,10 @@ const normalization: Operator = (reader) => {
   return prepared(reader, (x, scale, bias) => {
     const [rows, n] = twoParts(x.shape, axis);
     const [gain, to] = [scale, bias].map((each) => each && (reshapeValue(each, [n!]) as Variable));
-    return reshapeValue(layerNormalize(reshapeValue(x, [rows!, n!]) as Variable, { gain: gain!, ...(to && { bias: to }), epsilon }), x.shape);
+    return reshapeValue(
+      layerNormalize(reshapeValue(x, [rows!, n!]) as Variable, { gain: gain!, ...(to && { bias: to }), epsilon }),
+      x.shape,
+    );
   });
 };
 
@@ -92,11 +139,20 @@ const constant: Operator = (reader) => {
   const integers = attribute(reader, 'value_int', 'int') ?? attribute(reader, 'value_ints', 'ints');
   const given = attribute(reader, 'value', 'tensor');
   const shape = [numbers ?? integers].flatMap((values) => (typeof values === 'object' ? [values.length] : []));
-  const value = given !== undefined ? constantOf(given)
-    : numbers !== undefined ? { shape, data: Float32Array.from([numbers].flat()) }
-      : integers !== undefined ? wholes(shape, [integers].flat()) : undefined;
+  const value =
+    given !== undefined
+      ? constantOf(given)
+      : numbers !== undefined
+        ? { shape, data: Float32Array.from([numbers].flat()) }
+        : integers !== undefined
+          ? wholes(shape, [integers].flat())
+          : undefined;
   if (value === undefined) throw new RangeError('has no value that is a number or a tensor of numbers');
-  return prepared(reader, () => (isIdTensor(value) ? value : operand('Constant', value)), isIdTensor(value) ? 'whole' : 'float');
+  return prepared(
+    reader,
+    () => (isIntTensor(value) ? value : operand('Constant', value)),
+    isIntTensor(value) ? 'whole' : 'float',
+  );
 };
 
 const constantOfShape: Operator = (reader) => {
@@ -104,10 +160,14 @@ const constantOfShape: Operator = (reader) => {
   const given = attribute(reader, 'value', 'tensor');
   const value = given === undefined ? full([1], 0) : constantOf(given);
   if (value.data.length !== 1) throw new RangeError(`needs a value of one number, got ${value.data.length}`);
-  return prepared(reader, (wanted) => {
-    const shape = checkSize(numbersOf(wanted)!);
-    return isIdTensor(value) ? expanded(value, shape) : operand('ConstantOfShape', full(shape, value.data[0]!));
-  }, isIdTensor(value) ? 'whole' : 'float');
+  return prepared(
+    reader,
+    (wanted) => {
+      const shape = checkSize(numbersOf(wanted)!);
+      return isIntTensor(value) ? expanded(value, shape) : operand('ConstantOfShape', full(shape, value.data[0]!));
+    },
+    isIntTensor(value) ? 'whole' : 'float',
+  );
 };
 
 const cast: Operator = (reader) => {
@@ -118,11 +178,21 @@ const cast: Operator = (reader) => {
   const kind = kindOf(type);
   if (kind === undefined) throw new RangeError(`casts to ${type}`);
   const truth = type === 'bool';
-  return prepared(reader, (x) => {
-    if (kind === 'float') return isVariable(x) ? x : operand('Cast', { shape: x.shape, data: Float32Array.from(x.data) });
-    const values = isVariable(x) ? read(x).data : x.data;
-    return isVariable(x) || truth ? wholes(x.shape, Array.from(values, (value) => (truth ? Number(value !== 0) : Math.trunc(value)))) : x;
-  }, kind);
+  return prepared(
+    reader,
+    (x) => {
+      if (kind === 'float')
+        return isVariable(x) ? x : operand('Cast', { shape: x.shape, data: Float32Array.from(x.data) });
+      const values = isVariable(x) ? toTensor(x).data : x.data;
+      return isVariable(x) || truth
+        ? wholes(
+            x.shape,
+            Array.from(values, (value) => (truth ? Number(value !== 0) : Math.trunc(value))),
+          )
+        : x;
+    },
+    kind,
+  );
 };
 
 const identity: Operator = (reader) => {
@@ -136,7 +206,8 @@ const dropout: Operator = (reader) => {
   attribute(reader, 'ratio', 'float');
   attribute(reader, 'seed', 'int');
   return prepared(reader, (x, _, training) => {
-    if (training !== undefined && (training as IdTensor).data[0] !== 0) throw new RangeError('training_mode is on; only prediction is known');
+    if (training !== undefined && (training as IntTensor).data[0] !== 0)
+      throw new RangeError('training_mode is on; only prediction is known');
     return x;
   });
 };
@@ -144,7 +215,7 @@ const dropout: Operator = (reader) => {
 function comparison(holds: (a: number, b: number) => boolean): Operator {
   return (reader) => {
     takes(reader, ['whole', 'whole']);
-    return prepared(reader, (a, b) => pairwise(a as IdTensor, b as IdTensor, (x, y) => Number(holds(x, y))));
+    return prepared(reader, (a, b) => pairwise(a as IntTensor, b as IntTensor, (x, y) => Number(holds(x, y))));
   };
 }
 
@@ -154,12 +225,15 @@ const range: Operator = (reader) => {
     const [start, limit, delta] = values.map((value) => numbersOf(value)![0] ?? 0) as [number, number, number];
     if (delta === 0) throw new RangeError('delta must not be 0');
     const shape = checkSize([Math.max(0, Math.ceil((limit - start) / delta))]);
-    return wholes(shape, Array.from({ length: shape[0]! }, (_, i) => start + i * delta));
+    return wholes(
+      shape,
+      Array.from({ length: shape[0]! }, (_, i) => start + i * delta),
+    );
   });
 };
 
 const choice: Operator = (reader) => {
   const kind = reader.kinds[1] ?? 'any';
   takes(reader, ['whole', kind, kind]);
-  return prepared(reader, (condition, x, y) => chosen(condition as IdTensor, x, y), reader.kinds[1]);
+  return prepared(reader, (condition, x, y) => chosen(condition as IntTensor, x, y), reader.kinds[1]);
 };

@@ -1,11 +1,11 @@
 /** MatMul and Gemm. */
 
-import { add, broadcastTo, scale } from '../../bptt/ops/arithmetic';
-import { affine, batchedMatmul, matmul } from '../../bptt/ops/linear';
-import { reshape, transpose } from '../../bptt/ops/movement';
-import type { Variable } from '../../bptt/tape';
+import { add, broadcastTo, scale } from '../../autodiff/ops/arithmetic';
+import { affine, batchedMatmul, matmul } from '../../autodiff/ops/linear';
+import { reshape, transpose } from '../../autodiff/ops/movement';
+import type { Variable } from '../../autodiff/tape';
 import { broadcastShapes, sizeOf } from '../../tensor/shape';
-import { attribute, takes, type Operator } from './node-reader';
+import { attribute, type Operator, takes } from './node-reader';
 
 /** The product of NumPy: vectors stand for a row or a column, and leading axes are broadcast. */
 export const product: Operator = (reader) => {
@@ -20,12 +20,17 @@ function multiply(a: Variable, b: Variable): Variable {
   const [K, N] = b.shape.slice(-2) as [number, number];
   if (sizeOf(b.shape.slice(0, -2)) === 1 && a.shape.length >= b.shape.length) return matmul(a, reshape(b, [K, N]));
   const leading = broadcastShapes('MatMul', a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const batch = (x: Variable): Variable => reshape(broadcastTo(x, [...leading, ...x.shape.slice(-2)]), [sizeOf(leading), ...x.shape.slice(-2)]);
+  const batch = (x: Variable): Variable =>
+    reshape(broadcastTo(x, [...leading, ...x.shape.slice(-2)]), [sizeOf(leading), ...x.shape.slice(-2)]);
   const y = batchedMatmul(batch(a), batch(b));
   return reshape(y, [...leading, ...y.shape.slice(1)]);
 }
 
-const without = (x: Variable, axis: -1 | -2): Variable => reshape(x, x.shape.filter((_, i) => i !== x.shape.length + axis));
+const without = (x: Variable, axis: -1 | -2): Variable =>
+  reshape(
+    x,
+    x.shape.filter((_, i) => i !== x.shape.length + axis),
+  );
 
 /** alpha · A B + beta · C, with A and B turned where it is said. */
 export const gemm: Operator = (reader) => {
@@ -41,7 +46,8 @@ export const gemm: Operator = (reader) => {
     run(values) {
       const [a, b, c] = values as readonly [Variable, Variable, Variable?];
       const [x, weight] = [turned(a, turnA), turned(b, turnB)];
-      if (c?.shape.length === 1 && c.size === weight.shape[1] && alpha === 1 && beta === 1) return [affine(x, { weight, bias: c })];
+      if (c?.shape.length === 1 && c.size === weight.shape[1] && alpha === 1 && beta === 1)
+        return [affine(x, { weight, bias: c })];
       const y = alpha === 1 ? matmul(x, weight) : scale(matmul(x, weight), alpha);
       return [c === undefined ? y : add(y, beta === 1 ? c : scale(c, beta))];
     },

@@ -19,8 +19,18 @@ const blockColumns = 256;
  * in panels of eight columns, so far apart.
  */
 type Multiply = (
-  m: Heap, c: number, a: number, b: number, M: number, N: number, K: number,
-  rowStrideA: number, columnStrideA: number, rowStrideB: number, columnStrideB: number, panelStride: number,
+  m: Heap,
+  c: number,
+  a: number,
+  b: number,
+  M: number,
+  N: number,
+  K: number,
+  rowStrideA: number,
+  columnStrideA: number,
+  rowStrideB: number,
+  columnStrideB: number,
+  panelStride: number,
 ) => void;
 
 let shared: Multiply | undefined;
@@ -53,7 +63,15 @@ function createMultiply(): Multiply {
   }
 
   /** The columns of `b` as panels of four, padded with zeros. */
-  function packB(m: Heap, b: number, rowStride: number, columnStride: number, panelStride: number, depth: number, columns: number): void {
+  function packB(
+    m: Heap,
+    b: number,
+    rowStride: number,
+    columnStride: number,
+    panelStride: number,
+    depth: number,
+    columns: number,
+  ): void {
     let to = panelsOfB;
     for (let j = 0; j < columns; j += 4) {
       const rest = columns - j;
@@ -68,14 +86,39 @@ function createMultiply(): Multiply {
   }
 
   /** The tile at `c`, of at most two rows and four columns, += the panel at `a` times the panel at `b`. */
-  function multiplyTile(m: Heap, c: number, a: number, b: number, depth: number, N: number, rows: number, columns: number): void {
-    let c00 = 0, c01 = 0, c02 = 0, c03 = 0;
-    let c10 = 0, c11 = 0, c12 = 0, c13 = 0;
+  function multiplyTile(
+    m: Heap,
+    c: number,
+    a: number,
+    b: number,
+    depth: number,
+    N: number,
+    rows: number,
+    columns: number,
+  ): void {
+    let c00 = 0,
+      c01 = 0,
+      c02 = 0,
+      c03 = 0;
+    let c10 = 0,
+      c11 = 0,
+      c12 = 0,
+      c13 = 0;
     for (let k = 0, x = a, y = b; k < depth; k++, x += 2, y += 4) {
-      const a0 = panels[x]!, a1 = panels[x + 1]!;
-      const b0 = panels[y]!, b1 = panels[y + 1]!, b2 = panels[y + 2]!, b3 = panels[y + 3]!;
-      c00 += a0 * b0; c01 += a0 * b1; c02 += a0 * b2; c03 += a0 * b3;
-      c10 += a1 * b0; c11 += a1 * b1; c12 += a1 * b2; c13 += a1 * b3;
+      const a0 = panels[x]!,
+        a1 = panels[x + 1]!;
+      const b0 = panels[y]!,
+        b1 = panels[y + 1]!,
+        b2 = panels[y + 2]!,
+        b3 = panels[y + 3]!;
+      c00 += a0 * b0;
+      c01 += a0 * b1;
+      c02 += a0 * b2;
+      c03 += a0 * b3;
+      c10 += a1 * b0;
+      c11 += a1 * b1;
+      c12 += a1 * b2;
+      c13 += a1 * b3;
     }
     m[c]! += c00;
     if (columns > 1) m[c + 1]! += c01;
@@ -100,7 +143,16 @@ function createMultiply(): Multiply {
           packA(m, a + i0 * rowStrideA + k0 * columnStrideA, rowStrideA, columnStrideA, rows, depth);
           for (let j = 0; j < columns; j += 4) {
             for (let i = 0; i < rows; i += 2) {
-              multiplyTile(m, c + (i0 + i) * N + j0 + j, i * depth, panelsOfB + j * depth, depth, N, rows - i, columns - j);
+              multiplyTile(
+                m,
+                c + (i0 + i) * N + j0 + j,
+                i * depth,
+                panelsOfB + j * depth,
+                depth,
+                N,
+                rows - i,
+                columns - j,
+              );
             }
           }
         }

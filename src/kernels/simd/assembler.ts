@@ -50,12 +50,22 @@ function signed(value: number): number[] {
 
 type Operand = Code<ValueType>;
 
-function plain<T extends ValueType | 'void'>(type: T, opcode: readonly number[], operands: readonly Operand[], immediate: readonly number[] = []): Code<T> {
+function plain<T extends ValueType | 'void'>(
+  type: T,
+  opcode: readonly number[],
+  operands: readonly Operand[],
+  immediate: readonly number[] = [],
+): Code<T> {
   return { type, parts: (operands as Code<T>['parts']).concat(opcode, immediate) };
 }
 
 /** An instruction of SIMD, by its number behind the prefix. */
-function simd<T extends ValueType | 'void'>(type: T, opcode: number, operands: readonly Operand[], immediate: readonly number[] = []): Code<T> {
+function simd<T extends ValueType | 'void'>(
+  type: T,
+  opcode: number,
+  operands: readonly Operand[],
+  immediate: readonly number[] = [],
+): Code<T> {
   return plain(type, opcode < 0x80 ? [0xfd, opcode] : [0xfd, (opcode & 0x7f) | 0x80, opcode >> 7], operands, immediate);
 }
 
@@ -72,12 +82,14 @@ export const less = (a: I32, b: I32): I32 => plain('i32', [0x48], [a, b]);
 /** a < b, unsigned: for addresses. */
 export const below = (a: I32, b: I32): I32 => plain('i32', [0x49], [a, b]);
 /** condition ? a : b, both worked out. */
-export const select = <T extends ValueType>(condition: I32, a: Code<T>, b: Code<T>): Code<T> => plain(a.type, [0x1b], [a, b, condition]);
+export const select = <T extends ValueType>(condition: I32, a: Code<T>, b: Code<T>): Code<T> =>
+  plain(a.type, [0x1b], [a, b, condition]);
 /** The first of the vector's numbers as a whole number, limited to what 32 bits hold. */
 export const truncate = (a: Vector): I32 => simd('i32', 0x1b, [simd('v128', 0xf8, [a])], [0]);
 
 // Double precision.
-export const f64 = (value: number): F64 => plain('f64', [0x44], [], Array.from(new Uint8Array(new Float64Array([value]).buffer)));
+export const f64 = (value: number): F64 =>
+  plain('f64', [0x44], [], Array.from(new Uint8Array(new Float64Array([value]).buffer)));
 export const addF64 = (a: F64, b: F64): F64 => plain('f64', [0xa0], [a, b]);
 export const subtractF64 = (a: F64, b: F64): F64 => plain('f64', [0xa1], [a, b]);
 export const multiplyF64 = (a: F64, b: F64): F64 => plain('f64', [0xa2], [a, b]);
@@ -101,16 +113,20 @@ export const load = (address: I32, offset = 0): Vector => simd('v128', 0x00, [ad
 export const loadSplat = (address: I32, offset = 0): Vector => simd('v128', 0x09, [address], at(offset));
 /** The number at the address, and three zeros. */
 export const loadOne = (address: I32, offset = 0): Vector => simd('v128', 0x5c, [address], at(offset));
-export const store = (address: I32, value: Vector, offset = 0): Statement => simd('void', 0x0b, [address, value], at(offset));
+export const store = (address: I32, value: Vector, offset = 0): Statement =>
+  simd('void', 0x0b, [address, value], at(offset));
 /** The two numbers at the address, and two zeros. */
 export const loadTwo = (address: I32, offset = 0): Vector => simd('v128', 0x5d, [address], at(offset));
 /** The first two of the vector's numbers, or the last two. */
-export const storeTwo = (address: I32, value: Vector, half: 0 | 1, offset = 0): Statement => simd('void', 0x5b, [address, value], [...at(offset), half]);
+export const storeTwo = (address: I32, value: Vector, half: 0 | 1, offset = 0): Statement =>
+  simd('void', 0x5b, [address, value], [...at(offset), half]);
 /** The first of the vector's numbers. */
-export const storeOne = (address: I32, value: Vector, offset = 0): Statement => simd('void', 0x5a, [address, value], [...at(offset), 0]);
+export const storeOne = (address: I32, value: Vector, offset = 0): Statement =>
+  simd('void', 0x5a, [address, value], [...at(offset), 0]);
 
 /** Copies bytes, which may overlap. */
-export const moveBytes = (to: I32, from: I32, bytes: I32): Statement => plain('void', [0xfc, 0x0a], [to, from, bytes], [0, 0]);
+export const moveBytes = (to: I32, from: I32, bytes: I32): Statement =>
+  plain('void', [0xfc, 0x0a], [to, from, bytes], [0, 0]);
 
 // Vectors of single numbers.
 export const vZero = (): Vector => pairZero();
@@ -132,7 +148,12 @@ export const fusedMultiplyAdd = (a: Vector, b: Vector, c: Vector): Vector => sim
 export const splat = (a: F64): Vector => simd('v128', 0x13, [plain('f64', [0xb6], [a])]);
 /** Four of the eight numbers of a and b: lanes 0…3 are a's, 4…7 b's. */
 export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, number, number]): Vector =>
-  simd('v128', 0x0d, [a, b], lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]));
+  simd(
+    'v128',
+    0x0d,
+    [a, b],
+    lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]),
+  );
 
 // Masks: all bits of a number set where it holds.
 export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b]);
@@ -162,14 +183,25 @@ export const wholeShiftRight = (a: Vector, by: number): Vector => simd('v128', 0
 /** The whole number four times. */
 export const splatWord = (a: I32): Vector => simd('v128', 0x11, [a]);
 /** 0, 1, 2, 3. */
-export const ordinals = (): Vector => simd('v128', 0x0c, [], [0, 1, 2, 3].flatMap((lane) => [lane, 0, 0, 0]));
+export const ordinals = (): Vector =>
+  simd(
+    'v128',
+    0x0c,
+    [],
+    [0, 1, 2, 3].flatMap((lane) => [lane, 0, 0, 0]),
+  );
 export const word = (value: number): Vector => splatWord(number(value));
 
 // Statements.
-export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement => plain('void', [0x21], [value], unsigned(local.index));
+export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement =>
+  plain('void', [0x21], [value], unsigned(local.index));
 /** Sets the local; as code, it is the value. */
-export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> => plain(value.type, [0x22], [value], unsigned(local.index));
-export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({ type: 'void', parts: statements });
+export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> =>
+  plain(value.type, [0x22], [value], unsigned(local.index));
+export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({
+  type: 'void',
+  parts: statements,
+});
 /** Runs the statements as long as the condition holds. */
 export const loopWhile = (condition: I32, statements: readonly Statement[]): Statement => ({
   type: 'void',
@@ -213,7 +245,11 @@ export function assemble(
   write: (parameters: readonly Local<ValueType>[], writer: Writer) => readonly Code<'void' | 'f64'>[],
 ): Uint8Array<ArrayBuffer> {
   const locals: ValueType[] = [];
-  const localAt = <T extends ValueType>(type: T, index: number): Local<T> => ({ type, index, parts: [0x20, ...unsigned(index)] });
+  const localAt = <T extends ValueType>(type: T, index: number): Local<T> => ({
+    type,
+    index,
+    parts: [0x20, ...unsigned(index)],
+  });
   const local = <T extends ValueType>(type: T): Local<T> => localAt(type, parameters.length + locals.push(type) - 1);
   const constants = new Map<number, Local<'v128'>>();
   const constant = (value: number): Local<'v128'> => {
@@ -221,13 +257,17 @@ export function assemble(
     constants.set(value, known);
     return known;
   };
-  const each = <T extends ValueType>(type: T): Many<Local<T>> => ({
-    *[Symbol.iterator]() {
-      for (;;) yield local(type);
-    },
-  }) as never;
+  const each = <T extends ValueType>(type: T): Many<Local<T>> =>
+    ({
+      *[Symbol.iterator]() {
+        for (;;) yield local(type);
+      },
+    }) as never;
   const writer = { fused, local, constant, vectors: each('v128'), pointers: each('i32') };
-  const body = write(parameters.map((type, index) => localAt(type, index)), writer);
+  const body = write(
+    parameters.map((type, index) => localAt(type, index)),
+    writer,
+  );
   const prologue = Array.from(constants, ([value, held]) => set(held, splat(f64(value))));
   const answers = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 
@@ -236,11 +276,21 @@ export function assemble(
   const text = (value: string): number[] => sized(Array.from(value, (letter) => letter.charCodeAt(0)));
   const section = (id: number, content: readonly number[]): number[] => [id, ...sized(content)];
   return Uint8Array.from([
-    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    0x01,
+    0x00,
+    0x00,
+    0x00,
     ...section(1, list([[0x60, ...list(parameters.map((type) => [typeBytes[type]])), ...sized(answers)]])),
     ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]])),
     ...section(3, [1, 0]),
     ...section(7, list([[...text('run'), 0x00, 0x00]])),
-    ...section(10, list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...bytesOf([...prologue, ...body]), 0x0b])])),
+    ...section(
+      10,
+      list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...bytesOf([...prologue, ...body]), 0x0b])]),
+    ),
   ]);
 }

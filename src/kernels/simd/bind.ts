@@ -1,7 +1,7 @@
 /** Makes kernels of WebAssembly: a module for each, written and compiled when it is first asked for, once for the engine. */
 
-import { remember, type Kernel, type Kernels, type Memory, type Parts, type WasmFunction } from '../kernel';
-import { assemble, fusedMultiplyAdd, set, shiftLeft, vMultiply, type Local, type ValueType } from './assembler';
+import { type Kernel, type Kernels, type Memory, memoize, type Parts, type WasmFunction } from '../kernel';
+import { assemble, fusedMultiplyAdd, type Local, set, shiftLeft, type ValueType, vMultiply } from './assembler';
 
 /** How many numbers at the start of the memory belong to the kernels. */
 export const scratchSize = 147_456;
@@ -26,10 +26,14 @@ function paysTall(fused: boolean): boolean {
 function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.Module {
   const types = operands.map((operand): ValueType => (operand === 'number' ? 'f64' : 'i32'));
   const isOffset = operands.map((operand) => /^(read|write|update)/.test(operand));
-  return new WebAssembly.Module(assemble(types, fused, (parameters, writer) => [
-    ...(parameters as Local<'i32'>[]).filter((_, i) => isOffset[i]).map((offset) => set(offset, shiftLeft(offset, 2))),
-    ...simd(parameters as Local<'i32'>[], writer),
-  ]));
+  return new WebAssembly.Module(
+    assemble(types, fused, (parameters, writer) => [
+      ...(parameters as Local<'i32'>[])
+        .filter((_, i) => isOffset[i])
+        .map((offset) => set(offset, shiftLeft(offset, 2))),
+      ...simd(parameters as Local<'i32'>[], writer),
+    ]),
+  );
 }
 
 const modules: { simd?: Map<object, WebAssembly.Module>; relaxed?: Map<object, WebAssembly.Module> } = {};
@@ -46,13 +50,17 @@ export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory,
   new WebAssembly.Module(probed); // throws where a content security policy forbids it
   const tall = paysTall(fused);
   const known = (modules[name] ??= new Map());
-  const ofFunction = remember((key) => {
+  const ofFunction = memoize((key) => {
     const module = known.get(key) ?? compile(key as WasmFunction, fused);
     known.set(key, module);
     return new WebAssembly.Instance(module, { env: { memory: pages } }).exports['run'];
   }) as Parts['of'];
-  return { name, memory, of: remember((key) => {
-    const kernel = key as Kernel;
-    return 'compose' in kernel ? kernel.compose({ of: ofFunction, tall, scratch: 0 }) : ofFunction(kernel);
-  }) };
+  return {
+    name,
+    memory,
+    of: memoize((key) => {
+      const kernel = key as Kernel;
+      return 'compose' in kernel ? kernel.compose({ of: ofFunction, tall, scratch: 0 }) : ofFunction(kernel);
+    }),
+  };
 }

@@ -1,8 +1,29 @@
 /** Loops over elements: four at a time, then what is left one at a time, by the same body. */
 
 import {
-  add, below, bitAnd, less, load, loadOne, loopWhile, number, set, shiftLeft, shuffle, store, storeOne, subtract, tee, vAdd, vMax, vZero,
-  type I32, type Local, type Statement, type Vector, type Writer,
+  add,
+  below,
+  bitAnd,
+  type I32,
+  type Local,
+  less,
+  load,
+  loadOne,
+  loopWhile,
+  number,
+  type Statement,
+  set,
+  shiftLeft,
+  shuffle,
+  store,
+  storeOne,
+  subtract,
+  tee,
+  type Vector,
+  vAdd,
+  vMax,
+  vZero,
+  type Writer,
 } from './assembler';
 
 /** How a loop's body reaches the elements of one round: all four lanes of a vector, or the first alone. */
@@ -28,11 +49,19 @@ const one: Elements = {
 };
 
 /** Runs the body for `n` elements at each pointer; the pointers end up behind them. */
-export function overElements(w: Writer, n: I32, pointers: readonly Local<'i32'>[], body: (elements: Elements) => readonly Statement[]): Statement[] {
+export function overElements(
+  w: Writer,
+  n: I32,
+  pointers: readonly Local<'i32'>[],
+  body: (elements: Elements) => readonly Statement[],
+): Statement[] {
   const [end] = w.pointers;
   const first = pointers[0]!;
   const rounds = (elements: Elements, bytes: number): Statement =>
-    loopWhile(below(first, end), [...body(elements), ...pointers.map((pointer) => set(pointer, add(pointer, number(bytes))))]);
+    loopWhile(below(first, end), [
+      ...body(elements),
+      ...pointers.map((pointer) => set(pointer, add(pointer, number(bytes)))),
+    ]);
   return [
     set(end, add(first, shiftLeft(bitAnd(n, number(-4)), 2))),
     rounds(four, 16),
@@ -43,7 +72,10 @@ export function overElements(w: Writer, n: I32, pointers: readonly Local<'i32'>[
 
 /** {@link overElements} on copies of the pointers, which stay where they are. */
 export function alongRow<const P extends readonly Local<'i32'>[]>(
-  w: Writer, n: I32, pointers: P, body: (at: { [I in keyof P]: Local<'i32'> }, e: Elements) => Statement[],
+  w: Writer,
+  n: I32,
+  pointers: P,
+  body: (at: { [I in keyof P]: Local<'i32'> }, e: Elements) => Statement[],
 ): Statement[] {
   const copies = pointers.map(() => w.local('i32')) as { [I in keyof P]: Local<'i32'> };
   return [...copies.map((copy, i) => set(copy, pointers[i]!)), ...overElements(w, n, copies, (e) => body(copies, e))];

@@ -1,8 +1,32 @@
 /** Functions of four numbers at a time, as expressions of the assembler. */
 
 import {
-  fromWholes, fusedMultiplyAdd, tee, vAbs, vAdd, vAnd, vDivide, vEqual, vLess, vMax, vMin, vMultiply, vNegate, vRound, vSelect, vSquareRoot, vSubtract, wholeAdd,
-  wholes, wholeShiftLeft, wholeShiftRight, wholeSubtract, word, type Local, type Vector, type Writer,
+  fromWholes,
+  fusedMultiplyAdd,
+  type Local,
+  tee,
+  type Vector,
+  vAbs,
+  vAdd,
+  vAnd,
+  vDivide,
+  vEqual,
+  vLess,
+  vMax,
+  vMin,
+  vMultiply,
+  vNegate,
+  vRound,
+  vSelect,
+  vSquareRoot,
+  vSubtract,
+  type Writer,
+  wholeAdd,
+  wholeShiftLeft,
+  wholeShiftRight,
+  wholeSubtract,
+  wholes,
+  word,
 } from './assembler';
 
 /** a · b + c, with one rounding where the engine can. */
@@ -25,12 +49,17 @@ export function tanh(w: Writer, x: Vector): Vector {
   return vDivide(
     vMultiply(
       tee(limited, vMax(vMin(x, w.constant(9)), w.constant(-9))),
-      polynomial(w, square, [
-        -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-8, 1.48572235717979e-5, 6.37261928875436e-4,
-        4.89352455891786e-3,
-      ], tee(square, vMultiply(limited, limited))),
+      polynomial(
+        w,
+        square,
+        [
+          -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-8, 1.48572235717979e-5,
+          6.37261928875436e-4, 4.89352455891786e-3,
+        ],
+        tee(square, vMultiply(limited, limited)),
+      ),
     ),
-    polynomial(w, square, [1.19825839466702e-6, 1.18534705686654e-4, 2.26843463243900e-3, 4.89352518554385e-3]),
+    polynomial(w, square, [1.19825839466702e-6, 1.18534705686654e-4, 2.268434632439e-3, 4.89352518554385e-3]),
   );
 }
 
@@ -50,10 +79,16 @@ export function exp(w: Writer, x: Vector): Vector {
   const rounded = tee(n, vRound(vMultiply(clamped, w.constant(Math.LOG2E))));
   const powerOfTwo = (exponent: Vector): Vector => wholeShiftLeft(wholeAdd(exponent, word(127)), 23);
   // ln 2 in two parts, of which the first times n is exact.
-  const rest = vSubtract(vSubtract(limited, vMultiply(n, w.constant(0.693359375))), vMultiply(n, w.constant(-2.12194440e-4)));
-  const series = polynomial(w, r, [
-    1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
-  ], tee(r, rest));
+  const rest = vSubtract(
+    vSubtract(limited, vMultiply(n, w.constant(0.693359375))),
+    vMultiply(n, w.constant(-2.1219444e-4)),
+  );
+  const series = polynomial(
+    w,
+    r,
+    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
+    tee(r, rest),
+  );
   return vMultiply(
     vMultiply(
       powerOfTwo(tee(half, wholeShiftRight(tee(whole, wholes(rounded)), 1))),
@@ -75,13 +110,21 @@ export function log(w: Writer, x: Vector): Vector {
     scaled,
     wholeShiftLeft(tee(e, wholeShiftRight(wholeSubtract(normal, word(0x3f3504f3)), 23)), 23),
   );
-  const series = polynomial(w, f, [
-    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1,
-    3.3333331174e-1,
-  ], tee(f, vSubtract(mantissa, w.constant(1))));
+  const series = polynomial(
+    w,
+    f,
+    [
+      7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+      2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+    ],
+    tee(f, vSubtract(mantissa, w.constant(1))),
+  );
   const cubed = vMultiply(vMultiply(series, f), vMultiply(f, f));
   const power = tee(e, vSubtract(fromWholes(e), vSelect(vLess(given, smallest), w.constant(23), zero)));
-  const small = vSubtract(vAdd(cubed, vMultiply(power, w.constant(-2.12194440e-4))), vMultiply(w.constant(0.5), vMultiply(f, f)));
+  const small = vSubtract(
+    vAdd(cubed, vMultiply(power, w.constant(-2.1219444e-4))),
+    vMultiply(w.constant(0.5), vMultiply(f, f)),
+  );
   const result = vAdd(vAdd(small, f), vMultiply(e, w.constant(0.693359375)));
   const special = vSelect(vEqual(given, zero), w.constant(-Infinity), vSquareRoot(given));
   return vSelect(vAnd(vLess(zero, given), vLess(given, infinity)), result, special);

@@ -2,8 +2,33 @@
 
 import type { LocalsOf, WasmFunction } from '../kernel';
 import {
-  add, below, block, less, load, loadOne, loadSplat, loadTwo, loopWhile, multiply, number, select, set, shiftLeft, shuffle, store, storeOne,
-  storeTwo, subtract, tee, vAdd, vZero, when, type I32, type Local, type Statement, type Writer,
+  add,
+  below,
+  block,
+  type I32,
+  type Local,
+  less,
+  load,
+  loadOne,
+  loadSplat,
+  loadTwo,
+  loopWhile,
+  multiply,
+  number,
+  type Statement,
+  select,
+  set,
+  shiftLeft,
+  shuffle,
+  store,
+  storeOne,
+  storeTwo,
+  subtract,
+  tee,
+  vAdd,
+  vZero,
+  type Writer,
+  when,
 } from './assembler';
 import { times } from './loops';
 import { multiplyAdd } from './math';
@@ -21,7 +46,11 @@ const packSixes: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) 
 /** Lanes are B's columns. Writes panels of eight lanes, each [depth, 8], likewise. */
 export const packColumns: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 8) };
 
-function packPanels(w: Writer, [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>, width: 4 | 6 | 8): Statement[] {
+function packPanels(
+  w: Writer,
+  [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>,
+  width: 4 | 6 | 8,
+): Statement[] {
   const [k, source, lane] = w.pointers;
   const [row0, row1, row2, row3, low, high, low2, high2] = w.vectors;
   const bytes = 4 * width;
@@ -29,7 +58,11 @@ function packPanels(w: Writer, [to, from, laneStride, depthStride, lanes, depth]
   /** Lanes lie side by side: each step of depth is copied as it stands. */
   const copyAcross = times(k, [
     store(to, load(source)),
-    ...(width === 6 ? [storeTwo(to, loadTwo(source, 16), 0, 16)] : width === 8 ? [store(to, load(source, 16), 16)] : []),
+    ...(width === 6
+      ? [storeTwo(to, loadTwo(source, 16), 0, 16)]
+      : width === 8
+        ? [store(to, load(source, 16), 16)]
+        : []),
     set(source, add(source, depthStride)),
     set(to, add(to, number(bytes))),
   ]);
@@ -91,7 +124,17 @@ function packPanels(w: Writer, [to, from, laneStride, depthStride, lanes, depth]
 }
 
 const multiplied = [
-  'write', 'read', 'flag', 'startStride', 'read', 'read', 'rows', 'columns', 'depth', 'stride', 'panelStride',
+  'write',
+  'read',
+  'flag',
+  'startStride',
+  'read',
+  'read',
+  'rows',
+  'columns',
+  'depth',
+  'stride',
+  'panelStride',
   'write',
 ] as const;
 
@@ -104,11 +147,15 @@ export interface Tile {
 
 /** Eight sums of four numbers and their operands fit the sixteen registers of any engine. */
 export const fourRows: Tile = {
-  rows: 4, pack: packFours, multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 4) },
+  rows: 4,
+  pack: packFours,
+  multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 4) },
 };
 /** Twelve sums hide the time that a fused multiply-add takes, in engines that keep them in registers. */
 export const sixRows: Tile = {
-  rows: 6, pack: packSixes, multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 6) },
+  rows: 6,
+  pack: packSixes,
+  multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 6) },
 };
 
 /**
@@ -116,7 +163,11 @@ export const sixRows: Tile = {
  * those at `b`, which are `panelStride` apart. `spare` is room for one tile, through which tiles at the edges go.
  */
 function multiplyPanels(
-  w: Writer, [c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare]: LocalsOf<typeof multiplied>, tileRows: 4 | 6,
+  w: Writer,
+  [c, start, fromStart, startStride, a, b, rows, columns, depth, stride, panelStride, spare]: LocalsOf<
+    typeof multiplied
+  >,
+  tileRows: 4 | 6,
 ): Statement[] {
   const [j, i, panelA, x, y] = w.pointers;
   const [end, target, origin, row, column] = w.pointers;
@@ -140,13 +191,20 @@ function multiplyPanels(
       set(y, add(y, number(4 * tileColumns))),
     ]),
   ]);
-  const eachRow = (at: Local<'i32'>, from: Local<'i32'>, by: Local<'i32'>, visit: (pair: readonly [Local<'v128'>, Local<'v128'>]) => Statement[]): Statement[] =>
-    sums.flatMap((pair, r) => [set(at, r === 0 ? from : add(at, by)), ...visit(pair)]);
+  const eachRow = (
+    at: Local<'i32'>,
+    from: Local<'i32'>,
+    by: Local<'i32'>,
+    visit: (pair: readonly [Local<'v128'>, Local<'v128'>]) => Statement[],
+  ): Statement[] => sums.flatMap((pair, r) => [set(at, r === 0 ? from : add(at, by)), ...visit(pair)]);
   const storeTile = block([
-    when(fromStart, eachRow(row, origin, startStride, ([first, second]) => [
-      set(first, vAdd(first, load(row))),
-      set(second, vAdd(second, load(row, 16))),
-    ])),
+    when(
+      fromStart,
+      eachRow(row, origin, startStride, ([first, second]) => [
+        set(first, vAdd(first, load(row))),
+        set(second, vAdd(second, load(row, 16))),
+      ]),
+    ),
     ...eachRow(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
   ]);
   const storeEdge = block([
@@ -176,7 +234,11 @@ function multiplyPanels(
       set(origin, start),
       loopWhile(less(number(0), i), [
         alongDepth,
-        when(less(number(tileColumns - 1), j), [when(less(number(tileRows - 1), i), [storeTile], [storeEdge])], [storeEdge]),
+        when(
+          less(number(tileColumns - 1), j),
+          [when(less(number(tileRows - 1), i), [storeTile], [storeEdge])],
+          [storeEdge],
+        ),
         set(panelA, add(panelA, multiply(depth, number(4 * tileRows)))),
         set(i, subtract(i, number(tileRows))),
         set(target, add(target, multiply(stride, number(tileRows)))),
@@ -190,7 +252,18 @@ function multiplyPanels(
   ];
 }
 
-const ofOneRow = ['write', 'read', 'flag', 'read', 'read', 'columns', 'depth', 'rowStride', 'panelStride', 'write'] as const;
+const ofOneRow = [
+  'write',
+  'read',
+  'flag',
+  'read',
+  'read',
+  'columns',
+  'depth',
+  'rowStride',
+  'panelStride',
+  'write',
+] as const;
 
 /**
  * (c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare): a row of C = that at `start`, or zeros, plus the row at `a`
@@ -205,13 +278,20 @@ export const multiplyRow: WasmFunction<typeof ofOneRow> = {
     const sums = panels.map(() => [w.local('v128'), w.local('v128')] as const);
     /** The products of the row and so many panels side by side, and the pointers behind them. */
     const along = (count: 1 | 4, storing: readonly Statement[]): Statement[] => [
-      ...sums.slice(0, count).flat().map((sum) => set(sum, vZero())),
+      ...sums
+        .slice(0, count)
+        .flat()
+        .map((sum) => set(sum, vZero())),
       ...panels.slice(0, count).map((panel, i) => set(panel, i === 0 ? b : add(panels[i - 1]!, panelStride))),
       set(b, add(panels[count - 1]!, panelStride)),
       set(x, a),
       loopWhile(below(x, end), [
         set(factor, loadSplat(x)),
-        ...sums.slice(0, count).flatMap((pair, i) => pair.map((sum, half) => set(sum, multiplyAdd(w, factor, load(panels[i]!, 16 * half), sum)))),
+        ...sums
+          .slice(0, count)
+          .flatMap((pair, i) =>
+            pair.map((sum, half) => set(sum, multiplyAdd(w, factor, load(panels[i]!, 16 * half), sum))),
+          ),
         ...panels.slice(0, count).map((panel) => set(panel, add(panel, rowStride))),
         set(x, add(x, number(4))),
       ]),
@@ -221,20 +301,34 @@ export const multiplyRow: WasmFunction<typeof ofOneRow> = {
       set(columns, subtract(columns, number(count * tileColumns))),
     ];
     const storeSums = (to: Local<'i32'>, count: 1 | 4): Statement[] =>
-      sums.slice(0, count).flat().map((sum, i) => store(to, sum, 16 * i));
+      sums
+        .slice(0, count)
+        .flat()
+        .map((sum, i) => store(to, sum, 16 * i));
     return [
       set(rowStride, shiftLeft(rowStride, 2)),
       set(panelStride, shiftLeft(panelStride, 2)),
       set(end, add(a, shiftLeft(depth, 2))),
-      loopWhile(less(number(31), columns), along(4, [
-        when(fromStart, sums.flat().map((sum, i) => set(sum, vAdd(sum, load(start, 16 * i))))),
-        ...storeSums(c, 4),
-      ])),
-      loopWhile(less(number(0), columns), along(1, [
-        ...storeSums(spare, 1),
-        set(column, number(0)),
-        loopWhile(less(column, shiftLeft(limited(columns, tileColumns), 2)), [storeElement(add(c, column), start, fromStart, column, spare)]),
-      ])),
+      loopWhile(
+        less(number(31), columns),
+        along(4, [
+          when(
+            fromStart,
+            sums.flat().map((sum, i) => set(sum, vAdd(sum, load(start, 16 * i)))),
+          ),
+          ...storeSums(c, 4),
+        ]),
+      ),
+      loopWhile(
+        less(number(0), columns),
+        along(1, [
+          ...storeSums(spare, 1),
+          set(column, number(0)),
+          loopWhile(less(column, shiftLeft(limited(columns, tileColumns), 2)), [
+            storeElement(add(c, column), start, fromStart, column, spare),
+          ]),
+        ]),
+      ),
     ];
   },
 };
@@ -242,7 +336,12 @@ export const multiplyRow: WasmFunction<typeof ofOneRow> = {
 const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
 
 /** Stores the number at `sums` + `column`, with that at `start` + `column` if it is wanted, and moves the column on. */
-const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>, sums: I32): Statement => block([
-  when(fromStart, [storeOne(to, vAdd(loadOne(add(start, column)), loadOne(add(sums, column))))], [storeOne(to, loadOne(add(sums, column)))]),
-  set(column, add(column, number(4))),
-]);
+const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>, sums: I32): Statement =>
+  block([
+    when(
+      fromStart,
+      [storeOne(to, vAdd(loadOne(add(start, column)), loadOne(add(sums, column))))],
+      [storeOne(to, loadOne(add(sums, column)))],
+    ),
+    set(column, add(column, number(4))),
+  ]);

@@ -1,0 +1,145 @@
+/** Attention scores: how well a query matches each state of a sequence. */
+
+import { add, scale } from '../autodiff/ops/arithmetic';
+import { tanh } from '../autodiff/ops/elementwise';
+import { affine, batchedMatmul, matmul } from '../autodiff/ops/linear';
+import { reshape } from '../autodiff/ops/movement';
+import type { Variable } from '../autodiff/tape';
+import { glorotUniform, normal, zeros } from '../tensor/initializers';
+import type { Origin } from '../tensor/origin';
+import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
+import { createRandom, type Random } from '../tensor/random';
+import { checkCount } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+
+type ScoreParameters = Readonly<Record<string, Variable>>;
+
+/** How well queries and states go together: a noun of data, like a cell. */
+export interface Score {
+  readonly name: string;
+  /** How to make it again. */
+  readonly origin?: Origin;
+  /** Its parameters for queries of D numbers and states of H. @throws RangeError where they do not go together */
+  readonly parameters: (querySize: number, stateSize: number) => Readonly<Record<string, ParameterSpec>>;
+  /** What it needs of the states `[B, T, H]`, worked out once a sequence. */
+  readonly keys: (parameters: ScoreParameters, states: Variable) => Variable;
+  /** The scores `[B, Q, T]` of queries `[B, Q, D]`. */
+  readonly scores: (parameters: ScoreParameters, queries: Variable, keys: Variable) => Variable;
+}
+
+/** @throws RangeError unless queries and states are of one size */
+function checkEqual(where: string, querySize: number, stateSize: number): void {
+  if (querySize !== stateSize)
+    throw new RangeError(
+      `${where}: queries and states must be of one size, got ${querySize} and ${stateSize}. generalScore takes any.`,
+    );
+}
+
+/**
+ * score = query · state (Luong, Pham and Manning, 2015, arXiv 1508.04025). Without parameters, for D = H.
+ *
+ * @example
+ * dotScore().name; // 'dot'
+ */
+export function dotScore(): Score {
+  return {
+    name: 'dot',
+    origin: ['dotScore'],
+    parameters: (querySize, stateSize) => (checkEqual('dotScore', querySize, stateSize), {}),
+    keys: (_, states) => states,
+    scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
+  };
+}
+
+/**
+ * score = query · state / √H (Vaswani et al., 2017, arXiv 1706.03762). Without parameters, for D = H.
+ *
+ * @example
+ * scaledDotScore().name; // 'scaledDot'
+ */
+export function scaledDotScore(): Score {
+  return {
+    name: 'scaledDot',
+    origin: ['scaledDotScore'],
+    parameters: (querySize, stateSize) => (checkEqual('scaledDotScore', querySize, stateSize), {}),
+    keys: (_, states) => scale(states, 1 / Math.sqrt(states.shape[2]!)),
+    scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
+  };
+}
+
+/**
+ * score = query · (state W), with `weight [H, D]` (Luong, Pham and Manning, 2015, arXiv 1508.04025).
+ *
+ * @example
+ * generalScore().parameters(4, 6).weight.shape; // [6, 4]
+ */
+export function generalScore(): Score {
+  return {
+    name: 'general',
+    origin: ['generalScore'],
+    parameters: (querySize, stateSize) => ({
+      weight: { role: 'input', shape: [stateSize, querySize], blocks: 1, initializer: glorotUniform() },
+    }),
+    keys: ({ weight }, states) => matmul(states, weight!),
+    scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
+  };
+}
+
+/**
+ * score = v · tanh(query W_q + state W_s + b), with `queryWeight [D, A]`, `stateWeight [H, A]`, `bias [A]` and `vector [A]` (Bahdanau, Cho and
+ * Bengio, 2014, arXiv 1409.0473).
+ *
+ * @param options.size A
+ * @throws RangeError where the size is not a whole number of at least 1
+ * @example
+ * additiveScore({ size: 8 }).parameters(4, 6).stateWeight.shape; // [6, 8]
+ */
+export function additiveScore({ size }: { readonly size: number }): Score {
+  checkCount('additiveScore', 'size', size);
+  const matrix = (rows: number): ParameterSpec => ({
+    role: 'input',
+    shape: [rows, size],
+    blocks: 1,
+    initializer: glorotUniform(),
+  });
+  return {
+    name: 'additive',
+    origin: ['additiveScore', { size }],
+    parameters: (querySize, stateSize) => ({
+      queryWeight: matrix(querySize),
+      stateWeight: matrix(stateSize),
+      bias: { role: 'bias', shape: [size], blocks: 1, initializer: zeros() },
+      vector: { role: 'gain', shape: [size, 1], blocks: 1, initializer: normal(0, 1 / Math.sqrt(size)) },
+    }),
+    keys: ({ stateWeight, bias }, states) => affine(states, { weight: stateWeight!, bias: bias! }),
+    scores: ({ queryWeight, vector }, queries, keys) => {
+      const [B, Q] = queries.shape as [number, number];
+      const T = keys.shape[1]!;
+      const together = add(reshape(matmul(queries, queryWeight!), [B, Q, 1, size]), reshape(keys, [B, 1, T, size]));
+      return reshape(matmul(tanh(together), vector!), [B, Q, T]);
+    },
+  };
+}
+
+/**
+ * The first parameters of a score.
+ *
+ * @param options.random a generator, or the seed of one
+ * @example
+ * initializeScore(generalScore(), { querySize: 4, stateSize: 6, random: 1 }).weight.shape; // [6, 4]
+ */
+export function initializeScore(
+  score: Score,
+  {
+    querySize,
+    stateSize,
+    random,
+  }: { readonly querySize: number; readonly stateSize: number; readonly random: Random | number },
+): Readonly<Record<string, Tensor>> {
+  checkCount('initializeScore', 'querySize', querySize);
+  checkCount('initializeScore', 'stateSize', stateSize);
+  return initializeParameters(
+    score.parameters(querySize, stateSize),
+    typeof random === 'number' ? createRandom(random) : random,
+  );
+}

@@ -1,0 +1,135 @@
+/** Matrix products. */
+
+import { sumRows } from '../../kernels/linear';
+import { affineRows, gemm } from '../../kernels/product';
+import { checkShape, formatShape, lengthAt, type Shape } from '../../tensor/shape';
+import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
+
+/**
+ * The product of a tensor's last axis with a matrix: `[..., K] × [K, N]` gives `[..., N]`.
+ *
+ * @throws RangeError where b is not a matrix, or the inner lengths differ
+ * @example
+ * compute({ a: tensor([[1, 2]]), b: tensor([[3], [4]]) }, ({ a, b }) => matmul(a, b)).data; // Float32Array [11]
+ */
+export function matmul(a: Operand, b: Operand): Variable {
+  const left = operand('matmul', a, 'a');
+  const right = operand('matmul', b, 'b');
+  const inner = lengthAt('matmul', 'a', left.shape, -1);
+  checkShape(
+    'matmul',
+    'b',
+    right.shape,
+    { letters: '[K, N]', lengths: [inner, undefined] },
+    `a is ${formatShape(left.shape)}.`,
+  );
+  return product('matmul', left, right);
+}
+
+/** Which factors of {@link batchedMatmul} lie the other way round. */
+export interface BatchedOptions {
+  /** Whether b is `[B, N, K]` instead of `[B, K, N]`. */
+  readonly transposeB?: boolean;
+}
+
+/**
+ * The product of every pair of matrices of two batches: `[B, M, K] × [B, K, N]` gives `[B, M, N]`.
+ *
+ * @throws RangeError where the shapes do not fit
+ * @example
+ * const [a, b] = [full([2, 3, 4], 1), full([2, 5, 4], 1)];
+ * compute({ a, b }, (p) => batchedMatmul(p.a, p.b, { transposeB: true })).shape; // [2, 3, 5]
+ */
+export function batchedMatmul(a: Operand, b: Operand, { transposeB = false }: BatchedOptions = {}): Variable {
+  const left = operand('batchedMatmul', a, 'a');
+  const right = operand('batchedMatmul', b, 'b');
+  checkShape('batchedMatmul', 'a', left.shape, { letters: '[B, M, K]', lengths: [undefined, undefined, undefined] });
+  const [B, M, K] = left.shape as [number, number, number];
+  const expected = transposeB
+    ? { letters: '[B, N, K]', lengths: [B, undefined, K] }
+    : { letters: '[B, K, N]', lengths: [B, K, undefined] };
+  checkShape('batchedMatmul', 'b', right.shape, expected, `a is ${formatShape(left.shape)}.`);
+  const N = right.shape[transposeB ? 1 : 2]!;
+  const scope = currentScope('batchedMatmul');
+  const y = result(scope, [B, M, N], [left, right]);
+  const multiply = scope.kernels.of(gemm);
+  for (let i = 0; i < B; i++)
+    multiply(
+      y.offset + i * M * N,
+      left.offset + i * M * K,
+      right.offset + i * K * N,
+      M,
+      N,
+      K,
+      false,
+      transposeB,
+      false,
+    );
+  record([y], () => {
+    const dy = gradientOf(y);
+    const da = left.storage.tracked ? gradientOf(left) : -1;
+    const db = right.storage.tracked ? gradientOf(right) : -1;
+    for (let i = 0; i < B; i++) {
+      const [d, x, w] = [dy + i * M * N, left.offset + i * M * K, right.offset + i * K * N];
+      if (da >= 0) multiply(da + i * M * K, d, w, M, K, N, false, !transposeB, true);
+      if (db >= 0 && transposeB) multiply(db + i * K * N, d, x, N, K, M, true, false, true);
+      if (db >= 0 && !transposeB) multiply(db + i * K * N, x, d, K, N, M, true, false, true);
+    }
+  });
+  return y;
+}
+
+/** The parameters of an affine map. */
+export interface AffineParameters {
+  /** `[I, O]` */
+  readonly weight: Operand;
+  /** `[O]` */
+  readonly bias?: Operand;
+}
+
+/**
+ * y = x W + b along the last axis: `[..., I]` gives `[..., O]`.
+ *
+ * @param x `[..., I]`
+ * @param parameters `weight [I, O]` and `bias [O]`
+ * @throws RangeError where the shapes do not fit
+ * @example
+ * compute({ weight: tensor([[1, 2], [3, 4]]), bias: tensor([10, 20]) }, (p) => affine(tensor([1, 1]), p)).data; // Float32Array [14, 26]
+ */
+export function affine(x: Operand, { weight, bias }: AffineParameters): Variable {
+  const input = operand('affine', x);
+  const matrix = operand('affine', weight, 'weight');
+  const inner = lengthAt('affine', 'x', input.shape, -1);
+  checkShape(
+    'affine',
+    'weight',
+    matrix.shape,
+    { letters: '[I, O]', lengths: [inner, undefined] },
+    `x is ${formatShape(input.shape)}.`,
+  );
+  if (bias === undefined) return product('affine', input, matrix);
+  const vector = operand('affine', bias, 'bias');
+  checkShape('affine', 'bias', vector.shape, { letters: '[O]', lengths: [matrix.shape[1]] });
+  return product('affine', input, matrix, vector);
+}
+
+function product(where: string, a: Variable, b: Variable, bias?: Variable): Variable {
+  const scope = currentScope(where);
+  const { kernels: k } = scope;
+  const [K, N] = b.shape as [number, number];
+  const M = K === 0 ? rowsOf(a.shape) : a.size / K;
+  const y = result(scope, [...a.shape.slice(0, -1), N], bias === undefined ? [a, b] : [a, b, bias]);
+  if (bias === undefined) k.of(gemm)(y.offset, a.offset, b.offset, M, N, K, false, false, false);
+  else k.of(affineRows)(y.offset, a.offset, b.offset, bias.offset, M, N, K);
+  record([y], () => {
+    const dy = gradientOf(y);
+    if (a.storage.tracked) k.of(gemm)(gradientOf(a), dy, b.offset, M, K, N, false, true, true);
+    if (b.storage.tracked) k.of(gemm)(gradientOf(b), a.offset, dy, K, N, M, true, false, true);
+    if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), dy, M, N);
+  });
+  return y;
+}
+
+function rowsOf(shape: Shape): number {
+  return shape.slice(0, -1).reduce((rows, length) => rows * length, 1);
+}

@@ -1,0 +1,216 @@
+/** Operations that move numbers and do not change them. */
+
+import { gatherRows, scatterAddRows } from '../../kernels/linear';
+import { addStrided, copyStrided } from '../../kernels/movement';
+import {
+  checkSome,
+  formatShape,
+  lengthAt,
+  resolveAxis,
+  resolveRange,
+  type Shape,
+  sameShape,
+  sizeOf,
+  stridesOf,
+} from '../../tensor/shape';
+import type { IntTensor } from '../../tensor/tensor';
+import {
+  currentScope,
+  gradientOf,
+  idOperand,
+  type Operand,
+  operand,
+  record,
+  result,
+  type Variable,
+  variableAt,
+  viewOf,
+} from '../tape';
+
+/**
+ * The same numbers under another shape of the same size, without a copy; one length may be −1 and is worked out.
+ *
+ * @throws RangeError where the sizes differ
+ * @example
+ * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => reshape(x, [-1, 2])).shape; // [3, 2]
+ */
+export function reshape(x: Operand, shape: Shape): Variable {
+  const input = operand('reshape', x);
+  const known = shape.reduce((size, length) => (length === -1 ? size : size * length), 1);
+  const resolved = shape.map((length) => (length === -1 ? input.size / known : length));
+  if (sizeOf(resolved) !== input.size || !resolved.every((length) => Number.isInteger(length) && length >= 0)) {
+    throw new RangeError(
+      `reshape: ${formatShape(input.shape)} holds ${input.size} numbers and cannot become ${formatShape(shape)}.`,
+    );
+  }
+  return viewOf(input, resolved);
+}
+
+/**
+ * Reorders the axes: `axes[i]` names the axis of x that becomes axis i; by default all in reverse.
+ *
+ * @throws RangeError where `axes` is not a permutation
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => transpose(x)).data; // Float32Array [1, 3, 2, 4]
+ */
+export function transpose(x: Operand, axes?: readonly number[]): Variable {
+  const input = operand('transpose', x);
+  const order =
+    axes?.map((axis) => resolveAxis('transpose', axis, input.shape.length)) ??
+    input.shape.map((_, axis) => axis).reverse();
+  if (order.length !== input.shape.length || new Set(order).size !== order.length) {
+    throw new RangeError(
+      `transpose: axes must name each of the ${input.shape.length} axes once, got ${formatShape(order)}.`,
+    );
+  }
+  const strides = stridesOf(input.shape);
+  return gatherStrided(
+    'transpose',
+    input,
+    order.map((axis) => input.shape[axis]!),
+    order.map((axis) => strides[axis]!),
+    0,
+  );
+}
+
+/**
+ * The part from `start` to `end` (not included) along an axis; along the first axis it is a view. Negative bounds count from the end.
+ *
+ * @throws RangeError where the part does not lie inside
+ * @example
+ * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => slice(x, -2, undefined, 1)).data; // Float32Array [2, 3, 5, 6]
+ */
+export function slice(x: Operand, start: number, end?: number, axis = 0): Variable {
+  const input = operand('slice', x);
+  const along = resolveAxis('slice', axis, input.shape.length);
+  const [from, to] = resolveRange('slice', start, end, along, input.shape);
+  const shape = input.shape.map((n, i) => (i === along ? to - from : n));
+  const strides = stridesOf(input.shape);
+  const begin = from * strides[along]!;
+  return along === 0 ? viewOf(input, shape, begin) : gatherStrided('slice', input, shape, strides, begin);
+}
+
+/**
+ * Joins tensors along an axis; their other axes are equal.
+ *
+ * @throws RangeError where there is none, or another axis differs
+ * @example
+ * compute({ x: tensor([[1], [2]]) }, ({ x }) => concat([x, tensor([[3], [4]])], 1)).data; // Float32Array [1, 3, 2, 4]
+ */
+export function concat(parts: readonly Operand[], axis = 0): Variable {
+  const inputs = parts.map((part, index) => operand('concat', part, `parts[${index}]`));
+  const first = inputs[0]!;
+  checkSome('concat', 'parts', inputs.length, 'tensor');
+  const along = resolveAxis('concat', axis, first.shape.length);
+  inputs.forEach(({ shape }, index) => {
+    if (
+      !sameShape(
+        shape.map((n, i) => (i === along ? 0 : n)),
+        first.shape.map((n, i) => (i === along ? 0 : n)),
+      )
+    ) {
+      throw new RangeError(
+        `concat: parts must have equal shapes but for axis ${along}, got ${formatShape(first.shape)} and, at parts[${index}], ${formatShape(shape)}.`,
+      );
+    }
+  });
+  const length = inputs.reduce((total, { shape }) => total + shape[along]!, 0);
+  const scope = currentScope('concat');
+  const { kernels: k } = scope;
+  const output = result(
+    scope,
+    first.shape.map((n, i) => (i === along ? length : n)),
+    inputs,
+  );
+  const strides = stridesOf(output.shape);
+  let position = 0;
+  const placed = inputs.map((input) => {
+    const begin = position * strides[along]!;
+    position += input.shape[along]!;
+    return { input, begin, own: stridesOf(input.shape) };
+  });
+  for (const { input, begin, own } of placed)
+    k.of(copyStrided)(output.offset + begin, strides, input.offset, own, input.shape);
+  record([output], () => {
+    for (const { input, begin, own } of placed) {
+      if (input.storage.tracked)
+        k.of(addStrided)(gradientOf(input), own, gradientOf(output) + begin, strides, input.shape);
+    }
+  });
+  return output;
+}
+
+/**
+ * Joins tensors of equal shape along a new axis.
+ *
+ * @throws RangeError where there is none, or the shapes differ
+ * @example
+ * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]
+ */
+export function stack(parts: readonly Operand[], axis = 0): Variable {
+  const inputs = parts.map((part, index) => operand('stack', part, `parts[${index}]`));
+  const first = inputs[0]!;
+  checkSome('stack', 'parts', inputs.length, 'tensor');
+  const along = resolveAxis('stack', axis, first.shape.length + 1);
+  const widened = inputs.map((input, index) => {
+    if (!sameShape(input.shape, first.shape)) {
+      throw new RangeError(
+        `stack: parts must have equal shapes, got ${formatShape(first.shape)} and, at parts[${index}], ${formatShape(input.shape)}.`,
+      );
+    }
+    return viewOf(input, [...input.shape.slice(0, along), 1, ...input.shape.slice(along)]);
+  });
+  return concat(widened, along);
+}
+
+/**
+ * Rows of a table: `[V, …]` and ids of any shape give `[...ids.shape, …]`. The gradient adds up where an id stands more than once.
+ *
+ * @throws RangeError where an id is outside [0, V)
+ * @example
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => gather(x, intTensor([1, 1, 0]))).data; // Float32Array [3, 4, 3, 4, 1, 2]
+ */
+export function gather(table: Operand, ids: IntTensor): Variable {
+  const rows = operand('gather', table, 'table');
+  const count = lengthAt('gather', 'table', rows.shape, 0);
+  const chosen = idOperand('gather', ids, count, 'ids', `The table has ${count} rows.`);
+  return takeRows(rows, chosen, [...ids.shape, ...rows.shape.slice(1)]);
+}
+
+/** Rows by ids that are in the workspace already; a row of zeros, without gradient, where the id is −1. */
+export function takeRows(table: Variable, ids: Variable, shape: Shape): Variable {
+  const { scope } = table.storage;
+  const { kernels: k } = scope;
+  const width = sizeOf(table.shape.slice(1));
+  const output = result(scope, shape, [table]);
+  k.of(gatherRows)(output.offset, table.offset, ids.offset, ids.size, width);
+  record([output], () => k.of(scatterAddRows)(gradientOf(table), gradientOf(output), ids.offset, ids.size, width));
+  return output;
+}
+
+/**
+ * The same numbers as a constant: no gradient flows back through it.
+ *
+ * @example
+ * valueAndGradient({ x: tensor([3]) }, ({ x }) => sum(multiply(x, stopGradient(x)))).gradient.x.data; // Float32Array [3]
+ */
+export function stopGradient(x: Operand): Variable {
+  const input = operand('stopGradient', x);
+  return variableAt(input.storage.scope, input.offset, input.shape, false);
+}
+
+function gatherStrided(
+  where: string,
+  input: Variable,
+  shape: Shape,
+  inputStrides: readonly number[],
+  begin: number,
+): Variable {
+  const scope = currentScope(where);
+  const { kernels: k } = scope;
+  const output = result(scope, shape, [input]);
+  const strides = stridesOf(shape);
+  k.of(copyStrided)(output.offset, strides, input.offset + begin, inputStrides, shape);
+  record([output], () => k.of(addStrided)(gradientOf(input) + begin, inputStrides, gradientOf(output), strides, shape));
+  return output;
+}

@@ -1,0 +1,36 @@
+/** Zoneout (Krueger et al., 2017, arXiv 1606.01305): h_t = h_{t−1} + m · (h̃_t − h_{t−1}), with m = 0 where the state stays as it was. */
+
+import { randomMask } from '../autodiff/ops/random-mask';
+import { result, type Scope, type Variable } from '../autodiff/tape';
+import { fill } from '../kernels/movement';
+import type { Random } from '../tensor/random';
+import { checkNumber } from '../tensor/shape';
+
+/** m for every packed row and every state by name, `[N, H]`; nothing for states that always move on. */
+export type Zoneout = Readonly<Record<string, Variable>>;
+
+/** Draws m: 0 with the probability of staying, else 1; without a generator its expectation. @throws RangeError, TypeError where a rate does not fit */
+export function drawZoneout(
+  scope: Scope,
+  options:
+    | { readonly rates: Readonly<Record<string, number | undefined>>; readonly random?: Random | undefined }
+    | undefined,
+  states: Readonly<Record<string, Variable>>,
+  rows: number,
+): Zoneout {
+  const masks: Record<string, Variable> = {};
+  for (const [name, rate = 0] of Object.entries(options?.rates ?? {})) {
+    const state = states[name];
+    if (state === undefined)
+      throw new TypeError(
+        `unroll: zoneout has a rate for ${name}, but the cell's state is ${Object.keys(states).join(', ')}.`,
+      );
+    checkNumber('unroll', `zoneout.rates.${name}`, rate, 0, 1);
+    if (rate === 0) continue;
+    const shape = [rows, state.shape[1]!];
+    const { random } = options!;
+    masks[name] = random === undefined ? result(scope, shape, []) : randomMask(scope, shape, rate, 1, random);
+    if (random === undefined) scope.kernels.of(fill)(masks[name].offset, 1 - rate, masks[name].size);
+  }
+  return masks;
+}

@@ -1,0 +1,245 @@
+/** Attention: against plain loops and finite differences; lengths; one query or several. */
+
+import {
+  adam,
+  add,
+  additiveScore,
+  attend,
+  attentionMemory,
+  attentionPooling,
+  bidirectional,
+  checkGradients,
+  compute,
+  createRandom,
+  crossEntropy,
+  dense,
+  dotScore,
+  embedding,
+  fit,
+  full,
+  generalScore,
+  initializeScore,
+  integerNumber,
+  intTensor,
+  lstm,
+  multiply,
+  normal,
+  predict,
+  predictWithState,
+  type Score,
+  scaledDotScore,
+  sequential,
+  stream,
+  sum,
+  type Tensor,
+  type Variable,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+const [T, B, D, H, Q] = [5, 3, 4, 4, 2];
+const draw = normal(0, 1);
+const lengths = Int32Array.of(3, 5, 0);
+
+type Plain = (query: number[], state: number[], p: Record<string, Tensor>) => number;
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((total, value, i) => total + value * b[i]!, 0);
+const times = (x: readonly number[], { shape: [rows, columns], data }: Tensor): number[] =>
+  Array.from({ length: columns! }, (_, j) =>
+    Array.from({ length: rows! }, (_each, i) => x[i]! * data[i * columns! + j]!).reduce((a, b) => a + b),
+  );
+const scores: [string, Score, Plain][] = [
+  ['dot', dotScore(), dot],
+  ['scaled dot', scaledDotScore(), (query, state) => dot(query, state) / Math.sqrt(H)],
+  ['general', generalScore(), (query, state, p) => dot(query, times(state, p['weight']!))],
+  [
+    'additive',
+    additiveScore({ size: 6 }),
+    (query, state, p) => {
+      const [q, s] = [times(query, p['queryWeight']!), times(state, p['stateWeight']!)];
+      return dot(
+        q.map((value, i) => Math.tanh(value + s[i]! + p['bias']!.data[i]!)),
+        [...p['vector']!.data],
+      );
+    },
+  ],
+];
+const vector = ({ data }: Tensor, at: number, size: number): number[] => [...data.subarray(at * size, (at + 1) * size)];
+
+describe.each(scores)('%s', (_, score, plain) => {
+  const random = createRandom(3);
+  const p = { ...initializeScore(score, { querySize: D, stateSize: H, random }) };
+  if (p['bias'] !== undefined) p['bias'] = draw([6], random);
+  const states = draw([T, B, H], random);
+  const queries = draw([Q, B, D], random);
+  const run = (options: object, given = states): { context: Tensor; weights: Tensor } =>
+    compute({ p, given, queries }, (v) => ({
+      ...attend(score, attentionMemory(score, v.p, v.given, options), v.queries),
+    }));
+
+  it('gives the weights and contexts of plain loops, with and without lengths', () => {
+    for (const options of [{}, { lengths }]) {
+      const { context, weights } = run(options);
+      expect([context.shape, weights.shape]).toEqual([
+        [Q, B, H],
+        [Q, B, T],
+      ]);
+      for (let q = 0; q < Q; q++)
+        for (let b = 0; b < B; b++) {
+          const steps = 'lengths' in options ? lengths[b]! : T;
+          const powers = Array.from({ length: steps }, (_each, t) =>
+            Math.exp(plain(vector(queries, q * B + b, D), vector(states, t * B + b, H), p)),
+          );
+          const total = powers.reduce((a, c) => a + c, 0);
+          for (let t = 0; t < T; t++)
+            expect(weights.data[(q * B + b) * T + t]).toBeCloseTo(t < steps ? powers[t]! / total : 0, 5);
+          for (let h = 0; h < H; h++) {
+            const wanted = powers.reduce(
+              (sum_, power, t) => sum_ + (power / total) * states.data[(t * B + b) * H + h]!,
+              0,
+            );
+            expect(context.data[(q * B + b) * H + h]).toBeCloseTo(wanted, 5);
+          }
+        }
+    }
+  });
+
+  it('has the gradient of finite differences, into parameters, states and queries', () => {
+    const weight = draw([Q, B, H], createRandom(5));
+    for (const options of [{}, { lengths }]) {
+      const { error } = checkGradients({ p, states, queries }, (v) => {
+        const seen = attend(score, attentionMemory(score, v.p, v.states, options), v.queries);
+        return add(sum(multiply(seen.context, weight)), sum(multiply(seen.weights, seen.weights)));
+      });
+      expect(error).toBeLessThan(1e-7);
+    }
+  });
+
+  it('queries one by one are those of all at once; what stands behind a length changes nothing, not even a NaN', () => {
+    const all = run({ lengths });
+    const soiled = { shape: states.shape, data: states.data.slice() };
+    lengths.forEach((length, b) => {
+      for (let t = length; t < T; t++) soiled.data.fill(NaN, (t * B + b) * H, (t * B + b + 1) * H);
+    });
+    expect(run({ lengths }, soiled)).toEqual(all);
+    for (let q = 0; q < Q; q++) {
+      const query = { shape: [B, D], data: queries.data.slice(q * B * D, (q + 1) * B * D) };
+      const one = compute({ p, states }, (v) => ({
+        ...attend(score, attentionMemory(score, v.p, v.states, { lengths }), query),
+      }));
+      one.context.data.forEach((value, i) => expect(value).toBeCloseTo(all.context.data[q * B * H + i]!, 6));
+      one.weights.data.forEach((value, i) => expect(value).toBeCloseTo(all.weights.data[q * B * T + i]!, 6));
+    }
+  });
+});
+
+it('steps behind a length have no weight, however low the scores of those before', () => {
+  const low = (score: number) =>
+    compute({}, () => {
+      const memory = attentionMemory(dotScore(), {}, full([3, 1, 1], score), { lengths: Int32Array.of(2) });
+      return attend(dotScore(), memory, full([1, 1], 1)).weights;
+    });
+  for (const score of [-1, -1e10, -1e20]) expect([...low(score).data]).toEqual([0.5, 0.5, 0]);
+});
+
+it('refuses sizes that do not go together', () => {
+  expect(() => initializeScore(dotScore(), { querySize: 3, stateSize: 4, random: 1 })).toThrow(
+    'dotScore: queries and states must be of one size, got 3 and 4. generalScore takes any.',
+  );
+  expect(() =>
+    compute({}, () => attend(dotScore(), attentionMemory(dotScore(), {}, full([T, B, H], 1)), full([2, D], 1)).context),
+  ).toThrow('attend: queries must be [B, D] = [3, *], got [2, 4]');
+  expect(() => compute({}, () => attentionMemory(dotScore(), {}, full([B, H], 1)).values)).toThrow(
+    'attentionMemory: states',
+  );
+  const look =
+    (score: Score, p: Record<string, Tensor>, remembered = score) =>
+    () =>
+      compute({}, () => attend(score, attentionMemory(remembered, p, full([T, B, H], 1)), full([B, 6], 1)).context);
+  expect(look(dotScore(), {})).toThrow(
+    'dotScore: queries and states must be of one size, got 6 and 4. generalScore takes any.',
+  );
+  expect(look(generalScore(), { weight: full([H, 5], 1) })).toThrow(
+    'attend: weight must be of the score general = [4, 6], got [4, 5]. Queries have 6 numbers, states 4.',
+  );
+  expect(look(generalScore(), {}, dotScore())).toThrow(
+    'attend: the parameters of general must have weight [4, 6]. Was the memory made with another score?',
+  );
+  expect(() => additiveScore({ size: 0 })).toThrow('additiveScore: size');
+});
+
+describe('attentionPooling', () => {
+  const model = sequential(
+    [
+      bidirectional(lstm(), { hiddenSize: 3 }),
+      attentionPooling({ querySize: 5, score: generalScore() }),
+      dense({ size: 2 }),
+    ],
+    { inputSize: 2, seed: 1 },
+  );
+  const inputs = draw([T, B, 2], createRandom(1));
+
+  it('sums a sequence up by its valid steps, and shows its weights', () => {
+    const { output, state } = predictWithState(model, inputs, { lengths: Int32Array.of(3, 5, 1) });
+    const weights = state['attentionPooling']!['weights']!;
+    expect([output.shape, weights.shape]).toEqual([
+      [B, 2],
+      [B, T],
+    ]);
+    for (let b = 0; b < B; b++)
+      expect(weights.data.subarray(b * T, (b + 1) * T).reduce((a, c) => a + c)).toBeCloseTo(1, 6);
+    expect([...weights.data.subarray(2 * T)]).toEqual([1, 0, 0, 0, 0]);
+    const alone = predict(model, {
+      shape: [3, 1, 2],
+      data: Float32Array.from([0, 1, 2].flatMap((t) => [...inputs.data.subarray(t * B * 2, t * B * 2 + 2)])),
+    });
+    alone.data.forEach((value, i) => expect(value).toBeCloseTo(output.data[i]!, 5));
+    expect(() => stream(model)).toThrow('needs the whole sequence');
+    expect(() => sequential([attentionPooling(), attentionPooling()], { inputSize: 2 })).toThrow(
+      'attentionPooling: expected a vector a step, got one a sequence',
+    );
+  });
+
+  it('finds the one step that matters', async () => {
+    const random = createRandom(2);
+    // A marked step, id 3 + answer, among noise of ids 0 to 2: its place gets the weight.
+    const places: number[] = [];
+    const rows = Array.from({ length: 300 }, () => {
+      const row = Array.from({ length: 12 }, () => integerNumber(random, 3));
+      places.push(integerNumber(random, 12));
+      row[places.at(-1)!] = 3 + integerNumber(random, 4);
+      return row;
+    });
+    const inputIds = intTensor(Array.from({ length: 12 }, (_, t) => rows.map((row) => row[t]!)));
+    const targets = intTensor(rows.map((row, i) => row[places[i]!]! - 3));
+    const finder = sequential(
+      [
+        embedding({ vocabularySize: 7, size: 8 }),
+        attentionPooling({ score: additiveScore({ size: 8 }) }),
+        dense({ size: 4 }),
+      ],
+      { seed: 3 },
+    );
+    await fit(
+      finder,
+      { batchCount: 1, batches: () => [{ inputs: inputIds, targets }] },
+      { loss: crossEntropy, optimizer: adam(0.03), steps: 200 },
+    );
+    const { weights } = predictWithState(finder, inputIds).state['attentionPooling'] as { weights: Tensor };
+    const onMark = places.map((place, i) => weights.data[i * 12 + place]!);
+    expect(onMark.reduce((a, c) => a + c) / 300).toBeGreaterThan(0.6);
+  });
+});
+
+it('a decoder may look at an encoder’s states at every step: the gradient flows back into them', () => {
+  const states = draw([T, B, H], createRandom(1));
+  const { error } = checkGradients(
+    { states, w: draw([H, H], createRandom(2)) },
+    ({ states: s, w }: Record<'states' | 'w', Variable>) => {
+      const memory = attentionMemory(generalScore(), { weight: w }, s, { lengths });
+      let query: Variable = attend(generalScore(), memory, full([B, H], 0.5)).context;
+      for (let i = 0; i < 3; i++) query = add(query, attend(generalScore(), memory, query).context);
+      return sum(multiply(query, query));
+    },
+  );
+  expect(error).toBeLessThan(1e-7);
+});

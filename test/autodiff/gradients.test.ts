@@ -1,0 +1,172 @@
+/** Every operation and loss against finite differences in double precision. */
+
+import {
+  abs,
+  add,
+  affine,
+  batchedMatmul,
+  binaryCrossEntropy,
+  broadcastTo,
+  checkGradients,
+  concat,
+  createRandom,
+  crossEntropy,
+  divide,
+  exp,
+  full,
+  gather,
+  huber,
+  huberize,
+  intTensor,
+  layerNormalize,
+  leakyRelu,
+  log,
+  logSoftmax,
+  mask,
+  matmul,
+  mean,
+  meanAbsoluteError,
+  meanSquaredError,
+  multiply,
+  normalNumber,
+  relu,
+  reshape,
+  scale,
+  sigmoid,
+  slice,
+  softmax,
+  softplus,
+  sqrt,
+  stack,
+  stopGradient,
+  subtract,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+  transpose,
+  uniformNumber,
+  type Variable,
+  valueAndGradient,
+} from 'bptt';
+import { expect, it } from 'vitest';
+
+type P = Record<'a' | 'b' | 'row' | 'column' | 'positive' | 'matrix' | 'cube', Variable>;
+
+function random(seed: number, shape: number[], positive = false): Tensor {
+  const generator = createRandom(seed);
+  const size = shape.reduce((n, length) => n * length, 1);
+  return tensor(
+    Float32Array.from({ length: size }, () => (positive ? uniformNumber(generator, 0.5, 2) : normalNumber(generator))),
+    shape,
+  );
+}
+
+const parameters = {
+  a: random(1, [3, 4]),
+  b: random(2, [3, 4]),
+  row: random(3, [4]),
+  column: random(4, [3, 1]),
+  positive: random(5, [3, 4], true),
+  matrix: random(6, [4, 5]),
+  cube: random(7, [2, 3, 4]),
+};
+const kept = tensor([1, 0, 1]);
+const targets = intTensor([3, 0, 2]);
+const probabilities = tensor(
+  Float32Array.from({ length: 12 }, (_, i) => (i % 5) / 4),
+  [3, 4],
+);
+
+const operations: Record<string, (p: P) => Variable> = {
+  add: (p) => add(p.a, p.b),
+  'add, broadcast': (p) => add(p.row, p.column),
+  subtract: (p) => subtract(p.a, p.b),
+  'subtract, broadcast': (p) => subtract(p.cube, p.row),
+  multiply: (p) => multiply(p.a, p.b),
+  'multiply with itself': (p) => multiply(p.a, p.a),
+  'multiply, broadcast': (p) => multiply(p.column, p.cube),
+  divide: (p) => divide(p.a, p.positive),
+  'divide a number': (p) => divide(2, p.positive),
+  'divide, broadcast': (p) => divide(p.row, p.positive),
+  scale: (p) => scale(p.a, -1.5),
+  broadcastTo: (p) => broadcastTo(p.row, [2, 3, 4]),
+  exp: (p) => exp(p.a),
+  log: (p) => log(p.positive),
+  sqrt: (p) => sqrt(p.positive),
+  abs: (p) => abs(p.a),
+  tanh: (p) => tanh(p.a),
+  sigmoid: (p) => sigmoid(p.a),
+  relu: (p) => relu(p.a),
+  leakyRelu: (p) => leakyRelu(p.a, 0.2),
+  softplus: (p) => softplus(p.a),
+  huberize: (p) => huberize(p.a, 0.7),
+  softmax: (p) => softmax(p.cube),
+  logSoftmax: (p) => logSoftmax(p.a),
+  matmul: (p) => matmul(p.cube, p.matrix),
+  batchedMatmul: (p) => batchedMatmul(p.cube, reshape(concat([p.cube, p.cube], 1), [2, 4, 6])),
+  'batchedMatmul, transposed': (p) => batchedMatmul(p.cube, concat([p.cube, p.cube], 1), { transposeB: true }),
+  'sum over all': (p) => sum(p.cube),
+  'sum over axes': (p) => sum(p.cube, [0, -1]),
+  'sum over the middle': (p) => sum(p.cube, 1),
+  mean: (p) => mean(p.cube, [0, 1]),
+  layerNormalize: (p) => layerNormalize(p.cube),
+  'layerNormalize with gain and bias': (p) =>
+    layerNormalize(p.cube, { gain: p.row, bias: reshape(slice(p.a, 1, 2), [4]), epsilon: 0.1 }),
+  reshape: (p) => reshape(p.cube, [4, -1]),
+  transpose: (p) => transpose(p.cube, [2, 0, 1]),
+  'slice of rows': (p) => slice(p.cube, 1, 2),
+  'slice of columns': (p) => slice(p.cube, -3, -1, 2),
+  concat: (p) => concat([p.a, p.b, p.a]),
+  'concat of columns': (p) => concat([p.a, p.column], 1),
+  stack: (p) => stack([p.a, p.b], 1),
+  gather: (p) =>
+    gather(
+      p.a,
+      intTensor([
+        [2, 0],
+        [2, 2],
+      ]),
+    ),
+  mask: (p) => mask(p.a, kept),
+  stopGradient: (p) => multiply(p.a, stopGradient(full([3, 4], 2))),
+  'a view and its whole': (p) => add(slice(p.a, 0, 1), sum(p.a, 0)),
+  crossEntropy: (p) => crossEntropy(p.a, targets),
+  'crossEntropy, masked': (p) => crossEntropy(p.a, targets, { mask: kept }),
+  'crossEntropy, unreduced': (p) => crossEntropy(p.a, targets, { reduction: 'none' }),
+  binaryCrossEntropy: (p) => binaryCrossEntropy(p.a, probabilities),
+  meanSquaredError: (p) => meanSquaredError(p.a, p.b),
+  'meanSquaredError, rows masked': (p) => meanSquaredError(p.a, p.b, { mask: kept }),
+  meanAbsoluteError: (p) => meanAbsoluteError(p.a, p.b, { reduction: 'sum' }),
+  huber: (p) => huber(p.a, p.b, { delta: 0.5 }),
+};
+operations['affine'] = (p) => affine(p.cube, { weight: p.matrix, bias: slice(concat([p.row, p.row]), 0, 5) });
+
+it.each(Object.entries(operations))('%s: gradient within 1e-6 of finite differences', (_, operation) => {
+  // A projection by unequal weights, so that no two elements can be taken for each other.
+  const { error, worst } = checkGradients(parameters, (p) => {
+    const y = operation(p);
+    return sum(multiply(y, random(99, [...y.shape])));
+  });
+  expect(error, JSON.stringify(worst)).toBeLessThan(1e-6);
+});
+
+it('every operation reaches some parameter', () => {
+  for (const [name, operation] of Object.entries(operations)) {
+    if (name === 'stopGradient') continue;
+    const { gradient } = valueAndGradient(parameters, (p) => {
+      const y = operation(p);
+      return sum(multiply(y, random(98, [...y.shape])));
+    });
+    expect(
+      Object.values(gradient).some(({ data }) => data.some((value) => value !== 0)),
+      name,
+    ).toBe(true);
+  }
+});
+
+it('stopGradient passes the value and no gradient', () => {
+  const { value, gradient } = valueAndGradient({ w: tensor([3]) }, (p) => sum(multiply(p.w, stopGradient(p.w))));
+  expect(value).toBe(9);
+  expect([...gradient.w.data]).toEqual([3]);
+});
