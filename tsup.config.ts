@@ -1,13 +1,19 @@
 import { defineConfig } from 'tsup';
 
 const library = {
-  entry: { index: 'src/index.ts', node: 'src/node/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    pytorch: 'src/pytorch.ts',
+    keras: 'src/keras.ts',
+    onnx: 'src/onnx.ts',
+    node: 'src/node/index.ts',
+  },
   format: ['esm', 'cjs'] as const,
   target: 'es2022',
   dts: true,
   removeNodeProtocol: false,
-  // bptt/node stands on the library as it is imported, so that both know the same functions.
-  external: ['bptt'],
+  // Code that several entry points use is in chunks that they share, also in CommonJS: there is one tape, and `tanh` is the same function everywhere.
+  splitting: true,
   clean: true,
   treeshake: true,
 };
@@ -18,7 +24,7 @@ const programs = {
   target: 'es2022',
   platform: 'node' as const,
   outDir: 'build',
-  external: ['bptt', 'bptt/node'],
+  external: [/^bptt/],
 };
 
 const benches = {

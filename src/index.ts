@@ -1,4 +1,4 @@
-/** The public surface of bptt. */
+/** The public API of bptt. Foreign formats have entry points of their own: `bptt/pytorch`, `bptt/keras`, `bptt/onnx`. */
 
 export { type Attended, attend } from './attention/attend';
 export { type AttentionMemory, attentionMemory } from './attention/memory';
@@ -62,16 +62,6 @@ export {
   type SearchOptions,
 } from './encoder-decoder/search';
 export type { CustomObjects } from './formats/description';
-export { type Hdf5, readHdf5 } from './formats/hdf5';
-export { type InferOptions, type InferredModel, inferModel } from './formats/infer-model';
-export { importKeras } from './formats/keras/import';
-export type { KerasOptions } from './formats/keras/layers';
-export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
-export { type ExportOnnxOptions, exportOnnx } from './formats/onnx/export';
-export { importOnnx } from './formats/onnx/import';
-export type { OnnxValue } from './formats/onnx/model';
-export { type OnnxNetwork, type OnnxParameters, predictOnnx, runOnnx } from './formats/onnx/network';
-export { fromPyTorch, type PyTorchOptions, type ToPyTorchOptions, toPyTorch } from './formats/pytorch';
 export { readSafetensors, type Safetensors, writeSafetensors } from './formats/safetensors';
 export {
   type Loaded,
@@ -84,8 +74,6 @@ export {
   type SaveOptions,
   save,
 } from './formats/saved-model';
-export { importTensorFlowJs } from './formats/tensorflow-js';
-export { readZip } from './formats/zip';
 export type { Heap, KernelName, Kernels } from './kernels/kernel';
 export { kernelsInUse, useKernels } from './kernels/workspace';
 export { type AttentionPoolingOptions, attentionPooling } from './layers/attention-pooling';

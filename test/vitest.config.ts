@@ -5,6 +5,7 @@ const config: ViteUserConfig = defineConfig({
   resolve: {
     alias: [
       { find: /^bptt$/, replacement: new URL('../src/index.ts', import.meta.url).pathname },
+      { find: /^bptt\/(pytorch|keras|onnx)$/, replacement: new URL('../src/', import.meta.url).pathname + '$1.ts' },
       { find: /^bptt\/node$/, replacement: new URL('../src/node/index.ts', import.meta.url).pathname },
     ],
   },

@@ -1,7 +1,7 @@
 /** Training that survives a crash: where it stands, in a file. */
 
 import { readFile } from 'node:fs/promises';
-import { type FitCheckpoint, loadInto, type Saveable, type SaveOptions, save, type TrainingState } from 'bptt';
+import { type FitCheckpoint, loadInto, type Saveable, type SaveOptions, save, type TrainingState } from '../index';
 import { writeAtomically } from './atomic-file';
 
 /** How often {@link checkpointFile} writes, and what goes along. */

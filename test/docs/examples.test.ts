@@ -2,7 +2,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import * as bptt from 'bptt';
+import * as keras from 'bptt/keras';
 import * as node from 'bptt/node';
+import * as onnx from 'bptt/onnx';
+import * as pytorch from 'bptt/pytorch';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 
@@ -40,7 +43,15 @@ async function run(code: string, report: (got: unknown, said: string) => void): 
   const { outputText } = ts.transpileModule(told, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });
-  const scope: Record<string, unknown> = { ...bptt, ...node, readFileSync, __report: report };
+  const scope: Record<string, unknown> = {
+    ...bptt,
+    ...pytorch,
+    ...keras,
+    ...onnx,
+    ...node,
+    readFileSync,
+    __report: report,
+  };
   const names = Object.keys(scope).filter(
     (name) => !new RegExp(`(const|let) (${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} =)`).test(told),
   );
@@ -61,7 +72,7 @@ it('there are examples', () => expect(examples.length).toBeGreaterThan(30));
 
 it('every public name has a docstring, and every public function an example', () => {
   const publicNames = new Set(
-    ['index.ts', 'node/index.ts'].flatMap((file) =>
+    ['index.ts', 'pytorch.ts', 'keras.ts', 'onnx.ts', 'node/index.ts'].flatMap((file) =>
       [...readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8').matchAll(/\{([^}]*)\}/g)].flatMap(
         ({ 1: list }) =>
           list!
@@ -104,7 +115,7 @@ const guides = readdirSync(new URL('../../docs/', import.meta.url)).filter((name
 it.each(guides)('the programs of docs/%s run, one after the other, and answer what they say', async (name) => {
   const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
   const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)]
-    .map(({ 1: code }) => code!.replace(/import \{[^}]*\} from '(bptt|bptt\/node|node:fs)';/g, ''))
+    .map(({ 1: code }) => code!.replace(/import \{[^}]*\} from '(bptt|bptt\/\w+|node:fs)';/g, ''))
     .join('\n');
   let answers = 0;
   await run(program, (got, said) => {

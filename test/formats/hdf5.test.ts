@@ -3,7 +3,8 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRandom, integerNumber, randomBits, readHdf5, readZip } from 'bptt';
+import { createRandom, integerNumber, randomBits } from 'bptt';
+import { readHdf5, readZip } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 
 const files = readZip(readFileSync(new URL('../golden/hdf5/files.zip', import.meta.url)));

@@ -7,11 +7,8 @@ import {
   dense,
   dropout,
   embedding,
-  fromKeras,
   full,
   gru,
-  importKeras,
-  importTensorFlowJs,
   intTensor,
   type Layer,
   layerNorm,
@@ -19,9 +16,7 @@ import {
   load,
   lstm,
   predict,
-  readHdf5,
   readSafetensors,
-  readZip,
   recurrent,
   type Sequential,
   save,
@@ -32,6 +27,7 @@ import {
   toBatchMajor,
   toTimeMajor,
 } from 'bptt';
+import { fromKeras, importKeras, importTensorFlowJs, readHdf5, readZip } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/formats/description';
 import { modelOf, nameInFile } from '../../src/formats/keras/model';

@@ -9,15 +9,12 @@ import {
   dotScore,
   dropout,
   embedding,
-  exportOnnx,
   gru,
-  importOnnx,
   type Layer,
   layerNormGru,
   lstm,
   normal,
   predict,
-  predictOnnx,
   recurrent,
   relu,
   type Sequential,
@@ -26,6 +23,7 @@ import {
   softmax,
   tanh,
 } from 'bptt';
+import { exportOnnx, importOnnx, predictOnnx } from 'bptt/onnx';
 import { expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import type { OnnxModel } from '../../src/formats/onnx/model';

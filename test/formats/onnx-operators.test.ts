@@ -1,6 +1,7 @@
 /** The operators of ONNX beside the recurrent ones: its own tests, and what those leave out. */
 
-import { type IntTensor, importOnnx, predictOnnx, runOnnx, sum, type Tensor, tensor, valueAndGradient } from 'bptt';
+import { type IntTensor, sum, type Tensor, tensor, valueAndGradient } from 'bptt';
+import { importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';

@@ -1,19 +1,8 @@
 /** ONNX models that cannot be run, and files that are none: each is refused in words, without much time or memory. */
 
 import { readdirSync } from 'node:fs';
-import {
-  compute,
-  createRandom,
-  full,
-  importOnnx,
-  integerNumber,
-  type OnnxNetwork,
-  predictOnnx,
-  runOnnx,
-  sum,
-  tensor,
-  valueAndGradient,
-} from 'bptt';
+import { compute, createRandom, full, integerNumber, sum, tensor, valueAndGradient } from 'bptt';
+import { importOnnx, type OnnxNetwork, predictOnnx, runOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
 import { joinBytes } from '../../src/formats/file-bytes';
 import { integerField, messageField, textField, varint } from '../../src/formats/onnx/protobuf';

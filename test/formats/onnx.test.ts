@@ -13,11 +13,9 @@ import {
   customModel,
   dense,
   embedding,
-  exportOnnx,
   fit,
   gru,
   type IntTensor,
-  importOnnx,
   intTensor,
   type Layer,
   layerNorm,
@@ -26,12 +24,9 @@ import {
   lstm,
   multiply,
   normal,
-  type OnnxNetwork,
   predict,
-  predictOnnx,
   recurrent,
   residual,
-  runOnnx,
   sequential,
   simpleRnn,
   softplus,
@@ -41,6 +36,7 @@ import {
   tanh,
   toTimeMajor,
 } from 'bptt';
+import { exportOnnx, importOnnx, type OnnxNetwork, predictOnnx, runOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';

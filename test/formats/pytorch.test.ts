@@ -8,17 +8,14 @@ import {
   dense,
   dropout,
   embedding,
-  fromPyTorch,
   full,
   gru,
-  inferModel,
   intTensor,
   type Layer,
   layerNorm,
   layerNormLstm,
   lstm,
   normal,
-  type PyTorchOptions,
   predict,
   projectedLstm,
   readSafetensors,
@@ -31,9 +28,9 @@ import {
   simpleRnn,
   type Tensor,
   tensor,
-  toPyTorch,
   writeSafetensors,
 } from 'bptt';
+import { fromPyTorch, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
 
 interface Numbers {

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import {
-  add,
   adam,
+  add,
   chain,
   clipByNorm,
   crossEntropy,
@@ -37,10 +37,14 @@ interface Plain {
   readonly data: number[];
 }
 
-const file = (name: string): Uint8Array => readFileSync(new URL(`../golden/saved/${name}.safetensors`, import.meta.url));
+const file = (name: string): Uint8Array =>
+  readFileSync(new URL(`../golden/saved/${name}.safetensors`, import.meta.url));
 const expected = JSON.parse(readFileSync(new URL('../golden/saved/expected.json', import.meta.url), 'utf8')) as {
   readonly sequential: { readonly inputs: Plain; readonly output: Plain };
-  readonly encoderDecoder: { readonly source: Plain; readonly written: { readonly ids: number[]; readonly score: number }[] };
+  readonly encoderDecoder: {
+    readonly source: Plain;
+    readonly written: { readonly ids: number[]; readonly score: number }[];
+  };
   readonly function: { readonly slope: Plain; readonly offset: Plain };
   readonly training: { readonly losses: number[]; readonly parameters: number[] };
 };

@@ -2,7 +2,6 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import {
-  importTensorFlowJs,
   intTensor,
   load,
   predict,
@@ -14,6 +13,7 @@ import {
   toBatchMajor,
   toTimeMajor,
 } from 'bptt';
+import { importTensorFlowJs } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 
 interface Numbers {

@@ -2,7 +2,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
-import { createRandom, integerNumber, readZip } from 'bptt';
+import { createRandom, integerNumber } from 'bptt';
+import { readZip } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 import { inflate } from '../../src/formats/inflate';
 import { archiveOf } from './archive';

@@ -11,7 +11,6 @@ import {
   dropout,
   embedding,
   exp,
-  exportOnnx,
   generalScore,
   gru,
   type IntTensor,
@@ -44,6 +43,7 @@ import {
   type Tensor,
   tanh,
 } from 'bptt';
+import { exportOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
 import { hardSigmoidGru, hardSigmoidLstm } from '../../src/cells/hard-sigmoid-cells';
 

@@ -1,15 +1,10 @@
-import { dense, load, multiply, relu, save, sequential, sum, tensor, valueAndGradient } from 'bptt';
-import { checkpointFile, terminalProgress } from 'bptt/node';
+import * as bptt from 'bptt';
+import * as keras from 'bptt/keras';
+import * as node from 'bptt/node';
+import * as onnx from 'bptt/onnx';
+import * as pytorch from 'bptt/pytorch';
+import { checkEntries } from './entries.mjs';
 
-const { value, gradient } = valueAndGradient({ w: tensor([3, 4]) }, (p) => sum(multiply(p.w, p.w)));
-if (
-  value !== 25 ||
-  gradient.w.data[1] !== 8 ||
-  typeof terminalProgress !== 'function' ||
-  typeof checkpointFile !== 'function'
-)
-  throw new Error('import: wrong answer');
-
-const model = sequential([dense({ size: 2, activation: relu })], { inputSize: 3 });
-if (load(save(model)).model.data.some((number, i) => number !== model.data[i]))
-  throw new Error('import: a saved model comes back as another');
+for (const name of [...Object.keys(pytorch), ...Object.keys(keras), ...Object.keys(onnx)])
+  if (name in bptt) throw new Error(`import: ${name} is in bptt as well as in an entry point for a foreign format`);
+await checkEntries({ bptt, pytorch, keras, onnx, node });

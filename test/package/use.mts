@@ -6,8 +6,8 @@ import {
   dense,
   embedding,
   fit,
-  ids,
   initializeCell,
+  intTensor,
   lstm,
   multiply,
   type Progress,
@@ -22,13 +22,16 @@ import {
   valueAndGradient,
   windows,
 } from 'bptt';
+import { type ImportedModel, importKeras } from 'bptt/keras';
 import { terminalProgress } from 'bptt/node';
+import { exportOnnx, importOnnx, type OnnxNetwork, runOnnx } from 'bptt/onnx';
+import { fromPyTorch, toPyTorch } from 'bptt/pytorch';
 
 const model = sequential(
   [embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })],
   { seed: 1 },
 );
-const data = windows(Int32Array.from([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]), { steps: 3, batchSize: 2 });
+const data = windows(Int32Array.from([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]), { sequenceLength: 3, batchSize: 2 });
 const report: (progress: Progress) => void = terminalProgress();
 export const training: Promise<readonly number[]> = fit(model, data, {
   loss: crossEntropy,
@@ -36,7 +39,7 @@ export const training: Promise<readonly number[]> = fit(model, data, {
   epochs: 1,
   onProgress: report,
 }).then(({ losses }) => losses);
-export const answer: Tensor = predict(model, intTensor([[1]]));
+export const logits: Tensor = predict(model, intTensor([[1]]));
 export const pair: ValueAndGradient<{ w: Tensor }> = valueAndGradient({ w: tensor([1]) }, (p) =>
   sum(multiply(p.w, p.w)),
 );
@@ -46,3 +49,11 @@ export const { results } = valueAndGradient(p, (v) => {
   return { value: sum(outputs), results: { c: state.c } };
 });
 export const cell: Tensor = results.c;
+
+// The types of all entry points are the same types, not copies that only look alike.
+fromPyTorch(model, toPyTorch(model));
+export const network: OnnxNetwork = importOnnx(exportOnnx(model));
+export const { gradient } = valueAndGradient(network.parameters, (v) =>
+  sum(runOnnx(network, v, { inputs: intTensor([[1]]) })['outputs']!),
+);
+export const imported: (file: Uint8Array) => ImportedModel = importKeras;

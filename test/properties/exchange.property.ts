@@ -2,23 +2,20 @@
 
 import {
   createRandom,
-  exportOnnx,
-  fromPyTorch,
   type IntTensor,
   ids,
-  importOnnx,
   integerNumber,
   load,
   normal,
   predict,
-  predictOnnx,
   readSafetensors,
   type Sequential,
   save,
   type Tensor,
-  toPyTorch,
   writeSafetensors,
 } from 'bptt';
+import { exportOnnx, importOnnx, predictOnnx } from 'bptt/onnx';
+import { fromPyTorch, toPyTorch } from 'bptt/pytorch';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { reads } from './hostile';

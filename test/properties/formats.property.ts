@@ -2,7 +2,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
-import { importKeras, importOnnx, importTensorFlowJs, readHdf5, readZip } from 'bptt';
+import { importKeras, importTensorFlowJs, readHdf5, readZip } from 'bptt/keras';
+import { importOnnx } from 'bptt/onnx';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { inflate } from '../../src/formats/inflate';

@@ -1,0 +1,8 @@
+/** Models of Keras and TensorFlow.js, and the containers they are saved in: `import { importKeras } from 'bptt/keras'`. */
+
+export { type Hdf5, readHdf5 } from './formats/hdf5';
+export { importKeras } from './formats/keras/import';
+export type { KerasOptions } from './formats/keras/layers';
+export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
+export { importTensorFlowJs } from './formats/tensorflow-js';
+export { readZip } from './formats/zip';

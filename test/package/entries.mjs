@@ -1,0 +1,89 @@
+/** What one program must get from the entry points together, imported or required: one tape, the same functions, the same kernels. */
+
+/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'node', any>} entries the module of every entry point */
+export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
+  const check = (holds, what) => {
+    if (!holds) throw new Error(`entry points: ${what}`);
+  };
+  const { compute, dense, fit, load, loadInto, lstm, mean, multiply, predict, recurrent, relu, save } = bptt;
+  const { sequential, tanh, tensor, valueAndGradient, windows } = bptt;
+
+  // y = x · w: the operators of bptt/onnx record on the tape of bptt.
+  const bytes =
+    'CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgSBAoCCAFiCQoBeRIECgIIAQ==';
+  const network = onnx.importOnnx(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)));
+  const x = tensor([[1, 0, 4]]);
+  const run = (p) => mean(multiply(onnx.runOnnx(network, p, { x }).y, 2));
+  check(compute(network.parameters, run).data[0] === 26, 'a model of bptt/onnx runs with compute of bptt');
+  check(
+    [...valueAndGradient(network.parameters, run).gradient.w.data].join() === '2,0,8',
+    'gradients of a model of bptt/onnx',
+  );
+
+  // bptt/onnx recognizes layers, cells and activations of bptt.
+  const model = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 3, activation: relu })], {
+    inputSize: 2,
+  });
+  const inputs = tensor([[[1, -2]], [[3, 0.5]]]);
+  const { outputs } = onnx.predictOnnx(onnx.importOnnx(onnx.exportOnnx(model)), { inputs });
+  const expected = predict(model, inputs).data;
+  check(
+    outputs.data.every((value, i) => Math.abs(value - expected[i]) < 1e-6),
+    'a model of bptt through bptt/onnx',
+  );
+
+  // A model that bptt/keras makes is one of bptt, so save describes its cells and activations.
+  const kerasConfig = {
+    class_name: 'Sequential',
+    config: { layers: [{ class_name: 'Dense', config: { name: 'head', units: 2, activation: 'tanh' } }] },
+  };
+  const weights = [
+    { name: 'head/kernel', shape: [1, 2], dtype: 'float32' },
+    { name: 'head/bias', shape: [2], dtype: 'float32' },
+  ];
+  const { model: imported } = keras.importTensorFlowJs(
+    {
+      format: 'layers-model',
+      modelTopology: { model_config: kerasConfig },
+      weightsManifest: [{ paths: ['weights.bin'], weights }],
+    },
+    { 'weights.bin': new Uint8Array(Float32Array.of(1, -1, 0, 0).buffer) },
+  );
+  check(imported.layers[0].layer.origin[1].activation === tanh, 'bptt/keras uses the activations of bptt');
+  const restored = load(save(imported)).model;
+  check(predict(restored, tensor([[[0.5]]])).data[0] === Math.fround(Math.tanh(0.5)), 'save of a model of bptt/keras');
+
+  // Weights of bptt/pytorch.
+  const { layers } = pytorch.inferModel(pytorch.toPyTorch(model));
+  const copy = sequential(layers.slice(0, 1), { inputSize: 2 });
+  pytorch.fromPyTorch(
+    copy,
+    Object.fromEntries(Object.entries(pytorch.toPyTorch(model)).filter(([name]) => name.startsWith('lstm.'))),
+  );
+  check(
+    copy.data.every((value, i) => value === model.data[i]),
+    'weights of a model of bptt through bptt/pytorch',
+  );
+
+  // Checkpoints of bptt/node know the functions of bptt.
+  const learner = sequential([bptt.embedding({ vocabularySize: 5, size: 4 }), dense({ size: 5, activation: tanh })]);
+  const data = windows(
+    Int32Array.from({ length: 200 }, (_, i) => i % 5),
+    { sequenceLength: 10, batchSize: 4 },
+  );
+  const { losses } = await fit(learner, data, {
+    loss: bptt.crossEntropy,
+    optimizer: bptt.adam(0.05),
+    steps: 10,
+    checkpoint: node.checkpointFile('run.safetensors', learner, { every: 5 }),
+    onProgress: node.terminalProgress({ output: { write: () => true } }),
+  });
+  check(losses[9] < losses[0], 'training lowers the loss');
+  check((await node.resumeFrom('run.safetensors', learner)).step === 10, 'bptt/node reads its checkpoint');
+  loadInto(learner, save(learner));
+
+  // A choice of kernels holds for all.
+  bptt.useKernels('portable');
+  onnx.predictOnnx(network, { x });
+  check(bptt.kernelsInUse() === 'portable', 'one choice of kernels');
+}
