@@ -1,21 +1,27 @@
-/** The bytes of a file, however they come. */
+/** File contents as bytes. */
 
-/** A plain view: the `slice` of a Node Buffer would not copy. @throws TypeError where they are no bytes */
+/**
+ * Returns a plain Uint8Array over the bytes of `file`. The `slice` of a Node Buffer, unlike that of a Uint8Array, does
+ * not copy.
+ *
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ */
 export function fileBytes(where: string, file: Uint8Array | ArrayBuffer): Uint8Array {
   if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   if (file instanceof ArrayBuffer) return new Uint8Array(file);
   throw new TypeError(
-    `${where}: file must be a Uint8Array or an ArrayBuffer, got ${typeof file === 'string' ? 'text. Read it without an encoding.' : String(file)}`,
+    `${where}: file must be a Uint8Array or an ArrayBuffer, got ` +
+      `${typeof file === 'string' ? 'a string. Read the file without an encoding.' : String(file)}`,
   );
 }
 
-/** Bytes one behind the other. */
+/** Concatenates byte arrays. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+    bytes.set(part, offset);
+    offset += part.length;
   }
   return bytes;
 }

@@ -1,12 +1,13 @@
-/** Numbers of two bytes. */
+/** Conversion of 16-bit floating-point values to single precision. */
 
-/** IEEE 754 half precision, sign 1, exponent 5, fraction 10, as single precision: exact, whatever stands in a NaN. */
+/** Converts IEEE 754 half precision (1 sign bit, 5 exponent bits, 10 fraction bits) exactly, NaN payloads included. */
 export function fromFloat16(bits: Uint16Array): Float32Array {
   const single = new Float32Array(bits.length);
   const wide = new Uint32Array(single.buffer);
   for (let i = 0; i < bits.length; i++) {
     const half = bits[i]!;
-    // In the place of single precision the exponent is too small by 127 − 15, also where it is 0 and the fraction has no leading 1.
+    // Read as single precision, the exponent is too small by 127 − 15, the difference of the biases; this also holds
+    // for subnormal values.
     wide[i] = (half & 0x7fff) << 13;
     if ((half & 0x7c00) === 0x7c00) wide[i]! |= 0x7f800000;
     else single[i]! *= 2 ** 112;
@@ -15,7 +16,7 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
   return single;
 }
 
-/** bfloat16, the upper half of single precision: exact. */
+/** Converts bfloat16, the upper half of single precision, exactly. */
 export function fromBfloat16(bits: Uint16Array): Float32Array {
   const single = new Float32Array(bits.length);
   const wide = new Uint32Array(single.buffer);

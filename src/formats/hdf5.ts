@@ -1,6 +1,7 @@
 /**
- * HDF5, the part that h5py writes by default and Keras with it (HDF5 File Format Specification 3.0, chapters in brackets): superblock of version 0 or 1 [II.A], groups by symbol
- * tables [III.A, B, D], object headers of version 1 [IV.A.1], datasets that lie in one piece. The rest is refused by name.
+ * Reading of the subset of HDF5 that h5py, and Keras with it, writes by default (HDF5 File Format Specification 3.0,
+ * sections in brackets): superblock version 0 or 1 [II.A], groups with symbol tables [III.A, B, D], object headers of
+ * version 1 [IV.A.1], contiguous datasets. Errors name the feature that is not supported.
  */
 
 import type { Tensor } from '../tensor/tensor';
@@ -8,29 +9,30 @@ import { fileBytes } from './file-bytes';
 import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
-import { refuse, type Source, wide } from './hdf5/source';
+import { readUint64, reject, type Source } from './hdf5/source';
 
-/** What {@link readHdf5} finds. */
+/** The result of {@link readHdf5}. */
 export interface Hdf5 {
-  /** Datasets of numbers of single, double or half precision by path, `layers/lstm/cell/vars/0`, in single precision. */
+  /** Datasets of float32, float64 and float16 by path, such as `layers/lstm/cell/vars/0`, converted to float32. */
   readonly tensors: Readonly<Record<string, Tensor>>;
-  /** The paths of datasets of other types (whole numbers, text), which are not read. */
+  /** The paths of datasets of other types (integers, strings), which are not read. */
   readonly others: readonly string[];
 }
 
-/** A file of many long paths would be a small one of much memory. */
+/** The longest path, in characters. Without a limit, a small file could take up a lot of memory with long paths. */
 const longestPath = 4096;
 
 /**
- * Reads the datasets of a file that h5py or Keras wrote.
+ * Reads the datasets of an HDF5 file written by h5py or Keras.
  *
- * @throws RangeError where the file is cut short or not HDF5, or has what is not read: chunks, compression, links, a layout of `libver='latest'`, a group in order of
- * creation or with a name beyond ASCII
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if the file is truncated, is not HDF5, or uses unsupported features: chunks, compression, links,
+ * the layouts of `libver='latest'`, and groups with a tracked creation order or with names that are not ASCII
  * @example
  * try {
  *   readHdf5(new Uint8Array(100));
  * } catch (error) {
- *   error.message; // 'readHdf5: the file does not begin as HDF5 does.'
+ *   error.message; // 'readHdf5: the file does not start with the HDF5 signature.'
  * }
  */
 export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
@@ -42,19 +44,21 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
     left: bytes.length,
   };
   if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
-    refuse('the file does not begin as HDF5 does.');
+    reject('the file does not start with the HDF5 signature.');
   const version = bytes[8]!;
   if (version > 1)
-    refuse(`the file is of superblock version ${version} (libver='latest'); h5py's default is what is read.`);
+    reject(`the superblock has version ${version} (libver='latest'); only versions 0 and 1 are supported.`);
   if (bytes[13] !== 8 || bytes[14] !== 8)
-    refuse(`addresses of ${bytes[13]} and lengths of ${bytes[14]} bytes; 8 are what is read.`);
+    reject(`addresses have ${bytes[13]} and lengths ${bytes[14]} bytes; only 8 are supported.`);
   const base = version === 0 ? 24 : 28;
-  if (wide(source, base, 'the superblock') !== 0) refuse('the file begins with something else (a user block).');
-  const end = wide(source, base + 16, 'the superblock');
-  if (end > bytes.length) refuse(`the file is to have ${end} bytes, but it has ${bytes.length}. Was it cut short?`);
+  if (readUint64(source, base, 'the superblock') !== 0)
+    reject('the file starts with a user block, which is not ' + 'supported.');
+  const end = readUint64(source, base + 16, 'the superblock');
+  if (end > bytes.length)
+    reject(`the superblock gives a length of ${end} bytes, but the file has ${bytes.length}. Is it truncated?`);
   const found: Found = { tensors: new Map(), others: [] };
-  readObject(source, wide(source, base + 40, 'the superblock'), '', found, 0);
-  // Not by assignment, since a name may be __proto__.
+  readObject(source, readUint64(source, base + 40, 'the superblock'), '', found, 0);
+  // Object.fromEntries and not assignment: a name may be __proto__.
   return { tensors: Object.fromEntries(found.tensors), others: found.others };
 }
 
@@ -67,17 +71,18 @@ function readObject(source: Source, at: number, path: string, found: Found, dept
   const what = path || 'the root';
   const header = headerAt(source, at, what);
   if (header.table !== undefined) {
-    if (depth === 64) refuse(`${what} is more than 64 groups deep.`);
+    if (depth === 64) reject(`${what} is nested more than 64 groups deep.`);
     for (const entry of entriesOf(source, header.table, what)) {
       if (path.length + entry.name.length >= longestPath)
-        refuse(`a path in ${what.slice(0, 80)}… is of more than ${longestPath} letters.`);
+        reject(`a path in ${what.slice(0, 80)}… has more than ${longestPath} characters.`);
       readObject(source, entry.at, path === '' ? entry.name : `${path}/${entry.name}`, found, depth + 1);
     }
     return;
   }
   if (header.links !== undefined || header.link !== undefined) {
-    refuse(
-      `${what} is a group of the newer form (in order of creation, with a name beyond ASCII or a link to another file, or libver='latest').`,
+    reject(
+      `${what} is a group in the newer format, which is not supported: it tracks creation order, has a name that is ` +
+        `not ASCII or a link to another file, or was written with libver='latest'.`,
     );
   }
   const dataset = datasetOf(source, header, what);

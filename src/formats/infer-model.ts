@@ -1,4 +1,4 @@
-/** What a model may have been, seen in nothing but the names and shapes of its PyTorch weights. */
+/** Inference of a model's layers from the names and shapes of its PyTorch weights. */
 
 import { relu, tanh } from '../autodiff/ops/elementwise';
 import { gru } from '../cells/gru';
@@ -17,51 +17,56 @@ import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PyTorchOptions } from './pytorch';
 
-/** What {@link inferModel} cannot see, and may be told. */
+/** Options of {@link inferModel}: properties of a model that its weights do not determine. */
 export interface InferOptions {
-  /** The modules in the order in which data flows through them; found by their sizes otherwise. */
+  /** The modules in the order of the forward pass. By default, an order in which their sizes match. */
   readonly order?: readonly string[];
   /** The activation of nn.RNN modules; `'tanh'` by default. */
   readonly nonlinearity?: 'tanh' | 'relu';
-  /** Whether what follows the last recurrent layer sees every step; otherwise the last one. Every step by default. */
+  /**
+   * Whether the last recurrent layer returns its output at every step (`true`, the default) or only at the last step.
+   */
   readonly returnSequences?: boolean;
 }
 
-/** What {@link inferModel} proposes. */
+/** The result of {@link inferModel}. */
 export interface InferredModel {
   /** For {@link sequential}. */
   readonly layers: readonly Layer[];
   readonly inputSize?: number;
   /** For {@link fromPyTorch}. */
   readonly modules: NonNullable<PyTorchOptions['modules']>;
-  /** What could not be seen in the weights and was assumed, in words. */
+  /** Human-readable assumptions about properties that the weights do not determine. */
   readonly assumed: readonly string[];
 }
 
+/** A PyTorch module. */
 interface Module {
   readonly name: string;
-  readonly what: 'embedding' | 'linear' | 'norm' | 'recurrent';
-  /** What goes in, `'ids'` of embeddings; and out. */
+  readonly kind: 'embedding' | 'linear' | 'norm' | 'recurrent';
+  /** The input size; `'ids'` for an embedding, whose inputs are token ids. */
   readonly input: number | 'ids';
   readonly output: number;
-  /** Its layers, of ours, and the stems of their names. */
-  readonly layers: (more: boolean) => readonly Layer[];
+  /** The equivalent layers. */
+  readonly layers: (returnSequences: boolean) => readonly Layer[];
   readonly assumed: readonly string[];
 }
 
 /**
- * Proposes the layers that weights of PyTorch may belong to: kinds and sizes by names and shapes, the order by which module takes what another gives. What
- * cannot be seen (tanh or ReLU, dropout, activations between layers, whether every step goes out) is assumed, and said.
+ * Infers the layers of a model from its PyTorch weights: types and sizes from names and shapes, the order from matching
+ * input and output sizes. Properties that weights do not determine (tanh or ReLU, dropout, activations between layers,
+ * whether every step is returned) are assumed and reported in `assumed`.
  *
- * @param weights the `state_dict`, by `readSafetensors`
- * @throws RangeError where a weight belongs to no module that is known, or the modules do not follow each other in one line
+ * @param weights the `state_dict`, read by `readSafetensors`
+ * @throws RangeError if a weight does not belong to a supported module, or the modules do not form a single chain
  * @example
- * const trained = toPyTorch(sequential([
+ * const trained = sequential([
  *   embedding({ vocabularySize: 10, size: 4 }), bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2 }),
- * ]), { modules: { bidirectional: 'rnn', dense: 'fc' } });
- * const { layers, inputSize, modules, assumed } = inferModel(trained);
+ * ]);
+ * const weights = toPyTorch(trained, { modules: { bidirectional: 'rnn', dense: 'fc' } });
+ * const { layers, inputSize, modules, assumed } = inferModel(weights);
  * const model = sequential(layers, { inputSize });
- * fromPyTorch(model, trained, { modules });
+ * fromPyTorch(model, weights, { modules });
  * model.layers.map(({ name }) => name); // ['embedding', 'bidirectional', 'dense']
  * assumed.length; // 1
  */
@@ -69,22 +74,22 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   const modules = modulesOf(weights, options);
   const { order, ambiguous } = orderOf(modules, options.order);
   const { returnSequences = true } = options;
-  const last = order.reduce((found, { what }, i) => (what === 'recurrent' ? i : found), -1);
-  const made = order.flatMap((module, i) =>
+  const last = order.reduce((found, { kind }, i) => (kind === 'recurrent' ? i : found), -1);
+  const entries = order.flatMap((module, i) =>
     module.layers(i < last || returnSequences).map((layer) => ({ layer, module })),
   );
-  const layers = made.map(({ layer }) => layer);
-  const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, made[i]!.module.name]));
+  const layers = entries.map(({ layer }) => layer);
+  const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, entries[i]!.module.name]));
   const assumed = order.flatMap((module) => module.assumed);
   if (ambiguous)
     assumed.push(
-      `the order ${order.map(({ name }) => name).join(', ')}, which is not the only one that fits (order: [...])`,
+      `the order ${order.map(({ name }) => name).join(', ')}, although others fit as well; set it with order: [...]`,
     );
   if (last >= 0)
     assumed.push(
       returnSequences
-        ? 'every step goes out (returnSequences: false for the last alone)'
-        : 'the last step alone goes out',
+        ? 'the last recurrent layer returns every step; use returnSequences: false for only the last one'
+        : 'the last recurrent layer returns only its last step',
     );
   const input = order[0]!.input;
   return { layers, ...(input === 'ids' ? {} : { inputSize: input }), modules: names, assumed };
@@ -93,43 +98,45 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
 function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOptions): readonly Module[] {
   const byModule = new Map<string, Record<string, Tensor>>();
   for (const [name, tensor] of Object.entries(weights)) {
-    const point = name.lastIndexOf('.');
-    const module = point < 0 ? '' : name.slice(0, point);
-    byModule.set(module, { ...byModule.get(module), [name.slice(point + 1)]: tensor });
+    const dot = name.lastIndexOf('.');
+    const module = dot < 0 ? '' : name.slice(0, dot);
+    byModule.set(module, { ...byModule.get(module), [name.slice(dot + 1)]: tensor });
   }
-  if (byModule.size === 0) throw new RangeError('inferModel: weights must hold at least one tensor, got none.');
-  return [...byModule].map(([name, own]) =>
-    'weight_ih_l0' in own ? recurrentModule(name, own, options) : plainModule(name, own),
+  if (byModule.size === 0) throw new RangeError('inferModel: weights must have at least one tensor, got none.');
+  return [...byModule].map(([name, tensors]) =>
+    'weight_ih_l0' in tensors ? recurrentModule(name, tensors, options) : plainModule(name, tensors),
   );
 }
 
-const refuse = (what: string): never => {
+const reject = (what: string): never => {
   throw new RangeError(`inferModel: ${what}`);
 };
 
 function plainModule(name: string, { weight, bias, ...others }: Record<string, Tensor>): Module {
-  const strange = Object.keys(others)[0] ?? (weight === undefined ? 'bias' : undefined);
-  if (strange !== undefined)
-    refuse(
-      `${name === '' ? '' : `${name}.`}${strange} belongs to no module that is known here (RNN, LSTM, GRU, Embedding, Linear, LayerNorm).`,
+  const unexpected = Object.keys(others)[0] ?? (weight === undefined ? 'bias' : undefined);
+  if (unexpected !== undefined)
+    reject(
+      `${name === '' ? '' : `${name}.`}${unexpected} does not belong to a supported module (RNN, LSTM, GRU, ` +
+        'Embedding, Linear, LayerNorm).',
     );
   const shape = weight!.shape;
   if (shape.length === 1) {
     const [size] = shape as [number];
     return {
       name,
-      what: 'norm',
+      kind: 'norm',
       input: size,
       output: size,
       layers: () => [layerNorm()],
       assumed: [`${name} is a LayerNorm with eps 1e-5`],
     };
   }
-  if (shape.length !== 2) refuse(`${name}.weight ${formatShape(shape)} is neither of an Embedding nor of a Linear.`);
+  if (shape.length !== 2)
+    reject(`${name}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
   const [rows, columns] = shape as [number, number];
   const linear: Module = {
     name,
-    what: 'linear',
+    kind: 'linear',
     input: columns,
     output: rows,
     layers: () => [dense({ size: rows })],
@@ -138,7 +145,7 @@ function plainModule(name: string, { weight, bias, ...others }: Record<string, T
   if (bias !== undefined || /(fc|linear|dense|head|out|proj|classif|decod)\w*$/i.test(name)) return linear;
   return {
     name,
-    what: 'embedding',
+    kind: 'embedding',
     input: 'ids',
     output: columns,
     layers: () => [embedding({ vocabularySize: rows, size: columns })],
@@ -146,35 +153,40 @@ function plainModule(name: string, { weight, bias, ...others }: Record<string, T
   };
 }
 
-function recurrentModule(name: string, own: Record<string, Tensor>, { nonlinearity = 'tanh' }: InferOptions): Module {
-  const [GH, I] = own['weight_ih_l0']!.shape as [number, number];
-  const P = own['weight_hh_l0']?.shape[1] ?? 0;
-  const H = own['weight_hr_l0']?.shape[1] ?? P;
+function recurrentModule(
+  name: string,
+  tensors: Record<string, Tensor>,
+  { nonlinearity = 'tanh' }: InferOptions,
+): Module {
+  const [GH, I] = tensors['weight_ih_l0']!.shape as [number, number];
+  const P = tensors['weight_hh_l0']?.shape[1] ?? 0;
+  const H = tensors['weight_hr_l0']?.shape[1] ?? P;
   const gates = GH / H;
-  const both = 'weight_ih_l0_reverse' in own;
+  const isBidirectional = 'weight_ih_l0_reverse' in tensors;
   const cells: Readonly<Record<number, () => Cell>> = {
     1: () => simpleRnn({ activation: nonlinearity === 'relu' ? relu : tanh }),
     3: () => gru(),
     4: lstm,
   };
   const cell =
-    'weight_hr_l0' in own ? (gates === 4 ? () => projectedLstm({ projectionSize: P }) : undefined) : cells[gates];
+    'weight_hr_l0' in tensors ? (gates === 4 ? () => projectedLstm({ projectionSize: P }) : undefined) : cells[gates];
   if (cell === undefined)
-    return refuse(
-      `${name}.weight_ih_l0 ${formatShape([GH, I])} with weight_hh_l0 of ${P} columns is neither of an RNN, an LSTM nor a GRU.`,
+    return reject(
+      `${name}.weight_ih_l0 ${formatShape([GH, I])} and weight_hh_l0 with ${P} columns do not belong to an RNN, ` +
+        'LSTM or GRU.',
     );
   let count = 1;
-  while (`weight_ih_l${count}` in own) count++;
-  const layers = (more: boolean): readonly Layer[] =>
+  while (`weight_ih_l${count}` in tensors) count++;
+  const layers = (returnSequences: boolean): readonly Layer[] =>
     Array.from({ length: count }, (_, level) => {
-      const given = { hiddenSize: H, returnSequences: more || level < count - 1 };
-      return both ? bidirectional(cell(), given) : recurrent(cell(), given);
+      const layerOptions = { hiddenSize: H, returnSequences: returnSequences || level < count - 1 };
+      return isBidirectional ? bidirectional(cell(), layerOptions) : recurrent(cell(), layerOptions);
     });
   return {
     name,
-    what: 'recurrent',
+    kind: 'recurrent',
     input: I,
-    output: P * (both ? 2 : 1),
+    output: P * (isBidirectional ? 2 : 1),
     layers,
     assumed: [
       ...(gates === 1 ? [`${name} is an RNN with ${nonlinearity}`] : []),
@@ -183,33 +195,38 @@ function recurrentModule(name: string, own: Record<string, Tensor>, { nonlineari
   };
 }
 
-/** An order in which each takes what the one before gives. */
+/**
+ * Finds an order of the modules in which the output size of each is the input size of the next.
+ *
+ * @returns the first order found, and whether there are others
+ */
 function orderOf(
   modules: readonly Module[],
-  wanted: readonly string[] | undefined,
+  givenOrder: readonly string[] | undefined,
 ): { readonly order: readonly Module[]; readonly ambiguous: boolean } {
-  const told = (list: readonly Module[]): string =>
+  const describeModules = (list: readonly Module[]): string =>
     list.map(({ name, input, output }) => `${name || 'the module'} (${input} to ${output})`).join(', ');
-  if (wanted !== undefined) {
-    const order = wanted.map(
+  if (givenOrder !== undefined) {
+    const order = givenOrder.map(
       (name) =>
         modules.find((module) => module.name === name) ??
-        refuse(`order names ${name}, which is no module. There are ${told(modules)}.`),
+        reject(`order has ${name}, which is not a module. The modules are ${describeModules(modules)}.`),
     );
     if (order.length !== modules.length || new Set(order).size !== modules.length)
-      refuse(`order must name every module once: ${told(modules)}.`);
+      reject(`order must have every module exactly once: ${describeModules(modules)}.`);
     order.slice(1).forEach((module, i) => {
       if (module.input !== order[i]!.output)
-        refuse(`in this order ${told([order[i]!, module])} do not fit each other.`);
+        reject(`the sizes of ${describeModules([order[i]!, module])} do not match in this order.`);
     });
     return { order, ambiguous: false };
   }
   const found: (readonly Module[])[] = [];
   let tries = 0;
   const ranks = { embedding: 0, recurrent: 1, norm: 2, linear: 3 };
-  const sorted = [...modules].sort((a, b) => ranks[a.what] - ranks[b.what]);
+  const sorted = [...modules].sort((a, b) => ranks[a.kind] - ranks[b.kind]);
   const extend = (order: readonly Module[]): void => {
-    if (++tries > 10_000) refuse(`there are too many orders of ${told(modules)} to try. Give one, order: […].`);
+    if (++tries > 10_000)
+      reject(`there are too many possible orders of ${describeModules(modules)}. Specify one with order: […].`);
     if (order.length === modules.length) found.push(order);
     for (const next of sorted) {
       if (found.length < 2 && !order.includes(next) && (order.length === 0 || next.input === order.at(-1)!.output))
@@ -217,6 +234,6 @@ function orderOf(
     }
   };
   extend([]);
-  if (found.length === 0) refuse(`the modules do not follow each other in one line: ${told(modules)}.`);
+  if (found.length === 0) reject(`the modules do not form a single chain: ${describeModules(modules)}.`);
   return { order: found[0]!, ambiguous: found.length > 1 };
 }

@@ -1,6 +1,6 @@
-/** DEFLATE, read (RFC 1951). */
+/** DEFLATE decompression (RFC 1951). */
 
-/** Lengths and distances: what each code begins at, and how many further bits it takes. */
+/** For each length and distance code: its smallest value, and the number of extra bits. */
 const lengthBase = [
   3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
 ];
@@ -11,21 +11,21 @@ const distanceBase = [
 ];
 const lengthOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/** A Huffman code: how many symbols have each length, and the symbols in order. */
+/** A canonical Huffman code: the number of codes of each length, and the symbols in the order of their codes. */
 interface Code {
   readonly counts: Uint16Array;
   readonly symbols: Uint16Array;
 }
 
-type Refuse = (what: string) => never;
+type Reject = (what: string) => never;
 
-function codeOf(lengths: Uint8Array, refuse: Refuse): Code {
+function codeOf(lengths: Uint8Array, reject: Reject): Code {
   const counts = new Uint16Array(16);
   for (let i = 0; i < lengths.length; i++) counts[lengths[i]!]!++;
   counts[0] = 0;
-  for (let length = 1, room = 2; length < 16; length++, room *= 2) {
-    room -= counts[length]!;
-    if (room < 0) refuse('the compressed bytes have more codes of a length than there are.');
+  for (let length = 1, free = 2; length < 16; length++, free *= 2) {
+    free -= counts[length]!;
+    if (free < 0) reject('the compressed data has an oversubscribed Huffman code.');
   }
   const next = new Uint16Array(16);
   for (let length = 1; length < 15; length++) next[length + 1] = next[length]! + counts[length]!;
@@ -35,26 +35,31 @@ function codeOf(lengths: Uint8Array, refuse: Refuse): Code {
   return { counts, symbols };
 }
 
-/** The bytes that were compressed, `size` of them. @throws RangeError where there are others, or the stream is no DEFLATE */
+/**
+ * Decompresses a DEFLATE stream.
+ *
+ * @param size the expected number of bytes after decompression
+ * @throws RangeError if the stream is malformed or does not decompress to `size` bytes
+ */
 export function inflate(where: string, input: Uint8Array, size: number): Uint8Array {
-  const refuse: Refuse = (what) => {
+  const reject: Reject = (what) => {
     throw new RangeError(`${where}: ${what}`);
   };
-  // What DEFLATE can make of a byte is limited, so that a size that cannot be is not believed.
-  if (size > 1032 * (input.length + 1)) refuse(`${input.length} compressed bytes cannot become ${size}.`);
+  // DEFLATE expands its input by a factor of at most 1032: do not allocate for a size that is impossible.
+  if (size > 1032 * (input.length + 1)) reject(`${input.length} compressed bytes cannot expand to ${size} bytes.`);
   let output = new Uint8Array(Math.min(size, 4 * input.length));
   let [at, to, hold, held] = [0, 0, 0, 0];
-  // It grows as bytes come, since the size may be said of a stream that holds less.
+  // Grows as needed, since the declared size may be larger than the content.
   const makeRoom = (length: number): void => {
     if (to + length <= output.length) return;
-    if (to + length > size) refuse(`more than ${size} bytes come out.`);
-    const before = output;
-    output = new Uint8Array(Math.min(size, Math.max(2 * before.length, to + length)));
-    output.set(before);
+    if (to + length > size) reject(`the content is longer than the expected ${size} bytes.`);
+    const previous = output;
+    output = new Uint8Array(Math.min(size, Math.max(2 * previous.length, to + length)));
+    output.set(previous);
   };
   const bits = (count: number): number => {
     while (held < count) {
-      if (at >= input.length) refuse('the compressed bytes end too early. Was the file cut short?');
+      if (at >= input.length) reject('the compressed data ends unexpectedly. Is the file truncated?');
       hold |= input[at++]! << held;
       held += 8;
     }
@@ -73,16 +78,17 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
       first = (first + count) << 1;
       code <<= 1;
     }
-    return refuse('the compressed bytes have a code that is none.');
+    return reject('the compressed data has an invalid Huffman code.');
   };
   const stored = (): void => {
-    hold = held = 0;
-    if (at + 4 > input.length) refuse('the compressed bytes end too early. Was the file cut short?');
+    hold = 0;
+    held = 0;
+    if (at + 4 > input.length) reject('the compressed data ends unexpectedly. Is the file truncated?');
     const length = input[at]! | (input[at + 1]! << 8);
     if (length !== (~(input[at + 2]! | (input[at + 3]! << 8)) & 0xffff))
-      refuse('a stored block has lengths that differ.');
+      reject('the length of a stored block does not match its complement.');
     at += 4;
-    if (at + length > input.length) refuse('the compressed bytes end too early. Was the file cut short?');
+    if (at + length > input.length) reject('the compressed data ends unexpectedly. Is the file truncated?');
     makeRoom(length);
     output.set(input.subarray(at, at + length), to);
     at += length;
@@ -97,22 +103,22 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
         output[to++] = symbol;
         continue;
       }
-      if (symbol > 285) refuse('the compressed bytes have a length that is none.');
+      if (symbol > 285) reject('the compressed data has an invalid length code.');
       const length = lengthBase[symbol - 257]! + bits(lengthBits[symbol - 257]!);
       const code = symbolOf(distances);
-      if (code > 29) refuse('the compressed bytes have a distance that is none.');
+      if (code > 29) reject('the compressed data has an invalid distance code.');
       const distance = distanceBase[code]! + bits(code < 4 ? 0 : (code >> 1) - 1);
-      if (distance > to) refuse('the compressed bytes reach back before their beginning.');
+      if (distance > to) reject('the compressed data has a distance that reaches before the start of the output.');
       makeRoom(length);
-      // Bytes that have just been written are read again.
+      // One byte at a time: source and destination may overlap.
       for (let i = 0; i < length; i++, to++) output[to] = output[to - distance]!;
     }
   };
   const dynamic = (): readonly [Code, Code] => {
     const [literalCount, distanceCount, lengthCount] = [bits(5) + 257, bits(5) + 1, bits(4) + 4];
-    const own = new Uint8Array(19);
-    for (let i = 0; i < lengthCount; i++) own[lengthOrder[i]!] = bits(3);
-    const lengthCode = codeOf(own, refuse);
+    const codeLengths = new Uint8Array(19);
+    for (let i = 0; i < lengthCount; i++) codeLengths[lengthOrder[i]!] = bits(3);
+    const lengthCode = codeOf(codeLengths, reject);
     const lengths = new Uint8Array(literalCount + distanceCount);
     for (let i = 0; i < lengths.length; ) {
       const symbol = symbolOf(lengthCode);
@@ -120,25 +126,27 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
         lengths[i++] = symbol;
         continue;
       }
-      if (symbol === 16 && i === 0) refuse('the compressed bytes repeat a length before there is one.');
+      if (symbol === 16 && i === 0) reject('the compressed data repeats a code length before the first one.');
       const value = symbol === 16 ? lengths[i - 1]! : 0;
       const count = symbol === 16 ? 3 + bits(2) : symbol === 17 ? 3 + bits(3) : 11 + bits(7);
-      if (i + count > lengths.length) refuse('the compressed bytes have more lengths than codes.');
-      lengths.fill(value, i, (i += count));
+      if (i + count > lengths.length) reject('the compressed data has more code lengths than codes.');
+      lengths.fill(value, i, i + count);
+      i += count;
     }
-    return [codeOf(lengths.subarray(0, literalCount), refuse), codeOf(lengths.subarray(literalCount), refuse)];
+    return [codeOf(lengths.subarray(0, literalCount), reject), codeOf(lengths.subarray(literalCount), reject)];
   };
   let fixed: readonly [Code, Code] | undefined;
   for (let last = 0; last === 0; ) {
     last = bits(1);
     const kind = bits(2);
     if (kind === 0) stored();
-    else if (kind === 1)
-      block(...(fixed ??= [codeOf(fixedLengths(), refuse), codeOf(new Uint8Array(30).fill(5), refuse)]));
-    else if (kind === 2) block(...dynamic());
-    else refuse('the compressed bytes have a block of no kind.');
+    else if (kind === 1) {
+      fixed ??= [codeOf(fixedLengths(), reject), codeOf(new Uint8Array(30).fill(5), reject)];
+      block(...fixed);
+    } else if (kind === 2) block(...dynamic());
+    else reject('the compressed data has a block of an invalid type.');
   }
-  if (to !== size) refuse(`${to} bytes come out, ${size} are to.`);
+  if (to !== size) reject(`the content has ${to} bytes, expected ${size}.`);
   return output;
 }
 

@@ -1,8 +1,8 @@
-/** Matrices turned and cut: the only place where gates and axes change their order. */
+/** Transposing, reordering and slicing of weights. All changes of gate and axis order are in this file. */
 
 import type { Tensor } from '../tensor/tensor';
 
-/** `[M, N]` as `[N, M]`. */
+/** Transposes `[M, N]` to `[N, M]`. */
 export function transposed({ shape, data }: Tensor): Tensor {
   const [rows, columns] = shape as [number, number];
   const result = new Float32Array(data.length);
@@ -11,7 +11,7 @@ export function transposed({ shape, data }: Tensor): Tensor {
   return { shape: [columns, rows], data: result };
 }
 
-/** The gate blocks along the last axis in another order: block k becomes what block `order[k]` was. */
+/** Reorders the gate blocks along the last axis: block `k` of the result is block `order[k]` of the argument. */
 export function reordered({ shape, data }: Tensor, order: readonly number[]): Tensor {
   const width = shape.at(-1)! / order.length;
   const result = new Float32Array(data.length);
@@ -23,30 +23,30 @@ export function reordered({ shape, data }: Tensor, order: readonly number[]): Te
   return { shape, data: result };
 }
 
-/** The numbers of a vector from `from` to `to`. */
+/** The elements of a vector from index `from` up to, not including, `to`. */
 export const part = ({ data }: Tensor, from: number, to: number): Tensor => ({
   shape: [to - from],
   data: data.slice(from, to),
 });
 
-/** Vectors one behind the other. */
+/** Concatenates vectors. */
 export function joined(...vectors: readonly Tensor[]): Tensor {
-  const data = new Float32Array(vectors.reduce((size, each) => size + each.data.length, 0));
+  const result = new Float32Array(vectors.reduce((size, { data }) => size + data.length, 0));
   let offset = 0;
-  for (const each of vectors) {
-    data.set(each.data, offset);
-    offset += each.data.length;
+  for (const { data } of vectors) {
+    result.set(data, offset);
+    offset += data.length;
   }
-  return { shape: [data.length], data };
+  return { shape: [result.length], data: result };
 }
 
-/** The sum, in single precision. */
+/** The element-wise sum, rounded to single precision. */
 export const sumOf = (a: Tensor, b: Tensor): Tensor => ({
   shape: a.shape,
   data: a.data.map((value, i) => value + b.data[i]!),
 });
 
-/** Zeros. */
+/** A tensor of zeros. */
 export const zerosOf = (...shape: readonly number[]): Tensor => ({
   shape,
   data: new Float32Array(shape.reduce((size, length) => size * length, 1)),

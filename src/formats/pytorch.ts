@@ -1,5 +1,6 @@
 /**
- * Weights of PyTorch: a `state_dict` by names such as `rnn.weight_ih_l0_reverse`, matrices output-major, gates `i f g o` and `r z n`, two biases.
+ * Conversion of PyTorch weights: a `state_dict` with names such as `rnn.weight_ih_l0_reverse`, matrices of shape
+ * `[output, input]`, gate order `i f g o` and `r z n`, and two biases.
  *
  *     weightIh = weight_ihᵀ, weightHh = weight_hhᵀ, weightHr = weight_hrᵀ
  *     bias     = bias_ih + bias_hh                                         RNN, LSTM
@@ -14,24 +15,25 @@ import type { Tensor } from '../tensor/tensor';
 import { joined, part, sumOf, transposed, zerosOf } from './matrix';
 import { type Part, partsOf } from './parts';
 
-/** Which module of PyTorch each layer is. */
+/** The mapping between layers and PyTorch modules. */
 export interface PyTorchOptions {
   /**
-   * The module by the layer's name, `{ lstm: 'encoder.rnn', lstm2: 'encoder.rnn', dense: 'fc' }`; the layer's own name by default. Layers of the same module are its
-   * layers in order, `_l0`, `_l1`. `''` is a module that has no other around it.
+   * The PyTorch module of each layer, by layer name: `{ lstm: 'encoder.rnn', lstm2: 'encoder.rnn', dense: 'fc' }`. By
+   * default, the name of the layer. Layers with the same module are its stacked layers in order, `_l0`, `_l1`, …. `''`
+   * is the root module.
    */
   readonly modules?: Readonly<Record<string, string>>;
 }
 
-/** What {@link toPyTorch} is told. */
+/** Options of {@link toPyTorch}. */
 export interface ToPyTorchOptions extends PyTorchOptions {
-  /** Modules that were made with `bias=False`: their biases must be zero, and are left out. */
+  /** Modules created with `bias=False`. Their biases must be zero and are omitted. */
   readonly withoutBias?: readonly string[];
 }
 
-/** The parameters of one direction of a recurrent cell, or of another layer, by our names and by theirs. */
+/** The conversion of the parameters of a layer, or of one direction of a recurrent layer, from and to PyTorch. */
 interface Codec {
-  /** @throws RangeError through `take` */
+  /** @throws RangeError if `take` throws */
   readonly read: (
     take: (name: string, shape: readonly number[], optional?: boolean) => Tensor | undefined,
   ) => Readonly<Record<string, Tensor>>;
@@ -39,19 +41,23 @@ interface Codec {
 }
 
 /**
- * Puts the weights of a PyTorch model into one of ours: nn.RNN, nn.LSTM (also with `proj_size`), nn.GRU (several layers, both directions, with biases or without),
- * nn.Embedding, nn.Linear and nn.LayerNorm.
+ * Loads the weights of a PyTorch model. Supported modules are nn.RNN, nn.LSTM (also with `proj_size`) and nn.GRU, with
+ * any number of layers, unidirectional or bidirectional, with or without biases, and nn.Embedding, nn.Linear,
+ * nn.LayerNorm.
  *
- * @param model changed in place, or not at all
- * @param weights the `state_dict`, by `readSafetensors`
- * @throws RangeError where a weight is missing, has another shape or no place in the model, or a layer has no equal in PyTorch
+ * @param model is updated in place; not changed if the function throws
+ * @param weights the `state_dict`, read by `readSafetensors`
+ * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in PyTorch
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 3 })], { inputSize: 2 });
  * const weights = {
- *   'rnn.weight_ih_l0': full([12, 2], 0.1), 'rnn.weight_hh_l0': full([12, 3], 0.2), 'rnn.bias_ih_l0': full([12], 0.25), 'rnn.bias_hh_l0': full([12], 0.5),
+ *   'rnn.weight_ih_l0': full([12, 2], 0.1),
+ *   'rnn.weight_hh_l0': full([12, 3], 0.2),
+ *   'rnn.bias_ih_l0': full([12], 0.25),
+ *   'rnn.bias_hh_l0': full([12], 0.5),
  * };
  * fromPyTorch(model, weights, { modules: { lstm: 'rnn' } });
- * model.parameters.lstm.bias.data[0]; // 0.75
+ * model.parameters.lstm!.bias!.data[0]; // 0.75
  */
 export function fromPyTorch(
   model: Sequential,
@@ -59,14 +65,15 @@ export function fromPyTorch(
   options: PyTorchOptions = {},
 ): void {
   const taken = new Set<string>();
-  const found = placesOf('fromPyTorch', model, options).map(({ own, prefix, suffix, codec, inner }) => {
+  const found = bindingsOf('fromPyTorch', model, options).map(({ part: own, prefix, suffix, codec, inner }) => {
     const take = (name: string, shape: readonly number[], optional = false): Tensor | undefined => {
       const path = `${prefix}${name}${suffix}`;
       const tensor = Object.hasOwn(weights, path) ? weights[path] : undefined;
       if (tensor === undefined && optional) return undefined;
       if (tensor === undefined)
         throw new RangeError(
-          `fromPyTorch: ${own.path} needs ${path} ${formatShape(shape)}. There are ${Object.keys(weights).join(', ') || 'no weights'}.`,
+          `fromPyTorch: ${own.path} needs ${path} ${formatShape(shape)}, which is missing. The weights are ` +
+            `${Object.keys(weights).join(', ') || 'empty'}.`,
         );
       if (!sameShape(tensor.shape, shape))
         throw new RangeError(`fromPyTorch: ${path} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}.`);
@@ -75,10 +82,10 @@ export function fromPyTorch(
     };
     return { own, inner, parameters: codec.read(take) };
   });
-  const left = Object.keys(weights).filter((name) => !taken.has(name));
-  if (left.length > 0)
+  const unused = Object.keys(weights).filter((name) => !taken.has(name));
+  if (unused.length > 0)
     throw new RangeError(
-      `fromPyTorch: there is no layer for ${left.join(', ')}. Is a layer of the module missing, or does modules name another one?`,
+      `fromPyTorch: no layer uses ${unused.join(', ')}. Is a layer missing, or is modules incomplete?`,
     );
   for (const { own, inner, parameters } of found) {
     for (const [name, { data }] of Object.entries(parameters)) own.parameters[inner + name]!.data.set(data);
@@ -86,31 +93,34 @@ export function fromPyTorch(
 }
 
 /**
- * The `state_dict` of a model, for `writeSafetensors`; PyTorch's `load_state_dict` takes it. Biases go into `bias_ih`, `bias_hh` is zero where it can be.
+ * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
+ * `load_state_dict`. Biases are in `bias_ih`; `bias_hh` is zero, except for the candidate of a GRU.
  *
- * @throws RangeError where a layer has no equal in PyTorch, as a GRU with reset 'before'
+ * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or two layers would
+ * have the same name
  * @example
- * const weights = toPyTorch(sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 5 })], { inputSize: 2 }), { modules: { dense: 'fc' } });
- * Object.keys(weights); // ['gru.weight_ih_l0', 'gru.weight_hh_l0', 'gru.bias_ih_l0', 'gru.bias_hh_l0', 'fc.weight', 'fc.bias']
- * weights['gru.weight_ih_l0'].shape; // [9, 2]
+ * const model = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 5 })], { inputSize: 2 });
+ * const weights = toPyTorch(model, { modules: { gru: 'rnn', dense: 'fc' } });
+ * Object.keys(weights).slice(0, 3); // ['rnn.weight_ih_l0', 'rnn.weight_hh_l0', 'rnn.bias_ih_l0']
+ * weights['rnn.weight_ih_l0']!.shape; // [9, 2]
  */
 export function toPyTorch(
   model: Sequential,
   { withoutBias = [], ...options }: ToPyTorchOptions = {},
 ): Readonly<Record<string, Tensor>> {
   const weights: Record<string, Tensor> = {};
-  for (const { own, prefix, suffix, codec, inner, module } of placesOf('toPyTorch', model, options)) {
+  for (const { part: own, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options)) {
     const parameters = Object.entries(own.parameters).flatMap(([name, tensor]) =>
       name.startsWith(inner) ? [[name.slice(inner.length), tensor] as const] : [],
     );
     for (const [name, tensor] of Object.entries(codec.write(Object.fromEntries(parameters)))) {
       const path = `${prefix}${name}${suffix}`;
       if (Object.hasOwn(weights, path))
-        throw new RangeError(`toPyTorch: two layers would be ${path}. Tell them apart by modules.`);
+        throw new RangeError(`toPyTorch: two layers have the weight ${path}. Give them different modules.`);
       if (withoutBias.includes(module) && name.startsWith('bias')) {
         if (tensor.data.some((value) => value !== 0))
           throw new RangeError(
-            `toPyTorch: ${own.path} has biases that are not zero, which ${module} (bias=False) has no place for.`,
+            `toPyTorch: the biases of ${own.path} must be zero, since withoutBias has ${module} (bias=False).`,
           );
       } else {
         weights[path] = tensor;
@@ -120,66 +130,70 @@ export function toPyTorch(
   return weights;
 }
 
-interface Place {
-  readonly own: Part;
+/** A layer, or one direction of it, and where its weights are in the `state_dict`. */
+interface Binding {
+  readonly part: Part;
   readonly module: string;
-  /** What stands before and behind the name of a weight: `encoder.rnn.`, `_l1_reverse`. */
+  /** The prefix of a weight's name, such as `encoder.rnn.`. */
   readonly prefix: string;
+  /** The suffix of a weight's name, such as `_l1_reverse`. */
   readonly suffix: string;
   readonly codec: Codec;
-  /** What stands before our names: `forward.`. */
+  /** The prefix of the names in the layer, such as `forward.`. */
   readonly inner: string;
 }
 
-function placesOf(where: string, model: Sequential, { modules = {} }: PyTorchOptions): readonly Place[] {
+function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchOptions): readonly Binding[] {
   const parts = partsOf(model);
-  const stray = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
-  if (stray !== undefined)
+  const unknown = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
+  if (unknown !== undefined)
     throw new RangeError(
-      `${where}: modules names ${stray}, which is no layer. There are ${parts.map(({ path }) => path).join(', ')}.`,
+      `${where}: modules has ${unknown}, which is not a layer. The layers are ` +
+        `${parts.map(({ path }) => path).join(', ')}.`,
     );
-  const before: { module: string; path: string }[] = [];
+  const previous: { module: string; path: string }[] = [];
   return parts
     .filter(({ parameters }) => Object.keys(parameters).length > 0)
     .flatMap((own) => {
       const module = modules[own.path] ?? own.path;
       const prefix = module === '' ? '' : `${module}.`;
-      const level = before.filter((other) => other.module === module).length;
-      if (level > 0) checkStack(where, own, before.at(-1)!, module);
-      before.push({ module, path: own.path });
+      const level = previous.filter((other) => other.module === module).length;
+      if (level > 0) checkStack(where, own, previous.at(-1)!, module);
+      previous.push({ module, path: own.path });
       const { kind } = own;
-      const refuse = (why: string): never => {
-        throw new RangeError(`${where}: ${own.path} ${why}.`);
+      const reject = (reason: string): never => {
+        throw new RangeError(`${where}: ${own.path} ${reason}.`);
       };
       if (kind.maker === 'embedding')
-        return [{ own, module, prefix, suffix: '', inner: '', codec: sameNames(own, { weight: 'weight' }) }];
+        return [{ part: own, module, prefix, suffix: '', inner: '', codec: sameNames(own, { weight: 'weight' }) }];
       if (kind.maker === 'layerNorm')
         return [
-          { own, module, prefix, suffix: '', inner: '', codec: sameNames(own, { gain: 'weight', bias: 'bias' }) },
+          { part: own, module, prefix, suffix: '', inner: '', codec: sameNames(own, { gain: 'weight', bias: 'bias' }) },
         ];
-      if (kind.maker === 'dense') return [{ own, module, prefix, suffix: '', inner: '', codec: linear(own) }];
-      if (kind.maker !== 'recurrent' && kind.maker !== 'bidirectional') return refuse('has no equal in PyTorch');
-      if (kind.options.learnInitialState) refuse('learns its first state, which PyTorch’s modules do not have');
+      if (kind.maker === 'dense') return [{ part: own, module, prefix, suffix: '', inner: '', codec: linear(own) }];
+      if (kind.maker !== 'recurrent' && kind.maker !== 'bidirectional') return reject('has no equivalent in PyTorch');
+      if (kind.options.learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
       if (kind.maker === 'bidirectional') {
         const { merge = 'concat' } = kind.options;
-        if (merge !== 'concat')
-          refuse(`merges by ${merge}; PyTorch’s modules put both directions side by side (concat)`);
+        if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
         return (['forward', 'reverse'] as const).map((direction) => ({
-          own,
+          part: own,
           module,
           prefix,
           suffix: `_l${level}${direction === 'forward' ? '' : '_reverse'}`,
           inner: `${direction}.`,
-          codec: recurrence(kind.cell, own, `${direction}.`, refuse),
+          codec: recurrence(kind.cell, own, `${direction}.`, reject),
         }));
       }
       if (kind.options.reverse)
-        refuse('runs from the last step to the first; PyTorch’s modules do so beside the other direction only');
-      return [{ own, module, prefix, suffix: `_l${level}`, inner: '', codec: recurrence(kind.cell, own, '', refuse) }];
+        reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
+      return [
+        { part: own, module, prefix, suffix: `_l${level}`, inner: '', codec: recurrence(kind.cell, own, '', reject) },
+      ];
     });
 }
 
-/** @throws RangeError unless a layer can be the next of the same module */
+/** @throws RangeError unless the layer can follow `last` in the same module */
 function checkStack(
   where: string,
   { path, kind }: Part,
@@ -189,18 +203,22 @@ function checkStack(
   const stacks = kind.maker === 'recurrent' || kind.maker === 'bidirectional';
   if (stacks && last.module === module && !path.includes('.') && !last.path.includes('.')) return;
   throw new RangeError(
-    `${where}: ${path} cannot be one more layer of ${module}: only recurrent layers that follow each other can.`,
+    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers can share a module.`,
   );
 }
 
+/** Parameters that PyTorch has under other names, in the same layout. */
 function sameNames({ parameters }: Part, names: Readonly<Record<string, string>>): Codec {
   return {
     read: (take) =>
-      Object.fromEntries(Object.entries(names).map(([ours, theirs]) => [ours, take(theirs, parameters[ours]!.shape)!])),
-    write: (own) => Object.fromEntries(Object.entries(names).map(([ours, theirs]) => [theirs, own[ours]!])),
+      Object.fromEntries(
+        Object.entries(names).map(([name, theirName]) => [name, take(theirName, parameters[name]!.shape)!]),
+      ),
+    write: (own) => Object.fromEntries(Object.entries(names).map(([name, theirName]) => [theirName, own[name]!])),
   };
 }
 
+/** nn.Linear, whose weight is transposed. */
 function linear({ parameters }: Part): Codec {
   const [I, O] = parameters['weight']!.shape as [number, number];
   return {
@@ -209,17 +227,18 @@ function linear({ parameters }: Part): Codec {
   };
 }
 
-function recurrence(cell: Cell, { parameters }: Part, inner: string, refuse: (why: string) => never): Codec {
+/** One direction of nn.RNN, nn.LSTM or nn.GRU. @throws RangeError if the cell has no equivalent */
+function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (reason: string) => never): Codec {
   const [maker, given] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
   if (maker === 'gru' && given?.['reset'] === 'before') {
-    refuse(
-      'resets before the recurrent product; PyTorch’s GRU resets after it, and one cannot be turned into the other',
+    reject(
+      "has reset: 'before'; nn.GRU applies the reset gate after the recurrent product, which is a different model",
     );
   }
   if (maker === 'simpleRnn' && given?.['activation'] !== tanh && given?.['activation'] !== relu)
-    refuse('has an activation that nn.RNN has not: tanh and ReLU are all');
+    reject('has an activation that nn.RNN does not support; only tanh and relu are');
   if (!['simpleRnn', 'lstm', 'projectedLstm', 'gru'].includes(maker))
-    refuse(`is made of the cell ${cell.name}, which has no equal in PyTorch`);
+    reject(`has the cell ${cell.name}, which has no equivalent in PyTorch`);
   const [I, GH] = parameters[`${inner}weightIh`]!.shape as [number, number];
   const P = parameters[`${inner}weightHh`]!.shape[0]!;
   const H = maker === 'gru' ? GH / 3 : maker === 'simpleRnn' ? GH : GH / 4;

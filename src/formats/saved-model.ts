@@ -1,6 +1,7 @@
 /**
- * The library's own files: safetensors with the parameters by name, and in its metadata what the model is (`bptt.model`), what travels along
- * (`bptt.extras`), where training stands (`bptt.training`), and the versions of the layout (`bptt.format`) and of the library (`bptt.version`).
+ * Saving and loading of models. A file is safetensors with the parameters by name. Its metadata has the description of
+ * the model (`bptt.model`), the user's extras (`bptt.extras`), the training state (`bptt.training`), and the versions
+ * of the layout (`bptt.format`) and of the library (`bptt.version`).
  */
 
 import {
@@ -10,6 +11,7 @@ import {
 } from '../encoder-decoder/encoder-decoder';
 import type { Layer } from '../layers/layer';
 import { buildSequential, type Fill, type Sequential } from '../models/sequential';
+import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { mapPlan, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { formatShape, sameShape } from '../tensor/shape';
@@ -21,54 +23,60 @@ import { readSafetensors, type Safetensors, writeSafetensors } from './safetenso
 import { readTraining, trainingTensors, writeTraining } from './saved-training';
 import { version } from './version';
 
-/** The layout that is written, and the newest that is read. */
+/** The version of the layout that is written, and the newest that can be read. */
 const layout = 1;
 
-/** A {@link sequential} model, an {@link encoderDecoder}, or anything else with parameters: a {@link customModel}. */
+/** Anything with parameters: a {@link sequential} model, an {@link encoderDecoder} or a {@link customModel}. */
 export interface Saveable {
   readonly parameters: TensorTree;
-  /** How to make it again, if files may say so. */
+  /** The constructor function and its arguments. A model without an origin is saved without its architecture. */
   readonly origin?: Origin;
 }
 
-/** What {@link save} writes beside the model. */
+/** Options of {@link save}. */
 export interface SaveOptions {
-  /** Vocabularies, scalers and what else must not be lost: plain data, by name. */
+  /** Plain data that belongs to the model, by name, such as vocabularies and scalers. */
   readonly extras?: Readonly<Record<string, unknown>>;
-  /** Where training stands, as {@link fit} hands it out; the parameters that are written are then those of it. */
+  /** A training state from {@link fit}. The file then has the parameters of this state instead of the current ones. */
   readonly training?: TrainingState | undefined;
-  /** Functions of your own that the model is made with, by name. */
+  /** Custom functions that the model uses, such as activations, cells and layers, by name. */
   readonly customObjects?: CustomObjects;
 }
 
-/** What stands in a file beside the parameters. */
+/** The content of a file in addition to the parameters. */
 export interface SavedExtras {
+  /** {@link SaveOptions.extras}. */
   readonly extras: Readonly<Record<string, unknown>>;
+  /** The training state, for `resume` of {@link fit}; `undefined` if the file has none. */
   readonly training: TrainingState | undefined;
 }
 
-/** What {@link load} gives back. */
+/** The result of {@link load}. */
 export interface Loaded<M = Sequential> extends SavedExtras {
   readonly model: M;
 }
 
-/** What {@link load} must be told. */
+/** Options of {@link load}. */
 export interface LoadOptions {
-  /** What {@link SaveOptions.customObjects} were. */
+  /** The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. */
   readonly customObjects?: CustomObjects;
 }
 
 /**
- * A model as one file: safetensors, which other programs read as well. `load` gives it back bit for bit, without the code that built it. Of a
- * {@link customModel} there are the parameters alone, for {@link loadInto}.
+ * Saves a model to one file in safetensors format, which other programs can read as well. {@link load} restores the
+ * model bit for bit, without the code that built it. Of a {@link customModel}, only the parameters are saved; restore
+ * them with {@link loadInto}.
  *
- * @throws TypeError where the model is made with a function that has no name, or something of `extras` is no plain data
+ * @returns the bytes of the file
+ * @throws TypeError if the model uses a custom function that is not in `customObjects`, or `extras` is not plain data
+ * @throws RangeError if two parameters have the same path
  * @example
  * const vocabulary = characterVocabulary('to be');
- * const model = sequential([embedding({ vocabularySize: 5, size: 2 }), recurrent(gru(), { hiddenSize: 4 }), dense({ size: 5 })]);
- * const { model: again, extras } = load(save(model, { extras: { vocabulary } }));
- * predict(again, intTensor([[1]])).data.every((value, i) => value === predict(model, intTensor([[1]])).data[i]); // true
- * decode(extras.vocabulary, [1, 2]); // 'be'
+ * const model = sequential([embedding({ vocabularySize: 5, size: 2 }), recurrent(gru(), { hiddenSize: 4 })]);
+ * const { model: loaded, extras } = load(save(model, { extras: { vocabulary } }));
+ * const expected = predict(model, intTensor([[1]])).data;
+ * predict(loaded, intTensor([[1]])).data.every((value, i) => value === expected[i]); // true
+ * decode(extras.vocabulary as Vocabulary, [1, 2]); // 'be'
  */
 export function save(
   { parameters, origin }: Saveable,
@@ -78,47 +86,50 @@ export function save(
   let offset = 0;
   for (const { path, tensor } of leaves(parameters)) {
     if (tensors.has(path) || path.startsWith('training/'))
-      throw new RangeError(`save: two parameters are called ${path}.`);
+      throw new RangeError(`save: two parameters are named ${path}.`);
     const data =
       training === undefined ? tensor.data : training.parameters.subarray(offset, offset + tensor.data.length);
     tensors.set(path, { shape: tensor.shape, data });
     offset += tensor.data.length;
   }
-  return writeSafetensors(
-    { ...Object.fromEntries(tensors), ...(training && trainingTensors(training)) },
-    {
-      'bptt.format': String(layout),
-      'bptt.version': version,
-      ...(origin && { 'bptt.model': JSON.stringify(describeOrigin('save', origin, customObjects)) }),
-      'bptt.extras': JSON.stringify(checkPlain('save', extras, 'extras')),
-      ...(training && { 'bptt.training': JSON.stringify(writeTraining(training)) }),
-    },
-  );
+  const metadata = {
+    'bptt.format': String(layout),
+    'bptt.version': version,
+    ...(origin && { 'bptt.model': JSON.stringify(describeOrigin('save', origin, customObjects)) }),
+    'bptt.extras': JSON.stringify(checkPlain('save', extras, 'extras')),
+    ...(training && { 'bptt.training': JSON.stringify(writeTraining(training)) }),
+  };
+  const saved = { ...Object.fromEntries(tensors), ...(training && trainingTensors(training)) };
+  return withCaller('save', () => writeSafetensors(saved, metadata));
 }
 
 /**
- * The {@link sequential} model of a file that {@link save} wrote, with what travelled along.
+ * Loads a {@link sequential} model from a file written by {@link save}, with its extras and training state.
  *
- * @throws RangeError where the file is cut short or not what it says, was written by a newer layout, is of another kind of model, or needs names
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if the file is truncated or malformed, has a newer layout or another kind of model, or needs
+ * `customObjects` that are missing
  * @example
  * const model = sequential([dense({ size: 2, activation: tanh })], { inputSize: 3, seed: 4 });
  * load(save(model)).model.data.length; // 8
  */
 export function load(file: Uint8Array | ArrayBuffer, { customObjects }: LoadOptions = {}): Loaded {
-  return loadMade('load', 'sequential', file, customObjects, (given, fill) => {
-    const [layers, { inputSize }] = given as [readonly Layer[], { inputSize?: number }];
+  return loadModel('load', 'sequential', file, customObjects, (args, fill) => {
+    const [layers, { inputSize }] = args as [readonly Layer[], { inputSize?: number }];
     return buildSequential(layers, inputSize, fill);
   });
 }
 
 /**
- * {@link load} for an {@link encoderDecoder}.
+ * Loads an {@link encoderDecoder} from a file written by {@link save}.
  *
  * @throws as {@link load}
  * @example
  * const model = encoderDecoder({
  *   encoder: [embedding({ vocabularySize: 6, size: 4 }), recurrent(gru(), { hiddenSize: 4 })],
- *   decoder: { vocabularySize: 6, embeddingSize: 4, cell: gru(), hiddenSize: 4, attention: dotScore() }, start: 0, end: 1,
+ *   decoder: { vocabularySize: 6, embeddingSize: 4, cell: gru(), hiddenSize: 4, attention: dotScore() },
+ *   start: 0,
+ *   end: 1,
  * });
  * loadEncoderDecoder(save(model)).model.end; // 1
  */
@@ -126,23 +137,27 @@ export function loadEncoderDecoder(
   file: Uint8Array | ArrayBuffer,
   { customObjects }: LoadOptions = {},
 ): Loaded<EncoderDecoder> {
-  return loadMade('loadEncoderDecoder', 'encoderDecoder', file, customObjects, ([given], fill, size) => {
-    const options = given as EncoderDecoderOptions;
-    // Every input and every layer has a parameter of its own.
-    const least = Math.max(options.inputSize ?? 1, options.decoder.layers ?? 1);
-    if (least > size)
-      throw new RangeError(`it is to have ${least} inputs or layers, but the file has ${size} numbers.`);
+  return loadModel('loadEncoderDecoder', 'encoderDecoder', file, customObjects, ([argument], fill, size) => {
+    const options = argument as EncoderDecoderOptions;
+    // Every input and every layer has at least one parameter: do not build a model far larger than the file.
+    const minimum = Math.max(options.inputSize ?? 1, options.decoder.layers ?? 1);
+    if (minimum > size)
+      throw new RangeError(`it has ${minimum} inputs or layers, but the file has only ${size} elements.`);
     return buildEncoderDecoder(options, fill);
   });
 }
 
 /**
- * Puts the parameters of a file into a model that the program has made: the way back for a {@link customModel}, whose code is in no file.
+ * Loads the parameters of a file into an existing model. This is how a {@link customModel} is restored, whose code is
+ * not in the file.
  *
- * @param model changed in place, or not at all
- * @throws RangeError where the file does not have the model's parameters, each of its shape, and no others
+ * @param model is updated in place; not changed if the function throws
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if the file is malformed, or its parameters do not match those of the model in names and shapes
  * @example
- * const line = customModel({ slope: tensor(2) }, (p, batch) => meanSquaredError(multiply(batch.inputs, p.slope), batch.targets));
+ * const line = customModel({ slope: tensor(2) }, (p, batch: { inputs: Tensor; targets: Tensor }) =>
+ *   meanSquaredError(multiply(batch.inputs, p.slope), batch.targets),
+ * );
  * const file = save(line);
  * line.data.fill(0);
  * loadInto(line, file);
@@ -164,15 +179,16 @@ export function loadInto(
 }
 
 function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
-  const read = readSafetensors(file);
+  const read = withCaller(where, () => readSafetensors(file));
   const found = read.metadata['bptt.format'];
   if (found === undefined)
     throw new RangeError(
-      `${where}: the file is safetensors, but not of save(). Its tensors are read by readSafetensors.`,
+      `${where}: the safetensors file was not written by save. Read its tensors with readSafetensors.`,
     );
   if (!(Number(found) <= layout)) {
     throw new RangeError(
-      `${where}: the file has layout ${found}, this version reads up to ${layout}. It was written by version ${read.metadata['bptt.version']}.`,
+      `${where}: the file has layout ${found}, this version supports layouts up to ${layout}. It was written by ` +
+        `version ${read.metadata['bptt.version']}.`,
     );
   }
   return read;
@@ -201,24 +217,24 @@ function restOf(where: string, read: Safetensors, size: number): SavedExtras {
   };
 }
 
-function loadMade<M extends { readonly data: Float32Array }>(
+function loadModel<M extends { readonly data: Float32Array }>(
   where: string,
   kind: string,
   file: Uint8Array | ArrayBuffer,
   customObjects: CustomObjects | undefined,
-  build: (given: readonly unknown[], fill: Fill, size: number) => M,
+  build: (args: readonly unknown[], fill: Fill, size: number) => M,
 ): Loaded<M> {
   const read = openFile(where, file);
   const description = parse(where, read, 'bptt.model');
   if (description === undefined)
     throw new RangeError(
-      `${where}: the file has the parameters of a function of ops, whose code is in no file. Make the model and use restore.`,
+      `${where}: the file has parameters without an architecture, such as those of a customModel. Create the model ` +
+        'and use loadInto.',
     );
-  const { maker, given } = undescribeOrigin(where, description, customObjects);
-  if (maker !== kind) {
-    throw new RangeError(
-      `${where}: the file has ${maker === 'encoderDecoder' ? 'an encoder-decoder, which loadEncoderDecoder loads' : `a model of ${maker}`}.`,
-    );
+  const { maker: constructorName, given: args } = undescribeOrigin(where, description, customObjects);
+  if (constructorName !== kind) {
+    const remedy = constructorName === 'encoderDecoder' ? '. Use loadEncoderDecoder.' : `, expected ${kind}.`;
+    throw new RangeError(`${where}: the file has a model created by ${constructorName}${remedy}`);
   }
   const taken = new Set<string>();
   const fill = <P extends ParameterPlan>(plan: P, above: string): Planned<P> =>
@@ -233,7 +249,7 @@ function loadMade<M extends { readonly data: Float32Array }>(
   let model: M;
   try {
     model = build(
-      given,
+      args,
       fill,
       Object.values(read.tensors).reduce((total, { data }) => total + data.length, 0),
     );
@@ -241,7 +257,7 @@ function loadMade<M extends { readonly data: Float32Array }>(
     const { message } = error as Error;
     throw message.startsWith(where)
       ? error
-      : new RangeError(`${where}: the model of the file cannot be built: ${message}`);
+      : new RangeError(`${where}: cannot build the model of the file: ${message}`);
   }
   checkAllTaken(where, read.tensors, taken);
   const rest = restOf(where, read, model.data.length);
@@ -257,7 +273,8 @@ function takeTensor(
   const found = Object.hasOwn(tensors, path) ? tensors[path] : undefined;
   if (found === undefined)
     throw new RangeError(
-      `${where}: the file has no ${path} ${formatShape(shape)}. It has ${Object.keys(tensors).join(', ') || 'nothing'}.`,
+      `${where}: the file has no ${path} ${formatShape(shape)}. It has ` +
+        `${Object.keys(tensors).join(', ') || 'no tensors'}.`,
     );
   if (!sameShape(found.shape, shape))
     throw new RangeError(`${where}: ${path} must be ${formatShape(shape)}, the file has ${formatShape(found.shape)}.`);
@@ -265,7 +282,7 @@ function takeTensor(
 }
 
 function checkAllTaken(where: string, tensors: Readonly<Record<string, Tensor>>, taken: ReadonlySet<string>): void {
-  const left = Object.keys(tensors).filter((name) => !taken.has(name) && !name.startsWith('training/'));
-  if (left.length > 0)
-    throw new RangeError(`${where}: the file also has ${left.join(', ')}, which the model has no place for.`);
+  const unused = Object.keys(tensors).filter((name) => !taken.has(name) && !name.startsWith('training/'));
+  if (unused.length > 0)
+    throw new RangeError(`${where}: the file has ${unused.join(', ')}, but the model has no such parameters.`);
 }

@@ -1,4 +1,4 @@
-/** The version that files say they were written by. */
+/** The version of the library, which is recorded in saved and exported files. */
 
-/** That of package.json. */
+/** Equal to `version` in package.json. */
 export const version = '0.2.0';

@@ -1,19 +1,22 @@
-/** Zip archives (PKWARE APPNOTE 6.3), as far as they are stored or deflated, and not split. */
+/** Reading of zip archives (PKWARE APPNOTE 6.3) with stored and deflated entries. */
 
 import { fileBytes } from './file-bytes';
 import { inflate } from './inflate';
 
-const refuse = (what: string): never => {
+const reject = (what: string): never => {
   throw new RangeError(`readZip: ${what}`);
 };
 
 /**
- * The files of an archive by their paths.
+ * Reads all files of a zip archive.
  *
- * @throws RangeError where the archive is cut short, encrypted, split, put behind something else, of the form for more than four gigabytes (zip64), compressed otherwise than
- * by deflate, has a file twice or in another's place, or what comes out is not what was put in (CRC-32)
+ * @returns the contents by path; directories are omitted
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if the archive is truncated, encrypted, split, preceded by other data, in zip64 format (over 4 GB)
+ * or compressed by a method other than deflate, if it has duplicate or overlapping files, or if a CRC-32 checksum does
+ * not match
  * @example
- * // An archive of nothing is its end alone.
+ * // An empty archive consists of the end record of its directory.
  * Object.keys(readZip(Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18)))); // []
  */
 export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string, Uint8Array>> {
@@ -26,55 +29,59 @@ export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string,
     view.getUint32(end + 16, true),
   ];
   if (view.getUint16(end + 4, true) !== 0 || view.getUint16(end + 8, true) !== count)
-    refuse('the archive is split into several files.');
+    reject('the archive is split into several files, which is not supported.');
   if (count === 0xffff || size === 0xffffffff || from === 0xffffffff)
-    refuse('the archive is of the form for more than four gigabytes (zip64).');
+    reject('the archive is in zip64 format (over 4 GB), which is not supported.');
   if (from + size !== end)
-    refuse(
-      `the directory ends at byte ${from + size}, but its end stands at ${end}. Was the file cut short, or put behind another?`,
+    reject(
+      `the directory ends at byte ${from + size}, but its end record is at byte ${end}. Is the file truncated, or ` +
+        'preceded by other data?',
     );
   const files = new Map<string, Uint8Array>();
-  // Files do not overlap, so that many cannot be unpacked from the same bytes.
+  // Rejecting overlapping files keeps a small archive from expanding to a huge one.
   let left = bytes.length;
   let at = from;
   for (let i = 0; i < count; i++) {
     if (at + 46 > end || view.getUint32(at, true) !== 0x02014b50)
-      refuse(`entry ${i} of the directory is not there. Was the file cut short?`);
+      reject(`entry ${i} of the directory is missing. Is the file truncated?`);
     const [nameLength, extraLength, commentLength] = [28, 30, 32].map((offset) =>
       view.getUint16(at + offset, true),
     ) as [number, number, number];
-    if (at + 46 + nameLength > end) refuse(`the name of entry ${i} is cut short.`);
+    if (at + 46 + nameLength > end) reject(`the name of entry ${i} is truncated.`);
     const rawName = bytes.subarray(at + 46, at + 46 + nameLength);
     const name = textOf(rawName, i);
     if (!name.endsWith('/')) {
-      if (files.has(name)) refuse(`${name} stands twice in the archive.`);
+      if (files.has(name)) reject(`${name} is in the archive twice.`);
       left -= view.getUint32(at + 20, true);
       if (left < 0)
-        refuse(
-          `the files up to ${name} are more than the archive: some stand in each other's place, or it was cut short.`,
+        reject(
+          `the files up to ${name} take more bytes than the archive has. Do files overlap, or is the archive ` +
+            'truncated?',
         );
       files.set(name, readEntry(bytes, view, at, name, rawName));
     }
     at += 46 + nameLength + extraLength + commentLength;
   }
-  if (at !== end) refuse(`the directory has more than its ${count} files.`);
+  if (at !== end) reject(`the directory has more than the ${count} entries that its end record gives.`);
   return Object.fromEntries(files);
 }
 
-/** Where the end of the directory stands: last, but for a comment, in which another may be quoted. */
+/**
+ * Finds the end record of the directory. Only a comment follows it, and the comment may itself contain the signature.
+ */
 function endOf(view: DataView): number {
   for (let at = view.byteLength - 22; at >= Math.max(0, view.byteLength - 22 - 0xffff); at--) {
     if (view.getUint32(at, true) === 0x06054b50 && at + 22 + view.getUint16(at + 20, true) === view.byteLength)
       return at;
   }
-  return refuse('the file has no end of a directory. Is this a zip archive, and whole?');
+  return reject('the file has no end-of-directory record. Is this a zip archive, and is it complete?');
 }
 
 function textOf(bytes: Uint8Array, i: number): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return refuse(`the name of entry ${i} is not text in UTF-8.`);
+    return reject(`the name of entry ${i} is not valid UTF-8.`);
   }
 }
 
@@ -86,23 +93,23 @@ function readEntry(bytes: Uint8Array, view: DataView, at: number, name: string, 
     number,
     number,
   ];
-  // Bit 6 is strong encryption, bit 13 hides what stands beside the file itself.
-  if (flags & 0x2041) refuse(`${name} is encrypted.`);
+  // Bit 0 is encryption, bit 6 strong encryption, bit 13 masked header values.
+  if (flags & 0x2041) reject(`${name} is encrypted.`);
   if (packed === 0xffffffff || size === 0xffffffff || from === 0xffffffff)
-    refuse(`${name} is of the form for more than four gigabytes (zip64).`);
+    reject(`${name} is in zip64 format (over 4 GB), which is not supported.`);
   if (from + 30 > bytes.length || view.getUint32(from, true) !== 0x04034b50)
-    refuse(`${name} is not where the directory says. Was the file cut short?`);
+    reject(`${name} is not at the offset that the directory gives. Is the file truncated?`);
   const localName = bytes.subarray(from + 30, from + 30 + view.getUint16(from + 26, true));
   if (localName.length !== rawName.length || localName.some((byte, i) => byte !== rawName[i]))
-    refuse(`${name} has another name where it stands.`);
+    reject(`${name} has a different name in its local header.`);
   const begin = from + 30 + view.getUint16(from + 26, true) + view.getUint16(from + 28, true);
-  if (begin + packed > bytes.length) refuse(`${name} reaches beyond the end of the file. Was it cut short?`);
+  if (begin + packed > bytes.length) reject(`${name} extends past the end of the file. Is the file truncated?`);
   const raw = bytes.subarray(begin, begin + packed);
   if (method !== 0 && method !== 8)
-    refuse(`${name} is compressed by method ${method}; stored and deflated files are read.`);
-  if (method === 0 && packed !== size) refuse(`${name} is stored, with two different sizes.`);
+    reject(`${name} is compressed by method ${method}; only stored and deflated files are supported.`);
+  if (method === 0 && packed !== size) reject(`${name} is stored uncompressed, but its two sizes differ.`);
   const content = method === 0 ? raw.slice() : inflate(`readZip: ${name}`, raw, size);
-  if (crc32(content) !== crc) refuse(`${name} is not what was put into the archive (CRC-32).`);
+  if (crc32(content) !== crc) reject(`${name} does not match its CRC-32 checksum. Is the file damaged?`);
   return content;
 }
 

@@ -1,6 +1,6 @@
-/** Zip archives made by hand, of right parts and of wrong ones. */
+/** Zip archives for tests, valid and malformed. */
 
-/** A file of an archive, as it is packed; what is said of it can be otherwise. */
+/** A file of an archive. The fields other than `name` and `content` override what the headers give. */
 export interface Entry {
   readonly name: string;
   readonly content: Uint8Array;
@@ -24,14 +24,14 @@ function crc32(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** An archive of contents as they are packed; what the directory says of them can be said otherwise. */
+/** Builds an archive. `content` is written as it is, compressed or not; the number of entries can be overridden. */
 export function archiveOf(
   entries: readonly Entry[],
   {
     count = entries.length,
     comment = '',
-    behind = [],
-  }: { readonly count?: number; readonly comment?: string; readonly behind?: readonly number[] } = {},
+    trailing = [],
+  }: { readonly count?: number; readonly comment?: string; readonly trailing?: readonly number[] } = {},
 ): Uint8Array {
   const files: number[] = [];
   const directory: number[] = [];
@@ -45,7 +45,7 @@ export function archiveOf(
     localName = name,
     from = files.length,
   } of entries) {
-    const about = [
+    const common = [
       ...little(2, 20),
       ...little(2, flags),
       ...little(2, method),
@@ -59,7 +59,7 @@ export function archiveOf(
     directory.push(
       ...text('PK\x01\x02'),
       ...little(2, 20),
-      ...about,
+      ...common,
       ...little(2, 0),
       ...little(2, 0),
       ...little(2, 0),
@@ -67,8 +67,8 @@ export function archiveOf(
       ...little(4, from),
       ...text(name),
     );
-    files.push(...text('PK\x03\x04'), ...about, ...text(localName));
-    // One by one: a call takes only so many arguments.
+    files.push(...text('PK\x03\x04'), ...common, ...text(localName));
+    // One by one: the number of arguments of a call is limited.
     for (const byte of content) files.push(byte);
   }
   const end = [
@@ -81,5 +81,5 @@ export function archiveOf(
     ...little(2, comment.length),
     ...text(comment),
   ];
-  return Uint8Array.from([...files, ...directory, ...end, ...behind]);
+  return Uint8Array.from([...files, ...directory, ...end, ...trailing]);
 }

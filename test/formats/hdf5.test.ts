@@ -1,4 +1,6 @@
-/** HDF5: what h5py wrote is read as h5py reads it, bit for bit; the rest is refused by name; a wrong file costs no more than its length. */
+/**
+ * HDF5: agreement with h5py bit for bit, errors that name unsupported features, and bounded work on malformed files.
+ */
 
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,8 +15,8 @@ const expected = JSON.parse(new TextDecoder().decode(files['expected.json'])) as
   { tensors: Record<string, { shape: number[]; bytes: string }>; others: string[] }
 >;
 
-describe('files of h5py', () => {
-  it.each(Object.keys(expected))('%s', (name) => {
+describe('files written by h5py', () => {
+  it.each(Object.keys(expected))('%s: every dataset has the bytes that h5py reads', (name) => {
     const { tensors, others } = readHdf5(files[`${name}.h5`]!);
     const { tensors: golden, others: goldenOthers } = expected[name]!;
     expect(others.slice().sort()).toEqual(goldenOthers.slice().sort());
@@ -31,54 +33,57 @@ describe('files of h5py', () => {
     ['chunks', 'x is stored in chunks'],
     ['resizable', 'x is stored in chunks'],
     ['gzip', 'x is compressed'],
-    ['shuffle', 'x is compressed, or filtered'],
+    ['shuffle', 'x is compressed or filtered'],
     ['never written', 'x was never written'],
-    ['external storage', 'x lies in another file'],
-    ['virtual', "x is laid out by version 4 (libver='latest', or virtual)"],
+    ['external storage', 'x is stored in another file'],
+    ['virtual', "the layout of x has version 4 (libver='latest', or virtual)"],
     ['soft link', 'b in the root is a soft link'],
+    ['external link', 'the root is a group in the newer format, which is not supported'],
+    ['hard link', 'b at byte 800 is reached twice, through a hard link'],
+    ['loop', 'a/root at byte 96 is reached twice, through a hard link or a cycle'],
+    ['committed type', 't has no data. Is it a committed type?'],
+    ['of a committed type', 'a has a shared type (a committed type)'],
+    ['compound', 'x has compound values'],
+    ['array type', 'x has arrays'],
+    ['bytes of no type', 'x has opaque values (bfloat16?)'],
+    ['references', 'x has references'],
+    ['long double', 'x has 16-byte floating-point values that are not float32, float64 or float16'],
     [
-      'external link',
-      'the root is a group of the newer form (in order of creation, with a name beyond ASCII or a link to another file',
+      'name beyond ASCII',
+      'the root is a group in the newer format, which is not supported: it tracks creation order, ' +
+        'has a name that is not ASCII',
     ],
-    ['hard link', 'b at byte 800 stands in the file in two places: as a hard link'],
-    ['loop', 'a/root at byte 96 stands in the file in two places: as a hard link, or in a loop'],
-    ['committed type', 't has no numbers: is it a committed type?'],
-    ['of a committed type', 'a shares its type with others (a committed type)'],
-    ['compound', 'x holds several fields'],
-    ['array type', 'x holds arrays'],
-    ['bytes of no type', 'x holds bytes of no type (bfloat16?)'],
-    ['references', 'x holds references'],
-    ['long double', 'x holds numbers of 16 bytes that are none of float32, float64 and float16'],
-    ['name beyond ASCII', 'the root is a group of the newer form (in order of creation, with a name beyond ASCII'],
-    ['name not in UTF-8', 'one of the names of the root is not text in UTF-8'],
-    ['longest name', 'a path in the root… is of more than 4096 letters'],
-    ['seventy deep', 'is more than 64 groups deep'],
-    ['track_order', 'the header of the root is of version 2 (in order of creation'],
-    ['track_order of a group', 'the header of a is of version 2 (in order of creation'],
-    ['libver latest', "the file is of superblock version 3 (libver='latest')"],
-    ['user block', 'the file does not begin as HDF5 does'],
-  ])('%s: refused by name', (name, message) => {
+    ['name not in UTF-8', 'one of the names of the root is not valid UTF-8'],
+    ['longest name', 'a path in the root… has more than 4096 characters'],
+    ['seventy deep', 'is nested more than 64 groups deep'],
+    ['track_order', 'the header of the root has version 2 (tracked creation order'],
+    ['track_order of a group', 'the header of a has version 2 (tracked creation order'],
+    ['libver latest', "the superblock has version 3 (libver='latest')"],
+    ['user block', 'the file does not start with the HDF5 signature'],
+  ])('%s: rejected with an error that names it', (name, message) => {
     expect(() => readHdf5(files[`${name}.h5`]!)).toThrow(RangeError);
     expect(() => readHdf5(files[`${name}.h5`]!)).toThrow(/^readHdf5: /);
     expect(() => readHdf5(files[`${name}.h5`]!)).toThrow(message);
   });
 
-  it('are all there', () => {
+  it('the archive has no other files', () => {
     expect(Object.keys(files).filter((name) => name.endsWith('.h5'))).toHaveLength(Object.keys(expected).length + 26);
   });
 
-  it('in any container of bytes, whose memory is left alone', () => {
+  it('a view, an ArrayBuffer and a Buffer are read alike, and results do not alias the file', () => {
     const file = files['types.h5']!;
     const shifted = new Uint8Array([1, ...file]).subarray(1);
-    const before = shifted.slice();
+    const copy = shifted.slice();
     const path = join(mkdtempSync(join(tmpdir(), 'bptt-')), 'file');
     writeFileSync(path, file);
     const { tensors } = readHdf5(shifted);
     for (const bytes of [file, file.buffer as ArrayBuffer, readFileSync(path)])
       expect(readHdf5(bytes)).toEqual({ tensors, others: [] });
     for (const { data } of Object.values(tensors)) data.fill(7);
-    expect(shifted).toEqual(before);
-    expect(() => readHdf5('text' as never)).toThrow('readHdf5: file must be a Uint8Array or an ArrayBuffer, got text.');
+    expect(shifted).toEqual(copy);
+    expect(() => readHdf5('text' as never)).toThrow(
+      'readHdf5: file must be a Uint8Array or an ArrayBuffer, got a ' + 'string.',
+    );
   });
 });
 
@@ -110,9 +115,9 @@ const header = (...messages: number[][]): number[] => [
 ];
 const space = (...lengths: number[]): number[] =>
   message(1, [1, lengths.length, 0, 0, 0, 0, 0, 0, ...lengths.flatMap(u64)]);
-const float32 = { flags: 0x20, sign: 31, numbers: u8(0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0) };
-const type = ({ flags, sign, numbers }: typeof float32): number[] =>
-  message(3, [0x11, flags, sign, 0, ...u32(4), ...numbers]);
+const float32 = { flags: 0x20, sign: 31, properties: u8(0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0) };
+const type = ({ flags, sign, properties }: typeof float32): number[] =>
+  message(3, [0x11, flags, sign, 0, ...u32(4), ...properties]);
 const contiguous = (at: number, size: number): number[] =>
   message(8, [3, 1, ...u64(at), ...u64(size), ...u8(0, 0, 0, 0, 0, 0)]);
 const compact = (...values: number[]): number[] =>
@@ -147,7 +152,7 @@ const heap = (at: number, size: number): number[] => [
   ...u64(at),
 ];
 
-/** A file whose root is a group with its tree at byte 200 and its heap at byte 300, and parts at their places. */
+/** A file whose root is a group with its tree at byte 200 and its heap at byte 300; `parts` are bytes by offset. */
 function fileOf(parts: Readonly<Record<number, readonly number[]>>, length = 4096, root = 96): Uint8Array {
   const file = new Uint8Array(length);
   file.set([
@@ -168,7 +173,7 @@ function fileOf(parts: Readonly<Record<number, readonly number[]>>, length = 409
   for (const [at, bytes] of Object.entries(parts)) file.set(bytes, Number(at));
   return file;
 }
-/** One dataset x beside its group, whose header is at byte 600. */
+/** A file with one dataset `x`, whose header is at byte 600. */
 const datasetFile = (...messages: number[][]): Uint8Array =>
   fileOf({
     200: node(0, 400),
@@ -178,8 +183,8 @@ const datasetFile = (...messages: number[][]): Uint8Array =>
     600: header(...messages),
   });
 
-describe('a wrong file', () => {
-  it('is made here of right parts', () => {
+describe('malformed files', () => {
+  it('the builders of this test create valid files from valid parts', () => {
     expect(readHdf5(datasetFile(space(2), type(float32), compact(1, 2)))).toEqual({
       tensors: { x: { shape: [2], data: Float32Array.of(1, 2) } },
       others: [],
@@ -208,48 +213,48 @@ describe('a wrong file', () => {
 
   const one = header(space(), type(float32), compact(1));
   it.each<[string, Uint8Array, string]>([
-    ['nothing', new Uint8Array(0), 'the file does not begin as HDF5 does'],
+    ['an empty file', new Uint8Array(0), 'the file does not start with the HDF5 signature'],
     [
-      'a signature alone',
+      'only a signature',
       fileOf({}).slice(0, 16),
-      'the superblock is to have 8 bytes at byte 24, but the file has 16. Was it cut short?',
+      'the superblock takes 8 bytes at byte 24, but the file has 16. Is it truncated?',
     ],
     [
-      'cut short behind everything that is read',
+      'truncated after everything that is read',
       datasetFile(space(), type(float32), compact(1)).slice(0, 4095),
-      'the file is to have 4096 bytes, but it has 4095. Was it cut short?',
+      'the superblock gives a length of 4096 bytes, but the file has 4095. Is it truncated?',
     ],
-    ['a root beyond the file', fileOf({}, 4096, 2 ** 60), 'the header of the root is to have 16 bytes'],
-    ['a root nowhere', fileOf({}, 4096, Infinity), 'the header of the root is to have 16 bytes'],
-    ['addresses of four bytes', fileOf({ 13: [4] }), 'addresses of 4 and lengths of 8 bytes'],
+    ['a root past the end of the file', fileOf({}, 4096, 2 ** 60), 'the header of the root takes 16 bytes'],
+    ['a root at the undefined address', fileOf({}, 4096, Infinity), 'the header of the root takes 16 bytes'],
+    ['addresses of four bytes', fileOf({ 13: [4] }), 'addresses have 4 and lengths 8 bytes'],
     [
-      'a node that leads to itself',
+      'a node that is its own child',
       fileOf({ 200: node(1, 200), 300: heap(340, 16) }),
-      'a node of the root at byte 200 stands in the file in two places',
+      'a node of the root at byte 200 is reached twice',
     ],
     [
-      'a tree of another kind',
+      'a tree of another type',
       fileOf({ 200: [...text('TREE'), 1, ...node(0).slice(5)], 300: heap(340, 16) }),
-      'the node at byte 200 is none of the root',
+      'the node at byte 200 does not belong to the root',
     ],
     [
-      'a node of the same level below',
+      'a child of the same level as its parent',
       fileOf({ 200: node(1, 700), 700: node(1, 800), 300: heap(340, 16) }),
-      'the node at byte 700 is none of the root',
+      'the node at byte 700 does not belong to the root',
     ],
     [
-      'a table twice',
+      'the same table twice',
       fileOf({ 200: node(0, 400, 400), 300: heap(340, 16), 400: table() }),
-      'a table of the root at byte 400 stands in the file in two places',
+      'a table of the root at byte 400 is reached twice',
     ],
-    ['no tree', fileOf({}), 'the names of the root at byte 300 does not begin with HEAP'],
+    ['no tree', fileOf({}), 'the names of the root at byte 300 does not start with HEAP'],
     [
-      'a heap of all the file and more',
+      'a heap larger than the file',
       fileOf({ 200: node(0), 300: heap(340, 2 ** 50) }),
-      'the names of the root is to have 1125899906842624 bytes at byte 340',
+      'the names of the root takes 1125899906842624 bytes at byte 340',
     ],
     [
-      'a name twice',
+      'a duplicate name',
       fileOf({
         200: node(0, 400),
         300: heap(340, 16),
@@ -258,115 +263,115 @@ describe('a wrong file', () => {
         600: one,
         800: one,
       }),
-      'the names of the root are out of order, x behind x',
+      'the names of the root are not in ascending order: x follows x',
     ],
     [
       'a table of another version',
       fileOf({ 200: node(0, 400), 300: heap(340, 16), 400: text('SNOD\x02\0\0\0') }),
-      'a table of the root is of version 2',
+      'a table of the root has version 2',
     ],
     [
       'a heap of another version',
       fileOf({ 200: node(0), 300: text('HEAP\x01') }),
-      'the heap of the names of the root is of version 1',
+      'the heap of the names of the root has version 1',
     ],
     [
-      'a name of two groups',
+      'a name with a slash',
       fileOf({ 200: node(0, 400), 300: heap(340, 16), 340: text('\0x/y\0'), 400: table(entry(1, 600)), 600: one }),
-      'one of the names of the root is none',
+      'one of the names of the root is empty, has a slash, or overlaps another',
     ],
     [
-      'no name',
+      'an empty name',
       fileOf({ 200: node(0, 400), 300: heap(340, 16), 340: text('\0x\0'), 400: table(entry(0, 600)), 600: one }),
-      'one of the names of the root is none',
+      'one of the names of the root is empty, has a slash, or overlaps another',
     ],
     [
-      'a name beyond its heap',
+      'a name past the end of its heap',
       fileOf({ 200: node(0, 400), 300: heap(340, 16), 400: table(entry(50, 600)), 600: one }),
-      'one of the names of the root does not end',
+      'one of the names of the root is not terminated',
     ],
     [
-      'a header in itself',
+      'a header that continues in itself',
       fileOf({ 96: header(message(0x10, [...u64(112), ...u64(24)])) }),
-      'the parts of the file up to the header of the root are more than its 4096 bytes',
+      'the parts of the file up to the header of the root take more than its 4096 bytes',
     ],
     [
-      'a message beyond its block',
+      'a message longer than its block',
       fileOf({ 96: header([...u16(1), ...u16(100), 0, 0, 0, 0]) }),
       'a message of the header of the root is longer than its block',
     ],
     ['neither group nor dataset', fileOf({ 96: header() }), 'the root is neither a group nor a dataset'],
     [
-      'a shape of 33 axes',
+      'a shape of 33 dimensions',
       datasetFile(space(...Array<number>(33).fill(1)), type(float32), compact(1)),
-      'the shape of x is to have 33 axes',
+      'the shape of x has 33 dimensions',
     ],
     [
-      'a shape of axes that are not there',
+      'a shape without its dimensions',
       datasetFile(message(1, [1, 2, 0, 0, 0, 0, 0, 0]), type(float32), compact(1)),
-      'the shape of x is to have 2 axes',
+      'the shape of x has 2 dimensions',
     ],
     [
       'a shape of version 3',
       datasetFile(message(1, [3, 0, 0, 0, 0, 0, 0, 0]), type(float32), compact(1)),
-      'the shape of x is of version 3',
+      'the shape of x has version 3',
     ],
     [
-      'an axis without end',
+      'an infinite dimension',
       datasetFile(space(0, Infinity), type(float32), compact()),
-      'x has a shape beyond all numbers, [0, Infinity]',
+      'the shape of x is too large: [0, Infinity]',
     ],
     [
-      'more numbers than the file',
+      'more elements than the file holds',
       datasetFile(space(2 ** 50), type(float32), contiguous(600, 2 ** 52)),
-      'x is to have 4503599627370496 bytes at byte 600',
+      'x takes 4503599627370496 bytes at byte 600',
     ],
     [
-      'more numbers than can be',
+      'more elements than can exist',
       datasetFile(space(2 ** 52, 2 ** 52, 2 ** 52), type(float32), contiguous(600, 8)),
-      'is to have 3.6',
+      'must have 3.6',
     ],
     [
-      'numbers that were never written',
+      'elements that were never written',
       datasetFile(space(2), type(float32), contiguous(Infinity, 8)),
       'x was never written',
     ],
     [
-      'fewer numbers than the shape',
+      'fewer elements than the shape',
       datasetFile(space(3), type(float32), compact(1, 2)),
-      'x [3] is to have 12 bytes, its header holds 8',
+      'x [3] must have 12 bytes, its header has 8',
     ],
     [
       'fewer bytes than the shape',
       datasetFile(space(3), type(float32), contiguous(700, 8)),
-      'x [3] is to have 12 bytes, it is stored in 8',
+      'x [3] must have 12 bytes, the file has 8',
     ],
-    ['a layout of no bytes', datasetFile(space(3), type(float32), message(8, [])), 'the layout of x is cut short'],
-    ['a type of no bytes', datasetFile(space(3), message(3, []), compact(1)), 'the type of x is cut short'],
+    ['an empty layout', datasetFile(space(3), type(float32), message(8, [])), 'the layout of x is truncated'],
+    ['an empty type', datasetFile(space(3), message(3, []), compact(1)), 'the type of x is truncated'],
     [
-      'a type of no numbers',
+      'a type without properties',
       datasetFile(space(3), message(3, [0x11, 0x20, 31, 0, ...u32(4)]), compact(1)),
-      'the type of x is cut short',
+      'the type of x is truncated',
     ],
     [
-      'a sign in the middle',
+      'a sign bit in the middle',
       datasetFile(space(), type({ ...float32, sign: 15 }), compact(1)),
-      'x holds numbers of 4 bytes that are none of float32',
+      'x has 4-byte floating-point values that are not float32',
     ],
     [
-      'no leading 1',
+      'no implied leading 1',
       datasetFile(space(), type({ ...float32, flags: 0 }), compact(1)),
-      'x holds numbers of 4 bytes that are none of float32',
+      'x has 4-byte floating-point values that are not float32',
     ],
     [
-      'bytes in the order of a VAX',
+      'the byte order of a VAX',
       datasetFile(space(), type({ ...float32, flags: 0x61 }), compact(1)),
-      'x holds numbers of 4 bytes that are none of float32',
+      'x has 4-byte floating-point values that are not float32',
     ],
     [
-      'another exponent',
-      datasetFile(space(), type({ ...float32, numbers: u8(0, 0, 32, 0, 23, 8, 0, 23, 126, 0, 0, 0) }), compact(1)),
-      'x holds numbers of 4 bytes that are none of float32',
+      'another exponent bias',
+      datasetFile(space(), type({ ...float32, properties: u8(0, 0, 32, 0, 23, 8, 0, 23, 126, 0, 0, 0) }), compact(1)),
+      'x has 4-byte floating-point values that are not float32',
     ],
   ])('%s', (_, file, reason) => {
     expect(() => readHdf5(file)).toThrow(RangeError);
@@ -374,9 +379,9 @@ describe('a wrong file', () => {
     expect(() => readHdf5(file)).toThrow(reason);
   });
 
-  it('whose parts stand in each other’s place is no work of squares', () => {
+  it('overlapping parts do not cause quadratic work', () => {
     const length = 2 ** 20;
-    // A header of many blocks, all of them the same messages but for the first.
+    // A header of many overlapping blocks: each has the messages of the next and one more.
     const blocks = fileOf(
       {
         96: header(
@@ -386,7 +391,7 @@ describe('a wrong file', () => {
       length,
     );
     for (let at = 100_000; at < 1_000_000; at += 8) blocks[at] = 0x0c;
-    // Every name is the end of one long name.
+    // Every name is a suffix of one long name.
     const count = 2000;
     const names = fileOf(
       {
@@ -400,13 +405,13 @@ describe('a wrong file', () => {
     for (let i = 0; i < count; i++) names.set(header(space(), type(float32), compact(1)), 200_000 + 100 * i);
     for (const [file, reason] of [
       [blocks, 'the parts of the file up to'],
-      [names, 'one of the names of the root is none'],
+      [names, 'one of the names of the root is empty, has a slash, or overlaps another'],
     ] as const) {
       expect(() => readHdf5(file)).toThrow(reason);
     }
   });
 
-  it('that is cut short is refused, wherever', () => {
+  it('a file truncated at any byte is rejected', () => {
     const file = files['keras.h5']!;
     for (let length = 0; length < file.length; length++) {
       let error: unknown;
@@ -416,11 +421,11 @@ describe('a wrong file', () => {
         error = caught;
       }
       if (!(error instanceof RangeError && error.message.startsWith('readHdf5: ')))
-        expect.fail(`cut at byte ${length}: ${String(error)}`);
+        expect.fail(`truncated at byte ${length}: ${String(error)}`);
     }
   });
 
-  it('of any bytes changed is read, or refused by a RangeError', () => {
+  it('a file with random bytes changed is read or rejected with a RangeError', () => {
     const random = createRandom(3);
     for (const name of [
       'keras',
@@ -432,16 +437,16 @@ describe('a wrong file', () => {
       'libver v108',
     ]) {
       const file = files[`${name}.h5`]!;
-      // Where the file says something: most of it are zeros.
-      const places = [...file.keys()].filter((at) => file[at] !== 0);
-      const addresses = places.filter((at) => at % 8 === 0);
-      let refused = 0;
+      // Only non-zero bytes: most of the file is zeros.
+      const offsets = [...file.keys()].filter((at) => file[at] !== 0);
+      const addresses = offsets.filter((at) => at % 8 === 0);
+      let rejected = 0;
       for (let i = 0; i < 1500; i++) {
         const wrong = file.slice();
         for (let k = integerNumber(random, 3); k >= 0; k--) {
           const kind = integerNumber(random, 4);
           if (kind === 0) wrong[integerNumber(random, file.length)] = integerNumber(random, 256);
-          else if (kind === 1) wrong[places[integerNumber(random, places.length)]!]! ^= 1 << integerNumber(random, 8);
+          else if (kind === 1) wrong[offsets[integerNumber(random, offsets.length)]!]! ^= 1 << integerNumber(random, 8);
           else if (kind === 2)
             wrong.set(
               u64(
@@ -451,7 +456,7 @@ describe('a wrong file', () => {
               ),
               addresses[integerNumber(random, addresses.length)]!,
             );
-          // One address in place of another makes loops.
+          // Replacing one address with another creates cycles.
           else
             wrong.set(
               file.subarray(addresses[integerNumber(random, addresses.length)]!).slice(0, 8),
@@ -462,16 +467,16 @@ describe('a wrong file', () => {
           const { tensors } = readHdf5(
             wrong.subarray(0, integerNumber(random, 20) === 0 ? randomBits(random) % file.length : file.length),
           );
-          // Halves become twice as long.
+          // float16 takes twice as many bytes after conversion.
           expect(Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0)).toBeLessThanOrEqual(
             2 * file.length,
           );
         } catch (error) {
           if (!(error instanceof RangeError && error.message.startsWith('readHdf5: '))) throw error;
-          refused++;
+          rejected++;
         }
       }
-      expect(refused, name).toBeGreaterThan(200);
+      expect(rejected, name).toBeGreaterThan(200);
     }
   });
 });

@@ -1,4 +1,4 @@
-/** Files that version 0.1 saved still load, whatever has been renamed since (test/golden/saved). */
+/** Files saved by version 0.1 (test/golden/saved) still load, although names have changed since. */
 
 import { readFileSync } from 'node:fs';
 import {
@@ -49,9 +49,9 @@ const expected = JSON.parse(readFileSync(new URL('../golden/saved/expected.json'
   readonly training: { readonly losses: number[]; readonly parameters: number[] };
 };
 
-function expectClose(got: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-6): void {
-  expect(got.length).toBe(wanted.length);
-  wanted.forEach((value, i) => {
+function expectClose(got: ArrayLike<number>, reference: readonly number[], tolerance = 1e-6): void {
+  expect(got.length).toBe(reference.length);
+  reference.forEach((value, i) => {
     expect(Math.abs(got[i]! - value), `element ${i}`).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(value)));
   });
 }
@@ -66,7 +66,7 @@ it('a sequential model with every layer, cell and score predicts the same', () =
   expect(decode(vocabulary, encode(vocabulary, 'to be'))).toBe('to be');
 });
 
-it('an encoder-decoder writes the same', () => {
+it('an encoder-decoder generates the same', () => {
   const { model } = loadEncoderDecoder(file('encoder-decoder'));
   const { source, written } = expected.encoderDecoder;
   const inputs = { shape: source.shape, data: Int32Array.from(source.data) };
@@ -76,7 +76,7 @@ it('an encoder-decoder writes the same', () => {
   });
 });
 
-it('the parameters of a function of ops are loaded into it', () => {
+it('the parameters of a custom model load into it', () => {
   const line = customModel({ slope: tensor([0, 0]), offset: tensor(0) }, (p, { inputs, targets }) =>
     meanSquaredError(add(multiply(inputs as Operand, p.slope), p.offset), targets as Operand),
   );

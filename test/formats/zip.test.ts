@@ -1,4 +1,6 @@
-/** Zip: what Python's zipfile wrote comes out as it was put in; the rest is refused by name; a wrong archive takes no more memory than it can fill. */
+/**
+ * Zip archives of Python's zipfile, errors that name unsupported features, and bounded memory on malformed archives.
+ */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
@@ -14,17 +16,20 @@ const archive = (name: string): Uint8Array =>
 
 function noise(length: number): Uint8Array {
   let state = 1;
-  return Uint8Array.from({ length }, () => ((state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff) >> 16) & 255);
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return (state >> 16) & 255;
+  });
 }
 const zeros = (length: number): Uint8Array => new Uint8Array(length);
 const squares = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (((i * i) % 251) * (i % 3)) >> 1);
-/** What is in a file of the golden archives, by its name. */
+/** The content of a file in the golden archives, which its name describes. */
 function contentOf(name: string): Uint8Array {
   const [kind, length] = name.split('/').at(-1)!.split(' ') as ['noise' | 'zeros' | 'squares', string];
   return { noise, zeros, squares }[kind](Number(length));
 }
 
-describe('archives of Python', () => {
+describe('archives written by Python', () => {
   const various = ['noise 0', 'zeros 1', 'folder/squares 700', 'folder/within/noise 300', 'zeros 3000'];
   it.each<[string, string[]]>([
     ['stored', various],
@@ -42,42 +47,45 @@ describe('archives of Python', () => {
       `level ${level}`,
       ['squares 2000', 'noise 100', 'zeros 1000', 'zeros 2'],
     ]),
-  ])('%s', (name, names) => {
+  ])('%s: every file has its content', (name, names) => {
     const files = readZip(archive(name));
     expect(Object.keys(files)).toEqual(names);
-    for (const each of names) expect(files[each], each).toEqual(contentOf(each));
+    for (const path of names) expect(files[path], path).toEqual(contentOf(path));
   });
 
-  it('of other methods are refused', () => {
+  it('other compression methods are rejected', () => {
     expect(() => readZip(archive('bzip2'))).toThrow(
-      'readZip: squares 700 is compressed by method 12; stored and deflated files are read.',
+      'readZip: squares 700 is compressed by method 12; only stored and deflated files are supported.',
     );
     expect(() => readZip(archive('lzma'))).toThrow(
-      'readZip: squares 700 is compressed by method 14; stored and deflated files are read.',
+      'readZip: squares 700 is compressed by method 14; only stored and deflated files are supported.',
     );
   });
 
-  it('are all there', () => expect(readdirSync(folder)).toHaveLength(20));
+  it('the folder has no other archives', () => expect(readdirSync(folder)).toHaveLength(20));
 
-  it('in any container of bytes, whose memory is left alone', () => {
+  it('a view, an ArrayBuffer and a Buffer are read alike, and results do not alias the file', () => {
     const file = archive('stored');
     const shifted = new Uint8Array([1, ...file]).subarray(1);
-    const before = shifted.slice();
+    const copy = shifted.slice();
     const files = readZip(shifted);
     for (const bytes of [file, file.buffer as ArrayBuffer, readFileSync(new URL('stored.zip', folder))])
       expect(readZip(bytes)).toEqual(files);
     for (const content of Object.values(files)) content.fill(7);
-    expect(shifted).toEqual(before);
-    expect(() => readZip('text' as never)).toThrow('readZip: file must be a Uint8Array or an ArrayBuffer, got text.');
+    expect(shifted).toEqual(copy);
+    expect(() => readZip('text' as never)).toThrow(
+      'readZip: file must be a Uint8Array or an ArrayBuffer, got a ' + 'string.',
+    );
   });
 });
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i]);
 
-it('whatever zlib deflates is inflated: any strategy, the farthest distances, the longest runs, many blocks', () => {
+it('inflate inverts zlib: all strategies, the largest distances, the longest runs, many blocks', () => {
   const far = new Uint8Array(70_000);
-  for (let at = 0; at < far.length; at += 32_768) far.set(noise(32_768).subarray(0, far.length - at), at);
+  for (let offset = 0; offset < far.length; offset += 32_768)
+    far.set(noise(32_768).subarray(0, far.length - offset), offset);
   for (const content of [
     zeros(0),
     zeros(1),
@@ -88,7 +96,7 @@ it('whatever zlib deflates is inflated: any strategy, the farthest distances, th
     far,
     new TextEncoder().encode('to be or not to be, '.repeat(999)),
   ]) {
-    // As zlib chooses, literals alone, runs alone, the fixed code alone.
+    // The strategies of zlib: default, Huffman only, runs, fixed codes.
     for (const strategy of [0, 2, 3, 4]) {
       for (const level of [0, 1, 9]) {
         const settings = { level, strategy, memLevel: level || 8 };
@@ -101,9 +109,9 @@ it('whatever zlib deflates is inflated: any strategy, the farthest distances, th
   }
 });
 
-describe('a wrong archive', () => {
+describe('malformed archives', () => {
   const a = { name: 'a', content: squares(100) };
-  it('is made here of right parts', () => {
+  it('archiveOf creates a valid archive from valid entries', () => {
     expect(readZip(archiveOf([a, { name: 'b', content: new Uint8Array(0) }]))).toEqual({
       a: a.content,
       b: new Uint8Array(0),
@@ -112,90 +120,111 @@ describe('a wrong archive', () => {
 
   const deflated = { name: 'a', content: new Uint8Array(deflateRawSync(zeros(100))), method: 8 };
   it.each<[string, Uint8Array, string]>([
-    ['nothing', new Uint8Array(0), 'the file has no end of a directory. Is this a zip archive, and whole?'],
-    ['no archive', new Uint8Array(100), 'the file has no end of a directory'],
-    ['more behind it', archiveOf([a], { behind: [0] }), 'the file has no end of a directory'],
     [
-      'something before it',
+      'an empty file',
+      new Uint8Array(0),
+      'the file has no end-of-directory record. Is this a zip archive, and is it ' + 'complete?',
+    ],
+    ['not an archive', new Uint8Array(100), 'the file has no end-of-directory record'],
+    ['trailing data', archiveOf([a], { trailing: [0] }), 'the file has no end-of-directory record'],
+    [
+      'leading data',
       Uint8Array.from([1, ...archiveOf([a])]),
-      'the directory ends at byte 178, but its end stands at 179. Was the file cut short, or put behind another?',
+      'the directory ends at byte 178, but its end record is at byte 179. Is the file truncated, or preceded by ' +
+        'other data?',
     ],
     [
       'fewer files than the directory has',
       archiveOf([a, { ...a, name: 'b' }], { count: 1 }),
-      'the directory has more than its 1 files',
+      'the directory has more than the 1 entries that its end record gives',
     ],
-    ['more files than the directory has', archiveOf([a], { count: 2 }), 'entry 1 of the directory is not there'],
+    ['more files than the directory has', archiveOf([a], { count: 2 }), 'entry 1 of the directory is missing'],
     [
-      'the form for many files',
+      'zip64 for many files',
       archiveOf([a], { count: 0xffff }),
-      'the archive is of the form for more than four gigabytes (zip64)',
+      'the archive is in zip64 format (over 4 GB), which is not supported',
     ],
     [
-      'the form for large files',
+      'zip64 for large files',
       archiveOf([{ ...a, size: 0xffffffff }]),
-      'a is of the form for more than four gigabytes (zip64)',
+      'a is in zip64 format (over 4 GB), which is not supported',
     ],
-    ['a file twice', archiveOf([a, a]), 'a stands twice in the archive'],
-    ['a file of another name', archiveOf([{ ...a, localName: 'b' }]), 'a has another name where it stands'],
-    ['two files in one place', archiveOf([a, { ...a, name: 'b', from: 0 }]), 'b has another name where it stands'],
+    ['a duplicate file', archiveOf([a, a]), 'a is in the archive twice'],
     [
-      'files in each other',
+      'another name in the local header',
+      archiveOf([{ ...a, localName: 'b' }]),
+      'a has a different name in its local ' + 'header',
+    ],
+    [
+      'two files at one offset',
+      archiveOf([a, { ...a, name: 'b', from: 0 }]),
+      'b has a different name in its local ' + 'header',
+    ],
+    [
+      'overlapping files',
       archiveOf([a, { ...a, name: 'b', packed: 300, size: 300 }]),
-      'the files up to b are more than the archive',
+      'the files up to b take more bytes than the archive has',
     ],
-    ['a place beyond the file', archiveOf([{ ...a, from: 4e9 }]), 'a is not where the directory says'],
-    ['a size beyond the file', archiveOf([{ ...a, packed: 190, size: 190 }]), 'a reaches beyond the end of the file'],
     [
-      'a size beyond the file by far',
-      archiveOf([{ ...a, packed: 4e9, size: 4e9 }]),
-      'the files up to a are more than the archive',
+      'an offset past the end of the file',
+      archiveOf([{ ...a, from: 4e9 }]),
+      'a is not at the offset that the directory ' + 'gives',
     ],
-    ['two sizes', archiveOf([{ ...a, size: 99 }]), 'a is stored, with two different sizes'],
+    [
+      'a size past the end of the file',
+      archiveOf([{ ...a, packed: 190, size: 190 }]),
+      'a extends past the end of the file',
+    ],
+    [
+      'a size far past the end of the file',
+      archiveOf([{ ...a, packed: 4e9, size: 4e9 }]),
+      'the files up to a take more bytes than the archive has',
+    ],
+    ['two different sizes', archiveOf([{ ...a, size: 99 }]), 'a is stored uncompressed, but its two sizes differ'],
     ['encryption', archiveOf([{ ...a, flags: 1 }]), 'a is encrypted'],
     ['strong encryption', archiveOf([{ ...a, flags: 0x40 }]), 'a is encrypted'],
-    ['a hidden directory', archiveOf([{ ...a, flags: 0x2000 }]), 'a is encrypted'],
+    ['a masked directory', archiveOf([{ ...a, flags: 0x2000 }]), 'a is encrypted'],
     [
       'a name not in UTF-8',
       archiveOf([{ ...a, name: '?' }]).map((byte) => (byte === 0x3f ? 0xff : byte)),
-      'the name of entry 0 is not text in UTF-8',
+      'the name of entry 0 is not valid UTF-8',
     ],
     [
-      'other bytes',
+      'a changed byte',
       archiveOf([a]).map((byte, at) => (at === 60 ? byte ^ 1 : byte)),
-      'a is not what was put into the archive (CRC-32)',
+      'a does not match its CRC-32 checksum',
     ],
-    ['more than is said', archiveOf([{ ...deflated, size: 99 }]), 'a: more than 99 bytes come out'],
-    ['less than is said', archiveOf([{ ...deflated, size: 101 }]), 'a: 100 bytes come out, 101 are to'],
+    ['a size too small', archiveOf([{ ...deflated, size: 99 }]), 'a: the content is longer than the expected 99 bytes'],
+    ['a size too large', archiveOf([{ ...deflated, size: 101 }]), 'a: the content has 100 bytes, expected 101'],
     [
-      'what cannot be',
+      'an impossible size',
       archiveOf([{ ...deflated, size: 4e9 }]),
-      `a: ${deflated.content.length} compressed bytes cannot become 4000000000`,
+      `a: ${deflated.content.length} compressed bytes cannot expand to 4000000000 bytes`,
     ],
     [
-      'no end',
+      'no final block',
       archiveOf([{ ...deflated, content: deflated.content.subarray(0, -1), size: 100 }]),
-      'a: the compressed bytes end too early',
+      'a: the compressed data ends unexpectedly',
     ],
     [
-      'a block of no kind',
+      'a block of an invalid type',
       archiveOf([{ ...deflated, content: Uint8Array.of(7, 0, 0) }]),
-      'a: the compressed bytes have a block of no kind',
+      'a: the compressed data has a block of an invalid type',
     ],
     [
-      'a stored block of two lengths',
+      'a stored block with a wrong complement',
       archiveOf([{ ...deflated, content: Uint8Array.of(1, 1, 0, 1, 0, 0), size: 1 }]),
-      'a: a stored block has lengths that differ',
+      'a: the length of a stored block does not match its complement',
     ],
     [
-      'a reach before the beginning',
+      'a distance before the start',
       archiveOf([{ ...deflated, content: Uint8Array.of(0x03, 0x02, 0, 0), size: 3 }]),
-      'a: the compressed bytes reach back before their beginning',
+      'a: the compressed data has a distance that reaches before the start of the output',
     ],
     [
-      'more codes than there can be',
+      'an oversubscribed code',
       archiveOf([{ ...deflated, content: Uint8Array.of(0x05, 0, 0x92, 0x04), size: 3 }]),
-      'a: the compressed bytes have more codes of a length than there are',
+      'a: the compressed data has an oversubscribed Huffman code',
     ],
   ])('%s', (_, file, reason) => {
     expect(() => readZip(file)).toThrow(RangeError);
@@ -203,29 +232,29 @@ describe('a wrong archive', () => {
     expect(() => readZip(file)).toThrow(reason);
   });
 
-  it('of very many empty blocks is refused soon, and takes no memory before it has to', () => {
-    // Ten bits a block, without end: zeros but for the kind.
+  it('very many empty blocks are rejected without allocating the declared size', () => {
+    // Ten bits per block, all zero except the type, and no final block.
     const blocks = Uint8Array.from({ length: 1_000_000 }, (_, i) => [0x02, 0x08, 0x20, 0x80, 0x00][i % 5]!);
-    const before = process.memoryUsage().arrayBuffers;
-    expect(() => inflate('x', blocks, 1e9)).toThrow('x: the compressed bytes end too early');
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e7);
+    const memoryBefore = process.memoryUsage().arrayBuffers;
+    expect(() => inflate('x', blocks, 1e9)).toThrow('x: the compressed data ends unexpectedly');
+    expect(process.memoryUsage().arrayBuffers - memoryBefore).toBeLessThan(1e7);
   });
 
-  it('that is cut short is refused, wherever', () => {
+  it('an archive truncated at any byte is rejected', () => {
     for (const name of ['stored', 'piped', 'level 9']) {
       const file = archive(name);
       for (let length = 0; length < file.length; length++) {
-        if (!refuses(file.subarray(0, length))) expect.fail(`${name} cut at byte ${length} was read`);
+        if (!rejects(file.subarray(0, length))) expect.fail(`${name}, truncated at byte ${length}, was read`);
       }
     }
   });
 
-  it('of any bytes changed holds what was put in, or is refused', () => {
+  it('an archive with random bytes changed has its original contents or is rejected', () => {
     const random = createRandom(4);
     for (const name of ['stored', 'piped', 'forced to zip64', 'names', 'level 0', 'level 1', 'level 9']) {
       const file = archive(name);
       const contents = new Set(Object.values(readZip(file)).map((content) => content.join()));
-      let refused = 0;
+      let rejected = 0;
       for (let i = 0; i < 1500; i++) {
         const wrong = file.slice();
         for (let k = integerNumber(random, 3); k >= 0; k--) {
@@ -243,17 +272,17 @@ describe('a wrong archive', () => {
             );
         }
         if (
-          refuses(wrong, (files) =>
+          rejects(wrong, (files) =>
             Object.values(files).forEach((content) => expect(contents.has(content.join())).toBe(true)),
           )
         )
-          refused++;
+          rejected++;
       }
-      expect(refused, name).toBeGreaterThan(500);
+      expect(rejected, name).toBeGreaterThan(500);
     }
   });
 
-  function refuses(file: Uint8Array, check = (_: Readonly<Record<string, Uint8Array>>): void => undefined): boolean {
+  function rejects(file: Uint8Array, check = (_: Readonly<Record<string, Uint8Array>>): void => undefined): boolean {
     let files: Readonly<Record<string, Uint8Array>>;
     try {
       files = readZip(file);

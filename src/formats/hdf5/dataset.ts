@@ -1,75 +1,87 @@
-/** Datasets in one piece: shape [IV.A.2.b], type [IV.A.2.d] and place [IV.A.2.i]. */
+/** Contiguous datasets: shape [IV.A.2.b], type [IV.A.2.d] and layout [IV.A.2.i]. */
 
 import { formatShape, type Shape, sizeOf } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { fromFloat16 } from '../half-precision';
 import type { Header, Message } from './header';
-import { claim, nowhere, refuse, type Source, wide } from './source';
+import { claim, readUint64, reject, type Source, undefinedAddress } from './source';
 
-/** Kinds of types by their number in the file. */
-const kinds = [
-  'whole numbers',
-  'numbers',
+/** The names of the type classes, by class number. */
+const classNames = [
+  'integers',
+  'floating-point values',
   'times',
-  'text',
-  'bits',
-  'bytes of no type (bfloat16?)',
-  'several fields',
+  'strings',
+  'bit fields',
+  'opaque values (bfloat16?)',
+  'compound values',
   'references',
-  'names',
-  'lists',
+  'enumerations',
+  'variable-length values',
   'arrays',
 ];
-const others = [0, 3, 8, 9];
 
-/** Single, double and half precision of IEEE 754: place and length of sign, exponent and fraction, and the bias of the exponent. */
+/** The classes of datasets that are skipped: integers, strings, enumerations and variable-length values. */
+const skippedClasses = [0, 3, 8, 9];
+
+/**
+ * The conversions of IEEE 754 single, double and half precision, by the properties that a type message gives: sign bit,
+ * bit offset, precision, exponent offset and length, fraction offset and length, exponent bias.
+ */
 const readers: Readonly<Record<string, (raw: ArrayBuffer) => Float32Array>> = {
   '31,0,32,23,8,0,23,127': (raw) => new Float32Array(raw),
   '63,0,64,52,11,0,52,1023': (raw) => new Float32Array(new Float64Array(raw)),
   '15,0,16,10,5,0,10,15': (raw) => fromFloat16(new Uint16Array(raw)),
 };
 
-/** A dataset in single precision; nothing where it holds whole numbers or text. @throws RangeError where it is cut short or of a kind that is not read */
+/**
+ * Reads a dataset in single precision.
+ *
+ * @returns `undefined` if the dataset has integers or strings
+ * @throws RangeError if the dataset is truncated or of an unsupported type or layout
+ */
 export function datasetOf(
   source: Source,
-  { shape, type, layout, filters, elsewhere }: Header,
+  { shape, type, layout, filters, externalFiles }: Header,
   path: string,
 ): Tensor | undefined {
-  if (type === undefined) return refuse(`${path} is neither a group nor a dataset.`);
-  if (shape === undefined || layout === undefined) return refuse(`${path} has no numbers: is it a committed type?`);
-  const kind = source.bytes[type.at]! & 15;
-  if (others.includes(kind)) return undefined;
-  if (kind !== 1)
-    return refuse(`${path} holds ${kinds[kind] ?? `type ${kind}`}; float32, float64 and float16 are what is read.`);
-  if (filters !== undefined) refuse(`${path} is compressed, or filtered in another way.`);
-  if (elsewhere !== undefined) refuse(`${path} lies in another file.`);
-  const { width, read } = numbersOf(source, type, path);
-  const lengths = shapeOf(source, shape, path);
-  return { shape: lengths, data: read(rawOf(source, layout, lengths, width, path)) };
+  if (type === undefined) return reject(`${path} is neither a group nor a dataset.`);
+  if (shape === undefined || layout === undefined) return reject(`${path} has no data. Is it a committed type?`);
+  const typeClass = source.bytes[type.at]! & 15;
+  if (skippedClasses.includes(typeClass)) return undefined;
+  if (typeClass !== 1) {
+    const values = classNames[typeClass] ?? `values of type class ${typeClass}`;
+    return reject(`${path} has ${values}; only float32, float64 and float16 are supported.`);
+  }
+  if (filters !== undefined) reject(`${path} is compressed or filtered, which is not supported.`);
+  if (externalFiles !== undefined) reject(`${path} is stored in another file, which is not supported.`);
+  const { width, read } = floatTypeOf(source, type, path);
+  const dimensions = shapeOf(source, shape, path);
+  return { shape: dimensions, data: read(rawOf(source, layout, dimensions, width, path)) };
 }
 
 function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
   const { bytes } = source;
   const [version, rank] = [bytes[at]!, bytes[at + 1]!];
   if (version !== 1 && version !== 2)
-    refuse(`the shape of ${path} is of version ${version}; 1 and 2 are what is read.`);
+    reject(`the shape of ${path} has version ${version}; only versions 1 and 2 are supported.`);
   const from = version === 1 ? 8 : 4;
   if (rank > 32 || from + 8 * rank > size)
-    refuse(`the shape of ${path} is to have ${rank} axes, more than there can be.`);
-  // A dataset without a shape (h5py.Empty) has no numbers.
+    reject(`the shape of ${path} has ${rank} dimensions, more than its message holds.`);
+  // A null dataspace (h5py.Empty) has no elements.
   if (version === 2 && bytes[at + 3] === 2) return [0];
-  const shape = Array.from({ length: rank }, (_, axis) => wide(source, at + from + 8 * axis, path));
-  if (!shape.every(Number.isSafeInteger)) refuse(`${path} has a shape beyond all numbers, ${formatShape(shape)}.`);
+  const shape = Array.from({ length: rank }, (_, axis) => readUint64(source, at + from + 8 * axis, path));
+  if (!shape.every(Number.isSafeInteger)) reject(`the shape of ${path} is too large: ${formatShape(shape)}.`);
   return shape;
 }
 
-/** How many bytes a number of a type has, and how they become single precision. */
-function numbersOf(
+/** The size of an element in bytes, and the conversion to single precision. */
+function floatTypeOf(
   { bytes, view }: Source,
   { at, size }: Message,
   path: string,
 ): { readonly width: number; readonly read: (raw: ArrayBuffer) => Float32Array } {
-  if (size < 20) refuse(`the type of ${path} is cut short.`);
+  if (size < 20) reject(`the type of ${path} is truncated.`);
   const [flags, sign, width] = [bytes[at + 1]!, bytes[at + 2]!, view.getUint32(at + 4, true)];
   const read =
     readers[
@@ -81,35 +93,43 @@ function numbersOf(
         view.getUint32(at + 16, true),
       ].join()
     ];
-  // The fraction has a leading 1 that is not stored; no order of bytes of a VAX.
+  // The flags 0x70 give the normalization, which must be an implied leading 1, and the byte order of a VAX, which is
+  // not supported.
   if (read === undefined || 8 * width !== view.getUint16(at + 10, true) || (flags & 0x70) !== 0x20)
-    return refuse(`${path} holds numbers of ${width} bytes that are none of float32, float64 and float16.`);
-  // The other order of bytes: all turned round, then the numbers.
-  return { width, read: (flags & 1) === 0 ? read : (raw) => (new Uint8Array(raw).reverse(), read(raw).reverse()) };
+    return reject(`${path} has ${width}-byte floating-point values that are not float32, float64 or float16.`);
+  const isLittleEndian = (flags & 1) === 0;
+  return { width, read: isLittleEndian ? read : (raw) => readBigEndian(raw, read) };
 }
 
-/** The bytes of a dataset, in memory of their own. */
+/** Reverses all bytes, in place, and then the order of the elements. */
+function readBigEndian(raw: ArrayBuffer, read: (raw: ArrayBuffer) => Float32Array): Float32Array {
+  new Uint8Array(raw).reverse();
+  return read(raw).reverse();
+}
+
+/** A copy of the bytes of a dataset. */
 function rawOf(source: Source, { at, size: length }: Message, shape: Shape, width: number, path: string): ArrayBuffer {
   const { bytes, view } = source;
   const [version, kind] = [bytes[at]!, bytes[at + 1]!];
   const size = width * sizeOf(shape);
   if (version !== 3)
-    refuse(
-      `${path} is laid out by version ${version}${version === 4 ? " (libver='latest', or virtual)" : ''}; version 3 is what is read.`,
+    reject(
+      `the layout of ${path} has version ${version}${version === 4 ? " (libver='latest', or virtual)" : ''}; only ` +
+        'version 3 is supported.',
     );
-  if (kind === 2) refuse(`${path} is stored in chunks; in one piece is what is read.`);
-  if (kind > 2) refuse(`${path} is laid out in way ${kind}; in one piece is what is read.`);
+  if (kind === 2) reject(`${path} is stored in chunks; only contiguous datasets are supported.`);
+  if (kind > 2) reject(`${path} has layout class ${kind}; only contiguous datasets are supported.`);
   if (kind === 0) {
     const stored = view.getUint16(at + 2, true);
     if (stored !== size || 4 + stored > length)
-      refuse(`${path} ${formatShape(shape)} is to have ${size} bytes, its header holds ${stored}.`);
+      reject(`${path} ${formatShape(shape)} must have ${size} bytes, its header has ${stored}.`);
     return bytes.slice(at + 4, at + 4 + size).buffer as ArrayBuffer;
   }
   if (size === 0) return new ArrayBuffer(0);
-  if (length < 18) refuse(`the layout of ${path} is cut short.`);
-  const [from, stored] = [wide(source, at + 2, path), wide(source, at + 10, path)];
-  if (stored !== size) refuse(`${path} ${formatShape(shape)} is to have ${size} bytes, it is stored in ${stored}.`);
-  if (from === nowhere) refuse(`${path} was never written.`);
+  if (length < 18) reject(`the layout of ${path} is truncated.`);
+  const [from, stored] = [readUint64(source, at + 2, path), readUint64(source, at + 10, path)];
+  if (stored !== size) reject(`${path} ${formatShape(shape)} must have ${size} bytes, the file has ${stored}.`);
+  if (from === undefinedAddress) reject(`${path} was never written.`);
   claim(source, from, size, path);
   return bytes.slice(from, from + size).buffer as ArrayBuffer;
 }

@@ -1,19 +1,22 @@
-/** Object headers of version 1 [IV.A.1]: what a group or a dataset says of itself, in messages. */
+/** Object headers of version 1 [IV.A.1]: the messages that describe a group or a dataset. */
 
-import { claim, enter, refuse, type Source, wide } from './source';
+import { claim, enter, readUint64, reject, type Source } from './source';
 
+/** A header message. */
 export interface Message {
+  /** The offset of its content in the file. */
   readonly at: number;
+  /** The length of its content in bytes. */
   readonly size: number;
 }
 
-/** The messages that are read, and how many bytes each has at least. */
+/** The type of each message that is read, and its minimum size in bytes. */
 const messages = {
   shape: [0x01, 4],
   links: [0x02, 0],
   type: [0x03, 8],
   link: [0x06, 0],
-  elsewhere: [0x07, 0],
+  externalFiles: [0x07, 0],
   layout: [0x08, 4],
   filters: [0x0b, 0],
   table: [0x11, 16],
@@ -22,34 +25,42 @@ const messages = {
 /** The first message of each kind. */
 export type Header = Readonly<Partial<Record<keyof typeof messages, Message>>>;
 
-/** @throws RangeError where the header is cut short, of another version, or shares messages with others */
+/**
+ * Reads an object header.
+ *
+ * @throws RangeError if the header is truncated, has another version, or shares messages with others
+ */
 export function headerAt(source: Source, at: number, what: string): Header {
   const { view, bytes } = source;
   const name = `the header of ${what}`;
   enter(source, at, what);
   claim(source, at, 16, name);
   if (bytes[at] !== 1)
-    refuse(
-      `${name} is of version ${bytes[at] === 0x4f ? "2 (in order of creation, or libver='latest')" : bytes[at]}; version 1 is what is read.`,
+    reject(
+      `${name} has version ${bytes[at] === 0x4f ? "2 (tracked creation order, or libver='latest')" : bytes[at]}; ` +
+        'only version 1 is supported.',
     );
   const found: { -readonly [K in keyof Header]: Header[K] } = {};
   const blocks = [{ from: at + 16, length: view.getUint32(at + 8, true) }];
   for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
     const end = block.from + block.length;
     claim(source, block.from, block.length, name);
-    for (let to = block.from; to + 8 <= end; ) {
-      const [type, size, flags] = [view.getUint16(to, true), view.getUint16(to + 2, true), bytes[to + 4]!];
-      const message = { at: to + 8, size };
-      to += 8 + size;
-      if (to > end) refuse(`a message of ${name} is longer than its block.`);
+    for (let start = block.from; start + 8 <= end; ) {
+      const [type, size, flags] = [view.getUint16(start, true), view.getUint16(start + 2, true), bytes[start + 4]!];
+      const message = { at: start + 8, size };
+      start += 8 + size;
+      if (start > end) reject(`a message of ${name} is longer than its block.`);
       if (type === 0x10) {
-        if (size < 16) refuse(`a message of ${name} is cut short.`);
-        blocks.push({ from: wide(source, message.at, name), length: wide(source, message.at + 8, name) });
+        if (size < 16) reject(`a message of ${name} is truncated.`);
+        blocks.push({ from: readUint64(source, message.at, name), length: readUint64(source, message.at + 8, name) });
       }
-      for (const [kind, [number, least]] of Object.entries(messages) as [keyof Header, readonly [number, number]][]) {
-        if (type !== number || found[kind] !== undefined) continue;
-        if (flags & 2) refuse(`${what} shares its ${kind} with others (a committed type).`);
-        if (size < least) refuse(`the ${kind} of ${what} is cut short.`);
+      for (const [kind, [messageType, minimumSize]] of Object.entries(messages) as [
+        keyof Header,
+        readonly [number, number],
+      ][]) {
+        if (type !== messageType || found[kind] !== undefined) continue;
+        if (flags & 2) reject(`${what} has a shared ${kind} (a committed type), which is not supported.`);
+        if (size < minimumSize) reject(`the ${kind} of ${what} is truncated.`);
         found[kind] = message;
       }
     }

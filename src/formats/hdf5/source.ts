@@ -1,55 +1,62 @@
-/** The bytes of an HDF5 file. What is read of them is within the file, and all together no more than there is: a file that leads in circles ends. */
+/**
+ * Access to the bytes of an HDF5 file. Every read is checked to be within the file, and all parts together may not be
+ * longer than the file, so that a file with cycles cannot cause an endless loop.
+ */
 
-/** A file as it is read. */
+/** An HDF5 file that is being read. */
 export interface Source {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** Where parts begin that were gone through. */
+  /** The offsets of the parts that have been read. */
   readonly seen: Set<number>;
-  /** How many bytes may still be gone through: parts of a file do not overlap. */
+  /** The number of bytes that may still be read: parts of a file do not overlap. */
   left: number;
 }
 
-/** No address. */
-export const nowhere: number = Infinity;
+/** The undefined address. */
+export const undefinedAddress: number = Infinity;
 
-export const refuse = (what: string): never => {
+/** @throws RangeError always */
+export const reject = (what: string): never => {
   throw new RangeError(`readHdf5: ${what}`);
 };
 
 function checkWithin({ bytes }: Source, at: number, length: number, what: string): void {
   if (!(at + length <= bytes.length))
-    refuse(`${what} is to have ${length} bytes at byte ${at}, but the file has ${bytes.length}. Was it cut short?`);
+    reject(`${what} takes ${length} bytes at byte ${at}, but the file has ${bytes.length}. Is it truncated?`);
 }
 
-/** Goes through a part of the file. @throws RangeError where it is not within the file, or more is gone through than there is */
+/**
+ * Accounts for reading a part of the file.
+ *
+ * @throws RangeError if the part is not within the file, or more bytes are read than the file has
+ */
 export function claim(source: Source, at: number, length: number, what: string): void {
   checkWithin(source, at, length, what);
   source.left -= length;
   if (source.left < 0)
-    refuse(
-      `the parts of the file up to ${what} are more than its ${source.bytes.length} bytes: some stand in each other's place.`,
+    reject(
+      `the parts of the file up to ${what} take more than its ${source.bytes.length} bytes: some of them overlap.`,
     );
 }
 
-/** Begins a part that stands in the file once. @throws RangeError where it was gone through */
+/** Starts a part that may be read only once. @throws RangeError if it has been read before */
 export function enter({ seen }: Source, at: number, what: string): void {
   if (seen.has(at))
-    refuse(
-      `${what} at byte ${at} stands in the file in two places: as a hard link, or in a loop. One is what is read.`,
-    );
+    reject(`${what} at byte ${at} is reached twice, through a hard link or a cycle, which is not supported.`);
   seen.add(at);
 }
 
-/** A whole number of eight bytes: an address, or a length. */
-export function wide(source: Source, at: number, what: string): number {
+/** Reads an unsigned 64-bit integer: an address or a length. */
+export function readUint64(source: Source, at: number, what: string): number {
   checkWithin(source, at, 8, what);
   const [low, high] = [source.view.getUint32(at, true), source.view.getUint32(at + 4, true)];
-  return low === 0xffffffff && high === 0xffffffff ? nowhere : low + 2 ** 32 * high;
+  return low === 0xffffffff && high === 0xffffffff ? undefinedAddress : low + 2 ** 32 * high;
 }
 
+/** @throws RangeError if the part at `at` does not start with `text` */
 export function checkSignature(source: Source, at: number, text: string, what: string): void {
   checkWithin(source, at, text.length, what);
   for (let i = 0; i < text.length; i++)
-    if (source.bytes[at + i] !== text.charCodeAt(i)) refuse(`${what} at byte ${at} does not begin with ${text}.`);
+    if (source.bytes[at + i] !== text.charCodeAt(i)) reject(`${what} at byte ${at} does not start with ${text}.`);
 }
