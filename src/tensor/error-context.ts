@@ -1,11 +1,11 @@
 /** Errors that name the function the user called. */
 
 /**
- * Runs `body` and attributes its errors to `caller`: an error `unroll: xs must be …` that is thrown inside becomes `predict: layer lstm: xs must be …`
- * for the caller `predict: layer lstm`. The error keeps its class and its stack.
+ * Runs `body` and attributes its errors to `caller`: the error `unroll: xs must be …` becomes
+ * `predict: layer lstm: xs must be …` for the caller `predict: layer lstm`. The error keeps its class and its stack.
  *
- * @param caller the public function, and what it worked on: `predict`, `fit: layer lstm`
- * @returns what `body` returns
+ * @param caller the public function and its subject: `predict`, `fit: layer lstm`
+ * @returns the return value of `body`
  */
 export function withCaller<R>(caller: string, body: () => R): R {
   try {

@@ -1,17 +1,17 @@
-/** How weights begin. An initializer is a function from a shape and a generator to a tensor. */
+/** Initializers of parameters: functions from a shape and a random number generator to a tensor. */
 
 import { normalNumber, type Random, uniformNumber } from './random';
 import { checkNumber, formatShape, type Shape, sizeOf } from './shape';
 import { full, type Tensor } from './tensor';
 
 /**
- * Makes the first value of a parameter. Cells call it once for each gate block: `[I, H]` for input weights, `[H, H]` for recurrent
- * weights; for a bias it sees all gates at once, `[G·H]`, with `blocks` = G, which is what {@link forgetBias} needs.
+ * Creates the initial value of a parameter. Cells call it once per gate block for input weights `[I, H]` and recurrent
+ * weights `[H, H]`, and once for the bias of all gates `[G·H]`, with `blocks` = G.
  */
 export type Initializer = (shape: Shape, random: Random, blocks?: number) => Tensor;
 
 /**
- * All zeros.
+ * Initializes with zeros.
  *
  * @example
  * zeros()([2], createRandom(1)).data; // Float32Array [0, 0]
@@ -21,7 +21,7 @@ export function zeros(): Initializer {
 }
 
 /**
- * All ones.
+ * Initializes with ones.
  *
  * @example
  * ones()([2], createRandom(1)).data; // Float32Array [1, 1]
@@ -31,9 +31,9 @@ export function ones(): Initializer {
 }
 
 /**
- * One value everywhere.
+ * Initializes with one value.
  *
- * @throws RangeError where the value is not finite
+ * @throws RangeError if the value is not finite
  * @example
  * constant(0.5)([2], createRandom(1)).data; // Float32Array [0.5, 0.5]
  */
@@ -43,9 +43,9 @@ export function constant(value: number): Initializer {
 }
 
 /**
- * Uniform in [low, high).
+ * Initializes with values drawn uniformly from [low, high).
  *
- * @throws RangeError where a bound is not finite
+ * @throws RangeError if a bound is not finite, or `high` is less than `low`
  * @example
  * Math.abs(uniform(-0.1, 0.1)([1], createRandom(1)).data[0]) <= 0.1; // true
  */
@@ -56,9 +56,9 @@ export function uniform(low = -0.05, high = 0.05): Initializer {
 }
 
 /**
- * Normal with the given mean and standard deviation.
+ * Initializes with values from a normal distribution.
  *
- * @throws RangeError where the deviation is negative
+ * @throws RangeError if the standard deviation is negative
  * @example
  * normal(0, 0.05)([2, 3], createRandom(1)).shape; // [2, 3]
  */
@@ -69,10 +69,10 @@ export function normal(mean = 0, standardDeviation = 0.05): Initializer {
 }
 
 /**
- * Normal, with draws further than two standard deviations from the mean drawn again, as in Keras. What comes out has 0.8796 of the
- * given deviation.
+ * Initializes with values from a truncated normal distribution, as in Keras: values more than two standard deviations
+ * from the mean are redrawn. The standard deviation of the result is 0.8796 times the given one.
  *
- * @throws RangeError where the deviation is negative
+ * @throws RangeError if the standard deviation is negative
  * @example
  * Math.max(...truncatedNormal(0, 1)([100], createRandom(1)).data) <= 2; // true
  */
@@ -83,7 +83,8 @@ export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer
 }
 
 /**
- * Uniform with variance 2 / (fanIn + fanOut): limits ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
+ * Initializes with a uniform distribution of variance 2 / (fanIn + fanOut), with limits
+ * ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
  *
  * @example
  * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]) <= 1; // true
@@ -93,7 +94,7 @@ export function glorotUniform(gain = 1): Initializer {
 }
 
 /**
- * Normal with variance 2 / (fanIn + fanOut) (Glorot and Bengio, 2010).
+ * Initializes with a normal distribution of variance 2 / (fanIn + fanOut) (Glorot and Bengio, 2010).
  *
  * @example
  * glorotNormal()([2, 3], createRandom(1)).shape; // [2, 3]
@@ -103,7 +104,7 @@ export function glorotNormal(gain = 1): Initializer {
 }
 
 /**
- * Uniform with variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
+ * Initializes with a uniform distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
  * @example
  * Math.abs(heUniform()([6, 3], createRandom(1)).data[0]) <= 1; // true
@@ -113,7 +114,7 @@ export function heUniform(gain = 1): Initializer {
 }
 
 /**
- * Normal with variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
+ * Initializes with a normal distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
  * @example
  * heNormal()([2, 3], createRandom(1)).shape; // [2, 3]
@@ -123,7 +124,7 @@ export function heNormal(gain = 1): Initializer {
 }
 
 /**
- * Uniform with variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
+ * Initializes with a uniform distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
  * @example
  * Math.abs(lecunUniform()([3, 3], createRandom(1)).data[0]) <= 1; // true
@@ -133,7 +134,7 @@ export function lecunUniform(gain = 1): Initializer {
 }
 
 /**
- * Normal with variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
+ * Initializes with a normal distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
  * @example
  * lecunNormal()([2, 3], createRandom(1)).shape; // [2, 3]
@@ -143,10 +144,10 @@ export function lecunNormal(gain = 1): Initializer {
 }
 
 /**
- * The identity matrix times `gain`: a rectified network that starts by remembering everything
- * (Le, Jaitly and Hinton, 2015, arXiv 1504.00941). Every gate block of a gated cell becomes the identity.
+ * Initializes with the identity matrix times `gain`, so that a ReLU network initially preserves its hidden state (Le,
+ * Jaitly and Hinton, 2015, arXiv 1504.00941). In a gated cell, every gate block becomes the identity.
  *
- * @throws RangeError on use, where the shape is not a matrix
+ * @throws RangeError on use, if the shape is not that of a matrix
  * @example
  * identity(0.5)([2, 2], createRandom(1)).data; // Float32Array [0.5, 0, 0, 0.5]
  */
@@ -161,10 +162,10 @@ export function identity(gain = 1): Initializer {
 }
 
 /**
- * Zero but for the second gate block, which is `value`: the forget gate of an LSTM's bias, `i f g o`, begins open
- * (Gers, Schmidhuber and Cummins, 2000; Jozefowicz et al., 2015).
+ * Initializes the bias of an LSTM, gates `i f g o`, with `value` for the forget gate and zeros elsewhere, so that the
+ * forget gate is initially open (Gers, Schmidhuber and Cummins, 2000; Jozefowicz et al., 2015).
  *
- * @throws RangeError on use, where the shape is not a bias of four gate blocks
+ * @throws RangeError on use, if the shape is not that of a bias of four gate blocks
  * @example
  * forgetBias()([8], createRandom(1), 4).data; // Float32Array [0, 0, 1, 1, 0, 0, 0, 0]
  */
@@ -173,7 +174,8 @@ export function forgetBias(value = 1): Initializer {
   return (shape, _random, blocks) => {
     if (shape.length !== 1 || blocks !== 4) {
       throw new RangeError(
-        `forgetBias: expected the bias [4·H] of an LSTM, got shape ${formatShape(shape)} of ${blocks ?? 1} gate blocks.`,
+        `forgetBias: the parameter must be the bias [4·H] of an LSTM, got shape ${formatShape(shape)} with ` +
+          `${blocks ?? 1} gate blocks.`,
       );
     }
     const hiddenSize = shape[0]! / blocks;
@@ -184,12 +186,14 @@ export function forgetBias(value = 1): Initializer {
 }
 
 /**
- * Gates that remember from the start for spans of 1 to `longest` steps, each unit for one of its own (chrono initialization: Tallec and Ollivier, 2018,
- * arXiv 1804.11188): with u uniform in [1, longest − 1), the forget gate of an LSTM, `i f g o`, begins at log u and its input gate at −log u; of a GRU,
- * `r z n`, z begins at log u. All other biases are zero.
+ * Initializes the bias of a gated cell so that its units remember for 1 to `longest` time steps, each for a different
+ * span (chrono initialization: Tallec and Ollivier, 2018, arXiv 1804.11188). With u uniform in [1, longest − 1) per unit,
+ * an LSTM (`i f g o`) gets log u for the forget gate and −log u for the input gate, and a GRU (`r z n`) gets log u for z.
+ * All other biases are zero.
  *
- * @param longest the longest span, in steps, that is to be remembered
- * @throws RangeError where it is less than 2; on use, where the shape is not a bias of one, three or four gate blocks
+ * @param longest the longest time span to remember, in time steps
+ * @throws RangeError if `longest` is less than 2; on use, if the shape is not that of a bias of one, three or four gate
+ * blocks
  * @example
  * const [i0, i1, f0, f1, ...others] = chronoBias(100)([8], createRandom(1), 4).data;
  * i0 === -f0 && f0 > 0 && f1 < Math.log(99); // true
@@ -200,7 +204,8 @@ export function chronoBias(longest: number): Initializer {
   return (shape, random, blocks = 1) => {
     if (shape.length !== 1 || ![1, 3, 4].includes(blocks)) {
       throw new RangeError(
-        `chronoBias: expected the bias of an LSTM or GRU, got shape ${formatShape(shape)} of ${blocks} gate blocks.`,
+        `chronoBias: the parameter must be the bias of an LSTM or GRU, got shape ${formatShape(shape)} with ` +
+          `${blocks} gate blocks.`,
       );
     }
     const hiddenSize = shape[0]! / blocks;
@@ -215,11 +220,13 @@ export function chronoBias(longest: number): Initializer {
 }
 
 /**
- * A random orthogonal matrix times `gain`, uniform over all of them (Saxe et al., 2013, arXiv 1312.6120); where rows and columns differ,
- * the shorter side is orthonormal. Made as a product of random Householder reflections of growing size (Stewart, 1980, "The efficient
- * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
+ * Initializes with a random orthogonal matrix times `gain`, uniformly distributed over all orthogonal matrices (Saxe et
+ * al., 2013, arXiv 1312.6120). If the matrix is not square, its rows or columns, whichever are fewer, are orthonormal.
  *
- * @throws RangeError on use, where the shape is not a matrix
+ * The matrix is a product of random Householder reflections of increasing size (Stewart, 1980, "The efficient generation
+ * of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
+ *
+ * @throws RangeError on use, if the shape is not that of a matrix
  * @example
  * const [a, b, c, d] = orthogonal()([2, 2], createRandom(1)).data;
  * Math.abs(a * b + c * d) < 1e-6; // true
@@ -236,24 +243,28 @@ export function orthogonal(gain = 1): Initializer {
   };
 }
 
-/** `[n + 1, n]`: the matrix, and a row of zeros that lets {@link reflectColumns} take rows in pairs. */
+/** Returns `[n + 1, n]`: the matrix, and a row of zeros that lets {@link reflectColumns} process rows in pairs. */
 function randomOrthogonal(n: number, random: Random): Float64Array {
   const q = new Float64Array((n + 1) * n);
-  const v = new Float64Array(n * 4); // four vectors side by side
-  const scale = new Float64Array(4); // 2 / |v|² of each
+  const v = new Float64Array(n * 4); // [n, 4]: four vectors, interleaved
+  const scale = new Float64Array(4); // 2 / |v|² per vector
   for (let end = n; end > 0; end -= 4) {
     const first = Math.max(end - 4, 0);
     v.fill(0, 4 * first);
     scale.fill(0);
     for (let row = end - 1, k = 0; row >= first; row--, k++) {
       let squares = 0;
-      for (let i = row; i < n; i++) squares += (v[4 * i + k] = normalNumber(random)) ** 2;
+      for (let i = row; i < n; i++) {
+        const value = normalNumber(random);
+        v[4 * i + k] = value;
+        squares += value ** 2;
+      }
       const head = v[4 * row + k]!;
       const sign = head < 0 ? -1 : 1;
       const norm = Math.sqrt(squares);
       v[4 * row + k] = head + sign * norm;
       scale[k] = norm > 0 ? 1 / (norm * (norm + Math.abs(head))) : 0;
-      // The sign makes the distribution uniform: the reflection alone always sends the drawn vector to the same side.
+      // The sign makes the distribution uniform: the reflection alone always maps the drawn vector to the same side.
       q[row * n + row] = -sign;
     }
     reflectColumns(q, v, scale, first, n);
@@ -262,8 +273,9 @@ function randomOrthogonal(n: number, random: Random): Float64Array {
 }
 
 /**
- * Q ← Q · (I − s₀v₀v₀ᵀ) ⋯ (I − s₃v₃v₃ᵀ) on the trailing block, rows and columns first…n−1. A row x loses f₀v₀ + … + f₃v₃, where
- * fₖ = sₖ · (x·vₖ − Σ_{l<k} fₗ (vₗ·vₖ)) is what the reflections before left of it; two rows and four vectors at a time spare the memory.
+ * Computes Q ← Q · (I − s₀v₀v₀ᵀ) ⋯ (I − s₃v₃v₃ᵀ) on the trailing block, rows and columns first…n−1. From a row x it
+ * subtracts f₀v₀ + … + f₃v₃, where fₖ = sₖ · (x·vₖ − Σ_{l<k} fₗ (vₗ·vₖ)) accounts for the previous reflections. Processing
+ * two rows and four vectors at a time reduces memory traffic.
  */
 function reflectColumns(q: Float64Array, v: Float64Array, scale: Float64Array, first: number, n: number): void {
   const [v01, v02, v03] = [dot(v, 0, 1), dot(v, 0, 2), dot(v, 0, 3)];
@@ -308,7 +320,7 @@ function reflectColumns(q: Float64Array, v: Float64Array, scale: Float64Array, f
   }
 }
 
-/** vₖ·vₗ of four vectors that lie side by side. */
+/** Computes vₖ·vₗ of four interleaved vectors. */
 function dot(v: Float64Array, k: number, l: number): number {
   let sum = 0;
   for (let j = 0; j < v.length; j += 4) sum += v[j + k]! * v[j + l]!;
@@ -351,7 +363,8 @@ function matrix(name: string, shape: Shape): [rows: number, columns: number] {
   const [rows, columns] = shape;
   if (shape.length !== 2 || rows === undefined || columns === undefined) {
     throw new RangeError(
-      `${name}: expected a matrix [fanIn, fanOut], got shape ${formatShape(shape)}. Biases want zeros() or constant().`,
+      `${name}: the parameter must be a matrix [fanIn, fanOut], got shape ${formatShape(shape)}. ` +
+        'For biases, use zeros() or constant().',
     );
   }
   return [rows, columns];

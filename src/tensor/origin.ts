@@ -1,9 +1,10 @@
-/** Where nouns come from. */
+/** The construction of cells, scores and layers, as saved in files. */
 
 /**
- * The public function that made a cell, score or layer, and what it was given: what a file must know to make it again.
+ * The public function that created a cell, score or layer, followed by its arguments. A saved model stores it, so that
+ * loading can construct the object again.
  *
  * @example
  * gru({ reset: 'before' }).origin[0]; // 'gru'
  */
-export type Origin = readonly [maker: string, ...given: readonly unknown[]];
+export type Origin = readonly [constructor: string, ...args: readonly unknown[]];

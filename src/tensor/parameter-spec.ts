@@ -1,44 +1,49 @@
-/** Parameters before they have values: shape, role and initializer. */
+/** Specifications of parameters: shape, role and initializer. */
 
 import type { Initializer } from './initializers';
 import type { Random } from './random';
 import type { Shape } from './shape';
 import { full, type Tensor } from './tensor';
 
-/** What a parameter does, which decides the initializer that is chosen for it; a gain begins as its cell says. */
+/** The role of a parameter, which selects its initializer. The initial value of a gain is specified by its cell. */
 export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
 
-/** A parameter of a cell or layer: its shape, how many gate blocks stand side by side along its last axis, and how it begins by default. */
+/** A parameter of a cell or layer. */
 export interface ParameterSpec {
   readonly role: ParameterRole;
   readonly shape: Shape;
+  /** The number of gate blocks along the last axis. */
   readonly blocks: number;
+  /** The default initializer. */
   readonly initializer: Initializer;
 }
 
-/** Parameters by name, of parts of a model by name. */
+/** A tree of named parameter specifications. */
 export type ParameterPlan = ParameterSpec | { readonly [name: string]: ParameterPlan };
 
-/** A plan with tensors in the place of its parameters. */
+/** The type of a plan with every specification replaced by a tensor. */
 export type Planned<P> = P extends ParameterSpec ? Tensor : { readonly [K in keyof P]: Planned<P[K]> };
 
-/** The first values of planned parameters, drawn in order. */
+/** Initializes the parameters of a plan, in order. */
 export function initializeParameters<P extends ParameterPlan>(plan: P, random: Random): Planned<P> {
   return mapPlan(plan, (parameter) => initializeParameter(parameter, random));
 }
 
-/** Puts `make(parameter, path)` in the place of every parameter of a plan. */
+/** Replaces every parameter of a plan by `create(parameter, path)`. */
 export function mapPlan<P extends ParameterPlan>(
   plan: P,
-  make: (parameter: ParameterSpec, path: string) => Tensor,
+  create: (parameter: ParameterSpec, path: string) => Tensor,
   path: string = '',
 ): Planned<P> {
-  const made = isParameter(plan)
-    ? make(plan, path)
+  const result = isParameter(plan)
+    ? create(plan, path)
     : Object.fromEntries(
-        Object.entries(plan).map(([name, part]) => [name, mapPlan(part, make, path === '' ? name : `${path}.${name}`)]),
+        Object.entries(plan).map(([name, part]) => [
+          name,
+          mapPlan(part, create, path === '' ? name : `${path}.${name}`),
+        ]),
       );
-  return made as Planned<P>;
+  return result as Planned<P>;
 }
 
 const isParameter = (plan: ParameterPlan): plan is ParameterSpec => typeof plan['initializer'] === 'function';

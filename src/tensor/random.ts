@@ -1,18 +1,19 @@
-/** Seeded random numbers. The generator is plain data, so that it can be saved, sent and restored. */
+/** Seeded random numbers. A generator is plain data: it can be saved, transferred and restored. */
 
 /**
- * The state of a generator: four 32-bit words. Save it by `random.state.slice()`, restore it by `random.state.set(saved)`.
+ * A random number generator: a state of four 32-bit words. Save it with `random.state.slice()` and restore it with
+ * `random.state.set(saved)`.
  */
 export interface Random {
   readonly state: Uint32Array;
 }
 
 /**
- * Makes a generator: xoshiro128** (Blackman and Vigna, 2021, "Scrambled linear pseudorandom number generators", arXiv 1805.01407),
- * its state filled from the seed by splitmix32. The same seed gives the same numbers on every engine.
+ * Creates a generator: xoshiro128** (Blackman and Vigna, 2021, "Scrambled linear pseudorandom number generators",
+ * arXiv 1805.01407), seeded with splitmix32. The same seed gives the same numbers on every engine.
  *
- * @param seed any finite number; its whole part and its fraction both count
- * @throws RangeError where the seed is not a finite number
+ * @param seed any finite number; seeds that differ only in their fraction give different numbers
+ * @throws RangeError if the seed is not a finite number
  * @example
  * const random = createRandom(7);
  * uniformNumber(random) === uniformNumber(createRandom(7)); // true
@@ -33,7 +34,7 @@ export function createRandom(seed: number): Random {
 }
 
 /**
- * The next 32 random bits, as a whole number in [0, 2³²).
+ * Draws 32 random bits, as an integer in [0, 2³²).
  *
  * @example
  * Number.isInteger(randomBits(createRandom(1))); // true
@@ -54,7 +55,7 @@ export function randomBits(random: Random): number {
 }
 
 /**
- * A number uniform in [low, high), with 32 bits of resolution.
+ * Draws a number uniformly from [low, high), with 32 bits of resolution.
  *
  * @example
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
@@ -64,27 +65,29 @@ export function uniformNumber(random: Random, low = 0, high = 1): number {
 }
 
 /**
- * A number from the normal distribution (Box and Muller 1958; the second of each pair is dropped, so that the state is all there is).
+ * Draws a number from the normal distribution (Box and Muller, 1958). The second number of each pair is discarded, so
+ * that the generator needs no further state.
  *
  * @example
  * normalNumber(createRandom(1), 3, 0); // 3
  */
 export function normalNumber(random: Random, mean = 0, standardDeviation = 1): number {
-  // 1 − u lies in (0, 1], so that the logarithm is finite.
+  // 1 − u is in (0, 1], so the logarithm is finite.
   const radius = Math.sqrt(-2 * Math.log(1 - uniformNumber(random)));
   return mean + standardDeviation * radius * Math.cos(2 * Math.PI * uniformNumber(random));
 }
 
 /**
- * A whole number uniform in [0, count), without bias (Lemire 2019's rejection, arXiv 1805.10941, in its plain form).
+ * Draws an integer uniformly from [0, count), without bias: rejection sampling in its plain form (see Lemire, 2019,
+ * arXiv 1805.10941).
  *
- * @throws RangeError unless `count` is a whole number from 1 to 2³²
+ * @throws RangeError if `count` is not an integer from 1 to 2³²
  * @example
  * integerNumber(createRandom(1), 1); // 0
  */
 export function integerNumber(random: Random, count: number): number {
   if (!Number.isInteger(count) || count < 1 || count > 2 ** 32) {
-    throw new RangeError(`integerNumber: count must be a whole number from 1 to 2^32, got ${String(count)}.`);
+    throw new RangeError(`integerNumber: count must be an integer from 1 to 2^32, got ${String(count)}.`);
   }
   const limit = 2 ** 32 - (2 ** 32 % count);
   for (;;) {
@@ -94,7 +97,9 @@ export function integerNumber(random: Random, count: number): number {
 }
 
 /**
- * Shuffles in place, every order equally likely (Fisher and Yates). Returns its argument.
+ * Shuffles an array in place (Fisher and Yates); every permutation is equally likely.
+ *
+ * @returns the same array
  *
  * @example
  * shuffle(createRandom(1), [1, 2, 3]).sort(); // [1, 2, 3]
@@ -102,9 +107,9 @@ export function integerNumber(random: Random, count: number): number {
 export function shuffle<A extends Int32Array | unknown[]>(random: Random, items: A): A {
   for (let last = items.length - 1; last > 0; last--) {
     const other = integerNumber(random, last + 1);
-    const kept = items[last]!;
+    const item = items[last]!;
     items[last] = items[other]!;
-    items[other] = kept;
+    items[other] = item;
   }
   return items;
 }

@@ -1,61 +1,70 @@
-/** An id drawn from scores. */
+/** Sampling an id from logits. */
 
 import { type Random, uniformNumber } from './random';
 import { checkCount, checkNumber, checkSome, describe } from './shape';
 
-/** How an id is drawn from scores. */
+/** Options of {@link sampleFromLogits} and of generation. */
 export interface SamplingOptions {
-  /** Divides the scores: below 1 bolder, above 1 wilder, 0 always the most likely id. 1 by default. */
+  /**
+   * The divisor of the logits. Values below 1 favor likely ids, values above 1 flatten the distribution, and 0 always
+   * selects the most likely id. Default 1.
+   */
   readonly temperature?: number;
-  /** Draw among the k most likely ids only. */
+  /** Samples only from the k most likely ids. Default: all. */
   readonly topK?: number;
-  /** Draw among the fewest ids that have this probability together (nucleus sampling: Holtzman et al., 2019, arXiv 1904.09751). */
+  /**
+   * Samples from the smallest set of most likely ids whose probabilities add up to at least this value (nucleus
+   * sampling: Holtzman et al., 2019, arXiv 1904.09751). Default 1.
+   */
   readonly topP?: number;
 }
 
 /**
- * An id drawn by its score, with probability softmax(scores / temperature): what `generate` does at every step, for models of any other form.
+ * Samples an id with probability softmax(logits / temperature). `generate` samples the same way at every time step; use
+ * this function for models that `generate` does not support.
  *
- * @param scores `[V]`, as `advance` or `predict` answer them for one row; what has −∞ is not drawn
- * @param random moved on by one number; at temperature 0 not at all
- * @throws TypeError where scores are no array
- * @throws RangeError where there is no score, one is NaN or the largest is infinite, or an option is out of range
+ * @param logits `[V]`, as returned by `advance` or `predict` for one sequence; an id with logit −∞ is never sampled
+ * @param random advanced by one number, or not at all if the temperature is 0
+ * @returns the id, an integer from 0 to V − 1
+ * @throws TypeError if `logits` is not an array
+ * @throws RangeError if `logits` is empty, contains NaN, or its maximum is infinite, or if an option is out of range
  * @example
  * sampleFromLogits([0.1, 3, -2], createRandom(1), { temperature: 0 }); // 1
  * sampleFromLogits([0, 0, -1e9], createRandom(1)) < 2; // true
  */
-export function sampleFromLogits(scores: ArrayLike<number>, random: Random, options: SamplingOptions = {}): number {
-  if (typeof scores?.length !== 'number')
+export function sampleFromLogits(logits: ArrayLike<number>, random: Random, options: SamplingOptions = {}): number {
+  if (typeof logits?.length !== 'number') {
     throw new TypeError(
-      `sampleFromLogits: scores must be an array of numbers, got ${describe(scores)}. A tensor's numbers are its data.`,
+      `sampleFromLogits: logits must be an array of numbers, got ${describe(logits)}. For a tensor, pass its data.`,
     );
-  checkSome('sampleFromLogits', 'scores', scores.length, 'score');
-  return sampler('sampleFromLogits', options)(scores, random);
+  }
+  checkSome('sampleFromLogits', 'logits', logits.length, 'value');
+  return sampler('sampleFromLogits', options)(logits, random);
 }
 
-/** Checks how to draw, once for many draws. */
+/** Checks the options once and returns a function that samples with them. */
 export function sampler(
   where: string,
   { temperature = 1, topK = Infinity, topP = 1 }: SamplingOptions,
-): (scores: ArrayLike<number>, random: Random) => number {
+): (logits: ArrayLike<number>, random: Random) => number {
   checkNumber(where, 'temperature', temperature, 0);
   checkNumber(where, 'topP', topP, 0, 1);
   if (topK !== Infinity) checkCount(where, 'topK', topK);
-  return (scores, random) => {
-    const order = Array.from(scores, (_, id) => id).sort((a, b) => scores[b]! - scores[a]! || a - b);
-    const best = scores[order[0]!]!;
-    const wrong = Number.isFinite(best) ? order.findIndex((id) => Number.isNaN(scores[id])) : 0;
-    if (wrong >= 0) throw new RangeError(`${where}: the scores are not finite (${scores[order[wrong]!]}).`);
+  return (logits, random) => {
+    const order = Array.from(logits, (_, id) => id).sort((a, b) => logits[b]! - logits[a]! || a - b);
+    const largest = logits[order[0]!]!;
+    const invalid = Number.isFinite(largest) ? order.findIndex((id) => Number.isNaN(logits[id])) : 0;
+    if (invalid >= 0) throw new RangeError(`${where}: logits must be finite, got ${logits[order[invalid]!]}.`);
     if (temperature === 0) return order[0]!;
-    const weights = order.slice(0, topK).map((id) => Math.exp((scores[id]! - best) / temperature));
+    const weights = order.slice(0, topK).map((id) => Math.exp((logits[id]! - largest) / temperature));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     let count = 0;
     let mass = 0;
     while (count < weights.length && (count === 0 || mass < topP * total)) mass += weights[count++]!;
-    let place = uniformNumber(random) * mass;
+    let remaining = uniformNumber(random) * mass;
     for (let i = 0; i < count; i++) {
-      place -= weights[i]!;
-      if (place < 0) return order[i]!;
+      remaining -= weights[i]!;
+      if (remaining < 0) return order[i]!;
     }
     return order[count - 1]!;
   };

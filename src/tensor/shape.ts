@@ -1,10 +1,10 @@
-/** Shapes: sizes, strides, broadcasting, and the words in which a wrong argument is refused. */
+/** Shapes: sizes, strides and broadcasting, and the checks of arguments with their error messages. */
 
 /** The lengths of a tensor's axes, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
 /**
- * The number of elements of a tensor of this shape.
+ * Returns the number of elements of a tensor of this shape.
  *
  * @example
  * sizeOf([2, 3]); // 6
@@ -16,7 +16,7 @@ export function sizeOf(shape: Shape): number {
 }
 
 /**
- * How far apart neighbours along each axis lie in a row-major buffer.
+ * Returns the row-major strides of a shape: the distance, in elements, between neighbors along each axis.
  *
  * @example
  * stridesOf([2, 3, 4]); // [12, 4, 1]
@@ -31,12 +31,13 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
+/** Whether two shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
 }
 
 /**
- * A shape as it stands in messages.
+ * Formats a shape for messages.
  *
  * @example
  * formatShape([2, 3]); // '[2, 3]'
@@ -46,9 +47,10 @@ export function formatShape(shape: Shape): string {
 }
 
 /**
- * The shape that two shapes have in common under NumPy's rules: aligned at the last axis, each pair of lengths equal or one of them 1.
+ * Broadcasts two shapes under NumPy's rules: aligned at the last axis, the lengths of each axis must be equal, or one of
+ * them must be 1.
  *
- * @throws RangeError naming both shapes where they do not broadcast
+ * @throws RangeError naming both shapes if they do not broadcast
  */
 export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
@@ -60,7 +62,7 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
     if (m !== n && m !== 1 && n !== 1) {
       throw new RangeError(
         `${where}: shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: ` +
-          `counted from the last, axis ${rank - axis} is ${m} in one and ${n} in the other; they must be equal, or one of them 1.`,
+          `axis ${axis - rank} is ${m} in one and ${n} in the other; they must be equal, or one of them 1.`,
       );
     }
     shape[axis] = m === 1 ? n : m;
@@ -68,47 +70,70 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
   return shape;
 }
 
-/** An expected shape, in letters and in numbers (`undefined` for any length): `{ letters: '[T, B, I]', lengths: [undefined, undefined, 32] }`. */
+/**
+ * An expected shape, in letters and in lengths (`undefined` for any length):
+ * `{ letters: '[T, B, I]', lengths: [undefined, undefined, 32] }`.
+ */
 export interface ExpectedShape {
   readonly letters: string;
   readonly lengths: readonly (number | undefined)[];
 }
 
 /**
- * Refuses a shape that is not the expected one.
+ * Checks that a shape is the expected one.
  *
- * @throws RangeError of the form `unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell made with inputSize 10?`
+ * @param cause the likely cause or a remedy, appended to the message
+ * @throws RangeError if it is not, of the form
+ * `unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell created with inputSize 10?`
  */
 export function checkShape(where: string, argument: string, got: Shape, expected: ExpectedShape, cause = ''): void {
   const { letters, lengths } = expected;
-  if (got.length === lengths.length && lengths.every((length, axis) => length === undefined || length === got[axis]))
-    return;
-  const numbers = `[${lengths.map((length) => length ?? '*').join(', ')}]`;
+  const fits = lengths.every((length, axis) => length === undefined || length === got[axis]);
+  if (fits && got.length === lengths.length) return;
+  const wildcards = `[${lengths.map((length) => length ?? '*').join(', ')}]`;
   throw new RangeError(
-    `${where}: ${argument} must be ${letters} = ${numbers}, got ${formatShape(got)}.${cause && ` ${cause}`}`,
+    `${where}: ${argument} must be ${letters} = ${wildcards}, got ${formatShape(got)}.${cause && ` ${cause}`}`,
   );
 }
 
-/** @throws RangeError unless `value` is a whole number of at least `least` */
+/**
+ * Checks an integer argument.
+ *
+ * @throws RangeError if `value` is not an integer of at least `least`
+ */
 export function checkCount(where: string, argument: string, value: number, least: number = 1): void {
   if (!Number.isSafeInteger(value) || value < least) {
     throw new RangeError(`${where}: ${argument} must be a whole number of at least ${least}, got ${describe(value)}.`);
   }
 }
 
-/** The length of the first axis (0) or the last one (−1). @throws RangeError for a scalar */
+/**
+ * Returns the length of the first axis (0) or of the last axis (−1).
+ *
+ * @throws RangeError if the shape is that of a scalar
+ */
 export function lengthAt(where: string, argument: string, shape: Shape, axis: 0 | -1): number {
   const length = shape.at(axis);
   if (length === undefined) throw new RangeError(`${where}: ${argument} must have at least one axis, got a scalar.`);
   return length;
 }
 
-/** @throws RangeError unless there is at least one of what an argument holds */
+/**
+ * Checks that an argument is not empty.
+ *
+ * @param what the singular noun for one element, for the message
+ * @throws RangeError if `count` is 0
+ */
 export function checkSome(where: string, argument: string, count: number, what: string): void {
   if (count === 0) throw new RangeError(`${where}: ${argument} must hold at least one ${what}, got none.`);
 }
 
-/** @throws RangeError unless all ids from `start` to `end` are whole numbers in [0, count) */
+/**
+ * Checks the ids from `start` up to, but not including, `end`.
+ *
+ * @param cause the likely cause or a remedy, appended to the message
+ * @throws RangeError if one of them is not an integer in [0, count)
+ */
 export function checkIds(
   where: string,
   argument: string,
@@ -122,13 +147,18 @@ export function checkIds(
     const id = ids[i]!;
     if (!(id >= 0 && id < count && Number.isInteger(id))) {
       throw new RangeError(
-        `${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i - start}.${cause && ` ${cause}`}`,
+        `${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i - start}.` +
+          `${cause && ` ${cause}`}`,
       );
     }
   }
 }
 
-/** @throws RangeError unless `value` is a finite number between `least` and `most` */
+/**
+ * Checks a number argument.
+ *
+ * @throws RangeError if `value` is not a finite number from `least` to `most`, both included
+ */
 export function checkNumber(
   where: string,
   argument: string,
@@ -147,19 +177,24 @@ export function checkNumber(
   }
 }
 
-/** Turns an axis counted from the end (−1 is the last) into one counted from the front. @throws RangeError where there is no such axis */
+/**
+ * Resolves an axis that may be counted from the end (−1 is the last axis) to a nonnegative one.
+ *
+ * @throws RangeError if the axis does not exist
+ */
 export function resolveAxis(where: string, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
-    throw new RangeError(`${where}: axis ${axis} does not exist in a tensor of ${rank} axes.`);
+    throw new RangeError(`${where}: axis ${axis} does not exist in a tensor with ${rank} axes.`);
   }
   return resolved;
 }
 
 /**
- * The whole range from `start` to `end` (not included) of an axis; negative bounds count from its end, which is the default end.
+ * Resolves the range from `start` up to, but not including, `end` along an axis. Negative bounds count from the end of
+ * the axis; `end` defaults to its length.
  *
- * @throws RangeError where it does not lie inside
+ * @throws RangeError if a bound is not an integer, or the range is not inside the axis
  */
 export function resolveRange(
   where: string,
@@ -173,14 +208,14 @@ export function resolveRange(
   const to = end === undefined ? length : end < 0 ? end + length : end;
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
     throw new RangeError(
-      `${where}: ${start} to ${end ?? length} does not lie inside axis ${axis} of ${formatShape(shape)}.`,
+      `${where}: the range ${start} to ${end ?? length} is not inside axis ${axis} of shape ${formatShape(shape)}.`,
     );
   }
-  // −0 counts from the front.
+  // + 0 turns −0 into 0.
   return [from + 0, to + 0];
 }
 
-/** What came instead of what was expected, for a message. */
+/** Describes an unexpected value for a message. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object' && value !== null)

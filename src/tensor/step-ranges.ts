@@ -1,24 +1,24 @@
-/** Sequences cut and joined along time. */
+/** Slicing and concatenating sequences along time. */
 
 import { sizeOf } from './shape';
-import { type IntTensor, isIntTensor, type Tensor } from './tensor';
+import { type IntTensor, isIntTensor, likeTensor, type Tensor } from './tensor';
 
-/** The part of a sequence `[T, …]` between two steps: a view. */
+/** Returns the steps from `from` up to, but not including, `to` of a sequence `[T, …]`, without a copy. */
 export function sliceSteps<X extends Tensor | IntTensor>(x: X, from: number, to: number): X {
   const {
     shape: [, ...rest],
     data,
   } = x;
   const size = sizeOf(rest);
-  return { shape: [to - from, ...rest], data: data.subarray(from * size, to * size) } as unknown as X;
+  return likeTensor(x, [to - from, ...rest], data.subarray(from * size, to * size));
 }
 
-/** One sequence behind the other. */
-export function concatSteps<X extends Tensor | IntTensor>(before: X | undefined, after: X): X {
-  if (before === undefined) return after;
-  const size = before.data.length + after.data.length;
-  const data = isIntTensor(after) ? new Int32Array(size) : new Float32Array(size);
-  data.set(before.data);
-  data.set(after.data, before.data.length);
-  return { shape: [before.shape[0]! + after.shape[0]!, ...after.shape.slice(1)], data } as unknown as X;
+/** Concatenates two sequences `[T, …]` along time; `first` may be missing. */
+export function concatSteps<X extends Tensor | IntTensor>(first: X | undefined, second: X): X {
+  if (first === undefined) return second;
+  const size = first.data.length + second.data.length;
+  const data = isIntTensor(second) ? new Int32Array(size) : new Float32Array(size);
+  data.set(first.data);
+  data.set(second.data, first.data.length);
+  return likeTensor(second, [first.shape[0]! + second.shape[0]!, ...second.shape.slice(1)], data);
 }

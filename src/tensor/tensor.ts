@@ -1,20 +1,20 @@
-/** Tensors are plain data: a shape and an ordinary typed array, owned by the garbage collector. */
+/** Tensors: plain data, a shape and a typed array that the garbage collector owns. */
 
 import { checkCount, formatShape, lengthAt, resolveRange, type Shape, sizeOf } from './shape';
 
-/** Numbers of a shape, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
+/** A tensor of floats, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
 export interface Tensor {
   readonly shape: Shape;
   readonly data: Float32Array;
 }
 
-/** Whole numbers of a shape (token ids, classes, lengths), row-major. */
+/** A tensor of integers (token ids, classes, lengths), row-major. */
 export interface IntTensor {
   readonly shape: Shape;
   readonly data: Int32Array;
 }
 
-/** Numbers in nested arrays, as one writes them down. */
+/** A number, or arrays of numbers nested to any depth. */
 export type Nested = number | readonly Nested[];
 
 /**
@@ -44,49 +44,51 @@ function isShaped(value: unknown): value is { shape: Shape; data: unknown } {
 }
 
 /**
- * Makes a tensor from nested arrays, or from flat numbers and a shape.
+ * Creates a tensor from nested arrays, or from a flat array and a shape.
  *
- * @param values nested arrays of numbers, or flat numbers in row-major order; a `Float32Array` is used as it is, not copied
- * @param shape the shape of flat numbers; by default that of the nesting
- * @throws RangeError where the nesting is ragged or the shape has another size than the numbers
+ * @param values nested arrays of numbers, or a flat array in row-major order; a `Float32Array` is not copied
+ * @param shape the shape of a flat array; by default, the shape of the nested arrays
+ * @throws RangeError if the nested arrays are ragged, or the size of the shape is not the number of values
  * @example
  * tensor([[1, 2, 3], [4, 5, 6]]).shape; // [2, 3]
  * tensor(new Float32Array(6), [2, 3]).shape; // [2, 3]
  */
 export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
-  const { flat, shape: ownShape } =
+  const { flat, shape: nestedShape } =
     values instanceof Float32Array ? { flat: values, shape: [values.length] } : flatten('tensor', values);
   return {
-    shape: checkSize('tensor', shape ?? ownShape, flat.length),
+    shape: checkSize('tensor', shape ?? nestedShape, flat.length),
     data: flat instanceof Float32Array ? flat : Float32Array.from(flat),
   };
 }
 
 /**
- * Makes a tensor of whole numbers, for token ids, classes and lengths.
+ * Creates a tensor of integers, for token ids, classes and lengths.
  *
- * @param values nested arrays, or flat numbers in row-major order; an `Int32Array` is used as it is, not copied
- * @param shape the shape of flat numbers; by default that of the nesting
- * @throws RangeError where a number is not a whole one, the nesting is ragged, or the shape has another size
+ * @param values nested arrays, or a flat array in row-major order; an `Int32Array` is not copied
+ * @param shape the shape of a flat array; by default, the shape of the nested arrays
+ * @throws RangeError if a value is not a 32-bit integer, the nested arrays are ragged, or the size of the shape is not
+ * the number of values
  * @example
  * intTensor([[3, 1], [4, 1]]).shape; // [2, 2]
  */
 export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor {
-  const { flat, shape: ownShape } =
+  const { flat, shape: nestedShape } =
     values instanceof Int32Array ? { flat: values, shape: [values.length] } : flatten('intTensor', values);
   if (!(flat instanceof Int32Array)) {
-    const wrong = flat.findIndex((value) => (value | 0) !== value);
-    if (wrong >= 0)
-      throw new RangeError(`intTensor: ids must be whole numbers of 32 bits, got ${flat[wrong]} at position ${wrong}.`);
+    const invalid = flat.findIndex((value) => (value | 0) !== value);
+    if (invalid >= 0) {
+      throw new RangeError(`intTensor: values must be 32-bit integers, got ${flat[invalid]} at index ${invalid}.`);
+    }
   }
   return {
-    shape: checkSize('intTensor', shape ?? ownShape, flat.length),
+    shape: checkSize('intTensor', shape ?? nestedShape, flat.length),
     data: flat instanceof Int32Array ? flat : Int32Array.from(flat),
   };
 }
 
 /**
- * Makes a tensor that holds one value everywhere.
+ * Creates a tensor filled with one value.
  *
  * @example
  * full([2, 2], 0.5).data; // Float32Array [0.5, 0.5, 0.5, 0.5]
@@ -96,12 +98,12 @@ export function full(shape: Shape, value: number): Tensor {
 }
 
 /**
- * A tensor over a part of existing numbers, without a copy: writing into one writes into the other.
+ * Creates a tensor over part of an existing buffer, without a copy: both share their elements.
  *
- * @param data the numbers
- * @param offset where the part begins
- * @param shape the shape of the part
- * @throws RangeError where the part does not lie inside the numbers
+ * @param data the buffer
+ * @param offset the index of the first element of the tensor in the buffer
+ * @param shape the shape of the tensor
+ * @throws RangeError if the tensor extends beyond the buffer
  * @example
  * view(new Float32Array([0, 1, 2, 3]), 2, [1, 2]).data; // Float32Array [2, 3]
  */
@@ -110,31 +112,41 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
   const end = offset + sizeOf(checkShapeOf('view', shape));
   if (end > data.length) {
     throw new RangeError(
-      `view: shape ${formatShape(shape)} at offset ${offset} needs ${end} numbers, got ${data.length}.`,
+      `view: data must have at least ${end} elements for shape ${formatShape(shape)} at offset ${offset}, ` +
+        `got ${data.length}.`,
     );
   }
   return { shape, data: data.subarray(offset, end) };
 }
 
 /**
- * The part of a tensor from `start` to `end` (not included) along its first axis, without a copy: steps of `[T, B, …]`, rows of `[N, F]`. Negative bounds count from
- * the end.
+ * Slices a tensor along its first axis, without a copy: time steps of `[T, B, …]`, rows of `[N, F]`.
  *
- * @throws RangeError where the part does not lie inside, or the tensor is a scalar
+ * @param start the first index; a negative one counts from the end
+ * @param end the index after the last one; a negative one counts from the end. Default: the length of the axis
+ * @throws RangeError if the range is not inside the axis, or the tensor is a scalar
  * @example
  * sliceRows(tensor([[1, 2], [3, 4], [5, 6]]), 1).data; // Float32Array [3, 4, 5, 6]
  * sliceRows(intTensor([7, 8, 9]), 0, -1).data; // Int32Array [7, 8]
  */
-export function sliceRows<X extends Tensor | IntTensor>({ shape, data }: X, start: number, end?: number): X {
+export function sliceRows<X extends Tensor | IntTensor>(x: X, start: number, end?: number): X {
+  const { shape, data } = x;
   lengthAt('sliceRows', 'the tensor', shape, 0);
   const [from, to] = resolveRange('sliceRows', start, end, 0, shape);
   const inner = shape.slice(1);
   const size = sizeOf(inner);
-  return { shape: [to - from, ...inner], data: data.subarray(from * size, to * size) } as Tensor | IntTensor as X;
+  return likeTensor(x, [to - from, ...inner], data.subarray(from * size, to * size));
+}
+
+/** Creates a tensor of the same kind as the first argument, whose data must be of that kind as well. */
+export function likeTensor<X extends Tensor | IntTensor>(_kind: X, shape: Shape, data: Float32Array | Int32Array): X {
+  // TypeScript cannot relate X to the type of data. All callers derive `data` from a tensor of type X.
+  return { shape, data } as Tensor | IntTensor as X;
 }
 
 /**
- * Swaps the first two axes: `[B, T, …]` → `[T, B, …]`. The library is time-major throughout; use it on data that comes batch-first.
+ * Swaps the first two axes: `[B, T, …]` → `[T, B, …]`. The library is time-major throughout; use this function on data
+ * that is batch-major.
  *
  * @example
  * toTimeMajor(tensor([[1, 2, 3], [4, 5, 6]])).data; // Float32Array [1, 4, 2, 5, 3, 6]
@@ -156,7 +168,7 @@ export function toBatchMajor<X extends Tensor | IntTensor>(toTimeMajor: X): X {
 function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
   const [m, n, ...rest] = x.shape;
   if (m === undefined || n === undefined) {
-    throw new RangeError(`${where}: the tensor must have at least two axes, got ${formatShape(x.shape)}.`);
+    throw new RangeError(`${where}: the tensor must have at least two axes, got shape ${formatShape(x.shape)}.`);
   }
   const width = sizeOf(rest);
   const data = x.data.slice();
@@ -166,7 +178,7 @@ function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
       data.set(x.data.subarray(from, from + width), (j * m + i) * width);
     }
   }
-  return { shape: [n, m, ...rest], data } as Tensor | IntTensor as X;
+  return likeTensor(x, [n, m, ...rest], data);
 }
 
 function flatten(where: string, values: Nested): { flat: number[]; shape: number[] } {
@@ -181,7 +193,8 @@ function flatten(where: string, values: Nested): { flat: number[]; shape: number
       return;
     }
     throw new RangeError(
-      `${where}: nested arrays must all have the same lengths, expected ${formatShape(shape)}, got a ragged part at depth ${depth}.`,
+      `${where}: nested arrays must have equal lengths, expected shape ${formatShape(shape)}, ` +
+        `got another length at depth ${depth}.`,
     );
   };
   visit(values, 0);
@@ -195,7 +208,7 @@ function checkShapeOf(where: string, shape: Shape): Shape {
 
 function checkSize(where: string, shape: Shape, size: number): Shape {
   if (sizeOf(checkShapeOf(where, shape)) !== size) {
-    throw new RangeError(`${where}: shape ${formatShape(shape)} holds ${sizeOf(shape)} numbers, got ${size}.`);
+    throw new RangeError(`${where}: shape ${formatShape(shape)} requires ${sizeOf(shape)} values, got ${size}.`);
   }
   return shape;
 }

@@ -1,40 +1,40 @@
-/** Trees of named tensors: a model's parameters, their gradients and the optimizer's moments share one layout. */
+/** Trees of named tensors. The parameters of a model, their gradients and the optimizer's moments share one layout. */
 
 import { describe, type Shape, sizeOf } from './shape';
 import { isTensor, type Tensor, view } from './tensor';
 
-/** Tensors by name, nested as deep as you like: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
+/** Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
 
-/** The same tree with something else in the place of every tensor. */
+/** The type of a tree with every tensor replaced by an `L`. */
 export type Mapped<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Mapped<P[K], L> };
 
-/** A tensor of a tree with the dotted path that leads to it. */
+/** A tensor of a tree and its path, such as `head.bias`. */
 export interface Leaf {
   readonly path: string;
   readonly tensor: Tensor;
 }
 
 /**
- * The tensors of a tree in order, each with its dotted path.
+ * Lists the tensors of a tree in order, each with its path.
  *
- * @throws TypeError where something other than a tensor, an object or an array stands in the tree
+ * @throws TypeError if the tree contains anything but tensors, objects and arrays
  * @example
  * leaves({ head: { bias: full([2], 0) } })[0]?.path; // 'head.bias'
  */
 export function leaves(tree: TensorTree): Leaf[] {
-  const found: Leaf[] = [];
-  visitTree(tree, (tensor, path) => found.push({ path, tensor }));
-  return found;
+  const result: Leaf[] = [];
+  visitTree(tree, (tensor, path) => result.push({ path, tensor }));
+  return result;
 }
 
-/** How many numbers the tensors of a tree hold together. */
+/** Returns the total number of elements of the tensors of a tree. */
 export function treeSize(tree: TensorTree): number {
   return leaves(tree).reduce((size, { tensor }) => size + tensor.data.length, 0);
 }
 
 /**
- * Puts `replace(tensor, path)` in the place of every tensor of a tree.
+ * Replaces every tensor of a tree by `replace(tensor, path)`.
  *
  * @example
  * mapTree({ head: { bias: full([2], 0) } }, ({ shape }, path) => `${path} ${shape}`).head.bias; // 'head.bias 2'
@@ -43,7 +43,7 @@ export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tens
   return visitTree(tree, replace) as Mapped<P, L>;
 }
 
-/** {@link mapTree} without types. */
+/** Untyped form of {@link mapTree}. */
 export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string) => unknown): unknown {
   const visit = (part: unknown, path: string): unknown => {
     if (isTensor(part)) return replace(part, path);
@@ -62,23 +62,24 @@ function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** One flat buffer and the tree of named views into it. */
+/** A flat buffer and the tree of views into it. */
 export interface Flat<P> {
   readonly data: Float32Array;
   readonly tree: P;
 }
 
 /**
- * Lays the tensors of a tree out in one new flat buffer, in order, and returns it with the tree of views into it.
+ * Copies the tensors of a tree into one new flat buffer, in order.
+ *
+ * @returns the buffer and the tree of views into it
  *
  * @example
  * flattenTree({ a: tensor([1, 2]), b: [tensor([3])] }).data; // Float32Array [1, 2, 3]
  */
 export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
-  const found = leaves(tree);
   const flat = treeOver(tree, new Float32Array(treeSize(tree)));
   let offset = 0;
-  for (const { tensor } of found) {
+  for (const { tensor } of leaves(tree)) {
     flat.data.set(tensor.data, offset);
     offset += tensor.data.length;
   }
@@ -86,7 +87,7 @@ export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
 }
 
 /**
- * The tree's shapes as views into `data`, one behind the other.
+ * Creates a tree of contiguous views into `data`, with the shapes of `tree`.
  *
  * @example
  * treeOver({ a: tensor([0, 0]), b: tensor([0]) }, Float32Array.of(1, 2, 3)).tree.b.data; // Float32Array [3]
