@@ -182,7 +182,8 @@ export {
   type TensorTree,
   treeOver,
 } from './tensor/tree';
-export { type EvaluateOptions, evaluate, type Metric } from './training/evaluate';
+export { type CustomModel, customModel, type TrainingContext } from './training/custom-model';
+export { type EvaluateOptions, evaluate } from './training/evaluate';
 export { type FitOptions, type FitResult, fit, type Progress, type SequentialFitOptions } from './training/fit';
 export { type GradientFlow, type GradientFlowOptions, gradientFlow } from './training/gradient-flow';
 export {
@@ -195,7 +196,7 @@ export {
   meanSquaredError,
   type Reduction,
 } from './training/losses';
-export { accuracy, bitsPerCharacter, type MetricOptions, perplexity } from './training/metrics';
+export { accuracy, bitsPerCharacter, type Metric, type MetricOptions, perplexity } from './training/metrics';
 export {
   type MixtureParameters,
   mixtureMean,
@@ -225,7 +226,6 @@ export {
 } from './training/optimizers';
 export { type SampledOptions, sampledCrossEntropy } from './training/sampled-softmax';
 export { cosineDecay, exponentialDecay, type LearningRate, stepDecay, warmup } from './training/schedules';
-export { type CustomModel, customModel, type TrainingContext } from './training/trainable';
 export type { Best, Draw, FitCheckpoint, TrainingState } from './training/training-state';
 export { clipByNorm, clipByValue, l1, maxNorm, type Selection, weightDecay } from './training/transformations';
 export {
@@ -233,6 +233,7 @@ export {
   type StreamTrainer,
   type StreamTrainerMemory,
   type StreamUpdate,
+  type TargetsOf,
   type TruncatedBpttOptions,
   trainOn,
   truncatedBptt,

@@ -1,47 +1,56 @@
-/** Examples of unequal length, in batches of similar length. */
+/** Batches of sequences of similar length. */
 
 import { type Random, shuffle } from '../tensor/random';
 import { checkCount, checkShape, checkSome, describe } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
-import { checkAlike, checkPadding, lengthOf, padSequences } from './unequal-lengths';
+import { checkPadding, checkSameKind, lengthOf, padSequences, type TensorOf } from './unequal-lengths';
 
-/** A sequence, and what the model is to answer: one answer a step, `[T_i]` ids or `[T_i, O]`; or one a sequence, an id or `[O]`. */
-export interface Example {
-  readonly input: Int32Array | Tensor;
-  readonly target: Int32Array | Tensor | number;
+/** A sequence with its target. */
+export interface Example<
+  T extends Int32Array | Tensor | number = Int32Array | Tensor | number,
+  S extends Int32Array | Tensor = Int32Array | Tensor,
+> {
+  /** Token ids, or vectors `[T_i, I]`. */
+  readonly input: S;
+  /** One target per step, ids `[T_i]` or vectors `[T_i, O]`; or one per sequence, an id or a vector `[O]`. */
+  readonly target: T;
 }
 
-/** How {@link bucketBatches} puts batches together. */
+/** The options of {@link bucketBatches}. */
 export interface BucketOptions {
-  /** B; there may be smaller batches, at most one an epoch. */
+  /** B; at most one batch per epoch is smaller. */
   readonly batchSize: number;
-  /** Whether every epoch has an order of its own; true by default. */
+  /** Whether examples are shuffled in every epoch; true by default. */
   readonly shuffle?: boolean;
-  /** How many batches' examples are sorted by length together: more leaves less padding and less chance. 50 by default. */
+  /** The number of batches whose examples are sorted by length together: more means less padding and less randomness. 50 by default. */
   readonly bucket?: number;
-  /** What fills up inputs; 0 by default. Targets are filled up with 0, which the lengths keep out of losses and metrics. */
+  /** The padding value of inputs; 0 by default. Targets are padded with 0; the lengths exclude padding from losses and metrics. */
   readonly padding?: number;
 }
 
 /**
- * A dataset of examples of unequal length, in batches of similar length. Every epoch draws an order, sorts each stretch of `bucket` batches by
- * length, cuts it into batches and deals the batches out at random. Each example comes once an epoch.
+ * Creates a dataset of examples of unequal length, in batches of similar length. In every epoch the examples are shuffled, each run of
+ * `bucket` batches is sorted by length and cut into batches, and the batches are shuffled. Each example occurs once per epoch.
  *
- * @throws TypeError where examples are not all of one kind
- * @throws RangeError where there is no example, one's target has not its input's number of steps, an example of one answer a step has no
- * step, vectors differ in size, or a number as target is not an id
+ * @throws TypeError if the examples are not all of one kind
+ * @throws RangeError if there are no examples, inputs and targets per step differ in length, an example with targets per step is empty,
+ * vectors differ in size, or a number as target is not a class id
  * @example
- * const examples = [5, 2, 4, 3].map((length) => ({ input: new Int32Array(length).fill(1), target: length > 3 ? 1 : 0 }));
+ * const examples = [5, 2, 4, 3].map((length) => ({ input: new Int32Array(length).fill(1), target: Number(length > 3) }));
  * const [batch] = bucketBatches(examples, { batchSize: 2, shuffle: false }).batches(createRandom(1));
- * batch.lengths; // Int32Array [2, 3]
- * batch.inputs.shape; // [3, 2]
- * batch.targets.data; // Int32Array [0, 0]
+ * batch!.lengths; // Int32Array [2, 3]
+ * batch!.inputs.shape; // [3, 2]
+ * batch!.targets.data; // Int32Array [0, 0]
  */
+export function bucketBatches<T extends Int32Array | Tensor | number, S extends Int32Array | Tensor>(
+  examples: readonly Example<T, S>[],
+  options: BucketOptions,
+): Dataset<Batch<TensorOf<T>, TensorOf<S>>>;
 export function bucketBatches(examples: readonly Example[], options: BucketOptions): Dataset {
   const { batchSize, shuffle: shuffled = true, padding = 0 } = options;
   checkSome('bucketBatches', 'examples', examples.length, 'example');
-  checkAlike(
+  checkSameKind(
     'bucketBatches',
     (i) => `examples[${i}].input`,
     examples.map(({ input }) => input),
@@ -51,18 +60,18 @@ export function bucketBatches(examples: readonly Example[], options: BucketOptio
   return {
     batchCount: Math.ceil(examples.length / batchSize),
     *batches(random) {
-      for (const chosen of bucketsOf(examples, options, shuffled ? random : undefined)) {
+      for (const bucket of bucketsOf(examples, options, shuffled ? random : undefined)) {
         const { inputs, lengths } = padSequences(
-          chosen.map(({ input }) => input),
+          bucket.map(({ input }) => input),
           { padding },
         );
-        yield { inputs, targets: targetsOf(chosen, perStep), lengths } satisfies Batch;
+        yield { inputs, targets: targetsOf(bucket, perStep), lengths };
       }
     },
   };
 }
 
-/** @throws RangeError where a size is not a whole number of at least 1, or the padding does not fit the inputs */
+/** @throws RangeError if a size is not a whole number of at least 1, or the padding does not fit the inputs */
 export function checkBuckets(
   where: string,
   { batchSize, bucket = 1, padding = 0 }: BucketOptions,
@@ -73,7 +82,7 @@ export function checkBuckets(
   checkPadding(where, padding, first!.input instanceof Int32Array);
 }
 
-/** The examples of an epoch, batch by batch. */
+/** The examples of every batch of an epoch. Without a generator they are in order. */
 export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
   examples: readonly X[],
   { batchSize, bucket = 50 }: BucketOptions,
@@ -82,8 +91,8 @@ export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
   const order = Int32Array.from(examples.keys());
   if (random !== undefined) shuffle(random, order);
   const batches: (readonly X[])[] = [];
-  for (let from = 0; from < order.length; from += bucket * batchSize) {
-    const sorted = Array.from(order.subarray(from, from + bucket * batchSize), (i) => examples[i]!).sort(
+  for (let start = 0; start < order.length; start += bucket * batchSize) {
+    const sorted = Array.from(order.subarray(start, start + bucket * batchSize), (i) => examples[i]!).sort(
       (a, b) => lengthOf(a.input) - lengthOf(b.input),
     );
     for (let i = 0; i < sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));
@@ -93,65 +102,77 @@ export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
     : Array.from(shuffle(random, Int32Array.from(batches.keys())), (i) => batches[i]!);
 }
 
-/** Ids are one answer a step; vectors by their rank; a number is one a sequence. */
-function isPerStep({ target }: Example): boolean {
+/** Whether the target is one per step: ids always are, vectors by their rank, a number never is. */
+function isPerStep(target: Example['target']): target is Int32Array | Tensor {
   return target instanceof Int32Array || (isTensor(target) && target.shape.length === 2);
 }
 
-/** Whether there is one answer a step. @throws TypeError, RangeError where targets do not fit each other or the inputs */
+/**
+ * Whether there is one target per step.
+ *
+ * @throws TypeError if the targets are not all of one kind
+ * @throws RangeError if they do not fit the inputs, or each other
+ */
 function checkTargets(examples: readonly Example[]): boolean {
-  const where = 'bucketBatches';
-  const perStep = isPerStep(examples[0]!);
-  const nameOf = (i: number): string => `examples[${i}].target`;
-  examples.forEach((example, i) => {
-    if (isPerStep(example) === perStep) return;
+  const perStep = isPerStep(examples[0]!.target);
+  const other = examples.findIndex(({ target }) => isPerStep(target) !== perStep);
+  if (other >= 0) {
     throw new TypeError(
-      `${where}: examples must all have one answer a step or all one a sequence, examples[${i}] has not.`,
+      `bucketBatches: examples must all have one target per ${perStep ? 'step' : 'sequence'}, ` +
+        `like examples[0]; examples[${other}] does not.`,
     );
-  });
-  if (perStep) {
-    checkAlike(
-      where,
-      nameOf,
-      examples.map(({ target }) => target as Int32Array | Tensor),
-    );
-    examples.forEach(({ input, target }, i) => {
-      const [steps, answers] = [lengthOf(input), lengthOf(target as Int32Array | Tensor)];
-      if (steps !== answers)
-        throw new RangeError(`${where}: examples[${i}] has an input of ${steps} steps and targets for ${answers}.`);
-      if (steps === 0)
-        throw new RangeError(
-          `${where}: examples[${i}] must have at least one step, since it has one answer a step. Leave it out.`,
-        );
-    });
-    return true;
   }
+  if (perStep) checkStepTargets(examples);
+  else checkSequenceTargets(examples);
+  return perStep;
+}
+
+function checkStepTargets(examples: readonly Example[]): void {
+  const targets = examples.map(({ target }) => target).filter(isPerStep);
+  checkSameKind('bucketBatches', (i) => `examples[${i}].target`, targets);
+  examples.forEach(({ input }, i) => {
+    const [steps, targetSteps] = [lengthOf(input), lengthOf(targets[i]!)];
+    if (steps !== targetSteps)
+      throw new RangeError(
+        `bucketBatches: examples[${i}] must have one target per step, got ${steps} steps and ${targetSteps} targets.`,
+      );
+    if (steps === 0)
+      throw new RangeError(
+        `bucketBatches: examples[${i}] must have at least one step, since it has one target per step. Leave it out.`,
+      );
+  });
+}
+
+function checkSequenceTargets(examples: readonly Example[]): void {
   const first = examples[0]!.target;
   examples.forEach(({ target }, i) => {
-    if (typeof target !== typeof first || (typeof target !== 'number' && !isTensor(target))) {
-      const wanted =
+    const name = `examples[${i}].target`;
+    if (isTensor(target) && (i === 0 || isTensor(first))) {
+      const size = isTensor(first) ? first.shape[0] : undefined;
+      checkShape('bucketBatches', name, target.shape, { letters: '[O]', lengths: [size] });
+    } else if (typeof target === 'number' && typeof first === 'number') {
+      if (!Number.isInteger(target) || target < 0)
+        throw new RangeError(
+          `bucketBatches: ${name} must be a class id, a whole number of at least 0, got ${target}. ` +
+            'Pass targets of a regression as tensors [O].',
+        );
+    } else {
+      const expected =
         i === 0
-          ? 'an id, a tensor [O], or one answer a step'
-          : `${typeof first === 'number' ? 'an id' : 'a tensor [O]'}, like ${nameOf(0)}`;
-      throw new TypeError(`${where}: ${nameOf(i)} must be ${wanted}, got ${describe(target)}.`);
-    }
-    if (isTensor(target)) {
-      checkShape(where, nameOf(i), target.shape, { letters: '[O]', lengths: [(first as Tensor).shape[0]] });
-    } else if (!Number.isInteger(target) || target < 0) {
-      throw new RangeError(
-        `${where}: ${nameOf(i)} must be an id, a whole number of at least 0, got ${target}. Numbers to estimate are a tensor [O].`,
-      );
+          ? 'a class id, a tensor [O], or one target per step'
+          : `${typeof first === 'number' ? 'a class id' : 'a tensor [O]'}, like examples[0].target`;
+      throw new TypeError(`bucketBatches: ${name} must be ${expected}, got ${describe(target)}.`);
     }
   });
-  return false;
 }
 
 function targetsOf(examples: readonly Example[], perStep: boolean): Tensor | IntTensor {
   const targets = examples.map(({ target }) => target);
-  if (perStep) return padSequences(targets as (Int32Array | Tensor)[]).inputs;
-  if (typeof targets[0] === 'number') return { shape: [targets.length], data: Int32Array.from(targets as number[]) };
-  const size = (targets[0] as Tensor).data.length;
-  const data = new Float32Array(targets.length * size);
-  (targets as Tensor[]).forEach((target, row) => data.set(target.data, row * size));
-  return { shape: [targets.length, size], data };
+  if (perStep) return padSequences(targets.filter(isPerStep)).inputs;
+  const vectors = targets.filter(isTensor);
+  if (vectors.length === 0) return { shape: [targets.length], data: Int32Array.from(targets.map(Number)) };
+  const size = vectors[0]!.data.length;
+  const data = new Float32Array(vectors.length * size);
+  vectors.forEach((target, row) => data.set(target.data, row * size));
+  return { shape: [vectors.length, size], data };
 }

@@ -1,57 +1,61 @@
-/** What a model is trained on: batches of inputs and targets, epoch by epoch. */
+/** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
 import { checkCount, formatShape, sizeOf } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
-/** The rows that go through the network together in one training step. */
-export interface Batch {
-  /** Ids `[T, B]`, or vectors `[T, B, I]`. */
-  readonly inputs: Tensor | IntTensor;
-  /** What the loss compares with: one answer a step `[T, B, …]`, or one a sequence `[B, …]`. */
-  readonly targets: Tensor | IntTensor;
-  /** `[T, B]`, or `[B]` for one answer a sequence: the weight of every answer in the loss; all 1 by default. */
+/** A batch of sequences for one update, with targets of type Y and inputs of type X. */
+export interface Batch<
+  Y extends Tensor | IntTensor = Tensor | IntTensor,
+  X extends Tensor | IntTensor = Tensor | IntTensor,
+> {
+  /** Token ids `[T, B]`, or vectors `[T, B, I]`. */
+  readonly inputs: X;
+  /** The targets of the loss: one per step `[T, B, …]`, or one per sequence `[B, …]`. */
+  readonly targets: Y;
+  /** `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. */
   readonly mask?: Tensor;
-  /** `[B]` how many steps of each row are valid; all by default. */
+  /** `[B]` the number of valid steps of each row; all by default. */
   readonly lengths?: Int32Array;
-  /** `[T, B]` 1 where a step begins a new sequence, as where a new document starts: the state does not reach across. 0 elsewhere, and by default. */
+  /** `[T, B]` 1 at the first step of a new sequence, a new document for example, which starts from the initial state; 0 elsewhere.
+   * All 0 by default. */
   readonly resets?: IntTensor;
 }
 
-/** Something that can be read any number of times, one epoch after the other. */
+/** A source of batches that can be read any number of times. */
 export interface Dataset<B = Batch> {
   /** The number of batches in one epoch. */
   readonly batchCount: number;
-  /** One epoch. Whatever is random in it is drawn from `random` alone, so that the generator's state decides the order. */
+  /** The batches of one epoch. All randomness comes from `random`, so that the state of the generator determines the order. */
   readonly batches: (random: Random) => Iterable<B>;
 }
 
-/** How {@link batchesOf} cuts examples into batches. */
+/** The options of {@link batchesOf}. */
 export interface BatchesOptions {
-  /** B; the last batch of an epoch is smaller where B does not divide N. */
+  /** B; the last batch of an epoch is smaller if B does not divide N. */
   readonly batchSize: number;
-  /** Whether every epoch has an order of its own; true by default. */
+  /** Whether examples are shuffled in every epoch; true by default. */
   readonly shuffle?: boolean;
-  /** Where the N examples lie in the targets: axis 1, one answer a step `[T, N, …]` (the default), or axis 0, one a sequence `[N, …]`. */
+  /** The axis of the N examples in the targets: 1 for one target per step `[T, N, …]` (the default), 0 for one per sequence `[N, …]`. */
   readonly targetAxis?: 0 | 1;
 }
 
 /**
- * A dataset of N examples of equal length.
+ * Creates a dataset of N examples of equal length.
  *
- * @param inputs ids `[T, N]`, or vectors `[T, N, I]`; time-major
+ * @param inputs token ids `[T, N]`, or vectors `[T, N, I]`; time-major
  * @param targets `[T, N, …]`, or `[N, …]` with `targetAxis: 0`
- * @throws RangeError where there are no examples, or inputs and targets hold different numbers of them
+ * @throws RangeError if there are no examples, or inputs and targets differ in their number
  * @example
  * const dataset = batchesOf(full([20, 100, 3], 0), full([100, 1], 0), { batchSize: 32, targetAxis: 0 });
  * dataset.batchCount; // 4
  * [...dataset.batches(createRandom(1))].map((batch) => batch.inputs.shape[1]); // [32, 32, 32, 4]
  */
-export function batchesOf(
-  inputs: Tensor | IntTensor,
-  targets: Tensor | IntTensor,
+export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTensor>(
+  inputs: X,
+  targets: Y,
   { batchSize, shuffle: shuffled = true, targetAxis = 1 }: BatchesOptions,
-): Dataset {
+): Dataset<Batch<Y, X>> {
   checkCount('batchesOf', 'batchSize', batchSize);
   const count = inputs.shape[1];
   if (count === undefined || count === 0) {
@@ -60,43 +64,39 @@ export function batchesOf(
     );
   }
   if (targets.shape[targetAxis] !== count) {
-    const letters = targetAxis === 0 ? '[N, …]' : '[T, N, …]';
-    const numbers = targetAxis === 0 ? `[${count}, …]` : `[*, ${count}, …]`;
-    throw new RangeError(
-      `batchesOf: targets must be ${letters} = ${numbers}, got ${formatShape(targets.shape)}. ` +
-        (targetAxis === 0
-          ? 'Is there one answer a step (targetAxis: 1)?'
-          : 'Is there one answer a sequence (targetAxis: 0)?'),
-    );
+    const expected = targetAxis === 0 ? `[N, …] = [${count}, …]` : `[T, N, …] = [*, ${count}, …]`;
+    const cause =
+      targetAxis === 0
+        ? 'Is there one target per step (targetAxis: 1)?'
+        : 'Is there one target per sequence (targetAxis: 0)?';
+    throw new RangeError(`batchesOf: targets must be ${expected}, got ${formatShape(targets.shape)}. ${cause}`);
   }
   return {
     batchCount: Math.ceil(count / batchSize),
     *batches(random) {
       const order = Int32Array.from({ length: count }, (_, example) => example);
       if (shuffled) shuffle(random, order);
-      for (let first = 0; first < count; first += batchSize) {
-        const chosen = order.subarray(first, first + batchSize);
-        yield { inputs: take(inputs, 1, chosen), targets: take(targets, targetAxis, chosen) };
+      for (let start = 0; start < count; start += batchSize) {
+        const examples = order.subarray(start, start + batchSize);
+        yield { inputs: take(inputs, 1, examples), targets: take(targets, targetAxis, examples) };
       }
     },
   };
 }
 
-/** The chosen positions of an axis, in the order given. */
-function take(x: Tensor | IntTensor, axis: number, chosen: Int32Array): Tensor | IntTensor {
-  const shape = x.shape.map((length, other) => (other === axis ? chosen.length : length));
+/** The elements at the given indices of an axis, in the given order. */
+function take<X extends Tensor | IntTensor>(x: X, axis: number, indices: Int32Array): X {
+  const shape = x.shape.map((length, other) => (other === axis ? indices.length : length));
   const outer = sizeOf(x.shape.slice(0, axis));
   const length = x.shape[axis]!;
   const inner = sizeOf(x.shape.slice(axis + 1));
-  const result = isIntTensor(x)
-    ? { shape, data: new Int32Array(sizeOf(shape)) }
-    : { shape, data: new Float32Array(sizeOf(shape)) };
+  const data = isIntTensor(x) ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
   let to = 0;
   for (let block = 0; block < outer; block++) {
-    for (const position of chosen) {
-      const from = (block * length + position) * inner;
-      for (let i = 0; i < inner; i++) result.data[to++] = x.data[from + i]!;
+    for (const index of indices) {
+      const from = (block * length + index) * inner;
+      for (let i = 0; i < inner; i++) data[to++] = x.data[from + i]!;
     }
   }
-  return result;
+  return { shape, data } as Tensor | IntTensor as X;
 }

@@ -1,43 +1,51 @@
-/** Pairs of sequences, one to be turned into the other. */
+/** Pairs of source and target sequences, for encoder-decoder models. */
 
 import { checkSome, describe } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type BucketOptions, bucketsOf, checkBuckets } from './bucket-batches';
 import type { Dataset } from './dataset';
-import { checkAlike, padSequences } from './unequal-lengths';
+import { checkSameKind, padSequences, type TensorOf } from './unequal-lengths';
 
-/** A sequence of ids or of vectors `[S, I]`, and the ids that are to come of it, which end with the mark for the end. */
-export interface Pair {
-  readonly input: Int32Array | Tensor;
+/** A source sequence with its target sequence. */
+export interface Pair<S extends Int32Array | Tensor = Int32Array | Tensor> {
+  /** Token ids, or vectors `[S, I]`. */
+  readonly input: S;
+  /** Token ids that end with the end token. */
   readonly target: Int32Array;
 }
 
-/** Pairs side by side. */
-export interface PairBatch {
-  /** Ids `[S, B]`, or vectors `[S, B, I]`. */
-  readonly inputs: IntTensor | Tensor;
-  /** `[B]` how many steps of each row of the inputs are valid. */
+/** A batch of pairs. */
+export interface PairBatch<X extends IntTensor | Tensor = IntTensor | Tensor> {
+  /** Token ids `[S, B]`, or vectors `[S, B, I]`. */
+  readonly inputs: X;
+  /** `[B]` the number of valid steps of each row of the inputs. */
   readonly lengths: Int32Array;
   /** `[T, B]` */
   readonly targets: IntTensor;
-  /** `[B]` how many steps of each row of the targets are valid. */
+  /** `[B]` the number of valid steps of each row of the targets. */
   readonly targetLengths: Int32Array;
 }
 
 /**
- * A dataset of pairs, in batches of inputs of similar length, as {@link bucketBatches} makes them.
+ * Creates a dataset of pairs, in batches with inputs of similar length, like {@link bucketBatches}.
  *
- * @throws TypeError where inputs are not all of one kind, or a target is not of ids
- * @throws RangeError where there is no pair, vectors differ in size, or an option is out of range
+ * @throws TypeError if the inputs are not all of one kind, or a target is not an `Int32Array`
+ * @throws RangeError if there are no pairs, vectors differ in size, or an option is out of range
  * @example
- * const pairs = [{ input: Int32Array.of(4, 5), target: Int32Array.of(5, 4, 1) }, { input: Int32Array.of(4), target: Int32Array.of(4, 1) }];
+ * const pairs = [
+ *   { input: Int32Array.of(4, 5), target: Int32Array.of(5, 4, 1) },
+ *   { input: Int32Array.of(4), target: Int32Array.of(4, 1) },
+ * ];
  * const [batch] = pairBatches(pairs, { batchSize: 2, shuffle: false }).batches(createRandom(1));
- * batch.targets.shape; // [3, 2]
- * batch.targetLengths; // Int32Array [2, 3]
+ * batch!.targets.shape; // [3, 2]
+ * batch!.targetLengths; // Int32Array [2, 3]
  */
-export function pairBatches(pairs: readonly Pair[], options: BucketOptions): Dataset<PairBatch> {
+export function pairBatches<S extends Int32Array | Tensor>(
+  pairs: readonly Pair<S>[],
+  options: BucketOptions,
+): Dataset<PairBatch<TensorOf<S>>> {
   checkSome('pairBatches', 'pairs', pairs.length, 'pair');
-  checkAlike(
+  checkSameKind(
     'pairBatches',
     (i) => `pairs[${i}].input`,
     pairs.map(({ input }) => input),
@@ -51,16 +59,10 @@ export function pairBatches(pairs: readonly Pair[], options: BucketOptions): Dat
   return {
     batchCount: Math.ceil(pairs.length / batchSize),
     *batches(random) {
-      for (const chosen of bucketsOf(pairs, options, shuffle ? random : undefined)) {
-        const targets = padSequences(chosen.map(({ target }) => target));
-        yield {
-          ...padSequences(
-            chosen.map(({ input }) => input),
-            { padding },
-          ),
-          targets: targets.inputs,
-          targetLengths: targets.lengths,
-        };
+      for (const bucket of bucketsOf(pairs, options, shuffle ? random : undefined)) {
+        const inputs = bucket.map(({ input }) => input);
+        const targets = padSequences(bucket.map(({ target }) => target));
+        yield { ...padSequences(inputs, { padding }), targets: targets.inputs, targetLengths: targets.lengths };
       }
     },
   };

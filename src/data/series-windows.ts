@@ -1,42 +1,44 @@
-/** Windows over a series of numbers, for learning to forecast. */
+/** Windows over a time series, to train a model that forecasts. */
 
 import { shuffle } from '../tensor/random';
 import { checkCount, checkIds, checkShape, checkSome, describe } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
-/** How {@link seriesWindows} cuts a series. */
+/** The options of {@link seriesWindows}. */
 export interface SeriesWindowsOptions {
-  /** T, how many rows the model sees. */
+  /** T, the number of rows of the input. */
   readonly sequenceLength: number;
-  /** How many rows behind them it is to forecast. 1 by default. */
+  /** The number of rows to forecast, those after the input. 1 by default. */
   readonly horizon?: number;
-  /** Which columns it is to forecast, O of them; all by default. */
+  /** The columns to forecast, O of them; all by default. */
   readonly targets?: readonly number[];
+  /** B, the number of windows in a batch; the last batch of an epoch may be smaller. */
   readonly batchSize: number;
-  /** How many rows lie between the beginnings of windows; 1 by default. */
+  /** The number of rows from the start of one window to the start of the next; 1 by default. */
   readonly stride?: number;
-  /** Whether windows come in random order; true by default. */
+  /** Whether windows are shuffled in every epoch; true by default. */
   readonly shuffle?: boolean;
 }
 
 /**
- * A dataset of windows over a series: inputs `[T, B, F]`, and as targets the next `horizon` rows of the target columns, `[B, horizon·O]`, row
- * by row (`[t + 1: O numbers, t + 2: O numbers, …]`), as a dense layer of that size answers them. Windows are cut when their batch is made.
+ * Creates a dataset of windows over a series: inputs `[T, B, F]`, and as targets the next `horizon` rows of the target columns,
+ * `[B, horizon·O]`, row by row (the O values at t + 1, then those at t + 2, …), like the outputs of a dense layer of that size.
+ * Windows are cut when their batch is read.
  *
- * Windows of training and test must not overlap: {@link split} the series first.
+ * Windows of training and test data must not overlap: {@link split} the series first.
  *
- * @param series `[N, F]`, one row for each time
- * @throws TypeError where the series is no tensor
- * @throws RangeError where the series is shorter than one window and its horizon, there is no such column, or an option is out of range
+ * @param series `[N, F]`, one row per time
+ * @throws TypeError if the series is not a tensor
+ * @throws RangeError if the series is shorter than one window and its horizon, a column does not exist, or an option is out of range
  * @example
  * const series = tensor(Float32Array.from({ length: 20 }, (_, i) => i), [10, 2]);
  * const dataset = seriesWindows(series, { sequenceLength: 3, horizon: 2, targets: [1], batchSize: 4, shuffle: false });
  * const [batch] = dataset.batches(createRandom(1));
- * batch.inputs.shape; // [3, 4, 2]
- * batch.targets.data.slice(0, 2); // Float32Array [7, 9]
+ * batch!.inputs.shape; // [3, 4, 2]
+ * batch!.targets.data.slice(0, 2); // Float32Array [7, 9]
  */
-export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Dataset {
+export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Dataset<Batch<Tensor, Tensor>> {
   const { sequenceLength, horizon = 1, batchSize, stride = 1, shuffle: shuffled = true } = options;
   for (const [name, value] of Object.entries({ sequenceLength, horizon, batchSize, stride }))
     checkCount('seriesWindows', name, value);
@@ -54,22 +56,23 @@ export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Da
   return {
     batchCount: Math.ceil(count / batchSize),
     *batches(random) {
-      const order = Int32Array.from({ length: count }, (_, window) => window * stride);
-      if (shuffled) shuffle(random, order);
+      const starts = Int32Array.from({ length: count }, (_, window) => window * stride);
+      if (shuffled) shuffle(random, starts);
       for (let first = 0; first < count; first += batchSize) {
-        yield windowsAt(series, order.subarray(first, first + batchSize), sequenceLength, horizon, columns);
+        yield windowsAt(series, starts.subarray(first, first + batchSize), sequenceLength, horizon, columns);
       }
     },
   };
 }
 
+/** The windows that start at the given rows of the series, with their targets. */
 function windowsAt(
   { shape, data }: Tensor,
   starts: Int32Array,
   sequenceLength: number,
   horizon: number,
   columns: readonly number[],
-): Batch {
+): Batch<Tensor, Tensor> {
   const [B, F] = [starts.length, shape[1]!];
   const inputs = new Float32Array(sequenceLength * B * F);
   const targets = new Float32Array(B * horizon * columns.length);

@@ -1,40 +1,45 @@
-/** Sequences of unequal length side by side, padded to one tensor. */
+/** Padding of sequences of unequal length. */
 
 import { checkCount, checkShape, checkSome, describe } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
-/** How {@link padSequences} fills up and cuts. */
+/** The options of {@link padSequences}. */
 export interface PadOptions {
-  /** T; the longest sequence by default. */
+  /** T; the length of the longest sequence by default. */
   readonly sequenceLength?: number;
-  /** What stands behind a sequence's end: an id, or a number. 0 by default. */
+  /** The padding value: a token id, or a number. 0 by default. */
   readonly padding?: number;
-  /** Which part of a sequence of more than `sequenceLength` is left: its first steps, or its last. Without it such a sequence is refused. */
+  /** Which steps of a sequence longer than `sequenceLength` are kept: the first or the last. Without it such a sequence throws. */
   readonly keep?: 'first' | 'last';
 }
 
-/** What {@link padSequences} answers. */
+/** The result of {@link padSequences}. */
 export interface Padded<X extends IntTensor | Tensor = IntTensor | Tensor> {
-  /** Ids `[T, B]`, or vectors `[T, B, I]`. */
+  /** Token ids `[T, B]`, or vectors `[T, B, I]`. */
   readonly inputs: X;
-  /** `[B]` */
+  /** `[B]` the number of valid steps of each row. */
   readonly lengths: Int32Array;
 }
 
+/** The tensor of sequences, or of targets, of type T side by side. */
+export type TensorOf<T> = T extends Tensor ? Tensor : IntTensor;
+
 /**
- * Sequences side by side, each filled up at its end.
+ * Pads sequences at their ends to equal length.
  *
- * @param sequences ids each, or vectors `[T_i, I]` each
- * @throws TypeError where they are not all of one kind
- * @throws RangeError where there is none, one is longer than `sequenceLength`, vectors differ in size, or an option is out of range
+ * @param sequences token ids, or vectors `[T_i, I]`
+ * @throws TypeError if the sequences are not all of one kind
+ * @throws RangeError if there are no sequences, one is longer than `sequenceLength`, vectors differ in size, or an option is out of
+ * range
  * @example
  * const { inputs, lengths } = padSequences([Int32Array.of(3, 1, 4), Int32Array.of(1, 5)]);
  * inputs.data; // Int32Array [3, 1, 1, 5, 4, 0]
  * lengths; // Int32Array [3, 2]
  */
-export function padSequences(sequences: readonly Int32Array[], options?: PadOptions): Padded<IntTensor>;
-export function padSequences(sequences: readonly Tensor[], options?: PadOptions): Padded<Tensor>;
-export function padSequences(sequences: readonly (Int32Array | Tensor)[], options?: PadOptions): Padded;
+export function padSequences<T extends Int32Array | Tensor>(
+  sequences: readonly T[],
+  options?: PadOptions,
+): Padded<TensorOf<T>>;
 export function padSequences(
   sequences: readonly (Int32Array | Tensor)[],
   { sequenceLength, padding = 0, keep }: PadOptions = {},
@@ -42,65 +47,65 @@ export function padSequences(
   checkSome('padSequences', 'sequences', sequences.length, 'sequence');
   if (sequenceLength !== undefined) checkCount('padSequences', 'sequenceLength', sequenceLength);
   const first = sequences[0]!;
-  const ofIds = first instanceof Int32Array;
-  checkAlike('padSequences', (i) => `sequences[${i}]`, sequences);
-  checkPadding('padSequences', padding, ofIds);
+  const areIds = first instanceof Int32Array;
+  checkSameKind('padSequences', (i) => `sequences[${i}]`, sequences);
+  checkPadding('padSequences', padding, areIds);
   if (keep !== undefined && keep !== 'first' && keep !== 'last')
     throw new RangeError(`padSequences: keep must be 'first' or 'last', got ${describe(keep)}.`);
-  const size = ofIds ? 1 : first.shape[1]!;
-  const full = sequences.map(lengthOf);
-  const longest = full.reduce((most, length) => Math.max(most, length), 0);
+  const fullLengths = sequences.map(lengthOf);
+  const longest = fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const T = sequenceLength ?? longest;
   if (longest > T && keep === undefined) {
     throw new RangeError(
-      `padSequences: sequences[${full.indexOf(longest)}] has ${longest} steps, more than sequenceLength = ${T}. Cut by keep: 'first' or 'last'.`,
+      `padSequences: sequences[${fullLengths.indexOf(longest)}] has ${longest} steps, more than sequenceLength = ${T}. ` +
+        "Pass keep: 'first' or 'last' to truncate it.",
     );
   }
   const B = sequences.length;
-  const lengths = Int32Array.from(full, (length) => Math.min(length, T));
-  const data = (ofIds ? new Int32Array(T * B) : new Float32Array(T * B * size)).fill(padding);
+  const size = areIds ? 1 : first.shape[1]!;
+  const lengths = Int32Array.from(fullLengths, (length) => Math.min(length, T));
+  const data = (areIds ? new Int32Array(T * B) : new Float32Array(T * B * size)).fill(padding);
   sequences.forEach((sequence, row) => {
-    const numbers = sequence instanceof Int32Array ? sequence : sequence.data;
-    const skipped = keep === 'last' ? full[row]! - lengths[row]! : 0;
+    const values = sequence instanceof Int32Array ? sequence : sequence.data;
+    const skipped = keep === 'last' ? fullLengths[row]! - lengths[row]! : 0;
     for (let t = 0; t < lengths[row]!; t++) {
-      data.set(numbers.subarray((skipped + t) * size, (skipped + t + 1) * size), (t * B + row) * size);
+      data.set(values.subarray((skipped + t) * size, (skipped + t + 1) * size), (t * B + row) * size);
     }
   });
-  return { inputs: { shape: ofIds ? [T, B] : [T, B, size], data } as IntTensor | Tensor, lengths };
+  return { inputs: { shape: areIds ? [T, B] : [T, B, size], data } as IntTensor | Tensor, lengths };
 }
 
-/** @throws TypeError unless all are ids or all vectors, RangeError unless vectors are all of one size */
-export function checkAlike(
+/** @throws TypeError unless all sequences are ids or all are vectors; RangeError unless all vectors have the same size */
+export function checkSameKind(
   where: string,
   nameOf: (i: number) => string,
   sequences: readonly (Int32Array | Tensor)[],
 ): void {
   const first = sequences[0]!;
   sequences.forEach((sequence, i) => {
-    if (sequence instanceof Int32Array ? first instanceof Int32Array : isTensor(sequence) && isTensor(first)) {
-      if (isTensor(sequence))
-        checkShape(where, nameOf(i), sequence.shape, {
-          letters: '[T, I]',
-          lengths: [undefined, (first as Tensor).shape[1]],
-        });
+    if (sequence instanceof Int32Array && first instanceof Int32Array) return;
+    if (isTensor(sequence) && isTensor(first)) {
+      checkShape(where, nameOf(i), sequence.shape, { letters: '[T, I]', lengths: [undefined, first.shape[1]] });
       return;
     }
-    const wanted = isTensor(first) ? 'a tensor [T, I]' : 'an Int32Array of ids';
-    const like = i > 0 ? `, like ${nameOf(0)}` : ', or a tensor [T, I]';
+    const expected = isTensor(first) ? 'a tensor [T, I]' : 'an Int32Array of ids';
+    const reason = i > 0 ? `, like ${nameOf(0)}` : ', or a tensor [T, I]';
     throw new TypeError(
-      `${where}: ${nameOf(i)} must be ${wanted}${like}, got ${sequence instanceof Int32Array ? 'an Int32Array' : describe(sequence)}.`,
+      `${where}: ${nameOf(i)} must be ${expected}${reason}, ` +
+        `got ${sequence instanceof Int32Array ? 'an Int32Array' : describe(sequence)}.`,
     );
   });
 }
 
-/** @throws RangeError unless padding is a number, and of ids a whole one */
-export function checkPadding(where: string, padding: number, ofIds: boolean): void {
-  if (ofIds ? Number.isInteger(padding) : typeof padding === 'number') return;
+/** @throws RangeError unless the padding is a number; for ids, a whole number */
+export function checkPadding(where: string, padding: number, areIds: boolean): void {
+  if (areIds ? Number.isInteger(padding) : typeof padding === 'number') return;
   throw new RangeError(
-    `${where}: padding must be ${ofIds ? 'an id, a whole number' : 'a number'}, got ${describe(padding)}.`,
+    `${where}: padding must be ${areIds ? 'an id, a whole number' : 'a number'}, got ${describe(padding)}.`,
   );
 }
 
-/** T of a sequence. */
-export const lengthOf = (sequence: Int32Array | Tensor): number =>
-  sequence instanceof Int32Array ? sequence.length : sequence.shape[0]!;
+/** The number of steps of a sequence. */
+export function lengthOf(sequence: Int32Array | Tensor): number {
+  return sequence instanceof Int32Array ? sequence.length : sequence.shape[0]!;
+}

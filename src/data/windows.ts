@@ -1,65 +1,73 @@
-/** Windows over one long sequence of ids, for learning to predict the next one. */
+/** Windows over one long sequence of token ids, to train a model that predicts the next token. */
 
 import { integerNumber, type Random, shuffle } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
+import type { IntTensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
-/** How {@link windows} cuts a sequence. */
+/** The options of {@link windows}. */
 export interface WindowsOptions {
-  /** T, the length of a window. */
+  /** T, the number of steps of a window. */
   readonly sequenceLength: number;
-  /** B, the windows in a batch. */
+  /** B, the number of windows in a batch. */
   readonly batchSize: number;
-  /** Whether windows come in random order (true, the default), or as streams that go on from batch to batch. */
+  /** Whether windows are shuffled (true, the default), or are streams that continue from batch to batch. */
   readonly shuffle?: boolean;
 }
 
 /**
- * A dataset of windows over a sequence: inputs `[T, B]`, and as targets `[T, B]` the ids that follow them.
+ * Creates a dataset of windows over a sequence: inputs `[T, B]`, and as targets `[T, B]` the ids that follow them.
  *
- * Shuffled, every epoch cuts the sequence at a new random phase in [0, T) into windows that do not overlap, and deals them out in random
- * order; windows that fill no batch are left to another epoch. In order, the sequence is cut into B streams of equal length, one a row, and
- * every batch goes on where the one before ended, so that the state can be carried (truncated BPTT).
+ * Shuffled, every epoch cuts the sequence at a random offset in [0, T) into windows that do not overlap, in random order; windows that
+ * do not fill a batch are left out of the epoch. In order, the sequence is cut into B streams of equal length, one per row, and every
+ * batch continues where the previous batch ended, so that the state can be carried (truncated BPTT).
  *
  * @param ids the sequence
- * @throws TypeError where ids are not an `Int32Array`
- * @throws RangeError where they do not fill one batch: shuffled, T·(B + 1) ids are needed (one window is lost to the phase); in order, T·B + 1
+ * @throws TypeError if `ids` is not an `Int32Array`
+ * @throws RangeError if the ids do not fill one batch: T·(B + 1) ids are needed if shuffled (one window is lost to the offset),
+ * T·B + 1 in order
  * @example
- * const dataset = windows(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), { sequenceLength: 2, batchSize: 2, shuffle: false });
+ * const ids = Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8);
+ * const dataset = windows(ids, { sequenceLength: 2, batchSize: 2, shuffle: false });
  * const [first, second] = dataset.batches(createRandom(1));
- * first.inputs.data; // Int32Array [0, 4, 1, 5]
- * first.targets.data; // Int32Array [1, 5, 2, 6]
- * second.inputs.data; // Int32Array [2, 6, 3, 7]
+ * first!.inputs.data; // Int32Array [0, 4, 1, 5]
+ * first!.targets.data; // Int32Array [1, 5, 2, 6]
+ * second!.inputs.data; // Int32Array [2, 6, 3, 7]
  */
 export function windows(
   ids: Int32Array,
   { sequenceLength, batchSize, shuffle: shuffled = true }: WindowsOptions,
-): Dataset {
+): Dataset<Batch<IntTensor, IntTensor>> {
   if (!(ids instanceof Int32Array))
-    throw new TypeError('windows: ids must be an Int32Array. Text is turned into one by encode.');
+    throw new TypeError('windows: ids must be an Int32Array. Convert text with encode.');
   checkCount('windows', 'sequenceLength', sequenceLength);
   checkCount('windows', 'batchSize', batchSize);
   const needed = shuffled ? sequenceLength * (batchSize + 1) : sequenceLength * batchSize + 1;
   if (ids.length < needed) {
     throw new RangeError(
       `windows: ids must hold at least ${needed} ids for one batch of ${batchSize} ` +
-        `${shuffled ? 'shuffled ' : ''}windows of ${sequenceLength} steps, got ${ids.length}. Is batchSize or sequenceLength too large?`,
+        `${shuffled ? 'shuffled ' : ''}windows of ${sequenceLength} steps, got ${ids.length}. ` +
+        'Is batchSize or sequenceLength too large?',
     );
   }
   return shuffled ? shuffledWindows(ids, sequenceLength, batchSize) : parallelStreams(ids, sequenceLength, batchSize);
 }
 
-function shuffledWindows(ids: Int32Array, sequenceLength: number, batchSize: number): Dataset {
-  // As many windows as fit at every phase, with the one id that follows the last.
+function shuffledWindows(
+  ids: Int32Array,
+  sequenceLength: number,
+  batchSize: number,
+): Dataset<Batch<IntTensor, IntTensor>> {
+  // The number of windows that fit at every offset, with the one id that follows the last window.
   const windowCount = Math.floor(ids.length / sequenceLength) - 1;
   const batchCount = Math.floor(windowCount / batchSize);
   return {
     batchCount,
     *batches(random: Random) {
-      const phase = integerNumber(random, sequenceLength);
+      const offset = integerNumber(random, sequenceLength);
       const starts = shuffle(
         random,
-        Int32Array.from({ length: windowCount }, (_, index) => phase + index * sequenceLength),
+        Int32Array.from({ length: windowCount }, (_, index) => offset + index * sequenceLength),
       );
       for (let batch = 0; batch < batchCount; batch++) {
         yield windowsAt(ids, sequenceLength, starts.subarray(batch * batchSize, (batch + 1) * batchSize));
@@ -68,7 +76,11 @@ function shuffledWindows(ids: Int32Array, sequenceLength: number, batchSize: num
   };
 }
 
-function parallelStreams(ids: Int32Array, sequenceLength: number, batchSize: number): Dataset {
+function parallelStreams(
+  ids: Int32Array,
+  sequenceLength: number,
+  batchSize: number,
+): Dataset<Batch<IntTensor, IntTensor>> {
   const batchCount = Math.floor((ids.length - 1) / (sequenceLength * batchSize));
   return {
     batchCount,
@@ -84,8 +96,8 @@ function parallelStreams(ids: Int32Array, sequenceLength: number, batchSize: num
   };
 }
 
-/** The windows that begin at `starts`, one a row. */
-function windowsAt(ids: Int32Array, sequenceLength: number, starts: Int32Array): Batch {
+/** The windows that start at the given indices, one per row. */
+function windowsAt(ids: Int32Array, sequenceLength: number, starts: Int32Array): Batch<IntTensor, IntTensor> {
   const shape = [sequenceLength, starts.length];
   const inputs = new Int32Array(sequenceLength * starts.length);
   const targets = new Int32Array(sequenceLength * starts.length);

@@ -22,7 +22,7 @@ import { checkCount, checkIds, checkNumber, checkSome, formatShape } from '../te
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import { crossEntropy } from '../training/losses';
-import type { CustomModel, TrainingContext } from '../training/trainable';
+import type { CustomModel, TrainingContext } from '../training/custom-model';
 import {
   checkDecoder,
   type DecoderOptions,

@@ -1,78 +1,121 @@
-/** How good a model is on data it does not learn from. */
+/** Evaluation of models on data they are not trained on. */
 
+import { isVariable, toTensor, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Batch, Dataset } from '../data/dataset';
 import type { Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkSome } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkSome, formatShape } from '../tensor/shape';
+import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
+import type { CustomModel } from './custom-model';
 import type { Loss } from './losses';
-import type { MetricOptions } from './metrics';
-import { type CustomModel, type Task, taskOf } from './trainable';
+import type { Metric } from './metrics';
+import { customTask, isSequential, sequentialTask, type Task, withPrefix } from './task';
 
-/** A number to read off outputs and targets, to be averaged over batches by what counts of their targets. */
-export type Metric = (outputs: Tensor, targets: never, options?: MetricOptions) => number;
-
-/** The loss, metrics and state of {@link evaluate}. */
-export interface EvaluateOptions<M extends Readonly<Record<string, Metric>>> {
-  readonly loss: Loss<never>;
-  readonly metrics?: M;
-  /** Whether each batch goes on from the state in which the batch before ended, as with `windows(…, { shuffle: false })`. */
+/** The loss and metrics of {@link evaluate}, for targets of type Y; K are the names of the metrics. */
+export interface EvaluateOptions<Y extends Tensor | IntTensor = Tensor | IntTensor, K extends string = never> {
+  readonly loss: Loss<Y>;
+  /** Metrics by name; losses are metrics, too. */
+  readonly metrics?: Readonly<Record<K, Metric<Y>>>;
+  /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
   readonly carryState?: boolean;
 }
 
+/** The arguments of {@link evaluate} for a sequential model. */
+type SequentialArguments<Y extends Tensor | IntTensor> = [
+  model: Sequential,
+  data: Dataset<Batch<Y>>,
+  options: EvaluateOptions<Y, string>,
+];
+
+/** The arguments of {@link evaluate} for a custom model. */
+type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Dataset<B>, options?: object];
+
 /**
- * The mean loss and metrics over one epoch of data, with dropout and the like off. Each batch is weighted by what counts of its targets;
- * of a {@link customModel}, all batches alike.
+ * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of its
+ * targets that count (the sum of their weights); the batches of a {@link customModel} are weighted equally.
  *
- * @throws RangeError where the data has no batch
- * @throws TypeError where a sequential model lacks a loss, or a trainable is given one
+ * @throws RangeError if the data has no batches, or a batch does not fit the model
+ * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
  * @example
  * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), dense({ size: 5 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 3, 4, 0), { sequenceLength: 5, batchSize: 1, shuffle: false });
  * evaluate(model, data, { loss: crossEntropy, metrics: { accuracy } }).loss > 0; // true
  */
-export function evaluate<M extends Readonly<Record<string, Metric>> = Readonly<Record<never, Metric>>>(
+export function evaluate<Y extends Tensor | IntTensor, K extends string = never>(
   model: Sequential,
-  data: Dataset,
-  options: EvaluateOptions<M>,
-): { readonly loss: number } & { readonly [K in keyof M]: number };
+  data: Dataset<Batch<Y>>,
+  options: EvaluateOptions<NoInfer<Y>, K>,
+): { readonly loss: number } & Readonly<Record<K, number>>;
 export function evaluate<P extends TensorTree, B>(
   model: CustomModel<P, B>,
   data: Dataset<B>,
 ): { readonly loss: number };
-export function evaluate(
-  model: object,
-  data: Dataset<unknown>,
-  options: Partial<EvaluateOptions<Readonly<Record<string, Metric>>>> = {},
-): never {
-  return meansOver(taskOf('evaluate', model, options), data, options.metrics ?? {}) as never;
+export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
+  ...call: SequentialArguments<Y> | CustomArguments<P, B>
+): Readonly<Record<string, number>> {
+  if (!isSequentialCall(call)) {
+    const [model, data, options = {}] = call;
+    return meansOver('evaluate', customTask('evaluate', model, options), data);
+  }
+  const [model, data, options] = call;
+  const metrics = Object.entries(options.metrics ?? {});
+  const task = sequentialTask('evaluate', model, options);
+  return meansOver('evaluate', task, data, (batch) => {
+    if (metrics.length === 0) return {};
+    const outputs = toTensor(task.output());
+    const valueOf = (name: string, metric: Metric<Y>): number =>
+      metricValue(
+        name,
+        withPrefix('evaluate', () => metric(outputs, batch.targets, task.maskOf(batch))),
+      );
+    return Object.fromEntries(metrics.map(([name, metric]) => [name, valueOf(name, metric)]));
+  });
 }
 
-/** The means of a task's loss and of metrics over one epoch. */
-export function meansOver<B>(
-  task: Task<B>,
+function isSequentialCall<Y extends Tensor | IntTensor, P extends TensorTree, B>(
+  call: SequentialArguments<Y> | CustomArguments<P, B>,
+): call is SequentialArguments<Y> {
+  return isSequential(call[0]);
+}
+
+function metricValue(name: string, value: number | Variable): number {
+  if (!isVariable(value)) return value;
+  if (value.shape.length === 0) return toTensor(value).data[0]!;
+  throw new TypeError(
+    `evaluate: metric ${name} must return a number or a scalar variable, got shape ${formatShape(value.shape)}. ` +
+      'Is a sum() or mean() missing?',
+  );
+}
+
+/**
+ * The means of a task's loss, and of other values per batch, over one epoch.
+ *
+ * @param valuesOf computes the other values after the loss; variables may be used
+ * @throws RangeError if there are no targets
+ */
+export function meansOver<P extends TensorTree, B>(
+  caller: string,
+  task: Task<P, B>,
   data: Dataset<B>,
-  metrics: Readonly<Record<string, Metric>>,
-): Readonly<Record<string, number>> {
-  const totals: Record<string, number> = { loss: 0 };
-  let weight = 0;
+  valuesOf: (batch: B) => Readonly<Record<string, number>> = () => ({}),
+): { readonly loss: number } & Readonly<Record<string, number>> {
+  const totals: { loss: number } & Record<string, number> = { loss: 0 };
+  let totalWeight = 0;
   task.begin?.();
   const random = createRandom(0);
   for (const batch of data.batches(random)) {
-    const run = compute(task.parameters as Record<string, Tensor>, (p) => {
-      const loss = task.loss(p as never, batch, { training: false, random, step: 0 });
-      return { loss, output: task.output?.() };
+    const { loss, values } = compute(task.parameters, (p) => {
+      const { data: scalar } = toTensor(task.loss(p, batch, { training: false, random, step: 0 }));
+      return { loss: scalar[0]!, values: valuesOf(batch) };
     });
-    const counted = task.countOf?.(batch) ?? 1;
-    totals['loss']! += counted * run.loss.data[0]!;
-    for (const [name, metric] of Object.entries(metrics)) {
-      const { targets, mask, lengths } = batch as unknown as Batch;
-      totals[name] = (totals[name] ?? 0) + counted * metric(run.output!, targets as never, { mask, lengths });
-    }
-    weight += counted;
+    const weight = task.weightOf?.(batch) ?? 1;
+    totals.loss += weight * loss;
+    for (const [name, value] of Object.entries(values)) totals[name] = (totals[name] ?? 0) + weight * value;
+    totalWeight += weight;
   }
-  checkSome('evaluate', 'data', weight, 'target');
-  return Object.fromEntries(Object.entries(totals).map(([name, total]) => [name, total / weight]));
+  checkSome(caller, 'data', totalWeight, 'target');
+  for (const name of Object.keys(totals)) totals[name]! /= totalWeight;
+  return totals;
 }

@@ -1,15 +1,20 @@
-/** Letting others run: long work gives the event loop a turn now and then, so that pages stay alive and signals arrive. */
+/** Pauses in long computations, so that pages stay responsive and signals arrive. */
 
-interface Timers {
-  readonly setImmediate?: (callback: () => void) => void;
-  readonly setTimeout: (callback: () => void, delay: number) => void;
+/** Resolves after the event loop has run. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    // Node's setImmediate does not wait; browsers have setTimeout only.
+    if ('setImmediate' in globalThis && typeof globalThis.setImmediate === 'function') globalThis.setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
 }
 
-/** Resolves after the event loop has had a turn. */
-export function nextTurn(): Promise<void> {
-  const timers = globalThis as unknown as Timers;
-  return new Promise((resolve) => {
-    if (timers.setImmediate !== undefined) timers.setImmediate(resolve);
-    else timers.setTimeout(resolve, 0);
-  });
+/** Creates a function that lets the event loop run if it has not for `interval` milliseconds. */
+export function createPause(interval: number): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last <= interval) return;
+    await nextTurn();
+    last = performance.now();
+  };
 }

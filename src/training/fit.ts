@@ -1,217 +1,339 @@
-/** Training: batches in, better parameters out. */
+/** Training of models on datasets. */
 
 import type { Batch, Dataset } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
 import { checkCount, checkSome } from '../tensor/shape';
+import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
+import type { CustomModel } from './custom-model';
 import { meansOver } from './evaluate';
-import { nextTurn } from './event-loop';
+import { createPause } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
-import { openSession } from './session';
-import { type CustomModel, type Task, taskOf } from './trainable';
-import { checkCheckpoint, type FitCheckpoint, openEpoch, type TrainingState } from './training-state';
+import { openSession, type Session } from './session';
+import { customTask, isSequential, sequentialTask, type Task } from './task';
+import {
+  type Best,
+  checkCheckpoint,
+  type Epoch,
+  type FitCheckpoint,
+  openEpoch,
+  type TrainingState,
+} from './training-state';
 
-/** How training stands after an update. */
+/** The progress of training after an update. */
 export interface Progress {
-  /** Updates done, and to be done. */
+  /** The number of updates made. */
   readonly step: number;
+  /** The total number of updates. */
   readonly steps: number;
   /** The epoch, from 1. */
   readonly epoch: number;
   /** The loss of the batch, before its update. */
   readonly loss: number;
-  /** Its moving average. */
+  /** The moving average of the loss. */
   readonly smoothedLoss: number;
   /** The norm of the gradient before clipping, if the optimizer clips by norm. */
   readonly gradientNorm: number | undefined;
-  /** Targets a second; NaN where batches have no `targets`. */
+  /** Targets per second; NaN if the batches have no `targets`. */
   readonly targetsPerSecond: number;
+  /** The estimated time left, in seconds. */
   readonly secondsLeft: number;
-  /** The loss on the validation data, where an epoch has just ended. */
+  /** The loss on the validation data, after the last update of an epoch. */
   readonly validationLoss?: number;
+  /** Whether this was the last update. */
   readonly done: boolean;
 }
 
-/** How {@link fit} trains. */
+/** The options of {@link fit} for models of every kind. */
 export interface FitOptions<B = Batch> {
   readonly optimizer: Optimizer;
-  /** How often to go through the data. 1 by default, or as often as `steps` needs. */
+  /** The number of passes over the data. 1 by default. */
   readonly epochs?: number;
-  /** How many updates to make, whatever the epochs. */
+  /** The number of updates; overrides `epochs`. */
   readonly steps?: number;
-  /** Of the order of batches and of dropout. */
+  /** The seed for the order of batches and for dropout. 0 by default. */
   readonly seed?: number;
-  /** Evaluated after every epoch. */
+  /** Data to evaluate on after every epoch. */
   readonly validation?: Dataset<B>;
-  /** Stop after so many epochs without a better validation loss, and go back to the best parameters. */
+  /**
+   * Early stopping: the number of epochs without a better validation loss after which training stops. The parameters of the best
+   * epoch are restored.
+   */
   readonly patience?: number;
-  /** Where the optimizer goes on from; moved on in place. */
+  /** The optimizer state to continue from, updated in place. */
   readonly optimizerState?: OptimizerState;
-  /** Called after every update; may be asynchronous. */
+  /** Called after every update. Training waits for a promise. */
   readonly onProgress?: (progress: Progress) => unknown;
-  /** Where training stands is handed out, to be kept. */
+  /** When and how to store the training state. */
   readonly checkpoint?: FitCheckpoint;
   /**
-   * Where training goes on, to the same bits as if it had not stopped, with the same data and options; `steps` and `epochs` count from its very
-   * beginning. The model's parameters are set to those of then.
+   * The training state to resume from. With the same data and options the result is the same to the bit as without the
+   * interruption: `steps` and `epochs` count from the start of the training, and the parameters are set to the stored ones.
    */
   readonly resume?: TrainingState | undefined;
-  /** Training stops after the update during which it is aborted. An AbortSignal will do. */
+  /** Stops training after the update during which it is aborted: an AbortSignal, for example. */
   readonly signal?: { readonly aborted: boolean };
 }
 
-/** How {@link fit} trains a {@link sequential} model. */
-export interface SequentialFitOptions extends FitOptions {
-  readonly loss: Loss<never>;
-  /** Whether each batch goes on from the state in which the batch before ended, as with `windows(…, { shuffle: false })`. */
+/** The options of {@link fit} for a {@link sequential} model and targets of type Y. */
+export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> extends FitOptions<Batch<Y>> {
+  readonly loss: Loss<Y>;
+  /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
   readonly carryState?: boolean;
-  /** How the model is run: {@link runModel} by default, or {@link runInSegments}, for sequences too long to be stored. */
+  /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences too long to be stored. */
   readonly run?: typeof runModel;
 }
 
-/** How {@link fit} ended. */
+/** The result of {@link fit}. */
 export interface FitResult {
+  /** The number of updates made. */
   readonly steps: number;
-  /** Why it ended. */
+  /** Why training ended. */
   readonly stopped: 'finished' | 'aborted' | 'early';
   /** The loss of every update. */
   readonly losses: readonly number[];
   /** The loss on the validation data after every epoch. */
   readonly validationLosses: readonly number[];
-  /** To go on with. */
+  /** The optimizer state, to continue from. */
   readonly optimizerState: OptimizerState;
 }
 
+/** The arguments of {@link fit} for a sequential model. */
+type SequentialArguments<Y extends Tensor | IntTensor> = [
+  model: Sequential,
+  data: Dataset<Batch<Y>>,
+  options: SequentialFitOptions<Y>,
+];
+
+/** The arguments of {@link fit} for a custom model. */
+type CustomArguments<P extends TensorTree, B> = [
+  model: CustomModel<P, B>,
+  data: Dataset<B>,
+  options: FitOptions<B>,
+];
+
 /**
- * Trains a model in place. The event loop gets a turn about every 20 ms.
+ * Trains a model in place. The event loop runs about every 20 ms.
  *
- * @param model a {@link sequential} model, or a function made a {@link customModel}; changed in place
- * @param data its batches
- * @throws TypeError where a sequential model lacks a loss, or a trainable is given one
- * @throws RangeError where a loss or gradient is not finite, naming step and layer, before the parameters are touched; where an option is out of range
+ * @param model a {@link sequential} model or a {@link customModel}; changed in place
+ * @param data the batches to train on
+ * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
+ * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the update and the
+ * layer); if a batch does not fit the model, or an option is out of range
  * @example
- * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })]);
+ * const model = sequential([
+ *   embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 }),
+ * ]);
  * const data = windows(Int32Array.from({ length: 200 }, (_, i) => i % 5), { sequenceLength: 10, batchSize: 4 });
- * const { losses } = await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(0.02)), epochs: 10 });
- * losses.at(-1) < losses[0]; // true
+ * const optimizer = chain(clipByNorm(1), adam(0.02));
+ * const { losses } = await fit(model, data, { loss: crossEntropy, optimizer, epochs: 10 });
+ * losses.at(-1)! < losses[0]!; // true
  */
-export function fit(model: Sequential, data: Dataset, options: SequentialFitOptions): Promise<FitResult>;
+export function fit<Y extends Tensor | IntTensor>(
+  model: Sequential,
+  data: Dataset<Batch<Y>>,
+  options: SequentialFitOptions<NoInfer<Y>>,
+): Promise<FitResult>;
 export function fit<P extends TensorTree, B>(
   model: CustomModel<P, B>,
   data: Dataset<B>,
   options: FitOptions<B>,
 ): Promise<FitResult>;
-export async function fit(model: object, data: Dataset<unknown>, options: object): Promise<FitResult> {
-  return fitTask(taskOf('fit', model, options), data, options as FitOptions<unknown>);
+export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>(
+  ...call: SequentialArguments<Y> | CustomArguments<P, B>
+): Promise<FitResult> {
+  if (isSequentialCall(call)) {
+    const [model, data, options] = call;
+    return train(sequentialTask('fit', model, options), data, options);
+  }
+  const [model, data, options] = call;
+  return train(customTask('fit', model, options), data, options);
 }
 
-async function fitTask<B>(model: Task<B>, data: Dataset<B>, options: FitOptions<B>): Promise<FitResult> {
-  const { onProgress, signal, validation, patience, checkpoint, resume } = options;
-  if (options.steps !== undefined) checkCount('fit', 'steps', options.steps, 0);
-  if (options.epochs !== undefined) checkCount('fit', 'epochs', options.epochs, 0);
+function isSequentialCall<Y extends Tensor | IntTensor, P extends TensorTree, B>(
+  call: SequentialArguments<Y> | CustomArguments<P, B>,
+): call is SequentialArguments<Y> {
+  return isSequential(call[0]);
+}
+
+async function train<P extends TensorTree, B>(
+  task: Task<P, B>,
+  data: Dataset<B>,
+  options: FitOptions<B>,
+): Promise<FitResult> {
+  checkOptions(data, options);
+  const { onProgress, signal, checkpoint, resume } = options;
+  const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
+  const random = createRandom(options.seed ?? 0);
+  const session = startSession(task, options);
+  const losses = [...(resume?.losses ?? [])];
+  const validation = createValidation(task, options);
+  const meter = createMeter(steps, resume);
+  const pause = createPause(20);
+
+  const snapshot = (epoch: number, { position, draws }: Epoch<B>): TrainingState => ({
+    step: losses.length,
+    epoch,
+    position,
+    parameters: task.data.slice(),
+    optimizer: copyOptimizerState(session.state),
+    random: random.state.slice(),
+    draws: [...draws],
+    losses: [...losses],
+    smoothedLoss: meter.smoothedLoss,
+    validationLosses: [...validation.losses],
+    best: validation.best,
+    carried: task.carried?.(),
+  });
+  const finish = (stopped: FitResult['stopped']): FitResult => {
+    validation.restoreBest();
+    const { losses: validationLosses } = validation;
+    return { steps: losses.length, stopped, losses, validationLosses, optimizerState: session.state };
+  };
+
+  for (let epoch = resume?.epoch ?? 1; losses.length < steps; epoch++) {
+    const resumed = epoch === resume?.epoch ? resume : undefined;
+    const reader = openEpoch(data, random, resumed);
+    if (resumed === undefined) task.begin?.();
+    for (const batch of reader.batches) {
+      const { loss, norm } = session.update(batch, random, losses.length + 1);
+      losses.push(loss);
+      const epochEnded = reader.position === data.batchCount || losses.length === steps;
+      const validationLoss = epochEnded ? validation.run(epoch) : undefined;
+      const progress = meter.update(batch, { step: losses.length, epoch, loss, gradientNorm: norm }, validationLoss);
+      let stopped = stopReason(signal?.aborted, validation.isExhausted(epoch), losses.length >= steps);
+      const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
+      if (due) await checkpoint!.write(snapshot(epoch, reader));
+      await onProgress?.({ ...progress, done: stopped !== undefined });
+      await pause();
+      // Training may have been aborted in the meantime.
+      stopped ??= stopReason(signal?.aborted, false, false);
+      if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader));
+      if (stopped !== undefined) return finish(stopped);
+    }
+    if (reader.position === 0) throw new RangeError('fit: data yielded no batch in an epoch.');
+  }
+  return finish('finished');
+}
+
+function checkOptions<B>(data: Dataset<B>, { steps, epochs, patience, validation, checkpoint }: FitOptions<B>): void {
+  if (steps !== undefined) checkCount('fit', 'steps', steps, 0);
+  if (epochs !== undefined) checkCount('fit', 'epochs', epochs, 0);
   if (patience !== undefined) checkCount('fit', 'patience', patience);
   if (patience !== undefined && validation === undefined) throw new RangeError('fit: patience needs validation data.');
   if (checkpoint !== undefined) checkCheckpoint(checkpoint);
   checkSome('fit', 'data', data.batchCount, 'batch');
-  const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
-  const random = createRandom(options.seed ?? 0);
-  if (resume !== undefined) takeUp(model, resume, options.optimizerState);
-  const session = openSession(
-    'fit',
-    model,
-    resume === undefined ? options : { ...options, optimizerState: copyOptimizerState(resume.optimizer) },
-  );
-  const losses: number[] = [...(resume?.losses ?? [])];
-  const validationLosses: number[] = [...(resume?.validationLosses ?? [])];
-  let best = resume?.best;
-  let smoothedLoss = resume?.smoothedLoss ?? NaN;
-  let targets = 0;
-  const before = losses.length;
-  const began = performance.now();
-  let turn = began;
-
-  const ended = (stopped: FitResult['stopped']): FitResult => {
-    if (best !== undefined && patience !== undefined) model.data.set(best.parameters);
-    return { steps: losses.length, stopped, losses, validationLosses, optimizerState: session.state };
-  };
-  for (let number = resume?.epoch ?? 1; losses.length < steps; number++) {
-    const takenUp = number === resume?.epoch ? resume : undefined;
-    const epoch = openEpoch(data, random, takenUp);
-    if (takenUp === undefined) model.begin?.();
-    for (const batch of epoch.batches) {
-      const { loss, norm } = session.update(batch, random, losses.length + 1);
-      losses.push(loss);
-      const last = epoch.position === data.batchCount || losses.length === steps;
-      if (last && validation !== undefined) {
-        const validationLoss = meansOver(model, validation, {})['loss']!;
-        validationLosses.push(validationLoss);
-        if (best === undefined || validationLoss < best.loss)
-          best = { loss: validationLoss, epoch: number, parameters: model.data.slice() };
-      }
-      targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
-      // A window of about 50 updates; the first losses count fully.
-      smoothedLoss =
-        losses.length === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / losses.length);
-      const seconds = (performance.now() - began) / 1000;
-      const early = patience !== undefined && best !== undefined && number - best.epoch >= patience;
-      const stopped = signal?.aborted ? 'aborted' : early ? 'early' : losses.length >= steps ? 'finished' : undefined;
-      const stands = (): TrainingState => ({
-        step: losses.length,
-        epoch: number,
-        position: epoch.position,
-        parameters: model.data.slice(),
-        optimizer: copyOptimizerState(session.state),
-        random: random.state.slice(),
-        draws: [...epoch.draws],
-        losses: [...losses],
-        smoothedLoss,
-        validationLosses: [...validationLosses],
-        best,
-        carried: model.carried?.(),
-      });
-      const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
-      if (due) await checkpoint!.write(stands());
-      const answer: unknown = onProgress?.({
-        step: losses.length,
-        steps,
-        epoch: number,
-        loss,
-        smoothedLoss,
-        gradientNorm: norm,
-        done: stopped !== undefined,
-        targetsPerSecond: targets / seconds,
-        secondsLeft: (seconds / (losses.length - before)) * (steps - losses.length),
-        ...(last && validation !== undefined ? { validationLoss: validationLosses.at(-1)! } : {}),
-      });
-      if (answer instanceof Promise) await answer;
-      if (performance.now() - turn > 20) {
-        await nextTurn();
-        turn = performance.now();
-      }
-      const aborted = stopped === undefined ? signal?.aborted : stopped === 'aborted';
-      if (aborted && !due) await checkpoint?.write(stands());
-      if (aborted || stopped !== undefined) return ended(aborted ? 'aborted' : stopped!);
-    }
-    if (epoch.position === 0) throw new RangeError('fit: data gave no batch in an epoch.');
-  }
-  return ended('finished');
 }
 
-/** Puts a model where training stood. @throws RangeError where it is not the model it was made of */
-function takeUp<B>(
-  model: Task<B>,
-  { parameters, carried }: TrainingState,
-  optimizerState: OptimizerState | undefined,
-): void {
+function stopReason(
+  aborted: boolean | undefined,
+  exhausted: boolean,
+  finished: boolean,
+): FitResult['stopped'] | undefined {
+  if (aborted) return 'aborted';
+  if (exhausted) return 'early';
+  return finished ? 'finished' : undefined;
+}
+
+/**
+ * Starts the updates, from the training state if there is one.
+ *
+ * @throws RangeError if the training state or the optimizer state does not fit
+ */
+function startSession<P extends TensorTree, B>(
+  task: Task<P, B>,
+  { optimizer, optimizerState, resume }: FitOptions<B>,
+): Session<B> {
+  if (resume === undefined) return openSession('fit', task, { optimizer, optimizerState });
   if (optimizerState !== undefined)
-    throw new RangeError('fit: optimizerState and resume do not go together: resume has its own.');
-  if (parameters.length !== model.data.length) {
+    throw new RangeError('fit: optimizerState and resume exclude each other: resume has an optimizer state.');
+  const { parameters, carried } = resume;
+  if (parameters.length !== task.data.length) {
     throw new RangeError(
-      `fit: resume is of a model of ${parameters.length} parameters, this one has ${model.data.length}.`,
+      `fit: resume must hold the ${task.data.length} parameters of this model, got ${parameters.length}. ` +
+        'Is it from another model?',
     );
   }
-  model.data.set(parameters);
-  model.begin?.(carried);
+  task.data.set(parameters);
+  task.begin?.(carried);
+  return openSession('fit', task, { optimizer, optimizerState: copyOptimizerState(resume.optimizer) });
+}
+
+/** Evaluation after every epoch, and early stopping. */
+interface Validation {
+  /** The validation loss of every epoch. */
+  readonly losses: readonly number[];
+  readonly best: Best | undefined;
+  /** Evaluates after an epoch. Returns the validation loss, if there is validation data. */
+  readonly run: (epoch: number) => number | undefined;
+  /** Whether the best epoch is `patience` epochs before this one. */
+  readonly isExhausted: (epoch: number) => boolean;
+  /** With early stopping, sets the parameters to those of the best epoch. */
+  readonly restoreBest: () => void;
+}
+
+function createValidation<P extends TensorTree, B>(
+  task: Task<P, B>,
+  { validation, patience = Infinity, resume }: FitOptions<B>,
+): Validation {
+  const losses = [...(resume?.validationLosses ?? [])];
+  let best = resume?.best;
+  return {
+    losses,
+    get best() {
+      return best;
+    },
+    run(epoch) {
+      if (validation === undefined) return undefined;
+      const { loss } = meansOver('fit', task, validation);
+      losses.push(loss);
+      if (best === undefined || loss < best.loss) best = { loss, epoch, parameters: task.data.slice() };
+      return loss;
+    },
+    isExhausted: (epoch) => best !== undefined && epoch - best.epoch >= patience,
+    restoreBest() {
+      if (best !== undefined && patience < Infinity) task.data.set(best.parameters);
+    },
+  };
+}
+
+/** The moving average of the loss, and the speed of training. */
+interface Meter {
+  readonly smoothedLoss: number;
+  /** Counts an update. Returns the progress after it. */
+  readonly update: (
+    batch: unknown,
+    update: Pick<Progress, 'step' | 'epoch' | 'loss' | 'gradientNorm'>,
+    validationLoss: number | undefined,
+  ) => Omit<Progress, 'done'>;
+}
+
+function createMeter(steps: number, resume: TrainingState | undefined): Meter {
+  const firstStep = resume?.losses.length ?? 0;
+  const start = performance.now();
+  let smoothedLoss = resume?.smoothedLoss ?? NaN;
+  let targets = 0;
+  return {
+    get smoothedLoss() {
+      return smoothedLoss;
+    },
+    update(batch, { step, loss, ...update }, validationLoss) {
+      targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
+      // A window of about 50 updates; the first losses have equal weight.
+      smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
+      const seconds = (performance.now() - start) / 1000;
+      return {
+        ...update,
+        step,
+        steps,
+        loss,
+        smoothedLoss,
+        targetsPerSecond: targets / seconds,
+        secondsLeft: (seconds / (step - firstStep)) * (steps - step),
+        ...(validationLoss === undefined ? {} : { validationLoss }),
+      };
+    },
+  };
 }

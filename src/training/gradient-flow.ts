@@ -1,4 +1,4 @@
-/** How a loss's gradient flows back through time, to be looked at. */
+/** The norm of the loss's gradient over time, to diagnose vanishing and exploding gradients. */
 
 import { add, scale, subtract } from '../autodiff/ops/arithmetic';
 import { reshape, slice } from '../autodiff/ops/movement';
@@ -6,81 +6,88 @@ import type { Variable } from '../autodiff/tape';
 import { valueAndGradient } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { type BidirectionalOptions, bidirectional } from '../layers/bidirectional';
-import { namesOf } from '../layers/chain';
+import { chain, namesOf } from '../layers/chain';
 import type { Layer } from '../layers/layer';
 import { type RecurrentOptions, recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
-import { buildSequential, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { step as stepOf } from '../recurrence/unroll';
-import { full, type Tensor } from '../tensor/tensor';
+import { withCaller } from '../tensor/error-context';
+import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
+import { lossValue } from './task';
 
-/** What {@link gradientFlow} needs beside the batch. */
-export interface GradientFlowOptions {
-  readonly loss: Loss<never>;
+/** The options of {@link gradientFlow}, for targets of type Y. */
+export interface GradientFlowOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> {
+  readonly loss: Loss<Y>;
 }
 
-/** What {@link gradientFlow} answers. */
+/** The result of {@link gradientFlow}. */
 export interface GradientFlow {
   readonly loss: number;
-  /** By recurrent layer, `lstm`, `bidirectional.reverse`, `residual.gru`, and by state: `[T]`. */
+  /** `[T]` by recurrent layer (`lstm`, `bidirectional.reverse`, `residual.gru`) and state (`h`, `c`). */
   readonly norms: Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
 }
 
 /**
- * The norm of the loss's gradient by every state of every recurrent layer after every time step, ‖∂L/∂s_t‖ over all rows and units: the whole derivative, with what
- * flows back through all later steps. Where it shrinks toward the first steps they are not learned from (Hochreiter, 1991; Bengio, Simard and Frasconi, 1994, "Learning
- * long-term dependencies with gradient descent is difficult"); where it grows, steps explode (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
+ * Computes the norm of the loss's gradient with respect to every state of every recurrent layer after every time step,
+ * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including what flows back through all later steps. Where the norm shrinks
+ * toward the first steps, the model does not learn from them (Hochreiter, 1991; Bengio, Simard and Frasconi, 1994, "Learning long-term
+ * dependencies with gradient descent is difficult"); where it grows, gradients explode (Pascanu, Mikolov and Bengio, 2013,
+ * arXiv 1211.5063).
  *
- * It runs step by step with dropout off, as predictions do. With `lengths`, steps count from each row's beginning, of reversed layers from each row's end.
+ * The model runs step by step with dropout off, as in prediction. With `lengths`, steps count from the first step of each row; for
+ * reversed layers, from the last.
  *
- * @param model is not changed
- * @throws RangeError where the model has no recurrent layer, or the batch does not fit
+ * @param model not changed
+ * @throws RangeError if the model has no recurrent layer, or the batch does not fit
  * @example
- * const model = sequential([recurrent(simpleRnn(), { hiddenSize: 8, returnSequences: false }), dense({ size: 1 })], { inputSize: 1, seed: 1 });
- * const { norms } = gradientFlow(model, { inputs: full([30, 4, 1], 0.5), targets: full([4, 1], 1) }, { loss: meanSquaredError });
- * norms.simpleRnn.h.length; // 30
- * norms.simpleRnn.h[0] < norms.simpleRnn.h[29]; // true
+ * const model = sequential(
+ *   [recurrent(simpleRnn(), { hiddenSize: 8, returnSequences: false }), dense({ size: 1 })],
+ *   { inputSize: 1, seed: 1 },
+ * );
+ * const batch = { inputs: full([30, 4, 1], 0.5), targets: full([4, 1], 1) };
+ * const norms = gradientFlow(model, batch, { loss: meanSquaredError }).norms['simpleRnn']!['h']!;
+ * norms.length; // 30
+ * norms[0]! < norms[29]!; // true
  */
-export function gradientFlow(model: Sequential, batch: Batch, { loss }: GradientFlowOptions): GradientFlow {
+export function gradientFlow<Y extends Tensor | IntTensor>(
+  model: Sequential,
+  batch: Batch<Y>,
+  { loss }: GradientFlowOptions<NoInfer<Y>>,
+): GradientFlow {
   const { inputs, targets, mask, lengths, resets } = batch;
   const [T, B] = inputs.shape as [number, number];
-  const noise: Record<string, Record<string, Tensor>> = {};
-  const watched: Watch[] = [];
-  const layers = watchAll(
+  const probes: Probe[] = [];
+  const layers = probeAll(
     model.layers.map(({ layer }) => layer),
     '',
-    watched,
+    probes,
   );
-  if (watched.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
-  // Zeros that are added to every state: the gradient by them is that by the state.
-  for (const { path, sizes } of watched)
+  if (probes.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
+  // Zeros are added to every state: the gradient with respect to them is the gradient with respect to the state.
+  const noise: Record<string, Record<string, Tensor>> = {};
+  for (const { path, sizes } of probes)
     noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([T, B, size], 0)]));
-  const { value, gradient } = valueAndGradient({ model: model.parameters, noise }, (p) => {
-    const own = p as unknown as {
-      readonly model: never;
-      readonly noise: Readonly<Record<string, Readonly<Record<string, Variable>>>>;
-    };
-    for (const watch of watched) watch.noise = own.noise[watch.path]!;
-    const watching = buildSequential(
-      layers,
-      model.input.kind === 'ids' ? undefined : model.input.size,
-      () => model.parameters as never,
-    );
-    const { output } = runModel(watching, own.model, inputs, { lengths, resets });
-    return (loss as Loss)(output, targets as Tensor, { mask, lengths: outputsPerStep(model) ? lengths : undefined });
+  const probed: Sequential = { ...model, layers: chain(layers, model.input) };
+  const { value, gradient } = valueAndGradient({ parameters: model.parameters, noise }, (p) => {
+    for (const probe of probes) probe.noise = p.noise[probe.path]!;
+    const { output } = withCaller('gradientFlow', () => runModel(probed, p.parameters, inputs, { lengths, resets }));
+    const targetLengths = outputsPerStep(model) ? lengths : undefined;
+    return lossValue('gradientFlow', () => loss(output, targets, { mask, lengths: targetLengths }));
   });
-  const found = gradient.noise as Readonly<Record<string, Readonly<Record<string, Tensor>>>>;
-  const norms = watched.map(({ path, reverse }) => [
+  const norms = probes.map(({ path, reverse }) => [
     path,
-    Object.fromEntries(Object.entries(found[path]!).map(([name, tensor]) => [name, normsOf(tensor, reverse)])),
+    Object.fromEntries(
+      Object.entries(gradient.noise[path]!).map(([name, tensor]) => [name, normsOverTime(tensor, reverse)]),
+    ),
   ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
 }
 
-/** One run of a cell over time that is watched. */
-interface Watch {
+/** The states of one cell that runs over time. */
+interface Probe {
   readonly path: string;
   readonly reverse: boolean;
   readonly sizes: Readonly<Record<string, number>>;
@@ -88,64 +95,68 @@ interface Watch {
   noise: Readonly<Record<string, Variable>>;
 }
 
-/** The same layers with cells that are watched; those inside of residuals, too. */
-function watchAll(layers: readonly Layer[], above: string, watched: Watch[]): readonly Layer[] {
+/** The same layers with noise added to the states of their cells, also inside residual layers. */
+function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): readonly Layer[] {
   const names = namesOf(layers);
   return layers.map((layer, i) => {
-    const path = above + names[i]!;
-    const [maker, first, second] = layer.origin ?? [];
-    if (maker === 'residual')
-      return { ...residual(watchAll(first as readonly Layer[], `${path}.`, watched)), name: layer.name };
-    if (maker !== 'recurrent' && maker !== 'bidirectional') return layer;
-    const [cell, { zoneout = {}, ...options }] = [first as Cell, second as RecurrentOptions & BidirectionalOptions];
-    const sizes = stateSizes(cell, options.hiddenSize);
-    const own = (maker === 'recurrent' ? [''] : ['.forward', '.reverse']).map(
-      (direction): Watch => ({
+    const path = prefix + names[i]!;
+    const [kind, first, second] = layer.origin ?? [];
+    if (kind === 'residual')
+      return { ...residual(probeAll(first as readonly Layer[], `${path}.`, probes)), name: layer.name };
+    if (kind !== 'recurrent' && kind !== 'bidirectional') return layer;
+    const cell = first as Cell;
+    const { zoneout = {}, ...options } = second as RecurrentOptions & BidirectionalOptions;
+    const directions = kind === 'recurrent' ? [''] : ['.forward', '.reverse'];
+    const cellProbes = directions.map(
+      (direction): Probe => ({
         path: path + direction,
         reverse: direction === '.reverse' || (options.reverse ?? false),
-        sizes,
+        sizes: stateSizes(cell, options.hiddenSize),
         noise: {},
       }),
     );
-    watched.push(...own);
-    const watching = watchedCell(cell, own, zoneout);
-    return maker === 'recurrent' ? recurrent(watching, options) : bidirectional(watching, options);
+    probes.push(...cellProbes);
+    const probed = probedCell(cell, cellProbes, zoneout);
+    return kind === 'recurrent' ? recurrent(probed, options) : bidirectional(probed, options);
   });
 }
 
-/** A cell to whose states noise is added; its sequences are those of the watches in turn. */
-function watchedCell(cell: Cell, watches: readonly Watch[], zoneout: Readonly<Record<string, number>>): OpsCell {
-  let [sequence, t] = [-1, 0];
+/** The cell with noise added to its states. Its runs over time are those of the probes, in order. */
+function probedCell(cell: Cell, probes: readonly Probe[], zoneout: Readonly<Record<string, number>>): OpsCell {
+  let run = -1;
+  let t = 0;
   return {
     name: cell.name,
     state: cell.state,
     ...(cell.sizes && { sizes: cell.sizes }),
     parameters: cell.parameters,
     prepare(p) {
-      sequence = (sequence + 1) % watches.length;
+      run = (run + 1) % probes.length;
       t = 0;
       return p;
     },
-    step(p, x, before) {
-      const { noise } = watches[sequence]!;
+    step(p, x, state) {
+      const { noise } = probes[run]!;
       const rows = x.shape[0]!;
-      const after = stepOf(cell, p, x, before).state;
-      const now = t++;
+      const next = stepOf(cell, p, x, state).state;
+      const time = t++;
       return Object.fromEntries(
-        Object.entries(after).map(([name, answer]) => {
-          const [stays, rate] = [before[name]!, zoneout[name] ?? 0];
-          const moved = rate > 0 ? add(stays, scale(subtract(answer, stays), 1 - rate)) : answer;
-          const own = slice(slice(noise[name]!, now, now + 1), 0, rows, 1);
-          return [name, add(moved, reshape(own, moved.shape))];
+        Object.entries(next).map(([name, value]) => {
+          const previous = state[name]!;
+          const rate = zoneout[name] ?? 0;
+          const mixed = rate > 0 ? add(previous, scale(subtract(value, previous), 1 - rate)) : value;
+          const zeros = slice(slice(noise[name]!, time, time + 1), 0, rows, 1);
+          return [name, add(mixed, reshape(zeros, mixed.shape))];
         }),
       );
     },
   };
 }
 
-/** The norm of every step of `[T, …]`; what ran from the last step to the first stands the other way round. */
-function normsOf({ shape, data }: Tensor, reverse: boolean): Float32Array {
-  const [T, size] = [shape[0]!, data.length / shape[0]!];
+/** `[T]` the norm of every step of `[T, …]`, reversed for a cell that runs from the last step to the first. */
+function normsOverTime({ shape, data }: Tensor, reverse: boolean): Float32Array {
+  const T = shape[0]!;
+  const size = data.length / T;
   const norms = Float32Array.from({ length: T }, (_, t) =>
     Math.sqrt(data.subarray(t * size, (t + 1) * size).reduce((sum, value) => sum + value * value, 0)),
   );

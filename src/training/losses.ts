@@ -1,4 +1,4 @@
-/** Losses: what a model is to make small. Each answers a scalar, or one number an element or row with `reduction: none`. */
+/** Losses. Each returns a scalar, or one value per element or row with `reduction: 'none'`. */
 
 import { broadcastTo, multiply, scale, subtract } from '../autodiff/ops/arithmetic';
 import { abs, huberize, softplus } from '../autodiff/ops/elementwise';
@@ -19,66 +19,70 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import { validRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkShape, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkNumber, checkShape, describe, formatShape, sameShape } from '../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
 export type Reduction = 'none' | 'sum' | 'mean';
 
-/** What counts in a loss, and how its parts come together. */
+/** The targets that count in a loss, and the reduction. */
 export interface LossOptions {
-  /** Of the shape of the targets, or of its leading axes (`[T, B]` for targets `[T, B, O]`): what counts, and how much; all by default. */
+  /** The weight of every target: the shape of the targets or of their leading axes (`[T, B]` for `[T, B, O]`). 1 by default. */
   readonly mask?: Tensor | Variable | undefined;
-  /** `[B]` how many steps of each row of `[T, B, …]` count; all by default. What stands in the padding changes nothing. */
+  /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Padding does not change the loss. */
   readonly lengths?: Int32Array | undefined;
   /** `'mean'` by default. */
   readonly reduction?: Reduction;
 }
 
-/** A loss over a model's outputs. */
-export type Loss<Y extends Operand | IntTensor = Operand | IntTensor> = (
-  outputs: Operand,
+/** A loss of a model's outputs, for targets of type Y. It is also a {@link Metric}. */
+export type Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
+  outputs: Variable | Tensor,
   targets: Y,
   options?: LossOptions,
 ) => Variable;
 
 /**
- * −log softmax(logits)[target], from logits and ids: `[..., V]` and `[...]`.
+ * Cross-entropy −log softmax(logits)[target].
  *
- * @throws RangeError where the shapes do not fit or a target is outside [0, V)
+ * @param logits `[..., V]`
+ * @param targets class ids `[...]`
+ * @throws RangeError if the shapes do not fit, or a target is outside [0, V)
  * @example
- * compute({ logits: full([2, 4], 0) }, ({ logits }) => crossEntropy(logits, intTensor([1, 3]))).data[0]; // ln 4 = 1.386…
+ * compute({ x: full([2, 4], 0) }, ({ x }) => crossEntropy(x, intTensor([1, 3]))).data[0]; // ln 4 = 1.386…
  */
 export function crossEntropy(logits: Operand, targets: IntTensor, options: LossOptions = {}): Variable {
   const all = operand('crossEntropy', logits, 'logits');
   if (all.shape.length === 0 || !sameShape(all.shape.slice(0, -1), targets?.shape ?? [NaN])) {
     throw new RangeError(
-      `crossEntropy: targets must be ids of the shape of logits without its last axis, ${formatShape(all.shape.slice(0, -1))}, ` +
-        `got ${formatShape(targets?.shape ?? [])}.`,
+      `crossEntropy: targets must be class ids in the shape of logits without the last axis, ` +
+        `${formatShape(all.shape.slice(0, -1))}, got ${formatShape(targets?.shape ?? [])}.`,
     );
   }
   return overValid('crossEntropy', all, targets, options, negativeLogLikelihood);
 }
 
-/** −log softmax(scores)[target] of every row. */
-function negativeLogLikelihood(scores: Variable, targets: IntTensor): Variable {
-  const V = scores.shape.at(-1)!;
-  const chosen = idOperand('crossEntropy', targets, V, 'targets', `logits has ${V} classes.`);
+/** −log softmax(logits)[target] of every row. */
+function negativeLogLikelihood(logits: Variable, targets: IntTensor): Variable {
+  const V = logits.shape.at(-1)!;
+  const ids = idOperand('crossEntropy', targets, V, 'targets', `logits has ${V} classes.`);
   const scope = currentScope('crossEntropy');
   const { kernels: k } = scope;
-  const parts = result(scope, targets.shape, [scores]);
-  const probabilities = allocate(scope.workspace, scores.size);
-  k.of(crossEntropyRows)(parts.offset, probabilities, scores.offset, chosen.offset, parts.size, V);
-  record([parts], () =>
-    k.of(crossEntropyRowsBackward)(gradientOf(scores), gradientOf(parts), probabilities, chosen.offset, parts.size, V),
+  const losses = result(scope, targets.shape, [logits]);
+  const probabilities = allocate(scope.workspace, logits.size);
+  k.of(crossEntropyRows)(losses.offset, probabilities, logits.offset, ids.offset, losses.size, V);
+  record([losses], () =>
+    k.of(crossEntropyRowsBackward)(gradientOf(logits), gradientOf(losses), probabilities, ids.offset, losses.size, V),
   );
-  return parts;
+  return losses;
 }
 
 /**
- * −t · log σ(logit) − (1 − t) · log(1 − σ(logit)), from logits; targets between 0 and 1, of the same shape.
+ * Binary cross-entropy −t · log σ(logit) − (1 − t) · log(1 − σ(logit)), element-wise.
  *
- * @throws RangeError where the shapes differ
+ * @param logits `[...]`
+ * @param targets `[...]` between 0 and 1
+ * @throws RangeError if the shapes differ
  * @example
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
@@ -88,9 +92,11 @@ export function binaryCrossEntropy(logits: Operand, targets: Operand, options: L
 }
 
 /**
- * (prediction − target)².
+ * Squared error (prediction − target)², element-wise.
  *
- * @throws RangeError where the shapes differ
+ * @param predictions `[...]`
+ * @param targets `[...]`
+ * @throws RangeError if the shapes differ
  * @example
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { mask: tensor([1, 0]) })).data; // Float32Array [1]
  */
@@ -102,9 +108,11 @@ export function meanSquaredError(predictions: Operand, targets: Operand, options
 }
 
 /**
- * |prediction − target|.
+ * Absolute error |prediction − target|, element-wise.
  *
- * @throws RangeError where the shapes differ
+ * @param predictions `[...]`
+ * @param targets `[...]`
+ * @throws RangeError if the shapes differ
  * @example
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanAbsoluteError(x, tensor([0, 0]))).data; // Float32Array [2]
  */
@@ -114,9 +122,12 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
 }
 
 /**
- * The square of a small error and the size of a large one (Huber, 1964).
+ * Huber loss (Huber, 1964), element-wise: error² / 2 if |error| ≤ delta, else delta · (|error| − delta / 2).
  *
- * @throws RangeError where the shapes differ
+ * @param predictions `[...]`
+ * @param targets `[...]`
+ * @param options.delta the error from which the loss is linear; 1 by default
+ * @throws RangeError if the shapes differ, or delta is negative
  * @example
  * compute({ x: tensor([0.5, 3]) }, ({ x }) => huber(x, tensor([0, 0]))).data; // Float32Array [1.3125]
  */
@@ -125,6 +136,7 @@ export function huber(
   targets: Operand,
   { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
 ): Variable {
+  checkNumber('huber', 'delta', delta, 0);
   return overValid('huber', ...pairOf('huber', predictions, targets), options, (x, t) =>
     huberize(subtract(x, t), delta),
   );
@@ -142,35 +154,37 @@ function pairOf(where: string, predictions: Operand, targets: Operand): [Variabl
 }
 
 /**
- * A loss from the parts that a function gives for outputs and targets. With lengths the function sees the valid rows alone, and the
- * padding has parts 0 and weight 0.
+ * Reduces the losses of the targets. With lengths, `lossesOf` gets the valid rows only; padding has loss 0 and weight 0.
+ *
+ * @param lossesOf computes one loss per target
+ * @throws RangeError if the mask, the lengths or the reduction do not fit
  */
 export function overValid<Y extends Variable | IntTensor>(
   where: string,
   outputs: Variable,
   targets: Y,
   options: LossOptions,
-  partsOf: (outputs: Variable, targets: Y) => Variable,
+  lossesOf: (outputs: Variable, targets: Y) => Variable,
 ): Variable {
   const { lengths, mask } = options;
-  if (lengths === undefined) return reduce(where, partsOf(outputs, targets), options);
+  if (lengths === undefined) return reduce(where, lossesOf(outputs, targets), options);
   checkShape(
     where,
     'outputs',
     outputs.shape.slice(0, 2),
     { letters: '[T, B, …]', lengths: [undefined, lengths.length] },
-    'lengths are of its rows.',
+    'There must be one length per row.',
   );
   const [T, B] = outputs.shape as [number, number];
   const valid = validRows(where, T, B, lengths);
-  if (valid === undefined) return reduce(where, partsOf(outputs, targets), options);
+  if (valid === undefined) return reduce(where, lossesOf(outputs, targets), options);
   const validTargets = isIntTensor(targets)
     ? { shape: [valid.rows.length], data: valid.rows.map((row) => targets.data[row]!) }
     : takeValid(targets, valid);
-  const parts = placeValid(partsOf(takeValid(outputs, valid), validTargets as Y), valid, B);
+  const losses = placeValid(lossesOf(takeValid(outputs, valid), validTargets as Y), valid, B);
   const weights = mask === undefined ? full([T, B], 1) : operand(where, mask, 'mask');
   checkShape(where, 'mask', weights.shape.slice(0, 2), { letters: '[T, B, …]', lengths: [T, B] });
-  return reduce(where, parts, { ...options, mask: placeValid(takeValid(operand(where, weights), valid), valid, B) });
+  return reduce(where, losses, { ...options, mask: placeValid(takeValid(operand(where, weights), valid), valid, B) });
 }
 
 function reduce(where: string, losses: Variable, { mask, reduction = 'mean' }: LossOptions): Variable {
@@ -183,15 +197,18 @@ function reduce(where: string, losses: Variable, { mask, reduction = 'mean' }: L
   if (reduction === 'sum') return sum(weighted);
   const count = weights === undefined ? losses.size : toTensor(sum(weights)).data[0]!;
   if (!(count > 0))
-    throw new RangeError(`${where}: there is no target to average over: the batch is empty or its mask is all zeros.`);
+    throw new RangeError(
+      `${where}: there must be at least one target for the mean. Is the batch empty, or the mask all zeros?`,
+    );
   return scale(sum(weighted), 1 / count);
 }
 
-/** A mask of the leading axes of the losses, broadcast to all of them. */
+/** The mask, broadcast from the leading axes of the losses to all. */
 function maskOver(where: string, mask: Variable, { shape }: Variable): Variable {
   if (!sameShape(mask.shape, shape.slice(0, mask.shape.length))) {
     throw new RangeError(
-      `${where}: mask must have the shape of the targets or of their leading axes, ${formatShape(shape)}, got ${formatShape(mask.shape)}.`,
+      `${where}: mask must have the shape of the targets or of their leading axes, ${formatShape(shape)}, ` +
+        `got ${formatShape(mask.shape)}.`,
     );
   }
   const rest = shape.slice(mask.shape.length);

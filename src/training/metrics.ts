@@ -1,11 +1,30 @@
-/** What people read off a model. */
+/** Metrics of a model's outputs. */
 
+import type { Variable } from '../autodiff/tape';
 import { validRows } from '../recurrence/packing';
 import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 
+/** The targets that count in a metric. */
+export interface MetricOptions {
+  /** The weight of every target, in the shape of the targets; all 1 by default. */
+  readonly mask?: Tensor | undefined;
+  /** `[B]` the number of valid steps of each row of `[T, B, …]` targets; all by default. */
+  readonly lengths?: Int32Array | undefined;
+}
+
 /**
- * The number of equally likely choices that a loss in nats stands for: e^loss.
+ * A metric for targets of type Y, for {@link evaluate}: a number, or a scalar variable. Every {@link Loss} of such targets is
+ * also a metric.
+ */
+export type Metric<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
+  outputs: Tensor,
+  targets: Y,
+  options?: MetricOptions,
+) => number | Variable;
+
+/**
+ * The number of equally likely choices that corresponds to a loss in nats: e^loss.
  *
  * @example
  * perplexity(Math.log(8)); // 8
@@ -15,7 +34,7 @@ export function perplexity(loss: number): number {
 }
 
 /**
- * A loss in nats per character, in bits.
+ * Converts a loss per character from nats to bits.
  *
  * @example
  * bitsPerCharacter(Math.log(8)); // 3
@@ -24,54 +43,47 @@ export function bitsPerCharacter(loss: number): number {
   return loss / Math.LN2;
 }
 
-/** What counts in a metric. */
-export interface MetricOptions {
-  /** Of the shape of the targets: what counts, and how much; all by default. */
-  readonly mask?: Tensor | undefined;
-  /** `[B]` how many steps of each row of `[T, B]` targets count; all by default. */
-  readonly lengths?: Int32Array | undefined;
-}
-
 /**
- * How much every target counts, from a mask and from lengths.
+ * The weight of every target, from a mask and lengths.
  *
- * @throws RangeError where they do not fit the targets
+ * @throws RangeError if they do not fit the targets
  */
-export function countsOf(where: string, targets: Shape, { mask, lengths }: MetricOptions): Float32Array {
+export function targetWeights(where: string, targets: Shape, { mask, lengths }: MetricOptions): Float32Array {
   if (mask !== undefined) checkShape(where, 'mask', mask.shape, { letters: 'of the targets', lengths: targets });
-  const counts = mask?.data.slice() ?? new Float32Array(sizeOf(targets)).fill(1);
+  const weights = mask?.data.slice() ?? new Float32Array(sizeOf(targets)).fill(1);
   const [T = 1, B = 1, ...rest] = targets;
   const valid = lengths === undefined || targets.length < 2 ? undefined : validRows(where, T, B, lengths);
   const width = sizeOf(rest);
   valid?.places.forEach((place, row) => {
-    if (place < 0) counts.fill(0, row * width, (row + 1) * width);
+    if (place < 0) weights.fill(0, row * width, (row + 1) * width);
   });
-  return counts;
+  return weights;
 }
 
 /**
- * The part of the targets that have the highest score.
+ * The fraction of targets that have the largest logit.
  *
- * @param scores `[..., V]`
- * @param targets ids `[...]`
- * @param options what counts: with `lengths`, the steps of padding do not
- * @throws RangeError where the shapes do not fit, or there is no target
+ * @param logits `[..., V]`
+ * @param targets class ids `[...]`
+ * @param options the targets that count; with `lengths`, padding does not
+ * @throws RangeError if the shapes do not fit, or there are no targets
  * @example
  * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */
-export function accuracy(scores: Tensor, targets: IntTensor, options: MetricOptions = {}): number {
-  const V = scores.shape.at(-1) ?? 0;
-  if (!sameShape(scores.shape.slice(0, -1), targets.shape) || targets.data.length === 0) {
+export function accuracy(logits: Tensor, targets: IntTensor, options: MetricOptions = {}): number {
+  const V = logits.shape.at(-1) ?? 0;
+  if (!sameShape(logits.shape.slice(0, -1), targets.shape) || targets.data.length === 0) {
     throw new RangeError(
-      `accuracy: targets must be ids of the shape of scores without its last axis, at least one, got ${formatShape(targets.shape)} for ${formatShape(scores.shape)}.`,
+      'accuracy: targets must be class ids in the shape of logits without the last axis, at least one, ' +
+        `got ${formatShape(targets.shape)} for ${formatShape(logits.shape)}.`,
     );
   }
-  const counts = countsOf('accuracy', targets.shape, options);
-  let right = 0;
+  const weights = targetWeights('accuracy', targets.shape, options);
+  let correct = 0;
   targets.data.forEach((target, row) => {
     let best = 0;
-    for (let j = 1; j < V; j++) if (scores.data[row * V + j]! > scores.data[row * V + best]!) best = j;
-    if (best === target) right += counts[row]!;
+    for (let j = 1; j < V; j++) if (logits.data[row * V + j]! > logits.data[row * V + best]!) best = j;
+    if (best === target) correct += weights[row]!;
   });
-  return right / counts.reduce((sum, count) => sum + count, 0);
+  return correct / weights.reduce((sum, weight) => sum + weight, 0);
 }

@@ -1,11 +1,11 @@
-/** Learning rates that change as training goes on: functions from the number of the update, from 1, to a rate. */
+/** Learning rate schedules: functions from the number of the update, from 1, to a rate. */
 
 import { checkCount, checkNumber } from '../tensor/shape';
 
-/** A rate, or a function from the number of the update (from 1) to one. */
+/** A constant learning rate, or a function from the number of the update (from 1) to the rate. */
 export type LearningRate = number | ((step: number) => number);
 
-/** The rate at an update. @throws RangeError where it is not a finite number of at minRate 0 */
+/** The learning rate at an update. @throws RangeError if it is negative or not finite */
 export function rateAt(where: string, rate: LearningRate, step: number): number {
   const value = typeof rate === 'function' ? rate(step) : rate;
   checkNumber(where, 'the learning rate', value, 0);
@@ -13,8 +13,9 @@ export function rateAt(where: string, rate: LearningRate, step: number): number 
 }
 
 /**
- * rate · factor^⌊(step − 1) / every⌋.
+ * Step decay: rate · factor^⌊(step − 1) / every⌋.
  *
+ * @throws RangeError if `rate` is negative, or `every` is not a whole number of at least 1
  * @example
  * stepDecay(1, { every: 10, factor: 0.5 })(11); // 0.5
  */
@@ -28,8 +29,9 @@ export function stepDecay(
 }
 
 /**
- * rate · factor^((step − 1) / every), without jumps.
+ * Exponential decay: rate · factor^((step − 1) / every).
  *
+ * @throws RangeError if `rate` is negative, or `every` is not positive
  * @example
  * exponentialDecay(1, { every: 10, factor: 0.25 })(6); // 0.5
  */
@@ -43,8 +45,10 @@ export function exponentialDecay(
 }
 
 /**
- * Half a cosine from `rate` down to `minRate` over `steps` updates, `minRate` from then on (Loshchilov and Hutter, 2016, arXiv 1608.03983).
+ * Cosine decay from `rate` to `minRate` over `steps` updates, constant afterwards (Loshchilov and Hutter, 2016,
+ * arXiv 1608.03983).
  *
+ * @throws RangeError if `rate` is negative, or `steps` is not a whole number of at least 1
  * @example
  * cosineDecay(1, { steps: 100 })(51); // 0.5
  */
@@ -58,8 +62,9 @@ export function cosineDecay(
 }
 
 /**
- * Rises evenly to the rate over the first `steps` updates, then follows it, counted from its own beginning.
+ * Linear warmup over the first `steps` updates, followed by the given rate, whose updates count from the end of the warmup.
  *
+ * @throws RangeError if `steps` is not a whole number of at least 1
  * @example
  * warmup(0.1, { steps: 10 })(5); // 0.05
  */

@@ -1,4 +1,4 @@
-/** Where training stands, so that it can go on another time to the same bits. */
+/** The state of training, from which it can be resumed to the same bits. */
 
 import type { Dataset } from '../data/dataset';
 import type { ModelState } from '../models/sequential';
@@ -6,32 +6,35 @@ import type { Random } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import type { OptimizerState } from './optimizers';
 
-/** Everything {@link fit} needs to go on after an update as if it had never stopped: plain data, in memory of its own. */
+/** Everything {@link fit} needs to resume after an update as if it had never stopped: plain data, independent of the training. */
 export interface TrainingState {
-  /** Updates that were made. */
+  /** The number of updates made. */
   readonly step: number;
-  /** The epoch, from 1, and how many of its batches have gone by. */
+  /** The epoch, from 1. */
   readonly epoch: number;
+  /** The number of batches of the epoch that have been used. */
   readonly position: number;
-  /** All parameters, one behind the other. */
+  /** All parameters in one contiguous buffer. */
   readonly parameters: Float32Array;
   readonly optimizer: OptimizerState;
-  /** The four words of the generator. */
+  /** The state of the generator: four 32-bit words. */
   readonly random: Uint32Array;
-  /** Before which batches of the epoch the data drew from the generator, and its words then. */
+  /** The draws of the data from the generator in this epoch. */
   readonly draws: readonly Draw[];
   readonly losses: readonly number[];
   readonly smoothedLoss: number;
   readonly validationLosses: readonly number[];
-  /** The best epoch so far, where there is validation data. */
+  /** The best epoch so far, if there is validation data. */
   readonly best: Best | undefined;
-  /** The state that is carried from batch to batch, if it is. */
+  /** The state carried from batch to batch, with `carryState`. */
   readonly carried: ModelState | undefined;
 }
 
-/** Before which batch the data drew from the generator. */
+/** A batch for which the data drew from the generator. */
 export interface Draw {
+  /** The index of the batch in the epoch. */
   readonly position: number;
+  /** The state of the generator before the draw. */
   readonly random: Uint32Array;
 }
 
@@ -42,59 +45,61 @@ export interface Best {
   readonly parameters: Float32Array;
 }
 
-/** When {@link fit} hands out where it stands, and to whom. */
+/** When and how {@link fit} stores its state. */
 export interface FitCheckpoint {
-  /** After how many updates each time; also when training is aborted. */
+  /** The number of updates between checkpoints. There is also one when training is aborted. */
   readonly every: number;
-  /** Takes it, and keeps it: `checkpointFile` of `bptt/node` writes it to a file. Training waits for what it promises. */
+  /** Stores the state: `checkpointFile` of `bptt/node` writes it to a file. Training waits for a promise. */
   readonly write: (state: TrainingState) => unknown;
 }
 
-/** @throws RangeError where `every` is not a whole number of at least 1, TypeError where `write` is no function */
+/** @throws RangeError if `every` is not a whole number of at least 1; TypeError if `write` is not a function */
 export function checkCheckpoint({ every, write }: FitCheckpoint): void {
   checkCount('fit', 'checkpoint.every', every);
   if (typeof write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');
 }
 
-/** The batches of an epoch, with what the data draws from the generator put down. */
+/** The batches of an epoch, and a record of the data's draws from the generator. */
 export interface Epoch<B> {
   readonly batches: Iterable<B>;
-  /** Batches gone by, and what was drawn for them. */
+  /** The number of batches used so far. */
   position: number;
   readonly draws: Draw[];
 }
 
 /**
- * Begins an epoch, or takes one up in the middle: batches gone by are asked for again with the generator as it was then, and dropped.
+ * Starts an epoch, or resumes one: the batches already used are read again, with the generator in the state it had then, and
+ * dropped.
  *
- * @throws RangeError where the data has fewer batches than have gone by
+ * @throws RangeError if the data has fewer batches than have been used
  */
 export function openEpoch<B>(
   data: Dataset<B>,
   random: Random,
-  from?: Pick<TrainingState, 'position' | 'draws' | 'random'>,
+  resume?: Pick<TrainingState, 'position' | 'draws' | 'random'>,
 ): Epoch<B> {
   const epoch = { position: 0, draws: [] as Draw[] };
   function* batches(): Iterable<B> {
     const iterator = data.batches(random)[Symbol.iterator]();
     const next = (): IteratorResult<B> => {
-      const before = random.state.slice();
+      const previous = random.state.slice();
       const result = iterator.next();
-      if (before.some((word, i) => word !== random.state[i]))
-        epoch.draws.push({ position: epoch.position, random: before });
+      if (previous.some((word, i) => word !== random.state[i]))
+        epoch.draws.push({ position: epoch.position, random: previous });
       if (!result.done) epoch.position++;
       return result;
     };
-    if (from !== undefined) {
-      while (epoch.position < from.position) {
-        const drawn = from.draws.find(({ position }) => position === epoch.position);
-        if (drawn !== undefined) random.state.set(drawn.random);
+    if (resume !== undefined) {
+      while (epoch.position < resume.position) {
+        const draw = resume.draws.find(({ position }) => position === epoch.position);
+        if (draw !== undefined) random.state.set(draw.random);
         if (next().done)
           throw new RangeError(
-            `fit: resume stands after batch ${from.position} of an epoch, but data has ${epoch.position}. Is it other data?`,
+            `fit: resume is after batch ${resume.position} of an epoch, but data has ${epoch.position} batches. ` +
+              'Is it other data?',
           );
       }
-      random.state.set(from.random);
+      random.state.set(resume.random);
     }
     try {
       for (let result = next(); !result.done; result = next()) yield result.value;

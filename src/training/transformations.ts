@@ -1,26 +1,26 @@
-/** Transformations that stand beside an optimizer in a {@link chain}: clipping, penalties on the weights, and a limit to them. */
+/** Gradient transformations to {@link chain} with an optimizer: clipping, weight penalties and weight constraints. */
 
 import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
 import { addSigns, limitColumns } from '../kernels/penalties';
 import { checkNumber, type Shape } from '../tensor/shape';
 import type { Optimizer, ParameterLeaf, Update } from './optimizers';
 
-/** Which parameters a transformation acts on. */
+/** The parameters a transformation applies to. */
 export interface Selection {
-  /** By dotted path and shape: `only: (path) => !path.endsWith('bias')`. */
+  /** Selects parameters by dotted path and shape: `only: (path) => !path.endsWith('bias')`. All by default. */
   readonly only?: ((path: string, shape: Shape) => boolean) | undefined;
 }
 
-/** The stretches of the vectors that are selected: all of it in one, or those of some parameters. */
+/** The selected ranges of the parameter buffer: one range for all parameters, or one per selected parameter. */
 function selected({ leaves, size }: Update, { only }: Selection): readonly Pick<ParameterLeaf, 'offset' | 'size'>[] {
   return only === undefined ? [{ offset: 0, size }] : leaves.filter(({ path, shape }) => only(path, shape));
 }
 
 /**
  * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
- * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before is reported.
+ * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before clipping is reported.
  *
- * @throws RangeError where the limit is negative
+ * @throws RangeError if the limit is negative
  * @example
  * const parameters = { w: tensor([0, 0]) };
  * applyOptimizer(chain(clipByNorm(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, 40]) }).norm; // 50
@@ -41,9 +41,9 @@ export function clipByNorm(limit: number): Optimizer {
 }
 
 /**
- * Limits every element of the gradient to [−limit, limit].
+ * Clips every element of the gradient to [−limit, limit].
  *
- * @throws RangeError where the limit is negative
+ * @throws RangeError if the limit is negative
  * @example
  * const parameters = { w: tensor([0, 0]) };
  * applyOptimizer(chain(clipByValue(1), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([30, -0.5]) });
@@ -61,7 +61,7 @@ export function clipByValue(limit: number): Optimizer {
 /**
  * Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖².
  *
- * @throws RangeError where the factor is negative
+ * @throws RangeError if the factor is negative
  * @example
  * const parameters = { w: tensor([2]), bias: tensor([2]) };
  * const optimizer = chain(weightDecay(0.5, { only: (path) => path !== 'bias' }), sgd(1));
@@ -83,9 +83,10 @@ export function weightDecay(factor: number, selection: Selection = {}): Optimize
 }
 
 /**
- * Adds `factor` · sign(parameters) to the gradient: an L1 penalty of factor · Σ |parameters| (Tibshirani, 1996), which draws weights to zero.
+ * Adds `factor` · sign(parameters) to the gradient: an L1 penalty of factor · Σ |parameters| (Tibshirani, 1996), which makes
+ * parameters sparse.
  *
- * @throws RangeError where the factor is negative
+ * @throws RangeError if the factor is negative
  * @example
  * const parameters = { w: tensor([2, -3, 0]) };
  * applyOptimizer(chain(l1(0.5), sgd(1)), { step: 0, slots: [] }, parameters, { w: tensor([0, 0, 0]) });
@@ -105,12 +106,12 @@ export function l1(factor: number, selection: Selection = {}): Optimizer {
 }
 
 /**
- * Shortens what leads into a unit to a norm of at most `limit`: every column of the matrices `[I, O]` after the update (Srebro and Shraibman,
- * 2005; Srivastava et al., 2014). It stands last in a {@link chain}. Where the rows of a matrix are the units, as in an embedding, leave it
- * out by `only`.
+ * Limits the norm of the incoming weights of every unit to at most `limit`: every column of the matrices `[I, O]` after the update
+ * (Srebro and Shraibman, 2005; Srivastava et al., 2014). It must be last in a {@link chain}. If the units of a matrix are its rows,
+ * as in an embedding, exclude the matrix with `only`.
  *
- * @param selection which matrices; all by default
- * @throws RangeError where the limit is negative
+ * @param selection the matrices; all by default
+ * @throws RangeError if the limit is negative
  * @example
  * const parameters = { w: tensor([[3, 0.3], [3, 0.4]]) };
  * applyOptimizer(chain(sgd(1), maxNorm(1)), { step: 0, slots: [] }, parameters, { w: tensor([[0, 0], [-1, 0]]) });

@@ -1,152 +1,149 @@
-/** Learning from streams that have no end, by truncated backpropagation through time. */
+/** Training on streams of unlimited length, by truncated backpropagation through time. */
 
 import { concat, slice } from '../autodiff/ops/movement';
-import type { Variable } from '../autodiff/tape';
+import { toTensor, type Variable } from '../autodiff/tape';
 import { copyOut } from '../autodiff/value-and-gradient';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
 import { checkCount, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
-import type { Loss } from './losses';
+import type { LossOptions } from './losses';
 import type { Optimizer, OptimizerState } from './optimizers';
 import { openSession } from './session';
-import type { Task } from './trainable';
+import { lossValue, type Task } from './task';
 
-/** How {@link truncatedBptt} learns. */
-export interface TruncatedBpttOptions {
-  /** Over how many steps, up to the newest, gradients flow back. */
+/** The options of {@link truncatedBptt}. T is the type of the loss's targets. */
+export interface TruncatedBpttOptions<T = Tensor | IntTensor> {
+  /** The number of steps, up to the newest, over which gradients flow back. */
   readonly window: number;
-  /** After how many new steps there is an update; at most the window, which is the default. 1 learns from every step at once. */
+  /** The number of new steps per update, at most the window, which is the default. 1 means an update after every step. */
   readonly stride?: number;
-  readonly loss: Loss<never>;
+  readonly loss: (outputs: Variable | Tensor, targets: T, options?: LossOptions) => Variable;
   readonly optimizer: Optimizer;
-  /** How many streams are learned from side by side; 1 by default. */
+  /** The number of streams, which are trained on in parallel; 1 by default. */
   readonly batchSize?: number;
-  /** Of what is random in training. */
+  /** The seed of the generator for dropout. 0 by default. */
   readonly seed?: number;
-  /** Where the optimizer goes on from; moved on in place. */
+  /** The optimizer state to continue from, updated in place. */
   readonly optimizerState?: OptimizerState;
-  /** Where the streams go on from: the {@link StreamTrainer.memory} of another time. */
-  readonly memory?: StreamTrainerMemory;
+  /** The {@link StreamTrainer.memory} to continue from. */
+  readonly memory?: StreamTrainerMemory<TargetsOf<T>>;
 }
 
-/** The next steps of the streams. */
-export interface StreamSteps {
-  /** Ids `[S, B]`, or vectors `[S, B, I]`; any number of steps. */
+/** The tensors among the targets that a loss accepts. */
+export type TargetsOf<T> = Extract<T, Tensor | IntTensor>;
+
+/** The next steps of the streams, with targets of type Y. */
+export interface StreamSteps<Y extends Tensor | IntTensor = Tensor | IntTensor> {
+  /** Token ids `[S, B]`, or vectors `[S, B, I]`; any number of steps. */
   readonly inputs: Tensor | IntTensor;
   /** `[S, B, …]` */
-  readonly targets: Tensor | IntTensor;
-  /** `[S, B]` the weight of every answer in the loss; all 1 by default. */
+  readonly targets: Y;
+  /** `[S, B]` the weight of every output in the loss; all 1 by default. */
   readonly mask?: Tensor;
-  /** `[S, B]` 1 where a step begins a new document, to which the state and gradients do not reach; 0 elsewhere, and by default. */
+  /** `[S, B]` 1 at the first step of a new document, which starts from the initial state; 0 elsewhere. All 0 by default. */
   readonly resets?: IntTensor;
 }
 
-/** What a learner knows of its streams: plain data, as large as a window. */
-export interface StreamTrainerMemory {
-  /** The state before the steps that are kept; nothing where the streams begin. */
+/** The memory of a {@link StreamTrainer}: plain data, no larger than a window. */
+export interface StreamTrainerMemory<Y extends Tensor | IntTensor = Tensor | IntTensor> {
+  /** The state before the kept steps; `undefined` at the start of the streams. */
   readonly before: ModelState | undefined;
-  /** The state after the last step that was learned from. */
+  /** The state after the last step trained on. */
   readonly state: ModelState | undefined;
-  /** The last window − stride steps that were learned from. */
+  /** The last window − stride steps trained on. */
   readonly kept: Pick<StreamSteps, 'inputs' | 'resets'> | undefined;
-  /** Steps that wait for as many as a stride has. */
-  readonly waiting: Required<StreamSteps> | undefined;
+  /** Steps not trained on yet, fewer than a stride. */
+  readonly waiting: Required<StreamSteps<Y>> | undefined;
 }
 
-/** A model that learns from streams, as {@link truncatedBptt} makes it and {@link trainOn} feeds it. */
-export interface StreamTrainer {
+/** A model in training on streams: created by {@link truncatedBptt}, trained by {@link trainOn}. */
+export interface StreamTrainer<Y extends Tensor | IntTensor = Tensor | IntTensor> {
   readonly model: Sequential;
   readonly batchSize: number;
-  /** What it knows of the streams. Its `state` goes into {@link predictWithState}, to predict with the weights of now. */
-  readonly memory: StreamTrainerMemory;
+  /** The memory of the streams. Pass its `state` to {@link predictWithState} to predict with the current weights. */
+  readonly memory: StreamTrainerMemory<Y>;
   readonly optimizerState: OptimizerState;
-  /** Takes steps in: for {@link trainOn}. */
-  readonly feed: (steps: StreamSteps) => StreamUpdate;
+  /** Trains on steps; for {@link trainOn}. */
+  readonly feed: (steps: StreamSteps<Y>) => StreamUpdate;
 }
 
-/** What there was to learn. */
+/** The result of {@link trainOn}. */
 export interface StreamUpdate {
-  /** The loss of every update that was made, before it. */
+  /** The loss of every update, before the update. */
   readonly losses: readonly number[];
-  /** `[n, B, O]` what the model answered at the steps it has now learned from, before it did; nothing where steps wait. */
+  /** `[n, B, O]` the outputs at the steps trained on, before the updates; `undefined` if there was no update. */
   readonly outputs: Tensor | undefined;
 }
 
 /**
- * Makes a model learn from streams of any length in bounded memory: after every `stride` steps there is an update, for which gradients flow
- * back over the last `window` steps (truncated backpropagation through time: Williams and Peng, 1990, "An efficient gradient-based algorithm for
- * on-line training of recurrent network trajectories"). Each target counts once, in the update of its stride. The state is carried on; it begins
- * anew where a document `resets`, also in the middle of a window. With a stride of 1 it learns on line, from every step as it comes.
+ * Trains a model on streams of any length in bounded memory: after every `stride` steps there is an update, for which gradients
+ * flow back over the last `window` steps (truncated backpropagation through time: Williams and Peng, 1990, "An efficient
+ * gradient-based algorithm for on-line training of recurrent network trajectories"). Each target counts once, in the update of its
+ * stride. The state is carried from step to step; it is reset where `resets` marks a new document, also inside a window. With a
+ * stride of 1 the model is trained online, on every step as it arrives.
  *
  * @param model changed in place
- * @throws RangeError where the stride is more than the window, a layer needs the whole sequence, or the model answers once a sequence
+ * @throws RangeError if the stride is larger than the window, a layer needs the whole sequence, or the model has one output per
+ * sequence
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 8 }), dense({ size: 1 })], { inputSize: 1 });
- * const learner = truncatedBptt(model, { window: 20, stride: 5, loss: meanSquaredError, optimizer: adam(0.01) });
- * const wave = (t) => tensor([[[Math.sin(t)]]]);
- * for (let t = 0; t < 1000; t++) trainOn(learner, { inputs: wave(t), targets: wave(t + 1) });
- * const { output } = predictWithState(model, wave(1000), { state: learner.memory.state });
- * Math.abs(output.data[0] - Math.sin(1001)) < 0.2; // true
+ * const trainer = truncatedBptt(model, { window: 20, stride: 5, loss: meanSquaredError, optimizer: adam(0.01) });
+ * const wave = (t: number) => tensor([[[Math.sin(t)]]]);
+ * for (let t = 0; t < 1000; t++) trainOn(trainer, { inputs: wave(t), targets: wave(t + 1) });
+ * const { output } = predictWithState(model, wave(1000), { state: trainer.memory.state! });
+ * Math.abs(output.data[0]! - Math.sin(1001)) < 0.2; // true
  */
-export function truncatedBptt(model: Sequential, options: TruncatedBpttOptions): StreamTrainer {
+export function truncatedBptt<T = Tensor | IntTensor>(
+  model: Sequential,
+  options: TruncatedBpttOptions<T>,
+): StreamTrainer<TargetsOf<T>> {
+  type Steps = Required<StreamSteps<TargetsOf<T>>>;
+  type Memory = StreamTrainerMemory<TargetsOf<T>>;
   const { window, stride = window, batchSize = 1, loss, seed = 0 } = options;
-  for (const [name, value] of Object.entries({ window, stride, batchSize })) checkCount('truncatedBptt', name, value);
-  if (stride > window)
-    throw new RangeError(`truncatedBptt: stride must be at most the window = ${window}, got ${stride}.`);
-  const whole = model.layers.find(({ layer }) => layer.causal === false);
-  if (whole !== undefined)
-    throw new RangeError(
-      `truncatedBptt: the layer ${whole.name} needs the whole sequence and cannot learn from a stream.`,
-    );
-  if (!outputsPerStep(model))
-    throw new RangeError('truncatedBptt: the model must answer once a step, this one answers once a sequence.');
+  checkTruncation(model, { window, stride, batchSize });
 
   const random = createRandom(seed);
-  let memory: StreamTrainerMemory = options.memory ?? {
-    before: undefined,
-    state: undefined,
-    kept: undefined,
-    waiting: undefined,
-  };
-  let next: Pick<StreamTrainerMemory, 'before' | 'state' | 'kept'> & { readonly outputs: Tensor };
-  const task: Task<Required<StreamSteps>> = {
+  let memory: Memory = options.memory ?? { before: undefined, state: undefined, kept: undefined, waiting: undefined };
+  let result: Omit<Memory, 'waiting'> & { readonly outputs: Tensor };
+  const task: Task<Sequential['parameters'], Steps> = {
     parameters: model.parameters,
     data: model.data,
-    loss(p, fresh, { random: draws }) {
-      const all = {
-        inputs: concatSteps(memory.kept?.inputs, fresh.inputs),
-        resets: concatSteps(memory.kept?.resets, fresh.resets),
-      };
-      const steps = all.inputs.shape[0]!;
-      // What the next window goes back beyond: its steps are run first, so that the state behind them can be kept.
-      const leaving = Math.max(0, steps - (window - stride));
-      const [gone, staying] = [
-        [0, leaving],
-        [leaving, steps],
-      ].map(([from, to]) => ({
-        inputs: sliceSteps(all.inputs, from!, to!),
-        resets: sliceSteps(all.resets, from!, to!),
-      })) as [typeof all, typeof all];
+    loss(p, newSteps, context) {
+      const inputs = concatSteps(memory.kept?.inputs, newSteps.inputs);
+      const resets = concatSteps(memory.kept?.resets, newSteps.resets);
+      const steps = inputs.shape[0]!;
+      // The next window starts after the dropped steps. They are run first, so that the state after them can be stored.
+      const droppedCount = Math.max(0, steps - (window - stride));
       const outputs: Variable[] = [];
-      let state: ModelState<Tensor | Variable> | undefined = memory.before;
-      let before = memory.before;
-      for (const part of [gone, staying]) {
-        if (part.inputs.shape[0] === 0) continue;
-        const run = runModel(model, p, part.inputs, { training: true, random: draws, resets: part.resets, state });
-        outputs.push(run.output);
-        state = run.state;
-        if (part === gone) before = copyOut(run.state) as ModelState;
-      }
-      const answers = slice(concat(outputs), steps - stride);
-      next = {
-        before,
-        state: copyOut(state as never) as ModelState,
-        kept: copied(staying),
-        outputs: copyOut(answers) as Tensor,
+      const run = (from: number, to: number, state: ModelState<Tensor | Variable> | undefined): ModelState<Variable> => {
+        const forward = withCaller('trainOn', () =>
+          runModel(model, p, sliceSteps(inputs, from, to), {
+            training: true,
+            random: context.random,
+            resets: sliceSteps(resets, from, to),
+            state,
+          }),
+        );
+        outputs.push(forward.output);
+        return forward.state;
       };
-      return (loss as Loss)(answers, fresh.targets, { mask: fresh.mask });
+      const stateBefore = droppedCount > 0 ? run(0, droppedCount, memory.before) : undefined;
+      const before = stateBefore ? copyState(stateBefore) : memory.before;
+      const state = droppedCount < steps ? run(droppedCount, steps, stateBefore ?? memory.before) : stateBefore!;
+      const newOutputs = slice(concat(outputs), steps - stride);
+      result = {
+        before,
+        state: copyState(state),
+        kept: {
+          inputs: copyTensor(sliceSteps(inputs, droppedCount, steps)),
+          resets: copyTensor(sliceSteps(resets, droppedCount, steps)),
+        },
+        outputs: toTensor(newOutputs),
+      };
+      return lossValue('trainOn', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
     },
   };
   const session = openSession('trainOn', task, options);
@@ -157,79 +154,134 @@ export function truncatedBptt(model: Sequential, options: TruncatedBpttOptions):
       return memory;
     },
     optimizerState: session.state,
-    feed(given) {
+    feed(steps) {
       const losses: number[] = [];
       let outputs: Tensor | undefined;
-      let waiting = joined(memory.waiting, complete(given, batchSize));
-      // An update that fails leaves its steps to be learned again.
-      memory = { ...memory, waiting: copied(waiting) };
+      let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
+      // If an update fails, its steps stay in the memory.
+      memory = { ...memory, waiting: copySteps(waiting) };
       while (waiting.inputs.shape[0]! >= stride) {
-        losses.push(session.update(part(waiting, 0, stride), random, session.state.step + 1).loss);
-        const { outputs: answered, ...rest } = next;
-        waiting = part(waiting, stride, waiting.inputs.shape[0]!);
+        losses.push(session.update(cutSteps(waiting, 0, stride), random, session.state.step + 1).loss);
+        const { outputs: newOutputs, ...rest } = result;
+        waiting = cutSteps(waiting, stride, waiting.inputs.shape[0]!);
         memory = { ...rest, waiting };
-        outputs = concatSteps(outputs, answered);
+        outputs = concatSteps(outputs, newOutputs);
       }
-      // Numbers of its own, which the caller does not change.
-      memory = { ...memory, waiting: copied(waiting) };
+      // A copy: the caller may change the buffers afterwards.
+      memory = { ...memory, waiting: copySteps(waiting) };
       return { losses, outputs };
     },
   };
 }
 
 /**
- * Feeds a learner the next steps of its streams. Updates are made as soon as there are `stride` new steps; the others wait.
+ * Trains on the next steps of the streams. There is an update as soon as there are `stride` new steps; the remaining steps wait for
+ * the next call.
  *
- * @throws RangeError where the steps do not fit; where a loss or gradient is not finite, before the parameters are touched
+ * @throws RangeError if the steps do not fit; if a loss or gradient is not finite, before the parameters are changed
  * @example
- * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 3 })]);
- * const learner = truncatedBptt(model, { window: 8, stride: 4, loss: crossEntropy, optimizer: sgd(0.1), batchSize: 2 });
- * const piece = { inputs: intTensor([[0, 1], [1, 2], [2, 0]]), targets: intTensor([[1, 2], [2, 0], [0, 1]]), resets: intTensor([[1, 1], [0, 0], [0, 1]]) };
- * trainOn(learner, piece).losses.length; // 0
- * trainOn(learner, piece).losses.length; // 1
+ * const model = sequential([
+ *   embedding({ vocabularySize: 3, size: 2 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 3 }),
+ * ]);
+ * const options = { window: 8, stride: 4, loss: crossEntropy, optimizer: sgd(0.1), batchSize: 2 };
+ * const trainer = truncatedBptt(model, options);
+ * const inputs = intTensor([[0, 1], [1, 2], [2, 0]]);
+ * const targets = intTensor([[1, 2], [2, 0], [0, 1]]);
+ * const resets = intTensor([[1, 1], [0, 0], [0, 1]]);
+ * trainOn(trainer, { inputs, targets, resets }).losses.length; // 0
+ * trainOn(trainer, { inputs, targets, resets }).losses.length; // 1
  */
-export function trainOn(learner: StreamTrainer, steps: StreamSteps): StreamUpdate {
-  return learner.feed(steps);
+export function trainOn<Y extends Tensor | IntTensor>(
+  trainer: StreamTrainer<Y>,
+  steps: StreamSteps<NoInfer<Y>>,
+): StreamUpdate {
+  return trainer.feed(steps);
 }
 
-function complete({ inputs, targets, mask, resets }: StreamSteps, batchSize: number): Required<StreamSteps> {
-  const lead = [inputs.shape[0]!, batchSize];
-  const parts = {
+function checkTruncation(
+  model: Sequential,
+  sizes: { readonly window: number; readonly stride: number; readonly batchSize: number },
+): void {
+  for (const [name, value] of Object.entries(sizes)) checkCount('truncatedBptt', name, value);
+  const { window, stride } = sizes;
+  if (stride > window)
+    throw new RangeError(`truncatedBptt: stride must be at most the window = ${window}, got ${stride}.`);
+  const acausal = model.layers.find(({ layer }) => layer.causal === false);
+  if (acausal !== undefined)
+    throw new RangeError(
+      `truncatedBptt: layer ${acausal.name} needs the whole sequence and cannot be trained on a stream.`,
+    );
+  if (!outputsPerStep(model))
+    throw new RangeError('truncatedBptt: the model must have one output per step, got one per sequence.');
+}
+
+/** The steps with the default mask and resets. @throws RangeError if a shape does not fit */
+function completeSteps<Y extends Tensor | IntTensor>(
+  { inputs, targets, mask, resets }: StreamSteps<Y>,
+  batchSize: number,
+): Required<StreamSteps<Y>> {
+  const leading = [inputs.shape[0]!, batchSize];
+  const steps = {
     inputs,
     targets,
-    mask: mask ?? full(lead, 1),
-    resets: resets ?? { shape: lead, data: new Int32Array(lead[0]! * batchSize) },
+    mask: mask ?? full(leading, 1),
+    resets: resets ?? { shape: leading, data: new Int32Array(leading[0]! * batchSize) },
   };
-  for (const [name, { shape }] of Object.entries(parts)) {
-    if (shape[0] !== lead[0] || shape[1] !== batchSize) {
+  for (const [name, { shape }] of Object.entries(steps)) {
+    if (shape[0] !== leading[0] || shape[1] !== batchSize) {
       throw new RangeError(
-        `trainOn: ${name} must be [S, B, …] = [${lead[0] ?? 0}, ${batchSize}, …], got ${formatShape(shape)}.`,
+        `trainOn: ${name} must be [S, B, …] = [${leading[0] ?? 0}, ${batchSize}, …], got ${formatShape(shape)}.`,
       );
     }
   }
-  return parts;
+  return steps;
 }
 
-const part = (
-  { inputs, targets, mask, resets }: Required<StreamSteps>,
+function cutSteps<Y extends Tensor | IntTensor>(
+  { inputs, targets, mask, resets }: Required<StreamSteps<Y>>,
   from: number,
   to: number,
-): Required<StreamSteps> => ({
-  inputs: sliceSteps(inputs, from, to),
-  targets: sliceSteps(targets, from, to),
-  mask: sliceSteps(mask, from, to),
-  resets: sliceSteps(resets, from, to),
-});
+): Required<StreamSteps<Y>> {
+  return {
+    inputs: sliceSteps(inputs, from, to),
+    targets: sliceSteps(targets, from, to),
+    mask: sliceSteps(mask, from, to),
+    resets: sliceSteps(resets, from, to),
+  };
+}
 
-const joined = (before: Required<StreamSteps> | undefined, after: Required<StreamSteps>): Required<StreamSteps> => ({
-  inputs: concatSteps(before?.inputs, after.inputs),
-  targets: concatSteps(before?.targets, after.targets),
-  mask: concatSteps(before?.mask, after.mask),
-  resets: concatSteps(before?.resets, after.resets),
-});
+function joinSteps<Y extends Tensor | IntTensor>(
+  first: Required<StreamSteps<Y>> | undefined,
+  second: Required<StreamSteps<Y>>,
+): Required<StreamSteps<Y>> {
+  return {
+    inputs: concatSteps(first?.inputs, second.inputs),
+    targets: concatSteps(first?.targets, second.targets),
+    mask: concatSteps(first?.mask, second.mask),
+    resets: concatSteps(first?.resets, second.resets),
+  };
+}
 
-/** The same numbers in memory of their own, so that nothing that has gone by is held behind a view. */
-const copied = <P extends object>(tensors: P): P =>
-  Object.fromEntries(
-    Object.entries(tensors).map(([name, { shape, data }]: [string, Tensor]) => [name, { shape, data: data.slice() }]),
-  ) as P;
+function copySteps<Y extends Tensor | IntTensor>({
+  inputs,
+  targets,
+  mask,
+  resets,
+}: Required<StreamSteps<Y>>): Required<StreamSteps<Y>> {
+  return {
+    inputs: copyTensor(inputs),
+    targets: copyTensor(targets),
+    mask: copyTensor(mask),
+    resets: copyTensor(resets),
+  };
+}
+
+/** A copy with a buffer of its size: a view would hold on to the whole stream. */
+function copyTensor<X extends Tensor | IntTensor>({ shape, data }: X): X {
+  return { shape, data: data.slice() } as Tensor | IntTensor as X;
+}
+
+/** Copies a state out of the workspace. */
+function copyState(state: ModelState<Variable>): ModelState {
+  return copyOut(state) as ModelState;
+}

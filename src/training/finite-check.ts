@@ -1,0 +1,61 @@
+/** Errors for losses and gradients that are not finite. They name the update and the layer. */
+
+import type { Variable } from '../autodiff/tape';
+import { sumOf } from '../kernels/arithmetic';
+import type { Heap } from '../kernels/kernel';
+import { leaves, type TensorTree } from '../tensor/tree';
+
+/** The output of a layer, and the layer's name in the model. */
+export interface LayerOutput {
+  readonly name: string;
+  readonly output: Variable;
+}
+
+/** The error for a loss that is not finite. It names the first layer whose output is not finite. */
+export function nonFiniteLoss(
+  caller: string,
+  outputs: readonly LayerOutput[],
+  value: number,
+  step: number,
+): RangeError {
+  const layer = outputs.findIndex(
+    ({ output: { storage, offset, size } }) => !Number.isFinite(storage.scope.kernels.of(sumOf)(offset, size)),
+  );
+  const origin =
+    outputs.length === 0
+      ? ''
+      : layer < 0
+        ? '; it appeared in the loss itself'
+        : `; it appeared in the output of layer ${layer} (${outputs[layer]!.name})`;
+  return new RangeError(
+    `${caller}: the loss became ${value} at step ${step}${origin}. The parameters are those of the previous step. ` +
+      'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
+  );
+}
+
+/**
+ * The error for a gradient that is not finite. It names the last parameter affected: backward runs from the output to the
+ * input, so the last layer is hit first.
+ *
+ * @param gradient the offset of the gradient in `view`, in the layout of `parameters`
+ */
+export function nonFiniteGradient(
+  caller: string,
+  parameters: TensorTree,
+  view: Heap,
+  gradient: number,
+  step: number,
+): RangeError {
+  let offset = gradient;
+  let lastPath = '';
+  for (const { path, tensor } of leaves(parameters)) {
+    const size = tensor.data.length;
+    if (!view.subarray(offset, offset + size).every(Number.isFinite)) lastPath = path;
+    offset += size;
+  }
+  return new RangeError(
+    `${caller}: the gradient was not finite at step ${step}; it appeared in layer ${lastPath.split('.')[0] || '?'} ` +
+      `(${lastPath || 'the norm overflows'}). The parameters are those of the previous step. ` +
+      'A smaller learning rate or clipByNorm() may help.',
+  );
+}

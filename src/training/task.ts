@@ -1,0 +1,139 @@
+/** The common interface through which training and evaluation run sequential and custom models. */
+
+import { isVariable, type Variable } from '../autodiff/tape';
+import { copyOut } from '../autodiff/value-and-gradient';
+import type { Batch } from '../data/dataset';
+import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { withCaller } from '../tensor/error-context';
+import { describe, formatShape } from '../tensor/shape';
+import type { IntTensor, Tensor } from '../tensor/tensor';
+import type { Mapped, TensorTree } from '../tensor/tree';
+import type { CustomModel, TrainingContext } from './custom-model';
+import type { LayerOutput } from './finite-check';
+import type { Loss } from './losses';
+import { type MetricOptions, targetWeights } from './metrics';
+
+/** A model with the loss of its batches. */
+export interface Task<P extends TensorTree, B> {
+  readonly parameters: P;
+  readonly data: Float32Array;
+  readonly loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext) => Variable;
+  /** Resets the carried state, or sets it to the given one. */
+  readonly begin?: (carried?: ModelState) => void;
+  /** The state carried from batch to batch. */
+  readonly carried?: () => ModelState | undefined;
+  /** The weight of a batch in a mean over batches; 1 by default. */
+  readonly weightOf?: (batch: B) => number;
+  /** The layer outputs of the last run, to locate values that are not finite. */
+  readonly layerOutputs?: () => readonly LayerOutput[];
+}
+
+/** A {@link Sequential} model with its loss, for batches with targets of type Y. */
+export interface SequentialTask<Y extends Tensor | IntTensor> extends Task<Sequential['parameters'], Batch<Y>> {
+  /** The model output of the last run. */
+  readonly output: () => Variable;
+  /** The mask and lengths of the targets of a batch, as losses and metrics take them. */
+  readonly maskOf: (batch: Batch<Y>) => MetricOptions;
+}
+
+/** The options of {@link sequentialTask}. */
+export interface SequentialTaskOptions<Y extends Tensor | IntTensor> {
+  readonly loss: Loss<Y>;
+  readonly carryState?: boolean;
+  readonly run?: typeof runModel;
+}
+
+/**
+ * Creates the task of a sequential model.
+ *
+ * @throws TypeError if the loss is missing
+ * @throws RangeError if the state cannot be carried
+ */
+export function sequentialTask<Y extends Tensor | IntTensor>(
+  caller: string,
+  model: Sequential,
+  { loss, carryState = false, run = runModel }: SequentialTaskOptions<Y>,
+): SequentialTask<Y> {
+  if (loss === undefined) throw new TypeError(`${caller}: loss must be given, since the model is sequential.`);
+  const acausal = model.layers.find(({ layer }) => layer.causal === false);
+  if (carryState && acausal !== undefined) {
+    throw new RangeError(
+      `${caller}: carryState does not work with layer ${acausal.name}, which needs the whole sequence.`,
+    );
+  }
+  const perStep = outputsPerStep(model);
+  let state: ModelState | undefined;
+  let outputs: readonly Variable[] = [];
+  // The lengths are those of the inputs: a model with one output per sequence has no padding in its targets.
+  const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({ mask, lengths: perStep ? lengths : undefined });
+  return {
+    parameters: model.parameters,
+    data: model.data,
+    begin(carried) {
+      state = carried;
+    },
+    carried: () => state,
+    weightOf: (batch) =>
+      targetWeights(caller, batch.mask?.shape ?? batch.targets.shape, maskOf(batch)).reduce((sum, w) => sum + w, 0),
+    output: () => outputs.at(-1)!,
+    // runInSegments keeps the model output only.
+    layerOutputs: () =>
+      outputs.length < model.layers.length ? [] : outputs.map((output, i) => ({ name: model.layers[i]!.name, output })),
+    maskOf,
+    loss(p, batch, context) {
+      const { inputs, targets, lengths, resets } = batch;
+      const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
+      ({ outputs } = forward);
+      if (carryState) state = copyOut(forward.state) as ModelState;
+      return lossValue(caller, () => loss(forward.output, targets, maskOf(batch)));
+    },
+  };
+}
+
+/** Creates the task of a custom model. @throws TypeError if there are options that only a sequential model has */
+export function customTask<P extends TensorTree, B>(
+  caller: string,
+  model: CustomModel<P, B>,
+  options: object,
+): Task<P, B> {
+  for (const name of ['loss', 'carryState', 'run']) {
+    const value: unknown = Reflect.get(options, name);
+    if (value === undefined || value === false) continue;
+    throw new TypeError(`${caller}: ${name} must be left out: a customModel computes its own loss.`);
+  }
+  return {
+    parameters: model.parameters,
+    data: model.data,
+    loss: (p, batch, context) => lossValue(caller, () => model.loss(p, batch, context)),
+  };
+}
+
+/** Whether a model is a {@link Sequential}, rather than a {@link CustomModel}. */
+export function isSequential(model: object): model is Sequential {
+  return 'layers' in model;
+}
+
+/**
+ * The value of a loss function. Errors of the loss function keep their whole message behind the caller's name:
+ * `fit: crossEntropy: targets must be …`.
+ *
+ * @throws TypeError if it is not a scalar variable
+ */
+export function lossValue(caller: string, loss: () => Variable): Variable {
+  const value = withPrefix(caller, loss);
+  if (isVariable(value) && value.shape.length === 0) return value;
+  const got = isVariable(value) ? `shape ${formatShape(value.shape)}` : describe(value);
+  throw new TypeError(
+    `${caller}: loss must return a scalar variable (shape []), got ${got}. Is a sum() or mean() missing?`,
+  );
+}
+
+/** Runs `body` and puts `caller: ` before the messages of its errors. */
+export function withPrefix<R>(caller: string, body: () => R): R {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) error.message = `${caller}: ${error.message}`;
+    throw error;
+  }
+}
