@@ -1,18 +1,18 @@
-/** What every example is: a program that trains on real data and tells how well, beside a baseline. */
+/** The interface of an example: a program that trains on real data and compares the result with a baseline. */
 
 import type { Progress } from 'bptt';
 
-/** How an example is run. */
-export interface Setting {
-  /** Whether it is run in a shorter form, of some seconds, which still beats its baseline. */
+/** Options of an example. */
+export interface ExampleOptions {
+  /** Whether to train a shorter variant that takes some seconds and still beats the baseline. */
   readonly short: boolean;
-  /** Says a line. */
-  readonly say: (line: string) => void;
-  /** For `onProgress` of `fit`. */
+  /** Prints a line. */
+  readonly log: (line: string) => void;
+  /** Passed to `fit` as `onProgress`. */
   readonly onProgress: (progress: Progress) => void;
-  /** Writes a picture or another file into the example's folder. */
-  readonly keep: (name: string, content: string | Uint8Array) => void;
+  /** Writes a plot or another file to the example's folder. */
+  readonly save: (name: string, content: string | Uint8Array) => void;
 }
 
-/** Runs and answers its figures by name. */
-export type Example = (setting: Setting) => Promise<Readonly<Record<string, number>>>;
+/** Runs the example and returns its metrics by name. */
+export type Example = (options: ExampleOptions) => Promise<Readonly<Record<string, number>>>;

@@ -13,38 +13,46 @@ import { trajectories } from './trajectories/trajectories';
 import { translation } from './translation/translation';
 import { weather } from './weather/weather';
 
-const examples: Readonly<Record<string, readonly [run: Example, what: string]>> = {
-  ball: [ball, 'the next image of a ball that bounces, and its place'],
-  gradients: [gradients, 'how gradients fade and blow up over time, and what helps'],
-  music: [music, 'the next note of a piano piece, and a piece of its own'],
-  'next-character': [nextCharacter, 'the next character of Moby-Dick'],
-  'next-word': [nextWord, 'the next word of Moby-Dick'],
-  sentiment: [sentiment, 'praise or blame in a sentence'],
-  trajectories: [trajectories, 'where an Atlantic storm will be in 24 hours'],
-  translation: [translation, 'dates to ISO, and verses from English to Spanish'],
-  weather: [weather, 'the next seven days, in two cities, and carbon dioxide a year ahead'],
+const examples: Readonly<Record<string, readonly [run: Example, description: string]>> = {
+  ball: [ball, 'predict the next image and position of a bouncing ball'],
+  gradients: [gradients, 'measure vanishing and exploding gradients, and the remedies'],
+  music: [music, 'predict the next note of a piano piece, and compose a piece'],
+  'next-character': [nextCharacter, 'predict the next character of Moby-Dick'],
+  'next-word': [nextWord, 'predict the next word of Moby-Dick'],
+  sentiment: [sentiment, 'classify the sentiment of a sentence'],
+  trajectories: [trajectories, 'forecast the position of an Atlantic storm 24 hours ahead'],
+  translation: [translation, 'translate dates to ISO 8601, and verses from English to Spanish'],
+  weather: [weather, 'forecast seven days of weather, and carbon dioxide a year ahead'],
 };
 
 const [name = '--help', ...options] = process.argv.slice(2);
-const found = Object.hasOwn(examples, name) ? examples[name] : undefined;
-if (found === undefined) {
+const example = Object.hasOwn(examples, name) ? examples[name] : undefined;
+if (example === undefined) {
   const list = Object.entries(examples)
-    .map(([each, [, what]]) => `  ${each.padEnd(16)}${what}`)
+    .map(([key, [, description]]) => `  ${key.padEnd(16)}${description}`)
     .join('\n');
-  if (name !== '--help') process.stderr.write(`There is no example ${name}.\n\n`);
+  if (name !== '--help') process.stderr.write(`Unknown example ${name}.\n\n`);
   process.stdout.write(
-    `Trains a network on real data and tells how well it does, beside a baseline.\n\n  npm run example -- NAME [--short]\n\n${list}\n`,
+    `Trains a network, evaluates it on held-out data, and compares it with a baseline.
+
+  npm run example -- NAME [--short]
+
+${list}
+
+  --short         train for some seconds only, and leave the files of the example unchanged
+  --help          print this text
+`,
   );
   process.exitCode = name === '--help' ? 0 : 1;
 } else {
-  const began = performance.now();
+  const start = performance.now();
   const short = options.includes('--short');
-  await found[0]({
+  await example[0]({
     short,
-    say: (line) => void process.stdout.write(`${line}\n`),
+    log: (line) => void process.stdout.write(`${line}\n`),
     onProgress: terminalProgress(),
-    // What stands in the folder is of the whole form.
-    keep: (file, content) => (short ? undefined : writeFileSync(`examples/${name}/${file}`, content)),
+    // The committed files come from the full run.
+    save: (file, content) => (short ? undefined : writeFileSync(`examples/${name}/${file}`, content)),
   });
-  process.stdout.write(`${((performance.now() - began) / 1000).toFixed(0)} s\n`);
+  process.stdout.write(`${((performance.now() - start) / 1000).toFixed(0)} s\n`);
 }

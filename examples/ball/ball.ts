@@ -50,7 +50,7 @@ function batchOf(random: Random, rows: number): Batch & { readonly seen: Tensor 
   };
 }
 
-export const ball: Example = async ({ short, say, onProgress, keep }) => {
+export const ball: Example = async ({ short, log, onProgress, save }) => {
   const network = sequential(
     [
       dense({ size: 64, activation: relu }),
@@ -76,7 +76,7 @@ export const ball: Example = async ({ short, say, onProgress, keep }) => {
       for (let i = 0; i < updates; i++) yield batchOf(random, 32);
     },
   };
-  say(`${model.data.length} parameters, every ball is a new one`);
+  log(`${model.data.length} parameters, every ball is a new one`);
   await fit(model, data, {
     optimizer: chain(clipByNorm(1), adam(cosineDecay(2e-3, { steps: updates }))),
     seed: 3,
@@ -102,8 +102,8 @@ export const ball: Example = async ({ short, say, onProgress, keep }) => {
     'where it is': (t, row) => at(held.seen, t, row),
   };
   const figures: Record<string, number> = {};
-  say('\nmean error of the next place, in pixels, after so many images:\n');
-  say(`  ${''.padEnd(20)}${[1, 2, 3, 4, 6, 8, 12].map((n) => String(n).padStart(7)).join('')}`);
+  log('\nmean error of the next place, in pixels, after so many images:\n');
+  log(`  ${''.padEnd(20)}${[1, 2, 3, 4, 6, 8, 12].map((n) => String(n).padStart(7)).join('')}`);
   const lines = Object.entries(guesses).map(([name, guess]) => {
     const errors = Array.from(
       { length: steps - 1 },
@@ -113,18 +113,18 @@ export const ball: Example = async ({ short, say, onProgress, keep }) => {
           return Math.hypot(x - a, y - b);
         }).reduce((sum, error) => sum + error, 0) / rows,
     );
-    say(`  ${name.padEnd(20)}${[1, 2, 3, 4, 6, 8, 12].map((n) => errors[n - 1]!.toFixed(2).padStart(7)).join('')}`);
+    log(`  ${name.padEnd(20)}${[1, 2, 3, 4, 6, 8, 12].map((n) => errors[n - 1]!.toFixed(2).padStart(7)).join('')}`);
     figures[`${name}, 1`] = errors[0]!;
     figures[name] = errors.slice(3).reduce((a, b) => a + b) / errors.slice(3).length;
     return { name, points: errors.map((error, t) => [t + 1, error] as const) };
   });
-  say(
+  log(
     `\nfrom the fourth image on: ${Object.keys(guesses)
       .map((name) => `${name} ${figures[name]!.toFixed(2)}`)
       .join(', ')}`,
   );
   if (!short) {
-    keep('error.svg', linePlot([{ title: 'Error of the next place', x: 'images seen', y: 'pixels', lines, least: 0 }]));
+    save('error.svg', linePlot([{ title: 'Error of the next place', x: 'images seen', y: 'pixels', lines, least: 0 }]));
     // Of the first ball that bounces off a wall in the middle of its run.
     const row = Array.from({ length: rows }, (_, i) => i).find((i) =>
       [5, 6].some(
@@ -143,7 +143,7 @@ export const ball: Example = async ({ short, say, onProgress, keep }) => {
           numbers.subarray((t * rows + row) * pixels + y * side, (t * rows + row) * pixels + (y + 1) * side),
         ),
       }));
-    keep(
+    save(
       'frames.svg',
       heatMaps([...frames(['image', held.images, '#2f7fd6']), ...frames(['foreseen', answers.images, '#e07b00'])], {
         cell: 5,

@@ -36,7 +36,7 @@ import {
   type Tensor,
   uniform,
 } from 'bptt';
-import type { Example, Setting } from '../example';
+import type { Example, ExampleOptions } from '../example';
 import { type Line, linePlot } from '../plot/lines';
 import { addingBatch } from './adding';
 
@@ -109,7 +109,7 @@ async function learning(
   network: Network,
   optimizer: Optimizer,
   data: Dataset,
-  onProgress: Setting['onProgress'],
+  onProgress: ExampleOptions['onProgress'],
   window = 25,
 ): Promise<{ line: Line; model: Sequential; broke: boolean }> {
   const model = build(network);
@@ -167,18 +167,18 @@ function gatesOf(model: Sequential, { inputs }: Batch): readonly Line[] {
   });
 }
 
-export const gradients: Example = async ({ short, say, onProgress, keep }) => {
+export const gradients: Example = async ({ short, log, onProgress, save }) => {
   const [steps, updates] = short ? [30, 300] : [60, 3000];
   const batch = addingBatch(createRandom(1), steps, batchSize);
   const flows = networks.map((network) => fading(network, batch));
   const starts = others.map((network) => fading(network, batch));
   const at = (lines: readonly Line[], name: string): number =>
     lines.find((line) => line.name === name)!.points.at(-1)![1];
-  say(`What is left of the gradient after ${steps - 1} steps, before any training:`);
+  log(`What is left of the gradient after ${steps - 1} steps, before any training:`);
   for (const { name, points } of [...flows, ...starts.slice(1)])
-    say(`  ${name.padEnd(22)}${points.at(-1)![1].toExponential(1)}`);
+    log(`  ${name.padEnd(22)}${points.at(-1)![1].toExponential(1)}`);
 
-  say(
+  log(
     `\nThe adding problem over ${steps} steps, ${updates} updates; always saying 1 has a mean squared error of 0.167:`,
   );
   const data = dataOf(steps, updates);
@@ -194,11 +194,11 @@ export const gradients: Example = async ({ short, say, onProgress, keep }) => {
     const { line, model } = await learning(network, chain(clipByNorm(1), adam(2e-3)), data, onProgress);
     curves.push(line);
     figures[network.name] = line.points.at(-1)![1];
-    say(`  ${network.name.padEnd(22)}${line.points.at(-1)![1].toFixed(4)}`);
+    log(`  ${network.name.padEnd(22)}${line.points.at(-1)![1].toFixed(4)}`);
     if (network.name === 'LSTM') trainedLstm = model;
   }
 
-  say(
+  log(
     '\nReLU with the identity by plain gradient descent, rate 0.01; the loss after the first update and after the last:',
   );
   const explosive: Network = {
@@ -219,17 +219,17 @@ export const gradients: Example = async ({ short, say, onProgress, keep }) => {
     );
     clipped.push(line);
     figures[name] = broke ? Infinity : line.points.at(-1)![1];
-    say(
+    log(
       `  ${name.padEnd(22)}${broke ? `not finite after ${line.points.length} updates` : `${line.points[1]![1].toPrecision(2)}, ${line.points.at(-1)![1].toPrecision(2)}`}`,
     );
   }
   const gates = gatesOf(trainedLstm!, addingBatch(createRandom(9), steps, batchSize));
   const open = gates[1]!.points.filter(([x]) => x > 0.9).reduce((sum, [, share]) => sum + share, 0);
   figures['forgetOpen'] = open;
-  say(`\nForget gates that are more than nine tenths open after training: ${(100 * open).toFixed(0)} %`);
+  log(`\nForget gates that are more than nine tenths open after training: ${(100 * open).toFixed(0)} %`);
 
   if (!short) {
-    keep(
+    save(
       'flow.svg',
       linePlot([
         {
@@ -250,7 +250,7 @@ export const gradients: Example = async ({ short, say, onProgress, keep }) => {
         },
       ]),
     );
-    keep(
+    save(
       'learning.svg',
       linePlot([
         {
@@ -271,7 +271,7 @@ export const gradients: Example = async ({ short, say, onProgress, keep }) => {
         },
       ]),
     );
-    keep(
+    save(
       'gates.svg',
       linePlot([{ title: 'Gates of the trained LSTM', x: 'how far open', y: 'share', lines: gates, bars: true }]),
     );

@@ -43,13 +43,13 @@ function passages(
   };
 }
 
-export const music: Example = async ({ short, say, onProgress, keep }) => {
+export const music: Example = async ({ short, log, onProgress, save }) => {
   const train = readPieces(learned).map(notesOf);
   const [watch, judge] = readPieces([watched, held]) as [Piece, Piece];
   const [watchNotes, judgeNotes] = [notesOf(watch), notesOf(judge)];
   const updates = short ? 700 : 1400;
   const network = musicModel({ hiddenSize: short ? 96 : 192, seed: 1 });
-  say(
+  log(
     `${train.length} pieces of ${train.reduce((sum, notes) => sum + notes.length, 0)} notes to learn from, in twelve keys; ${network.model.data.length} parameters`,
   );
   await fit(
@@ -72,12 +72,12 @@ export const music: Example = async ({ short, say, onProgress, keep }) => {
     network: network.losses(notesBatch([judgeNotes])),
     bigram: bigramLosses(countBigram(train, keys), judgeNotes),
   };
-  say(`\n−log p of a note of ${held}, ${judgeNotes.length - 1} notes that were not learned from, in nats:\n`);
-  say(`  ${''.padEnd(10)}${attributes.map((name) => name.padStart(10)).join('')}      note`);
+  log(`\n−log p of a note of ${held}, ${judgeNotes.length - 1} notes that were not learned from, in nats:\n`);
+  log(`  ${''.padEnd(10)}${attributes.map((name) => name.padStart(10)).join('')}      note`);
   const figures: Record<string, number> = {};
   for (const [name, own] of Object.entries(losses) as [string, Readonly<Record<Attribute, number>>][]) {
     figures[name] = attributes.reduce((sum, attribute) => sum + own[attribute], 0);
-    say(
+    log(
       `  ${name.padEnd(10)}${[...attributes.map((attribute) => own[attribute]), figures[name]].map((value) => value.toFixed(3).padStart(10)).join('')}`,
     );
   }
@@ -87,13 +87,13 @@ export const music: Example = async ({ short, say, onProgress, keep }) => {
   const whole = [...prompt, ...written];
   const file = writeMidi(pieceOf(whole, judge));
   figures['notes'] = written.length;
-  say(
+  log(
     `\na piece that begins with ${prompt.length} notes of ${held} and goes on with ${written.length} of the network's own: generated.mid, ${file.length} bytes`,
   );
-  keep('generated.mid', file);
+  save('generated.mid', file);
   if (!short) {
     const length = prompt.length + 160;
-    keep(
+    save(
       'roll.svg',
       pianoRolls(
         [

@@ -26,7 +26,7 @@ import type { Example } from '../example';
 import { countNGrams, nGramLoss, runsOf } from '../moby-dick/n-grams';
 import { linePlot } from '../plot/lines';
 
-export const nextCharacter: Example = async ({ short, say, onProgress, keep }) => {
+export const nextCharacter: Example = async ({ short, log, onProgress, save }) => {
   const text = readFileSync('examples/moby-dick/moby-dick.txt', 'utf8');
   const vocabulary = characterVocabulary(text);
   const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]);
@@ -39,7 +39,7 @@ export const nextCharacter: Example = async ({ short, say, onProgress, keep }) =
     ],
     { seed: 1 },
   );
-  say(
+  log(
     `${vocabulary.size} characters, ${train.length} to learn from, ${judge.length - 1} to be judged by; ${model.data.length} parameters`,
   );
   const inOrder = (ids: Int32Array): ReturnType<typeof windows> =>
@@ -64,9 +64,9 @@ export const nextCharacter: Example = async ({ short, say, onProgress, keep }) =
     order,
     counts: countNGrams(runsOf(train, order), order, vocabulary.size),
   }));
-  say('\nthe next character, in nats and in bits, and how many numbers know it:\n');
+  log('\nthe next character, in nats and in bits, and how many numbers know it:\n');
   const row = (name: string, loss: number, numbers: number): void =>
-    say(
+    log(
       `  ${name.padEnd(22)}${loss.toFixed(3).padStart(8)}${bitsPerCharacter(loss).toFixed(3).padStart(8)}${String(numbers).padStart(10)}`,
     );
   for (const { order, counts } of grams) {
@@ -79,7 +79,7 @@ export const nextCharacter: Example = async ({ short, say, onProgress, keep }) =
   }
   row('network', figures['network']!, model.data.length);
   const prompt = 'Call me ';
-  say(
+  log(
     `\n${prompt}${decode(vocabulary, generate(model, { prompt: encode(vocabulary, prompt), length: 400, temperature: 0.6, seed: 1 }))}`,
   );
   if (!short) {
@@ -91,7 +91,7 @@ export const nextCharacter: Example = async ({ short, say, onProgress, keep }) =
         points: [curve[0]!, curve.at(-1)!].map(([step]) => [step, level] as const),
       };
     });
-    keep(
+    save(
       'learning.svg',
       linePlot([
         {

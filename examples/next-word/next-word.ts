@@ -16,7 +16,7 @@ import {
   windows,
   wordVocabulary,
 } from 'bptt';
-import type { Example, Setting } from '../example';
+import type { Example, ExampleOptions } from '../example';
 import { countNGrams, type NGrams, nGramLoss, probabilityOf, runsOf } from '../moby-dick/n-grams';
 import { type Line, linePlot } from '../plot/lines';
 import { colors } from '../plot/svg';
@@ -95,7 +95,7 @@ const nGramLogChances =
     );
   };
 
-export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
+export const nextWord: Example = async ({ short, log, onProgress, save }) => {
   const novel = readNovel();
   // Which words are known is not to be learned from what is held out.
   const vocabulary = wordVocabulary(split(novel, [0.85])[0], { lowercase: true, maxSize: 2000 });
@@ -105,7 +105,7 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
     part.subarray(0, Math.floor((part.length - 1) / stretch) * stretch + 1),
   ) as [Int32Array, Int32Array];
   const unknown = ids.filter((id) => id === vocabulary.marks.unknown).length / ids.length;
-  say(
+  log(
     `${ids.length} words, of which the ${vocabulary.size} most frequent are known; the others, ${(100 * unknown).toFixed(0)} % of the text, are one word, <unknown>`,
   );
 
@@ -136,7 +136,7 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
     if (short && !['bag of 20', 'window of 2', 'GRU'].includes(name)) continue;
     const own = wordModel(reader, { vocabularySize: vocabulary.size, embeddingSize: 64, hiddenSize: 128 }, 1);
     const rate = cosineDecay(6e-3, { steps: epochs * data.batchCount, minRate: 1e-4 });
-    say(`\n${name}: ${own.model.data.length} parameters`);
+    log(`\n${name}: ${own.model.data.length} parameters`);
     const { validationLosses } = await fit(own.model, data, {
       optimizer: chain(clipByNorm(1), adam(rate)),
       epochs,
@@ -145,7 +145,7 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
       onProgress,
     });
     figures[name] = perplexity(evaluate(own.model, judged(test)).loss);
-    say(`perplexity ${figures[name].toFixed(1)}`);
+    log(`perplexity ${figures[name].toFixed(1)}`);
     models.set(name, own);
     const color = colors[curves.length]!;
     curves.push({ name, color, points: validationLosses.map((loss, i) => [i + 1, perplexity(loss)]) });
@@ -160,12 +160,12 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
       });
   }
 
-  say(`\nperplexity of the next word, ${test.length - 1} words that were not learned from:\n`);
+  log(`\nperplexity of the next word, ${test.length - 1} words that were not learned from:\n`);
   for (const [name, value] of Object.entries(figures).sort(([, a], [, b]) => b - a))
-    say(`  ${name.padEnd(14)}${value.toFixed(1).padStart(7)}`);
-  sayCompletions(vocabulary, models, say);
+    log(`  ${name.padEnd(14)}${value.toFixed(1).padStart(7)}`);
+  sayCompletions(vocabulary, models, log);
   if (!short) {
-    keep(
+    save(
       'perplexity.svg',
       linePlot([
         {
@@ -188,15 +188,15 @@ export const nextWord: Example = async ({ short, say, onProgress, keep }) => {
 };
 
 /** How likely the models find the word behind either beginning. */
-function sayCompletions(vocabulary: Vocabulary, models: ReadonlyMap<string, WordModel>, say: Setting['say']): void {
+function sayCompletions(vocabulary: Vocabulary, models: ReadonlyMap<string, WordModel>, log: ExampleOptions['log']): void {
   for (const { what, word, comes, not } of completions) {
-    say(`\n${what}: after A, ${JSON.stringify(word)}; after B, not\n  A  ${comes}\n  B  ${not}`);
+    log(`\n${what}: after A, ${JSON.stringify(word)}; after B, not\n  A  ${comes}\n  B  ${not}`);
     for (const [name, model] of models) {
       const [a, b] = [comes, not].map((text) => {
         const data = encode(vocabulary, text);
         return Math.exp(logChances(model, { shape: [data.length, 1], data }, encode(vocabulary, word))[0]!);
       }) as [number, number];
-      say(
+      log(
         `     ${name.padEnd(14)}${(100 * a).toFixed(2).padStart(7)} %  ${(100 * b).toFixed(2).padStart(7)} %${(a / b).toFixed(1).padStart(8)} times`,
       );
     }

@@ -1,19 +1,25 @@
-/** Numbers of a matrix as shades. */
+/** Heat maps: the elements of a matrix as shades of a color. */
 
-import { escape, picture } from './svg';
+import { escapeXml, picture } from './svg';
 
-/** A matrix with names at its sides. */
+/** A matrix with optional row and column labels. */
 export interface HeatMap {
   readonly title: string;
-  /** Row by row; each number from 0 to 1, none to full. */
+  /** The rows of the matrix; values from 0 (transparent) to 1 (full color). */
   readonly rows: readonly ArrayLike<number>[];
   readonly rowNames?: readonly string[];
   readonly columnNames?: readonly string[];
-  /** The color of 1. */
+  /** The color of the value 1. Default: blue. */
   readonly color?: string;
 }
 
-/** Matrices side by side, so many in a row. */
+/**
+ * Draws matrices in a grid.
+ *
+ * @param cell size of a matrix element in pixels
+ * @param perRow number of matrices per row of the grid
+ * @returns an SVG document
+ */
 export function heatMaps(
   maps: readonly HeatMap[],
   { cell = 14, perRow = maps.length }: { readonly cell?: number; readonly perRow?: number } = {},
@@ -36,7 +42,7 @@ function draw(
   top: number,
 ): string {
   return [
-    `<text x="${8 - left}" y="${16 - top}" font-weight="600">${escape(title)}</text>`,
+    `<text x="${8 - left}" y="${16 - top}" font-weight="600">${escapeXml(title)}</text>`,
     `<rect x="-0.5" y="-0.5" width="${rows[0]!.length * cell + 1}" height="${rows.length * cell + 1}" fill="none" class="axis"/>`,
     ...rows.flatMap((row, y) =>
       Array.from(row, (value, x) =>
@@ -45,9 +51,11 @@ function draw(
           : `<rect x="${x * cell}" y="${y * cell}" width="${cell}" height="${cell}" fill="${color}" fill-opacity="${Math.min(1, value).toFixed(2)}"/>`,
       ),
     ),
-    ...rowNames.map((name, y) => `<text x="-6" y="${(y + 0.5) * cell + 4}" text-anchor="end">${escape(name)}</text>`),
+    ...rowNames.map(
+      (name, y) => `<text x="-6" y="${(y + 0.5) * cell + 4}" text-anchor="end">${escapeXml(name)}</text>`,
+    ),
     ...columnNames.map(
-      (name, x) => `<text transform="translate(${(x + 0.5) * cell + 4} -6) rotate(-90)">${escape(name)}</text>`,
+      (name, x) => `<text transform="translate(${(x + 0.5) * cell + 4} -6) rotate(-90)">${escapeXml(name)}</text>`,
     ),
   ].join('\n');
 }

@@ -1,12 +1,12 @@
-/** Curves over a common axis, in panels side by side. */
+/** Line plots: panels of curves, each with its own axes. */
 
-import { colors, escape, picture, short, ticksOf } from './svg';
+import { colors, escapeXml, formatNumber, picture, ticksOf } from './svg';
 
 /** A curve. */
 export interface Line {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** By its place among the names by default. */
+  /** Default: chosen from {@link colors} by the index of the name. */
   readonly color?: string;
   readonly dashed?: boolean;
 }
@@ -17,19 +17,21 @@ export interface LinePanel {
   readonly x: string;
   readonly y: string;
   readonly lines: readonly Line[];
-  /** Whether the y axis is logarithmic; then nothing below `least` is drawn. */
+  /** Whether the y axis is logarithmic. If so, points below `least` are not drawn. */
   readonly logarithmic?: boolean;
+  /** Lower limit of the y axis. Default: the smallest value, or 0 for bars. */
   readonly least?: number;
+  /** Upper limit of the y axis. Default: the largest value. */
   readonly most?: number;
-  /** A level that is told by name, drawn as a dashed line. */
+  /** A labeled horizontal reference line, drawn dashed. */
   readonly level?: { readonly name: string; readonly y: number };
-  /** The lines as bars, side by side, as of a histogram. */
+  /** Whether to draw the lines as grouped bars, for histograms. */
   readonly bars?: boolean;
 }
 
 const [width, height, left, right, bottom, legendRow] = [340, 190, 56, 14, 38, 16];
 
-/** The names of a panel, each with its place in the legend: as many in a row as there is room for. */
+/** The names of a panel with their positions in the legend, which wraps at the width of the panel. */
 function legendOf({
   lines,
 }: LinePanel): readonly { readonly name: string; readonly x: number; readonly row: number }[] {
@@ -37,13 +39,18 @@ function legendOf({
   return [...new Set(lines.map(({ name }) => name))].map((name) => {
     const size = 30 + 6.4 * name.length;
     if (x > 0 && x + size - 12 > width) [x, row] = [0, row + 1];
-    const place = { name, x, row };
+    const entry = { name, x, row };
     x += size;
-    return place;
+    return entry;
   });
 }
 
-/** Panels, so many in a row. */
+/**
+ * Draws panels in a grid.
+ *
+ * @param perRow number of panels per row
+ * @returns an SVG document
+ */
 export function linePlot(panels: readonly LinePanel[], perRow = 2): string {
   const columns = Math.min(perRow, panels.length);
   const legendHeight = legendRow * Math.max(...panels.flatMap((panel) => legendOf(panel).map(({ row }) => row)));
@@ -68,28 +75,31 @@ function draw(panel: LinePanel, legendHeight: number): string {
   const high = most ?? Math.max(...ys);
   const [from, to] = [Math.min(...xs), Math.max(...xs)];
   const scaleX = (x: number): number => ((x - from) / (to - from || 1)) * width;
-  const place = (y: number): number => (logarithmic ? Math.log10(Math.max(y, 1e-300)) : y);
+  const transform = (y: number): number => (logarithmic ? Math.log10(Math.max(y, 1e-300)) : y);
   const scaleY = (y: number): number =>
     height *
-    (1 - (Math.min(place(high), Math.max(place(low), place(y))) - place(low)) / (place(high) - place(low) || 1));
-  const at = (x: number, y: number): string => `${scaleX(x).toFixed(1)} ${scaleY(y).toFixed(1)}`;
+    (1 -
+      (Math.min(transform(high), Math.max(transform(low), transform(y))) - transform(low)) /
+        (transform(high) - transform(low) || 1));
+  const point = (x: number, y: number): string => `${scaleX(x).toFixed(1)} ${scaleY(y).toFixed(1)}`;
   const colorOf = (name: string, color: string | undefined): string =>
     color ?? colors[names.indexOf(name) % colors.length]!;
   return [
-    `<text y="${-30 - legendHeight}" font-weight="600" font-size="12">${escape(title)}</text>`,
+    `<text y="${-30 - legendHeight}" font-weight="600" font-size="12">${escapeXml(title)}</text>`,
     ...ticksOf(low, high, logarithmic).map(
       (y) =>
-        `<line class="grid" x2="${width}" y1="${scaleY(y).toFixed(1)}" y2="${scaleY(y).toFixed(1)}"/><text class="dim" x="-6" y="${(scaleY(y) + 4).toFixed(1)}" text-anchor="end">${short(y)}</text>`,
+        `<line class="grid" x2="${width}" y1="${scaleY(y).toFixed(1)}" y2="${scaleY(y).toFixed(1)}"/><text class="dim" x="-6" y="${(scaleY(y) + 4).toFixed(1)}" text-anchor="end">${formatNumber(y)}</text>`,
     ),
     ...ticksOf(from, to, false).map(
-      (x) => `<text class="dim" x="${scaleX(x).toFixed(1)}" y="${height + 15}" text-anchor="middle">${short(x)}</text>`,
+      (x) =>
+        `<text class="dim" x="${scaleX(x).toFixed(1)}" y="${height + 15}" text-anchor="middle">${formatNumber(x)}</text>`,
     ),
     `<line class="axis" x2="${width}" y1="${height}" y2="${height}"/>`,
-    `<text class="dim" x="${width / 2}" y="${height + 30}" text-anchor="middle">${escape(xName)}</text>`,
-    `<text class="dim" transform="translate(-42 ${height / 2}) rotate(-90)" text-anchor="middle">${escape(yName)}</text>`,
+    `<text class="dim" x="${width / 2}" y="${height + 30}" text-anchor="middle">${escapeXml(xName)}</text>`,
+    `<text class="dim" transform="translate(-42 ${height / 2}) rotate(-90)" text-anchor="middle">${escapeXml(yName)}</text>`,
     ...(level
       ? [
-          `<line class="base" x2="${width}" y1="${scaleY(level.y).toFixed(1)}" y2="${scaleY(level.y).toFixed(1)}"/><text class="dim" x="${width}" y="${(scaleY(level.y) - 4).toFixed(1)}" text-anchor="end">${escape(level.name)}</text>`,
+          `<line class="base" x2="${width}" y1="${scaleY(level.y).toFixed(1)}" y2="${scaleY(level.y).toFixed(1)}"/><text class="dim" x="${width}" y="${(scaleY(level.y) - 4).toFixed(1)}" text-anchor="end">${escapeXml(level.name)}</text>`,
         ]
       : []),
     ...lines.map(({ name, points, color, dashed }, i) => {
@@ -103,11 +113,11 @@ function draw(panel: LinePanel, legendHeight: number): string {
           .join('');
       }
       const drawn = points.filter(([, y]) => Number.isFinite(y) && (!logarithmic || y >= low));
-      return `<polyline stroke="${colorOf(name, color)}" stroke-width="1.6"${dashed ? ' stroke-dasharray="4 3"' : ''} points="${drawn.map(([x, y]) => at(x, y)).join(' ')}"/>`;
+      return `<polyline stroke="${colorOf(name, color)}" stroke-width="1.6"${dashed ? ' stroke-dasharray="4 3"' : ''} points="${drawn.map(([x, y]) => point(x, y)).join(' ')}"/>`;
     }),
     ...legend.map(({ name, x, row }) => {
       const y = row * legendRow - legendHeight;
-      return `<line x1="${x}" x2="${x + 14}" y1="${y - 13}" y2="${y - 13}" stroke="${colorOf(name, lines.find((line) => line.name === name)!.color)}" stroke-width="3"/><text x="${x + 18}" y="${y - 9}">${escape(name)}</text>`;
+      return `<line x1="${x}" x2="${x + 14}" y1="${y - 13}" y2="${y - 13}" stroke="${colorOf(name, lines.find((line) => line.name === name)!.color)}" stroke-width="3"/><text x="${x + 18}" y="${y - 9}">${escapeXml(name)}</text>`;
     }),
   ].join('\n');
 }

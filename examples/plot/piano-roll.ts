@@ -1,28 +1,32 @@
-/** Notes over time: each a bar as long as it sounds, as high as its pitch. */
+/** Piano rolls: notes as bars over time, with the pitch on the vertical axis. */
 
-import { escape, picture } from './svg';
+import { escapeXml, picture } from './svg';
 
-/** A note of a voice. */
+/** A note, as drawn. */
 export interface Sound {
-  /** In the unit of the grid. */
+  /** In any unit; the same as `duration` and {@link PianoRoll.bar}. */
   readonly start: number;
   readonly duration: number;
-  /** In half tones, 60 is the middle C. */
+  /** MIDI note number: semitones, middle C is 60. */
   readonly pitch: number;
   readonly color: string;
 }
 
-/** Some bars of music. */
+/** A passage of music. */
 export interface PianoRoll {
   readonly title: string;
   readonly sounds: readonly Sound[];
-  /** A line every so much time. */
+  /** Length of a bar, that is the distance between vertical grid lines. */
   readonly bar: number;
 }
 
 const [width, left, top, tone] = [780, 34, 30, 3];
 
-/** Rolls one below the other; what each color stands for is told above the first. */
+/**
+ * Draws piano rolls in a column, with one legend above the first.
+ *
+ * @returns an SVG document
+ */
 export function pianoRolls(
   rolls: readonly PianoRoll[],
   legend: readonly (readonly [name: string, color: string])[],
@@ -30,7 +34,7 @@ export function pianoRolls(
   let y = 34;
   const names = legend.map(
     ([name, color], i) =>
-      `<line x1="${left + 110 * i}" x2="${left + 110 * i + 14}" y1="16" y2="16" stroke="${color}" stroke-width="3"/><text x="${left + 110 * i + 18}" y="20">${escape(name)}</text>`,
+      `<line x1="${left + 110 * i}" x2="${left + 110 * i + 14}" y1="16" y2="16" stroke="${color}" stroke-width="3"/><text x="${left + 110 * i + 18}" y="20">${escapeXml(name)}</text>`,
   );
   const parts = rolls.map(({ title, sounds, bar }) => {
     const [low, high] = [Math.min(...sounds.map(({ pitch }) => pitch)), Math.max(...sounds.map(({ pitch }) => pitch))];
@@ -40,7 +44,7 @@ export function pianoRolls(
     const height = (high - low + 1) * tone;
     const octaves = Array.from({ length: 11 }, (_, i) => 12 * i).filter((pitch) => pitch >= low && pitch <= high);
     const drawn = [
-      `<text y="-8" font-weight="600" font-size="12">${escape(title)}</text>`,
+      `<text y="-8" font-weight="600" font-size="12">${escapeXml(title)}</text>`,
       ...Array.from(
         { length: Math.floor(end / bar) + 1 },
         (_, i) => `<line class="grid" x1="${xOf(i * bar)}" x2="${xOf(i * bar)}" y2="${height}"/>`,

@@ -1,9 +1,9 @@
-/** What all pictures share: a frame that is legible in light and in dark, colors, and round numbers on axes. */
+/** The parts common to all plots: the SVG document with light and dark styles, colors, and axis ticks. */
 
-/** Colors that are told apart by most eyes, in light and in dark (after Okabe and Ito, 2008). */
+/** A color-blind safe palette that is legible on light and dark backgrounds (after Okabe and Ito, 2008). */
 export const colors: readonly string[] = ['#2f7fd6', '#e07b00', '#2a9d7c', '#b35c9e', '#c44536', '#8a7f2d'];
 
-/** A picture of parts, `width` by `height`. */
+/** Wraps SVG elements in a document of `width` by `height` pixels. */
 export function picture(width: number, height: number, parts: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11">
 <style>text { fill: #222 } .dim { fill: #777 } .grid { stroke: #8884; stroke-width: 1 } .axis { stroke: #888 } .base { stroke: #888; stroke-dasharray: 4 3 } path, polyline { fill: none } @media (prefers-color-scheme: dark) { text { fill: #ddd } .dim { fill: #aaa } }</style>
@@ -12,17 +12,18 @@ ${parts.join('\n')}
 `;
 }
 
-/** Text as it may stand in a picture. */
-export const escape = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+/** Escapes text for use in XML. */
+export const escapeXml = (text: string): string =>
+  text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 
-/** A number as short as it can be told. */
-export function short(value: number): string {
+/** Formats a number for a tick label, with at most six significant digits. */
+export function formatNumber(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
   return size >= 1e5 || size < 1e-3 ? value.toExponential(0).replace('e+', 'e') : String(Number(value.toPrecision(6)));
 }
 
-/** Some five round numbers from `low` to `high`; powers of ten on a logarithmic axis. */
+/** About five round numbers from `low` to `high`, or powers of ten on a logarithmic axis. */
 export function ticksOf(low: number, high: number, logarithmic: boolean): readonly number[] {
   if (logarithmic) {
     const [from, to] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
@@ -31,7 +32,7 @@ export function ticksOf(low: number, high: number, logarithmic: boolean): readon
   }
   const rough = (high - low) / 5 || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough)!;
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough)!;
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
 }

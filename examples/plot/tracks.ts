@@ -1,6 +1,6 @@
-/** Tracks on a map: longitudes and latitudes, with north at the top. */
+/** Maps of tracks, given as longitudes and latitudes, with north at the top. */
 
-import { colors, escape, picture } from './svg';
+import { colors, escapeXml, picture } from './svg';
 
 /** A track. */
 export interface Track {
@@ -11,11 +11,11 @@ export interface Track {
   /** 1 by default. */
   readonly opacity?: number;
   readonly width?: number;
-  /** Whether each fix is marked. */
+  /** Whether to mark each point. */
   readonly dots?: boolean;
 }
 
-/** A map of tracks. */
+/** A map with tracks. */
 export interface TrackMap {
   readonly title: string;
   readonly tracks: readonly Track[];
@@ -23,7 +23,12 @@ export interface TrackMap {
 
 const size = 300;
 
-/** Maps side by side, so many in a row, each as wide as its tracks. */
+/**
+ * Draws maps in a grid. Each map is scaled to fit its tracks.
+ *
+ * @param perRow number of maps per row
+ * @returns an SVG document
+ */
 export function trackMaps(maps: readonly TrackMap[], perRow = 3): string {
   const parts = maps.map(
     (map, i) =>
@@ -35,13 +40,13 @@ export function trackMaps(maps: readonly TrackMap[], perRow = 3): string {
 
 function draw({ title, tracks }: TrackMap): string {
   const names = [...new Set(tracks.map(({ name }) => name))];
-  const points = tracks.flatMap((track) => track.points);
+  const all = tracks.flatMap((track) => track.points);
   const middle = (values: readonly number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
-  const [longitude, latitude] = [middle(points.map(([x]) => x)), middle(points.map(([, y]) => y))];
-  // A degree of longitude is shorter away from the equator.
+  const [longitude, latitude] = [middle(all.map(([x]) => x)), middle(all.map(([, y]) => y))];
+  // A degree of longitude spans less distance away from the equator.
   const narrow = Math.cos((latitude * Math.PI) / 180);
   const reach =
-    1.08 * Math.max(1, ...points.map(([x, y]) => Math.max(Math.abs(x - longitude) * narrow, Math.abs(y - latitude))));
+    1.08 * Math.max(1, ...all.map(([x, y]) => Math.max(Math.abs(x - longitude) * narrow, Math.abs(y - latitude))));
   const xOf = (x: number): number => (size / 2) * (1 + ((x - longitude) * narrow) / reach);
   const yOf = (y: number): number => (size / 2) * (1 - (y - latitude) / reach);
   const every = reach > 20 ? 10 : reach > 6 ? 5 : reach > 2 ? 2 : 1;
@@ -54,7 +59,7 @@ function draw({ title, tracks }: TrackMap): string {
     `${Math.abs(value)}°${value < 0 ? minus : value > 0 ? plus : ''}`;
   let legend = 0;
   return [
-    `<text y="-28" font-weight="600" font-size="12">${escape(title)}</text>`,
+    `<text y="-28" font-weight="600" font-size="12">${escapeXml(title)}</text>`,
     ...grid(latitude, reach).map(
       (y) =>
         `<line class="grid" x2="${size}" y1="${yOf(y).toFixed(1)}" y2="${yOf(y).toFixed(1)}"/><text class="dim" x="-4" y="${(yOf(y) + 4).toFixed(1)}" text-anchor="end">${degrees(y, ['N', 'S'])}</text>`,
@@ -63,20 +68,20 @@ function draw({ title, tracks }: TrackMap): string {
       (x) =>
         `<line class="grid" y2="${size}" x1="${xOf(x).toFixed(1)}" x2="${xOf(x).toFixed(1)}"/><text class="dim" x="${xOf(x).toFixed(1)}" y="${size + 14}" text-anchor="middle">${degrees(x, ['E', 'W'])}</text>`,
     ),
-    ...tracks.map(({ name, points: own, color, opacity = 1, width = 1.6, dots }) => {
+    ...tracks.map(({ name, points, color, opacity = 1, width = 1.6, dots }) => {
       const ink = color ?? colors[names.indexOf(name) % colors.length]!;
       const marks = dots
-        ? own
+        ? points
             .map(([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="2.4" fill="${ink}"/>`)
             .join('')
         : '';
-      return `<g opacity="${opacity}"><polyline stroke="${ink}" stroke-width="${width}" points="${own.map(([x, y]) => `${xOf(x).toFixed(1)} ${yOf(y).toFixed(1)}`).join(' ')}"/>${marks}</g>`;
+      return `<g opacity="${opacity}"><polyline stroke="${ink}" stroke-width="${width}" points="${points.map(([x, y]) => `${xOf(x).toFixed(1)} ${yOf(y).toFixed(1)}`).join(' ')}"/>${marks}</g>`;
     }),
     ...names.map((name) => {
       const x = legend;
       legend += 26 + 6.4 * name.length;
       const { color } = tracks.find((track) => track.name === name)!;
-      return `<line x1="${x}" x2="${x + 12}" y1="-12" y2="-12" stroke="${color ?? colors[names.indexOf(name) % colors.length]}" stroke-width="3"/><text x="${x + 16}" y="-8">${escape(name)}</text>`;
+      return `<line x1="${x}" x2="${x + 12}" y1="-12" y2="-12" stroke="${color ?? colors[names.indexOf(name) % colors.length]}" stroke-width="3"/><text x="${x + 16}" y="-8">${escapeXml(name)}</text>`;
     }),
   ].join('\n');
 }

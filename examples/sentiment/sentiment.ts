@@ -35,7 +35,7 @@ import {
   wordVocabulary,
   zeros,
 } from 'bptt';
-import type { Example, Setting } from '../example';
+import type { Example, ExampleOptions } from '../example';
 import { heatMaps } from '../plot/heat-map';
 import { readSentences, type Sentence, sources } from './sentences';
 
@@ -55,7 +55,7 @@ async function learn(
   vocabulary: Vocabulary,
   epochs: number,
   seed: number,
-  onProgress: Setting['onProgress'],
+  onProgress: ExampleOptions['onProgress'],
 ): Promise<Sequential> {
   const model = sequential(
     [
@@ -124,7 +124,7 @@ function movesOf(model: Sequential, ids: Int32Array): Float32Array {
   return Float32Array.from(rest, (score) => whole! - score);
 }
 
-export const sentiment: Example = async ({ short, say, onProgress, keep }) => {
+export const sentiment: Example = async ({ short, log, onProgress, save }) => {
   const sentences = readSentences();
   const [count, epochs] = short ? [3, 6] : [10, 10];
   const right = { network: new Map<string, number>(), 'bag of words': new Map<string, number>() };
@@ -161,18 +161,18 @@ export const sentiment: Example = async ({ short, say, onProgress, keep }) => {
         });
       });
     }
-    say(`turn ${turn + 1} of ${count}: ${vocabulary.size} words, ${model.data.length} parameters`);
+    log(`turn ${turn + 1} of ${count}: ${vocabulary.size} words, ${model.data.length} parameters`);
   }
 
   const figures: Record<string, number> = {};
   const share = (name: keyof typeof right, source: string): number =>
     right[name].get(source)! / sentences.filter((each) => each.source === source).length;
-  say(
+  log(
     `\nshare of sentences told rightly, ${count}-fold cross-validation:\n\n  ${''.padEnd(30)}${sources.map((source) => source.padStart(8)).join('')}    mean`,
   );
   const row = (name: string, values: readonly number[]): void => {
     figures[name] = values.reduce((a, b) => a + b) / values.length;
-    say(`  ${name.padEnd(30)}${[...values, figures[name]].map((value) => value.toFixed(3).padStart(8)).join('')}`);
+    log(`  ${name.padEnd(30)}${[...values, figures[name]].map((value) => value.toFixed(3).padStart(8)).join('')}`);
   };
   row(
     'network',
@@ -186,13 +186,13 @@ export const sentiment: Example = async ({ short, say, onProgress, keep }) => {
     'AFINN',
     sources.map((source) => afinn[source]),
   );
-  say('\nwhat moved the score, in sentences that were not learned from:');
+  log('\nwhat moved the score, in sentences that were not learned from:');
   for (const { words, moves, probability } of shown)
-    say(
+    log(
       `  ${probability.toFixed(2)}  ${words.map((word, i) => (Math.abs(moves[i]!) > 0.5 ? `${word}(${moves[i]! > 0 ? '+' : ''}${moves[i]!.toFixed(1)})` : word)).join(' ')}`,
     );
   if (!short) {
-    keep(
+    save(
       'words.svg',
       heatMaps(
         shown.map(({ words, moves, probability }) => {

@@ -80,7 +80,7 @@ function answersFor(model: Sequential, scaler: Scaler, storm: Storm): Tensor {
   return predict(model, { shape: [shape[0]!, 1, shape[1]!], data });
 }
 
-export const trajectories: Example = async ({ short, say, onProgress, keep }) => {
+export const trajectories: Example = async ({ short, log, onProgress, save }) => {
   const storms = readStorms().filter(({ fixes }) => fixes.length > ahead + 1);
   const years = (from: number, to: number): readonly Storm[] => storms.filter(({ year }) => year >= from && year <= to);
   const [train, validation, test] = [years(1975, 2004), years(2005, 2009), years(2010, 2020)];
@@ -104,7 +104,7 @@ export const trajectories: Example = async ({ short, say, onProgress, keep }) =>
   );
   const data = bucketBatches(examplesOf(train), { batchSize: 16 });
   const epochs = short ? 15 : 60;
-  say(
+  log(
     `${train.length} storms to learn from, ${validation.length} to watch, ${test.length} to be judged by (2010 to 2020); ${model.data.length} parameters`,
   );
   const { validationLosses } = await fit(model, data, {
@@ -132,14 +132,14 @@ export const trajectories: Example = async ({ short, say, onProgress, keep }) =>
     }
   }
   const figures = { model: errors.model / count, heading: errors.heading / count, staying: errors.staying / count };
-  say(`\nmean error of the place 24 hours ahead, ${count} forecasts:`);
-  say(`  the network          ${figures.model.toFixed(1)} km`);
-  say(`  on, as it was going  ${figures.heading.toFixed(1)} km`);
-  say(`  staying put          ${figures.staying.toFixed(1)} km`);
-  say(
+  log(`\nmean error of the place 24 hours ahead, ${count} forecasts:`);
+  log(`  the network          ${figures.model.toFixed(1)} km`);
+  log(`  on, as it was going  ${figures.heading.toFixed(1)} km`);
+  log(`  staying put          ${figures.staying.toFixed(1)} km`);
+  log(
     `validation, negative log-likelihood: ${validationLosses[0]!.toFixed(3)} after the first epoch, ${Math.min(...validationLosses).toFixed(3)} at best`,
   );
-  if (!short) keep('tracks.svg', trackMaps(mapsOf(model, scaler, test)));
+  if (!short) save('tracks.svg', trackMaps(mapsOf(model, scaler, test)));
   return figures;
 };
 

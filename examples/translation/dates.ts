@@ -24,7 +24,7 @@ import {
   shuffle,
   type Vocabulary,
 } from 'bptt';
-import type { Setting } from '../example';
+import type { ExampleOptions } from '../example';
 import { heatMaps } from '../plot/heat-map';
 
 const languages = ['en', 'de', 'fr', 'es', 'it', 'pt', 'nl', 'pl'] as const;
@@ -64,7 +64,7 @@ async function train(
   source: Vocabulary,
   target: Vocabulary,
   held: readonly Written[],
-  onProgress: Setting['onProgress'],
+  onProgress: ExampleOptions['onProgress'],
 ): Promise<Trained> {
   const model = encoderDecoder({
     encoder: [
@@ -95,7 +95,7 @@ async function train(
 }
 
 /** Trains with attention and without, and draws where attention looked. */
-export async function dates({ short, say, onProgress, keep }: Setting): Promise<Readonly<Record<string, number>>> {
+export async function dates({ short, log, onProgress, save }: ExampleOptions): Promise<Readonly<Record<string, number>>> {
   const all = datesOf(short ? 9000 : 21_000, 3);
   const [held, learned] = [all.slice(0, 1000), all.slice(1000)];
   const source = characterVocabulary(
@@ -107,7 +107,7 @@ export async function dates({ short, say, onProgress, keep }: Setting): Promise<
     input: encode(source, text),
     target: encode(target, iso, { end: true }),
   }));
-  say(
+  log(
     `dates in ${languages.length} languages: ${learned.length} to learn from, ${held.length} other days to be judged by; such as ${held
       .slice(0, 3)
       .map(({ text }) => `“${text}”`)
@@ -115,13 +115,13 @@ export async function dates({ short, say, onProgress, keep }: Setting): Promise<
   );
   const withAttention = await train(true, short, pairs, source, target, held, onProgress);
   const without = await train(false, short, pairs, source, target, held, onProgress);
-  say(
+  log(
     `exactly right: ${(100 * withAttention.exact).toFixed(1)} % with attention, ${(100 * without.exact).toFixed(1)} % without\n`,
   );
   if (!short) {
     const shown = held.filter(({ text }) => text.length > 14 && text.length < 28).slice(0, 4);
     const written = greedySearch(withAttention.model, padSequences(shown.map(({ text }) => encode(source, text))));
-    keep(
+    save(
       'attention.svg',
       heatMaps(
         shown.map(({ text }, i) => {

@@ -20,7 +20,7 @@ import {
   type Vocabulary,
   wordVocabulary,
 } from 'bptt';
-import type { Setting } from '../example';
+import type { ExampleOptions } from '../example';
 import { bleu } from './bleu';
 
 /** The likeliest Spanish word of each English one: IBM's Model 1 by expectation and maximization (Brown et al., 1993). */
@@ -53,7 +53,7 @@ function dictionaryOf(
 }
 
 /** Trains the network and compares. */
-export async function verses({ short, say, onProgress }: Setting): Promise<Readonly<Record<string, number>>> {
+export async function verses({ short, log, onProgress }: ExampleOptions): Promise<Readonly<Record<string, number>>> {
   const lines = readFileSync('examples/translation/english-spanish.tsv', 'utf8')
     .trim()
     .split('\n')
@@ -98,7 +98,7 @@ export async function verses({ short, say, onProgress }: Setting): Promise<Reado
     { batchSize: 32 },
   );
   const epochs = short ? 3 : 12;
-  say(
+  log(
     `verses: ${learned.length} to learn from, ${held.length} to be judged by; ${source.size} English and ${target.size} Spanish words; ${model.data.length} parameters`,
   );
   await fit(model, data, {
@@ -132,9 +132,9 @@ export async function verses({ short, say, onProgress }: Setting): Promise<Reado
   const wordByWord = held.map(([english]) => wordsOf(allSource, english).map((word) => dictionary.get(word) ?? word));
   const references = held.map(([, spanish]) => wordsOf(allTarget, spanish));
   const figures = { network: bleu(written, references), 'word by word': bleu(wordByWord, references) };
-  say(`BLEU: network ${figures.network.toFixed(2)}, word by word ${figures['word by word'].toFixed(2)}\n`);
+  log(`BLEU: network ${figures.network.toFixed(2)}, word by word ${figures['word by word'].toFixed(2)}\n`);
   for (const i of [3, 40, 111, 200])
-    say(
+    log(
       `  ${held[i]![0]}\n    as it stands: ${references[i]!.join(' ')}\n    network:      ${written[i]!.join(' ')}\n    word by word: ${wordByWord[i]!.join(' ')}`,
     );
   return figures;

@@ -39,7 +39,7 @@ function readMonths(): ReadonlyMap<number, number> {
   );
 }
 
-export const carbonDioxide: Example = async ({ short, say, onProgress, keep }) => {
+export const carbonDioxide: Example = async ({ short, log, onProgress, save }) => {
   const months = readMonths();
   const at = (month: number): number => months.get(month)!;
   // From May 1969 on, five years after the last gap, every month has all that is asked for.
@@ -97,10 +97,10 @@ export const carbonDioxide: Example = async ({ short, say, onProgress, keep }) =
     'and the growth of five years': (month, k) => at(month + k - 12) + (at(month - 1) - at(month - 61)) / 5,
   };
   const figures: Record<string, number> = {};
-  say(
+  log(
     `\ncarbon dioxide: mean error in parts per million, ${count} forecasts from 2008 on, by how many months ahead; ${model.data.length} parameters\n`,
   );
-  say(`  ${''.padEnd(30)}${[1, 3, 6, 9, 12].map((k) => String(k).padStart(6)).join('')}  mean`);
+  log(`  ${''.padEnd(30)}${[1, 3, 6, 9, 12].map((k) => String(k).padStart(6)).join('')}  mean`);
   for (const [name, forecast] of Object.entries(forecasts)) {
     const errors = Array.from(
       { length: ahead },
@@ -108,12 +108,12 @@ export const carbonDioxide: Example = async ({ short, say, onProgress, keep }) =
     );
     const mean = errors.reduce((a, b) => a + b) / ahead;
     figures[`carbon dioxide, ${name}`] = mean;
-    say(
+    log(
       `  ${name.padEnd(30)}${[...[0, 2, 5, 8, 11].map((k) => errors[k]!), mean].map((error) => error.toFixed(2).padStart(6)).join('')}`,
     );
   }
   if (!short) {
-    keep(
+    save(
       'carbon-dioxide.svg',
       linePlot([
         {

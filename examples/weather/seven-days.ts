@@ -83,7 +83,7 @@ function batchOf(windows: readonly Windowed[]): Batch {
   };
 }
 
-export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
+export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
   const cities = readDays();
   const isLearned = ({ year }: Day): boolean => year < 2015;
   const all = Object.entries(cities).flatMap(([city, days]): Windowed[] => {
@@ -125,7 +125,7 @@ export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
     },
   };
   const epochs = short ? 8 : 40;
-  say(
+  log(
     `${train.length} forecasts to learn from (2012 to 2014), ${test.length} to be judged by (2015); ${model.data.length} parameters`,
   );
   await fit(model, data, {
@@ -155,8 +155,8 @@ export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
     'season (two waves)': ({ days, today, season }, _, k) => season(days[today + 1 + k]!.angle),
   };
   const figures: Record<string, number> = {};
-  say('\nmean error of the high in °C, by how many days ahead:\n');
-  say(`  ${''.padEnd(30)}${Array.from({ length: ahead }, (_, k) => String(k + 1).padStart(6)).join('')}  mean`);
+  log('\nmean error of the high in °C, by how many days ahead:\n');
+  log(`  ${''.padEnd(30)}${Array.from({ length: ahead }, (_, k) => String(k + 1).padStart(6)).join('')}  mean`);
   for (const [name, forecast] of Object.entries(forecasts)) {
     const errors = Array.from(
       { length: ahead },
@@ -168,7 +168,7 @@ export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
     );
     figures[name] = errors.reduce((a, b) => a + b) / ahead;
     figures[`${name}, tomorrow`] = errors[0]!;
-    say(
+    log(
       `  ${name.padEnd(30)}${errors.map((error) => error.toFixed(2).padStart(6)).join('')}${figures[name].toFixed(2).padStart(6)}`,
     );
   }
@@ -180,7 +180,7 @@ export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
   figures['kind'] = share((_, row) => likeliest(row) === whole.kinds.data[row]);
   figures['kind, as today'] = share(({ days, today }, row) => days[today]!.kind === whole.kinds.data[row]);
   figures['kind, always sun'] = share((_, row) => whole.kinds.data[row] === 0);
-  say(
+  log(
     `\nthe kind of weather tomorrow: network ${(100 * figures['kind']).toFixed(1)} %, as today ${(100 * figures['kind, as today']).toFixed(1)} %, always sun ${(100 * figures['kind, always sun']).toFixed(1)} %`,
   );
 
@@ -221,7 +221,7 @@ export const sevenDays: Example = async ({ short, say, onProgress, keep }) => {
         };
       }),
     );
-    keep('forecast.svg', linePlot(panels));
+    save('forecast.svg', linePlot(panels));
   }
   return figures;
 };

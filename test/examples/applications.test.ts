@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { ball } from '../../examples/ball/ball';
-import type { Setting } from '../../examples/example';
+import type { ExampleOptions } from '../../examples/example';
 import { gradients } from '../../examples/gradients/gradients';
 import { readMidi } from '../../examples/music/midi';
 import { music } from '../../examples/music/music';
@@ -13,7 +13,7 @@ import { trajectories } from '../../examples/trajectories/trajectories';
 import { dates } from '../../examples/translation/dates';
 import { weather } from '../../examples/weather/weather';
 
-const setting: Setting = { short: true, say: () => undefined, onProgress: () => undefined, keep: () => undefined };
+const setting: ExampleOptions = { short: true, log: () => undefined, onProgress: () => undefined, save: () => undefined };
 
 it('trajectories: nearer than heading on, which is nearer than staying put', async () => {
   const { model, heading, staying } = await trajectories(setting);
@@ -75,7 +75,7 @@ it('the next character: better than counts of three', async () => {
 
 it('music: a held-out piece is foreseen better than by the note before alone; what is written is a file of two hands', async () => {
   const files = new Map<string, string | Uint8Array>();
-  const figures = await music({ ...setting, keep: (name, content) => void files.set(name, content) });
+  const figures = await music({ ...setting, save: (name, content) => void files.set(name, content) });
   expect(figures['network']!).toBeLessThan(0.93 * figures['bigram']!);
   const { tracks, tempo } = readMidi(files.get('generated.mid') as Uint8Array);
   expect(Math.round(tempo)).toBe(72);
