@@ -1,44 +1,46 @@
-/** A ball in a box, seen through 16 × 16 pixels. */
+/** Simulates a ball in a box and renders it as images of 16 × 16 pixels. */
 
 import { type Random, type Tensor, uniformNumber } from 'bptt';
 
-/** Pixels a side. */
+/** Width and height of an image in pixels. */
 export const side = 16;
-/** The walls that the ball's middle bounces off. */
+/** The coordinates at which the center of the ball bounces, in pixels. */
 const [near, far] = [1.5, 13.5];
 
-/** Runs of balls: images `[T, B, 256]` and the place of the middle, in pixels, `[T, B, 2]`. */
-export interface Scene {
+/** Sequences of images, with the position of the ball. */
+export interface Scenes {
+  /** `[T, B, 256]`, row by row, from 0 to 1 */
   readonly images: Tensor;
-  readonly places: Tensor;
+  /** `[T, B, 2]`: x and y of the center of the ball, in pixels */
+  readonly positions: Tensor;
 }
 
-/** Balls that begin anywhere and go anywhere, at half a pixel to two pixels a step. */
-export function scenes(random: Random, steps: number, rows: number): Scene {
+/** Draws balls with a random initial position and direction, and a speed of 0.5 to 2 pixels per step. */
+export function drawScenes(random: Random, steps: number, rows: number): Scenes {
   const images = new Float32Array(steps * rows * side * side);
-  const places = new Float32Array(steps * rows * 2);
+  const positions = new Float32Array(steps * rows * 2);
   for (let row = 0; row < rows; row++) {
-    const place = [uniformNumber(random, near, far), uniformNumber(random, near, far)] as [number, number];
+    const position = [uniformNumber(random, near, far), uniformNumber(random, near, far)] as [number, number];
     const [speed, angle] = [uniformNumber(random, 0.5, 2), uniformNumber(random, 0, 2 * Math.PI)];
     const velocity = [speed * Math.cos(angle), speed * Math.sin(angle)] as [number, number];
     for (let t = 0; t < steps; t++) {
-      places.set(place, (t * rows + row) * 2);
-      drawInto(images, (t * rows + row) * side * side, place);
+      positions.set(position, (t * rows + row) * 2);
+      drawInto(images, (t * rows + row) * side * side, position);
       for (const axis of [0, 1] as const) {
-        place[axis] += velocity[axis];
-        if (place[axis] >= near && place[axis] <= far) continue;
-        place[axis] = 2 * (place[axis] < near ? near : far) - place[axis];
+        position[axis] += velocity[axis];
+        if (position[axis] >= near && position[axis] <= far) continue;
+        position[axis] = 2 * (position[axis] < near ? near : far) - position[axis];
         velocity[axis] *= -1;
       }
     }
   }
   return {
     images: { shape: [steps, rows, side * side], data: images },
-    places: { shape: [steps, rows, 2], data: places },
+    positions: { shape: [steps, rows, 2], data: positions },
   };
 }
 
-/** A soft spot: exp(−distance²/2), so that the middle can be told between pixels. */
+/** Draws the ball as a Gaussian, exp(−distance²/2), which encodes the position at subpixel resolution. */
 function drawInto(image: Float32Array, offset: number, [x, y]: readonly [number, number]): void {
   for (let row = 0; row < side; row++) {
     for (let column = 0; column < side; column++)

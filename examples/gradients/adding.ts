@@ -2,7 +2,12 @@
 
 import { type Batch, integerNumber, type Random, uniformNumber } from 'bptt';
 
-/** Rows of numbers from 0 to 1, two of them marked: one in the first tenth of the steps, one anywhere behind. What is wanted at the end is their sum. */
+/**
+ * Draws sequences of numbers from 0 to 1, two of which are marked: one in the first tenth of the steps, and one anywhere
+ * after that. The target is the sum of the two.
+ *
+ * @returns inputs `[steps, rows, 2]` (number, mark) and targets `[rows, 1]`
+ */
 export function addingBatch(random: Random, steps: number, rows: number): Batch {
   const inputs = new Float32Array(steps * rows * 2);
   const targets = new Float32Array(rows);

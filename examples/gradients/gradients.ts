@@ -1,4 +1,4 @@
-/** Why gradients fade or blow up over time, and what gates, the identity, ReLU and clipping do about it: measured and drawn. */
+/** Measures vanishing and exploding gradients, and the effect of gates, identity initialization, ReLU and clipping. */
 
 import {
   adam,
@@ -50,8 +50,8 @@ interface Network {
 }
 
 const small = uniform(-1 / Math.sqrt(hiddenSize), 1 / Math.sqrt(hiddenSize));
-/** PyTorch begins tanh networks so. */
-const plain: Network = {
+/** A tanh RNN with the default initializers of PyTorch. */
+const tanhRnn: Network = {
   name: 'tanh',
   cell: () => simpleRnn(),
   initializers: { inputInitializer: small, recurrentInitializer: small },
@@ -62,14 +62,14 @@ const identityRelu: Network = {
   initializers: { inputInitializer: normal(0, 0.3), recurrentInitializer: identity() },
 };
 const networks: readonly Network[] = [
-  plain,
+  tanhRnn,
   identityRelu,
   { name: 'LSTM', cell: lstm },
   { name: 'GRU', cell: () => gru() },
 ];
-/** Others, to see what the first values do: powers of the recurrent weights. */
-const others: readonly Network[] = [
-  plain,
+/** Variants of the recurrent initializer: the gradient scales with powers of the recurrent weights. */
+const initializerVariants: readonly Network[] = [
+  tanhRnn,
   { name: 'tanh, orthogonal', cell: () => simpleRnn(), initializers: { recurrentInitializer: orthogonal() } },
   {
     name: 'ReLU, 1.1 · identity',
@@ -82,39 +82,41 @@ function scaled(factor: number): NonNullable<CellInitializers['recurrentInitiali
   return (shape, random) => ({ shape, data: identity()(shape, random).data.map((value) => factor * value) });
 }
 
-const build = ({ cell, initializers }: Network): Sequential =>
+const createModel = ({ cell, initializers }: Network): Sequential =>
   sequential([recurrent(cell(), { hiddenSize, returnSequences: false, ...initializers }), dense({ size: 1 })], {
     inputSize: 2,
     seed: 3,
   });
 
-const dataOf = (steps: number, batchCount: number): Dataset => ({
+const createDataset = (steps: number, batchCount: number): Dataset => ({
   batchCount,
   *batches(random: Random) {
     for (let i = 0; i < batchCount; i++) yield addingBatch(random, steps, batchSize);
   },
 });
 
-/** ‖∂L/∂h_t‖ against how many steps lie between t and the loss, with that at the last step as 1. */
-function fading(network: Network, batch: Batch): Line {
-  const { norms } = gradientFlow(build(network), batch, { loss: meanSquaredError });
+/** ‖∂L/∂h_t‖ by the number of steps between t and the loss, relative to the last step. */
+function gradientNorms(network: Network, batch: Batch): Line {
+  const { norms } = gradientFlow(createModel(network), batch, { loss: meanSquaredError });
   const [states] = Object.values(norms);
   const h = states!['h']!;
   const last = h.at(-1)!;
   return { name: network.name, points: Array.from(h, (_, i) => [i, h[h.length - 1 - i]! / last] as const) };
 }
 
-/** The loss of every update, smoothed; it ends where it is not finite any more. */
-async function learning(
+/**
+ * Trains a network and records the loss, averaged over windows of updates. The curve ends early if training diverges.
+ */
+async function trainingCurve(
   network: Network,
   optimizer: Optimizer,
   data: Dataset,
   onProgress: ExampleOptions['onProgress'],
   window = 25,
-): Promise<{ line: Line; model: Sequential; broke: boolean }> {
-  const model = build(network);
+): Promise<{ line: Line; model: Sequential; diverged: boolean }> {
+  const model = createModel(network);
   const losses: number[] = [];
-  let broke = false;
+  let diverged = false;
   try {
     await fit(model, data, {
       loss: meanSquaredError,
@@ -128,28 +130,30 @@ async function learning(
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    broke = true;
+    // fit throws if the loss or a parameter is not finite.
+    diverged = true;
   }
   const points = losses.flatMap((_, i) =>
     (i + 1) % window === 0
       ? [[i + 1, losses.slice(i + 1 - window, i + 1).reduce((a, b) => a + b) / window] as const]
       : [],
   );
-  return { line: { name: network.name, points }, model, broke };
+  return { line: { name: network.name, points }, model, diverged };
 }
 
-/** How often each gate of an LSTM is how far open. */
-function gatesOf(model: Sequential, { inputs }: Batch): readonly Line[] {
+/** Histograms of the gate values of an LSTM, over all steps and units. */
+function gateHistograms(model: Sequential, { inputs }: Batch): readonly Line[] {
   const p = model.parameters['lstm']!;
-  const whole = sequential([recurrent(lstm(), { hiddenSize })], { inputSize: 2 });
-  whole.data.set(model.data.subarray(0, whole.data.length));
-  const h = predict(whole, inputs);
+  const layer = sequential([recurrent(lstm(), { hiddenSize })], { inputSize: 2 });
+  layer.data.set(model.data.subarray(0, layer.data.length));
+  const h = predict(layer, inputs);
   const [T, B] = inputs.shape as [number, number];
-  const before: Tensor = { shape: h.shape, data: new Float32Array(h.data.length) };
-  before.data.set(h.data.subarray(0, (T - 1) * B * hiddenSize), B * hiddenSize);
-  const gates = compute({ p, before, inputs: inputs as Tensor }, (v) =>
+  // [T, B, H]: h of the previous step, zeros at the first
+  const previous: Tensor = { shape: h.shape, data: new Float32Array(h.data.length) };
+  previous.data.set(h.data.subarray(0, (T - 1) * B * hiddenSize), B * hiddenSize);
+  const gates = compute({ p, previous, inputs: inputs as Tensor }, (v) =>
     sigmoid(
-      add(affine(v.inputs, { weight: v.p['weightIh']!, bias: v.p['bias']! }), matmul(v.before, v.p['weightHh']!)),
+      add(affine(v.inputs, { weight: v.p['weightIh']!, bias: v.p['bias']! }), matmul(v.previous, v.p['weightHh']!)),
     ),
   );
   const bins = 20;
@@ -163,44 +167,42 @@ function gatesOf(model: Sequential, { inputs }: Batch): readonly Line[] {
     );
     const counts = new Float64Array(bins);
     for (const value of data) counts[Math.min(bins - 1, Math.floor(value * bins))]! += 1 / data.length;
-    return { name: name as string, points: Array.from(counts, (share, i) => [(i + 0.5) / bins, share] as const) };
+    return { name: name as string, points: Array.from(counts, (fraction, i) => [(i + 0.5) / bins, fraction] as const) };
   });
 }
 
 export const gradients: Example = async ({ short, log, onProgress, save }) => {
   const [steps, updates] = short ? [30, 300] : [60, 3000];
   const batch = addingBatch(createRandom(1), steps, batchSize);
-  const flows = networks.map((network) => fading(network, batch));
-  const starts = others.map((network) => fading(network, batch));
+  const flows = networks.map((network) => gradientNorms(network, batch));
+  const variantFlows = initializerVariants.map((network) => gradientNorms(network, batch));
   const at = (lines: readonly Line[], name: string): number =>
     lines.find((line) => line.name === name)!.points.at(-1)![1];
-  log(`What is left of the gradient after ${steps - 1} steps, before any training:`);
-  for (const { name, points } of [...flows, ...starts.slice(1)])
+  log(`Gradient norm ${steps - 1} steps before the loss, relative to the last step, before training:`);
+  for (const { name, points } of [...flows, ...variantFlows.slice(1)])
     log(`  ${name.padEnd(22)}${points.at(-1)![1].toExponential(1)}`);
 
   log(
-    `\nThe adding problem over ${steps} steps, ${updates} updates; always saying 1 has a mean squared error of 0.167:`,
+    `\nMean squared error on the adding problem, ${steps} steps, ${updates} updates; a constant prediction of 1 has 0.167:`,
   );
-  const data = dataOf(steps, updates);
+  const data = createDataset(steps, updates);
   const curves: Line[] = [];
   const figures: Record<string, number> = {
-    left: at(flows, 'tanh'),
-    leftLstm: at(flows, 'LSTM'),
-    leftIdentity: at(flows, 'ReLU, identity'),
-    exploded: at(starts, 'ReLU, 1.1 · identity'),
+    tanhGradient: at(flows, 'tanh'),
+    lstmGradient: at(flows, 'LSTM'),
+    identityGradient: at(flows, 'ReLU, identity'),
+    explodingGradient: at(variantFlows, 'ReLU, 1.1 · identity'),
   };
   let trainedLstm: Sequential | undefined;
   for (const network of networks) {
-    const { line, model } = await learning(network, chain(clipByNorm(1), adam(2e-3)), data, onProgress);
+    const { line, model } = await trainingCurve(network, chain(clipByNorm(1), adam(2e-3)), data, onProgress);
     curves.push(line);
     figures[network.name] = line.points.at(-1)![1];
     log(`  ${network.name.padEnd(22)}${line.points.at(-1)![1].toFixed(4)}`);
     if (network.name === 'LSTM') trainedLstm = model;
   }
 
-  log(
-    '\nReLU with the identity by plain gradient descent, rate 0.01; the loss after the first update and after the last:',
-  );
+  log('\nReLU RNN with identity initialization, SGD, learning rate 0.01; loss after the first and the last update:');
   const explosive: Network = {
     ...identityRelu,
     initializers: { inputInitializer: normal(0, 0.05), recurrentInitializer: identity() },
@@ -210,41 +212,41 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
     ['without clipping', sgd(0.01)],
     ['clipped to norm 1', chain(clipByNorm(1), sgd(0.01))],
   ] as const) {
-    const { line, broke } = await learning(
+    const { line, diverged } = await trainingCurve(
       { ...explosive, name },
       optimizer,
-      dataOf(60, short ? 100 : 400),
+      createDataset(60, short ? 100 : 400),
       onProgress,
       1,
     );
     clipped.push(line);
-    figures[name] = broke ? Infinity : line.points.at(-1)![1];
+    figures[name] = diverged ? Infinity : line.points.at(-1)![1];
     log(
-      `  ${name.padEnd(22)}${broke ? `not finite after ${line.points.length} updates` : `${line.points[1]![1].toPrecision(2)}, ${line.points.at(-1)![1].toPrecision(2)}`}`,
+      `  ${name.padEnd(22)}${diverged ? `diverged after ${line.points.length} updates` : `${line.points[1]![1].toPrecision(2)}, ${line.points.at(-1)![1].toPrecision(2)}`}`,
     );
   }
-  const gates = gatesOf(trainedLstm!, addingBatch(createRandom(9), steps, batchSize));
-  const open = gates[1]!.points.filter(([x]) => x > 0.9).reduce((sum, [, share]) => sum + share, 0);
+  const gates = gateHistograms(trainedLstm!, addingBatch(createRandom(9), steps, batchSize));
+  const open = gates[1]!.points.filter(([x]) => x > 0.9).reduce((sum, [, fraction]) => sum + fraction, 0);
   figures['forgetOpen'] = open;
-  log(`\nForget gates that are more than nine tenths open after training: ${(100 * open).toFixed(0)} %`);
+  log(`\nForget gate values above 0.9 after training: ${(100 * open).toFixed(0)} %`);
 
   if (!short) {
     save(
       'flow.svg',
       linePlot([
         {
-          title: 'Four cells',
-          x: 'steps before the loss',
-          y: '‖∂L/∂h‖, 1 at the last step',
+          title: 'Gradient norm by cell',
+          x: 'time steps before the loss',
+          y: '‖∂L/∂h‖ (last step = 1)',
           lines: flows,
           logarithmic: true,
           least: 1e-12,
         },
         {
-          title: 'First values of the recurrent weights',
-          x: 'steps before the loss',
-          y: '‖∂L/∂h‖, 1 at the last step',
-          lines: starts,
+          title: 'Gradient norm by recurrent initializer',
+          x: 'time steps before the loss',
+          y: '‖∂L/∂h‖ (last step = 1)',
+          lines: variantFlows,
           logarithmic: true,
           least: 1e-12,
         },
@@ -254,26 +256,34 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
       'learning.svg',
       linePlot([
         {
-          title: `Adding over ${steps} steps`,
+          title: `Training loss on the adding problem, ${steps} steps`,
           x: 'updates',
           y: 'mean squared error',
           lines: curves,
           logarithmic: true,
-          level: { name: 'always 1', y: 1 / 6 },
+          level: { name: 'constant prediction 1', y: 1 / 6 },
         },
         {
-          title: 'One step too far: with clipping and without',
+          title: 'SGD with and without gradient clipping',
           x: 'updates',
           y: 'mean squared error',
           lines: clipped,
           logarithmic: true,
-          level: { name: 'always 1', y: 1 / 6 },
+          level: { name: 'constant prediction 1', y: 1 / 6 },
         },
       ]),
     );
     save(
       'gates.svg',
-      linePlot([{ title: 'Gates of the trained LSTM', x: 'how far open', y: 'share', lines: gates, bars: true }]),
+      linePlot([
+        {
+          title: 'Gate values of the trained LSTM',
+          x: 'gate value',
+          y: 'fraction of values',
+          lines: gates,
+          bars: true,
+        },
+      ]),
     );
   }
   return figures;

@@ -1,4 +1,4 @@
-/** A network learns to write like Moby-Dick, character by character: `npm run demo`. */
+/** Trains a character-level language model on Moby-Dick and samples text from it: `npm run demo`. */
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -26,16 +26,16 @@ import {
 } from 'bptt';
 import { terminalProgress } from 'bptt/node';
 
-const help = `Trains a character model on Moby-Dick and lets it write.
+const help = `Trains a character-level language model on Moby-Dick, then samples text from it.
 
   npm run demo -- [options]
 
-  --cell rnn|lstm|gru   the recurrent cell (lstm)
-  --steps N             how many updates to train (2000)
-  --seed N              of the weights, the batches and the text (1)
-  --help                this text
+  --cell rnn|lstm|gru   recurrent cell (default: lstm)
+  --steps N             number of updates (default: 2000)
+  --seed N              seed of the weights, the batches and the sampled text (default: 1)
+  --help                print this text
 
-Ctrl-C stops training; the model is then validated and writes all the same.
+Ctrl-C stops training early; the model is then evaluated and sampled as usual.
 `;
 
 const cells = { rnn: simpleRnn, lstm, gru };
@@ -57,12 +57,12 @@ async function main(): Promise<void> {
   const [steps, seed] = [Number(values['steps']), Number(values['seed'])];
   if (cell === undefined) throw new RangeError(`--cell must be rnn, lstm or gru, got ${String(values['cell'])}.`);
   if (!Number.isSafeInteger(steps) || steps < 0)
-    throw new RangeError(`--steps must be a whole number, got ${String(values['steps'])}.`);
+    throw new RangeError(`--steps must be a non-negative integer, got ${String(values['steps'])}.`);
   if (!Number.isFinite(seed)) throw new RangeError(`--seed must be a number, got ${String(values['seed'])}.`);
 
   const text = readFileSync(new URL('../examples/moby-dick/moby-dick.txt', import.meta.url), 'utf8');
   const vocabulary = characterVocabulary(text);
-  const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]);
+  const [train, heldOut] = split(encode(vocabulary, text), [0.9, 0.1]);
   const model = sequential(
     [
       embedding({ vocabularySize: vocabulary.size, size: 32 }),
@@ -72,7 +72,7 @@ async function main(): Promise<void> {
     { seed },
   );
   process.stdout.write(
-    `${vocabulary.size} characters, ${train.length} to learn from, ${model.data.length} parameters\n`,
+    `${train.length} training characters, vocabulary size ${vocabulary.size}, ${model.data.length} parameters\n`,
   );
 
   const interrupt = { aborted: false };
@@ -86,7 +86,7 @@ async function main(): Promise<void> {
     onProgress: terminalProgress({ unit: 'characters' }),
   });
 
-  const validation = windows(held.slice(0, 65_537), { sequenceLength: 1024, batchSize: 1, shuffle: false });
+  const validation = windows(heldOut.slice(0, 65_537), { sequenceLength: 1024, batchSize: 1, shuffle: false });
   const { loss } = evaluate(model, validation, { loss: crossEntropy, carryState: true });
   process.stdout.write(
     `\nvalidation loss ${loss.toFixed(4)} nats, ${bitsPerCharacter(loss).toFixed(3)} bits per character\n\n`,

@@ -1,4 +1,4 @@
-/** The next character of Moby-Dick: a network beside counts of what follows what. */
+/** Predicts the next character of Moby-Dick, and compares a GRU with n-gram models. */
 
 import { readFileSync } from 'node:fs';
 import {
@@ -23,14 +23,14 @@ import {
   windows,
 } from 'bptt';
 import type { Example } from '../example';
-import { countNGrams, nGramLoss, runsOf } from '../moby-dick/n-grams';
+import { countNGrams, nGramLoss, ngramsOf } from '../moby-dick/n-grams';
 import { linePlot } from '../plot/lines';
 
 export const nextCharacter: Example = async ({ short, log, onProgress, save }) => {
   const text = readFileSync('examples/moby-dick/moby-dick.txt', 'utf8');
   const vocabulary = characterVocabulary(text);
-  const [train, held] = split(encode(vocabulary, text), [0.9, 0.1]);
-  const [judge, watch] = [held.slice(0, 65_537), held.slice(-16_385)];
+  const [train, heldOut] = split(encode(vocabulary, text), [0.9, 0.1]);
+  const [test, validation] = [heldOut.slice(0, 65_537), heldOut.slice(-16_385)];
   const model = sequential(
     [
       embedding({ vocabularySize: vocabulary.size, size: 32 }),
@@ -40,7 +40,7 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
     { seed: 1 },
   );
   log(
-    `${vocabulary.size} characters, ${train.length} to learn from, ${judge.length - 1} to be judged by; ${model.data.length} parameters`,
+    `${train.length} training characters, ${test.length - 1} test characters, vocabulary size ${vocabulary.size}; ${model.data.length} parameters`,
   );
   const inOrder = (ids: Int32Array): ReturnType<typeof windows> =>
     windows(ids, { sequenceLength: 1024, batchSize: 1, shuffle: false });
@@ -54,26 +54,26 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
     steps: updates,
     seed: 1,
     onProgress(progress) {
-      if (progress.step % 250 === 0) curve.push([progress.step, lossOn(watch)]);
+      if (progress.step % 250 === 0) curve.push([progress.step, lossOn(validation)]);
       onProgress(progress);
     },
   });
 
-  const figures: Record<string, number> = { network: lossOn(judge) };
+  const figures: Record<string, number> = { network: lossOn(test) };
   const grams = [3, 4, 5, 6, 7].map((order) => ({
     order,
-    counts: countNGrams(runsOf(train, order), order, vocabulary.size),
+    counts: countNGrams(ngramsOf(train, order), order, vocabulary.size),
   }));
-  log('\nthe next character, in nats and in bits, and how many numbers know it:\n');
-  const row = (name: string, loss: number, numbers: number): void =>
+  log(`\nloss per character on the test set\n\n  ${''.padEnd(22)}    nats    bits      size`);
+  const row = (name: string, loss: number, size: number): void =>
     log(
-      `  ${name.padEnd(22)}${loss.toFixed(3).padStart(8)}${bitsPerCharacter(loss).toFixed(3).padStart(8)}${String(numbers).padStart(10)}`,
+      `  ${name.padEnd(22)}${loss.toFixed(3).padStart(8)}${bitsPerCharacter(loss).toFixed(3).padStart(8)}${String(size).padStart(10)}`,
     );
   for (const { order, counts } of grams) {
-    figures[`${order} characters`] = nGramLoss(counts, judge);
+    figures[`${order}-gram`] = nGramLoss(counts, test);
     row(
-      `counts of ${order} characters`,
-      figures[`${order} characters`]!,
+      `${order}-gram`,
+      figures[`${order}-gram`]!,
       counts.counts.reduce((sum, { size }) => sum + size, 0),
     );
   }
@@ -84,9 +84,9 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
   );
   if (!short) {
     const levels = grams.map(({ order, counts }) => {
-      const level = nGramLoss(counts, watch);
+      const level = nGramLoss(counts, validation);
       return {
-        name: `counts of ${order}`,
+        name: `${order}-gram`,
         dashed: true,
         points: [curve[0]!, curve.at(-1)!].map(([step]) => [step, level] as const),
       };
@@ -95,9 +95,9 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
       'learning.svg',
       linePlot([
         {
-          title: 'The next character, held-out text',
+          title: 'Validation loss during training',
           x: 'updates',
-          y: 'nats',
+          y: 'nats per character',
           lines: [{ name: 'network', points: curve }, ...levels],
           most: 2.2,
         },

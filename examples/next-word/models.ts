@@ -1,4 +1,4 @@
-/** Ways to look back at the words so far, and what all of them share: what words are, and how the next one is guessed. */
+/** Models of the next word. They share the embedding and the output layer, and differ in how they read the context. */
 
 import {
   affine,
@@ -36,53 +36,58 @@ import {
   type Variable,
 } from 'bptt';
 
-/** How a model looks back: of words `[T, B, E]` it makes, at every step, what of them it sees, `[T, B, F]`; its layers do the rest. */
-export interface Reader {
-  readonly look: (words: Variable) => Variable;
-  /** F / E. */
+/** How a model reads the context. */
+export interface ContextReader {
+  /** Computes, from word embeddings `[T, B, E]`, the features of the context at every step, `[T, B, F]`. */
+  readonly features: (words: Variable) => Variable;
+  /** F / E */
   readonly width: number;
+  /** Creates the hidden layer. */
   readonly layer: (hiddenSize: number) => Layer;
 }
 
-/** The last `count` words side by side, the latest first; zeros before the first. */
+/** Concatenates the embeddings of the last `count` words, latest first; zeros before the first word. */
 const windowOf =
   (count: number) =>
   (words: Variable): Variable => {
     const [T, B, E] = words.shape as [number, number, number];
     return concat(
-      Array.from({ length: count }, (_, back) => {
-        const gone = Math.min(back, T);
-        return gone === 0 ? words : concat([full([gone, B, E], 0), slice(words, 0, T - gone)]);
+      Array.from({ length: count }, (_, offset) => {
+        const shift = Math.min(offset, T);
+        return shift === 0 ? words : concat([full([shift, B, E], 0), slice(words, 0, T - shift)]);
       }),
       2,
     );
   };
 
-/** The sum of the last `count` words divided by `count`, whatever their order, zeros before the first: a band of ones, times the words. */
+/**
+ * Averages the embeddings of the last `count` words, regardless of their order, with zeros before the first word: the
+ * product of a band matrix `[T, T]` and the words.
+ */
 const bagOf =
   (count: number) =>
   (words: Variable): Variable => {
     const [T, B, E] = words.shape as [number, number, number];
     const band = Float32Array.from({ length: T * T }, (_, i) => {
-      const back = Math.floor(i / T) - (i % T);
-      return back >= 0 && back < count ? 1 / count : 0;
+      const offset = Math.floor(i / T) - (i % T);
+      return offset >= 0 && offset < count ? 1 / count : 0;
     });
     return reshape(matmul({ shape: [T, T], data: band }, reshape(words, [T, B * E])), [T, B, E]);
   };
 
-const feedForward = (look: Reader['look'], width: number): Reader => ({
-  look,
+const feedForward = (features: ContextReader['features'], width: number): ContextReader => ({
+  features,
   width,
   layer: (size) => dense({ size, activation: tanh }),
 });
-const recurrence = (cell: Cell): Reader => ({
-  look: (words) => words,
+const recurrence = (cell: Cell): ContextReader => ({
+  features: (words) => words,
   width: 1,
   layer: (hiddenSize) => recurrent(cell, { hiddenSize }),
 });
 
-/** By name; a fixed window is the model of Bengio, Ducharme, Vincent and Jauvin (2003). */
-export const readers: Readonly<Record<string, Reader>> = {
+/** The context readers by name. A fixed window is the model of Bengio, Ducharme, Vincent and Jauvin (2003). */
+export const readers: Readonly<Record<string, ContextReader>> = {
   'bag of 20': feedForward(bagOf(20), 1),
   'window of 2': feedForward(windowOf(2), 2),
   'window of 10': feedForward(windowOf(10), 10),
@@ -91,29 +96,34 @@ export const readers: Readonly<Record<string, Reader>> = {
   LSTM: recurrence(lstm()),
 };
 
-/** How large a model is. */
+/** The sizes of a model. */
 export interface Sizes {
   readonly vocabularySize: number;
-  /** E, the numbers that stand for a word. */
+  /** E, the embedding dimension. */
   readonly embeddingSize: number;
   readonly hiddenSize: number;
 }
 
-/** The parameters of what looks back, and the numbers of each word, which serve where it is read and where it is guessed (Press and Wolf, 2017, arXiv 1608.05859). */
+/**
+ * The parameters of the hidden layers, and the word embeddings, which are also the weights of the output layer (tied
+ * weights: Press and Wolf, 2017, arXiv 1608.05859).
+ */
 export type WordParameters = {
   readonly body: Sequential['parameters'];
+  /** `weight` is `[V, E]`, `bias` is `[V]`. */
   readonly words: { readonly weight: Tensor; readonly bias: Tensor };
 };
 
-/** A model of the next word. */
+/** A language model over words. */
 export interface WordModel {
   readonly model: CustomModel<WordParameters>;
-  /** log p of every word after ids `[T, B]`: `[T, B, V]`. */
+  /** Computes log p of every next word for ids `[T, B]`: `[T, B, V]`. */
   readonly logProbabilities: (ids: IntTensor) => Tensor;
 }
 
+/** Creates a model: embedding, context reader, hidden layer, tied output layer. */
 export function wordModel(
-  { look, width, layer }: Reader,
+  { features, width, layer }: ContextReader,
   { vocabularySize, embeddingSize, hiddenSize }: Sizes,
   seed: number,
 ): WordModel {
@@ -126,13 +136,13 @@ export function wordModel(
     bias: full([vocabularySize], 0),
   };
   type Variables = Mapped<WordParameters, Variable>;
-  const hidden = (p: Variables, ids: IntTensor, how?: RunOptions): Variable =>
-    runModel(body, p.body, look(gather(p.words.weight, ids)), how).output;
+  const hidden = (p: Variables, ids: IntTensor, options?: RunOptions): Variable =>
+    runModel(body, p.body, features(gather(p.words.weight, ids)), options).output;
   const logits = (p: Variables, ids: IntTensor): Variable =>
     affine(hidden(p, ids), { weight: transpose(p.words.weight), bias: p.words.bias });
   const model = customModel<WordParameters>({ body: body.parameters, words }, (p, batch, { training, random }) => {
     const [inputs, targets] = [batch.inputs as IntTensor, batch.targets as IntTensor];
-    // Against all words only where it counts: a sample of them does for learning, in a third of the time.
+    // Sampled softmax trains in a third of the time; validation and test use the full softmax.
     return training
       ? sampledCrossEntropy(hidden(p, inputs, { training, random }), p.words, targets, { samples: 200, random })
       : crossEntropy(logits(p, inputs), targets);

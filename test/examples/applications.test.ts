@@ -13,7 +13,12 @@ import { trajectories } from '../../examples/trajectories/trajectories';
 import { dates } from '../../examples/translation/dates';
 import { weather } from '../../examples/weather/weather';
 
-const setting: ExampleOptions = { short: true, log: () => undefined, onProgress: () => undefined, save: () => undefined };
+const setting: ExampleOptions = {
+  short: true,
+  log: () => undefined,
+  onProgress: () => undefined,
+  save: () => undefined,
+};
 
 it('trajectories: nearer than heading on, which is nearer than staying put', async () => {
   const { model, heading, staying } = await trajectories(setting);
