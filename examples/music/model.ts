@@ -1,4 +1,4 @@
-/** A network that guesses the next note, one attribute after the other. */
+/** A model of the next note, which predicts one attribute after the other. */
 
 import {
   add,
@@ -32,44 +32,44 @@ import {
   type Variable,
   withParameters,
 } from 'bptt';
-import { type Attribute, attributes, type NoteIds, placeAfter, places, sizes } from './notes';
+import { type Attribute, attributes, type NoteIds, nextPosition, positions, recordOf, sizes } from './notes';
 
-/** Notes side by side, `[T + 1, B]` of every attribute: each is guessed from those before it. */
-export type Notes = Readonly<Record<Attribute | 'place', IntTensor>>;
+/** A batch of notes: ids `[T + 1, B]` of every attribute. Each note is predicted from those before it. */
+export type Notes = Readonly<Record<Attribute | 'position', IntTensor>>;
 
-/** Rows of notes that are equally long. */
+/** Creates a batch from rows of equal length. */
 export function notesBatch(rows: readonly (readonly NoteIds[])[]): Notes {
-  return Object.fromEntries(
-    ([...attributes, 'place'] as const).map((name) => [
-      name,
-      toTimeMajor(intTensor(rows.map((notes) => notes.map((note) => note[name])))),
-    ]),
-  ) as unknown as Notes;
+  return recordOf([...attributes, 'position'] as const, (name) =>
+    toTimeMajor(intTensor(rows.map((notes) => notes.map((note) => note[name])))),
+  );
 }
 
-const widths: Readonly<Record<Attribute | 'place', number>> = {
+/** Embedding dimensions. */
+const widths: Readonly<Record<Attribute | 'position', number>> = {
   shift: 12,
   hand: 4,
   pitch: 32,
   duration: 12,
-  place: 16,
+  position: 16,
 };
-const widthOf = (names: readonly (Attribute | 'place')[]): number => names.reduce((sum, name) => sum + widths[name], 0);
+const widthOf = (names: readonly (Attribute | 'position')[]): number =>
+  names.reduce((sum, name) => sum + widths[name], 0);
 
 type Weights = Sequential['parameters'];
 export type MusicParameters = {
-  readonly tables: Readonly<Record<Attribute | 'place', Tensor>>;
-  readonly memory: Weights;
+  /** Embedding tables, `[ids, dimension]`. */
+  readonly tables: Readonly<Record<Attribute | 'position', Tensor>>;
+  readonly trunk: Weights;
   readonly heads: Readonly<Record<Attribute, Weights>>;
 };
 type Variables = Mapped<MusicParameters, Variable>;
 
-/** A network over notes. */
+/** A model of the next note. */
 export interface MusicModel {
   readonly model: CustomModel<MusicParameters, Notes>;
-  /** The mean of −log p of every attribute over all notes but the first. */
+  /** Computes the mean of −log p of every attribute over all notes except the first. */
   readonly losses: (notes: Notes) => Readonly<Record<Attribute, number>>;
-  /** So many notes that follow others. */
+  /** Samples `count` notes that continue the prompt. */
   readonly compose: (
     prompt: readonly NoteIds[],
     count: number,
@@ -77,55 +77,49 @@ export interface MusicModel {
   ) => readonly NoteIds[];
 }
 
+/** Creates the model: embeddings, an LSTM, and a head per attribute. */
 export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; readonly seed: number }): MusicModel {
   const random = createRandom(seed);
-  const seen = [...attributes, 'place'] as const;
-  const tables = Object.fromEntries(
-    seen.map((name) => [name, normal(0, 0.3)([name === 'place' ? places : sizes[name], widths[name]], random)]),
-  ) as unknown as MusicParameters['tables'];
-  const memory = sequential([dropout(0.3), recurrent(lstm(), { hiddenSize, recurrentDropout: 0.2 }), dropout(0.5)], {
-    inputSize: widthOf(seen),
+  const inputNames = [...attributes, 'position'] as const;
+  const tables = recordOf(inputNames, (name) =>
+    normal(0, 0.3)([name === 'position' ? positions : sizes[name], widths[name]], random),
+  );
+  const trunk = sequential([dropout(0.3), recurrent(lstm(), { hiddenSize, recurrentDropout: 0.2 }), dropout(0.5)], {
+    inputSize: widthOf(inputNames),
     seed,
   });
-  // A head knows the state and what has been guessed of the note before its turn.
-  const heads = Object.fromEntries(
-    attributes.map((name, i) => [
-      name,
-      sequential([dense({ size: 96, activation: tanh }), dense({ size: sizes[name] })], {
-        inputSize: hiddenSize + widthOf(attributes.slice(0, i)),
-        seed: seed + 1 + i,
-      }),
-    ]),
-  ) as Record<Attribute, Sequential>;
+  // The input of a head is the output of the trunk and the attributes that are predicted before its own.
+  const heads = recordOf(attributes, (name, i) =>
+    sequential([dense({ size: 96, activation: tanh }), dense({ size: sizes[name] })], {
+      inputSize: hiddenSize + widthOf(attributes.slice(0, i)),
+      seed: seed + 1 + i,
+    }),
+  );
 
-  /** The loss of each attribute. */
-  const lossesOf = (p: Variables, notes: Notes, how?: RunOptions): Readonly<Record<Attribute, Variable>> => {
+  /** Computes the cross-entropy of each attribute, with teacher forcing. */
+  const lossesOf = (p: Variables, notes: Notes, options?: RunOptions): Readonly<Record<Attribute, Variable>> => {
     const { output } = runModel(
-      memory,
-      p.memory,
+      trunk,
+      p.trunk,
       concat(
-        seen.map((name) => gather(p.tables[name], sliceRows(notes[name], 0, -1))),
+        inputNames.map((name) => gather(p.tables[name], sliceRows(notes[name], 0, -1))),
         2,
       ),
-      how,
+      options,
     );
-    const known = [output];
-    return Object.fromEntries(
-      attributes.map((name) => {
-        const next = sliceRows(notes[name], 1);
-        const loss = crossEntropy(runModel(heads[name], p.heads[name], concat(known, 2), how).output, next);
-        known.push(gather(p.tables[name], next));
-        return [name, loss];
-      }),
-    ) as unknown as Readonly<Record<Attribute, Variable>>;
+    const inputs = [output];
+    return recordOf(attributes, (name) => {
+      const next = sliceRows(notes[name], 1);
+      const loss = crossEntropy(runModel(heads[name], p.heads[name], concat(inputs, 2), options).output, next);
+      inputs.push(gather(p.tables[name], next));
+      return loss;
+    });
   };
   const model = customModel<MusicParameters, Notes>(
     {
       tables,
-      memory: memory.parameters,
-      heads: Object.fromEntries(
-        attributes.map((name) => [name, heads[name].parameters]),
-      ) as unknown as MusicParameters['heads'],
+      trunk: trunk.parameters,
+      heads: recordOf(attributes, (name) => heads[name].parameters),
     },
     (p, notes, { training, random: draws }) =>
       Object.values(lossesOf(p, notes, { training, random: draws })).reduce(add),
@@ -135,35 +129,35 @@ export function musicModel({ hiddenSize, seed }: { readonly hiddenSize: number; 
     model,
     losses: (notes) => {
       const losses = compute(model.parameters, (p) => ({ ...lossesOf(p, notes) }));
-      return Object.fromEntries(attributes.map((name) => [name, losses[name].data[0]!])) as Record<Attribute, number>;
+      return recordOf(attributes, (name) => losses[name].data[0]!);
     },
-    compose(prompt, count, { temperature, seed: luck }) {
-      const random = createRandom(luck);
-      const running = stream(withParameters(memory, model.parameters.memory));
-      const guesses = attributes.map((name) => ({
-        name,
-        head: withParameters(heads[name], model.parameters.heads[name]),
-      }));
-      const row = (name: Attribute | 'place', id: number): Float32Array =>
+    compose(prompt, count, { temperature, seed: sampleSeed }) {
+      const random = createRandom(sampleSeed);
+      const running = stream(withParameters(trunk, model.parameters.trunk));
+      const trainedHeads = recordOf(attributes, (name) => withParameters(heads[name], model.parameters.heads[name]));
+      const row = (name: Attribute | 'position', id: number): Float32Array =>
         model.parameters.tables[name].data.subarray(id * widths[name], (id + 1) * widths[name]);
       const vector = (parts: readonly Float32Array[]): Float32Array =>
         Float32Array.from(parts.flatMap((part) => [...part]));
-      const hear = (note: NoteIds): Float32Array =>
-        advance(running, { shape: [1, widthOf(seen)], data: vector(seen.map((name) => row(name, note[name]))) }).data;
-      let state: Float32Array = new Float32Array(0);
-      for (const note of prompt) state = hear(note);
+      const read = (note: NoteIds): Float32Array =>
+        advance(running, {
+          shape: [1, widthOf(inputNames)],
+          data: vector(inputNames.map((name) => row(name, note[name]))),
+        }).data;
+      let output: Float32Array = new Float32Array(0);
+      for (const note of prompt) output = read(note);
       let last = prompt.at(-1)!;
       return Array.from({ length: count }, () => {
-        const note: Record<string, number> = {};
-        const known = [state];
-        for (const { name, head } of guesses) {
-          const x = vector(known);
-          const { data } = predict(head, { shape: [1, 1, x.length], data: x });
-          note[name] = sampleFromLogits(data, random, { temperature });
-          known.push(row(name, note[name]!));
-        }
-        last = { ...note, place: placeAfter(last.place, note['shift']!) } as unknown as NoteIds;
-        state = hear(last);
+        const inputs = [output];
+        const note = recordOf(attributes, (name) => {
+          const x = vector(inputs);
+          const { data } = predict(trainedHeads[name], { shape: [1, 1, x.length], data: x });
+          const id = sampleFromLogits(data, random, { temperature });
+          inputs.push(row(name, id));
+          return id;
+        });
+        last = { ...note, position: nextPosition(last.position, note.shift) };
+        output = read(last);
         return last;
       });
     },

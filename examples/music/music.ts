@@ -1,4 +1,4 @@
-/** The next note of a piano piece, for two hands; and a piece that the network wrote. */
+/** Predicts the next note of a piano piece for two hands, and composes a piece. */
 
 import { adamw, chain, clipByNorm, cosineDecay, type Dataset, fit, integerNumber, type Random } from 'bptt';
 import type { Example } from '../example';
@@ -6,9 +6,9 @@ import { type PianoRoll, pianoRolls } from '../plot/piano-roll';
 import { bigramLosses, countBigram } from './bigram';
 import { type Piece, writeMidi } from './midi';
 import { musicModel, type Notes, notesBatch } from './model';
-import { type Attribute, attributes, type NoteIds, notesOf, pieceOf, readPieces, transposed } from './notes';
+import { type Attribute, attributes, type NoteIds, notesOf, pieceOf, readPieces, transpose } from './notes';
 
-const learned = [
+const trainingPieces = [
   'bethena',
   'debussy-arabesque-no1',
   'elite-syncopations',
@@ -18,22 +18,28 @@ const learned = [
   'solace',
   'the-easy-winners',
 ];
-const watched = 'peacherine-rag';
-const held = 'the-entertainer';
-/** Half tones by which a piece is moved, so that it is learned in every key. */
+const validationPiece = 'peacherine-rag';
+const testPiece = 'the-entertainer';
+/** Transpositions in semitones. Training on all of them makes the model independent of the key. */
 const keys = Array.from({ length: 12 }, (_, i) => i - 5);
 
-/** Rows of so many notes and the next, from anywhere in the pieces, in any key. */
+/**
+ * Creates a dataset of random passages of the pieces in random keys.
+ *
+ * @param notes number of inputs of a passage, which has one more note
+ * @param rows batch size
+ * @param count number of batches
+ */
 function passages(
   pieces: readonly (readonly NoteIds[])[],
   { notes, rows, count }: { readonly notes: number; readonly rows: number; readonly count: number },
 ): Dataset<Notes> {
-  const beginnings = pieces.flatMap((piece) =>
+  const starts = pieces.flatMap((piece) =>
     Array.from({ length: piece.length - notes }, (_, start) => ({ piece, start })),
   );
   const draw = (random: Random): readonly NoteIds[] => {
-    const { piece, start } = beginnings[integerNumber(random, beginnings.length)]!;
-    return transposed(piece.slice(start, start + notes + 1), keys[integerNumber(random, keys.length)]!);
+    const { piece, start } = starts[integerNumber(random, starts.length)]!;
+    return transpose(piece.slice(start, start + notes + 1), keys[integerNumber(random, keys.length)]!);
   };
   return {
     batchCount: count,
@@ -44,13 +50,13 @@ function passages(
 }
 
 export const music: Example = async ({ short, log, onProgress, save }) => {
-  const train = readPieces(learned).map(notesOf);
-  const [watch, judge] = readPieces([watched, held]) as [Piece, Piece];
-  const [watchNotes, judgeNotes] = [notesOf(watch), notesOf(judge)];
+  const train = readPieces(trainingPieces).map(notesOf);
+  const [validation, test] = readPieces([validationPiece, testPiece]) as [Piece, Piece];
+  const [validationNotes, testNotes] = [notesOf(validation), notesOf(test)];
   const updates = short ? 700 : 1400;
   const network = musicModel({ hiddenSize: short ? 96 : 192, seed: 1 });
   log(
-    `${train.length} pieces of ${train.reduce((sum, notes) => sum + notes.length, 0)} notes to learn from, in twelve keys; ${network.model.data.length} parameters`,
+    `${train.length} training pieces with ${train.reduce((sum, notes) => sum + notes.length, 0)} notes, in twelve keys; ${network.model.data.length} parameters`,
   );
   await fit(
     network.model,
@@ -62,33 +68,33 @@ export const music: Example = async ({ short, log, onProgress, save }) => {
       ),
       steps: updates,
       seed: 2,
-      validation: { batchCount: 1, batches: () => [notesBatch([watchNotes])] },
+      validation: { batchCount: 1, batches: () => [notesBatch([validationNotes])] },
       patience: updates,
       onProgress,
     },
   );
 
   const losses = {
-    network: network.losses(notesBatch([judgeNotes])),
-    bigram: bigramLosses(countBigram(train, keys), judgeNotes),
+    network: network.losses(notesBatch([testNotes])),
+    bigram: bigramLosses(countBigram(train, keys), testNotes),
   };
-  log(`\n−log p of a note of ${held}, ${judgeNotes.length - 1} notes that were not learned from, in nats:\n`);
+  log(`\nmean −log p of a note of ${testPiece} (test piece, ${testNotes.length - 1} notes), in nats:\n`);
   log(`  ${''.padEnd(10)}${attributes.map((name) => name.padStart(10)).join('')}      note`);
   const figures: Record<string, number> = {};
-  for (const [name, own] of Object.entries(losses) as [string, Readonly<Record<Attribute, number>>][]) {
-    figures[name] = attributes.reduce((sum, attribute) => sum + own[attribute], 0);
+  for (const [name, byAttribute] of Object.entries(losses) as [string, Readonly<Record<Attribute, number>>][]) {
+    figures[name] = attributes.reduce((sum, attribute) => sum + byAttribute[attribute], 0);
     log(
-      `  ${name.padEnd(10)}${[...attributes.map((attribute) => own[attribute]), figures[name]].map((value) => value.toFixed(3).padStart(10)).join('')}`,
+      `  ${name.padEnd(10)}${[...attributes.map((attribute) => byAttribute[attribute]), figures[name]].map((value) => value.toFixed(3).padStart(10)).join('')}`,
     );
   }
 
-  const prompt = judgeNotes.slice(0, 40);
-  const written = network.compose(prompt, 500, { temperature: 0.9, seed: 1 });
-  const whole = [...prompt, ...written];
-  const file = writeMidi(pieceOf(whole, judge));
-  figures['notes'] = written.length;
+  const prompt = testNotes.slice(0, 40);
+  const composed = network.compose(prompt, 500, { temperature: 0.9, seed: 1 });
+  const piece = [...prompt, ...composed];
+  const file = writeMidi(pieceOf(piece, test));
+  figures['notes'] = composed.length;
   log(
-    `\na piece that begins with ${prompt.length} notes of ${held} and goes on with ${written.length} of the network's own: generated.mid, ${file.length} bytes`,
+    `\ngenerated.mid: ${prompt.length} notes of ${testPiece}, continued by ${composed.length} sampled notes; ${file.length} bytes`,
   );
   save('generated.mid', file);
   if (!short) {
@@ -97,10 +103,10 @@ export const music: Example = async ({ short, log, onProgress, save }) => {
       'roll.svg',
       pianoRolls(
         [
-          rollOf(`${held}, as it is`, pieceOf(judgeNotes.slice(0, length), judge)),
+          rollOf(`${testPiece}, original`, pieceOf(testNotes.slice(0, length), test)),
           rollOf(
-            `after its first ${prompt.length} notes, as the network goes on`,
-            pieceOf(whole.slice(0, length), judge),
+            `first ${prompt.length} notes of ${testPiece}, continued by the network`,
+            pieceOf(piece.slice(0, length), test),
           ),
         ],
         [
