@@ -1,4 +1,4 @@
-/** Sentences of reviews, each labelled as praise (1) or blame (0): Kotzias et al., 2015. */
+/** Sentences of reviews, labeled as positive (1) or negative (0): Kotzias et al., 2015. */
 
 import { readFileSync } from 'node:fs';
 
@@ -10,7 +10,7 @@ export interface Sentence {
   readonly source: (typeof sources)[number];
 }
 
-/** All 3,000. */
+/** Reads all 3,000 sentences. */
 export function readSentences(): readonly Sentence[] {
   return sources.flatMap((source) => {
     const entries = JSON.parse(readFileSync(`examples/sentiment/${source}.json`, 'utf8')) as {

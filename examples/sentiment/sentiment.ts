@@ -1,4 +1,4 @@
-/** Praise or blame: the sentiment of a sentence. */
+/** Classifies the sentiment of a sentence as positive or negative. */
 
 import {
   adam,
@@ -39,18 +39,18 @@ import type { Example, ExampleOptions } from '../example';
 import { heatMaps } from '../plot/heat-map';
 import { readSentences, type Sentence, sources } from './sentences';
 
-/** What the word list AFINN reaches on the three sources, as published with npm `sentiment`. */
+/** Accuracy of the word list AFINN on the three sources, as published with npm `sentiment`. */
 const afinn = { amazon: 0.726, imdb: 0.765, yelp: 0.696 };
 
-/** Words of training sentences that stand in two of them at least. */
+/** Creates a vocabulary of the words that occur at least twice. */
 const vocabularyOf = (sentences: readonly Sentence[]): Vocabulary =>
   wordVocabulary(
     sentences.map(({ text }) => text),
     { lowercase: true, minCount: 2, marks: ['padding', 'unknown'] },
   );
 
-/** A bidirectional GRU with attention over its states, trained on some sentences. */
-async function learn(
+/** Trains a bidirectional GRU with attention pooling over its hidden states. */
+async function trainNetwork(
   train: readonly Sentence[],
   vocabulary: Vocabulary,
   epochs: number,
@@ -85,13 +85,13 @@ async function learn(
   return model;
 }
 
-/** How much praise a text is, as a logit. */
-function scoresOf(model: Sequential, texts: readonly (readonly number[] | Int32Array)[]): Float32Array {
-  const { inputs, lengths } = padSequences(texts.map((words) => Int32Array.from(words)));
+/** Computes the logit of the positive class for each text, given as word ids. */
+function logitsOf(model: Sequential, texts: readonly (readonly number[] | Int32Array)[]): Float32Array {
+  const { inputs, lengths } = padSequences(texts.map((ids) => Int32Array.from(ids)));
   return predict(model, inputs, { lengths }).data;
 }
 
-/** Logistic regression over how often each word stands in a sentence. */
+/** Trains logistic regression on word counts, and returns the logits of the test sentences. */
 async function bagOfWords(
   train: readonly Sentence[],
   test: readonly Sentence[],
@@ -117,36 +117,36 @@ async function bagOfWords(
   return compute(model.parameters, (p) => reshape(logits(p, counts(test)), [test.length])).data;
 }
 
-/** How much each word moves the score: that of the sentence less that of the sentence without it. */
-function movesOf(model: Sequential, ids: Int32Array): Float32Array {
+/** Computes the contribution of each word: the logit of the sentence minus that of the sentence without the word. */
+function contributionsOf(model: Sequential, ids: Int32Array): Float32Array {
   const without = Array.from(ids, (_, i) => [...ids.subarray(0, i), ...ids.subarray(i + 1)]);
-  const [whole, ...rest] = scoresOf(model, [ids, ...without]);
-  return Float32Array.from(rest, (score) => whole! - score);
+  const [full, ...others] = logitsOf(model, [ids, ...without]);
+  return Float32Array.from(others, (logit) => full! - logit);
 }
 
 export const sentiment: Example = async ({ short, log, onProgress, save }) => {
   const sentences = readSentences();
   const [count, epochs] = short ? [3, 6] : [10, 10];
-  const right = { network: new Map<string, number>(), 'bag of words': new Map<string, number>() };
-  const turns = kFold(sentences.length, { k: count, seed: 5 });
-  const shown: { words: readonly string[]; moves: Float32Array; probability: number }[] = [];
-  for (const [turn, { train, test }] of turns.entries()) {
-    const [learned, judged] = [train, test].map((places) => Array.from(places, (place) => sentences[place]!)) as [
+  const correct = { network: new Map<string, number>(), 'bag of words': new Map<string, number>() };
+  const folds = kFold(sentences.length, { k: count, seed: 5 });
+  const shown: { words: readonly string[]; contributions: Float32Array; probability: number }[] = [];
+  for (const [fold, { train, test }] of folds.entries()) {
+    const [trainSet, testSet] = [train, test].map((indices) => Array.from(indices, (i) => sentences[i]!)) as [
       Sentence[],
       Sentence[],
     ];
-    const vocabulary = vocabularyOf(learned);
-    const model = await learn(learned, vocabulary, epochs, turn + 1, onProgress);
-    const ids = judged.map(({ text }) => encode(vocabulary, text));
-    const answers = { network: scoresOf(model, ids), 'bag of words': await bagOfWords(learned, judged, vocabulary) };
-    for (const [name, scores] of Object.entries(answers)) {
-      const tally = right[name as keyof typeof right];
-      judged.forEach(({ label, source }, row) =>
-        tally.set(source, (tally.get(source) ?? 0) + Number(scores[row]! > 0 === (label === 1))),
+    const vocabulary = vocabularyOf(trainSet);
+    const model = await trainNetwork(trainSet, vocabulary, epochs, fold + 1, onProgress);
+    const ids = testSet.map(({ text }) => encode(vocabulary, text));
+    const logits = { network: logitsOf(model, ids), 'bag of words': await bagOfWords(trainSet, testSet, vocabulary) };
+    for (const [name, values] of Object.entries(logits)) {
+      const tally = correct[name as keyof typeof correct];
+      testSet.forEach(({ label, source }, row) =>
+        tally.set(source, (tally.get(source) ?? 0) + Number(values[row]! > 0 === (label === 1))),
       );
     }
-    if (turn === 0) {
-      judged.forEach((_, row) => {
+    if (fold === 0) {
+      testSet.forEach((_, row) => {
         if (
           shown.length >= 6 ||
           ids[row]!.length < 7 ||
@@ -156,19 +156,19 @@ export const sentiment: Example = async ({ short, log, onProgress, save }) => {
           return;
         shown.push({
           words: Array.from(ids[row]!, (id) => vocabulary.tokens[id]!),
-          moves: movesOf(model, ids[row]!),
-          probability: 1 / (1 + Math.exp(-answers.network[row]!)),
+          contributions: contributionsOf(model, ids[row]!),
+          probability: 1 / (1 + Math.exp(-logits.network[row]!)),
         });
       });
     }
-    log(`turn ${turn + 1} of ${count}: ${vocabulary.size} words, ${model.data.length} parameters`);
+    log(`fold ${fold + 1} of ${count}: vocabulary size ${vocabulary.size}, ${model.data.length} parameters`);
   }
 
   const figures: Record<string, number> = {};
-  const share = (name: keyof typeof right, source: string): number =>
-    right[name].get(source)! / sentences.filter((each) => each.source === source).length;
+  const accuracyOf = (name: keyof typeof correct, source: string): number =>
+    correct[name].get(source)! / sentences.filter((sentence) => sentence.source === source).length;
   log(
-    `\nshare of sentences told rightly, ${count}-fold cross-validation:\n\n  ${''.padEnd(30)}${sources.map((source) => source.padStart(8)).join('')}    mean`,
+    `\naccuracy, ${count}-fold cross-validation:\n\n  ${''.padEnd(30)}${sources.map((source) => source.padStart(8)).join('')}    mean`,
   );
   const row = (name: string, values: readonly number[]): void => {
     figures[name] = values.reduce((a, b) => a + b) / values.length;
@@ -176,32 +176,35 @@ export const sentiment: Example = async ({ short, log, onProgress, save }) => {
   };
   row(
     'network',
-    sources.map((source) => share('network', source)),
+    sources.map((source) => accuracyOf('network', source)),
   );
   row(
     'bag of words',
-    sources.map((source) => share('bag of words', source)),
+    sources.map((source) => accuracyOf('bag of words', source)),
   );
   row(
     'AFINN',
     sources.map((source) => afinn[source]),
   );
-  log('\nwhat moved the score, in sentences that were not learned from:');
-  for (const { words, moves, probability } of shown)
+  log('\nprobability of the positive class, and words that change the logit by more than 0.5 (held-out sentences):');
+  for (const { words, contributions, probability } of shown)
     log(
-      `  ${probability.toFixed(2)}  ${words.map((word, i) => (Math.abs(moves[i]!) > 0.5 ? `${word}(${moves[i]! > 0 ? '+' : ''}${moves[i]!.toFixed(1)})` : word)).join(' ')}`,
+      `  ${probability.toFixed(2)}  ${words.map((word, i) => (Math.abs(contributions[i]!) > 0.5 ? `${word}(${contributions[i]! > 0 ? '+' : ''}${contributions[i]!.toFixed(1)})` : word)).join(' ')}`,
     );
   if (!short) {
     save(
       'words.svg',
       heatMaps(
-        shown.map(({ words, moves, probability }) => {
-          const most = Math.max(1, ...moves.map(Math.abs));
+        shown.map(({ words, contributions, probability }) => {
+          const largest = Math.max(1, ...contributions.map(Math.abs));
           return {
-            title: `praise: ${(100 * probability).toFixed(0)} %`,
+            title: `P(positive) = ${(100 * probability).toFixed(0)} %`,
             columnNames: words,
-            rowNames: ['for', 'against'],
-            rows: [moves.map((move) => Math.max(0, move) / most), moves.map((move) => Math.max(0, -move) / most)],
+            rowNames: ['positive', 'negative'],
+            rows: [
+              contributions.map((value) => Math.max(0, value) / largest),
+              contributions.map((value) => Math.max(0, -value) / largest),
+            ],
           };
         }),
         { cell: 18, perRow: 3 },

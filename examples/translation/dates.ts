@@ -1,4 +1,4 @@
-/** Dates as people write them, in eight languages, and as computers do. */
+/** Translates dates in eight languages to ISO 8601, with and without attention. */
 
 import {
   adam,
@@ -30,13 +30,14 @@ import { heatMaps } from '../plot/heat-map';
 const languages = ['en', 'de', 'fr', 'es', 'it', 'pt', 'nl', 'pl'] as const;
 const styles = ['full', 'long', 'medium'] as const;
 
-interface Written {
+/** A date in a language, and in ISO 8601. */
+interface DatePair {
   readonly text: string;
   readonly iso: string;
 }
 
-/** Every day of 1950 to 2049 in random order; each in one language and style. */
-function datesOf(count: number, seed: number): readonly Written[] {
+/** Draws distinct days from 1950 to 2049 in random order, each in a random language and style. */
+function datesOf(count: number, seed: number): readonly DatePair[] {
   const random = createRandom(seed);
   const days = shuffle(
     random,
@@ -53,8 +54,8 @@ function datesOf(count: number, seed: number): readonly Written[] {
 
 interface Trained {
   readonly model: EncoderDecoder;
-  /** The share of held-out dates that come out exactly. */
-  readonly exact: number;
+  /** The fraction of test dates that are translated exactly. */
+  readonly accuracy: number;
 }
 
 async function train(
@@ -63,7 +64,7 @@ async function train(
   pairs: readonly Pair[],
   source: Vocabulary,
   target: Vocabulary,
-  held: readonly Written[],
+  test: readonly DatePair[],
   onProgress: ExampleOptions['onProgress'],
 ): Promise<Trained> {
   const model = encoderDecoder({
@@ -90,42 +91,48 @@ async function train(
     seed: 2,
     onProgress,
   });
-  const written = greedySearch(model, padSequences(held.map(({ text }) => encode(source, text))));
-  return { model, exact: written.filter(({ ids }, i) => decode(target, ids) === held[i]!.iso).length / held.length };
+  const hypotheses = greedySearch(model, padSequences(test.map(({ text }) => encode(source, text))));
+  const correct = hypotheses.filter(({ ids }, i) => decode(target, ids) === test[i]!.iso).length;
+  return { model, accuracy: correct / test.length };
 }
 
-/** Trains with attention and without, and draws where attention looked. */
-export async function dates({ short, log, onProgress, save }: ExampleOptions): Promise<Readonly<Record<string, number>>> {
+/** Trains with and without attention, and draws the attention weights. */
+export async function dates({
+  short,
+  log,
+  onProgress,
+  save,
+}: ExampleOptions): Promise<Readonly<Record<string, number>>> {
   const all = datesOf(short ? 9000 : 21_000, 3);
-  const [held, learned] = [all.slice(0, 1000), all.slice(1000)];
+  const [test, training] = [all.slice(0, 1000), all.slice(1000)];
   const source = characterVocabulary(
-    learned.map(({ text }) => text),
+    training.map(({ text }) => text),
     { marks: ['unknown'] },
   );
   const target = characterVocabulary('0123456789-', { marks: ['start', 'end'] });
-  const pairs = learned.map(({ text, iso }) => ({
+  const pairs = training.map(({ text, iso }) => ({
     input: encode(source, text),
     target: encode(target, iso, { end: true }),
   }));
   log(
-    `dates in ${languages.length} languages: ${learned.length} to learn from, ${held.length} other days to be judged by; such as ${held
+    `dates in ${languages.length} languages: ${training.length} training and ${test.length} test dates, for example ${test
       .slice(0, 3)
       .map(({ text }) => `“${text}”`)
       .join(', ')}`,
   );
-  const withAttention = await train(true, short, pairs, source, target, held, onProgress);
-  const without = await train(false, short, pairs, source, target, held, onProgress);
+  const withAttention = await train(true, short, pairs, source, target, test, onProgress);
+  const without = await train(false, short, pairs, source, target, test, onProgress);
   log(
-    `exactly right: ${(100 * withAttention.exact).toFixed(1)} % with attention, ${(100 * without.exact).toFixed(1)} % without\n`,
+    `exact matches: ${(100 * withAttention.accuracy).toFixed(1)} % with attention, ${(100 * without.accuracy).toFixed(1)} % without\n`,
   );
   if (!short) {
-    const shown = held.filter(({ text }) => text.length > 14 && text.length < 28).slice(0, 4);
-    const written = greedySearch(withAttention.model, padSequences(shown.map(({ text }) => encode(source, text))));
+    const shown = test.filter(({ text }) => text.length > 14 && text.length < 28).slice(0, 4);
+    const hypotheses = greedySearch(withAttention.model, padSequences(shown.map(({ text }) => encode(source, text))));
     save(
       'attention.svg',
       heatMaps(
         shown.map(({ text }, i) => {
-          const { ids, weights } = written[i]!;
+          const { ids, weights } = hypotheses[i]!;
           const width = weights!.shape[1]!;
           return {
             title: decode(target, ids),
@@ -138,5 +145,5 @@ export async function dates({ short, log, onProgress, save }: ExampleOptions): P
       ),
     );
   }
-  return { attention: withAttention.exact, 'no attention': without.exact };
+  return { attention: withAttention.accuracy, 'no attention': without.accuracy };
 }

@@ -1,27 +1,33 @@
-/** Days of weather in two cities, from vega-datasets (NOAA). */
+/** Daily weather of two cities, from vega-datasets (NOAA). */
 
 import { readFileSync } from 'node:fs';
 
-/** The kinds of weather, by number. */
-export const kinds = ['sun', 'rain', 'fog', 'drizzle', 'snow'] as const;
+/** The weather types, by id. */
+export const weatherTypes = ['sun', 'rain', 'fog', 'drizzle', 'snow'] as const;
 
+/** The weather of a day. */
 export interface Day {
   readonly date: string;
   readonly year: number;
-  /** The angle of the day in the year. */
+  /** Time of the year as an angle, in radians. */
   readonly angle: number;
+  /** Highest temperature, °C */
   readonly high: number;
+  /** Lowest temperature, °C */
   readonly low: number;
+  /** mm */
   readonly precipitation: number;
+  /** m/s */
   readonly wind: number;
-  readonly kind: number;
+  /** Index into {@link weatherTypes}. */
+  readonly type: number;
 }
 
-/** The days of each city in order. */
+/** Reads the days of each city, in order. */
 export function readDays(): Readonly<Record<string, readonly Day[]>> {
   const cities: Record<string, Day[]> = {};
   for (const line of readFileSync('examples/weather/weather.csv', 'utf8').trim().split('\n').slice(1)) {
-    const [city, date, precipitation, high, low, wind, kind] = line.split(',') as [
+    const [city, date, precipitation, high, low, wind, type] = line.split(',') as [
       string,
       string,
       string,
@@ -32,7 +38,8 @@ export function readDays(): Readonly<Record<string, readonly Day[]>> {
     ];
     const year = Number(date.slice(0, 4));
     const days = (Date.parse(date) - Date.UTC(year, 0, 1)) / 864e5;
-    (cities[city] ??= []).push({
+    cities[city] ??= [];
+    cities[city].push({
       date,
       year,
       angle: (2 * Math.PI * days) / 365.25,
@@ -40,15 +47,15 @@ export function readDays(): Readonly<Record<string, readonly Day[]>> {
       low: Number(low),
       precipitation: Number(precipitation),
       wind: Number(wind),
-      kind: kinds.indexOf(kind as (typeof kinds)[number]),
+      type: weatherTypes.indexOf(type as (typeof weatherTypes)[number]),
     });
   }
   return cities;
 }
 
-/** What a day of the year is like, as a curve of two waves through the days that are given (least squares). */
-export function seasonOf(days: readonly Day[], value: (day: Day) => number): (angle: number) => number {
-  const waves = (angle: number): number[] => [
+/** Fits the climatology of a value: two harmonics of the year, by least squares. */
+export function fitClimatology(days: readonly Day[], value: (day: Day) => number): (angle: number) => number {
+  const basis = (angle: number): number[] => [
     1,
     Math.sin(angle),
     Math.cos(angle),
@@ -56,20 +63,24 @@ export function seasonOf(days: readonly Day[], value: (day: Day) => number): (an
     Math.cos(2 * angle),
   ];
   const n = 5;
+  // The normal equations, `[5, 6]`: the last column is the right-hand side.
   const matrix = Array.from({ length: n }, () => new Array<number>(n + 1).fill(0));
   for (const day of days) {
-    const row = waves(day.angle);
+    const row = basis(day.angle);
     row.forEach((a, i) => {
-      row.forEach((b, j) => (matrix[i]![j]! += a * b));
+      row.forEach((b, j) => {
+        matrix[i]![j]! += a * b;
+      });
       matrix[i]![n]! += a * value(day);
     });
   }
-  // Gauss and Jordan; the sums of squares on the diagonal are far from zero.
+  // Gauss–Jordan elimination. It needs no pivoting, since the sums of squares on the diagonal are far from zero.
   for (let i = 0; i < n; i++) {
-    const pivot = matrix[i]!.map((each) => each / matrix[i]![i]!);
+    const pivot = matrix[i]!.map((value) => value / matrix[i]![i]!);
     matrix[i] = pivot;
-    for (let k = 0; k < n; k++) if (k !== i) matrix[k] = matrix[k]!.map((each, j) => each - matrix[k]![i]! * pivot[j]!);
+    for (let k = 0; k < n; k++)
+      if (k !== i) matrix[k] = matrix[k]!.map((value, j) => value - matrix[k]![i]! * pivot[j]!);
   }
   const weights = matrix.map((row) => row[n]!);
-  return (angle) => waves(angle).reduce((sum, wave, i) => sum + wave * weights[i]!, 0);
+  return (angle) => basis(angle).reduce((sum, value, i) => sum + value * weights[i]!, 0);
 }

@@ -1,4 +1,4 @@
-/** The high of each of the next seven days and the kind of weather tomorrow, in Seattle and New York. */
+/** Forecasts the highest temperature of the next seven days and the weather type of tomorrow, in Seattle and New York. */
 
 import {
   adamw,
@@ -26,75 +26,80 @@ import {
 } from 'bptt';
 import type { Example } from '../example';
 import { linePlot } from '../plot/lines';
-import { type Day, kinds, readDays, seasonOf } from './days';
+import { type Day, fitClimatology, readDays, weatherTypes } from './days';
 
-/** How many days are seen, and how many are forecast. */
-const [seen, ahead] = [21, 7];
-/** Degrees that one number of the model stands for. */
+/** Numbers of input days and of forecast days. */
+const [history, ahead] = [21, 7];
+/** Degrees Celsius per unit of the model's inputs and outputs. */
 const unit = 5;
 
-interface Windowed {
+/** A position in the series of a city at which a forecast starts. */
+interface ForecastStart {
   readonly city: string;
   readonly days: readonly Day[];
-  /** The last day that is seen. */
+  /** Index of the last input day. */
   readonly today: number;
-  readonly season: (angle: number) => number;
+  readonly climatology: (angle: number) => number;
 }
 
 interface Batch {
+  /** `[21, B, 12]` */
   readonly inputs: Tensor;
-  /** `[B, 7]` how far each high is from its season. */
+  /** `[B, 7]`: deviations of the highs from climatology, in units of 5 °C */
   readonly highs: Tensor;
-  /** `[B]` */
-  readonly kinds: IntTensor;
+  /** `[B]`: weather types of tomorrow */
+  readonly types: IntTensor;
 }
 
-/** What the model sees of a day: how far it is from its season, rain, wind, kind, time of the year, city. */
-function featuresOf({ city, season }: Windowed, { high, low, precipitation, wind, kind, angle }: Day): number[] {
+/** Computes the features of a day: deviations from climatology, rain, wind, time of the year, city, one-hot weather type. */
+function featuresOf(
+  { city, climatology }: ForecastStart,
+  { high, low, precipitation, wind, type, angle }: Day,
+): number[] {
   return [
-    (high - season(angle)) / unit,
-    (low - season(angle)) / unit,
+    (high - climatology(angle)) / unit,
+    (low - climatology(angle)) / unit,
     Math.log1p(precipitation),
     wind / 4,
     Math.sin(angle),
     Math.cos(angle),
     city === 'Seattle' ? 1 : -1,
-    ...kinds.map((_, i) => (i === kind ? 1 : 0)),
+    ...weatherTypes.map((_, i) => (i === type ? 1 : 0)),
   ];
 }
 
-function batchOf(windows: readonly Windowed[]): Batch {
-  const rows = windows.map((window) =>
-    Array.from({ length: seen }, (_, t) => featuresOf(window, window.days[window.today - seen + 1 + t]!)),
+function createBatch(starts: readonly ForecastStart[]): Batch {
+  const rows = starts.map((start) =>
+    Array.from({ length: history }, (_, t) => featuresOf(start, start.days[start.today - history + 1 + t]!)),
   );
   const [B, I] = [rows.length, rows[0]![0]!.length];
-  const inputs = new Float32Array(seen * B * I);
-  rows.forEach((row, b) => row.forEach((numbers, t) => inputs.set(numbers, (t * B + b) * I)));
-  const highs = windows.flatMap(({ days, today, season }) =>
+  const inputs = new Float32Array(history * B * I);
+  rows.forEach((row, b) => row.forEach((features, t) => inputs.set(features, (t * B + b) * I)));
+  const highs = starts.flatMap(({ days, today, climatology }) =>
     Array.from({ length: ahead }, (_, k) => {
       const day = days[today + 1 + k]!;
-      return (day.high - season(day.angle)) / unit;
+      return (day.high - climatology(day.angle)) / unit;
     }),
   );
   return {
-    inputs: { shape: [seen, B, I], data: inputs },
+    inputs: { shape: [history, B, I], data: inputs },
     highs: { shape: [B, ahead], data: Float32Array.from(highs) },
-    kinds: { shape: [B], data: Int32Array.from(windows, ({ days, today }) => days[today + 1]!.kind) },
+    types: { shape: [B], data: Int32Array.from(starts, ({ days, today }) => days[today + 1]!.type) },
   };
 }
 
 export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
   const cities = readDays();
-  const isLearned = ({ year }: Day): boolean => year < 2015;
-  const all = Object.entries(cities).flatMap(([city, days]): Windowed[] => {
-    const season = seasonOf(days.filter(isLearned), ({ high }) => high);
+  const isTraining = ({ year }: Day): boolean => year < 2015;
+  const all = Object.entries(cities).flatMap(([city, days]): ForecastStart[] => {
+    const climatology = fitClimatology(days.filter(isTraining), ({ high }) => high);
     return days.flatMap((_, today) =>
-      today >= seen - 1 && today + ahead < days.length ? [{ city, days, today, season }] : [],
+      today >= history - 1 && today + ahead < days.length ? [{ city, days, today, climatology }] : [],
     );
   });
-  // The last year judges: nothing of it has been seen, but for what comes before each forecast.
-  const train = all.filter(({ days, today }) => isLearned(days[today + ahead]!));
-  const test = all.filter(({ days, today }) => !isLearned(days[today + 1]!));
+  // The last year is the test set. The days before a forecast are inputs, and may be of the training years.
+  const train = all.filter(({ days, today }) => isTraining(days[today + ahead]!));
+  const test = all.filter(({ days, today }) => !isTraining(days[today + 1]!));
 
   const trunk = sequential(
     [
@@ -105,15 +110,15 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
         returnSequences: false,
       }),
       dropout(0.3),
-      dense({ size: ahead + kinds.length }),
+      dense({ size: ahead + weatherTypes.length }),
     ],
-    { inputSize: 7 + kinds.length, seed: 4 },
+    { inputSize: 7 + weatherTypes.length, seed: 4 },
   );
   const model = customModel(trunk.parameters, (p, batch: Batch, context) => {
     const { output } = runModel(trunk, p, batch.inputs, context);
     return add(
       huber(slice(output, 0, ahead, 1), batch.highs),
-      crossEntropy(slice(output, ahead, undefined, 1), batch.kinds),
+      crossEntropy(slice(output, ahead, undefined, 1), batch.types),
     );
   });
   const batchSize = 32;
@@ -121,12 +126,12 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
     batchCount: Math.floor(train.length / batchSize),
     *batches(random: Random) {
       const order = shuffle(random, [...train]);
-      for (let i = 0; i < this.batchCount; i++) yield batchOf(order.slice(i * batchSize, (i + 1) * batchSize));
+      for (let i = 0; i < this.batchCount; i++) yield createBatch(order.slice(i * batchSize, (i + 1) * batchSize));
     },
   };
   const epochs = short ? 8 : 40;
   log(
-    `${train.length} forecasts to learn from (2012 to 2014), ${test.length} to be judged by (2015); ${model.data.length} parameters`,
+    `${train.length} training forecasts (2012–2014), ${test.length} test forecasts (2015); ${model.data.length} parameters`,
   );
   await fit(model, data, {
     optimizer: chain(
@@ -138,31 +143,31 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
     onProgress,
   });
 
-  const whole = batchOf(test);
-  const answers = compute(model.parameters, (p) => {
-    const { output } = runModel(trunk, p, whole.inputs);
+  const testBatch = createBatch(test);
+  const predictions = compute(model.parameters, (p) => {
+    const { output } = runModel(trunk, p, testBatch.inputs);
     return {
       highs: slice(output, 0, ahead, 1),
-      kinds: reshape(slice(output, ahead, undefined, 1), [test.length, kinds.length]),
+      types: reshape(slice(output, ahead, undefined, 1), [test.length, weatherTypes.length]),
     };
   });
-  const sameDay = sameDayOf(cities);
-  const forecasts: Readonly<Record<string, (window: Windowed, row: number, k: number) => number>> = {
-    network: ({ days, today, season }, row, k) =>
-      season(days[today + 1 + k]!.angle) + unit * answers.highs.data[row * ahead + k]!,
+  const sameDateMean = sameDateMeanOf(cities);
+  const forecasts: Readonly<Record<string, (start: ForecastStart, row: number, k: number) => number>> = {
+    network: ({ days, today, climatology }, row, k) =>
+      climatology(days[today + 1 + k]!.angle) + unit * predictions.highs.data[row * ahead + k]!,
     persistence: ({ days, today }) => days[today]!.high,
-    'same day of the years before': ({ city, days, today }, _, k) => sameDay(city, days[today + 1 + k]!.date),
-    'season (two waves)': ({ days, today, season }, _, k) => season(days[today + 1 + k]!.angle),
+    'same date, mean of 2012–2014': ({ city, days, today }, _, k) => sameDateMean(city, days[today + 1 + k]!.date),
+    'climatology (two harmonics)': ({ days, today, climatology }, _, k) => climatology(days[today + 1 + k]!.angle),
   };
   const figures: Record<string, number> = {};
-  log('\nmean error of the high in °C, by how many days ahead:\n');
+  log('\nmean absolute error of the highest temperature in °C, by days ahead:\n');
   log(`  ${''.padEnd(30)}${Array.from({ length: ahead }, (_, k) => String(k + 1).padStart(6)).join('')}  mean`);
   for (const [name, forecast] of Object.entries(forecasts)) {
     const errors = Array.from(
       { length: ahead },
       (_, k) =>
         test.reduce(
-          (sum, window, row) => sum + Math.abs(forecast(window, row, k) - window.days[window.today + 1 + k]!.high),
+          (sum, start, row) => sum + Math.abs(forecast(start, row, k) - start.days[start.today + 1 + k]!.high),
           0,
         ) / test.length,
     );
@@ -172,47 +177,48 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
       `  ${name.padEnd(30)}${errors.map((error) => error.toFixed(2).padStart(6)).join('')}${figures[name].toFixed(2).padStart(6)}`,
     );
   }
-  const likeliest = (row: number): number => {
-    const logits = answers.kinds.data.subarray(row * kinds.length, (row + 1) * kinds.length);
+  const predictedType = (row: number): number => {
+    const logits = predictions.types.data.subarray(row * weatherTypes.length, (row + 1) * weatherTypes.length);
     return logits.indexOf(Math.max(...logits));
   };
-  const share = (right: (window: Windowed, row: number) => boolean): number => test.filter(right).length / test.length;
-  figures['kind'] = share((_, row) => likeliest(row) === whole.kinds.data[row]);
-  figures['kind, as today'] = share(({ days, today }, row) => days[today]!.kind === whole.kinds.data[row]);
-  figures['kind, always sun'] = share((_, row) => whole.kinds.data[row] === 0);
+  const accuracyOf = (predict: (start: ForecastStart, row: number) => number): number =>
+    test.filter((start, row) => predict(start, row) === testBatch.types.data[row]).length / test.length;
+  figures['type'] = accuracyOf((_, row) => predictedType(row));
+  figures['type, persistence'] = accuracyOf(({ days, today }) => days[today]!.type);
+  figures['type, always sun'] = accuracyOf(() => 0);
   log(
-    `\nthe kind of weather tomorrow: network ${(100 * figures['kind']).toFixed(1)} %, as today ${(100 * figures['kind, as today']).toFixed(1)} %, always sun ${(100 * figures['kind, always sun']).toFixed(1)} %`,
+    `\naccuracy of the weather type of tomorrow: network ${(100 * figures['type']).toFixed(1)} %, persistence ${(100 * figures['type, persistence']).toFixed(1)} %, always sun ${(100 * figures['type, always sun']).toFixed(1)} %`,
   );
 
   if (!short) {
     const panels = Object.keys(cities).flatMap((city) =>
       [0, ahead - 1].map((k) => {
-        const rows = test.flatMap((window, row) =>
-          window.city === city &&
-          window.days[window.today]!.date >= '2015-03-01' &&
-          window.days[window.today]!.date < '2015-07-01'
-            ? [{ window, row }]
+        const rows = test.flatMap((start, row) =>
+          start.city === city &&
+          start.days[start.today]!.date >= '2015-03-01' &&
+          start.days[start.today]!.date < '2015-07-01'
+            ? [{ start, row }]
             : [],
         );
         return {
-          title: `${city}, ${k === 0 ? 'tomorrow' : `${k + 1} days ahead`}`,
-          x: 'days from 1 March 2015',
-          y: 'high, °C',
+          title: `${city}, ${k === 0 ? 'one day ahead' : `${k + 1} days ahead`}`,
+          x: 'days since 1 March 2015',
+          y: 'highest temperature (°C)',
           lines: [
             {
-              name: 'truth',
-              points: rows.map(({ window }, i) => [i + k, window.days[window.today + 1 + k]!.high] as const),
+              name: 'observed',
+              points: rows.map(({ start }, i) => [i + k, start.days[start.today + 1 + k]!.high] as const),
               color: '#888',
             },
             {
               name: 'network',
-              points: rows.map(({ window, row }, i) => [i + k, forecasts['network']!(window, row, k)] as const),
+              points: rows.map(({ start, row }, i) => [i + k, forecasts['network']!(start, row, k)] as const),
               color: '#e07b00',
             },
             {
-              name: 'season',
+              name: 'climatology',
               points: rows.map(
-                ({ window }, i) => [i + k, window.season(window.days[window.today + 1 + k]!.angle)] as const,
+                ({ start }, i) => [i + k, start.climatology(start.days[start.today + 1 + k]!.angle)] as const,
               ),
               color: '#2f7fd6',
               dashed: true,
@@ -226,15 +232,15 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
   return figures;
 };
 
-/** The mean high of a date in the years that were learned from. */
-function sameDayOf(cities: Readonly<Record<string, readonly Day[]>>): (city: string, date: string) => number {
+/** Computes the mean of the highs of a calendar date over the training years. */
+function sameDateMeanOf(cities: Readonly<Record<string, readonly Day[]>>): (city: string, date: string) => number {
   const highs = new Map<string, number[]>();
   for (const [city, days] of Object.entries(cities)) {
     for (const { date, year, high } of days)
       if (year < 2015) highs.set(`${city}${date.slice(4)}`, [...(highs.get(`${city}${date.slice(4)}`) ?? []), high]);
   }
   return (city, date) => {
-    const own = highs.get(`${city}${date.slice(4)}`)!;
-    return own.reduce((a, b) => a + b) / own.length;
+    const values = highs.get(`${city}${date.slice(4)}`)!;
+    return values.reduce((a, b) => a + b) / values.length;
   };
 }

@@ -1,10 +1,10 @@
-/** The weather of the next days, and carbon dioxide over the next year. */
+/** Forecasts the weather of the next seven days, and carbon dioxide over the next twelve months. */
 
 import type { Example } from '../example';
 import { carbonDioxide } from './carbon-dioxide';
 import { sevenDays } from './seven-days';
 
-export const weather: Example = async (setting) => {
-  const days = await sevenDays(setting);
-  return { ...days, ...(await carbonDioxide(setting)) };
-};
+export const weather: Example = async (options) => ({
+  ...(await sevenDays(options)),
+  ...(await carbonDioxide(options)),
+});

@@ -1,4 +1,4 @@
-/** The examples in their short form: each beats its baseline on data that it has not learned from. */
+/** The short variants of the examples: each beats its baseline on held-out data. */
 
 import { expect, it } from 'vitest';
 import { ball } from '../../examples/ball/ball';
@@ -13,74 +13,76 @@ import { trajectories } from '../../examples/trajectories/trajectories';
 import { dates } from '../../examples/translation/dates';
 import { weather } from '../../examples/weather/weather';
 
-const setting: ExampleOptions = {
+const options: ExampleOptions = {
   short: true,
   log: () => undefined,
   onProgress: () => undefined,
   save: () => undefined,
 };
 
-it('trajectories: nearer than heading on, which is nearer than staying put', async () => {
-  const { model, heading, staying } = await trajectories(setting);
-  expect(Math.round(heading!)).toBe(184);
-  expect(Math.round(staying!)).toBe(455);
-  expect(model!).toBeLessThan(0.93 * heading!);
+it('trajectories: the network beats constant velocity, which beats no motion', async () => {
+  const figures = await trajectories(options);
+  expect(Math.round(figures['constant velocity']!)).toBe(184);
+  expect(Math.round(figures['no motion']!)).toBe(455);
+  expect(figures['network']!).toBeLessThan(0.93 * figures['constant velocity']!);
 });
 
-it('gradients: tanh loses them, the LSTM and the identity keep some; what keeps them learns; clipping keeps a run alive', async () => {
-  const figures = await gradients(setting);
-  expect(figures['left']!).toBeLessThan(1e-6);
-  expect(figures['leftLstm']!).toBeGreaterThan(1e-2);
-  expect(figures['leftIdentity']!).toBeGreaterThan(0.1);
-  expect(figures['exploded']!).toBeGreaterThan(2);
+it('gradients: vanish in a tanh RNN, not in an LSTM or an identity ReLU RNN, which learn; clipping prevents divergence', async () => {
+  const figures = await gradients(options);
+  expect(figures['tanhGradient']!).toBeLessThan(1e-6);
+  expect(figures['lstmGradient']!).toBeGreaterThan(1e-2);
+  expect(figures['identityGradient']!).toBeGreaterThan(0.1);
+  expect(figures['explodingGradient']!).toBeGreaterThan(2);
   expect(figures['ReLU, identity']!).toBeLessThan(0.5 * figures['tanh']!);
   expect(figures['clipped to norm 1']!).toBeLessThan(1);
   expect(figures['without clipping']!).toBeGreaterThan(1e3);
 });
 
-it('weather: nearer than persistence, the same day of other years and the season; the kind of weather more often right; carbon dioxide nearer than as last year', async () => {
-  const figures = await weather(setting);
-  for (const baseline of ['persistence', 'same day of the years before', 'season (two waves)'])
+it('weather: the network beats persistence and climatology, and for carbon dioxide the growth of the last year', async () => {
+  const figures = await weather(options);
+  for (const baseline of ['persistence', 'same date, mean of 2012–2014', 'climatology (two harmonics)'])
     expect(figures['network']!, baseline).toBeLessThan(0.98 * figures[baseline]!);
-  expect(figures['kind']!).toBeGreaterThan(figures['kind, as today']! + 0.01);
-  expect(figures['kind']!).toBeGreaterThan(figures['kind, always sun']! + 0.01);
-  expect(figures['carbon dioxide, network']!).toBeLessThan(0.92 * figures['carbon dioxide, and the last growth']!);
+  expect(figures['type']!).toBeGreaterThan(figures['type, persistence']! + 0.01);
+  expect(figures['type']!).toBeGreaterThan(figures['type, always sun']! + 0.01);
+  expect(figures['carbon dioxide, network']!).toBeLessThan(
+    0.92 * figures['carbon dioxide, + growth of the last year']!,
+  );
 });
 
-it('the ball: from one image it is a guess, from several it is known, better than by constant velocity', async () => {
-  const figures = await ball(setting);
+it('ball: the position is unpredictable from one image, and from several the network beats constant velocity', async () => {
+  const figures = await ball(options);
   expect(figures['network, 1']!).toBeGreaterThan(1);
   expect(figures['network']!).toBeLessThan(0.9 * figures['constant velocity']!);
-  expect(figures['network']!).toBeLessThan(0.25 * figures['where it is']!);
+  expect(figures['network']!).toBeLessThan(0.25 * figures['no motion']!);
 }, 180_000);
 
-it('sentiment: more sentences told rightly than by the word list', async () => {
-  const { network, AFINN } = await sentiment(setting);
+it('sentiment: the network is more accurate than the word list AFINN', async () => {
+  const { network, AFINN } = await sentiment(options);
   expect(AFINN!).toBeCloseTo(0.729, 3);
   expect(network!).toBeGreaterThan(AFINN! + 0.02);
 }, 180_000);
 
-it('translation: dates of eight languages come out exactly, by attention', async () => {
-  const figures = await dates(setting);
+it('translation: dates in eight languages are translated exactly with attention, and not without', async () => {
+  const figures = await dates(options);
   expect(figures['attention']!).toBeGreaterThanOrEqual(0.98);
   expect(figures['attention']!).toBeGreaterThan(figures['no attention']! + 0.2);
 }, 180_000);
 
-it('the next word: a memory knows more than two words, and than trigrams; a bag without order knows least', async () => {
-  const figures = await nextWord(setting);
+it('next word: the GRU beats trigrams and a window of two words, and the bag of words is worst', async () => {
+  const figures = await nextWord(options);
   expect(figures['GRU']!).toBeLessThan(0.97 * figures['trigrams']!);
   expect(figures['GRU']!).toBeLessThan(0.95 * figures['window of 2']!);
   expect(figures['bag of 20']!).toBeGreaterThan(1.5 * figures['window of 2']!);
 }, 180_000);
 
-it('the next character: better than counts of three', async () => {
-  const figures = await nextCharacter(setting);
-  expect(figures['network']!).toBeLessThan(0.95 * figures['3 characters']!);
+it('next character: the network beats 3-grams', async () => {
+  const figures = await nextCharacter(options);
+  expect(figures['network']!).toBeLessThan(0.95 * figures['3-gram']!);
 }, 180_000);
 
-it('music: a held-out piece is foreseen better than by the note before alone; what is written is a file of two hands', async () => {
+it('music: the network beats bigrams on a held-out piece, and composes a MIDI file with two tracks', async () => {
   const files = new Map<string, string | Uint8Array>();
-  const figures = await music({ ...setting, save: (name, content) => void files.set(name, content) });
+  const figures = await music({ ...options, save: (name, content) => void files.set(name, content) });
   expect(figures['network']!).toBeLessThan(0.93 * figures['bigram']!);
   const { tracks, tempo } = readMidi(files.get('generated.mid') as Uint8Array);
   expect(Math.round(tempo)).toBe(72);
