@@ -1,13 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
+const root = new URL('../', import.meta.url);
+const { compilerOptions } = JSON.parse(readFileSync(new URL('tsconfig.json', root), 'utf8')) as {
+  compilerOptions: { paths: Record<string, [string]> };
+};
+
 const config: ViteUserConfig = defineConfig({
-  root: new URL('..', import.meta.url).pathname,
+  root: fileURLToPath(root),
   resolve: {
-    alias: [
-      { find: /^bptt$/, replacement: new URL('../src/index.ts', import.meta.url).pathname },
-      { find: /^bptt\/(pytorch|keras|onnx)$/, replacement: new URL('../src/', import.meta.url).pathname + '$1.ts' },
-      { find: /^bptt\/node$/, replacement: new URL('../src/node/index.ts', import.meta.url).pathname },
-    ],
+    // The entry points (`bptt`, `bptt/node`, …) are the sources that tsconfig.json names.
+    alias: Object.entries(compilerOptions.paths).map(([name, [file]]) => ({
+      find: new RegExp(`^${name}$`),
+      replacement: fileURLToPath(new URL(file, root)),
+    })),
   },
   test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
 });

@@ -1,90 +1,61 @@
-/** Every example in a docstring runs, and what it says in a comment behind a line is what comes out; so does the README's program. */
+/** Every example in a docstring and every program of a guide runs, and yields the values in its comments. */
 
-import { readdirSync, readFileSync } from 'node:fs';
-import * as bptt from 'bptt';
-import * as keras from 'bptt/keras';
-import * as node from 'bptt/node';
-import * as onnx from 'bptt/onnx';
-import * as pytorch from 'bptt/pytorch';
+import { existsSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import {
+  declaredNames,
+  docstringExamples,
+  entryPoints,
+  exportedNames,
+  pages,
+  pathFromRoot,
+  root,
+  sourceFiles,
+} from './examples';
 
-interface Example {
-  readonly where: string;
-  readonly code: string;
-}
+const library: Record<string, unknown> = {};
+for (const file of entryPoints.values()) Object.assign(library, await import(/* @vite-ignore */ file.href));
 
-function sources(folder: URL): URL[] {
-  return readdirSync(folder).flatMap((name) =>
-    name.endsWith('.ts') ? [new URL(name, folder)] : name.includes('.') ? [] : sources(new URL(`${name}/`, folder)),
-  );
-}
-
-function examplesOf(file: URL): Example[] {
-  const text = readFileSync(file, 'utf8');
-  return [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)].flatMap(({ 0: comment }) => {
-    const example = /@example\b([\s\S]*?)(?:\n \* @|\*\/)/.exec(comment)?.[1];
-    if (example === undefined) return [];
-    const code = example
-      .split('\n')
-      .map((line) => line.replace(/^\s*\* ?/, '').trimEnd())
-      .join('\n')
-      .trim();
-    return [{ where: `${file.pathname.split('/src/')[1]}: ${code.split('\n').at(-1)}`, code }];
-  });
-}
-
-/** Runs a program with the library's names in scope; `x; // value` reports x and what the comment says. */
-async function run(code: string, report: (got: unknown, said: string) => void): Promise<void> {
-  const told = code.replace(
-    /^(?!const |let |import )(.+); \/\/ (.+)$/gm,
-    (_, expression: string, said: string) => `__report(${expression}, ${JSON.stringify(said)});`,
-  );
-  const { outputText } = ts.transpileModule(told, {
+/**
+ * Runs a program with the library's names in scope.
+ *
+ * @param report Receives the value of every `expression; // comment` and the comment.
+ */
+async function run(program: string, report: (value: unknown, comment: string) => void): Promise<void> {
+  const code = program
+    .replace(/^import [\s\S]*?from '[^']+';$/gm, '')
+    .replace(
+      /^(?!const |let |\/\/)(.+); \/\/ (.+)$/gm,
+      (_, expression: string, comment: string) => `__report(${expression}, ${JSON.stringify(comment)});`,
+    );
+  const { outputText } = ts.transpileModule(code, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });
-  const scope: Record<string, unknown> = {
-    ...bptt,
-    ...pytorch,
-    ...keras,
-    ...onnx,
-    ...node,
-    readFileSync,
-    __report: report,
-  };
-  const names = Object.keys(scope).filter(
-    (name) => !new RegExp(`(const|let) (${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} =)`).test(told),
-  );
+  const scope: Record<string, unknown> = { ...library, readFileSync, __report: report };
+  const declared = declaredNames(code);
+  const names = Object.keys(scope).filter((name) => !declared.has(name));
   const body = new Function(...names, `return (async () => {${outputText.replace(/^export \{\};$/m, '')}\n})()`);
   await (body(...names.map((name) => scope[name])) as Promise<void>);
 }
 
-function say(value: unknown): string {
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${say([...(value as Float32Array)])}`;
-  if (Array.isArray(value)) return `[${value.map(say).join(', ')}]`;
+/** A value as the comments of examples write it: at most six significant digits. */
+function format(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${format([...(value as Float32Array)])}`;
+  if (Array.isArray(value)) return `[${value.map(format).join(', ')}]`;
   if (typeof value === 'string') return `'${value}'`;
   return typeof value === 'number' ? String(Number(value.toPrecision(6))) : String(value);
 }
 
-const examples = sources(new URL('../../src/', import.meta.url)).flatMap(examplesOf);
+const examples = docstringExamples();
 
-it('there are examples', () => expect(examples.length).toBeGreaterThan(30));
+it('the docstrings have examples', () => expect(examples.length).toBeGreaterThan(150));
 
 it('every public name has a docstring, and every public function an example', () => {
-  const publicNames = new Set(
-    ['index.ts', 'pytorch.ts', 'keras.ts', 'onnx.ts', 'node/index.ts'].flatMap((file) =>
-      [...readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8').matchAll(/\{([^}]*)\}/g)].flatMap(
-        ({ 1: list }) =>
-          list!
-            .split(',')
-            .map((name) => name.replace(/\btype\b/, '').trim())
-            .filter(Boolean),
-      ),
-    ),
-  );
+  const publicNames = new Set([...entryPoints.keys()].flatMap(exportedNames));
   expect(publicNames.size).toBeGreaterThan(150);
   const documented = new Set<string>();
-  for (const file of sources(new URL('../../src/', import.meta.url))) {
+  for (const file of sourceFiles(new URL('src/', root))) {
     for (const [, comment, kind, name] of readFileSync(file, 'utf8').matchAll(
       /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport (?:async )?(function|interface|type|const) (\w+)/g,
     )) {
@@ -94,40 +65,49 @@ it('every public name has a docstring, and every public function an example', ()
   expect([...publicNames].filter((name) => !documented.has(name))).toEqual([]);
 });
 
-it.each(examples)('$where', async ({ code }) => {
-  await run(code, (got, said) => {
-    const number = /= (-?[\d.]+)…/.exec(said)?.[1];
-    if (number !== undefined) expect(String(got)).toContain(number);
-    else expect(said === String(got) ? said : say(got)).toBe(said);
+it('every entry point of package.json is mapped to its source', () => {
+  const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { exports: object };
+  const published = Object.keys(exports).filter((name) => name !== './package.json');
+  expect([...entryPoints.keys()].sort()).toEqual(published.map((name) => name.replace(/^\./, 'bptt')).sort());
+  for (const file of entryPoints.values()) expect(pathFromRoot(file)).toMatch(/^src\//);
+});
+
+describe('examples in docstrings run and yield the values in their comments', () => {
+  it.each(examples)('$title', async ({ code }) => {
+    await run(code, (value, comment) => {
+      const digits = /= (-?[\d.]+)…/.exec(comment)?.[1];
+      if (digits !== undefined) expect(String(value)).toContain(digits);
+      else expect(comment === String(value) ? comment : format(value)).toBe(comment);
+    });
   });
 });
 
-it('the README’s program trains and writes', async () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const program = /```ts\n([\s\S]*?)```/.exec(readme)![1]!.replace(/import \{[\s\S]*?\} from 'bptt';/, '');
-  let written = '';
-  await run(program.replace('console.log(', '__report('), (text) => (written = String(text)));
-  expect(written).toMatch(/(quick|brown|fox|jumps|over|lazy|dog)/);
-});
-
-const guides = readdirSync(new URL('../../docs/', import.meta.url)).filter((name) => name.endsWith('.md'));
-
-it.each(guides)('the programs of docs/%s run, one after the other, and answer what they say', async (name) => {
-  const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
-  const program = [...text.matchAll(/```ts\n([\s\S]*?)```/g)]
-    .map(({ 1: code }) => code!.replace(/import \{[^}]*\} from '(bptt|bptt\/\w+|node:fs)';/g, ''))
-    .join('\n');
-  let answers = 0;
-  await run(program, (got, said) => {
-    expect(say(got)).toBe(said);
-    answers++;
+it('the first program of README.md trains and generates text', async () => {
+  const readme = readFileSync(new URL('README.md', root), 'utf8');
+  const program = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
+  let generated = '';
+  await run(program.replace('console.log(', '__report('), (text) => {
+    generated = String(text);
   });
-  expect(answers).toBeGreaterThan(0);
+  expect(generated).toMatch(/(quick|brown|fox|jumps|over|lazy|dog)/);
 });
 
-it.each(guides)('the links of docs/%s lead somewhere', (name) => {
-  const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const guides = pages().filter(({ path }) => path !== 'README.md');
+
+it.each(guides.filter(({ program }) => program !== ''))(
+  'the programs of $path run in order and yield the values in their comments',
+  async ({ program }) => {
+    let count = 0;
+    await run(program, (value, comment) => {
+      expect(format(value)).toBe(comment);
+      count++;
+    });
+    expect(count).toBeGreaterThan(0);
+  },
+);
+
+it.each(pages())('the links and pictures of $path exist', ({ path, text }) => {
   for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-    expect(readFileSync(new URL(link!, new URL('../../docs/', import.meta.url))).length, link).toBeGreaterThan(0);
+    expect(existsSync(new URL(link!, new URL(path, root))), link).toBe(true);
   }
 });

@@ -1,0 +1,34 @@
+/** Every example in a docstring and every program of a guide compiles under `strict`, with the library's names imported. */
+
+import { describe, expect, it } from 'vitest';
+import { docstringExamples, pages, typeErrors, withImports } from './examples';
+
+const examples = docstringExamples();
+const programs = pages().filter(({ program }) => program !== '');
+const mistakes: readonly (readonly [file: string, code: string])[] = [
+  ['wrong-type.ts', withImports("full([2, 3], 'one');")],
+  ['wrong-import.ts', "import { noSuchName } from 'bptt';\nnoSuchName();"],
+  ['implicit-any.ts', 'export const f = (x) => x;'],
+];
+const modules = new Map([
+  ...mistakes,
+  ...examples.map(({ code }, index) => [`docstring-example-${index}.ts`, withImports(code)] as const),
+  ...programs.map(({ path, program }) => [`${path.replace(/\W/g, '-')}.ts`, `${program}\nexport {};`] as const),
+]);
+const errors = typeErrors(modules);
+
+it('a wrong type, a missing import and an implicit any are errors', () => {
+  for (const [file] of mistakes) expect(errors.get(file), file).toHaveLength(1);
+});
+
+describe('examples in docstrings compile', () => {
+  it.each(examples.map(({ title }, index) => [title, index] as const))('%s', (_, index) => {
+    expect(errors.get(`docstring-example-${index}.ts`)!.join('\n')).toBe('');
+  });
+});
+
+describe('programs of the guides compile, with the imports that they show', () => {
+  it.each(programs)('$path', ({ path }) => {
+    expect(errors.get(`${path.replace(/\W/g, '-')}.ts`)!.join('\n')).toBe('');
+  });
+});
