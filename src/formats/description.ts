@@ -18,6 +18,7 @@ import { dense } from '../layers/dense';
 import { dropout } from '../layers/dropout';
 import { embedding } from '../layers/embedding';
 import { layerNorm } from '../layers/layer-norm';
+import type { CellConstructors, LayerConstructors, ScoreConstructors } from '../layers/origins';
 import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import type { Origin } from '../tensor/origin';
@@ -35,39 +36,33 @@ const deepest = 64;
 /** The name of an option, which version 0.1 may have saved under another one. */
 const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
 
-/** What the library itself has a name for. */
-const known = (): CustomObjects => ({
-  abs,
-  exp,
-  leakyRelu,
-  logSoftmax,
-  relu,
-  sigmoid,
-  softmax,
-  softplus,
-  tanh,
-  gru,
-  hardSigmoidGru,
-  hardSigmoidLstm,
-  layerNormGru,
-  layerNormLstm,
-  layerNormRnn,
-  lstm,
-  projectedLstm,
-  simpleRnn,
-  additiveScore,
-  dotScore,
-  generalScore,
-  scaledDotScore,
-  attentionPooling,
-  bidirectional,
-  dense,
-  dropout,
-  embedding,
-  layerNorm,
-  recurrent,
-  residual,
-});
+/** Every function of the library that a file can name. */
+const known = (): CustomObjects => {
+  const activations = { abs, exp, leakyRelu, logSoftmax, relu, sigmoid, softmax, softplus, tanh };
+  const cells: CellConstructors = {
+    gru,
+    hardSigmoidGru,
+    hardSigmoidLstm,
+    layerNormGru,
+    layerNormLstm,
+    layerNormRnn,
+    lstm,
+    projectedLstm,
+    simpleRnn,
+  };
+  const scores: ScoreConstructors = { additiveScore, dotScore, generalScore, scaledDotScore };
+  const layers: LayerConstructors = {
+    attentionPooling,
+    bidirectional,
+    dense,
+    dropout,
+    embedding,
+    layerNorm,
+    recurrent,
+    residual,
+  };
+  return { ...activations, ...cells, ...scores, ...layers };
+};
 
 /** Lists and objects of JSON, of which a level of a model takes up to three. */
 const deepestJson = 256;

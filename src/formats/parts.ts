@@ -1,59 +1,38 @@
-/** A model's layers as other frameworks know them: what each is made of, with its parameters. */
+/** The layers of a model as other frameworks name them, each with its origin and parameters. */
 
-import type { BidirectionalOptions } from '../layers/bidirectional';
 import { chain, type NamedLayer } from '../layers/chain';
-import type { DenseOptions } from '../layers/dense';
-import type { EmbeddingOptions } from '../layers/embedding';
-import type { Layer } from '../layers/layer';
-import type { RecurrentOptions } from '../layers/recurrent';
+import { type LayerOrigin, layerOriginOf } from '../layers/origins';
 import type { Sequential } from '../models/sequential';
-import type { Cell } from '../recurrence/cell';
 import type { Tensor } from '../tensor/tensor';
 
-/** What a layer was made by and with. */
-export type Kind =
-  | { readonly maker: 'recurrent'; readonly cell: Cell; readonly options: RecurrentOptions }
-  | { readonly maker: 'bidirectional'; readonly cell: Cell; readonly options: BidirectionalOptions }
-  | { readonly maker: 'dense'; readonly options: DenseOptions }
-  | { readonly maker: 'embedding'; readonly options: EmbeddingOptions }
-  | { readonly maker: 'layerNorm'; readonly options: { readonly epsilon: number } }
-  | { readonly maker: 'dropout' | 'attentionPooling' | 'other' };
+/** The origin of a layer that contains no other layers. */
+export type PartOrigin = Exclude<LayerOrigin, readonly ['residual', ...unknown[]]>;
 
-/** One layer of a model, those inside of others among them. */
+/** A layer of a model, possibly inside a residual layer. */
 export interface Part {
   /** The dotted path of its parameters: `lstm`, `residual.dense`. */
   readonly path: string;
-  readonly kind: Kind;
+  /** The constructor function of the layer and its arguments; undefined for a custom layer. */
+  readonly origin: PartOrigin | undefined;
   readonly named: NamedLayer;
-  /** Views of the model's. */
+  /** Its parameters by name: views of the model's. */
   readonly parameters: Readonly<Record<string, Tensor>>;
 }
 
-/** The layers of a model in order; in the place of a residual, those inside of it. */
+/** Lists the layers of a model in order, with every residual layer replaced by the layers inside it. */
 export function partsOf({ layers, parameters }: Sequential): readonly Part[] {
-  const visit = (
-    named: readonly NamedLayer[],
-    above: string,
-    owned: Readonly<Record<string, Tensor>>,
-  ): readonly Part[] =>
-    named.flatMap((each) => {
-      const path = above + each.name;
-      const { origin } = each.layer;
-      if (origin?.[0] === 'residual') return visit(chain(origin[1] as readonly Layer[], each.input), `${path}.`, owned);
-      const own = Object.entries(owned).flatMap(([name, tensor]) =>
+  const flat = Object.entries(parameters).flatMap(([layer, tensors]) =>
+    Object.entries(tensors).map(([name, tensor]) => [`${layer}.${name}`, tensor] as const),
+  );
+  const visit = (named: readonly NamedLayer[], prefix: string): readonly Part[] =>
+    named.flatMap((layer) => {
+      const path = prefix + layer.name;
+      const origin = layerOriginOf(layer.layer);
+      if (origin?.[0] === 'residual') return visit(chain(origin[1], layer.input), `${path}.`);
+      const own = flat.flatMap(([name, tensor]) =>
         name.startsWith(`${path}.`) ? [[name.slice(path.length + 1), tensor] as const] : [],
       );
-      return [{ path, kind: kindOf(each.layer), named: each, parameters: Object.fromEntries(own) }];
+      return [{ path, origin, named: layer, parameters: Object.fromEntries(own) }];
     });
-  const flat = Object.entries(parameters).flatMap(([layer, own]) =>
-    Object.entries(own).map(([name, tensor]) => [`${layer}.${name}`, tensor] as const),
-  );
-  return visit(layers, '', Object.fromEntries(flat));
-}
-
-function kindOf({ origin }: Layer): Kind {
-  const [maker, ...given] = origin ?? ['other'];
-  if (maker === 'recurrent' || maker === 'bidirectional') return { maker, cell: given[0], options: given[1] } as Kind;
-  if (maker === 'dense' || maker === 'embedding' || maker === 'layerNorm') return { maker, options: given[0] } as Kind;
-  return { maker: maker === 'dropout' || maker === 'attentionPooling' ? maker : 'other' };
+  return visit(layers, '');
 }

@@ -8,6 +8,8 @@
  */
 
 import { relu, tanh } from '../autodiff/ops/elementwise';
+import { cellOriginOf } from '../layers/origins';
+import type { DirectionOptions } from '../layers/recurrent';
 import type { Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
 import { formatShape, sameShape } from '../tensor/shape';
@@ -160,47 +162,63 @@ function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchO
       const level = previous.filter((other) => other.module === module).length;
       if (level > 0) checkStack(where, own, previous.at(-1)!, module);
       previous.push({ module, path: own.path });
-      const { kind } = own;
+      const { origin } = own;
       const reject = (reason: string): never => {
         throw new RangeError(`${where}: ${own.path} ${reason}.`);
       };
-      if (kind.maker === 'embedding')
-        return [{ part: own, module, prefix, suffix: '', inner: '', codec: sameNames(own, { weight: 'weight' }) }];
-      if (kind.maker === 'layerNorm')
-        return [
-          { part: own, module, prefix, suffix: '', inner: '', codec: sameNames(own, { gain: 'weight', bias: 'bias' }) },
-        ];
-      if (kind.maker === 'dense') return [{ part: own, module, prefix, suffix: '', inner: '', codec: linear(own) }];
-      if (kind.maker !== 'recurrent' && kind.maker !== 'bidirectional') return reject('has no equivalent in PyTorch');
-      if (kind.options.learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
-      if (kind.maker === 'bidirectional') {
-        const { merge = 'concat' } = kind.options;
-        if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
-        return (['forward', 'reverse'] as const).map((direction) => ({
-          part: own,
-          module,
-          prefix,
-          suffix: `_l${level}${direction === 'forward' ? '' : '_reverse'}`,
-          inner: `${direction}.`,
-          codec: recurrence(kind.cell, own, `${direction}.`, reject),
-        }));
+      const binding = (codec: Codec, suffix: string = '', inner: string = ''): Binding => ({
+        part: own,
+        module,
+        prefix,
+        suffix,
+        inner,
+        codec,
+      });
+      const checkInitialState = ({ learnInitialState }: DirectionOptions): void => {
+        if (learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
+      };
+      switch (origin?.[0]) {
+        case 'embedding':
+          return [binding(sameNames(own, { weight: 'weight' }))];
+        case 'layerNorm':
+          return [binding(sameNames(own, { gain: 'weight', bias: 'bias' }))];
+        case 'dense':
+          return [binding(linear(own))];
+        case 'recurrent': {
+          const [, cell, options] = origin;
+          checkInitialState(options);
+          if (options.reverse)
+            reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
+          return [binding(recurrence(cell, own, '', reject), `_l${level}`)];
+        }
+        case 'bidirectional': {
+          const [, cell, options] = origin;
+          checkInitialState(options);
+          const { merge = 'concat' } = options;
+          if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
+          return [
+            binding(recurrence(cell, own, 'forward.', reject), `_l${level}`, 'forward.'),
+            binding(recurrence(cell, own, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
+          ];
+        }
+        case 'attentionPooling':
+        case 'dropout':
+        case undefined:
+          return reject('has no equivalent in PyTorch');
+        default:
+          return origin satisfies never;
       }
-      if (kind.options.reverse)
-        reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-      return [
-        { part: own, module, prefix, suffix: `_l${level}`, inner: '', codec: recurrence(kind.cell, own, '', reject) },
-      ];
     });
 }
 
 /** @throws RangeError unless the layer can follow `last` in the same module */
 function checkStack(
   where: string,
-  { path, kind }: Part,
+  { path, origin }: Part,
   last: { readonly module: string; readonly path: string },
   module: string,
 ): void {
-  const stacks = kind.maker === 'recurrent' || kind.maker === 'bidirectional';
+  const stacks = origin?.[0] === 'recurrent' || origin?.[0] === 'bidirectional';
   if (stacks && last.module === module && !path.includes('.') && !last.path.includes('.')) return;
   throw new RangeError(
     `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers can share a module.`,
@@ -227,21 +245,48 @@ function linear({ parameters }: Part): Codec {
   };
 }
 
+/** The number of gate blocks of a cell, and whether it projects its output. @throws RangeError if it has no equivalent */
+function gatesOf(
+  cell: Cell,
+  reject: (reason: string) => never,
+): { readonly gates: 1 | 3 | 4; readonly projects: boolean } {
+  const origin = cellOriginOf(cell);
+  switch (origin?.[0]) {
+    case 'gru':
+      if (origin[1]?.reset === 'before') {
+        reject(
+          "has reset: 'before'; nn.GRU applies the reset gate after the recurrent product, which is a different model",
+        );
+      }
+      return { gates: 3, projects: false };
+    case 'simpleRnn': {
+      const { activation = tanh } = origin[1] ?? {};
+      if (activation !== tanh && activation !== relu)
+        reject('has an activation that nn.RNN does not support; only tanh and relu are');
+      return { gates: 1, projects: false };
+    }
+    case 'lstm':
+      return { gates: 4, projects: false };
+    case 'projectedLstm':
+      return { gates: 4, projects: true };
+    case 'hardSigmoidGru':
+    case 'hardSigmoidLstm':
+    case 'layerNormGru':
+    case 'layerNormLstm':
+    case 'layerNormRnn':
+    case undefined:
+      return reject(`has the cell ${cell.name}, which has no equivalent in PyTorch`);
+    default:
+      return origin satisfies never;
+  }
+}
+
 /** One direction of nn.RNN, nn.LSTM or nn.GRU. @throws RangeError if the cell has no equivalent */
 function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (reason: string) => never): Codec {
-  const [maker, given] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
-  if (maker === 'gru' && given?.['reset'] === 'before') {
-    reject(
-      "has reset: 'before'; nn.GRU applies the reset gate after the recurrent product, which is a different model",
-    );
-  }
-  if (maker === 'simpleRnn' && given?.['activation'] !== tanh && given?.['activation'] !== relu)
-    reject('has an activation that nn.RNN does not support; only tanh and relu are');
-  if (!['simpleRnn', 'lstm', 'projectedLstm', 'gru'].includes(maker))
-    reject(`has the cell ${cell.name}, which has no equivalent in PyTorch`);
+  const { gates, projects } = gatesOf(cell, reject);
   const [I, GH] = parameters[`${inner}weightIh`]!.shape as [number, number];
   const P = parameters[`${inner}weightHh`]!.shape[0]!;
-  const H = maker === 'gru' ? GH / 3 : maker === 'simpleRnn' ? GH : GH / 4;
+  const H = GH / gates;
   return {
     read(take) {
       const ih = take('bias_ih', [GH], true);
@@ -250,8 +295,8 @@ function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (re
       return {
         weightIh: transposed(take('weight_ih', [GH, I])!),
         weightHh: transposed(take('weight_hh', [GH, P])!),
-        ...(maker === 'projectedLstm' ? { weightHr: transposed(take('weight_hr', [P, H])!) } : {}),
-        ...(maker !== 'gru'
+        ...(projects ? { weightHr: transposed(take('weight_hr', [P, H])!) } : {}),
+        ...(gates !== 3
           ? { bias: sumOf(input, hh) }
           : {
               bias: joined(sumOf(part(input, 0, 2 * H), part(hh, 0, 2 * H)), part(input, 2 * H, GH)),

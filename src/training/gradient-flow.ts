@@ -5,10 +5,11 @@ import { reshape, slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import { valueAndGradient } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
-import { type BidirectionalOptions, bidirectional } from '../layers/bidirectional';
+import { bidirectional } from '../layers/bidirectional';
 import { chain, namesOf } from '../layers/chain';
 import type { Layer } from '../layers/layer';
-import { type RecurrentOptions, recurrent } from '../layers/recurrent';
+import { layerOriginOf } from '../layers/origins';
+import { type DirectionOptions, recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
@@ -100,24 +101,35 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
   const names = namesOf(layers);
   return layers.map((layer, i) => {
     const path = prefix + names[i]!;
-    const [kind, first, second] = layer.origin ?? [];
-    if (kind === 'residual')
-      return { ...residual(probeAll(first as readonly Layer[], `${path}.`, probes)), name: layer.name };
-    if (kind !== 'recurrent' && kind !== 'bidirectional') return layer;
-    const cell = first as Cell;
-    const { zoneout = {}, ...options } = second as RecurrentOptions & BidirectionalOptions;
-    const directions = kind === 'recurrent' ? [''] : ['.forward', '.reverse'];
-    const cellProbes = directions.map(
-      (direction): Probe => ({
-        path: path + direction,
-        reverse: direction === '.reverse' || (options.reverse ?? false),
-        sizes: stateSizes(cell, options.hiddenSize),
-        noise: {},
-      }),
-    );
-    probes.push(...cellProbes);
-    const probed = probedCell(cell, cellProbes, zoneout);
-    return kind === 'recurrent' ? recurrent(probed, options) : bidirectional(probed, options);
+    const origin = layerOriginOf(layer);
+    const probe = (cell: Cell, options: DirectionOptions, direction: string, reverse: boolean): Probe => {
+      const added = { path: path + direction, reverse, sizes: stateSizes(cell, options.hiddenSize), noise: {} };
+      probes.push(added);
+      return added;
+    };
+    switch (origin?.[0]) {
+      case 'residual':
+        return { ...residual(probeAll(origin[1], `${path}.`, probes)), name: layer.name };
+      case 'recurrent': {
+        const [, cell, { zoneout = {}, ...options }] = origin;
+        const cellProbes = [probe(cell, options, '', options.reverse ?? false)];
+        return recurrent(probedCell(cell, cellProbes, zoneout), options);
+      }
+      case 'bidirectional': {
+        const [, cell, { zoneout = {}, ...options }] = origin;
+        const cellProbes = [probe(cell, options, '.forward', false), probe(cell, options, '.reverse', true)];
+        return bidirectional(probedCell(cell, cellProbes, zoneout), options);
+      }
+      case 'attentionPooling':
+      case 'dense':
+      case 'dropout':
+      case 'embedding':
+      case 'layerNorm':
+      case undefined:
+        return layer;
+      default:
+        return origin satisfies never;
+    }
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { namesOf } from '../../layers/chain';
 import { joinNames } from '../../layers/nested-names';
+import { cellOriginOf } from '../../layers/origins';
 import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
@@ -11,6 +12,7 @@ import { type Part, partsOf } from '../parts';
 import { type KerasLayer, layerIn, type TranslateOptions, translate } from './layers';
 import {
   cellParameters,
+  cellsInKeras,
   denseParameters,
   embeddingParameters,
   type LayerWeights,
@@ -210,44 +212,58 @@ export function nameInFile({ className }: KerasLayer, before: number): string {
 const numbered = (name: string, before: number): string => (before === 0 ? name : `${name}_${before}`);
 
 /** The class in snake case of what a layer is in Keras; nothing of one without weights. */
-function classOf(where: string, { kind, path, parameters }: Part): string | undefined {
+function classOf(where: string, { origin, path, parameters }: Part): string | undefined {
   if (Object.keys(parameters).length === 0) return undefined;
-  const classes: Readonly<Record<string, string>> = {
-    bidirectional: 'bidirectional',
-    dense: 'dense',
-    embedding: 'embedding',
-    layerNorm: 'layer_normalization',
-  };
-  if (kind.maker === 'recurrent') {
-    const cells: Readonly<Record<string, string>> = {
-      simpleRnn: 'simple_rnn',
-      lstm: 'lstm',
-      gru: 'gru',
-      hardSigmoidLstm: 'lstm',
-      hardSigmoidGru: 'gru',
-    };
-    return (
-      cells[kind.cell.origin?.[0] ?? ''] ??
-      fail(where, `${path} is made of the cell ${kind.cell.name}, which has no equal in Keras`)
-    );
+  switch (origin?.[0]) {
+    case 'bidirectional':
+    case 'dense':
+    case 'embedding':
+      return origin[0];
+    case 'layerNorm':
+      return 'layer_normalization';
+    case 'recurrent': {
+      const cell = cellOriginOf(origin[1]);
+      return (
+        (cell && cellsInKeras[cell[0]]?.className) ??
+        fail(where, `${path} is made of the cell ${origin[1].name}, which has no equal in Keras`)
+      );
+    }
+    case 'attentionPooling':
+    case 'dropout':
+    case undefined:
+      return fail(where, `${path} has no equal in Keras`);
+    default:
+      return origin satisfies never;
   }
-  return classes[kind.maker] ?? fail(where, `${path} has no equal in Keras`);
 }
 
 function readPart(
   taker: Taker,
-  { kind, path, parameters }: Part,
+  { origin, path, parameters }: Part,
   weights: LayerWeights,
 ): Readonly<Record<string, Tensor>> {
-  if (kind.maker === 'embedding') return embeddingParameters(taker, weights, parameters['weight']!.shape);
-  if (kind.maker === 'dense') return denseParameters(taker, weights, kind.options.size);
-  if (kind.maker === 'layerNorm') return layerNormParameters(taker, weights, { scale: true, center: true });
-  if (kind.maker !== 'recurrent' && kind.maker !== 'bidirectional')
-    return fail(taker.where, `${path} has no equal in Keras`);
-  if (kind.options.learnInitialState)
-    fail(taker.where, `${path} learns its first state, which Keras’ layers do not have`);
-  const cellOf = (direction: 'own' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
-    cellParameters(taker, weights, direction, kind.cell, kind.options.hiddenSize);
-  if (kind.maker === 'recurrent') return cellOf('own');
-  return joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
+  switch (origin?.[0]) {
+    case 'embedding':
+      return embeddingParameters(taker, weights, parameters['weight']!.shape);
+    case 'dense':
+      return denseParameters(taker, weights, origin[1].size);
+    case 'layerNorm':
+      return layerNormParameters(taker, weights, { scale: true, center: true });
+    case 'recurrent':
+    case 'bidirectional': {
+      const [kind, cell, { hiddenSize, learnInitialState }] = origin;
+      if (learnInitialState) fail(taker.where, `${path} learns its first state, which Keras’ layers do not have`);
+      const cellOf = (direction: 'own' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
+        cellParameters(taker, weights, direction, cell, hiddenSize);
+      return kind === 'recurrent'
+        ? cellOf('own')
+        : joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
+    }
+    case 'attentionPooling':
+    case 'dropout':
+    case undefined:
+      return fail(taker.where, `${path} has no equal in Keras`);
+    default:
+      return origin satisfies never;
+  }
 }

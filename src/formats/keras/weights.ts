@@ -3,6 +3,7 @@
  * TensorFlow.js. Matrices are input-major as ours are; gates stand in the order i f c o (ours: i f g o) and z r h (ours: r z n).
  */
 
+import { type CellOrigin, cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
@@ -117,6 +118,21 @@ export function layerNormParameters(
   return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, bias: beta ?? zerosOf(size) };
 }
 
+/** The equivalent Keras layer of each cell: its class in snake case and its number of gate blocks. */
+export const cellsInKeras: Readonly<
+  Record<CellOrigin[0], { readonly className: string; readonly gates: 1 | 3 | 4 } | undefined>
+> = {
+  gru: { className: 'gru', gates: 3 },
+  hardSigmoidGru: { className: 'gru', gates: 3 },
+  hardSigmoidLstm: { className: 'lstm', gates: 4 },
+  lstm: { className: 'lstm', gates: 4 },
+  simpleRnn: { className: 'simple_rnn', gates: 1 },
+  layerNormGru: undefined,
+  layerNormLstm: undefined,
+  layerNormRnn: undefined,
+  projectedLstm: undefined,
+};
+
 /** Those of one direction of a cell with H units. @throws as {@link take} */
 export function cellParameters(
   taker: Taker,
@@ -126,17 +142,10 @@ export function cellParameters(
   hiddenSize: number,
 ): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
-  const { origin, name } = cell;
-  const [maker, options] = (origin ?? ['']) as [string, { readonly reset?: string }?];
-  const gates = new Map([
-    ['simpleRnn', 1],
-    ['lstm', 4],
-    ['hardSigmoidLstm', 4],
-    ['gru', 3],
-    ['hardSigmoidGru', 3],
-  ]).get(maker);
+  const origin = cellOriginOf(cell);
+  const gates = origin && cellsInKeras[origin[0]]?.gates;
   if (gates === undefined)
-    throw new RangeError(`${taker.where}: the cell ${name} of ${weights.layer} has no equal in Keras.`);
+    throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equal in Keras.`);
   const GH = gates * hiddenSize;
   const kernel = take(taker, weights, roles, 'kernel', 0);
   const weightHh = take(taker, weights, roles, 'recurrent_kernel', 1, [hiddenSize, GH]);
@@ -147,7 +156,8 @@ export function cellParameters(
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
-  if (options?.reset === 'before') {
+  const reset = origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined;
+  if (reset === 'before') {
     if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(
         `${taker.where}: ${weights.layer} resets after the recurrent product, which gru({ reset: 'before' }) cannot be.`,

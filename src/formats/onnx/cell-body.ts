@@ -1,5 +1,8 @@
 /** One time step of each cell in operations of ONNX, for the body of a loop: cells that are no operator, and zoneout. */
 
+import { tanh } from '../../autodiff/ops/elementwise';
+import type { LayerNormCellOptions } from '../../cells/layer-norm-cells';
+import { cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { add, addNode, type Builder, constant, integers } from './builder';
@@ -17,6 +20,9 @@ export interface CellSteps {
   ) => Readonly<Record<string, string>>;
 }
 
+/** Adds a layer normalization of x. */
+type Normalize = (b: Builder, x: string, gain: string, bias?: string) => string;
+
 /** @throws RangeError where the cell is none of the library's */
 export function cellSteps(
   where: string,
@@ -31,20 +37,27 @@ export function cellSteps(
     names.set(name, found);
     return found;
   };
-  const [maker, given] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
-  const H = maker === 'projectedLstm' ? parameters['weightHr']!.shape[0]! : (parameters['weightHh']?.shape[0] ?? 0);
+  const origin = cellOriginOf(cell);
+  const H =
+    origin?.[0] === 'projectedLstm' ? parameters['weightHr']!.shape[0]! : (parameters['weightHh']?.shape[0] ?? 0);
   const affine = (b: Builder, x: string): string => add(b, 'Add', [add(b, 'MatMul', [x, p('weightIh')]), p('bias')]);
   const withState = (b: Builder, x: string, h: string): string =>
     add(b, 'Add', [x, add(b, 'MatMul', [h, p('weightHh')])]);
-  const normalize = (b: Builder, x: string, gain: string, bias?: string): string =>
-    add(b, 'LayerNormalization', [x, gain, ...(bias === undefined ? [] : [bias])], {
-      axis: -1,
-      epsilon: { float: given?.['epsilon'] as number },
-    });
-  const activate = (b: Builder, x: string): string => activationNode(where, path, b, given?.['activation'], x);
-  switch (maker) {
-    case 'simpleRnn':
-      return { inputs: affine, step: (b, x, { h }) => ({ h: activate(b, withState(b, x, h!)) }) };
+  const normalizer =
+    ({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Normalize =>
+    (b, x, gain, bias) =>
+      add(b, 'LayerNormalization', [x, gain, ...(bias === undefined ? [] : [bias])], {
+        axis: -1,
+        epsilon: { float: epsilon },
+      });
+  switch (origin?.[0]) {
+    case 'simpleRnn': {
+      const { activation = tanh } = origin[1] ?? {};
+      return {
+        inputs: affine,
+        step: (b, x, { h }) => ({ h: activationNode(where, path, b, activation, withState(b, x, h!)) }),
+      };
+    }
     case 'lstm':
       return { inputs: affine, step: (b, x, { h, c }) => memory(b, withState(b, x, h!), c!, H) };
     case 'projectedLstm':
@@ -56,7 +69,7 @@ export function cellSteps(
         },
       };
     case 'gru':
-      return given?.['reset'] === 'before'
+      return origin[1]?.reset === 'before'
         ? resetBefore(affine, p, H, outer)
         : {
             inputs: affine,
@@ -66,12 +79,19 @@ export function cellSteps(
               return gated(b, add(b, 'Add', [ofX!, ofH!]), candidate!, add(b, 'Add', [recurrent!, p('biasHn')]), h!, H);
             },
           };
-    case 'layerNormRnn':
+    case 'layerNormRnn': {
+      const { activation = tanh } = origin[1] ?? {};
+      const normalize = normalizer(origin[1]);
       return {
         inputs: (b, x) => add(b, 'MatMul', [x, p('weightIh')]),
-        step: (b, x, { h }) => ({ h: activate(b, normalize(b, withState(b, x, h!), p('gain'), p('bias'))) }),
+        step: (b, x, { h }) => {
+          const normalized = normalize(b, withState(b, x, h!), p('gain'), p('bias'));
+          return { h: activationNode(where, path, b, activation, normalized) };
+        },
       };
-    case 'layerNormLstm':
+    }
+    case 'layerNormLstm': {
+      const normalize = normalizer(origin[1]);
       return {
         inputs: (b, x) => normalize(b, add(b, 'MatMul', [x, p('weightIh')]), p('gainIh'), p('bias')),
         step: (b, x, { h, c }) =>
@@ -83,10 +103,15 @@ export function cellSteps(
             (next) => normalize(b, next, p('gainC'), p('biasC')),
           ),
       };
+    }
     case 'layerNormGru':
-      return layerNormGru(p, normalize, H);
-    default:
+      return layerNormGru(p, normalizer(origin[1]), H);
+    case 'hardSigmoidGru':
+    case 'hardSigmoidLstm':
+    case undefined:
       throw new RangeError(`${where}: ${path} is made of the cell ${cell.name}, which has no form in ONNX.`);
+    default:
+      return origin satisfies never;
   }
 }
 
@@ -137,11 +162,7 @@ function resetBefore(inputs: CellSteps['inputs'], p: (name: string) => string, H
   };
 }
 
-function layerNormGru(
-  p: (name: string) => string,
-  normalize: (b: Builder, x: string, gain: string, bias?: string) => string,
-  H: number,
-): CellSteps {
+function layerNormGru(p: (name: string) => string, normalize: Normalize, H: number): CellSteps {
   const parts = (b: Builder, x: string): [string, string] => split(b, x, [2 * H, H]) as [string, string];
   return {
     inputs: (b, x) => {

@@ -4,6 +4,7 @@ import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Merge } from '../../layers/bidirectional';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
+import { type ScoreOrigin, scoreOriginOf } from '../../layers/origins';
 import type { Sequential } from '../../models/sequential';
 import { type Part, partsOf } from '../parts';
 import { version } from '../version';
@@ -120,45 +121,41 @@ function validSteps(b: Builder, shape: string): string {
   return add(b, 'Unsqueeze', [within, integers(b, 2)]);
 }
 
-function exportPart(context: ExportContext, { path, kind, named, parameters }: Part, x: string): string {
+function exportPart(context: ExportContext, { path, origin, named, parameters }: Part, x: string): string {
   const { builder: b, where, valid } = context;
   const own = (name: string): string => constant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
   /** Zeros in the padding, as the layer leaves them. */
   const onValid = (value: string): string =>
     valid !== undefined && perStep ? add(b, 'Where', [valid, value, constant(b, 'zero', 0)]) : value;
-  switch (kind.maker) {
+  switch (origin?.[0]) {
     case 'embedding':
       return add(b, 'Gather', [own('weight'), x]);
     case 'dropout':
       return x;
     case 'dense': {
+      const [, { activation }] = origin;
       const y = add(b, 'Add', [add(b, 'MatMul', [x, own('weight')]), own('bias')]);
-      return onValid(
-        kind.options.activation === undefined ? y : activationNode(where, path, b, kind.options.activation, y),
-      );
+      return onValid(activation === undefined ? y : activationNode(where, path, b, activation, y));
     }
-    case 'layerNorm':
+    case 'layerNorm': {
+      const { epsilon = 1e-5 } = origin[1] ?? {};
       return onValid(
         add(b, 'LayerNormalization', [x, own('gain'), own('bias')], {
           axis: -1,
-          epsilon: { float: kind.options.epsilon },
+          epsilon: { float: epsilon },
         }),
       );
+    }
     case 'recurrent': {
-      const { reverse = false, returnSequences = true } = kind.options;
-      const [run] = exportRecurrence(
-        context,
-        path,
-        kind.cell,
-        kind.options,
-        [{ prefix: `${path}.`, reverse, parameters }],
-        x,
-      );
-      return returnSequences ? run!.outputs : run!.state[kind.cell.state[0]!]!;
+      const [, cell, options] = origin;
+      const { reverse = false, returnSequences = true } = options;
+      const [run] = exportRecurrence(context, path, cell, options, [{ prefix: `${path}.`, reverse, parameters }], x);
+      return returnSequences ? run!.outputs : run!.state[cell.state[0]!]!;
     }
     case 'bidirectional': {
-      const { merge = 'concat', returnSequences = true } = kind.options;
+      const [, cell, options] = origin;
+      const { merge = 'concat', returnSequences = true } = options;
       const directions = (['forward', 'reverse'] as const).map(
         (name): Direction => ({
           prefix: `${path}.${name}.`,
@@ -166,17 +163,19 @@ function exportPart(context: ExportContext, { path, kind, named, parameters }: P
           parameters: splitNames(parameters)[name]!,
         }),
       );
-      const runs = exportRecurrence(context, path, kind.cell, kind.options, directions, x);
+      const runs = exportRecurrence(context, path, cell, options, directions, x);
       return merged(
         b,
         merge,
-        runs.map(({ outputs, state }) => (returnSequences ? outputs : state[kind.cell.state[0]!]!)) as [string, string],
+        runs.map(({ outputs, state }) => (returnSequences ? outputs : state[cell.state[0]!]!)) as [string, string],
       );
     }
     case 'attentionPooling':
-      return pooled(context, path, named.layer.origin![1] as AttentionPoolingOptions, parameters, x);
-    default:
+      return pooled(context, path, origin[1] ?? {}, parameters, x);
+    case undefined:
       throw new RangeError(`${where}: ${path} is a layer of your own, which has no form in ONNX.`);
+    default:
+      return origin satisfies never;
   }
 }
 
@@ -206,7 +205,7 @@ function pooled(
   const kept = valid === undefined ? x : add(b, 'Where', [valid, x, constant(b, 'zero', 0)]);
   const states = add(b, 'Transpose', [kept], { perm: [1, 0, 2] });
   const inside = valid && add(b, 'Transpose', [valid], { perm: [1, 2, 0] });
-  const scores = scoresOf(where, path, b, score?.origin?.[0] as string | undefined, parameters, own, states);
+  const scores = scoresOf(where, path, b, score && scoreOriginOf(score), parameters, own, states);
   const masked = inside === undefined ? scores : add(b, 'Where', [inside, scores, constant(b, 'outside', -1e30)]);
   const weights = add(b, 'Softmax', [masked], { axis: -1 });
   const counted = inside === undefined ? weights : add(b, 'Where', [inside, weights, constant(b, 'zero', 0)]);
@@ -218,14 +217,14 @@ function scoresOf(
   where: string,
   path: string,
   b: Builder,
-  score: string | undefined,
+  origin: ScoreOrigin | undefined,
   parameters: Part['parameters'],
   own: (name: string) => string,
   states: string,
 ): string {
   const turned = (keys: string): string => add(b, 'Transpose', [keys], { perm: [0, 2, 1] });
   const query = own('query');
-  switch (score) {
+  switch (origin?.[0]) {
     case 'dotScore':
       return add(b, 'MatMul', [query, turned(states)]);
     case 'scaledDotScore':
@@ -244,7 +243,9 @@ function scoresOf(
         ]),
       );
     }
-    default:
+    case undefined:
       throw new RangeError(`${where}: ${path} has a score of your own, which has no form in ONNX.`);
+    default:
+      return origin satisfies never;
   }
 }
