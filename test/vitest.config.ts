@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { configDefaults, defineConfig, type ViteUserConfigFnObject } from 'vitest/config';
 
 const root = new URL('../', import.meta.url);
 const { compilerOptions } = JSON.parse(readFileSync(new URL('tsconfig.json', root), 'utf8')) as {
   compilerOptions: { paths: Record<string, [string]> };
 };
 
-const config: ViteUserConfig = defineConfig({
+/** Tests that train for long: only `npm run test:applications` (`--mode applications`) runs them. */
+const applications = ['test/examples/applications.test.ts', 'test/problems/training.test.ts'];
+
+const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
   root: fileURLToPath(root),
   resolve: {
     // The entry points (`bptt`, `bptt/node`, …) are the sources that tsconfig.json names.
@@ -16,7 +19,14 @@ const config: ViteUserConfig = defineConfig({
       replacement: fileURLToPath(new URL(file, root)),
     })),
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 },
-});
+  test:
+    mode === 'applications'
+      ? { include: applications, testTimeout: 180_000 }
+      : {
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...applications],
+          testTimeout: 60_000,
+        },
+}));
 
 export default config;

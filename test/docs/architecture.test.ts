@@ -24,7 +24,7 @@ function listed(): string[] {
 
 it('the listing of docs/architecture.md equals the folders of src', () => {
   const inSource = listed().filter((path) => path.startsWith('src/') && path !== 'src/');
-  expect(inSource.sort()).toEqual(folders("src/").sort());
+  expect(inSource.sort()).toEqual(folders('src/').sort());
 });
 
 it('imports between the folders of src follow the order of the listing', () => {

@@ -100,7 +100,10 @@ function passages(path: string, text: string): string[] {
         return { line, match, context };
       })
       .filter(({ context }) => !allowed.some((entry) => entry.file.test(path) && entry.text.test(context)))
-      .map(({ line, match, context }) => `${path}:${line}: “${match.replace(/\s+/g, ' ').slice(-40)}” (write: ${write}) in “${context}”`);
+      .map(
+        ({ line, match, context }) =>
+          `${path}:${line}: “${match.replace(/\s+/g, ' ').slice(-40)}” (write: ${write}) in “${context}”`,
+      );
   });
 }
 

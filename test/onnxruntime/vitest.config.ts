@@ -1,15 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
 const config: ViteUserConfig = defineConfig({
-  root: new URL('../..', import.meta.url).pathname,
+  root: path('../..'),
   resolve: {
     alias: [
-      { find: /^bptt$/, replacement: new URL('../../src/index.ts', import.meta.url).pathname },
-      { find: /^bptt\/(pytorch|keras|onnx)$/, replacement: new URL('../../src/', import.meta.url).pathname + '$1.ts' },
-      {
-        find: /^onnxruntime-node$/,
-        replacement: new URL('node_modules/onnxruntime-node/dist/index.js', import.meta.url).pathname,
-      },
+      { find: /^bptt$/, replacement: path('../../src/index.ts') },
+      { find: /^bptt\/(pytorch|keras|onnx)$/, replacement: `${path('../../src/')}$1.ts` },
+      { find: /^onnxruntime-node$/, replacement: path('node_modules/onnxruntime-node/dist/index.js') },
     ],
   },
   test: { include: ['test/onnxruntime/**/*.runtime.ts'], testTimeout: 60_000 },
