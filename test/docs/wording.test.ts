@@ -24,7 +24,7 @@ const rules: readonly Rule[] = [
   { not: /\bwhat (it|they) (is|are|was|were|has|have|says?|said|told|gets?|got)\b/i, write: 'a noun' },
   { not: /\bbehind\b/i, write: 'after, past' },
   { not: /\bt(old|ells?|elling)\b/i, write: 'documented, given, specified, reported' },
-  { not: /\bsa(id|ys)\b/i, write: 'documented, given, specified, reported' },
+  { not: /\bsa(id|ys)\b(?! why\b)/i, write: 'documented, given, specified, reported' },
   { not: /\banew\b/i, write: 'again, from scratch' },
   { not: /\bone (behind|after|beside) the other\b/i, write: 'contiguous, in order, a stack of' },
   { not: /\bof (your|its|their|one['’]s|his|our) own\b/i, write: 'custom, separate' },
