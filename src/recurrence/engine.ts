@@ -1,22 +1,22 @@
-/** A cell over packed steps: what it is given and what it leaves. */
+/** The input and the output of the engines that run a cell over packed time steps. */
 
 import type { Scope, Variable } from '../autodiff/tape';
 import type { Zoneout } from './zoneout';
 
-/** What a cell runs over. S sequences, N packed rows. */
-export interface Run {
+/** The input of an engine: S sequences, N packed rows. */
+export interface EngineInput {
   readonly scope: Scope;
   readonly parameters: Readonly<Record<string, Variable>>;
   /** `[N, I]` */
   readonly inputs: Variable;
-  /** The state that each sequence begins with, `[S, H]` by name. */
+  /** `[S, H]` by name: the initial state of every sequence. */
   readonly initial: Readonly<Record<string, Variable>>;
-  /** How many sequences each step has. */
+  /** The number of sequences at every time step; never increases. */
   readonly rows: readonly number[];
-  /** `[S, H]` what h is multiplied by before it meets the recurrent weights. */
+  /** `[S, H]` the mask of recurrent dropout: a factor of the hidden state before the recurrent weights. */
   readonly mask: Variable | undefined;
   readonly zoneout: Zoneout;
 }
 
-/** Every state before, between and after the steps: `[S + N, H]` by name, the initial ones first. */
-export type History = Readonly<Record<string, Variable>>;
+/** `[S + N, H]` by name: the initial states, followed by the state after every packed row. */
+export type StateSequences = Readonly<Record<string, Variable>>;

@@ -5,13 +5,13 @@ import { concat, slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import { checkShape } from '../tensor/shape';
 import type { CellFunction, OpsCell, State } from './cell';
-import type { History, Run } from './engine';
+import type { EngineInput, StateSequences } from './engine';
 
 /** Runs the cell step by step. */
-export function opsHistory<N extends string>(
+export function runOps<N extends string>(
   cell: OpsCell<N> | CellFunction<N>,
-  { parameters, inputs, initial, rows, mask, zoneout }: Run,
-): History {
+  { parameters, inputs, initial, rows, mask, zoneout }: EngineInput,
+): StateSequences {
   const own = typeof cell === 'function' ? undefined : cell;
   const advance = typeof cell === 'function' ? cell : cell.step;
   const p = own?.prepare?.(parameters) ?? parameters;

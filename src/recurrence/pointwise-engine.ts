@@ -1,191 +1,264 @@
 /**
- * A pointwise cell over the steps of sequences: one product for the inputs of all steps, one a step for the state, and after the loop one
- * each for the gradients of the weights.
+ * The engine for pointwise cells: one matrix product for the inputs of all time steps and one per step for the hidden state; after the
+ * backward loop, one product each for the gradients of the weights and of the inputs.
+ *
+ * S is the number of sequences, N the number of packed rows (Σ rows), I the input size, H the hidden size and G the number of gate blocks.
  */
 
-import { gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
+import { gradientOf, record, result, type Scope, type Variable, withScratch } from '../autodiff/tape';
 import { addProduct, addScaled, interpolate, interpolateBackward, multiplication } from '../kernels/arithmetic';
 import { sumRows } from '../kernels/linear';
 import { copy } from '../kernels/movement';
 import { affineRows, gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate } from '../kernels/workspace';
 import type { PointwiseBackwardStep, PointwiseCell } from './cell';
-import type { History, Run } from './engine';
+import type { EngineInput, StateSequences } from './engine';
 
-/** Where the numbers of one state lie. S sequences, N packed rows of H numbers. */
-interface Track {
+/** The sequence of one part of the state, such as `h` or `c`. */
+interface StateTrack {
   readonly name: string;
+  /** `[S, H]` the state before the first step. */
   readonly initial: Variable;
-  /** `[S + N, H]` */
-  readonly history: Variable;
-  /** `[N, H]` what the cell answers: a part of the history, or apart from it where zoneout keeps some of what was. */
-  readonly answers: number;
-  /** `[N, H]` how far the state moves to the answer. */
-  readonly moved: Variable | undefined;
+  /** `[S + N, H]` the initial state, followed by the state after every packed row. */
+  readonly sequence: Variable;
+  /** Offset of `[N, H]`: the new states that the cell computes. Part of `sequence`, or a separate buffer under zoneout. */
+  readonly candidates: number;
+  /** `[N, H]` the fraction by which the state moves to the candidate; undefined without zoneout. */
+  readonly moveRate: Variable | undefined;
 }
 
-/** Runs the cell over the steps. */
-export function pointwiseHistory(cell: PointwiseCell, run: Run): History {
-  const { scope, parameters: p, inputs: x, rows, mask } = run;
+/** The sizes, variables and buffers of one run. Buffers are offsets into the workspace. */
+interface Layout {
+  readonly scope: Scope;
+  readonly cell: PointwiseCell;
+  /** The number of sequences that are still running, by time step. */
+  readonly rows: readonly number[];
+  readonly S: number;
+  readonly N: number;
+  readonly I: number;
+  readonly H: number;
+  /** G·H */
+  readonly GH: number;
+  /** `[N, I]` */
+  readonly x: Variable;
+  /** `[I, G·H]` */
+  readonly weightIh: Variable;
+  /** `[H, G·H]` */
+  readonly weightHh: Variable | undefined;
+  /** `[G·H]` */
+  readonly bias: Variable | undefined;
+  /** The cell's vector parameters, by name. */
+  readonly vectors: readonly (readonly [name: string, vector: Variable])[];
+  /** `[S, H]` the mask of recurrent dropout. */
+  readonly mask: Variable | undefined;
+  readonly tracks: readonly StateTrack[];
+  /** Every variable that the outputs depend on. */
+  readonly sources: readonly Variable[];
+  /** `[N, G·H]` pre-activations, then what the forward function leaves there, then their gradient. */
+  readonly gates: number;
+  /** `[N, savedBlocks·H]` what the forward function saves for the backward function. */
+  readonly saved: number;
+  /** `[S, G·H]` the product of the hidden state of one step, for cells with `separateProducts`. */
+  readonly product: number;
+  /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
+  readonly maskedHidden: number;
+  /** The offsets of the current step, set by {@link selectStep}. */
+  readonly step: PointwiseBackwardStep<string>;
+  /** The gradients of the vector parameters: `step.dVectors`, set by the backward pass. */
+  readonly dVectors: Record<string, number>;
+}
+
+/** The gradients and scratch buffers of one backward pass, as offsets into the workspace. */
+interface Gradients {
+  /** The gradient of a tracked source. */
+  readonly of: (source: Variable) => number;
+  /** `[S + N, H]` per part of the state. */
+  readonly sequences: Readonly<Record<string, number>>;
+  /** `[N, G·H]` the gradient of the products of the hidden states. */
+  readonly dProduct: number;
+  /** `[N, H]` the previous hidden states in packed order; used if sequences differ in length and there is no mask. */
+  readonly packedHidden: number;
+  /** `[S, H]` the gradient of the masked hidden state of one step. */
+  readonly dMasked: number;
+  /** `[S, H]` per part of the state: the gradient of the candidates of one step, under zoneout. */
+  readonly dCandidates: readonly number[];
+}
+
+/** Runs a pointwise cell over packed time steps. */
+export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequences {
+  const layout = layoutOf(cell, input);
+  forward(layout);
+  record(
+    layout.tracks.map(({ sequence }) => sequence),
+    () => backward(layout),
+  );
+  return Object.fromEntries(layout.tracks.map(({ name, sequence }) => [name, sequence]));
+}
+
+function layoutOf(
+  cell: PointwiseCell,
+  { scope, parameters, inputs: x, initial, rows, mask, zoneout }: EngineInput,
+): Layout {
   const { kernels: k, workspace } = scope;
   const [N, I] = x.shape as [number, number];
-  const [S, H] = run.initial[cell.state[0]!]!.shape as [number, number];
+  const [S, H] = initial[cell.state[0]!]!.shape as [number, number];
   const GH = cell.gates * H;
-  const { weightIh, weightHh, bias } = p as { weightIh: Variable; weightHh?: Variable; bias?: Variable };
-  const own = cell.vectorParameters.map((name) => [name, p[name]!] as const);
-  const sources = [x, ...Object.values(p), ...Object.values(run.initial)];
-
-  const tracks = cell.state.map((name): Track => {
-    const initial = run.initial[name]!;
-    const history = result(scope, [S + N, H], sources);
-    k.of(copy)(history.offset, initial.offset, S * H);
-    const moved = run.zoneout[name];
-    return {
-      name,
-      initial,
-      history,
-      moved,
-      answers: moved === undefined ? history.offset + S * H : allocate(workspace, N * H),
-    };
+  const { weightIh, weightHh, bias } = parameters as { weightIh: Variable; weightHh?: Variable; bias?: Variable };
+  const vectors = cell.vectorParameters.map((name) => [name, parameters[name]!] as const);
+  const sources = [x, ...Object.values(parameters), ...Object.values(initial)];
+  const tracks = cell.state.map((name): StateTrack => {
+    const sequence = result(scope, [S + N, H], sources);
+    k.of(copy)(sequence.offset, initial[name]!.offset, S * H);
+    const moveRate = zoneout[name];
+    const candidates = moveRate === undefined ? sequence.offset + S * H : allocate(workspace, N * H);
+    return { name, initial: initial[name]!, sequence, candidates, moveRate };
   });
-  const h = tracks[0]!;
   const gates = allocate(workspace, N * GH);
-  const kept = allocate(workspace, N * cell.savedBlocks * H);
+  const saved = allocate(workspace, N * cell.savedBlocks * H);
   const product = allocate(workspace, cell.separateProducts ? S * GH : 0);
-  const masked = allocate(workspace, mask === undefined ? 0 : N * H);
-  if (bias === undefined) k.of(gemm)(gates, x.offset, weightIh.offset, N, GH, I, false, false, false);
-  else k.of(affineRows)(gates, x.offset, weightIh.offset, bias.offset, N, GH, I);
-
+  const maskedHidden = allocate(workspace, mask === undefined ? 0 : N * H);
   const dVectors: Record<string, number> = {};
-  const now: PointwiseBackwardStep<string> = {
+  const step: PointwiseBackwardStep<string> = {
     rows: 0,
     hiddenSize: H,
     gates,
     product,
-    saved: kept,
+    saved,
     dProduct: -1,
     previous: {},
     next: {},
     dPrevious: {},
     dNext: {},
-    vectors: Object.fromEntries(own.map(([name, vector]) => [name, vector.offset])),
+    vectors: Object.fromEntries(vectors.map(([name, { offset }]) => [name, offset])),
     dVectors,
   };
-  // `start` is the step's first packed row, `before` the first row of the state before it in the history.
-  const moveTo = (t: number, start: number, before: number): void => {
-    now.rows = rows[t]!;
-    now.gates = gates + start * GH;
-    now.saved = kept + start * cell.savedBlocks * H;
-    for (const { name, history, answers } of tracks) {
-      now.previous[name] = history.offset + before * H;
-      now.next[name] = answers + start * H;
-    }
-  };
+  const buffers = { gates, saved, product, maskedHidden, step, dVectors };
+  return { scope, cell, rows, S, N, I, H, GH, x, weightIh, weightHh, bias, vectors, mask, tracks, sources, ...buffers };
+}
 
+/** The first row of the state before step `t` in a sequence of states, whose packed rows begin at `start`. */
+const previousRow = ({ rows, S }: Layout, t: number, start: number): number => (t === 0 ? 0 : S + start - rows[t - 1]!);
+
+/** Sets the offsets of step `t`, whose packed rows begin at `start`. */
+function selectStep(layout: Layout, t: number, start: number): PointwiseBackwardStep<string> {
+  const { cell, rows, H, GH, tracks, gates, saved, step } = layout;
+  const previous = previousRow(layout, t, start);
+  step.rows = rows[t]!;
+  step.gates = gates + start * GH;
+  step.saved = saved + start * cell.savedBlocks * H;
+  for (const { name, sequence, candidates } of tracks) {
+    step.previous[name] = sequence.offset + previous * H;
+    step.next[name] = candidates + start * H;
+  }
+  return step;
+}
+
+function forward(layout: Layout): void {
+  const { scope, cell, rows, S, N, I, H, GH, x, weightIh, weightHh, bias, mask, tracks, gates, product } = layout;
+  const { kernels: k } = scope;
+  if (bias === undefined) k.of(gemm)(gates, x.offset, weightIh.offset, N, GH, I, false, false, false);
+  else k.of(affineRows)(gates, x.offset, weightIh.offset, bias.offset, N, GH, I);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(H, GH), (panels) => {
     if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, H, GH, false);
-    for (let t = 0, start = 0, before = 0; t < rows.length; t++) {
-      moveTo(t, start, before);
-      const size = now.rows * H;
+    for (let t = 0, start = 0; t < rows.length; start += rows[t++]!) {
+      const step = selectStep(layout, t, start);
+      const size = step.rows * H;
       if (weightHh !== undefined) {
-        const met = mask === undefined ? now.previous['h']! : masked + start * H;
-        if (mask !== undefined) k.of(multiplication)(met, now.previous['h']!, mask.offset, size);
-        k.of(gemmPacked)(
-          cell.separateProducts ? product : now.gates,
-          met,
-          panels,
-          now.rows,
-          GH,
-          H,
-          false,
-          !cell.separateProducts,
-        );
+        const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + start * H;
+        if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset, size);
+        const target = cell.separateProducts ? product : step.gates;
+        k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, false, !cell.separateProducts);
       }
-      cell.forward(k, now);
-      for (const { name, history, moved } of tracks) {
-        if (moved === undefined) continue;
-        k.of(interpolate)(
-          history.offset + (S + start) * H,
-          now.previous[name]!,
-          now.next[name]!,
-          moved.offset + start * H,
-          size,
-        );
+      cell.forward(k, step);
+      for (const { name, sequence, moveRate } of tracks) {
+        if (moveRate === undefined) continue;
+        const next = sequence.offset + (S + start) * H;
+        k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + start * H, size);
       }
-      before = S + start;
-      start += now.rows;
     }
   });
+}
 
-  record(
-    tracks.map(({ history }) => history),
-    () => {
-      const gradients = Object.fromEntries(tracks.map(({ name, history }) => [name, gradientOf(history)]));
-      const targets = sources.map((source) => (source.storage.tracked ? gradientOf(source) : -1));
-      const gradientFor = (source: Variable): number => targets[sources.indexOf(source)]!;
-      for (const [name, vector] of own) dVectors[name] = gradientOf(vector);
-      const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
-      const uniform = rows.every((count) => count === S);
-      const repacks = mask === undefined && !uniform;
-      // Scratch: the gradient of the product, h as it met the weights, of one step that of the masked h and of every state's answer.
-      const sizes = [
-        cell.separateProducts ? N * GH : 0,
-        repacks ? N * H : 0,
-        mask === undefined ? 0 : S * H,
-        ...tracks.map(({ moved }) => (moved ? S * H : 0)),
-      ];
-      withScratch(
-        scope,
-        sizes.reduce((sum, size) => sum + size, 0),
-        (scratch) => {
-          const [products, repacked, dMasked, ...dAnswers] = sizes.map((_, i) =>
-            sizes.slice(0, i).reduce((sum, size) => sum + size, scratch),
-          ) as [number, number, number, ...number[]];
-          const dProduct = cell.separateProducts ? products : gates;
-          withScratch(scope, weightHh === undefined ? 0 : panelsSize(GH, H), (panels) => {
-            if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, GH, H, true);
-            for (let t = rows.length - 1, end = N; t >= 0; t--) {
-              const start = end - rows[t]!;
-              const before = t === 0 ? 0 : S + start - rows[t - 1]!;
-              moveTo(t, start, before);
-              const size = now.rows * H;
-              now.dProduct = dProduct + start * GH;
-              tracks.forEach(({ name, moved }, i) => {
-                const [dPrevious, dNext] = [gradients[name]! + before * H, gradients[name]! + (S + start) * H];
-                now.dPrevious[name] = dPrevious;
-                now.dNext[name] = moved === undefined ? dNext : dAnswers[i]!;
-                if (moved !== undefined)
-                  k.of(interpolateBackward)(dPrevious, dAnswers[i]!, dNext, moved.offset + start * H, size);
-              });
-              cell.backward(k, now);
-              if (weightHh !== undefined && (t > 0 || initialTracked)) {
-                k.of(gemmPacked)(
-                  mask === undefined ? now.dPrevious['h']! : dMasked,
-                  now.dProduct,
-                  panels,
-                  now.rows,
-                  H,
-                  GH,
-                  false,
-                  mask === undefined,
-                );
-                if (mask !== undefined) k.of(addProduct)(now.dPrevious['h']!, dMasked, mask.offset, size);
-              }
-              if (repacks) k.of(copy)(repacked + start * H, now.previous['h']!, size);
-              end = start;
-            }
-          });
-          const met = mask !== undefined ? masked : uniform ? h.history.offset : repacked;
-          if (weightIh.storage.tracked) k.of(gemm)(gradientFor(weightIh), x.offset, gates, I, GH, N, true, false, true);
-          if (weightHh?.storage.tracked) k.of(gemm)(gradientFor(weightHh), met, dProduct, H, GH, N, true, false, true);
-          if (bias?.storage.tracked) k.of(sumRows)(gradientFor(bias), gates, N, GH);
-          if (x.storage.tracked) k.of(gemm)(gradientFor(x), gates, weightIh.offset, N, I, GH, false, true, true);
-          for (const { name, initial } of tracks) {
-            if (initial.storage.tracked) k.of(addScaled)(gradientFor(initial), gradients[name]!, 1, S * H);
-          }
-        },
-      );
+function backward(layout: Layout): void {
+  const { scope, cell, S, N, H, GH, vectors, dVectors, mask, tracks, sources } = layout;
+  const sequences = Object.fromEntries(tracks.map(({ name, sequence }) => [name, gradientOf(sequence)]));
+  const offsets = sources.map((source) => (source.storage.tracked ? gradientOf(source) : -1));
+  // Every vector parameter gets a gradient, since the backward function always adds to it.
+  for (const [name, vector] of vectors) dVectors[name] = gradientOf(vector);
+  const repacks = mask === undefined && !isUniform(layout);
+  const sizes = [
+    cell.separateProducts ? N * GH : 0,
+    repacks ? N * H : 0,
+    mask === undefined ? 0 : S * H,
+    ...tracks.map(({ moveRate }) => (moveRate === undefined ? 0 : S * H)),
+  ];
+  withScratch(
+    scope,
+    sizes.reduce((sum, size) => sum + size, 0),
+    (scratch) => {
+      const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, scratch));
+      const [products, packedHidden, dMasked, ...dCandidates] = starts as [number, number, number, ...number[]];
+      const gradients: Gradients = {
+        of: (source) => offsets[sources.indexOf(source)]!,
+        sequences,
+        dProduct: cell.separateProducts ? products : layout.gates,
+        packedHidden,
+        dMasked,
+        dCandidates,
+      };
+      backwardSteps(layout, gradients, repacks);
+      parameterGradients(layout, gradients, repacks);
     },
   );
-  return Object.fromEntries(tracks.map(({ name, history }) => [name, history]));
+}
+
+const isUniform = ({ rows, S }: Layout): boolean => rows.every((count) => count === S);
+
+/** Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the states. */
+function backwardSteps(layout: Layout, gradients: Gradients, repacks: boolean): void {
+  const { scope, cell, rows, S, N, H, GH, weightHh, mask, tracks } = layout;
+  const { kernels: k } = scope;
+  const { sequences, dProduct, dMasked, dCandidates } = gradients;
+  const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
+  withScratch(scope, weightHh === undefined ? 0 : panelsSize(GH, H), (panels) => {
+    if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, GH, H, true);
+    for (let t = rows.length - 1, start = N; t >= 0; t--) {
+      start -= rows[t]!;
+      const previous = previousRow(layout, t, start);
+      const step = selectStep(layout, t, start);
+      const size = step.rows * H;
+      step.dProduct = dProduct + start * GH;
+      tracks.forEach(({ name, moveRate }, i) => {
+        const [dPrevious, dNext] = [sequences[name]! + previous * H, sequences[name]! + (S + start) * H];
+        step.dPrevious[name] = dPrevious;
+        step.dNext[name] = moveRate === undefined ? dNext : dCandidates[i]!;
+        if (moveRate === undefined) return;
+        k.of(interpolateBackward)(dPrevious, dCandidates[i]!, dNext, moveRate.offset + start * H, size);
+      });
+      cell.backward(k, step);
+      if (weightHh !== undefined && (t > 0 || initialTracked)) {
+        const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked;
+        k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
+        if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dMasked, mask.offset, size);
+      }
+      if (repacks) k.of(copy)(gradients.packedHidden + start * H, step.previous['h']!, size);
+    }
+  });
+}
+
+/** Adds the gradients of the weights, the bias, the inputs and the initial state, one product each over all steps. */
+function parameterGradients(layout: Layout, gradients: Gradients, repacks: boolean): void {
+  const { scope, S, N, I, H, GH, x, weightIh, weightHh, bias, mask, tracks, gates } = layout;
+  const { kernels: k } = scope;
+  const hidden =
+    mask !== undefined ? layout.maskedHidden : repacks ? gradients.packedHidden : tracks[0]!.sequence.offset;
+  if (weightIh.storage.tracked) k.of(gemm)(gradients.of(weightIh), x.offset, gates, I, GH, N, true, false, true);
+  if (weightHh?.storage.tracked) {
+    k.of(gemm)(gradients.of(weightHh), hidden, gradients.dProduct, H, GH, N, true, false, true);
+  }
+  if (bias?.storage.tracked) k.of(sumRows)(gradients.of(bias), gates, N, GH);
+  if (x.storage.tracked) k.of(gemm)(gradients.of(x), gates, weightIh.offset, N, I, GH, false, true, true);
+  for (const { name, initial } of tracks) {
+    if (initial.storage.tracked) k.of(addScaled)(gradients.of(initial), gradients.sequences[name]!, 1, S * H);
+  }
 }

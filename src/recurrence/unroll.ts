@@ -16,9 +16,9 @@ import type { Random } from '../tensor/random';
 import { checkShape, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import { type Cell, type CellFunction, checkParameters, type PointwiseCell, type State, stateSizes } from './cell';
-import { opsHistory } from './ops-engine';
+import { runOps } from './ops-engine';
 import { packSteps } from './packing';
-import { pointwiseHistory } from './pointwise-engine';
+import { runPointwise } from './pointwise-engine';
 import { drawZoneout } from './zoneout';
 
 /** Where {@link unroll} begins, how far each row goes, in which direction, and what disturbs it on the way. */
@@ -108,7 +108,7 @@ export function unroll<N extends string>(
 
   const isPointwise = typeof cell !== 'function' && 'forward' in cell;
   const run = { scope, parameters: p, inputs, initial, rows, mask, zoneout };
-  const history = isPointwise ? pointwiseHistory(cell as unknown as PointwiseCell, run) : opsHistory(cell, run);
+  const history = isPointwise ? runPointwise(cell as unknown as PointwiseCell, run) : runOps(cell, run);
 
   const state: Record<string, Variable> = {};
   for (const [name, states] of Object.entries(history)) {
