@@ -1,5 +1,5 @@
 /**
- * Attention: a query looks at the states of an encoder, each as far as its score says.
+ * Attention: a weighted mean of the states of a sequence, with weights that depend on a query.
  *
  *     weights = softmax over t of score(query, states_t)       [B, T]
  *     context = Σ_t weights_t · states_t                       [B, H]
@@ -14,59 +14,65 @@ import { checkShape, formatShape } from '../tensor/shape';
 import type { AttentionMemory } from './memory';
 import type { Score } from './scores';
 
-/** @throws TypeError or RangeError unless a memory's parameters are the score's for queries of D numbers and states of H */
+/**
+ * @throws TypeError or RangeError unless the memory has the parameters of the score for queries of size D and states of
+ * size H
+ */
 function checkFit(score: Score, parameters: AttentionMemory['parameters'], D: number, H: number): void {
   for (const [name, { shape }] of Object.entries(score.parameters(D, H))) {
-    const given = parameters[name];
-    if (given === undefined) {
+    const parameter = parameters[name];
+    if (parameter === undefined) {
       throw new TypeError(
-        `attend: the parameters of ${score.name} must have ${name} ${formatShape(shape)}. Was the memory made with another score?`,
+        `attend: the parameters of ${score.name} must have ${name} ${formatShape(shape)}. ` +
+          'Was the memory created with another score?',
       );
     }
     checkShape(
       'attend',
       name,
-      given.shape,
+      parameter.shape,
       { letters: `of the score ${score.name}`, lengths: shape },
-      `Queries have ${D} numbers, states ${H}.`,
+      `Queries have size ${D}, states ${H}.`,
     );
   }
 }
 
-/** What queries see. */
+/** The result of {@link attend}. */
 export interface Attended {
-  /** `[B, H]`, or `[Q, B, H]` for queries of several steps: the states by their weights. Zeros for rows of length 0. */
+  /** `[B, H]`, or `[Q, B, H]` for Q queries per row: the weighted sum of the states. Zeros for rows of length 0. */
   readonly context: Variable;
-  /** `[B, T]`, or `[Q, B, T]`: how far each state is looked at. They sum to 1, but for rows of length 0. */
+  /** `[B, T]`, or `[Q, B, T]`: the attention weights. They sum to 1, except for rows of length 0. */
   readonly weights: Variable;
 }
 
 /**
- * Looks at states with one query a row, or with those of several steps at once.
+ * Attends to the states of a memory, with one query per row or with Q at once.
  *
- * @param memory from {@link attentionMemory}, with the same score
+ * @param memory the result of {@link attentionMemory} with the same score
  * @param queries `[B, D]`, or `[Q, B, D]`
- * @throws RangeError where the queries do not fit the memory, TypeError where the memory lacks a parameter of the score
+ * @returns the context and the attention weights
+ * @throws RangeError if the queries do not match the memory; TypeError if the memory lacks a parameter of the score
  * @example
  * const states = tensor([[[1, 0]], [[0, 1]]]);
- * const seen = compute({ states }, (p) => attend(dotScore(), attentionMemory(dotScore(), {}, p.states), tensor([[0, 1000]])));
- * seen.weights.data; // Float32Array [0, 1]
+ * const weights = compute({ states }, (p) =>
+ *   attend(dotScore(), attentionMemory(dotScore(), {}, p.states), tensor([[0, 1000]])).weights);
+ * weights.data; // Float32Array [0, 1]
  */
 export function attend(score: Score, memory: AttentionMemory, queries: Operand): Attended {
-  const given = operand('attend', queries, 'queries');
-  const { parameters, values, keys, outside, inside } = memory;
+  const query = operand('attend', queries, 'queries');
+  const { parameters, values, keys, penalties, valid } = memory;
   const [B, T, H] = values.shape as [number, number, number];
-  const several = given.shape.length === 3;
+  const several = query.shape.length === 3;
   const expected = several
     ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] }
     : { letters: '[B, D]', lengths: [B, undefined] };
-  checkShape('attend', 'queries', given.shape, expected);
-  const D = given.shape.at(-1)!;
+  checkShape('attend', 'queries', query.shape, expected);
+  const D = query.shape.at(-1)!;
   checkFit(score, parameters, D, H);
-  const Q = several ? given.shape[0]! : 1;
-  const scores = score.scores(parameters, several ? transpose(given, [1, 0, 2]) : viewOf(given, [B, 1, D]), keys);
-  const open = softmax(outside === undefined ? scores : add(scores, outside));
-  const weights = inside === undefined ? open : multiply(open, inside);
+  const Q = several ? query.shape[0]! : 1;
+  const scores = score.scores(parameters, several ? transpose(query, [1, 0, 2]) : viewOf(query, [B, 1, D]), keys);
+  const unmasked = softmax(penalties === undefined ? scores : add(scores, penalties));
+  const weights = valid === undefined ? unmasked : multiply(unmasked, valid);
   const context = batchedMatmul(weights, values);
   return several
     ? { context: transpose(context, [1, 0, 2]), weights: transpose(weights, [1, 0, 2]) }

@@ -7,28 +7,38 @@ import { checkShape } from '../tensor/shape';
 import { full } from '../tensor/tensor';
 import type { Score } from './scores';
 
-/** The states that queries look at, made ready once a sequence: variables, which {@link recompute} takes as inputs. */
+/**
+ * The states that queries attend to, prepared once per sequence. All are variables, so that {@link recompute} accepts
+ * them as inputs.
+ */
 export interface AttentionMemory {
   readonly parameters: Readonly<Record<string, Variable>>;
   /** `[B, T, H]` */
   readonly values: Variable;
-  /** `[B, T, …]`, as the score wants them. */
+  /** `[B, T, …]` the keys that the score computes from the states. */
   readonly keys: Variable;
-  /** `[B, 1, T]` 0 where a step is valid, −1e30 behind a row's length; nothing where all are. */
-  readonly outside: Variable | undefined;
-  /** `[B, 1, T]` 1 where a step is valid, 0 behind a row's length. */
-  readonly inside: Variable | undefined;
+  /** `[B, 1, T]` 0 at valid steps, −1e30 in the padding; undefined if all steps are valid. */
+  readonly penalties: Variable | undefined;
+  /** `[B, 1, T]` 1 at valid steps, 0 in the padding; undefined if all steps are valid. */
+  readonly valid: Variable | undefined;
 }
 
 /**
- * Makes states ready to be looked at.
+ * Prepares the states of a sequence for {@link attend}.
  *
- * @param states `[T, B, H]`, as a recurrent layer gives them
- * @param options.lengths `[B]` how many steps of each row are valid; all by default. What stands behind changes nothing.
- * @throws RangeError where a shape or a length does not fit
+ * @param score the score that queries will use
+ * @param parameters the parameters of the score, as {@link initializeScore} creates them
+ * @param states `[T, B, H]`, such as the outputs of a recurrent layer
+ * @param options.lengths `[B]` the number of valid steps of each row; all by default. The content of the padding has no
+ * effect.
+ * @throws RangeError if a shape or a length does not match
  * @example
  * const states = full([5, 3, 4], 1);
- * compute({ states }, (p) => attend(dotScore(), attentionMemory(dotScore(), {}, p.states), full([3, 4], 1)).context).shape; // [3, 4]
+ * const context = compute({ states }, (p) => {
+ *   const memory = attentionMemory(dotScore(), {}, p.states);
+ *   return attend(dotScore(), memory, full([3, 4], 1)).context;
+ * });
+ * context.shape; // [3, 4]
  */
 export function attentionMemory(
   score: Score,
@@ -36,31 +46,31 @@ export function attentionMemory(
   states: Operand,
   { lengths }: { readonly lengths?: Int32Array | undefined } = {},
 ): AttentionMemory {
-  const given = operand('attentionMemory', states, 'states');
-  checkShape('attentionMemory', 'states', given.shape, {
+  const sequence = operand('attentionMemory', states, 'states');
+  checkShape('attentionMemory', 'states', sequence.shape, {
     letters: '[T, B, H]',
     lengths: [undefined, undefined, undefined],
   });
-  const [T, B] = given.shape as [number, number];
+  const [T, B] = sequence.shape as [number, number];
   const p = Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [name, operand('attentionMemory', value, name)]),
   );
   const values = transpose(
-    onValidSteps('attentionMemory', given, lengths, (rows) => rows),
+    onValidSteps('attentionMemory', sequence, lengths, (rows) => rows),
     [1, 0, 2],
   );
   const keys = score.keys(p, values);
   if (lengths === undefined || lengths.every((length) => length === T))
-    return { parameters: p, values, keys, outside: undefined, inside: undefined };
+    return { parameters: p, values, keys, penalties: undefined, valid: undefined };
   const valid = full([B, 1, T], 1);
   lengths.forEach((length, row) => valid.data.fill(0, row * T + length, (row + 1) * T));
-  // Far below any score, but finite: a row of nothing but −∞ has no softmax.
-  const outside = { shape: valid.shape, data: valid.data.map((each) => (1 - each) * -1e30) };
+  // Far below any score, but finite: the softmax of a row of −∞ is NaN.
+  const penalties = { shape: valid.shape, data: valid.data.map((isValid) => (1 - isValid) * -1e30) };
   return {
     parameters: p,
     values,
     keys,
-    outside: operand('attentionMemory', outside),
-    inside: operand('attentionMemory', valid),
+    penalties: operand('attentionMemory', penalties),
+    valid: operand('attentionMemory', valid),
   };
 }

@@ -14,29 +14,32 @@ import type { Tensor } from '../tensor/tensor';
 
 type ScoreParameters = Readonly<Record<string, Variable>>;
 
-/** How well queries and states go together: a noun of data, like a cell. */
+/** A score function as data: rates how well each state of a sequence matches a query. */
 export interface Score {
   readonly name: string;
-  /** How to make it again. */
+  /** The function that creates the score and its arguments, for saved files. */
   readonly origin?: Origin;
-  /** Its parameters for queries of D numbers and states of H. @throws RangeError where they do not go together */
+  /** The parameters for queries of size D and states of size H. @throws RangeError if the sizes are incompatible */
   readonly parameters: (querySize: number, stateSize: number) => Readonly<Record<string, ParameterSpec>>;
-  /** What it needs of the states `[B, T, H]`, worked out once a sequence. */
+  /** Computes the keys from the states `[B, T, H]`, once per sequence. */
   readonly keys: (parameters: ScoreParameters, states: Variable) => Variable;
-  /** The scores `[B, Q, T]` of queries `[B, Q, D]`. */
+  /** Computes the scores `[B, Q, T]` of queries `[B, Q, D]`. */
   readonly scores: (parameters: ScoreParameters, queries: Variable, keys: Variable) => Variable;
 }
 
-/** @throws RangeError unless queries and states are of one size */
-function checkEqual(where: string, querySize: number, stateSize: number): void {
+/** No parameters, for queries and states of equal size. @throws RangeError if the sizes differ */
+function withoutParameters(where: string, querySize: number, stateSize: number): Readonly<Record<string, never>> {
   if (querySize !== stateSize)
     throw new RangeError(
-      `${where}: queries and states must be of one size, got ${querySize} and ${stateSize}. generalScore takes any.`,
+      `${where}: queries and states must have equal sizes, got ${querySize} and ${stateSize}. ` +
+        'generalScore accepts any sizes.',
     );
+  return {};
 }
 
 /**
- * score = query · state (Luong, Pham and Manning, 2015, arXiv 1508.04025). Without parameters, for D = H.
+ * The dot-product score, query · state (Luong, Pham and Manning, 2015, arXiv 1508.04025). It has no parameters and
+ * needs D = H.
  *
  * @example
  * dotScore().name; // 'dot'
@@ -45,14 +48,15 @@ export function dotScore(): Score {
   return {
     name: 'dot',
     origin: ['dotScore'],
-    parameters: (querySize, stateSize) => (checkEqual('dotScore', querySize, stateSize), {}),
+    parameters: (querySize, stateSize) => withoutParameters('dotScore', querySize, stateSize),
     keys: (_, states) => states,
     scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
   };
 }
 
 /**
- * score = query · state / √H (Vaswani et al., 2017, arXiv 1706.03762). Without parameters, for D = H.
+ * The scaled dot-product score, query · state / √H (Vaswani et al., 2017, arXiv 1706.03762). It has no parameters and
+ * needs D = H.
  *
  * @example
  * scaledDotScore().name; // 'scaledDot'
@@ -61,17 +65,18 @@ export function scaledDotScore(): Score {
   return {
     name: 'scaledDot',
     origin: ['scaledDotScore'],
-    parameters: (querySize, stateSize) => (checkEqual('scaledDotScore', querySize, stateSize), {}),
+    parameters: (querySize, stateSize) => withoutParameters('scaledDotScore', querySize, stateSize),
     keys: (_, states) => scale(states, 1 / Math.sqrt(states.shape[2]!)),
     scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
   };
 }
 
 /**
- * score = query · (state W), with `weight [H, D]` (Luong, Pham and Manning, 2015, arXiv 1508.04025).
+ * The general (bilinear) score, query · (state W), with `weight [H, D]` (Luong, Pham and Manning, 2015, arXiv
+ * 1508.04025).
  *
  * @example
- * generalScore().parameters(4, 6).weight.shape; // [6, 4]
+ * generalScore().parameters(4, 6)['weight']?.shape; // [6, 4]
  */
 export function generalScore(): Score {
   return {
@@ -86,13 +91,13 @@ export function generalScore(): Score {
 }
 
 /**
- * score = v · tanh(query W_q + state W_s + b), with `queryWeight [D, A]`, `stateWeight [H, A]`, `bias [A]` and `vector [A]` (Bahdanau, Cho and
- * Bengio, 2014, arXiv 1409.0473).
+ * The additive score, v · tanh(query W_q + state W_s + b), with `queryWeight [D, A]`, `stateWeight [H, A]`, `bias [A]`
+ * and `vector [A, 1]` (Bahdanau, Cho and Bengio, 2014, arXiv 1409.0473).
  *
- * @param options.size A
- * @throws RangeError where the size is not a whole number of at least 1
+ * @param options.size A, the size of the attention layer
+ * @throws RangeError if the size is not an integer of at least 1
  * @example
- * additiveScore({ size: 8 }).parameters(4, 6).stateWeight.shape; // [6, 8]
+ * additiveScore({ size: 8 }).parameters(4, 6)['stateWeight']?.shape; // [6, 8]
  */
 export function additiveScore({ size }: { readonly size: number }): Score {
   checkCount('additiveScore', 'size', size);
@@ -115,18 +120,22 @@ export function additiveScore({ size }: { readonly size: number }): Score {
     scores: ({ queryWeight, vector }, queries, keys) => {
       const [B, Q] = queries.shape as [number, number];
       const T = keys.shape[1]!;
-      const together = add(reshape(matmul(queries, queryWeight!), [B, Q, 1, size]), reshape(keys, [B, 1, T, size]));
-      return reshape(matmul(tanh(together), vector!), [B, Q, T]);
+      const sums = add(reshape(matmul(queries, queryWeight!), [B, Q, 1, size]), reshape(keys, [B, 1, T, size]));
+      return reshape(matmul(tanh(sums), vector!), [B, Q, T]);
     },
   };
 }
 
 /**
- * The first parameters of a score.
+ * Initializes the parameters of a score.
  *
- * @param options.random a generator, or the seed of one
+ * @param options.querySize D
+ * @param options.stateSize H
+ * @param options.random a random number generator, or a seed
+ * @returns the parameters by name
+ * @throws RangeError if a size is not an integer of at least 1, or the score does not support the sizes
  * @example
- * initializeScore(generalScore(), { querySize: 4, stateSize: 6, random: 1 }).weight.shape; // [6, 4]
+ * initializeScore(generalScore(), { querySize: 4, stateSize: 6, random: 1 })['weight']?.shape; // [6, 4]
  */
 export function initializeScore(
   score: Score,

@@ -1,4 +1,4 @@
-/** The pair of a pointwise cell as an operation, for cells made of ops. */
+/** The functions of a pointwise cell as an op, for cells that are functions of ops. */
 
 import {
   currentScope,
@@ -17,15 +17,18 @@ import { checkShape } from '../tensor/shape';
 import type { PointwiseBackwardStep, PointwiseCell, State } from './cell';
 
 /**
- * The state after one step, from the pre-activations of the gates: what a pointwise cell does behind its products, in one pass.
+ * Computes the next state from the pre-activations of the gates: the step of a pointwise cell after its matrix
+ * products, as one op.
  *
- * @param cell a pointwise cell that is not `separate`, such as `lstm()` or `simpleRnn()`
- * @param gates `[B, G·H]`
- * @param state the state before, each `[B, H]`; zeros for what is not given, and not read where the pair does not
- * @param parameters the vectors that the cell names
- * @throws TypeError where the cell is `separate`, RangeError where a shape does not fit
+ * @param cell a pointwise cell without `separateProducts`, such as `lstm()` or `simpleRnn()`
+ * @param gates `[B, G·H]` the pre-activations
+ * @param state `[B, H]` each: the previous state. Zeros for parts that are not given.
+ * @param parameters the cell's `vectorParameters`, by name
+ * @returns the next state, `[B, H]` each
+ * @throws TypeError if the cell has `separateProducts`; RangeError if a shape does not match
  * @example
- * compute({ gates: full([3, 8], 1), c: full([3, 2], 0) }, ({ gates, c }) => applyPointwise(lstm(), gates, { c }).h).shape; // [3, 2]
+ * const values = { gates: full([3, 8], 1), c: full([3, 2], 0) };
+ * compute(values, ({ gates, c }) => applyPointwise(lstm(), gates, { c }).h).shape; // [3, 2]
  */
 export function applyPointwise<N extends string>(
   cell: PointwiseCell<N>,
@@ -33,7 +36,8 @@ export function applyPointwise<N extends string>(
   state: Partial<State<N, Operand>>,
   parameters: Readonly<Record<string, Operand>> = {},
 ): State<N> {
-  if (cell.separateProducts) throw new TypeError(`applyPointwise: the cell ${cell.name} wants its two products apart.`);
+  if (cell.separateProducts)
+    throw new TypeError(`applyPointwise: the cell must not have separateProducts, got ${cell.name}.`);
   const scope = currentScope('applyPointwise');
   const { kernels: k, workspace } = scope;
   const input = operand('applyPointwise', gates, 'gates');
@@ -47,11 +51,11 @@ export function applyPointwise<N extends string>(
   });
   const previous = Object.fromEntries(
     cell.state.map((name) => {
-      const given: Operand | undefined = state[name];
+      const value: Operand | undefined = state[name];
       const variable =
-        given === undefined ? result(scope, [rows, hiddenSize], []) : operand('applyPointwise', given, `state.${name}`);
+        value === undefined ? result(scope, [rows, hiddenSize], []) : operand('applyPointwise', value, `state.${name}`);
       checkShape('applyPointwise', `state.${name}`, variable.shape, { letters: '[B, H]', lengths: [rows, hiddenSize] });
-      if (given === undefined) k.of(fill)(variable.offset, 0, size);
+      if (value === undefined) k.of(fill)(variable.offset, 0, size);
       return [name, variable];
     }),
   ) as Record<N, Variable>;
@@ -63,42 +67,51 @@ export function applyPointwise<N extends string>(
     cell.state.map((name) => [name, result(scope, [rows, hiddenSize], sources)]),
   ) as Record<N, Variable>;
 
-  const offsets = (of: Readonly<Record<string, Variable>>): never =>
-    Object.fromEntries(Object.entries(of).map(([name, { offset }]) => [name, offset])) as never;
-  const own = allocate(workspace, rows * width);
-  k.of(copy)(own, input.offset, rows * width);
+  // The backward function overwrites the gates, which must leave the input unchanged.
+  const buffer = allocate(workspace, rows * width);
+  k.of(copy)(buffer, input.offset, rows * width);
+  const offsetOf = ({ offset }: Variable): number => offset;
   const step: PointwiseBackwardStep<N> = {
     rows,
     hiddenSize,
-    gates: own,
-    product: own,
+    gates: buffer,
+    product: buffer,
     saved: allocate(workspace, cell.savedBlocks * size),
-    previous: offsets(previous),
-    next: offsets(next),
-    vectors: offsets(vectors),
-    dProduct: own,
-    dNext: offsets(next),
-    dPrevious: offsets(previous),
+    previous: mapNamed(previous, offsetOf),
+    next: mapNamed(next, offsetOf),
+    vectors: mapNamed(vectors, offsetOf),
+    dProduct: buffer,
+    dNext: mapNamed(next, offsetOf),
+    dPrevious: mapNamed(previous, offsetOf),
     dVectors: {},
   };
   cell.forward(k, step);
 
   record(Object.values(next), () => {
-    const places = (of: Readonly<Record<string, Variable>>, unasked: number): never =>
-      Object.fromEntries(
-        Object.entries(of).map(([name, each]) => [name, each.storage.tracked ? gradientOf(each) : unasked]),
-      ) as never;
-    for (const each of [...Object.values<Variable>(next), ...sources]) if (each.storage.tracked) gradientOf(each);
-    // The gradient of a constant is written where it does no harm.
-    withScratch(scope, Math.max(size, ...Object.values(vectors).map((vector) => vector.size)), (unasked) => {
+    // Gradients outlive the scratch memory, so they are allocated before it.
+    for (const variable of [...Object.values<Variable>(next), ...sources]) {
+      if (variable.storage.tracked) gradientOf(variable);
+    }
+    // The gradients of constants are written to scratch memory and discarded.
+    withScratch(scope, Math.max(size, ...Object.values(vectors).map((vector) => vector.size)), (discarded) => {
+      const gradient = (variable: Variable): number => (variable.storage.tracked ? gradientOf(variable) : discarded);
       cell.backward(k, {
         ...step,
-        dNext: places(next, unasked),
-        dPrevious: places(previous, unasked),
-        dVectors: places(vectors, unasked),
+        dNext: mapNamed(next, gradient),
+        dPrevious: mapNamed(previous, gradient),
+        dVectors: mapNamed(vectors, gradient),
       });
     });
-    if (input.storage.tracked) k.of(addScaled)(gradientOf(input), own, 1, rows * width);
+    if (input.storage.tracked) k.of(addScaled)(gradientOf(input), buffer, 1, rows * width);
   });
   return next as State<N>;
+}
+
+/** Applies a function to every named value. */
+function mapNamed<N extends string>(
+  named: Readonly<Record<N, Variable>>,
+  f: (variable: Variable) => number,
+): Record<N, number> {
+  const entries = Object.entries<Variable>(named).map(([name, variable]) => [name, f(variable)]);
+  return Object.fromEntries(entries) as Record<N, number>;
 }

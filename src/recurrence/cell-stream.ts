@@ -1,4 +1,7 @@
-/** Going on step by step, as streams do: weights stay packed in a workspace of their own, and a step allocates nothing. */
+/**
+ * Running one time step at a time, as streams do: weights stay packed in a separate workspace, and a step allocates
+ * nothing.
+ */
 
 import { interpolate } from '../kernels/arithmetic';
 import { copy, fill } from '../kernels/movement';
@@ -8,30 +11,33 @@ import { checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
 
-/** State by name, each `[B, H]`. */
+/** The state by name, `[B, H]` each. */
 export type StepRunnerState = Readonly<Record<string, Tensor>>;
 
-/** Something that goes on step by step: each step reads the input where it lies and leaves the output, rows of `size` numbers. */
+/** Runs one time step at a time in a workspace: reads the input buffer and writes the output buffer `[B, size]`. */
 export interface StepRunner {
-  /** Where the output begins in the workspace. */
+  /** The offset of the output. */
   readonly output: number;
   readonly size: number;
+  /** Runs one step and moves the state forward. */
   readonly step: () => void;
-  /** Copies the state out, if there is one. */
+  /** Returns a copy of the state; undefined for stateless layers. */
   readonly readState: () => StepRunnerState | undefined;
-  /** Copies a state in; what it lacks begins anew. @throws RangeError where a shape does not fit */
+  /** Sets the state; missing parts are reset to the initial state. @throws RangeError if a shape does not match */
   readonly writeState: (state: StepRunnerState | undefined) => void;
 }
 
-/** Where steps begin: a workspace to keep weights and state in, and the input of every step, `batchSize` rows. */
+/** What a {@link StepRunner} is created from. */
 export interface StepRunnerOptions {
+  /** Holds the weights and the state. */
   readonly workspace: Workspace;
-  readonly parameters: StepRunnerState;
+  readonly parameters: Readonly<Record<string, Tensor>>;
+  /** The offset of the input of every step, `[B, I]`. */
   readonly input: number;
   readonly batchSize: number;
 }
 
-/** A matrix [K, N], packed into the workspace. */
+/** Packs a matrix `[K, N]` into the workspace. */
 function packInto(workspace: Workspace, { shape, data }: Tensor): number {
   const [K, N] = shape as [number, number];
   const panels = allocate(workspace, panelsSize(K, N));
@@ -42,37 +48,40 @@ function packInto(workspace: Workspace, { shape, data }: Tensor): number {
   return panels;
 }
 
-/** y = x W + b for `rows` rows of x, or y = x W, with W and b kept packed in the workspace. */
+/** Returns a function that computes y = x W + b, or y = x W, for `rows` rows of x. W stays packed in the workspace. */
 export function packedAffine(
   workspace: Workspace,
   weight: Tensor,
   bias: Tensor | undefined,
 ): (y: number, x: number, rows: number) => void {
   const [K, N] = weight.shape as [number, number];
-  const [panels, biasAt] = [packInto(workspace, weight), bias === undefined ? -1 : copyInto(workspace, bias.data)];
+  const [panels, biasOffset] = [packInto(workspace, weight), bias === undefined ? -1 : copyInto(workspace, bias.data)];
   const [move, multiply] = [workspace.kernels.of(copy), workspace.kernels.of(gemmPacked)];
   return (y, x, rows) => {
-    if (biasAt >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasAt, N);
-    multiply(y, x, panels, rows, N, K, false, biasAt >= 0);
+    if (biasOffset >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasOffset, N);
+    multiply(y, x, panels, rows, N, K, false, biasOffset >= 0);
   };
 }
 
-/** Numbers, copied into the workspace. */
+/** Copies data into the workspace. */
 export function copyInto(workspace: Workspace, data: Float32Array): number {
   const offset = allocate(workspace, data.length);
   workspace.memory.view.set(data, offset);
   return offset;
 }
 
-/** What the steps of a cell take into account besides its parameters. */
+/** Options of {@link cellStepRunner}. */
 export interface CellStepRunnerOptions {
-  /** What a state begins with, `[1, H]` by name; zeros where it is not given. */
+  /** `[1, H]` by name: the initial state of every row. Zeros by default. */
   readonly initialState?: StepRunnerState;
-  /** The probability that a number stays as it was, by the name of the state: each moves on by the expected part. */
+  /** Zoneout rates by the name of the state; the expected value is used. */
   readonly zoneout?: Readonly<Record<string, number | undefined>>;
 }
 
-/** The steps of a pointwise cell: two products, the pair, and the state before and after take turns. */
+/**
+ * Runs a pointwise cell step by step: two matrix products and the forward function, with two state buffers that are
+ * swapped after each step.
+ */
 export function cellStepRunner(
   cell: PointwiseCell,
   { workspace, parameters, input, batchSize }: StepRunnerOptions,
@@ -88,37 +97,37 @@ export function cellStepRunner(
   const gates = allocate(workspace, batchSize * GH);
   const output = allocate(workspace, size);
   const product = cell.separateProducts ? allocate(workspace, batchSize * GH) : gates;
-  const kept = allocate(workspace, cell.savedBlocks * size);
+  const saved = allocate(workspace, cell.savedBlocks * size);
   const vectors = Object.fromEntries(
     cell.vectorParameters.map((name) => [name, copyInto(workspace, parameters[name]!.data)]),
   );
-  const blocks = (): Record<string, number> =>
+  const stateBuffers = (): Record<string, number> =>
     Object.fromEntries(cell.state.map((name) => [name, allocate(workspace, size)]));
-  const [one, other] = [blocks(), blocks()];
+  const [first, second] = [stateBuffers(), stateBuffers()];
   const stepFrom = (previous: Record<string, number>, next: Record<string, number>): PointwiseStep<string> => ({
     rows: batchSize,
     hiddenSize: H,
     gates,
     product,
-    saved: kept,
+    saved,
     previous,
     next,
     vectors,
   });
-  let [now, then] = [stepFrom(one, other), stepFrom(other, one)];
+  let [current, following] = [stepFrom(first, second), stepFrom(second, first)];
   const [multiply, move] = [k.of(gemmPacked), k.of(copy)];
-  const stays = cell.state
+  const zoned = cell.state
     .filter((name) => zoneout[name])
     .map((name) => {
-      const moved = allocate(workspace, size);
-      k.of(fill)(moved, 1 - zoneout[name]!, size);
-      return { name, moved, answer: allocate(workspace, size) };
+      const moveRate = allocate(workspace, size);
+      k.of(fill)(moveRate, 1 - zoneout[name]!, size);
+      return { name, moveRate, candidate: allocate(workspace, size) };
     });
   const writeState = (state: StepRunnerState | undefined): void => {
     for (const name of cell.state) {
-      const given = state?.[name] ?? beginning(initialState[name], [batchSize, H]);
-      checkShape('stream', `state.${name}`, given.shape, { letters: '[B, H]', lengths: [batchSize, H] });
-      workspace.memory.view.set(given.data, now.previous[name]!);
+      const value = state?.[name] ?? broadcastState(initialState[name], [batchSize, H]);
+      checkShape('stream', `state.${name}`, value.shape, { letters: '[B, H]', lengths: [batchSize, H] });
+      workspace.memory.view.set(value.data, current.previous[name]!);
     }
   };
   writeState(undefined);
@@ -127,16 +136,17 @@ export function cellStepRunner(
     size: H,
     step() {
       affine(gates, input, batchSize);
-      if (panels >= 0) multiply(product, now.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
-      cell.forward(k, now);
-      for (const { name, moved, answer } of stays) {
-        move(answer, now.next[name]!, size);
-        k.of(interpolate)(now.next[name]!, now.previous[name]!, answer, moved, size);
+      if (panels >= 0)
+        multiply(product, current.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
+      cell.forward(k, current);
+      for (const { name, moveRate, candidate } of zoned) {
+        move(candidate, current.next[name]!, size);
+        k.of(interpolate)(current.next[name]!, current.previous[name]!, candidate, moveRate, size);
       }
-      move(output, now.next['h']!, size);
-      const before = now;
-      now = then;
-      then = before;
+      move(output, current.next['h']!, size);
+      const last = current;
+      current = following;
+      following = last;
     },
     readState: () =>
       Object.fromEntries(
@@ -144,7 +154,9 @@ export function cellStepRunner(
           name,
           {
             shape: [batchSize, H],
-            data: Float32Array.from(workspace.memory.view.subarray(now.previous[name]!, now.previous[name]! + size)),
+            data: Float32Array.from(
+              workspace.memory.view.subarray(current.previous[name]!, current.previous[name]! + size),
+            ),
           },
         ]),
       ),
@@ -152,8 +164,8 @@ export function cellStepRunner(
   };
 }
 
-/** The state that every row begins with. */
-export function beginning(state: Tensor | undefined, [rows, size]: readonly [number, number]): Tensor {
+/** Repeats an initial state `[1, size]` for every row; zeros if it is undefined. */
+export function broadcastState(state: Tensor | undefined, [rows, size]: readonly [number, number]): Tensor {
   const data = new Float32Array(rows * size);
   if (state !== undefined) for (let row = 0; row < rows; row++) data.set(state.data, row * size);
   return { shape: [rows, size], data };

@@ -1,6 +1,7 @@
 /**
- * What a cell is: data that the engine works with. A pointwise cell is a pair of functions over the pre-activations of one time step, and
- * the engine does every matrix product for it; any other cell is a function of ops.
+ * Cells as data. A pointwise cell is a pair of functions, forward and backward, over the pre-activations of one time
+ * step; the engine computes all its matrix products. Any other cell is a function of ops, which the tape
+ * differentiates.
  */
 
 import type { Variable } from '../autodiff/tape';
@@ -12,78 +13,96 @@ import { createRandom, type Random } from '../tensor/random';
 import { checkCount, checkShape, formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
-/** The state of a cell by name, each `[B, H]`; `h` is also the output. */
+/** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
 export type State<N extends string, L = Variable> = { readonly [K in N]: L };
 
 interface CellCommon<N extends string> {
-  /** The name it has in parameters, files and messages. */
+  /** The name in parameters, files and error messages. */
   readonly name: string;
-  /** How to make it again. */
+  /** The function that creates the cell and its arguments, for saved files. */
   readonly origin?: Origin;
-  /** What its state holds; the first is the output. */
+  /** The names of the parts of the state; the first one is the output. */
   readonly state: readonly N[];
-  /** How many numbers each part of the state has, for a hidden size H; H where it does not say. */
+  /** The size of each part of the state for a hidden size H; H by default. */
   readonly sizes?: (hiddenSize: number) => Partial<Readonly<Record<N, number>>>;
-  /** Its parameters for an input size I and a hidden size H. */
+  /** The parameters for an input size I and a hidden size H. */
   readonly parameters: (inputSize: number, hiddenSize: number) => Readonly<Record<string, ParameterSpec>>;
 }
 
-/** Offsets of one time step, for the forward function of a pointwise cell. All rows are dense and row-major. */
+/**
+ * The workspace offsets of one time step for the forward function of a pointwise cell. All buffers are contiguous and
+ * row-major.
+ */
 export interface PointwiseStep<N extends string> {
-  /** How many rows of the batch this step has. */
+  /** The number of rows that are still running at this step. */
   rows: number;
   /** H */
   readonly hiddenSize: number;
-  /** `[rows, G·H]`, in: x_t W_ih + h_{t−1} W_hh + b, of cells with `separate` x_t W_ih + b; out: whatever backward wants to find here. */
+  /**
+   * `[rows, G·H]`, input: the pre-activations x_t W_ih + h_{t−1} W_hh + b, or x_t W_ih + b with `separateProducts`.
+   * Output: anything that the backward function needs, usually the activated gates.
+   */
   gates: number;
-  /** `[rows, G·H]`, in, only of cells with `separate`: h_{t−1} W_hh. Not there any more in backward. */
+  /**
+   * `[rows, G·H]`, input with `separateProducts`: h_{t−1} W_hh. Overwritten by the next step, so not available in
+   * backward.
+   */
   readonly product: number;
-  /** `[rows, kept·H]`, for backward. */
+  /** `[rows, savedBlocks·H]`, output: further values for the backward function. */
   saved: number;
-  /** The state before the step, each `[rows, H]`. */
+  /** `[rows, H]` each, input: the state before the step. */
   readonly previous: { [K in N]: number };
-  /** The state after the step, each `[rows, H]`, to be written. */
+  /** `[rows, H]` each, output: the state after the step. */
   readonly next: { [K in N]: number };
-  /** The cell's own vectors. */
+  /** The vector parameters by name. */
   readonly vectors: Readonly<Record<string, number>>;
 }
 
-/** Offsets of one time step, for the backward function of a pointwise cell. */
+/** The workspace offsets of one time step for the backward function of a pointwise cell. */
 export interface PointwiseBackwardStep<N extends string> extends PointwiseStep<N> {
-  /** `[rows, G·H]`, out, only of cells with `separate`: the gradient of `product`. Of the others it is that of `gates`. */
+  /** `[rows, G·H]`, output with `separateProducts`: the gradient of `product`. Equals `gates` for other cells. */
   dProduct: number;
-  /** The gradient of the state after the step, each `[rows, H]`. */
+  /** `[rows, H]` each, input: the gradient of the state after the step. */
   readonly dNext: { [K in N]: number };
-  /** To be added to, each `[rows, H]`: the gradient of the state before the step, but for what flows through W_hh. */
+  /**
+   * `[rows, H]` each, accumulated: the gradient of the state before the step, without the part that flows through W_hh.
+   */
   readonly dPrevious: { [K in N]: number };
-  /** To be added to: the gradients of the cell's own vectors. */
+  /** Accumulated: the gradients of the vector parameters. */
   readonly dVectors: Readonly<Record<string, number>>;
 }
 
 /**
- * A cell of the form: gates = x_t W_ih + h_{t−1} W_hh + b, then a pointwise function of them and of the state. One that has to know the
- * two products apart is `separate`.
- * Its parameters are `weightIh [I, G·H]`, `weightHh [H, G·H]`, `bias [G·H]` and the vectors it names; the product of the state, or the
- * bias, is left out where the cell has no `weightHh`, or no `bias`.
+ * A cell that computes gates = x_t W_ih + h_{t−1} W_hh + b, then a pointwise function of the gates and the state.
+ *
+ * Its parameters are `weightIh [I, G·H]`, `weightHh [H, G·H]`, `bias [G·H]` and the vectors named in
+ * `vectorParameters`. `weightHh` and `bias` are optional; without one, its term is left out.
  */
 export interface PointwiseCell<N extends string = string> extends CellCommon<N> {
   /** G, the number of gate blocks. */
   readonly gates: number;
-  /** How many blocks `[rows, H]` forward keeps for backward beside the gates. */
+  /**
+   * The number of blocks `[rows, H]` that the forward function saves for the backward function, in addition to the
+   * gates.
+   */
   readonly savedBlocks: number;
-  /** Names of further vector parameters that the pair reads. */
+  /** The names of further parameters, vectors, that the pair of functions reads. */
   readonly vectorParameters: readonly string[];
-  /** Whether the pair gets h_{t−1} W_hh as `product`, apart from `gates`, and answers its gradient as `dProduct`. */
+  /**
+   * Whether the two products stay separate: h_{t−1} W_hh is passed as `product` and its gradient returned as
+   * `dProduct`.
+   */
   readonly separateProducts: boolean;
-  /** One step forward. */
+  /** Computes one step. */
   readonly forward: (kernels: Kernels, step: PointwiseStep<N>) => void;
-  /** One step back: `gates` turns into the gradient of what came in. */
+  /** Computes the gradients of one step: overwrites `gates` with the gradient of the pre-activations. */
   readonly backward: (kernels: Kernels, step: PointwiseBackwardStep<N>) => void;
 }
 
 /**
- * One time step as a function of ops: parameters, `x [rows, I]` and the state before give the state after. `applyDropout` puts recurrent
- * dropout on what meets the recurrent weights, `matmul(applyDropout(h), weightHh)`; it does nothing where there is none.
+ * One time step as a function of ops: maps the parameters, the input `x [rows, I]` and the previous state to the next
+ * state. Apply `applyDropout` to the hidden state before it is multiplied by the recurrent weights,
+ * `matmul(applyDropout(h), weightHh)`; without recurrent dropout it returns its argument.
  */
 export type CellFunction<N extends string = string> = (
   parameters: Readonly<Record<string, Variable>>,
@@ -95,35 +114,37 @@ export type CellFunction<N extends string = string> = (
 /** A cell as a function of ops, which the tape differentiates step by step. */
 export interface OpsCell<N extends string = string> extends CellCommon<N> {
   readonly step: CellFunction<N>;
-  /** What `step` is given instead of the parameters: worked out once a sequence. */
+  /** Maps the parameters to those that `step` receives; called once per sequence. */
   readonly prepare?: (parameters: Readonly<Record<string, Variable>>) => Readonly<Record<string, Variable>>;
-  /** What `step` is given instead of x, worked out for the inputs `[N, I]` of all steps at once: a product of them, for instance. */
+  /** Maps the inputs `[N, I]` of all time steps to those that `step` receives, for example by one matrix product. */
   readonly inputs?: (parameters: Readonly<Record<string, Variable>>, x: Variable) => Variable;
 }
 
-/** What runs over a sequence: a pointwise pair, or a function of ops. */
+/** A recurrent cell: a pair of pointwise functions, or a function of ops. */
 export type Cell<N extends string = string> = PointwiseCell<N> | OpsCell<N>;
 
-/** How the parameters of a cell begin, where not by the cell's defaults. */
+/** Initializers that replace the defaults of a cell, by the role of the parameter. */
 export interface CellInitializers {
   readonly inputInitializer?: Initializer;
   readonly recurrentInitializer?: Initializer;
   readonly biasInitializer?: Initializer;
 }
 
-/** Sizes, randomness and initializers for {@link initializeCell}. */
+/** Options of {@link initializeCell}. */
 export interface CellOptions extends CellInitializers {
   readonly inputSize: number;
   readonly hiddenSize: number;
-  /** A generator, or the seed of one. */
+  /** A random number generator, or a seed. */
   readonly random: Random | number;
 }
 
 /**
- * Makes the first parameters of a cell. Matrices are initialized gate block by gate block, `[I, H]` or `[H, H]`, as Flax does it: the
- * fan-out of a block is H, and every block of an orthogonal or identity matrix is one.
+ * Initializes the parameters of a cell. Each gate block of a matrix, `[I, H]` or `[H, H]`, is initialized separately,
+ * as in Flax: the fan-out is H, and every block of an orthogonal (identity) initializer is an orthogonal (identity)
+ * matrix.
  *
- * @throws RangeError where a size is not a whole number of at least 1
+ * @returns the parameters by name
+ * @throws RangeError if a size is not an integer of at least 1
  * @example
  * initializeCell(lstm(), { inputSize: 3, hiddenSize: 5, random: 1 }).weightIh?.shape; // [3, 20]
  */
@@ -135,7 +156,7 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
   return initializeParameters(cellParameters(cell, options), random);
 }
 
-/** A cell's parameters, with the initializers that are chosen for their roles or its own. */
+/** The parameter specs of a cell, with custom initializers in place of its defaults. */
 export function cellParameters(
   cell: Cell,
   { inputSize, hiddenSize, inputInitializer, recurrentInitializer, biasInitializer }: Omit<CellOptions, 'random'>,
@@ -150,57 +171,59 @@ export function cellParameters(
 }
 
 /**
- * H, from parameters that must have the shapes that the cell says.
+ * Checks that parameters have the names and shapes of a cell.
  *
- * @param xs the shape of what comes in, if it is not the parameters' own
- * @throws RangeError where a shape does not fit, TypeError where a parameter is missing
+ * @param xs the shape of the inputs, to explain an input size that does not match the parameters
+ * @returns H
+ * @throws RangeError if a shape does not match; TypeError if a parameter is missing
  */
 export function checkParameters(
   where: string,
   cell: Cell,
-  given: Readonly<Record<string, { readonly shape: Shape }>>,
+  parameters: Readonly<Record<string, { readonly shape: Shape }>>,
   inputSize: number,
   xs?: Shape,
 ): number {
-  const { name: telling, axis } = hiddenAxis(cell);
-  const hiddenSize = given[telling]?.shape[axis];
+  const { name: reference, axis } = hiddenAxis(cell);
+  const hiddenSize = parameters[reference]?.shape[axis];
   if (hiddenSize === undefined) {
     throw new TypeError(
-      `${where}: the parameters of ${cell.name} must have ${telling}, got ${Object.keys(given).join(', ') || 'none'}.`,
+      `${where}: the parameters of ${cell.name} must have ${reference}, ` +
+        `got ${Object.keys(parameters).join(', ') || 'none'}.`,
     );
   }
   for (const [name, { shape, role }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
-    const got = given[name];
-    if (got === undefined)
+    const actual = parameters[name];
+    if (actual === undefined)
       throw new TypeError(`${where}: the parameters of ${cell.name} must have ${name} ${formatShape(shape)}.`);
     if (
       xs !== undefined &&
       role === 'input' &&
-      got.shape.length === 2 &&
-      got.shape[0] !== inputSize &&
-      got.shape[1] === shape[1]
+      actual.shape.length === 2 &&
+      actual.shape[0] !== inputSize &&
+      actual.shape[1] === shape[1]
     ) {
-      const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, got.shape[0]] };
-      checkShape(where, 'xs', xs, expected, `Was the cell made with inputSize ${inputSize}?`);
+      const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, actual.shape[0]] };
+      checkShape(where, 'xs', xs, expected, `Was the cell initialized with another inputSize?`);
     }
-    checkShape(where, name, got.shape, { letters: 'of the cell', lengths: shape });
+    checkShape(where, name, actual.shape, { letters: 'of the cell', lengths: shape });
   }
   return hiddenSize;
 }
 
-/** A parameter one of whose axes is H: one of the recurrent weights, if there is. */
+/** A parameter with an axis of length H, preferably a recurrent weight. */
 function hiddenAxis(cell: Cell): { readonly name: string; readonly axis: number } {
   const [one, two] = [cell.parameters(1, 1), cell.parameters(1, 2)];
-  const places = Object.entries(one).flatMap(([name, { role, shape }]) =>
+  const axes = Object.entries(one).flatMap(([name, { role, shape }]) =>
     shape.flatMap((length, axis) => (length === 1 && two[name]?.shape[axis] === 2 ? [{ name, axis, role }] : [])),
   );
-  const place = places.find(({ role }) => role === 'recurrent') ?? places[0];
-  if (place === undefined)
-    throw new TypeError(`The cell ${cell.name} must have a parameter with an axis of H, its hidden size.`);
-  return place;
+  const found = axes.find(({ role }) => role === 'recurrent') ?? axes[0];
+  if (found === undefined)
+    throw new TypeError(`The cell ${cell.name} must have a parameter with an axis of length H, the hidden size.`);
+  return found;
 }
 
-/** How many numbers each part of a cell's state has. */
+/** The size of each part of the state of a cell. */
 export function stateSizes<N extends string>(
   { state, sizes }: Cell<N>,
   hiddenSize: number,

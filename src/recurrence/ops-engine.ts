@@ -1,4 +1,4 @@
-/** A cell that is a function of ops, over the steps of sequences: the tape differentiates it step by step. */
+/** The engine for cells that are functions of ops: runs them step by step, and the tape differentiates every step. */
 
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { concat, slice } from '../autodiff/ops/movement';
@@ -7,43 +7,43 @@ import { checkShape } from '../tensor/shape';
 import type { CellFunction, OpsCell, State } from './cell';
 import type { EngineInput, StateSequences } from './engine';
 
-/** Runs the cell step by step. */
+/** Runs a cell of ops over packed time steps. */
 export function runOps<N extends string>(
   cell: OpsCell<N> | CellFunction<N>,
   { parameters, inputs, initial, rows, mask, zoneout }: EngineInput,
 ): StateSequences {
-  const own = typeof cell === 'function' ? undefined : cell;
-  const advance = typeof cell === 'function' ? cell : cell.step;
-  const p = own?.prepare?.(parameters) ?? parameters;
-  const x = own?.inputs?.(p, inputs) ?? inputs;
+  const hooks = typeof cell === 'function' ? undefined : cell;
+  const step = typeof cell === 'function' ? cell : cell.step;
+  const p = hooks?.prepare?.(parameters) ?? parameters;
+  const x = hooks?.inputs?.(p, inputs) ?? inputs;
   const states: Readonly<Record<string, Variable>>[] = [initial];
   let start = 0;
   for (const count of rows) {
-    const before = states.at(-1)!;
-    const running = Object.fromEntries(Object.entries(before).map(([name, state]) => [name, slice(state, 0, count)]));
+    const last = states.at(-1)!;
+    const previous = Object.fromEntries(Object.entries(last).map(([name, state]) => [name, slice(state, 0, count)]));
     const applyDropout = (h: Variable): Variable => (mask === undefined ? h : multiply(h, slice(mask, 0, count)));
-    const after: Readonly<Record<string, Variable>> = advance(
+    const next: Readonly<Record<string, Variable>> = step(
       p,
       slice(x, start, start + count),
-      running as State<N>,
+      previous as State<N>,
       applyDropout,
     );
-    for (const [name, { shape }] of Object.entries(running)) {
-      checkShape('unroll', `the cell's new state ${name}`, after[name]?.shape ?? [], {
+    for (const [name, { shape }] of Object.entries(previous)) {
+      checkShape('unroll', `the cell's new state ${name}`, next[name]?.shape ?? [], {
         letters: '[B, H]',
         lengths: shape,
       });
     }
     states.push(
       Object.fromEntries(
-        Object.entries(running).map(([name, stays]) => {
-          const kept = zoneout[name];
-          const moved = after[name]!;
+        Object.entries(previous).map(([name, state]) => {
+          const moveRate = zoneout[name];
+          const candidate = next[name]!;
           return [
             name,
-            kept === undefined
-              ? moved
-              : add(stays, multiply(slice(kept, start, start + count), subtract(moved, stays))),
+            moveRate === undefined
+              ? candidate
+              : add(state, multiply(slice(moveRate, start, start + count), subtract(candidate, state))),
           ];
         }),
       ),

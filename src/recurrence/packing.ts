@@ -1,36 +1,39 @@
 /**
- * Sequences of unequal length without work on padding: they are sorted by length, step t has only the rows that reach it, and the steps
- * lie packed one behind the other (as cuDNN and PyTorch's PackedSequence do it).
+ * Packing of sequences of unequal length, so that no time is spent on padding: sequences are sorted by length, step t
+ * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
 import { checkCount, checkShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor } from '../tensor/tensor';
 
-/** How the rows of `[T, B]` are run. Row numbers of `[T·B]` are t·B + b; the history of states has the initial rows first. */
+/** The order in which the rows of `[T, B]` are run. Row indices of `[T·B]` are t·B + b. */
 export interface Packing {
-  /** How many rows each step has; never increases. */
+  /** The number of rows of each step; never increases. */
   readonly rows: readonly number[];
   /** Σ rows. */
   readonly total: number;
-  /** What differs from running `[T, B]` as it stands; nothing where it is run so. */
+  /** The permutation of the rows; undefined if `[T, B]` is run in its own order. */
   readonly order: PackingOrder | undefined;
 }
 
-/** The sequences that are run: the rows of the batch, or the parts that a row falls into where new sequences start in it; longest first. */
+/**
+ * The sequences, longest first: the rows of the batch, or the parts of a row that is divided by resets. Rows of state
+ * sequences (`[S + N, H]`) begin with the S initial states.
+ */
 interface PackingOrder {
-  /** `[sequences]` the row of the batch that each is of. */
+  /** `[S]` the batch row of each sequence. */
   readonly row: Int32Array;
-  /** `[sequences]` the row whose initial state each begins with, −1 where it begins anew. */
+  /** `[S]` the batch row whose initial state a sequence starts from, −1 after a reset. */
   readonly initial: Int32Array;
-  /** `[total]` for every packed row the row of the input. */
+  /** `[N]` the input row of each packed row. */
   readonly input: Int32Array;
-  /** `[T·B]` for every output row the row of the history, −1 where the sequence has ended. */
+  /** `[T·B]` the row of the state sequence of each output row, −1 in the padding. */
   readonly output: Int32Array;
-  /** `[B]` for every batch row the row of the history that holds its final state. */
+  /** `[B]` the row of the state sequence that holds the final state of each batch row. */
   readonly final: Int32Array;
 }
 
-/** Steps `from` to `to` of a row, run on their own. */
+/** Steps `from` to `to` of a batch row. */
 interface Sequence {
   readonly row: number;
   readonly from: number;
@@ -38,18 +41,20 @@ interface Sequence {
   readonly initial: number;
 }
 
-/** What {@link packSteps} takes into account. */
+/** Options of {@link packSteps}. */
 export interface PackingOptions {
-  /** `[B]` how many steps of each row are valid. */
+  /** `[B]` the number of valid steps of each row. */
   readonly lengths?: Int32Array | undefined;
   readonly reverse?: boolean | undefined;
-  /** `[T, B]` 1 where a step begins a new sequence. */
+  /** `[T, B]` 1 at steps that begin a new sequence. */
   readonly resets?: IntTensor | undefined;
 }
 
 /**
- * @throws TypeError where lengths or resets are not of Int32Array, RangeError where there are not B lengths or one is outside [0, T], or
- * resets are not `[T, B]`
+ * Packs the valid steps of a batch.
+ *
+ * @throws TypeError if lengths or resets are not integers; RangeError if there are not B lengths, one is outside [0,
+ * T], or resets are not `[T, B]`
  */
 export function packSteps(
   where: string,
@@ -59,16 +64,19 @@ export function packSteps(
 ): Packing {
   if (lengths !== undefined) checkLengths(where, lengths, steps, batchSize);
   if (resets !== undefined) {
-    if (!isIntTensor(resets)) throw new TypeError(`${where}: resets must be an id tensor { shape, data: Int32Array }.`);
+    if (!isIntTensor(resets))
+      throw new TypeError(
+        `${where}: resets must be an integer tensor { shape, data: Int32Array }, as intTensor() creates.`,
+      );
     checkShape(where, 'resets', resets.shape, { letters: '[T, B]', lengths: [steps, batchSize] });
   }
-  const marks = resets?.data.some((mark) => mark !== 0) ? resets.data : undefined;
-  if (!reverse && marks === undefined && (lengths === undefined || lengths.every((length) => length === steps))) {
+  const flags = resets?.data.some((flag) => flag !== 0) ? resets.data : undefined;
+  if (!reverse && flags === undefined && (lengths === undefined || lengths.every((length) => length === steps))) {
     return { rows: new Array<number>(steps).fill(batchSize), total: steps * batchSize, order: undefined };
   }
   const sequences: Sequence[] = [];
   for (let row = 0; row < batchSize; row++)
-    sequences.push(...sequencesOf(row, lengths?.[row] ?? steps, batchSize, marks, reverse));
+    sequences.push(...sequencesOf(row, lengths?.[row] ?? steps, batchSize, flags, reverse));
   sequences.sort((a, b) => b.to - b.from - (a.to - a.from) || a.row - b.row);
   const rows: number[] = [];
   for (let t = 0, running = sequences.length; t < steps; t++) {
@@ -80,7 +88,7 @@ export function packSteps(
   const input = new Int32Array(total);
   const output = new Int32Array(steps * batchSize).fill(-1);
   const final = new Int32Array(batchSize);
-  // The state that a row ends with is that of the sequence at its far end, in the direction of running.
+  // The final state of a row is that of its last sequence in the direction of running.
   const isLast = ({ row, from, to }: Sequence): boolean => (reverse ? from === 0 : to === (lengths?.[row] ?? steps));
   sequences.forEach((sequence, position) => {
     if (isLast(sequence)) final[sequence.row] = position;
@@ -105,31 +113,33 @@ export function packSteps(
   return { rows, total, order };
 }
 
-/** The sequences that a row falls into; the first that is run begins with the row's initial state, unless it starts anew. */
+/**
+ * The sequences of a row. The first one that is run starts from the row's initial state, unless it begins with a reset.
+ */
 function sequencesOf(
   row: number,
   length: number,
   batchSize: number,
-  marks: Int32Array | undefined,
+  flags: Int32Array | undefined,
   reverse: boolean,
 ): Sequence[] {
   const bounds = [0];
-  for (let t = 1; t < length; t++) if (marks !== undefined && marks[t * batchSize + row] !== 0) bounds.push(t);
+  for (let t = 1; t < length; t++) if (flags !== undefined && flags[t * batchSize + row] !== 0) bounds.push(t);
   const isFirst = (i: number): boolean =>
-    reverse ? i === bounds.length - 1 : i === 0 && (length === 0 || !marks?.[row]);
+    reverse ? i === bounds.length - 1 : i === 0 && (length === 0 || !flags?.[row]);
   return bounds.map((from, i) => ({ row, from, to: bounds[i + 1] ?? length, initial: isFirst(i) ? row : -1 }));
 }
 
-/** Where the valid steps of `[T, B]` rows lie. */
+/** The positions of the valid steps in `[T, B]`. */
 export interface ValidRows {
-  /** `[N]` their row numbers t·B + b, in order. */
+  /** `[N]` the indices t·B + b of the valid rows, in order. */
   readonly rows: Int32Array;
-  /** `[T·B]` for every row its place among them, −1 in the padding. */
-  readonly places: Int32Array;
+  /** `[T·B]` the position of each row among the valid ones, −1 in the padding. */
+  readonly positions: Int32Array;
 }
 
 /**
- * The valid steps of rows of unequal length; nothing where all are.
+ * The valid steps of rows of unequal length; undefined if all steps are valid.
  *
  * @throws as {@link packSteps}
  */
@@ -144,19 +154,19 @@ export function validRows(
   const total = lengths.reduce((sum, length) => sum + length, 0);
   if (total === steps * batchSize) return undefined;
   const rows = new Int32Array(total);
-  const places = new Int32Array(steps * batchSize).fill(-1);
-  for (let row = 0, count = 0; row < places.length; row++) {
+  const positions = new Int32Array(steps * batchSize).fill(-1);
+  for (let row = 0, count = 0; row < positions.length; row++) {
     if (Math.floor(row / batchSize) < lengths[row % batchSize]!) {
       rows[count] = row;
-      places[row] = count++;
+      positions[row] = count++;
     }
   }
-  return { rows, places };
+  return { rows, positions };
 }
 
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
   if (!(lengths instanceof Int32Array))
-    throw new TypeError(`${where}: lengths must be an Int32Array of batchSize numbers.`);
+    throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
   if (lengths.length !== batchSize) {
     throw new RangeError(`${where}: lengths must be [B] = [${batchSize}], got [${lengths.length}].`);
   }

@@ -1,8 +1,9 @@
 /**
- * The engine for pointwise cells: one matrix product for the inputs of all time steps and one per step for the hidden state; after the
- * backward loop, one product each for the gradients of the weights and of the inputs.
+ * The engine for pointwise cells: one matrix product for the inputs of all time steps and one per step for the hidden
+ * state; after the backward loop, one product each for the gradients of the weights and of the inputs.
  *
- * S is the number of sequences, N the number of packed rows (Σ rows), I the input size, H the hidden size and G the number of gate blocks.
+ * S is the number of sequences, N the number of packed rows (Σ rows), I the input size, H the hidden size and G the
+ * number of gate blocks.
  */
 
 import { gradientOf, record, result, type Scope, type Variable, withScratch } from '../autodiff/tape';
@@ -21,7 +22,9 @@ interface StateTrack {
   readonly initial: Variable;
   /** `[S + N, H]` the initial state, followed by the state after every packed row. */
   readonly sequence: Variable;
-  /** Offset of `[N, H]`: the new states that the cell computes. Part of `sequence`, or a separate buffer under zoneout. */
+  /**
+   * Offset of `[N, H]`: the new states that the cell computes. Part of `sequence`, or a separate buffer under zoneout.
+   */
   readonly candidates: number;
   /** `[N, H]` the fraction by which the state moves to the candidate; undefined without zoneout. */
   readonly moveRate: Variable | undefined;
@@ -214,7 +217,10 @@ function backward(layout: Layout): void {
 
 const isUniform = ({ rows, S }: Layout): boolean => rows.every((count) => count === S);
 
-/** Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the states. */
+/**
+ * Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the
+ * states.
+ */
 function backwardSteps(layout: Layout, gradients: Gradients, repacks: boolean): void {
   const { scope, cell, rows, S, N, H, GH, weightHh, mask, tracks } = layout;
   const { kernels: k } = scope;

@@ -1,4 +1,4 @@
-/** A cell over time. */
+/** Running a cell over time. */
 
 import { concat, takeRows } from '../autodiff/ops/movement';
 import {
@@ -12,6 +12,7 @@ import {
   viewOf,
 } from '../autodiff/tape';
 import { fill } from '../kernels/movement';
+import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import { checkShape, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
@@ -21,53 +22,64 @@ import { packSteps } from './packing';
 import { runPointwise } from './pointwise-engine';
 import { drawZoneout } from './zoneout';
 
-/** Where {@link unroll} begins, how far each row goes, in which direction, and what disturbs it on the way. */
+/** Options of {@link unroll}. */
 export interface UnrollOptions<N extends string = string> {
-  /** The state before the first step, each `[B, H]`; zeros where it is not given. */
+  /** `[B, H]` each: the initial state. Zeros by default. */
   readonly initialState?: Partial<State<N, Operand>> | undefined;
-  /** `[B]` how many steps of each row are valid; all by default. */
+  /** `[B]` the number of valid steps of each row; all by default. */
   readonly lengths?: Int32Array | undefined;
-  /** Whether to run each row's valid steps from its last to its first. Outputs stay in the order of the input. */
+  /** Whether to run from each row's last valid step to its first. Outputs keep the order of the inputs. */
   readonly reverse?: boolean | undefined;
-  /** `[T, B]` 1 where a step begins a new sequence, whose state is `resetState`, not what the row had before; 0 elsewhere. */
+  /** `[T, B]` 1 at steps that begin a new sequence: the state is reset to `resetState` before the step. 0 elsewhere. */
   readonly resets?: IntTensor | undefined;
-  /** The state of every sequence that begins at one of the `resets`, each `[1, H]`; zeros where it is not given. */
+  /** `[1, H]` each: the state after a reset. Zeros by default. */
   readonly resetState?: Partial<State<N, Operand>> | undefined;
-  /** `[B, H]` what h is multiplied by before it meets the recurrent weights, the same at every step: the mask of recurrent dropout. */
+  /**
+   * `[B, H]` the mask of recurrent dropout: h is multiplied by it before the recurrent weights, the same at every step.
+   */
   readonly recurrentMask?: Operand | undefined;
-  /** Which part of the state stays as it was, by name. */
+  /** Zoneout rates by the name of the state. */
   readonly zoneout?: ZoneoutOptions<N> | undefined;
 }
 
-/** Zoneout (Krueger et al., 2017, arXiv 1606.01305): each number of the state stays what it was with some probability. */
+/**
+ * Zoneout (Krueger et al., 2017, arXiv 1606.01305): each element of the state keeps its previous value with some
+ * probability.
+ */
 export interface ZoneoutOptions<N extends string = string> {
-  /** The probability of staying, from 0 to 1, by the name of the state. */
+  /** The probability, from 0 to 1, of keeping the previous value, by the name of the state. */
   readonly rates: Partial<Readonly<Record<N, number>>>;
-  /** The generator that draws in training. Without it, as at prediction, the new state is the expected one. */
+  /** The random number generator for training. Without it, as in inference, the expected value is used. */
   readonly random?: Random | undefined;
 }
 
-/** What {@link unroll} answers. */
+/** The result of {@link unroll}. */
 export interface Unrolled<N extends string = string> {
-  /** `[T, B, H]`, zeros past a row's length. */
+  /** `[T, B, H]`; zeros after a row's length. */
   readonly outputs: Variable;
-  /** The state after each row's last valid step, each `[B, H]`. */
+  /** `[B, H]` each: the state after each row's last valid step. */
   readonly state: State<N>;
 }
 
 /**
  * Runs a cell over a sequence:
  *
- *     for (t = 0; t < T; t++) state = step(cell, parameters, xs[t], state), outputs[t] = state.h;
+ *     for (let t = 0; t < T; t++) {
+ *       state = cell(parameters, xs[t], state);
+ *       outputs[t] = state.h;
+ *     }
  *
- * with one product for the inputs of all steps, one a step for the state, and after the loop one each for the gradients of the weights
- * (Werbos, 1990, "Backpropagation through time"). A row past its length keeps its state, its outputs are zero and it earns no gradient;
- * no time is spent on it.
+ * with one matrix product for the inputs of all steps, one per step for the hidden state, and after the backward loop
+ * one each for the gradients of the weights (Werbos, 1990, "Backpropagation through time: what it does and how to do
+ * it"). After its length, a row keeps its state, its outputs are zero and it contributes no gradient; no time is spent
+ * on padding.
  *
  * @param cell a cell, or a function of ops `(parameters, x, state) => state`, which needs `initialState`
- * @param parameters the cell's parameters by name
- * @param xs `[T, B, I]`; T may be 0
- * @throws RangeError where a shape or a length does not fit, TypeError where a parameter is missing
+ * @param parameters the parameters of the cell by name
+ * @param xs `[T, B, I]` the inputs; T may be 0
+ * @returns the outputs `[T, B, H]` and the final state, `[B, H]` each
+ * @throws RangeError if a shape or a length does not match; TypeError if a parameter is missing or a state has an
+ * unknown name
  * @example
  * const p = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });
  * compute(p, (p) => unroll(lstm(), p, full([5, 4, 2], 1)).outputs).shape; // [5, 4, 3]
@@ -88,46 +100,46 @@ export function unroll<N extends string>(
 
   const packing = packSteps('unroll', T, B, options);
   const { order, rows, total } = packing;
-  const rowsOf = (table: Variable, ids: Int32Array, shape: readonly number[]): Variable =>
-    takeRows(table, constantOf(scope, [ids.length], ids), shape);
+  const rowsAt = (table: Variable, indices: Int32Array, shape: readonly number[]): Variable =>
+    takeRows(table, constantOf(scope, [indices.length], indices), shape);
   const flat = viewOf(x, [T * B, I]);
-  const inputs = order === undefined ? flat : rowsOf(flat, order.input, [total, I]);
+  const inputs = order === undefined ? flat : rowsAt(flat, order.input, [total, I]);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
   const initial = statesOf(scope, 'initialState', options.initialState, sizes, B);
   let mask = options.recurrentMask === undefined ? undefined : recurrentMaskOf(cell, options.recurrentMask, initial, B);
   if (order !== undefined) {
-    const begun = order.initial.map((row) => (row < 0 ? B : row));
-    const reset = begun.includes(B) ? statesOf(scope, 'resetState', options.resetState, sizes, 1) : undefined;
+    // The row after the batch holds the state after a reset.
+    const sources = order.initial.map((row) => (row < 0 ? B : row));
+    const reset = sources.includes(B) ? statesOf(scope, 'resetState', options.resetState, sizes, 1) : undefined;
     for (const [name, state] of Object.entries(initial)) {
-      const from = reset === undefined ? state : concat([state, reset[name]!]);
-      initial[name] = rowsOf(from, begun, [begun.length, sizes[name]!]);
+      const table = reset === undefined ? state : concat([state, reset[name]!]);
+      initial[name] = rowsAt(table, sources, [sources.length, sizes[name]!]);
     }
-    if (mask !== undefined) mask = rowsOf(mask, order.row, [begun.length, mask.shape[1]!]);
+    if (mask !== undefined) mask = rowsAt(mask, order.row, [sources.length, mask.shape[1]!]);
   }
   const zoneout = drawZoneout(scope, options.zoneout, initial, total);
 
-  const isPointwise = typeof cell !== 'function' && 'forward' in cell;
-  const run = { scope, parameters: p, inputs, initial, rows, mask, zoneout };
-  const history = isPointwise ? runPointwise(cell as unknown as PointwiseCell, run) : runOps(cell, run);
+  const input = { scope, parameters: p, inputs, initial, rows, mask, zoneout };
+  const sequences = isPointwise(cell) ? runPointwise(cell, input) : runOps(cell, input);
 
   const state: Record<string, Variable> = {};
-  for (const [name, states] of Object.entries(history)) {
+  for (const [name, states] of Object.entries(sequences)) {
     const size = states.shape[1]!;
     state[name] =
-      order === undefined ? viewOf(states, [B, size], T * B * size) : rowsOf(states, order.final, [B, size]);
+      order === undefined ? viewOf(states, [B, size], T * B * size) : rowsAt(states, order.final, [B, size]);
   }
-  const h = history[Object.keys(history)[0]!]!;
+  const h = sequences[Object.keys(sequences)[0]!]!;
   const H = h.shape[1]!;
-  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : rowsOf(h, order.output, [T, B, H]);
+  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : rowsAt(h, order.output, [T, B, H]);
   return { outputs, state: state as State<N> };
 }
 
 /**
- * One step of a cell.
+ * Runs one time step of a cell.
  *
- * @param x `[B, I]`
- * @param state the state before, each `[B, H]`; zeros where it is not given
- * @returns the output `[B, H]` and the state after
+ * @param x `[B, I]` the input
+ * @param state `[B, H]` each: the previous state. Zeros by default.
+ * @returns the output `[B, H]` and the next state
  * @throws as {@link unroll}
  * @example
  * const p = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });
@@ -141,27 +153,38 @@ export function step<N extends string>(
 ): { readonly output: Variable; readonly state: State<N> } {
   const input = operand('step', x);
   checkShape('step', 'x', input.shape, { letters: '[B, I]', lengths: [undefined, undefined] });
-  const { outputs, state: next } = unroll(cell, parameters, viewOf(input, [1, ...input.shape]), {
-    initialState: state,
-  });
+  const xs = viewOf(input, [1, ...input.shape]);
+  const { outputs, state: next } = withCaller('step', () => unroll(cell, parameters, xs, { initialState: state }));
   return { output: viewOf(outputs, outputs.shape.slice(1)), state: next };
 }
 
-/** How many numbers each part of the state has; a cell that is a function gets that from its initial state. */
+/**
+ * Whether a cell is a pair of pointwise functions. The engine reads the names of its state from `state` alone, so any
+ * name type will do.
+ */
+function isPointwise(cell: Cell | CellFunction): cell is PointwiseCell {
+  return typeof cell !== 'function' && 'forward' in cell;
+}
+
+/** The size of each part of the state; for a function of ops, that of its initial state. */
 function sizesOf<N extends string>(
   cell: Cell<N> | CellFunction<N>,
   p: Readonly<Record<string, Variable>>,
-  given: Partial<State<N, Operand>> = {},
+  initialState: Partial<State<N, Operand>> = {},
   xs: Shape,
 ): Readonly<Record<string, number>> {
   if (typeof cell !== 'function') return stateSizes(cell, checkParameters('unroll', cell, p, xs[2]!, xs));
-  const states = Object.entries<Operand | undefined>(given);
+  const states = Object.entries<Operand | undefined>(initialState);
   if (states.length === 0)
-    throw new TypeError('unroll: a cell that is a function needs initialState, which tells the sizes of its state.');
-  return Object.fromEntries(states.map(([name, state]) => [name, (state as Variable).shape?.[1] ?? 0]));
+    throw new TypeError(
+      'unroll: initialState must be given for a cell that is a function, since it defines the sizes of the state.',
+    );
+  return Object.fromEntries(
+    states.map(([name, state]) => [name, (typeof state === 'object' ? state.shape[1] : undefined) ?? 0]),
+  );
 }
 
-/** States of so many rows, zeros where they are not given. */
+/** The parts of a state for `rows` rows; zeros for those that are not given. */
 function statesOf(
   scope: Scope,
   argument: string,
@@ -171,9 +194,7 @@ function statesOf(
 ): Record<string, Variable> {
   const unknown = Object.keys(given).find((name) => sizes[name] === undefined);
   if (unknown !== undefined)
-    throw new TypeError(
-      `unroll: ${argument} has ${unknown}, but the cell's state is ${Object.keys(sizes).join(', ')}.`,
-    );
+    throw new TypeError(`unroll: ${argument} must have parts named ${Object.keys(sizes).join(', ')}, got ${unknown}.`);
   return Object.fromEntries(
     Object.entries(sizes).map(([name, size]) => {
       const value = given[name];
@@ -186,20 +207,25 @@ function statesOf(
   );
 }
 
-/** The mask of recurrent dropout. @throws TypeError where the cell does not tell h from what meets its recurrent weights */
+/**
+ * The mask of recurrent dropout.
+ *
+ * @throws TypeError if the cell has no recurrent weights, or its step does not call `applyDropout`
+ */
 function recurrentMaskOf<N extends string>(
   cell: Cell<N> | CellFunction<N>,
-  given: Operand,
+  recurrentMask: Operand,
   initial: Readonly<Record<string, Variable>>,
   batchSize: number,
 ): Variable {
   const advance = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
-  if (advance === undefined ? !('weightHh' in (cell as PointwiseCell).parameters(1, 1)) : advance.length < 4) {
+  if (advance === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : advance.length < 4) {
     throw new TypeError(
-      'unroll: recurrentMask needs a cell with recurrent weights, or a step that uses its fourth argument, applyDropout(h).',
+      'unroll: recurrentMask must be used with a cell that has recurrent weights, or with a step that calls its fourth ' +
+        'argument, applyDropout(h).',
     );
   }
-  const mask = operand('unroll', given, 'recurrentMask');
+  const mask = operand('unroll', recurrentMask, 'recurrentMask');
   checkShape('unroll', 'recurrentMask', mask.shape, {
     letters: '[B, H]',
     lengths: [batchSize, Object.values(initial)[0]!.shape[1]],

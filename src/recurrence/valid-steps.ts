@@ -1,10 +1,10 @@
-/** Working on the valid steps of sequences of unequal length alone. */
+/** Restricting a computation to the valid steps of sequences of unequal length. */
 
 import { takeRows } from '../autodiff/ops/movement';
 import { constantOf, currentScope, type Variable, viewOf } from '../autodiff/tape';
 import { type ValidRows, validRows } from './packing';
 
-/** The rows `[N, …]` of `[T, B, …]` that are valid. */
+/** The valid rows `[N, …]` of `[T, B, …]`. */
 export function takeValid(x: Variable, { rows }: ValidRows): Variable {
   const [T, B, ...rest] = x.shape as [number, number, ...number[]];
   return takeRows(viewOf(x, [T * B, ...rest]), constantOf(currentScope('lengths'), [rows.length], rows), [
@@ -13,17 +13,19 @@ export function takeValid(x: Variable, { rows }: ValidRows): Variable {
   ]);
 }
 
-/** Valid rows `[N, …]` back in their places in `[T, B, …]`, zeros in the padding. */
-export function placeValid(x: Variable, { places }: ValidRows, batchSize: number): Variable {
-  const shape = [places.length / batchSize, batchSize, ...x.shape.slice(1)];
-  return takeRows(x, constantOf(currentScope('lengths'), [places.length], places), shape);
+/** Scatters valid rows `[N, …]` back to `[T, B, …]`; zeros in the padding. */
+export function placeValid(x: Variable, { positions }: ValidRows, batchSize: number): Variable {
+  const shape = [positions.length / batchSize, batchSize, ...x.shape.slice(1)];
+  return takeRows(x, constantOf(currentScope('lengths'), [positions.length], positions), shape);
 }
 
 /**
- * f on the valid rows of `[T, B, I]` as if they were the batch, `[N, I]` to `[N, O]`; zeros in the padding, whose content changes nothing.
+ * Applies `f` to the valid rows of `[T, B, I]` as one batch, `[N, I]` to `[N, O]`. The output is zero in the padding,
+ * and the content of the padding has no effect.
  *
- * @param lengths `[B]`; all of x as it stands where they are not given, or x has no steps
- * @throws RangeError where the lengths do not fit
+ * @param lengths `[B]`; if undefined, or if x has no time axis, `f` is applied to all of x
+ * @returns `[T, B, O]`
+ * @throws RangeError if the lengths do not match x
  */
 export function onValidSteps(
   where: string,

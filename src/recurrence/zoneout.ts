@@ -1,4 +1,7 @@
-/** Zoneout (Krueger et al., 2017, arXiv 1606.01305): h_t = h_{t−1} + m · (h̃_t − h_{t−1}), with m = 0 where the state stays as it was. */
+/**
+ * Zoneout (Krueger et al., 2017, arXiv 1606.01305): h_t = h_{t−1} + m · (h̃_t − h_{t−1}), with m = 0 if the state keeps
+ * its value.
+ */
 
 import { randomMask } from '../autodiff/ops/random-mask';
 import { result, type Scope, type Variable } from '../autodiff/tape';
@@ -6,10 +9,14 @@ import { fill } from '../kernels/movement';
 import type { Random } from '../tensor/random';
 import { checkNumber } from '../tensor/shape';
 
-/** m for every packed row and every state by name, `[N, H]`; nothing for states that always move on. */
+/** m by the name of the state, `[N, H]` over all packed rows; only states with a rate above 0. */
 export type Zoneout = Readonly<Record<string, Variable>>;
 
-/** Draws m: 0 with the probability of staying, else 1; without a generator its expectation. @throws RangeError, TypeError where a rate does not fit */
+/**
+ * Draws m: 0 with the given probability, else 1. Without a random number generator, m is its expectation.
+ *
+ * @throws RangeError if a rate is not between 0 and 1; TypeError if the cell has no state of that name
+ */
 export function drawZoneout(
   scope: Scope,
   options:
@@ -23,7 +30,7 @@ export function drawZoneout(
     const state = states[name];
     if (state === undefined)
       throw new TypeError(
-        `unroll: zoneout has a rate for ${name}, but the cell's state is ${Object.keys(states).join(', ')}.`,
+        `unroll: zoneout.rates must have names of the cell's state, ${Object.keys(states).join(', ')}, got ${name}.`,
       );
     checkNumber('unroll', `zoneout.rates.${name}`, rate, 0, 1);
     if (rate === 0) continue;
