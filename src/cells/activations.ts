@@ -1,9 +1,10 @@
-/** Activations of the simple recurrent cell: ops of the library, functions of ops, or pairs of plain functions. */
+/** The activation functions that `simpleRnn` accepts. */
 
 import type { Variable } from '../autodiff/tape';
 
 /**
- * A function of one number and its derivative as a function of the result, as tanh has 1 − y².
+ * An element-wise function and its derivative, both as plain functions of a number. The derivative takes the output y
+ * of the function, not its input: for tanh it is 1 − y².
  *
  * @example
  * const hardTanh: ActivationPair = {
@@ -11,10 +12,13 @@ import type { Variable } from '../autodiff/tape';
  * };
  */
 export interface ActivationPair {
+  /** The name of the function. */
   readonly name: string;
+  /** Computes y from x. */
   readonly forward: (x: number) => number;
+  /** Computes dy/dx from y. */
   readonly derivative: (y: number) => number;
 }
 
-/** `tanh`, `relu`, any other function of ops, or a pair. */
+/** An activation function: `tanh`, `relu`, any other element-wise function of ops, or an {@link ActivationPair}. */
 export type Activation = ((x: Variable) => Variable) | ActivationPair;

@@ -1,11 +1,16 @@
-/** The parameters that every gated cell has. */
+/** The weights and the bias that all gated cells share. */
 
 import { glorotUniform, type Initializer, orthogonal, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 
 /**
- * `weightIh [I, G·H]`, `weightHh [H, G·H]` and `bias [G·H]`: Glorot uniform, orthogonal, and zero unless said otherwise.
+ * Returns the parameter specs of a cell with G gate blocks: `weightIh [I, G·H]` (Glorot uniform), `weightHh [H, G·H]`
+ * (orthogonal) and `bias [G·H]` (zeros). Matrices are initialized block by block.
  *
+ * @param gates G, the number of gate blocks
+ * @param inputSize I
+ * @param hiddenSize H
+ * @param bias the initializer of the bias, zeros by default
  * @example
  * gateParameters(4, 2, 3).weightHh.shape; // [3, 12]
  */

@@ -1,11 +1,16 @@
 /**
- * Gated recurrent unit (Cho et al., 2014, arXiv 1406.1078), with the reset gate after the recurrent product by default, as in PyTorch,
- * cuDNN and Keras, or before it, as in the paper.
+ * Gated recurrent unit, with the reset gate after the recurrent product, as in PyTorch, cuDNN and Keras, or before it,
+ * as in the paper.
  *
- *     r, z = σ(x_t W + h_{t−1} U + b)                        [B, H] each; blocks of W, U and b stand in the order r z n
- *     n    = tanh(x_t W + b + r · (h_{t−1} U + b_hn))        [B, H]  reset 'after'
- *     n    = tanh(x_t W + b + (r · h_{t−1}) U)               [B, H]  reset 'before'
+ *     r, z = σ(x_t W + h_{t−1} U + b)                        [B, H] each
+ *     n    = tanh(x_t W + b + r · (h_{t−1} U + b_hn))        [B, H], reset 'after'
+ *     n    = tanh(x_t W + b + (r · h_{t−1}) U)               [B, H], reset 'before'
  *     h_t  = (1 − z) · n + z · h_{t−1}                       [B, H]
+ *
+ * x_t `[B, I]`, W = weightIh `[I, 3H]`, U = weightHh `[H, 3H]`, b = bias `[3H]`, b_hn = biasHn `[H]`; gate blocks
+ * `r z n`.
+ *
+ * Cho et al., 2014, arXiv 1406.1078.
  */
 
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
@@ -17,19 +22,20 @@ import type { OpsCell, PointwiseCell } from '../recurrence/cell';
 import { zeros } from '../tensor/initializers';
 import { gateParameters } from './gate-parameters';
 
-/** Which of the two forms of {@link gru}. */
+/** Options for {@link gru}. */
 export interface GruOptions {
-  /** Whether the reset gate acts after the recurrent product or before it. */
+  /** Whether the reset gate is applied after the recurrent product (default) or before it. */
   readonly reset?: 'after' | 'before';
 }
 
 /**
- * The GRU cell: state `{ h }`, parameters `weightIh [I, 3H]`, `weightHh [H, 3H]`, `bias [3H]` and, with reset after, `biasHn [H]`;
- * gate blocks `r z n`. The two forms have different weights: one cannot be turned into the other.
+ * Creates a GRU cell. State `{ h [B, H] }`; parameters `weightIh [I, 3H]`, `weightHh [H, 3H]`, `bias [3H]` and, with
+ * reset 'after', `biasHn [H]`; gate blocks `r z n`. Weights trained in one form do not fit the other.
  *
- * @throws RangeError where `reset` is neither
+ * @throws RangeError if `reset` is neither 'after' nor 'before'
  * @example
- * Object.keys(initializeCell(gru(), { inputSize: 2, hiddenSize: 3, random: 1 })); // ['weightIh', 'weightHh', 'bias', 'biasHn']
+ * const parameters = initializeCell(gru(), { inputSize: 2, hiddenSize: 3, random: 1 });
+ * Object.keys(parameters); // ['weightIh', 'weightHh', 'bias', 'biasHn']
  */
 export function gru({ reset = 'after' }: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
   if (reset !== 'after' && reset !== 'before')
@@ -80,10 +86,10 @@ function resetBefore(): OpsCell<'h'> {
     },
     step: ({ gates, candidate }, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
-      const met = applyDropout(h);
-      const opened = sigmoid(add(slice(x, 0, 2 * H, 1), matmul(met, gates!)));
-      const [r, z] = [slice(opened, 0, H, 1), slice(opened, H, 2 * H, 1)];
-      const n = tanh(add(slice(x, 2 * H, 3 * H, 1), matmul(multiply(r, met), candidate!)));
+      const hidden = applyDropout(h);
+      const activated = sigmoid(add(slice(x, 0, 2 * H, 1), matmul(hidden, gates!)));
+      const [r, z] = [slice(activated, 0, H, 1), slice(activated, H, 2 * H, 1)];
+      const n = tanh(add(slice(x, 2 * H, 3 * H, 1), matmul(multiply(r, hidden), candidate!)));
       return { h: add(n, multiply(z, subtract(h, n))) };
     },
   };

@@ -1,6 +1,10 @@
 /**
- * The gated cells with gates that are straight lines, as TensorFlow.js has them by default and Keras on demand: σ(x) = min(1, max(0, slope · x + 1/2)), with a slope of
- * 1/5 in TensorFlow.js and Keras 2 and of 1/6 in Keras 3. They take and train as `lstm()` and `gru()` do, more slowly.
+ * LSTM and GRU with the piecewise linear gate activation of TensorFlow.js and, as an option, Keras.
+ *
+ *     hardSigmoid(x) = min(1, max(0, slope · x + 1/2))        [B, H]
+ *
+ * Replaces σ in the equations of `lstm()` and `gru()`. The slope is 1/5 in TensorFlow.js and Keras 2, 1/6 in Keras 3.
+ * State, parameters, shapes and gate blocks are those of `lstm()` and `gru()`. The cells run by ops, so more slowly.
  */
 
 import { add, multiply, scale, subtract } from '../autodiff/ops/arithmetic';
@@ -14,16 +18,17 @@ import { gru } from './gru';
 import { lstm } from './lstm';
 
 function hardSigmoid(x: Variable, slope: number): Variable {
-  const line = add(scale(x, slope), full([], 0.5));
-  return subtract(relu(line), relu(subtract(line, full([], 1))));
+  const linear = add(scale(x, slope), full([], 0.5));
+  return subtract(relu(linear), relu(subtract(linear, full([], 1))));
 }
 
+/** Splits `[B, G·H]` into G gate blocks `[B, H]`. */
 const blocks = (x: Variable, count: number): readonly Variable[] => {
   const size = x.shape.at(-1)! / count;
   return Array.from({ length: count }, (_, i) => slice(x, i * size, (i + 1) * size, -1));
 };
 
-/** The LSTM cell with such gates. */
+/** Creates an LSTM cell with hard sigmoid gates. */
 export function hardSigmoidLstm({ slope }: { readonly slope: number }): OpsCell<'h' | 'c'> {
   return {
     name: 'hardSigmoidLstm',
@@ -31,20 +36,20 @@ export function hardSigmoidLstm({ slope }: { readonly slope: number }): OpsCell<
     state: ['h', 'c'],
     parameters: lstm().parameters,
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
-    step: ({ weightHh }, x, { h, c: before }, applyDropout) => {
+    step: ({ weightHh }, x, { h, c: previous }, applyDropout) => {
       const [i, f, g, o] = blocks(add(x, matmul(applyDropout(h), weightHh!)), 4) as [
         Variable,
         Variable,
         Variable,
         Variable,
       ];
-      const c = add(multiply(hardSigmoid(f, slope), before), multiply(hardSigmoid(i, slope), tanh(g)));
+      const c = add(multiply(hardSigmoid(f, slope), previous), multiply(hardSigmoid(i, slope), tanh(g)));
       return { h: multiply(hardSigmoid(o, slope), tanh(c)), c };
     },
   };
 }
 
-/** The GRU cell with such gates, in both forms. */
+/** Creates a GRU cell with hard sigmoid gates, with the reset gate after or before the recurrent product. */
 export function hardSigmoidGru({
   slope,
   reset,
@@ -60,13 +65,15 @@ export function hardSigmoidGru({
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
     step: ({ weightHh, biasHn }, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
-      const met = applyDropout(h);
-      const product = matmul(met, slice(weightHh!, 0, 2 * H, 1));
+      const hidden = applyDropout(h);
+      const product = matmul(hidden, slice(weightHh!, 0, 2 * H, 1));
       const gates = hardSigmoid(add(slice(x, 0, 2 * H, 1), product), slope);
       const [r, z] = blocks(gates, 2) as [Variable, Variable];
       const candidate = slice(weightHh!, 2 * H, 3 * H, 1);
       const recurrent =
-        reset === 'before' ? matmul(multiply(r, met), candidate) : multiply(r, add(matmul(met, candidate), biasHn!));
+        reset === 'before'
+          ? matmul(multiply(r, hidden), candidate)
+          : multiply(r, add(matmul(hidden, candidate), biasHn!));
       const n = tanh(add(slice(x, 2 * H, 3 * H, 1), recurrent));
       return { h: add(n, multiply(z, subtract(h, n))) };
     },

@@ -1,7 +1,11 @@
 /**
- * Recurrent cells with layer normalization inside (Ba, Kiros and Hinton, 2016, arXiv 1607.06450, appendix): what comes from the input and
- * what comes from the state are normalized apart before they meet. LN(x; g, b) = g · (x − mean) / √(variance + epsilon) + b along the last axis, with epsilon
- * 1e-5 by default.
+ * Recurrent cells with layer normalization of their pre-activations.
+ *
+ *     LN(x; g, b) = g · (x − mean) / √(variance + epsilon) + b        along the last axis
+ *
+ * The LSTM and the GRU normalize the products of the input and of the hidden state separately, before adding them.
+ *
+ * Ba, Kiros and Hinton, 2016, arXiv 1607.06450, appendix. epsilon is 1e-5 by default.
  */
 
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
@@ -17,9 +21,9 @@ import type { ParameterSpec } from '../tensor/parameter-spec';
 import { gateParameters } from './gate-parameters';
 import { lstm } from './lstm';
 
-/** The epsilon of cells with layer normalization. */
+/** Options for the cells with layer normalization. */
 export interface LayerNormCellOptions {
-  /** What is added to the variance; 1e-5 by default. */
+  /** The term added to the variance for numerical stability; 1e-5 by default. */
   readonly epsilon?: number;
 }
 
@@ -27,10 +31,14 @@ const gain = (size: number): ParameterSpec => ({ role: 'gain', shape: [size], bl
 const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], blocks: 1, initializer: zeros() });
 
 /**
- * The simple recurrent cell, h_t = f(LN(x_t W + h_{t−1} U; gain, bias)): state `{ h }`, parameters `weightIh [I, H]`, `weightHh [H, H]`,
- * `gain [H]` and `bias [H]`.
+ * Creates a simple recurrent cell with layer normalization.
  *
- * @param options.activation a function of ops, tanh by default
+ *     h_t = f(LN(x_t W + h_{t−1} U; gain, bias))        [B, H]
+ *
+ * State `{ h [B, H] }`; parameters W = `weightIh [I, H]`, U = `weightHh [H, H]`, `gain [H]` and `bias [H]`.
+ *
+ * @param options.activation f, a function of ops; tanh by default
+ * @param options.epsilon the term added to the variance; 1e-5 by default
  * @example
  * layerNormRnn({ activation: relu }).state; // ['h']
  */
@@ -57,21 +65,23 @@ export function layerNormRnn({
 }
 
 /**
- * The LSTM cell, with normalization also of what the output reads of the cell state:
+ * Creates an LSTM cell with layer normalization, which also normalizes the cell state before the output gate.
  *
- *     i, f, o = σ(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh)), g likewise with tanh        [B, H] each
- *     c_t     = f · c_{t−1} + i · g                                                             [B, H]
- *     h_t     = o · tanh(LN(c_t; gainC, biasC))                                                 [B, H]
+ *     i, f, o = σ(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh))           [B, H] each
+ *     g       = tanh(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh))        [B, H]
+ *     c_t     = f · c_{t−1} + i · g                                          [B, H]
+ *     h_t     = o · tanh(LN(c_t; gainC, biasC))                              [B, H]
  *
- * State `{ h, c }`, parameters `weightIh [I, 4H]`, `weightHh [H, 4H]`, `bias [4H]`, `gainIh [4H]`, `gainHh [4H]`, `gainC [H]` and `biasC [H]`;
- * gate blocks `i f g o`, each normalized together with the others.
+ * State `{ h, c }`, each `[B, H]`; parameters W = `weightIh [I, 4H]`, U = `weightHh [H, 4H]`, `bias [4H]`,
+ * `gainIh [4H]`, `gainHh [4H]`, `gainC [H]` and `biasC [H]`. LN runs over all four gate blocks `i f g o` together.
  *
+ * @param options.epsilon the term added to the variance; 1e-5 by default
  * @example
  * const model = sequential([recurrent(layerNormLstm(), { hiddenSize: 8 })], { inputSize: 2 });
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): OpsCell<'h' | 'c'> {
-  const plain = lstm();
+  const standard = lstm();
   return {
     name: 'layerNormLstm',
     origin: ['layerNormLstm', { epsilon }],
@@ -84,10 +94,10 @@ export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Op
       biasC: bias(hiddenSize),
     }),
     inputs: (p, x) => layerNormalize(matmul(x, p['weightIh']!), { gain: p['gainIh']!, bias: p['bias']!, epsilon }),
-    step: (p, x, { h, c: before }, applyDropout) => {
+    step: (p, x, { h, c: previous }, applyDropout) => {
       const H = h.shape[1]!;
       const gates = add(x, layerNormalize(matmul(applyDropout(h), p['weightHh']!), { gain: p['gainHh']!, epsilon }));
-      const { c } = applyPointwise(plain, gates, { c: before });
+      const { c } = applyPointwise(standard, gates, { c: previous });
       const o = sigmoid(slice(gates, 3 * H, 4 * H, 1));
       return { h: multiply(o, tanh(layerNormalize(c, { gain: p['gainC']!, bias: p['biasC']!, epsilon }))), c };
     },
@@ -95,15 +105,16 @@ export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Op
 }
 
 /**
- * The GRU cell, the gates r z normalized together and the candidate n apart:
+ * Creates a GRU cell with layer normalization: over the gates r and z together, over the candidate n separately.
  *
- *     r, z = σ(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh))                                 [B, H] each
- *     n    = tanh(LN(x_t W; gainIh, bias) + r · LN(h_{t−1} U; gainHh, biasHn))                  [B, H]
- *     h_t  = (1 − z) · n + z · h_{t−1}                                                          [B, H]
+ *     r, z = σ(LN(x_t W; gainIh, bias) + LN(h_{t−1} U; gainHh))                        [B, H] each
+ *     n    = tanh(LN(x_t W; gainIh, bias) + r · LN(h_{t−1} U; gainHh, biasHn))         [B, H]
+ *     h_t  = (1 − z) · n + z · h_{t−1}                                                 [B, H]
  *
- * State `{ h }`, parameters `weightIh [I, 3H]`, `weightHh [H, 3H]`, `bias [3H]`, `gainIh [3H]`, `gainHh [3H]` and `biasHn [H]`; gate blocks
- * `r z n`.
+ * State `{ h [B, H] }`; parameters W = `weightIh [I, 3H]`, U = `weightHh [H, 3H]`, `bias [3H]`, `gainIh [3H]`,
+ * `gainHh [3H]` and `biasHn [H]`; gate blocks `r z n`.
  *
+ * @param options.epsilon the term added to the variance; 1e-5 by default
  * @example
  * Object.keys(initializeCell(layerNormGru(), { inputSize: 2, hiddenSize: 3, random: 1 })).length; // 6
  */

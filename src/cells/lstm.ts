@@ -1,10 +1,14 @@
 /**
- * Long short-term memory with a forget gate, without peepholes (Hochreiter and Schmidhuber, 1997; Gers, Schmidhuber and Cummins, 2000).
+ * Long short-term memory with a forget gate and without peepholes.
  *
- *     i, f, o = σ(x_t W + h_{t−1} U + b)        [B, H] each; blocks of W, U and b stand in the order i f g o
+ *     i, f, o = σ(x_t W + h_{t−1} U + b)        [B, H] each
  *     g       = tanh(x_t W + h_{t−1} U + b)     [B, H]
  *     c_t     = f · c_{t−1} + i · g             [B, H]
  *     h_t     = o · tanh(c_t)                   [B, H]
+ *
+ * x_t `[B, I]`, W = weightIh `[I, 4H]`, U = weightHh `[H, 4H]`, b = bias `[4H]`; gate blocks `i f g o`, as in PyTorch.
+ *
+ * Hochreiter and Schmidhuber, 1997; forget gate: Gers, Schmidhuber and Cummins, 2000.
  */
 
 import { lstmCell, lstmCellBackward } from '../kernels/cells';
@@ -13,8 +17,8 @@ import { forgetBias } from '../tensor/initializers';
 import { gateParameters } from './gate-parameters';
 
 /**
- * The LSTM cell: state `{ h, c }`, parameters `weightIh [I, 4H]`, `weightHh [H, 4H]`, `bias [4H]`, gate blocks `i f g o`. The bias of
- * the forget gate begins at 1, all others at 0.
+ * Creates an LSTM cell. State `{ h, c }`, each `[B, H]`; parameters `weightIh [I, 4H]`, `weightHh [H, 4H]` and
+ * `bias [4H]`, gate blocks `i f g o`. The bias of the forget gate is initialized to 1, the other biases to 0.
  *
  * @example
  * lstm().state; // ['h', 'c']

@@ -1,8 +1,15 @@
 /**
- * LSTM with a projection of what goes out and comes back (Sak, Senior and Beaufays, 2014, arXiv 1402.1128): many cells, few recurrent weights.
+ * LSTM with a projection of the hidden state to a smaller size P, which reduces the recurrent weights.
  *
- *     i, f, o, g, c_t as in LSTM, from h_{t−1} [B, P]        [B, H] each
- *     h_t = (o · tanh(c_t)) R                                [B, P]
+ *     i, f, o = σ(x_t W + h_{t−1} U + b)         [B, H] each
+ *     g       = tanh(x_t W + h_{t−1} U + b)      [B, H]
+ *     c_t     = f · c_{t−1} + i · g              [B, H]
+ *     h_t     = (o · tanh(c_t)) R                [B, P]
+ *
+ * x_t `[B, I]`, W = weightIh `[I, 4H]`, U = weightHh `[P, 4H]`, b = bias `[4H]`, R = weightHr `[H, P]`; gate blocks
+ * `i f g o`.
+ *
+ * Sak, Senior and Beaufays, 2014, arXiv 1402.1128; without peepholes and non-recurrent projection, as in PyTorch.
  */
 
 import { add } from '../autodiff/ops/arithmetic';
@@ -14,24 +21,25 @@ import { checkCount } from '../tensor/shape';
 import { lstm } from './lstm';
 
 /**
- * The LSTM cell with projection: state `{ h [B, P], c [B, H] }`, parameters `weightIh [I, 4H]`, `weightHh [P, 4H]`, `weightHr [H, P]` and
- * `bias [4H]`, gate blocks `i f g o`, as PyTorch's `proj_size`.
+ * Creates an LSTM cell with projection, like `proj_size` in PyTorch. State `{ h [B, P], c [B, H] }`; parameters
+ * `weightIh [I, 4H]`, `weightHh [P, 4H]`, `weightHr [H, P]` and `bias [4H]`, gate blocks `i f g o`.
  *
- * @throws RangeError where the size is not a whole number of at least 1
+ * @param options.projectionSize P
+ * @throws RangeError if `projectionSize` is not an integer of at least 1
  * @example
  * const model = sequential([recurrent(projectedLstm({ projectionSize: 4 }), { hiddenSize: 16 })], { inputSize: 2 });
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 4]
  */
 export function projectedLstm({ projectionSize }: { readonly projectionSize: number }): OpsCell<'h' | 'c'> {
   checkCount('projectedLstm', 'projectionSize', projectionSize);
-  const plain = lstm();
+  const standard = lstm();
   return {
     name: 'projectedLstm',
     origin: ['projectedLstm', { projectionSize }],
     state: ['h', 'c'],
     sizes: () => ({ h: projectionSize }),
     parameters: (inputSize, hiddenSize) => {
-      const { weightIh, weightHh, bias } = plain.parameters(inputSize, hiddenSize);
+      const { weightIh, weightHh, bias } = standard.parameters(inputSize, hiddenSize);
       return {
         weightIh: weightIh!,
         weightHh: { ...weightHh!, shape: [projectionSize, 4 * hiddenSize] },
@@ -41,7 +49,7 @@ export function projectedLstm({ projectionSize }: { readonly projectionSize: num
     },
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
     step: ({ weightHh, weightHr }, x, { h, c }, applyDropout) => {
-      const next = applyPointwise(plain, add(x, matmul(applyDropout(h), weightHh!)), { c });
+      const next = applyPointwise(standard, add(x, matmul(applyDropout(h), weightHh!)), { c });
       return { h: matmul(next.h, weightHr!), c: next.c };
     },
   };

@@ -1,39 +1,43 @@
 /**
- * The simple recurrent cell (Elman, 1990), with tanh by default.
+ * Simple recurrent cell, with f = tanh by default.
  *
  *     h_t = f(x_t W + h_{t−1} U + b)        [B, H]
  *
- * With f = relu and U = the identity it is the IRNN (Le, Jaitly and Hinton, 2015, arXiv 1504.00941).
+ * x_t `[B, I]`, W = weightIh `[I, H]`, U = weightHh `[H, H]`, b = bias `[H]`.
+ *
+ * Elman, 1990. With f = relu and U initialized to the identity: IRNN (Le, Jaitly and Hinton, 2015, arXiv 1504.00941).
  */
 
 import { add } from '../autodiff/ops/arithmetic';
 import { relu, tanh } from '../autodiff/ops/elementwise';
 import { affine, matmul } from '../autodiff/ops/linear';
+import type { Variable } from '../autodiff/tape';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
 import type { Activation, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
-/** The f of {@link simpleRnn}. */
+/** Options for {@link simpleRnn}. */
 export interface SimpleRnnOptions {
-  /** `tanh`, `relu`, any other function of ops, or a pair of plain functions. */
+  /** f: `tanh` (default), `relu`, any other element-wise function of ops, or an {@link ActivationPair}. */
   readonly activation?: Activation;
 }
 
 /**
- * The simple recurrent cell: state `{ h }`, parameters `weightIh [I, H]`, `weightHh [H, H]`, `bias [H]`.
+ * Creates a simple recurrent cell. State `{ h [B, H] }`; parameters `weightIh [I, H]`, `weightHh [H, H]` and
+ * `bias [H]`.
  *
  * @example
  * simpleRnn({ activation: relu }).name; // 'simpleRnn'
  */
 export function simpleRnn({ activation = tanh }: SimpleRnnOptions = {}): Cell<'h'> {
-  return { ...made(activation), origin: ['simpleRnn', { activation }] };
+  return { ...cellFor(activation), origin: ['simpleRnn', { activation }] };
 }
 
-function made(activation: Activation): Cell<'h'> {
+function cellFor(activation: Activation): Cell<'h'> {
   if (activation === tanh) {
-    return pointwise(
+    return pointwiseCell(
       (k, { next, gates, rows, hiddenSize }) => k.of(hyperbolicTangent)(next.h, gates, rows * hiddenSize),
       (k, { gates, dNext, next, rows, hiddenSize }) => {
         k.of(fill)(gates, 0, rows * hiddenSize);
@@ -42,7 +46,7 @@ function made(activation: Activation): Cell<'h'> {
     );
   }
   if (activation === relu) {
-    return pointwise(
+    return pointwiseCell(
       (k, { next, gates, rows, hiddenSize }) => k.of(rectify)(next.h, gates, 0, rows * hiddenSize),
       (k, { gates, dNext, next, rows, hiddenSize }) => {
         k.of(fill)(gates, 0, rows * hiddenSize);
@@ -50,12 +54,12 @@ function made(activation: Activation): Cell<'h'> {
       },
     );
   }
-  return typeof activation === 'function' ? ofOps(activation) : ofPair(activation);
+  return typeof activation === 'function' ? opsCell(activation) : pairCell(activation);
 }
 
 const parameters: PointwiseCell['parameters'] = (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize);
 
-function pointwise(
+function pointwiseCell(
   forward: PointwiseCell<'h'>['forward'],
   backward: PointwiseCell<'h'>['backward'],
 ): PointwiseCell<'h'> {
@@ -72,7 +76,7 @@ function pointwise(
   };
 }
 
-function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>): OpsCell<'h'> {
+function opsCell(activation: (x: Variable) => Variable): OpsCell<'h'> {
   return {
     name: 'simpleRnn',
     state: ['h'],
@@ -82,8 +86,8 @@ function ofOps(activation: (x: ReturnType<typeof add>) => ReturnType<typeof add>
   };
 }
 
-function ofPair({ forward, derivative }: ActivationPair): PointwiseCell<'h'> {
-  return pointwise(
+function pairCell({ forward, derivative }: ActivationPair): PointwiseCell<'h'> {
+  return pointwiseCell(
     ({ memory: { view: m } }, { next, gates, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) m[next.h + i] = forward(m[gates + i]!);
     },
