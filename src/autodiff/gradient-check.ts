@@ -1,32 +1,33 @@
-/** Gradients against finite differences, in double precision. */
+/** Gradient checking: gradients compared with finite differences, in double precision. */
 
 import { allocate, createWorkspace } from '../kernels/workspace';
 import { leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
 import { differentiate, load, variablesOver } from './value-and-gradient';
 
-/** What {@link checkGradients} found. */
+/** The result of {@link checkGradients}. */
 export interface GradientCheck {
-  /** The largest of |analytic − numeric| / max(1, |analytic|, |numeric|) over all elements checked. */
+  /** The maximum of |analytic − numeric| / max(1, |analytic|, |numeric|) over all elements. */
   readonly error: number;
-  /** Where it is. */
+  /** The element with this error. */
   readonly worst: {
     readonly path: string;
     readonly index: number;
     readonly analytic: number;
     readonly numeric: number;
   };
-  /** How many elements were checked. */
+  /** The number of elements checked. */
   readonly checked: number;
 }
 
 /**
- * Compares the gradient of a function with central differences of its value, element by element, all in double precision: what is right
- * agrees to 1e-7 or better, what is wrong does not. Functions must be deterministic (a dropout needs a fresh generator of the same seed
- * in every call) and smooth around the parameters.
+ * Compares the gradient of a function with central differences of its value, element by element, in double precision.
+ * The error of a correct gradient is at most about 1e-7. The function must be smooth around the parameters and
+ * deterministic: dropout needs a new generator with the same seed in every call.
  *
- * @param parameters a tree of tensors; every element of each is moved by ±`step`
- * @param loss as for {@link valueAndGradient}
+ * @param parameters a tree of tensors; every element is changed by ±`step`
+ * @param loss a function from the tree of variables to a scalar variable, as for {@link valueAndGradient}
+ * @returns the largest error and its element
  * @example
  * checkGradients({ w: tensor([3, 4]) }, (p) => sum(tanh(p.w))).error < 1e-7; // true
  */
@@ -35,35 +36,33 @@ export function checkGradients<P extends TensorTree>(
   loss: (p: Mapped<P, Variable>) => Variable,
   { step = 1e-5 }: { readonly step?: number } = {},
 ): GradientCheck {
-  const untyped = loss as unknown as (p: never) => Variable;
   const workspace = createWorkspace('float64');
-  const found = leaves(parameters);
   const size = treeSize(parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   load(parameters, workspace.memory.view, offset);
-  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, untyped));
+  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, loss));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 
-  const valueAt = (position: number, value: number): number => {
-    workspace.memory.view[position] = value;
+  const lossAt = (element: number, value: number): number => {
+    workspace.memory.view[element] = value;
     return runScope(workspace, false, (scope) => {
-      const { offset: at } = untyped(variablesOver(scope, parameters, offset));
-      return workspace.memory.view[at]!;
+      const output = loss(variablesOver(scope, parameters, offset));
+      return workspace.memory.view[output.offset]!;
     });
   };
   let error = 0;
   let worst = { path: '', index: 0, analytic: 0, numeric: 0 };
   let position = 0;
-  for (const { path, tensor } of found) {
+  for (const { path, tensor } of leaves(parameters)) {
     for (let index = 0; index < tensor.data.length; index++, position++) {
-      const at = offset + position;
-      const value = workspace.memory.view[at]!;
-      const numeric = (valueAt(at, value + step) - valueAt(at, value - step)) / (2 * step);
-      workspace.memory.view[at] = value;
+      const element = offset + position;
+      const value = workspace.memory.view[element]!;
+      const numeric = (lossAt(element, value + step) - lossAt(element, value - step)) / (2 * step);
+      workspace.memory.view[element] = value;
       const analytic = analyticGradient[position]!;
       const difference = Math.abs(analytic - numeric) / Math.max(1, Math.abs(analytic), Math.abs(numeric));
-      // Written so that a NaN is the worst of all, and stays it.
+      // The negated comparison makes NaN the largest error, which no later error replaces.
       if (!(difference <= error) && !Number.isNaN(error)) {
         error = difference;
         worst = { path, index, analytic, numeric };

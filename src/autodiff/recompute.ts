@@ -1,4 +1,4 @@
-/** Recomputing instead of storing. */
+/** Gradient checkpointing: recomputing intermediate results instead of storing them. */
 
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
@@ -18,75 +18,78 @@ import {
   variableAt,
 } from './tape';
 
-/** Variables in objects and arrays. */
+/** A variable, or variables nested in objects and arrays. */
 export type VariableTree = Variable | undefined | { readonly [name: string]: VariableTree } | readonly VariableTree[];
 
-/** What {@link recompute} has to put back before it computes again. */
+/** Options of {@link recompute}. */
 export interface RecomputeOptions {
-  /** The generators that the body draws from. */
+  /** The random number generators that the body uses; their states are restored before the body runs again. */
   readonly random?: readonly Random[];
 }
 
 /**
- * Computes `body(inputs)` and forgets everything on the way but what comes out; where backward needs it, it is computed once more. The
- * values and gradients are those of `body(inputs)` itself, the memory that of one piece at a time (Chen et al., 2016, arXiv 1604.06174;
- * over time, Gruslys et al., 2016, arXiv 1606.03401).
+ * Computes `body(inputs)` without storing its intermediate results, and computes it again in the backward pass
+ * (gradient checkpointing: Chen et al., 2016, arXiv 1604.06174; over time, Gruslys et al., 2016, arXiv 1606.03401).
+ * Values and gradients equal those of `body(inputs)`. Only one recomputed body occupies memory at a time.
  *
- * @param inputs every variable that the body uses, in objects and arrays
- * @param body a function of the same tree, which gives the same results every time it is called with the same inputs
- * @returns what the body answers: variables in objects and arrays
- * @throws TypeError where the body uses a variable that is not among the inputs
+ * @param inputs all variables that the body uses, nested in objects and arrays
+ * @param body a function of the same tree; it must return the same results for every call with the same inputs
+ * @returns the result of the body: variables nested in objects and arrays
+ * @throws TypeError if the body uses a variable that is not among the inputs
  * @example
- * valueAndGradient({ x: tensor([1, 2]) }, ({ x }) => sum(recompute(x, (x) => multiply(x, exp(multiply(x, 0)))))).gradient.x.data; // Float32Array [1, 1]
+ * const body = (x: Variable) => multiply(x, exp(multiply(x, 0)));
+ * valueAndGradient({ x: tensor([1, 2]) }, ({ x }) => sum(recompute(x, body))).gradient.x.data; // Float32Array [1, 1]
  */
 export function recompute<P extends VariableTree, R extends VariableTree>(
   inputs: P,
   body: (inputs: P) => R,
   { random = [] }: RecomputeOptions = {},
 ): R {
-  const scope = currentScope('checkpoint');
+  const scope = currentScope('recompute');
   const { workspace, kernels } = scope;
-  const given = variablesIn(inputs).map((input) => operand('recompute', input, 'inputs'));
-  const before = random.map(({ state }) => state.slice());
+  const sources = variablesIn(inputs).map((input) => operand('recompute', input, 'inputs'));
+  const initialStates = random.map(({ state }) => state.slice());
   const { outputs, replace } = runScope(workspace, false, (inner) => {
-    const answer = body(stand(inner, inputs, false));
-    const inside = variablesIn(answer).map((output) => operand('recompute', output, 'what body answers'));
-    // They are put together behind everything else and then moved down to where the scope began.
-    const [shapes, sizes] = [inside.map(({ shape }) => shape), inside.map(({ size }) => size)];
-    const places = copiesBehind(inner, inside);
+    const tree = body(rebind(inner, inputs, false));
+    const variables = variablesIn(tree).map((output) => operand('recompute', output, 'the result of body'));
+    // The outputs are copied to the top of the stack, from where they can move down to the start of the inner scope:
+    // result() allocates there after the scope has ended.
+    const [shapes, sizes] = [variables.map(({ shape }) => shape), variables.map(({ size }) => size)];
+    const copies = copyToTop(inner, variables);
     return {
-      outputs: { shapes, sizes, places },
-      replace: (variables: readonly Variable[]) => replaceIn(answer, variables) as R,
+      outputs: { shapes, sizes, copies },
+      replace: (replacements: readonly Variable[]) => replaceIn(tree, replacements) as R,
     };
   });
-  const kept = outputs.shapes.map((shape, i) => {
-    const variable = result(scope, shape, given);
-    kernels.of(copy)(variable.offset, outputs.places[i]!, outputs.sizes[i]!);
+  const results = outputs.shapes.map((shape, i) => {
+    const variable = result(scope, shape, sources);
+    kernels.of(copy)(variable.offset, outputs.copies[i]!, outputs.sizes[i]!);
     return variable;
   });
-  record(kept, () => {
-    for (const input of given) if (input.storage.tracked) gradientOf(input);
-    const gradients = kept.map((output) => gradientOf(output));
-    const after = random.map(({ state }) => state.slice());
-    random.forEach(({ state }, i) => state.set(before[i]!));
+  record(results, () => {
+    // Gradients outlive the inner scope, so they must be allocated before it.
+    for (const input of sources) if (input.storage.tracked) gradientOf(input);
+    const gradients = results.map((output) => gradientOf(output));
+    const currentStates = random.map(({ state }) => state.slice());
+    random.forEach(({ state }, i) => state.set(initialStates[i]!));
     runScope(workspace, true, (inner) => {
-      const answer = body(stand(inner, inputs, true));
-      variablesIn(answer).forEach((output, i) => {
+      const tree = body(rebind(inner, inputs, true));
+      variablesIn(tree).forEach((output, i) => {
         if (output.storage.tracked) kernels.of(addScaled)(gradientOf(output), gradients[i]!, 1, output.size);
       });
       rewind(inner);
     });
-    random.forEach(({ state }, i) => state.set(after[i]!));
+    random.forEach(({ state }, i) => state.set(currentStates[i]!));
   });
-  return replace(kept);
+  return replace(results);
 }
 
 /**
- * Takes a step from one state to the next and writes the next over the one before, so that the memory of many steps is that of one:
- * for computations without gradient.
+ * Computes the next state and overwrites the previous one with it, so that many steps use the memory of one. Only for
+ * computations without a gradient.
  *
- * @param state variables that nothing else lies in
- * @param inputs every other variable that the step uses
+ * @param state variables that share no memory with other variables
+ * @param inputs all other variables that `step` uses
  */
 export function stepInPlace<S extends VariableTree, P extends VariableTree>(
   state: S,
@@ -95,45 +98,49 @@ export function stepInPlace<S extends VariableTree, P extends VariableTree>(
 ): void {
   const { workspace, kernels } = currentScope('stepInPlace');
   runScope(workspace, false, (inner) => {
-    const next = variablesIn(step(stand(inner, state, false), stand(inner, inputs, false)));
-    const places = copiesBehind(inner, next);
-    variablesIn(state).forEach(({ offset, size }, i) => kernels.of(copy)(offset, places[i]!, size));
+    const next = variablesIn(step(rebind(inner, state, false), rebind(inner, inputs, false)));
+    const copies = copyToTop(inner, next);
+    variablesIn(state).forEach(({ offset, size }, i) => kernels.of(copy)(offset, copies[i]!, size));
   });
 }
 
-/** Where copies of variables stand behind everything else: they themselves may lie in one another, and in what is to be written over. */
-function copiesBehind({ workspace, kernels }: Scope, variables: readonly Variable[]): readonly number[] {
+/**
+ * Copies variables to the top of the workspace and returns the offsets of the copies. The variables themselves may
+ * share memory with one another and with the memory to be overwritten.
+ */
+function copyToTop({ workspace, kernels }: Scope, variables: readonly Variable[]): readonly number[] {
   return variables.map(({ offset, size }) => {
-    const place = allocate(workspace, size);
-    kernels.of(copy)(place, offset, size);
-    return place;
+    const top = allocate(workspace, size);
+    kernels.of(copy)(top, offset, size);
+    return top;
   });
 }
 
-/** The same numbers as variables of another scope, their gradients in the same places. */
-function stand<P extends VariableTree>(scope: Scope, tree: P, tracked: boolean): P {
+/** Rebinds variables to another scope; values and gradients stay at the same offsets. */
+function rebind<P extends VariableTree>(scope: Scope, tree: P, tracked: boolean): P {
   return replaceIn(
     tree,
     variablesIn(tree).map((outer) => {
-      const follows = tracked && outer.storage.tracked;
-      return variableAt(scope, outer.offset, outer.shape, follows, follows ? gradientOf(outer) : -1);
+      const hasGradient = tracked && outer.storage.tracked;
+      return variableAt(scope, outer.offset, outer.shape, hasGradient, hasGradient ? gradientOf(outer) : -1);
     }),
   ) as P;
 }
 
+/** Lists the variables of a tree, in order. */
 function variablesIn(tree: VariableTree): Variable[] {
   if (tree === undefined) return [];
   return isVariable(tree) ? [tree] : Object.values(tree as Readonly<Record<string, VariableTree>>).flatMap(variablesIn);
 }
 
-/** The tree with other variables in their places, in order. */
+/** Replaces the variables of a tree, in order. */
 function replaceIn(tree: VariableTree, variables: readonly Variable[]): VariableTree {
   let next = 0;
   const visit = (part: VariableTree): VariableTree => {
     if (part === undefined) return part;
     if (isVariable(part)) return variables[next++]!;
     if (Array.isArray(part)) return part.map(visit);
-    return Object.fromEntries(Object.entries(part).map(([name, each]) => [name, visit(each as VariableTree)]));
+    return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, visit(value as VariableTree)]));
   };
   return visit(tree);
 }

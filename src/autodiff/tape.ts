@@ -1,8 +1,8 @@
 /**
- * The tape: operations run at once and leave their backward on it.
+ * The tape of reverse-mode automatic differentiation. Operations run eagerly and record their backward function on it.
  *
- * A scope is one run of user code over a workspace. Its variables are offsets into the workspace and die with it; what leaves is copied
- * into plain tensors.
+ * A scope is one run of user code over a workspace. Its variables are offsets into the workspace and are valid only
+ * during the run; results are copied into plain tensors.
  */
 
 import type { Kernels } from '../kernels/kernel';
@@ -11,28 +11,30 @@ import { allocate, release, type Workspace } from '../kernels/workspace';
 import { checkIds, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
-/** A tensor inside a running computation. Only its shape is of interest outside the library; {@link toTensor} copies its numbers out. */
+/**
+ * A tensor inside a running computation. User code reads only its shape; {@link toTensor} copies its values.
+ */
 export interface Variable {
   readonly shape: Shape;
   readonly size: number;
-  /** Where its numbers begin in the workspace. */
+  /** The index of its first element in the workspace. */
   readonly offset: number;
-  /** The allocation it lies in, which it may share with views of it. */
+  /** The allocation that contains it, which views share. */
   readonly storage: Storage;
 }
 
-/** One allocation and the gradient that belongs to it. */
+/** An allocation and its gradient. */
 export interface Storage {
   readonly scope: Scope;
   readonly offset: number;
   readonly size: number;
-  /** Whether a parameter's gradient flows through here. */
+  /** Whether a gradient is computed for it: it is a parameter, or depends on one. */
   readonly tracked: boolean;
-  /** Where the gradient begins, −1 as long as nothing has reached it. */
+  /** The index of the first element of the gradient, or −1 if no gradient has been allocated yet. */
   gradient: number;
 }
 
-/** What operations take: a variable, or a constant. */
+/** An argument of an operation: a variable, or a constant (a tensor or a number). */
 export type Operand = Variable | Tensor | number;
 
 interface Entry {
@@ -44,13 +46,13 @@ interface Entry {
 export interface Scope {
   readonly workspace: Workspace;
   readonly kernels: Kernels;
-  /** What backward has to do, or nothing where no gradient is asked for. */
+  /** The recorded operations; undefined if no gradient is computed. */
   readonly tape: Entry[] | undefined;
 }
 
 let current: Scope | undefined;
 
-/** Runs `body` as a scope of the workspace and gives the memory back, whatever happens. */
+/** Runs `body` as a scope of the workspace, and releases its memory even if it throws. */
 export function runScope<R>(workspace: Workspace, recording: boolean, body: (scope: Scope) => R): R {
   const outer = current;
   const top = workspace.top;
@@ -63,21 +65,26 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
   }
 }
 
-/** The scope that is running. @throws TypeError outside of one */
+/**
+ * Returns the running scope.
+ *
+ * @throws TypeError if no scope is running
+ */
 export function currentScope(where: string): Scope {
   if (current === undefined) {
     throw new TypeError(
-      `${where}: operations work inside the function given to valueAndGradient, compute or checkGradients; none is running.`,
+      `${where}: operations must be called inside a function passed to valueAndGradient, compute or checkGradients.`,
     );
   }
   return current;
 }
 
+/** Whether a value is a {@link Variable}. */
 export function isVariable(value: unknown): value is Variable {
   return typeof value === 'object' && value !== null && 'storage' in value;
 }
 
-/** A variable of numbers that stand at `offset` already. */
+/** Creates a variable over existing values at `offset`. */
 export function variableAt(scope: Scope, offset: number, shape: Shape, tracked: boolean, gradient = -1): Variable {
   const size = sizeOf(shape);
   return {
@@ -88,18 +95,20 @@ export function variableAt(scope: Scope, offset: number, shape: Shape, tracked: 
   };
 }
 
-/** A new variable for the result of an operation: tracked if one of its inputs is. Its numbers are not set yet. */
+/**
+ * Allocates a variable for the output of an operation, tracked if one of the inputs is. Its values are uninitialized.
+ */
 export function result(scope: Scope, shape: Shape, inputs: readonly Variable[]): Variable {
   const tracked = inputs.some((input) => input.storage.tracked);
   return variableAt(scope, allocate(scope.workspace, sizeOf(shape)), shape, tracked);
 }
 
-/** A part of a variable under another shape, without a copy; gradients meet in the same storage. */
+/** Creates a view of part of a variable with another shape. It shares the values and the gradient. */
 export function viewOf(x: Variable, shape: Shape, start = 0): Variable {
   return { shape, size: sizeOf(shape), offset: x.offset + start, storage: x.storage };
 }
 
-/** Puts an operation's backward on the tape. It runs only if a gradient has reached one of the outputs. */
+/** Records the backward function of an operation. It runs only if one of the outputs has received a gradient. */
 export function record(outputs: readonly Variable[], backward: () => void): void {
   const tracked = outputs.filter(({ storage }) => storage.tracked).map(({ storage }) => storage);
   const tape = tracked[0]?.scope.tape;
@@ -107,8 +116,8 @@ export function record(outputs: readonly Variable[], backward: () => void): void
 }
 
 /**
- * Where the gradient of a variable is, made of zeros at first use. It outlives the backward function that asks first, so ask before
- * taking scratch memory that is released.
+ * Returns the offset of the gradient of a variable. The first call allocates it, filled with zeros. The gradient must
+ * outlive the backward function that allocates it, so call this before allocating scratch memory that is released.
  */
 export function gradientOf(x: Variable): number {
   const { storage } = x;
@@ -120,7 +129,7 @@ export function gradientOf(x: Variable): number {
   return storage.gradient + x.offset - storage.offset;
 }
 
-/** Scratch memory for the time of `use`. */
+/** Allocates scratch memory for the duration of `use`. */
 export function withScratch(scope: Scope, size: number, use: (offset: number) => void): void {
   const { workspace } = scope;
   const top = workspace.top;
@@ -128,14 +137,14 @@ export function withScratch(scope: Scope, size: number, use: (offset: number) =>
   release(workspace, top);
 }
 
-/** Runs the tape backwards from a scalar: every tracked variable's gradient is that of the loss. */
+/** Computes the gradient of a scalar with respect to every tracked variable by running the tape backward. */
 export function backward(scope: Scope, loss: Variable): void {
   if (!loss.storage.tracked) return;
   scope.kernels.of(fill)(gradientOf(loss), 1, 1);
   rewind(scope);
 }
 
-/** Runs the tape backwards from the gradients that are there. */
+/** Runs the tape backward from the gradients set so far. */
 export function rewind({ tape = [] }: Scope): void {
   for (let i = tape.length - 1; i >= 0; i--) {
     const entry = tape[i]!;
@@ -144,17 +153,19 @@ export function rewind({ tape = [] }: Scope): void {
 }
 
 /**
- * An operand as a variable of the running scope; tensors and numbers are copied in as constants.
+ * Converts an operand to a variable of the running scope; tensors and numbers become constants.
  *
- * @throws TypeError where it is something else, or a variable of a scope that is not the running one
+ * @throws TypeError if it is not an operand, or a variable of another scope
+ * @throws RangeError if it is a tensor whose shape does not match its data
  */
 export function operand(where: string, x: Operand, argument = 'x'): Variable {
   const scope = currentScope(where);
   if (isVariable(x)) {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
-      `${where}: ${argument} is a variable of another valueAndGradient, compute or checkpoint call. Variables live as long as their call; ` +
-        'take numbers out with toTensor(), hand variables into checkpoint as inputs.',
+      `${where}: ${argument} must be a variable of the running computation, got one of another ` +
+        'valueAndGradient, compute or recompute call. Variables are valid only during their call: copy values out with toTensor(), and pass ' +
+        'variables to recompute as inputs.',
     );
   }
   if (typeof x === 'number') {
@@ -164,35 +175,44 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   }
   if (!isTensor(x)) {
     throw new TypeError(
-      `${where}: ${argument} must be a variable, a tensor { shape, data: Float32Array } or a number, got ${describe(x)}.`,
+      `${where}: ${argument} must be a variable, a tensor { shape, data: Float32Array } or a number, ` +
+        `got ${describe(x)}.`,
     );
   }
   if (sizeOf(x.shape) !== x.data.length) {
-    throw new RangeError(`${where}: ${argument} has shape ${formatShape(x.shape)} but ${x.data.length} numbers.`);
+    throw new RangeError(
+      `${where}: ${argument} of shape ${formatShape(x.shape)} must have ${sizeOf(x.shape)} values, ` +
+        `got ${x.data.length}.`,
+    );
   }
   return constantOf(scope, x.shape, x.data);
 }
 
 /**
- * Ids copied into the running scope, as numbers.
+ * Copies ids into the running scope, as floats.
  *
- * @throws TypeError where they are no id tensor, RangeError where one is outside [0, count)
+ * @throws TypeError if `ids` is not an {@link IntTensor}
+ * @throws RangeError if its shape does not match its data, or an id is not in [0, count)
  */
 export function idOperand(where: string, ids: IntTensor, count: number, argument: string, cause: string): Variable {
   const scope = currentScope(where);
   if (!(ids?.data instanceof Int32Array) || !Array.isArray(ids.shape)) {
     throw new TypeError(
-      `${where}: ${argument} must be an id tensor { shape, data: Int32Array }, got ${describe(ids)}. Make one by intTensor([...]).`,
+      `${where}: ${argument} must be an id tensor { shape, data: Int32Array }, got ${describe(ids)}. ` +
+        'Create one with intTensor([...]).',
     );
   }
   if (sizeOf(ids.shape) !== ids.data.length) {
-    throw new RangeError(`${where}: ${argument} has shape ${formatShape(ids.shape)} but ${ids.data.length} ids.`);
+    throw new RangeError(
+      `${where}: ${argument} of shape ${formatShape(ids.shape)} must have ${sizeOf(ids.shape)} ids, ` +
+        `got ${ids.data.length}.`,
+    );
   }
   checkIds(where, argument, ids.data, count, cause);
   return constantOf(scope, ids.shape, ids.data);
 }
 
-/** A constant with the given numbers. */
+/** Creates a constant with these values. */
 export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>): Variable {
   const constant = variableAt(scope, allocate(scope.workspace, data.length), shape, false);
   scope.workspace.memory.view.set(data, constant.offset);
@@ -200,9 +220,9 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
 }
 
 /**
- * Copies the numbers of a variable out, to look at them while the computation runs.
+ * Copies the values of a variable into a tensor, to inspect them during the computation.
  *
- * @throws TypeError where the variable's scope has ended
+ * @throws TypeError if the computation of the variable has ended
  * @example
  * compute({ x: tensor([1, 2]) }, ({ x }) => {
  *   toTensor(x).data; // Float32Array [1, 2]

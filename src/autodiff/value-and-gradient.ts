@@ -1,14 +1,14 @@
-/** Running a function of parameters, with or without its gradient. */
+/** Evaluating functions of parameters, with or without the gradient. */
 
 import type { Heap } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
-import { formatShape } from '../tensor/shape';
+import { describe, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { leaves, type Mapped, type TensorTree, treeOver, treeSize, visitTree } from '../tensor/tree';
+import { leaves, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
 import { backward, isVariable, operand, runScope, type Scope, toTensor, type Variable, variableAt } from './tape';
 
-/** What a computation may hand out besides its value: variables, in objects and arrays; they are copied into tensors. */
+/** The results of a computation: variables nested in objects and arrays, and plain values. Variables become tensors. */
 export type Results =
   | Variable
   | number
@@ -19,32 +19,38 @@ export type Results =
   | { readonly [name: string]: Results }
   | readonly Results[];
 
-/** The same with tensors in the place of variables. */
+/** The type of results after a computation: every {@link Variable} is replaced by a {@link Tensor}. */
 export type AsTensors<R> = R extends Variable ? Tensor : R extends object ? { [K in keyof R]: AsTensors<R[K]> } : R;
 
-/** A scalar, and what else the caller wants to have. */
+/** The loss and further results of a function passed to {@link valueAndGradient}. */
 export interface WithResults<R> {
+  /** The loss, a scalar (shape `[]`). */
   readonly value: Variable;
+  /** Further variables to return as tensors. */
   readonly results: R;
 }
 
-/** What {@link valueAndGradient} answers. */
+/** The result of {@link valueAndGradient}. */
 export interface ValueAndGradient<P> {
   /** The value of the function. */
   readonly value: number;
-  /** Its gradient: the parameters' tree with new tensors, views of one flat buffer in the order of {@link leaves}. */
+  /**
+   * The gradient, a tree of the shape of the parameters. Its tensors are views into one new flat buffer, in the order
+   * of {@link leaves}.
+   */
   readonly gradient: P;
 }
 
 /**
- * The value of a scalar function of parameters, and its gradient by every one of them.
+ * Computes the value of a scalar function of parameters, and its gradient with respect to all of them.
  *
- * Operations run at once: control flow is ordinary code, {@link toTensor} shows a value, a wrong shape throws on its own line.
+ * Operations run eagerly: use ordinary control flow, inspect values with {@link toTensor}, and find the line of a shape
+ * error in the stack trace.
  *
  * @param parameters a tree of tensors
- * @param loss a function of the same tree of variables that answers a scalar variable (shape `[]`), or `{ value, results }` with such
- * a scalar and variables in any nesting (the final state, for instance), which are returned as tensors
- * @throws TypeError where the answer is not a scalar variable
+ * @param loss a function from the same tree of variables to a scalar variable (shape `[]`), or to `{ value, results }`
+ * with such a scalar and nested variables, such as the final state, which are returned as tensors
+ * @throws TypeError if the function does not return a scalar variable
  * @example
  * const { value, gradient } = valueAndGradient({ w: tensor([3, 4]) }, (p) => sum(multiply(p.w, p.w)));
  * value; // 25
@@ -68,14 +74,14 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
     const resident = allocate(workspace, size);
     const gradient = allocate(workspace, size);
     load(parameters, workspace.memory.view, resident);
-    const run = differentiate(scope, parameters, resident, gradient, size, loss as unknown as (p: never) => unknown);
+    const run = differentiate(scope, parameters, resident, gradient, size, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
-    const answer = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
-    return run.results === undefined ? answer : { ...answer, results: copyOut(run.results as Results) as AsTensors<R> };
+    const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
+    return run.results === undefined ? output : { ...output, results: copyOut(run.results) as AsTensors<R> };
   });
 }
 
-/** Writes the numbers of a tree one behind the other. */
+/** Copies the tensors of a tree to `offset`, contiguous and in order. */
 export function load(parameters: TensorTree, view: Heap, offset: number): void {
   for (const { tensor } of leaves(parameters)) {
     view.set(tensor.data, offset);
@@ -84,12 +90,17 @@ export function load(parameters: TensorTree, view: Heap, offset: number): void {
 }
 
 /**
- * Variables for parameters that stand at `offset`, one behind the other, with their gradients in the same layout at `gradient`: the
- * tree `Mapped<P, Variable>`, typed so that it fits every caller's.
+ * Creates variables over parameters that are contiguous at `offset`. Their gradients have the same layout at
+ * `gradient`; without it, the variables are constants.
  */
-export function variablesOver(scope: Scope, parameters: TensorTree, offset: number, gradient = -1): never {
+export function variablesOver<P extends TensorTree>(
+  scope: Scope,
+  parameters: P,
+  offset: number,
+  gradient = -1,
+): Mapped<P, Variable> {
   let position = 0;
-  return visitTree(parameters, ({ shape, data }) => {
+  return mapTree(parameters, ({ shape, data }) => {
     const variable = variableAt(
       scope,
       offset + position,
@@ -99,52 +110,57 @@ export function variablesOver(scope: Scope, parameters: TensorTree, offset: numb
     );
     position += data.length;
     return variable;
-  }) as never;
+  });
 }
 
 /**
- * Value and gradient over parameters that lie in the workspace already; the gradient is left at `gradient`.
- * The types of the tree are the callers' affair.
+ * Computes value and gradient over parameters that are already in the workspace.
+ *
+ * @param offset the offset of the parameters, contiguous and in order
+ * @param gradient the offset of `size` elements, where the gradient is left in the same layout
+ * @throws TypeError if the function does not return a scalar variable
  */
-export function differentiate(
+export function differentiate<P extends TensorTree, R>(
   scope: Scope,
-  parameters: TensorTree,
+  parameters: P,
   offset: number,
   gradient: number,
   size: number,
-  loss: (p: never) => unknown,
-): { value: number; results: unknown } {
+  loss: (p: Mapped<P, Variable>) => Variable | WithResults<R>,
+): { value: number; results: R | undefined } {
   scope.kernels.of(fill)(gradient, 0, size);
-  const answer = loss(variablesOver(scope, parameters, offset, gradient));
-  const { value: scalar, results } = isWithResults(answer) ? answer : { value: answer, results: undefined };
+  const output = loss(variablesOver(scope, parameters, offset, gradient));
+  const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
   checkScalar(scalar);
   backward(scope, scalar);
   return { value: scope.workspace.memory.view[scalar.offset]!, results };
 }
 
-function isWithResults(answer: unknown): answer is WithResults<unknown> {
-  return typeof answer === 'object' && answer !== null && 'results' in answer;
+function isWithResults<R>(output: Variable | WithResults<R>): output is WithResults<R> {
+  return typeof output === 'object' && output !== null && 'results' in output;
 }
 
 function checkScalar(loss: unknown): asserts loss is Variable {
   if (!isVariable(loss)) {
     throw new TypeError(
-      `valueAndGradient: the function must return a scalar variable (shape []), got ${String(loss)}.`,
+      `valueAndGradient: the function must return a scalar variable (shape []), got ${describe(loss)}.`,
     );
   }
-  operand('valueAndGradient', loss, 'the function’s value');
+  operand('valueAndGradient', loss, 'the result of the function');
   if (loss.shape.length > 0) {
     throw new TypeError(
-      `valueAndGradient: the function must return a scalar variable (shape []), got shape ${formatShape(loss.shape)}. Is a sum() or mean() missing?`,
+      `valueAndGradient: the function must return a scalar variable (shape []), got shape ` +
+        `${formatShape(loss.shape)}. Is a sum() or mean() missing?`,
     );
   }
 }
 
 /**
- * Runs a computation without a gradient and copies what it answers out of the workspace.
+ * Runs a computation without a gradient.
  *
  * @param parameters a tree of tensors
- * @param body a function of the same tree of variables
+ * @param body a function of the same tree of variables; it returns variables nested in objects and arrays
+ * @returns the results of `body`, with every variable as a tensor
  * @example
  * compute({ x: tensor([0, 1]) }, ({ x }) => multiply(x, 2)).data; // Float32Array [0, 2]
  */
@@ -161,7 +177,7 @@ export function compute<P extends TensorTree, R extends Results>(
   return results as AsTensors<R>;
 }
 
-/** The results with every variable copied into a tensor. */
+/** Copies every variable of the results into a tensor. */
 export function copyOut(results: Results): unknown {
   if (isVariable(results)) return toTensor(results);
   if (Array.isArray(results)) return results.map(copyOut);

@@ -1,4 +1,7 @@
-/** Optimizer updates: each turns the gradient `g` into the step to add to the parameters, in place, and moves its moments. */
+/**
+ * Optimizer updates. Each replaces the gradient `g` by the change to add to the parameters, and updates its moments in
+ * place.
+ */
 
 import type { Kernel } from './kernel';
 import {
@@ -29,21 +32,19 @@ import {
 import { overElements } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
-/** Vectors of what the numbers give, and the statements that set them. */
+/** Allocates a vector local per value, and returns them with the statements that fill their lanes with the values. */
 function splats<const N extends readonly F64[]>(
   w: Writer,
-  ...numbers: N
+  ...values: N
 ): { readonly vectors: { [I in keyof N]: Local<'v128'> }; readonly set: Statement[] } {
-  const vectors = numbers.map(() => w.local('v128'));
-  return {
-    vectors: vectors as unknown as { [I in keyof N]: Local<'v128'> },
-    set: numbers.map((value, i) => set(vectors[i]!, splat(value))),
-  };
+  // map() returns one local per value, but its type loses the length.
+  const vectors = values.map(() => w.local('v128')) as { [I in keyof N]: Local<'v128'> };
+  return { vectors, set: values.map((value, i) => set(vectors[i]!, splat(value))) };
 }
 
 /**
- * Numbers below the smallest normal one become 0. Moments of parameters that get no gradient decay to there and would never leave, and
- * processors work on such numbers a hundred times as slowly.
+ * Flushes subnormal values to 0. The moments of parameters without a gradient decay into the subnormal range and would
+ * stay there, and processors can be a hundred times slower on subnormal values.
  */
 function flush(w: Writer, x: Vector): Vector {
   const [value] = w.vectors;
@@ -72,14 +73,14 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
       vectors: [step, decay],
       set: prepare,
     } = splats(w, negative(rate), momentum);
-    const [gradient, speed, ahead] = w.vectors;
+    const [gradient, speed, isNesterov] = w.vectors;
     return [
       ...prepare,
-      set(ahead, splatWord(subtract(number(0), nesterov))), // all bits where it holds
+      set(isNesterov, splatWord(subtract(number(0), nesterov))), // a mask: all bits set, or none
       ...overElements(w, n, [g, velocity], (e) => [
         set(gradient, e.load(g)),
         e.store(velocity, tee(speed, flush(w, multiplyAdd(w, decay, e.load(velocity), gradient)))),
-        e.store(g, vMultiply(step, vSelect(ahead, multiplyAdd(w, decay, speed, gradient), speed))),
+        e.store(g, vMultiply(step, vSelect(isNesterov, multiplyAdd(w, decay, speed, gradient), speed))),
       ]),
     ];
   },
@@ -101,7 +102,7 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
   },
   simd: ([g, square, rate, decay, epsilon, n], w) => {
     const {
-      vectors: [step, keep, take, least],
+      vectors: [step, decayBy, oneMinusDecay, addend],
       set: prepare,
     } = splats(w, negative(rate), decay, oneMinus(decay), epsilon);
     const [gradient, mean] = w.vectors;
@@ -109,9 +110,9 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
       ...prepare,
       ...overElements(w, n, [g, square], (e) => [
         set(gradient, e.load(g)),
-        set(mean, flush(w, multiplyAdd(w, keep, e.load(square), vMultiply(vMultiply(take, gradient), gradient)))),
+        set(mean, flush(w, multiplyAdd(w, decayBy, e.load(square), vMultiply(vMultiply(oneMinusDecay, gradient), gradient)))),
         e.store(square, mean),
-        e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(mean), least))),
+        e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(mean), addend))),
       ]),
     ];
   },
@@ -133,7 +134,7 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
   },
   simd: ([g, total, rate, epsilon, n], w) => {
     const {
-      vectors: [step, least],
+      vectors: [step, addend],
       set: prepare,
     } = splats(w, negative(rate), epsilon);
     const [gradient, sum] = w.vectors;
@@ -143,7 +144,7 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
         set(gradient, e.load(g)),
         set(sum, multiplyAdd(w, gradient, gradient, e.load(total))),
         e.store(total, sum),
-        e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(sum), least))),
+        e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(sum), addend))),
       ]),
     ];
   },
@@ -162,7 +163,10 @@ const ofAdam = [
   'n',
 ] as const;
 
-/** mean and square are the moments; g ← −rate · (mean / correction1) / (√(square / correction2) + epsilon). */
+/**
+ * mean ← beta1 · mean + (1 − beta1) · g; square ← beta2 · square + (1 − beta2) · g²;
+ * g ← −rate · (mean / correction1) / (√(square / correction2) + epsilon).
+ */
 export const adamUpdate: Kernel<typeof ofAdam> = {
   operands: ofAdam,
   portable: (memory) => (g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n) => {
@@ -180,7 +184,7 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
   },
   simd: ([g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n], w) => {
     const {
-      vectors: [factor, root, keep1, take1, keep2, take2, least],
+      vectors: [factor, root, decay1, oneMinus1, decay2, oneMinus2, addend],
       set: prepare,
     } = splats(
       w,
@@ -197,11 +201,11 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
       ...prepare,
       ...overElements(w, n, [g, mean, square], (e) => [
         set(gradient, e.load(g)),
-        set(first, flush(w, multiplyAdd(w, keep1, e.load(mean), vMultiply(take1, gradient)))),
-        set(second, flush(w, multiplyAdd(w, keep2, e.load(square), vMultiply(vMultiply(take2, gradient), gradient)))),
+        set(first, flush(w, multiplyAdd(w, decay1, e.load(mean), vMultiply(oneMinus1, gradient)))),
+        set(second, flush(w, multiplyAdd(w, decay2, e.load(square), vMultiply(vMultiply(oneMinus2, gradient), gradient)))),
         e.store(mean, first),
         e.store(square, second),
-        e.store(g, vDivide(vMultiply(factor, first), multiplyAdd(w, vSquareRoot(second), root, least))),
+        e.store(g, vDivide(vMultiply(factor, first), multiplyAdd(w, vSquareRoot(second), root, addend))),
       ]),
     ];
   },

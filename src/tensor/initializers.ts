@@ -47,7 +47,7 @@ export function constant(value: number): Initializer {
  *
  * @throws RangeError if a bound is not finite, or `high` is less than `low`
  * @example
- * Math.abs(uniform(-0.1, 0.1)([1], createRandom(1)).data[0]) <= 0.1; // true
+ * Math.abs(uniform(-0.1, 0.1)([1], createRandom(1)).data[0]!) <= 0.1; // true
  */
 export function uniform(low = -0.05, high = 0.05): Initializer {
   checkNumber('uniform', 'low', low);
@@ -87,7 +87,7 @@ export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer
  * ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
  *
  * @example
- * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]) <= 1; // true
+ * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
  */
 export function glorotUniform(gain = 1): Initializer {
   return scaled('glorotUniform', gain, (fanIn, fanOut) => 2 / (fanIn + fanOut), spreadUniform);
@@ -107,7 +107,7 @@ export function glorotNormal(gain = 1): Initializer {
  * Initializes with a uniform distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
  * @example
- * Math.abs(heUniform()([6, 3], createRandom(1)).data[0]) <= 1; // true
+ * Math.abs(heUniform()([6, 3], createRandom(1)).data[0]!) <= 1; // true
  */
 export function heUniform(gain = 1): Initializer {
   return scaled('heUniform', gain, (fanIn) => 2 / fanIn, spreadUniform);
@@ -127,7 +127,7 @@ export function heNormal(gain = 1): Initializer {
  * Initializes with a uniform distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
  * @example
- * Math.abs(lecunUniform()([3, 3], createRandom(1)).data[0]) <= 1; // true
+ * Math.abs(lecunUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
  */
 export function lecunUniform(gain = 1): Initializer {
   return scaled('lecunUniform', gain, (fanIn) => 1 / fanIn, spreadUniform);
@@ -187,17 +187,17 @@ export function forgetBias(value = 1): Initializer {
 
 /**
  * Initializes the bias of a gated cell so that its units remember for 1 to `longest` time steps, each for a different
- * span (chrono initialization: Tallec and Ollivier, 2018, arXiv 1804.11188). With u uniform in [1, longest − 1) per unit,
- * an LSTM (`i f g o`) gets log u for the forget gate and −log u for the input gate, and a GRU (`r z n`) gets log u for z.
- * All other biases are zero.
+ * span (chrono initialization: Tallec and Ollivier, 2018, arXiv 1804.11188). With u uniform in [1, longest − 1) per
+ * unit, an LSTM (`i f g o`) gets log u for the forget gate and −log u for the input gate, and a GRU (`r z n`) gets log
+ * u for z. All other biases are zero.
  *
  * @param longest the longest time span to remember, in time steps
  * @throws RangeError if `longest` is less than 2; on use, if the shape is not that of a bias of one, three or four gate
  * blocks
  * @example
- * const [i0, i1, f0, f1, ...others] = chronoBias(100)([8], createRandom(1), 4).data;
- * i0 === -f0 && f0 > 0 && f1 < Math.log(99); // true
- * others; // [0, 0, 0, 0]
+ * const bias = chronoBias(100)([8], createRandom(1), 4).data;
+ * bias[0] === -bias[2]! && bias[2]! > 0 && bias[3]! < Math.log(99); // true
+ * bias.slice(4); // Float32Array [0, 0, 0, 0]
  */
 export function chronoBias(longest: number): Initializer {
   checkNumber('chronoBias', 'longest', longest, 2);
@@ -223,13 +223,13 @@ export function chronoBias(longest: number): Initializer {
  * Initializes with a random orthogonal matrix times `gain`, uniformly distributed over all orthogonal matrices (Saxe et
  * al., 2013, arXiv 1312.6120). If the matrix is not square, its rows or columns, whichever are fewer, are orthonormal.
  *
- * The matrix is a product of random Householder reflections of increasing size (Stewart, 1980, "The efficient generation
- * of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
+ * The matrix is a product of random Householder reflections of increasing size (Stewart, 1980, "The efficient
+ * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
  *
  * @throws RangeError on use, if the shape is not that of a matrix
  * @example
- * const [a, b, c, d] = orthogonal()([2, 2], createRandom(1)).data;
- * Math.abs(a * b + c * d) < 1e-6; // true
+ * const q = orthogonal()([2, 2], createRandom(1)).data;
+ * Math.abs(q[0]! * q[1]! + q[2]! * q[3]!) < 1e-6; // true
  */
 export function orthogonal(gain = 1): Initializer {
   checkNumber('orthogonal', 'gain', gain);
@@ -274,8 +274,8 @@ function randomOrthogonal(n: number, random: Random): Float64Array {
 
 /**
  * Computes Q ← Q · (I − s₀v₀v₀ᵀ) ⋯ (I − s₃v₃v₃ᵀ) on the trailing block, rows and columns first…n−1. From a row x it
- * subtracts f₀v₀ + … + f₃v₃, where fₖ = sₖ · (x·vₖ − Σ_{l<k} fₗ (vₗ·vₖ)) accounts for the previous reflections. Processing
- * two rows and four vectors at a time reduces memory traffic.
+ * subtracts f₀v₀ + … + f₃v₃, where fₖ = sₖ · (x·vₖ − Σ_{l<k} fₗ (vₗ·vₖ)) accounts for the previous reflections.
+ * Processing two rows and four vectors at a time reduces memory traffic.
  */
 function reflectColumns(q: Float64Array, v: Float64Array, scale: Float64Array, first: number, n: number): void {
   const [v01, v02, v03] = [dot(v, 0, 1), dot(v, 0, 2), dot(v, 0, 3)];

@@ -47,8 +47,8 @@ export function formatShape(shape: Shape): string {
 }
 
 /**
- * Broadcasts two shapes under NumPy's rules: aligned at the last axis, the lengths of each axis must be equal, or one of
- * them must be 1.
+ * Broadcasts two shapes under NumPy's rules: aligned at the last axis, the lengths of each axis must be equal, or one
+ * of them must be 1.
  *
  * @throws RangeError naming both shapes if they do not broadcast
  */

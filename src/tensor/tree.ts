@@ -7,7 +7,16 @@ import { isTensor, type Tensor, view } from './tensor';
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
 
 /** The type of a tree with every tensor replaced by an `L`. */
-export type Mapped<P, L> = P extends Tensor ? L : { readonly [K in keyof P]: Mapped<P[K], L> };
+export type Mapped<P, L> = P extends Tensor
+  ? L
+  : P extends readonly (infer E)[]
+    ? number extends P['length']
+      ? MappedArray<E, L>
+      : { readonly [K in keyof P]: Mapped<P[K], L> }
+    : { readonly [K in keyof P]: Mapped<P[K], L> };
+
+/** The type of an array of trees in {@link Mapped}. An interface, because TypeScript resolves interfaces lazily. */
+export interface MappedArray<E, L> extends ReadonlyArray<Mapped<E, L>> {}
 
 /** A tensor of a tree and its path, such as `head.bias`. */
 export interface Leaf {

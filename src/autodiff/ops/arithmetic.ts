@@ -1,4 +1,4 @@
-/** Sums, differences, products and quotients, broadcast under NumPy's rules. */
+/** Addition, subtraction, multiplication and division, with broadcasting under NumPy's rules. */
 
 import {
   addition,
@@ -17,9 +17,9 @@ import { broadcastShapes, checkNumber, type Shape, sameShape, stridesOf } from '
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
- * a + b.
+ * Computes a + b, element-wise.
  *
- * @throws RangeError where the shapes do not broadcast
+ * @throws RangeError if the shapes do not broadcast
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => add(x, tensor([10, 20]))).data; // Float32Array [11, 22, 13, 24]
  */
@@ -32,9 +32,9 @@ export function add(a: Operand, b: Operand): Variable {
 }
 
 /**
- * a − b.
+ * Computes a − b, element-wise.
  *
- * @throws RangeError where the shapes do not broadcast
+ * @throws RangeError if the shapes do not broadcast
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => subtract(x, tensor([1, 1]))).data; // Float32Array [0, 1, 2, 3]
  */
@@ -47,9 +47,9 @@ export function subtract(a: Operand, b: Operand): Variable {
 }
 
 /**
- * a · b, element by element.
+ * Computes a · b, element-wise.
  *
- * @throws RangeError where the shapes do not broadcast
+ * @throws RangeError if the shapes do not broadcast
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => multiply(x, tensor([[2], [3]]))).data; // Float32Array [2, 4, 9, 12]
  */
@@ -62,9 +62,9 @@ export function multiply(a: Operand, b: Operand): Variable {
 }
 
 /**
- * a / b, element by element.
+ * Computes a / b, element-wise.
  *
- * @throws RangeError where the shapes do not broadcast
+ * @throws RangeError if the shapes do not broadcast
  * @example
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => divide(x, tensor(2))).data; // Float32Array [0.5, 1, 1.5]
  */
@@ -77,9 +77,9 @@ export function divide(a: Operand, b: Operand): Variable {
 }
 
 /**
- * factor · x.
+ * Computes factor · x.
  *
- * @throws RangeError where the factor is not a finite number
+ * @throws RangeError if the factor is not a finite number
  * @example
  * compute({ x: tensor([1, 2]) }, ({ x }) => scale(x, -3)).data; // Float32Array [-3, -6]
  */
@@ -95,9 +95,9 @@ export function scale(x: Operand, factor: number): Variable {
 }
 
 /**
- * Repeats x along axes of length 1, and along new leading axes.
+ * Broadcasts x to a shape: repeats it along axes of length 1 and along new leading axes.
  *
- * @throws RangeError where x does not broadcast to the shape
+ * @throws RangeError if x does not broadcast to the shape
  * @example
  * compute({ x: tensor([1, 2]) }, ({ x }) => broadcastTo(x, [2, 2])).data; // Float32Array [1, 2, 1, 2]
  */
@@ -116,9 +116,12 @@ function broadcast(where: string, x: Variable, shape: Shape): Variable {
   const { kernels: k } = scope;
   const output = result(scope, shape, [x]);
   const strides = stridesOf(shape);
-  const own = stridesOf(x.shape);
-  const skipped = shape.length - x.shape.length;
-  const repeated = shape.map((_, axis) => (axis < skipped || x.shape[axis - skipped] === 1 ? 0 : own[axis - skipped]!));
+  const inputStrides = stridesOf(x.shape);
+  const added = shape.length - x.shape.length;
+  // A stride of 0 repeats.
+  const repeated = shape.map((_, axis) =>
+    axis < added || x.shape[axis - added] === 1 ? 0 : inputStrides[axis - added]!,
+  );
   k.of(copyStrided)(output.offset, strides, x.offset, repeated, shape);
   record([output], () => k.of(addStrided)(gradientOf(x), repeated, gradientOf(output), strides, shape));
   return output;

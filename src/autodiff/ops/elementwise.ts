@@ -1,4 +1,4 @@
-/** Functions of every element alone. Each answers a new variable of the shape of `x`. */
+/** Element-wise functions. Each returns a new variable of the shape of `x`. */
 
 import { addProduct, addQuotient } from '../../kernels/arithmetic';
 import {
@@ -24,7 +24,7 @@ import { checkNumber } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
- * eˣ.
+ * Computes eˣ.
  *
  * @example
  * compute({ x: tensor([0, 1]) }, ({ x }) => exp(x)).data; // Float32Array [1, 2.71828]
@@ -34,7 +34,7 @@ export function exp(x: Operand): Variable {
 }
 
 /**
- * The natural logarithm; −∞ at 0, NaN below.
+ * Computes the natural logarithm: −∞ at 0, NaN for negative values.
  *
  * @example
  * compute({ x: tensor([1, 10]) }, ({ x }) => log(x)).data; // Float32Array [0, 2.30259]
@@ -44,7 +44,7 @@ export function log(x: Operand): Variable {
 }
 
 /**
- * The square root; NaN below 0.
+ * Computes the square root: NaN for negative values.
  *
  * @example
  * compute({ x: tensor([4, 9]) }, ({ x }) => sqrt(x)).data; // Float32Array [2, 3]
@@ -54,7 +54,7 @@ export function sqrt(x: Operand): Variable {
 }
 
 /**
- * |x|, with gradient 0 at 0.
+ * Computes |x|, with gradient 0 at 0.
  *
  * @example
  * compute({ x: tensor([-2, 3]) }, ({ x }) => abs(x)).data; // Float32Array [2, 3]
@@ -64,7 +64,7 @@ export function abs(x: Operand): Variable {
 }
 
 /**
- * The hyperbolic tangent.
+ * Computes the hyperbolic tangent.
  *
  * @example
  * compute({ x: tensor([0, 1]) }, ({ x }) => tanh(x)).data; // Float32Array [0, 0.761594]
@@ -74,7 +74,7 @@ export function tanh(x: Operand): Variable {
 }
 
 /**
- * 1 / (1 + e⁻ˣ).
+ * Computes the sigmoid, 1 / (1 + e⁻ˣ).
  *
  * @example
  * compute({ x: tensor([0, 1]) }, ({ x }) => sigmoid(x)).data; // Float32Array [0.5, 0.731059]
@@ -84,7 +84,7 @@ export function sigmoid(x: Operand): Variable {
 }
 
 /**
- * max(0, x), with gradient 0 at 0.
+ * Computes max(0, x), with gradient 0 at 0.
  *
  * @example
  * compute({ x: tensor([-2, 3]) }, ({ x }) => relu(x)).data; // Float32Array [0, 3]
@@ -94,9 +94,9 @@ export function relu(x: Operand): Variable {
 }
 
 /**
- * x where x > 0, else slope · x (Maas et al., 2013).
+ * Computes x if x > 0, and slope · x otherwise (Maas et al., 2013).
  *
- * @throws RangeError where the slope is not a finite number
+ * @throws RangeError if the slope is not a finite number
  * @example
  * compute({ x: tensor([-2, 3]) }, ({ x }) => leakyRelu(x, 0.25)).data; // Float32Array [-0.5, 3]
  */
@@ -106,7 +106,7 @@ export function leakyRelu(x: Operand, slope = 0.01): Variable {
 }
 
 /**
- * log(1 + eˣ).
+ * Computes log(1 + eˣ), without overflow.
  *
  * @example
  * compute({ x: tensor([0, 100]) }, ({ x }) => softplus(x)).data; // Float32Array [0.693147, 100]
@@ -116,9 +116,9 @@ export function softplus(x: Operand): Variable {
 }
 
 /**
- * x²/2 where |x| ≤ delta, else delta · (|x| − delta/2) (Huber, 1964).
+ * Computes x²/2 if |x| ≤ delta, and delta · (|x| − delta/2) otherwise (Huber, 1964).
  *
- * @throws RangeError where delta is negative
+ * @throws RangeError if delta is negative
  * @example
  * compute({ x: tensor([0.5, 3]) }, ({ x }) => huberize(x)).data; // Float32Array [0.125, 2.5]
  */
@@ -127,23 +127,23 @@ export function huberize(x: Operand, delta = 1): Variable {
   return withNumber('huberize', x, huberOf, huberBackward, delta);
 }
 
-/** An op whose backward reads its input or its output. */
+/** Applies a function whose backward kernel reads the input or the output. */
 function elementwise(
   where: string,
   x: Operand,
   forward: typeof exponential,
   backward: typeof addProduct,
-  by: 'x' | 'y',
+  saved: 'x' | 'y',
 ): Variable {
   const [input, output, k] = inputAndOutput(where, x);
   k.of(forward)(output.offset, input.offset, input.size);
   record([output], () =>
-    k.of(backward)(gradientOf(input), gradientOf(output), (by === 'x' ? input : output).offset, input.size),
+    k.of(backward)(gradientOf(input), gradientOf(output), (saved === 'x' ? input : output).offset, input.size),
   );
   return output;
 }
 
-/** An op with a number, whose backward reads its input. */
+/** Applies a function with a number argument, whose backward kernel reads the input. */
 function withNumber(
   where: string,
   x: Operand,

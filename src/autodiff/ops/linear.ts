@@ -6,9 +6,9 @@ import { checkShape, formatShape, lengthAt, type Shape } from '../../tensor/shap
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
- * The product of a tensor's last axis with a matrix: `[..., K] × [K, N]` gives `[..., N]`.
+ * Multiplies a tensor by a matrix along its last axis: `[…, K] × [K, N]` → `[…, N]`.
  *
- * @throws RangeError where b is not a matrix, or the inner lengths differ
+ * @throws RangeError if b is not a matrix, or the inner lengths differ
  * @example
  * compute({ a: tensor([[1, 2]]), b: tensor([[3], [4]]) }, ({ a, b }) => matmul(a, b)).data; // Float32Array [11]
  */
@@ -21,21 +21,21 @@ export function matmul(a: Operand, b: Operand): Variable {
     'b',
     right.shape,
     { letters: '[K, N]', lengths: [inner, undefined] },
-    `a is ${formatShape(left.shape)}.`,
+    `The shape of a is ${formatShape(left.shape)}.`,
   );
   return product('matmul', left, right);
 }
 
-/** Which factors of {@link batchedMatmul} lie the other way round. */
+/** Options of {@link batchedMatmul}. */
 export interface BatchedOptions {
-  /** Whether b is `[B, N, K]` instead of `[B, K, N]`. */
+  /** Whether b is transposed: `[B, N, K]` instead of `[B, K, N]`. Default false. */
   readonly transposeB?: boolean;
 }
 
 /**
- * The product of every pair of matrices of two batches: `[B, M, K] × [B, K, N]` gives `[B, M, N]`.
+ * Multiplies the matrices of two batches: `[B, M, K] × [B, K, N]` → `[B, M, N]`.
  *
- * @throws RangeError where the shapes do not fit
+ * @throws RangeError if the shapes do not match
  * @example
  * const [a, b] = [full([2, 3, 4], 1), full([2, 5, 4], 1)];
  * compute({ a, b }, (p) => batchedMatmul(p.a, p.b, { transposeB: true })).shape; // [2, 3, 5]
@@ -48,7 +48,7 @@ export function batchedMatmul(a: Operand, b: Operand, { transposeB = false }: Ba
   const expected = transposeB
     ? { letters: '[B, N, K]', lengths: [B, undefined, K] }
     : { letters: '[B, K, N]', lengths: [B, K, undefined] };
-  checkShape('batchedMatmul', 'b', right.shape, expected, `a is ${formatShape(left.shape)}.`);
+  checkShape('batchedMatmul', 'b', right.shape, expected, `The shape of a is ${formatShape(left.shape)}.`);
   const N = right.shape[transposeB ? 1 : 2]!;
   const scope = currentScope('batchedMatmul');
   const y = result(scope, [B, M, N], [left, right]);
@@ -79,22 +79,23 @@ export function batchedMatmul(a: Operand, b: Operand, { transposeB = false }: Ba
   return y;
 }
 
-/** The parameters of an affine map. */
+/** The parameters of {@link affine}. */
 export interface AffineParameters {
-  /** `[I, O]` */
+  /** The weight matrix, `[I, O]`. */
   readonly weight: Operand;
-  /** `[O]` */
+  /** The bias, `[O]`. Default: none. */
   readonly bias?: Operand;
 }
 
 /**
- * y = x W + b along the last axis: `[..., I]` gives `[..., O]`.
+ * Computes y = x W + b along the last axis: `[…, I]` → `[…, O]`.
  *
- * @param x `[..., I]`
- * @param parameters `weight [I, O]` and `bias [O]`
- * @throws RangeError where the shapes do not fit
+ * @param x `[…, I]`
+ * @param parameters `weight [I, O]` and, optionally, `bias [O]`
+ * @throws RangeError if the shapes do not match
  * @example
- * compute({ weight: tensor([[1, 2], [3, 4]]), bias: tensor([10, 20]) }, (p) => affine(tensor([1, 1]), p)).data; // Float32Array [14, 26]
+ * const parameters = { weight: tensor([[1, 2], [3, 4]]), bias: tensor([10, 20]) };
+ * compute(parameters, (p) => affine(tensor([1, 1]), p)).data; // Float32Array [14, 26]
  */
 export function affine(x: Operand, { weight, bias }: AffineParameters): Variable {
   const input = operand('affine', x);
@@ -105,7 +106,7 @@ export function affine(x: Operand, { weight, bias }: AffineParameters): Variable
     'weight',
     matrix.shape,
     { letters: '[I, O]', lengths: [inner, undefined] },
-    `x is ${formatShape(input.shape)}.`,
+    `The shape of x is ${formatShape(input.shape)}.`,
   );
   if (bias === undefined) return product('affine', input, matrix);
   const vector = operand('affine', bias, 'bias');

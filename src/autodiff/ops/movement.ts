@@ -1,4 +1,4 @@
-/** Operations that move numbers and do not change them. */
+/** Operations that rearrange elements without changing them. */
 
 import { gatherRows, scatterAddRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
@@ -28,9 +28,9 @@ import {
 } from '../tape';
 
 /**
- * The same numbers under another shape of the same size, without a copy; one length may be −1 and is worked out.
+ * Reshapes a tensor without a copy. One length may be −1: it is inferred from the size.
  *
- * @throws RangeError where the sizes differ
+ * @throws RangeError if the sizes differ
  * @example
  * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => reshape(x, [-1, 2])).shape; // [3, 2]
  */
@@ -40,16 +40,18 @@ export function reshape(x: Operand, shape: Shape): Variable {
   const resolved = shape.map((length) => (length === -1 ? input.size / known : length));
   if (sizeOf(resolved) !== input.size || !resolved.every((length) => Number.isInteger(length) && length >= 0)) {
     throw new RangeError(
-      `reshape: ${formatShape(input.shape)} holds ${input.size} numbers and cannot become ${formatShape(shape)}.`,
+      `reshape: shape must have ${input.size} elements, like the shape ${formatShape(input.shape)} of x, ` +
+        `got ${formatShape(shape)}.`,
     );
   }
   return viewOf(input, resolved);
 }
 
 /**
- * Reorders the axes: `axes[i]` names the axis of x that becomes axis i; by default all in reverse.
+ * Permutes the axes of a tensor.
  *
- * @throws RangeError where `axes` is not a permutation
+ * @param axes for each axis of the result, the axis of x. Default: all axes in reverse
+ * @throws RangeError if `axes` is not a permutation
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => transpose(x)).data; // Float32Array [1, 3, 2, 4]
  */
@@ -60,7 +62,7 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
     input.shape.map((_, axis) => axis).reverse();
   if (order.length !== input.shape.length || new Set(order).size !== order.length) {
     throw new RangeError(
-      `transpose: axes must name each of the ${input.shape.length} axes once, got ${formatShape(order)}.`,
+      `transpose: axes must contain each of the ${input.shape.length} axes once, got ${formatShape(order)}.`,
     );
   }
   const strides = stridesOf(input.shape);
@@ -74,9 +76,11 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
 }
 
 /**
- * The part from `start` to `end` (not included) along an axis; along the first axis it is a view. Negative bounds count from the end.
+ * Slices a tensor along an axis. A slice along the first axis is a view, without a copy.
  *
- * @throws RangeError where the part does not lie inside
+ * @param start the first index; a negative one counts from the end
+ * @param end the index after the last one; a negative one counts from the end. Default: the length of the axis
+ * @throws RangeError if the range is not inside the axis
  * @example
  * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => slice(x, -2, undefined, 1)).data; // Float32Array [2, 3, 5, 6]
  */
@@ -91,9 +95,9 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
 }
 
 /**
- * Joins tensors along an axis; their other axes are equal.
+ * Concatenates tensors along an existing axis; their other axes must have equal lengths.
  *
- * @throws RangeError where there is none, or another axis differs
+ * @throws RangeError if `parts` is empty, or the lengths of another axis differ
  * @example
  * compute({ x: tensor([[1], [2]]) }, ({ x }) => concat([x, tensor([[3], [4]])], 1)).data; // Float32Array [1, 3, 2, 4]
  */
@@ -110,7 +114,8 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
       )
     ) {
       throw new RangeError(
-        `concat: parts must have equal shapes but for axis ${along}, got ${formatShape(first.shape)} and, at parts[${index}], ${formatShape(shape)}.`,
+        `concat: parts must have equal shapes except along axis ${along}, got ${formatShape(first.shape)} for parts[0] ` +
+          `and ${formatShape(shape)} for parts[${index}].`,
       );
     }
   });
@@ -127,23 +132,23 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
   const placed = inputs.map((input) => {
     const begin = position * strides[along]!;
     position += input.shape[along]!;
-    return { input, begin, own: stridesOf(input.shape) };
+    return { input, begin, inputStrides: stridesOf(input.shape) };
   });
-  for (const { input, begin, own } of placed)
-    k.of(copyStrided)(output.offset + begin, strides, input.offset, own, input.shape);
+  for (const { input, begin, inputStrides } of placed)
+    k.of(copyStrided)(output.offset + begin, strides, input.offset, inputStrides, input.shape);
   record([output], () => {
-    for (const { input, begin, own } of placed) {
+    for (const { input, begin, inputStrides } of placed) {
       if (input.storage.tracked)
-        k.of(addStrided)(gradientOf(input), own, gradientOf(output) + begin, strides, input.shape);
+        k.of(addStrided)(gradientOf(input), inputStrides, gradientOf(output) + begin, strides, input.shape);
     }
   });
   return output;
 }
 
 /**
- * Joins tensors of equal shape along a new axis.
+ * Stacks tensors of equal shape along a new axis.
  *
- * @throws RangeError where there is none, or the shapes differ
+ * @throws RangeError if `parts` is empty, or the shapes differ
  * @example
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]
  */
@@ -155,7 +160,8 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
   const widened = inputs.map((input, index) => {
     if (!sameShape(input.shape, first.shape)) {
       throw new RangeError(
-        `stack: parts must have equal shapes, got ${formatShape(first.shape)} and, at parts[${index}], ${formatShape(input.shape)}.`,
+        `stack: parts must have equal shapes, got ${formatShape(first.shape)} for parts[0] and ` +
+          `${formatShape(input.shape)} for parts[${index}].`,
       );
     }
     return viewOf(input, [...input.shape.slice(0, along), 1, ...input.shape.slice(along)]);
@@ -164,9 +170,10 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
 }
 
 /**
- * Rows of a table: `[V, …]` and ids of any shape give `[...ids.shape, …]`. The gradient adds up where an id stands more than once.
+ * Selects rows of a table by id: a table `[V, …]` and ids of any shape give `[...ids.shape, …]`. The gradients of
+ * repeated ids add up.
  *
- * @throws RangeError where an id is outside [0, V)
+ * @throws RangeError if an id is outside [0, V)
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => gather(x, intTensor([1, 1, 0]))).data; // Float32Array [3, 4, 3, 4, 1, 2]
  */
@@ -177,7 +184,7 @@ export function gather(table: Operand, ids: IntTensor): Variable {
   return takeRows(rows, chosen, [...ids.shape, ...rows.shape.slice(1)]);
 }
 
-/** Rows by ids that are in the workspace already; a row of zeros, without gradient, where the id is −1. */
+/** Selects rows by ids that are already in the workspace. The id −1 gives a row of zeros without a gradient. */
 export function takeRows(table: Variable, ids: Variable, shape: Shape): Variable {
   const { scope } = table.storage;
   const { kernels: k } = scope;
@@ -189,7 +196,7 @@ export function takeRows(table: Variable, ids: Variable, shape: Shape): Variable
 }
 
 /**
- * The same numbers as a constant: no gradient flows back through it.
+ * Returns the same values as a constant: no gradient flows through it.
  *
  * @example
  * valueAndGradient({ x: tensor([3]) }, ({ x }) => sum(multiply(x, stopGradient(x)))).gradient.x.data; // Float32Array [3]

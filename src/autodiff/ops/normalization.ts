@@ -1,4 +1,4 @@
-/** Normalization of vectors. */
+/** Layer normalization. */
 
 import { fill } from '../../kernels/movement';
 import { normalizeRows, normalizeRowsBackward } from '../../kernels/normalization';
@@ -16,23 +16,26 @@ import {
   withScratch,
 } from '../tape';
 
-/** Gain, bias and epsilon of {@link layerNormalize}. */
+/** Options of {@link layerNormalize}. */
 export interface NormalizationOptions {
-  /** `[n]`; ones by default. */
+  /** The gain, `[n]`. Default: ones. */
   readonly gain?: Operand;
-  /** `[n]`; zeros by default. */
+  /** The bias, `[n]`. Default: zeros. */
   readonly bias?: Operand;
-  /** What is added to the variance; 1e-5 by default. */
+  /** The number added to the variance. Default 1e-5. */
   readonly epsilon?: number;
 }
 
 /**
- * y = gain · (x − mean) / √(variance + epsilon) + bias along the last axis, with the variance of all n numbers, not n − 1 (Ba, Kiros and
- * Hinton, 2016, arXiv 1607.06450). Rows of equal numbers, however large, give the bias; so do, in single precision, rows whose numbers are 1e19
- * and more apart, since their squares overflow.
+ * Computes y = gain · (x − mean) / √(variance + epsilon) + bias along the last axis (layer normalization: Ba, Kiros and
+ * Hinton, 2016, arXiv 1607.06450). The variance is the biased one, with the divisor n.
+ *
+ * Rows of equal values of any size give the bias. In single precision, so do rows whose values differ by 1e19 or more,
+ * because their squares overflow.
  *
  * @param x `[…, n]`
- * @throws RangeError where n is 0, gain or bias are not `[n]`, or epsilon is negative
+ * @returns `[…, n]`
+ * @throws RangeError if n is 0, gain or bias is not `[n]`, or epsilon is negative
  * @example
  * compute({ x: tensor([[1, 3], [10, 30]]) }, ({ x }) => layerNormalize(x, { epsilon: 0 })).data; // Float32Array [-1, 1, -1, 1]
  */
@@ -42,32 +45,29 @@ export function layerNormalize(x: Operand, { gain, bias, epsilon = 1e-5 }: Norma
   const { kernels: k, workspace } = scope;
   const input = operand('layerNormalize', x);
   const n = lengthAt('layerNormalize', 'x', input.shape, -1);
-  checkSome('layerNormalize', 'x', n, 'number along the last axis');
-  const [by, to] = [vectorOf(scope, 'gain', gain, 1, n), vectorOf(scope, 'bias', bias, 0, n)];
+  checkSome('layerNormalize', 'x', n, 'element along the last axis');
+  const [scaleBy, shift] = [vectorOf(scope, 'gain', gain, 1, n), vectorOf(scope, 'bias', bias, 0, n)];
   const rows = input.size / n;
-  const output = result(scope, input.shape, [input, by, to]);
+  const output = result(scope, input.shape, [input, scaleBy, shift]);
   const normal = allocate(workspace, input.size);
   const slope = allocate(workspace, rows);
-  k.of(normalizeRows)(output.offset, normal, slope, input.offset, by.offset, to.offset, epsilon, rows, n);
+  k.of(normalizeRows)(output.offset, normal, slope, input.offset, scaleBy.offset, shift.offset, epsilon, rows, n);
   record([output], () => {
-    const tracked = [input, by, to].map((each) => (each.storage.tracked ? gradientOf(each) : -1)) as [
-      number,
-      number,
-      number,
-    ];
+    const gradients = [input, scaleBy, shift].map((x) => (x.storage.tracked ? gradientOf(x) : -1));
     const dy = gradientOf(output);
-    // What nobody asks for is written where it does no harm.
-    withScratch(scope, input.size, (unasked) => {
-      const [dx, dgain, dbias] = tracked.map((offset) => (offset < 0 ? unasked : offset)) as [number, number, number];
-      k.of(normalizeRowsBackward)(dx, dgain, dbias, dy, normal, slope, by.offset, rows, n);
+    // The kernel computes all three gradients; those of untracked operands go to scratch memory.
+    withScratch(scope, input.size, (scratch) => {
+      const [dx, dgain, dbias] = gradients.map((offset) => (offset < 0 ? scratch : offset)) as [number, number, number];
+      k.of(normalizeRowsBackward)(dx, dgain, dbias, dy, normal, slope, scaleBy.offset, rows, n);
     });
   });
   return output;
 }
 
-function vectorOf(scope: Scope, name: string, given: Operand | undefined, value: number, n: number): Variable {
-  const vector = given === undefined ? result(scope, [n], []) : operand('layerNormalize', given, name);
+/** Returns the operand `[n]`, or a constant filled with `value` if it is missing. */
+function vectorOf(scope: Scope, name: string, x: Operand | undefined, value: number, n: number): Variable {
+  const vector = x === undefined ? result(scope, [n], []) : operand('layerNormalize', x, name);
   checkShape('layerNormalize', name, vector.shape, { letters: '[n]', lengths: [n] });
-  if (given === undefined) scope.kernels.of(fill)(vector.offset, value, n);
+  if (x === undefined) scope.kernels.of(fill)(vector.offset, value, n);
   return vector;
 }

@@ -8,9 +8,10 @@ import { currentScope, gradientOf, type Operand, operand, record, result, type V
 import { multiply, scale } from './arithmetic';
 
 /**
- * The sum over the given axes, which disappear; over all by default, giving a scalar.
+ * Sums a tensor over axes, which are removed.
  *
- * @throws RangeError where there is no such axis
+ * @param axes the axes to sum over. Default: all, which gives a scalar
+ * @throws RangeError if an axis does not exist
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => sum(x, 0)).data; // Float32Array [4, 6]
  */
@@ -36,9 +37,10 @@ export function sum(x: Operand, axes?: number | readonly number[]): Variable {
 }
 
 /**
- * The mean over the given axes, which disappear; over all by default, giving a scalar.
+ * Averages a tensor over axes, which are removed.
  *
- * @throws RangeError where there is no such axis, or nothing to average over
+ * @param axes the axes to average over. Default: all, which gives a scalar
+ * @throws RangeError if an axis does not exist, or an axis to average over is empty
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mean(x, -1)).data; // Float32Array [1.5, 3.5]
  */
@@ -47,14 +49,14 @@ export function mean(x: Operand, axes?: number | readonly number[]): Variable {
   const averaged = axesOf('mean', input.shape, axes);
   const count = sizeOf(input.shape.filter((_, axis) => averaged.has(axis)));
   if (count === 0)
-    throw new RangeError(`mean: there is nothing to average over in a tensor of shape ${formatShape(input.shape)}.`);
+    throw new RangeError(`mean: x must not be empty along the axes to average, got shape ${formatShape(input.shape)}.`);
   return scale(sum(input, [...averaged]), 1 / count);
 }
 
 /**
- * eˣ / Σ eˣ over the last axis.
+ * Computes the softmax, eˣ / Σ eˣ, over the last axis.
  *
- * @throws RangeError for a scalar
+ * @throws RangeError if `x` is a scalar
  * @example
  * compute({ x: tensor([0, 0, 0, 0]) }, ({ x }) => softmax(x)).data; // Float32Array [0.25, 0.25, 0.25, 0.25]
  */
@@ -63,9 +65,9 @@ export function softmax(x: Operand): Variable {
 }
 
 /**
- * x − log Σ eˣ over the last axis.
+ * Computes the logarithm of the softmax, x − log Σ eˣ, over the last axis.
  *
- * @throws RangeError for a scalar
+ * @throws RangeError if `x` is a scalar
  * @example
  * compute({ x: tensor([0, 0]) }, ({ x }) => logSoftmax(x)).data; // Float32Array [-0.693147, -0.693147]
  */
@@ -74,26 +76,28 @@ export function logSoftmax(x: Operand): Variable {
 }
 
 /**
- * x where the mask is 1 and 0 where it is 0. The mask covers the leading axes of x: `[T, B]` masks whole rows of `[T, B, H]`.
+ * Multiplies x by a mask of ones and zeros over its leading axes: a mask `[T, B]` masks whole rows of `[T, B, H]`.
  *
- * @throws RangeError where the mask does not fit
+ * @param keep the mask: 1 keeps elements of x, 0 replaces them by 0
+ * @throws RangeError if the shape of the mask does not match the leading axes of x
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mask(x, tensor([1, 0]))).data; // Float32Array [1, 2, 0, 0]
  */
 export function mask(x: Operand, keep: Operand): Variable {
   const input = operand('mask', x);
-  const kept = operand('mask', keep, 'keep');
+  const factors = operand('mask', keep, 'keep');
   if (
-    kept.shape.length > input.shape.length ||
-    kept.shape.some((length, axis) => length !== input.shape[axis] && length !== 1)
+    factors.shape.length > input.shape.length ||
+    factors.shape.some((length, axis) => length !== input.shape[axis] && length !== 1)
   ) {
     throw new RangeError(
-      `mask: keep must cover leading axes of x, ${formatShape(input.shape)}, got ${formatShape(kept.shape)}.`,
+      `mask: the shape of keep must match the leading axes of x, ${formatShape(input.shape)}, ` +
+        `got ${formatShape(factors.shape)}.`,
     );
   }
   const widened = viewOf(
-    kept,
-    input.shape.map((_, axis) => kept.shape[axis] ?? 1),
+    factors,
+    input.shape.map((_, axis) => factors.shape[axis] ?? 1),
   );
   return multiply(input, widened);
 }
