@@ -164,8 +164,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
       `${where}: ${argument} must be a variable of the running computation, got one of another ` +
-        'valueAndGradient, compute or recompute call. Variables are valid only during their call: copy values out with toTensor(), and pass ' +
-        'variables to recompute as inputs.',
+        'valueAndGradient, compute or recompute call. Variables are valid only during their ' +
+        'call: copy values out with toTensor(), and pass variables to recompute as inputs.',
     );
   }
   if (typeof x === 'number') {

@@ -1,4 +1,4 @@
-/** Sums, differences, products, quotients, and what optimizers and clipping need of them. */
+/** Element-wise arithmetic with its gradients, and reductions. */
 
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
@@ -29,7 +29,7 @@ import { multiplyAdd } from './simd/math';
 
 const binary = ['write n', 'read n', 'read n', 'n'] as const;
 
-/** y = f(a, b). */
+/** y = f(a, b), portable. */
 const portableBinary =
   (memory: Memory, f: (a: number, b: number) => number): Call<typeof binary> =>
   (y, a, b, n) => {
@@ -37,7 +37,7 @@ const portableBinary =
     for (let i = 0; i < n; i++) m[y + i] = f(m[a + i]!, m[b + i]!);
   };
 
-/** y = f(a, b). */
+/** y = f(a, b), in SIMD. */
 function elementByElement(
   w: Writer,
   [y, a, b, n]: LocalsOf<typeof binary>,
@@ -46,65 +46,70 @@ function elementByElement(
   return overElements(w, n, [y, a, b], (e) => [e.store(y, f(e.load(a), e.load(b)))]);
 }
 
+/** y = a + b. */
 export const addition: Kernel<typeof binary> = {
   operands: binary,
   portable: (memory) => portableBinary(memory, (a, b) => a + b),
   simd: (o, w) => elementByElement(w, o, vAdd),
 };
 
+/** y = a − b. */
 export const subtraction: Kernel<typeof binary> = {
   operands: binary,
   portable: (memory) => portableBinary(memory, (a, b) => a - b),
   simd: (o, w) => elementByElement(w, o, vSubtract),
 };
 
+/** y = a · b. */
 export const multiplication: Kernel<typeof binary> = {
   operands: binary,
   portable: (memory) => portableBinary(memory, (a, b) => a * b),
   simd: (o, w) => elementByElement(w, o, vMultiply),
 };
 
+/** y = a / b. */
 export const division: Kernel<typeof binary> = {
   operands: binary,
   portable: (memory) => portableBinary(memory, (a, b) => a / b),
   simd: (o, w) => elementByElement(w, o, vDivide),
 };
 
-/** The operands of a backward by one vector. */
-export const backwardBy = ['update n', 'read n', 'read n', 'n'] as const;
+/** The operands of a backward kernel that reads one saved vector: dx, dy, saved, n. */
+export const backwardOperands = ['update n', 'read n', 'read n', 'n'] as const;
 
-/** dx += f(dy, by). */
+/** dx += f(dy, saved), portable. */
 export const portableBackward =
-  (memory: Memory, f: (dy: number, by: number) => number): Call<typeof backwardBy> =>
-  (dx, dy, by, n) => {
+  (memory: Memory, f: (dy: number, saved: number) => number): Call<typeof backwardOperands> =>
+  (dx, dy, saved, n) => {
     const m = memory.view;
-    for (let i = 0; i < n; i++) m[dx + i]! += f(m[dy + i]!, m[by + i]!);
+    for (let i = 0; i < n; i++) m[dx + i]! += f(m[dy + i]!, m[saved + i]!);
   };
 
-/** dx += f(dy, by). */
-export const addByElement = (
+/** dx += f(dy, saved), in SIMD. */
+export const backwardByElement = (
   w: Writer,
-  [dx, dy, by, n]: LocalsOf<typeof backwardBy>,
-  f: (dy: Vector, by: Vector) => Vector,
-): Statement[] => overElements(w, n, [dx, dy, by], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(by))))]);
+  [dx, dy, saved, n]: LocalsOf<typeof backwardOperands>,
+  f: (dy: Vector, saved: Vector) => Vector,
+): Statement[] =>
+  overElements(w, n, [dx, dy, saved], (e) => [e.store(dx, vAdd(e.load(dx), f(e.load(dy), e.load(saved))))]);
 
-/** dx += dy · by. */
-export const addProduct: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
-  portable: (memory) => portableBackward(memory, (dy, by) => dy * by),
-  simd: (o, w) => addByElement(w, o, vMultiply),
+/** dx += dy · saved. */
+export const addProduct: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
+  portable: (memory) => portableBackward(memory, (dy, saved) => dy * saved),
+  simd: (o, w) => backwardByElement(w, o, vMultiply),
 };
 
-/** dx += dy / by. */
-export const addQuotient: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
-  portable: (memory) => portableBackward(memory, (dy, by) => dy / by),
-  simd: (o, w) => addByElement(w, o, vDivide),
+/** dx += dy / saved. */
+export const addQuotient: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
+  portable: (memory) => portableBackward(memory, (dy, saved) => dy / saved),
+  simd: (o, w) => backwardByElement(w, o, vDivide),
 };
 
 const divisorBackward = ['update n', 'read n', 'read n', 'read n', 'n'] as const;
 
-/** Of y = a / b: db −= dy · y / b. */
+/** The gradient of the divisor of y = a / b: db −= dy · y / b. */
 export const divisionBackward: Kernel<typeof divisorBackward> = {
   operands: divisorBackward,
   portable: (memory) => (db, dy, y, b, n) => {
@@ -119,41 +124,41 @@ export const divisionBackward: Kernel<typeof divisorBackward> = {
 
 const interpolated = ['write n', 'read n', 'read n', 'read n', 'n'] as const;
 
-/** y = a + m · (b − a). */
+/** y = a + weight · (b − a). */
 export const interpolate: Kernel<typeof interpolated> = {
   operands: interpolated,
-  portable: (memory) => (y, a, b, moved, n) => {
+  portable: (memory) => (y, a, b, weight, n) => {
     const m = memory.view;
-    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! + m[moved + i]! * (m[b + i]! - m[a + i]!);
+    for (let i = 0; i < n; i++) m[y + i] = m[a + i]! + m[weight + i]! * (m[b + i]! - m[a + i]!);
   },
-  simd: ([y, a, b, moved, n], w) =>
-    overElements(w, n, [y, a, b, moved], (e) => [
-      e.store(y, multiplyAdd(w, e.load(moved), vSubtract(e.load(b), e.load(a)), e.load(a))),
+  simd: ([y, a, b, weight, n], w) =>
+    overElements(w, n, [y, a, b, weight], (e) => [
+      e.store(y, multiplyAdd(w, e.load(weight), vSubtract(e.load(b), e.load(a)), e.load(a))),
     ]),
 };
 
 const interpolatedBackward = ['update n', 'write n', 'read n', 'read n', 'n'] as const;
 
-/** Of {@link interpolate}: da += (1 − m) · dy, db = m · dy. */
+/** The gradients of {@link interpolate}: da += (1 − weight) · dy, db = weight · dy (db is overwritten). */
 export const interpolateBackward: Kernel<typeof interpolatedBackward> = {
   operands: interpolatedBackward,
-  portable: (memory) => (da, db, dy, moved, n) => {
+  portable: (memory) => (da, db, dy, weight, n) => {
     const m = memory.view;
     for (let i = 0; i < n; i++) {
-      m[da + i]! += (1 - m[moved + i]!) * m[dy + i]!;
-      m[db + i] = m[moved + i]! * m[dy + i]!;
+      m[da + i]! += (1 - m[weight + i]!) * m[dy + i]!;
+      m[db + i] = m[weight + i]! * m[dy + i]!;
     }
   },
-  simd: ([da, db, dy, moved, n], w) =>
-    overElements(w, n, [da, db, dy, moved], (e) => [
-      e.store(da, multiplyAdd(w, vSubtract(w.constant(1), e.load(moved)), e.load(dy), e.load(da))),
-      e.store(db, vMultiply(e.load(moved), e.load(dy))),
+  simd: ([da, db, dy, weight, n], w) =>
+    overElements(w, n, [da, db, dy, weight], (e) => [
+      e.store(da, multiplyAdd(w, vSubtract(w.constant(1), e.load(weight)), e.load(dy), e.load(da))),
+      e.store(db, vMultiply(e.load(weight), e.load(dy))),
     ]),
 };
 
 const scaled = ['write n', 'read n', 'number', 'n'] as const;
 
-/** y = factor · x; y may be x. */
+/** y = factor · x. y and x may be the same. */
 export const scaling: Kernel<typeof scaled> = {
   operands: scaled,
   portable: (memory) => (y, x, factor, n) => {
@@ -161,8 +166,11 @@ export const scaling: Kernel<typeof scaled> = {
     for (let i = 0; i < n; i++) m[y + i] = factor * m[x + i]!;
   },
   simd: ([y, x, factor, n], w) => {
-    const [by] = w.vectors;
-    return [set(by, splat(factor)), ...overElements(w, n, [y, x], (e) => [e.store(y, vMultiply(by, e.load(x)))])];
+    const [factors] = w.vectors;
+    return [
+      set(factors, splat(factor)),
+      ...overElements(w, n, [y, x], (e) => [e.store(y, vMultiply(factors, e.load(x)))]),
+    ];
   },
 };
 
@@ -176,17 +184,17 @@ export const addScaled: Kernel<typeof addedScaled> = {
     for (let i = 0; i < n; i++) m[dx + i]! += factor * m[dy + i]!;
   },
   simd: ([dx, dy, factor, n], w) => {
-    const [by] = w.vectors;
+    const [factors] = w.vectors;
     return [
-      set(by, splat(factor)),
-      ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, by, e.load(dy), e.load(dx)))]),
+      set(factors, splat(factor)),
+      ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, factors, e.load(dy), e.load(dx)))]),
     ];
   },
 };
 
 const clamped = ['update n', 'number', 'n'] as const;
 
-/** x limited to [−limit, limit], in place; NaN stays NaN. */
+/** Clamps x to [−limit, limit], in place. NaN stays NaN. */
 export const clamp: Kernel<typeof clamped> = {
   operands: clamped,
   portable: (memory) => (x, limit, n) => {
@@ -204,7 +212,7 @@ export const clamp: Kernel<typeof clamped> = {
 
 const reduced = ['read n', 'n'] as const;
 
-/** Sums f of every pair of elements in double precision. */
+/** Computes Σ f(x) in double precision, two elements at a time. */
 function reducePairs(
   w: Writer,
   [x, n]: LocalsOf<typeof reduced>,

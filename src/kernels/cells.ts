@@ -1,7 +1,9 @@
 /**
- * The pointwise pairs of LSTM and GRU, one time step of `rows` rows. `gates` [rows, G·H] comes in as x_t W_ih + h_{t−1} W_hh + b; in
- * GRU without the middle one, which is `product`. Forward leaves the activated gates in `gates`; backward turns them into the gradient of
- * what came in.
+ * The pointwise part of LSTM and GRU, forward and backward, for one time step of `rows` rows.
+ *
+ * The input of forward, in `gates` [rows, G·H], is the preactivations x_t W_ih + h_{t−1} W_hh + b. For GRU, the term
+ * h_{t−1} W_hh is separate, in `product` [rows, 3·H]. Forward replaces the preactivations by the activated gates, and
+ * backward replaces these by the gradient of the preactivations.
  */
 
 import { logistic } from './elementwise';
@@ -24,7 +26,7 @@ import * as math from './simd/math';
 
 const ofLstm = ['write rows H', 'write rows H', 'write rows H', 'update rows 4 H', 'read rows H', 'rows', 'H'] as const;
 
-/** c = f·c' + i·g, h = o·tanh(c); keeps tanh(c). Gates i f g o. */
+/** c = f·c' + i·g, h = o·tanh(c); stores tanh(c) for backward. Gate order: i f g o. */
 export const lstmCell: Kernel<typeof ofLstm> = {
   operands: ofLstm,
   portable: (memory) => (h, c, tanhC, gates, cPrevious, rows, H) => {
@@ -38,14 +40,14 @@ export const lstmCell: Kernel<typeof ofLstm> = {
         const g = Math.tanh(m[a + 2 * H]!);
         const o = logistic(m[a + 3 * H]!);
         const cell = f * m[cPrevious + s]! + i * g;
-        const squashed = Math.tanh(cell);
+        const tanhCell = Math.tanh(cell);
         m[a] = i;
         m[a + H] = f;
         m[a + 2 * H] = g;
         m[a + 3 * H] = o;
         m[c + s] = cell;
-        m[tanhC + s] = squashed;
-        m[h + s] = o * squashed;
+        m[tanhC + s] = tanhCell;
+        m[h + s] = o * tanhCell;
       }
     }
   },
@@ -74,7 +76,10 @@ const ofLstmBackward = [
   'H',
 ] as const;
 
-/** gates ← their gradient; dcPrevious += …; dc is that of c_t from later steps. */
+/**
+ * gates ← the gradient of the preactivations; dcPrevious += f · (the total gradient of c_t). `dc` is the gradient of
+ * c_t from later time steps.
+ */
 export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
   operands: ofLstmBackward,
   portable: (memory) => (gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H) => {
@@ -87,32 +92,32 @@ export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
         const f = m[a + H]!;
         const g = m[a + 2 * H]!;
         const o = m[a + 3 * H]!;
-        const squashed = m[tanhC + s]!;
+        const tanhCell = m[tanhC + s]!;
         const dOutput = m[dh + s]!;
-        const dCell = m[dc + s]! + dOutput * o * (1 - squashed * squashed);
+        const dCell = m[dc + s]! + dOutput * o * (1 - tanhCell * tanhCell);
         m[a] = dCell * g * i * (1 - i);
         m[a + H] = dCell * m[cPrevious + s]! * f * (1 - f);
         m[a + 2 * H] = dCell * i * (1 - g * g);
-        m[a + 3 * H] = dOutput * squashed * o * (1 - o);
+        m[a + 3 * H] = dOutput * tanhCell * o * (1 - o);
         m[dcPrevious + s]! += dCell * f;
       }
     }
   },
   simd: ([gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H], w) => {
     const [i, f, g, o] = w.vectors;
-    const [squashed, dOutput, dCell] = w.vectors;
+    const [tanhCell, dOutput, dCell] = w.vectors;
     return overRows(w, rows, H, [dcPrevious, dh, dc, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
       set(i, e.load(atI!)),
       set(f, e.load(atF!)),
       set(g, e.load(atG!)),
       set(o, e.load(atO!)),
-      set(squashed, e.load(tanhC)),
+      set(tanhCell, e.load(tanhC)),
       set(dOutput, e.load(dh)),
-      set(dCell, math.multiplyAdd(w, vMultiply(dOutput, o), slopeOfTanh(w, squashed), e.load(dc))),
+      set(dCell, math.multiplyAdd(w, vMultiply(dOutput, o), slopeOfTanh(w, tanhCell), e.load(dc))),
       e.store(atI!, vMultiply(vMultiply(dCell, g), slopeOfLogistic(w, i))),
       e.store(atF!, vMultiply(vMultiply(dCell, e.load(cPrevious)), slopeOfLogistic(w, f))),
       e.store(atG!, vMultiply(vMultiply(dCell, i), slopeOfTanh(w, g))),
-      e.store(atO!, vMultiply(vMultiply(dOutput, squashed), slopeOfLogistic(w, o))),
+      e.store(atO!, vMultiply(vMultiply(dOutput, tanhCell), slopeOfLogistic(w, o))),
       e.store(dcPrevious, math.multiplyAdd(w, dCell, f, e.load(dcPrevious))),
     ]);
   },
@@ -129,7 +134,10 @@ const ofGru = [
   'H',
 ] as const;
 
-/** h = (1 − z)·n + z·h', n = tanh(gates_n + r·(product_n + biasHn)); keeps product_n + biasHn. Gates r z n. */
+/**
+ * n = tanh(gates_n + r·(product_n + biasHn)), h = (1 − z)·n + z·h'; stores product_n + biasHn in `kept` for backward.
+ * Gate order: r z n.
+ */
 export const gruCell: Kernel<typeof ofGru> = {
   operands: ofGru,
   portable: (memory) => (h, kept, gates, product, hPrevious, biasHn, rows, H) => {
@@ -187,7 +195,10 @@ const ofGruBackward = [
   'H',
 ] as const;
 
-/** gates ← their gradient, dproduct ← that of h_{t−1} W_hh, dhPrevious += dh·z, dbiasHn += …. */
+/**
+ * gates ← the gradient of the preactivations, dproduct ← the gradient of h_{t−1} W_hh, dhPrevious += dh·z,
+ * dbiasHn += the gradient of the bias.
+ */
 export const gruCellBackward: Kernel<typeof ofGruBackward> = {
   operands: ofGruBackward,
   portable: (memory) => (gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H) => {
@@ -247,14 +258,17 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
   },
 };
 
-/** 1 − y². */
+/** The derivative of y = tanh(x): 1 − y². */
 const slopeOfTanh = (w: Writer, y: Local<'v128'>): Vector => vSubtract(w.constant(1), vMultiply(y, y));
-/** y · (1 − y). */
+/** The derivative of y = logistic(x): y · (1 − y). */
 const slopeOfLogistic = (w: Writer, y: Local<'v128'>): Vector => vMultiply(y, vSubtract(w.constant(1), y));
 
 /**
- * Runs the body for the elements of every row of H. `narrow` pointers go through rows of H; each of `wide` through rows of some blocks of
- * H, to which the body gets a pointer each; `vectors` are pointers that begin anew at every row.
+ * Runs the body for all elements of all rows.
+ *
+ * @param narrow pointers to buffers [rows, H]
+ * @param wide pointers to buffers [rows, blocks·H]; the body gets one pointer per block
+ * @param vectors pointers to vectors [H], which are reset to `from` for every row
  */
 function overRows(
   w: Writer,
@@ -278,7 +292,7 @@ function overRows(
       ...overElements(w, H, [...narrow, ...blocks.flat(), ...vectors.map(([pointer]) => pointer)], (e) =>
         body(e, [first, second]),
       ),
-      // Each pointer now stands where the next block began; the last one, where the next row does.
+      // Each pointer is now at the start of the next block, and the last one at the start of the next row.
       ...blocks.map((pointers) => set(pointers[0]!, pointers.at(-1)!)),
     ]),
   ];

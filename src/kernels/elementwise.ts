@@ -1,9 +1,9 @@
 /**
- * Functions of every element alone: y = f(x), and dx += dy · f′, from whichever of x and y gives f′ more cheaply. Where f′ is y or 1/x,
- * backward is `addProduct` or `addQuotient`.
+ * Element-wise functions: y = f(x), and dx += dy · f′. The backward kernel reads x or y, whichever gives f′ at less
+ * cost. If f′ is y or 1/x, it is `addProduct` or `addQuotient`.
  */
 
-import { addByElement, backwardBy, portableBackward } from './arithmetic';
+import { backwardByElement, backwardOperands, portableBackward } from './arithmetic';
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
   type Statement,
@@ -29,14 +29,14 @@ import {
 import { overElements } from './simd/loops';
 import * as math from './simd/math';
 
-/** The logistic function, 1 / (1 + e⁻ˣ); e⁻ˣ may overflow to ∞, which gives the right 0. */
+/** The logistic function, 1 / (1 + e⁻ˣ). If e⁻ˣ overflows to ∞, the result is 0, which is correct. */
 export function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
 const unary = ['write n', 'read n', 'n'] as const;
 
-/** y = f(x). */
+/** y = f(x), portable. */
 const portableMap =
   (memory: Memory, f: (x: number) => number): Call<typeof unary> =>
   (y, x, n) => {
@@ -44,81 +44,87 @@ const portableMap =
     for (let i = 0; i < n; i++) m[y + i] = f(m[x + i]!);
   };
 
-/** y = f(x). */
+/** y = f(x), in SIMD. */
 const map = (w: Writer, [y, x, n]: LocalsOf<typeof unary>, f: (x: Vector) => Vector): Statement[] =>
   overElements(w, n, [y, x], (e) => [e.store(y, f(e.load(x)))]);
 
+/** y = eˣ. */
 export const exponential: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, Math.exp),
   simd: (o, w) => map(w, o, (x) => math.exp(w, x)),
 };
 
+/** y = ln x. */
 export const logarithm: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, Math.log),
   simd: (o, w) => map(w, o, (x) => math.log(w, x)),
 };
 
+/** y = √x. */
 export const squareRoot: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, Math.sqrt),
   simd: (o, w) => map(w, o, vSquareRoot),
 };
-/** By y. */
-export const squareRootBackward: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
+/** dx += dy / (2y); reads y. */
+export const squareRootBackward: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
   portable: (memory) => portableBackward(memory, (dy, y) => dy / (2 * y)),
-  simd: (o, w) => addByElement(w, o, (dy, y) => vDivide(dy, vMultiply(w.constant(2), y))),
+  simd: (o, w) => backwardByElement(w, o, (dy, y) => vDivide(dy, vMultiply(w.constant(2), y))),
 };
 
+/** y = |x|. */
 export const absolute: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, Math.abs),
   simd: (o, w) => map(w, o, vAbs),
 };
-/** By x; 0 at 0. */
-export const absoluteBackward: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
+/** dx += dy · sign(x); reads x. */
+export const absoluteBackward: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
   portable: (memory) => portableBackward(memory, (dy, x) => dy * Math.sign(x)),
   simd: (o, w) =>
-    addByElement(w, o, (dy, x) => {
+    backwardByElement(w, o, (dy, x) => {
       const [value] = w.vectors;
       const [zero, one] = [w.constant(0), w.constant(1)];
-      const known = tee(value, x);
-      // 0 and NaN are their own signs.
-      const ofOthers = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
-      return vMultiply(dy, vSelect(vEqual(value, zero), known, ofOthers));
+      const loaded = tee(value, x);
+      // The sign of 0 is 0, and that of NaN is NaN.
+      const sign = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
+      return vMultiply(dy, vSelect(vEqual(value, zero), loaded, sign));
     }),
 };
 
+/** y = tanh x. */
 export const hyperbolicTangent: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, Math.tanh),
   simd: (o, w) => map(w, o, (x) => math.tanh(w, x)),
 };
-/** By y. */
-export const hyperbolicTangentBackward: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
+/** dx += dy · (1 − y²); reads y. */
+export const hyperbolicTangentBackward: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
   portable: (memory) => portableBackward(memory, (dy, y) => dy * (1 - y * y)),
   simd: (o, w) =>
-    addByElement(w, o, (dy, y) => {
+    backwardByElement(w, o, (dy, y) => {
       const [value] = w.vectors;
       return vMultiply(dy, vSubtract(w.constant(1), vMultiply(tee(value, y), value)));
     }),
 };
 
+/** y = 1 / (1 + e⁻ˣ). */
 export const sigmoidal: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, logistic),
   simd: (o, w) => map(w, o, (x) => math.logistic(w, x)),
 };
-/** By y. */
-export const sigmoidalBackward: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
+/** dx += dy · y · (1 − y); reads y. */
+export const sigmoidalBackward: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
   portable: (memory) => portableBackward(memory, (dy, y) => dy * y * (1 - y)),
   simd: (o, w) =>
-    addByElement(w, o, (dy, y) => {
+    backwardByElement(w, o, (dy, y) => {
       const [value] = w.vectors;
       return vMultiply(vMultiply(dy, tee(value, y)), vSubtract(w.constant(1), value));
     }),
@@ -127,7 +133,7 @@ export const sigmoidalBackward: Kernel<typeof backwardBy> = {
 const withNumber = ['write n', 'read n', 'number', 'n'] as const;
 const withNumberBackward = ['update n', 'read n', 'read n', 'number', 'n'] as const;
 
-/** x where x > 0, else slope · x. ReLU is slope 0; NaN stays NaN. */
+/** y = x if x > 0, else slope · x. ReLU has slope 0. NaN stays NaN. */
 export const rectify: Kernel<typeof withNumber> = {
   operands: withNumber,
   portable: (memory) => (y, x, slope, n) => {
@@ -138,21 +144,22 @@ export const rectify: Kernel<typeof withNumber> = {
     }
   },
   simd: ([y, x, slope, n], w) => {
-    const [by, value, below] = w.vectors;
+    const [slopes, value, below] = w.vectors;
     const zero = w.constant(0);
     return [
-      set(by, splat(slope)),
+      set(slopes, splat(slope)),
       ...overElements(w, n, [y, x], (e) => [
         set(value, e.load(x)),
-        set(below, vMultiply(by, value)),
-        // 0 · −∞ is 0 here.
-        set(below, vSelect(vAnd(vEqual(by, zero), vEqual(value, w.constant(-Infinity))), zero, below)),
+        set(below, vMultiply(slopes, value)),
+        // With slope 0, −∞ gives 0, where 0 · −∞ would be NaN.
+        set(below, vSelect(vAnd(vEqual(slopes, zero), vEqual(value, w.constant(-Infinity))), zero, below)),
         e.store(y, vSelect(vLess(zero, value), value, below)),
       ]),
     ];
   },
 };
 
+/** dx += dy if x > 0, else slope · dy; reads x. */
 export const rectifyBackward: Kernel<typeof withNumberBackward> = {
   operands: withNumberBackward,
   portable: (memory) => (dx, dy, x, slope, n) => {
@@ -160,31 +167,31 @@ export const rectifyBackward: Kernel<typeof withNumberBackward> = {
     for (let i = 0; i < n; i++) m[dx + i]! += m[x + i]! > 0 ? m[dy + i]! : slope * m[dy + i]!;
   },
   simd: ([dx, dy, x, slope, n], w) => {
-    const [by, value] = w.vectors;
+    const [slopes, value] = w.vectors;
     return [
-      set(by, splat(slope)),
+      set(slopes, splat(slope)),
       ...overElements(w, n, [dx, dy, x], (e) => [
         set(value, e.load(dy)),
-        e.store(dx, vAdd(e.load(dx), vSelect(vLess(w.constant(0), e.load(x)), value, vMultiply(by, value)))),
+        e.store(dx, vAdd(e.load(dx), vSelect(vLess(w.constant(0), e.load(x)), value, vMultiply(slopes, value)))),
       ]),
     ];
   },
 };
 
-/** log(1 + eˣ), without overflow. */
+/** y = ln(1 + eˣ), without overflow. */
 export const softplusOf: Kernel<typeof unary> = {
   operands: unary,
   portable: (memory) => portableMap(memory, (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   simd: (o, w) => map(w, o, (x) => math.softplus(w, x)),
 };
-/** By x. */
-export const softplusBackward: Kernel<typeof backwardBy> = {
-  operands: backwardBy,
+/** dx += dy / (1 + e⁻ˣ); reads x. */
+export const softplusBackward: Kernel<typeof backwardOperands> = {
+  operands: backwardOperands,
   portable: (memory) => portableBackward(memory, (dy, x) => dy * logistic(x)),
-  simd: (o, w) => addByElement(w, o, (dy, x) => vMultiply(dy, math.logistic(w, x))),
+  simd: (o, w) => backwardByElement(w, o, (dy, x) => vMultiply(dy, math.logistic(w, x))),
 };
 
-/** x²/2 where |x| ≤ delta, else delta · (|x| − delta/2). */
+/** y = x²/2 if |x| ≤ delta, else delta · (|x| − delta/2). */
 export const huberOf: Kernel<typeof withNumber> = {
   operands: withNumber,
   portable: (memory) => (y, x, delta, n) => {
@@ -214,6 +221,7 @@ export const huberOf: Kernel<typeof withNumber> = {
   },
 };
 
+/** dx += dy · x, with x clamped to [−delta, delta]; reads x. */
 export const huberBackward: Kernel<typeof withNumberBackward> = {
   operands: withNumberBackward,
   portable: (memory) => (dx, dy, x, delta, n) => {

@@ -1,4 +1,4 @@
-/** Rows: added to, summed, gathered and scattered. */
+/** Row operations: sum, gather and scatter. */
 
 import type { Kernel, WasmFunction } from './kernel';
 import {
@@ -27,13 +27,13 @@ import { type Elements, four, overElements, times } from './simd/loops';
 
 const summed = ['update n', 'read rows n', 'rows', 'n'] as const;
 
-/** Sums rows in double precision. */
+/** dv += the sum of the rows of dy, in double precision. */
 const sumBlock: WasmFunction<typeof summed> = {
   operands: summed,
   simd: ([dv, dy, rows, n], w) => {
     const [source, count, left] = w.pointers;
     const [value] = w.vectors;
-    /** Sums of so many vectors side by side, from the top row to the last. */
+    /** Sums over all rows of a number of adjacent vectors. */
     const column = (vectors: number, e: Elements): Statement[] => {
       const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
       return [
@@ -65,7 +65,7 @@ const sumBlock: WasmFunction<typeof summed> = {
   },
 };
 
-/** dv += the sum of the rows of dy; sums of 64 rows at least are made in double precision. */
+/** dv += the sum of the rows of dy. Sums are computed in double precision, over at least 64 rows at a time. */
 export const sumRows: Kernel<typeof summed> = {
   operands: summed,
   portable: (memory) => {
@@ -78,7 +78,7 @@ export const sumRows: Kernel<typeof summed> = {
       for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
     };
   },
-  // A pass down the columns of more rows than these would leave the pages that the processor can keep in mind.
+  // A pass down the columns of more rows would touch more pages than the TLB holds.
   compose:
     ({ of }) =>
     (dv, dy, rows, n) => {
@@ -88,7 +88,7 @@ export const sumRows: Kernel<typeof summed> = {
 
 const gathered = ['write rows n', 'read', 'read rows', 'rows', 'n'] as const;
 
-/** y[r] = table[ids[r]], rows of n; a row of zeros where the id is −1. */
+/** y[r] = table[ids[r]], for rows of n elements; the id −1 gives a row of zeros. */
 export const gatherRows: Kernel<typeof gathered> = {
   operands: gathered,
   portable: (memory) => (y, table, ids, rows, n) => {
@@ -119,7 +119,7 @@ export const gatherRows: Kernel<typeof gathered> = {
 
 const scattered = ['update', 'read rows n', 'read rows', 'rows', 'n'] as const;
 
-/** dtable[ids[r]] += dy[r], rows of n; nothing where the id is −1. */
+/** dtable[ids[r]] += dy[r], for rows of n elements; rows with the id −1 are skipped. */
 export const scatterAddRows: Kernel<typeof scattered> = {
   operands: scattered,
   portable: (memory) => (dtable, dy, ids, rows, n) => {

@@ -1,4 +1,4 @@
-/** Every kernel by name: what the tests and the benches go through. */
+/** All kernels by name, for tests and benchmarks. */
 
 export {
   addition,

@@ -1,4 +1,4 @@
-/** Filling and copying, also with strides. */
+/** Filling and copying, contiguous or strided. */
 
 import type { Call, Kernel, LocalsOf, WasmFunction } from './kernel';
 import {
@@ -25,6 +25,7 @@ import { overElements, times } from './simd/loops';
 
 const filled = ['write n', 'number', 'n'] as const;
 
+/** y = value. */
 export const fill: Kernel<typeof filled> = {
   operands: filled,
   portable: (memory) => (y, value, n) => {
@@ -38,7 +39,7 @@ export const fill: Kernel<typeof filled> = {
 
 const copied = ['write n', 'read n', 'n'] as const;
 
-/** y = x; they may overlap. */
+/** y = x. They may overlap. */
 export const copy: Kernel<typeof copied> = {
   operands: copied,
   portable: (memory) => (y, x, n) => {
@@ -50,10 +51,11 @@ export const copy: Kernel<typeof copied> = {
 const row = ['update', 'yStride', 'read', 'xStride', 'n'] as const;
 const strided = ['update', 'list', 'read', 'list', 'list'] as const;
 
+/** Whether both strides equal `stride`. */
 const bothAre = (stride: number, [, yStride, , xStride]: LocalsOf<typeof row>): I32 =>
   bitAnd(equal(yStride, number(stride)), equal(xStride, number(stride)));
 
-/** Runs the body at every element, whose addresses go by the strides. */
+/** Runs the body for every element, advancing the addresses by the strides. */
 const byStrides = ([y, yStride, x, xStride, n]: LocalsOf<typeof row>, body: Statement): Statement =>
   times(n, [body, set(y, add(y, shiftLeft(yStride, 2))), set(x, add(x, shiftLeft(xStride, 2)))]);
 
@@ -72,7 +74,7 @@ const copyRow: WasmFunction<typeof row> = {
   },
 };
 
-/** y[i·yStride] += x[i·xStride]; with a yStride of 0 the sum is made in double precision first. */
+/** y[i·yStride] += x[i·xStride]; if yStride is 0, the elements of x are first summed in double precision. */
 const addRow: WasmFunction<typeof row> = {
   operands: row,
   simd: (o, w) => {
@@ -98,7 +100,7 @@ const addRow: WasmFunction<typeof row> = {
   },
 };
 
-/** y[i·yStrides] = x[i·xStrides] for every index i of `shape`; a stride of 0 repeats. */
+/** y[i·yStrides] = x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in xStrides repeats elements. */
 export const copyStrided: Kernel<typeof strided> = {
   operands: strided,
   portable: (memory) =>
@@ -109,7 +111,7 @@ export const copyStrided: Kernel<typeof strided> = {
   compose: (parts) => everyRow(parts.of(copyRow)),
 };
 
-/** y[i·yStrides] += x[i·xStrides] for every index i of `shape`; a stride of 0 in yStrides sums. */
+/** y[i·yStrides] += x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in yStrides sums elements. */
 export const addStrided: Kernel<typeof strided> = {
   operands: strided,
   portable: (memory) =>
@@ -126,15 +128,18 @@ export const addStrided: Kernel<typeof strided> = {
   compose: (parts) => everyRow(parts.of(addRow)),
 };
 
-/** Visits every row along the last axis of a shape, in order. */
+/** Calls `visit` for every row along the last axis of a shape, in order. */
 function everyRow(visit: Call<typeof row>): Call<typeof strided> {
   return (y, yStrides, x, xStrides, shape) => {
     const last = shape.length - 1;
-    if (last < 0) return visit(y, 0, x, 0, 1);
+    if (last < 0) {
+      visit(y, 0, x, 0, 1);
+      return;
+    }
     const descend = (axis: number, y: number, x: number): void => {
       const [yStride, xStride, n] = [yStrides[axis]!, xStrides[axis]!, shape[axis]!];
-      if (axis === last) return visit(y, yStride, x, xStride, n);
-      for (let i = 0; i < n; i++) descend(axis + 1, y + i * yStride, x + i * xStride);
+      if (axis === last) visit(y, yStride, x, xStride, n);
+      else for (let i = 0; i < n; i++) descend(axis + 1, y + i * yStride, x + i * xStride);
     };
     descend(0, y, x);
   };

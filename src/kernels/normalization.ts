@@ -1,4 +1,4 @@
-/** Rows with mean 0 and deviation 1 (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). */
+/** Layer normalization (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). */
 
 import type { Kernel } from './kernel';
 import {
@@ -35,15 +35,15 @@ const normalized = [
 ] as const;
 
 /**
- * (y, normal, slope, x, gain, bias, epsilon, rows, n): normal = (x − mean) · slope, y = gain · normal + bias, where slope is
- * 1 / √(variance + epsilon) of the row.
+ * (y, normal, slope, x, gain, bias, epsilon, rows, n): per row, slope = 1 / √(variance + epsilon),
+ * normal = (x − mean) · slope, y = gain · normal + bias.
  */
 export const normalizeRows: Kernel<typeof normalized> = {
   operands: normalized,
   portable: (memory) => (y, normal, slope, x, gain, bias, epsilon, rows, n) => {
     const m = memory.view;
     for (let r = 0, i = 0; r < rows; r++, i += n) {
-      // Differences from the row's first number: the mean of equal numbers is that number, however large it is.
+      // Averaging differences from the first element makes the mean of equal values exact, however large they are.
       const first = m[x + i]!;
       let mean = first;
       for (let j = i; j < i + n; j++) mean += (m[x + j]! - first) / n;
@@ -59,8 +59,8 @@ export const normalizeRows: Kernel<typeof normalized> = {
     }
   },
   simd: ([y, normal, slope, x, gain, bias, epsilon, rows, n], w) => {
-    const [mean, first, variance, rest, count, value, factor] = w.vectors;
-    const [by, to] = w.pointers;
+    const [mean, first, variance, residual, count, value, factor] = w.vectors;
+    const [gains, biases] = w.pointers;
     return [
       set(count, fromWholes(splatWord(n))),
       times(rows, [
@@ -68,23 +68,24 @@ export const normalizeRows: Kernel<typeof normalized> = {
         set(mean, vZero()),
         ...alongRow(w, n, [x], ([from], e) => [set(mean, vAdd(mean, e.only(vSubtract(e.load(from), first))))]),
         set(mean, vAdd(first, vDivide(sumAcross(mean), count))),
-        // The mean is rounded: what it is off by shows in the second pass, and is taken out of the variance, and of each number.
+        // The mean is rounded. The second pass computes its error, which is removed from the variance and from each
+        // element.
         set(variance, vZero()),
-        set(rest, vZero()),
+        set(residual, vZero()),
         ...alongRow(w, n, [x], ([from], e) => [
           set(value, e.only(vSubtract(e.load(from), mean))),
-          set(rest, vAdd(rest, value)),
+          set(residual, vAdd(residual, value)),
           set(variance, multiplyAdd(w, value, value, variance)),
         ]),
-        set(rest, vDivide(sumAcross(rest), count)),
-        set(variance, vSubtract(vDivide(sumAcross(variance), count), vMultiply(rest, rest))),
+        set(residual, vDivide(sumAcross(residual), count)),
+        set(variance, vSubtract(vDivide(sumAcross(variance), count), vMultiply(residual, residual))),
         set(factor, vDivide(w.constant(1), vSquareRoot(vAdd(vMax(variance, vZero()), splat(epsilon))))),
         storeOne(slope, factor),
-        set(by, gain),
-        set(to, bias),
-        ...overElements(w, n, [y, normal, x, by, to], (e) => [
-          e.store(normal, tee(value, vMultiply(vSubtract(vSubtract(e.load(x), mean), rest), factor))),
-          e.store(y, multiplyAdd(w, e.load(by), value, e.load(to))),
+        set(gains, gain),
+        set(biases, bias),
+        ...overElements(w, n, [y, normal, x, gains, biases], (e) => [
+          e.store(normal, tee(value, vMultiply(vSubtract(vSubtract(e.load(x), mean), residual), factor))),
+          e.store(y, multiplyAdd(w, e.load(gains), value, e.load(biases))),
         ]),
         set(slope, add(slope, number(4))),
       ]),
@@ -104,7 +105,10 @@ const normalizedBackward = [
   'n',
 ] as const;
 
-/** (dx, dgain, dbias, dy, normal, slope, gain, rows, n): with d = gain · dy, dx += slope · (d − mean(d) − normal · mean(d · normal)). */
+/**
+ * (dx, dgain, dbias, dy, normal, slope, gain, rows, n): dgain += Σ dy · normal and dbias += Σ dy over the rows; with
+ * d = gain · dy, dx += slope · (d − mean(d) − normal · mean(d · normal)).
+ */
 export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
   operands: normalizedBackward,
   portable: (memory) => (dx, dgain, dbias, dy, normal, slope, gain, rows, n) => {

@@ -110,7 +110,10 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
       ...prepare,
       ...overElements(w, n, [g, square], (e) => [
         set(gradient, e.load(g)),
-        set(mean, flush(w, multiplyAdd(w, decayBy, e.load(square), vMultiply(vMultiply(oneMinusDecay, gradient), gradient)))),
+        set(
+          mean,
+          flush(w, multiplyAdd(w, decayBy, e.load(square), vMultiply(vMultiply(oneMinusDecay, gradient), gradient))),
+        ),
         e.store(square, mean),
         e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(mean), addend))),
       ]),
@@ -202,7 +205,10 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
       ...overElements(w, n, [g, mean, square], (e) => [
         set(gradient, e.load(g)),
         set(first, flush(w, multiplyAdd(w, decay1, e.load(mean), vMultiply(oneMinus1, gradient)))),
-        set(second, flush(w, multiplyAdd(w, decay2, e.load(square), vMultiply(vMultiply(oneMinus2, gradient), gradient)))),
+        set(
+          second,
+          flush(w, multiplyAdd(w, decay2, e.load(square), vMultiply(vMultiply(oneMinus2, gradient), gradient))),
+        ),
         e.store(mean, first),
         e.store(square, second),
         e.store(g, vDivide(vMultiply(factor, first), multiplyAdd(w, vSquareRoot(second), root, addend))),

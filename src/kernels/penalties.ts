@@ -1,4 +1,4 @@
-/** Penalties on weights, and limits to them. */
+/** Weight penalties and norm constraints. */
 
 import type { Kernel } from './kernel';
 import {
@@ -22,7 +22,7 @@ import { multiplyAdd } from './simd/math';
 
 const signed = ['update n', 'read n', 'number', 'n'] as const;
 
-/** dx += factor · sign(x), nothing where x is 0. */
+/** dx += factor · sign(x): the gradient of an L1 penalty, 0 at 0. */
 export const addSigns: Kernel<typeof signed> = {
   operands: signed,
   portable: (memory) => (dx, x, factor, n) => {
@@ -43,7 +43,7 @@ export const addSigns: Kernel<typeof signed> = {
 
 const limited = ['update rows n', 'read rows n', 'number', 'rows', 'n'] as const;
 
-/** (step, x, limit, rows, n): shortens the columns of x + step to the limit by changing the step. */
+/** (step, x, limit, rows, n): changes `step` so that the norm of every column of x + step is at most `limit`. */
 export const limitColumns: Kernel<typeof limited> = {
   operands: limited,
   portable: (memory) => (step, x, limit, rows, n) => {
@@ -57,7 +57,7 @@ export const limitColumns: Kernel<typeof limited> = {
     }
   },
   simd: ([step, x, limit, rows, n], w) => {
-    const [squares, value, factor, most] = w.vectors;
+    const [squares, value, factor, maximum] = w.vectors;
     const [atStep, atX, left] = w.pointers;
     const down = (statements: readonly Statement[]): Statement[] => [
       set(atStep, step),
@@ -66,12 +66,12 @@ export const limitColumns: Kernel<typeof limited> = {
       times(left, [...statements, set(atStep, add(atStep, shiftLeft(n, 2))), set(atX, add(atX, shiftLeft(n, 2)))]),
     ];
     return [
-      set(most, splat(limit)),
+      set(maximum, splat(limit)),
       ...overElements(w, n, [step, x], (e) => [
         set(squares, vZero()),
         ...down([set(value, vAdd(e.load(atX), e.load(atStep))), set(squares, multiplyAdd(w, value, value, squares))]),
-        set(factor, vDivide(most, vSquareRoot(squares))),
-        set(squares, vLess(vMultiply(most, most), squares)),
+        set(factor, vDivide(maximum, vSquareRoot(squares))),
+        set(squares, vLess(vMultiply(maximum, maximum), squares)),
         ...down([
           set(value, vSubtract(vMultiply(factor, vAdd(e.load(atX), e.load(atStep))), e.load(atX))),
           e.store(atStep, vSelect(squares, value, e.load(atStep))),

@@ -6,7 +6,10 @@ import { fourRows, multiplyRow, packColumns, sixRows, type Tile } from './simd/p
 
 const product = ['update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag'] as const;
 
-/** C [M, N] = A [M, K] · B [K, N], or C += with `accumulate`; `transposeA`: A is stored [K, M]; `transposeB`: B is stored [N, K]. */
+/**
+ * C [M, N] = A [M, K] · B [K, N], or C += A · B with `accumulate`. With `transposeA`, A is stored as [K, M]; with
+ * `transposeB`, B is stored as [N, K].
+ */
 export const gemm: Kernel<typeof product> = {
   operands: product,
   portable: (memory) => {
@@ -26,7 +29,7 @@ export const gemm: Kernel<typeof product> = {
 
 const affineProduct = ['write M N', 'read M K', 'read K N', 'read N', 'M', 'N', 'K'] as const;
 
-/** Y [M, N] = X [M, K] · W [K, N] + b [N] in every row. */
+/** Y [M, N] = X [M, K] · W [K, N] + b [N], where b is added to every row. */
 export const affineRows: Kernel<typeof affineProduct> = {
   operands: affineProduct,
   portable: (memory) => {
@@ -42,12 +45,15 @@ export const affineRows: Kernel<typeof affineProduct> = {
   },
 };
 
-/** How many numbers the packed form of a matrix [K, N] takes. */
+/** The number of elements of the packed form of a matrix [K, N]. */
 export const panelsSize = (K: number, N: number): number => Math.ceil(N / 8) * 8 * K;
 
 const packing = ['write', 'read K N', 'K', 'N', 'flag'] as const;
 
-/** B [K, N], or stored [N, K] with `transposeB`, in panels of eight columns, [⌈N/8⌉, K, 8], filled up with zeros: for {@link gemmPacked}. */
+/**
+ * Packs B [K, N] (stored as [N, K] with `transposeB`) for {@link gemmPacked}: into panels of eight columns, [⌈N/8⌉, K,
+ * 8], padded with zeros.
+ */
 export const packPanels: Kernel<typeof packing> = {
   operands: packing,
   portable: (memory) => (panels, b, K, N, transposeB) => {
@@ -67,7 +73,7 @@ export const packPanels: Kernel<typeof packing> = {
 
 const packedProduct = ['update M N', 'read M K', 'read', 'M', 'N', 'K', 'flag', 'flag'] as const;
 
-/** {@link gemm} with B as {@link packPanels} left it. */
+/** {@link gemm} with B packed by {@link packPanels}. */
 export const gemmPacked: Kernel<typeof packedProduct> = {
   operands: packedProduct,
   portable: (memory) => {
@@ -84,21 +90,23 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
   },
 };
 
-/** How much of K, of A's rows and of B's columns is packed at a time: a panel of B and the block of A stay in the first cache. */
+/** The extents of K, rows of A and columns of B packed at a time. A panel of B and the block of A fit the L1 cache. */
 const blockDepth = 256;
 const blockRows = 36;
 const blockColumns = 512;
-/** Room for one tile. */
+/** The scratch elements of one tile. */
 const tileSize = 48;
 
-/** How many of the rows to take six at a time, so that the fewest tiles have rows to spare: what is left goes by four. */
+/**
+ * The number of rows to process in tiles of six, so that the fewest tiles are partial; the others use tiles of four.
+ */
 function rowsBySix(rows: number): number {
   const left = rows % 6;
   if (left === 5) return rows;
   return Math.max(0, rows - left - (left === 1 || left === 2 ? 6 : 0));
 }
 
-/** C = `start`, whose rows are `startStride` apart, or zeros where that is −1, plus A · B. */
+/** C = start + A · B. `startStride` is the distance between the rows of `start`; if it is −1, start is zero. */
 type Blocked = (
   c: number,
   start: number,
@@ -123,7 +131,7 @@ function blocked({ of, scratch, tall }: Parts): Blocked {
     }
     const packB = of(packColumns);
     const columnsAtOnce = packed ? N : blockColumns;
-    // K = 0 still has to write C.
+    // The loop runs at least once, because C must be written even if K is 0.
     for (let k = 0; k === 0 || k < K; k += blockDepth) {
       const depth = Math.min(blockDepth, K - k);
       const [from, fromStride] = k === 0 ? [start, startStride] : [c, N];

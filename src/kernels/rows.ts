@@ -30,7 +30,7 @@ import * as math from './simd/math';
 const mapped = ['write rows n', 'read rows n', 'rows', 'n'] as const;
 const mappedBackward = ['update rows n', 'read rows n', 'read rows n', 'rows', 'n'] as const;
 
-/** y = eˣ / Σ eˣ. */
+/** y = eˣ / Σ eˣ, per row. */
 export const softmaxRows: Kernel<typeof mapped> = {
   operands: mapped,
   portable: (memory) => (y, x, rows, n) => {
@@ -45,7 +45,7 @@ export const softmaxRows: Kernel<typeof mapped> = {
   },
 };
 
-/** dx += y · (dy − Σ dy·y). */
+/** dx += y · (dy − Σ dy·y), per row. */
 export const softmaxRowsBackward: Kernel<typeof mappedBackward> = {
   operands: mappedBackward,
   portable: (memory) => (dx, dy, y, rows, n) => {
@@ -71,7 +71,7 @@ export const softmaxRowsBackward: Kernel<typeof mappedBackward> = {
   },
 };
 
-/** y = x − log Σ eˣ. */
+/** y = x − ln Σ eˣ, per row. */
 export const logSoftmaxRows: Kernel<typeof mapped> = {
   operands: mapped,
   portable: (memory) => (y, x, rows, n) => {
@@ -93,7 +93,7 @@ export const logSoftmaxRows: Kernel<typeof mapped> = {
   },
 };
 
-/** dx += dy − eʸ · Σ dy. */
+/** dx += dy − eʸ · Σ dy, per row. */
 export const logSoftmaxRowsBackward: Kernel<typeof mappedBackward> = {
   operands: mappedBackward,
   portable: (memory) => (dx, dy, y, rows, n) => {
@@ -122,7 +122,7 @@ export const logSoftmaxRowsBackward: Kernel<typeof mappedBackward> = {
 
 const classified = ['write rows', 'write rows V', 'read rows V', 'read rows', 'rows', 'V'] as const;
 
-/** loss = −log softmax(logits)[targets]; leaves the probabilities for backward. */
+/** loss = −ln softmax(logits)[targets], per row; stores the probabilities for backward. */
 export const crossEntropyRows: Kernel<typeof classified> = {
   operands: classified,
   portable: (memory) => (loss, probabilities, logits, targets, rows, V) => {
@@ -150,7 +150,7 @@ export const crossEntropyRows: Kernel<typeof classified> = {
 
 const classifiedBackward = ['update rows V', 'read rows', 'read rows V', 'read rows', 'rows', 'V'] as const;
 
-/** dlogits += dloss · (probabilities − one-hot targets). */
+/** dlogits += dloss · (probabilities − one-hot targets), per row. */
 export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
   operands: classifiedBackward,
   portable: (memory) => (dlogits, dloss, probabilities, targets, rows, V) => {
@@ -209,7 +209,7 @@ function logSumExp(m: Heap, x: number, n: number): number {
   return largest + Math.log(total);
 }
 
-/** y ← e^(x − largest) along a row, its sum in every lane of `total`. */
+/** y ← e^(x − largest) along a row; sets every lane of `largest` to the maximum of x and of `total` to the sum of y. */
 function exponentials(
   w: Writer,
   y: Local<'i32'>,

@@ -1,38 +1,40 @@
 /**
- * A workspace is a stack of numbers: allocation bumps a pointer, leaving a scope puts it back, so that the second step of a training
- * run allocates nothing. Only this file replaces views of the heap; everyone else holds offsets.
+ * Workspaces: stack allocators over one heap. Allocating advances a pointer and leaving a scope resets it, so that a
+ * training run allocates no memory after its first update. Only this file replaces the views of a heap; all other code
+ * holds offsets.
  */
 
 import { type Heap, type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { scratchSize, simdKernels } from './simd/bind';
 
-/** Single precision computes, double precision checks. */
+/** The precision of a workspace: `float32` for computing, `float64` for gradient checks. */
 export type Precision = 'float32' | 'float64';
 
+/** A heap with its kernels and its stack pointer. */
 export interface Workspace {
   readonly precision: Precision;
   readonly kernels: Kernels;
   readonly memory: Memory;
-  /** Gives the heap at least `length` elements; `memory.view` is a new one then. */
+  /** Grows the heap to at least `length` elements, which replaces `memory.view`. */
   readonly enlarge: (length: number) => void;
-  /** The first free element. Save it, allocate, and give it to {@link release}. */
+  /** The offset of the first free element. Save it before allocating, and pass it to {@link release} afterwards. */
   top: number;
 }
 
-/** Offsets are multiples of this many elements, so that vectors of four never straddle two cache lines. */
+/** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
 const alignment = 4;
-/** Kernels may read so many numbers behind an operand. */
+/** The number of elements that kernels may read past the end of an operand. */
 const margin = 8;
-/** The numbers in a page of WebAssembly memory. */
+/** The number of floats in a page of WebAssembly memory. */
 const pageSize = 16_384;
 
 /**
- * A new workspace. Single precision takes the fastest kernels that the engine runs, or those that {@link useKernels} asked for; double
- * precision is portable always.
+ * Creates a workspace. Single precision uses the kernels set by {@link useKernels}, or else the fastest ones that the
+ * engine supports. Double precision always uses the portable kernels.
  */
 export function createWorkspace(precision: Precision = 'float32'): Workspace {
   if (precision === 'float32') {
-    for (const name of wanted === undefined ? fastestFirst : [wanted]) {
+    for (const name of selected === undefined ? fastestFirst : [selected]) {
       const workspace = name === 'portable' ? undefined : simdWorkspace(name);
       if (workspace !== undefined) return workspace;
     }
@@ -49,9 +51,12 @@ export function createWorkspace(precision: Precision = 'float32'): Workspace {
 }
 
 const fastestFirst: readonly KernelName[] = ['relaxed', 'simd'];
-let wanted: KernelName | undefined;
+/** The kernels set by {@link useKernels}. */
+let selected: KernelName | undefined;
 
-/** A workspace over a WebAssembly memory; nothing where the engine has no such kernels, or no address space for another memory. */
+/**
+ * Creates a workspace over a WebAssembly memory, or returns undefined if the engine lacks the kernels or the memory.
+ */
 function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
   try {
     const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
@@ -68,10 +73,11 @@ function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
 }
 
 /**
- * Chooses the kernels of all computations that begin from now on: `portable` (plain TypeScript), `simd` (WebAssembly SIMD) or `relaxed`
- * (with fused multiply-add); `undefined` goes back to the fastest that the engine runs, which is the default.
+ * Sets the kernels of all later computations.
  *
- * @throws RangeError where the engine does not run them
+ * @param name `portable` (plain TypeScript), `simd` (WebAssembly SIMD) or `relaxed` (SIMD with fused multiply-add);
+ * `undefined`, the default, selects the fastest kernels that the engine supports
+ * @throws RangeError if the engine does not support them
  * @example
  * useKernels('portable');
  * kernelsInUse(); // 'portable'
@@ -81,15 +87,15 @@ export function useKernels(name: KernelName | undefined): void {
   if (name !== undefined && !['portable', 'simd', 'relaxed'].includes(name)) {
     throw new RangeError(`useKernels: name must be 'portable', 'simd' or 'relaxed', got ${String(name)}.`);
   }
-  const before = wanted;
-  wanted = name;
+  const previous = selected;
+  selected = name;
   if (name === undefined || defaultWorkspace().kernels.name === name) return;
-  wanted = before;
-  throw new RangeError(`useKernels: this engine does not run the kernels '${String(name)}'.`);
+  selected = previous;
+  throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'.`);
 }
 
 /**
- * Which kernels computations run on. Where WebAssembly is missing or a content security policy forbids it, that is `portable`.
+ * Returns the name of the kernels in use: `portable` if WebAssembly is missing or a content security policy forbids it.
  *
  * @example
  * ['portable', 'simd', 'relaxed'].includes(kernelsInUse()); // true
@@ -98,18 +104,20 @@ export function kernelsInUse(): KernelName {
   return defaultWorkspace().kernels.name;
 }
 
-/** Takes `size` elements, whose content is whatever was there, and returns their offset. Growing the heap replaces `memory.view`. */
+/**
+ * Allocates `size` uninitialized elements and returns their offset. May grow the heap, which replaces `memory.view`.
+ */
 export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
   const top = offset + Math.ceil(size / alignment) * alignment;
   const { length } = workspace.memory.view;
-  // Half as much again: enough that growing costs constant time per element, without doubling what a large model needs.
+  // Growing by half keeps the cost per element constant without doubling the memory of a large model.
   if (top + margin > length) workspace.enlarge(Math.max(top + margin, Math.ceil(length * 1.5)));
   workspace.top = top;
   return offset;
 }
 
-/** Gives back everything allocated since `top` was the workspace's top. */
+/** Releases all memory allocated since `top` was the top of the workspace. */
 export function release(workspace: Workspace, top: number): void {
   workspace.top = top;
 }
@@ -117,11 +125,11 @@ export function release(workspace: Workspace, top: number): void {
 const shared = new Map<KernelName | undefined, Workspace>();
 
 /**
- * The default workspace of single precision for the kernels that are wanted, made at first use; all scopes share it, since they are
- * synchronous and nest.
+ * Returns the single-precision workspace of the selected kernels, which is created at first use. All scopes share it,
+ * because they are synchronous and nested.
  */
 export function defaultWorkspace(): Workspace {
-  const workspace = shared.get(wanted) ?? createWorkspace();
-  shared.set(wanted, workspace);
+  const workspace = shared.get(selected) ?? createWorkspace();
+  shared.set(selected, workspace);
   return workspace;
 }

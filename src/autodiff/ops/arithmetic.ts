@@ -51,7 +51,8 @@ export function subtract(a: Operand, b: Operand): Variable {
  *
  * @throws RangeError if the shapes do not broadcast
  * @example
- * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => multiply(x, tensor([[2], [3]]))).data; // Float32Array [2, 4, 9, 12]
+ * const factors = tensor([[2], [3]]);
+ * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => multiply(x, factors)).data; // Float32Array [2, 4, 9, 12]
  */
 export function multiply(a: Operand, b: Operand): Variable {
   const [x, y] = broadcastPair('multiply', a, b);

@@ -82,7 +82,8 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
  * @param end the index after the last one; a negative one counts from the end. Default: the length of the axis
  * @throws RangeError if the range is not inside the axis
  * @example
- * compute({ x: tensor([[1, 2, 3], [4, 5, 6]]) }, ({ x }) => slice(x, -2, undefined, 1)).data; // Float32Array [2, 3, 5, 6]
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * compute({ x }, (p) => slice(p.x, -2, undefined, 1)).data; // Float32Array [2, 3, 5, 6]
  */
 export function slice(x: Operand, start: number, end?: number, axis = 0): Variable {
   const input = operand('slice', x);
@@ -114,8 +115,8 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
       )
     ) {
       throw new RangeError(
-        `concat: parts must have equal shapes except along axis ${along}, got ${formatShape(first.shape)} for parts[0] ` +
-          `and ${formatShape(shape)} for parts[${index}].`,
+        `concat: parts must have equal shapes except along axis ${along}, got ${formatShape(first.shape)} for ` +
+          `parts[0] and ${formatShape(shape)} for parts[${index}].`,
       );
     }
   });
@@ -175,7 +176,8 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
  *
  * @throws RangeError if an id is outside [0, V)
  * @example
- * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => gather(x, intTensor([1, 1, 0]))).data; // Float32Array [3, 4, 3, 4, 1, 2]
+ * const table = tensor([[1, 2], [3, 4]]);
+ * compute({ table }, (p) => gather(p.table, intTensor([1, 1, 0]))).data; // Float32Array [3, 4, 3, 4, 1, 2]
  */
 export function gather(table: Operand, ids: IntTensor): Variable {
   const rows = operand('gather', table, 'table');
@@ -199,7 +201,8 @@ export function takeRows(table: Variable, ids: Variable, shape: Shape): Variable
  * Returns the same values as a constant: no gradient flows through it.
  *
  * @example
- * valueAndGradient({ x: tensor([3]) }, ({ x }) => sum(multiply(x, stopGradient(x)))).gradient.x.data; // Float32Array [3]
+ * const { gradient } = valueAndGradient({ x: tensor([3]) }, ({ x }) => sum(multiply(x, stopGradient(x))));
+ * gradient.x.data; // Float32Array [3]
  */
 export function stopGradient(x: Operand): Variable {
   const input = operand('stopGradient', x);

@@ -37,7 +37,8 @@ export interface NormalizationOptions {
  * @returns `[…, n]`
  * @throws RangeError if n is 0, gain or bias is not `[n]`, or epsilon is negative
  * @example
- * compute({ x: tensor([[1, 3], [10, 30]]) }, ({ x }) => layerNormalize(x, { epsilon: 0 })).data; // Float32Array [-1, 1, -1, 1]
+ * const x = tensor([[1, 3], [10, 30]]);
+ * compute({ x }, (p) => layerNormalize(p.x, { epsilon: 0 })).data; // Float32Array [-1, 1, -1, 1]
  */
 export function layerNormalize(x: Operand, { gain, bias, epsilon = 1e-5 }: NormalizationOptions = {}): Variable {
   checkNumber('layerNormalize', 'epsilon', epsilon, 0);

@@ -1,22 +1,23 @@
-/** The blocked matrix product, over panels packed in double precision. */
+/** The portable matrix product: blocked, over panels packed in double precision. */
 
 import type { Heap } from '../kernel';
 
 /*
- * C is made in tiles of two rows and four columns: eight sums and their operands fit the registers. The numbers 2 and 4 are written out
- * below, because a bundler turns a module's constants into variables, which the inner loop would then read anew each time round.
+ * C is computed in tiles of two rows and four columns: eight sums and their operands fit in registers. The sizes 2 and
+ * 4 are literals, because bundlers turn module constants into variables, which the inner loop would read in every
+ * iteration.
  */
 
-/** How much of K is packed at a time, so that a panel of B stays in the first cache. */
+/** The extent of K packed at a time. A panel of B fits the L1 cache. */
 const blockDepth = 256;
-/** How many rows of A are packed at a time: every panel of B read from the second cache meets them all. */
+/** The number of rows of A packed at a time. All of them use a panel of B once it has been read from the L2 cache. */
 const blockRows = 16;
-/** How many columns of B are packed at a time. */
+/** The number of columns of B packed at a time. */
 const blockColumns = 256;
 
 /**
- * C [M, N] += A [M, K] · B [K, N], with the strides between rows and between columns of A and of B. Where `panelStride` is not 0, B lies
- * in panels of eight columns, so far apart.
+ * C [M, N] += A [M, K] · B [K, N], with the row and column strides of A and B. If `panelStride` is not 0, B consists of
+ * panels of eight columns, and `panelStride` is the distance between them.
  */
 type Multiply = (
   m: Heap,
@@ -36,8 +37,8 @@ type Multiply = (
 let shared: Multiply | undefined;
 
 /**
- * The product that all workspaces share. It exists once because a compiler takes the panels of a function that exists once for
- * constants: with their address and length known, the inner loop is half as fast again.
+ * Returns the product function that all workspaces share. There is only one, because compilers treat the panels of a
+ * closure that is created once as constants: with their address and length known, the inner loop is 1.5 times as fast.
  */
 export function sharedMultiply(): Multiply {
   shared ??= createMultiply();
@@ -45,11 +46,11 @@ export function sharedMultiply(): Multiply {
 }
 
 function createMultiply(): Multiply {
-  // A's panels, then B's. Double precision spares the inner loop the conversion of every operand.
+  // The panels of A, then those of B. Double precision avoids converting every operand in the inner loop.
   const panels = new Float64Array((blockRows + blockColumns) * blockDepth);
   const panelsOfB = blockRows * blockDepth;
 
-  /** The rows of `a` as panels of two, interleaved, padded with zeros. */
+  /** Packs rows of A into panels [depth, 2], padded with zeros. */
   function packA(m: Heap, a: number, rowStride: number, columnStride: number, rows: number, depth: number): void {
     let to = 0;
     for (let i = 0; i < rows; i += 2) {
@@ -62,7 +63,7 @@ function createMultiply(): Multiply {
     }
   }
 
-  /** The columns of `b` as panels of four, padded with zeros. */
+  /** Packs columns of B into panels [depth, 4], padded with zeros. */
   function packB(
     m: Heap,
     b: number,
@@ -85,7 +86,9 @@ function createMultiply(): Multiply {
     }
   }
 
-  /** The tile at `c`, of at most two rows and four columns, += the panel at `a` times the panel at `b`. */
+  /**
+   * Adds the panel of A at `a` times the panel of B at `b` to the tile of C at `c`, at most two rows and four columns.
+   */
   function multiplyTile(
     m: Heap,
     c: number,

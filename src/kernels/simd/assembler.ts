@@ -1,32 +1,36 @@
 /**
- * A small assembler of WebAssembly: instructions are values that carry the type of what they leave on the stack, and nest as expressions
- * do. It knows the instructions that the kernels need (WebAssembly core specification 2.0 with fixed-width SIMD, and relaxed SIMD).
+ * A small WebAssembly assembler. Instructions are values that carry the type of their result on the stack, and nest
+ * like expressions. It has the instructions that the kernels need (WebAssembly core specification 2.0 with fixed-width
+ * SIMD, and relaxed SIMD).
  */
 
-/** What a local, a parameter or an expression holds. */
+/** The type of a local, a parameter or an expression. */
 export type ValueType = 'i32' | 'f64' | 'v128';
 
-/** Instructions that leave one value of type T, or, for `void`, none. */
+/** Instructions that leave one value of type T on the stack, or none if T is `void`. */
 export interface Code<T extends ValueType | 'void'> {
   readonly type: T;
-  /** Bytes, and code in between, which is written out once, at the end. */
+  /** Bytes and nested code, which is flattened once, at the end. */
   readonly parts: readonly (number | Code<ValueType | 'void'>)[];
 }
 
-/** A local variable or parameter of a function; as code, it reads it. */
+/** A local variable or parameter of a function. Used as code, it reads the variable. */
 export interface Local<T extends ValueType> extends Code<T> {
   readonly index: number;
 }
 
+/** An expression with an integer value: a length, an address or a condition. */
 export type I32 = Code<'i32'>;
+/** An expression with a value in double precision. */
 export type F64 = Code<'f64'>;
-/** Four single numbers side by side. */
+/** An expression with a vector value: four floats (or four integers, or two doubles). */
 export type Vector = Code<'v128'>;
+/** Code without a value. */
 export type Statement = Code<'void'>;
 
 const typeBytes = { i32: 0x7f, f64: 0x7c, v128: 0x7b } as const;
 
-/** Unsigned LEB128. */
+/** Encodes an integer as unsigned LEB128. */
 function unsigned(value: number): number[] {
   const bytes: number[] = [];
   do {
@@ -37,7 +41,7 @@ function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** Signed LEB128. */
+/** Encodes an integer as signed LEB128. */
 function signed(value: number): number[] {
   const bytes: number[] = [];
   for (;;) {
@@ -50,6 +54,7 @@ function signed(value: number): number[] {
 
 type Operand = Code<ValueType>;
 
+/** An instruction: its operands, opcode and immediates. */
 function plain<T extends ValueType | 'void'>(
   type: T,
   opcode: readonly number[],
@@ -59,7 +64,7 @@ function plain<T extends ValueType | 'void'>(
   return { type, parts: (operands as Code<T>['parts']).concat(opcode, immediate) };
 }
 
-/** An instruction of SIMD, by its number behind the prefix. */
+/** A SIMD instruction, by its opcode after the prefix. */
 function simd<T extends ValueType | 'void'>(
   type: T,
   opcode: number,
@@ -69,7 +74,7 @@ function simd<T extends ValueType | 'void'>(
   return plain(type, opcode < 0x80 ? [0xfd, opcode] : [0xfd, (opcode & 0x7f) | 0x80, opcode >> 7], operands, immediate);
 }
 
-// Whole numbers.
+// Integers.
 export const number = (value: number): I32 => plain('i32', [0x41], [], signed(value));
 export const add = (a: I32, b: I32): I32 => plain('i32', [0x6a], [a, b]);
 export const subtract = (a: I32, b: I32): I32 => plain('i32', [0x6b], [a, b]);
@@ -79,12 +84,12 @@ export const shiftLeft = (a: I32, by: number): I32 => plain('i32', [0x74], [a, n
 export const equal = (a: I32, b: I32): I32 => plain('i32', [0x46], [a, b]);
 /** a < b, signed. */
 export const less = (a: I32, b: I32): I32 => plain('i32', [0x48], [a, b]);
-/** a < b, unsigned: for addresses. */
+/** a < b, unsigned, for addresses. */
 export const below = (a: I32, b: I32): I32 => plain('i32', [0x49], [a, b]);
-/** condition ? a : b, both worked out. */
+/** condition ? a : b. Both are evaluated. */
 export const select = <T extends ValueType>(condition: I32, a: Code<T>, b: Code<T>): Code<T> =>
   plain(a.type, [0x1b], [a, b, condition]);
-/** The first of the vector's numbers as a whole number, limited to what 32 bits hold. */
+/** The first lane as an integer, truncated and saturated to 32 bits. */
 export const truncate = (a: Vector): I32 => simd('i32', 0x1b, [simd('v128', 0xf8, [a])], [0]);
 
 // Double precision.
@@ -100,53 +105,54 @@ export const squareRootF64 = (a: F64): F64 => plain('f64', [0x9f], [a]);
 export const pairZero = (): Vector => simd('v128', 0x0c, [], new Array<number>(16).fill(0));
 export const pairAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xf0, [a, b]);
 export const pairMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xf2, [a, b]);
-/** The first two single numbers as doubles. */
+/** The first two floats as doubles. */
 export const pairOf = (a: Vector): Vector => simd('v128', 0x5f, [a]);
-/** The two doubles as the first two single numbers, the others zero. */
+/** The two doubles as the first two floats; the other lanes are 0. */
 export const singles = (a: Vector): Vector => simd('v128', 0x5e, [a]);
+/** The sum of the two doubles. */
 export const pairSum = (a: Local<'v128'>): F64 => addF64(simd('f64', 0x21, [a], [0]), simd('f64', 0x21, [a], [1]));
 
 // Vectors in memory. Addresses and offsets are in bytes.
 const at = (offset: number): number[] => [2, ...unsigned(offset)];
 export const load = (address: I32, offset = 0): Vector => simd('v128', 0x00, [address], at(offset));
-/** The number at the address, four times. */
+/** Loads one float into all four lanes. */
 export const loadSplat = (address: I32, offset = 0): Vector => simd('v128', 0x09, [address], at(offset));
-/** The number at the address, and three zeros. */
+/** Loads one float into the first lane; the other lanes are 0. */
 export const loadOne = (address: I32, offset = 0): Vector => simd('v128', 0x5c, [address], at(offset));
 export const store = (address: I32, value: Vector, offset = 0): Statement =>
   simd('void', 0x0b, [address, value], at(offset));
-/** The two numbers at the address, and two zeros. */
+/** Loads two floats into the first two lanes; the other lanes are 0. */
 export const loadTwo = (address: I32, offset = 0): Vector => simd('v128', 0x5d, [address], at(offset));
-/** The first two of the vector's numbers, or the last two. */
+/** Stores the first two lanes, or the last two. */
 export const storeTwo = (address: I32, value: Vector, half: 0 | 1, offset = 0): Statement =>
   simd('void', 0x5b, [address, value], [...at(offset), half]);
-/** The first of the vector's numbers. */
+/** Stores the first lane. */
 export const storeOne = (address: I32, value: Vector, offset = 0): Statement =>
   simd('void', 0x5a, [address, value], [...at(offset), 0]);
 
-/** Copies bytes, which may overlap. */
+/** Copies bytes. The ranges may overlap. */
 export const moveBytes = (to: I32, from: I32, bytes: I32): Statement =>
   plain('void', [0xfc, 0x0a], [to, from, bytes], [0, 0]);
 
-// Vectors of single numbers.
+// Vectors of floats.
 export const vZero = (): Vector => pairZero();
 export const vAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xe4, [a, b]);
 export const vSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xe5, [a, b]);
 export const vMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xe6, [a, b]);
 export const vDivide = (a: Vector, b: Vector): Vector => simd('v128', 0xe7, [a, b]);
-/** b < a ? b : a; a where one is NaN. */
+/** b < a ? b : a, which is a if either is NaN. */
 export const vMin = (a: Vector, b: Vector): Vector => simd('v128', 0xea, [a, b]);
-/** a < b ? b : a; a where one is NaN. */
+/** a < b ? b : a, which is a if either is NaN. */
 export const vMax = (a: Vector, b: Vector): Vector => simd('v128', 0xeb, [a, b]);
 export const vAbs = (a: Vector): Vector => simd('v128', 0xe0, [a]);
 export const vNegate = (a: Vector): Vector => simd('v128', 0xe1, [a]);
 export const vSquareRoot = (a: Vector): Vector => simd('v128', 0xe3, [a]);
 export const vRound = (a: Vector): Vector => simd('v128', 0x6a, [a]);
-/** a · b + c with one rounding; relaxed SIMD. */
+/** a · b + c with one rounding. Requires relaxed SIMD. */
 export const fusedMultiplyAdd = (a: Vector, b: Vector, c: Vector): Vector => simd('v128', 0x105, [a, b, c]);
-/** The number four times, rounded to single precision. */
+/** The value, rounded to single precision, in all four lanes. */
 export const splat = (a: F64): Vector => simd('v128', 0x13, [plain('f64', [0xb6], [a])]);
-/** Four of the eight numbers of a and b: lanes 0…3 are a's, 4…7 b's. */
+/** Selects four of the eight lanes of a (0…3) and b (4…7). */
 export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, number, number]): Vector =>
   simd(
     'v128',
@@ -155,34 +161,34 @@ export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, n
     lanes.flatMap((lane) => [4 * lane, 4 * lane + 1, 4 * lane + 2, 4 * lane + 3]),
   );
 
-// Masks: all bits of a number set where it holds.
+// Masks: all bits of a lane are set if the condition holds.
 export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b]);
 export const vLess = (a: Vector, b: Vector): Vector => simd('v128', 0x43, [a, b]);
 export const vXor = (a: Vector, b: Vector): Vector => simd('v128', 0x51, [a, b]);
 export const vAnd = (a: Vector, b: Vector): Vector => simd('v128', 0x4e, [a, b]);
-/** Bits of a where the mask has none. */
+/** a & ~mask. */
 export const vExcept = (a: Vector, mask: Vector): Vector => simd('v128', 0x4f, [a, mask]);
 /** Whether any bit is set. */
 export const anyTrue = (a: Vector): I32 => simd('i32', 0x53, [a]);
-/** Bits of a where the mask has them, else of b. */
+/** Selects the bits of a where the mask is set, and those of b elsewhere. */
 export const vSelect = (mask: Vector, a: Vector, b: Vector): Vector => simd('v128', 0x52, [a, b, mask]);
 
-// Vectors of whole numbers.
-/** The whole numbers nearest to zero. */
+// Vectors of integers.
+/** Floats to integers, truncated toward zero. */
 export const wholes = (a: Vector): Vector => simd('v128', 0xf8, [a]);
-/** Whole numbers as single numbers. */
+/** Integers to floats. */
 export const fromWholes = (a: Vector): Vector => simd('v128', 0xfa, [a]);
 export const wholeAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xae, [a, b]);
 export const wholeMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xb5, [a, b]);
 export const wholeSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xb1, [a, b]);
 export const wholeShiftLeft = (a: Vector, by: number): Vector => simd('v128', 0xab, [a, number(by)]);
-/** Fills up with zeros. */
+/** Logical right shift: shifts in zeros. */
 export const wholeShiftDown = (a: Vector, by: number): Vector => simd('v128', 0xad, [a, number(by)]);
-/** Keeps the sign. */
+/** Arithmetic right shift: preserves the sign. */
 export const wholeShiftRight = (a: Vector, by: number): Vector => simd('v128', 0xac, [a, number(by)]);
-/** The whole number four times. */
+/** The integer in all four lanes. */
 export const splatWord = (a: I32): Vector => simd('v128', 0x11, [a]);
-/** 0, 1, 2, 3. */
+/** The integers 0, 1, 2, 3. */
 export const ordinals = (): Vector =>
   simd(
     'v128',
@@ -190,46 +196,49 @@ export const ordinals = (): Vector =>
     [],
     [0, 1, 2, 3].flatMap((lane) => [lane, 0, 0, 0]),
   );
+/** A constant integer in all four lanes. */
 export const word = (value: number): Vector => splatWord(number(value));
 
 // Statements.
 export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement =>
   plain('void', [0x21], [value], unsigned(local.index));
-/** Sets the local; as code, it is the value. */
+/** Sets the local. Used as code, it has the assigned value. */
 export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> =>
   plain(value.type, [0x22], [value], unsigned(local.index));
+/** A sequence of statements as one. */
 export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({
   type: 'void',
   parts: statements,
 });
-/** Runs the statements as long as the condition holds. */
+/** Runs the statements while the condition holds. */
 export const loopWhile = (condition: I32, statements: readonly Statement[]): Statement => ({
   type: 'void',
   parts: [condition, 0x04, 0x40, 0x03, 0x40, ...statements, condition, 0x0d, 0x00, 0x0b, 0x0b],
 });
+/** Runs the first statements if the condition holds, and the others if not. */
 export const when = (condition: I32, then: readonly Statement[], otherwise: readonly Statement[] = []): Statement => ({
   type: 'void',
   parts: [condition, 0x04, 0x40, ...then, ...(otherwise.length > 0 ? [0x05, ...otherwise] : []), 0x0b],
 });
 
-/** To be taken apart; there is no end to them, but the type has one. */
+/** An endless iterable, for destructuring. The type is a tuple, so that no element may be undefined. */
 type Many<T> = readonly [T, T, T, T, T, T, T, T, T, T, T, T];
 
-/** What a function's author has besides its parameters. */
+/** Allocates the locals and constants of a function. */
 export interface Writer {
-  /** Whether the engine multiplies and adds with one rounding. */
+  /** Whether fused multiply-add is available. */
   readonly fused: boolean;
-  /** A new local variable, 0 at first. */
+  /** Allocates a local, initially 0. */
   local<T extends ValueType>(type: T): Local<T>;
-  /** As many new vectors as are taken out: `const [a, b] = w.vectors`. */
+  /** Allocates a vector local per destructured element: `const [a, b] = w.vectors`. */
   readonly vectors: Many<Local<'v128'>>;
-  /** Likewise whole numbers. */
+  /** Allocates an integer local per destructured element. */
   readonly pointers: Many<Local<'i32'>>;
-  /** A vector of one number four times: the same local for the same number, set before anything else. */
+  /** A local with the value in all four lanes, set at the start of the function. Equal values share one local. */
   constant(value: number): Local<'v128'>;
 }
 
-/** All bytes of code, in order. */
+/** Flattens code into bytes. */
 function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
   for (const part of parts) {
     if (typeof part === 'number') bytes.push(part);
@@ -238,7 +247,10 @@ function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
   return bytes;
 }
 
-/** A module of one function `run` over the memory `env.memory`. The last code of the body is its result, if it leaves one. */
+/**
+ * Assembles a module with one function `run` over the memory `env.memory`. If the last code of the body has a value, it
+ * is the result.
+ */
 export function assemble(
   parameters: readonly ValueType[],
   fused: boolean,
@@ -253,23 +265,26 @@ export function assemble(
   const local = <T extends ValueType>(type: T): Local<T> => localAt(type, parameters.length + locals.push(type) - 1);
   const constants = new Map<number, Local<'v128'>>();
   const constant = (value: number): Local<'v128'> => {
-    const known = constants.get(value) ?? local('v128');
-    constants.set(value, known);
-    return known;
+    const existing = constants.get(value) ?? local('v128');
+    constants.set(value, existing);
+    return existing;
   };
-  const each = <T extends ValueType>(type: T): Many<Local<T>> =>
-    ({
+  const allocator = <T extends ValueType>(type: T): Many<Local<T>> => {
+    const iterable: Iterable<Local<T>> = {
       *[Symbol.iterator]() {
         for (;;) yield local(type);
       },
-    }) as never;
-  const writer = { fused, local, constant, vectors: each('v128'), pointers: each('i32') };
+    };
+    // Only ever destructured, for which an iterable and a tuple are the same.
+    return iterable as Iterable<Local<T>> & Many<Local<T>>;
+  };
+  const writer = { fused, local, constant, vectors: allocator('v128'), pointers: allocator('i32') };
   const body = write(
     parameters.map((type, index) => localAt(type, index)),
     writer,
   );
-  const prologue = Array.from(constants, ([value, held]) => set(held, splat(f64(value))));
-  const answers = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
+  const prologue = Array.from(constants, ([value, target]) => set(target, splat(f64(value))));
+  const results = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 
   const list = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
   const sized = (content: readonly number[]): number[] => [...unsigned(content.length), ...content];
@@ -284,7 +299,7 @@ export function assemble(
     0x00,
     0x00,
     0x00,
-    ...section(1, list([[0x60, ...list(parameters.map((type) => [typeBytes[type]])), ...sized(answers)]])),
+    ...section(1, list([[0x60, ...list(parameters.map((type) => [typeBytes[type]])), ...sized(results)]])),
     ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]])),
     ...section(3, [1, 0]),
     ...section(7, list([[...text('run'), 0x00, 0x00]])),

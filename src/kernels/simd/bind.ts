@@ -1,12 +1,12 @@
-/** Makes kernels of WebAssembly: a module for each, written and compiled when it is first asked for, once for the engine. */
+/** WebAssembly kernels: one module per function, assembled and compiled once, at first use. */
 
 import { type Kernel, type Kernels, type Memory, memoize, type Parts, type WasmFunction } from '../kernel';
 import { assemble, fusedMultiplyAdd, type Local, set, shiftLeft, type ValueType, vMultiply } from './assembler';
 
-/** How many numbers at the start of the memory belong to the kernels. */
+/** The number of elements at the start of the memory that the kernels use as scratch memory. */
 export const scratchSize = 147_456;
 
-/** A module of one instruction that an engine must know. */
+/** Assembles a module with an instruction that the engine must support. */
 function probe(fused: boolean): Uint8Array<ArrayBuffer> {
   return assemble(['v128'], fused, ([x]) => {
     const vector = x as Local<'v128'>;
@@ -15,14 +15,15 @@ function probe(fused: boolean): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Whether a tile of six rows pays. It does with fused multiply-add where the compiler keeps its sums in registers (V8 13: 47 GFLOP/s
- * against 41 with four rows) and costs a fifth where it does not (V8 12: 33 against 42). Half precision in Math came with the former.
+ * Whether tiles of six rows are faster than tiles of four. They are with fused multiply-add if the compiler keeps the
+ * sums in registers (V8 13: 47 instead of 41 GFLOP/s), and a fifth slower if it does not (V8 12: 33 instead of 42
+ * GFLOP/s). `Math.f16round` is present in the engines that do.
  */
-function paysTall(fused: boolean): boolean {
+function prefersTallTiles(fused: boolean): boolean {
   return fused && 'f16round' in Math;
 }
 
-/** The module of a function, of which every memory needs an instance. */
+/** Compiles the module of a function. Every memory needs its own instance of the module. */
 function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.Module {
   const types = operands.map((operand): ValueType => (operand === 'number' ? 'f64' : 'i32'));
   const isOffset = operands.map((operand) => /^(read|write|update)/.test(operand));
@@ -36,23 +37,26 @@ function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.
   );
 }
 
+/** The compiled modules, by function. */
 const modules: { simd?: Map<object, WebAssembly.Module>; relaxed?: Map<object, WebAssembly.Module> } = {};
 
 /**
- * Kernels over a WebAssembly memory, whose current view `memory` holds; nothing where the engine lacks the instructions.
+ * Creates the kernels over a WebAssembly memory, or returns undefined if the engine lacks the instructions.
  *
- * @throws where there is no WebAssembly, or a content security policy forbids it
+ * @param memory holds the current view of the memory
+ * @throws if WebAssembly is missing or a content security policy forbids it
  */
 export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory, memory: Memory): Kernels | undefined {
   const fused = name === 'relaxed';
-  const probed = probe(fused);
-  if (!WebAssembly.validate(probed)) return undefined;
-  new WebAssembly.Module(probed); // throws where a content security policy forbids it
-  const tall = paysTall(fused);
-  const known = (modules[name] ??= new Map());
+  const probeModule = probe(fused);
+  if (!WebAssembly.validate(probeModule)) return undefined;
+  new WebAssembly.Module(probeModule); // throws if a content security policy forbids it
+  const tall = prefersTallTiles(fused);
+  const compiled = modules[name] ?? new Map<object, WebAssembly.Module>();
+  modules[name] = compiled;
   const ofFunction = memoize((key) => {
-    const module = known.get(key) ?? compile(key as WasmFunction, fused);
-    known.set(key, module);
+    const module = compiled.get(key) ?? compile(key as WasmFunction, fused);
+    compiled.set(key, module);
     return new WebAssembly.Instance(module, { env: { memory: pages } }).exports['run'];
   }) as Parts['of'];
   return {

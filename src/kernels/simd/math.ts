@@ -1,4 +1,4 @@
-/** Functions of four numbers at a time, as expressions of the assembler. */
+/** Mathematical functions of four floats at a time, as assembler expressions. */
 
 import {
   fromWholes,
@@ -29,20 +29,20 @@ import {
   word,
 } from './assembler';
 
-/** a · b + c, with one rounding where the engine can. */
+/** a · b + c, with one rounding if the engine supports it. */
 export function multiplyAdd(w: Writer, a: Vector, b: Vector, c: Vector): Vector {
   return w.fused ? fusedMultiplyAdd(a, b, c) : vAdd(vMultiply(a, b), c);
 }
 
-/** The polynomial with these coefficients, highest power first, of a local that `first` sets. */
+/** The polynomial of x with these coefficients, highest power first. `first` is an expression that sets x. */
 function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[], first: Vector = x): Vector {
   const [highest, ...others] = coefficients.map((value) => w.constant(value));
   return others.reduce<Vector>((sum, next, i) => multiplyAdd(w, sum, i === 0 ? first : x, next), highest!);
 }
 
 /**
- * tanh(x) ≈ x · P(x²) / Q(x²) on [−9, 9], where single precision reaches ±1: a rational approximation of degree 13 over 6, with the
- * coefficients of Eigen's ptanh_float (Guennebaud, Jacob et al., eigen.tuxfamily.org).
+ * tanh(x) ≈ x · P(x²) / Q(x²) on [−9, 9]; beyond, tanh is ±1 in single precision. A rational approximation of degree 13
+ * over 6 with the coefficients of Eigen's ptanh_float (Guennebaud, Jacob et al., eigen.tuxfamily.org).
  */
 export function tanh(w: Writer, x: Vector): Vector {
   const [limited, square] = w.vectors;
@@ -70,15 +70,15 @@ export function logistic(w: Writer, x: Vector): Vector {
 }
 
 /**
- * eˣ = 2ⁿ · e^r with |r| ≤ ½ ln 2, the latter by a polynomial of degree 7 (Cephes' expf: Moshier, netlib.org/cephes). 2ⁿ is multiplied in
- * two steps, so that results below the smallest normal number and above the largest come out right.
+ * eˣ = 2ⁿ · e^r with |r| ≤ ½ ln 2, where e^r is a polynomial of degree 7 (Cephes' expf: Moshier, netlib.org/cephes).
+ * The factor 2ⁿ is applied in two steps, so that subnormal results and overflow are correct.
  */
 export function exp(w: Writer, x: Vector): Vector {
   const [limited, n, r, whole, half] = w.vectors;
   const clamped = tee(limited, vMax(vMin(x, w.constant(89)), w.constant(-104)));
   const rounded = tee(n, vRound(vMultiply(clamped, w.constant(Math.LOG2E))));
   const powerOfTwo = (exponent: Vector): Vector => wholeShiftLeft(wholeAdd(exponent, word(127)), 23);
-  // ln 2 in two parts, of which the first times n is exact.
+  // ln 2 in two parts, so that the product of n and the first one is exact.
   const rest = vSubtract(
     vSubtract(limited, vMultiply(n, w.constant(0.693359375))),
     vMultiply(n, w.constant(-2.1219444e-4)),
@@ -99,13 +99,14 @@ export function exp(w: Writer, x: Vector): Vector {
 }
 
 /**
- * ln x = e · ln 2 + ln m with m in [√½, √2), the latter by a polynomial of degree 9 (Cephes' logf). −∞ at 0, NaN below.
+ * ln x = e · ln 2 + ln m with m in [√½, √2), where ln m is a polynomial of degree 9 (Cephes' logf). −∞ at 0, NaN for
+ * negative values.
  */
 export function log(w: Writer, x: Vector): Vector {
-  const [given, normal, e, f] = w.vectors;
+  const [input, normal, e, f] = w.vectors;
   const [zero, smallest, infinity] = [w.constant(0), w.constant(1.1754943508222875e-38), w.constant(Infinity)];
-  // Numbers below the smallest normal one are worked on 2²³ times as large. Expressions are in the order in which they set locals.
-  const scaled = tee(normal, vSelect(vLess(given, smallest), vMultiply(tee(given, x), w.constant(8388608)), given));
+  //   // Subnormal values are scaled by 2²³. The order of the expressions is that in which they set locals.
+  const scaled = tee(normal, vSelect(vLess(input, smallest), vMultiply(tee(input, x), w.constant(8388608)), input));
   const mantissa = wholeSubtract(
     scaled,
     wholeShiftLeft(tee(e, wholeShiftRight(wholeSubtract(normal, word(0x3f3504f3)), 23)), 23),
@@ -120,22 +121,22 @@ export function log(w: Writer, x: Vector): Vector {
     tee(f, vSubtract(mantissa, w.constant(1))),
   );
   const cubed = vMultiply(vMultiply(series, f), vMultiply(f, f));
-  const power = tee(e, vSubtract(fromWholes(e), vSelect(vLess(given, smallest), w.constant(23), zero)));
+  const power = tee(e, vSubtract(fromWholes(e), vSelect(vLess(input, smallest), w.constant(23), zero)));
   const small = vSubtract(
     vAdd(cubed, vMultiply(power, w.constant(-2.1219444e-4))),
     vMultiply(w.constant(0.5), vMultiply(f, f)),
   );
   const result = vAdd(vAdd(small, f), vMultiply(e, w.constant(0.693359375)));
-  const special = vSelect(vEqual(given, zero), w.constant(-Infinity), vSquareRoot(given));
-  return vSelect(vAnd(vLess(zero, given), vLess(given, infinity)), result, special);
+  const special = vSelect(vEqual(input, zero), w.constant(-Infinity), vSquareRoot(input));
+  return vSelect(vAnd(vLess(zero, input), vLess(input, infinity)), result, special);
 }
 
-/** ln(1 + eˣ), right where eˣ is small, too. */
+/** ln(1 + eˣ), accurate for small eˣ as well. */
 export function softplus(w: Writer, x: Vector): Vector {
-  const [given, e, sum] = w.vectors;
+  const [input, e, sum] = w.vectors;
   const one = w.constant(1);
-  const power = tee(e, exp(w, vNegate(vAbs(tee(given, x)))));
-  // ln(1 + e) = ln(s) · e / (s − 1), where s is 1 + e as rounded (Kahan); e itself where s is 1.
+  const power = tee(e, exp(w, vNegate(vAbs(tee(input, x)))));
+  // ln(1 + e) = ln(s) · e / (s − 1), where s is the rounded 1 + e (Kahan); if s is 1, the result is e.
   const ratio = vDivide(vMultiply(log(w, tee(sum, vAdd(power, one))), e), vSubtract(sum, one));
-  return vAdd(vSelect(vLess(one, sum), ratio, e), vMax(given, w.constant(0)));
+  return vAdd(vSelect(vLess(one, sum), ratio, e), vMax(input, w.constant(0)));
 }

@@ -1,4 +1,7 @@
-/** The functions of the matrix product, over packed panels: A in panels of four or six rows, B in panels of eight columns, all going along K. */
+/**
+ * The matrix product over packed panels: A in panels of four or six rows, and B in panels of eight columns, each stored
+ * along K.
+ */
 
 import type { LocalsOf, WasmFunction } from '../kernel';
 import {
@@ -33,19 +36,23 @@ import {
 import { times } from './loops';
 import { multiplyAdd } from './math';
 
-/** How many columns the tile of C has that one pass over K makes. */
+/** The number of columns of a tile of C, which one pass over K computes. */
 const tileColumns = 8;
 
 const packed = ['write', 'read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
 
-/** Lanes are A's rows. Writes panels of four lanes, each [depth, 4], the last one filled up with zeros. One of the strides must be 1. */
+/**
+ * Packs rows of A (the lanes) into panels [depth, 4]; the last panel is padded with zeros. One of the strides must be
+ * 1.
+ */
 const packFours: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
-/** Panels of six lanes. */
+/** Packs rows of A into panels [depth, 6], likewise. */
 const packSixes: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 6) };
 
-/** Lanes are B's columns. Writes panels of eight lanes, each [depth, 8], likewise. */
+/** Packs columns of B (the lanes) into panels [depth, 8], likewise. */
 export const packColumns: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 8) };
 
+/** Packs `lanes` lanes of `depth` elements into panels [depth, width]. */
 function packPanels(
   w: Writer,
   [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>,
@@ -55,7 +62,7 @@ function packPanels(
   const [row0, row1, row2, row3, low, high, low2, high2] = w.vectors;
   const bytes = 4 * width;
 
-  /** Lanes lie side by side: each step of depth is copied as it stands. */
+  /** If the lanes are adjacent: copies one index of depth at a time. */
   const copyAcross = times(k, [
     store(to, load(source)),
     ...(width === 6
@@ -66,7 +73,7 @@ function packPanels(
     set(source, add(source, depthStride)),
     set(to, add(to, number(bytes))),
   ]);
-  /** Lanes go along depth: four by four numbers are transposed at a time, or two by four. */
+  /** If the lanes are contiguous along depth: transposes 4 × 4 elements at a time, or 2 × 4. */
   const transposeFour = (at: number): Statement[] => [
     set(lane, at === 0 ? source : add(lane, laneStride)),
     set(row0, load(lane)),
@@ -94,7 +101,7 @@ function packPanels(
     set(to, add(to, number(4 * bytes))),
     set(k, subtract(k, number(4))),
   ]);
-  /** Number by number, for what is left of depth, and for the panel that is not full. */
+  /** Copies single elements, for the remainder of depth and the partial panel. */
   const gather = times(k, [
     set(lane, number(0)),
     loopWhile(less(lane, number(width)), [
@@ -138,20 +145,22 @@ const multiplied = [
   'write',
 ] as const;
 
-/** How A is gone through: so many rows at a time. */
+/** A tile height with its functions. */
 export interface Tile {
   readonly rows: number;
   readonly pack: WasmFunction<typeof packed>;
   readonly multiply: WasmFunction<typeof multiplied>;
 }
 
-/** Eight sums of four numbers and their operands fit the sixteen registers of any engine. */
+/** Tiles of four rows: eight vector sums and their operands fit in the sixteen registers of any engine. */
 export const fourRows: Tile = {
   rows: 4,
   pack: packFours,
   multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 4) },
 };
-/** Twelve sums hide the time that a fused multiply-add takes, in engines that keep them in registers. */
+/**
+ * Tiles of six rows: twelve vector sums hide the latency of fused multiply-add, if the engine keeps them in registers.
+ */
 export const sixRows: Tile = {
   rows: 6,
   pack: packSixes,
@@ -159,8 +168,9 @@ export const sixRows: Tile = {
 };
 
 /**
- * C's block at `c`, its rows `stride` apart, = that at `start`, its rows `startStride` apart, or zeros, plus the packed panels at `a` times
- * those at `b`, which are `panelStride` apart. `spare` is room for one tile, through which tiles at the edges go.
+ * C = start + A · B for one block, where `start` counts as zero unless `fromStart` is set. `stride` and `startStride`
+ * are the distances between the rows of C and start, and `panelStride` that between the panels of B. `spare` is scratch
+ * memory for partial tiles.
  */
 function multiplyPanels(
   w: Writer,
@@ -191,7 +201,7 @@ function multiplyPanels(
       set(y, add(y, number(4 * tileColumns))),
     ]),
   ]);
-  const eachRow = (
+  const forRows = (
     at: Local<'i32'>,
     from: Local<'i32'>,
     by: Local<'i32'>,
@@ -200,12 +210,12 @@ function multiplyPanels(
   const storeTile = block([
     when(
       fromStart,
-      eachRow(row, origin, startStride, ([first, second]) => [
+      forRows(row, origin, startStride, ([first, second]) => [
         set(first, vAdd(first, load(row))),
         set(second, vAdd(second, load(row, 16))),
       ]),
     ),
-    ...eachRow(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
+    ...forRows(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
   ]);
   const storeEdge = block([
     ...sums.flatMap((pair, r) => pair.map((sum, half) => store(spare, sum, 4 * tileColumns * r + 16 * half))),
@@ -266,8 +276,9 @@ const ofOneRow = [
 ] as const;
 
 /**
- * (c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare): a row of C = that at `start`, or zeros, plus the row at `a`
- * times B, whose panels of eight columns are `panelStride` apart and their rows `rowStride`. Reads up to seven numbers behind the last row.
+ * (c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare): one row of C = start + A · B, where
+ * `start` counts as zero unless `fromStart` is set. `panelStride` is the distance between the panels of B, of eight
+ * columns each, and `rowStride` the distance between their rows. Reads up to seven elements past the last row of B.
  */
 export const multiplyRow: WasmFunction<typeof ofOneRow> = {
   operands: ofOneRow,
@@ -276,7 +287,7 @@ export const multiplyRow: WasmFunction<typeof ofOneRow> = {
     const [factor] = w.vectors;
     const panels = [0, 1, 2, 3].map(() => w.local('i32'));
     const sums = panels.map(() => [w.local('v128'), w.local('v128')] as const);
-    /** The products of the row and so many panels side by side, and the pointers behind them. */
+    /** Multiplies the row by a number of adjacent panels and advances the pointers past them. */
     const along = (count: 1 | 4, storing: readonly Statement[]): Statement[] => [
       ...sums
         .slice(0, count)
@@ -333,9 +344,10 @@ export const multiplyRow: WasmFunction<typeof ofOneRow> = {
   },
 };
 
+/** The minimum of a count and a constant. */
 const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
 
-/** Stores the number at `sums` + `column`, with that at `start` + `column` if it is wanted, and moves the column on. */
+/** Stores the element at `sums` + `column`, plus that at `start` + `column` if `fromStart`, and advances the column. */
 const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>, sums: I32): Statement =>
   block([
     when(
