@@ -1,4 +1,6 @@
-/** The kernels one by one, as the list names them, for bench.mjs. Bundled with the sources, since kernels are no part of the public surface. */
+/**
+ * Benchmarks of the kernels, for bench.mjs. Bundled with the sources, because kernels are not part of the public API.
+ */
 
 import type { Kernel } from '../src/kernels/kernel';
 import * as kernelList from '../src/kernels/list';
@@ -10,7 +12,7 @@ import { argumentsOf } from '../test/kernels/arguments';
 
 type Run = (n: number) => number;
 
-/** One thing to time: what it computes a call, in floating-point operations, or else in numbers. */
+/** A benchmark: its floating-point operations per call, or, if these are 0, its number of elements. */
 interface KernelCase {
   readonly name: string;
   readonly flops: number;
@@ -19,12 +21,13 @@ interface KernelCase {
 }
 
 /**
- * What the engine can do with numbers that are at hand, in GFLOP/s: independent sums of products, with one rounding where it can.
+ * Measures the peak speed of the engine without memory traffic, in GFLOP/s: independent multiply-add operations, fused
+ * if the engine supports it.
  */
 export function multiplyAddPeak(): number {
   const fused = createWorkspace().kernels.name === 'relaxed';
   const bytes = assemble(['i32'], fused, ([count], w) => {
-    // Without fused multiply-add, four factors times two that come from the first cache, so that every product is made anew.
+    // Without fused multiply-add, the engine could reuse products. Loading two factors from the L1 cache prevents that.
     const [rows, columns] = fused ? [1, 12] : [4, 2];
     const lefts = Array.from({ length: rows }, (_, i) => w.constant(i + 1));
     const rights = Array.from({ length: fused ? 1 : columns }, () => w.local('v128'));
@@ -53,7 +56,9 @@ export function multiplyAddPeak(): number {
   return best;
 }
 
-/** The products of a training step and of a stream, and a square one; then every other kernel on rows of 1,024 numbers. */
+/**
+ * The matrix products of training and streaming and a square one, and all other kernels with rows of 1,024 elements.
+ */
 export function kernelCases(): KernelCase[] {
   const workspace = createWorkspace();
   const { kernels: k, memory } = workspace;
@@ -107,18 +112,19 @@ export function kernelCases(): KernelCase[] {
     packed('row', 1, 512, 128),
     packed('row', 1, 1024, 256),
   ];
-  const others = (Object.keys(kernelList) as (keyof typeof kernelList)[])
-    .filter((name) => !/gemm|affine/.test(name))
-    .map((name): KernelCase => {
-      const kernel = kernelList[name] as unknown as Kernel;
-      const given = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
-      const values = given.map((argument) => {
+  // The operands of the kernels differ in type; argumentsOf creates arguments that match those of each kernel.
+  const kernels = Object.entries(kernelList) as unknown as [keyof typeof kernelList, Kernel][];
+  const others = kernels
+    .filter(([name]) => !/gemm|affine/.test(name))
+    .map(([name, kernel]): KernelCase => {
+      const args = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
+      const values = args.map((argument) => {
         if (!(argument instanceof Float32Array)) return argument;
         const offset = allocate(workspace, argument.length);
         memory.view.set(argument, offset);
         return offset;
       });
-      const numbers = Math.max(...given.map((argument) => (argument instanceof Float32Array ? argument.length : 0)));
+      const numbers = Math.max(...args.map((argument) => (argument instanceof Float32Array ? argument.length : 0)));
       const call = k.of(kernel) as (...operands: typeof values) => unknown;
       return { name, flops: 0, numbers, run: timed(() => call(...values)) };
     });

@@ -1,4 +1,4 @@
-/** Every operation and loss against finite differences in double precision. */
+/** The gradients of all operations and losses, compared with finite differences in double precision. */
 
 import {
   abs,
@@ -71,7 +71,7 @@ const parameters = {
   matrix: random(6, [4, 5]),
   cube: random(7, [2, 3, 4]),
 };
-const kept = tensor([1, 0, 1]);
+const keep = tensor([1, 0, 1]);
 const targets = intTensor([3, 0, 2]);
 const probabilities = tensor(
   Float32Array.from({ length: 12 }, (_, i) => (i % 5) / 4),
@@ -87,7 +87,7 @@ const operations: Record<string, (p: P) => Variable> = {
   'multiply with itself': (p) => multiply(p.a, p.a),
   'multiply, broadcast': (p) => multiply(p.column, p.cube),
   divide: (p) => divide(p.a, p.positive),
-  'divide a number': (p) => divide(2, p.positive),
+  'divide a constant': (p) => divide(2, p.positive),
   'divide, broadcast': (p) => divide(p.row, p.positive),
   scale: (p) => scale(p.a, -1.5),
   broadcastTo: (p) => broadcastTo(p.row, [2, 3, 4]),
@@ -106,19 +106,19 @@ const operations: Record<string, (p: P) => Variable> = {
   matmul: (p) => matmul(p.cube, p.matrix),
   batchedMatmul: (p) => batchedMatmul(p.cube, reshape(concat([p.cube, p.cube], 1), [2, 4, 6])),
   'batchedMatmul, transposed': (p) => batchedMatmul(p.cube, concat([p.cube, p.cube], 1), { transposeB: true }),
-  'sum over all': (p) => sum(p.cube),
-  'sum over axes': (p) => sum(p.cube, [0, -1]),
-  'sum over the middle': (p) => sum(p.cube, 1),
+  'sum over all axes': (p) => sum(p.cube),
+  'sum over two axes': (p) => sum(p.cube, [0, -1]),
+  'sum over the middle axis': (p) => sum(p.cube, 1),
   mean: (p) => mean(p.cube, [0, 1]),
   layerNormalize: (p) => layerNormalize(p.cube),
   'layerNormalize with gain and bias': (p) =>
     layerNormalize(p.cube, { gain: p.row, bias: reshape(slice(p.a, 1, 2), [4]), epsilon: 0.1 }),
   reshape: (p) => reshape(p.cube, [4, -1]),
   transpose: (p) => transpose(p.cube, [2, 0, 1]),
-  'slice of rows': (p) => slice(p.cube, 1, 2),
-  'slice of columns': (p) => slice(p.cube, -3, -1, 2),
+  'slice along the first axis': (p) => slice(p.cube, 1, 2),
+  'slice along the last axis': (p) => slice(p.cube, -3, -1, 2),
   concat: (p) => concat([p.a, p.b, p.a]),
-  'concat of columns': (p) => concat([p.a, p.column], 1),
+  'concat along the last axis': (p) => concat([p.a, p.column], 1),
   stack: (p) => stack([p.a, p.b], 1),
   gather: (p) =>
     gather(
@@ -128,22 +128,22 @@ const operations: Record<string, (p: P) => Variable> = {
         [2, 2],
       ]),
     ),
-  mask: (p) => mask(p.a, kept),
+  mask: (p) => mask(p.a, keep),
   stopGradient: (p) => multiply(p.a, stopGradient(full([3, 4], 2))),
-  'a view and its whole': (p) => add(slice(p.a, 0, 1), sum(p.a, 0)),
+  'a view and its source': (p) => add(slice(p.a, 0, 1), sum(p.a, 0)),
   crossEntropy: (p) => crossEntropy(p.a, targets),
-  'crossEntropy, masked': (p) => crossEntropy(p.a, targets, { mask: kept }),
+  'crossEntropy, masked': (p) => crossEntropy(p.a, targets, { mask: keep }),
   'crossEntropy, unreduced': (p) => crossEntropy(p.a, targets, { reduction: 'none' }),
   binaryCrossEntropy: (p) => binaryCrossEntropy(p.a, probabilities),
   meanSquaredError: (p) => meanSquaredError(p.a, p.b),
-  'meanSquaredError, rows masked': (p) => meanSquaredError(p.a, p.b, { mask: kept }),
+  'meanSquaredError, rows masked': (p) => meanSquaredError(p.a, p.b, { mask: keep }),
   meanAbsoluteError: (p) => meanAbsoluteError(p.a, p.b, { reduction: 'sum' }),
   huber: (p) => huber(p.a, p.b, { delta: 0.5 }),
 };
 operations['affine'] = (p) => affine(p.cube, { weight: p.matrix, bias: slice(concat([p.row, p.row]), 0, 5) });
 
-it.each(Object.entries(operations))('%s: gradient within 1e-6 of finite differences', (_, operation) => {
-  // A projection by unequal weights, so that no two elements can be taken for each other.
+it.each(Object.entries(operations))('%s: the gradient is within 1e-6 of finite differences', (_, operation) => {
+  // Unequal weights give every element of the output a different gradient.
   const { error, worst } = checkGradients(parameters, (p) => {
     const y = operation(p);
     return sum(multiply(y, random(99, [...y.shape])));
@@ -151,7 +151,7 @@ it.each(Object.entries(operations))('%s: gradient within 1e-6 of finite differen
   expect(error, JSON.stringify(worst)).toBeLessThan(1e-6);
 });
 
-it('every operation reaches some parameter', () => {
+it('every operation has a nonzero gradient', () => {
   for (const [name, operation] of Object.entries(operations)) {
     if (name === 'stopGradient') continue;
     const { gradient } = valueAndGradient(parameters, (p) => {
@@ -165,7 +165,7 @@ it('every operation reaches some parameter', () => {
   }
 });
 
-it('stopGradient passes the value and no gradient', () => {
+it('stopGradient passes the value but no gradient', () => {
   const { value, gradient } = valueAndGradient({ w: tensor([3]) }, (p) => sum(multiply(p.w, stopGradient(p.w))));
   expect(value).toBe(9);
   expect([...gradient.w.data]).toEqual([3]);

@@ -1,4 +1,4 @@
-/** Layer normalization: against plain sums in double precision, at the edges, in layers with lengths, and in streams. */
+/** Layer normalization: accuracy, extreme values, layers with padding, and streaming. */
 
 import {
   advance,
@@ -26,7 +26,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 
 afterAll(() => useKernels(undefined));
 
-const plain = (
+/** Layer normalization in double precision. */
+const reference = (
   { shape, data }: Tensor,
   gain: ArrayLike<number>,
   bias: ArrayLike<number>,
@@ -35,20 +36,20 @@ const plain = (
   const n = shape.at(-1)!;
   return Array.from({ length: data.length / n }, (_, r) => {
     const x = [...data.subarray(r * n, (r + 1) * n)];
-    const middle = x.reduce((sum, value) => sum + value, 0) / n;
-    const variance = x.reduce((sum, value) => sum + (value - middle) ** 2, 0) / n;
-    return x.map((value, j) => (gain[j]! * (value - middle)) / Math.sqrt(variance + epsilon) + bias[j]!);
+    const center = x.reduce((sum, value) => sum + value, 0) / n;
+    const variance = x.reduce((sum, value) => sum + (value - center) ** 2, 0) / n;
+    return x.map((value, j) => (gain[j]! * (value - center)) / Math.sqrt(variance + epsilon) + bias[j]!);
   }).flat();
 };
 
 describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
   it.each([1, 2, 3, 4, 7, 16, 100, 513])(
-    'rows of %d numbers are those of plain sums, within 1e-5, whatever their middle and spread',
+    'rows of size %d match double precision within 1e-5, for small and large means and deviations',
     (n) => {
       useKernels(kernels);
       const random = createRandom(n);
       const [gain, bias] = [normal(0, 1)([n], random), normal(0, 1)([n], random)];
-      for (const [middle, spread] of [
+      for (const [center, spread] of [
         [0, 1],
         [1000, 1],
         [-3, 1e-3],
@@ -56,37 +57,34 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
         [0, 1e15],
       ] as const) {
         const x = tensor(
-          Float32Array.from({ length: 5 * n }, () => middle + spread * uniformNumber(random, -1, 1)),
+          Float32Array.from({ length: 5 * n }, () => center + spread * uniformNumber(random, -1, 1)),
           [5, n],
         );
         const { data } = compute({ x, gain, bias }, (p) => layerNormalize(p.x, p));
-        plain(x, gain.data, bias.data, 1e-5).forEach((value, i) =>
+        reference(x, gain.data, bias.data, 1e-5).forEach((value, i) =>
           expect(Math.abs(data[i]! - value)).toBeLessThan(1e-5 * Math.max(1, Math.abs(value))),
         );
       }
     },
   );
 
-  it.each([1, 3, 4, 13, 513, 1000])(
-    '%d equal numbers give the bias, however large they are, and a finite gradient',
-    (n) => {
-      useKernels(kernels);
-      const random = createRandom(n);
-      for (const size of [1e-30, 1, 1e4, 1e7, 1e10, 1e18, 1e30, 1e38]) {
-        const x = full([2, n], size * uniformNumber(random, 1, 2));
-        const bias = normal(0, 1)([n], random);
-        const weights = normal(0, 1)([n], random);
-        const { results, gradient } = valueAndGradient({ x, bias }, (p) => {
-          const output = layerNormalize(p.x, { bias: p.bias });
-          return { value: mean(multiply(output, weights)), results: output };
-        });
-        expect([...results.data]).toEqual([...bias.data, ...bias.data]);
-        expect([...gradient.x.data].every(Number.isFinite)).toBe(true);
-      }
-    },
-  );
+  it.each([1, 3, 4, 13, 513, 1000])('%d equal values of any size give the bias and a finite gradient', (n) => {
+    useKernels(kernels);
+    const random = createRandom(n);
+    for (const size of [1e-30, 1, 1e4, 1e7, 1e10, 1e18, 1e30, 1e38]) {
+      const x = full([2, n], size * uniformNumber(random, 1, 2));
+      const bias = normal(0, 1)([n], random);
+      const weights = normal(0, 1)([n], random);
+      const { results, gradient } = valueAndGradient({ x, bias }, (p) => {
+        const output = layerNormalize(p.x, { bias: p.bias });
+        return { value: mean(multiply(output, weights)), results: output };
+      });
+      expect([...results.data]).toEqual([...bias.data, ...bias.data]);
+      expect([...gradient.x.data].every(Number.isFinite)).toBe(true);
+    }
+  });
 
-  it('numbers whose squares are too large, or that differ in their last digit alone: still finite, and so is the gradient', () => {
+  it('outputs and gradients are finite if squares overflow or values differ only in the last digit', () => {
     useKernels(kernels);
     const random = createRandom(1);
     for (const n of [2, 7, 513])
@@ -100,12 +98,14 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
             const output = layerNormalize(p.x);
             return { value: mean(multiply(output, output)), results: output };
           });
-          expect([...results.data, ...gradient.x.data].every(Number.isFinite), `${n} numbers of ${size}`).toBe(true);
+          expect([...results.data, ...gradient.x.data].every(Number.isFinite), `${n} values of size ${size}`).toBe(
+            true,
+          );
         }
   });
 });
 
-it('a layer leaves padding out: zeros there, no gradient from it, not even of a NaN', () => {
+it('padding gives zeros and no gradient, even if it is NaN', () => {
   const model = sequential([layerNorm()], { inputSize: 3 });
   const x = normal(0, 1)([4, 2, 3], createRandom(1));
   x.data.fill(NaN, 3, 6 * 3).set(normal(0, 1)([3], createRandom(2)).data, 3);
@@ -119,7 +119,7 @@ it('a layer leaves padding out: zeros there, no gradient from it, not even of a 
   expect([...gradient['layerNorm']!['gain']!.data].every(Number.isFinite)).toBe(true);
 });
 
-it('streams as it predicts', () => {
+it('streaming equals prediction of the whole sequence', () => {
   const model = sequential([recurrent(lstm(), { hiddenSize: 5 }), layerNorm({ epsilon: 1e-3 })], {
     inputSize: 3,
     seed: 2,
@@ -127,15 +127,15 @@ it('streams as it predicts', () => {
   model.data.set(normal(0, 0.5)([model.data.length], createRandom(3)).data);
   const x = normal(0, 1)([4, 2, 3], createRandom(1));
   const whole = predict(model, x);
-  const running = stream(model, { batchSize: 2 });
+  const session = stream(model, { batchSize: 2 });
   for (let t = 0; t < 4; t++) {
-    advance(running, tensor(x.data.slice(t * 6, t * 6 + 6), [2, 3])).data.forEach((value, i) =>
+    advance(session, tensor(x.data.slice(t * 6, t * 6 + 6), [2, 3])).data.forEach((value, i) =>
       expect(value).toBeCloseTo(whole.data[t * 10 + i]!, 6),
     );
   }
 });
 
-it('refuses a gain of another size, rows of nothing, and a negative epsilon', () => {
+it('rejects a gain of another size, empty rows, and a negative epsilon', () => {
   expect(() => compute({}, () => layerNormalize(full([2, 3], 1), { gain: full([2], 1) }))).toThrow(
     'layerNormalize: gain must be [n] = [3], got [2]',
   );

@@ -1,4 +1,4 @@
-/** Recomputing instead of storing: the same values and gradients, and less memory. */
+/** Gradient checkpointing: equal values and gradients, and less memory. */
 
 import {
   add,
@@ -41,9 +41,9 @@ import { describe, expect, it } from 'vitest';
 import { defaultWorkspace } from '../../src/kernels/workspace';
 
 const draw = normal(0, 0.7);
-const given = { w: draw([4, 4], createRandom(1)), x: draw([3, 4], createRandom(2)) };
+const parameters = { w: draw([4, 4], createRandom(1)), x: draw([3, 4], createRandom(2)) };
 
-/** Two results that lie in one another, one that is an input, one without gradient. */
+/** Returns a variable, a view of it, an input, and a variable without a gradient. */
 const body = ({ w, x }: { w: Variable; x: Variable }): { all: Variable; parts: readonly Variable[] } => {
   const all = tanh(multiply(x, slice(w, 0, 3)));
   return { all, parts: [slice(all, 1, 3), w, stopGradient(all)] };
@@ -51,23 +51,24 @@ const body = ({ w, x }: { w: Variable; x: Variable }): { all: Variable; parts: r
 const use = ({ all, parts: [part, w, constant] }: ReturnType<typeof body>, x: Variable): Variable =>
   add(add(sum(multiply(all, x)), sum(multiply(part!, 3))), add(sum(multiply(w!, w!)), sum(multiply(constant!, all))));
 
-it('values and gradients are those of the body itself, bit for bit', () => {
-  const plain = valueAndGradient(given, (p) => use(body(p), p.x));
-  const again = valueAndGradient(given, (p) => use(recompute(p, body), p.x));
-  expect(again).toEqual(plain);
-  expect(compute(given, (p) => recompute(p, body).parts[0]!)).toEqual(compute(given, (p) => body(p).parts[0]!));
+it('values and gradients equal those of the body exactly', () => {
+  const expected = valueAndGradient(parameters, (p) => use(body(p), p.x));
+  expect(valueAndGradient(parameters, (p) => use(recompute(p, body), p.x))).toEqual(expected);
+  expect(compute(parameters, (p) => recompute(p, body).parts[0]!)).toEqual(
+    compute(parameters, (p) => body(p).parts[0]!),
+  );
 });
 
-it('gradients are those of finite differences, one checkpoint inside another', () => {
-  const { error } = checkGradients(given, (p) => {
-    const outer = recompute(p, (own) => {
+it('gradients of nested recompute calls equal finite differences', () => {
+  const { error } = checkGradients(parameters, (p) => {
+    const outer = recompute(p, (inputs) => {
       const {
         all,
         parts: [part],
-      } = recompute(own, body);
+      } = recompute(inputs, body);
       return {
-        all: multiply(all, own.x),
-        more: recompute([all, own, part!] as const, ([a, q, z]) => [multiply(z, slice(a, 0, 2)), q.w]),
+        all: multiply(all, inputs.x),
+        more: recompute([all, inputs, part!] as const, ([a, q, z]) => [multiply(z, slice(a, 0, 2)), q.w]),
       };
     });
     return add(sum(multiply(outer.all, p.x)), add(sum(outer.more[0]!), sum(multiply(outer.more[1]!, p.w))));
@@ -75,24 +76,24 @@ it('gradients are those of finite differences, one checkpoint inside another', (
   expect(error).toBeLessThan(1e-7);
 });
 
-it('a body that uses a variable from outside is told to take it as an input', () => {
+it('rejects a body that uses a variable that is not an input', () => {
   expect(() =>
-    valueAndGradient(given, ({ w, x }) => sum(recompute(x, (inner) => multiply(inner, slice(w, 0, 3))))),
-  ).toThrow('hand variables into checkpoint as inputs');
+    valueAndGradient(parameters, ({ w, x }) => sum(recompute(x, (inner) => multiply(inner, slice(w, 0, 3))))),
+  ).toThrow('pass variables to recompute as inputs');
 });
 
-it('what is on the way is forgotten', () => {
-  const used = (long: boolean): number => {
+it('intermediate results are not stored', () => {
+  const memoryOf = (stored: boolean): number => {
     let top = 0;
     valueAndGradient({ x: full([1000], 0.1) }, ({ x }) => {
-      const many = (y: Variable): Variable => Array.from({ length: 50 }).reduce<Variable>((z) => tanh(z), y);
-      const y = long ? many(x) : recompute(x, many);
+      const layers = (y: Variable): Variable => Array.from({ length: 50 }).reduce<Variable>((z) => tanh(z), y);
+      const y = stored ? layers(x) : recompute(x, layers);
       top = defaultWorkspace().top;
       return sum(y);
     });
     return top;
   };
-  const [stored, recomputed] = [used(true), used(false)];
+  const [stored, recomputed] = [memoryOf(true), memoryOf(false)];
   expect(stored - recomputed).toBe(49_000);
 });
 
@@ -112,8 +113,8 @@ describe('runInSegments', () => {
         dense({ size: 4 }),
       ),
     ],
-    ['a layer with a way around it', modelOf(dense({ size: 4 }), residual([recurrent(gru(), { hiddenSize: 4 })]))],
-    ['the last step alone', modelOf(recurrent(lstm(), { hiddenSize: 4, returnSequences: false }))],
+    ['a residual connection', modelOf(dense({ size: 4 }), residual([recurrent(gru(), { hiddenSize: 4 })]))],
+    ['the output of the last time step', modelOf(recurrent(lstm(), { hiddenSize: 4, returnSequences: false }))],
   ];
   const losses = (model: Sequential, segment: number | undefined, options: object) =>
     valueAndGradient(model.parameters, (p) => {
@@ -124,29 +125,26 @@ describe('runInSegments', () => {
       return { value: loss, results: { output, state } };
     });
 
-  it.each(models)(
-    '%s: outputs, states and gradients are those of the sequence in one piece, within 1e-6',
-    (_, model) => {
-      for (const segment of [1, 2, 4, 10, 11, 50])
-        for (const options of [{}, { lengths }, { resets }, { lengths, resets }]) {
-          const [whole, parts] = [losses(model, undefined, options), losses(model, segment, options)];
-          const numbers = (tree: unknown): number[] =>
-            tree instanceof Float32Array
-              ? [...tree]
-              : typeof tree === 'number'
-                ? [tree]
-                : Object.values(tree as object).flatMap(numbers);
-          const [wanted, got] = [
-            numbers([whole.value, whole.results, whole.gradient]),
-            numbers([parts.value, parts.results, parts.gradient]),
-          ];
-          expect(got.length).toBe(wanted.length);
-          got.forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-6));
-        }
-    },
-  );
+  it.each(models)('%s: outputs, states and gradients equal those of the whole sequence within 1e-6', (_, model) => {
+    for (const segment of [1, 2, 4, 10, 11, 50])
+      for (const options of [{}, { lengths }, { resets }, { lengths, resets }]) {
+        const [whole, segmented] = [losses(model, undefined, options), losses(model, segment, options)];
+        const valuesOf = (tree: unknown): number[] =>
+          tree instanceof Float32Array
+            ? [...tree]
+            : typeof tree === 'number'
+              ? [tree]
+              : Object.values(tree as object).flatMap(valuesOf);
+        const [expected, actual] = [
+          valuesOf([whole.value, whole.results, whole.gradient]),
+          valuesOf([segmented.value, segmented.results, segmented.gradient]),
+        ];
+        expect(actual.length).toBe(expected.length);
+        actual.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-6));
+      }
+  });
 
-  it('what is drawn for whole sequences is the same in every segment; what is drawn for steps is drawn again as it was', () => {
+  it('segments share the dropout masks per sequence, and the backward pass restores the masks per step', () => {
     const model = modelOf(
       dropout(0.4),
       recurrent(lstm(), { hiddenSize: 4, inputDropout: 0.5, recurrentDropout: 0.3, zoneout: { c: 0.2 } }),
@@ -156,16 +154,16 @@ describe('runInSegments', () => {
       meanSquaredError(runInSegments(model, p, inputs, { training: true, random: createRandom(7) }, 3).output, targets),
     );
     expect(error).toBeLessThan(1e-7);
-    const along = modelOf(recurrent(lstm(), { hiddenSize: 4, inputDropout: 0.5, recurrentDropout: 0.3 }));
+    const perSequence = modelOf(recurrent(lstm(), { hiddenSize: 4, inputDropout: 0.5, recurrentDropout: 0.3 }));
     const outputs = (segment: number): Tensor =>
       compute(
-        along.parameters,
-        (p) => runInSegments(along, p, inputs, { training: true, random: createRandom(7) }, segment).output,
+        perSequence.parameters,
+        (p) => runInSegments(perSequence, p, inputs, { training: true, random: createRandom(7) }, segment).output,
       );
     expect(outputs(1)).toEqual(outputs(5));
   });
 
-  it('training in segments is training', async () => {
+  it('training in segments gives the same losses as training on whole sequences', async () => {
     const tokens = intTensor(Array.from({ length: 40 }, (_, t) => [t % 5, (t * 2) % 5]));
     const targets = intTensor(Array.from({ length: 40 }, (_, t) => [(t + 1) % 5, (t * 2 + 2) % 5]));
     const data = { batchCount: 1, batches: () => [{ inputs: tokens, targets }] };
@@ -175,22 +173,22 @@ describe('runInSegments', () => {
           [embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 6 }), dense({ size: 5 })],
           { seed: 1 },
         );
-        const { losses: each } = await fit(model, data, {
+        const { losses } = await fit(model, data, {
           loss: crossEntropy,
           optimizer: sgd(0.5),
           steps: 20,
           validation: data,
           ...(i === 0 ? {} : { run: (...args: Parameters<typeof runModel>) => runInSegments(...args, segment) }),
         });
-        return each;
+        return losses;
       }),
     );
     expect(trained[0]!.at(-1)).toBeLessThan(trained[0]![0]! * 0.95);
-    for (const each of trained.slice(1))
-      each.forEach((loss, i) => expect(Math.abs(loss - trained[0]![i]!)).toBeLessThan(1e-5));
+    for (const losses of trained.slice(1))
+      losses.forEach((loss, i) => expect(Math.abs(loss - trained[0]![i]!)).toBeLessThan(1e-5));
   });
 
-  it('refuses layers that need the whole sequence, and segments of no steps', () => {
+  it('rejects layers that need the whole sequence, and empty segments', () => {
     const model = modelOf(bidirectional(lstm(), { hiddenSize: 2 }));
     expect(() => compute(model.parameters, (p) => runInSegments(model, p, inputs).output)).toThrow(
       'the layer bidirectional needs the whole sequence',

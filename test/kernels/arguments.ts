@@ -1,14 +1,14 @@
-/** Arguments for any kernel, from what the list says of its operands: for its test against its twin, and for its bench. */
+/** Arguments for any kernel, derived from its operands, for tests and benchmarks. */
 
 import type { Kernel } from '../../src/kernels/kernel';
 import type * as kernelList from '../../src/kernels/list';
 import { panelsSize } from '../../src/kernels/product';
 
-/** Arrays stand for offsets. */
+/** An argument of a kernel; arrays are copied into a workspace and replaced by their offsets. */
 export type Argument = Float32Array | number | boolean | readonly number[];
 type Name = keyof typeof kernelList;
 
-/** Kernels whose operands are no dense arrays: their arguments for sizes n. */
+/** Arguments for size n of kernels whose operands do not determine them. */
 const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32Array) => Argument[]>> = {
   gemmPacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), 3, n, 7, false, true],
   packPanels: (n, draw) => [draw(panelsSize(n, 9)), draw(9 * n), n, 9, true],
@@ -31,15 +31,15 @@ const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32A
   ],
 };
 
-/** Arguments made of what the list says of the operands: every other length than the last is 3. */
+/** Creates arguments for size n: the last length of a kernel is n, and all others are 3. */
 export function argumentsOf(
   kernel: Name,
   { operands }: Kernel,
   n: number,
   draw: (size: number) => Float32Array,
 ): Argument[] {
-  const own = special[kernel];
-  if (own !== undefined) return own(n, draw);
+  const create = special[kernel];
+  if (create !== undefined) return create(n, draw);
   const lengths = operands.filter((operand) => !/^(read|write|update|number|flag|list)/.test(operand));
   const lengthOf = (name: string): number => Number(name) || (name === lengths.at(-1) ? n : 3);
   return operands.map((operand) => {

@@ -1,4 +1,4 @@
-/** Which kernels run: asked for, forced, refused, and what happens where WebAssembly is missing. */
+/** The selection of kernels: defaults, useKernels, and engines without WebAssembly. */
 
 import { compute, kernelsInUse, matmul, tensor, useKernels } from 'bptt';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -9,7 +9,7 @@ afterEach(() => {
   useKernels(undefined);
 });
 
-it('the fastest by default, any by name, and back', () => {
+it('selects the fastest kernels by default, and any kernels by name', () => {
   const fastest = kernelsInUse();
   expect(fastest).not.toBe('portable');
   for (const name of ['portable', 'simd'] as const) {
@@ -31,7 +31,7 @@ it('the fastest by default, any by name, and back', () => {
   expect(kernelsInUse()).toBe(fastest);
 });
 
-it('refuses a name it does not know, and keeps what was in use', () => {
+it('useKernels rejects an unknown name and keeps the kernels in use', () => {
   useKernels('portable');
   expect(() => useKernels('cuda' as never)).toThrow(
     "useKernels: name must be 'portable', 'simd' or 'relaxed', got cuda.",
@@ -40,7 +40,7 @@ it('refuses a name it does not know, and keeps what was in use', () => {
 });
 
 it.each([
-  ['there is no WebAssembly', undefined],
+  ['WebAssembly is missing', undefined],
   [
     'a content security policy forbids it',
     {
@@ -55,7 +55,7 @@ it.each([
     },
   ],
   [
-    'no address space is left',
+    'the address space is exhausted',
     {
       ...WebAssembly,
       Memory: class {
@@ -65,11 +65,11 @@ it.each([
       },
     },
   ],
-])('falls back to portable where %s', async (_, stub) => {
+])('falls back to the portable kernels if %s', async (_, stub) => {
   vi.resetModules();
   vi.stubGlobal('WebAssembly', stub);
   const fresh = await import('../../src/index');
   expect(fresh.kernelsInUse()).toBe('portable');
-  expect(() => fresh.useKernels('simd')).toThrow("useKernels: this engine does not run the kernels 'simd'.");
+  expect(() => fresh.useKernels('simd')).toThrow("useKernels: this engine does not support the kernels 'simd'.");
   expect(fresh.compute({ a: fresh.tensor([[2]]) }, ({ a }) => fresh.matmul(a, a)).data).toEqual(Float32Array.of(4));
 });

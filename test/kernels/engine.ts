@@ -1,8 +1,8 @@
-/** What the engine that runs the tests can do. */
+/** The capabilities of the engine that runs the tests. */
 
 import { type KernelName, useKernels } from 'bptt';
 
-/** Whether it runs these kernels: an engine without relaxed SIMD has none to test. */
+/** Whether the engine supports these kernels. Tests skip kernels that it does not support. */
 export function engineRuns(name: KernelName): boolean {
   try {
     useKernels(name);

@@ -1,4 +1,4 @@
-/** The matrix product against three plain loops. */
+/** The matrix product, compared with three nested loops. */
 
 import { createRandom, type KernelName, uniformNumber, useKernels } from 'bptt';
 import { expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { engineRuns } from './engine';
 
 const sizes = [0, 1, 2, 3, 4, 5, 7, 8, 9, 17];
 
-it('the engine runs SIMD', () => expect(engineRuns('simd')).toBe(true));
+it('the engine supports SIMD', () => expect(engineRuns('simd')).toBe(true));
 
 const cases: [KernelName, Precision, number][] = [
   ['portable', 'float32', 2e-5],
@@ -17,7 +17,7 @@ const cases: [KernelName, Precision, number][] = [
   ['relaxed', 'float32', 2e-5],
 ];
 it.each(cases.filter(([name]) => engineRuns(name)))(
-  '%s, %s: every transpose and size, accumulated or not, within %d, and nothing else is touched',
+  '%s, %s: correct within %d for all transposes and sizes, with and without accumulation, and writes only to C',
   (name, precision, bound) => {
     const random = createRandom(1);
     useKernels(name);
@@ -43,20 +43,20 @@ it.each(cases.filter(([name]) => engineRuns(name)))(
               memory: { view: m },
             } = workspace;
             for (let i = a; i < workspace.top; i++) m[i] = uniformNumber(random, -1, 1);
-            const before = m.slice();
+            const initial = m.slice();
             kernels.of(gemm)(c + 4, a, b, M, N, K, transposeA, transposeB, accumulate);
             for (let i = 0; i < M; i++)
               for (let j = 0; j < N; j++) {
-                let expected = accumulate ? before[c + 4 + i * N + j]! : 0;
+                let expected = accumulate ? initial[c + 4 + i * N + j]! : 0;
                 for (let k = 0; k < K; k++)
                   expected +=
-                    before[a + (transposeA ? k * M + i : i * K + k)]! *
-                    before[b + (transposeB ? j * K + k : k * N + j)]!;
+                    initial[a + (transposeA ? k * M + i : i * K + k)]! *
+                    initial[b + (transposeB ? j * K + k : k * N + j)]!;
                 if (!(Math.abs(m[c + 4 + i * N + j]! - expected) <= bound))
-                  expect.fail(`${M}×${N}×${K} at ${i}, ${j}: ${m[c + 4 + i * N + j]} for ${expected}`);
+                  expect.fail(`${M}×${N}×${K} at [${i}, ${j}]: expected ${expected}, got ${m[c + 4 + i * N + j]}`);
               }
             for (let i = a; i < workspace.top; i++)
-              if ((i < c + 4 || i >= c + 4 + M * N) && m[i] !== before[i]) expect.fail(`${M}×${N}×${K} wrote at ${i}`);
+              if ((i < c + 4 || i >= c + 4 + M * N) && m[i] !== initial[i]) expect.fail(`${M}×${N}×${K} wrote at ${i}`);
           }
         }
     useKernels(undefined);

@@ -1,4 +1,4 @@
-/** How large the modules are that the kernels are compiled from. In a file of its own, since each is compiled once. */
+/** The size of the WebAssembly modules. In a separate file, because every module is compiled only once per process. */
 
 import { afterAll, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/kernels/kernel';
@@ -8,7 +8,7 @@ import { argumentsOf } from './arguments';
 
 afterAll(() => void vi.unstubAllGlobals());
 
-it('every module is under 4,096 bytes: even engines that refuse more on a pageâ€™s main thread compile it at once', () => {
+it('every module is smaller than 4,096 bytes, the limit for synchronous compilation in browsers', () => {
   const sizes: number[] = [];
   const { Module } = WebAssembly;
   vi.stubGlobal(
@@ -17,27 +17,27 @@ it('every module is under 4,096 bytes: even engines that refuse more on a pageâ€
       get: (target, name) =>
         name !== 'Module'
           ? (Reflect.get(target, name) as unknown)
-          : class {
-              constructor(bytes: Uint8Array<ArrayBuffer>) {
-                sizes.push(bytes.length);
-                return new Module(bytes);
-              }
-            },
+          : new Proxy(Module, {
+              construct(target, args: [Uint8Array<ArrayBuffer>]) {
+                sizes.push(args[0].length);
+                return new target(...args);
+              },
+            }),
     }),
   );
   const workspace = createWorkspace();
   const { kernels } = workspace;
   for (const [name, kernel] of Object.entries(kernelList)) {
     const bound = kernels.of(kernel as unknown as Kernel) as (...operands: unknown[]) => unknown;
-    // Called, so that what is made of several functions binds them.
-    const given = argumentsOf(
+    // The call makes composed kernels bind their functions.
+    const args = argumentsOf(
       name as keyof typeof kernelList,
       kernel as unknown as Kernel,
       1,
       (size) => new Float32Array(size),
     );
     bound(
-      ...given.map((argument) => (argument instanceof Float32Array ? allocate(workspace, argument.length) : argument)),
+      ...args.map((argument) => (argument instanceof Float32Array ? allocate(workspace, argument.length) : argument)),
     );
   }
   expect(sizes.length).toBeGreaterThan(40);

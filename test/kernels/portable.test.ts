@@ -1,6 +1,6 @@
 /**
- * The portable kernels one by one: values against the formula written plainly, gradients against finite differences in double precision.
- * The matrix product has a test of its own, gemm.test.ts.
+ * The portable kernels: values compared with their formulas, and gradients with finite differences in double precision.
+ * The matrix product is tested in gemm.test.ts.
  */
 
 import { createRandom, uniformNumber, useKernels } from 'bptt';
@@ -18,7 +18,7 @@ const draw = (n: number, low = -2, high = 2): number[] =>
 const sizes = [0, 1, 3, 4, 5, 8, 17];
 const specials = [0, -0, 1, -1, Infinity, -Infinity, NaN, 100, -100, 1e-30];
 
-/** Puts the arrays into a new heap, hands their offsets to `run`, and gives back what they hold afterwards. */
+/** Copies the arrays into a new heap, passes their offsets to `run`, and returns their contents afterwards. */
 function apply(
   precision: Precision,
   arrays: readonly number[][],
@@ -30,7 +30,7 @@ function apply(
   run(workspace.kernels, offsets);
   return arrays.map((values, i) => {
     const end = offsets[i]! + values.length;
-    expect(workspace.memory.view[end], `operand ${i} is not overrun`).toBe(12345);
+    expect(workspace.memory.view[end], `operand ${i} is not written past its end`).toBe(12345);
     return Array.from(workspace.memory.view.subarray(offsets[i]!, end));
   });
 }
@@ -38,16 +38,18 @@ function apply(
 function expectClose(actual: readonly number[], expected: readonly number[], bound: number, what = ''): void {
   expect(actual).toHaveLength(expected.length);
   actual.forEach((value, i) => {
-    const wanted = expected[i]!;
+    const target = expected[i]!;
     const close =
-      Object.is(value, wanted) || value === wanted || Math.abs(value - wanted) <= bound * Math.max(1, Math.abs(wanted));
-    if (!close) expect.fail(`${what} at ${i}: ${value} for ${wanted}`);
+      Object.is(value, target) || value === target || Math.abs(value - target) <= bound * Math.max(1, Math.abs(target));
+    if (!close) expect.fail(`${what} at ${i}: expected ${target}, got ${value}`);
   });
 }
 
 /**
- * The gradients that a backward kernel adds must be those of Σ weights·outputs by central differences, on top of what was there.
- * `forward` maps inputs to outputs; `backward` gets the inputs, and the gradient of each output, and answers the gradient of each input.
+ * Checks that the gradients that a backward kernel adds equal central differences of Σ weights·outputs.
+ *
+ * @param forward maps inputs to outputs
+ * @param backward maps inputs, outputs and the gradients of the outputs to the gradients of the inputs
  */
 function expectGradient(
   inputs: readonly number[][],
@@ -56,8 +58,11 @@ function expectGradient(
 ): void {
   const outputs = forward(inputs);
   const weights = outputs.map((output) => draw(output.length));
-  const project = (at: readonly number[][]): number =>
-    forward(at).reduce((sum, output, i) => output.reduce((total, value, j) => total + value * weights[i]![j]!, sum), 0);
+  const project = (point: readonly number[][]): number =>
+    forward(point).reduce(
+      (sum, output, i) => output.reduce((total, value, j) => total + value * weights[i]![j]!, sum),
+      0,
+    );
   const gradients = backward(inputs, outputs, weights);
   gradients.forEach((gradient, i) => {
     const numeric = inputs[i]!.map((_, j) => {
@@ -159,7 +164,7 @@ describe.each(elementwise)('$name', ({ formula, forward, backward, saves, low })
   it.each<[Precision, number]>([
     ['float32', 3e-7],
     ['float64', 1e-14],
-  ])('is its formula in %s within %d, at every size and at zeros, infinities and NaN', (precision, bound) => {
+  ])('equals its formula in %s within %d, for all sizes and for zeros, infinities and NaN', (precision, bound) => {
     for (const x of [...sizes.map((n) => draw(n, low)), specials]) {
       const stored = Array.from(precision === 'float32' ? new Float32Array(x) : x);
       const [y] = apply(precision, [x.map(() => 7), x], (k, [y, x_]) => forward(k, y!, x_!, x.length));
@@ -168,17 +173,17 @@ describe.each(elementwise)('$name', ({ formula, forward, backward, saves, low })
     }
   });
 
-  it('adds the gradient that finite differences give, within 1e-6', () => {
+  it('adds a gradient that equals finite differences within 1e-6', () => {
     for (const n of sizes) {
       expectGradient(
         [draw(n, low)],
         ([x]) => [apply('float64', [x!, x!], (k, [y, from]) => forward(k, y!, from!, n))[0]!],
         ([x], [y], [dy]) => {
-          const before = draw(n);
-          const [dx] = apply('float64', [before, dy!, saves === 'x' ? x! : y!], (k, [dx_, dy_, saved]) =>
+          const initial = draw(n);
+          const [dx] = apply('float64', [initial, dy!, saves === 'x' ? x! : y!], (k, [dx_, dy_, saved]) =>
             backward(k, dx_!, dy_!, saved!, n),
           );
-          return [dx!.map((value, i) => value - before[i]!)];
+          return [dx!.map((value, i) => value - initial[i]!)];
         },
       );
     }
@@ -196,7 +201,7 @@ describe('arithmetic', () => {
     ['multiply', (a, b) => a * b, (k, ...o) => k.of(kernelList.multiplication)(...o)],
     ['divide', (a, b) => a / b, (k, ...o) => k.of(kernelList.division)(...o)],
   ];
-  it.each(binary)('%s: every size, zeros, infinities and NaN, exactly', (_, formula, run) => {
+  it.each(binary)('%s: exact for all sizes and for zeros, infinities and NaN', (_, formula, run) => {
     const pairs: [number[], number[]][] = sizes.map((n) => [draw(n), draw(n)]);
     pairs.push([specials.flatMap((a) => specials.map(() => a)), specials.flatMap(() => specials)]);
     for (const [a, b] of pairs) {
@@ -205,7 +210,7 @@ describe('arithmetic', () => {
     }
   });
 
-  it('divideBackwardA and B add the gradients of a quotient, within 1e-6', () => {
+  it('addQuotient and divisionBackward add the gradients of a quotient within 1e-6', () => {
     for (const n of sizes) {
       expectGradient(
         [draw(n), draw(n, 0.5)],
@@ -225,7 +230,7 @@ describe('arithmetic', () => {
     }
   });
 
-  it('scale (in place too), addScaled, addProduct, sum, sumOfSquares and clamp', () => {
+  it('scaling (also in place), addScaled, addProduct, sumOf, sumOfSquares and clamp equal their formulas', () => {
     for (const n of sizes) {
       const [x, y, z] = [draw(n), draw(n), draw(n)];
       const [scaled, inPlace, added, product, clamped] = apply(
@@ -256,13 +261,13 @@ describe('arithmetic', () => {
 });
 
 describe('movement', () => {
-  it('fill, and copy over itself in both directions', () => {
+  it('fill sets a range, and copy supports overlap in both directions', () => {
     expect(apply('float32', [[1, 2, 3, 4]], (k, [x]) => k.of(kernelList.fill)(x! + 1, 9, 2))).toEqual([[1, 9, 9, 4]]);
     expect(apply('float32', [[1, 2, 3, 4]], (k, [x]) => k.of(kernelList.copy)(x! + 1, x!, 3))).toEqual([[1, 1, 2, 3]]);
     expect(apply('float32', [[1, 2, 3, 4]], (k, [x]) => k.of(kernelList.copy)(x!, x! + 1, 3))).toEqual([[2, 3, 4, 4]]);
   });
 
-  it('copyStrided transposes, repeats, and copies a scalar; addStrided is its gradient', () => {
+  it('copyStrided transposes, repeats and copies scalars; addStrided sums', () => {
     const x = draw(24);
     const at = (i: number, j: number, k: number): number => x[i * 12 + j * 4 + k]!;
     const [transposed] = apply('float64', [draw(24), x], (k, [y, from]) =>
@@ -327,7 +332,7 @@ describe('rows', () => {
     expect(scattered[0]).toEqual([1, 1, 1, 1, 7, 9]);
   });
 
-  it('sumRows keeps its sums in double precision: 100,000 tenths within one rounding', () => {
+  it('sumRows sums in double precision: 100,000 times 0.1 is rounded only once', () => {
     const [total] = apply('float32', [[0], new Array<number>(100_000).fill(0.1)], (k, [dv, dy]) =>
       k.of(kernelList.sumRows)(dv!, dy!, 100_000, 1),
     );
@@ -341,41 +346,45 @@ describe('rows', () => {
   const byRow = (x: readonly number[], n: number, f: (row: number[]) => number[]): number[] =>
     Array.from({ length: n === 0 ? 0 : x.length / n }, (_, r) => f(x.slice(r * n, (r + 1) * n))).flat();
 
-  it.each<[string, (row: number[]) => number[], 'softmaxRows' | 'logSoftmaxRows']>([
-    ['softmax', softmax, 'softmaxRows'],
-    ['logSoftmax', (row) => softmax(row).map(Math.log), 'logSoftmaxRows'],
+  const { softmaxRows, softmaxRowsBackward, logSoftmaxRows, logSoftmaxRowsBackward } = kernelList;
+  it.each([
+    { name: 'softmax', formula: softmax, kernel: softmaxRows, backward: softmaxRowsBackward },
+    {
+      name: 'logSoftmax',
+      formula: (row: readonly number[]) => softmax(row).map(Math.log),
+      kernel: logSoftmaxRows,
+      backward: logSoftmaxRowsBackward,
+    },
   ])(
-    '%s: the formula within 1e-14, gradients within 1e-6, no overflow, −∞ as probability 0, NaN kept in its row',
-    (_, formula, name) => {
+    '$name: formula within 1e-14, gradients within 1e-6, no overflow, −∞ has probability 0, NaN stays in its row',
+    ({ formula, kernel, backward }) => {
       for (const n of sizes) {
         expectGradient(
           [draw(3 * n)],
           ([x]) => {
-            const y = apply('float64', [x!.map(() => 7), x!], (k, [y_, x_]) =>
-              k.of(kernelList[name])(y_!, x_!, 3, n),
-            )[0]!;
+            const y = apply('float64', [x!.map(() => 7), x!], (k, [y_, x_]) => k.of(kernel)(y_!, x_!, 3, n))[0]!;
             expectClose(y, byRow(x!, n, formula), 1e-14);
             return [y];
           },
           ([x], [y], [dy]) => [
             apply('float64', [x!.map(() => 1), dy!, y!], (k, [dx, d, saved]) =>
-              k.of(kernelList[`${name}Backward`])(dx!, d!, saved!, 3, n),
+              k.of(backward)(dx!, d!, saved!, 3, n),
             )[0]!.map((value) => value - 1),
           ],
         );
       }
       const [y] = apply('float32', [draw(6), [1000, -Infinity, 1000, NaN, 0, 0]], (k, [to, x]) =>
-        k.of(kernelList[name])(to!, x!, 2, 3),
+        k.of(kernel)(to!, x!, 2, 3),
       );
       expectClose(
         y!,
-        name === 'softmaxRows' ? [0.5, 0, 0.5, NaN, NaN, NaN] : [-Math.LN2, -Infinity, -Math.LN2, NaN, NaN, NaN],
+        kernel === softmaxRows ? [0.5, 0, 0.5, NaN, NaN, NaN] : [-Math.LN2, -Infinity, -Math.LN2, NaN, NaN, NaN],
         1e-6,
       );
     },
   );
 
-  it('crossEntropy is −log softmax at the target within 1e-14, its gradient within 1e-6', () => {
+  it('crossEntropyRows equals −log softmax at the target within 1e-14, and its gradient within 1e-6', () => {
     for (const V of sizes.filter((n) => n > 0)) {
       const targets = [0, V - 1, Math.floor(V / 2)];
       const run = (logits: readonly number[]): number[][] =>
@@ -418,8 +427,8 @@ describe('cells', () => {
     for (const [rows, H] of shapes) {
       const n = rows * H;
       const run = ([gates, cPrevious]: readonly number[][]): number[][] =>
-        apply('float64', [draw(n), draw(n), draw(n), gates!, cPrevious!], (k, [h, c, tanhC, a, before]) =>
-          k.of(kernelList.lstmCell)(h!, c!, tanhC!, a!, before!, rows, H),
+        apply('float64', [draw(n), draw(n), draw(n), gates!, cPrevious!], (k, [h, c, tanhC, a, previous]) =>
+          k.of(kernelList.lstmCell)(h!, c!, tanhC!, a!, previous!, rows, H),
         );
       expectGradient(
         [draw(4 * n), draw(n)],
@@ -440,8 +449,8 @@ describe('cells', () => {
           const [dGates, dcPrevious] = apply(
             'float64',
             [gates!, inputs[1]!.map(() => 1), dh!, dc!, tanhC!, inputs[1]!],
-            (k, [a, d, dh_, dc_, tanh, before]) =>
-              k.of(kernelList.lstmCellBackward)(a!, d!, dh_!, dc_!, tanh!, before!, rows, H),
+            (k, [a, d, dh_, dc_, tanh, previous]) =>
+              k.of(kernelList.lstmCellBackward)(a!, d!, dh_!, dc_!, tanh!, previous!, rows, H),
           );
           return [dGates!, dcPrevious!.map((value) => value - 1)];
         },
@@ -453,8 +462,11 @@ describe('cells', () => {
     for (const [rows, H] of shapes) {
       const n = rows * H;
       const run = ([gates, product, hPrevious, bias]: readonly number[][]): number[][] =>
-        apply('float64', [draw(n), draw(n), gates!, product!, hPrevious!, bias!], (k, [h, kept, a, b, before, bias_]) =>
-          k.of(kernelList.gruCell)(h!, kept!, a!, b!, before!, bias_!, rows, H),
+        apply(
+          'float64',
+          [draw(n), draw(n), gates!, product!, hPrevious!, bias!],
+          (k, [h, kept, a, b, previous, bias_]) =>
+            k.of(kernelList.gruCell)(h!, kept!, a!, b!, previous!, bias_!, rows, H),
         );
       expectGradient(
         [draw(3 * n), draw(3 * n), draw(n), draw(H)],
@@ -475,8 +487,8 @@ describe('cells', () => {
           const [dGates, dProduct, dhPrevious, dBias] = apply(
             'float64',
             [gates!, draw(3 * n), ones(n), ones(H), dh!, kept!, inputs[2]!],
-            (k, [a, b, d, bias, dh_, kept_, before]) =>
-              k.of(kernelList.gruCellBackward)(a!, b!, d!, bias!, dh_!, kept_!, before!, rows, H),
+            (k, [a, b, d, bias, dh_, kept_, previous]) =>
+              k.of(kernelList.gruCellBackward)(a!, b!, d!, bias!, dh_!, kept_!, previous!, rows, H),
           );
           return [dGates!, dProduct!, ...[dhPrevious!, dBias!].map((gradient) => gradient.map((value) => value - 1))];
         },
@@ -485,9 +497,10 @@ describe('cells', () => {
   });
 });
 
-describe('optimizers, against their published updates written for one number', () => {
+describe('optimizers equal their published updates, computed per element', () => {
   const n = 5;
-  const near = (actual: readonly number[], expected: readonly number[]): void => expectClose(actual, expected, 1e-14);
+  const expectNear = (actual: readonly number[], expected: readonly number[]): void =>
+    expectClose(actual, expected, 1e-14);
 
   it('momentum, with and without Nesterov', () => {
     const [g, v] = [draw(n), draw(n)];
@@ -496,8 +509,8 @@ describe('optimizers, against their published updates written for one number', (
         k.of(kernelList.momentumUpdate)(g_!, v_!, 0.1, 0.9, nesterov, n),
       );
       const speed = v.map((value, i) => 0.9 * value + g[i]!);
-      near(velocity!, speed);
-      near(
+      expectNear(velocity!, speed);
+      expectNear(
         step!,
         speed.map((value, i) => -0.1 * (nesterov ? g[i]! + 0.9 * value : value)),
       );
@@ -505,50 +518,50 @@ describe('optimizers, against their published updates written for one number', (
   });
 
   it('rmsprop and adagrad', () => {
-    const [g, before] = [draw(n), draw(n, 0, 1)];
-    const [step, square] = apply('float64', [g, before], (k, [g_, s]) =>
+    const [g, initial] = [draw(n), draw(n, 0, 1)];
+    const [step, square] = apply('float64', [g, initial], (k, [g_, s]) =>
       k.of(kernelList.rmspropUpdate)(g_!, s!, 0.1, 0.9, 1e-3, n),
     );
-    const mean = before.map((value, i) => 0.9 * value + 0.1 * g[i]! ** 2);
-    near(square!, mean);
-    near(
+    const mean = initial.map((value, i) => 0.9 * value + 0.1 * g[i]! ** 2);
+    expectNear(square!, mean);
+    expectNear(
       step!,
       mean.map((value, i) => (-0.1 * g[i]!) / (Math.sqrt(value) + 1e-3)),
     );
-    const [adagradStep, total] = apply('float64', [g, before], (k, [g_, t]) =>
+    const [adagradStep, total] = apply('float64', [g, initial], (k, [g_, t]) =>
       k.of(kernelList.adagradUpdate)(g_!, t!, 0.1, 1e-3, n),
     );
-    near(
+    expectNear(
       total!,
-      before.map((value, i) => value + g[i]! ** 2),
+      initial.map((value, i) => value + g[i]! ** 2),
     );
-    near(
+    expectNear(
       adagradStep!,
       total!.map((value, i) => (-0.1 * g[i]!) / (Math.sqrt(value) + 1e-3)),
     );
   });
 
-  it('adam, with its corrections of the first steps', () => {
+  it('adam, with bias correction', () => {
     const [g, mean, square] = [draw(n), draw(n), draw(n, 0, 1)];
     const [step, first, second] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>
       k.of(kernelList.adamUpdate)(g_!, m!, s!, 0.1, 0.9, 0.99, 1e-3, 0.19, 0.0199, n),
     );
-    near(
+    expectNear(
       first!,
       mean.map((value, i) => 0.9 * value + 0.1 * g[i]!),
     );
-    near(
+    expectNear(
       second!,
       square.map((value, i) => 0.99 * value + 0.01 * g[i]! ** 2),
     );
-    near(
+    expectNear(
       step!,
       first!.map((value, i) => (-0.1 * (value / 0.19)) / (Math.sqrt(second![i]! / 0.0199) + 1e-3)),
     );
   });
 });
 
-it('dropoutMask: the share of zeros is the rate within four deviations, seeds differ, and neighbours do not follow one another', () => {
+it('dropoutMask: the fraction of zeros is within four standard deviations; seeds and neighbors are independent', () => {
   const n = 100_000;
   const mask = (seed: number, rate: number): number[] =>
     apply('float32', [new Array<number>(n).fill(7)], (k, [y]) =>
@@ -565,7 +578,7 @@ it('dropoutMask: the share of zeros is the rate within four deviations, seeds di
   }
   const [one, other] = [mask(1, 0.5), mask(2, 0.5)];
   const same = one.filter((value, i) => value === other[i]).length;
-  // The first seed alone would repeat itself one place further on; the second must prevent that.
+  // With the first seed alone, the next seed would give the same mask shifted by one; the second seed prevents that.
   const shifted = one.filter((value, i) => i > 0 && value === other[i - 1]).length;
   expect(Math.abs(same - n / 2)).toBeLessThan(4 * Math.sqrt(n / 4));
   expect(Math.abs(shifted - n / 2)).toBeLessThan(4 * Math.sqrt(n / 4));

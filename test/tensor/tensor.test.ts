@@ -18,7 +18,7 @@ import { describe, expect, it } from 'vitest';
 import { broadcastShapes, checkShape, resolveAxis, stridesOf } from '../../src/tensor/shape';
 
 describe('creation', () => {
-  it('takes nested arrays, flat numbers with a shape, and scalars', () => {
+  it('accepts nested arrays, flat arrays with a shape, and scalars', () => {
     expect(
       tensor([
         [1, 2, 3],
@@ -39,12 +39,12 @@ describe('creation', () => {
 
   it('does not copy typed arrays', () => {
     const floats = new Float32Array(6);
-    const whole = new Int32Array(6);
+    const integers = new Int32Array(6);
     expect(tensor(floats, [2, 3]).data).toBe(floats);
-    expect(intTensor(whole, [3, 2]).data).toBe(whole);
+    expect(intTensor(integers, [3, 2]).data).toBe(integers);
   });
 
-  it('slices rows without a copy, from the end as well, of ids as well', () => {
+  it('sliceRows does not copy, counts negative bounds from the end, and supports integer tensors', () => {
     const whole = tensor([
       [1, 2],
       [3, 4],
@@ -61,7 +61,7 @@ describe('creation', () => {
     expect(sliceRows(intTensor([[1], [2], [3]]), 0, -1)).toEqual({ shape: [2, 1], data: Int32Array.of(1, 2) });
   });
 
-  it('tells tensors apart', () => {
+  it('isTensor and isIntTensor distinguish the kinds of tensors', () => {
     expect([
       isTensor(full([1], 0)),
       isTensor(intTensor([0])),
@@ -73,36 +73,36 @@ describe('creation', () => {
 
   it.each([
     [
-      'ragged nesting',
+      'arrays of different lengths',
       () => tensor([[1, 2], [3]]),
-      'tensor: nested arrays must all have the same lengths, expected [2, 2], got a ragged part at depth 1.',
+      'tensor: nested arrays must have equal lengths, expected shape [2, 2], got another length at depth 1.',
     ],
     [
-      'mixed nesting',
+      'arrays of different depths',
       () => tensor([[1, 2], 3]),
-      'tensor: nested arrays must all have the same lengths, expected [2, 2], got a ragged part at depth 1.',
+      'tensor: nested arrays must have equal lengths, expected shape [2, 2], got another length at depth 1.',
     ],
-    ['another size', () => tensor(new Float32Array(5), [2, 3]), 'tensor: shape [2, 3] holds 6 numbers, got 5.'],
-    ['a length that is none', () => full([2, -1], 0), 'full: shape[1] must be a whole number of at least 0, got -1.'],
     [
-      'half an axis',
+      'a shape of another size',
+      () => tensor(new Float32Array(5), [2, 3]),
+      'tensor: shape [2, 3] requires 6 values, got 5.',
+    ],
+    ['a negative length', () => full([2, -1], 0), 'full: shape[1] must be a whole number of at least 0, got -1.'],
+    [
+      'a fractional length',
       () => tensor([1, 2, 3], [1.5, 2]),
       'tensor: shape[0] must be a whole number of at least 0, got 1.5.',
     ],
-    [
-      'half an id',
-      () => intTensor([1, 1.5]),
-      'intTensor: ids must be whole numbers of 32 bits, got 1.5 at position 1.',
-    ],
+    ['a fractional id', () => intTensor([1, 1.5]), 'intTensor: values must be 32-bit integers, got 1.5 at index 1.'],
     [
       'an id that is too large',
       () => intTensor([2 ** 31]),
-      'intTensor: ids must be whole numbers of 32 bits, got 2147483648 at position 0.',
+      'intTensor: values must be 32-bit integers, got 2147483648 at index 0.',
     ],
     [
       'a view past the end',
       () => view(new Float32Array(4), 2, [3]),
-      'view: shape [3] at offset 2 needs 5 numbers, got 4.',
+      'view: data must have at least 5 elements for shape [3] at offset 2, got 4.',
     ],
     [
       'a view before the start',
@@ -110,14 +110,14 @@ describe('creation', () => {
       'view: offset must be a whole number of at least 0, got -1.',
     ],
     [
-      'rows that are not there',
+      'rows past the end',
       () => sliceRows(full([3, 2], 0), 1, 4),
-      'sliceRows: 1 to 4 does not lie inside axis 0 of [3, 2].',
+      'sliceRows: the range 1 to 4 is not inside axis 0 of shape [3, 2].',
     ],
     [
-      'rows backwards',
+      'an end before the start',
       () => sliceRows(full([3, 2], 0), 2, 1),
-      'sliceRows: 2 to 1 does not lie inside axis 0 of [3, 2].',
+      'sliceRows: the range 2 to 1 is not inside axis 0 of shape [3, 2].',
     ],
     [
       'rows of a scalar',
@@ -125,15 +125,15 @@ describe('creation', () => {
       'sliceRows: the tensor must have at least one axis, got a scalar.',
     ],
     [
-      'a vector in time',
+      'swapping the axes of a vector',
       () => toTimeMajor(tensor([1, 2])),
-      'toTimeMajor: the tensor must have at least two axes, got [2].',
+      'toTimeMajor: the tensor must have at least two axes, got shape [2].',
     ],
-  ])('refuses %s', (_, make, message) => {
-    expect(make).toThrow(new RangeError(message));
+  ])('rejects %s', (_, create, message) => {
+    expect(create).toThrow(new RangeError(message));
   });
 
-  it('view shares its numbers', () => {
+  it('view shares the elements of its buffer', () => {
     const data = Float32Array.of(0, 1, 2, 3);
     view(data, 2, [1, 2]).data[0] = 9;
     expect([...data]).toEqual([0, 1, 9, 3]);
@@ -177,7 +177,7 @@ describe('toTimeMajor and toBatchMajor', () => {
     ).toEqual(Int32Array.of(1, 3, 2, 4));
   });
 
-  it.each([[[2, 3]], [[4, 1, 5]], [[3, 2, 2, 3]], [[0, 3, 2]]])('are each other’s inverse for %j', (shape) => {
+  it.each([[[2, 3]], [[4, 1, 5]], [[3, 2, 2, 3]], [[0, 3, 2]]])('are inverse to each other for shape %j', (shape) => {
     const size = shape.reduce((product, length) => product * length, 1);
     const x = tensor(
       Float32Array.from({ length: size }, (_, i) => i),
@@ -195,20 +195,20 @@ describe('shapes', () => {
     expect(stridesOf([])).toEqual([]);
   });
 
-  it('broadcast by NumPy’s rules', () => {
+  it('broadcast under NumPy’s rules', () => {
     expect(broadcastShapes('add', [2, 1, 3], [4, 1])).toEqual([2, 4, 3]);
     expect(broadcastShapes('add', [], [5])).toEqual([5]);
     expect(broadcastShapes('add', [0, 1], [1, 3])).toEqual([0, 3]);
     expect(() => broadcastShapes('add', [2, 3], [2, 4])).toThrow(
-      /^add: shapes \[2, 3\] and \[2, 4\] do not broadcast: .* is 3 in one and 4 in the other/,
+      /^add: shapes \[2, 3\] and \[2, 4\] do not broadcast: axis -1 is 3 in one and 4 in the other/,
     );
   });
 
-  it('an expected shape is said in letters and numbers, with the likely cause', () => {
+  it('errors state the expected shape in letters and lengths, and the likely cause', () => {
     const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, 32] };
-    expect(() => checkShape('unroll', 'xs', [64, 16, 10], expected, 'Was the cell made with inputSize 10?')).toThrow(
+    expect(() => checkShape('unroll', 'xs', [64, 16, 10], expected, 'Was the cell created with inputSize 10?')).toThrow(
       new RangeError(
-        'unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell made with inputSize 10?',
+        'unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell created with inputSize 10?',
       ),
     );
     expect(() => checkShape('unroll', 'xs', [64, 32], expected)).toThrow(
@@ -217,10 +217,10 @@ describe('shapes', () => {
     expect(() => checkShape('unroll', 'xs', [1, 2, 32], expected)).not.toThrow();
   });
 
-  it('axes count from either end', () => {
+  it('negative axes count from the end', () => {
     expect([resolveAxis('sum', 0, 3), resolveAxis('sum', -1, 3), resolveAxis('sum', -3, 3)]).toEqual([0, 2, 0]);
     for (const axis of [3, -4, 0.5])
-      expect(() => resolveAxis('sum', axis, 3)).toThrow(`sum: axis ${axis} does not exist in a tensor of 3 axes.`);
+      expect(() => resolveAxis('sum', axis, 3)).toThrow(`sum: axis ${axis} does not exist in a tensor with 3 axes.`);
   });
 });
 
@@ -236,18 +236,18 @@ describe('trees', () => {
     heads: [tensor([6, 7])],
   };
 
-  it('leaves come in order with dotted paths', () => {
+  it('leaves lists the tensors in order, with their paths', () => {
     expect(leaves(tree).map(({ path }) => path)).toEqual(['rnn.weight', 'rnn.bias', 'heads.0']);
   });
 
-  it('mapTree keeps the nesting', () => {
+  it('mapTree preserves the nesting', () => {
     expect(mapTree(tree, ({ data }, path) => `${path} ${data.length}`)).toEqual({
       rnn: { weight: 'rnn.weight 4', bias: 'rnn.bias 1' },
       heads: ['heads.0 2'],
     });
   });
 
-  it('flattenTree lays them out in one buffer with named views', () => {
+  it('flattenTree copies the tensors into one buffer with a tree of views', () => {
     const { data, tree: views } = flattenTree(tree);
     expect([...data]).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(views).toEqual(tree);
@@ -256,7 +256,7 @@ describe('trees', () => {
     expect(tree.rnn.bias.data[0]).toBe(5);
   });
 
-  it('refuses what is no tensor', () => {
+  it('leaves rejects values that are not tensors', () => {
     expect(() => leaves({ a: { b: new Float32Array(1) as never } })).toThrow(TypeError);
     expect(() => leaves({ a: { b: 3 as never } })).toThrow(
       'parameters: expected a tensor { shape, data: Float32Array } at "a.b", got 3.',

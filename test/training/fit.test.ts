@@ -358,13 +358,13 @@ describe('models', () => {
   });
 
   it.each<[string, ArrayLike<number>, object, RegExp]>([
-    ['no score', [], {}, /sampleFromLogits: scores must hold at least one score/],
+    ['no score', [], {}, /sampleFromLogits: logits must hold at least one value/],
     ['NaN', [1, NaN, 0], {}, /sampleFromLogits: the scores are not finite \(NaN\)/],
     ['nothing to choose from', [-Infinity, -Infinity], {}, /not finite \(-Infinity\)/],
     ['an infinite score', [0, Infinity], {}, /not finite \(Infinity\)/],
     ['a negative temperature', [0], { temperature: -1 }, /sampleFromLogits: temperature/],
     ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
-    ['a tensor', tensor([1, 2]) as never, {}, /sampleFromLogits: scores must be an array of numbers/],
+    ['a tensor', tensor([1, 2]) as never, {}, /sampleFromLogits: logits must be an array of numbers/],
     ['a share above 1', [0], { topP: 2 }, /sampleFromLogits: topP/],
     ['none of the likeliest', [0], { topK: 0 }, /sampleFromLogits: topK/],
   ])('sampleFromLogits refuses %s', (_, scores, options, message) =>
