@@ -188,8 +188,8 @@ export function forgetBias(value = 1): Initializer {
 /**
  * Initializes the bias of a gated cell so that its units remember for 1 to `longest` time steps, each for a different
  * span (chrono initialization: Tallec and Ollivier, 2018, arXiv 1804.11188). With u uniform in [1, longest − 1) per
- * unit, an LSTM (`i f g o`) gets log u for the forget gate and −log u for the input gate, and a GRU (`r z n`) gets log
- * u for z. All other biases are zero.
+ * unit, the forget gate of an LSTM (`i f g o`) gets log u and its input gate −log u, and the gate z of a GRU (`r z n`)
+ * gets log u. All other biases are zero.
  *
  * @param longest the longest time span to remember, in time steps
  * @throws RangeError if `longest` is less than 2; on use, if the shape is not that of a bias of one, three or four gate

@@ -5,6 +5,6 @@
  * loading can construct the object again.
  *
  * @example
- * gru({ reset: 'before' }).origin[0]; // 'gru'
+ * gru({ reset: 'before' }).origin?.[0]; // 'gru'
  */
 export type Origin = readonly [constructor: string, ...args: readonly unknown[]];

@@ -54,7 +54,11 @@ export function sampler(
     const order = Array.from(logits, (_, id) => id).sort((a, b) => logits[b]! - logits[a]! || a - b);
     const largest = logits[order[0]!]!;
     const invalid = Number.isFinite(largest) ? order.findIndex((id) => Number.isNaN(logits[id])) : 0;
-    if (invalid >= 0) throw new RangeError(`${where}: logits must be finite, got ${logits[order[invalid]!]}.`);
+    if (invalid >= 0) {
+      throw new RangeError(
+        `${where}: logits must have a finite maximum and no NaN, got ${logits[order[invalid]!]}. Has training diverged?`,
+      );
+    }
     if (temperature === 0) return order[0]!;
     const weights = order.slice(0, topK).map((id) => Math.exp((logits[id]! - largest) / temperature));
     const total = weights.reduce((sum, weight) => sum + weight, 0);

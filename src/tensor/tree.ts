@@ -61,7 +61,8 @@ export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string)
       return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, visit(inner, join(path, name))]));
     }
     throw new TypeError(
-      `parameters: expected a tensor { shape, data: Float32Array } at "${path}", got ${describe(part)}.`,
+      `parameters: ${path === '' ? 'the tree' : path} must be a tensor { shape, data: Float32Array }, or an object ` +
+        `or array of tensors, got ${describe(part)}.`,
     );
   };
   return visit(tree, '');
@@ -81,7 +82,6 @@ export interface Flat<P> {
  * Copies the tensors of a tree into one new flat buffer, in order.
  *
  * @returns the buffer and the tree of views into it
- *
  * @example
  * flattenTree({ a: tensor([1, 2]), b: [tensor([3])] }).data; // Float32Array [1, 2, 3]
  */

@@ -259,7 +259,7 @@ describe('trees', () => {
   it('leaves rejects values that are not tensors', () => {
     expect(() => leaves({ a: { b: new Float32Array(1) as never } })).toThrow(TypeError);
     expect(() => leaves({ a: { b: 3 as never } })).toThrow(
-      'parameters: expected a tensor { shape, data: Float32Array } at "a.b", got 3.',
+      'parameters: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, got 3.',
     );
   });
 });

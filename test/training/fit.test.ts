@@ -359,9 +359,9 @@ describe('models', () => {
 
   it.each<[string, ArrayLike<number>, object, RegExp]>([
     ['no score', [], {}, /sampleFromLogits: logits must hold at least one value/],
-    ['NaN', [1, NaN, 0], {}, /sampleFromLogits: the scores are not finite \(NaN\)/],
-    ['nothing to choose from', [-Infinity, -Infinity], {}, /not finite \(-Infinity\)/],
-    ['an infinite score', [0, Infinity], {}, /not finite \(Infinity\)/],
+    ['NaN', [1, NaN, 0], {}, /sampleFromLogits: logits must have a finite maximum and no NaN, got NaN/],
+    ['nothing to choose from', [-Infinity, -Infinity], {}, /finite maximum and no NaN, got -Infinity/],
+    ['an infinite score', [0, Infinity], {}, /finite maximum and no NaN, got Infinity/],
     ['a negative temperature', [0], { temperature: -1 }, /sampleFromLogits: temperature/],
     ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
     ['a tensor', tensor([1, 2]) as never, {}, /sampleFromLogits: logits must be an array of numbers/],
