@@ -56,7 +56,8 @@ export function sampler(
     const invalid = Number.isFinite(largest) ? order.findIndex((id) => Number.isNaN(logits[id])) : 0;
     if (invalid >= 0) {
       throw new RangeError(
-        `${where}: logits must have a finite maximum and no NaN, got ${logits[order[invalid]!]}. Has training diverged?`,
+        `${where}: logits must have a finite maximum and no NaN, got ${logits[order[invalid]!]}. ` +
+          'Has training diverged?',
       );
     }
     if (temperature === 0) return order[0]!;

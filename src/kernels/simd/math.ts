@@ -105,7 +105,7 @@ export function exp(w: Writer, x: Vector): Vector {
 export function log(w: Writer, x: Vector): Vector {
   const [input, normal, e, f] = w.vectors;
   const [zero, smallest, infinity] = [w.constant(0), w.constant(1.1754943508222875e-38), w.constant(Infinity)];
-  //   // Subnormal values are scaled by 2²³. The order of the expressions is that in which they set locals.
+  // Subnormal values are scaled by 2²³. The order of the expressions is that in which they set locals.
   const scaled = tee(normal, vSelect(vLess(input, smallest), vMultiply(tee(input, x), w.constant(8388608)), input));
   const mantissa = wholeSubtract(
     scaled,

@@ -42,8 +42,8 @@ const tileColumns = 8;
 const packed = ['write', 'read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
 
 /**
- * Packs rows of A (the lanes) into panels [depth, 4]; the last panel is padded with zeros. One of the strides must be
- * 1.
+ * Packs rows of A (the lanes) into panels [depth, 4]; the last panel is padded with zeros. `laneStride` or
+ * `depthStride` must be 1.
  */
 const packFours: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
 /** Packs rows of A into panels [depth, 6], likewise. */
