@@ -67,14 +67,14 @@ export function fromPyTorch(
   options: PyTorchOptions = {},
 ): void {
   const taken = new Set<string>();
-  const found = bindingsOf('fromPyTorch', model, options).map(({ part: own, prefix, suffix, codec, inner }) => {
+  const found = bindingsOf('fromPyTorch', model, options).map(({ layer, prefix, suffix, codec, inner }) => {
     const take = (name: string, shape: readonly number[], optional = false): Tensor | undefined => {
       const path = `${prefix}${name}${suffix}`;
       const tensor = Object.hasOwn(weights, path) ? weights[path] : undefined;
       if (tensor === undefined && optional) return undefined;
       if (tensor === undefined)
         throw new RangeError(
-          `fromPyTorch: ${own.path} needs ${path} ${formatShape(shape)}, which is missing. The weights are ` +
+          `fromPyTorch: ${layer.path} needs ${path} ${formatShape(shape)}, which is missing. The weights are ` +
             `${Object.keys(weights).join(', ') || 'empty'}.`,
         );
       if (!sameShape(tensor.shape, shape))
@@ -82,15 +82,15 @@ export function fromPyTorch(
       taken.add(path);
       return tensor;
     };
-    return { own, inner, parameters: codec.read(take) };
+    return { layer, inner, parameters: codec.read(take) };
   });
   const unused = Object.keys(weights).filter((name) => !taken.has(name));
   if (unused.length > 0)
     throw new RangeError(
       `fromPyTorch: no layer uses ${unused.join(', ')}. Is a layer missing, or is modules incomplete?`,
     );
-  for (const { own, inner, parameters } of found) {
-    for (const [name, { data }] of Object.entries(parameters)) own.parameters[inner + name]!.data.set(data);
+  for (const { layer, inner, parameters } of found) {
+    for (const [name, { data }] of Object.entries(parameters)) layer.parameters[inner + name]!.data.set(data);
   }
 }
 
@@ -111,8 +111,8 @@ export function toPyTorch(
   { withoutBias = [], ...options }: ToPyTorchOptions = {},
 ): Readonly<Record<string, Tensor>> {
   const weights: Record<string, Tensor> = {};
-  for (const { part: own, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options)) {
-    const parameters = Object.entries(own.parameters).flatMap(([name, tensor]) =>
+  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options)) {
+    const parameters = Object.entries(layer.parameters).flatMap(([name, tensor]) =>
       name.startsWith(inner) ? [[name.slice(inner.length), tensor] as const] : [],
     );
     for (const [name, tensor] of Object.entries(codec.write(Object.fromEntries(parameters)))) {
@@ -122,7 +122,7 @@ export function toPyTorch(
       if (withoutBias.includes(module) && name.startsWith('bias')) {
         if (tensor.data.some((value) => value !== 0))
           throw new RangeError(
-            `toPyTorch: the biases of ${own.path} must be zero, since withoutBias has ${module} (bias=False).`,
+            `toPyTorch: the biases of ${layer.path} must be zero, since withoutBias has ${module} (bias=False).`,
           );
       } else {
         weights[path] = tensor;
@@ -134,7 +134,7 @@ export function toPyTorch(
 
 /** A layer, or one direction of it, and where its weights are in the `state_dict`. */
 interface Binding {
-  readonly part: Part;
+  readonly layer: Part;
   readonly module: string;
   /** The prefix of a weight's name, such as `encoder.rnn.`. */
   readonly prefix: string;
@@ -156,18 +156,18 @@ function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchO
   const previous: { module: string; path: string }[] = [];
   return parts
     .filter(({ parameters }) => Object.keys(parameters).length > 0)
-    .flatMap((own) => {
-      const module = modules[own.path] ?? own.path;
+    .flatMap((layer) => {
+      const module = modules[layer.path] ?? layer.path;
       const prefix = module === '' ? '' : `${module}.`;
       const level = previous.filter((other) => other.module === module).length;
-      if (level > 0) checkStack(where, own, previous.at(-1)!, module);
-      previous.push({ module, path: own.path });
-      const { origin } = own;
+      if (level > 0) checkStack(where, layer, previous.at(-1)!, module);
+      previous.push({ module, path: layer.path });
+      const { origin } = layer;
       const reject = (reason: string): never => {
-        throw new RangeError(`${where}: ${own.path} ${reason}.`);
+        throw new RangeError(`${where}: ${layer.path} ${reason}.`);
       };
       const binding = (codec: Codec, suffix: string = '', inner: string = ''): Binding => ({
-        part: own,
+        layer,
         module,
         prefix,
         suffix,
@@ -179,17 +179,17 @@ function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchO
       };
       switch (origin?.[0]) {
         case 'embedding':
-          return [binding(sameNames(own, { weight: 'weight' }))];
+          return [binding(sameNames(layer, { weight: 'weight' }))];
         case 'layerNorm':
-          return [binding(sameNames(own, { gain: 'weight', bias: 'bias' }))];
+          return [binding(sameNames(layer, { gain: 'weight', bias: 'bias' }))];
         case 'dense':
-          return [binding(linear(own))];
+          return [binding(linear(layer))];
         case 'recurrent': {
           const [, cell, options] = origin;
           checkInitialState(options);
           if (options.reverse)
             reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-          return [binding(recurrence(cell, own, '', reject), `_l${level}`)];
+          return [binding(recurrence(cell, layer, '', reject), `_l${level}`)];
         }
         case 'bidirectional': {
           const [, cell, options] = origin;
@@ -197,8 +197,8 @@ function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchO
           const { merge = 'concat' } = options;
           if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
           return [
-            binding(recurrence(cell, own, 'forward.', reject), `_l${level}`, 'forward.'),
-            binding(recurrence(cell, own, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
+            binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),
+            binding(recurrence(cell, layer, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
           ];
         }
         case 'attentionPooling':
@@ -232,7 +232,7 @@ function sameNames({ parameters }: Part, names: Readonly<Record<string, string>>
       Object.fromEntries(
         Object.entries(names).map(([name, theirName]) => [name, take(theirName, parameters[name]!.shape)!]),
       ),
-    write: (own) => Object.fromEntries(Object.entries(names).map(([name, theirName]) => [theirName, own[name]!])),
+    write: (values) => Object.fromEntries(Object.entries(names).map(([name, theirName]) => [theirName, values[name]!])),
   };
 }
 

@@ -1,4 +1,4 @@
-/** Cells with gates that are straight lines: gradients, and the forms they agree with where gates do not matter. */
+/** Gradients of the cells with hard sigmoid gates. */
 
 import { type Cell, checkGradients, createRandom, initializeCell, multiply, normal, sum, unroll } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ describe.each<[string, () => Cell]>([
   ['GRU, reset before', () => hardSigmoidGru({ slope: 1 / 6, reset: 'before' })],
   ['GRU, reset after', () => hardSigmoidGru({ slope: 1 / 6, reset: 'after' })],
 ])('%s', (_, cell) => {
-  it('has the gradient of finite differences', () => {
+  it('the gradient equals finite differences', () => {
     const random = createRandom(2);
     const p = {
       ...initializeCell(cell(), {

@@ -1,4 +1,7 @@
-/** Models and weights of Keras: what its layers answer by their definitions; what cannot be mapped exactly is refused with the reason. */
+/**
+ * Import of Keras models and weights, reloadedst the definitions of its layers, and errors for what cannot be
+ * converted.
+ */
 
 import { readFileSync } from 'node:fs';
 import {
@@ -31,42 +34,44 @@ import { fromKeras, importKeras, importTensorFlowJs, readHdf5, readZip } from 'b
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/formats/description';
 import { modelOf, nameInFile } from '../../src/formats/keras/model';
+import { archiveOf } from './archive';
 
-interface Numbers {
+/** A tensor in JSON. */
+interface PlainTensor {
   readonly shape: number[];
   readonly data: number[];
 }
 const folder = new URL('../golden/keras/', import.meta.url);
 const bytesOf = (name: string): Uint8Array => readFileSync(new URL(name, folder));
 const { cases } = JSON.parse(new TextDecoder().decode(bytesOf('cases.json'))) as {
-  cases: Record<string, { inputs: Numbers; outputs: Numbers }>;
+  cases: Record<string, { inputs: PlainTensor; outputs: PlainTensor }>;
 };
 
-/** Keras' batch comes first. */
-function expectAnswers(model: Sequential, name: string): void {
+/** The golden inputs and outputs are batch-major. */
+function expectOutputs(model: Sequential, name: string): void {
   const { inputs, outputs } = cases[name]!;
   const x =
     inputs.shape.length === 2
       ? toTimeMajor(intTensor(Int32Array.from(inputs.data), inputs.shape))
       : toTimeMajor(tensor(Float32Array.from(inputs.data), inputs.shape));
-  const answer = predict(model, x as Tensor);
-  const { data } = answer.shape.length === 3 ? toBatchMajor(answer) : answer;
+  const output = predict(model, x as Tensor);
+  const { data } = output.shape.length === 3 ? toBatchMajor(output) : output;
   expect(data).toHaveLength(outputs.data.length);
   outputs.data.forEach((value, i) => expect(Math.abs(data[i]! - value), `${name} ${i}`).toBeLessThan(1e-6));
 }
 
 describe.each(Object.keys(cases))('%s.keras', (name) => {
-  it('is imported, and answers what Keras’ layers do', () => {
+  it('the imported model has the outputs of Keras', () => {
     const { model, notes } = importKeras(bytesOf(`${name}.keras`));
-    expectAnswers(model, name);
+    expectOutputs(model, name);
     expect(notes).toEqual([]);
   });
 
-  it('is kept by save and load', () =>
-    expectAnswers(load(save(importKeras(bytesOf(`${name}.keras`)).model)).model, name));
+  it('the imported model round-trips through save and load', () =>
+    expectOutputs(load(save(importKeras(bytesOf(`${name}.keras`)).model)).model, name));
 });
 
-describe('weights for a model that the program makes', () => {
+describe('fromKeras', () => {
   const layers = [
     embedding({ vocabularySize: 9, size: 4 }),
     bidirectional(lstm(), { hiddenSize: 3 }),
@@ -75,106 +80,110 @@ describe('weights for a model that the program makes', () => {
     recurrent(gru(), { hiddenSize: 4 }),
     dense({ size: 2, activation: softmax }),
   ];
-  it('of a .weights.h5 file', () => {
+  it('loads a .weights.h5 file', () => {
     const model = sequential(layers, { seed: 3 });
     const { tensors, others } = readHdf5(bytesOf('tagger.weights.h5'));
     fromKeras(model, tensors, { layers: { dense: 'time_distributed' } });
-    expectAnswers(model, 'tagger');
+    expectOutputs(model, 'tagger');
     expect(others).toEqual(['layers/dropout/seed_generator/vars/0']);
   });
 
-  it('of safetensors by variable path', () => {
+  it('loads safetensors by variable path', () => {
     const model = sequential(layers, { seed: 3 });
     const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
     fromKeras(model, tensors);
-    expectAnswers(model, 'tagger');
+    expectOutputs(model, 'tagger');
     const unprefixed = Object.fromEntries(
-      Object.entries(tensors).map(([path, each]) => [
+      Object.entries(tensors).map(([path, weight]) => [
         path.replace('sequential/', '').replace('time_distributed/', ''),
-        each,
+        weight,
       ]),
     );
-    const again = sequential(layers, { seed: 4 });
-    fromKeras(again, unprefixed);
-    expect(again.data).toEqual(model.data);
+    const reloaded = sequential(layers, { seed: 4 });
+    fromKeras(reloaded, unprefixed);
+    expect(reloaded.data).toEqual(model.data);
   });
 
   it.each([
     ['3', 'tagger-tfjs.json'],
     ['2', 'tagger-tfjs-keras2.json'],
-  ])('of a model of Keras %s as the converter of TensorFlow.js writes it', (_, name) => {
+  ])('importTensorFlowJs reads a model of Keras %s from the TensorFlow.js converter', (_, name) => {
     const { model } = importTensorFlowJs(new TextDecoder().decode(bytesOf(name)), {
       'group1-shard1of1.bin': bytesOf('tagger-tfjs.bin'),
     });
-    expectAnswers(model, 'tagger');
+    expectOutputs(model, 'tagger');
   });
 
-  it('are refused, and nothing is changed, where they do not fit', () => {
+  it('rejects weights that do not match, and does not change the model', () => {
     const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
-    const given = {};
     const gruBias = 'sequential/gru/gru_cell/bias';
-    const refused = (
+    const expectRejection = (
       message: string,
       changed: readonly Layer[],
       weights: Readonly<Record<string, Tensor>> = tensors,
-      options: object = given,
+      options: object = {},
     ): void => {
       const model = sequential(changed, { seed: 3 });
-      const before = model.data.slice();
+      const original = model.data.slice();
       expect(() => fromKeras(model, weights, options)).toThrow(message);
-      expect(model.data).toEqual(before);
+      expect(model.data).toEqual(original);
     };
-    const { [gruBias]: bias, ...without } = tensors;
-    refused('fromKeras: the layer head needs its kernel. It has no weights in the file.', layers, tensors, {
-      layers: { dense: 'head' },
-    });
-    refused(
-      'fromKeras: layers names head, which is no layer. There are embedding, bidirectional, layerNorm, dropout, gru, dense.',
+    const { [gruBias]: bias, ...withoutBias } = tensors;
+    expectRejection(
+      'fromKeras: the layer head needs its kernel, which is missing. It has no weights in the file.',
+      layers,
+      tensors,
+      {
+        layers: { dense: 'head' },
+      },
+    );
+    expectRejection(
+      'fromKeras: layers has head, which is not a layer. The layers are embedding, bidirectional, layerNorm, ' +
+        'dropout, gru, dense.',
       layers,
       tensors,
       { layers: { head: 'x' } },
     );
-    refused('fromKeras: sequential/gru/gru_cell/recurrent_kernel must be [5, 15], got [4, 12].', [
+    expectRejection('fromKeras: sequential/gru/gru_cell/recurrent_kernel must be [5, 15], got [4, 12].', [
       ...layers.slice(0, 4),
       recurrent(gru(), { hiddenSize: 5 }),
       dense({ size: 2 }),
     ]);
-    refused(
-      "fromKeras: gru resets after the recurrent product, which gru({ reset: 'before' }) cannot be.",
+    expectRejection(
+      "fromKeras: gru has reset_after=True: use gru({ reset: 'after' }).",
       layers.map((layer) => (layer.name === 'gru' ? recurrent(gru({ reset: 'before' }), { hiddenSize: 4 }) : layer)),
       tensors,
       { layers: { gruResetBefore: 'gru' } },
     );
-    refused(
-      "fromKeras: gru resets before the recurrent product (reset_after=False): it is a gru({ reset: 'before' }).",
-      layers,
-      { ...tensors, [gruBias]: { shape: [12], data: bias!.data.slice(12) } },
-    );
-    refused('fromKeras: there is no layer for sequential/extra/kernel.', layers, {
+    expectRejection("fromKeras: gru has reset_after=False: use gru({ reset: 'before' }).", layers, {
+      ...tensors,
+      [gruBias]: { shape: [12], data: bias!.data.slice(12) },
+    });
+    expectRejection('fromKeras: no layer uses the weights sequential/extra/kernel.', layers, {
       ...tensors,
       'sequential/extra/kernel': full([1], 0),
     });
-    refused('fromKeras: the cell layerNormLstm of', [
+    expectRejection('fromKeras: the cell layerNormLstm of', [
       embedding({ vocabularySize: 9, size: 4 }),
       bidirectional(layerNormLstm(), { hiddenSize: 3 }),
     ]);
-    refused('fromKeras: layerNormLstm is made of the cell layerNormLstm, which has no equal in Keras', [
+    expectRejection('fromKeras: layerNormLstm has the cell layerNormLstm, which has no equivalent in Keras', [
       embedding({ vocabularySize: 9, size: 4 }),
       recurrent(layerNormLstm(), { hiddenSize: 3 }),
     ]);
-    refused('fromKeras: attentionPooling has no equal in Keras', [
+    expectRejection('fromKeras: attentionPooling has no equivalent in Keras', [
       embedding({ vocabularySize: 9, size: 4 }),
       attentionPooling(),
     ]);
-    refused(
-      'learns its first state',
+    expectRejection(
+      'learns its initial state',
       [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 3, learnInitialState: true })],
       tensors,
       { layers: { lstm: 'gru' } },
     );
-    // A layer without biases is one whose biases are zero.
+    // Missing biases (use_bias=False) are zero.
     const model = sequential(layers);
-    fromKeras(model, without, given);
+    fromKeras(model, withoutBias);
     expect(
       [...model.parameters['gru']!['bias']!.data, ...model.parameters['gru']!['biasHn']!.data].every(
         (value) => value === 0,
@@ -190,10 +199,10 @@ describe('configurations', () => {
     config: { layers: { class_name: string; config: Record<string, unknown> }[] };
   };
   type Changes = Record<string, unknown>;
-  const changed = (at: number, change: Changes, className?: string): Json => {
+  const changed = (index: number, change: Changes, className?: string): Json => {
     const copy = structuredClone(config);
-    const layer = copy.config.layers[at]!;
-    copy.config.layers[at] = {
+    const layer = copy.config.layers[index]!;
+    copy.config.layers[index] = {
       ...layer,
       ...(className && { class_name: className }),
       config: { ...layer.config, ...change },
@@ -203,7 +212,7 @@ describe('configurations', () => {
   const imported = (json: Json, options = {}): ReturnType<typeof modelOf> =>
     modelOf('importKeras', json, tensors, { slope: 1 / 6, ...options }, nameInFile);
 
-  it('read as it is, it is the model', () => {
+  it('an unchanged configuration gives the model', () => {
     expect(imported(config as unknown as Json).model.data).toEqual(whole.data);
     expect(whole.layers.map(({ name }) => name)).toEqual([
       'lstm',
@@ -217,105 +226,123 @@ describe('configurations', () => {
 
   it.each<[string, Json, string]>([
     [
-      'a layer without an equal',
+      'an unsupported layer',
       changed(1, {}, 'ConvLSTM1D'),
-      'the layer lstm is a ConvLSTM1D, which has no equal here. There are InputLayer, Embedding,',
+      'the layer lstm has class ConvLSTM1D, which is not supported. Supported classes are InputLayer, Embedding,',
     ],
     [
-      'gates by another function',
+      'gates with another activation',
       changed(1, { recurrent_activation: 'tanh' }),
-      'lstm opens its gates by tanh; sigmoid and hard_sigmoid are what can be.',
+      'lstm has recurrent_activation tanh; only sigmoid and hard_sigmoid are supported.',
     ],
     [
       'another activation of a gated cell',
       changed(1, { activation: 'relu' }),
-      'lstm has the activation "relu", ours has tanh.',
+      'lstm has activation "relu"; only tanh is supported.',
     ],
     [
       'an unknown activation',
       changed(5, { activation: 'gelu' }),
-      'dense has the activation gelu, which has no equal here.',
+      'dense has activation gelu; only linear, tanh, relu,',
     ],
     [
-      'a sequence backwards',
+      'a sequence in reverse order',
       changed(1, { go_backwards: true }),
-      'lstm goes backwards and returns its sequence from the last step to the first',
+      'lstm has go_backwards and return_sequences: Keras returns the outputs in reverse order',
     ],
-    ['a state as output', changed(1, { return_state: true }), 'lstm returns its state as an output of its own'],
+    ['a state as output', changed(1, { return_state: true }), 'lstm has return_state, which is not supported.'],
     [
-      'outputs of both directions apart',
+      'separate outputs of both directions',
       changed(3, { merge_mode: null }),
-      'bidirectional merges by null; concat, sum, ave and mul are what can be.',
+      'bidirectional has merge_mode null; only concat, sum, ave and mul are supported.',
     ],
-    ['a transformer', { class_name: 'Transformer', config: {} }, 'the configuration is of a "Transformer"'],
+    ['a transformer', { class_name: 'Transformer', config: {} }, 'the configuration is of class "Transformer"'],
     ['no layers', { class_name: 'Sequential', config: { name: 'x' } }, 'the configuration has no layers'],
     [
-      'a layer that is none',
+      'a number as a layer',
       { class_name: 'Sequential', config: { layers: [3] } },
       'a layer of the configuration has no class_name and config',
     ],
-    ['units that are none', changed(1, { units: '3' }), 'lstm must have units, a whole number of at least 1, got "3".'],
-    ['other units', changed(1, { units: 4 }), 'layers/lstm/cell/vars/1 must be [4, 16], got [3, 12].'],
-    ['no layer at all', { class_name: 'Sequential', config: { layers: [] } }, 'the model has no layer.'],
     [
-      'an activation by itself',
+      'units that are not a number',
+      changed(1, { units: '3' }),
+      'units of lstm must be a whole number of at least 1, got "3".',
+    ],
+    ['other units', changed(1, { units: 4 }), 'layers/lstm/cell/vars/1 must be [4, 16], got [3, 12].'],
+    ['an empty list of layers', { class_name: 'Sequential', config: { layers: [] } }, 'the model has no layers.'],
+    [
+      'a separate activation layer',
       changed(6, { activation: 'relu' }, 'Activation'),
-      'dense_1 is an Activation by itself.',
+      'dense_1 is a separate Activation layer, which is not supported.',
     ],
     [
       'masks',
       changed(5, {}, 'Masking'),
-      'dense masks steps. Here rows have lengths, which predict is given: say that it will be, by { lengths: true }.',
+      'dense masks steps. Sequence lengths replace masks: import with { lengths: true }, and pass lengths to predict.',
     ],
-  ])('refused: %s', (_, json, message) => {
+  ])('%s: rejected', (_, json, message) => {
     expect(() => imported(json)).toThrow(`importKeras: ${message}`);
     expect(() => imported(json)).toThrow(RangeError);
   });
 
-  it('directions that differ, and layers that are spread over time, are refused', () => {
-    const both = structuredClone(config);
-    (both.config.layers[3]!.config['backward_layer'] as { config: Changes }).config['units'] = 9;
-    expect(() => imported(both as unknown as Json)).toThrow(
-      'importKeras: the two directions of bidirectional differ in units.',
+  it('directions that differ and TimeDistributed recurrent layers are rejected', () => {
+    const differing = structuredClone(config);
+    (differing.config.layers[3]!.config['backward_layer'] as { config: Changes }).config['units'] = 9;
+    expect(() => imported(differing as unknown as Json)).toThrow(
+      'importKeras: the two directions of bidirectional differ in units, which is not supported.',
     );
-    const spread = changed(5, { layer: { class_name: 'LSTM', config: {} } }, 'TimeDistributed');
-    expect(() => imported(spread)).toThrow('importKeras: dense spreads a LSTM over time; Dense is what can be.');
+    const distributed = changed(5, { layer: { class_name: 'LSTM', config: {} } }, 'TimeDistributed');
+    expect(() => imported(distributed)).toThrow(
+      'importKeras: dense is TimeDistributed over a LSTM; only Dense is supported.',
+    );
   });
 
-  it('a functional model that branches is refused, with its layers', () => {
+  it('a functional model that branches is rejected', () => {
     const functional = JSON.parse(new TextDecoder().decode(readZip(bytesOf('functional.keras'))['config.json'])) as {
       config: { layers: { inbound_nodes: unknown }[] };
     };
-    const own = readHdf5(readZip(bytesOf('functional.keras'))['model.weights.h5']!).tensors;
+    const weights = readHdf5(readZip(bytesOf('functional.keras'))['model.weights.h5']!).tensors;
     functional.config.layers[3]!.inbound_nodes = functional.config.layers[1]!.inbound_nodes;
-    expect(() => modelOf('importKeras', functional as unknown as Json, own, { slope: 1 }, nameInFile)).toThrow(
-      'importKeras: dropout takes in input_layer: the layers must follow each other in one line, input_layer, simplernn, gru, dropout, dense.',
+    expect(() => modelOf('importKeras', functional as unknown as Json, weights, { slope: 1 }, nameInFile)).toThrow(
+      'importKeras: dropout has inputs input_layer: the layers must be a single chain, input_layer, simplernn, gru, ' +
+        'dropout, dense.',
     );
   });
 
-  it('states that were carried, and masks that become lengths, are told', () => {
+  it('notes report stateful layers and masks', () => {
     expect(imported(changed(1, { stateful: true })).notes).toEqual([
-      'lstm was stateful: give predictWithState the state of the batch before',
+      'lstm was stateful: pass the state of the previous batch to predictWithState',
     ]);
     const tagger = JSON.parse(new TextDecoder().decode(readZip(bytesOf('tagger.keras'))['config.json'])) as {
       config: { layers: { config: Changes }[] };
     };
-    const own = readHdf5(bytesOf('tagger.weights.h5')).tensors;
+    const weights = readHdf5(bytesOf('tagger.weights.h5')).tensors;
     tagger.config.layers[1]!.config['mask_zero'] = true;
-    expect(() => modelOf('importKeras', tagger as unknown as Json, own, { slope: 1 }, nameInFile)).toThrow(
+    expect(() => modelOf('importKeras', tagger as unknown as Json, weights, { slope: 1 }, nameInFile)).toThrow(
       'importKeras: embedding masks the id 0 (mask_zero).',
     );
     expect(
-      modelOf('importKeras', tagger as unknown as Json, own, { slope: 1, lengths: true }, nameInFile).notes,
-    ).toEqual(['embedding masked the id 0: rows are as long as the lengths that predict is given']);
+      modelOf('importKeras', tagger as unknown as Json, weights, { slope: 1, lengths: true }, nameInFile).notes,
+    ).toEqual(['embedding masked the id 0: pass the sequence lengths to predict instead']);
   });
 
-  it('an archive without its parts is refused', () => {
-    expect(() => importKeras(bytesOf('tagger.weights.h5'))).toThrow('readZip: the file has no end of a directory.');
-    expect(() => readHdf5(bytesOf('tagger.keras'))).toThrow('readHdf5: the file does not begin as HDF5 does.');
+  it('errors name the function that was called', () => {
+    expect(() => importKeras(bytesOf('tagger.weights.h5'))).toThrow(
+      /^importKeras: the file has no end-of-directory record\./,
+    );
+    expect(() => importKeras('text' as never)).toThrow(/^importKeras: file must be a Uint8Array or an ArrayBuffer/);
+    expect(() => importKeras(archiveOf([]))).toThrow(
+      'importKeras: the archive has no model.weights.h5. It has no files.',
+    );
+    expect(() => importKeras(archiveOf([{ name: 'model.weights.h5', content: new Uint8Array(16) }]))).toThrow(
+      /^importKeras: model\.weights\.h5: the file does not start with the HDF5 signature\./,
+    );
+    expect(() => readHdf5(bytesOf('tagger.keras'))).toThrow(
+      'readHdf5: the file does not start with the HDF5 signature.',
+    );
   });
 
-  it('classes have the names that Keras gives them', () => {
+  it('class names become the snake case of Keras', () => {
     const names = ['SimpleRNN', 'LSTM', 'GRU', 'LayerNormalization', 'TimeDistributed', 'Conv2DTranspose'].map(
       (className) => nameInFile({ className, name: '', config: {} }, 0),
     );

@@ -1,4 +1,7 @@
-/** Weights from PyTorch and back: what its own modules answered, to the last digits; what has no equal is refused with the reason. */
+/**
+ * Conversion of PyTorch weights in both directions, reloadedst outputs of PyTorch's modules, and errors for other
+ * layers.
+ */
 
 import { readFileSync } from 'node:fs';
 import {
@@ -33,14 +36,15 @@ import {
 import { fromPyTorch, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
 
-interface Numbers {
+/** A tensor in JSON. */
+interface PlainTensor {
   readonly shape: number[];
   readonly data: number[];
 }
 const folder = new URL('../golden/pytorch/', import.meta.url);
 const { lengths, cases } = JSON.parse(readFileSync(new URL('cases.json', folder), 'utf8')) as {
   lengths: number[];
-  cases: Record<string, { inputs: Numbers; outputs: Numbers }>;
+  cases: Record<string, { inputs: PlainTensor; outputs: PlainTensor }>;
 };
 const weightsOf = (name: string): Readonly<Record<string, Tensor>> =>
   readSafetensors(readFileSync(new URL(`${name}.safetensors`, folder))).tensors;
@@ -88,7 +92,7 @@ const models: Record<
   },
 };
 
-function expectAnswers(model: Sequential, name: string): void {
+function expectOutputs(model: Sequential, name: string): void {
   const { inputs, outputs } = cases[name]!;
   const x =
     inputs.shape.length === 2
@@ -100,43 +104,43 @@ function expectAnswers(model: Sequential, name: string): void {
 
 describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules, withoutBias = [], infer = {} }) => {
   const weights = weightsOf(name);
-  const filled = (): Sequential => {
+  const loaded = (): Sequential => {
     const model = sequential(layers, { ...(inputSize && { inputSize }), seed: 4 });
     fromPyTorch(model, weights, { modules });
     return model;
   };
 
-  it('answers what PyTorch answered', () => expectAnswers(filled(), name));
+  it('the outputs equal those of PyTorch', () => expectOutputs(loaded(), name));
 
-  it('goes back with PyTorch’s names and shapes, its matrices bit for bit, and comes in again with the same bits', () => {
-    const model = filled();
-    const back = readSafetensors(writeSafetensors(toPyTorch(model, { modules, withoutBias }))).tensors;
-    expect(Object.keys(back).sort()).toEqual(Object.keys(weights).sort());
+  it('toPyTorch restores names, shapes and matrices bit for bit, and its result loads to the same model', () => {
+    const model = loaded();
+    const exported = readSafetensors(writeSafetensors(toPyTorch(model, { modules, withoutBias }))).tensors;
+    expect(Object.keys(exported).sort()).toEqual(Object.keys(weights).sort());
     for (const [path, { shape, data }] of Object.entries(weights)) {
-      expect(back[path]!.shape).toEqual(shape);
-      if (path.includes('weight')) expect(back[path]!.data).toEqual(data);
+      expect(exported[path]!.shape).toEqual(shape);
+      if (path.includes('weight')) expect(exported[path]!.data).toEqual(data);
     }
-    // Two biases become one sum.
-    const again = sequential(layers, inputSize ? { inputSize } : {});
-    fromPyTorch(again, back, { modules });
-    expect(again.data).toEqual(model.data);
-    // Weights whose second bias is zero, as ours go out, come back to the bit.
-    expect(toPyTorch(again, { modules, withoutBias })).toEqual(back);
+    // The two biases have been added.
+    const reloaded = sequential(layers, inputSize ? { inputSize } : {});
+    fromPyTorch(reloaded, exported, { modules });
+    expect(reloaded.data).toEqual(model.data);
+    // With a zero second bias, as toPyTorch writes it, the conversion is exact.
+    expect(toPyTorch(reloaded, { modules, withoutBias })).toEqual(exported);
   });
 
-  it('is inferred from its weights alone', () => {
+  it('inferModel finds its layers from the weights', () => {
     const inferred = inferModel(weights, infer);
     const model = sequential(
       inferred.layers,
       inferred.inputSize === undefined ? {} : { inputSize: inferred.inputSize },
     );
     fromPyTorch(model, weights, inferred);
-    expectAnswers(model, name);
-    expect(inferred.assumed.join()).toContain('every step goes out');
+    expectOutputs(model, name);
+    expect(inferred.assumed.join()).toContain('the last recurrent layer returns every step');
   });
 });
 
-it('one layer inside of a residual, and several of one kind', () => {
+it('a layer inside a residual and stacked layers convert in both directions', () => {
   const layers = [
     residual([recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 3 })]),
     recurrent(lstm(), { hiddenSize: 2 }),
@@ -153,64 +157,73 @@ it('one layer inside of a residual, and several of one kind', () => {
     'top.weight_ih_l1',
     'top.weight_hh_l1',
   ]);
-  const again = sequential(layers, { inputSize: 3, seed: 9 });
-  fromPyTorch(again, weights, { modules: { 'residual.lstm': 'block.rnn', lstm: 'top', lstm2: 'top' } });
-  expect(again.data).toEqual(model.data);
+  const reloaded = sequential(layers, { inputSize: 3, seed: 9 });
+  fromPyTorch(reloaded, weights, { modules: { 'residual.lstm': 'block.rnn', lstm: 'top', lstm2: 'top' } });
+  expect(reloaded.data).toEqual(model.data);
 });
 
-describe('what has no equal in PyTorch is refused with the reason', () => {
+describe('layers without an equivalent in PyTorch are rejected with the reason', () => {
   const inputSize = 2;
   it.each<[string, Layer[], string]>([
     [
       'reset before',
       [recurrent(gru({ reset: 'before' }), { hiddenSize: 2 })],
-      'gruResetBefore resets before the recurrent product; PyTorch’s GRU resets after it, and one cannot be turned into the other.',
+      "gruResetBefore has reset: 'before'; nn.GRU applies the reset gate after the recurrent product, which is a " +
+        'different model.',
     ],
     [
       'another cell',
       [recurrent(layerNormLstm(), { hiddenSize: 2 })],
-      'layerNormLstm is made of the cell layerNormLstm, which has no equal in PyTorch.',
+      'layerNormLstm has the cell layerNormLstm, which has no equivalent in PyTorch.',
     ],
     [
       'another activation',
       [recurrent(simpleRnn({ activation: sigmoid }), { hiddenSize: 2 })],
-      'simpleRnn has an activation that nn.RNN has not: tanh and ReLU are all.',
+      'simpleRnn has an activation that nn.RNN does not support; only tanh and relu are.',
     ],
     [
-      'the reverse direction alone',
+      'only the reverse direction',
       [recurrent(lstm(), { hiddenSize: 2, reverse: true })],
-      'lstm runs from the last step to the first',
+      'lstm has reverse: true; a PyTorch module runs backward only as part of a bidirectional module.',
     ],
-    ['a sum of directions', [bidirectional(lstm(), { hiddenSize: 2, merge: 'sum' })], 'bidirectional merges by sum'],
-    ['a learned state', [recurrent(gru(), { hiddenSize: 2, learnInitialState: true })], 'gru learns its first state'],
-    ['attention', [attentionPooling()], 'attentionPooling has no equal in PyTorch.'],
+    [
+      'a sum of directions',
+      [bidirectional(lstm(), { hiddenSize: 2, merge: 'sum' })],
+      "bidirectional has merge: 'sum'; bidirectional PyTorch modules always concatenate.",
+    ],
+    [
+      'a learned initial state',
+      [recurrent(gru(), { hiddenSize: 2, learnInitialState: true })],
+      'gru learns its initial state, which PyTorch modules do not support.',
+    ],
+    ['attention', [attentionPooling()], 'attentionPooling has no equivalent in PyTorch.'],
   ])('%s', (_, layers, message) => {
     const model = sequential(layers, { inputSize });
     expect(() => toPyTorch(model)).toThrow(`toPyTorch: ${message}`);
     expect(() => fromPyTorch(model, {})).toThrow(`fromPyTorch: ${message}`);
   });
 
-  it('biases that a module has no place for, layers that do not stack, and names of nothing', () => {
+  it('biases of modules without bias, layers that cannot stack, and unknown layer names are rejected', () => {
     const model = sequential(
       [recurrent(lstm(), { hiddenSize: 2 }), dense({ size: 2 }), recurrent(lstm(), { hiddenSize: 2 })],
       { inputSize },
     );
     expect(() => toPyTorch(model, { withoutBias: ['lstm'] })).toThrow(
-      'toPyTorch: lstm has biases that are not zero, which lstm (bias=False) has no place for.',
+      'toPyTorch: the biases of lstm must be zero, since withoutBias has lstm (bias=False).',
     );
     expect(() => toPyTorch(model, { modules: { lstm2: 'lstm' } })).toThrow(
-      'toPyTorch: lstm2 cannot be one more layer of lstm: only recurrent layers that follow each other can.',
+      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers can share a module.',
     );
     expect(() => toPyTorch(model, { modules: { dense: 'lstm' } })).toThrow(
-      'toPyTorch: dense cannot be one more layer of lstm',
+      'toPyTorch: dense cannot be another layer of lstm',
     );
     expect(() => toPyTorch(model, { modules: { gru: 'rnn' } })).toThrow(
-      'toPyTorch: modules names gru, which is no layer. There are lstm, dense, lstm2.',
+      'toPyTorch: modules has gru, which is not a layer. The layers are lstm, dense, lstm2.',
     );
   });
 });
 
-describe('weights that do not fit are refused, and nothing is changed', () => {
+describe('weights that do not match are rejected, and the model is not changed', () => {
   const make = (): Sequential =>
     sequential([recurrent(lstm(), { hiddenSize: 2 }), dense({ size: 1 })], { inputSize: 3, seed: 1 });
   const weights = toPyTorch(make());
@@ -218,26 +231,30 @@ describe('weights that do not fit are refused, and nothing is changed', () => {
     [
       'missing',
       { 'lstm.weight_hh_l0': undefined },
-      'fromPyTorch: lstm needs lstm.weight_hh_l0 [8, 2]. There are lstm.weight_ih_l0, ',
+      'fromPyTorch: lstm needs lstm.weight_hh_l0 [8, 2], which is missing. The weights are lstm.weight_ih_l0, ',
     ],
-    ['one bias of two', { 'lstm.bias_hh_l0': undefined }, 'fromPyTorch: lstm needs lstm.bias_hh_l0 [8].'],
-    ['of another shape', { 'dense.weight': full([2, 1], 0) }, 'fromPyTorch: dense.weight must be [1, 2], got [2, 1].'],
-    ['a layer more', { 'lstm.weight_ih_l1': full([8, 2], 0) }, 'fromPyTorch: there is no layer for lstm.weight_ih_l1.'],
+    [
+      'one of two biases missing',
+      { 'lstm.bias_hh_l0': undefined },
+      'fromPyTorch: lstm needs lstm.bias_hh_l0 [8], which is missing.',
+    ],
+    ['a wrong shape', { 'dense.weight': full([2, 1], 0) }, 'fromPyTorch: dense.weight must be [1, 2], got [2, 1].'],
+    ['an additional layer', { 'lstm.weight_ih_l1': full([8, 2], 0) }, 'fromPyTorch: no layer uses lstm.weight_ih_l1.'],
   ])('%s', (_, change, message) => {
-    const given = Object.fromEntries(
+    const changed = Object.fromEntries(
       Object.entries({ ...weights, ...change }).filter(([, value]) => value !== undefined),
     ) as Record<string, Tensor>;
     const model = make();
-    const before = model.data.slice();
-    expect(() => fromPyTorch(model, given)).toThrow(message);
-    expect(model.data).toEqual(before);
+    const original = model.data.slice();
+    expect(() => fromPyTorch(model, changed)).toThrow(message);
+    expect(model.data).toEqual(original);
   });
 });
 
 describe('inferModel', () => {
   const random = createRandom(2);
   const matrix = (...shape: number[]): Tensor => normal(0, 1)(shape, random);
-  it('tells what it assumes', () => {
+  it('reports its assumptions', () => {
     const { layers, assumed, modules } = inferModel({
       'table.weight': matrix(9, 4),
       'rnn.weight_ih_l0': matrix(4, 4),
@@ -249,25 +266,27 @@ describe('inferModel', () => {
     expect(assumed).toEqual([
       'table, a matrix without bias, is an Embedding',
       'rnn is an RNN with tanh',
-      'every step goes out (returnSequences: false for the last alone)',
+      'the last recurrent layer returns every step; use returnSequences: false for only the last one',
     ]);
   });
 
-  it('takes an order, and says where another one fits as well', () => {
+  it('accepts an order, and reports if several orders fit', () => {
     const weights = { 'a.weight': matrix(3, 3), 'a.bias': matrix(3), 'b.weight': matrix(3, 3), 'b.bias': matrix(3) };
-    expect(inferModel(weights).assumed).toEqual(['the order a, b, which is not the only one that fits (order: [...])']);
+    expect(inferModel(weights).assumed).toEqual([
+      'the order a, b, although others fit as well; set it with order: [...]',
+    ]);
     expect(inferModel(weights, { order: ['b', 'a'] })).toMatchObject({
       modules: { dense: 'b', dense2: 'a' },
       assumed: [],
       inputSize: 3,
     });
     expect(() => inferModel(weights, { order: ['b'] })).toThrow(
-      'inferModel: order must name every module once: a (3 to 3), b (3 to 3).',
+      'inferModel: order must have every module exactly once: a (3 to 3), b (3 to 3).',
     );
-    expect(() => inferModel(weights, { order: ['b', 'c'] })).toThrow('inferModel: order names c, which is no module.');
+    expect(() => inferModel(weights, { order: ['b', 'c'] })).toThrow('inferModel: order has c, which is not a module.');
     expect(() =>
       inferModel({ ...weights, 'c.weight': matrix(2, 3), 'c.bias': matrix(2) }, { order: ['a', 'c', 'b'] }),
-    ).toThrow('in this order c (3 to 2), b (3 to 3) do not fit each other.');
+    ).toThrow('the sizes of c (3 to 2), b (3 to 3) do not match in this order.');
     expect(inferModel({ ...weights, 'c.weight': matrix(2, 3), 'c.bias': matrix(2) }).modules).toEqual({
       dense: 'a',
       dense2: 'b',
@@ -275,7 +294,7 @@ describe('inferModel', () => {
     });
   });
 
-  it('answers once a sequence, if it is told so', () => {
+  it('returnSequences: false gives a model with one output per sequence', () => {
     const weights = toPyTorch(
       sequential([recurrent(gru(), { hiddenSize: 3 }), recurrent(gru(), { hiddenSize: 3 })], { inputSize: 2 }),
       { modules: { gru: 'rnn', gru2: 'rnn' } },
@@ -285,26 +304,26 @@ describe('inferModel', () => {
   });
 
   it.each<[string, Record<string, Tensor>, string]>([
-    ['nothing', {}, 'weights must hold at least one tensor'],
+    ['no weights', {}, 'weights must have at least one tensor'],
     [
       'a convolution',
       { 'conv.weight': matrix(2, 3, 5), 'conv.bias': matrix(2) },
-      'conv.weight [2, 3, 5] is neither of an Embedding nor of a Linear.',
+      'conv.weight [2, 3, 5] is neither the weight of an Embedding nor of a Linear.',
     ],
     [
       'a batch normalization',
       { 'bn.weight': matrix(2), 'bn.bias': matrix(2), 'bn.running_mean': matrix(2) },
-      'bn.running_mean belongs to no module that is known here',
+      'bn.running_mean does not belong to a supported module',
     ],
     [
       'two gates',
       { 'x.weight_ih_l0': matrix(4, 3), 'x.weight_hh_l0': matrix(4, 2) },
-      'x.weight_ih_l0 [4, 3] with weight_hh_l0 of 2 columns is neither',
+      'x.weight_ih_l0 [4, 3] and weight_hh_l0 with 2 columns do not belong to an RNN, LSTM or GRU.',
     ],
     [
-      'modules that do not meet',
+      'modules with sizes that do not match',
       { 'a.weight': matrix(2, 3), 'a.bias': matrix(2), 'b.weight': matrix(7, 5), 'b.bias': matrix(7) },
-      'the modules do not follow each other in one line: a (3 to 2), b (5 to 7).',
+      'the modules do not form a single chain: a (3 to 2), b (5 to 7).',
     ],
-  ])('refuses %s', (_, weights, message) => expect(() => inferModel(weights)).toThrow(`inferModel: ${message}`));
+  ])('rejects %s', (_, weights, message) => expect(() => inferModel(weights)).toThrow(`inferModel: ${message}`));
 });

@@ -1,4 +1,4 @@
-/** Models that TensorFlow.js saved predict here what they predicted there. */
+/** Imported TensorFlow.js models have the outputs that TensorFlow.js computed. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import {
@@ -16,7 +16,8 @@ import {
 import { importTensorFlowJs } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 
-interface Numbers {
+/** A tensor in JSON. */
+interface PlainTensor {
   readonly shape: number[];
   readonly data: number[];
 }
@@ -26,10 +27,10 @@ interface File {
     weightsManifest: { paths: string[]; weights: Record<string, unknown>[] }[];
   };
   readonly files: Record<string, string>;
-  readonly inputs: Numbers;
-  readonly outputs: Numbers;
+  readonly inputs: PlainTensor;
+  readonly outputs: PlainTensor;
   readonly lengths?: number[];
-  readonly next?: { readonly inputs: Numbers; readonly outputs: number[] };
+  readonly next?: { readonly inputs: PlainTensor; readonly outputs: number[] };
 }
 const folder = new URL('../golden/tfjs/', import.meta.url);
 const names = readdirSync(folder)
@@ -44,175 +45,182 @@ const filesOf = ({ files }: File): Record<string, Uint8Array> =>
     ]),
   );
 
-function expectAnswers(model: Sequential, { inputs, outputs }: File): void {
+function expectOutputs(model: Sequential, { inputs, outputs }: File): void {
   const x =
     model.input.kind === 'ids'
       ? toTimeMajor(intTensor(Int32Array.from(inputs.data), inputs.shape))
       : toTimeMajor(tensor(Float32Array.from(inputs.data), inputs.shape));
-  const answer = predict(model, x as Tensor);
-  const turned = answer.shape.length === 3 ? toBatchMajor(answer) : answer;
-  expect([...turned.shape]).toEqual(outputs.shape);
-  outputs.data.forEach((value, i) => expect(Math.abs(turned.data[i]! - value), String(i)).toBeLessThan(1e-5));
+  const output = predict(model, x as Tensor);
+  const batchMajor = output.shape.length === 3 ? toBatchMajor(output) : output;
+  expect([...batchMajor.shape]).toEqual(outputs.shape);
+  outputs.data.forEach((value, i) => expect(Math.abs(batchMajor.data[i]! - value), String(i)).toBeLessThan(1e-5));
 }
 
-/** Models of which something is to be known: they have tests of their own. */
+/** Models that are imported with notes have separate tests. */
 const noted = ['masked', 'stateful'];
 
-it('there are files', () => expect(names.length).toBeGreaterThan(10));
+it('the golden folder has models', () => expect(names.length).toBeGreaterThan(10));
 
 describe.each(names.filter((name) => !noted.includes(name)))('%s', (name) => {
   it('predicts the same, and after save and load as well', () => {
     const file = read(name);
     const { model, notes } = importTensorFlowJs(JSON.stringify(file.json), filesOf(file));
     expect(notes).toEqual([]);
-    expectAnswers(model, file);
-    expectAnswers(load(save(model)).model, file);
+    expectOutputs(model, file);
+    expectOutputs(load(save(model)).model, file);
     expect(importTensorFlowJs(file.json, filesOf(file)).model.data).toEqual(model.data);
   });
 });
 
-describe('what cannot be mapped exactly is refused', () => {
-  it('gates opened by another function', () => {
+describe('models that cannot be converted exactly are rejected', () => {
+  it('gates with an unsupported activation', () => {
     const file = read('lstm');
     const json = JSON.stringify(file.json).replace(
       '"recurrent_activation":"sigmoid"',
       '"recurrent_activation":"softsign"',
     );
     expect(() => importTensorFlowJs(json, filesOf(file))).toThrow(
-      /importTensorFlowJs: lstm_LSTM\d opens its gates by softsign; sigmoid and hard_sigmoid are what can be\./,
+      /importTensorFlowJs: lstm_LSTM\d has recurrent_activation softsign; only sigmoid and hard_sigmoid are supported\./,
     );
   });
 
-  it('masks, unless lengths will be given', () => {
+  it('masks, unless lengths: true is given', () => {
     const file = read('masked');
-    expect(() => importTensorFlowJs(file.json, filesOf(file))).toThrow('say that it will be, by { lengths: true }.');
+    expect(() => importTensorFlowJs(file.json, filesOf(file))).toThrow(
+      'import with { lengths: true }, and pass lengths to predict.',
+    );
     const { model, notes } = importTensorFlowJs(file.json, filesOf(file), { lengths: true });
     expect(notes).toHaveLength(1);
-    const answer = predict(model, toTimeMajor(intTensor(Int32Array.from(file.inputs.data), file.inputs.shape)), {
+    const output = predict(model, toTimeMajor(intTensor(Int32Array.from(file.inputs.data), file.inputs.shape)), {
       lengths: Int32Array.from(file.lengths!),
     });
-    file.outputs.data.forEach((value, i) => expect(Math.abs(answer.data[i]! - value), String(i)).toBeLessThan(1e-5));
+    file.outputs.data.forEach((value, i) => expect(Math.abs(output.data[i]! - value), String(i)).toBeLessThan(1e-5));
   });
 });
 
-it('a stateful model goes on where it was', () => {
+it('a stateful model continues from the state of the previous batch', () => {
   const file = read('stateful');
   const { model, notes } = importTensorFlowJs(file.json, filesOf(file));
   expect(notes).toHaveLength(2);
-  expectAnswers(model, file);
-  const x = ({ shape, data }: Numbers): Tensor => toTimeMajor(tensor(Float32Array.from(data), shape));
+  expectOutputs(model, file);
+  const x = ({ shape, data }: PlainTensor): Tensor => toTimeMajor(tensor(Float32Array.from(data), shape));
   const { state } = predictWithState(model, x(file.inputs));
   const { output } = predictWithState(model, x(file.next!.inputs), { state });
   file.next!.outputs.forEach((value, i) => expect(Math.abs(output.data[i]! - value), String(i)).toBeLessThan(1e-5));
 });
 
-describe('files that do not fit are refused', () => {
+describe('malformed files are rejected', () => {
   const file = read('lstm');
   const files = filesOf(file);
   const bytes = files['weights.bin']!;
   const group = file.json.weightsManifest[0]!;
   const [first, ...rest] = group.weights;
-  const of = (weights: unknown, paths: unknown = ['weights.bin']): object => ({
+  const withWeights = (weights: unknown, paths: unknown = ['weights.bin']): object => ({
     ...file.json,
     weightsManifest: [{ paths, weights }],
   });
   it.each<[string, string | object, Record<string, Uint8Array>, string]>([
-    ['no JSON', '{', files, 'model.json is not JSON.'],
+    ['not JSON', '{', files, 'model.json is not valid JSON.'],
     [
       'a graph model',
       { ...file.json, format: 'graph-model' },
       files,
-      'this is a graph model, of operations; a layers model is what can be read.',
+      'this is a graph model; only layers models are supported.',
     ],
     [
       'a network of brain.js',
       { type: 'LSTM', options: {}, hiddenLayers: [{ inputMatrix: {} }], outputConnector: {}, output: {} },
       files,
-      'this is a network of brain.js. Its "LSTM" puts the output',
+      'this is a network of brain.js. Its "LSTM" uses the previous output as the cell state',
     ],
     ['no topology', { ...file.json, modelTopology: null }, files, 'modelTopology must be an object, got null.'],
     [
-      'a topology deeper than the stack',
+      'a topology nested deeper than the stack',
       `{"modelTopology":{"class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}},"weightsManifest":[]}`,
       files,
       'model.json goes more than 256 levels deep.',
     ],
     [
-      'a configuration in text, deeper than the stack',
+      'a configuration string nested deeper than the stack',
       { modelTopology: { model_config: `{"class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}}` }, weightsManifest: [] },
       {},
       'the configuration goes more than 256 levels deep.',
     ],
     [
-      'a merge by a name of the prototype',
+      'a property of Object.prototype as merge_mode',
       JSON.stringify(read('merge-sum').json).replace('"merge_mode":"sum"', '"merge_mode":"constructor"'),
       filesOf(read('merge-sum')),
-      'merges by "constructor"; concat, sum, ave and mul',
+      'has merge_mode "constructor"; only concat, sum, ave and mul',
     ],
     [
-      'a merge and a version that are no text by their own word',
+      'a merge_mode and a version with toString and valueOf properties',
       JSON.stringify({
         ...read('merge-sum').json,
         modelTopology: { ...read('merge-sum').json.modelTopology, keras_version: { toString: 1, valueOf: 1 } },
       }).replace('"merge_mode":"sum"', '"merge_mode":{"toString":1,"valueOf":1}'),
       filesOf(read('merge-sum')),
-      'merges by {"toString":1,"valueOf":1};',
+      'has merge_mode {"toString":1,"valueOf":1};',
     ],
     [
       'no manifest',
       { ...file.json, weightsManifest: undefined },
       files,
-      'weightsManifest must be a list, got undefined.',
+      'weightsManifest must be an array, got undefined.',
     ],
-    ['a missing file', file.json, {}, 'the manifest names "weights.bin". There are no files.'],
-    ['a file cut short', file.json, { 'weights.bin': bytes.slice(0, -4) }, 'Are they cut short?'],
+    ['a missing file', file.json, {}, 'files must have "weights.bin", which the manifest lists, got no files.'],
+    ['a truncated file', file.json, { 'weights.bin': bytes.slice(0, -4) }, 'Are they truncated?'],
     [
       'a file too long',
       file.json,
       { 'weights.bin': new Uint8Array([...bytes, 0]) },
-      `hold ${bytes.length + 1} bytes, the manifest tells of ${bytes.length}.`,
+      `have ${bytes.length + 1} bytes, but the manifest lists ${bytes.length}.`,
     ],
     [
-      'a weight less',
-      of(rest),
+      'a missing weight',
+      withWeights(rest),
       { 'weights.bin': bytes.slice(4 * (first!['shape'] as number[]).reduce((a, b) => a * b)) },
       'needs its kernel',
     ],
-    ['a weight of another name', of([{ ...first, name: 'else/kernel' }, ...rest]), files, 'needs its kernel'],
     [
-      'a weight twice',
-      of([first, ...group.weights]),
-      { 'weights.bin': new Uint8Array(2 * bytes.length) },
-      'stands twice in the manifest.',
-    ],
-    ['a shape of billions', of([{ ...first, shape: [2 ** 30, 2 ** 20] }, ...rest]), files, 'reaches to byte'],
-    [
-      'a shape that is none',
-      of([{ ...first, shape: [-1, 12] }, ...rest]),
+      'a weight with another name',
+      withWeights([{ ...first, name: 'else/kernel' }, ...rest]),
       files,
-      'must have a shape of whole numbers, got [-1,12].',
+      'needs its kernel',
+    ],
+    [
+      'a duplicate weight',
+      withWeights([first, ...group.weights]),
+      { 'weights.bin': new Uint8Array(2 * bytes.length) },
+      'is in the manifest twice.',
+    ],
+    ['a shape of billions', withWeights([{ ...first, shape: [2 ** 30, 2 ** 20] }, ...rest]), files, 'ends at byte'],
+    [
+      'a negative dimension',
+      withWeights([{ ...first, shape: [-1, 12] }, ...rest]),
+      files,
+      'must be non-negative integers, got [-1,12].',
     ],
     [
       'another shape',
-      of([{ ...first, shape: [...(first!['shape'] as number[])].reverse() }, ...rest]),
+      withWeights([{ ...first, shape: [...(first!['shape'] as number[])].reverse() }, ...rest]),
       files,
       'must be [12, 12], got [12, 2].',
     ],
     [
-      'whole numbers',
-      of([{ ...first, dtype: 'int32' }, ...rest]),
+      'integers',
+      withWeights([{ ...first, dtype: 'int32' }, ...rest]),
       files,
-      'is of type "int32"; float32, and float32 stored as float16, uint16 or uint8',
+      'has type "int32"; only float32, and float32 quantized to float16, uint16 or uint8',
     ],
     [
       'a quantization without its scale',
-      of([{ ...first, quantization: { dtype: 'uint8' } }, ...rest]),
+      withWeights([{ ...first, quantization: { dtype: 'uint8' } }, ...rest]),
       files,
-      'must have scale and min.',
+      'must have the numbers scale and min.',
     ],
-  ])('%s', (_, json, given, message) => {
-    expect(() => importTensorFlowJs(json, given)).toThrow(message);
-    expect(() => importTensorFlowJs(json, given)).toThrow(/^importTensorFlowJs: /);
-    expect(() => importTensorFlowJs(json, given)).toThrow(RangeError);
+  ])('%s', (_, json, fileBytes, message) => {
+    expect(() => importTensorFlowJs(json, fileBytes)).toThrow(message);
+    expect(() => importTensorFlowJs(json, fileBytes)).toThrow(/^importTensorFlowJs: /);
+    expect(() => importTensorFlowJs(json, fileBytes)).toThrow(RangeError);
   });
 });

@@ -1,5 +1,6 @@
-/** `.keras` files. */
+/** Import of `.keras` files. */
 
+import { withCaller } from '../../tensor/error-context';
 import type { Json } from '../description';
 import { readHdf5 } from '../hdf5';
 import { readZip } from '../zip';
@@ -7,35 +8,41 @@ import type { KerasOptions } from './layers';
 import { type ImportedModel, modelOf, nameInFile } from './model';
 
 /**
- * The model of a `.keras` file of Keras 3: Sequential, or functional in one line; Embedding, SimpleRNN, LSTM, GRU (both resets), Bidirectional, Dense, TimeDistributed(Dense),
- * LayerNormalization and Dropout. The inputs are time-major here, `[T, B, I]`; `toTimeMajor` turns Keras' `[B, T, I]`.
+ * Imports a model from a `.keras` file of Keras 3. Supported are Sequential models, and functional models that are a
+ * single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of `reset_after`), Bidirectional, Dense,
+ * TimeDistributed(Dense), LayerNormalization and Dropout. Inputs are time-major, `[T, B, I]`; `toTimeMajor` converts
+ * `[B, T, I]`.
  *
- * What cannot be mapped exactly is refused with the reason: other layers and activations, a mask without `{ lengths: true }`, a sequence that comes out backwards.
+ * A model that cannot be converted exactly is rejected with the reason: other layers and activations, masks without
+ * `{ lengths: true }`, sequences returned in reverse order.
  *
- * @throws RangeError where something is missing, cut short or cannot be mapped exactly
+ * @param file the bytes of the file
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if the file is malformed or truncated, or the model cannot be converted exactly
  * @example
  * try {
  *   importKeras(new Uint8Array(40));
  * } catch (error) {
- *   error.message; // 'readZip: the file has no end of a directory. Is this a zip archive, and whole?'
+ *   (error as Error).message; // 'importKeras: the file has no end-of-directory record. Is this a zip archive, and is it complete?'
  * }
  */
 export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOptions = {}): ImportedModel {
-  const files = readZip(file);
-  const part = (name: string): Uint8Array => {
+  const files = withCaller('importKeras', () => readZip(file));
+  const fileNamed = (name: string): Uint8Array => {
     if (Object.hasOwn(files, name)) return files[name]!;
     throw new RangeError(
-      `importKeras: the archive has no ${name}. There are ${Object.keys(files).join(', ') || 'no files'}.`,
+      `importKeras: the archive has no ${name}. It has ${Object.keys(files).join(', ') || 'no files'}.`,
     );
   };
-  const { tensors } = readHdf5(part('model.weights.h5'));
-  return modelOf('importKeras', configOf(part('config.json')), tensors, { ...options, slope: 1 / 6 }, nameInFile);
+  const weights = fileNamed('model.weights.h5');
+  const { tensors } = withCaller('importKeras: model.weights.h5', () => readHdf5(weights));
+  return modelOf('importKeras', configOf(fileNamed('config.json')), tensors, { ...options, slope: 1 / 6 }, nameInFile);
 }
 
 function configOf(bytes: Uint8Array): Json {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
   } catch {
-    throw new RangeError('importKeras: config.json is not JSON.');
+    throw new RangeError('importKeras: config.json is not valid JSON.');
   }
 }

@@ -1,4 +1,4 @@
-/** Layers of Keras as ours. */
+/** Conversion of Keras layers. */
 
 import { exp, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
 import { softmax } from '../../autodiff/ops/reductions';
@@ -27,27 +27,30 @@ import {
   type Taker,
 } from './weights';
 
-/** A layer as a configuration says it. */
+/** A layer of a Keras configuration. */
 export interface KerasLayer {
   readonly className: string;
   readonly name: string;
   readonly config: Readonly<Record<string, Json>>;
 }
 
-/** What the caller promises. */
+/** Options of {@link importKeras} and {@link importTensorFlowJs}. */
 export interface KerasOptions {
-  /** That `predict` will be given the lengths of rows where the model masks: by `mask_zero` of an Embedding, or by a Masking layer. */
+  /**
+   * Set to `true` to import a model with masks (`mask_zero` of an Embedding, or a Masking layer). Pass the sequence
+   * lengths to `predict` instead.
+   */
   readonly lengths?: boolean;
 }
 
-/** One of our layers, where its parameters are among Keras' weights, and what is to be known about it. */
+/** A converted layer, a function that reads its parameters from Keras weights, and notes for the user. */
 export interface Translated {
   readonly layer: Layer;
   readonly read: (taker: Taker, weights: LayerWeights) => Readonly<Record<string, Tensor>>;
   readonly notes?: readonly string[];
 }
 
-/** {@link KerasOptions}, and the slope of hard_sigmoid, which depends on the version. */
+/** {@link KerasOptions}, and the slope of hard_sigmoid, which depends on the version of Keras. */
 export interface TranslateOptions extends KerasOptions {
   readonly slope: number;
 }
@@ -56,17 +59,24 @@ type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) =
 
 const none = (): Readonly<Record<string, Tensor>> => ({});
 
-/** Translates a layer; nothing comes of one that does nothing at prediction and has no equal. @throws RangeError where it cannot be mapped exactly */
+/**
+ * Converts a layer.
+ *
+ * @returns `undefined` for a layer that has no effect at prediction and no equivalent
+ * @throws RangeError if the layer cannot be converted exactly
+ */
 export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translated | undefined {
   const found = Object.hasOwn(translators, layer.className) ? translators[layer.className] : undefined;
   if (found === undefined) {
     throw new RangeError(
-      `${where}: the layer ${layer.name} is a ${layer.className}, which has no equal here. There are ${Object.keys(translators).join(', ')}.`,
+      `${where}: the layer ${layer.name} has class ${layer.className}, which is not supported. Supported classes ` +
+        `are ${Object.keys(translators).join(', ')}.`,
     );
   }
   return found(where, layer, options);
 }
 
+/** Constructors of cells by the class of the Keras layer. */
 const recurrentClasses: Readonly<
   Record<string, (where: string, layer: KerasLayer, options: TranslateOptions) => Cell>
 > = {
@@ -86,17 +96,17 @@ const translators: Readonly<Record<string, Translate>> = {
       countOf(where, name, config, 'input_dim'),
       countOf(where, name, config, 'output_dim'),
     ];
-    if (config['mask_zero'] === true && !lengths) refuseMask(where, name, 'masks the id 0 (mask_zero)');
+    if (config['mask_zero'] === true && !lengths) rejectMask(where, name, 'masks the id 0 (mask_zero)');
     return {
       layer: embedding({ vocabularySize, size }),
       read: (taker, weights) => embeddingParameters(taker, weights, [vocabularySize, size]),
       ...(config['mask_zero'] === true
-        ? { notes: [`${name} masked the id 0: rows are as long as the lengths that predict is given`] }
+        ? { notes: [`${name} masked the id 0: pass the sequence lengths to predict instead`] }
         : {}),
     };
   },
   Masking(where, { name }, { lengths }) {
-    if (!lengths) refuseMask(where, name, 'masks steps');
+    if (!lengths) rejectMask(where, name, 'masks steps');
     return undefined;
   },
   Dense(where, layer) {
@@ -111,7 +121,8 @@ const translators: Readonly<Record<string, Translate>> = {
     const inner = layerIn(layer.config['layer']);
     if (inner?.className !== 'Dense')
       throw new RangeError(
-        `${where}: ${layer.name} spreads a ${inner?.className ?? 'layer without configuration'} over time; Dense is what can be.`,
+        `${where}: ${layer.name} is TimeDistributed over a ${inner?.className ?? 'layer without configuration'}; only ` +
+          'Dense is supported.',
       );
     return translate(where, { ...inner, name: layer.name }, options);
   },
@@ -121,30 +132,32 @@ const translators: Readonly<Record<string, Translate>> = {
   Activation(where, layer) {
     if (activationOf(where, layer, 'activation', 'linear') === undefined) return undefined;
     throw new RangeError(
-      `${where}: ${layer.name} is an Activation by itself. Give it to the Dense before it: dense({ size, activation }).`,
+      `${where}: ${layer.name} is a separate Activation layer, which is not supported. Make it the activation of ` +
+        'the preceding Dense layer.',
     );
   },
   LayerNormalization(where, { name, config }) {
     const axis = Array.isArray(config['axis']) && config['axis'].length === 1 ? config['axis'][0] : config['axis'];
     if (axis !== undefined && axis !== -1 && axis !== 2)
       throw new RangeError(
-        `${where}: ${name} normalizes over axis ${JSON.stringify(axis)}; the last one is what can be.`,
+        `${where}: ${name} normalizes over axis ${JSON.stringify(axis)}; only the last axis is supported.`,
       );
     if (config['rms_scaling'] === true)
-      throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which has no equal here.`);
+      throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
     return {
       layer: layerNorm({ epsilon: typeof config['epsilon'] === 'number' ? config['epsilon'] : 1e-3 }),
       read: (taker, weights) => layerNormParameters(taker, weights, { scale, center }),
     };
   },
-  Bidirectional(where, layer, given) {
+  Bidirectional(where, layer, translateOptions) {
     const inner = layerIn(layer.config['layer']);
-    const made =
+    const makeCell =
       inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
-    if (inner === undefined || made === undefined)
+    if (inner === undefined || makeCell === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} runs a ${inner?.className ?? 'layer without configuration'} in both directions; SimpleRNN, LSTM and GRU are what can be.`,
+        `${where}: ${layer.name} is Bidirectional over a ${inner?.className ?? 'layer without configuration'}; only ` +
+          'SimpleRNN, LSTM and GRU are supported.',
       );
     const backward = layerIn(layer.config['backward_layer']);
     const differs =
@@ -153,16 +166,19 @@ const translators: Readonly<Record<string, Translate>> = {
         (key) => JSON.stringify(backward.config[key]) !== JSON.stringify(inner.config[key]),
       );
     if (differs !== undefined || (backward && backward.className !== inner.className))
-      throw new RangeError(`${where}: the two directions of ${layer.name} differ in ${differs ?? 'their layers'}.`);
+      throw new RangeError(
+        `${where}: the two directions of ${layer.name} differ in ${differs ?? 'their layers'}, ` +
+          'which is not supported.',
+      );
     if (inner.config['go_backwards'] === true)
-      throw new RangeError(`${where}: the first direction of ${layer.name} goes backwards.`);
+      throw new RangeError(`${where}: the forward layer of ${layer.name} has go_backwards, which is not supported.`);
     const mode = layer.config['merge_mode'];
     const merge = typeof mode === 'string' && Object.hasOwn(mergesOf, mode) ? mergesOf[mode] : undefined;
     if (merge === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} merges by ${JSON.stringify(mode)}; concat, sum, ave and mul are what can be.`,
+        `${where}: ${layer.name} has merge_mode ${JSON.stringify(mode)}; only concat, sum, ave and mul are supported.`,
       );
-    const cell = made(where, { ...inner, name: layer.name }, given);
+    const cell = makeCell(where, { ...inner, name: layer.name }, translateOptions);
     const options = directionOf(where, { ...inner, name: layer.name });
     return {
       layer: bidirectional(cell, { ...options, merge, returnSequences: inner.config['return_sequences'] === true }),
@@ -179,21 +195,24 @@ const translators: Readonly<Record<string, Translate>> = {
   GRU: translateRecurrent,
 };
 
-function translateRecurrent(where: string, layer: KerasLayer, given: TranslateOptions): Translated {
+function translateRecurrent(where: string, layer: KerasLayer, translateOptions: TranslateOptions): Translated {
   const { name, config } = layer;
   const [returnSequences, reverse] = [config['return_sequences'] === true, config['go_backwards'] === true];
   if (reverse && returnSequences) {
     throw new RangeError(
-      `${where}: ${name} goes backwards and returns its sequence from the last step to the first; here outputs stay in the order of the input.`,
+      `${where}: ${name} has go_backwards and return_sequences: Keras returns the outputs in reverse order, which ` +
+        'is not supported.',
     );
   }
   if (config['return_state'] === true)
-    throw new RangeError(`${where}: ${name} returns its state as an output of its own; predictWithState does so here.`);
-  const cell = recurrentClasses[layer.className]!(where, layer, given);
+    throw new RangeError(
+      `${where}: ${name} has return_state, which is not supported. Use predictWithState to get the state.`,
+    );
+  const cell = recurrentClasses[layer.className]!(where, layer, translateOptions);
   const options = directionOf(where, layer);
   return {
     layer: recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }),
-    read: (taker, weights) => cellParameters(taker, weights, 'own', cell, options.hiddenSize),
+    read: (taker, weights) => cellParameters(taker, weights, 'single', cell, options.hiddenSize),
     ...stateful(name, layer),
   };
 }
@@ -202,19 +221,20 @@ const mergesOf: Readonly<Record<string, Merge>> = { concat: 'concat', sum: 'sum'
 
 const stateful = (name: string, { config }: KerasLayer): Pick<Translated, 'notes'> =>
   config['stateful'] === true
-    ? { notes: [`${name} was stateful: give predictWithState the state of the batch before`] }
+    ? { notes: [`${name} was stateful: pass the state of the previous batch to predictWithState`] }
     : {};
 
-/** A layer inside of another's configuration. */
+/** The layer in a JSON value; `undefined` if it is not a layer. */
 export function layerIn(json: Json | undefined): KerasLayer | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
   const { class_name: className, config } = json as Readonly<Record<string, Json>>;
   if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config))
     return undefined;
-  const own = config as KerasLayer['config'];
-  return { className, name: typeof own['name'] === 'string' ? own['name'] : className, config: own };
+  const fields = config as KerasLayer['config'];
+  return { className, name: typeof fields['name'] === 'string' ? fields['name'] : className, config: fields };
 }
 
+/** The options of a recurrent layer that both directions of a Bidirectional share. */
 function directionOf(where: string, { name, config }: KerasLayer): DirectionOptions {
   const rate = (key: string): number => (typeof config[key] === 'number' ? config[key] : 0);
   return {
@@ -224,35 +244,39 @@ function directionOf(where: string, { name, config }: KerasLayer): DirectionOpti
   };
 }
 
-/** Whether gates are straight lines rather than logistic. @throws RangeError where they are neither, or the rest does not go through tanh */
+/**
+ * Whether the gates use hard_sigmoid.
+ *
+ * @throws RangeError if they use neither it nor sigmoid, or the other activation is not tanh
+ */
 function hasHardGates(where: string, layer: KerasLayer): boolean {
   const gates = nameOf(layer.config['recurrent_activation'] ?? 'sigmoid');
   if (gates !== 'sigmoid' && gates !== 'hard_sigmoid')
     throw new RangeError(
-      `${where}: ${layer.name} opens its gates by ${gates}; sigmoid and hard_sigmoid are what can be.`,
+      `${where}: ${layer.name} has recurrent_activation ${gates}; only sigmoid and hard_sigmoid are supported.`,
     );
   if (activationOf(where, layer, 'activation', 'tanh') !== tanh)
     throw new RangeError(
-      `${where}: ${layer.name} has the activation ${JSON.stringify(layer.config['activation'])}, ours has tanh.`,
+      `${where}: ${layer.name} has activation ${JSON.stringify(layer.config['activation'])}; only tanh is supported.`,
     );
   return gates === 'hard_sigmoid';
 }
 
-/** Names as Keras has them in its files; of an object, that of its class. */
+/** The name of a serialized function; for an object, the name of its class in lower case. */
 function nameOf(value: Json): string {
   return typeof value === 'string' ? value : (layerIn(value)?.className.toLowerCase() ?? JSON.stringify(value));
 }
 
+/** The activation function of a layer; `undefined` for linear. @throws RangeError if it is not supported */
 function activationOf(
   where: string,
   { name, config }: KerasLayer,
   key: string,
   byDefault: string,
 ): ((x: Variable) => Variable) | undefined {
-  const given = config[key] ?? byDefault;
-  const named = nameOf(given);
+  const named = nameOf(config[key] ?? byDefault);
   if (named === 'linear') return undefined;
-  const known: Readonly<Record<string, (x: Variable) => Variable>> = {
+  const supported: Readonly<Record<string, (x: Variable) => Variable>> = {
     tanh,
     relu,
     sigmoid,
@@ -260,9 +284,9 @@ function activationOf(
     softplus,
     exponential: exp,
   };
-  if (Object.hasOwn(known, named)) return known[named]!;
+  if (Object.hasOwn(supported, named)) return supported[named]!;
   throw new RangeError(
-    `${where}: ${name} has the activation ${named}, which has no equal here. There are linear, ${Object.keys(known).join(', ')}.`,
+    `${where}: ${name} has activation ${named}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
   );
 }
 
@@ -270,12 +294,13 @@ function countOf(where: string, layer: string, config: KerasLayer['config'], key
   const value = config[key];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
   throw new RangeError(
-    `${where}: ${layer} must have ${key}, a whole number of at least 1, got ${JSON.stringify(value)}.`,
+    `${where}: ${key} of ${layer} must be a whole number of at least 1, got ${JSON.stringify(value)}.`,
   );
 }
 
-function refuseMask(where: string, name: string, what: string): never {
+function rejectMask(where: string, name: string, reason: string): never {
   throw new RangeError(
-    `${where}: ${name} ${what}. Here rows have lengths, which predict is given: say that it will be, by { lengths: true }.`,
+    `${where}: ${name} ${reason}. Sequence lengths replace masks: import with { lengths: true }, and pass lengths ` +
+      'to predict.',
   );
 }

@@ -1,4 +1,4 @@
-/** Models of Keras as ours. */
+/** Conversion of Keras models. */
 
 import { namesOf } from '../../layers/chain';
 import { joinNames } from '../../layers/nested-names';
@@ -21,10 +21,10 @@ import {
   weightsOfLayer,
 } from './weights';
 
-/** A model that was made from a configuration. */
+/** The result of {@link importKeras} and {@link importTensorFlowJs}. */
 export interface ImportedModel {
   readonly model: Sequential;
-  /** What is to be known about it, in words: masks that became lengths, states that were carried. */
+  /** Human-readable notes: masks that sequence lengths replace, layers that were stateful. */
   readonly notes: readonly string[];
 }
 
@@ -34,80 +34,84 @@ const isFields = (json: Json | undefined): json is Fields =>
   typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /**
- * Makes a model from the configuration of one, and its weights.
+ * Creates a model from a Keras configuration and weights.
  *
- * @param nameOf under which name a layer's weights stand, by the layer and how many of its class come before it
- * @throws RangeError where a layer cannot be mapped exactly, the layers do not follow each other in one line, or weights are missing or left
+ * @param nameOf the name of a layer in the paths of its weights, given the layer and the number of previous layers of
+ * its class
+ * @throws RangeError if a layer cannot be converted exactly, the layers are not a single chain, or weights are missing
+ * or unused
  */
 export function modelOf(
   where: string,
   config: Json,
   tensors: Readonly<Record<string, Tensor>>,
   options: TranslateOptions,
-  nameOf: (layer: KerasLayer, before: number) => string,
+  nameOf: (layer: KerasLayer, previousCount: number) => string,
 ): ImportedModel {
   checkDepth(where, 'the configuration', config);
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
-  const made = chain.flatMap((layer, i) => {
-    const translated = refusedBy(where, () => translate(where, layer, options));
-    const before = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
+  const converted = chain.flatMap((layer, i) => {
+    const translated = attributed(where, () => translate(where, layer, options));
+    const previousCount = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
     return translated === undefined
       ? []
-      : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, before))) }];
+      : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, previousCount))) }];
   });
-  const layers = made.map(({ layer }) => layer);
-  if (layers.length === 0) throw new RangeError(`${where}: the model has no layer.`);
+  const layers = converted.map(({ layer }) => layer);
+  if (layers.length === 0) throw new RangeError(`${where}: the model has no layers.`);
   const names = namesOf(layers);
-  const given = Object.fromEntries(
-    made.flatMap(({ parameters }, i) =>
+  const weights = Object.fromEntries(
+    converted.flatMap(({ parameters }, i) =>
       Object.entries(parameters).map(([name, tensor]) => [`${names[i]}.${name}`, tensor]),
     ),
   );
-  const first = Object.values(given)[0];
+  const first = Object.values(weights)[0];
   if (first === undefined) throw new RangeError(`${where}: no layer of the model has weights.`);
   const fill = <P extends ParameterPlan>(plan: P): Planned<P> =>
     mapPlan(plan, ({ shape }, path) => {
-      const found = given[path];
+      const found = weights[path];
       if (found !== undefined && sameShape(found.shape, shape)) return found;
       throw new RangeError(
-        `${where}: ${path} must be ${formatShape(shape)}, the file has ${found === undefined ? 'none' : formatShape(found.shape)}.`,
+        `${where}: ${path} must be ${formatShape(shape)}, the file has ` +
+          `${found === undefined ? 'none' : formatShape(found.shape)}.`,
       );
     });
-  const model = refusedBy(where, () =>
+  const model = attributed(where, () =>
     buildSequential(layers, layers[0]!.name === 'embedding' ? undefined : first.shape[0], fill),
   );
   checkLeft(where, tensors, taker);
-  return { model, notes: made.flatMap(({ notes = [] }) => notes) };
+  return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
 }
 
 /** What something makes of a file. @throws RangeError that begins with `where`, also where what was made objects */
-function refusedBy<R>(where: string, make: () => R): R {
+function attributed<R>(where: string, build: () => R): R {
   try {
-    return make();
+    return build();
   } catch (error) {
     const { message } = error as Error;
     throw message.startsWith(where)
       ? error
-      : new RangeError(`${where}: the model of the file cannot be made: ${message}`);
+      : new RangeError(`${where}: cannot build the model of the file: ${message}`);
   }
 }
 
-/** @throws RangeError where a weight was not taken, but for those of optimizers, metrics and generators */
+/** @throws RangeError if a weight is unused, other than those of optimizers, metrics and random generators */
 function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { taken }: Taker): void {
-  const left = Object.keys(tensors).filter(
+  const unused = Object.keys(tensors).filter(
     (path) => !taken.has(path) && !/^(optimizer|metrics|loss_tracker)|seed_generator/.test(path),
   );
-  if (left.length > 0) throw new RangeError(`${where}: there is no layer for ${left.join(', ')}.`);
+  if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${unused.join(', ')}.`);
 }
 
-/** The layers of a sequential model, or of a functional one that is a single line. */
+/** The layers of a Sequential model, or of a functional model that is a single chain. */
 function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const outer = isFields(json) ? json : {};
   const { class_name: className, config } = outer;
   if (className !== 'Sequential' && className !== 'Functional' && className !== 'Model') {
     throw new RangeError(
-      `${where}: the configuration is of a ${JSON.stringify(className)}; Sequential and Functional models are what can be read.`,
+      `${where}: the configuration is of class ${JSON.stringify(className)}; only Sequential and Functional models ` +
+        'are supported.',
     );
   }
   const entries = Array.isArray(config) ? config : isFields(config) ? config['layers'] : undefined;
@@ -120,48 +124,55 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   return layers;
 }
 
-const fail = (where: string, what: string): never => {
-  throw new RangeError(`${where}: ${what}.`);
+const fail = (where: string, message: string): never => {
+  throw new RangeError(`${where}: ${message}.`);
 };
 
-/** @throws RangeError unless a layer takes in what the one before it in the list gives, once */
+/** @throws RangeError unless the only input of a layer is the output of the previous one in the list */
 function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[], i: number): void {
   const text = JSON.stringify((entry as Fields)['inbound_nodes'] ?? []);
-  // Keras 3 says where a tensor comes from by keras_history: [layer, node, tensor], Keras 2 by [[[layer, node, tensor, {}]]].
+  // The source of a tensor is keras_history: [layer, node, tensor] in Keras 3, and [[[layer, node, tensor, {}]]] in
+  // Keras 2.
   const sources = [...text.matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
     ({ 1: name }) => JSON.parse(`"${name}"`) as string,
   );
-  const own = layers[i]!.name;
+  const { name } = layers[i]!;
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
   fail(
     where,
-    `${own} takes in ${sources.join(', ') || 'nothing'}: the layers must follow each other in one line, ${layers.map(({ name }) => name).join(', ')}`,
+    `${name} has inputs ${sources.join(', ') || 'from no layer'}: the layers must be a single chain, ` +
+      `${layers.map((layer) => layer.name).join(', ')}`,
   );
 }
 
-/** Which layer of Keras each layer is. */
+/** Options of {@link fromKeras}. */
 export interface KerasNames {
   /**
-   * The name by our layer's, `{ lstm2: 'decoder_lstm' }`. By default what Keras writes into `.weights.h5` files: the class in snake case, with a number from the second on,
-   * `lstm`, `lstm_1`, `layer_normalization`.
+   * The Keras name of each layer, by layer name: `{ lstm2: 'decoder_lstm' }`. By default the names in `.weights.h5`
+   * files: the class in snake case, numbered from the second on, `lstm`, `lstm_1`, `layer_normalization`.
    */
   readonly layers?: Readonly<Record<string, string>>;
 }
 
 /**
- * Puts weights of Keras 3 into a model that the program has made: SimpleRNN, LSTM, GRU (both resets), Bidirectional, Embedding, Dense and LayerNormalization.
+ * Loads weights of Keras 3 into an existing model: SimpleRNN, LSTM, GRU (with both values of `reset_after`),
+ * Bidirectional, Embedding, Dense and LayerNormalization.
  *
- * @param model changed in place, or not at all
- * @param tensors of a `.weights.h5` file by {@link readHdf5}, or of safetensors by variable path, `lstm/lstm_cell/kernel`
- * @throws RangeError where a weight is missing, has another shape or no place in the model, or a layer has no equal in Keras
+ * @param model is updated in place; not changed if the function throws
+ * @param tensors the datasets of a `.weights.h5` file, read by {@link readHdf5}, or tensors by variable path, such as
+ * `lstm/lstm_cell/kernel`
+ * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in Keras
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2 });
  * fromKeras(model, {
- *   'lstm/lstm_cell/kernel': full([2, 12], 0.1), 'lstm/lstm_cell/recurrent_kernel': full([3, 12], 0.2), 'lstm/lstm_cell/bias': full([12], 0.5),
- *   'head/kernel': full([3, 1], 1), 'head/bias': full([1], 0),
+ *   'lstm/lstm_cell/kernel': full([2, 12], 0.1),
+ *   'lstm/lstm_cell/recurrent_kernel': full([3, 12], 0.2),
+ *   'lstm/lstm_cell/bias': full([12], 0.5),
+ *   'head/kernel': full([3, 1], 1),
+ *   'head/bias': full([1], 0),
  * }, { layers: { dense: 'head' } });
- * model.parameters.lstm.bias.data[0]; // 0.5
+ * model.parameters.lstm!.bias!.data[0]; // 0.5
  */
 export function fromKeras(
   model: Sequential,
@@ -170,48 +181,56 @@ export function fromKeras(
 ): void {
   const where = 'fromKeras';
   const parts = partsOf(model);
-  const stray = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
-  if (stray !== undefined)
-    fail(where, `layers names ${stray}, which is no layer. There are ${parts.map(({ path }) => path).join(', ')}`);
+  const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
+  if (unknown !== undefined)
+    fail(
+      where,
+      `layers has ${unknown}, which is not a layer. The layers are ${parts.map(({ path }) => path).join(', ')}`,
+    );
   const taker: Taker = { where, taken: new Set() };
   const classes: string[] = [];
-  const found = parts.flatMap((own) => {
-    const className = classOf(where, own);
+  const found = parts.flatMap((part) => {
+    const className = classOf(where, part);
     if (className === undefined) return [];
-    const before = classes.filter((each) => each === className).length;
+    const previousCount = classes.filter((other) => other === className).length;
     classes.push(className);
     return [
       {
-        own,
-        parameters: readPart(taker, own, weightsOfLayer(tensors, layers[own.path] ?? numbered(className, before))),
+        part,
+        parameters: readPart(
+          taker,
+          part,
+          weightsOfLayer(tensors, layers[part.path] ?? numbered(className, previousCount)),
+        ),
       },
     ];
   });
   checkLeft(where, tensors, taker);
-  for (const { own, parameters } of found) {
+  for (const { part, parameters } of found) {
     for (const [name, tensor] of Object.entries(parameters)) {
-      const { shape } = own.parameters[name]!;
+      const { shape } = part.parameters[name]!;
       if (!sameShape(shape, tensor.shape))
-        fail(where, `${own.path}.${name} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
+        fail(where, `${part.path}.${name} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
     }
   }
-  for (const { own, parameters } of found)
-    for (const [name, { data }] of Object.entries(parameters)) own.parameters[name]!.data.set(data);
+  for (const { part, parameters } of found)
+    for (const [name, { data }] of Object.entries(parameters)) part.parameters[name]!.data.set(data);
 }
 
-/** The name that Keras gives a layer in its files: its class in snake case, with a number from the second on. */
-export function nameInFile({ className }: KerasLayer, before: number): string {
+/** The name of a layer in Keras files: its class in snake case, numbered from the second on. */
+export function nameInFile({ className }: KerasLayer, previousCount: number): string {
   const snake = className
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .toLowerCase();
-  return numbered(snake, before);
+  return numbered(snake, previousCount);
 }
 
 /** `lstm`, `lstm_1`, … */
-const numbered = (name: string, before: number): string => (before === 0 ? name : `${name}_${before}`);
+const numbered = (name: string, previousCount: number): string =>
+  previousCount === 0 ? name : `${name}_${previousCount}`;
 
-/** The class in snake case of what a layer is in Keras; nothing of one without weights. */
+/** The class of the equivalent Keras layer in snake case; `undefined` for a layer without weights. */
 function classOf(where: string, { origin, path, parameters }: Part): string | undefined {
   if (Object.keys(parameters).length === 0) return undefined;
   switch (origin?.[0]) {
@@ -225,18 +244,19 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
       const cell = cellOriginOf(origin[1]);
       return (
         (cell && cellsInKeras[cell[0]]?.className) ??
-        fail(where, `${path} is made of the cell ${origin[1].name}, which has no equal in Keras`)
+        fail(where, `${path} has the cell ${origin[1].name}, which has no equivalent in Keras`)
       );
     }
     case 'attentionPooling':
     case 'dropout':
     case undefined:
-      return fail(where, `${path} has no equal in Keras`);
+      return fail(where, `${path} has no equivalent in Keras`);
     default:
       return origin satisfies never;
   }
 }
 
+/** Reads the parameters of a layer. @throws RangeError if a weight is missing or the layer has no equivalent */
 function readPart(
   taker: Taker,
   { origin, path, parameters }: Part,
@@ -252,17 +272,17 @@ function readPart(
     case 'recurrent':
     case 'bidirectional': {
       const [kind, cell, { hiddenSize, learnInitialState }] = origin;
-      if (learnInitialState) fail(taker.where, `${path} learns its first state, which Keras’ layers do not have`);
-      const cellOf = (direction: 'own' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
+      if (learnInitialState) fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
+      const cellOf = (direction: 'single' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
         cellParameters(taker, weights, direction, cell, hiddenSize);
       return kind === 'recurrent'
-        ? cellOf('own')
+        ? cellOf('single')
         : joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
     }
     case 'attentionPooling':
     case 'dropout':
     case undefined:
-      return fail(taker.where, `${path} has no equal in Keras`);
+      return fail(taker.where, `${path} has no equivalent in Keras`);
     default:
       return origin satisfies never;
   }

@@ -1,6 +1,7 @@
 /**
- * Weights of Keras by the paths they have in its files: `layers/lstm/cell/vars/0` in HDF5, `sequential/lstm/lstm_cell/kernel` by variable, `lstm/kernel` in
- * TensorFlow.js. Matrices are input-major as ours are; gates stand in the order i f c o (ours: i f g o) and z r h (ours: r z n).
+ * Conversion of Keras weights, found by their paths: `layers/lstm/cell/vars/0` in HDF5,
+ * `sequential/lstm/lstm_cell/kernel` for a variable, `lstm/kernel` in TensorFlow.js. Matrices are `[input, output]` in
+ * both libraries. The gate order is i f c o (i f g o here) and z r h (r z n here).
  */
 
 import { type CellOrigin, cellOriginOf } from '../../layers/origins';
@@ -9,21 +10,21 @@ import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
 
-/** Weights of a layer by role, `kernel`, or by place, `0`. */
+/** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
 type Roles = Readonly<Record<string, { readonly path: string; readonly tensor: Tensor }>>;
 
-/** Those of a layer, and of both directions of one that has them. */
+/** The weights of a layer: `single` for most layers, `forward` and `backward` for a Bidirectional. */
 export interface LayerWeights {
   readonly layer: string;
-  readonly own: Roles;
+  readonly single: Roles;
   readonly forward: Roles;
   readonly backward: Roles;
 }
 
-/** The weights of a layer, found by its name. */
+/** Finds the weights of a layer by the name of the layer. */
 export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
   const found = {
-    own: new Map<string, Roles[string]>(),
+    single: new Map<string, Roles[string]>(),
     forward: new Map<string, Roles[string]>(),
     backward: new Map<string, Roles[string]>(),
   };
@@ -37,37 +38,40 @@ export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer:
       ? 'forward'
       : inner[0]?.startsWith('backward_')
         ? 'backward'
-        : 'own';
-    const rest = direction === 'own' ? inner : inner.slice(1);
+        : 'single';
+    const rest = direction === 'single' ? inner : inner.slice(1);
     if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name)))
       found[direction].set(role, { path, tensor });
   }
-  const [own, forward, backward] = [found.own, found.forward, found.backward].map(
+  const [single, forward, backward] = [found.single, found.forward, found.backward].map(
     (roles): Roles => Object.fromEntries(roles),
   ) as [Roles, Roles, Roles];
-  return { layer, own, forward, backward };
+  return { layer, single, forward, backward };
 }
 
-/** Takes weights, and keeps account of which were taken. */
+/** Records which weights have been used. */
 export interface Taker {
+  /** The public function, for error messages. */
   readonly where: string;
+  /** The paths of the weights that have been used. */
   readonly taken: Set<string>;
 }
 
-/** A weight by role and place. @throws RangeError where it is missing or has another shape */
+/** Returns a weight by role or index. @throws RangeError if it is missing or has another shape */
 function take(
   { where, taken }: Taker,
   { layer }: LayerWeights,
   roles: Roles,
   role: string,
-  place: number,
+  index: number,
   shape?: readonly number[],
 ): Tensor {
-  const found = roles[role] ?? roles[String(place)];
+  const found = roles[role] ?? roles[String(index)];
   if (found === undefined) {
-    const there = Object.values(roles).map(({ path }) => path);
+    const paths = Object.values(roles).map(({ path }) => path);
     throw new RangeError(
-      `${where}: the layer ${layer} needs its ${role}${shape ? ` ${formatShape(shape)}` : ''}. ${there.length > 0 ? `There are ${there.join(', ')}.` : 'It has no weights in the file.'}`,
+      `${where}: the layer ${layer} needs its ${role}${shape ? ` ${formatShape(shape)}` : ''}, which is missing. It ` +
+        `has ${paths.join(', ') || 'no weights in the file'}.`,
     );
   }
   if (shape !== undefined && !sameShape(found.tensor.shape, shape)) {
@@ -79,40 +83,40 @@ function take(
   return found.tensor;
 }
 
-const has = (roles: Roles, role: string, place: number): boolean =>
-  roles[role] !== undefined || roles[String(place)] !== undefined;
+const has = (roles: Roles, role: string, index: number): boolean =>
+  roles[role] !== undefined || roles[String(index)] !== undefined;
 
-/** @throws as {@link take} */
+/** The parameters of a Dense layer. @throws as {@link take} */
 export function denseParameters(taker: Taker, weights: LayerWeights, size: number): Readonly<Record<string, Tensor>> {
-  const kernel = take(taker, weights, weights.own, 'kernel', 0);
+  const kernel = take(taker, weights, weights.single, 'kernel', 0);
   const weight =
-    kernel.shape.length === 2 ? take(taker, weights, weights.own, 'kernel', 0, [kernel.shape[0]!, size]) : kernel;
+    kernel.shape.length === 2 ? take(taker, weights, weights.single, 'kernel', 0, [kernel.shape[0]!, size]) : kernel;
   return {
     weight,
-    bias: has(weights.own, 'bias', 1) ? take(taker, weights, weights.own, 'bias', 1, [size]) : zerosOf(size),
+    bias: has(weights.single, 'bias', 1) ? take(taker, weights, weights.single, 'bias', 1, [size]) : zerosOf(size),
   };
 }
 
-/** @throws as {@link take} */
+/** The parameters of an Embedding. @throws as {@link take} */
 export function embeddingParameters(
   taker: Taker,
   weights: LayerWeights,
   shape: readonly number[],
 ): Readonly<Record<string, Tensor>> {
-  return { weight: take(taker, weights, weights.own, 'embeddings', 0, shape) };
+  return { weight: take(taker, weights, weights.single, 'embeddings', 0, shape) };
 }
 
-/** @throws as {@link take} */
+/** The parameters of a LayerNormalization. @throws as {@link take} */
 export function layerNormParameters(
   taker: Taker,
   weights: LayerWeights,
   { scale, center }: { readonly scale: boolean; readonly center: boolean },
 ): Readonly<Record<string, Tensor>> {
-  const beta = center ? take(taker, weights, weights.own, 'beta', scale ? 1 : 0) : undefined;
-  const gamma = scale ? take(taker, weights, weights.own, 'gamma', 0) : undefined;
+  const beta = center ? take(taker, weights, weights.single, 'beta', scale ? 1 : 0) : undefined;
+  const gamma = scale ? take(taker, weights, weights.single, 'gamma', 0) : undefined;
   if (gamma === undefined && beta === undefined)
     throw new RangeError(
-      `${taker.where}: the layer ${weights.layer} has neither scale nor center, so that its size is in no weight.`,
+      `${taker.where}: the layer ${weights.layer} has neither scale nor center, so that its size is unknown.`,
     );
   const [size] = (gamma ?? beta)!.shape as [number];
   return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, bias: beta ?? zerosOf(size) };
@@ -133,11 +137,11 @@ export const cellsInKeras: Readonly<
   projectedLstm: undefined,
 };
 
-/** Those of one direction of a cell with H units. @throws as {@link take} */
+/** The parameters of a cell, for one direction. @throws as {@link take} */
 export function cellParameters(
   taker: Taker,
   weights: LayerWeights,
-  direction: 'own' | 'forward' | 'backward',
+  direction: 'single' | 'forward' | 'backward',
   cell: Cell,
   hiddenSize: number,
 ): Readonly<Record<string, Tensor>> {
@@ -145,32 +149,31 @@ export function cellParameters(
   const origin = cellOriginOf(cell);
   const gates = origin && cellsInKeras[origin[0]]?.gates;
   if (gates === undefined)
-    throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equal in Keras.`);
+    throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equivalent in Keras.`);
   const GH = gates * hiddenSize;
   const kernel = take(taker, weights, roles, 'kernel', 0);
   const weightHh = take(taker, weights, roles, 'recurrent_kernel', 1, [hiddenSize, GH]);
   const weightIh = take(taker, weights, roles, 'kernel', 0, [kernel.shape[0] ?? 0, GH]);
-  const biased = has(roles, 'bias', 2);
+  const hasBias = has(roles, 'bias', 2);
   if (gates !== 3)
-    return { weightIh, weightHh, bias: biased ? take(taker, weights, roles, 'bias', 2, [GH]) : zerosOf(GH) };
+    return { weightIh, weightHh, bias: hasBias ? take(taker, weights, roles, 'bias', 2, [GH]) : zerosOf(GH) };
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
   const reset = origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined;
   if (reset === 'before') {
-    if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 2)
-      throw new RangeError(
-        `${taker.where}: ${weights.layer} resets after the recurrent product, which gru({ reset: 'before' }) cannot be.`,
-      );
-    return { ...matrices, bias: biased ? reordered(take(taker, weights, roles, 'bias', 2, [GH]), order) : zerosOf(GH) };
+    if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 2)
+      throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);
+    return {
+      ...matrices,
+      bias: hasBias ? reordered(take(taker, weights, roles, 'bias', 2, [GH]), order) : zerosOf(GH),
+    };
   }
-  if (biased && take(taker, weights, roles, 'bias', 2).shape.length === 1) {
-    throw new RangeError(
-      `${taker.where}: ${weights.layer} resets before the recurrent product (reset_after=False): it is a gru({ reset: 'before' }).`,
-    );
+  if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 1) {
+    throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=False: use gru({ reset: 'before' }).`);
   }
   const [input, recurrent] = rowsOf(
-    reordered(biased ? take(taker, weights, roles, 'bias', 2, [2, GH]) : zerosOf(2, GH), order),
+    reordered(hasBias ? take(taker, weights, roles, 'bias', 2, [2, GH]) : zerosOf(2, GH), order),
   );
   const gatesEnd = 2 * hiddenSize;
   return {
@@ -180,6 +183,7 @@ export function cellParameters(
   };
 }
 
+/** The two rows of a `[2, size]` matrix. */
 function rowsOf(both: Tensor): [Tensor, Tensor] {
   const size = both.shape[1]!;
   return [part(both, 0, size), part(both, size, 2 * size)];
