@@ -1,16 +1,18 @@
-/** Files that are there whole or not at all. */
+/** Atomic writing of files. */
 
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-let written = 0;
+/** The number of temporary files created by this process, which makes their names unique. */
+let temporaryFiles = 0;
 
 /**
- * Writes a file so that at any moment, whatever is killed or loses power, its path holds the old content or the new, whole: the new one goes
- * into a file beside it, is pushed to the disk, and takes the place of the old in one step. What writers that were killed left lying beside it goes.
+ * Writes a file atomically: even if the process is killed or the machine loses power, the path has either the complete
+ * old content or the complete new content. The content is written to a temporary file in the same folder, flushed to
+ * disk and renamed. Temporary files of processes that no longer run are removed.
  *
- * @param path in a folder that is there
- * @throws what the file system throws; the old content then stands
+ * @param path must be in an existing folder
+ * @throws Error from the file system; the old content is then unchanged
  * @example
  * const path = `${process.env.TMPDIR ?? '/tmp'}/bptt-example.safetensors`;
  * await writeAtomically(path, writeSafetensors({ weight: tensor([1, 2]) }));
@@ -18,27 +20,28 @@ let written = 0;
 export async function writeAtomically(path: string, content: Uint8Array): Promise<void> {
   const [folder, name] = [dirname(path), basename(path)];
   await removeLeftovers(folder, name);
-  const beside = join(folder, `.${name}.${process.pid}-${++written}.tmp`);
+  temporaryFiles++;
+  const temporary = join(folder, `.${name}.${process.pid}-${temporaryFiles}.tmp`);
   try {
-    const file = await open(beside, 'wx');
+    const file = await open(temporary, 'wx');
     try {
       await file.writeFile(content);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(beside, path);
+    await rename(temporary, path);
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(temporary, { force: true });
     throw error;
   }
-  // The new name itself is pushed to the disk with its folder, where the system can do that.
+  // Flushing the folder makes the rename durable, on systems that support it.
   const parent = await open(folder, 'r').catch(() => undefined);
   await parent?.sync().catch(() => undefined);
   await parent?.close();
 }
 
-/** Removes what writers of the same file that are no more left behind. */
+/** Removes temporary files of the same path whose process no longer runs. */
 async function removeLeftovers(folder: string, name: string): Promise<void> {
   for (const other of await readdir(folder)) {
     const writer = other.startsWith(`.${name}.`)

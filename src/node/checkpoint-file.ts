@@ -1,44 +1,49 @@
-/** Training that survives a crash: where it stands, in a file. */
+/** Checkpoint files: training that survives a crash. */
 
 import { readFile } from 'node:fs/promises';
-import { type FitCheckpoint, loadInto, type Saveable, type SaveOptions, save, type TrainingState } from '../index';
+import { loadInto, type Saveable, type SaveOptions, save } from '../formats/saved-model';
+import { withCaller } from '../tensor/error-context';
+import type { FitCheckpoint, TrainingState } from '../training/training-state';
 import { writeAtomically } from './atomic-file';
 
-/** How often {@link checkpointFile} writes, and what goes along. */
+/** Options of {@link checkpointFile}. */
 export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
-  /** After how many updates. */
+  /** The number of updates between writes. */
   readonly every: number;
 }
 
 /**
- * The `recompute` of {@link fit} that writes a file which {@link load} reads as well: the model as it is, and where training stands. Killed at any
- * moment, the file is the old one or the new one.
+ * Creates the `checkpoint` option of {@link fit} that regularly writes the model and the training state to a file. The
+ * file is replaced atomically, and {@link load} can read it as well.
  *
- * @param path in a folder that is there
- * @throws as {@link save}, at once
+ * @param path must be in an existing folder
+ * @throws TypeError immediately if the model or `extras` cannot be saved, as {@link save} does
  * @example
  * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { sequenceLength: 2, batchSize: 1 });
  * const path = `${process.env.TMPDIR ?? '/tmp'}/bptt-example-run.safetensors`;
  * const resume = await resumeFrom(path, model);
- * await fit(model, data, { loss: crossEntropy, optimizer: adam(), steps: 10, checkpoint: checkpointFile(path, model, { every: 5 }), resume });
- * (await resumeFrom(path, model)).step; // 10
+ * const checkpoint = checkpointFile(path, model, { every: 5 });
+ * await fit(model, data, { loss: crossEntropy, optimizer: adam(), steps: 10, checkpoint, resume });
+ * (await resumeFrom(path, model))?.step; // 10
  */
 export function checkpointFile(
   path: string,
   model: Saveable,
   { every, ...options }: CheckpointFileOptions,
 ): FitCheckpoint {
-  // What cannot be saved is to be known now, rather than after hours.
-  save(model, options);
+  // Fail now, not at the first checkpoint, if the model cannot be saved.
+  withCaller('checkpointFile', () => save(model, options));
   return { every, write: (training) => writeAtomically(path, save(model, { ...options, training })) };
 }
 
 /**
- * Where training stood when {@link checkpointFile} last wrote, for `resume` of {@link fit}; `undefined` where there is no such file yet. The model's
- * parameters become those of the file.
+ * Reads the file of {@link checkpointFile} and loads its parameters into the model.
  *
- * @throws RangeError where the file is of another model, or no checkpoint
+ * @param path of the file, which may be missing
+ * @param model is updated in place
+ * @returns the training state for `resume` of {@link fit}; `undefined` if the file does not exist
+ * @throws RangeError if the file is malformed, has the parameters of another model, or has no training state
  * @example
  * await resumeFrom('not/there.safetensors', sequential([dense({ size: 1 })], { inputSize: 1 })); // undefined
  */
@@ -53,8 +58,10 @@ export async function resumeFrom(
     if ((error as { readonly code?: string }).code === 'ENOENT') return undefined;
     throw error;
   }
-  const { training } = loadInto(model, file);
+  const { training } = withCaller(`resumeFrom: ${path}`, () => loadInto(model, file));
   if (training === undefined)
-    throw new RangeError(`resumeFrom: ${path} has a model, but not where its training stands.`);
+    throw new RangeError(
+      `resumeFrom: ${path}: the file has a model but no training state. Was it written by checkpointFile?`,
+    );
   return training;
 }

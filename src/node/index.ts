@@ -1,4 +1,4 @@
-/** What needs Node: `import { terminalProgress } from 'bptt/node'`. */
+/** Functions that need Node.js: `import { terminalProgress } from 'bptt/node'`. */
 
 export { writeAtomically } from './atomic-file';
 export { type CheckpointFileOptions, checkpointFile, resumeFrom } from './checkpoint-file';

@@ -1,5 +1,6 @@
-// The few parts of Node that src/node, the tests, benches and examples use. @types/node would be a dependency of its own and would put
-// Node's globals before the code for browsers as well. Nothing here reaches the published declarations.
+// The parts of the Node.js API that src/node, the tests, benches and examples use. @types/node would be another
+// dependency and would declare the globals of Node.js for browser code as well. Nothing here reaches the published
+// declarations.
 
 declare const process: {
   readonly argv: string[];

@@ -1,53 +1,59 @@
-/** The progress of a training run on a terminal. */
+/** Display of training progress on a terminal. */
 
 import type { Progress } from '../training/fit';
 
-/** What is written to: a stream such as `process.stderr`. */
+/** The output of {@link terminalProgress}: a stream such as `process.stderr`. */
 export interface ProgressOutput {
   write(text: string): unknown;
+  /** Whether the output is a terminal. */
   readonly isTTY?: boolean | undefined;
+  /** The width of the terminal; 80 by default. */
   readonly columns?: number | undefined;
 }
 
-/** Where {@link terminalProgress} writes, and what it counts. */
+/** Options of {@link terminalProgress}. */
 export interface TerminalProgressOptions {
-  /** Where the line goes; `process.stderr` by default. */
+  /** The output stream; `process.stderr` by default. */
   readonly output?: ProgressOutput;
-  /** What one target is called, for the rate: `'characters'`; `'targets'` by default. */
+  /** The unit of the rate, such as `'characters'`; `'targets'` by default. */
   readonly unit?: string;
 }
 
 /**
- * Shows training on one line that is rewritten about ten times a second, or, where the output is no terminal, as a new line about every ten
- * seconds: `step 1200/2000 · loss 1.873 · validation 1.921 · 52.1k characters/s · 18 s left`. The loss is the smoothed one.
+ * Shows training progress, with the smoothed loss:
+ * `step 1200/2000 · loss 1.873 · validation 1.921 · 52.1k characters/s · 18 s left`. On a terminal the line is updated
+ * about ten times per second; otherwise a new line is written about every ten seconds.
  *
- * @returns a function for `onProgress` of `fit`
+ * @returns a function for the `onProgress` option of {@link fit}
  * @example
  * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { sequenceLength: 2, batchSize: 1 });
  * const output = { write: (text: string) => text.length };
- * await fit(model, data, { loss: crossEntropy, optimizer: sgd(), onProgress: terminalProgress({ unit: 'characters', output }) });
+ * const onProgress = terminalProgress({ unit: 'characters', output });
+ * await fit(model, data, { loss: crossEntropy, optimizer: sgd(), epochs: 1, onProgress });
  */
 export function terminalProgress(options: TerminalProgressOptions = {}): (progress: Progress) => void {
   const { output = process.stderr, unit = 'targets' } = options;
   const interval = output.isTTY ? 100 : 10_000;
-  let written = -Infinity;
+  let lastTime = -Infinity;
   let validationLoss: number | undefined;
   return (progress) => {
-    const news = progress.done || (progress.validationLoss !== undefined && progress.validationLoss !== validationLoss);
-    // Only the step after a validation has its loss; the line keeps it.
+    const isImportant =
+      progress.done || (progress.validationLoss !== undefined && progress.validationLoss !== validationLoss);
+    // Only the first step after a validation reports its loss; keep it on the line.
     validationLoss = progress.validationLoss ?? validationLoss;
     const now = performance.now();
-    if (!news && now - written < interval) return;
-    written = progress.done ? -Infinity : now;
+    if (!isImportant && now - lastTime < interval) return;
+    lastTime = progress.done ? -Infinity : now;
     const line = describe(progress, validationLoss, unit);
     if (progress.done) validationLoss = undefined;
-    // A line that wraps could not be rewritten. \x1b[K clears what a longer line left behind.
+    // A wrapped line could not be overwritten. \x1b[K clears the rest of a longer previous line.
     if (output.isTTY) output.write(`\r${line.slice(0, (output.columns ?? 80) - 1)}\x1b[K${progress.done ? '\n' : ''}`);
     else output.write(`${line}\n`);
   };
 }
 
+/** The line for one progress event. */
 function describe(progress: Progress, validationLoss: number | undefined, unit: string): string {
   const { step, steps, smoothedLoss, targetsPerSecond: rate, secondsLeft, done } = progress;
   const parts = [`step ${step}/${steps}`, `loss ${smoothedLoss.toFixed(3)}`];
@@ -57,16 +63,19 @@ function describe(progress: Progress, validationLoss: number | undefined, unit: 
   return parts.join(' · ');
 }
 
-/** 950, 52.1k, 1.25M. */
+/** Formats a count as 950, 52.1k or 1.25M. */
 function formatCount(count: number): string {
   if (count < 1000) return count.toFixed(0);
   return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`;
 }
 
-/** 45 s, 3 min 05 s, 2 h 07 min. */
+/** Formats a duration as 45 s, 3 min 05 s or 2 h 07 min. */
 function formatSeconds(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const [large, small, units] = whole < 3600 ? [60, 1, ['min', 's']] : [3600, 60, ['h', 'min']];
-  return `${Math.floor(whole / large)} ${units[0]} ${String(Math.floor((whole % large) / small)).padStart(2, '0')} ${units[1]}`;
+  return (
+    `${Math.floor(whole / large)} ${units[0]} ${String(Math.floor((whole % large) / small)).padStart(2, '0')} ` +
+    `${units[1]}`
+  );
 }

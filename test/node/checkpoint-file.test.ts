@@ -1,4 +1,4 @@
-/** Checkpoints as files: killed at any moment, the file is the old one or the new one, and training goes on from it to the same bits. */
+/** Checkpoint files: they survive kills at any moment, and training resumes from them bit for bit. */
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,8 @@ const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const steps = 60;
-// A quarter of a million parameters: a file of 3 MB with its moments, so that many a kill falls into a write.
+// With a quarter of a million parameters and their moments, the file has 3 MB, so that many kills happen during a
+// write.
 const program = `
   import { adam, crossEntropy, dense, embedding, fit, lstm, recurrent, sequential, windows } from 'bptt';
   import { checkpointFile, resumeFrom } from 'bptt/node';
@@ -54,7 +55,7 @@ function compiled(): string {
   return path;
 }
 
-/** Runs the program, kills it after a while, and tells from where it went on and whether it came to its end. */
+/** Runs the program, kills it after `killAfter` ms, and returns the step it resumed from and whether it finished. */
 function run(
   script: string,
   path: string,
@@ -62,23 +63,23 @@ function run(
 ): Promise<{ from: number | undefined; done: boolean }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [script, path]);
-    let said = '';
+    let output = '';
     child.stdout.on('data', (data) => {
-      const began = said === '';
-      said += new TextDecoder().decode(data);
-      if (began && killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter);
+      const isFirst = output === '';
+      output += new TextDecoder().decode(data);
+      if (isFirst && killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter);
     });
     child.on('exit', () =>
       resolve({
-        from: /from (\d+)/.exec(said)?.[1] === undefined ? undefined : Number(/from (\d+)/.exec(said)![1]),
-        done: said.includes('done'),
+        from: /from (\d+)/.exec(output)?.[1] === undefined ? undefined : Number(/from (\d+)/.exec(output)![1]),
+        done: output.includes('done'),
       }),
     );
   });
 }
 
 describe('checkpoints', () => {
-  it('killed again and again while it writes, training ends with the bits of a run that was not', {
+  it('training that is killed repeatedly during writes ends with the same bits as an uninterrupted run', {
     timeout: 120_000,
   }, async () => {
     const script = compiled();
@@ -86,19 +87,19 @@ describe('checkpoints', () => {
     expect(await run(script, whole, undefined)).toEqual({ from: 0, done: true });
 
     const path = join(folder, 'killed.safetensors');
-    const froms: number[] = [];
+    const resumedFrom: number[] = [];
     let end = { from: 0 as number | undefined, done: false };
     for (let kill = 0; kill < 25 && !end.done; kill++) {
       end = await run(script, path, 40 + ((kill * 37) % 150));
-      froms.push(end.from!);
-      // What is there is whole: it loads, and knows where it stands.
+      resumedFrom.push(end.from!);
+      // The file is complete at any time: it loads and has a training state.
       if (readdirSync(folder).includes('killed.safetensors'))
         expect(load(readFileSync(path)).training!.step).toBeGreaterThanOrEqual(end.from!);
     }
     if (!end.done) end = await run(script, path, undefined);
     expect(end.done).toBe(true);
-    expect(froms.length).toBeGreaterThan(3);
-    expect(froms.every((from, i) => i === 0 || from >= froms[i - 1]!)).toBe(true);
+    expect(resumedFrom.length).toBeGreaterThan(3);
+    expect(resumedFrom.every((from, i) => i === 0 || from >= resumedFrom[i - 1]!)).toBe(true);
     expect(readFileSync(path)).toEqual(readFileSync(whole));
     expect(readdirSync(folder).sort()).toEqual(['killed.safetensors', 'train.mjs', 'whole.safetensors']);
   });
@@ -110,33 +111,37 @@ describe('checkpoints', () => {
     { sequenceLength: 4, batchSize: 2 },
   );
 
-  it('a file goes on from where it stands, and is a model as well', async () => {
+  it('resumeFrom continues from the file, and load reads it as a model', async () => {
     const path = join(folder, 'run.safetensors');
     const options = { loss: crossEntropy, optimizer: adam(0.01), steps: 8 };
     expect(await resumeFrom(path, make())).toBeUndefined();
     const model = make();
     await fit(model, data, { ...options, checkpoint: checkpointFile(path, model, { every: 3, extras: { a: 1 } }) });
-    const again = make();
-    again.data.fill(0);
-    const resume = await resumeFrom(path, again);
+    const resumed = make();
+    resumed.data.fill(0);
+    const resume = await resumeFrom(path, resumed);
     expect(resume!.step).toBe(6);
-    await fit(again, data, { ...options, resume });
-    expect(again.data).toEqual(model.data);
+    await fit(resumed, data, { ...options, resume });
+    expect(resumed.data).toEqual(model.data);
     expect(load(readFileSync(path)).extras).toEqual({ a: 1 });
-    const own = sequential([dense({ size: 1, activation: (x) => x })], { inputSize: 1 });
-    expect(() => checkpointFile(path, own, { every: 1 })).toThrow(/that the library has no name for/);
+    const unsavable = sequential([dense({ size: 1, activation: (x) => x })], { inputSize: 1 });
+    expect(() => checkpointFile(path, unsavable, { every: 1 })).toThrow(/^checkpointFile: /);
     writeFileSync(path, save(model));
-    await expect(resumeFrom(path, make())).rejects.toThrow(/has a model, but not where its training stands/);
+    await expect(resumeFrom(path, make())).rejects.toThrow(
+      `resumeFrom: ${path}: the file has a model but no training state. Was it written by checkpointFile?`,
+    );
+    writeFileSync(path, 'no safetensors');
+    await expect(resumeFrom(path, make())).rejects.toThrow(`resumeFrom: ${path}: the header length is`);
     await expect(resumeFrom(folder, make())).rejects.toThrow(/EISDIR/);
   });
 });
 
 describe('writeAtomically', () => {
-  it('replaces, leaves nothing behind, and clears away what others left', async () => {
+  it('replaces the file, and removes temporary files of processes that no longer run', async () => {
     const path = join(folder, 'a.bin');
     writeFileSync(join(folder, '.a.bin.999999999-1.tmp'), 'half');
     writeFileSync(join(folder, `.a.bin.${process.pid}-7777.tmp`), 'being written');
-    writeFileSync(join(folder, '.b.bin.999999999-1.tmp'), 'of another');
+    writeFileSync(join(folder, '.b.bin.999999999-1.tmp'), 'of another file');
     await Promise.all([1, 2, 3, 4].map((n) => writeAtomically(path, new Uint8Array(100_000).fill(n))));
     const bytes = readFileSync(path);
     expect(bytes).toHaveLength(100_000);
@@ -148,12 +153,12 @@ describe('writeAtomically', () => {
     ).toEqual([`.a.bin.${process.pid}-7777.tmp`, '.b.bin.999999999-1.tmp'].sort());
   });
 
-  it('where it cannot write, what was there stays', async () => {
+  it('keeps the old content if writing fails', async () => {
     await expect(writeAtomically(join(folder, 'none', 'a.bin'), new Uint8Array(1))).rejects.toThrow(/ENOENT/);
-    const path = join(folder, 'taken');
+    const path = join(folder, 'existing');
     writeFileSync(path, 'old');
     await expect(writeAtomically(path, { length: 3 } as never)).rejects.toThrow();
     expect(new TextDecoder().decode(readFileSync(path))).toBe('old');
-    expect(readdirSync(folder).filter((name) => name.startsWith('.taken'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('.existing'))).toEqual([]);
   });
 });
