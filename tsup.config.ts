@@ -12,7 +12,8 @@ const library = {
   target: 'es2022',
   dts: true,
   removeNodeProtocol: false,
-  // Code that several entry points use is in chunks that they share, also in CommonJS: there is one tape, and `tanh` is the same function everywhere.
+  // Entry points share their common code in chunks, in CommonJS as well: there is only one tape, and `tanh` is the same
+  // function everywhere.
   splitting: true,
   clean: true,
   treeshake: true,

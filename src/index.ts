@@ -1,4 +1,4 @@
-/** The public API of bptt. Foreign formats have entry points of their own: `bptt/pytorch`, `bptt/keras`, `bptt/onnx`. */
+/** The public API of bptt. Foreign formats have separate entry points: bptt/pytorch, bptt/keras and bptt/onnx. */
 
 export { type Attended, attend } from './attention/attend';
 export { type AttentionMemory, attentionMemory } from './attention/memory';

@@ -1,4 +1,4 @@
-/** Models of ONNX: `import { importOnnx } from 'bptt/onnx'`. */
+/** Import and export of ONNX models: `import { importOnnx } from 'bptt/onnx'`. */
 
 export { type ExportOnnxOptions, exportOnnx } from './formats/onnx/export';
 export { importOnnx } from './formats/onnx/import';

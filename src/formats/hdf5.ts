@@ -32,7 +32,7 @@ const longestPath = 4096;
  * try {
  *   readHdf5(new Uint8Array(100));
  * } catch (error) {
- *   error.message; // 'readHdf5: the file does not start with the HDF5 signature.'
+ *   (error as Error).message; // 'readHdf5: the file does not start with the HDF5 signature.'
  * }
  */
 export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {

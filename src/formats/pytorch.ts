@@ -20,8 +20,8 @@ import { type Part, partsOf } from './parts';
 /** The mapping between layers and PyTorch modules. */
 export interface PyTorchOptions {
   /**
-   * The PyTorch module of each layer, by layer name: `{ lstm: 'encoder.rnn', lstm2: 'encoder.rnn', dense: 'fc' }`. By
-   * default, the name of the layer. Layers with the same module are its stacked layers in order, `_l0`, `_l1`, …. `''`
+   * The PyTorch module of each layer, by layer name: `{ lstm: 'encoder.rnn', lstm2: 'encoder.rnn', dense: 'fc' }`.
+   * By default, the name of the layer. Layers with the same module are its stacked layers in order, `_l0`, `_l1`, …. `''`
    * is the root module.
    */
   readonly modules?: Readonly<Record<string, string>>;

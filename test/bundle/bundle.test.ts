@@ -23,12 +23,13 @@ function bundle(program: string): Uint8Array {
 /** The size of the bundle after gzip. */
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
-it('a program that trains, evaluates, generates and streams with the basic cells, layers and optimizers is at most 34 kB', () => {
+it('a program that trains, evaluates, generates and streams is at most 34 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
-    'clipByValue, cosineDecay, crossEntropy, decode, dense, dropout, embedding, encode, evaluate, fit, forgetBias, generate, gru',
-    'huber, identity, lstm, meanAbsoluteError, meanSquaredError, orthogonal, perplexity, predict, recurrent, relu, rmsprop',
-    'sequential, sgd, simpleRnn, split, stream, streamCell, tanh, valueAndGradient, warmup, weightDecay, windows',
+    'clipByValue, cosineDecay, crossEntropy, decode, dense, dropout, embedding, encode, evaluate, fit, forgetBias',
+    'generate, gru, huber, identity, lstm, meanAbsoluteError, meanSquaredError, orthogonal, perplexity, predict',
+    'recurrent, relu, rmsprop, sequential, sgd, simpleRnn, split, stream, streamCell, tanh, valueAndGradient, warmup',
+    'weightDecay, windows',
   ].join(', ');
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(34);
 });

@@ -246,9 +246,7 @@ describe('save and load', () => {
     );
     const customObjects = { double, hardTanh, shifted };
     expectSame(model, load(save(model, { customObjects }), { customObjects }).model);
-    expect(() => save(model)).toThrow(
-      /save: sequential\.0\.0\.0\.activation is a function that the library has no name for\. Give it one, customObjects/,
-    );
+    expect(() => save(model)).toThrow(/^save: sequential\.0\.0\.0\.activation .*customObjects/);
     expect(() => load(save(model, { customObjects }))).toThrow(
       'load: the file has "double", which nothing is known by. Is it of your own?',
     );

@@ -1,12 +1,16 @@
-"""PyTorch loads what toPyTorch wrote, and answers as it did with its own weights: /usr/bin/python3 test/golden/check_pytorch.py, after npm run build."""
+"""Checks that PyTorch loads the output of toPyTorch and computes the same outputs as with its own weights.
+
+Run after npm run build: /usr/bin/python3 test/golden/check_pytorch.py
+"""
 import json, os, struct, subprocess, tempfile
 import numpy as np
 import torch
-import make_pytorch_golden as golden  # writes its files anew
+import make_pytorch_golden as golden  # regenerates its files
 
 program = """
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fromPyTorch, inferModel, readSafetensors, sequential, toPyTorch, writeSafetensors } from 'bptt';
+import { readSafetensors, sequential, writeSafetensors } from 'bptt';
+import { fromPyTorch, inferModel, toPyTorch } from 'bptt/pytorch';
 for (const [name, withoutBias, nonlinearity] of [['tagger', []], ['gru', []], ['gru-without-bias', ['rnn', 'head']], ['projected', []], ['rnn-relu', [], 'relu']]) {
   const { tensors } = readSafetensors(readFileSync(`test/golden/pytorch/${name}.safetensors`));
   const inferred = inferModel(tensors, { nonlinearity });
@@ -37,7 +41,7 @@ with tempfile.TemporaryDirectory() as folder:
     for name, model in models.items():
         state = read_safetensors(f'{folder}/{name}.safetensors')
         (model.rnn if name == 'rnn-relu' else model).load_state_dict(state, strict=True)
-        told = golden.cases[name]
-        xs = torch.tensor(told['inputs']['data']).reshape(told['inputs']['shape'])
+        case = golden.cases[name]
+        xs = torch.tensor(case['inputs']['data']).reshape(case['inputs']['shape'])
         got = torch.where(golden.valid, model(xs, golden.lengths), torch.zeros(())).detach().numpy().reshape(-1)
-        print(name, 'largest difference', np.abs(got - np.array(told['outputs']['data'])).max())
+        print(name, 'largest difference', np.abs(got - np.array(case['outputs']['data'])).max())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden JSON files beside this script. README.md says how to run it and what the files hold.
+"""Writes the golden JSON files to the folder of this script. README.md documents how to run it and the files.
 
 Two independent computations must agree before anything is written: PyTorch's own modules (nn.RNN, nn.LSTM, nn.GRU,
 with pack_padded_sequence for lengths and the backward half of a bidirectional module for reversal), and a cell written
@@ -30,10 +30,10 @@ AGREE = 1e-12
 KINK = 1e-4  # no ReLU pre-activation may be this close to zero: a float32 run must take the same branch
 
 
-# ---------------------------------------------------------------- numbers and JSON
+# ---------------------------------------------------------------- values and JSON
 
 def uniform(random, shape, scale, bits=16):
-    """Uniform in (-scale, scale) on a grid of 2^-bits: exact in float32, and short in print."""
+    """Uniform in (-scale, scale) on a grid of 2^-bits: exact in float32, with few digits in decimal."""
     x = np.round(random.uniform(-scale, scale, shape) * 2.0**bits) / 2.0**bits
     assert np.array_equal(x, x.astype(np.float32).astype(np.float64))
     return torch.tensor(x)
@@ -75,7 +75,7 @@ def source(**more):
     return {"script": "test/golden/make_golden.py", "numpy": np.__version__, "python": platform.python_version(), **more}
 
 
-# ---------------------------------------------------------------- the cells, written out over bptt's layout
+# ---------------------------------------------------------------- the cells, implemented over bptt's layout
 
 nearest_kink = [float("inf")]
 
@@ -118,7 +118,7 @@ CELLS = {
 
 
 def unroll(step, p, xs, state, lengths=None, reverse=False):
-    """Rows past their length keep their state and give zeros; reversed, they wait in their initial state instead."""
+    """Past its length, a sequence keeps its state and outputs zeros; reversed, it keeps its initial state until its last step."""
     steps = xs.shape[0]
     outputs = [None] * steps
     for t in (range(steps - 1, -1, -1) if reverse else range(steps)):
@@ -135,7 +135,7 @@ def unroll(step, p, xs, state, lengths=None, reverse=False):
 # ---------------------------------------------------------------- one reference: value, loss, gradients
 
 def parameters_for(random, cell, inputs, hidden):
-    """bptt's parameters, and the two biases PyTorch splits them into. The sums are exact: both lie on one grid."""
+    """bptt's parameters, and PyTorch's with two biases. Their sums are exact, since both are on the same grid."""
     width = cell["gates"] * hidden
     weight_ih = uniform(random, (inputs, width), WEIGHT_SCALE)
     weight_hh = uniform(random, (hidden, width), WEIGHT_SCALE)
@@ -281,8 +281,8 @@ def make_cell(name):
 
 
 # Keras' published values: keras/src/layers/rnn/{lstm,gru,simple_rnn}_test.py, test_correctness and test_pass_initial_state.
-# One entry a case: [layer, options, shape of arange [B, T, I], units, shape-[B, units] state or None, last output].
-# In Keras' tests all units of a row are equal unless there is an initial state: one number a row stands for the row.
+# One entry per case: [layer, options, shape of arange [B, T, I], units, shape-[B, units] state or None, last output].
+# In Keras' tests all units of a row are equal unless there is an initial state: one value per row is repeated.
 KERAS = [
     ["LSTM", {"unitForgetBias": True}, (3, 6, 4), 3, None, [0.6288687, 0.86899155, 0.9460773]],
     ["LSTM", {"unitForgetBias": False}, (3, 6, 4), 3, None, [0.57019705, 0.8661914, 0.9459622]],

@@ -1,4 +1,4 @@
-"""HDF5 files of every kind that h5py writes, for the reader: test/golden/hdf5/files.zip, with what h5py itself reads of them in expected.json beside them.
+"""Writes test/golden/hdf5/files.zip: HDF5 files of each kind that h5py writes, and in expected.json what h5py reads from them.
 
     /usr/bin/python3 test/golden/make_hdf5_golden.py
 """
@@ -15,7 +15,7 @@ def weights(*shape):
 
 
 def read(f):
-    """Numbers in single precision by path, and the paths of what else there is."""
+    """The floating-point datasets in single precision by path, and the paths of all others."""
     tensors, others = {}, []
 
     def visit(group, path):
@@ -32,12 +32,12 @@ def read(f):
     return {'tensors': tensors, 'others': sorted(others)}
 
 
-def file(name, write, refused=False, **options):
-    """As Keras writes it into an archive: by way of memory."""
+def file(name, write, unsupported=False, **options):
+    """Writes a file in memory, as Keras does before it adds the file to an archive."""
     memory = io.BytesIO()
     with h5py.File(memory, 'w', **options) as f:
         write(f)
-        if not refused:
+        if not unsupported:
             expected[name] = read(f)
     files[name] = memory.getvalue()
 
@@ -187,7 +187,7 @@ for name, write, options in (
     ('libver latest', lambda f: put(f, 'a/x', weights(1)), {'libver': 'latest'}),
     ('user block', lambda f: put(f, 'x', weights(1)), {'userblock_size': 512}),
 ):
-    file(name, write, refused=True, **options)
+    file(name, write, unsupported=True, **options)
 
 folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'hdf5')
 with zipfile.ZipFile(os.path.join(folder, 'files.zip'), 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes layers.json beside this script: LSTM with projection, two directions, layer normalization and scaled dot attention, by PyTorch's own modules.
+"""Writes layers.json: LSTM with projection, bidirectional LSTM, layer normalization and scaled dot-product attention in PyTorch.
 
-README.md says how to run it. Everything is computed in float64 from numbers that are exact in float32.
+README.md documents how to run it. Everything is computed in float64 from values that are exact in float32.
 """
 
 import json
@@ -53,7 +53,7 @@ def tree(x):
 
 
 def recurrent(seed, **options):
-    """Outputs, last states and gradients of sum(outputs * w) over sequences of unequal length."""
+    """Outputs, final states and gradients of sum(outputs * w) for sequences of different lengths."""
     random = np.random.default_rng(seed)
     module = torch.nn.LSTM(I, H, **options)
     fill(module, random)
@@ -81,7 +81,7 @@ def normalization(seed):
 
 
 def attention(seed):
-    """One head whose projections are identities is scaled dot attention."""
+    """Multi-head attention with one head and identity projections, which is scaled dot-product attention."""
     random = np.random.default_rng(seed)
     module = torch.nn.MultiheadAttention(H, 1, bias=False)
     with torch.no_grad():

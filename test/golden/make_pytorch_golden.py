@@ -1,4 +1,4 @@
-"""Weights of PyTorch's own modules as safetensors, with what they answer: see README.md beside this file."""
+"""Writes weights of PyTorch modules as safetensors, and their outputs: see README.md in this folder."""
 import json, os, struct
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 
 def fill(module):
-    """Unequal weights, exact in float32."""
+    """Sets distinct weights that are exact in float32."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(torch.from_numpy(np.round(numbers.uniform(-0.7, 0.7, tuple(parameter.shape)) * 2**20) / 2**20).float())
@@ -37,7 +37,7 @@ def tensor(x):
 
 
 class Tagger(nn.Module):
-    """Embedding, two layers in both directions, LayerNorm, Linear: one answer a step."""
+    """Embedding, two bidirectional layers, LayerNorm, Linear: one output per step."""
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding(11, 5)

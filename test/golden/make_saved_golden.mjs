@@ -1,5 +1,6 @@
 /**
- * Writes one file of every kind that `save` of version 0.1.0 wrote, and what each model computes. Run with the bundle of that version:
+ * Writes one file of each kind that `save` of version 0.1.0 wrote, and the outputs of each model. Run with the bundle of
+ * that version:
  * `node make_saved_golden.mjs saved` next to `dist/index.js` of commit c30a45a.
  */
 
@@ -47,7 +48,7 @@ const line = trainable({ slope: tensor([0.5, -1]), offset: tensor(0.25) }, (p, {
 write('function.safetensors', save(line, { extras: { note: 'a line' } }));
 expected.function = { slope: plain(line.parameters.slope), offset: plain(line.parameters.offset) };
 
-// A training that stopped after 7 of 12 updates: carried state, validation, dropout.
+// Training interrupted after 7 of 12 updates, with carried state, validation and dropout.
 const text = Int32Array.from({ length: 160 }, (_, i) => (i * i) % 5);
 const make = () => sequential([embedding({ vocabularySize: 5, size: 3 }), dropout(0.2), recurrent(lstm(), { hiddenSize: 4, learnedState: true }), dense({ size: 5 })], { seed: 2 });
 const data = windows(text, { steps: 8, batchSize: 4, shuffle: false });

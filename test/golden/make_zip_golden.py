@@ -1,4 +1,4 @@
-"""Zip archives of every kind that Python's zipfile writes, for the reader. What is in a file is said by its name: `noise 300` are 300 bytes of noise.
+"""Writes zip archives of each kind that Python's zipfile supports. The name of a file describes its content: `noise 300` is 300 bytes of noise.
 
     /usr/bin/python3 test/golden/make_zip_golden.py
 """
@@ -28,7 +28,7 @@ def archive(file, entries, method=DEFLATED, level=None, comment=b'', stream=Fals
     memory = io.BytesIO()
 
     class Unseekable:
-        """A pipe, behind whose files their sizes follow."""
+        """A stream without seek, for which zipfile writes the sizes after each file."""
         write, flush = memory.write, memory.flush
     with zipfile.ZipFile(Unseekable() if stream else memory, 'w', method, compresslevel=level) as made:
         for name in entries:

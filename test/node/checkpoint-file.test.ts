@@ -31,7 +31,11 @@ const steps = 60;
 const program = `
   import { adam, crossEntropy, dense, embedding, fit, lstm, recurrent, sequential, windows } from 'bptt';
   import { checkpointFile, resumeFrom } from 'bptt/node';
-  const model = sequential([embedding({ vocabularySize: 4000, size: 64 }), recurrent(lstm(), { hiddenSize: 8, recurrentDropout: 0.2 }), dense({ size: 5 })]);
+  const model = sequential([
+    embedding({ vocabularySize: 4000, size: 64 }),
+    recurrent(lstm(), { hiddenSize: 8, recurrentDropout: 0.2 }),
+    dense({ size: 5 }),
+  ]);
   const data = windows(Int32Array.from({ length: 60 }, (_, i) => (i * i) % 5), { sequenceLength: 4, batchSize: 2 });
   const path = process.argv[2];
   const resume = await resumeFrom(path, model);

@@ -1,4 +1,4 @@
-/** What one program must get from the entry points together, imported or required: one tape, the same functions, the same kernels. */
+/** Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels. */
 
 /** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'node', any>} entries the module of every entry point */
 export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
@@ -10,7 +10,8 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
 
   // y = x · w: the operators of bptt/onnx record on the tape of bptt.
   const bytes =
-    'CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgSBAoCCAFiCQoBeRIECgIIAQ==';
+    'CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAA' +
+    'AEBAWgkKAXgSBAoCCAFiCQoBeRIECgIIAQ==';
   const network = onnx.importOnnx(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)));
   const x = tensor([[1, 0, 4]]);
   const run = (p) => mean(multiply(onnx.runOnnx(network, p, { x }).y, 2));
@@ -32,7 +33,7 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
     'a model of bptt through bptt/onnx',
   );
 
-  // A model that bptt/keras makes is one of bptt, so save describes its cells and activations.
+  // The layers of an imported model are those of bptt, so that save recognizes its activations.
   const kerasConfig = {
     class_name: 'Sequential',
     config: { layers: [{ class_name: 'Dense', config: { name: 'head', units: 2, activation: 'tanh' } }] },
@@ -53,7 +54,7 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
   const restored = load(save(imported)).model;
   check(predict(restored, tensor([[[0.5]]])).data[0] === Math.fround(Math.tanh(0.5)), 'save of a model of bptt/keras');
 
-  // Weights of bptt/pytorch.
+  // bptt/pytorch recognizes layers and cells of bptt.
   const { layers } = pytorch.inferModel(pytorch.toPyTorch(model));
   const copy = sequential(layers.slice(0, 1), { inputSize: 2 });
   pytorch.fromPyTorch(
@@ -65,7 +66,7 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
     'weights of a model of bptt through bptt/pytorch',
   );
 
-  // Checkpoints of bptt/node know the functions of bptt.
+  // Checkpoints of bptt/node recognize functions of bptt.
   const learner = sequential([bptt.embedding({ vocabularySize: 5, size: 4 }), dense({ size: 5, activation: tanh })]);
   const data = windows(
     Int32Array.from({ length: 200 }, (_, i) => i % 5),
@@ -82,7 +83,7 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
   check((await node.resumeFrom('run.safetensors', learner)).step === 10, 'bptt/node reads its checkpoint');
   loadInto(learner, save(learner));
 
-  // A choice of kernels holds for all.
+  // The choice of kernels is shared.
   bptt.useKernels('portable');
   onnx.predictOnnx(network, { x });
   check(bptt.kernelsInUse() === 'portable', 'one choice of kernels');

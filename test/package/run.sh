@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs the library, installs the tarball in an empty project, and uses it as its users do. Needs `npm run build` before.
+# Packs the library, installs the tarball in an empty project, and uses it as users do. Run `npm run build` first.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -10,7 +10,7 @@ tarball=$(cd "$root" && npm pack --silent --pack-destination "$project")
 cp "$here"/use.* "$here"/entries.mjs "$project"
 cd "$project"
 echo '{ "name": "consumer", "private": true }' > package.json
-# Offline: it would fail if the package had a dependency.
+# --offline: installation fails if the package has a dependency.
 npm install --silent --offline --no-audit --no-fund "./$tarball"
 test "$(ls node_modules)" = bptt
 
@@ -18,28 +18,30 @@ node use.mjs
 node use.cjs
 
 tsc="$root/node_modules/typescript/bin/tsc"
-strict="--strict --noEmit --target es2022 --lib es2022 --types --skipLibCheck false --exactOptionalPropertyTypes --noUncheckedIndexedAccess"
+strict="--strict --noEmit --target es2022 --lib es2022 --types --skipLibCheck false"
+strict="$strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess"
 for file in use.mts use.cts; do
   node "$tsc" $strict --module node16 --moduleResolution node16 "$file"
 done
 cp use.mts bundled.ts
 node "$tsc" $strict --module esnext --moduleResolution bundler bundled.ts
 
-# Nothing runs at import. Bundled as files, so that the package's sideEffects: false cannot hide what would.
+# Nothing runs at import. The files are bundled without package.json, whose sideEffects: false would hide side effects.
+bundle() { "$root/node_modules/.bin/esbuild" "$@" --bundle --format=esm --log-level=error; }
 mkdir files
 cp node_modules/bptt/dist/*.js files
 for entry in index pytorch keras onnx node; do
   echo "import './files/$entry.js';" > empty.mjs
-  kept=$("$root/node_modules/.bin/esbuild" empty.mjs --bundle --minify --format=esm --platform=node --log-level=error | sed -E 's#import"node:[a-z/]+";##g')
+  kept=$(bundle empty.mjs --minify --platform=node | sed -E 's#import"node:[a-z/]+";##g')
   if [ -n "$kept" ]; then
-    echo "package: importing $entry.js and using nothing should leave nothing behind, a bundle keeps: ${kept:0:400}" >&2
+    echo "package: a bundle that imports $entry.js and uses nothing must be empty, it has: ${kept:0:400}" >&2
     exit 1
   fi
 done
 echo "export { valueAndGradient } from 'bptt';" > one.mjs
 # Foreign formats are in their own entry points: a program that loads dist/index.js unbundled does not download them.
-loads() { # the files that an entry loads, itself among them
-  "$root/node_modules/.bin/esbuild" "files/$1.js" --bundle --format=esm --platform=node --log-level=error --metafile=meta.json --outfile=/dev/null --tree-shaking=false
+loads() { # prints the files that an entry point loads, including itself
+  bundle "files/$1.js" --platform=node --metafile=meta.json --outfile=/dev/null
   node -p 'Object.keys(JSON.parse(fs.readFileSync("meta.json")).inputs).join(" ")'
 }
 loaded=$(loads index)
@@ -48,6 +50,6 @@ if grep -qE 'importOnnx|readHdf5|fromPyTorch' $loaded; then
   exit 1
 fi
 echo "dist/index.js and what it loads: $(cat $loaded | wc -c) bytes"
-size=$("$root/node_modules/.bin/esbuild" one.mjs --bundle --minify --format=esm --log-level=error | gzip -9 | wc -c)
-echo "a bundle with valueAndGradient alone, gzipped: $size bytes"
+size=$(bundle one.mjs --minify | gzip -9 | wc -c)
+echo "a bundle with only valueAndGradient, gzipped: $size bytes"
 echo 'package: import, require, node16 and bundler types all work'

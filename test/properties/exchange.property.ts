@@ -1,10 +1,10 @@
-/** What goes out to other programs comes in again: models of any layers as ONNX, and as weights of PyTorch. */
+/** Round trips through foreign formats: models of random layers as ONNX files and as PyTorch weights. */
 
 import {
   createRandom,
   type IntTensor,
-  ids,
   integerNumber,
+  intTensor,
   load,
   normal,
   predict,
@@ -21,9 +21,11 @@ import { expect, it } from 'vitest';
 import { reads } from './hostile';
 import { model } from './models';
 
-/** Numbers that differ in every place, since those of a new model are zero or one in many. */
-function stir(given: Sequential): void {
-  given.data.forEach((value, i) => (given.data[i] = value + 0.3 * Math.sin(3 * i + 1)));
+/** Gives every parameter a different value; many of a new model are zero or one. */
+function perturb({ data }: Sequential): void {
+  data.forEach((value, i) => {
+    data[i] = value + 0.3 * Math.sin(3 * i + 1);
+  });
 }
 
 const steps = 4;
@@ -31,54 +33,55 @@ const lengths = Int32Array.of(2, 4, 1);
 const inputsOf = ({ input }: Sequential): Tensor | IntTensor => {
   const random = createRandom(7);
   return input.kind === 'ids'
-    ? ids(
+    ? intTensor(
         Int32Array.from({ length: steps * 3 }, () => integerNumber(random, 4)),
         [steps, 3],
       )
     : normal(0, 1)([steps, 3, input.size], random);
 };
 
-it('any model that goes out as ONNX comes in again and answers the same, with lengths as well, but for cells that are a Scan, and Split around them', () => {
-  let imported = 0;
-  fc.assert(
-    fc.property(model, fc.boolean(), (given, withLengths) => {
-      stir(given);
-      const inputs = inputsOf(given);
-      const expected = predict(given, inputs, withLengths ? { lengths } : {});
-      const file = exportOnnx(given, { lengths: withLengths });
-      if (
-        !reads(
-          () => importOnnx(file),
-          /^importOnnx: .*cannot be run here: .*(Scan|Split) "[^"]*" is an operator that is not known/,
-        )
-      )
-        return;
-      imported++;
-      const { outputs } = predictOnnx(importOnnx(file), { inputs, ...(withLengths && { lengths: ids(lengths, [3]) }) });
-      expect(outputs!.shape).toEqual(expected.shape);
-      expected.data.forEach((value, i) =>
-        expect(Math.abs(outputs!.data[i]! - value) / Math.max(1, Math.abs(value)), String(i)).toBeLessThan(2e-5),
-      );
-    }),
-    { numRuns: 1000 },
-  );
-  expect(imported).toBeGreaterThan(50);
-});
+it(
+  'a model exported to ONNX is imported with the same outputs, with and without lengths, unless it needs Scan ' +
+    'or Split',
+  () => {
+    let imported = 0;
+    fc.assert(
+      fc.property(model, fc.boolean(), (original, withLengths) => {
+        perturb(original);
+        const inputs = inputsOf(original);
+        const expected = predict(original, inputs, withLengths ? { lengths } : {});
+        const file = exportOnnx(original, { lengths: withLengths });
+        if (!reads(() => importOnnx(file), /^importOnnx: .*(Scan|Split)/)) return;
+        imported++;
+        const { outputs } = predictOnnx(importOnnx(file), {
+          inputs,
+          ...(withLengths && { lengths: intTensor(lengths, [3]) }),
+        });
+        expect(outputs!.shape).toEqual(expected.shape);
+        expected.data.forEach((value, i) =>
+          expect(Math.abs(outputs!.data[i]! - value) / Math.max(1, Math.abs(value)), String(i)).toBeLessThan(2e-5),
+        );
+      }),
+      { numRuns: 1000 },
+    );
+    expect(imported).toBeGreaterThan(50);
+  },
+);
 
-it('any weights that go out for PyTorch come in again bit for bit', () => {
-  let written = 0;
+it('weights converted to PyTorch are loaded again bit for bit', () => {
+  let converted = 0;
   fc.assert(
-    fc.property(model, (given) => {
-      stir(given);
-      const other = load(save(given)).model;
-      const answers: Readonly<Record<string, Tensor>>[] = [];
-      if (!reads(() => answers.push(toPyTorch(given)), /^toPyTorch: /)) return;
-      written++;
+    fc.property(model, (original) => {
+      perturb(original);
+      const other = load(save(original)).model;
+      const results: Readonly<Record<string, Tensor>>[] = [];
+      if (!reads(() => results.push(toPyTorch(original)), /^toPyTorch: /)) return;
+      converted++;
       other.data.fill(NaN);
-      fromPyTorch(other, readSafetensors(writeSafetensors(answers[0]!)).tensors);
-      expect(new Uint32Array(other.data.slice().buffer)).toEqual(new Uint32Array(given.data.slice().buffer));
+      fromPyTorch(other, readSafetensors(writeSafetensors(results[0]!)).tensors);
+      expect(new Uint32Array(other.data.slice().buffer)).toEqual(new Uint32Array(original.data.slice().buffer));
     }),
     { numRuns: 2000 },
   );
-  expect(written).toBeGreaterThan(50);
+  expect(converted).toBeGreaterThan(50);
 });

@@ -1,50 +1,59 @@
-/** Files as an enemy would change them, and what a reader must do with them. */
+/** Malicious changes to files, and checks of the readers. */
 
 import fc from 'fast-check';
 import { expect } from 'vitest';
 
-/** A file, cut, with bytes changed, pieces doubled or left out, or numbers in it made huge. */
+/** A file that is truncated, has bytes changed, parts repeated or removed, or integers replaced with huge ones. */
 export function hostile(files: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
-  const at = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  const position = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
   const change = fc.oneof(
-    fc.tuple(fc.constant('set' as const), at, fc.nat(255)),
-    fc.tuple(fc.constant('flip' as const), at, fc.nat(7)),
-    fc.tuple(fc.constant('huge' as const), at, fc.constantFrom(1, 2, 4, 8)),
-    fc.tuple(fc.constant('zero' as const), at, fc.constantFrom(1, 4, 8, 64)),
-    fc.tuple(fc.constant('cut' as const), at, fc.constant(0)),
-    fc.tuple(fc.constant('double' as const), at, fc.integer({ min: 1, max: 64 })),
-    fc.tuple(fc.constant('drop' as const), at, fc.integer({ min: 1, max: 64 })),
-    fc.tuple(fc.constant('copy' as const), at, fc.integer({ min: 1, max: 64 })),
+    fc.tuple(fc.constant('set' as const), position, fc.nat(255)),
+    fc.tuple(fc.constant('flip' as const), position, fc.nat(7)),
+    fc.tuple(fc.constant('huge' as const), position, fc.constantFrom(1, 2, 4, 8)),
+    fc.tuple(fc.constant('zero' as const), position, fc.constantFrom(1, 4, 8, 64)),
+    fc.tuple(fc.constant('cut' as const), position, fc.constant(0)),
+    fc.tuple(fc.constant('double' as const), position, fc.integer({ min: 1, max: 64 })),
+    fc.tuple(fc.constant('drop' as const), position, fc.integer({ min: 1, max: 64 })),
+    fc.tuple(fc.constant('copy' as const), position, fc.integer({ min: 1, max: 64 })),
   );
-  return fc.tuple(fc.constantFrom(...files), fc.array(change, { minLength: 1, maxLength: 4 })).map(([file, changes]) =>
-    changes.reduce((bytes, [kind, where, value]) => {
-      const from = Math.floor(where * bytes.length);
-      const copy = bytes.slice();
-      switch (kind) {
-        case 'set':
-          copy[from] = value;
-          return copy;
-        case 'flip':
-          copy[from]! ^= 1 << value;
-          return copy;
-        case 'huge':
-          return copy.fill(0xff, from, from + value);
-        case 'zero':
-          return copy.fill(0, from, from + value);
-        case 'cut':
-          return copy.slice(0, from);
-        case 'double':
-          return Uint8Array.from([...bytes.subarray(0, from + value), ...bytes.subarray(from)]);
-        case 'drop':
-          return Uint8Array.from([...bytes.subarray(0, from), ...bytes.subarray(from + value)]);
-        case 'copy':
-          return (copy.copyWithin(from, Math.floor(from / 2), Math.floor(from / 2) + value), copy);
-      }
-    }, new Uint8Array(file)),
-  );
+  return fc
+    .tuple(fc.constantFrom(...files), fc.array(change, { minLength: 1, maxLength: 4 }))
+    .map(([file, changes]) =>
+      changes.reduce(
+        (bytes, [kind, relative, value]) => changed(bytes, kind, Math.floor(relative * bytes.length), value),
+        new Uint8Array(file),
+      ),
+    );
 }
 
-/** JSON as text with one or two of its values left out, doubled, or put in the place of others: any JSON, and what nobody would write. */
+type Kind = 'set' | 'flip' | 'huge' | 'zero' | 'cut' | 'double' | 'drop' | 'copy';
+
+/** A copy of a file with one change at the offset `from`. */
+function changed(bytes: Uint8Array<ArrayBuffer>, kind: Kind, from: number, value: number): Uint8Array<ArrayBuffer> {
+  const copy = bytes.slice();
+  switch (kind) {
+    case 'set':
+      copy[from] = value;
+      return copy;
+    case 'flip':
+      copy[from]! ^= 1 << value;
+      return copy;
+    case 'huge':
+      return copy.fill(0xff, from, from + value);
+    case 'zero':
+      return copy.fill(0, from, from + value);
+    case 'cut':
+      return copy.slice(0, from);
+    case 'double':
+      return Uint8Array.from([...bytes.subarray(0, from + value), ...bytes.subarray(from)]);
+    case 'drop':
+      return Uint8Array.from([...bytes.subarray(0, from), ...bytes.subarray(from + value)]);
+    case 'copy':
+      return copy.copyWithin(from, Math.floor(from / 2), Math.floor(from / 2) + value);
+  }
+}
+
+/** JSON text in which one or two values are removed, repeated, or replaced with arbitrary or unusual JSON. */
 export function hostileJson(json: unknown): fc.Arbitrary<string> {
   const deep = `${'['.repeat(40_000)}${']'.repeat(40_000)}`;
   const odd = fc.oneof(
@@ -80,27 +89,27 @@ export function hostileJson(json: unknown): fc.Arbitrary<string> {
   );
   const change = fc.tuple(
     fc.constantFrom(...pathsOf(json)),
-    fc.oneof({ weight: 5, arbitrary: odd }, { weight: 1, arbitrary: fc.constantFrom('leave out', 'double') }),
+    fc.oneof({ weight: 5, arbitrary: odd }, { weight: 1, arbitrary: fc.constantFrom('remove', 'repeat') }),
   );
   return fc.array(change, { minLength: 1, maxLength: 2 }).map((changes) => {
     const copy = JSON.parse(JSON.stringify({ json })) as Values;
-    const marks = changes.map(([path, what], i) => {
+    const marks = changes.map(([path, replacement], i) => {
       const mark = `mark ${i}`;
-      const above = path
+      const parent = path
         .slice(0, -1)
         .reduce<Values | undefined>(
           (value, key) => (typeof value === 'object' && value !== null ? (value[key] as Values) : undefined),
           copy,
         );
       const last = path.at(-1)!;
-      if (typeof above !== 'object' || above === null) return [mark, ''] as const;
-      if (what === 'leave out') delete above[last];
-      else if (what === 'double' && Array.isArray(above)) above.splice(Number(last), 0, above[Number(last)]);
-      else above[last] = mark;
-      return [mark, what === 'double' ? '{}' : what] as const;
+      if (typeof parent !== 'object' || parent === null) return [mark, ''] as const;
+      if (replacement === 'remove') delete parent[last];
+      else if (replacement === 'repeat' && Array.isArray(parent)) parent.splice(Number(last), 0, parent[Number(last)]);
+      else parent[last] = mark;
+      return [mark, replacement === 'repeat' ? '{}' : replacement] as const;
     });
     return marks.reduce(
-      (text, [mark, what]) => text.replace(`"${mark}"`, () => what),
+      (text, [mark, replacement]) => text.replace(`"${mark}"`, () => replacement),
       JSON.stringify(copy['json']) ?? '',
     );
   });
@@ -110,24 +119,33 @@ interface Values {
   [key: string]: unknown;
 }
 
-function pathsOf(value: unknown, above: readonly string[] = ['json']): readonly (readonly string[])[] {
-  if (typeof value !== 'object' || value === null) return [above];
-  return [above, ...Object.entries(value).flatMap(([key, each]) => pathsOf(each, [...above, key]))];
+/** The paths of all values in JSON. */
+function pathsOf(value: unknown, path: readonly string[] = ['json']): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, child]) => pathsOf(child, [...path, key]))];
 }
 
-/** Runs a reader: a right answer, or a RangeError that begins with its name; nothing else. Answers whether there was an answer. */
-export function reads(read: () => unknown, begins: RegExp): boolean {
+/**
+ * Runs a reader, which must either succeed or throw a RangeError whose message matches.
+ *
+ * @returns whether it succeeded
+ */
+export function reads(read: () => unknown, message: RegExp): boolean {
   try {
     read();
     return true;
   } catch (error) {
     expect(error, String((error as Error).stack)).toBeInstanceOf(RangeError);
-    expect((error as Error).message).toMatch(begins);
+    expect((error as Error).message).toMatch(message);
     return false;
   }
 }
 
-/** The bytes of buffers that are asked for while something runs; what is asked for is not made where it is more than a gigabyte. */
+/**
+ * The number of bytes of the buffers that `run` allocates.
+ *
+ * @throws Error at an allocation of more than a gigabyte
+ */
 export function allocated(run: () => void): number {
   let bytes = 0;
   const originals = new Map<string, unknown>();
@@ -141,24 +159,25 @@ export function allocated(run: () => void): number {
     'Uint32Array',
     'BigInt64Array',
   ] as const;
-  const world = globalThis as unknown as Record<string, new (...given: unknown[]) => object>;
+  // The global constructors are replaced by counting proxies, which the type of globalThis does not allow.
+  const globals = globalThis as unknown as Record<string, new (...args: unknown[]) => object>;
   for (const kind of kinds) {
-    const Original = world[kind]!;
+    const Original = globals[kind]!;
     originals.set(kind, Original);
     const width = (Original as unknown as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
-    world[kind] = new Proxy(Original, {
-      construct(target, given: unknown[], newTarget) {
-        if (typeof given[0] === 'number') bytes += given[0] * width;
-        if (typeof given[0] === 'number' && given[0] * width > 2 ** 30)
-          throw new Error(`${given[0] * width} bytes were asked for`);
-        return Reflect.construct(target, given, newTarget === world[kind] ? target : newTarget) as object;
+    globals[kind] = new Proxy(Original, {
+      construct(target, args: unknown[], newTarget) {
+        if (typeof args[0] === 'number') bytes += args[0] * width;
+        if (typeof args[0] === 'number' && args[0] * width > 2 ** 30)
+          throw new Error(`${args[0] * width} bytes were requested`);
+        return Reflect.construct(target, args, newTarget === globals[kind] ? target : newTarget) as object;
       },
     });
   }
   try {
     run();
   } finally {
-    for (const kind of kinds) world[kind] = originals.get(kind) as never;
+    for (const kind of kinds) globals[kind] = originals.get(kind) as never;
   }
   return bytes;
 }

@@ -1,4 +1,4 @@
-/** Models of any layers. */
+/** Random models. */
 
 import {
   additiveScore,
@@ -79,19 +79,20 @@ const last = fc.option(
   ),
   { nil: undefined },
 );
+/** A model of random layers. */
 export const model: fc.Arbitrary<Sequential> = fc
   .record({
-    ofIds: fc.boolean(),
+    hasEmbedding: fc.boolean(),
     inputSize: size,
     layers: fc.array(perStep, { minLength: 1, maxLength: 4 }),
     last,
     seed: fc.nat(),
   })
-  .map(({ ofIds, inputSize, layers, last: end, seed }) => {
+  .map(({ hasEmbedding, inputSize, layers, last: end, seed }) => {
     const all = [
-      ...(ofIds ? [embedding({ vocabularySize: 4, size: inputSize })] : []),
+      ...(hasEmbedding ? [embedding({ vocabularySize: 4, size: inputSize })] : []),
       ...layers,
       ...(end ? [end] : []),
     ];
-    return sequential(all, ofIds ? { seed } : { inputSize, seed });
+    return sequential(all, hasEmbedding ? { seed } : { inputSize, seed });
   });

@@ -1,4 +1,4 @@
-/** safetensors: what is written comes back bit for bit; no bytes at all make the reader fail in another way than it says. */
+/** safetensors: random tensors round-trip bit for bit, and random or changed files are read or rejected. */
 
 import { readSafetensors, type Safetensors, type Tensor, writeSafetensors } from 'bptt';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { allocated, hostile, reads } from './hostile';
 
 const shape = fc.array(fc.nat(4), { maxLength: 4 });
-/** Any bits: NaN with its payload, −0, denormal numbers. */
+/** Tensors with arbitrary bits: NaN payloads, −0 and subnormal values. */
 const anyTensor: fc.Arbitrary<Tensor> = shape.chain((lengths) => {
   const size = lengths.reduce((product, length) => product * length, 1);
   return fc
@@ -37,71 +37,75 @@ const name = fc
 const tensors = fc.dictionary(name, anyTensor, { maxKeys: 6, noNullPrototype: true });
 const bitsOf = ({ shape: lengths, data }: Tensor): unknown => [[...lengths], [...new Uint32Array(data.slice().buffer)]];
 
-it('any tensors of any names come back bit for bit, in their order', () => {
+it('tensors with arbitrary names round-trip bit for bit and in order', () => {
   fc.assert(
     fc.property(
       tensors,
       fc.dictionary(name, fc.string({ unit: 'binary' }), { maxKeys: 4, noNullPrototype: true }),
-      (given, metadata) => {
-        const back = readSafetensors(writeSafetensors(given, metadata));
-        expect(Object.entries(back.tensors).map(([key, value]) => [key, bitsOf(value)])).toEqual(
-          Object.entries(given).map(([key, value]) => [key, bitsOf(value)]),
+      (original, metadata) => {
+        const result = readSafetensors(writeSafetensors(original, metadata));
+        expect(Object.entries(result.tensors).map(([key, value]) => [key, bitsOf(value)])).toEqual(
+          Object.entries(original).map(([key, value]) => [key, bitsOf(value)]),
         );
-        expect(Object.entries(back.metadata)).toEqual(Object.entries(metadata));
+        expect(Object.entries(result.metadata)).toEqual(Object.entries(metadata));
       },
     ),
     { numRuns: 1000 },
   );
 });
 
-it('text comes back as it was, or is refused because UTF-8 cannot hold it', () => {
-  const text = fc.string({
+it('strings round-trip, or are rejected if UTF-8 cannot encode them', () => {
+  const string = fc.string({
     unit: fc.oneof(
       fc.constantFrom('a', '"', '\\', '\ud83d', '\ude00', '\udfff', '\ud800'),
       fc.nat(0xffff).map((code) => String.fromCharCode(code)),
     ),
   });
   fc.assert(
-    fc.property(text, text, (key, value) => {
-      const whole = [key, value].every(
-        (each) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(each)) === each,
+    fc.property(string, string, (key, value) => {
+      const encodable = [key, value].every(
+        (text) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)) === text,
       );
       const write = (): Uint8Array =>
         writeSafetensors({ [key]: { shape: [0], data: new Float32Array(0) } }, { [value]: key });
-      expect(reads(write, /^writeSafetensors: /)).toBe(whole);
-      if (!whole) return;
-      const back = readSafetensors(write());
-      expect([Object.keys(back.tensors), back.metadata]).toEqual([[key], { [value]: key }]);
+      expect(reads(write, /^writeSafetensors: /)).toBe(encodable);
+      if (!encodable) return;
+      const result = readSafetensors(write());
+      expect([Object.keys(result.tensors), result.metadata]).toEqual([[key], { [value]: key }]);
     }),
     { numRuns: 2000 },
   );
 });
 
-it('any bytes are read or refused', () => {
+it('random bytes are read or rejected', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void checkRead(bytes)),
     { numRuns: 3000 },
   );
 });
 
-/** A file is refused by its reader in little memory; or what is read has numbers for its shapes, and comes back when it is written and read again. How often it was read. */
+/**
+ * Checks that a file is either rejected with little memory, or read with data that matches the shapes and round-trips.
+ *
+ * @returns the number of times it was read, 0 or 1
+ */
 function checkRead(bytes: Uint8Array): number {
-  const answers: Safetensors[] = [];
-  const used = allocated(() => void reads(() => answers.push(readSafetensors(bytes)), /^readSafetensors: /));
+  const results: Safetensors[] = [];
+  const used = allocated(() => void reads(() => results.push(readSafetensors(bytes)), /^readSafetensors: /));
   expect(used).toBeLessThan(4 * bytes.length + 1000);
-  for (const { tensors: found, metadata } of answers) {
+  for (const { tensors: found, metadata } of results) {
     for (const { shape: lengths, data } of Object.values(found))
       expect(data).toHaveLength(lengths.reduce((product, length) => product * length, 1));
-    const again = readSafetensors(writeSafetensors(found, metadata));
-    expect(Object.entries(again.tensors).map(([key, value]) => [key, bitsOf(value)])).toEqual(
+    const rewritten = readSafetensors(writeSafetensors(found, metadata));
+    expect(Object.entries(rewritten.tensors).map(([key, value]) => [key, bitsOf(value)])).toEqual(
       Object.entries(found).map(([key, value]) => [key, bitsOf(value)]),
     );
-    expect(Object.entries(again.metadata)).toEqual(Object.entries(metadata));
+    expect(Object.entries(rewritten.metadata)).toEqual(Object.entries(metadata));
   }
-  return answers.length;
+  return results.length;
 }
 
-/** A file of a header, as text, and of numbers. */
+/** A file with the given header and data, valid or not. */
 function fileOf(header: string, data: Uint8Array): Uint8Array {
   const text = new TextEncoder().encode(header);
   const file = new Uint8Array(8 + text.length + data.length);
@@ -123,14 +127,14 @@ const files = [
   writeSafetensors({ long: { shape: [100], data: new Float32Array(100).fill(0.5) } }),
 ];
 
-it('changed files are read or refused, without more memory than a few times their size', () => {
+it('changed files are read or rejected, with memory of a few times their size', () => {
   fc.assert(
     fc.property(hostile(files), (bytes) => void checkRead(bytes)),
     { numRuns: 5000 },
   );
 });
 
-/** Headers that are JSON, with all that can be wrong in them. */
+/** An entry of a header, valid or not. */
 const entry = fc.record(
   {
     dtype: fc.constantFrom('F32', 'F64', 'F16', 'BF16', 'I64', 'BOOL', 'F8_E4M3', '', 'constructor', 3, null),
@@ -147,7 +151,7 @@ const entry = fc.record(
   { requiredKeys: [] },
 );
 
-it('headers of any entries are read or refused', () => {
+it('headers with arbitrary entries are read or rejected', () => {
   fc.assert(
     fc.property(
       fc.dictionary(fc.constantFrom('a', 'b', 'c', '__metadata__', '__proto__'), fc.oneof(entry, fc.jsonValue()), {
@@ -162,7 +166,7 @@ it('headers of any entries are read or refused', () => {
   );
 });
 
-it('headers as text are read or refused: fields twice, blanks and escapes, deep and long, and what JSON.stringify would not write', () => {
+it('arbitrary header texts are read or rejected: duplicates, whitespace, escapes, deep nesting, long names', () => {
   const deep = `${'['.repeat(40_000)}${']'.repeat(40_000)}`;
   const odd = fc.constantFrom(
     '{"toString":1,"valueOf":1}',
@@ -180,10 +184,10 @@ it('headers as text are read or refused: fields twice, blanks and escapes, deep 
     '[[1]]',
     `[${'1,'.repeat(300)}1]`,
   );
-  const field = (name: string, ...right: string[]): fc.Arbitrary<string> =>
+  const field = (name: string, ...valid: string[]): fc.Arbitrary<string> =>
     fc
       .tuple(
-        fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...right) }, { weight: 1, arbitrary: odd }),
+        fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...valid) }, { weight: 1, arbitrary: odd }),
         fc.constantFrom(':', ' : ', ':\n'),
       )
       .map(([value, colon]) => `"${name}"${colon}${value}`);
@@ -217,20 +221,18 @@ it('headers as text are read or refused: fields twice, blanks and escapes, deep 
       fc.array(named, { minLength: 1, maxLength: 2 }),
       fc.constantFrom('', '  ', '\n', '', 'x'),
     )
-    .map(([before, all, behind]) => `${before}{${all.join(', ')}}${behind}`);
+    .map(([prefix, entries, suffix]) => `${prefix}{${entries.join(', ')}}${suffix}`);
   let read = 0;
   fc.assert(
-    fc.property(
-      header,
-      fc.constantFrom(4, 4, 8),
-      (text, size) => void (read += checkRead(fileOf(text, new Uint8Array(size)))),
-    ),
+    fc.property(header, fc.constantFrom(4, 4, 8), (text, size) => {
+      read += checkRead(fileOf(text, new Uint8Array(size)));
+    }),
     { numRuns: 5000 },
   );
   expect(read).toBeGreaterThan(50);
 });
 
-it('doubles become the nearest of single precision, the even one of two', () => {
+it('F64 is rounded to the nearest float32, ties to even', () => {
   const double = fc.oneof(
     fc.double(),
     fc.double({ min: -1e-37, max: 1e-37 }),
@@ -243,24 +245,24 @@ it('doubles become the nearest of single precision, the even one of two', () => 
       ),
   );
   fc.assert(
-    fc.property(fc.array(double, { minLength: 1, maxLength: 20 }), (given) => {
+    fc.property(fc.array(double, { minLength: 1, maxLength: 20 }), (values) => {
       const { data } = readSafetensors(
         fileOf(
-          JSON.stringify({ x: { dtype: 'F64', shape: [given.length], data_offsets: [0, 8 * given.length] } }),
-          new Uint8Array(Float64Array.from(given).buffer),
+          JSON.stringify({ x: { dtype: 'F64', shape: [values.length], data_offsets: [0, 8 * values.length] } }),
+          new Uint8Array(Float64Array.from(values).buffer),
         ),
       ).tensors['x']!;
-      given.forEach((value, i) => {
+      values.forEach((value, i) => {
         const got = data[i]!;
         if (Number.isNaN(value)) return expect(got).toBeNaN();
-        // From half a step above the largest on there is infinity.
+        // Values from half a unit in the last place above the largest float32 round to infinity.
         if (Math.abs(value) >= 2 ** 128 - 2 ** 103) return expect(got).toBe(Math.sign(value) * Infinity);
         expect(Object.is(Math.sign(got), Math.sign(value)) || got === 0).toBe(true);
         const bits = new Uint32Array(Float32Array.of(Math.abs(got)).buffer)[0]!;
-        for (const beside of [bits - 1, bits + 1].filter((each) => each >= 0 && each < 0x7f800000)) {
-          const other = new Float32Array(Uint32Array.of(beside).buffer)[0]!;
-          const [mine, theirs] = [Math.abs(Math.abs(value) - Math.abs(got)), Math.abs(Math.abs(value) - other)];
-          expect(mine < theirs || (mine === theirs && bits % 2 === 0), `${value} became ${got}`).toBe(true);
+        for (const neighbor of [bits - 1, bits + 1].filter((next) => next >= 0 && next < 0x7f800000)) {
+          const other = new Float32Array(Uint32Array.of(neighbor).buffer)[0]!;
+          const [error, otherError] = [Math.abs(Math.abs(value) - Math.abs(got)), Math.abs(Math.abs(value) - other)];
+          expect(error < otherError || (error === otherError && bits % 2 === 0), `${value} became ${got}`).toBe(true);
         }
       });
     }),
@@ -268,13 +270,13 @@ it('doubles become the nearest of single precision, the even one of two', () => 
   );
 });
 
-it('all 65,536 halves and upper halves are exact', () => {
+it('all 65,536 values of F16 and of BF16 are converted exactly', () => {
   const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
   const read = (dtype: string): Float32Array => {
     const header = JSON.stringify({ x: { dtype, shape: [65536], data_offsets: [0, 131072] } });
     return readSafetensors(fileOf(header, new Uint8Array(all.buffer))).tensors['x']!.data;
   };
-  const [halves, uppers] = [read('F16'), read('BF16')];
+  const [float16, bfloat16] = [read('F16'), read('BF16')];
   for (let i = 0; i < 65536; i++) {
     const [sign, exponent, fraction] = [i >> 15, (i >> 10) & 31, i & 1023];
     const bits =
@@ -284,9 +286,9 @@ it('all 65,536 halves and upper halves are exact', () => {
     const expected =
       bits === undefined ? (sign ? -1 : 1) * fraction * 2 ** -24 : new Float32Array(Uint32Array.of(bits).buffer)[0]!;
     expect(
-      Object.is(halves[i]!, expected) || (Number.isNaN(halves[i]!) && exponent === 31 && fraction > 0),
-      `half ${i}`,
+      Object.is(float16[i]!, expected) || (Number.isNaN(float16[i]!) && exponent === 31 && fraction > 0),
+      `F16 ${i}`,
     ).toBe(true);
   }
-  expect(new Uint32Array(uppers.buffer)).toEqual(Uint32Array.from(all, (i) => (i << 16) >>> 0));
+  expect(new Uint32Array(bfloat16.buffer)).toEqual(Uint32Array.from(all, (i) => (i << 16) >>> 0));
 });

@@ -1,4 +1,4 @@
-/** Models of any layers come back from their files bit for bit and answer the same; changed files are read or refused. */
+/** Saved models: random models round-trip bit for bit, and changed files load or are rejected. */
 
 import {
   additiveScore,
@@ -10,7 +10,7 @@ import {
   encoderDecoder,
   full,
   gru,
-  ids,
+  intTensor,
   load,
   loadEncoderDecoder,
   lstm,
@@ -29,30 +29,32 @@ import { expect, it } from 'vitest';
 import { allocated, hostile, hostileJson, reads } from './hostile';
 import { model } from './models';
 
-it('a model of any layers comes back bit for bit, and answers the same', () => {
+it('a random model round-trips bit for bit and has the same outputs', () => {
   fc.assert(
-    fc.property(model, fc.jsonValue(), (given, note) => {
-      given.data.forEach((value, i) => (given.data[i] = value + Math.sin(i)));
-      const { model: again, extras } = load(save(given, { extras: { note } }));
-      expect(new Uint32Array(again.data.slice().buffer)).toEqual(new Uint32Array(given.data.slice().buffer));
-      expect(again.layers.map(({ name }) => name)).toEqual(given.layers.map(({ name }) => name));
+    fc.property(model, fc.jsonValue(), (original, note) => {
+      original.data.forEach((value, i) => {
+        original.data[i] = value + Math.sin(i);
+      });
+      const { model: loaded, extras } = load(save(original, { extras: { note } }));
+      expect(new Uint32Array(loaded.data.slice().buffer)).toEqual(new Uint32Array(original.data.slice().buffer));
+      expect(loaded.layers.map(({ name }) => name)).toEqual(original.layers.map(({ name }) => name));
       const x =
-        given.input.kind === 'ids'
+        original.input.kind === 'ids'
           ? intTensor([
               [0, 1],
               [3, 2],
               [1, 1],
             ])
-          : full([3, 2, given.input.size], 0.5);
+          : full([3, 2, original.input.size], 0.5);
       const lengths = Int32Array.of(3, 1);
-      expect(predict(again, x, { lengths })).toEqual(predict(given, x, { lengths }));
+      expect(predict(loaded, x, { lengths })).toEqual(predict(original, x, { lengths }));
       expect(JSON.stringify(extras['note'])).toBe(JSON.stringify(note));
     }),
     { numRuns: 400 },
   );
 });
 
-it('changed files are read or refused', () => {
+it('changed files load or are rejected', () => {
   const files = [
     save(
       sequential([
@@ -66,17 +68,16 @@ it('changed files are read or refused', () => {
   ];
   let read = 0;
   fc.assert(
-    fc.property(
-      hostile(files),
-      (bytes) => void (read += Number(reads(() => load(bytes), /^(load|readSafetensors): /))),
-    ),
+    fc.property(hostile(files), (bytes) => {
+      if (reads(() => load(bytes), /^load: /)) read++;
+    }),
     { numRuns: 5000 },
   );
   expect(read).toBeGreaterThan(100);
 });
 
-/** Where training of a model of so many parameters stands, with all that may be in it. */
-function standing(size: number): TrainingState {
+/** A training state for a model with `size` parameters, with every optional field. */
+function trainingState(size: number): TrainingState {
   const vector = (): Float32Array => Float32Array.from({ length: size }, (_, i) => i / 7);
   return {
     step: 3,
@@ -94,13 +95,13 @@ function standing(size: number): TrainingState {
   };
 }
 
-const described = sequential([
+const classifier = sequential([
   embedding({ vocabularySize: 3, size: 2 }),
   residual([recurrent(gru({ reset: 'before' }), { hiddenSize: 2, zoneout: { h: 0.1 } })]),
   attentionPooling({ score: additiveScore({ size: 2 }) }),
   dense({ size: 2, activation: tanh }),
 ]);
-const translating = encoderDecoder({
+const translator = encoderDecoder({
   encoder: [embedding({ vocabularySize: 3, size: 2 }), recurrent(lstm(), { hiddenSize: 2 })],
   decoder: { vocabularySize: 4, embeddingSize: 2, cell: lstm(), hiddenSize: 2, attention: dotScore() },
   start: 0,
@@ -108,21 +109,23 @@ const translating = encoderDecoder({
 });
 
 it.each<[string, typeof load | typeof loadEncoderDecoder, Uint8Array]>([
-  ['load', load, save(described, { training: standing(described.data.length), extras: { a: [1, { b: 'c' }] } })],
-  ['loadEncoderDecoder', loadEncoderDecoder, save(translating, { training: standing(translating.data.length) })],
-])('%s: a description with any of its values changed is read or refused', (name, read, file) => {
+  ['load', load, save(classifier, { training: trainingState(classifier.data.length), extras: { a: [1, { b: 'c' }] } })],
+  ['loadEncoderDecoder', loadEncoderDecoder, save(translator, { training: trainingState(translator.data.length) })],
+])('%s: metadata with changed values loads or is rejected', (name, read, file) => {
   const { tensors, metadata } = readSafetensors(file);
-  const begins = new RegExp(`^${name}: `);
+  const message = new RegExp(`^${name}: `);
   for (const key of ['bptt.model', 'bptt.training', 'bptt.extras', 'bptt.format']) {
-    let times = 0;
+    let loaded = 0;
     fc.assert(
       fc.property(hostileJson(JSON.parse(metadata[key]!)), (text) => {
         const changed = writeSafetensors(tensors, { ...metadata, [key]: text });
-        const used = allocated(() => void (times += Number(reads(() => read(changed), begins))));
+        const used = allocated(() => {
+          if (reads(() => read(changed), message)) loaded++;
+        });
         expect(used).toBeLessThan(20 * changed.length + 20_000);
       }),
       { numRuns: 1500 },
     );
-    expect(times, key).toBeGreaterThan(4);
+    expect(loaded, key).toBeGreaterThan(4);
   }
 });

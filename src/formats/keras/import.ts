@@ -23,7 +23,7 @@ import { type ImportedModel, modelOf, nameInFile } from './model';
  * try {
  *   importKeras(new Uint8Array(40));
  * } catch (error) {
- *   (error as Error).message; // 'importKeras: the file has no end-of-directory record. Is this a zip archive, and is it complete?'
+ *   (error as Error).message.split('.')[0]; // 'importKeras: the file has no end-of-directory record'
  * }
  */
 export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOptions = {}): ImportedModel {

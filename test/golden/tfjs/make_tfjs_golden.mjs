@@ -1,11 +1,11 @@
-/** Models of TensorFlow.js with unequal weights, as it saves them, and what it predicts with them: see ../README.md. */
+/** Writes TensorFlow.js models with distinct weights, as TensorFlow.js saves them, and their predictions: see ../README.md. */
 
 import { writeFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 
 await tf.setBackend('cpu');
 
-/** A small generator of our own: the files come out the same again. */
+/** A seeded generator, so that the files are reproducible. */
 let state = 12345;
 const random = () => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -17,8 +17,8 @@ const { layers } = tf;
 const sigmoid = { recurrentActivation: 'sigmoid' };
 
 /**
- * Models by name: their layers, steps, and what comes in; how long its rows are, where zeros fill them up;
- * whether the model is trained and its optimizer saved, and whether it goes on with the next steps.
+ * Models by name: the layers, sequence length `T` and input size `I` or number of ids; the lengths of padded sequences;
+ * `train`: train the model and save its optimizer; `carry`: continue with a second window.
  */
 const models = {
   'simple-rnn': { T: 5, I: 3, make: () => [layers.simpleRNN({ units: 4, returnSequences: true, inputShape: [5, 3] }), layers.simpleRNN({ units: 2, activation: 'relu' })] },
@@ -60,7 +60,7 @@ async function saved(model, includeOptimizer) {
   return artifacts;
 }
 
-/** What the converter's quantization makes of one weight: uint8 or uint16 between the least and the largest number, or halves. */
+/** Quantizes a weight as the converter does: uint8 or uint16 between minimum and maximum, or float16. */
 function quantize(values, type) {
   if (type === 'float16') return { bytes: toHalves(values), quantization: { dtype: 'float16', original_dtype: 'float32' } };
   const [min, max, steps] = [Math.min(...values), Math.max(...values), type === 'uint8' ? 255 : 65535];
@@ -69,7 +69,7 @@ function quantize(values, type) {
   return { bytes: new Uint8Array(stored.buffer), quantization: { min, scale, dtype: type, original_dtype: 'float32' } };
 }
 
-/** Of numbers that halves hold exactly. */
+/** Converts values that are exact in float16. */
 function toHalves(values) {
   return new Uint8Array(Uint16Array.from(values, (value) => {
     if (value === 0) return 0;
@@ -95,7 +95,7 @@ for (const [name, { T, I, ids, lengths, train = false, carry = false, make }] of
   const further = carry && { next: { inputs: { shape: [3, T, I], data: [...next] }, outputs: [...model.predict(tf.tensor(next, [3, T, I])).dataSync()] } };
   const { modelTopology, weightSpecs, weightData, trainingConfig } = await saved(model, train);
   const bytes = new Uint8Array(weightData);
-  // Cut in the middle of a tensor, as the converter cuts at four megabytes.
+  // Split in the middle of a tensor, as the converter does after four megabytes.
   const cut = name === 'embedding' ? [0, 101, 250, bytes.length] : [0, bytes.length];
   const paths = cut.slice(1).map((_, i) => (cut.length === 2 ? 'weights.bin' : `group1-shard${i + 1}of${cut.length - 1}.bin`));
   const json = { format: 'layers-model', generatedBy: `TensorFlow.js tfjs-layers v${tf.version['tfjs-layers']}`, convertedBy: null, modelTopology, ...(train && { trainingConfig }), weightsManifest: [{ paths, weights: weightSpecs }] };
@@ -104,7 +104,7 @@ for (const [name, { T, I, ids, lengths, train = false, carry = false, make }] of
   writeFileSync(new URL(`${name}.json`, import.meta.url), JSON.stringify(file));
 
   if (name === 'lstm') {
-    // The same with its weights stored more coarsely; predicted by TensorFlow.js, which reads them back.
+    // The same model with quantized weights; TensorFlow.js loads them and predicts.
     const weights = [];
     const parts = [];
     let offset = 0;
