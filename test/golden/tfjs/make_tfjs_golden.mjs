@@ -119,9 +119,9 @@ for (const [name, { T, I, ids, lengths, train = false, carry = false, make }] of
     const coarse = Buffer.concat(parts);
     const specs = { modelTopology, weightSpecs: weights, weightData: coarse.buffer.slice(coarse.byteOffset, coarse.byteOffset + coarse.length) };
     const again = await tf.loadLayersModel(tf.io.fromMemory(specs));
-    const answers = again.predict(tf.tensor(inputs, [3, T, I]));
+    const predictions = again.predict(tf.tensor(inputs, [3, T, I]));
     writeFileSync(new URL('quantized.json', import.meta.url), JSON.stringify({
-      ...file, json: { ...json, weightsManifest: [{ paths: ['weights.bin'], weights }] }, files: { 'weights.bin': base64(coarse) }, outputs: { shape: answers.shape, data: [...answers.dataSync()] },
+      ...file, json: { ...json, weightsManifest: [{ paths: ['weights.bin'], weights }] }, files: { 'weights.bin': base64(coarse) }, outputs: { shape: predictions.shape, data: [...predictions.dataSync()] },
     }));
   }
 }
