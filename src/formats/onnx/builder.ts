@@ -1,18 +1,21 @@
-/** A graph of ONNX in the making. */
+/** Construction of ONNX graphs. */
 
 import type { Tensor } from '../../tensor/tensor';
 import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from './model';
 
-/** What is written down so far. The graph of a loop has one of its own, which sees what the one around it knows. */
+/**
+ * An ONNX graph under construction. The body of a loop has a separate builder, which shares the constants and the names of
+ * the outer graph.
+ */
 export interface Builder {
   readonly nodes: OnnxNode[];
-  /** Constants of the whole file. */
+  /** The constants of the file by name. */
   readonly constants: Map<string, OnnxTensor>;
-  /** What names were given, by their beginnings. */
+  /** How many values have been named after each stem. */
   readonly counts: Map<string, number>;
 }
 
-/** An attribute by what it is in JavaScript: whole numbers are integers, `{ float }` is said. */
+/** The value of an attribute. A plain number is an integer; floats are wrapped. */
 export type Attribute =
   | number
   | string
@@ -22,20 +25,20 @@ export type Attribute =
   | { readonly floats: readonly number[] }
   | { readonly graph: OnnxGraph };
 
-/** Begins a graph. */
+/** Creates a builder for the outer graph. */
 export const createBuilder = (): Builder => ({ nodes: [], constants: new Map(), counts: new Map() });
 
-/** A graph inside of this one. */
+/** Creates a builder for a graph inside another. */
 export const innerBuilder = ({ constants, counts }: Builder): Builder => ({ nodes: [], constants, counts });
 
-/** A name that no other value has. */
+/** Reserves a name that no other value has. */
 export function freshName({ counts }: Builder, stem: string): string {
   const count = (counts.get(stem) ?? 0) + 1;
   counts.set(stem, count);
   return count === 1 ? stem : `${stem}_${count}`;
 }
 
-/** Adds an operation; answers the names of its results. */
+/** Adds a node and returns the names of its outputs. */
 export function addNode(
   builder: Builder,
   opType: string,
@@ -44,19 +47,18 @@ export function addNode(
   outputs: number = 1,
 ): readonly string[] {
   const names = Array.from({ length: outputs }, () => freshName(builder, opType.toLowerCase()));
-  const own = Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)]));
   builder.nodes.push({
     opType,
     domain: '',
     name: freshName(builder, `${opType}Node`),
     inputs,
     outputs: names,
-    attributes: own,
+    attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)])),
   });
   return names;
 }
 
-/** {@link addNode} with one result. */
+/** Adds a node with one output and returns its name. */
 export const add = (
   builder: Builder,
   opType: string,
@@ -70,21 +72,22 @@ function attributeOf(value: Attribute): OnnxAttribute {
   if ('float' in value) return { type: 'float', value: value.float };
   if ('floats' in value) return { type: 'floats', value: value.floats };
   if ('graph' in value) return { type: 'graph', value: value.graph };
-  return value.every((each) => typeof each === 'string') && value.length > 0
+  return value.every((element) => typeof element === 'string') && value.length > 0
     ? { type: 'strings', value }
+    // An empty list counts as integers; any other list has elements of one type.
     : { type: 'ints', value: value as readonly number[] };
 }
 
-/** A constant of single precision under a name of its own, or a number. */
-export function constant(builder: Builder, stem: string, value: Tensor | number): string {
+/** Adds a float constant, a tensor or a scalar, under a new name. Returns the name. */
+export function addConstant(builder: Builder, stem: string, value: Tensor | number): string {
   const { shape, data } = typeof value === 'number' ? { shape: [], data: Float32Array.of(value) } : value;
   const name = freshName(builder, stem);
   builder.constants.set(name, { name, shape, type: 'float', data });
   return name;
 }
 
-/** Whole numbers, the same for every place that needs them. */
-export function integers(builder: Builder, ...values: readonly number[]): string {
+/** Adds a vector of integers; equal vectors share one constant. Returns its name. */
+export function addIntegers(builder: Builder, ...values: readonly number[]): string {
   const name = `integers(${values.join()})`;
   builder.constants.set(name, {
     name,
@@ -95,8 +98,8 @@ export function integers(builder: Builder, ...values: readonly number[]): string
   return name;
 }
 
-/** Gives a value another name, under which it leaves the graph. */
-export function rename(builder: Builder, value: string, name: string): string {
+/** Adds an output of the graph: the value under another name. Returns that name. */
+export function addAlias(builder: Builder, value: string, name: string): string {
   builder.nodes.push({
     opType: 'Identity',
     domain: '',
@@ -108,7 +111,7 @@ export function rename(builder: Builder, value: string, name: string): string {
   return name;
 }
 
-/** A graph of what was written down. */
+/** The graph with the nodes added so far. */
 export const graphOf = (
   builder: Builder,
   name: string,

@@ -1,18 +1,18 @@
-/** One time step of each cell in operations of ONNX, for the body of a loop: cells that are no operator, and zoneout. */
+/**
+ * One time step of each cell in ONNX operators, for the body of a Scan: the form of cells that have no ONNX operator, and of
+ * all cells with zoneout.
+ */
 
-import { tanh } from '../../autodiff/ops/elementwise';
-import type { LayerNormCellOptions } from '../../cells/layer-norm-cells';
-import { cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
-import { add, addNode, type Builder, constant, integers } from './builder';
-import { activationNode } from './functions';
+import { addActivation } from './activations';
+import { add, addConstant, addIntegers, addNode, type Builder } from './builder';
 
-/** What a cell is in ONNX: what is worked out for all steps at once, and one step. */
-export interface CellSteps {
-  /** x W + b and the like of `[T, B, I]`. */
+/** A cell in ONNX operators. */
+export interface CellBody {
+  /** Adds the part of the step that does not depend on the state, x W + b, for all steps `[T, B, I]`. */
   readonly inputs: (builder: Builder, x: string) => string;
-  /** The state after, from what `inputs` made of the step and the state before. */
+  /** Adds one step. Returns the next state, from the result of `inputs` at the step and the previous state. */
   readonly step: (
     builder: Builder,
     x: string,
@@ -20,120 +20,207 @@ export interface CellSteps {
   ) => Readonly<Record<string, string>>;
 }
 
-/** Adds a layer normalization of x. */
-type Normalize = (b: Builder, x: string, gain: string, bias?: string) => string;
+/** What the body of a cell is created from. */
+interface CellContext {
+  /** The public function and the layer, for error messages. */
+  readonly caller: string;
+  readonly path: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** H, the size of a gate block. */
+  readonly blockSize: number;
+  /** The builder of the outer graph. */
+  readonly outer: Builder;
+  /** Returns the constant of a parameter by name. The first call adds it to the file. */
+  readonly addParameter: (name: string) => string;
+}
 
-/** @throws RangeError where the cell is none of the library's */
-export function cellSteps(
-  where: string,
+/**
+ * Creates the body of a cell.
+ *
+ * @param caller the public function, for error messages
+ * @param path the path of the layer
+ * @param outer the builder of the graph around the body; the parameters become its constants
+ * @throws RangeError if the cell is a custom one
+ */
+export function cellBody(
+  caller: string,
   path: string,
   cell: Cell,
   parameters: Readonly<Record<string, Tensor>>,
   outer: Builder,
-): CellSteps {
-  const names = new Map<string, string>();
-  const p = (name: string): string => {
-    const found = names.get(name) ?? constant(outer, `${path}.${name}`, parameters[name]!);
-    names.set(name, found);
-    return found;
+): CellBody {
+  const constants = new Map<string, string>();
+  const addParameter = (name: string): string => {
+    const constant = constants.get(name) ?? addConstant(outer, `${path}.${name}`, parameters[name]!);
+    constants.set(name, constant);
+    return constant;
   };
-  const origin = cellOriginOf(cell);
-  const H =
-    origin?.[0] === 'projectedLstm' ? parameters['weightHr']!.shape[0]! : (parameters['weightHh']?.shape[0] ?? 0);
-  const affine = (b: Builder, x: string): string => add(b, 'Add', [add(b, 'MatMul', [x, p('weightIh')]), p('bias')]);
-  const withState = (b: Builder, x: string, h: string): string =>
-    add(b, 'Add', [x, add(b, 'MatMul', [h, p('weightHh')])]);
-  const normalizer =
-    ({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Normalize =>
-    (b, x, gain, bias) =>
-      add(b, 'LayerNormalization', [x, gain, ...(bias === undefined ? [] : [bias])], {
-        axis: -1,
-        epsilon: { float: epsilon },
-      });
-  switch (origin?.[0]) {
-    case 'simpleRnn': {
-      const { activation = tanh } = origin[1] ?? {};
-      return {
-        inputs: affine,
-        step: (b, x, { h }) => ({ h: activationNode(where, path, b, activation, withState(b, x, h!)) }),
-      };
-    }
+  const [constructor, options = {}] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
+  const hiddenWeight = parameters[constructor === 'projectedLstm' ? 'weightHr' : 'weightHh'];
+  const context = { caller, path, options, blockSize: hiddenWeight?.shape[0] ?? 0, outer, addParameter };
+  switch (constructor) {
+    case 'simpleRnn':
+      return simpleRnnBody(context);
     case 'lstm':
-      return { inputs: affine, step: (b, x, { h, c }) => memory(b, withState(b, x, h!), c!, H) };
+      return lstmBody(context);
     case 'projectedLstm':
-      return {
-        inputs: affine,
-        step: (b, x, { h, c }) => {
-          const next = memory(b, withState(b, x, h!), c!, H);
-          return { ...next, h: add(b, 'MatMul', [next['h']!, p('weightHr')]) };
-        },
-      };
+      return projectedLstmBody(context);
     case 'gru':
-      return origin[1]?.reset === 'before'
-        ? resetBefore(affine, p, H, outer)
-        : {
-            inputs: affine,
-            step: (b, x, { h }) => {
-              const [ofX, candidate] = split(b, x, [2 * H, H]);
-              const [ofH, recurrent] = split(b, add(b, 'MatMul', [h!, p('weightHh')]), [2 * H, H]);
-              return gated(b, add(b, 'Add', [ofX!, ofH!]), candidate!, add(b, 'Add', [recurrent!, p('biasHn')]), h!, H);
-            },
-          };
-    case 'layerNormRnn': {
-      const { activation = tanh } = origin[1] ?? {};
-      const normalize = normalizer(origin[1]);
-      return {
-        inputs: (b, x) => add(b, 'MatMul', [x, p('weightIh')]),
-        step: (b, x, { h }) => {
-          const normalized = normalize(b, withState(b, x, h!), p('gain'), p('bias'));
-          return { h: activationNode(where, path, b, activation, normalized) };
-        },
-      };
-    }
-    case 'layerNormLstm': {
-      const normalize = normalizer(origin[1]);
-      return {
-        inputs: (b, x) => normalize(b, add(b, 'MatMul', [x, p('weightIh')]), p('gainIh'), p('bias')),
-        step: (b, x, { h, c }) =>
-          memory(
-            b,
-            add(b, 'Add', [x, normalize(b, add(b, 'MatMul', [h!, p('weightHh')]), p('gainHh'))]),
-            c!,
-            H,
-            (next) => normalize(b, next, p('gainC'), p('biasC')),
-          ),
-      };
-    }
+      return options['reset'] === 'before' ? gruResetBeforeBody(context) : gruResetAfterBody(context);
+    case 'layerNormRnn':
+      return layerNormRnnBody(context);
+    case 'layerNormLstm':
+      return layerNormLstmBody(context);
     case 'layerNormGru':
-      return layerNormGru(p, normalizer(origin[1]), H);
-    case 'hardSigmoidGru':
-    case 'hardSigmoidLstm':
-    case undefined:
-      throw new RangeError(`${where}: ${path} is made of the cell ${cell.name}, which has no form in ONNX.`);
+      return layerNormGruBody(context);
     default:
-      return origin satisfies never;
+      throw new RangeError(`${caller}: ${path}: the cell ${cell.name} has no ONNX form.`);
   }
 }
 
-const split = (b: Builder, x: string, sizes: readonly number[]): readonly string[] =>
-  addNode(b, 'Split', [x, integers(b, ...sizes)], { axis: -1 }, sizes.length);
-
-/** The LSTM's step from its gates i f g o. */
-function memory(
-  b: Builder,
-  gates: string,
-  before: string,
-  H: number,
-  seen: (c: string) => string = (c) => c,
-): { readonly h: string; readonly c: string } {
-  const [i, f, g, o] = split(b, gates, [H, H, H, H]) as [string, string, string, string];
-  const kept = add(b, 'Mul', [add(b, 'Sigmoid', [f]), before]);
-  const c = add(b, 'Add', [kept, add(b, 'Mul', [add(b, 'Sigmoid', [i]), add(b, 'Tanh', [g])])]);
-  return { h: add(b, 'Mul', [add(b, 'Sigmoid', [o]), add(b, 'Tanh', [seen(c)])]), c };
+function simpleRnnBody(context: CellContext): CellBody {
+  return {
+    inputs: (b, x) => affine(context, b, x),
+    step: (b, x, { h }) => ({ h: activate(context, b, withState(context, b, x, h!)) }),
+  };
 }
 
-/** The GRU's step from its gates r z and the two parts of its candidate. */
-function gated(
+function lstmBody(context: CellContext): CellBody {
+  return {
+    inputs: (b, x) => affine(context, b, x),
+    step: (b, x, { h, c }) => lstmStep(b, withState(context, b, x, h!), c!, context.blockSize),
+  };
+}
+
+function projectedLstmBody(context: CellContext): CellBody {
+  const { inputs, step } = lstmBody(context);
+  return {
+    inputs,
+    step: (b, x, state) => {
+      const next = step(b, x, state);
+      return { ...next, h: add(b, 'MatMul', [next['h']!, context.addParameter('weightHr')]) };
+    },
+  };
+}
+
+function gruResetAfterBody(context: CellContext): CellBody {
+  const { blockSize: H, addParameter } = context;
+  return {
+    inputs: (b, x) => affine(context, b, x),
+    step: (b, x, { h }) => {
+      const [gatesX, candidateX] = splitGru(b, x, H);
+      const [gatesH, candidateH] = splitGru(b, add(b, 'MatMul', [h!, addParameter('weightHh')]), H);
+      const recurrent = add(b, 'Add', [candidateH, addParameter('biasHn')]);
+      return gruStep(b, add(b, 'Add', [gatesX, gatesH]), candidateX, recurrent, h!, H);
+    },
+  };
+}
+
+function gruResetBeforeBody(context: CellContext): CellBody {
+  const { blockSize: H, outer, addParameter } = context;
+  const [gatesHh, candidateHh] = splitGru(outer, addParameter('weightHh'), H);
+  return {
+    inputs: (b, x) => affine(context, b, x),
+    step: (b, x, { h }) => {
+      const [gatesX, candidateX] = splitGru(b, x, H);
+      const gates = add(b, 'Sigmoid', [add(b, 'Add', [gatesX, add(b, 'MatMul', [h!, gatesHh])])]);
+      const [r, z] = split(b, gates, [H, H]) as [string, string];
+      const recurrent = add(b, 'MatMul', [add(b, 'Mul', [r, h!]), candidateHh]);
+      return { h: interpolate(b, add(b, 'Tanh', [add(b, 'Add', [candidateX, recurrent])]), z, h!) };
+    },
+  };
+}
+
+function layerNormRnnBody(context: CellContext): CellBody {
+  const { addParameter } = context;
+  return {
+    inputs: (b, x) => add(b, 'MatMul', [x, addParameter('weightIh')]),
+    step: (b, x, { h }) => {
+      const sum = withState(context, b, x, h!);
+      return { h: activate(context, b, normalize(context, b, sum, addParameter('gain'), addParameter('bias'))) };
+    },
+  };
+}
+
+function layerNormLstmBody(context: CellContext): CellBody {
+  const { blockSize: H, addParameter } = context;
+  return {
+    inputs: (b, x) => {
+      const product = add(b, 'MatMul', [x, addParameter('weightIh')]);
+      return normalize(context, b, product, addParameter('gainIh'), addParameter('bias'));
+    },
+    step: (b, x, { h, c }) => {
+      const product = add(b, 'MatMul', [h!, addParameter('weightHh')]);
+      const gates = add(b, 'Add', [x, normalize(context, b, product, addParameter('gainHh'))]);
+      const normalizeC = (next: string): string =>
+        normalize(context, b, next, addParameter('gainC'), addParameter('biasC'));
+      return lstmStep(b, gates, c!, H, normalizeC);
+    },
+  };
+}
+
+function layerNormGruBody(context: CellContext): CellBody {
+  const { blockSize: H, addParameter } = context;
+  return {
+    inputs: (b, x) => {
+      const product = splitGru(b, add(b, 'MatMul', [x, addParameter('weightIh')]), H);
+      const gain = splitGru(b, addParameter('gainIh'), H);
+      const bias = splitGru(b, addParameter('bias'), H);
+      const parts = [0, 1].map((i) => normalize(context, b, product[i]!, gain[i]!, bias[i]!));
+      return add(b, 'Concat', parts, { axis: -1 });
+    },
+    step: (b, x, { h }) => {
+      const [gatesX, candidateX] = splitGru(b, x, H);
+      const [gatesH, candidateH] = splitGru(b, add(b, 'MatMul', [h!, addParameter('weightHh')]), H);
+      const [gatesGain, candidateGain] = splitGru(b, addParameter('gainHh'), H);
+      const gates = add(b, 'Add', [gatesX, normalize(context, b, gatesH, gatesGain)]);
+      const recurrent = normalize(context, b, candidateH, candidateGain, addParameter('biasHn'));
+      return gruStep(b, gates, candidateX, recurrent, h!, H);
+    },
+  };
+}
+
+/** x W + b */
+const affine = ({ addParameter }: CellContext, b: Builder, x: string): string =>
+  add(b, 'Add', [add(b, 'MatMul', [x, addParameter('weightIh')]), addParameter('bias')]);
+
+/** x + h U */
+const withState = ({ addParameter }: CellContext, b: Builder, x: string, h: string): string =>
+  add(b, 'Add', [x, add(b, 'MatMul', [h, addParameter('weightHh')])]);
+
+const activate = ({ caller, path, options }: CellContext, b: Builder, x: string): string =>
+  addActivation(caller, path, b, options['activation'], x);
+
+const normalize = ({ options }: CellContext, b: Builder, x: string, gain: string, bias?: string): string =>
+  add(b, 'LayerNormalization', [x, gain, ...(bias === undefined ? [] : [bias])], {
+    axis: -1,
+    epsilon: { float: options['epsilon'] as number },
+  });
+
+/** Splits the last axis into parts of the given sizes. */
+const split = (b: Builder, x: string, sizes: readonly number[]): readonly string[] =>
+  addNode(b, 'Split', [x, addIntegers(b, ...sizes)], { axis: -1 }, sizes.length);
+
+/** Splits the blocks r z n of a GRU into the gates r z and the candidate n. */
+const splitGru = (b: Builder, x: string, H: number): readonly [gates: string, candidate: string] =>
+  split(b, x, [2 * H, H]) as [string, string];
+
+/** The step of an LSTM from its gates i f g o before their activations; `normalizeC` applies to c inside tanh only. */
+function lstmStep(
+  b: Builder,
+  gates: string,
+  previousC: string,
+  H: number,
+  normalizeC: (c: string) => string = (c) => c,
+): { readonly h: string; readonly c: string } {
+  const [i, f, g, o] = split(b, gates, [H, H, H, H]) as [string, string, string, string];
+  const kept = add(b, 'Mul', [add(b, 'Sigmoid', [f]), previousC]);
+  const c = add(b, 'Add', [kept, add(b, 'Mul', [add(b, 'Sigmoid', [i]), add(b, 'Tanh', [g])])]);
+  return { h: add(b, 'Mul', [add(b, 'Sigmoid', [o]), add(b, 'Tanh', [normalizeC(c)])]), c };
+}
+
+/** The step of a GRU from its gates r z before sigmoid, and the input and recurrent parts of its candidate. */
+function gruStep(
   b: Builder,
   gates: string,
   candidate: string,
@@ -143,51 +230,9 @@ function gated(
 ): { readonly h: string } {
   const [r, z] = split(b, add(b, 'Sigmoid', [gates]), [H, H]) as [string, string];
   const n = add(b, 'Tanh', [add(b, 'Add', [candidate, add(b, 'Mul', [r, recurrent])])]);
-  return { h: add(b, 'Add', [n, add(b, 'Mul', [z, add(b, 'Sub', [h, n])])]) };
+  return { h: interpolate(b, n, z, h) };
 }
 
-function resetBefore(inputs: CellSteps['inputs'], p: (name: string) => string, H: number, outer: Builder): CellSteps {
-  const [gatesHh, candidateHh] = split(outer, p('weightHh'), [2 * H, H]) as [string, string];
-  return {
-    inputs,
-    step: (b, x, { h }) => {
-      const [ofX, candidate] = split(b, x, [2 * H, H]) as [string, string];
-      const [r, z] = split(b, add(b, 'Sigmoid', [add(b, 'Add', [ofX, add(b, 'MatMul', [h!, gatesHh])])]), [H, H]) as [
-        string,
-        string,
-      ];
-      const n = add(b, 'Tanh', [add(b, 'Add', [candidate, add(b, 'MatMul', [add(b, 'Mul', [r, h!]), candidateHh])])]);
-      return { h: add(b, 'Add', [n, add(b, 'Mul', [z, add(b, 'Sub', [h!, n])])]) };
-    },
-  };
-}
-
-function layerNormGru(p: (name: string) => string, normalize: Normalize, H: number): CellSteps {
-  const parts = (b: Builder, x: string): [string, string] => split(b, x, [2 * H, H]) as [string, string];
-  return {
-    inputs: (b, x) => {
-      const [product, gain, bias] = [add(b, 'MatMul', [x, p('weightIh')]), p('gainIh'), p('bias')].map((each) =>
-        parts(b, each),
-      ) as [[string, string], [string, string], [string, string]];
-      return add(
-        b,
-        'Concat',
-        [0, 1].map((i) => normalize(b, product[i]!, gain[i]!, bias[i]!)),
-        { axis: -1 },
-      );
-    },
-    step: (b, x, { h }) => {
-      const [ofX, candidate] = parts(b, x);
-      const [ofH, recurrent] = parts(b, add(b, 'MatMul', [h!, p('weightHh')]));
-      const [gainGates, gainCandidate] = parts(b, p('gainHh'));
-      return gated(
-        b,
-        add(b, 'Add', [ofX, normalize(b, ofH, gainGates)]),
-        candidate,
-        normalize(b, recurrent, gainCandidate, p('biasHn')),
-        h!,
-        H,
-      );
-    },
-  };
-}
+/** (1 − z) · n + z · h, as n + z · (h − n) */
+const interpolate = (b: Builder, n: string, z: string, h: string): string =>
+  add(b, 'Add', [n, add(b, 'Mul', [z, add(b, 'Sub', [h, n])])]);

@@ -1,19 +1,19 @@
 /**
- * Reading of ONNX files. What a file has beside the part that is known is skipped; what would change its meaning (numbers in other files, sparse initializers) is
- * refused.
+ * The ONNX decoder. It skips fields of a file that it does not need, and rejects those that would change the meaning of the
+ * model: external tensor data and sparse initializers.
  */
 
 import { formatShape, sizeOf } from '../../tensor/shape';
 import { fileBytes } from '../file-bytes';
 import {
   attributeTypes,
-  mostAxes,
+  maxAxes,
   type OnnxAttribute,
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
-  type OnnxNumbers,
   type OnnxTensor,
+  type OnnxTensorData,
   type OnnxValue,
   typeName,
 } from './model';
@@ -31,14 +31,19 @@ import {
   text,
 } from './protobuf';
 
-const refuse = (where: string, what: string): never => {
-  throw new RangeError(`${where} ${what}`);
+const reject = (where: string, reason: string): never => {
+  throw new RangeError(`${where} ${reason}`);
 };
 
-/** Reads a file. @throws RangeError, beginning with `where`, where it is cut short, is not what it says, or has numbers of other types or in other files */
-export function decodeOnnx(where: string, file: Uint8Array | ArrayBuffer): OnnxModel {
-  const model = readMessage(`${where}: the model`, fileBytes(where, file));
-  const graph = allMessages(model, 7, 'graph').at(-1) ?? refuse(model.where, 'has no graph. Is this an ONNX file?');
+/**
+ * Decodes an ONNX file.
+ *
+ * @param caller the public function, for error messages
+ * @throws RangeError if the file is truncated or malformed, or has tensors of unsupported types or with external data
+ */
+export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer): OnnxModel {
+  const model = readMessage(`${caller}: the model`, fileBytes(caller, file));
+  const graph = allMessages(model, 7, 'graph').at(-1) ?? reject(model.where, 'has no graph. Is this an ONNX file?');
   return {
     irVersion: integer(model, 1, 'ir_version'),
     producer: { name: text(model, 2, 'producer_name'), version: text(model, 3, 'producer_version') },
@@ -48,14 +53,14 @@ export function decodeOnnx(where: string, file: Uint8Array | ArrayBuffer): OnnxM
         integer(each, 2, 'version'),
       ]),
     ),
-    graph: decodeGraph({ ...graph, where: `${where}: the graph` }),
+    graph: decodeGraph({ ...graph, where: `${caller}: the graph` }),
   };
 }
 
 const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
 function decodeGraph(graph: Message): OnnxGraph {
-  if (has(graph, 15)) refuse(graph.where, 'has sparse initializers, which are not read.');
+  if (has(graph, 15)) reject(graph.where, 'has sparse initializers, which are not supported.');
   return {
     name: text(graph, 2, 'name'),
     nodes: allMessages(graph, 1, 'node').map(decodeNode),
@@ -80,7 +85,7 @@ function decodeNode(node: Message): OnnxNode {
 }
 
 function decodeAttribute(attribute: Message): OnnxAttribute {
-  // Files of the first version do not say the type: it is that of the field that is there.
+  // Files of IR version 1 do not have the type field: the type follows from the field that has the value.
   const code = integer(attribute, 20, 'type') || attributeTypes.findIndex(([, field]) => has(attribute, field));
   const type = attributeTypes[code]?.[0];
   switch (type) {
@@ -93,7 +98,9 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
     case 'tensor':
       return {
         type,
-        value: allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ?? refuse(attribute.where, 'has no tensor.'),
+        value:
+          allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ??
+          reject(attribute.where, 'must have a tensor as its value.'),
       };
     case 'floats':
       return { type, value: [...allFloats(attribute, 7, 'floats')] };
@@ -110,26 +117,24 @@ function decodeTensor(tensor: Message): OnnxTensor {
   const name = text(tensor, 8, 'name');
   const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(name)}`;
   if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0)
-    refuse(where, 'lies in another file (external data). Save the model in one file.');
-  if (has(tensor, 3)) refuse(where, 'is given in segments, which are not read.');
+    reject(where, 'has external data, which is not supported. Save the model in one file.');
+  if (has(tensor, 3)) reject(where, 'is stored in segments, which are not supported.');
   const shape = Array.from(allInt64(tensor, 1, 'dims'), Number);
-  if (shape.length > mostAxes) refuse(where, `has ${shape.length} axes.`);
-  const numbers = numbersOf({ ...tensor, where });
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== numbers.data.length) {
-    refuse(
-      where,
-      `is to have the shape ${formatShape(shape)}, but ${numbers.data.length} numbers follow. Was the file cut short?`,
-    );
+  if (shape.length > maxAxes) reject(where, `must have at most ${maxAxes} axes, got ${shape.length}.`);
+  const content = tensorData({ ...tensor, where });
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== content.data.length) {
+    reject(where, `has the shape ${formatShape(shape)}, but ${content.data.length} elements. Is the file truncated?`);
   }
-  return { name, shape, ...numbers };
+  return { name, shape, ...content };
 }
 
-/** Numbers stand as raw bytes, or in a field of their type; those of 32 bits and less as varints. */
-function numbersOf(tensor: Message): OnnxNumbers {
+/** Reads the elements from `raw_data`, or from the field of their type, where types of up to 32 bits are varints. */
+function tensorData(tensor: Message): OnnxTensorData {
   const type = typeName(integer(tensor, 2, 'data_type'));
   const raw = allBytes(tensor, 9, 'raw_data').at(-1);
   const aligned = (width: number): ArrayBuffer => {
-    if (raw!.length % width !== 0) refuse(tensor.where, `has ${raw!.length} bytes, which is no multiple of ${width}.`);
+    if (raw!.length % width !== 0)
+      reject(tensor.where, `must have raw_data of a multiple of ${width} bytes, got ${raw!.length}.`);
     return raw!.slice().buffer as ArrayBuffer;
   };
   switch (type) {
@@ -144,24 +149,24 @@ function numbersOf(tensor: Message): OnnxNumbers {
     case 'bool':
       return { type, data: raw ? raw.slice() : Uint8Array.from(int32Of(allInt64(tensor, 5, 'int32_data'))) };
     default:
-      return refuse(
+      return reject(
         tensor.where,
-        `has numbers of ${type === '' ? 'no type' : type}; float, double, int32, int64 and bool are read.`,
+        `must be of type float, double, int32, int64 or bool, got ${type === '' ? 'no type' : type}.`,
       );
   }
 }
 
-/** Without an array of every bigint in between, as `Int32Array.from` makes. */
+/** Converts without the intermediate array of bigints that `Int32Array.from` would create. */
 function int32Of(values: BigInt64Array): Int32Array {
-  const numbers = new Int32Array(values.length);
-  for (let i = 0; i < values.length; i++) numbers[i] = Number(values[i]);
-  return numbers;
+  const result = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) result[i] = Number(values[i]);
+  return result;
 }
 
 function decodeValue(value: Message): OnnxValue {
   const [name, type] = [text(value, 1, 'name'), allMessages(value, 2, 'type').at(-1)];
   const tensor = type && allMessages(type, 1, 'tensor_type').at(-1);
-  if (tensor === undefined) return { name, type: type === undefined ? '' : 'no tensor' };
+  if (tensor === undefined) return { name, type: type === undefined ? '' : 'non-tensor' };
   const shape = allMessages(tensor, 2, 'shape').at(-1);
   const lengths =
     shape &&

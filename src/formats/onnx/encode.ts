@@ -1,19 +1,19 @@
-/** Writing of ONNX files. */
+/** The ONNX encoder. */
 
 import { joinBytes } from '../file-bytes';
 import {
   attributeTypes,
+  dataTypes,
   type OnnxAttribute,
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
   type OnnxTensor,
   type OnnxValue,
-  types,
 } from './model';
 import { bytesField, floatField, floatsField, integerField, integersField, messageField, textField } from './protobuf';
 
-/** Writes a file: what `decodeOnnx` reads of it is the same again. */
+/** Encodes a model as an ONNX file, from which `decodeOnnx` reads an equal model. */
 export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): Uint8Array {
   return joinBytes([
     integerField(1, irVersion),
@@ -53,7 +53,7 @@ function encodeNode({ opType, domain, name, inputs, outputs, attributes }: OnnxN
 function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8Array[] {
   const type = integerField(
     20,
-    attributeTypes.findIndex(([each]) => each === attribute.type),
+    attributeTypes.findIndex(([typeOfCode]) => typeOfCode === attribute.type),
   );
   switch (attribute.type) {
     case 'float':
@@ -73,18 +73,18 @@ function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8
     case 'strings':
       return [...attribute.value.map((each) => textField(9, each)), type];
     case 'other':
-      throw new TypeError(`encodeOnnx: the attribute ${name} was not read and cannot be written.`);
+      throw new TypeError(`encodeOnnx: the attribute ${name} is of a type that is not supported.`);
   }
 }
 
 function encodeTensor({ name, shape, type, data }: OnnxTensor): readonly Uint8Array[] {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return [integersField(1, shape), integerField(2, types.indexOf(type)), textField(8, name), bytesField(9, bytes)];
+  return [integersField(1, shape), integerField(2, dataTypes.indexOf(type)), textField(8, name), bytesField(9, bytes)];
 }
 
 function encodeValue({ name, type, shape }: OnnxValue): readonly Uint8Array[] {
-  const code = types.indexOf(type);
-  if (code < 0) throw new TypeError(`encodeOnnx: ${name} has the type ${type}, which cannot be written.`);
+  const code = dataTypes.indexOf(type);
+  if (code < 0) throw new TypeError(`encodeOnnx: ${name} must have a data type of ONNX, got ${type}.`);
   const lengths = shape?.map((length) =>
     messageField(
       1,

@@ -1,57 +1,60 @@
 /**
- * Recurrent layers in ONNX: the operators RNN, LSTM and GRU where they are what the cell is, a Scan over its steps otherwise. Gates go from i f g o to i o f c and from
- * r z n to z r h, matrices are turned, and there are two biases.
+ * Recurrent layers in ONNX: the operators RNN, LSTM and GRU for the cells that they implement, a Scan over the steps for
+ * other cells. For an operator, gates are reordered from i f g o to i o f c and from r z n to z r h, matrices are
+ * transposed, and the bias is written as two.
  */
 
-import { tanh } from '../../autodiff/ops/elementwise';
-import { cellOriginOf } from '../../layers/origins';
 import type { DirectionOptions } from '../../layers/recurrent';
 import { type Cell, stateSizes } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, reordered, transposed, zerosOf } from '../matrix';
+import { rnnActivation } from './activations';
 import {
   type Attribute,
   add,
+  addConstant,
+  addIntegers,
   addNode,
   type Builder,
-  constant,
   freshName,
   graphOf,
   innerBuilder,
-  integers,
 } from './builder';
-import { cellSteps } from './cell-body';
-import { rnnActivation } from './functions';
-import type { OnnxValue } from './model';
+import { type CellBody, cellBody } from './cell-body';
+import type { OnnxGraph, OnnxValue } from './model';
 
-/** What layers are told while they are written down. */
+/** The state of an export. */
 export interface ExportContext {
-  readonly where: string;
+  /** The public function, for error messages. */
+  readonly caller: string;
   readonly builder: Builder;
-  /** The names of B, `[1]`, of the lengths `[B]`, and of `[T, B, 1]` whether a step is valid; the latter two where rows have lengths. */
+  /** The name of the batch size B, a vector `[1]`. */
   readonly batch: string;
+  /** The name of the sequence lengths `[B]`, if the file has them as an input. */
   readonly lengths: string | undefined;
+  /** The name of the mask `[T, B, 1]` of valid steps, if the file has lengths. */
   readonly valid: string | undefined;
-  /** Whether states go in and out, and those that do. */
-  readonly carries: boolean;
+  /** Whether the states are inputs and outputs of the file. */
+  readonly carriesState: boolean;
+  /** The states added so far: the name of the input, the size, and the name of the final value. */
   readonly states: { readonly name: string; readonly size: number; readonly output: string }[];
 }
 
-/** One direction to be written down. */
+/** One direction of a recurrent layer. */
 export interface Direction {
-  /** What its state is called outside: `lstm.`, `bidirectional.forward.`. */
+  /** The prefix of the names of its states: `lstm.`, `bidirectional.forward.`. */
   readonly prefix: string;
   readonly reverse: boolean;
   readonly parameters: Readonly<Record<string, Tensor>>;
 }
 
-/** What a direction gives: `[T, B, H]`, and the last of every state, `[B, H]`. */
-export interface Recurred {
+/** The names of the results of a direction: the sequence `[T, B, H]` and the final states `[B, H]`. */
+export interface DirectionResult {
   readonly outputs: string;
   readonly state: Readonly<Record<string, string>>;
 }
 
-/** Writes a cell down in one direction or two. @throws RangeError where it has no form in ONNX */
+/** Adds a cell in one or two directions. @throws RangeError if the cell has no ONNX form */
 export function exportRecurrence(
   context: ExportContext,
   path: string,
@@ -59,108 +62,93 @@ export function exportRecurrence(
   options: DirectionOptions,
   directions: readonly Direction[],
   x: string,
-): readonly Recurred[] {
-  const zoned = Object.values(options.zoneout ?? {}).some((rate) => rate > 0);
-  const operator = zoned ? undefined : operatorOf(cell);
-  const runs =
+): readonly DirectionResult[] {
+  const hasZoneout = Object.values(options.zoneout ?? {}).some((rate) => rate > 0);
+  const operator = hasZoneout ? undefined : operatorOf(cell);
+  const results =
     operator === undefined
-      ? directions.map((direction) => scan(context, path, cell, options, direction, x))
-      : operate(context, path, cell, options, directions, x, operator);
-  if (context.carries) {
-    runs.forEach(({ state }, i) =>
+      ? directions.map((direction) => addScan(context, path, cell, options, direction, x))
+      : addOperator(context, path, cell, options, directions, x, operator);
+  if (context.carriesState) {
+    results.forEach(({ state }, i) =>
       Object.entries(stateSizes(cell, options.hiddenSize)).forEach(([name, size]) =>
         context.states.push({ name: directions[i]!.prefix + name, size, output: state[name]! }),
       ),
     );
   }
-  return runs;
+  return results;
 }
 
-/** The state before the first step: what comes in, what was learned, or nothing. */
-function firstState(
-  { builder, batch, carries }: ExportContext,
+/** The initial state `[B, H]`: an input of the file, the learned one expanded to the batch, or undefined for zeros. */
+function initialState(
+  { builder, batch, carriesState }: ExportContext,
   { prefix, parameters }: Direction,
   name: string,
 ): string | undefined {
-  if (carries) return prefix + name;
+  if (carriesState) return prefix + name;
   const learned = parameters[`initial.${name}`];
   return (
     learned &&
     add(builder, 'Expand', [
-      constant(builder, `${prefix}initial.${name}`, learned),
-      add(builder, 'Concat', [batch, integers(builder, learned.shape[1]!)], { axis: 0 }),
+      addConstant(builder, `${prefix}initial.${name}`, learned),
+      add(builder, 'Concat', [batch, addIntegers(builder, learned.shape[1]!)], { axis: 0 }),
     ])
   );
 }
 
 interface Operator {
   readonly opType: 'RNN' | 'LSTM' | 'GRU';
-  /** Its own, for so many directions. */
+  /** The attributes that depend on the cell, for a number of directions. */
   readonly attributes: (directions: number) => Readonly<Record<string, Attribute>>;
+  /** For each gate block in ONNX, the index of the block in the cell. */
   readonly order: readonly number[];
 }
 
-/** The activations of each direction, one behind the other. */
+/** Repeats a list for every direction. */
 const repeated = <L>(values: readonly L[], count: number): readonly L[] =>
   Array.from({ length: count }, () => values).flat();
 
-/** Gates that are straight lines: TensorFlow.js' default. */
-const hardGates = (
-  slope: number,
+/** The attributes of a cell with hard sigmoid gates, the default of TensorFlow.js. */
+const hardSigmoidAttributes = (
+  slope: unknown,
   others: readonly string[],
   directions: number,
 ): Readonly<Record<string, Attribute>> => ({
   activations: repeated(['HardSigmoid', ...others], directions),
-  activation_alpha: { floats: repeated([slope], directions) },
+  activation_alpha: { floats: repeated([slope as number], directions) },
   activation_beta: { floats: repeated([0.5], directions) },
 });
 
-/** Whether the reset gate of a GRU is applied after the recurrent product. */
-const resetAttribute = (reset: 'after' | 'before' = 'after'): Readonly<Record<string, Attribute>> => ({
-  linear_before_reset: reset === 'after' ? 1 : 0,
-});
-
-/** The operator that a cell is, if it is one. */
-function operatorOf(cell: Cell): Operator | undefined {
-  const origin = cellOriginOf(cell);
-  switch (origin?.[0]) {
+/** The operator that implements a cell; undefined if there is none. */
+function operatorOf({ origin }: Cell): Operator | undefined {
+  const [constructor, options] = (origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
+  const reset = { linear_before_reset: options?.['reset'] === 'before' ? 0 : 1 };
+  switch (constructor) {
     case 'lstm':
       return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
     case 'hardSigmoidLstm':
       return {
         opType: 'LSTM',
-        attributes: (count) => hardGates(origin[1].slope, ['Tanh', 'Tanh'], count),
+        attributes: (count) => hardSigmoidAttributes(options?.['slope'], ['Tanh', 'Tanh'], count),
         order: [0, 3, 1, 2],
       };
     case 'gru':
-      return { opType: 'GRU', attributes: () => resetAttribute(origin[1]?.reset), order: [1, 0, 2] };
+      return { opType: 'GRU', attributes: () => reset, order: [1, 0, 2] };
     case 'hardSigmoidGru':
       return {
         opType: 'GRU',
-        attributes: (count) => ({
-          ...resetAttribute(origin[1].reset),
-          ...hardGates(origin[1].slope, ['Tanh'], count),
-        }),
+        attributes: (count) => ({ ...reset, ...hardSigmoidAttributes(options?.['slope'], ['Tanh'], count) }),
         order: [1, 0, 2],
       };
-    case 'simpleRnn': {
-      const activation = rnnActivation(origin[1]?.activation ?? tanh);
-      return activation === undefined
-        ? undefined
-        : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
-    }
-    case 'layerNormGru':
-    case 'layerNormLstm':
-    case 'layerNormRnn':
-    case 'projectedLstm':
-    case undefined:
-      return undefined;
-    default:
-      return origin satisfies never;
   }
+  const activation = constructor === 'simpleRnn' ? rnnActivation(options?.['activation']) : undefined;
+  return activation === undefined
+    ? undefined
+    : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
 }
 
-function operate(
+/** Adds the node of an operator, for all directions together. */
+function addOperator(
   context: ExportContext,
   path: string,
   cell: Cell,
@@ -168,112 +156,90 @@ function operate(
   directions: readonly Direction[],
   x: string,
   { opType, attributes, order }: Operator,
-): readonly Recurred[] {
+): readonly DirectionResult[] {
   const { builder: b, lengths } = context;
-  const stacked = (name: string, each: (parameters: Direction['parameters']) => Tensor): string => {
-    const tensors = directions.map(({ parameters }) => each(parameters));
-    return constant(b, `${path}.${name}`, {
-      shape: [tensors.length, ...tensors[0]!.shape],
-      data: joined(...tensors).data,
-    });
-  };
-  const W = stacked('W', ({ weightIh }) => transposed(reordered(weightIh!, order)));
-  const R = stacked('R', ({ weightHh }) => transposed(reordered(weightHh!, order)));
-  const B = stacked('B', ({ bias, biasHn }) =>
-    joined(reordered(bias!, order), biasHn === undefined ? zerosOf(bias!.shape[0]!) : joined(zerosOf(2 * H), biasHn)),
-  );
   const initial = cell.state.map((name) => {
-    const each = directions.map((direction) => firstState(context, direction, name));
-    return each[0] === undefined ? '' : unsqueezedAll(b, each as readonly string[]);
+    const states = directions.map((direction) => initialState(context, direction, name));
+    return states[0] === undefined ? '' : stackDirections(b, states as readonly string[]);
   });
-  const both = directions.length === 2;
-  const inputs = [x, W, R, B, lengths ?? '', ...initial];
+  const weights = addOperatorWeights(b, path, directions, order, H);
+  const inputs = [x, ...weights, lengths ?? '', ...initial];
   while (inputs.at(-1) === '') inputs.pop();
-  const direction = both ? 'bidirectional' : directions[0]!.reverse ? 'reverse' : 'forward';
-  const [Y, ...last] = addNode(
+  const isBidirectional = directions.length === 2;
+  const direction = isBidirectional ? 'bidirectional' : directions[0]!.reverse ? 'reverse' : 'forward';
+  const [Y, ...finals] = addNode(
     b,
     opType,
     inputs,
     { hidden_size: H, direction, ...attributes(directions.length) },
     1 + cell.state.length,
   );
-  const apart = (value: string, axis: number): readonly string[] =>
+  const unstackDirections = (value: string, axis: number): readonly string[] =>
     directions.map((_, d) => {
-      const own = both ? add(b, 'Slice', [value, integers(b, d), integers(b, d + 1), integers(b, axis)]) : value;
-      return add(b, 'Squeeze', [own, integers(b, axis)]);
+      const part = isBidirectional
+        ? add(b, 'Slice', [value, addIntegers(b, d), addIntegers(b, d + 1), addIntegers(b, axis)])
+        : value;
+      return add(b, 'Squeeze', [part, addIntegers(b, axis)]);
     });
-  const outputs = apart(Y!, 1);
-  const states = last.map((value) => apart(value, 0));
-  return directions.map((_, i) => ({
-    outputs: outputs[i]!,
-    state: Object.fromEntries(cell.state.map((name, j) => [name, states[j]![i]!])),
+  const outputs = unstackDirections(Y!, 1);
+  const states = finals.map((value) => unstackDirections(value, 0));
+  return directions.map((_, d) => ({
+    outputs: outputs[d]!,
+    state: Object.fromEntries(cell.state.map((name, i) => [name, states[i]![d]!])),
   }));
 }
 
-/** `[B, H]` each as `[D, B, H]`. */
-function unsqueezedAll(b: Builder, values: readonly string[]): string {
-  const each = values.map((value) => add(b, 'Unsqueeze', [value, integers(b, 0)]));
-  return each.length === 1 ? each[0]! : add(b, 'Concat', each, { axis: 0 });
+/** Adds the weights of an operator: `W [D, G·H, I]`, `R [D, G·H, H]` and `B [D, 2·G·H]`. Returns their names. */
+function addOperatorWeights(
+  b: Builder,
+  path: string,
+  directions: readonly Direction[],
+  order: readonly number[],
+  H: number,
+): readonly string[] {
+  const stacked = (name: string, convert: (parameters: Direction['parameters']) => Tensor): string => {
+    const tensors = directions.map(({ parameters }) => convert(parameters));
+    const shape = [tensors.length, ...tensors[0]!.shape];
+    return addConstant(b, `${path}.${name}`, { shape, data: joined(...tensors).data });
+  };
+  return [
+    stacked('W', ({ weightIh }) => transposed(reordered(weightIh!, order))),
+    stacked('R', ({ weightHh }) => transposed(reordered(weightHh!, order))),
+    stacked('B', ({ bias, biasHn }) =>
+      joined(reordered(bias!, order), biasHn === undefined ? zerosOf(bias!.shape[0]!) : joined(zerosOf(2 * H), biasHn)),
+    ),
+  ];
 }
 
-function scan(
+/** Stacks values `[B, H]` of all directions to `[D, B, H]`. */
+function stackDirections(b: Builder, values: readonly string[]): string {
+  const parts = values.map((value) => add(b, 'Unsqueeze', [value, addIntegers(b, 0)]));
+  return parts.length === 1 ? parts[0]! : add(b, 'Concat', parts, { axis: 0 });
+}
+
+/** Adds a Scan over the steps of one direction. */
+function addScan(
   context: ExportContext,
   path: string,
   cell: Cell,
-  { hiddenSize, zoneout = {} }: DirectionOptions,
+  options: DirectionOptions,
   direction: Direction,
   x: string,
-): Recurred {
-  const { where, builder: b, batch, valid } = context;
-  const { inputs, step } = cellSteps(where, path, cell, direction.parameters, b);
-  const sizes = Object.entries(stateSizes(cell, hiddenSize));
+): DirectionResult {
+  const { caller, builder: b, batch, valid } = context;
+  const { inputs, step } = cellBody(caller, path, cell, direction.parameters, b);
+  const sizes = Object.entries(stateSizes(cell, options.hiddenSize));
   const initial = sizes.map(
     ([name, size]) =>
-      firstState(context, direction, name) ??
-      add(b, 'Expand', [constant(b, `${path}.zero`, 0), add(b, 'Concat', [batch, integers(b, size)], { axis: 0 })]),
+      initialState(context, direction, name) ??
+      add(b, 'Expand', [
+        addConstant(b, `${path}.zero`, 0),
+        add(b, 'Concat', [batch, addIntegers(b, size)], { axis: 0 }),
+      ]),
   );
-
-  const body = innerBuilder(b);
-  const value = (name: string, type = 'float', shape: readonly (number | string)[] = ['B', '']): OnnxValue => ({
-    name,
-    type,
-    shape,
-  });
-  const before = Object.fromEntries(sizes.map(([name]) => [name, freshName(body, `before_${name}`)]));
-  const now = freshName(body, 'x_t');
-  const validNow = freshName(body, 'valid_t');
-  const next = step(body, now, before);
-  const after = Object.fromEntries(
-    sizes.map(([name]) => {
-      const [old, made] = [before[name]!, next[name]!];
-      const rate = zoneout[name] ?? 0;
-      const moved =
-        rate === 0
-          ? made
-          : add(body, 'Add', [
-              old,
-              add(body, 'Mul', [add(body, 'Sub', [made, old]), constant(b, `${path}.moves`, 1 - rate)]),
-            ]);
-      return [name, valid === undefined ? add(body, 'Identity', [moved]) : add(body, 'Where', [validNow, moved, old])];
-    }),
-  );
-  const h = after[cell.state[0]!]!;
-  const output =
-    valid === undefined
-      ? add(body, 'Identity', [h])
-      : add(body, 'Where', [validNow, h, constant(b, `${path}.zero`, 0)]);
-  const graph = graphOf(
-    body,
-    freshName(b, `${path}.step`),
-    [
-      ...sizes.map(([name]) => value(before[name]!)),
-      value(now),
-      ...(valid === undefined ? [] : [value(validNow, 'bool', ['B', 1])]),
-    ],
-    [...sizes.map(([name]) => value(after[name]!)), value(output)],
-  );
+  const graph = scanBody(context, path, cell, options, step);
   const scanned = [inputs(b, x), ...(valid === undefined ? [] : [valid])];
-  const backwards = direction.reverse ? 1 : 0;
+  const reverse = direction.reverse ? 1 : 0;
   const results = addNode(
     b,
     'Scan',
@@ -281,10 +247,62 @@ function scan(
     {
       body: { graph },
       num_scan_inputs: scanned.length,
-      scan_input_directions: scanned.map(() => backwards),
-      scan_output_directions: [backwards],
+      scan_input_directions: scanned.map(() => reverse),
+      scan_output_directions: [reverse],
     },
     sizes.length + 1,
   );
   return { outputs: results.at(-1)!, state: Object.fromEntries(sizes.map(([name], i) => [name, results[i]!])) };
+}
+
+/**
+ * The body of a Scan: from the previous states `[B, H]`, the input of the step and its mask `[B, 1]` to the next states and
+ * the output. Padded steps keep the state and output zeros.
+ */
+function scanBody(
+  { builder, valid }: ExportContext,
+  path: string,
+  cell: Cell,
+  { hiddenSize, zoneout = {} }: DirectionOptions,
+  step: CellBody['step'],
+): OnnxGraph {
+  const body = innerBuilder(builder);
+  const names = Object.keys(stateSizes(cell, hiddenSize));
+  const previous = Object.fromEntries(names.map((name) => [name, freshName(body, `previous_${name}`)]));
+  const xStep = freshName(body, 'x_t');
+  const validStep = freshName(body, 'valid_t');
+  const computed = step(body, xStep, previous);
+  const next = Object.fromEntries(
+    names.map((name) => {
+      const [old, update] = [previous[name]!, computed[name]!];
+      const rate = zoneout[name] ?? 0;
+      // At inference zoneout is the expected state: old + (1 − rate) · (update − old).
+      const expected =
+        rate === 0
+          ? update
+          : add(body, 'Add', [
+              old,
+              add(body, 'Mul', [add(body, 'Sub', [update, old]), addConstant(builder, `${path}.keep`, 1 - rate)]),
+            ]);
+      const masked =
+        valid === undefined ? add(body, 'Identity', [expected]) : add(body, 'Where', [validStep, expected, old]);
+      return [name, masked];
+    }),
+  );
+  const h = next[cell.state[0]!]!;
+  const output =
+    valid === undefined
+      ? add(body, 'Identity', [h])
+      : add(body, 'Where', [validStep, h, addConstant(builder, `${path}.zero`, 0)]);
+  const floats = (name: string): OnnxValue => ({ name, type: 'float', shape: ['B', ''] });
+  return graphOf(
+    body,
+    freshName(builder, `${path}.step`),
+    [
+      ...names.map((name) => floats(previous[name]!)),
+      floats(xStep),
+      ...(valid === undefined ? [] : [{ name: validStep, type: 'bool', shape: ['B', 1] }]),
+    ],
+    [...names.map((name) => floats(next[name]!)), floats(output)],
+  );
 }

@@ -1,161 +1,164 @@
-/** Models as ONNX files. */
+/** Export of models to ONNX. */
 
 import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Merge } from '../../layers/bidirectional';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
-import { type ScoreOrigin, scoreOriginOf } from '../../layers/origins';
 import type { Sequential } from '../../models/sequential';
 import { type Part, partsOf } from '../parts';
 import { version } from '../version';
-import { add, type Builder, constant, createBuilder, graphOf, integers, rename } from './builder';
+import { addActivation } from './activations';
+import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
 import { encodeOnnx } from './encode';
 import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
-import { activationNode } from './functions';
 import type { OnnxValue } from './model';
 
-/** What goes in and out of the file beside the inputs and the output. */
+/** Options of {@link exportOnnx}: additional inputs and outputs of the file. */
 export interface ExportOnnxOptions {
-  /** Whether rows have lengths of their own: an input `lengths [B]` of int32. */
+  /** Whether the file has an input `lengths [B]` of int32 with the sequence lengths. Default: false. */
   readonly lengths?: boolean;
-  /** Whether states go in, `lstm.h [B, H]`, and out again, `lstm.h.next`: for streams, and for sequences in pieces. */
+  /**
+   * Whether the recurrent states are inputs, `lstm.h [B, H]`, and outputs, `lstm.h.next`, for streaming and for sequences
+   * that are processed in chunks. Default: false.
+   */
   readonly state?: boolean;
 }
 
-/** The set of operators that files are written in, and the layout of the file. */
+/** The operator set and the file format of exported files. */
 const opset = 17;
 const irVersion = 8;
 
 /**
- * A model as an ONNX file (opset 17) for prediction in any runtime: inputs `inputs`, ids `[T, B]` of int64 or vectors `[T, B, I]`, and `outputs`, `[T, B, O]` or `[B, O]`, with
- * T and B free. LSTM, GRU (both resets) and the simple cell are the operators of these names; cells that ONNX has no operator for, and zoneout, are a Scan over their
- * steps. Dropout does nothing and is left out.
+ * Exports a model to an ONNX file (opset 17) for inference in any runtime.
  *
- * @throws RangeError where a layer, cell or activation of one's own has no operator
+ * The input `inputs` has token ids `[T, B]` of int64 or vectors `[T, B, I]`; the output `outputs` is `[T, B, O]`, or `[B, O]`
+ * without a time axis. T and B are free. LSTM, GRU (both reset variants) and the simple RNN become the ONNX operators; other
+ * cells, and cells with zoneout, become a Scan over the time steps. Dropout is left out.
+ *
+ * @param model the model to export
+ * @param options additional inputs and outputs
+ * @returns the bytes of the `.onnx` file
+ * @throws RangeError if the model has a custom layer, cell, activation or attention score; the message names the layer
  * @example
- * const model = sequential([embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })]);
- * exportOnnx(model, { lengths: true }) instanceof Uint8Array; // true
+ * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
+ * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
  */
 export function exportOnnx(
   model: Sequential,
-  { lengths = false, state: carries = false }: ExportOnnxOptions = {},
+  { lengths = false, state: carriesState = false }: ExportOnnxOptions = {},
 ): Uint8Array {
-  const where = 'exportOnnx';
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
-  const batch = add(builder, 'Slice', [shape, integers(builder, 1), integers(builder, 2)]);
-  const valid = lengths ? validSteps(builder, shape) : undefined;
   const context: ExportContext = {
-    where,
+    caller: 'exportOnnx',
     builder,
-    batch,
+    batch: add(builder, 'Slice', [shape, addIntegers(builder, 1), addIntegers(builder, 2)]),
     lengths: lengths ? 'lengths' : undefined,
-    valid,
-    carries,
+    valid: lengths ? addMask(builder, shape) : undefined,
+    carriesState,
     states: [],
   };
-  const parts = partsOf(model);
-  let value = 'inputs';
-  // What goes around each residual, and where it ends.
-  const around: { readonly prefix: string; readonly value: string }[] = [];
-  const close = (path: string): void => {
-    while (around.length > 0 && !path.startsWith(around.at(-1)!.prefix))
-      value = add(builder, 'Add', [around.pop()!.value, value]);
-  };
-  for (const own of parts) {
-    close(own.path);
-    own.path
-      .split('.')
-      .slice(0, -1)
-      .forEach((_, i, names) => {
-        const prefix = `${names.slice(0, i + 1).join('.')}.`;
-        if (!around.some((each) => each.prefix === prefix)) around.push({ prefix, value });
-      });
-    value = exportPart(context, own, value);
-  }
-  close('');
-  rename(builder, value, 'outputs');
+  addAlias(builder, addLayers(context, model), 'outputs');
 
   const float = (name: string, ...lengthsOf: readonly (number | string)[]): OnnxValue => ({
     name,
     type: 'float',
     shape: lengthsOf,
   });
-  const { states } = context;
-  const input: OnnxValue =
+  const inputs = [
     model.input.kind === 'ids'
       ? { name: 'inputs', type: 'int64', shape: ['T', 'B'] }
-      : float('inputs', 'T', 'B', model.input.size);
-  const given = [
-    input,
+      : float('inputs', 'T', 'B', model.input.size),
     ...(lengths ? [{ name: 'lengths', type: 'int32', shape: ['B'] }] : []),
-    ...states.map(({ name, size }) => float(name, 'B', size)),
+    ...context.states.map(({ name, size }) => float(name, 'B', size)),
   ];
-  const answers = [
+  const outputs = [
     float('outputs', ...shapeOf(model.output)),
-    ...states.map(({ name, size, output }) => float(rename(builder, output, `${name}.next`), 'B', size)),
+    ...context.states.map(({ name, size, output }) => float(addAlias(builder, output, `${name}.next`), 'B', size)),
   ];
   return encodeOnnx({
     irVersion,
     producer: { name: 'bptt', version },
     opsets: { '': opset },
-    graph: graphOf(builder, 'bptt', given, answers, [...builder.constants.values()]),
+    graph: graphOf(builder, 'bptt', inputs, outputs, [...builder.constants.values()]),
   });
 }
 
+/** The declared shape of the output. */
 const shapeOf = (output: Features): readonly (number | string)[] =>
   output.kind === 'ids'
     ? ['T', 'B']
     : [...(output.kind === 'directions' ? [2] : []), ...(output.perStep ? ['T'] : []), 'B', output.size];
 
-/** `[T, B, 1]` whether a step is within the length of its row. */
-function validSteps(b: Builder, shape: string): string {
-  const steps = add(b, 'Squeeze', [add(b, 'Slice', [shape, integers(b, 0), integers(b, 1)]), integers(b, 0)]);
+/** Adds the mask `[T, B, 1]` of the steps within the length of their sequence. */
+function addMask(b: Builder, shape: string): string {
+  const T = add(b, 'Squeeze', [
+    add(b, 'Slice', [shape, addIntegers(b, 0), addIntegers(b, 1)]),
+    addIntegers(b, 0),
+  ]);
   const scalar = (value: number): string => {
     const name = `integer(${value})`;
     b.constants.set(name, { name, shape: [], type: 'int64', data: BigInt64Array.of(BigInt(value)) });
     return name;
   };
-  const times = add(b, 'Unsqueeze', [add(b, 'Range', [scalar(0), steps, scalar(1)]), integers(b, 1)]);
-  const within = add(b, 'Less', [times, add(b, 'Cast', ['lengths'], { to: 7 })]);
-  return add(b, 'Unsqueeze', [within, integers(b, 2)]);
+  const times = add(b, 'Unsqueeze', [add(b, 'Range', [scalar(0), T, scalar(1)]), addIntegers(b, 1)]);
+  const isValid = add(b, 'Less', [times, add(b, 'Cast', ['lengths'], { to: 7 })]);
+  return add(b, 'Unsqueeze', [isValid, addIntegers(b, 2)]);
 }
 
-function exportPart(context: ExportContext, { path, origin, named, parameters }: Part, x: string): string {
-  const { builder: b, where, valid } = context;
-  const own = (name: string): string => constant(b, `${path}.${name}`, parameters[name]!);
+/** Adds all layers, with the skip connections of residuals. Returns the name of the output of the last layer. */
+function addLayers(context: ExportContext, model: Sequential): string {
+  let value = 'inputs';
+  // The residuals around the current layer, outermost first, with the value that each adds to its output.
+  const residuals: { readonly prefix: string; readonly input: string }[] = [];
+  const closeResiduals = (nextPath: string): void => {
+    while (residuals.length > 0 && !nextPath.startsWith(residuals.at(-1)!.prefix))
+      value = add(context.builder, 'Add', [residuals.pop()!.input, value]);
+  };
+  for (const part of partsOf(model)) {
+    closeResiduals(part.path);
+    const names = part.path.split('.');
+    for (let depth = 1; depth < names.length; depth++) {
+      const prefix = `${names.slice(0, depth).join('.')}.`;
+      if (!residuals.some((residual) => residual.prefix === prefix)) residuals.push({ prefix, input: value });
+    }
+    value = addLayer(context, part, value);
+  }
+  closeResiduals('');
+  return value;
+}
+
+/** Adds one layer. Returns the name of its output. */
+function addLayer(context: ExportContext, part: Part, x: string): string {
+  const { builder: b, caller, valid } = context;
+  const { path, kind, named, parameters } = part;
+  const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
-  /** Zeros in the padding, as the layer leaves them. */
-  const onValid = (value: string): string =>
-    valid !== undefined && perStep ? add(b, 'Where', [valid, value, constant(b, 'zero', 0)]) : value;
-  switch (origin?.[0]) {
+  /** Sets padded steps to zero, as the layer does. */
+  const masked = (y: string): string =>
+    valid !== undefined && perStep ? add(b, 'Where', [valid, y, addConstant(b, 'zero', 0)]) : y;
+  switch (kind.maker) {
     case 'embedding':
-      return add(b, 'Gather', [own('weight'), x]);
+      return add(b, 'Gather', [addParameter('weight'), x]);
     case 'dropout':
       return x;
     case 'dense': {
-      const [, { activation }] = origin;
-      const y = add(b, 'Add', [add(b, 'MatMul', [x, own('weight')]), own('bias')]);
-      return onValid(activation === undefined ? y : activationNode(where, path, b, activation, y));
+      const { activation } = kind.options;
+      const y = add(b, 'Add', [add(b, 'MatMul', [x, addParameter('weight')]), addParameter('bias')]);
+      return masked(activation === undefined ? y : addActivation(caller, path, b, activation, y));
     }
     case 'layerNorm': {
-      const { epsilon = 1e-5 } = origin[1] ?? {};
-      return onValid(
-        add(b, 'LayerNormalization', [x, own('gain'), own('bias')], {
-          axis: -1,
-          epsilon: { float: epsilon },
-        }),
-      );
+      const attributes = { axis: -1, epsilon: { float: kind.options.epsilon } };
+      return masked(add(b, 'LayerNormalization', [x, addParameter('gain'), addParameter('bias')], attributes));
     }
     case 'recurrent': {
-      const [, cell, options] = origin;
-      const { reverse = false, returnSequences = true } = options;
-      const [run] = exportRecurrence(context, path, cell, options, [{ prefix: `${path}.`, reverse, parameters }], x);
-      return returnSequences ? run!.outputs : run!.state[cell.state[0]!]!;
+      const { reverse = false, returnSequences = true } = kind.options;
+      const direction: Direction = { prefix: `${path}.`, reverse, parameters };
+      const [result] = exportRecurrence(context, path, kind.cell, kind.options, [direction], x);
+      return returnSequences ? result!.outputs : result!.state[kind.cell.state[0]!]!;
     }
     case 'bidirectional': {
-      const [, cell, options] = origin;
-      const { merge = 'concat', returnSequences = true } = options;
+      const { merge = 'concat', returnSequences = true } = kind.options;
       const directions = (['forward', 'reverse'] as const).map(
         (name): Direction => ({
           prefix: `${path}.${name}.`,
@@ -163,89 +166,77 @@ function exportPart(context: ExportContext, { path, origin, named, parameters }:
           parameters: splitNames(parameters)[name]!,
         }),
       );
-      const runs = exportRecurrence(context, path, cell, options, directions, x);
-      return merged(
-        b,
-        merge,
-        runs.map(({ outputs, state }) => (returnSequences ? outputs : state[cell.state[0]!]!)) as [string, string],
-      );
+      const results = exportRecurrence(context, path, kind.cell, kind.options, directions, x);
+      const [forward, reverse] = results.map(({ outputs, state }) =>
+        returnSequences ? outputs : state[kind.cell.state[0]!]!,
+      ) as [string, string];
+      return addMerge(b, merge, [forward, reverse]);
     }
     case 'attentionPooling':
-      return pooled(context, path, origin[1] ?? {}, parameters, x);
-    case undefined:
-      throw new RangeError(`${where}: ${path} is a layer of your own, which has no form in ONNX.`);
+      return addAttentionPooling(context, part, named.layer.origin![1] as AttentionPoolingOptions, x);
     default:
-      return origin satisfies never;
+      throw new RangeError(`${caller}: ${path}: a custom layer has no ONNX form.`);
   }
 }
 
-function merged(b: Builder, merge: Merge, both: readonly [string, string]): string {
-  if (merge === 'concat') return add(b, 'Concat', both, { axis: -1 });
-  if (merge === 'both')
-    return add(
-      b,
-      'Concat',
-      both.map((each) => add(b, 'Unsqueeze', [each, integers(b, 0)])),
-      { axis: 0 },
-    );
-  if (merge === 'product') return add(b, 'Mul', both);
-  const sum = add(b, 'Add', both);
-  return merge === 'sum' ? sum : add(b, 'Mul', [sum, constant(b, 'half', 0.5)]);
+/** Merges the outputs of both directions. */
+function addMerge(b: Builder, merge: Merge, directions: readonly [string, string]): string {
+  if (merge === 'concat') return add(b, 'Concat', directions, { axis: -1 });
+  if (merge === 'both') {
+    const unsqueezed = directions.map((direction) => add(b, 'Unsqueeze', [direction, addIntegers(b, 0)]));
+    return add(b, 'Concat', unsqueezed, { axis: 0 });
+  }
+  if (merge === 'product') return add(b, 'Mul', directions);
+  const sum = add(b, 'Add', directions);
+  return merge === 'sum' ? sum : add(b, 'Mul', [sum, addConstant(b, 'half', 0.5)]);
 }
 
-/** Attention with one query that is learned, over `[T, B, H]`. */
-function pooled(
-  { where, builder: b, valid }: ExportContext,
-  path: string,
+/** Adds attention pooling with one learned query over `[T, B, H]`. */
+function addAttentionPooling(
+  context: ExportContext,
+  part: Part,
   { score }: AttentionPoolingOptions,
-  parameters: Part['parameters'],
   x: string,
 ): string {
-  const own = (name: string): string => constant(b, `${path}.${name}`, parameters[name]!);
-  const kept = valid === undefined ? x : add(b, 'Where', [valid, x, constant(b, 'zero', 0)]);
-  const states = add(b, 'Transpose', [kept], { perm: [1, 0, 2] });
-  const inside = valid && add(b, 'Transpose', [valid], { perm: [1, 2, 0] });
-  const scores = scoresOf(where, path, b, score && scoreOriginOf(score), parameters, own, states);
-  const masked = inside === undefined ? scores : add(b, 'Where', [inside, scores, constant(b, 'outside', -1e30)]);
-  const weights = add(b, 'Softmax', [masked], { axis: -1 });
-  const counted = inside === undefined ? weights : add(b, 'Where', [inside, weights, constant(b, 'zero', 0)]);
-  return add(b, 'Squeeze', [add(b, 'MatMul', [counted, states]), integers(b, 1)]);
+  const { builder: b, valid } = context;
+  const values = valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'zero', 0)]);
+  const states = add(b, 'Transpose', [values], { perm: [1, 0, 2] });
+  const mask = valid && add(b, 'Transpose', [valid], { perm: [1, 2, 0] });
+  const scores = addScores(context, part, score?.origin?.[0] as string | undefined, states);
+  const maskedScores = mask === undefined ? scores : add(b, 'Where', [mask, scores, addConstant(b, 'masked', -1e30)]);
+  const softmax = add(b, 'Softmax', [maskedScores], { axis: -1 });
+  // A sequence of length 0 has no valid step: softmax gives equal weights, which must become zeros.
+  const weights = mask === undefined ? softmax : add(b, 'Where', [mask, softmax, addConstant(b, 'zero', 0)]);
+  return add(b, 'Squeeze', [add(b, 'MatMul', [weights, states]), addIntegers(b, 1)]);
 }
 
-/** `[B, 1, T]`, of states `[B, T, H]`. */
-function scoresOf(
-  where: string,
-  path: string,
-  b: Builder,
-  origin: ScoreOrigin | undefined,
-  parameters: Part['parameters'],
-  own: (name: string) => string,
+/** Adds the attention scores `[B, 1, T]` of the states `[B, T, H]`. */
+function addScores(
+  { caller, builder: b }: ExportContext,
+  { path, parameters }: Part,
+  score: string | undefined,
   states: string,
 ): string {
-  const turned = (keys: string): string => add(b, 'Transpose', [keys], { perm: [0, 2, 1] });
-  const query = own('query');
-  switch (origin?.[0]) {
+  const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
+  const swapLastAxes = (x: string): string => add(b, 'Transpose', [x], { perm: [0, 2, 1] });
+  const query = addParameter('query');
+  switch (score) {
     case 'dotScore':
-      return add(b, 'MatMul', [query, turned(states)]);
-    case 'scaledDotScore':
-      return add(b, 'MatMul', [
-        query,
-        turned(add(b, 'Mul', [states, constant(b, 'scale', 1 / Math.sqrt(parameters['query']!.shape[1]!))])),
-      ]);
-    case 'generalScore':
-      return add(b, 'MatMul', [query, turned(add(b, 'MatMul', [states, own('weight')]))]);
-    case 'additiveScore': {
-      const keys = add(b, 'Add', [add(b, 'MatMul', [states, own('stateWeight')]), own('bias')]);
-      return turned(
-        add(b, 'MatMul', [
-          add(b, 'Tanh', [add(b, 'Add', [keys, add(b, 'MatMul', [query, own('queryWeight')])])]),
-          own('vector'),
-        ]),
-      );
+      return add(b, 'MatMul', [query, swapLastAxes(states)]);
+    case 'scaledDotScore': {
+      const scale = addConstant(b, 'scale', 1 / Math.sqrt(parameters['query']!.shape[1]!));
+      return add(b, 'MatMul', [query, swapLastAxes(add(b, 'Mul', [states, scale]))]);
     }
-    case undefined:
-      throw new RangeError(`${where}: ${path} has a score of your own, which has no form in ONNX.`);
+    case 'generalScore': {
+      const keys = add(b, 'MatMul', [states, addParameter('weight')]);
+      return add(b, 'MatMul', [query, swapLastAxes(keys)]);
+    }
+    case 'additiveScore': {
+      const keys = add(b, 'Add', [add(b, 'MatMul', [states, addParameter('stateWeight')]), addParameter('bias')]);
+      const sum = add(b, 'Add', [keys, add(b, 'MatMul', [query, addParameter('queryWeight')])]);
+      return swapLastAxes(add(b, 'MatMul', [add(b, 'Tanh', [sum]), addParameter('vector')]));
+    }
     default:
-      return origin satisfies never;
+      throw new RangeError(`${caller}: ${path}: a custom attention score has no ONNX form.`);
   }
 }

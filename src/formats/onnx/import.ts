@@ -1,105 +1,69 @@
-/** Importing of ONNX files: every node is read once, and what cannot be run is refused all at once. */
+/** Import of ONNX files. Every node is read once; one error lists everything that is not supported. */
 
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import { decodeOnnx } from './decode';
-import type { OnnxGraph, OnnxNode } from './model';
+import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './model';
 import type { OnnxNetwork, OnnxParameters, Step } from './network';
-import type { Kind, NodeReader, Prepared } from './node-reader';
+import type { Kind, NodeParameters, NodeReader, PreparedNode } from './node-reader';
 import { operatorOf } from './operators';
 import { constantOf, kindOf } from './values';
 
-/** The versions of ONNX' operators that are known. */
-const oldest = 7;
-const newest = 25;
-
-const refuse = (what: string): never => {
-  throw new RangeError(`importOnnx: ${what}`);
-};
+/** The supported versions of the ONNX operator set. */
+const oldestOpset = 7;
+const newestOpset = 25;
 
 /**
- * Reads a model from an ONNX file as a function of ops: recurrent networks as PyTorch's and Keras' exporters write them. RNN, LSTM (also with peepholes) and GRU in
- * both directions, with lengths and initial states, and Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu, Sigmoid,
- * Softplus, Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Cast, Constant, ConstantOfShape,
- * Identity, Dropout, Where and, of whole numbers, Equal, Less and Range.
+ * Imports an ONNX model as a function of ops: recurrent networks in the form that the exporters of PyTorch and Keras write.
  *
- * Every constant of floats is a parameter that can be trained; constants that belong to one recurrent node alone are turned into the parameters of its cell, with
- * its two biases added up where they do the same. Double precision becomes single, whole numbers are cut to 32 bits.
+ * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths and initial
+ * states; Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu, Sigmoid, Softplus,
+ * Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Cast,
+ * Constant, ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and Range.
  *
- * @param file the bytes of the `.onnx` file, with all its numbers inside; operators of the versions 7 to 25
- * @throws RangeError where the file is cut short or is not what it says, and where something in it cannot be run, naming every operator with the reason
+ * Every float constant is a trainable parameter. Constants that only one recurrent node uses are converted to the parameters
+ * of its cell; its two biases are added if their sum is equivalent. Double precision is converted to single, and integers
+ * are clamped to 32 bits.
+ *
+ * @param file the content of the `.onnx` file, with all tensor data inside; operator set 7 to 25
+ * @returns the network for {@link predictOnnx} and {@link runOnnx}, with its parameters
+ * @throws RangeError if the file is truncated or malformed, or if the model has unsupported operators, attributes or types;
+ *   the message lists each of them with the reason
  * @example
- * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgSBAoCCAFiCQoBeRIECgIIAQ==');
+ * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
+ *   'BAoCCAFiCQoBeRIECgIIAQ==');
  * const network = importOnnx(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
- * network.parameters.w.shape; // [3, 1]
- * predictOnnx(network, { x: tensor([[1, 1, 1], [0, 0, 1]]) }).y.data; // Float32Array [6, 3]
+ * network.parameters.w!.shape; // [3, 1]
+ * predictOnnx(network, { x: tensor([[1, 1, 1], [0, 0, 1]]) }).y!.data; // Float32Array [6, 3]
  */
 export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   const { graph, opsets } = decodeOnnx('importOnnx', file);
-  const opset = Object.hasOwn(opsets, '')
-    ? opsets['']!
-    : refuse('the model does not say which version of ONNX’ operators it has. Is this an ONNX file?');
-  if (!(opset >= oldest && opset <= newest))
-    refuse(
-      `the model has version ${opset} of ONNX’ operators; ${oldest} to ${newest} are known. Export it with another opset_version.`,
-    );
-  const constants = constantsOf(graph);
+  const opset = opsetOf(opsets);
+  const constants = readConstants(graph);
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
-  const uses = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map(({ name }) => name)].reduce(
-    (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1),
-    new Map<string, number>(),
-  );
-  const wrong: string[] = [];
-  const kinds = new Map<string, Kind | undefined>(
-    [...constants].map(([name, constant]) => [name, isIntTensor(constant) ? 'whole' : 'float']),
-  );
-  for (const { name, type } of inputs) {
-    if (name === '') refuse('there is an input without a name.');
-    if (kinds.has(name)) refuse(`there are two inputs ${JSON.stringify(name)}.`);
-    kinds.set(name, kindOf(type));
-    if (kindOf(type) === undefined)
-      wrong.push(`the input ${JSON.stringify(name)} is of ${type === '' ? 'no type that is said' : type}`);
+  const state: ImportState = {
+    opset,
+    constants,
+    uses: countUses(graph),
+    kinds: new Map([...constants].map(([name, constant]) => [name, isIntTensor(constant) ? 'int' : 'float'])),
+    parameters: new Map(),
+    problems: [],
+  };
+  declareInputs(state, inputs);
+  const steps = graph.nodes.flatMap((node) => importNode(state, node) ?? []);
+  if (graph.outputs.length === 0) reject('the model has no outputs.');
+  for (const { name } of graph.outputs) if (!state.kinds.has(name)) rejectUndefined('the model', name);
+  const { problems, parameters, uses } = state;
+  if (problems.length > 0) {
+    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+    reject(`the model is not supported (${count}): ${problems.join('; ')}.`);
   }
-
-  const own = new Map<string, Tensor | NonNullable<Prepared['own']>>();
-  const steps = graph.nodes.flatMap((node): readonly Step[] => {
-    const named = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
-    const label = `${node.domain === '' ? '' : `${node.domain}.`}${node.opType} ${JSON.stringify(named)}`;
-    const taken: string[] = [];
-    const constant = (i: number): Tensor | undefined => {
-      const value = constants.get(node.inputs[i] ?? '');
-      if (!isTensor(value) || uses.get(node.inputs[i]!) !== 1) return undefined;
-      taken.push(node.inputs[i]!);
-      return value;
-    };
-    const result = prepare(
-      node,
-      opset,
-      node.inputs.map((name) => (name === '' || kinds.has(name) ? kinds.get(name) : missing(label, name))),
-      constant,
-      uses,
-    );
-    for (const name of node.outputs) {
-      if (name !== '' && kinds.has(name)) refuse(`${label} answers ${JSON.stringify(name)}, which there is already.`);
-      if (name !== '') kinds.set(name, typeof result === 'string' ? undefined : result.kind);
-    }
-    if (typeof result === 'string') {
-      wrong.push(`${label} ${result}`);
-      return [];
-    }
-    if (result.own !== undefined) for (const name of taken) constants.delete(name);
-    const key = result.own === undefined ? '' : keyOf(node, (name) => own.has(name) || constants.has(name));
-    if (result.own !== undefined) own.set(key, result.own);
-    return [{ label, inputs: node.inputs, outputs: node.outputs, run: result.run, own: key }];
-  });
-  for (const { name } of graph.outputs) if (!kinds.has(name)) missing('the model', name);
-  if (graph.outputs.length === 0) refuse('the model answers nothing.');
-  if (wrong.length > 0)
-    refuse(
-      `${wrong.length === 1 ? 'one thing' : `${wrong.length} things`} in the model cannot be run here: ${wrong.join('; ')}.`,
-    );
   const used = [...constants].filter(([name]) => uses.has(name));
   return {
-    parameters: Object.fromEntries([...used.filter(([, constant]) => isTensor(constant)), ...own]) as OnnxParameters,
+    // The filters separate the two kinds of constants, which the types do not show.
+    parameters: Object.fromEntries([
+      ...used.filter(([, constant]) => isTensor(constant)),
+      ...parameters,
+    ]) as OnnxParameters,
     inputs,
     outputs: graph.outputs,
     constants: Object.fromEntries(used.filter(([, constant]) => isIntTensor(constant))) as Readonly<
@@ -109,47 +73,121 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   };
 }
 
-function constantsOf({ initializers }: OnnxGraph): Map<string, Tensor | IntTensor> {
+/** The state of an import. `importNode` updates all of it but `opset` and `uses`. */
+interface ImportState {
+  readonly opset: number;
+  /** The constants of the file that are still used as they are. */
+  readonly constants: Map<string, Tensor | IntTensor>;
+  /** How many times each value is used, by nodes and as an output of the graph. */
+  readonly uses: ReadonlyMap<string, number>;
+  /** The kinds of all values so far; undefined if the node that computes the value was rejected. */
+  readonly kinds: Map<string, Kind | undefined>;
+  /** The parameters of the recurrent nodes, by {@link Step.parameterKey}. */
+  readonly parameters: Map<string, NodeParameters>;
+  /** Everything that is not supported. */
+  readonly problems: string[];
+}
+
+const reject = (message: string): never => {
+  throw new RangeError(`importOnnx: ${message}`);
+};
+
+const rejectUndefined = (label: string, name: string): never =>
+  reject(`${label} uses ${JSON.stringify(name)}, which is neither an input nor computed by a preceding node.`);
+
+function opsetOf(opsets: OnnxModel['opsets']): number {
+  const opset = Object.hasOwn(opsets, '') ? opsets['']! : undefined;
+  if (opset === undefined) return reject('the model does not specify its ONNX opset version. Is this an ONNX file?');
+  if (!(opset >= oldestOpset && opset <= newestOpset))
+    reject(
+      `the opset version must be ${oldestOpset} to ${newestOpset}, got ${opset}. Export with another opset_version.`,
+    );
+  return opset;
+}
+
+function readConstants({ initializers }: OnnxGraph): Map<string, Tensor | IntTensor> {
   const constants = new Map<string, Tensor | IntTensor>();
   for (const tensor of initializers) {
-    if (tensor.name === '') refuse('there is an initializer without a name.');
-    if (constants.has(tensor.name)) refuse(`there are two initializers ${JSON.stringify(tensor.name)}.`);
+    if (tensor.name === '') reject('an initializer has no name.');
+    if (constants.has(tensor.name)) reject(`two initializers have the name ${JSON.stringify(tensor.name)}.`);
     constants.set(tensor.name, constantOf(tensor));
   }
   return constants;
 }
 
-function missing(label: string, name: string): never {
-  return refuse(`${label} needs ${JSON.stringify(name)}, which nothing before it answers.`);
+function countUses(graph: OnnxGraph): Map<string, number> {
+  const uses = new Map<string, number>();
+  for (const name of [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((output) => output.name)])
+    uses.set(name, (uses.get(name) ?? 0) + 1);
+  return uses;
 }
 
-/** A node ready to run, or the reason why it cannot be. */
-function prepare(
-  node: OnnxNode,
-  opset: number,
-  kinds: readonly (Kind | undefined)[],
-  constant: NodeReader['constant'],
-  uses: ReadonlyMap<string, number>,
-): Prepared | string {
+/** Adds the kinds of the inputs to the state, and inputs of unsupported types to its problems. */
+function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxValue[]): void {
+  for (const { name, type } of inputs) {
+    if (name === '') reject('an input has no name.');
+    if (kinds.has(name)) reject(`two inputs have the name ${JSON.stringify(name)}.`);
+    const kind = kindOf(type);
+    kinds.set(name, kind);
+    if (kind === undefined)
+      problems.push(`input ${JSON.stringify(name)}: the type ${type === '' ? '(unspecified)' : type} is not supported`);
+  }
+}
+
+/** Reads a node and updates the state. Returns the step that runs the node; undefined if it is not supported. */
+function importNode(state: ImportState, node: OnnxNode): Step | undefined {
+  const { constants, uses, kinds, parameters, problems } = state;
+  const firstName = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
+  const label = `${node.domain === '' ? '' : `${node.domain}.`}${node.opType} ${JSON.stringify(firstName)}`;
+  const inputKinds = node.inputs.map((name) =>
+    name === '' || kinds.has(name) ? kinds.get(name) : rejectUndefined(label, name),
+  );
+  const exclusiveConstant = (i: number): Tensor | undefined => {
+    const value = constants.get(node.inputs[i] ?? '');
+    return isTensor(value) && uses.get(node.inputs[i]!) === 1 ? value : undefined;
+  };
+  const result = prepareNode({ node, opset: state.opset, kinds: inputKinds, exclusiveConstant }, uses);
+  for (const name of node.outputs) {
+    if (name === '') continue;
+    if (kinds.has(name)) reject(`${label} has the output ${JSON.stringify(name)}, but that name is already defined.`);
+    kinds.set(name, typeof result === 'string' ? undefined : result.kind);
+  }
+  if (typeof result === 'string') {
+    problems.push(`${label}: ${result}`);
+    return undefined;
+  }
+  for (const name of result.replaces ?? []) constants.delete(name);
+  let parameterKey = '';
+  if (result.parameters !== undefined) {
+    parameterKey = unusedName(node, (name) => parameters.has(name) || constants.has(name));
+    parameters.set(parameterKey, result.parameters);
+  }
+  return { label, inputs: node.inputs, outputs: node.outputs, run: result.run, parameterKey };
+}
+
+/** Returns the prepared node, or the reason why it is not supported. */
+function prepareNode(inputs: Omit<NodeReader, 'consumed'>, uses: ReadonlyMap<string, number>): PreparedNode | string {
+  const { node } = inputs;
   const operator = node.domain === '' ? operatorOf(node.opType) : undefined;
-  if (operator === undefined) return 'is an operator that is not known';
-  const seen = new Set<string>();
+  if (operator === undefined) return 'the operator is not supported';
+  const reader: NodeReader = { ...inputs, consumed: new Set() };
   try {
-    const result = operator({ node, opset, kinds, constant, seen });
-    const strange = Object.keys(node.attributes).find((name) => !seen.has(name));
-    if (strange !== undefined) return `has the attribute ${strange}, which is not known`;
-    const more = node.outputs.findIndex((name, i) => name !== '' && uses.has(name) && i >= (result.outputs ?? 1));
-    return more < 0 ? result : `answers more than is known: ${JSON.stringify(node.outputs[more])}`;
+    const result = operator(reader);
+    const unknown = Object.keys(node.attributes).find((name) => !reader.consumed.has(name));
+    if (unknown !== undefined) return `the attribute ${unknown} is not supported`;
+    const extra = node.outputs.find((name, i) => name !== '' && uses.has(name) && i >= (result.outputs ?? 1));
+    return extra === undefined ? result : `the output ${JSON.stringify(extra)} is not supported`;
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
+    // Drop the name of the function that raised the error: the caller names the node instead.
+    if (error instanceof RangeError) return error.message.replace(/^\w+: /, '').replace(/\.$/, '');
     throw error;
   }
 }
 
-/** A name for the parameters of a node: its own, or that of something that it answers. */
-function keyOf({ name, outputs }: OnnxNode, isTaken: (name: string) => boolean): string {
+/** The name under which the parameters of a node are stored: the node's name, or that of one of its outputs. */
+function unusedName({ name, outputs }: OnnxNode, isTaken: (name: string) => boolean): string {
   return (
-    [name, ...outputs].find((each) => each !== '' && !isTaken(each)) ??
-    refuse(`a node has no name that is its own: ${JSON.stringify(name)}.`)
+    [name, ...outputs].find((candidate) => candidate !== '' && !isTaken(candidate)) ??
+    reject(`node ${JSON.stringify(name)} and its outputs have no name that is unique.`)
   );
 }

@@ -1,24 +1,24 @@
-/** The part of onnx.proto (github.com/onnx/onnx) that networks of this kind are made of, as plain data. */
+/** The part of onnx.proto (github.com/onnx/onnx) that recurrent networks use, as plain data. */
 
 import type { Shape } from '../../tensor/shape';
 
-/** A file. */
+/** The content of a file. */
 export interface OnnxModel {
   readonly irVersion: number;
   readonly producer: { readonly name: string; readonly version: string };
-  /** The version of every set of operators by its domain; that of ONNX itself is `''`. */
+  /** The versions of the operator sets by domain; the domain of ONNX itself is `''`. */
   readonly opsets: Readonly<Record<string, number>>;
   readonly graph: OnnxGraph;
 }
 
-/** Nodes in the order in which they run, and what flows in and out of them, by name. */
+/** A graph: nodes in the order in which they run, connected by the names of values. */
 export interface OnnxGraph {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly OnnxTensor[];
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
-  /** What is known of values in between. */
+  /** Types and shapes of intermediate values (`value_info`). */
   readonly values: readonly OnnxValue[];
 }
 
@@ -28,13 +28,14 @@ export interface OnnxNode {
   /** `''` for ONNX itself. */
   readonly domain: string;
   readonly name: string;
-  /** `''` where an optional one is not given. */
+  /** The names of the inputs; `''` for an omitted optional one. */
   readonly inputs: readonly string[];
+  /** The names of the outputs; `''` for an unused one. */
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-/** A constant of a node; graphs are written but not read, what is not read is of type `other`. */
+/** An attribute of a node. Graphs are written but not read: attributes that are not read have the type `other`. */
 export type OnnxAttribute =
   | { readonly type: 'float'; readonly value: number }
   | { readonly type: 'int'; readonly value: number }
@@ -46,29 +47,31 @@ export type OnnxAttribute =
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'other' };
 
-/** A tensor with its name, `''` where it has none. */
-export type OnnxTensor = { readonly name: string; readonly shape: Shape } & OnnxNumbers;
+/** A tensor; its name is `''` if it has none. */
+export type OnnxTensor = { readonly name: string; readonly shape: Shape } & OnnxTensorData;
 
-/** The numbers of a tensor by their type, row-major. */
-export type OnnxNumbers =
+/** The elements of a tensor by data type, row-major. */
+export type OnnxTensorData =
   | { readonly type: 'float'; readonly data: Float32Array }
   | { readonly type: 'double'; readonly data: Float64Array }
   | { readonly type: 'int32'; readonly data: Int32Array }
   | { readonly type: 'int64'; readonly data: BigInt64Array }
   | { readonly type: 'bool'; readonly data: Uint8Array };
 
-/** What is said of an input or output: the type of its numbers in the file (`''` where none is said) and its shape if it is known, lengths that vary by name (`''` where they have none). */
+/** The declaration of an input or output of an ONNX model. */
 export interface OnnxValue {
   readonly name: string;
+  /** The data type in the file; `''` if it is not declared. */
   readonly type: string;
+  /** The shape, if it is declared; a free length is its name, or `''` if it has none. */
   readonly shape?: readonly (number | string)[];
 }
 
-/** More axes than tensors have, as in NumPy. */
-export const mostAxes = 64;
+/** The largest supported rank of a tensor, as in NumPy. */
+export const maxAxes = 64;
 
-/** By their numbers in TensorProto.DataType. */
-export const types: readonly string[] = [
+/** The data types, by their number in TensorProto.DataType. */
+export const dataTypes: readonly string[] = [
   '',
   'float',
   'uint8',
@@ -88,7 +91,7 @@ export const types: readonly string[] = [
   'bfloat16',
 ];
 
-/** By their numbers in AttributeProto.AttributeType, each with the field that its value stands in. */
+/** The attribute types, by their number in AttributeProto.AttributeType, each with the field number of its value. */
 export const attributeTypes = [
   ['other', -1],
   ['float', 2],
@@ -101,5 +104,5 @@ export const attributeTypes = [
   ['strings', 9],
 ] as const;
 
-/** The name of a type, known or not. */
-export const typeName = (code: number): string => types[code] ?? `type ${code}`;
+/** The name of a data type; `type n` if it is unknown. */
+export const typeName = (code: number): string => dataTypes[code] ?? `type ${code}`;

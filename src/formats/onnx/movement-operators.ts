@@ -1,88 +1,99 @@
-/** Operators that move numbers and ask for shapes, of either kind. */
+/** Operators that move elements and compute shapes, for values of either kind. */
 
 import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
-import { attribute, type NodeReader, type Operator, prepared, takes, type Value } from './node-reader';
+import { checkSize, clampedIntTensor, elementsOf } from './int-tensors';
+import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
-import { checkSize, numbersOf, wholes } from './whole-numbers';
 
-/** A shape cut in two at an axis. */
-export function twoParts(shape: Shape, axis: number): Shape {
-  const at = axis === shape.length ? axis : resolveAxis('Flatten', axis, shape.length);
-  return [sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))];
+/** The shape of the matrix that results if the axes before `axis` and those from `axis` on are flattened. */
+export function matrixShape(shape: Shape, axis: number): Shape {
+  const split = axis === shape.length ? axis : resolveAxis('Flatten', axis, shape.length);
+  return [sizeOf(shape.slice(0, split)), sizeOf(shape.slice(split))];
 }
 
-export const flattening: Operator = (reader) => {
-  takes(reader, ['any']);
-  const axis = attribute(reader, 'axis', 'int') ?? 1;
-  return prepared(reader, (x) => reshapeValue(x, twoParts(x.shape, axis)));
+export const flattenOperator: Operator = (reader) => {
+  checkInputs(reader, ['any']);
+  const axis = consumeAttribute(reader, 'axis', 'int') ?? 1;
+  return singleOutput(reader, (x) => reshapeValue(x, matrixShape(x.shape, axis)));
 };
 
-export const gathering: Operator = (reader) => {
-  takes(reader, ['any', 'whole']);
-  const axis = attribute(reader, 'axis', 'int') ?? 0;
-  return prepared(reader, (x, indices) => gatherValue(x, indices as IntTensor, axis));
+export const gatherOperator: Operator = (reader) => {
+  checkInputs(reader, ['any', 'int']);
+  const axis = consumeAttribute(reader, 'axis', 'int') ?? 0;
+  return singleOutput(reader, (x, indices) => gatherValue(x, indices as IntTensor, axis));
 };
 
-export const slicing: Operator = (reader) => {
-  const byInputs = reader.opset >= 10;
-  takes(reader, byInputs ? ['any', 'whole', 'whole', 'whole?', 'whole?'] : ['any']);
-  const [starts, ends, axes] = byInputs
-    ? []
-    : ['starts', 'ends', 'axes'].map((name) => attribute(reader, name, 'ints'));
-  return prepared(reader, (x, ...given) => {
-    const bounds = byInputs ? given.map(numbersOf) : [starts, ends, axes];
-    const [from, to, along = from!.map((_, i) => i), steps = from!.map(() => 1)] = bounds;
-    if ([to!, along, steps].some(({ length }) => length !== from!.length))
-      throw new RangeError('starts, ends, axes and steps must be as many');
-    return from!.reduce((part, start, i) => sliceValue(part, along[i]!, start, to![i]!, steps[i]!), x);
+/** The bounds are attributes before opset 10, inputs since. */
+export const sliceOperator: Operator = (reader) => {
+  const hasInputs = reader.opset >= 10;
+  checkInputs(reader, hasInputs ? ['any', 'int', 'int', 'int?', 'int?'] : ['any']);
+  const attributes = hasInputs ? [] : ['starts', 'ends', 'axes'].map((name) => consumeAttribute(reader, name, 'ints'));
+  return singleOutput(reader, (x, ...inputs) => {
+    const [starts, ends, ...optional] = hasInputs ? inputs.map(elementsOf) : attributes;
+    const [axes = starts!.map((_, i) => i), steps = starts!.map(() => 1)] = optional;
+    if ([ends!, axes, steps].some(({ length }) => length !== starts!.length))
+      throw new RangeError('starts, ends, axes and steps must have equal lengths');
+    return starts!.reduce((result, start, i) => sliceValue(result, axes[i]!, start, ends![i]!, steps[i]!), x);
   });
 };
 
-export const concatenation: Operator = (reader) => {
+export const concatOperator: Operator = (reader) => {
   const kind = reader.kinds.find((each) => each !== undefined) ?? 'any';
-  takes(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
-  const axis = attribute(reader, 'axis', 'int');
-  if (axis === undefined) throw new RangeError('lacks its axis');
-  return prepared(reader, (...parts) => concatValues(parts, axis), kind === 'any' ? undefined : kind);
+  checkInputs(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
+  const axis = consumeAttribute(reader, 'axis', 'int');
+  if (axis === undefined) throw new RangeError('attribute axis is missing');
+  return singleOutput(reader, (...parts) => concatValues(parts, axis), kind === 'any' ? undefined : kind);
 };
 
-export const transposition: Operator = (reader) => {
-  takes(reader, ['any']);
-  const order = attribute(reader, 'perm', 'ints');
-  return prepared(reader, (x) => transposeValue(x, order ?? x.shape.map((_, axis) => axis).reverse()));
+export const transposeOperator: Operator = (reader) => {
+  checkInputs(reader, ['any']);
+  const order = consumeAttribute(reader, 'perm', 'ints');
+  return singleOutput(reader, (x) => transposeValue(x, order ?? x.shape.map((_, axis) => axis).reverse()));
 };
 
-export const expansion: Operator = (reader) => {
-  takes(reader, ['any', 'whole']);
-  return prepared(reader, (x, shape) => expandValue(x, numbersOf(shape)!));
+export const expandOperator: Operator = (reader) => {
+  checkInputs(reader, ['any', 'int']);
+  return singleOutput(reader, (x, shape) => expandValue(x, elementsOf(shape)!));
 };
 
-/** Lengths of 0 are those of x, unless `allowzero`; one of −1 is worked out. */
-export const reshaping: Operator = (reader) => {
-  takes(reader, ['any', 'whole']);
-  const zeros = (attribute(reader, 'allowzero', 'int') ?? 0) !== 0;
-  return prepared(reader, (x, wanted) => {
-    const lengths = numbersOf(wanted)!.map((length, i) => (length === 0 && !zeros ? (x.shape[i] ?? 0) : length));
-    const rest = sizeOf(x.shape) / sizeOf(lengths.filter((length) => length !== -1));
-    return reshapeValue(x, checkSize(lengths.map((length) => (length === -1 ? rest : length))));
+/** A length of 0 is copied from x unless `allowzero` is set; one length of −1 is inferred. */
+export const reshapeOperator: Operator = (reader) => {
+  checkInputs(reader, ['any', 'int']);
+  const allowsZero = (consumeAttribute(reader, 'allowzero', 'int') ?? 0) !== 0;
+  return singleOutput(reader, (x, shape) => {
+    const lengths = elementsOf(shape)!.map((length, i) => (length === 0 && !allowsZero ? (x.shape[i] ?? 0) : length));
+    const inferred = sizeOf(x.shape) / sizeOf(lengths.filter((length) => length !== -1));
+    return reshapeValue(x, checkSize(lengths.map((length) => (length === -1 ? inferred : length))));
   });
 };
 
-/** The axes of Squeeze and Unsqueeze: an attribute before version 13, an input since. */
-function axesOf(reader: NodeReader, needed: boolean): (given: Value | undefined) => readonly number[] | undefined {
-  takes(reader, reader.opset < 13 ? ['any'] : ['any', needed ? 'whole' : 'whole?']);
-  const axes = reader.opset < 13 ? attribute(reader, 'axes', 'ints') : undefined;
-  if (reader.opset < 13 && needed && axes === undefined) throw new RangeError('lacks its axes');
-  return (given) => axes ?? numbersOf(given);
+/**
+ * Checks the inputs of Squeeze or Unsqueeze. The axes are an attribute before opset 13, an input since.
+ *
+ * @returns a function that computes the axes from the second input
+ */
+function axesReader(
+  reader: NodeReader,
+  isRequired: boolean,
+): (input: Value | undefined) => readonly number[] | undefined {
+  if (reader.opset >= 13) {
+    checkInputs(reader, ['any', isRequired ? 'int' : 'int?']);
+    return elementsOf;
+  }
+  checkInputs(reader, ['any']);
+  const axes = consumeAttribute(reader, 'axes', 'ints');
+  if (isRequired && axes === undefined) throw new RangeError('attribute axes is missing');
+  return () => axes;
 }
 
-export const squeezing: Operator = (reader) => {
-  const given = axesOf(reader, false);
-  return prepared(reader, (x, input) => {
-    const axes = given(input)?.map((axis) => resolveAxis('Squeeze', axis, x.shape.length));
-    const dropped = axes?.find((axis) => x.shape[axis] !== 1);
-    if (dropped !== undefined) throw new RangeError(`axis ${dropped} has the length ${x.shape[dropped]}, not 1`);
+export const squeezeOperator: Operator = (reader) => {
+  const readAxes = axesReader(reader, false);
+  return singleOutput(reader, (x, axesInput) => {
+    const axes = readAxes(axesInput)?.map((axis) => resolveAxis('Squeeze', axis, x.shape.length));
+    const invalid = axes?.find((axis) => x.shape[axis] !== 1);
+    if (invalid !== undefined)
+      throw new RangeError(`axis ${invalid} must have length 1 to be squeezed, got ${x.shape[invalid]}`);
     return reshapeValue(
       x,
       x.shape.filter((length, axis) => (axes === undefined ? length !== 1 : !axes.includes(axis))),
@@ -90,29 +101,28 @@ export const squeezing: Operator = (reader) => {
   });
 };
 
-export const unsqueezing: Operator = (reader) => {
-  const given = axesOf(reader, true);
-  return prepared(reader, (x, input) => {
-    const rank = x.shape.length + given(input)!.length;
-    const axes = given(input)!.map((axis) => resolveAxis('Unsqueeze', axis, rank));
-    if (new Set(axes).size !== axes.length) throw new RangeError('axes must be different');
-    const lengths = [...x.shape];
-    return reshapeValue(
-      x,
-      Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : lengths.shift()!)),
-    );
+export const unsqueezeOperator: Operator = (reader) => {
+  const readAxes = axesReader(reader, true);
+  return singleOutput(reader, (x, axesInput) => {
+    const newAxes = readAxes(axesInput)!;
+    const rank = x.shape.length + newAxes.length;
+    const axes = newAxes.map((axis) => resolveAxis('Unsqueeze', axis, rank));
+    if (new Set(axes).size !== axes.length) throw new RangeError('axes must be distinct');
+    const shape = [...x.shape];
+    for (const axis of [...axes].sort((a, b) => a - b)) shape.splice(axis, 0, 1);
+    return reshapeValue(x, shape);
   });
 };
 
-export const shapeOf: Operator = (reader) => {
-  takes(reader, ['any']);
-  const [start, end] = [attribute(reader, 'start', 'int'), attribute(reader, 'end', 'int')];
-  return prepared(
+export const shapeOperator: Operator = (reader) => {
+  checkInputs(reader, ['any']);
+  const [start, end] = [consumeAttribute(reader, 'start', 'int'), consumeAttribute(reader, 'end', 'int')];
+  return singleOutput(
     reader,
     ({ shape }) => {
-      const part = shape.slice(start, end);
-      return wholes([part.length], part);
+      const lengths = shape.slice(start, end);
+      return clampedIntTensor([lengths.length], lengths);
     },
-    'whole',
+    'int',
   );
 };

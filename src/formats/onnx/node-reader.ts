@@ -1,85 +1,93 @@
-/** What an operator sees of its node when a model is imported, and what it makes of it. */
+/** The interface between the importer and its operators: a node to read, and the prepared node an operator returns. */
 
 import type { Variable } from '../../autodiff/tape';
 import type { IntTensor, Tensor } from '../../tensor/tensor';
 import type { OnnxAttribute, OnnxNode } from './model';
 
-/** Numbers on the tape, or whole numbers (shapes, indices, lengths) beside it. */
-export type Kind = 'float' | 'whole';
+/** The kind of a value: floats, which are on the tape, or integers (shapes, indices, lengths, masks), which are not. */
+export type Kind = 'float' | 'int';
 
-/** What flows between nodes. */
+/** A value that flows between nodes. */
 export type Value = Variable | IntTensor;
 
-/** What comes in or goes out, nothing where an optional one is not given. */
+/** The inputs or outputs of a node; an omitted optional one is undefined. */
 export type Values = readonly (Value | undefined)[];
 
-/** The parameters of a recurrent node, in the layout of its cell, by direction and name. */
-export type OwnParameters<L = Tensor> = Readonly<Record<string, Readonly<Record<string, L>>>>;
+/** The parameters of a recurrent node in the layout of its cell, by direction and name. */
+export type NodeParameters<L = Tensor> = Readonly<Record<string, Readonly<Record<string, L>>>>;
 
-/** A node, ready to run. */
-export interface Prepared {
-  /** Of everything that goes out. */
+/** A node that is ready to run. */
+export interface PreparedNode {
+  /** The kind of every output. */
   readonly kind: Kind;
-  /** How many values it can answer; 1 by default. */
+  /** The number of outputs that `run` computes. Default: 1. */
   readonly outputs?: number;
-  readonly run: (values: Values, own: OwnParameters<Variable>) => Values;
-  /** What becomes of the constants that belong to it alone. */
-  readonly own?: OwnParameters;
+  readonly run: (values: Values, parameters: NodeParameters<Variable>) => Values;
+  /** The node's own parameters, if it converts constants of the file to another layout. */
+  readonly parameters?: NodeParameters;
+  /** The names of the constants that `parameters` replaces. */
+  readonly replaces?: readonly string[];
 }
 
-/** A node while it is read. */
+/** A node as its operator sees it during import. */
 export interface NodeReader {
   readonly node: OnnxNode;
-  /** The version of ONNX' operators. */
+  /** The version of the ONNX operator set. */
   readonly opset: number;
-  /** Of what comes in; nothing where it is not given, or comes from a node that was refused. */
+  /** The kind of every input; undefined if it is omitted or comes from a node that was rejected. */
   readonly kinds: readonly (Kind | undefined)[];
-  /** The constant that comes in there, if it is of floats and belongs to this node alone. */
-  readonly constant: (input: number) => Tensor | undefined;
-  /** The attributes that were asked for. */
-  readonly seen: Set<string>;
+  /** The float constant at an input, if no other node and no output of the graph uses it. */
+  readonly exclusiveConstant: (input: number) => Tensor | undefined;
+  /** The names of the attributes consumed so far. The importer rejects a node that has others. */
+  readonly consumed: Set<string>;
 }
 
-/** Reads a node. @throws RangeError with the reason why it cannot be run */
-export type Operator = (reader: NodeReader) => Prepared;
+/** Reads a node. @throws RangeError with the reason if the node is not supported */
+export type Operator = (reader: NodeReader) => PreparedNode;
 
-/** What an input must be; `?` where it may be missing. */
-type Wanted = Kind | 'any' | `${Kind}?` | 'any?';
+/** The expected kind of an input; `?` marks an optional one. */
+type InputSpec = Kind | 'any' | `${Kind}?` | 'any?';
 
-/** @throws RangeError unless as much comes in as is wanted, and of that kind */
-export function takes({ node: { inputs }, kinds }: NodeReader, wanted: readonly Wanted[]): void {
-  if (inputs.slice(wanted.length).some((name) => name !== ''))
-    throw new RangeError(`takes at most ${wanted.length} inputs, got ${inputs.length}`);
-  wanted.forEach((each, i) => {
+/** Checks the number of inputs and their kinds. @throws RangeError if they do not match `specs` */
+export function checkInputs({ node: { inputs }, kinds }: NodeReader, specs: readonly InputSpec[]): void {
+  if (inputs.slice(specs.length).some((name) => name !== ''))
+    throw new RangeError(`the node must have at most ${specs.length} inputs, got ${inputs.length}`);
+  specs.forEach((spec, i) => {
     const missing = (inputs[i] ?? '') === '';
-    if (missing && !each.endsWith('?')) throw new RangeError(`lacks its input ${i}`);
+    if (missing && !spec.endsWith('?')) throw new RangeError(`input ${i} is missing`);
     const kind = kinds[i];
-    if (kind !== undefined && !each.startsWith('any') && !each.startsWith(kind)) {
-      throw new RangeError(
-        `is known with ${each.startsWith('float') ? 'floats' : 'whole numbers'} as its input ${i}, got ${kind === 'float' ? 'floats' : 'whole numbers'}`,
-      );
+    if (kind !== undefined && !spec.startsWith('any') && !spec.startsWith(kind)) {
+      const [expected, got] = spec.startsWith('float') ? ['floats', 'integers'] : ['integers', 'floats'];
+      throw new RangeError(`input ${i} must be ${expected}, got ${got}`);
     }
   });
 }
 
-/** An operator of one value, of the kind of what comes in first unless said otherwise. */
-export function prepared(
+/** Prepares a node with one output. By default the output is of the kind of the first input. */
+export function singleOutput(
   { kinds }: NodeReader,
   run: (...values: Value[]) => Value,
   kind: Kind | undefined = kinds[0],
-): Prepared {
+): PreparedNode {
+  // The kind is undefined only if the input comes from a rejected node; then the import fails anyway. The values that an
+  // operator requires are defined: `checkInputs` has seen them.
   return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
 }
 
-/** An attribute, nothing where it is not given. @throws RangeError where it has another type */
-export function attribute<K extends OnnxAttribute['type']>(
-  { node, seen }: NodeReader,
+/**
+ * Reads an attribute and marks it as consumed.
+ *
+ * @returns the value; undefined if the node does not have the attribute
+ * @throws RangeError if the attribute is of another type
+ */
+export function consumeAttribute<K extends OnnxAttribute['type']>(
+  { node, consumed }: NodeReader,
   name: string,
   type: K,
 ): Extract<OnnxAttribute, { type: K; value: unknown }>['value'] | undefined {
-  seen.add(name);
-  const found = Object.hasOwn(node.attributes, name) ? node.attributes[name] : undefined;
-  if (found !== undefined && found.type !== type)
-    throw new RangeError(`has ${name} of the type ${found.type}, which should be ${type}`);
-  return (found as { value?: never } | undefined)?.value;
+  consumed.add(name);
+  const attribute = Object.hasOwn(node.attributes, name) ? node.attributes[name] : undefined;
+  if (attribute !== undefined && attribute.type !== type)
+    throw new RangeError(`attribute ${name} must be of type ${type}, got ${attribute.type}`);
+  return (attribute as { value?: never } | undefined)?.value;
 }

@@ -1,4 +1,4 @@
-/** The operators of ONNX that are known. What changed between versions of the set is told apart by `opset`. */
+/** The supported operators of ONNX. Where versions of the operator set differ, `opset` selects the behavior. */
 
 import { add, divide, multiply, subtract } from '../../autodiff/ops/arithmetic';
 import { abs, exp, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from '../../autodiff/ops/elementwise';
@@ -6,34 +6,34 @@ import { layerNormalize } from '../../autodiff/ops/normalization';
 import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tape';
 import { resolveAxis } from '../../tensor/shape';
-import { full, type IntTensor, isIntTensor } from '../../tensor/tensor';
+import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
+import { checkSize, clampedIntTensor, elementsOf, expanded, pairwise } from './int-tensors';
 import { typeName } from './model';
 import {
-  concatenation,
-  expansion,
-  flattening,
-  gathering,
-  reshaping,
-  shapeOf,
-  slicing,
-  squeezing,
-  transposition,
-  twoParts,
-  unsqueezing,
+  concatOperator,
+  expandOperator,
+  flattenOperator,
+  gatherOperator,
+  matrixShape,
+  reshapeOperator,
+  shapeOperator,
+  sliceOperator,
+  squeezeOperator,
+  transposeOperator,
+  unsqueezeOperator,
 } from './movement-operators';
-import { attribute, type Operator, prepared, takes } from './node-reader';
-import { gemm, product } from './products';
-import { recurrence } from './recurrent';
-import { chosen, constantOf, kindOf, reshapeValue, transposeValue } from './values';
-import { checkSize, expanded, numbersOf, pairwise, wholes } from './whole-numbers';
+import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput } from './node-reader';
+import { gemmOperator, matmulOperator } from './products';
+import { recurrentOperator } from './recurrent';
+import { constantOf, kindOf, reshapeValue, selectValue, transposeValue } from './values';
 
-/** The operator of a name, if it is known. */
+/** Returns the operator of the given name; undefined if it is not supported. */
 export function operatorOf(name: string): Operator | undefined {
-  const known: Readonly<Record<string, Operator>> = {
+  const operators: Readonly<Record<string, Operator>> = {
     Add: arithmetic(add, (a, b) => a + b),
     Sub: arithmetic(subtract, (a, b) => a - b),
     Mul: arithmetic(multiply, (a, b) => a * b),
-    Div: arithmetic(divide, quotient),
+    Div: arithmetic(divide, integerQuotient),
     Abs: elementwise(abs),
     Exp: elementwise(exp),
     Log: elementwise(log),
@@ -42,25 +42,25 @@ export function operatorOf(name: string): Operator | undefined {
     Softplus: elementwise(softplus),
     Sqrt: elementwise(sqrt),
     Tanh: elementwise(tanh),
-    LeakyRelu: leaking,
+    LeakyRelu: leakyReluOperator,
     Softmax: overAxis(softmax),
     LogSoftmax: overAxis(logSoftmax),
-    LayerNormalization: normalization,
-    MatMul: product,
-    Gemm: gemm,
-    RNN: recurrence,
-    LSTM: recurrence,
-    GRU: recurrence,
-    Gather: gathering,
-    Slice: slicing,
-    Concat: concatenation,
-    Transpose: transposition,
-    Expand: expansion,
-    Reshape: reshaping,
-    Flatten: flattening,
-    Squeeze: squeezing,
-    Unsqueeze: unsqueezing,
-    Shape: shapeOf,
+    LayerNormalization: layerNormalization,
+    MatMul: matmulOperator,
+    Gemm: gemmOperator,
+    RNN: recurrentOperator,
+    LSTM: recurrentOperator,
+    GRU: recurrentOperator,
+    Gather: gatherOperator,
+    Slice: sliceOperator,
+    Concat: concatOperator,
+    Transpose: transposeOperator,
+    Expand: expandOperator,
+    Reshape: reshapeOperator,
+    Flatten: flattenOperator,
+    Squeeze: squeezeOperator,
+    Unsqueeze: unsqueezeOperator,
+    Shape: shapeOperator,
     Constant: constant,
     ConstantOfShape: constantOfShape,
     Cast: cast,
@@ -69,46 +69,51 @@ export function operatorOf(name: string): Operator | undefined {
     Equal: comparison((a, b) => a === b),
     Less: comparison((a, b) => a < b),
     Range: range,
-    Where: choice,
+    Where: where,
   };
-  return Object.hasOwn(known, name) ? known[name] : undefined;
+  return Object.hasOwn(operators, name) ? operators[name] : undefined;
 }
 
 function elementwise(f: (x: Variable) => Variable): Operator {
   return (reader) => {
-    takes(reader, ['float']);
-    return prepared(reader, (x) => f(x as Variable));
+    checkInputs(reader, ['float']);
+    return singleOutput(reader, (x) => f(x as Variable));
   };
 }
 
-const leaking: Operator = (reader) => {
-  takes(reader, ['float']);
-  const slope = attribute(reader, 'alpha', 'float') ?? 0.01;
-  return prepared(reader, (x) => leakyRelu(x as Variable, slope));
+const leakyReluOperator: Operator = (reader) => {
+  checkInputs(reader, ['float']);
+  const slope = consumeAttribute(reader, 'alpha', 'float') ?? 0.01;
+  return singleOutput(reader, (x) => leakyRelu(x as Variable, slope));
 };
 
-function arithmetic(f: (a: Variable, b: Variable) => Variable, whole: (a: number, b: number) => number): Operator {
+function arithmetic(
+  floatOp: (a: Variable, b: Variable) => Variable,
+  intOp: (a: number, b: number) => number,
+): Operator {
   return (reader) => {
     const kind = reader.kinds[0] ?? 'any';
-    takes(reader, [kind, kind]);
-    return prepared(reader, (a, b) => (isVariable(a) ? f(a, b as Variable) : pairwise(a, b as IntTensor, whole)));
+    checkInputs(reader, [kind, kind]);
+    return singleOutput(reader, (a, b) =>
+      isVariable(a) ? floatOp(a, b as Variable) : pairwise(a, b as IntTensor, intOp),
+    );
   };
 }
 
-function quotient(a: number, b: number): number {
-  if (b === 0) throw new RangeError('a whole number is divided by 0');
+function integerQuotient(a: number, b: number): number {
+  if (b === 0) throw new RangeError('integer division by 0');
   return Math.trunc(a / b);
 }
 
-/** Softmax over one axis; before version 13 over all from one axis on. */
+/** Softmax over one axis; before opset 13 over all axes from `axis` on, taken together. */
 function overAxis(f: (x: Variable) => Variable): Operator {
   return (reader) => {
-    takes(reader, ['float']);
-    const each = reader.opset >= 13;
-    const axis = attribute(reader, 'axis', 'int') ?? (each ? -1 : 1);
-    return prepared(reader, (value) => {
+    checkInputs(reader, ['float']);
+    const isSingleAxis = reader.opset >= 13;
+    const axis = consumeAttribute(reader, 'axis', 'int') ?? (isSingleAxis ? -1 : 1);
+    return singleOutput(reader, (value) => {
       const [x, { shape }] = [value as Variable, value];
-      if (!each) return reshapeValue(f(reshapeValue(x, twoParts(shape, axis)) as Variable), shape);
+      if (!isSingleAxis) return reshapeValue(f(reshapeValue(x, matrixShape(shape, axis)) as Variable), shape);
       const last = shape.length - 1;
       const along = resolveAxis('Softmax', axis, shape.length);
       const order = shape.map((_, i) => (i === along ? last : i === last ? along : i));
@@ -117,123 +122,121 @@ function overAxis(f: (x: Variable) => Variable): Operator {
   };
 }
 
-/** Over all from an axis on. */
-const normalization: Operator = (reader) => {
-  takes(reader, ['float', 'float', 'float?']);
-  const [axis, epsilon] = [attribute(reader, 'axis', 'int') ?? -1, attribute(reader, 'epsilon', 'float') ?? 1e-5];
-  // In which precision mean and variance are worked out: single is all there is.
-  attribute(reader, 'stash_type', 'int');
-  return prepared(reader, (x, scale, bias) => {
-    const [rows, n] = twoParts(x.shape, axis);
-    const [gain, to] = [scale, bias].map((each) => each && (reshapeValue(each, [n!]) as Variable));
-    return reshapeValue(
-      layerNormalize(reshapeValue(x, [rows!, n!]) as Variable, { gain: gain!, ...(to && { bias: to }), epsilon }),
-      x.shape,
-    );
+/** Layer normalization over all axes from `axis` on. */
+const layerNormalization: Operator = (reader) => {
+  checkInputs(reader, ['float', 'float', 'float?']);
+  const axis = consumeAttribute(reader, 'axis', 'int') ?? -1;
+  const epsilon = consumeAttribute(reader, 'epsilon', 'float') ?? 1e-5;
+  // The precision in which the mean and the variance are computed: here always single.
+  consumeAttribute(reader, 'stash_type', 'int');
+  return singleOutput(reader, (x, scale, bias) => {
+    const [rows, n] = matrixShape(x.shape, axis) as [number, number];
+    const gain = reshapeValue(scale!, [n]) as Variable;
+    const shift = bias && (reshapeValue(bias, [n]) as Variable);
+    const matrix = reshapeValue(x, [rows, n]) as Variable;
+    return reshapeValue(layerNormalize(matrix, { gain, ...(shift && { bias: shift }), epsilon }), x.shape);
   });
 };
 
 const constant: Operator = (reader) => {
-  takes(reader, []);
-  const numbers = attribute(reader, 'value_float', 'float') ?? attribute(reader, 'value_floats', 'floats');
-  const integers = attribute(reader, 'value_int', 'int') ?? attribute(reader, 'value_ints', 'ints');
-  const given = attribute(reader, 'value', 'tensor');
-  const shape = [numbers ?? integers].flatMap((values) => (typeof values === 'object' ? [values.length] : []));
-  const value =
-    given !== undefined
-      ? constantOf(given)
-      : numbers !== undefined
-        ? { shape, data: Float32Array.from([numbers].flat()) }
-        : integers !== undefined
-          ? wholes(shape, [integers].flat())
-          : undefined;
-  if (value === undefined) throw new RangeError('has no value that is a number or a tensor of numbers');
-  return prepared(
+  checkInputs(reader, []);
+  const value = constantValue(reader);
+  if (value === undefined) throw new RangeError('the node must have a value attribute of floats or integers');
+  return singleOutput(
     reader,
     () => (isIntTensor(value) ? value : operand('Constant', value)),
-    isIntTensor(value) ? 'whole' : 'float',
+    isIntTensor(value) ? 'int' : 'float',
   );
 };
 
+/** The value of a Constant node: a tensor attribute, or floats or integers as a scalar or a list. */
+function constantValue(reader: NodeReader): Tensor | IntTensor | undefined {
+  const floats = consumeAttribute(reader, 'value_float', 'float') ?? consumeAttribute(reader, 'value_floats', 'floats');
+  const ints = consumeAttribute(reader, 'value_int', 'int') ?? consumeAttribute(reader, 'value_ints', 'ints');
+  const tensor = consumeAttribute(reader, 'value', 'tensor');
+  if (tensor !== undefined) return constantOf(tensor);
+  const shapeOf = (values: number | readonly number[]): readonly number[] =>
+    typeof values === 'number' ? [] : [values.length];
+  if (floats !== undefined) return { shape: shapeOf(floats), data: Float32Array.from([floats].flat()) };
+  return ints === undefined ? undefined : clampedIntTensor(shapeOf(ints), [ints].flat());
+}
+
 const constantOfShape: Operator = (reader) => {
-  takes(reader, ['whole']);
-  const given = attribute(reader, 'value', 'tensor');
-  const value = given === undefined ? full([1], 0) : constantOf(given);
-  if (value.data.length !== 1) throw new RangeError(`needs a value of one number, got ${value.data.length}`);
-  return prepared(
+  checkInputs(reader, ['int']);
+  const attribute = consumeAttribute(reader, 'value', 'tensor');
+  const value = attribute === undefined ? full([1], 0) : constantOf(attribute);
+  if (value.data.length !== 1) throw new RangeError(`value must have 1 element, got ${value.data.length}`);
+  return singleOutput(
     reader,
-    (wanted) => {
-      const shape = checkSize(numbersOf(wanted)!);
+    (lengths) => {
+      const shape = checkSize(elementsOf(lengths)!);
       return isIntTensor(value) ? expanded(value, shape) : operand('ConstantOfShape', full(shape, value.data[0]!));
     },
-    isIntTensor(value) ? 'whole' : 'float',
+    isIntTensor(value) ? 'int' : 'float',
   );
 };
 
 const cast: Operator = (reader) => {
-  takes(reader, ['any']);
-  // Saturation is a matter of eight-bit floats, which are not known.
-  attribute(reader, 'saturate', 'int');
-  const type = typeName(attribute(reader, 'to', 'int') ?? 0);
+  checkInputs(reader, ['any']);
+  // Saturation applies only to 8-bit floats, which are not supported.
+  consumeAttribute(reader, 'saturate', 'int');
+  const type = typeName(consumeAttribute(reader, 'to', 'int') ?? 0);
   const kind = kindOf(type);
-  if (kind === undefined) throw new RangeError(`casts to ${type}`);
-  const truth = type === 'bool';
-  return prepared(
+  if (kind === undefined) throw new RangeError(`a cast to ${type === '' ? 'no type' : type} is not supported`);
+  const isBool = type === 'bool';
+  return singleOutput(
     reader,
     (x) => {
       if (kind === 'float')
         return isVariable(x) ? x : operand('Cast', { shape: x.shape, data: Float32Array.from(x.data) });
-      const values = isVariable(x) ? toTensor(x).data : x.data;
-      return isVariable(x) || truth
-        ? wholes(
-            x.shape,
-            Array.from(values, (value) => (truth ? Number(value !== 0) : Math.trunc(value))),
-          )
-        : x;
+      if (!isVariable(x) && !isBool) return x;
+      const elements = isVariable(x) ? toTensor(x).data : x.data;
+      const convert = (value: number): number => (isBool ? Number(value !== 0) : Math.trunc(value));
+      return clampedIntTensor(x.shape, Array.from(elements, convert));
     },
     kind,
   );
 };
 
 const identity: Operator = (reader) => {
-  takes(reader, ['any']);
-  return prepared(reader, (x) => x);
+  checkInputs(reader, ['any']);
+  return singleOutput(reader, (x) => x);
 };
 
-/** Nothing, at prediction. */
+/** Dropout at inference: the identity. */
 const dropout: Operator = (reader) => {
-  takes(reader, reader.opset < 12 ? ['float'] : ['float', 'float?', 'whole?']);
-  attribute(reader, 'ratio', 'float');
-  attribute(reader, 'seed', 'int');
-  return prepared(reader, (x, _, training) => {
-    if (training !== undefined && (training as IntTensor).data[0] !== 0)
-      throw new RangeError('training_mode is on; only prediction is known');
+  checkInputs(reader, reader.opset < 12 ? ['float'] : ['float', 'float?', 'int?']);
+  consumeAttribute(reader, 'ratio', 'float');
+  consumeAttribute(reader, 'seed', 'int');
+  return singleOutput(reader, (x, _, trainingMode) => {
+    if (trainingMode !== undefined && (trainingMode as IntTensor).data[0] !== 0)
+      throw new RangeError('training_mode must be false. Export the model for inference');
     return x;
   });
 };
 
 function comparison(holds: (a: number, b: number) => boolean): Operator {
   return (reader) => {
-    takes(reader, ['whole', 'whole']);
-    return prepared(reader, (a, b) => pairwise(a as IntTensor, b as IntTensor, (x, y) => Number(holds(x, y))));
+    checkInputs(reader, ['int', 'int']);
+    return singleOutput(reader, (a, b) => pairwise(a as IntTensor, b as IntTensor, (x, y) => Number(holds(x, y))));
   };
 }
 
 const range: Operator = (reader) => {
-  takes(reader, ['whole', 'whole', 'whole']);
-  return prepared(reader, (...values) => {
-    const [start, limit, delta] = values.map((value) => numbersOf(value)![0] ?? 0) as [number, number, number];
+  checkInputs(reader, ['int', 'int', 'int']);
+  return singleOutput(reader, (...values) => {
+    const [start, limit, delta] = values.map((value) => elementsOf(value)![0] ?? 0) as [number, number, number];
     if (delta === 0) throw new RangeError('delta must not be 0');
     const shape = checkSize([Math.max(0, Math.ceil((limit - start) / delta))]);
-    return wholes(
+    return clampedIntTensor(
       shape,
       Array.from({ length: shape[0]! }, (_, i) => start + i * delta),
     );
   });
 };
 
-const choice: Operator = (reader) => {
+const where: Operator = (reader) => {
   const kind = reader.kinds[1] ?? 'any';
-  takes(reader, ['whole', kind, kind]);
-  return prepared(reader, (condition, x, y) => chosen(condition as IntTensor, x, y), reader.kinds[1]);
+  checkInputs(reader, ['int', kind, kind]);
+  return singleOutput(reader, (condition, x, y) => selectValue(condition as IntTensor, x, y), reader.kinds[1]);
 };

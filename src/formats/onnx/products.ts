@@ -4,19 +4,19 @@ import { add, broadcastTo, scale } from '../../autodiff/ops/arithmetic';
 import { affine, batchedMatmul, matmul } from '../../autodiff/ops/linear';
 import { reshape, transpose } from '../../autodiff/ops/movement';
 import type { Variable } from '../../autodiff/tape';
-import { broadcastShapes, sizeOf } from '../../tensor/shape';
-import { attribute, type Operator, takes } from './node-reader';
+import { broadcastShapes, formatShape, sizeOf } from '../../tensor/shape';
+import { checkInputs, consumeAttribute, type Operator } from './node-reader';
 
-/** The product of NumPy: vectors stand for a row or a column, and leading axes are broadcast. */
-export const product: Operator = (reader) => {
-  takes(reader, ['float', 'float']);
+/** The matrix product of NumPy: a vector is a row or a column, and leading axes are broadcast. */
+export const matmulOperator: Operator = (reader) => {
+  checkInputs(reader, ['float', 'float']);
   return { kind: 'float', run: ([a, b]) => [multiply(a as Variable, b as Variable)] };
 };
 
 function multiply(a: Variable, b: Variable): Variable {
-  if (a.shape.length === 0 || b.shape.length === 0) throw new RangeError('a scalar has no product with a matrix');
-  if (b.shape.length === 1) return without(multiply(a, reshape(b, [b.size, 1])), -1);
-  if (a.shape.length === 1) return without(multiply(reshape(a, [1, a.size]), b), -2);
+  if (a.shape.length === 0 || b.shape.length === 0) throw new RangeError('the operands of MatMul must not be scalars');
+  if (b.shape.length === 1) return withoutAxis(multiply(a, reshape(b, [b.size, 1])), -1);
+  if (a.shape.length === 1) return withoutAxis(multiply(reshape(a, [1, a.size]), b), -2);
   const [K, N] = b.shape.slice(-2) as [number, number];
   if (sizeOf(b.shape.slice(0, -2)) === 1 && a.shape.length >= b.shape.length) return matmul(a, reshape(b, [K, N]));
   const leading = broadcastShapes('MatMul', a.shape.slice(0, -2), b.shape.slice(0, -2));
@@ -26,26 +26,29 @@ function multiply(a: Variable, b: Variable): Variable {
   return reshape(y, [...leading, ...y.shape.slice(1)]);
 }
 
-const without = (x: Variable, axis: -1 | -2): Variable =>
+/** Removes an axis of length 1, counted from the end. */
+const withoutAxis = (x: Variable, axis: -1 | -2): Variable =>
   reshape(
     x,
     x.shape.filter((_, i) => i !== x.shape.length + axis),
   );
 
-/** alpha · A B + beta · C, with A and B turned where it is said. */
-export const gemm: Operator = (reader) => {
-  takes(reader, ['float', 'float', 'float?']);
-  const [alpha = 1, beta = 1] = ['alpha', 'beta'].map((name) => attribute(reader, name, 'float'));
-  const [turnA, turnB] = ['transA', 'transB'].map((name) => (attribute(reader, name, 'int') ?? 0) !== 0);
-  const turned = (x: Variable, turn: boolean | undefined): Variable => {
-    if (x.shape.length !== 2) throw new RangeError(`A and B must be matrices, got [${x.shape.join(', ')}]`);
-    return turn ? transpose(x) : x;
+/** alpha · A B + beta · C, with A and B transposed if `transA` and `transB` are set. */
+export const gemmOperator: Operator = (reader) => {
+  checkInputs(reader, ['float', 'float', 'float?']);
+  const alpha = consumeAttribute(reader, 'alpha', 'float') ?? 1;
+  const beta = consumeAttribute(reader, 'beta', 'float') ?? 1;
+  const transposesA = (consumeAttribute(reader, 'transA', 'int') ?? 0) !== 0;
+  const transposesB = (consumeAttribute(reader, 'transB', 'int') ?? 0) !== 0;
+  const matrix = (name: string, x: Variable, transposes: boolean): Variable => {
+    if (x.shape.length !== 2) throw new RangeError(`${name} must be a matrix, got ${formatShape(x.shape)}`);
+    return transposes ? transpose(x) : x;
   };
   return {
     kind: 'float',
     run(values) {
       const [a, b, c] = values as readonly [Variable, Variable, Variable?];
-      const [x, weight] = [turned(a, turnA), turned(b, turnB)];
+      const [x, weight] = [matrix('A', a, transposesA), matrix('B', b, transposesB)];
       if (c?.shape.length === 1 && c.size === weight.shape[1] && alpha === 1 && beta === 1)
         return [affine(x, { weight, bias: c })];
       const y = alpha === 1 ? matmul(x, weight) : scale(matmul(x, weight), alpha);

@@ -1,199 +1,237 @@
 /**
- * The wire format of protocol buffers (protobuf.dev/programming-guides/encoding): a message is a row of fields, each a tag (number · 8 + wire type) and its
- * value. Nothing is copied while reading, and nothing is allocated for a length that is not there.
+ * The wire format of protocol buffers (protobuf.dev/programming-guides/encoding): a message is a sequence of fields, each a
+ * tag (field number · 8 + wire type) and a value. Decoding does not copy bytes, and a declared length allocates nothing
+ * before the bytes are known to be there.
  */
 
 import { joinBytes } from '../file-bytes';
 
-/** A message that was read: its fields by number, each as often as it stands. */
+/** A decoded message. */
 export interface Message {
-  /** Who reads, and what: for messages. */
+  /** The public function and the path of the message, for error messages. */
   readonly where: string;
+  /** The values by field number, in the order of the file. */
   readonly fields: ReadonlyMap<number, readonly Field[]>;
-  /** How many fields may still be read in the whole file: two bytes are enough for one that takes hundreds in memory. */
-  readonly budget: { fields: number };
+  readonly budget: FieldBudget;
 }
 
-/** More than any model has that is run step by step. */
-const mostFields = 500_000;
+/** The number of fields that may still be read from a file: a field of 2 bytes can take hundreds of bytes of memory. */
+interface FieldBudget {
+  remaining: number;
+}
 
-/** The value of one field as its wire type has it: bytes; a number of 32 or 64 bits that is not cut into its type yet. */
+/** More fields than any supported model has. */
+const maxFields = 500_000;
+
+/** The value of one field by its wire type: bytes, or 32 or 64 bits that are not yet converted to their type. */
 type Field = Uint8Array | bigint;
 
-const refuse = (where: string, what: string): never => {
-  throw new RangeError(`${where} ${what}`);
+/** A reading position. */
+interface Cursor {
+  readonly bytes: Uint8Array;
+  offset: number;
+}
+
+const reject = (where: string, reason: string): never => {
+  throw new RangeError(`${where} ${reason}`);
 };
 
-/** Reads the fields of a message. @throws RangeError where it is cut short or has a field that cannot be */
-export function readMessage(
-  where: string,
-  bytes: Uint8Array,
-  budget: Message['budget'] = { fields: mostFields },
-): Message {
+/** Decodes the fields of a message. @throws RangeError if it is truncated or malformed, or has too many fields */
+export function readMessage(where: string, bytes: Uint8Array, budget: FieldBudget = { remaining: maxFields }): Message {
   const fields = new Map<number, Field[]>();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const cursor = { bytes, at: 0 };
-  const take = (length: number): number => {
-    const from = cursor.at;
-    if (length > bytes.length - from)
-      refuse(
-        where,
-        `needs ${length} bytes at byte ${from}, but ${bytes.length - from} follow. Was the file cut short?`,
-      );
-    cursor.at += length;
-    return from;
-  };
-  while (cursor.at < bytes.length) {
-    const begin = cursor.at;
-    if (budget.fields-- === 0) refuse(where, `is too much: a file of more than ${mostFields} fields is not read.`);
+  const cursor: Cursor = { bytes, offset: 0 };
+  while (cursor.offset < bytes.length) {
+    if (budget.remaining === 0) reject(where, `exceeds the limit of ${maxFields} fields per file.`);
+    budget.remaining--;
+    const start = cursor.offset;
     const tag = Number(readVarint(where, cursor));
-    const [number, wire] = [Math.floor(tag / 8), tag % 8];
+    const [number, wireType] = [Math.floor(tag / 8), tag % 8];
     if (number < 1 || number >= 2 ** 29)
-      refuse(where, `has the field ${number} at byte ${begin}, which cannot be. Is this an ONNX file?`);
-    let value: Field;
-    if (wire === 0) value = readVarint(where, cursor);
-    else if (wire === 1) value = view.getBigUint64(take(8), true);
-    else if (wire === 2) {
-      const length = Number(readVarint(where, cursor));
-      const from = take(length);
-      value = bytes.subarray(from, from + length);
-    } else if (wire === 5) value = BigInt(view.getUint32(take(4), true));
-    else value = refuse(where, `has the wire type ${wire} at byte ${begin}, which cannot be. Is this an ONNX file?`);
-    const same = fields.get(number);
-    if (same === undefined) fields.set(number, [value]);
-    else same.push(value);
+      reject(where, `has the invalid field number ${number} at byte ${start}. Is this an ONNX file?`);
+    const value = readField(where, cursor, wireType, start);
+    const values = fields.get(number);
+    if (values === undefined) fields.set(number, [value]);
+    else values.push(value);
   }
   return { where, fields, budget };
 }
 
-/** Seven bits a byte, lowest first, the eighth says that more follow; at most 64 bits. */
-function readVarint(where: string, cursor: { readonly bytes: Uint8Array; at: number }): bigint {
+function readField(where: string, cursor: Cursor, wireType: number, start: number): Field {
   const { bytes } = cursor;
+  switch (wireType) {
+    case 0:
+      return readVarint(where, cursor);
+    case 1:
+      return viewOf(bytes).getBigUint64(advance(where, cursor, 8), true);
+    case 2: {
+      const length = Number(readVarint(where, cursor));
+      const offset = advance(where, cursor, length);
+      return bytes.subarray(offset, offset + length);
+    }
+    case 5:
+      return BigInt(viewOf(bytes).getUint32(advance(where, cursor, 4), true));
+    default:
+      return reject(where, `has the invalid wire type ${wireType} at byte ${start}. Is this an ONNX file?`);
+  }
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Moves the cursor past `length` bytes and returns their offset. @throws RangeError if fewer bytes are left */
+function advance(where: string, cursor: Cursor, length: number): number {
+  const { bytes, offset } = cursor;
+  const left = bytes.length - offset;
+  if (length > left)
+    reject(where, `needs ${length} bytes at byte ${offset}, but only ${left} are left. Is the file truncated?`);
+  cursor.offset += length;
+  return offset;
+}
+
+/** Reads 7 bits per byte, lowest first, up to 64 bits; the eighth bit of a byte marks that another one follows. */
+function readVarint(where: string, cursor: Cursor): bigint {
   let value = 0;
   for (let scale = 1; scale < 2 ** 49; scale *= 128) {
-    const byte = nextByte(where, cursor);
+    const byte = readByte(where, cursor);
     value += (byte & 127) * scale;
     if (byte < 128) return BigInt(value);
   }
-  let high = BigInt(value);
+  let large = BigInt(value);
   for (let shift = 49n; shift < 70n; shift += 7n) {
-    const byte = nextByte(where, cursor);
-    high += BigInt(byte & 127) << shift;
-    if (byte < 128) return BigInt.asUintN(64, high);
+    const byte = readByte(where, cursor);
+    large += BigInt(byte & 127) << shift;
+    if (byte < 128) return BigInt.asUintN(64, large);
   }
-  return refuse(where, `has a number of more than ten bytes before byte ${cursor.at} of ${bytes.length}.`);
+  return reject(where, `has a varint of more than 10 bytes before byte ${cursor.offset} of ${cursor.bytes.length}.`);
 }
 
-function nextByte(where: string, cursor: { readonly bytes: Uint8Array; at: number }): number {
-  const byte = cursor.bytes[cursor.at++];
-  return byte ?? refuse(where, 'ends in the middle of a number. Was the file cut short?');
+/** Reads a byte and moves the cursor past it. */
+function readByte(where: string, cursor: Cursor): number {
+  const byte = cursor.bytes[cursor.offset++];
+  return byte ?? reject(where, 'ends inside a varint. Is the file truncated?');
 }
 
-const all = ({ fields }: Message, number: number): readonly Field[] => fields.get(number) ?? [];
+/** The values of a field, in order. */
+const valuesOf = ({ fields }: Message, number: number): readonly Field[] => fields.get(number) ?? [];
 
-/** Whether a field stands in the message. */
+/** Whether the message has the field. */
 export const has = ({ fields }: Message, number: number): boolean => fields.has(number);
 
-/** The bytes of every field of that number. @throws RangeError where one is a number */
+/** The values of a bytes field. @throws RangeError if one has the wire type of a number */
 export function allBytes(message: Message, number: number, name: string): readonly Uint8Array[] {
-  return all(message, number).map((value) =>
-    typeof value === 'bigint' ? refuse(message.where, `has ${name} of the wrong wire type.`) : value,
+  return valuesOf(message, number).map((value) =>
+    typeof value === 'bigint' ? reject(message.where, `has a field ${name} of the wrong wire type.`) : value,
   );
 }
 
-/** The texts of every field of that number. @throws RangeError where one is not UTF-8 */
+/** The values of a string field. @throws RangeError if one is not UTF-8 */
 export function allTexts(message: Message, number: number, name: string): readonly string[] {
   return allBytes(message, number, name).map((bytes) => {
     try {
       return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch {
-      return refuse(message.where, `has ${name} that is not text in UTF-8.`);
+      return reject(message.where, `has a field ${name} that is not valid UTF-8.`);
     }
   });
 }
 
-/** The messages of every field of that number; `name` says which for messages. */
+/** The values of a message field; `name` is the field's name for error messages. */
 export function allMessages(message: Message, number: number, name: string): readonly Message[] {
   return allBytes(message, number, name).map((bytes, i) =>
     readMessage(`${message.where} ${name} ${i}`, bytes, message.budget),
   );
 }
 
-/** The 64-bit integers of a field, one by one or packed. */
+/** The values of a repeated 64-bit integer field, packed or not. */
 export function allInt64(message: Message, number: number, name: string): BigInt64Array {
-  const values = all(message, number);
+  const values = valuesOf(message, number);
   const result = new BigInt64Array(
     values.reduce((size, value) => size + (typeof value === 'bigint' ? 1 : countVarints(value)), 0),
   );
   let count = 0;
   for (const value of values) {
     if (typeof value === 'bigint') result[count++] = BigInt.asIntN(64, value);
-    else
-      for (const cursor = { bytes: value, at: 0 }; cursor.at < value.length; )
+    else {
+      const cursor: Cursor = { bytes: value, offset: 0 };
+      while (cursor.offset < value.length)
         result[count++] = BigInt.asIntN(64, readVarint(`${message.where} ${name}`, cursor));
+    }
   }
   return result;
 }
 
-/** Every varint ends with a byte below 128. */
+/** Counts varints: the last byte of each is below 128. */
 const countVarints = (bytes: Uint8Array): number => bytes.reduce((count, byte) => (byte < 128 ? count + 1 : count), 0);
 
-/** The numbers of single precision of a field, one by one or packed. @throws RangeError where bytes are left over */
+/** The values of a repeated float field, packed or not. @throws RangeError if the bytes are not a multiple of 4 */
 export function allFloats(message: Message, number: number, name: string): Float32Array {
-  return new Float32Array(fixed(message, number, name, 4));
+  return new Float32Array(fixedWidthBytes(message, number, name, 4));
 }
 
-/** The numbers of double precision of a field, one by one or packed. @throws RangeError where bytes are left over */
+/** The values of a repeated double field, packed or not. @throws RangeError if the bytes are not a multiple of 8 */
 export function allDoubles(message: Message, number: number, name: string): Float64Array {
-  return new Float64Array(fixed(message, number, name, 8));
+  return new Float64Array(fixedWidthBytes(message, number, name, 8));
 }
 
-function fixed(message: Message, number: number, name: string, width: 4 | 8): ArrayBuffer {
-  const parts = all(message, number).map((value) => {
+function fixedWidthBytes(message: Message, number: number, name: string, width: 4 | 8): ArrayBuffer {
+  const parts = valuesOf(message, number).map((value) => {
     if (typeof value !== 'bigint')
       return value.length % width === 0
         ? value
-        : refuse(message.where, `has ${name} of ${value.length} bytes, which is no multiple of ${width}.`);
+        : reject(message.where, `must have ${name} of a multiple of ${width} bytes, got ${value.length}.`);
     const bytes = new DataView(new ArrayBuffer(8));
     bytes.setBigUint64(0, value, true);
     return new Uint8Array(bytes.buffer, 0, width);
   });
+  // `joinBytes` allocates its result, so that the buffer is an ArrayBuffer and has no other bytes.
   return joinBytes(parts).buffer as ArrayBuffer;
 }
 
-/** The last field of that number, which counts where it stands more than once; the empty text where there is none. */
+/** The value of a string field: the last one if it occurs more than once, `''` if it is missing. */
 export const text = (message: Message, number: number, name: string): string =>
   allTexts(message, number, name).at(-1) ?? '';
 
-/** The last 64-bit integer of that number, rounded beyond 2⁵³, where these files mean "to the end"; 0 where there is none. */
+/**
+ * The value of an integer field: the last one if it occurs more than once, 0 if it is missing. It is rounded beyond 2⁵³,
+ * where ONNX files mean "to the end".
+ */
 export const integer = (message: Message, number: number, name: string): number =>
   Number(allInt64(message, number, name).at(-1) ?? 0n);
 
-/** A varint, negative numbers as 64 bits of two's complement; what is larger than 64 bits hold becomes the largest that they do. */
+/** Encodes a varint, clamped to 64 bits; negative numbers are in two's complement. */
 export function varint(value: number | bigint): Uint8Array {
   const bytes: number[] = [];
-  const whole =
+  const clamped =
     typeof value === 'bigint' ? value : value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(Math.max(value, -(2 ** 63)));
-  let rest = BigInt.asUintN(64, whole);
+  let rest = BigInt.asUintN(64, clamped);
   for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
   bytes.push(Number(rest));
   return Uint8Array.from(bytes);
 }
 
-/** The fields of a message to be written, one behind the other. */
+/** Encodes a field of bytes. */
 export const bytesField = (number: number, bytes: Uint8Array): Uint8Array =>
   joinBytes([varint(number * 8 + 2), varint(bytes.length), bytes]);
+
+/** Encodes a message, or a packed field, from its encoded parts. */
 export const messageField = (number: number, fields: readonly Uint8Array[]): Uint8Array =>
   bytesField(number, joinBytes(fields));
+
+/** Encodes a string field. */
 export const textField = (number: number, value: string): Uint8Array =>
   bytesField(number, new TextEncoder().encode(value));
+
+/** Encodes an integer field. */
 export const integerField = (number: number, value: number): Uint8Array =>
   joinBytes([varint(number * 8), varint(value)]);
+
+/** Encodes a packed integer field. */
 export const integersField = (number: number, values: readonly number[]): Uint8Array =>
   messageField(number, values.map(varint));
 
-/** Numbers of single precision, packed or, as a field of one of them, by themselves. */
+/** Encodes a packed float field. */
 export const floatsField = (number: number, values: readonly number[]): Uint8Array =>
   bytesField(number, new Uint8Array(Float32Array.from(values).buffer));
+
+/** Encodes a single float field. */
 export const floatField = (number: number, value: number): Uint8Array =>
   joinBytes([varint(number * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)]);

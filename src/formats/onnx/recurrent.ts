@@ -1,9 +1,10 @@
 /**
- * RNN, LSTM and GRU of ONNX. Their weights are `W [D, G·H, I]`, `R [D, G·H, H]`, `B [D, 2·G·H]` and, of an LSTM with peepholes, `P [D, 3·H]`, with gates in the
- * orders `i o f c` and `z r h`; D is the number of directions. Constants of one node alone become parameters of its cells once; others are turned at every run.
+ * RNN, LSTM and GRU of ONNX. Their weights are `W [D, G·H, I]`, `R [D, G·H, H]`, `B [D, 2·G·H]` and, for an LSTM with
+ * peepholes, `P [D, 3·H]`, with gates in the orders `i o f c` and `z r h`; D is the number of directions. Constants that no
+ * other node uses are converted to the parameters of a cell once, during import; other weights are converted at every run.
  *
  *     weightIh = Wᵀ, weightHh = Rᵀ, gates i f g o and r z n
- *     bias     = Wb + Rb, but for the n of a GRU with linear_before_reset: there Wb, and biasHn = Rb
+ *     bias     = Wb + Rb; the n block of a GRU with linear_before_reset has Wb, and biasHn = Rb
  */
 
 import { add } from '../../autodiff/ops/arithmetic';
@@ -19,19 +20,30 @@ import type { Cell } from '../../recurrence/cell';
 import { unroll } from '../../recurrence/unroll';
 import { checkShape } from '../../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../../tensor/tensor';
-import { attribute, type NodeReader, type OwnParameters, type Prepared, takes } from './node-reader';
+import {
+  checkInputs,
+  consumeAttribute,
+  type NodeParameters,
+  type NodeReader,
+  type Operator,
+  type PreparedNode,
+  type Values,
+} from './node-reader';
 import { peepholeLstm } from './peephole-lstm';
 
-type Given<L> = Partial<Readonly<Record<'W' | 'R' | 'B' | 'P', L>>>;
+type WeightName = 'W' | 'R' | 'B' | 'P';
+type Weights<L> = Partial<Readonly<Record<WeightName, L>>>;
 
-/** Where weights stand among the inputs. */
-const places = { W: 1, R: 2, B: 3, P: 7 } as const;
+/** The input index of each weight. */
+const weightInputs = { W: 1, R: 2, B: 3, P: 7 } as const;
 
-/** What is wanted of an operator, and which block of theirs each of our gates is. */
+/** How an operator maps to a cell. */
 interface Form {
+  /** For each gate block of the cell, the index of the block in ONNX. */
   readonly order: readonly number[];
+  /** The default activations. */
   readonly activations: readonly string[];
-  /** Of the initial states among the inputs; they go out in the same order, behind all outputs. */
+  /** The input index of each initial state. The final states are outputs in the same order, after the sequence. */
   readonly states: Readonly<Record<string, number>>;
 }
 
@@ -47,168 +59,192 @@ const directionsOf: Readonly<Record<string, readonly string[]>> = {
   bidirectional: ['forward', 'reverse'],
 };
 
-/** Of RNN; gates have those that their cells are defined by. */
-const activations: Readonly<Record<string, (x: Variable) => Variable>> = { tanh, relu, sigmoid, softplus };
+/** The activations of RNN. Those of LSTM and GRU are fixed by their cells. */
+const rnnActivations: Readonly<Record<string, (x: Variable) => Variable>> = { tanh, relu, sigmoid, softplus };
 
-/** The operator of one of the three. */
-export function recurrence(reader: NodeReader): Prepared {
-  const { opType, outputs: named } = reader.node;
+/** A recurrent node after its attributes are read. */
+interface RecurrentNode {
+  readonly opType: string;
+  readonly form: Form;
+  readonly directions: readonly string[];
+  /** One cell per direction. */
+  readonly cells: readonly Cell[];
+  /** Whether the reset gate of a GRU acts after the recurrent product. */
+  readonly resetAfter: boolean;
+  /** Whether inputs, outputs and states are batch-major. */
+  readonly batchMajor: boolean;
+  /** Whether the output sequence is used. */
+  readonly returnsSequence: boolean;
+}
+
+/** The operator for RNN, LSTM and GRU. */
+export const recurrentOperator: Operator = (reader): PreparedNode => {
+  const { opType, inputs, outputs } = reader.node;
   const form = forms[opType]!;
-  takes(reader, [
+  checkInputs(reader, [
     'float',
     'float',
     'float',
     'float?',
-    'whole?',
+    'int?',
     'float?',
     ...(opType === 'LSTM' ? (['float?', 'float?'] as const) : []),
   ]);
-  const directions = optionOf('direction', directionsOf, attribute(reader, 'direction', 'string') ?? 'forward');
-  const resetAfter = opType === 'GRU' && (attribute(reader, 'linear_before_reset', 'int') ?? 0) !== 0;
-  const toBatchMajor = (attribute(reader, 'layout', 'int') ?? 0) !== 0;
-  const peepholes = (reader.node.inputs[places.P] ?? '') !== '';
-  const cells = cellsOf(reader, directions, resetAfter, peepholes);
-  const turn = turnerOf(form, directions, attribute(reader, 'hidden_size', 'int'), resetAfter);
+  const directions = optionOf('direction', directionsOf, consumeAttribute(reader, 'direction', 'string') ?? 'forward');
+  const resetAfter = opType === 'GRU' && (consumeAttribute(reader, 'linear_before_reset', 'int') ?? 0) !== 0;
+  const batchMajor = (consumeAttribute(reader, 'layout', 'int') ?? 0) !== 0;
+  const hasPeepholes = (inputs[weightInputs.P] ?? '') !== '';
+  const cells = cellsOf(reader, directions, resetAfter, hasPeepholes);
+  const convert = weightConverter(form, directions, consumeAttribute(reader, 'hidden_size', 'int'), resetAfter);
+  const returnsSequence = outputs[0] !== '';
+  const node: RecurrentNode = { opType, form, directions, cells, resetAfter, batchMajor, returnsSequence };
 
-  const constants = Object.fromEntries(
-    Object.entries(places).flatMap(([name, i]) => {
-      const constant = reader.constant(i);
-      return constant === undefined ? [] : [[name, constant] as const];
-    }),
-  );
-  const own =
-    Object.keys(constants).length === 0
-      ? undefined
-      : (compute(constants as Record<string, Tensor>, turn) as OwnParameters);
-  const turned = Object.entries(places).filter(([name]) => !Object.hasOwn(constants, name));
+  const constants: Record<string, Tensor> = {};
+  const convertedPerRun: (readonly [name: string, input: number])[] = [];
+  for (const [name, input] of Object.entries(weightInputs)) {
+    const constant = reader.exclusiveConstant(input);
+    if (constant === undefined) convertedPerRun.push([name, input]);
+    else constants[name] = constant;
+  }
+  const replaced = Object.keys(constants) as WeightName[];
   return {
     kind: 'float',
     outputs: 1 + Object.keys(form.states).length,
-    ...(own && { own }),
+    ...(replaced.length > 0 && {
+      parameters: compute(constants, convert) as NodeParameters,
+      replaces: replaced.map((name) => inputs[weightInputs[name]]!),
+    }),
     run(values, parameters) {
-      const swapped = (x: Variable): Variable =>
-        toBatchMajor ? transpose(x, [1, 0, ...x.shape.slice(2).map((_, i) => i + 2)]) : x;
-      const xs = swapped(values[0] as Variable);
-      const given = turn(
-        Object.fromEntries(
-          turned.flatMap(([name, i]) => (values[i] === undefined ? [] : [[name, values[i] as Variable] as const])),
-        ),
+      const weights = Object.fromEntries(
+        convertedPerRun.flatMap(([name, i]) => (values[i] === undefined ? [] : [[name, values[i] as Variable]])),
       );
-      const runs = directions.map((direction, d) => {
-        const p = { ...parameters?.[direction], ...given[direction] };
-        const H = p['weightHh']!.shape[0]!;
-        const initialState = Object.fromEntries(
-          Object.entries(form.states).flatMap(([name, i]) => {
-            if (values[i] === undefined) return [];
-            const state = swapped(values[i] as Variable);
-            checkShape(opType, `initial_${name}`, state.shape, {
-              letters: '[D, B, H]',
-              lengths: [directions.length, xs.shape[1], H],
-            });
-            return [[name, reshape(slice(state, d, d + 1), [xs.shape[1]!, H])] as const];
-          }),
-        );
-        const bias = { bias: full([form.order.length * H], 0), ...(resetAfter ? { biasHn: full([H], 0) } : {}) };
-        return unroll(cells[d]!, { ...bias, ...p }, xs, {
-          initialState,
-          lengths: (values[4] as IntTensor | undefined)?.data,
-          reverse: direction === 'reverse',
-        });
-      });
-      const y =
-        named[0] === ''
-          ? undefined
-          : stack(
-              runs.map(({ outputs }) => outputs),
-              1,
-            );
-      const states = Object.keys(form.states).map((name) => swapped(stack(runs.map(({ state }) => state[name]!))));
-      return [y && toBatchMajor ? transpose(y, [2, 0, 1, 3]) : y, ...states];
+      return runDirections(node, values, parameters, convert(weights));
     },
   };
+};
+
+/** Runs the cells of all directions. Returns the sequence `[T, D, B, H]` (batch-major `[B, T, D, H]`) and the final states. */
+function runDirections(
+  { opType, form, directions, cells, resetAfter, batchMajor, returnsSequence }: RecurrentNode,
+  values: Values,
+  parameters: NodeParameters<Variable>,
+  converted: NodeParameters<Variable>,
+): Values {
+  const swapLayout = (x: Variable): Variable =>
+    batchMajor ? transpose(x, [1, 0, ...x.shape.slice(2).map((_, i) => i + 2)]) : x;
+  const xs = swapLayout(values[0] as Variable);
+  const B = xs.shape[1]!;
+  const runs = directions.map((direction, d) => {
+    const weights = { ...parameters[direction], ...converted[direction] };
+    const H = weights['weightHh']!.shape[0]!;
+    const initialState = Object.fromEntries(
+      Object.entries(form.states).flatMap(([name, i]) => {
+        if (values[i] === undefined) return [];
+        const state = swapLayout(values[i] as Variable);
+        const lengths = [directions.length, B, H];
+        checkShape(opType, `initial_${name}`, state.shape, { letters: '[D, B, H]', lengths });
+        return [[name, reshape(slice(state, d, d + 1), [B, H])] as const];
+      }),
+    );
+    const zeroBias = { bias: full([form.order.length * H], 0), ...(resetAfter ? { biasHn: full([H], 0) } : {}) };
+    return unroll(cells[d]!, { ...zeroBias, ...weights }, xs, {
+      initialState,
+      lengths: (values[4] as IntTensor | undefined)?.data,
+      reverse: direction === 'reverse',
+    });
+  });
+  const sequence = returnsSequence
+    ? stack(
+        runs.map(({ outputs }) => outputs),
+        1,
+      )
+    : undefined;
+  const states = Object.keys(form.states).map((name) => swapLayout(stack(runs.map(({ state }) => state[name]!))));
+  return [sequence && batchMajor ? transpose(sequence, [2, 0, 1, 3]) : sequence, ...states];
 }
 
-function optionOf<T>(name: string, options: Readonly<Record<string, T>>, chosen: string): T {
-  if (!Object.hasOwn(options, chosen))
-    throw new RangeError(`has ${name} ${chosen}; ${Object.keys(options).join(', ')} are known`);
-  return options[chosen]!;
+function optionOf<T>(name: string, options: Readonly<Record<string, T>>, option: string): T {
+  if (!Object.hasOwn(options, option))
+    throw new RangeError(`${name} must be one of ${Object.keys(options).join(', ')}, got ${option}`);
+  return options[option]!;
 }
 
-/** The cell of each direction. @throws RangeError where it is none of ours */
+/** Creates the cell of each direction. @throws RangeError if no cell of the library is equivalent */
 function cellsOf(
   reader: NodeReader,
   directions: readonly string[],
   resetAfter: boolean,
-  peepholes: boolean,
+  hasPeepholes: boolean,
 ): readonly Cell[] {
   const { opType } = reader.node;
-  const { activations: standard } = forms[opType]!;
-  if (attribute(reader, 'clip', 'float') !== undefined)
-    throw new RangeError('has clip, which bounds what goes into its gates');
-  if (opType === 'LSTM' && (attribute(reader, 'input_forget', 'int') ?? 0) !== 0)
-    throw new RangeError('has input_forget, which couples its gates');
-  const given = attribute(reader, 'activations', 'strings')?.map((name) => name.toLowerCase());
-  if (given !== undefined && given.length !== standard.length * directions.length) {
-    throw new RangeError(`needs ${standard.length * directions.length} activations, got ${given.length}`);
-  }
-  // The numbers of activations stand in the order of those that have some: of what is known here, hard sigmoids.
-  const [slopes, offsets] = (['activation_alpha', 'activation_beta'] as const).map((name) => [
-    ...(attribute(reader, name, 'floats') ?? []),
-  ]);
-  return directions.map((_, d) => {
-    const names = given?.slice(d * standard.length, (d + 1) * standard.length) ?? standard;
-    if (opType === 'RNN') return simpleRnn({ activation: optionOf('the activation', activations, names[0]!) });
-    const hard = names[0] === 'hardsigmoid' && !peepholes;
-    if ((hard ? names.slice(1) : names).join() !== standard.slice(hard ? 1 : 0).join())
-      throw new RangeError(`has the activations ${names.join(', ')}; ${standard.join(', ')} are known`);
+  const { activations: defaults } = forms[opType]!;
+  if (consumeAttribute(reader, 'clip', 'float') !== undefined)
+    throw new RangeError('the attribute clip (clipping of the gate inputs) is not supported');
+  if (opType === 'LSTM' && (consumeAttribute(reader, 'input_forget', 'int') ?? 0) !== 0)
+    throw new RangeError('the attribute input_forget (coupled gates) is not supported');
+  const activations = consumeAttribute(reader, 'activations', 'strings')?.map((name) => name.toLowerCase());
+  const count = defaults.length * directions.length;
+  if (activations !== undefined && activations.length !== count)
+    throw new RangeError(`activations must have ${count} entries, got ${activations.length}`);
+  // alpha and beta have one entry per activation that uses them, in order. Here only hard sigmoids do.
+  const slopes = consumeAttribute(reader, 'activation_alpha', 'floats') ?? [];
+  const offsets = consumeAttribute(reader, 'activation_beta', 'floats') ?? [];
+  const namesPerDirection = directions.map(
+    (_, d) => activations?.slice(d * defaults.length, (d + 1) * defaults.length) ?? defaults,
+  );
+  const isHard = (names: readonly string[]): boolean => names[0] === 'hardsigmoid' && !hasPeepholes;
+  return namesPerDirection.map((names, d) => {
+    if (opType === 'RNN') return simpleRnn({ activation: optionOf('the activation', rnnActivations, names[0]!) });
+    const hard = isHard(names);
+    if ((hard ? names.slice(1) : names).join() !== defaults.slice(hard ? 1 : 0).join())
+      throw new RangeError(`activations must be ${defaults.join(', ')}, got ${names.join(', ')}`);
     const reset = resetAfter ? 'after' : 'before';
-    if (!hard) return opType === 'GRU' ? gru({ reset }) : peepholes ? peepholeLstm() : lstm();
-    const [slope, offset] = [slopes!.shift() ?? 0.2, offsets!.shift() ?? 0.5];
-    if (offset !== 0.5) throw new RangeError(`has a hard sigmoid that is ${offset} at 0; 0.5 is known`);
+    if (!hard) return opType === 'GRU' ? gru({ reset }) : hasPeepholes ? peepholeLstm() : lstm();
+    const index = namesPerDirection.slice(0, d).filter(isHard).length;
+    const [slope, offset] = [slopes[index] ?? 0.2, offsets[index] ?? 0.5];
+    if (offset !== 0.5) throw new RangeError(`the beta of HardSigmoid must be 0.5, got ${offset}`);
     return opType === 'GRU' ? hardSigmoidGru({ slope, reset }) : hardSigmoidLstm({ slope });
   });
 }
 
-/** Turns weights into parameters, by direction and name. @throws RangeError where a shape does not fit */
-function turnerOf(
+/**
+ * Creates the function that converts weights of ONNX to the parameters of the cells, by direction and name.
+ *
+ * @throws RangeError (the returned function) if the shape of a weight does not fit
+ */
+function weightConverter(
   { order }: Form,
   directions: readonly string[],
   hiddenSize: number | undefined,
   resetAfter: boolean,
-): (given: Given<Variable>) => OwnParameters<Variable> {
+): (weights: Weights<Variable>) => NodeParameters<Variable> {
   const [D, G] = [directions.length, order.length];
-  const check = (name: string, x: Variable, rank: number, blocks: number): number => {
+  /** Checks the shape of a weight; returns H. */
+  const check = (name: WeightName, x: Variable, rank: number, blocks: number): number => {
     const H = hiddenSize ?? (x.shape[1] ?? 0) / blocks;
-    const letters = { W: '[D, G·H, I]', R: '[D, G·H, H]', B: '[D, 2·G·H]', P: '[D, 3·H]' }[name]!;
-    checkShape(
-      'weights',
-      name,
-      x.shape,
-      { letters, lengths: [D, blocks * H, ...(rank === 2 ? [] : [name === 'R' ? H : undefined])] },
-      `D is ${D}, G ${G}, H ${H}.`,
-    );
+    const letters = { W: '[D, G·H, I]', R: '[D, G·H, H]', B: '[D, 2·G·H]', P: '[D, 3·H]' }[name];
+    const lengths = [D, blocks * H, ...(rank === 2 ? [] : [name === 'R' ? H : undefined])];
+    checkShape('weights', name, x.shape, { letters, lengths }, `D is ${D}, G ${G}, H ${H}.`);
     return H;
   };
-  const reordered = (x: Variable): Variable => concat(order.map((block) => slice(x, block, block + 1)));
-  const matrix = (name: string, x: Variable, d: number): Variable => {
+  const reorder = (x: Variable): Variable => concat(order.map((block) => slice(x, block, block + 1)));
+  const matrix = (name: 'W' | 'R', x: Variable, d: number): Variable => {
     const H = check(name, x, 3, G);
     const columns = x.shape[2]!;
-    return transpose(reshape(reordered(reshape(slice(x, d, d + 1), [G, H, columns])), [G * H, columns]));
+    return transpose(reshape(reorder(reshape(slice(x, d, d + 1), [G, H, columns])), [G * H, columns]));
   };
   const biases = (x: Variable, d: number): Readonly<Record<string, Variable>> => {
     const H = check('B', x, 2, 2 * G);
     const halves = reshape(slice(x, d, d + 1), [2 * G, H]);
-    const [input, recurrent] = [reordered(slice(halves, 0, G)), reordered(slice(halves, G, 2 * G))];
+    const [input, recurrent] = [reorder(slice(halves, 0, G)), reorder(slice(halves, G, 2 * G))];
     if (!resetAfter) return { bias: reshape(add(input, recurrent), [G * H]) };
     const bias = concat([add(slice(input, 0, 2), slice(recurrent, 0, 2)), slice(input, 2, 3)]);
     return { bias: reshape(bias, [G * H]), biasHn: reshape(slice(recurrent, 2, 3), [H]) };
   };
   const peepholes = (x: Variable, d: number): Readonly<Record<string, Variable>> => {
     const H = check('P', x, 2, 3);
-    const [peepholeI, peepholeO, peepholeF] = [0, 1, 2].map((block) =>
-      reshape(slice(slice(x, d, d + 1), block * H, (block + 1) * H, 1), [H]),
-    );
-    return { peepholeI: peepholeI!, peepholeO: peepholeO!, peepholeF: peepholeF! };
+    const block = (index: number): Variable => reshape(slice(slice(x, d, d + 1), index * H, (index + 1) * H, 1), [H]);
+    return { peepholeI: block(0), peepholeO: block(1), peepholeF: block(2) };
   };
   return ({ W, R, B, P }) =>
     Object.fromEntries(

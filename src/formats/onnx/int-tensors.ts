@@ -1,0 +1,80 @@
+/** Integer tensors (shapes, indices, lengths, masks), on which exporters do arithmetic. They are not on the tape. */
+
+import { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from '../../tensor/shape';
+import type { IntTensor } from '../../tensor/tensor';
+import { maxAxes } from './model';
+import type { Value } from './node-reader';
+
+/** More elements than any real model has, few enough to allocate safely: 2²⁶, a literal so that nothing runs at import. */
+const maxElements = 0x4000000;
+
+/** Returns the shape. @throws RangeError if a shape computed from a file is invalid or has too many elements */
+export function checkSize(shape: Shape): Shape {
+  if (shape.length > maxAxes) throw new RangeError(`a tensor must have at most ${maxAxes} axes, got ${shape.length}`);
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
+    throw new RangeError(`the lengths of a shape must be integers of at least 0, got [${shape.join(', ')}]`);
+  if (sizeOf(shape) > maxElements)
+    throw new RangeError(`a tensor must have at most ${maxElements} elements, got shape [${shape.join(', ')}]`);
+  return shape;
+}
+
+/** Creates an integer tensor, with elements clamped to 32 bits: larger ones mean "to the end" in ONNX files. */
+export function clampedIntTensor(shape: Shape, values: ArrayLike<number | bigint>): IntTensor {
+  const data = new Int32Array(values.length);
+  for (let i = 0; i < data.length; i++) data[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(values[i])));
+  return { shape, data };
+}
+
+/** The elements of an integer value, of which `checkInputs` has checked the kind. */
+export const elementsOf = (value: Value | undefined): readonly number[] | undefined =>
+  value === undefined ? undefined : Array.from((value as IntTensor).data);
+
+/** Copies the elements at `offset` plus multiples of the strides: a transposition, a slice or a repetition. */
+export function strided(x: IntTensor, shape: Shape, strides: readonly number[], offset: number = 0): IntTensor {
+  const data = new Int32Array(sizeOf(checkSize(shape)));
+  const targetStrides = stridesOf(shape);
+  for (let i = 0; i < data.length; i++) {
+    let index = offset;
+    for (let axis = 0; axis < shape.length; axis++)
+      index += (Math.floor(i / targetStrides[axis]!) % shape[axis]!) * strides[axis]!;
+    data[i] = x.data[index]!;
+  }
+  return { shape, data };
+}
+
+/** Broadcasts x to a shape. */
+export function expanded(x: IntTensor, shape: Shape): IntTensor {
+  if (sameShape(x.shape, shape)) return x;
+  const strides = stridesOf(x.shape);
+  const newAxes = shape.length - x.shape.length;
+  return strided(
+    x,
+    shape,
+    shape.map((_, axis) => (axis < newAxes || x.shape[axis - newAxes] === 1 ? 0 : strides[axis - newAxes]!)),
+  );
+}
+
+/** Applies f element-wise, after broadcasting a and b to each other. */
+export function pairwise(a: IntTensor, b: IntTensor, f: (a: number, b: number) => number): IntTensor {
+  const shape = broadcastShapes('pairwise', a.shape, b.shape);
+  const [x, y] = [expanded(a, shape), expanded(b, shape)];
+  return clampedIntTensor(
+    shape,
+    Array.from(x.data, (value, i) => f(value, y.data[i]!)),
+  );
+}
+
+/** Concatenates the parts along an axis to a tensor of the given shape. */
+export function joinedAlong(parts: readonly IntTensor[], axis: number, shape: Shape): IntTensor {
+  const data = new Int32Array(sizeOf(checkSize(shape)));
+  const outer = sizeOf(shape.slice(0, axis));
+  let offset = 0;
+  for (let i = 0; i < outer; i++) {
+    for (const part of parts) {
+      const size = part.data.length / outer;
+      data.set(part.data.subarray(i * size, (i + 1) * size), offset);
+      offset += size;
+    }
+  }
+  return { shape, data };
+}
