@@ -1,4 +1,4 @@
-/** ONNX files: what is written is read the same, and what others wrote is read whole. */
+/** Encoding and decoding of ONNX files: round trips, and files of other programs. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
@@ -55,13 +55,13 @@ const model: OnnxModel = {
   },
 };
 
-it('what is written is read the same', () => {
+it('a decoded model equals the encoded one', () => {
   expect(decodeOnnx('decode', encodeOnnx(model))).toEqual(model);
   expect(decodeOnnx('decode', encodeOnnx(model).buffer as ArrayBuffer)).toEqual(model);
 });
 
-it('varints hold all numbers of 64 bits, and negative ones as two’s complement', () => {
-  const back = (value: bigint | number): unknown =>
+it('varints hold 64 bits, with negative numbers in two’s complement', () => {
+  const roundTrip = (value: bigint | number): unknown =>
     readMessage('read', joinBytes([varint(8), varint(value)])).fields.get(1)![0];
   for (const value of [
     0n,
@@ -75,13 +75,13 @@ it('varints hold all numbers of 64 bits, and negative ones as two’s complement
     2n ** 53n + 1n,
     2n ** 63n - 1n,
   ])
-    expect(back(value)).toBe(value);
-  expect(back(-1)).toBe(2n ** 64n - 1n);
+    expect(roundTrip(value)).toBe(value);
+  expect(roundTrip(-1)).toBe(2n ** 64n - 1n);
   expect([...varint(300)]).toEqual([0xac, 0x02]);
   expect(varint(-1)).toHaveLength(10);
 });
 
-it('numbers stand in raw bytes or in fields, packed or one by one', () => {
+it('elements are read from typed fields, packed or not', () => {
   const tensor = (...fields: Uint8Array[]): unknown =>
     decodeOnnx('decode', messageField(7, [messageField(5, fields)])).graph.initializers[0];
   const float = (number: number, ...values: number[]): Uint8Array[] =>
@@ -117,7 +117,7 @@ it('numbers stand in raw bytes or in fields, packed or one by one', () => {
   ).toEqual({ name: '', shape: [1], type: 'double', data: Float64Array.of(0.1) });
 });
 
-it('fields that are not known are skipped; an attribute that does not say its type has that of what is there', () => {
+it('unknown fields are skipped; an attribute without a type has the type of its value', () => {
   const attribute = messageField(5, [textField(1, 'axes'), messageField(8, [varint(1), varint(2)])]);
   const node = messageField(1, [
     textField(4, 'Squeeze'),
@@ -138,11 +138,11 @@ it('fields that are not known are skipped; an attribute that does not say its ty
 
 const cases = readdirSync(new URL('../golden/onnx/', import.meta.url)).filter((name) => name.startsWith('test_'));
 
-it.each(cases)('%s is read, and written again is the same', (name) => {
-  const read = decodeOnnx('decode', readFileSync(new URL(`../golden/onnx/${name}/model.onnx`, import.meta.url)));
-  expect(read.producer.name).toBe('backend-test');
-  expect(read.graph.nodes).toHaveLength(1);
-  expect(decodeOnnx('decode', encodeOnnx(read))).toEqual(read);
+it.each(cases)('%s is unchanged by decoding and encoding', (name) => {
+  const decoded = decodeOnnx('decode', readFileSync(new URL(`../golden/onnx/${name}/model.onnx`, import.meta.url)));
+  expect(decoded.producer.name).toBe('backend-test');
+  expect(decoded.graph.nodes).toHaveLength(1);
+  expect(decodeOnnx('decode', encodeOnnx(decoded))).toEqual(decoded);
 });
 
-it('there are twelve of them', () => expect(cases).toHaveLength(12));
+it('there are 12 of them', () => expect(cases).toHaveLength(12));

@@ -1,4 +1,4 @@
-/** What an exported file says; that it answers the same is seen by running it (test/onnxruntime). */
+/** The content of exported files. test/onnxruntime compares their outputs in onnxruntime. */
 
 import {
   add,
@@ -30,11 +30,11 @@ import type { OnnxModel } from '../../src/formats/onnx/model';
 import { version } from '../../src/formats/version';
 
 const exported = (model: Sequential, options = {}): OnnxModel => decodeOnnx('test', exportOnnx(model, options));
-const of = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: 2, seed: 3 });
+const modelOf = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: 2, seed: 3 });
 
-it('says its opset, its producer, and what goes in and out', () => {
+it('declares opset, producer, inputs and outputs', () => {
   const file = exported(
-    of(bidirectional(lstm(), { hiddenSize: 3 }), recurrent(gru(), { hiddenSize: 4, returnSequences: false })),
+    modelOf(bidirectional(lstm(), { hiddenSize: 3 }), recurrent(gru(), { hiddenSize: 4, returnSequences: false })),
     { lengths: true, state: true },
   );
   expect([file.irVersion, file.opsets, file.producer]).toEqual([8, { '': 17 }, { name: 'bptt', version }]);
@@ -56,16 +56,16 @@ it('says its opset, its producer, and what goes in and out', () => {
     ...names.map((name) => state(`${name}.next`, 3)),
     state('gru.h.next', 4),
   ]);
-  const ofIds = exported(
+  const withIds = exported(
     sequential([embedding({ vocabularySize: 5, size: 2 }), bidirectional(lstm(), { hiddenSize: 3, merge: 'both' })]),
   );
-  expect(ofIds.graph.inputs).toEqual([{ name: 'inputs', type: 'int64', shape: ['T', 'B'] }]);
-  expect(ofIds.graph.outputs).toEqual([{ name: 'outputs', type: 'float', shape: [2, 'T', 'B', 3] }]);
+  expect(withIds.graph.inputs).toEqual([{ name: 'inputs', type: 'int64', shape: ['T', 'B'] }]);
+  expect(withIds.graph.outputs).toEqual([{ name: 'outputs', type: 'float', shape: [2, 'T', 'B', 3] }]);
 });
 
-it('the cells that are operators are those operators, others a Scan; dropout is nothing', () => {
+it('cells with an ONNX operator use it, other cells use Scan, and dropout is left out', () => {
   const typesOf = (layer: Layer): readonly string[] =>
-    exported(of(layer, dropout(0.3)))
+    exported(modelOf(layer, dropout(0.3)))
       .graph.nodes.map(({ opType }) => opType)
       .filter((type) => ['RNN', 'LSTM', 'GRU', 'Scan', 'Dropout'].includes(type));
   expect(typesOf(recurrent(lstm(), { hiddenSize: 2 }))).toEqual(['LSTM']);
@@ -75,8 +75,8 @@ it('the cells that are operators are those operators, others a Scan; dropout is 
   expect(typesOf(recurrent(lstm(), { hiddenSize: 2, zoneout: { c: 0.5 } }))).toEqual(['Scan']);
 });
 
-it('gates go from i f g o to i o f c, and from r z n to z r h, with the bias of the candidate on its own side', () => {
-  const lstmModel = of(recurrent(lstm(), { hiddenSize: 1 }));
+it('gates are reordered from i f g o to i o f c and from r z n to z r h; biasHn is in the recurrent bias', () => {
+  const lstmModel = modelOf(recurrent(lstm(), { hiddenSize: 1 }));
   lstmModel.data.set([11, 12, 13, 14, 21, 22, 23, 24, 1, 2, 3, 4, 5, 6, 7, 8]);
   const constants = (model: Sequential): Record<string, number[]> =>
     Object.fromEntries(
@@ -89,12 +89,12 @@ it('gates go from i f g o to i o f c, and from r z n to z r h, with the bias of 
     R: [1, 4, 2, 3],
     B: [5, 8, 6, 7, 0, 0, 0, 0],
   });
-  const gruModel = of(recurrent(gru(), { hiddenSize: 1 }));
+  const gruModel = modelOf(recurrent(gru(), { hiddenSize: 1 }));
   gruModel.data.set([11, 12, 13, 21, 22, 23, 1, 2, 3, 5, 6, 7, 9]);
   expect(constants(gruModel)).toEqual({ W: [12, 22, 11, 21, 13, 23], R: [2, 1, 3], B: [6, 5, 7, 0, 0, 9] });
 });
 
-it('what goes out comes in again and answers the same', () => {
+it('a reimported model has the same outputs', () => {
   const x = normal(0, 1)([4, 3, 2], createRandom(5));
   for (const layers of [
     [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: tanh })],
@@ -102,7 +102,7 @@ it('what goes out comes in again and answers the same', () => {
     [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false })],
     [recurrent(simpleRnn({ activation: relu }), { hiddenSize: 3, learnInitialState: true })],
   ]) {
-    const model = of(...layers);
+    const model = modelOf(...layers);
     model.data.forEach((value, i) => (model.data[i] = value + 0.3 * Math.sin(2 * i)));
     const { outputs } = predictOnnx(importOnnx(exportOnnx(model)), { inputs: x });
     const expected = predict(model, x);
@@ -111,25 +111,25 @@ it('what goes out comes in again and answers the same', () => {
   }
 });
 
-it('what has no form in ONNX is refused with the reason', () => {
-  const own: Layer = {
-    name: 'own',
+it('custom layers, cells, activations and scores throw an error that names the layer', () => {
+  const custom: Layer = {
+    name: 'custom',
     output: (input) => input,
     run: (_, input) => ({ output: add(input as never, 1 as never) }),
   };
-  const { origin: _, ...nameless } = lstm();
-  const { origin: __, ...unknown } = dotScore();
-  expect(() => exportOnnx(of(own))).toThrow('exportOnnx: own is a layer of your own, which has no form in ONNX.');
-  expect(() => exportOnnx(of(recurrent(nameless, { hiddenSize: 2 })))).toThrow(
-    'exportOnnx: lstm is made of the cell lstm, which has no form in ONNX.',
+  const { origin: _, ...customCell } = lstm();
+  const { origin: __, ...customScore } = dotScore();
+  expect(() => exportOnnx(modelOf(custom))).toThrow('exportOnnx: custom: a custom layer has no ONNX form.');
+  expect(() => exportOnnx(modelOf(recurrent(customCell, { hiddenSize: 2 })))).toThrow(
+    'exportOnnx: lstm: the cell lstm has no ONNX form.',
   );
-  expect(() => exportOnnx(of(dense({ size: 2, activation: (x) => add(x, x) })))).toThrow(
-    'exportOnnx: dense has an activation that has no operator in ONNX.',
+  expect(() => exportOnnx(modelOf(dense({ size: 2, activation: (x) => add(x, x) })))).toThrow(
+    'exportOnnx: dense: the activation has no ONNX operator.',
   );
-  expect(() => exportOnnx(of(recurrent(simpleRnn({ activation: (x) => add(x, x) }), { hiddenSize: 2 })))).toThrow(
-    'exportOnnx: simpleRnn has an activation that has no operator in ONNX.',
+  expect(() => exportOnnx(modelOf(recurrent(simpleRnn({ activation: (x) => add(x, x) }), { hiddenSize: 2 })))).toThrow(
+    'exportOnnx: simpleRnn: the activation has no ONNX operator.',
   );
-  expect(() => exportOnnx(of(attentionPooling({ score: unknown })))).toThrow(
-    'exportOnnx: attentionPooling has a score of your own',
+  expect(() => exportOnnx(modelOf(attentionPooling({ score: customScore })))).toThrow(
+    'exportOnnx: attentionPooling: a custom attention score has no ONNX form.',
   );
 });

@@ -1,4 +1,4 @@
-/** ONNX models of others answer here what they answer there, and are trained. */
+/** Imported ONNX models: outputs equal to the exporting framework, gradients, and training. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import {
@@ -42,7 +42,7 @@ import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 import { errorOf, fileOf, folder, inputOf, tensorOf } from '../golden/onnx';
 
-describe('ONNX’ own tests of RNN, LSTM and GRU', () => {
+describe('the tests of ONNX for RNN, LSTM and GRU', () => {
   const tests = readdirSync(folder).filter((name) => name.startsWith('test_'));
   const read = (test: string, stem: string): ReturnType<typeof tensorOf>[] =>
     readdirSync(new URL(`${test}/test_data_set_0/`, folder))
@@ -57,7 +57,7 @@ describe('ONNX’ own tests of RNN, LSTM and GRU', () => {
     );
   };
 
-  it('there are twelve, and none is out of scope', () => expect(tests).toHaveLength(12));
+  it('there are 12 tests', () => expect(tests).toHaveLength(12));
 
   it.each(tests)('%s', (test) => {
     const network = importOnnx(fileOf(`${test}/model.onnx`));
@@ -69,12 +69,12 @@ describe('ONNX’ own tests of RNN, LSTM and GRU', () => {
     );
   });
 
-  it.each(tests)('%s, with its weights as constants of the file', (test) => {
+  it.each(tests)('%s with its weights as constants of the file', (test) => {
     const model = decodeOnnx('test', fileOf(`${test}/model.onnx`));
     const values = read(test, 'input').map((value, i) => ({ ...value, name: model.graph.inputs[i]!.name }));
     const network = importOnnx(encodeOnnx({ ...model, graph: { ...model.graph, initializers: values.slice(1) } }));
-    const own = Object.keys(network.parameters).filter((name) => !values.some((value) => value.name === name));
-    expect(own).toHaveLength(1);
+    const recurrent = Object.keys(network.parameters).filter((name) => !values.some((value) => value.name === name));
+    expect(recurrent).toHaveLength(1);
     expect(network.inputs.map(({ name }) => name)).toEqual(['X']);
     expectOutputs(network, { X: inputOf(values[0]!) }, test);
   });
@@ -98,14 +98,14 @@ const inputsOf = ({ inputs }: Case): Record<string, Tensor | IntTensor> =>
     ]),
   );
 
-describe('models as PyTorch and Keras export them', () => {
+describe('models in the form that PyTorch and Keras export', () => {
   const models = readdirSync(folder)
     .filter((name) => name.endsWith('.onnx'))
     .map((name) => name.slice(0, -5));
 
-  it('there are sixteen', () => expect(models).toHaveLength(16));
+  it('there are 16 models', () => expect(models).toHaveLength(16));
 
-  it.each(models)('%s answers the same', (name) => {
+  it.each(models)('%s has the same outputs', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));
     const stored = caseOf(name);
     const outputs = predictOnnx(network, inputsOf(stored));
@@ -114,7 +114,7 @@ describe('models as PyTorch and Keras export them', () => {
       expect(errorOf(outputs[output]!, shape, data), output).toBeLessThan(1e-5);
   });
 
-  it.each(models)('%s has gradients for all its parameters', (name) => {
+  it.each(models)('%s has correct gradients for all parameters', (name) => {
     const network = importOnnx(fileOf(`${name}.onnx`));
     const inputs = inputsOf(caseOf(name));
     const random = createRandom(4);
@@ -132,7 +132,7 @@ describe('models as PyTorch and Keras export them', () => {
     expect(checked).toBeGreaterThan(50);
   });
 
-  it('weights are in the layout of the cells: what PyTorch exported runs as a model of layers', () => {
+  it('weights are in the layout of the cells: an exported PyTorch model runs as a sequential model', () => {
     const network = importOnnx(fileOf('tagger.onnx'));
     expect(Object.keys(network.parameters)).toEqual(['embedding.weight', 'head.bias', 'onnx::MatMul_115', '/rnn/LSTM']);
     const model = sequential([
@@ -141,27 +141,27 @@ describe('models as PyTorch and Keras export them', () => {
       dense({ size: 7 }),
     ]);
     const { forward } = network.parameters['/rnn/LSTM'] as Record<'forward', Record<string, Tensor>>;
-    const from: Record<string, TensorTree> = {
+    const source: Record<string, TensorTree> = {
       embedding: { weight: network.parameters['embedding.weight']! },
       lstm: forward,
       dense: { weight: network.parameters['onnx::MatMul_115']!, bias: network.parameters['head.bias']! },
     };
-    for (const { path, tensor: own } of leaves(model.parameters)) {
+    for (const { path, tensor: target } of leaves(model.parameters)) {
       const [layer, name] = path.split('.') as [string, string];
-      own.data.set((from[layer] as Record<string, Tensor>)[name]!.data);
+      target.data.set((source[layer] as Record<string, Tensor>)[name]!.data);
     }
-    const given = inputsOf(caseOf('tagger'))['ids'] as IntTensor;
-    const logits = toTimeMajor(predict(model, toTimeMajor(given)));
+    const ids = inputsOf(caseOf('tagger'))['ids'] as IntTensor;
+    const logits = toTimeMajor(predict(model, toTimeMajor(ids)));
     const { shape, data } = caseOf('tagger').outputs['scores']!;
-    const scores = logits.data.map(
+    const logProbabilities = logits.data.map(
       (value, i) =>
         value -
-        Math.log(logits.data.slice(i - (i % 7), i - (i % 7) + 7).reduce((total, each) => total + Math.exp(each), 0)),
+        Math.log(logits.data.slice(i - (i % 7), i - (i % 7) + 7).reduce((total, logit) => total + Math.exp(logit), 0)),
     );
-    expect(errorOf({ shape, data: scores }, shape, data)).toBeLessThan(1e-5);
+    expect(errorOf({ shape, data: logProbabilities }, shape, data)).toBeLessThan(1e-5);
   });
 
-  it('both directions have parameters of their own, by the name of their node', () => {
+  it('each direction has separate parameters, under the name of the node', () => {
     const { parameters } = importOnnx(fileOf('packed-gru.onnx'));
     const shapes = { weightIh: [5, 12], weightHh: [4, 12], bias: [12], biasHn: [4] };
     expect(leaves(parameters).map(({ path, tensor: { shape } }) => [path, shape])).toEqual(
@@ -171,7 +171,7 @@ describe('models as PyTorch and Keras export them', () => {
     );
   });
 
-  it('they are trained on, by fit', async () => {
+  it('fit continues the training of an imported model', async () => {
     const network = importOnnx(fileOf('tagger.onnx'));
     const batch = {
       inputs: intTensor([
@@ -199,16 +199,16 @@ describe('models as PyTorch and Keras export them', () => {
   });
 });
 
-describe('models of this library come in again as they went out, with lengths', () => {
+describe('a reimported model with lengths has the same outputs and correct gradients', () => {
   const x = normal(0, 1)([4, 3, 2], createRandom(5));
   const lengths = Int32Array.of(4, 2, 1);
   const cases: Record<string, Layer[]> = {
-    'every step': [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: softplus })],
+    'all steps': [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: softplus })],
     'the last step': [
       recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false, reverse: true }),
       dense({ size: 2, activation: leakyRelu }),
     ],
-    'around the recurrence': [
+    'layers around the recurrence': [
       layerNorm(),
       residual([dense({ size: 2, activation: abs })]),
       recurrent(simpleRnn(), { hiddenSize: 3, learnInitialState: true }),
@@ -220,9 +220,9 @@ describe('models of this library come in again as they went out, with lengths', 
     const model = sequential(layers, { inputSize: 2, seed: 3 });
     model.data.forEach((value, i) => (model.data[i] = value + 0.3 * Math.sin(2 * i)));
     const network = importOnnx(exportOnnx(model, { lengths: true }));
-    const got = predictOnnx(network, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!;
+    const outputs = predictOnnx(network, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!;
     const expected = predict(model, x, { lengths });
-    expect(errorOf(got, expected.shape, expected.data)).toBeLessThan(1e-6);
+    expect(errorOf(outputs, expected.shape, expected.data)).toBeLessThan(1e-6);
     const { error } = checkGradients(network.parameters, (p) =>
       sum(tanh(runOnnx(network, p, { inputs: x, lengths: { shape: [3], data: lengths } })['outputs']!)),
     );

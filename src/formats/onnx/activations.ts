@@ -2,7 +2,7 @@
 
 import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
 import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
-import { add, type Attribute, type Builder } from './builder';
+import { type Attribute, add, type Builder } from './builder';
 
 interface ActivationOperator {
   readonly activation: unknown;

@@ -4,8 +4,8 @@ import type { Tensor } from '../../tensor/tensor';
 import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from './model';
 
 /**
- * An ONNX graph under construction. The body of a loop has a separate builder, which shares the constants and the names of
- * the outer graph.
+ * An ONNX graph under construction. The body of a loop has a separate builder, which shares the constants and the names
+ * of the outer graph.
  */
 export interface Builder {
   readonly nodes: OnnxNode[];
@@ -74,8 +74,8 @@ function attributeOf(value: Attribute): OnnxAttribute {
   if ('graph' in value) return { type: 'graph', value: value.graph };
   return value.every((element) => typeof element === 'string') && value.length > 0
     ? { type: 'strings', value }
-    // An empty list counts as integers; any other list has elements of one type.
-    : { type: 'ints', value: value as readonly number[] };
+    : // An empty list counts as integers; any other list has elements of one type.
+      { type: 'ints', value: value as readonly number[] };
 }
 
 /** Adds a float constant, a tensor or a scalar, under a new name. Returns the name. */

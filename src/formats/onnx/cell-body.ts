@@ -1,6 +1,6 @@
 /**
- * One time step of each cell in ONNX operators, for the body of a Scan: the form of cells that have no ONNX operator, and of
- * all cells with zoneout.
+ * One time step of each cell in ONNX operators, for the body of a Scan: the form of cells that have no ONNX operator,
+ * and of all cells with zoneout.
  */
 
 import type { Cell } from '../../recurrence/cell';
@@ -55,10 +55,10 @@ export function cellBody(
     constants.set(name, constant);
     return constant;
   };
-  const [constructor, options = {}] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
-  const hiddenWeight = parameters[constructor === 'projectedLstm' ? 'weightHr' : 'weightHh'];
+  const [kind, options = {}] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
+  const hiddenWeight = parameters[kind === 'projectedLstm' ? 'weightHr' : 'weightHh'];
   const context = { caller, path, options, blockSize: hiddenWeight?.shape[0] ?? 0, outer, addParameter };
-  switch (constructor) {
+  switch (kind) {
     case 'simpleRnn':
       return simpleRnnBody(context);
     case 'lstm':

@@ -1,6 +1,6 @@
 /**
- * The ONNX decoder. It skips fields of a file that it does not need, and rejects those that would change the meaning of the
- * model: external tensor data and sparse initializers.
+ * The ONNX decoder. It skips fields of a file that it does not need, and rejects those that would change the meaning of
+ * the model: external tensor data and sparse initializers.
  */
 
 import { formatShape, sizeOf } from '../../tensor/shape';

@@ -1,6 +1,6 @@
 /**
- * Recurrent layers in ONNX: the operators RNN, LSTM and GRU for the cells that they implement, a Scan over the steps for
- * other cells. For an operator, gates are reordered from i f g o to i o f c and from r z n to z r h, matrices are
+ * Recurrent layers in ONNX: the operators RNN, LSTM and GRU for the cells that they implement, a Scan over the steps
+ * for other cells. For an operator, gates are reordered from i f g o to i o f c and from r z n to z r h, matrices are
  * transposed, and the bias is written as two.
  */
 
@@ -121,9 +121,9 @@ const hardSigmoidAttributes = (
 
 /** The operator that implements a cell; undefined if there is none. */
 function operatorOf({ origin }: Cell): Operator | undefined {
-  const [constructor, options] = (origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
+  const [kind, options] = (origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
   const reset = { linear_before_reset: options?.['reset'] === 'before' ? 0 : 1 };
-  switch (constructor) {
+  switch (kind) {
     case 'lstm':
       return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
     case 'hardSigmoidLstm':
@@ -141,7 +141,7 @@ function operatorOf({ origin }: Cell): Operator | undefined {
         order: [1, 0, 2],
       };
   }
-  const activation = constructor === 'simpleRnn' ? rnnActivation(options?.['activation']) : undefined;
+  const activation = kind === 'simpleRnn' ? rnnActivation(options?.['activation']) : undefined;
   return activation === undefined
     ? undefined
     : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
@@ -256,8 +256,8 @@ function addScan(
 }
 
 /**
- * The body of a Scan: from the previous states `[B, H]`, the input of the step and its mask `[B, 1]` to the next states and
- * the output. Padded steps keep the state and output zeros.
+ * The body of a Scan: from the previous states `[B, H]`, the input of the step and its mask `[B, 1]` to the next states
+ * and the output. Padded steps keep the state and output zeros.
  */
 function scanBody(
   { builder, valid }: ExportContext,

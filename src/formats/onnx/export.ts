@@ -18,8 +18,8 @@ export interface ExportOnnxOptions {
   /** Whether the file has an input `lengths [B]` of int32 with the sequence lengths. Default: false. */
   readonly lengths?: boolean;
   /**
-   * Whether the recurrent states are inputs, `lstm.h [B, H]`, and outputs, `lstm.h.next`, for streaming and for sequences
-   * that are processed in chunks. Default: false.
+   * Whether the recurrent states are inputs, `lstm.h [B, H]`, and outputs, `lstm.h.next`, for streaming and for
+   * sequences that are processed in chunks. Default: false.
    */
   readonly state?: boolean;
 }
@@ -31,9 +31,9 @@ const irVersion = 8;
 /**
  * Exports a model to an ONNX file (opset 17) for inference in any runtime.
  *
- * The input `inputs` has token ids `[T, B]` of int64 or vectors `[T, B, I]`; the output `outputs` is `[T, B, O]`, or `[B, O]`
- * without a time axis. T and B are free. LSTM, GRU (both reset variants) and the simple RNN become the ONNX operators; other
- * cells, and cells with zoneout, become a Scan over the time steps. Dropout is left out.
+ * The input `inputs` has token ids `[T, B]` of int64 or vectors `[T, B, I]`; the output `outputs` is `[T, B, O]`, or
+ * `[B, O]` without a time axis. T and B are free. LSTM, GRU (both reset variants) and the simple RNN become the ONNX
+ * operators; other cells, and cells with zoneout, become a Scan over the time steps. Dropout is left out.
  *
  * @param model the model to export
  * @param options additional inputs and outputs
@@ -92,10 +92,7 @@ const shapeOf = (output: Features): readonly (number | string)[] =>
 
 /** Adds the mask `[T, B, 1]` of the steps within the length of their sequence. */
 function addMask(b: Builder, shape: string): string {
-  const T = add(b, 'Squeeze', [
-    add(b, 'Slice', [shape, addIntegers(b, 0), addIntegers(b, 1)]),
-    addIntegers(b, 0),
-  ]);
+  const T = add(b, 'Squeeze', [add(b, 'Slice', [shape, addIntegers(b, 0), addIntegers(b, 1)]), addIntegers(b, 0)]);
   const scalar = (value: number): string => {
     const name = `integer(${value})`;
     b.constants.set(name, { name, shape: [], type: 'int64', data: BigInt64Array.of(BigInt(value)) });

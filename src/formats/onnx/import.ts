@@ -13,21 +13,22 @@ const oldestOpset = 7;
 const newestOpset = 25;
 
 /**
- * Imports an ONNX model as a function of ops: recurrent networks in the form that the exporters of PyTorch and Keras write.
+ * Imports a recurrent network from an ONNX file, as the exporters of PyTorch and Keras write it, for prediction and
+ * training.
  *
- * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths and initial
- * states; Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu, Sigmoid, Softplus,
- * Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Cast,
- * Constant, ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and Range.
+ * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths and
+ * initial states; Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu,
+ * Sigmoid, Softplus, Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze,
+ * Expand, Shape, Cast, Constant, ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and Range.
  *
- * Every float constant is a trainable parameter. Constants that only one recurrent node uses are converted to the parameters
- * of its cell; its two biases are added if their sum is equivalent. Double precision is converted to single, and integers
- * are clamped to 32 bits.
+ * Every float constant is a trainable parameter. Constants that only one recurrent node uses are converted to the
+ * parameters of its cell; its two biases are added if their sum is equivalent. Double precision is converted to single,
+ * and integers are clamped to 32 bits.
  *
  * @param file the content of the `.onnx` file, with all tensor data inside; operator set 7 to 25
  * @returns the network for {@link predictOnnx} and {@link runOnnx}, with its parameters
- * @throws RangeError if the file is truncated or malformed, or if the model has unsupported operators, attributes or types;
- *   the message lists each of them with the reason
+ * @throws RangeError if the file is truncated or malformed, or if the model has unsupported operators, attributes or
+ *   types; the message lists each of them with the reason
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');

@@ -5,7 +5,9 @@ import type { IntTensor } from '../../tensor/tensor';
 import { maxAxes } from './model';
 import type { Value } from './node-reader';
 
-/** More elements than any real model has, few enough to allocate safely: 2²⁶, a literal so that nothing runs at import. */
+/**
+ * More elements than any real model has, few enough to allocate safely: 2²⁶, a literal so that nothing runs at import.
+ */
 const maxElements = 0x4000000;
 
 /** Returns the shape. @throws RangeError if a shape computed from a file is invalid or has too many elements */

@@ -11,8 +11,8 @@ import type { NodeParameters, PreparedNode, Value } from './node-reader';
 import { kindOf } from './values';
 
 /**
- * The trainable parameters: the float constants of the file by name, and the weights of each recurrent node by the name of
- * the node, in the layout of its cell:
+ * The trainable parameters: the float constants of the file by name, and the weights of each recurrent node by the name
+ * of the node, in the layout of its cell:
  * `{ 'embedding.weight': …, '/rnn/LSTM': { forward: { weightIh, weightHh, bias }, reverse: { … } } }`.
  */
 export type OnnxParameters = Readonly<Record<string, Tensor | NodeParameters>>;

@@ -50,8 +50,10 @@ type InputSpec = Kind | 'any' | `${Kind}?` | 'any?';
 
 /** Checks the number of inputs and their kinds. @throws RangeError if they do not match `specs` */
 export function checkInputs({ node: { inputs }, kinds }: NodeReader, specs: readonly InputSpec[]): void {
-  if (inputs.slice(specs.length).some((name) => name !== ''))
-    throw new RangeError(`the node must have at most ${specs.length} inputs, got ${inputs.length}`);
+  if (inputs.slice(specs.length).some((name) => name !== '')) {
+    const limit = specs.length === 1 ? '1 input' : `${specs.length} inputs`;
+    throw new RangeError(`the node must have at most ${limit}, got ${inputs.length}`);
+  }
   specs.forEach((spec, i) => {
     const missing = (inputs[i] ?? '') === '';
     if (missing && !spec.endsWith('?')) throw new RangeError(`input ${i} is missing`);
@@ -69,8 +71,8 @@ export function singleOutput(
   run: (...values: Value[]) => Value,
   kind: Kind | undefined = kinds[0],
 ): PreparedNode {
-  // The kind is undefined only if the input comes from a rejected node; then the import fails anyway. The values that an
-  // operator requires are defined: `checkInputs` has seen them.
+  // The kind is undefined only if the input comes from a rejected node; then the import fails anyway. The values that
+  // an operator requires are defined: `checkInputs` has seen them.
   return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
 }
 

@@ -14,7 +14,8 @@ import { zeros } from '../../tensor/initializers';
 import type { ParameterSpec } from '../../tensor/parameter-spec';
 
 /**
- * Creates the cell. Gate blocks of W, U and b are in the order i f g o; every gate has its own peephole weights p `[H]`.
+ * Creates the cell. Gate blocks of W, U and b are in the order i f g o; the gates i, f and o each have peephole
+ * weights p `[H]`.
  *
  *     i, f = σ(x_t W + h_{t−1} U + b + p · c_{t−1})        [B, H] each
  *     c_t  = f · c_{t−1} + i · tanh(x_t W + h_{t−1} U + b) [B, H]

@@ -1,7 +1,7 @@
 /**
- * The wire format of protocol buffers (protobuf.dev/programming-guides/encoding): a message is a sequence of fields, each a
- * tag (field number · 8 + wire type) and a value. Decoding does not copy bytes, and a declared length allocates nothing
- * before the bytes are known to be there.
+ * The wire format of protocol buffers (protobuf.dev/programming-guides/encoding): a message is a sequence of fields,
+ * each a tag (field number · 8 + wire type) and a value. Decoding does not copy bytes, and a declared length allocates
+ * nothing before the bytes are known to be there.
  */
 
 import { joinBytes } from '../file-bytes';
@@ -191,8 +191,8 @@ export const text = (message: Message, number: number, name: string): string =>
   allTexts(message, number, name).at(-1) ?? '';
 
 /**
- * The value of an integer field: the last one if it occurs more than once, 0 if it is missing. It is rounded beyond 2⁵³,
- * where ONNX files mean "to the end".
+ * The value of an integer field: the last one if it occurs more than once, 0 if it is missing. It is rounded beyond
+ * 2⁵³, where ONNX files mean "to the end".
  */
 export const integer = (message: Message, number: number, name: string): number =>
   Number(allInt64(message, number, name).at(-1) ?? 0n);

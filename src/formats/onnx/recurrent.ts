@@ -1,7 +1,8 @@
 /**
  * RNN, LSTM and GRU of ONNX. Their weights are `W [D, G·H, I]`, `R [D, G·H, H]`, `B [D, 2·G·H]` and, for an LSTM with
- * peepholes, `P [D, 3·H]`, with gates in the orders `i o f c` and `z r h`; D is the number of directions. Constants that no
- * other node uses are converted to the parameters of a cell once, during import; other weights are converted at every run.
+ * peepholes, `P [D, 3·H]`, with gates in the orders `i o f c` and `z r h`; D is the number of directions. Constants
+ * that no other node uses are converted to the parameters of a cell once, during import; other weights are converted at
+ * every run.
  *
  *     weightIh = Wᵀ, weightHh = Rᵀ, gates i f g o and r z n
  *     bias     = Wb + Rb; the n block of a GRU with linear_before_reset has Wb, and biasHn = Rb
@@ -123,7 +124,10 @@ export const recurrentOperator: Operator = (reader): PreparedNode => {
   };
 };
 
-/** Runs the cells of all directions. Returns the sequence `[T, D, B, H]` (batch-major `[B, T, D, H]`) and the final states. */
+/**
+ * Runs the cells of all directions. Returns the sequence `[T, D, B, H]` (batch-major `[B, T, D, H]`) and the final
+ * states.
+ */
 function runDirections(
   { opType, form, directions, cells, resetAfter, batchMajor, returnsSequence }: RecurrentNode,
   values: Values,
@@ -185,7 +189,7 @@ function cellsOf(
   const activations = consumeAttribute(reader, 'activations', 'strings')?.map((name) => name.toLowerCase());
   const count = defaults.length * directions.length;
   if (activations !== undefined && activations.length !== count)
-    throw new RangeError(`activations must have ${count} entries, got ${activations.length}`);
+    throw new RangeError(`activations must have length ${count}, got ${activations.length}`);
   // alpha and beta have one entry per activation that uses them, in order. Here only hard sigmoids do.
   const slopes = consumeAttribute(reader, 'activation_alpha', 'floats') ?? [];
   const offsets = consumeAttribute(reader, 'activation_beta', 'floats') ?? [];

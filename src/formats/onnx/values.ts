@@ -81,8 +81,8 @@ export function sliceValue(x: Value, axis: number, start: number, end: number, s
 }
 
 /**
- * Gathers the slices of x at `indices` along an axis; negative indices count from the end. The axes of `indices` replace
- * that axis.
+ * Gathers the slices of x at `indices` along an axis; negative indices count from the end. The axes of `indices`
+ * replace that axis.
  */
 export function gatherValue(x: Value, indices: IntTensor, axis: number): Value {
   const along = resolveAxis('Gather', axis, x.shape.length);
@@ -140,8 +140,8 @@ export function concatValues(parts: readonly Value[], axis: number): Value {
 }
 
 /**
- * Selects x where the condition is not 0 and y where it is, broadcast to each other. Floats are gathered by row, so that
- * elements that are not selected get no gradient and may be NaN.
+ * Selects x where the condition is not 0 and y where it is, broadcast to each other. Floats are gathered by row, so
+ * that elements that are not selected get no gradient and may be NaN.
  */
 export function selectValue(condition: IntTensor, x: Value, y: Value): Value {
   const shape = checkSize(broadcastShapes('Where', condition.shape, broadcastShapes('Where', x.shape, y.shape)));
