@@ -393,7 +393,7 @@ describe('importOnnx rejects malformed files', () => {
 
   it('a string instead of bytes throws a TypeError', () =>
     expect(() => importOnnx('text' as never)).toThrow(
-      'importOnnx: file must be a Uint8Array or an ArrayBuffer, got text.',
+      'importOnnx: file must be a Uint8Array or an ArrayBuffer, got a string. Read the file without an encoding.',
     ));
 
   it.each(readdirSync(folder).filter((name) => name.endsWith('.onnx')))(
