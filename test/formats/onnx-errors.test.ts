@@ -240,7 +240,9 @@ describe('predictOnnx and runOnnx reject invalid inputs', () => {
       { x: full([3, 2, 3], 1), lengths },
       'predictOnnx: LSTM "all": lengths[0] must be at most T = 3, got 4.',
     ],
-  ])('%s', (_, inputs, message) => expect(() => predictOnnx(network, inputs as never)).toThrow(message));
+  ])('%s', (_, inputs, message) =>
+    expect(() => predictOnnx(network, inputs as Parameters<typeof predictOnnx>[1])).toThrow(message),
+  );
 
   it('parameters of another model', () => {
     expect(() => compute({}, () => runOnnx(network, {}, { x: full([4, 2, 3], 1), lengths }))).toThrow(
@@ -306,7 +308,7 @@ it('names of Object.prototype are ordinary names', () => {
       initializers: [floats('__proto__', [1], [2])],
     }),
   );
-  expect(predictOnnx(network, { constructor: tensor([1]) } as never)['toString'] as unknown).toEqual(tensor([3]));
+  expect(predictOnnx(network, Object.fromEntries([['constructor', tensor([1])]]))['toString']).toEqual(tensor([3]));
 });
 
 describe('importOnnx rejects malformed files', () => {
@@ -392,7 +394,8 @@ describe('importOnnx rejects malformed files', () => {
   });
 
   it('a string instead of bytes throws a TypeError', () =>
-    expect(() => importOnnx('text' as never)).toThrow(
+    // @ts-expect-error A string is not a valid argument.
+    expect(() => importOnnx('text')).toThrow(
       'importOnnx: file must be a Uint8Array or an ArrayBuffer, got a string. Read the file without an encoding.',
     ));
 
@@ -430,7 +433,7 @@ describe('importOnnx rejects malformed files', () => {
                   input,
                   type === 'float'
                     ? full(lengths, 0.5)
-                    : { shape: lengths, data: new Int32Array(lengths.reduce((n, each) => n * each, 1)).fill(1) },
+                    : { shape: lengths, data: new Int32Array(lengths.reduce((n, length) => n * length, 1)).fill(1) },
                 ];
               }),
             ),

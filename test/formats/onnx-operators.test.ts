@@ -88,8 +88,8 @@ describe('integers move like floats', () => {
 
   it.each(cases)('%s', (_, nodes) => {
     const initializers = [
-      ...constants.map((each) =>
-        each.name === 'axes' && nodes.some(([name]) => name === 'Unsqueeze') ? int64('axes', 0, 1, 2) : each,
+      ...constants.map((constant) =>
+        constant.name === 'axes' && nodes.some(([name]) => name === 'Unsqueeze') ? int64('axes', 0, 1, 2) : constant,
       ),
       ids,
       one,
@@ -266,12 +266,14 @@ it('Where: elements that are not selected may be NaN and have no gradient', () =
     );
     const { gradient } = valueAndGradient(network.parameters, (p) =>
       sum(runOnnx(network, p, { c: c as IntTensor })['y']!),
-    ) as unknown as { gradient: Record<string, Tensor> };
-    const total = [...gradient['a']!.data, ...gradient['b']!.data].reduce((left, each) => left + each, 0);
-    expect(total).toBe(expected.length);
-    gradient['a']!.data.forEach((value, i) =>
-      expect(value > 0).toBe(!Number.isNaN(a.data[i]) && expected.includes(a.data[i]!)),
     );
+    const [gradientA, gradientB] = ['a', 'b'].map((name) => (gradient[name] as Tensor).data) as [
+      Float32Array,
+      Float32Array,
+    ];
+    const total = [...gradientA, ...gradientB].reduce((partial, value) => partial + value, 0);
+    expect(total).toBe(expected.length);
+    gradientA.forEach((value, i) => expect(value > 0).toBe(!Number.isNaN(a.data[i]) && expected.includes(a.data[i]!)));
   }
 });
 

@@ -3,6 +3,10 @@
  * and of all cells with zoneout.
  */
 
+import { tanh } from '../../autodiff/ops/elementwise';
+import type { LayerNormCellOptions } from '../../cells/layer-norm-cells';
+import type { SimpleRnnOptions } from '../../cells/simple-rnn';
+import { cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { addActivation } from './activations';
@@ -25,7 +29,6 @@ interface CellContext {
   /** The public function and the layer, for error messages. */
   readonly caller: string;
   readonly path: string;
-  readonly options: Readonly<Record<string, unknown>>;
   /** H, the size of a gate block. */
   readonly blockSize: number;
   /** The builder of the outer graph. */
@@ -55,33 +58,37 @@ export function cellBody(
     constants.set(name, constant);
     return constant;
   };
-  const [kind, options = {}] = (cell.origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
-  const hiddenWeight = parameters[kind === 'projectedLstm' ? 'weightHr' : 'weightHh'];
-  const context = { caller, path, options, blockSize: hiddenWeight?.shape[0] ?? 0, outer, addParameter };
-  switch (kind) {
+  const origin = cellOriginOf(cell);
+  const hiddenWeight = parameters[origin?.[0] === 'projectedLstm' ? 'weightHr' : 'weightHh'];
+  const context = { caller, path, blockSize: hiddenWeight?.shape[0] ?? 0, outer, addParameter };
+  switch (origin?.[0]) {
     case 'simpleRnn':
-      return simpleRnnBody(context);
+      return simpleRnnBody(context, origin[1]);
     case 'lstm':
       return lstmBody(context);
     case 'projectedLstm':
       return projectedLstmBody(context);
     case 'gru':
-      return options['reset'] === 'before' ? gruResetBeforeBody(context) : gruResetAfterBody(context);
+      return origin[1]?.reset === 'before' ? gruResetBeforeBody(context) : gruResetAfterBody(context);
     case 'layerNormRnn':
-      return layerNormRnnBody(context);
+      return layerNormRnnBody(context, origin[1]);
     case 'layerNormLstm':
-      return layerNormLstmBody(context);
+      return layerNormLstmBody(context, origin[1]);
     case 'layerNormGru':
-      return layerNormGruBody(context);
-    default:
+      return layerNormGruBody(context, origin[1]);
+    case 'hardSigmoidGru':
+    case 'hardSigmoidLstm':
+    case undefined:
       throw new RangeError(`${caller}: ${path}: the cell ${cell.name} has no ONNX form.`);
+    default:
+      return origin satisfies never;
   }
 }
 
-function simpleRnnBody(context: CellContext): CellBody {
+function simpleRnnBody(context: CellContext, { activation = tanh }: SimpleRnnOptions = {}): CellBody {
   return {
     inputs: (b, x) => affine(context, b, x),
-    step: (b, x, { h }) => ({ h: activate(context, b, withState(context, b, x, h!)) }),
+    step: (b, x, { h }) => ({ h: activate(context, b, activation, withState(context, b, x, h!)) }),
   };
 }
 
@@ -131,50 +138,52 @@ function gruResetBeforeBody(context: CellContext): CellBody {
   };
 }
 
-function layerNormRnnBody(context: CellContext): CellBody {
+function layerNormRnnBody(context: CellContext, options: OPTIONS = {}): CellBody {
+  const { activation = tanh } = options;
+  const normalize = normalizer(options);
   const { addParameter } = context;
   return {
     inputs: (b, x) => add(b, 'MatMul', [x, addParameter('weightIh')]),
     step: (b, x, { h }) => {
       const sum = withState(context, b, x, h!);
-      return { h: activate(context, b, normalize(context, b, sum, addParameter('gain'), addParameter('bias'))) };
+      return { h: activate(context, b, activation, normalize(b, sum, addParameter('gain'), addParameter('bias'))) };
     },
   };
 }
 
-function layerNormLstmBody(context: CellContext): CellBody {
-  const { blockSize: H, addParameter } = context;
+function layerNormLstmBody({ blockSize: H, addParameter }: CellContext, options?: LayerNormCellOptions): CellBody {
+  const normalize = normalizer(options);
   return {
     inputs: (b, x) => {
       const product = add(b, 'MatMul', [x, addParameter('weightIh')]);
-      return normalize(context, b, product, addParameter('gainIh'), addParameter('bias'));
+      return normalize(b, product, addParameter('gainIh'), addParameter('bias'));
     },
     step: (b, x, { h, c }) => {
       const product = add(b, 'MatMul', [h!, addParameter('weightHh')]);
-      const gates = add(b, 'Add', [x, normalize(context, b, product, addParameter('gainHh'))]);
+      const gates = add(b, 'Add', [x, normalize(b, product, addParameter('gainHh'))]);
       const normalizeC = (next: string): string =>
-        normalize(context, b, next, addParameter('gainC'), addParameter('biasC'));
+        normalize(b, next, addParameter('gainC'), addParameter('biasC'));
       return lstmStep(b, gates, c!, H, normalizeC);
     },
   };
 }
 
-function layerNormGruBody(context: CellContext): CellBody {
-  const { blockSize: H, addParameter } = context;
+function layerNormGruBody({ blockSize: H, addParameter }: CellContext, options?: LayerNormCellOptions): CellBody {
+  const normalize = normalizer(options);
   return {
     inputs: (b, x) => {
       const product = splitGru(b, add(b, 'MatMul', [x, addParameter('weightIh')]), H);
       const gain = splitGru(b, addParameter('gainIh'), H);
       const bias = splitGru(b, addParameter('bias'), H);
-      const parts = [0, 1].map((i) => normalize(context, b, product[i]!, gain[i]!, bias[i]!));
+      const parts = [0, 1].map((i) => normalize(b, product[i]!, gain[i]!, bias[i]!));
       return add(b, 'Concat', parts, { axis: -1 });
     },
     step: (b, x, { h }) => {
       const [gatesX, candidateX] = splitGru(b, x, H);
       const [gatesH, candidateH] = splitGru(b, add(b, 'MatMul', [h!, addParameter('weightHh')]), H);
       const [gatesGain, candidateGain] = splitGru(b, addParameter('gainHh'), H);
-      const gates = add(b, 'Add', [gatesX, normalize(context, b, gatesH, gatesGain)]);
-      const recurrent = normalize(context, b, candidateH, candidateGain, addParameter('biasHn'));
+      const gates = add(b, 'Add', [gatesX, normalize(b, gatesH, gatesGain)]);
+      const recurrent = normalize(b, candidateH, candidateGain, addParameter('biasHn'));
       return gruStep(b, gates, candidateX, recurrent, h!, H);
     },
   };
@@ -188,14 +197,17 @@ const affine = ({ addParameter }: CellContext, b: Builder, x: string): string =>
 const withState = ({ addParameter }: CellContext, b: Builder, x: string, h: string): string =>
   add(b, 'Add', [x, add(b, 'MatMul', [h, addParameter('weightHh')])]);
 
-const activate = ({ caller, path, options }: CellContext, b: Builder, x: string): string =>
-  addActivation(caller, path, b, options['activation'], x);
+const activate = ({ caller, path }: CellContext, b: Builder, activation: unknown, x: string): string =>
+  addActivation(caller, path, b, activation, x);
 
-const normalize = ({ options }: CellContext, b: Builder, x: string, gain: string, bias?: string): string =>
-  add(b, 'LayerNormalization', [x, gain, ...(bias === undefined ? [] : [bias])], {
-    axis: -1,
-    epsilon: { float: options['epsilon'] as number },
-  });
+/** Creates the function that adds a layer normalization of x. */
+const normalizer =
+  ({ epsilon = 1e-5 }: LayerNormCellOptions = {}) =>
+  (b: Builder, x: string, gain: string, bias?: string): string =>
+    add(b, 'LayerNormalization', [x, gain, ...(bias === undefined ? [] : [bias])], {
+      axis: -1,
+      epsilon: { float: epsilon },
+    });
 
 /** Splits the last axis into parts of the given sizes. */
 const split = (b: Builder, x: string, sizes: readonly number[]): readonly string[] =>

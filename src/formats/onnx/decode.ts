@@ -48,9 +48,9 @@ export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer): Onnx
     irVersion: integer(model, 1, 'ir_version'),
     producer: { name: text(model, 2, 'producer_name'), version: text(model, 3, 'producer_version') },
     opsets: Object.fromEntries(
-      allMessages(model, 8, 'opset_import').map((each) => [
-        domainOf(text(each, 1, 'domain')),
-        integer(each, 2, 'version'),
+      allMessages(model, 8, 'opset_import').map((opset) => [
+        domainOf(text(opset, 1, 'domain')),
+        integer(opset, 2, 'version'),
       ]),
     ),
     graph: decodeGraph({ ...graph, where: `${caller}: the graph` }),
@@ -79,7 +79,7 @@ function decodeNode(node: Message): OnnxNode {
     inputs: allTexts(node, 1, 'input'),
     outputs: allTexts(node, 2, 'output'),
     attributes: Object.fromEntries(
-      allMessages(node, 5, 'attribute').map((each) => [text(each, 1, 'name'), decodeAttribute(each)]),
+      allMessages(node, 5, 'attribute').map((attribute) => [text(attribute, 1, 'name'), decodeAttribute(attribute)]),
     ),
   };
 }
@@ -170,9 +170,7 @@ function decodeValue(value: Message): OnnxValue {
   const shape = allMessages(tensor, 2, 'shape').at(-1);
   const lengths =
     shape &&
-    allMessages(shape, 1, 'dim').map((each) =>
-      has(each, 1) ? integer(each, 1, 'dim_value') : text(each, 2, 'dim_param'),
-    );
+    allMessages(shape, 1, 'dim').map((dim) => (has(dim, 1) ? integer(dim, 1, 'dim_value') : text(dim, 2, 'dim_param')));
   return {
     name,
     type: typeName(integer(tensor, 1, 'elem_type')),

@@ -30,17 +30,17 @@ function encodeGraph({ name, nodes, initializers, inputs, outputs, values }: Onn
   return [
     ...nodes.map((node) => messageField(1, encodeNode(node))),
     textField(2, name),
-    ...initializers.map((each) => messageField(5, encodeTensor(each))),
-    ...inputs.map((each) => messageField(11, encodeValue(each))),
-    ...outputs.map((each) => messageField(12, encodeValue(each))),
-    ...values.map((each) => messageField(13, encodeValue(each))),
+    ...initializers.map((tensor) => messageField(5, encodeTensor(tensor))),
+    ...inputs.map((input) => messageField(11, encodeValue(input))),
+    ...outputs.map((output) => messageField(12, encodeValue(output))),
+    ...values.map((value) => messageField(13, encodeValue(value))),
   ];
 }
 
 function encodeNode({ opType, domain, name, inputs, outputs, attributes }: OnnxNode): readonly Uint8Array[] {
   return [
-    ...inputs.map((each) => textField(1, each)),
-    ...outputs.map((each) => textField(2, each)),
+    ...inputs.map((input) => textField(1, input)),
+    ...outputs.map((output) => textField(2, output)),
     textField(3, name),
     textField(4, opType),
     ...Object.entries(attributes).map(([key, attribute]) =>
@@ -71,7 +71,7 @@ function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8
     case 'ints':
       return [integersField(8, attribute.value), type];
     case 'strings':
-      return [...attribute.value.map((each) => textField(9, each)), type];
+      return [...attribute.value.map((value) => textField(9, value)), type];
     case 'other':
       throw new TypeError(`encodeOnnx: the attribute ${name} is of a type that is not supported.`);
   }

@@ -4,6 +4,8 @@
  * transposed, and the bias is written as two.
  */
 
+import { tanh } from '../../autodiff/ops/elementwise';
+import { cellOriginOf } from '../../layers/origins';
 import type { DirectionOptions } from '../../layers/recurrent';
 import { type Cell, stateSizes } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
@@ -110,41 +112,58 @@ const repeated = <L>(values: readonly L[], count: number): readonly L[] =>
 
 /** The attributes of a cell with hard sigmoid gates, the default of TensorFlow.js. */
 const hardSigmoidAttributes = (
-  slope: unknown,
+  slope: number,
   others: readonly string[],
   directions: number,
 ): Readonly<Record<string, Attribute>> => ({
   activations: repeated(['HardSigmoid', ...others], directions),
-  activation_alpha: { floats: repeated([slope as number], directions) },
+  activation_alpha: { floats: repeated([slope], directions) },
   activation_beta: { floats: repeated([0.5], directions) },
 });
 
+/** The attribute for the reset variant of a GRU: after or before the recurrent product. */
+const resetAttribute = (reset: 'after' | 'before' = 'after'): Readonly<Record<string, Attribute>> => ({
+  linear_before_reset: reset === 'after' ? 1 : 0,
+});
+
 /** The operator that implements a cell; undefined if there is none. */
-function operatorOf({ origin }: Cell): Operator | undefined {
-  const [kind, options] = (origin ?? ['']) as [string, Readonly<Record<string, unknown>>?];
-  const reset = { linear_before_reset: options?.['reset'] === 'before' ? 0 : 1 };
-  switch (kind) {
+function operatorOf(cell: Cell): Operator | undefined {
+  const origin = cellOriginOf(cell);
+  switch (origin?.[0]) {
     case 'lstm':
       return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
     case 'hardSigmoidLstm':
       return {
         opType: 'LSTM',
-        attributes: (count) => hardSigmoidAttributes(options?.['slope'], ['Tanh', 'Tanh'], count),
+        attributes: (count) => hardSigmoidAttributes(origin[1].slope, ['Tanh', 'Tanh'], count),
         order: [0, 3, 1, 2],
       };
     case 'gru':
-      return { opType: 'GRU', attributes: () => reset, order: [1, 0, 2] };
+      return { opType: 'GRU', attributes: () => resetAttribute(origin[1]?.reset), order: [1, 0, 2] };
     case 'hardSigmoidGru':
       return {
         opType: 'GRU',
-        attributes: (count) => ({ ...reset, ...hardSigmoidAttributes(options?.['slope'], ['Tanh'], count) }),
+        attributes: (count) => ({
+          ...resetAttribute(origin[1].reset),
+          ...hardSigmoidAttributes(origin[1].slope, ['Tanh'], count),
+        }),
         order: [1, 0, 2],
       };
+    case 'simpleRnn': {
+      const activation = rnnActivation(origin[1]?.activation ?? tanh);
+      return activation === undefined
+        ? undefined
+        : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
+    }
+    case 'layerNormGru':
+    case 'layerNormLstm':
+    case 'layerNormRnn':
+    case 'projectedLstm':
+    case undefined:
+      return undefined;
+    default:
+      return origin satisfies never;
   }
-  const activation = kind === 'simpleRnn' ? rnnActivation(options?.['activation']) : undefined;
-  return activation === undefined
-    ? undefined
-    : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
 }
 
 /** Adds the node of an operator, for all directions together. */

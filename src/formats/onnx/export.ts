@@ -4,6 +4,7 @@ import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Merge } from '../../layers/bidirectional';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
+import { scoreOriginOf } from '../../layers/origins';
 import type { Sequential } from '../../models/sequential';
 import { type Part, partsOf } from '../parts';
 import { version } from '../version';
@@ -128,34 +129,37 @@ function addLayers(context: ExportContext, model: Sequential): string {
 /** Adds one layer. Returns the name of its output. */
 function addLayer(context: ExportContext, part: Part, x: string): string {
   const { builder: b, caller, valid } = context;
-  const { path, kind, named, parameters } = part;
+  const { path, origin, named, parameters } = part;
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
   /** Sets padded steps to zero, as the layer does. */
   const masked = (y: string): string =>
     valid !== undefined && perStep ? add(b, 'Where', [valid, y, addConstant(b, 'zero', 0)]) : y;
-  switch (kind.maker) {
+  switch (origin?.[0]) {
     case 'embedding':
       return add(b, 'Gather', [addParameter('weight'), x]);
     case 'dropout':
       return x;
     case 'dense': {
-      const { activation } = kind.options;
+      const [, { activation }] = origin;
       const y = add(b, 'Add', [add(b, 'MatMul', [x, addParameter('weight')]), addParameter('bias')]);
       return masked(activation === undefined ? y : addActivation(caller, path, b, activation, y));
     }
     case 'layerNorm': {
-      const attributes = { axis: -1, epsilon: { float: kind.options.epsilon } };
+      const { epsilon = 1e-5 } = origin[1] ?? {};
+      const attributes = { axis: -1, epsilon: { float: epsilon } };
       return masked(add(b, 'LayerNormalization', [x, addParameter('gain'), addParameter('bias')], attributes));
     }
     case 'recurrent': {
-      const { reverse = false, returnSequences = true } = kind.options;
+      const [, cell, options] = origin;
+      const { reverse = false, returnSequences = true } = options;
       const direction: Direction = { prefix: `${path}.`, reverse, parameters };
-      const [result] = exportRecurrence(context, path, kind.cell, kind.options, [direction], x);
-      return returnSequences ? result!.outputs : result!.state[kind.cell.state[0]!]!;
+      const [result] = exportRecurrence(context, path, cell, options, [direction], x);
+      return returnSequences ? result!.outputs : result!.state[cell.state[0]!]!;
     }
     case 'bidirectional': {
-      const { merge = 'concat', returnSequences = true } = kind.options;
+      const [, cell, options] = origin;
+      const { merge = 'concat', returnSequences = true } = options;
       const directions = (['forward', 'reverse'] as const).map(
         (name): Direction => ({
           prefix: `${path}.${name}.`,
@@ -163,16 +167,18 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
           parameters: splitNames(parameters)[name]!,
         }),
       );
-      const results = exportRecurrence(context, path, kind.cell, kind.options, directions, x);
+      const results = exportRecurrence(context, path, cell, options, directions, x);
       const [forward, reverse] = results.map(({ outputs, state }) =>
-        returnSequences ? outputs : state[kind.cell.state[0]!]!,
+        returnSequences ? outputs : state[cell.state[0]!]!,
       ) as [string, string];
       return addMerge(b, merge, [forward, reverse]);
     }
     case 'attentionPooling':
-      return addAttentionPooling(context, part, named.layer.origin![1] as AttentionPoolingOptions, x);
-    default:
+      return addAttentionPooling(context, part, origin[1] ?? {}, x);
+    case undefined:
       throw new RangeError(`${caller}: ${path}: a custom layer has no ONNX form.`);
+    default:
+      return origin satisfies never;
   }
 }
 
@@ -199,7 +205,7 @@ function addAttentionPooling(
   const values = valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'zero', 0)]);
   const states = add(b, 'Transpose', [values], { perm: [1, 0, 2] });
   const mask = valid && add(b, 'Transpose', [valid], { perm: [1, 2, 0] });
-  const scores = addScores(context, part, score?.origin?.[0] as string | undefined, states);
+  const scores = addScores(context, part, score, states);
   const maskedScores = mask === undefined ? scores : add(b, 'Where', [mask, scores, addConstant(b, 'masked', -1e30)]);
   const softmax = add(b, 'Softmax', [maskedScores], { axis: -1 });
   // A sequence of length 0 has no valid step: softmax gives equal weights, which must become zeros.
@@ -211,13 +217,14 @@ function addAttentionPooling(
 function addScores(
   { caller, builder: b }: ExportContext,
   { path, parameters }: Part,
-  score: string | undefined,
+  score: AttentionPoolingOptions['score'],
   states: string,
 ): string {
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const swapLastAxes = (x: string): string => add(b, 'Transpose', [x], { perm: [0, 2, 1] });
   const query = addParameter('query');
-  switch (score) {
+  const origin = score && scoreOriginOf(score);
+  switch (origin?.[0]) {
     case 'dotScore':
       return add(b, 'MatMul', [query, swapLastAxes(states)]);
     case 'scaledDotScore': {
@@ -233,7 +240,9 @@ function addScores(
       const sum = add(b, 'Add', [keys, add(b, 'MatMul', [query, addParameter('queryWeight')])]);
       return swapLastAxes(add(b, 'MatMul', [add(b, 'Tanh', [sum]), addParameter('vector')]));
     }
-    default:
+    case undefined:
       throw new RangeError(`${caller}: ${path}: a custom attention score has no ONNX form.`);
+    default:
+      return origin satisfies never;
   }
 }

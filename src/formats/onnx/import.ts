@@ -27,6 +27,7 @@ const newestOpset = 25;
  *
  * @param file the content of the `.onnx` file, with all tensor data inside; operator set 7 to 25
  * @returns the network for {@link predictOnnx} and {@link runOnnx}, with its parameters
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
  * @throws RangeError if the file is truncated or malformed, or if the model has unsupported operators, attributes or
  *   types; the message lists each of them with the reason
  * @example
@@ -81,7 +82,7 @@ interface ImportState {
   readonly constants: Map<string, Tensor | IntTensor>;
   /** How many times each value is used, by nodes and as an output of the graph. */
   readonly uses: ReadonlyMap<string, number>;
-  /** The kinds of all values so far; undefined if the node that computes the value was rejected. */
+  /** The kinds of all values so far; undefined if the type or the node that computes the value is not supported. */
   readonly kinds: Map<string, Kind | undefined>;
   /** The parameters of the recurrent nodes, by {@link Step.parameterKey}. */
   readonly parameters: Map<string, NodeParameters>;

@@ -39,7 +39,7 @@ export const sliceOperator: Operator = (reader) => {
 };
 
 export const concatOperator: Operator = (reader) => {
-  const kind = reader.kinds.find((each) => each !== undefined) ?? 'any';
+  const kind = reader.kinds.find((inputKind) => inputKind !== undefined) ?? 'any';
   checkInputs(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
   const axis = consumeAttribute(reader, 'axis', 'int');
   if (axis === undefined) throw new RangeError('attribute axis is missing');

@@ -34,7 +34,9 @@ export interface NodeReader {
   readonly node: OnnxNode;
   /** The version of the ONNX operator set. */
   readonly opset: number;
-  /** The kind of every input; undefined if it is omitted or comes from a node that was rejected. */
+  /**
+   * The kind of every input; undefined if it is omitted or its kind is not known because something is not supported.
+   */
   readonly kinds: readonly (Kind | undefined)[];
   /** The float constant at an input, if no other node and no output of the graph uses it. */
   readonly exclusiveConstant: (input: number) => Tensor | undefined;
@@ -71,8 +73,8 @@ export function singleOutput(
   run: (...values: Value[]) => Value,
   kind: Kind | undefined = kinds[0],
 ): PreparedNode {
-  // The kind is undefined only if the input comes from a rejected node; then the import fails anyway. The values that
-  // an operator requires are defined: `checkInputs` has seen them.
+  // The kind is undefined only if something before this node is not supported; then the import fails anyway. The values
+  // that an operator requires are defined: `checkInputs` has seen them.
   return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
 }
 
@@ -91,5 +93,6 @@ export function consumeAttribute<K extends OnnxAttribute['type']>(
   const attribute = Object.hasOwn(node.attributes, name) ? node.attributes[name] : undefined;
   if (attribute !== undefined && attribute.type !== type)
     throw new RangeError(`attribute ${name} must be of type ${type}, got ${attribute.type}`);
+  // The check above has narrowed the attribute to the member of the union with this type.
   return (attribute as { value?: never } | undefined)?.value;
 }

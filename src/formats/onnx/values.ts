@@ -125,7 +125,7 @@ function gatherRows(table: Value, ids: IntTensor): Value {
 export function concatValues(parts: readonly Value[], axis: number): Value {
   const [{ shape }] = parts as readonly [Value];
   const along = resolveAxis('Concat', axis, shape.length);
-  const otherAxes = (each: Shape): Shape => each.map((n, i) => (i === along ? 0 : n));
+  const otherAxes = (lengths: Shape): Shape => lengths.map((n, i) => (i === along ? 0 : n));
   const mismatch = parts.find((part) => !sameShape(otherAxes(part.shape), otherAxes(shape)));
   if (mismatch !== undefined)
     throw new RangeError(
@@ -159,7 +159,7 @@ export function selectValue(condition: IntTensor, x: Value, y: Value): Value {
   ).data;
   const rows = selected.length;
   const table = concat(
-    [x, y as Variable].map((each) => reshape(broadcastTo(each, shape), [rows, sizeOf(shape.slice(leading))])),
+    [x, y as Variable].map((value) => reshape(broadcastTo(value, shape), [rows, sizeOf(shape.slice(leading))])),
   );
   const ids = selected.map((isSelected, i) => (isSelected !== 0 ? i : rows + i));
   return reshape(gatherVariableRows(table, { shape: [rows], data: ids }), shape);
