@@ -1,11 +1,20 @@
-/** The independently recurrent network (Li et al., 2018, arXiv 1803.04831): each unit remembers itself alone. A cell by a pointwise pair. */
+/**
+ * Independently recurrent network (IndRNN), written as a pointwise cell: each unit sees only its own previous state.
+ *
+ *     h_t = relu(x_t W + b + u · h_{t−1})        [B, H]
+ *
+ * x_t `[B, I]`, W = weightIh `[I, H]`, b = bias `[H]`, u = recurrent `[H]`; the product u · h is element-wise.
+ *
+ * Li et al., 2018, arXiv 1803.04831.
+ */
 
 import { gateParameters, type PointwiseCell, uniform } from 'bptt';
 
 /**
- *     h_t = relu(x_t W + b + u · h_{t−1})        [B, H]
+ * Creates an IndRNN cell. State `{ h [B, H] }`; parameters `weightIh [I, H]`, `bias [H]` and `recurrent [H]`.
  *
- * The engine makes x_t W + b for all steps at once and finds it in `gates`; backward leaves its gradient there.
+ * The engine computes x_t W + b for all time steps at once and passes it in `gates`; the backward function overwrites
+ * it with its gradient.
  */
 export function indRnn(): PointwiseCell<'h'> {
   return {

@@ -1,18 +1,27 @@
-/** The minimal gated unit (Zhou et al., 2016, arXiv 1603.09420): a GRU with one gate. A cell by ops. */
+/**
+ * Minimal gated unit, written as a cell of ops: a GRU with a single gate.
+ *
+ *     f   = σ(x_t W_f + h_{t−1} U_f + b_f)                 [B, H]
+ *     n   = tanh(x_t W_n + (f · h_{t−1}) U_n + b_n)        [B, H]
+ *     h_t = h_{t−1} + f · (n − h_{t−1})                    [B, H]
+ *
+ * x_t `[B, I]`, W = weightIh `[I, 2H]`, U = weightHh `[H, 2H]`, b = bias `[2H]`; gate blocks `f n`.
+ *
+ * Zhou et al., 2016, arXiv 1603.09420.
+ */
 
 import { add, affine, gateParameters, matmul, multiply, type OpsCell, sigmoid, slice, subtract, tanh } from 'bptt';
 
 /**
- *     f   = σ(x_t W_f + h_{t−1} U_f + b_f)                 [B, H]
- *     n   = tanh(x_t W_n + (f · h_{t−1}) U_n + b_n)        [B, H]
- *     h_t = h_{t−1} + f · (n − h_{t−1})                    [B, H]
+ * Creates a minimal gated unit. State `{ h [B, H] }`; parameters `weightIh [I, 2H]`, `weightHh [H, 2H]` and
+ * `bias [2H]`.
  */
 export function minimalGatedUnit(): OpsCell<'h'> {
   return {
     name: 'minimalGatedUnit',
     state: ['h'],
     parameters: (inputSize, hiddenSize) => gateParameters(2, inputSize, hiddenSize),
-    // Once a sequence: the products of all inputs, and the two halves of the recurrent weights.
+    // Once per sequence: the matrix product of all inputs, and the two blocks of the recurrent weights.
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
     prepare: (p) => {
       const H = p['weightHh']!.shape[0]!;

@@ -1,4 +1,17 @@
-/** LSTM with peepholes (Gers, Schraudolph and Schmidhuber, 2002): the gates see the cell state. A cell by ops. */
+/**
+ * LSTM with peephole connections, written as a cell of ops: the gates also depend on the cell state.
+ *
+ *     i   = σ(x_t W + h_{t−1} U + b + p_i · c_{t−1})            [B, H]
+ *     f   = σ(x_t W + h_{t−1} U + b + p_f · c_{t−1})            [B, H]
+ *     c_t = f · c_{t−1} + i · tanh(x_t W + h_{t−1} U + b)       [B, H]
+ *     o   = σ(x_t W + h_{t−1} U + b + p_o · c_t)                [B, H]
+ *     h_t = o · tanh(c_t)                                       [B, H]
+ *
+ * x_t `[B, I]`, W = weightIh `[I, 4H]`, U = weightHh `[H, 4H]`, b = bias `[4H]`; gate blocks `i f g o`. The peepholes
+ * p_i, p_f, p_o `[H]` are element-wise.
+ *
+ * Gers, Schraudolph and Schmidhuber, 2002.
+ */
 
 import {
   add,
@@ -16,10 +29,8 @@ import {
 } from 'bptt';
 
 /**
- *     i, f = σ(x_t W + h_{t−1} U + b + p · c_{t−1})        [B, H] each
- *     c_t  = f · c_{t−1} + i · tanh(x_t W + h_{t−1} U + b) [B, H]
- *     o    = σ(x_t W + h_{t−1} U + b + p · c_t)            [B, H]
- *     h_t  = o · tanh(c_t)                                 [B, H]
+ * Creates an LSTM cell with peepholes. State `{ h, c }`, each `[B, H]`; parameters `weightIh [I, 4H]`,
+ * `weightHh [H, 4H]`, `bias [4H]`, `peepholeI [H]`, `peepholeF [H]` and `peepholeO [H]`.
  */
 export function peepholeLstm(): OpsCell<'h' | 'c'> {
   const peephole = (hiddenSize: number): ParameterSpec => ({
