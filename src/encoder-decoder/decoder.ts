@@ -243,12 +243,12 @@ export function takeStates(state: DecoderState, rows: IntTensor): DecoderState {
 /** The same for what is looked at. */
 export function takeMemory(memory: AttentionMemory, rows: IntTensor): AttentionMemory {
   const take = (x: Variable): Variable => gather(x, rows);
-  const { values, keys, outside, inside } = memory;
+  const { values, keys, penalties, valid } = memory;
   return {
     ...memory,
     values: take(values),
     keys: take(keys),
-    outside: outside && take(outside),
-    inside: inside && take(inside),
+    penalties: penalties && take(penalties),
+    valid: valid && take(valid),
   };
 }

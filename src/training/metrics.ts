@@ -54,8 +54,8 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   const [T = 1, B = 1, ...rest] = targets;
   const valid = lengths === undefined || targets.length < 2 ? undefined : validRows(where, T, B, lengths);
   const width = sizeOf(rest);
-  valid?.places.forEach((place, row) => {
-    if (place < 0) weights.fill(0, row * width, (row + 1) * width);
+  valid?.positions.forEach((position, row) => {
+    if (position < 0) weights.fill(0, row * width, (row + 1) * width);
   });
   return weights;
 }
