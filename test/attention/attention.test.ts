@@ -1,4 +1,4 @@
-/** Attention: against plain loops and finite differences; lengths; one query or several. */
+/** Attention compared with plain loops and finite differences, with lengths, and with one or several queries. */
 
 import {
   adam,
@@ -40,14 +40,16 @@ const [T, B, D, H, Q] = [5, 3, 4, 4, 2];
 const draw = normal(0, 1);
 const lengths = Int32Array.of(3, 5, 0);
 
-type Plain = (query: number[], state: number[], p: Record<string, Tensor>) => number;
+/** The score of one query and one state, as plain loops. */
+type PlainScore = (query: number[], state: number[], p: Record<string, Tensor>) => number;
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((total, value, i) => total + value * b[i]!, 0);
+/** The row vector x times a matrix. */
 const times = (x: readonly number[], { shape: [rows, columns], data }: Tensor): number[] =>
   Array.from({ length: columns! }, (_, j) =>
     Array.from({ length: rows! }, (_each, i) => x[i]! * data[i * columns! + j]!).reduce((a, b) => a + b),
   );
-const scores: [string, Score, Plain][] = [
+const scores: [name: string, score: Score, plain: PlainScore][] = [
   ['dot', dotScore(), dot],
   ['scaled dot', scaledDotScore(), (query, state) => dot(query, state) / Math.sqrt(H)],
   ['general', generalScore(), (query, state, p) => dot(query, times(state, p['weight']!))],
@@ -63,7 +65,10 @@ const scores: [string, Score, Plain][] = [
     },
   ],
 ];
-const vector = ({ data }: Tensor, at: number, size: number): number[] => [...data.subarray(at * size, (at + 1) * size)];
+/** Row `index` of a matrix whose rows have `size` elements. */
+const vector = ({ data }: Tensor, index: number, size: number): number[] => [
+  ...data.subarray(index * size, (index + 1) * size),
+];
 
 describe.each(scores)('%s', (_, score, plain) => {
   const random = createRandom(3);
@@ -71,12 +76,12 @@ describe.each(scores)('%s', (_, score, plain) => {
   if (p['bias'] !== undefined) p['bias'] = draw([6], random);
   const states = draw([T, B, H], random);
   const queries = draw([Q, B, D], random);
-  const run = (options: object, given = states): { context: Tensor; weights: Tensor } =>
-    compute({ p, given, queries }, (v) => ({
-      ...attend(score, attentionMemory(score, v.p, v.given, options), v.queries),
+  const run = (options: object, sequence = states): { context: Tensor; weights: Tensor } =>
+    compute({ p, sequence, queries }, (v) => ({
+      ...attend(score, attentionMemory(score, v.p, v.sequence, options), v.queries),
     }));
 
-  it('gives the weights and contexts of plain loops, with and without lengths', () => {
+  it('weights and contexts match plain loops, with and without lengths', () => {
     for (const options of [{}, { lengths }]) {
       const { context, weights } = run(options);
       expect([context.shape, weights.shape]).toEqual([
@@ -93,46 +98,46 @@ describe.each(scores)('%s', (_, score, plain) => {
           for (let t = 0; t < T; t++)
             expect(weights.data[(q * B + b) * T + t]).toBeCloseTo(t < steps ? powers[t]! / total : 0, 5);
           for (let h = 0; h < H; h++) {
-            const wanted = powers.reduce(
+            const expected = powers.reduce(
               (sum_, power, t) => sum_ + (power / total) * states.data[(t * B + b) * H + h]!,
               0,
             );
-            expect(context.data[(q * B + b) * H + h]).toBeCloseTo(wanted, 5);
+            expect(context.data[(q * B + b) * H + h]).toBeCloseTo(expected, 5);
           }
         }
     }
   });
 
-  it('has the gradient of finite differences, into parameters, states and queries', () => {
+  it('gradients of parameters, states and queries match finite differences', () => {
     const weight = draw([Q, B, H], createRandom(5));
     for (const options of [{}, { lengths }]) {
       const { error } = checkGradients({ p, states, queries }, (v) => {
-        const seen = attend(score, attentionMemory(score, v.p, v.states, options), v.queries);
-        return add(sum(multiply(seen.context, weight)), sum(multiply(seen.weights, seen.weights)));
+        const attended = attend(score, attentionMemory(score, v.p, v.states, options), v.queries);
+        return add(sum(multiply(attended.context, weight)), sum(multiply(attended.weights, attended.weights)));
       });
       expect(error).toBeLessThan(1e-7);
     }
   });
 
-  it('queries one by one are those of all at once; what stands behind a length changes nothing, not even a NaN', () => {
+  it('separate queries match joint queries, and the content of the padding has no effect, even if it is NaN', () => {
     const all = run({ lengths });
-    const soiled = { shape: states.shape, data: states.data.slice() };
+    const padded = { shape: states.shape, data: states.data.slice() };
     lengths.forEach((length, b) => {
-      for (let t = length; t < T; t++) soiled.data.fill(NaN, (t * B + b) * H, (t * B + b + 1) * H);
+      for (let t = length; t < T; t++) padded.data.fill(NaN, (t * B + b) * H, (t * B + b + 1) * H);
     });
-    expect(run({ lengths }, soiled)).toEqual(all);
+    expect(run({ lengths }, padded)).toEqual(all);
     for (let q = 0; q < Q; q++) {
       const query = { shape: [B, D], data: queries.data.slice(q * B * D, (q + 1) * B * D) };
-      const one = compute({ p, states }, (v) => ({
+      const single = compute({ p, states }, (v) => ({
         ...attend(score, attentionMemory(score, v.p, v.states, { lengths }), query),
       }));
-      one.context.data.forEach((value, i) => expect(value).toBeCloseTo(all.context.data[q * B * H + i]!, 6));
-      one.weights.data.forEach((value, i) => expect(value).toBeCloseTo(all.weights.data[q * B * T + i]!, 6));
+      single.context.data.forEach((value, i) => expect(value).toBeCloseTo(all.context.data[q * B * H + i]!, 6));
+      single.weights.data.forEach((value, i) => expect(value).toBeCloseTo(all.weights.data[q * B * T + i]!, 6));
     }
   });
 });
 
-it('steps behind a length have no weight, however low the scores of those before', () => {
+it('steps in the padding have weight 0, even if the scores of the valid steps are very low', () => {
   const low = (score: number) =>
     compute({}, () => {
       const memory = attentionMemory(dotScore(), {}, full([3, 1, 1], score), { lengths: Int32Array.of(2) });
@@ -141,9 +146,9 @@ it('steps behind a length have no weight, however low the scores of those before
   for (const score of [-1, -1e10, -1e20]) expect([...low(score).data]).toEqual([0.5, 0.5, 0]);
 });
 
-it('refuses sizes that do not go together', () => {
+it('rejects incompatible sizes', () => {
   expect(() => initializeScore(dotScore(), { querySize: 3, stateSize: 4, random: 1 })).toThrow(
-    'dotScore: queries and states must be of one size, got 3 and 4. generalScore takes any.',
+    'dotScore: queries and states must have equal sizes, got 3 and 4. generalScore accepts any sizes.',
   );
   expect(() =>
     compute({}, () => attend(dotScore(), attentionMemory(dotScore(), {}, full([T, B, H], 1)), full([2, D], 1)).context),
@@ -151,18 +156,18 @@ it('refuses sizes that do not go together', () => {
   expect(() => compute({}, () => attentionMemory(dotScore(), {}, full([B, H], 1)).values)).toThrow(
     'attentionMemory: states',
   );
-  const look =
-    (score: Score, p: Record<string, Tensor>, remembered = score) =>
+  const attending =
+    (score: Score, p: Record<string, Tensor>, memoryScore = score) =>
     () =>
-      compute({}, () => attend(score, attentionMemory(remembered, p, full([T, B, H], 1)), full([B, 6], 1)).context);
-  expect(look(dotScore(), {})).toThrow(
-    'dotScore: queries and states must be of one size, got 6 and 4. generalScore takes any.',
+      compute({}, () => attend(score, attentionMemory(memoryScore, p, full([T, B, H], 1)), full([B, 6], 1)).context);
+  expect(attending(dotScore(), {})).toThrow(
+    'dotScore: queries and states must have equal sizes, got 6 and 4. generalScore accepts any sizes.',
   );
-  expect(look(generalScore(), { weight: full([H, 5], 1) })).toThrow(
-    'attend: weight must be of the score general = [4, 6], got [4, 5]. Queries have 6 numbers, states 4.',
+  expect(attending(generalScore(), { weight: full([H, 5], 1) })).toThrow(
+    'attend: weight must be of the score general = [4, 6], got [4, 5]. Queries have size 6, states 4.',
   );
-  expect(look(generalScore(), {}, dotScore())).toThrow(
-    'attend: the parameters of general must have weight [4, 6]. Was the memory made with another score?',
+  expect(attending(generalScore(), {}, dotScore())).toThrow(
+    'attend: the parameters of general must have weight [4, 6]. Was the memory created with another score?',
   );
   expect(() => additiveScore({ size: 0 })).toThrow('additiveScore: size');
 });
@@ -178,7 +183,7 @@ describe('attentionPooling', () => {
   );
   const inputs = draw([T, B, 2], createRandom(1));
 
-  it('sums a sequence up by its valid steps, and shows its weights', () => {
+  it('summarizes the valid steps of a sequence and returns the attention weights', () => {
     const { output, state } = predictWithState(model, inputs, { lengths: Int32Array.of(3, 5, 1) });
     const weights = state['attentionPooling']!['weights']!;
     expect([output.shape, weights.shape]).toEqual([
@@ -199,18 +204,18 @@ describe('attentionPooling', () => {
     );
   });
 
-  it('finds the one step that matters', async () => {
+  it('can be trained to attend to the one relevant step', async () => {
     const random = createRandom(2);
-    // A marked step, id 3 + answer, among noise of ids 0 to 2: its place gets the weight.
-    const places: number[] = [];
+    // One relevant step with id 3 + label, among noise with ids 0 to 2: its position should get most of the weight.
+    const positions: number[] = [];
     const rows = Array.from({ length: 300 }, () => {
       const row = Array.from({ length: 12 }, () => integerNumber(random, 3));
-      places.push(integerNumber(random, 12));
-      row[places.at(-1)!] = 3 + integerNumber(random, 4);
+      positions.push(integerNumber(random, 12));
+      row[positions.at(-1)!] = 3 + integerNumber(random, 4);
       return row;
     });
     const inputIds = intTensor(Array.from({ length: 12 }, (_, t) => rows.map((row) => row[t]!)));
-    const targets = intTensor(rows.map((row, i) => row[places[i]!]! - 3));
+    const targets = intTensor(rows.map((row, i) => row[positions[i]!]! - 3));
     const finder = sequential(
       [
         embedding({ vocabularySize: 7, size: 8 }),
@@ -225,12 +230,12 @@ describe('attentionPooling', () => {
       { loss: crossEntropy, optimizer: adam(0.03), steps: 200 },
     );
     const { weights } = predictWithState(finder, inputIds).state['attentionPooling'] as { weights: Tensor };
-    const onMark = places.map((place, i) => weights.data[i * 12 + place]!);
-    expect(onMark.reduce((a, c) => a + c) / 300).toBeGreaterThan(0.6);
+    const relevant = positions.map((position, i) => weights.data[i * 12 + position]!);
+    expect(relevant.reduce((a, c) => a + c) / 300).toBeGreaterThan(0.6);
   });
 });
 
-it('a decoder may look at an encoder’s states at every step: the gradient flows back into them', () => {
+it('gradients flow through repeated queries of one memory, as a decoder makes them', () => {
   const states = draw([T, B, H], createRandom(1));
   const { error } = checkGradients(
     { states, w: draw([H, H], createRandom(2)) },

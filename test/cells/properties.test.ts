@@ -1,4 +1,4 @@
-/** The first and the third net: finite differences through everything, and properties that hold for every cell. */
+/** Gradients of every cell compared with finite differences, and properties that hold for every cell. */
 
 import {
   add,
@@ -41,7 +41,7 @@ const draw = normal(0, 0.7);
 const H = 3;
 const I = 2;
 
-/** The user's own pointwise pair: a leaky unit, h = 0.9·h' + 0.1·tanh(gates). */
+/** A custom pointwise cell: a leaky unit, h_t = 0.9 · h_{t−1} + 0.1 · tanh(gates). */
 function leaky(): PointwiseCell<'h'> {
   return {
     name: 'leaky',
@@ -51,22 +51,22 @@ function leaky(): PointwiseCell<'h'> {
     vectorParameters: [],
     separateProducts: false,
     parameters: (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize),
-    forward: ({ memory: { view: m } }, { next, previous, gates, saved: kept, rows, hiddenSize }) => {
+    forward: ({ memory: { view: m } }, { next, previous, gates, saved, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) {
-        m[kept + i] = Math.tanh(m[gates + i]!);
-        m[next.h + i] = 0.9 * m[previous.h + i]! + 0.1 * m[kept + i]!;
+        m[saved + i] = Math.tanh(m[gates + i]!);
+        m[next.h + i] = 0.9 * m[previous.h + i]! + 0.1 * m[saved + i]!;
       }
     },
-    backward: ({ memory: { view: m } }, { dNext, dPrevious, gates, saved: kept, rows, hiddenSize }) => {
+    backward: ({ memory: { view: m } }, { dNext, dPrevious, gates, saved, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) {
-        m[gates + i] = 0.1 * m[dNext.h + i]! * (1 - m[kept + i]! ** 2);
+        m[gates + i] = 0.1 * m[dNext.h + i]! * (1 - m[saved + i]! ** 2);
         m[dPrevious.h + i] = m[dPrevious.h + i]! + 0.9 * m[dNext.h + i]!;
       }
     },
   };
 }
 
-/** A cell without recurrent product and bias: h = tanh(x W + u · h'), independent units. */
+/** A pointwise cell without recurrent product and bias: h_t = tanh(x_t W + u · h_{t−1}), with independent units. */
 function independent(): PointwiseCell<'h'> {
   return {
     name: 'independent',
@@ -108,17 +108,17 @@ const hardTanh = {
 const cells: readonly (readonly [string, Cell])[] = [
   ['simpleRnn tanh', simpleRnn()],
   ['simpleRnn relu', simpleRnn({ activation: relu })],
-  ['simpleRnn with an activation of ops', simpleRnn({ activation: sigmoid })],
-  ['simpleRnn with a pair', simpleRnn({ activation: hardTanh })],
+  ['simpleRnn with an activation function of ops', simpleRnn({ activation: sigmoid })],
+  ['simpleRnn with an activation pair', simpleRnn({ activation: hardTanh })],
   ['lstm', lstm()],
   ['gru', gru()],
-  ['gru, reset before', gru({ reset: 'before' })],
-  // With a large epsilon: where rows have hardly any variance, finite differences would see nothing but curvature.
+  ['gru with reset before', gru({ reset: 'before' })],
+  // A large epsilon limits the curvature at rows with little variance, which would spoil finite differences.
   ['layerNormRnn', layerNormRnn({ epsilon: 0.5 })],
   ['layerNormLstm', layerNormLstm({ epsilon: 0.5 })],
   ['layerNormGru', layerNormGru({ epsilon: 0.5 })],
   ['projectedLstm', projectedLstm({ projectionSize: H })],
-  ['a pointwise cell of one’s own', leaky()],
+  ['a custom pointwise cell', leaky()],
   ['a pointwise cell without recurrent product and bias', independent()],
 ];
 
@@ -136,8 +136,10 @@ const resets = intTensor([
 ]);
 const zoneout = (): object => ({ rates: { h: 0.4, c: 0.6 }, random: createRandom(8) });
 
-/** What disturbs a sequence on its way, as far as the cell goes along. */
-function disturbances(cell: Cell): readonly (readonly [string, (s: Readonly<Record<string, Variable>>) => object])[] {
+/** Options of `unroll` that act within a sequence, as far as the cell supports them. */
+function regularizations(
+  cell: Cell,
+): readonly (readonly [string, (s: Readonly<Record<string, Variable>>) => object])[] {
   const rates = (): object => ({
     ...zoneout(),
     rates: Object.fromEntries(cell.state.map((name, i) => [name, 0.4 + i / 5])),
@@ -148,9 +150,9 @@ function disturbances(cell: Cell): readonly (readonly [string, (s: Readonly<Reco
   return [
     ['recurrent dropout', () => masks],
     ['zoneout', () => ({ zoneout: rates() })],
-    ['sequences that start on the way', (s) => ({ resets, resetState: resetState(s) })],
+    ['resets within a row', (s) => ({ resets, resetState: resetState(s) })],
     [
-      'all of it, reversed and with lengths',
+      'all of these, reversed and with lengths',
       (s) => ({
         ...masks,
         zoneout: rates(),
@@ -172,8 +174,8 @@ function setUp(cell: Cell, T = 5, B = 3): { p: Record<string, Tensor>; s: Record
   };
 }
 
-function run(cell: Cell, given: ReturnType<typeof setUp>, options: object = {}): Record<string, Tensor> {
-  return compute(given, ({ p, s, xs }) => {
+function run(cell: Cell, values: ReturnType<typeof setUp>, options: object = {}): Record<string, Tensor> {
+  return compute(values, ({ p, s, xs }) => {
     const { outputs, state } = unroll(cell, p, xs, { initialState: s, ...options });
     return { outputs, ...state };
   }) as Record<string, Tensor>;
@@ -195,13 +197,13 @@ function row(x: Tensor, b: number, T?: number): Tensor {
 
 describe.each(cells)('%s', (_, cell) => {
   it.each([
-    ['as it stands', () => ({})],
-    ['with lengths, one of them 0', () => ({ lengths: Int32Array.of(2, 5, 0) })],
+    ['full length', () => ({})],
+    ['lengths, one of them 0', () => ({ lengths: Int32Array.of(2, 5, 0) })],
     ['reversed', () => ({ reverse: true })],
-    ['reversed with lengths', () => ({ reverse: true, lengths: Int32Array.of(4, 0, 5) })],
-    ...disturbances(cell),
+    ['reversed, lengths', () => ({ reverse: true, lengths: Int32Array.of(4, 0, 5) })],
+    ...regularizations(cell),
   ] as readonly (readonly [string, (s: Readonly<Record<string, Variable>>) => object])[])(
-    'gradients of parameters, inputs and initial state, %s, within 1e-7',
+    'gradients of parameters, inputs and initial state match finite differences within 1e-7: %s',
     (_name, options) => {
       const random = createRandom(5);
       const weights = {
@@ -219,14 +221,14 @@ describe.each(cells)('%s', (_, cell) => {
     },
   );
 
-  it('unrolled is step by step', () => {
-    const given = setUp(cell);
-    const whole = run(cell, given);
-    const steps = compute(given, ({ p, s, xs }) => {
+  it('unroll equals repeated calls of step', () => {
+    const values = setUp(cell);
+    const whole = run(cell, values);
+    const steps = compute(values, ({ p, s, xs }) => {
       let state = s as State<string>;
       const outputs = [];
       for (let t = 0; t < 5; t++) {
-        const next = step(cell, p, compute1(xs, t), state);
+        const next = step(cell, p, timeStep(xs, t), state);
         outputs.push(next.output);
         state = next.state;
       }
@@ -236,42 +238,45 @@ describe.each(cells)('%s', (_, cell) => {
     for (const name of cell.state) close((steps.state as Record<string, Tensor>)[name]!, whole[name]!);
   });
 
-  it('two windows with the state carried are one', () => {
-    const given = setUp(cell);
-    const whole = run(cell, given);
-    const first = run(cell, { ...given, xs: tensor(given.xs.data.slice(0, 12), [2, 3, I]) });
+  it('two windows with carried state equal one long sequence', () => {
+    const values = setUp(cell);
+    const whole = run(cell, values);
+    const first = run(cell, { ...values, xs: tensor(values.xs.data.slice(0, 12), [2, 3, I]) });
     const { outputs, ...state } = first;
-    const second = run(cell, { ...given, s: state, xs: tensor(given.xs.data.slice(12), [3, 3, I]) });
+    const second = run(cell, { ...values, s: state, xs: tensor(values.xs.data.slice(12), [3, 3, I]) });
     close(tensor(Float32Array.of(...outputs!.data, ...second['outputs']!.data), [5, 3, H]), whole['outputs']!);
     for (const name of cell.state) close(second[name]!, whole[name]!);
   });
 
-  it.each([false, true])('a row of a batch of unequal lengths is that row alone, reversed: %s', (reverse) => {
-    const given = setUp(cell);
-    const lengths = Int32Array.of(3, 5, 1);
-    const batch = run(cell, given, { lengths, reverse });
-    lengths.forEach((length, b) => {
-      const alone = run(
-        cell,
-        {
-          p: given.p,
-          s: Object.fromEntries(Object.entries(given.s).map(([name, s]) => [name, row(s, b)])),
-          xs: row(given.xs, b, length),
-        },
-        { reverse },
-      );
-      close(row(batch['outputs']!, b, length), alone['outputs']!);
-      for (const name of cell.state) close(row(batch[name]!, b), alone[name]!);
-      for (let t = length; t < 5; t++)
-        expect([...batch['outputs']!.data.slice((t * 3 + b) * H, (t * 3 + b + 1) * H)]).toEqual([0, 0, 0]);
-    });
-  });
+  it.each([false, true])(
+    'each row of a batch of unequal lengths equals that row run separately, reversed: %s',
+    (reverse) => {
+      const values = setUp(cell);
+      const lengths = Int32Array.of(3, 5, 1);
+      const batch = run(cell, values, { lengths, reverse });
+      lengths.forEach((length, b) => {
+        const alone = run(
+          cell,
+          {
+            p: values.p,
+            s: Object.fromEntries(Object.entries(values.s).map(([name, s]) => [name, row(s, b)])),
+            xs: row(values.xs, b, length),
+          },
+          { reverse },
+        );
+        close(row(batch['outputs']!, b, length), alone['outputs']!);
+        for (const name of cell.state) close(row(batch[name]!, b), alone[name]!);
+        for (let t = length; t < 5; t++)
+          expect([...batch['outputs']!.data.slice((t * 3 + b) * H, (t * 3 + b + 1) * H)]).toEqual([0, 0, 0]);
+      });
+    },
+  );
 
-  it.each([false, true])('a row in which sequences start is those sequences one by one, reversed: %s', (reverse) => {
-    const given = setUp(cell);
+  it.each([false, true])('a row with resets equals its sequences run separately, reversed: %s', (reverse) => {
+    const values = setUp(cell);
     const resetState = Object.fromEntries(cell.state.map((name) => [name, draw([1, H], createRandom(6))]));
     const lengths = Int32Array.of(5, 4, 5);
-    const batch = run(cell, given, { resets, resetState, lengths, reverse });
+    const batch = run(cell, values, { resets, resetState, lengths, reverse });
     const bounds = [
       [0, 1, 3, 5],
       [0, 3, 4],
@@ -282,65 +287,66 @@ describe.each(cells)('%s', (_, cell) => {
         const from = times[i]!;
         const first = reverse ? to === lengths[b] : from === 0 && resets.data[b] === 0;
         const last = reverse ? from === 0 : to === lengths[b];
-        const part = tensor(row(given.xs, b, 5).data.slice(from * I, to * I), [to - from, 1, I]);
+        const part = tensor(row(values.xs, b, 5).data.slice(from * I, to * I), [to - from, 1, I]);
         const s = first
-          ? Object.fromEntries(Object.entries(given.s).map(([name, each]) => [name, row(each, b)]))
+          ? Object.fromEntries(Object.entries(values.s).map(([name, state]) => [name, row(state, b)]))
           : resetState;
-        const { outputs, ...state } = run(cell, { p: given.p, s, xs: part }, { reverse });
+        const { outputs, ...state } = run(cell, { p: values.p, s, xs: part }, { reverse });
         close(tensor(row(batch['outputs']!, b, 5).data.slice(from * H, to * H), [to - from, 1, H]), outputs!);
         if (last) for (const name of cell.state) close(row(batch[name]!, b), state[name]!);
       }),
     );
   });
 
-  it('zoneout keeps every number of the state or lets it move; at prediction it moves by the expected part', () => {
-    const given = setUp(cell, 1);
-    const free = run(cell, given);
+  it('zoneout keeps or replaces each element of the state; without random it uses the expected value', () => {
+    const values = setUp(cell, 1);
+    const unregularized = run(cell, values);
     const rates = Object.fromEntries(cell.state.map((name) => [name, 0.4]));
-    const drawn = run(cell, given, { zoneout: { rates, random: createRandom(2) } });
-    const expected = run(cell, given, { zoneout: { rates } });
-    const kept = cell.state.flatMap((name) =>
+    const drawn = run(cell, values, { zoneout: { rates, random: createRandom(2) } });
+    const expected = run(cell, values, { zoneout: { rates } });
+    const isKept = cell.state.flatMap((name) =>
       [...drawn[name]!.data].map((value, i) => {
-        const [before, after] = [given.s[name]!.data[i]!, free[name]!.data[i]!];
-        expect(expected[name]!.data[i]).toBeCloseTo(0.4 * before + 0.6 * after, 6);
-        expect([before, after].map((either) => Math.abs(value - either)).sort((a, b) => a - b)[0]).toBeLessThan(1e-6);
-        return Math.abs(value - before) < 1e-6;
+        const [previous, next] = [values.s[name]!.data[i]!, unregularized[name]!.data[i]!];
+        expect(expected[name]!.data[i]).toBeCloseTo(0.4 * previous + 0.6 * next, 6);
+        expect(Math.min(Math.abs(value - previous), Math.abs(value - next))).toBeLessThan(1e-6);
+        return Math.abs(value - previous) < 1e-6;
       }),
     );
-    expect(new Set(kept)).toEqual(new Set([true, false]));
-    const still = run(cell, setUp(cell), {
+    expect(new Set(isKept)).toEqual(new Set([true, false]));
+    const frozen = run(cell, setUp(cell), {
       zoneout: { rates: Object.fromEntries(cell.state.map((name) => [name, 1])) },
     });
-    for (const name of cell.state) close(still[name]!, setUp(cell).s[name]!);
+    for (const name of cell.state) close(frozen[name]!, setUp(cell).s[name]!);
   });
 
-  it('what stands in the padding changes nothing, not even a NaN', () => {
-    const given = setUp(cell);
+  it('the content of the padding has no effect, even if it is NaN', () => {
+    const values = setUp(cell);
     const lengths = Int32Array.of(3, 5, 1);
-    const xs = { shape: given.xs.shape, data: given.xs.data.slice() };
+    const xs = { shape: values.xs.shape, data: values.xs.data.slice() };
     lengths.forEach((length, b) => {
       for (let t = length; t < 5; t++) xs.data.fill(NaN, (t * 3 + b) * I, (t * 3 + b + 1) * I);
     });
-    const clean = run(cell, given, { lengths });
-    const padded = run(cell, { ...given, xs }, { lengths });
+    const clean = run(cell, values, { lengths });
+    const padded = run(cell, { ...values, xs }, { lengths });
     for (const [name, value] of Object.entries(clean)) expect([...padded[name]!.data]).toEqual([...value.data]);
   });
 
-  it('no steps leave the state as it was', () => {
-    const given = { ...setUp(cell), xs: full([0, 3, I], 0) };
-    const { outputs, ...state } = run(cell, given);
+  it('zero time steps leave the state unchanged', () => {
+    const values = { ...setUp(cell), xs: full([0, 3, I], 0) };
+    const { outputs, ...state } = run(cell, values);
     expect(outputs!.shape).toEqual([0, 3, H]);
-    for (const name of cell.state) expect([...state[name]!.data]).toEqual([...given.s[name]!.data]);
+    for (const name of cell.state) expect([...state[name]!.data]).toEqual([...values.s[name]!.data]);
   });
 });
 
-function compute1(xs: Variable, t: number): Variable {
+/** `[B, I]` of `[T, B, I]`. */
+function timeStep(xs: Variable, t: number): Variable {
   const x = slice(xs, t, t + 1);
   return stopGradient({ ...x, shape: x.shape.slice(1) });
 }
 
-describe('each built-in cell is what its five lines of ops say', () => {
-  const lines: Record<
+describe('each fused cell matches its equations written as ops', () => {
+  const equations: Record<
     string,
     [
       Cell,
@@ -348,20 +354,23 @@ describe('each built-in cell is what its five lines of ops say', () => {
         p: Record<string, Variable>,
         x: Variable,
         s: Record<string, Variable>,
-        dropped: (h: Variable) => Variable,
+        applyDropout: (h: Variable) => Variable,
       ) => Record<string, Variable>,
     ]
   > = {
     simpleRnn: [
       simpleRnn(),
-      (p, x, { h }, dropped) => ({
-        h: tanh(add(affine(x, { weight: p['weightIh']!, bias: p['bias']! }), matmul(dropped(h!), p['weightHh']!))),
+      (p, x, { h }, applyDropout) => ({
+        h: tanh(add(affine(x, { weight: p['weightIh']!, bias: p['bias']! }), matmul(applyDropout(h!), p['weightHh']!))),
       }),
     ],
     lstm: [
       lstm(),
-      (p, x, { h, c }, dropped) => {
-        const gates = add(affine(x, { weight: p['weightIh']!, bias: p['bias']! }), matmul(dropped(h!), p['weightHh']!));
+      (p, x, { h, c }, applyDropout) => {
+        const gates = add(
+          affine(x, { weight: p['weightIh']!, bias: p['bias']! }),
+          matmul(applyDropout(h!), p['weightHh']!),
+        );
         const [i, f, g, o] = [0, 1, 2, 3].map((k) => slice(gates, k * H, (k + 1) * H, 1)) as [
           Variable,
           Variable,
@@ -374,9 +383,9 @@ describe('each built-in cell is what its five lines of ops say', () => {
     ],
     gru: [
       gru(),
-      (p, x, { h }, dropped) => {
+      (p, x, { h }, applyDropout) => {
         const input = affine(x, { weight: p['weightIh']!, bias: p['bias']! });
-        const product = matmul(dropped(h!), p['weightHh']!);
+        const product = matmul(applyDropout(h!), p['weightHh']!);
         const [r, z] = [0, 1].map((k) =>
           sigmoid(add(slice(input, k * H, (k + 1) * H, 1), slice(product, k * H, (k + 1) * H, 1))),
         ) as [Variable, Variable];
@@ -388,29 +397,29 @@ describe('each built-in cell is what its five lines of ops say', () => {
     ],
   };
 
-  it.each(Object.entries(lines))('%s, in value and gradient', (_, [cell, written]) => {
-    const given = setUp(cell);
+  it.each(Object.entries(equations))('%s: outputs and gradients', (_, [cell, reference]) => {
+    const values = setUp(cell);
     const lengths = Int32Array.of(3, 5, 1);
-    const disturbed = (): object => ({
+    const regularized = (): object => ({
       recurrentMask: mask,
       zoneout: { rates: Object.fromEntries(cell.state.map((name) => [name, 0.3])), random: createRandom(4) },
       resets,
     });
-    for (const options of [() => ({}), disturbed]) {
-      const results = [cell, written].map((each) =>
+    for (const options of [() => ({}), regularized]) {
+      const results = [cell, reference].map((version) =>
         compute(
-          given,
-          ({ p, s, xs }) => unroll(each as Cell, p, xs, { initialState: s, lengths, ...options() }).outputs,
+          values,
+          ({ p, s, xs }) => unroll(version as Cell, p, xs, { initialState: s, lengths, ...options() }).outputs,
         ),
       );
       close(results[0]!, results[1]!);
     }
     const weights = draw([5, 3, H], createRandom(3));
-    const { error } = checkGradients(given, ({ p, s, xs }) => {
-      const [fused, ops] = [cell, written].map(
-        (each) => unroll(each as Cell, p, xs, { initialState: s, lengths }).outputs,
+    const { error } = checkGradients(values, ({ p, s, xs }) => {
+      const [fused, ops] = [cell, reference].map(
+        (version) => unroll(version as Cell, p, xs, { initialState: s, lengths }).outputs,
       ) as [Variable, Variable];
-      // The difference is zero everywhere, so its gradient is that of one path against the other.
+      // The value of 2 · fused − ops equals that of either path; finite differences check the gradients of both.
       return sum(multiply(add(multiply(fused, 2), multiply(ops, -1)), weights));
     });
     expect(error).toBeLessThan(1e-7);
