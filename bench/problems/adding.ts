@@ -27,13 +27,14 @@ import {
   relu,
   sequential,
   simpleRnn,
+  type Tensor,
   uniformNumber,
 } from 'bptt';
 import { type Outcome, type Problem, type RunOptions, train } from './problem';
 import { trainerOf } from './training';
 
 /** Rows of number and mark, `[T, B, 2]`, and their sums, `[B, 1]`. */
-export function drawAdding(random: Random, steps: number, rows: number): Batch {
+export function drawAdding(random: Random, steps: number, rows: number): Batch<Tensor, Tensor> {
   const inputs = Float32Array.from({ length: steps * rows * 2 }, (_, i) => (i % 2 === 0 ? uniformNumber(random) : 0));
   const targets = new Float32Array(rows);
   const half = steps / 2;
@@ -71,7 +72,7 @@ export async function addingRun(
   const held = drawAdding(createRandom(seed + 1000), steps, 1000);
   const figure = (): number =>
     evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: meanSquaredError }).loss;
-  const updates = trainerOf(
+  const updates = trainerOf<Tensor>(
     model,
     (random) => drawAdding(random, steps, 32),
     meanSquaredError,

@@ -16,6 +16,7 @@ import {
   embedding,
   evaluate,
   gru,
+  type IntTensor,
   integerNumber,
   type LearningRate,
   lstm,
@@ -29,7 +30,7 @@ import { type Outcome, type Problem, type RunOptions, train } from './problem';
 import { trainerOf } from './training';
 
 /** Ids 0 to 7 are the symbols, 8 the blank, 9 the mark. */
-export function drawCopy(random: Random, T: number, rows: number): Batch {
+export function drawCopy(random: Random, T: number, rows: number): Batch<IntTensor> {
   const steps = T + 20;
   const [inputs, targets] = [new Int32Array(steps * rows).fill(8), new Int32Array(steps * rows).fill(8)];
   inputs.fill(9, (T + 9) * rows, (T + 10) * rows);

@@ -13,6 +13,7 @@ import {
   crossEntropy,
   dense,
   embedding,
+  type IntTensor,
   integerNumber,
   lstm,
   padSequences,
@@ -89,7 +90,7 @@ export function acceptsReber(text: string): boolean {
 
 const idsOf = (text: string): Int32Array => Int32Array.from(text, (symbol) => symbols.indexOf(symbol));
 
-function batchOf(strings: readonly ReberString[]): Batch & { readonly lengths: Int32Array } {
+function batchOf(strings: readonly ReberString[]): Batch<IntTensor, IntTensor> & { readonly lengths: Int32Array } {
   const { inputs, lengths } = padSequences(strings.map(({ text }) => idsOf(text.slice(0, -1))));
   return { inputs, lengths, targets: padSequences(strings.map(({ text }) => idsOf(text.slice(1)))).inputs };
 }

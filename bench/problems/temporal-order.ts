@@ -15,6 +15,7 @@ import {
   dense,
   embedding,
   evaluate,
+  type IntTensor,
   integerNumber,
   type LearningRate,
   lstm,
@@ -42,7 +43,7 @@ export function drawOrder(random: Random, length: number): { readonly input: Int
   return { input, target: 2 * first + second };
 }
 
-function batchOf(random: Random, rows: number, length: number): Batch {
+function batchOf(random: Random, rows: number, length: number): Batch<IntTensor> {
   const examples = Array.from({ length: rows }, () => drawOrder(random, length));
   return {
     ...padSequences(examples.map(({ input }) => input)),

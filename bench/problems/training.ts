@@ -4,18 +4,20 @@ import {
   type Batch,
   createRandom,
   fit,
+  type IntTensor,
   initializeOptimizer,
   type Loss,
   type Optimizer,
   type Random,
   type Sequential,
+  type Tensor,
 } from 'bptt';
 
 /** Answers a function that makes so many updates, each on a batch that is drawn anew. */
-export function trainerOf(
+export function trainerOf<Y extends Tensor | IntTensor>(
   model: Sequential,
-  draw: (random: Random) => Batch,
-  loss: Loss<never>,
+  draw: (random: Random) => Batch<Y>,
+  loss: Loss<Y>,
   optimizer: Optimizer,
   seed: number,
 ): (count: number) => Promise<void> {

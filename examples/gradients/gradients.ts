@@ -88,7 +88,7 @@ const createModel = ({ cell, initializers }: Network): Sequential =>
     seed: 3,
   });
 
-const createDataset = (steps: number, batchCount: number): Dataset => ({
+const createDataset = (steps: number, batchCount: number): Dataset<Batch<Tensor, Tensor>> => ({
   batchCount,
   *batches(random: Random) {
     for (let i = 0; i < batchCount; i++) yield addingBatch(random, steps, batchSize);
@@ -96,7 +96,7 @@ const createDataset = (steps: number, batchCount: number): Dataset => ({
 });
 
 /** ‖∂L/∂h_t‖ by the number of steps between t and the loss, relative to the last step. */
-function gradientNorms(network: Network, batch: Batch): Line {
+function gradientNorms(network: Network, batch: Batch<Tensor, Tensor>): Line {
   const { norms } = gradientFlow(createModel(network), batch, { loss: meanSquaredError });
   const [states] = Object.values(norms);
   const h = states!['h']!;
@@ -110,7 +110,7 @@ function gradientNorms(network: Network, batch: Batch): Line {
 async function trainingCurve(
   network: Network,
   optimizer: Optimizer,
-  data: Dataset,
+  data: Dataset<Batch<Tensor, Tensor>>,
   onProgress: ExampleOptions['onProgress'],
   window = 25,
 ): Promise<{ line: Line; model: Sequential; diverged: boolean }> {
@@ -142,7 +142,7 @@ async function trainingCurve(
 }
 
 /** Histograms of the gate values of an LSTM, over all steps and units. */
-function gateHistograms(model: Sequential, { inputs }: Batch): readonly Line[] {
+function gateHistograms(model: Sequential, { inputs }: Batch<Tensor, Tensor>): readonly Line[] {
   const p = model.parameters['lstm']!;
   const layer = sequential([recurrent(lstm(), { hiddenSize })], { inputSize: 2 });
   layer.data.set(model.data.subarray(0, layer.data.length));
@@ -151,7 +151,7 @@ function gateHistograms(model: Sequential, { inputs }: Batch): readonly Line[] {
   // [T, B, H]: h of the previous step, zeros at the first
   const previous: Tensor = { shape: h.shape, data: new Float32Array(h.data.length) };
   previous.data.set(h.data.subarray(0, (T - 1) * B * hiddenSize), B * hiddenSize);
-  const gates = compute({ p, previous, inputs: inputs as Tensor }, (v) =>
+  const gates = compute({ p, previous, inputs }, (v) =>
     sigmoid(
       add(affine(v.inputs, { weight: v.p['weightIh']!, bias: v.p['bias']! }), matmul(v.previous, v.p['weightHh']!)),
     ),

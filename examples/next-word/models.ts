@@ -1,6 +1,7 @@
 /** Models of the next word. They share the embedding and the output layer, and differ in how they read the context. */
 
 import {
+  type Batch,
   affine,
   type Cell,
   type CustomModel,
@@ -116,7 +117,7 @@ export type WordParameters = {
 
 /** A language model over words. */
 export interface WordModel {
-  readonly model: CustomModel<WordParameters>;
+  readonly model: CustomModel<WordParameters, Batch<IntTensor, IntTensor>>;
   /** Computes log p of every next word for ids `[T, B]`: `[T, B, V]`. */
   readonly logProbabilities: (ids: IntTensor) => Tensor;
 }
@@ -140,8 +141,9 @@ export function wordModel(
     runModel(body, p.body, features(gather(p.words.weight, ids)), options).output;
   const logits = (p: Variables, ids: IntTensor): Variable =>
     affine(hidden(p, ids), { weight: transpose(p.words.weight), bias: p.words.bias });
-  const model = customModel<WordParameters>({ body: body.parameters, words }, (p, batch, { training, random }) => {
-    const [inputs, targets] = [batch.inputs as IntTensor, batch.targets as IntTensor];
+  const parameters = { body: body.parameters, words };
+  type IdBatch = Batch<IntTensor, IntTensor>;
+  const model = customModel<WordParameters, IdBatch>(parameters, (p, { inputs, targets }, { training, random }) => {
     // Sampled softmax trains in a third of the time; validation and test use the full softmax.
     return training
       ? sampledCrossEntropy(hidden(p, inputs, { training, random }), p.words, targets, { samples: 200, random })

@@ -39,7 +39,7 @@ export interface CustomModel<P extends TensorTree = TensorTree, B = Batch> {
  */
 export function customModel<P extends TensorTree, B = Batch>(
   parameters: P,
-  loss: CustomModel<P, B>['loss'],
+  loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext) => Variable,
 ): CustomModel<P, B> {
   const { tree, data } = flattenTree(parameters);
   return { parameters: tree, data, loss };

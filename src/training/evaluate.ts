@@ -65,12 +65,9 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   return meansOver('evaluate', task, data, (batch) => {
     if (metrics.length === 0) return {};
     const outputs = toTensor(task.output());
-    const valueOf = (name: string, metric: Metric<Y>): number =>
-      metricValue(
-        name,
-        withPrefix('evaluate', () => metric(outputs, batch.targets, task.maskOf(batch))),
-      );
-    return Object.fromEntries(metrics.map(([name, metric]) => [name, valueOf(name, metric)]));
+    const evaluateMetric = (metric: Metric<Y>): number | Variable =>
+      withPrefix('evaluate', () => metric(outputs, batch.targets, task.maskOf(batch)));
+    return Object.fromEntries(metrics.map(([name, metric]) => [name, numberOf(name, evaluateMetric(metric))]));
   });
 }
 
@@ -80,7 +77,8 @@ function isSequentialCall<Y extends Tensor | IntTensor, P extends TensorTree, B>
   return isSequential(call[0]);
 }
 
-function metricValue(name: string, value: number | Variable): number {
+/** The value of a metric. @throws TypeError if it is a variable that is not a scalar */
+function numberOf(name: string, value: number | Variable): number {
   if (!isVariable(value)) return value;
   if (value.shape.length === 0) return toTensor(value).data[0]!;
   throw new TypeError(

@@ -108,11 +108,7 @@ type SequentialArguments<Y extends Tensor | IntTensor> = [
 ];
 
 /** The arguments of {@link fit} for a custom model. */
-type CustomArguments<P extends TensorTree, B> = [
-  model: CustomModel<P, B>,
-  data: Dataset<B>,
-  options: FitOptions<B>,
-];
+type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Dataset<B>, options: FitOptions<B>];
 
 /**
  * Trains a model in place. The event loop runs about every 20 ms.

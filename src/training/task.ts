@@ -7,8 +7,8 @@ import { type ModelState, outputsPerStep, runModel, type Sequential } from '../m
 import { withCaller } from '../tensor/error-context';
 import { describe, formatShape } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import type { Mapped, TensorTree } from '../tensor/tree';
-import type { CustomModel, TrainingContext } from './custom-model';
+import type { TensorTree } from '../tensor/tree';
+import type { CustomModel } from './custom-model';
 import type { LayerOutput } from './finite-check';
 import type { Loss } from './losses';
 import { type MetricOptions, targetWeights } from './metrics';
@@ -17,7 +17,7 @@ import { type MetricOptions, targetWeights } from './metrics';
 export interface Task<P extends TensorTree, B> {
   readonly parameters: P;
   readonly data: Float32Array;
-  readonly loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext) => Variable;
+  readonly loss: CustomModel<P, B>['loss'];
   /** Resets the carried state, or sets it to the given one. */
   readonly begin?: (carried?: ModelState) => void;
   /** The state carried from batch to batch. */

@@ -118,7 +118,11 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       // The next window starts after the dropped steps. They are run first, so that the state after them can be stored.
       const droppedCount = Math.max(0, steps - (window - stride));
       const outputs: Variable[] = [];
-      const run = (from: number, to: number, state: ModelState<Tensor | Variable> | undefined): ModelState<Variable> => {
+      const run = (
+        from: number,
+        to: number,
+        state: ModelState<Tensor | Variable> | undefined,
+      ): ModelState<Variable> => {
         const forward = withCaller('trainOn', () =>
           runModel(model, p, sliceSteps(inputs, from, to), {
             training: true,

@@ -6,6 +6,7 @@ import {
   adam,
   add,
   attentionPooling,
+  type Batch,
   bidirectional,
   checkGradients,
   createRandom,
@@ -183,8 +184,8 @@ describe('models in the form that PyTorch and Keras export', () => {
         [5, 4, 3, 2],
       ]),
     };
-    const model = customModel(network.parameters, (p, { inputs, targets }) =>
-      crossEntropy(runOnnx(network, p, { ids: inputs as IntTensor })['scores']!, targets as IntTensor),
+    const model = customModel(network.parameters, (p, { inputs, targets }: Batch<IntTensor, IntTensor>) =>
+      crossEntropy(runOnnx(network, p, { ids: inputs })['scores']!, targets),
     );
     const scores = (): readonly number[] => [
       ...predictOnnx(network, { ids: batch.inputs }, model.parameters)['scores']!.data,

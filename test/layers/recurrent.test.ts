@@ -304,15 +304,16 @@ describe('learned states', () => {
 
   it('learn', async () => {
     const model = modelOf(recurrent(lstm(), { hiddenSize: 2, learnInitialState: true }));
-    const batch: Batch = { inputs: tensor(new Float32Array(2), [1, 1, 2]), targets: tensor([[[0.5, -0.5]]]) };
+    const batch: Batch<Tensor, Tensor> = {
+      inputs: tensor(new Float32Array(2), [1, 1, 2]),
+      targets: tensor([[[0.5, -0.5]]]),
+    };
     await fit(
       model,
       { batchCount: 1, batches: () => [batch] },
       { loss: meanSquaredError, optimizer: sgd(1), steps: 200 },
     );
-    predict(model, batch.inputs as Tensor).data.forEach((value, i) =>
-      expect(value).toBeCloseTo(i === 0 ? 0.5 : -0.5, 2),
-    );
+    predict(model, batch.inputs).data.forEach((value, i) => expect(value).toBeCloseTo(i === 0 ? 0.5 : -0.5, 2));
     expect(Object.values(model.parameters)[0]!['initial.c']!.data[0]).not.toBe(0);
   });
 });
