@@ -23,19 +23,26 @@ export interface BucketOptions {
   readonly batchSize: number;
   /** Whether examples are shuffled in every epoch; true by default. */
   readonly shuffle?: boolean;
-  /** The number of batches whose examples are sorted by length together: more means less padding and less randomness. 50 by default. */
+  /**
+   * The number of batches whose examples are sorted by length together: more means less padding and less randomness. 50
+   * by default.
+   */
   readonly bucket?: number;
-  /** The padding value of inputs; 0 by default. Targets are padded with 0; the lengths exclude padding from losses and metrics. */
+  /**
+   * The padding value of inputs; 0 by default. Targets are padded with 0; the lengths exclude padding from losses and
+   * metrics.
+   */
   readonly padding?: number;
 }
 
 /**
- * Creates a dataset of examples of unequal length, in batches of similar length. In every epoch the examples are shuffled, each run of
- * `bucket` batches is sorted by length and cut into batches, and the batches are shuffled. Each example occurs once per epoch.
+ * Creates a dataset of examples of unequal length, in batches of similar length. In every epoch the examples are
+ * shuffled, each run of `bucket` batches is sorted by length and cut into batches, and the batches are shuffled. Each
+ * example occurs once per epoch.
  *
  * @throws TypeError if the examples are not all of one kind
- * @throws RangeError if there are no examples, inputs and targets per step differ in length, an example with targets per step is empty,
- * vectors differ in size, or a number as target is not a class id
+ * @throws RangeError if there are no examples, inputs and targets per step differ in length, an example with targets
+ * per step is empty, vectors differ in size, or a number as target is not a class id
  * @example
  * const examples = [5, 2, 4, 3].map((length) => ({ input: new Int32Array(length).fill(1), target: Number(length > 3) }));
  * const [batch] = bucketBatches(examples, { batchSize: 2, shuffle: false }).batches(createRandom(1));

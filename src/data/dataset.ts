@@ -26,7 +26,10 @@ export interface Batch<
 export interface Dataset<B = Batch> {
   /** The number of batches in one epoch. */
   readonly batchCount: number;
-  /** The batches of one epoch. All randomness comes from `random`, so that the state of the generator determines the order. */
+  /**
+   * The batches of one epoch. All randomness comes from `random`, so that the state of the generator determines the
+   * order.
+   */
   readonly batches: (random: Random) => Iterable<B>;
 }
 
@@ -36,7 +39,10 @@ export interface BatchesOptions {
   readonly batchSize: number;
   /** Whether examples are shuffled in every epoch; true by default. */
   readonly shuffle?: boolean;
-  /** The axis of the N examples in the targets: 1 for one target per step `[T, N, …]` (the default), 0 for one per sequence `[N, …]`. */
+  /**
+   * The axis of the N examples in the targets: 1 for one target per step `[T, N, …]` (the default), 0 for one per
+   * sequence `[N, …]`.
+   */
   readonly targetAxis?: 0 | 1;
 }
 

@@ -1,30 +1,32 @@
-/** Splits that keep what belongs together on one side, and cross-validation. */
+/** Splits that keep groups together, and cross-validation. */
 
 import { createRandom, shuffle } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import { endsOf, type Parts } from './split';
 
-/** The places of each group's examples, groups in the order of their first example. */
-function placesByGroup(groups: ArrayLike<unknown>): readonly (readonly number[])[] {
-  const places = new Map<unknown, number[]>();
+/** The indices of the examples of every group, in the order of the groups' first examples. */
+function indicesByGroup(groups: ArrayLike<unknown>): readonly (readonly number[])[] {
+  const indices = new Map<unknown, number[]>();
   for (let i = 0; i < groups.length; i++) {
-    const own = places.get(groups[i]);
-    if (own === undefined) places.set(groups[i], [i]);
-    else own.push(i);
+    const members = indices.get(groups[i]);
+    if (members === undefined) indices.set(groups[i], [i]);
+    else members.push(i);
   }
-  return [...places.values()];
+  return [...indices.values()];
 }
 
-const inOrder = (places: readonly (readonly number[])[]): Int32Array => Int32Array.from(places.flat()).sort();
+const sorted = (indices: readonly (readonly number[])[]): Int32Array => Int32Array.from(indices.flat()).sort();
 
 /**
- * Parts of examples, by place, so that all examples of a group fall into the same part: those of one speaker, one storm, one piece of music.
- * Groups are dealt out at random. For parts by time, {@link split} what is in order of time.
+ * Splits examples at random so that all examples of a group (a speaker, a storm, a piece of music) are in the same
+ * part. To split by time, use {@link split} on examples in order of time.
  *
- * @param groups for each example its group: anything that `===` compares
- * @param fractions the share of each part of the groups, from 0 to 1; where they sum to less than 1, the rest is left out
- * @returns for each part the places of its examples, in order
- * @throws RangeError where a fraction is not a number from 0 to 1, or they sum to more than 1
+ * @param groups the group of every example; groups are compared by `===`
+ * @param fractions the fraction of the groups in each part, from 0 to 1; if they sum to less than 1, the rest is left
+ * out
+ * @param options.seed the seed of the random order; 0 by default
+ * @returns for each part the indices of its examples, in ascending order
+ * @throws RangeError if a fraction is not a number from 0 to 1, or they sum to more than 1
  * @example
  * const [train, test] = splitGroups(['ann', 'bob', 'ann', 'eve'], [0.67, 0.33], { seed: 1 });
  * train.length + test.length; // 4
@@ -32,31 +34,38 @@ const inOrder = (places: readonly (readonly number[])[]): Int32Array => Int32Arr
 export function splitGroups<const F extends readonly number[]>(
   groups: ArrayLike<unknown>,
   fractions: F,
+  options?: { readonly seed?: number },
+): Parts<F, Int32Array>;
+export function splitGroups(
+  groups: ArrayLike<unknown>,
+  fractions: readonly number[],
   { seed = 0 }: { readonly seed?: number } = {},
-): Parts<F, Int32Array> {
-  const places = placesByGroup(groups);
-  const order = shuffle(createRandom(seed), Int32Array.from(places.keys()));
+): unknown {
+  const indices = indicesByGroup(groups);
+  const order = shuffle(createRandom(seed), Int32Array.from(indices.keys()));
   let start = 0;
   return endsOf('splitGroups', fractions, order.length).map((end) => {
-    const part = inOrder(Array.from(order.subarray(start, end), (group) => places[group]!));
+    const part = sorted(Array.from(order.subarray(start, end), (group) => indices[group]!));
     start = end;
     return part;
-  }) as never;
+  });
 }
 
-/** One turn of cross-validation: the places of the examples to train on, and of those to test on. */
+/** A fold of cross-validation: the indices of the examples to train on, and of those to test on. */
 export interface Fold {
   readonly train: Int32Array;
   readonly test: Int32Array;
 }
 
 /**
- * k-fold cross-validation: every example is tested on once, trained on otherwise.
+ * Creates the folds of k-fold cross-validation. Every example is in the test set of exactly one fold, and in the
+ * training set of all others.
  *
- * @param examples how many examples there are, or for each its group, which is never divided
+ * @param examples the number of examples, or the group of every example; groups are never divided
  * @param options.k the number of folds
- * @throws RangeError where k is not a whole number of at least 2, or there are fewer examples or groups, or their
- * number is not a whole one
+ * @param options.seed the seed of the random order; 0 by default
+ * @throws RangeError if k is not a whole number of at least 2, the number of examples is not a whole number of at least
+ * 1, or there are fewer than k examples or groups
  * @example
  * kFold(6, { k: 3, seed: 1 }).map(({ test }) => test.length); // [2, 2, 2]
  */
@@ -66,12 +75,13 @@ export function kFold(
 ): readonly Fold[] {
   checkCount('kFold', 'k', k, 2);
   if (typeof examples === 'number') checkCount('kFold', 'examples', examples);
-  const places = placesByGroup(typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples);
-  if (places.length < k)
-    throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${places.length}.`);
-  const order = Array.from(shuffle(createRandom(seed), Int32Array.from(places.keys())), (group) => places[group]!);
-  return Array.from({ length: k }, (_, turn) => ({
-    train: inOrder(order.filter((_places, i) => i % k !== turn)),
-    test: inOrder(order.filter((_places, i) => i % k === turn)),
+  const groups = typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples;
+  const indices = indicesByGroup(groups);
+  if (indices.length < k)
+    throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${indices.length}.`);
+  const order = Array.from(shuffle(createRandom(seed), Int32Array.from(indices.keys())), (group) => indices[group]!);
+  return Array.from({ length: k }, (_, fold) => ({
+    train: sorted(order.filter((_members, i) => i % k !== fold)),
+    test: sorted(order.filter((_members, i) => i % k === fold)),
   }));
 }

@@ -1,70 +1,71 @@
-/** Vocabularies from texts. */
+/** Creation of vocabularies from texts. */
 
 import { checkCount, checkSome, describe } from '../tensor/shape';
 import { learnMerges, piecesOf } from './byte-pair-encoding';
 import { type Mark, type Vocabulary, vocabularyOf } from './vocabulary';
 import { splitWords } from './words';
 
-/** The marks of a vocabulary. */
+/** The special tokens of a vocabulary. */
 export interface MarksOptions {
-  /** Which marks it has, with ids 0, 1, … in this order. */
+  /** The special tokens, with ids 0, 1, … in this order. */
   readonly marks?: readonly Mark[];
 }
 
-/** Which tokens are kept. */
+/** The tokens that are kept in a vocabulary. */
 export interface CountOptions extends MarksOptions {
-  /** The most tokens, marks among them; the rarest go. All by default. */
+  /** The maximum number of tokens, including special tokens; the rarest are dropped. All by default. */
   readonly maxSize?: number;
-  /** How often a token must stand in the texts. 1 by default. */
+  /** The minimum count of a token in the texts. 1 by default. */
   readonly minCount?: number;
 }
 
-function textsOf(where: string, text: string | readonly string[], what: string): readonly string[] {
+/**
+ * The texts as an array.
+ *
+ * @param unit the unit of which there must be at least one, for the message
+ * @throws TypeError if an item is not a string; RangeError if the texts are empty
+ */
+function textsOf(where: string, text: string | readonly string[], unit: string): readonly string[] {
   const texts = typeof text === 'string' ? [text] : text;
-  if (!Array.isArray(texts) || texts.some((each) => typeof each !== 'string')) {
-    throw new TypeError(
-      `${where}: text must be a string or an array of strings, got ${Array.isArray(texts) ? 'others among them' : describe(texts)}.`,
-    );
+  if (!Array.isArray(texts) || texts.some((item) => typeof item !== 'string')) {
+    const got = Array.isArray(texts) ? 'an array with other items' : describe(texts);
+    throw new TypeError(`${where}: text must be a string or an array of strings, got ${got}.`);
   }
-  checkSome(
-    where,
-    'text',
-    texts.reduce((total, each) => total + each.length, 0),
-    what,
-  );
+  const length = texts.reduce((sum, item) => sum + item.length, 0);
+  checkSome(where, 'text', length, unit);
   return texts;
 }
 
 function checkMarks(where: string, marks: readonly Mark[]): void {
-  const wrong = marks.find(
+  const invalid = marks.some(
     (mark, i) => !['unknown', 'padding', 'start', 'end'].includes(mark) || marks.indexOf(mark) !== i,
   );
-  if (wrong !== undefined)
+  if (invalid)
     throw new RangeError(
-      `${where}: marks must be of unknown, padding, start and end, each once, got ${marks.join(', ')}.`,
+      `${where}: marks must be unknown, padding, start and end, each at most once, got ${marks.join(', ')}.`,
     );
 }
 
-/** How often each token stands in the texts, the most frequent first, equals in the order of their code points. */
-function frequent(
+/** The tokens that are kept, the most frequent first; equally frequent tokens in code point order. */
+function frequentTokens(
+  where: string,
   tokens: Iterable<string>,
   { marks = [], maxSize = Infinity, minCount = 1 }: CountOptions,
-  where: string,
 ): string[] {
   checkMarks(where, marks);
   if (maxSize !== Infinity) checkCount(where, 'maxSize', maxSize, marks.length + 1);
   checkCount(where, 'minCount', minCount);
   const counts = new Map<string, number>();
   for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
-  const kept = [...counts].filter(([, count]) => count >= minCount);
-  return kept
-    .sort(([a, m], [b, n]) => n - m || byCodePoint(a, b))
+  return [...counts]
+    .filter(([, count]) => count >= minCount)
+    .sort(([a, m], [b, n]) => n - m || compareCodePoints(a, b))
     .slice(0, maxSize - marks.length)
     .map(([token]) => token);
 }
 
-/** The default order of strings is by UTF-16 unit, which puts U+1F40B before U+FF01. */
-function byCodePoint(a: string, b: string): number {
+/** Compares strings by code point. The default order, by UTF-16 code unit, has U+1F40B before U+FF01. */
+function compareCodePoints(a: string, b: string): number {
   const [x, y] = [[...a], [...b]];
   const at = x.findIndex((character, i) => character !== y[i]);
   return at < 0 ? x.length - y.length : at >= y.length ? 1 : x[at]!.codePointAt(0)! - y[at]!.codePointAt(0)!;
@@ -75,38 +76,37 @@ function* charactersOf(texts: readonly string[]): Iterable<string> {
 }
 
 /**
- * The vocabulary of the distinct characters (Unicode code points) of a text or of several, sorted by code point behind the marks.
+ * Creates a vocabulary of the distinct characters (Unicode code points) of one or more texts, sorted by code point,
+ * after the special tokens.
  *
- * @throws TypeError where the text is something else
- * @throws RangeError where there is no text, or an option is out of range
+ * @throws TypeError if the text is not a string or an array of strings
+ * @throws RangeError if there is no text, or an option is out of range
  * @example
  * characterVocabulary('to be').tokens; // [' ', 'b', 'e', 'o', 't']
  * characterVocabulary('to be', { marks: ['padding', 'unknown'], maxSize: 4 }).tokens; // ['<padding>', '<unknown>', ' ', 'b']
  */
 export function characterVocabulary(text: string | readonly string[], options: CountOptions = {}): Vocabulary {
   const texts = textsOf('characterVocabulary', text, 'character');
-  return vocabularyOf(
-    'characters',
-    options.marks ?? [],
-    frequent(charactersOf(texts), options, 'characterVocabulary').sort(byCodePoint),
-  );
+  const characters = frequentTokens('characterVocabulary', charactersOf(texts), options);
+  return vocabularyOf('characters', options.marks ?? [], characters.sort(compareCodePoints));
 }
 
-/** What {@link wordVocabulary} counts as the same, and keeps. */
+/** The options of {@link wordVocabulary}. */
 export interface WordVocabularyOptions extends CountOptions {
-  /** Whether text is turned to lower case. Not by default. */
+  /** Whether text is converted to lower case; false by default. */
   readonly lowercase?: boolean;
 }
 
 /**
- * The vocabulary of the words of a text or of several, the most frequent first behind the marks. Tokens are words, with the apostrophes and
- * hyphens inside of them (`don’t`, `sperm-whale`), numbers (`3.14`), line ends, and every other sign by itself; spaces are no tokens. {@link decode} puts one
- * space between words, none before a closing sign or after an opening one, and none around dashes and line ends; a straight quotation mark,
- * which may be either, has one on both sides.
+ * Creates a vocabulary of the words of one or more texts, the most frequent first, after the special tokens. Tokens are
+ * words, including inner apostrophes and hyphens (`don’t`, `sperm-whale`), numbers (`3.14`), line ends, and all other
+ * signs as single characters; spaces are not tokens. {@link decode} puts one space between words, but none before a
+ * closing sign, after an opening sign, or around dashes and line ends; a straight quotation mark, which can be either,
+ * has a space on both sides.
  *
  * @param options.marks `['unknown']` by default
- * @throws TypeError where the text is something else
- * @throws RangeError where there is no text, or an option is out of range
+ * @throws TypeError if the text is not a string or an array of strings
+ * @throws RangeError if there is no text, or an option is out of range
  * @example
  * const vocabulary = wordVocabulary('The whale, the whale!', { lowercase: true });
  * vocabulary.tokens; // ['<unknown>', 'the', 'whale', '!', ',']
@@ -118,25 +118,29 @@ export function wordVocabulary(
 ): Vocabulary {
   const texts = textsOf('wordVocabulary', text, 'word');
   const marks = options.marks ?? ['unknown'];
-  const words = texts.flatMap((each) => splitWords(lowercase ? each.toLowerCase() : each));
+  const words = texts.flatMap((item) => splitWords(lowercase ? item.toLowerCase() : item));
   checkSome('wordVocabulary', 'text', words.length, 'word');
-  return { ...vocabularyOf('words', marks, frequent(words, { ...options, marks }, 'wordVocabulary')), lowercase };
+  return { ...vocabularyOf('words', marks, frequentTokens('wordVocabulary', words, { ...options, marks })), lowercase };
 }
 
-/** The size of {@link bytePairVocabulary}, and its marks. */
+/** The options of {@link bytePairVocabulary}. */
 export interface BytePairOptions extends MarksOptions {
-  /** V, at least 256 and the marks; less come out where the text has no more pairs that stand in it twice. */
+  /**
+   * V, at least 256 plus the number of special tokens. The vocabulary is smaller if the text runs out of pairs that
+   * occur at least twice.
+   */
   readonly size: number;
 }
 
 /**
- * A vocabulary of byte-pair encoding (Sennrich, Haddow and Birch, 2016, arXiv 1508.07909): behind the marks the 256 bytes, then what comes of
- * joining again and again the two neighbours that stand together most often. Its alphabet is the bytes of UTF-8, as in GPT-2, so that any
- * text can be encoded and comes back unchanged (but for half a surrogate pair, which is no text); pairs do not reach across words, the space
- * before a word belongs to it.
+ * Creates a byte-pair encoding vocabulary (Sennrich, Haddow and Birch, 2016, arXiv 1508.07909): after the special
+ * tokens the 256 bytes, then the tokens that result from repeatedly merging the most frequent pair of neighbors. The
+ * alphabet is the bytes of UTF-8, as in GPT-2, so that every text can be encoded and decoded without loss (except for
+ * unpaired surrogates, which are not text). Pairs do not cross word boundaries; the space before a word belongs to the
+ * word.
  *
- * @throws TypeError where the text is something else
- * @throws RangeError where there is no text, or the size is less than 256 and the marks
+ * @throws TypeError if the text is not a string or an array of strings
+ * @throws RangeError if there is no text, or the size is less than 256 plus the number of special tokens
  * @example
  * const vocabulary = bytePairVocabulary('low lower lowest', { size: 260 });
  * encode(vocabulary, 'low lower'); // Int32Array [257, 259, 114]
@@ -150,7 +154,7 @@ export function bytePairVocabulary(
   checkMarks('bytePairVocabulary', marks);
   checkCount('bytePairVocabulary', 'size', size, 256 + marks.length);
   const pieces = new Map<string, number>();
-  for (const each of texts) for (const piece of piecesOf(each)) pieces.set(piece, (pieces.get(piece) ?? 0) + 1);
+  for (const item of texts) for (const piece of piecesOf(item)) pieces.set(piece, (pieces.get(piece) ?? 0) + 1);
   const merges = learnMerges(pieces, marks.length, size - 256 - marks.length);
   const tokens = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
   for (const [a, b] of merges) tokens.push(tokens[a - marks.length]! + tokens[b - marks.length]!);

@@ -1,46 +1,49 @@
-/** Columns brought to a common size, and back. */
+/** Scaling of columns to a common range, and its inverse. */
 
 import { checkIds, checkNumber, checkSome, describe, formatShape } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 
-/** What each column is scaled by: (x − offset) / scale. Plain data: store it as JSON beside the weights. */
+/** The offset and scale of every column: (x − offset) / scale. Plain data: store it as JSON with the weights. */
 export interface Scaler {
   readonly offset: readonly number[];
   readonly scale: readonly number[];
 }
 
+/** @throws TypeError if the data is not a tensor */
 function checkTensor(where: string, data: Tensor): void {
   if (!isTensor(data)) throw new TypeError(`${where}: data must be a tensor […, F], got ${describe(data)}.`);
 }
 
+/** The numbers of columns and rows. @throws RangeError if there are no rows, or a value is not finite */
 function columnsOf(where: string, tensor: Tensor): { readonly size: number; readonly rows: number } {
   checkTensor(where, tensor);
   const { shape, data } = tensor;
   const size = shape.at(-1);
   if (size === undefined) throw new RangeError(`${where}: data must be […, F], got a scalar.`);
   checkSome(where, 'data', data.length, 'row');
-  const wrong = data.findIndex((value) => !Number.isFinite(value));
-  if (wrong >= 0) checkNumber(where, `data[${wrong}]`, data[wrong]!);
+  const invalid = data.findIndex((value) => !Number.isFinite(value));
+  if (invalid >= 0) checkNumber(where, `data[${invalid}]`, data[invalid]!);
   return { size, rows: data.length / size };
 }
 
-/** A column that does not change is not stretched. */
-const orOne = (scale: number): number => (scale > 0 ? scale : 1);
+/** The scale of a column; 1 if the column is constant. */
+const positiveOrOne = (scale: number): number => (scale > 0 ? scale : 1);
 
 /**
- * Scales every column of the last axis to mean 0 and deviation 1 (of all N numbers, not N − 1). Make it of the training part alone: what it
- * knows of the rest is knowledge of what is to be forecast.
+ * Creates a scaler that scales every column of the last axis to mean 0 and standard deviation 1 (of the population:
+ * divided by N, not N − 1). Constant columns are only shifted. Fit it to the training data only, so that nothing of the
+ * test data leaks into it.
  *
  * @param data `[…, F]`
- * @throws TypeError where the data is no tensor
- * @throws RangeError where there is no row, or a number is not finite
+ * @throws TypeError if the data is not a tensor
+ * @throws RangeError if there are no rows, or a value is not finite
  * @example
  * const scaler = standardScaler(tensor([[1, 5], [3, 5]]));
  * scaleWith(scaler, tensor([[1, 5], [5, 6]])).data; // Float32Array [-1, 0, 3, 1]
  */
 export function standardScaler(data: Tensor): Scaler {
   const { size, rows } = columnsOf('standardScaler', data);
-  // Sums of differences from the first row: of a column that does not change they are 0 without rounding.
+  // Sums of differences from the first row: for a constant column they are exactly 0.
   const first = Array.from(data.data.subarray(0, size));
   const offset = [...first];
   data.data.forEach((value, i) => {
@@ -50,16 +53,16 @@ export function standardScaler(data: Tensor): Scaler {
   data.data.forEach((value, i) => {
     variance[i % size]! += (value - offset[i % size]!) ** 2 / rows;
   });
-  return { offset, scale: variance.map((each) => orOne(Math.sqrt(each))) };
+  return { offset, scale: variance.map((value) => positiveOrOne(Math.sqrt(value))) };
 }
 
 /**
- * Scales every column of the last axis so that its smallest number becomes 0 and its largest 1, or `from` and `to`. Make it of the training
- * part alone; other data may fall outside.
+ * Creates a scaler that scales every column of the last axis to the range from 0 to 1, or from `from` to `to`. Constant
+ * columns are only shifted. Fit it to the training data only; other data may fall outside the range.
  *
  * @param data `[…, F]`
- * @throws TypeError where the data is no tensor
- * @throws RangeError where there is no row, a number is not finite, or `to` is not more than `from`
+ * @throws TypeError if the data is not a tensor
+ * @throws RangeError if there are no rows, a value is not finite, or `to` is not greater than `from`
  * @example
  * scaleWith(minMaxScaler(tensor([[1], [5]]), { from: -1, to: 1 }), tensor([[1], [4]])).data; // Float32Array [-1, 0.5]
  */
@@ -70,24 +73,25 @@ export function minMaxScaler(
   const { size } = columnsOf('minMaxScaler', data);
   checkNumber('minMaxScaler', 'from', from);
   checkNumber('minMaxScaler', 'to', to);
-  if (to <= from) throw new RangeError(`minMaxScaler: to must be more than from, got ${from} to ${to}.`);
-  const least = new Array<number>(size).fill(Infinity);
-  const most = new Array<number>(size).fill(-Infinity);
+  if (to <= from) throw new RangeError(`minMaxScaler: to must be greater than from, got ${from} to ${to}.`);
+  const min = new Array<number>(size).fill(Infinity);
+  const max = new Array<number>(size).fill(-Infinity);
   data.data.forEach((value, i) => {
-    least[i % size] = Math.min(least[i % size]!, value);
-    most[i % size] = Math.max(most[i % size]!, value);
+    min[i % size] = Math.min(min[i % size]!, value);
+    max[i % size] = Math.max(max[i % size]!, value);
   });
-  const scale = least.map((low, column) => orOne((most[column]! - low) / (to - from)));
-  return { offset: least.map((low, column) => low - from * scale[column]!), scale };
+  const scale = min.map((low, column) => positiveOrOne((max[column]! - low) / (to - from)));
+  return { offset: min.map((low, column) => low - from * scale[column]!), scale };
 }
 
 /**
- * (x − offset) / scale, column by column.
+ * Scales every column: (x − offset) / scale.
  *
  * @param data `[…, F]`
- * @param columns which columns of the scaler those of the data are; all, in order, by default
- * @throws TypeError where the data is no tensor
- * @throws RangeError where the data has not as many columns, or the scaler has not as many offsets as scales
+ * @param columns for every column of the data the column of the scaler; all, in order, by default
+ * @throws TypeError if the data is not a tensor
+ * @throws RangeError if the data has another number of columns, or the scaler has different numbers of offsets and
+ * scales
  * @example
  * const scaler = standardScaler(tensor([[1, 50], [3, 70]]));
  * scaleWith(scaler, tensor([[80]]), [1]).data; // Float32Array [2]
@@ -97,13 +101,14 @@ export function scaleWith(scaler: Scaler, data: Tensor, columns?: readonly numbe
 }
 
 /**
- * x · scale + offset, column by column: what {@link scaleWith} did, undone.
+ * Reverses {@link scaleWith}: x · scale + offset for every column.
  *
  * @param data `[…, F]`
- * @param columns which columns of the scaler those of the data are; all, in order, by default. One that stands several times serves for a
- * forecast of several steps: `[2, 2, 2]`.
- * @throws TypeError where the data is no tensor
- * @throws RangeError where the data has not as many columns, or the scaler has not as many offsets as scales
+ * @param columns for every column of the data the column of the scaler; all, in order, by default. Repeat a column for
+ * a forecast of several steps: `[2, 2, 2]`.
+ * @throws TypeError if the data is not a tensor
+ * @throws RangeError if the data has another number of columns, or the scaler has different numbers of offsets and
+ * scales
  * @example
  * const scaler = standardScaler(tensor([[1, 50], [3, 70]]));
  * unscaleWith(scaler, tensor([[2, -1]]), [1, 1]).data; // Float32Array [80, 50]
@@ -122,16 +127,19 @@ function mapColumns(
   checkTensor(where, tensor);
   if (offset.length !== scale.length) {
     throw new RangeError(
-      `${where}: scaler must have one offset and one scale a column, got ${offset.length} and ${scale.length}.`,
+      `${where}: scaler must have one offset and one scale per column, got ${offset.length} and ${scale.length}.`,
     );
   }
   const { shape, data } = tensor;
-  const chosen = columns ?? offset.map((_, column) => column);
-  checkIds(where, 'columns', chosen, offset.length, `The scaler has ${offset.length} columns.`);
-  if (shape.at(-1) !== chosen.length)
-    throw new RangeError(`${where}: data must be […, F] = […, ${chosen.length}], got ${formatShape(shape)}.`);
+  const indices = columns ?? offset.map((_, column) => column);
+  checkIds(where, 'columns', indices, offset.length, `The scaler has ${offset.length} columns.`);
+  if (shape.at(-1) !== indices.length)
+    throw new RangeError(`${where}: data must be […, F] = […, ${indices.length}], got ${formatShape(shape)}.`);
   return {
     shape,
-    data: data.map((value, i) => map(value, offset[chosen[i % chosen.length]!]!, scale[chosen[i % chosen.length]!]!)),
+    data: data.map((value, i) => {
+      const column = indices[i % indices.length]!;
+      return map(value, offset[column]!, scale[column]!);
+    }),
   };
 }

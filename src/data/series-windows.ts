@@ -22,15 +22,16 @@ export interface SeriesWindowsOptions {
 }
 
 /**
- * Creates a dataset of windows over a series: inputs `[T, B, F]`, and as targets the next `horizon` rows of the target columns,
- * `[B, horizon·O]`, row by row (the O values at t + 1, then those at t + 2, …), like the outputs of a dense layer of that size.
- * Windows are cut when their batch is read.
+ * Creates a dataset of windows over a series: inputs `[T, B, F]`, and as targets the next `horizon` rows of the target
+ * columns, `[B, horizon·O]`, row by row (the O values at t + 1, then those at t + 2, …), like the outputs of a dense
+ * layer of that size. Windows are cut when their batch is read.
  *
  * Windows of training and test data must not overlap: {@link split} the series first.
  *
  * @param series `[N, F]`, one row per time
  * @throws TypeError if the series is not a tensor
- * @throws RangeError if the series is shorter than one window and its horizon, a column does not exist, or an option is out of range
+ * @throws RangeError if the series is shorter than one window and its horizon, a column does not exist, or an option is
+ * out of range
  * @example
  * const series = tensor(Float32Array.from({ length: 20 }, (_, i) => i), [10, 2]);
  * const dataset = seriesWindows(series, { sequenceLength: 3, horizon: 2, targets: [1], batchSize: 4, shuffle: false });

@@ -9,7 +9,10 @@ export interface PadOptions {
   readonly sequenceLength?: number;
   /** The padding value: a token id, or a number. 0 by default. */
   readonly padding?: number;
-  /** Which steps of a sequence longer than `sequenceLength` are kept: the first or the last. Without it such a sequence throws. */
+  /**
+   * Which steps of a sequence longer than `sequenceLength` are kept: the first or the last. Without it such a sequence
+   * throws.
+   */
   readonly keep?: 'first' | 'last';
 }
 
@@ -29,8 +32,8 @@ export type TensorOf<T> = T extends Tensor ? Tensor : IntTensor;
  *
  * @param sequences token ids, or vectors `[T_i, I]`
  * @throws TypeError if the sequences are not all of one kind
- * @throws RangeError if there are no sequences, one is longer than `sequenceLength`, vectors differ in size, or an option is out of
- * range
+ * @throws RangeError if there are no sequences, one is longer than `sequenceLength`, vectors differ in size, or an
+ * option is out of range
  * @example
  * const { inputs, lengths } = padSequences([Int32Array.of(3, 1, 4), Int32Array.of(1, 5)]);
  * inputs.data; // Int32Array [3, 1, 1, 5, 4, 0]
@@ -75,7 +78,9 @@ export function padSequences(
   return { inputs: { shape: areIds ? [T, B] : [T, B, size], data } as IntTensor | Tensor, lengths };
 }
 
-/** @throws TypeError unless all sequences are ids or all are vectors; RangeError unless all vectors have the same size */
+/**
+ * @throws TypeError unless all sequences are ids or all are vectors; RangeError unless all vectors have the same size
+ */
 export function checkSameKind(
   where: string,
   nameOf: (i: number) => string,

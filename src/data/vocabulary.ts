@@ -1,47 +1,54 @@
-/** Between text and token ids. */
+/** Vocabularies: conversion between text and token ids. */
 
 import { checkIds, describe } from '../tensor/shape';
-import { type BytePair, encodeBytePairs, textOfBytes } from './byte-pair-encoding';
+import {
+  type BytePair,
+  type BytePairEncoder,
+  bytePairEncoder,
+  encodeBytePairs,
+  textOfBytes,
+} from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
-/** Tokens that stand for no text: what is not in the vocabulary, the padding of shorter sequences, and where a sequence starts and ends. */
+/** Special tokens: for unknown tokens, padding, and the start and end of a sequence. */
 export type Mark = 'unknown' | 'padding' | 'start' | 'end';
 
-/** The tokens a model knows; the id of a token is its place. Plain data: store it as JSON beside the weights. */
+/** The tokens of a model; the id of a token is its index. Plain data: store it as JSON with the weights. */
 export interface Vocabulary {
-  /** How text falls into tokens. */
+  /** How text is split into tokens. */
   readonly kind: 'characters' | 'words' | 'bytePairs';
-  /** The marks, then the others; those of byte pairs hold one character a byte. */
+  /** The special tokens, then the others. Byte-pair tokens have one character per byte. */
   readonly tokens: readonly string[];
   /** V, the number of tokens. */
   readonly size: number;
-  /** The ids of the marks, which come first. */
+  /** The ids of the special tokens, which come first. */
   readonly marks: Partial<Readonly<Record<Mark, number>>>;
-  /** Of words: whether text is turned to lower case first. */
+  /** For words: whether text is converted to lower case first. */
   readonly lowercase?: boolean;
-  /** Of byte pairs: the two ids that became one, in the order in which they were learned. */
+  /** For byte pairs: the merged ids, in the order in which they were learned. */
   readonly merges?: readonly BytePair[];
 }
 
-/** A vocabulary of marks and other tokens. */
+/** Creates a vocabulary of special tokens and other tokens. */
 export function vocabularyOf(kind: Vocabulary['kind'], marks: readonly Mark[], others: readonly string[]): Vocabulary {
   const tokens = [...marks.map((mark) => `<${mark}>`), ...others];
   return { kind, tokens, size: tokens.length, marks: Object.fromEntries(marks.map((mark, id) => [mark, id])) };
 }
 
-/** Marks that {@link encode} puts around a text. */
+/** The special tokens that {@link encode} adds to a text. */
 export interface EncodeOptions {
-  /** Whether the mark for the start comes first. */
+  /** Whether to add the start token at the front; false by default. */
   readonly start?: boolean;
-  /** Whether the mark for the end comes last. */
+  /** Whether to add the end token at the end; false by default. */
   readonly end?: boolean;
 }
 
 /**
- * The ids of a text's tokens. What is not in the vocabulary becomes the mark for the unknown.
+ * Converts a text to token ids. Tokens outside the vocabulary become the unknown token.
  *
- * @throws TypeError where the text is no string
- * @throws RangeError where a token is not in a vocabulary without a mark for the unknown, or a mark is wanted that the vocabulary lacks
+ * @throws TypeError if the text is not a string
+ * @throws RangeError if a token is not in a vocabulary without an unknown token, or the vocabulary lacks the start or
+ * end token
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
@@ -51,33 +58,33 @@ export function encode(
   { start = false, end = false }: EncodeOptions = {},
 ): Int32Array {
   if (typeof text !== 'string') throw new TypeError(`encode: text must be a string, got ${describe(text)}.`);
-  const ids = start ? [markOf(vocabulary, 'start')] : [];
-  if (vocabulary.kind === 'bytePairs') for (const id of encodeBytePairs(vocabulary, text)) ids.push(id);
+  const ids = start ? [markId(vocabulary, 'start')] : [];
+  if (vocabulary.kind === 'bytePairs') for (const id of encodeBytePairs(encoderOf(vocabulary), text)) ids.push(id);
   else pushTokens(ids, vocabulary, text);
-  if (end) ids.push(markOf(vocabulary, 'end'));
+  if (end) ids.push(markId(vocabulary, 'end'));
   return Int32Array.from(ids);
 }
 
-function markOf({ marks }: Vocabulary, mark: Mark): number {
+function markId({ marks }: Vocabulary, mark: Mark): number {
   const id = marks[mark];
   if (id === undefined)
-    throw new RangeError(`encode: the vocabulary has no mark for the ${mark}. Make it with marks: ['${mark}'].`);
+    throw new RangeError(`encode: the vocabulary must have the ${mark} token. Create it with marks: ['${mark}'].`);
   return id;
 }
 
 function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
   const idOf = idsOf(vocabulary);
   const { unknown } = vocabulary.marks;
-  const ofWords = vocabulary.kind === 'words';
+  const areWords = vocabulary.kind === 'words';
   const first = ids.length;
   let position = 0;
-  for (const token of ofWords ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text) : text) {
+  for (const token of areWords ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text) : text) {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
       throw new RangeError(
-        `encode: every ${ofWords ? 'word' : 'character'} must be one of the vocabulary's ${vocabulary.size}, ` +
-          `got ${JSON.stringify(token)} ${ofWords ? `as token ${ids.length - first}` : `at position ${position}`}. ` +
-          "Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].",
+        `encode: every ${areWords ? 'word' : 'character'} must be one of the vocabulary's ${vocabulary.size}, ` +
+          `got ${JSON.stringify(token)} ${areWords ? `as token ${ids.length - first}` : `at position ${position}`}. ` +
+          "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
       );
     }
     ids.push(id);
@@ -86,11 +93,11 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
 }
 
 /**
- * The text of ids. Marks for padding, start and end are left out; the unknown is written `<unknown>`. Words are joined as
- * {@link wordVocabulary} says; characters and byte pairs stand one behind the other.
+ * Converts token ids to text. Padding, start and end tokens are left out; the unknown token is written `<unknown>`.
+ * Words are joined as described for {@link wordVocabulary}; characters and byte pairs are concatenated.
  *
- * @throws TypeError where ids are no array
- * @throws RangeError where an id is not a whole number in [0, V), with its position
+ * @throws TypeError if `ids` is not an array
+ * @throws RangeError if an id is not a whole number in [0, V); the message has its position
  * @example
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
@@ -98,20 +105,17 @@ export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number
   if (!(ids instanceof Int32Array || Array.isArray(ids)))
     throw new TypeError(`decode: ids must be an Int32Array or an array, got ${describe(ids)}.`);
   checkIds('decode', 'ids', ids, vocabulary.size);
-  const {
-    tokens,
-    marks: { padding, start, end },
-  } = vocabulary;
-  const shown = Array.from(ids)
+  const { padding, start, end } = vocabulary.marks;
+  const tokens = Array.from(ids)
     .filter((id) => id !== padding && id !== start && id !== end)
-    .map((id) => tokens[id]!);
-  if (vocabulary.kind === 'words') return joinWords(shown);
-  return vocabulary.kind === 'bytePairs' ? textOfBytes(shown) : shown.join('');
+    .map((id) => vocabulary.tokens[id]!);
+  if (vocabulary.kind === 'words') return joinWords(tokens);
+  return vocabulary.kind === 'bytePairs' ? textOfBytes(tokens) : tokens.join('');
 }
 
 let idsByVocabulary: WeakMap<Vocabulary, Map<string, number>> | undefined;
 
-/** The vocabulary turned round but for its marks, made at its first use and kept as long as the vocabulary. */
+/** The id of every token except the special tokens. Created at the first use and kept as long as the vocabulary. */
 function idsOf(vocabulary: Vocabulary): Map<string, number> {
   idsByVocabulary ??= new WeakMap();
   let idOf = idsByVocabulary.get(vocabulary);
@@ -121,4 +125,18 @@ function idsOf(vocabulary: Vocabulary): Map<string, number> {
     idsByVocabulary.set(vocabulary, idOf);
   }
   return idOf;
+}
+
+let encodersByVocabulary: WeakMap<Vocabulary, BytePairEncoder> | undefined;
+
+/** The encoder of a byte-pair vocabulary. Created at the first use and kept as long as the vocabulary. */
+function encoderOf(vocabulary: Vocabulary): BytePairEncoder {
+  encodersByVocabulary ??= new WeakMap();
+  let encoder = encodersByVocabulary.get(vocabulary);
+  if (encoder === undefined) {
+    const { merges = [], size } = vocabulary;
+    encoder = bytePairEncoder(merges, size - merges.length - 256);
+    encodersByVocabulary.set(vocabulary, encoder);
+  }
+  return encoder;
 }

@@ -18,14 +18,15 @@ export interface WindowsOptions {
 /**
  * Creates a dataset of windows over a sequence: inputs `[T, B]`, and as targets `[T, B]` the ids that follow them.
  *
- * Shuffled, every epoch cuts the sequence at a random offset in [0, T) into windows that do not overlap, in random order; windows that
- * do not fill a batch are left out of the epoch. In order, the sequence is cut into B streams of equal length, one per row, and every
- * batch continues where the previous batch ended, so that the state can be carried (truncated BPTT).
+ * Shuffled, every epoch cuts the sequence at a random offset in [0, T) into windows that do not overlap, in random
+ * order; windows that do not fill a batch are left out of the epoch. In order, the sequence is cut into B streams of
+ * equal length, one per row, and every batch continues where the previous batch ended, so that the state can be carried
+ * (truncated BPTT).
  *
  * @param ids the sequence
  * @throws TypeError if `ids` is not an `Int32Array`
- * @throws RangeError if the ids do not fill one batch: T·(B + 1) ids are needed if shuffled (one window is lost to the offset),
- * T·B + 1 in order
+ * @throws RangeError if the ids do not fill one batch: T·(B + 1) ids are needed if shuffled (one window is lost to the
+ * offset), T·B + 1 in order
  * @example
  * const ids = Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8);
  * const dataset = windows(ids, { sequenceLength: 2, batchSize: 2, shuffle: false });

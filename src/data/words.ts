@@ -1,10 +1,13 @@
-/** Words of a text, and text of words. */
+/** Tokenization of text into words, and its inverse. */
 
-/** Words with the apostrophes and hyphens inside of them, numbers with their points and commas; the end of a line; any other sign alone. */
+/**
+ * Words with inner apostrophes and hyphens, numbers with decimal points and thousands separators, line ends, and every
+ * other sign as a token of one character.
+ */
 const tokenPattern =
   /[\p{L}\p{M}\p{N}_]+(?:(?:['’-]|(?<=\p{N})[.,](?=\p{N}))[\p{L}\p{M}\p{N}_]+)*|\n|[^\s\p{L}\p{M}\p{N}_]/gu;
 
-/** The words, signs and line ends of a text in order; other white space falls away. */
+/** The words, signs and line ends of a text in order. Other white space is dropped. */
 export function splitWords(text: string): readonly string[] {
   return text.match(tokenPattern) ?? [];
 }
@@ -13,18 +16,18 @@ const closing = /^[.,;:!?%)\]}»”…]$/u;
 const opening = /^[([{«“¿¡$£€#@]$/u;
 const joining = /^[-–—/\n]$/u;
 
-/** Words with one space between them, but none before a closing sign, after an opening one, or around dashes and line ends. */
+/** Joins words with one space, except before closing signs, after opening signs, and around dashes and line ends. */
 export function joinWords(words: readonly string[]): string {
   return words
     .map((word, i) => {
-      const before = words[i - 1];
-      const close =
-        before === undefined ||
+      const previous = words[i - 1];
+      const attached =
+        previous === undefined ||
         closing.test(word) ||
-        opening.test(before) ||
+        opening.test(previous) ||
         joining.test(word) ||
-        joining.test(before);
-      return close ? word : ` ${word}`;
+        joining.test(previous);
+      return attached ? word : ` ${word}`;
     })
     .join('');
 }

@@ -33,8 +33,8 @@ type SequentialArguments<Y extends Tensor | IntTensor> = [
 type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Dataset<B>, options?: object];
 
 /**
- * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of its
- * targets that count (the sum of their weights); the batches of a {@link customModel} are weighted equally.
+ * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of
+ * its targets that count (the sum of their weights); the batches of a {@link customModel} are weighted equally.
  *
  * @throws RangeError if the data has no batches, or a batch does not fit the model
  * @throws TypeError if a sequential model lacks a loss, or a custom model is given one

@@ -34,8 +34,8 @@ export function nonFiniteLoss(
 }
 
 /**
- * The error for a gradient that is not finite. It names the last parameter affected: backward runs from the output to the
- * input, so the last layer is hit first.
+ * The error for a gradient that is not finite. It names the last parameter affected: backward runs from the output to
+ * the input, so the last layer is hit first.
  *
  * @param gradient the offset of the gradient in `view`, in the layout of `parameters`
  */

@@ -58,8 +58,8 @@ export interface FitOptions<B = Batch> {
   /** Data to evaluate on after every epoch. */
   readonly validation?: Dataset<B>;
   /**
-   * Early stopping: the number of epochs without a better validation loss after which training stops. The parameters of the best
-   * epoch are restored.
+   * Early stopping: the number of epochs without a better validation loss after which training stops. The parameters of
+   * the best epoch are restored.
    */
   readonly patience?: number;
   /** The optimizer state to continue from, updated in place. */
@@ -70,7 +70,8 @@ export interface FitOptions<B = Batch> {
   readonly checkpoint?: FitCheckpoint;
   /**
    * The training state to resume from. With the same data and options the result is the same to the bit as without the
-   * interruption: `steps` and `epochs` count from the start of the training, and the parameters are set to the stored ones.
+   * interruption: `steps` and `epochs` count from the start of the training, and the parameters are set to the stored
+   * ones.
    */
   readonly resume?: TrainingState | undefined;
   /** Stops training after the update during which it is aborted: an AbortSignal, for example. */
@@ -116,8 +117,8 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
  * @param model a {@link sequential} model or a {@link customModel}; changed in place
  * @param data the batches to train on
  * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
- * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the update and the
- * layer); if a batch does not fit the model, or an option is out of range
+ * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the
+ * update and the layer); if a batch does not fit the model, or an option is out of range
  * @example
  * const model = sequential([
  *   embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 }),

@@ -33,13 +33,13 @@ export interface GradientFlow {
 
 /**
  * Computes the norm of the loss's gradient with respect to every state of every recurrent layer after every time step,
- * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including what flows back through all later steps. Where the norm shrinks
- * toward the first steps, the model does not learn from them (Hochreiter, 1991; Bengio, Simard and Frasconi, 1994, "Learning long-term
- * dependencies with gradient descent is difficult"); where it grows, gradients explode (Pascanu, Mikolov and Bengio, 2013,
- * arXiv 1211.5063).
+ * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including what flows back through all later steps. Where the
+ * norm shrinks toward the first steps, the model does not learn from them (Hochreiter, 1991; Bengio, Simard and
+ * Frasconi, 1994, "Learning long-term dependencies with gradient descent is difficult"); where it grows, gradients
+ * explode (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
  *
- * The model runs step by step with dropout off, as in prediction. With `lengths`, steps count from the first step of each row; for
- * reversed layers, from the last.
+ * The model runs step by step with dropout off, as in prediction. With `lengths`, steps count from the first step of
+ * each row; for reversed layers, from the last.
  *
  * @param model not changed
  * @throws RangeError if the model has no recurrent layer, or the batch does not fit

@@ -27,7 +27,10 @@ export type Reduction = 'none' | 'sum' | 'mean';
 
 /** The targets that count in a loss, and the reduction. */
 export interface LossOptions {
-  /** The weight of every target: the shape of the targets or of their leading axes (`[T, B]` for `[T, B, O]`). 1 by default. */
+  /**
+   * The weight of every target: the shape of the targets or of their leading axes (`[T, B]` for `[T, B, O]`). 1 by
+   * default.
+   */
   readonly mask?: Tensor | Variable | undefined;
   /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Padding does not change the loss. */
   readonly lengths?: Int32Array | undefined;
@@ -154,7 +157,8 @@ function pairOf(where: string, predictions: Operand, targets: Operand): [Variabl
 }
 
 /**
- * Reduces the losses of the targets. With lengths, `lossesOf` gets the valid rows only; padding has loss 0 and weight 0.
+ * Reduces the losses of the targets. With lengths, `lossesOf` gets the valid rows only; padding has loss 0 and weight
+ * 0.
  *
  * @param lossesOf computes one loss per target
  * @throws RangeError if the mask, the lengths or the reduction do not fit

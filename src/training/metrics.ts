@@ -14,8 +14,8 @@ export interface MetricOptions {
 }
 
 /**
- * A metric for targets of type Y, for {@link evaluate}: a number, or a scalar variable. Every {@link Loss} of such targets is
- * also a metric.
+ * A metric for targets of type Y, for {@link evaluate}: a number, or a scalar variable. Every {@link Loss} of such
+ * targets is also a metric.
  */
 export type Metric<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
   outputs: Tensor,

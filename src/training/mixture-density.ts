@@ -1,10 +1,12 @@
 /**
- * Mixture density outputs (Bishop, 1994; Graves, 2013, arXiv 1308.0850, section 4): the model answers a distribution of D numbers, K Gaussians
- * with weights. Where D is 2 each has a correlation, else its numbers are independent of each other.
+ * Mixture density outputs (Bishop, 1994; Graves, 2013, arXiv 1308.0850, section 4): the model predicts a distribution
+ * of vectors of size D, a weighted mixture of K Gaussians. If D is 2, each Gaussian has a correlation; otherwise its
+ * dimensions are independent.
  *
- * The numbers of an output stand in blocks: K weight logits, K·D means and K·D numbers s for deviations, component by component, and, where D
- * is 2, K numbers r for correlations. Two bounds keep the likelihood finite: deviations are 1e-3 + eˢ, of which log 1e-3 + softplus(s − log 1e-3)
- * is the logarithm without overflow, and correlations are 0.999 · tanh(r). Scale targets to deviations of about 1.
+ * An output consists of blocks: K weight logits, K·D means and K·D values s for standard deviations, component by
+ * component, and, if D is 2, K values r for correlations. Two bounds keep the likelihood finite: standard deviations
+ * are 1e-3 + eˢ, whose logarithm is log 1e-3 + softplus(s − log 1e-3) without overflow, and correlations are 0.999 ·
+ * tanh(r). Scale targets to standard deviations of about 1.
  */
 
 import { add, divide, multiply, scale, subtract } from '../autodiff/ops/arithmetic';
@@ -19,18 +21,18 @@ import { checkCount, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type LossOptions, overValid } from './losses';
 
-const leastDeviation = 1e-3;
-const largestCorrelation = 0.999;
+const minDeviation = 1e-3;
+const maxCorrelation = 0.999;
 
-/** How many numbers a component takes. */
-const numbersOf = (size: number): number => 1 + 2 * size + (size === 2 ? 1 : 0);
+/** The number of output values of a component. */
+const valuesPerComponent = (size: number): number => 1 + 2 * size + (size === 2 ? 1 : 0);
 
 /**
- * How many numbers a model answers for a mixture.
+ * Computes the output size of a model that predicts a mixture.
  *
- * @param options.components K
- * @param options.size D, how many numbers are predicted
- * @throws RangeError where one is not a whole number of at least 1
+ * @param options.components K, the number of Gaussians
+ * @param options.size D, the size of the predicted vectors
+ * @throws RangeError if one of them is not a whole number of at least 1
  * @example
  * const head = dense({ size: mixtureSize({ components: 3, size: 2 }) });
  * mixtureSize({ components: 3, size: 2 }); // 18
@@ -38,43 +40,49 @@ const numbersOf = (size: number): number => 1 + 2 * size + (size === 2 ? 1 : 0);
 export function mixtureSize({ components, size }: { readonly components: number; readonly size: number }): number {
   checkCount('mixtureSize', 'components', components);
   checkCount('mixtureSize', 'size', size);
-  return components * numbersOf(size);
+  return components * valuesPerComponent(size);
 }
 
-/** A mixture as variables, rows last so that they are worked on side by side: `[K, R]`, `[K, D, R]` and, where D is 2, `[K, R]`. */
+/** A mixture as variables. Rows are the last axis, which is contiguous. */
 interface Mixture {
+  /** `[K, R]` */
   readonly logits: Variable;
+  /** `[K, D, R]` */
   readonly means: Variable;
+  /** `[K, D, R]` */
   readonly logDeviations: Variable;
+  /** `[K, R]` if D is 2. */
   readonly correlations: Variable | undefined;
 }
 
 function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
   const width = outputs.shape.at(-1) ?? 0;
-  const K = width / numbersOf(size);
+  const K = width / valuesPerComponent(size);
   if (!Number.isInteger(K) || K === 0) {
     throw new RangeError(
-      `${where}: outputs must be […, K·${numbersOf(size)}] for ${size} numbers, got ${formatShape(outputs.shape)}. See mixtureSize.`,
+      `${where}: outputs must be […, K·${valuesPerComponent(size)}] for vectors of size ${size}, ` +
+        `got ${formatShape(outputs.shape)}. See mixtureSize.`,
     );
   }
   const D = size;
   const columns = transpose(reshape(outputs, [outputs.size / width, width]));
-  const part = (from: number, count: number): Variable => slice(columns, from * K, (from + count) * K);
-  const floor = Math.log(leastDeviation);
+  const block = (start: number, count: number): Variable => slice(columns, start * K, (start + count) * K);
+  const floor = Math.log(minDeviation);
   return {
-    logits: part(0, 1),
-    means: reshape(part(1, D), [K, D, -1]),
-    logDeviations: reshape(add(softplus(add(part(1 + D, D), -floor)), floor), [K, D, -1]),
-    correlations: D === 2 ? scale(tanh(part(1 + 2 * D, 1)), largestCorrelation) : undefined,
+    logits: block(0, 1),
+    means: reshape(block(1, D), [K, D, -1]),
+    logDeviations: reshape(add(softplus(add(block(1 + D, D), -floor)), floor), [K, D, -1]),
+    correlations: D === 2 ? scale(tanh(block(1 + 2 * D, 1)), maxCorrelation) : undefined,
   };
 }
 
 /**
- * −log Σ_k weight_k · N(target; mean_k, deviation_k, correlation_k), one part for every vector of targets.
+ * Negative log-likelihood −log Σ_k weight_k · N(target; mean_k, deviation_k, correlation_k), one loss per target
+ * vector.
  *
- * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
+ * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` if D is 2
  * @param targets `[…, D]`
- * @throws RangeError where the shapes do not fit
+ * @throws RangeError if the shapes do not fit
  * @example
  * const outputs = full([1, mixtureSize({ components: 1, size: 1 })], 0);
  * compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, tensor([[0]]))).data[0]; // 0.919938
@@ -88,11 +96,12 @@ export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand,
     formatShape(x.shape.slice(0, -1)) !== formatShape(t.shape.slice(0, -1))
   ) {
     throw new RangeError(
-      `${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`,
+      `${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, ` +
+        `got ${formatShape(t.shape)}.`,
     );
   }
-  return overValid(where, x, t, options, (y, goal) =>
-    reshape(negativeLogLikelihood(mixtureOf(where, y, goal.shape.at(-1)!), goal), goal.shape.slice(0, -1)),
+  return overValid(where, x, t, options, (y, target) =>
+    reshape(negativeLogLikelihood(mixtureOf(where, y, target.shape.at(-1)!), target), target.shape.slice(0, -1)),
   );
 }
 
@@ -114,12 +123,12 @@ function negativeLogLikelihood({ logits, means, logDeviations, correlations }: M
     logDensity = subtract(scale(add(distance, log(rest)), -0.5), logScale);
   }
   const joint = add(logSoftmax(transpose(logits)), transpose(logDensity));
-  // log Σ exp = joint − log softmax(joint) in every column; the mean by responsibility takes it where it is exact.
+  // log Σ exp = joint − log softmax(joint) in every column. The mean weighted by responsibility uses the most exact columns.
   const responsibilities = stopGradient(softmax(joint));
   return scale(sum(multiply(responsibilities, subtract(joint, logSoftmax(joint))), 1), -1);
 }
 
-/** The numbers of a mixture, to look at and to draw from. */
+/** The parameters of a mixture. */
 export interface MixtureParameters {
   /** `[…, K]` */
   readonly weights: Tensor;
@@ -132,11 +141,11 @@ export interface MixtureParameters {
 }
 
 /**
- * What outputs say about the D numbers to come.
+ * Computes the parameters of the mixtures from the model's outputs.
  *
- * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
+ * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` if D is 2
  * @param size D
- * @throws RangeError where the shape does not fit
+ * @throws RangeError if the shape does not fit
  * @example
  * mixtureParameters(full([4, 12], 0), 2).weights.shape; // [4, 2]
  */
@@ -160,12 +169,12 @@ function parametersFor(where: string, outputs: Tensor, size: number): MixturePar
 }
 
 /**
- * The mean of every mixture, Σ_k weight_k · mean_k: the one answer of the least squared error.
+ * Computes the mean of every mixture, Σ_k weight_k · mean_k: the prediction with the least squared error.
  *
- * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
+ * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` if D is 2
  * @param size D
  * @returns `[…, D]`
- * @throws RangeError where the shape does not fit
+ * @throws RangeError if the shape does not fit
  * @example
  * mixtureMean(full([4, 12], 0.5), 2).data[0]; // 0.5
  */
@@ -180,41 +189,41 @@ export function mixtureMean(outputs: Tensor, size: number): Tensor {
   return { shape: [...weights.shape.slice(0, -1), size], data };
 }
 
-/** How {@link sampleMixture} draws. */
+/** The options of {@link sampleMixture}. */
 export interface SampleMixtureOptions {
-  /** D */
+  /** D, the size of the vectors. */
   readonly size: number;
   readonly random: Random;
   /**
-   * 1 by default; towards 0 the likeliest component and its middle (weights to the power 1/temperature, variances times temperature: Ha and
-   * Eck, 2017, arXiv 1704.03477).
+   * 1 by default. Weights are raised to the power 1/temperature and variances are multiplied by the temperature (Ha and
+   * Eck, 2017, arXiv 1704.03477); 0 gives the mean of the most likely component.
    */
   readonly temperature?: number;
 }
 
 /**
- * Draws D numbers from every mixture.
+ * Draws a vector from every mixture.
  *
- * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` where D is 2
+ * @param outputs `[…, K·(2D + 1)]`, or `[…, K·6]` if D is 2
  * @returns `[…, D]`
- * @throws RangeError where the shape does not fit, a weight is NaN, or the temperature is negative
+ * @throws RangeError if the shape does not fit, a weight is NaN, or the temperature is negative
  * @example
  * sampleMixture(full([4, 12], 0), { size: 2, random: createRandom(1) }).shape; // [4, 2]
  */
 export function sampleMixture(outputs: Tensor, { size: D, random, temperature = 1 }: SampleMixtureOptions): Tensor {
-  const draw = sampler('sampleMixture', { temperature });
+  const drawComponent = sampler('sampleMixture', { temperature });
   const { weights, means, deviations, correlations } = parametersFor('sampleMixture', outputs, D);
   const K = weights.shape.at(-1)!;
   const rows = weights.data.length / K;
   const data = new Float32Array(rows * D);
   for (let row = 0; row < rows; row++) {
-    const k = draw(weights.data.subarray(row * K, (row + 1) * K).map(Math.log), random);
-    const at = (row * K + k) * D;
+    const k = drawComponent(weights.data.subarray(row * K, (row + 1) * K).map(Math.log), random);
+    const offset = (row * K + k) * D;
     const noise = Array.from({ length: D }, () => Math.sqrt(temperature) * normalNumber(random));
     const rho = correlations.data[row * K + k]!;
     if (D === 2) noise[1] = rho * noise[0]! + Math.sqrt(1 - rho * rho) * noise[1]!;
     noise.forEach((value, d) => {
-      data[row * D + d] = means.data[at + d]! + deviations.data[at + d]! * value;
+      data[row * D + d] = means.data[offset + d]! + deviations.data[offset + d]! * value;
     });
   }
   return { shape: [...weights.shape.slice(0, -1), D], data };

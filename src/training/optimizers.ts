@@ -1,6 +1,7 @@
 /**
- * Optimizers are transformations of the gradient that chain: each turns the gradient into a step, in place, and what comes out of the
- * last is added to the parameters. Clipping and penalties are transformations like any other (see transformations.ts).
+ * Optimizers. An optimizer is a chain of transformations that turn the gradient into a step, in place; the result of
+ * the last is added to the parameters. Clipping and penalties are transformations like any other (see
+ * transformations.ts).
  */
 
 import { runScope } from '../autodiff/tape';
@@ -13,7 +14,7 @@ import { checkNumber, type Shape, sameShape } from '../tensor/shape';
 import { leaves, type TensorTree, treeSize } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
-/** One parameter: its dotted path, its shape, and where it begins in the vectors of all parameters. */
+/** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
 export interface ParameterLeaf {
   readonly path: string;
   readonly shape: Shape;
@@ -21,7 +22,7 @@ export interface ParameterLeaf {
   readonly size: number;
 }
 
-/** The leaves of a tree of parameters. */
+/** The parameters of a tree, in order. */
 export function parameterLeaves(parameters: TensorTree): readonly ParameterLeaf[] {
   let offset = 0;
   return leaves(parameters).map(({ path, tensor: { shape, data } }) => {
@@ -31,32 +32,37 @@ export function parameterLeaves(parameters: TensorTree): readonly ParameterLeaf[
   });
 }
 
-/** One update, as a transformation sees it: offsets of vectors of all `size` parameters. */
+/** The input of a transformation: offsets, in the workspace, of buffers of all `size` parameters. */
 export interface Update {
   readonly kernels: Kernels;
   readonly size: number;
   /** The number of this update, from 1. */
   readonly step: number;
   readonly parameters: number;
-  /** In: what came out of the transformation before; out: what goes into the next. */
+  /** Input: the result of the previous transformation. Output: the input of the next. */
   readonly gradient: number;
-  /** The vectors this transformation keeps. */
+  /** The state buffers of this transformation. */
   readonly slots: readonly number[];
-  /** The parameters one by one, in order. */
+  /** The individual parameters, in order. */
   readonly leaves: readonly ParameterLeaf[];
-  /** To be told: the norm of the gradient before it was clipped. */
+  /** Output: the norm of the gradient before clipping. */
   norm: number | undefined;
 }
 
 /** A transformation of the gradient. */
 export interface Optimizer {
   readonly name: string;
-  /** How many vectors, one number for each parameter, it keeps from one update to the next; they begin at zero. */
+  /** The number of state buffers, each with one element per parameter, initially zero. */
   readonly slots: number;
   readonly update: (update: Update) => void;
 }
 
-/** One transformation after the other. @example chain(clipByNorm(1), adam(2e-3)).slots; // 2 */
+/**
+ * Combines transformations, applied in order.
+ *
+ * @example
+ * chain(clipByNorm(1), adam(2e-3)).slots; // 2
+ */
 export function chain(...parts: readonly Optimizer[]): Optimizer {
   return {
     name: parts.map(({ name }) => name).join(', '),
@@ -64,27 +70,27 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
     update: (update) => {
       let first = 0;
       for (const part of parts) {
-        const own = { ...update, slots: update.slots.slice(first, first + part.slots) };
-        part.update(own);
-        update.norm = own.norm;
+        const partUpdate = { ...update, slots: update.slots.slice(first, first + part.slots) };
+        part.update(partUpdate);
+        update.norm = partUpdate.norm;
         first += part.slots;
       }
     },
   };
 }
 
-/** Momentum of {@link sgd}. */
+/** The options of {@link sgd}. */
 export interface SgdOptions {
   /** Between 0 and 1; 0 by default. */
   readonly momentum?: number;
-  /** Whether to look ahead (Nesterov, 1983; in the form of Sutskever et al., 2013). */
+  /** Whether to use Nesterov momentum (Nesterov, 1983; in the form of Sutskever et al., 2013). False by default. */
   readonly nesterov?: boolean;
 }
 
 /**
- * Gradient descent: velocity ← momentum · velocity + g, step −rate · velocity.
+ * Stochastic gradient descent: velocity ← momentum · velocity + gradient, step −rate · velocity.
  *
- * @throws RangeError where the momentum is not in [0, 1]
+ * @throws RangeError if the momentum is not in [0, 1]
  * @example
  * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
  */
@@ -101,17 +107,18 @@ export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false 
   };
 }
 
-/** Moving average and epsilon of {@link rmsprop}. */
+/** The options of {@link rmsprop}. */
 export interface RmspropOptions {
-  /** Of the moving average of squares. */
+  /** The decay rate of the moving average of squares. 0.9 by default. */
   readonly rho?: number;
+  /** 1e-8 by default. */
   readonly epsilon?: number;
 }
 
 /**
- * Divides by the root of a moving average of squares (Tieleman and Hinton, 2012).
+ * RMSprop: divides the gradient by the square root of a moving average of its squares (Tieleman and Hinton, 2012).
  *
- * @throws RangeError where an option is out of range
+ * @throws RangeError if an option is out of range
  * @example
  * rmsprop(1e-3, { rho: 0.99 }).slots; // 1
  */
@@ -127,9 +134,9 @@ export function rmsprop(rate: LearningRate = 1e-3, { rho = 0.9, epsilon = 1e-8 }
 }
 
 /**
- * Divides by the root of the sum of squares (Duchi, Hazan and Singer, 2011).
+ * Adagrad: divides the gradient by the square root of the sum of its squares (Duchi, Hazan and Singer, 2011).
  *
- * @throws RangeError where epsilon is negative
+ * @throws RangeError if epsilon is negative
  * @example
  * adagrad(0.01).slots; // 1
  */
@@ -143,17 +150,20 @@ export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readon
   };
 }
 
-/** Moving averages and epsilon of {@link adam}: 0.9, 0.999 and 1e-8 by default. */
+/** The options of {@link adam}. */
 export interface AdamOptions {
+  /** The decay rate of the moving average of gradients. 0.9 by default. */
   readonly beta1?: number;
+  /** The decay rate of the moving average of squared gradients. 0.999 by default. */
   readonly beta2?: number;
+  /** 1e-8 by default. */
   readonly epsilon?: number;
 }
 
 /**
  * Adam with bias correction (Kingma and Ba, 2014, arXiv 1412.6980).
  *
- * @throws RangeError where an option is out of range
+ * @throws RangeError if an option is out of range
  * @example
  * const parameters = { w: tensor([1, 1]) };
  * const optimizer = adam(0.1);
@@ -186,15 +196,17 @@ export function adam(
   };
 }
 
-/** {@link AdamOptions}, and the weight decay. */
+/** The options of {@link adamw}. */
 export interface AdamWOptions extends AdamOptions {
-  /** 0.01 by default. */
+  /** The decoupled weight decay. 0.01 by default. */
   readonly weightDecay?: number;
 }
 
 /**
- * Adam with decoupled weight decay: the step is also −rate · weightDecay · parameters (Loshchilov and Hutter, 2017, arXiv 1711.05101).
+ * Adam with decoupled weight decay: −rate · weightDecay · parameters is added to the step (Loshchilov and Hutter, 2017,
+ * arXiv 1711.05101).
  *
+ * @throws RangeError if an option is out of range
  * @example
  * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
  */
@@ -216,16 +228,16 @@ export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...option
   };
 }
 
-/** What an optimizer keeps from one update to the next: plain data. */
+/** The state of an optimizer: plain data. */
 export interface OptimizerState {
-  /** How many updates there were. */
+  /** The number of updates made. */
   step: number;
-  /** One vector of all parameters each. */
+  /** State buffers with one element per parameter. */
   readonly slots: readonly Float32Array[];
 }
 
 /**
- * The state before the first update of `size` parameters.
+ * Creates the initial state of an optimizer for `size` parameters.
  *
  * @example
  * initializeOptimizer(adam(), 3).slots.length; // 2
@@ -234,12 +246,12 @@ export function initializeOptimizer(optimizer: Optimizer, size: number): Optimiz
   return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
 }
 
-/** The same numbers in memory of their own. */
+/** A copy of an optimizer state. */
 export function copyOptimizerState({ step, slots }: OptimizerState): OptimizerState {
   return { step, slots: slots.map((slot) => slot.slice()) };
 }
 
-/** @throws RangeError unless the state is one of this optimizer, over `size` parameters */
+/** @throws RangeError if the state is not one of this optimizer for `size` parameters */
 export function checkOptimizerState(
   where: string,
   argument: string,
@@ -249,19 +261,20 @@ export function checkOptimizerState(
 ): void {
   if (state.slots.length !== slots || state.slots.some((slot) => slot.length !== size)) {
     throw new RangeError(
-      `${where}: ${argument} must hold ${slots} vectors of ${size} numbers. Was it made for other parameters?`,
+      `${where}: ${argument} must hold ${slots} buffers of ${size} elements. ` +
+        'Is it from another optimizer or another model?',
     );
   }
 }
 
 /**
- * Updates parameters in place, for training loops of your own.
+ * Updates parameters in place, for custom training loops.
  *
- * @param state from {@link initializeOptimizer}, moved on in place
- * @param parameters a tree of tensors, changed in place
- * @param gradient the same tree, as {@link valueAndGradient} gives it
+ * @param state from {@link initializeOptimizer}, updated in place
+ * @param parameters a tree of tensors, updated in place
+ * @param gradient the gradient, the same tree, from {@link valueAndGradient}
  * @returns the norm of the gradient before clipping, if the optimizer clips by norm
- * @throws RangeError where the trees differ
+ * @throws RangeError if the trees differ, or the state does not fit
  * @example
  * const parameters = { w: tensor([1, 1]) };
  * applyOptimizer(sgd(0.1), initializeOptimizer(sgd(0.1), 2), parameters, { w: tensor([1, 2]) });
@@ -280,7 +293,7 @@ export function applyOptimizer<P extends TensorTree>(
     targets.length !== sources.length ||
     !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))
   ) {
-    throw new RangeError('applyOptimizer: gradient must have the tree and the shapes of parameters.');
+    throw new RangeError('applyOptimizer: gradient must have the same tree and shapes as parameters.');
   }
   checkOptimizerState('applyOptimizer', 'state', optimizer, state, size);
   const workspace = defaultWorkspace();
@@ -312,10 +325,12 @@ export function applyOptimizer<P extends TensorTree>(
   });
 }
 
-/** Runs the optimizer over vectors in a workspace and adds the step to the parameters. Returns the norm, if it was told. */
-export function updateAt(optimizer: Optimizer, where: Omit<Update, 'norm'>): number | undefined {
-  const update: Update = { ...where, norm: undefined };
+/**
+ * Updates parameters in a workspace. Returns the norm of the gradient before clipping, if the optimizer clips by norm.
+ */
+export function updateAt(optimizer: Optimizer, input: Omit<Update, 'norm'>): number | undefined {
+  const update: Update = { ...input, norm: undefined };
   optimizer.update(update);
-  where.kernels.of(addScaled)(where.parameters, where.gradient, 1, where.size);
+  input.kernels.of(addScaled)(input.parameters, input.gradient, 1, input.size);
   return update.norm;
 }

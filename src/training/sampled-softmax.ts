@@ -1,4 +1,4 @@
-/** Cross-entropy over large vocabularies, against a sample of the other ids. */
+/** Sampled softmax: cross-entropy over large vocabularies, computed from a sample of the classes. */
 
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { batchedMatmul } from '../autodiff/ops/linear';
@@ -7,35 +7,40 @@ import { sum } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { type Random, uniformNumber } from '../tensor/random';
 import { checkCount, checkIds, checkShape, sizeOf } from '../tensor/shape';
-import type { IntTensor } from '../tensor/tensor';
+import type { IntTensor, Tensor } from '../tensor/tensor';
 import { crossEntropy, type LossOptions, overValid } from './losses';
 
-/** How {@link sampledCrossEntropy} draws, beside what counts. */
+/** The options of {@link sampledCrossEntropy}. */
 export interface SampledOptions extends LossOptions {
-  /** S, how many ids are drawn; all rows share them. 500 by default. */
+  /** S, the number of sampled ids, which all rows share. 500 by default. */
   readonly samples?: number;
   readonly random: Random;
 }
 
-/** The probability that id k is drawn: log((k + 2) / (k + 1)) / log(V + 1), as ids in the order of their frequency about have it (Zipf's law). */
+/**
+ * The log of the probability that id k is sampled, log((k + 2) / (k + 1)) / log(V + 1): about the frequency of ids in
+ * order of frequency (Zipf's law).
+ */
 const logProbability = (id: number, count: number): number => Math.log(Math.log1p(1 / (id + 1)) / Math.log(count + 1));
 
 /**
- * Cross-entropy of each target against S ids that are drawn, instead of all V, for training only (Bengio and Senécal, 2008, "Adaptive importance
- * sampling"; Jean, Cho, Memisevic and Bengio, 2015, arXiv 1412.2007). The logits of those drawn are corrected by how often each is to be expected, which is after Zipf's law: ids are
- * to stand in the order of their frequency, as {@link wordVocabulary} has them. An id that is drawn and is the target does not count against it.
+ * Cross-entropy of each target against S sampled ids instead of all V, for training only (Bengio and Senécal, 2008,
+ * "Adaptive importance sampling"; Jean, Cho, Memisevic and Bengio, 2015, arXiv 1412.2007). The logits of sampled ids
+ * are corrected by their expected counts, which follow Zipf's law: ids must be in order of frequency, as in a {@link
+ * wordVocabulary}. A sampled id that is the target is ignored.
  *
- * With 10,000 ids the head takes 95 % of a training step of an LSTM with 128 units, with 50,000 it takes 99 %; against 500 drawn a step took a fifth, and
- * a twentieth, of that time.
+ * With 10,000 ids the full softmax takes 95 % of a training step of an LSTM with 128 units, with 50,000 ids 99 %. With
+ * 500 samples a step takes a fifth and a twentieth of the time, respectively.
  *
- * @param hidden `[…, H]` what the head sees
- * @param parameters `weight [V, H]`, one row an id, and `bias [V]`
- * @param targets `[…]` ids
- * @throws RangeError where a shape does not fit or a target is outside [0, V)
+ * @param hidden `[…, H]` the input of the output layer
+ * @param parameters the output layer: `weight [V, H]`, one row per id, and `bias [V]`
+ * @param targets `[…]` token ids
+ * @throws RangeError if a shape does not fit, or a target is outside [0, V)
  * @example
  * const head = { weight: normal(0, 0.1)([1000, 8], createRandom(1)), bias: full([1000], 0) };
  * const draws = { samples: 20, random: createRandom(2) };
- * valueAndGradient(head, (p) => sampledCrossEntropy(full([5, 2, 8], 1), p, intTensor([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]), draws)).value > 0; // true
+ * const targets = intTensor([[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]);
+ * valueAndGradient(head, (p) => sampledCrossEntropy(full([5, 2, 8], 1), p, targets, draws)).value > 0; // true
  */
 export function sampledCrossEntropy(
   hidden: Operand,
@@ -56,11 +61,11 @@ export function sampledCrossEntropy(
   checkShape(where, 'weight', weight.shape, { letters: '[V, H]', lengths: [undefined, H] });
   const V = weight.shape[0]!;
   checkShape(where, 'bias', bias.shape, { letters: '[V]', lengths: [V] });
-  return overValid(where, h, targets, rest, (x, right) => againstDrawn(x, { weight, bias }, right, samples, random));
+  return overValid(where, h, targets, rest, (x, ids) => sampledLosses(x, { weight, bias }, ids, samples, random));
 }
 
-/** One part for every target. */
-function againstDrawn(
+/** One loss per target. */
+function sampledLosses(
   hidden: Variable,
   { weight, bias }: { readonly weight: Variable; readonly bias: Variable },
   targets: IntTensor,
@@ -68,26 +73,32 @@ function againstDrawn(
   random: Random,
 ): Variable {
   const [V, H] = weight.shape as [number, number];
-  checkIds('sampledCrossEntropy', 'targets', targets.data, V, `The head has ${V} classes.`);
+  checkIds('sampledCrossEntropy', 'targets', targets.data, V, `The output layer has ${V} classes.`);
   const N = sizeOf(targets.shape);
-  const drawn = {
+  const sampled = {
     shape: [samples],
     data: Int32Array.from({ length: samples }, () =>
       Math.min(V - 1, Math.floor(Math.exp(uniformNumber(random) * Math.log(V + 1))) - 1),
     ),
   };
-  const right = { shape: [N], data: targets.data };
-  const expected = Float32Array.from(drawn.data, (id) => Math.log(samples) + logProbability(id, V));
+  const flatTargets = { shape: [N], data: targets.data };
+  const logExpectedCounts = Float32Array.from(sampled.data, (id) => Math.log(samples) + logProbability(id, V));
 
   const rows = reshape(hidden, [N, H]);
-  // exp(own) + Σ exp(others) / (S · probability) is in the mean the sum over all ids.
-  const own = add(sum(multiply(rows, gather(weight, right)), 1), gather(bias, right));
-  const others = reshape(
-    batchedMatmul(reshape(rows, [1, N, H]), reshape(gather(weight, drawn), [1, samples, H]), { transposeB: true }),
+  // exp(target) + Σ exp(sampled) / (S · probability) is an unbiased estimate of the sum over all ids.
+  const targetLogits = add(sum(multiply(rows, gather(weight, flatTargets)), 1), gather(bias, flatTargets));
+  const sampledProducts = reshape(
+    batchedMatmul(reshape(rows, [1, N, H]), reshape(gather(weight, sampled), [1, samples, H]), { transposeB: true }),
     [N, samples],
   );
-  const against = add(others, subtract(gather(bias, drawn), { shape: [samples], data: expected }));
-  const logits = concat([reshape(own, [N, 1]), add(against, hits(right, drawn))], 1);
+  const sampledLogits = add(
+    sampledProducts,
+    subtract(gather(bias, sampled), { shape: [samples], data: logExpectedCounts }),
+  );
+  const logits = concat(
+    [reshape(targetLogits, [N, 1]), add(sampledLogits, targetMask(flatTargets.data, sampled.data))],
+    1,
+  );
   return crossEntropy(
     reshape(logits, [...targets.shape, samples + 1]),
     { shape: targets.shape, data: new Int32Array(N) },
@@ -95,16 +106,13 @@ function againstDrawn(
   );
 }
 
-/** −1e9 where the id drawn is the target. */
-function hits(
-  { data: targets }: IntTensor,
-  { data: drawn }: IntTensor,
-): { readonly shape: readonly number[]; readonly data: Float32Array } {
-  const places = new Map<number, number[]>();
-  drawn.forEach((id, place) => places.set(id, [...(places.get(id) ?? []), place]));
-  const data = new Float32Array(targets.length * drawn.length);
+/** `[N, S]` −1e9 if the sampled id is the target, else 0. */
+function targetMask(targets: Int32Array, sampled: Int32Array): Tensor {
+  const columns = new Map<number, number[]>();
+  sampled.forEach((id, column) => columns.set(id, [...(columns.get(id) ?? []), column]));
+  const data = new Float32Array(targets.length * sampled.length);
   targets.forEach((id, row) => {
-    for (const place of places.get(id) ?? []) data[row * drawn.length + place] = -1e9;
+    for (const column of columns.get(id) ?? []) data[row * sampled.length + column] = -1e9;
   });
-  return { shape: [targets.length, drawn.length], data };
+  return { shape: [targets.length, sampled.length], data };
 }

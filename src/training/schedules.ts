@@ -62,7 +62,8 @@ export function cosineDecay(
 }
 
 /**
- * Linear warmup over the first `steps` updates, followed by the given rate, whose updates count from the end of the warmup.
+ * Linear warmup over the first `steps` updates, followed by the given rate, whose updates count from the end of the
+ * warmup.
  *
  * @throws RangeError if `steps` is not a whole number of at least 1
  * @example

@@ -6,7 +6,10 @@ import type { Random } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import type { OptimizerState } from './optimizers';
 
-/** Everything {@link fit} needs to resume after an update as if it had never stopped: plain data, independent of the training. */
+/**
+ * Everything {@link fit} needs to resume after an update as if it had never stopped: plain data, independent of the
+ * training.
+ */
 export interface TrainingState {
   /** The number of updates made. */
   readonly step: number;
@@ -68,8 +71,8 @@ export interface Epoch<B> {
 }
 
 /**
- * Starts an epoch, or resumes one: the batches already used are read again, with the generator in the state it had then, and
- * dropped.
+ * Starts an epoch, or resumes one: the batches already used are read again, with the generator in the state it had
+ * then, and dropped.
  *
  * @throws RangeError if the data has fewer batches than have been used
  */

@@ -83,8 +83,8 @@ export function weightDecay(factor: number, selection: Selection = {}): Optimize
 }
 
 /**
- * Adds `factor` · sign(parameters) to the gradient: an L1 penalty of factor · Σ |parameters| (Tibshirani, 1996), which makes
- * parameters sparse.
+ * Adds `factor` · sign(parameters) to the gradient: an L1 penalty of factor · Σ |parameters| (Tibshirani, 1996), which
+ * makes parameters sparse.
  *
  * @throws RangeError if the factor is negative
  * @example
@@ -106,9 +106,9 @@ export function l1(factor: number, selection: Selection = {}): Optimizer {
 }
 
 /**
- * Limits the norm of the incoming weights of every unit to at most `limit`: every column of the matrices `[I, O]` after the update
- * (Srebro and Shraibman, 2005; Srivastava et al., 2014). It must be last in a {@link chain}. If the units of a matrix are its rows,
- * as in an embedding, exclude the matrix with `only`.
+ * Limits the norm of the incoming weights of every unit to at most `limit`: every column of the matrices `[I, O]` after
+ * the update (Srebro and Shraibman, 2005; Srivastava et al., 2014). It must be last in a {@link chain}. If the units of
+ * a matrix are its rows, as in an embedding, exclude the matrix with `only`.
  *
  * @param selection the matrices; all by default
  * @throws RangeError if the limit is negative

@@ -18,7 +18,9 @@ import { lossValue, type Task } from './task';
 export interface TruncatedBpttOptions<T = Tensor | IntTensor> {
   /** The number of steps, up to the newest, over which gradients flow back. */
   readonly window: number;
-  /** The number of new steps per update, at most the window, which is the default. 1 means an update after every step. */
+  /**
+   * The number of new steps per update, at most the window, which is the default. 1 means an update after every step.
+   */
   readonly stride?: number;
   readonly loss: (outputs: Variable | Tensor, targets: T, options?: LossOptions) => Variable;
   readonly optimizer: Optimizer;
@@ -43,7 +45,9 @@ export interface StreamSteps<Y extends Tensor | IntTensor = Tensor | IntTensor> 
   readonly targets: Y;
   /** `[S, B]` the weight of every output in the loss; all 1 by default. */
   readonly mask?: Tensor;
-  /** `[S, B]` 1 at the first step of a new document, which starts from the initial state; 0 elsewhere. All 0 by default. */
+  /**
+   * `[S, B]` 1 at the first step of a new document, which starts from the initial state; 0 elsewhere. All 0 by default.
+   */
   readonly resets?: IntTensor;
 }
 
@@ -79,15 +83,15 @@ export interface StreamUpdate {
 }
 
 /**
- * Trains a model on streams of any length in bounded memory: after every `stride` steps there is an update, for which gradients
- * flow back over the last `window` steps (truncated backpropagation through time: Williams and Peng, 1990, "An efficient
- * gradient-based algorithm for on-line training of recurrent network trajectories"). Each target counts once, in the update of its
- * stride. The state is carried from step to step; it is reset where `resets` marks a new document, also inside a window. With a
- * stride of 1 the model is trained online, on every step as it arrives.
+ * Trains a model on streams of any length in bounded memory: after every `stride` steps there is an update, for which
+ * gradients flow back over the last `window` steps (truncated backpropagation through time: Williams and Peng, 1990,
+ * "An efficient gradient-based algorithm for on-line training of recurrent network trajectories"). Each target counts
+ * once, in the update of its stride. The state is carried from step to step; it is reset where `resets` marks a new
+ * document, also inside a window. With a stride of 1 the model is trained online, on every step as it arrives.
  *
  * @param model changed in place
- * @throws RangeError if the stride is larger than the window, a layer needs the whole sequence, or the model has one output per
- * sequence
+ * @throws RangeError if the stride is larger than the window, a layer needs the whole sequence, or the model has one
+ * output per sequence
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 8 }), dense({ size: 1 })], { inputSize: 1 });
  * const trainer = truncatedBptt(model, { window: 20, stride: 5, loss: meanSquaredError, optimizer: adam(0.01) });
@@ -179,8 +183,8 @@ export function truncatedBptt<T = Tensor | IntTensor>(
 }
 
 /**
- * Trains on the next steps of the streams. There is an update as soon as there are `stride` new steps; the remaining steps wait for
- * the next call.
+ * Trains on the next steps of the streams. There is an update as soon as there are `stride` new steps; the remaining
+ * steps wait for the next call.
  *
  * @throws RangeError if the steps do not fit; if a loss or gradient is not finite, before the parameters are changed
  * @example
