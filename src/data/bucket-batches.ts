@@ -44,7 +44,8 @@ export interface BucketOptions {
  * @throws RangeError if there are no examples, inputs and targets per step differ in length, an example with targets
  * per step is empty, vectors differ in size, or a number as target is not a class id
  * @example
- * const examples = [5, 2, 4, 3].map((length) => ({ input: new Int32Array(length).fill(1), target: Number(length > 3) }));
+ * const inputs = [5, 2, 4, 3].map((length) => new Int32Array(length).fill(1));
+ * const examples = inputs.map((input) => ({ input, target: input.length > 3 ? 1 : 0 }));
  * const [batch] = bucketBatches(examples, { batchSize: 2, shuffle: false }).batches(createRandom(1));
  * batch!.lengths; // Int32Array [2, 3]
  * batch!.inputs.shape; // [3, 2]

@@ -83,7 +83,7 @@ function* charactersOf(texts: readonly string[]): Iterable<string> {
  * @throws RangeError if there is no text, or an option is out of range
  * @example
  * characterVocabulary('to be').tokens; // [' ', 'b', 'e', 'o', 't']
- * characterVocabulary('to be', { marks: ['padding', 'unknown'], maxSize: 4 }).tokens; // ['<padding>', '<unknown>', ' ', 'b']
+ * characterVocabulary('to be', { marks: ['padding', 'end'], maxSize: 4 }).tokens; // ['<padding>', '<end>', ' ', 'b']
  */
 export function characterVocabulary(text: string | readonly string[], options: CountOptions = {}): Vocabulary {
   const texts = textsOf('characterVocabulary', text, 'character');

@@ -60,8 +60,8 @@ export function padSequences(
   const T = sequenceLength ?? longest;
   if (longest > T && keep === undefined) {
     throw new RangeError(
-      `padSequences: sequences[${fullLengths.indexOf(longest)}] has ${longest} steps, more than sequenceLength = ${T}. ` +
-        "Pass keep: 'first' or 'last' to truncate it.",
+      `padSequences: sequences[${fullLengths.indexOf(longest)}] must have at most sequenceLength = ${T} steps, ` +
+        `got ${longest}. Pass keep: 'first' or 'last' to truncate it.`,
     );
   }
   const B = sequences.length;

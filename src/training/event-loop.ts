@@ -2,9 +2,10 @@
 
 /** Resolves after the event loop has run. */
 function nextTurn(): Promise<void> {
+  // Node has setImmediate, which does not wait; browsers have setTimeout only.
+  const { setImmediate } = globalThis as { readonly setImmediate?: (callback: () => void) => void };
   return new Promise((resolve) => {
-    // Node's setImmediate does not wait; browsers have setTimeout only.
-    if ('setImmediate' in globalThis && typeof globalThis.setImmediate === 'function') globalThis.setImmediate(resolve);
+    if (setImmediate !== undefined) setImmediate(resolve);
     else setTimeout(resolve, 0);
   });
 }

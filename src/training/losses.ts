@@ -101,7 +101,8 @@ export function binaryCrossEntropy(logits: Operand, targets: Operand, options: L
  * @param targets `[...]`
  * @throws RangeError if the shapes differ
  * @example
- * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { mask: tensor([1, 0]) })).data; // Float32Array [1]
+ * const mask = tensor([1, 0]);
+ * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { mask })).data; // Float32Array [1]
  */
 export function meanSquaredError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
   return overValid('meanSquaredError', ...pairOf('meanSquaredError', predictions, targets), options, (x, t) => {

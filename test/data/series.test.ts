@@ -25,44 +25,44 @@ describe('seriesWindows', () => {
     [4, 3, 1, [2]],
     [7, 2, 3, [1, 0]],
   ] as const)(
-    '%d steps, %d ahead, stride %d: every window once, equal to the series',
-    (steps, horizon, stride, targets) => {
+    'yields every window of the series once: %d steps, horizon %d, stride %d',
+    (sequenceLength, horizon, stride, targetColumns) => {
       for (const shuffle of [true, false]) {
         const dataset = seriesWindows(series, {
-          sequenceLength: steps,
+          sequenceLength,
           horizon,
           stride,
           batchSize: 6,
           shuffle,
-          ...(targets ? { targets } : {}),
+          ...(targetColumns ? { targets: targetColumns } : {}),
         });
-        const columns = targets ?? [0, 1, 2];
+        const columns = targetColumns ?? [0, 1, 2];
         const starts: number[] = [];
         let batches = 0;
-        for (const { inputs, targets: goals } of dataset.batches(createRandom(4))) {
+        for (const { inputs, targets } of dataset.batches(createRandom(4))) {
           batches++;
           const B = inputs.shape[1]!;
-          expect(goals.shape).toEqual([B, horizon * columns.length]);
+          expect(targets.shape).toEqual([B, horizon * columns.length]);
           for (let b = 0; b < B; b++) {
             const start = [...Array(40).keys()].find((row) => at(row, 0) === inputs.data[b * 3])!;
             starts.push(start);
-            for (let t = 0; t < steps; t++)
+            for (let t = 0; t < sequenceLength; t++)
               for (let f = 0; f < 3; f++) expect(inputs.data[(t * B + b) * 3 + f]).toBe(at(start + t, f));
             for (let t = 0; t < horizon; t++)
               columns.forEach((column, o) => {
-                expect(goals.data[(b * horizon + t) * columns.length + o]).toBe(at(start + steps + t, column));
+                expect(targets.data[(b * horizon + t) * columns.length + o]).toBe(at(start + sequenceLength + t, column));
               });
           }
         }
         expect(batches).toBe(dataset.batchCount);
-        const wanted = Array.from({ length: Math.floor((40 - steps - horizon) / stride) + 1 }, (_, i) => i * stride);
-        if (shuffle) expect(starts).not.toEqual(wanted);
-        expect(starts.sort((a, b) => a - b)).toEqual(wanted);
+        const expected = Array.from({ length: Math.floor((40 - sequenceLength - horizon) / stride) + 1 }, (_, i) => i * stride);
+        if (shuffle) expect(starts).not.toEqual(expected);
+        expect(starts.sort((a, b) => a - b)).toEqual(expected);
       }
     },
   );
 
-  it('refuses a series that is too short, columns that are not there, and series that are none', () => {
+  it('rejects short series, missing columns, and values that are not a series', () => {
     expect(() => seriesWindows(series, { sequenceLength: 39, horizon: 2, batchSize: 1 })).toThrow(
       'series must have at least sequenceLength + horizon = 41 rows, got 40',
     );
@@ -82,7 +82,8 @@ describe('seriesWindows', () => {
     expect(() => seriesWindows(series, { sequenceLength: 3, targets: [], batchSize: 1 })).toThrow(
       'seriesWindows: targets must hold at least one column, got none',
     );
-    expect(() => seriesWindows(series.data as never, { sequenceLength: 3, batchSize: 1 })).toThrow(TypeError);
+    // @ts-expect-error A typed array is not a tensor.
+    expect(() => seriesWindows(series.data, { sequenceLength: 3, batchSize: 1 })).toThrow(TypeError);
   });
 });
 
@@ -90,7 +91,7 @@ describe('scaling', () => {
   const columns = (x: Tensor): number[][] =>
     [0, 1, 2].map((f) => Array.from({ length: x.data.length / 3 }, (_, i) => x.data[i * 3 + f]!));
 
-  it('standard: mean 0, deviation 1; min-max: from 0 to 1; both come back, also from JSON', () => {
+  it('standardScaler gives mean 0 and deviation 1, minMaxScaler a range; both are reversible and survive JSON', () => {
     for (const column of columns(scaleWith(standardScaler(series), series))) {
       const mean = column.reduce((a, b) => a + b) / 40;
       expect(mean).toBeCloseTo(0, 6);
@@ -108,28 +109,28 @@ describe('scaling', () => {
     }
   });
 
-  it('a column that does not change is moved but not stretched', () => {
-    const still = tensor([
+  it('constant columns are shifted but not scaled', () => {
+    const constant = tensor([
       [5, 1],
       [5, 2],
     ]);
-    expect([...scaleWith(standardScaler(still), still).data]).toEqual([0, -1, 0, 1]);
-    expect([...scaleWith(minMaxScaler(still), still).data]).toEqual([0, 0, 0, 1]);
-    expect([...scaleWith(minMaxScaler(still), tensor([[6, 3]])).data]).toEqual([1, 2]);
+    expect([...scaleWith(standardScaler(constant), constant).data]).toEqual([0, -1, 0, 1]);
+    expect([...scaleWith(minMaxScaler(constant), constant).data]).toEqual([0, 0, 0, 1]);
+    expect([...scaleWith(minMaxScaler(constant), tensor([[6, 3]])).data]).toEqual([1, 2]);
   });
 
-  it('nor is one whose mean would round: 0.1 stays 0.1 over any number of rows', () => {
+  it('constant columns are exact for any value and number of rows', () => {
     for (const value of [0.1, 1e-30, 1.7e9, -3.3e7])
       for (let rows = 1; rows < 40; rows++) {
-        const still = tensor(new Float32Array(rows).fill(value), [rows, 1]);
-        for (const scaler of [standardScaler(still), minMaxScaler(still)]) {
+        const constant = tensor(new Float32Array(rows).fill(value), [rows, 1]);
+        for (const scaler of [standardScaler(constant), minMaxScaler(constant)]) {
           expect(scaler).toEqual({ offset: [Math.fround(value)], scale: [1] });
-          expect([...scaleWith(scaler, still).data]).toEqual(new Array(rows).fill(0));
+          expect([...scaleWith(scaler, constant).data]).toEqual(new Array(rows).fill(0));
         }
       }
   });
 
-  it('works on chosen columns, of any leading axes', () => {
+  it('unscaleWith accepts a selection of columns; scaleWith accepts any leading axes', () => {
     const scaler = standardScaler(series);
     const forecast = normal(0, 1)([4, 2], createRandom(2));
     unscaleWith(scaler, forecast, [2, 0]).data.forEach((value, i) => {
@@ -141,23 +142,25 @@ describe('scaling', () => {
     expect(scaleWith(scaler, { shape: [5, 8, 3], data: series.data }).shape).toEqual([5, 8, 3]);
   });
 
-  it('refuses what it cannot scale by or to', () => {
+  it('rejects invalid data, ranges, scalers and columns', () => {
     expect(() => standardScaler(tensor(new Float32Array(0), [0, 3]))).toThrow(
       'standardScaler: data must hold at least one row',
     );
     expect(() => standardScaler(tensor([[1, NaN]]))).toThrow(
       'standardScaler: data[1] must be a finite number, got NaN',
     );
-    expect(() => minMaxScaler(series, { from: 1, to: 1 })).toThrow('to must be more than from, got 1 to 1');
+    expect(() => minMaxScaler(series, { from: 1, to: 1 })).toThrow('to must be greater than from, got 1 to 1');
     expect(() => minMaxScaler(series, { to: Infinity })).toThrow(
       'minMaxScaler: to must be a finite number, got Infinity',
     );
-    expect(() => standardScaler([[1]] as never)).toThrow(
+    // @ts-expect-error An array is not a tensor.
+    expect(() => standardScaler([[1]])).toThrow(
       new TypeError('standardScaler: data must be a tensor […, F], got an array.'),
     );
-    expect(() => unscaleWith(standardScaler(series), 3 as never)).toThrow(TypeError);
+    // @ts-expect-error A number is not a tensor.
+    expect(() => unscaleWith(standardScaler(series), 3)).toThrow(TypeError);
     expect(() => scaleWith({ offset: [1, 2], scale: [1] }, tensor([[1, 2]]))).toThrow(
-      'scaleWith: scaler must have one offset and one scale a column, got 2 and 1',
+      'scaleWith: scaler must have one offset and one scale per column, got 2 and 1',
     );
     expect(() => scaleWith(standardScaler(series), tensor([[1, 2]]))).toThrow(
       'data must be […, F] = […, 3], got [1, 2]',
@@ -171,9 +174,9 @@ describe('scaling', () => {
 describe('groups', () => {
   const random = createRandom(5);
   const groups = Array.from({ length: 200 }, () => `storm ${integerNumber(random, 30)}`);
-  const namesOf = (places: Int32Array): Set<string> => new Set(Array.from(places, (place) => groups[place]!));
+  const namesOf = (indices: Int32Array): Set<string> => new Set(Array.from(indices, (i) => groups[i]!));
 
-  it('splitGroups divides no group, and every example falls into one part', () => {
+  it('splitGroups divides no group and puts every example into exactly one part', () => {
     for (let seed = 0; seed < 5; seed++) {
       const parts = splitGroups(groups, [0.6, 0.2, 0.2], { seed });
       expect(parts.flatMap((part) => [...part]).sort((a, b) => a - b)).toEqual([...groups.keys()]);
@@ -186,12 +189,12 @@ describe('groups', () => {
     expect(() => splitGroups(groups, [0.8, 0.3])).toThrow('splitGroups: fractions must sum to at most 1');
   });
 
-  it('folds test on every example once, and train on the others; groups stay whole', () => {
+  it('kFold tests on every example once and trains on the others; groups are not divided', () => {
     for (const examples of [23, groups]) {
-      const turns = kFold(examples, { k: 4, seed: 2 });
+      const folds = kFold(examples, { k: 4, seed: 2 });
       const count = typeof examples === 'number' ? examples : examples.length;
-      expect(turns.flatMap(({ test }) => [...test]).sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
-      for (const { train, test } of turns) {
+      expect(folds.flatMap(({ test }) => [...test]).sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
+      for (const { train, test } of folds) {
         expect([...train, ...test].sort((a, b) => a - b)).toEqual([...Array(count).keys()]);
         if (typeof examples !== 'number')
           for (const name of namesOf(test)) expect(namesOf(train).has(name)).toBe(false);

@@ -1,8 +1,8 @@
-import { split, type Tensor, tensor } from 'bptt';
+import { type IntTensor, intTensor, split, type Tensor, tensor } from 'bptt';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 
 describe('split', () => {
-  it('cuts typed arrays into views, in order', () => {
+  it('splits typed arrays into views, in order', () => {
     const ids = Int32Array.from({ length: 10 }, (_, i) => i);
     const [train, validation] = split(ids, [0.9, 0.1]);
     expectTypeOf(train).toEqualTypeOf<Int32Array>();
@@ -14,14 +14,14 @@ describe('split', () => {
     expect(half.length).toBe(2);
   });
 
-  it('cuts strings and arrays', () => {
+  it('splits strings and arrays', () => {
     expect(split('abcdefghij', [0.5, 0.3, 0.2])).toEqual(['abcde', 'fgh', 'ij']);
     const [first, second] = split([{ a: 1 }, { a: 2 }, { a: 3 }], [1 / 3, 2 / 3]);
     expectTypeOf(first).toEqualTypeOf<{ a: number }[]>();
     expect([first, second]).toEqual([[{ a: 1 }], [{ a: 2 }, { a: 3 }]]);
   });
 
-  it('cuts tensors along their first axis into views, never inside a row', () => {
+  it('splits tensors along the first axis into views', () => {
     const data = Float32Array.from({ length: 42 }, (_, i) => i);
     for (const fractions of [
       [0.5, 0.5],
@@ -37,10 +37,13 @@ describe('split', () => {
         expect(part.data.buffer).toBe(data.buffer);
       });
     }
+    const [ids] = split(intTensor([[1], [2]]), [0.5]);
+    expectTypeOf(ids).toEqualTypeOf<IntTensor>();
+    expect(ids).toEqual(intTensor([[1]]));
     expect(() => split(tensor(1), [0.5])).toThrow('split: items must have at least one axis, got a scalar.');
   });
 
-  it('loses nothing to rounding', () => {
+  it('assigns every item to a part in spite of rounding', () => {
     for (const fractions of [
       [0.7, 0.2, 0.1],
       [0.1, 0.2, 0.7],
@@ -62,12 +65,12 @@ describe('split', () => {
     expect(split([1, 2, 3, 4], [0.25, 0.5])).toEqual([[1], [2, 3]]);
   });
 
-  it('never cuts a string inside a character', () => {
+  it('never splits a string inside a character', () => {
     expect(split('a🐋b', [0.5, 0.5])).toEqual(['a🐋', 'b']);
     expect(split('🐋', [0.5, 0.5])).toEqual(['🐋', '']);
   });
 
-  it('refuses fractions out of range', () => {
+  it('rejects fractions out of range', () => {
     expect(() => split('abc', [0.9, 0.2])).toThrow(/^split: fractions must sum to at most 1, got 0\.9 \+ 0\.2 = 1\.1/);
     expect(() => split('abc', [-0.1])).toThrow(
       new RangeError('split: fractions[0] must be a number from 0 to 1, got -0.1.'),

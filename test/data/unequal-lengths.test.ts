@@ -1,4 +1,4 @@
-/** Padding and batches of similar length. */
+/** Padding, and batches of sequences of similar length. */
 
 import {
   accuracy,
@@ -13,6 +13,7 @@ import {
   evaluate,
   fit,
   gru,
+  type IntTensor,
   integerNumber,
   normal,
   padSequences,
@@ -29,37 +30,29 @@ const ids = Array.from({ length: 57 }, (_, i) => Int32Array.from({ length: integ
 const vectors = ids.map(({ length }) => normal(0, 1)([length, 3], random));
 
 describe('padSequences', () => {
-  it('gives every sequence back from its row and length, padding behind it', () => {
+  it('returns every sequence in its row, followed by padding, and its length', () => {
     for (const sequences of [ids, vectors]) {
-      const {
-        inputs: {
-          shape: [T, B, size = 1],
-          data,
-        },
-        lengths,
-      } = padSequences(sequences as Tensor[], { padding: -7 }) as {
-        inputs: { shape: [number, number, number?]; data: Float32Array };
-        lengths: Int32Array;
-      };
+      const { inputs, lengths } = padSequences<Int32Array | Tensor>(sequences, { padding: -7 });
+      const [T = 0, B = 0, size = 1] = inputs.shape;
       expect([T, B]).toEqual([Math.max(...lengths), 57]);
       sequences.forEach((sequence, row) => {
         const column = Array.from({ length: T }, (_, t) => [
-          ...data.subarray((t * B + row) * size, (t * B + row + 1) * size),
+          ...inputs.data.subarray((t * B + row) * size, (t * B + row + 1) * size),
         ]).flat();
-        const own = [...(sequence instanceof Int32Array ? sequence : sequence.data)];
-        expect(column).toEqual([...own, ...new Array<number>(T * size - own.length).fill(-7)]);
-        expect(lengths[row]! * size).toBe(own.length);
+        const values = [...(sequence instanceof Int32Array ? sequence : sequence.data)];
+        expect(column).toEqual([...values, ...new Array<number>(T * size - values.length).fill(-7)]);
+        expect(lengths[row]! * size).toBe(values.length);
       });
     }
   });
 
-  it('cuts to the first or the last steps, or refuses what is too long', () => {
+  it('truncates to the first or the last steps, or rejects long sequences', () => {
     const sequences = [Int32Array.of(1, 2, 3), Int32Array.of(4)];
     expect([...padSequences(sequences, { sequenceLength: 2, keep: 'first' }).inputs.data]).toEqual([1, 4, 2, 0]);
     expect([...padSequences(sequences, { sequenceLength: 2, keep: 'last' }).inputs.data]).toEqual([2, 4, 3, 0]);
     expect(padSequences(sequences, { sequenceLength: 5 }).inputs.shape).toEqual([5, 2]);
     expect(() => padSequences(sequences, { sequenceLength: 2 })).toThrow(
-      "sequences[0] has 3 steps, more than sequenceLength = 2. Cut by keep: 'first' or 'last'.",
+      "sequences[0] must have at most sequenceLength = 2 steps, got 3. Pass keep: 'first' or 'last' to truncate it.",
     );
     expect(() => padSequences([])).toThrow('padSequences: sequences must hold at least one sequence');
     expect(() => padSequences([Int32Array.of(1), vectors[0]!])).toThrow(
@@ -67,14 +60,16 @@ describe('padSequences', () => {
         'padSequences: sequences[1] must be an Int32Array of ids, like sequences[0], got an object with shape, data.',
       ),
     );
-    expect(() => padSequences([[1, 2]] as never)).toThrow(
+    // @ts-expect-error Arrays of numbers are not sequences.
+    expect(() => padSequences([[1, 2]])).toThrow(
       new TypeError('padSequences: sequences[0] must be an Int32Array of ids, or a tensor [T, I], got an array.'),
     );
     expect(() => padSequences([tensor([1, 2])])).toThrow('sequences[0] must be [T, I] = [*, *], got [2]');
     expect(() => padSequences(sequences, { padding: 0.5 })).toThrow(
       'padSequences: padding must be an id, a whole number, got 0.5',
     );
-    expect(() => padSequences(sequences, { sequenceLength: 2, keep: 'end' as never })).toThrow(
+    // @ts-expect-error There is no such value.
+    expect(() => padSequences(sequences, { sequenceLength: 2, keep: 'end' })).toThrow(
       "keep must be 'first' or 'last', got end",
     );
     expect(() => padSequences(sequences, { sequenceLength: 0, keep: 'last' })).toThrow(
@@ -87,12 +82,12 @@ describe('padSequences', () => {
 });
 
 describe('bucketBatches', () => {
-  const examples: Example[] = ids.map((input, i) => ({ input, target: i }));
-  const batchesIn = (options: object, seed: number): Batch[] => [
+  const examples = ids.map((input, i) => ({ input, target: i }));
+  const batchesIn = (options: object, seed: number): Batch<IntTensor, IntTensor>[] => [
     ...bucketBatches(examples, { batchSize: 8, ...options }).batches(createRandom(seed)),
   ];
 
-  it('gives every example once an epoch, with its target; as many batches as it says; the order hangs on the seed', () => {
+  it('yields every example once per epoch, with its target, in batchCount batches; the seed determines the order', () => {
     for (const options of [{}, { bucket: 2 }, { shuffle: false }, { bucket: 1 }]) {
       const batches = batchesIn(options, 3);
       expect(batches.length).toBe(bucketBatches(examples, { batchSize: 8, ...options }).batchCount);
@@ -110,7 +105,7 @@ describe('bucketBatches', () => {
     expect(batchesIn({}, 4)).not.toEqual(batchesIn({}, 3));
   });
 
-  it('pads little: rows of a batch are of similar length', () => {
+  it('pads little, since the rows of a batch have similar lengths', () => {
     const padding = (options: object): number =>
       batchesIn(options, 1).reduce(
         (sum, { inputs, lengths }) => sum + inputs.data.length - lengths!.reduce((a, b) => a + b, 0),
@@ -119,28 +114,28 @@ describe('bucketBatches', () => {
     expect(padding({})).toBeLessThan(padding({ bucket: 1 }) / 4);
   });
 
-  it('pads targets of every step like the inputs', () => {
-    const some = <X>(of: readonly X[]): X[] => of.filter((_, i) => ids[i]!.length > 0);
-    for (const sequences of [some(ids), some(vectors)]) {
+  it('pads targets per step like the inputs', () => {
+    const nonEmpty = <X>(items: readonly X[]): X[] => items.filter((_, i) => ids[i]!.length > 0);
+    for (const sequences of [nonEmpty(ids), nonEmpty(vectors)]) {
       const seen: number[] = [];
       for (const { inputs, targets, lengths } of bucketBatches(
-        sequences.map((input) => ({ input, target: input })),
+        sequences.map((input: Int32Array | Tensor) => ({ input, target: input })),
         { batchSize: 10 },
       ).batches(createRandom(1))) {
         expect(targets).toEqual(inputs);
         seen.push(...lengths!);
       }
       expect(seen.sort()).toEqual(
-        some(ids)
+        nonEmpty(ids)
           .map(({ length }) => length)
           .sort(),
       );
     }
   });
 
-  it('vectors as answers of sequences stay with their inputs', () => {
-    const own = vectors.map((input, i) => ({ input, target: tensor([input.shape[0]!, i]) }));
-    const rows = [...bucketBatches(own, { batchSize: 10 }).batches(createRandom(1))].flatMap(({ targets, lengths }) =>
+  it('keeps vector targets per sequence with their inputs', () => {
+    const vectorExamples = vectors.map((input, i) => ({ input, target: tensor([input.shape[0]!, i]) }));
+    const rows = [...bucketBatches(vectorExamples, { batchSize: 10 }).batches(createRandom(1))].flatMap(({ targets, lengths }) =>
       [...lengths!].map((length, row) => {
         expect(targets.shape).toEqual([lengths!.length, 2]);
         expect(targets.data[row * 2]).toBe(length);
@@ -150,41 +145,36 @@ describe('bucketBatches', () => {
     expect(rows.sort((a, b) => a - b)).toEqual([...ids.keys()]);
   });
 
-  it('refuses targets of other lengths, mixed kinds, and nothing', () => {
+  it('rejects targets of another length, mixed kinds, and empty input', () => {
     expect(() => bucketBatches([], { batchSize: 2 })).toThrow('bucketBatches: examples must hold at least one example');
     expect(() => bucketBatches([{ input: Int32Array.of(1, 2), target: Int32Array.of(1) }], { batchSize: 2 })).toThrow(
-      'examples[0] has an input of 2 steps and targets for 1',
+      'examples[0] must have one target per step, got 2 steps and 1 targets',
     );
-    expect(() =>
-      bucketBatches(
-        [
-          { input: Int32Array.of(1), target: 1 },
-          { input: Int32Array.of(1), target: Int32Array.of(1) },
-        ],
-        { batchSize: 2 },
-      ),
-    ).toThrow('examples[1] has not');
-    const refused = (...both: Example[]) => expect(() => bucketBatches(both, { batchSize: 1 }));
+    const rejected = (...examples: Example[]) => expect(() => bucketBatches(examples, { batchSize: 1 }));
     const input = Int32Array.of(1);
-    refused({ input, target: 0.7 }).toThrow(
-      'examples[0].target must be an id, a whole number of at least 0, got 0.7. Numbers to estimate are a tensor [O].',
+    rejected({ input, target: 1 }, { input, target: Int32Array.of(1) }).toThrow(
+      'examples must all have one target per sequence, like examples[0]; examples[1] does not',
     );
-    refused({ input, target: 1 }, { input, target: tensor([1]) }).toThrow(
-      'examples[1].target must be an id, like examples[0].target, got an object',
+    rejected({ input, target: 0.7 }).toThrow(
+      'examples[0].target must be a class id, a whole number of at least 0, got 0.7. Pass targets of a regression as',
     );
-    refused({ input, target: tensor([1]) }, { input, target: tensor([1, 2]) }).toThrow(
+    rejected({ input, target: 1 }, { input, target: tensor([1]) }).toThrow(
+      'examples[1].target must be a class id, like examples[0].target, got an object',
+    );
+    rejected({ input, target: tensor([1]) }, { input, target: tensor([1, 2]) }).toThrow(
       'examples[1].target must be [O] = [1], got [2]',
     );
-    refused({ input, target: 'yes' as never }).toThrow(
-      'examples[0].target must be an id, a tensor [O], or one answer a step, got yes',
+    // @ts-expect-error A string is not a target.
+    rejected({ input, target: 'yes' }).toThrow(
+      'examples[0].target must be a class id, a tensor [O], or one target per step, got yes',
     );
-    refused({ input: tensor([[1]]), target: 1 }, { input: tensor([[1, 2]]), target: 1 }).toThrow(
+    rejected({ input: tensor([[1]]), target: 1 }, { input: tensor([[1, 2]]), target: 1 }).toThrow(
       'examples[1].input must be [T, I] = [*, 1], got [1, 2]',
     );
-    refused({ input, target: input }, { input, target: tensor([[1]]) }).toThrow(
+    rejected({ input, target: input }, { input, target: tensor([[1]]) }).toThrow(
       'examples[1].target must be an Int32Array of ids, like examples[0].target',
     );
-    refused({ input: new Int32Array(0), target: new Int32Array(0) }).toThrow('examples[0] must have at least one step');
+    rejected({ input: new Int32Array(0), target: new Int32Array(0) }).toThrow('examples[0] must have at least one step');
     expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 0 })).toThrow(
       'bucketBatches: batchSize must be a whole number of at least 1, got 0',
     );
@@ -196,9 +186,9 @@ describe('bucketBatches', () => {
     );
   });
 
-  it('a model learns from them', async () => {
-    // The answer is the first id of the sequence.
-    const own: Example[] = Array.from({ length: 200 }, () => {
+  it('yields batches that a model can be trained on', async () => {
+    // The target is the first id of the sequence.
+    const firstIds = Array.from({ length: 200 }, () => {
       const input = Int32Array.from({ length: 1 + integerNumber(random, 8) }, () => integerNumber(random, 3));
       return { input, target: input[0]! };
     });
@@ -207,25 +197,23 @@ describe('bucketBatches', () => {
       recurrent(gru(), { hiddenSize: 12, returnSequences: false }),
       dense({ size: 3 }),
     ]);
-    const data = bucketBatches(own, { batchSize: 20, bucket: 4 });
+    const data = bucketBatches(firstIds, { batchSize: 20, bucket: 4 });
     await fit(model, data, { loss: crossEntropy, optimizer: adam(0.02), epochs: 25 });
     expect(evaluate(model, data, { loss: crossEntropy, metrics: { accuracy } }).accuracy).toBeGreaterThan(0.97);
   });
 });
 
-it('pairBatches refuses inputs that are not alike, and targets that are no ids', () => {
+it('pairBatches rejects inputs of mixed kinds, and targets that are not ids', () => {
   const target = Int32Array.of(1);
   expect(() => pairBatches([], { batchSize: 1 })).toThrow('pairBatches: pairs must hold at least one pair');
   expect(() =>
     pairBatches(
-      [
-        { input: target, target },
-        { input: tensor([[1]]), target },
-      ],
+      [target, tensor([[1]])].map((input) => ({ input, target })),
       { batchSize: 1 },
     ),
   ).toThrow('pairBatches: pairs[1].input must be an Int32Array');
-  expect(() => pairBatches([{ input: target, target: [1] as never }], { batchSize: 1 })).toThrow(
+  // @ts-expect-error An array is not a target.
+  expect(() => pairBatches([{ input: target, target: [1] }], { batchSize: 1 })).toThrow(
     'pairBatches: pairs[0].target must be an Int32Array of ids, got an array',
   );
 });

@@ -11,7 +11,7 @@ import {
 import { describe, expect, it } from 'vitest';
 
 describe('characterVocabulary', () => {
-  it('holds the distinct characters in the order of their code points', () => {
+  it('has the distinct characters, sorted by code point', () => {
     expect(characterVocabulary('to be, or not to be')).toEqual({
       kind: 'characters',
       tokens: [' ', ',', 'b', 'e', 'n', 'o', 'r', 't'],
@@ -20,12 +20,12 @@ describe('characterVocabulary', () => {
     });
   });
 
-  it('takes code points rather than UTF-16 units, and sorts by them', () => {
-    // U+FF01 is one unit that is greater than the first of the two units of U+1F40B.
+  it('splits and sorts by code points, not by UTF-16 code units', () => {
+    // The code unit of U+FF01 is greater than the first code unit of U+1F40B.
     expect(characterVocabulary('🐋！a🐋').tokens).toEqual(['a', '！', '🐋']);
   });
 
-  it('refuses an empty text', () => {
+  it('rejects an empty text', () => {
     expect(() => characterVocabulary('')).toThrow(
       new RangeError('characterVocabulary: text must hold at least one character, got none.'),
     );
@@ -35,13 +35,13 @@ describe('characterVocabulary', () => {
 describe('encode and decode', () => {
   const vocabulary = characterVocabulary('a 🐋 is no fish');
 
-  it('encode gives places in the vocabulary', () => {
+  it('encode returns indices in the vocabulary', () => {
     const ids = encode(characterVocabulary('to be'), 'bet');
     expect(ids).toBeInstanceOf(Int32Array);
     expect([...ids]).toEqual([1, 2, 4]);
   });
 
-  it('are each other’s inverse, with one id a code point', () => {
+  it('are inverses of each other, with one id per code point', () => {
     const text = 'fish 🐋🐋 o';
     const ids = encode(vocabulary, text);
     expect(ids.length).toBe([...text].length);
@@ -50,12 +50,12 @@ describe('encode and decode', () => {
     expect(decode(vocabulary, [])).toBe('');
   });
 
-  it('a megabyte comes back unchanged', () => {
+  it('reproduce a text of one megabyte', () => {
     const text = 'a fish is a 🐋 no '.repeat(60_000);
     expect(decode(vocabulary, encode(vocabulary, text))).toBe(text);
   });
 
-  it('vocabularies do not mix, and a restored one works', () => {
+  it('keep vocabularies apart, and accept a vocabulary restored from JSON', () => {
     const other = characterVocabulary('zyx');
     expect([...encode(other, 'zx')]).toEqual([2, 0]);
     expect(decode(vocabulary, encode(vocabulary, 'fish'))).toBe('fish');
@@ -65,19 +65,20 @@ describe('encode and decode', () => {
   it('encode names the unknown character and its position in the string', () => {
     expect(() => encode(vocabulary, '🐋 qa')).toThrow(
       new RangeError(
-        `encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. Was the vocabulary made from another text? A mark for the unknown helps: marks: ['unknown'].`,
+        `encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. ` +
+          "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
       ),
     );
   });
 
-  it.each([-1, 8, 0.5, NaN])('decode refuses the id %s', (id) => {
+  it.each([-1, 8, 0.5, NaN])('decode rejects the id %s', (id) => {
     expect(() => decode(characterVocabulary('abcdefgh'), [0, id])).toThrow(
       new RangeError(`decode: ids must be whole numbers from 0 to 7, got ${id} at position 1.`),
     );
   });
 });
 
-/** Strings of letters, signs, spaces and characters of every length in UTF-8. */
+/** Random strings of letters, signs, spaces and characters of every length in UTF-8. */
 function texts(count: number): string[] {
   const random = createRandom(4);
   const alphabet = [
@@ -106,12 +107,12 @@ function texts(count: number): string[] {
   );
 }
 
-/** Strings of code points from all of Unicode but the halves of surrogate pairs. */
+/** Random strings of code points from all of Unicode except surrogates. */
 function wildTexts(count: number): string[] {
   const random = createRandom(6);
   const codePoint = (): number => {
-    const most = [0x80, 0x800, 0x10000, 0x110000][integerNumber(random, 4)]!;
-    const drawn = integerNumber(random, most);
+    const limit = [0x80, 0x800, 0x10000, 0x110000][integerNumber(random, 4)]!;
+    const drawn = integerNumber(random, limit);
     return drawn >= 0xd800 && drawn < 0xe000 ? 0xfeff : drawn;
   };
   return Array.from({ length: count }, () =>
@@ -123,32 +124,32 @@ describe('byte pairs', () => {
   const text = 'the whale and the other whale, the white one, whaled 🐋🐋 the whalers';
   const vocabulary = bytePairVocabulary([text, text], { size: 300, marks: ['padding', 'start', 'end'] });
 
-  it('any text comes back unchanged, and ids are in the vocabulary', () => {
-    for (const each of [text, '', '\uFEFFmark', '<unknown>', ...texts(300), ...wildTexts(300)]) {
-      const ids = encode(vocabulary, each, { start: true, end: true });
+  it('encode any text without loss, with ids in the vocabulary', () => {
+    for (const sample of [text, '', '\uFEFFmark', '<unknown>', ...texts(300), ...wildTexts(300)]) {
+      const ids = encode(vocabulary, sample, { start: true, end: true });
       expect([ids[0], ids.at(-1)]).toEqual([1, 2]);
       expect(ids.every((id) => id >= 0 && id < vocabulary.size)).toBe(true);
-      expect(decode(vocabulary, [0, ...ids, 0, 0])).toBe(each);
+      expect(decode(vocabulary, [0, ...ids, 0, 0])).toBe(sample);
     }
   });
 
-  it('a mark for the unknown stands for no byte, and is written out', () => {
+  it('decode the unknown token as <unknown>, and never encode it', () => {
     const marked = bytePairVocabulary(text, { size: 270, marks: ['unknown'] });
     expect(decode(marked, [0, ...encode(marked, 'é')])).toBe('<unknown>é');
     expect([...encode(marked, text)]).not.toContain(0);
   });
 
-  it('joins the most frequent pair first, the one of smaller bytes among equals', () => {
+  it('merge the most frequent pair first, among equals the one with smaller bytes', () => {
     const { tokens, merges } = bytePairVocabulary('abab abc abc', { size: 259 });
     expect(merges![0]).toEqual([97, 98]);
     expect(tokens.slice(256)).toEqual(['ab', ' ab', ' abc'].slice(0, tokens.length - 256));
   });
 
-  it('learns what a plain search of all pairs learns', () => {
+  it('learn the same merges as an exhaustive search', () => {
     const words = text
       .match(/ ?\p{L}+| ?[^\s\p{L}]+/gu)!
       .map((word) => Array.from(new TextEncoder().encode(word), (byte) => byte));
-    const wanted: [number, number][] = [];
+    const expected: [number, number][] = [];
     for (let next = 256; next < 290; next++) {
       const counts = new Map<string, number>();
       for (const word of words)
@@ -158,14 +159,14 @@ describe('byte pairs', () => {
         .sort((x, y) => y.count - x.count || x.pair[0] - y.pair[0] || x.pair[1] - y.pair[1]);
       if (order[0]!.count < 2) break;
       const [a, b] = order[0]!.pair;
-      wanted.push([a, b]);
+      expected.push([a, b]);
       for (const word of words)
         for (let i = 0; i + 1 < word.length; i++) if (word[i] === a && word[i + 1] === b) word.splice(i, 2, next);
     }
-    expect(bytePairVocabulary(text, { size: 290 }).merges).toEqual(wanted);
+    expect(bytePairVocabulary(text, { size: 290 }).merges).toEqual(expected);
   });
 
-  it('makes text shorter, goes through JSON, and learns a text in which nothing stands twice', () => {
+  it('shorten text, survive JSON, and accept a text without repetitions', () => {
     expect(encode(vocabulary, text).length).toBeLessThan(text.length / 2);
     const restored = JSON.parse(JSON.stringify(vocabulary)) as typeof vocabulary;
     expect(encode(restored, text)).toEqual(encode(vocabulary, text));
@@ -183,7 +184,7 @@ describe('words', () => {
   const text =
     'Call me Ishmael. Some years ago—never mind how long—having little money, I thought I’d sail.\n“Call me,” he said.';
 
-  it('text of usual spacing comes back unchanged', () => {
+  it('reproduce a text with usual spacing', () => {
     const vocabulary = wordVocabulary(text);
     expect(decode(vocabulary, encode(vocabulary, text))).toBe(text);
     expect(vocabulary.tokens.slice(0, 5)).toEqual(['<unknown>', '.', ',', 'Call', 'me']);
@@ -200,7 +201,7 @@ describe('words', () => {
     ]);
   });
 
-  it('keeps the most frequent, of at least so many; the others are unknown, or refused', () => {
+  it('keep the most frequent words with at least minCount occurrences; others are unknown, or rejected', () => {
     const vocabulary = wordVocabulary(['a b b c c c', 'd d d d'], {
       maxSize: 4,
       minCount: 2,
@@ -217,10 +218,10 @@ describe('words', () => {
       'every word must be one of the vocabulary\'s 2, got "c" as token 1',
     );
     expect(() => encode(vocabulary, 'a', { end: true })).toThrow(
-      "encode: the vocabulary has no mark for the end. Make it with marks: ['end'].",
+      "encode: the vocabulary must have the end token. Create it with marks: ['end'].",
     );
     expect(() => wordVocabulary('a', { marks: ['end', 'end'] })).toThrow(
-      'marks must be of unknown, padding, start and end, each once',
+      'marks must be unknown, padding, start and end, each at most once',
     );
     expect(() => encode(wordVocabulary('a b', { marks: ['start'] }), 'a c', { start: true })).toThrow(
       'got "c" as token 1',
@@ -232,32 +233,36 @@ describe('words', () => {
     expect(() => wordVocabulary(' \t ')).toThrow('wordVocabulary: text must hold at least one word');
   });
 
-  it('in lower case, if that is wanted, also when it encodes', () => {
+  it('are converted to lower case on request, also by encode', () => {
     const vocabulary = wordVocabulary('The whale the Whale', { lowercase: true, marks: [] });
     expect(vocabulary.tokens).toEqual(['the', 'whale']);
     expect([...encode(vocabulary, 'THE WHALE')]).toEqual([0, 1]);
   });
 });
 
-it('characters with marks: what stands in a text is never a mark', () => {
+it('special tokens never match text', () => {
   const vocabulary = characterVocabulary(['<unknown>', 'ab'], { marks: ['padding', 'unknown', 'start', 'end'] });
   const ids = encode(vocabulary, '<unknown>ü', { start: true, end: true });
   expect(ids.length).toBe(12);
   expect([ids[0], ids[10], ids[11]]).toEqual([2, 1, 3]);
   expect(decode(vocabulary, ids)).toBe('<unknown><unknown>');
-  for (const each of [...texts(50), ...wildTexts(50)])
-    expect(decode(characterVocabulary(`${each}.`), encode(characterVocabulary(`${each}.`), each))).toBe(each);
+  for (const text of [...texts(50), ...wildTexts(50)])
+    expect(decode(characterVocabulary(`${text}.`), encode(characterVocabulary(`${text}.`), text))).toBe(text);
 });
 
-it('what is no text, and ids that are none, are refused', () => {
-  expect(() => characterVocabulary(undefined as never)).toThrow(
+it('rejects values that are not text, and values that are not ids', () => {
+  // @ts-expect-error Undefined is not a text.
+  expect(() => characterVocabulary(undefined)).toThrow(
     new TypeError('characterVocabulary: text must be a string or an array of strings, got undefined.'),
   );
-  expect(() => bytePairVocabulary(['a', 7] as never, { size: 256 })).toThrow(TypeError);
-  expect(() => encode(characterVocabulary('a'), ['a'] as never)).toThrow(
+  // @ts-expect-error A number is not a text.
+  expect(() => bytePairVocabulary(['a', 7], { size: 256 })).toThrow(TypeError);
+  // @ts-expect-error An array is not a text.
+  expect(() => encode(characterVocabulary('a'), ['a'])).toThrow(
     new TypeError('encode: text must be a string, got an array.'),
   );
-  expect(() => decode(characterVocabulary('a'), intTensor([0]) as never)).toThrow(
+  // @ts-expect-error A tensor is not an array.
+  expect(() => decode(characterVocabulary('a'), intTensor([0]))).toThrow(
     new TypeError('decode: ids must be an Int32Array or an array, got an object with shape, data.'),
   );
 });

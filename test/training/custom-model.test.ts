@@ -1,4 +1,4 @@
-/** Functions as models, and state carried from batch to batch. */
+/** Custom models, errors of the loss, and state carried from batch to batch. */
 
 import {
   accuracy,
@@ -11,19 +11,23 @@ import {
   createRandom,
   crossEntropy,
   customModel,
+  type Batch,
   type Dataset,
   dense,
   embedding,
   evaluate,
   fit,
   full,
+  gradientFlow,
   gru,
+  type IntTensor,
   initializeCell,
   initializeOptimizer,
   leaves,
   load,
   lstm,
   type ModelState,
+  meanAbsoluteError,
   meanSquaredError,
   multiply,
   normal,
@@ -44,7 +48,7 @@ import {
 } from 'bptt';
 import { expect, it } from 'vitest';
 
-it('fit trains a function of several inputs and outputs, and evaluate evaluates it', async () => {
+it('fit trains a custom model with several inputs and outputs, and evaluate evaluates it', async () => {
   const model = customModel(
     {
       left: initializeCell(gru(), { inputSize: 2, hiddenSize: 6, random: 1 }),
@@ -67,7 +71,7 @@ it('fit trains a function of several inputs and outputs, and evaluate evaluates 
   expect(evaluate(model, data).loss).toBeLessThan(before / 10);
 });
 
-it('a sequential model as a function is trained to the same bits', async () => {
+it('a sequential model in a custom model is trained to the same bits', async () => {
   const make = (): ReturnType<typeof sequential> =>
     sequential([embedding({ vocabularySize: 4, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 4 })], {
       seed: 1,
@@ -79,30 +83,64 @@ it('a sequential model as a function is trained to the same bits', async () => {
   const one = make();
   await fit(one, data, { loss: crossEntropy, optimizer: adam(0.01), steps: 10 });
   const shape = make();
-  const other = customModel(shape.parameters, (p, batch, context) =>
-    crossEntropy(runModel(shape, p, batch.inputs, { ...context, lengths: undefined }).output, batch.targets as never),
+  const other = customModel(shape.parameters, (p, { inputs, targets }: Batch<IntTensor>, context) =>
+    crossEntropy(runModel(shape, p, inputs, context).output, targets),
   );
   await fit(other, data, { optimizer: adam(0.01), steps: 10 });
   expect(other.data).toEqual(one.data);
 });
 
-it('refuses a loss for a function, and none for a sequential model', async () => {
-  const model = customModel({ w: tensor([1]) }, (p) => sum(p.w));
+it('fit rejects a loss for a custom model, and requires one for a sequential model', async () => {
+  const model = customModel({ w: tensor([1]) }, (p, _batch: unknown) => sum(p.w));
   const data = windows(new Int32Array(30), { sequenceLength: 2, batchSize: 2 });
-  await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy } as never)).rejects.toThrow(
-    'fit: a trainable has its own loss',
+  // @ts-expect-error A custom model has a loss.
+  await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy })).rejects.toThrow(
+    'fit: loss must be left out: a customModel computes its own loss.',
   );
   const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
-  await expect(fit(net, data, { optimizer: adam() } as never)).rejects.toThrow('fit: loss must be given');
+  // @ts-expect-error The loss is missing.
+  await expect(fit(net, data, { optimizer: adam() })).rejects.toThrow('fit: loss must be given');
 });
 
-it('names the step where a function’s loss is not finite', async () => {
+it('errors name fit, evaluate or gradientFlow, and keep the message of the loss', async () => {
+  const net = sequential([recurrent(gru(), { hiddenSize: 2 }), dense({ size: 3 })], { inputSize: 2 });
+  const dataOf = <B>(batch: B): Dataset<B> => ({ batchCount: 1, batches: () => [batch] });
+  const optimizer = adam();
+  const wrongInputs = { inputs: full([4, 1, 5], 0), targets: full([4, 1, 3], 0) };
+  const options = { loss: meanSquaredError, optimizer };
+  await expect(fit(net, dataOf(wrongInputs), options)).rejects.toThrow(/^fit: .*xs must be \[T, B, I\]/);
+  expect(() => evaluate(net, dataOf(wrongInputs), options)).toThrow(/^evaluate: .*xs must be \[T, B, I\]/);
+  expect(() => gradientFlow(net, wrongInputs, options)).toThrow(/^gradientFlow: .*xs must be \[T, B, I\]/);
+  const wrongTargets = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 2], 0) };
+  await expect(fit(net, dataOf(wrongTargets), options)).rejects.toThrow(
+    'fit: meanSquaredError: targets must have the shape of the predictions, [4, 1, 3], got [4, 1, 2].',
+  );
+  const batch = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 3], 0) };
+  await expect(fit(net, dataOf(batch), { loss: multiply, optimizer })).rejects.toThrow(
+    'fit: loss must return a scalar variable (shape []), got shape [4, 1, 3]. Is a sum() or mean() missing?',
+  );
+  expect(() => evaluate(net, dataOf(batch), { loss: meanSquaredError, metrics: { product: multiply } })).toThrow(
+    'evaluate: metric product must return a number or a scalar variable, got shape [4, 1, 3].',
+  );
+});
+
+it('losses are metrics', () => {
+  const net = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
+  const lengths = Int32Array.of(3, 1);
+  const batch = { inputs: normal()([3, 2, 2], createRandom(1)), targets: full([3, 2, 1], 1), lengths };
+  const data = { batchCount: 1, batches: () => [batch] };
+  const result = evaluate(net, data, { loss: meanSquaredError, metrics: { mse: meanSquaredError, mae: meanAbsoluteError } });
+  expect(result.mse).toBe(result.loss);
+  expect(result.mae).toBe(evaluate(net, data, { loss: meanAbsoluteError }).loss);
+});
+
+it('names the step if the loss of a custom model is not finite', async () => {
   const model = customModel({ w: tensor([1]) }, (p, _batch: number) => multiply(sum(p.w), NaN));
   const data: Dataset<number> = { batchCount: 1, batches: () => [1] };
   await expect(fit(model, data, { optimizer: adam() })).rejects.toThrow('fit: the loss became NaN at step 1.');
 });
 
-it('carries the state from batch to batch within an epoch: truncated BPTT', async () => {
+it('carryState carries the state from batch to batch within an epoch: truncated BPTT', async () => {
   const text = Int32Array.from({ length: 121 }, (_, i) => (i * i) % 4);
   const data = windows(text, { sequenceLength: 5, batchSize: 2, shuffle: false });
   const make = (): ReturnType<typeof sequential> =>
@@ -117,15 +155,10 @@ it('carries the state from batch to batch within an epoch: truncated BPTT', asyn
     let state: ModelState | undefined;
     for (const batch of data.batches(createRandom(0))) {
       const { gradient, results } = valueAndGradient(byHand.parameters, (p) => {
-        const run = runModel(byHand, p, batch.inputs, {
-          training: true,
-          random: createRandom(0),
-          lengths: undefined,
-          state,
-        });
-        return { value: crossEntropy(run.output, batch.targets as never), results: run.state };
+        const run = runModel(byHand, p, batch.inputs, { training: true, random: createRandom(0), state });
+        return { value: crossEntropy(run.output, batch.targets), results: run.state };
       });
-      state = results as ModelState;
+      state = results;
       applyOptimizer(adam(0.01), optimizer, byHand.parameters, gradient);
     }
   }
@@ -134,7 +167,7 @@ it('carries the state from batch to batch within an epoch: truncated BPTT', asyn
   expect(carried.loss).not.toBe(evaluate(model, data, { loss: crossEntropy }).loss);
 });
 
-it('withParameters: a model that was part of a trained function predicts, streams and is saved as one of its own', async () => {
+it('withParameters turns a part of a custom model into a separate model', async () => {
   const network = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2, seed: 1 });
   const before = network.data.slice();
   const [inputs, targets] = [normal(0, 1)([4, 5, 2], createRandom(1)), full([4, 5, 1], 2)];
@@ -146,17 +179,17 @@ it('withParameters: a model that was part of a trained function predicts, stream
   expect(network.data).toEqual(before);
   expect(leaves(trained.parameters)).toEqual(leaves(model.parameters.network));
   expect(trained.data).toEqual(model.data.slice(0, network.data.length));
-  const wanted = compute(model.parameters, (p) => runModel(network, p.network, inputs).output);
-  expect(predict(trained, inputs)).toEqual(wanted);
+  const expected = compute(model.parameters, (p) => runModel(network, p.network, inputs).output);
+  expect(predict(trained, inputs)).toEqual(expected);
   expect((load(save(trained)).model as ReturnType<typeof sequential>).data).toEqual(trained.data);
   const running = stream(trained, { batchSize: 5 });
   for (let t = 0; t < 4; t++) {
     const { data } = advance(running, { shape: [5, 2], data: sliceRows(inputs, t, t + 1).data });
-    data.forEach((value, i) => expect(value).toBeCloseTo(wanted.data[5 * t + i]!, 5));
+    data.forEach((value, i) => expect(value).toBeCloseTo(expected.data[5 * t + i]!, 5));
   }
-  // A copy: the function may be trained on.
+  // A copy: the custom model may be trained further.
   model.data.fill(0);
-  expect(predict(trained, inputs)).toEqual(wanted);
+  expect(predict(trained, inputs)).toEqual(expected);
   expect(() => withParameters(network, { gru: network.parameters['gru']! })).toThrow(
     'withParameters: dense.weight [3, 1] is missing. Do the parameters belong to another model?',
   );

@@ -1,4 +1,4 @@
-/** Training as a whole: it learns, repeats itself, stops when told, refuses what is not finite, and does not grow. */
+/** Training of models: convergence, reproducibility, early stopping, errors and memory; and predictions of trained models. */
 
 import {
   accuracy,
@@ -80,13 +80,13 @@ describe('fit', () => {
         adam((step) => 0.05 / step ** 0.2),
       ),
     ],
-  ])('%s learns a cycle that needs memory', async (_, optimizer) => {
+  ])('learns a cycle that needs memory with %s', async (_, optimizer) => {
     const net = model();
     await fit(net, data, { loss: crossEntropy, optimizer, steps: 250 });
     expect(evaluate(net, data, { loss: crossEntropy, metrics: { accuracy } }).accuracy).toBeGreaterThan(0.9);
   });
 
-  it('the same seed gives the same bits, another seed others', async () => {
+  it('is reproducible to the bit with the same seed', async () => {
     const train = async (seed: number): Promise<number[]> => {
       const net = sequential([
         embedding({ vocabularySize: 4, size: 4 }),
@@ -101,7 +101,7 @@ describe('fit', () => {
     expect(await train(3)).not.toEqual(await train(4));
   });
 
-  it('goes on where it stopped, with the optimizer’s state', async () => {
+  it('continues with the optimizer state', async () => {
     const ordered = windows(cycle, { sequenceLength: 8, batchSize: 4, shuffle: false });
     const optimizer = adam(0.01);
     const whole = model();
@@ -112,7 +112,7 @@ describe('fit', () => {
     expect([...halves.data]).toEqual([...whole.data]);
   });
 
-  it('tells its progress and stops when aborted', async () => {
+  it('reports progress and stops when aborted', async () => {
     const seen: Progress[] = [];
     const signal = { aborted: false };
     const result = await fit(model(), data, {
@@ -132,7 +132,7 @@ describe('fit', () => {
     expect(seen[6]).toMatchObject({ step: 7, steps: 50, epoch: 1 });
   });
 
-  it('stops early and goes back to the best parameters', async () => {
+  it('stops early and restores the best parameters', async () => {
     const net = model();
     const other = windows(
       Int32Array.from({ length: 60 }, (_, i) => (i * i) % 4),
@@ -151,13 +151,15 @@ describe('fit', () => {
 
   it('lets the event loop run', async () => {
     const signal = { aborted: false };
-    const timer = setTimeout(() => (signal.aborted = true), 1);
+    const timer = setTimeout(() => {
+      signal.aborted = true;
+    }, 1);
     const { stopped } = await fit(model(), data, { loss: crossEntropy, optimizer: adam(), steps: 1_000_000, signal });
     clearTimeout(timer);
     expect(stopped).toBe('aborted');
   });
 
-  it('refuses a loss that is not finite, names step and layer, and leaves the parameters', async () => {
+  it('throws if the loss is not finite, names step and layer, and keeps the parameters', async () => {
     const net = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
     const before = [...net.data];
     const inputs = full([3, 2, 2], NaN);
@@ -168,7 +170,7 @@ describe('fit', () => {
     expect([...net.data]).toEqual(before);
   });
 
-  it('refuses a gradient that is not finite', async () => {
+  it('throws if the gradient is not finite', async () => {
     const net = sequential([dense({ size: 1 })], { inputSize: 1 });
     net.data.fill(1e30);
     const huge = batchesOf(full([1, 1, 1], 1e9), full([1, 1, 1], 0), { batchSize: 1 });
@@ -176,7 +178,7 @@ describe('fit', () => {
     expect([...net.data]).toEqual([...new Float32Array(net.data.length).fill(1e30)]);
   });
 
-  it('2,000 updates leave the heap no larger than two', async () => {
+  it('does not allocate more memory in 2,000 updates than in two', async () => {
     const net = model();
     const used: number[] = [];
     await fit(net, data, {
@@ -187,7 +189,7 @@ describe('fit', () => {
         if (step === 2 || step === 2000) used.push(process.memoryUsage().arrayBuffers);
       },
     });
-    // What grows with steps is garbage that is collected; 2 MB are far less than 2,000 workspaces.
+    // Garbage that is not collected yet may remain; 2 MB are far less than 2,000 workspaces.
     expect(used[1]! - used[0]!).toBeLessThan(2 * 2 ** 20);
   });
 
@@ -195,26 +197,26 @@ describe('fit', () => {
     ['steps', { steps: 1.5 }, /fit: steps must be a whole number/],
     ['epochs', { epochs: -1 }, /fit: epochs/],
     ['patience without validation', { patience: 1 }, /validation/],
-  ])('refuses wrong %s', async (_, options, message) => {
+  ])('rejects wrong %s', async (_, options, message) => {
     await expect(fit(model(), data, { loss: crossEntropy, optimizer: sgd(), ...options })).rejects.toThrow(message);
   });
 
-  it('refuses data without batches', async () => {
-    const empty: Dataset = { batchCount: 0, batches: () => [] };
+  it('rejects data without batches', async () => {
+    const empty: Dataset<Batch<IntTensor>> = { batchCount: 0, batches: () => [] };
     await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(/at least one batch/);
   });
 });
 
 describe('gradients over time', () => {
-  /** The norm of the gradient of the last output by the input of the first and of the last step. */
+  /** The norm of the gradient of the last output with respect to the input at the first and at the last step. */
   function gradientFlow(
-    cell: Parameters<typeof unroll>[0],
+    cell: Cell,
     parameters: Record<string, Tensor>,
     T: number,
   ): [number, number] {
     const xs = normal(0, 0.5)([T, 1, 2], createRandom(4));
     const { gradient } = valueAndGradient({ xs }, (p) =>
-      sum(slice(unroll(cell as never, parameters, p.xs).outputs, T - 1)),
+      sum(slice(unroll(cell, parameters, p.xs).outputs, T - 1)),
     );
     const norm = (values: Float32Array): number => Math.hypot(...values);
     return [norm(gradient.xs.data.subarray(0, 2)), norm(gradient.xs.data.subarray(2 * T - 2))];
@@ -234,7 +236,7 @@ describe('gradients over time', () => {
     expect(first / last).toBeLessThan(1e-6);
   });
 
-  it('stay in a rectified network that begins at the identity, and in an LSTM with an open forget gate', () => {
+  it('persist in a ReLU network initialized to the identity, and in an LSTM with an open forget gate', () => {
     const irnn = simpleRnn({ activation: relu });
     const p = initializeCell(irnn, {
       inputSize: 2,
@@ -252,7 +254,7 @@ describe('gradients over time', () => {
     expect(early / late).toBeGreaterThan(1e-3);
   });
 
-  it('explode: training diverges without clipping and does not with it', async () => {
+  it('explode without clipping', async () => {
     const make = (): Sequential =>
       sequential(
         [
@@ -289,7 +291,7 @@ describe('models', () => {
   );
   const sequence = [0, 3, 5, 1, 2];
 
-  it('a stream step by step is predict over the sequence', () => {
+  it('a stream yields the outputs of predict', () => {
     const running = stream(net);
     const whole = predict(net, intTensor(sequence.map((id) => [id])));
     sequence.forEach((id, t) => {
@@ -298,7 +300,7 @@ describe('models', () => {
     });
   });
 
-  it('predict goes on from a state, with any batch size', () => {
+  it('predict continues from a state, with any batch size', () => {
     const inputs = intTensor([
       [0, 3],
       [5, 1],
@@ -324,7 +326,7 @@ describe('models', () => {
     rest.data.forEach((value, i) => expect(value).toBeCloseTo(whole.data[24 + i]!, 6));
   });
 
-  it('generate: greedy is the argmax, a seed repeats, top-k 1 is greedy', () => {
+  it('generate is greedy with temperature 0, topK 1 or topP 0, and reproducible with a seed', () => {
     const greedy = generate(net, { prompt: [1], length: 12, temperature: 0 });
     expect([...generate(net, { prompt: [1], length: 12, topK: 1, seed: 5 })]).toEqual([...greedy]);
     expect([...generate(net, { prompt: [1], length: 12, topP: 0, seed: 5 })]).toEqual([...greedy]);
@@ -334,7 +336,7 @@ describe('models', () => {
     expect(new Set(drawn).size).toBeGreaterThan(2);
   });
 
-  it('sampleFromLogits: ids come as often as softmax says, at any temperature; −∞ never; top-p and top-k leave the rest out', () => {
+  it('sampleFromLogits draws ids with the probabilities of softmax, and respects temperature, topK and topP', () => {
     const scores = [0.5, -1, 2, -Infinity, 1];
     for (const temperature of [0.5, 1, 2]) {
       const random = createRandom(3);
@@ -367,7 +369,7 @@ describe('models', () => {
     ['a tensor', tensor([1, 2]) as never, {}, /sampleFromLogits: logits must be an array of numbers/],
     ['a share above 1', [0], { topP: 2 }, /sampleFromLogits: topP/],
     ['none of the likeliest', [0], { topK: 0 }, /sampleFromLogits: topK/],
-  ])('sampleFromLogits refuses %s', (_, scores, options, message) =>
+  ])('sampleFromLogits rejects %s', (_, scores, options, message) =>
     expect(() => sampleFromLogits(scores, createRandom(1), options)).toThrow(message),
   );
 

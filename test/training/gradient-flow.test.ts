@@ -1,4 +1,4 @@
-/** The gradient by every state in time: equal to finite differences of the state, and to what theory says. */
+/** Norms of gradients over time: compared with finite differences and with theory. */
 
 import {
   bidirectional,
@@ -41,7 +41,7 @@ const steps = (x: Tensor, from: number, to: number): Tensor => ({
   data: x.data.slice((from * x.data.length) / T, (to * x.data.length) / T),
 });
 
-/** The mean squared error of the one answer, from a state after t steps. */
+/** The mean squared error of the last output, computed from the state after t steps. */
 function lossFrom(model: Sequential, t: number, state: ModelState): number {
   const { data } = predictWithState(model, steps(inputs, t, T), { state }).output;
   return data.reduce((sum, value, i) => sum + (value - last.targets.data[i]!) ** 2, 0) / data.length;
@@ -54,7 +54,7 @@ describe.each<[string, () => Cell]>([
   ['projectedLstm', () => projectedLstm({ projectionSize: 3 })],
   ['layerNormGru', () => layerNormGru()],
 ])('%s', (_, cell) => {
-  it('is the derivative by the state, by differences', () => {
+  it('has the norms of finite differences with respect to the states', () => {
     const model = sequential(
       [
         recurrent(cell(), { hiddenSize: H, returnSequences: false, inputInitializer: normal(0, 1) }),
@@ -64,37 +64,37 @@ describe.each<[string, () => Cell]>([
     );
     const { norms } = gradientFlow(model, last, { loss });
     const [layer, states] = Object.entries(norms)[0]!;
-    for (const [name, found] of Object.entries(states)) {
-      expect(found).toHaveLength(T);
+    for (const [name, stateNorms] of Object.entries(states)) {
+      expect(stateNorms).toHaveLength(T);
       for (const t of [1, 3, 5]) {
         const { state } = predictWithState(model, steps(inputs, 0, t));
         const part = state[layer]![name]!;
         const square = part.data.reduce((sum, value, i) => {
-          const at = (x: number): number => {
+          const lossAt = (x: number): number => {
             part.data[i] = x;
             return lossFrom(model, t, state);
           };
-          const slope = (at(value + 0.03) - at(value - 0.03)) / 0.06;
+          const slope = (lossAt(value + 0.03) - lossAt(value - 0.03)) / 0.06;
           part.data[i] = value;
           return sum + slope * slope;
         }, 0);
-        expect(Math.abs(found[t - 1]! - Math.sqrt(square)) / Math.sqrt(square), `${name} ${t}`).toBeLessThan(0.02);
+        expect(Math.abs(stateNorms[t - 1]! - Math.sqrt(square)) / Math.sqrt(square), `${name} ${t}`).toBeLessThan(0.02);
       }
     }
   });
 });
 
-const of = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I, seed: 2 });
+const modelOf = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I, seed: 2 });
 
-describe('what theory says', () => {
-  it('a linear cell with the identity keeps the gradient, one of half of it halves it at every step', () => {
+describe('theory', () => {
+  it('the gradient of a linear cell changes by the factor of its recurrent weights at every step', () => {
     for (const [factor, ratio] of [
       [1, 1],
       [0.5, 0.5],
       [2, 2],
     ] as const) {
       const linear = simpleRnn({ activation: (x) => x });
-      const model = of(
+      const model = modelOf(
         recurrent(linear, {
           hiddenSize: H,
           returnSequences: false,
@@ -108,23 +108,23 @@ describe('what theory says', () => {
     }
   });
 
-  it('the gradient of one last answer enters at the last valid step', () => {
-    const model = of(recurrent(gru(), { hiddenSize: H, returnSequences: false }));
+  it('the gradient of a last output starts at the last valid step', () => {
+    const model = modelOf(recurrent(gru(), { hiddenSize: H, returnSequences: false }));
     const { norms } = gradientFlow(model, { ...last, lengths: Int32Array.of(4, 2, 3) }, { loss });
     expect([...norms['gru']!['h']!].map((norm) => norm > 0)).toEqual([true, true, true, true, false, false]);
   });
 
-  it('zoneout keeps more of it', () => {
+  it('zoneout preserves more of the gradient', () => {
     const norm = (rate: number): number =>
-      gradientFlow(of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })), last, {
+      gradientFlow(modelOf(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })), last, {
         loss,
       }).norms['simpleRnn']!['h']![0]!;
     expect(norm(0.9)).toBeGreaterThan(2 * norm(0));
   });
 
-  it('a reversed layer loses it toward the last step', () => {
+  it('the gradient of a reversed layer vanishes toward the last step', () => {
     const { norms } = gradientFlow(
-      of(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, reverse: true })),
+      modelOf(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, reverse: true })),
       last,
       { loss },
     );
@@ -132,14 +132,14 @@ describe('what theory says', () => {
   });
 });
 
-it('every recurrent layer has its own, inside of residuals and in both directions; the loss is that of the model', () => {
-  const model = of(
+it('has norms for every recurrent layer, in residual layers and both directions, and the loss of the model', () => {
+  const model = modelOf(
     dense({ size: H }),
     residual([recurrent(lstm(), { hiddenSize: H, learnInitialState: true })]),
     bidirectional(gru(), { hiddenSize: 3 }),
     recurrent(simpleRnn(), { hiddenSize: 2 }),
   );
-  const before = model.data.slice();
+  const initial = model.data.slice();
   const { norms, loss: value } = gradientFlow(model, { inputs, targets }, { loss });
   expect(Object.entries(norms).map(([name, states]) => [name, Object.keys(states)])).toEqual([
     ['residual.lstm', ['h', 'c']],
@@ -148,13 +148,13 @@ it('every recurrent layer has its own, inside of residuals and in both direction
     ['simpleRnn', ['h']],
   ]);
   for (const states of Object.values(norms))
-    for (const each of Object.values(states)) expect(each.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
+    for (const stateNorms of Object.values(states)) expect(stateNorms.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
   const { data } = predictWithState(model, inputs).output;
-  expect(value).toBeCloseTo(data.reduce((sum, each, i) => sum + (each - targets.data[i]!) ** 2, 0) / data.length, 5);
-  expect(model.data).toEqual(before);
+  expect(value).toBeCloseTo(data.reduce((sum, output, i) => sum + (output - targets.data[i]!) ** 2, 0) / data.length, 5);
+  expect(model.data).toEqual(initial);
 });
 
-it('ids, and a model without a recurrent layer', () => {
+it('accepts token ids, and rejects a model without a recurrent layer', () => {
   const tokens = intTensor([
     [0, 1],
     [2, 3],
@@ -168,7 +168,7 @@ it('ids, and a model without a recurrent layer', () => {
   expect(
     gradientFlow(model, { inputs: tokens, targets: tokens }, { loss: crossEntropy }).norms['lstm']!['c'],
   ).toHaveLength(3);
-  expect(() => gradientFlow(of(dense({ size: 2 })), { inputs, targets }, { loss })).toThrow(
+  expect(() => gradientFlow(modelOf(dense({ size: 2 })), { inputs, targets }, { loss })).toThrow(
     'gradientFlow: the model has no recurrent layer.',
   );
 });

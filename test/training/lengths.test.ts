@@ -1,4 +1,4 @@
-/** Sequences of unequal length through layers, losses, metrics and training: padding changes no value and no gradient. */
+/** Sequences of unequal length: padding does not change values or gradients of layers, losses, metrics and training. */
 
 import {
   accuracy,
@@ -42,24 +42,24 @@ const classes = (): IntTensor => ({
   data: Int32Array.from({ length: T * B }, () => integerNumber(random, V)),
 });
 
-/** x with something else in the padding. */
-function spoiled<X extends Tensor | IntTensor>(x: X, lengths: Int32Array, value: number): X {
-  const data = x.data.slice() as Float32Array;
+/** x with another value in the padding. */
+function withPadding<X extends Tensor | IntTensor>(x: X, lengths: Int32Array, value: number): X {
+  const data = x.data.slice();
   const width = data.length / (T * B);
   lengths.forEach((length, b) => {
     for (let t = length; t < T; t++) data.fill(value, (t * B + b) * width, (t * B + b + 1) * width);
   });
-  return { shape: x.shape, data } as unknown as X;
+  return { shape: x.shape, data } as Tensor | IntTensor as X;
 }
 
-/** One row of a batch alone, without its padding. */
+/** One row of a batch, without padding. */
 function rowOf<X extends Tensor | IntTensor>(x: X, b: number, length: number): X {
   const width = x.data.length / (T * B);
   const data = Array.from({ length }, (_, t) => [...x.data.slice((t * B + b) * width, (t * B + b + 1) * width)]).flat();
   return {
     shape: [length, 1, ...x.shape.slice(2)],
     data: x.data instanceof Int32Array ? Int32Array.from(data) : Float32Array.from(data),
-  } as unknown as X;
+  } as Tensor | IntTensor as X;
 }
 
 const net = (): Sequential =>
@@ -73,14 +73,14 @@ const net = (): Sequential =>
     { inputSize: I, seed: 2 },
   );
 
-function lossAndGradient(
+function lossAndGradient<Y extends Tensor | IntTensor>(
   model: Sequential,
-  { inputs, targets, lengths, mask }: Batch,
-  loss: Loss<never>,
+  { inputs, targets, lengths, mask }: Batch<Y>,
+  loss: Loss<Y>,
 ): { value: number; gradient: Float32Array } {
   const { value, gradient } = valueAndGradient(model.parameters, (p) => {
     const { output } = runModel(model, p, inputs, { training: false, random: createRandom(1), lengths });
-    return (loss as Loss<IntTensor | Tensor>)(output, targets, { lengths, mask });
+    return loss(output, targets, { lengths, mask });
   });
   return {
     value,
@@ -90,20 +90,19 @@ function lossAndGradient(
   };
 }
 
-const losses: readonly (readonly [string, Loss<never>, () => Tensor | IntTensor])[] = [
-  ['crossEntropy', crossEntropy as Loss<never>, classes],
-  [
-    'binaryCrossEntropy',
-    binaryCrossEntropy as Loss<never>,
-    () => ({ ...vectors(V), data: vectors(V).data.map((x) => Math.min(1, Math.abs(x))) }),
-  ],
-  ['meanSquaredError', meanSquaredError as Loss<never>, () => vectors(V)],
-  ['meanAbsoluteError', meanAbsoluteError as Loss<never>, () => vectors(V)],
-  ['huber', huber as Loss<never>, () => vectors(V)],
-];
+const probabilities = (): Tensor => ({
+  shape: [T, B, V],
+  data: vectors(V).data.map((x) => Math.min(1, Math.abs(x))),
+});
 
-describe.each(losses)('%s', (_, loss, draw) => {
-  it('a batch of unequal lengths has the loss and the gradient of its rows alone, whatever stands in the padding', () => {
+describe('crossEntropy', () => testLoss(crossEntropy, classes));
+describe('binaryCrossEntropy', () => testLoss(binaryCrossEntropy, probabilities));
+describe('meanSquaredError', () => testLoss(meanSquaredError, () => vectors(V)));
+describe('meanAbsoluteError', () => testLoss(meanAbsoluteError, () => vectors(V)));
+describe('huber', () => testLoss(huber, () => vectors(V)));
+
+function testLoss<Y extends Tensor | IntTensor>(loss: Loss<NoInfer<Y>>, draw: () => Y): void {
+  it('of a batch of unequal lengths is that of its separate rows, with the same gradient, for any padding', () => {
     for (let trial = 0; trial < 8; trial++) {
       const lengths = drawLengths();
       lengths[trial % B] = T;
@@ -127,8 +126,8 @@ describe.each(losses)('%s', (_, loss, draw) => {
       const inPadding = lossAndGradient(
         model,
         {
-          inputs: spoiled(inputs, lengths, NaN),
-          targets: spoiled(targets, lengths, targets.data instanceof Int32Array ? -7 : NaN),
+          inputs: withPadding(inputs, lengths, NaN),
+          targets: withPadding(targets, lengths, targets.data instanceof Int32Array ? -7 : NaN),
           lengths,
         },
         loss,
@@ -138,91 +137,92 @@ describe.each(losses)('%s', (_, loss, draw) => {
     }
   });
 
-  it('with every reduction and a mask', () => {
+  it('supports lengths with every reduction and a mask', () => {
     const lengths = Int32Array.of(2, 6, 0, 3);
     const [outputs, targets] = [vectors(V), draw()];
     const mask = { shape: [T, B], data: Float32Array.from({ length: T * B }, (_unused, i) => (i % 3) / 2) };
     const run = (options: object): Tensor => {
       const { results } = valueAndGradient({ outputs }, (p) => {
-        const answer = (loss as Loss<Tensor | IntTensor>)(p.outputs, targets, options);
-        return { value: sum(answer), results: answer };
+        const losses = loss(p.outputs, targets, options);
+        return { value: sum(losses), results: losses };
       });
       return results;
     };
-    const parts = run({ lengths, mask: spoiled(mask, lengths, NaN), reduction: 'none' });
+    const masked = run({ lengths, mask: withPadding(mask, lengths, NaN), reduction: 'none' });
     const plain = run({ reduction: 'none' });
     const width = plain.data.length / (T * B);
-    let [sumOfParts, sumOfWeights] = [0, 0];
-    plain.data.forEach((part, i) => {
+    let [lossSum, weightSum] = [0, 0];
+    plain.data.forEach((value, i) => {
       const row = Math.floor(i / width);
       const weight = Math.floor(row / B) < lengths[row % B]! ? mask.data[row]! : 0;
-      expect(parts.data[i]).toBeCloseTo(part * weight, 5);
-      sumOfParts += part * weight;
-      sumOfWeights += weight;
+      expect(masked.data[i]).toBeCloseTo(value * weight, 5);
+      lossSum += value * weight;
+      weightSum += weight;
     });
-    expect(run({ lengths, mask, reduction: 'sum' }).data[0]).toBeCloseTo(sumOfParts, 4);
-    expect(run({ lengths, mask, reduction: 'mean' }).data[0]).toBeCloseTo(sumOfParts / sumOfWeights, 5);
+    expect(run({ lengths, mask, reduction: 'sum' }).data[0]).toBeCloseTo(lossSum, 4);
+    expect(run({ lengths, mask, reduction: 'mean' }).data[0]).toBeCloseTo(lossSum / weightSum, 5);
   });
 
-  it('refuses lengths and masks that do not fit', () => {
+  it('rejects lengths and masks that do not fit', () => {
     const [outputs, targets] = [vectors(V), draw()];
     const run = (options: object) => () =>
-      valueAndGradient({ outputs }, (p) => (loss as Loss<Tensor | IntTensor>)(p.outputs, targets, options));
+      valueAndGradient({ outputs }, (p) => loss(p.outputs, targets, options));
     expect(run({ lengths: Int32Array.of(1, 2) })).toThrow('[T, B, …] = [*, 2], got [6, 4]');
     expect(run({ lengths: Int32Array.of(1, 2, 3, 7) })).toThrow('lengths[3] must be at most T = 6, got 7');
     expect(run({ lengths: [1, 2, 3, 4] })).toThrow(TypeError);
     expect(run({ lengths: Int32Array.of(1, 2, 3, 4), mask: tensor([1]) })).toThrow(
       'mask must be [T, B, …] = [6, 4], got [1]',
     );
-    expect(run({ lengths: new Int32Array(4) })).toThrow('there is no target to average over');
+    expect(run({ lengths: new Int32Array(4) })).toThrow('there must be at least one target for the mean');
   });
-});
+}
 
-it('what a model answers in the padding is zero', () => {
+it('outputs are zero in the padding', () => {
   const lengths = Int32Array.of(2, 6, 0, 3);
   const output = predict(net(), vectors(I), { lengths });
-  expect(spoiled(output, lengths, 0)).toEqual(output);
+  expect(withPadding(output, lengths, 0)).toEqual(output);
 });
 
 describe('training and evaluation', () => {
   const lengths = Int32Array.of(2, 6, 1, 3);
-  const batch: Batch = { inputs: vectors(I), targets: classes(), lengths };
-  const data = (of: Batch): Dataset => ({ batchCount: 1, batches: () => [of] });
-  const inPadding: Batch = {
-    inputs: spoiled(batch.inputs, lengths, NaN),
-    targets: spoiled(batch.targets, lengths, 0),
+  const batch = { inputs: vectors(I), targets: classes(), lengths };
+  const dataOf = (batch: Batch<IntTensor>): Dataset<Batch<IntTensor>> => ({ batchCount: 1, batches: () => [batch] });
+  const otherPadding = {
+    inputs: withPadding(batch.inputs, lengths, NaN),
+    targets: withPadding(batch.targets, lengths, 0),
     lengths,
   };
 
-  it('learn the same from a batch whatever stands in its padding', async () => {
+  it('do not depend on the padding', async () => {
     const [one, other] = [net(), net()];
-    await fit(one, data(batch), { loss: crossEntropy, optimizer: adam(0.01), steps: 5 });
-    await fit(other, data(inPadding), { loss: crossEntropy, optimizer: adam(0.01), steps: 5 });
+    await fit(one, dataOf(batch), { loss: crossEntropy, optimizer: adam(0.01), steps: 5 });
+    await fit(other, dataOf(otherPadding), { loss: crossEntropy, optimizer: adam(0.01), steps: 5 });
     expect(other.data).toEqual(one.data);
   });
 
-  it('weigh batches by their valid steps, and count these alone in metrics', () => {
-    const alone = (b: number): Batch => ({
+  it('weight batches by their valid steps, and count only these in metrics', () => {
+    const rowBatch = (b: number): Batch<IntTensor> => ({
       inputs: rowOf(batch.inputs, b, lengths[b]!),
       targets: rowOf(batch.targets, b, lengths[b]!),
     });
-    const rows: Dataset = { batchCount: B, batches: () => Array.from(lengths, (_, b) => alone(b)) };
+    const rows = { batchCount: B, batches: () => Array.from(lengths, (_, b) => rowBatch(b)) };
     const options = { loss: crossEntropy, metrics: { accuracy } };
-    const [together, apart] = [evaluate(net(), data(inPadding), options), evaluate(net(), rows, options)];
-    expect(together.loss).toBeCloseTo(apart.loss, 5);
-    expect(together.accuracy).toBeCloseTo(apart.accuracy, 6);
+    const [together, separate] = [evaluate(net(), dataOf(otherPadding), options), evaluate(net(), rows, options)];
+    expect(together.loss).toBeCloseTo(separate.loss, 5);
+    expect(together.accuracy).toBeCloseTo(separate.accuracy, 6);
   });
 
-  it('leave lengths out of the loss of a model that answers once a sequence', async () => {
+  it('do not pass lengths to the loss of a model with one output per sequence', async () => {
     const model = sequential([recurrent(gru(), { hiddenSize: 4, returnSequences: false }), dense({ size: V })], {
       inputSize: I,
     });
     const targets: IntTensor = { shape: [B], data: Int32Array.of(0, 1, 2, 3) };
-    const { losses: seen } = await fit(model, data({ inputs: spoiled(batch.inputs, lengths, NaN), targets, lengths }), {
+    const padded = dataOf({ inputs: withPadding(batch.inputs, lengths, NaN), targets, lengths });
+    const { losses } = await fit(model, padded, {
       loss: crossEntropy,
       optimizer: adam(0.05),
       steps: 60,
     });
-    expect(seen.at(-1)!).toBeLessThan(seen[0]! / 2);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]! / 2);
   });
 });

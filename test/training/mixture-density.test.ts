@@ -1,4 +1,4 @@
-/** Mixture densities: against the formula in double precision, as densities, as samplers, and trained. */
+/** Mixture densities: compared with the formula in double precision, integration, sampling and training. */
 
 import {
   adam,
@@ -30,7 +30,7 @@ import {
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
-/** What the numbers of one output say, in double precision. */
+/** The parameters of one output, in double precision. */
 function parametersOf(
   x: readonly number[],
   D: number,
@@ -46,8 +46,8 @@ function parametersOf(
   }));
 }
 
-/** −log of the density, by its formula in double precision. */
-function plain(outputs: Tensor, targets: Tensor): number[] {
+/** The negative log-likelihood, by its formula in double precision. */
+function reference(outputs: Tensor, targets: Tensor): number[] {
   const [width, D] = [outputs.shape.at(-1)!, targets.shape.at(-1)!];
   return Array.from({ length: targets.data.length / D }, (_, row) => {
     const components = parametersOf([...outputs.data.subarray(row * width, (row + 1) * width)], D);
@@ -65,18 +65,18 @@ function plain(outputs: Tensor, targets: Tensor): number[] {
   });
 }
 
-describe.each([1, 2, 3])('of %d numbers', (size) => {
+describe.each([1, 2, 3])('of vectors of size %d', (size) => {
   const width = mixtureSize({ components: 4, size });
   const [outputs, targets] = [
     normal(0, 1)([3, 2, width], createRandom(1)),
     normal(0, 1)([3, 2, size], createRandom(2)),
   ];
 
-  it('is the formula, and its gradient that of finite differences', () => {
-    const parts = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: 'none' }));
-    expect(parts.shape).toEqual([3, 2]);
-    plain(outputs, targets).forEach((value, i) =>
-      expect(Math.abs(parts.data[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))),
+  it('has the value of the formula and the gradient of finite differences', () => {
+    const losses = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: 'none' }));
+    expect(losses.shape).toEqual([3, 2]);
+    reference(outputs, targets).forEach((value, i) =>
+      expect(Math.abs(losses.data[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))),
     );
     expect(
       checkGradients({ outputs, targets }, (p) => mixtureNegativeLogLikelihood(p.outputs, p.targets)).error,
@@ -88,12 +88,12 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
       mixtureNegativeLogLikelihood(p.padded, targets, { reduction: 'sum', lengths }),
     ).data[0]!;
     expect(valid).toBeCloseTo(
-      [0, 1, 2, 4].reduce((sum, i) => sum + parts.data[i]!, 0),
+      [0, 1, 2, 4].reduce((sum, i) => sum + losses.data[i]!, 0),
       4,
     );
   });
 
-  it('tells its parameters', () => {
+  it('has the parameters of the formula', () => {
     const { weights, means, deviations, correlations } = mixtureParameters(outputs, size);
     const mean = mixtureMean(outputs, size);
     expect(mean.shape).toEqual([3, 2, size]);
@@ -104,47 +104,47 @@ describe.each([1, 2, 3])('of %d numbers', (size) => {
       [3, 2, 4, size],
       [3, 2, 4],
     ]);
-    const close = (got: ArrayLike<number>, wanted: number[]): void =>
-      wanted.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));
+    const expectClose = (got: ArrayLike<number>, expected: number[]): void =>
+      expected.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));
     for (let row = 0; row < 6; row++) {
-      const wanted = parametersOf([...outputs.data.subarray(row * width, (row + 1) * width)], size);
-      close(
+      const components = parametersOf([...outputs.data.subarray(row * width, (row + 1) * width)], size);
+      expectClose(
         weights.data.subarray(row * 4),
-        wanted.map(({ weight }) => weight),
+        components.map(({ weight }) => weight),
       );
-      close(
+      expectClose(
         means.data.subarray(row * 4 * size),
-        wanted.flatMap((each) => each.means),
+        components.flatMap((component) => component.means),
       );
-      close(
+      expectClose(
         deviations.data.subarray(row * 4 * size),
-        wanted.flatMap((each) => each.deviations),
+        components.flatMap((component) => component.deviations),
       );
-      close(
+      expectClose(
         correlations.data.subarray(row * 4),
-        wanted.map(({ correlation }) => correlation),
+        components.map(({ correlation }) => correlation),
       );
-      close(
+      expectClose(
         mean.data.subarray(row * size),
-        Array.from({ length: size }, (_, d) => wanted.reduce((sum, each) => sum + each.weight * each.means[d]!, 0)),
+        Array.from({ length: size }, (_, d) => components.reduce((sum, { weight, means: m }) => sum + weight * m[d]!, 0)),
       );
     }
   });
 
-  it('is finite, with a finite gradient, where a target is far off, deviations want to vanish and correlations are full', () => {
+  it('is finite, with a finite gradient, for distant targets, tiny deviations and full correlations', () => {
     for (const value of [-1e4, -50, 50, 1e4]) {
-      const wild = full([1, width], value);
-      const { value: loss, gradient } = valueAndGradient({ wild }, (p) =>
-        mixtureNegativeLogLikelihood(p.wild, full([1, size], 3)),
+      const extreme = full([1, width], value);
+      const { value: loss, gradient } = valueAndGradient({ extreme }, (p) =>
+        mixtureNegativeLogLikelihood(p.extreme, full([1, size], 3)),
       );
       expect(Number.isFinite(loss), `${value}`).toBe(true);
-      expect([...gradient.wild.data].every(Number.isFinite)).toBe(true);
+      expect([...gradient.extreme.data].every(Number.isFinite)).toBe(true);
     }
   });
 });
 
-it('of one component is the likelihood of a Gaussian', () => {
-  const parts = compute(
+it('with one component is the likelihood of a Gaussian', () => {
+  const losses = compute(
     {
       x: tensor([
         [5, 0.5, Math.log(2)],
@@ -157,31 +157,31 @@ it('of one component is the likelihood of a Gaussian', () => {
     [3, 2.001],
     [-0.2, 0.101],
   ].forEach(([distance, deviation], i) =>
-    expect(parts.data[i]).toBeCloseTo(
+    expect(losses.data[i]).toBeCloseTo(
       0.5 * Math.log(2 * Math.PI) + Math.log(deviation!) + (distance! / deviation!) ** 2 / 2,
       5,
     ),
   );
 });
 
-it('is right where correlations are full: within 1e-4 of double precision', () => {
+it('is accurate to 1e-4 if correlations are full', () => {
   const random = createRandom(4);
   for (const r of [-30, -9, -4, -2, 2, 4, 9, 30]) {
     const outputs = normal(0, 1)([50, 12], random);
     for (let row = 0; row < 50; row++) outputs.data.fill(r, 12 * row + 10, 12 * row + 12);
     const targets = normal(0, 1)([50, 2], random);
-    const parts = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: 'none' }));
-    const wanted = plain(outputs, targets);
-    wanted.forEach(
+    const losses = compute({ outputs }, (p) => mixtureNegativeLogLikelihood(p.outputs, targets, { reduction: 'none' }));
+    const expected = reference(outputs, targets);
+    expected.forEach(
       (value, i) =>
         Number.isFinite(value) &&
-        expect(Math.abs(parts.data[i]! - value), `${r}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(value))),
+        expect(Math.abs(losses.data[i]! - value), `${r}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(value))),
     );
-    expect(wanted.filter(Number.isFinite).length).toBeGreaterThan(25);
+    expect(expected.filter(Number.isFinite).length).toBeGreaterThan(25);
   }
 });
 
-it('is a density: over a grid of two numbers it adds up to 1', () => {
+it('is a density: it integrates to 1 over a plane', () => {
   const outputs = normal(0, 0.5)([1, mixtureSize({ components: 3, size: 2 })], createRandom(5));
   const [n, span] = [200, 8];
   const grid = tensor(
@@ -192,13 +192,13 @@ it('is a density: over a grid of two numbers it adds up to 1', () => {
     [n * n, 2],
   );
   const all = { shape: [n * n, 18], data: Float32Array.from({ length: n * n * 18 }, (_, i) => outputs.data[i % 18]!) };
-  const parts = compute({ all }, (p) => mixtureNegativeLogLikelihood(p.all, grid, { reduction: 'none' }));
-  expect(parts.data.reduce((sum, value) => sum + Math.exp(-value), 0) * ((2 * span) / n) ** 2).toBeCloseTo(1, 2);
+  const losses = compute({ all }, (p) => mixtureNegativeLogLikelihood(p.all, grid, { reduction: 'none' }));
+  expect(losses.data.reduce((sum, value) => sum + Math.exp(-value), 0) * ((2 * span) / n) ** 2).toBeCloseTo(1, 2);
 });
 
-it('samples have the moments of the mixture; at temperature 0 they are the middle of the likeliest component', () => {
+it('samples have the moments of the mixture; at temperature 0 they are the mean of the most likely component', () => {
   // Two components, 0.25 at (0, 0) and 0.75 at (4, −2), deviations 1 and ½, correlation 0.8.
-  const one = [
+  const output = [
     0,
     Math.log(3),
     0,
@@ -213,7 +213,7 @@ it('samples have the moments of the mixture; at temperature 0 they are the middl
     Math.atanh(0.8 / 0.999),
   ];
   const rows = 20_000;
-  const outputs = { shape: [rows, 12], data: Float32Array.from({ length: rows * 12 }, (_, i) => one[i % 12]!) };
+  const outputs = { shape: [rows, 12], data: Float32Array.from({ length: rows * 12 }, (_, i) => output[i % 12]!) };
   const { data } = sampleMixture(outputs, { size: 2, random: createRandom(3) });
   const second = Array.from({ length: rows }, (_, i) => [data[2 * i]!, data[2 * i + 1]!] as const).filter(
     ([x, y]) => x - y > 3,
@@ -224,21 +224,21 @@ it('samples have the moments of the mixture; at temperature 0 they are the middl
   expect(mx).toBeCloseTo(4, 1);
   expect(my).toBeCloseTo(-2, 1);
   expect(mean(second.map(([x, y]) => (x - mx) * (y - my))) / 0.5).toBeCloseTo(0.8, 1);
-  const still = sampleMixture(outputs, { size: 2, random: createRandom(3), temperature: 0 }).data;
-  expect([...still.slice(0, 4)].map((value) => Math.round(1000 * value) / 1000)).toEqual([4, -2, 4, -2]);
+  const means = sampleMixture(outputs, { size: 2, random: createRandom(3), temperature: 0 }).data;
+  expect([...means.slice(0, 4)].map((value) => Math.round(1000 * value) / 1000)).toEqual([4, -2, 4, -2]);
   expect(sampleMixture(outputs, { size: 2, random: createRandom(9) })).toEqual(
     sampleMixture(outputs, { size: 2, random: createRandom(9) }),
   );
 });
 
-it('learns a relation with several answers better than one Gaussian can (Bishop 1994)', async () => {
+it('fits a multivalued relation better than one Gaussian (Bishop, 1994)', async () => {
   const random = createRandom(1);
-  const answers = Float32Array.from({ length: 400 }, () => uniformNumber(random));
+  const values = Float32Array.from({ length: 400 }, () => uniformNumber(random));
   const inputs = tensor(
-    answers.map((y) => y + 0.3 * Math.sin(2 * Math.PI * y) + 0.03 * normalNumber(random)),
+    values.map((y) => y + 0.3 * Math.sin(2 * Math.PI * y) + 0.03 * normalNumber(random)),
     [1, 400, 1],
   );
-  const targets = tensor(answers, [1, 400, 1]);
+  const targets = tensor(values, [1, 400, 1]);
   const train = async (components: number): Promise<number> => {
     const model: Sequential = sequential(
       [dense({ size: 20, activation: tanh }), dense({ size: mixtureSize({ components, size: 1 }) })],
@@ -264,9 +264,9 @@ it('predicts a distribution for every step of a sequence', () => {
   expect(means.shape).toEqual([5, 3, 2, 2]);
 });
 
-it('refuses outputs that hold no whole number of components, and targets of other rows', () => {
+it('rejects outputs with a fractional number of components, and targets that do not fit', () => {
   expect(() => compute({ x: full([2, 5], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, full([2, 2], 0)))).toThrow(
-    'outputs must be […, K·6] for 2 numbers, got [2, 5]',
+    'outputs must be […, K·6] for vectors of size 2, got [2, 5]',
   );
   expect(() => compute({ x: full([2, 6], 0) }, (p) => mixtureNegativeLogLikelihood(p.x, full([3, 2], 0)))).toThrow(
     'targets must be […, D] with the leading axes of outputs [2, 6], got [3, 2]',

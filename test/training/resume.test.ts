@@ -1,4 +1,4 @@
-/** Training that goes on where it stood, to the same bits as if it had never stopped. */
+/** Resumed training gives the same bits as uninterrupted training. */
 
 import {
   adam,
@@ -14,6 +14,7 @@ import {
   embedding,
   fit,
   gru,
+  type IntTensor,
   integerNumber,
   lstm,
   meanSquaredError,
@@ -23,6 +24,7 @@ import {
   type SequentialFitOptions,
   sequential,
   sgd,
+  type Tensor,
   type TrainingState,
   tensor,
   windows,
@@ -32,14 +34,14 @@ import { describe, expect, it } from 'vitest';
 const ids = Int32Array.from({ length: 130 }, (_, i) => (i * i) % 4);
 const shuffled = windows(ids, { sequenceLength: 6, batchSize: 4 });
 const ordered = windows(ids, { sequenceLength: 6, batchSize: 4, shuffle: false });
-/** Draws from the generator for every batch anew, while dropout draws from it in between. */
-const drawnLate: Dataset = {
+/** Draws from the generator for every batch; dropout draws from it in between. */
+const drawnPerBatch: Dataset<Batch<IntTensor>> = {
   batchCount: 4,
   *batches(random) {
     for (let i = 0; i < 4; i++) {
       const from = integerNumber(random, 100);
-      const part = (shift: number): Int32Array => ids.slice(from + shift, from + shift + 6);
-      yield { inputs: { shape: [6, 1], data: part(0) }, targets: { shape: [6, 1], data: part(1) } };
+      const idsAt = (start: number): IntTensor => ({ shape: [6, 1], data: ids.slice(start, start + 6) });
+      yield { inputs: idsAt(from), targets: idsAt(from + 1) };
     }
   },
 };
@@ -53,51 +55,51 @@ const model = (): Sequential =>
     ],
     { seed: 2 },
   );
-const options: SequentialFitOptions = {
+const options: SequentialFitOptions<IntTensor> = {
   loss: crossEntropy,
   optimizer: chain(clipByNorm(1), adam(cosineDecay(0.05, { steps: 12 }))),
   steps: 12,
   seed: 5,
 };
 
-/** What is handed out after every update. */
-async function standsOf(
+/** Trains with a checkpoint after every update. */
+async function trainWithStates(
   net: Sequential,
-  data: Dataset,
-  given: SequentialFitOptions,
+  data: Dataset<Batch<IntTensor>>,
+  fitOptions: SequentialFitOptions<IntTensor>,
 ): Promise<{ states: TrainingState[]; result: Awaited<ReturnType<typeof fit>> }> {
   const states: TrainingState[] = [];
   const result = await fit(net, data, {
-    ...given,
+    ...fitOptions,
     checkpoint: { every: 1, write: (state) => void states.push(state) },
   });
   return { states, result };
 }
 
-describe('fit, taken up', () => {
-  it.each<[string, Dataset, Partial<SequentialFitOptions>]>([
+describe('resumed fit', () => {
+  it.each<[string, Dataset<Batch<IntTensor>>, Partial<SequentialFitOptions<IntTensor>>]>([
     ['with shuffled windows and dropout', shuffled, {}],
     ['with the state carried', ordered, { carryState: true }],
-    ['with data that draws for every batch', drawnLate, {}],
+    ['with data that draws for every batch', drawnPerBatch, {}],
     ['with validation and patience', shuffled, { validation: ordered, patience: 2, optimizer: sgd(3) }],
-  ])('%s, after any update, ends with the same bits', async (_, data, more) => {
+  ])('ends with the same bits after any update, %s', async (_, data, extra) => {
     const whole = model();
-    const { states, result } = await standsOf(whole, data, { ...options, ...more });
+    const { states, result } = await trainWithStates(whole, data, { ...options, ...extra });
     expect(states.length).toBe(result.steps);
     for (const state of states) {
       const rest = model();
       rest.data.fill(9);
-      const again = await standsOf(rest, data, { ...options, ...more, seed: 77, resume: structuredClone(state) });
+      const again = await trainWithStates(rest, data, { ...options, ...extra, seed: 77, resume: structuredClone(state) });
       expect(again.result).toEqual(result);
       expect(rest.data).toEqual(whole.data);
       expect(again.states).toEqual(states.slice(state.step));
     }
   });
 
-  it('a trainable, too', async () => {
+  it('supports custom models', async () => {
     const line = () =>
-      customModel({ slope: tensor(0) }, (p, batch: Batch) =>
-        meanSquaredError(multiply(batch.inputs as never, p.slope), batch.targets as never),
+      customModel({ slope: tensor(0) }, (p, { inputs, targets }: Batch<Tensor, Tensor>) =>
+        meanSquaredError(multiply(inputs, p.slope), targets),
       );
     const data = {
       batchCount: 2,
@@ -119,7 +121,7 @@ describe('fit, taken up', () => {
     expect(rest.data).toEqual(whole.data);
   });
 
-  it('is handed out when it is aborted, and once only', async () => {
+  it('has one checkpoint when training is aborted', async () => {
     const signal = { aborted: false };
     const seen: number[] = [];
     const result = await fit(model(), shuffled, {
@@ -131,7 +133,7 @@ describe('fit, taken up', () => {
     expect([result.stopped, seen]).toEqual(['aborted', [4, 5]]);
   });
 
-  it('what is handed out does not change afterwards, and training waits until it is written', async () => {
+  it('has checkpoints that do not change, and waits until they are written', async () => {
     const states: [TrainingState, string][] = [];
     let writing = 0;
     await fit(model(), shuffled, {
@@ -148,11 +150,11 @@ describe('fit, taken up', () => {
       },
     });
     expect(states).toHaveLength(6);
-    for (const [state, then] of states) expect(JSON.stringify(state)).toBe(then);
+    for (const [state, written] of states) expect(JSON.stringify(state)).toBe(written);
   });
 
-  it('refuses what does not fit', async () => {
-    const { states } = await standsOf(model(), shuffled, options);
+  it('rejects states and options that do not fit', async () => {
+    const { states } = await trainWithStates(model(), shuffled, options);
     const [first] = states;
     const other = sequential([
       embedding({ vocabularySize: 4, size: 3 }),
@@ -160,17 +162,17 @@ describe('fit, taken up', () => {
       dense({ size: 4 }),
     ]);
     await expect(fit(other, shuffled, { ...options, resume: first })).rejects.toThrow(
-      /fit: resume is of a model of \d+ parameters, this one has \d+/,
+      /fit: resume must hold the \d+ parameters of this model, got \d+/,
     );
     await expect(fit(model(), shuffled, { ...options, optimizer: sgd(), resume: first })).rejects.toThrow(
-      /optimizerState must hold 0 vectors/,
+      /optimizerState must hold 0 buffers/,
     );
     await expect(
       fit(model(), shuffled, { ...options, resume: first, optimizerState: first!.optimizer }),
-    ).rejects.toThrow(/do not go together/);
+    ).rejects.toThrow(/exclude each other/);
     const short = windows(ids, { sequenceLength: 30, batchSize: 1 });
     await expect(fit(model(), short, { ...options, resume: { ...first!, position: 9 } })).rejects.toThrow(
-      /stands after batch 9 of an epoch, but data has/,
+      /resume is after batch 9 of an epoch, but data has/,
     );
     await expect(
       fit(model(), shuffled, { ...options, checkpoint: { every: 0, write: () => undefined } }),

@@ -1,4 +1,4 @@
-/** Sampled softmax: a gradient that is right, the full loss in the mean, and it learns what the full one learns. */
+/** Sampled softmax: its gradient, its convergence to the full loss, and training with it. */
 
 import {
   adam,
@@ -20,7 +20,6 @@ import {
   type Tensor,
   transpose,
   type ValueAndGradient,
-  type Variable,
   valueAndGradient,
 } from 'bptt';
 import { expect, it } from 'vitest';
@@ -32,7 +31,7 @@ const targets = intTensor(
   Array.from({ length: 3 }, (_, t) => Array.from({ length: 4 }, (_each, b) => (7 * t + 11 * b) % V)),
 );
 
-it('has the gradient of finite differences, with lengths, too', () => {
+it('has the gradient of finite differences, also with lengths', () => {
   for (const lengths of [undefined, Int32Array.of(3, 1, 2, 0)]) {
     const { error } = checkGradients({ head, hidden }, (p) =>
       sampledCrossEntropy(p.hidden, p.head, targets, { samples: 12, random: createRandom(4), lengths }),
@@ -41,26 +40,26 @@ it('has the gradient of finite differences, with lengths, too', () => {
   }
 });
 
-it('what stands in the padding changes nothing: no NaN reaches the head, and its targets need be no ids', () => {
+it('padding does not change values or gradients, even if it has NaN inputs and invalid targets', () => {
   const lengths = Int32Array.of(3, 1, 2, 0);
-  const dirty = { shape: hidden.shape, data: hidden.data.slice() };
-  const wild = { shape: targets.shape, data: targets.data.slice() };
+  const paddedHidden = { shape: hidden.shape, data: hidden.data.slice() };
+  const paddedTargets = { shape: targets.shape, data: targets.data.slice() };
   for (let t = 0; t < 3; t++)
     for (let b = 0; b < 4; b++) {
       if (t < lengths[b]!) continue;
-      dirty.data.fill(NaN, (4 * t + b) * H, (4 * t + b + 1) * H);
-      wild.data[4 * t + b] = -1;
+      paddedHidden.data.fill(NaN, (4 * t + b) * H, (4 * t + b + 1) * H);
+      paddedTargets.data[4 * t + b] = -1;
     }
-  const run = (x: Tensor, right: IntTensor): ValueAndGradient<{ head: typeof head; x: Tensor }> =>
+  const run = (x: Tensor, ids: IntTensor): ValueAndGradient<{ head: typeof head; x: Tensor }> =>
     valueAndGradient({ head, x }, (p) =>
-      sampledCrossEntropy(p.x, p.head, right, { samples: 12, random: createRandom(4), lengths }),
+      sampledCrossEntropy(p.x, p.head, ids, { samples: 12, random: createRandom(4), lengths }),
     );
-  const [clean, padded] = [run(hidden, targets), run(dirty, wild)];
+  const [clean, padded] = [run(hidden, targets), run(paddedHidden, paddedTargets)];
   expect(padded.value).toBe(clean.value);
   expect(padded.gradient).toEqual(clean.gradient);
   expect(
-    compute({ head, dirty }, (p) =>
-      sampledCrossEntropy(p.dirty, p.head, wild, {
+    compute({ head, paddedHidden }, (p) =>
+      sampledCrossEntropy(p.paddedHidden, p.head, paddedTargets, {
         samples: 12,
         random: createRandom(4),
         lengths: new Int32Array(4),
@@ -70,39 +69,38 @@ it('what stands in the padding changes nothing: no NaN reaches the head, and its
   ).toBe(0);
 });
 
-it('with many samples it is the full cross-entropy', () => {
+it('approaches the full cross-entropy with many samples', () => {
   const loss = (samples: number): Float32Array =>
     compute({ head, hidden }, (p) =>
       sampledCrossEntropy(p.hidden, p.head, targets, { samples, random: createRandom(5), reduction: 'none' }),
     ).data;
-  const wanted = compute({ head, hidden }, (p) =>
+  const expected = compute({ head, hidden }, (p) =>
     crossEntropy(affine(p.hidden, { weight: transpose(p.head.weight), bias: p.head.bias }), targets, {
       reduction: 'none',
     }),
   ).data;
-  loss(20_000).forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(0.08 * Math.max(1, wanted[i]!)));
+  loss(20_000).forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(0.08 * Math.max(1, expected[i]!)));
 });
 
-it('learns a table of 500 answers as the full loss judges it', async () => {
+it('learns a table of 500 classes, evaluated with the full loss', async () => {
   const count = 500;
   const random = createRandom(6);
-  const answers = Int32Array.from({ length: count }, () => integerNumber(random, count));
+  const classes = Int32Array.from({ length: count }, () => integerNumber(random, count));
   const batch = {
-    inputs: { shape: [count], data: Int32Array.from(answers.keys()) },
-    targets: { shape: [count], data: answers },
+    inputs: { shape: [count], data: Int32Array.from(classes.keys()) },
+    targets: { shape: [count], data: classes },
   };
   const parameters = {
     table: normal(0, 1)([count, 16], random),
     head: { weight: normal(0, 0.1)([count, 16], random), bias: full([count], 0) },
   };
-  type P = { table: Variable; head: { weight: Variable; bias: Variable } };
   const model = customModel(
     parameters,
-    (p: P, { inputs, targets: right }: { inputs: IntTensor; targets: IntTensor }, context) => {
+    (p, { inputs, targets: ids }: { inputs: IntTensor; targets: IntTensor }, context) => {
       const x = gather(p.table, inputs);
       return context.training
-        ? sampledCrossEntropy(x, p.head, right, { samples: 50, random: context.random })
-        : crossEntropy(affine(x, { weight: transpose(p.head.weight), bias: p.head.bias }), right);
+        ? sampledCrossEntropy(x, p.head, ids, { samples: 50, random: context.random })
+        : crossEntropy(affine(x, { weight: transpose(p.head.weight), bias: p.head.bias }), ids);
     },
   );
   const data = { batchCount: 1, batches: () => [batch] };
@@ -110,9 +108,9 @@ it('learns a table of 500 answers as the full loss judges it', async () => {
   expect(evaluate(model, data).loss).toBeLessThan(0.3);
 });
 
-it('refuses shapes and targets that do not fit', () => {
-  const run = (right: IntTensor, weight = head.weight): unknown =>
-    compute({ hidden }, (p) => sampledCrossEntropy(p.hidden, { ...head, weight }, right, { random: createRandom(1) }));
+it('rejects shapes and targets that do not fit', () => {
+  const run = (ids: IntTensor, weight = head.weight): unknown =>
+    compute({ hidden }, (p) => sampledCrossEntropy(p.hidden, { ...head, weight }, ids, { random: createRandom(1) }));
   expect(() => run(intTensor([1, 2]))).toThrow('sampledCrossEntropy: hidden must be […, H] = [2, *], got [3, 4, 5]');
   expect(() => run(targets, full([V, 3], 0))).toThrow(
     'sampledCrossEntropy: weight must be [V, H] = [*, 5], got [40, 3]',

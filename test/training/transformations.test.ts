@@ -1,4 +1,4 @@
-/** Penalties and limits against plain loops, by leaf, and in training. */
+/** Penalties and constraints: compared with plain loops, by parameter, and in training. */
 
 import {
   adam,
@@ -33,29 +33,29 @@ const gradientOf = (): Record<string, Record<string, Tensor>> => ({
   first: { weight: normal(0, 1)([5, 7], createRandom(5)), bias: normal(0, 1)([7], createRandom(6)) },
   second: { weight: normal(0, 1)([7, 3], createRandom(7)), bias: normal(0, 1)([3], createRandom(8)) },
 });
-const after = (optimizer: Optimizer): Record<string, Record<string, Tensor>> => {
+const updated = (optimizer: Optimizer): Record<string, Record<string, Tensor>> => {
   const parameters = parametersOf();
   applyOptimizer(optimizer, initializeOptimizer(optimizer, 5 * 7 + 7 + 7 * 3 + 3), parameters, gradientOf());
   return parameters;
 };
-const each = (visit: (path: string, before: Tensor, gradient: Tensor) => void): void => {
-  const [before, gradient] = [parametersOf(), gradientOf()];
-  for (const [layer, parts] of Object.entries(before))
-    for (const [name, part] of Object.entries(parts)) visit(`${layer}.${name}`, part, gradient[layer]![name]!);
+const forEachParameter = (visit: (path: string, parameter: Tensor, gradient: Tensor) => void): void => {
+  const [parameters, gradient] = [parametersOf(), gradientOf()];
+  for (const [layer, tensors] of Object.entries(parameters))
+    for (const [name, tensor] of Object.entries(tensors)) visit(`${layer}.${name}`, tensor, gradient[layer]![name]!);
 };
 const at = (tree: Record<string, Record<string, Tensor>>, path: string): Tensor =>
   tree[path.split('.')[0]!]![path.split('.')[1]!]!;
 const noBias = (path: string): boolean => !path.endsWith('.bias');
 
 describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
-  it('l1 and weightDecay add to the gradient, of all parameters or of those that are chosen', () => {
+  it('l1 and weightDecay add to the gradient of all or of selected parameters', () => {
     useKernels(kernels);
     const penalties = { l1: (value: number) => 0.3 * Math.sign(value), weightDecay: (value: number) => 0.3 * value };
     for (const [name, make] of Object.entries({ l1, weightDecay }))
       for (const only of [undefined, noBias]) {
-        const parameters = after(chain(make(0.3, { only }), sgd(0.1)));
-        each((path, before, gradient) =>
-          before.data.forEach((value, i) => {
+        const parameters = updated(chain(make(0.3, { only }), sgd(0.1)));
+        forEachParameter((path, initial, gradient) =>
+          initial.data.forEach((value, i) => {
             const penalty = only === undefined || only(path) ? penalties[name as 'l1'](value) : 0;
             expect(at(parameters, path).data[i]).toBeCloseTo(value - 0.1 * (gradient.data[i]! + penalty), 5);
           }),
@@ -63,14 +63,14 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
       }
   });
 
-  it('maxNorm shortens the columns of matrices after the update, and nothing else', () => {
+  it('maxNorm limits only the columns of selected matrices, after the update', () => {
     useKernels(kernels);
     const [free, held] = [
-      after(sgd(0.1)),
-      after(chain(sgd(0.1), maxNorm(2, { only: (path) => path !== 'first.weight' }))),
+      updated(sgd(0.1)),
+      updated(chain(sgd(0.1), maxNorm(2, { only: (path) => path !== 'first.weight' }))),
     ];
     let shortened = 0;
-    each((path) => {
+    forEachParameter((path) => {
       const [
         {
           data,
@@ -90,7 +90,7 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
   });
 });
 
-it('reach the layers of a model that fit trains: l1 leaves unused weights at zero, maxNorm holds', async () => {
+it('l1 and maxNorm work in fit: unused weights become zero, norms stay limited', async () => {
   const inputs = normal(0, 1)([1, 200, 6], createRandom(1));
   const targets = { shape: [1, 200, 1], data: Float32Array.from({ length: 200 }, (_, i) => 3 * inputs.data[i * 6]!) };
   const data = { batchCount: 1, batches: () => [{ inputs, targets }] };
@@ -99,21 +99,21 @@ it('reach the layers of a model that fit trains: l1 leaves unused weights at zer
     await fit(model, data, { loss: meanSquaredError, optimizer, steps: 500 });
     return model.parameters['dense']!['weight']!.data;
   };
-  const [thin, short] = [
+  const [sparse, limited] = [
     await train(chain(l1(0.5, { only: (path) => path === 'dense.weight' }), sgd(0.05))),
     await train(chain(adam(0.05), maxNorm(1))),
   ];
-  expect(thin[0]).toBeGreaterThan(2.5);
-  thin.subarray(1).forEach((weight) => expect(Math.abs(weight)).toBeLessThan(0.06));
-  expect(Math.hypot(...short)).toBeCloseTo(1, 4);
+  expect(sparse[0]).toBeGreaterThan(2.5);
+  sparse.subarray(1).forEach((weight) => expect(Math.abs(weight)).toBeLessThan(0.06));
+  expect(Math.hypot(...limited)).toBeCloseTo(1, 4);
 });
 
-it('refuse negative factors, and see every leaf of a model by path and shape', () => {
+it('reject negative factors, and select by path and shape of every parameter', () => {
   expect(() => l1(-1)).toThrow('l1: factor');
   expect(() => maxNorm(-1)).toThrow('maxNorm: limit');
   const seen: string[] = [];
   const model = sequential([recurrent(lstm(), { hiddenSize: 2 }), dense({ size: 1 })], { inputSize: 3 });
-  const optimizer = weightDecay(1, { only: (path, shape) => (seen.push(`${path} ${shape.join('×')}`), false) });
+  const optimizer = weightDecay(1, { only: (path, shape) => seen.push(`${path} ${shape.join('×')}`) < 0 });
   applyOptimizer(optimizer, initializeOptimizer(optimizer, model.data.length), model.parameters, model.parameters);
   expect(seen).toEqual(['lstm.weightIh 3×8', 'lstm.weightHh 2×8', 'lstm.bias 8', 'dense.weight 2×1', 'dense.bias 1']);
 });

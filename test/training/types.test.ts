@@ -1,0 +1,242 @@
+/** Types: a loss or metric that does not fit the targets is a compile error. Checked by tsc; the calls do not run. */
+
+import {
+  accuracy,
+  adam,
+  type Batch,
+  batchesOf,
+  bucketBatches,
+  crossEntropy,
+  customModel,
+  type Dataset,
+  dense,
+  type EvaluateOptions,
+  evaluate,
+  type FitResult,
+  fit,
+  gradientFlow,
+  type IntTensor,
+  type Loss,
+  type LossOptions,
+  type Metric,
+  meanSquaredError,
+  mixtureNegativeLogLikelihood,
+  type PairBatch,
+  padSequences,
+  pairBatches,
+  type Sequential,
+  type SequentialFitOptions,
+  type StreamTrainer,
+  seriesWindows,
+  sequential,
+  sum,
+  type Tensor,
+  tensor,
+  trainOn,
+  truncatedBptt,
+  type Variable,
+  windows,
+} from 'bptt';
+import { describe, expectTypeOf, it } from 'vitest';
+
+declare const model: Sequential;
+declare const ids: Dataset<Batch<IntTensor>>;
+declare const series: Dataset<Batch<Tensor>>;
+declare const either: Dataset;
+declare const x: Tensor;
+declare const y: IntTensor;
+const optimizer = adam();
+
+/** Type-checks code without running it. */
+function check(_code: () => unknown): void {}
+
+describe('fit', () => {
+  it('accepts a loss only if it fits the targets', () => {
+    check(() => {
+      expectTypeOf(fit(model, ids, { loss: crossEntropy, optimizer })).resolves.toEqualTypeOf<FitResult>();
+      fit(model, series, { loss: meanSquaredError, optimizer });
+      fit(model, series, { loss: mixtureNegativeLogLikelihood, optimizer, validation: series });
+      // @ts-expect-error crossEntropy needs class ids.
+      fit(model, series, { loss: crossEntropy, optimizer });
+      // @ts-expect-error meanSquaredError needs a tensor.
+      fit(model, ids, { loss: meanSquaredError, optimizer });
+      // @ts-expect-error The targets may be a tensor.
+      fit(model, either, { loss: crossEntropy, optimizer });
+      // @ts-expect-error The validation data has other targets.
+      fit(model, ids, { loss: crossEntropy, optimizer, validation: series });
+      // @ts-expect-error The loss is missing.
+      fit(model, ids, { optimizer });
+    });
+  });
+
+  it('gives an inline loss the types of outputs, targets and options', () => {
+    check(() =>
+      fit(model, series, {
+        optimizer,
+        loss: (outputs, targets, options) => {
+          expectTypeOf(outputs).toEqualTypeOf<Variable | Tensor>();
+          expectTypeOf(targets).toEqualTypeOf<Tensor>();
+          expectTypeOf(options).toEqualTypeOf<LossOptions | undefined>();
+          return meanSquaredError(outputs, targets, options);
+        },
+      }),
+    );
+    check(() =>
+      fit(model, ids, {
+        optimizer,
+        loss: (outputs, targets) => {
+          expectTypeOf(targets).toEqualTypeOf<IntTensor>();
+          return crossEntropy(outputs, targets);
+        },
+      }),
+    );
+  });
+
+  it('has options that carry the type of the targets', () => {
+    check(() => {
+      const options: SequentialFitOptions<IntTensor> = { loss: crossEntropy, optimizer };
+      fit(model, ids, options);
+      // @ts-expect-error The options are for other targets.
+      fit(model, series, options);
+    });
+  });
+
+  it('accepts data for a custom model only if its batches fit', () => {
+    check(() => {
+      const line = customModel({ slope: tensor(1) }, (p, batch: { readonly x: Tensor }) => {
+        expectTypeOf(p.slope).toEqualTypeOf<Variable>();
+        return meanSquaredError(p.slope, batch.x);
+      });
+      fit(line, { batchCount: 1, batches: () => [{ x }] }, { optimizer });
+      // @ts-expect-error The batches lack x.
+      fit(line, { batchCount: 1, batches: () => [{ y }] }, { optimizer });
+      // @ts-expect-error A custom model has a loss.
+      fit(line, { batchCount: 1, batches: () => [{ x }] }, { optimizer, loss: meanSquaredError });
+      customModel({ slope: tensor(1) }, (p, batch) => {
+        expectTypeOf(batch).toEqualTypeOf<Batch>();
+        return sum(p.slope);
+      });
+    });
+  });
+});
+
+describe('evaluate', () => {
+  it('returns one number per metric', () => {
+    check(() => {
+      const result = evaluate(model, ids, { loss: crossEntropy, metrics: { accuracy, entropy: crossEntropy } });
+      expectTypeOf(result.loss).toEqualTypeOf<number>();
+      expectTypeOf(result.accuracy).toEqualTypeOf<number>();
+      expectTypeOf(result.entropy).toEqualTypeOf<number>();
+      // @ts-expect-error There is no such metric.
+      result.recall;
+      // @ts-expect-error Without metrics there is only the loss.
+      evaluate(model, ids, { loss: crossEntropy }).accuracy;
+    });
+  });
+
+  it('accepts a metric only if it fits the targets', () => {
+    check(() => {
+      evaluate(model, series, { loss: meanSquaredError, metrics: { mse: meanSquaredError } });
+      // @ts-expect-error accuracy needs class ids.
+      evaluate(model, series, { loss: meanSquaredError, metrics: { accuracy } });
+      // @ts-expect-error crossEntropy needs class ids.
+      evaluate(model, series, { loss: crossEntropy });
+      const options: EvaluateOptions<IntTensor, 'accuracy'> = { loss: crossEntropy, metrics: { accuracy } };
+      expectTypeOf(evaluate(model, ids, options).accuracy).toEqualTypeOf<number>();
+    });
+  });
+
+  it('gives an inline metric the types of outputs and targets', () => {
+    check(() =>
+      evaluate(model, ids, {
+        loss: crossEntropy,
+        metrics: {
+          first: (outputs, targets) => {
+            expectTypeOf(outputs).toEqualTypeOf<Tensor>();
+            expectTypeOf(targets).toEqualTypeOf<IntTensor>();
+            return outputs.data[0]! + targets.data[0]!;
+          },
+        },
+      }),
+    );
+  });
+});
+
+describe('losses and metrics', () => {
+  it('accept the targets that they can compute', () => {
+    expectTypeOf(crossEntropy).toExtend<Loss<IntTensor>>();
+    expectTypeOf(crossEntropy).not.toExtend<Loss<Tensor>>();
+    expectTypeOf(meanSquaredError).toExtend<Loss<Tensor>>();
+    expectTypeOf(meanSquaredError).not.toExtend<Loss<IntTensor>>();
+    expectTypeOf(accuracy).toExtend<Metric<IntTensor>>();
+    expectTypeOf<Loss<Tensor>>().toExtend<Metric<Tensor>>();
+    expectTypeOf<Loss<IntTensor>>().toExtend<Metric<IntTensor>>();
+    // A loss for targets of both types is a loss for each.
+    expectTypeOf<Loss>().toExtend<Loss<Tensor>>();
+  });
+});
+
+describe('datasets', () => {
+  const sequence = Int32Array.of(0, 1, 2, 3);
+
+  it('carry the types of inputs and targets', () => {
+    check(() => {
+      expectTypeOf(windows(sequence, { sequenceLength: 1, batchSize: 1 })).toEqualTypeOf<
+        Dataset<Batch<IntTensor, IntTensor>>
+      >();
+      expectTypeOf(seriesWindows(x, { sequenceLength: 1, batchSize: 1 })).toEqualTypeOf<
+        Dataset<Batch<Tensor, Tensor>>
+      >();
+      expectTypeOf(batchesOf(x, y, { batchSize: 1 })).toEqualTypeOf<Dataset<Batch<IntTensor, Tensor>>>();
+      expectTypeOf(bucketBatches([{ input: sequence, target: 1 }], { batchSize: 1 })).toEqualTypeOf<
+        Dataset<Batch<IntTensor, IntTensor>>
+      >();
+      expectTypeOf(bucketBatches([{ input: x, target: x }], { batchSize: 1 })).toEqualTypeOf<
+        Dataset<Batch<Tensor, Tensor>>
+      >();
+      expectTypeOf(bucketBatches([{ input: sequence, target: sequence }], { batchSize: 1 })).toEqualTypeOf<
+        Dataset<Batch<IntTensor, IntTensor>>
+      >();
+      expectTypeOf(padSequences([sequence]).inputs).toEqualTypeOf<IntTensor>();
+      expectTypeOf(padSequences([x]).inputs).toEqualTypeOf<Tensor>();
+      expectTypeOf(pairBatches([{ input: x, target: sequence }], { batchSize: 1 })).toEqualTypeOf<
+        Dataset<PairBatch<Tensor>>
+      >();
+    });
+  });
+
+  it('fit a loss without annotations', () => {
+    check(() => {
+      const options = { sequenceLength: 1, batchSize: 1 };
+      fit(model, windows(sequence, options), { loss: crossEntropy, optimizer });
+      fit(model, seriesWindows(x, options), { loss: meanSquaredError, optimizer });
+      fit(model, batchesOf(x, y, options), { loss: crossEntropy, optimizer });
+      // @ts-expect-error The targets of a series are a tensor.
+      fit(model, seriesWindows(x, options), { loss: crossEntropy, optimizer });
+    });
+  });
+});
+
+describe('gradientFlow and truncatedBptt', () => {
+  it('accept a loss only if it fits the targets', () => {
+    check(() => {
+      gradientFlow(model, { inputs: x, targets: x }, { loss: meanSquaredError });
+      // @ts-expect-error crossEntropy needs class ids.
+      gradientFlow(model, { inputs: x, targets: x }, { loss: crossEntropy });
+      const trainer = truncatedBptt(model, { window: 2, loss: crossEntropy, optimizer });
+      expectTypeOf(trainer).toEqualTypeOf<StreamTrainer<IntTensor>>();
+      trainOn(trainer, { inputs: x, targets: y });
+      // @ts-expect-error The trainer needs class ids.
+      trainOn(trainer, { inputs: x, targets: x });
+      const regression = truncatedBptt(model, { window: 2, loss: meanSquaredError, optimizer });
+      expectTypeOf(regression).toEqualTypeOf<StreamTrainer<Tensor>>();
+    });
+  });
+});
+
+it('a model is not a custom model', () => {
+  check(() => {
+    // @ts-expect-error evaluate needs the loss of a sequential model.
+    evaluate(sequential([dense({ size: 1 })], { inputSize: 1 }), series);
+  });
+});
