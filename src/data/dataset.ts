@@ -18,8 +18,8 @@ export interface Batch<
   /** `[B]` the number of valid steps of each row; all by default. */
   readonly lengths?: Int32Array;
   /**
-   * `[T, B]` 1 at the first step of a new sequence (of a new document, for example), which starts from the initial state; 0 elsewhere.
-   * All 0 by default.
+   * `[T, B]` 1 at the first step of a new sequence (of a new document, for example), which starts from the initial
+   * state; 0 elsewhere. All 0 by default.
    */
   readonly resets?: IntTensor;
 }

@@ -123,7 +123,7 @@ function negativeLogLikelihood({ logits, means, logDeviations, correlations }: M
     logDensity = subtract(scale(add(distance, log(rest)), -0.5), logScale);
   }
   const joint = add(logSoftmax(transpose(logits)), transpose(logDensity));
-  // log Σ exp = joint − log softmax(joint) in every column; the mean weighted by responsibility uses the most exact ones.
+  // log Σ exp = joint − log softmax(joint) in every column; weighting by responsibility uses the most exact ones.
   const responsibilities = stopGradient(softmax(joint));
   return scale(sum(multiply(responsibilities, subtract(joint, logSoftmax(joint))), 1), -1);
 }

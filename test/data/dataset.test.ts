@@ -71,7 +71,8 @@ describe('batchesOf', () => {
     const inputs = numbered(3, 5);
     expect(() => batchesOf(inputs, full([5, 1], 0), { batchSize: 2 })).toThrow(
       new RangeError(
-        'batchesOf: targets must be [T, N, …] = [*, 5, …], got [5, 1]. Is there one target per sequence (targetAxis: 0)?',
+        'batchesOf: targets must be [T, N, …] = [*, 5, …], got [5, 1]. ' +
+          'Is there one target per sequence (targetAxis: 0)?',
       ),
     );
     expect(() => batchesOf(inputs, full([3, 5], 0), { batchSize: 2, targetAxis: 0 })).toThrow(

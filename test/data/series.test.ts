@@ -50,12 +50,17 @@ describe('seriesWindows', () => {
               for (let f = 0; f < 3; f++) expect(inputs.data[(t * B + b) * 3 + f]).toBe(at(start + t, f));
             for (let t = 0; t < horizon; t++)
               columns.forEach((column, o) => {
-                expect(targets.data[(b * horizon + t) * columns.length + o]).toBe(at(start + sequenceLength + t, column));
+                expect(targets.data[(b * horizon + t) * columns.length + o]).toBe(
+                  at(start + sequenceLength + t, column),
+                );
               });
           }
         }
         expect(batches).toBe(dataset.batchCount);
-        const expected = Array.from({ length: Math.floor((40 - sequenceLength - horizon) / stride) + 1 }, (_, i) => i * stride);
+        const expected = Array.from(
+          { length: Math.floor((40 - sequenceLength - horizon) / stride) + 1 },
+          (_, i) => i * stride,
+        );
         if (shuffle) expect(starts).not.toEqual(expected);
         expect(starts.sort((a, b) => a - b)).toEqual(expected);
       }

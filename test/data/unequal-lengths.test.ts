@@ -87,7 +87,7 @@ describe('bucketBatches', () => {
     ...bucketBatches(examples, { batchSize: 8, ...options }).batches(createRandom(seed)),
   ];
 
-  it('yields every example once per epoch, with its target, in batchCount batches; the seed determines the order', () => {
+  it('yields every example once per epoch with its target, in batchCount batches, in an order set by the seed', () => {
     for (const options of [{}, { bucket: 2 }, { shuffle: false }, { bucket: 1 }]) {
       const batches = batchesIn(options, 3);
       expect(batches.length).toBe(bucketBatches(examples, { batchSize: 8, ...options }).batchCount);
@@ -135,12 +135,13 @@ describe('bucketBatches', () => {
 
   it('keeps vector targets per sequence with their inputs', () => {
     const vectorExamples = vectors.map((input, i) => ({ input, target: tensor([input.shape[0]!, i]) }));
-    const rows = [...bucketBatches(vectorExamples, { batchSize: 10 }).batches(createRandom(1))].flatMap(({ targets, lengths }) =>
-      [...lengths!].map((length, row) => {
-        expect(targets.shape).toEqual([lengths!.length, 2]);
-        expect(targets.data[row * 2]).toBe(length);
-        return targets.data[row * 2 + 1]!;
-      }),
+    const rows = [...bucketBatches(vectorExamples, { batchSize: 10 }).batches(createRandom(1))].flatMap(
+      ({ targets, lengths }) =>
+        [...lengths!].map((length, row) => {
+          expect(targets.shape).toEqual([lengths!.length, 2]);
+          expect(targets.data[row * 2]).toBe(length);
+          return targets.data[row * 2 + 1]!;
+        }),
     );
     expect(rows.sort((a, b) => a - b)).toEqual([...ids.keys()]);
   });
@@ -174,7 +175,9 @@ describe('bucketBatches', () => {
     rejected({ input, target: input }, { input, target: tensor([[1]]) }).toThrow(
       'examples[1].target must be an Int32Array of ids, like examples[0].target',
     );
-    rejected({ input: new Int32Array(0), target: new Int32Array(0) }).toThrow('examples[0] must have at least one step');
+    rejected({ input: new Int32Array(0), target: new Int32Array(0) }).toThrow(
+      'examples[0] must have at least one step',
+    );
     expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 0 })).toThrow(
       'bucketBatches: batchSize must be a whole number of at least 1, got 0',
     );

@@ -7,11 +7,11 @@ import {
   advance,
   affine,
   applyOptimizer,
+  type Batch,
   compute,
   createRandom,
   crossEntropy,
   customModel,
-  type Batch,
   type Dataset,
   dense,
   embedding,
@@ -129,7 +129,10 @@ it('losses are metrics', () => {
   const lengths = Int32Array.of(3, 1);
   const batch = { inputs: normal()([3, 2, 2], createRandom(1)), targets: full([3, 2, 1], 1), lengths };
   const data = { batchCount: 1, batches: () => [batch] };
-  const result = evaluate(net, data, { loss: meanSquaredError, metrics: { mse: meanSquaredError, mae: meanAbsoluteError } });
+  const result = evaluate(net, data, {
+    loss: meanSquaredError,
+    metrics: { mse: meanSquaredError, mae: meanAbsoluteError },
+  });
   expect(result.mse).toBe(result.loss);
   expect(result.mae).toBe(evaluate(net, data, { loss: meanAbsoluteError }).loss);
 });

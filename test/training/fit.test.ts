@@ -1,4 +1,7 @@
-/** Training of models: convergence, reproducibility, early stopping, errors and memory; and predictions of trained models. */
+/**
+ * Training of models: convergence, reproducibility, early stopping, errors and memory; and predictions of trained
+ * models.
+ */
 
 import {
   accuracy,
@@ -6,7 +9,9 @@ import {
   adam,
   adamw,
   advance,
+  type Batch,
   batchesOf,
+  type Cell,
   chain,
   clipByNorm,
   clipByValue,
@@ -21,6 +26,7 @@ import {
   full,
   generate,
   gru,
+  type IntTensor,
   identity,
   initializeCell,
   intTensor,
@@ -209,15 +215,9 @@ describe('fit', () => {
 
 describe('gradients over time', () => {
   /** The norm of the gradient of the last output with respect to the input at the first and at the last step. */
-  function gradientFlow(
-    cell: Cell,
-    parameters: Record<string, Tensor>,
-    T: number,
-  ): [number, number] {
+  function gradientFlow(cell: Cell, parameters: Record<string, Tensor>, T: number): [number, number] {
     const xs = normal(0, 0.5)([T, 1, 2], createRandom(4));
-    const { gradient } = valueAndGradient({ xs }, (p) =>
-      sum(slice(unroll(cell, parameters, p.xs).outputs, T - 1)),
-    );
+    const { gradient } = valueAndGradient({ xs }, (p) => sum(slice(unroll(cell, parameters, p.xs).outputs, T - 1)));
     const norm = (values: Float32Array): number => Math.hypot(...values);
     return [norm(gradient.xs.data.subarray(0, 2)), norm(gradient.xs.data.subarray(2 * T - 2))];
   }

@@ -116,9 +116,13 @@ describe('theory', () => {
 
   it('zoneout preserves more of the gradient', () => {
     const norm = (rate: number): number =>
-      gradientFlow(modelOf(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })), last, {
-        loss,
-      }).norms['simpleRnn']!['h']![0]!;
+      gradientFlow(
+        modelOf(recurrent(simpleRnn(), { hiddenSize: H, returnSequences: false, zoneout: { h: rate } })),
+        last,
+        {
+          loss,
+        },
+      ).norms['simpleRnn']!['h']![0]!;
     expect(norm(0.9)).toBeGreaterThan(2 * norm(0));
   });
 
@@ -148,9 +152,13 @@ it('has norms for every recurrent layer, in residual layers and both directions,
     ['simpleRnn', ['h']],
   ]);
   for (const states of Object.values(norms))
-    for (const stateNorms of Object.values(states)) expect(stateNorms.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
+    for (const stateNorms of Object.values(states))
+      expect(stateNorms.subarray(1, T - 1).every((norm) => norm > 0)).toBe(true);
   const { data } = predictWithState(model, inputs).output;
-  expect(value).toBeCloseTo(data.reduce((sum, output, i) => sum + (output - targets.data[i]!) ** 2, 0) / data.length, 5);
+  expect(value).toBeCloseTo(
+    data.reduce((sum, output, i) => sum + (output - targets.data[i]!) ** 2, 0) / data.length,
+    5,
+  );
   expect(model.data).toEqual(initial);
 });
 

@@ -165,8 +165,7 @@ function testLoss<Y extends Tensor | IntTensor>(loss: Loss<NoInfer<Y>>, draw: ()
 
   it('rejects lengths and masks that do not fit', () => {
     const [outputs, targets] = [vectors(V), draw()];
-    const run = (options: object) => () =>
-      valueAndGradient({ outputs }, (p) => loss(p.outputs, targets, options));
+    const run = (options: object) => () => valueAndGradient({ outputs }, (p) => loss(p.outputs, targets, options));
     expect(run({ lengths: Int32Array.of(1, 2) })).toThrow('[T, B, …] = [*, 2], got [6, 4]');
     expect(run({ lengths: Int32Array.of(1, 2, 3, 7) })).toThrow('lengths[3] must be at most T = 6, got 7');
     expect(run({ lengths: [1, 2, 3, 4] })).toThrow(TypeError);

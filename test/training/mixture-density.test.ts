@@ -105,7 +105,9 @@ describe.each([1, 2, 3])('of vectors of size %d', (size) => {
       [3, 2, 4],
     ]);
     const expectClose = (got: ArrayLike<number>, expected: number[]): void =>
-      expected.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))));
+      expected.forEach((value, i) =>
+        expect(Math.abs(got[i]! - value)).toBeLessThan(2e-6 * Math.max(1, Math.abs(value))),
+      );
     for (let row = 0; row < 6; row++) {
       const components = parametersOf([...outputs.data.subarray(row * width, (row + 1) * width)], size);
       expectClose(
@@ -126,7 +128,9 @@ describe.each([1, 2, 3])('of vectors of size %d', (size) => {
       );
       expectClose(
         mean.data.subarray(row * size),
-        Array.from({ length: size }, (_, d) => components.reduce((sum, { weight, means: m }) => sum + weight * m[d]!, 0)),
+        Array.from({ length: size }, (_, d) =>
+          components.reduce((sum, { weight, means: m }) => sum + weight * m[d]!, 0),
+        ),
       );
     }
   });

@@ -89,7 +89,12 @@ describe('resumed fit', () => {
     for (const state of states) {
       const rest = model();
       rest.data.fill(9);
-      const again = await trainWithStates(rest, data, { ...options, ...extra, seed: 77, resume: structuredClone(state) });
+      const again = await trainWithStates(rest, data, {
+        ...options,
+        ...extra,
+        seed: 77,
+        resume: structuredClone(state),
+      });
       expect(again.result).toEqual(result);
       expect(rest.data).toEqual(whole.data);
       expect(again.states).toEqual(states.slice(state.step));
@@ -127,7 +132,9 @@ describe('resumed fit', () => {
     const result = await fit(model(), shuffled, {
       ...options,
       signal,
-      onProgress: ({ step }) => void (signal.aborted = step === 5),
+      onProgress: ({ step }) => {
+        signal.aborted = step === 5;
+      },
       checkpoint: { every: 4, write: ({ step }) => void seen.push(step) },
     });
     expect([result.stopped, seen]).toEqual(['aborted', [4, 5]]);

@@ -79,7 +79,9 @@ it('approaches the full cross-entropy with many samples', () => {
       reduction: 'none',
     }),
   ).data;
-  loss(20_000).forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(0.08 * Math.max(1, expected[i]!)));
+  loss(20_000).forEach((value, i) =>
+    expect(Math.abs(value - expected[i]!)).toBeLessThan(0.08 * Math.max(1, expected[i]!)),
+  );
 });
 
 it('learns a table of 500 classes, evaluated with the full loss', async () => {

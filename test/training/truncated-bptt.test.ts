@@ -1,9 +1,10 @@
-/** Learning from streams: each target once, gradients over the window, states carried and begun anew; in pieces of any length. */
+/** Training on streams: targets, gradients over the window, carried and reset states, steps in pieces of any length. */
 
-import * as library from 'bptt';
 import {
   adam,
+  applyOptimizer,
   bidirectional,
+  concat,
   createRandom,
   crossEntropy,
   dense,
@@ -13,6 +14,7 @@ import {
   integerNumber,
   intTensor,
   lstm,
+  type ModelState,
   meanSquaredError,
   normal,
   predict,
@@ -22,14 +24,16 @@ import {
   type Sequential,
   type StreamSteps,
   type StreamTrainer,
-  type StreamTrainerMemory,
   sequential,
   sgd,
+  slice,
+  sliceRows,
   type Tensor,
   type TruncatedBpttOptions,
   tensor,
   trainOn,
   truncatedBptt,
+  type Variable,
   valueAndGradient,
   windows,
 } from 'bptt';
@@ -39,24 +43,22 @@ const [T, B, I] = [24, 2, 3];
 const inputs = normal(0, 1)([T, B, I], createRandom(1));
 const targets = normal(0, 1)([T, B, 1], createRandom(2));
 const resets = intTensor(Array.from({ length: T }, (_, t) => [t === 5 || t === 6 ? 1 : 0, t % 9 === 4 ? 1 : 0]));
-const all: StreamSteps = { inputs, targets, resets };
+const all: StreamSteps<Tensor> = { inputs, targets, resets };
 const modelOf = (): Sequential =>
   sequential([recurrent(lstm(), { hiddenSize: 4, learnInitialState: true }), dense({ size: 1 })], {
     inputSize: I,
     seed: 3,
   });
 
-const cut = (x: Tensor, from: number, to: number): Tensor => {
-  const size = x.data.length / x.shape[0]!;
-  return { shape: [to - from, ...x.shape.slice(1)], data: x.data.slice(from * size, to * size) };
-};
-const piece = (from: number, to: number): StreamSteps => ({
-  inputs: cut(inputs, from, to),
-  targets: cut(targets, from, to),
-  resets: cut(resets as unknown as Tensor, from, to) as never,
+const piece = (from: number, to: number): StreamSteps<Tensor> => ({
+  inputs: copyRows(inputs, from, to),
+  targets: copyRows(targets, from, to),
+  resets: sliceRows(resets, from, to),
 });
-const learnerOf = (model: Sequential, options: Partial<TruncatedBpttOptions>): StreamTrainer =>
-  truncatedBptt(model, { window: 6, loss: meanSquaredError, optimizer: sgd(0.1), batchSize: B, ...options });
+/** A copy, which a test may change. */
+const copyRows = (x: Tensor, from: number, to: number): Tensor => structuredClone(sliceRows(x, from, to));
+const trainerOf = (model: Sequential, options: Partial<TruncatedBpttOptions<Tensor>>): StreamTrainer<Tensor> =>
+  truncatedBptt<Tensor>(model, { window: 6, loss: meanSquaredError, optimizer: sgd(0.1), batchSize: B, ...options });
 
 describe.each([
   [6, 6],
@@ -64,167 +66,151 @@ describe.each([
   [5, 1],
   [7, 3],
 ])('window %d, stride %d', (window, stride) => {
-  /** The same by hand: before each update, the state at the window's beginning is what the weights of its time left. */
-  function byHand(): { losses: number[]; outputs: number[]; data: Float32Array } {
+  /** A plain implementation: the state at the start of each window is that of the weights at its time. */
+  function reference(): { losses: number[]; outputs: number[]; data: Float32Array } {
     const model = modelOf();
-    const [losses, outputs]: number[][] = [[], []];
-    const states: StreamTrainerMemory['state'][] = [undefined];
+    const losses: number[] = [];
+    const outputs: number[] = [];
+    const states: (ModelState | undefined)[] = [undefined];
     for (let to = stride; to <= T; to += stride) {
       const from = Math.max(0, to - window);
-      const [{ value, gradient, results }, split] = [
-        valueAndGradient(model.parameters, (p) => {
-          const leaving = Math.max(from, to - (window - stride));
-          let state: never = states[from] as never;
-          const parts = [
-            [from, leaving],
-            [leaving, to],
-          ]
-            .filter(([a, b]) => b! > a!)
-            .map(([a, b]) => {
-              const run = runModel(model, p, cut(inputs, a!, b!), {
-                resets: cut(resets as unknown as Tensor, a!, b!) as never,
-                state,
-              });
-              state = run.state as never;
-              return run;
+      const split = Math.max(from, to - (window - stride));
+      const { value, gradient, results } = valueAndGradient(model.parameters, (p) => {
+        let state: ModelState<Tensor | Variable> | undefined = states[from];
+        const runs = [
+          [from, split],
+          [split, to],
+        ]
+          .filter(([start, end]) => end! > start!)
+          .map(([start, end]) => {
+            const run = runModel(model, p, sliceRows(inputs, start!, end), {
+              resets: sliceRows(resets, start!, end),
+              state,
             });
-          const output = parts.map((run) => run.output);
-          const newest = output.length === 1 ? meanOf(output[0]!, to) : meanOf(output, to);
-          return { value: newest, results: { output: output as never, at: parts[0]!.state as never } };
-        }),
-        Math.max(from, to - (window - stride)),
-      ];
-      losses!.push(value);
-      const answers = (results.output as unknown as Tensor[]).flatMap(({ data }) => [...data]);
-      outputs!.push(...answers.slice(-stride * B));
-      if (split > from) states[split] = results.at as never;
-      Object.values(model.parameters).forEach((layer, l) =>
-        Object.values(layer).forEach((parameter, i) => {
-          const slope = Object.values(Object.values(gradient)[l]!)[i] as Tensor;
-          parameter.data.forEach((_, j) => (parameter.data[j]! -= 0.1 * slope.data[j]!));
-        }),
-      );
+            state = run.state;
+            return run;
+          });
+        const output = concat(runs.map((run) => run.output));
+        const loss = meanSquaredError(slice(output, -stride), sliceRows(targets, to - stride, to));
+        return { value: loss, results: { output, stateAtSplit: runs[0]!.state } };
+      });
+      losses.push(value);
+      outputs.push(...results.output.data.slice(-stride * B));
+      if (split > from) states[split] = results.stateAtSplit;
+      applyOptimizer(sgd(0.1), { step: 0, slots: [] }, model.parameters, gradient);
     }
-    return { losses: losses!, outputs: outputs!, data: model.data };
-
-    function meanOf(
-      output: Parameters<typeof meanSquaredError>[0] | readonly Parameters<typeof meanSquaredError>[0][],
-      to: number,
-    ): ReturnType<typeof meanSquaredError> {
-      const parts = (Array.isArray(output) ? output : [output]) as never[];
-      const { concat, slice } = library;
-      return meanSquaredError(slice(concat(parts), -stride), cut(targets, to - stride, to));
-    }
+    return { losses, outputs, data: model.data };
   }
 
-  it('is backpropagation over the window for the targets of the stride, within 1e-5', () => {
-    const wanted = byHand();
+  it('is backpropagation over the window from the targets of the stride, within 1e-5', () => {
+    const expected = reference();
     const model = modelOf();
-    const { losses, outputs } = trainOn(learnerOf(model, { window, stride }), all);
+    const { losses, outputs } = trainOn(trainerOf(model, { window, stride }), all);
     expect(losses.length).toBe(Math.floor(T / stride));
-    losses.forEach((loss, i) => expect(Math.abs(loss - wanted.losses[i]!)).toBeLessThan(1e-5));
-    outputs!.data.forEach((value, i) => expect(Math.abs(value - wanted.outputs[i]!)).toBeLessThan(1e-5));
-    model.data.forEach((value, i) => expect(Math.abs(value - wanted.data[i]!)).toBeLessThan(1e-5));
+    losses.forEach((loss, i) => expect(Math.abs(loss - expected.losses[i]!)).toBeLessThan(1e-5));
+    outputs!.data.forEach((value, i) => expect(Math.abs(value - expected.outputs[i]!)).toBeLessThan(1e-5));
+    model.data.forEach((value, i) => expect(Math.abs(value - expected.data[i]!)).toBeLessThan(1e-5));
   });
 
-  it('is the same in pieces of any length, and from a memory that was saved', () => {
+  it('is the same for pieces of any length, and from a stored memory', () => {
     const whole = modelOf();
-    const { losses } = trainOn(learnerOf(whole, { window, stride }), all);
+    const { losses } = trainOn(trainerOf(whole, { window, stride }), all);
     const random = createRandom(window);
     const model = modelOf();
-    let learner = learnerOf(model, { window, stride });
-    const got: number[] = [];
+    let trainer = trainerOf(model, { window, stride });
+    const pieceLosses: number[] = [];
     for (let from = 0; from < T; ) {
       const to = Math.min(T, from + 1 + integerNumber(random, 7));
-      const fed = piece(from, to);
-      got.push(...trainOn(learner, fed).losses);
-      fed.inputs.data.fill(NaN);
-      learner = learnerOf(model, {
+      const steps = piece(from, to);
+      pieceLosses.push(...trainOn(trainer, steps).losses);
+      steps.inputs.data.fill(NaN);
+      trainer = trainerOf(model, {
         window,
         stride,
-        memory: structuredClone(learner.memory),
-        optimizerState: learner.optimizerState,
+        memory: structuredClone(trainer.memory),
+        optimizerState: trainer.optimizerState,
       });
       from = to;
     }
-    expect(got).toEqual([...losses]);
+    expect(pieceLosses).toEqual([...losses]);
     expect(model.data).toEqual(whole.data);
   });
 });
 
-it('with a stride as long as the window it is fit over windows with the state carried', async () => {
+it('with the stride equal to the window is fit over windows with carryState', async () => {
   const tokens = Int32Array.from({ length: 201 }, (_, i) => (i * i + (i % 7)) % 5);
   const make = (): Sequential =>
     sequential([embedding({ vocabularySize: 5, size: 3 }), recurrent(gru(), { hiddenSize: 6 }), dense({ size: 5 })], {
       seed: 2,
     });
-  const [fitted, learned] = [make(), make()];
+  const [fitted, streamed] = [make(), make()];
   const data = windows(tokens, { sequenceLength: 10, batchSize: 2, shuffle: false });
   const { losses } = await fit(fitted, data, { loss: crossEntropy, optimizer: adam(0.01), carryState: true });
-  const learner = truncatedBptt(learned, { window: 10, loss: crossEntropy, optimizer: adam(0.01), batchSize: 2 });
-  const got = [...data.batches(createRandom(1))].flatMap(
-    ({ inputs: x, targets: y }) => trainOn(learner, { inputs: x, targets: y }).losses,
+  const trainer = truncatedBptt(streamed, { window: 10, loss: crossEntropy, optimizer: adam(0.01), batchSize: 2 });
+  const streamLosses = [...data.batches(createRandom(1))].flatMap(
+    ({ inputs: x, targets: y }) => trainOn(trainer, { inputs: x, targets: y }).losses,
   );
-  expect(got).toEqual([...losses]);
-  expect(learned.data).toEqual(fitted.data);
+  expect(streamLosses).toEqual([...losses]);
+  expect(streamed.data).toEqual(fitted.data);
 });
 
-it('learns on line: a stream whose rule changes is learned anew', () => {
+it('adapts online to a stream whose rule changes', () => {
   const model = sequential(
     [embedding({ vocabularySize: 4, size: 6 }), recurrent(lstm(), { hiddenSize: 12 }), dense({ size: 4 })],
     { seed: 1 },
   );
-  const learner = truncatedBptt(model, { window: 8, stride: 1, loss: crossEntropy, optimizer: adam(0.01) });
+  const trainer = truncatedBptt(model, { window: 8, stride: 1, loss: crossEntropy, optimizer: adam(0.01) });
   let token = 0;
-  const surprise = (rule: (token: number) => number, steps: number): number => {
-    let late = 0;
+  /** Trains on a stream. Returns the mean loss of the last 20 steps. */
+  const finalLoss = (rule: (token: number) => number, steps: number): number => {
+    let loss = 0;
     for (let t = 0; t < steps; t++) {
       const next = rule(token);
-      const state = learner.memory.state;
-      const before = predictWithState(model, intTensor([[token]]), state === undefined ? {} : { state }).output;
-      const { losses, outputs } = trainOn(learner, { inputs: intTensor([[token]]), targets: intTensor([[next]]) });
+      const state = trainer.memory.state;
+      const predicted = predictWithState(model, intTensor([[token]]), state === undefined ? {} : { state }).output;
+      const { losses, outputs } = trainOn(trainer, { inputs: intTensor([[token]]), targets: intTensor([[next]]) });
       expect(losses.length).toBe(1);
-      // The window is run again with the weights of now, the state was left by those of each step.
-      outputs!.data.forEach((value, i) => expect(Math.abs(value - before.data[i]!)).toBeLessThan(0.3));
-      if (t >= steps - 20) late += losses[0]! / 20;
+      // trainOn runs the window with the current weights; the state comes from the weights at each step.
+      outputs!.data.forEach((value, i) => expect(Math.abs(value - predicted.data[i]!)).toBeLessThan(0.3));
+      if (t >= steps - 20) loss += losses[0]! / 20;
       token = next;
     }
-    return late;
+    return loss;
   };
-  expect(surprise((id) => (id + 1) % 4, 200)).toBeLessThan(0.1);
-  expect(surprise((id) => (id + 3) % 4, 5)).toBeGreaterThan(0.1);
-  expect(surprise((id) => (id + 3) % 4, 300)).toBeLessThan(0.1);
+  expect(finalLoss((id) => (id + 1) % 4, 200)).toBeLessThan(0.1);
+  expect(finalLoss((id) => (id + 3) % 4, 5)).toBeGreaterThan(0.1);
+  expect(finalLoss((id) => (id + 3) % 4, 300)).toBeLessThan(0.1);
 });
 
-it('holds no more than a window, however long the stream', () => {
-  const learner = learnerOf(modelOf(), { window: 6, stride: 3 });
-  for (let i = 0; i < 50; i++) trainOn(learner, all);
-  expect(learner.memory.kept!.inputs.shape).toEqual([3, B, I]);
-  expect(learner.memory.kept!.inputs.data.buffer.byteLength).toBe(3 * B * I * 4);
-  expect(learner.memory.waiting!.inputs.shape[0]).toBe(0);
+it('keeps at most a window in memory', () => {
+  const trainer = trainerOf(modelOf(), { window: 6, stride: 3 });
+  for (let i = 0; i < 50; i++) trainOn(trainer, all);
+  expect(trainer.memory.kept!.inputs.shape).toEqual([3, B, I]);
+  expect(trainer.memory.kept!.inputs.data.buffer.byteLength).toBe(3 * B * I * 4);
+  expect(trainer.memory.waiting!.inputs.shape[0]).toBe(0);
 });
 
-it('an update that fails leaves parameters and memory, and refuses what does not fit', () => {
+it('keeps parameters and memory if an update fails, and rejects arguments that do not fit', () => {
   const model = modelOf();
-  const learner = learnerOf(model, { window: 4, stride: 4 });
-  trainOn(learner, piece(0, 6));
-  const [data, { waiting }] = [model.data.slice(), learner.memory];
+  const trainer = trainerOf(model, { window: 4, stride: 4 });
+  trainOn(trainer, piece(0, 6));
+  const [data, { waiting }] = [model.data.slice(), trainer.memory];
   const wrong = piece(6, 8);
   wrong.targets.data[0] = Infinity;
-  expect(() => trainOn(learner, wrong)).toThrow('trainOn: the loss became Infinity at step 2');
+  expect(() => trainOn(trainer, wrong)).toThrow('trainOn: the loss became Infinity at step 2');
   expect(model.data).toEqual(data);
   expect(waiting!.inputs.shape[0]).toBe(2);
-  expect(() => trainOn(learner, { inputs, targets: tensor([[1]]) })).toThrow(
+  expect(() => trainOn(trainer, { inputs, targets: tensor([[1]]) })).toThrow(
     'trainOn: targets must be [S, B, …] = [24, 2, …], got [1, 1]',
   );
-  expect(() => learnerOf(modelOf(), { stride: 7 })).toThrow(
+  expect(() => trainerOf(modelOf(), { stride: 7 })).toThrow(
     'truncatedBptt: stride must be at most the window = 6, got 7',
   );
-  expect(() => learnerOf(sequential([bidirectional(lstm(), { hiddenSize: 2 })], { inputSize: I }), {})).toThrow(
-    'the layer bidirectional needs the whole sequence',
+  expect(() => trainerOf(sequential([bidirectional(lstm(), { hiddenSize: 2 })], { inputSize: I }), {})).toThrow(
+    'layer bidirectional needs the whole sequence',
   );
   expect(() =>
-    learnerOf(sequential([recurrent(lstm(), { hiddenSize: 2, returnSequences: false })], { inputSize: I }), {}),
-  ).toThrow('must answer once a step');
+    trainerOf(sequential([recurrent(lstm(), { hiddenSize: 2, returnSequences: false })], { inputSize: I }), {}),
+  ).toThrow('the model must have one output per step');
   expect(predict(model, inputs).shape).toEqual([T, B, 1]);
 });
