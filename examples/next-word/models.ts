@@ -1,8 +1,8 @@
 /** Models of the next word. They share the embedding and the output layer, and differ in how they read the context. */
 
 import {
-  type Batch,
   affine,
+  type Batch,
   type Cell,
   type CustomModel,
   compute,
