@@ -1,17 +1,17 @@
 /** Evaluation of models on data they are not trained on. */
 
-import { isVariable, toTensor, type Variable } from '../autodiff/tape';
+import { isVariable, toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Batch, Dataset } from '../data/dataset';
 import type { Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkSome, formatShape } from '../tensor/shape';
+import { checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import type { Loss } from './losses';
 import type { Metric } from './metrics';
-import { customTask, isSequential, sequentialTask, type Task, withPrefix } from './task';
+import { customTask, isSequential, scalarOf, sequentialTask, type Task } from './task';
 
 /** The loss and metrics of {@link evaluate}, for targets of type Y; K are the names of the metrics. */
 export interface EvaluateOptions<Y extends Tensor | IntTensor = Tensor | IntTensor, K extends string = never> {
@@ -65,9 +65,12 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   return meansOver('evaluate', task, data, (batch) => {
     if (metrics.length === 0) return {};
     const outputs = toTensor(task.output());
-    const evaluateMetric = (metric: Metric<Y>): number | Variable =>
-      withPrefix('evaluate', () => metric(outputs, batch.targets, task.maskOf(batch)));
-    return Object.fromEntries(metrics.map(([name, metric]) => [name, numberOf(name, evaluateMetric(metric))]));
+    return Object.fromEntries(
+      metrics.map(([name, metric]) => {
+        const value = scalarOf('evaluate', name, () => metric(outputs, batch.targets, task.maskOf(batch)));
+        return [name, isVariable(value) ? toTensor(value).data[0]! : value];
+      }),
+    );
   });
 }
 
@@ -75,16 +78,6 @@ function isSequentialCall<Y extends Tensor | IntTensor, P extends TensorTree, B>
   call: SequentialArguments<Y> | CustomArguments<P, B>,
 ): call is SequentialArguments<Y> {
   return isSequential(call[0]);
-}
-
-/** The value of a metric. @throws TypeError if it is a variable that is not a scalar */
-function numberOf(name: string, value: number | Variable): number {
-  if (!isVariable(value)) return value;
-  if (value.shape.length === 0) return toTensor(value).data[0]!;
-  throw new TypeError(
-    `evaluate: metric ${name} must return a number or a scalar variable, got shape ${formatShape(value.shape)}. ` +
-      'Is a sum() or mean() missing?',
-  );
 }
 
 /**

@@ -17,7 +17,7 @@ import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
-import { lossValue } from './task';
+import { scalarOf } from './task';
 
 /** The options of {@link gradientFlow}, for targets of type Y. */
 export interface GradientFlowOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> {
@@ -33,7 +33,7 @@ export interface GradientFlow {
 
 /**
  * Computes the norm of the loss's gradient with respect to every state of every recurrent layer after every time step,
- * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including what flows back through all later steps. Where the
+ * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including the gradient that flows back through all later steps. Where the
  * norm shrinks toward the first steps, the model does not learn from them (Hochreiter, 1991; Bengio, Simard and
  * Frasconi, 1994, "Learning long-term dependencies with gradient descent is difficult"); where it grows, gradients
  * explode (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
@@ -76,7 +76,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
     for (const probe of probes) probe.noise = p.noise[probe.path]!;
     const { output } = withCaller('gradientFlow', () => runModel(probed, p.parameters, inputs, { lengths, resets }));
     const targetLengths = outputsPerStep(model) ? lengths : undefined;
-    return lossValue('gradientFlow', () => loss(output, targets, { mask, lengths: targetLengths }));
+    return scalarOf('gradientFlow', 'loss', () => loss(output, targets, { mask, lengths: targetLengths }));
   });
   const norms = probes.map(({ path, reverse }) => [
     path,

@@ -5,7 +5,7 @@ import { copyOut } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
-import { describe, formatShape } from '../tensor/shape';
+import { formatShape } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -85,7 +85,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
-      return lossValue(caller, () => loss(forward.output, targets, maskOf(batch)));
+      return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
   };
 }
@@ -104,7 +104,7 @@ export function customTask<P extends TensorTree, B>(
   return {
     parameters: model.parameters,
     data: model.data,
-    loss: (p, batch, context) => lossValue(caller, () => model.loss(p, batch, context)),
+    loss: (p, batch, context) => scalarOf(caller, 'loss', () => model.loss(p, batch, context)),
   };
 }
 
@@ -114,22 +114,21 @@ export function isSequential(model: object): model is Sequential {
 }
 
 /**
- * The value of a loss function. Errors of the loss function keep their whole message behind the caller's name:
+ * The scalar that a loss or metric computes. Errors of the function keep their whole message after the caller's name:
  * `fit: crossEntropy: targets must be …`.
  *
- * @throws TypeError if it is not a scalar variable
+ * @throws TypeError if it is a variable that is not a scalar
  */
-export function lossValue(caller: string, loss: () => Variable): Variable {
-  const value = withPrefix(caller, loss);
-  if (isVariable(value) && value.shape.length === 0) return value;
-  const got = isVariable(value) ? `shape ${formatShape(value.shape)}` : describe(value);
+export function scalarOf<V extends Variable | number>(caller: string, name: string, compute: () => V): V {
+  const value = withPrefix(caller, compute);
+  if (!isVariable(value) || value.shape.length === 0) return value;
   throw new TypeError(
-    `${caller}: loss must return a scalar variable (shape []), got ${got}. Is a sum() or mean() missing?`,
+    `${caller}: ${name} must return a scalar, got shape ${formatShape(value.shape)}. Is a sum() or mean() missing?`,
   );
 }
 
 /** Runs `body` and puts `caller: ` before the messages of its errors. */
-export function withPrefix<R>(caller: string, body: () => R): R {
+function withPrefix<R>(caller: string, body: () => R): R {
   try {
     return body();
   } catch (error) {

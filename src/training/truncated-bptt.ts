@@ -12,7 +12,7 @@ import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { LossOptions } from './losses';
 import type { Optimizer, OptimizerState } from './optimizers';
 import { openSession } from './session';
-import { lossValue, type Task } from './task';
+import { scalarOf, type Task } from './task';
 
 /** The options of {@link truncatedBptt}. T is the type of the loss's targets. */
 export interface TruncatedBpttOptions<T = Tensor | IntTensor> {
@@ -151,7 +151,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
         },
         outputs: toTensor(newOutputs),
       };
-      return lossValue('trainOn', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
+      return scalarOf('trainOn', 'loss', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
     },
   };
   const session = openSession('trainOn', task, options);
@@ -167,7 +167,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       let outputs: Tensor | undefined;
       let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
       // If an update fails, its steps stay in the memory.
-      memory = { ...memory, waiting: copySteps(waiting) };
+      memory = { ...memory, waiting: mapSteps(waiting, copyTensor) };
       while (waiting.inputs.shape[0]! >= stride) {
         losses.push(session.update(cutSteps(waiting, 0, stride), random, session.state.step + 1).loss);
         const { outputs: newOutputs, ...rest } = result;
@@ -176,7 +176,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
         outputs = concatSteps(outputs, newOutputs);
       }
       // A copy: the caller may change the buffers afterwards.
-      memory = { ...memory, waiting: copySteps(waiting) };
+      memory = { ...memory, waiting: mapSteps(waiting, copyTensor) };
       return { losses, outputs };
     },
   };
@@ -246,16 +246,19 @@ function completeSteps<Y extends Tensor | IntTensor>(
 }
 
 function cutSteps<Y extends Tensor | IntTensor>(
-  { inputs, targets, mask, resets }: Required<StreamSteps<Y>>,
+  steps: Required<StreamSteps<Y>>,
   from: number,
   to: number,
 ): Required<StreamSteps<Y>> {
-  return {
-    inputs: sliceSteps(inputs, from, to),
-    targets: sliceSteps(targets, from, to),
-    mask: sliceSteps(mask, from, to),
-    resets: sliceSteps(resets, from, to),
-  };
+  return mapSteps(steps, (x) => sliceSteps(x, from, to));
+}
+
+/** Applies a function to the tensors of the steps. */
+function mapSteps<Y extends Tensor | IntTensor>(
+  { inputs, targets, mask, resets }: Required<StreamSteps<Y>>,
+  map: <X extends Tensor | IntTensor>(x: X) => X,
+): Required<StreamSteps<Y>> {
+  return { inputs: map(inputs), targets: map(targets), mask: map(mask), resets: map(resets) };
 }
 
 function joinSteps<Y extends Tensor | IntTensor>(
@@ -267,20 +270,6 @@ function joinSteps<Y extends Tensor | IntTensor>(
     targets: concatSteps(first?.targets, second.targets),
     mask: concatSteps(first?.mask, second.mask),
     resets: concatSteps(first?.resets, second.resets),
-  };
-}
-
-function copySteps<Y extends Tensor | IntTensor>({
-  inputs,
-  targets,
-  mask,
-  resets,
-}: Required<StreamSteps<Y>>): Required<StreamSteps<Y>> {
-  return {
-    inputs: copyTensor(inputs),
-    targets: copyTensor(targets),
-    mask: copyTensor(mask),
-    resets: copyTensor(resets),
   };
 }
 

@@ -413,5 +413,5 @@ describe('models', () => {
       () => valueAndGradient({ w: full([2, 3], 0) }, ({ w }) => sum(multiply(w, full([2], 1)))),
       /\[2, 3\] and \[2\] do not broadcast/,
     ],
-  ])('refuses %s by name', (_, wrong, message) => expect(wrong).toThrow(message));
+  ])('rejects %s by name', (_, wrong, message) => expect(wrong).toThrow(message));
 });
