@@ -1,4 +1,4 @@
-/** The cases that are timed: steps, batch, input size, hidden size, classes. */
+/** The benchmark cases: sequence length T, batch size B, input size I, hidden size H, number of classes V. */
 
 export const cells = ['rnn', 'lstm', 'gru'];
 
@@ -11,10 +11,10 @@ export const shapes = [
 
 export const nameOf = ({ T, B, I, H, V }) => `T${T}B${B}I${I}H${H}V${V}`;
 
-/** Every target is a class; the same for all. */
+/** Targets `[T, B]`, the same for every library. */
 export const targetsOf = ({ T, B, V }) => Int32Array.from({ length: T * B }, (_, i) => (i * 7919) % V);
 
-/** The sizes of a stream. */
+/** The sizes of the streaming cases. */
 export const streams = [
   { I: 64, H: 32 },
   { I: 64, H: 128 },

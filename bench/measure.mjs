@@ -1,4 +1,4 @@
-/** What the benches share: options, time, rows and their file. */
+/** Command-line options, timing, and output shared by the benchmarks. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -6,7 +6,12 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** The options of a bench. With `--node PATH` it runs on that engine instead, and this call does not come back. */
+/**
+ * Parses the command-line options. With `--node PATH`, runs the benchmark with that engine in a child process and exits.
+ *
+ * @param help text that `--help` prints
+ * @returns the path of the JSON file, and a predicate for the names of the selected cases
+ */
 export function options(help) {
   const { values } = parseArgs({
     options: {
@@ -26,16 +31,16 @@ export function options(help) {
     if (error) throw error;
     process.exit(status ?? 1);
   }
-  const wanted = values.only?.split(',');
-  return { json: values.json, wants: (name) => wanted === undefined || wanted.some((part) => name.includes(part)) };
+  const parts = values.only?.split(',');
+  return { json: values.json, includes: (name) => parts === undefined || parts.some((part) => name.includes(part)) };
 }
 
-export const optionsHelp = `  --json FILE   write the rows and what they were measured on to a file
-  --node PATH   run on another engine
-  --only PARTS  only cases whose names hold one of these, with commas between
-  --help        this text`;
+export const optionsHelp = `  --json FILE   write the results and a description of the machine to a file
+  --node PATH   run with another engine
+  --only PARTS  run only the cases whose names contain one of these comma-separated parts
+  --help        print this text`;
 
-/** What the figures were measured on. */
+/** Describes the engine, the processor and the versions that the results depend on. */
 export function header(versions) {
   const git = (...args) => {
     try {
@@ -53,26 +58,29 @@ export function header(versions) {
     : globalThis.Deno
       ? `deno ${globalThis.Deno.version.deno}`
       : `node ${process.version}`;
-  const changed = git('status', '--porcelain') === '' ? '' : ' and changes';
+  const changes = git('status', '--porcelain') === '' ? '' : ' with uncommitted changes';
   return {
     engine,
     v8: process.versions.v8,
     cpu: cpus()[0]?.model ?? 'unknown',
-    commit: git('rev-parse', '--short', 'HEAD') + changed,
+    commit: git('rev-parse', '--short', 'HEAD') + changes,
     date: new Date().toISOString().slice(0, 10),
     versions,
   };
 }
 
+/** Writes the results to a file, if one is given. */
 export function writeRows(file, head, rows) {
   if (file !== undefined) writeFileSync(file, `${JSON.stringify({ header: head, rows }, undefined, 1)}\n`);
 }
 
-export function quantile(values, part) {
+/** Returns a quantile, for example 0.5 for the median. */
+export function quantile(values, fraction) {
   const sorted = values.slice().sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
+  return sorted[Math.min(sorted.length - 1, Math.floor(fraction * sorted.length))];
 }
 
+/** Summarizes the times of a case in milliseconds. */
 export const rowOf = (name, who, times) => ({
   case: name,
   who,
@@ -85,45 +93,48 @@ export const rowOf = (name, who, times) => ({
 const round = (ms) => Number(ms.toPrecision(4));
 
 /**
- * Times contestants in turn, round by round. Each is a function that makes n steps and answers the milliseconds they took.
+ * Times contestants round by round, so that noise of the machine affects all of them equally.
  *
- * @param contestants by name
- * @param rounds how many times each has its turn; one that takes seconds has fewer
+ * @param contestants by name: functions that run n steps and return the time in milliseconds
+ * @param rounds number of measurements per contestant; fewer if a step takes seconds
+ * @param turn duration of a measurement in milliseconds
+ * @param warmUp duration of the warm-up in milliseconds
+ * @returns milliseconds per step, by name
  */
-export async function inTurn(contestants, { rounds = 9, turn = 60, warmUp = 300 } = {}) {
+export async function runInterleaved(contestants, { rounds = 9, turn = 60, warmUp = 300 } = {}) {
   const entries = [];
   for (const [who, run] of Object.entries(contestants)) {
     let spent = 0;
     let last = await run(1);
-    // Until the engine has compiled what is hot; what is slow has no need of it.
+    // Run until the engine has compiled the hot code. Slow steps need no warm-up.
     for (let steps = 1; spent < warmUp && last < 1000; steps = Math.min(2 * steps, 256)) {
       const ms = await run(steps);
       last = ms / steps;
       spent += ms;
     }
-    // A step of seconds is timed once or thrice, and needs no turn of its own again.
-    const most = last > 3000 ? 1 : last > 1000 ? 3 : rounds;
+    // A step of more than three seconds is timed once: the warm-up step counts as the measurement.
+    const limit = last > 3000 ? 1 : last > 1000 ? 3 : rounds;
     entries.push({
       who,
       run,
       steps: Math.max(1, Math.min(5000, Math.round(turn / last))),
-      most,
-      times: most === 1 ? [last] : [],
+      limit,
+      times: limit === 1 ? [last] : [],
     });
   }
   for (let round = 0; round < rounds; round++) {
     for (const entry of entries)
-      if (entry.times.length < entry.most) entry.times.push((await entry.run(entry.steps)) / entry.steps);
+      if (entry.times.length < entry.limit) entry.times.push((await entry.run(entry.steps)) / entry.steps);
   }
   return Object.fromEntries(entries.map(({ who, times }) => [who, times]));
 }
 
-/** Times a function without arguments as {@link inTurn} wants it. */
+/** Converts a step to a contestant of {@link runInterleaved}. The step may be asynchronous. */
 export const timed = (step) => async (n) => {
-  const began = performance.now();
+  const start = performance.now();
   for (let i = 0; i < n; i++) {
-    const answer = step();
-    if (answer instanceof Promise) await answer;
+    const result = step();
+    if (result instanceof Promise) await result;
   }
-  return performance.now() - began;
+  return performance.now() - start;
 };

@@ -1,4 +1,7 @@
-/** The cases as `bptt` runs them. Each function prepares one and answers a function that makes n steps and tells the milliseconds. */
+/**
+ * The cases for bptt. Each function prepares a case and returns a function that runs n steps and returns the time in
+ * milliseconds.
+ */
 
 import {
   adam,
@@ -44,39 +47,39 @@ export function train(cell, shape, kernels, lengths) {
   let optimizerState;
   return async (n) => {
     useKernels(kernels);
-    // From the end of the first step to the end of the last: opening a run is no part of a step.
-    let began;
+    // From the end of the first step to the end of the last, to exclude the setup of `fit`.
+    let start;
     ({ optimizerState } = await fit(model, data, {
       loss: crossEntropy,
       optimizer,
       steps: n + 1,
       optimizerState,
       onProgress: () => {
-        began ??= performance.now();
+        start ??= performance.now();
       },
     }));
-    return performance.now() - began;
+    return performance.now() - start;
   };
 }
 
-/** How many bytes a training step allocates: the median over steps in which nothing was collected. */
+/** Measures the bytes allocated per training step: the median over steps without a garbage collection. */
 export async function allocation(cell, shape) {
   const model = modelOf(cell, shape);
   const batch = { inputs: inputsOf(shape), targets: { shape: [shape.T, shape.B], data: targetsOf(shape) } };
   const data = { batchCount: 1, batches: () => [batch] };
-  const taken = [];
-  let before = Infinity;
+  const deltas = [];
+  let previous = Infinity;
   const onProgress = () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
-    taken.push(heapUsed + arrayBuffers - before);
-    before = heapUsed + arrayBuffers;
+    deltas.push(heapUsed + arrayBuffers - previous);
+    previous = heapUsed + arrayBuffers;
   };
   await fit(model, data, { loss: crossEntropy, optimizer: chain(clipByNorm(1), adam(1e-3)), steps: 300, onProgress });
-  const found = taken
+  const allocations = deltas
     .slice(100)
     .filter((bytes) => bytes >= 0)
     .sort((a, b) => a - b);
-  return found[found.length >> 1];
+  return allocations[allocations.length >> 1];
 }
 
 export function infer(cell, shape, kernels) {

@@ -1,5 +1,6 @@
 /**
- * Turns the files of `npm run bench:peers -- --json FILE`, one an engine, into the tables and the plot of bench/README.md:
+ * Creates the tables and the plot of bench/README.md from the output of `npm run bench:peers -- --json FILE`, one file per
+ * engine:
  *
  *     node bench/report.mjs node20.json node22.json node24.json > tables.md
  */
@@ -8,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const runs = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, 'utf8')));
-if (runs.length === 0) throw new Error('report: give the files of bench:peers, one an engine.');
+if (runs.length === 0) throw new Error('report: expected the JSON files of bench:peers as arguments, one per engine.');
 const peers = ['bptt-portable', 'tfjs-wasm', 'tfjs-cpu', 'brain.js', 'onnxruntime-node', 'onnxruntime-web', 'pytorch'];
 const cases = [...new Set(runs.flatMap(({ rows }) => rows.map((row) => row.case)))];
 const medianOf = ({ rows }, name, who) => rows.find((row) => row.case === name && row.who === who)?.median;
@@ -29,15 +30,15 @@ for (const run of runs) {
   );
   console.log(`| case | bptt, ms | ${peers.join(' | ')} |\n|---|---|${peers.map(() => '---').join('|')}|`);
   for (const name of cases) {
-    const own = medianOf(run, name, 'bptt');
+    const median = medianOf(run, name, 'bptt');
     console.log(
-      `| ${name} | ${Number(own.toPrecision(3))} | ${peers.map((who) => figure(ratioOf(run, name, who))).join(' | ')} |`,
+      `| ${name} | ${Number(median.toPrecision(3))} | ${peers.map((who) => figure(ratioOf(run, name, who))).join(' | ')} |`,
     );
   }
   console.log();
 }
 
-const colours = ['#8a8a8a', '#e07b00', '#b35c9e', '#a08000', '#2f7fd6', '#3fa7a0', '#d0402f'];
+const colors = ['#8a8a8a', '#e07b00', '#b35c9e', '#a08000', '#2f7fd6', '#3fa7a0', '#d0402f'];
 const [left, top, row, width, gap] = [190, 60, 17, 250, 26];
 const [least, most] = [0.1, 1000];
 const height = top + row * cases.length + 40;
@@ -45,7 +46,7 @@ const x = (ratio) => (width * Math.log10(Math.min(most, Math.max(least, ratio)) 
 const parts = [];
 peers.forEach((who, i) => {
   const at = left + (i % 7) * 125;
-  parts.push(`<circle cx="${at}" cy="14" r="4" fill="${colours[i]}"/><text x="${at + 8}" y="18">${who}</text>`);
+  parts.push(`<circle cx="${at}" cy="14" r="4" fill="${colors[i]}"/><text x="${at + 8}" y="18">${who}</text>`);
 });
 cases.forEach((name, i) =>
   parts.push(`<text x="${left - 10}" y="${top + row * i + 12}" text-anchor="end">${name}</text>`),
@@ -67,14 +68,14 @@ runs.forEach((run, column) => {
       const ratio = ratioOf(run, name, who);
       if (ratio !== undefined)
         parts.push(
-          `<circle cx="${(from + x(ratio)).toFixed(1)}" cy="${top + row * i + 8}" r="4" fill="${colours[peer]}" fill-opacity="0.85"/>`,
+          `<circle cx="${(from + x(ratio)).toFixed(1)}" cy="${top + row * i + 8}" r="4" fill="${colors[peer]}" fill-opacity="0.85"/>`,
         );
     });
   });
 });
 const total = left + runs.length * (width + gap);
 parts.push(
-  `<text x="${left + (total - left) / 2}" y="${height - 6}" text-anchor="middle">times as long as bptt takes, on a logarithmic scale: right of the line bptt is faster</text>`,
+  `<text x="${left + (total - left) / 2}" y="${height - 6}" text-anchor="middle">time relative to bptt, on a logarithmic scale: to the right of the line, bptt is faster</text>`,
 );
 writeFileSync(
   fileURLToPath(new URL('peers.svg', import.meta.url)),

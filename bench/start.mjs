@@ -1,7 +1,7 @@
-/** Prints the milliseconds from the import to the end of the first step of an LSTM. */
+/** Prints the milliseconds from the start of the import to the end of the first step of an LSTM. */
 
-const began = performance.now();
+const start = performance.now();
 const { advance, full, initializeCell, lstm, streamCell, zeros } = await import('../dist/index.js');
 const initial = { inputSize: 64, hiddenSize: 128, random: 1, inputInitializer: zeros(), recurrentInitializer: zeros() };
 advance(streamCell(lstm(), initializeCell(lstm(), initial)), full([1, 64], 0.1));
-console.log(performance.now() - began);
+console.log(performance.now() - start);

@@ -1,6 +1,7 @@
 /**
- * The training cases as brain.js runs them: it learns sequences of tokens by softmax cross-entropy at every step, one sequence at a time,
- * clips each element and updates by RMSProp; it has neither batches nor Adam. A batch is that many sequences, one after the other.
+ * The training cases for brain.js. It trains on one sequence of tokens at a time with softmax cross-entropy at every step,
+ * element-wise gradient clipping and RMSProp. It supports neither batches nor Adam; a batch of B is run as B sequences in
+ * a row.
  */
 
 import { readFileSync } from 'node:fs';
@@ -20,12 +21,12 @@ export const brainJs = {
     net.updateTrainingOptions({ ...net.trainOpts, iterations: 1 });
     net.initialize();
     const targets = targetsOf(shape);
-    // It reads a token and is to tell the next one, T times.
+    // brain.js prepends a start token and predicts the next token T times, so a sequence has T − 1 tokens.
     const sequences = Array.from({ length: B }, (_, b) => Array.from({ length: T - 1 }, (_, t) => targets[t * B + b]));
     return async (n) => {
-      const began = performance.now();
+      const start = performance.now();
       for (let i = 0; i < n; i++) for (const sequence of sequences) net.trainPattern(sequence, 1e-3);
-      return performance.now() - began;
+      return performance.now() - start;
     };
   },
 };

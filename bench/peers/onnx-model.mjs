@@ -1,4 +1,4 @@
-/** Writes a recurrent layer, with a dense head or with its state in and out, as an ONNX file (opset 14), by the protobuf wire format. */
+/** Encodes a recurrent layer as an ONNX model (opset 14) in the protobuf wire format. */
 
 const varint = (value) => {
   const bytes = [];
@@ -34,7 +34,11 @@ const value = (name, dims) =>
 
 const operators = { rnn: ['RNN', 1], lstm: ['LSTM', 4], gru: ['GRU', 3] };
 
-/** @param classes the size of the head; without it, the model takes and gives the state */
+/**
+ * Creates a model with random weights.
+ *
+ * @param classes size of the dense output layer. If omitted, the model has the state as input and output instead
+ */
 export function onnxModel(cell, { T, B, I, H }, classes) {
   const [type, gates] = operators[cell];
   const random = (size) => Float32Array.from({ length: size }, () => (Math.random() - 0.5) / Math.sqrt(H));
@@ -53,8 +57,8 @@ export function onnxModel(cell, { T, B, I, H }, classes) {
   if (!streaming) {
     nodes.push(
       node('Squeeze', ['y4', 'axes'], ['y3']),
-      node('MatMul', ['y3', 'v'], ['scores']),
-      node('Add', ['scores', 'vb'], ['logits']),
+      node('MatMul', ['y3', 'v'], ['products']),
+      node('Add', ['products', 'vb'], ['logits']),
     );
     weights.push(
       tensor('axes', [1], new BigInt64Array([1n]), 7),
@@ -63,9 +67,9 @@ export function onnxModel(cell, { T, B, I, H }, classes) {
     );
   }
   const graph = message(
-    ...nodes.map((one) => bytes(1, one)),
+    ...nodes.map((item) => bytes(1, item)),
     text(2, 'bench'),
-    ...weights.map((one) => bytes(5, one)),
+    ...weights.map((item) => bytes(5, item)),
     bytes(11, value('x', [T, B, I])),
     ...(streaming ? states.map((name) => bytes(11, value(`${name}0`, [1, B, H]))) : []),
     ...(streaming

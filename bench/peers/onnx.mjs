@@ -1,4 +1,4 @@
-/** The cases as ONNX Runtime runs them, natively or on WebAssembly. It cannot train here. */
+/** The inference and streaming cases for ONNX Runtime, native or on WebAssembly. */
 
 import { timed } from '../measure.mjs';
 import { onnxModel } from './onnx-model.mjs';

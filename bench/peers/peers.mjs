@@ -1,4 +1,4 @@
-/** bptt beside its peers, on one thread, in turn, in one run: `npm run bench:peers`. */
+/** Benchmarks bptt and other libraries in one run, interleaved, on one thread: `npm run bench:peers`. */
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -6,23 +6,23 @@ import * as ortNode from 'onnxruntime-node';
 import * as ortWeb from 'onnxruntime-web';
 import { kernelsInUse } from '../../dist/index.js';
 import { cells, nameOf, shapes, streams } from '../cases.mjs';
-import { header, inTurn, options, optionsHelp, quantile, rowOf, writeRows } from '../measure.mjs';
+import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import * as ours from '../ours.mjs';
 import { brainJs, versions as brainVersions } from './brain.mjs';
 import { onnxruntime } from './onnx.mjs';
 import { pytorch } from './pytorch.mjs';
 import { tfjs, versions as tfjsVersions } from './tfjs.mjs';
 
-const { json, wants } =
-  options(`Times training, inference and streams beside TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
+const { json, includes } =
+  options(`Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
 
   npm run bench:peers -- [options]
 
 ${optionsHelp}`);
 
 ortWeb.env.wasm.numThreads = 1;
-const tell = (text) => void console.log(text);
-const torch = await pytorch(tell);
+const log = (text) => void console.log(text);
+const torch = await pytorch(log);
 const contestants = {
   bptt: ours,
   'bptt-portable': {
@@ -44,25 +44,25 @@ const head = header({
   'onnxruntime-web': ortWeb.env.versions.web,
   ...torch?.versions,
 });
-tell(`${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}`);
-tell('Medians in ms; in brackets how many times as long as bptt takes.\n');
+log(`${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}`);
+log('Median in ms (in parentheses: relative to bptt).\n');
 
 const rows = [];
 async function compare(kind, cell, shape, name) {
-  if (!wants(name)) return;
+  if (!includes(name)) return;
   const prepared = {};
   for (const [who, peer] of Object.entries(contestants)) {
     const run = await peer[kind]?.(cell, shape);
     if (run !== undefined) prepared[who] = run;
   }
-  const times = await inTurn(prepared);
+  const times = await runInterleaved(prepared);
   const base = quantile(times.bptt, 0.5);
   rows.push(...Object.entries(times).map(([who, values]) => rowOf(name, who, values)));
   const parts = Object.entries(times).map(([who, values]) => {
     const median = quantile(values, 0.5);
     return `${who} ${median.toPrecision(3)}${who === 'bptt' ? '' : ` (${(median / base).toPrecision(3)})`}`;
   });
-  tell(`${name}: ${parts.join(', ')}`);
+  log(`${name}: ${parts.join(', ')}`);
 }
 
 for (const shape of shapes) {
@@ -73,7 +73,7 @@ for (const cell of cells)
   for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);
 
 const start = 'start/lstm/I64H128';
-if (wants(start)) {
+if (includes(start)) {
   const scripts = { bptt: '../start.mjs', 'tfjs-wasm': 'start-tfjs.mjs' };
   const times = { bptt: [], 'tfjs-wasm': [] };
   for (let round = 0; round < 7; round++) {
@@ -83,7 +83,7 @@ if (wants(start)) {
     }
   }
   rows.push(...Object.entries(times).map(([who, values]) => rowOf(start, who, values)));
-  tell(
+  log(
     `${start}: bptt ${quantile(times.bptt, 0.5).toFixed(1)}, tfjs-wasm ${quantile(times['tfjs-wasm'], 0.5).toFixed(1)}`,
   );
 }

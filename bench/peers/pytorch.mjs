@@ -1,4 +1,4 @@
-/** PyTorch as a contestant: a process of its own that answers how long its steps took. */
+/** The cases for PyTorch, run by pytorch.py in a child process. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,17 +9,21 @@ const script = fileURLToPath(new URL('pytorch.py', import.meta.url));
 const oneThread = { OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
 
 /**
- * Nothing where no python imports torch, or its matrix products are the reference ones. An OpenBLAS that does not know this processor and
- * takes it for one without AVX2 is told to use its kernels for AVX2.
+ * Starts PyTorch. If OpenBLAS does not recognize the processor and selects kernels without AVX2, restarts it with kernels
+ * for AVX2.
+ *
+ * @returns undefined if no Python installation can import torch, or if its BLAS is the reference implementation
  */
-export async function pytorch(tell) {
+export async function pytorch(log) {
   const candidates = [process.env.PYTHON, '/usr/bin/python3', 'python3'].filter((path) => path !== undefined);
   const python = candidates.find((path) => spawnSync(path, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0);
-  if (python === undefined) return tell('PyTorch: no python here imports torch');
+  if (python === undefined) return log('PyTorch is not included: no Python installation can import torch.');
   let opened = await open(python, {});
   if (opened.versions.blas === 'reference') {
     opened.close();
-    return tell('PyTorch: its BLAS is the reference one, which would be unfair. Is libopenblas0-pthread missing?');
+    return log(
+      'PyTorch is not included: its BLAS is the slow reference implementation. Is libopenblas0-pthread missing?',
+    );
   }
   const unknown = ['Prescott', 'Core2', 'Penryn', 'Nehalem', 'Generic'].includes(opened.versions.core);
   if (
@@ -27,25 +31,25 @@ export async function pytorch(tell) {
     process.env.OPENBLAS_CORETYPE === undefined &&
     /\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
   ) {
-    tell(
-      `PyTorch: OpenBLAS takes this processor for ${opened.versions.core}; it runs its kernels for Haswell (AVX2) instead`,
+    log(
+      `PyTorch: OpenBLAS detects this processor as ${opened.versions.core}; using its kernels for Haswell (AVX2) instead.`,
     );
     opened.close();
     opened = await open(python, { OPENBLAS_CORETYPE: 'Haswell' });
   }
-  tell(`PyTorch ${opened.versions.torch}, ${opened.versions.blas} ${opened.versions.core}`);
+  log(`PyTorch ${opened.versions.torch}, ${opened.versions.blas} ${opened.versions.core}`);
   return opened;
 }
 
-async function open(python, more) {
+async function open(python, environment) {
   const child = spawn(python, [script], {
-    env: { ...process.env, ...oneThread, ...more },
+    env: { ...process.env, ...oneThread, ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error('PyTorch ended.');
+    if (done) throw new Error('The PyTorch process ended.');
     return JSON.parse(value);
   };
   const versions = await next();

@@ -1,4 +1,4 @@
-"""The cases as PyTorch runs them on one thread. Reads a case a line as JSON, answers the milliseconds its steps took."""
+"""Runs the cases with PyTorch on one thread. Reads one case per line as JSON, and prints the milliseconds its steps took."""
 
 import ctypes
 import json
@@ -14,7 +14,7 @@ kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 
 def blas():
-    """The library that multiplies matrices, and which processor it takes this one for."""
+    """Returns the name of the BLAS library, and the processor type that it has detected."""
     with open("/proc/self/maps") as maps:
         paths = sorted(set(re.findall(r"\S*(?:openblas|mkl_|blis|libblas|atlas)\S*", maps.read())))
     for path in paths:
@@ -72,7 +72,7 @@ for line in sys.stdin:
         prepared[key] = {"train": train, "infer": infer, "stream": stream}[request["kind"]](request["cell"], request["shape"])
     step = prepared[key]
     with torch.set_grad_enabled(request["kind"] == "train"):
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(request["n"]):
             step()
-        print((time.perf_counter() - began) * 1e3, flush=True)
+        print((time.perf_counter() - start) * 1e3, flush=True)

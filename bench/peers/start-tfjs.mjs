@@ -1,6 +1,6 @@
-/** Prints the milliseconds from the import to the end of the first step of an LSTM, in TensorFlow.js on WebAssembly. */
+/** The same as ../start.mjs for TensorFlow.js with its WebAssembly backend. */
 
-const began = performance.now();
+const start = performance.now();
 const tf = await import('@tensorflow/tfjs-core');
 const wasm = await import('@tensorflow/tfjs-backend-wasm');
 const tfl = await import('@tensorflow/tfjs-layers');
@@ -18,4 +18,4 @@ const model = tfl.sequential({
   ],
 });
 await model.predict(tf.fill([1, 1, 64], 0.1)).data();
-console.log(performance.now() - began);
+console.log(performance.now() - start);

@@ -1,4 +1,4 @@
-/** The cases as TensorFlow.js runs them, on its `cpu` or its `wasm` backend, through its layers. */
+/** The cases for TensorFlow.js, with its `cpu` or `wasm` backend and the layers API. */
 
 import '@tensorflow/tfjs-backend-cpu';
 import { setThreadsCount } from '@tensorflow/tfjs-backend-wasm';

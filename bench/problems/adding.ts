@@ -1,6 +1,7 @@
 /**
- * The adding problem (Hochreiter and Schmidhuber, 1997, experiment 4), in the form of Le, Jaitly and Hinton (2015, arXiv 1504.00941) and Arjovsky, Shah
- * and Bengio (2016, arXiv 1511.06464): numbers uniform in [0, 1), two of them marked, one in each half; the answer is the sum of the two.
+ * The adding problem (Hochreiter and Schmidhuber, 1997, experiment 4), in the form of Le, Jaitly and Hinton (2015,
+ * arXiv 1504.00941) and Arjovsky, Shah and Bengio (2016, arXiv 1511.06464): numbers uniform in [0, 1), two of them
+ * marked, one in each half. The target is the sum of the two.
  */
 
 import {
@@ -31,33 +32,35 @@ import {
   uniformNumber,
 } from 'bptt';
 import { type Outcome, type Problem, type RunOptions, train } from './problem';
-import { trainerOf } from './training';
+import { createTrainer } from './training';
 
-/** Rows of number and mark, `[T, B, 2]`, and their sums, `[B, 1]`. */
-export function drawAdding(random: Random, steps: number, rows: number): Batch<Tensor, Tensor> {
+/** Draws a batch: numbers and marks, `[T, B, 2]`, and the sums, `[B, 1]`. */
+export function drawAdding(random: Random, steps: number, rows: number): Batch<Tensor> {
   const inputs = Float32Array.from({ length: steps * rows * 2 }, (_, i) => (i % 2 === 0 ? uniformNumber(random) : 0));
   const targets = new Float32Array(rows);
   const half = steps / 2;
   for (let row = 0; row < rows; row++) {
-    for (const place of [
+    for (const step of [
       integerNumber(random, Math.floor(half)),
       Math.floor(half) + integerNumber(random, Math.ceil(half)),
     ]) {
-      const at = (place * rows + row) * 2;
-      inputs[at + 1] = 1;
-      targets[row]! += inputs[at]!;
+      const offset = (step * rows + row) * 2;
+      inputs[offset + 1] = 1;
+      targets[row]! += inputs[offset]!;
     }
   }
   return { inputs: { shape: [steps, rows, 2], data: inputs }, targets: { shape: [rows, 1], data: targets } };
 }
 
-/** How a network is trained on it. */
+/** Training options. */
 export interface AddingOptions {
   readonly layer: RecurrentOptions;
   readonly rate: LearningRate;
+  /** Largest number of updates. */
   readonly budget: number;
 }
 
+/** Trains a network on the adding problem until the test error is less than 0.01. */
 export async function addingRun(
   cell: Cell,
   steps: number,
@@ -69,26 +72,26 @@ export async function addingRun(
     inputSize: 2,
     seed,
   });
-  const held = drawAdding(createRandom(seed + 1000), steps, 1000);
-  const figure = (): number =>
-    evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: meanSquaredError }).loss;
-  const updates = trainerOf<Tensor>(
+  const heldOut = drawAdding(createRandom(seed + 1000), steps, 1000);
+  const metric = (): number =>
+    evaluate(model, { batchCount: 1, batches: () => [heldOut] }, { loss: meanSquaredError }).loss;
+  const update = createTrainer<Tensor>(
     model,
     (random) => drawAdding(random, steps, 32),
     meanSquaredError,
     chain(clipByNorm(1), adam(rate)),
     seed,
   );
-  return train(updates, { every: 200, figure, solved: (error) => error < 0.01 }, budget, options);
+  return train(update, { every: 200, metric, solved: (error) => error < 0.01 }, budget, options);
 }
 
 const T = 150;
 
 export const adding: Problem = {
   name: `adding, T = ${T}`,
-  figure: 'mean squared error',
+  metric: 'mean squared error',
   baseline: 1 / 6,
-  criterion: 'mean squared error under 0.01 on 1,000 sequences never seen, where always 1 has 0.167',
+  criterion: 'mean squared error less than 0.01 on 1,000 held-out sequences; a constant prediction of 1 has 0.167',
   networks: {
     'identity ReLU RNN': {
       expected: true,

@@ -1,9 +1,12 @@
 /**
- * Addition as text, by encoder-decoder, after Keras' example addition_rnn: `5+271` is to give `276`. The question is read from behind by an LSTM of 128
- * units, another writes the answer from its last state. 50,000 questions, all different, a tenth of them held out.
+ * Addition of numbers as text with an encoder-decoder, after the Keras example addition_rnn: from `5+271`, the model
+ * generates `276`. An LSTM of 128 units reads the question in reverse, and another one generates the answer from its final
+ * state. 50,000 distinct questions, a tenth of them held out.
  *
- * Other than in the example, the decoder reads what it has written (Sutskever, Vinyals and Le, 2014, arXiv 1409.3215) instead of the encoder's last
- * output at every step, each question is asked either way round in training, the optimizer is AdamW with a falling rate, and an answer counts only if all of it is right.
+ * Differences from the Keras example: the input of the decoder is the previous output token (Sutskever, Vinyals and Le,
+ * 2014, arXiv 1409.3215) instead of the final output of the encoder at every step; the operands of a training question are
+ * swapped at random; the optimizer is AdamW with a decaying learning rate; and an answer counts as correct only if all
+ * characters are.
  */
 
 import {
@@ -34,7 +37,7 @@ import { type Outcome, type Problem, type RunOptions, train } from './problem';
 /** A question and its answer: `['5+271', '276']`. */
 export type Sum = readonly [question: string, answer: string];
 
-/** Questions of two numbers of up to so many digits, all different also when their numbers change places. */
+/** Draws questions of two numbers with at most `digits` digits, distinct even if the operands are swapped. */
 export function drawSums(random: Random, digits: number, count: number): readonly Sum[] {
   const number = (): number =>
     Number(Array.from({ length: 1 + integerNumber(random, digits) }, () => String(integerNumber(random, 10))).join(''));
@@ -47,22 +50,25 @@ export function drawSums(random: Random, digits: number, count: number): readonl
   return [...sums.values()];
 }
 
-/** A question, or the same with its numbers changed about: a + b is b + a. */
-function turned([question, answer]: Sum, random: Random): Sum {
+/** Swaps the operands of a question with probability 0.5. */
+function swapOperands([question, answer]: Sum, random: Random): Sum {
   if (integerNumber(random, 2) === 0) return [question, answer];
   const [a, b] = question.split('+') as [string, string];
   return [`${b}+${a}`, answer];
 }
 
-/** How many sums of how many digits, and how long on how many units. */
+/** Training options. */
 export interface AdditionOptions {
+  /** Largest number of digits of an operand. */
   readonly digits: number;
+  /** Number of questions, of which a tenth is held out. */
   readonly count: number;
   readonly hiddenSize: number;
   readonly epochs: number;
   readonly rate: number;
 }
 
+/** Trains an encoder-decoder until 99 % of the held-out answers are exact. */
 export async function additionRun(
   { digits, count, hiddenSize, epochs, rate }: AdditionOptions,
   options: RunOptions,
@@ -75,9 +81,10 @@ export async function additionRun(
     input: encode(vocabulary, [...question].reverse().join('')),
     target: encode(vocabulary, answer, { end: true }),
   });
-  // Short numbers are soon used up: as in the example, what was drawn first is mixed with the rest before a part is held out.
+  // The first questions drawn contain more short numbers, since those run out. Shuffle before splitting, as in the
+  // Keras example.
   const sums = shuffle(random, [...drawSums(random, digits, count)]);
-  const [held, known] = [sums.slice(0, count / 10).map(pairOf), sums.slice(count / 10)];
+  const [heldOut, training] = [sums.slice(0, count / 10).map(pairOf), sums.slice(count / 10)];
   const model: EncoderDecoder = encoderDecoder({
     encoder: [embedding({ vocabularySize: vocabulary.size, size: 16 }), recurrent(lstm(), { hiddenSize })],
     decoder: { vocabularySize: vocabulary.size, embeddingSize: 16, cell: lstm(), hiddenSize },
@@ -85,34 +92,34 @@ export async function additionRun(
     end,
     seed,
   });
-  const source = padSequences(held.map(({ input }) => input as Int32Array));
-  const figure = (): number => {
-    const written = greedySearch(model, source, { maxLength: digits + 2 });
+  const source = padSequences(heldOut.map(({ input }) => input as Int32Array));
+  const metric = (): number => {
+    const hypotheses = greedySearch(model, source, { maxLength: digits + 2 });
     return (
-      written.filter(
+      hypotheses.filter(
         ({ ids, ended }, i) =>
-          !ended || ids.length + 1 !== held[i]!.target.length || ids.some((id, t) => id !== held[i]!.target[t]),
-      ).length / held.length
+          !ended || ids.length + 1 !== heldOut[i]!.target.length || ids.some((id, t) => id !== heldOut[i]!.target[t]),
+      ).length / heldOut.length
     );
   };
-  const perEpoch = Math.ceil(known.length / 128);
+  const perEpoch = Math.ceil(training.length / 128);
   const optimizer = chain(clipByNorm(1), adamw(cosineDecay(rate, { steps: epochs * perEpoch }), { weightDecay: 0.1 }));
   const optimizerState = initializeOptimizer(optimizer, model.data.length);
-  const steps = async (updates: number): Promise<void> => {
+  const update = async (updates: number): Promise<void> => {
     const data = pairBatches(
-      known.map((sum) => pairOf(turned(sum, random))),
+      training.map((sum) => pairOf(swapOperands(sum, random))),
       { batchSize: 128 },
     );
     await fit(model, data, { optimizer, optimizerState, steps: updates, seed: integerNumber(random, 1e9) });
   };
-  return train(steps, { every: perEpoch, figure, solved: (wrong) => wrong < 0.01 }, epochs * perEpoch, options);
+  return train(update, { every: perEpoch, metric, solved: (wrong) => wrong < 0.01 }, epochs * perEpoch, options);
 }
 
 export const addition: Problem = {
   name: 'addition of three digits',
-  figure: 'answers that are not exact',
+  metric: 'fraction of inexact answers',
   baseline: 1,
-  criterion: '99 % of 5,000 questions never seen exactly right',
+  criterion: '99 % of 5,000 held-out questions answered exactly',
   networks: {
     'LSTM encoder-decoder': {
       expected: true,

@@ -1,6 +1,7 @@
 /**
- * The copy task (Hochreiter and Schmidhuber, 1997; in the form of Arjovsky, Shah and Bengio, 2016, arXiv 1511.06464): ten symbols of eight are read,
- * T − 1 blanks follow, then a mark, at which the ten symbols are to be written. Who remembers nothing has 10 ln 8 / (T + 20) a step.
+ * The copy task (Hochreiter and Schmidhuber, 1997; in the form of Arjovsky, Shah and Bengio, 2016, arXiv 1511.06464):
+ * the input is ten symbols out of eight, T − 1 blanks, a marker, and ten more blanks. The target is blanks, then the
+ * ten symbols from the marker on. A memoryless model has a loss of 10 ln 8 / (T + 20) per step.
  */
 
 import {
@@ -27,9 +28,9 @@ import {
   simpleRnn,
 } from 'bptt';
 import { type Outcome, type Problem, type RunOptions, train } from './problem';
-import { trainerOf } from './training';
+import { createTrainer } from './training';
 
-/** Ids 0 to 7 are the symbols, 8 the blank, 9 the mark. */
+/** Draws a batch, `[T + 20, B]`. Ids 0 to 7 are the symbols, 8 is the blank, 9 is the marker. */
 export function drawCopy(random: Random, T: number, rows: number): Batch<IntTensor> {
   const steps = T + 20;
   const [inputs, targets] = [new Int32Array(steps * rows).fill(8), new Int32Array(steps * rows).fill(8)];
@@ -41,14 +42,17 @@ export function drawCopy(random: Random, T: number, rows: number): Batch<IntTens
   return { inputs: { shape: [steps, rows], data: inputs }, targets: { shape: [steps, rows], data: targets } };
 }
 
+/** The loss per step of a memoryless model. */
 export const copyBaseline = (T: number): number => (10 * Math.log(8)) / (T + 20);
 
 interface CopyOptions {
   readonly layer: RecurrentOptions;
   readonly rate: LearningRate;
+  /** Largest number of updates. */
   readonly budget: number;
 }
 
+/** Trains a network on the copy task until the loss is a tenth of the baseline. */
 export async function copyRun(
   cell: Cell,
   T: number,
@@ -59,9 +63,10 @@ export async function copyRun(
   const model = sequential([embedding({ vocabularySize: 10, size: 10 }), recurrent(cell, layer), dense({ size: 9 })], {
     seed,
   });
-  const held = drawCopy(createRandom(seed + 1000), T, 200);
-  const figure = (): number => evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: crossEntropy }).loss;
-  const updates = trainerOf(
+  const heldOut = drawCopy(createRandom(seed + 1000), T, 200);
+  const metric = (): number =>
+    evaluate(model, { batchCount: 1, batches: () => [heldOut] }, { loss: crossEntropy }).loss;
+  const update = createTrainer(
     model,
     (random) => drawCopy(random, T, 32),
     crossEntropy,
@@ -69,12 +74,12 @@ export async function copyRun(
     seed,
   );
   return train(
-    updates,
+    update,
     {
       every: 100,
-      figure,
+      metric,
       solved: (loss) => loss < 0.9 * copyBaseline(T),
-      enough: (loss) => loss < copyBaseline(T) / 10,
+      stop: (loss) => loss < copyBaseline(T) / 10,
     },
     budget,
     options,
@@ -85,9 +90,9 @@ const T = 100;
 
 export const copy: Problem = {
   name: `copy, T = ${T}`,
-  figure: 'cross-entropy a step',
+  metric: 'cross-entropy per step',
   baseline: copyBaseline(T),
-  criterion: 'a tenth less than what remembering nothing gives, 0.1733',
+  criterion: 'loss less than 0.9 times that of a memoryless model, 0.1733',
   networks: {
     LSTM: {
       expected: true,

@@ -1,6 +1,7 @@
 /**
- * The embedded Reber grammar (Cleeremans et al., 1989; Hochreiter and Schmidhuber, 1997, experiment 1): which symbols may come next? The last
- * but one is the second again, T or P, which has to be kept over a whole string of the inner grammar.
+ * The embedded Reber grammar (Cleeremans et al., 1989; Hochreiter and Schmidhuber, 1997, experiment 1): predict which symbols
+ * may come next. The second to last symbol equals the second one, T or P, which the network must remember over a whole
+ * string of the inner grammar.
  */
 
 import {
@@ -24,11 +25,12 @@ import {
   simpleRnn,
 } from 'bptt';
 import { type Outcome, type Problem, type RunOptions, train } from './problem';
-import { trainerOf } from './training';
+import { createTrainer } from './training';
 
+/** The symbols, by id. */
 export const symbols = 'BTPSXVE';
 
-/** The inner grammar: from each node the arcs that lead on, symbol and node. */
+/** The inner grammar: for each node, the outgoing arcs with their symbols and target nodes. */
 const arcs: readonly (readonly (readonly [symbol: string, to: number])[])[] = [
   [['B', 1]],
   [
@@ -54,7 +56,7 @@ const arcs: readonly (readonly (readonly [symbol: string, to: number])[])[] = [
   [['E', 7]],
 ];
 
-/** A string of the grammar, and for every step the symbols that may come next. */
+/** A string of the grammar, and the symbols that may come next at every step. */
 export interface ReberString {
   readonly text: string;
   readonly legal: readonly string[];
@@ -76,12 +78,12 @@ export function drawReber(random: Random): ReberString {
   return { text: `${text}${outer}E`, legal: [...legal, outer, 'E'] };
 }
 
-/** Whether a string is one of the embedded grammar: the automaton, for tests. */
+/** Returns whether a string belongs to the embedded grammar. For tests. */
 export function acceptsReber(text: string): boolean {
   if (!/^B[TP].*[TP]E$/.test(text) || text[1] !== text.at(-2)) return false;
   let node = 0;
   for (const symbol of text.slice(2, -2)) {
-    const arc = arcs[node]?.find(([own]) => own === symbol);
+    const arc = arcs[node]?.find(([label]) => label === symbol);
     if (arc === undefined) return false;
     node = arc[1];
   }
@@ -95,6 +97,7 @@ function batchOf(strings: readonly ReberString[]): Batch<IntTensor, IntTensor> &
   return { inputs, lengths, targets: padSequences(strings.map(({ text }) => idsOf(text.slice(1)))).inputs };
 }
 
+/** Trains a network until it makes no wrong prediction on 256 held-out strings. */
 async function run(cell: Cell, options: RunOptions): Promise<Outcome> {
   const { seed } = options;
   const model = sequential(
@@ -102,35 +105,35 @@ async function run(cell: Cell, options: RunOptions): Promise<Outcome> {
     { seed },
   );
   const random = createRandom(seed + 1000);
-  const held = Array.from({ length: 256 }, () => drawReber(random));
-  const { inputs, lengths } = batchOf(held);
-  /** The share of strings at some step of which an illegal symbol is likelier than a legal one. */
-  const figure = (): number => {
+  const heldOut = Array.from({ length: 256 }, () => drawReber(random));
+  const { inputs, lengths } = batchOf(heldOut);
+  /** The fraction of strings with a step at which an illegal symbol is at least as likely as a legal one. */
+  const metric = (): number => {
     const { data } = predict(model, inputs, { lengths });
-    const wrong = held.filter(({ legal }, row) =>
+    const wrong = heldOut.filter(({ legal }, row) =>
       legal.some((next, t) => {
-        const scores = data.subarray((t * held.length + row) * 7, (t * held.length + row + 1) * 7);
-        const least = Math.min(...Array.from(next, (symbol) => scores[symbols.indexOf(symbol)]!));
-        return scores.some((score, id) => !next.includes(symbols[id]!) && score >= least);
+        const logits = data.subarray((t * heldOut.length + row) * 7, (t * heldOut.length + row + 1) * 7);
+        const least = Math.min(...Array.from(next, (symbol) => logits[symbols.indexOf(symbol)]!));
+        return logits.some((logit, id) => !next.includes(symbols[id]!) && logit >= least);
       }),
     );
-    return wrong.length / held.length;
+    return wrong.length / heldOut.length;
   };
-  const steps = trainerOf(
+  const update = createTrainer(
     model,
     (draws) => batchOf(Array.from({ length: 16 }, () => drawReber(draws))),
     crossEntropy,
     chain(clipByNorm(1), adam(0.01)),
     seed,
   );
-  return train(steps, { every: 50, figure, solved: (wrong) => wrong === 0 }, 3000, options);
+  return train(update, { every: 50, metric, solved: (wrong) => wrong === 0 }, 3000, options);
 }
 
 export const embeddedReber: Problem = {
   name: 'embedded Reber grammar',
-  figure: 'strings with a wrong prediction',
+  metric: 'fraction of wrong strings',
   baseline: 1,
-  criterion: 'at every step of 256 strings never seen, each symbol that may come is likelier than any that may not',
+  criterion: 'at every step of 256 held-out strings, each legal symbol is likelier than every illegal one',
   networks: {
     LSTM: { expected: true, run: (options) => run(lstm(), options) },
     'tanh RNN': { expected: false, run: (options) => run(simpleRnn(), options) },

@@ -1,4 +1,4 @@
-/** What networks learn, and what not: `npm run bench:problems`. About a quarter of an hour on one core. */
+/** Trains networks on problems of the literature: `npm run bench:problems`. Takes 15 to 30 minutes on one core. */
 
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -21,38 +21,36 @@ const { values } = parseArgs({
   },
 }) as { values: { only?: string; seeds?: string; json?: string; plot?: string; help?: boolean } };
 if (values.help) {
-  console.log(`Trains networks on problems of the literature and tells which seeds solved them.
+  console.log(`Trains networks on problems of the literature, and reports which of them are solved.
 
   npm run bench:problems -- [options]
 
-  --only PARTS  only what has one of these in "problem network", with commas between
-  --seeds N     so many seeds of each
-  --json FILE   write every run to a file
-  --plot FILE   draw the learning curves there, as SVG; a run of everything draws bench/problems/curves.svg
-  --help        this text`);
+  --only PARTS  run only cases whose "problem network" contains one of these comma-separated parts
+  --seeds N     number of seeds per network (default: 1 to 5, depending on the problem)
+  --json FILE   write the results of all runs to a file
+  --plot FILE   write the learning curves as SVG (default without --only: bench/problems/curves.svg)
+  --help        print this text`);
   process.exit();
 }
-const wanted = values.only?.split(',');
+const parts = values.only?.split(',');
 const problems: readonly Problem[] = [embeddedReber, temporalOrder, adding, copy, addition];
 const runs: object[] = [];
 const panels: Panel[] = [];
-let unexpected = 0;
+let unexpectedFailures = 0;
 
-console.log(
-  '| problem | network | solved | figure, every seed | updates, every seed | time |\n|---|---|---|---|---|---|',
-);
+console.log('| problem | network | solved | metric per seed | updates per seed | time |\n|---|---|---|---|---|---|');
 for (const problem of problems) {
   const curves: Curve[] = [];
   for (const [network, { expected, run }] of Object.entries(problem.networks)) {
-    if (wanted !== undefined && !wanted.some((part) => `${problem.name} ${network}`.includes(part))) continue;
+    if (parts !== undefined && !parts.some((part) => `${problem.name} ${network}`.includes(part))) continue;
     const outcomes = [];
-    const began = performance.now();
+    const start = performance.now();
     for (let seed = 1; seed <= Number(values.seeds ?? problem.seeds); seed++) {
       const outcome = await run({
         seed,
-        onPoint: (update, figure) =>
+        onEvaluation: (update, metric) =>
           void process.stderr.write(
-            `\r\u001b[K${problem.name}, ${network}, seed ${seed}: ${update} updates, ${figure.toFixed(4)}`,
+            `\r\u001b[K${problem.name}, ${network}, seed ${seed}: ${update} updates, ${metric.toFixed(4)}`,
           ),
       });
       outcomes.push(outcome);
@@ -60,23 +58,23 @@ for (const problem of problems) {
       curves.push({ name: network, points: outcome.curve });
     }
     process.stderr.write('\r\u001b[K');
-    const seconds = (performance.now() - began) / 1000;
+    const seconds = (performance.now() - start) / 1000;
     const solved = outcomes.filter((outcome) => outcome.solved).length;
-    if (expected) unexpected += outcomes.length - solved;
-    const list = (figures: readonly string[]): string => figures.join(', ');
+    if (expected) unexpectedFailures += outcomes.length - solved;
+    const list = (items: readonly string[]): string => items.join(', ');
     console.log(
       `| ${problem.name} | ${network} | ${solved} of ${outcomes.length} | ${list(outcomes.map(({ figure }) => figure.toPrecision(2)))} | ${list(outcomes.map(({ updates }) => String(updates)))} | ${seconds.toFixed(0)} s |`,
     );
   }
-  if (curves.length > 0) panels.push({ title: problem.name, y: problem.figure, baseline: problem.baseline, curves });
+  if (curves.length > 0) panels.push({ title: problem.name, y: problem.metric, baseline: problem.baseline, curves });
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(runs, undefined, 1)}\n`);
-const drawing =
+const plotFile =
   values.plot ??
-  (wanted === undefined ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
-if (drawing !== undefined) writeFileSync(drawing, plot(panels));
+  (parts === undefined ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
+if (plotFile !== undefined) writeFileSync(plotFile, plot(panels));
 console.log(
-  unexpected === 0
-    ? '\nEvery network that was to solve its problem did, on every seed.'
-    : `\n${unexpected} runs of networks that were to solve their problem did not.`,
+  unexpectedFailures === 0
+    ? '\nEvery network that is expected to solve its problem did so with every seed.'
+    : `\n${unexpectedFailures} runs of networks that are expected to solve their problem failed.`,
 );

@@ -1,4 +1,4 @@
-/** Learning curves as SVG, legible in light and dark. */
+/** Plots learning curves as SVG, with light and dark styles. */
 
 /** A curve of a panel. */
 export interface Curve {
@@ -10,15 +10,15 @@ export interface Curve {
 export interface Panel {
   readonly title: string;
   readonly y: string;
-  /** What who has learned nothing has, drawn as a dashed line. */
+  /** The value for a trivial model, drawn as a dashed line. */
   readonly baseline: number;
   readonly curves: readonly Curve[];
 }
 
-const colours = ['#2f7fd6', '#e07b00', '#3fa7a0', '#b35c9e'];
+const colors = ['#2f7fd6', '#e07b00', '#3fa7a0', '#b35c9e'];
 const [width, height, left, top, gap, perRow] = [360, 190, 58, 46, 40, 2];
 
-/** Panels side by side, two in a row. */
+/** Draws panels in a grid with two columns. */
 export function plot(panels: readonly Panel[]): string {
   const rows = Math.ceil(panels.length / perRow);
   const parts = panels.map((panel, i) => {
@@ -40,15 +40,15 @@ function draw({ title, y: label, baseline, curves }: Panel): string {
   const ceiling = Math.log10(Math.max(baseline, ...values));
   const longest = Math.max(1, ...curves.flatMap(({ points }) => points.map(([update]) => update)));
   const xOf = (update: number): string => ((update / longest) * width).toFixed(1);
-  // What is zero lies on the floor.
+  // Zero has no logarithm and is drawn at the bottom.
   const yOf = (value: number): string =>
     (height * (1 - (Math.max(floor, Math.log10(Math.max(value, 1e-9))) - floor) / (ceiling - floor))).toFixed(1);
   const ticks = Array.from({ length: Math.floor(ceiling) - floor + 1 }, (_, i) => 10 ** (floor + i));
   return [
     `<text x="0" y="-28" font-weight="bold">${title}</text>`,
     ...names.map((name, i) => {
-      const x = names.slice(0, i).reduce((sum, before) => sum + 6.5 * before.length + 36, 0);
-      return `<line x1="${x}" x2="${x + 14}" y1="-12" y2="-12" stroke="${colours[i]}" stroke-width="3"/><text x="${x + 18}" y="-8">${name}</text>`;
+      const x = names.slice(0, i).reduce((sum, previous) => sum + 6.5 * previous.length + 36, 0);
+      return `<line x1="${x}" x2="${x + 14}" y1="-12" y2="-12" stroke="${colors[i]}" stroke-width="3"/><text x="${x + 18}" y="-8">${name}</text>`;
     }),
     ...ticks.map(
       (tick) =>
@@ -56,7 +56,7 @@ function draw({ title, y: label, baseline, curves }: Panel): string {
     ),
     `<line class="base" x1="0" x2="${width}" y1="${yOf(baseline)}" y2="${yOf(baseline)}"/>`,
     ...curves.map(({ name, points }) => {
-      const [color, [endX, endY]] = [colours[names.indexOf(name)], points.at(-1)!];
+      const [color, [endX, endY]] = [colors[names.indexOf(name)], points.at(-1)!];
       const line = points.map(([x, value], i) => `${i === 0 ? 'M' : 'L'}${xOf(x)} ${yOf(value)}`).join('');
       return `<path stroke="${color}" d="${line}"/><circle cx="${xOf(endX)}" cy="${yOf(endY)}" r="2.5" fill="${color}"/>`;
     }),

@@ -1,65 +1,72 @@
-/** What a problem is: something that a network can be trained on and be said to have solved, or not. */
+/** The interface of a problem: a task with a criterion that decides whether a network has solved it. */
 
-/** How a run went. */
+/** The result of a run. */
 export interface Outcome {
   readonly solved: boolean;
-  /** The figure that decides, and in words what it is. */
+  /** The final value of the metric on held-out data. */
   readonly figure: number;
-  /** The figure on held-out data after so many updates. */
-  readonly curve: readonly (readonly [update: number, figure: number])[];
+  /** The metric on held-out data during training. */
+  readonly curve: readonly (readonly [update: number, metric: number])[];
   readonly updates: number;
 }
 
-/** How a run is made. */
+/** Options of a run. */
 export interface RunOptions {
   readonly seed: number;
-  /** The most updates; the problem's own budget by default. */
+  /** Largest number of updates. Default: the budget of the problem. */
   readonly updates?: number;
-  /** Called at every point of the curve. */
-  readonly onPoint?: (update: number, figure: number) => void;
+  /** Called after every evaluation. */
+  readonly onEvaluation?: (update: number, metric: number) => void;
 }
 
+/** A problem, and the networks that are trained on it. */
 export interface Problem {
   readonly name: string;
-  /** What the figure is, and what it is for who has learned nothing. */
-  readonly figure: string;
+  /** Name of the metric; smaller is better. */
+  readonly metric: string;
+  /** The value of the metric for a trivial model. */
   readonly baseline: number;
-  /** When it is solved, in words. */
+  /** Description of when the problem counts as solved. */
   readonly criterion: string;
-  /** The networks, and whether the paper lets one expect that they solve it. */
+  /** The networks, and whether each is expected to solve the problem according to the literature. */
   readonly networks: Readonly<
     Record<string, { readonly expected: boolean; readonly run: (options: RunOptions) => Promise<Outcome> }>
   >;
-  /** How many seeds are run by default. */
+  /** Default number of seeds. */
   readonly seeds: number;
 }
 
-/** The point at which a training is looked at, and may be ended. */
-export interface Look {
+/** Evaluation during training. */
+export interface Evaluation {
+  /** Number of updates between evaluations. */
   readonly every: number;
-  readonly figure: () => number;
-  readonly solved: (figure: number) => boolean;
-  /** Whether there is no more to see; when it is solved, by default. */
-  readonly enough?: (figure: number) => boolean;
+  readonly metric: () => number;
+  readonly solved: (metric: number) => boolean;
+  /** Whether to stop training. Default: when the problem is solved. */
+  readonly stop?: (metric: number) => boolean;
 }
 
-/** Trains by `steps(n)`, n updates at a time, until there is enough or the budget is spent. */
+/**
+ * Trains until the stopping criterion is met or the budget is exhausted.
+ *
+ * @param update makes `count` updates
+ */
 export async function train(
-  steps: (count: number) => Promise<void>,
-  { every, figure, solved, enough = solved }: Look,
+  update: (count: number) => Promise<void>,
+  { every, metric, solved, stop = solved }: Evaluation,
   budget: number,
-  { updates = budget, onPoint }: RunOptions,
+  { updates = budget, onEvaluation }: RunOptions,
 ): Promise<Outcome> {
   const curve: [number, number][] = [];
   let done = 0;
-  let last = figure();
-  while (done < updates && !enough(last)) {
+  let last = metric();
+  while (done < updates && !stop(last)) {
     const count = Math.min(every, updates - done);
-    await steps(count);
+    await update(count);
     done += count;
-    last = figure();
+    last = metric();
     curve.push([done, last]);
-    onPoint?.(done, last);
+    onEvaluation?.(done, last);
   }
   return { solved: solved(last), figure: last, curve, updates: done };
 }

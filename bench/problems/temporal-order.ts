@@ -1,5 +1,6 @@
 /**
- * Temporal order (Hochreiter and Schmidhuber, 1997, experiment 6a): among distractors stand two marks, each X or Y. In which of the four orders?
+ * Temporal order (Hochreiter and Schmidhuber, 1997, experiment 6a): a sequence of distractors contains two markers, each X or
+ * Y. Classify their order: XX, XY, YX or YY.
  */
 
 import {
@@ -27,19 +28,26 @@ import {
   simpleRnn,
 } from 'bptt';
 import { type Outcome, type Problem, type RunOptions, train } from './problem';
-import { trainerOf } from './training';
+import { createTrainer } from './training';
 
-/** Ids: E begins, B ends, X and Y are the marks, a to d distract. */
+/** The symbols, by id: E is the first and B the last of a sequence, X and Y are the markers, a to d the distractors. */
 export const symbols = 'EBXYabcd';
 
-/** A sequence of 100 to 110 symbols for `length` 100: marks at 10–20 and 50–60 hundredths of it. */
+/**
+ * Draws a sequence of `length` to 1.1 `length` symbols, with markers at 10–20 % and 50–60 % of `length`.
+ *
+ * @returns the ids, and the class of the order
+ */
 export function drawOrder(random: Random, length: number): { readonly input: Int32Array; readonly target: number } {
   const steps = length + integerNumber(random, length / 10 + 1);
   const input = Int32Array.from({ length: steps }, () => 4 + integerNumber(random, 4));
   input[0] = 0;
   input[steps - 1] = 1;
-  const places = [0.1, 0.5].map((share) => Math.round(share * length) + integerNumber(random, length / 10 + 1));
-  const [first, second] = places.map((place) => (input[place] = 2 + integerNumber(random, 2)) - 2) as [number, number];
+  const position = (fraction: number): number => Math.round(fraction * length) + integerNumber(random, length / 10 + 1);
+  const positions = [position(0.1), position(0.5)] as const;
+  const [first, second] = [integerNumber(random, 2), integerNumber(random, 2)] as const;
+  input[positions[0]] = 2 + first;
+  input[positions[1]] = 2 + second;
   return { input, target: 2 * first + second };
 }
 
@@ -51,14 +59,15 @@ function batchOf(random: Random, rows: number, length: number): Batch<IntTensor>
   };
 }
 
-/** How a network is trained on it. */
+/** Training options. */
 export interface OrderOptions {
   readonly layer: RecurrentOptions;
   readonly rate: LearningRate;
+  /** Largest number of updates. */
   readonly budget: number;
 }
 
-/** Trains on sequences of about `length` steps. */
+/** Trains a network on sequences of about `length` steps until the test error rate is less than 1 %. */
 export async function orderRun(
   cell: Cell,
   length: number,
@@ -74,25 +83,26 @@ export async function orderRun(
     ],
     { seed },
   );
-  const held = batchOf(createRandom(seed + 1000), 2560, length);
-  const figure = (): number =>
+  const heldOut = batchOf(createRandom(seed + 1000), 2560, length);
+  const metric = (): number =>
     1 -
-    evaluate(model, { batchCount: 1, batches: () => [held] }, { loss: crossEntropy, metrics: { accuracy } }).accuracy;
-  const steps = trainerOf(
+    evaluate(model, { batchCount: 1, batches: () => [heldOut] }, { loss: crossEntropy, metrics: { accuracy } })
+      .accuracy;
+  const update = createTrainer(
     model,
     (random) => batchOf(random, 32, length),
     crossEntropy,
     chain(clipByNorm(1), adam(rate)),
     seed,
   );
-  return train(steps, { every: 100, figure, solved: (wrong) => wrong < 0.01 }, budget, options);
+  return train(update, { every: 100, metric, solved: (wrong) => wrong < 0.01 }, budget, options);
 }
 
 export const temporalOrder: Problem = {
   name: 'temporal order',
-  figure: 'wrong answers',
+  metric: 'error rate',
   baseline: 0.75,
-  criterion: 'under 1 % wrong on 2,560 sequences never seen',
+  criterion: 'error rate less than 1 % on 2,560 held-out sequences',
   networks: {
     LSTM: {
       expected: true,

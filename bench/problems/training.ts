@@ -1,4 +1,4 @@
-/** Training of a sequential model on batches that are drawn as it goes. */
+/** Trains a sequential model on batches that are drawn at random for every update. */
 
 import {
   type Batch,
@@ -13,8 +13,8 @@ import {
   type Tensor,
 } from 'bptt';
 
-/** Answers a function that makes so many updates, each on a batch that is drawn anew. */
-export function trainerOf<Y extends Tensor | IntTensor>(
+/** Creates a function that makes `count` updates, each on a new random batch. */
+export function createTrainer<Y extends Tensor | IntTensor>(
   model: Sequential,
   draw: (random: Random) => Batch<Y>,
   loss: Loss<Y>,
@@ -23,13 +23,13 @@ export function trainerOf<Y extends Tensor | IntTensor>(
 ): (count: number) => Promise<void> {
   const random = createRandom(seed + 0.5);
   const optimizerState = initializeOptimizer(optimizer, model.data.length);
-  return async (steps) => {
+  return async (count) => {
     const data = {
-      batchCount: steps,
+      batchCount: count,
       batches: function* () {
-        for (let i = 0; i < steps; i++) yield draw(random);
+        for (let i = 0; i < count; i++) yield draw(random);
       },
     };
-    await fit(model, data, { loss, optimizer, optimizerState, steps });
+    await fit(model, data, { loss, optimizer, optimizerState, steps: count });
   };
 }
