@@ -1,5 +1,6 @@
 /**
- * Benchmarks of the kernels, for bench.mjs. Bundled with the sources, because kernels are not part of the public API.
+ * Benchmark cases for the individual kernels, used by bench.mjs. Bundled from the sources, since kernels are not
+ * public.
  */
 
 import type { Kernel } from '../src/kernels/kernel';
@@ -12,22 +13,23 @@ import { argumentsOf } from '../test/kernels/arguments';
 
 type Run = (n: number) => number;
 
-/** A benchmark: its floating-point operations per call, or, if these are 0, its number of elements. */
+/** A case: the floating-point operations per call (0 except for matrix products), and the elements per call. */
 interface KernelCase {
   readonly name: string;
   readonly flops: number;
-  readonly numbers: number;
+  readonly elements: number;
   readonly run: Run;
 }
 
 /**
- * Measures the peak speed of the engine without memory traffic, in GFLOP/s: independent multiply-add operations, fused
- * if the engine supports it.
+ * Measures the peak rate of SIMD multiply-add on registers in GFLOP/s, with independent accumulators, and fused
+ * multiply-add if the engine supports it.
  */
 export function multiplyAddPeak(): number {
   const fused = createWorkspace().kernels.name === 'relaxed';
   const bytes = assemble(['i32'], fused, ([count], w) => {
-    // Without fused multiply-add, the engine could reuse products. Loading two factors from the L1 cache prevents that.
+    // Without fused multiply-add, multiply four constants by two values that are loaded from the first-level cache in
+    // each iteration, so that the engine cannot hoist the products out of the loop.
     const [rows, columns] = fused ? [1, 12] : [4, 2];
     const lefts = Array.from({ length: rows }, (_, i) => w.constant(i + 1));
     const rights = Array.from({ length: fused ? 1 : columns }, () => w.local('v128'));
@@ -49,15 +51,16 @@ export function multiplyAddPeak(): number {
   const [rounds, flops] = [3_000_000, 8 * (fused ? 12 : 8)];
   let best = 0;
   for (let i = 0; i < 12; i++) {
-    const began = performance.now();
+    const start = performance.now();
     run(rounds);
-    best = Math.max(best, (rounds * flops) / (performance.now() - began) / 1e6);
+    best = Math.max(best, (rounds * flops) / (performance.now() - start) / 1e6);
   }
   return best;
 }
 
 /**
- * The matrix products of training and streaming and a square one, and all other kernels with rows of 1,024 elements.
+ * Creates the cases: a square matrix product, those of a training step and of streaming, then every other kernel on
+ * rows of 1,024 elements.
  */
 export function kernelCases(): KernelCase[] {
   const workspace = createWorkspace();
@@ -73,9 +76,9 @@ export function kernelCases(): KernelCase[] {
   const timed =
     (call: () => unknown): Run =>
     (n) => {
-      const began = performance.now();
+      const start = performance.now();
       for (let i = 0; i < n; i++) call();
-      return performance.now() - began;
+      return performance.now() - start;
     };
   const product = (
     name: string,
@@ -87,13 +90,13 @@ export function kernelCases(): KernelCase[] {
   ): KernelCase => ({
     name: `${name}/${M}x${N}x${K}`,
     flops: 2 * M * N * K,
-    numbers: M * N,
+    elements: M * N,
     run: timed(() => k.of(kernelList.gemm)(c, a, b, M, N, K, transposeA, transposeB, true)),
   });
   const packed = (name: string, M: number, N: number, K: number): KernelCase => ({
     name: `${name}/${M}x${N}x${K}`,
     flops: 2 * M * N * K,
-    numbers: M * N,
+    elements: M * N,
     run: timed(() => k.of(kernelList.gemmPacked)(c, a, panels, M, N, K, false, true)),
   });
   const products = [
@@ -112,21 +115,23 @@ export function kernelCases(): KernelCase[] {
     packed('row', 1, 512, 128),
     packed('row', 1, 1024, 256),
   ];
-  // The operands of the kernels differ in type; argumentsOf creates arguments that match those of each kernel.
-  const kernels = Object.entries(kernelList) as unknown as [keyof typeof kernelList, Kernel][];
-  const others = kernels
+  // Kernels have different operand types. The cast is safe because argumentsOf creates the arguments from `operands`.
+  const list = Object.entries(kernelList) as unknown as [keyof typeof kernelList, Kernel][];
+  const others = list
     .filter(([name]) => !/gemm|affine/.test(name))
     .map(([name, kernel]): KernelCase => {
-      const args = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
-      const values = args.map((argument) => {
+      const operands = argumentsOf(name, kernel, 1024, (length) => new Float32Array(length).fill(0.5));
+      const values = operands.map((argument) => {
         if (!(argument instanceof Float32Array)) return argument;
         const offset = allocate(workspace, argument.length);
         memory.view.set(argument, offset);
         return offset;
       });
-      const numbers = Math.max(...args.map((argument) => (argument instanceof Float32Array ? argument.length : 0)));
-      const call = k.of(kernel) as (...operands: typeof values) => unknown;
-      return { name, flops: 0, numbers, run: timed(() => call(...values)) };
+      const elements = Math.max(
+        ...operands.map((argument) => (argument instanceof Float32Array ? argument.length : 0)),
+      );
+      const call = k.of(kernel) as (...args: typeof values) => unknown;
+      return { name, flops: 0, elements, run: timed(() => call(...values)) };
     });
   return [...products, ...others];
 }

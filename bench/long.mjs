@@ -1,6 +1,7 @@
 /**
- * Trains an LSTM on a sequence of 20,000 steps, H 128, B 8: `node bench/long.mjs stored|segments FILE`. Prints the seconds
- * per update and the peak memory of the process in MB as JSON, and writes the gradient of the first update to the file.
+ * Trains an LSTM on a sequence of 20,000 steps, H 128, B 8: `node bench/long.mjs stored|segments FILE`. Prints the
+ * seconds per update and the peak memory of the process in MB as JSON, and writes the gradient of the first update to
+ * the file.
  */
 
 import { writeFileSync } from 'node:fs';

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /**
- * Parses the command-line options. With `--node PATH`, runs the benchmark with that engine in a child process and exits.
+ * Parses the command-line options. With `--node PATH`, runs the benchmark with that engine in a child process and
+ * exits.
  *
  * @param help text that `--help` prints
  * @returns the path of the JSON file, and a predicate for the names of the selected cases

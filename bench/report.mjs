@@ -1,6 +1,6 @@
 /**
- * Creates the tables and the plot of bench/README.md from the output of `npm run bench:peers -- --json FILE`, one file per
- * engine:
+ * Creates the tables and the plot of bench/README.md from the output of `npm run bench:peers -- --json FILE`, one file
+ * per engine:
  *
  *     node bench/report.mjs node20.json node22.json node24.json > tables.md
  */
@@ -31,9 +31,8 @@ for (const run of runs) {
   console.log(`| case | bptt, ms | ${peers.join(' | ')} |\n|---|---|${peers.map(() => '---').join('|')}|`);
   for (const name of cases) {
     const median = medianOf(run, name, 'bptt');
-    console.log(
-      `| ${name} | ${Number(median.toPrecision(3))} | ${peers.map((who) => figure(ratioOf(run, name, who))).join(' | ')} |`,
-    );
+    const ratios = peers.map((who) => figure(ratioOf(run, name, who)));
+    console.log(`| ${name} | ${Number(median.toPrecision(3))} | ${ratios.join(' | ')} |`);
   }
   console.log();
 }

@@ -1,7 +1,7 @@
 /**
- * The training cases for brain.js. It trains on one sequence of tokens at a time with softmax cross-entropy at every step,
- * element-wise gradient clipping and RMSProp. It supports neither batches nor Adam; a batch of B is run as B sequences in
- * a row.
+ * The training cases for brain.js. It trains on one sequence of tokens at a time with softmax cross-entropy at every
+ * step, element-wise gradient clipping and RMSProp. It supports neither batches nor Adam; a batch of B is run as B
+ * sequences in a row.
  */
 
 import { readFileSync } from 'node:fs';

@@ -9,8 +9,8 @@ const script = fileURLToPath(new URL('pytorch.py', import.meta.url));
 const oneThread = { OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
 
 /**
- * Starts PyTorch. If OpenBLAS does not recognize the processor and selects kernels without AVX2, restarts it with kernels
- * for AVX2.
+ * Starts PyTorch. If OpenBLAS does not recognize the processor and selects kernels without AVX2, restarts it with
+ * kernels for AVX2.
  *
  * @returns undefined if no Python installation can import torch, or if its BLAS is the reference implementation
  */
@@ -31,9 +31,7 @@ export async function pytorch(log) {
     process.env.OPENBLAS_CORETYPE === undefined &&
     /\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
   ) {
-    log(
-      `PyTorch: OpenBLAS detects this processor as ${opened.versions.core}; using its kernels for Haswell (AVX2) instead.`,
-    );
+    log(`PyTorch: OpenBLAS detects this processor as ${opened.versions.core}; using kernels for Haswell (AVX2).`);
     opened.close();
     opened = await open(python, { OPENBLAS_CORETYPE: 'Haswell' });
   }

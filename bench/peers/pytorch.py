@@ -1,4 +1,7 @@
-"""Runs the cases with PyTorch on one thread. Reads one case per line as JSON, and prints the milliseconds its steps took."""
+"""Runs the cases with PyTorch on one thread.
+
+Reads one case per line as JSON, and prints the time of its steps in milliseconds.
+"""
 
 import ctypes
 import json
@@ -26,7 +29,8 @@ def blas():
         if "mkl" in path or "blis" in path or "atlas" in path:
             return {"blas": path.split("/")[-1], "core": ""}
     built = torch.__config__.show()
-    return {"blas": "MKL", "core": ""} if "Intel(R) oneAPI Math" in built or "Intel(R) Math Kernel" in built else {"blas": "reference", "core": ""}
+    mkl = "Intel(R) oneAPI Math" in built or "Intel(R) Math Kernel" in built
+    return {"blas": "MKL" if mkl else "reference", "core": ""}
 
 
 def train(cell, s):
@@ -69,7 +73,8 @@ for line in sys.stdin:
     key = json.dumps([request["kind"], request["cell"], request["shape"]])
     if key not in prepared:
         prepared.clear()
-        prepared[key] = {"train": train, "infer": infer, "stream": stream}[request["kind"]](request["cell"], request["shape"])
+        prepare = {"train": train, "infer": infer, "stream": stream}[request["kind"]]
+        prepared[key] = prepare(request["cell"], request["shape"])
     step = prepared[key]
     with torch.set_grad_enabled(request["kind"] == "train"):
         start = time.perf_counter()

@@ -1,12 +1,12 @@
 /**
  * Addition of numbers as text with an encoder-decoder, after the Keras example addition_rnn: from `5+271`, the model
- * generates `276`. An LSTM of 128 units reads the question in reverse, and another one generates the answer from its final
- * state. 50,000 distinct questions, a tenth of them held out.
+ * generates `276`. An LSTM of 128 units reads the question in reverse, and another one generates the sum from its
+ * final state. 50,000 distinct questions, a tenth of them held out.
  *
  * Differences from the Keras example: the input of the decoder is the previous output token (Sutskever, Vinyals and Le,
- * 2014, arXiv 1409.3215) instead of the final output of the encoder at every step; the operands of a training question are
- * swapped at random; the optimizer is AdamW with a decaying learning rate; and an answer counts as correct only if all
- * characters are.
+ * 2014, arXiv 1409.3215) instead of the final output of the encoder at every step; the operands of a training question
+ * are swapped at random; the optimizer is AdamW with a decaying learning rate; and an output counts as correct only if
+ * all characters are.
  */
 
 import {
@@ -34,8 +34,8 @@ import {
 } from 'bptt';
 import { type Outcome, type Problem, type RunOptions, train } from './problem';
 
-/** A question and its answer: `['5+271', '276']`. */
-export type Sum = readonly [question: string, answer: string];
+/** A question and its sum: `['5+271', '276']`. */
+export type Sum = readonly [question: string, result: string];
 
 /** Draws questions of two numbers with at most `digits` digits, distinct even if the operands are swapped. */
 export function drawSums(random: Random, digits: number, count: number): readonly Sum[] {
@@ -51,10 +51,10 @@ export function drawSums(random: Random, digits: number, count: number): readonl
 }
 
 /** Swaps the operands of a question with probability 0.5. */
-function swapOperands([question, answer]: Sum, random: Random): Sum {
-  if (integerNumber(random, 2) === 0) return [question, answer];
+function swapOperands([question, result]: Sum, random: Random): Sum {
+  if (integerNumber(random, 2) === 0) return [question, result];
   const [a, b] = question.split('+') as [string, string];
-  return [`${b}+${a}`, answer];
+  return [`${b}+${a}`, result];
 }
 
 /** Training options. */
@@ -68,7 +68,7 @@ export interface AdditionOptions {
   readonly rate: number;
 }
 
-/** Trains an encoder-decoder until 99 % of the held-out answers are exact. */
+/** Trains an encoder-decoder until 99 % of the held-out outputs are exact. */
 export async function additionRun(
   { digits, count, hiddenSize, epochs, rate }: AdditionOptions,
   options: RunOptions,
@@ -77,9 +77,9 @@ export async function additionRun(
   const random = createRandom(seed + 1000);
   const vocabulary = characterVocabulary('0123456789+', { marks: ['start', 'end'] });
   const [start, end] = [vocabulary.marks.start!, vocabulary.marks.end!];
-  const pairOf = ([question, answer]: Sum): Pair => ({
+  const pairOf = ([question, result]: Sum): Pair => ({
     input: encode(vocabulary, [...question].reverse().join('')),
-    target: encode(vocabulary, answer, { end: true }),
+    target: encode(vocabulary, result, { end: true }),
   });
   // The first questions drawn contain more short numbers, since those run out. Shuffle before splitting, as in the
   // Keras example.
@@ -117,9 +117,9 @@ export async function additionRun(
 
 export const addition: Problem = {
   name: 'addition of three digits',
-  metric: 'fraction of inexact answers',
+  metric: 'fraction of inexact outputs',
   baseline: 1,
-  criterion: '99 % of 5,000 held-out questions answered exactly',
+  criterion: '99 % of 5,000 held-out questions with an exact output',
   networks: {
     'LSTM encoder-decoder': {
       expected: true,

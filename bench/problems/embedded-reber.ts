@@ -1,7 +1,7 @@
 /**
- * The embedded Reber grammar (Cleeremans et al., 1989; Hochreiter and Schmidhuber, 1997, experiment 1): predict which symbols
- * may come next. The second to last symbol equals the second one, T or P, which the network must remember over a whole
- * string of the inner grammar.
+ * The embedded Reber grammar (Cleeremans et al., 1989; Hochreiter and Schmidhuber, 1997, experiment 1): predict which
+ * symbols may come next. The second to last symbol equals the second one, T or P, which the network must remember over
+ * a whole string of the inner grammar.
  */
 
 import {
@@ -92,7 +92,7 @@ export function acceptsReber(text: string): boolean {
 
 const idsOf = (text: string): Int32Array => Int32Array.from(text, (symbol) => symbols.indexOf(symbol));
 
-function batchOf(strings: readonly ReberString[]): Batch<IntTensor, IntTensor> & { readonly lengths: Int32Array } {
+function batchOf(strings: readonly ReberString[]): Batch<IntTensor> & { readonly lengths: Int32Array } {
   const { inputs, lengths } = padSequences(strings.map(({ text }) => idsOf(text.slice(0, -1))));
   return { inputs, lengths, targets: padSequences(strings.map(({ text }) => idsOf(text.slice(1)))).inputs };
 }

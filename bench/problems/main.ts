@@ -61,10 +61,15 @@ for (const problem of problems) {
     const seconds = (performance.now() - start) / 1000;
     const solved = outcomes.filter((outcome) => outcome.solved).length;
     if (expected) unexpectedFailures += outcomes.length - solved;
-    const list = (items: readonly string[]): string => items.join(', ');
-    console.log(
-      `| ${problem.name} | ${network} | ${solved} of ${outcomes.length} | ${list(outcomes.map(({ figure }) => figure.toPrecision(2)))} | ${list(outcomes.map(({ updates }) => String(updates)))} | ${seconds.toFixed(0)} s |`,
-    );
+    const cells = [
+      problem.name,
+      network,
+      `${solved} of ${outcomes.length}`,
+      outcomes.map(({ figure }) => figure.toPrecision(2)).join(', '),
+      outcomes.map(({ updates }) => updates).join(', '),
+      `${seconds.toFixed(0)} s`,
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
   }
   if (curves.length > 0) panels.push({ title: problem.name, y: problem.metric, baseline: problem.baseline, curves });
 }

@@ -1,6 +1,6 @@
 /**
- * Temporal order (Hochreiter and Schmidhuber, 1997, experiment 6a): a sequence of distractors contains two markers, each X or
- * Y. Classify their order: XX, XY, YX or YY.
+ * Temporal order (Hochreiter and Schmidhuber, 1997, experiment 6a): a sequence of distractors contains two markers,
+ * each X or Y. Classify their order: XX, XY, YX or YY.
  */
 
 import {

@@ -111,7 +111,7 @@ export const ball: Example = async ({ short, log, onProgress, save }) => {
     },
     'no motion': (t, row) => at(heldOut.currentPositions, t, row),
   };
-  const figures: Record<string, number> = {};
+  const metrics: Record<string, number> = {};
   log('\nmean error of the predicted position in pixels, by number of images seen:\n');
   log(`  ${''.padEnd(20)}${[1, 2, 3, 4, 6, 8, 12].map((n) => String(n).padStart(7)).join('')}`);
   const lines = Object.entries(forecasts).map(([name, forecast]) => {
@@ -124,13 +124,13 @@ export const ball: Example = async ({ short, log, onProgress, save }) => {
         }).reduce((sum, error) => sum + error, 0) / count,
     );
     log(`  ${name.padEnd(20)}${[1, 2, 3, 4, 6, 8, 12].map((n) => errors[n - 1]!.toFixed(2).padStart(7)).join('')}`);
-    figures[`${name}, 1`] = errors[0]!;
-    figures[name] = errors.slice(3).reduce((a, b) => a + b) / errors.slice(3).length;
+    metrics[`${name}, 1`] = errors[0]!;
+    metrics[name] = errors.slice(3).reduce((a, b) => a + b) / errors.slice(3).length;
     return { name, points: errors.map((error, t) => [t + 1, error] as const) };
   });
   log(
     `\nmean error after four or more images: ${Object.keys(forecasts)
-      .map((name) => `${name} ${figures[name]!.toFixed(2)}`)
+      .map((name) => `${name} ${metrics[name]!.toFixed(2)}`)
       .join(', ')}`,
   );
   if (!short) {
@@ -169,5 +169,5 @@ export const ball: Example = async ({ short, log, onProgress, save }) => {
       ),
     );
   }
-  return figures;
+  return metrics;
 };

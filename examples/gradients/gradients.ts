@@ -88,7 +88,7 @@ const createModel = ({ cell, initializers }: Network): Sequential =>
     seed: 3,
   });
 
-const createDataset = (steps: number, batchCount: number): Dataset<Batch<Tensor, Tensor>> => ({
+const createDataset = (steps: number, batchCount: number): Dataset<Batch<Tensor>> => ({
   batchCount,
   *batches(random: Random) {
     for (let i = 0; i < batchCount; i++) yield addingBatch(random, steps, batchSize);
@@ -96,7 +96,7 @@ const createDataset = (steps: number, batchCount: number): Dataset<Batch<Tensor,
 });
 
 /** ‖∂L/∂h_t‖ by the number of steps between t and the loss, relative to the last step. */
-function gradientNorms(network: Network, batch: Batch<Tensor, Tensor>): Line {
+function gradientNorms(network: Network, batch: Batch<Tensor>): Line {
   const { norms } = gradientFlow(createModel(network), batch, { loss: meanSquaredError });
   const [states] = Object.values(norms);
   const h = states!['h']!;
@@ -110,7 +110,7 @@ function gradientNorms(network: Network, batch: Batch<Tensor, Tensor>): Line {
 async function trainingCurve(
   network: Network,
   optimizer: Optimizer,
-  data: Dataset<Batch<Tensor, Tensor>>,
+  data: Dataset<Batch<Tensor>>,
   onProgress: ExampleOptions['onProgress'],
   window = 25,
 ): Promise<{ line: Line; model: Sequential; diverged: boolean }> {
@@ -130,7 +130,7 @@ async function trainingCurve(
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    // fit throws if the loss or a parameter is not finite.
+    // fit throws if the loss or a gradient is not finite.
     diverged = true;
   }
   const points = losses.flatMap((_, i) =>
@@ -142,7 +142,7 @@ async function trainingCurve(
 }
 
 /** Histograms of the gate values of an LSTM, over all steps and units. */
-function gateHistograms(model: Sequential, { inputs }: Batch<Tensor, Tensor>): readonly Line[] {
+function gateHistograms(model: Sequential, { inputs }: Batch): readonly Line[] {
   const p = model.parameters['lstm']!;
   const layer = sequential([recurrent(lstm(), { hiddenSize })], { inputSize: 2 });
   layer.data.set(model.data.subarray(0, layer.data.length));
@@ -151,7 +151,7 @@ function gateHistograms(model: Sequential, { inputs }: Batch<Tensor, Tensor>): r
   // [T, B, H]: h of the previous step, zeros at the first
   const previous: Tensor = { shape: h.shape, data: new Float32Array(h.data.length) };
   previous.data.set(h.data.subarray(0, (T - 1) * B * hiddenSize), B * hiddenSize);
-  const gates = compute({ p, previous, inputs }, (v) =>
+  const gates = compute({ p, previous, inputs: inputs as Tensor }, (v) =>
     sigmoid(
       add(affine(v.inputs, { weight: v.p['weightIh']!, bias: v.p['bias']! }), matmul(v.previous, v.p['weightHh']!)),
     ),
@@ -182,12 +182,10 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
   for (const { name, points } of [...flows, ...variantFlows.slice(1)])
     log(`  ${name.padEnd(22)}${points.at(-1)![1].toExponential(1)}`);
 
-  log(
-    `\nMean squared error on the adding problem, ${steps} steps, ${updates} updates; a constant prediction of 1 has 0.167:`,
-  );
+  log(`\nMean squared error on the adding problem, ${steps} steps, ${updates} updates (constant prediction 1: 0.167):`);
   const data = createDataset(steps, updates);
   const curves: Line[] = [];
-  const figures: Record<string, number> = {
+  const metrics: Record<string, number> = {
     tanhGradient: at(flows, 'tanh'),
     lstmGradient: at(flows, 'LSTM'),
     identityGradient: at(flows, 'ReLU, identity'),
@@ -197,7 +195,7 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
   for (const network of networks) {
     const { line, model } = await trainingCurve(network, chain(clipByNorm(1), adam(2e-3)), data, onProgress);
     curves.push(line);
-    figures[network.name] = line.points.at(-1)![1];
+    metrics[network.name] = line.points.at(-1)![1];
     log(`  ${network.name.padEnd(22)}${line.points.at(-1)![1].toFixed(4)}`);
     if (network.name === 'LSTM') trainedLstm = model;
   }
@@ -220,14 +218,16 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
       1,
     );
     clipped.push(line);
-    figures[name] = diverged ? Infinity : line.points.at(-1)![1];
-    log(
-      `  ${name.padEnd(22)}${diverged ? `diverged after ${line.points.length} updates` : `${line.points[1]![1].toPrecision(2)}, ${line.points.at(-1)![1].toPrecision(2)}`}`,
-    );
+    metrics[name] = diverged ? Infinity : line.points.at(-1)![1];
+    const [second, last] = [line.points[1]?.[1], line.points.at(-1)?.[1]];
+    const result = diverged
+      ? `diverged after ${line.points.length} updates`
+      : `${second!.toPrecision(2)}, ${last!.toPrecision(2)}`;
+    log(`  ${name.padEnd(22)}${result}`);
   }
   const gates = gateHistograms(trainedLstm!, addingBatch(createRandom(9), steps, batchSize));
   const open = gates[1]!.points.filter(([x]) => x > 0.9).reduce((sum, [, fraction]) => sum + fraction, 0);
-  figures['forgetOpen'] = open;
+  metrics['forgetOpen'] = open;
   log(`\nForget gate values above 0.9 after training: ${(100 * open).toFixed(0)} %`);
 
   if (!short) {
@@ -286,5 +286,5 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
       ]),
     );
   }
-  return figures;
+  return metrics;
 };

@@ -10,7 +10,9 @@ export interface NGrams {
    * continuation count) instead of its frequency.
    */
   readonly counts: readonly ReadonlyMap<number, number>[];
-  /** For each context (an n-gram without its last id), the total count and the discounted count left for backing off. */
+  /**
+   * For each context (an n-gram without its last id), the total count and the discounted count left for backing off.
+   */
   readonly totals: readonly ReadonlyMap<number, number>[];
   readonly reserves: readonly ReadonlyMap<number, number>[];
   /** The discounts of the counts 1, 2, and 3 or more. */

@@ -4,8 +4,8 @@ import { countNGrams, type NGrams, probabilityOf } from '../moby-dick/n-grams';
 import { type Attribute, attributes, type NoteIds, recordOf, sizes, transpose } from './notes';
 
 /**
- * The n-gram of each attribute: ids of the previous note and the attributes of this note that are predicted earlier, the
- * most informative last, then the attribute itself. Selected on the validation piece. `position` is that of the
+ * The n-gram of each attribute: ids of the previous note and the attributes of this note that are predicted earlier,
+ * the most informative last, then the attribute itself. Selected on the validation piece. `position` is that of the
  * previous note within four quarter notes, which is also an input of the network.
  */
 const ngramOf: Readonly<Record<Attribute, (previous: NoteIds, note: NoteIds) => readonly number[]>> = {

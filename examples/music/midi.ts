@@ -99,7 +99,7 @@ export function readMidi(bytes: Uint8Array): Piece {
   while (tracks.length < count) {
     if (file.remaining() < 8)
       throw new RangeError(
-        `readMidi: expected ${count} tracks as specified in the header, got ${tracks.length}. The file may be truncated.`,
+        `readMidi: expected ${count} tracks from the header, got ${tracks.length}. The file may be truncated.`,
       );
     const [kind, length] = [file.text(4), file.integer(4)] as [string, number];
     const chunk = file.chunk(length);

@@ -55,8 +55,9 @@ export const music: Example = async ({ short, log, onProgress, save }) => {
   const [validationNotes, testNotes] = [notesOf(validation), notesOf(test)];
   const updates = short ? 700 : 1400;
   const network = musicModel({ hiddenSize: short ? 96 : 192, seed: 1 });
+  const noteCount = train.reduce((sum, notes) => sum + notes.length, 0);
   log(
-    `${train.length} training pieces with ${train.reduce((sum, notes) => sum + notes.length, 0)} notes, in twelve keys; ${network.model.data.length} parameters`,
+    `${train.length} training pieces with ${noteCount} notes, in twelve keys; ${network.model.data.length} parameters`,
   );
   await fit(
     network.model,
@@ -80,21 +81,20 @@ export const music: Example = async ({ short, log, onProgress, save }) => {
   };
   log(`\nmean −log p of a note of ${testPiece} (test piece, ${testNotes.length - 1} notes), in nats:\n`);
   log(`  ${''.padEnd(10)}${attributes.map((name) => name.padStart(10)).join('')}      note`);
-  const figures: Record<string, number> = {};
+  const metrics: Record<string, number> = {};
   for (const [name, byAttribute] of Object.entries(losses) as [string, Readonly<Record<Attribute, number>>][]) {
-    figures[name] = attributes.reduce((sum, attribute) => sum + byAttribute[attribute], 0);
-    log(
-      `  ${name.padEnd(10)}${[...attributes.map((attribute) => byAttribute[attribute]), figures[name]].map((value) => value.toFixed(3).padStart(10)).join('')}`,
-    );
+    metrics[name] = attributes.reduce((sum, attribute) => sum + byAttribute[attribute], 0);
+    const values = [...attributes.map((attribute) => byAttribute[attribute]), metrics[name]];
+    log(`  ${name.padEnd(10)}${values.map((value) => value.toFixed(3).padStart(10)).join('')}`);
   }
 
   const prompt = testNotes.slice(0, 40);
   const composed = network.compose(prompt, 500, { temperature: 0.9, seed: 1 });
   const piece = [...prompt, ...composed];
   const file = writeMidi(pieceOf(piece, test));
-  figures['notes'] = composed.length;
+  metrics['notes'] = composed.length;
   log(
-    `\ngenerated.mid: ${prompt.length} notes of ${testPiece}, continued by ${composed.length} sampled notes; ${file.length} bytes`,
+    `\ngenerated.mid: ${prompt.length} notes of ${testPiece} and ${composed.length} sampled ones, ${file.length} bytes`,
   );
   save('generated.mid', file);
   if (!short) {
@@ -116,7 +116,7 @@ export const music: Example = async ({ short, log, onProgress, save }) => {
       ),
     );
   }
-  return figures;
+  return metrics;
 };
 
 const rollOf = (title: string, { division, meter: [beats, beat], tracks }: Piece): PianoRoll => ({

@@ -35,8 +35,8 @@ export const sizes: Readonly<Record<Attribute, number>> = {
 export const positions: number = 4 * unitsPerQuarter;
 
 /**
- * A note: index into `shifts` of the time since the previous note, hand (0 is the left), key, index into `durations`; and
- * its position within four quarter notes, in grid units.
+ * A note: index into `shifts` of the time since the previous note, hand (0 is the left), key, index into `durations`;
+ * and its position within four quarter notes, in grid units.
  */
 export type NoteIds = Readonly<Record<Attribute | 'position', number>>;
 
@@ -46,7 +46,9 @@ const nearest = (values: readonly number[], target: number): number => {
   return distances.indexOf(Math.min(...distances));
 };
 
-/** Converts the first two tracks of a piece, right hand first, to notes sorted by start, hand (left first) and pitch. */
+/**
+ * Converts the first two tracks of a piece, right hand first, to notes sorted by start, hand (left first) and pitch.
+ */
 export function notesOf({ division, tracks }: Piece): readonly NoteIds[] {
   const units = (ticks: number): number => Math.round((ticks / division) * unitsPerQuarter);
   const notes = tracks.slice(0, 2).flatMap((track, i) =>

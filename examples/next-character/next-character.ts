@@ -39,9 +39,8 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
     ],
     { seed: 1 },
   );
-  log(
-    `${train.length} training characters, ${test.length - 1} test characters, vocabulary size ${vocabulary.size}; ${model.data.length} parameters`,
-  );
+  log(`${train.length} training and ${test.length - 1} test characters, vocabulary size ${vocabulary.size}`);
+  log(`${model.data.length} parameters`);
   const inOrder = (ids: Int32Array): ReturnType<typeof windows> =>
     windows(ids, { sequenceLength: 1024, batchSize: 1, shuffle: false });
   const lossOn = (ids: Int32Array): number =>
@@ -59,29 +58,28 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
     },
   });
 
-  const figures: Record<string, number> = { network: lossOn(test) };
+  const metrics: Record<string, number> = { network: lossOn(test) };
   const grams = [3, 4, 5, 6, 7].map((order) => ({
     order,
     counts: countNGrams(ngramsOf(train, order), order, vocabulary.size),
   }));
   log(`\nloss per character on the test set\n\n  ${''.padEnd(22)}    nats    bits      size`);
-  const row = (name: string, loss: number, size: number): void =>
-    log(
-      `  ${name.padEnd(22)}${loss.toFixed(3).padStart(8)}${bitsPerCharacter(loss).toFixed(3).padStart(8)}${String(size).padStart(10)}`,
-    );
+  const row = (name: string, loss: number, size: number): void => {
+    const values = [loss, bitsPerCharacter(loss)].map((value) => value.toFixed(3).padStart(8));
+    log(`  ${name.padEnd(22)}${values.join('')}${String(size).padStart(10)}`);
+  };
   for (const { order, counts } of grams) {
-    figures[`${order}-gram`] = nGramLoss(counts, test);
+    metrics[`${order}-gram`] = nGramLoss(counts, test);
     row(
       `${order}-gram`,
-      figures[`${order}-gram`]!,
+      metrics[`${order}-gram`]!,
       counts.counts.reduce((sum, { size }) => sum + size, 0),
     );
   }
-  row('network', figures['network']!, model.data.length);
+  row('network', metrics['network']!, model.data.length);
   const prompt = 'Call me ';
-  log(
-    `\n${prompt}${decode(vocabulary, generate(model, { prompt: encode(vocabulary, prompt), length: 400, temperature: 0.6, seed: 1 }))}`,
-  );
+  const sample = generate(model, { prompt: encode(vocabulary, prompt), length: 400, temperature: 0.6, seed: 1 });
+  log(`\n${prompt}${decode(vocabulary, sample)}`);
   if (!short) {
     const levels = grams.map(({ order, counts }) => {
       const level = nGramLoss(counts, validation);
@@ -104,5 +102,5 @@ export const nextCharacter: Example = async ({ short, log, onProgress, save }) =
       ]),
     );
   }
-  return figures;
+  return metrics;
 };

@@ -2,7 +2,6 @@
 
 import {
   affine,
-  type Batch,
   type Cell,
   type CustomModel,
   compute,
@@ -117,7 +116,7 @@ export type WordParameters = {
 
 /** A language model over words. */
 export interface WordModel {
-  readonly model: CustomModel<WordParameters, Batch<IntTensor, IntTensor>>;
+  readonly model: CustomModel<WordParameters>;
   /** Computes log p of every next word for ids `[T, B]`: `[T, B, V]`. */
   readonly logProbabilities: (ids: IntTensor) => Tensor;
 }
@@ -141,9 +140,8 @@ export function wordModel(
     runModel(body, p.body, features(gather(p.words.weight, ids)), options).output;
   const logits = (p: Variables, ids: IntTensor): Variable =>
     affine(hidden(p, ids), { weight: transpose(p.words.weight), bias: p.words.bias });
-  const parameters = { body: body.parameters, words };
-  type IdBatch = Batch<IntTensor, IntTensor>;
-  const model = customModel<WordParameters, IdBatch>(parameters, (p, { inputs, targets }, { training, random }) => {
+  const model = customModel<WordParameters>({ body: body.parameters, words }, (p, batch, { training, random }) => {
+    const [inputs, targets] = [batch.inputs as IntTensor, batch.targets as IntTensor];
     // Sampled softmax trains in a third of the time; validation and test use the full softmax.
     return training
       ? sampledCrossEntropy(hidden(p, inputs, { training, random }), p.words, targets, { samples: 200, random })

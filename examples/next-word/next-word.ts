@@ -108,9 +108,7 @@ export const nextWord: Example = async ({ short, log, onProgress, save }) => {
     part.subarray(0, Math.floor((part.length - 1) / evaluationLength) * evaluationLength + 1),
   ) as [Int32Array, Int32Array];
   const unknown = ids.filter((id) => id === vocabulary.marks.unknown).length / ids.length;
-  log(
-    `${ids.length} words; the vocabulary is the ${vocabulary.size} most frequent, the others (${(100 * unknown).toFixed(0)} % of the text) are <unknown>`,
-  );
+  log(`${ids.length} words, vocabulary size ${vocabulary.size}, ${(100 * unknown).toFixed(0)} % <unknown>`);
 
   const [epochs, steps, batchSize] = [short ? 2 : 5, 32, 8];
   const data = windows(train, { sequenceLength: steps, batchSize });
@@ -120,7 +118,7 @@ export const nextWord: Example = async ({ short, log, onProgress, save }) => {
     NGrams,
     NGrams,
   ];
-  const figures: Record<string, number> = { trigrams: perplexity(nGramLoss(trigrams, test)) };
+  const metrics: Record<string, number> = { trigrams: perplexity(nGramLoss(trigrams, test)) };
   const contextLengths = [1, 2, 3, 5, 8, 12, 20, 32];
   const curves: Line[] = [];
   const byContext: Line[] = [
@@ -147,8 +145,8 @@ export const nextWord: Example = async ({ short, log, onProgress, save }) => {
       validation: inOrder(validation),
       onProgress,
     });
-    figures[name] = perplexity(evaluate(wordLm.model, inOrder(test)).loss);
-    log(`test perplexity ${figures[name].toFixed(1)}`);
+    metrics[name] = perplexity(evaluate(wordLm.model, inOrder(test)).loss);
+    log(`test perplexity ${metrics[name].toFixed(1)}`);
     models.set(name, wordLm);
     const color = colors[curves.length]!;
     curves.push({ name, color, points: validationLosses.map((loss, i) => [i + 1, perplexity(loss)]) });
@@ -164,7 +162,7 @@ export const nextWord: Example = async ({ short, log, onProgress, save }) => {
   }
 
   log(`\nperplexity on the test set, ${test.length - 1} words:\n`);
-  for (const [name, value] of Object.entries(figures).sort(([, a], [, b]) => b - a))
+  for (const [name, value] of Object.entries(metrics).sort(([, a], [, b]) => b - a))
     log(`  ${name.padEnd(14)}${value.toFixed(1).padStart(7)}`);
   logCompletions(vocabulary, models, log);
   if (!short) {
@@ -187,7 +185,7 @@ export const nextWord: Example = async ({ short, log, onProgress, save }) => {
       ]),
     );
   }
-  return figures;
+  return metrics;
 };
 
 /** Prints the probability of the word in both contexts, and the ratio of the two, for every model. */
@@ -203,9 +201,8 @@ function logCompletions(
         const data = encode(vocabulary, text);
         return Math.exp(logProbabilitiesOf(model, { shape: [data.length, 1], data }, encode(vocabulary, word))[0]!);
       }) as [number, number];
-      log(
-        `     ${name.padEnd(14)}${(100 * a).toFixed(2).padStart(7)} %  ${(100 * b).toFixed(2).padStart(7)} %${(a / b).toFixed(1).padStart(8)}×`,
-      );
+      const [percentA, percentB] = [a, b].map((p) => (100 * p).toFixed(2).padStart(7)) as [string, string];
+      log(`     ${name.padEnd(14)}${percentA} %  ${percentB} %${(a / b).toFixed(1).padStart(8)}×`);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Heat maps: the elements of a matrix as shades of a color. */
 
-import { escapeXml, picture } from './svg';
+import { element, escapeXml, picture } from './svg';
 
 /** A matrix with optional row and column labels. */
 export interface HeatMap {
@@ -28,10 +28,10 @@ export function heatMaps(
   const top = 30 + Math.max(0, ...maps.flatMap(({ columnNames = [] }) => columnNames.map((name) => 6.5 * name.length)));
   const width = left + cell * Math.max(...maps.map(({ rows }) => rows[0]!.length)) + 12;
   const height = top + cell * Math.max(...maps.map(({ rows }) => rows.length)) + 12;
-  const parts = maps.map(
-    (map, i) =>
-      `<g transform="translate(${(i % perRow) * width + left} ${Math.floor(i / perRow) * height + top})">${draw(map, cell, left, top)}</g>`,
-  );
+  const parts = maps.map((map, i) => {
+    const [x, y] = [(i % perRow) * width + left, Math.floor(i / perRow) * height + top];
+    return element('g', { transform: `translate(${x} ${y})` }, draw(map, cell, left, top));
+  });
   return picture(width * Math.min(perRow, maps.length), height * Math.ceil(maps.length / perRow), parts);
 }
 
@@ -41,15 +41,17 @@ function draw(
   left: number,
   top: number,
 ): string {
+  const [width, height] = [rows[0]!.length * cell, rows.length * cell];
   return [
     `<text x="${8 - left}" y="${16 - top}" font-weight="600">${escapeXml(title)}</text>`,
-    `<rect x="-0.5" y="-0.5" width="${rows[0]!.length * cell + 1}" height="${rows.length * cell + 1}" fill="none" class="axis"/>`,
+    element('rect', { x: -0.5, y: -0.5, width: width + 1, height: height + 1, fill: 'none', class: 'axis' }),
     ...rows.flatMap((row, y) =>
-      Array.from(row, (value, x) =>
-        value < 0.01
-          ? ''
-          : `<rect x="${x * cell}" y="${y * cell}" width="${cell}" height="${cell}" fill="${color}" fill-opacity="${Math.min(1, value).toFixed(2)}"/>`,
-      ),
+      Array.from(row, (value, x) => {
+        if (value < 0.01) return '';
+        const opacity = Math.min(1, value).toFixed(2);
+        const square = { x: x * cell, y: y * cell, width: cell, height: cell };
+        return element('rect', { ...square, fill: color, 'fill-opacity': opacity });
+      }),
     ),
     ...rowNames.map(
       (name, y) => `<text x="-6" y="${(y + 0.5) * cell + 4}" text-anchor="end">${escapeXml(name)}</text>`,

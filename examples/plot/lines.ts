@@ -1,6 +1,6 @@
 /** Line plots: panels of curves, each with its own axes. */
 
-import { colors, escapeXml, formatNumber, picture, ticksOf } from './svg';
+import { colors, element, escapeXml, formatNumber, picture, ticksOf } from './svg';
 
 /** A curve. */
 export interface Line {
@@ -56,10 +56,10 @@ export function linePlot(panels: readonly LinePanel[], perRow = 2): string {
   const legendHeight = legendRow * Math.max(...panels.flatMap((panel) => legendOf(panel).map(({ row }) => row)));
   const top = 48 + legendHeight;
   const [cell, row] = [left + width + right, top + height + bottom];
-  const parts = panels.map(
-    (panel, i) =>
-      `<g transform="translate(${left + (i % columns) * cell} ${top + Math.floor(i / columns) * row})">${draw(panel, legendHeight)}</g>`,
-  );
+  const parts = panels.map((panel, i) => {
+    const [x, y] = [left + (i % columns) * cell, top + Math.floor(i / columns) * row];
+    return element('g', { transform: `translate(${x} ${y})` }, draw(panel, legendHeight));
+  });
   return picture(columns * cell, Math.ceil(panels.length / columns) * row, parts);
 }
 
@@ -84,40 +84,63 @@ function draw(panel: LinePanel, legendHeight: number): string {
   const point = (x: number, y: number): string => `${scaleX(x).toFixed(1)} ${scaleY(y).toFixed(1)}`;
   const colorOf = (name: string, color: string | undefined): string =>
     color ?? colors[names.indexOf(name) % colors.length]!;
+  const yTransform = `translate(-42 ${height / 2}) rotate(-90)`;
   return [
     `<text y="${-30 - legendHeight}" font-weight="600" font-size="12">${escapeXml(title)}</text>`,
-    ...ticksOf(low, high, logarithmic).map(
-      (y) =>
-        `<line class="grid" x2="${width}" y1="${scaleY(y).toFixed(1)}" y2="${scaleY(y).toFixed(1)}"/><text class="dim" x="-6" y="${(scaleY(y) + 4).toFixed(1)}" text-anchor="end">${formatNumber(y)}</text>`,
-    ),
-    ...ticksOf(from, to, false).map(
-      (x) =>
-        `<text class="dim" x="${scaleX(x).toFixed(1)}" y="${height + 15}" text-anchor="middle">${formatNumber(x)}</text>`,
-    ),
+    ...ticksOf(low, high, logarithmic).map((value) => {
+      const y = scaleY(value);
+      return [
+        element('line', { class: 'grid', x2: width, y1: y.toFixed(1), y2: y.toFixed(1) }),
+        element('text', { class: 'dim', x: -6, y: (y + 4).toFixed(1), 'text-anchor': 'end' }, formatNumber(value)),
+      ].join('');
+    }),
+    ...ticksOf(from, to, false).map((value) => {
+      const label = { class: 'dim', x: scaleX(value).toFixed(1), y: height + 15, 'text-anchor': 'middle' };
+      return element('text', label, formatNumber(value));
+    }),
     `<line class="axis" x2="${width}" y1="${height}" y2="${height}"/>`,
     `<text class="dim" x="${width / 2}" y="${height + 30}" text-anchor="middle">${escapeXml(xName)}</text>`,
-    `<text class="dim" transform="translate(-42 ${height / 2}) rotate(-90)" text-anchor="middle">${escapeXml(yName)}</text>`,
-    ...(level
-      ? [
-          `<line class="base" x2="${width}" y1="${scaleY(level.y).toFixed(1)}" y2="${scaleY(level.y).toFixed(1)}"/><text class="dim" x="${width}" y="${(scaleY(level.y) - 4).toFixed(1)}" text-anchor="end">${escapeXml(level.name)}</text>`,
-        ]
-      : []),
+    element('text', { class: 'dim', transform: yTransform, 'text-anchor': 'middle' }, escapeXml(yName)),
+    ...(level ? [drawLevel(level.name, scaleY(level.y))] : []),
     ...lines.map(({ name, points, color, dashed }, i) => {
       if (bars) {
         const slot = width / points.length;
         return points
-          .map(
-            ([, y], k) =>
-              `<rect x="${(k * slot + (i * slot) / lines.length).toFixed(1)}" width="${(slot / lines.length - 0.5).toFixed(1)}" y="${scaleY(y).toFixed(1)}" height="${(height - scaleY(y)).toFixed(1)}" fill="${colorOf(name, color)}"/>`,
-          )
+          .map(([, value], k) => {
+            const y = scaleY(value);
+            return element('rect', {
+              x: (k * slot + (i * slot) / lines.length).toFixed(1),
+              width: (slot / lines.length - 0.5).toFixed(1),
+              y: y.toFixed(1),
+              height: (height - y).toFixed(1),
+              fill: colorOf(name, color),
+            });
+          })
           .join('');
       }
       const drawn = points.filter(([, y]) => Number.isFinite(y) && (!logarithmic || y >= low));
-      return `<polyline stroke="${colorOf(name, color)}" stroke-width="1.6"${dashed ? ' stroke-dasharray="4 3"' : ''} points="${drawn.map(([x, y]) => point(x, y)).join(' ')}"/>`;
+      return element('polyline', {
+        stroke: colorOf(name, color),
+        'stroke-width': 1.6,
+        'stroke-dasharray': dashed ? '4 3' : undefined,
+        points: drawn.map(([x, y]) => point(x, y)).join(' '),
+      });
     }),
     ...legend.map(({ name, x, row }) => {
       const y = row * legendRow - legendHeight;
-      return `<line x1="${x}" x2="${x + 14}" y1="${y - 13}" y2="${y - 13}" stroke="${colorOf(name, lines.find((line) => line.name === name)!.color)}" stroke-width="3"/><text x="${x + 18}" y="${y - 9}">${escapeXml(name)}</text>`;
+      const stroke = colorOf(name, lines.find((line) => line.name === name)!.color);
+      return [
+        element('line', { x1: x, x2: x + 14, y1: y - 13, y2: y - 13, stroke, 'stroke-width': 3 }),
+        element('text', { x: x + 18, y: y - 9 }, escapeXml(name)),
+      ].join('');
     }),
   ].join('\n');
+}
+
+/** Draws a labeled reference line at `y` pixels from the top of a panel. */
+function drawLevel(name: string, y: number): string {
+  return [
+    element('line', { class: 'base', x2: width, y1: y.toFixed(1), y2: y.toFixed(1) }),
+    element('text', { class: 'dim', x: width, y: (y - 4).toFixed(1), 'text-anchor': 'end' }, escapeXml(name)),
+  ].join('');
 }

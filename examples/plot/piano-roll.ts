@@ -1,6 +1,6 @@
 /** Piano rolls: notes as bars over time, with the pitch on the vertical axis. */
 
-import { escapeXml, picture } from './svg';
+import { element, escapeXml, picture } from './svg';
 
 /** A note, as drawn. */
 export interface Sound {
@@ -32,10 +32,13 @@ export function pianoRolls(
   legend: readonly (readonly [name: string, color: string])[],
 ): string {
   let y = 34;
-  const names = legend.map(
-    ([name, color], i) =>
-      `<line x1="${left + 110 * i}" x2="${left + 110 * i + 14}" y1="16" y2="16" stroke="${color}" stroke-width="3"/><text x="${left + 110 * i + 18}" y="20">${escapeXml(name)}</text>`,
-  );
+  const names = legend.map(([name, color], i) => {
+    const x = left + 110 * i;
+    return [
+      element('line', { x1: x, x2: x + 14, y1: 16, y2: 16, stroke: color, 'stroke-width': 3 }),
+      element('text', { x: x + 18, y: 20 }, escapeXml(name)),
+    ].join('');
+  });
   const parts = rolls.map(({ title, sounds, bar }) => {
     const [low, high] = [Math.min(...sounds.map(({ pitch }) => pitch)), Math.max(...sounds.map(({ pitch }) => pitch))];
     const end = Math.max(...sounds.map(({ start, duration }) => start + duration));
@@ -49,14 +52,16 @@ export function pianoRolls(
         { length: Math.floor(end / bar) + 1 },
         (_, i) => `<line class="grid" x1="${xOf(i * bar)}" x2="${xOf(i * bar)}" y2="${height}"/>`,
       ),
-      ...octaves.map(
-        (pitch) =>
-          `<line class="grid" x2="${width}" y1="${yOf(pitch - 1)}" y2="${yOf(pitch - 1)}"/><text class="dim" x="-6" y="${yOf(pitch) + 5}" text-anchor="end">C${pitch / 12 - 1}</text>`,
+      ...octaves.map((pitch) =>
+        [
+          element('line', { class: 'grid', x2: width, y1: yOf(pitch - 1), y2: yOf(pitch - 1) }),
+          element('text', { class: 'dim', x: -6, y: yOf(pitch) + 5, 'text-anchor': 'end' }, `C${pitch / 12 - 1}`),
+        ].join(''),
       ),
-      ...sounds.map(
-        ({ start, duration, pitch, color }) =>
-          `<rect x="${xOf(start)}" y="${yOf(pitch)}" width="${Math.max(1, (duration / end) * width - 0.6).toFixed(1)}" height="${tone}" fill="${color}"/>`,
-      ),
+      ...sounds.map(({ start, duration, pitch, color }) => {
+        const length = Math.max(1, (duration / end) * width - 0.6).toFixed(1);
+        return element('rect', { x: xOf(start), y: yOf(pitch), width: length, height: tone, fill: color });
+      }),
     ];
     const part = `<g transform="translate(${left} ${y + top})">${drawn.join('\n')}</g>`;
     y += top + height + 12;

@@ -5,11 +5,41 @@ export const colors: readonly string[] = ['#2f7fd6', '#e07b00', '#2a9d7c', '#b35
 
 /** Wraps SVG elements in a document of `width` by `height` pixels. */
 export function picture(width: number, height: number, parts: readonly string[]): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="11">
-<style>text { fill: #222 } .dim { fill: #777 } .grid { stroke: #8884; stroke-width: 1 } .axis { stroke: #888 } .base { stroke: #888; stroke-dasharray: 4 3 } path, polyline { fill: none } @media (prefers-color-scheme: dark) { text { fill: #ddd } .dim { fill: #aaa } }</style>
-${parts.join('\n')}
-</svg>
-`;
+  const attributes = {
+    xmlns: 'http://www.w3.org/2000/svg',
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    'font-family': 'system-ui, sans-serif',
+    'font-size': 11,
+  };
+  const style = [
+    'text { fill: #222 }',
+    '.dim { fill: #777 }',
+    '.grid { stroke: #8884; stroke-width: 1 }',
+    '.axis { stroke: #888 }',
+    '.base { stroke: #888; stroke-dasharray: 4 3 }',
+    'path, polyline { fill: none }',
+    '@media (prefers-color-scheme: dark) { text { fill: #ddd } .dim { fill: #aaa } }',
+  ];
+  const content = ['', element('style', {}, style.join(' ')), ...parts, ''];
+  return `${element('svg', attributes, content.join('\n'))}\n`;
+}
+
+/**
+ * Creates an SVG element.
+ *
+ * @param attributes in the order in which they are written; undefined ones are omitted
+ * @param content children as SVG. If omitted, the element is empty
+ */
+export function element(
+  name: string,
+  attributes: Readonly<Record<string, string | number | undefined>>,
+  content?: string,
+): string {
+  const list = Object.entries(attributes).map(([key, value]) => (value === undefined ? '' : ` ${key}="${value}"`));
+  const start = `<${name}${list.join('')}`;
+  return content === undefined ? `${start}/>` : `${start}>${content}</${name}>`;
 }
 
 /** Escapes text for use in XML. */

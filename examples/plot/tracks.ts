@@ -1,6 +1,6 @@
 /** Maps of tracks, given as longitudes and latitudes, with north at the top. */
 
-import { colors, escapeXml, picture } from './svg';
+import { colors, element, escapeXml, picture } from './svg';
 
 /** A track. */
 export interface Track {
@@ -30,10 +30,10 @@ const size = 300;
  * @returns an SVG document
  */
 export function trackMaps(maps: readonly TrackMap[], perRow = 3): string {
-  const parts = maps.map(
-    (map, i) =>
-      `<g transform="translate(${(i % perRow) * (size + 50) + 40} ${Math.floor(i / perRow) * (size + 80) + 44})">${draw(map)}</g>`,
-  );
+  const parts = maps.map((map, i) => {
+    const [x, y] = [(i % perRow) * (size + 50) + 40, Math.floor(i / perRow) * (size + 80) + 44];
+    return element('g', { transform: `translate(${x} ${y})` }, draw(map));
+  });
   const columns = Math.min(perRow, maps.length);
   return picture(columns * (size + 50) + 10, Math.ceil(maps.length / perRow) * (size + 80), parts);
 }
@@ -60,14 +60,21 @@ function draw({ title, tracks }: TrackMap): string {
   let legend = 0;
   return [
     `<text y="-28" font-weight="600" font-size="12">${escapeXml(title)}</text>`,
-    ...grid(latitude, reach).map(
-      (y) =>
-        `<line class="grid" x2="${size}" y1="${yOf(y).toFixed(1)}" y2="${yOf(y).toFixed(1)}"/><text class="dim" x="-4" y="${(yOf(y) + 4).toFixed(1)}" text-anchor="end">${degrees(y, ['N', 'S'])}</text>`,
-    ),
-    ...grid(longitude, reach / narrow).map(
-      (x) =>
-        `<line class="grid" y2="${size}" x1="${xOf(x).toFixed(1)}" x2="${xOf(x).toFixed(1)}"/><text class="dim" x="${xOf(x).toFixed(1)}" y="${size + 14}" text-anchor="middle">${degrees(x, ['E', 'W'])}</text>`,
-    ),
+    ...grid(latitude, reach).map((value) => {
+      const y = yOf(value);
+      const label = { class: 'dim', x: -4, y: (y + 4).toFixed(1), 'text-anchor': 'end' };
+      return [
+        element('line', { class: 'grid', x2: size, y1: y.toFixed(1), y2: y.toFixed(1) }),
+        element('text', label, degrees(value, ['N', 'S'])),
+      ].join('');
+    }),
+    ...grid(longitude, reach / narrow).map((value) => {
+      const x = xOf(value).toFixed(1);
+      return [
+        element('line', { class: 'grid', y2: size, x1: x, x2: x }),
+        element('text', { class: 'dim', x, y: size + 14, 'text-anchor': 'middle' }, degrees(value, ['E', 'W'])),
+      ].join('');
+    }),
     ...tracks.map(({ name, points, color, opacity = 1, width = 1.6, dots }) => {
       const ink = color ?? colors[names.indexOf(name) % colors.length]!;
       const marks = dots
@@ -75,13 +82,19 @@ function draw({ title, tracks }: TrackMap): string {
             .map(([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="2.4" fill="${ink}"/>`)
             .join('')
         : '';
-      return `<g opacity="${opacity}"><polyline stroke="${ink}" stroke-width="${width}" points="${points.map(([x, y]) => `${xOf(x).toFixed(1)} ${yOf(y).toFixed(1)}`).join(' ')}"/>${marks}</g>`;
+      const path = points.map(([x, y]) => `${xOf(x).toFixed(1)} ${yOf(y).toFixed(1)}`).join(' ');
+      const line = element('polyline', { stroke: ink, 'stroke-width': width, points: path });
+      return element('g', { opacity }, `${line}${marks}`);
     }),
     ...names.map((name) => {
       const x = legend;
       legend += 26 + 6.4 * name.length;
       const { color } = tracks.find((track) => track.name === name)!;
-      return `<line x1="${x}" x2="${x + 12}" y1="-12" y2="-12" stroke="${color ?? colors[names.indexOf(name) % colors.length]}" stroke-width="3"/><text x="${x + 16}" y="-8">${escapeXml(name)}</text>`;
+      const ink = color ?? colors[names.indexOf(name) % colors.length];
+      return [
+        element('line', { x1: x, x2: x + 12, y1: -12, y2: -12, stroke: ink, 'stroke-width': 3 }),
+        element('text', { x: x + 16, y: -8 }, escapeXml(name)),
+      ].join('');
     }),
   ].join('\n');
 }

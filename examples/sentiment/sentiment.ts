@@ -164,15 +164,14 @@ export const sentiment: Example = async ({ short, log, onProgress, save }) => {
     log(`fold ${fold + 1} of ${count}: vocabulary size ${vocabulary.size}, ${model.data.length} parameters`);
   }
 
-  const figures: Record<string, number> = {};
+  const metrics: Record<string, number> = {};
   const accuracyOf = (name: keyof typeof correct, source: string): number =>
     correct[name].get(source)! / sentences.filter((sentence) => sentence.source === source).length;
-  log(
-    `\naccuracy, ${count}-fold cross-validation:\n\n  ${''.padEnd(30)}${sources.map((source) => source.padStart(8)).join('')}    mean`,
-  );
+  log(`\naccuracy, ${count}-fold cross-validation:\n`);
+  log(`  ${''.padEnd(30)}${sources.map((source) => source.padStart(8)).join('')}    mean`);
   const row = (name: string, values: readonly number[]): void => {
-    figures[name] = values.reduce((a, b) => a + b) / values.length;
-    log(`  ${name.padEnd(30)}${[...values, figures[name]].map((value) => value.toFixed(3).padStart(8)).join('')}`);
+    metrics[name] = values.reduce((a, b) => a + b) / values.length;
+    log(`  ${name.padEnd(30)}${[...values, metrics[name]].map((value) => value.toFixed(3).padStart(8)).join('')}`);
   };
   row(
     'network',
@@ -211,5 +210,5 @@ export const sentiment: Example = async ({ short, log, onProgress, save }) => {
       ),
     );
   }
-  return figures;
+  return metrics;
 };

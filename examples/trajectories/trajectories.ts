@@ -37,7 +37,9 @@ const unit = 200;
 /** Number of components of the mixture. */
 const components = 4;
 
-/** Computes features of all fixes from the second on: position, season, strength, velocity and acceleration, `[T, 12]`. */
+/**
+ * Computes features of all fixes from the second on: position, season, strength, velocity and acceleration, `[T, 12]`.
+ */
 function featuresOf({ fixes }: Storm): Tensor {
   const rows = fixes.slice(1).map((fix, i) => {
     const velocity = displacement(fixes[i]!, fix);
@@ -109,8 +111,9 @@ export const trajectories: Example = async ({ short, log, onProgress, save }) =>
   const data = bucketBatches(examplesOf(train), { batchSize: 16 });
   const epochs = short ? 15 : 60;
   log(
-    `${train.length} training, ${validation.length} validation and ${test.length} test tracks (2010–2020); ${model.data.length} parameters`,
+    `tracks: ${train.length} for training, ${validation.length} for validation, ${test.length} for testing (2010–2020)`,
   );
+  log(`${model.data.length} parameters`);
   const { validationLosses } = await fit(model, data, {
     loss: mixtureNegativeLogLikelihood,
     optimizer: chain(
@@ -136,18 +139,17 @@ export const trajectories: Example = async ({ short, log, onProgress, save }) =>
       errors.noMotion += distance(current, future);
     }
   }
-  const figures = {
+  const metrics = {
     network: errors.network / count,
     'constant velocity': errors.constantVelocity / count,
     'no motion': errors.noMotion / count,
   };
   log(`\nmean error of the position 24 hours ahead, ${count} forecasts:`);
-  for (const [name, error] of Object.entries(figures)) log(`  ${name.padEnd(20)} ${error.toFixed(1)} km`);
-  log(
-    `validation negative log-likelihood: ${validationLosses[0]!.toFixed(3)} after the first epoch, best ${Math.min(...validationLosses).toFixed(3)}`,
-  );
+  for (const [name, error] of Object.entries(metrics)) log(`  ${name.padEnd(20)} ${error.toFixed(1)} km`);
+  const [firstLoss, bestLoss] = [validationLosses[0]!, Math.min(...validationLosses)];
+  log(`validation negative log-likelihood: ${firstLoss.toFixed(3)} after the first epoch, best ${bestLoss.toFixed(3)}`);
   if (!short) save('tracks.svg', trackMaps(createMaps(model, scaler, test)));
-  return figures;
+  return metrics;
 };
 
 /** Creates maps of three test storms with forty samples from the predicted distribution at three moments each. */

@@ -11,8 +11,8 @@ const countNGrams = (words: readonly string[], n: number): ReadonlyMap<string, n
 };
 
 /**
- * Computes the corpus BLEU with one reference per translation, in percent (Papineni et al., 2002): the geometric mean of
- * the precisions of 1- to 4-grams, times the brevity penalty exp(1 − r/c) if the translations are shorter than the
+ * Computes the corpus BLEU with one reference per translation, in percent (Papineni et al., 2002): the geometric mean
+ * of the precisions of 1- to 4-grams, times the brevity penalty exp(1 − r/c) if the translations are shorter than the
  * references. One is added to both counts of the precisions of 2- to 4-grams (Lin and Och, 2004), so that a corpus
  * without a matching 4-gram does not have a BLEU of 0.
  */

@@ -114,17 +114,17 @@ export async function dates({
     input: encode(source, text),
     target: encode(target, iso, { end: true }),
   }));
+  const samples = test
+    .slice(0, 3)
+    .map(({ text }) => `“${text}”`)
+    .join(', ');
   log(
-    `dates in ${languages.length} languages: ${training.length} training and ${test.length} test dates, for example ${test
-      .slice(0, 3)
-      .map(({ text }) => `“${text}”`)
-      .join(', ')}`,
+    `dates in ${languages.length} languages: ${training.length} for training, ${test.length} for testing, for example ${samples}`,
   );
   const withAttention = await train(true, short, pairs, source, target, test, onProgress);
   const without = await train(false, short, pairs, source, target, test, onProgress);
-  log(
-    `exact matches: ${(100 * withAttention.accuracy).toFixed(1)} % with attention, ${(100 * without.accuracy).toFixed(1)} % without\n`,
-  );
+  const percent = ({ accuracy }: Trained): string => `${(100 * accuracy).toFixed(1)} %`;
+  log(`exact matches: ${percent(withAttention)} with attention, ${percent(without)} without\n`);
   if (!short) {
     const shown = test.filter(({ text }) => text.length > 14 && text.length < 28).slice(0, 4);
     const hypotheses = greedySearch(withAttention.model, padSequences(shown.map(({ text }) => encode(source, text))));

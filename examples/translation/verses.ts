@@ -101,9 +101,8 @@ export async function verses({ short, log, onProgress }: ExampleOptions): Promis
     { batchSize: 32 },
   );
   const epochs = short ? 3 : 12;
-  log(
-    `verses: ${training.length} for training, ${test.length} for testing; vocabulary sizes ${source.size} (English) and ${target.size} (Spanish); ${model.data.length} parameters`,
-  );
+  log(`verses: ${training.length} for training, ${test.length} for testing; ${model.data.length} parameters`);
+  log(`vocabulary sizes: ${source.size} (English), ${target.size} (Spanish)`);
   await fit(model, data, {
     optimizer: chain(clipByNorm(1), adam(cosineDecay(3e-3, { steps: epochs * data.batchCount }))),
     epochs,
@@ -135,11 +134,13 @@ export async function verses({ short, log, onProgress }: ExampleOptions): Promis
   });
   const wordByWord = test.map(([english]) => wordsOf(fullSource, english).map((word) => dictionary.get(word) ?? word));
   const references = test.map(([, spanish]) => wordsOf(fullTarget, spanish));
-  const figures = { network: bleu(translations, references), 'word by word': bleu(wordByWord, references) };
-  log(`BLEU: network ${figures.network.toFixed(2)}, word by word ${figures['word by word'].toFixed(2)}\n`);
-  for (const i of [3, 40, 111, 200])
-    log(
-      `  ${test[i]![0]}\n    reference:    ${references[i]!.join(' ')}\n    network:      ${translations[i]!.join(' ')}\n    word by word: ${wordByWord[i]!.join(' ')}`,
-    );
-  return figures;
+  const metrics = { network: bleu(translations, references), 'word by word': bleu(wordByWord, references) };
+  log(`BLEU: network ${metrics.network.toFixed(2)}, word by word ${metrics['word by word'].toFixed(2)}\n`);
+  for (const i of [3, 40, 111, 200]) {
+    log(`  ${test[i]![0]}`);
+    log(`    reference:    ${references[i]!.join(' ')}`);
+    log(`    network:      ${translations[i]!.join(' ')}`);
+    log(`    word by word: ${wordByWord[i]!.join(' ')}`);
+  }
+  return metrics;
 }

@@ -101,10 +101,9 @@ export const carbonDioxide: Example = async ({ short, log, onProgress, save }) =
     '+ growth of the last year': (month, k) => at(month + k - 12) + at(month - 1) - at(month - 13),
     '+ mean growth of five years': (month, k) => at(month + k - 12) + (at(month - 1) - at(month - 61)) / 5,
   };
-  const figures: Record<string, number> = {};
-  log(
-    `\ncarbon dioxide: mean absolute error in parts per million by months ahead, ${count} forecasts from 2008 on; ${model.data.length} parameters\n`,
-  );
+  const metrics: Record<string, number> = {};
+  log(`\ncarbon dioxide: ${model.data.length} parameters`);
+  log(`mean absolute error in parts per million, by months ahead, ${count} forecasts from 2008 on:\n`);
   log(`  ${''.padEnd(30)}${[1, 3, 6, 9, 12].map((k) => String(k).padStart(6)).join('')}  mean`);
   for (const [name, forecast] of Object.entries(forecasts)) {
     const errors = Array.from(
@@ -112,10 +111,9 @@ export const carbonDioxide: Example = async ({ short, log, onProgress, save }) =
       (_, k) => testMonths.reduce((sum, month) => sum + Math.abs(forecast(month, k) - at(month + k)), 0) / count,
     );
     const mean = errors.reduce((a, b) => a + b) / ahead;
-    figures[`carbon dioxide, ${name}`] = mean;
-    log(
-      `  ${name.padEnd(30)}${[...[0, 2, 5, 8, 11].map((k) => errors[k]!), mean].map((error) => error.toFixed(2).padStart(6)).join('')}`,
-    );
+    metrics[`carbon dioxide, ${name}`] = mean;
+    const columns = [...[0, 2, 5, 8, 11].map((k) => errors[k]!), mean];
+    log(`  ${name.padEnd(30)}${columns.map((error) => error.toFixed(2).padStart(6)).join('')}`);
   }
   if (!short) {
     save(
@@ -157,5 +155,5 @@ export const carbonDioxide: Example = async ({ short, log, onProgress, save }) =
       ]),
     );
   }
-  return figures;
+  return metrics;
 };

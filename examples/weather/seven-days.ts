@@ -1,4 +1,6 @@
-/** Forecasts the highest temperature of the next seven days and the weather type of tomorrow, in Seattle and New York. */
+/**
+ * Forecasts the highest temperature of the next seven days and the weather type of tomorrow, in Seattle and New York.
+ */
 
 import {
   adamw,
@@ -51,7 +53,10 @@ interface Batch {
   readonly types: IntTensor;
 }
 
-/** Computes the features of a day: deviations from climatology, rain, wind, time of the year, city, one-hot weather type. */
+/**
+ * Computes the features of a day: deviations from climatology, rain, wind, time of the year, city, one-hot weather
+ * type.
+ */
 function featuresOf(
   { city, climatology }: ForecastStart,
   { high, low, precipitation, wind, type, angle }: Day,
@@ -130,9 +135,8 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
     },
   };
   const epochs = short ? 8 : 40;
-  log(
-    `${train.length} training forecasts (2012–2014), ${test.length} test forecasts (2015); ${model.data.length} parameters`,
-  );
+  log(`forecasts: ${train.length} for training (2012–2014), ${test.length} for testing (2015)`);
+  log(`${model.data.length} parameters`);
   await fit(model, data, {
     optimizer: chain(
       clipByNorm(1),
@@ -159,7 +163,7 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
     'same date, mean of 2012–2014': ({ city, days, today }, _, k) => sameDateMean(city, days[today + 1 + k]!.date),
     'climatology (two harmonics)': ({ days, today, climatology }, _, k) => climatology(days[today + 1 + k]!.angle),
   };
-  const figures: Record<string, number> = {};
+  const metrics: Record<string, number> = {};
   log('\nmean absolute error of the highest temperature in °C, by days ahead:\n');
   log(`  ${''.padEnd(30)}${Array.from({ length: ahead }, (_, k) => String(k + 1).padStart(6)).join('')}  mean`);
   for (const [name, forecast] of Object.entries(forecasts)) {
@@ -171,11 +175,10 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
           0,
         ) / test.length,
     );
-    figures[name] = errors.reduce((a, b) => a + b) / ahead;
-    figures[`${name}, tomorrow`] = errors[0]!;
-    log(
-      `  ${name.padEnd(30)}${errors.map((error) => error.toFixed(2).padStart(6)).join('')}${figures[name].toFixed(2).padStart(6)}`,
-    );
+    metrics[name] = errors.reduce((a, b) => a + b) / ahead;
+    metrics[`${name}, tomorrow`] = errors[0]!;
+    const columns = [...errors, metrics[name]];
+    log(`  ${name.padEnd(30)}${columns.map((error) => error.toFixed(2).padStart(6)).join('')}`);
   }
   const predictedType = (row: number): number => {
     const logits = predictions.types.data.subarray(row * weatherTypes.length, (row + 1) * weatherTypes.length);
@@ -183,11 +186,13 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
   };
   const accuracyOf = (predict: (start: ForecastStart, row: number) => number): number =>
     test.filter((start, row) => predict(start, row) === testBatch.types.data[row]).length / test.length;
-  figures['type'] = accuracyOf((_, row) => predictedType(row));
-  figures['type, persistence'] = accuracyOf(({ days, today }) => days[today]!.type);
-  figures['type, always sun'] = accuracyOf(() => 0);
+  metrics['type'] = accuracyOf((_, row) => predictedType(row));
+  metrics['type, persistence'] = accuracyOf(({ days, today }) => days[today]!.type);
+  metrics['type, always sun'] = accuracyOf(() => 0);
+  const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+  log('\naccuracy of the weather type of tomorrow:');
   log(
-    `\naccuracy of the weather type of tomorrow: network ${(100 * figures['type']).toFixed(1)} %, persistence ${(100 * figures['type, persistence']).toFixed(1)} %, always sun ${(100 * figures['type, always sun']).toFixed(1)} %`,
+    `network ${percent(metrics['type'])}, persistence ${percent(metrics['type, persistence'])}, always sun ${percent(metrics['type, always sun'])}`,
   );
 
   if (!short) {
@@ -229,7 +234,7 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
     );
     save('forecast.svg', linePlot(panels));
   }
-  return figures;
+  return metrics;
 };
 
 /** Computes the mean of the highs of a calendar date over the training years. */

@@ -21,39 +21,39 @@ const options: ExampleOptions = {
 };
 
 it('trajectories: the network beats constant velocity, which beats no motion', async () => {
-  const figures = await trajectories(options);
-  expect(Math.round(figures['constant velocity']!)).toBe(184);
-  expect(Math.round(figures['no motion']!)).toBe(455);
-  expect(figures['network']!).toBeLessThan(0.93 * figures['constant velocity']!);
+  const metrics = await trajectories(options);
+  expect(Math.round(metrics['constant velocity']!)).toBe(184);
+  expect(Math.round(metrics['no motion']!)).toBe(455);
+  expect(metrics['network']!).toBeLessThan(0.93 * metrics['constant velocity']!);
 });
 
-it('gradients: vanish in a tanh RNN, not in an LSTM or an identity ReLU RNN, which learn; clipping prevents divergence', async () => {
-  const figures = await gradients(options);
-  expect(figures['tanhGradient']!).toBeLessThan(1e-6);
-  expect(figures['lstmGradient']!).toBeGreaterThan(1e-2);
-  expect(figures['identityGradient']!).toBeGreaterThan(0.1);
-  expect(figures['explodingGradient']!).toBeGreaterThan(2);
-  expect(figures['ReLU, identity']!).toBeLessThan(0.5 * figures['tanh']!);
-  expect(figures['clipped to norm 1']!).toBeLessThan(1);
-  expect(figures['without clipping']!).toBeGreaterThan(1e3);
+it('gradients: vanish in a tanh RNN, not in an LSTM or identity ReLU RNN; clipping prevents divergence', async () => {
+  const metrics = await gradients(options);
+  expect(metrics['tanhGradient']!).toBeLessThan(1e-6);
+  expect(metrics['lstmGradient']!).toBeGreaterThan(1e-2);
+  expect(metrics['identityGradient']!).toBeGreaterThan(0.1);
+  expect(metrics['explodingGradient']!).toBeGreaterThan(2);
+  expect(metrics['ReLU, identity']!).toBeLessThan(0.5 * metrics['tanh']!);
+  expect(metrics['clipped to norm 1']!).toBeLessThan(1);
+  expect(metrics['without clipping']!).toBeGreaterThan(1e3);
 });
 
-it('weather: the network beats persistence and climatology, and for carbon dioxide the growth of the last year', async () => {
-  const figures = await weather(options);
+it('weather: the network beats persistence and climatology, and for CO2 the growth of the last year', async () => {
+  const metrics = await weather(options);
   for (const baseline of ['persistence', 'same date, mean of 2012–2014', 'climatology (two harmonics)'])
-    expect(figures['network']!, baseline).toBeLessThan(0.98 * figures[baseline]!);
-  expect(figures['type']!).toBeGreaterThan(figures['type, persistence']! + 0.01);
-  expect(figures['type']!).toBeGreaterThan(figures['type, always sun']! + 0.01);
-  expect(figures['carbon dioxide, network']!).toBeLessThan(
-    0.92 * figures['carbon dioxide, + growth of the last year']!,
+    expect(metrics['network']!, baseline).toBeLessThan(0.98 * metrics[baseline]!);
+  expect(metrics['type']!).toBeGreaterThan(metrics['type, persistence']! + 0.01);
+  expect(metrics['type']!).toBeGreaterThan(metrics['type, always sun']! + 0.01);
+  expect(metrics['carbon dioxide, network']!).toBeLessThan(
+    0.92 * metrics['carbon dioxide, + growth of the last year']!,
   );
 });
 
-it('ball: the position is unpredictable from one image, and from several the network beats constant velocity', async () => {
-  const figures = await ball(options);
-  expect(figures['network, 1']!).toBeGreaterThan(1);
-  expect(figures['network']!).toBeLessThan(0.9 * figures['constant velocity']!);
-  expect(figures['network']!).toBeLessThan(0.25 * figures['no motion']!);
+it('ball: from several images, the network predicts the position better than constant velocity', async () => {
+  const metrics = await ball(options);
+  expect(metrics['network, 1']!).toBeGreaterThan(1);
+  expect(metrics['network']!).toBeLessThan(0.9 * metrics['constant velocity']!);
+  expect(metrics['network']!).toBeLessThan(0.25 * metrics['no motion']!);
 }, 180_000);
 
 it('sentiment: the network is more accurate than the word list AFINN', async () => {
@@ -63,27 +63,27 @@ it('sentiment: the network is more accurate than the word list AFINN', async () 
 }, 180_000);
 
 it('translation: dates in eight languages are translated exactly with attention, and not without', async () => {
-  const figures = await dates(options);
-  expect(figures['attention']!).toBeGreaterThanOrEqual(0.98);
-  expect(figures['attention']!).toBeGreaterThan(figures['no attention']! + 0.2);
+  const metrics = await dates(options);
+  expect(metrics['attention']!).toBeGreaterThanOrEqual(0.98);
+  expect(metrics['attention']!).toBeGreaterThan(metrics['no attention']! + 0.2);
 }, 180_000);
 
 it('next word: the GRU beats trigrams and a window of two words, and the bag of words is worst', async () => {
-  const figures = await nextWord(options);
-  expect(figures['GRU']!).toBeLessThan(0.97 * figures['trigrams']!);
-  expect(figures['GRU']!).toBeLessThan(0.95 * figures['window of 2']!);
-  expect(figures['bag of 20']!).toBeGreaterThan(1.5 * figures['window of 2']!);
+  const metrics = await nextWord(options);
+  expect(metrics['GRU']!).toBeLessThan(0.97 * metrics['trigrams']!);
+  expect(metrics['GRU']!).toBeLessThan(0.95 * metrics['window of 2']!);
+  expect(metrics['bag of 20']!).toBeGreaterThan(1.5 * metrics['window of 2']!);
 }, 180_000);
 
 it('next character: the network beats 3-grams', async () => {
-  const figures = await nextCharacter(options);
-  expect(figures['network']!).toBeLessThan(0.95 * figures['3-gram']!);
+  const metrics = await nextCharacter(options);
+  expect(metrics['network']!).toBeLessThan(0.95 * metrics['3-gram']!);
 }, 180_000);
 
 it('music: the network beats bigrams on a held-out piece, and composes a MIDI file with two tracks', async () => {
   const files = new Map<string, string | Uint8Array>();
-  const figures = await music({ ...options, save: (name, content) => void files.set(name, content) });
-  expect(figures['network']!).toBeLessThan(0.93 * figures['bigram']!);
+  const metrics = await music({ ...options, save: (name, content) => void files.set(name, content) });
+  expect(metrics['network']!).toBeLessThan(0.93 * metrics['bigram']!);
   const { tracks, tempo } = readMidi(files.get('generated.mid') as Uint8Array);
   expect(Math.round(tempo)).toBe(72);
   expect(tracks.map(({ name }) => name)).toEqual(['right hand', 'left hand']);

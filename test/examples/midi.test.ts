@@ -173,7 +173,7 @@ describe('MIDI', () => {
     expect(readMidi(file).tracks[0]!.notes).toEqual([{ start: 0, velocity: 100, duration: 10, pitch: 60 }]);
     file[11] = 3;
     expect(() => readMidi(file)).toThrow(
-      'readMidi: expected 3 tracks as specified in the header, got 1. The file may be truncated.',
+      'readMidi: expected 3 tracks from the header, got 1. The file may be truncated.',
     );
   });
 

@@ -40,7 +40,7 @@ describe('drawn data', () => {
     }
   });
 
-  it('adding has one mark per half and their sum as target; copy has ten symbols at both ends; sums are correct and distinct', () => {
+  it('adding has a mark in each half, copy targets equal the inputs, and addition questions are distinct', () => {
     const { inputs, targets } = drawAdding(createRandom(3), 15, 50);
     for (let row = 0; row < 50; row++) {
       const marks = Array.from({ length: 15 }, (_, t) => t).filter((t) => inputs.data[(t * 50 + row) * 2 + 1] === 1);

@@ -12,7 +12,7 @@ it('the LSTM solves the embedded Reber grammar', async () => {
   expect(await embeddedReber.networks['LSTM']!.run({ seed: 1, updates: 1500 })).toMatchObject({ solved: true });
 });
 
-it('the LSTM solves temporal order over 50 steps, the tanh network does not', async () => {
+it('the LSTM solves temporal order over 50 steps, the tanh RNN does not', async () => {
   const options = { rate: 0.01, budget: 600 };
   expect(
     await orderRun(lstm(), 50, { ...options, layer: { hiddenSize: 16, biasInitializer: chronoBias(50) } }, { seed: 1 }),
@@ -22,7 +22,7 @@ it('the LSTM solves temporal order over 50 steps, the tanh network does not', as
   ).toBeGreaterThan(0.5);
 });
 
-it('the GRU solves adding over 40 steps, the tanh network does not', async () => {
+it('the GRU solves adding over 40 steps, the tanh RNN does not', async () => {
   expect(
     await addingRun(gru(), 40, { layer: { hiddenSize: 32 }, rate: 0.01, budget: 1000 }, { seed: 1 }),
   ).toMatchObject({ solved: true });

@@ -24,7 +24,10 @@ export interface CellBody {
   ) => Readonly<Record<string, string>>;
 }
 
-/** What the body of a cell is created from. */
+/** The options of `layerNormRnn`. */
+type LayerNormRnnOptions = LayerNormCellOptions & { readonly activation?: SimpleRnnOptions['activation'] };
+
+/** The inputs for the body of a cell. */
 interface CellContext {
   /** The public function and the layer, for error messages. */
   readonly caller: string;
@@ -138,10 +141,10 @@ function gruResetBeforeBody(context: CellContext): CellBody {
   };
 }
 
-function layerNormRnnBody(context: CellContext, options: OPTIONS = {}): CellBody {
+function layerNormRnnBody(context: CellContext, options: LayerNormRnnOptions = {}): CellBody {
+  const { addParameter } = context;
   const { activation = tanh } = options;
   const normalize = normalizer(options);
-  const { addParameter } = context;
   return {
     inputs: (b, x) => add(b, 'MatMul', [x, addParameter('weightIh')]),
     step: (b, x, { h }) => {
@@ -161,8 +164,7 @@ function layerNormLstmBody({ blockSize: H, addParameter }: CellContext, options?
     step: (b, x, { h, c }) => {
       const product = add(b, 'MatMul', [h!, addParameter('weightHh')]);
       const gates = add(b, 'Add', [x, normalize(b, product, addParameter('gainHh'))]);
-      const normalizeC = (next: string): string =>
-        normalize(b, next, addParameter('gainC'), addParameter('biasC'));
+      const normalizeC = (next: string): string => normalize(b, next, addParameter('gainC'), addParameter('biasC'));
       return lstmStep(b, gates, c!, H, normalizeC);
     },
   };
