@@ -1,6 +1,6 @@
 /**
- * Running one time step at a time, as streams do: weights stay packed in a separate workspace, and a step allocates
- * nothing.
+ * Step runners run one time step at a time, as streams do, with the weights kept packed in a workspace. A step
+ * allocates nothing.
  */
 
 import { interpolate } from '../kernels/arithmetic';
@@ -18,6 +18,7 @@ export type StepRunnerState = Readonly<Record<string, Tensor>>;
 export interface StepRunner {
   /** The offset of the output. */
   readonly output: number;
+  /** The number of output features per row. */
   readonly size: number;
   /** Runs one step and moves the state forward. */
   readonly step: () => void;
@@ -27,17 +28,19 @@ export interface StepRunner {
   readonly writeState: (state: StepRunnerState | undefined) => void;
 }
 
-/** What a {@link StepRunner} is created from. */
+/** Options for creating a {@link StepRunner}. */
 export interface StepRunnerOptions {
   /** Holds the weights and the state. */
   readonly workspace: Workspace;
+  /** The parameters by name, copied or packed into the workspace. */
   readonly parameters: Readonly<Record<string, Tensor>>;
-  /** The offset of the input of every step, `[B, I]`. */
+  /** The offset of the input `[B, I]`, the same at every step. */
   readonly input: number;
+  /** B, the number of rows. */
   readonly batchSize: number;
 }
 
-/** Packs a matrix `[K, N]` into the workspace. */
+/** Packs a matrix `[K, N]` into the workspace and returns its offset. */
 function packInto(workspace: Workspace, { shape, data }: Tensor): number {
   const [K, N] = shape as [number, number];
   const panels = allocate(workspace, panelsSize(K, N));
@@ -63,7 +66,7 @@ export function packedAffine(
   };
 }
 
-/** Copies data into the workspace. */
+/** Copies data into the workspace and returns its offset. */
 export function copyInto(workspace: Workspace, data: Float32Array): number {
   const offset = allocate(workspace, data.length);
   workspace.memory.view.set(data, offset);

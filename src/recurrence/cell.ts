@@ -184,7 +184,7 @@ export function checkParameters(
   inputSize: number,
   xs?: Shape,
 ): number {
-  const { name: reference, axis } = hiddenAxis(cell);
+  const { name: reference, axis } = hiddenAxis(where, cell);
   const hiddenSize = parameters[reference]?.shape[axis];
   if (hiddenSize === undefined) {
     throw new TypeError(
@@ -204,7 +204,7 @@ export function checkParameters(
       actual.shape[1] === shape[1]
     ) {
       const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, actual.shape[0]] };
-      checkShape(where, 'xs', xs, expected, `Was the cell initialized with another inputSize?`);
+      checkShape(where, 'xs', xs, expected, `Was the cell created with inputSize ${inputSize}?`);
     }
     checkShape(where, name, actual.shape, { letters: 'of the cell', lengths: shape });
   }
@@ -212,14 +212,16 @@ export function checkParameters(
 }
 
 /** A parameter with an axis of length H, preferably a recurrent weight. */
-function hiddenAxis(cell: Cell): { readonly name: string; readonly axis: number } {
+function hiddenAxis(where: string, cell: Cell): { readonly name: string; readonly axis: number } {
   const [one, two] = [cell.parameters(1, 1), cell.parameters(1, 2)];
   const axes = Object.entries(one).flatMap(([name, { role, shape }]) =>
     shape.flatMap((length, axis) => (length === 1 && two[name]?.shape[axis] === 2 ? [{ name, axis, role }] : [])),
   );
   const found = axes.find(({ role }) => role === 'recurrent') ?? axes[0];
   if (found === undefined)
-    throw new TypeError(`The cell ${cell.name} must have a parameter with an axis of length H, the hidden size.`);
+    throw new TypeError(
+      `${where}: the cell ${cell.name} must have a parameter with an axis of length H, the hidden size.`,
+    );
   return found;
 }
 

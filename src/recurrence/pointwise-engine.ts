@@ -36,9 +36,13 @@ interface Layout {
   readonly cell: PointwiseCell;
   /** The number of sequences that are still running, by time step. */
   readonly rows: readonly number[];
+  /** The number of sequences. */
   readonly S: number;
+  /** The number of packed rows, Σ rows. */
   readonly N: number;
+  /** The input size. */
   readonly I: number;
+  /** The hidden size. */
   readonly H: number;
   /** G·H */
   readonly GH: number;
@@ -54,6 +58,7 @@ interface Layout {
   readonly vectors: readonly (readonly [name: string, vector: Variable])[];
   /** `[S, H]` the mask of recurrent dropout. */
   readonly mask: Variable | undefined;
+  /** One per part of the state; the first is the hidden state. */
   readonly tracks: readonly StateTrack[];
   /** Every variable that the outputs depend on. */
   readonly sources: readonly Variable[];
@@ -98,6 +103,7 @@ export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequ
   return Object.fromEntries(layout.tracks.map(({ name, sequence }) => [name, sequence]));
 }
 
+/** Allocates the state sequences and buffers of a run. */
 function layoutOf(
   cell: PointwiseCell,
   { scope, parameters, inputs: x, initial, rows, mask, zoneout }: EngineInput,
@@ -156,6 +162,7 @@ function selectStep(layout: Layout, t: number, start: number): PointwiseBackward
   return step;
 }
 
+/** Computes the pre-activations of all inputs with one product, then runs the steps in order. */
 function forward(layout: Layout): void {
   const { scope, cell, rows, S, N, I, H, GH, x, weightIh, weightHh, bias, mask, tracks, gates, product } = layout;
   const { kernels: k } = scope;
@@ -163,7 +170,7 @@ function forward(layout: Layout): void {
   else k.of(affineRows)(gates, x.offset, weightIh.offset, bias.offset, N, GH, I);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(H, GH), (panels) => {
     if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, H, GH, false);
-    for (let t = 0, start = 0; t < rows.length; start += rows[t++]!) {
+    for (let t = 0, start = 0; t < rows.length; t++) {
       const step = selectStep(layout, t, start);
       const size = step.rows * H;
       if (weightHh !== undefined) {
@@ -178,10 +185,12 @@ function forward(layout: Layout): void {
         const next = sequence.offset + (S + start) * H;
         k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + start * H, size);
       }
+      start += step.rows;
     }
   });
 }
 
+/** Allocates the gradients and scratch buffers, then runs the backward loop and the products after it. */
 function backward(layout: Layout): void {
   const { scope, cell, S, N, H, GH, vectors, dVectors, mask, tracks, sources } = layout;
   const sequences = Object.fromEntries(tracks.map(({ name, sequence }) => [name, gradientOf(sequence)]));
@@ -215,6 +224,7 @@ function backward(layout: Layout): void {
   );
 }
 
+/** Whether all sequences have the same length. */
 const isUniform = ({ rows, S }: Layout): boolean => rows.every((count) => count === S);
 
 /**

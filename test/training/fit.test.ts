@@ -396,7 +396,7 @@ describe('models', () => {
         valueAndGradient({ x: full([4, 2, 10], 0) }, ({ x }) =>
           sum(unroll(lstm(), initializeCell(lstm(), { inputSize: 32, hiddenSize: 2, random: 1 }), x).outputs),
         ),
-      /unroll: xs must be \[T, B, I\] = \[\*, \*, 32\], got \[4, 2, 10\]\. Was the cell made with inputSize 10\?/,
+      /unroll: xs must be \[T, B, I\] = \[\*, \*, 32\], got \[4, 2, 10\]\. Was the cell created with inputSize 10\?/,
     ],
     [
       'a loss that is not a scalar',
