@@ -97,12 +97,11 @@ export function meansOver<P extends TensorTree, B>(
   task.begin?.();
   const random = createRandom(0);
   for (const batch of data.batches(random)) {
-    const { loss, values } = compute(task.parameters, (p) => {
-      const { data: scalar } = toTensor(task.loss(p, batch, { training: false, random, step: 0 }));
-      return { loss: scalar[0]!, values: valuesOf(batch) };
-    });
+    const values: Readonly<Record<string, number>> = compute(task.parameters, (p) => ({
+      loss: toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!,
+      ...valuesOf(batch),
+    }));
     const weight = task.weightOf?.(batch) ?? 1;
-    totals.loss += weight * loss;
     for (const [name, value] of Object.entries(values)) totals[name] = (totals[name] ?? 0) + weight * value;
     totalWeight += weight;
   }

@@ -244,8 +244,7 @@ function startSession<P extends TensorTree, B>(
   { optimizer, optimizerState, resume }: FitOptions<B>,
 ): Session<B> {
   if (resume === undefined) return openSession('fit', task, { optimizer, optimizerState });
-  if (optimizerState !== undefined)
-    throw new RangeError('fit: optimizerState and resume exclude each other: resume has an optimizer state.');
+  if (optimizerState !== undefined) throw new RangeError('fit: optimizerState and resume exclude each other.');
   const { parameters, carried } = resume;
   if (parameters.length !== task.data.length) {
     throw new RangeError(

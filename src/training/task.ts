@@ -96,11 +96,9 @@ export function customTask<P extends TensorTree, B>(
   model: CustomModel<P, B>,
   options: object,
 ): Task<P, B> {
-  for (const name of ['loss', 'carryState', 'run']) {
-    const value: unknown = Reflect.get(options, name);
-    if (value === undefined || value === false) continue;
-    throw new TypeError(`${caller}: ${name} must be left out: a customModel computes its own loss.`);
-  }
+  const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
+  if (loss !== undefined || carryState || run !== undefined)
+    throw new TypeError(`${caller}: loss, carryState and run must be left out: a customModel computes its loss.`);
   return {
     parameters: model.parameters,
     data: model.data,

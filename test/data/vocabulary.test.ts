@@ -182,7 +182,7 @@ describe('byte pairs', () => {
 
 describe('words', () => {
   const text =
-    'Call me Ishmael. Some years ago—never mind how long—having little money, I thought I’d sail.\n“Call me,” he said.';
+    'Call me Ishmael. Some years ago—never mind how long—having little money, I thought I’d sail.\n“Call me,” he cried.';
 
   it('reproduce a text with usual spacing', () => {
     const vocabulary = wordVocabulary(text);

@@ -95,7 +95,7 @@ it('fit rejects a loss for a custom model, and requires one for a sequential mod
   const data = windows(new Int32Array(30), { sequenceLength: 2, batchSize: 2 });
   // @ts-expect-error A custom model has a loss.
   await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy })).rejects.toThrow(
-    'fit: loss must be left out: a customModel computes its own loss.',
+    'fit: loss, carryState and run must be left out: a customModel computes its loss.',
   );
   const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
   // @ts-expect-error The loss is missing.
