@@ -1,29 +1,33 @@
-/** A sequence summed up by attention. */
+/** Attention pooling: the weighted sum of the states of a sequence. */
 
 import { poolByAttention, poolingParameters } from '../attention/pooling';
 import { additiveScore, type Score } from '../attention/scores';
 import { checkCount } from '../tensor/shape';
 import { type Layer, stepSize, vectors } from './layer';
 
-/** Score and query of {@link attentionPooling}. */
+/** The options of {@link attentionPooling}. */
 export interface AttentionPoolingOptions {
-  /** D, how many numbers the query has; as many as a state by default. */
+  /** D, the size of the query; by default, the size of a state. */
   readonly querySize?: number;
-  /** `additiveScore({ size: 64 })` by default. */
+  /** The attention score; `additiveScore({ size: 64 })` by default. */
   readonly score?: Score;
 }
 
 /**
- * The states of a sequence by attention weights, `[T, B, H]` gives `[B, H]`, with one query that is learned (Raffel and Ellis, 2015, arXiv
- * 1512.08756; Yang et al., 2016, "Hierarchical attention networks"). Steps behind a row's length have no weight. Parameters are `query [1, D]`
- * and the score's. The weights `[B, T]` are its state, to be looked at: `predictWithState(…).state.attentionPooling.weights`.
+ * Creates a layer that sums the states of a sequence with attention weights for one learned query: `[T, B, H]` to
+ * `[B, H]` (Raffel and Ellis, 2015, arXiv 1512.08756; Yang et al., 2016, "Hierarchical attention networks"). Padding has
+ * zero weight.
  *
- * @throws RangeError where the query's size is not a whole number of at least 1
+ * The parameters are `query [1, D]` and those of the score. The state of the layer is its attention weights `[B, T]`,
+ * for inspection: `predictWithState(…).state.attentionPooling.weights`.
+ *
+ * @throws RangeError if `querySize` is not a positive integer
  * @example
- * const model = sequential([bidirectional(lstm(), { hiddenSize: 4 }), attentionPooling(), dense({ size: 2 })], { inputSize: 3, seed: 1 });
+ * const layers = [bidirectional(lstm(), { hiddenSize: 4 }), attentionPooling(), dense({ size: 2 })];
+ * const model = sequential(layers, { inputSize: 3, seed: 1 });
  * const { output, state } = predictWithState(model, full([5, 2, 3], 1), { lengths: Int32Array.of(5, 3) });
  * output.shape; // [2, 2]
- * state.attentionPooling.weights.shape; // [2, 5]
+ * state['attentionPooling']!['weights']!.shape; // [2, 5]
  */
 export function attentionPooling({
   querySize,

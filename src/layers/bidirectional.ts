@@ -1,4 +1,4 @@
-/** A cell over a sequence in both directions. */
+/** A layer that runs a cell over a sequence in both directions. */
 
 import { add, multiply, scale } from '../autodiff/ops/arithmetic';
 import { concat, stack } from '../autodiff/ops/movement';
@@ -9,14 +9,20 @@ import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
 
-/** How the outputs of two directions become one. */
+/** How the outputs of the two directions are combined. */
 export type Merge = 'concat' | 'sum' | 'mean' | 'product' | 'both';
 
-/** What {@link bidirectional} takes beside the cell: options for each of the two directions, and how their outputs come together. */
+/** The options of {@link bidirectional}: those of each direction, and how their outputs are combined. */
 export interface BidirectionalOptions extends DirectionOptions {
-  /** `concat` (`[…, 2H]`, the default), `sum`, `mean`, `product` (`[…, H]`), or `both` (`[2, …, H]`, forward first, in a last layer). */
+  /**
+   * `concat` (`[…, 2H]`, the default), `sum`, `mean`, `product` (`[…, H]`), or `both` (`[2, …, H]`, forward first; only
+   * in the last layer of a model).
+   */
   readonly merge?: Merge;
-  /** Whether every step goes out, or only what each direction ends with: the last valid step, and the first. Every step by default. */
+  /**
+   * Whether to return the output of every step, `[T, B, …]`, or only the final output of each direction, `[B, …]`: at
+   * the last valid step and at the first step. True by default.
+   */
   readonly returnSequences?: boolean;
 }
 
@@ -29,11 +35,11 @@ const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => V
 };
 
 /**
- * Runs a cell over `[T, B, I]` from the first step to the last, and with parameters of its own from each row's last valid step to the
- * first (Schuster and Paliwal, 1997, "Bidirectional recurrent neural networks"). Parameters are the cell's, twice: `forward.weightIh`,
- * `reverse.weightIh` and so on; so is its state.
+ * Creates a layer that runs a cell over `[T, B, I]` forward and, with separate parameters, backward from the last valid
+ * step of each row (Schuster and Paliwal, 1997, "Bidirectional recurrent neural networks"). Its parameters and state are
+ * those of the cell in both directions: `forward.weightIh`, `reverse.weightIh` and so on.
  *
- * @throws RangeError where the size is not a whole number of at least 1, a rate is not at least 0 and less than 1, or there is no such merge
+ * @throws RangeError if `hiddenSize` is not a positive integer, a dropout rate is not in [0, 1), or `merge` is unknown
  * @example
  * const model = sequential([bidirectional(lstm(), { hiddenSize: 8 })], { inputSize: 2, seed: 1 });
  * predict(model, full([5, 3, 2], 1), { lengths: Int32Array.of(5, 2, 4) }).shape; // [5, 3, 16]
@@ -56,26 +62,28 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
       return { kind: merge === 'both' ? 'directions' : 'vectors', size, perStep: returnSequences };
     },
     parameters: (input) => {
-      const each = directionParameters(cell, options, stepSize('bidirectional', input));
-      return joinNames({ forward: each, reverse: each });
+      const parameters = directionParameters(cell, options, stepSize('bidirectional', input));
+      return joinNames({ forward: parameters, reverse: parameters });
     },
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
-      const [own, states] = [splitNames(parameters), context.state && splitNames(context.state)];
+      const byDirection = splitNames(parameters);
+      const states = context.state && splitNames(context.state);
       const run = (direction: 'forward' | 'reverse'): Unrolled =>
         runDirection(
           cell,
           options,
-          own[direction]!,
+          byDirection[direction]!,
           x,
           { ...context, state: states?.[direction] },
           direction === 'reverse',
         );
       const [forward, reverse] = [run('forward'), run('reverse')];
       const h = cell.state[0]!;
+      const combine = merges[merge];
       const output = returnSequences
-        ? merges[merge](forward.outputs, reverse.outputs)
-        : merges[merge](forward.state[h]!, reverse.state[h]!);
+        ? combine(forward.outputs, reverse.outputs)
+        : combine(forward.state[h]!, reverse.state[h]!);
       return { output, state: joinNames({ forward: forward.state, reverse: reverse.state }) };
     },
   };

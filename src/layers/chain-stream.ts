@@ -1,83 +1,99 @@
-/** Layers one after the other, step by step. */
+/** Streams of several layers: one time step through every layer in order. */
 
 import { runScope, type Variable, variableAt } from '../autodiff/tape';
 import { copyOut, load, variablesOver } from '../autodiff/value-and-gradient';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
+import { attributed, withCaller } from '../tensor/error-context';
 import { treeSize } from '../tensor/tree';
 import type { NamedLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /**
- * The steps of layers, each reading where the one before leaves its output. Their states go under joined names, `lstm.h`.
+ * Creates a step runner for layers in order. Each layer reads its input from the output buffer of the previous one.
+ * States have dotted names: `lstm.h`.
  *
- * @throws RangeError where a layer needs the whole sequence
+ * @throws RangeError if a layer is not causal
  */
 export function chainStepRunner(
   layers: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
   start: Omit<LayerStepContext, 'parameters' | 'features'>,
 ): StepRunner {
-  const parts: { readonly name: string; readonly steps: StepRunner }[] = [];
+  const runners: { readonly name: string; readonly runner: StepRunner }[] = [];
   for (const named of layers) {
     const { name, layer, input: features } = named;
     if (layer.causal === false)
-      throw new RangeError(`stream: the layer ${name} needs the whole sequence and cannot go step by step.`);
+      throw new RangeError(`stream: layer ${name}: needs the whole sequence, so it cannot run step by step.`);
     const context = {
       ...start,
       features,
       parameters: parameters[name] ?? {},
-      input: parts.at(-1)?.steps.output ?? start.input,
+      input: runners.at(-1)?.runner.output ?? start.input,
     };
-    parts.push({ name, steps: layer.stepRunner?.(context) ?? stepsByRunning(named, context) });
+    const runner = withCaller(`layer ${name}`, () => layer.stepRunner?.(context) ?? scopedStepRunner(named, context));
+    runners.push({ name, runner });
   }
-  const { output, size } = parts.at(-1)!.steps;
+  const { output, size } = runners.at(-1)!.runner;
   return {
     output,
     size,
     step() {
-      for (const { steps } of parts) steps.step();
+      // No closure, so that a step does not allocate.
+      let i = 0;
+      try {
+        for (; i < runners.length; i++) runners[i]!.runner.step();
+      } catch (error) {
+        throw attributed(error, `layer ${runners[i]!.name}`);
+      }
     },
     readState: () =>
       joinNames(
         Object.fromEntries(
-          parts.flatMap(({ name, steps }) => {
-            const state = steps.readState();
+          runners.flatMap(({ name, runner }) => {
+            const state = runner.readState();
             return state === undefined ? [] : [[name, state]];
           }),
         ),
       ),
     writeState(state) {
       const nested = splitNames(state ?? {});
-      for (const { name, steps } of parts) steps.writeState(nested[name]);
+      for (const { name, runner } of runners) withCaller(`layer ${name}`, () => runner.writeState(nested[name]));
     },
   };
 }
 
-/** The steps of a layer that has none of its own: its run over one step, in a scope. */
-function stepsByRunning({ layer, output: features }: NamedLayer, start: LayerStepContext): StepRunner {
-  const { workspace, parameters, input, batchSize, features: given } = start;
+/** Creates a step runner for a layer without {@link Layer.stepRunner}: each step runs the layer with T = 1 in a scope. */
+function scopedStepRunner(
+  { layer, output: outputFeatures }: NamedLayer,
+  { workspace, parameters, input, batchSize, features }: LayerStepContext,
+): StepRunner {
   const { memory, kernels } = workspace;
-  const size = features.kind === 'ids' ? 1 : features.size;
+  const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = allocate(workspace, batchSize * size);
-  const resident = allocate(workspace, treeSize(parameters));
-  load(parameters, memory.view, resident);
+  const parameterOffset = allocate(workspace, treeSize(parameters));
+  load(parameters, memory.view, parameterOffset);
   let state: LayerState | undefined;
   return {
     output,
     size,
     step() {
       runScope(workspace, false, (scope) => {
-        const p = variablesOver(scope, parameters, resident) as Readonly<Record<string, Variable>>;
+        const p = variablesOver(scope, parameters, parameterOffset) as Readonly<Record<string, Variable>>;
         const x =
-          given.kind === 'ids'
+          features.kind === 'ids'
             ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
-            : variableAt(scope, input, given.perStep ? [1, batchSize, given.size] : [batchSize, given.size], false);
-        const answer = layer.run(p, x, { ...inferenceContext(), state });
-        kernels.of(copy)(output, answer.output.offset, batchSize * size);
-        state = answer.state && (copyOut(answer.state) as LayerState);
+            : variableAt(
+                scope,
+                input,
+                features.perStep ? [1, batchSize, features.size] : [batchSize, features.size],
+                false,
+              );
+        const result = layer.run(p, x, { ...inferenceContext(), state });
+        kernels.of(copy)(output, result.output.offset, batchSize * size);
+        state = result.state && (copyOut(result.state) as LayerState);
       });
     },
     readState: () => state,

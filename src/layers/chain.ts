@@ -1,57 +1,74 @@
-/** Layers one after the other. */
+/** Layers in order, each of which runs on the output of the previous one. */
 
 import type { Variable } from '../autodiff/tape';
+import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerState } from './layer';
 
-/** A layer under its name in the model. */
+/** A layer of a model, with its name. */
 export interface NamedLayer {
   readonly name: string;
   readonly layer: Layer;
-  /** What comes in, and what goes out. */
+  /** The features of its input. */
   readonly input: Features;
+  /** The features of its output. */
   readonly output: Features;
 }
 
-/** Names layers by their stems, a second `lstm` as `lstm2`, and follows what flows through them. @throws RangeError where one cannot follow the one before */
+/**
+ * Names layers by their stems, the second `lstm` as `lstm2`, and computes the features between them.
+ *
+ * @throws RangeError if a layer does not support the output of the previous one
+ */
 export function chain(layers: readonly Layer[], input: Features): readonly NamedLayer[] {
   let features = input;
   const names = namesOf(layers);
   return layers.map((layer, i) => {
-    const [comes, goes] = [features, layer.output(features)];
-    features = goes;
-    return { name: names[i]!, layer, input: comes, output: goes };
+    const [name, layerInput] = [names[i]!, features];
+    const output = withCaller(`layer ${name}`, () => {
+      checkAccepts(layer, layerInput);
+      return layer.output(layerInput);
+    });
+    features = output;
+    return { name, layer, input: layerInput, output };
   });
 }
 
-/** The names that layers have in a model. */
+function checkAccepts({ accepts = 'vectors' }: Layer, { kind }: Features): void {
+  if (accepts === 'ids' && kind !== 'ids')
+    throw new RangeError('chain: expected token ids, got vectors. It must be the first layer, without inputSize.');
+  if (accepts === 'vectors' && kind === 'ids')
+    throw new RangeError('chain: expected vectors, got token ids. Put an embedding before it, or set inputSize.');
+}
+
+/** Returns the names of layers in a model. */
 export function namesOf(layers: readonly Layer[]): readonly string[] {
   return layers.map((layer, i) => {
-    const before = layers.slice(0, i).filter(({ name }) => name === layer.name).length;
-    return before === 0 ? layer.name : `${layer.name}${before + 1}`;
+    const previous = layers.slice(0, i).filter(({ name }) => name === layer.name).length;
+    return previous === 0 ? layer.name : `${layer.name}${previous + 1}`;
   });
 }
 
-/** The parameters of every layer that has some. */
+/** Returns the parameter specifications of the layers that have parameters, by layer name. */
 export function chainParameters(
   layers: readonly NamedLayer[],
 ): Readonly<Record<string, Readonly<Record<string, ParameterSpec>>>> {
   return Object.fromEntries(
     layers.flatMap(({ name, layer, input }) => {
-      const parameters = layer.parameters?.(input) ?? {};
+      const parameters = withCaller(`layer ${name}`, () => layer.parameters?.(input) ?? {});
       return Object.keys(parameters).length > 0 ? [[name, parameters]] : [];
     }),
   );
 }
 
-/** The output of every layer in order, and by layer the states they would go on from. */
+/** The output of every layer in order, and the final states by layer name. */
 export interface ChainRun {
   readonly outputs: readonly Variable[];
   readonly state: Readonly<Record<string, LayerState<Variable>>>;
 }
 
-/** Runs each layer on what goes out of the one before. */
+/** Runs each layer on the output of the previous one. Errors name the layer: `layer lstm: …`. */
 export function runChain(
   layers: readonly NamedLayer[],
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
@@ -62,9 +79,11 @@ export function runChain(
   const outputs: Variable[] = [];
   const state: Record<string, LayerState<Variable>> = {};
   for (const { name, layer } of layers) {
-    const answer = layer.run(parameters[name] ?? {}, outputs.at(-1) ?? input, { ...context, state: states[name] });
-    if (answer.state !== undefined && Object.keys(answer.state).length > 0) state[name] = answer.state;
-    outputs.push(answer.output);
+    const result = withCaller(`layer ${name}`, () =>
+      layer.run(parameters[name] ?? {}, outputs.at(-1) ?? input, { ...context, state: states[name] }),
+    );
+    if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;
+    outputs.push(result.output);
   }
   return { outputs, state };
 }

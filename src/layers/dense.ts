@@ -1,4 +1,4 @@
-/** An affine map of every vector. */
+/** The fully connected layer. */
 
 import { affine } from '../autodiff/ops/linear';
 import type { Variable } from '../autodiff/tape';
@@ -10,21 +10,23 @@ import { checkCount } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
-/** Size, activation and initializers of {@link dense}. */
+/** The options of {@link dense}. */
 export interface DenseOptions {
-  /** O, how many numbers go out. */
+  /** O, the size of the output. */
   readonly size: number;
-  /** A function of ops; none by default. */
+  /** A function of variables, such as `relu`; none by default. */
   readonly activation?: (x: Variable) => Variable;
+  /** Glorot uniform by default. */
   readonly weightInitializer?: Initializer;
+  /** Zeros by default. */
   readonly biasInitializer?: Initializer;
 }
 
 /**
- * y = f(x W + b) on every step: `[..., I]` gives `[..., size]`; zeros in the padding of sequences of unequal length. Parameters
- * `weight [I, size]` (Glorot uniform) and `bias [size]` (zero).
+ * Creates a fully connected layer, y = f(x W + b) for every step: `[…, I]` to `[…, O]`. Its output is zero in the padding
+ * of sequences of unequal length. Its parameters are `weight [I, O]` and `bias [O]`.
  *
- * @throws RangeError where the size is not a whole number of at least 1
+ * @throws RangeError if `size` is not a positive integer
  * @example
  * const model = sequential([dense({ size: 3, activation: relu })], { inputSize: 2, seed: 1 });
  * predict(model, full([5, 1, 2], 0)).shape; // [5, 1, 3]

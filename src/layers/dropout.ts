@@ -1,14 +1,14 @@
-/** Random zeros in training. */
+/** Dropout between layers. */
 
 import { multiply } from '../autodiff/ops/arithmetic';
 import { randomMask } from '../autodiff/ops/random-mask';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
- * Sets each number to zero with probability `rate` in training and scales the others by 1 / (1 − rate); does nothing at prediction
- * (Srivastava et al., 2014).
+ * Creates a layer that, in training, sets each element to zero with probability `rate` and scales the others by
+ * 1 / (1 − rate). In prediction it returns its input (Srivastava et al., 2014).
  *
- * @throws RangeError unless 0 ≤ rate < 1
+ * @throws RangeError if `rate` is not in [0, 1)
  * @example
  * const model = sequential([dropout(0.5)], { inputSize: 2, seed: 1 });
  * predict(model, full([1, 1, 2], 3)).data; // Float32Array [3, 3]

@@ -1,4 +1,4 @@
-/** Token ids become vectors. */
+/** A layer that maps token ids to vectors. */
 
 import { gather } from '../autodiff/ops/movement';
 import { gatherRows } from '../kernels/linear';
@@ -8,20 +8,21 @@ import { type Initializer, normal } from '../tensor/initializers';
 import { checkCount, checkIds } from '../tensor/shape';
 import { type Layer, stateless } from './layer';
 
-/** Sizes and initializer of {@link embedding}. */
+/** The options of {@link embedding}. */
 export interface EmbeddingOptions {
-  /** V, one more than the largest id. */
+  /** V, the number of token ids: one more than the largest id. */
   readonly vocabularySize: number;
-  /** How many numbers stand for an id. */
+  /** E, the embedding dimension. */
   readonly size: number;
-  /** By default normal with deviation 1, as in PyTorch: Keras' ±0.05 learns Moby-Dick measurably more slowly. */
+  /** Standard normal by default, as in PyTorch. With ±0.05, the default of Keras, Moby-Dick trains measurably more slowly. */
   readonly initializer?: Initializer;
 }
 
 /**
- * A table of one row for each id: `[T, B]` ids give `[T, B, size]`. Parameter `weight [V, size]`.
+ * Creates a layer that looks up a vector for every token id: ids `[T, B]` to `[T, B, E]`. Its parameter is `weight [V, E]`.
  *
- * @throws RangeError where a size is not a whole number of at least 1 or there are more than 2²⁴ ids; when it runs, for an id outside [0, V)
+ * @throws RangeError if a size is not a positive integer or `vocabularySize` exceeds 2²⁴; when it runs, if an id is
+ *   outside [0, V)
  * @example
  * const model = sequential([embedding({ vocabularySize: 10, size: 4 })], { seed: 1 });
  * predict(model, intTensor([[3, 1], [4, 1]])).shape; // [2, 2, 4]
@@ -34,15 +35,12 @@ export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: 
   return {
     name: 'embedding',
     origin: ['embedding', { vocabularySize, size }],
-    output: (input) => {
-      if (input.kind !== 'ids')
-        throw new RangeError('embedding: expected token ids, got vectors. An embedding comes first.');
-      return { kind: 'vectors', size, perStep: true };
-    },
+    accepts: 'ids',
+    output: () => ({ kind: 'vectors', size, perStep: true }),
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
       if ('storage' in input)
-        throw new TypeError('embedding: expected token ids, got vectors. Make ids by intTensor([...]).');
+        throw new TypeError('embedding: expected token ids, got vectors. Create ids with intTensor([…]).');
       return { output: gather(weight!, input) };
     },
     stepRunner: ({ workspace, parameters, input, batchSize }) => {

@@ -1,4 +1,4 @@
-/** Layer normalization of every vector. */
+/** Layer normalization between layers. */
 
 import { layerNormalize } from '../autodiff/ops/normalization';
 import { normalizeRows } from '../kernels/normalization';
@@ -10,10 +10,12 @@ import { checkNumber } from '../tensor/shape';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
- * y = gain · (x − mean) / √(variance + epsilon) + bias along every vector, `[…, I]` gives `[…, I]`; zeros in the padding of sequences of
- * unequal length (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). Parameters `gain [I]` (one) and `bias [I]` (zero).
+ * Creates a layer that normalizes every vector, y = gain · (x − mean) / √(variance + ε) + bias: `[…, I]` to `[…, I]` (Ba,
+ * Kiros and Hinton, 2016, arXiv 1607.06450). Its output is zero in the padding of sequences of unequal length. Its
+ * parameters are `gain [I]` (initially one) and `bias [I]` (initially zero).
  *
- * @throws RangeError where epsilon is negative
+ * @param options.epsilon ε, 1e-5 by default
+ * @throws RangeError if `epsilon` is negative
  * @example
  * const model = sequential([layerNorm()], { inputSize: 2 });
  * predict(model, tensor([[[1, 3]]])).data.map(Math.round); // Float32Array [-1, 1]
@@ -42,15 +44,15 @@ export function layerNorm({ epsilon = 1e-5 }: { readonly epsilon?: number } = {}
         copyInto(workspace, parameters['gain']!.data),
         copyInto(workspace, parameters['bias']!.data),
       ];
-      const [output, normal, slope] = [batchSize * size, batchSize * size, batchSize].map((length) =>
-        allocate(workspace, length),
-      ) as [number, number, number];
+      const output = allocate(workspace, batchSize * size); // [B, I]
+      const normalized = allocate(workspace, batchSize * size); // [B, I]
+      const inverseDeviation = allocate(workspace, batchSize); // [B]
       const normalize = workspace.kernels.of(normalizeRows);
       return {
         ...stateless,
         output,
         size,
-        step: () => normalize(output, normal, slope, input, gain, bias, epsilon, batchSize, size),
+        step: () => normalize(output, normalized, inverseDeviation, input, gain, bias, epsilon, batchSize, size),
       };
     },
   };

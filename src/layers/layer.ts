@@ -1,4 +1,4 @@
-/** What a layer is: data that says how its parameters begin and how it runs. */
+/** The interface of layers: parameters, shapes, and the functions that run them. */
 
 import type { Variable } from '../autodiff/tape';
 import type { StepRunner, StepRunnerOptions } from '../recurrence/cell-stream';
@@ -7,105 +7,136 @@ import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 
-/** What flows between layers: token ids; vectors of `size` numbers, one a step (`perStep`) or one a sequence; those of two directions, `[2, …]`. */
+/**
+ * The kind and size of the values between two layers:
+ *
+ *     ids          [T, B]                               token ids
+ *     vectors      [T, B, size], or [B, size]           per step (`perStep`), or per sequence
+ *     directions   [2, T, B, size], or [2, B, size]     the output of each direction of a bidirectional layer
+ */
 export type Features =
   | { readonly kind: 'ids' }
   | { readonly kind: 'vectors'; readonly size: number; readonly perStep: boolean }
   | { readonly kind: 'directions'; readonly size: number; readonly perStep: boolean };
 
-/** Parameters of one layer by name. */
+/** The parameters of one layer by name. */
 export type LayerParameters = Readonly<Record<string, Tensor>>;
 
-/** The state of one layer between calls, by name; nothing for layers without. */
+/** The state of one layer between two calls by name, each `[B, H]`. Stateless layers have none. */
 export type LayerState<L = Tensor> = Readonly<Record<string, L>>;
 
-/** What a layer is told besides its input. */
+/** The context of a run: everything a layer can use besides its parameters and its input. */
 export interface LayerContext {
-  /** Whether dropout and the like are on. */
+  /** Whether the run is part of training, so that dropout and other regularization apply. */
   readonly training: boolean;
-  /** The generator for what is random in training. */
+  /** The random generator of training. */
   readonly random: Random;
-  /** The generator for what is drawn once for whole sequences; it draws the same again where a sequence is run in several pieces. */
+  /**
+   * The random generator of values that are drawn once per sequence, such as variational dropout masks. It repeats the
+   * same values if a sequence is run in segments.
+   */
   readonly sequenceRandom: Random;
-  /** `[B]` how many steps of each row are valid; all by default. */
+  /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths: Int32Array | undefined;
-  /** `[T, B]` 1 where a step begins a new sequence; none by default. */
+  /** `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets. */
   readonly resets: IntTensor | undefined;
-  /** The state the layer left last time, if it is carried. */
+  /** The initial state: the final state of a previous run. By default, the layer's own initial state. */
   readonly state: LayerState<Tensor | Variable> | undefined;
 }
 
-/** A context in which nothing is random. */
+/** Returns the context of a run that is not part of training and draws no random values. */
 export function inferenceContext(): LayerContext {
   const random = { state: new Uint32Array(4) };
   return { training: false, random, sequenceRandom: random, lengths: undefined, resets: undefined, state: undefined };
 }
 
-/** What a layer answers: its output, and the state it would go on from. */
+/** The result of a layer. */
 export interface LayerResult {
   readonly output: Variable;
+  /** The final state, from which a later run can continue. */
   readonly state?: LayerState<Variable>;
 }
 
-/** What a layer is told when a stream begins. */
+/** The arguments of {@link Layer.stepRunner}: workspace, parameters, the offset of the input, and its features. */
 export interface LayerStepContext extends StepRunnerOptions {
-  /** What comes in at every step. */
+  /** The features of the input. */
   readonly features: Features;
 }
 
-/** A layer before it has parameters: a noun that {@link sequential} builds. */
+/**
+ * A layer: its parameters, the shape of its output, and how to run it. Layers are plain objects without values of
+ * parameters; {@link sequential} initializes them. A custom layer is an object with these fields:
+ *
+ * @example
+ * const half: Layer = {
+ *   name: 'half',
+ *   output: (input) => input,
+ *   run: (_parameters, input) => {
+ *     if (isIntTensor(input)) throw new TypeError('half: expected vectors, got token ids.');
+ *     return { output: scale(input, 0.5) };
+ *   },
+ * };
+ * predict(sequential([half], { inputSize: 2 }), full([1, 1, 2], 3)).data; // Float32Array [1.5, 1.5]
+ */
 export interface Layer {
-  /** The stem of its name in parameters and messages; a second one of the stem `lstm` becomes `lstm2`. */
+  /** The stem of its name in parameters and error messages. The second layer with the stem `lstm` is `lstm2`. */
   readonly name: string;
-  /** How to make it again. */
+  /** The constructor function and its arguments. A model with a layer that has none cannot be saved by {@link save}. */
   readonly origin?: Origin;
-  /** What goes out for what comes in. @throws RangeError where it cannot follow that */
+  /** Whether its input is token ids or vectors; `'vectors'` by default. A model whose first layer accepts ids has no `inputSize`. */
+  readonly accepts?: 'ids' | 'vectors';
+  /** Returns the features of the output. @throws RangeError if the layer does not support the input */
   readonly output: (input: Features) => Features;
-  /** Its parameters for what comes in; none by default. */
+  /** Returns the specifications of its parameters. By default, the layer has none. */
   readonly parameters?: (input: Features) => Readonly<Record<string, ParameterSpec>>;
-  /** Whether what goes out at a step depends on nothing after it, so that a sequence can be run in pieces; true by default. */
+  /** Whether the output of a step depends only on that step and earlier ones; true by default. Only causal layers can be streamed. */
   readonly causal?: boolean;
-  /** Runs on `ids [T, B]`, or on `[T, B, I]` or `[B, I]`. */
+  /** Runs the layer on ids `[T, B]`, or on vectors `[T, B, I]` or `[B, I]`. */
   readonly run: (
     parameters: Readonly<Record<string, Variable>>,
     input: Variable | IntTensor,
     context: LayerContext,
   ) => LayerResult;
-  /** Runs step by step in a stream, if it is causal; a layer without is run through {@link Layer.run}. */
-  readonly stepRunner?: (start: LayerStepContext) => StepRunner;
+  /**
+   * Creates a runner for streams, which computes one step at a time without allocating. It is optional: a causal layer
+   * without one is streamed through {@link Layer.run} with T = 1.
+   */
+  readonly stepRunner?: (context: LayerStepContext) => StepRunner;
 }
 
-/** What the steps of a layer without state answer about it. */
+/** The state accessors of a step runner without state. */
 export const stateless: Pick<StepRunner, 'readState' | 'writeState'> = {
   readState: () => undefined,
   writeState: () => undefined,
 };
 
-/** The vectors that come in. @throws RangeError where ids do, or both directions apart */
-export function vectorFeatures(where: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
+/** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
+export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
   if (input.kind === 'ids')
-    throw new RangeError(`${where}: expected vectors, got token ids. Put an embedding before it.`);
+    throw new RangeError(`${caller}: expected vectors, got token ids. Put an embedding before it.`);
   if (input.kind === 'directions')
-    throw new RangeError(`${where}: expected vectors, got both directions apart (merge: 'both'), which come last.`);
+    throw new RangeError(
+      `${caller}: expected vectors, got separate directions. A layer with merge: 'both' must be the last layer.`,
+    );
   return input;
 }
 
-/** The size of the vectors that come in. @throws as {@link vectorFeatures} */
-export function vectorSize(where: string, input: Features): number {
-  return vectorFeatures(where, input).size;
+/** Returns the size of the input vectors. @throws as {@link vectorFeatures} */
+export function vectorSize(caller: string, input: Features): number {
+  return vectorFeatures(caller, input).size;
 }
 
-/** The size of the vectors of every step that come in. @throws as {@link vectorFeatures}, RangeError where there is one a sequence */
-export function stepSize(where: string, input: Features): number {
-  const { size, perStep } = vectorFeatures(where, input);
+/** Returns the size of the input vectors of each step. @throws as {@link vectorFeatures}, and RangeError if there is one vector per sequence */
+export function stepSize(caller: string, input: Features): number {
+  const { size, perStep } = vectorFeatures(caller, input);
   if (perStep) return size;
   throw new RangeError(
-    `${where}: expected a vector a step, got one a sequence. Does the layer before it need returnSequences?`,
+    `${caller}: expected a vector per step, got one per sequence. Does the layer before it need returnSequences: true?`,
   );
 }
 
-/** The vectors that come in. @throws TypeError where ids do */
-export function vectors(where: string, input: Variable | IntTensor): Variable {
+/** Returns the input vectors. @throws TypeError if the input is token ids */
+export function vectors(caller: string, input: Variable | IntTensor): Variable {
   if ('storage' in input) return input;
-  throw new TypeError(`${where}: expected vectors, got token ids. Put an embedding before it.`);
+  throw new TypeError(`${caller}: expected vectors, got token ids. Put an embedding before it.`);
 }

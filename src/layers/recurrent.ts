@@ -1,4 +1,4 @@
-/** A cell over the steps of a sequence, as a layer. */
+/** A layer that runs a cell over the steps of a sequence. */
 
 import { broadcastTo, multiply } from '../autodiff/ops/arithmetic';
 import { randomMask } from '../autodiff/ops/random-mask';
@@ -12,39 +12,42 @@ import { checkCount, checkNumber } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
-/** Size, regularization, first state and initializers of a recurrent layer. */
+/** The options of one direction of a recurrent layer: size, regularization, initial state and initializers. */
 export interface DirectionOptions extends CellInitializers {
-  /** H */
+  /** H, the size of the hidden state. */
   readonly hiddenSize: number;
   /**
-   * The probability that a number of the input is dropped in training, the same numbers at every step of a sequence (variational dropout:
-   * Gal and Ghahramani, 2016, arXiv 1512.05287).
+   * The probability that an element of the input is dropped in training, with the same mask at every step of a sequence
+   * (variational dropout: Gal and Ghahramani, 2016, arXiv 1512.05287). 0 by default.
    */
   readonly inputDropout?: number;
-  /** The same for what of h meets the recurrent weights. */
+  /** The same for the hidden state that is multiplied by the recurrent weights. */
   readonly recurrentDropout?: number;
   /**
-   * The probability, by name of the state, that a number of it stays in training what it was at the step before; at prediction each moves
-   * by the expected part (zoneout: Krueger et al., 2017, arXiv 1606.01305).
+   * The probability, by state name, that an element of the state keeps its previous value in training; in prediction
+   * every element takes the expected value (zoneout: Krueger et al., 2017, arXiv 1606.01305).
    */
   readonly zoneout?: Readonly<Record<string, number>>;
-  /** Whether the state that every sequence begins with is learned: parameters `initial.h [1, H]` and so on, at first zero. */
+  /**
+   * Whether the initial state of sequences is a parameter: `initial.h [1, H]` and so on, initially zero. It also
+   * replaces the state at `resets`. By default, the initial state is zero.
+   */
   readonly learnInitialState?: boolean;
 }
 
-/** What {@link recurrent} takes beside the cell. */
+/** The options of {@link recurrent}. */
 export interface RecurrentOptions extends DirectionOptions {
-  /** Whether every step goes out, `[T, B, H]`, or only the last valid one, `[B, H]`. Every step by default. */
+  /** Whether to return the output of every step, `[T, B, H]`, or only of the last valid step, `[B, H]`. True by default. */
   readonly returnSequences?: boolean;
-  /** Whether to run from the last step to the first; outputs stay in the order of the input. */
+  /** Whether to run from the last valid step to the first. The outputs keep the order of the input. False by default. */
   readonly reverse?: boolean;
 }
 
 /**
- * Runs a cell over `[T, B, I]`. Parameters are the cell's.
+ * Creates a layer that runs a cell over `[T, B, I]`. Its parameters and state are those of the cell.
  *
- * @throws RangeError where the size is not a whole number of at least 1 or a rate is not at least 0 and less than 1; when it is built, where
- * there are no steps to run over
+ * @throws RangeError if `hiddenSize` is not a positive integer or a dropout rate is not in [0, 1); in a model, if its
+ *   input is not one vector per step
  * @example
  * const model = sequential([
  *   recurrent(gru(), { hiddenSize: 8, recurrentDropout: 0.25, zoneout: { h: 0.05 }, returnSequences: false }),
@@ -58,9 +61,10 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
     name: cell.name,
     origin: ['recurrent', cell, options],
     causal: !reverse,
-    output: (input) => (
-      stepSize('recurrent', input), { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences }
-    ),
+    output: (input) => {
+      stepSize('recurrent', input);
+      return { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences };
+    },
     parameters: (input) => directionParameters(cell, options, stepSize('recurrent', input)),
     run: (parameters, input, context) => {
       const { outputs, state } = runDirection(cell, options, parameters, vectors('recurrent', input), context, reverse);
@@ -68,48 +72,48 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
     },
     ...('forward' in cell
       ? {
-          stepRunner: (start) => {
-            const { initial: initialState = {} } = splitNames(start.parameters);
-            return cellStepRunner(cell, start, { initialState, zoneout: options.zoneout ?? {} });
+          stepRunner: (context) => {
+            const { initial: initialState = {} } = splitNames(context.parameters);
+            return cellStepRunner(cell, context, { initialState, zoneout: options.zoneout ?? {} });
           },
         }
       : {}),
   };
 }
 
-/** @throws RangeError where an option does not fit */
+/** @throws RangeError if an option is out of range */
 export function checkDirection(
-  where: string,
+  caller: string,
   { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions,
 ): void {
-  checkCount(where, 'hiddenSize', hiddenSize);
+  checkCount(caller, 'hiddenSize', hiddenSize);
   for (const [name, rate] of Object.entries({ inputDropout, recurrentDropout })) {
-    checkNumber(where, name, rate, 0, 1);
-    if (rate === 1) throw new RangeError(`${where}: ${name} must be less than 1: nothing would be left.`);
+    checkNumber(caller, name, rate, 0, 1);
+    if (rate === 1) throw new RangeError(`${caller}: ${name} must be less than 1, got 1, which drops every element.`);
   }
 }
 
-/** How many numbers of a cell go out. */
+/** Returns the size of the output of a cell: that of its first state. */
 export function outputSize(cell: Cell, { hiddenSize }: DirectionOptions): number {
   return stateSizes(cell, hiddenSize)[cell.state[0]!]!;
 }
 
-/** The parameters of a cell that runs in one direction. */
+/** Returns the parameter specifications of one direction. */
 export function directionParameters(
   cell: Cell,
   options: DirectionOptions,
   inputSize: number,
 ): Readonly<Record<string, ParameterSpec>> {
-  const own = cellParameters(cell, { ...options, inputSize });
-  if (!options.learnInitialState) return own;
+  const parameters = cellParameters(cell, { ...options, inputSize });
+  if (!options.learnInitialState) return parameters;
   const initial = Object.entries(stateSizes(cell, options.hiddenSize)).map(([name, size]): [string, ParameterSpec] => [
     name,
     { role: 'gain', shape: [1, size], blocks: 1, initializer: zeros() },
   ]);
-  return { ...own, ...joinNames({ initial: Object.fromEntries(initial) }) };
+  return { ...parameters, ...joinNames({ initial: Object.fromEntries(initial) }) };
 }
 
-/** Runs a cell in one direction. */
+/** Runs a cell over the steps `[T, B, I]` in one direction. */
 export function runDirection(
   cell: Cell,
   { hiddenSize, inputDropout = 0, recurrentDropout = 0, zoneout }: DirectionOptions,
@@ -121,20 +125,20 @@ export function runDirection(
   const { scope } = x.storage;
   const [T = 0, B = 0, I = 0] = x.shape;
   const { initial } = splitNames(parameters);
-  const begin =
+  const learned =
     initial &&
-    Object.fromEntries(Object.entries(initial).map(([name, each]) => [name, broadcastTo(each, [B, each.size])]));
-  const dropped = (rate: number, size: number): Variable | undefined =>
+    Object.fromEntries(Object.entries(initial).map(([name, value]) => [name, broadcastTo(value, [B, value.size])]));
+  const dropoutMask = (rate: number, size: number): Variable | undefined =>
     training && rate > 0 ? randomMask(scope, [B * size], rate, 1 / (1 - rate), sequenceRandom) : undefined;
-  const inputMask = dropped(inputDropout, I);
+  const inputMask = dropoutMask(inputDropout, I);
   const size = outputSize(cell, { hiddenSize });
-  const recurrentMask = dropped(recurrentDropout, size);
+  const recurrentMask = dropoutMask(recurrentDropout, size);
   return unroll(
     cell,
     parameters,
     inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape),
     {
-      initialState: state ?? begin ?? {},
+      initialState: state ?? learned ?? {},
       resetState: initial ?? {},
       lengths,
       resets,

@@ -1,4 +1,4 @@
-/** Layers with a way around them. */
+/** Residual connections around layers. */
 
 import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
@@ -10,10 +10,11 @@ import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /**
- * y = x + f(x), where f is layers one after the other that leave the size as it is (He et al., 2015, arXiv 1512.03385; for stacked LSTMs
- * Wu et al., 2016, arXiv 1609.08144). Parameters and state are those of the layers under joined names, `lstm.weightIh`.
+ * Creates a layer that adds its input to the output of inner layers, y = x + f(x) (He et al., 2015, arXiv 1512.03385; for
+ * stacked LSTMs, Wu et al., 2016, arXiv 1609.08144). The inner layers run in order and preserve the size. The parameters
+ * and state are theirs, with dotted names: `lstm.weightIh`.
  *
- * @throws RangeError where there is no layer; when it is built, where the layers change the size
+ * @throws RangeError if `layers` is empty; in a model, if the layers change the size
  * @example
  * const deep = Array.from({ length: 4 }, () => residual([recurrent(lstm(), { hiddenSize: 8 }), dropout(0.1)]));
  * const model = sequential([dense({ size: 8 }), ...deep], { inputSize: 2, seed: 1 });
@@ -26,10 +27,11 @@ export function residual(layers: readonly Layer[]): Layer {
     const inner = chain(layers, input);
     const output = vectorFeatures('residual', inner.at(-1)!.output);
     if (output.size === size && output.perStep === perStep) return inner;
-    const words = ({ size: numbers, perStep: each }: typeof output): string =>
-      `${numbers} numbers ${each ? 'a step' : 'a sequence'}`;
+    const format = (features: Pick<typeof output, 'size' | 'perStep'>): string =>
+      `a vector of size ${features.size} per ${features.perStep ? 'step' : 'sequence'}`;
     throw new RangeError(
-      `residual: the layers must give back what they take, ${words({ kind: 'vectors', size, perStep })}, got ${words(output)}.`,
+      `residual: the output of the inner layers must be ${format({ size, perStep })}, as the input, ` +
+        `got ${format(output)}.`,
     );
   };
   return {
@@ -44,9 +46,9 @@ export function residual(layers: readonly Layer[]): Layer {
       const run = runChain(inner, splitNames(parameters), x, context, state && splitNames(state));
       return { output: add(x, run.outputs.at(-1)!), state: joinNames(run.state) };
     },
-    stepRunner: ({ parameters, features, ...start }) => {
-      const { workspace, input, batchSize } = start;
-      const inner = chainStepRunner(named(features), splitNames(parameters), start);
+    stepRunner: ({ parameters, features, ...context }) => {
+      const { workspace, input, batchSize } = context;
+      const inner = chainStepRunner(named(features), splitNames(parameters), context);
       const size = batchSize * inner.size;
       const output = allocate(workspace, size);
       const sum = workspace.kernels.of(addition);

@@ -1,5 +1,6 @@
-/** A model of sequences that writes one. */
+/** Autoregressive generation with a sequence model. */
 
+import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
 import { checkCount, checkSome } from '../tensor/shape';
@@ -7,41 +8,46 @@ import { intTensor } from '../tensor/tensor';
 import type { Sequential } from './sequential';
 import { advance, stream } from './stream';
 
-/** What {@link generate} begins with, how much it writes, and how it draws. */
+/** The options of {@link generate}. */
 export interface GenerateOptions extends SamplingOptions {
-  /** Ids to begin after; at least one. They are not part of the answer. */
+  /** The token ids to continue, at least one. They are not part of the result. */
   readonly prompt: ArrayLike<number>;
-  /** How many ids to write. */
+  /** The number of token ids to generate. */
   readonly length: number;
+  /** The seed of sampling; 0 by default. */
   readonly seed?: number;
 }
 
 /**
- * Continues a sequence: the model's scores for the next id, a draw, and the drawn id is its next input.
+ * Continues a sequence of token ids: samples each id from the logits of the model and feeds it back as the next input.
  *
- * @param model takes ids and answers scores over the same ids at every step
+ * @param model maps ids `[T, B]` to logits `[T, B, V]` of the next id
  * @returns `length` ids
- * @throws RangeError where the model is of another kind, the prompt is empty, or an option is out of range
+ * @throws RangeError if the model does not accept ids, the prompt is empty, or an option is out of range
  * @example
- * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), recurrent(gru(), { hiddenSize: 8 }), dense({ size: 5 })]);
- * generate(model, { prompt: [0], length: 3, temperature: 0 }).length; // 3
+ * const layers = [embedding({ vocabularySize: 5, size: 4 }), recurrent(gru(), { hiddenSize: 8 }), dense({ size: 5 })];
+ * generate(sequential(layers), { prompt: [0], length: 3, temperature: 0 }).length; // 3
  */
 export function generate(model: Sequential, options: GenerateOptions): Int32Array {
   const { prompt, length, seed = 0 } = options;
   checkCount('generate', 'length', length, 0);
-  const draw = sampler('generate', options);
+  const sample = sampler('generate', options);
   if (model.input.kind !== 'ids')
-    throw new RangeError('generate: the model must take token ids, so that it can read what it writes.');
+    throw new RangeError(
+      'generate: model must accept token ids, got a model of vectors. Its outputs become its next inputs.',
+    );
   checkSome('generate', 'prompt', prompt.length, 'id');
   const random = createRandom(seed);
-  const running = stream(model);
-  let scores: Float32Array = new Float32Array(0);
-  for (let i = 0; i < prompt.length; i++) scores = advance(running, intTensor([prompt[i]!])).data;
-  const written = new Int32Array(length);
-  for (let i = 0; i < length; i++) {
-    const id = draw(scores, random);
-    written[i] = id;
-    if (i + 1 < length) scores = advance(running, intTensor([id])).data;
-  }
-  return written;
+  return withCaller('generate', () => {
+    const running = stream(model);
+    let logits: Float32Array = new Float32Array(0);
+    for (let i = 0; i < prompt.length; i++) logits = advance(running, intTensor([prompt[i]!])).data;
+    const generated = new Int32Array(length);
+    for (let i = 0; i < length; i++) {
+      const id = sample(logits, random);
+      generated[i] = id;
+      if (i + 1 < length) logits = advance(running, intTensor([id])).data;
+    }
+    return generated;
+  });
 }

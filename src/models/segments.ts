@@ -1,8 +1,9 @@
-/** Long sequences in segments that are computed anew for backward. */
+/** Gradient checkpointing over time: long sequences in segments that are recomputed in the backward pass. */
 
 import { concat, slice } from '../autodiff/ops/movement';
 import { recompute } from '../autodiff/recompute';
 import { operand, type Variable } from '../autodiff/tape';
+import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
@@ -10,17 +11,20 @@ import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { type ModelRun, type ModelState, type RunOptions, runModel, type Sequential } from './sequential';
 
 /**
- * {@link runModel} that stores outputs and the states between segments alone: each segment is computed anew when backward comes to it. With
- * segments of √T steps the memory grows with √T, for about a third more time (Gruslys et al., 2016, arXiv 1606.03401).
+ * Runs a model like {@link runModel}, but stores only the outputs and the states between segments. The backward pass
+ * recomputes each segment. With segments of √T steps, memory grows with √T and a run takes about a third longer (Gruslys
+ * et al., 2016, arXiv 1606.03401).
  *
- * In training, `fit(model, data, { run: runInSegments, … })`, or `run: (...given) => runInSegments(...given, 200)` for segments of 200 steps.
+ * For training: `fit(model, data, { run: runInSegments, … })`, or `run: (...args) => runInSegments(...args, 200)` for
+ * segments of 200 steps.
  *
- * @param segment how many steps are stored at a time; ⌈√T⌉ by default
- * @throws RangeError where a layer needs the whole sequence at once
+ * @param segment the number of steps per segment; ⌈√T⌉ by default
+ * @throws RangeError if a layer is not causal
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
  * const long = full([100, 1, 2], 0.1);
- * valueAndGradient(model.parameters, (p) => mean(runInSegments(model, p, long).output)).gradient.dense.bias.data; // Float32Array [1]
+ * const { gradient } = valueAndGradient(model.parameters, (p) => mean(runInSegments(model, p, long).output));
+ * gradient['dense']!['bias']!.data; // Float32Array [1]
  */
 export function runInSegments(
   model: Sequential,
@@ -31,28 +35,28 @@ export function runInSegments(
 ): ModelRun {
   const whole = model.layers.find(({ layer }) => layer.causal === false);
   if (whole !== undefined)
-    throw new RangeError(
-      `runInSegments: the layer ${whole.name} needs the whole sequence and cannot be run in segments.`,
-    );
+    throw new RangeError(`runInSegments: layer ${whole.name} needs the whole sequence, so it cannot run in segments.`);
   if (segment !== undefined) checkCount('runInSegments', 'segment', segment);
   const [T = 0, B = 0] = input.shape;
   const length = segment ?? Math.ceil(Math.sqrt(T));
-  if (T <= length) return runModel(model, parameters, input, { ...options, state });
+  const runSegment: typeof runModel = (...args) => withCaller('runInSegments', () => runModel(...args));
+  if (T <= length) return runSegment(model, parameters, input, { ...options, state });
 
   const x = isIntTensor(input) ? input : operand('runInSegments', input, 'inputs');
   const { random, sequenceRandom = random, lengths, resets } = options;
   const seed = sequenceRandom && randomBits(sequenceRandom);
   const outputs: Variable[] = [];
-  let states = state && mapStates(state, (each) => operand('runInSegments', each, 'state'));
+  let states = state && mapStates(state, (value) => operand('runInSegments', value, 'state'));
   for (let from = 0; from < T; from += length) {
     const to = Math.min(T, from + length);
-    const given = { parameters, states, x: isIntTensor(x) ? undefined : slice(x, from, to) };
+    const inputs = { parameters, states, x: isIntTensor(x) ? undefined : slice(x, from, to) };
     const run = recompute(
-      given,
-      (own) => {
-        const { output, state: next } = runModel(model, own.parameters, own.x ?? sliceSteps(x as IntTensor, from, to), {
+      inputs,
+      (p) => {
+        const segmentInput = isIntTensor(x) ? sliceSteps(x, from, to) : p.x!;
+        const { output, state: next } = runSegment(model, p.parameters, segmentInput, {
           ...options,
-          state: own.states,
+          state: p.states,
           ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
           lengths: lengths && lengthsIn(lengths, from, to, B),
           resets: resets && sliceSteps(resets, from, to),
@@ -69,19 +73,19 @@ export function runInSegments(
   return { output, state: states!, outputs: [output] };
 }
 
-/** How many of the valid steps lie in a segment. @throws as {@link unroll} where there are not B lengths */
+/** Returns the number of valid steps of each row in a segment; invalid lengths unchanged, for {@link unroll} to reject. */
 function lengthsIn(lengths: Int32Array, from: number, to: number, batchSize: number): Int32Array {
   return lengths.length === batchSize ? lengths.map((length) => Math.max(0, Math.min(length, to) - from)) : lengths;
 }
 
 function mapStates(
   state: ModelState<Tensor | Variable>,
-  change: (each: Tensor | Variable) => Variable,
+  replace: (value: Tensor | Variable) => Variable,
 ): ModelState<Variable> {
   return Object.fromEntries(
-    Object.entries(state).map(([layer, parts]) => [
+    Object.entries(state).map(([layer, values]) => [
       layer,
-      Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, change(each)])),
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [name, replace(value)])),
     ]),
   );
 }

@@ -1,9 +1,10 @@
-/** Layers one after the other: the noun that is trained, predicts, streams and generates. */
+/** Sequential models, for training, prediction, streaming and generation. */
 
 import { operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { chain, chainParameters, type NamedLayer, runChain } from '../layers/chain';
 import { type Features, inferenceContext, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
+import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { createRandom, type Random } from '../tensor/random';
@@ -11,35 +12,39 @@ import { checkCount, checkShape, checkSome, formatShape } from '../tensor/shape'
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leaves, treeOver } from '../tensor/tree';
 
-/** Layers with their parameters. */
+/** A model of layers in order, with their parameters. */
 export interface Sequential {
   readonly layers: readonly NamedLayer[];
-  /** How to make it again. */
+  /** The constructor function and its arguments, which {@link save} stores. */
   readonly origin: Origin;
-  /** The parameters by layer and name: views of {@link Sequential.data}. */
+  /** The parameters by layer and name, views of {@link Sequential.data}: `model.parameters['lstm']!['weightIh']`. */
   readonly parameters: Readonly<Record<string, LayerParameters>>;
-  /** All parameters, one behind the other. Change them in place. */
+  /** All parameters in one contiguous buffer. Change them in place. */
   readonly data: Float32Array;
-  /** What goes in and what comes out. */
+  /** The kind and size of the input. */
   readonly input: Features;
+  /** The kind and size of the output. */
   readonly output: Features;
 }
 
-/** Input size and seed of {@link sequential}. */
+/** The options of {@link sequential}. */
 export interface SequentialOptions {
-  /** I, where the first layer takes vectors. */
+  /** I, the size of the input vectors. Omit it if the first layer accepts token ids, as `embedding` does. */
   readonly inputSize?: number;
-  /** Of the generator that initializes the parameters. */
+  /** The seed of the random initialization; 0 by default. */
   readonly seed?: number;
 }
 
-/** The state of every layer that has one, by layer name: `{ lstm: { h, c } }`, each `[B, H]`. */
+/**
+ * The states of a model by layer and state name, each `[B, H]`: `state['lstm']!['h']`. Layers without state are absent.
+ */
 export type ModelState<L = Tensor> = Readonly<Record<string, LayerState<L>>>;
 
 /**
- * Builds layers one after the other and initializes their parameters.
+ * Creates a model that runs layers in order, and initializes their parameters.
  *
- * @throws RangeError where there is no layer, a layer cannot follow the one before, or `inputSize` is missing
+ * @throws RangeError if `layers` is empty, a layer does not support the output of the previous one, or `inputSize` is
+ *   missing
  * @example
  * const model = sequential([
  *   embedding({ vocabularySize: 50, size: 8 }), recurrent(lstm(), { hiddenSize: 16 }), dense({ size: 50 }),
@@ -50,22 +55,26 @@ export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: Se
   return buildSequential(layers, inputSize, (plan) => initializeParameters(plan, createRandom(seed)));
 }
 
-/** Where the tensors of a planned model come from: a generator, or a file. */
+/** A source of parameters for a plan, such as an initialization or a file. */
 export type Fill = <P extends ParameterPlan>(plan: P, path: string) => Planned<P>;
 
-/** Builds layers one after the other with parameters from somewhere. @throws as {@link sequential} */
+/** Builds a sequential model with the parameters of `fill`. @throws as {@link sequential} */
 export function buildSequential(layers: readonly Layer[], inputSize: number | undefined, fill: Fill): Sequential {
   checkSome('sequential', 'layers', layers.length, 'layer');
   if (inputSize !== undefined) checkCount('sequential', 'inputSize', inputSize);
-  if (inputSize === undefined && layers[0]!.name !== 'embedding') {
+  if (inputSize === undefined && layers[0]!.accepts !== 'ids') {
     throw new RangeError(
-      `sequential: inputSize must be given, since the first layer (${layers[0]!.name}) takes vectors.`,
+      `sequential: inputSize must be the size of the input vectors, got undefined. The first layer, ${layers[0]!.name}, ` +
+        'does not accept token ids.',
     );
   }
   const input: Features =
     inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
-  const named = chain(layers, input);
-  const { data, tree } = flattenTree(fill(chainParameters(named), ''));
+  const { named, plan } = withCaller('sequential', () => {
+    const inOrder = chain(layers, input);
+    return { named: inOrder, plan: chainParameters(inOrder) };
+  });
+  const { data, tree } = flattenTree(fill(plan, ''));
   return {
     layers: named,
     origin: ['sequential', layers, { inputSize }],
@@ -77,80 +86,84 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
 }
 
 /**
- * The same layers with other parameters, which are copied: how a model that was a part of a {@link customModel} predicts, streams and is saved after training.
+ * Creates a model with the same layers and a copy of other parameters. Use it to predict with, stream or save a model
+ * that was trained as part of a {@link customModel}.
  *
- * @param parameters by layer and name, of the shapes that the model has
- * @throws RangeError where a parameter is missing, has another shape, or is none of the model's
+ * @param parameters by layer and name, with the shapes of the model's parameters
+ * @throws RangeError if a parameter is missing, has the wrong shape, or is not a parameter of the model
  * @example
  * const network = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
- * const line = customModel({ network: network.parameters }, (p, { inputs, targets }) => meanSquaredError(runModel(network, p.network, inputs).output, targets));
+ * const custom = customModel({ network: network.parameters }, (p, { inputs, targets }: Batch<Tensor, Tensor>) =>
+ *   meanSquaredError(runModel(network, p.network, inputs).output, targets));
  * const batch = { inputs: full([1, 1, 2], 1), targets: full([1, 1, 1], 3) };
- * await fit(line, { batchCount: 1, batches: () => [batch] }, { optimizer: adam(0.1), steps: 300 });
- * predict(withParameters(network, line.parameters.network), batch.inputs).data[0].toFixed(1); // '3.0'
+ * await fit(custom, { batchCount: 1, batches: () => [batch] }, { optimizer: adam(0.1), steps: 300 });
+ * predict(withParameters(network, custom.parameters.network), batch.inputs).data[0]!.toFixed(1); // '3.0'
  */
 export function withParameters(model: Sequential, parameters: Sequential['parameters']): Sequential {
-  const given = new Map(leaves(parameters).map(({ path, tensor }) => [path, tensor]));
+  const sources = new Map(leaves(parameters).map(({ path, tensor }) => [path, tensor]));
   const { data, tree } = treeOver(model.parameters, new Float32Array(model.data.length));
   for (const {
     path,
-    tensor: { shape, data: own },
+    tensor: { shape, data: target },
   } of leaves(tree)) {
-    const from = given.get(path);
-    if (from === undefined)
+    const source = sources.get(path);
+    if (source === undefined)
       throw new RangeError(
         `withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`,
       );
-    checkShape('withParameters', path, from.shape, { letters: "of the model's shape", lengths: shape });
-    if (from.data.length !== own.length)
+    checkShape('withParameters', path, source.shape, { letters: "of the model's shape", lengths: shape });
+    if (source.data.length !== target.length)
       throw new RangeError(
-        `withParameters: ${path} ${formatShape(shape)} must hold ${own.length} numbers, got ${from.data.length}.`,
+        `withParameters: ${path} ${formatShape(shape)} must have ${target.length} elements, got ${source.data.length}.`,
       );
-    own.set(from.data);
-    given.delete(path);
+    target.set(source.data);
+    sources.delete(path);
   }
-  const [other] = given.keys();
-  if (other !== undefined)
+  const [unknown] = sources.keys();
+  if (unknown !== undefined)
     throw new RangeError(
-      `withParameters: the model has no parameter ${other}. Do the parameters belong to another model?`,
+      `withParameters: the model has no parameter ${unknown}. Do the parameters belong to another model?`,
     );
   return { ...model, parameters: tree, data };
 }
 
-/** Whether a model answers once a step, rather than once a sequence. */
+/** Whether a model has one output per step, `[T, B, O]`, rather than one per sequence, `[B, O]`. */
 export function outputsPerStep({ output }: Sequential): boolean {
   return output.kind === 'vectors' && output.perStep;
 }
 
-/** What {@link runModel} may be told beyond the input. */
+/** The options of {@link runModel}. */
 export interface RunOptions {
-  /** Whether dropout and the like are on; not by default. */
+  /** Whether the run is part of training, so that dropout and zoneout draw masks; false by default. It requires `random`. */
   readonly training?: boolean;
-  /** The generator for what is random in training. */
+  /** The random generator of training. */
   readonly random?: Random;
-  /** A second one, for what is drawn once for whole sequences; `random` by default. */
+  /** The generator of values that are drawn once per sequence; `random` by default. */
   readonly sequenceRandom?: Random;
-  /** `[B]` how many steps of each row are valid; all by default. */
+  /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths?: Int32Array | undefined;
-  /** `[T, B]` 1 where a step begins a new sequence; none by default. */
+  /** `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets. */
   readonly resets?: IntTensor | undefined;
-  /** Where the layers go on from; where sequences begin by default. */
+  /** The initial state, such as the final state of a previous run. By default, zeros or the learned initial state. */
   readonly state?: ModelState<Tensor | Variable> | undefined;
 }
 
-/** What {@link runModel} answers. */
+/** The result of {@link runModel}. */
 export interface ModelRun {
   readonly output: Variable;
-  /** What every layer would go on from. */
+  /** The final state, from which a later run can continue. */
   readonly state: ModelState<Variable>;
-  /** The output of every layer in order, to find where something went wrong. */
+  /** The output of every layer in order, for diagnostics. */
   readonly outputs: readonly Variable[];
 }
 
 /**
  * Runs a model inside {@link compute} or {@link valueAndGradient}, on variables of its parameters.
  *
+ * @param parameters variables of `model.parameters`
  * @param input ids `[T, B]`, or vectors `[T, B, I]`
- * @throws TypeError where it is told to train without a generator; RangeError where the input or an option does not fit
+ * @throws TypeError if `training` is set without `random`
+ * @throws RangeError if the input or an option has the wrong shape; the message names the layer
  * @example
  * const model = sequential([dense({ size: 3 })], { inputSize: 2 });
  * compute(model.parameters, (p) => runModel(model, p, full([4, 1, 2], 0)).output).shape; // [4, 1, 3]
@@ -162,51 +175,48 @@ export function runModel(
   { training = false, random, sequenceRandom = random, lengths, resets, state }: RunOptions = {},
 ): ModelRun {
   if (training && random === undefined)
-    throw new TypeError('runModel: training needs a generator, random: createRandom(seed).');
-  const calm = inferenceContext();
+    throw new TypeError('runModel: training requires a random generator, random: createRandom(seed).');
+  const unused = inferenceContext().random;
   const context = {
     training,
-    random: random ?? calm.random,
-    sequenceRandom: sequenceRandom ?? calm.random,
+    random: random ?? unused,
+    sequenceRandom: sequenceRandom ?? unused,
     lengths,
     resets,
   };
-  const run = runChain(
-    model.layers,
-    parameters,
-    isIntTensor(input) ? input : operand('predict', input, 'inputs'),
-    context,
-    state,
-  );
+  const x = isIntTensor(input) ? input : operand('runModel', input, 'inputs');
+  const run = withCaller('runModel', () => runChain(model.layers, parameters, x, context, state));
   return { ...run, output: run.outputs.at(-1)! };
 }
 
-/** Lengths, resets and state for {@link predict}. */
+/** The options of {@link predict}. */
 export interface PredictOptions {
-  /** `[B]` how many steps of each row are valid; all by default. */
+  /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths?: Int32Array;
-  /** `[T, B]` 1 where a step begins a new sequence, to which the state does not reach; none by default. */
+  /** `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets. */
   readonly resets?: IntTensor;
-  /** Where the layers go on from; where sequences begin by default. */
+  /** The initial state, such as the final state of a previous call. By default, zeros or the learned initial state. */
   readonly state?: ModelState;
 }
 
 /**
- * What the model answers, with dropout and the like off. A batch of any size.
+ * Computes the output of a model in prediction, without dropout and zoneout masks. The batch size is arbitrary.
  *
  * @param inputs ids `[T, B]`, or vectors `[T, B, I]`
- * @returns `[T, B, O]`, or `[B, O]` where the model answers once a sequence
- * @throws RangeError where the inputs do not fit
+ * @returns `[T, B, O]`, or `[B, O]` if the model has one output per sequence
+ * @throws RangeError if the inputs or an option have the wrong shape; the message names the layer
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2, seed: 1 });
  * predict(model, full([3, 1, 2], 1)).shape; // [3, 1, 4]
  */
 export function predict(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions = {}): Tensor {
-  return predictWithState(model, inputs, options).output;
+  return predictAs('predict', model, inputs, options).output;
 }
 
 /**
- * {@link predict}, with the state of every layer after the last step, from which a next call can go on.
+ * Computes the output of a model and its final state, from which the next call can continue.
+ *
+ * @throws as {@link predict}
  *
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 });
@@ -218,8 +228,19 @@ export function predictWithState(
   inputs: IntTensor | Tensor,
   options: PredictOptions = {},
 ): { readonly output: Tensor; readonly state: ModelState } {
-  return compute(model.parameters, (p) => {
-    const { output, state } = runModel(model, p, inputs, options);
-    return { output, state };
-  });
+  return predictAs('predictWithState', model, inputs, options);
+}
+
+function predictAs(
+  caller: string,
+  model: Sequential,
+  inputs: IntTensor | Tensor,
+  options: PredictOptions,
+): { readonly output: Tensor; readonly state: ModelState } {
+  return withCaller(caller, () =>
+    compute(model.parameters, (p) => {
+      const { output, state } = runModel(model, p, inputs, options);
+      return { output, state };
+    }),
+  );
 }

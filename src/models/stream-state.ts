@@ -1,45 +1,46 @@
-/** States of several streams in one, and apart. */
+/** Joining the states of several streams into one batch, and splitting them. */
 
 import { checkSome, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { ModelState } from './sequential';
 
 /**
- * The states of several streams as the state of one with all their rows: streams that come and go step together as one batch.
+ * Concatenates the states of several streams along the batch axis, so that they can run as one batch.
  *
- * @throws RangeError where there is none, or they are not of one model
+ * @throws RangeError if `states` is empty, or the states are not of the same model
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 });
  * const states = [1, 2, 3].map((value) => predictWithState(model, full([1, 1, 2], value)).state);
- * joinStates(states).gru.h.shape; // [3, 4]
+ * joinStates(states)['gru']!['h']!.shape; // [3, 4]
  */
 export function joinStates(states: readonly ModelState[]): ModelState {
   checkSome('joinStates', 'states', states.length, 'state');
   return mapState(states[0]!, (first, layer, name) => {
-    const parts = states.map((state, i) => {
-      const part = state[layer]?.[name];
-      if (part !== undefined && formatShape(part.shape.slice(1)) === formatShape(first.shape.slice(1))) return part;
-      const got = part === undefined ? 'none' : formatShape(part.shape);
+    const tensors = states.map((state, i) => {
+      const tensor = state[layer]?.[name];
+      if (tensor !== undefined && formatShape(tensor.shape.slice(1)) === formatShape(first.shape.slice(1)))
+        return tensor;
+      const got = tensor === undefined ? 'none' : formatShape(tensor.shape);
       throw new RangeError(
         `joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${got}.`,
       );
     });
-    const data = new Float32Array(parts.reduce((size, part) => size + part.data.length, 0));
+    const data = new Float32Array(tensors.reduce((size, tensor) => size + tensor.data.length, 0));
     let offset = 0;
-    for (const part of parts) {
-      data.set(part.data, offset);
-      offset += part.data.length;
+    for (const tensor of tensors) {
+      data.set(tensor.data, offset);
+      offset += tensor.data.length;
     }
-    return { shape: [parts.reduce((rows, { shape }) => rows + shape[0]!, 0), ...first.shape.slice(1)], data };
+    return { shape: [tensors.reduce((rows, { shape }) => rows + shape[0]!, 0), ...first.shape.slice(1)], data };
   });
 }
 
 /**
- * The state of every row by itself, `[1, H]` each: what {@link joinStates} put together.
+ * Splits a state into one state per row, each tensor `[1, H]`: the inverse of {@link joinStates}.
  *
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 });
- * splitState(predictWithState(model, full([1, 3, 2], 1)).state).map(({ gru }) => gru.h.shape); // [[1, 4], [1, 4], [1, 4]]
+ * splitState(predictWithState(model, full([1, 3, 2], 1)).state).map((row) => row['gru']!['h']!.shape); // [[1, 4], [1, 4], [1, 4]]
  */
 export function splitState(state: ModelState): readonly ModelState[] {
   const rows = Object.values(Object.values(state)[0] ?? {})[0]?.shape[0] ?? 0;
@@ -51,11 +52,11 @@ export function splitState(state: ModelState): readonly ModelState[] {
   );
 }
 
-function mapState(state: ModelState, change: (part: Tensor, layer: string, name: string) => Tensor): ModelState {
+function mapState(state: ModelState, replace: (tensor: Tensor, layer: string, name: string) => Tensor): ModelState {
   return Object.fromEntries(
-    Object.entries(state).map(([layer, parts]) => [
+    Object.entries(state).map(([layer, tensors]) => [
       layer,
-      Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, change(part, layer, name)])),
+      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, replace(tensor, layer, name)])),
     ]),
   );
 }

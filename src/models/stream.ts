@@ -1,41 +1,46 @@
-/** A model fed one step at a time, its state carried along. */
+/** Streaming inference: a model that runs one time step per call and carries its state. */
 
 import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { joinNames, splitNames } from '../layers/nested-names';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
+import { attributed, withCaller } from '../tensor/error-context';
 import { checkCount, formatShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import type { ModelState, Sequential } from './sequential';
 
 /**
- * A model that goes on step by step: the weights it had when the stream was opened, packed in a workspace of its own, and the state
- * between two steps.
+ * A model that runs one time step per call of {@link advance}. It holds a copy of the weights, taken when the stream was
+ * created, and the carried state. Streams are independent of each other and of the model.
  */
 export interface Stream<S = ModelState> {
   readonly batchSize: number;
-  /** Whether it takes ids `[B]`, or vectors `[B, inputSize]`. */
+  /** The size I of the input vectors `[B, I]`, or `'ids'` if the input is token ids `[B]`. */
   readonly inputSize: number | 'ids';
-  /** Answers are `[B, outputSize]`. */
+  /** O, the size of the output vectors `[B, O]`. */
   readonly outputSize: number;
-  /** The state as plain tensors, to be read, set, kept and cloned: what is read is a copy. Set it to `undefined` to begin anew. */
+  /**
+   * The carried state as plain tensors. Reading it returns a copy; assign a state to continue from it, or `undefined` to
+   * reset the stream to its initial state.
+   */
   state: S | undefined;
-  /** One step over numbers: for {@link advance}. */
+  /** Runs one step on raw arrays; used by {@link advance}, which checks the shapes. */
   readonly run: (x: ArrayLike<number>, output: Float32Array) => void;
 }
 
-/** How many streams run side by side. */
+/** The options of {@link stream} and {@link streamCell}. */
 export interface StreamOptions {
-  /** 1 by default. */
+  /** B, the number of sequences that run in parallel; 1 by default. */
   readonly batchSize?: number;
 }
 
 /**
- * Opens a stream of a model. A layer that runs step by step (recurrent with a pointwise cell, dense without activation, embedding,
- * dropout) allocates nothing in a step; any other is run as in {@link predict}.
+ * Creates a stream of a model. Layers with a `stepRunner` do not allocate memory per step: `recurrent` with a pointwise
+ * cell, `dense` without activation, `embedding`, `layerNorm`, `dropout`, and `residual` around them. Other causal layers
+ * run as in {@link predict}, with T = 1.
  *
- * @throws RangeError where the batch size is not a whole number of at least 1, or a layer needs the whole sequence
+ * @throws RangeError if `batchSize` is not a positive integer, or a layer is not causal
  * @example
  * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }));
  * advance(running, tensor([[1, 0]])).shape; // [1, 4]
@@ -45,22 +50,26 @@ export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {})
   const workspace = createWorkspace();
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
   const input = allocate(workspace, batchSize * (inputSize === 'ids' ? 1 : inputSize));
-  const steps = chainStepRunner(model.layers, model.parameters, { workspace, input, batchSize });
-  return openStream(workspace, steps, input, inputSize, batchSize, {
-    readState: () => splitNames(steps.readState() ?? {}),
-    writeState: (state) => steps.writeState(state && joinNames(state)),
+  const runner = withCaller('stream', () =>
+    chainStepRunner(model.layers, model.parameters, { workspace, input, batchSize }),
+  );
+  return createStream(workspace, runner, input, inputSize, batchSize, {
+    readState: () => splitNames(runner.readState() ?? {}),
+    writeState: (state) => withCaller('stream', () => runner.writeState(state && joinNames(state))),
   });
 }
 
 /**
- * Opens a stream of one cell, from its parameters by name: the smallest way to run a network that was trained elsewhere.
+ * Creates a stream of a single cell from its parameters by name. It adds the least code to a bundle that runs a trained
+ * network.
  *
- * @param cell a pointwise cell, as `lstm()`, `simpleRnn()` and `gru()` are
- * @throws RangeError where a parameter has another shape than the cell says, TypeError where one is missing
+ * @param cell a pointwise cell, such as `lstm()` or `gru()`
+ * @throws RangeError if `batchSize` is not a positive integer, or a parameter has the wrong shape
+ * @throws TypeError if a parameter is missing
  * @example
  * const running = streamCell(lstm(), initializeCell(lstm(), { inputSize: 2, hiddenSize: 4, random: 1 }));
  * advance(running, tensor([[1, 0]])).shape; // [1, 4]
- * running.state.c.shape; // [1, 4]
+ * running.state?.c.shape; // [1, 4]
  */
 export function streamCell<N extends string>(
   cell: PointwiseCell<N>,
@@ -69,32 +78,29 @@ export function streamCell<N extends string>(
 ): Stream<Readonly<Record<N, Tensor>>> {
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
-  checkParameters('streamCell', cell as unknown as PointwiseCell, parameters, inputSize);
+  checkParameters('streamCell', cell, parameters, inputSize);
   const workspace = createWorkspace();
   const input = allocate(workspace, batchSize * inputSize);
-  const steps = cellStepRunner(cell as unknown as PointwiseCell, { workspace, parameters, input, batchSize });
-  return openStream(
-    workspace,
-    steps,
-    input,
-    inputSize,
-    batchSize,
-    steps as unknown as Stateful<Readonly<Record<N, Tensor>>>,
-  );
+  const runner = cellStepRunner(cell, { workspace, parameters, input, batchSize });
+  return createStream(workspace, runner, input, inputSize, batchSize, {
+    // The cast is safe: the runner reads the state of every name in cell.state, which are the names N.
+    readState: () => runner.readState() as Readonly<Record<N, Tensor>>,
+    writeState: (state) => withCaller('streamCell', () => runner.writeState(state)),
+  });
 }
 
-interface Stateful<S> {
+interface StateAccess<S> {
   readonly readState: () => S | undefined;
   readonly writeState: (state: S | undefined) => void;
 }
 
-function openStream<S>(
+function createStream<S>(
   { memory }: Workspace,
   { output, size, step }: StepRunner,
   input: number,
   inputSize: number | 'ids',
   batchSize: number,
-  { readState, writeState }: Stateful<S>,
+  { readState, writeState }: StateAccess<S>,
 ): Stream<S> {
   let heap = memory.view;
   let outputs = heap.subarray(output, output + batchSize * size);
@@ -111,6 +117,7 @@ function openStream<S>(
     run(x, into) {
       memory.view.set(x, input);
       step();
+      // The memory has grown, so that the old view is detached.
       if (heap !== memory.view) {
         heap = memory.view;
         outputs = heap.subarray(output, output + batchSize * size);
@@ -121,28 +128,28 @@ function openStream<S>(
 }
 
 /**
- * One step: the output for one input, and the state moves on.
+ * Runs one time step of a stream and updates its state.
  *
  * @param x ids `[B]`, or vectors `[B, I]`
- * @param into `[B, O]` a tensor to write the output to, for steps that allocate nothing; a new one by default
- * @returns `[B, O]`
- * @throws RangeError where the input or `into` does not fit
+ * @param into `[B, O]`, receives the output, so that the step allocates no memory; by default, a new tensor
+ * @returns the output `[B, O]`: `into`, if given
+ * @throws RangeError if `x` or `into` has the wrong shape, or an id is out of range; the message names the layer
  * @example
  * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }), { batchSize: 3 });
  * advance(running, full([3, 2], 1)).shape; // [3, 4]
- * running.state.lstm.c.shape; // [3, 4]
+ * running.state?.['lstm']?.['c']?.shape; // [3, 4]
  */
 export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: Tensor): Tensor {
   const { batchSize, inputSize, outputSize } = stream;
-  const ofIds = inputSize === 'ids';
+  const acceptsIds = inputSize === 'ids';
   const { shape } = x;
   if (
-    isIntTensor(x) !== ofIds ||
-    shape.length !== (ofIds ? 1 : 2) ||
+    isIntTensor(x) !== acceptsIds ||
+    shape.length !== (acceptsIds ? 1 : 2) ||
     shape[0] !== batchSize ||
-    (!ofIds && shape[1] !== inputSize)
+    (!acceptsIds && shape[1] !== inputSize)
   ) {
-    const expected = ofIds ? `ids [B] = [${batchSize}]` : `[B, I] = [${batchSize}, ${inputSize}]`;
+    const expected = acceptsIds ? `ids [B] = [${batchSize}]` : `[B, I] = [${batchSize}, ${inputSize}]`;
     throw new RangeError(`advance: x must be ${expected}, got ${formatShape(shape)}.`);
   }
   const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
@@ -151,6 +158,11 @@ export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: T
       `advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`,
     );
   }
-  stream.run(x.data, output.data);
+  // No closure, so that a step does not allocate.
+  try {
+    stream.run(x.data, output.data);
+  } catch (error) {
+    throw attributed(error, 'advance');
+  }
   return output;
 }

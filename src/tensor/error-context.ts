@@ -11,9 +11,21 @@ export function withCaller<R>(caller: string, body: () => R): R {
   try {
     return body();
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) {
-      error.message = `${caller}: ${error.message.replace(/^[a-z]\w*: /i, '')}`;
-    }
-    throw error;
+    throw attributed(error, caller);
   }
+}
+
+/**
+ * Attributes an error to `caller`, as {@link withCaller} does, for code that must not allocate a closure. Names of
+ * nested layers are joined: `layer lstm: …` becomes `layer residual.lstm: …` for the caller `layer residual`.
+ *
+ * @returns the same error
+ */
+export function attributed(error: unknown, caller: string): unknown {
+  if (error instanceof TypeError || error instanceof RangeError) {
+    const inner = error.message.replace(/^[a-z]\w*: /i, '');
+    const nested = caller.startsWith('layer ') && inner.startsWith('layer ');
+    error.message = nested ? `${caller}.${inner.slice('layer '.length)}` : `${caller}: ${inner}`;
+  }
+  return error;
 }

@@ -78,7 +78,7 @@ export function modelOf(
       );
     });
   const model = attributed(where, () =>
-    buildSequential(layers, layers[0]!.name === 'embedding' ? undefined : first.shape[0], fill),
+    buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : first.shape[0], fill),
   );
   checkLeft(where, tensors, taker);
   return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
