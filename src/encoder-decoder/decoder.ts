@@ -1,4 +1,4 @@
-/** The decoder of an encoder-decoder: from the states of a source, and the ids so far, to the next id. */
+/** The decoder of an encoder-decoder: from the states of a source and the previous ids to the logits of the next id. */
 
 import { attend } from '../attention/attend';
 import { type AttentionMemory, attentionMemory } from '../attention/memory';
@@ -12,57 +12,67 @@ import { operand, type Variable } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
 import { step, unroll } from '../recurrence/unroll';
 import { glorotUniform, normal, zeros } from '../tensor/initializers';
-import type { ParameterPlan, ParameterSpec } from '../tensor/parameter-spec';
+import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
 import { checkCount, checkNumber } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 
-/** What a decoder is made of. */
+/** The options of the decoder of {@link encoderDecoder}. */
 export interface DecoderOptions extends CellInitializers {
-  /** V, one more than the largest id. */
+  /** V, the number of token ids: one more than the largest id. */
   readonly vocabularySize: number;
-  /** How many numbers stand for an id. */
+  /** The embedding dimension. */
   readonly embeddingSize: number;
+  /** The cell of every layer. */
   readonly cell: Cell;
-  /** H */
+  /** H, the size of the hidden state. */
   readonly hiddenSize: number;
-  /** How many layers of the cell stand one on the other; 1 by default. */
+  /** The number of stacked layers; 1 by default. */
   readonly layers?: number;
-  /** How it looks at the encoder's states at every step; without, it knows the last state of the encoder alone. */
+  /** The score of attention over the encoder's states. By default, the decoder sees only the encoder's final state. */
   readonly attention?: Score;
-  /** Whether what it saw at a step goes into the next (Luong, Pham and Manning, 2015, arXiv 1508.04025). */
+  /**
+   * Whether the attentional hidden state of a step is an input of the next (Luong, Pham and Manning, 2015, arXiv
+   * 1508.04025).
+   */
   readonly inputFeeding?: boolean;
-  /** The probability of random zeros, in training, in embedded ids and before the output; 0 by default. */
+  /** The dropout rate of the embedded ids and of the input of the output layer; 0 by default. */
   readonly dropout?: number;
 }
 
-type Affine = Readonly<Record<'weight' | 'bias', ParameterSpec>>;
+type Affine<L> = Readonly<Record<'weight' | 'bias', L>>;
+
+/**
+ * The parameters of a decoder as a tree of tensors, variables or specifications. A type, since trees have index
+ * signatures.
+ */
+type DecoderTree<L> = {
+  readonly embedding: { readonly weight: L };
+  /** Maps the encoder's final state to the initial state of a layer, by `layer1.h`, if their sizes differ. */
+  readonly bridge?: Readonly<Record<string, Affine<L>>>;
+  /** The parameters of the cell of every layer: `layer1`, `layer2`, … */
+  readonly cell: Readonly<Record<string, Readonly<Record<string, L>>>>;
+  /** The parameters of the attention score. */
+  readonly score?: Readonly<Record<string, L>>;
+  /** Maps the attention context and the hidden state to the attentional hidden state. */
+  readonly combine?: Affine<L>;
+  readonly output: Affine<L>;
+};
 
 /** The parameters of a decoder. */
-export interface DecoderParameters {
-  readonly [name: string]: DecoderParameters | Tensor;
-}
+export type DecoderParameters = DecoderTree<Tensor>;
 
-/** Those parameters as variables. */
-export interface DecoderVariables {
-  readonly embedding: { readonly weight: Variable };
-  /** From the encoder's last state to the first of every layer, by name, where their sizes differ. */
-  readonly bridge?: Readonly<Record<string, Readonly<Record<'weight' | 'bias', Variable>>>>;
-  /** The parameters of every layer's cell: `layer1`, `layer2`, … */
-  readonly cell: Readonly<Record<string, Readonly<Record<string, Variable>>>>;
-  readonly score?: Readonly<Record<string, Variable>>;
-  readonly combine?: Readonly<Record<'weight' | 'bias', Variable>>;
-  readonly output: Readonly<Record<'weight' | 'bias', Variable>>;
-}
+/** The parameters of a decoder as variables. */
+export type DecoderVariables = DecoderTree<Variable>;
 
-/** What a decoder knows between two steps. */
-export interface DecoderState {
+/** The state of a decoder between two steps. */
+export type DecoderState = {
   readonly layers: readonly Readonly<Record<string, Variable>>[];
-  /** `[B, H]` what it saw last, with input feeding. */
-  readonly seen: Variable | undefined;
-}
+  /** `[B, H]`, the attentional hidden state of the previous step, with input feeding. */
+  readonly attentional: Variable | undefined;
+};
 
-/** @throws RangeError where an option is out of range */
+/** @throws RangeError if an option is out of range */
 export function checkDecoder({
   vocabularySize,
   embeddingSize,
@@ -76,39 +86,39 @@ export function checkDecoder({
     checkCount('encoderDecoder', `decoder.${name}`, value);
   checkNumber('encoderDecoder', 'decoder.dropout', dropout, 0, 1);
   if (dropout === 1)
-    throw new RangeError('encoderDecoder: decoder.dropout must be less than 1: nothing would be left.');
+    throw new RangeError('encoderDecoder: decoder.dropout must be less than 1, got 1, which drops every element.');
   if (inputFeeding && attention === undefined)
-    throw new RangeError('encoderDecoder: decoder.inputFeeding needs decoder.attention: there is nothing to feed.');
+    throw new RangeError('encoderDecoder: decoder.inputFeeding requires decoder.attention.');
 }
 
 const layerNames = ({ layers = 1 }: DecoderOptions): readonly string[] =>
   Array.from({ length: layers }, (_, i) => `layer${i + 1}`);
 
-/** How many numbers a cell puts out. */
+/** Returns the size of the output of a layer. */
 const outputSize = ({ cell, hiddenSize }: DecoderOptions): number => stateSizes(cell, hiddenSize)[cell.state[0]!]!;
 
 /**
- * The parameters of a decoder.
+ * Returns the parameter specifications of a decoder.
  *
- * @param stateSize how many numbers the encoder gives a step
- * @param summary the sizes of the encoder's last state, by name
+ * @param stateSize the size of the encoder's output per step
+ * @param finalSizes the sizes of the encoder's final state, by name
  */
 export function decoderParameters(
   options: DecoderOptions,
   stateSize: number,
-  summary: Readonly<Record<string, number>>,
-): Readonly<Record<string, ParameterPlan>> {
+  finalSizes: Readonly<Record<string, number>>,
+): DecoderTree<ParameterSpec> {
   const { vocabularySize, embeddingSize, cell, hiddenSize, attention, inputFeeding } = options;
   const size = outputSize(options);
-  const linear = (from: number, to: number): Affine => ({
+  const linear = (from: number, to: number): Affine<ParameterSpec> => ({
     weight: { role: 'input', shape: [from, to], blocks: 1, initializer: glorotUniform() },
     bias: { role: 'bias', shape: [to], blocks: 1, initializer: zeros() },
   });
-  const bridge = Object.entries(stateSizes(cell, hiddenSize)).flatMap(([name, own]) => {
-    const given = summary[name] ?? summary['h'] ?? stateSize;
-    return given === own ? [] : layerNames(options).map((layer) => [`${layer}.${name}`, linear(given, own)] as const);
+  const bridge = Object.entries(stateSizes(cell, hiddenSize)).flatMap(([name, to]) => {
+    const from = finalSizes[name] ?? finalSizes['h'] ?? stateSize;
+    return from === to ? [] : layerNames(options).map((layer) => [`${layer}.${name}`, linear(from, to)] as const);
   });
-  const fed = inputFeeding ? size : 0;
+  const feedingSize = inputFeeding ? size : 0;
   return {
     embedding: {
       weight: { role: 'input', shape: [vocabularySize, embeddingSize], blocks: 1, initializer: normal(0, 1) },
@@ -117,7 +127,7 @@ export function decoderParameters(
     cell: Object.fromEntries(
       layerNames(options).map((name, i) => [
         name,
-        cellParameters(cell, { ...options, inputSize: i === 0 ? embeddingSize + fed : size }),
+        cellParameters(cell, { ...options, inputSize: i === 0 ? embeddingSize + feedingSize : size }),
       ]),
     ),
     ...(attention === undefined
@@ -127,30 +137,30 @@ export function decoderParameters(
   };
 }
 
-/** The state before the first step: the encoder's last, through an affine map and tanh where sizes differ. */
-export function firstState(
+/** Returns the initial state: the encoder's final state, mapped by tanh(affine) if the sizes differ. */
+export function initialState(
   options: DecoderOptions,
   p: DecoderVariables,
-  summary: Readonly<Record<string, Variable>>,
+  finalState: Readonly<Record<string, Variable>>,
   batchSize: number,
 ): DecoderState {
   const { cell, hiddenSize, inputFeeding } = options;
   const layers = layerNames(options).map((layer) =>
     Object.fromEntries(
       Object.keys(stateSizes(cell, hiddenSize)).map((name) => {
-        const given = summary[name] ?? summary['h']!;
-        const own = p.bridge?.[`${layer}.${name}`];
-        return [name, own === undefined ? given : tanh(affine(given, own))];
+        const encoded = finalState[name] ?? finalState['h']!;
+        const bridge = p.bridge?.[`${layer}.${name}`];
+        return [name, bridge === undefined ? encoded : tanh(affine(encoded, bridge))];
       }),
     ),
   );
   return {
     layers,
-    seen: inputFeeding ? operand('encoderDecoder', full([batchSize, outputSize(options)], 0)) : undefined,
+    attentional: inputFeeding ? operand('encoderDecoder', full([batchSize, outputSize(options)], 0)) : undefined,
   };
 }
 
-/** What the decoder looks at, if it does. */
+/** Returns the attention memory of the encoder's states, or undefined without attention. */
 export function memoryOf(
   { attention }: DecoderOptions,
   p: DecoderVariables,
@@ -160,38 +170,38 @@ export function memoryOf(
   return attention && attentionMemory(attention, p.score ?? {}, states, { lengths });
 }
 
-/** What a decoder answers. */
+/** The result of a decoder run. */
 export interface Decoded {
   /** `[…, B, V]` */
   readonly logits: Variable;
   readonly state: DecoderState;
-  /** `[…, B, S]` with attention. */
+  /** `[…, B, S]`, the attention weights, if the decoder has attention. */
   readonly weights: Variable | undefined;
 }
 
-/** Random zeros, in training. */
-function dropped(x: Variable, rate: number | undefined, random: Random | undefined): Variable {
+/** Applies dropout, if there is a random generator. */
+function dropout(x: Variable, rate: number | undefined, random: Random | undefined): Variable {
   return random === undefined || !rate
     ? x
     : multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random));
 }
 
-/** From the cells' output to logits, by way of what attention sees. */
-function answer(
-  { attention, dropout }: DecoderOptions,
+/** Computes the logits from the output of the last layer. */
+function outputLayer(
+  { attention, dropout: rate }: DecoderOptions,
   p: DecoderVariables,
   h: Variable,
   memory: AttentionMemory | undefined,
   random: Random | undefined,
-): Omit<Decoded, 'state'> & { readonly seen: Variable } {
+): Omit<Decoded, 'state'> & { readonly attentional: Variable } {
   if (attention === undefined || memory === undefined)
-    return { logits: affine(dropped(h, dropout, random), p.output), weights: undefined, seen: h };
+    return { logits: affine(dropout(h, rate, random), p.output), weights: undefined, attentional: h };
   const { context, weights } = attend(attention, memory, h);
-  const seen = tanh(affine(concat([context, h], -1), p.combine!));
-  return { logits: affine(dropped(seen, dropout, random), p.output), weights, seen };
+  const attentional = tanh(affine(concat([context, h], -1), p.combine!));
+  return { logits: affine(dropout(attentional, rate, random), p.output), weights, attentional };
 }
 
-/** Runs all steps at once over the ids that go in, `[T, B]`. */
+/** Runs all steps at once on the input ids `[T, B]`. */
 export function decodeAll(
   options: DecoderOptions,
   p: DecoderVariables,
@@ -201,17 +211,17 @@ export function decodeAll(
   lengths: Int32Array | undefined,
   random: Random | undefined,
 ): Decoded {
-  let x = dropped(gather(p.embedding.weight, ids), options.dropout, random);
+  let x = dropout(gather(p.embedding.weight, ids), options.dropout, random);
   const layers = layerNames(options).map((name, i) => {
     const run = unroll(options.cell, p.cell[name]!, x, { initialState: state.layers[i]!, lengths });
     x = run.outputs;
     return run.state;
   });
-  const { logits, weights } = answer(options, p, x, memory, random);
-  return { logits, weights, state: { layers, seen: undefined } };
+  const { logits, weights } = outputLayer(options, p, x, memory, random);
+  return { logits, weights, state: { layers, attentional: undefined } };
 }
 
-/** Runs one step over the ids that go in, `[B]`. */
+/** Runs one step on the input ids `[B]`. */
 export function decodeStep(
   options: DecoderOptions,
   p: DecoderVariables,
@@ -220,27 +230,27 @@ export function decodeStep(
   memory: AttentionMemory | undefined,
   random: Random | undefined,
 ): Decoded {
-  const embedded = dropped(gather(p.embedding.weight, ids), options.dropout, random);
-  let x = state.seen === undefined ? embedded : concat([embedded, state.seen], 1);
+  const embedded = dropout(gather(p.embedding.weight, ids), options.dropout, random);
+  let x = state.attentional === undefined ? embedded : concat([embedded, state.attentional], 1);
   const layers = layerNames(options).map((name, i) => {
     const run = step(options.cell, p.cell[name]!, x, state.layers[i]!);
     x = run.output;
     return run.state;
   });
-  const { logits, weights, seen } = answer(options, p, x, memory, random);
-  return { logits, weights, state: { layers, seen: options.inputFeeding ? seen : undefined } };
+  const { logits, weights, attentional } = outputLayer(options, p, x, memory, random);
+  return { logits, weights, state: { layers, attentional: options.inputFeeding ? attentional : undefined } };
 }
 
-/** A batch of several copies of every row: row r of the result is row `rows[r]`. */
+/** Selects rows of the batch, possibly repeated: row r of the result is row `rows[r]` of the state. */
 export function takeStates(state: DecoderState, rows: IntTensor): DecoderState {
   const take = (x: Variable): Variable => gather(x, rows);
-  const layers = state.layers.map((parts) =>
-    Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, take(part)])),
+  const layers = state.layers.map((values) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, take(value)])),
   );
-  return { layers, seen: state.seen && take(state.seen) };
+  return { layers, attentional: state.attentional && take(state.attentional) };
 }
 
-/** The same for what is looked at. */
+/** Selects rows of the batch of an attention memory, as {@link takeStates}. */
 export function takeMemory(memory: AttentionMemory, rows: IntTensor): AttentionMemory {
   const take = (x: Variable): Variable => gather(x, rows);
   const { values, keys, penalties, valid } = memory;

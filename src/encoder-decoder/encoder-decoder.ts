@@ -1,4 +1,4 @@
-/** From one sequence to another: an encoder reads the first, a decoder writes the second. */
+/** Encoder-decoder models, which map one sequence to another. */
 
 import type { AttentionMemory } from '../attention/memory';
 import { concat, reshape } from '../autodiff/ops/movement';
@@ -15,14 +15,15 @@ import {
   type LayerState,
 } from '../layers/layer';
 import type { Fill } from '../models/sequential';
+import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
 import { createRandom, type Random, uniformNumber } from '../tensor/random';
 import { checkCount, checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
-import { crossEntropy } from '../training/losses';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
+import { crossEntropy } from '../training/losses';
 import {
   checkDecoder,
   type DecoderOptions,
@@ -32,98 +33,108 @@ import {
   decodeAll,
   decoderParameters,
   decodeStep,
-  firstState,
+  initialState,
   memoryOf,
 } from './decoder';
 
-/** What {@link encoderDecoder} is made of. */
+/** The options of {@link encoderDecoder}. */
 export interface EncoderDecoderOptions {
-  /** Layers that read the source: an embedding first, if it is ids, and recurrent layers of any direction. */
+  /** The layers that encode the source: an embedding first, if the source is token ids, and recurrent layers. */
   readonly encoder: readonly Layer[];
-  /** I, where the first layer takes vectors. */
+  /** I, the size of the source vectors. Omit it if the source is token ids. */
   readonly inputSize?: number;
   readonly decoder: DecoderOptions;
-  /** The id that goes into the decoder first. */
+  /** The special token id that is the decoder's first input. */
   readonly start: number;
-  /** The id at which a target ends. */
+  /** The special token id that ends every target. */
   readonly end: number;
   /**
-   * The probability that, in training, what the decoder drew at a step goes into the next instead of what should have come: a number, or a
-   * function of the update (scheduled sampling: Bengio, Vinyals, Jaitly and Shazeer, 2015, arXiv 1506.03099). 0 by default: teacher forcing.
+   * The probability that, in training, an input of the decoder is sampled from its previous logits instead of taken from
+   * the target: a number, or a function of the update (scheduled sampling: Bengio, Vinyals, Jaitly and Shazeer, 2015,
+   * arXiv 1506.03099). 0 by default, which is teacher forcing.
    */
   readonly scheduledSampling?: number | ((step: number) => number);
-  /** Of the generator that initializes the parameters. */
+  /** The seed of the random initialization; 0 by default. */
   readonly seed?: number;
 }
 
-/** The parameters of an encoder-decoder. */
-export interface EncoderDecoderParameters {
+/** The parameters of an encoder-decoder. A type, since interfaces are not assignable to {@link TensorTree}. */
+export type EncoderDecoderParameters = {
   readonly encoder: Readonly<Record<string, LayerParameters>>;
   readonly decoder: DecoderParameters;
-  readonly [name: string]: Readonly<Record<string, LayerParameters>> | DecoderParameters;
-}
+};
 
-/** An encoder and a decoder with their parameters: {@link fit} trains it on batches of pairs, {@link beamSearch} writes with it. */
+/**
+ * An encoder and a decoder with their parameters. Train it with {@link fit} on {@link pairBatches}, and generate with
+ * {@link greedySearch} or {@link beamSearch}.
+ */
 export interface EncoderDecoder extends CustomModel<EncoderDecoderParameters, PairBatch> {
   readonly encoder: readonly NamedLayer[];
-  /** How to make it again. */
+  /** The constructor function and its arguments, which {@link save} stores. */
   readonly origin: Origin;
   readonly decoder: DecoderOptions;
   readonly start: number;
   readonly end: number;
 }
 
-/** Its parameters as variables. */
-export interface EncoderDecoderVariables {
+/** The parameters of an encoder-decoder as variables. */
+export type EncoderDecoderVariables = {
   readonly encoder: Readonly<Record<string, Readonly<Record<string, Variable>>>>;
   readonly decoder: DecoderVariables;
-}
+};
 
 /**
- * Builds an encoder-decoder (Sutskever, Vinyals and Le, 2014, arXiv 1409.3215; with attention, Bahdanau, Cho and Bengio, 2014, arXiv 1409.0473, in
- * the form of Luong, Pham and Manning, 2015, arXiv 1508.04025) and initializes its parameters.
+ * Creates an encoder-decoder and initializes its parameters (Sutskever, Vinyals and Le, 2014, arXiv 1409.3215; with
+ * attention, Bahdanau, Cho and Bengio, 2014, arXiv 1409.0473, in the form of Luong, Pham and Manning, 2015, arXiv
+ * 1508.04025).
  *
- *     states [S, B, M], last = encoder(source)                   lengths of the source respected
- *     s_0   = last, through tanh(affine) where sizes differ      both directions side by side
+ *     states [S, B, M], final = encoder(source)                  respecting the lengths of the source
+ *     s_0   = final, or tanh(affine(final)) if sizes differ      both directions concatenated
  *     h_t, s_t = cell(embed(y_{t−1}), s_{t−1})                   with input feeding: [embed(y_{t−1}); o_{t−1}]
  *     o_t   = tanh([attend(states, h_t); h_t] W + b)             without attention: h_t
  *     y_t  ~ softmax(o_t V + b)
  *
- * Without input feeding and scheduled sampling all steps of the decoder are run at once in training. The loss is the mean cross-entropy over
- * the valid steps of the targets, their end mark among them.
+ * Training runs all steps of the decoder at once, except with input feeding or scheduled sampling. The loss is the mean
+ * cross-entropy over the valid steps of the targets, including the end token.
  *
- * @throws RangeError where sizes, rates or marks are out of range, the encoder does not give a vector a step, or has no recurrent layer
+ * @throws RangeError if a size, a rate or a special token is out of range, or the encoder has no recurrent layer or does
+ *   not return a vector per step
  * @example
  * const model = encoderDecoder({
  *   encoder: [embedding({ vocabularySize: 6, size: 8 }), bidirectional(gru(), { hiddenSize: 8 })],
  *   decoder: { vocabularySize: 6, embeddingSize: 8, cell: gru(), hiddenSize: 16, attention: generalScore() },
  *   start: 0, end: 1, seed: 3,
  * });
- * const pairs = [[2, 3, 4], [5, 2], [4, 4, 5, 3]].map((word) => ({ input: Int32Array.from(word), target: Int32Array.from([...word.reverse(), 1]) }));
+ * const pairs = [[2, 3, 4], [5, 2], [4, 4, 5, 3]].map((ids) => (
+ *   { input: Int32Array.from(ids), target: Int32Array.from([...ids.reverse(), 1]) }));
  * await fit(model, pairBatches(pairs, { batchSize: 3 }), { optimizer: adam(0.02), steps: 100 });
- * greedySearch(model, padSequences([Int32Array.of(5, 2)]))[0].ids; // Int32Array [2, 5]
+ * greedySearch(model, padSequences([Int32Array.of(5, 2)]))[0]!.ids; // Int32Array [2, 5]
  */
 export function encoderDecoder({ seed = 0, ...options }: EncoderDecoderOptions): EncoderDecoder {
   const random = createRandom(seed);
   return buildEncoderDecoder(options, (plan) => initializeParameters(plan, random));
 }
 
-/** Builds an encoder-decoder with parameters from somewhere. @throws as {@link encoderDecoder} */
+/** Builds an encoder-decoder with the parameters of `fill`. @throws as {@link encoderDecoder} */
 export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill): EncoderDecoder {
   const { encoder: layers, inputSize, decoder, start, end, scheduledSampling = 0 } = options;
   checkSome('encoderDecoder', 'encoder', layers.length, 'layer');
   if (inputSize !== undefined) checkCount('encoderDecoder', 'inputSize', inputSize);
   checkDecoder(decoder);
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
-  const encoder = chain(
-    layers,
-    inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true },
+  const input: Features =
+    inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
+  const { encoder, plan } = withCaller('encoderDecoder', () =>
+    withCaller('layer encoder', () => {
+      const inOrder = chain(layers, input);
+      return { encoder: inOrder, plan: chainParameters(inOrder) };
+    }),
   );
-  const own = fill(chainParameters(encoder), 'encoder');
-  const { stateSize, summary } = probe(encoder, own);
-  const { tree, data } = flattenTree({
-    encoder: own,
-    decoder: fill(decoderParameters(decoder, stateSize, summary), 'decoder') as DecoderParameters,
+  const encoderParameters = fill(plan, 'encoder');
+  const { stateSize, finalSizes } = probe(encoder, encoderParameters);
+  const { tree, data } = flattenTree<EncoderDecoderParameters>({
+    encoder: encoderParameters,
+    decoder: fill(decoderParameters(decoder, stateSize, finalSizes), 'decoder'),
   });
   const model: Omit<EncoderDecoder, 'loss'> = {
     encoder,
@@ -131,67 +142,74 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
     decoder,
     start,
     end,
-    parameters: tree as EncoderDecoderParameters,
+    parameters: tree,
     data,
   };
-  const loss = (p: unknown, batch: PairBatch, context: TrainingContext): Variable => {
+  const loss = (p: EncoderDecoderVariables, batch: PairBatch, context: TrainingContext): Variable => {
     const probability = typeof scheduledSampling === 'function' ? scheduledSampling(context.step) : scheduledSampling;
     checkNumber('encoderDecoder', 'scheduledSampling', probability, 0, 1);
-    return lossOf(model, p as EncoderDecoderVariables, batch, context, context.training ? probability : 0);
+    return lossOf(model, p, batch, context, context.training ? probability : 0);
   };
   return { ...model, loss };
 }
 
-/** How many numbers the encoder gives a step, and what its last state holds, seen by running it over one step. */
+/** Returns the sizes of the encoder's output and of its final state, found by running it on one step. */
 function probe(
   encoder: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
-): { readonly stateSize: number; readonly summary: Readonly<Record<string, number>> } {
-  const { output, input } = { output: encoder.at(-1)!.output, input: encoder[0]!.input };
+): { readonly stateSize: number; readonly finalSizes: Readonly<Record<string, number>> } {
+  const [{ input }, { output }] = [encoder[0]!, encoder.at(-1)!];
   if (output.kind !== 'vectors' || !output.perStep)
     throw new RangeError(
-      'encoderDecoder: the encoder must give a vector a step; its last layer must return sequences.',
+      'encoderDecoder: encoder must return a vector per step. Does its last layer need returnSequences: true?',
     );
-  const found = compute(parameters, (p) => encode(encoder, p, oneStep(input), undefined, inferenceContext()).summary);
+  const finalState = withCaller('encoderDecoder', () =>
+    compute(parameters, (p) => encode(encoder, p, oneStep(input), undefined, inferenceContext()).finalState),
+  );
   return {
     stateSize: output.size,
-    summary: Object.fromEntries(Object.entries(found).map(([name, { shape }]) => [name, shape[1]!])),
+    finalSizes: Object.fromEntries(Object.entries(finalState).map(([name, { shape }]) => [name, shape[1]!])),
   };
 }
 
 const oneStep = (input: Features): Tensor | IntTensor =>
   input.kind === 'ids' ? intTensor([[0]]) : full([1, 1, input.size], 0);
 
-/** The encoder's states, and its last state by name, both directions side by side. */
+/** Runs the encoder. Returns its output per step and its final state by name, both directions concatenated. */
 function encode(
   encoder: readonly NamedLayer[],
   p: EncoderDecoderVariables['encoder'],
   source: Tensor | IntTensor,
   lengths: Int32Array | undefined,
   context: Omit<LayerContext, 'state' | 'lengths' | 'resets'>,
-): { readonly states: Variable; readonly summary: Readonly<Record<string, Variable>> } {
+): { readonly states: Variable; readonly finalState: Readonly<Record<string, Variable>> } {
   const x = isIntTensor(source) ? source : operand('encoderDecoder', source, 'inputs');
-  const { outputs, state } = runChain(encoder, p, x, { ...context, lengths, resets: undefined });
+  const { outputs, state } = withCaller('layer encoder', () =>
+    runChain(encoder, p, x, { ...context, lengths, resets: undefined }),
+  );
   const last: LayerState<Variable> | undefined = Object.values(state).at(-1);
   if (last === undefined)
     throw new RangeError(
-      'encoderDecoder: the encoder must have a recurrent layer, whose last state begins the decoder.',
+      'encoderDecoder: encoder must have a recurrent layer, whose final state is the initial state of the decoder.',
     );
-  const parts: Record<string, Variable[]> = {};
-  for (const [name, part] of Object.entries(last)) (parts[name.slice(name.lastIndexOf('.') + 1)] ??= []).push(part);
+  const directions: Record<string, Variable[]> = {};
+  for (const [path, value] of Object.entries(last)) {
+    const name = path.slice(path.lastIndexOf('.') + 1);
+    directions[name] = [...(directions[name] ?? []), value];
+  }
   return {
     states: outputs.at(-1)!,
-    summary: Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, concat(each, 1)])),
+    finalState: Object.fromEntries(Object.entries(directions).map(([name, values]) => [name, concat(values, 1)])),
   };
 }
 
-/** A source that is read: what a decoder begins with, and looks at. */
+/** An encoded source: the initial state of the decoder, and its attention memory. */
 export interface Encoded {
   readonly state: DecoderState;
   readonly memory: AttentionMemory | undefined;
 }
 
-/** Reads sources. */
+/** Encodes sources. */
 export function encodeSource(
   { encoder, decoder }: Pick<EncoderDecoder, 'encoder' | 'decoder'>,
   p: EncoderDecoderVariables,
@@ -199,9 +217,9 @@ export function encodeSource(
   lengths: Int32Array | undefined,
   context: Omit<LayerContext, 'state' | 'lengths' | 'resets'> = inferenceContext(),
 ): Encoded {
-  const { states, summary } = encode(encoder, p.encoder, source, lengths, context);
+  const { states, finalState } = encode(encoder, p.encoder, source, lengths, context);
   return {
-    state: firstState(decoder, p.decoder, summary, states.shape[1]!),
+    state: initialState(decoder, p.decoder, finalState, states.shape[1]!),
     memory: memoryOf(decoder, p.decoder, states, lengths),
   };
 }
@@ -220,58 +238,59 @@ function lossOf(
     );
   }
   const { state, memory } = encodeSource(model, p, inputs, lengths, { training, random, sequenceRandom: random });
-  const drops = training ? random : undefined;
+  const dropoutRandom = training ? random : undefined;
   const logits =
     model.decoder.inputFeeding || sampling > 0
-      ? decodeSteps(model, p.decoder, targets, state, memory, random, sampling, drops)
-      : decodeAll(model.decoder, p.decoder, shifted(targets, model.start), state, memory, targetLengths, drops).logits;
+      ? decodeSteps(model, p.decoder, targets, state, memory, random, sampling, dropoutRandom)
+      : decodeAll(model.decoder, p.decoder, shifted(targets, model.start), state, memory, targetLengths, dropoutRandom)
+          .logits;
   return crossEntropy(logits, targets, { lengths: targetLengths });
 }
 
-/** What goes in to get the targets out: each one step later, the start mark first. */
+/** Returns the decoder inputs of teacher forcing: the start token, followed by the targets without the last step. */
 function shifted({ shape, data }: IntTensor, start: number): IntTensor {
   const B = shape[1]!;
-  const later = new Int32Array(data.length).fill(start, 0, B);
-  later.set(data.subarray(0, data.length - B), B);
-  return { shape, data: later };
+  const inputs = new Int32Array(data.length).fill(start, 0, B);
+  inputs.set(data.subarray(0, data.length - B), B);
+  return { shape, data: inputs };
 }
 
-/** Step by step, with what was drawn in the place of some targets. */
+/** Runs the decoder step by step, with some inputs sampled instead of taken from the targets. */
 function decodeSteps(
   { decoder, start }: Omit<EncoderDecoder, 'loss'>,
   p: DecoderVariables,
   targets: IntTensor,
-  first: DecoderState,
+  initial: DecoderState,
   memory: AttentionMemory | undefined,
   random: Random,
   sampling: number,
-  drops: Random | undefined,
+  dropoutRandom: Random | undefined,
 ): Variable {
   const [T, B] = targets.shape as [number, number];
   const steps: Variable[] = [];
-  let state = first;
+  let state = initial;
   for (let t = 0; t < T; t++) {
     const data = t === 0 ? new Int32Array(B).fill(start) : targets.data.slice((t - 1) * B, t * B);
     if (t > 0 && sampling > 0) replaceSome(data, toTensor(steps.at(-1)!), random, sampling);
-    const run = decodeStep(decoder, p, { shape: [B], data }, state, memory, drops);
+    const run = decodeStep(decoder, p, { shape: [B], data }, state, memory, dropoutRandom);
     steps.push(run.logits);
     state = run.state;
   }
   return reshape(concat(steps), [T, B, decoder.vocabularySize]);
 }
 
-/** Puts draws from logits `[B, V]` in the place of ids, each with the given probability. */
-function replaceSome(chosen: Int32Array, { shape, data }: Tensor, random: Random, probability: number): void {
+/** Replaces each id, with the given probability, by a sample from its logits `[B, V]`. */
+function replaceSome(ids: Int32Array, { shape, data }: Tensor, random: Random, probability: number): void {
   const V = shape[1]!;
-  chosen.forEach((_, row) => {
+  ids.forEach((_, row) => {
     if (uniformNumber(random) >= probability) return;
-    // The largest of logits with Gumbel noise is a draw from their softmax (Gumbel, 1954).
+    // The argmax of logits plus Gumbel noise is a sample from their softmax (Gumbel, 1954).
     let best = -Infinity;
     for (let id = 0; id < V; id++) {
       const value = data[row * V + id]! - Math.log(-Math.log(uniformNumber(random) + 1e-12) + 1e-12);
       if (value > best) {
         best = value;
-        chosen[row] = id;
+        ids[row] = id;
       }
     }
   });

@@ -1,6 +1,6 @@
 /**
- * Nouns as JSON: `{ "$make": ["recurrent", { "$make": ["lstm"] }, { "hiddenSize": 8 }] }`. Functions stand under their names, `{ "$name": "relu" }`;
- * how parameters began (initializers) is left out, since what they are now stands beside.
+ * Layers, cells and scores as JSON: `{ "$make": ["recurrent", { "$make": ["lstm"] }, { "hiddenSize": 8 }] }`. Functions
+ * are stored by name, `{ "$name": "relu" }`. Initializers are omitted, since the file contains the parameters themselves.
  */
 
 import { additiveScore, dotScore, generalScore, scaledDotScore } from '../attention/scores';
@@ -24,16 +24,19 @@ import { residual } from '../layers/residual';
 import type { Origin } from '../tensor/origin';
 import { describe } from '../tensor/shape';
 
-/** Functions and other values of a program that files know by name, beside those of the library: makers of layers and cells, activations, schedules. */
+/**
+ * Functions and other values that a file refers to by name, in addition to those of the library: constructors of custom
+ * layers and cells, activations, schedules.
+ */
 export type CustomObjects = Readonly<Record<string, unknown>>;
 
 /** JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** Deeper than any model, and far from the end of the stack. */
+/** The maximum depth of a description: deeper than any model, and far from a stack overflow. */
 const deepest = 64;
 
-/** The name of an option, which version 0.1 may have saved under another one. */
+/** The current name of an option that version 0.1 may have saved under a different name. */
 const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
 
 /** Every function of the library that a file can name. */
@@ -64,17 +67,19 @@ const known = (): CustomObjects => {
   return { ...activations, ...cells, ...scores, ...layers };
 };
 
-/** Lists and objects of JSON, of which a level of a model takes up to three. */
+/** The maximum depth of JSON, of which a level of a model uses up to three. */
 const deepestJson = 256;
 
-/** @throws RangeError where lists and objects stand deeper in each other than in any model: what goes through them later stays far from the end of the stack */
+/**
+ * @throws RangeError if JSON is nested more deeply than any model, so that later recursion cannot overflow the stack
+ */
 export function checkDepth(where: string, what: string, json: Json, depth: number = 0): void {
-  if (depth > deepestJson) throw new RangeError(`${where}: ${what} goes more than ${deepestJson} levels deep.`);
+  if (depth > deepestJson) throw new RangeError(`${where}: ${what} is more than ${deepestJson} levels deep.`);
   if (typeof json === 'object' && json !== null)
     for (const each of Object.values(json) as Json[]) checkDepth(where, what, each, depth + 1);
 }
 
-/** The description of an origin. @throws TypeError where something in it has no name */
+/** Returns the description of an origin. @throws TypeError if a value in it has no name */
 export function describeOrigin(where: string, [maker, ...given]: Origin, customObjects: CustomObjects = {}): Json {
   const all = Object.entries({ ...known(), ...customObjects });
   const visit = (value: unknown, path: string, depth: number): Json => {
@@ -93,17 +98,17 @@ export function describeOrigin(where: string, [maker, ...given]: Origin, customO
     }
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
-      `${where}: ${path} is ${what} that the library has no name for. Give it one, customObjects: { myName: … }, here and where the file is loaded; ` +
-        'a cell or layer of your own needs an origin: [maker, …arguments].',
+      `${where}: ${path} is ${what} without a name. Name it in customObjects: { myName: … }, here and when loading; ` +
+        'a custom cell or layer needs an origin: [constructor, …arguments].',
     );
   };
   return [maker, ...given.map((value, i) => visit(value, `${maker}.${i}`, 0))];
 }
 
 /**
- * What an origin is made from: its maker, and its arguments, themselves made.
+ * Reads the description of an origin: the name of the constructor and its arguments, which are constructed.
  *
- * @throws RangeError where it is no description, or has a name that nothing is known by
+ * @throws RangeError if the JSON is not a description, or contains an unknown name
  */
 export function undescribeOrigin(
   where: string,
@@ -114,7 +119,7 @@ export function undescribeOrigin(
   const named = (name: unknown): unknown => {
     if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
     throw new RangeError(
-      `${where}: the file has ${JSON.stringify(name)}, which nothing is known by. Is it of your own? Then give it, customObjects: { … }.`,
+      `${where}: the file contains the unknown name ${JSON.stringify(name)}. If it is custom, pass it in customObjects: { … }.`,
     );
   };
   const visit = (value: Json, depth: number): unknown => {
@@ -127,12 +132,12 @@ export function undescribeOrigin(
       const [name, ...given] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
       const maker = named(name);
       if (typeof maker !== 'function')
-        throw new RangeError(`${where}: ${JSON.stringify(name)} is nothing that makes a part of a model.`);
+        throw new RangeError(`${where}: ${JSON.stringify(name)} is not a constructor of a part of a model.`);
       const values = given.map((each) => visit(each, depth + 1));
       try {
         return (maker as (...values: unknown[]) => unknown)(...values);
       } catch (error) {
-        throw new RangeError(`${where}: the file has a part that cannot be made: ${(error as Error).message}`);
+        throw new RangeError(`${where}: the file has a part that cannot be constructed: ${(error as Error).message}`);
       }
     }
     return Object.fromEntries(Object.entries(record).map(([key, each]) => [currentName(key), visit(each, depth + 1)]));
@@ -143,7 +148,11 @@ export function undescribeOrigin(
   return { maker: maker as string, given: given.map((each) => visit(each, 0)) };
 }
 
-/** Plain data as JSON. @throws TypeError where something would not come back: a typed array, NaN, a function */
+/**
+ * Returns plain data as JSON.
+ *
+ * @throws TypeError if it contains a value that JSON cannot represent: a typed array, NaN, a function
+ */
 export function checkPlain(where: string, value: unknown, path: string, depth: number = 0): Json {
   if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
@@ -155,7 +164,7 @@ export function checkPlain(where: string, value: unknown, path: string, depth: n
   }
   const what = ArrayBuffer.isView(value) ? `a ${value.constructor.name}` : describe(value);
   throw new TypeError(
-    `${where}: ${path} must be plain data (numbers, text, arrays, objects), got ${what}, which JSON does not keep.`,
+    `${where}: ${path} must be plain data (numbers, text, arrays, objects), got ${what}, which JSON cannot represent.`,
   );
 }
 

@@ -26,7 +26,7 @@ export function chainStepRunner(
   for (const named of layers) {
     const { name, layer, input: features } = named;
     if (layer.causal === false)
-      throw new RangeError(`stream: layer ${name}: needs the whole sequence, so it cannot run step by step.`);
+      throw new RangeError(`stream: layer ${name} needs the whole sequence, so it cannot run step by step.`);
     const context = {
       ...start,
       features,
@@ -65,7 +65,9 @@ export function chainStepRunner(
   };
 }
 
-/** Creates a step runner for a layer without {@link Layer.stepRunner}: each step runs the layer with T = 1 in a scope. */
+/**
+ * Creates a step runner for a layer without {@link Layer.stepRunner}: each step runs the layer with T = 1 in a scope.
+ */
 function scopedStepRunner(
   { layer, output: outputFeatures }: NamedLayer,
   { workspace, parameters, input, batchSize, features }: LayerStepContext,

@@ -14,7 +14,10 @@ export interface EmbeddingOptions {
   readonly vocabularySize: number;
   /** E, the embedding dimension. */
   readonly size: number;
-  /** Standard normal by default, as in PyTorch. With ±0.05, the default of Keras, Moby-Dick trains measurably more slowly. */
+  /**
+   * Standard normal by default, as in PyTorch. With ±0.05, the default of Keras, Moby-Dick trains measurably more
+   * slowly.
+   */
   readonly initializer?: Initializer;
 }
 

@@ -38,7 +38,9 @@ export interface LayerContext {
   readonly sequenceRandom: Random;
   /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths: Int32Array | undefined;
-  /** `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets. */
+  /**
+   * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
+   */
   readonly resets: IntTensor | undefined;
   /** The initial state: the final state of a previous run. By default, the layer's own initial state. */
   readonly state: LayerState<Tensor | Variable> | undefined;
@@ -83,13 +85,19 @@ export interface Layer {
   readonly name: string;
   /** The constructor function and its arguments. A model with a layer that has none cannot be saved by {@link save}. */
   readonly origin?: Origin;
-  /** Whether its input is token ids or vectors; `'vectors'` by default. A model whose first layer accepts ids has no `inputSize`. */
+  /**
+   * Whether its input is token ids or vectors; `'vectors'` by default. A model whose first layer accepts ids has no
+   * `inputSize`.
+   */
   readonly accepts?: 'ids' | 'vectors';
   /** Returns the features of the output. @throws RangeError if the layer does not support the input */
   readonly output: (input: Features) => Features;
   /** Returns the specifications of its parameters. By default, the layer has none. */
   readonly parameters?: (input: Features) => Readonly<Record<string, ParameterSpec>>;
-  /** Whether the output of a step depends only on that step and earlier ones; true by default. Only causal layers can be streamed. */
+  /**
+   * Whether the output of a step depends only on that step and earlier ones; true by default. Only causal layers can
+   * be streamed.
+   */
   readonly causal?: boolean;
   /** Runs the layer on ids `[T, B]`, or on vectors `[T, B, I]` or `[B, I]`. */
   readonly run: (
@@ -126,7 +134,11 @@ export function vectorSize(caller: string, input: Features): number {
   return vectorFeatures(caller, input).size;
 }
 
-/** Returns the size of the input vectors of each step. @throws as {@link vectorFeatures}, and RangeError if there is one vector per sequence */
+/**
+ * Returns the size of the input vectors of each step.
+ *
+ * @throws as {@link vectorFeatures}, and RangeError if there is one vector per sequence
+ */
 export function stepSize(caller: string, input: Features): number {
   const { size, perStep } = vectorFeatures(caller, input);
   if (perStep) return size;

@@ -37,9 +37,14 @@ export interface DirectionOptions extends CellInitializers {
 
 /** The options of {@link recurrent}. */
 export interface RecurrentOptions extends DirectionOptions {
-  /** Whether to return the output of every step, `[T, B, H]`, or only of the last valid step, `[B, H]`. True by default. */
+  /**
+   * Whether to return the output of every step, `[T, B, H]`, or only of the last valid step, `[B, H]`. True by
+   * default.
+   */
   readonly returnSequences?: boolean;
-  /** Whether to run from the last valid step to the first. The outputs keep the order of the input. False by default. */
+  /**
+   * Whether to run from the last valid step to the first. The outputs keep the order of the input. False by default.
+   */
   readonly reverse?: boolean;
 }
 

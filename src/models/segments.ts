@@ -73,7 +73,9 @@ export function runInSegments(
   return { output, state: states!, outputs: [output] };
 }
 
-/** Returns the number of valid steps of each row in a segment; invalid lengths unchanged, for {@link unroll} to reject. */
+/**
+ * Returns the number of valid steps of each row in a segment; invalid lengths unchanged, for {@link unroll} to reject.
+ */
 function lengthsIn(lengths: Int32Array, from: number, to: number, batchSize: number): Int32Array {
   return lengths.length === batchSize ? lengths.map((length) => Math.max(0, Math.min(length, to) - from)) : lengths;
 }

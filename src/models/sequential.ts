@@ -134,7 +134,10 @@ export function outputsPerStep({ output }: Sequential): boolean {
 
 /** The options of {@link runModel}. */
 export interface RunOptions {
-  /** Whether the run is part of training, so that dropout and zoneout draw masks; false by default. It requires `random`. */
+  /**
+   * Whether the run is part of training, so that dropout and zoneout draw masks; false by default. It requires
+   * `random`.
+   */
   readonly training?: boolean;
   /** The random generator of training. */
   readonly random?: Random;
@@ -142,7 +145,9 @@ export interface RunOptions {
   readonly sequenceRandom?: Random;
   /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths?: Int32Array | undefined;
-  /** `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets. */
+  /**
+   * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
+   */
   readonly resets?: IntTensor | undefined;
   /** The initial state, such as the final state of a previous run. By default, zeros or the learned initial state. */
   readonly state?: ModelState<Tensor | Variable> | undefined;
@@ -193,7 +198,9 @@ export function runModel(
 export interface PredictOptions {
   /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths?: Int32Array;
-  /** `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets. */
+  /**
+   * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
+   */
   readonly resets?: IntTensor;
   /** The initial state, such as the final state of a previous call. By default, zeros or the learned initial state. */
   readonly state?: ModelState;

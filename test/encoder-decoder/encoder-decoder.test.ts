@@ -244,15 +244,15 @@ it('the memory of a search does not grow with its steps', () => {
   expect(highest(100)).toBe(highest(5));
 });
 
-it('reads vectors, and refuses what cannot be put together', () => {
+it('supports sources of vectors, and rejects invalid options', () => {
   const model = encoderDecoder({ ...base, encoder: [recurrent(simpleRnn(), { hiddenSize: 3 })], inputSize: 2 });
   const source = padSequences([normal(0, 1)([4, 2], createRandom(1)), normal(0, 1)([2, 2], createRandom(2))]);
   expect(greedySearch(model, source, { maxLength: 3 }).length).toBe(2);
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, inputFeeding: true } })).toThrow(
-    'decoder.inputFeeding needs decoder.attention',
+    'decoder.inputFeeding requires decoder.attention',
   );
   expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 })] })).toThrow(
-    'the encoder must have a recurrent layer',
+    'encoder must have a recurrent layer',
   );
   expect(() =>
     encoderDecoder({
@@ -274,5 +274,5 @@ it('reads vectors, and refuses what cannot be put together', () => {
   );
   expect(() => greedySearch(model, source, { maxLength: 0 })).toThrow('greedySearch: maxLength');
   model.data.fill(NaN);
-  expect(() => greedySearch(model, source)).toThrow("greedySearch: the model's scores are not finite (NaN).");
+  expect(() => greedySearch(model, source)).toThrow('greedySearch: logits must be numbers, got NaN.');
 });

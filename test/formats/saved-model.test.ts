@@ -246,12 +246,14 @@ describe('save and load', () => {
     );
     const customObjects = { double, hardTanh, shifted };
     expectSame(model, load(save(model, { customObjects }), { customObjects }).model);
-    expect(() => save(model)).toThrow(/^save: sequential\.0\.0\.0\.activation .*customObjects/);
+    expect(() => save(model)).toThrow(
+      /save: sequential\.0\.0\.0\.activation is a function without a name\. Name it in customObjects/,
+    );
     expect(() => load(save(model, { customObjects }))).toThrow(
-      'load: the file has "double", which nothing is known by. Is it of your own?',
+      'load: the file contains the unknown name "double".',
     );
     const { origin: _, ...nameless } = shifted(1);
-    expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/has no name for/);
+    expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/without a name/);
   });
 
   it('the parameters of a custom model load into it', () => {
@@ -480,27 +482,27 @@ describe('files that save did not write are rejected', () => {
     [
       'an unknown layer',
       fileWith(['sequential', [{ $make: ['transformer', {}] }], {}]),
-      'load: the file has "transformer", which nothing is known by.',
+      'load: the file contains the unknown name "transformer".',
     ],
     [
       'a property of Object.prototype',
       fileWith(['sequential', [{ $make: ['constructor', 'return 1'] }], {}]),
-      'load: the file has "constructor"',
+      'load: the file contains the unknown name "constructor"',
     ],
     [
       'an object as a constructor name',
       fileWith(['sequential', [{ $make: [{ a: 1 }] }], {}]),
-      'load: the file has {"a":1}',
+      'load: the file contains the unknown name {"a":1}',
     ],
     [
       'an activation as a constructor name',
       fileWith(['sequential', [{ $make: ['tanh', 1] }], {}]),
-      'load: the file has a part that cannot be made',
+      'load: the file has a part that cannot be constructed',
     ],
     [
       'a layer without its size',
       fileWith(['sequential', [{ $make: ['dense'] }], { inputSize: 1 }]),
-      'load: the file has a part that cannot be made',
+      'load: the file has a part that cannot be constructed',
     ],
     [
       'a number as a layer',
@@ -513,7 +515,7 @@ describe('files that save did not write are rejected', () => {
       'load: cannot build the model of the file: sequential: layers must hold at least one layer',
     ],
     ['no arguments', fileWith(['sequential']), 'load: cannot build the model of the file'],
-    ['excessive nesting', fileWith(`["sequential",${deep}]`), 'load: bptt.model goes more than 256 levels deep.'],
+    ['excessive nesting', fileWith(`["sequential",${deep}]`), 'load: bptt.model is more than 256 levels deep.'],
     [
       'a size of billions',
       fileWith(JSON.parse(JSON.stringify(model).replace('"hiddenSize":2', '"hiddenSize":2000000000'))),

@@ -138,13 +138,13 @@ describe('malformed files are rejected', () => {
       'a topology nested deeper than the stack',
       `{"modelTopology":{"class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}},"weightsManifest":[]}`,
       files,
-      'model.json goes more than 256 levels deep.',
+      'model.json is more than 256 levels deep.',
     ],
     [
       'a configuration string nested deeper than the stack',
       { modelTopology: { model_config: `{"class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}}` }, weightsManifest: [] },
       {},
-      'the configuration goes more than 256 levels deep.',
+      'the configuration is more than 256 levels deep.',
     ],
     [
       'a property of Object.prototype as merge_mode',

@@ -112,15 +112,15 @@ describe('bidirectional', () => {
     },
   );
 
-  it('refuses a merge that it does not know, streams, carried states, and layers behind both outputs', () => {
+  it('rejects an unknown merge, streams, carried states, and layers after separate directions', () => {
     expect(() => bidirectional(lstm(), { hiddenSize: 2, merge: 'max' as never })).toThrow(
       'merge must be one of concat, sum, mean, product, both, got max',
     );
     expect(() => stream(modelOf(bidirectional(lstm(), { hiddenSize: 2 })))).toThrow(
-      'the layer bidirectional needs the whole sequence',
+      'layer bidirectional needs the whole sequence',
     );
     expect(() => modelOf(bidirectional(lstm(), { hiddenSize: 2, merge: 'both' }), dense({ size: 1 }))).toThrow(
-      "both directions apart (merge: 'both')",
+      "separate directions. A layer with merge: 'both')",
     );
     const model = sequential([
       embedding({ vocabularySize: 3, size: 2 }),
@@ -163,12 +163,12 @@ describe('residual', () => {
     close(predict(model, inputs, { state }), predictWithState(model, inputs, { state: running.state! }).output);
   });
 
-  it('refuses layers that change the size, and none', () => {
+  it('rejects layers that change the size, and an empty list', () => {
     expect(() => modelOf(residual([dense({ size: 7 })]))).toThrow(
-      'the layers must give back what they take, 2 numbers a step, got 7 numbers a step',
+      'must be a vector of size 2 per step, as the input, got a vector of size 7 per step',
     );
     expect(() => modelOf(residual([recurrent(gru(), { hiddenSize: 2, returnSequences: false })]))).toThrow(
-      'got 2 numbers a sequence',
+      'got a vector of size 2 per sequence',
     );
     expect(() => residual([])).toThrow('residual: layers');
   });
@@ -230,7 +230,7 @@ describe('dropout along sequences', () => {
     expect(error).toBeLessThan(1e-7);
   });
 
-  it('refuses rates that leave nothing, and cells that have no place for them', () => {
+  it('rejects rates of 1, and cells that do not support dropout', () => {
     expect(() => recurrent(lstm(), { hiddenSize: 2, recurrentDropout: 1 })).toThrow(
       'recurrent: recurrentDropout must be less than 1',
     );
@@ -246,7 +246,7 @@ describe('dropout along sequences', () => {
         modelOf(dense({ size: 1 })).parameters,
         (p) => runModel(modelOf(dense({ size: 1 })), p, inputs, { training: true }).output,
       ),
-    ).toThrow('training needs a generator');
+    ).toThrow('training requires a random generator');
   });
 
   it('moves by the expected part at prediction, in a stream as at once', () => {

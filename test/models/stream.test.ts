@@ -223,12 +223,12 @@ function memoryUsed(): number {
   return heapUsed + external;
 }
 
-it('refuses a reversed layer, a state of another shape, an id that is not in the vocabulary, and what does not fit', () => {
+it('rejects a reversed layer, a state of the wrong shape, an id outside the vocabulary, and inputs of the wrong shape', () => {
   const reversed = vectorsIn([recurrent(lstm(), { hiddenSize: 2, reverse: true })]);
-  expect(() => stream(reversed)).toThrow('stream: the layer lstm needs the whole sequence and cannot go step by step.');
+  expect(() => stream(reversed)).toThrow('stream: layer lstm needs the whole sequence, so it cannot run step by step.');
   const running = stream(models[0]![1]);
   expect(() => (running.state = { lstm: { h: tensor([[1]]) } })).toThrow(
-    'stream: state.h must be [B, H] = [1, 5], got [1, 1].',
+    'stream: layer lstm: state.h must be [B, H] = [1, 5], got [1, 1].',
   );
   expect(() => advance(running, tensor([[1, 2]]))).toThrow('advance: x must be [B, I] = [1, 3], got [1, 2].');
   expect(() => advance(running, tensor([[1, 2, 3]]), tensor([1]))).toThrow(
