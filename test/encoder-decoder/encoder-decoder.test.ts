@@ -262,7 +262,7 @@ it('supports sources of vectors, and rejects invalid options', () => {
         recurrent(lstm(), { hiddenSize: 2, returnSequences: false }),
       ],
     }),
-  ).toThrow('its last layer must return sequences');
+  ).toThrow('encoder must return a vector per step');
   expect(() => encoderDecoder({ ...base, end: V })).toThrow(
     'encoderDecoder: start and end must be whole numbers from 0 to 5, got 6',
   );

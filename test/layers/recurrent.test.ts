@@ -120,7 +120,7 @@ describe('bidirectional', () => {
       'layer bidirectional needs the whole sequence',
     );
     expect(() => modelOf(bidirectional(lstm(), { hiddenSize: 2, merge: 'both' }), dense({ size: 1 }))).toThrow(
-      "separate directions. A layer with merge: 'both')",
+      "separate directions. A layer with merge: 'both' must be",
     );
     const model = sequential([
       embedding({ vocabularySize: 3, size: 2 }),
