@@ -199,11 +199,14 @@ async function train<P extends TensorTree, B>(
       losses.push(loss);
       const epochEnded = reader.position === data.batchCount || losses.length === steps;
       const validationLoss = epochEnded ? validation.run(epoch) : undefined;
-      const progress = meter.update(batch, { step: losses.length, epoch, loss, gradientNorm: norm }, validationLoss);
+      meter.count(batch, loss);
       let stopped = stopReason(signal?.aborted, validation.isExhausted(epoch), losses.length >= steps);
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(snapshot(epoch, reader));
-      await onProgress?.({ ...progress, done: stopped !== undefined });
+      if (onProgress !== undefined) {
+        const progress = { ...meter.progress(), epoch, loss, gradientNorm: norm, done: stopped !== undefined };
+        await onProgress(validationLoss === undefined ? progress : { ...progress, validationLoss });
+      }
       await pause();
       // Training may have been aborted in the meantime.
       stopped ??= stopReason(signal?.aborted, false, false);
@@ -298,38 +301,31 @@ function createValidation<P extends TensorTree, B>(
 /** The moving average of the loss, and the speed of training. */
 interface Meter {
   readonly smoothedLoss: number;
-  /** Counts an update. Returns the progress after it. */
-  readonly update: (
-    batch: unknown,
-    update: Pick<Progress, 'step' | 'epoch' | 'loss' | 'gradientNorm'>,
-    validationLoss: number | undefined,
-  ) => Omit<Progress, 'done'>;
+  /** Counts an update. */
+  readonly count: (batch: unknown, loss: number) => void;
+  readonly progress: () => Pick<Progress, 'step' | 'steps' | 'smoothedLoss' | 'targetsPerSecond' | 'secondsLeft'>;
 }
 
 function createMeter(steps: number, resume: TrainingState | undefined): Meter {
   const firstStep = resume?.losses.length ?? 0;
   const start = performance.now();
+  let step = firstStep;
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
   return {
     get smoothedLoss() {
       return smoothedLoss;
     },
-    update(batch, { step, loss, ...update }, validationLoss) {
+    count(batch, loss) {
+      step++;
       targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
       // A window of about 50 updates; the first losses have equal weight.
       smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
+    },
+    progress() {
       const seconds = (performance.now() - start) / 1000;
-      return {
-        ...update,
-        step,
-        steps,
-        loss,
-        smoothedLoss,
-        targetsPerSecond: targets / seconds,
-        secondsLeft: (seconds / (step - firstStep)) * (steps - step),
-        ...(validationLoss === undefined ? {} : { validationLoss }),
-      };
+      const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
+      return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
     },
   };
 }
