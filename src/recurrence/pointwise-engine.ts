@@ -76,22 +76,6 @@ interface Layout {
   readonly dVectors: Record<string, number>;
 }
 
-/** The gradients and scratch buffers of one backward pass, as offsets into the workspace. */
-interface Gradients {
-  /** The gradient of a tracked source. */
-  readonly of: (source: Variable) => number;
-  /** `[S + N, H]` per part of the state. */
-  readonly sequences: Readonly<Record<string, number>>;
-  /** `[N, G·H]` the gradient of the products of the hidden states. */
-  readonly dProduct: number;
-  /** `[N, H]` the previous hidden states in packed order; used if sequences differ in length and there is no mask. */
-  readonly packedHidden: number;
-  /** `[S, H]` the gradient of the masked hidden state of one step. */
-  readonly dMasked: number;
-  /** `[S, H]` per part of the state: the gradient of the candidates of one step, under zoneout. */
-  readonly dCandidates: readonly number[];
-}
-
 /** Runs a pointwise cell over packed time steps. */
 export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequences {
   const layout = layoutOf(cell, input);
@@ -210,16 +194,16 @@ function backward(layout: Layout): void {
     (scratch) => {
       const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, scratch));
       const [products, packedHidden, dMasked, ...dCandidates] = starts as [number, number, number, ...number[]];
-      const gradients: Gradients = {
-        of: (source) => offsets[sources.indexOf(source)]!,
-        sequences,
-        dProduct: cell.separateProducts ? products : layout.gates,
-        packedHidden,
-        dMasked,
-        dCandidates,
-      };
-      backwardSteps(layout, gradients, repacks);
-      parameterGradients(layout, gradients, repacks);
+      const dProduct = cell.separateProducts ? products : layout.gates;
+      const target = repacks ? packedHidden : undefined;
+      backwardSteps(layout, sequences, dProduct, target, dMasked, dCandidates);
+      // The hidden states that were multiplied by the recurrent weights, in packed order.
+      const hidden = mask === undefined ? (target ?? tracks[0]!.sequence.offset) : layout.maskedHidden;
+      parameterGradients(layout, (source) => offsets[sources.indexOf(source)]!, dProduct, hidden);
+      for (const { name, initial } of tracks) {
+        if (!initial.storage.tracked) continue;
+        scope.kernels.of(addScaled)(offsets[sources.indexOf(initial)]!, sequences[name]!, 1, S * H);
+      }
     },
   );
 }
@@ -230,11 +214,23 @@ const isUniform = ({ rows, S }: Layout): boolean => rows.every((count) => count 
 /**
  * Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the
  * states.
+ *
+ * @param sequences `[S + N, H]` per part of the state: the gradients of the state sequences
+ * @param dProduct `[N, G·H]` the gradient of the products of the hidden states
+ * @param packedHidden `[N, H]` receives the previous hidden states in packed order, if given
+ * @param dMasked `[S, H]` scratch: the gradient of the masked hidden state of one step
+ * @param dCandidates `[S, H]` per part of the state, scratch: the gradient of the candidates of one step, under zoneout
  */
-function backwardSteps(layout: Layout, gradients: Gradients, repacks: boolean): void {
+function backwardSteps(
+  layout: Layout,
+  sequences: Readonly<Record<string, number>>,
+  dProduct: number,
+  packedHidden: number | undefined,
+  dMasked: number,
+  dCandidates: readonly number[],
+): void {
   const { scope, cell, rows, S, N, H, GH, weightHh, mask, tracks } = layout;
   const { kernels: k } = scope;
-  const { sequences, dProduct, dMasked, dCandidates } = gradients;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(GH, H), (panels) => {
     if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, GH, H, true);
@@ -257,24 +253,27 @@ function backwardSteps(layout: Layout, gradients: Gradients, repacks: boolean): 
         k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
         if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dMasked, mask.offset, size);
       }
-      if (repacks) k.of(copy)(gradients.packedHidden + start * H, step.previous['h']!, size);
+      if (packedHidden !== undefined) k.of(copy)(packedHidden + start * H, step.previous['h']!, size);
     }
   });
 }
 
-/** Adds the gradients of the weights, the bias, the inputs and the initial state, one product each over all steps. */
-function parameterGradients(layout: Layout, gradients: Gradients, repacks: boolean): void {
-  const { scope, S, N, I, H, GH, x, weightIh, weightHh, bias, mask, tracks, gates } = layout;
+/**
+ * Adds the gradients of the weights, the bias and the inputs, one product each over all steps.
+ *
+ * @param gradient the offset of the gradient of a tracked source
+ * @param dProduct `[N, G·H]` the gradient of the products of the hidden states
+ * @param hidden `[N, H]` the hidden states that were multiplied by the recurrent weights
+ */
+function parameterGradients(
+  { scope, N, I, H, GH, x, weightIh, weightHh, bias, gates }: Layout,
+  gradient: (source: Variable) => number,
+  dProduct: number,
+  hidden: number,
+): void {
   const { kernels: k } = scope;
-  const hidden =
-    mask !== undefined ? layout.maskedHidden : repacks ? gradients.packedHidden : tracks[0]!.sequence.offset;
-  if (weightIh.storage.tracked) k.of(gemm)(gradients.of(weightIh), x.offset, gates, I, GH, N, true, false, true);
-  if (weightHh?.storage.tracked) {
-    k.of(gemm)(gradients.of(weightHh), hidden, gradients.dProduct, H, GH, N, true, false, true);
-  }
-  if (bias?.storage.tracked) k.of(sumRows)(gradients.of(bias), gates, N, GH);
-  if (x.storage.tracked) k.of(gemm)(gradients.of(x), gates, weightIh.offset, N, I, GH, false, true, true);
-  for (const { name, initial } of tracks) {
-    if (initial.storage.tracked) k.of(addScaled)(gradients.of(initial), gradients.sequences[name]!, 1, S * H);
-  }
+  if (weightIh.storage.tracked) k.of(gemm)(gradient(weightIh), x.offset, gates, I, GH, N, true, false, true);
+  if (weightHh?.storage.tracked) k.of(gemm)(gradient(weightHh), hidden, dProduct, H, GH, N, true, false, true);
+  if (bias?.storage.tracked) k.of(sumRows)(gradient(bias), gates, N, GH);
+  if (x.storage.tracked) k.of(gemm)(gradient(x), gates, weightIh.offset, N, I, GH, false, true, true);
 }

@@ -118,19 +118,15 @@ export function isSequential(model: object): model is Sequential {
  * @throws TypeError if it is a variable that is not a scalar
  */
 export function scalarOf<V extends Variable | number>(caller: string, name: string, compute: () => V): V {
-  const value = withPrefix(caller, compute);
+  let value: V;
+  try {
+    value = compute();
+  } catch (error) {
+    if (error instanceof Error) error.message = `${caller}: ${error.message}`;
+    throw error;
+  }
   if (!isVariable(value) || value.shape.length === 0) return value;
   throw new TypeError(
     `${caller}: ${name} must return a scalar, got shape ${formatShape(value.shape)}. Is a sum() or mean() missing?`,
   );
-}
-
-/** Runs `body` and puts `caller: ` before the messages of its errors. */
-function withPrefix<R>(caller: string, body: () => R): R {
-  try {
-    return body();
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) error.message = `${caller}: ${error.message}`;
-    throw error;
-  }
 }

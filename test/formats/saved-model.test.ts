@@ -249,9 +249,7 @@ describe('save and load', () => {
     expect(() => save(model)).toThrow(
       /save: sequential\.0\.0\.0\.activation is a function without a name\. Name it in customObjects/,
     );
-    expect(() => load(save(model, { customObjects }))).toThrow(
-      'load: the file contains the unknown name "double".',
-    );
+    expect(() => load(save(model, { customObjects }))).toThrow('load: the file contains the unknown name "double".');
     const { origin: _, ...nameless } = shifted(1);
     expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/without a name/);
   });
