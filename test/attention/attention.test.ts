@@ -200,7 +200,7 @@ describe('attentionPooling', () => {
     alone.data.forEach((value, i) => expect(value).toBeCloseTo(output.data[i]!, 5));
     expect(() => stream(model)).toThrow('needs the whole sequence');
     expect(() => sequential([attentionPooling(), attentionPooling()], { inputSize: 2 })).toThrow(
-      'attentionPooling: expected a vector a step, got one a sequence',
+      'sequential: layer attentionPooling2: expected a vector per step, got one per sequence',
     );
   });
 

@@ -191,7 +191,7 @@ describe('runInSegments', () => {
   it('rejects layers that need the whole sequence, and empty segments', () => {
     const model = modelOf(bidirectional(lstm(), { hiddenSize: 2 }));
     expect(() => compute(model.parameters, (p) => runInSegments(model, p, inputs).output)).toThrow(
-      'the layer bidirectional needs the whole sequence',
+      'runInSegments: layer bidirectional needs the whole sequence',
     );
     expect(() =>
       compute(models[0]![1].parameters, (p) => runInSegments(models[0]![1], p, inputs, {}, 0).output),

@@ -201,7 +201,7 @@ it('withParameters turns a part of a custom model into a separate model', async 
       ...network.parameters,
       dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) },
     }),
-  ).toThrow('withParameters: dense.weight [3, 1] must hold 3 numbers, got 2.');
+  ).toThrow('withParameters: dense.weight [3, 1] must have 3 elements, got 2.');
   expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow(
     'withParameters: the model has no parameter more.bias.',
   );
