@@ -111,7 +111,8 @@ if (includes('padding')) {
     rows.push(rowOf(`padding/${cell}/${nameOf(shape)}`, 'bptt', times.lengths));
     log(
       `padding/${cell}/${nameOf(shape)}`,
-      `${packed.toFixed(2)} ms with lengths averaging T / 2, ${(packed / padded).toFixed(2)} of the time without lengths`,
+      `${packed.toFixed(2)} ms with lengths averaging T / 2, ` +
+        `${(packed / padded).toFixed(2)} of the time without lengths`,
     );
   }
 }

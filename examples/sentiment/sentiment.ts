@@ -186,10 +186,14 @@ export const sentiment: Example = async ({ short, log, onProgress, save }) => {
     sources.map((source) => afinn[source]),
   );
   log('\nprobability of the positive class, and words that change the logit by more than 0.5 (held-out sentences):');
-  for (const { words, contributions, probability } of shown)
-    log(
-      `  ${probability.toFixed(2)}  ${words.map((word, i) => (Math.abs(contributions[i]!) > 0.5 ? `${word}(${contributions[i]! > 0 ? '+' : ''}${contributions[i]!.toFixed(1)})` : word)).join(' ')}`,
-    );
+  for (const { words, contributions, probability } of shown) {
+    const marked = words.map((word, i) => {
+      const contribution = contributions[i]!;
+      const sign = contribution > 0 ? '+' : '';
+      return Math.abs(contribution) > 0.5 ? `${word}(${sign}${contribution.toFixed(1)})` : word;
+    });
+    log(`  ${probability.toFixed(2)}  ${marked.join(' ')}`);
+  }
   if (!short) {
     save(
       'words.svg',

@@ -119,7 +119,8 @@ export async function dates({
     .map(({ text }) => `“${text}”`)
     .join(', ');
   log(
-    `dates in ${languages.length} languages: ${training.length} for training, ${test.length} for testing, for example ${samples}`,
+    `dates in ${languages.length} languages: ${training.length} for training, ${test.length} for testing, ` +
+      `for example ${samples}`,
   );
   const withAttention = await train(true, short, pairs, source, target, test, onProgress);
   const without = await train(false, short, pairs, source, target, test, onProgress);

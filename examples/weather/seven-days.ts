@@ -192,7 +192,8 @@ export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
   const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
   log('\naccuracy of the weather type of tomorrow:');
   log(
-    `network ${percent(metrics['type'])}, persistence ${percent(metrics['type, persistence'])}, always sun ${percent(metrics['type, always sun'])}`,
+    `network ${percent(metrics['type'])}, persistence ${percent(metrics['type, persistence'])}, ` +
+      `always sun ${percent(metrics['type, always sun'])}`,
   );
 
   if (!short) {

@@ -49,9 +49,9 @@ export interface EncoderDecoderOptions {
   /** The special token id that ends every target. */
   readonly end: number;
   /**
-   * The probability that, in training, an input of the decoder is sampled from its previous logits instead of taken from
-   * the target: a number, or a function of the update (scheduled sampling: Bengio, Vinyals, Jaitly and Shazeer, 2015,
-   * arXiv 1506.03099). 0 by default, which is teacher forcing.
+   * The probability that, in training, an input of the decoder is sampled from its previous logits instead of taken
+   * from the target: a number, or a function of the update (scheduled sampling: Bengio, Vinyals, Jaitly and Shazeer,
+   * 2015, arXiv 1506.03099). 0 by default, which is teacher forcing.
    */
   readonly scheduledSampling?: number | ((step: number) => number);
   /** The seed of the random initialization; 0 by default. */
@@ -97,8 +97,8 @@ export type EncoderDecoderVariables = {
  * Training runs all steps of the decoder at once, except with input feeding or scheduled sampling. The loss is the mean
  * cross-entropy over the valid steps of the targets, including the end token.
  *
- * @throws RangeError if a size, a rate or a special token is out of range, or the encoder has no recurrent layer or does
- *   not return a vector per step
+ * @throws RangeError if a size, a rate or a special token is out of range, or the encoder has no recurrent layer or
+ * does not return a vector per step
  * @example
  * const model = encoderDecoder({
  *   encoder: [embedding({ vocabularySize: 6, size: 8 }), bidirectional(gru(), { hiddenSize: 8 })],

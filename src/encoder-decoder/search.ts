@@ -81,8 +81,8 @@ export function greedySearch(
 }
 
 /**
- * Generates sequences for each source by beam search: extends the `beamSize` most likely hypotheses at every step. Ended
- * hypotheses are preferred to those cut off at `maxLength`.
+ * Generates sequences for each source by beam search: extends the `beamSize` most likely hypotheses at every step.
+ * Ended hypotheses are preferred to those cut off at `maxLength`.
  *
  * @param source as for {@link greedySearch}
  * @returns `count` hypotheses per row of the source, the best first
@@ -171,8 +171,8 @@ function search(
 const rowIndices = (rows: readonly number[]): IntTensor => ({ shape: [rows.length], data: Int32Array.from(rows) });
 
 /**
- * Returns the 2 · beamSize most likely extensions, best first, each with the index of the hypothesis it extends. At most
- * beamSize of them end, one per hypothesis, so that beamSize others remain.
+ * Returns the 2 · beamSize most likely extensions, best first, each with the index of the hypothesis it extends. At
+ * most beamSize of them end, one per hypothesis, so that beamSize others remain.
  */
 function extend(
   caller: string,

@@ -1,6 +1,7 @@
 /**
  * Layers, cells and scores as JSON: `{ "$make": ["recurrent", { "$make": ["lstm"] }, { "hiddenSize": 8 }] }`. Functions
- * are stored by name, `{ "$name": "relu" }`. Initializers are omitted, since the file contains the parameters themselves.
+ * are stored by name, `{ "$name": "relu" }`. Initializers are omitted, since the file contains the parameters
+ * themselves.
  */
 
 import { additiveScore, dotScore, generalScore, scaledDotScore } from '../attention/scores';
@@ -119,7 +120,8 @@ export function undescribeOrigin(
   const named = (name: unknown): unknown => {
     if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
     throw new RangeError(
-      `${where}: the file contains the unknown name ${JSON.stringify(name)}. If it is custom, pass it in customObjects: { … }.`,
+      `${where}: the file contains the unknown name ${JSON.stringify(name)}. ` +
+        'If it is custom, pass it in customObjects: { … }.',
     );
   };
   const visit = (value: Json, depth: number): unknown => {

@@ -20,8 +20,8 @@ import { type Part, partsOf } from './parts';
 /** The mapping between layers and PyTorch modules. */
 export interface PyTorchOptions {
   /**
-   * The PyTorch module of each layer, by layer name: `{ lstm: 'encoder.rnn', lstm2: 'encoder.rnn', dense: 'fc' }`.
-   * By default, the name of the layer. Layers with the same module are its stacked layers in order, `_l0`, `_l1`, …. `''`
+   * The PyTorch module of each layer, by layer name: `{ lstm: 'encoder.rnn', lstm2: 'encoder.rnn', dense: 'fc' }`. By
+   * default, the name of the layer. Layers with the same module are its stacked layers in order, `_l0`, `_l1`, …. `''`
    * is the root module.
    */
   readonly modules?: Readonly<Record<string, string>>;
@@ -245,7 +245,11 @@ function linear({ parameters }: Part): Codec {
   };
 }
 
-/** The number of gate blocks of a cell, and whether it projects its output. @throws RangeError if it has no equivalent */
+/**
+ * The number of gate blocks of a cell, and whether it projects its output.
+ *
+ * @throws RangeError if it has no equivalent
+ */
 function gatesOf(
   cell: Cell,
   reject: (reason: string) => never,

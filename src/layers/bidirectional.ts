@@ -36,8 +36,8 @@ const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => V
 
 /**
  * Creates a layer that runs a cell over `[T, B, I]` forward and, with separate parameters, backward from the last valid
- * step of each row (Schuster and Paliwal, 1997, "Bidirectional recurrent neural networks"). Its parameters and state are
- * those of the cell in both directions: `forward.weightIh`, `reverse.weightIh` and so on.
+ * step of each row (Schuster and Paliwal, 1997, "Bidirectional recurrent neural networks"). Its parameters and state
+ * are those of the cell in both directions: `forward.weightIh`, `reverse.weightIh` and so on.
  *
  * @throws RangeError if `hiddenSize` is not a positive integer, a dropout rate is not in [0, 1), or `merge` is unknown
  * @example

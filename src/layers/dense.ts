@@ -23,8 +23,8 @@ export interface DenseOptions {
 }
 
 /**
- * Creates a fully connected layer, y = f(x W + b) for every step: `[…, I]` to `[…, O]`. Its output is zero in the padding
- * of sequences of unequal length. Its parameters are `weight [I, O]` and `bias [O]`.
+ * Creates a fully connected layer, y = f(x W + b) for every step: `[…, I]` to `[…, O]`. Its output is zero in the
+ * padding of sequences of unequal length. Its parameters are `weight [I, O]` and `bias [O]`.
  *
  * @throws RangeError if `size` is not a positive integer
  * @example

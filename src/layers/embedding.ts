@@ -22,7 +22,8 @@ export interface EmbeddingOptions {
 }
 
 /**
- * Creates a layer that looks up a vector for every token id: ids `[T, B]` to `[T, B, E]`. Its parameter is `weight [V, E]`.
+ * Creates a layer that looks up a vector for every token id: ids `[T, B]` to `[T, B, E]`. Its parameter is `weight [V,
+ * E]`.
  *
  * @throws RangeError if a size is not a positive integer or `vocabularySize` exceeds 2²⁴; when it runs, if an id is
  *   outside [0, V)

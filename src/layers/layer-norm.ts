@@ -10,8 +10,8 @@ import { checkNumber } from '../tensor/shape';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
- * Creates a layer that normalizes every vector, y = gain · (x − mean) / √(variance + ε) + bias: `[…, I]` to `[…, I]` (Ba,
- * Kiros and Hinton, 2016, arXiv 1607.06450). Its output is zero in the padding of sequences of unequal length. Its
+ * Creates a layer that normalizes every vector, y = gain · (x − mean) / √(variance + ε) + bias: `[…, I]` to `[…, I]`
+ * (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). Its output is zero in the padding of sequences of unequal length. Its
  * parameters are `gain [I]` (initially one) and `bias [I]` (initially zero).
  *
  * @param options.epsilon ε, 1e-5 by default

@@ -10,9 +10,9 @@ import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /**
- * Creates a layer that adds its input to the output of inner layers, y = x + f(x) (He et al., 2015, arXiv 1512.03385; for
- * stacked LSTMs, Wu et al., 2016, arXiv 1609.08144). The inner layers run in order and preserve the size. The parameters
- * and state are theirs, with dotted names: `lstm.weightIh`.
+ * Creates a layer that adds its input to the output of inner layers, y = x + f(x) (He et al., 2015, arXiv 1512.03385;
+ * for stacked LSTMs, Wu et al., 2016, arXiv 1609.08144). The inner layers run in order and preserve the size. The
+ * parameters and state are theirs, with dotted names: `lstm.weightIh`.
  *
  * @throws RangeError if `layers` is empty; in a model, if the layers change the size
  * @example

@@ -64,8 +64,8 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
   if (inputSize !== undefined) checkCount('sequential', 'inputSize', inputSize);
   if (inputSize === undefined && layers[0]!.accepts !== 'ids') {
     throw new RangeError(
-      `sequential: inputSize must be the size of the input vectors, got undefined. The first layer, ${layers[0]!.name}, ` +
-        'does not accept token ids.',
+      'sequential: inputSize must be the size of the input vectors, got undefined. ' +
+        `The first layer, ${layers[0]!.name}, does not accept token ids.`,
     );
   }
   const input: Features =

@@ -11,8 +11,8 @@ import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import type { ModelState, Sequential } from './sequential';
 
 /**
- * A model that runs one time step per call of {@link advance}. It holds a copy of the weights, taken when the stream was
- * created, and the carried state. Streams are independent of each other and of the model.
+ * A model that runs one time step per call of {@link advance}. It holds a copy of the weights, taken when the stream
+ * was created, and the carried state. Streams are independent of each other and of the model.
  */
 export interface Stream<S = ModelState> {
   readonly batchSize: number;
@@ -21,8 +21,8 @@ export interface Stream<S = ModelState> {
   /** O, the size of the output vectors `[B, O]`. */
   readonly outputSize: number;
   /**
-   * The carried state as plain tensors. Reading it returns a copy; assign a state to continue from it, or `undefined` to
-   * reset the stream to its initial state.
+   * The carried state as plain tensors. Reading it returns a copy; assign a state to continue from it, or `undefined`
+   * to reset the stream to its initial state.
    */
   state: S | undefined;
   /** Runs one step on raw arrays; used by {@link advance}, which checks the shapes. */
@@ -37,8 +37,8 @@ export interface StreamOptions {
 
 /**
  * Creates a stream of a model. Layers with a `stepRunner` do not allocate memory per step: `recurrent` with a pointwise
- * cell, `dense` without activation, `embedding`, `layerNorm`, `dropout`, and `residual` around them. Other causal layers
- * run as in {@link predict}, with T = 1.
+ * cell, `dense` without activation, `embedding`, `layerNorm`, `dropout`, and `residual` around them. Other causal
+ * layers run as in {@link predict}, with T = 1.
  *
  * @throws RangeError if `batchSize` is not a positive integer, or a layer is not causal
  * @example

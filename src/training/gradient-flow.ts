@@ -33,10 +33,10 @@ export interface GradientFlow {
 
 /**
  * Computes the norm of the loss's gradient with respect to every state of every recurrent layer after every time step,
- * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including the gradient that flows back through all later steps. Where the
- * norm shrinks toward the first steps, the model does not learn from them (Hochreiter, 1991; Bengio, Simard and
- * Frasconi, 1994, "Learning long-term dependencies with gradient descent is difficult"); where it grows, gradients
- * explode (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
+ * ‖∂L/∂s_t‖ over all rows and units: the total derivative, including the gradient that flows back through all later
+ * steps. Where the norm shrinks toward the first steps, the model does not learn from them (Hochreiter, 1991; Bengio,
+ * Simard and Frasconi, 1994, "Learning long-term dependencies with gradient descent is difficult"); where it grows,
+ * gradients explode (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
  *
  * The model runs step by step with dropout off, as in prediction. With `lengths`, steps count from the first step of
  * each row; for reversed layers, from the last.

@@ -1,4 +1,6 @@
-/** Every example in a docstring and every program of a guide compiles under `strict`, with the library's names imported. */
+/**
+ * Every example in a docstring and every program of a guide compiles under `strict`, with the library's names imported.
+ */
 
 import { describe, expect, it } from 'vitest';
 import { docstringExamples, pages, typeErrors, withImports } from './examples';

@@ -1,4 +1,6 @@
-/** The examples of the docstrings and the programs of the guides, as the tests that run and type-check them need them. */
+/**
+ * The examples of the docstrings and the programs of the guides, as the tests that run and type-check them need them.
+ */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -96,7 +96,9 @@ function expectClose(
   expect(error, what).toBeLessThan(1e-5);
 }
 
-/** Compares the outputs of a model without lengths, and its outputs and final states with lengths and initial states. */
+/**
+ * Compares the outputs of a model without lengths, and its outputs and final states with lengths and initial states.
+ */
 async function expectSame(model: Sequential): Promise<void> {
   const x =
     model.input.kind === 'ids'

@@ -378,7 +378,11 @@ describe('models', () => {
     ['an empty batch', () => predict(net, intTensor(new Int32Array(0), [3, 0])), /empty batch/],
     ['vectors for ids', () => predict(net, full([1, 1, 4], 0)), /expected token ids, got vectors/],
     ['no layers', () => sequential([]), /at least one layer/],
-    ['no input size', () => sequential([dense({ size: 2 })]), /sequential: inputSize must be the size of the input vectors/],
+    [
+      'no input size',
+      () => sequential([dense({ size: 2 })]),
+      /sequential: inputSize must be the size of the input vectors/,
+    ],
     [
       'steps that are gone',
       () =>
