@@ -6,7 +6,7 @@
  * number of gate blocks.
  */
 
-import { gradientOf, record, result, type Scope, type Variable, withScratch } from '../autodiff/tape';
+import { gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
 import { addProduct, addScaled, interpolate, interpolateBackward, multiplication } from '../kernels/arithmetic';
 import { sumRows } from '../kernels/linear';
 import { copy } from '../kernels/movement';
@@ -30,12 +30,19 @@ interface StateTrack {
   readonly moveRate: Variable | undefined;
 }
 
+/** The parameters of a pointwise cell: its weights, and its vector parameters by name. */
+type Weights = Readonly<Record<string, Variable>> & {
+  /** `[I, G·H]` */
+  readonly weightIh: Variable;
+  /** `[H, G·H]` */
+  readonly weightHh?: Variable;
+  /** `[G·H]` */
+  readonly bias?: Variable;
+};
+
 /** The sizes, variables and buffers of one run. Buffers are offsets into the workspace. */
-interface Layout {
-  readonly scope: Scope;
+interface Layout extends EngineInput {
   readonly cell: PointwiseCell;
-  /** The number of sequences that are still running, by time step. */
-  readonly rows: readonly number[];
   /** The number of sequences. */
   readonly S: number;
   /** The number of packed rows, Σ rows. */
@@ -46,18 +53,7 @@ interface Layout {
   readonly H: number;
   /** G·H */
   readonly GH: number;
-  /** `[N, I]` */
-  readonly x: Variable;
-  /** `[I, G·H]` */
-  readonly weightIh: Variable;
-  /** `[H, G·H]` */
-  readonly weightHh: Variable | undefined;
-  /** `[G·H]` */
-  readonly bias: Variable | undefined;
-  /** The cell's vector parameters, by name. */
-  readonly vectors: readonly (readonly [name: string, vector: Variable])[];
-  /** `[S, H]` the mask of recurrent dropout. */
-  readonly mask: Variable | undefined;
+  readonly parameters: Weights;
   /** One per part of the state; the first is the hidden state. */
   readonly tracks: readonly StateTrack[];
   /** Every variable that the outputs depend on. */
@@ -70,10 +66,8 @@ interface Layout {
   readonly product: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly maskedHidden: number;
-  /** The offsets of the current step, set by {@link selectStep}. */
-  readonly step: PointwiseBackwardStep<string>;
-  /** The gradients of the vector parameters: `step.dVectors`, set by the backward pass. */
-  readonly dVectors: Record<string, number>;
+  /** The offsets of the current step, set by {@link selectStep}; those of `dVectors`, by the backward pass. */
+  readonly step: PointwiseBackwardStep<string> & { readonly dVectors: Record<string, number> };
 }
 
 /** Runs a pointwise cell over packed time steps. */
@@ -88,17 +82,15 @@ export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequ
 }
 
 /** Allocates the state sequences and buffers of a run. */
-function layoutOf(
-  cell: PointwiseCell,
-  { scope, parameters, inputs: x, initial, rows, mask, zoneout }: EngineInput,
-): Layout {
+function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
+  const { scope, inputs, initial, mask, zoneout } = input;
   const { kernels: k, workspace } = scope;
-  const [N, I] = x.shape as [number, number];
+  const [N, I] = inputs.shape as [number, number];
   const [S, H] = initial[cell.state[0]!]!.shape as [number, number];
   const GH = cell.gates * H;
-  const { weightIh, weightHh, bias } = parameters as { weightIh: Variable; weightHh?: Variable; bias?: Variable };
-  const vectors = cell.vectorParameters.map((name) => [name, parameters[name]!] as const);
-  const sources = [x, ...Object.values(parameters), ...Object.values(initial)];
+  // unroll has checked the parameters.
+  const parameters = input.parameters as Weights;
+  const sources = [inputs, ...Object.values(parameters), ...Object.values(initial)];
   const tracks = cell.state.map((name): StateTrack => {
     const sequence = result(scope, [S + N, H], sources);
     k.of(copy)(sequence.offset, initial[name]!.offset, S * H);
@@ -110,8 +102,7 @@ function layoutOf(
   const saved = allocate(workspace, N * cell.savedBlocks * H);
   const product = allocate(workspace, cell.separateProducts ? S * GH : 0);
   const maskedHidden = allocate(workspace, mask === undefined ? 0 : N * H);
-  const dVectors: Record<string, number> = {};
-  const step: PointwiseBackwardStep<string> = {
+  const step: Layout['step'] = {
     rows: 0,
     hiddenSize: H,
     gates,
@@ -122,11 +113,10 @@ function layoutOf(
     next: {},
     dPrevious: {},
     dNext: {},
-    vectors: Object.fromEntries(vectors.map(([name, { offset }]) => [name, offset])),
-    dVectors,
+    vectors: Object.fromEntries(cell.vectorParameters.map((name) => [name, parameters[name]!.offset])),
+    dVectors: {},
   };
-  const buffers = { gates, saved, product, maskedHidden, step, dVectors };
-  return { scope, cell, rows, S, N, I, H, GH, x, weightIh, weightHh, bias, vectors, mask, tracks, sources, ...buffers };
+  return { ...input, cell, parameters, S, N, I, H, GH, tracks, sources, gates, saved, product, maskedHidden, step };
 }
 
 /** The first row of the state before step `t` in a sequence of states, whose packed rows begin at `start`. */
@@ -148,10 +138,11 @@ function selectStep(layout: Layout, t: number, start: number): PointwiseBackward
 
 /** Computes the pre-activations of all inputs with one product, then runs the steps in order. */
 function forward(layout: Layout): void {
-  const { scope, cell, rows, S, N, I, H, GH, x, weightIh, weightHh, bias, mask, tracks, gates, product } = layout;
+  const { scope, cell, parameters, inputs, rows, S, N, I, H, GH, mask, tracks, gates, product } = layout;
+  const { weightIh, weightHh, bias } = parameters;
   const { kernels: k } = scope;
-  if (bias === undefined) k.of(gemm)(gates, x.offset, weightIh.offset, N, GH, I, false, false, false);
-  else k.of(affineRows)(gates, x.offset, weightIh.offset, bias.offset, N, GH, I);
+  if (bias === undefined) k.of(gemm)(gates, inputs.offset, weightIh.offset, N, GH, I, false, false, false);
+  else k.of(affineRows)(gates, inputs.offset, weightIh.offset, bias.offset, N, GH, I);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(H, GH), (panels) => {
     if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, H, GH, false);
     for (let t = 0, start = 0; t < rows.length; t++) {
@@ -176,12 +167,12 @@ function forward(layout: Layout): void {
 
 /** Allocates the gradients and scratch buffers, then runs the backward loop and the products after it. */
 function backward(layout: Layout): void {
-  const { scope, cell, S, N, H, GH, vectors, dVectors, mask, tracks, sources } = layout;
+  const { scope, cell, parameters, rows, S, N, H, GH, mask, tracks, sources, step } = layout;
   const sequences = Object.fromEntries(tracks.map(({ name, sequence }) => [name, gradientOf(sequence)]));
   const offsets = sources.map((source) => (source.storage.tracked ? gradientOf(source) : -1));
   // Every vector parameter gets a gradient, since the backward function always adds to it.
-  for (const [name, vector] of vectors) dVectors[name] = gradientOf(vector);
-  const repacks = mask === undefined && !isUniform(layout);
+  for (const name of cell.vectorParameters) step.dVectors[name] = gradientOf(parameters[name]!);
+  const repacks = mask === undefined && rows.some((count) => count !== S);
   const sizes = [
     cell.separateProducts ? N * GH : 0,
     repacks ? N * H : 0,
@@ -208,9 +199,6 @@ function backward(layout: Layout): void {
   );
 }
 
-/** Whether all sequences have the same length. */
-const isUniform = ({ rows, S }: Layout): boolean => rows.every((count) => count === S);
-
 /**
  * Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the
  * states.
@@ -229,7 +217,8 @@ function backwardSteps(
   dMasked: number,
   dCandidates: readonly number[],
 ): void {
-  const { scope, cell, rows, S, N, H, GH, weightHh, mask, tracks } = layout;
+  const { scope, cell, rows, S, N, H, GH, mask, tracks } = layout;
+  const { weightHh } = layout.parameters;
   const { kernels: k } = scope;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(GH, H), (panels) => {
@@ -266,14 +255,15 @@ function backwardSteps(
  * @param hidden `[N, H]` the hidden states that were multiplied by the recurrent weights
  */
 function parameterGradients(
-  { scope, N, I, H, GH, x, weightIh, weightHh, bias, gates }: Layout,
+  { scope, parameters, inputs, N, I, H, GH, gates }: Layout,
   gradient: (source: Variable) => number,
   dProduct: number,
   hidden: number,
 ): void {
+  const { weightIh, weightHh, bias } = parameters;
   const { kernels: k } = scope;
-  if (weightIh.storage.tracked) k.of(gemm)(gradient(weightIh), x.offset, gates, I, GH, N, true, false, true);
+  if (weightIh.storage.tracked) k.of(gemm)(gradient(weightIh), inputs.offset, gates, I, GH, N, true, false, true);
   if (weightHh?.storage.tracked) k.of(gemm)(gradient(weightHh), hidden, dProduct, H, GH, N, true, false, true);
   if (bias?.storage.tracked) k.of(sumRows)(gradient(bias), gates, N, GH);
-  if (x.storage.tracked) k.of(gemm)(gradient(x), gates, weightIh.offset, N, I, GH, false, true, true);
+  if (inputs.storage.tracked) k.of(gemm)(gradient(inputs), gates, weightIh.offset, N, I, GH, false, true, true);
 }
