@@ -131,7 +131,8 @@ export function differentiate<P extends TensorTree, R>(
   scope.kernels.of(fill)(gradient, 0, size);
   const output = loss(variablesOver(scope, parameters, offset, gradient));
   const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
-  checkScalar(scalar);
+  checkScalar('valueAndGradient: the function', scalar);
+  operand('valueAndGradient', scalar, 'the result of the function');
   backward(scope, scalar);
   return { value: scope.workspace.memory.view[scalar.offset]!, results };
 }
@@ -140,19 +141,13 @@ function isWithResults<R>(output: Variable | WithResults<R>): output is WithResu
   return typeof output === 'object' && output !== null && 'results' in output;
 }
 
-function checkScalar(loss: unknown): asserts loss is Variable {
-  if (!isVariable(loss)) {
-    throw new TypeError(
-      `valueAndGradient: the function must return a scalar variable (shape []), got ${describe(loss)}.`,
-    );
-  }
-  operand('valueAndGradient', loss, 'the result of the function');
-  if (loss.shape.length > 0) {
-    throw new TypeError(
-      `valueAndGradient: the function must return a scalar variable (shape []), got shape ` +
-        `${formatShape(loss.shape)}. Is a sum() or mean() missing?`,
-    );
-  }
+/** @throws TypeError, which names `source`, if the value is not a scalar variable */
+export function checkScalar(source: string, value: unknown): asserts value is Variable {
+  if (isVariable(value) && value.shape.length === 0) return;
+  const actual = isVariable(value) ? `shape ${formatShape(value.shape)}` : describe(value);
+  throw new TypeError(
+    `${source} must return a scalar variable (shape []), got ${actual}. Is a sum() or mean() missing?`,
+  );
 }
 
 /**

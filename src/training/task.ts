@@ -1,11 +1,10 @@
 /** The common interface through which training and evaluation run sequential and custom models. */
 
-import { isVariable, type Variable } from '../autodiff/tape';
-import { copyOut } from '../autodiff/value-and-gradient';
+import type { Variable } from '../autodiff/tape';
+import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
-import { formatShape } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -125,8 +124,6 @@ export function scalarOf<V extends Variable | number>(caller: string, name: stri
     if (error instanceof Error) error.message = `${caller}: ${error.message}`;
     throw error;
   }
-  if (!isVariable(value) || value.shape.length === 0) return value;
-  throw new TypeError(
-    `${caller}: ${name} must return a scalar, got shape ${formatShape(value.shape)}. Is a sum() or mean() missing?`,
-  );
+  if (typeof value !== 'number') checkScalar(`${caller}: ${name}`, value);
+  return value;
 }

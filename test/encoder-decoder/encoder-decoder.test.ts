@@ -1,4 +1,7 @@
-/** Encoder-decoder: gradients, unequal lengths, sampling, searches against plain ones, and that it learns. */
+/**
+ * Encoder-decoder models: gradients, unequal lengths, scheduled sampling, searches compared with reference searches,
+ * training.
+ */
 
 import {
   adam,
@@ -88,7 +91,7 @@ const lossOf = (model: EncoderDecoder, batch: PairBatch): number =>
 describe.each(models)('%s', (_, options) => {
   const model = shaken(encoderDecoder(options));
 
-  it('has the gradient of finite differences, also with sampling and dropout', () => {
+  it('has gradients equal to finite differences, also with scheduled sampling and dropout', () => {
     const sampled = encoderDecoder({
       ...options,
       decoder: { ...options.decoder, dropout: 0.3 },
@@ -103,13 +106,13 @@ describe.each(models)('%s', (_, options) => {
     }
   });
 
-  it('the loss of a batch of unequal lengths is the mean over its pairs alone', () => {
+  it('the loss of a batch of unequal lengths equals the mean over its pairs in batches of one', () => {
     const counts = pairs.map(({ target }) => target.length);
     const alone = pairs.reduce((sum, pair, i) => sum + counts[i]! * lossOf(model, batchOf([pair])), 0);
     expect(lossOf(model, batchOf(pairs))).toBeCloseTo(alone / counts.reduce((a, b) => a + b), 5);
   });
 
-  it('all steps at once are step by step', () => {
+  it('decoding all steps at once equals decoding step by step', () => {
     const slow = encoderDecoder({ ...options, scheduledSampling: 1e-300 });
     slow.data.set(model.data);
     const [fast, one] = [model, slow].map(
@@ -118,7 +121,7 @@ describe.each(models)('%s', (_, options) => {
     expect(one).toBeCloseTo(fast!, 5);
   });
 
-  it('a search in a batch writes what it writes alone, and knows its probability', () => {
+  it('a search returns the same hypothesis in a batch as in a batch of one, with its probability', () => {
     const inputs = pairs.map(({ input }) => input as Int32Array);
     const together = beamSearch(model, padSequences(inputs), { beamSize: 3, maxLength: 6, count: 2 });
     inputs.forEach((input, i) => {
@@ -141,7 +144,7 @@ describe.each(models)('%s', (_, options) => {
     });
   });
 
-  it('greedy is a beam of one; a beam as wide as everything finds the most likely of all', () => {
+  it('greedy search equals a beam of one; a beam of all sequences finds the most likely one', () => {
     const source = padSequences(pairs.map(({ input }) => input as Int32Array));
     const greedy = greedySearch(model, source, { maxLength: 5 });
     beamSearch(model, source, { beamSize: 1, maxLength: 5, lengthPenalty: 0 }).forEach(([best], i) =>
@@ -175,7 +178,7 @@ describe.each(models)('%s', (_, options) => {
   });
 });
 
-it('stops at the longest that is wanted, and says that it did not end', () => {
+it('stops at maxLength and reports that the hypothesis did not end', () => {
   const model = encoderDecoder(base);
   const bias = (model.parameters.decoder['output'] as Record<string, { data: Float32Array }>)['bias']!.data;
   bias.fill(-50, end, end + 1);
@@ -190,7 +193,7 @@ it('stops at the longest that is wanted, and says that it did not end', () => {
   });
 });
 
-it('learns to turn words round: all of 100 that it never saw, without attention fewer at as many updates', async () => {
+it('learns to reverse words: all of 100 held-out words, and fewer without attention', async () => {
   const draw = (): Pair => {
     const input = word(7);
     return { input: Int32Array.from(input), target: Int32Array.from([...input.slice().reverse(), end]) };
@@ -223,7 +226,7 @@ it('learns to turn words round: all of 100 that it never saw, without attention 
   expect(blind).toBeLessThan(seeing);
 });
 
-it('the memory of a search does not grow with its steps', () => {
+it('the memory of a search does not grow with its length', () => {
   const model = encoderDecoder({
     ...base,
     decoder: { ...base.decoder, layers: 2, attention: dotScore(), inputFeeding: true },

@@ -1,4 +1,4 @@
-/** The second net: outputs, states and gradients of PyTorch's own modules, for what layers add to the cells. Source: test/golden/layers.json. */
+/** Layers agree with PyTorch modules in outputs, states and gradients (test/golden/layers.json). */
 
 import {
   add,
@@ -26,7 +26,7 @@ const file = golden<Readonly<Record<string, Part>> & { readonly lengths: readonl
 const lengths = Int32Array.from(file.lengths);
 const of = (part: string, name: string): Tensor => tensors<Tensor>(file[part]![name]);
 
-it('LSTM with projection, with lengths: within 1e-6', () => {
+it('an LSTM with projection and lengths agrees with PyTorch within 1e-6', () => {
   const { parameters, gradients } = file['projected'] as {
     parameters: { forward: Part };
     gradients: { forward: Part };
@@ -44,7 +44,7 @@ it('LSTM with projection, with lengths: within 1e-6', () => {
   expect(largestError({ dXs: gradient.xs }, file['projected'])).toBeLessThan(1e-6);
 });
 
-it('two directions, with lengths: within 1e-6', () => {
+it('a bidirectional LSTM with lengths agrees with PyTorch within 1e-6', () => {
   const { parameters, gradients } = file['bidirectional'] as { parameters: Part; gradients: Part };
   const model = sequential([bidirectional(lstm(), { hiddenSize: 4 })], { inputSize: 5 });
   for (const [direction, own] of Object.entries(parameters)) {
@@ -75,7 +75,7 @@ it('two directions, with lengths: within 1e-6', () => {
   expect(largestError({ dXs: gradient.xs }, file['bidirectional'])).toBeLessThan(1e-6);
 });
 
-it('layer normalization: within 2e-6', () => {
+it('layer normalization agrees with PyTorch within 2e-6', () => {
   const given = { gain: of('normalization', 'gain'), bias: of('normalization', 'bias'), xs: of('normalization', 'xs') };
   const { gradient, results } = valueAndGradient(given, ({ gain, bias, xs }) => {
     const outputs = layerNormalize(xs, { gain, bias });
@@ -85,7 +85,7 @@ it('layer normalization: within 2e-6', () => {
   expect(largestError(got, file['normalization'])).toBeLessThan(2e-6);
 });
 
-it('scaled dot attention, with lengths: within 1e-6', () => {
+it('scaled dot-product attention with lengths agrees with PyTorch within 1e-6', () => {
   const { gradient, results } = valueAndGradient(
     { states: of('attention', 'states'), queries: of('attention', 'queries') },
     ({ states, queries }) => {

@@ -1,4 +1,7 @@
-/** A property of every layer: what stands in the padding changes no output, no loss and no gradient, and a row of a batch is that row alone. */
+/**
+ * Properties of every layer: the content of the padding does not change outputs, losses or gradients, and a row of a
+ * batch equals the same sequence in a batch of one.
+ */
 
 import {
   attentionPooling,
@@ -73,7 +76,7 @@ const numbers = (tree: unknown): number[] =>
       ? [tree]
       : Object.values(tree as object).flatMap(numbers);
 
-it.each(models)('%s', (_, layers) => {
+it.each(models)('padding does not change values or gradients: %s', (_, layers) => {
   const model = build(layers);
   const random = createRandom(3);
   for (let trial = 0; trial < 12; trial++) {

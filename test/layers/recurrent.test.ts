@@ -1,4 +1,6 @@
-/** Recurrent layers: direction, depth, dropout along sequences, zoneout, learned states; what they are made of says what they must be. */
+/**
+ * Recurrent layers: direction, depth, variational dropout, zoneout and learned initial states, compared with `unroll`.
+ */
 
 import {
   advance,
@@ -52,7 +54,7 @@ const resets = intTensor([
 
 const modelOf = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I, seed: 4 });
 
-/** Parameters that are not where they began, so that nothing is zero by chance. */
+/** Parameters that differ from their initial values, so that no gradient is zero by chance. */
 function shaken(model: Sequential): Sequential {
   model.data.set(normal(0, 0.5)([model.data.length], createRandom(9)).data);
   return model;
@@ -135,7 +137,7 @@ describe('bidirectional', () => {
 });
 
 describe('residual', () => {
-  it('adds what comes in to what its layers give, and streams', () => {
+  it('adds its input to the output of its layers, also in a stream', () => {
     const model = shaken(
       modelOf(dense({ size: H }), residual([recurrent(lstm(), { hiddenSize: 6 }), dropout(0.5), dense({ size: H })])),
     );
@@ -176,14 +178,14 @@ describe('residual', () => {
 
 const disturbed = { inputDropout: 0.3, recurrentDropout: 0.4, zoneout: { h: 0.2 } };
 
-describe('dropout along sequences', () => {
+describe('variational dropout and zoneout', () => {
   const train = (model: Sequential, seed: number, options: object = {}): Tensor =>
     compute(
       model.parameters,
       (p) => runModel(model, p, inputs, { training: true, random: createRandom(seed), ...options }).output,
     );
 
-  it('is drawn anew by every generator state, the same for the same, and off at prediction', () => {
+  it('depends only on the state of the random generator, and is off in prediction', () => {
     const model = shaken(modelOf(recurrent(lstm(), { hiddenSize: H, inputDropout: 0.3, recurrentDropout: 0.4 })));
     const plain = shaken(modelOf(recurrent(lstm(), { hiddenSize: H })));
     close(predict(model, inputs), predict(plain, inputs));
@@ -191,7 +193,7 @@ describe('dropout along sequences', () => {
     expect(train(model, 1)).not.toEqual(train(model, 2));
   });
 
-  it('drops the same inputs and the same h at every step, and scales the others', () => {
+  it('drops the same elements of the input and of h at every step, and scales the others', () => {
     // One unit that sees the first number of x alone: what the mask does to it can be read off its outputs.
     const model = modelOf(recurrent(simpleRnn(), { hiddenSize: 1, inputDropout: 0.5 }));
     Object.values(model.parameters)[0]!['weightIh']!.data.set([0.3, 0]);
@@ -236,7 +238,7 @@ describe('dropout along sequences', () => {
     );
     expect(() => bidirectional(lstm(), { hiddenSize: 2, inputDropout: -0.1 })).toThrow('bidirectional: inputDropout');
     expect(() => predict(modelOf(recurrent(gru(), { hiddenSize: 2, zoneout: { c: 0.1 } })), inputs)).toThrow(
-      "zoneout has a rate for c, but the cell's state is h",
+      "zoneout.rates must have names of the cell's state, h, got c",
     );
     expect(() => predict(modelOf(recurrent(gru(), { hiddenSize: 2, zoneout: { h: 1.1 } })), inputs)).toThrow(
       'zoneout.rates.h',
@@ -249,7 +251,7 @@ describe('dropout along sequences', () => {
     ).toThrow('training requires a random generator');
   });
 
-  it('moves by the expected part at prediction, in a stream as at once', () => {
+  it('zoneout uses the expected value in prediction, also in a stream', () => {
     const model = shaken(
       modelOf(
         recurrent(lstm(), { hiddenSize: H, zoneout: { h: 0.2, c: 0.5 } }),
@@ -267,7 +269,7 @@ describe('dropout along sequences', () => {
   });
 });
 
-describe('learned states', () => {
+describe('learned initial states', () => {
   it.each([
     ['lstm', lstm() as Cell],
     ['gru of ops', gru({ reset: 'before' })],
@@ -302,7 +304,7 @@ describe('learned states', () => {
     },
   );
 
-  it('learn', async () => {
+  it('are trained', async () => {
     const model = modelOf(recurrent(lstm(), { hiddenSize: 2, learnInitialState: true }));
     const batch: Batch<Tensor, Tensor> = {
       inputs: tensor(new Float32Array(2), [1, 1, 2]),
@@ -318,7 +320,7 @@ describe('learned states', () => {
   });
 });
 
-it('the ends of documents in batches reach training: resets cut the state, also when it is carried', async () => {
+it('resets in a batch reset the state in training, also with carryState', async () => {
   const model = shaken(sequential([recurrent(lstm(), { hiddenSize: H }), dense({ size: 1 })], { inputSize: I }));
   const target = normal(0, 1)([T, B, 1], createRandom(2));
   const all = intTensor(Array.from({ length: T }, () => Array.from({ length: B }, () => 1)));

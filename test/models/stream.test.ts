@@ -1,4 +1,7 @@
-/** Streams: step by step is the same as at once, whatever the layers; state goes in and out; a step allocates nothing. */
+/**
+ * Streams: T steps equal one prediction for every kind of layer, states can be read and set, and a step allocates
+ * nothing.
+ */
 
 import {
   advance,
@@ -75,25 +78,28 @@ const stepOf = ({ shape, data }: Tensor, t: number): Tensor => {
 };
 
 describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
-  it.each(models)('%s: T steps, of one row and of several, are predict over the sequence, within 1e-6', (_, model) => {
-    useKernels(kernels);
-    for (const batchSize of [1, 3]) {
-      const inputs = normal(0, 1)([6, batchSize, 3], createRandom(1));
-      const running = stream(model, { batchSize });
-      for (let t = 0; t < 6; t++) {
-        const { shape, data } = advance(running, stepOf(inputs, t));
-        const whole = predict(model, {
-          shape: [t + 1, batchSize, 3],
-          data: inputs.data.slice(0, (t + 1) * batchSize * 3),
-        });
-        const wanted = whole.data.slice(-data.length);
-        expect(shape).toEqual([batchSize, data.length / batchSize]);
-        data.forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-6));
+  it.each(models)(
+    '%s: T steps with one row and with several equal predict over the sequence within 1e-6',
+    (_, model) => {
+      useKernels(kernels);
+      for (const batchSize of [1, 3]) {
+        const inputs = normal(0, 1)([6, batchSize, 3], createRandom(1));
+        const running = stream(model, { batchSize });
+        for (let t = 0; t < 6; t++) {
+          const { shape, data } = advance(running, stepOf(inputs, t));
+          const whole = predict(model, {
+            shape: [t + 1, batchSize, 3],
+            data: inputs.data.slice(0, (t + 1) * batchSize * 3),
+          });
+          const wanted = whole.data.slice(-data.length);
+          expect(shape).toEqual([batchSize, data.length / batchSize]);
+          data.forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-6));
+        }
       }
-    }
-  });
+    },
+  );
 
-  it('a cell from its parameters is unroll, and its state comes out', () => {
+  it('streamCell equals unroll, and its state can be read', () => {
     useKernels(kernels);
     for (const cell of [lstm(), gru(), simpleRnn()] as Cell[]) {
       const parameters = initializeCell(cell, { inputSize: 3, hiddenSize: 6, random: 2 });
@@ -115,7 +121,7 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
   });
 });
 
-it('state can be kept, set back, moved to another stream, and begun anew', () => {
+it('a state can be saved, restored, moved to another stream, and reset', () => {
   for (const [, model] of models) {
     const x = tensor([[1, -1, 0.5]]);
     const [running, other] = [stream(model), stream(model)];
@@ -132,7 +138,7 @@ it('state can be kept, set back, moved to another stream, and begun anew', () =>
   }
 });
 
-it('streams that come and go step together as one batch: states are joined and split', () => {
+it('streams are joined to one batch and split again without changing their outputs', () => {
   for (const [, model] of models) {
     const alone = [1, 2, 3].map(() => stream(model));
     const inputs = [0, 1, 2].map((i) => normal(0, 1)([4, 1, 3], createRandom(i)));
@@ -198,13 +204,13 @@ it('streams that come and go step together as one batch: states are joined and s
   );
 });
 
-it('a million steps take no memory, and the state stays what it is in single precision', () => {
+it('a million steps use no further memory, and the state stays accurate in single precision', () => {
   const running = stream(vectorsIn([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })]));
   const x = tensor([[0.1, -0.2, 0.3]]);
   const into = advance(running, x);
   for (let t = 0; t < 1000; t++) advance(running, x, into);
   const settled = into.data[0];
-  // The least that is in use, which is what is left after a collection, in each tenth of the way.
+  // The minimum memory in use, which is that after a collection, in each tenth of the way.
   const used = Array.from({ length: 10 }, () =>
     Math.min(
       ...Array.from({ length: 1000 }, () => {
@@ -217,13 +223,13 @@ it('a million steps take no memory, and the state stays what it is in single pre
   expect(into.data[0]).toBeCloseTo(settled!, 5);
 });
 
-/** Bytes of JavaScript objects and of buffers. */
+/** The bytes of JavaScript objects and buffers. */
 function memoryUsed(): number {
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
 
-it('rejects a reversed layer, a state of the wrong shape, an id outside the vocabulary, and inputs of the wrong shape', () => {
+it('rejects reversed layers, states and inputs of the wrong shape, and ids outside the vocabulary', () => {
   const reversed = vectorsIn([recurrent(lstm(), { hiddenSize: 2, reverse: true })]);
   expect(() => stream(reversed)).toThrow('stream: layer lstm needs the whole sequence, so it cannot run step by step.');
   const running = stream(models[0]![1]);

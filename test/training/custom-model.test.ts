@@ -117,10 +117,10 @@ it('errors name fit, evaluate or gradientFlow, and keep the message of the loss'
   );
   const batch = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 3], 0) };
   await expect(fit(net, dataOf(batch), { loss: multiply, optimizer })).rejects.toThrow(
-    'fit: loss must return a scalar, got shape [4, 1, 3]. Is a sum() or mean() missing?',
+    'fit: loss must return a scalar variable (shape []), got shape [4, 1, 3]. Is a sum() or mean() missing?',
   );
   expect(() => evaluate(net, dataOf(batch), { loss: meanSquaredError, metrics: { product: multiply } })).toThrow(
-    'evaluate: product must return a scalar, got shape [4, 1, 3]. Is a sum() or mean() missing?',
+    'evaluate: product must return a scalar variable (shape []), got shape [4, 1, 3]. Is a sum() or mean() missing?',
   );
 });
 

@@ -84,7 +84,7 @@ export function modelOf(
   return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
 }
 
-/** What something makes of a file. @throws RangeError that begins with `where`, also where what was made objects */
+/** Runs `build`. @throws RangeError that begins with `where`, whatever error `build` throws */
 function attributed<R>(where: string, build: () => R): R {
   try {
     return build();

@@ -126,7 +126,7 @@ const resetAttribute = (reset: 'after' | 'before' = 'after'): Readonly<Record<st
   linear_before_reset: reset === 'after' ? 1 : 0,
 });
 
-/** The operator that implements a cell; undefined if there is none. */
+/** The operator that implements a cell; undefined if no operator does. */
 function operatorOf(cell: Cell): Operator | undefined {
   const origin = cellOriginOf(cell);
   switch (origin?.[0]) {
