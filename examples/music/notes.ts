@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type Piece, readMidi } from './midi';
 
-/** Grid units per quarter note. Sixteenths, thirty-seconds and triplets are whole numbers of units. */
+/** Grid units per quarter note. Sixteenths, thirty-seconds and triplets are integers of units. */
 const unitsPerQuarter = 24;
 /** The possible times since the previous note and durations, in grid units. Other times are rounded to the nearest. */
 const shifts = [0, 1, 2, 3, 4, 6, 8, 12, 16, 18, 24, 36, 48, 72];

@@ -79,7 +79,7 @@ export function bucketBatches(examples: readonly Example[], options: BucketOptio
   };
 }
 
-/** @throws RangeError if a size is not a whole number of at least 1, or the padding does not fit the inputs */
+/** @throws RangeError if a size is not an integer of at least 1, or the padding does not fit the inputs */
 export function checkBuckets(
   where: string,
   { batchSize, bucket = 1, padding = 0 }: BucketOptions,
@@ -161,7 +161,7 @@ function checkSequenceTargets(examples: readonly Example[]): void {
     } else if (typeof target === 'number' && typeof first === 'number') {
       if (!Number.isInteger(target) || target < 0)
         throw new RangeError(
-          `bucketBatches: ${name} must be a class id, a whole number of at least 0, got ${target}. ` +
+          `bucketBatches: ${name} must be a class id, an integer of at least 0, got ${target}. ` +
             'Pass targets of a regression as tensors [O].',
         );
     } else {

@@ -64,7 +64,7 @@ export interface Fold {
  * @param examples the number of examples, or the group of every example; groups are never divided
  * @param options.k the number of folds
  * @param options.seed the seed of the random order; 0 by default
- * @throws RangeError if k is not a whole number of at least 2, the number of examples is not a whole number of at least
+ * @throws RangeError if k is not an integer of at least 2, the number of examples is not an integer of at least
  * 1, or there are fewer than k examples or groups
  * @example
  * kFold(6, { k: 3, seed: 1 }).map(({ test }) => test.length); // [2, 2, 2]

@@ -102,11 +102,11 @@ export function checkSameKind(
   });
 }
 
-/** @throws RangeError unless the padding is a number; for ids, a whole number */
+/** @throws RangeError unless the padding is a number; for ids, an integer */
 export function checkPadding(where: string, padding: number, areIds: boolean): void {
   if (areIds ? Number.isInteger(padding) : typeof padding === 'number') return;
   throw new RangeError(
-    `${where}: padding must be ${areIds ? 'an id, a whole number' : 'a number'}, got ${describe(padding)}.`,
+    `${where}: padding must be ${areIds ? 'an id, an integer' : 'a number'}, got ${describe(padding)}.`,
   );
 }
 

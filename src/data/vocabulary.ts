@@ -97,7 +97,7 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  * Words are joined as described for {@link wordVocabulary}; characters and byte pairs are concatenated.
  *
  * @throws TypeError if `ids` is not an array
- * @throws RangeError if an id is not a whole number in [0, V); the message has its position
+ * @throws RangeError if an id is not an integer in [0, V); the message has its position
  * @example
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */

@@ -103,7 +103,7 @@ export function checkShape(where: string, argument: string, got: Shape, expected
  */
 export function checkCount(where: string, argument: string, value: number, least: number = 1): void {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`${where}: ${argument} must be a whole number of at least ${least}, got ${describe(value)}.`);
+    throw new RangeError(`${where}: ${argument} must be an integer of at least ${least}, got ${describe(value)}.`);
   }
 }
 
@@ -147,7 +147,7 @@ export function checkIds(
     const id = ids[i]!;
     if (!(id >= 0 && id < count && Number.isInteger(id))) {
       throw new RangeError(
-        `${where}: ${argument} must be whole numbers from 0 to ${count - 1}, got ${id} at position ${i - start}.` +
+        `${where}: ${argument} must be integers from 0 to ${count - 1}, got ${id} at position ${i - start}.` +
           `${cause && ` ${cause}`}`,
       );
     }

@@ -32,7 +32,7 @@ const valuesPerComponent = (size: number): number => 1 + 2 * size + (size === 2 
  *
  * @param options.components K, the number of Gaussians
  * @param options.size D, the size of the predicted vectors
- * @throws RangeError if one of them is not a whole number of at least 1
+ * @throws RangeError if one of them is not an integer of at least 1
  * @example
  * const head = dense({ size: mixtureSize({ components: 3, size: 2 }) });
  * mixtureSize({ components: 3, size: 2 }); // 18

@@ -15,7 +15,7 @@ export function rateAt(where: string, rate: LearningRate, step: number): number 
 /**
  * Step decay: rate · factor^⌊(step − 1) / every⌋.
  *
- * @throws RangeError if `rate` is negative, or `every` is not a whole number of at least 1
+ * @throws RangeError if `rate` is negative, or `every` is not an integer of at least 1
  * @example
  * stepDecay(1, { every: 10, factor: 0.5 })(11); // 0.5
  */
@@ -48,7 +48,7 @@ export function exponentialDecay(
  * Cosine decay from `rate` to `minRate` over `steps` updates, constant afterwards (Loshchilov and Hutter, 2016,
  * arXiv 1608.03983).
  *
- * @throws RangeError if `rate` is negative, or `steps` is not a whole number of at least 1
+ * @throws RangeError if `rate` is negative, or `steps` is not an integer of at least 1
  * @example
  * cosineDecay(1, { steps: 100 })(51); // 0.5
  */
@@ -65,7 +65,7 @@ export function cosineDecay(
  * Linear warmup over the first `steps` updates, followed by the given rate, whose updates count from the end of the
  * warmup.
  *
- * @throws RangeError if `steps` is not a whole number of at least 1
+ * @throws RangeError if `steps` is not an integer of at least 1
  * @example
  * warmup(0.1, { steps: 10 })(5); // 0.05
  */

@@ -56,7 +56,7 @@ export interface FitCheckpoint {
   readonly write: (state: TrainingState) => unknown;
 }
 
-/** @throws RangeError if `every` is not a whole number of at least 1; TypeError if `write` is not a function */
+/** @throws RangeError if `every` is not an integer of at least 1; TypeError if `write` is not a function */
 export function checkCheckpoint({ every, write }: FitCheckpoint): void {
   checkCount('fit', 'checkpoint.every', every);
   if (typeof write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');

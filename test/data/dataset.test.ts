@@ -85,7 +85,7 @@ describe('batchesOf', () => {
     );
     expect(() => batchesOf(tensor([1, 2]), tensor([1, 2]), { batchSize: 2 })).toThrow('got [2].');
     expect(() => batchesOf(inputs, inputs, { batchSize: 0 })).toThrow(
-      'batchesOf: batchSize must be a whole number of at least 1, got 0.',
+      'batchesOf: batchSize must be an integer of at least 1, got 0.',
     );
   });
 });

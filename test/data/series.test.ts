@@ -72,17 +72,17 @@ describe('seriesWindows', () => {
       'series must have at least sequenceLength + horizon = 41 rows, got 40',
     );
     expect(() => seriesWindows(series, { sequenceLength: 3, targets: [3], batchSize: 1 })).toThrow(
-      'seriesWindows: targets must be whole numbers from 0 to 2, got 3',
+      'seriesWindows: targets must be integers from 0 to 2, got 3',
     );
     expect(() => seriesWindows(tensor([1, 2, 3]), { sequenceLength: 1, batchSize: 1 })).toThrow(
       'series must be [N, F] = [*, *], got [3]',
     );
     expect(() => seriesWindows(series, { sequenceLength: 0, batchSize: 1 })).toThrow('seriesWindows: sequenceLength');
     expect(() => seriesWindows(series, { sequenceLength: 3, horizon: 0, batchSize: 1 })).toThrow(
-      'seriesWindows: horizon must be a whole number of at least 1, got 0',
+      'seriesWindows: horizon must be an integer of at least 1, got 0',
     );
     expect(() => seriesWindows(series, { sequenceLength: 3, stride: 0.5, batchSize: 1 })).toThrow(
-      'seriesWindows: stride must be a whole number of at least 1, got 0.5',
+      'seriesWindows: stride must be an integer of at least 1, got 0.5',
     );
     expect(() => seriesWindows(series, { sequenceLength: 3, targets: [], batchSize: 1 })).toThrow(
       'seriesWindows: targets must hold at least one column, got none',
@@ -171,7 +171,7 @@ describe('scaling', () => {
       'data must be […, F] = […, 3], got [1, 2]',
     );
     expect(() => scaleWith(standardScaler(series), tensor([[1]]), [3])).toThrow(
-      'scaleWith: columns must be whole numbers from 0 to 2, got 3',
+      'scaleWith: columns must be integers from 0 to 2, got 3',
     );
   });
 });
@@ -207,6 +207,6 @@ describe('groups', () => {
     }
     expect(() => kFold(3, { k: 4 })).toThrow('there must be at least k = 4 examples or groups, got 3');
     expect(() => kFold(3, { k: 1 })).toThrow('kFold: k');
-    expect(() => kFold(7.5, { k: 2 })).toThrow('kFold: examples must be a whole number of at least 1, got 7.5');
+    expect(() => kFold(7.5, { k: 2 })).toThrow('kFold: examples must be an integer of at least 1, got 7.5');
   });
 });

@@ -66,14 +66,14 @@ describe('padSequences', () => {
     );
     expect(() => padSequences([tensor([1, 2])])).toThrow('sequences[0] must be [T, I] = [*, *], got [2]');
     expect(() => padSequences(sequences, { padding: 0.5 })).toThrow(
-      'padSequences: padding must be an id, a whole number, got 0.5',
+      'padSequences: padding must be an id, an integer, got 0.5',
     );
     // @ts-expect-error There is no such value.
     expect(() => padSequences(sequences, { sequenceLength: 2, keep: 'end' })).toThrow(
       "keep must be 'first' or 'last', got end",
     );
     expect(() => padSequences(sequences, { sequenceLength: 0, keep: 'last' })).toThrow(
-      'padSequences: sequenceLength must be a whole number of at least 1, got 0',
+      'padSequences: sequenceLength must be an integer of at least 1, got 0',
     );
     expect(() => padSequences([normal(0, 1)([2, 3], random), normal(0, 1)([2, 4], random)])).toThrow(
       'sequences[1] must be [T, I] = [*, 3], got [2, 4]',
@@ -157,7 +157,7 @@ describe('bucketBatches', () => {
       'examples must all have one target per sequence, like examples[0]; examples[1] does not',
     );
     rejected({ input, target: 0.7 }).toThrow(
-      'examples[0].target must be a class id, a whole number of at least 0, got 0.7. Pass targets of a regression as',
+      'examples[0].target must be a class id, an integer of at least 0, got 0.7. Pass targets of a regression as',
     );
     rejected({ input, target: 1 }, { input, target: tensor([1]) }).toThrow(
       'examples[1].target must be a class id, like examples[0].target, got an object',
@@ -179,10 +179,10 @@ describe('bucketBatches', () => {
       'examples[0] must have at least one step',
     );
     expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 0 })).toThrow(
-      'bucketBatches: batchSize must be a whole number of at least 1, got 0',
+      'bucketBatches: batchSize must be an integer of at least 1, got 0',
     );
     expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 1, bucket: 1.5 })).toThrow(
-      'bucketBatches: bucket must be a whole number',
+      'bucketBatches: bucket must be an integer',
     );
     expect(() => bucketBatches([{ input, target: 1 }], { batchSize: 1, padding: NaN })).toThrow(
       'bucketBatches: padding must be an id',

@@ -73,7 +73,7 @@ describe('encode and decode', () => {
 
   it.each([-1, 8, 0.5, NaN])('decode rejects the id %s', (id) => {
     expect(() => decode(characterVocabulary('abcdefgh'), [0, id])).toThrow(
-      new RangeError(`decode: ids must be whole numbers from 0 to 7, got ${id} at position 1.`),
+      new RangeError(`decode: ids must be integers from 0 to 7, got ${id} at position 1.`),
     );
   });
 });
@@ -172,7 +172,7 @@ describe('byte pairs', () => {
     expect(encode(restored, text)).toEqual(encode(vocabulary, text));
     expect(bytePairVocabulary('abc', { size: 1000 }).size).toBe(256);
     expect(() => bytePairVocabulary('abc', { size: 256, marks: ['end'] })).toThrow(
-      'bytePairVocabulary: size must be a whole number of at least 257',
+      'bytePairVocabulary: size must be an integer of at least 257',
     );
     expect(() => bytePairVocabulary('', { size: 256 })).toThrow(
       'bytePairVocabulary: text must hold at least one character',
@@ -228,7 +228,7 @@ describe('words', () => {
     );
     expect(() => wordVocabulary('a', { maxSize: 1 })).toThrow('wordVocabulary: maxSize');
     expect(() => wordVocabulary('a', { minCount: 0 })).toThrow(
-      'wordVocabulary: minCount must be a whole number of at least 1, got 0',
+      'wordVocabulary: minCount must be an integer of at least 1, got 0',
     );
     expect(() => wordVocabulary(' \t ')).toThrow('wordVocabulary: text must hold at least one word');
   });

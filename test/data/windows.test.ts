@@ -123,10 +123,10 @@ describe('windows rejects', () => {
 
   it('zero steps, an empty batch, and ids of another type', () => {
     expect(() => windows(counting(9), { sequenceLength: 0, batchSize: 1 })).toThrow(
-      'windows: sequenceLength must be a whole number of at least 1, got 0.',
+      'windows: sequenceLength must be an integer of at least 1, got 0.',
     );
     expect(() => windows(counting(9), { sequenceLength: 1, batchSize: 0 })).toThrow(
-      'windows: batchSize must be a whole number of at least 1, got 0.',
+      'windows: batchSize must be an integer of at least 1, got 0.',
     );
     // @ts-expect-error A string is not a sequence of ids.
     expect(() => windows('text', { sequenceLength: 1, batchSize: 1 })).toThrow(TypeError);

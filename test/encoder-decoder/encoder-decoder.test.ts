@@ -267,7 +267,7 @@ it('supports sources of vectors, and rejects invalid options', () => {
     }),
   ).toThrow('encoder must return a vector per step');
   expect(() => encoderDecoder({ ...base, end: V })).toThrow(
-    'encoderDecoder: start and end must be whole numbers from 0 to 5, got 6',
+    'encoderDecoder: start and end must be integers from 0 to 5, got 6',
   );
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow(
     'decoder.dropout must be less than 1',

@@ -266,7 +266,7 @@ describe('configurations', () => {
     [
       'units that are not a number',
       changed(1, { units: '3' }),
-      'units of lstm must be a whole number of at least 1, got "3".',
+      'units of lstm must be an integer of at least 1, got "3".',
     ],
     ['other units', changed(1, { units: 4 }), 'layers/lstm/cell/vars/1 must be [4, 16], got [3, 12].'],
     ['an empty list of layers', { class_name: 'Sequential', config: { layers: [] } }, 'the model has no layers.'],

@@ -418,7 +418,7 @@ describe('the training state', () => {
       writeSafetensors(tensors, { ...metadata, 'bptt.training': JSON.stringify({ ...record, ...change }) });
     expect(load(changed({})).training).toEqual(example());
     const malformed: [Record<string, unknown>, string][] = [
-      [{ step: -1 }, 'bptt.training.step must be a whole number'],
+      [{ step: -1 }, 'bptt.training.step must be an integer'],
       [{ step: 1e9 }, 'training/losses must have 1000000000 elements'],
       [{ slots: 1e9 }, 'more than the number of tensors in the file'],
       [{ random: [1, 2] }, 'must have four elements'],

@@ -87,11 +87,11 @@ describe('creation', () => {
       () => tensor(new Float32Array(5), [2, 3]),
       'tensor: shape [2, 3] requires 6 values, got 5.',
     ],
-    ['a negative length', () => full([2, -1], 0), 'full: shape[1] must be a whole number of at least 0, got -1.'],
+    ['a negative length', () => full([2, -1], 0), 'full: shape[1] must be an integer of at least 0, got -1.'],
     [
       'a fractional length',
       () => tensor([1, 2, 3], [1.5, 2]),
-      'tensor: shape[0] must be a whole number of at least 0, got 1.5.',
+      'tensor: shape[0] must be an integer of at least 0, got 1.5.',
     ],
     ['a fractional id', () => intTensor([1, 1.5]), 'intTensor: values must be 32-bit integers, got 1.5 at index 1.'],
     [
@@ -107,7 +107,7 @@ describe('creation', () => {
     [
       'a view before the start',
       () => view(new Float32Array(4), -1, [3]),
-      'view: offset must be a whole number of at least 0, got -1.',
+      'view: offset must be an integer of at least 0, got -1.',
     ],
     [
       'rows past the end',

@@ -200,7 +200,7 @@ describe('fit', () => {
   });
 
   it.each<[string, object, RegExp]>([
-    ['steps', { steps: 1.5 }, /fit: steps must be a whole number/],
+    ['steps', { steps: 1.5 }, /fit: steps must be an integer/],
     ['epochs', { epochs: -1 }, /fit: epochs/],
     ['patience without validation', { patience: 1 }, /validation/],
   ])('rejects wrong %s', async (_, options, message) => {
@@ -374,7 +374,7 @@ describe('models', () => {
   );
 
   it.each<[string, () => unknown, RegExp]>([
-    ['an id out of range', () => predict(net, intTensor([[6]])), /whole numbers from 0 to 5, got 6 at position 0/],
+    ['an id out of range', () => predict(net, intTensor([[6]])), /integers from 0 to 5, got 6 at position 0/],
     ['an empty batch', () => predict(net, intTensor(new Int32Array(0), [3, 0])), /empty batch/],
     ['vectors for ids', () => predict(net, full([1, 1, 4], 0)), /expected token ids, got vectors/],
     ['no layers', () => sequential([]), /at least one layer/],

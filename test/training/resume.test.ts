@@ -183,6 +183,6 @@ describe('resumed fit', () => {
     );
     await expect(
       fit(model(), shuffled, { ...options, checkpoint: { every: 0, write: () => undefined } }),
-    ).rejects.toThrow(/checkpoint.every must be a whole number/);
+    ).rejects.toThrow(/checkpoint.every must be an integer/);
   });
 });

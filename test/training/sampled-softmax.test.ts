@@ -118,6 +118,6 @@ it('rejects shapes and targets that do not fit', () => {
     'sampledCrossEntropy: weight must be [V, H] = [*, 5], got [40, 3]',
   );
   expect(() => run({ shape: [3, 4], data: new Int32Array(12).fill(V) })).toThrow(
-    'sampledCrossEntropy: targets must be whole numbers from 0 to 39, got 40',
+    'sampledCrossEntropy: targets must be integers from 0 to 39, got 40',
   );
 });

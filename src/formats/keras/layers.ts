@@ -294,7 +294,7 @@ function countOf(where: string, layer: string, config: KerasLayer['config'], key
   const value = config[key];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
   throw new RangeError(
-    `${where}: ${key} of ${layer} must be a whole number of at least 1, got ${JSON.stringify(value)}.`,
+    `${where}: ${key} of ${layer} must be an integer of at least 1, got ${JSON.stringify(value)}.`,
   );
 }
 
