@@ -124,40 +124,46 @@ const previousRow = ({ rows, S }: Layout, t: number, start: number): number => (
 
 /** Sets the offsets of step `t`, whose packed rows begin at `start`. */
 function selectStep(layout: Layout, t: number, start: number): PointwiseBackwardStep<string> {
-  const { cell, rows, H, GH, tracks, gates, saved, step } = layout;
+  const { H, step } = layout;
   const previous = previousRow(layout, t, start);
-  step.rows = rows[t]!;
-  step.gates = gates + start * GH;
-  step.saved = saved + start * cell.savedBlocks * H;
-  for (const { name, sequence, candidates } of tracks) {
+  step.rows = layout.rows[t]!;
+  step.gates = layout.gates + start * layout.GH;
+  step.saved = layout.saved + start * layout.cell.savedBlocks * H;
+  for (const { name, sequence, candidates } of layout.tracks) {
     step.previous[name] = sequence.offset + previous * H;
     step.next[name] = candidates + start * H;
   }
   return step;
 }
 
-/** Computes the pre-activations of all inputs with one product, then runs the steps in order. */
-function forward(layout: Layout): void {
-  const { scope, cell, parameters, inputs, rows, S, N, I, H, GH, mask, tracks, gates, product } = layout;
-  const { weightIh, weightHh, bias } = parameters;
+/** Computes the part of the pre-activations that does not depend on the state, with one product for all steps. */
+function projectInputs({ scope, parameters: { weightIh, bias }, inputs, N, I, GH, gates }: Layout): void {
   const { kernels: k } = scope;
   if (bias === undefined) k.of(gemm)(gates, inputs.offset, weightIh.offset, N, GH, I, false, false, false);
   else k.of(affineRows)(gates, inputs.offset, weightIh.offset, bias.offset, N, GH, I);
+}
+
+/** Projects the inputs, then runs the steps in order. */
+function forward(layout: Layout): void {
+  const { scope, cell, H, GH, mask } = layout;
+  const { weightHh } = layout.parameters;
+  const { kernels: k } = scope;
+  projectInputs(layout);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(H, GH), (panels) => {
     if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, H, GH, false);
-    for (let t = 0, start = 0; t < rows.length; t++) {
+    for (let t = 0, start = 0; t < layout.rows.length; t++) {
       const step = selectStep(layout, t, start);
       const size = step.rows * H;
       if (weightHh !== undefined) {
         const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + start * H;
         if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset, size);
-        const target = cell.separateProducts ? product : step.gates;
+        const target = cell.separateProducts ? layout.product : step.gates;
         k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, false, !cell.separateProducts);
       }
       cell.forward(k, step);
-      for (const { name, sequence, moveRate } of tracks) {
+      for (const { name, sequence, moveRate } of layout.tracks) {
         if (moveRate === undefined) continue;
-        const next = sequence.offset + (S + start) * H;
+        const next = sequence.offset + (layout.S + start) * H;
         k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + start * H, size);
       }
       start += step.rows;
@@ -167,14 +173,14 @@ function forward(layout: Layout): void {
 
 /** Allocates the gradients and scratch buffers, then runs the backward loop and the products after it. */
 function backward(layout: Layout): void {
-  const { scope, cell, parameters, rows, S, N, H, GH, mask, tracks, sources, step } = layout;
+  const { scope, cell, S, N, H, mask, tracks, sources } = layout;
   const sequences = Object.fromEntries(tracks.map(({ name, sequence }) => [name, gradientOf(sequence)]));
   const offsets = sources.map((source) => (source.storage.tracked ? gradientOf(source) : -1));
   // Every vector parameter gets a gradient, since the backward function always adds to it.
-  for (const name of cell.vectorParameters) step.dVectors[name] = gradientOf(parameters[name]!);
-  const repacks = mask === undefined && rows.some((count) => count !== S);
+  for (const name of cell.vectorParameters) layout.step.dVectors[name] = gradientOf(layout.parameters[name]!);
+  const repacks = mask === undefined && layout.rows.some((count) => count !== S);
   const sizes = [
-    cell.separateProducts ? N * GH : 0,
+    cell.separateProducts ? N * layout.GH : 0,
     repacks ? N * H : 0,
     mask === undefined ? 0 : S * H,
     ...tracks.map(({ moveRate }) => (moveRate === undefined ? 0 : S * H)),
@@ -217,26 +223,26 @@ function backwardSteps(
   dMasked: number,
   dCandidates: readonly number[],
 ): void {
-  const { scope, cell, rows, S, N, H, GH, mask, tracks } = layout;
+  const { scope, rows, H, GH, mask, tracks } = layout;
   const { weightHh } = layout.parameters;
   const { kernels: k } = scope;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
   withScratch(scope, weightHh === undefined ? 0 : panelsSize(GH, H), (panels) => {
     if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, GH, H, true);
-    for (let t = rows.length - 1, start = N; t >= 0; t--) {
+    for (let t = rows.length - 1, start = layout.N; t >= 0; t--) {
       start -= rows[t]!;
       const previous = previousRow(layout, t, start);
       const step = selectStep(layout, t, start);
       const size = step.rows * H;
       step.dProduct = dProduct + start * GH;
       tracks.forEach(({ name, moveRate }, i) => {
-        const [dPrevious, dNext] = [sequences[name]! + previous * H, sequences[name]! + (S + start) * H];
+        const [dPrevious, dNext] = [sequences[name]! + previous * H, sequences[name]! + (layout.S + start) * H];
         step.dPrevious[name] = dPrevious;
         step.dNext[name] = moveRate === undefined ? dNext : dCandidates[i]!;
         if (moveRate === undefined) return;
         k.of(interpolateBackward)(dPrevious, dCandidates[i]!, dNext, moveRate.offset + start * H, size);
       });
-      cell.backward(k, step);
+      layout.cell.backward(k, step);
       if (weightHh !== undefined && (t > 0 || initialTracked)) {
         const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked;
         k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
