@@ -41,7 +41,7 @@ type Weights = Readonly<Record<string, Variable>> & {
 };
 
 /** The sizes, variables and buffers of one run. Buffers are offsets into the workspace. */
-interface Layout extends EngineInput {
+interface Layout extends Omit<EngineInput, 'initial' | 'zoneout'> {
   readonly cell: PointwiseCell;
   /** The number of sequences. */
   readonly S: number;
@@ -116,7 +116,27 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     vectors: Object.fromEntries(cell.vectorParameters.map((name) => [name, parameters[name]!.offset])),
     dVectors: {},
   };
-  return { ...input, cell, parameters, S, N, I, H, GH, tracks, sources, gates, saved, product, maskedHidden, step };
+  // Written out: an object made by spreading another one would slow down every step.
+  return {
+    scope,
+    cell,
+    inputs,
+    parameters,
+    rows: input.rows,
+    mask,
+    S,
+    N,
+    I,
+    H,
+    GH,
+    tracks,
+    sources,
+    gates,
+    saved,
+    product,
+    maskedHidden,
+    step,
+  };
 }
 
 /** The first row of the state before step `t` in a sequence of states, whose packed rows begin at `start`. */
