@@ -293,9 +293,7 @@ function activationOf(
 function countOf(where: string, layer: string, config: KerasLayer['config'], key: string): number {
   const value = config[key];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(
-    `${where}: ${key} of ${layer} must be an integer of at least 1, got ${JSON.stringify(value)}.`,
-  );
+  throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${JSON.stringify(value)}.`);
 }
 
 function rejectMask(where: string, name: string, reason: string): never {
