@@ -47,7 +47,7 @@ const base: EncoderDecoderOptions = {
   seed: 1,
 };
 const models: [string, EncoderDecoderOptions][] = [
-  ['without attention, the last state as it is', base],
+  ['without attention, final state passed unchanged', base],
   [
     'two layers of GRU with additive attention, bridged',
     {
@@ -236,7 +236,7 @@ it('the memory of a search does not grow with its length', () => {
   const workspace = defaultWorkspace();
   const { top } = workspace;
   const highest = (maxLength: number): number => {
-    // What a search does not touch keeps its mark.
+    // Memory that the search does not write keeps the marker value.
     workspace.memory.view.fill(123, top);
     beamSearch(model, padSequences([Int32Array.of(2, 3), Int32Array.of(4)]), { beamSize: 3, maxLength });
     let last = workspace.memory.view.length - 1;

@@ -38,9 +38,9 @@ const models: [string, Layer[]][] = [
     'two directions, normalized, and a head',
     [bidirectional(lstm(), { hiddenSize: 4, merge: 'mean' }), layerNorm(), dense({ size: 2, activation: tanh })],
   ],
-  ['both directions’ ends', [bidirectional(gru(), { hiddenSize: 3, ...last }), dense({ size: 2 })]],
+  ['final outputs of both directions', [bidirectional(gru(), { hiddenSize: 3, ...last }), dense({ size: 2 })]],
   [
-    'ways around layers',
+    'residual layers',
     [
       dense({ size: 4 }),
       residual([layerNorm(), recurrent(lstm(), { hiddenSize: 5, learnInitialState: true }), dense({ size: 4 })]),
@@ -52,14 +52,14 @@ const models: [string, Layer[]][] = [
     [recurrent(simpleRnn(), { hiddenSize: 4, reverse: true }), attentionPooling(), dense({ size: 2 })],
   ],
   [
-    'cells of ops',
+    'cells that are functions of ops',
     [
       recurrent(layerNormLstm({ epsilon: 0.1 }), { hiddenSize: 4 }),
       recurrent(projectedLstm({ projectionSize: 2 }), { hiddenSize: 4 }),
     ],
   ],
   [
-    'a GRU of ops, the last step',
+    'a GRU with reset before, last step only',
     [dropout(0.5), recurrent(gru({ reset: 'before' }), { hiddenSize: 2, zoneout: { h: 0.2 }, ...last })],
   ],
 ];

@@ -80,7 +80,7 @@ describe('bidirectional', () => {
   };
 
   it.each(['concat', 'sum', 'mean', 'product', 'both'] as const)(
-    '%s of an unroll forward and one in reverse, to each row’s length',
+    'merge %s combines a forward and a reverse unroll over each row’s length',
     (merge) => {
       for (const returnSequences of [true, false]) {
         const model = shaken(modelOf(bidirectional(lstm(), { hiddenSize: H, merge, returnSequences })));
@@ -194,7 +194,7 @@ describe('variational dropout and zoneout', () => {
   });
 
   it('drops the same elements of the input and of h at every step, and scales the others', () => {
-    // One unit that sees the first number of x alone: what the mask does to it can be read off its outputs.
+    // One unit that depends only on the first element of x, so that its outputs show the mask.
     const model = modelOf(recurrent(simpleRnn(), { hiddenSize: 1, inputDropout: 0.5 }));
     Object.values(model.parameters)[0]!['weightIh']!.data.set([0.3, 0]);
     Object.values(model.parameters)[0]!['weightHh']!.data.set([0]);
@@ -216,8 +216,8 @@ describe('variational dropout and zoneout', () => {
 
   it.each([
     ['lstm', lstm()],
-    ['gru of ops', gru({ reset: 'before' })],
-  ] as const)('its gradient is that of finite differences: %s', (_, cell) => {
+    ['gru with reset before', gru({ reset: 'before' })],
+  ] as const)('gradients equal finite differences: %s', (_, cell) => {
     const model = shaken(
       modelOf(recurrent(cell, { hiddenSize: H, ...disturbed, learnInitialState: true }), dense({ size: 1 })),
     );
@@ -272,37 +272,34 @@ describe('variational dropout and zoneout', () => {
 describe('learned initial states', () => {
   it.each([
     ['lstm', lstm() as Cell],
-    ['gru of ops', gru({ reset: 'before' })],
-  ] as const)(
-    '%s: begin sequences, also those that start on the way, and streams; a state that is given goes before',
-    (_, cell) => {
-      const model = shaken(modelOf(recurrent(cell, { hiddenSize: H, learnInitialState: true })));
-      const parameters = Object.values(model.parameters)[0]!;
-      const initial = Object.fromEntries(cell.state.map((name) => [name, parameters[`initial.${name}`]!]));
-      const broadcast = Object.fromEntries(
-        Object.entries(initial).map(([name, { data }]) => [
-          name,
-          tensor(Float32Array.of(...data, ...data, ...data), [B, H]),
-        ]),
-      );
-      const wanted = compute(
-        parameters,
-        (p) => unroll(cell, p, inputs, { initialState: broadcast, resetState: initial, resets }).outputs,
-      );
-      close(predict(model, inputs, { resets }), wanted);
-      const { output, state } = predictWithState(model, inputs);
-      close(
-        predict(model, inputs, { state }),
-        compute(parameters, (p) => unroll(cell, p, inputs, { initialState: Object.values(state)[0]! }).outputs),
-      );
-      const running = stream(model, { batchSize: B });
-      const x = tensor(inputs.data.slice(0, B * I), [B, I]);
-      close(advance(running, x), tensor(output.data.slice(0, B * H), [B, H]));
-      advance(running, x);
-      running.state = undefined;
-      close(advance(running, x), tensor(output.data.slice(0, B * H), [B, H]));
-    },
-  );
+    ['gru with reset before', gru({ reset: 'before' })],
+  ] as const)('%s: used at the start of sequences, after resets and in streams, unless a state is given', (_, cell) => {
+    const model = shaken(modelOf(recurrent(cell, { hiddenSize: H, learnInitialState: true })));
+    const parameters = Object.values(model.parameters)[0]!;
+    const initial = Object.fromEntries(cell.state.map((name) => [name, parameters[`initial.${name}`]!]));
+    const broadcast = Object.fromEntries(
+      Object.entries(initial).map(([name, { data }]) => [
+        name,
+        tensor(Float32Array.of(...data, ...data, ...data), [B, H]),
+      ]),
+    );
+    const wanted = compute(
+      parameters,
+      (p) => unroll(cell, p, inputs, { initialState: broadcast, resetState: initial, resets }).outputs,
+    );
+    close(predict(model, inputs, { resets }), wanted);
+    const { output, state } = predictWithState(model, inputs);
+    close(
+      predict(model, inputs, { state }),
+      compute(parameters, (p) => unroll(cell, p, inputs, { initialState: Object.values(state)[0]! }).outputs),
+    );
+    const running = stream(model, { batchSize: B });
+    const x = tensor(inputs.data.slice(0, B * I), [B, I]);
+    close(advance(running, x), tensor(output.data.slice(0, B * H), [B, H]));
+    advance(running, x);
+    running.state = undefined;
+    close(advance(running, x), tensor(output.data.slice(0, B * H), [B, H]));
+  });
 
   it('are trained', async () => {
     const model = modelOf(recurrent(lstm(), { hiddenSize: 2, learnInitialState: true }));

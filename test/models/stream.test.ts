@@ -47,11 +47,11 @@ const models: [string, Sequential][] = [
   ['an LSTM', vectorsIn([recurrent(lstm(), { hiddenSize: 5 })])],
   ['a GRU, dropout and a head', vectorsIn([recurrent(gru(), { hiddenSize: 8 }), dropout(0.5), dense({ size: 2 })])],
   [
-    'a GRU with reset before, which is made of ops',
+    'a GRU with reset before, a function of ops',
     vectorsIn([recurrent(gru({ reset: 'before' }), { hiddenSize: 5 }), dense({ size: 9 })]),
   ],
   [
-    'two layers, the second of ReLU, and a head with an activation',
+    'two layers, the second with ReLU, and a head with an activation',
     vectorsIn([
       recurrent(simpleRnn(), { hiddenSize: 4 }),
       recurrent(simpleRnn({ activation: relu }), { hiddenSize: 7 }),
@@ -67,7 +67,7 @@ const models: [string, Sequential][] = [
     ]),
   ],
   [
-    'the last output alone',
+    'only the last output',
     vectorsIn([recurrent(lstm(), { hiddenSize: 5, returnSequences: false }), dense({ size: 2 })]),
   ],
 ];
@@ -143,7 +143,7 @@ it('streams are joined to one batch and split again without changing their outpu
     const alone = [1, 2, 3].map(() => stream(model));
     const inputs = [0, 1, 2].map((i) => normal(0, 1)([4, 1, 3], createRandom(i)));
     const wanted = alone.map((running, i) => [0, 1, 2, 3].map((t) => advance(running, stepOf(inputs[i]!, t)).data));
-    // Two begin, the third comes after a step, the first leaves after three.
+    // Two streams start, a third one joins, and the first one leaves.
     const [two, three, last] = [2, 3, 2].map((batchSize) => stream(model, { batchSize })) as [Stream, Stream, Stream];
     const rows = (at: readonly (readonly [number, number])[]): Tensor =>
       tensor(Float32Array.from(at.flatMap(([i, t]) => [...stepOf(inputs[i]!, t).data])), [at.length, 3]);
@@ -210,7 +210,7 @@ it('a million steps use no further memory, and the state stays accurate in singl
   const into = advance(running, x);
   for (let t = 0; t < 1000; t++) advance(running, x, into);
   const settled = into.data[0];
-  // The minimum memory in use, which is that after a collection, in each tenth of the way.
+  // The minimum memory in use, which is that after a collection, per tenth of the run.
   const used = Array.from({ length: 10 }, () =>
     Math.min(
       ...Array.from({ length: 1000 }, () => {
