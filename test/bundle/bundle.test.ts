@@ -23,6 +23,8 @@ function bundle(program: string): Uint8Array {
 /** The size of the bundle after gzip. */
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
+// The limits of version 0.1 were 34, 52 and 11 kB (exportOnnx). Errors that name the layer, and smaller functions in fit
+// and the pointwise engine, took more. These limits are temporary: the old ones still have to be reached.
 it('a program that trains, evaluates, generates and streams is at most 35 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
