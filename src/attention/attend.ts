@@ -62,19 +62,19 @@ export function attend(score: Score, memory: AttentionMemory, queries: Operand):
   const query = operand('attend', queries, 'queries');
   const { parameters, values, keys, penalties, valid } = memory;
   const [B, T, H] = values.shape as [number, number, number];
-  const several = query.shape.length === 3;
-  const expected = several
+  const manyQueries = query.shape.length === 3;
+  const expected = manyQueries
     ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] }
     : { letters: '[B, D]', lengths: [B, undefined] };
   checkShape('attend', 'queries', query.shape, expected);
   const D = query.shape.at(-1)!;
   checkFit(score, parameters, D, H);
-  const Q = several ? query.shape[0]! : 1;
-  const scores = score.scores(parameters, several ? transpose(query, [1, 0, 2]) : viewOf(query, [B, 1, D]), keys);
+  const Q = manyQueries ? query.shape[0]! : 1;
+  const scores = score.scores(parameters, manyQueries ? transpose(query, [1, 0, 2]) : viewOf(query, [B, 1, D]), keys);
   const unmasked = softmax(penalties === undefined ? scores : add(scores, penalties));
   const weights = valid === undefined ? unmasked : multiply(unmasked, valid);
   const context = batchedMatmul(weights, values);
-  return several
+  return manyQueries
     ? { context: transpose(context, [1, 0, 2]), weights: transpose(weights, [1, 0, 2]) }
     : { context: viewOf(context, [B, H]), weights: viewOf(weights, [B, Q * T]) };
 }

@@ -5,7 +5,7 @@ import { concat, reshape } from '../autodiff/ops/movement';
 import { operand, toTensor, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { PairBatch } from '../data/pairs';
-import { chain, chainParameters, type NamedLayer, runChain } from '../layers/chain';
+import { type NamedLayer, planChain, runChain } from '../layers/chain';
 import {
   type Features,
   inferenceContext,
@@ -124,11 +124,8 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
   const input: Features =
     inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
-  const { encoder, plan } = withCaller('encoderDecoder', () =>
-    withCaller('layer encoder', () => {
-      const inOrder = chain(layers, input);
-      return { encoder: inOrder, plan: chainParameters(inOrder) };
-    }),
+  const { named: encoder, plan } = withCaller('encoderDecoder', () =>
+    withCaller('layer encoder', () => planChain(layers, input)),
   );
   const encoderParameters = fill(plan, 'encoder');
   const { stateSize, finalSizes } = probe(encoder, encoderParameters);

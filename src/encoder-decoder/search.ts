@@ -77,7 +77,7 @@ export function greedySearch(
   { maxLength = 100 }: SearchOptions = {},
 ): readonly Hypothesis[] {
   const options = { maxLength, beamSize: 1, lengthPenalty: 0, count: 1 };
-  return withCaller('greedySearch', () => search('greedySearch', model, source, options)).map(([best]) => best!);
+  return withCaller('greedySearch', () => search(model, source, options)).map(([best]) => best!);
 }
 
 /**
@@ -101,26 +101,23 @@ export function beamSearch(
   options: BeamOptions = {},
 ): readonly (readonly Hypothesis[])[] {
   const { maxLength = 100, beamSize = 4, lengthPenalty = 0.6, count = 1 } = options;
-  return withCaller('beamSearch', () =>
-    search('beamSearch', model, source, { maxLength, beamSize, lengthPenalty, count }),
-  );
+  return withCaller('beamSearch', () => search(model, source, { maxLength, beamSize, lengthPenalty, count }));
 }
 
 /** The fields of an interface as an anonymous type, which is assignable to a type with an index signature. */
 type Fields<T> = { readonly [K in keyof T]: T[K] };
 
 function search(
-  caller: string,
   model: EncoderDecoder,
   { inputs, lengths }: Padded,
   options: Required<BeamOptions>,
 ): readonly (readonly Hypothesis[])[] {
   const { maxLength, beamSize, lengthPenalty, count } = options;
-  checkCount(caller, 'maxLength', maxLength);
-  checkCount(caller, 'beamSize', beamSize);
-  checkNumber(caller, 'lengthPenalty', lengthPenalty, 0);
-  checkCount(caller, 'count', count);
-  if (count > beamSize) throw new RangeError(`${caller}: count must be at most beamSize = ${beamSize}, got ${count}.`);
+  checkCount('search', 'maxLength', maxLength);
+  checkCount('search', 'beamSize', beamSize);
+  checkNumber('search', 'lengthPenalty', lengthPenalty, 0);
+  checkCount('search', 'count', count);
+  if (count > beamSize) throw new RangeError(`search: count must be at most beamSize = ${beamSize}, got ${count}.`);
   const penalized = ({ logProbability, length }: Node): number => logProbability / ((5 + length) / 6) ** lengthPenalty;
   const sources = inputs.shape[1]!;
   const root: Node = { id: model.start, length: 0, logProbability: 0, weights: undefined, previous: undefined };
@@ -143,7 +140,7 @@ function search(
         const rows = beams.flatMap((beam, source) => {
           const firstRow = source * beamSize;
           if (beam.done) return new Array<number>(beamSize).fill(firstRow);
-          const candidates = extend(caller, beam.active, logProbabilities, weights, firstRow, beamSize);
+          const candidates = extend(beam.active, logProbabilities, weights, firstRow, beamSize);
           const active = candidates.filter(({ node }) => node.id !== model.end).slice(0, beamSize);
           const ended = candidates.slice(0, beamSize).filter(({ node }) => node.id === model.end);
           beam.ended.push(...ended.map(({ node }) => node));
@@ -175,7 +172,6 @@ const rowIndices = (rows: readonly number[]): IntTensor => ({ shape: [rows.lengt
  * most beamSize of them end, one per hypothesis, so that beamSize others remain.
  */
 function extend(
-  caller: string,
   active: readonly Node[],
   logProbabilities: Tensor,
   attention: Tensor | undefined,
@@ -188,7 +184,7 @@ function extend(
     for (let id = 0; id < V; id++) {
       const logProbability = node.logProbability + logProbabilities.data[(firstRow + parent) * V + id]!;
       if (Number.isNaN(logProbability))
-        throw new RangeError(`${caller}: logits must be numbers, got NaN. Are the model's parameters finite?`);
+        throw new RangeError("search: logits must be numbers, got NaN. Are the model's parameters finite?");
       if (best.length === 2 * beamSize && !(logProbability > best.at(-1)!.logProbability)) continue;
       let index = best.length;
       while (index > 0 && logProbability > best[index - 1]!.logProbability) index--;

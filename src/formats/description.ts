@@ -81,21 +81,25 @@ export function checkDepth(where: string, what: string, json: Json, depth: numbe
 }
 
 /** Returns the description of an origin. @throws TypeError if a value in it has no name */
-export function describeOrigin(where: string, [maker, ...given]: Origin, customObjects: CustomObjects = {}): Json {
+export function describeOrigin(
+  where: string,
+  [constructorName, ...args]: Origin,
+  customObjects: CustomObjects = {},
+): Json {
   const all = Object.entries({ ...known(), ...customObjects });
   const visit = (value: unknown, path: string, depth: number): Json => {
     if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
-    const inner = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
-    const name = all.find(([, each]) => each === value)?.[0];
+    const visitPart = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
+    const name = all.find(([, candidate]) => candidate === value)?.[0];
     if (name !== undefined) return { $name: name };
     const origin = (value as { readonly origin?: Origin } | null | undefined)?.origin;
-    if (origin !== undefined) return { $make: [origin[0], ...origin.slice(1).map(inner)] };
+    if (origin !== undefined) return { $make: [origin[0], ...origin.slice(1).map(visitPart)] };
     if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
-    if (Array.isArray(value)) return value.map(inner);
+    if (Array.isArray(value)) return value.map(visitPart);
     if (isPlain(value)) {
-      const kept = Object.entries(value).filter(([key, each]) => each !== undefined && !/initializer$/i.test(key));
-      return Object.fromEntries(kept.map(([key, each]) => [key, inner(each, key)]));
+      const fields = Object.entries(value).filter(([key, field]) => field !== undefined && !/initializer$/i.test(key));
+      return Object.fromEntries(fields.map(([key, field]) => [key, visitPart(field, key)]));
     }
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
@@ -103,7 +107,7 @@ export function describeOrigin(where: string, [maker, ...given]: Origin, customO
         'a custom cell or layer needs an origin: [constructor, …arguments].',
     );
   };
-  return [maker, ...given.map((value, i) => visit(value, `${maker}.${i}`, 0))];
+  return [constructorName, ...args.map((value, i) => visit(value, `${constructorName}.${i}`, 0))];
 }
 
 /**
@@ -115,7 +119,7 @@ export function undescribeOrigin(
   where: string,
   json: Json,
   customObjects: CustomObjects = {},
-): { readonly maker: string; readonly given: readonly unknown[] } {
+): { readonly constructorName: string; readonly args: readonly unknown[] } {
   const all: CustomObjects = { ...known(), ...customObjects };
   const named = (name: unknown): unknown => {
     if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
@@ -126,28 +130,45 @@ export function undescribeOrigin(
   };
   const visit = (value: Json, depth: number): unknown => {
     if (depth > deepest) throw new RangeError(`${where}: the model is described more than ${deepest} levels deep.`);
-    if (Array.isArray(value)) return value.map((each) => visit(each as Json, depth + 1));
+    if (Array.isArray(value)) return value.map((item) => visit(item as Json, depth + 1));
     if (typeof value !== 'object' || value === null) return value;
     const record = value as Readonly<Record<string, Json>>;
     if (Object.hasOwn(record, '$name')) return named(record['$name']);
     if (Object.hasOwn(record, '$make')) {
-      const [name, ...given] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
-      const maker = named(name);
-      if (typeof maker !== 'function')
+      const [name, ...args] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
+      const construct = named(name);
+      if (typeof construct !== 'function')
         throw new RangeError(`${where}: ${JSON.stringify(name)} is not a constructor of a part of a model.`);
-      const values = given.map((each) => visit(each, depth + 1));
+      const values = args.map((arg) => visit(arg, depth + 1));
       try {
-        return (maker as (...values: unknown[]) => unknown)(...values);
+        return (construct as (...values: unknown[]) => unknown)(...values);
       } catch (error) {
         throw new RangeError(`${where}: the file has a part that cannot be constructed: ${(error as Error).message}`);
       }
     }
-    return Object.fromEntries(Object.entries(record).map(([key, each]) => [currentName(key), visit(each, depth + 1)]));
+    return Object.fromEntries(
+      Object.entries(record).map(([key, field]) => [currentName(key), visit(field, depth + 1)]),
+    );
   };
-  if (!Array.isArray(json) || typeof json[0] !== 'string')
-    throw new RangeError(`${where}: the file does not describe a model.`);
-  const [maker, ...given] = json as readonly Json[];
-  return { maker: maker as string, given: given.map((each) => visit(each, 0)) };
+  const [constructorName, ...args] = Array.isArray(json) ? (json as readonly Json[]) : [];
+  if (typeof constructorName !== 'string') throw new RangeError(`${where}: the file does not describe a model.`);
+  return { constructorName, args: args.map((arg) => visit(arg, 0)) };
+}
+
+/**
+ * Builds a model or layer from the contents of a file.
+ *
+ * @throws RangeError if `build` throws; its message starts with `where`
+ */
+export function buildFromFile<R>(where: string, build: () => R): R {
+  try {
+    return build();
+  } catch (error) {
+    const { message } = error as Error;
+    throw message.startsWith(where)
+      ? error
+      : new RangeError(`${where}: cannot build the model of the file: ${message}`);
+  }
 }
 
 /**
@@ -159,10 +180,12 @@ export function checkPlain(where: string, value: unknown, path: string, depth: n
   if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  if (Array.isArray(value)) return value.map((each, i) => checkPlain(where, each, `${path}[${i}]`, depth + 1));
+  if (Array.isArray(value)) return value.map((item, i) => checkPlain(where, item, `${path}[${i}]`, depth + 1));
   if (isPlain(value)) {
-    const kept = Object.entries(value).filter(([, each]) => each !== undefined);
-    return Object.fromEntries(kept.map(([key, each]) => [key, checkPlain(where, each, `${path}.${key}`, depth + 1)]));
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+    return Object.fromEntries(
+      fields.map(([key, field]) => [key, checkPlain(where, field, `${path}.${key}`, depth + 1)]),
+    );
   }
   const what = ArrayBuffer.isView(value) ? `a ${value.constructor.name}` : describe(value);
   throw new TypeError(

@@ -18,7 +18,15 @@ import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { leaves, type TensorTree } from '../tensor/tree';
 import type { TrainingState } from '../training/training-state';
-import { type CustomObjects, checkDepth, checkPlain, describeOrigin, type Json, undescribeOrigin } from './description';
+import {
+  buildFromFile,
+  type CustomObjects,
+  checkDepth,
+  checkPlain,
+  describeOrigin,
+  type Json,
+  undescribeOrigin,
+} from './description';
 import { readSafetensors, type Safetensors, writeSafetensors } from './safetensors';
 import { readTraining, trainingTensors, writeTraining } from './saved-training';
 import { version } from './version';
@@ -231,7 +239,7 @@ function loadModel<M extends { readonly data: Float32Array }>(
       `${where}: the file has parameters without an architecture, such as those of a customModel. Create the model ` +
         'and use loadInto.',
     );
-  const { maker: constructorName, given: args } = undescribeOrigin(where, description, customObjects);
+  const { constructorName, args } = undescribeOrigin(where, description, customObjects);
   if (constructorName !== kind) {
     const remedy = constructorName === 'encoderDecoder' ? '. Use loadEncoderDecoder.' : `, expected ${kind}.`;
     throw new RangeError(`${where}: the file has a model created by ${constructorName}${remedy}`);
@@ -246,19 +254,8 @@ function loadModel<M extends { readonly data: Float32Array }>(
       },
       above,
     );
-  let model: M;
-  try {
-    model = build(
-      args,
-      fill,
-      Object.values(read.tensors).reduce((total, { data }) => total + data.length, 0),
-    );
-  } catch (error) {
-    const { message } = error as Error;
-    throw message.startsWith(where)
-      ? error
-      : new RangeError(`${where}: cannot build the model of the file: ${message}`);
-  }
+  const size = Object.values(read.tensors).reduce((total, { data }) => total + data.length, 0);
+  const model = buildFromFile(where, () => build(args, fill, size));
   checkAllTaken(where, read.tensors, taken);
   const rest = restOf(where, read, model.data.length);
   return { model, ...rest, training: rest.training && { ...rest.training, parameters: model.data.slice() } };

@@ -14,9 +14,9 @@ export interface AttentionPoolingOptions {
 }
 
 /**
- * Creates a layer that sums the states of a sequence with attention weights for one learned query: `[T, B, H]` to `[B,
- * H]` (Raffel and Ellis, 2015, arXiv 1512.08756; Yang et al., 2016, "Hierarchical attention networks"). Padding has
- * zero weight.
+ * Creates a layer that sums the states of a sequence with attention weights for one learned query:
+ * `[T, B, H]` to `[B, H]` (Raffel and Ellis, 2015, arXiv 1512.08756; Yang et al., 2016, "Hierarchical attention
+ * networks"). Padding has zero weight.
  *
  * The parameters are `query [1, D]` and those of the score. The state of the layer is its attention weights `[B, T]`,
  * for inspection: `predictWithState(…).state.attentionPooling.weights`.

@@ -1,6 +1,6 @@
 /** Streams of several layers: one time step through every layer in order. */
 
-import { runScope, type Variable, variableAt } from '../autodiff/tape';
+import { runScope, variableAt } from '../autodiff/tape';
 import { copyOut, load, variablesOver } from '../autodiff/value-and-gradient';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
@@ -83,7 +83,7 @@ function scopedStepRunner(
     size,
     step() {
       runScope(workspace, false, (scope) => {
-        const p = variablesOver(scope, parameters, parameterOffset) as Readonly<Record<string, Variable>>;
+        const p = variablesOver(scope, parameters, parameterOffset);
         const x =
           features.kind === 'ids'
             ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }

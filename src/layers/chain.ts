@@ -62,6 +62,15 @@ export function chainParameters(
   );
 }
 
+/** Names layers as {@link chain} does. Returns them with their parameter specifications, `plan`. */
+export function planChain(
+  layers: readonly Layer[],
+  input: Features,
+): { readonly named: readonly NamedLayer[]; readonly plan: ReturnType<typeof chainParameters> } {
+  const named = chain(layers, input);
+  return { named, plan: chainParameters(named) };
+}
+
 /** The output of every layer in order, and the final states by layer name. */
 export interface ChainRun {
   readonly outputs: readonly Variable[];

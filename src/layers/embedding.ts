@@ -22,11 +22,11 @@ export interface EmbeddingOptions {
 }
 
 /**
- * Creates a layer that looks up a vector for every token id: ids `[T, B]` to `[T, B, E]`. Its parameter is `weight [V,
- * E]`.
+ * Creates a layer that looks up a vector for every token id: ids `[T, B]` to `[T, B, E]`. Its parameter is
+ * `weight [V, E]`.
  *
  * @throws RangeError if a size is not a positive integer or `vocabularySize` exceeds 2²⁴; when it runs, if an id is
- *   outside [0, V)
+ * outside [0, V)
  * @example
  * const model = sequential([embedding({ vocabularySize: 10, size: 4 })], { seed: 1 });
  * predict(model, intTensor([[3, 1], [4, 1]])).shape; // [2, 2, 4]

@@ -2,7 +2,7 @@
 
 import { operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
-import { chain, chainParameters, type NamedLayer, runChain } from '../layers/chain';
+import { type NamedLayer, planChain, runChain } from '../layers/chain';
 import { type Features, inferenceContext, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
@@ -70,10 +70,7 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
   }
   const input: Features =
     inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
-  const { named, plan } = withCaller('sequential', () => {
-    const inOrder = chain(layers, input);
-    return { named: inOrder, plan: chainParameters(inOrder) };
-  });
+  const { named, plan } = withCaller('sequential', () => planChain(layers, input));
   const { data, tree } = flattenTree(fill(plan, ''));
   return {
     layers: named,

@@ -104,7 +104,7 @@ export function applyPointwise<N extends string>(
     });
     if (input.storage.tracked) k.of(addScaled)(gradientOf(input), buffer, 1, rows * width);
   });
-  return next as State<N>;
+  return next;
 }
 
 /** Applies a function to every named value. */

@@ -195,7 +195,8 @@ function forward(layout: Layout): void {
 function backward(layout: Layout): void {
   const { scope, cell, S, N, H, mask, tracks, sources } = layout;
   const sequences = Object.fromEntries(tracks.map(({ name, sequence }) => [name, gradientOf(sequence)]));
-  const offsets = sources.map((source) => (source.storage.tracked ? gradientOf(source) : -1));
+  // Gradients outlive the scratch memory, so they are allocated before it.
+  for (const source of sources) if (source.storage.tracked) gradientOf(source);
   // Every vector parameter gets a gradient, since the backward function always adds to it.
   for (const name of cell.vectorParameters) layout.step.dVectors[name] = gradientOf(layout.parameters[name]!);
   const repacks = mask === undefined && layout.rows.some((count) => count !== S);
@@ -216,10 +217,9 @@ function backward(layout: Layout): void {
       backwardSteps(layout, sequences, dProduct, target, dMasked, dCandidates);
       // The hidden states that were multiplied by the recurrent weights, in packed order.
       const hidden = mask === undefined ? (target ?? tracks[0]!.sequence.offset) : layout.maskedHidden;
-      parameterGradients(layout, (source) => offsets[sources.indexOf(source)]!, dProduct, hidden);
+      parameterGradients(layout, dProduct, hidden);
       for (const { name, initial } of tracks) {
-        if (!initial.storage.tracked) continue;
-        scope.kernels.of(addScaled)(offsets[sources.indexOf(initial)]!, sequences[name]!, 1, S * H);
+        if (initial.storage.tracked) scope.kernels.of(addScaled)(gradientOf(initial), sequences[name]!, 1, S * H);
       }
     },
   );
@@ -276,20 +276,18 @@ function backwardSteps(
 /**
  * Adds the gradients of the weights, the bias and the inputs, one product each over all steps.
  *
- * @param gradient the offset of the gradient of a tracked source
  * @param dProduct `[N, G·H]` the gradient of the products of the hidden states
  * @param hidden `[N, H]` the hidden states that were multiplied by the recurrent weights
  */
 function parameterGradients(
   { scope, parameters, inputs, N, I, H, GH, gates }: Layout,
-  gradient: (source: Variable) => number,
   dProduct: number,
   hidden: number,
 ): void {
   const { weightIh, weightHh, bias } = parameters;
   const { kernels: k } = scope;
-  if (weightIh.storage.tracked) k.of(gemm)(gradient(weightIh), inputs.offset, gates, I, GH, N, true, false, true);
-  if (weightHh?.storage.tracked) k.of(gemm)(gradient(weightHh), hidden, dProduct, H, GH, N, true, false, true);
-  if (bias?.storage.tracked) k.of(sumRows)(gradient(bias), gates, N, GH);
-  if (inputs.storage.tracked) k.of(gemm)(gradient(inputs), gates, weightIh.offset, N, I, GH, false, true, true);
+  if (weightIh.storage.tracked) k.of(gemm)(gradientOf(weightIh), inputs.offset, gates, I, GH, N, true, false, true);
+  if (weightHh?.storage.tracked) k.of(gemm)(gradientOf(weightHh), hidden, dProduct, H, GH, N, true, false, true);
+  if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), gates, N, GH);
+  if (inputs.storage.tracked) k.of(gemm)(gradientOf(inputs), gates, weightIh.offset, N, I, GH, false, true, true);
 }

@@ -218,8 +218,8 @@ function recurrentMaskOf<N extends string>(
   initial: Readonly<Record<string, Variable>>,
   batchSize: number,
 ): Variable {
-  const advance = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
-  if (advance === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : advance.length < 4) {
+  const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
+  if (step === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : step.length < 4) {
     throw new TypeError(
       'unroll: recurrentMask must be used with a cell that has recurrent weights, or with a step that calls ' +
         'its fourth argument, applyDropout(h).',

@@ -11,7 +11,7 @@ import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import type { Loss } from './losses';
 import type { Metric } from './metrics';
-import { customTask, isSequential, scalarOf, sequentialTask, type Task } from './task';
+import { customTask, isSequentialCall, scalarOf, sequentialTask, type Task } from './task';
 
 /** The loss and metrics of {@link evaluate}, for targets of type Y; K are the names of the metrics. */
 export interface EvaluateOptions<Y extends Tensor | IntTensor = Tensor | IntTensor, K extends string = never> {
@@ -55,7 +55,7 @@ export function evaluate<P extends TensorTree, B>(
 export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
 ): Readonly<Record<string, number>> {
-  if (!isSequentialCall(call)) {
+  if (!isSequentialCall<SequentialArguments<Y>>(call)) {
     const [model, data, options = {}] = call;
     return meansOver('evaluate', customTask('evaluate', model, options), data);
   }
@@ -72,12 +72,6 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
       }),
     );
   });
-}
-
-function isSequentialCall<Y extends Tensor | IntTensor, P extends TensorTree, B>(
-  call: SequentialArguments<Y> | CustomArguments<P, B>,
-): call is SequentialArguments<Y> {
-  return isSequential(call[0]);
 }
 
 /**

@@ -12,7 +12,7 @@ import { createPause } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
-import { customTask, isSequential, sequentialTask, type Task } from './task';
+import { customTask, isSequentialCall, sequentialTask, type Task } from './task';
 import {
   type Best,
   checkCheckpoint,
@@ -112,7 +112,7 @@ type SequentialArguments<Y extends Tensor | IntTensor> = [
 type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Dataset<B>, options: FitOptions<B>];
 
 /**
- * Trains a model in place. The event loop runs about every 20 ms.
+ * Trains a model in place. Yields to the event loop about every 20 ms.
  *
  * @param model a {@link sequential} model or a {@link customModel}; changed in place
  * @param data the batches to train on
@@ -141,18 +141,12 @@ export function fit<P extends TensorTree, B>(
 export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
 ): Promise<FitResult> {
-  if (isSequentialCall(call)) {
+  if (isSequentialCall<SequentialArguments<Y>>(call)) {
     const [model, data, options] = call;
     return train(sequentialTask('fit', model, options), data, options);
   }
   const [model, data, options] = call;
   return train(customTask('fit', model, options), data, options);
-}
-
-function isSequentialCall<Y extends Tensor | IntTensor, P extends TensorTree, B>(
-  call: SequentialArguments<Y> | CustomArguments<P, B>,
-): call is SequentialArguments<Y> {
-  return isSequential(call[0]);
 }
 
 async function train<P extends TensorTree, B>(

@@ -105,9 +105,11 @@ export function customTask<P extends TensorTree, B>(
   };
 }
 
-/** Whether a model is a {@link Sequential}, rather than a {@link CustomModel}. */
-export function isSequential(model: object): model is Sequential {
-  return 'layers' in model;
+/** Whether the model of a call is a {@link Sequential}, rather than a {@link CustomModel}. */
+export function isSequentialCall<S extends readonly [model: Sequential, ...rest: unknown[]]>(
+  call: S | readonly [model: object, ...rest: unknown[]],
+): call is S {
+  return 'layers' in call[0];
 }
 
 /**

@@ -193,11 +193,11 @@ describe('attentionPooling', () => {
     for (let b = 0; b < B; b++)
       expect(weights.data.subarray(b * T, (b + 1) * T).reduce((a, c) => a + c)).toBeCloseTo(1, 6);
     expect([...weights.data.subarray(2 * T)]).toEqual([1, 0, 0, 0, 0]);
-    const alone = predict(model, {
+    const firstRow = predict(model, {
       shape: [3, 1, 2],
       data: Float32Array.from([0, 1, 2].flatMap((t) => [...inputs.data.subarray(t * B * 2, t * B * 2 + 2)])),
     });
-    alone.data.forEach((value, i) => expect(value).toBeCloseTo(output.data[i]!, 5));
+    firstRow.data.forEach((value, i) => expect(value).toBeCloseTo(output.data[i]!, 5));
     expect(() => stream(model)).toThrow('needs the whole sequence');
     expect(() => sequential([attentionPooling(), attentionPooling()], { inputSize: 2 })).toThrow(
       'sequential: layer attentionPooling2: expected a vector per step, got one per sequence',

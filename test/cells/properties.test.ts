@@ -255,7 +255,7 @@ describe.each(cells)('%s', (_, cell) => {
       const lengths = Int32Array.of(3, 5, 1);
       const batch = run(cell, values, { lengths, reverse });
       lengths.forEach((length, b) => {
-        const alone = run(
+        const separate = run(
           cell,
           {
             p: values.p,
@@ -264,8 +264,8 @@ describe.each(cells)('%s', (_, cell) => {
           },
           { reverse },
         );
-        close(row(batch['outputs']!, b, length), alone['outputs']!);
-        for (const name of cell.state) close(row(batch[name]!, b), alone[name]!);
+        close(row(batch['outputs']!, b, length), separate['outputs']!);
+        for (const name of cell.state) close(row(batch[name]!, b), separate[name]!);
         for (let t = length; t < 5; t++)
           expect([...batch['outputs']!.data.slice((t * 3 + b) * H, (t * 3 + b + 1) * H)]).toEqual([0, 0, 0]);
       });

@@ -78,7 +78,7 @@ const pairs: Pair[] = Array.from({ length: 5 }, () => ({
   input: Int32Array.from(word(4)),
   target: Int32Array.from([...word(4), end]),
 }));
-const shaken = (model: EncoderDecoder): EncoderDecoder => {
+const withRandomParameters = (model: EncoderDecoder): EncoderDecoder => {
   model.data.set(normal(0, 0.6)([model.data.length], createRandom(9)).data);
   return model;
 };
@@ -86,10 +86,10 @@ const batchOf = (of: readonly Pair[]): PairBatch =>
   [...pairBatches(of, { batchSize: of.length, shuffle: false }).batches(createRandom(1))][0]!;
 const context = (training: boolean, seed = 1) => ({ training, random: createRandom(seed), step: 1 });
 const lossOf = (model: EncoderDecoder, batch: PairBatch): number =>
-  compute(model.parameters as never, (p) => model.loss(p as never, batch, context(false))).data[0]!;
+  compute(model.parameters, (p) => model.loss(p, batch, context(false))).data[0]!;
 
 describe.each(models)('%s', (_, options) => {
-  const model = shaken(encoderDecoder(options));
+  const model = withRandomParameters(encoderDecoder(options));
 
   it('has gradients equal to finite differences, also with scheduled sampling and dropout', () => {
     const sampled = encoderDecoder({
@@ -98,9 +98,9 @@ describe.each(models)('%s', (_, options) => {
       scheduledSampling: (step) => step / 2,
     });
     sampled.data.set(model.data);
-    for (const each of [model, sampled]) {
-      const { error, worst } = checkGradients(each.parameters as never, (p) =>
-        each.loss(p as never, batchOf(pairs), context(each === sampled)),
+    for (const checked of [model, sampled]) {
+      const { error, worst } = checkGradients(checked.parameters, (p) =>
+        checked.loss(p, batchOf(pairs), context(checked === sampled)),
       );
       expect(error, JSON.stringify(worst)).toBeLessThan(1e-7);
     }
@@ -108,15 +108,15 @@ describe.each(models)('%s', (_, options) => {
 
   it('the loss of a batch of unequal lengths equals the mean over its pairs in batches of one', () => {
     const counts = pairs.map(({ target }) => target.length);
-    const alone = pairs.reduce((sum, pair, i) => sum + counts[i]! * lossOf(model, batchOf([pair])), 0);
-    expect(lossOf(model, batchOf(pairs))).toBeCloseTo(alone / counts.reduce((a, b) => a + b), 5);
+    const total = pairs.reduce((sum, pair, i) => sum + counts[i]! * lossOf(model, batchOf([pair])), 0);
+    expect(lossOf(model, batchOf(pairs))).toBeCloseTo(total / counts.reduce((a, b) => a + b), 5);
   });
 
   it('decoding all steps at once equals decoding step by step', () => {
     const slow = encoderDecoder({ ...options, scheduledSampling: 1e-300 });
     slow.data.set(model.data);
     const [fast, one] = [model, slow].map(
-      (each) => compute(each.parameters as never, (p) => each.loss(p as never, batchOf(pairs), context(true))).data[0]!,
+      ({ parameters, loss }) => compute(parameters, (p) => loss(p, batchOf(pairs), context(true))).data[0]!,
     );
     expect(one).toBeCloseTo(fast!, 5);
   });
@@ -221,9 +221,9 @@ it('learns to reverse words: all of 100 held-out words, and fewer without attent
     expect(evaluate(model, pairBatches(held, { batchSize: 50 })).loss).toBeGreaterThan(0);
     return written.filter(({ ids }, i) => [...ids, end].join() === [...held[i]!.target].join()).length;
   };
-  const [seeing, blind] = [await exact(true), await exact(false)];
-  expect(seeing).toBe(100);
-  expect(blind).toBeLessThan(seeing);
+  const [withAttention, withoutAttention] = [await exact(true), await exact(false)];
+  expect(withAttention).toBe(100);
+  expect(withoutAttention).toBeLessThan(withAttention);
 });
 
 it('the memory of a search does not grow with its length', () => {

@@ -31,8 +31,8 @@ it('an LSTM with projection and lengths agrees with PyTorch within 1e-6', () => 
     parameters: { forward: Part };
     gradients: { forward: Part };
   };
-  const own = tensors<Record<string, Tensor>>(parameters.forward);
-  const { gradient, results } = valueAndGradient({ p: own, xs: of('projected', 'xs') }, ({ p, xs }) => {
+  const p = tensors<Record<string, Tensor>>(parameters.forward);
+  const { gradient, results } = valueAndGradient({ p, xs: of('projected', 'xs') }, ({ p, xs }) => {
     const { outputs, state } = unroll(projectedLstm({ projectionSize: 2 }), p, xs, { lengths });
     return { value: sum(multiply(outputs, of('projected', 'weights'))), results: { outputs, ...state } };
   });
@@ -47,8 +47,8 @@ it('an LSTM with projection and lengths agrees with PyTorch within 1e-6', () => 
 it('a bidirectional LSTM with lengths agrees with PyTorch within 1e-6', () => {
   const { parameters, gradients } = file['bidirectional'] as { parameters: Part; gradients: Part };
   const model = sequential([bidirectional(lstm(), { hiddenSize: 4 })], { inputSize: 5 });
-  for (const [direction, own] of Object.entries(parameters)) {
-    for (const [name, value] of Object.entries(tensors<Record<string, Tensor>>(own)))
+  for (const [direction, weights] of Object.entries(parameters)) {
+    for (const [name, value] of Object.entries(tensors<Record<string, Tensor>>(weights)))
       model.parameters['bidirectional']![`${direction}.${name}`]!.data.set(value.data);
   }
   const { gradient, results } = valueAndGradient(
@@ -66,18 +66,22 @@ it('a bidirectional LSTM with lengths agrees with PyTorch within 1e-6', () => {
     const both = [...results.state[`forward.${name}`]!.data, ...results.state[`reverse.${name}`]!.data];
     both.forEach((value, i) => expect(value).toBeCloseTo(of('bidirectional', name).data[i]!, 6));
   }
-  for (const [direction, own] of Object.entries(gradients)) {
+  for (const [direction, expected] of Object.entries(gradients)) {
     const got = Object.fromEntries(
-      Object.keys(own as Part).map((name) => [name, gradient.p['bidirectional']![`${direction}.${name}`]!]),
+      Object.keys(expected as Part).map((name) => [name, gradient.p['bidirectional']![`${direction}.${name}`]!]),
     );
-    expect(largestError(got, own)).toBeLessThan(1e-6);
+    expect(largestError(got, expected)).toBeLessThan(1e-6);
   }
   expect(largestError({ dXs: gradient.xs }, file['bidirectional'])).toBeLessThan(1e-6);
 });
 
 it('layer normalization agrees with PyTorch within 2e-6', () => {
-  const given = { gain: of('normalization', 'gain'), bias: of('normalization', 'bias'), xs: of('normalization', 'xs') };
-  const { gradient, results } = valueAndGradient(given, ({ gain, bias, xs }) => {
+  const inputs = {
+    gain: of('normalization', 'gain'),
+    bias: of('normalization', 'bias'),
+    xs: of('normalization', 'xs'),
+  };
+  const { gradient, results } = valueAndGradient(inputs, ({ gain, bias, xs }) => {
     const outputs = layerNormalize(xs, { gain, bias });
     return { value: sum(multiply(outputs, of('normalization', 'weights'))), results: { outputs } };
   });

@@ -83,36 +83,36 @@ it.each(models)('padding does not change values or gradients: %s', (_, layers) =
     const [T, B] = [1 + integerNumber(random, 7), 1 + integerNumber(random, 4)];
     const lengths = Int32Array.from({ length: B }, () => 1 + integerNumber(random, T));
     const inputs = normal(0, 1)([T, B, I], random);
-    const run = (x: Tensor, rows: Int32Array, targets?: Tensor) =>
+    const run = (x: Tensor, rows: Int32Array) =>
       valueAndGradient(model.parameters, (p) => {
         const { output } = runModel(model, p, x, { lengths: rows });
         const perStep = output.shape.length === 3;
-        const wanted = targets ?? normal(0, 1)(output.shape, createRandom(trial));
+        const targets = normal(0, 1)(output.shape, createRandom(trial));
         return {
-          value: meanSquaredError(output, wanted, perStep ? { lengths: rows } : {}),
-          results: { output, wanted: wanted as never },
+          value: meanSquaredError(output, targets, perStep ? { lengths: rows } : {}),
+          results: { output },
         };
       });
     const plain = run(inputs, lengths);
-    const soiled = { shape: inputs.shape, data: inputs.data.slice() };
+    const otherPadding = { shape: inputs.shape, data: inputs.data.slice() };
     lengths.forEach((length, b) => {
       for (let t = length; t < T; t++)
-        soiled.data.fill(trial % 2 === 0 ? NaN : 1e30, (t * B + b) * I, (t * B + b + 1) * I);
+        otherPadding.data.fill(trial % 2 === 0 ? NaN : 1e30, (t * B + b) * I, (t * B + b + 1) * I);
     });
-    expect(numbers(run(soiled, lengths))).toEqual(numbers(plain));
+    expect(numbers(run(otherPadding, lengths))).toEqual(numbers(plain));
 
     const { output } = plain.results;
     const size = output.shape.at(-1)!;
     lengths.forEach((length, b) => {
-      const alone = {
+      const row = {
         shape: [length, 1, I],
         data: Float32Array.from(
           { length: length * I },
-          (_each, i) => inputs.data[(Math.floor(i / I) * B + b) * I + (i % I)]!,
+          (_, i) => inputs.data[(Math.floor(i / I) * B + b) * I + (i % I)]!,
         ),
       };
-      const own = run(alone, Int32Array.of(length)).results.output;
-      own.data.forEach((value, i) => {
+      const separate = run(row, Int32Array.of(length)).results.output;
+      separate.data.forEach((value, i) => {
         const at = output.shape.length === 3 ? (Math.floor(i / size) * B + b) * size + (i % size) : b * size + i;
         expect(Math.abs(value - output.data[at]!)).toBeLessThan(2e-6);
       });

@@ -54,8 +54,8 @@ const resets = intTensor([
 
 const modelOf = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I, seed: 4 });
 
-/** Parameters that differ from their initial values, so that no gradient is zero by chance. */
-function shaken(model: Sequential): Sequential {
+/** Sets parameters that differ from their initial values, so that no gradient is zero by chance. */
+function withRandomParameters(model: Sequential): Sequential {
   model.data.set(normal(0, 0.5)([model.data.length], createRandom(9)).data);
   return model;
 }
@@ -83,7 +83,7 @@ describe('bidirectional', () => {
     'merge %s combines a forward and a reverse unroll over each row’s length',
     (merge) => {
       for (const returnSequences of [true, false]) {
-        const model = shaken(modelOf(bidirectional(lstm(), { hiddenSize: H, merge, returnSequences })));
+        const model = withRandomParameters(modelOf(bidirectional(lstm(), { hiddenSize: H, merge, returnSequences })));
         const { output, state } = predictWithState(model, inputs, { lengths });
         const [forward, reverse] = (['forward.', 'reverse.'] as const).map((prefix) =>
           compute(under(model, prefix), (p) => {
@@ -138,7 +138,7 @@ describe('bidirectional', () => {
 
 describe('residual', () => {
   it('adds its input to the output of its layers, also in a stream', () => {
-    const model = shaken(
+    const model = withRandomParameters(
       modelOf(dense({ size: H }), residual([recurrent(lstm(), { hiddenSize: 6 }), dropout(0.5), dense({ size: H })])),
     );
     const inner = sequential([recurrent(lstm(), { hiddenSize: 6 }), dense({ size: H })], { inputSize: H });
@@ -186,8 +186,10 @@ describe('variational dropout and zoneout', () => {
     );
 
   it('depends only on the state of the random generator, and is off in prediction', () => {
-    const model = shaken(modelOf(recurrent(lstm(), { hiddenSize: H, inputDropout: 0.3, recurrentDropout: 0.4 })));
-    const plain = shaken(modelOf(recurrent(lstm(), { hiddenSize: H })));
+    const model = withRandomParameters(
+      modelOf(recurrent(lstm(), { hiddenSize: H, inputDropout: 0.3, recurrentDropout: 0.4 })),
+    );
+    const plain = withRandomParameters(modelOf(recurrent(lstm(), { hiddenSize: H })));
     close(predict(model, inputs), predict(plain, inputs));
     expect(train(model, 1)).toEqual(train(model, 1));
     expect(train(model, 1)).not.toEqual(train(model, 2));
@@ -218,7 +220,7 @@ describe('variational dropout and zoneout', () => {
     ['lstm', lstm()],
     ['gru with reset before', gru({ reset: 'before' })],
   ] as const)('gradients equal finite differences: %s', (_, cell) => {
-    const model = shaken(
+    const model = withRandomParameters(
       modelOf(recurrent(cell, { hiddenSize: H, ...disturbed, learnInitialState: true }), dense({ size: 1 })),
     );
     const target = normal(0, 1)([T, B, 1], createRandom(2));
@@ -252,7 +254,7 @@ describe('variational dropout and zoneout', () => {
   });
 
   it('zoneout uses the expected value in prediction, also in a stream', () => {
-    const model = shaken(
+    const model = withRandomParameters(
       modelOf(
         recurrent(lstm(), { hiddenSize: H, zoneout: { h: 0.2, c: 0.5 } }),
         recurrent(gru({ reset: 'before' }), { hiddenSize: H, zoneout: { h: 0.3 } }),
@@ -274,7 +276,7 @@ describe('learned initial states', () => {
     ['lstm', lstm() as Cell],
     ['gru with reset before', gru({ reset: 'before' })],
   ] as const)('%s: used at the start of sequences, after resets and in streams, unless a state is given', (_, cell) => {
-    const model = shaken(modelOf(recurrent(cell, { hiddenSize: H, learnInitialState: true })));
+    const model = withRandomParameters(modelOf(recurrent(cell, { hiddenSize: H, learnInitialState: true })));
     const parameters = Object.values(model.parameters)[0]!;
     const initial = Object.fromEntries(cell.state.map((name) => [name, parameters[`initial.${name}`]!]));
     const broadcast = Object.fromEntries(
@@ -283,11 +285,11 @@ describe('learned initial states', () => {
         tensor(Float32Array.of(...data, ...data, ...data), [B, H]),
       ]),
     );
-    const wanted = compute(
+    const expected = compute(
       parameters,
       (p) => unroll(cell, p, inputs, { initialState: broadcast, resetState: initial, resets }).outputs,
     );
-    close(predict(model, inputs, { resets }), wanted);
+    close(predict(model, inputs, { resets }), expected);
     const { output, state } = predictWithState(model, inputs);
     close(
       predict(model, inputs, { state }),
@@ -318,12 +320,14 @@ describe('learned initial states', () => {
 });
 
 it('resets in a batch reset the state in training, also with carryState', async () => {
-  const model = shaken(sequential([recurrent(lstm(), { hiddenSize: H }), dense({ size: 1 })], { inputSize: I }));
+  const model = withRandomParameters(
+    sequential([recurrent(lstm(), { hiddenSize: H }), dense({ size: 1 })], { inputSize: I }),
+  );
   const target = normal(0, 1)([T, B, 1], createRandom(2));
   const all = intTensor(Array.from({ length: T }, () => Array.from({ length: B }, () => 1)));
   const losses = await Promise.all(
     [undefined, resets, all].map(async (marks) => {
-      const { losses: each } = await fit(
+      const { losses: updates } = await fit(
         model,
         {
           batchCount: 2,
@@ -332,14 +336,14 @@ it('resets in a batch reset the state in training, also with carryState', async 
         },
         { loss: meanSquaredError, optimizer: sgd(0), steps: 2, carryState: true },
       );
-      return each;
+      return updates;
     }),
   );
   const reset = tensor(inputs.data, [1, T * B, I]);
-  const alone = compute(model.parameters, (p) =>
+  const separate = compute(model.parameters, (p) =>
     meanSquaredError(runModel(model, p, reset).output, tensor(target.data, [1, T * B, 1])),
   ).data[0]!;
-  expect(losses[2]![0]).toBeCloseTo(alone, 6);
-  expect(losses[2]![1]).toBeCloseTo(alone, 6);
+  expect(losses[2]![0]).toBeCloseTo(separate, 6);
+  expect(losses[2]![1]).toBeCloseTo(separate, 6);
   expect(new Set(losses.flat().map((loss) => loss.toFixed(6))).size).toBe(5);
 });

@@ -91,9 +91,9 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
             shape: [t + 1, batchSize, 3],
             data: inputs.data.slice(0, (t + 1) * batchSize * 3),
           });
-          const wanted = whole.data.slice(-data.length);
+          const expected = whole.data.slice(-data.length);
           expect(shape).toEqual([batchSize, data.length / batchSize]);
-          data.forEach((value, i) => expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-6));
+          data.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-6));
         }
       }
     },
@@ -140,16 +140,18 @@ it('a state can be saved, restored, moved to another stream, and reset', () => {
 
 it('streams are joined to one batch and split again without changing their outputs', () => {
   for (const [, model] of models) {
-    const alone = [1, 2, 3].map(() => stream(model));
+    const separate = [1, 2, 3].map(() => stream(model));
     const inputs = [0, 1, 2].map((i) => normal(0, 1)([4, 1, 3], createRandom(i)));
-    const wanted = alone.map((running, i) => [0, 1, 2, 3].map((t) => advance(running, stepOf(inputs[i]!, t)).data));
+    const expected = separate.map((running, i) =>
+      [0, 1, 2, 3].map((t) => advance(running, stepOf(inputs[i]!, t)).data),
+    );
     // Two streams start, a third one joins, and the first one leaves.
     const [two, three, last] = [2, 3, 2].map((batchSize) => stream(model, { batchSize })) as [Stream, Stream, Stream];
     const rows = (at: readonly (readonly [number, number])[]): Tensor =>
       tensor(Float32Array.from(at.flatMap(([i, t]) => [...stepOf(inputs[i]!, t).data])), [at.length, 3]);
     const check = ({ data }: Tensor, at: readonly (readonly [number, number])[]): void =>
       at.forEach(([i, t], row) => {
-        wanted[i]![t]!.forEach((value, j) => expect(data[row * wanted[i]![t]!.length + j]).toBeCloseTo(value, 5));
+        expected[i]![t]!.forEach((value, j) => expect(data[row * expected[i]![t]!.length + j]).toBeCloseTo(value, 5));
       });
     check(
       advance(
@@ -164,10 +166,10 @@ it('streams are joined to one batch and split again without changing their outpu
         [1, 0],
       ],
     );
-    advance(alone[2]!, stepOf(inputs[2]!, 0));
-    alone[2]!.state = undefined;
-    advance(alone[2]!, stepOf(inputs[2]!, 0));
-    three.state = joinStates([two.state!, alone[2]!.state!]);
+    advance(separate[2]!, stepOf(inputs[2]!, 0));
+    separate[2]!.state = undefined;
+    advance(separate[2]!, stepOf(inputs[2]!, 0));
+    three.state = joinStates([two.state!, separate[2]!.state!]);
     check(
       advance(
         three,

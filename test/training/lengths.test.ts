@@ -113,13 +113,13 @@ function testLoss<Y extends Tensor | IntTensor>(loss: Loss<NoInfer<Y>>, draw: ()
       const gradient = new Float64Array(model.data.length);
       lengths.forEach((length, b) => {
         if (length === 0) return;
-        const alone = lossAndGradient(
+        const row = lossAndGradient(
           model,
           { inputs: rowOf(inputs, b, length), targets: rowOf(targets, b, length) },
           loss,
         );
-        value += (alone.value * length) / count;
-        alone.gradient.forEach((g, i) => (gradient[i]! += (g * length) / count));
+        value += (row.value * length) / count;
+        row.gradient.forEach((g, i) => (gradient[i]! += (g * length) / count));
       });
       expect(whole.value).toBeCloseTo(value, 5);
       whole.gradient.forEach((g, i) => expect(Math.abs(g - gradient[i]!)).toBeLessThan(1e-5));

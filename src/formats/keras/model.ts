@@ -7,7 +7,7 @@ import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
-import { checkDepth, type Json } from '../description';
+import { buildFromFile, checkDepth, type Json } from '../description';
 import { type Part, partsOf } from '../parts';
 import { type KerasLayer, layerIn, type TranslateOptions, translate } from './layers';
 import {
@@ -52,7 +52,7 @@ export function modelOf(
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
   const converted = chain.flatMap((layer, i) => {
-    const translated = attributed(where, () => translate(where, layer, options));
+    const translated = buildFromFile(where, () => translate(where, layer, options));
     const previousCount = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
     return translated === undefined
       ? []
@@ -77,23 +77,11 @@ export function modelOf(
           `${found === undefined ? 'none' : formatShape(found.shape)}.`,
       );
     });
-  const model = attributed(where, () =>
+  const model = buildFromFile(where, () =>
     buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : first.shape[0], fill),
   );
   checkLeft(where, tensors, taker);
   return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
-}
-
-/** Runs `build`. @throws RangeError that begins with `where`, whatever error `build` throws */
-function attributed<R>(where: string, build: () => R): R {
-  try {
-    return build();
-  } catch (error) {
-    const { message } = error as Error;
-    throw message.startsWith(where)
-      ? error
-      : new RangeError(`${where}: cannot build the model of the file: ${message}`);
-  }
 }
 
 /** @throws RangeError if a weight is unused, other than those of optimizers, metrics and random generators */
