@@ -151,8 +151,8 @@ export function likeTensor<X extends Tensor | IntTensor>(_kind: X, shape: Shape,
  * @example
  * toTimeMajor(tensor([[1, 2, 3], [4, 5, 6]])).data; // Float32Array [1, 4, 2, 5, 3, 6]
  */
-export function toTimeMajor<X extends Tensor | IntTensor>(toBatchMajor: X): X {
-  return swapLeading('toTimeMajor', toBatchMajor);
+export function toTimeMajor<X extends Tensor | IntTensor>(x: X): X {
+  return swapLeading('toTimeMajor', x);
 }
 
 /**
@@ -161,8 +161,8 @@ export function toTimeMajor<X extends Tensor | IntTensor>(toBatchMajor: X): X {
  * @example
  * toBatchMajor(tensor([[1, 4], [2, 5], [3, 6]])).shape; // [2, 3]
  */
-export function toBatchMajor<X extends Tensor | IntTensor>(toTimeMajor: X): X {
-  return swapLeading('toBatchMajor', toTimeMajor);
+export function toBatchMajor<X extends Tensor | IntTensor>(x: X): X {
+  return swapLeading('toBatchMajor', x);
 }
 
 function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
