@@ -33,11 +33,13 @@ interface PackingOrder {
   readonly final: Int32Array;
 }
 
-/** Steps `from` to `to` of a batch row. */
+/** Steps of a batch row that are run as one sequence. */
 interface Sequence {
   readonly row: number;
+  /** The first step. */
   readonly from: number;
-  readonly to: number;
+  readonly length: number;
+  /** The batch row whose initial state it starts from, −1 after a reset. */
   readonly initial: number;
 }
 
@@ -74,35 +76,35 @@ export function packSteps(
   if (!reverse && flags === undefined && (lengths === undefined || lengths.every((length) => length === steps))) {
     return { rows: new Array<number>(steps).fill(batchSize), total: steps * batchSize, order: undefined };
   }
-  const sequences: Sequence[] = [];
-  for (let row = 0; row < batchSize; row++)
-    sequences.push(...sequencesOf(row, lengths?.[row] ?? steps, batchSize, flags, reverse));
-  sequences.sort((a, b) => b.to - b.from - (a.to - a.from) || a.row - b.row);
+  const lengthOf = (row: number): number => lengths?.[row] ?? steps;
+  const sequences = Array.from({ length: batchSize }, (_, row) =>
+    sequencesOf(row, lengthOf(row), batchSize, flags, reverse),
+  ).flat();
+  sequences.sort((a, b) => b.length - a.length || a.row - b.row);
   const rows: number[] = [];
-  for (let t = 0, running = sequences.length; t < steps; t++) {
-    while (running > 0 && sequences[running - 1]!.to - sequences[running - 1]!.from <= t) running--;
+  for (let t = 0, running = sequences.length; ; t++) {
+    while (running > 0 && sequences[running - 1]!.length <= t) running--;
+    if (running === 0) break;
     rows.push(running);
   }
-  while (rows.at(-1) === 0) rows.pop();
   const total = rows.reduce((sum, count) => sum + count, 0);
   const input = new Int32Array(total);
   const output = new Int32Array(steps * batchSize).fill(-1);
-  const final = new Int32Array(batchSize);
-  // The final state of a row is that of its last sequence in the direction of running.
-  const isLast = ({ row, from, to }: Sequence): boolean => (reverse ? from === 0 : to === (lengths?.[row] ?? steps));
-  sequences.forEach((sequence, position) => {
-    if (isLast(sequence)) final[sequence.row] = position;
-  });
   let packed = 0;
   for (let t = 0; t < rows.length; t++) {
     for (let position = 0; position < rows[t]!; position++, packed++) {
-      const sequence = sequences[position]!;
-      const time = reverse ? sequence.to - 1 - t : sequence.from + t;
-      input[packed] = time * batchSize + sequence.row;
-      output[input[packed]!] = sequences.length + packed;
-      if (isLast(sequence)) final[sequence.row] = sequences.length + packed;
+      const { row, from, length } = sequences[position]!;
+      const at = (reverse ? from + length - 1 - t : from + t) * batchSize + row;
+      input[packed] = at;
+      output[at] = sequences.length + packed;
     }
   }
+  const final = new Int32Array(batchSize);
+  // A row without valid steps is one empty sequence, whose final state is its initial state.
+  sequences.forEach(({ row }, position) => {
+    const last = reverse ? 0 : lengthOf(row) - 1;
+    final[row] = lengthOf(row) === 0 ? position : output[last * batchSize + row]!;
+  });
   const order = {
     row: Int32Array.from(sequences, ({ row }) => row),
     initial: Int32Array.from(sequences, ({ initial }) => initial),
@@ -127,7 +129,12 @@ function sequencesOf(
   for (let t = 1; t < length; t++) if (flags !== undefined && flags[t * batchSize + row] !== 0) bounds.push(t);
   const isFirst = (i: number): boolean =>
     reverse ? i === bounds.length - 1 : i === 0 && (length === 0 || !flags?.[row]);
-  return bounds.map((from, i) => ({ row, from, to: bounds[i + 1] ?? length, initial: isFirst(i) ? row : -1 }));
+  return bounds.map((from, i) => ({
+    row,
+    from,
+    length: (bounds[i + 1] ?? length) - from,
+    initial: isFirst(i) ? row : -1,
+  }));
 }
 
 /** The positions of the valid steps in `[T, B]`. */

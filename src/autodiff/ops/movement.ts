@@ -129,20 +129,15 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
     inputs,
   );
   const strides = stridesOf(output.shape);
-  let position = 0;
-  const placed = inputs.map((input) => {
-    const begin = position * strides[along]!;
-    position += input.shape[along]!;
-    return { input, begin, inputStrides: stridesOf(input.shape) };
-  });
-  for (const { input, begin, inputStrides } of placed)
-    k.of(copyStrided)(output.offset + begin, strides, input.offset, inputStrides, input.shape);
-  record([output], () => {
-    for (const { input, begin, inputStrides } of placed) {
-      if (input.storage.tracked)
-        k.of(addStrided)(gradientOf(input), inputStrides, gradientOf(output) + begin, strides, input.shape);
-    }
-  });
+  let start = 0;
+  for (const input of inputs) {
+    const inputStrides = stridesOf(input.shape);
+    const part = viewOf(output, input.shape, start);
+    start += input.shape[along]! * strides[along]!;
+    k.of(copyStrided)(part.offset, strides, input.offset, inputStrides, input.shape);
+    if (input.storage.tracked)
+      record([output], () => k.of(addStrided)(gradientOf(input), inputStrides, gradientOf(part), strides, input.shape));
+  }
   return output;
 }
 
