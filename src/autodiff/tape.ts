@@ -8,8 +8,8 @@
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { allocate, release, type Workspace } from '../kernels/workspace';
-import { checkIds, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
-import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { checkIds, describe, type Shape, sizeOf } from '../tensor/shape';
+import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 /**
  * A tensor inside a running computation. User code reads only its shape; {@link toTensor} copies its values.
@@ -164,27 +164,18 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
       `${where}: ${argument} must be a variable of the running computation, got one of another ` +
-        'valueAndGradient, compute or recompute call. Variables are valid only during their ' +
-        'call: copy values out with toTensor(), and pass variables to recompute as inputs.',
+        'valueAndGradient, compute or recompute call. Copy values out with toTensor(), and pass variables to ' +
+        'recompute as inputs.',
     );
   }
-  if (typeof x === 'number') {
-    const constant = variableAt(scope, allocate(scope.workspace, 1), [], false);
-    scope.kernels.of(fill)(constant.offset, x, 1);
-    return constant;
-  }
+  if (typeof x === 'number') return constantOf(scope, [], [x]);
   if (!isTensor(x)) {
     throw new TypeError(
       `${where}: ${argument} must be a variable, a tensor { shape, data: Float32Array } or a number, ` +
         `got ${describe(x)}.`,
     );
   }
-  if (sizeOf(x.shape) !== x.data.length) {
-    throw new RangeError(
-      `${where}: ${argument} of shape ${formatShape(x.shape)} must have ${sizeOf(x.shape)} values, ` +
-        `got ${x.data.length}.`,
-    );
-  }
+  checkSize(where, argument, x.shape, x.data.length);
   return constantOf(scope, x.shape, x.data);
 }
 
@@ -196,18 +187,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
  */
 export function idOperand(where: string, ids: IntTensor, count: number, argument: string, cause: string): Variable {
   const scope = currentScope(where);
-  if (!(ids?.data instanceof Int32Array) || !Array.isArray(ids.shape)) {
-    throw new TypeError(
-      `${where}: ${argument} must be an id tensor { shape, data: Int32Array }, got ${describe(ids)}. ` +
-        'Create one with intTensor([...]).',
-    );
-  }
-  if (sizeOf(ids.shape) !== ids.data.length) {
-    throw new RangeError(
-      `${where}: ${argument} of shape ${formatShape(ids.shape)} must have ${sizeOf(ids.shape)} ids, ` +
-        `got ${ids.data.length}.`,
-    );
-  }
+  checkIntTensor(where, argument, ids);
+  checkSize(where, argument, ids.shape, ids.data.length);
   checkIds(where, argument, ids.data, count, cause);
   return constantOf(scope, ids.shape, ids.data);
 }

@@ -1,5 +1,6 @@
 /** Vocabularies: conversion between text and token ids. */
 
+import { memoize } from '../tensor/memoize';
 import { checkIds, describe } from '../tensor/shape';
 import {
   type BytePair,
@@ -113,30 +114,12 @@ export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number
   return vocabulary.kind === 'bytePairs' ? textOfBytes(tokens) : tokens.join('');
 }
 
-let idsByVocabulary: WeakMap<Vocabulary, Map<string, number>> | undefined;
+/** The id of every token except the special tokens. */
+const idsOf = /* @__PURE__ */ memoize(({ tokens, marks }: Vocabulary): Map<string, number> => {
+  const special = new Set(Object.values(marks));
+  return new Map(tokens.flatMap((token, id) => (special.has(id) ? [] : [[token, id] as const])));
+});
 
-/** The id of every token except the special tokens. Created at the first use and kept as long as the vocabulary. */
-function idsOf(vocabulary: Vocabulary): Map<string, number> {
-  idsByVocabulary ??= new WeakMap();
-  let idOf = idsByVocabulary.get(vocabulary);
-  if (idOf === undefined) {
-    const marks = new Set(Object.values(vocabulary.marks));
-    idOf = new Map(vocabulary.tokens.flatMap((token, id) => (marks.has(id) ? [] : [[token, id] as const])));
-    idsByVocabulary.set(vocabulary, idOf);
-  }
-  return idOf;
-}
-
-let encodersByVocabulary: WeakMap<Vocabulary, BytePairEncoder> | undefined;
-
-/** The encoder of a byte-pair vocabulary. Created at the first use and kept as long as the vocabulary. */
-function encoderOf(vocabulary: Vocabulary): BytePairEncoder {
-  encodersByVocabulary ??= new WeakMap();
-  let encoder = encodersByVocabulary.get(vocabulary);
-  if (encoder === undefined) {
-    const { merges = [], size } = vocabulary;
-    encoder = bytePairEncoder(merges, size - merges.length - 256);
-    encodersByVocabulary.set(vocabulary, encoder);
-  }
-  return encoder;
-}
+const encoderOf = /* @__PURE__ */ memoize(
+  ({ merges = [], size }: Vocabulary): BytePairEncoder => bytePairEncoder(merges, size - merges.length - 256),
+);

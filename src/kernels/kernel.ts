@@ -12,6 +12,8 @@
  * `n` elements.
  */
 
+import { memoize } from '../tensor/memoize';
+
 import type { Code, Local, Writer } from './simd/assembler';
 
 /** The memory of a workspace: single precision for computing, double precision for gradient checks. */
@@ -79,20 +81,7 @@ export interface Kernels {
   of<O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R>;
 }
 
-/** Returns a function that binds each kernel once. */
-export function memoize(bind: (kernel: object) => unknown): Kernels['of'] {
-  const bound = new Map<object, unknown>();
-  return ((kernel: object) => {
-    let call = bound.get(kernel);
-    if (call === undefined) {
-      call = bind(kernel);
-      bound.set(kernel, call);
-    }
-    return call;
-  }) as Kernels['of'];
-}
-
 /** Creates the portable kernels over a memory. */
 export function portableKernels(memory: Memory): Kernels {
-  return { name: 'portable', memory, of: memoize((kernel) => (kernel as Kernel).portable(memory)) };
+  return { name: 'portable', memory, of: memoize((kernel: Kernel) => kernel.portable(memory)) as Kernels['of'] };
 }

@@ -4,7 +4,7 @@
  * holds offsets.
  */
 
-import { type Heap, type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
+import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { scratchSize, simdKernels } from './simd/bind';
 
 /** The precision of a workspace: `float32` for computing, `float64` for gradient checks. */
@@ -39,11 +39,10 @@ export function createWorkspace(precision: Precision = 'float32'): Workspace {
       if (workspace !== undefined) return workspace;
     }
   }
-  const heapOf = (length: number): Heap =>
-    precision === 'float64' ? new Float64Array(length) : new Float32Array(length);
-  const memory: Memory = { view: heapOf(1 << 12) };
+  const Heap = precision === 'float64' ? Float64Array : Float32Array;
+  const memory: Memory = { view: new Heap(1 << 12) };
   const enlarge = (length: number): void => {
-    const grown = heapOf(length);
+    const grown = new Heap(length);
     grown.set(memory.view);
     memory.view = grown;
   };
@@ -66,7 +65,7 @@ function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return kernels && { precision: 'float32', kernels, memory, enlarge, top: scratchSize };
+    return { precision: 'float32', kernels, memory, enlarge, top: scratchSize };
   } catch {
     return undefined;
   }

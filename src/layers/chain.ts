@@ -36,10 +36,10 @@ export function chain(layers: readonly Layer[], input: Features): readonly Named
 }
 
 function checkAccepts({ accepts = 'vectors' }: Layer, { kind }: Features): void {
-  if (accepts === 'ids' && kind !== 'ids')
-    throw new RangeError('chain: expected token ids, got vectors. It must be the first layer, without inputSize.');
-  if (accepts === 'vectors' && kind === 'ids')
-    throw new RangeError('chain: expected vectors, got token ids. Put an embedding before it, or set inputSize.');
+  if ((accepts === 'ids') !== (kind === 'ids'))
+    throw new RangeError(
+      `chain: expected ${accepts}, got ${kind}. Only the first layer can accept ids, in a model without inputSize.`,
+    );
 }
 
 /** Returns the names of layers in a model. */

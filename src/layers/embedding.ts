@@ -44,7 +44,7 @@ export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: 
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
       if ('storage' in input)
-        throw new TypeError('embedding: expected token ids, got vectors. Create ids with intTensor([…]).');
+        throw new TypeError('embedding: expected ids, got vectors. Create ids with intTensor([…]).');
       return { output: gather(weight!, input) };
     },
     stepRunner: ({ workspace, parameters, input, batchSize }) => {

@@ -74,7 +74,7 @@ export interface LayerStepContext extends StepRunnerOptions {
  *   name: 'half',
  *   output: (input) => input,
  *   run: (_parameters, input) => {
- *     if (isIntTensor(input)) throw new TypeError('half: expected vectors, got token ids.');
+ *     if (isIntTensor(input)) throw new TypeError('half: expected vectors, got ids.');
  *     return { output: scale(input, 0.5) };
  *   },
  * };
@@ -121,7 +121,7 @@ export const stateless: Pick<StepRunner, 'readState' | 'writeState'> = {
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
 export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
   if (input.kind === 'ids')
-    throw new RangeError(`${caller}: expected vectors, got token ids. Put an embedding before it.`);
+    throw new RangeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
   if (input.kind === 'directions')
     throw new RangeError(
       `${caller}: expected vectors, got separate directions. A layer with merge: 'both' must be the last layer.`,
@@ -150,5 +150,5 @@ export function stepSize(caller: string, input: Features): number {
 /** Returns the input vectors. @throws TypeError if the input is token ids */
 export function vectors(caller: string, input: Variable | IntTensor): Variable {
   if ('storage' in input) return input;
-  throw new TypeError(`${caller}: expected vectors, got token ids. Put an embedding before it.`);
+  throw new TypeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
 }

@@ -4,7 +4,7 @@
  */
 
 import { checkCount, checkShape } from '../tensor/shape';
-import { type IntTensor, isIntTensor } from '../tensor/tensor';
+import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the rows of `[T, B]` are run. Row indices of `[T·B]` are t·B + b. */
 export interface Packing {
@@ -66,10 +66,7 @@ export function packSteps(
 ): Packing {
   if (lengths !== undefined) checkLengths(where, lengths, steps, batchSize);
   if (resets !== undefined) {
-    if (!isIntTensor(resets))
-      throw new TypeError(
-        `${where}: resets must be an integer tensor { shape, data: Int32Array }, as intTensor() creates.`,
-      );
+    checkIntTensor(where, 'resets', resets);
     checkShape(where, 'resets', resets.shape, { letters: '[T, B]', lengths: [steps, batchSize] });
   }
   const flags = resets?.data.some((flag) => flag !== 0) ? resets.data : undefined;

@@ -1,6 +1,6 @@
 /** Tensors: plain data, a shape and a typed array that the garbage collector owns. */
 
-import { checkCount, formatShape, lengthAt, resolveRange, type Shape, sizeOf } from './shape';
+import { checkCount, describe, formatShape, lengthAt, resolveRange, type Shape, sizeOf } from './shape';
 
 /** A tensor of floats, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
 export interface Tensor {
@@ -57,7 +57,7 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
   const { flat, shape: nestedShape } =
     values instanceof Float32Array ? { flat: values, shape: [values.length] } : flatten('tensor', values);
   return {
-    shape: checkSize('tensor', shape ?? nestedShape, flat.length),
+    shape: checkedShape('tensor', shape ?? nestedShape, flat.length),
     data: flat instanceof Float32Array ? flat : Float32Array.from(flat),
   };
 }
@@ -82,7 +82,7 @@ export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor
     }
   }
   return {
-    shape: checkSize('intTensor', shape ?? nestedShape, flat.length),
+    shape: checkedShape('intTensor', shape ?? nestedShape, flat.length),
     data: flat instanceof Int32Array ? flat : Int32Array.from(flat),
   };
 }
@@ -206,9 +206,26 @@ function checkShapeOf(where: string, shape: Shape): Shape {
   return shape;
 }
 
-function checkSize(where: string, shape: Shape, size: number): Shape {
-  if (sizeOf(checkShapeOf(where, shape)) !== size) {
-    throw new RangeError(`${where}: shape ${formatShape(shape)} requires ${sizeOf(shape)} values, got ${size}.`);
-  }
+function checkedShape(where: string, shape: Shape, values: number): Shape {
+  checkSize(where, 'a tensor', checkShapeOf(where, shape), values);
   return shape;
+}
+
+/** @throws RangeError if the size of the shape is not the number of values */
+export function checkSize(where: string, argument: string, shape: Shape, values: number): void {
+  if (sizeOf(shape) !== values) {
+    throw new RangeError(
+      `${where}: ${argument} of shape ${formatShape(shape)} must have ${sizeOf(shape)} values, got ${values}.`,
+    );
+  }
+}
+
+/** @throws TypeError if x is not an {@link IntTensor} */
+export function checkIntTensor(where: string, argument: string, x: unknown): asserts x is IntTensor {
+  if (!isIntTensor(x)) {
+    throw new TypeError(
+      `${where}: ${argument} must be an integer tensor { shape, data: Int32Array }, got ${describe(x)}. ` +
+        'Create one with intTensor([…]).',
+    );
+  }
 }

@@ -3,7 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { sumOf } from '../kernels/arithmetic';
 import type { Heap } from '../kernels/kernel';
-import { leaves, type TensorTree } from '../tensor/tree';
+import type { ParameterLeaf } from './optimizers';
 
 /** The output of a layer, and the layer's name in the model. */
 export interface LayerOutput {
@@ -37,22 +37,18 @@ export function nonFiniteLoss(
  * The error for a gradient that is not finite. It names the last parameter affected: backward runs from the output to
  * the input, so the last layer is hit first.
  *
- * @param gradient the offset of the gradient in `view`, in the layout of `parameters`
+ * @param gradient the gradient of all parameters
  */
 export function nonFiniteGradient(
   caller: string,
-  parameters: TensorTree,
-  view: Heap,
-  gradient: number,
+  parameters: readonly ParameterLeaf[],
+  gradient: Heap,
   step: number,
 ): RangeError {
-  let offset = gradient;
-  let lastPath = '';
-  for (const { path, tensor } of leaves(parameters)) {
-    const size = tensor.data.length;
-    if (!view.subarray(offset, offset + size).every(Number.isFinite)) lastPath = path;
-    offset += size;
-  }
+  const affected = parameters.filter(
+    ({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite),
+  );
+  const lastPath = affected.at(-1)?.path ?? '';
   return new RangeError(
     `${caller}: the gradient was not finite at step ${step}; it appeared in layer ${lastPath.split('.')[0] || '?'} ` +
       `(${lastPath || 'the norm overflows'}). The parameters are those of the previous step. ` +

@@ -15,7 +15,6 @@ import { openSession, type Session } from './session';
 import { customTask, isSequentialCall, sequentialTask, type Task } from './task';
 import {
   type Best,
-  checkCheckpoint,
   type Epoch,
   type FitCheckpoint,
   openEpoch,
@@ -161,10 +160,10 @@ async function train<P extends TensorTree, B>(
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
   const validation = createValidation(task, options);
-  const meter = createMeter(steps, resume);
+  const measure = createMeter(steps, resume);
   const pause = createPause(20);
 
-  const snapshot = (epoch: number, { position, draws }: Epoch<B>): TrainingState => ({
+  const snapshot = (epoch: number, { position, draws }: Epoch<B>, smoothedLoss: number): TrainingState => ({
     step: losses.length,
     epoch,
     position,
@@ -173,7 +172,7 @@ async function train<P extends TensorTree, B>(
     random: random.state.slice(),
     draws: [...draws],
     losses: [...losses],
-    smoothedLoss: meter.smoothedLoss,
+    smoothedLoss,
     validationLosses: [...validation.losses],
     best: validation.best,
     carried: task.carried?.(),
@@ -187,24 +186,22 @@ async function train<P extends TensorTree, B>(
   for (let epoch = resume?.epoch ?? 1; losses.length < steps; epoch++) {
     const resumed = epoch === resume?.epoch ? resume : undefined;
     const reader = openEpoch(data, random, resumed);
-    if (resumed === undefined) task.begin?.();
+    task.begin?.(resumed?.carried);
     for (const batch of reader.batches) {
       const { loss, norm } = session.update(batch, random, losses.length + 1);
       losses.push(loss);
       const epochEnded = reader.position === data.batchCount || losses.length === steps;
       const validationLoss = epochEnded ? validation.run(epoch) : undefined;
-      meter.count(batch, loss);
+      const measured = measure(losses.length, batch, loss);
       let stopped = stopReason(signal?.aborted, validation.isExhausted(epoch), losses.length >= steps);
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
-      if (due) await checkpoint!.write(snapshot(epoch, reader));
-      if (onProgress !== undefined) {
-        const progress = { ...meter.progress(), epoch, loss, gradientNorm: norm, done: stopped !== undefined };
-        await onProgress(validationLoss === undefined ? progress : { ...progress, validationLoss });
-      }
+      if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
+      const progress = { ...measured, epoch, loss, gradientNorm: norm, done: stopped !== undefined };
+      await onProgress?.(validationLoss === undefined ? progress : { ...progress, validationLoss });
       await pause();
       // Training may have been aborted in the meantime.
-      stopped ??= stopReason(signal?.aborted, false, false);
-      if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader));
+      if (signal?.aborted) stopped ??= 'aborted';
+      if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
       if (stopped !== undefined) return finish(stopped);
     }
     if (reader.position === 0) throw new RangeError('fit: data yielded no batch in an epoch.');
@@ -217,7 +214,10 @@ function checkOptions<B>(data: Dataset<B>, { steps, epochs, patience, validation
   if (epochs !== undefined) checkCount('fit', 'epochs', epochs, 0);
   if (patience !== undefined) checkCount('fit', 'patience', patience);
   if (patience !== undefined && validation === undefined) throw new RangeError('fit: patience needs validation data.');
-  if (checkpoint !== undefined) checkCheckpoint(checkpoint);
+  if (checkpoint !== undefined) {
+    checkCount('fit', 'checkpoint.every', checkpoint.every);
+    if (typeof checkpoint.write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');
+  }
   checkSome('fit', 'data', data.batchCount, 'batch');
 }
 
@@ -240,9 +240,9 @@ function startSession<P extends TensorTree, B>(
   task: Task<P, B>,
   { optimizer, optimizerState, resume }: FitOptions<B>,
 ): Session<B> {
-  if (resume === undefined) return openSession('fit', task, { optimizer, optimizerState });
+  if (resume === undefined) return openSession('fit', task, optimizer, optimizerState);
   if (optimizerState !== undefined) throw new RangeError('fit: optimizerState and resume exclude each other.');
-  const { parameters, carried } = resume;
+  const { parameters } = resume;
   if (parameters.length !== task.data.length) {
     throw new RangeError(
       `fit: resume must hold the ${task.data.length} parameters of this model, got ${parameters.length}. ` +
@@ -250,8 +250,7 @@ function startSession<P extends TensorTree, B>(
     );
   }
   task.data.set(parameters);
-  task.begin?.(carried);
-  return openSession('fit', task, { optimizer, optimizerState: copyOptimizerState(resume.optimizer) });
+  return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer));
 }
 
 /** Evaluation after every epoch, and early stopping. */
@@ -293,33 +292,23 @@ function createValidation<P extends TensorTree, B>(
 }
 
 /** The moving average of the loss, and the speed of training. */
-interface Meter {
-  readonly smoothedLoss: number;
-  /** Counts an update. */
-  readonly count: (batch: unknown, loss: number) => void;
-  readonly progress: () => Pick<Progress, 'step' | 'steps' | 'smoothedLoss' | 'targetsPerSecond' | 'secondsLeft'>;
-}
+type Measurements = Pick<Progress, 'step' | 'steps' | 'smoothedLoss' | 'targetsPerSecond' | 'secondsLeft'>;
 
-function createMeter(steps: number, resume: TrainingState | undefined): Meter {
+/** Returns a function to call after every update. */
+function createMeter(
+  steps: number,
+  resume: TrainingState | undefined,
+): (step: number, batch: unknown, loss: number) => Measurements {
   const firstStep = resume?.losses.length ?? 0;
   const start = performance.now();
-  let step = firstStep;
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
-  return {
-    get smoothedLoss() {
-      return smoothedLoss;
-    },
-    count(batch, loss) {
-      step++;
-      targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
-      // A window of about 50 updates; the first losses have equal weight.
-      smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
-    },
-    progress() {
-      const seconds = (performance.now() - start) / 1000;
-      const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
-      return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
-    },
+  return (step, batch, loss) => {
+    targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
+    // A window of about 50 updates; the first losses have equal weight.
+    smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
+    const seconds = (performance.now() - start) / 1000;
+    const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
+    return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
   };
 }

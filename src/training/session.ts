@@ -1,7 +1,7 @@
 /** Updates in a workspace that keeps parameters and optimizer state from one update to the next. */
 
 import { runScope } from '../autodiff/tape';
-import { differentiate, load } from '../autodiff/value-and-gradient';
+import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { allocate, createWorkspace } from '../kernels/workspace';
 import type { Random } from '../tensor/random';
@@ -38,10 +38,8 @@ export interface Session<B> {
 export function openSession<P extends TensorTree, B>(
   caller: string,
   task: Task<P, B>,
-  {
-    optimizer,
-    optimizerState,
-  }: { readonly optimizer: Optimizer; readonly optimizerState?: OptimizerState | undefined },
+  optimizer: Optimizer,
+  optimizerState?: OptimizerState,
 ): Session<B> {
   const size = task.data.length;
   const state = optimizerState ?? initializeOptimizer(optimizer, size);
@@ -56,7 +54,7 @@ export function openSession<P extends TensorTree, B>(
   return {
     state,
     update(batch, random, step) {
-      load(task.parameters, memory.view, parameters);
+      memory.view.set(task.data, parameters);
       const loss = runScope(workspace, true, (scope) => {
         const context = { training: true, random, step };
         const { value } = differentiate(scope, task.parameters, parameters, gradient, size, (p) =>
@@ -66,7 +64,7 @@ export function openSession<P extends TensorTree, B>(
         return value;
       });
       if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size)))
-        throw nonFiniteGradient(caller, task.parameters, memory.view, gradient, step);
+        throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
       state.step++;
       const norm = updateAt(optimizer, {
         kernels,

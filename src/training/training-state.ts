@@ -3,7 +3,6 @@
 import type { Dataset } from '../data/dataset';
 import type { ModelState } from '../models/sequential';
 import type { Random } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
 import type { OptimizerState } from './optimizers';
 
 /**
@@ -56,12 +55,6 @@ export interface FitCheckpoint {
   readonly write: (state: TrainingState) => unknown;
 }
 
-/** @throws RangeError if `every` is not an integer of at least 1; TypeError if `write` is not a function */
-export function checkCheckpoint({ every, write }: FitCheckpoint): void {
-  checkCount('fit', 'checkpoint.every', every);
-  if (typeof write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');
-}
-
 /** The batches of an epoch, and a record of the data's draws from the generator. */
 export interface Epoch<B> {
   readonly batches: Iterable<B>;
@@ -82,33 +75,26 @@ export function openEpoch<B>(
   resume?: Pick<TrainingState, 'position' | 'draws' | 'random'>,
 ): Epoch<B> {
   const epoch = { position: 0, draws: [] as Draw[] };
+  const used = resume?.position ?? 0;
+  const recorded: readonly Draw[] = resume === undefined ? [] : [...resume.draws, resume];
+  /** Returns the state of the generator before the next batch, after setting it to the recorded one. */
+  const restore = (): Uint32Array => {
+    const draw = recorded.find(({ position }) => position === epoch.position);
+    if (draw !== undefined) random.state.set(draw.random);
+    return random.state.slice();
+  };
   function* batches(): Iterable<B> {
-    const iterator = data.batches(random)[Symbol.iterator]();
-    const next = (): IteratorResult<B> => {
-      const previous = random.state.slice();
-      const result = iterator.next();
+    let previous = restore();
+    for (const batch of data.batches(random)) {
       if (previous.some((word, i) => word !== random.state[i]))
         epoch.draws.push({ position: epoch.position, random: previous });
-      if (!result.done) epoch.position++;
-      return result;
-    };
-    if (resume !== undefined) {
-      while (epoch.position < resume.position) {
-        const draw = resume.draws.find(({ position }) => position === epoch.position);
-        if (draw !== undefined) random.state.set(draw.random);
-        if (next().done)
-          throw new RangeError(
-            `fit: resume is after batch ${resume.position} of an epoch, but data has ${epoch.position} batches. ` +
-              'Is it other data?',
-          );
-      }
-      random.state.set(resume.random);
+      if (epoch.position++ >= used) yield batch;
+      previous = restore();
     }
-    try {
-      for (let result = next(); !result.done; result = next()) yield result.value;
-    } finally {
-      iterator.return?.();
-    }
+    if (epoch.position < used)
+      throw new RangeError(
+        `fit: resume is after batch ${used} of an epoch, but data has ${epoch.position} batches. Is it other data?`,
+      );
   }
   return Object.assign(epoch, { batches: batches() });
 }

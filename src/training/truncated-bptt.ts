@@ -154,7 +154,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       return scalarOf('trainOn', 'loss', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
     },
   };
-  const session = openSession('trainOn', task, options);
+  const session = openSession('trainOn', task, options.optimizer, options.optimizerState);
   return {
     model,
     batchSize,

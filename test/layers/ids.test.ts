@@ -25,7 +25,7 @@ const lookup: Layer = {
   output: () => ({ kind: 'vectors', size: 4, perStep: true }),
   parameters: () => ({ table: { role: 'input', shape: [3, 4], blocks: 1, initializer: normal(0, 1) } }),
   run: ({ table }, input) => {
-    if (!isIntTensor(input)) throw new TypeError('lookup: expected token ids, got vectors.');
+    if (!isIntTensor(input)) throw new TypeError('lookup: expected ids, got vectors.');
     return { output: gather(table!, input) };
   },
 };
@@ -49,8 +49,8 @@ it('a custom layer of token ids can be the first layer in training, prediction a
 
 it('a layer of token ids rejects vectors, and a layer of vectors rejects token ids', () => {
   expect(() => sequential([lookup], { inputSize: 2 })).toThrow(
-    'sequential: layer lookup: expected token ids, got vectors.',
+    'sequential: layer lookup: expected ids, got vectors.',
   );
   expect(() => sequential([dense({ size: 2 })])).toThrow('sequential: inputSize must be the size of the input vectors');
-  expect(() => predict(sequential([lookup]), full([1, 1, 2], 0))).toThrow('predict: layer lookup: expected token ids');
+  expect(() => predict(sequential([lookup]), full([1, 1, 2], 0))).toThrow('predict: layer lookup: expected ids');
 });

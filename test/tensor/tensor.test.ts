@@ -85,7 +85,7 @@ describe('creation', () => {
     [
       'a shape of another size',
       () => tensor(new Float32Array(5), [2, 3]),
-      'tensor: shape [2, 3] requires 6 values, got 5.',
+      'tensor: a tensor of shape [2, 3] must have 6 values, got 5.',
     ],
     ['a negative length', () => full([2, -1], 0), 'full: shape[1] must be an integer of at least 0, got -1.'],
     [

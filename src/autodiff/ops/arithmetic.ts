@@ -13,7 +13,7 @@ import {
 } from '../../kernels/arithmetic';
 import type { Kernels } from '../../kernels/kernel';
 import { addStrided, copyStrided } from '../../kernels/movement';
-import { broadcastShapes, checkNumber, type Shape, sameShape, stridesOf } from '../../tensor/shape';
+import { broadcastShapes, checkNumber, formatShape, type Shape, sameShape, stridesOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
@@ -109,9 +109,7 @@ export function broadcastTo(x: Operand, shape: Shape): Variable {
 function broadcast(where: string, x: Variable, shape: Shape): Variable {
   if (sameShape(x.shape, shape)) return x;
   if (!sameShape(broadcastShapes(where, x.shape, shape), shape)) {
-    throw new RangeError(
-      `${where}: a tensor of shape [${x.shape.join(', ')}] does not broadcast to [${shape.join(', ')}].`,
-    );
+    throw new RangeError(`${where}: shape ${formatShape(x.shape)} does not broadcast to ${formatShape(shape)}.`);
   }
   const scope = currentScope(where);
   const { kernels: k } = scope;

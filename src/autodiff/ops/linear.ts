@@ -2,7 +2,7 @@
 
 import { sumRows } from '../../kernels/linear';
 import { affineRows, gemm } from '../../kernels/product';
-import { checkShape, formatShape, lengthAt, type Shape } from '../../tensor/shape';
+import { checkShape, formatShape, lengthAt, sizeOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
@@ -118,7 +118,7 @@ function product(where: string, a: Variable, b: Variable, bias?: Variable): Vari
   const scope = currentScope(where);
   const { kernels: k } = scope;
   const [K, N] = b.shape as [number, number];
-  const M = K === 0 ? rowsOf(a.shape) : a.size / K;
+  const M = sizeOf(a.shape.slice(0, -1));
   const y = result(scope, [...a.shape.slice(0, -1), N], bias === undefined ? [a, b] : [a, b, bias]);
   if (bias === undefined) k.of(gemm)(y.offset, a.offset, b.offset, M, N, K, false, false, false);
   else k.of(affineRows)(y.offset, a.offset, b.offset, bias.offset, M, N, K);
@@ -129,8 +129,4 @@ function product(where: string, a: Variable, b: Variable, bias?: Variable): Vari
     if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), dy, M, N);
   });
   return y;
-}
-
-function rowsOf(shape: Shape): number {
-  return shape.slice(0, -1).reduce((rows, length) => rows * length, 1);
 }

@@ -1,6 +1,7 @@
 /** WebAssembly kernels: one module per function, assembled and compiled once, at first use. */
 
-import { type Kernel, type Kernels, type Memory, memoize, type Parts, type WasmFunction } from '../kernel';
+import { type Kernel, type Kernels, type Memory, type Parts, type WasmFunction } from '../kernel';
+import { memoize } from '../../tensor/memoize';
 import { assemble, fusedMultiplyAdd, type Local, set, shiftLeft, type ValueType, vMultiply } from './assembler';
 
 /** The number of elements at the start of the memory that the kernels use as scratch memory. */
@@ -37,34 +38,29 @@ function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.
   );
 }
 
-/** The compiled modules, by function. */
-const modules: { simd?: Map<object, WebAssembly.Module>; relaxed?: Map<object, WebAssembly.Module> } = {};
+const modules = {
+  simd: /* @__PURE__ */ memoize((key: WasmFunction) => compile(key, false)),
+  relaxed: /* @__PURE__ */ memoize((key: WasmFunction) => compile(key, true)),
+};
 
 /**
- * Creates the kernels over a WebAssembly memory, or returns undefined if the engine lacks the instructions.
+ * Creates the kernels over a WebAssembly memory.
  *
  * @param memory holds the current view of the memory
- * @throws if WebAssembly is missing or a content security policy forbids it
+ * @throws if the engine lacks WebAssembly or the instructions, or a content security policy forbids it
  */
-export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory, memory: Memory): Kernels | undefined {
+export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory, memory: Memory): Kernels {
   const fused = name === 'relaxed';
-  const probeModule = probe(fused);
-  if (!WebAssembly.validate(probeModule)) return undefined;
-  new WebAssembly.Module(probeModule); // throws if a content security policy forbids it
+  new WebAssembly.Module(probe(fused));
   const tall = prefersTallTiles(fused);
-  const compiled = modules[name] ?? new Map<object, WebAssembly.Module>();
-  modules[name] = compiled;
-  const ofFunction = memoize((key) => {
-    const module = compiled.get(key) ?? compile(key as WasmFunction, fused);
-    compiled.set(key, module);
-    return new WebAssembly.Instance(module, { env: { memory: pages } }).exports['run'];
-  }) as Parts['of'];
+  const ofFunction = memoize(
+    (key: WasmFunction) => new WebAssembly.Instance(modules[name](key), { env: { memory: pages } }).exports['run'],
+  ) as Parts['of'];
   return {
     name,
     memory,
-    of: memoize((key) => {
-      const kernel = key as Kernel;
-      return 'compose' in kernel ? kernel.compose({ of: ofFunction, tall, scratch: 0 }) : ofFunction(kernel);
-    }),
+    of: memoize((kernel: Kernel) =>
+      'compose' in kernel ? kernel.compose({ of: ofFunction, tall, scratch: 0 }) : ofFunction(kernel),
+    ) as Kernels['of'],
   };
 }
