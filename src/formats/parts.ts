@@ -1,6 +1,7 @@
 /** The layers of a model as other frameworks name them, each with its origin and parameters. */
 
 import { chain, type NamedLayer } from '../layers/chain';
+import { splitNames } from '../layers/nested-names';
 import { type LayerOrigin, layerOriginOf } from '../layers/origins';
 import type { Sequential } from '../models/sequential';
 import type { Tensor } from '../tensor/tensor';
@@ -20,19 +21,15 @@ export interface Part {
 }
 
 /** Lists the layers of a model in order, with every residual layer replaced by the layers inside it. */
-export function partsOf({ layers, parameters }: Sequential): readonly Part[] {
-  const flat = Object.entries(parameters).flatMap(([layer, tensors]) =>
-    Object.entries(tensors).map(([name, tensor]) => [`${layer}.${name}`, tensor] as const),
-  );
-  const visit = (named: readonly NamedLayer[], prefix: string): readonly Part[] =>
-    named.flatMap((layer) => {
-      const path = prefix + layer.name;
-      const origin = layerOriginOf(layer.layer);
-      if (origin?.[0] === 'residual') return visit(chain(origin[1], layer.input), `${path}.`);
-      const own = flat.flatMap(([name, tensor]) =>
-        name.startsWith(`${path}.`) ? [[name.slice(path.length + 1), tensor] as const] : [],
-      );
-      return [{ path, origin, named: layer, parameters: Object.fromEntries(own) }];
-    });
-  return visit(layers, '');
+export function partsOf(
+  { layers, parameters }: Pick<Sequential, 'layers' | 'parameters'>,
+  prefix = '',
+): readonly Part[] {
+  return layers.flatMap((named) => {
+    const path = prefix + named.name;
+    const origin = layerOriginOf(named.layer);
+    const own = parameters[named.name] ?? {};
+    if (origin?.[0] !== 'residual') return [{ path, origin, named, parameters: own }];
+    return partsOf({ layers: chain(origin[1], named.input), parameters: splitNames(own) }, `${path}.`);
+  });
 }

@@ -120,8 +120,7 @@ export const stateless: Pick<StepRunner, 'readState' | 'writeState'> = {
 
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
 export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
-  if (input.kind === 'ids')
-    throw new RangeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
+  if (input.kind === 'ids') throw new RangeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
   if (input.kind === 'directions')
     throw new RangeError(
       `${caller}: expected vectors, got separate directions. A layer with merge: 'both' must be the last layer.`,

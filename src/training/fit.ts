@@ -13,13 +13,7 @@ import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
 import { customTask, isSequentialCall, sequentialTask, type Task } from './task';
-import {
-  type Best,
-  type Epoch,
-  type FitCheckpoint,
-  openEpoch,
-  type TrainingState,
-} from './training-state';
+import { type Best, type Epoch, type FitCheckpoint, openEpoch, type TrainingState } from './training-state';
 
 /** The progress of training after an update. */
 export interface Progress {

@@ -2,11 +2,12 @@
 
 import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Merge } from '../../layers/bidirectional';
+import { chain } from '../../layers/chain';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
-import { scoreOriginOf } from '../../layers/origins';
+import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import type { Sequential } from '../../models/sequential';
-import { type Part, partsOf } from '../parts';
+import type { Part } from '../parts';
 import { version } from '../version';
 import { addActivation } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
@@ -59,7 +60,7 @@ export function exportOnnx(
     carriesState,
     states: [],
   };
-  addAlias(builder, addLayers(context, model), 'outputs');
+  addAlias(builder, addLayers(context, model, 'inputs'), 'outputs');
 
   const float = (name: string, ...lengthsOf: readonly (number | string)[]): OnnxValue => ({
     name,
@@ -104,26 +105,21 @@ function addMask(b: Builder, shape: string): string {
   return add(b, 'Unsqueeze', [isValid, addIntegers(b, 2)]);
 }
 
-/** Adds all layers, with the skip connections of residuals. Returns the name of the output of the last layer. */
-function addLayers(context: ExportContext, model: Sequential): string {
-  let value = 'inputs';
-  // The residuals around the current layer, outermost first, with the value that each adds to its output.
-  const residuals: { readonly prefix: string; readonly input: string }[] = [];
-  const closeResiduals = (nextPath: string): void => {
-    while (residuals.length > 0 && !nextPath.startsWith(residuals.at(-1)!.prefix))
-      value = add(context.builder, 'Add', [residuals.pop()!.input, value]);
-  };
-  for (const part of partsOf(model)) {
-    closeResiduals(part.path);
-    const names = part.path.split('.');
-    for (let depth = 1; depth < names.length; depth++) {
-      const prefix = `${names.slice(0, depth).join('.')}.`;
-      if (!residuals.some((residual) => residual.prefix === prefix)) residuals.push({ prefix, input: value });
-    }
-    value = addLayer(context, part, value);
-  }
-  closeResiduals('');
-  return value;
+/** Adds layers in order. Returns the name of the output of the last one. */
+function addLayers(
+  context: ExportContext,
+  { layers, parameters }: Pick<Sequential, 'layers' | 'parameters'>,
+  x: string,
+  prefix = '',
+): string {
+  return layers.reduce((value, named) => {
+    const path = prefix + named.name;
+    const origin = layerOriginOf(named.layer);
+    const own = parameters[named.name] ?? {};
+    if (origin?.[0] !== 'residual') return addLayer(context, { path, origin, named, parameters: own }, value);
+    const inner = { layers: chain(origin[1], named.input), parameters: splitNames(own) };
+    return add(context.builder, 'Add', [value, addLayers(context, inner, value, `${path}.`)]);
+  }, x);
 }
 
 /** Adds one layer. Returns the name of its output. */

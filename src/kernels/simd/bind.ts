@@ -1,7 +1,7 @@
 /** WebAssembly kernels: one module per function, assembled and compiled once, at first use. */
 
-import { type Kernel, type Kernels, type Memory, type Parts, type WasmFunction } from '../kernel';
 import { memoize } from '../../tensor/memoize';
+import type { Kernel, Kernels, Memory, Parts, WasmFunction } from '../kernel';
 import { assemble, fusedMultiplyAdd, type Local, set, shiftLeft, type ValueType, vMultiply } from './assembler';
 
 /** The number of elements at the start of the memory that the kernels use as scratch memory. */
