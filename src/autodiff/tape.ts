@@ -103,6 +103,13 @@ export function result(scope: Scope, shape: Shape, inputs: readonly Variable[]):
   return variableAt(scope, allocate(scope.workspace, sizeOf(shape)), shape, tracked);
 }
 
+/** Creates a constant with equal elements. */
+export function filled(scope: Scope, shape: Shape, value: number): Variable {
+  const constant = result(scope, shape, []);
+  scope.kernels.of(fill)(constant.offset, value, constant.size);
+  return constant;
+}
+
 /** Creates a view of part of a variable with another shape. It shares the values and the gradient. */
 export function viewOf(x: Variable, shape: Shape, start = 0): Variable {
   return { shape, size: sizeOf(shape), offset: x.offset + start, storage: x.storage };

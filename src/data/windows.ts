@@ -51,47 +51,21 @@ export function windows(
         'Is batchSize or sequenceLength too large?',
     );
   }
-  return shuffled ? shuffledWindows(ids, sequenceLength, batchSize) : parallelStreams(ids, sequenceLength, batchSize);
-}
-
-function shuffledWindows(
-  ids: Int32Array,
-  sequenceLength: number,
-  batchSize: number,
-): Dataset<Batch<IntTensor, IntTensor>> {
-  // The number of windows that fit at every offset, with the one id that follows the last window.
-  const windowCount = Math.floor(ids.length / sequenceLength) - 1;
+  // Shuffled windows start at any offset. One id follows the last window.
+  const windowCount = Math.floor((shuffled ? ids.length - sequenceLength : ids.length - 1) / sequenceLength);
   const batchCount = Math.floor(windowCount / batchSize);
   return {
     batchCount,
     *batches(random: Random) {
-      const offset = integerNumber(random, sequenceLength);
-      const starts = shuffle(
-        random,
-        Int32Array.from({ length: windowCount }, (_, index) => offset + index * sequenceLength),
+      const offset = shuffled ? integerNumber(random, sequenceLength) : 0;
+      const order = Int32Array.from({ length: windowCount }, (_, i) =>
+        // The windows of a row follow each other from batch to batch.
+        shuffled ? i : (i % batchSize) * batchCount + Math.floor(i / batchSize),
       );
-      for (let batch = 0; batch < batchCount; batch++) {
-        yield windowsAt(ids, sequenceLength, starts.subarray(batch * batchSize, (batch + 1) * batchSize));
-      }
-    },
-  };
-}
-
-function parallelStreams(
-  ids: Int32Array,
-  sequenceLength: number,
-  batchSize: number,
-): Dataset<Batch<IntTensor, IntTensor>> {
-  const batchCount = Math.floor((ids.length - 1) / (sequenceLength * batchSize));
-  return {
-    batchCount,
-    *batches() {
-      for (let batch = 0; batch < batchCount; batch++) {
-        yield windowsAt(
-          ids,
-          sequenceLength,
-          Int32Array.from({ length: batchSize }, (_, row) => (row * batchCount + batch) * sequenceLength),
-        );
+      if (shuffled) shuffle(random, order);
+      for (let first = 0; first < batchCount * batchSize; first += batchSize) {
+        const starts = order.subarray(first, first + batchSize).map((index) => offset + index * sequenceLength);
+        yield windowsAt(ids, sequenceLength, starts);
       }
     },
   };

@@ -3,18 +3,17 @@
 import { attend } from '../attention/attend';
 import { type AttentionMemory, attentionMemory } from '../attention/memory';
 import type { Score } from '../attention/scores';
-import { multiply } from '../autodiff/ops/arithmetic';
 import { tanh } from '../autodiff/ops/elementwise';
 import { affine } from '../autodiff/ops/linear';
 import { concat, gather } from '../autodiff/ops/movement';
-import { randomMask } from '../autodiff/ops/random-mask';
+import { checkDropoutRate, dropElements } from '../autodiff/ops/random-mask';
 import { operand, type Variable } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
 import { step, unroll } from '../recurrence/unroll';
 import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
-import { checkCount, checkNumber } from '../tensor/shape';
+import { checkCount } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The options of the decoder of {@link encoderDecoder}. */
@@ -84,9 +83,7 @@ export function checkDecoder({
 }: DecoderOptions): void {
   for (const [name, value] of Object.entries({ vocabularySize, embeddingSize, hiddenSize, layers }))
     checkCount('encoderDecoder', `decoder.${name}`, value);
-  checkNumber('encoderDecoder', 'decoder.dropout', dropout, 0, 1);
-  if (dropout === 1)
-    throw new RangeError('encoderDecoder: decoder.dropout must be less than 1, got 1, which drops every element.');
+  checkDropoutRate('encoderDecoder', 'decoder.dropout', dropout);
   if (inputFeeding && attention === undefined)
     throw new RangeError('encoderDecoder: decoder.inputFeeding requires decoder.attention.');
 }
@@ -181,9 +178,7 @@ export interface Decoded {
 
 /** Applies dropout, if there is a random generator. */
 function dropout(x: Variable, rate: number | undefined, random: Random | undefined): Variable {
-  return random === undefined || !rate
-    ? x
-    : multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random));
+  return random === undefined || !rate ? x : dropElements(x, rate, random);
 }
 
 /** Computes the logits from the output of the last layer. */

@@ -5,7 +5,7 @@ import { concat, reshape } from '../autodiff/ops/movement';
 import { operand, toTensor, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { PairBatch } from '../data/pairs';
-import { type NamedLayer, planChain, runChain } from '../layers/chain';
+import { inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
 import {
   type Features,
   inferenceContext,
@@ -19,7 +19,7 @@ import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
 import { createRandom, type Random, uniformNumber } from '../tensor/random';
-import { checkCount, checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
+import { checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
@@ -119,11 +119,9 @@ export function encoderDecoder({ seed = 0, ...options }: EncoderDecoderOptions):
 export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill): EncoderDecoder {
   const { encoder: layers, inputSize, decoder, start, end, scheduledSampling = 0 } = options;
   checkSome('encoderDecoder', 'encoder', layers.length, 'layer');
-  if (inputSize !== undefined) checkCount('encoderDecoder', 'inputSize', inputSize);
   checkDecoder(decoder);
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
-  const input: Features =
-    inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
+  const input = inputFeatures('encoderDecoder', layers, inputSize);
   const { named: encoder, plan } = withCaller('encoderDecoder', () =>
     withCaller('layer encoder', () => planChain(layers, input)),
   );

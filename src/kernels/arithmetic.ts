@@ -124,7 +124,7 @@ export const divisionBackward: Kernel<typeof divisorBackward> = {
 
 const interpolated = ['write n', 'read n', 'read n', 'read n', 'n'] as const;
 
-/** y = a + weight · (b − a). */
+/** y = a + weight · (b − a). y may be b. */
 export const interpolate: Kernel<typeof interpolated> = {
   operands: interpolated,
   portable: (memory) => (y, a, b, weight, n) => {

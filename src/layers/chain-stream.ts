@@ -7,13 +7,14 @@ import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { treeSize } from '../tensor/tree';
-import type { NamedLayer } from './chain';
+import { checkCausal, type NamedLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
-import { joinNames, splitNames } from './nested-names';
+
+/** The states of layers by layer name; stateless layers are absent. */
+type ChainState = Readonly<Record<string, LayerState>>;
 
 /**
  * Creates a step runner for layers in order. Each layer reads its input from the output buffer of the previous one.
- * States have dotted names: `lstm.h`.
  *
  * @throws RangeError if a layer is not causal
  */
@@ -21,12 +22,11 @@ export function chainStepRunner(
   layers: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
   start: Omit<LayerStepContext, 'parameters' | 'features'>,
-): StepRunner {
+): StepRunner<ChainState> {
+  checkCausal('stream', layers, 'step by step');
   const runners: { readonly name: string; readonly runner: StepRunner }[] = [];
   for (const named of layers) {
     const { name, layer, input: features } = named;
-    if (layer.causal === false)
-      throw new RangeError(`stream: layer ${name} needs the whole sequence, so it cannot run step by step.`);
     const context = {
       ...start,
       features,
@@ -50,17 +50,14 @@ export function chainStepRunner(
       }
     },
     readState: () =>
-      joinNames(
-        Object.fromEntries(
-          runners.flatMap(({ name, runner }) => {
-            const state = runner.readState();
-            return state === undefined ? [] : [[name, state]];
-          }),
-        ),
+      Object.fromEntries(
+        runners.flatMap(({ name, runner }) => {
+          const state = runner.readState();
+          return state === undefined ? [] : [[name, state]];
+        }),
       ),
     writeState(state) {
-      const nested = splitNames(state ?? {});
-      for (const { name, runner } of runners) withCaller(`layer ${name}`, () => runner.writeState(nested[name]));
+      for (const { name, runner } of runners) withCaller(`layer ${name}`, () => runner.writeState(state?.[name]));
     },
   };
 }

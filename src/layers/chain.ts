@@ -3,6 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
+import { checkCount } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerState } from './layer';
 
@@ -40,6 +41,30 @@ function checkAccepts({ accepts = 'vectors' }: Layer, { kind }: Features): void 
     throw new RangeError(
       `chain: expected ${accepts}, got ${kind}. Only the first layer can accept ids, in a model without inputSize.`,
     );
+}
+
+/**
+ * The features of a model's input: vectors of the given size, or ids.
+ *
+ * @throws RangeError if the size is not a positive integer, or missing although the first layer does not accept ids
+ */
+export function inputFeatures(caller: string, [first]: readonly Layer[], inputSize: number | undefined): Features {
+  if (inputSize === undefined) {
+    if (first!.accepts === 'ids') return { kind: 'ids' };
+    throw new RangeError(
+      `${caller}: inputSize must be the size of the input vectors, got undefined. ` +
+        `The first layer, ${first!.name}, does not accept ids.`,
+    );
+  }
+  checkCount(caller, 'inputSize', inputSize);
+  return { kind: 'vectors', size: inputSize, perStep: true };
+}
+
+/** @throws RangeError if a layer needs the whole sequence, so that the layers cannot run in the given way */
+export function checkCausal(caller: string, layers: readonly NamedLayer[], how: string): void {
+  const whole = layers.find(({ layer }) => layer.causal === false);
+  if (whole !== undefined)
+    throw new RangeError(`${caller}: layer ${whole.name} needs the whole sequence, so it cannot run ${how}.`);
 }
 
 /** Returns the names of layers in a model. */

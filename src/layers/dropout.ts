@@ -1,7 +1,6 @@
 /** Dropout between layers. */
 
-import { multiply } from '../autodiff/ops/arithmetic';
-import { randomMask } from '../autodiff/ops/random-mask';
+import { checkDropoutRate, dropElements } from '../autodiff/ops/random-mask';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
@@ -14,18 +13,14 @@ import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './la
  * predict(model, full([1, 1, 2], 3)).data; // Float32Array [3, 3]
  */
 export function dropout(rate: number): Layer {
-  if (!(rate >= 0 && rate < 1))
-    throw new RangeError(`dropout: rate must be at least 0 and less than 1, got ${String(rate)}.`);
+  checkDropoutRate('dropout', 'rate', rate);
   return {
     name: 'dropout',
     origin: ['dropout', rate],
     output: (input) => vectorFeatures('dropout', input),
     run: (_parameters, input, { training, random }) => {
       const x = vectors('dropout', input);
-      return {
-        output:
-          training && rate > 0 ? multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random)) : x,
-      };
+      return { output: training && rate > 0 ? dropElements(x, rate, random) : x };
     },
     stepRunner: ({ input, features }) => ({
       ...stateless,

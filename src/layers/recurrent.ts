@@ -1,14 +1,14 @@
 /** A layer that runs a cell over the steps of a sequence. */
 
 import { broadcastTo, multiply } from '../autodiff/ops/arithmetic';
-import { randomMask } from '../autodiff/ops/random-mask';
+import { checkDropoutRate, randomMask } from '../autodiff/ops/random-mask';
 import { type Variable, viewOf } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
 import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
 import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkCount, checkNumber } from '../tensor/shape';
+import { checkCount } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -92,10 +92,8 @@ export function checkDirection(
   { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions,
 ): void {
   checkCount(caller, 'hiddenSize', hiddenSize);
-  for (const [name, rate] of Object.entries({ inputDropout, recurrentDropout })) {
-    checkNumber(caller, name, rate, 0, 1);
-    if (rate === 1) throw new RangeError(`${caller}: ${name} must be less than 1, got 1, which drops every element.`);
-  }
+  checkDropoutRate(caller, 'inputDropout', inputDropout);
+  checkDropoutRate(caller, 'recurrentDropout', recurrentDropout);
 }
 
 /** Returns the size of the output of a cell: that of its first state. */

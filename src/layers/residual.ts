@@ -53,8 +53,10 @@ export function residual(layers: readonly Layer[]): Layer {
       const output = allocate(workspace, size);
       const sum = workspace.kernels.of(addition);
       return {
-        ...inner,
+        size: inner.size,
         output,
+        readState: () => joinNames(inner.readState() ?? {}),
+        writeState: (state) => inner.writeState(state && splitNames(state)),
         step() {
           inner.step();
           sum(output, input, inner.output, size);

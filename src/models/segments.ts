@@ -3,12 +3,13 @@
 import { concat, slice } from '../autodiff/ops/movement';
 import { recompute } from '../autodiff/recompute';
 import { operand, type Variable } from '../autodiff/tape';
+import { checkCausal } from '../layers/chain';
 import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import { type ModelRun, type ModelState, type RunOptions, runModel, type Sequential } from './sequential';
+import { type ModelRun, type ModelState, outputsPerStep, type RunOptions, runModel, type Sequential } from './sequential';
 
 /**
  * Runs a model like {@link runModel}, but stores only the outputs and the states between segments. The backward pass
@@ -33,9 +34,7 @@ export function runInSegments(
   { state, ...options }: RunOptions = {},
   segment?: number,
 ): ModelRun {
-  const whole = model.layers.find(({ layer }) => layer.causal === false);
-  if (whole !== undefined)
-    throw new RangeError(`runInSegments: layer ${whole.name} needs the whole sequence, so it cannot run in segments.`);
+  checkCausal('runInSegments', model.layers, 'in segments');
   if (segment !== undefined) checkCount('runInSegments', 'segment', segment);
   const [T = 0, B = 0] = input.shape;
   const length = segment ?? Math.ceil(Math.sqrt(T));
@@ -68,8 +67,7 @@ export function runInSegments(
     outputs.push(run.output);
     states = run.next;
   }
-  const perStep = model.output.kind !== 'ids' && model.output.perStep;
-  const output = perStep ? concat(outputs) : outputs.at(-1)!;
+  const output = outputsPerStep(model) ? concat(outputs) : outputs.at(-1)!;
   return { output, state: states!, outputs: [output] };
 }
 

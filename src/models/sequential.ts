@@ -2,13 +2,13 @@
 
 import { operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
-import { type NamedLayer, planChain, runChain } from '../layers/chain';
+import { inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
 import { type Features, inferenceContext, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { createRandom, type Random } from '../tensor/random';
-import { checkCount, checkShape, checkSome, formatShape } from '../tensor/shape';
+import { checkShape, checkSome, formatShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leaves, treeOver } from '../tensor/tree';
 
@@ -61,15 +61,7 @@ export type Fill = <P extends ParameterPlan>(plan: P, path: string) => Planned<P
 /** Builds a sequential model with the parameters of `fill`. @throws as {@link sequential} */
 export function buildSequential(layers: readonly Layer[], inputSize: number | undefined, fill: Fill): Sequential {
   checkSome('sequential', 'layers', layers.length, 'layer');
-  if (inputSize !== undefined) checkCount('sequential', 'inputSize', inputSize);
-  if (inputSize === undefined && layers[0]!.accepts !== 'ids') {
-    throw new RangeError(
-      'sequential: inputSize must be the size of the input vectors, got undefined. ' +
-        `The first layer, ${layers[0]!.name}, does not accept token ids.`,
-    );
-  }
-  const input: Features =
-    inputSize === undefined ? { kind: 'ids' } : { kind: 'vectors', size: inputSize, perStep: true };
+  const input = inputFeatures('sequential', layers, inputSize);
   const { named, plan } = withCaller('sequential', () => planChain(layers, input));
   const { data, tree } = flattenTree(fill(plan, ''));
   return {

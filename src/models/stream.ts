@@ -2,7 +2,6 @@
 
 import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
-import { joinNames, splitNames } from '../layers/nested-names';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
@@ -53,10 +52,7 @@ export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {})
   const runner = withCaller('stream', () =>
     chainStepRunner(model.layers, model.parameters, { workspace, input, batchSize }),
   );
-  return createStream(workspace, runner, input, inputSize, batchSize, {
-    readState: () => splitNames(runner.readState() ?? {}),
-    writeState: (state) => withCaller('stream', () => runner.writeState(state && joinNames(state))),
-  });
+  return createStream('stream', workspace, runner, input, inputSize, batchSize);
 }
 
 /**
@@ -82,26 +78,18 @@ export function streamCell<N extends string>(
   const workspace = createWorkspace();
   const input = allocate(workspace, batchSize * inputSize);
   const runner = cellStepRunner(cell, { workspace, parameters, input, batchSize });
-  return createStream(workspace, runner, input, inputSize, batchSize, {
-    // The cast is safe: the runner reads the state of every name in cell.state, which are the names N.
-    readState: () => runner.readState() as Readonly<Record<N, Tensor>>,
-    writeState: (state) => withCaller('streamCell', () => runner.writeState(state)),
-  });
-}
-
-interface StateAccess<S> {
-  readonly readState: () => S | undefined;
-  readonly writeState: (state: S | undefined) => void;
+  return createStream('streamCell', workspace, runner, input, inputSize, batchSize);
 }
 
 function createStream<S>(
+  caller: string,
   { memory }: Workspace,
-  { output, size, step }: StepRunner,
+  runner: StepRunner<S>,
   input: number,
   inputSize: number | 'ids',
   batchSize: number,
-  { readState, writeState }: StateAccess<S>,
 ): Stream<S> {
+  const { output, size } = runner;
   let heap = memory.view;
   let outputs = heap.subarray(output, output + batchSize * size);
   return {
@@ -109,14 +97,14 @@ function createStream<S>(
     inputSize,
     outputSize: size,
     get state() {
-      return readState();
+      return runner.readState();
     },
     set state(state) {
-      writeState(state);
+      withCaller(caller, () => runner.writeState(state));
     },
     run(x, into) {
       memory.view.set(x, input);
-      step();
+      runner.step();
       // The memory has grown, so that the old view is detached.
       if (heap !== memory.view) {
         heap = memory.view;

@@ -11,10 +11,11 @@ import {
   withScratch,
 } from '../autodiff/tape';
 import { addScaled } from '../kernels/arithmetic';
-import { copy, fill } from '../kernels/movement';
+import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import { checkShape } from '../tensor/shape';
-import type { PointwiseBackwardStep, PointwiseCell, State } from './cell';
+import { type PointwiseBackwardStep, type PointwiseCell, type State, stateSizes } from './cell';
+import { statesOf } from './unroll';
 
 /**
  * Computes the next state from the pre-activations of the gates: the step of a pointwise cell after its matrix
@@ -49,16 +50,7 @@ export function applyPointwise<N extends string>(
     letters: `[B, ${cell.gates}·H]`,
     lengths: [rows, Math.floor(hiddenSize) * cell.gates],
   });
-  const previous = Object.fromEntries(
-    cell.state.map((name) => {
-      const value: Operand | undefined = state[name];
-      const variable =
-        value === undefined ? result(scope, [rows, hiddenSize], []) : operand('applyPointwise', value, `state.${name}`);
-      checkShape('applyPointwise', `state.${name}`, variable.shape, { letters: '[B, H]', lengths: [rows, hiddenSize] });
-      if (value === undefined) k.of(fill)(variable.offset, 0, size);
-      return [name, variable];
-    }),
-  ) as Record<N, Variable>;
+  const previous = statesOf('applyPointwise', 'state', state, stateSizes(cell, hiddenSize), rows);
   const vectors = Object.fromEntries(
     cell.vectorParameters.map((name) => [name, operand('applyPointwise', parameters[name]!, name)]),
   );

@@ -15,7 +15,7 @@ import type { PointwiseCell, PointwiseStep } from './cell';
 export type StepRunnerState = Readonly<Record<string, Tensor>>;
 
 /** Runs one time step at a time in a workspace: reads the input buffer and writes the output buffer `[B, size]`. */
-export interface StepRunner {
+export interface StepRunner<S = StepRunnerState> {
   /** The offset of the output. */
   readonly output: number;
   /** The number of output features per row. */
@@ -23,9 +23,9 @@ export interface StepRunner {
   /** Runs one step and moves the state forward. */
   readonly step: () => void;
   /** Returns a copy of the state; undefined for stateless layers. */
-  readonly readState: () => StepRunnerState | undefined;
+  readonly readState: () => S | undefined;
   /** Sets the state; missing parts are reset to the initial state. @throws RangeError if a shape does not match */
-  readonly writeState: (state: StepRunnerState | undefined) => void;
+  readonly writeState: (state: S | undefined) => void;
 }
 
 /** Options for creating a {@link StepRunner}. */
@@ -124,7 +124,7 @@ export function cellStepRunner(
     .map((name) => {
       const moveRate = allocate(workspace, size);
       k.of(fill)(moveRate, 1 - zoneout[name]!, size);
-      return { name, moveRate, candidate: allocate(workspace, size) };
+      return { name, moveRate };
     });
   const writeState = (state: StepRunnerState | undefined): void => {
     for (const name of cell.state) {
@@ -142,9 +142,9 @@ export function cellStepRunner(
       if (panels >= 0)
         multiply(product, current.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
       cell.forward(k, current);
-      for (const { name, moveRate, candidate } of zoned) {
-        move(candidate, current.next[name]!, size);
-        k.of(interpolate)(current.next[name]!, current.previous[name]!, candidate, moveRate, size);
+      for (const { name, moveRate } of zoned) {
+        const next = current.next[name]!;
+        k.of(interpolate)(next, current.previous[name]!, next, moveRate, size);
       }
       move(output, current.next['h']!, size);
       const last = current;

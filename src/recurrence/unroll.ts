@@ -1,17 +1,7 @@
 /** Running a cell over time. */
 
 import { concat, takeRows } from '../autodiff/ops/movement';
-import {
-  constantOf,
-  currentScope,
-  type Operand,
-  operand,
-  result,
-  type Scope,
-  type Variable,
-  viewOf,
-} from '../autodiff/tape';
-import { fill } from '../kernels/movement';
+import { constantOf, currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import { checkShape, type Shape } from '../tensor/shape';
@@ -100,22 +90,22 @@ export function unroll<N extends string>(
 
   const packing = packSteps('unroll', T, B, options);
   const { order, rows, total } = packing;
-  const rowsAt = (table: Variable, indices: Int32Array, shape: readonly number[]): Variable =>
-    takeRows(table, constantOf(scope, [indices.length], indices), shape);
+  const rowsAt = (table: Variable, indices: Int32Array): Variable =>
+    takeRows(table, constantOf(scope, [indices.length], indices), [indices.length, table.shape[1]!]);
   const flat = viewOf(x, [T * B, I]);
-  const inputs = order === undefined ? flat : rowsAt(flat, order.input, [total, I]);
+  const inputs = order === undefined ? flat : rowsAt(flat, order.input);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
-  const initial = statesOf(scope, 'initialState', options.initialState, sizes, B);
+  const initial = statesOf<string>('unroll', 'initialState', options.initialState, sizes, B);
   let mask = options.recurrentMask === undefined ? undefined : recurrentMaskOf(cell, options.recurrentMask, initial, B);
   if (order !== undefined) {
     // The row after the batch holds the state after a reset.
     const sources = order.initial.map((row) => (row < 0 ? B : row));
-    const reset = sources.includes(B) ? statesOf(scope, 'resetState', options.resetState, sizes, 1) : undefined;
+    const reset = sources.includes(B) ? statesOf<string>('unroll', 'resetState', options.resetState, sizes, 1) : undefined;
     for (const [name, state] of Object.entries(initial)) {
       const table = reset === undefined ? state : concat([state, reset[name]!]);
-      initial[name] = rowsAt(table, sources, [sources.length, sizes[name]!]);
+      initial[name] = rowsAt(table, sources);
     }
-    if (mask !== undefined) mask = rowsAt(mask, order.row, [sources.length, mask.shape[1]!]);
+    if (mask !== undefined) mask = rowsAt(mask, order.row);
   }
   const zoneout = drawZoneout(scope, options.zoneout, initial, total);
 
@@ -125,12 +115,12 @@ export function unroll<N extends string>(
   const state: Record<string, Variable> = {};
   for (const [name, states] of Object.entries(sequences)) {
     const size = states.shape[1]!;
-    state[name] =
-      order === undefined ? viewOf(states, [B, size], T * B * size) : rowsAt(states, order.final, [B, size]);
+    state[name] = order === undefined ? viewOf(states, [B, size], T * B * size) : rowsAt(states, order.final);
   }
-  const h = sequences[Object.keys(sequences)[0]!]!;
+  const h = Object.values(sequences)[0]!;
   const H = h.shape[1]!;
-  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : rowsAt(h, order.output, [T, B, H]);
+  const outputs =
+    order === undefined ? viewOf(h, [T, B, H], B * H) : viewOf(rowsAt(h, order.output), [T, B, H]);
   return { outputs, state: state as State<N> };
 }
 
@@ -185,26 +175,25 @@ function sizesOf<N extends string>(
 }
 
 /** The parts of a state for `rows` rows; zeros for those that are not given. */
-function statesOf(
-  scope: Scope,
+export function statesOf<N extends string>(
+  where: string,
   argument: string,
-  given: Readonly<Record<string, Operand | undefined>> = {},
-  sizes: Readonly<Record<string, number>>,
+  given: Readonly<Partial<Record<N, Operand>>> | undefined,
+  sizes: Readonly<Record<N, number>>,
   rows: number,
-): Record<string, Variable> {
-  const unknown = Object.keys(given).find((name) => sizes[name] === undefined);
+): Record<N, Variable> {
+  const names = Object.keys(sizes) as N[];
+  const unknown = Object.keys(given ?? {}).find((name) => !names.includes(name as N));
   if (unknown !== undefined)
-    throw new TypeError(`unroll: ${argument} must have parts named ${Object.keys(sizes).join(', ')}, got ${unknown}.`);
-  return Object.fromEntries(
-    Object.entries(sizes).map(([name, size]) => {
-      const value = given[name];
-      const state =
-        value === undefined ? result(scope, [rows, size], []) : operand('unroll', value, `${argument}.${name}`);
-      if (value === undefined) scope.kernels.of(fill)(state.offset, 0, state.size);
-      checkShape('unroll', `${argument}.${name}`, state.shape, { letters: '[B, H]', lengths: [rows, size] });
-      return [name, state];
-    }),
-  );
+    throw new TypeError(`${where}: ${argument} must have parts named ${names.join(', ')}, got ${unknown}.`);
+  const entries = names.map((name) => {
+    const [value, shape] = [given?.[name], [rows, sizes[name]]];
+    if (value === undefined) return [name, filled(currentScope(where), shape, 0)];
+    const state = operand(where, value, `${argument}.${name}`);
+    checkShape(where, `${argument}.${name}`, state.shape, { letters: '[B, H]', lengths: shape });
+    return [name, state];
+  });
+  return Object.fromEntries(entries) as Record<N, Variable>;
 }
 
 /**

@@ -4,8 +4,7 @@
  */
 
 import { randomMask } from '../autodiff/ops/random-mask';
-import { result, type Scope, type Variable } from '../autodiff/tape';
-import { fill } from '../kernels/movement';
+import { filled, type Scope, type Variable } from '../autodiff/tape';
 import type { Random } from '../tensor/random';
 import { checkNumber } from '../tensor/shape';
 
@@ -36,8 +35,7 @@ export function drawZoneout(
     if (rate === 0) continue;
     const shape = [rows, state.shape[1]!];
     const { random } = options!;
-    masks[name] = random === undefined ? result(scope, shape, []) : randomMask(scope, shape, rate, 1, random);
-    if (random === undefined) scope.kernels.of(fill)(masks[name].offset, 1 - rate, masks[name].size);
+    masks[name] = random === undefined ? filled(scope, shape, 1 - rate) : randomMask(scope, shape, rate, 1, random);
   }
   return masks;
 }

@@ -3,6 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
+import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
 import type { IntTensor, Tensor } from '../tensor/tensor';
@@ -54,12 +55,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   { loss, carryState = false, run = runModel }: SequentialTaskOptions<Y>,
 ): SequentialTask<Y> {
   if (loss === undefined) throw new TypeError(`${caller}: loss must be given, since the model is sequential.`);
-  const acausal = model.layers.find(({ layer }) => layer.causal === false);
-  if (carryState && acausal !== undefined) {
-    throw new RangeError(
-      `${caller}: carryState does not work with layer ${acausal.name}, which needs the whole sequence.`,
-    );
-  }
+  if (carryState) checkCausal(caller, model.layers, 'with carryState');
   const perStep = outputsPerStep(model);
   let state: ModelState | undefined;
   let outputs: readonly Variable[] = [];

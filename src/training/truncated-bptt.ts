@@ -3,6 +3,7 @@
 import { concat, slice } from '../autodiff/ops/movement';
 import { toTensor, type Variable } from '../autodiff/tape';
 import { copyOut } from '../autodiff/value-and-gradient';
+import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
@@ -214,11 +215,7 @@ function checkTruncation(
   const { window, stride } = sizes;
   if (stride > window)
     throw new RangeError(`truncatedBptt: stride must be at most the window = ${window}, got ${stride}.`);
-  const acausal = model.layers.find(({ layer }) => layer.causal === false);
-  if (acausal !== undefined)
-    throw new RangeError(
-      `truncatedBptt: layer ${acausal.name} needs the whole sequence and cannot be trained on a stream.`,
-    );
+  checkCausal('truncatedBptt', model.layers, 'on a stream');
   if (!outputsPerStep(model))
     throw new RangeError('truncatedBptt: the model must have one output per step, got one per sequence.');
 }

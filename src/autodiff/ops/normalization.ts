@@ -1,11 +1,11 @@
 /** Layer normalization. */
 
-import { fill } from '../../kernels/movement';
 import { normalizeRows, normalizeRowsBackward } from '../../kernels/normalization';
 import { allocate } from '../../kernels/workspace';
 import { checkNumber, checkShape, checkSome, lengthAt } from '../../tensor/shape';
 import {
   currentScope,
+  filled,
   gradientOf,
   type Operand,
   operand,
@@ -67,8 +67,8 @@ export function layerNormalize(x: Operand, { gain, bias, epsilon = 1e-5 }: Norma
 
 /** Returns the operand `[n]`, or a constant filled with `value` if it is missing. */
 function vectorOf(scope: Scope, name: string, x: Operand | undefined, value: number, n: number): Variable {
-  const vector = x === undefined ? result(scope, [n], []) : operand('layerNormalize', x, name);
+  if (x === undefined) return filled(scope, [n], value);
+  const vector = operand('layerNormalize', x, name);
   checkShape('layerNormalize', name, vector.shape, { letters: '[n]', lengths: [n] });
-  if (x === undefined) scope.kernels.of(fill)(vector.offset, value, n);
   return vector;
 }
