@@ -1,9 +1,9 @@
 /** Gradient checking: gradients compared with finite differences, in double precision. */
 
 import { allocate, createWorkspace } from '../kernels/workspace';
-import { leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
+import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
-import { differentiate, load, variablesOver } from './value-and-gradient';
+import { differentiate, variablesOver } from './value-and-gradient';
 
 /** The result of {@link checkGradients}. */
 export interface GradientCheck {
@@ -40,7 +40,7 @@ export function checkGradients<P extends TensorTree>(
   const size = treeSize(parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);
-  load(parameters, workspace.memory.view, offset);
+  copyTree(parameters, workspace.memory.view, offset);
   runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, loss));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 

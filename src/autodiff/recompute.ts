@@ -58,7 +58,7 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
     const copies = copyToTop(inner, variables);
     return {
       outputs: { shapes, sizes, copies },
-      replace: (replacements: readonly Variable[]) => replaceIn(tree, replacements) as R,
+      replace: (replacements: readonly Variable[]) => replaceIn(tree, replacements),
     };
   });
   const results = outputs.shapes.map((shape, i) => {
@@ -118,13 +118,10 @@ function copyToTop({ workspace, kernels }: Scope, variables: readonly Variable[]
 
 /** Rebinds variables to another scope; values and gradients stay at the same offsets. */
 function rebind<P extends VariableTree>(scope: Scope, tree: P, tracked: boolean): P {
-  return replaceIn(
-    tree,
-    variablesIn(tree).map((outer) => {
-      const hasGradient = tracked && outer.storage.tracked;
-      return variableAt(scope, outer.offset, outer.shape, hasGradient, hasGradient ? gradientOf(outer) : -1);
-    }),
-  ) as P;
+  return mapVariables(tree, (outer) => {
+    const hasGradient = tracked && outer.storage.tracked;
+    return variableAt(scope, outer.offset, outer.shape, hasGradient, hasGradient ? gradientOf(outer) : -1);
+  });
 }
 
 /** Lists the variables of a tree, in order. */
@@ -134,13 +131,18 @@ function variablesIn(tree: VariableTree): Variable[] {
 }
 
 /** Replaces the variables of a tree, in order. */
-function replaceIn(tree: VariableTree, variables: readonly Variable[]): VariableTree {
+function replaceIn<T extends VariableTree>(tree: T, variables: readonly Variable[]): T {
   let next = 0;
+  return mapVariables(tree, () => variables[next++]!);
+}
+
+/** Returns a tree with every variable replaced by a function of it. */
+export function mapVariables<T extends VariableTree>(tree: T, replace: (variable: Variable) => Variable): T {
   const visit = (part: VariableTree): VariableTree => {
     if (part === undefined) return part;
-    if (isVariable(part)) return variables[next++]!;
+    if (isVariable(part)) return replace(part);
     if (Array.isArray(part)) return part.map(visit);
     return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, visit(value as VariableTree)]));
   };
-  return visit(tree);
+  return visit(tree) as T;
 }

@@ -1,11 +1,10 @@
 /** Evaluating functions of parameters, with or without the gradient. */
 
-import type { Heap } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
 import { describe, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { leaves, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
+import { copyTree, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
 import { backward, isVariable, operand, runScope, type Scope, toTensor, type Variable, variableAt } from './tape';
 
 /** The results of a computation: variables nested in objects and arrays, and plain values. Variables become tensors. */
@@ -73,20 +72,12 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
     const size = treeSize(parameters);
     const resident = allocate(workspace, size);
     const gradient = allocate(workspace, size);
-    load(parameters, workspace.memory.view, resident);
+    copyTree(parameters, workspace.memory.view, resident);
     const run = differentiate(scope, parameters, resident, gradient, size, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
     return run.results === undefined ? output : { ...output, results: copyOut(run.results) as AsTensors<R> };
   });
-}
-
-/** Copies the tensors of a tree to `offset`, contiguous and in order. */
-export function load(parameters: TensorTree, view: Heap, offset: number): void {
-  for (const { tensor } of leaves(parameters)) {
-    view.set(tensor.data, offset);
-    offset += tensor.data.length;
-  }
 }
 
 /**
@@ -166,7 +157,7 @@ export function compute<P extends TensorTree, R extends Results>(
   const workspace = defaultWorkspace();
   const results: unknown = runScope<unknown>(workspace, false, (scope) => {
     const offset = allocate(workspace, treeSize(parameters));
-    load(parameters, workspace.memory.view, offset);
+    copyTree(parameters, workspace.memory.view, offset);
     return copyOut(body(variablesOver(scope, parameters, offset)));
   });
   return results as AsTensors<R>;

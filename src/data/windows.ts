@@ -46,9 +46,8 @@ export function windows(
   const needed = shuffled ? sequenceLength * (batchSize + 1) : sequenceLength * batchSize + 1;
   if (ids.length < needed) {
     throw new RangeError(
-      `windows: ids must hold at least ${needed} ids for one batch of ${batchSize} ` +
-        `${shuffled ? 'shuffled ' : ''}windows of ${sequenceLength} steps, got ${ids.length}. ` +
-        'Is batchSize or sequenceLength too large?',
+      `windows: ids must hold at least ${needed} ids for a batch of ${batchSize} windows of ${sequenceLength} steps, ` +
+        `got ${ids.length}.`,
     );
   }
   // Shuffled windows start at any offset. One id follows the last window.

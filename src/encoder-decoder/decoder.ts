@@ -235,25 +235,3 @@ export function decodeStep(
   const { logits, weights, attentional } = outputLayer(options, p, x, memory, random);
   return { logits, weights, state: { layers, attentional: options.inputFeeding ? attentional : undefined } };
 }
-
-/** Selects rows of the batch, possibly repeated: row r of the result is row `rows[r]` of the state. */
-export function takeStates(state: DecoderState, rows: IntTensor): DecoderState {
-  const take = (x: Variable): Variable => gather(x, rows);
-  const layers = state.layers.map((values) =>
-    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, take(value)])),
-  );
-  return { layers, attentional: state.attentional && take(state.attentional) };
-}
-
-/** Selects rows of the batch of an attention memory, as {@link takeStates}. */
-export function takeMemory(memory: AttentionMemory, rows: IntTensor): AttentionMemory {
-  const take = (x: Variable): Variable => gather(x, rows);
-  const { values, keys, penalties, valid } = memory;
-  return {
-    ...memory,
-    values: take(values),
-    keys: take(keys),
-    penalties: penalties && take(penalties),
-    valid: valid && take(valid),
-  };
-}

@@ -1,15 +1,16 @@
 /** Greedy search and beam search for the most likely output of an encoder-decoder. */
 
 import type { AttentionMemory } from '../attention/memory';
+import { gather } from '../autodiff/ops/movement';
 import { logSoftmax } from '../autodiff/ops/reductions';
-import { stepInPlace } from '../autodiff/recompute';
+import { mapVariables, stepInPlace, type VariableTree } from '../autodiff/recompute';
 import { toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { withCaller } from '../tensor/error-context';
 import { checkCount, checkNumber } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import { decodeStep, takeMemory, takeStates } from './decoder';
+import { decodeStep } from './decoder';
 import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from './encoder-decoder';
 
 /** The options of {@link greedySearch}. */
@@ -104,9 +105,6 @@ export function beamSearch(
   return withCaller('beamSearch', () => search(model, source, { maxLength, beamSize, lengthPenalty, count }));
 }
 
-/** The fields of an interface as an anonymous type, which is assignable to a type with an index signature. */
-type Fields<T> = { readonly [K in keyof T]: T[K] };
-
 function search(
   model: EncoderDecoder,
   { inputs, lengths }: Padded,
@@ -126,8 +124,8 @@ function search(
   compute(model.parameters, (variables: EncoderDecoderVariables) => {
     const copies = rowIndices(beams.flatMap((_, source) => new Array<number>(beamSize).fill(source)));
     const encoded = encodeSource(model, variables, inputs, lengths);
-    const attentionMemory: Fields<AttentionMemory> | undefined = encoded.memory && takeMemory(encoded.memory, copies);
-    const current = takeStates(encoded.state, copies);
+    const attentionMemory = encoded.memory && takeMemory(encoded.memory, copies);
+    const current = takeRows(encoded.state, copies);
     for (let length = 1; length <= maxLength && beams.some(({ done }) => !done); length++) {
       // Every source has beamSize rows. The rows past the active hypotheses of a beam are computed but not read.
       const last = rowIndices(
@@ -152,7 +150,7 @@ function search(
             beam.active.length === 0 || (beam.ended.length === beamSize && bound <= penalized(beam.ended.at(-1)!));
           return Array.from({ length: beamSize }, (_, k) => firstRow + (active[k]?.parent ?? 0));
         });
-        return takeStates(run.state, rowIndices(rows));
+        return takeRows(run.state, rowIndices(rows));
       });
     }
     return [];
@@ -164,6 +162,16 @@ function search(
     return nodes.slice(0, count).map((node) => hypothesisOf(node, penalized(node), model.end, S));
   });
 }
+
+/** Selects rows of the batch, possibly repeated: row r of the result is row `rows[r]` of the tree's variables. */
+const takeRows = <T extends VariableTree>(tree: T, rows: IntTensor): T => mapVariables(tree, (x) => gather(x, rows));
+
+function takeMemory({ parameters, ...rest }: AttentionMemory, rows: IntTensor): Fields<AttentionMemory> {
+  return { parameters, ...takeRows(rest, rows) };
+}
+
+/** The fields of an interface as an anonymous type, which is assignable to a type with an index signature. */
+type Fields<T> = { readonly [K in keyof T]: T[K] };
 
 const rowIndices = (rows: readonly number[]): IntTensor => ({ shape: [rows.length], data: Int32Array.from(rows) });
 

@@ -1,12 +1,12 @@
 /** Streams of several layers: one time step through every layer in order. */
 
 import { runScope, variableAt } from '../autodiff/tape';
-import { copyOut, load, variablesOver } from '../autodiff/value-and-gradient';
+import { copyOut, variablesOver } from '../autodiff/value-and-gradient';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
-import { treeSize } from '../tensor/tree';
+import { copyTree, treeSize } from '../tensor/tree';
 import { checkCausal, type NamedLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
 
@@ -73,7 +73,7 @@ function scopedStepRunner(
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = allocate(workspace, batchSize * size);
   const parameterOffset = allocate(workspace, treeSize(parameters));
-  load(parameters, memory.view, parameterOffset);
+  copyTree(parameters, memory.view, parameterOffset);
   let state: LayerState | undefined;
   return {
     output,

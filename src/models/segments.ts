@@ -9,7 +9,14 @@ import { createRandom, randomBits } from '../tensor/random';
 import { checkCount } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import { type ModelRun, type ModelState, outputsPerStep, type RunOptions, runModel, type Sequential } from './sequential';
+import {
+  type ModelRun,
+  type ModelState,
+  outputsPerStep,
+  type RunOptions,
+  runModel,
+  type Sequential,
+} from './sequential';
 
 /**
  * Runs a model like {@link runModel}, but stores only the outputs and the states between segments. The backward pass

@@ -1,6 +1,6 @@
 /** Joining the states of several streams into one batch, and splitting them. */
 
-import { checkSome, formatShape } from '../tensor/shape';
+import { checkSome, formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { ModelState } from './sequential';
 
@@ -18,8 +18,7 @@ export function joinStates(states: readonly ModelState[]): ModelState {
   return mapState(states[0]!, (first, layer, name) => {
     const tensors = states.map((state, i) => {
       const tensor = state[layer]?.[name];
-      if (tensor !== undefined && formatShape(tensor.shape.slice(1)) === formatShape(first.shape.slice(1)))
-        return tensor;
+      if (tensor !== undefined && sameShape(tensor.shape.slice(1), first.shape.slice(1))) return tensor;
       const got = tensor === undefined ? 'none' : formatShape(tensor.shape);
       throw new RangeError(
         `joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${got}.`,

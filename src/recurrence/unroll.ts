@@ -100,7 +100,9 @@ export function unroll<N extends string>(
   if (order !== undefined) {
     // The row after the batch holds the state after a reset.
     const sources = order.initial.map((row) => (row < 0 ? B : row));
-    const reset = sources.includes(B) ? statesOf<string>('unroll', 'resetState', options.resetState, sizes, 1) : undefined;
+    const reset = sources.includes(B)
+      ? statesOf<string>('unroll', 'resetState', options.resetState, sizes, 1)
+      : undefined;
     for (const [name, state] of Object.entries(initial)) {
       const table = reset === undefined ? state : concat([state, reset[name]!]);
       initial[name] = rowsAt(table, sources);
@@ -119,8 +121,7 @@ export function unroll<N extends string>(
   }
   const h = Object.values(sequences)[0]!;
   const H = h.shape[1]!;
-  const outputs =
-    order === undefined ? viewOf(h, [T, B, H], B * H) : viewOf(rowsAt(h, order.output), [T, B, H]);
+  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : viewOf(rowsAt(h, order.output), [T, B, H]);
   return { outputs, state: state as State<N> };
 }
 
@@ -166,9 +167,7 @@ function sizesOf<N extends string>(
   if (typeof cell !== 'function') return stateSizes(cell, checkParameters('unroll', cell, p, xs[2]!, xs));
   const states = Object.entries<Operand | undefined>(initialState);
   if (states.length === 0)
-    throw new TypeError(
-      'unroll: initialState must be given for a cell that is a function, since it defines the sizes of the state.',
-    );
+    throw new TypeError('unroll: a cell that is a function needs initialState, which defines the sizes of the state.');
   return Object.fromEntries(
     states.map(([name, state]) => [name, (typeof state === 'object' ? state.shape[1] : undefined) ?? 0]),
   );
@@ -210,8 +209,8 @@ function recurrentMaskOf<N extends string>(
   const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
   if (step === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : step.length < 4) {
     throw new TypeError(
-      'unroll: recurrentMask must be used with a cell that has recurrent weights, or with a step that calls ' +
-        'its fourth argument, applyDropout(h).',
+      'unroll: recurrentMask needs a cell with recurrent weights, or a step that calls its fourth argument, ' +
+        'applyDropout.',
     );
   }
   const mask = operand('unroll', recurrentMask, 'recurrentMask');

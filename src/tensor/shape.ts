@@ -55,19 +55,16 @@ export function formatShape(shape: Shape): string {
 export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
   const rank = Math.max(a.length, b.length);
-  const shape = new Array<number>(rank);
-  for (let axis = 0; axis < rank; axis++) {
+  return Array.from({ length: rank }, (_, axis) => {
     const m = a[axis - rank + a.length] ?? 1;
     const n = b[axis - rank + b.length] ?? 1;
-    if (m !== n && m !== 1 && n !== 1) {
-      throw new RangeError(
-        `${where}: shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: ` +
-          `axis ${axis - rank} is ${m} in one and ${n} in the other; they must be equal, or one of them 1.`,
-      );
-    }
-    shape[axis] = m === 1 ? n : m;
-  }
-  return shape;
+    if (m === n || n === 1) return m;
+    if (m === 1) return n;
+    throw new RangeError(
+      `${where}: shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: ` +
+        `axis ${axis - rank} has the lengths ${m} and ${n}.`,
+    );
+  });
 }
 
 /**

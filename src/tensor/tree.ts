@@ -87,12 +87,16 @@ export interface Flat<P> {
  */
 export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
   const flat = treeOver(tree, new Float32Array(treeSize(tree)));
-  let offset = 0;
+  copyTree(tree, flat.data, 0);
+  return flat;
+}
+
+/** Copies the tensors of a tree to `offset` in a buffer, contiguous and in order. */
+export function copyTree(tree: TensorTree, buffer: Float32Array | Float64Array, offset: number): void {
   for (const { tensor } of leaves(tree)) {
-    flat.data.set(tensor.data, offset);
+    buffer.set(tensor.data, offset);
     offset += tensor.data.length;
   }
-  return flat;
 }
 
 /**

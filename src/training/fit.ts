@@ -203,11 +203,16 @@ async function train<P extends TensorTree, B>(
   return finish('finished');
 }
 
-function checkOptions<B>(data: Dataset<B>, { steps, epochs, patience, validation, checkpoint }: FitOptions<B>): void {
-  if (steps !== undefined) checkCount('fit', 'steps', steps, 0);
-  if (epochs !== undefined) checkCount('fit', 'epochs', epochs, 0);
-  if (patience !== undefined) checkCount('fit', 'patience', patience);
-  if (patience !== undefined && validation === undefined) throw new RangeError('fit: patience needs validation data.');
+function checkOptions<B>(
+  data: Dataset<B>,
+  { steps = 0, epochs = 0, patience, validation, checkpoint }: FitOptions<B>,
+): void {
+  checkCount('fit', 'steps', steps, 0);
+  checkCount('fit', 'epochs', epochs, 0);
+  if (patience !== undefined) {
+    checkCount('fit', 'patience', patience);
+    if (validation === undefined) throw new RangeError('fit: patience needs validation data.');
+  }
   if (checkpoint !== undefined) {
     checkCount('fit', 'checkpoint.every', checkpoint.every);
     if (typeof checkpoint.write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');

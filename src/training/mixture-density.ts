@@ -17,7 +17,7 @@ import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
-import { checkCount, formatShape } from '../tensor/shape';
+import { checkCount, formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type LossOptions, overValid } from './losses';
 
@@ -90,11 +90,7 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';
   const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
-  if (
-    x.shape.length === 0 ||
-    t.shape.length === 0 ||
-    formatShape(x.shape.slice(0, -1)) !== formatShape(t.shape.slice(0, -1))
-  ) {
+  if (x.shape.length === 0 || t.shape.length === 0 || !sameShape(x.shape.slice(0, -1), t.shape.slice(0, -1))) {
     throw new RangeError(
       `${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, ` +
         `got ${formatShape(t.shape)}.`,
@@ -110,18 +106,16 @@ function negativeLogLikelihood({ logits, means, logDeviations, correlations }: M
   const z = multiply(subtract(transpose(reshape(targets, [-1, D])), means), exp(scale(logDeviations, -1)));
   const logScale = add(sum(logDeviations, 1), (D / 2) * Math.log(2 * Math.PI));
   let distance = sum(multiply(z, z), 1);
-  let logDensity: Variable;
-  if (correlations === undefined) {
-    logDensity = subtract(scale(distance, -0.5), logScale);
-  } else {
+  if (correlations !== undefined) {
     const [zx, zy] = [0, 1].map((axis) => reshape(slice(z, axis, axis + 1, 1), correlations.shape)) as [
       Variable,
       Variable,
     ];
     const rest = subtract(1, multiply(correlations, correlations));
     distance = divide(subtract(distance, scale(multiply(correlations, multiply(zx, zy)), 2)), rest);
-    logDensity = subtract(scale(add(distance, log(rest)), -0.5), logScale);
+    distance = add(distance, log(rest));
   }
+  const logDensity = subtract(scale(distance, -0.5), logScale);
   const joint = add(logSoftmax(transpose(logits)), transpose(logDensity));
   // log Σ exp = joint − log softmax(joint) in every column; weighting by responsibility uses the most exact ones.
   const responsibilities = stopGradient(softmax(joint));

@@ -5,13 +5,12 @@
  */
 
 import { runScope } from '../autodiff/tape';
-import { load } from '../autodiff/value-and-gradient';
 import { addScaled, scaling } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace } from '../kernels/workspace';
 import { checkNumber, type Shape, sameShape } from '../tensor/shape';
-import { leaves, type TensorTree, treeSize } from '../tensor/tree';
+import { copyTree, leaves, type TensorTree, treeSize } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
 /** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
@@ -302,8 +301,8 @@ export function applyOptimizer<P extends TensorTree>(
     const g = allocate(workspace, size);
     const slots = state.slots.map(() => allocate(workspace, size));
     const { view } = workspace.memory;
-    load(parameters, view, p);
-    load(gradient, view, g);
+    copyTree(parameters, view, p);
+    copyTree(gradient, view, g);
     state.slots.forEach((slot, i) => view.set(slot, slots[i]!));
     state.step++;
     const norm = updateAt(optimizer, {

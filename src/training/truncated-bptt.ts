@@ -167,17 +167,18 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       const losses: number[] = [];
       let outputs: Tensor | undefined;
       let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
-      // If an update fails, its steps stay in the memory.
-      memory = { ...memory, waiting: mapSteps(waiting, copyTensor) };
-      while (waiting.inputs.shape[0]! >= stride) {
-        losses.push(session.update(cutSteps(waiting, 0, stride), random, session.state.step + 1).loss);
-        const { outputs: newOutputs, ...rest } = result;
-        waiting = cutSteps(waiting, stride, waiting.inputs.shape[0]!);
-        memory = { ...rest, waiting };
-        outputs = concatSteps(outputs, newOutputs);
+      try {
+        while (waiting.inputs.shape[0]! >= stride) {
+          losses.push(session.update(cutSteps(waiting, 0, stride), random, session.state.step + 1).loss);
+          const { outputs: newOutputs, ...rest } = result;
+          waiting = cutSteps(waiting, stride, waiting.inputs.shape[0]!);
+          memory = { ...rest, waiting };
+          outputs = concatSteps(outputs, newOutputs);
+        }
+      } finally {
+        // The steps of an update that failed stay in the memory. A copy: the caller may change the buffers afterwards.
+        memory = { ...memory, waiting: mapSteps(waiting, copyTensor) };
       }
-      // A copy: the caller may change the buffers afterwards.
-      memory = { ...memory, waiting: mapSteps(waiting, copyTensor) };
       return { losses, outputs };
     },
   };

@@ -200,7 +200,7 @@ describe('shapes', () => {
     expect(broadcastShapes('add', [], [5])).toEqual([5]);
     expect(broadcastShapes('add', [0, 1], [1, 3])).toEqual([0, 3]);
     expect(() => broadcastShapes('add', [2, 3], [2, 4])).toThrow(
-      /^add: shapes \[2, 3\] and \[2, 4\] do not broadcast: axis -1 is 3 in one and 4 in the other/,
+      /^add: shapes \[2, 3\] and \[2, 4\] do not broadcast: axis -1 has the lengths 3 and 4\.$/,
     );
   });
 

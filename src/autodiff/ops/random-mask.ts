@@ -21,6 +21,5 @@ export function dropElements(x: Variable, rate: number, random: Random): Variabl
 /** @throws RangeError if the rate is not in [0, 1) */
 export function checkDropoutRate(where: string, argument: string, rate: number): void {
   checkNumber(where, argument, rate, 0, 1);
-  if (rate === 1)
-    throw new RangeError(`${where}: ${argument} must be less than 1, got 1, which drops every element.`);
+  if (rate === 1) throw new RangeError(`${where}: ${argument} must be less than 1, got 1, which drops every element.`);
 }
