@@ -1,6 +1,6 @@
 /** Scaling of columns to a common range, and its inverse. */
 
-import { checkIds, checkNumber, checkSome, describe, formatShape } from '../tensor/shape';
+import { checkIds, checkNumber, checkSome, describe, formatShape, lengthAt } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 
 /** The offset and scale of every column: (x − offset) / scale. Plain data: store it as JSON with the weights. */
@@ -18,8 +18,7 @@ function checkTensor(where: string, data: Tensor): void {
 function columnsOf(where: string, tensor: Tensor): { readonly size: number; readonly rows: number } {
   checkTensor(where, tensor);
   const { shape, data } = tensor;
-  const size = shape.at(-1);
-  if (size === undefined) throw new RangeError(`${where}: data must be […, F], got a scalar.`);
+  const size = lengthAt(where, 'data', shape, -1);
   checkSome(where, 'data', data.length, 'row');
   const invalid = data.findIndex((value) => !Number.isFinite(value));
   if (invalid >= 0) checkNumber(where, `data[${invalid}]`, data[invalid]!);

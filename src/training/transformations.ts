@@ -3,7 +3,7 @@
 import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
 import { addSigns, limitColumns } from '../kernels/penalties';
 import { checkNumber, type Shape } from '../tensor/shape';
-import type { Optimizer, ParameterLeaf, Update } from './optimizers';
+import type { Optimizer } from './optimizers';
 
 /** The parameters a transformation applies to. */
 export interface Selection {
@@ -11,9 +11,19 @@ export interface Selection {
   readonly only?: ((path: string, shape: Shape) => boolean) | undefined;
 }
 
-/** The selected ranges of the parameter buffer: one range for all parameters, or one per selected parameter. */
-function selected({ leaves, size }: Update, { only }: Selection): readonly Pick<ParameterLeaf, 'offset' | 'size'>[] {
-  return only === undefined ? [{ offset: 0, size }] : leaves.filter(({ path, shape }) => only(path, shape));
+/** A transformation that adds the gradient of a penalty, computed by a kernel, for the selected parameters. */
+function penalty(name: string, kernel: typeof addScaled, factor: number, { only }: Selection): Optimizer {
+  checkNumber(name, 'factor', factor, 0);
+  return {
+    name,
+    slots: 0,
+    update: ({ kernels, gradient, parameters, leaves, size: all }) => {
+      // One range for all parameters, or one per selected parameter.
+      const ranges =
+        only === undefined ? [{ offset: 0, size: all }] : leaves.filter((leaf) => only(leaf.path, leaf.shape));
+      for (const { offset, size } of ranges) kernels.of(kernel)(gradient + offset, parameters + offset, factor, size);
+    },
+  };
 }
 
 /**
@@ -70,16 +80,7 @@ export function clipByValue(limit: number): Optimizer {
  * parameters.bias.data; // Float32Array [2]
  */
 export function weightDecay(factor: number, selection: Selection = {}): Optimizer {
-  checkNumber('weightDecay', 'factor', factor, 0);
-  return {
-    name: 'weightDecay',
-    slots: 0,
-    update: (update) => {
-      const { kernels, gradient, parameters } = update;
-      for (const { offset, size } of selected(update, selection))
-        kernels.of(addScaled)(gradient + offset, parameters + offset, factor, size);
-    },
-  };
+  return penalty('weightDecay', addScaled, factor, selection);
 }
 
 /**
@@ -93,16 +94,7 @@ export function weightDecay(factor: number, selection: Selection = {}): Optimize
  * parameters.w.data; // Float32Array [1.5, -2.5, 0]
  */
 export function l1(factor: number, selection: Selection = {}): Optimizer {
-  checkNumber('l1', 'factor', factor, 0);
-  return {
-    name: 'l1',
-    slots: 0,
-    update: (update) => {
-      const { kernels, gradient, parameters } = update;
-      for (const { offset, size } of selected(update, selection))
-        kernels.of(addSigns)(gradient + offset, parameters + offset, factor, size);
-    },
-  };
+  return penalty('l1', addSigns, factor, selection);
 }
 
 /**

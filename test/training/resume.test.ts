@@ -34,16 +34,19 @@ import { describe, expect, it } from 'vitest';
 const ids = Int32Array.from({ length: 130 }, (_, i) => (i * i) % 4);
 const shuffled = windows(ids, { sequenceLength: 6, batchSize: 4 });
 const ordered = windows(ids, { sequenceLength: 6, batchSize: 4, shuffle: false });
+const idsAt = (start: number): IntTensor => ({ shape: [6, 1], data: ids.slice(start, start + 6) });
+const batchAt = (start: number): Batch<IntTensor> => ({ inputs: idsAt(start), targets: idsAt(start + 1) });
 /** Draws from the generator for every batch; dropout draws from it in between. */
 const drawnPerBatch: Dataset<Batch<IntTensor>> = {
   batchCount: 4,
   *batches(random) {
-    for (let i = 0; i < 4; i++) {
-      const from = integerNumber(random, 100);
-      const idsAt = (start: number): IntTensor => ({ shape: [6, 1], data: ids.slice(start, start + 6) });
-      yield { inputs: idsAt(from), targets: idsAt(from + 1) };
-    }
+    for (let i = 0; i < 4; i++) yield batchAt(integerNumber(random, 100));
   },
+};
+/** Draws all batches of an epoch when it starts. */
+const drawnPerEpoch: Dataset<Batch<IntTensor>> = {
+  batchCount: 4,
+  batches: (random) => Array.from({ length: 4 }, () => batchAt(integerNumber(random, 100))),
 };
 const model = (): Sequential =>
   sequential(
@@ -81,6 +84,7 @@ describe('resumed fit', () => {
     ['with shuffled windows and dropout', shuffled, {}],
     ['with the state carried', ordered, { carryState: true }],
     ['with data that draws for every batch', drawnPerBatch, {}],
+    ['with data that draws when an epoch starts', drawnPerEpoch, {}],
     ['with validation and patience', shuffled, { validation: ordered, patience: 2, optimizer: sgd(3) }],
   ])('ends with the same bits after any update, %s', async (_, data, extra) => {
     const whole = model();
