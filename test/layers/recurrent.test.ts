@@ -131,7 +131,7 @@ describe('bidirectional', () => {
     ]);
     const data = windows(Int32Array.of(0, 1, 2, 0, 1), { sequenceLength: 2, batchSize: 1 });
     expect(() => evaluate(model, data, { loss: crossEntropy, carryState: true })).toThrow(
-      'carryState does not work with layer bidirectional',
+      'evaluate: layer bidirectional needs the whole sequence, so it cannot run with carryState.',
     );
   });
 });
