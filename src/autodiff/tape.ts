@@ -7,7 +7,7 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, release, type Workspace } from '../kernels/workspace';
+import { allocate, copyInto, release, type Workspace } from '../kernels/workspace';
 import { checkIds, describe, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
@@ -202,9 +202,7 @@ export function idOperand(where: string, ids: IntTensor, count: number, argument
 
 /** Creates a constant with these values. */
 export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>): Variable {
-  const constant = variableAt(scope, allocate(scope.workspace, data.length), shape, false);
-  scope.workspace.memory.view.set(data, constant.offset);
-  return constant;
+  return variableAt(scope, copyInto(scope.workspace, data), shape, false);
 }
 
 /**

@@ -5,8 +5,9 @@
  * first use, so that bundlers can drop the unused ones.
  *
  * Offsets count elements (not bytes) in the memory of the workspace. All matrices are dense and row-major. `dx` is the
- * gradient of `x`. Kernels that compute a gradient ADD to it; all others overwrite their outputs. Outputs must not
- * overlap inputs, unless documented otherwise. Ids are stored in the heap as floats, which are exact up to 2²⁴.
+ * gradient of `x`. The operands state how a kernel accesses a buffer: it overwrites those of `write`, and reads and
+ * changes those of `update`. Kernels that compute a gradient add to it. Outputs must not overlap inputs, unless
+ * documented otherwise. Ids are stored in the heap as floats, which are exact up to 2²⁴.
  *
  * Letters: `T` time steps, `B` batch size, `I` input size, `H` hidden size, `G` gate blocks, `V` vocabulary size,
  * `n` elements.
@@ -27,7 +28,8 @@ export interface Memory {
 /**
  * The operands of a kernel, in order. Each is one of
  *
- *     'write rows n'    an offset; its access (`read`, `write`, `update`), and the lengths whose product is its size
+ *     'write rows n'    the offset of a buffer: its access (`read`, `write` or `update`), then the factors of its size
+ *                       (names of lengths, or numbers; none if the size depends on other operands)
  *     'number'          a number
  *     'flag'            a boolean
  *     'list'            numbers, one per axis
@@ -52,7 +54,7 @@ export interface WasmFunction<O extends Operands = Operands, R = void> {
   readonly result?: R;
 }
 
-/** The means by which a kernel is composed of several WebAssembly functions. */
+/** What a kernel that consists of several WebAssembly functions is composed of. */
 export interface Parts {
   /** Binds a function to the memory. */
   of<O extends Operands, R>(wasm: WasmFunction<O, R>): Call<O, R>;
@@ -75,7 +77,7 @@ export type KernelName = 'portable' | 'simd' | 'relaxed';
 export interface Kernels {
   /** Which implementation this is. */
   readonly name: KernelName;
-  /** The memory of the offsets. Read `memory.view` again after every allocation. */
+  /** The memory that offsets refer to. Read `memory.view` again after every allocation. */
   readonly memory: Memory;
   /** Returns the kernel, bound to this memory. */
   of<O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R>;

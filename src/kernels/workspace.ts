@@ -116,6 +116,13 @@ export function allocate(workspace: Workspace, size: number): number {
   return offset;
 }
 
+/** Copies data into the workspace and returns its offset. */
+export function copyInto(workspace: Workspace, data: ArrayLike<number>): number {
+  const offset = allocate(workspace, data.length);
+  workspace.memory.view.set(data, offset);
+  return offset;
+}
+
 /** Releases all memory allocated since `top` was the top of the workspace. */
 export function release(workspace: Workspace, top: number): void {
   workspace.top = top;

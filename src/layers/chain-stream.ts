@@ -6,7 +6,8 @@ import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
-import { copyTree, treeSize } from '../tensor/tree';
+import { copyTensor } from '../tensor/tensor';
+import { copyTree, mapTree, treeSize } from '../tensor/tree';
 import { checkCausal, type NamedLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
 
@@ -95,9 +96,9 @@ function scopedStepRunner(
         state = result.state && (copyOut(result.state) as LayerState);
       });
     },
-    readState: () => state,
+    readState: () => state && mapTree(state, copyTensor),
     writeState(next) {
-      state = next;
+      state = next && mapTree(next, copyTensor);
     },
   };
 }

@@ -2,8 +2,7 @@
 
 import { gather } from '../autodiff/ops/movement';
 import { gatherRows } from '../kernels/linear';
-import { allocate } from '../kernels/workspace';
-import { copyInto } from '../recurrence/cell-stream';
+import { allocate, copyInto } from '../kernels/workspace';
 import { type Initializer, normal } from '../tensor/initializers';
 import { checkCount, checkIds } from '../tensor/shape';
 import { type Layer, stateless } from './layer';

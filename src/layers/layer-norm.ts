@@ -2,8 +2,7 @@
 
 import { layerNormalize } from '../autodiff/ops/normalization';
 import { normalizeRows } from '../kernels/normalization';
-import { allocate } from '../kernels/workspace';
-import { copyInto } from '../recurrence/cell-stream';
+import { allocate, copyInto } from '../kernels/workspace';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { ones, zeros } from '../tensor/initializers';
 import { checkNumber } from '../tensor/shape';

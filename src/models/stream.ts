@@ -21,7 +21,8 @@ export interface Stream<S = ModelState> {
   readonly outputSize: number;
   /**
    * The carried state as plain tensors. Reading it returns a copy; assign a state to continue from it, or `undefined`
-   * to reset the stream to its initial state.
+   * to reset the stream to its initial state. A layer that is not run by a `stepRunner` has no state before its first
+   * step.
    */
   state: S | undefined;
   /** Runs one step on raw arrays; used by {@link advance}, which checks the shapes. */
@@ -105,7 +106,7 @@ function createStream<S>(
     run(x, into) {
       memory.view.set(x, input);
       runner.step();
-      // The memory has grown, so that the old view is detached.
+      // If the memory has grown, the view is stale.
       if (heap !== memory.view) {
         heap = memory.view;
         outputs = heap.subarray(output, output + batchSize * size);
@@ -137,11 +138,12 @@ export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: T
     shape[0] !== batchSize ||
     (!acceptsIds && shape[1] !== inputSize)
   ) {
-    const expected = acceptsIds ? `ids [B] = [${batchSize}]` : `[B, I] = [${batchSize}, ${inputSize}]`;
-    throw new RangeError(`advance: x must be ${expected}, got ${formatShape(shape)}.`);
+    const expected = acceptsIds ? `ids [B] = [${batchSize}]` : `vectors [B, I] = [${batchSize}, ${inputSize}]`;
+    const kind = isIntTensor(x) ? 'ids' : 'vectors';
+    throw new RangeError(`advance: x must be ${expected}, got ${kind} ${formatShape(shape)}.`);
   }
   const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
-  if (output.data.length !== batchSize * outputSize) {
+  if (output.shape[0] !== batchSize || output.data.length !== batchSize * outputSize) {
     throw new RangeError(
       `advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`,
     );

@@ -6,7 +6,7 @@
 import { interpolate } from '../kernels/arithmetic';
 import { copy, fill } from '../kernels/movement';
 import { gemmPacked, packPanels, panelsSize } from '../kernels/product';
-import { allocate, type Workspace } from '../kernels/workspace';
+import { allocate, copyInto, type Workspace } from '../kernels/workspace';
 import { checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
@@ -64,13 +64,6 @@ export function packedAffine(
     if (biasOffset >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasOffset, N);
     multiply(y, x, panels, rows, N, K, false, biasOffset >= 0);
   };
-}
-
-/** Copies data into the workspace and returns its offset. */
-export function copyInto(workspace: Workspace, data: Float32Array): number {
-  const offset = allocate(workspace, data.length);
-  workspace.memory.view.set(data, offset);
-  return offset;
 }
 
 /** Options of {@link cellStepRunner}. */

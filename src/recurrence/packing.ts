@@ -6,30 +6,31 @@
 import { checkCount, checkShape } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
-/** The order in which the rows of `[T, B]` are run. Row indices of `[T·B]` are t·B + b. */
+/** The order in which the steps of a batch `[T, B]` are run. */
 export interface Packing {
   /** The number of rows of each step; never increases. */
   readonly rows: readonly number[];
   /** Σ rows. */
   readonly total: number;
-  /** The permutation of the rows; undefined if `[T, B]` is run in its own order. */
+  /** How the packed steps map to `[T, B]`; undefined if all steps are run in their own order. */
   readonly order: PackingOrder | undefined;
 }
 
 /**
- * The sequences, longest first: the rows of the batch, or the parts of a row that is divided by resets. Rows of state
- * sequences (`[S + N, H]`) begin with the S initial states.
+ * Where the S sequences come from and where their results go. The sequences are the rows of the batch, or the parts
+ * into which resets divide a row, longest first. Their N steps are packed; the states are in a buffer `[S + N, H]` of
+ * the S initial states followed by one state per packed step.
  */
 interface PackingOrder {
   /** `[S]` the batch row of each sequence. */
   readonly row: Int32Array;
   /** `[S]` the batch row whose initial state a sequence starts from, −1 after a reset. */
   readonly initial: Int32Array;
-  /** `[N]` the input row of each packed row. */
+  /** `[N]` the index t·B + b of the input of each packed step. */
   readonly input: Int32Array;
-  /** `[T·B]` the row of the state sequence of each output row, −1 in the padding. */
+  /** `[T·B]` the index in the buffer of states of each output, −1 in the padding. */
   readonly output: Int32Array;
-  /** `[B]` the row of the state sequence that holds the final state of each batch row. */
+  /** `[B]` the index in the buffer of states of the final state of each batch row. */
   readonly final: Int32Array;
 }
 
@@ -48,7 +49,7 @@ export interface PackingOptions {
   /** `[B]` the number of valid steps of each row. */
   readonly lengths?: Int32Array | undefined;
   readonly reverse?: boolean | undefined;
-  /** `[T, B]` 1 at steps that begin a new sequence. */
+  /** `[T, B]` 1 (or any value but 0) at steps that begin a new sequence. */
   readonly resets?: IntTensor | undefined;
 }
 
@@ -113,7 +114,8 @@ export function packSteps(
 }
 
 /**
- * The sequences of a row. The first one that is run starts from the row's initial state, unless it begins with a reset.
+ * The sequences of a row. The one that is run first starts from the row's initial state; in forward direction, unless
+ * it begins with a reset.
  */
 function sequencesOf(
   row: number,

@@ -144,6 +144,11 @@ export function likeTensor<X extends Tensor | IntTensor>(_kind: X, shape: Shape,
   return { shape, data } as Tensor | IntTensor as X;
 }
 
+/** Copies a tensor, with a buffer of its size. */
+export function copyTensor<X extends Tensor | IntTensor>(x: X): X {
+  return likeTensor(x, x.shape, x.data.slice());
+}
+
 /**
  * Swaps the first two axes: `[B, T, …]` → `[T, B, …]`. The library is time-major throughout; use this function on data
  * that is batch-major.

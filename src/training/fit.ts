@@ -33,8 +33,8 @@ export interface Progress {
   readonly targetsPerSecond: number;
   /** The estimated time left, in seconds. */
   readonly secondsLeft: number;
-  /** The loss on the validation data, after the last update of an epoch. */
-  readonly validationLoss?: number;
+  /** The loss on the validation data, after the last update of an epoch or of the training. */
+  readonly validationLoss?: number | undefined;
   /** Whether this was the last update. */
   readonly done: boolean;
 }
@@ -48,26 +48,26 @@ export interface FitOptions<B = Batch> {
   readonly steps?: number;
   /** The seed for the order of batches and for dropout. 0 by default. */
   readonly seed?: number;
-  /** Data to evaluate on after every epoch. */
+  /** Data to evaluate on after every epoch and after the last update. */
   readonly validation?: Dataset<B>;
   /**
-   * Early stopping: the number of epochs without a better validation loss after which training stops. The parameters of
-   * the best epoch are restored.
+   * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
+   * training ends, the model gets the parameters of the best epoch.
    */
   readonly patience?: number;
   /** The optimizer state to continue from, updated in place. */
   readonly optimizerState?: OptimizerState;
-  /** Called after every update. Training waits for a promise. */
+  /** Called after every update. If it returns a promise, training waits until the promise resolves. */
   readonly onProgress?: (progress: Progress) => unknown;
   /** When and how to store the training state. */
   readonly checkpoint?: FitCheckpoint;
   /**
-   * The training state to resume from. With the same data and options the result is the same to the bit as without the
-   * interruption: `steps` and `epochs` count from the start of the training, and the parameters are set to the stored
-   * ones.
+   * The training state to resume from. With the same data and options the result is bit-identical to that of an
+   * uninterrupted training: `steps` and `epochs` count from the start of the training, and the parameters are set to
+   * the stored ones.
    */
   readonly resume?: TrainingState | undefined;
-  /** Stops training after the update during which it is aborted: an AbortSignal, for example. */
+  /** A signal, such as an `AbortSignal`, that stops training after the current update. */
   readonly signal?: { readonly aborted: boolean };
 }
 
@@ -76,7 +76,7 @@ export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | In
   readonly loss: Loss<Y>;
   /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
   readonly carryState?: boolean;
-  /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences too long to be stored. */
+  /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in memory. */
   readonly run?: typeof runModel;
 }
 
@@ -88,7 +88,7 @@ export interface FitResult {
   readonly stopped: 'finished' | 'aborted' | 'early';
   /** The loss of every update. */
   readonly losses: readonly number[];
-  /** The loss on the validation data after every epoch. */
+  /** The loss on the validation data after every epoch and after the last update. */
   readonly validationLosses: readonly number[];
   /** The optimizer state, to continue from. */
   readonly optimizerState: OptimizerState;
@@ -111,7 +111,7 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
  * @param data the batches to train on
  * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
  * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the
- * update and the layer); if a batch does not fit the model, or an option is out of range
+ * update and the layer); if a batch has the wrong shape for the model, or an option is out of range
  * @example
  * const model = sequential([
  *   embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 }),
@@ -187,11 +187,14 @@ async function train<P extends TensorTree, B>(
       const epochEnded = reader.position === data.batchCount || losses.length === steps;
       const validationLoss = epochEnded ? validation.run(epoch) : undefined;
       const measured = measure(losses.length, batch, loss);
-      let stopped = stopReason(signal?.aborted, validation.isExhausted(epoch), losses.length >= steps);
+      let stopped: FitResult['stopped'] | undefined;
+      if (signal?.aborted) stopped = 'aborted';
+      else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
+      else if (losses.length >= steps) stopped = 'finished';
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
-      const progress = { ...measured, epoch, loss, gradientNorm: norm, done: stopped !== undefined };
-      await onProgress?.(validationLoss === undefined ? progress : { ...progress, validationLoss });
+      const done = stopped !== undefined;
+      await onProgress?.({ ...measured, epoch, loss, gradientNorm: norm, validationLoss, done });
       await pause();
       // Training may have been aborted in the meantime.
       if (signal?.aborted) stopped ??= 'aborted';
@@ -220,20 +223,10 @@ function checkOptions<B>(
   checkSome('fit', 'data', data.batchCount, 'batch');
 }
 
-function stopReason(
-  aborted: boolean | undefined,
-  exhausted: boolean,
-  finished: boolean,
-): FitResult['stopped'] | undefined {
-  if (aborted) return 'aborted';
-  if (exhausted) return 'early';
-  return finished ? 'finished' : undefined;
-}
-
 /**
- * Starts the updates, from the training state if there is one.
+ * Opens the session of the updates, after restoring the training state if there is one.
  *
- * @throws RangeError if the training state or the optimizer state does not fit
+ * @throws RangeError if a state is from another model or optimizer, or there are both `optimizerState` and `resume`
  */
 function startSession<P extends TensorTree, B>(
   task: Task<P, B>,
@@ -259,7 +252,7 @@ interface Validation {
   readonly best: Best | undefined;
   /** Evaluates after an epoch. Returns the validation loss, if there is validation data. */
   readonly run: (epoch: number) => number | undefined;
-  /** Whether the best epoch is `patience` epochs before this one. */
+  /** Whether the best epoch is at least `patience` epochs before this one, which has been evaluated. */
   readonly isExhausted: (epoch: number) => boolean;
   /** With early stopping, sets the parameters to those of the best epoch. */
   readonly restoreBest: () => void;
@@ -278,7 +271,9 @@ function createValidation<P extends TensorTree, B>(
     },
     run(epoch) {
       if (validation === undefined) return undefined;
+      const carried = task.carried?.();
       const { loss } = meansOver('fit', task, validation);
+      task.begin?.(carried);
       losses.push(loss);
       if (best === undefined || loss < best.loss) best = { loss, epoch, parameters: task.data.slice() };
       return loss;

@@ -8,7 +8,7 @@ import { runScope } from '../autodiff/tape';
 import { addScaled, scaling } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
-import { allocate, defaultWorkspace } from '../kernels/workspace';
+import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { checkNumber, type Shape, sameShape } from '../tensor/shape';
 import { copyTree, leaves, type TensorTree, treeSize } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
@@ -299,37 +299,33 @@ export function applyOptimizer<P extends TensorTree>(
   return runScope(workspace, false, () => {
     const p = allocate(workspace, size);
     const g = allocate(workspace, size);
-    const slots = state.slots.map(() => allocate(workspace, size));
+    const slots = state.slots.map((slot) => copyInto(workspace, slot));
     const { view } = workspace.memory;
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
-    state.slots.forEach((slot, i) => view.set(slot, slots[i]!));
-    state.step++;
-    const norm = updateAt(optimizer, {
-      kernels: workspace.kernels,
-      size,
-      step: state.step,
-      parameters: p,
-      gradient: g,
-      slots,
-      leaves: parameterLeaves(parameters),
-    });
-    state.slots.forEach((slot, i) => slot.set(view.subarray(slots[i]!, slots[i]! + size)));
-    let offset = p;
-    for (const { tensor } of targets) {
-      tensor.data.set(view.subarray(offset, offset + tensor.data.length));
-      offset += tensor.data.length;
-    }
+    const list = parameterLeaves(parameters);
+    const norm = updateAt(workspace, optimizer, state, { size, parameters: p, gradient: g, slots, leaves: list });
+    list.forEach(({ offset, size: length }, i) =>
+      targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),
+    );
     return { norm };
   });
 }
 
 /**
- * Updates parameters in a workspace. Returns the norm of the gradient before clipping, if the optimizer clips by norm.
+ * Updates the parameters in a workspace and the optimizer state. Returns the norm of the gradient before clipping, if
+ * the optimizer clips by norm.
  */
-export function updateAt(optimizer: Optimizer, input: Omit<Update, 'norm'>): number | undefined {
-  const update: Update = { ...input, norm: undefined };
+export function updateAt(
+  { kernels, memory }: Workspace,
+  optimizer: Optimizer,
+  state: OptimizerState,
+  input: Omit<Update, 'norm' | 'kernels' | 'step'>,
+): number | undefined {
+  const { size, slots } = input;
+  const update: Update = { ...input, kernels, step: ++state.step, norm: undefined };
   optimizer.update(update);
-  input.kernels.of(addScaled)(input.parameters, input.gradient, 1, input.size);
+  kernels.of(addScaled)(input.parameters, input.gradient, 1, size);
+  state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
   return update.norm;
 }

@@ -3,7 +3,7 @@
 import { runScope } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
-import { allocate, createWorkspace } from '../kernels/workspace';
+import { allocate, copyInto, createWorkspace } from '../kernels/workspace';
 import type { Random } from '../tensor/random';
 import type { TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
@@ -49,8 +49,7 @@ export function openSession<P extends TensorTree, B>(
   const parameters = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   const parameterList = parameterLeaves(task.parameters);
-  const slots = state.slots.map(() => allocate(workspace, size));
-  state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
+  const slots = state.slots.map((slot) => copyInto(workspace, slot));
   return {
     state,
     update(batch, random, step) {
@@ -65,18 +64,9 @@ export function openSession<P extends TensorTree, B>(
       });
       if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size)))
         throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
-      state.step++;
-      const norm = updateAt(optimizer, {
-        kernels,
-        size,
-        step: state.step,
-        parameters,
-        gradient,
-        slots,
-        leaves: parameterList,
-      });
+      const input = { size, parameters, gradient, slots, leaves: parameterList };
+      const norm = updateAt(workspace, optimizer, state, input);
       task.data.set(memory.view.subarray(parameters, parameters + size));
-      state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
       return { loss, norm };
     },
   };

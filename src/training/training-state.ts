@@ -1,4 +1,4 @@
-/** The state of training, from which it can be resumed to the same bits. */
+/** The state of training, from which it can be resumed bit for bit. */
 
 import type { Dataset } from '../data/dataset';
 import type { ModelState } from '../models/sequential';
@@ -6,8 +6,8 @@ import type { Random } from '../tensor/random';
 import type { OptimizerState } from './optimizers';
 
 /**
- * Everything {@link fit} needs to resume after an update as if it had never stopped: plain data, independent of the
- * training.
+ * Everything {@link fit} needs to resume after an update as if it had never stopped. It is plain data, which later
+ * updates do not change.
  */
 export interface TrainingState {
   /** The number of updates made. */
@@ -19,9 +19,9 @@ export interface TrainingState {
   /** All parameters in one contiguous buffer. */
   readonly parameters: Float32Array;
   readonly optimizer: OptimizerState;
-  /** The state of the generator: four 32-bit words. */
+  /** The state of the random number generator: four 32-bit words. */
   readonly random: Uint32Array;
-  /** The draws of the data from the generator in this epoch. */
+  /** The batches of this epoch for which the dataset drew random numbers. */
   readonly draws: readonly Draw[];
   readonly losses: readonly number[];
   readonly smoothedLoss: number;
@@ -32,11 +32,11 @@ export interface TrainingState {
   readonly carried: ModelState | undefined;
 }
 
-/** A batch for which the data drew from the generator. */
+/** A batch for which the dataset drew random numbers. */
 export interface Draw {
   /** The index of the batch in the epoch. */
   readonly position: number;
-  /** The state of the generator before the draw. */
+  /** The state of the random number generator before. */
   readonly random: Uint32Array;
 }
 
@@ -51,11 +51,14 @@ export interface Best {
 export interface FitCheckpoint {
   /** The number of updates between checkpoints. There is also one when training is aborted. */
   readonly every: number;
-  /** Stores the state: `checkpointFile` of `bptt/node` writes it to a file. Training waits for a promise. */
+  /**
+   * Stores the state: `checkpointFile` of `bptt/node` writes it to a file. If it returns a promise, training waits
+   * until the promise resolves.
+   */
   readonly write: (state: TrainingState) => unknown;
 }
 
-/** The batches of an epoch, and a record of the data's draws from the generator. */
+/** The batches of an epoch, and a record of those for which the dataset drew random numbers. */
 export interface Epoch<B> {
   readonly batches: Iterable<B>;
   /** The number of batches used so far. */
@@ -64,8 +67,8 @@ export interface Epoch<B> {
 }
 
 /**
- * Starts an epoch, or resumes one: the batches already used are read again, with the generator in the state it had
- * then, and dropped.
+ * Starts an epoch, or resumes one: the batches already used are read again from the recorded states of the random
+ * number generator, and skipped.
  *
  * @throws RangeError if the data has fewer batches than have been used
  */
@@ -77,7 +80,7 @@ export function openEpoch<B>(
   const epoch = { position: 0, draws: [] as Draw[] };
   const used = resume?.position ?? 0;
   const recorded: readonly Draw[] = resume === undefined ? [] : [...resume.draws, resume];
-  /** Returns the state of the generator before the next batch, after setting it to the recorded one. */
+  /** Sets the random number generator to the state recorded before the next batch, if any. Returns its state. */
   const restore = (): Uint32Array => {
     const draw = recorded.find(({ position }) => position === epoch.position);
     if (draw !== undefined) random.state.set(draw.random);

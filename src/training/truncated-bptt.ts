@@ -9,7 +9,7 @@ import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
 import { checkCount, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
-import { full, type IntTensor, type Tensor } from '../tensor/tensor';
+import { copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { LossOptions } from './losses';
 import type { Optimizer, OptimizerState } from './optimizers';
 import { openSession } from './session';
@@ -269,11 +269,6 @@ function joinSteps<Y extends Tensor | IntTensor>(
     mask: concatSteps(first?.mask, second.mask),
     resets: concatSteps(first?.resets, second.resets),
   };
-}
-
-/** A copy with a buffer of its size: a view would hold on to the whole stream. */
-function copyTensor<X extends Tensor | IntTensor>({ shape, data }: X): X {
-  return { shape, data: data.slice() } as Tensor | IntTensor as X;
 }
 
 /** Copies a state out of the workspace. */

@@ -11,6 +11,7 @@ import {
   dense,
   dropout,
   embedding,
+  full,
   gru,
   initializeCell,
   intTensor,
@@ -231,6 +232,21 @@ function memoryUsed(): number {
   return heapUsed + external;
 }
 
+it.each([
+  ['with a step runner', lstm()],
+  ['without a step runner', layerNormLstm()],
+])('states that are read or assigned are copies, for a cell %s', (_, cell) => {
+  const running = stream(vectorsIn([recurrent(cell, { hiddenSize: 2 })]));
+  const x = tensor([[1, 2, 3]]);
+  advance(running, x);
+  const saved = structuredClone(running.state!);
+  const next = [...advance(running, x).data];
+  running.state = saved;
+  for (const { data } of Object.values(Object.values(saved)[0]!)) data.fill(9);
+  for (const { data } of Object.values(Object.values(running.state)[0]!)) data.fill(9);
+  expect([...advance(running, x).data]).toEqual(next);
+});
+
 it('rejects reversed layers, states and inputs of the wrong shape, and ids outside the vocabulary', () => {
   const reversed = vectorsIn([recurrent(lstm(), { hiddenSize: 2, reverse: true })]);
   expect(() => stream(reversed)).toThrow('stream: layer lstm needs the whole sequence, so it cannot run step by step.');
@@ -238,11 +254,15 @@ it('rejects reversed layers, states and inputs of the wrong shape, and ids outsi
   expect(() => (running.state = { lstm: { h: tensor([[1]]) } })).toThrow(
     'stream: layer lstm: state.h must be [B, H] = [1, 5], got [1, 1].',
   );
-  expect(() => advance(running, tensor([[1, 2]]))).toThrow('advance: x must be [B, I] = [1, 3], got [1, 2].');
-  expect(() => advance(running, tensor([[1, 2, 3]]), tensor([1]))).toThrow(
-    'advance: into must be [B, O] = [1, 5], got [1].',
+  expect(() => advance(running, tensor([[1, 2]]))).toThrow(
+    'advance: x must be vectors [B, I] = [1, 3], got vectors [1, 2].',
   );
+  for (const shape of [[1], [5, 1]])
+    expect(() => advance(running, tensor([[1, 2, 3]]), full(shape, 0))).toThrow(
+      `advance: into must be [B, O] = [1, 5], got [${shape.join(', ')}].`,
+    );
   const reader = stream(sequential([embedding({ vocabularySize: 4, size: 2 })]));
+  expect(() => advance(reader, tensor([1]))).toThrow('advance: x must be ids [B] = [1], got vectors [1].');
   expect(() => advance(reader, intTensor([4]))).toThrow(
     'embedding: ids must be integers from 0 to 3, got 4 at position 0.',
   );

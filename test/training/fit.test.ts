@@ -8,6 +8,7 @@ import {
   adagrad,
   adam,
   adamw,
+  add,
   advance,
   type Batch,
   batchesOf,
@@ -17,6 +18,7 @@ import {
   clipByValue,
   createRandom,
   crossEntropy,
+  customModel,
   type Dataset,
   dense,
   dropout,
@@ -43,6 +45,7 @@ import {
   rmsprop,
   type Sequential,
   sampleFromLogits,
+  scale,
   sequential,
   sgd,
   simpleRnn,
@@ -51,6 +54,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  toTensor,
   unroll,
   valueAndGradient,
   weightDecay,
@@ -67,6 +71,12 @@ function model(seed = 1): Sequential {
     { seed },
   );
 }
+
+/** A dataset of equal batches. */
+const repeated = <const B>(batch: B, batchCount: number): Dataset<B> => ({
+  batchCount,
+  batches: () => new Array<B>(batchCount).fill(batch),
+});
 
 describe('fit', () => {
   it.each<[string, Optimizer]>([
@@ -153,6 +163,30 @@ describe('fit', () => {
     });
     expect(stopped).toBe('early');
     expect(evaluate(net, other, { loss: crossEntropy }).loss).toBeCloseTo(Math.min(...validationLosses), 6);
+  });
+
+  it.each([
+    { patience: 1, losses: [5, 4, 3, 4], epochs: 4 },
+    { patience: 1, losses: [5, 6], epochs: 2 },
+    { patience: 2, losses: [5, 6, 7], epochs: 3 },
+    { patience: 2, losses: [5, 6, 4, 4, 4], epochs: 5 },
+  ])('stops after $epochs epochs with patience $patience and the validation losses $losses', async (example) => {
+    // The parameter counts the updates; three of them are an epoch.
+    const custom = customModel({ updates: tensor(0) }, ({ updates }, batch: string) =>
+      batch === 'train'
+        ? scale(updates, -1)
+        : add(scale(updates, 0), example.losses[toTensor(updates).data[0]! / 3 - 1]!),
+    );
+    const { steps, stopped, validationLosses } = await fit(custom, repeated('train', 3), {
+      optimizer: sgd(1),
+      epochs: 9,
+      validation: repeated('validate', 1),
+      patience: example.patience,
+    });
+    expect([steps, stopped]).toEqual([3 * example.epochs, 'early']);
+    expect(validationLosses).toEqual(example.losses);
+    // The best epoch is the first with the lowest loss.
+    expect(custom.parameters.updates.data[0]).toBe(3 * (example.losses.indexOf(Math.min(...example.losses)) + 1));
   });
 
   it('lets the event loop run', async () => {
@@ -392,7 +426,7 @@ describe('models', () => {
         ),
       /returnSequences/,
     ],
-    ['a stream of another size', () => advance(stream(net), intTensor([1, 2])), /ids \[B\] = \[1\], got \[2\]/],
+    ['a stream of another size', () => advance(stream(net), intTensor([1, 2])), /ids \[B\] = \[1\], got ids \[2\]/],
     ['an empty prompt', () => generate(net, { prompt: [], length: 1 }), /at least one id/],
     [
       'wrong inputs of a cell',

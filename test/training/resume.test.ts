@@ -34,6 +34,7 @@ import { describe, expect, it } from 'vitest';
 const ids = Int32Array.from({ length: 130 }, (_, i) => (i * i) % 4);
 const shuffled = windows(ids, { sequenceLength: 6, batchSize: 4 });
 const ordered = windows(ids, { sequenceLength: 6, batchSize: 4, shuffle: false });
+const validation = windows(ids.slice().reverse(), { sequenceLength: 6, batchSize: 4, shuffle: false });
 const idsAt = (start: number): IntTensor => ({ shape: [6, 1], data: ids.slice(start, start + 6) });
 const batchAt = (start: number): Batch<IntTensor> => ({ inputs: idsAt(start), targets: idsAt(start + 1) });
 /** Draws from the generator for every batch; dropout draws from it in between. */
@@ -103,6 +104,16 @@ describe('resumed fit', () => {
       expect(rest.data).toEqual(whole.data);
       expect(again.states).toEqual(states.slice(state.step));
     }
+  });
+
+  it('continues with the state carried by training, not by validation, after steps that end inside an epoch', async () => {
+    const extra = { carryState: true, validation };
+    const whole = model();
+    await fit(whole, ordered, { ...options, ...extra });
+    const rest = model();
+    const { states } = await trainWithStates(rest, ordered, { ...options, ...extra, steps: 3 });
+    await fit(rest, ordered, { ...options, ...extra, resume: states.at(-1) });
+    expect(rest.data).toEqual(whole.data);
   });
 
   it('supports custom models', async () => {
