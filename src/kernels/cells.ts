@@ -54,10 +54,10 @@ export const lstmCell: Kernel<typeof ofLstm> = {
   simd: ([h, c, tanhC, gates, cPrevious, rows, H], w) => {
     const [i, f, g, o] = w.vectors;
     return overRows(w, rows, H, [h, c, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
-      e.store(atI!, tee(i, math.logistic(w, e.load(atI!)))),
-      e.store(atF!, tee(f, math.logistic(w, e.load(atF!)))),
+      e.store(atI!, tee(i, math.gate(w, e.load(atI!)))),
+      e.store(atF!, tee(f, math.gate(w, e.load(atF!)))),
       e.store(atG!, tee(g, math.tanh(w, e.load(atG!)))),
-      e.store(atO!, tee(o, math.logistic(w, e.load(atO!)))),
+      e.store(atO!, tee(o, math.gate(w, e.load(atO!)))),
       e.store(c, tee(f, math.multiplyAdd(w, f, e.load(cPrevious), vMultiply(i, g)))),
       e.store(tanhC, tee(g, math.tanh(w, f))),
       e.store(h, vMultiply(o, g)),
@@ -172,8 +172,8 @@ export const gruCell: Kernel<typeof ofGru> = {
         [product, 3],
       ],
       (e, [[atR, atZ, atN], [ofR, ofZ, ofN]]) => [
-        e.store(atR!, tee(r, math.logistic(w, vAdd(e.load(atR!), e.load(ofR!))))),
-        e.store(atZ!, tee(z, math.logistic(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
+        e.store(atR!, tee(r, math.gate(w, vAdd(e.load(atR!), e.load(ofR!))))),
+        e.store(atZ!, tee(z, math.gate(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
         e.store(kept, tee(recurrent, vAdd(e.load(ofN!), e.load(bias)))),
         e.store(atN!, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN!))))),
         e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),

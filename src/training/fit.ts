@@ -298,7 +298,7 @@ function createMeter(
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
   return (step, batch, loss) => {
-    targets += (batch as Partial<Batch>).targets?.data?.length ?? NaN;
+    targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
     const seconds = (performance.now() - start) / 1000;

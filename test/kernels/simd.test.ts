@@ -192,30 +192,6 @@ describe.each((['simd', 'relaxed'] as const).filter(engineRuns))('%s', (set) => 
         }
     },
   );
-
-  it.each([
-    ['exponential', Math.exp, -104, 89, 2.5e-7],
-    ['logarithm', Math.log, 1e-40, 1e-37, 2e-7],
-    ['logarithm', Math.log, 0, 100, 2e-7],
-    ['hyperbolicTangent', Math.tanh, -20, 20, 4e-7],
-    ['sigmoidal', (x: number) => 1 / (1 + Math.exp(-x)), -100, 20, 3e-7],
-    ['softplusOf', (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), -40, 40, 4e-7],
-  ] as const)('%s equals %s from %d to %d within %d', (name, formula, low, high, bound) => {
-    const n = 100_001;
-    const x = Float32Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
-    const {
-      arrays: [y],
-    } = run(set, kernels.get(name)!, [new Float32Array(n), x, n]);
-    const relative = name === 'exponential' || name === 'softplusOf';
-    x.forEach((value, i) => {
-      const expected = formula(value);
-      const tolerance = relative ? bound * Math.abs(expected) + 1.5e-45 : bound * Math.max(1, Math.abs(expected));
-      const actual = y![i]!;
-      const isClose = Math.abs(actual - expected) <= tolerance;
-      if (!isClose && actual !== expected && actual !== Math.fround(expected))
-        expect.fail(`at ${value}: expected ${expected}, got ${actual}`);
-    });
-  });
 });
 
 it.each((['simd', 'relaxed'] as const).filter(engineRuns))(

@@ -147,7 +147,6 @@ export const vMax = (a: Vector, b: Vector): Vector => simd('v128', 0xeb, [a, b])
 export const vAbs = (a: Vector): Vector => simd('v128', 0xe0, [a]);
 export const vNegate = (a: Vector): Vector => simd('v128', 0xe1, [a]);
 export const vSquareRoot = (a: Vector): Vector => simd('v128', 0xe3, [a]);
-export const vRound = (a: Vector): Vector => simd('v128', 0x6a, [a]);
 /** a · b + c with one rounding. Requires relaxed SIMD. */
 export const fusedMultiplyAdd = (a: Vector, b: Vector, c: Vector): Vector => simd('v128', 0x105, [a, b, c]);
 /** The value, rounded to single precision, in all four lanes. */
@@ -174,8 +173,6 @@ export const anyTrue = (a: Vector): I32 => simd('i32', 0x53, [a]);
 export const vSelect = (mask: Vector, a: Vector, b: Vector): Vector => simd('v128', 0x52, [a, b, mask]);
 
 // Vectors of integers.
-/** Floats to integers, truncated toward zero. */
-export const wholes = (a: Vector): Vector => simd('v128', 0xf8, [a]);
 /** Integers to floats. */
 export const fromWholes = (a: Vector): Vector => simd('v128', 0xfa, [a]);
 export const wholeAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xae, [a, b]);

@@ -16,7 +16,6 @@ import {
   vMin,
   vMultiply,
   vNegate,
-  vRound,
   vSelect,
   vSquareRoot,
   vSubtract,
@@ -25,7 +24,6 @@ import {
   wholeShiftLeft,
   wholeShiftRight,
   wholeSubtract,
-  wholes,
   word,
 } from './assembler';
 
@@ -40,33 +38,64 @@ function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[]
   return others.reduce<Vector>((sum, next, i) => multiplyAdd(w, sum, i === 0 ? first : x, next), highest!);
 }
 
+/** A number of this size is rounded to an integer, which is in the lowest bits of its representation: 1.5 · 2²³. */
+const magic = 12_582_912;
+
+/** y / ln 2 + {@link magic}: rounded to an integer n. */
+const roundedQuotient = (w: Writer, y: Vector): Vector => multiplyAdd(w, y, w.constant(Math.LOG2E), w.constant(magic));
+
 /**
- * tanh(x) ≈ x · P(x²) / Q(x²) on [−9, 9]; beyond, tanh is ±1 in single precision. A rational approximation of degree 13
- * over 6 with the coefficients of Eigen's ptanh_float (Guennebaud, Jacob et al., eigen.tuxfamily.org).
+ * y − n · ln 2, where `n` holds the {@link roundedQuotient} and is set to n. ln 2 is in two parts, so that the product of n
+ * and the first one is exact.
  */
-export function tanh(w: Writer, x: Vector): Vector {
-  const [limited, square] = w.vectors;
-  return vDivide(
-    vMultiply(
-      tee(limited, vMax(vMin(x, w.constant(9)), w.constant(-9))),
-      polynomial(
-        w,
-        square,
-        [
-          -2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-8, 1.48572235717979e-5,
-          6.37261928875436e-4, 4.89352455891786e-3,
-        ],
-        tee(square, vMultiply(limited, limited)),
-      ),
-    ),
-    polynomial(w, square, [1.19825839466702e-6, 1.18534705686654e-4, 2.268434632439e-3, 4.89352518554385e-3]),
+const remainder = (w: Writer, n: Local<'v128'>, y: Vector): Vector =>
+  multiplyAdd(
+    w,
+    tee(n, vSubtract(n, w.constant(magic))),
+    w.constant(2.1219444e-4),
+    multiplyAdd(w, n, w.constant(-0.693359375), y),
   );
+
+/** 2ⁿ for the integer n in the lowest bits: its bits are those of 1 with n added to the exponent. */
+const powerOfTwo = (w: Writer, n: Vector): Vector => wholeAdd(wholeShiftLeft(n, 23), w.constant(1));
+
+/**
+ * e^y + c = 2ⁿ · p + (2ⁿ + c) for |y| < 88, where p ≈ e^r − 1 is a polynomial of degree 6 with the least relative error,
+ * 1.3e-8, for r = y − n · ln 2, |r| ≤ ½ ln 2. For c = −1 and small |y|, n is 0 and the result is as exact as p.
+ */
+function exponentialPlus(w: Writer, value: Vector, c: number): Vector {
+  const [y, n, r, power] = w.vectors;
+  const rounded = tee(n, roundedQuotient(w, tee(y, value)));
+  const scale = tee(power, powerOfTwo(w, rounded));
+  const series = polynomial(
+    w,
+    r,
+    [1.3882516650483012e-3, 8.366547524929047e-3, 4.166720062494278e-2, 1.666654348373413e-1, 0.4999999701976776],
+    tee(r, remainder(w, n, y)),
+  );
+  return multiplyAdd(w, scale, multiplyAdd(w, series, vMultiply(r, r), r), vAdd(power, w.constant(c)));
 }
 
-/** 1 / (1 + e⁻ˣ) = 1/2 + tanh(x/2) / 2. */
+/** tanh x = q / (q + 2) with q = e^2x − 1. From |x| = 10 on it is ±1. */
+export function tanh(w: Writer, x: Vector): Vector {
+  const [input, q] = w.vectors;
+  const doubled = vAdd(tee(input, x), input);
+  const limited = vMax(vMin(doubled, w.constant(20)), w.constant(-20));
+  return vDivide(tee(q, exponentialPlus(w, limited, -1)), vAdd(q, w.constant(2)));
+}
+
+/** The logistic function for the gates of cells, 1 / (e⁻ˣ + 1). Below −87 it stays at 1.6e-38. */
+export function gate(w: Writer, x: Vector): Vector {
+  const limited = vMax(vMin(vNegate(x), w.constant(87)), w.constant(-87));
+  return vDivide(w.constant(1), exponentialPlus(w, limited, 1));
+}
+
+/** 1 / (1 + e⁻ˣ) as 1 / (1 + e) or e / (1 + e) with e = e^(−|x|), which does not overflow. */
 export function logistic(w: Writer, x: Vector): Vector {
-  const half = w.constant(0.5);
-  return multiplyAdd(w, tanh(w, vMultiply(x, half)), half, half);
+  const [input, power] = w.vectors;
+  const one = w.constant(1);
+  const e = tee(power, exp(w, vNegate(vAbs(tee(input, x)))));
+  return vDivide(vSelect(vLess(input, w.constant(0)), e, one), vAdd(one, power));
 }
 
 /**
@@ -74,27 +103,22 @@ export function logistic(w: Writer, x: Vector): Vector {
  * The factor 2ⁿ is applied in two steps, so that subnormal results and overflow are correct.
  */
 export function exp(w: Writer, x: Vector): Vector {
-  const [limited, n, r, whole, half] = w.vectors;
+  const [limited, n, r, half, whole] = w.vectors;
   const clamped = tee(limited, vMax(vMin(x, w.constant(89)), w.constant(-104)));
-  const rounded = tee(n, vRound(vMultiply(clamped, w.constant(Math.LOG2E))));
-  const powerOfTwo = (exponent: Vector): Vector => wholeShiftLeft(wholeAdd(exponent, word(127)), 23);
-  // ln 2 in two parts, so that the product of n and the first one is exact.
-  const rest = vSubtract(
-    vSubtract(limited, vMultiply(n, w.constant(0.693359375))),
-    vMultiply(n, w.constant(-2.1219444e-4)),
-  );
+  const rounded = tee(n, roundedQuotient(w, clamped));
+  const integer = tee(whole, wholeSubtract(rounded, w.constant(magic)));
   const series = polynomial(
     w,
     r,
     [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
-    tee(r, rest),
+    tee(r, remainder(w, n, limited)),
   );
   return vMultiply(
     vMultiply(
-      powerOfTwo(tee(half, wholeShiftRight(tee(whole, wholes(rounded)), 1))),
+      powerOfTwo(w, tee(half, wholeShiftRight(integer, 1))),
       multiplyAdd(w, series, vMultiply(r, r), vAdd(r, w.constant(1))),
     ),
-    powerOfTwo(wholeSubtract(whole, half)),
+    powerOfTwo(w, wholeSubtract(whole, half)),
   );
 }
 
