@@ -38,7 +38,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 const deepest = 64;
 
 /** The current name of an option that version 0.1 may have saved under a different name. */
-const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
+export const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
 
 /** Every function of the library that a file can name. */
 const known = (): CustomObjects => {
@@ -68,6 +68,9 @@ const known = (): CustomObjects => {
   return { ...activations, ...cells, ...scores, ...layers };
 };
 
+/** Whether a name of a file is that of a function of the library. */
+export const isLibraryName = (name: string): boolean => Object.hasOwn(known(), name);
+
 /** The maximum depth of JSON, of which a level of a model uses up to three. */
 const deepestJson = 256;
 
@@ -80,12 +83,18 @@ export function checkDepth(where: string, what: string, json: Json, depth: numbe
     for (const each of Object.values(json) as Json[]) checkDepth(where, what, each, depth + 1);
 }
 
-/** Returns the description of an origin. @throws TypeError if a value in it has no name */
+/**
+ * Returns the description of an origin.
+ *
+ * @param unnamed describes a value without a name; by default, such a value is an error
+ * @throws TypeError if a value in it has no name
+ */
 export function describeOrigin(
   where: string,
   [constructorName, ...args]: Origin,
   customObjects: CustomObjects = {},
-): Json {
+  unnamed?: Json,
+): readonly Json[] {
   const all = Object.entries({ ...known(), ...customObjects });
   const visit = (value: unknown, path: string, depth: number): Json => {
     if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
@@ -101,6 +110,7 @@ export function describeOrigin(
       const fields = Object.entries(value).filter(([key, field]) => field !== undefined && !/initializer$/i.test(key));
       return Object.fromEntries(fields.map(([key, field]) => [key, visitPart(field, key)]));
     }
+    if (unnamed !== undefined) return unnamed;
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
       `${where}: ${path} is ${what} without a name. Name it in customObjects: { myName: … }, here and when loading; ` +
@@ -143,7 +153,9 @@ export function undescribeOrigin(
       try {
         return (construct as (...values: unknown[]) => unknown)(...values);
       } catch (error) {
-        throw new RangeError(`${where}: the file has a part that cannot be constructed: ${(error as Error).message}`);
+        const { message } = error as Error;
+        const reason = isFromLibrary(message) ? message : `${name as string} does not accept its arguments.`;
+        throw new RangeError(`${where}: the file has a part that cannot be constructed: ${reason}`);
       }
     }
     return Object.fromEntries(
@@ -155,6 +167,9 @@ export function undescribeOrigin(
   return { constructorName, args: args.map((arg) => visit(arg, 0)) };
 }
 
+/** Whether an error is from the library, whose messages start with the name of a function, and not from the engine. */
+const isFromLibrary = (message: string): boolean => /^\w+: /.test(message);
+
 /**
  * Builds a model or layer from the contents of a file.
  *
@@ -165,9 +180,9 @@ export function buildFromFile<R>(where: string, build: () => R): R {
     return build();
   } catch (error) {
     const { message } = error as Error;
-    throw message.startsWith(where)
-      ? error
-      : new RangeError(`${where}: cannot build the model of the file: ${message}`);
+    if (message.startsWith(where)) throw error;
+    const reason = isFromLibrary(message) ? message : 'a part of its description is not of the expected kind.';
+    throw new RangeError(`${where}: cannot build the model of the file: ${reason}`);
   }
 }
 

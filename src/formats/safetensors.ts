@@ -7,6 +7,7 @@ import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
+import { abbreviate } from './listing';
 
 /** The content of a safetensors file. */
 export interface Safetensors {
@@ -84,9 +85,6 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
     metadata: metadata as Record<string, string>,
   };
 }
-
-/** Shortens a text for an error message. */
-const abbreviate = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
 /** A value of the header for an error message; never long, whatever its size and depth. */
 function shown(value: unknown): string {

@@ -27,6 +27,8 @@ import {
   type Json,
   undescribeOrigin,
 } from './description';
+import { differenceOf, unnamed } from './description-difference';
+import { abbreviate, listed } from './listing';
 import { readSafetensors, type Safetensors, writeSafetensors } from './safetensors';
 import { readTraining, trainingTensors, writeTraining } from './saved-training';
 import { version } from './version';
@@ -64,7 +66,7 @@ export interface Loaded<M = Sequential> extends SavedExtras {
   readonly model: M;
 }
 
-/** Options of {@link load}. */
+/** Options of {@link load} and {@link loadInto}. */
 export interface LoadOptions {
   /** The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. */
   readonly customObjects?: CustomObjects;
@@ -150,18 +152,22 @@ export function loadEncoderDecoder(
     // Every input and every layer has at least one parameter: do not build a model far larger than the file.
     const minimum = Math.max(options.inputSize ?? 1, options.decoder.layers ?? 1);
     if (minimum > size)
-      throw new RangeError(`it has ${minimum} inputs or layers, but the file has only ${size} elements.`);
+      throw new RangeError(
+        `encoderDecoder: it has ${minimum} inputs or layers, but the file has only ${size} elements.`,
+      );
     return buildEncoderDecoder(options, fill);
   });
 }
 
 /**
  * Loads the parameters of a file into an existing model. This is how a {@link customModel} is restored, whose code is
- * not in the file.
+ * not in the file. Any other model must be the one that the file describes, except for dropout rates and scheduled
+ * sampling, which have no effect on predictions. Without `customObjects`, custom functions are not compared.
  *
  * @param model is updated in place; not changed if the function throws
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is malformed, or its parameters do not match those of the model in names and shapes
+ * @throws RangeError if the file is malformed, describes another model, or its parameters do not match those of the
+ * model in names and shapes
  * @example
  * const line = customModel({ slope: tensor(2) }, (p, batch: { inputs: Tensor; targets: Tensor }) =>
  *   meanSquaredError(multiply(batch.inputs, p.slope), batch.targets),
@@ -172,10 +178,12 @@ export function loadEncoderDecoder(
  * line.parameters.slope.data; // Float32Array [2]
  */
 export function loadInto(
-  model: { readonly parameters: TensorTree; readonly data: Float32Array },
+  model: Saveable & { readonly data: Float32Array },
   file: Uint8Array | ArrayBuffer,
+  { customObjects }: LoadOptions = {},
 ): SavedExtras {
   const read = openFile('loadInto', file);
+  checkSameModel('loadInto', model, read, customObjects);
   const found = leaves(model.parameters).map(({ path, tensor }) => ({
     tensor,
     from: takeTensor('loadInto', read.tensors, path, tensor.shape),
@@ -186,6 +194,19 @@ export function loadInto(
   return { ...rest, training: rest.training && { ...rest.training, parameters: model.data.slice() } };
 }
 
+/** @throws RangeError if the model and the file have descriptions that differ */
+function checkSameModel(
+  where: string,
+  { origin }: Saveable,
+  read: Safetensors,
+  customObjects: CustomObjects | undefined,
+): void {
+  const description = parse(where, read, 'bptt.model');
+  if (origin === undefined || description === undefined) return;
+  const difference = differenceOf(describeOrigin(where, origin, customObjects, unnamed), description);
+  if (difference !== undefined) throw new RangeError(`${where}: the file has another model: ${difference}.`);
+}
+
 function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
   const read = withCaller(where, () => readSafetensors(file));
   const found = read.metadata['bptt.format'];
@@ -193,10 +214,12 @@ function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
     throw new RangeError(
       `${where}: the safetensors file was not written by save. Read its tensors with readSafetensors.`,
     );
-  if (!(Number(found) <= layout)) {
+  if (!/^[1-9]\d*$/.test(found))
+    throw new RangeError(`${where}: bptt.format must be the number of a layout, got ${abbreviate(found)}.`);
+  if (Number(found) > layout) {
     throw new RangeError(
-      `${where}: the file has layout ${found}, this version supports layouts up to ${layout}. It was written by ` +
-        `version ${read.metadata['bptt.version']}.`,
+      `${where}: the file has layout ${abbreviate(found)}, this version supports layouts up to ${layout}. It was ` +
+        `written by version ${abbreviate(read.metadata['bptt.version'] ?? 'unknown')}.`,
     );
   }
   return read;
@@ -271,7 +294,7 @@ function takeTensor(
   if (found === undefined)
     throw new RangeError(
       `${where}: the file has no ${path} ${formatShape(shape)}. It has ` +
-        `${Object.keys(tensors).join(', ') || 'no tensors'}.`,
+        `${listed(Object.keys(tensors), 'no tensors')}.`,
     );
   if (!sameShape(found.shape, shape))
     throw new RangeError(`${where}: ${path} must be ${formatShape(shape)}, the file has ${formatShape(found.shape)}.`);
@@ -281,5 +304,5 @@ function takeTensor(
 function checkAllTaken(where: string, tensors: Readonly<Record<string, Tensor>>, taken: ReadonlySet<string>): void {
   const unused = Object.keys(tensors).filter((name) => !taken.has(name) && !name.startsWith('training/'));
   if (unused.length > 0)
-    throw new RangeError(`${where}: the file has ${unused.join(', ')}, but the model has no such parameters.`);
+    throw new RangeError(`${where}: the file has ${listed(unused)}, but the model has no such parameters.`);
 }

@@ -1,7 +1,7 @@
 /** Checkpoint files: training that survives a crash. */
 
 import { readFile } from 'node:fs/promises';
-import { loadInto, type Saveable, type SaveOptions, save } from '../formats/saved-model';
+import { type LoadOptions, loadInto, type Saveable, type SaveOptions, save } from '../formats/saved-model';
 import { withCaller } from '../tensor/error-context';
 import type { FitCheckpoint, TrainingState } from '../training/training-state';
 import { writeAtomically } from './atomic-file';
@@ -43,13 +43,14 @@ export function checkpointFile(
  * @param path of the file, which may be missing
  * @param model is updated in place
  * @returns the training state for `resume` of {@link fit}; `undefined` if the file does not exist
- * @throws RangeError if the file is malformed, has the parameters of another model, or has no training state
+ * @throws RangeError if the file is malformed, is of another model (see {@link loadInto}), or has no training state
  * @example
  * await resumeFrom('not/there.safetensors', sequential([dense({ size: 1 })], { inputSize: 1 })); // undefined
  */
 export async function resumeFrom(
   path: string,
   model: Saveable & { readonly data: Float32Array },
+  options: LoadOptions = {},
 ): Promise<TrainingState | undefined> {
   let file: Uint8Array;
   try {
@@ -58,7 +59,7 @@ export async function resumeFrom(
     if ((error as { readonly code?: string }).code === 'ENOENT') return undefined;
     throw error;
   }
-  const { training } = withCaller(`resumeFrom: ${path}`, () => loadInto(model, file));
+  const { training } = withCaller(`resumeFrom: ${path}`, () => loadInto(model, file, options));
   if (training === undefined)
     throw new RangeError(
       `resumeFrom: ${path}: the file has a model but no training state. Was it written by checkpointFile?`,

@@ -62,6 +62,9 @@ it('a sequential model with every layer, cell and score predicts the same', () =
   const { inputs, output } = expected.sequential;
   expectClose(predict(model, { shape: inputs.shape, data: Int32Array.from(inputs.data) }).data, output.data);
   expect(model.parameters['lstm']!['initial.h']!.shape).toEqual([1, 4]);
+  const copy = { ...model, data: model.data.slice() };
+  expect(loadInto(copy, file('sequential')).extras).toEqual(extras);
+  expect(loadInto(copy, file('sequential'), { customObjects: { cube } }).extras).toEqual(extras);
   const vocabulary = extras['vocabulary'] as Vocabulary;
   expect(decode(vocabulary, encode(vocabulary, 'to be'))).toBe('to be');
 });
@@ -94,6 +97,9 @@ it('training resumes where version 0.1 stopped', async () => {
     dense({ size: 5 }),
   ];
   const { training } = load(file('training'));
+  const existing = sequential(layers, { seed: 5 });
+  expect(loadInto(existing, file('training')).training).toEqual(training);
+  expect(existing.data).toEqual(training!.parameters);
   expect(training!.step).toBe(7);
   const data = windows(text, { sequenceLength: 8, batchSize: 4, shuffle: false });
   const model = sequential(layers, { seed: 2 });

@@ -421,8 +421,25 @@ describe('the training state', () => {
       [{ step: -1 }, 'bptt.training.step must be an integer'],
       [{ step: 1e9 }, 'training/losses must have 1000000000 elements'],
       [{ slots: 1e9 }, 'more than the number of tensors in the file'],
-      [{ random: [1, 2] }, 'must have four elements'],
+      [{ random: [1, 2] }, 'must be four 32-bit unsigned integers'],
       [{ random: 'abcd' }, 'must be an array'],
+      [{ random: [0, 0, 0, 0] }, 'that are not all 0'],
+      [{ random: [1, 2, 3, 2 ** 32] }, 'must be four 32-bit unsigned integers'],
+      [{ random: [1, 2, 3, 0.5] }, 'must be four 32-bit unsigned integers'],
+      [{ random: [1, 2, 3, -1] }, 'must be four 32-bit unsigned integers'],
+      [{ random: [1, 2, 3, '4'] }, 'must be four 32-bit unsigned integers'],
+      [{ draws: [{ position: 0, random: [0, 0, 0, 0] }] }, 'that are not all 0'],
+      [{ draws: [{ position: -1, random: [1, 2, 3, 4] }] }, 'bptt.training.position must be an integer of at least 0'],
+      [{ epoch: 0 }, 'bptt.training.epoch must be an integer of at least 1'],
+      [{ epoch: '1' }, 'bptt.training.epoch must be an integer of at least 1'],
+      [{ position: -3 }, 'bptt.training.position must be an integer of at least 1'],
+      [{ optimizerStep: -1 }, 'bptt.training.optimizerStep must be an integer of at least 0'],
+      [{ optimizer: 3 }, 'bptt.training.optimizer must be the name of an optimizer'],
+      [{ smoothedLoss: 'low' }, 'bptt.training.smoothedLoss must be a string with a number'],
+      [{ smoothedLoss: '' }, 'bptt.training.smoothedLoss must be a string with a number'],
+      [{ validationLosses: ['0.5', 'x'] }, 'bptt.training.validationLosses must be a string with a number'],
+      [{ best: { loss: 'x', epoch: 1 } }, 'bptt.training.best.loss must be a string with a number'],
+      [{ best: { loss: '1', epoch: 0 } }, 'bptt.training.epoch must be an integer of at least 1'],
       [{ draws: [3] }, 'must be objects'],
       [{ draws: null }, 'must be an array'],
       [{ best: 7 }, 'must be objects'],
@@ -432,6 +449,8 @@ describe('the training state', () => {
     ];
     for (const [change, message] of malformed)
       expect(() => load(changed(change)), JSON.stringify(change)).toThrow(message);
+    const withoutLoss = { ...tensors, 'training/losses': tensor([NaN]) };
+    expect(() => load(writeSafetensors(withoutLoss, metadata))).toThrow('training/losses must be numbers, got NaN.');
     expect(() => load(writeSafetensors(tensors, { ...metadata, 'bptt.training': '[' }))).toThrow(
       'load: bptt.training in the file is not JSON.',
     );
@@ -475,6 +494,11 @@ describe('files that save did not write are rejected', () => {
       fileWith(model, { 'bptt.format': '2', 'bptt.version': '9.0.0' }),
       'load: the file has layout 2, this version supports layouts up to 1. It was written by version 9.0.0.',
     ],
+    ...['-1', '0', '1.5', 'one', '', '0x1', '1e0', ' 1'].map((format): [string, Uint8Array, string] => [
+      `the layout ${JSON.stringify(format)}`,
+      fileWith(model, { 'bptt.format': format }),
+      `load: bptt.format must be the number of a layout, got ${format}.`,
+    ]),
     ['not JSON', fileWith('{'), 'load: bptt.model in the file is not JSON.'],
     ['not a description', fileWith({ a: 1 }), 'load: the file does not describe a model.'],
     [
@@ -556,7 +580,7 @@ describe('files that save did not write are rejected', () => {
       ),
     });
     expect(() => loadEncoderDecoder(huge)).toThrow(
-      /cannot build the model of the file: it has 1000000000 inputs or layers/,
+      /cannot build the model of the file: encoderDecoder: it has 1000000000 inputs or layers/,
     );
   });
 

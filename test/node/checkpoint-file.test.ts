@@ -128,6 +128,14 @@ describe('checkpoints', () => {
     await fit(resumed, data, { ...options, resume });
     expect(resumed.data).toEqual(model.data);
     expect(load(readFileSync(path)).extras).toEqual({ a: 1 });
+    const reversed = sequential([
+      embedding({ vocabularySize: 4, size: 2 }),
+      recurrent(lstm(), { hiddenSize: 3, reverse: true }),
+      dense({ size: 4 }),
+    ]);
+    await expect(resumeFrom(path, reversed)).rejects.toThrow(
+      `resumeFrom: ${path}: the file has another model: layer 1 (recurrent), reverse must be true, the file has false.`,
+    );
     const unsavable = sequential([dense({ size: 1, activation: (x) => x })], { inputSize: 1 });
     expect(() => checkpointFile(path, unsavable, { every: 1 })).toThrow(/^checkpointFile: /);
     writeFileSync(path, save(model));
