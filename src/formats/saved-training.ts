@@ -3,6 +3,7 @@
 import { joinNames, splitNames } from '../layers/nested-names';
 import { checkCount } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
+import type { OptimizerState } from '../training/optimizers';
 import type { Draw, TrainingState } from '../training/training-state';
 import type { Json } from './description';
 
@@ -29,6 +30,8 @@ export function writeTraining(state: TrainingState): Json {
     // Strings, because JSON has no NaN and no infinities.
     smoothedLoss: String(smoothedLoss),
     validationLosses: validationLosses.map(String),
+    // Absent in files of version 0.1.
+    ...(optimizer.name === undefined ? {} : { optimizer: optimizer.name }),
     optimizerStep: optimizer.step,
     slots: optimizer.slots.length,
     random: [...random],
@@ -38,87 +41,105 @@ export function writeTraining(state: TrainingState): Json {
   };
 }
 
+type Tensors = Readonly<Record<string, Tensor>>;
+type Fields = Readonly<Record<string, Json>>;
+
 /**
  * Reads a training state, except for the parameters of the model.
  *
  * @param size the number of parameters of the model
  * @throws RangeError if something is missing or malformed
  */
-export function readTraining(
-  where: string,
-  json: Json,
-  tensors: Readonly<Record<string, Tensor>>,
-  size: number,
-): TrainingState {
+export function readTraining(where: string, json: Json, tensors: Tensors, size: number): TrainingState {
   const record = fields(where, json);
-  const count = (name: string, minimum = 0): number => {
-    checkCount(where, `bptt.training.${name}`, record[name] as number, minimum);
-    return record[name] as number;
-  };
-  const listOf = (name: string, value: unknown): readonly Json[] => {
-    if (!Array.isArray(value)) throw new RangeError(`${where}: bptt.training.${name} must be an array.`);
-    return value as readonly Json[];
-  };
-  const numberIn = (name: string, text: unknown): number => {
-    if (typeof text !== 'string')
-      throw new RangeError(`${where}: bptt.training.${name} must be a string with a number.`);
-    return Number(text);
-  };
-  const words = (name: string, value: unknown): Uint32Array => {
-    const list = listOf(name, value);
-    for (const word of list) checkCount(where, `bptt.training.${name}`, word as number, 0);
-    if (list.length !== 4)
-      throw new RangeError(`${where}: bptt.training.${name} must have four elements, got ${list.length}.`);
-    return Uint32Array.from(list as number[]);
-  };
-  const vectorOf = (name: string, length: number): Float32Array => {
-    const path = `training/${name}`;
-    const found = Object.hasOwn(tensors, path) ? tensors[path]! : undefined;
-    if (found?.data.length !== length)
-      throw new RangeError(
-        `${where}: ${path} must have ${length} elements, the file has ${found?.data.length ?? 'none'}.`,
-      );
-    return found.data;
-  };
-  const slots = count('slots');
-  if (slots > Object.keys(tensors).length)
-    throw new RangeError(`${where}: bptt.training.slots is ${slots}, more than the number of tensors in the file.`);
-  const best = record['best'] === null ? undefined : fields(where, record['best']!);
-  if (best !== undefined) checkCount(where, 'bptt.training.best.epoch', best['epoch'] as number);
-  const step = count('step', 1);
+  const step = count(where, record, 'step', 1);
+  const best = record['best'] === null ? undefined : fields(where, record['best']);
   return {
     step,
-    epoch: count('epoch', 1),
-    position: count('position', 1),
+    epoch: count(where, record, 'epoch', 1),
+    position: count(where, record, 'position', 1),
     parameters: new Float32Array(0),
-    optimizer: {
-      step: count('optimizerStep'),
-      slots: Array.from({ length: slots }, (_, i) => vectorOf(`optimizer.${i}`, size)),
-    },
-    random: words('random', record['random']),
-    draws: listOf('draws', record['draws']).map((entry): Draw => {
+    optimizer: readOptimizer(where, record, tensors, size),
+    random: generatorState(where, record),
+    draws: list(where, record, 'draws').map((entry): Draw => {
       const draw = fields(where, entry);
-      checkCount(where, 'bptt.training.draws.position', draw['position'] as number, 0);
-      return { position: draw['position'] as number, random: words('draws', draw['random']) };
+      return { position: count(where, draw, 'position', 0), random: generatorState(where, draw) };
     }),
-    losses: Array.from(vectorOf('losses', step)),
-    smoothedLoss: numberIn('smoothedLoss', record['smoothedLoss']),
-    validationLosses: listOf('validationLosses', record['validationLosses']).map((loss) =>
-      numberIn('validationLosses', loss),
-    ),
+    losses: readLosses(where, tensors, step),
+    smoothedLoss: loss(where, 'smoothedLoss', record['smoothedLoss']),
+    validationLosses: list(where, record, 'validationLosses').map((value) => loss(where, 'validationLosses', value)),
     best: best && {
-      loss: numberIn('best.loss', best['loss']),
-      epoch: best['epoch'] as number,
-      parameters: vectorOf('best', size),
+      loss: loss(where, 'best.loss', best['loss']),
+      epoch: count(where, best, 'epoch', 1),
+      parameters: vectorOf(where, tensors, 'best', size),
     },
     carried: record['carries'] === true ? carriedIn(tensors) : undefined,
   };
 }
 
-function fields(where: string, json: Json): Readonly<Record<string, Json>> {
+function readOptimizer(where: string, record: Fields, tensors: Tensors, size: number): OptimizerState {
+  const slots = count(where, record, 'slots', 0);
+  if (slots > Object.keys(tensors).length)
+    throw new RangeError(`${where}: bptt.training.slots is ${slots}, more than the number of tensors in the file.`);
+  const { optimizer: name } = record;
+  if (name !== undefined && typeof name !== 'string')
+    throw new RangeError(`${where}: bptt.training.optimizer must be the name of an optimizer.`);
+  return {
+    name,
+    step: count(where, record, 'optimizerStep', 0),
+    slots: Array.from({ length: slots }, (_, i) => vectorOf(where, tensors, `optimizer.${i}`, size)),
+  };
+}
+
+function readLosses(where: string, tensors: Tensors, step: number): readonly number[] {
+  const losses = Array.from(vectorOf(where, tensors, 'losses', step));
+  if (losses.some(Number.isNaN)) throw new RangeError(`${where}: training/losses must be numbers, got NaN.`);
+  return losses;
+}
+
+function fields(where: string, json: Json | undefined): Fields {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new RangeError(`${where}: bptt.training and its entries must be objects.`);
-  return json as Readonly<Record<string, Json>>;
+  return json as Fields;
+}
+
+function count(where: string, record: Fields, name: string, minimum: number): number {
+  // `checkCount` rejects everything that is not a number.
+  const value = record[name] as number;
+  checkCount(where, `bptt.training.${name}`, value, minimum);
+  return value;
+}
+
+function list(where: string, record: Fields, name: string): readonly Json[] {
+  const value = record[name];
+  if (!Array.isArray(value)) throw new RangeError(`${where}: bptt.training.${name} must be an array.`);
+  return value as readonly Json[];
+}
+
+/** A number as {@link writeTraining} writes it, which may be `NaN` or `Infinity`. */
+function loss(where: string, name: string, text: Json | undefined): number {
+  if (typeof text !== 'string' || String(Number(text)) !== text)
+    throw new RangeError(`${where}: bptt.training.${name} must be a string with a number.`);
+  return Number(text);
+}
+
+/** The state of a random number generator: from a state of zeros, it would draw only zeros. */
+function generatorState(where: string, record: Fields): Uint32Array {
+  const words = list(where, record, 'random') as readonly number[];
+  const state = Uint32Array.from(words);
+  if (words.length !== 4 || !words.every((word, i) => word === state[i]) || words.every((word) => word === 0))
+    throw new RangeError(`${where}: bptt.training.random must be four 32-bit unsigned integers that are not all 0.`);
+  return state;
+}
+
+function vectorOf(where: string, tensors: Tensors, name: string, length: number): Float32Array {
+  const path = `training/${name}`;
+  const found = Object.hasOwn(tensors, path) ? tensors[path]! : undefined;
+  if (found?.data.length !== length)
+    throw new RangeError(
+      `${where}: ${path} must have ${length} elements, the file has ${found?.data.length ?? 'none'}.`,
+    );
+  return found.data;
 }
 
 /** The carried state, whose tensors are named `training/carried.…`. */

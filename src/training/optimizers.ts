@@ -50,6 +50,7 @@ export interface Update {
 
 /** A transformation of the gradient. */
 export interface Optimizer {
+  /** The name, which a state must have; for a {@link chain}, the names of the parts with state buffers. */
   readonly name: string;
   /** The number of state buffers, each with one element per parameter, initially zero. */
   readonly slots: number;
@@ -64,7 +65,7 @@ export interface Optimizer {
  */
 export function chain(...parts: readonly Optimizer[]): Optimizer {
   return {
-    name: parts.map(({ name }) => name).join(', '),
+    name: parts.flatMap(({ name, slots }) => (slots ? name : [])).join(),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
     update: (update) => {
       let first = 0;
@@ -229,6 +230,8 @@ export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...option
 
 /** The state of an optimizer: plain data. */
 export interface OptimizerState {
+  /** The name of the optimizer; `undefined` if it is not known. */
+  readonly name?: string | undefined;
   /** The number of updates made. */
   step: number;
   /** State buffers with one element per parameter. */
@@ -242,26 +245,30 @@ export interface OptimizerState {
  * initializeOptimizer(adam(), 3).slots.length; // 2
  */
 export function initializeOptimizer(optimizer: Optimizer, size: number): OptimizerState {
-  return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
+  return {
+    name: optimizer.name,
+    step: 0,
+    slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)),
+  };
 }
 
 /** A copy of an optimizer state. */
-export function copyOptimizerState({ step, slots }: OptimizerState): OptimizerState {
-  return { step, slots: slots.map((slot) => slot.slice()) };
+export function copyOptimizerState(state: OptimizerState): OptimizerState {
+  return { ...state, slots: state.slots.map((slot) => slot.slice()) };
 }
 
 /** @throws RangeError if the state is not one of this optimizer for `size` parameters */
 export function checkOptimizerState(
   where: string,
   argument: string,
-  { slots }: Optimizer,
-  state: OptimizerState,
+  { name, slots }: Optimizer,
+  { name: found = name, slots: buffers }: OptimizerState,
   size: number,
 ): void {
-  if (state.slots.length !== slots || state.slots.some((slot) => slot.length !== size)) {
+  if (buffers.length !== slots || buffers.some(({ length }) => length !== size) || (slots && found !== name)) {
     throw new RangeError(
-      `${where}: ${argument} must hold ${slots} buffers of ${size} elements. ` +
-        'Is it from another optimizer or another model?',
+      `${where}: ${argument} must hold ${slots} buffers of ${size} elements (${name}), got ${buffers.length} ` +
+        `(${found}). Is it from another optimizer or model?`,
     );
   }
 }
