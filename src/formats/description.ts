@@ -24,6 +24,7 @@ import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import type { Origin } from '../tensor/origin';
 import { describe } from '../tensor/shape';
+import { abbreviate } from './listing';
 
 /**
  * Functions and other values that a file refers to by name, in addition to those of the library: constructors of custom
@@ -36,6 +37,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** The maximum depth of a description: deeper than any model, and far from a stack overflow. */
 const deepest = 64;
+
+/** The largest number of layers and cells of a model: each takes far more memory than its description. */
+export const maxParts = 4096;
 
 /** The current name of an option that version 0.1 may have saved under a different name. */
 export const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
@@ -131,10 +135,11 @@ export function undescribeOrigin(
   customObjects: CustomObjects = {},
 ): { readonly constructorName: string; readonly args: readonly unknown[] } {
   const all: CustomObjects = { ...known(), ...customObjects };
+  let parts = 0;
   const named = (name: unknown): unknown => {
     if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
     throw new RangeError(
-      `${where}: the file contains the unknown name ${JSON.stringify(name)}. ` +
+      `${where}: the file contains the unknown name ${abbreviate(JSON.stringify(name))}. ` +
         'If it is custom, pass it in customObjects: { … }.',
     );
   };
@@ -147,8 +152,11 @@ export function undescribeOrigin(
     if (Object.hasOwn(record, '$make')) {
       const [name, ...args] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
       const construct = named(name);
+      if (++parts > maxParts) throw new RangeError(`${where}: the model has more than ${maxParts} layers and cells.`);
       if (typeof construct !== 'function')
-        throw new RangeError(`${where}: ${JSON.stringify(name)} is not a constructor of a part of a model.`);
+        throw new RangeError(
+          `${where}: ${abbreviate(JSON.stringify(name))} is not a constructor of a part of a model.`,
+        );
       const values = args.map((arg) => visit(arg, depth + 1));
       try {
         return (construct as (...values: unknown[]) => unknown)(...values);

@@ -15,7 +15,11 @@ import { recurrent } from '../layers/recurrent';
 import type { Cell } from '../recurrence/cell';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
+import { abbreviate, listed } from './listing';
 import type { PyTorchOptions } from './pytorch';
+
+/** The largest number of modules, and of layers of a module; no real model has as many. */
+const maxModules = 1024;
 
 /** Options of {@link inferModel}: properties of a model that its weights do not determine. */
 export interface InferOptions {
@@ -83,7 +87,7 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   const assumed = order.flatMap((module) => module.assumed);
   if (ambiguous)
     assumed.push(
-      `the order ${order.map(({ name }) => name).join(', ')}, although others fit as well; set it with order: [...]`,
+      `the order ${listed(order.map(({ name }) => name))}, although others fit as well; set it with order: [...]`,
     );
   if (last >= 0)
     assumed.push(
@@ -96,15 +100,17 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
 }
 
 function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOptions): readonly Module[] {
-  const byModule = new Map<string, Record<string, Tensor>>();
+  const byModule = new Map<string, Map<string, Tensor>>();
   for (const [name, tensor] of Object.entries(weights)) {
     const dot = name.lastIndexOf('.');
     const module = dot < 0 ? '' : name.slice(0, dot);
-    byModule.set(module, { ...byModule.get(module), [name.slice(dot + 1)]: tensor });
+    const tensors = byModule.get(module) ?? new Map<string, Tensor>();
+    byModule.set(module, tensors.set(name.slice(dot + 1), tensor));
   }
   if (byModule.size === 0) throw new RangeError('inferModel: weights must have at least one tensor, got none.');
+  if (byModule.size > maxModules) reject(`weights must have at most ${maxModules} modules, got ${byModule.size}.`);
   return [...byModule].map(([name, tensors]) =>
-    'weight_ih_l0' in tensors ? recurrentModule(name, tensors, options) : plainModule(name, tensors),
+    tensors.has('weight_ih_l0') ? recurrentModule(name, tensors, options) : plainModule(name, tensors),
   );
 }
 
@@ -112,11 +118,14 @@ const reject = (what: string): never => {
   throw new RangeError(`inferModel: ${what}`);
 };
 
-function plainModule(name: string, { weight, bias, ...others }: Record<string, Tensor>): Module {
-  const unexpected = Object.keys(others)[0] ?? (weight === undefined ? 'bias' : undefined);
+function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>): Module {
+  const [weight, bias] = [tensors.get('weight'), tensors.get('bias')];
+  const unexpected =
+    [...tensors.keys()].find((key) => key !== 'weight' && key !== 'bias') ??
+    (weight === undefined ? 'bias' : undefined);
   if (unexpected !== undefined)
     reject(
-      `${name === '' ? '' : `${name}.`}${unexpected} does not belong to a supported module (RNN, LSTM, GRU, ` +
+      `${abbreviate(name === '' ? unexpected : `${name}.${unexpected}`)} does not belong to a supported module (RNN, LSTM, GRU, ` +
         'Embedding, Linear, LayerNorm).',
     );
   const shape = weight!.shape;
@@ -132,7 +141,7 @@ function plainModule(name: string, { weight, bias, ...others }: Record<string, T
     };
   }
   if (shape.length !== 2)
-    reject(`${name}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
+    reject(`${abbreviate(name)}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
   const [rows, columns] = shape as [number, number];
   const linear: Module = {
     name,
@@ -142,7 +151,9 @@ function plainModule(name: string, { weight, bias, ...others }: Record<string, T
     layers: () => [dense({ size: rows })],
     assumed: [],
   };
-  if (bias !== undefined || /(fc|linear|dense|head|out|proj|classif|decod)\w*$/i.test(name)) return linear;
+  // Not a pattern with an end, `…\\w*$`, which takes quadratic time on long names.
+  const lastWord = name.split(/\W/).at(-1)!;
+  if (bias !== undefined || /fc|linear|dense|head|out|proj|classif|decod/i.test(lastWord)) return linear;
   return {
     name,
     kind: 'embedding',
@@ -155,28 +166,32 @@ function plainModule(name: string, { weight, bias, ...others }: Record<string, T
 
 function recurrentModule(
   name: string,
-  tensors: Record<string, Tensor>,
+  tensors: ReadonlyMap<string, Tensor>,
   { nonlinearity = 'tanh' }: InferOptions,
 ): Module {
-  const [GH, I] = tensors['weight_ih_l0']!.shape as [number, number];
-  const P = tensors['weight_hh_l0']?.shape[1] ?? 0;
-  const H = tensors['weight_hr_l0']?.shape[1] ?? P;
+  const [GH, I] = tensors.get('weight_ih_l0')!.shape as [number, number];
+  const P = tensors.get('weight_hh_l0')?.shape[1] ?? 0;
+  const H = tensors.get('weight_hr_l0')?.shape[1] ?? P;
   const gates = GH / H;
-  const isBidirectional = 'weight_ih_l0_reverse' in tensors;
+  const isBidirectional = tensors.has('weight_ih_l0_reverse');
   const cells: Readonly<Record<number, () => Cell>> = {
     1: () => simpleRnn({ activation: nonlinearity === 'relu' ? relu : tanh }),
     3: () => gru(),
     4: lstm,
   };
-  const cell =
-    'weight_hr_l0' in tensors ? (gates === 4 ? () => projectedLstm({ projectionSize: P }) : undefined) : cells[gates];
+  const cell = tensors.has('weight_hr_l0')
+    ? gates === 4
+      ? () => projectedLstm({ projectionSize: P })
+      : undefined
+    : cells[gates];
   if (cell === undefined)
     return reject(
-      `${name}.weight_ih_l0 ${formatShape([GH, I])} and weight_hh_l0 with ${P} columns do not belong to an RNN, ` +
+      `${abbreviate(name)}.weight_ih_l0 ${formatShape(tensors.get('weight_ih_l0')!.shape)} and weight_hh_l0 with ${P} columns do not belong to an RNN, ` +
         'LSTM or GRU.',
     );
   let count = 1;
-  while (`weight_ih_l${count}` in tensors) count++;
+  while (tensors.has(`weight_ih_l${count}`)) count++;
+  if (count > maxModules) reject(`${abbreviate(name)} must have at most ${maxModules} layers, got ${count}.`);
   const layers = (returnSequences: boolean): readonly Layer[] =>
     Array.from({ length: count }, (_, level) => {
       const layerOptions = { hiddenSize: H, returnSequences: returnSequences || level < count - 1 };
@@ -205,7 +220,7 @@ function orderOf(
   givenOrder: readonly string[] | undefined,
 ): { readonly order: readonly Module[]; readonly ambiguous: boolean } {
   const describeModules = (list: readonly Module[]): string =>
-    list.map(({ name, input, output }) => `${name || 'the module'} (${input} to ${output})`).join(', ');
+    listed(list.map(({ name, input, output }) => `${abbreviate(name) || 'the module'} (${input} to ${output})`));
   if (givenOrder !== undefined) {
     const order = givenOrder.map(
       (name) =>
@@ -224,16 +239,21 @@ function orderOf(
   let tries = 0;
   const ranks = { embedding: 0, recurrent: 1, norm: 2, linear: 3 };
   const sorted = [...modules].sort((a, b) => ranks[a.kind] - ranks[b.kind]);
-  const extend = (order: readonly Module[]): void => {
+  /** The modules of the order that is being extended. */
+  const order = new Set<Module>();
+  const extend = (last?: Module): void => {
     if (++tries > 10_000)
       reject(`there are too many possible orders of ${describeModules(modules)}. Specify one with order: […].`);
-    if (order.length === modules.length) found.push(order);
+    if (order.size === modules.length) found.push([...order]);
     for (const next of sorted) {
-      if (found.length < 2 && !order.includes(next) && (order.length === 0 || next.input === order.at(-1)!.output))
-        extend([...order, next]);
+      if (found.length === 2) return;
+      if ((last !== undefined && next.input !== last.output) || order.has(next)) continue;
+      order.add(next);
+      extend(next);
+      order.delete(next);
     }
   };
-  extend([]);
+  extend();
   if (found.length === 0) reject(`the modules do not form a single chain: ${describeModules(modules)}.`);
   return { order: found[0]!, ambiguous: found.length > 1 };
 }

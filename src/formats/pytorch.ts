@@ -14,6 +14,7 @@ import type { Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
+import { listed } from './listing';
 import { joined, part, sumOf, transposed, zerosOf } from './matrix';
 import { type Part, partsOf } from './parts';
 
@@ -75,7 +76,7 @@ export function fromPyTorch(
       if (tensor === undefined)
         throw new RangeError(
           `fromPyTorch: ${layer.path} needs ${path} ${formatShape(shape)}, which is missing. The weights are ` +
-            `${Object.keys(weights).join(', ') || 'empty'}.`,
+            `${listed(Object.keys(weights)) || 'empty'}.`,
         );
       if (!sameShape(tensor.shape, shape))
         throw new RangeError(`fromPyTorch: ${path} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}.`);
@@ -86,9 +87,7 @@ export function fromPyTorch(
   });
   const unused = Object.keys(weights).filter((name) => !taken.has(name));
   if (unused.length > 0)
-    throw new RangeError(
-      `fromPyTorch: no layer uses ${unused.join(', ')}. Is a layer missing, or is modules incomplete?`,
-    );
+    throw new RangeError(`fromPyTorch: no layer uses ${listed(unused)}. Is a layer missing, or is modules incomplete?`);
   for (const { layer, inner, parameters } of found) {
     for (const [name, { data }] of Object.entries(parameters)) layer.parameters[inner + name]!.data.set(data);
   }

@@ -7,6 +7,7 @@ import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
+import { checkJsonSize } from './json-size';
 import { abbreviate } from './listing';
 
 /** The content of a safetensors file. */
@@ -74,14 +75,13 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
   );
   if (malformed !== undefined) reject(`${shown(malformed)} has an unpaired surrogate.`);
   const entries = Object.entries(tensorEntries).map(([name, entry]) => checkEntry(name, entry));
-  const data = bytes.subarray(8 + length);
-  checkOffsets(entries, data.length);
-  const tensors = entries.map(({ name, type, shape, from, to }) => [
-    name,
-    { shape, data: readers[type](data.slice(from, to).buffer as ArrayBuffer) },
-  ]);
+  checkOffsets(entries, bytes.length - 8 - length);
+  const start = bytes.byteOffset + 8 + length;
+  const tensors = new Map<string, Tensor>();
+  for (const { name, type, shape, from, to } of entries)
+    tensors.set(name, { shape, data: readers[type](bytes.buffer.slice(start + from, start + to) as ArrayBuffer) });
   return {
-    tensors: Object.fromEntries(tensors) as Record<string, Tensor>,
+    tensors: Object.fromEntries(tensors),
     metadata: metadata as Record<string, string>,
   };
 }
@@ -108,6 +108,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   } catch {
     reject('the header is not valid UTF-8.');
   }
+  checkJsonSize('readSafetensors', 'the header', text);
   try {
     header = JSON.parse(text);
   } catch {
@@ -169,17 +170,17 @@ const isSizes = (value: unknown): value is readonly number[] =>
 /** @throws RangeError unless every byte after the header belongs to exactly one tensor */
 function checkOffsets(entries: readonly Entry[], size: number): void {
   let end = 0;
-  let previous = 'the header';
+  let previous: string | undefined;
   for (const { name, from, to } of entries.slice().sort((a, b) => a.from - b.from || a.to - b.to)) {
     if (to > size)
       reject(`tensor ${shown(name)} ends at byte ${to} of the data, which has ${size}. Is the file truncated?`);
     if (from !== end)
       reject(
-        `tensor ${shown(name)} starts at byte ${from}, but ${previous} ends at ${end}: tensors must not overlap or ` +
+        `tensor ${shown(name)} starts at byte ${from}, but ${previous === undefined ? 'the header' : `tensor ${shown(previous)}`} ends at ${end}: tensors must not overlap or ` +
           'leave gaps.',
       );
     end = to;
-    previous = `tensor ${shown(name)}`;
+    previous = name;
   }
   if (end !== size) reject(`${size - end} bytes follow the last tensor.`);
 }

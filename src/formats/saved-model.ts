@@ -21,13 +21,13 @@ import type { TrainingState } from '../training/training-state';
 import {
   buildFromFile,
   type CustomObjects,
-  checkDepth,
   checkPlain,
   describeOrigin,
   type Json,
   undescribeOrigin,
 } from './description';
 import { differenceOf, unnamed } from './description-difference';
+import { checkJsonSize } from './json-size';
 import { abbreviate, listed } from './listing';
 import { readSafetensors, type Safetensors, writeSafetensors } from './safetensors';
 import { readTraining, trainingTensors, writeTraining } from './saved-training';
@@ -227,14 +227,13 @@ function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
 
 function parse(where: string, { metadata }: Safetensors, name: string): Json | undefined {
   const text = metadata[name];
-  let json: Json | undefined;
+  if (text === undefined) return undefined;
+  checkJsonSize(where, name, text);
   try {
-    json = text === undefined ? undefined : (JSON.parse(text) as Json);
+    return JSON.parse(text) as Json;
   } catch {
     throw new RangeError(`${where}: ${name} in the file is not JSON.`);
   }
-  if (json !== undefined) checkDepth(where, name, json);
-  return json;
 }
 
 function restOf(where: string, read: Safetensors, size: number): SavedExtras {
@@ -294,7 +293,7 @@ function takeTensor(
   if (found === undefined)
     throw new RangeError(
       `${where}: the file has no ${path} ${formatShape(shape)}. It has ` +
-        `${listed(Object.keys(tensors), 'no tensors')}.`,
+        `${listed(Object.keys(tensors)) || 'no tensors'}.`,
     );
   if (!sameShape(found.shape, shape))
     throw new RangeError(`${where}: ${path} must be ${formatShape(shape)}, the file has ${formatShape(found.shape)}.`);

@@ -7,8 +7,10 @@ import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
+import { checkJsonSize } from './json-size';
 import type { KerasLayer, KerasOptions } from './keras/layers';
 import { type ImportedModel, modelOf, nameInFile } from './keras/model';
+import { abbreviate, listed } from './listing';
 
 const where = 'importTensorFlowJs';
 
@@ -45,7 +47,7 @@ export function importTensorFlowJs(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
   options: KerasOptions = {},
 ): ImportedModel {
-  const root = fields(typeof json === 'string' ? parse(json) : (json as Json), 'model.json');
+  const root = fields(typeof json === 'string' ? parse(json, 'model.json') : (json as Json), 'model.json');
   checkDepth(where, 'model.json', root);
   if (Array.isArray(root['hiddenLayers']) && 'outputConnector' in root) {
     throw new RangeError(
@@ -65,18 +67,19 @@ export function importTensorFlowJs(
   const isKeras3 = /^"3/.test(JSON.stringify(topology['keras_version'] ?? null));
   return modelOf(
     where,
-    typeof config === 'string' ? parse(config) : config,
+    typeof config === 'string' ? parse(config, 'the configuration') : config,
     tensors,
     { ...options, slope: isKeras3 ? 1 / 6 : 1 / 5 },
     nameOf,
   );
 }
 
-function parse(text: string): Json {
+function parse(text: string, what: string): Json {
+  checkJsonSize(where, what, text);
   try {
     return JSON.parse(text) as Json;
   } catch {
-    throw new RangeError(`${where}: model.json is not valid JSON.`);
+    throw new RangeError(`${where}: ${what} is not valid JSON.`);
   }
 }
 
@@ -96,15 +99,18 @@ function weightsOf(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
 ): Readonly<Record<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
+  const used = new Set<string>();
   for (const group of list(manifest, 'weightsManifest')) {
     const { paths, weights } = fields(group, 'a group of weightsManifest');
     const bytes = joinBytes(
       list(paths, 'paths').map((path) => {
         if (typeof path !== 'string' || !Object.hasOwn(files, path))
           throw new RangeError(
-            `${where}: files must have ${JSON.stringify(path)}, which the manifest lists, got ` +
-              `${Object.keys(files).join(', ') || 'no files'}.`,
+            `${where}: files must have ${abbreviate(String(JSON.stringify(path)))}, which the manifest lists, got ` +
+              `${listed(Object.keys(files)) || 'no files'}.`,
           );
+        if (used.has(path)) throw new RangeError(`${where}: the manifest lists ${abbreviate(path)} twice.`);
+        used.add(path);
         return fileBytes(where, files[path]!);
       }),
     );
@@ -120,7 +126,7 @@ function weightsOf(
     }
     if (end < 0 && offset !== bytes.length)
       throw new RangeError(
-        `${where}: ${JSON.stringify(paths)} have ${bytes.length} bytes, but the manifest lists ${offset}.`,
+        `${where}: ${abbreviate(JSON.stringify(paths))} have ${bytes.length} bytes, but the manifest lists ${offset}.`,
       );
   }
   return Object.fromEntries(tensors);

@@ -2,6 +2,7 @@
 
 import { fileBytes } from './file-bytes';
 import { inflate } from './inflate';
+import { abbreviate } from './listing';
 
 const reject = (what: string): never => {
   throw new RangeError(`readZip: ${what}`);
@@ -13,8 +14,8 @@ const reject = (what: string): never => {
  * @returns the contents by path; directories are omitted
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
  * @throws RangeError if the archive is truncated, encrypted, split, preceded by other data, in zip64 format (over 4 GB)
- * or compressed by a method other than deflate, if it has duplicate or overlapping files, or if a CRC-32 checksum does
- * not match
+ * or compressed by a method other than deflate, if it has duplicate or overlapping files or files that expand to far
+ * more bytes than the archive has, or if a CRC-32 checksum does not match
  * @example
  * // An empty archive consists of the end record of its directory.
  * Object.keys(readZip(Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18)))); // []
@@ -37,9 +38,7 @@ export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string,
       `the directory ends at byte ${from + size}, but its end record is at byte ${end}. Is the file truncated, or ` +
         'preceded by other data?',
     );
-  const files = new Map<string, Uint8Array>();
-  // Rejecting overlapping files keeps a small archive from expanding to a huge one.
-  let left = bytes.length;
+  const entries = new Map<string, Entry>();
   let at = from;
   for (let i = 0; i < count; i++) {
     if (at + 46 > end || view.getUint32(at, true) !== 0x02014b50)
@@ -51,19 +50,52 @@ export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string,
     const rawName = bytes.subarray(at + 46, at + 46 + nameLength);
     const name = textOf(rawName, i);
     if (!name.endsWith('/')) {
-      if (files.has(name)) reject(`${name} is in the archive twice.`);
-      left -= view.getUint32(at + 20, true);
-      if (left < 0)
-        reject(
-          `the files up to ${name} take more bytes than the archive has. Do files overlap, or is the archive ` +
-            'truncated?',
-        );
-      files.set(name, readEntry(bytes, view, at, name, rawName));
+      if (entries.has(name)) reject(`${abbreviate(name)} is in the archive twice.`);
+      entries.set(name, readEntry(bytes, view, at, abbreviate(name), rawName));
     }
     at += 46 + nameLength + extraLength + commentLength;
   }
   if (at !== end) reject(`the directory has more than the ${count} entries that its end record gives.`);
-  return Object.fromEntries(files);
+  checkSizes([...entries.values()], from, bytes.length);
+  const table = crcTable();
+  return Object.fromEntries([...entries].map(([path, entry]) => [path, contentOf(entry, table)]));
+}
+
+/** A file of an archive, before decompression. */
+interface Entry {
+  /** The name for error messages. */
+  readonly name: string;
+  readonly raw: Uint8Array;
+  readonly isDeflated: boolean;
+  /** The declared number of bytes after decompression, and their CRC-32 checksum. */
+  readonly size: number;
+  readonly crc: number;
+  /** The range of the local header and the content in the archive. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Archives may expand to this number of bytes, and to this multiple of their size. Weights do not compress well; only
+ * moments of an optimizer that are still zero do.
+ */
+const [freeBytes, maxRatio] = [16 * 2 ** 20, 4];
+
+/**
+ * @throws RangeError if files overlap, or expand to far more bytes than the archive has, before they are decompressed
+ */
+function checkSizes(entries: readonly Entry[], directory: number, length: number): void {
+  let end = 0;
+  let previous = '';
+  for (const { name, from, to } of entries.slice().sort((a, b) => a.from - b.from)) {
+    if (from < end) reject(`the files ${previous} and ${name} overlap.`);
+    if (to > directory) reject(`${name} overlaps the directory.`);
+    end = to;
+    previous = name;
+  }
+  const total = entries.reduce((sum, { size }) => sum + size, 0);
+  if (total > freeBytes + maxRatio * length)
+    reject(`the files take ${total} bytes after decompression, too many for an archive of ${length} bytes.`);
 }
 
 /**
@@ -85,7 +117,7 @@ function textOf(bytes: Uint8Array, i: number): string {
   }
 }
 
-function readEntry(bytes: Uint8Array, view: DataView, at: number, name: string, rawName: Uint8Array): Uint8Array {
+function readEntry(bytes: Uint8Array, view: DataView, at: number, name: string, rawName: Uint8Array): Entry {
   const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
   const [crc, packed, size, from] = [16, 20, 24, 42].map((offset) => view.getUint32(at + offset, true)) as [
     number,
@@ -108,17 +140,23 @@ function readEntry(bytes: Uint8Array, view: DataView, at: number, name: string, 
   if (method !== 0 && method !== 8)
     reject(`${name} is compressed by method ${method}; only stored and deflated files are supported.`);
   if (method === 0 && packed !== size) reject(`${name} is stored uncompressed, but its two sizes differ.`);
-  const content = method === 0 ? raw.slice() : inflate(`readZip: ${name}`, raw, size);
-  if (crc32(content) !== crc) reject(`${name} does not match its CRC-32 checksum. Is the file damaged?`);
+  return { name, raw, isDeflated: method === 8, size, crc, from, to: begin + packed };
+}
+
+function contentOf({ name, raw, isDeflated, size, crc }: Entry, table: Uint32Array): Uint8Array {
+  const content = isDeflated ? inflate(`readZip: ${name}`, raw, size) : raw.slice();
+  if (crc32(content, table) !== crc) reject(`${name} does not match its CRC-32 checksum. Is the file damaged?`);
   return content;
 }
 
-function crc32(bytes: Uint8Array): number {
-  const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+const crcTable = (): Uint32Array =>
+  Uint32Array.from({ length: 256 }, (_, byte) => {
     let value = byte;
     for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
     return value;
   });
+
+function crc32(bytes: Uint8Array, table: Uint32Array): number {
   let crc = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]!) & 255]!;
   return (crc ^ 0xffffffff) >>> 0;

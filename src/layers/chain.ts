@@ -69,9 +69,11 @@ export function checkCausal(caller: string, layers: readonly NamedLayer[], how: 
 
 /** Returns the names of layers in a model. */
 export function namesOf(layers: readonly Layer[]): readonly string[] {
-  return layers.map((layer, i) => {
-    const previous = layers.slice(0, i).filter(({ name }) => name === layer.name).length;
-    return previous === 0 ? layer.name : `${layer.name}${previous + 1}`;
+  const counts = new Map<string, number>();
+  return layers.map(({ name }) => {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return count > 1 ? name + count : name;
   });
 }
 

@@ -130,7 +130,7 @@ describe('fromKeras', () => {
     };
     const { [gruBias]: bias, ...withoutBias } = tensors;
     expectRejection(
-      'fromKeras: the layer head needs its kernel, which is missing. It has no weights in the file.',
+      'fromKeras: the layer head needs its kernel, which is missing. It has no weights.',
       layers,
       tensors,
       {

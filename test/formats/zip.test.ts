@@ -163,7 +163,7 @@ describe('malformed archives', () => {
     [
       'overlapping files',
       archiveOf([a, { ...a, name: 'b', packed: 300, size: 300 }]),
-      'the files up to b take more bytes than the archive has',
+      'b extends past the end of the file',
     ],
     [
       'an offset past the end of the file',
@@ -178,7 +178,7 @@ describe('malformed archives', () => {
     [
       'a size far past the end of the file',
       archiveOf([{ ...a, packed: 4e9, size: 4e9 }]),
-      'the files up to a take more bytes than the archive has',
+      'a extends past the end of the file',
     ],
     ['two different sizes', archiveOf([{ ...a, size: 99 }]), 'a is stored uncompressed, but its two sizes differ'],
     ['encryption', archiveOf([{ ...a, flags: 1 }]), 'a is encrypted'],
@@ -199,7 +199,26 @@ describe('malformed archives', () => {
     [
       'an impossible size',
       archiveOf([{ ...deflated, size: 4e9 }]),
-      `a: ${deflated.content.length} compressed bytes cannot expand to 4000000000 bytes`,
+      'the files take 4000000000 bytes after decompression, too many for an archive of',
+    ],
+    [
+      'an impossible size below the limit of the archive',
+      archiveOf([{ ...deflated, size: 9e6 }]),
+      `a: ${deflated.content.length} compressed bytes cannot expand to 9000000 bytes`,
+    ],
+    [
+      'files that together expand too much',
+      archiveOf(['b', 'c', 'd'].map((name) => ({ ...deflated, name, size: 6e6 }))),
+      'the files take 18000000 bytes after decompression, too many for an archive of',
+    ],
+    ['a file inside another', archiveOf([a, { ...a, name: 'b', from: 0, localName: 'a' }]), 'has a different name'],
+    [
+      'two names for one file',
+      archiveOf([
+        { ...a, name: 'b/c', localName: 'b/c' },
+        { ...a, name: 'b/c', from: 0 },
+      ]),
+      'b/c is in the archive twice',
     ],
     [
       'no final block',

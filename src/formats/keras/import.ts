@@ -3,6 +3,8 @@
 import { withCaller } from '../../tensor/error-context';
 import type { Json } from '../description';
 import { readHdf5 } from '../hdf5';
+import { checkJsonSize } from '../json-size';
+import { listed } from '../listing';
 import { readZip } from '../zip';
 import type { KerasOptions } from './layers';
 import { type ImportedModel, modelOf, nameInFile } from './model';
@@ -31,7 +33,7 @@ export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOption
   const fileNamed = (name: string): Uint8Array => {
     if (Object.hasOwn(files, name)) return files[name]!;
     throw new RangeError(
-      `importKeras: the archive has no ${name}. It has ${Object.keys(files).join(', ') || 'no files'}.`,
+      `importKeras: the archive has no ${name}. It has ${listed(Object.keys(files)) || 'no files'}.`,
     );
   };
   const weights = fileNamed('model.weights.h5');
@@ -40,8 +42,15 @@ export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOption
 }
 
 function configOf(bytes: Uint8Array): Json {
+  let text: string;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new RangeError('importKeras: config.json is not valid UTF-8.');
+  }
+  checkJsonSize('importKeras', 'config.json', text);
+  try {
+    return JSON.parse(text) as Json;
   } catch {
     throw new RangeError('importKeras: config.json is not valid JSON.');
   }

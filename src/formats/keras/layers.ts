@@ -18,6 +18,7 @@ import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
+import { abbreviate } from '../listing';
 import {
   cellParameters,
   denseParameters,
@@ -69,7 +70,7 @@ export function translate(where: string, layer: KerasLayer, options: TranslateOp
   const found = Object.hasOwn(translators, layer.className) ? translators[layer.className] : undefined;
   if (found === undefined) {
     throw new RangeError(
-      `${where}: the layer ${layer.name} has class ${layer.className}, which is not supported. Supported classes ` +
+      `${where}: the layer ${abbreviate(layer.name)} has class ${abbreviate(layer.className)}, which is not supported. Supported classes ` +
         `are ${Object.keys(translators).join(', ')}.`,
     );
   }

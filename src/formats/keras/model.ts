@@ -7,7 +7,8 @@ import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
-import { buildFromFile, checkDepth, type Json } from '../description';
+import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
+import { abbreviate, listed } from '../listing';
 import { type Part, partsOf } from '../parts';
 import { type KerasLayer, layerIn, type TranslateOptions, translate } from './layers';
 import {
@@ -50,10 +51,13 @@ export function modelOf(
 ): ImportedModel {
   checkDepth(where, 'the configuration', config);
   const chain = layersOf(where, config);
+  if (chain.length > maxParts) fail(where, `the model has more than ${maxParts} layers`);
+  const counts = new Map<string, number>();
   const taker: Taker = { where, taken: new Set() };
-  const converted = chain.flatMap((layer, i) => {
+  const converted = chain.flatMap((layer) => {
     const translated = buildFromFile(where, () => translate(where, layer, options));
-    const previousCount = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
+    const previousCount = counts.get(layer.className) ?? 0;
+    counts.set(layer.className, previousCount + 1);
     return translated === undefined
       ? []
       : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, previousCount))) }];
@@ -89,7 +93,7 @@ function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { t
   const unused = Object.keys(tensors).filter(
     (path) => !taken.has(path) && !/^(optimizer|metrics|loss_tracker)|seed_generator/.test(path),
   );
-  if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${unused.join(', ')}.`);
+  if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${listed(unused)}.`);
 }
 
 /** The layers of a Sequential model, or of a functional model that is a single chain. */
@@ -129,8 +133,8 @@ function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[],
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
   fail(
     where,
-    `${name} has inputs ${sources.join(', ') || 'from no layer'}: the layers must be a single chain, ` +
-      `${layers.map((layer) => layer.name).join(', ')}`,
+    `${abbreviate(name)} has inputs ${listed(sources) || 'from no layer'}: the layers must be a single chain, ` +
+      listed(layers.map((layer) => layer.name)),
   );
 }
 

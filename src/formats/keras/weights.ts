@@ -8,6 +8,7 @@ import { type CellOrigin, cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
+import { listed } from '../listing';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
 
 /** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
@@ -68,10 +69,9 @@ function take(
 ): Tensor {
   const found = roles[role] ?? roles[String(index)];
   if (found === undefined) {
-    const paths = Object.values(roles).map(({ path }) => path);
     throw new RangeError(
       `${where}: the layer ${layer} needs its ${role}${shape ? ` ${formatShape(shape)}` : ''}, which is missing. It ` +
-        `has ${paths.join(', ') || 'no weights in the file'}.`,
+        `has ${listed(Object.values(roles).map(({ path }) => path)) || 'no weights'}.`,
     );
   }
   if (shape !== undefined && !sameShape(found.tensor.shape, shape)) {

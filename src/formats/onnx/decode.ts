@@ -5,6 +5,7 @@
 
 import { formatShape, sizeOf } from '../../tensor/shape';
 import { fileBytes } from '../file-bytes';
+import { abbreviate } from '../listing';
 import {
   attributeTypes,
   maxAxes,
@@ -26,6 +27,7 @@ import {
   allTexts,
   has,
   integer,
+  lastMessage,
   type Message,
   readMessage,
   text,
@@ -43,12 +45,12 @@ const reject = (where: string, reason: string): never => {
  */
 export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer): OnnxModel {
   const model = readMessage(`${caller}: the model`, fileBytes(caller, file));
-  const graph = allMessages(model, 7, 'graph').at(-1) ?? reject(model.where, 'has no graph. Is this an ONNX file?');
+  const graph = lastMessage(model, 7, 'graph') ?? reject(model.where, 'has no graph. Is this an ONNX file?');
   return {
     irVersion: integer(model, 1, 'ir_version'),
     producer: { name: text(model, 2, 'producer_name'), version: text(model, 3, 'producer_version') },
     opsets: Object.fromEntries(
-      allMessages(model, 8, 'opset_import').map((opset) => [
+      allMessages(model, 8, 'opset_import', (opset) => [
         domainOf(text(opset, 1, 'domain')),
         integer(opset, 2, 'version'),
       ]),
@@ -63,23 +65,25 @@ function decodeGraph(graph: Message): OnnxGraph {
   if (has(graph, 15)) reject(graph.where, 'has sparse initializers, which are not supported.');
   return {
     name: text(graph, 2, 'name'),
-    nodes: allMessages(graph, 1, 'node').map(decodeNode),
-    initializers: allMessages(graph, 5, 'initializer').map(decodeTensor),
-    inputs: allMessages(graph, 11, 'input').map(decodeValue),
-    outputs: allMessages(graph, 12, 'output').map(decodeValue),
-    values: allMessages(graph, 13, 'value_info').map(decodeValue),
+    nodes: allMessages(graph, 1, 'node', decodeNode),
+    initializers: allMessages(graph, 5, 'initializer', decodeTensor),
+    inputs: allMessages(graph, 11, 'input', decodeValue),
+    outputs: allMessages(graph, 12, 'output', decodeValue),
+    values: allMessages(graph, 13, 'value_info', decodeValue),
   };
 }
 
 function decodeNode(node: Message): OnnxNode {
+  const opType = text(node, 4, 'op_type');
+  if (opType === '') reject(node.where, 'has no op_type.');
   return {
-    opType: text(node, 4, 'op_type'),
+    opType,
     domain: domainOf(text(node, 7, 'domain')),
     name: text(node, 3, 'name'),
     inputs: allTexts(node, 1, 'input'),
     outputs: allTexts(node, 2, 'output'),
     attributes: Object.fromEntries(
-      allMessages(node, 5, 'attribute').map((attribute) => [text(attribute, 1, 'name'), decodeAttribute(attribute)]),
+      allMessages(node, 5, 'attribute', (attribute) => [text(attribute, 1, 'name'), decodeAttribute(attribute)]),
     ),
   };
 }
@@ -99,7 +103,7 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
       return {
         type,
         value:
-          allMessages(attribute, 5, 't').map(decodeTensor).at(-1) ??
+          allMessages(attribute, 5, 't', decodeTensor).at(-1) ??
           reject(attribute.where, 'must have a tensor as its value.'),
       };
     case 'floats':
@@ -115,7 +119,7 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
 
 function decodeTensor(tensor: Message): OnnxTensor {
   const name = text(tensor, 8, 'name');
-  const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(name)}`;
+  const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(abbreviate(name))}`;
   if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0)
     reject(where, 'has external data, which is not supported. Save the model in one file.');
   if (has(tensor, 3)) reject(where, 'is stored in segments, which are not supported.');
@@ -164,13 +168,13 @@ function int32Of(values: BigInt64Array): Int32Array {
 }
 
 function decodeValue(value: Message): OnnxValue {
-  const [name, type] = [text(value, 1, 'name'), allMessages(value, 2, 'type').at(-1)];
-  const tensor = type && allMessages(type, 1, 'tensor_type').at(-1);
+  const [name, type] = [text(value, 1, 'name'), lastMessage(value, 2, 'type')];
+  const tensor = type && lastMessage(type, 1, 'tensor_type');
   if (tensor === undefined) return { name, type: type === undefined ? '' : 'non-tensor' };
-  const shape = allMessages(tensor, 2, 'shape').at(-1);
+  const shape = lastMessage(tensor, 2, 'shape');
   const lengths =
     shape &&
-    allMessages(shape, 1, 'dim').map((dim) => (has(dim, 1) ? integer(dim, 1, 'dim_value') : text(dim, 2, 'dim_param')));
+    allMessages(shape, 1, 'dim', (dim) => (has(dim, 1) ? integer(dim, 1, 'dim_value') : text(dim, 2, 'dim_param')));
   return {
     name,
     type: typeName(integer(tensor, 1, 'elem_type')),

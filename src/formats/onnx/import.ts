@@ -1,6 +1,7 @@
 /** Import of ONNX files. Every node is read once; one error lists everything that is not supported. */
 
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
+import { abbreviate, listed } from '../listing';
 import { decodeOnnx } from './decode';
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './model';
 import type { OnnxNetwork, OnnxParameters, Step } from './network';
@@ -57,7 +58,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   const { problems, parameters, uses } = state;
   if (problems.length > 0) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    reject(`the model is not supported (${count}): ${problems.join('; ')}.`);
+    reject(`the model is not supported (${count}): ${listed(problems, '; ')}.`);
   }
   const used = [...constants].filter(([name]) => uses.has(name));
   return {
@@ -95,7 +96,10 @@ const reject = (message: string): never => {
 };
 
 const rejectUndefined = (label: string, name: string): never =>
-  reject(`${label} uses ${JSON.stringify(name)}, which is neither an input nor computed by a preceding node.`);
+  reject(`${label} uses ${quoted(name)}, which is neither an input nor computed by a preceding node.`);
+
+/** A name for error messages. */
+const quoted = (name: string): string => JSON.stringify(abbreviate(name));
 
 function opsetOf(opsets: OnnxModel['opsets']): number {
   const opset = Object.hasOwn(opsets, '') ? opsets['']! : undefined;
@@ -111,7 +115,7 @@ function readConstants({ initializers }: OnnxGraph): Map<string, Tensor | IntTen
   const constants = new Map<string, Tensor | IntTensor>();
   for (const tensor of initializers) {
     if (tensor.name === '') reject('an initializer has no name.');
-    if (constants.has(tensor.name)) reject(`two initializers have the name ${JSON.stringify(tensor.name)}.`);
+    if (constants.has(tensor.name)) reject(`two initializers have the name ${quoted(tensor.name)}.`);
     constants.set(tensor.name, constantOf(tensor));
   }
   return constants;
@@ -128,11 +132,11 @@ function countUses(graph: OnnxGraph): Map<string, number> {
 function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxValue[]): void {
   for (const { name, type } of inputs) {
     if (name === '') reject('an input has no name.');
-    if (kinds.has(name)) reject(`two inputs have the name ${JSON.stringify(name)}.`);
+    if (kinds.has(name)) reject(`two inputs have the name ${quoted(name)}.`);
     const kind = kindOf(type);
     kinds.set(name, kind);
     if (kind === undefined)
-      problems.push(`input ${JSON.stringify(name)}: the type ${type === '' ? '(unspecified)' : type} is not supported`);
+      problems.push(`input ${quoted(name)}: the type ${type === '' ? '(unspecified)' : type} is not supported`);
   }
 }
 
@@ -140,7 +144,8 @@ function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxVa
 function importNode(state: ImportState, node: OnnxNode): Step | undefined {
   const { constants, uses, kinds, parameters, problems } = state;
   const firstName = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
-  const label = `${node.domain === '' ? '' : `${node.domain}.`}${node.opType} ${JSON.stringify(firstName)}`;
+  const operator = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
+  const label = `${abbreviate(operator)} ${quoted(firstName)}`;
   const inputKinds = node.inputs.map((name) =>
     name === '' || kinds.has(name) ? kinds.get(name) : rejectUndefined(label, name),
   );
@@ -151,7 +156,7 @@ function importNode(state: ImportState, node: OnnxNode): Step | undefined {
   const result = prepareNode({ node, opset: state.opset, kinds: inputKinds, exclusiveConstant }, uses);
   for (const name of node.outputs) {
     if (name === '') continue;
-    if (kinds.has(name)) reject(`${label} has the output ${JSON.stringify(name)}, but that name is already defined.`);
+    if (kinds.has(name)) reject(`${label} has the output ${quoted(name)}, but that name is already defined.`);
     kinds.set(name, typeof result === 'string' ? undefined : result.kind);
   }
   if (typeof result === 'string') {
@@ -176,9 +181,9 @@ function prepareNode(inputs: Omit<NodeReader, 'consumed'>, uses: ReadonlyMap<str
   try {
     const result = operator(reader);
     const unknown = Object.keys(node.attributes).find((name) => !reader.consumed.has(name));
-    if (unknown !== undefined) return `the attribute ${unknown} is not supported`;
+    if (unknown !== undefined) return `the attribute ${abbreviate(unknown)} is not supported`;
     const extra = node.outputs.find((name, i) => name !== '' && uses.has(name) && i >= (result.outputs ?? 1));
-    return extra === undefined ? result : `the output ${JSON.stringify(extra)} is not supported`;
+    return extra === undefined ? result : `the output ${quoted(extra)} is not supported`;
   } catch (error) {
     // Drop the name of the function that raised the error: the caller names the node instead.
     if (error instanceof RangeError) return error.message.replace(/^\w+: /, '').replace(/\.$/, '');
@@ -190,6 +195,6 @@ function prepareNode(inputs: Omit<NodeReader, 'consumed'>, uses: ReadonlyMap<str
 function unusedName({ name, outputs }: OnnxNode, isTaken: (name: string) => boolean): string {
   return (
     [name, ...outputs].find((candidate) => candidate !== '' && !isTaken(candidate)) ??
-    reject(`node ${JSON.stringify(name)} and its outputs have no name that is unique.`)
+    reject(`node ${quoted(name)} and its outputs have no name that is unique.`)
   );
 }

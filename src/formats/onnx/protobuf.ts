@@ -20,8 +20,11 @@ interface FieldBudget {
   remaining: number;
 }
 
-/** More fields than any supported model has. */
-const maxFields = 500_000;
+/**
+ * The number of fields that a file of `size` bytes may have: more than any supported model has, whose names alone take
+ * more bytes, and few enough that the values take at most about ten times the bytes of a large file.
+ */
+const fieldLimit = (size: number): number => 100_000 + Math.floor(size / 20);
 
 /** The value of one field by its wire type: bytes, or 32 or 64 bits that are not yet converted to their type. */
 type Field = Uint8Array | bigint;
@@ -37,12 +40,15 @@ const reject = (where: string, reason: string): never => {
 };
 
 /** Decodes the fields of a message. @throws RangeError if it is truncated or malformed, or has too many fields */
-export function readMessage(where: string, bytes: Uint8Array, budget: FieldBudget = { remaining: maxFields }): Message {
+export function readMessage(
+  where: string,
+  bytes: Uint8Array,
+  budget: FieldBudget = { remaining: fieldLimit(bytes.length) },
+): Message {
   const fields = new Map<number, Field[]>();
   const cursor: Cursor = { bytes, offset: 0 };
   while (cursor.offset < bytes.length) {
-    if (budget.remaining === 0) reject(where, `exceeds the limit of ${maxFields} fields per file.`);
-    budget.remaining--;
+    if (budget.remaining-- === 0) reject(where, 'has more fields than any model of the size of this file.');
     const start = cursor.offset;
     const tag = Number(readVarint(where, cursor));
     const [number, wireType] = [Math.floor(tag / 8), tag % 8];
@@ -134,12 +140,25 @@ export function allTexts(message: Message, number: number, name: string): readon
   });
 }
 
-/** The values of a message field; `name` is the field's name for error messages. */
-export function allMessages(message: Message, number: number, name: string): readonly Message[] {
+/**
+ * Decodes the values of a message field, one by one, since a decoded message takes far more memory than its bytes.
+ *
+ * @param name the name of the field, for error messages
+ */
+export function allMessages<R>(
+  message: Message,
+  number: number,
+  name: string,
+  decode: (inner: Message) => R,
+): readonly R[] {
   return allBytes(message, number, name).map((bytes, i) =>
-    readMessage(`${message.where} ${name} ${i}`, bytes, message.budget),
+    decode(readMessage(`${message.where} ${name} ${i}`, bytes, message.budget)),
   );
 }
+
+/** The value of a message field: the last one if it occurs more than once. */
+export const lastMessage = (message: Message, number: number, name: string): Message | undefined =>
+  allMessages(message, number, name, (inner) => inner).at(-1);
 
 /** The values of a repeated 64-bit integer field, packed or not. */
 export function allInt64(message: Message, number: number, name: string): BigInt64Array {

@@ -1,0 +1,24 @@
+/** A check of JSON text from a file before it is parsed. */
+
+const deepest = 256;
+
+/**
+ * @param what the part of the file
+ * @throws RangeError if the text is nested deeply or has very many objects and arrays. Other text may not be JSON.
+ */
+export function checkJsonSize(where: string, what: string, text: string): void {
+  // An empty object takes 20 times the memory of its text. Each array and object of a tensor takes 17 bytes of text.
+  let left = 250_000 + text.length / 8;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') {
+      for (at++; at < text.length && text[at] !== '"'; at++) if (text[at] === '\\') at++;
+    } else if (character === '{' || character === '[') {
+      depth++;
+      left--;
+    } else if (character === '}' || character === ']') depth--;
+    if (depth > deepest) throw new RangeError(`${where}: ${what} is more than ${deepest} levels deep.`);
+    if (left < 0) throw new RangeError(`${where}: ${what} has too many objects and arrays.`);
+  }
+}
