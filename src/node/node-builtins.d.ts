@@ -31,17 +31,35 @@ declare module 'node:fs/promises' {
     sync(): Promise<void>;
     close(): Promise<void>;
   }
+  export function chmod(path: string, mode: number): Promise<void>;
   export function open(path: string, flags: string): Promise<FileHandle>;
   export function readdir(path: string): Promise<string[]>;
   export function readFile(path: string): Promise<Uint8Array>;
+  export function readlink(path: string): Promise<string>;
+  export function realpath(path: string): Promise<string>;
   export function rename(from: string, to: string): Promise<void>;
   export function rm(path: string, options?: { recursive?: boolean; force?: boolean }): Promise<void>;
+  export function stat(path: string): Promise<{ readonly mode: number; readonly mtimeMs: number }>;
+}
+
+declare module 'node:crypto' {
+  interface Hash {
+    update(text: string): Hash;
+    digest(encoding: 'hex'): string;
+  }
+  export function createHash(algorithm: string): Hash;
+  export function randomBytes(count: number): { toString(encoding: 'hex'): string };
 }
 
 declare module 'node:fs' {
   export function readFileSync(path: string | URL, encoding: 'utf8'): string;
   export function readFileSync(path: string | URL): Uint8Array;
   export function writeFileSync(path: string | URL, data: string | Uint8Array): void;
+  export function chmodSync(path: string, mode: number): void;
+  export function lstatSync(path: string): { isSymbolicLink(): boolean };
+  export function statSync(path: string): { readonly mode: number };
+  export function symlinkSync(target: string, path: string): void;
+  export function utimesSync(path: string, accessed: number, modified: number): void;
   export function existsSync(path: string | URL): boolean;
   export function mkdirSync(path: string | URL, options?: { recursive?: boolean }): string | undefined;
   export function mkdtempSync(prefix: string): string;
@@ -64,6 +82,7 @@ declare module 'node:path' {
 declare module 'node:os' {
   export function cpus(): { model: string; speed: number }[];
   export function availableParallelism(): number;
+  export function hostname(): string;
   export function totalmem(): number;
   export function tmpdir(): string;
 }

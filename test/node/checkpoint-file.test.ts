@@ -1,7 +1,19 @@
 /** Checkpoint files: they survive kills at any moment, and training resumes from them bit for bit. */
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -163,6 +175,69 @@ describe('writeAtomically', () => {
         .filter((name) => name.includes('.tmp'))
         .sort(),
     ).toEqual([`.a.bin.${process.pid}-7777.tmp`, '.b.bin.999999999-1.tmp'].sort());
+  });
+
+  const textOf = (path: string): string => new TextDecoder().decode(readFileSync(path));
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+  it('succeeds if a process with the same id was killed while it wrote, as in a container', async () => {
+    const inner = join(folder, 'pid');
+    mkdirSync(inner);
+    // A process that is always pid 1 finds its own id in the names of files that it left before.
+    for (let i = 0; i < 50; i++) writeFileSync(join(inner, `.a.bin.${process.pid}-${i}.tmp`), 'half');
+    await writeAtomically(join(inner, 'a.bin'), bytes('new'));
+    await writeAtomically(join(inner, 'a.bin'), bytes('newer'));
+    expect(textOf(join(inner, 'a.bin'))).toBe('newer');
+  });
+
+  it('keeps recent temporary files of other machines and containers, and removes those of an hour ago', async () => {
+    const inner = join(folder, 'machines');
+    mkdirSync(inner);
+    const [recent, old] = ['0123456789abcdef', 'fedcba9876543210'].map(
+      (machine) => `.a.bin.999999999-${machine}-0123456789ab.tmp`,
+    ) as [string, string];
+    const own = `.a.bin.${process.pid}-0123456789ab.tmp`;
+    const anHourAgo = Date.now() / 1000 - 3700;
+    for (const name of [recent, old, own]) writeFileSync(join(inner, name), 'half');
+    for (const name of [old, own]) utimesSync(join(inner, name), anHourAgo, anHourAgo);
+    await writeAtomically(join(inner, 'a.bin'), bytes('new'));
+    expect(readdirSync(inner).sort()).toEqual([recent, 'a.bin'].sort());
+  });
+
+  it('follows symbolic links, also to files that do not exist yet', async () => {
+    const inner = join(folder, 'links');
+    mkdirSync(join(inner, 'data'), { recursive: true });
+    symlinkSync('data', join(inner, 'link to folder'));
+    symlinkSync('../second', join(inner, 'data', 'first'));
+    symlinkSync('data/file', join(inner, 'second'));
+    for (const content of ['one', 'two']) {
+      await writeAtomically(join(inner, 'link to folder', 'first'), bytes(content));
+      expect(textOf(join(inner, 'data', 'file'))).toBe(content);
+    }
+    expect(lstatSync(join(inner, 'data', 'first')).isSymbolicLink()).toBe(true);
+    expect(lstatSync(join(inner, 'second')).isSymbolicLink()).toBe(true);
+    expect(readdirSync(join(inner, 'data')).sort()).toEqual(['file', 'first']);
+    symlinkSync('circle', join(inner, 'circle'));
+    await expect(writeAtomically(join(inner, 'circle'), bytes('x'))).rejects.toThrow(/ELOOP/);
+  });
+
+  it('keeps the mode of an existing file', async () => {
+    const path = join(folder, 'mode');
+    writeFileSync(path, 'old');
+    for (const mode of [0o600, 0o664, 0o444]) {
+      chmodSync(path, mode);
+      await writeAtomically(path, bytes(String(mode)));
+      expect(statSync(path).mode & 0o777).toBe(mode);
+      expect(textOf(path)).toBe(String(mode));
+    }
+  });
+
+  it.each(['n'.repeat(245), 'n'.repeat(255), 'ü'.repeat(127)])('writes a file with a long name', async (name) => {
+    const inner = mkdtempSync(join(folder, 'long-'));
+    const path = join(inner, name);
+    for (const content of ['one', 'two']) await writeAtomically(path, bytes(content));
+    expect(textOf(path)).toBe('two');
+    expect(readdirSync(inner)).toEqual([name]);
   });
 
   it('keeps the old content if writing fails', async () => {
