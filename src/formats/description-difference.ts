@@ -27,11 +27,14 @@ type Value = readonly [path: string, value: string | null];
 const isRecord = (json: Json | undefined): json is { readonly [name: string]: Json } =>
   typeof json === 'object' && json !== null && !Array.isArray(json);
 
+/** The name of a function; the JSON if a malformed file does not have a name. */
+const nameOf = (json: Json | undefined): string => (typeof json === 'string' ? json : (JSON.stringify(json) ?? 'none'));
+
 const under = (path: string, name: string): string => (path === '' ? name : `${path}, ${name}`);
 
 /** The values of a construction, `[name, …arguments]`. */
 function* constructionValues([first, ...args]: readonly Json[], path: string): Generator<Value> {
-  const name = String(first);
+  const name = nameOf(first);
   yield [path, name];
   // The rate of dropout has an effect only in training.
   if (name === 'dropout') return;
@@ -48,7 +51,7 @@ function* valuesOf(json: Json, path: string): Generator<Value> {
     for (const [i, item] of (json as readonly Json[]).entries()) yield* valuesOf(item, under(path, `layer ${i}`));
   else if (!isRecord(json)) yield [path, JSON.stringify(json)];
   else if (Array.isArray(json['$make'])) yield* constructionValues(json['$make'] as readonly Json[], path);
-  else if ('$name' in json) yield [path, json['$name'] === null ? null : String(json['$name'])];
+  else if ('$name' in json) yield [path, json['$name'] === null ? null : nameOf(json['$name'])];
   else
     for (const [key, field] of Object.entries(json)) {
       const option = currentName(key);

@@ -41,6 +41,9 @@ const deepest = 64;
 /** The largest number of layers and cells of a model: each takes far more memory than its description. */
 export const maxParts = 4096;
 
+/** A name in a description as text; it may be any JSON, or missing. */
+const textOf = (name: unknown): string => JSON.stringify(name) ?? 'undefined';
+
 /** The current name of an option that version 0.1 may have saved under a different name. */
 export const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
 
@@ -139,7 +142,7 @@ export function undescribeOrigin(
   const named = (name: unknown): unknown => {
     if (typeof name === 'string' && Object.hasOwn(all, name)) return all[name];
     throw new RangeError(
-      `${where}: the file contains the unknown name ${abbreviate(JSON.stringify(name))}. ` +
+      `${where}: the file contains the unknown name ${abbreviate(textOf(name))}. ` +
         'If it is custom, pass it in customObjects: { … }.',
     );
   };
@@ -154,9 +157,7 @@ export function undescribeOrigin(
       const construct = named(name);
       if (++parts > maxParts) throw new RangeError(`${where}: the model has more than ${maxParts} layers and cells.`);
       if (typeof construct !== 'function')
-        throw new RangeError(
-          `${where}: ${abbreviate(JSON.stringify(name))} is not a constructor of a part of a model.`,
-        );
+        throw new RangeError(`${where}: ${abbreviate(textOf(name))} is not a constructor of a part of a model.`);
       const values = args.map((arg) => visit(arg, depth + 1));
       try {
         return (construct as (...values: unknown[]) => unknown)(...values);
@@ -175,8 +176,11 @@ export function undescribeOrigin(
   return { constructorName, args: args.map((arg) => visit(arg, 0)) };
 }
 
-/** Whether an error is from the library, whose messages start with the name of a function, and not from the engine. */
-const isFromLibrary = (message: string): boolean => /^\w+: /.test(message);
+/**
+ * Whether an error is from the library and not from the engine: only messages of the library are sentences that start
+ * with the name of a function. A caller may have been put in front of a message of the engine, `Cannot destructure …`.
+ */
+const isFromLibrary = (message: string): boolean => /^\w+: .*[.?]$/s.test(message) && !message.includes(': Cannot ');
 
 /**
  * Builds a model or layer from the contents of a file.

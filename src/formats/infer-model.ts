@@ -13,6 +13,7 @@ import type { Layer } from '../layers/layer';
 import { layerNorm } from '../layers/layer-norm';
 import { recurrent } from '../layers/recurrent';
 import type { Cell } from '../recurrence/cell';
+import { withCaller } from '../tensor/error-context';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { abbreviate, listed } from './listing';
@@ -75,7 +76,10 @@ interface Module {
  * assumed.length; // 1
  */
 export function inferModel(weights: Readonly<Record<string, Tensor>>, options: InferOptions = {}): InferredModel {
-  const modules = modulesOf(weights, options);
+  return withCaller('inferModel', () => inferredFrom(modulesOf(weights, options), options));
+}
+
+function inferredFrom(modules: readonly Module[], options: InferOptions): InferredModel {
   const { order, ambiguous } = orderOf(modules, options.order);
   const { returnSequences = true } = options;
   const last = order.reduce((found, { kind }, i) => (kind === 'recurrent' ? i : found), -1);

@@ -125,11 +125,11 @@ function loss(where: string, name: string, text: Json | undefined): number {
 
 /** The state of a random number generator: from a state of zeros, it would draw only zeros. */
 function generatorState(where: string, record: Fields): Uint32Array {
-  const words = list(where, record, 'random') as readonly number[];
-  const state = Uint32Array.from(words);
-  if (words.length !== 4 || !words.every((word, i) => word === state[i]) || words.every((word) => word === 0))
+  const words = list(where, record, 'random');
+  const isWord = (word: Json): word is number => typeof word === 'number' && word === word >>> 0;
+  if (words.length !== 4 || !words.every(isWord) || words.every((word) => word === 0))
     throw new RangeError(`${where}: bptt.training.random must be four 32-bit unsigned integers that are not all 0.`);
-  return state;
+  return Uint32Array.from(words);
 }
 
 function vectorOf(where: string, tensors: Tensors, name: string, length: number): Float32Array {

@@ -529,7 +529,22 @@ describe('files that save did not write are rejected', () => {
     [
       'a number as a layer',
       fileWith(['sequential', [7], { inputSize: 1 }]),
-      'load: cannot build the model of the file',
+      'load: cannot build the model of the file: a part of its description is not of the expected kind.',
+    ],
+    [
+      'null as a layer',
+      fileWith(['sequential', [null], { inputSize: 1 }]),
+      'load: cannot build the model of the file: a part of its description is not of the expected kind.',
+    ],
+    [
+      'an activation as a layer',
+      fileWith(['sequential', [{ $name: 'tanh' }], { inputSize: 1 }]),
+      'load: cannot build the model of the file: a part of its description is not of the expected kind.',
+    ],
+    [
+      'a construction without a name',
+      fileWith(['sequential', [{ $make: [] }], { inputSize: 1 }]),
+      'load: the file contains the unknown name undefined.',
     ],
     [
       'no layers',

@@ -18,7 +18,7 @@ import { exportOnnx, importOnnx, predictOnnx } from 'bptt/onnx';
 import { fromPyTorch, toPyTorch } from 'bptt/pytorch';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { reads } from './hostile';
+import { reads, runs } from './hostile';
 import { model } from './models';
 
 /** Gives every parameter a different value; many of a new model are zero or one. */
@@ -62,7 +62,7 @@ it(
           expect(Math.abs(outputs!.data[i]! - value) / Math.max(1, Math.abs(value)), String(i)).toBeLessThan(2e-5),
         );
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
     expect(imported).toBeGreaterThan(50);
   },
@@ -81,7 +81,7 @@ it('weights converted to PyTorch are loaded again bit for bit', () => {
       fromPyTorch(other, readSafetensors(writeSafetensors(results[0]!)).tensors);
       expect(new Uint32Array(other.data.slice().buffer)).toEqual(new Uint32Array(original.data.slice().buffer));
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
   expect(converted).toBeGreaterThan(50);
 });

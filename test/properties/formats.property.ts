@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { inflate } from '../../src/formats/inflate';
 import { archiveOf } from '../formats/archive';
-import { allocated, hostile, hostileJson, reads } from './hostile';
+import { allocated, hostile, hostileJson, reads, runs } from './hostile';
 
 const golden = (path: string): Uint8Array => readFileSync(new URL(`../golden/${path}`, import.meta.url));
 
@@ -25,7 +25,7 @@ function checkReader(
       const used = allocated(() => void reads(() => read(bytes), message));
       expect(used).toBeLessThan(factor * bytes.length + 100_000);
     }),
-    { numRuns },
+    { numRuns: runs(numRuns) },
   );
 }
 
@@ -51,7 +51,7 @@ it.each(['stacked', 'tagger', 'functional'])('%s.keras with a changed configurat
       });
       expect(used).toBeLessThan(20 * file.length);
     }),
-    { numRuns: 1500 },
+    { numRuns: runs(1500) },
   );
   expect(read).toBeGreaterThan(50);
 });
@@ -96,7 +96,7 @@ it.each(['embedding', 'quantized', 'functional', 'defaults', 'mixed'])(
           expect(used).toBeLessThan(20 * size + 10_000);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
     expect(read).toBeGreaterThan(50);
   },
@@ -115,7 +115,7 @@ it('inflate inverts zlib at every level, and reads or rejects random bytes', () 
         ...content,
       ]);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
   fc.assert(
     fc.property(
@@ -123,6 +123,6 @@ it('inflate inverts zlib at every level, and reads or rejects random bytes', () 
       fc.nat(2000),
       (content, size) => void reads(() => inflate('x', content, size), /^x: /),
     ),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });

@@ -3,7 +3,7 @@
 import { readSafetensors, type Safetensors, type Tensor, writeSafetensors } from 'bptt';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { allocated, hostile, reads } from './hostile';
+import { allocated, hostile, reads, runs } from './hostile';
 
 const shape = fc.array(fc.nat(4), { maxLength: 4 });
 /** Tensors with arbitrary bits: NaN payloads, −0 and subnormal values. */
@@ -50,7 +50,7 @@ it('tensors with arbitrary names round-trip bit for bit and in order', () => {
         expect(Object.entries(result.metadata)).toEqual(Object.entries(metadata));
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -73,14 +73,14 @@ it('strings round-trip, or are rejected if UTF-8 cannot encode them', () => {
       const result = readSafetensors(write());
       expect([Object.keys(result.tensors), result.metadata]).toEqual([[key], { [value]: key }]);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 
 it('random bytes are read or rejected', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void checkRead(bytes)),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });
 
@@ -130,7 +130,7 @@ const files = [
 it('changed files are read or rejected, with memory of a few times their size', () => {
   fc.assert(
     fc.property(hostile(files), (bytes) => void checkRead(bytes)),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
 });
 
@@ -162,7 +162,7 @@ it('headers with arbitrary entries are read or rejected', () => {
         checkRead(fileOf(JSON.stringify(header), new Uint8Array(size)));
       },
     ),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
 });
 
@@ -227,7 +227,7 @@ it('arbitrary header texts are read or rejected: duplicates, whitespace, escapes
     fc.property(header, fc.constantFrom(4, 4, 8), (text, size) => {
       read += checkRead(fileOf(text, new Uint8Array(size)));
     }),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
   expect(read).toBeGreaterThan(50);
 });
@@ -266,7 +266,7 @@ it('F64 is rounded to the nearest float32, ties to even', () => {
         }
       });
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 

@@ -26,7 +26,7 @@ import {
 } from 'bptt';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { allocated, hostile, hostileJson, reads } from './hostile';
+import { allocated, hostile, hostileJson, reads, runs } from './hostile';
 import { model } from './models';
 
 it('a random model round-trips bit for bit and has the same outputs', () => {
@@ -50,7 +50,7 @@ it('a random model round-trips bit for bit and has the same outputs', () => {
       expect(predict(loaded, x, { lengths })).toEqual(predict(original, x, { lengths }));
       expect(JSON.stringify(extras['note'])).toBe(JSON.stringify(note));
     }),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   );
 });
 
@@ -71,7 +71,7 @@ it('changed files load or are rejected', () => {
     fc.property(hostile(files), (bytes) => {
       if (reads(() => load(bytes), /^load: /)) read++;
     }),
-    { numRuns: 5000 },
+    { numRuns: runs(5000) },
   );
   expect(read).toBeGreaterThan(100);
 });
@@ -124,8 +124,9 @@ it.each<[string, typeof load | typeof loadEncoderDecoder, Uint8Array]>([
         });
         expect(used).toBeLessThan(20 * changed.length + 20_000);
       }),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
-    expect(loaded, key).toBeGreaterThan(4);
+    // Any other layout than the current one is rejected.
+    if (key !== 'bptt.format') expect(loaded, key).toBeGreaterThan(4);
   }
 });
