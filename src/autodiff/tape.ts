@@ -7,7 +7,7 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, copyInto, release, type Workspace } from '../kernels/workspace';
+import { allocate, copyInto, noteUse, release, type Workspace } from '../kernels/workspace';
 import { checkIds, describe, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
@@ -56,6 +56,7 @@ let current: Scope | undefined;
 export function runScope<R>(workspace: Workspace, recording: boolean, body: (scope: Scope) => R): R {
   const outer = current;
   const top = workspace.top;
+  noteUse(workspace);
   current = { workspace, kernels: workspace.kernels, tape: recording ? [] : undefined };
   try {
     return body(current);

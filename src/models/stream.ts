@@ -1,6 +1,6 @@
 /** Streaming inference: a model that runs one time step per call and carries its state. */
 
-import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
+import { allocate, createWorkspace, noteUse, type Workspace } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
@@ -84,12 +84,13 @@ export function streamCell<N extends string>(
 
 function createStream<S>(
   caller: string,
-  { memory }: Workspace,
+  workspace: Workspace,
   runner: StepRunner<S>,
   input: number,
   inputSize: number | 'ids',
   batchSize: number,
 ): Stream<S> {
+  const { memory } = workspace;
   const { output, size } = runner;
   let heap = memory.view;
   let outputs = heap.subarray(output, output + batchSize * size);
@@ -104,6 +105,7 @@ function createStream<S>(
       withCaller(caller, () => runner.writeState(state));
     },
     run(x, into) {
+      noteUse(workspace);
       memory.view.set(x, input);
       runner.step();
       // If the memory has grown, the view is stale.
