@@ -1,14 +1,14 @@
 /** A layer that runs a cell over the steps of a sequence. */
 
 import { broadcastTo, multiply } from '../autodiff/ops/arithmetic';
-import { checkDropoutRate, randomMask } from '../autodiff/ops/random-mask';
+import { randomMask } from '../autodiff/ops/random-mask';
 import { type Variable, viewOf } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
 import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
 import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkCount } from '../tensor/shape';
+import { checkBelowOne, checkCount } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -92,8 +92,8 @@ export function checkDirection(
   { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions,
 ): void {
   checkCount(caller, 'hiddenSize', hiddenSize);
-  checkDropoutRate(caller, 'inputDropout', inputDropout);
-  checkDropoutRate(caller, 'recurrentDropout', recurrentDropout);
+  checkBelowOne(caller, 'inputDropout', inputDropout);
+  checkBelowOne(caller, 'recurrentDropout', recurrentDropout);
 }
 
 /** Returns the size of the output of a cell: that of its first state. */

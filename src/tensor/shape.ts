@@ -174,6 +174,12 @@ export function checkNumber(
   }
 }
 
+/** @throws RangeError if `value` is not a number in [0, 1) */
+export function checkBelowOne(where: string, argument: string, value: number): void {
+  if (!(value >= 0 && value < 1))
+    throw new RangeError(`${where}: ${argument} must be at least 0 and less than 1, got ${describe(value)}.`);
+}
+
 /**
  * Resolves an axis that may be counted from the end (−1 is the last axis) to a nonnegative one.
  *

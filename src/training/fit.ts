@@ -275,10 +275,10 @@ function createValidation<P extends TensorTree, B>(
       const { loss } = meansOver('fit', task, validation);
       task.begin?.(carried);
       losses.push(loss);
-      if (best === undefined || loss < best.loss) best = { loss, epoch, parameters: task.data.slice() };
+      if (loss < (best?.loss ?? Infinity)) best = { loss, epoch, parameters: task.data.slice() };
       return loss;
     },
-    isExhausted: (epoch) => best !== undefined && epoch - best.epoch >= patience,
+    isExhausted: (epoch) => epoch - (best?.epoch ?? 0) >= patience,
     restoreBest() {
       if (best !== undefined && patience < Infinity) task.data.set(best.parameters);
     },
