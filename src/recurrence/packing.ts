@@ -3,7 +3,7 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
-import { checkCount, checkShape } from '../tensor/shape';
+import { checkCount, checkRows, checkShape } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
@@ -86,6 +86,7 @@ export function packSteps(
     rows.push(running);
   }
   const total = rows.reduce((sum, count) => sum + count, 0);
+  checkRows(where, sequences.length + total);
   const input = new Int32Array(total);
   const output = new Int32Array(steps * batchSize).fill(-1);
   let packed = 0;

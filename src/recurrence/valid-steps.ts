@@ -2,11 +2,13 @@
 
 import { takeRows } from '../autodiff/ops/movement';
 import { constantOf, currentScope, type Variable, viewOf } from '../autodiff/tape';
+import { checkRows } from '../tensor/shape';
 import { type ValidRows, validRows } from './packing';
 
 /** The valid rows `[N, …]` of `[T, B, …]`. */
 export function takeValid(x: Variable, { rows }: ValidRows): Variable {
   const [T, B, ...rest] = x.shape as [number, number, ...number[]];
+  checkRows('lengths', T * B);
   return takeRows(viewOf(x, [T * B, ...rest]), constantOf(currentScope('lengths'), [rows.length], rows), [
     rows.length,
     ...rest,

@@ -151,6 +151,11 @@ export function checkIds(
   }
 }
 
+/** @throws RangeError if there are more than 2²⁴ rows: the ids that select them are floats, which are exact up to there */
+export function checkRows(where: string, rows: number): void {
+  if (rows > 2 ** 24) throw new RangeError(`${where}: there must be at most 2^24 rows to select from, got ${rows}.`);
+}
+
 /**
  * Checks a number argument.
  *

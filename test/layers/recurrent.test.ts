@@ -236,7 +236,7 @@ describe('variational dropout and zoneout', () => {
 
   it('rejects rates of 1, and cells that do not support dropout', () => {
     expect(() => recurrent(lstm(), { hiddenSize: 2, recurrentDropout: 1 })).toThrow(
-      'recurrent: recurrentDropout must be less than 1',
+      'recurrent: recurrentDropout must be at least 0 and less than 1, got 1.',
     );
     expect(() => bidirectional(lstm(), { hiddenSize: 2, inputDropout: -0.1 })).toThrow('bidirectional: inputDropout');
     expect(() => predict(modelOf(recurrent(gru(), { hiddenSize: 2, zoneout: { c: 0.1 } })), inputs)).toThrow(
