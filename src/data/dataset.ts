@@ -1,7 +1,7 @@
 /** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, formatShape, sizeOf } from '../tensor/shape';
+import { checkCount, describe, formatShape, sizeOf } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
@@ -33,6 +33,27 @@ export interface Dataset<B = Batch> {
    * order.
    */
   readonly batches: (random: Random) => Iterable<B>;
+}
+
+/** A dataset, or an array or another iterable of batches, which are used in order. */
+export type Batches<B = Batch> = Dataset<B> | Iterable<B>;
+
+/**
+ * Interprets data: one batch becomes an array.
+ *
+ * @throws TypeError if it is not a dataset, a batch, or an iterable of batches
+ */
+export function datasetOrBatches<B>(
+  where: string,
+  data: Batches<B> | AsyncIterable<B> | B,
+): Batches<B> | AsyncIterable<B> {
+  if (typeof data === 'object' && data !== null) {
+    if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
+    if ('inputs' in data) return [data];
+  }
+  throw new TypeError(
+    `${where}: data must be a dataset, a batch { inputs, targets } or an iterable of batches, got ${describe(data)}.`,
+  );
 }
 
 /** The options of {@link batchesOf}. */
