@@ -5,6 +5,7 @@ import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
 import type { Unrolled } from '../recurrence/unroll';
+import { checkNames } from '../tensor/shape';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
@@ -68,14 +69,15 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
       const byDirection = splitNames(parameters);
-      const states = context.state && splitNames(context.state);
+      const states = splitNames(context.state ?? {});
+      checkNames('bidirectional', 'state', states, ['forward', 'reverse']);
       const run = (direction: 'forward' | 'reverse'): Unrolled =>
         runDirection(
           cell,
           options,
           byDirection[direction]!,
           x,
-          { ...context, state: states?.[direction] },
+          { ...context, state: states[direction] },
           direction === 'reverse',
         );
       const [forward, reverse] = [run('forward'), run('reverse')];

@@ -128,6 +128,7 @@ export function runDirection(
   const { scope } = x.storage;
   const [T = 0, B = 0, I = 0] = x.shape;
   const { initial } = splitNames(parameters);
+  const own = Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.includes('.')));
   const learned =
     initial &&
     Object.fromEntries(Object.entries(initial).map(([name, value]) => [name, broadcastTo(value, [B, value.size])]));
@@ -136,18 +137,13 @@ export function runDirection(
   const inputMask = dropoutMask(inputDropout, I);
   const size = outputSize(cell, { hiddenSize });
   const recurrentMask = dropoutMask(recurrentDropout, size);
-  return unroll(
-    cell,
-    parameters,
-    inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape),
-    {
-      initialState: state ?? learned ?? {},
-      resetState: initial ?? {},
-      lengths,
-      resets,
-      reverse,
-      recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
-      zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
-    },
-  );
+  return unroll(cell, own, inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape), {
+    initialState: state ?? learned ?? {},
+    resetState: initial ?? {},
+    lengths,
+    resets,
+    reverse,
+    recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
+    zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
+  });
 }

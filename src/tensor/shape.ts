@@ -151,6 +151,15 @@ export function checkIds(
   }
 }
 
+/** @throws TypeError if an object has a name that is not known */
+export function checkNames(where: string, argument: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new TypeError(
+      `${where}: ${argument} must have ${known.length > 0 ? `only ${known.join(', ')}` : 'no names'}, got ${unknown}.`,
+    );
+}
+
 /** @throws RangeError if there are more than 2²⁴ rows: the ids that select them are floats, which are exact up to there */
 export function checkRows(where: string, rows: number): void {
   if (rows > 2 ** 24) throw new RangeError(`${where}: there must be at most 2^24 rows to select from, got ${rows}.`);
