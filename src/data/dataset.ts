@@ -1,7 +1,7 @@
 /** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, describe, formatShape, sizeOf } from '../tensor/shape';
+import { checkCount, checkNames, describe, formatShape, sizeOf } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
@@ -83,8 +83,10 @@ export interface BatchesOptions {
 export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTensor>(
   inputs: X,
   targets: Y,
-  { batchSize, shuffle: shuffled = true, targetAxis = 1 }: BatchesOptions,
+  options: BatchesOptions,
 ): Dataset<Batch<Y, X>> {
+  checkNames('batchesOf', 'options', options, ['batchSize', 'shuffle', 'targetAxis']);
+  const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
   checkCount('batchesOf', 'batchSize', batchSize);
   const count = inputs.shape[1];
   if (count === undefined || count === 0) {

@@ -46,8 +46,8 @@ const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => V
  * predict(model, full([5, 3, 2], 1), { lengths: Int32Array.of(5, 2, 4) }).shape; // [5, 3, 16]
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
+  checkDirection('bidirectional', options, ['merge', 'returnSequences']);
   const { merge = 'concat', returnSequences = true } = options;
-  checkDirection('bidirectional', options);
   if (!Object.keys(merges).includes(merge)) {
     throw new RangeError(
       `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`,

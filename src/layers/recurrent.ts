@@ -8,7 +8,7 @@ import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
 import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkBelowOne, checkCount } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -60,8 +60,8 @@ export interface RecurrentOptions extends DirectionOptions {
  * predict(model, full([5, 3, 2], 1)).shape; // [3, 8]
  */
 export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
+  checkDirection('recurrent', options, ['returnSequences', 'reverse']);
   const { returnSequences = true, reverse = false } = options;
-  checkDirection('recurrent', options);
   return {
     name: cell.name,
     origin: ['recurrent', cell, options],
@@ -86,11 +86,20 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
   };
 }
 
-/** @throws RangeError if an option is out of range */
-export function checkDirection(
-  caller: string,
-  { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions,
-): void {
+/** @throws RangeError if an option is out of range; TypeError if it is neither an option of a direction nor another one */
+export function checkDirection(caller: string, options: DirectionOptions, others: readonly string[]): void {
+  checkNames(caller, 'options', options, [
+    'hiddenSize',
+    'inputDropout',
+    'recurrentDropout',
+    'zoneout',
+    'learnInitialState',
+    'inputInitializer',
+    'recurrentInitializer',
+    'biasInitializer',
+    ...others,
+  ]);
+  const { hiddenSize, inputDropout = 0, recurrentDropout = 0 } = options;
   checkCount(caller, 'hiddenSize', hiddenSize);
   checkBelowOne(caller, 'inputDropout', inputDropout);
   checkBelowOne(caller, 'recurrentDropout', recurrentDropout);

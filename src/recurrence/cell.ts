@@ -186,12 +186,7 @@ export function checkParameters(
 ): number {
   const { name: reference, axis } = hiddenAxis(where, cell);
   const hiddenSize = parameters[reference]?.shape[axis];
-  if (hiddenSize === undefined) {
-    throw new TypeError(
-      `${where}: the parameters of ${cell.name} must have ${reference}, ` +
-        `got ${Object.keys(parameters).join(', ') || 'none'}.`,
-    );
-  }
+  if (hiddenSize === undefined) throw new TypeError(`${where}: the parameters of ${cell.name} must have ${reference}.`);
   const specs = cell.parameters(inputSize, hiddenSize);
   checkNames(where, `the parameters of ${cell.name}`, parameters, Object.keys(specs));
   for (const [name, { shape, role }] of Object.entries(specs)) {

@@ -80,6 +80,15 @@ export function unroll<N extends string>(
   xs: Operand,
   options: UnrollOptions<N> = {},
 ): Unrolled<N> {
+  checkNames('unroll', 'options', options, [
+    'initialState',
+    'lengths',
+    'reverse',
+    'resets',
+    'resetState',
+    'recurrentMask',
+    'zoneout',
+  ]);
   const scope = currentScope('unroll');
   const x = operand('unroll', xs, 'xs');
   checkShape('unroll', 'xs', x.shape, { letters: '[T, B, I]', lengths: [undefined, undefined, undefined] });

@@ -151,8 +151,10 @@ export function checkIds(
   }
 }
 
-/** @throws TypeError if an object has a name that is not known */
+/** @throws TypeError if `given` is not an object, or has a name that is not known */
 export function checkNames(where: string, argument: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(`${where}: ${argument} must be an object, got ${describe(given)}.`);
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new TypeError(

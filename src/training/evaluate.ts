@@ -5,7 +5,7 @@ import { compute } from '../autodiff/value-and-gradient';
 import { type Batch, type Batches, datasetOrBatches } from '../data/dataset';
 import type { Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkSome } from '../tensor/shape';
+import { checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -60,6 +60,7 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
     return meansOver('evaluate', customTask('evaluate', model, options), data);
   }
   const [model, data, options] = call;
+  checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
   const metrics = Object.entries(options.metrics ?? {});
   const task = sequentialTask('evaluate', model, options);
   return meansOver('evaluate', task, data, (batch) => {

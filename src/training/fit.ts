@@ -3,7 +3,7 @@
 import { type Batch, type Batches, type Dataset, datasetOrBatches } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkCount, checkSome } from '../tensor/shape';
+import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -139,6 +139,22 @@ export function fit<P extends TensorTree, B>(
 export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
 ): Promise<FitResult> {
+  checkNames('fit', 'options', call[2], [
+    'optimizer',
+    'epochs',
+    'steps',
+    'seed',
+    'validation',
+    'patience',
+    'optimizerState',
+    'onProgress',
+    'checkpoint',
+    'resume',
+    'signal',
+    'loss',
+    'carryState',
+    'run',
+  ]);
   if (isSequentialCall<SequentialArguments<Y>>(call)) {
     const [model, data, options] = call;
     return train(sequentialTask('fit', model, options), data, options);

@@ -19,7 +19,7 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import { validRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkNumber, checkShape, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkNames, checkNumber, checkShape, describe, formatShape, sameShape } from '../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
@@ -171,6 +171,7 @@ export function overValid<Y extends Variable | IntTensor>(
   options: LossOptions,
   lossesOf: (outputs: Variable, targets: Y) => Variable,
 ): Variable {
+  checkNames(where, 'options', options, ['mask', 'lengths', 'reduction']);
   const { lengths, mask } = options;
   if (lengths === undefined) return reduce(where, lossesOf(outputs, targets), options);
   checkShape(

@@ -9,7 +9,7 @@ import { addScaled, scaling, sumOfSquares } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
-import { checkBelowOne, checkNumber, type Shape, sameShape } from '../tensor/shape';
+import { checkBelowOne, checkNames, checkNumber, type Shape, sameShape } from '../tensor/shape';
 import { copyTree, leaves, type TensorTree, treeSize } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
@@ -93,7 +93,9 @@ export interface SgdOptions {
  * @example
  * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
  */
-export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false }: SgdOptions = {}): Optimizer {
+export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimizer {
+  checkNames('sgd', 'options', options, ['momentum', 'nesterov']);
+  const { momentum = 0, nesterov = false } = options;
   checkNumber('sgd', 'momentum', momentum, 0, 1);
   return {
     name: 'sgd',
@@ -124,7 +126,9 @@ export interface RmspropOptions {
  * @example
  * rmsprop(1e-3, { rho: 0.99 }).slots; // 1
  */
-export function rmsprop(rate: LearningRate = 1e-3, { rho = 0.9, epsilon = 1e-8 }: RmspropOptions = {}): Optimizer {
+export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
+  checkNames('rmsprop', 'options', options, ['rho', 'epsilon']);
+  const { rho = 0.9, epsilon = 1e-8 } = options;
   checkNumber('rmsprop', 'rho', rho, 0, 1);
   checkNumber('rmsprop', 'epsilon', epsilon, leastEpsilon);
   return {
@@ -142,7 +146,9 @@ export function rmsprop(rate: LearningRate = 1e-3, { rho = 0.9, epsilon = 1e-8 }
  * @example
  * adagrad(0.01).slots; // 1
  */
-export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readonly epsilon?: number } = {}): Optimizer {
+export function adagrad(rate: LearningRate = 0.01, options: { readonly epsilon?: number } = {}): Optimizer {
+  checkNames('adagrad', 'options', options, ['epsilon']);
+  const { epsilon = 1e-10 } = options;
   checkNumber('adagrad', 'epsilon', epsilon, leastEpsilon);
   return {
     name: 'adagrad',
@@ -172,10 +178,9 @@ export interface AdamOptions {
  * applyOptimizer(optimizer, initializeOptimizer(optimizer, 2), parameters, { w: tensor([5, -5]) });
  * parameters.w.data; // Float32Array [0.9, 1.1]
  */
-export function adam(
-  rate: LearningRate = 1e-3,
-  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
-): Optimizer {
+export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
+  checkNames('adam', 'options', options, ['beta1', 'beta2', 'epsilon']);
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   checkBelowOne('adam', 'beta1', beta1);
   checkBelowOne('adam', 'beta2', beta2);
   checkNumber('adam', 'epsilon', epsilon, leastEpsilon);

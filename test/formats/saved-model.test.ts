@@ -177,7 +177,7 @@ describe('save and load', () => {
     const { model: loaded } = loadEncoderDecoder(save(model));
     expect(loaded.parameters).toEqual(model.parameters);
     const source = padSequences(pairs.map(({ input }) => input));
-    expect(beamSearch(loaded, source, { beams: 3 } as never)).toEqual(beamSearch(model, source, { beams: 3 } as never));
+    expect(beamSearch(loaded, source, { beamSize: 3 })).toEqual(beamSearch(model, source, { beamSize: 3 }));
     expect(() => load(save(model))).toThrow(
       'load: the file has a model created by encoderDecoder. Use loadEncoderDecoder.',
     );

@@ -1,17 +1,22 @@
 /** Unknown names in states, parameters and rates throw and list the known ones. */
 
 import {
+  adam,
+  adamw,
   advance,
   attentionPooling,
   bidirectional,
   compute,
   dense,
+  evaluate,
+  fit,
   full,
   gru,
   initializeCell,
   layerNormLstm,
   lstm,
   type ModelState,
+  meanSquaredError,
   predict,
   predictWithState,
   recurrent,
@@ -145,4 +150,45 @@ it('parameters of a cell', () => {
   expect(() =>
     streamCell(lstm(), { ...initializeCell(lstm(), { inputSize: 2, hiddenSize: 2, random: 1 }), extra: state }),
   ).toThrow('streamCell: the parameters of lstm must have only weightIh, weightHh, bias, got extra.');
+});
+
+/** Options with more names than their type has. */
+const withExtra = <T extends object>(options: T, extra: object): T => Object.assign({ ...options }, extra);
+
+describe('options', () => {
+  const data = [{ inputs: x, targets: full([3, 1, 1], 0) }];
+  it.each<[string, () => unknown]>([
+    ['recurrent: options must have only', () => recurrent(lstm(), withExtra({ hiddenSize: 2 }, { units: 3 }))],
+    ['dense: options must have only', () => dense(withExtra({ size: 2 }, { units: 3 }))],
+    [
+      'sequential: options must have only inputSize, seed, got inputsize.',
+      () => sequential([], withExtra({ inputSize: 1 }, { inputsize: 2 })),
+    ],
+    [
+      'predict: options must have only lengths, resets, state, got length.',
+      () => predict(recurrentModel, x, withExtra({}, { length: 3 })),
+    ],
+    ['stream: options must have only batchSize, got batch.', () => stream(recurrentModel, withExtra({}, { batch: 3 }))],
+    [
+      'evaluate: options must have only loss, metrics, carryState, got epochs.',
+      () => evaluate(recurrentModel, data, withExtra({ loss: meanSquaredError }, { epochs: 1 })),
+    ],
+    ['adam: options must have only beta1, beta2, epsilon, got beta.', () => adam(0.1, withExtra({}, { beta: 0.9 }))],
+    ['adam: options must have only beta1, beta2, epsilon, got decay.', () => adamw(0.1, withExtra({}, { decay: 0.1 }))],
+    [
+      'meanSquaredError: options must have only mask, lengths, reduction, got reduce.',
+      () => compute({}, () => meanSquaredError(x, x, withExtra({}, { reduce: 'sum' }))),
+    ],
+  ])('%s', (message, call) => {
+    expect(call).toThrow(message);
+    expect(call).toThrow(TypeError);
+  });
+
+  it('of fit', async () => {
+    const options = { loss: meanSquaredError, optimizer: adam() };
+    for (const name of ['epoch', 'validationSplit', 'batchSize'])
+      await expect(fit(recurrentModel, data, withExtra(options, { [name]: 5 }))).rejects.toThrow(
+        new RegExp(`^fit: options must have only optimizer, epochs, .*, got ${name}\\.$`),
+      );
+  });
 });

@@ -84,7 +84,7 @@ describe('fit', () => {
     await expect(fit(model(), data as Batches<Batch<Tensor>>, options)).rejects.toThrow(
       new TypeError(`fit: data must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
     );
-    expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, options)).toThrow(
+    expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
       new TypeError(`evaluate: data must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
     );
   });
