@@ -7,8 +7,10 @@ import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
+import { parseJson } from './keras/json';
 import type { KerasLayer, KerasOptions } from './keras/layers';
 import { type ImportedModel, modelOf, nameInFile } from './keras/model';
+import { hardSigmoidSlope } from './keras/version';
 
 const where = 'importTensorFlowJs';
 
@@ -45,7 +47,7 @@ export function importTensorFlowJs(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
   options: KerasOptions = {},
 ): ImportedModel {
-  const root = fields(typeof json === 'string' ? parse(json) : (json as Json), 'model.json');
+  const root = fields(typeof json === 'string' ? parseJson(where, 'model.json', json) : (json as Json), 'model.json');
   checkDepth(where, 'model.json', root);
   if (Array.isArray(root['hiddenLayers']) && 'outputConnector' in root) {
     throw new RangeError(
@@ -62,22 +64,15 @@ export function importTensorFlowJs(
   const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/'))
     ? nameInFile
     : ({ name }: KerasLayer): string => name;
-  const isKeras3 = /^"3/.test(JSON.stringify(topology['keras_version'] ?? null));
+  // TensorFlow.js itself uses the slope of Keras 2, also for a file without a version.
+  const slope = hardSigmoidSlope(topology['keras_version']) ?? 1 / 5;
   return modelOf(
     where,
-    typeof config === 'string' ? parse(config) : config,
+    typeof config === 'string' ? parseJson(where, 'model.json', config) : config,
     tensors,
-    { ...options, slope: isKeras3 ? 1 / 6 : 1 / 5 },
+    { ...options, slope },
     nameOf,
   );
-}
-
-function parse(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    throw new RangeError(`${where}: model.json is not valid JSON.`);
-  }
 }
 
 function fields(json: Json | undefined, name: string): Readonly<Record<string, Json>> {

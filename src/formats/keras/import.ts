@@ -4,11 +4,13 @@ import { withCaller } from '../../tensor/error-context';
 import type { Json } from '../description';
 import { readHdf5 } from '../hdf5';
 import { readZip } from '../zip';
+import { parseJson } from './json';
 import type { KerasOptions } from './layers';
-import { type ImportedModel, modelOf, nameInFile } from './model';
+import { type ImportedModel, isFields, modelOf, nameInFile } from './model';
+import { hardSigmoidSlope } from './version';
 
 /**
- * Imports a model from a `.keras` file of Keras 3. Supported are Sequential models, and functional models that are a
+ * Imports a model from a `.keras` file of Keras 2 or 3. Supported are Sequential models, and functional models that are a
  * single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of `reset_after`), Bidirectional, Dense,
  * TimeDistributed(Dense), LayerNormalization and Dropout. Inputs are time-major, `[T, B, I]`; `toTimeMajor` converts
  * `[B, T, I]`.
@@ -28,21 +30,30 @@ import { type ImportedModel, modelOf, nameInFile } from './model';
  */
 export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOptions = {}): ImportedModel {
   const files = withCaller('importKeras', () => readZip(file));
-  const fileNamed = (name: string): Uint8Array => {
-    if (Object.hasOwn(files, name)) return files[name]!;
-    throw new RangeError(
-      `importKeras: the archive has no ${name}. It has ${Object.keys(files).join(', ') || 'no files'}.`,
-    );
-  };
-  const weights = fileNamed('model.weights.h5');
+  const weights = fileNamed(files, 'model.weights.h5');
   const { tensors } = withCaller('importKeras: model.weights.h5', () => readHdf5(weights));
-  return modelOf('importKeras', configOf(fileNamed('config.json')), tensors, { ...options, slope: 1 / 6 }, nameInFile);
+  const config = jsonOf(files, 'config.json');
+  const metadata = Object.hasOwn(files, 'metadata.json') ? jsonOf(files, 'metadata.json') : undefined;
+  const slope = hardSigmoidSlope(isFields(metadata) ? metadata['keras_version'] : undefined);
+  return modelOf('importKeras', config, tensors, { ...options, slope }, nameInFile);
 }
 
-function configOf(bytes: Uint8Array): Json {
+type Files = Readonly<Record<string, Uint8Array>>;
+
+function fileNamed(files: Files, name: string): Uint8Array {
+  if (Object.hasOwn(files, name)) return files[name]!;
+  throw new RangeError(
+    `importKeras: the archive has no ${name}. It has ${Object.keys(files).join(', ') || 'no files'}.`,
+  );
+}
+
+function jsonOf(files: Files, name: string): Json {
+  const bytes = fileNamed(files, name);
+  let text: string;
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new RangeError('importKeras: config.json is not valid JSON.');
+    throw new RangeError(`importKeras: ${name} is not valid UTF-8.`);
   }
+  return parseJson('importKeras', name, text);
 }

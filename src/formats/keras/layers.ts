@@ -50,9 +50,10 @@ export interface Translated {
   readonly notes?: readonly string[];
 }
 
-/** {@link KerasOptions}, and the slope of hard_sigmoid, which depends on the version of Keras. */
+/** {@link KerasOptions}, and what depends on the version of Keras. */
 export interface TranslateOptions extends KerasOptions {
-  readonly slope: number;
+  /** The slope of hard_sigmoid; `undefined` if the version is not known. */
+  readonly slope: number | undefined;
 }
 
 type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
@@ -82,10 +83,13 @@ const recurrentClasses: Readonly<
 > = {
   SimpleRNN: (where, layer) =>
     simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }),
-  LSTM: (where, layer, { slope }) => (hasHardGates(where, layer) ? hardSigmoidLstm({ slope }) : lstm()),
+  LSTM: (where, layer, { slope }) =>
+    hasHardGates(where, layer) ? hardSigmoidLstm({ slope: knownSlope(where, layer, slope) }) : lstm(),
   GRU: (where, layer, { slope }) => {
     const reset = layer.config['reset_after'] === true ? 'after' : 'before';
-    return hasHardGates(where, layer) ? hardSigmoidGru({ slope, reset }) : gru({ reset });
+    return hasHardGates(where, layer)
+      ? hardSigmoidGru({ slope: knownSlope(where, layer, slope), reset })
+      : gru({ reset });
   },
 };
 
@@ -260,6 +264,15 @@ function hasHardGates(where: string, layer: KerasLayer): boolean {
       `${where}: ${layer.name} has activation ${JSON.stringify(layer.config['activation'])}; only tanh is supported.`,
     );
   return gates === 'hard_sigmoid';
+}
+
+/** @throws RangeError if the version of Keras, on which the slope of hard_sigmoid depends, is not known */
+function knownSlope(where: string, { name }: KerasLayer, slope: number | undefined): number {
+  if (slope !== undefined) return slope;
+  throw new RangeError(
+    `${where}: ${name} has recurrent_activation hard_sigmoid, which is not the same in Keras 2 and Keras 3, and the ` +
+      'file has no keras_version.',
+  );
 }
 
 /** The name of a serialized function; for an object, the name of its class in lower case. */

@@ -30,7 +30,8 @@ export interface ImportedModel {
 
 type Fields = Readonly<Record<string, Json>>;
 
-const isFields = (json: Json | undefined): json is Fields =>
+/** Whether JSON is an object. */
+export const isFields = (json: Json | undefined): json is Fields =>
   typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /**

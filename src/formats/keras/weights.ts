@@ -29,7 +29,7 @@ export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer:
     backward: new Map<string, Roles[string]>(),
   };
   for (const [path, tensor] of Object.entries(tensors)) {
-    const segments = path.replace(/:\d+$/, '').split('/');
+    const segments = path.replace(/:\d+$/, '').split(/[/\\]/);
     const role = segments.pop()!;
     if (/^\d+$/.test(role) && segments.at(-1) === 'vars') segments.pop();
     const at = segments.lastIndexOf(layer);
