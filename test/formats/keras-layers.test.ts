@@ -1,9 +1,9 @@
 /** Layers of Keras 2 and 3 in `.keras` files, compared with their definitions in double precision. */
 
-import { predict, tensor, toTimeMajor } from 'bptt';
-import { importKeras } from 'bptt/keras';
+import { dense as denseLayer, intTensor, predict, sequential, tensor, toTimeMajor } from 'bptt';
+import { fromKeras, importKeras, readHdf5 } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
-import { kerasFile, sequentialConfig, type Weight, weight } from './keras-files';
+import { hdf5Of, kerasFile, sequentialConfig, type Weight, weight } from './keras-files';
 
 const expectClose = (found: ArrayLike<number>, expected: readonly number[]): void => {
   expect(found.length).toBe(expected.length);
@@ -60,5 +60,126 @@ describe('hard_sigmoid gates', () => {
         'importKeras: layer0 has recurrent_activation hard_sigmoid, which is not the same in Keras 2 and Keras 3, and ' +
           'the file has no keras_version.',
       );
+  });
+});
+
+describe('files of Keras 2 and of Windows', () => {
+  const kernels = [weight(2, 2), weight(2, 3)];
+  const x = [[0.5, -0.25]];
+  const times = (row: readonly number[], { shape, data }: Weight): number[] =>
+    Array.from({ length: shape[1]! }, (_, j) => row.reduce((sum, v, i) => sum + v * data[i * shape[1]! + j]!, 0));
+  const expected = times(times(x[0]!, kernels[0]!), kernels[1]!);
+  const dense = (units: number): readonly [string, object] => ['Dense', { units, use_bias: false }];
+  const config = sequentialConfig([1, 2], dense(2), dense(3));
+  const outputs = (file: Uint8Array): Float32Array => predict(importKeras(file).model, toTimeMajor(tensor([x]))).data;
+
+  it.each([
+    ['numbered one by one', 'dense', 'dense_1'],
+    ['numbered two by two', 'dense', 'dense_2'],
+  ])('layers %s', (_, first, second) => {
+    const root = '_layer_checkpoint_dependencies\\';
+    const weights = { [`${root}${second}\\vars\\0`]: kernels[1]!, [`${root}${first}\\vars\\0`]: kernels[0]! };
+    expectClose(outputs(kerasFile({ config, version: '2.13.1', weights })), expected);
+  });
+
+  it('the moments of an optimizer are not taken for weights', () => {
+    const weights = {
+      'model_weights\\layer0\\layer0\\kernel:0': kernels[0]!,
+      'model_weights\\layer1\\layer1\\kernel:0': kernels[1]!,
+      'optimizer_weights\\Adam\\m\\layer0\\kernel:0': weight(2, 2),
+      'optimizer_weights\\Adam\\v\\layer1\\kernel:0': weight(2, 3),
+      'optimizer_weights\\training\\Adam\\layer1\\kernel\\m:0': weight(2, 3),
+    };
+    const { tensors } = readHdf5(hdf5Of(weights));
+    const model = sequential([denseLayer({ size: 2 }), denseLayer({ size: 3 })], { inputSize: 2 });
+    fromKeras(model, tensors, { layers: { dense: 'layer0', dense2: 'layer1' } });
+    expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
+  });
+
+  it('a weight that is in the file twice is rejected', () => {
+    const weights = { 'layers\\dense\\vars\\0': kernels[0]!, 'copies\\dense\\vars\\0': kernels[0]! };
+    expect(() => importKeras(kerasFile({ config: sequentialConfig([1, 2], dense(2)), weights }))).toThrow(
+      'importKeras: the layer dense has two weights 0, copies\\dense\\vars\\0 and layers\\dense\\vars\\0.',
+    );
+  });
+
+  it('NaN and Infinity in config.json are read, and rejected where a layer needs a number', () => {
+    const file = (text: string): Uint8Array =>
+      kerasFile({
+        config: JSON.stringify(config).replace('"units":3', text),
+        weights: { 'layers\\dense\\vars\\0': kernels[0]!, 'layers\\dense_1\\vars\\0': kernels[1]! },
+      });
+    expectClose(outputs(file('"units":3,"a":NaN,"b":[-Infinity,Infinity],"c":"NaN \\"Infinity"')), expected);
+    expect(() => importKeras(file('"units":NaN'))).toThrow(
+      'units of layer1 must be an integer of at least 1, got "NaN".',
+    );
+    expect(() => importKeras(file('"units":Infinity'))).toThrow('units of layer1 must be an integer of at least 1');
+    expect(() => importKeras(file('"units":nan'))).toThrow('importKeras: config.json is not valid JSON.');
+    expect(() => importKeras(file(`"units":"${'\\"'.repeat(2e5)}`))).toThrow('config.json is not valid JSON.');
+  });
+});
+
+describe('functional models of Keras 3 with masks', () => {
+  const from = (layer: string): object => ({
+    class_name: '__keras_tensor__',
+    config: { shape: [null, 3], dtype: 'float32', keras_history: [layer, 0, 0] },
+  });
+  const call = (source: string, kwargs: object = {}): object[] => [{ args: [from(source)], kwargs }];
+  const layer = (className: string, name: string, config: object, inbound: object[]): object => ({
+    module: 'keras.layers',
+    class_name: className,
+    name,
+    config: { name, ...config },
+    inbound_nodes: inbound,
+  });
+  const functional = (...layers: object[]): object => ({ class_name: 'Functional', config: { name: 'f', layers } });
+  const [table, kernel] = [weight(5, 2), weight(2, 3)];
+  const weights = {
+    'layers\\embedding\\vars\\0': table,
+    'layers\\simple_rnn\\cell\\vars\\0': kernel,
+    'layers\\simple_rnn\\cell\\vars\\1': weight(3, 3),
+  };
+  const embeddingLayer = layer('Embedding', 'e', { input_dim: 5, output_dim: 2, mask_zero: true }, call('ids'));
+  const rnn = (kwargs: object): object =>
+    layer('SimpleRNN', 'rnn', { units: 3, activation: 'tanh', use_bias: false }, call('e', kwargs));
+  const input = layer('InputLayer', 'ids', { batch_shape: [null, 3], dtype: 'int32' }, []);
+  const notEqual = layer('NotEqual', 'not_equal', {}, [{ args: [from('ids'), 0], kwargs: {} }]);
+  const any = layer('Any', 'any', { axis: [-1], keepdims: false }, call('not_equal'));
+  const config = functional(input, embeddingLayer, notEqual, any, rnn({ training: false, mask: from('any') }));
+
+  it('are imported with lengths: true', () => {
+    const { model, notes } = importKeras(kerasFile({ config, weights }), { lengths: true });
+    expect(notes).toEqual(['e masked the id 0: pass the sequence lengths to predict instead']);
+    const step = (id: number, h: readonly number[]): number[] =>
+      [0, 1, 2].map((j) =>
+        Math.tanh(
+          [0, 1].reduce((sum, i) => sum + table.data[2 * id + i]! * kernel.data[3 * i + j]!, 0) +
+            h.reduce((sum, v, i) => sum + v * weight(3, 3).data[3 * i + j]!, 0),
+        ),
+      );
+    const output = predict(model, toTimeMajor(intTensor([[4, 2, 0]])), { lengths: Int32Array.of(2) });
+    expectClose(output.data, step(2, step(4, [0, 0, 0])));
+  });
+
+  it('are rejected without it', () => {
+    expect(() => importKeras(kerasFile({ config, weights }))).toThrow(
+      'importKeras: e masks the id 0 (mask_zero). Sequence lengths replace masks',
+    );
+  });
+
+  it('masks from other layers, and operations that are not masks, are rejected', () => {
+    const options = { lengths: true };
+    const other = functional(input, embeddingLayer, rnn({ mask: from('ids') }));
+    expect(() => importKeras(kerasFile({ config: other, weights }), options)).toThrow(
+      'importKeras: rnn has a mask from ids, which is not the mask of a layer.',
+    );
+    const data = functional(
+      input,
+      notEqual,
+      layer('Embedding', 'e', { input_dim: 5, output_dim: 2 }, call('not_equal')),
+    );
+    expect(() => importKeras(kerasFile({ config: data, weights }), options)).toThrow(
+      'importKeras: e has inputs not_equal: the layers must be a single chain, ids, e.',
+    );
   });
 });

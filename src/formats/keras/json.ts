@@ -21,7 +21,7 @@ export function parseJson(where: string, what: string, text: string): Json {
 }
 
 /** Strings, whose content stays as it is, and the numbers to replace. An unterminated string extends to the end. */
-const stringsAndNumbers = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|$)|\bNaN\b|\bInfinity\b/g;
+const stringsAndNumbers = /"[^"\\]*(?:\\[\s\S]?[^"\\]*)*(?:"|$)|\bNaN\b|\bInfinity\b/g;
 
 function asJson(token: string): string {
   if (token === 'NaN') return '"NaN"';

@@ -109,10 +109,9 @@ const translators: Readonly<Record<string, Translate>> = {
         : {}),
     };
   },
-  Masking(where, { name }, { lengths }) {
-    if (!lengths) rejectMask(where, name, 'masks steps');
-    return undefined;
-  },
+  Masking: translateMask,
+  NotEqual: translateMask,
+  Any: translateMask,
   Dense(where, layer) {
     const size = countOf(where, layer.name, layer.config, 'units');
     const activation = activationOf(where, layer, 'activation', 'linear');
@@ -198,6 +197,11 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** Masking, and the operations of Keras 3 that compute masks. */
+function translateMask(where: string, { name }: KerasLayer, { lengths }: TranslateOptions): undefined {
+  if (!lengths) rejectMask(where, name, 'masks steps');
+}
 
 function translateRecurrent(where: string, layer: KerasLayer, translateOptions: TranslateOptions): Translated {
   const { name, config } = layer;

@@ -9,12 +9,13 @@ import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json } from '../description';
 import { type Part, partsOf } from '../parts';
-import { type KerasLayer, layerIn, type TranslateOptions, translate } from './layers';
+import { type KerasLayer, layerIn, type Translated, type TranslateOptions, translate } from './layers';
 import {
   cellParameters,
   cellsInKeras,
   denseParameters,
   embeddingParameters,
+  isTrainingState,
   type LayerWeights,
   layerNormParameters,
   type Taker,
@@ -52,12 +53,17 @@ export function modelOf(
   checkDepth(where, 'the configuration', config);
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
+  const groups = weightGroups(tensors);
+  const read = (translated: Translated, name: string, previousCount: number): Readonly<Record<string, Tensor>> => {
+    const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
+    return translated.read(taker, weightsOfLayer(where, tensors, group ?? name));
+  };
   const converted = chain.flatMap((layer, i) => {
     const translated = buildFromFile(where, () => translate(where, layer, options));
     const previousCount = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
     return translated === undefined
       ? []
-      : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, previousCount))) }];
+      : [{ ...translated, parameters: read(translated, nameOf(layer, previousCount), previousCount) }];
   });
   const layers = converted.map(({ layer }) => layer);
   if (layers.length === 0) throw new RangeError(`${where}: the model has no layers.`);
@@ -85,11 +91,26 @@ export function modelOf(
   return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
 }
 
+/**
+ * The names of the layers in a file of Keras 2, by class in snake case, in order. Keras 2 counts a layer with weights
+ * twice, so that the second LSTM can be `lstm_2`.
+ */
+function weightGroups(tensors: Readonly<Record<string, Tensor>>): ReadonlyMap<string, readonly string[]> {
+  const names = new Set(
+    Object.keys(tensors).flatMap((path) => /^_layer_checkpoint_dependencies[/\\]([^/\\]+)/.exec(path)?.[1] ?? []),
+  );
+  const groups = new Map<string, string[]>();
+  const indexOf = (name: string): number => Number(/_(\d+)$/.exec(name)?.[1] ?? 0);
+  for (const name of [...names].sort((a, b) => indexOf(a) - indexOf(b))) {
+    const stem = name.replace(/_\d+$/, '');
+    groups.set(stem, [...(groups.get(stem) ?? []), name]);
+  }
+  return groups;
+}
+
 /** @throws RangeError if a weight is unused, other than those of optimizers, metrics and random generators */
 function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { taken }: Taker): void {
-  const unused = Object.keys(tensors).filter(
-    (path) => !taken.has(path) && !/^(optimizer|metrics|loss_tracker)|seed_generator/.test(path),
-  );
+  const unused = Object.keys(tensors).filter((path) => !taken.has(path) && !isTrainingState(path));
   if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${unused.join(', ')}.`);
 }
 
@@ -108,24 +129,47 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const layers = entries.map(
     (entry) => layerIn(entry) ?? fail(where, 'a layer of the configuration has no class_name and config'),
   );
-  if (className !== 'Sequential')
-    (entries as readonly Json[]).forEach((entry, i) => checkInbound(where, entry, layers, i));
-  return layers;
+  if (className === 'Sequential') return layers;
+  // Keras 3 lists the operations that compute masks, out of the order of the chain.
+  const isMask = ({ className: name }: KerasLayer): boolean => maskOperations.includes(name);
+  const chain = layers.filter((layer) => !isMask(layer));
+  const masks = layers.filter(isMask);
+  (entries as readonly Json[]).forEach((entry, i) => {
+    const layer = layers[i]!;
+    if (!isMask(layer)) checkInbound(where, entry, chain, chain.indexOf(layer), masks);
+  });
+  return [...chain, ...masks];
 }
+
+/** The operations by which Embedding and Masking compute masks in a functional model. */
+const maskOperations: readonly string[] = ['NotEqual', 'Any'];
 
 const fail = (where: string, message: string): never => {
   throw new RangeError(`${where}: ${message}.`);
 };
 
-/** @throws RangeError unless the only input of a layer is the output of the previous one in the list */
-function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[], i: number): void {
-  const text = JSON.stringify((entry as Fields)['inbound_nodes'] ?? []);
-  // The source of a tensor is keras_history: [layer, node, tensor] in Keras 3, and [[[layer, node, tensor, {}]]] in
-  // Keras 2.
-  const sources = [...text.matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
-    ({ 1: name }) => JSON.parse(`"${name}"`) as string,
-  );
+/**
+ * @param masks the operations that compute masks, whose results may only be the argument `mask`
+ * @throws RangeError unless the only input of a layer is the output of the previous one in the list
+ */
+function checkInbound(
+  where: string,
+  entry: Json,
+  layers: readonly KerasLayer[],
+  i: number,
+  masks: readonly KerasLayer[],
+): void {
   const { name } = layers[i]!;
+  const inbound = (entry as Fields)['inbound_nodes'] ?? [];
+  const calls = Array.isArray(inbound) ? (inbound as readonly Json[]) : [inbound];
+  const sources = calls.flatMap((call) => {
+    const kwargs = isFields(call) && isFields(call['kwargs']) ? call['kwargs'] : undefined;
+    if (kwargs?.['mask'] === undefined) return sourcesIn(call);
+    const { mask, ...others } = kwargs;
+    const unknown = sourcesIn(mask).find((source) => !masks.some((operation) => operation.name === source));
+    if (unknown !== undefined) fail(where, `${name} has a mask from ${unknown}, which is not the mask of a layer`);
+    return sourcesIn({ ...(call as Fields), kwargs: others });
+  });
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
   fail(
@@ -134,6 +178,15 @@ function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[],
       `${layers.map((layer) => layer.name).join(', ')}`,
   );
 }
+
+/**
+ * The layers whose outputs are in the arguments of a call. A tensor is keras_history, [layer, node, tensor], in Keras 3,
+ * and [[[layer, node, tensor, {}]]] in Keras 2.
+ */
+const sourcesIn = (json: Json): readonly string[] =>
+  [...JSON.stringify(json).matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
+    ({ 1: name }) => JSON.parse(`"${name}"`) as string,
+  );
 
 /** Options of {@link fromKeras}. */
 export interface KerasNames {
@@ -189,7 +242,7 @@ export function fromKeras(
         parameters: readPart(
           taker,
           part,
-          weightsOfLayer(tensors, layers[part.path] ?? numbered(className, previousCount)),
+          weightsOfLayer(where, tensors, layers[part.path] ?? numbered(className, previousCount)),
         ),
       },
     ];

@@ -21,14 +21,23 @@ export interface LayerWeights {
   readonly backward: Roles;
 }
 
-/** Finds the weights of a layer by the name of the layer. */
-export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
+/** Whether a path belongs to an optimizer, a metric or a random generator, which prediction does not need. */
+export const isTrainingState = (path: string): boolean => /^(optimizer|metrics|loss_tracker)|seed_generator/.test(path);
+
+/**
+ * Finds the weights of a layer by the name of the layer.
+ *
+ * @throws RangeError if the file has a weight twice
+ */
+export function weightsOfLayer(where: string, tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
   const found = {
     single: new Map<string, Roles[string]>(),
     forward: new Map<string, Roles[string]>(),
     backward: new Map<string, Roles[string]>(),
   };
   for (const [path, tensor] of Object.entries(tensors)) {
+    // The moments of an optimizer have the paths of the weights, after those of the optimizer.
+    if (isTrainingState(path)) continue;
     const segments = path.replace(/:\d+$/, '').split(/[/\\]/);
     const role = segments.pop()!;
     if (/^\d+$/.test(role) && segments.at(-1) === 'vars') segments.pop();
@@ -40,8 +49,11 @@ export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer:
         ? 'backward'
         : 'single';
     const rest = direction === 'single' ? inner : inner.slice(1);
-    if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name)))
-      found[direction].set(role, { path, tensor });
+    if (at < 0 || rest.length > 1 || !rest.every((name) => /cell|^layer$/.test(name))) continue;
+    const same = found[direction].get(role);
+    if (same !== undefined)
+      throw new RangeError(`${where}: the layer ${layer} has two weights ${role}, ${same.path} and ${path}.`);
+    found[direction].set(role, { path, tensor });
   }
   const [single, forward, backward] = [found.single, found.forward, found.backward].map(
     (roles): Roles => Object.fromEntries(roles),
