@@ -2,7 +2,7 @@
  * Import of TensorFlow.js models: a `model.json` with the configuration and a manifest of weights, and binary files.
  */
 
-import { describe, formatShape, sizeOf } from '../tensor/shape';
+import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
@@ -11,6 +11,7 @@ import { parseJson } from './keras/json';
 import type { KerasLayer, KerasOptions } from './keras/layers';
 import { type ImportedModel, modelOf, nameInFile } from './keras/model';
 import { hardSigmoidSlope } from './keras/version';
+import { isTrainingState } from './keras/weights';
 
 const where = 'importTensorFlowJs';
 
@@ -91,6 +92,7 @@ function weightsOf(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
 ): Readonly<Record<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
+  const names = new Set<string>();
   for (const group of list(manifest, 'weightsManifest')) {
     const { paths, weights } = fields(group, 'a group of weightsManifest');
     const bytes = joinBytes(
@@ -109,8 +111,9 @@ function weightsOf(
     const end = entries.findIndex(({ group: kind }) => kind === 'optimizer');
     for (const entry of end < 0 ? entries : entries.slice(0, end)) {
       const { name, shape, data, size } = readWeight(entry, bytes, offset);
-      if (tensors.has(name)) throw new RangeError(`${where}: the weight ${name} is in the manifest twice.`);
-      tensors.set(name, { shape, data });
+      if (names.has(name)) throw new RangeError(`${where}: the weight ${name} is in the manifest twice.`);
+      names.add(name);
+      if (data !== undefined) tensors.set(name, { shape, data });
       offset += size;
     }
     if (end < 0 && offset !== bytes.length)
@@ -122,14 +125,35 @@ function weightsOf(
 }
 
 /** The size of an element in bytes, by type. */
-const widths: Readonly<Record<string, number>> = { float32: 4, float16: 2, uint16: 2, uint8: 1 };
+const widths: Readonly<Record<string, number>> = {
+  float32: 4,
+  float16: 2,
+  uint16: 2,
+  uint8: 1,
+  int32: 4,
+  bool: 1,
+  complex64: 8,
+};
 
-/** Reads one weight of a manifest. @throws RangeError if it is malformed or truncated, or has an unsupported type */
-function readWeight(
-  entry: Readonly<Record<string, Json>>,
-  bytes: Uint8Array,
-  offset: number,
-): Tensor & { readonly name: string; readonly size: number } {
+/** The types in which float32 values are stored. */
+const floatTypes: readonly string[] = ['float32', 'float16', 'uint16', 'uint8'];
+
+/** A weight of a manifest; without data if it is of a type that is not read. */
+interface ManifestWeight {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly data: Float32Array | undefined;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/**
+ * Reads one weight of a manifest. Weights that prediction does not need, such as the step count of an optimizer, may be
+ * of any type.
+ *
+ * @throws RangeError if it is malformed or truncated, or has an unsupported type
+ */
+function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, offset: number): ManifestWeight {
   const { name, dtype } = entry;
   const shape = list(entry['shape'], 'the shape of a weight') as readonly number[];
   if (typeof name !== 'string') throw new RangeError(`${where}: a weight has no name.`);
@@ -138,12 +162,10 @@ function readWeight(
   const quantization =
     entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${name}`);
   const stored = quantization === undefined ? dtype : quantization['dtype'];
-  if (
-    dtype !== 'float32' ||
-    typeof stored !== 'string' ||
-    !Object.hasOwn(widths, stored) ||
-    (quantization === undefined && stored !== 'float32')
-  ) {
+  const isFloat =
+    dtype === 'float32' &&
+    (quantization === undefined ? stored === 'float32' : floatTypes.some((type) => type === stored));
+  if (typeof stored !== 'string' || !Object.hasOwn(widths, stored) || !(isFloat || isTrainingState(name))) {
     throw new RangeError(
       `${where}: ${name} has type ${JSON.stringify(stored)}; only float32, and float32 quantized to float16, uint16 ` +
         'or uint8, are supported.',
@@ -156,6 +178,7 @@ function readWeight(
       `${where}: ${name} ${formatShape(shape)} ends at byte ${offset + size} of its files, which have ` +
         `${bytes.length}. Are they truncated?`,
     );
+  if (!isFloat) return { name, shape, data: undefined, size };
   const raw = bytes.slice(offset, offset + size).buffer as ArrayBuffer;
   if (stored === 'float32') return { name, shape, data: new Float32Array(raw), size };
   if (stored === 'float16') return { name, shape, data: fromFloat16(new Uint16Array(raw)), size };

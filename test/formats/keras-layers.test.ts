@@ -103,7 +103,7 @@ describe('files of Keras 2 and of Windows', () => {
     );
   });
 
-  it('NaN and Infinity in config.json are read, and rejected where a layer needs a number', () => {
+  it('NaN and Infinity in config.json are read, and rejected if a layer needs a number', () => {
     const file = (text: string): Uint8Array =>
       kerasFile({
         config: JSON.stringify(config).replace('"units":3', text),

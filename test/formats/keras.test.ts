@@ -104,6 +104,27 @@ describe('fromKeras', () => {
     expect(reloaded.data).toEqual(model.data);
   });
 
+  it('loads safetensors with the integers of seed generators and optimizers, and reports what it ignores', () => {
+    const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
+    const entries = Object.entries({ ...tensors, 'optimizer/learning_rate': full([], 0.001) });
+    let offset = 8;
+    const header: Record<string, object> = {
+      'seed_generator/seed_generator_state': { dtype: 'U32', shape: [2], data_offsets: [0, 8] },
+    };
+    const parts = entries.map(([path, { shape, data }]) => {
+      header[path] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
+      offset += data.byteLength;
+      return new Uint8Array(data.slice().buffer);
+    });
+    const text = new TextEncoder().encode(JSON.stringify(header));
+    const file = new Uint8Array([text.length & 255, text.length >> 8, 0, 0, 0, 0, 0, 0, ...text, ...Array(8).fill(3)]);
+    const read = readSafetensors(Uint8Array.from([...file, ...parts.flatMap((part) => [...part])]));
+    expect(read.others).toEqual(['seed_generator/seed_generator_state']);
+    const model = sequential(layers, { seed: 3 });
+    expect(fromKeras(model, read.tensors)).toEqual({ ignored: ['optimizer/learning_rate'] });
+    expectOutputs(model, 'tagger');
+  });
+
   it.each([
     ['3', 'tagger-tfjs.json'],
     ['2', 'tagger-tfjs-keras2.json'],
@@ -112,6 +133,24 @@ describe('fromKeras', () => {
       'group1-shard1of1.bin': bytesOf('tagger-tfjs.bin'),
     });
     expectOutputs(model, 'tagger');
+  });
+
+  it('importTensorFlowJs reads a compiled model, whose optimizer has an integer', () => {
+    const json = JSON.parse(new TextDecoder().decode(bytesOf('tagger-tfjs.json'))) as {
+      weightsManifest: { weights: object[] }[];
+    };
+    const group = json.weightsManifest[0]!;
+    const step = { name: 'optimizer/vars/0', shape: [], dtype: 'int32' };
+    const rate = { name: 'optimizer/vars/1', shape: [], dtype: 'float32' };
+    const seed = { name: 'layers/dropout/seed_generator/vars/0', shape: [2], dtype: 'int32' };
+    const flags = { name: 'metrics/x/vars/0', shape: [3], dtype: 'bool' };
+    group.weights = [step, flags, ...group.weights, seed, rate];
+    const bytes = new Uint8Array([...new Uint8Array(7), ...bytesOf('tagger-tfjs.bin'), ...new Uint8Array(12)]);
+    expectOutputs(importTensorFlowJs(json, { 'group1-shard1of1.bin': bytes }).model, 'tagger');
+    group.weights.push(step);
+    expect(() => importTensorFlowJs(json, { 'group1-shard1of1.bin': new Uint8Array([...bytes, 0, 0, 0, 0]) })).toThrow(
+      'importTensorFlowJs: the weight optimizer/vars/0 is in the manifest twice.',
+    );
   });
 
   it('rejects weights that do not match, and does not change the model', () => {

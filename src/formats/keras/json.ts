@@ -20,7 +20,7 @@ export function parseJson(where: string, what: string, text: string): Json {
   }
 }
 
-/** Strings, whose content stays as it is, and the numbers to replace. An unterminated string extends to the end. */
+/** Strings, whose content is not changed, and the numbers to replace. An unterminated string extends to the end. */
 const stringsAndNumbers = /"[^"\\]*(?:\\[\s\S]?[^"\\]*)*(?:"|$)|\bNaN\b|\bInfinity\b/g;
 
 function asJson(token: string): string {

@@ -204,6 +204,7 @@ export interface KerasNames {
  * @param model is updated in place; not changed if the function throws
  * @param tensors the datasets of a `.weights.h5` file, read by {@link readHdf5}, or tensors by variable path, such as
  * `lstm/lstm_cell/kernel`
+ * @returns the paths of tensors that were ignored: the state of optimizers, metrics and random generators
  * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in Keras
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2 });
@@ -220,7 +221,7 @@ export function fromKeras(
   model: Sequential,
   tensors: Readonly<Record<string, Tensor>>,
   { layers = {} }: KerasNames = {},
-): void {
+): { readonly ignored: readonly string[] } {
   const where = 'fromKeras';
   const parts = partsOf(model);
   const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
@@ -257,6 +258,7 @@ export function fromKeras(
   }
   for (const { part, parameters } of found)
     for (const [name, { data }] of Object.entries(parameters)) part.parameters[name]!.data.set(data);
+  return { ignored: Object.keys(tensors).filter((path) => !taker.taken.has(path)) };
 }
 
 /** The name of a layer in Keras files: its class in snake case, numbered from the second on. */
