@@ -9,7 +9,7 @@ import { fileBytes } from './file-bytes';
 import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
-import { readUint64, reject, type Source } from './hdf5/source';
+import { checkOverlaps, claim, readUint64, reject, type Source } from './hdf5/source';
 
 /** The result of {@link readHdf5}. */
 export interface Hdf5 {
@@ -26,7 +26,7 @@ const longestPath = 4096;
  * Reads the datasets of an HDF5 file written by h5py or Keras.
  *
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is truncated, is not HDF5, or uses unsupported features: chunks, compression, links,
+ * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features: chunks, compression, links,
  * the layouts of `libver='latest'`, and groups with a tracked creation order or with names that are not ASCII
  * @example
  * try {
@@ -41,6 +41,7 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     seen: new Set(),
+    parts: [],
     left: bytes.length,
   };
   if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
@@ -56,8 +57,10 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
   const end = readUint64(source, base + 16, 'the superblock');
   if (end > bytes.length)
     reject(`the superblock gives a length of ${end} bytes, but the file has ${bytes.length}. Is it truncated?`);
+  claim(source, 0, base + 72, 'the superblock');
   const found: Found = { tensors: new Map(), others: [] };
   readObject(source, readUint64(source, base + 40, 'the superblock'), '', found, 0);
+  checkOverlaps(source);
   // Object.fromEntries and not assignment: a name may be __proto__.
   return { tensors: Object.fromEntries(found.tensors), others: found.others };
 }

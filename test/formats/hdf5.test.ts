@@ -212,6 +212,21 @@ describe('malformed files', () => {
   });
 
   const one = header(space(), type(float32), compact(1));
+  const stored = (at: number, size = 8): number[] => header(space(size / 4), type(float32), contiguous(at, size));
+  const twoDatasets = (x: number[], y: number[]): Uint8Array =>
+    fileOf({
+      200: node(0, 400),
+      300: heap(340, 16),
+      340: text('\0x\0y\0'),
+      400: table(entry(1, 600), entry(3, 900)),
+      600: x,
+      900: y,
+    });
+  it('datasets next to each other and to other parts of the file are read', () => {
+    expect(Object.keys(readHdf5(twoDatasets(stored(4000), stored(4008))).tensors)).toEqual(['x', 'y']);
+    expect(Object.keys(readHdf5(twoDatasets(stored(356, 44), stored(488, 112))).tensors)).toEqual(['x', 'y']);
+  });
+
   it.each<[string, Uint8Array, string]>([
     ['an empty file', new Uint8Array(0), 'the file does not start with the HDF5 signature'],
     [
@@ -300,6 +315,18 @@ describe('malformed files', () => {
       fileOf({ 96: header([...u16(1), ...u16(100), 0, 0, 0, 0]) }),
       'a message of the header of the root is longer than its block',
     ],
+    [
+      'two datasets with the same bytes',
+      twoDatasets(stored(4000), stored(4000)),
+      'y at byte 4000 overlaps x, which ends at 4008',
+    ],
+    ['two datasets with a byte in common', twoDatasets(stored(4007), stored(4000)), 'x at byte 4007 overlaps y'],
+    ['a dataset in the superblock', datasetFile(...[space(2), type(float32), contiguous(0, 8)]), 'overlaps'],
+    ['a dataset in a header', twoDatasets(stored(96), one), 'overlaps'],
+    ['a dataset in a tree', twoDatasets(stored(240), one), 'x at byte 240 overlaps the root, which ends at 248'],
+    ['a dataset in a table', twoDatasets(stored(480), one), 'x at byte 480 overlaps the root, which ends at 488'],
+    ['a dataset in a heap', twoDatasets(stored(348), one), 'x at byte 348 overlaps the names of the root'],
+    ['a dataset in its own header', twoDatasets(stored(620), one), 'overlaps the header of x'],
     ['neither group nor dataset', fileOf({ 96: header() }), 'the root is neither a group nor a dataset'],
     [
       'a shape of 33 dimensions',
