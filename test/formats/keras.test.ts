@@ -310,11 +310,6 @@ describe('configurations', () => {
     ['other units', changed(1, { units: 4 }), 'layers/lstm/cell/vars/1 must be [4, 16], got [3, 12].'],
     ['an empty list of layers', { class_name: 'Sequential', config: { layers: [] } }, 'the model has no layers.'],
     [
-      'a separate activation layer',
-      changed(6, { activation: 'relu' }, 'Activation'),
-      'dense_1 is a separate Activation layer, which is not supported.',
-    ],
-    [
       'masks',
       changed(5, {}, 'Masking'),
       'dense masks steps. Sequence lengths replace masks: import with { lengths: true }, and pass lengths to predict.',

@@ -9,7 +9,9 @@ import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json } from '../description';
 import { type Part, partsOf } from '../parts';
-import { type KerasLayer, layerIn, type Translated, type TranslateOptions, translate } from './layers';
+import { type KerasLayer, layerIn } from './config';
+import { kerasLayers } from './keras-layers';
+import { type TranslateOptions, translate } from './layers';
 import {
   cellParameters,
   cellsInKeras,
@@ -54,16 +56,22 @@ export function modelOf(
   const chain = layersOf(where, config);
   const taker: Taker = { where, taken: new Set() };
   const groups = weightGroups(tensors);
-  const read = (translated: Translated, name: string, previousCount: number): Readonly<Record<string, Tensor>> => {
-    const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
-    return translated.read(taker, weightsOfLayer(where, tensors, group ?? name));
-  };
   const converted = chain.flatMap((layer, i) => {
-    const translated = buildFromFile(where, () => translate(where, layer, options));
+    const steps = stepsAfter(chain.slice(0, i + 1));
+    const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
+    if (translated === undefined) return [];
     const previousCount = chain.slice(0, i).filter(({ className }) => className === layer.className).length;
-    return translated === undefined
-      ? []
-      : [{ ...translated, parameters: read(translated, nameOf(layer, previousCount), previousCount) }];
+    const name = nameOf(layer, previousCount);
+    const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
+    const weights = weightsOfLayer(where, tensors, group ?? name);
+    const built = translated.layer;
+    return [
+      {
+        layer: typeof built === 'function' ? buildFromFile(where, () => built(taker, weights)) : built,
+        parameters: translated.read(taker, weights),
+        notes: translated.notes ?? [],
+      },
+    ];
   });
   const layers = converted.map(({ layer }) => layer);
   if (layers.length === 0) throw new RangeError(`${where}: the model has no layers.`);
@@ -85,10 +93,40 @@ export function modelOf(
       );
     });
   const model = buildFromFile(where, () =>
-    buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : first.shape[0], fill),
+    buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? first.shape[0]), fill),
   );
   checkLeft(where, tensors, taker);
-  return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
+  const notes = converted.flatMap((each) => each.notes);
+  const added = layers.flatMap(({ name, origin }) => (Object.hasOwn(kerasLayers(), origin?.[0] ?? '') ? [name] : []));
+  if (added.length > 0)
+    notes.push(`to load the model from a file of save, pass customObjects: kerasLayers() for ${added.join(', ')}`);
+  return { model, notes };
+}
+
+/** The shape of the input of a model, `[null, T, I]`, if its configuration has it. */
+const inputShapeOf = (layers: readonly KerasLayer[]): readonly Json[] => {
+  const config = layers[0]?.config ?? {};
+  const shape = config['batch_shape'] ?? config['batch_input_shape'];
+  return Array.isArray(shape) ? (shape as readonly Json[]) : [];
+};
+
+/** The size of the input vectors, if the configuration has it. */
+function sizeIn(layers: readonly KerasLayer[]): number | undefined {
+  const size = inputShapeOf(layers)[2];
+  return typeof size === 'number' ? size : undefined;
+}
+
+/** The number of steps after a chain of layers, if the configuration has it. */
+function stepsAfter(layers: readonly KerasLayer[]): number | undefined {
+  const repeated = layers.filter(({ className }) => className === 'RepeatVector').at(-1);
+  const embedding = layers.find(({ className }) => className === 'Embedding');
+  const shape = inputShapeOf(layers);
+  const steps = repeated
+    ? repeated.config['n']
+    : embedding || shape.length === 3
+      ? (shape[1] ?? embedding?.config['input_length'])
+      : undefined;
+  return typeof steps === 'number' ? steps : undefined;
 }
 
 /**

@@ -21,8 +21,14 @@ export interface LayerWeights {
   readonly backward: Roles;
 }
 
-/** Whether a path belongs to an optimizer, a metric or a random generator, which prediction does not need. */
-export const isTrainingState = (path: string): boolean => /^(optimizer|metrics|loss_tracker)|seed_generator/.test(path);
+/**
+ * Whether a path belongs to an optimizer, a metric, a random generator or the sample count of a Normalization, which
+ * prediction does not need.
+ */
+export const isTrainingState = (path: string): boolean =>
+  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator|\bnormalization(_\d+)?[/\\](vars[/\\]2|count)\b/.test(
+    path,
+  );
 
 /**
  * Finds the weights of a layer by the name of the layer.
@@ -132,6 +138,36 @@ export function layerNormParameters(
     );
   const [size] = (gamma ?? beta)!.shape as [number];
   return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, bias: beta ?? zerosOf(size) };
+}
+
+/** The weights of a BatchNormalization. @throws as {@link take} */
+export function batchNormalizationParameters(
+  taker: Taker,
+  weights: LayerWeights,
+  { scale, center }: { readonly scale: boolean; readonly center: boolean },
+): Readonly<Record<'gain' | 'bias' | 'mean' | 'variance', Tensor>> {
+  const { single } = weights;
+  const first = Number(scale) + Number(center);
+  const mean = take(taker, weights, single, 'moving_mean', first);
+  const shape = mean.shape;
+  return {
+    mean,
+    variance: take(taker, weights, single, 'moving_variance', first + 1, shape),
+    gain: scale
+      ? take(taker, weights, single, 'gamma', 0, shape)
+      : { shape, data: new Float32Array(mean.data.length).fill(1) },
+    bias: center ? take(taker, weights, single, 'beta', scale ? 1 : 0, shape) : zerosOf(mean.data.length),
+  };
+}
+
+/** The weights of a Normalization that has been adapted. @throws as {@link take} */
+export function normalizationWeights(
+  taker: Taker,
+  weights: LayerWeights,
+): { readonly mean: readonly number[]; readonly variance: readonly number[] } {
+  const mean = take(taker, weights, weights.single, 'mean', 0);
+  const variance = take(taker, weights, weights.single, 'variance', 1, mean.shape);
+  return { mean: [...mean.data], variance: [...variance.data] };
 }
 
 /** The equivalent Keras layer of each cell: its class in snake case and its number of gate blocks. */
