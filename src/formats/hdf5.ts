@@ -1,7 +1,7 @@
 /**
  * Reading of the subset of HDF5 that h5py, and Keras with it, writes by default (HDF5 File Format Specification 3.0,
  * sections in brackets): superblock version 0 or 1 [II.A], groups with symbol tables [III.A, B, D], object headers of
- * version 1 [IV.A.1], contiguous datasets. Errors name the feature that is not supported.
+ * version 1 [IV.A.1], contiguous and chunked datasets, with gzip. Errors name the feature that is not supported.
  */
 
 import type { Tensor } from '../tensor/tensor';
@@ -26,7 +26,7 @@ const longestPath = 4096;
  * Reads the datasets of an HDF5 file written by h5py or Keras.
  *
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features: chunks, compression, links,
+ * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features: compression other than gzip, links,
  * the layouts of `libver='latest'`, and groups with a tracked creation order or with names that are not ASCII
  * @example
  * try {
@@ -43,6 +43,7 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
     seen: new Set(),
     parts: [],
     left: bytes.length,
+    expandable: 10 * bytes.length + 5e7,
   };
   if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
     reject('the file does not start with the HDF5 signature.');

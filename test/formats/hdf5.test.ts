@@ -30,10 +30,6 @@ describe('files written by h5py', () => {
   });
 
   it.each([
-    ['chunks', 'x is stored in chunks'],
-    ['resizable', 'x is stored in chunks'],
-    ['gzip', 'x is compressed'],
-    ['shuffle', 'x is compressed or filtered'],
     ['never written', 'x was never written'],
     ['external storage', 'x is stored in another file'],
     ['virtual', "the layout of x has version 4 (libver='latest', or virtual)"],

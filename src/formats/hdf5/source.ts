@@ -13,6 +13,8 @@ export interface Source {
   readonly parts: Part[];
   /** The number of bytes that may still be read. */
   left: number;
+  /** The number of bytes that chunks may still take after decompression, so that a small file cannot fill the memory. */
+  expandable: number;
 }
 
 /** A part of the file: its first byte, the byte after its last, and its name for error messages. */
