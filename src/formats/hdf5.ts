@@ -6,6 +6,7 @@
 
 import type { Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
+import { stringAttributes } from './hdf5/attributes';
 import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
@@ -17,6 +18,8 @@ export interface Hdf5 {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** The paths of datasets of other types (integers, strings), which are not read. */
   readonly others: readonly string[];
+  /** The attributes of the root that are strings, by name, such as `keras_version`. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 /** The longest path, in characters. Without a limit, a small file could take up a lot of memory with long paths. */
@@ -59,21 +62,23 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
   if (end > bytes.length)
     reject(`the superblock gives a length of ${end} bytes, but the file has ${bytes.length}. Is it truncated?`);
   claim(source, 0, base + 72, 'the superblock');
-  const found: Found = { tensors: new Map(), others: [] };
+  const found: Found = { tensors: new Map(), others: [], attributes: {} };
   readObject(source, readUint64(source, base + 40, 'the superblock'), '', found, 0);
   checkOverlaps(source);
   // Object.fromEntries and not assignment: a name may be __proto__.
-  return { tensors: Object.fromEntries(found.tensors), others: found.others };
+  return { ...found, tensors: Object.fromEntries(found.tensors) };
 }
 
 interface Found {
   readonly tensors: Map<string, Tensor>;
   readonly others: string[];
+  attributes: Readonly<Record<string, string>>;
 }
 
 function readObject(source: Source, at: number, path: string, found: Found, depth: number): void {
   const what = path || 'the root';
   const header = headerAt(source, at, what);
+  if (path === '') found.attributes = stringAttributes(source, header.attributes, what);
   if (header.table !== undefined) {
     if (depth === 64) reject(`${what} is nested more than 64 groups deep.`);
     for (const entry of entriesOf(source, header.table, what)) {

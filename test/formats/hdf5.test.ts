@@ -66,6 +66,16 @@ describe('files written by h5py', () => {
     expect(Object.keys(files).filter((name) => name.endsWith('.h5'))).toHaveLength(Object.keys(expected).length + 26);
   });
 
+  it('attributes of the root that are strings are read', () => {
+    const kept = Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 3 !== 0);
+    expect(readHdf5(files['attributes.h5']!).attributes).toEqual({
+      name: 'lstm',
+      fixed: 'text',
+      ['long name'.repeat(20)]: 'x'.repeat(2000),
+      ...Object.fromEntries(kept.map((i) => [`a${i}`, 'x'.repeat(i)])),
+    });
+  });
+
   it('a view, an ArrayBuffer and a Buffer are read alike, and results do not alias the file', () => {
     const file = files['types.h5']!;
     const shifted = new Uint8Array([1, ...file]).subarray(1);
@@ -74,7 +84,7 @@ describe('files written by h5py', () => {
     writeFileSync(path, file);
     const { tensors } = readHdf5(shifted);
     for (const bytes of [file, file.buffer as ArrayBuffer, readFileSync(path)])
-      expect(readHdf5(bytes)).toEqual({ tensors, others: [] });
+      expect(readHdf5(bytes)).toEqual({ tensors, others: [], attributes: {} });
     for (const { data } of Object.values(tensors)) data.fill(7);
     expect(shifted).toEqual(copy);
     expect(() => readHdf5('text' as never)).toThrow(
@@ -184,10 +194,12 @@ describe('malformed files', () => {
     expect(readHdf5(datasetFile(space(2), type(float32), compact(1, 2)))).toEqual({
       tensors: { x: { shape: [2], data: Float32Array.of(1, 2) } },
       others: [],
+      attributes: {},
     });
     expect(readHdf5(datasetFile(space(2), type(float32), contiguous(4000, 8)))).toEqual({
       tensors: { x: { shape: [2], data: Float32Array.of(0, 0) } },
       others: [],
+      attributes: {},
     });
     expect(
       readHdf5(
@@ -204,6 +216,7 @@ describe('malformed files', () => {
     ).toEqual({
       tensors: { x: { shape: [], data: Float32Array.of(1) }, y: { shape: [], data: Float32Array.of(2) } },
       others: [],
+      attributes: {},
     });
   });
 

@@ -1,6 +1,16 @@
 /** Layers of Keras 2 and 3 in `.keras` files, compared with their definitions in double precision. */
 
-import { dense as denseLayer, intTensor, predict, sequential, tensor, toTimeMajor } from 'bptt';
+import { readFileSync } from 'node:fs';
+import {
+  createRandom,
+  dense as denseLayer,
+  integerNumber,
+  intTensor,
+  predict,
+  sequential,
+  tensor,
+  toTimeMajor,
+} from 'bptt';
 import { fromKeras, importKeras, readHdf5 } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 import { hdf5Of, kerasFile, sequentialConfig, type Weight, weight } from './keras-files';
@@ -181,5 +191,53 @@ describe('functional models of Keras 3 with masks', () => {
     expect(() => importKeras(kerasFile({ config: data, weights }), options)).toThrow(
       'importKeras: e has inputs not_equal: the layers must be a single chain, ids, e.',
     );
+  });
+});
+
+describe('.h5 files of whole models', () => {
+  const x = [
+    [0.7, -1.2],
+    [3, 2],
+    [-0.4, 0.9],
+  ];
+  const bytes = (name: string): Uint8Array => readFileSync(new URL(`../golden/keras/${name}.h5`, import.meta.url));
+
+  it.each(['legacy', 'legacy-gzip'])('%s: the model is imported, without the state of the optimizer', (name) => {
+    const { model, notes } = importKeras(bytes(name));
+    const h = hardLstm(x, [weight(2, 12), weight(3, 12), weight(12)], 1 / 5);
+    const [kernel, bias] = [weight(3, 2), weight(2)];
+    const expected = bias.data.map((b, j) => h.reduce((sum, v, i) => sum + v * kernel.data[2 * i + j]!, b));
+    expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
+    expect(notes).toEqual([]);
+    const { others, attributes } = readHdf5(bytes(name));
+    expect(others).toEqual(['optimizer_weights/iteration:0']);
+    expect(attributes['keras_version']).toBe('2.13.1');
+    expect(Object.keys(attributes).sort()).toEqual(['backend', 'keras_version', 'model_config', 'training_config']);
+  });
+
+  it('a file with weights only is rejected', () => {
+    expect(() => importKeras(bytes('tagger.weights'))).toThrow(
+      'importKeras: the HDF5 file has weights, but no model_config. Create the model and load them with fromKeras.',
+    );
+  });
+
+  it('a file with random bytes changed is read or rejected with a RangeError', () => {
+    const random = createRandom(5);
+    const file = bytes('legacy');
+    const offsets = [...file.keys()].filter((at) => file[at] !== 0);
+    let rejected = 0;
+    for (let i = 0; i < 1500; i++) {
+      const wrong = file.slice(0, integerNumber(random, 20) === 0 ? integerNumber(random, file.length) : file.length);
+      for (let k = integerNumber(random, 3); k >= 0; k--)
+        wrong[offsets[integerNumber(random, offsets.length)]!] = integerNumber(random, 256);
+      try {
+        importKeras(wrong);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        expect((error as Error).message).toMatch(/^importKeras: /);
+        rejected++;
+      }
+    }
+    expect(rejected).toBeGreaterThan(200);
   });
 });

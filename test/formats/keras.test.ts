@@ -361,9 +361,7 @@ describe('configurations', () => {
   });
 
   it('errors name the function that was called', () => {
-    expect(() => importKeras(bytesOf('tagger.weights.h5'))).toThrow(
-      /^importKeras: the file has no end-of-directory record\./,
-    );
+    expect(() => importKeras(new Uint8Array(40))).toThrow(/^importKeras: the file has no end-of-directory record\./);
     expect(() => importKeras('text' as never)).toThrow(/^importKeras: file must be a Uint8Array or an ArrayBuffer/);
     expect(() => importKeras(archiveOf([]))).toThrow(
       'importKeras: the archive has no model.weights.h5. It has no files.',

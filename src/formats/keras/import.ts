@@ -1,7 +1,8 @@
-/** Import of `.keras` files. */
+/** Import of `.keras` files and of `.h5` files of whole models. */
 
 import { withCaller } from '../../tensor/error-context';
 import type { Json } from '../description';
+import { fileBytes } from '../file-bytes';
 import { readHdf5 } from '../hdf5';
 import { readZip } from '../zip';
 import { parseJson } from './json';
@@ -10,7 +11,7 @@ import { type ImportedModel, isFields, modelOf, nameInFile } from './model';
 import { hardSigmoidSlope } from './version';
 
 /**
- * Imports a model from a `.keras` file of Keras 2 or 3. Supported are Sequential models, and functional models that are a
+ * Imports a model from a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3. Supported are Sequential models, and functional models that are a
  * single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of `reset_after`), Bidirectional, Dense,
  * TimeDistributed(Dense), LayerNormalization and Dropout; and for prediction, with Activation, ReLU, LeakyReLU, Softmax,
  * BatchNormalization, Normalization, Rescaling, RepeatVector, GlobalAveragePooling1D, GlobalMaxPooling1D and Flatten
@@ -31,6 +32,12 @@ import { hardSigmoidSlope } from './version';
  * }
  */
 export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOptions = {}): ImportedModel {
+  const bytes = fileBytes('importKeras', file);
+  return bytes[0] === 0x89 ? importHdf5(bytes, options) : importArchive(bytes, options);
+}
+
+/** Imports a `.keras` file. */
+function importArchive(file: Uint8Array, options: KerasOptions): ImportedModel {
   const files = withCaller('importKeras', () => readZip(file));
   const weights = fileNamed(files, 'model.weights.h5');
   const { tensors } = withCaller('importKeras: model.weights.h5', () => readHdf5(weights));
@@ -38,6 +45,19 @@ export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOption
   const metadata = Object.hasOwn(files, 'metadata.json') ? jsonOf(files, 'metadata.json') : undefined;
   const slope = hardSigmoidSlope(isFields(metadata) ? metadata['keras_version'] : undefined);
   return modelOf('importKeras', config, tensors, { ...options, slope }, nameInFile);
+}
+
+/** Imports an `.h5` file of a whole model, in which weights have the names of their layers. */
+function importHdf5(file: Uint8Array, options: KerasOptions): ImportedModel {
+  const { tensors, attributes } = withCaller('importKeras', () => readHdf5(file));
+  const { model_config: text, keras_version: version } = attributes;
+  if (text === undefined)
+    throw new RangeError(
+      'importKeras: the HDF5 file has weights, but no model_config. Create the model and load them with fromKeras.',
+    );
+  const config = parseJson('importKeras', 'model_config', text);
+  const slope = hardSigmoidSlope(version);
+  return modelOf('importKeras', config, tensors, { ...options, slope }, ({ name }) => name);
 }
 
 type Files = Readonly<Record<string, Uint8Array>>;
