@@ -270,14 +270,14 @@ describe('configurations', () => {
       'the layer lstm has class ConvLSTM1D, which is not supported. Supported classes are InputLayer, Embedding,',
     ],
     [
-      'gates with another activation',
-      changed(1, { recurrent_activation: 'tanh' }),
-      'lstm has recurrent_activation tanh; only sigmoid and hard_sigmoid are supported.',
+      'gates with an unknown activation',
+      changed(1, { recurrent_activation: 'gelu' }),
+      'lstm has recurrent_activation gelu; only linear, tanh, relu,',
     ],
     [
-      'another activation of a gated cell',
-      changed(1, { activation: 'relu' }),
-      'lstm has activation "relu"; only tanh is supported.',
+      'an unknown activation of a gated cell',
+      changed(1, { activation: 'gelu' }),
+      'lstm has activation gelu; only linear, tanh, relu,',
     ],
     [
       'an unknown activation',

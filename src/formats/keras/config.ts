@@ -46,7 +46,7 @@ export function activationOf(
   };
   if (Object.hasOwn(supported, named)) return supported[named]!;
   throw new RangeError(
-    `${where}: ${name} has activation ${named}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
+    `${where}: ${name} has ${key} ${named}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
   );
 }
 

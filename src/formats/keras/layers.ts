@@ -1,6 +1,6 @@
 /** Conversion of Keras layers. */
 
-import { tanh } from '../../autodiff/ops/elementwise';
+import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
 import { gru } from '../../cells/gru';
 import { hardSigmoidGru, hardSigmoidLstm } from '../../cells/hard-sigmoid-cells';
 import { lstm } from '../../cells/lstm';
@@ -15,6 +15,7 @@ import { joinNames } from '../../layers/nested-names';
 import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
+import { type KerasCellOptions, kerasGru, kerasLstm } from './cells';
 import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, nameOf, numberOf } from './config';
 import { simpleTranslators } from './simple-layers';
 import {
@@ -80,13 +81,26 @@ const recurrentClasses: Readonly<
 > = {
   SimpleRNN: (where, layer) =>
     simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }),
-  LSTM: (where, layer, { slope }) =>
-    hasHardGates(where, layer) ? hardSigmoidLstm({ slope: knownSlope(where, layer, slope) }) : lstm(),
+  LSTM: (where, layer, { slope }) => {
+    const functions = functionsOf(where, layer, slope);
+    const { activation, gateActivation: gates } = functions;
+    if (activation !== tanh) return kerasLstm(functions);
+    return gates === sigmoid
+      ? lstm()
+      : typeof gates === 'number'
+        ? hardSigmoidLstm({ slope: gates })
+        : kerasLstm(functions);
+  },
   GRU: (where, layer, { slope }) => {
     const reset = layer.config['reset_after'] === true ? 'after' : 'before';
-    return hasHardGates(where, layer)
-      ? hardSigmoidGru({ slope: knownSlope(where, layer, slope), reset })
-      : gru({ reset });
+    const functions = { ...functionsOf(where, layer, slope), reset } as const;
+    const { activation, gateActivation: gates } = functions;
+    if (activation !== tanh) return kerasGru(functions);
+    return gates === sigmoid
+      ? gru({ reset })
+      : typeof gates === 'number'
+        ? hardSigmoidGru({ slope: gates, reset })
+        : kerasGru(functions);
   },
 };
 
@@ -231,21 +245,17 @@ function directionOf(where: string, layer: KerasLayer): DirectionOptions {
 }
 
 /**
- * Whether the gates use hard_sigmoid.
+ * The activation functions of an LSTM or a GRU; missing if they are linear, and a slope for hard_sigmoid.
  *
- * @throws RangeError if they use neither it nor sigmoid, or the other activation is not tanh
+ * @throws RangeError if they are not supported
  */
-function hasHardGates(where: string, layer: KerasLayer): boolean {
-  const gates = nameOf(layer.config['recurrent_activation'] ?? 'sigmoid');
-  if (gates !== 'sigmoid' && gates !== 'hard_sigmoid')
-    throw new RangeError(
-      `${where}: ${layer.name} has recurrent_activation ${gates}; only sigmoid and hard_sigmoid are supported.`,
-    );
-  if (activationOf(where, layer, 'activation', 'tanh') !== tanh)
-    throw new RangeError(
-      `${where}: ${layer.name} has activation ${JSON.stringify(layer.config['activation'])}; only tanh is supported.`,
-    );
-  return gates === 'hard_sigmoid';
+function functionsOf(where: string, layer: KerasLayer, slope: number | undefined): KerasCellOptions {
+  const activation = activationOf(where, layer, 'activation', 'tanh');
+  const gateActivation =
+    nameOf(layer.config['recurrent_activation'] ?? 'sigmoid') === 'hard_sigmoid'
+      ? knownSlope(where, layer, slope)
+      : activationOf(where, layer, 'recurrent_activation', 'sigmoid');
+  return { ...(activation && { activation }), ...(gateActivation && { gateActivation }) };
 }
 
 /** @throws RangeError if the version of Keras, on which the slope of hard_sigmoid depends, is not known */

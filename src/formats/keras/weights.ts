@@ -9,6 +9,7 @@ import type { Cell } from '../../recurrence/cell';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
+import { kerasCellOf } from './cells';
 
 /** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
 type Roles = Readonly<Record<string, { readonly path: string; readonly tensor: Tensor }>>;
@@ -195,7 +196,8 @@ export function cellParameters(
 ): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
   const origin = cellOriginOf(cell);
-  const gates = origin && cellsInKeras[origin[0]]?.gates;
+  const custom = kerasCellOf(cell);
+  const gates = custom?.gates ?? (origin && cellsInKeras[origin[0]]?.gates);
   if (gates === undefined)
     throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equivalent in Keras.`);
   const GH = gates * hiddenSize;
@@ -208,7 +210,8 @@ export function cellParameters(
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
-  const reset = origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined;
+  const reset =
+    custom?.reset ?? (origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined);
   if (reset === 'before') {
     if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);
