@@ -257,3 +257,55 @@ describe('what cannot be converted exactly is rejected', () => {
     expect(() => load(save(model))).toThrow('load: the file contains the unknown name "kerasActivation".');
   });
 });
+
+it('a configuration with any value replaced is imported or rejected with a RangeError', () => {
+  const specs: readonly Spec[] = [
+    ['Normalization', { axis: [-1], mean: [[1, 2, 3]], variance: [[1, 2, 3]], invert: false }],
+    ['BatchNormalization', { axis: -1, epsilon: 0.001, scale: true, center: true }],
+    ['LSTM', { units: 3, activation: 'relu', recurrent_activation: 'hard_sigmoid', return_sequences: true }],
+    ['Rescaling', { scale: 2, offset: [0, 1, 2] }],
+    ['ReLU', { max_value: 6, negative_slope: 0.5, threshold: 0 }],
+    ['GlobalAveragePooling1D', { data_format: 'channels_last', keepdims: false }],
+    ['RepeatVector', { n: 3 }],
+    ['Softmax', { axis: -1 }],
+    ['Flatten', {}],
+    denseLayer(2),
+  ];
+  const config = sequentialConfig([3, 3], ...specs);
+  const weights = {
+    ...Object.fromEntries([0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(3)])),
+    ...Object.fromEntries(
+      [weight(3, 12), weight(3, 12), weight(12)].map((w, i) => [`layers\\lstm\\cell\\vars\\${i}`, w]),
+    ),
+    'layers\\dense\\vars\\0': weight(9, 2),
+  };
+  const paths: (string | number)[][] = [];
+  const visit = (value: unknown, path: (string | number)[]): void => {
+    paths.push(path);
+    if (typeof value === 'object' && value !== null)
+      for (const [key, inner] of Object.entries(value)) visit(inner, [...path, key]);
+  };
+  visit(config, []);
+  const replaced = (value: unknown, [key, ...rest]: (string | number)[], by: unknown): unknown => {
+    if (key === undefined) return by;
+    const copy = structuredClone(value) as Record<string | number, unknown>;
+    copy[key] = replaced(copy[key], rest, by);
+    return copy;
+  };
+  const counts = { imported: 0, rejected: 0 };
+  for (const path of paths) {
+    for (const by of [null, -1, 0.5, 1e300, 2 ** 53, 'x', 'constructor', true, [], [[1]], {}, { toString: 1 }, 'NaN']) {
+      const file = kerasFile({ config: replaced(config, path, by), version: '3.6.0', weights });
+      try {
+        importKeras(file, { lengths: true });
+        counts.imported++;
+      } catch (error) {
+        expect((error as Error).message, `${path.join('.')} ${String(JSON.stringify(by))}`).toMatch(/^importKeras: /);
+        expect(error).toBeInstanceOf(RangeError);
+        counts.rejected++;
+      }
+    }
+  }
+  expect(counts.imported).toBeGreaterThan(100);
+  expect(counts.rejected).toBeGreaterThan(300);
+});
