@@ -49,6 +49,7 @@ interface Codec {
  *
  * @param model is updated in place; not changed if the function throws
  * @param weights the `state_dict`, read by `readSafetensors`
+ * @returns the names of weights that were ignored: `num_batches_tracked`, which only counts batches in training
  * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in PyTorch
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 3 })], { inputSize: 2 });
@@ -65,7 +66,7 @@ export function fromPyTorch(
   model: Sequential,
   weights: Readonly<Record<string, Tensor>>,
   options: PyTorchOptions = {},
-): void {
+): { readonly ignored: readonly string[] } {
   const taken = new Set<string>();
   const found = bindingsOf('fromPyTorch', model, options).map(({ layer, prefix, suffix, codec, inner }) => {
     const take = (name: string, shape: readonly number[], optional = false): Tensor | undefined => {
@@ -84,7 +85,9 @@ export function fromPyTorch(
     };
     return { layer, inner, parameters: codec.read(take) };
   });
-  const unused = Object.keys(weights).filter((name) => !taken.has(name));
+  const left = Object.keys(weights).filter((name) => !taken.has(name));
+  const ignored = left.filter(isBatchCount);
+  const unused = left.filter((name) => !isBatchCount(name));
   if (unused.length > 0)
     throw new RangeError(
       `fromPyTorch: no layer uses ${unused.join(', ')}. Is a layer missing, or is modules incomplete?`,
@@ -92,7 +95,11 @@ export function fromPyTorch(
   for (const { layer, inner, parameters } of found) {
     for (const [name, { data }] of Object.entries(parameters)) layer.parameters[inner + name]!.data.set(data);
   }
+  return { ignored };
 }
+
+/** Whether a weight counts the batches of a normalization, which matters only in training. */
+const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.test(name);
 
 /**
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with

@@ -327,3 +327,17 @@ describe('inferModel', () => {
     ],
   ])('rejects %s', (_, weights, message) => expect(() => inferModel(weights)).toThrow(`inferModel: ${message}`));
 });
+
+it('fromPyTorch ignores and reports the batch counts of normalizations, but no other unused weight', () => {
+  const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+  const weights = {
+    'dense.weight': full([1, 1], 2),
+    'dense.bias': full([1], 3),
+    'bn.num_batches_tracked': full([], 7),
+  };
+  expect(fromPyTorch(model, weights)).toEqual({ ignored: ['bn.num_batches_tracked'] });
+  expect([...model.data]).toEqual([2, 3]);
+  expect(() => fromPyTorch(model, { ...weights, 'bn.running_mean': full([1], 0) })).toThrow(
+    'fromPyTorch: no layer uses bn.running_mean.',
+  );
+});

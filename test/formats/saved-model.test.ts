@@ -450,6 +450,13 @@ it('errors name the public function that was called', () => {
   expect(() => save(unsavable)).toThrow('save: "\\ud800" has an unpaired surrogate, which UTF-8 cannot encode.');
 });
 
+it('load rejects a file with a parameter of another type', () => {
+  const file = save(small());
+  const at = [...file].findIndex((_, i) => String.fromCharCode(...file.subarray(i, i + 5)) === '"F32"');
+  file.set(new TextEncoder().encode('I32'), at + 1);
+  expect(() => load(file)).toThrow(/^load: [a-zA-Z.]+ in the file must be of type F32\.$/);
+});
+
 describe('files that save did not write are rejected', () => {
   const { tensors, metadata } = readSafetensors(save(small()));
   const model = JSON.parse(metadata['bptt.model']!) as [string, unknown[], object];
