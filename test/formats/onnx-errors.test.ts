@@ -110,14 +110,14 @@ describe('importOnnx rejects unsupported models with the reason', () => {
       'Tanh "y": input 0 must be floats, got integers',
     ],
     [
-      'an input of half precision',
-      modelOf([['Tanh', 'x', 'y']], [['x', 'float16']], 'y'),
-      'input "x": the type float16 is not supported',
+      'an input of bytes',
+      modelOf([['Tanh', 'x', 'y']], [['x', 'uint8']], 'y'),
+      'input "x": the type uint8 is not supported',
     ],
     [
-      'a cast to half precision',
-      modelOf([['Cast', 'x', 'y', { to: 10 }]], [X], 'y'),
-      'Cast "y": a cast to float16 is not supported',
+      'a cast to bytes',
+      modelOf([['Cast', 'x', 'y', { to: 2 }]], [X], 'y'),
+      'Cast "y": a cast to uint8 is not supported',
     ],
     [
       'a string constant',
@@ -343,9 +343,19 @@ describe('importOnnx rejects malformed files', () => {
       'the graph has a field name that is not valid UTF-8',
     ],
     [
-      'external data',
-      tensorFile(floatType, messageField(13, [textField(1, 'location')]), integerField(14, 1)),
-      'the graph initializer 0 "w" has external data, which is not supported',
+      'external data without a location',
+      tensorFile(floatType, messageField(13, [textField(1, 'offset'), textField(2, '0')]), integerField(14, 1)),
+      'the graph initializer 0 "w" has external data without a location',
+    ],
+    [
+      'graphs nested a thousand times',
+      messageField(7, [
+        Array.from({ length: 1000 }).reduce<Uint8Array>(
+          (graph) => messageField(1, [messageField(5, [integerField(20, 5), messageField(6, [graph])])]),
+          new Uint8Array(0),
+        ),
+      ]),
+      'exceeds the limit of 8 nested graphs',
     ],
     [
       'missing elements',
@@ -375,13 +385,13 @@ describe('importOnnx rejects malformed files', () => {
     ],
     [
       'an unsupported type',
-      tensorFile(integerField(2, 10), integerField(1, 0)),
-      'must be of type float, double, int32, int64 or bool, got float16',
+      tensorFile(integerField(2, 8), integerField(1, 0)),
+      'must be of type float, double, float16, bfloat16, int8, uint8, int32, int64 or bool, got string',
     ],
     [
       'an unknown type',
       tensorFile(integerField(2, 77)),
-      'must be of type float, double, int32, int64 or bool, got type 77',
+      'must be of type float, double, float16, bfloat16, int8, uint8, int32, int64 or bool, got type 77',
     ],
     ['segments', tensorFile(floatType, messageField(3, [])), 'is stored in segments, which are not supported'],
     ['sparse initializers', messageField(7, [messageField(15, [])]), 'the graph has sparse initializers'],

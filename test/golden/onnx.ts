@@ -32,17 +32,21 @@ export function errorOf(got: Tensor, shape: readonly number[], expected: ArrayLi
   }, 0);
 }
 
+export type GraphAttribute = Extract<OnnxAttribute, { type: 'graph' }>;
+
 type PlainAttribute =
   | number
   | string
   | { readonly floats: readonly number[] }
   | readonly number[]
   | readonly string[]
-  | OnnxTensor;
+  | OnnxTensor
+  | GraphAttribute;
 
 const attributeOf = (value: PlainAttribute): OnnxAttribute => {
   if (typeof value === 'number') return { type: Number.isInteger(value) ? 'int' : 'float', value };
   if (typeof value === 'string') return { type: 'string', value };
+  if ('type' in value && value.type === 'graph') return value;
   if ('floats' in value) return { type: 'floats', value: value.floats };
   if ('data' in value) return { type: 'tensor', value };
   return typeof value[0] === 'string'

@@ -7,6 +7,7 @@ import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tape';
 import { resolveAxis } from '../../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
+import { ifOperator, scanOperator } from './control-flow';
 import { checkSize, clampedIntTensor, elementsOf, expanded, pairwise } from './int-tensors';
 import { typeName } from './model';
 import {
@@ -18,6 +19,7 @@ import {
   reshapeOperator,
   shapeOperator,
   sliceOperator,
+  splitOperator,
   squeezeOperator,
   transposeOperator,
   unsqueezeOperator,
@@ -69,6 +71,9 @@ export function operatorOf(name: string): Operator | undefined {
     Equal: comparison((a, b) => a === b),
     Less: comparison((a, b) => a < b),
     Range: range,
+    If: ifOperator,
+    Scan: scanOperator,
+    Split: splitOperator,
     Where: where,
   };
   return Object.hasOwn(operators, name) ? operators[name] : undefined;
@@ -142,11 +147,10 @@ const constant: Operator = (reader) => {
   checkInputs(reader, []);
   const value = constantValue(reader);
   if (value === undefined) throw new RangeError('the node must have a value attribute of floats or integers');
-  return singleOutput(
-    reader,
-    () => (isIntTensor(value) ? value : operand('Constant', value)),
-    isIntTensor(value) ? 'int' : 'float',
-  );
+  const [kind, run] = isIntTensor(value)
+    ? (['int', () => value] as const)
+    : (['float', () => operand('Constant', value)] as const);
+  return { ...singleOutput(reader, run, kind), constant: value };
 };
 
 /** The value of a Constant node: a tensor attribute, or floats or integers as a scalar or a list. */
