@@ -3,6 +3,7 @@
 import type { IntTensor, Tensor } from 'bptt';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
+import { fromFloat16 } from '../../src/formats/half-precision';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxAttribute, OnnxGraph, OnnxTensor } from '../../src/formats/onnx/model';
@@ -17,6 +18,7 @@ export const tensorOf = (bytes: Uint8Array): OnnxTensor =>
 
 /** Converts a tensor to an input of this library. */
 export function inputOf({ shape, type, data }: OnnxTensor): Tensor | IntTensor {
+  if (type === 'float16') return { shape, data: fromFloat16(data) };
   if (type === 'float' || type === 'double') return { shape, data: Float32Array.from(data) };
   const clamped = (value: number | bigint): number =>
     Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(value)));

@@ -28,12 +28,15 @@ export interface ImportOnnxOptions {
  * training.
  *
  * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths and
- * initial states; Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu,
- * Sigmoid, Softplus, Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze,
- * Expand, Split, Shape, Cast, Constant, ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and
- * Range; and If and Scan, whose graphs can have all of these.
+ * initial states; Gather, MatMul, Gemm, LayerNormalization, BatchNormalization at inference, Softmax, LogSoftmax, Abs,
+ * Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add,
+ * Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax, ArgMin, Concat, Split,
+ * Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape,
+ * Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs can have all of
+ * these.
  *
- * Every float constant is a trainable parameter, except those of Constant nodes and of the graphs of If and Scan.
+ * Every float constant is a trainable parameter, except exponents, running statistics, and those of Constant nodes and
+ * of the graphs of If and Scan.
  * Constants that only one recurrent node uses are converted to the parameters of its cell; its two biases are added if
  * their sum is equivalent. Double and half precision are converted to single, and integers are clamped to 32 bits.
  *

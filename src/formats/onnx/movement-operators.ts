@@ -166,3 +166,8 @@ export const shapeOperator: Operator = (reader) => {
     'int',
   );
 };
+
+export const sizeOperator: Operator = (reader) => {
+  checkInputs(reader, ['any']);
+  return singleOutput(reader, ({ shape }) => clampedIntTensor([], [sizeOf(shape)]), 'int');
+};

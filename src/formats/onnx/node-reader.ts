@@ -1,7 +1,7 @@
 /** The interface between the importer and its operators: a node to read, and the prepared node an operator returns. */
 
-import type { Variable } from '../../autodiff/tape';
-import type { IntTensor, Tensor } from '../../tensor/tensor';
+import { operand, type Variable } from '../../autodiff/tape';
+import { type IntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import type { OnnxAttribute, OnnxGraph, OnnxNode } from './model';
 import type { Scope } from './scope';
 
@@ -94,6 +94,34 @@ export function singleOutput(
   // The kind is undefined only if something before this node is not supported; then the import fails anyway. The values
   // that an operator requires are defined: `checkInputs` has seen them.
   return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
+}
+
+/**
+ * Excludes constants from training, such as exponents and running statistics: the inputs with these indices keep the
+ * values of the file if they are constants.
+ */
+export function withFixedConstants(
+  reader: NodeReader,
+  indices: readonly number[],
+  { run, ...prepared }: PreparedNode,
+): PreparedNode {
+  const { inputs, opType } = reader.node;
+  const fixed = new Map(
+    indices.flatMap((i) => {
+      const constant = reader.constant(i);
+      return isTensor(constant) ? [[i, constant] as const] : [];
+    }),
+  );
+  return {
+    ...prepared,
+    replaces: [...fixed.keys()].filter((i) => reader.exclusiveConstant(i) !== undefined).map((i) => inputs[i]!),
+    run: (values, parameters, scope) =>
+      run(
+        values.map((value, i) => (fixed.has(i) ? operand(opType, fixed.get(i)!) : value)),
+        parameters,
+        scope,
+      ),
+  };
 }
 
 /**
