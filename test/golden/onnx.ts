@@ -69,14 +69,19 @@ export function modelOf(
   nodes: readonly PlainNode[],
   inputs: readonly (readonly [name: string, type: string, shape?: readonly (number | string)[]])[],
   outputs: string,
-  { opset = 17, initializers = [], ...graph }: Partial<OnnxGraph> & { readonly opset?: number } = {},
+  {
+    opset = 17,
+    domains = {},
+    initializers = [],
+    ...graph
+  }: Partial<OnnxGraph> & { readonly opset?: number; readonly domains?: Readonly<Record<string, number>> } = {},
 ): Uint8Array {
   const namesOf = (text: string): readonly string[] =>
     text === '' ? [] : text.split(' ').map((name) => (name === '-' ? '' : name));
   return encodeOnnx({
     irVersion: 8,
     producer: { name: 'test', version: '' },
-    opsets: opset === 0 ? {} : { '': opset },
+    opsets: opset === 0 ? {} : { '': opset, ...domains },
     graph: {
       name: 'test',
       values: [],

@@ -35,6 +35,8 @@ export interface ImportOnnxOptions {
  * Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs can have all of
  * these.
  *
+ * DynamicQuantizeLSTM of onnxruntime runs with its weights converted to floats.
+ *
  * Every float constant is a trainable parameter, except exponents, running statistics, and those of Constant nodes and
  * of the graphs of If and Scan.
  * Constants that only one recurrent node uses are converted to the parameters of its cell; its two biases are added if
@@ -186,7 +188,7 @@ function importNode(state: ImportState, node: OnnxNode): Step | undefined {
     importBody: (attribute: string, graph: OnnxGraph, bodyKinds: readonly (Kind | undefined)[]) =>
       importBody(state, attribute, graph, bodyKinds),
   };
-  const result = prepareNode(reader, uses);
+  const result = prepareNode(reader, state);
   node.outputs.forEach((name, i) => {
     if (name === '') return;
     if (kinds.own.has(name))
@@ -198,7 +200,7 @@ function importNode(state: ImportState, node: OnnxNode): Step | undefined {
     return undefined;
   }
   if (result.constant !== undefined) known.own.set(node.outputs[0]!, result.constant);
-  for (const name of result.replaces ?? []) constants.delete(name);
+  for (const name of result.replaces ?? []) if (uses.get(name) === 1) constants.delete(name);
   let parameterKey = '';
   if (result.parameters !== undefined) {
     parameterKey = unusedName(node, (name) => parameters.has(name) || constants.has(name));
@@ -245,13 +247,14 @@ function importBody(
 }
 
 /** Returns the prepared node, or the reason why it is not supported. */
-function prepareNode(inputs: Omit<NodeReader, 'consumed'>, uses: ReadonlyMap<string, number>): PreparedNode | string {
+function prepareNode(inputs: Omit<NodeReader, 'consumed'>, { uses, isBody }: ImportState): PreparedNode | string {
   const { node } = inputs;
   const operator = operatorOf(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`);
   if (operator === undefined) return 'the operator is not supported';
   const reader: NodeReader = { ...inputs, consumed: new Set() };
   try {
     const result = operator(reader);
+    if (result.parameters !== undefined && isBody) return 'the operator is not supported inside another';
     const unknown = Object.keys(node.attributes).find((name) => !reader.consumed.has(name));
     if (unknown !== undefined) return `the attribute ${unknown} is not supported`;
     const extra = node.outputs.find((name, i) => name !== '' && uses.has(name) && i >= (result.outputs ?? 1));

@@ -31,7 +31,7 @@ export interface PreparedNode {
   readonly constant?: Tensor | IntTensor;
   /** The node's own parameters, if it converts constants of the file to another layout. */
   readonly parameters?: NodeParameters;
-  /** The names of the constants that `parameters` replaces. */
+  /** The names of the constants that `run` does not need, unless another node uses them. */
   readonly replaces?: readonly string[];
 }
 
@@ -114,7 +114,7 @@ export function withFixedConstants(
   );
   return {
     ...prepared,
-    replaces: [...fixed.keys()].filter((i) => reader.exclusiveConstant(i) !== undefined).map((i) => inputs[i]!),
+    replaces: [...fixed.keys()].map((i) => inputs[i]!),
     run: (values, parameters, scope) =>
       run(
         values.map((value, i) => (fixed.has(i) ? operand(opType, fixed.get(i)!) : value)),

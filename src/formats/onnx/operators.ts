@@ -40,6 +40,7 @@ import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOu
 import { batchNormalization, layerNormalization } from './normalization-operators';
 import { errorFunction, maximum, minimum } from './pointwise';
 import { gemmOperator, matmulOperator } from './products';
+import { dynamicQuantizeLstm } from './quantized-lstm';
 import { recurrentOperator } from './recurrent';
 import {
   argumentOperator,
@@ -94,6 +95,7 @@ export function operatorOf(name: string): Operator | undefined {
     RNN: recurrentOperator,
     LSTM: recurrentOperator,
     GRU: recurrentOperator,
+    'com.microsoft.DynamicQuantizeLSTM': dynamicQuantizeLstm,
     Gather: gatherOperator,
     Slice: sliceOperator,
     Concat: concatOperator,
