@@ -29,6 +29,8 @@ export interface PyTorchOptions {
 
 /** Options of {@link toPyTorch}. */
 export interface ToPyTorchOptions extends PyTorchOptions {
+  /** Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. */
+  readonly cells?: readonly string[];
   /** Modules created with `bias=False`. Their biases must be zero and are omitted. */
   readonly withoutBias?: readonly string[];
 }
@@ -44,8 +46,8 @@ interface Codec {
 
 /**
  * Loads the weights of a PyTorch model. Supported modules are nn.RNN, nn.LSTM (also with `proj_size`) and nn.GRU, with
- * any number of layers, unidirectional or bidirectional, with or without biases, and nn.Embedding, nn.Linear,
- * nn.LayerNorm.
+ * any number of layers, unidirectional or bidirectional, with or without biases, nn.RNNCell, nn.LSTMCell and
+ * nn.GRUCell, and nn.Embedding, nn.Linear, nn.LayerNorm.
  *
  * @param model is updated in place; not changed if the function throws
  * @param weights the `state_dict`, read by `readSafetensors`
@@ -68,7 +70,8 @@ export function fromPyTorch(
   options: PyTorchOptions = {},
 ): { readonly ignored: readonly string[] } {
   const taken = new Set<string>();
-  const found = bindingsOf('fromPyTorch', model, options).map(({ layer, prefix, suffix, codec, inner }) => {
+  const isCell = (prefix: string): boolean => Object.hasOwn(weights, `${prefix}weight_ih`);
+  const found = bindingsOf('fromPyTorch', model, options, isCell).map(({ layer, prefix, suffix, codec, inner }) => {
     const take = (name: string, shape: readonly number[], optional = false): Tensor | undefined => {
       const path = `${prefix}${name}${suffix}`;
       const tensor = Object.hasOwn(weights, path) ? weights[path] : undefined;
@@ -115,10 +118,11 @@ const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.tes
  */
 export function toPyTorch(
   model: Sequential,
-  { withoutBias = [], ...options }: ToPyTorchOptions = {},
+  { withoutBias = [], cells = [], ...options }: ToPyTorchOptions = {},
 ): Readonly<Record<string, Tensor>> {
   const weights: Record<string, Tensor> = {};
-  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options)) {
+  const isCell = (prefix: string): boolean => cells.some((name) => prefix === (name === '' ? '' : `${name}.`));
+  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options, isCell)) {
     const parameters = Object.entries(layer.parameters).flatMap(([name, tensor]) =>
       name.startsWith(inner) ? [[name.slice(inner.length), tensor] as const] : [],
     );
@@ -152,7 +156,13 @@ interface Binding {
   readonly inner: string;
 }
 
-function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchOptions): readonly Binding[] {
+/** @param isCell whether the weights with a prefix are those of a cell module, whose names have no suffix `_l0` */
+function bindingsOf(
+  where: string,
+  model: Sequential,
+  { modules = {} }: PyTorchOptions,
+  isCell: (prefix: string) => boolean,
+): readonly Binding[] {
   const parts = partsOf(model);
   const unknown = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
   if (unknown !== undefined)
@@ -196,7 +206,7 @@ function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchO
           checkInitialState(options);
           if (options.reverse)
             reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-          return [binding(recurrence(cell, layer, '', reject), `_l${level}`)];
+          return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
         }
         case 'bidirectional': {
           const [, cell, options] = origin;
