@@ -1,6 +1,6 @@
 /** Gradient checking: gradients compared with finite differences, in double precision. */
 
-import { allocate, createWorkspace } from '../kernels/workspace';
+import { allocate, portableWorkspace } from '../kernels/workspace';
 import { checkNames } from '../tensor/shape';
 import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
@@ -39,7 +39,7 @@ export function checkGradients<P extends TensorTree>(
 ): GradientCheck {
   checkNames('checkGradients', 'options', options, ['step']);
   const { step = 1e-5 } = options;
-  const workspace = createWorkspace('float64');
+  const workspace = portableWorkspace(Float64Array);
   const size = treeSize(parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);

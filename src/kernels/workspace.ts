@@ -7,12 +7,8 @@
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { isSupported, scratchSize, simdKernels } from './simd/bind';
 
-/** The precision of a workspace: `float32` for computing, `float64` for gradient checks. */
-export type Precision = 'float32' | 'float64';
-
 /** A heap with its kernels and its stack pointer. */
 export interface Workspace {
-  readonly precision: Precision;
   readonly kernels: Kernels;
   readonly memory: Memory;
   /** Grows the heap to at least `length` elements, which replaces `memory.view`. */
@@ -29,27 +25,27 @@ const margin = 8;
 const pageSize = 16_384;
 
 /**
- * Creates a workspace. Single precision uses the kernels set by {@link useKernels}, or else the fastest ones that the
- * engine supports. Double precision always uses the portable kernels.
+ * Creates a workspace in single precision, with the kernels set by {@link useKernels}, or else the fastest ones that the
+ * engine supports.
  */
-export function createWorkspace(precision: Precision = 'float32'): Workspace {
-  return (precision === 'float32' ? simdWorkspace() : undefined) ?? portableWorkspace(precision);
+export function createWorkspace(): Workspace {
+  return simdWorkspace() ?? portableWorkspace(Float32Array);
 }
 
-function portableWorkspace(precision: Precision): Workspace {
-  const Heap = precision === 'float64' ? Float64Array : Float32Array;
+/** Creates a workspace with portable kernels: in double precision for gradient checks. */
+export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Array): Workspace {
   const memory: Memory = { view: new Heap(1 << 12) };
   const enlarge = (length: number): void => {
     const grown = new Heap(length);
     grown.set(memory.view);
     memory.view = grown;
   };
-  return { precision, kernels: portableKernels(memory), memory, enlarge, top: 0 };
+  return { kernels: portableKernels(memory), memory, enlarge, top: 0 };
 }
 
 /** The kernels set by {@link useKernels}. */
 let selected: KernelName | undefined;
-/** The kernels of the last computation in single precision. */
+/** The kernels of the last computation. */
 let used: KernelName | undefined;
 
 /**
@@ -68,7 +64,7 @@ function simdWorkspace(): Workspace | undefined {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return { precision: 'float32', kernels: simdKernels(name, pages, memory), memory, enlarge, top: scratchSize };
+    return { kernels: simdKernels(name, pages, memory), memory, enlarge, top: scratchSize };
   } catch {
     return undefined;
   }
@@ -112,8 +108,8 @@ export function kernelsInUse(): KernelName {
 }
 
 /** Notes the kernels of a computation, for {@link kernelsInUse}. */
-export function noteUse({ precision, kernels }: Workspace): void {
-  if (precision === 'float32') used = kernels.name;
+export function noteUse({ kernels }: Workspace): void {
+  used = kernels.name;
 }
 
 /**
@@ -151,7 +147,7 @@ export function defaultWorkspace(): Workspace {
   const existing = shared.get(selected);
   if (existing !== undefined && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
   // Portable kernels that were chosen because memory was short are replaced as soon as there is memory.
-  const workspace = simdWorkspace() ?? existing ?? portableWorkspace('float32');
+  const workspace = simdWorkspace() ?? existing ?? portableWorkspace(Float32Array);
   shared.set(selected, workspace);
   return workspace;
 }
