@@ -65,11 +65,13 @@ export const none = (): Readonly<Record<string, Tensor>> => ({});
  * @throws RangeError if the layer cannot be converted exactly
  */
 export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translated | undefined {
-  const found = Object.hasOwn(translators, layer.className) ? translators[layer.className] : undefined;
+  // Merged here, because a spread at the top level would keep the table in every bundle.
+  const all = { ...translators, ...simpleTranslators };
+  const found = Object.hasOwn(all, layer.className) ? all[layer.className] : undefined;
   if (found === undefined) {
     throw new RangeError(
       `${where}: the layer ${layer.name} has class ${layer.className}, which is not supported. Supported classes ` +
-        `are ${Object.keys(translators).join(', ')}.`,
+        `are ${Object.keys(all).join(', ')}.`,
     );
   }
   return found(where, layer, options);
@@ -197,7 +199,6 @@ const translators: Readonly<Record<string, Translate>> = {
   SimpleRNN: translateRecurrent,
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
-  ...simpleTranslators,
 };
 
 /** Masking, and the operations of Keras 3 that compute masks. */

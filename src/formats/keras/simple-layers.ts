@@ -58,8 +58,8 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
   },
   RepeatVector: (where, { name, config }) =>
     withoutWeights(kerasRepeatVector({ count: countOf(where, name, config, 'n') })),
-  GlobalAveragePooling1D: pooling('mean'),
-  GlobalMaxPooling1D: pooling('max'),
+  GlobalAveragePooling1D: /* @__PURE__ */ pooling('mean'),
+  GlobalMaxPooling1D: /* @__PURE__ */ pooling('max'),
   Flatten: (_where, _layer, { steps }) =>
     withoutWeights(kerasFlatten(steps === undefined ? {} : { sequenceLength: steps })),
   Rescaling(where, layer) {

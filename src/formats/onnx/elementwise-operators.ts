@@ -46,18 +46,18 @@ export const pointwiseOperator = (prepare: (reader: NodeReader) => Pointwise): O
 const float = (reader: NodeReader, name: string, fallback: number): number =>
   consumeAttribute(reader, name, 'float') ?? fallback;
 
-export const leakyReluOperator: Operator = elementwiseOperator((reader) => {
+export const leakyReluOperator: Operator = /* @__PURE__ */ elementwiseOperator((reader) => {
   const slope = float(reader, 'alpha', 0.01);
   return (x) => leakyRelu(x, slope);
 });
 
-export const eluOperator: Operator = pointwiseOperator((reader) => elu(float(reader, 'alpha', 1)));
+export const eluOperator: Operator = /* @__PURE__ */ pointwiseOperator((reader) => elu(float(reader, 'alpha', 1)));
 
-export const hardSigmoidOperator: Operator = pointwiseOperator((reader) =>
+export const hardSigmoidOperator: Operator = /* @__PURE__ */ pointwiseOperator((reader) =>
   hardSigmoid(float(reader, 'alpha', 0.2), float(reader, 'beta', 0.5)),
 );
 
-export const geluOperator: Operator = pointwiseOperator((reader) => {
+export const geluOperator: Operator = /* @__PURE__ */ pointwiseOperator((reader) => {
   const approximate = consumeAttribute(reader, 'approximate', 'string') ?? 'none';
   if (approximate !== 'none' && approximate !== 'tanh')
     throw new RangeError(`approximate must be tanh or none, got ${approximate}`);
