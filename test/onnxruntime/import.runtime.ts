@@ -119,6 +119,31 @@ describe('reductions and Split', () => {
   });
 });
 
+describe('attributes of recurrent operators', () => {
+  const [I, H] = [5, 3];
+  const constants = (G: number): OnnxTensor[] =>
+    Object.entries({ W: [1, G * H, I], R: [1, G * H, H], B: [1, 2 * G * H], P: [1, 3 * H] }).map(([name, shape]) =>
+      floats(name, shape, [...normal(0, 0.7)(shape, random).data]),
+    );
+  const alphas = { activation_alpha: { floats: [0.3, 0.2] }, activation_beta: { floats: [0.45] } };
+  it.each<[string, number, PlainNode[3]]>([
+    ['RNN', 1, { activations: ['Softsign'] }],
+    ['RNN', 1, { clip: 0.4 }],
+    ['GRU', 3, { clip: 0.4 }],
+    ['GRU', 3, { clip: 0.4, linear_before_reset: 1 }],
+    ['GRU', 3, { activations: ['HardSigmoid', 'LeakyRelu'], ...alphas }],
+    ['LSTM', 4, { input_forget: 1 }],
+    ['LSTM', 4, { clip: 0.4 }],
+    ['LSTM', 4, { activations: ['Sigmoid', 'Relu', 'Relu'] }],
+    ['LSTM', 4, { activations: ['HardSigmoid', 'LeakyRelu', 'Tanh'], ...alphas }],
+  ])('%s %o', async (opType, G, attributes) => {
+    for (const inputs of ['x W R B', ...(opType === 'LSTM' ? ['x W R B - - - P'] : [])]) {
+      const node: PlainNode = [opType, inputs, 'y', { hidden_size: H, ...attributes }];
+      expect(await difference([node], { x }, { initializers: constants(G) })).toBeLessThan(2e-6);
+    }
+  });
+});
+
 it('half precision constants', async () => {
   const half: OnnxTensor = { name: 'h', shape: [4], type: 'float16', data: Uint16Array.of(0x3c00, 0xc123, 0x7bff, 1) };
   const nodes: PlainNode[] = [['Cast', 'h', 'y', { to: 1 }]];

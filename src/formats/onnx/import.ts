@@ -27,8 +27,8 @@ export interface ImportOnnxOptions {
  * Imports a recurrent network from an ONNX file, as the exporters of PyTorch and Keras write it, for prediction and
  * training.
  *
- * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths and
- * initial states; Gather, MatMul, Gemm, LayerNormalization, BatchNormalization at inference, Softmax, LogSoftmax, Abs,
+ * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths,
+ * initial states and all activations, clip and input_forget; Gather, MatMul, Gemm, LayerNormalization, BatchNormalization at inference, Softmax, LogSoftmax, Abs,
  * Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add,
  * Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax, ArgMin, Concat, Split,
  * Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape,

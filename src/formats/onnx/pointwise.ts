@@ -39,6 +39,24 @@ export const elu = (alpha: number): Pointwise => ({
   partials: [(x) => (x < 0 ? alpha * Math.exp(x) : 1)],
 });
 
+/** alpha x + beta */
+export const affinely = (alpha: number, beta: number): Pointwise => ({
+  f: (x) => alpha * x + beta,
+  partials: [() => alpha],
+});
+
+/** x if x > alpha, 0 otherwise. */
+export const thresholded = (alpha: number): Pointwise => ({
+  f: (x) => (x > alpha ? x : 0),
+  partials: [(x) => Number(x > alpha)],
+});
+
+/** x / (1 + |x|) */
+export const softsign: Pointwise = {
+  f: (x) => x / (1 + Math.abs(x)),
+  partials: [(x) => 1 / (1 + Math.abs(x)) ** 2],
+};
+
 /** min(1, max(0, alpha x + beta)) */
 export const hardSigmoid = (alpha: number, beta: number): Pointwise => ({
   f: (x) => Math.min(1, Math.max(0, alpha * x + beta)),
