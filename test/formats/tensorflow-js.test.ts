@@ -87,7 +87,7 @@ describe('models that cannot be converted exactly are rejected', () => {
   it('masks, unless lengths: true is given', () => {
     const file = read('masked');
     expect(() => importTensorFlowJs(file.json, filesOf(file))).toThrow(
-      'import with { lengths: true }, and pass lengths to predict.',
+      'import with { lengths: true }, and pass lengths to predict, or use predictMasked.',
     );
     const { model, notes } = importTensorFlowJs(file.json, filesOf(file), { lengths: true });
     expect(notes).toHaveLength(1);
