@@ -183,6 +183,9 @@ export function overValid<Y extends Variable | IntTensor>(
   const weights = mask && operand(where, mask, 'mask');
   const shape = targets.shape.filter((length, axis) => length === outputs.shape[axis]);
   const { valid, total } = targetWeights(where, shape, { mask: weights && toTensor(weights), lengths });
+  // The tape stores the indices of rows as floats, which are exact up to 2²⁴.
+  if (valid && valid.positions.length > 2 ** 24)
+    throw new RangeError(`${where}: mask must have at most 2^24 weights, got ${valid.positions.length}.`);
   const take = (x: Variable): Variable => (valid ? takeValid(x, valid) : x);
   const counted = isVariable(targets) ? take(targets) : valid ? validIds(targets, valid) : targets;
   const losses = lossesOf(take(outputs), counted as Y);
