@@ -2,6 +2,7 @@
 
 export { type Hdf5, readHdf5 } from './formats/hdf5';
 export { importKeras } from './formats/keras/import';
+export { kerasLayers } from './formats/keras/keras-layers';
 export type { KerasOptions } from './formats/keras/layers';
 export {
   type MaskedPredictOptions,

@@ -7,7 +7,7 @@ import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
 import { bidirectional } from '../layers/bidirectional';
 import { namesOf } from '../layers/chain';
-import { dense } from '../layers/dense';
+import { type DenseOptions, dense } from '../layers/dense';
 import { embedding } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
 import { layerNorm } from '../layers/layer-norm';
@@ -21,8 +21,10 @@ import type { PyTorchOptions } from './pytorch';
 export interface InferOptions {
   /** The modules in the order of the forward pass. By default, an order in which their sizes match. */
   readonly order?: readonly string[];
-  /** The activation of nn.RNN modules; `'tanh'` by default. */
+  /** The activation of nn.RNN and nn.RNNCell modules; `'tanh'` by default. */
   readonly nonlinearity?: 'tanh' | 'relu';
+  /** The activation after each Linear module, by the name of the module: `{ fc1: relu }`. None by default. */
+  readonly activations?: Readonly<Record<string, NonNullable<DenseOptions['activation']>>>;
   /**
    * Whether the last recurrent layer returns its output at every step (`true`, the default) or only at the last step.
    */
@@ -49,13 +51,15 @@ interface Module {
   readonly output: number;
   /** The equivalent layers. */
   readonly layers: (returnSequences: boolean) => readonly Layer[];
+  readonly isBidirectional?: boolean;
   readonly assumed: readonly string[];
 }
 
 /**
  * Infers the layers of a model from its PyTorch weights: types and sizes from names and shapes, the order from matching
- * input and output sizes. Properties that weights do not determine (tanh or ReLU, dropout, activations between layers,
- * whether every step is returned) are assumed and reported in `assumed`.
+ * input and output sizes. Properties that weights do not determine are assumed and reported in `assumed`: activations,
+ * operations without weights between modules, whether every step is returned, and others. `batch_first` is not among
+ * them, because it changes only the layout: inputs here are always `[T, B, …]`.
  *
  * @param weights the `state_dict`, read by `readSafetensors`
  * @throws RangeError if a weight does not belong to a supported module, or the modules do not form a single chain
@@ -68,7 +72,7 @@ interface Module {
  * const model = sequential(layers, { inputSize });
  * fromPyTorch(model, weights, { modules });
  * model.layers.map(({ name }) => name); // ['embedding', 'bidirectional', 'dense']
- * assumed.length; // 1
+ * assumed[0]; // 'fc has no activation; set one with activations: { "fc": relu }'
  */
 export function inferModel(weights: Readonly<Record<string, Tensor>>, options: InferOptions = {}): InferredModel {
   const modules = modulesOf(weights, options);
@@ -81,85 +85,139 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   const layers = entries.map(({ layer }) => layer);
   const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, entries[i]!.module.name]));
   const assumed = order.flatMap((module) => module.assumed);
+  assumed.push(
+    'no operation without weights, such as dropout, pooling or a residual connection, is around the modules',
+  );
   if (ambiguous)
-    assumed.push(
-      `the order ${order.map(({ name }) => name).join(', ')}, although others fit as well; set it with order: [...]`,
-    );
-  if (last >= 0)
-    assumed.push(
-      returnSequences
-        ? 'the last recurrent layer returns every step; use returnSequences: false for only the last one'
-        : 'the last recurrent layer returns only its last step',
-    );
+    assumed.push(`the order ${order.map(labelOf).join(', ')}, although others fit as well; set it with order: [...]`);
+  if (last >= 0) assumed.push(returnAssumption(returnSequences, order[last]!));
   const input = order[0]!.input;
   return { layers, ...(input === 'ids' ? {} : { inputSize: input }), modules: names, assumed };
 }
 
+/** The assumption about the output of the last recurrent module. */
+function returnAssumption(returnSequences: boolean, { isBidirectional = false }: Module): string {
+  if (returnSequences)
+    return 'the last recurrent layer returns every step; use returnSequences: false for only the last one';
+  return isBidirectional
+    ? 'the last recurrent layer returns the final output of each direction (h_n), which is not output[-1]'
+    : 'the last recurrent layer returns only its last step';
+}
+
+/** The name of a module in messages; the root module has none. */
+const labelOf = ({ name }: Pick<Module, 'name'>): string => name || 'the module';
+
 function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOptions): readonly Module[] {
-  const byModule = new Map<string, Record<string, Tensor>>();
+  const byModule = new Map<string, Map<string, Tensor>>();
   for (const [name, tensor] of Object.entries(weights)) {
     const dot = name.lastIndexOf('.');
     const module = dot < 0 ? '' : name.slice(0, dot);
-    byModule.set(module, { ...byModule.get(module), [name.slice(dot + 1)]: tensor });
+    const tensors = byModule.get(module) ?? new Map<string, Tensor>();
+    byModule.set(module, tensors.set(name.slice(dot + 1), tensor));
   }
   if (byModule.size === 0) throw new RangeError('inferModel: weights must have at least one tensor, got none.');
-  return [...byModule].map(([name, tensors]) =>
-    'weight_ih_l0' in tensors ? recurrentModule(name, tensors, options) : plainModule(name, tensors),
-  );
+  const modules = [...byModule].map(([name, entries]) => {
+    const tensors = Object.fromEntries(entries);
+    if (Object.hasOwn(tensors, 'weight_ih_l0')) return recurrentModule(name, tensors, '_l0', options);
+    if (Object.hasOwn(tensors, 'weight_ih')) return recurrentModule(name, tensors, '', options);
+    return plainModule(name, tensors, options);
+  });
+  const linear = modules.filter(({ kind }) => kind === 'linear').map(({ name }) => name);
+  const unknown = Object.keys(options.activations ?? {}).find((name) => !linear.includes(name));
+  if (unknown !== undefined)
+    reject(`activations has ${unknown}, which is not a Linear module. The Linear modules are: ${linear.join(', ')}.`);
+  return modules;
 }
 
 const reject = (what: string): never => {
   throw new RangeError(`inferModel: ${what}`);
 };
 
-function plainModule(name: string, { weight, bias, ...others }: Record<string, Tensor>): Module {
+function plainModule(
+  name: string,
+  { weight, bias, ...others }: Record<string, Tensor>,
+  { activations = {} }: InferOptions,
+): Module {
+  const label = labelOf({ name });
   const unexpected = Object.keys(others)[0] ?? (weight === undefined ? 'bias' : undefined);
   if (unexpected !== undefined)
     reject(
       `${name === '' ? '' : `${name}.`}${unexpected} does not belong to a supported module (RNN, LSTM, GRU, ` +
-        'Embedding, Linear, LayerNorm).',
+        'RNNCell, LSTMCell, GRUCell, Embedding, Linear, LayerNorm).',
     );
   const shape = weight!.shape;
   if (shape.length === 1) {
     const [size] = shape as [number];
+    if (bias === undefined)
+      reject(
+        `${label} has a weight ${formatShape(shape)} without bias, as RMSNorm and PReLU, which are not supported.`,
+      );
     return {
       name,
       kind: 'norm',
       input: size,
       output: size,
       layers: () => [layerNorm()],
-      assumed: [`${name} is a LayerNorm with eps 1e-5`],
+      assumed: [`${label} is a LayerNorm with eps 1e-5`],
     };
   }
   if (shape.length !== 2)
     reject(`${name}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
   const [rows, columns] = shape as [number, number];
-  const linear: Module = {
-    name,
-    kind: 'linear',
-    input: columns,
-    output: rows,
-    layers: () => [dense({ size: rows })],
-    assumed: [],
-  };
-  if (bias !== undefined || /(fc|linear|dense|head|out|proj|classif|decod)\w*$/i.test(name)) return linear;
+  // A weight without bias belongs to either an Embedding or a Linear: only the name of the module shows which one.
+  const lastName = name.slice(name.lastIndexOf('.') + 1);
+  const isEmbedding = /emb/i.test(lastName);
+  if (bias !== undefined || (!isEmbedding && /fc|linear|dense|head|out|proj|classif|decod/i.test(lastName))) {
+    const activation = Object.hasOwn(activations, name) ? activations[name] : undefined;
+    return {
+      name,
+      kind: 'linear',
+      input: columns,
+      output: rows,
+      layers: () => [dense({ size: rows, ...(activation && { activation }) })],
+      assumed: [
+        ...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []),
+        ...(activation === undefined
+          ? [`${label} has no activation; set one with activations: { ${JSON.stringify(name)}: relu }`]
+          : []),
+      ],
+    };
+  }
+  const zeroRow = zeroRowOf(weight!);
   return {
     name,
     kind: 'embedding',
     input: 'ids',
     output: columns,
     layers: () => [embedding({ vocabularySize: rows, size: columns })],
-    assumed: /emb/i.test(name) ? [] : [`${name}, a matrix without bias, is an Embedding`],
+    assumed: [
+      ...(isEmbedding ? [] : [`${label}, a matrix without bias, is an Embedding`]),
+      ...(zeroRow < 0
+        ? []
+        : [`row ${zeroRow} of ${label}, all zeros, is trained; with padding_idx=${zeroRow} it is not`]),
+    ],
   };
 }
 
+/** The first row of a matrix `[rows, columns]` that has only zeros; −1 if every row has others. */
+function zeroRowOf({ shape, data }: Tensor): number {
+  const [rows, columns] = shape as [number, number];
+  for (let row = 0; row < rows; row++)
+    if (data.subarray(row * columns, (row + 1) * columns).every((value) => value === 0)) return row;
+  return -1;
+}
+
+/** A module of weights with the suffix `_l0` and so on, or one of the cell modules, whose suffix is empty. */
 function recurrentModule(
   name: string,
   tensors: Record<string, Tensor>,
+  suffix: '_l0' | '',
   { nonlinearity = 'tanh' }: InferOptions,
 ): Module {
-  const [GH, I] = tensors['weight_ih_l0']!.shape as [number, number];
-  const P = tensors['weight_hh_l0']?.shape[1] ?? 0;
+  const isCell = suffix === '';
+  const label = labelOf({ name });
+  const [GH, I] = tensors[`weight_ih${suffix}`]!.shape as [number, number];
+  const P = tensors[`weight_hh${suffix}`]?.shape[1] ?? 0;
   const H = tensors['weight_hr_l0']?.shape[1] ?? P;
   const gates = GH / H;
   const isBidirectional = 'weight_ih_l0_reverse' in tensors;
@@ -172,11 +230,12 @@ function recurrentModule(
     'weight_hr_l0' in tensors ? (gates === 4 ? () => projectedLstm({ projectionSize: P }) : undefined) : cells[gates];
   if (cell === undefined)
     return reject(
-      `${name}.weight_ih_l0 ${formatShape([GH, I])} and weight_hh_l0 with ${P} columns do not belong to an RNN, ` +
+      `${name === '' ? '' : `${name}.`}weight_ih${suffix} ${formatShape([GH, I])} and weight_hh${suffix} with ${P} ` +
+        'columns do not belong to an RNN, ' +
         'LSTM or GRU.',
     );
   let count = 1;
-  while (`weight_ih_l${count}` in tensors) count++;
+  while (!isCell && `weight_ih_l${count}` in tensors) count++;
   const layers = (returnSequences: boolean): readonly Layer[] =>
     Array.from({ length: count }, (_, level) => {
       const layerOptions = { hiddenSize: H, returnSequences: returnSequences || level < count - 1 };
@@ -188,9 +247,11 @@ function recurrentModule(
     input: I,
     output: P * (isBidirectional ? 2 : 1),
     layers,
+    isBidirectional,
     assumed: [
-      ...(gates === 1 ? [`${name} is an RNN with ${nonlinearity}`] : []),
-      ...(count > 1 ? [`${name} has no dropout between its layers`] : []),
+      ...(gates === 1 ? [`${label} is an RNN with ${nonlinearity}`] : []),
+      ...(count > 1 ? [`${label} has no dropout between its layers`] : []),
+      ...(isCell ? [`${label}, a single cell, runs over the steps from first to last`] : []),
     ],
   };
 }

@@ -199,6 +199,8 @@ function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
         `version ${read.metadata['bptt.version']}.`,
     );
   }
+  if (read.others.length > 0)
+    throw new RangeError(`${where}: ${read.others.join(', ')} in the file must be of type F32.`);
   return read;
 }
 

@@ -3,7 +3,7 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
-import { checkCount, checkShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkCount, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
@@ -86,6 +86,7 @@ export function packSteps(
     rows.push(running);
   }
   const total = rows.reduce((sum, count) => sum + count, 0);
+  checkRows(where, sequences.length + total);
   const input = new Int32Array(total);
   const output = new Int32Array(steps * batchSize).fill(-1);
   let packed = 0;
@@ -148,11 +149,15 @@ export interface ValidRows {
 /** The rows over leading axes that `isValid` selects. */
 export function selectRows(axes: Shape, isValid: (row: number) => boolean): ValidRows {
   const positions = new Int32Array(sizeOf(axes)).fill(-1);
-  const rows = positions.map((_, row) => row).filter(isValid);
-  rows.forEach((row, position) => {
-    positions[row] = position;
-  });
-  return { axes, rows, positions };
+  const rows = positions.slice();
+  let count = 0;
+  for (let row = 0; row < rows.length; row++) {
+    if (isValid(row)) {
+      rows[count] = row;
+      positions[row] = count++;
+    }
+  }
+  return { axes, rows: rows.subarray(0, count), positions };
 }
 
 /**

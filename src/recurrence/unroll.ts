@@ -4,7 +4,7 @@ import { concat } from '../autodiff/ops/movement';
 import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
-import { checkShape, type Shape } from '../tensor/shape';
+import { checkNames, checkShape, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import { type Cell, type CellFunction, checkParameters, type PointwiseCell, type State, stateSizes } from './cell';
 import { runOps } from './ops-engine';
@@ -81,6 +81,15 @@ export function unroll<N extends string>(
   xs: Operand,
   options: UnrollOptions<N> = {},
 ): Unrolled<N> {
+  checkNames('unroll', 'options', options, [
+    'initialState',
+    'lengths',
+    'reverse',
+    'resets',
+    'resetState',
+    'recurrentMask',
+    'zoneout',
+  ]);
   const scope = currentScope('unroll');
   const x = operand('unroll', xs, 'xs');
   checkShape('unroll', 'xs', x.shape, { letters: '[T, B, I]', lengths: [undefined, undefined, undefined] });
@@ -181,9 +190,7 @@ export function statesOf<N extends string>(
   rows: number,
 ): Record<N, Variable> {
   const names = Object.keys(sizes) as N[];
-  const unknown = Object.keys(given ?? {}).find((name) => !names.includes(name as N));
-  if (unknown !== undefined)
-    throw new TypeError(`${where}: ${argument} must have parts named ${names.join(', ')}, got ${unknown}.`);
+  checkNames(where, argument, given ?? {}, names);
   const entries = names.map((name) => {
     const [value, shape] = [given?.[name], [rows, sizes[name]]];
     if (value === undefined) return [name, filled(currentScope(where), shape, 0)];

@@ -19,7 +19,7 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkNumber, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkNames, checkNumber, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
 import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 import { targetWeights } from './metrics';
 
@@ -174,18 +174,18 @@ export function overValid<Y extends Variable | IntTensor>(
   where: string,
   outputs: Variable,
   targets: Y,
-  { mask, lengths, reduction = 'mean' }: LossOptions,
+  options: LossOptions,
   lossesOf: (outputs: Variable, targets: Y) => Variable,
 ): Variable {
+  checkNames(where, 'options', options, ['mask', 'lengths', 'reduction']);
+  const { mask, lengths, reduction = 'mean' } = options;
   if (!['none', 'sum', 'mean'].includes(reduction)) {
     throw new RangeError(`${where}: reduction must be 'none', 'sum' or 'mean', got ${describe(reduction)}.`);
   }
   const weights = mask && operand(where, mask, 'mask');
   const shape = targets.shape.filter((length, axis) => length === outputs.shape[axis]);
-  const { valid, total } = targetWeights(where, shape, { mask: weights && toTensor(weights), lengths });
-  // The tape stores the indices of rows as floats, which are exact up to 2²⁴.
-  if (valid && valid.positions.length > 2 ** 24)
-    throw new RangeError(`${where}: mask must have at most 2^24 weights, got ${valid.positions.length}.`);
+  const { valid, total } = targetWeights(where, shape, { mask: isVariable(mask) ? toTensor(mask) : mask, lengths });
+  if (valid) checkRows(where, valid.positions.length);
   const take = (x: Variable): Variable => (valid ? takeValid(x, valid) : x);
   const counted = isVariable(targets) ? take(targets) : valid ? validIds(targets, valid) : targets;
   const losses = lossesOf(take(outputs), counted as Y);

@@ -17,7 +17,7 @@ import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
-import { checkCount, checkShape, formatShape } from '../tensor/shape';
+import { checkCount, checkNames, checkShape, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type LossOptions, overValid } from './losses';
 
@@ -37,7 +37,9 @@ const valuesPerComponent = (size: number): number => 1 + 2 * size + (size === 2 
  * const head = dense({ size: mixtureSize({ components: 3, size: 2 }) });
  * mixtureSize({ components: 3, size: 2 }); // 18
  */
-export function mixtureSize({ components, size }: { readonly components: number; readonly size: number }): number {
+export function mixtureSize(options: { readonly components: number; readonly size: number }): number {
+  checkNames('mixtureSize', 'options', options, ['components', 'size']);
+  const { components, size } = options;
   checkCount('mixtureSize', 'components', components);
   checkCount('mixtureSize', 'size', size);
   return components * valuesPerComponent(size);
@@ -199,7 +201,9 @@ export interface SampleMixtureOptions {
  * @example
  * sampleMixture(full([4, 12], 0), { size: 2, random: createRandom(1) }).shape; // [4, 2]
  */
-export function sampleMixture(outputs: Tensor, { size: D, random, temperature = 1 }: SampleMixtureOptions): Tensor {
+export function sampleMixture(outputs: Tensor, options: SampleMixtureOptions): Tensor {
+  checkNames('sampleMixture', 'options', options, ['size', 'random', 'temperature']);
+  const { size: D, random, temperature = 1 } = options;
   const drawComponent = sampler('sampleMixture', { temperature });
   const { weights, means, deviations, correlations } = parametersFor('sampleMixture', outputs, D);
   const K = weights.shape.at(-1)!;

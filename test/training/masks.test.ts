@@ -217,7 +217,7 @@ it('a mask whose rows the tape cannot number is rejected', () => {
   const N = 2 ** 24 + 1;
   const targets: IntTensor = { shape: [N], data: new Int32Array(N) };
   const run = () => compute({}, () => crossEntropy(full([N, 0], 0), targets, { mask: full([N], 0) }));
-  expect(run).toThrow('crossEntropy: mask must have at most 2^24 weights, got 16777217.');
+  expect(run).toThrow('crossEntropy: there must be at most 2^24 rows to select from, got 16777217.');
 });
 
 describe('accuracy', () => {
