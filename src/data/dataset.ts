@@ -13,7 +13,10 @@ export interface Batch<
   readonly inputs: X;
   /** The targets of the loss: one per step `[T, B, …]`, or one per sequence `[B, …]`. */
   readonly targets: Y;
-  /** `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. */
+  /**
+   * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets of
+   * weight 0 are ignored, whatever their values (an id of −100, NaN).
+   */
   readonly mask?: Tensor;
   /** `[B]` the number of valid steps of each row; all by default. */
   readonly lengths?: Int32Array;

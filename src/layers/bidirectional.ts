@@ -27,7 +27,8 @@ export interface BidirectionalOptions extends DirectionOptions {
   readonly returnSequences?: boolean;
 }
 
-const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => Variable>> = {
+/** How each value of {@link Merge} combines two directions. */
+export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => Variable>> = {
   concat: (forward, reverse) => concat([forward, reverse], -1),
   sum: add,
   mean: (forward, reverse) => scale(add(forward, reverse), 0.5),

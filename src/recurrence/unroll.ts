@@ -1,7 +1,7 @@
 /** Running a cell over time. */
 
-import { concat, takeRows } from '../autodiff/ops/movement';
-import { constantOf, currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
+import { concat } from '../autodiff/ops/movement';
+import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import { checkNames, checkShape, type Shape } from '../tensor/shape';
@@ -10,6 +10,7 @@ import { type Cell, type CellFunction, checkParameters, type PointwiseCell, type
 import { runOps } from './ops-engine';
 import { packSteps } from './packing';
 import { runPointwise } from './pointwise-engine';
+import { rowsAt } from './valid-steps';
 import { drawZoneout } from './zoneout';
 
 /** Options of {@link unroll}. */
@@ -99,8 +100,6 @@ export function unroll<N extends string>(
 
   const packing = packSteps('unroll', T, B, options);
   const { order, rows, total } = packing;
-  const rowsAt = (table: Variable, indices: Int32Array): Variable =>
-    takeRows(table, constantOf(scope, [indices.length], indices), [indices.length, table.shape[1]!]);
   const flat = viewOf(x, [T * B, I]);
   const inputs = order === undefined ? flat : rowsAt(flat, order.input);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
@@ -130,7 +129,7 @@ export function unroll<N extends string>(
   }
   const h = Object.values(sequences)[0]!;
   const H = h.shape[1]!;
-  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : viewOf(rowsAt(h, order.output), [T, B, H]);
+  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : rowsAt(h, order.output, [T, B, H]);
   return { outputs, state: state as State<N> };
 }
 

@@ -34,7 +34,8 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
 
 /**
  * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of
- * its targets that count (the sum of their weights); the batches of a {@link customModel} are weighted equally.
+ * its targets that count (the sum of their weights), so that a batch in which none counts only carries the state; the
+ * batches of a {@link customModel} are weighted equally.
  *
  * @throws RangeError if the data has no batches, or a batch does not fit the model
  * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
@@ -96,11 +97,11 @@ export function meansOver<P extends TensorTree, B>(
   if (!(Symbol.iterator in batches))
     throw new TypeError(`${caller}: data must not be asynchronous. Collect its batches in an array.`);
   for (const batch of batches) {
+    const weight = task.weightOf?.(batch) ?? 1;
     const values: Readonly<Record<string, number>> = compute(task.parameters, (p) => ({
       loss: toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!,
-      ...valuesOf(batch),
+      ...(weight > 0 ? valuesOf(batch) : {}),
     }));
-    const weight = task.weightOf?.(batch) ?? 1;
     for (const [name, value] of Object.entries(values)) totals[name] = (totals[name] ?? 0) + weight * value;
     totalWeight += weight;
   }

@@ -17,7 +17,7 @@ import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
-import { checkCount, checkNames, formatShape, sameShape } from '../tensor/shape';
+import { checkCount, checkNames, checkShape, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type LossOptions, overValid } from './losses';
 
@@ -92,12 +92,7 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';
   const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
-  if (x.shape.length === 0 || t.shape.length === 0 || !sameShape(x.shape.slice(0, -1), t.shape.slice(0, -1))) {
-    throw new RangeError(
-      `${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, ` +
-        `got ${formatShape(t.shape)}.`,
-    );
-  }
+  checkShape(where, 'targets', t.shape, { letters: '[…, D]', lengths: [...x.shape.slice(0, -1), undefined] });
   return overValid(where, x, t, options, (y, target) =>
     reshape(negativeLogLikelihood(mixtureOf(where, y, target.shape.at(-1)!), target), target.shape.slice(0, -1)),
   );

@@ -312,7 +312,8 @@ describe('configurations', () => {
     [
       'masks',
       changed(5, {}, 'Masking'),
-      'dense masks steps. Sequence lengths replace masks: import with { lengths: true }, and pass lengths to predict.',
+      'dense masks steps. Sequence lengths replace masks: import with { lengths: true }, and pass lengths to predict, ' +
+        'or use predictMasked.',
     ],
   ])('%s: rejected', (_, json, message) => {
     expect(() => imported(json)).toThrow(`importKeras: ${message}`);
@@ -357,7 +358,7 @@ describe('configurations', () => {
     );
     expect(
       modelOf('importKeras', tagger as unknown as Json, weights, { slope: 1, lengths: true }, nameInFile).notes,
-    ).toEqual(['embedding masked the id 0: pass the sequence lengths to predict instead']);
+    ).toEqual(['embedding masked the id 0: pass the sequence lengths to predict instead, or use predictMasked']);
   });
 
   it('errors name the function that was called', () => {

@@ -31,7 +31,7 @@ import {
 export interface KerasOptions {
   /**
    * Set to `true` to import a model with masks (`mask_zero` of an Embedding, or a Masking layer). Pass the sequence
-   * lengths to `predict` instead.
+   * lengths to `predict` instead, or use {@link predictMasked} for padding in front and gaps.
    */
   readonly lengths?: boolean;
 }
@@ -118,7 +118,7 @@ const translators: Readonly<Record<string, Translate>> = {
       layer: embedding({ vocabularySize, size }),
       read: (taker, weights) => embeddingParameters(taker, weights, [vocabularySize, size]),
       ...(config['mask_zero'] === true
-        ? { notes: [`${name} masked the id 0: pass the sequence lengths to predict instead`] }
+        ? { notes: [`${name} masked the id 0: pass the sequence lengths to predict instead, or use predictMasked`] }
         : {}),
     };
   },
@@ -271,6 +271,6 @@ function knownSlope(where: string, { name }: KerasLayer, slope: number | undefin
 function rejectMask(where: string, name: string, reason: string): never {
   throw new RangeError(
     `${where}: ${name} ${reason}. Sequence lengths replace masks: import with { lengths: true }, and pass lengths ` +
-      'to predict.',
+      'to predict, or use predictMasked.',
   );
 }
