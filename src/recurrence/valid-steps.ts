@@ -2,7 +2,7 @@
 
 import { takeRows } from '../autodiff/ops/movement';
 import { constantOf, type Variable, viewOf } from '../autodiff/tape';
-import { checkRows, type Shape } from '../tensor/shape';
+import type { Shape } from '../tensor/shape';
 import { type ValidRows, validRows } from './packing';
 
 /** The valid rows `[N, …]` of `[T, B, …]`. */

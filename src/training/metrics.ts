@@ -76,9 +76,10 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   validRows(where, T, B, lengths)?.positions.forEach((position, row) => {
     if (position < 0) weights.fill(0, row * width, (row + 1) * width);
   });
-  const total = weights.reduce((sum, weight) => sum + weight, 0) * sizeOf(targets.slice(axes.length));
+  let total = 0;
+  for (let i = 0; i < weights.length; i++) total += weights[i]!;
   const valid = weights.includes(0) ? selectRows(axes, (row) => weights[row] !== 0) : undefined;
-  return { weights, valid, total };
+  return { weights, valid, total: total * sizeOf(targets.slice(axes.length)) };
 }
 
 /**

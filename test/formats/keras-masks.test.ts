@@ -39,6 +39,7 @@ import {
 } from 'bptt';
 import { packMasked, predictMasked, runMasked, stepMask } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
+import { kerasFlatten, kerasPooling } from '../../src/formats/keras/sequence-layers';
 
 const [T, B, I, H] = [6, 5, 3, 2];
 const random = createRandom(21);
@@ -225,6 +226,30 @@ cases['a stack with dense layers between and after'] = {
     return fourth.map((x) => affineOf(p['dense3']!, x).map(Math.tanh));
   },
 };
+const columns = (rows: Row): Vector[] => rows[0]!.map((_, j) => rows.map((row) => row[j]!));
+const pools: [name: string, layer: Layer, pool: (outputs: Row, b: number) => Vector][] = [
+  ['Flatten', kerasFlatten({ sequenceLength: T }), (outputs) => outputs.flat()],
+  ['maximum', kerasPooling({ kind: 'max' }), (outputs) => columns(outputs).map((values) => Math.max(...values))],
+  [
+    'mean of valid steps',
+    kerasPooling({ kind: 'mean' }),
+    (outputs, b) => {
+      const count = range(T).filter((t) => isValid(t, b)).length;
+      const valid = columns(outputs).map((values) => values.filter((_, t) => isValid(t, b)));
+      return valid.map((values) => values.reduce((total, value) => total + value, 0) / Math.max(1, count));
+    },
+  ],
+];
+for (const [name, layer, pool] of pools) {
+  cases[`dense layers and ${name} after a recurrent layer`] = {
+    layers: [recurrent(lstm(), { hiddenSize: H }), dense({ size: 3, activation: tanh }), layer, dense({ size: 2 })],
+    expected: (p, xs, b) => {
+      const outputs = runKeras(steps['lstm']!, p['lstm']!, xs, b).outputs;
+      const second = outputs.map((x) => affineOf(p['dense']!, x).map(Math.tanh));
+      return [affineOf(p['dense2']!, pool(second, b))];
+    },
+  };
+}
 
 const inputs: Tensor = normal(0, 1)([T, B, I], random);
 

@@ -141,8 +141,11 @@ export function runMasked(
   const steps = mask ?? stepMask(isVariable(input) ? toTensor(input) : input);
   const moves = movesOf('runMasked', input.shape, steps);
   const pooling = model.layers.findIndex(({ output }) => !isPerStep(output));
+  const perStep = pooling < 0 ? model.layers : model.layers.slice(0, pooling);
   const last =
-    pooling >= 0 ? pooling : model.layers.reduce((found, { layer }, i) => (mixesSteps(layer) ? i : found), -1);
+    pooling >= 0 && !readsMaskedSteps(model.layers[pooling]!.layer)
+      ? pooling
+      : perStep.reduce((found, { layer }, i) => (mixesSteps(layer) ? i : found), -1);
   const layers = model.layers.map((named, i) => ({
     ...named,
     layer: { ...named.layer, run: i > last ? onAllSteps(named.layer) : onValid(named, moves, i === 0, i === last) },
@@ -157,6 +160,12 @@ const isPerStep = (features: Features): boolean => features.kind === 'ids' || fe
 /** Whether the output of a step depends on other steps. */
 const mixesSteps = ({ origin }: Layer): boolean =>
   ['recurrent', 'bidirectional', 'residual'].includes(origin?.[0] ?? '');
+
+/** Whether Keras gives the outputs of masked steps to a layer without a step axis, too. */
+const readsMaskedSteps = ({ origin }: Layer): boolean =>
+  origin?.[0] === 'kerasFlatten' || (origin?.[0] === 'kerasPooling' && isMaximum(origin[1]));
+
+const isMaximum = (options: unknown): boolean => (options as { readonly kind?: string } | undefined)?.kind === 'max';
 
 /** Runs a layer on all steps, as Keras runs a layer such as Dense on the outputs of masked steps. */
 function onAllSteps(layer: Layer): Layer['run'] {
