@@ -2,7 +2,16 @@
 
 export { type Hdf5, readHdf5 } from './formats/hdf5';
 export { importKeras } from './formats/keras/import';
+export { kerasLayers } from './formats/keras/keras-layers';
 export type { KerasOptions } from './formats/keras/layers';
+export {
+  type MaskedPredictOptions,
+  type MaskedRunOptions,
+  packMasked,
+  predictMasked,
+  runMasked,
+  stepMask,
+} from './formats/keras/masks';
 export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
 export { importTensorFlowJs } from './formats/tensorflow-js';
 export { readZip } from './formats/zip';

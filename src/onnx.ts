@@ -1,6 +1,6 @@
 /** Import and export of ONNX models: `import { importOnnx } from 'bptt/onnx'`. */
 
 export { type ExportOnnxOptions, exportOnnx } from './formats/onnx/export';
-export { importOnnx } from './formats/onnx/import';
+export { type ImportOnnxOptions, importOnnx } from './formats/onnx/import';
 export type { OnnxValue } from './formats/onnx/model';
 export { type OnnxNetwork, type OnnxParameters, predictOnnx, runOnnx } from './formats/onnx/network';

@@ -3,7 +3,7 @@
 import { transpose } from '../autodiff/ops/movement';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { onValidSteps } from '../recurrence/valid-steps';
-import { checkShape } from '../tensor/shape';
+import { checkNames, checkShape } from '../tensor/shape';
 import { full } from '../tensor/tensor';
 import type { Score } from './scores';
 
@@ -44,8 +44,10 @@ export function attentionMemory(
   score: Score,
   parameters: Readonly<Record<string, Operand>>,
   states: Operand,
-  { lengths }: { readonly lengths?: Int32Array | undefined } = {},
+  options: { readonly lengths?: Int32Array | undefined } = {},
 ): AttentionMemory {
+  checkNames('attentionMemory', 'options', options, ['lengths']);
+  const { lengths } = options;
   const sequence = operand('attentionMemory', states, 'states');
   checkShape('attentionMemory', 'states', sequence.shape, {
     letters: '[T, B, H]',

@@ -9,7 +9,7 @@ import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { createRandom, type Random } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 type ScoreParameters = Readonly<Record<string, Variable>>;
@@ -99,7 +99,9 @@ export function generalScore(): Score {
  * @example
  * additiveScore({ size: 8 }).parameters(4, 6)['stateWeight']?.shape; // [6, 8]
  */
-export function additiveScore({ size }: { readonly size: number }): Score {
+export function additiveScore(options: { readonly size: number }): Score {
+  checkNames('additiveScore', 'options', options, ['size']);
+  const { size } = options;
   checkCount('additiveScore', 'size', size);
   const matrix = (rows: number): ParameterSpec => ({
     role: 'input',
@@ -139,12 +141,10 @@ export function additiveScore({ size }: { readonly size: number }): Score {
  */
 export function initializeScore(
   score: Score,
-  {
-    querySize,
-    stateSize,
-    random,
-  }: { readonly querySize: number; readonly stateSize: number; readonly random: Random | number },
+  options: { readonly querySize: number; readonly stateSize: number; readonly random: Random | number },
 ): Readonly<Record<string, Tensor>> {
+  checkNames('initializeScore', 'options', options, ['querySize', 'stateSize', 'random']);
+  const { querySize, stateSize, random } = options;
   checkCount('initializeScore', 'querySize', querySize);
   checkCount('initializeScore', 'stateSize', stateSize);
   return initializeParameters(

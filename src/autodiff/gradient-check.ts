@@ -1,6 +1,7 @@
 /** Gradient checking: gradients compared with finite differences, in double precision. */
 
-import { allocate, createWorkspace } from '../kernels/workspace';
+import { allocate, portableWorkspace } from '../kernels/workspace';
+import { checkNames } from '../tensor/shape';
 import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
 import { differentiate, variablesOver } from './value-and-gradient';
@@ -34,9 +35,11 @@ export interface GradientCheck {
 export function checkGradients<P extends TensorTree>(
   parameters: P,
   loss: (p: Mapped<P, Variable>) => Variable,
-  { step = 1e-5 }: { readonly step?: number } = {},
+  options: { readonly step?: number } = {},
 ): GradientCheck {
-  const workspace = createWorkspace('float64');
+  checkNames('checkGradients', 'options', options, ['step']);
+  const { step = 1e-5 } = options;
+  const workspace = portableWorkspace(Float64Array);
   const size = treeSize(parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);

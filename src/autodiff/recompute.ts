@@ -4,6 +4,7 @@ import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { Random } from '../tensor/random';
+import { checkNames } from '../tensor/shape';
 import {
   currentScope,
   gradientOf,
@@ -44,8 +45,10 @@ export interface RecomputeOptions {
 export function recompute<P extends VariableTree, R extends VariableTree>(
   inputs: P,
   body: (inputs: P) => R,
-  { random = [] }: RecomputeOptions = {},
+  options: RecomputeOptions = {},
 ): R {
+  checkNames('recompute', 'options', options, ['random']);
+  const { random = [] } = options;
   const scope = currentScope('recompute');
   const { workspace, kernels } = scope;
   const sources = variablesIn(inputs).map((input) => operand('recompute', input, 'inputs'));

@@ -7,8 +7,8 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, copyInto, release, type Workspace } from '../kernels/workspace';
-import { checkIds, describe, type Shape, sizeOf } from '../tensor/shape';
+import { allocate, copyInto, noteUse, release, type Workspace } from '../kernels/workspace';
+import { checkIds, checkRows, describe, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 /**
@@ -56,6 +56,7 @@ let current: Scope | undefined;
 export function runScope<R>(workspace: Workspace, recording: boolean, body: (scope: Scope) => R): R {
   const outer = current;
   const top = workspace.top;
+  noteUse(workspace);
   current = { workspace, kernels: workspace.kernels, tape: recording ? [] : undefined };
   try {
     return body(current);
@@ -190,12 +191,13 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
  * Copies ids into the running scope, as floats.
  *
  * @throws TypeError if `ids` is not an {@link IntTensor}
- * @throws RangeError if its shape does not match its data, or an id is not in [0, count)
+ * @throws RangeError if its shape does not match its data, an id is not in [0, count), or count exceeds 2²⁴
  */
 export function idOperand(where: string, ids: IntTensor, count: number, argument: string, cause: string): Variable {
   const scope = currentScope(where);
   checkIntTensor(where, argument, ids);
   checkSize(where, argument, ids.shape, ids.data.length);
+  checkRows(where, count);
   checkIds(where, argument, ids.data, count, cause);
   return constantOf(scope, ids.shape, ids.data);
 }

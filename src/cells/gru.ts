@@ -20,6 +20,7 @@ import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
 import { zeros } from '../tensor/initializers';
+import { checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
 /** Options for {@link gru}. */
@@ -37,7 +38,9 @@ export interface GruOptions {
  * const parameters = initializeCell(gru(), { inputSize: 2, hiddenSize: 3, random: 1 });
  * Object.keys(parameters); // ['weightIh', 'weightHh', 'bias', 'biasHn']
  */
-export function gru({ reset = 'after' }: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
+export function gru(options: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
+  checkNames('gru', 'options', options, ['reset']);
+  const { reset = 'after' } = options;
   if (reset !== 'after' && reset !== 'before')
     throw new RangeError(`gru: reset must be 'after' or 'before', got ${String(reset)}.`);
   return reset === 'after' ? resetAfter() : resetBefore();

@@ -1,5 +1,6 @@
 /**
- * LSTM and GRU with the piecewise linear gate activation of TensorFlow.js and, as an option, Keras.
+ * LSTM and GRU with the piecewise linear gate activation of TensorFlow.js and, as an option, Keras; and with any other
+ * activations.
  *
  *     hardSigmoid(x) = min(1, max(0, slope · x + 1/2))        [B, H]
  *
@@ -17,7 +18,8 @@ import { full } from '../tensor/tensor';
 import { gru } from './gru';
 import { lstm } from './lstm';
 
-function hardSigmoid(x: Variable, slope: number): Variable {
+/** min(1, max(0, slope · x + 1/2)). */
+export function hardSigmoid(x: Variable, slope: number): Variable {
   const linear = add(scale(x, slope), full([], 0.5));
   return subtract(relu(linear), relu(subtract(linear, full([], 1))));
 }
@@ -28,11 +30,15 @@ const blocks = (x: Variable, count: number): readonly Variable[] => {
   return Array.from({ length: count }, (_, i) => slice(x, i * size, (i + 1) * size, -1));
 };
 
-/** Creates an LSTM cell with hard sigmoid gates. */
-export function hardSigmoidLstm({ slope }: { readonly slope: number }): OpsCell<'h' | 'c'> {
+/** A function of variables, applied to every element. */
+type Activation = (x: Variable) => Variable;
+
+/** Everything of a cell but its name and origin. */
+type Unnamed<K extends string> = Omit<OpsCell<K>, 'name' | 'origin'>;
+
+/** An LSTM with any functions instead of σ and tanh. */
+export function lstmWith(gate: Activation, activation: Activation): Unnamed<'h' | 'c'> {
   return {
-    name: 'hardSigmoidLstm',
-    origin: ['hardSigmoidLstm', { slope }],
     state: ['h', 'c'],
     parameters: lstm().parameters,
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
@@ -43,9 +49,40 @@ export function hardSigmoidLstm({ slope }: { readonly slope: number }): OpsCell<
         Variable,
         Variable,
       ];
-      const c = add(multiply(hardSigmoid(f, slope), previous), multiply(hardSigmoid(i, slope), tanh(g)));
-      return { h: multiply(hardSigmoid(o, slope), tanh(c)), c };
+      const c = add(multiply(gate(f), previous), multiply(gate(i), activation(g)));
+      return { h: multiply(gate(o), activation(c)), c };
     },
+  };
+}
+
+/** A GRU with any functions instead of σ and tanh, with the reset gate after or before the recurrent product. */
+export function gruWith(gate: Activation, activation: Activation, reset: 'after' | 'before'): Unnamed<'h'> {
+  return {
+    state: ['h'],
+    parameters: gru({ reset }).parameters,
+    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    step: ({ weightHh, biasHn }, x, { h }, applyDropout) => {
+      const H = h.shape[1]!;
+      const hidden = applyDropout(h);
+      const product = matmul(hidden, slice(weightHh!, 0, 2 * H, 1));
+      const [r, z] = blocks(add(slice(x, 0, 2 * H, 1), product), 2).map(gate) as [Variable, Variable];
+      const candidate = slice(weightHh!, 2 * H, 3 * H, 1);
+      const recurrent =
+        reset === 'before'
+          ? matmul(multiply(r, hidden), candidate)
+          : multiply(r, add(matmul(hidden, candidate), biasHn!));
+      const n = activation(add(slice(x, 2 * H, 3 * H, 1), recurrent));
+      return { h: add(n, multiply(z, subtract(h, n))) };
+    },
+  };
+}
+
+/** Creates an LSTM cell with hard sigmoid gates. */
+export function hardSigmoidLstm({ slope }: { readonly slope: number }): OpsCell<'h' | 'c'> {
+  return {
+    name: 'hardSigmoidLstm',
+    origin: ['hardSigmoidLstm', { slope }],
+    ...lstmWith((x) => hardSigmoid(x, slope), tanh),
   };
 }
 
@@ -60,22 +97,6 @@ export function hardSigmoidGru({
   return {
     name: 'hardSigmoidGru',
     origin: ['hardSigmoidGru', { slope, reset }],
-    state: ['h'],
-    parameters: gru({ reset }).parameters,
-    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
-    step: ({ weightHh, biasHn }, x, { h }, applyDropout) => {
-      const H = h.shape[1]!;
-      const hidden = applyDropout(h);
-      const product = matmul(hidden, slice(weightHh!, 0, 2 * H, 1));
-      const gates = hardSigmoid(add(slice(x, 0, 2 * H, 1), product), slope);
-      const [r, z] = blocks(gates, 2) as [Variable, Variable];
-      const candidate = slice(weightHh!, 2 * H, 3 * H, 1);
-      const recurrent =
-        reset === 'before'
-          ? matmul(multiply(r, hidden), candidate)
-          : multiply(r, add(matmul(hidden, candidate), biasHn!));
-      const n = tanh(add(slice(x, 2 * H, 3 * H, 1), recurrent));
-      return { h: add(n, multiply(z, subtract(h, n))) };
-    },
+    ...gruWith((x) => hardSigmoid(x, slope), tanh, reset),
   };
 }

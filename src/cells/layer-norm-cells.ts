@@ -18,6 +18,7 @@ import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
 import { forgetBias, ones, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
+import { checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 import { lstm } from './lstm';
 
@@ -42,10 +43,11 @@ const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], bl
  * @example
  * layerNormRnn({ activation: relu }).state; // ['h']
  */
-export function layerNormRnn({
-  activation = tanh,
-  epsilon = 1e-5,
-}: LayerNormCellOptions & { readonly activation?: (x: Variable) => Variable } = {}): OpsCell<'h'> {
+export function layerNormRnn(
+  options: LayerNormCellOptions & { readonly activation?: (x: Variable) => Variable } = {},
+): OpsCell<'h'> {
+  checkNames('layerNormRnn', 'options', options, ['epsilon', 'activation']);
+  const { activation = tanh, epsilon = 1e-5 } = options;
   return {
     name: 'layerNormRnn',
     origin: ['layerNormRnn', { activation, epsilon }],
@@ -80,7 +82,9 @@ export function layerNormRnn({
  * const model = sequential([recurrent(layerNormLstm(), { hiddenSize: 8 })], { inputSize: 2 });
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
-export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): OpsCell<'h' | 'c'> {
+export function layerNormLstm(options: LayerNormCellOptions = {}): OpsCell<'h' | 'c'> {
+  checkNames('layerNormLstm', 'options', options, ['epsilon']);
+  const { epsilon = 1e-5 } = options;
   const standard = lstm();
   return {
     name: 'layerNormLstm',
@@ -118,7 +122,9 @@ export function layerNormLstm({ epsilon = 1e-5 }: LayerNormCellOptions = {}): Op
  * @example
  * Object.keys(initializeCell(layerNormGru(), { inputSize: 2, hiddenSize: 3, random: 1 })).length; // 6
  */
-export function layerNormGru({ epsilon = 1e-5 }: LayerNormCellOptions = {}): OpsCell<'h'> {
+export function layerNormGru(options: LayerNormCellOptions = {}): OpsCell<'h'> {
+  checkNames('layerNormGru', 'options', options, ['epsilon']);
+  const { epsilon = 1e-5 } = options;
   const gatesOf = (x: Variable): Variable => slice(x, 0, (2 * x.shape.at(-1)!) / 3, -1);
   const candidateOf = (x: Variable): Variable => slice(x, (2 * x.shape.at(-1)!) / 3, undefined, -1);
   return {

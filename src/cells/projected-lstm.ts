@@ -17,7 +17,7 @@ import { affine, matmul } from '../autodiff/ops/linear';
 import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
 import { glorotUniform } from '../tensor/initializers';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import { lstm } from './lstm';
 
 /**
@@ -30,7 +30,9 @@ import { lstm } from './lstm';
  * const model = sequential([recurrent(projectedLstm({ projectionSize: 4 }), { hiddenSize: 16 })], { inputSize: 2 });
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 4]
  */
-export function projectedLstm({ projectionSize }: { readonly projectionSize: number }): OpsCell<'h' | 'c'> {
+export function projectedLstm(options: { readonly projectionSize: number }): OpsCell<'h' | 'c'> {
+  checkNames('projectedLstm', 'options', options, ['projectionSize']);
+  const { projectionSize } = options;
   checkCount('projectedLstm', 'projectionSize', projectionSize);
   const standard = lstm();
   return {

@@ -15,6 +15,7 @@ import type { Variable } from '../autodiff/tape';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
+import { checkNames } from '../tensor/shape';
 import type { Activation, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
@@ -31,7 +32,9 @@ export interface SimpleRnnOptions {
  * @example
  * simpleRnn({ activation: relu }).name; // 'simpleRnn'
  */
-export function simpleRnn({ activation = tanh }: SimpleRnnOptions = {}): Cell<'h'> {
+export function simpleRnn(options: SimpleRnnOptions = {}): Cell<'h'> {
+  checkNames('simpleRnn', 'options', options, ['activation']);
+  const { activation = tanh } = options;
   return { ...cellFor(activation), origin: ['simpleRnn', { activation }] };
 }
 

@@ -1,7 +1,7 @@
 /** Batches of sequences of similar length. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, checkShape, checkSome, describe } from '../tensor/shape';
+import { checkCount, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 import { checkPadding, checkSameKind, lengthOf, padSequences, type TensorOf } from './unequal-lengths';
@@ -82,9 +82,11 @@ export function bucketBatches(examples: readonly Example[], options: BucketOptio
 /** @throws RangeError if a size is not an integer of at least 1, or the padding does not fit the inputs */
 export function checkBuckets(
   where: string,
-  { batchSize, bucket = 1, padding = 0 }: BucketOptions,
+  options: BucketOptions,
   [first]: readonly { readonly input: unknown }[],
 ): void {
+  checkNames(where, 'options', options, ['batchSize', 'shuffle', 'bucket', 'padding']);
+  const { batchSize, bucket = 1, padding = 0 } = options;
   checkCount(where, 'batchSize', batchSize);
   checkCount(where, 'bucket', bucket);
   checkPadding(where, padding, first!.input instanceof Int32Array);

@@ -1,7 +1,7 @@
 /** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, formatShape, sizeOf } from '../tensor/shape';
+import { checkCount, checkNames, describe, formatShape, sizeOf } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
@@ -13,7 +13,10 @@ export interface Batch<
   readonly inputs: X;
   /** The targets of the loss: one per step `[T, B, …]`, or one per sequence `[B, …]`. */
   readonly targets: Y;
-  /** `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. */
+  /**
+   * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets of
+   * weight 0 are ignored, whatever their values (an id of −100, NaN).
+   */
   readonly mask?: Tensor;
   /** `[B]` the number of valid steps of each row; all by default. */
   readonly lengths?: Int32Array;
@@ -33,6 +36,27 @@ export interface Dataset<B = Batch> {
    * order.
    */
   readonly batches: (random: Random) => Iterable<B>;
+}
+
+/** A dataset, or an array or another iterable of batches, which are used in order. */
+export type Batches<B = Batch> = Dataset<B> | Iterable<B>;
+
+/**
+ * Interprets data: one batch becomes an array.
+ *
+ * @throws TypeError if it is not a dataset, a batch, or an iterable of batches
+ */
+export function datasetOrBatches<B>(
+  where: string,
+  data: Batches<B> | AsyncIterable<B> | B,
+): Batches<B> | AsyncIterable<B> {
+  if (typeof data === 'object' && data !== null) {
+    if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
+    if ('inputs' in data) return [data];
+  }
+  throw new TypeError(
+    `${where}: data must be a dataset, a batch { inputs, targets } or an iterable of batches, got ${describe(data)}.`,
+  );
 }
 
 /** The options of {@link batchesOf}. */
@@ -62,8 +86,10 @@ export interface BatchesOptions {
 export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTensor>(
   inputs: X,
   targets: Y,
-  { batchSize, shuffle: shuffled = true, targetAxis = 1 }: BatchesOptions,
+  options: BatchesOptions,
 ): Dataset<Batch<Y, X>> {
+  checkNames('batchesOf', 'options', options, ['batchSize', 'shuffle', 'targetAxis']);
+  const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
   checkCount('batchesOf', 'batchSize', batchSize);
   const count = inputs.shape[1];
   if (count === undefined || count === 0) {

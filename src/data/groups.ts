@@ -1,7 +1,7 @@
 /** Splits that keep groups together, and cross-validation. */
 
 import { createRandom, shuffle } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import { endsOf, type Parts } from './split';
 
 /** The indices of the examples of every group, in the order of the groups' first examples. */
@@ -39,8 +39,10 @@ export function splitGroups<const F extends readonly number[]>(
 export function splitGroups(
   groups: ArrayLike<unknown>,
   fractions: readonly number[],
-  { seed = 0 }: { readonly seed?: number } = {},
+  options: { readonly seed?: number } = {},
 ): unknown {
+  checkNames('splitGroups', 'options', options, ['seed']);
+  const { seed = 0 } = options;
   const indices = indicesByGroup(groups);
   const order = shuffle(createRandom(seed), Int32Array.from(indices.keys()));
   let start = 0;
@@ -71,8 +73,10 @@ export interface Fold {
  */
 export function kFold(
   examples: number | ArrayLike<unknown>,
-  { k, seed = 0 }: { readonly k: number; readonly seed?: number },
+  options: { readonly k: number; readonly seed?: number },
 ): readonly Fold[] {
+  checkNames('kFold', 'options', options, ['k', 'seed']);
+  const { k, seed = 0 } = options;
   checkCount('kFold', 'k', k, 2);
   if (typeof examples === 'number') checkCount('kFold', 'examples', examples);
   const groups = typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples;

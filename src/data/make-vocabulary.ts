@@ -1,6 +1,6 @@
 /** Creation of vocabularies from texts. */
 
-import { checkCount, checkSome, describe } from '../tensor/shape';
+import { checkCount, checkNames, checkSome, describe } from '../tensor/shape';
 import { learnMerges, piecesOf } from './byte-pair-encoding';
 import { type Mark, type Vocabulary, vocabularyOf } from './vocabulary';
 import { splitWords } from './words';
@@ -146,10 +146,9 @@ export interface BytePairOptions extends MarksOptions {
  * encode(vocabulary, 'low lower'); // Int32Array [257, 259, 114]
  * decode(vocabulary, encode(vocabulary, 'grüß dich')); // 'grüß dich'
  */
-export function bytePairVocabulary(
-  text: string | readonly string[],
-  { size, marks = [] }: BytePairOptions,
-): Vocabulary {
+export function bytePairVocabulary(text: string | readonly string[], options: BytePairOptions): Vocabulary {
+  checkNames('bytePairVocabulary', 'options', options, ['size', 'marks']);
+  const { size, marks = [] } = options;
   const texts = textsOf('bytePairVocabulary', text, 'character');
   checkMarks('bytePairVocabulary', marks);
   checkCount('bytePairVocabulary', 'size', size, 256 + marks.length);

@@ -1,6 +1,6 @@
 /** Scaling of columns to a common range, and its inverse. */
 
-import { checkIds, checkNumber, checkSome, describe, formatShape, lengthAt } from '../tensor/shape';
+import { checkIds, checkNames, checkNumber, checkSome, describe, formatShape, lengthAt } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 
 /** The offset and scale of every column: (x − offset) / scale. Plain data: store it as JSON with the weights. */
@@ -65,10 +65,9 @@ export function standardScaler(data: Tensor): Scaler {
  * @example
  * scaleWith(minMaxScaler(tensor([[1], [5]]), { from: -1, to: 1 }), tensor([[1], [4]])).data; // Float32Array [-1, 0.5]
  */
-export function minMaxScaler(
-  data: Tensor,
-  { from = 0, to = 1 }: { readonly from?: number; readonly to?: number } = {},
-): Scaler {
+export function minMaxScaler(data: Tensor, options: { readonly from?: number; readonly to?: number } = {}): Scaler {
+  checkNames('minMaxScaler', 'options', options, ['from', 'to']);
+  const { from = 0, to = 1 } = options;
   const { size } = columnsOf('minMaxScaler', data);
   checkNumber('minMaxScaler', 'from', from);
   checkNumber('minMaxScaler', 'to', to);

@@ -1,7 +1,7 @@
 /** Windows over a time series, to train a model that forecasts. */
 
 import { shuffle } from '../tensor/random';
-import { checkCount, checkIds, checkShape, checkSome, describe } from '../tensor/shape';
+import { checkCount, checkIds, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
@@ -40,6 +40,14 @@ export interface SeriesWindowsOptions {
  * batch!.targets.data.slice(0, 2); // Float32Array [7, 9]
  */
 export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Dataset<Batch<Tensor, Tensor>> {
+  checkNames('seriesWindows', 'options', options, [
+    'sequenceLength',
+    'horizon',
+    'targets',
+    'batchSize',
+    'stride',
+    'shuffle',
+  ]);
   const { sequenceLength, horizon = 1, batchSize, stride = 1, shuffle: shuffled = true } = options;
   for (const [name, value] of Object.entries({ sequenceLength, horizon, batchSize, stride }))
     checkCount('seriesWindows', name, value);

@@ -1,6 +1,6 @@
 /** Padding of sequences of unequal length. */
 
-import { checkCount, checkShape, checkSome, describe } from '../tensor/shape';
+import { checkCount, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 /** The options of {@link padSequences}. */
@@ -43,10 +43,9 @@ export function padSequences<T extends Int32Array | Tensor>(
   sequences: readonly T[],
   options?: PadOptions,
 ): Padded<TensorOf<T>>;
-export function padSequences(
-  sequences: readonly (Int32Array | Tensor)[],
-  { sequenceLength, padding = 0, keep }: PadOptions = {},
-): Padded {
+export function padSequences(sequences: readonly (Int32Array | Tensor)[], options: PadOptions = {}): Padded {
+  checkNames('padSequences', 'options', options, ['sequenceLength', 'padding', 'keep']);
+  const { sequenceLength, padding = 0, keep } = options;
   checkSome('padSequences', 'sequences', sequences.length, 'sequence');
   if (sequenceLength !== undefined) checkCount('padSequences', 'sequenceLength', sequenceLength);
   const first = sequences[0]!;

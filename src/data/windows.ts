@@ -1,7 +1,7 @@
 /** Windows over one long sequence of token ids, to train a model that predicts the next token. */
 
 import { integerNumber, type Random, shuffle } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
@@ -35,10 +35,9 @@ export interface WindowsOptions {
  * first!.targets.data; // Int32Array [1, 5, 2, 6]
  * second!.inputs.data; // Int32Array [2, 6, 3, 7]
  */
-export function windows(
-  ids: Int32Array,
-  { sequenceLength, batchSize, shuffle: shuffled = true }: WindowsOptions,
-): Dataset<Batch<IntTensor, IntTensor>> {
+export function windows(ids: Int32Array, options: WindowsOptions): Dataset<Batch<IntTensor, IntTensor>> {
+  checkNames('windows', 'options', options, ['sequenceLength', 'batchSize', 'shuffle']);
+  const { sequenceLength, batchSize, shuffle: shuffled = true } = options;
   if (!(ids instanceof Int32Array))
     throw new TypeError('windows: ids must be an Int32Array. Convert text with encode.');
   checkCount('windows', 'sequenceLength', sequenceLength);

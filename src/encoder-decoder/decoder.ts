@@ -6,14 +6,14 @@ import type { Score } from '../attention/scores';
 import { tanh } from '../autodiff/ops/elementwise';
 import { affine } from '../autodiff/ops/linear';
 import { concat, gather } from '../autodiff/ops/movement';
-import { checkDropoutRate, dropElements } from '../autodiff/ops/random-mask';
+import { dropElements } from '../autodiff/ops/random-mask';
 import { operand, type Variable } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
 import { step, unroll } from '../recurrence/unroll';
 import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkBelowOne, checkCount } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The options of the decoder of {@link encoderDecoder}. */
@@ -83,7 +83,7 @@ export function checkDecoder({
 }: DecoderOptions): void {
   for (const [name, value] of Object.entries({ vocabularySize, embeddingSize, hiddenSize, layers }))
     checkCount('encoderDecoder', `decoder.${name}`, value);
-  checkDropoutRate('encoderDecoder', 'decoder.dropout', dropout);
+  checkBelowOne('encoderDecoder', 'decoder.dropout', dropout);
   if (inputFeeding && attention === undefined)
     throw new RangeError('encoderDecoder: decoder.inputFeeding requires decoder.attention.');
 }

@@ -19,7 +19,7 @@ import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
 import { createRandom, type Random, uniformNumber } from '../tensor/random';
-import { checkIds, checkNumber, checkSome, formatShape } from '../tensor/shape';
+import { checkIds, checkNames, checkNumber, checkSome, formatShape } from '../tensor/shape';
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
@@ -110,9 +110,19 @@ export type EncoderDecoderVariables = {
  * await fit(model, pairBatches(pairs, { batchSize: 3 }), { optimizer: adam(0.02), steps: 100 });
  * greedySearch(model, padSequences([Int32Array.of(5, 2)]))[0]!.ids; // Int32Array [2, 5]
  */
-export function encoderDecoder({ seed = 0, ...options }: EncoderDecoderOptions): EncoderDecoder {
+export function encoderDecoder(options: EncoderDecoderOptions): EncoderDecoder {
+  checkNames('encoderDecoder', 'options', options, [
+    'encoder',
+    'inputSize',
+    'decoder',
+    'start',
+    'end',
+    'scheduledSampling',
+    'seed',
+  ]);
+  const { seed = 0, ...rest } = options;
   const random = createRandom(seed);
-  return buildEncoderDecoder(options, (plan) => initializeParameters(plan, random));
+  return buildEncoderDecoder(rest, (plan) => initializeParameters(plan, random));
 }
 
 /** Builds an encoder-decoder with the parameters of `fill`. @throws as {@link encoderDecoder} */

@@ -8,7 +8,7 @@ import { toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { withCaller } from '../tensor/error-context';
-import { checkCount, checkNumber } from '../tensor/shape';
+import { checkCount, checkNames, checkNumber } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { decodeStep } from './decoder';
 import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from './encoder-decoder';
@@ -75,10 +75,12 @@ interface Node {
 export function greedySearch(
   model: EncoderDecoder,
   source: Padded,
-  { maxLength = 100 }: SearchOptions = {},
+  options: SearchOptions = {},
 ): readonly Hypothesis[] {
-  const options = { maxLength, beamSize: 1, lengthPenalty: 0, count: 1 };
-  return withCaller('greedySearch', () => search(model, source, options)).map(([best]) => best!);
+  checkNames('greedySearch', 'options', options, ['maxLength']);
+  const { maxLength = 100 } = options;
+  const greedy = { maxLength, beamSize: 1, lengthPenalty: 0, count: 1 };
+  return withCaller('greedySearch', () => search(model, source, greedy)).map(([best]) => best!);
 }
 
 /**
@@ -101,6 +103,7 @@ export function beamSearch(
   source: Padded,
   options: BeamOptions = {},
 ): readonly (readonly Hypothesis[])[] {
+  checkNames('beamSearch', 'options', options, ['beamSize', 'lengthPenalty', 'count', 'maxLength']);
   const { maxLength = 100, beamSize = 4, lengthPenalty = 0.6, count = 1 } = options;
   return withCaller('beamSearch', () => search(model, source, { maxLength, beamSize, lengthPenalty, count }));
 }

@@ -1,15 +1,16 @@
 /**
  * Reading of the subset of HDF5 that h5py, and Keras with it, writes by default (HDF5 File Format Specification 3.0,
  * sections in brackets): superblock version 0 or 1 [II.A], groups with symbol tables [III.A, B, D], object headers of
- * version 1 [IV.A.1], contiguous datasets. Errors name the feature that is not supported.
+ * version 1 [IV.A.1], contiguous and chunked datasets, with gzip. Errors name the feature that is not supported.
  */
 
 import type { Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
+import { stringAttributes } from './hdf5/attributes';
 import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
-import { readUint64, reject, type Source } from './hdf5/source';
+import { checkOverlaps, claim, readUint64, reject, type Source } from './hdf5/source';
 
 /** The result of {@link readHdf5}. */
 export interface Hdf5 {
@@ -17,6 +18,8 @@ export interface Hdf5 {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** The paths of datasets of other types (integers, strings), which are not read. */
   readonly others: readonly string[];
+  /** The attributes of the root that are strings, by name, such as `keras_version`. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 /** The longest path, in characters. Without a limit, a small file could take up a lot of memory with long paths. */
@@ -26,7 +29,7 @@ const longestPath = 4096;
  * Reads the datasets of an HDF5 file written by h5py or Keras.
  *
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is truncated, is not HDF5, or uses unsupported features: chunks, compression, links,
+ * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features: compression other than gzip, links,
  * the layouts of `libver='latest'`, and groups with a tracked creation order or with names that are not ASCII
  * @example
  * try {
@@ -41,7 +44,9 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     seen: new Set(),
+    parts: [],
     left: bytes.length,
+    expandable: 10 * bytes.length + 5e7,
   };
   if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
     reject('the file does not start with the HDF5 signature.');
@@ -56,20 +61,24 @@ export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
   const end = readUint64(source, base + 16, 'the superblock');
   if (end > bytes.length)
     reject(`the superblock gives a length of ${end} bytes, but the file has ${bytes.length}. Is it truncated?`);
-  const found: Found = { tensors: new Map(), others: [] };
+  claim(source, 0, base + 72, 'the superblock');
+  const found: Found = { tensors: new Map(), others: [], attributes: {} };
   readObject(source, readUint64(source, base + 40, 'the superblock'), '', found, 0);
+  checkOverlaps(source);
   // Object.fromEntries and not assignment: a name may be __proto__.
-  return { tensors: Object.fromEntries(found.tensors), others: found.others };
+  return { ...found, tensors: Object.fromEntries(found.tensors) };
 }
 
 interface Found {
   readonly tensors: Map<string, Tensor>;
   readonly others: string[];
+  attributes: Readonly<Record<string, string>>;
 }
 
 function readObject(source: Source, at: number, path: string, found: Found, depth: number): void {
   const what = path || 'the root';
   const header = headerAt(source, at, what);
+  if (path === '') found.attributes = stringAttributes(source, header.attributes, what);
   if (header.table !== undefined) {
     if (depth === 64) reject(`${what} is nested more than 64 groups deep.`);
     for (const entry of entriesOf(source, header.table, what)) {

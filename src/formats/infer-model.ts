@@ -7,7 +7,7 @@ import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
 import { bidirectional } from '../layers/bidirectional';
 import { namesOf } from '../layers/chain';
-import { dense } from '../layers/dense';
+import { type DenseOptions, dense } from '../layers/dense';
 import { embedding } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
 import { layerNorm } from '../layers/layer-norm';
@@ -26,8 +26,10 @@ const maxModules = 1024;
 export interface InferOptions {
   /** The modules in the order of the forward pass. By default, an order in which their sizes match. */
   readonly order?: readonly string[];
-  /** The activation of nn.RNN modules; `'tanh'` by default. */
+  /** The activation of nn.RNN and nn.RNNCell modules; `'tanh'` by default. */
   readonly nonlinearity?: 'tanh' | 'relu';
+  /** The activation after each Linear module, by the name of the module: `{ fc1: relu }`. None by default. */
+  readonly activations?: Readonly<Record<string, NonNullable<DenseOptions['activation']>>>;
   /**
    * Whether the last recurrent layer returns its output at every step (`true`, the default) or only at the last step.
    */
@@ -54,13 +56,15 @@ interface Module {
   readonly output: number;
   /** The equivalent layers. */
   readonly layers: (returnSequences: boolean) => readonly Layer[];
+  readonly isBidirectional?: boolean;
   readonly assumed: readonly string[];
 }
 
 /**
  * Infers the layers of a model from its PyTorch weights: types and sizes from names and shapes, the order from matching
- * input and output sizes. Properties that weights do not determine (tanh or ReLU, dropout, activations between layers,
- * whether every step is returned) are assumed and reported in `assumed`.
+ * input and output sizes. Properties that weights do not determine are assumed and reported in `assumed`: activations,
+ * operations without weights between modules, whether every step is returned, and others. `batch_first` is not among
+ * them, because it changes only the layout: inputs here are always `[T, B, …]`.
  *
  * @param weights the `state_dict`, read by `readSafetensors`
  * @throws RangeError if a weight does not belong to a supported module, or the modules do not form a single chain
@@ -73,7 +77,7 @@ interface Module {
  * const model = sequential(layers, { inputSize });
  * fromPyTorch(model, weights, { modules });
  * model.layers.map(({ name }) => name); // ['embedding', 'bidirectional', 'dense']
- * assumed.length; // 1
+ * assumed[0]; // 'fc has no activation; set one with activations: { "fc": relu }'
  */
 export function inferModel(weights: Readonly<Record<string, Tensor>>, options: InferOptions = {}): InferredModel {
   return withCaller('inferModel', () => inferredFrom(modulesOf(weights, options), options));
@@ -89,19 +93,30 @@ function inferredFrom(modules: readonly Module[], options: InferOptions): Inferr
   const layers = entries.map(({ layer }) => layer);
   const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, entries[i]!.module.name]));
   const assumed = order.flatMap((module) => module.assumed);
+  assumed.push(
+    'no operation without weights, such as dropout, pooling or a residual connection, is around the modules',
+  );
   if (ambiguous)
-    assumed.push(
-      `the order ${listed(order.map(({ name }) => name))}, although others fit as well; set it with order: [...]`,
-    );
-  if (last >= 0)
-    assumed.push(
-      returnSequences
-        ? 'the last recurrent layer returns every step; use returnSequences: false for only the last one'
-        : 'the last recurrent layer returns only its last step',
-    );
+    assumed.push(`the order ${listed(order.map(labelOf))}, although others fit as well; set it with order: [...]`);
+  if (last >= 0) assumed.push(returnAssumption(returnSequences, order[last]!));
   const input = order[0]!.input;
   return { layers, ...(input === 'ids' ? {} : { inputSize: input }), modules: names, assumed };
 }
+
+/** The assumption about the output of the last recurrent module. */
+function returnAssumption(returnSequences: boolean, { isBidirectional = false }: Module): string {
+  if (returnSequences)
+    return 'the last recurrent layer returns every step; use returnSequences: false for only the last one';
+  return isBidirectional
+    ? 'the last recurrent layer returns the final output of each direction (h_n), which is not output[-1]'
+    : 'the last recurrent layer returns only its last step';
+}
+
+/** The name of a module in messages; the root module has none. */
+const labelOf = ({ name }: Pick<Module, 'name'>): string => abbreviate(name) || 'the module';
+
+/** The name of a tensor of a module in messages. */
+const tensorIn = (module: string, name: string): string => abbreviate(module === '' ? name : `${module}.${name}`);
 
 function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOptions): readonly Module[] {
   const byModule = new Map<string, Map<string, Tensor>>();
@@ -113,68 +128,106 @@ function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOpti
   }
   if (byModule.size === 0) throw new RangeError('inferModel: weights must have at least one tensor, got none.');
   if (byModule.size > maxModules) reject(`weights must have at most ${maxModules} modules, got ${byModule.size}.`);
-  return [...byModule].map(([name, tensors]) =>
-    tensors.has('weight_ih_l0') ? recurrentModule(name, tensors, options) : plainModule(name, tensors),
-  );
+  const modules = [...byModule].map(([name, tensors]) => {
+    if (tensors.has('weight_ih_l0')) return recurrentModule(name, tensors, '_l0', options);
+    if (tensors.has('weight_ih')) return recurrentModule(name, tensors, '', options);
+    return plainModule(name, tensors, options);
+  });
+  const linear = modules.filter(({ kind }) => kind === 'linear').map(({ name }) => name);
+  const unknown = Object.keys(options.activations ?? {}).find((name) => !linear.includes(name));
+  if (unknown !== undefined)
+    reject(`activations has ${unknown}, which is not a Linear module. The Linear modules are: ${listed(linear)}.`);
+  return modules;
 }
 
 const reject = (what: string): never => {
   throw new RangeError(`inferModel: ${what}`);
 };
 
-function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>): Module {
+function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activations = {} }: InferOptions): Module {
+  const label = labelOf({ name });
   const [weight, bias] = [tensors.get('weight'), tensors.get('bias')];
   const unexpected =
     [...tensors.keys()].find((key) => key !== 'weight' && key !== 'bias') ??
     (weight === undefined ? 'bias' : undefined);
   if (unexpected !== undefined)
     reject(
-      `${abbreviate(name === '' ? unexpected : `${name}.${unexpected}`)} does not belong to a supported module (RNN, LSTM, GRU, ` +
-        'Embedding, Linear, LayerNorm).',
+      `${tensorIn(name, unexpected)} does not belong to a supported module (RNN, LSTM, GRU, RNNCell, LSTMCell, ` +
+        'GRUCell, Embedding, Linear, LayerNorm).',
     );
   const shape = weight!.shape;
   if (shape.length === 1) {
     const [size] = shape as [number];
+    if (bias === undefined)
+      reject(
+        `${label} has a weight ${formatShape(shape)} without bias, as RMSNorm and PReLU, which are not supported.`,
+      );
     return {
       name,
       kind: 'norm',
       input: size,
       output: size,
       layers: () => [layerNorm()],
-      assumed: [`${name} is a LayerNorm with eps 1e-5`],
+      assumed: [`${label} is a LayerNorm with eps 1e-5`],
     };
   }
   if (shape.length !== 2)
     reject(`${abbreviate(name)}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
   const [rows, columns] = shape as [number, number];
-  const linear: Module = {
-    name,
-    kind: 'linear',
-    input: columns,
-    output: rows,
-    layers: () => [dense({ size: rows })],
-    assumed: [],
-  };
-  // Not a pattern with an end, `…\\w*$`, which takes quadratic time on long names.
-  const lastWord = name.split(/\W/).at(-1)!;
-  if (bias !== undefined || /fc|linear|dense|head|out|proj|classif|decod/i.test(lastWord)) return linear;
+  // A weight without bias belongs to either an Embedding or a Linear: only the name of the module shows which one.
+  const lastName = name.slice(name.lastIndexOf('.') + 1);
+  const isEmbedding = /emb/i.test(lastName);
+  if (bias !== undefined || (!isEmbedding && /fc|linear|dense|head|out|proj|classif|decod/i.test(lastName))) {
+    const activation = Object.hasOwn(activations, name) ? activations[name] : undefined;
+    return {
+      name,
+      kind: 'linear',
+      input: columns,
+      output: rows,
+      layers: () => [dense({ size: rows, ...(activation && { activation }) })],
+      assumed: [
+        ...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []),
+        ...(activation === undefined
+          ? [`${label} has no activation; set one with activations: { ${JSON.stringify(name)}: relu }`]
+          : []),
+      ],
+    };
+  }
+  const zeroRow = zeroRowOf(weight!);
   return {
     name,
     kind: 'embedding',
     input: 'ids',
     output: columns,
     layers: () => [embedding({ vocabularySize: rows, size: columns })],
-    assumed: /emb/i.test(name) ? [] : [`${name}, a matrix without bias, is an Embedding`],
+    assumed: [
+      ...(isEmbedding ? [] : [`${label}, a matrix without bias, is an Embedding`]),
+      ...(zeroRow < 0
+        ? []
+        : [`row ${zeroRow} of ${label}, all zeros, is trained; with padding_idx=${zeroRow} it is not`]),
+    ],
   };
 }
 
+/** The first row of a matrix `[rows, columns]` that has only zeros; −1 if every row has others. */
+function zeroRowOf({ shape, data }: Tensor): number {
+  const [rows, columns] = shape as [number, number];
+  for (let row = 0; row < rows; row++)
+    if (data.subarray(row * columns, (row + 1) * columns).every((value) => value === 0)) return row;
+  return -1;
+}
+
+/** A module of weights with the suffix `_l0` and so on, or one of the cell modules, whose suffix is empty. */
 function recurrentModule(
   name: string,
   tensors: ReadonlyMap<string, Tensor>,
+  suffix: '_l0' | '',
   { nonlinearity = 'tanh' }: InferOptions,
 ): Module {
-  const [GH, I] = tensors.get('weight_ih_l0')!.shape as [number, number];
-  const P = tensors.get('weight_hh_l0')?.shape[1] ?? 0;
+  const isCell = suffix === '';
+  const label = labelOf({ name });
+  const [GH, I] = tensors.get(`weight_ih${suffix}`)!.shape as [number, number];
+  const P = tensors.get(`weight_hh${suffix}`)?.shape[1] ?? 0;
   const H = tensors.get('weight_hr_l0')?.shape[1] ?? P;
   const gates = GH / H;
   const isBidirectional = tensors.has('weight_ih_l0_reverse');
@@ -190,12 +243,12 @@ function recurrentModule(
     : cells[gates];
   if (cell === undefined)
     return reject(
-      `${abbreviate(name)}.weight_ih_l0 ${formatShape(tensors.get('weight_ih_l0')!.shape)} and weight_hh_l0 with ${P} columns do not belong to an RNN, ` +
-        'LSTM or GRU.',
+      `${tensorIn(name, `weight_ih${suffix}`)} ${formatShape(tensors.get(`weight_ih${suffix}`)!.shape)} and ` +
+        `weight_hh${suffix} with ${P} columns do not belong to an RNN, LSTM or GRU.`,
     );
   let count = 1;
-  while (tensors.has(`weight_ih_l${count}`)) count++;
-  if (count > maxModules) reject(`${abbreviate(name)} must have at most ${maxModules} layers, got ${count}.`);
+  while (!isCell && tensors.has(`weight_ih_l${count}`)) count++;
+  if (count > maxModules) reject(`${label} must have at most ${maxModules} layers, got ${count}.`);
   const layers = (returnSequences: boolean): readonly Layer[] =>
     Array.from({ length: count }, (_, level) => {
       const layerOptions = { hiddenSize: H, returnSequences: returnSequences || level < count - 1 };
@@ -207,9 +260,11 @@ function recurrentModule(
     input: I,
     output: P * (isBidirectional ? 2 : 1),
     layers,
+    isBidirectional,
     assumed: [
-      ...(gates === 1 ? [`${name} is an RNN with ${nonlinearity}`] : []),
-      ...(count > 1 ? [`${name} has no dropout between its layers`] : []),
+      ...(gates === 1 ? [`${label} is an RNN with ${nonlinearity}`] : []),
+      ...(count > 1 ? [`${label} has no dropout between its layers`] : []),
+      ...(isCell ? [`${label}, a single cell, runs over the steps from first to last`] : []),
     ],
   };
 }

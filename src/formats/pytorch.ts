@@ -30,6 +30,8 @@ export interface PyTorchOptions {
 
 /** Options of {@link toPyTorch}. */
 export interface ToPyTorchOptions extends PyTorchOptions {
+  /** Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. */
+  readonly cells?: readonly string[];
   /** Modules created with `bias=False`. Their biases must be zero and are omitted. */
   readonly withoutBias?: readonly string[];
 }
@@ -45,11 +47,12 @@ interface Codec {
 
 /**
  * Loads the weights of a PyTorch model. Supported modules are nn.RNN, nn.LSTM (also with `proj_size`) and nn.GRU, with
- * any number of layers, unidirectional or bidirectional, with or without biases, and nn.Embedding, nn.Linear,
- * nn.LayerNorm.
+ * any number of layers, unidirectional or bidirectional, with or without biases, nn.RNNCell, nn.LSTMCell and
+ * nn.GRUCell, and nn.Embedding, nn.Linear, nn.LayerNorm.
  *
  * @param model is updated in place; not changed if the function throws
  * @param weights the `state_dict`, read by `readSafetensors`
+ * @returns the names of weights that were ignored: `num_batches_tracked`, which only counts batches in training
  * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in PyTorch
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 3 })], { inputSize: 2 });
@@ -66,9 +69,10 @@ export function fromPyTorch(
   model: Sequential,
   weights: Readonly<Record<string, Tensor>>,
   options: PyTorchOptions = {},
-): void {
+): { readonly ignored: readonly string[] } {
   const taken = new Set<string>();
-  const found = bindingsOf('fromPyTorch', model, options).map(({ layer, prefix, suffix, codec, inner }) => {
+  const isCell = (prefix: string): boolean => Object.hasOwn(weights, `${prefix}weight_ih`);
+  const found = bindingsOf('fromPyTorch', model, options, isCell).map(({ layer, prefix, suffix, codec, inner }) => {
     const take = (name: string, shape: readonly number[], optional = false): Tensor | undefined => {
       const path = `${prefix}${name}${suffix}`;
       const tensor = Object.hasOwn(weights, path) ? weights[path] : undefined;
@@ -85,13 +89,19 @@ export function fromPyTorch(
     };
     return { layer, inner, parameters: codec.read(take) };
   });
-  const unused = Object.keys(weights).filter((name) => !taken.has(name));
+  const left = Object.keys(weights).filter((name) => !taken.has(name));
+  const ignored = left.filter(isBatchCount);
+  const unused = left.filter((name) => !isBatchCount(name));
   if (unused.length > 0)
     throw new RangeError(`fromPyTorch: no layer uses ${listed(unused)}. Is a layer missing, or is modules incomplete?`);
   for (const { layer, inner, parameters } of found) {
     for (const [name, { data }] of Object.entries(parameters)) layer.parameters[inner + name]!.data.set(data);
   }
+  return { ignored };
 }
+
+/** Whether a weight counts the batches of a normalization, which matters only in training. */
+const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.test(name);
 
 /**
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
@@ -107,10 +117,11 @@ export function fromPyTorch(
  */
 export function toPyTorch(
   model: Sequential,
-  { withoutBias = [], ...options }: ToPyTorchOptions = {},
+  { withoutBias = [], cells = [], ...options }: ToPyTorchOptions = {},
 ): Readonly<Record<string, Tensor>> {
   const weights: Record<string, Tensor> = {};
-  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options)) {
+  const isCell = (prefix: string): boolean => cells.some((name) => prefix === (name === '' ? '' : `${name}.`));
+  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options, isCell)) {
     const parameters = Object.entries(layer.parameters).flatMap(([name, tensor]) =>
       name.startsWith(inner) ? [[name.slice(inner.length), tensor] as const] : [],
     );
@@ -144,7 +155,13 @@ interface Binding {
   readonly inner: string;
 }
 
-function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchOptions): readonly Binding[] {
+/** @param isCell whether the weights with a prefix are those of a cell module, whose names have no suffix `_l0` */
+function bindingsOf(
+  where: string,
+  model: Sequential,
+  { modules = {} }: PyTorchOptions,
+  isCell: (prefix: string) => boolean,
+): readonly Binding[] {
   const parts = partsOf(model);
   const unknown = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
   if (unknown !== undefined)
@@ -188,7 +205,7 @@ function bindingsOf(where: string, model: Sequential, { modules = {} }: PyTorchO
           checkInitialState(options);
           if (options.reverse)
             reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-          return [binding(recurrence(cell, layer, '', reject), `_l${level}`)];
+          return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
         }
         case 'bidirectional': {
           const [, cell, options] = origin;

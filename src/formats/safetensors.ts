@@ -12,8 +12,10 @@ import { abbreviate } from './listing';
 
 /** The content of a safetensors file. */
 export interface Safetensors {
-  /** Tensors by name. */
+  /** Tensors of type F32, F64, F16 and BF16 by name, converted to single precision. */
   readonly tensors: Readonly<Record<string, Tensor>>;
+  /** The names of tensors of other types (integers, booleans), which are not read. */
+  readonly others: readonly string[];
   /** The free-form strings of the header by name. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -21,7 +23,8 @@ export interface Safetensors {
 /** A tensor in the header, with the byte range of its elements after the header. */
 interface Entry {
   readonly name: string;
-  readonly type: keyof typeof readers;
+  /** `undefined` for a type that is not read. */
+  readonly type: keyof typeof readers | undefined;
   readonly shape: Shape;
   readonly from: number;
   readonly to: number;
@@ -47,10 +50,11 @@ const reject = (what: string): never => {
 
 /**
  * Reads a safetensors file. All elements are converted to single precision: F16 and BF16 exactly, F64 with rounding.
+ * Tensors of other types, such as the int64 counters of PyTorch modules, are listed in `others`.
  *
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
  * @throws RangeError if the file is truncated or has trailing bytes, the header is not JSON in UTF-8 or has duplicate
- * names, tensors overlap or leave gaps, a shape does not match its byte range, or a type is not F32, F64, F16 or BF16
+ * names, tensors overlap or leave gaps, or a shape does not match its byte range
  * @example
  * const file = writeSafetensors({ weight: tensor([[1, 2], [3, 4]]) }, { author: 'me' });
  * readSafetensors(file).tensors.weight!.data; // Float32Array [1, 2, 3, 4]
@@ -78,10 +82,14 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
   checkOffsets(entries, bytes.length - 8 - length);
   const start = bytes.byteOffset + 8 + length;
   const tensors = new Map<string, Tensor>();
-  for (const { name, type, shape, from, to } of entries)
-    tensors.set(name, { shape, data: readers[type](bytes.buffer.slice(start + from, start + to) as ArrayBuffer) });
+  const others: string[] = [];
+  for (const { name, type, shape, from, to } of entries) {
+    if (type === undefined) others.push(name);
+    else tensors.set(name, { shape, data: readers[type](bytes.buffer.slice(start + from, start + to) as ArrayBuffer) });
+  }
   return {
     tensors: Object.fromEntries(tensors),
+    others,
     metadata: metadata as Record<string, string>,
   };
 }
@@ -148,21 +156,23 @@ function checkEntry(name: string, entry: unknown): Entry {
   const where = `tensor ${shown(name)}`;
   if (!isRecord(entry)) return reject(`${where} must be an object, got ${abbreviate(describe(entry))}.`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(readers, dtype))
-    return reject(`${where} has type ${abbreviate(describe(dtype))}; only F32, F64, F16 and BF16 are supported.`);
+  if (typeof dtype !== 'string') return reject(`${where} must have a dtype, got ${abbreviate(describe(dtype))}.`);
   if (!isSizes(shape)) return reject(`${where} must have a shape of non-negative integers, got ${shown(shape)}.`);
   const [from, to] = isSizes(offsets) ? offsets : [];
   if (!isSizes(offsets) || offsets.length !== 2 || from === undefined || to === undefined)
     return reject(`${where} must have two data_offsets, got ${shown(offsets)}.`);
-  const type = dtype as Entry['type'];
-  const size = sizeOf(shape) * widths[type];
+  if (from > to) return reject(`${where} has data_offsets ${from} to ${to}.`);
+  if (!isRead(dtype)) return { name, type: undefined, shape, from, to };
+  const size = sizeOf(shape) * widths[dtype];
   if (to - from !== size)
     return reject(
       `${where} of type ${dtype} and shape ${abbreviate(formatShape(shape))} takes ${size} bytes, got data_offsets ` +
         `${from} to ${to}.`,
     );
-  return { name, type, shape, from, to };
+  return { name, type: dtype, shape, from, to };
 }
+
+const isRead = (dtype: string): dtype is keyof typeof readers => Object.hasOwn(readers, dtype);
 
 const isSizes = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0 && !Object.is(size, -0));

@@ -2,14 +2,17 @@
  * Import of TensorFlow.js models: a `model.json` with the configuration and a manifest of weights, and binary files.
  */
 
-import { describe, formatShape, sizeOf } from '../tensor/shape';
+import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
-import { checkJsonSize } from './json-size';
-import type { KerasLayer, KerasOptions } from './keras/layers';
+import type { KerasLayer } from './keras/config';
+import { parseJson } from './keras/json';
+import type { KerasOptions } from './keras/layers';
 import { type ImportedModel, modelOf, nameInFile } from './keras/model';
+import { hardSigmoidSlope } from './keras/version';
+import { isTrainingState } from './keras/weights';
 import { abbreviate, listed } from './listing';
 
 const where = 'importTensorFlowJs';
@@ -47,7 +50,7 @@ export function importTensorFlowJs(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
   options: KerasOptions = {},
 ): ImportedModel {
-  const root = fields(typeof json === 'string' ? parse(json, 'model.json') : (json as Json), 'model.json');
+  const root = fields(typeof json === 'string' ? parseJson(where, 'model.json', json) : (json as Json), 'model.json');
   checkDepth(where, 'model.json', root);
   if (Array.isArray(root['hiddenLayers']) && 'outputConnector' in root) {
     throw new RangeError(
@@ -64,23 +67,15 @@ export function importTensorFlowJs(
   const nameOf = Object.keys(tensors).some((path) => path.startsWith('layers/'))
     ? nameInFile
     : ({ name }: KerasLayer): string => name;
-  const isKeras3 = /^"3/.test(JSON.stringify(topology['keras_version'] ?? null));
+  // TensorFlow.js itself uses the slope of Keras 2, also for a file without a version.
+  const slope = hardSigmoidSlope(topology['keras_version']) ?? 1 / 5;
   return modelOf(
     where,
-    typeof config === 'string' ? parse(config, 'the configuration') : config,
+    typeof config === 'string' ? parseJson(where, 'the configuration', config) : config,
     tensors,
-    { ...options, slope: isKeras3 ? 1 / 6 : 1 / 5 },
+    { ...options, slope },
     nameOf,
   );
-}
-
-function parse(text: string, what: string): Json {
-  checkJsonSize(where, what, text);
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    throw new RangeError(`${where}: ${what} is not valid JSON.`);
-  }
 }
 
 function fields(json: Json | undefined, name: string): Readonly<Record<string, Json>> {
@@ -99,6 +94,7 @@ function weightsOf(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
 ): Readonly<Record<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
+  const names = new Set<string>();
   const used = new Set<string>();
   for (const group of list(manifest, 'weightsManifest')) {
     const { paths, weights } = fields(group, 'a group of weightsManifest');
@@ -120,8 +116,9 @@ function weightsOf(
     const end = entries.findIndex(({ group: kind }) => kind === 'optimizer');
     for (const entry of end < 0 ? entries : entries.slice(0, end)) {
       const { name, shape, data, size } = readWeight(entry, bytes, offset);
-      if (tensors.has(name)) throw new RangeError(`${where}: the weight ${name} is in the manifest twice.`);
-      tensors.set(name, { shape, data });
+      if (names.has(name)) throw new RangeError(`${where}: the weight ${name} is in the manifest twice.`);
+      names.add(name);
+      if (data !== undefined) tensors.set(name, { shape, data });
       offset += size;
     }
     if (end < 0 && offset !== bytes.length)
@@ -133,14 +130,35 @@ function weightsOf(
 }
 
 /** The size of an element in bytes, by type. */
-const widths: Readonly<Record<string, number>> = { float32: 4, float16: 2, uint16: 2, uint8: 1 };
+const widths: Readonly<Record<string, number>> = {
+  float32: 4,
+  float16: 2,
+  uint16: 2,
+  uint8: 1,
+  int32: 4,
+  bool: 1,
+  complex64: 8,
+};
 
-/** Reads one weight of a manifest. @throws RangeError if it is malformed or truncated, or has an unsupported type */
-function readWeight(
-  entry: Readonly<Record<string, Json>>,
-  bytes: Uint8Array,
-  offset: number,
-): Tensor & { readonly name: string; readonly size: number } {
+/** The types in which float32 values are stored. */
+const floatTypes: readonly string[] = ['float32', 'float16', 'uint16', 'uint8'];
+
+/** A weight of a manifest; without data if it is of a type that is not read. */
+interface ManifestWeight {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly data: Float32Array | undefined;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/**
+ * Reads one weight of a manifest. Weights that prediction does not need, such as the step count of an optimizer, may be
+ * of any type.
+ *
+ * @throws RangeError if it is malformed or truncated, or has an unsupported type
+ */
+function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, offset: number): ManifestWeight {
   const { name, dtype } = entry;
   const shape = list(entry['shape'], 'the shape of a weight') as readonly number[];
   if (typeof name !== 'string') throw new RangeError(`${where}: a weight has no name.`);
@@ -149,12 +167,10 @@ function readWeight(
   const quantization =
     entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${name}`);
   const stored = quantization === undefined ? dtype : quantization['dtype'];
-  if (
-    dtype !== 'float32' ||
-    typeof stored !== 'string' ||
-    !Object.hasOwn(widths, stored) ||
-    (quantization === undefined && stored !== 'float32')
-  ) {
+  const isFloat =
+    dtype === 'float32' &&
+    (quantization === undefined ? stored === 'float32' : floatTypes.some((type) => type === stored));
+  if (typeof stored !== 'string' || !Object.hasOwn(widths, stored) || !(isFloat || isTrainingState(name))) {
     throw new RangeError(
       `${where}: ${name} has type ${JSON.stringify(stored)}; only float32, and float32 quantized to float16, uint16 ` +
         'or uint8, are supported.',
@@ -167,6 +183,7 @@ function readWeight(
       `${where}: ${name} ${formatShape(shape)} ends at byte ${offset + size} of its files, which have ` +
         `${bytes.length}. Are they truncated?`,
     );
+  if (!isFloat) return { name, shape, data: undefined, size };
   const raw = bytes.slice(offset, offset + size).buffer as ArrayBuffer;
   if (stored === 'float32') return { name, shape, data: new Float32Array(raw), size };
   if (stored === 'float16') return { name, shape, data: fromFloat16(new Uint16Array(raw)), size };

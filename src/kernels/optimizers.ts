@@ -30,7 +30,7 @@ import {
   type Writer,
 } from './simd/assembler';
 import { overElements } from './simd/loops';
-import { multiplyAdd } from './simd/math';
+import { limit, multiplyAdd } from './simd/math';
 
 /** Allocates a vector local per value, and returns them with the statements that fill their lanes with the values. */
 function splats<const N extends readonly F64[]>(
@@ -50,6 +50,10 @@ function flush(w: Writer, x: Vector): Vector {
   const [value] = w.vectors;
   return vExcept(tee(value, x), vLess(vAbs(value), w.constant(1.1754943508222875e-38)));
 }
+
+/** Gradients beyond this size are limited to it: their squares would overflow, and the moments stay infinite for good. */
+const largest = 1e19;
+const limited = (gradient: number): number => Math.max(-largest, Math.min(largest, gradient));
 
 const negative = (x: F64): F64 => subtractF64(f64(0), x);
 const oneMinus = (x: F64): F64 => subtractF64(f64(1), x);
@@ -94,7 +98,7 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
   portable: (memory) => (g, square, rate, decay, epsilon, n) => {
     const m = memory.view;
     for (let i = 0; i < n; i++) {
-      const gradient = m[g + i]!;
+      const gradient = limited(m[g + i]!);
       const mean = decay * m[square + i]! + (1 - decay) * gradient * gradient;
       m[square + i] = mean;
       m[g + i] = (-rate * gradient) / (Math.sqrt(mean) + epsilon);
@@ -109,7 +113,7 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
     return [
       ...prepare,
       ...overElements(w, n, [g, square], (e) => [
-        set(gradient, e.load(g)),
+        set(gradient, limit(w, e.load(g), largest)),
         set(
           mean,
           flush(w, multiplyAdd(w, decayBy, e.load(square), vMultiply(vMultiply(oneMinusDecay, gradient), gradient))),
@@ -129,7 +133,7 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
   portable: (memory) => (g, total, rate, epsilon, n) => {
     const m = memory.view;
     for (let i = 0; i < n; i++) {
-      const gradient = m[g + i]!;
+      const gradient = limited(m[g + i]!);
       const sum = m[total + i]! + gradient * gradient;
       m[total + i] = sum;
       m[g + i] = (-rate * gradient) / (Math.sqrt(sum) + epsilon);
@@ -144,7 +148,7 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
     return [
       ...prepare,
       ...overElements(w, n, [g, total], (e) => [
-        set(gradient, e.load(g)),
+        set(gradient, limit(w, e.load(g), largest)),
         set(sum, multiplyAdd(w, gradient, gradient, e.load(total))),
         e.store(total, sum),
         e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(sum), addend))),
@@ -177,7 +181,7 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
     const factor = -rate / correction1;
     const root = 1 / Math.sqrt(correction2);
     for (let i = 0; i < n; i++) {
-      const gradient = m[g + i]!;
+      const gradient = limited(m[g + i]!);
       const first = beta1 * m[mean + i]! + (1 - beta1) * gradient;
       const second = beta2 * m[square + i]! + (1 - beta2) * gradient * gradient;
       m[mean + i] = first;
@@ -203,7 +207,7 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
     return [
       ...prepare,
       ...overElements(w, n, [g, mean, square], (e) => [
-        set(gradient, e.load(g)),
+        set(gradient, limit(w, e.load(g), largest)),
         set(first, flush(w, multiplyAdd(w, decay1, e.load(mean), vMultiply(oneMinus1, gradient)))),
         set(
           second,

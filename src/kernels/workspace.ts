@@ -5,14 +5,10 @@
  */
 
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
-import { scratchSize, simdKernels } from './simd/bind';
-
-/** The precision of a workspace: `float32` for computing, `float64` for gradient checks. */
-export type Precision = 'float32' | 'float64';
+import { isSupported, scratchSize, simdKernels } from './simd/bind';
 
 /** A heap with its kernels and its stack pointer. */
 export interface Workspace {
-  readonly precision: Precision;
   readonly kernels: Kernels;
   readonly memory: Memory;
   /** Grows the heap to at least `length` elements, which replaces `memory.view`. */
@@ -29,43 +25,46 @@ const margin = 8;
 const pageSize = 16_384;
 
 /**
- * Creates a workspace. Single precision uses the kernels set by {@link useKernels}, or else the fastest ones that the
- * engine supports. Double precision always uses the portable kernels.
+ * Creates a workspace in single precision, with the kernels set by {@link useKernels}, or else the fastest ones that the
+ * engine supports.
  */
-export function createWorkspace(precision: Precision = 'float32'): Workspace {
-  if (precision === 'float32') {
-    for (const name of selected === undefined ? fastestFirst : [selected]) {
-      const workspace = name === 'portable' ? undefined : simdWorkspace(name);
-      if (workspace !== undefined) return workspace;
-    }
-  }
-  const Heap = precision === 'float64' ? Float64Array : Float32Array;
+export function createWorkspace(): Workspace {
+  return simdWorkspace() ?? portableWorkspace(Float32Array);
+}
+
+/** Creates a workspace with portable kernels: in double precision for gradient checks. */
+export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Array): Workspace {
   const memory: Memory = { view: new Heap(1 << 12) };
   const enlarge = (length: number): void => {
     const grown = new Heap(length);
     grown.set(memory.view);
     memory.view = grown;
   };
-  return { precision, kernels: portableKernels(memory), memory, enlarge, top: 0 };
+  return { kernels: portableKernels(memory), memory, enlarge, top: 0 };
 }
 
-const fastestFirst: readonly KernelName[] = ['relaxed', 'simd'];
 /** The kernels set by {@link useKernels}. */
 let selected: KernelName | undefined;
+/** The kernels of the last computation. */
+let used: KernelName | undefined;
 
 /**
- * Creates a workspace over a WebAssembly memory, or returns undefined if the engine lacks the kernels or the memory.
+ * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine lacks
+ * the kernels or the memory.
  */
-function simdWorkspace(name: 'simd' | 'relaxed'): Workspace | undefined {
+function simdWorkspace(): Workspace | undefined {
+  if (selected === 'portable') return undefined;
+  const candidates = selected === undefined ? (['relaxed', 'simd'] as const) : [selected];
   try {
+    const name = candidates.find(isSupported);
+    if (name === undefined) return undefined;
     const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
-    const kernels = simdKernels(name, pages, memory);
     const enlarge = (length: number): void => {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return { precision: 'float32', kernels, memory, enlarge, top: scratchSize };
+    return { kernels: simdKernels(name, pages, memory), memory, enlarge, top: scratchSize };
   } catch {
     return undefined;
   }
@@ -88,19 +87,29 @@ export function useKernels(name: KernelName | undefined): void {
   }
   const previous = selected;
   selected = name;
-  if (name === undefined || defaultWorkspace().kernels.name === name) return;
+  if (name === undefined || defaultWorkspace().kernels.name === name) {
+    used = undefined;
+    return;
+  }
   selected = previous;
   throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'.`);
 }
 
 /**
- * Returns the name of the kernels in use: `portable` if WebAssembly is missing or a content security policy forbids it.
+ * Returns the name of the kernels that the last computation used; before the first one, and after {@link useKernels}, of
+ * those that the next one will use. They are `portable` if WebAssembly SIMD is missing, a content security policy forbids
+ * WebAssembly, or there was no memory for it.
  *
  * @example
  * ['portable', 'simd', 'relaxed'].includes(kernelsInUse()); // true
  */
 export function kernelsInUse(): KernelName {
-  return defaultWorkspace().kernels.name;
+  return used ?? defaultWorkspace().kernels.name;
+}
+
+/** Notes the kernels of a computation, for {@link kernelsInUse}. */
+export function noteUse({ kernels }: Workspace): void {
+  used = kernels.name;
 }
 
 /**
@@ -135,7 +144,10 @@ const shared = new Map<KernelName | undefined, Workspace>();
  * because they are synchronous and nested.
  */
 export function defaultWorkspace(): Workspace {
-  const workspace = shared.get(selected) ?? createWorkspace();
+  const existing = shared.get(selected);
+  if (existing !== undefined && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
+  // Portable kernels that were chosen because memory was short are replaced as soon as there is memory.
+  const workspace = simdWorkspace() ?? existing ?? portableWorkspace(Float32Array);
   shared.set(selected, workspace);
   return workspace;
 }

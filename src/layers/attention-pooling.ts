@@ -2,7 +2,7 @@
 
 import { poolByAttention, poolingParameters } from '../attention/pooling';
 import { additiveScore, type Score } from '../attention/scores';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import { type Layer, stepSize, vectors } from './layer';
 
 /** The options of {@link attentionPooling}. */
@@ -29,10 +29,9 @@ export interface AttentionPoolingOptions {
  * output.shape; // [2, 2]
  * state['attentionPooling']!['weights']!.shape; // [2, 5]
  */
-export function attentionPooling({
-  querySize,
-  score = additiveScore({ size: 64 }),
-}: AttentionPoolingOptions = {}): Layer {
+export function attentionPooling(options: AttentionPoolingOptions = {}): Layer {
+  checkNames('attentionPooling', 'options', options, ['querySize', 'score']);
+  const { querySize, score = additiveScore({ size: 64 }) } = options;
   if (querySize !== undefined) checkCount('attentionPooling', 'querySize', querySize);
   return {
     name: 'attentionPooling',

@@ -5,6 +5,7 @@ import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
 import type { Unrolled } from '../recurrence/unroll';
+import { checkNames } from '../tensor/shape';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
@@ -26,7 +27,8 @@ export interface BidirectionalOptions extends DirectionOptions {
   readonly returnSequences?: boolean;
 }
 
-const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => Variable>> = {
+/** How each value of {@link Merge} combines two directions. */
+export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => Variable>> = {
   concat: (forward, reverse) => concat([forward, reverse], -1),
   sum: add,
   mean: (forward, reverse) => scale(add(forward, reverse), 0.5),
@@ -45,8 +47,8 @@ const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variable) => V
  * predict(model, full([5, 3, 2], 1), { lengths: Int32Array.of(5, 2, 4) }).shape; // [5, 3, 16]
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
+  checkDirection('bidirectional', options, ['merge', 'returnSequences']);
   const { merge = 'concat', returnSequences = true } = options;
-  checkDirection('bidirectional', options);
   if (!Object.keys(merges).includes(merge)) {
     throw new RangeError(
       `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`,
@@ -68,14 +70,15 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
       const byDirection = splitNames(parameters);
-      const states = context.state && splitNames(context.state);
+      const states = splitNames(context.state ?? {});
+      checkNames('bidirectional', 'state', states, ['forward', 'reverse']);
       const run = (direction: 'forward' | 'reverse'): Unrolled =>
         runDirection(
           cell,
           options,
           byDirection[direction]!,
           x,
-          { ...context, state: states?.[direction] },
+          { ...context, state: states[direction] },
           direction === 'reverse',
         );
       const [forward, reverse] = [run('forward'), run('reverse')];

@@ -6,6 +6,7 @@ import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
+import { checkNames } from '../tensor/shape';
 import { copyTensor } from '../tensor/tensor';
 import { copyTree, mapTree, treeSize } from '../tensor/tree';
 import { checkCausal, type NamedLayer } from './chain';
@@ -58,6 +59,12 @@ export function chainStepRunner(
         }),
       ),
     writeState(state) {
+      checkNames(
+        'stream',
+        'state',
+        state ?? {},
+        layers.map(({ name }) => name),
+      );
       for (const { name, runner } of runners) withCaller(`layer ${name}`, () => runner.writeState(state?.[name]));
     },
   };

@@ -3,7 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerState } from './layer';
 
@@ -121,5 +121,6 @@ export function runChain(
     if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;
     outputs.push(result.output);
   }
+  checkNames('chain', 'state', states, Object.keys(state));
   return { outputs, state };
 }

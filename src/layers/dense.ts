@@ -6,7 +6,7 @@ import { allocate } from '../kernels/workspace';
 import { packedAffine } from '../recurrence/cell-stream';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { glorotUniform, type Initializer, zeros } from '../tensor/initializers';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkNames } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
@@ -32,6 +32,7 @@ export interface DenseOptions {
  * predict(model, full([5, 1, 2], 0)).shape; // [5, 1, 3]
  */
 export function dense(options: DenseOptions): Layer {
+  checkNames('dense', 'options', options, ['size', 'activation', 'weightInitializer', 'biasInitializer']);
   const { size, activation, weightInitializer = glorotUniform(), biasInitializer = zeros() } = options;
   checkCount('dense', 'size', size);
   return {

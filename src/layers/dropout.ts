@@ -1,6 +1,7 @@
 /** Dropout between layers. */
 
-import { checkDropoutRate, dropElements } from '../autodiff/ops/random-mask';
+import { dropElements } from '../autodiff/ops/random-mask';
+import { checkBelowOne } from '../tensor/shape';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
@@ -13,7 +14,7 @@ import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './la
  * predict(model, full([1, 1, 2], 3)).data; // Float32Array [3, 3]
  */
 export function dropout(rate: number): Layer {
-  checkDropoutRate('dropout', 'rate', rate);
+  checkBelowOne('dropout', 'rate', rate);
   return {
     name: 'dropout',
     origin: ['dropout', rate],

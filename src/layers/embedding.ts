@@ -4,7 +4,7 @@ import { gather } from '../autodiff/ops/movement';
 import { gatherRows } from '../kernels/linear';
 import { allocate, copyInto } from '../kernels/workspace';
 import { type Initializer, normal } from '../tensor/initializers';
-import { checkCount, checkIds } from '../tensor/shape';
+import { checkCount, checkIds, checkNames } from '../tensor/shape';
 import { type Layer, stateless } from './layer';
 
 /** The options of {@link embedding}. */
@@ -30,7 +30,9 @@ export interface EmbeddingOptions {
  * const model = sequential([embedding({ vocabularySize: 10, size: 4 })], { seed: 1 });
  * predict(model, intTensor([[3, 1], [4, 1]])).shape; // [2, 2, 4]
  */
-export function embedding({ vocabularySize, size, initializer = normal(0, 1) }: EmbeddingOptions): Layer {
+export function embedding(options: EmbeddingOptions): Layer {
+  checkNames('embedding', 'options', options, ['vocabularySize', 'size', 'initializer']);
+  const { vocabularySize, size, initializer = normal(0, 1) } = options;
   checkCount('embedding', 'vocabularySize', vocabularySize);
   checkCount('embedding', 'size', size);
   if (vocabularySize > 2 ** 24)

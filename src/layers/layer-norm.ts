@@ -5,7 +5,7 @@ import { normalizeRows } from '../kernels/normalization';
 import { allocate, copyInto } from '../kernels/workspace';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { ones, zeros } from '../tensor/initializers';
-import { checkNumber } from '../tensor/shape';
+import { checkNames, checkNumber } from '../tensor/shape';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /**
@@ -19,7 +19,9 @@ import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './la
  * const model = sequential([layerNorm()], { inputSize: 2 });
  * predict(model, tensor([[[1, 3]]])).data.map(Math.round); // Float32Array [-1, 1]
  */
-export function layerNorm({ epsilon = 1e-5 }: { readonly epsilon?: number } = {}): Layer {
+export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
+  checkNames('layerNorm', 'options', options, ['epsilon']);
+  const { epsilon = 1e-5 } = options;
   checkNumber('layerNorm', 'epsilon', epsilon, 0);
   return {
     name: 'layerNorm',

@@ -5,6 +5,7 @@ import type { StepRunner, StepRunnerOptions } from '../recurrence/cell-stream';
 import type { Origin } from '../tensor/origin';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
+import { checkNames } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 
 /**
@@ -115,7 +116,7 @@ export interface Layer {
 /** The state accessors of a step runner without state. */
 export const stateless: Pick<StepRunner, 'readState' | 'writeState'> = {
   readState: () => undefined,
-  writeState: () => undefined,
+  writeState: (state) => checkNames('stream', 'state', state ?? {}, []),
 };
 
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */

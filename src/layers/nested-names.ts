@@ -6,22 +6,20 @@ export function joinNames<L>(
 ): Readonly<Record<string, L>> {
   return Object.fromEntries(
     Object.entries(nested).flatMap(([outer, values]) =>
-      Object.entries(values).map(([inner, value]) => [`${outer}.${inner}`, value]),
+      Object.entries(values).map(([inner, value]) => [inner === '' ? outer : `${outer}.${inner}`, value]),
     ),
   );
 }
 
-/** The inverse of {@link joinNames}: splits at the first dot of each name and omits names without a dot. */
+/** The inverse of {@link joinNames}: splits at the first dot of each name. A name without a dot has the inner name ''. */
 export function splitNames<L>(
   flat: Readonly<Record<string, L>>,
 ): Readonly<Record<string, Readonly<Record<string, L>>>> {
   const nested: Record<string, Record<string, L>> = {};
   for (const [name, value] of Object.entries(flat)) {
-    const dot = name.indexOf('.');
-    if (dot <= 0) continue;
-    const outer = name.slice(0, dot);
+    const [outer = '', ...inner] = name.split('.');
     const values = nested[outer] ?? {};
-    values[name.slice(dot + 1)] = value;
+    values[inner.join('.')] = value;
     nested[outer] = values;
   }
   return nested;

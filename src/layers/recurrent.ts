@@ -1,14 +1,14 @@
 /** A layer that runs a cell over the steps of a sequence. */
 
 import { broadcastTo, multiply } from '../autodiff/ops/arithmetic';
-import { checkDropoutRate, randomMask } from '../autodiff/ops/random-mask';
+import { randomMask } from '../autodiff/ops/random-mask';
 import { type Variable, viewOf } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
 import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
 import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkCount } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -60,8 +60,8 @@ export interface RecurrentOptions extends DirectionOptions {
  * predict(model, full([5, 3, 2], 1)).shape; // [3, 8]
  */
 export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
+  checkDirection('recurrent', options, ['returnSequences', 'reverse']);
   const { returnSequences = true, reverse = false } = options;
-  checkDirection('recurrent', options);
   return {
     name: cell.name,
     origin: ['recurrent', cell, options],
@@ -86,14 +86,23 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
   };
 }
 
-/** @throws RangeError if an option is out of range */
-export function checkDirection(
-  caller: string,
-  { hiddenSize, inputDropout = 0, recurrentDropout = 0 }: DirectionOptions,
-): void {
+/** @throws RangeError if an option is out of range; TypeError if it is neither an option of a direction nor another one */
+export function checkDirection(caller: string, options: DirectionOptions, others: readonly string[]): void {
+  checkNames(caller, 'options', options, [
+    'hiddenSize',
+    'inputDropout',
+    'recurrentDropout',
+    'zoneout',
+    'learnInitialState',
+    'inputInitializer',
+    'recurrentInitializer',
+    'biasInitializer',
+    ...others,
+  ]);
+  const { hiddenSize, inputDropout = 0, recurrentDropout = 0 } = options;
   checkCount(caller, 'hiddenSize', hiddenSize);
-  checkDropoutRate(caller, 'inputDropout', inputDropout);
-  checkDropoutRate(caller, 'recurrentDropout', recurrentDropout);
+  checkBelowOne(caller, 'inputDropout', inputDropout);
+  checkBelowOne(caller, 'recurrentDropout', recurrentDropout);
 }
 
 /** Returns the size of the output of a cell: that of its first state. */
@@ -128,6 +137,7 @@ export function runDirection(
   const { scope } = x.storage;
   const [T = 0, B = 0, I = 0] = x.shape;
   const { initial } = splitNames(parameters);
+  const own = Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.includes('.')));
   const learned =
     initial &&
     Object.fromEntries(Object.entries(initial).map(([name, value]) => [name, broadcastTo(value, [B, value.size])]));
@@ -136,18 +146,13 @@ export function runDirection(
   const inputMask = dropoutMask(inputDropout, I);
   const size = outputSize(cell, { hiddenSize });
   const recurrentMask = dropoutMask(recurrentDropout, size);
-  return unroll(
-    cell,
-    parameters,
-    inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape),
-    {
-      initialState: state ?? learned ?? {},
-      resetState: initial ?? {},
-      lengths,
-      resets,
-      reverse,
-      recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
-      zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
-    },
-  );
+  return unroll(cell, own, inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape), {
+    initialState: state ?? learned ?? {},
+    resetState: initial ?? {},
+    lengths,
+    resets,
+    reverse,
+    recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
+    zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
+  });
 }

@@ -3,7 +3,7 @@
 import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
-import { checkCount, checkSome } from '../tensor/shape';
+import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import { intTensor } from '../tensor/tensor';
 import type { Sequential } from './sequential';
 import { advance, stream } from './stream';
@@ -29,6 +29,7 @@ export interface GenerateOptions extends SamplingOptions {
  * generate(sequential(layers), { prompt: [0], length: 3, temperature: 0 }).length; // 3
  */
 export function generate(model: Sequential, options: GenerateOptions): Int32Array {
+  checkNames('generate', 'options', options, ['prompt', 'length', 'temperature', 'topK', 'topP', 'seed']);
   const { prompt, length, seed = 0 } = options;
   checkCount('generate', 'length', length, 0);
   const sample = sampler('generate', options);

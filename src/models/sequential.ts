@@ -8,7 +8,7 @@ import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { createRandom, type Random } from '../tensor/random';
-import { checkShape, checkSome, formatShape } from '../tensor/shape';
+import { checkNames, checkShape, checkSome, formatShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leaves, treeOver } from '../tensor/tree';
 
@@ -51,7 +51,9 @@ export type ModelState<L = Tensor> = Readonly<Record<string, LayerState<L>>>;
  * ], { seed: 7 });
  * Object.keys(model.parameters); // ['embedding', 'lstm', 'dense']
  */
-export function sequential(layers: readonly Layer[], { inputSize, seed = 0 }: SequentialOptions = {}): Sequential {
+export function sequential(layers: readonly Layer[], options: SequentialOptions = {}): Sequential {
+  checkNames('sequential', 'options', options, ['inputSize', 'seed']);
+  const { inputSize, seed = 0 } = options;
   return buildSequential(layers, inputSize, (plan) => initializeParameters(plan, createRandom(seed)));
 }
 
@@ -130,6 +132,8 @@ export interface RunOptions {
   readonly training?: boolean;
   /** The random generator of training. */
   readonly random?: Random;
+  /** Not used; it is part of the {@link TrainingContext} of a custom model, which can be passed on. */
+  readonly step?: number;
   /** The generator of values that are drawn once per sequence; `random` by default. */
   readonly sequenceRandom?: Random;
   /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
@@ -166,8 +170,18 @@ export function runModel(
   model: Sequential,
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
   input: IntTensor | Tensor | Variable,
-  { training = false, random, sequenceRandom = random, lengths, resets, state }: RunOptions = {},
+  options: RunOptions = {},
 ): ModelRun {
+  checkNames('runModel', 'options', options, [
+    'training',
+    'random',
+    'sequenceRandom',
+    'step',
+    'lengths',
+    'resets',
+    'state',
+  ]);
+  const { training = false, random, sequenceRandom = random, lengths, resets, state } = options;
   if (training && random === undefined)
     throw new TypeError('runModel: training requires a random generator, random: createRandom(seed).');
   const unused = inferenceContext().random;
@@ -233,6 +247,7 @@ function predictAs(
   inputs: IntTensor | Tensor,
   options: PredictOptions,
 ): { readonly output: Tensor; readonly state: ModelState } {
+  checkNames(caller, 'options', options, ['lengths', 'resets', 'state']);
   return withCaller(caller, () =>
     compute(model.parameters, (p) => {
       const { output, state } = runModel(model, p, inputs, options);

@@ -1,11 +1,11 @@
 /** Streaming inference: a model that runs one time step per call and carries its state. */
 
-import { allocate, createWorkspace, type Workspace } from '../kernels/workspace';
+import { allocate, createWorkspace, noteUse, type Workspace } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
-import { checkCount, formatShape } from '../tensor/shape';
+import { checkCount, checkNames, formatShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import type { ModelState, Sequential } from './sequential';
 
@@ -45,7 +45,9 @@ export interface StreamOptions {
  * const running = stream(sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2 }));
  * advance(running, tensor([[1, 0]])).shape; // [1, 4]
  */
-export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {}): Stream {
+export function stream(model: Sequential, options: StreamOptions = {}): Stream {
+  checkNames('stream', 'options', options, ['batchSize']);
+  const { batchSize = 1 } = options;
   checkCount('stream', 'batchSize', batchSize);
   const workspace = createWorkspace();
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
@@ -71,8 +73,10 @@ export function stream(model: Sequential, { batchSize = 1 }: StreamOptions = {})
 export function streamCell<N extends string>(
   cell: PointwiseCell<N>,
   parameters: Readonly<Record<string, Tensor>>,
-  { batchSize = 1 }: StreamOptions = {},
+  options: StreamOptions = {},
 ): Stream<Readonly<Record<N, Tensor>>> {
+  checkNames('streamCell', 'options', options, ['batchSize']);
+  const { batchSize = 1 } = options;
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
   checkParameters('streamCell', cell, parameters, inputSize);
@@ -84,12 +88,13 @@ export function streamCell<N extends string>(
 
 function createStream<S>(
   caller: string,
-  { memory }: Workspace,
+  workspace: Workspace,
   runner: StepRunner<S>,
   input: number,
   inputSize: number | 'ids',
   batchSize: number,
 ): Stream<S> {
+  const { memory } = workspace;
   const { output, size } = runner;
   let heap = memory.view;
   let outputs = heap.subarray(output, output + batchSize * size);
@@ -104,6 +109,7 @@ function createStream<S>(
       withCaller(caller, () => runner.writeState(state));
     },
     run(x, into) {
+      noteUse(workspace);
       memory.view.set(x, input);
       runner.step();
       // If the memory has grown, the view is stale.

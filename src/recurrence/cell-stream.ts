@@ -7,7 +7,7 @@ import { interpolate } from '../kernels/arithmetic';
 import { copy, fill } from '../kernels/movement';
 import { gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate, copyInto, type Workspace } from '../kernels/workspace';
-import { checkShape } from '../tensor/shape';
+import { checkNames, checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
 
@@ -120,6 +120,7 @@ export function cellStepRunner(
       return { name, moveRate };
     });
   const writeState = (state: StepRunnerState | undefined): void => {
+    checkNames('stream', 'state', state ?? {}, cell.state);
     for (const name of cell.state) {
       const value = state?.[name] ?? broadcastState(initialState[name], [batchSize, H]);
       checkShape('stream', `state.${name}`, value.shape, { letters: '[B, H]', lengths: [batchSize, H] });

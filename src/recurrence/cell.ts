@@ -10,7 +10,7 @@ import type { Initializer } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { createRandom, type Random } from '../tensor/random';
-import { checkCount, checkShape, formatShape, type Shape } from '../tensor/shape';
+import { checkCount, checkNames, checkShape, formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 /** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
@@ -175,7 +175,7 @@ export function cellParameters(
  *
  * @param xs the shape of the inputs, to explain an input size that does not match the parameters
  * @returns H
- * @throws RangeError if a shape does not match; TypeError if a parameter is missing
+ * @throws RangeError if a shape does not match; TypeError if a parameter is missing or unknown
  */
 export function checkParameters(
   where: string,
@@ -186,13 +186,10 @@ export function checkParameters(
 ): number {
   const { name: reference, axis } = hiddenAxis(where, cell);
   const hiddenSize = parameters[reference]?.shape[axis];
-  if (hiddenSize === undefined) {
-    throw new TypeError(
-      `${where}: the parameters of ${cell.name} must have ${reference}, ` +
-        `got ${Object.keys(parameters).join(', ') || 'none'}.`,
-    );
-  }
-  for (const [name, { shape, role }] of Object.entries(cell.parameters(inputSize, hiddenSize))) {
+  if (hiddenSize === undefined) throw new TypeError(`${where}: the parameters of ${cell.name} must have ${reference}.`);
+  const specs = cell.parameters(inputSize, hiddenSize);
+  checkNames(where, `the parameters of ${cell.name}`, parameters, Object.keys(specs));
+  for (const [name, { shape, role }] of Object.entries(specs)) {
     const actual = parameters[name];
     if (actual === undefined)
       throw new TypeError(`${where}: the parameters of ${cell.name} must have ${name} ${formatShape(shape)}.`);

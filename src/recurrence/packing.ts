@@ -3,7 +3,7 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
-import { checkCount, checkShape } from '../tensor/shape';
+import { checkCount, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
@@ -86,6 +86,7 @@ export function packSteps(
     rows.push(running);
   }
   const total = rows.reduce((sum, count) => sum + count, 0);
+  checkRows(where, sequences.length + total);
   const input = new Int32Array(total);
   const output = new Int32Array(steps * batchSize).fill(-1);
   let packed = 0;
@@ -136,12 +137,27 @@ function sequencesOf(
   }));
 }
 
-/** The positions of the valid steps in `[T, B]`. */
+/** The positions of the valid rows over leading axes, `[T, B]` for steps. */
 export interface ValidRows {
-  /** `[N]` the indices t·B + b of the valid rows, in order. */
+  readonly axes: Shape;
+  /** `[N]` the indices of the valid rows, in order: t·B + b for steps. */
   readonly rows: Int32Array;
-  /** `[T·B]` the position of each row among the valid ones, −1 in the padding. */
+  /** The position of each row among the valid ones, −1 in the padding. */
   readonly positions: Int32Array;
+}
+
+/** The rows over leading axes that `isValid` selects. */
+export function selectRows(axes: Shape, isValid: (row: number) => boolean): ValidRows {
+  const positions = new Int32Array(sizeOf(axes)).fill(-1);
+  const rows = positions.slice();
+  let count = 0;
+  for (let row = 0; row < rows.length; row++) {
+    if (isValid(row)) {
+      rows[count] = row;
+      positions[row] = count++;
+    }
+  }
+  return { axes, rows: rows.subarray(0, count), positions };
 }
 
 /**
@@ -157,17 +173,8 @@ export function validRows(
 ): ValidRows | undefined {
   if (lengths === undefined) return undefined;
   checkLengths(where, lengths, steps, batchSize);
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  if (total === steps * batchSize) return undefined;
-  const rows = new Int32Array(total);
-  const positions = new Int32Array(steps * batchSize).fill(-1);
-  for (let row = 0, count = 0; row < positions.length; row++) {
-    if (Math.floor(row / batchSize) < lengths[row % batchSize]!) {
-      rows[count] = row;
-      positions[row] = count++;
-    }
-  }
-  return { rows, positions };
+  if (lengths.every((length) => length === steps)) return undefined;
+  return selectRows([steps, batchSize], (row) => Math.floor(row / batchSize) < lengths[row % batchSize]!);
 }
 
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {

@@ -1,15 +1,16 @@
 /** Running a cell over time. */
 
-import { concat, takeRows } from '../autodiff/ops/movement';
-import { constantOf, currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
+import { concat } from '../autodiff/ops/movement';
+import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
-import { checkShape, type Shape } from '../tensor/shape';
+import { checkNames, checkShape, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import { type Cell, type CellFunction, checkParameters, type PointwiseCell, type State, stateSizes } from './cell';
 import { runOps } from './ops-engine';
 import { packSteps } from './packing';
 import { runPointwise } from './pointwise-engine';
+import { rowsAt } from './valid-steps';
 import { drawZoneout } from './zoneout';
 
 /** Options of {@link unroll}. */
@@ -80,6 +81,15 @@ export function unroll<N extends string>(
   xs: Operand,
   options: UnrollOptions<N> = {},
 ): Unrolled<N> {
+  checkNames('unroll', 'options', options, [
+    'initialState',
+    'lengths',
+    'reverse',
+    'resets',
+    'resetState',
+    'recurrentMask',
+    'zoneout',
+  ]);
   const scope = currentScope('unroll');
   const x = operand('unroll', xs, 'xs');
   checkShape('unroll', 'xs', x.shape, { letters: '[T, B, I]', lengths: [undefined, undefined, undefined] });
@@ -90,8 +100,6 @@ export function unroll<N extends string>(
 
   const packing = packSteps('unroll', T, B, options);
   const { order, rows, total } = packing;
-  const rowsAt = (table: Variable, indices: Int32Array): Variable =>
-    takeRows(table, constantOf(scope, [indices.length], indices), [indices.length, table.shape[1]!]);
   const flat = viewOf(x, [T * B, I]);
   const inputs = order === undefined ? flat : rowsAt(flat, order.input);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
@@ -121,7 +129,7 @@ export function unroll<N extends string>(
   }
   const h = Object.values(sequences)[0]!;
   const H = h.shape[1]!;
-  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : viewOf(rowsAt(h, order.output), [T, B, H]);
+  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : rowsAt(h, order.output, [T, B, H]);
   return { outputs, state: state as State<N> };
 }
 
@@ -182,9 +190,7 @@ export function statesOf<N extends string>(
   rows: number,
 ): Record<N, Variable> {
   const names = Object.keys(sizes) as N[];
-  const unknown = Object.keys(given ?? {}).find((name) => !names.includes(name as N));
-  if (unknown !== undefined)
-    throw new TypeError(`${where}: ${argument} must have parts named ${names.join(', ')}, got ${unknown}.`);
+  checkNames(where, argument, given ?? {}, names);
   const entries = names.map((name) => {
     const [value, shape] = [given?.[name], [rows, sizes[name]]];
     if (value === undefined) return [name, filled(currentScope(where), shape, 0)];

@@ -1,22 +1,27 @@
-/** Restricting a computation to the valid steps of sequences of unequal length. */
+/** Restricting a computation to the valid steps of sequences of unequal length, or to the targets that count. */
 
 import { takeRows } from '../autodiff/ops/movement';
-import { constantOf, currentScope, type Variable, viewOf } from '../autodiff/tape';
+import { constantOf, type Variable, viewOf } from '../autodiff/tape';
+import type { Shape } from '../tensor/shape';
 import { type ValidRows, validRows } from './packing';
 
 /** The valid rows `[N, …]` of `[T, B, …]`. */
-export function takeValid(x: Variable, { rows }: ValidRows): Variable {
-  const [T, B, ...rest] = x.shape as [number, number, ...number[]];
-  return takeRows(viewOf(x, [T * B, ...rest]), constantOf(currentScope('lengths'), [rows.length], rows), [
-    rows.length,
-    ...rest,
-  ]);
+export function takeValid(x: Variable, { axes, rows, positions }: ValidRows): Variable {
+  return rowsAt(viewOf(x, [positions.length, ...x.shape.slice(axes.length)]), rows);
 }
 
 /** Scatters valid rows `[N, …]` back to `[T, B, …]`; zeros in the padding. */
-export function placeValid(x: Variable, { positions }: ValidRows, batchSize: number): Variable {
-  const shape = [positions.length / batchSize, batchSize, ...x.shape.slice(1)];
-  return takeRows(x, constantOf(currentScope('lengths'), [positions.length], positions), shape);
+export function placeValid(x: Variable, { axes, positions }: ValidRows): Variable {
+  return rowsAt(x, positions, [...axes, ...x.shape.slice(1)]);
+}
+
+/** Rows of a table by index, `[N, …]` by default; zeros for −1. */
+export function rowsAt(
+  table: Variable,
+  indices: Int32Array,
+  shape: Shape = [indices.length, ...table.shape.slice(1)],
+): Variable {
+  return takeRows(table, constantOf(table.storage.scope, [indices.length], indices), shape);
 }
 
 /**
@@ -35,5 +40,5 @@ export function onValidSteps(
 ): Variable {
   const [T, B] = x.shape as [number, number];
   const valid = x.shape.length < 3 ? undefined : validRows(where, T, B, lengths);
-  return valid === undefined ? f(x) : placeValid(f(takeValid(x, valid)), valid, B);
+  return valid === undefined ? f(x) : placeValid(f(takeValid(x, valid)), valid);
 }

@@ -6,7 +6,7 @@
 import { randomMask } from '../autodiff/ops/random-mask';
 import { filled, type Scope, type Variable } from '../autodiff/tape';
 import type { Random } from '../tensor/random';
-import { checkNumber } from '../tensor/shape';
+import { checkNames, checkNumber } from '../tensor/shape';
 
 /** m by the name of the state, `[N, H]` over all packed rows; only states with a rate above 0. */
 export type Zoneout = Readonly<Record<string, Variable>>;
@@ -24,17 +24,13 @@ export function drawZoneout(
   states: Readonly<Record<string, Variable>>,
   rows: number,
 ): Zoneout {
+  const { rates = {}, random } = options ?? {};
+  checkNames('unroll', 'zoneout.rates', rates, Object.keys(states));
   const masks: Record<string, Variable> = {};
-  for (const [name, rate = 0] of Object.entries(options?.rates ?? {})) {
-    const state = states[name];
-    if (state === undefined)
-      throw new TypeError(
-        `unroll: zoneout.rates must have names of the cell's state, ${Object.keys(states).join(', ')}, got ${name}.`,
-      );
+  for (const [name, rate = 0] of Object.entries(rates)) {
     checkNumber('unroll', `zoneout.rates.${name}`, rate, 0, 1);
     if (rate === 0) continue;
-    const shape = [rows, state.shape[1]!];
-    const { random } = options!;
+    const shape = [rows, states[name]!.shape[1]!];
     masks[name] = random === undefined ? filled(scope, shape, 1 - rate) : randomMask(scope, shape, rate, 1, random);
   }
   return masks;

@@ -151,6 +151,22 @@ export function checkIds(
   }
 }
 
+/** @throws TypeError if `given` is not an object, or has a name that is not known */
+export function checkNames(where: string, argument: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(`${where}: ${argument} must be an object, got ${describe(given)}.`);
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new TypeError(
+      `${where}: ${argument} must have ${known.length > 0 ? `only ${known.join(', ')}` : 'no names'}, got ${unknown}.`,
+    );
+}
+
+/** @throws RangeError if there are more than 2²⁴ rows: the ids that select them are floats, which are exact up to there */
+export function checkRows(where: string, rows: number): void {
+  if (rows > 2 ** 24) throw new RangeError(`${where}: there must be at most 2^24 rows to select from, got ${rows}.`);
+}
+
 /**
  * Checks a number argument.
  *
@@ -172,6 +188,12 @@ export function checkNumber(
           : `a finite number of at least ${least}`;
     throw new RangeError(`${where}: ${argument} must be ${range}, got ${describe(value)}.`);
   }
+}
+
+/** @throws RangeError if `value` is not a number in [0, 1) */
+export function checkBelowOne(where: string, argument: string, value: number): void {
+  if (!(value >= 0 && value < 1))
+    throw new RangeError(`${where}: ${argument} must be at least 0 and less than 1, got ${describe(value)}.`);
 }
 
 /**

@@ -2,10 +2,10 @@
 
 import { isVariable, toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
-import type { Batch, Dataset } from '../data/dataset';
+import { type Batch, type Batches, datasetOrBatches } from '../data/dataset';
 import type { Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkSome } from '../tensor/shape';
+import { checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -25,16 +25,17 @@ export interface EvaluateOptions<Y extends Tensor | IntTensor = Tensor | IntTens
 /** The arguments of {@link evaluate} for a sequential model. */
 type SequentialArguments<Y extends Tensor | IntTensor> = [
   model: Sequential,
-  data: Dataset<Batch<Y>>,
+  data: Batches<Batch<Y>> | Batch<Y>,
   options: EvaluateOptions<Y, string>,
 ];
 
 /** The arguments of {@link evaluate} for a custom model. */
-type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Dataset<B>, options?: object];
+type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Batches<B>, options?: object];
 
 /**
  * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of
- * its targets that count (the sum of their weights); the batches of a {@link customModel} are weighted equally.
+ * its targets that count (the sum of their weights), so that a batch in which none counts only carries the state; the
+ * batches of a {@link customModel} are weighted equally.
  *
  * @throws RangeError if the data has no batches, or a batch does not fit the model
  * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
@@ -45,12 +46,12 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
  */
 export function evaluate<Y extends Tensor | IntTensor, K extends string = never>(
   model: Sequential,
-  data: Dataset<Batch<Y>>,
+  data: Batches<Batch<Y>> | Batch<Y>,
   options: EvaluateOptions<NoInfer<Y>, K>,
 ): { readonly loss: number } & Readonly<Record<K, number>>;
 export function evaluate<P extends TensorTree, B>(
   model: CustomModel<P, B>,
-  data: Dataset<B>,
+  data: Batches<B>,
 ): { readonly loss: number };
 export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
@@ -60,6 +61,7 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
     return meansOver('evaluate', customTask('evaluate', model, options), data);
   }
   const [model, data, options] = call;
+  checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
   const metrics = Object.entries(options.metrics ?? {});
   const task = sequentialTask('evaluate', model, options);
   return meansOver('evaluate', task, data, (batch) => {
@@ -83,19 +85,23 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
 export function meansOver<P extends TensorTree, B>(
   caller: string,
   task: Task<P, B>,
-  data: Dataset<B>,
+  data: Batches<B> | B,
   valuesOf: (batch: B) => Readonly<Record<string, number>> = () => ({}),
 ): { readonly loss: number } & Readonly<Record<string, number>> {
   const totals: { loss: number } & Record<string, number> = { loss: 0 };
   let totalWeight = 0;
   task.begin?.();
   const random = createRandom(0);
-  for (const batch of data.batches(random)) {
+  const source = datasetOrBatches(caller, data);
+  const batches = 'batches' in source ? source.batches(random) : source;
+  if (!(Symbol.iterator in batches))
+    throw new TypeError(`${caller}: data must not be asynchronous. Collect its batches in an array.`);
+  for (const batch of batches) {
+    const weight = task.weightOf?.(batch) ?? 1;
     const values: Readonly<Record<string, number>> = compute(task.parameters, (p) => ({
       loss: toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!,
-      ...valuesOf(batch),
+      ...(weight > 0 ? valuesOf(batch) : {}),
     }));
-    const weight = task.weightOf?.(batch) ?? 1;
     for (const [name, value] of Object.entries(values)) totals[name] = (totals[name] ?? 0) + weight * value;
     totalWeight += weight;
   }

@@ -1,9 +1,9 @@
 /** Training of models on datasets. */
 
-import type { Batch, Dataset } from '../data/dataset';
+import { type Batch, type Batches, type Dataset, datasetOrBatches } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
-import { checkCount, checkSome } from '../tensor/shape';
+import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -49,7 +49,7 @@ export interface FitOptions<B = Batch> {
   /** The seed for the order of batches and for dropout. 0 by default. */
   readonly seed?: number;
   /** Data to evaluate on after every epoch and after the last update. */
-  readonly validation?: Dataset<B>;
+  readonly validation?: Batches<B> | AsyncIterable<B>;
   /**
    * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
    * training ends, the model gets the parameters of the best epoch.
@@ -97,19 +97,24 @@ export interface FitResult {
 /** The arguments of {@link fit} for a sequential model. */
 type SequentialArguments<Y extends Tensor | IntTensor> = [
   model: Sequential,
-  data: Dataset<Batch<Y>>,
+  data: Batches<Batch<Y>> | AsyncIterable<Batch<Y>> | Batch<Y>,
   options: SequentialFitOptions<Y>,
 ];
 
 /** The arguments of {@link fit} for a custom model. */
-type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Dataset<B>, options: FitOptions<B>];
+type CustomArguments<P extends TensorTree, B> = [
+  model: CustomModel<P, B>,
+  data: Batches<B> | AsyncIterable<B>,
+  options: FitOptions<B>,
+];
 
 /**
  * Trains a model in place. Yields to the event loop about every 20 ms.
  *
  * @param model a {@link sequential} model or a {@link customModel}; changed in place
- * @param data the batches to train on
- * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
+ * @param data the batches to train on. An iterable that is not a dataset is first read to its end, or until there are
+ * `steps` batches, and kept in memory; its order is the same in every epoch.
+ * @throws TypeError if `data` is of another kind; if a sequential model lacks a loss, or a custom model is given one
  * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the
  * update and the layer); if a batch has the wrong shape for the model, or an option is out of range
  * @example
@@ -123,17 +128,33 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
  */
 export function fit<Y extends Tensor | IntTensor>(
   model: Sequential,
-  data: Dataset<Batch<Y>>,
+  data: Batches<Batch<Y>> | AsyncIterable<Batch<Y>> | Batch<Y>,
   options: SequentialFitOptions<NoInfer<Y>>,
 ): Promise<FitResult>;
 export function fit<P extends TensorTree, B>(
   model: CustomModel<P, B>,
-  data: Dataset<B>,
+  data: Batches<B> | AsyncIterable<B>,
   options: FitOptions<B>,
 ): Promise<FitResult>;
 export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
 ): Promise<FitResult> {
+  checkNames('fit', 'options', call[2], [
+    'optimizer',
+    'epochs',
+    'steps',
+    'seed',
+    'validation',
+    'patience',
+    'optimizerState',
+    'onProgress',
+    'checkpoint',
+    'resume',
+    'signal',
+    'loss',
+    'carryState',
+    'run',
+  ]);
   if (isSequentialCall<SequentialArguments<Y>>(call)) {
     const [model, data, options] = call;
     return train(sequentialTask('fit', model, options), data, options);
@@ -144,16 +165,17 @@ export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>
 
 async function train<P extends TensorTree, B>(
   task: Task<P, B>,
-  data: Dataset<B>,
+  batches: Batches<B> | AsyncIterable<B> | B,
   options: FitOptions<B>,
 ): Promise<FitResult> {
+  const data = await datasetOf(batches, options.steps);
   checkOptions(data, options);
   const { onProgress, signal, checkpoint, resume } = options;
   const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
   const random = createRandom(options.seed ?? 0);
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
-  const validation = createValidation(task, options);
+  const validation = createValidation(task, options, options.validation && (await datasetOf(options.validation)));
   const measure = createMeter(steps, resume);
   const pause = createPause(20);
 
@@ -206,6 +228,15 @@ async function train<P extends TensorTree, B>(
   return finish('finished');
 }
 
+/** The batches as a dataset. An iterable is read to its end or to `most` batches, since their number is not known. */
+async function datasetOf<B>(batches: Batches<B> | AsyncIterable<B> | B, most = Infinity): Promise<Dataset<B>> {
+  const source = datasetOrBatches('fit', batches);
+  if ('batches' in source) return source;
+  const list: B[] = [];
+  for await (const batch of source) if (list.push(batch) >= most) break;
+  return { batchCount: list.length, batches: () => list };
+}
+
 function checkOptions<B>(
   data: Dataset<B>,
   { steps = 0, epochs = 0, patience, validation, checkpoint }: FitOptions<B>,
@@ -220,6 +251,7 @@ function checkOptions<B>(
     checkCount('fit', 'checkpoint.every', checkpoint.every);
     if (typeof checkpoint.write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');
   }
+  checkCount('fit', 'data.batchCount', data.batchCount, 0);
   checkSome('fit', 'data', data.batchCount, 'batch');
 }
 
@@ -260,7 +292,8 @@ interface Validation {
 
 function createValidation<P extends TensorTree, B>(
   task: Task<P, B>,
-  { validation, patience = Infinity, resume }: FitOptions<B>,
+  { patience = Infinity, resume }: FitOptions<B>,
+  validation: Dataset<B> | undefined,
 ): Validation {
   const losses = [...(resume?.validationLosses ?? [])];
   let best = resume?.best;
@@ -275,10 +308,10 @@ function createValidation<P extends TensorTree, B>(
       const { loss } = meansOver('fit', task, validation);
       task.begin?.(carried);
       losses.push(loss);
-      if (best === undefined || loss < best.loss) best = { loss, epoch, parameters: task.data.slice() };
+      if (loss < (best?.loss ?? Infinity)) best = { loss, epoch, parameters: task.data.slice() };
       return loss;
     },
-    isExhausted: (epoch) => best !== undefined && epoch - best.epoch >= patience,
+    isExhausted: (epoch) => epoch - (best?.epoch ?? 0) >= patience,
     restoreBest() {
       if (best !== undefined && patience < Infinity) task.data.set(best.parameters);
     },

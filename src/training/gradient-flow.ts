@@ -15,6 +15,7 @@ import { outputsPerStep, runModel, type Sequential } from '../models/sequential'
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
+import { checkNames } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
 import { scalarOf } from './task';
@@ -56,8 +57,10 @@ export interface GradientFlow {
 export function gradientFlow<Y extends Tensor | IntTensor>(
   model: Sequential,
   batch: Batch<Y>,
-  { loss }: GradientFlowOptions<NoInfer<Y>>,
+  options: GradientFlowOptions<NoInfer<Y>>,
 ): GradientFlow {
+  checkNames('gradientFlow', 'options', options, ['loss']);
+  const { loss } = options;
   const { inputs, targets, mask, lengths, resets } = batch;
   const [T, B] = inputs.shape as [number, number];
   const probes: Probe[] = [];

@@ -1,13 +1,13 @@
 /** Losses. Each returns a scalar, or one value per element or row with `reduction: 'none'`. */
 
-import { broadcastTo, multiply, scale, subtract } from '../autodiff/ops/arithmetic';
+import { multiply, scale, subtract } from '../autodiff/ops/arithmetic';
 import { abs, huberize, softplus } from '../autodiff/ops/elementwise';
-import { reshape } from '../autodiff/ops/movement';
-import { sum } from '../autodiff/ops/reductions';
+import { mask as applyMask, sum } from '../autodiff/ops/reductions';
 import {
   currentScope,
   gradientOf,
   idOperand,
+  isVariable,
   type Operand,
   operand,
   record,
@@ -17,10 +17,11 @@ import {
 } from '../autodiff/tape';
 import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
-import { validRows } from '../recurrence/packing';
+import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkNumber, checkShape, describe, formatShape, sameShape } from '../tensor/shape';
-import { full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkNames, checkNumber, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
+import { targetWeights } from './metrics';
 
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
 export type Reduction = 'none' | 'sum' | 'mean';
@@ -29,7 +30,8 @@ export type Reduction = 'none' | 'sum' | 'mean';
 export interface LossOptions {
   /**
    * The weight of every target: the shape of the targets or of their leading axes (`[T, B]` for `[T, B, O]`). 1 by
-   * default.
+   * default. Targets of weight 0 are ignored: their loss and gradient are 0, even if the target or the output is NaN or
+   * the class id does not exist. The mean divides by the sum of the weights, as a constant if the mask is a variable.
    */
   readonly mask?: Tensor | Variable | undefined;
   /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Padding does not change the loss. */
@@ -56,10 +58,11 @@ export type Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
  */
 export function crossEntropy(logits: Operand, targets: IntTensor, options: LossOptions = {}): Variable {
   const all = operand('crossEntropy', logits, 'logits');
-  if (all.shape.length === 0 || !sameShape(all.shape.slice(0, -1), targets?.shape ?? [NaN])) {
+  checkIntTensor('crossEntropy', 'targets', targets);
+  if (all.shape.length === 0 || !sameShape(all.shape.slice(0, -1), targets.shape)) {
     throw new RangeError(
       `crossEntropy: targets must be class ids in the shape of logits without the last axis, ` +
-        `${formatShape(all.shape.slice(0, -1))}, got ${formatShape(targets?.shape ?? [])}.`,
+        `${formatShape(all.shape.slice(0, -1))}, got ${formatShape(targets.shape)}.`,
     );
   }
   return overValid('crossEntropy', all, targets, options, negativeLogLikelihood);
@@ -90,8 +93,7 @@ function negativeLogLikelihood(logits: Variable, targets: IntTensor): Variable {
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
 export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  const pair = pairOf('binaryCrossEntropy', logits, targets);
-  return overValid('binaryCrossEntropy', ...pair, options, (x, t) => subtract(softplus(x), multiply(x, t)));
+  return elementWise('binaryCrossEntropy', logits, targets, options, (x, t) => subtract(softplus(x), multiply(x, t)));
 }
 
 /**
@@ -105,7 +107,7 @@ export function binaryCrossEntropy(logits: Operand, targets: Operand, options: L
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanSquaredError(x, tensor([0, 0]), { mask })).data; // Float32Array [1]
  */
 export function meanSquaredError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  return overValid('meanSquaredError', ...pairOf('meanSquaredError', predictions, targets), options, (x, t) => {
+  return elementWise('meanSquaredError', predictions, targets, options, (x, t) => {
     const difference = subtract(x, t);
     return multiply(difference, difference);
   });
@@ -121,8 +123,7 @@ export function meanSquaredError(predictions: Operand, targets: Operand, options
  * compute({ x: tensor([1, 3]) }, ({ x }) => meanAbsoluteError(x, tensor([0, 0]))).data; // Float32Array [2]
  */
 export function meanAbsoluteError(predictions: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  const pair = pairOf('meanAbsoluteError', predictions, targets);
-  return overValid('meanAbsoluteError', ...pair, options, (x, t) => abs(subtract(x, t)));
+  return elementWise('meanAbsoluteError', predictions, targets, options, (x, t) => abs(subtract(x, t)));
 }
 
 /**
@@ -141,12 +142,17 @@ export function huber(
   { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
 ): Variable {
   checkNumber('huber', 'delta', delta, 0);
-  return overValid('huber', ...pairOf('huber', predictions, targets), options, (x, t) =>
-    huberize(subtract(x, t), delta),
-  );
+  return elementWise('huber', predictions, targets, options, (x, t) => huberize(subtract(x, t), delta));
 }
 
-function pairOf(where: string, predictions: Operand, targets: Operand): [Variable, Variable] {
+/** A loss with one target per prediction. */
+function elementWise(
+  where: string,
+  predictions: Operand,
+  targets: Operand,
+  options: LossOptions,
+  lossesOf: (predictions: Variable, targets: Variable) => Variable,
+): Variable {
   const x = operand(where, predictions, 'predictions');
   const t = operand(where, targets, 'targets');
   if (!sameShape(x.shape, t.shape)) {
@@ -154,12 +160,12 @@ function pairOf(where: string, predictions: Operand, targets: Operand): [Variabl
       `${where}: targets must have the shape of the predictions, ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`,
     );
   }
-  return [x, t];
+  return overValid(where, x, t, options, lossesOf);
 }
 
 /**
- * Reduces the losses of the targets. With lengths, `lossesOf` gets the valid rows only; padding has loss 0 and weight
- * 0.
+ * Reduces the losses of the targets. `lossesOf` gets only the targets that count, those with a weight other than 0, as
+ * rows over the axes of the mask and the lengths: the other ones have loss 0 and gradient 0, whatever their values.
  *
  * @param lossesOf computes one loss per target
  * @throws RangeError if the mask, the lengths or the reduction do not fit
@@ -171,52 +177,37 @@ export function overValid<Y extends Variable | IntTensor>(
   options: LossOptions,
   lossesOf: (outputs: Variable, targets: Y) => Variable,
 ): Variable {
-  const { lengths, mask } = options;
-  if (lengths === undefined) return reduce(where, lossesOf(outputs, targets), options);
-  checkShape(
-    where,
-    'outputs',
-    outputs.shape.slice(0, 2),
-    { letters: '[T, B, …]', lengths: [undefined, lengths.length] },
-    'There must be one length per row.',
-  );
-  const [T, B] = outputs.shape as [number, number];
-  const valid = validRows(where, T, B, lengths);
-  if (valid === undefined) return reduce(where, lossesOf(outputs, targets), options);
-  const validTargets = isIntTensor(targets)
-    ? { shape: [valid.rows.length], data: valid.rows.map((row) => targets.data[row]!) }
-    : takeValid(targets, valid);
-  const losses = placeValid(lossesOf(takeValid(outputs, valid), validTargets as Y), valid, B);
-  const weights = mask === undefined ? full([T, B], 1) : operand(where, mask, 'mask');
-  checkShape(where, 'mask', weights.shape.slice(0, 2), { letters: '[T, B, …]', lengths: [T, B] });
-  return reduce(where, losses, { ...options, mask: placeValid(takeValid(operand(where, weights), valid), valid, B) });
-}
-
-function reduce(where: string, losses: Variable, { mask, reduction = 'mean' }: LossOptions): Variable {
+  checkNames(where, 'options', options, ['mask', 'lengths', 'reduction']);
+  const { mask, lengths, reduction = 'mean' } = options;
   if (!['none', 'sum', 'mean'].includes(reduction)) {
     throw new RangeError(`${where}: reduction must be 'none', 'sum' or 'mean', got ${describe(reduction)}.`);
   }
-  const weights = mask === undefined ? undefined : maskOver(where, operand(where, mask, 'mask'), losses);
-  const weighted = weights === undefined ? losses : multiply(losses, weights);
-  if (reduction === 'none') return weighted;
+  const weights = mask && operand(where, mask, 'mask');
+  const shape = targets.shape.filter((length, axis) => length === outputs.shape[axis]);
+  const { valid, total } = targetWeights(where, shape, { mask: isVariable(mask) ? toTensor(mask) : mask, lengths });
+  if (valid) checkRows(where, valid.positions.length);
+  const take = (x: Variable): Variable => (valid ? takeValid(x, valid) : x);
+  const counted = isVariable(targets) ? take(targets) : valid ? validIds(targets, valid) : targets;
+  const losses = lossesOf(take(outputs), counted as Y);
+  const weighted = weights ? applyMask(losses, take(weights)) : losses;
+  if (reduction === 'none') return valid ? placeValid(weighted, valid) : weighted;
   if (reduction === 'sum') return sum(weighted);
-  const count = weights === undefined ? losses.size : toTensor(sum(weights)).data[0]!;
-  if (!(count > 0))
+  if (!(total > 0))
     throw new RangeError(
-      `${where}: there must be at least one target for the mean. Is the batch empty, or the mask all zeros?`,
+      `${where}: the weights of the targets must have a positive sum, got ${total}. Is the batch empty, or the mask ` +
+        'all zeros?',
     );
-  return scale(sum(weighted), 1 / count);
+  return scale(sum(weighted), 1 / total);
 }
 
-/** The mask, broadcast from the leading axes of the losses to all. */
-function maskOver(where: string, mask: Variable, { shape }: Variable): Variable {
-  if (!sameShape(mask.shape, shape.slice(0, mask.shape.length))) {
-    throw new RangeError(
-      `${where}: mask must have the shape of the targets or of their leading axes, ${formatShape(shape)}, ` +
-        `got ${formatShape(mask.shape)}.`,
-    );
-  }
-  const rest = shape.slice(mask.shape.length);
-  if (rest.length === 0) return mask;
-  return broadcastTo(reshape(mask, [...mask.shape, ...rest.map(() => 1)]), shape);
+/** The ids of the valid rows. */
+function validIds({ shape, data }: IntTensor, { axes, rows, positions }: ValidRows): IntTensor {
+  const width = data.length / positions.length;
+  return {
+    shape: [rows.length, ...shape.slice(axes.length)],
+    data: Int32Array.from(
+      { length: rows.length * width },
+      (_, i) => data[rows[Math.floor(i / width)]! * width + (i % width)]!,
+    ),
+  };
 }

@@ -1,13 +1,16 @@
 /** Metrics of a model's outputs. */
 
 import type { Variable } from '../autodiff/tape';
-import { validRows } from '../recurrence/packing';
+import { selectRows, type ValidRows, validRows } from '../recurrence/packing';
 import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 
 /** The targets that count in a metric. */
 export interface MetricOptions {
-  /** The weight of every target, in the shape of the targets; all 1 by default. */
+  /**
+   * The weight of every target: the shape of the targets or of their leading axes; all 1 by default. Targets of weight
+   * 0 are ignored, whatever their values.
+   */
   readonly mask?: Tensor | undefined;
   /** `[B]` the number of valid steps of each row of `[T, B, …]` targets; all by default. */
   readonly lengths?: Int32Array | undefined;
@@ -43,21 +46,40 @@ export function bitsPerCharacter(loss: number): number {
   return loss / Math.LN2;
 }
 
+/** The weights of targets over their leading axes: `[]`, one weight for all, without a mask and lengths. */
+export interface TargetWeights {
+  readonly weights: Float32Array;
+  /** The rows of weight other than 0, over the axes of the weights; undefined if that is all. */
+  readonly valid: ValidRows | undefined;
+  /** The sum of the weights of all targets. */
+  readonly total: number;
+}
+
 /**
- * The weight of every target, from a mask and lengths.
+ * The weights of targets from a mask and lengths.
  *
  * @throws RangeError if they do not fit the targets
  */
-export function targetWeights(where: string, targets: Shape, { mask, lengths }: MetricOptions): Float32Array {
-  if (mask !== undefined) checkShape(where, 'mask', mask.shape, { letters: 'of the targets', lengths: targets });
-  const weights = mask?.data.slice() ?? new Float32Array(sizeOf(targets)).fill(1);
-  const [T = 1, B = 1, ...rest] = targets;
-  const valid = lengths === undefined || targets.length < 2 ? undefined : validRows(where, T, B, lengths);
+export function targetWeights(where: string, targets: Shape, { mask, lengths }: MetricOptions): TargetWeights {
+  const axes = mask?.shape ?? targets.slice(0, lengths ? 2 : 0);
+  const leading = targets.slice(0, lengths && axes.length < 2 ? 2 : axes.length);
+  checkShape(
+    where,
+    'mask',
+    axes,
+    { letters: 'leading axes of the targets', lengths: leading },
+    `The targets are ${formatShape(targets)}.`,
+  );
+  const weights = mask?.data.slice() ?? new Float32Array(sizeOf(axes)).fill(1);
+  const [T = 1, B = 1, ...rest] = axes;
   const width = sizeOf(rest);
-  valid?.positions.forEach((position, row) => {
+  validRows(where, T, B, lengths)?.positions.forEach((position, row) => {
     if (position < 0) weights.fill(0, row * width, (row + 1) * width);
   });
-  return weights;
+  let total = 0;
+  for (let i = 0; i < weights.length; i++) total += weights[i]!;
+  const valid = weights.includes(0) ? selectRows(axes, (row) => weights[row] !== 0) : undefined;
+  return { weights, valid, total: total * sizeOf(targets.slice(axes.length)) };
 }
 
 /**
@@ -66,7 +88,7 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
  * @param logits `[..., V]`
  * @param targets class ids `[...]`
  * @param options the targets that count; with `lengths`, padding does not
- * @throws RangeError if the shapes do not fit, or there are no targets
+ * @throws RangeError if the shapes do not fit, or no target counts
  * @example
  * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */
@@ -78,12 +100,14 @@ export function accuracy(logits: Tensor, targets: IntTensor, options: MetricOpti
         `got ${formatShape(targets.shape)} for ${formatShape(logits.shape)}.`,
     );
   }
-  const weights = targetWeights('accuracy', targets.shape, options);
+  const { weights, total } = targetWeights('accuracy', targets.shape, options);
+  if (!(total > 0)) throw new RangeError('accuracy: there must be at least one target. Is the mask all zeros?');
+  const width = targets.data.length / weights.length;
   let correct = 0;
   targets.data.forEach((target, row) => {
     let best = 0;
     for (let j = 1; j < V; j++) if (logits.data[row * V + j]! > logits.data[row * V + best]!) best = j;
-    if (best === target) correct += weights[row]!;
+    if (best === target) correct += weights[Math.floor(row / width)]!;
   });
-  return correct / weights.reduce((sum, weight) => sum + weight, 0);
+  return correct / total;
 }

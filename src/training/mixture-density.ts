@@ -17,7 +17,7 @@ import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
-import { checkCount, formatShape, sameShape } from '../tensor/shape';
+import { checkCount, checkNames, checkShape, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type LossOptions, overValid } from './losses';
 
@@ -37,7 +37,9 @@ const valuesPerComponent = (size: number): number => 1 + 2 * size + (size === 2 
  * const head = dense({ size: mixtureSize({ components: 3, size: 2 }) });
  * mixtureSize({ components: 3, size: 2 }); // 18
  */
-export function mixtureSize({ components, size }: { readonly components: number; readonly size: number }): number {
+export function mixtureSize(options: { readonly components: number; readonly size: number }): number {
+  checkNames('mixtureSize', 'options', options, ['components', 'size']);
+  const { components, size } = options;
   checkCount('mixtureSize', 'components', components);
   checkCount('mixtureSize', 'size', size);
   return components * valuesPerComponent(size);
@@ -90,12 +92,7 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';
   const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
-  if (x.shape.length === 0 || t.shape.length === 0 || !sameShape(x.shape.slice(0, -1), t.shape.slice(0, -1))) {
-    throw new RangeError(
-      `${where}: targets must be […, D] with the leading axes of outputs ${formatShape(x.shape)}, ` +
-        `got ${formatShape(t.shape)}.`,
-    );
-  }
+  checkShape(where, 'targets', t.shape, { letters: '[…, D]', lengths: [...x.shape.slice(0, -1), undefined] });
   return overValid(where, x, t, options, (y, target) =>
     reshape(negativeLogLikelihood(mixtureOf(where, y, target.shape.at(-1)!), target), target.shape.slice(0, -1)),
   );
@@ -204,7 +201,9 @@ export interface SampleMixtureOptions {
  * @example
  * sampleMixture(full([4, 12], 0), { size: 2, random: createRandom(1) }).shape; // [4, 2]
  */
-export function sampleMixture(outputs: Tensor, { size: D, random, temperature = 1 }: SampleMixtureOptions): Tensor {
+export function sampleMixture(outputs: Tensor, options: SampleMixtureOptions): Tensor {
+  checkNames('sampleMixture', 'options', options, ['size', 'random', 'temperature']);
+  const { size: D, random, temperature = 1 } = options;
   const drawComponent = sampler('sampleMixture', { temperature });
   const { weights, means, deviations, correlations } = parametersFor('sampleMixture', outputs, D);
   const K = weights.shape.at(-1)!;

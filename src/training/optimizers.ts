@@ -5,11 +5,11 @@
  */
 
 import { runScope } from '../autodiff/tape';
-import { addScaled, scaling } from '../kernels/arithmetic';
+import { addScaled, scaling, sumOfSquares } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
-import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
-import { checkNumber, type Shape, sameShape } from '../tensor/shape';
+import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { checkBelowOne, checkNames, checkNumber, type Shape, sameShape } from '../tensor/shape';
 import { copyTree, leaves, type TensorTree, treeSize } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
@@ -94,7 +94,9 @@ export interface SgdOptions {
  * @example
  * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
  */
-export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false }: SgdOptions = {}): Optimizer {
+export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimizer {
+  checkNames('sgd', 'options', options, ['momentum', 'nesterov']);
+  const { momentum = 0, nesterov = false } = options;
   checkNumber('sgd', 'momentum', momentum, 0, 1);
   return {
     name: 'sgd',
@@ -106,6 +108,9 @@ export function sgd(rate: LearningRate = 0.01, { momentum = 0, nesterov = false 
     },
   };
 }
+
+/** Added to a root that is 0 for a parameter without a gradient, so it must not round to 0 in single precision. */
+const leastEpsilon = 1e-30;
 
 /** The options of {@link rmsprop}. */
 export interface RmspropOptions {
@@ -122,9 +127,11 @@ export interface RmspropOptions {
  * @example
  * rmsprop(1e-3, { rho: 0.99 }).slots; // 1
  */
-export function rmsprop(rate: LearningRate = 1e-3, { rho = 0.9, epsilon = 1e-8 }: RmspropOptions = {}): Optimizer {
+export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
+  checkNames('rmsprop', 'options', options, ['rho', 'epsilon']);
+  const { rho = 0.9, epsilon = 1e-8 } = options;
   checkNumber('rmsprop', 'rho', rho, 0, 1);
-  checkNumber('rmsprop', 'epsilon', epsilon, 0);
+  checkNumber('rmsprop', 'epsilon', epsilon, leastEpsilon);
   return {
     name: 'rmsprop',
     slots: 1,
@@ -136,12 +143,14 @@ export function rmsprop(rate: LearningRate = 1e-3, { rho = 0.9, epsilon = 1e-8 }
 /**
  * Adagrad: divides the gradient by the square root of the sum of its squares (Duchi, Hazan and Singer, 2011).
  *
- * @throws RangeError if epsilon is negative
+ * @throws RangeError if epsilon is less than 1e-30
  * @example
  * adagrad(0.01).slots; // 1
  */
-export function adagrad(rate: LearningRate = 0.01, { epsilon = 1e-10 }: { readonly epsilon?: number } = {}): Optimizer {
-  checkNumber('adagrad', 'epsilon', epsilon, 0);
+export function adagrad(rate: LearningRate = 0.01, options: { readonly epsilon?: number } = {}): Optimizer {
+  checkNames('adagrad', 'options', options, ['epsilon']);
+  const { epsilon = 1e-10 } = options;
+  checkNumber('adagrad', 'epsilon', epsilon, leastEpsilon);
   return {
     name: 'adagrad',
     slots: 1,
@@ -170,13 +179,12 @@ export interface AdamOptions {
  * applyOptimizer(optimizer, initializeOptimizer(optimizer, 2), parameters, { w: tensor([5, -5]) });
  * parameters.w.data; // Float32Array [0.9, 1.1]
  */
-export function adam(
-  rate: LearningRate = 1e-3,
-  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {},
-): Optimizer {
-  checkNumber('adam', 'beta1', beta1, 0, 1);
-  checkNumber('adam', 'beta2', beta2, 0, 1);
-  checkNumber('adam', 'epsilon', epsilon, 0);
+export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
+  checkNames('adam', 'options', options, ['beta1', 'beta2', 'epsilon']);
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  checkBelowOne('adam', 'beta1', beta1);
+  checkBelowOne('adam', 'beta2', beta2);
+  checkNumber('adam', 'epsilon', epsilon, leastEpsilon);
   return {
     name: 'adam',
     slots: 2,
@@ -306,12 +314,18 @@ export function applyOptimizer<P extends TensorTree>(
   return runScope(workspace, false, () => {
     const p = allocate(workspace, size);
     const g = allocate(workspace, size);
-    const slots = state.slots.map((slot) => copyInto(workspace, slot));
+    const slots = state.slots.map(() => allocate(workspace, size));
     const { view } = workspace.memory;
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
     const list = parameterLeaves(parameters);
-    const norm = updateAt(workspace, optimizer, state, { size, parameters: p, gradient: g, slots, leaves: list });
+    const norm = updateAt('applyOptimizer', workspace, optimizer, state, {
+      size,
+      parameters: p,
+      gradient: g,
+      slots,
+      leaves: list,
+    });
     list.forEach(({ offset, size: length }, i) =>
       targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),
     );
@@ -322,17 +336,28 @@ export function applyOptimizer<P extends TensorTree>(
 /**
  * Updates the parameters in a workspace and the optimizer state. Returns the norm of the gradient before clipping, if
  * the optimizer clips by norm.
+ *
+ * @throws RangeError if a parameter would not be finite; the state is not changed then
  */
 export function updateAt(
+  where: string,
   { kernels, memory }: Workspace,
   optimizer: Optimizer,
   state: OptimizerState,
   input: Omit<Update, 'norm' | 'kernels' | 'step'>,
 ): number | undefined {
-  const { size, slots } = input;
-  const update: Update = { ...input, kernels, step: ++state.step, norm: undefined };
+  const { size, slots, parameters } = input;
+  const update: Update = { ...input, kernels, step: state.step + 1, norm: undefined };
+  state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
   optimizer.update(update);
-  kernels.of(addScaled)(input.parameters, input.gradient, 1, size);
+  kernels.of(addScaled)(parameters, input.gradient, 1, size);
+  if (!Number.isFinite(kernels.of(sumOfSquares)(parameters, size))) {
+    throw new RangeError(
+      `${where}: a parameter would not be finite after step ${update.step}. The parameters are those of the previous ` +
+        'step. Is the learning rate too large?',
+    );
+  }
+  state.step = update.step;
   state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
   return update.norm;
 }

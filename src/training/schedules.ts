@@ -1,6 +1,6 @@
 /** Learning rate schedules: functions from the number of the update, from 1, to a rate. */
 
-import { checkCount, checkNumber } from '../tensor/shape';
+import { checkCount, checkNames, checkNumber } from '../tensor/shape';
 
 /** A constant learning rate, or a function from the number of the update (from 1) to the rate. */
 export type LearningRate = number | ((step: number) => number);
@@ -21,8 +21,10 @@ export function rateAt(where: string, rate: LearningRate, step: number): number 
  */
 export function stepDecay(
   rate: number,
-  { every, factor = 0.1 }: { readonly every: number; readonly factor?: number },
+  options: { readonly every: number; readonly factor?: number },
 ): (step: number) => number {
+  checkNames('stepDecay', 'options', options, ['every', 'factor']);
+  const { every, factor = 0.1 } = options;
   checkNumber('stepDecay', 'rate', rate, 0);
   checkCount('stepDecay', 'every', every);
   return (step) => rate * factor ** Math.floor((step - 1) / every);
@@ -37,8 +39,10 @@ export function stepDecay(
  */
 export function exponentialDecay(
   rate: number,
-  { every, factor }: { readonly every: number; readonly factor: number },
+  options: { readonly every: number; readonly factor: number },
 ): (step: number) => number {
+  checkNames('exponentialDecay', 'options', options, ['every', 'factor']);
+  const { every, factor } = options;
   checkNumber('exponentialDecay', 'rate', rate, 0);
   checkNumber('exponentialDecay', 'every', every, Number.MIN_VALUE);
   return (step) => rate * factor ** ((step - 1) / every);
@@ -54,8 +58,10 @@ export function exponentialDecay(
  */
 export function cosineDecay(
   rate: number,
-  { steps, minRate = 0 }: { readonly steps: number; readonly minRate?: number },
+  options: { readonly steps: number; readonly minRate?: number },
 ): (step: number) => number {
+  checkNames('cosineDecay', 'options', options, ['steps', 'minRate']);
+  const { steps, minRate = 0 } = options;
   checkNumber('cosineDecay', 'rate', rate, 0);
   checkCount('cosineDecay', 'steps', steps);
   return (step) => minRate + ((rate - minRate) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
@@ -69,7 +75,9 @@ export function cosineDecay(
  * @example
  * warmup(0.1, { steps: 10 })(5); // 0.05
  */
-export function warmup(rate: LearningRate, { steps }: { readonly steps: number }): (step: number) => number {
+export function warmup(rate: LearningRate, options: { readonly steps: number }): (step: number) => number {
+  checkNames('warmup', 'options', options, ['steps']);
+  const { steps } = options;
   checkCount('warmup', 'steps', steps);
   return (step) => (step <= steps ? (rateAt('warmup', rate, 1) * step) / steps : rateAt('warmup', rate, step - steps));
 }

@@ -3,7 +3,7 @@
 import { runScope } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
-import { allocate, copyInto, createWorkspace } from '../kernels/workspace';
+import { allocate, createWorkspace } from '../kernels/workspace';
 import type { Random } from '../tensor/random';
 import type { TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
@@ -49,7 +49,7 @@ export function openSession<P extends TensorTree, B>(
   const parameters = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   const parameterList = parameterLeaves(task.parameters);
-  const slots = state.slots.map((slot) => copyInto(workspace, slot));
+  const slots = state.slots.map(() => allocate(workspace, size));
   return {
     state,
     update(batch, random, step) {
@@ -65,7 +65,7 @@ export function openSession<P extends TensorTree, B>(
       if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size)))
         throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
       const input = { size, parameters, gradient, slots, leaves: parameterList };
-      const norm = updateAt(workspace, optimizer, state, input);
+      const norm = updateAt(caller, workspace, optimizer, state, input);
       task.data.set(memory.view.subarray(parameters, parameters + size));
       return { loss, norm };
     },

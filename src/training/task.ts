@@ -1,6 +1,6 @@
 /** The common interface through which training and evaluation run sequential and custom models. */
 
-import type { Variable } from '../autodiff/tape';
+import { operand, type Variable } from '../autodiff/tape';
 import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
@@ -61,6 +61,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   let outputs: readonly Variable[] = [];
   // The lengths are those of the inputs: a model with one output per sequence has no padding in its targets.
   const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({ mask, lengths: perStep ? lengths : undefined });
+  const weightOf = (batch: Batch<Y>): number => targetWeights(caller, batch.targets.shape, maskOf(batch)).total;
   return {
     parameters: model.parameters,
     data: model.data,
@@ -68,8 +69,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       state = carried;
     },
     carried: () => state,
-    weightOf: (batch) =>
-      targetWeights(caller, batch.mask?.shape ?? batch.targets.shape, maskOf(batch)).reduce((sum, w) => sum + w, 0),
+    weightOf,
     output: () => outputs.at(-1)!,
     // runInSegments keeps the model output only.
     layerOutputs: () =>
@@ -80,6 +80,8 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
+      // A mean over no targets does not exist: in training, the loss throws.
+      if (!context.training && weightOf(batch) === 0) return operand(caller, 0);
       return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
   };

@@ -7,7 +7,7 @@ import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
-import { checkCount, formatShape } from '../tensor/shape';
+import { checkCount, checkNames, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
 import { copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { LossOptions } from './losses';
@@ -105,6 +105,16 @@ export function truncatedBptt<T = Tensor | IntTensor>(
   model: Sequential,
   options: TruncatedBpttOptions<T>,
 ): StreamTrainer<TargetsOf<T>> {
+  checkNames('truncatedBptt', 'options', options, [
+    'window',
+    'stride',
+    'loss',
+    'optimizer',
+    'batchSize',
+    'seed',
+    'optimizerState',
+    'memory',
+  ]);
   type Steps = Required<StreamSteps<TargetsOf<T>>>;
   type Memory = StreamTrainerMemory<TargetsOf<T>>;
   const { window, stride = window, batchSize = 1, loss, seed = 0 } = options;

@@ -60,7 +60,7 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
           Float32Array.from({ length: 5 * n }, () => center + spread * uniformNumber(random, -1, 1)),
           [5, n],
         );
-        const { data } = compute({ x, gain, bias }, (p) => layerNormalize(p.x, p));
+        const { data } = compute({ x, gain, bias }, (p) => layerNormalize(p.x, { gain: p.gain, bias: p.bias }));
         reference(x, gain.data, bias.data, 1e-5).forEach((value, i) =>
           expect(Math.abs(data[i]! - value)).toBeLessThan(1e-5 * Math.max(1, Math.abs(value))),
         );

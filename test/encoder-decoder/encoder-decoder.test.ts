@@ -270,7 +270,7 @@ it('supports sources of vectors, and rejects invalid options', () => {
     'encoderDecoder: start and end must be integers from 0 to 5, got 6',
   );
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow(
-    'decoder.dropout must be less than 1',
+    'decoder.dropout must be at least 0 and less than 1, got 1.',
   );
   expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow(
     'beamSearch: count must be at most beamSize = 2, got 3',

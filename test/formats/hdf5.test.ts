@@ -30,10 +30,6 @@ describe('files written by h5py', () => {
   });
 
   it.each([
-    ['chunks', 'x is stored in chunks'],
-    ['resizable', 'x is stored in chunks'],
-    ['gzip', 'x is compressed'],
-    ['shuffle', 'x is compressed or filtered'],
     ['never written', 'x was never written'],
     ['external storage', 'x is stored in another file'],
     ['virtual', "the layout of x has version 4 (libver='latest', or virtual)"],
@@ -70,6 +66,16 @@ describe('files written by h5py', () => {
     expect(Object.keys(files).filter((name) => name.endsWith('.h5'))).toHaveLength(Object.keys(expected).length + 26);
   });
 
+  it('attributes of the root that are strings are read', () => {
+    const kept = Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 3 !== 0);
+    expect(readHdf5(files['attributes.h5']!).attributes).toEqual({
+      name: 'lstm',
+      fixed: 'text',
+      ['long name'.repeat(20)]: 'x'.repeat(2000),
+      ...Object.fromEntries(kept.map((i) => [`a${i}`, 'x'.repeat(i)])),
+    });
+  });
+
   it('a view, an ArrayBuffer and a Buffer are read alike, and results do not alias the file', () => {
     const file = files['types.h5']!;
     const shifted = new Uint8Array([1, ...file]).subarray(1);
@@ -78,7 +84,7 @@ describe('files written by h5py', () => {
     writeFileSync(path, file);
     const { tensors } = readHdf5(shifted);
     for (const bytes of [file, file.buffer as ArrayBuffer, readFileSync(path)])
-      expect(readHdf5(bytes)).toEqual({ tensors, others: [] });
+      expect(readHdf5(bytes)).toEqual({ tensors, others: [], attributes: {} });
     for (const { data } of Object.values(tensors)) data.fill(7);
     expect(shifted).toEqual(copy);
     expect(() => readHdf5('text' as never)).toThrow(
@@ -188,10 +194,12 @@ describe('malformed files', () => {
     expect(readHdf5(datasetFile(space(2), type(float32), compact(1, 2)))).toEqual({
       tensors: { x: { shape: [2], data: Float32Array.of(1, 2) } },
       others: [],
+      attributes: {},
     });
     expect(readHdf5(datasetFile(space(2), type(float32), contiguous(4000, 8)))).toEqual({
       tensors: { x: { shape: [2], data: Float32Array.of(0, 0) } },
       others: [],
+      attributes: {},
     });
     expect(
       readHdf5(
@@ -208,10 +216,26 @@ describe('malformed files', () => {
     ).toEqual({
       tensors: { x: { shape: [], data: Float32Array.of(1) }, y: { shape: [], data: Float32Array.of(2) } },
       others: [],
+      attributes: {},
     });
   });
 
   const one = header(space(), type(float32), compact(1));
+  const stored = (at: number, size = 8): number[] => header(space(size / 4), type(float32), contiguous(at, size));
+  const twoDatasets = (x: number[], y: number[]): Uint8Array =>
+    fileOf({
+      200: node(0, 400),
+      300: heap(340, 16),
+      340: text('\0x\0y\0'),
+      400: table(entry(1, 600), entry(3, 900)),
+      600: x,
+      900: y,
+    });
+  it('datasets next to each other and to other parts of the file are read', () => {
+    expect(Object.keys(readHdf5(twoDatasets(stored(4000), stored(4008))).tensors)).toEqual(['x', 'y']);
+    expect(Object.keys(readHdf5(twoDatasets(stored(356, 44), stored(488, 112))).tensors)).toEqual(['x', 'y']);
+  });
+
   it.each<[string, Uint8Array, string]>([
     ['an empty file', new Uint8Array(0), 'the file does not start with the HDF5 signature'],
     [
@@ -300,6 +324,18 @@ describe('malformed files', () => {
       fileOf({ 96: header([...u16(1), ...u16(100), 0, 0, 0, 0]) }),
       'a message of the header of the root is longer than its block',
     ],
+    [
+      'two datasets with the same bytes',
+      twoDatasets(stored(4000), stored(4000)),
+      'y at byte 4000 overlaps x, which ends at 4008',
+    ],
+    ['two datasets with a byte in common', twoDatasets(stored(4007), stored(4000)), 'x at byte 4007 overlaps y'],
+    ['a dataset in the superblock', datasetFile(...[space(2), type(float32), contiguous(0, 8)]), 'overlaps'],
+    ['a dataset in a header', twoDatasets(stored(96), one), 'overlaps'],
+    ['a dataset in a tree', twoDatasets(stored(240), one), 'x at byte 240 overlaps the root, which ends at 248'],
+    ['a dataset in a table', twoDatasets(stored(480), one), 'x at byte 480 overlaps the root, which ends at 488'],
+    ['a dataset in a heap', twoDatasets(stored(348), one), 'x at byte 348 overlaps the names of the root'],
+    ['a dataset in its own header', twoDatasets(stored(620), one), 'overlaps the header of x'],
     ['neither group nor dataset', fileOf({ 96: header() }), 'the root is neither a group nor a dataset'],
     [
       'a shape of 33 dimensions',

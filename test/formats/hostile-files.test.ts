@@ -45,7 +45,7 @@ describe('inferModel', () => {
       inferModel({ [`${name}.weight`]: full([2, 3], 0) }).layers.map((layer) => layer.name)[0];
     expect(kindOf('decoder')).toBe('dense');
     expect(kindOf('my.fc2')).toBe('dense');
-    expect(kindOf('fc-table')).toBe('embedding');
+    expect(kindOf('fc-table')).toBe('dense');
     expect(kindOf('fc.table')).toBe('embedding');
   });
 
@@ -60,8 +60,12 @@ describe('inferModel', () => {
       ]).flat(),
     );
     expect(() => inferModel(stack)).toThrow('must have at most 1024 layers, got 1025');
-    const unordered = named(100, (i) => `m${i}.weight`);
-    expect(() => inferModel({ ...unordered, 'last.weight': full([3], 0) })).toThrow(/m7 \(2 to 2\) and 93 more/);
+    const unordered = Array.from({ length: 100 }, (_, i) => ({
+      [`m${i}.weight`]: full([2, 2], 0),
+      [`m${i}.bias`]: full([2], 0),
+    }));
+    const other = { 'last.weight': full([3], 0), 'last.bias': full([3], 0) };
+    expect(() => inferModel(Object.assign(other, ...unordered))).toThrow(/m6 \(2 to 2\) and 93 more/);
   });
 
   it('accepts a parameter named as a property of Object.prototype as unknown', () => {

@@ -104,6 +104,27 @@ describe('fromKeras', () => {
     expect(reloaded.data).toEqual(model.data);
   });
 
+  it('loads safetensors with the integers of seed generators and optimizers, and reports what it ignores', () => {
+    const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
+    const entries = Object.entries({ ...tensors, 'optimizer/learning_rate': full([], 0.001) });
+    let offset = 8;
+    const header: Record<string, object> = {
+      'seed_generator/seed_generator_state': { dtype: 'U32', shape: [2], data_offsets: [0, 8] },
+    };
+    const parts = entries.map(([path, { shape, data }]) => {
+      header[path] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
+      offset += data.byteLength;
+      return new Uint8Array(data.slice().buffer);
+    });
+    const text = new TextEncoder().encode(JSON.stringify(header));
+    const file = new Uint8Array([text.length & 255, text.length >> 8, 0, 0, 0, 0, 0, 0, ...text, ...Array(8).fill(3)]);
+    const read = readSafetensors(Uint8Array.from([...file, ...parts.flatMap((part) => [...part])]));
+    expect(read.others).toEqual(['seed_generator/seed_generator_state']);
+    const model = sequential(layers, { seed: 3 });
+    expect(fromKeras(model, read.tensors)).toEqual({ ignored: ['optimizer/learning_rate'] });
+    expectOutputs(model, 'tagger');
+  });
+
   it.each([
     ['3', 'tagger-tfjs.json'],
     ['2', 'tagger-tfjs-keras2.json'],
@@ -112,6 +133,24 @@ describe('fromKeras', () => {
       'group1-shard1of1.bin': bytesOf('tagger-tfjs.bin'),
     });
     expectOutputs(model, 'tagger');
+  });
+
+  it('importTensorFlowJs reads a compiled model, whose optimizer has an integer', () => {
+    const json = JSON.parse(new TextDecoder().decode(bytesOf('tagger-tfjs.json'))) as {
+      weightsManifest: { weights: object[] }[];
+    };
+    const group = json.weightsManifest[0]!;
+    const step = { name: 'optimizer/vars/0', shape: [], dtype: 'int32' };
+    const rate = { name: 'optimizer/vars/1', shape: [], dtype: 'float32' };
+    const seed = { name: 'layers/dropout/seed_generator/vars/0', shape: [2], dtype: 'int32' };
+    const flags = { name: 'metrics/x/vars/0', shape: [3], dtype: 'bool' };
+    group.weights = [step, flags, ...group.weights, seed, rate];
+    const bytes = new Uint8Array([...new Uint8Array(7), ...bytesOf('tagger-tfjs.bin'), ...new Uint8Array(12)]);
+    expectOutputs(importTensorFlowJs(json, { 'group1-shard1of1.bin': bytes }).model, 'tagger');
+    group.weights.push(step);
+    expect(() => importTensorFlowJs(json, { 'group1-shard1of1.bin': new Uint8Array([...bytes, 0, 0, 0, 0]) })).toThrow(
+      'importTensorFlowJs: the weight optimizer/vars/0 is in the manifest twice.',
+    );
   });
 
   it('rejects weights that do not match, and does not change the model', () => {
@@ -231,14 +270,14 @@ describe('configurations', () => {
       'the layer lstm has class ConvLSTM1D, which is not supported. Supported classes are InputLayer, Embedding,',
     ],
     [
-      'gates with another activation',
-      changed(1, { recurrent_activation: 'tanh' }),
-      'lstm has recurrent_activation tanh; only sigmoid and hard_sigmoid are supported.',
+      'gates with an unknown activation',
+      changed(1, { recurrent_activation: 'gelu' }),
+      'lstm has recurrent_activation gelu; only linear, tanh, relu,',
     ],
     [
-      'another activation of a gated cell',
-      changed(1, { activation: 'relu' }),
-      'lstm has activation "relu"; only tanh is supported.',
+      'an unknown activation of a gated cell',
+      changed(1, { activation: 'gelu' }),
+      'lstm has activation gelu; only linear, tanh, relu,',
     ],
     [
       'an unknown activation',
@@ -271,14 +310,10 @@ describe('configurations', () => {
     ['other units', changed(1, { units: 4 }), 'layers/lstm/cell/vars/1 must be [4, 16], got [3, 12].'],
     ['an empty list of layers', { class_name: 'Sequential', config: { layers: [] } }, 'the model has no layers.'],
     [
-      'a separate activation layer',
-      changed(6, { activation: 'relu' }, 'Activation'),
-      'dense_1 is a separate Activation layer, which is not supported.',
-    ],
-    [
       'masks',
       changed(5, {}, 'Masking'),
-      'dense masks steps. Sequence lengths replace masks: import with { lengths: true }, and pass lengths to predict.',
+      'dense masks steps. Sequence lengths replace masks: import with { lengths: true }, and pass lengths to predict, ' +
+        'or use predictMasked.',
     ],
   ])('%s: rejected', (_, json, message) => {
     expect(() => imported(json)).toThrow(`importKeras: ${message}`);
@@ -323,13 +358,11 @@ describe('configurations', () => {
     );
     expect(
       modelOf('importKeras', tagger as unknown as Json, weights, { slope: 1, lengths: true }, nameInFile).notes,
-    ).toEqual(['embedding masked the id 0: pass the sequence lengths to predict instead']);
+    ).toEqual(['embedding masked the id 0: pass the sequence lengths to predict instead, or use predictMasked']);
   });
 
   it('errors name the function that was called', () => {
-    expect(() => importKeras(bytesOf('tagger.weights.h5'))).toThrow(
-      /^importKeras: the file has no end-of-directory record\./,
-    );
+    expect(() => importKeras(new Uint8Array(40))).toThrow(/^importKeras: the file has no end-of-directory record\./);
     expect(() => importKeras('text' as never)).toThrow(/^importKeras: file must be a Uint8Array or an ArrayBuffer/);
     expect(() => importKeras(archiveOf([]))).toThrow(
       'importKeras: the archive has no model.weights.h5. It has no files.',

@@ -35,6 +35,17 @@ const model: OnnxModel = {
           axes: { type: 'ints', value: [-1, 0, 2 ** 40] },
           no: { type: 'ints', value: [] },
           value: { type: 'tensor', value: { name: '', shape: [], type: 'bool', data: Uint8Array.of(1) } },
+          body: {
+            type: 'graph',
+            value: {
+              name: 'body',
+              nodes: [{ opType: 'Tanh', domain: '', name: '', inputs: ['a'], outputs: ['b'], attributes: {} }],
+              initializers: [{ name: 'k', shape: [1], type: 'float', data: Float32Array.of(2) }],
+              inputs: [{ name: 'a', type: 'float' }],
+              outputs: [{ name: 'b', type: 'float' }],
+              values: [],
+            },
+          },
         },
       },
       { opType: 'Gelu', domain: 'com.microsoft', name: '', inputs: [], outputs: ['y'], attributes: {} },
@@ -44,6 +55,10 @@ const model: OnnxModel = {
       { name: 'd', shape: [1], type: 'double', data: Float64Array.of(Math.PI) },
       { name: 'i', shape: [2], type: 'int32', data: Int32Array.of(-(2 ** 31), 7) },
       { name: 'l', shape: [3], type: 'int64', data: BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n, -1n) },
+      { name: 'h', shape: [2], type: 'float16', data: Uint16Array.of(0x3c00, 0xfbff) },
+      { name: 'b', shape: [1], type: 'bfloat16', data: Uint16Array.of(0x3f80) },
+      { name: 's', shape: [2], type: 'int8', data: Int8Array.of(-128, 127) },
+      { name: 'u', shape: [2], type: 'uint8', data: Uint8Array.of(0, 255) },
       { name: '', shape: [0, 5], type: 'float', data: new Float32Array(0) },
     ],
     inputs: [
@@ -108,6 +123,27 @@ it('elements are read from typed fields, packed or not', () => {
     type: 'bool',
     data: Uint8Array.of(1, 0, 1),
   });
+  for (const [code, type, data] of [
+    [10, 'float16', Uint16Array.of(0x3c00, 0xfbff, 1)],
+    [16, 'bfloat16', Uint16Array.of(0x3f80, 0xffff, 1)],
+    [2, 'uint8', Uint8Array.of(0, 255, 7)],
+    [3, 'int8', Int8Array.of(-128, 127, 0)],
+  ] as const)
+    expect(
+      tensor(
+        three,
+        integerField(2, code),
+        messageField(
+          5,
+          Array.from(data, (x) => varint(x)),
+        ),
+      ),
+    ).toEqual({
+      name: '',
+      shape: [3],
+      type,
+      data,
+    });
   expect(
     tensor(
       integerField(1, 1),
@@ -122,7 +158,7 @@ it('unknown fields are skipped; an attribute without a type has the type of its 
   const node = messageField(1, [
     textField(4, 'Squeeze'),
     attribute,
-    messageField(5, [textField(1, 'body'), messageField(6, []), integerField(20, 5)]),
+    messageField(5, [textField(1, 'types'), messageField(15, []), integerField(20, 14)]),
     textField(6, 'a doc string'),
   ]);
   const { nodes } = decodeOnnx(
@@ -133,7 +169,7 @@ it('unknown fields are skipped; an attribute without a type has the type of its 
       integerField(5, 4),
     ]),
   ).graph;
-  expect(nodes[0]!.attributes).toEqual({ axes: { type: 'ints', value: [1, 2] }, body: { type: 'other' } });
+  expect(nodes[0]!.attributes).toEqual({ axes: { type: 'ints', value: [1, 2] }, types: { type: 'other' } });
 });
 
 const cases = readdirSync(new URL('../golden/onnx/', import.meta.url)).filter((name) => name.startsWith('test_'));

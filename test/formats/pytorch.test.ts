@@ -1,5 +1,5 @@
 /**
- * Conversion of PyTorch weights in both directions, reloadedst outputs of PyTorch's modules, and errors for other
+ * Conversion of PyTorch weights in both directions, outputs equal to those of PyTorch's modules, and errors for other
  * layers.
  */
 
@@ -30,10 +30,11 @@ import {
   sigmoid,
   simpleRnn,
   type Tensor,
+  tanh,
   tensor,
   writeSafetensors,
 } from 'bptt';
-import { fromPyTorch, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
+import { fromPyTorch, type InferOptions, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
 
 /** A tensor in JSON. */
@@ -162,6 +163,76 @@ it('a layer inside a residual and stacked layers convert in both directions', ()
   expect(reloaded.data).toEqual(model.data);
 });
 
+describe('state dicts of nn.RNNCell, nn.LSTMCell and nn.GRUCell, which have no suffix _l0', () => {
+  const random = createRandom(6);
+  const [I, H] = [2, 3];
+  const xs = normal(0, 1)([5, 1, I], random);
+  const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+  type Blocks = (block: number, unit: number) => number;
+  /** The steps of PyTorch's cells for one unit: from the pre-activations of the input and the state to h and c. */
+  const steps: Record<string, (input: Blocks, hidden: Blocks, u: number, h: number, c: number) => [number, number]> = {
+    simpleRnn: (input, hidden, u) => [Math.tanh(input(0, u) + hidden(0, u)), 0],
+    lstm: (input, hidden, u, _, c) => {
+      const [i, f, g, o] = [0, 1, 2, 3].map((block) => input(block, u) + hidden(block, u)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      const next = logistic(f) * c + logistic(i) * Math.tanh(g);
+      return [logistic(o) * Math.tanh(next), next];
+    },
+    gru: (input, hidden, u, h) => {
+      const [r, z] = [0, 1].map((block) => logistic(input(block, u) + hidden(block, u))) as [number, number];
+      const n = Math.tanh(input(2, u) + r * hidden(2, u));
+      return [(1 - z) * n + z * h, 0];
+    },
+  };
+
+  it.each([
+    ['simpleRnn', 1, simpleRnn()],
+    ['gru', 3, gru()],
+    ['lstm', 4, lstm()],
+  ] as const)('%s', (name, gates, cell) => {
+    const matrix = (...shape: number[]): Tensor => normal(0, 1)(shape, random);
+    const weights = {
+      'rnn.weight_ih': matrix(gates * H, I),
+      'rnn.weight_hh': matrix(gates * H, H),
+      'rnn.bias_ih': matrix(gates * H),
+      'rnn.bias_hh': matrix(gates * H),
+    };
+    const affine = (suffix: 'ih' | 'hh', x: ArrayLike<number>): Blocks => {
+      const { data } = weights[`rnn.weight_${suffix}`];
+      return (block, unit) => {
+        const row = block * H + unit;
+        return Array.from(x).reduce(
+          (total, value, i) => total + value * data[row * x.length + i]!,
+          weights[`rnn.bias_${suffix}`].data[row]!,
+        );
+      };
+    };
+    let [h, c] = [new Array<number>(H).fill(0), new Array<number>(H).fill(0)];
+    const expected: number[] = [];
+    for (let t = 0; t < 5; t++) {
+      const [input, hidden] = [affine('ih', xs.data.slice(t * I, t * I + I)), affine('hh', h)];
+      const next = h.map((value, u) => steps[name]!(input, hidden, u, value, c[u]!));
+      [h, c] = [next.map(([value]) => value), next.map(([, value]) => value)];
+      expected.push(...h);
+    }
+    const model = sequential([recurrent(cell, { hiddenSize: H })], { inputSize: I });
+    fromPyTorch(model, weights, { modules: { [name]: 'rnn' } });
+    predict(model, xs).data.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-6));
+
+    const inferred = inferModel(weights);
+    const again = sequential(inferred.layers, { inputSize: inferred.inputSize! });
+    fromPyTorch(again, weights, inferred);
+    expect(again.data).toEqual(model.data);
+    const exported = toPyTorch(model, { modules: { [name]: 'rnn' }, cells: ['rnn'] });
+    expect(Object.keys(exported)).toEqual(Object.keys(weights));
+    expect(exported['rnn.weight_hh']).toEqual(weights['rnn.weight_hh']);
+  });
+});
+
 describe('layers without an equivalent in PyTorch are rejected with the reason', () => {
   const inputSize = 2;
   it.each<[string, Layer[], string]>([
@@ -254,6 +325,8 @@ describe('weights that do not match are rejected, and the model is not changed',
 describe('inferModel', () => {
   const random = createRandom(2);
   const matrix = (...shape: number[]): Tensor => normal(0, 1)(shape, random);
+  const none = 'no operation without weights, such as dropout, pooling or a residual connection, is around the modules';
+
   it('reports its assumptions', () => {
     const { layers, assumed, modules } = inferModel({
       'table.weight': matrix(9, 4),
@@ -266,6 +339,9 @@ describe('inferModel', () => {
     expect(assumed).toEqual([
       'table, a matrix without bias, is an Embedding',
       'rnn is an RNN with tanh',
+      'head, a matrix without bias, is a Linear',
+      'head has no activation; set one with activations: { "head": relu }',
+      none,
       'the last recurrent layer returns every step; use returnSequences: false for only the last one',
     ]);
   });
@@ -273,11 +349,14 @@ describe('inferModel', () => {
   it('accepts an order, and reports if several orders fit', () => {
     const weights = { 'a.weight': matrix(3, 3), 'a.bias': matrix(3), 'b.weight': matrix(3, 3), 'b.bias': matrix(3) };
     expect(inferModel(weights).assumed).toEqual([
+      'a has no activation; set one with activations: { "a": relu }',
+      'b has no activation; set one with activations: { "b": relu }',
+      none,
       'the order a, b, although others fit as well; set it with order: [...]',
     ]);
-    expect(inferModel(weights, { order: ['b', 'a'] })).toMatchObject({
+    expect(inferModel(weights, { order: ['b', 'a'], activations: { a: tanh, b: relu } })).toMatchObject({
       modules: { dense: 'b', dense2: 'a' },
-      assumed: [],
+      assumed: [none],
       inputSize: 3,
     });
     expect(() => inferModel(weights, { order: ['b'] })).toThrow(
@@ -292,6 +371,80 @@ describe('inferModel', () => {
       dense2: 'b',
       dense3: 'c',
     });
+  });
+
+  it('activations: the activation after a Linear, which weights do not show', () => {
+    const weights = {
+      'lstm.weight_ih_l0': matrix(12, 2),
+      'lstm.weight_hh_l0': matrix(12, 3),
+      'fc1.weight': matrix(4, 3),
+      'fc1.bias': tensor([-3, 3, -1, 1]),
+      'fc2.weight': matrix(2, 4),
+      'fc2.bias': matrix(2),
+    };
+    const outputs = (activations: InferOptions['activations'] = {}): number[] => {
+      const { layers, inputSize, modules } = inferModel(weights, { activations });
+      const model = sequential(layers, { inputSize: inputSize! });
+      fromPyTorch(model, weights, { modules });
+      return [...predict(model, tensor([[[0.5, -1]]])).data];
+    };
+    const at = (name: keyof typeof weights, row: number, column = 0): number =>
+      weights[name].data[row * (weights[name].shape[1] ?? 1) + column]!;
+    const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+    const h = [0, 1, 2].map((unit) => {
+      const gate = (block: number): number =>
+        0.5 * at('lstm.weight_ih_l0', block * 3 + unit, 0) - at('lstm.weight_ih_l0', block * 3 + unit, 1);
+      return logistic(gate(3)) * Math.tanh(logistic(gate(0)) * Math.tanh(gate(2)));
+    });
+    const linear = (name: 'fc1' | 'fc2', x: readonly number[]): number[] =>
+      Array.from({ length: weights[`${name}.bias`].data.length }, (_, row) =>
+        x.reduce((total, value, i) => total + value * at(`${name}.weight`, row, i), at(`${name}.bias`, row)),
+      );
+    const hidden = linear('fc1', h);
+    expect(Math.min(...hidden)).toBeLessThan(-0.1);
+    const withRelu = linear(
+      'fc2',
+      hidden.map((value) => Math.max(0, value)),
+    );
+    outputs({ fc1: relu }).forEach((value, i) => expect(value).toBeCloseTo(withRelu[i]!, 5));
+    linear('fc2', hidden).forEach((value, i) => expect(outputs()[i]).toBeCloseTo(value, 5));
+    expect(inferModel(weights).assumed.slice(0, 2)).toEqual([
+      'fc1 has no activation; set one with activations: { "fc1": relu }',
+      'fc2 has no activation; set one with activations: { "fc2": relu }',
+    ]);
+    expect(() => inferModel(weights, { activations: { lstm: relu } })).toThrow(
+      'inferModel: activations has lstm, which is not a Linear module. The Linear modules are: fc1, fc2.',
+    );
+  });
+
+  it('reports padding rows, cells that run over the steps, and what the last step of two directions is', () => {
+    const table = matrix(4, 2);
+    table.data.fill(0, 2, 4);
+    const stateOf = (suffix: string, inputs: number): Record<string, Tensor> => ({
+      [`weight_ih${suffix}`]: matrix(12, inputs),
+      [`weight_hh${suffix}`]: matrix(12, 3),
+    });
+    const named = (name: string, entries: Record<string, Tensor>): Record<string, Tensor> =>
+      Object.fromEntries(Object.entries(entries).map(([key, value]) => [`${name}.${key}`, value]));
+    const weights = {
+      'out_embedding.weight': table,
+      ...named('cell', stateOf('', 2)),
+      ...named('rnn', { ...stateOf('_l0', 3), ...stateOf('_l0_reverse', 3) }),
+    };
+    expect(inferModel(weights, { returnSequences: false }).assumed).toEqual([
+      'row 1 of out_embedding, all zeros, is trained; with padding_idx=1 it is not',
+      'cell, a single cell, runs over the steps from first to last',
+      none,
+      'the last recurrent layer returns the final output of each direction (h_n), which is not output[-1]',
+    ]);
+    expect(inferModel(stateOf('_l0', 2)).assumed).toHaveLength(2);
+  });
+
+  it('long names and many modules take linear time', () => {
+    const name = `${'fc'.repeat(100_000)}-`;
+    expect(inferModel({ [`${name}.weight`]: matrix(2, 3) }).modules).toEqual({ dense: name });
+    const many = Object.fromEntries(Array.from({ length: 8000 }, (_, i) => [`w${i}`, tensor([0])]));
+    expect(() => inferModel(many)).toThrow('inferModel: w0 does not belong to a supported module');
   });
 
   it('returnSequences: false gives a model with one output per sequence', () => {
@@ -316,6 +469,16 @@ describe('inferModel', () => {
       'bn.running_mean does not belong to a supported module',
     ],
     [
+      'a root mean square normalization',
+      { 'norm.weight': matrix(3) },
+      'norm has a weight [3] without bias, as RMSNorm and PReLU, which are not supported.',
+    ],
+    [
+      'two gates of a cell',
+      { weight_ih: matrix(4, 3), weight_hh: matrix(4, 2) },
+      'weight_ih [4, 3] and weight_hh with 2 columns do not belong to an RNN, LSTM or GRU.',
+    ],
+    [
       'two gates',
       { 'x.weight_ih_l0': matrix(4, 3), 'x.weight_hh_l0': matrix(4, 2) },
       'x.weight_ih_l0 [4, 3] and weight_hh_l0 with 2 columns do not belong to an RNN, LSTM or GRU.',
@@ -326,4 +489,18 @@ describe('inferModel', () => {
       'the modules do not form a single chain: a (3 to 2), b (5 to 7).',
     ],
   ])('rejects %s', (_, weights, message) => expect(() => inferModel(weights)).toThrow(`inferModel: ${message}`));
+});
+
+it('fromPyTorch ignores and reports the batch counts of normalizations, but no other unused weight', () => {
+  const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+  const weights = {
+    'dense.weight': full([1, 1], 2),
+    'dense.bias': full([1], 3),
+    'bn.num_batches_tracked': full([], 7),
+  };
+  expect(fromPyTorch(model, weights)).toEqual({ ignored: ['bn.num_batches_tracked'] });
+  expect([...model.data]).toEqual([2, 3]);
+  expect(() => fromPyTorch(model, { ...weights, 'bn.running_mean': full([1], 0) })).toThrow(
+    'fromPyTorch: no layer uses bn.running_mean.',
+  );
 });

@@ -61,7 +61,7 @@ it('tensors of any shape and any bits, and metadata, round-trip bit for bit', ()
       expect(new Uint8Array(result.tensors[name]!.data.slice().buffer)).toEqual(new Uint8Array(data.slice().buffer));
     }
   }
-  expect(readSafetensors(writeSafetensors({}))).toEqual({ tensors: {}, metadata: {} });
+  expect(readSafetensors(writeSafetensors({}))).toEqual({ tensors: {}, others: [], metadata: {} });
   expect(() => readSafetensors('text' as never)).toThrow(
     'readSafetensors: file must be a Uint8Array or an ArrayBuffer, got a string.',
   );
@@ -84,6 +84,29 @@ it('F16 and BF16 are converted to single precision exactly, F64 with rounding', 
     3.140625,
   ]);
   expect(read('F64', bytesOf(Float64Array.of(0.1, -1e300, 5)), 8)).toEqual([Math.fround(0.1), -Infinity, 5]);
+});
+
+it('tensors of other types are listed, and the rest of the file is read', () => {
+  const entry = (dtype: string, shape: number[], from: number, to: number): object => ({
+    dtype,
+    shape,
+    data_offsets: [from, to],
+  });
+  const file = fileOf(
+    {
+      'bn.num_batches_tracked': entry('I64', [], 0, 8),
+      weight: entry('F32', [2], 8, 16),
+      flag: entry('BOOL', [3], 16, 19),
+      four: entry('F4', [2], 19, 20),
+      constructor: entry('constructor', [1], 20, 24),
+    },
+    [...bytesOf(BigInt64Array.of(7n)), ...bytesOf(Float32Array.of(1.5, -2)), 1, 0, 1, 0x12, 0, 0, 0, 0],
+  );
+  expect(readSafetensors(file)).toEqual({
+    tensors: { weight: { shape: [2], data: Float32Array.of(1.5, -2) } },
+    others: ['bn.num_batches_tracked', 'flag', 'four', 'constructor'],
+    metadata: {},
+  });
 });
 
 describe('a malformed file is rejected with the reason', () => {
@@ -116,15 +139,21 @@ describe('a malformed file is rejected with the reason', () => {
       'the name "x" is in the header twice',
     ],
     ['metadata that is not strings', fileOf({ __metadata__: { a: 1 } }), '__metadata__ must be an object of strings'],
+    ['no type', fileOf({ x: { shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)), 'tensor "x" must have a dtype'],
     [
-      'another type',
-      fileOf({ x: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)),
-      'tensor "x" has type I64',
+      'the offsets of another type in descending order',
+      fileOf({ x: { dtype: 'I64', shape: [0], data_offsets: [8, 0] } }, new Uint8Array(8)),
+      'tensor "x" has data_offsets 8 to 0',
     ],
     [
-      'a property of Object.prototype as a type',
-      fileOf({ x: { dtype: 'constructor', shape: [1], data_offsets: [0, 8] } }, new Uint8Array(8)),
-      'tensor "x" has type constructor',
+      'a tensor of another type that overlaps',
+      fileOf({ x: f32([2], 0, 8), n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, new Uint8Array(8)),
+      'tensor "n" starts at byte 0, but tensor "x" ends at 8',
+    ],
+    [
+      'a tensor of another type past the end',
+      fileOf({ n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, new Uint8Array(7)),
+      'tensor "n" ends at byte 8 of the data, which has 7',
     ],
     [
       'a negative length',
@@ -169,7 +198,7 @@ describe('a malformed file is rejected with the reason', () => {
     [
       'a type with toString and valueOf properties',
       fileOf({ x: { dtype: { toString: 1, valueOf: 1 }, shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)),
-      'tensor "x" has type an object with toString, valueOf',
+      'tensor "x" must have a dtype, got an object with toString, valueOf',
     ],
     [
       'a type nested deeper than the stack',

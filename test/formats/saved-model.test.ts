@@ -177,7 +177,7 @@ describe('save and load', () => {
     const { model: loaded } = loadEncoderDecoder(save(model));
     expect(loaded.parameters).toEqual(model.parameters);
     const source = padSequences(pairs.map(({ input }) => input));
-    expect(beamSearch(loaded, source, { beams: 3 } as never)).toEqual(beamSearch(model, source, { beams: 3 } as never));
+    expect(beamSearch(loaded, source, { beamSize: 3 })).toEqual(beamSearch(model, source, { beamSize: 3 }));
     expect(() => load(save(model))).toThrow(
       'load: the file has a model created by encoderDecoder. Use loadEncoderDecoder.',
     );
@@ -467,6 +467,13 @@ it('errors name the public function that was called', () => {
   expect(() => load('text' as never)).toThrow(/^load: file must be a Uint8Array or an ArrayBuffer, got a string\./);
   const unsavable = customModel({ '\ud800': tensor(1) }, (p) => p['\ud800']);
   expect(() => save(unsavable)).toThrow('save: "\\ud800" has an unpaired surrogate, which UTF-8 cannot encode.');
+});
+
+it('load rejects a file with a parameter of another type', () => {
+  const file = save(small());
+  const at = [...file].findIndex((_, i) => String.fromCharCode(...file.subarray(i, i + 5)) === '"F32"');
+  file.set(new TextEncoder().encode('I32'), at + 1);
+  expect(() => load(file)).toThrow(/^load: [a-zA-Z.]+ in the file must be of type F32\.$/);
 });
 
 describe('files that save did not write are rejected', () => {

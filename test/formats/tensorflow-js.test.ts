@@ -13,7 +13,7 @@ import {
   toBatchMajor,
   toTimeMajor,
 } from 'bptt';
-import { importTensorFlowJs } from 'bptt/keras';
+import { importTensorFlowJs, predictMasked } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 
 /** A tensor in JSON. */
@@ -57,7 +57,7 @@ function expectOutputs(model: Sequential, { inputs, outputs }: File): void {
 }
 
 /** Models that are imported with notes have separate tests. */
-const noted = ['masked', 'stateful'];
+const noted = ['masked', 'masked-bidirectional', 'masked-last', 'masked-steps', 'stateful'];
 
 it('the golden folder has models', () => expect(names.length).toBeGreaterThan(10));
 
@@ -80,14 +80,14 @@ describe('models that cannot be converted exactly are rejected', () => {
       '"recurrent_activation":"softsign"',
     );
     expect(() => importTensorFlowJs(json, filesOf(file))).toThrow(
-      /importTensorFlowJs: lstm_LSTM\d has recurrent_activation softsign; only sigmoid and hard_sigmoid are supported\./,
+      /importTensorFlowJs: lstm_LSTM\d has recurrent_activation softsign; only linear, tanh, relu, .* are supported\./,
     );
   });
 
   it('masks, unless lengths: true is given', () => {
     const file = read('masked');
     expect(() => importTensorFlowJs(file.json, filesOf(file))).toThrow(
-      'import with { lengths: true }, and pass lengths to predict.',
+      'import with { lengths: true }, and pass lengths to predict, or use predictMasked.',
     );
     const { model, notes } = importTensorFlowJs(file.json, filesOf(file), { lengths: true });
     expect(notes).toHaveLength(1);
@@ -97,6 +97,19 @@ describe('models that cannot be converted exactly are rejected', () => {
     file.outputs.data.forEach((value, i) => expect(Math.abs(output.data[i]! - value), String(i)).toBeLessThan(1e-5));
   });
 });
+
+it.each(['masked', 'masked-bidirectional', 'masked-last', 'masked-steps'])(
+  '%s: predictMasked has the predictions of TensorFlow.js at all steps',
+  (name) => {
+    const file = read(name);
+    const { model } = importTensorFlowJs(file.json, filesOf(file), { lengths: true });
+    const ids = toTimeMajor(intTensor(Int32Array.from(file.inputs.data), file.inputs.shape));
+    const output = predictMasked(model, ids);
+    const { shape, data } = output.shape.length === 3 ? toBatchMajor(output) : output;
+    expect(shape).toEqual(file.outputs.shape);
+    file.outputs.data.forEach((value, i) => expect(Math.abs(data[i]! - value), String(i)).toBeLessThan(1e-5));
+  },
+);
 
 it('a stateful model continues from the state of the previous batch', () => {
   const file = read('stateful');

@@ -3,6 +3,7 @@
 import type { IntTensor, Tensor } from 'bptt';
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
+import { fromFloat16 } from '../../src/formats/half-precision';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxAttribute, OnnxGraph, OnnxTensor } from '../../src/formats/onnx/model';
@@ -17,6 +18,7 @@ export const tensorOf = (bytes: Uint8Array): OnnxTensor =>
 
 /** Converts a tensor to an input of this library. */
 export function inputOf({ shape, type, data }: OnnxTensor): Tensor | IntTensor {
+  if (type === 'float16') return { shape, data: fromFloat16(data) };
   if (type === 'float' || type === 'double') return { shape, data: Float32Array.from(data) };
   const clamped = (value: number | bigint): number =>
     Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(value)));
@@ -32,17 +34,21 @@ export function errorOf(got: Tensor, shape: readonly number[], expected: ArrayLi
   }, 0);
 }
 
+export type GraphAttribute = Extract<OnnxAttribute, { type: 'graph' }>;
+
 type PlainAttribute =
   | number
   | string
   | { readonly floats: readonly number[] }
   | readonly number[]
   | readonly string[]
-  | OnnxTensor;
+  | OnnxTensor
+  | GraphAttribute;
 
 const attributeOf = (value: PlainAttribute): OnnxAttribute => {
   if (typeof value === 'number') return { type: Number.isInteger(value) ? 'int' : 'float', value };
   if (typeof value === 'string') return { type: 'string', value };
+  if ('type' in value && value.type === 'graph') return value;
   if ('floats' in value) return { type: 'floats', value: value.floats };
   if ('data' in value) return { type: 'tensor', value };
   return typeof value[0] === 'string'
@@ -63,14 +69,19 @@ export function modelOf(
   nodes: readonly PlainNode[],
   inputs: readonly (readonly [name: string, type: string, shape?: readonly (number | string)[]])[],
   outputs: string,
-  { opset = 17, initializers = [], ...graph }: Partial<OnnxGraph> & { readonly opset?: number } = {},
+  {
+    opset = 17,
+    domains = {},
+    initializers = [],
+    ...graph
+  }: Partial<OnnxGraph> & { readonly opset?: number; readonly domains?: Readonly<Record<string, number>> } = {},
 ): Uint8Array {
   const namesOf = (text: string): readonly string[] =>
     text === '' ? [] : text.split(' ').map((name) => (name === '-' ? '' : name));
   return encodeOnnx({
     irVersion: 8,
     producer: { name: 'test', version: '' },
-    opsets: opset === 0 ? {} : { '': opset },
+    opsets: opset === 0 ? {} : { '': opset, ...domains },
     graph: {
       name: 'test',
       values: [],

@@ -3,6 +3,8 @@
 import { compute, kernelsInUse, matmul, tensor, useKernels } from 'bptt';
 import { afterEach, expect, it, vi } from 'vitest';
 
+const engine = WebAssembly;
+
 afterEach(() => {
   vi.unstubAllGlobals();
   vi.resetModules();
@@ -72,4 +74,78 @@ it.each([
   expect(fresh.kernelsInUse()).toBe('portable');
   expect(() => fresh.useKernels('simd')).toThrow("useKernels: this engine does not support the kernels 'simd'.");
   expect(fresh.compute({ a: fresh.tensor([[2]]) }, ({ a }) => fresh.matmul(a, a)).data).toEqual(Float32Array.of(4));
+});
+
+/** Counts the modules that are compiled; the policy forbids them after `allowed` modules. */
+function withPolicy(allowed: number): { readonly stub: object; readonly compiled: () => number } {
+  let count = 0;
+  function Module(code: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+    if (++count > allowed) throw new EvalError('unsafe-eval');
+    return new engine.Module(code);
+  }
+  return { stub: { ...engine, Memory: engine.Memory, Instance: engine.Instance, Module }, compiled: () => count };
+}
+
+it('probes a content security policy once per implementation, not once per stream', async () => {
+  vi.resetModules();
+  const { stub, compiled } = withPolicy(0);
+  vi.stubGlobal('WebAssembly', stub);
+  const fresh = await import('../../src/index');
+  for (let i = 0; i < 50; i++) fresh.stream(fresh.sequential([fresh.dense({ size: 1 })], { inputSize: 1 }));
+  expect(fresh.kernelsInUse()).toBe('portable');
+  expect(compiled()).toBe(2);
+});
+
+it('uses SIMD kernels as soon as there is memory', async () => {
+  vi.resetModules();
+  let isShort = true;
+  class Memory extends engine.Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      if (isShort) throw new RangeError('could not allocate memory');
+      super(descriptor);
+    }
+  }
+  vi.stubGlobal('WebAssembly', { ...engine, Module: engine.Module, Instance: engine.Instance, Memory });
+  const fresh = await import('../../src/index');
+  const square = (): number => fresh.compute({ a: fresh.tensor([[3]]) }, ({ a }) => fresh.matmul(a, a)).data[0]!;
+  expect(square()).toBe(9);
+  expect(fresh.kernelsInUse()).toBe('portable');
+  isShort = false;
+  expect(square()).toBe(9);
+  expect(fresh.kernelsInUse()).not.toBe('portable');
+});
+
+it('reports the kernels that the last computation used, streams included', async () => {
+  vi.resetModules();
+  const fresh = await import('../../src/index');
+  const model = fresh.sequential([fresh.dense({ size: 1 })], { inputSize: 1 });
+  const running = fresh.stream(model);
+  const fastest = fresh.kernelsInUse();
+  fresh.useKernels('portable');
+  expect(fresh.kernelsInUse()).toBe('portable');
+  fresh.advance(running, fresh.tensor([[1]]));
+  expect(fresh.kernelsInUse()).toBe(fastest);
+  fresh.predict(model, fresh.full([1, 1, 1], 1));
+  expect(fresh.kernelsInUse()).toBe('portable');
+  fresh.useKernels(undefined);
+  expect(fresh.kernelsInUse()).toBe(fastest);
+});
+
+it('does not use relaxed kernels on an engine that rounds twice in fused multiply-add', async () => {
+  vi.resetModules();
+  // Modules with the instruction are replaced by an empty one, whose instance returns the result of two roundings.
+  const fused = new WeakSet<WebAssembly.Module>();
+  const fusedMultiplyAdd = [0xfd, 0x85, 0x02].join();
+  function Module(code: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+    const isFused = code.join().includes(fusedMultiplyAdd);
+    const module = new engine.Module(isFused ? Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0) : code);
+    if (isFused) fused.add(module);
+    return module;
+  }
+  function Instance(module: WebAssembly.Module, imports: WebAssembly.Imports): object {
+    return fused.has(module) ? { exports: { run: () => 0 } } : new engine.Instance(module, imports);
+  }
+  vi.stubGlobal('WebAssembly', { ...engine, Memory: engine.Memory, Module, Instance });
+  const fresh = await import('../../src/index');
+  expect(fresh.kernelsInUse()).toBe('simd');
 });

@@ -52,7 +52,8 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
   );
   check(imported.layers[0].layer.origin[1].activation === tanh, 'bptt/keras uses the activations of bptt');
   const restored = load(save(imported)).model;
-  check(predict(restored, tensor([[[0.5]]])).data[0] === Math.fround(Math.tanh(0.5)), 'save of a model of bptt/keras');
+  const [value] = predict(restored, tensor([[[0.5]]])).data;
+  check(Math.abs(value - Math.tanh(0.5)) < 1e-6, 'save of a model of bptt/keras');
 
   // bptt/pytorch recognizes layers and cells of bptt.
   const { layers } = pytorch.inferModel(pytorch.toPyTorch(model));

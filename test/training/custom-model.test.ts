@@ -109,8 +109,12 @@ it('errors name fit, evaluate or gradientFlow, and keep the message of the loss'
   const wrongInputs = { inputs: full([4, 1, 5], 0), targets: full([4, 1, 3], 0) };
   const options = { loss: meanSquaredError, optimizer };
   await expect(fit(net, dataOf(wrongInputs), options)).rejects.toThrow(/^fit: .*xs must be \[T, B, I\]/);
-  expect(() => evaluate(net, dataOf(wrongInputs), options)).toThrow(/^evaluate: .*xs must be \[T, B, I\]/);
-  expect(() => gradientFlow(net, wrongInputs, options)).toThrow(/^gradientFlow: .*xs must be \[T, B, I\]/);
+  expect(() => evaluate(net, dataOf(wrongInputs), { loss: meanSquaredError })).toThrow(
+    /^evaluate: .*xs must be \[T, B, I\]/,
+  );
+  expect(() => gradientFlow(net, wrongInputs, { loss: meanSquaredError })).toThrow(
+    /^gradientFlow: .*xs must be \[T, B, I\]/,
+  );
   const wrongTargets = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 2], 0) };
   await expect(fit(net, dataOf(wrongTargets), options)).rejects.toThrow(
     'fit: meanSquaredError: targets must have the shape of the predictions, [4, 1, 3], got [4, 1, 2].',

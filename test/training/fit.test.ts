@@ -170,6 +170,8 @@ describe('fit', () => {
     { patience: 1, losses: [5, 6], epochs: 2 },
     { patience: 2, losses: [5, 6, 7], epochs: 3 },
     { patience: 2, losses: [5, 6, 4, 4, 4], epochs: 5 },
+    { patience: 2, losses: [NaN, 5, 4, 6, NaN], epochs: 5 },
+    { patience: 3, losses: [NaN, Infinity, 5, 6, 7, 8], epochs: 6 },
   ])('stops after $epochs epochs with patience $patience and the validation losses $losses', async (example) => {
     // The parameter counts the updates; three of them are an epoch.
     const custom = customModel({ updates: tensor(0) }, ({ updates }, batch: string) =>
@@ -186,7 +188,21 @@ describe('fit', () => {
     expect([steps, stopped]).toEqual([3 * example.epochs, 'early']);
     expect(validationLosses).toEqual(example.losses);
     // The best epoch is the first with the lowest loss.
-    expect(custom.parameters.updates.data[0]).toBe(3 * (example.losses.indexOf(Math.min(...example.losses)) + 1));
+    const lowest = Math.min(...example.losses.filter((loss) => !Number.isNaN(loss)));
+    expect(custom.parameters.updates.data[0]).toBe(3 * (example.losses.indexOf(lowest) + 1));
+  });
+
+  it('stops early and keeps the parameters if no validation loss is a number', async () => {
+    const custom = customModel({ updates: tensor(0) }, ({ updates }, batch: string) =>
+      batch === 'train' ? scale(updates, -1) : add(scale(updates, 0), NaN),
+    );
+    const { steps, stopped } = await fit(custom, repeated('train', 3), {
+      optimizer: sgd(1),
+      epochs: 9,
+      validation: repeated('validate', 1),
+      patience: 2,
+    });
+    expect([steps, stopped, custom.parameters.updates.data[0]]).toEqual([6, 'early', 6]);
   });
 
   it('lets the event loop run', async () => {

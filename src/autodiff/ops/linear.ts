@@ -2,7 +2,7 @@
 
 import { sumRows } from '../../kernels/linear';
 import { affineRows, gemm } from '../../kernels/product';
-import { checkShape, formatShape, lengthAt, sizeOf } from '../../tensor/shape';
+import { checkNames, checkShape, formatShape, lengthAt, sizeOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
@@ -40,7 +40,9 @@ export interface BatchedOptions {
  * const [a, b] = [full([2, 3, 4], 1), full([2, 5, 4], 1)];
  * compute({ a, b }, (p) => batchedMatmul(p.a, p.b, { transposeB: true })).shape; // [2, 3, 5]
  */
-export function batchedMatmul(a: Operand, b: Operand, { transposeB = false }: BatchedOptions = {}): Variable {
+export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = {}): Variable {
+  checkNames('batchedMatmul', 'options', options, ['transposeB']);
+  const { transposeB = false } = options;
   const left = operand('batchedMatmul', a, 'a');
   const right = operand('batchedMatmul', b, 'b');
   checkShape('batchedMatmul', 'a', left.shape, { letters: '[B, M, K]', lengths: [undefined, undefined, undefined] });

@@ -2,7 +2,7 @@
 
 import { normalizeRows, normalizeRowsBackward } from '../../kernels/normalization';
 import { allocate } from '../../kernels/workspace';
-import { checkNumber, checkShape, checkSome, lengthAt } from '../../tensor/shape';
+import { checkNames, checkNumber, checkShape, checkSome, lengthAt } from '../../tensor/shape';
 import {
   currentScope,
   filled,
@@ -40,7 +40,9 @@ export interface NormalizationOptions {
  * const x = tensor([[1, 3], [10, 30]]);
  * compute({ x }, (p) => layerNormalize(p.x, { epsilon: 0 })).data; // Float32Array [-1, 1, -1, 1]
  */
-export function layerNormalize(x: Operand, { gain, bias, epsilon = 1e-5 }: NormalizationOptions = {}): Variable {
+export function layerNormalize(x: Operand, options: NormalizationOptions = {}): Variable {
+  checkNames('layerNormalize', 'options', options, ['gain', 'bias', 'epsilon']);
+  const { gain, bias, epsilon = 1e-5 } = options;
   checkNumber('layerNormalize', 'epsilon', epsilon, 0);
   const scope = currentScope('layerNormalize');
   const { kernels: k, workspace } = scope;

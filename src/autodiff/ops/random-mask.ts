@@ -2,7 +2,7 @@
 
 import { dropoutMask } from '../../kernels/random';
 import { type Random, randomBits } from '../../tensor/random';
-import { checkNumber, type Shape } from '../../tensor/shape';
+import type { Shape } from '../../tensor/shape';
 import { result, type Scope, type Variable } from '../tape';
 import { multiply } from './arithmetic';
 
@@ -16,10 +16,4 @@ export function randomMask(scope: Scope, shape: Shape, rate: number, scale: numb
 /** Sets elements to zero with probability `rate` and scales the others by 1 / (1 − rate). */
 export function dropElements(x: Variable, rate: number, random: Random): Variable {
   return multiply(x, randomMask(x.storage.scope, x.shape, rate, 1 / (1 - rate), random));
-}
-
-/** @throws RangeError if the rate is not in [0, 1) */
-export function checkDropoutRate(where: string, argument: string, rate: number): void {
-  checkNumber(where, argument, rate, 0, 1);
-  if (rate === 1) throw new RangeError(`${where}: ${argument} must be less than 1, got 1, which drops every element.`);
 }

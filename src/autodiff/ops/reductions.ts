@@ -78,7 +78,8 @@ export function logSoftmax(x: Operand): Variable {
 /**
  * Multiplies x by a mask of ones and zeros over its leading axes: a mask `[T, B]` masks whole rows of `[T, B, H]`.
  *
- * @param keep the mask: 1 keeps elements of x, 0 replaces them by 0
+ * @param keep the mask: 1 keeps elements of x, 0 replaces them by 0, except that 0 · NaN is NaN. The `mask` of losses
+ * ignores NaN, too
  * @throws RangeError if the shape of the mask does not match the leading axes of x
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mask(x, tensor([1, 0]))).data; // Float32Array [1, 2, 0, 0]

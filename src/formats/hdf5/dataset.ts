@@ -1,8 +1,10 @@
-/** Contiguous datasets: shape [IV.A.2.b], type [IV.A.2.d] and layout [IV.A.2.i]. */
+/** Datasets: shape [IV.A.2.b], type [IV.A.2.d] and layout [IV.A.2.i]. */
 
 import { formatShape, type Shape, sizeOf } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { fromFloat16 } from '../half-precision';
+import { type Chunked, readChunks } from './chunks';
+import { filtersOf } from './filters';
 import type { Header, Message } from './header';
 import { claim, readUint64, reject, type Source, undefinedAddress } from './source';
 
@@ -53,11 +55,11 @@ export function datasetOf(
     const values = classNames[typeClass] ?? `values of type class ${typeClass}`;
     return reject(`${path} has ${values}; only float32, float64 and float16 are supported.`);
   }
-  if (filters !== undefined) reject(`${path} is compressed or filtered, which is not supported.`);
   if (externalFiles !== undefined) reject(`${path} is stored in another file, which is not supported.`);
   const { width, read } = floatTypeOf(source, type, path);
   const dimensions = shapeOf(source, shape, path);
-  return { shape: dimensions, data: read(rawOf(source, layout, dimensions, width, path)) };
+  const dataset = { shape: dimensions, width, filters: filtersOf(source, filters, path), path };
+  return { shape: dimensions, data: read(rawOf(source, layout, dataset)) };
 }
 
 function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
@@ -108,7 +110,9 @@ function readBigEndian(raw: ArrayBuffer, read: (raw: ArrayBuffer) => Float32Arra
 }
 
 /** A copy of the bytes of a dataset. */
-function rawOf(source: Source, { at, size: length }: Message, shape: Shape, width: number, path: string): ArrayBuffer {
+function rawOf(source: Source, layout: Message, dataset: Chunked): ArrayBuffer {
+  const { at, size: length } = layout;
+  const { shape, width, filters, path } = dataset;
   const { bytes, view } = source;
   const [version, kind] = [bytes[at]!, bytes[at + 1]!];
   const size = width * sizeOf(shape);
@@ -117,8 +121,9 @@ function rawOf(source: Source, { at, size: length }: Message, shape: Shape, widt
       `the layout of ${path} has version ${version}${version === 4 ? " (libver='latest', or virtual)" : ''}; only ` +
         'version 3 is supported.',
     );
-  if (kind === 2) reject(`${path} is stored in chunks; only contiguous datasets are supported.`);
-  if (kind > 2) reject(`${path} has layout class ${kind}; only contiguous datasets are supported.`);
+  if (kind === 2) return readChunks(source, layout, dataset);
+  if (kind > 2) reject(`${path} has layout class ${kind}; only contiguous and chunked datasets are supported.`);
+  if (filters.length > 0) reject(`${path} has filters, but no chunks.`);
   if (kind === 0) {
     const stored = view.getUint16(at + 2, true);
     if (stored !== size || 4 + stored > length)

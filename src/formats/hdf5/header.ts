@@ -22,8 +22,12 @@ const messages = {
   table: [0x11, 16],
 } as const;
 
-/** The first message of each kind. */
-export type Header = Readonly<Partial<Record<keyof typeof messages, Message>>>;
+/** The first message of each kind, and all attributes. */
+export type Header = Readonly<Partial<Record<keyof typeof messages, Message>>> & {
+  readonly attributes: readonly Message[];
+};
+
+const attributeType = 0x0c;
 
 /**
  * Reads an object header.
@@ -40,7 +44,8 @@ export function headerAt(source: Source, at: number, what: string): Header {
       `${name} has version ${bytes[at] === 0x4f ? "2 (tracked creation order, or libver='latest')" : bytes[at]}; ` +
         'only version 1 is supported.',
     );
-  const found: { -readonly [K in keyof Header]: Header[K] } = {};
+  const found: { -readonly [K in keyof typeof messages]?: Message } = {};
+  const attributes: Message[] = [];
   const blocks = [{ from: at + 16, length: view.getUint32(at + 8, true) }];
   for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
     const end = block.from + block.length;
@@ -54,8 +59,9 @@ export function headerAt(source: Source, at: number, what: string): Header {
         if (size < 16) reject(`a message of ${name} is truncated.`);
         blocks.push({ from: readUint64(source, message.at, name), length: readUint64(source, message.at + 8, name) });
       }
+      if (type === attributeType && size >= 8 && (flags & 2) === 0) attributes.push(message);
       for (const [kind, [messageType, minimumSize]] of Object.entries(messages) as [
-        keyof Header,
+        keyof typeof messages,
         readonly [number, number],
       ][]) {
         if (type !== messageType || found[kind] !== undefined) continue;
@@ -65,5 +71,5 @@ export function headerAt(source: Source, at: number, what: string): Header {
       }
     }
   }
-  return found;
+  return { ...found, attributes };
 }

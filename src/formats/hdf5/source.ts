@@ -1,6 +1,6 @@
 /**
- * Access to the bytes of an HDF5 file. Every read is checked to be within the file, and all parts together may not be
- * longer than the file, so that a file with cycles cannot cause an endless loop.
+ * Access to the bytes of an HDF5 file. Every read is checked to be within the file. All parts together may not be longer
+ * than the file, so that a file with cycles cannot cause an endless loop, and parts may not overlap.
  */
 
 /** An HDF5 file that is being read. */
@@ -9,8 +9,19 @@ export interface Source {
   readonly view: DataView;
   /** The offsets of the parts that have been read. */
   readonly seen: Set<number>;
-  /** The number of bytes that may still be read: parts of a file do not overlap. */
+  /** The parts that have been read. */
+  readonly parts: Part[];
+  /** The number of bytes that may still be read. */
   left: number;
+  /** The number of bytes that chunks may still take after decompression, so that a small file cannot fill the memory. */
+  expandable: number;
+}
+
+/** A part of the file: its first byte, the byte after its last, and its name for error messages. */
+interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly what: string;
 }
 
 /** The undefined address. */
@@ -38,6 +49,16 @@ export function claim(source: Source, at: number, length: number, what: string):
     reject(
       `the parts of the file up to ${what} take more than its ${source.bytes.length} bytes: some of them overlap.`,
     );
+  source.parts.push({ from: at, to: at + length, what });
+}
+
+/** @throws RangeError if two parts that have been read have a byte in common */
+export function checkOverlaps({ parts }: Source): void {
+  const sorted = parts.filter(({ from, to }) => from < to).sort((a, b) => a.from - b.from);
+  sorted.slice(1).forEach(({ from, what }, i) => {
+    const previous = sorted[i]!;
+    if (from < previous.to) reject(`${what} at byte ${from} overlaps ${previous.what}, which ends at ${previous.to}.`);
+  });
 }
 
 /** Starts a part that may be read only once. @throws RangeError if it has been read before */

@@ -1,19 +1,23 @@
-/** Import of `.keras` files. */
+/** Import of `.keras` files and of `.h5` files of whole models. */
 
 import { withCaller } from '../../tensor/error-context';
 import type { Json } from '../description';
+import { fileBytes } from '../file-bytes';
 import { readHdf5 } from '../hdf5';
-import { checkJsonSize } from '../json-size';
 import { listed } from '../listing';
 import { readZip } from '../zip';
+import { parseJson } from './json';
 import type { KerasOptions } from './layers';
-import { type ImportedModel, modelOf, nameInFile } from './model';
+import { type ImportedModel, isFields, modelOf, nameInFile } from './model';
+import { hardSigmoidSlope } from './version';
 
 /**
- * Imports a model from a `.keras` file of Keras 3. Supported are Sequential models, and functional models that are a
+ * Imports a model from a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3. Supported are Sequential models, and functional models that are a
  * single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of `reset_after`), Bidirectional, Dense,
- * TimeDistributed(Dense), LayerNormalization and Dropout. Inputs are time-major, `[T, B, I]`; `toTimeMajor` converts
- * `[B, T, I]`.
+ * TimeDistributed(Dense), LayerNormalization and Dropout; and for prediction, with Activation, ReLU, LeakyReLU, Softmax,
+ * BatchNormalization, Normalization, Rescaling, RepeatVector, GlobalAveragePooling1D, GlobalMaxPooling1D and Flatten
+ * (see {@link kerasLayers}). Other layers that act only in training, such as GaussianNoise, are left out. Inputs are
+ * time-major, `[T, B, I]`; `toTimeMajor` converts `[B, T, I]`.
  *
  * A model that cannot be converted exactly is rejected with the reason: other layers and activations, masks without
  * `{ lengths: true }`, sequences returned in reverse order.
@@ -29,29 +33,48 @@ import { type ImportedModel, modelOf, nameInFile } from './model';
  * }
  */
 export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOptions = {}): ImportedModel {
-  const files = withCaller('importKeras', () => readZip(file));
-  const fileNamed = (name: string): Uint8Array => {
-    if (Object.hasOwn(files, name)) return files[name]!;
-    throw new RangeError(
-      `importKeras: the archive has no ${name}. It has ${listed(Object.keys(files)) || 'no files'}.`,
-    );
-  };
-  const weights = fileNamed('model.weights.h5');
-  const { tensors } = withCaller('importKeras: model.weights.h5', () => readHdf5(weights));
-  return modelOf('importKeras', configOf(fileNamed('config.json')), tensors, { ...options, slope: 1 / 6 }, nameInFile);
+  const bytes = fileBytes('importKeras', file);
+  return bytes[0] === 0x89 ? importHdf5(bytes, options) : importArchive(bytes, options);
 }
 
-function configOf(bytes: Uint8Array): Json {
+/** Imports a `.keras` file. */
+function importArchive(file: Uint8Array, options: KerasOptions): ImportedModel {
+  const files = withCaller('importKeras', () => readZip(file));
+  const weights = fileNamed(files, 'model.weights.h5');
+  const { tensors } = withCaller('importKeras: model.weights.h5', () => readHdf5(weights));
+  const config = jsonOf(files, 'config.json');
+  const metadata = Object.hasOwn(files, 'metadata.json') ? jsonOf(files, 'metadata.json') : undefined;
+  const slope = hardSigmoidSlope(isFields(metadata) ? metadata['keras_version'] : undefined);
+  return modelOf('importKeras', config, tensors, { ...options, slope }, nameInFile);
+}
+
+/** Imports an `.h5` file of a whole model, in which weights have the names of their layers. */
+function importHdf5(file: Uint8Array, options: KerasOptions): ImportedModel {
+  const { tensors, attributes } = withCaller('importKeras', () => readHdf5(file));
+  const { model_config: text, keras_version: version } = attributes;
+  if (text === undefined)
+    throw new RangeError(
+      'importKeras: the HDF5 file has weights, but no model_config. Create the model and load them with fromKeras.',
+    );
+  const config = parseJson('importKeras', 'model_config', text);
+  const slope = hardSigmoidSlope(version);
+  return modelOf('importKeras', config, tensors, { ...options, slope }, ({ name }) => name);
+}
+
+type Files = Readonly<Record<string, Uint8Array>>;
+
+function fileNamed(files: Files, name: string): Uint8Array {
+  if (Object.hasOwn(files, name)) return files[name]!;
+  throw new RangeError(`importKeras: the archive has no ${name}. It has ${listed(Object.keys(files)) || 'no files'}.`);
+}
+
+function jsonOf(files: Files, name: string): Json {
+  const bytes = fileNamed(files, name);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new RangeError('importKeras: config.json is not valid UTF-8.');
+    throw new RangeError(`importKeras: ${name} is not valid UTF-8.`);
   }
-  checkJsonSize('importKeras', 'config.json', text);
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    throw new RangeError('importKeras: config.json is not valid JSON.');
-  }
+  return parseJson('importKeras', name, text);
 }

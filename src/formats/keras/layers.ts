@@ -1,8 +1,6 @@
 /** Conversion of Keras layers. */
 
-import { exp, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
-import { softmax } from '../../autodiff/ops/reductions';
-import type { Variable } from '../../autodiff/tape';
+import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
 import { gru } from '../../cells/gru';
 import { hardSigmoidGru, hardSigmoidLstm } from '../../cells/hard-sigmoid-cells';
 import { lstm } from '../../cells/lstm';
@@ -17,8 +15,10 @@ import { joinNames } from '../../layers/nested-names';
 import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../description';
 import { abbreviate } from '../listing';
+import { type KerasCellOptions, kerasGru, kerasLstm } from './cells';
+import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, nameOf, numberOf } from './config';
+import { simpleTranslators } from './simple-layers';
 import {
   cellParameters,
   denseParameters,
@@ -28,37 +28,36 @@ import {
   type Taker,
 } from './weights';
 
-/** A layer of a Keras configuration. */
-export interface KerasLayer {
-  readonly className: string;
-  readonly name: string;
-  readonly config: Readonly<Record<string, Json>>;
-}
-
 /** Options of {@link importKeras} and {@link importTensorFlowJs}. */
 export interface KerasOptions {
   /**
    * Set to `true` to import a model with masks (`mask_zero` of an Embedding, or a Masking layer). Pass the sequence
-   * lengths to `predict` instead.
+   * lengths to `predict` instead, or use {@link predictMasked} for padding in front and gaps.
    */
   readonly lengths?: boolean;
 }
 
 /** A converted layer, a function that reads its parameters from Keras weights, and notes for the user. */
 export interface Translated {
-  readonly layer: Layer;
+  /** The layer; a function of its weights if the layer has some of them as constants. */
+  readonly layer: Layer | ((taker: Taker, weights: LayerWeights) => Layer);
   readonly read: (taker: Taker, weights: LayerWeights) => Readonly<Record<string, Tensor>>;
   readonly notes?: readonly string[];
 }
 
-/** {@link KerasOptions}, and the slope of hard_sigmoid, which depends on the version of Keras. */
+/** {@link KerasOptions}, and what depends on the version of Keras. */
 export interface TranslateOptions extends KerasOptions {
-  readonly slope: number;
+  /** The slope of hard_sigmoid; `undefined` if the version is not known. */
+  readonly slope: number | undefined;
+  /** The number of steps of the input, if it is known. */
+  readonly steps?: number | undefined;
 }
 
-type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
+/** Converts a layer of one class. */
+export type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
 
-const none = (): Readonly<Record<string, Tensor>> => ({});
+/** Reads the parameters of a layer without weights. */
+export const none = (): Readonly<Record<string, Tensor>> => ({});
 
 /**
  * Converts a layer.
@@ -67,11 +66,13 @@ const none = (): Readonly<Record<string, Tensor>> => ({});
  * @throws RangeError if the layer cannot be converted exactly
  */
 export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translated | undefined {
-  const found = Object.hasOwn(translators, layer.className) ? translators[layer.className] : undefined;
+  // Merged here, because a spread at the top level would keep the table in every bundle.
+  const all = { ...translators, ...simpleTranslators };
+  const found = Object.hasOwn(all, layer.className) ? all[layer.className] : undefined;
   if (found === undefined) {
     throw new RangeError(
-      `${where}: the layer ${abbreviate(layer.name)} has class ${abbreviate(layer.className)}, which is not supported. Supported classes ` +
-        `are ${Object.keys(translators).join(', ')}.`,
+      `${where}: the layer ${abbreviate(layer.name)} has class ${abbreviate(layer.className)}, which is not ` +
+        `supported. Supported classes are ${Object.keys(all).join(', ')}.`,
     );
   }
   return found(where, layer, options);
@@ -83,10 +84,26 @@ const recurrentClasses: Readonly<
 > = {
   SimpleRNN: (where, layer) =>
     simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }),
-  LSTM: (where, layer, { slope }) => (hasHardGates(where, layer) ? hardSigmoidLstm({ slope }) : lstm()),
+  LSTM: (where, layer, { slope }) => {
+    const functions = functionsOf(where, layer, slope);
+    const { activation, gateActivation: gates } = functions;
+    if (activation !== tanh) return kerasLstm(functions);
+    return gates === sigmoid
+      ? lstm()
+      : typeof gates === 'number'
+        ? hardSigmoidLstm({ slope: gates })
+        : kerasLstm(functions);
+  },
   GRU: (where, layer, { slope }) => {
     const reset = layer.config['reset_after'] === true ? 'after' : 'before';
-    return hasHardGates(where, layer) ? hardSigmoidGru({ slope, reset }) : gru({ reset });
+    const functions = { ...functionsOf(where, layer, slope), reset } as const;
+    const { activation, gateActivation: gates } = functions;
+    if (activation !== tanh) return kerasGru(functions);
+    return gates === sigmoid
+      ? gru({ reset })
+      : typeof gates === 'number'
+        ? hardSigmoidGru({ slope: gates, reset })
+        : kerasGru(functions);
   },
 };
 
@@ -102,14 +119,13 @@ const translators: Readonly<Record<string, Translate>> = {
       layer: embedding({ vocabularySize, size }),
       read: (taker, weights) => embeddingParameters(taker, weights, [vocabularySize, size]),
       ...(config['mask_zero'] === true
-        ? { notes: [`${name} masked the id 0: pass the sequence lengths to predict instead`] }
+        ? { notes: [`${name} masked the id 0: pass the sequence lengths to predict instead, or use predictMasked`] }
         : {}),
     };
   },
-  Masking(where, { name }, { lengths }) {
-    if (!lengths) rejectMask(where, name, 'masks steps');
-    return undefined;
-  },
+  Masking: translateMask,
+  NotEqual: translateMask,
+  Any: translateMask,
   Dense(where, layer) {
     const size = countOf(where, layer.name, layer.config, 'units');
     const activation = activationOf(where, layer, 'activation', 'linear');
@@ -127,27 +143,17 @@ const translators: Readonly<Record<string, Translate>> = {
       );
     return translate(where, { ...inner, name: layer.name }, options);
   },
-  Dropout(_, { config }) {
-    return { layer: dropout(typeof config['rate'] === 'number' ? config['rate'] : 0), read: none };
+  Dropout(where, layer) {
+    return { layer: dropout(numberOf(where, layer, 'rate', 0)), read: none };
   },
-  Activation(where, layer) {
-    if (activationOf(where, layer, 'activation', 'linear') === undefined) return undefined;
-    throw new RangeError(
-      `${where}: ${layer.name} is a separate Activation layer, which is not supported. Make it the activation of ` +
-        'the preceding Dense layer.',
-    );
-  },
-  LayerNormalization(where, { name, config }) {
-    const axis = Array.isArray(config['axis']) && config['axis'].length === 1 ? config['axis'][0] : config['axis'];
-    if (axis !== undefined && axis !== -1 && axis !== 2)
-      throw new RangeError(
-        `${where}: ${name} normalizes over axis ${JSON.stringify(axis)}; only the last axis is supported.`,
-      );
+  LayerNormalization(where, layer) {
+    const { name, config } = layer;
+    checkLastAxis(where, layer, 'normalizes');
     if (config['rms_scaling'] === true)
       throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
     return {
-      layer: layerNorm({ epsilon: typeof config['epsilon'] === 'number' ? config['epsilon'] : 1e-3 }),
+      layer: layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) }),
       read: (taker, weights) => layerNormParameters(taker, weights, { scale, center }),
     };
   },
@@ -196,6 +202,11 @@ const translators: Readonly<Record<string, Translate>> = {
   GRU: translateRecurrent,
 };
 
+/** Masking, and the operations of Keras 3 that compute masks. */
+function translateMask(where: string, { name }: KerasLayer, { lengths }: TranslateOptions): undefined {
+  if (!lengths) rejectMask(where, name, 'masks steps');
+}
+
 function translateRecurrent(where: string, layer: KerasLayer, translateOptions: TranslateOptions): Translated {
   const { name, config } = layer;
   const [returnSequences, reverse] = [config['return_sequences'] === true, config['go_backwards'] === true];
@@ -225,81 +236,42 @@ const stateful = (name: string, { config }: KerasLayer): Pick<Translated, 'notes
     ? { notes: [`${name} was stateful: pass the state of the previous batch to predictWithState`] }
     : {};
 
-/** The layer in a JSON value; `undefined` if it is not a layer. */
-export function layerIn(json: Json | undefined): KerasLayer | undefined {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
-  const { class_name: className, config } = json as Readonly<Record<string, Json>>;
-  if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config))
-    return undefined;
-  const fields = config as KerasLayer['config'];
-  return { className, name: typeof fields['name'] === 'string' ? fields['name'] : className, config: fields };
-}
-
 /** The options of a recurrent layer that both directions of a Bidirectional share. */
-function directionOf(where: string, { name, config }: KerasLayer): DirectionOptions {
-  const rate = (key: string): number => (typeof config[key] === 'number' ? config[key] : 0);
+function directionOf(where: string, layer: KerasLayer): DirectionOptions {
+  const rate = (key: string): number => numberOf(where, layer, key, 0);
   return {
-    hiddenSize: countOf(where, name, config, 'units'),
+    hiddenSize: countOf(where, layer.name, layer.config, 'units'),
     ...(rate('dropout') > 0 ? { inputDropout: rate('dropout') } : {}),
     ...(rate('recurrent_dropout') > 0 ? { recurrentDropout: rate('recurrent_dropout') } : {}),
   };
 }
 
 /**
- * Whether the gates use hard_sigmoid.
+ * The activation functions of an LSTM or a GRU; missing if they are linear, and a slope for hard_sigmoid.
  *
- * @throws RangeError if they use neither it nor sigmoid, or the other activation is not tanh
+ * @throws RangeError if they are not supported
  */
-function hasHardGates(where: string, layer: KerasLayer): boolean {
-  const gates = nameOf(layer.config['recurrent_activation'] ?? 'sigmoid');
-  if (gates !== 'sigmoid' && gates !== 'hard_sigmoid')
-    throw new RangeError(
-      `${where}: ${layer.name} has recurrent_activation ${gates}; only sigmoid and hard_sigmoid are supported.`,
-    );
-  if (activationOf(where, layer, 'activation', 'tanh') !== tanh)
-    throw new RangeError(
-      `${where}: ${layer.name} has activation ${JSON.stringify(layer.config['activation'])}; only tanh is supported.`,
-    );
-  return gates === 'hard_sigmoid';
+function functionsOf(where: string, layer: KerasLayer, slope: number | undefined): KerasCellOptions {
+  const activation = activationOf(where, layer, 'activation', 'tanh');
+  const gateActivation =
+    nameOf(layer.config['recurrent_activation'] ?? 'sigmoid') === 'hard_sigmoid'
+      ? knownSlope(where, layer, slope)
+      : activationOf(where, layer, 'recurrent_activation', 'sigmoid');
+  return { ...(activation && { activation }), ...(gateActivation && { gateActivation }) };
 }
 
-/** The name of a serialized function; for an object, the name of its class in lower case. */
-function nameOf(value: Json): string {
-  return typeof value === 'string' ? value : (layerIn(value)?.className.toLowerCase() ?? JSON.stringify(value));
-}
-
-/** The activation function of a layer; `undefined` for linear. @throws RangeError if it is not supported */
-function activationOf(
-  where: string,
-  { name, config }: KerasLayer,
-  key: string,
-  byDefault: string,
-): ((x: Variable) => Variable) | undefined {
-  const named = nameOf(config[key] ?? byDefault);
-  if (named === 'linear') return undefined;
-  const supported: Readonly<Record<string, (x: Variable) => Variable>> = {
-    tanh,
-    relu,
-    sigmoid,
-    softmax,
-    softplus,
-    exponential: exp,
-  };
-  if (Object.hasOwn(supported, named)) return supported[named]!;
+/** @throws RangeError if the version of Keras, on which the slope of hard_sigmoid depends, is not known */
+function knownSlope(where: string, { name }: KerasLayer, slope: number | undefined): number {
+  if (slope !== undefined) return slope;
   throw new RangeError(
-    `${where}: ${name} has activation ${named}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
+    `${where}: ${name} has recurrent_activation hard_sigmoid, which is not the same in Keras 2 and Keras 3, and the ` +
+      'file has no keras_version.',
   );
-}
-
-function countOf(where: string, layer: string, config: KerasLayer['config'], key: string): number {
-  const value = config[key];
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${JSON.stringify(value)}.`);
 }
 
 function rejectMask(where: string, name: string, reason: string): never {
   throw new RangeError(
     `${where}: ${name} ${reason}. Sequence lengths replace masks: import with { lengths: true }, and pass lengths ` +
-      'to predict.',
+      'to predict, or use predictMasked.',
   );
 }

@@ -1,8 +1,9 @@
 /** Conversion of Keras models. */
 
 import { namesOf } from '../../layers/chain';
+import type { Layer } from '../../layers/layer';
 import { joinNames } from '../../layers/nested-names';
-import { cellOriginOf } from '../../layers/origins';
+import { cellOriginOf, layerOriginOf } from '../../layers/origins';
 import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
@@ -10,12 +11,16 @@ import type { Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
 import { abbreviate, listed } from '../listing';
 import { type Part, partsOf } from '../parts';
-import { type KerasLayer, layerIn, type TranslateOptions, translate } from './layers';
+import { kerasCellOf } from './cells';
+import { type KerasLayer, layerIn } from './config';
+import { kerasLayers } from './keras-layers';
+import { type TranslateOptions, translate } from './layers';
 import {
   cellParameters,
   cellsInKeras,
   denseParameters,
   embeddingParameters,
+  isTrainingState,
   type LayerWeights,
   layerNormParameters,
   type Taker,
@@ -31,7 +36,8 @@ export interface ImportedModel {
 
 type Fields = Readonly<Record<string, Json>>;
 
-const isFields = (json: Json | undefined): json is Fields =>
+/** Whether JSON is an object. */
+export const isFields = (json: Json | undefined): json is Fields =>
   typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /**
@@ -54,13 +60,24 @@ export function modelOf(
   if (chain.length > maxParts) fail(where, `the model has more than ${maxParts} layers`);
   const counts = new Map<string, number>();
   const taker: Taker = { where, taken: new Set() };
-  const converted = chain.flatMap((layer) => {
-    const translated = buildFromFile(where, () => translate(where, layer, options));
+  const groups = weightGroups(tensors);
+  const converted = chain.flatMap((layer, i) => {
+    const steps = stepsAfter(chain.slice(0, i + 1));
+    const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
     const previousCount = counts.get(layer.className) ?? 0;
     counts.set(layer.className, previousCount + 1);
-    return translated === undefined
-      ? []
-      : [{ ...translated, parameters: translated.read(taker, weightsOfLayer(tensors, nameOf(layer, previousCount))) }];
+    if (translated === undefined) return [];
+    const name = nameOf(layer, previousCount);
+    const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
+    const weights = weightsOfLayer(where, tensors, group ?? name);
+    const built = translated.layer;
+    return [
+      {
+        layer: typeof built === 'function' ? buildFromFile(where, () => built(taker, weights)) : built,
+        parameters: translated.read(taker, weights),
+        notes: translated.notes ?? [],
+      },
+    ];
   });
   const layers = converted.map(({ layer }) => layer);
   if (layers.length === 0) throw new RangeError(`${where}: the model has no layers.`);
@@ -82,17 +99,69 @@ export function modelOf(
       );
     });
   const model = buildFromFile(where, () =>
-    buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : first.shape[0], fill),
+    buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? first.shape[0]), fill),
   );
   checkLeft(where, tensors, taker);
-  return { model, notes: converted.flatMap(({ notes = [] }) => notes) };
+  const notes = converted.flatMap((each) => each.notes);
+  const added = layers.filter(needsKerasLayers).map(({ name }) => name);
+  if (added.length > 0)
+    notes.push(`to load the model from a file of save, pass customObjects: kerasLayers() for ${added.join(', ')}`);
+  return { model, notes };
+}
+
+/** Whether a layer or its cell is one of {@link kerasLayers}. */
+function needsKerasLayers(layer: Layer): boolean {
+  if (Object.hasOwn(kerasLayers(), layer.origin?.[0] ?? '')) return true;
+  const origin = layerOriginOf(layer);
+  return (origin?.[0] === 'recurrent' || origin?.[0] === 'bidirectional') && kerasCellOf(origin[1]) !== undefined;
+}
+
+/** The shape of the input of a model, `[null, T, I]`, if its configuration has it. */
+const inputShapeOf = (layers: readonly KerasLayer[]): readonly Json[] => {
+  const config = layers[0]?.config ?? {};
+  const shape = config['batch_shape'] ?? config['batch_input_shape'];
+  return Array.isArray(shape) ? (shape as readonly Json[]) : [];
+};
+
+/** The size of the input vectors, if the configuration has it. */
+function sizeIn(layers: readonly KerasLayer[]): number | undefined {
+  const size = inputShapeOf(layers)[2];
+  return typeof size === 'number' ? size : undefined;
+}
+
+/** The number of steps after a chain of layers, if the configuration has it. */
+function stepsAfter(layers: readonly KerasLayer[]): number | undefined {
+  const repeated = layers.filter(({ className }) => className === 'RepeatVector').at(-1);
+  const embedding = layers.find(({ className }) => className === 'Embedding');
+  const shape = inputShapeOf(layers);
+  const steps = repeated
+    ? repeated.config['n']
+    : embedding || shape.length === 3
+      ? (shape[1] ?? embedding?.config['input_length'])
+      : undefined;
+  return typeof steps === 'number' ? steps : undefined;
+}
+
+/**
+ * The names of the layers in a file of Keras 2, by class in snake case, in order. Keras 2 counts a layer with weights
+ * twice, so that the second LSTM can be `lstm_2`.
+ */
+function weightGroups(tensors: Readonly<Record<string, Tensor>>): ReadonlyMap<string, readonly string[]> {
+  const names = new Set(
+    Object.keys(tensors).flatMap((path) => /^_layer_checkpoint_dependencies[/\\]([^/\\]+)/.exec(path)?.[1] ?? []),
+  );
+  const groups = new Map<string, string[]>();
+  const indexOf = (name: string): number => Number(/_(\d+)$/.exec(name)?.[1] ?? 0);
+  for (const name of [...names].sort((a, b) => indexOf(a) - indexOf(b))) {
+    const stem = name.replace(/_\d+$/, '');
+    groups.set(stem, [...(groups.get(stem) ?? []), name]);
+  }
+  return groups;
 }
 
 /** @throws RangeError if a weight is unused, other than those of optimizers, metrics and random generators */
 function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { taken }: Taker): void {
-  const unused = Object.keys(tensors).filter(
-    (path) => !taken.has(path) && !/^(optimizer|metrics|loss_tracker)|seed_generator/.test(path),
-  );
+  const unused = Object.keys(tensors).filter((path) => !taken.has(path) && !isTrainingState(path));
   if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${listed(unused)}.`);
 }
 
@@ -111,24 +180,47 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const layers = entries.map(
     (entry) => layerIn(entry) ?? fail(where, 'a layer of the configuration has no class_name and config'),
   );
-  if (className !== 'Sequential')
-    (entries as readonly Json[]).forEach((entry, i) => checkInbound(where, entry, layers, i));
-  return layers;
+  if (className === 'Sequential') return layers;
+  // Keras 3 lists the operations that compute masks, out of the order of the chain.
+  const isMask = ({ className: name }: KerasLayer): boolean => maskOperations.includes(name);
+  const chain = layers.filter((layer) => !isMask(layer));
+  const masks = layers.filter(isMask);
+  (entries as readonly Json[]).forEach((entry, i) => {
+    const layer = layers[i]!;
+    if (!isMask(layer)) checkInbound(where, entry, chain, chain.indexOf(layer), masks);
+  });
+  return [...chain, ...masks];
 }
+
+/** The operations by which Embedding and Masking compute masks in a functional model. */
+const maskOperations: readonly string[] = ['NotEqual', 'Any'];
 
 const fail = (where: string, message: string): never => {
   throw new RangeError(`${where}: ${message}.`);
 };
 
-/** @throws RangeError unless the only input of a layer is the output of the previous one in the list */
-function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[], i: number): void {
-  const text = JSON.stringify((entry as Fields)['inbound_nodes'] ?? []);
-  // The source of a tensor is keras_history: [layer, node, tensor] in Keras 3, and [[[layer, node, tensor, {}]]] in
-  // Keras 2.
-  const sources = [...text.matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
-    ({ 1: name }) => JSON.parse(`"${name}"`) as string,
-  );
+/**
+ * @param masks the operations that compute masks, whose results may only be the argument `mask`
+ * @throws RangeError unless the only input of a layer is the output of the previous one in the list
+ */
+function checkInbound(
+  where: string,
+  entry: Json,
+  layers: readonly KerasLayer[],
+  i: number,
+  masks: readonly KerasLayer[],
+): void {
   const { name } = layers[i]!;
+  const inbound = (entry as Fields)['inbound_nodes'] ?? [];
+  const calls = Array.isArray(inbound) ? (inbound as readonly Json[]) : [inbound];
+  const sources = calls.flatMap((call) => {
+    const kwargs = isFields(call) && isFields(call['kwargs']) ? call['kwargs'] : undefined;
+    if (kwargs?.['mask'] === undefined) return sourcesIn(call);
+    const { mask, ...others } = kwargs;
+    const unknown = sourcesIn(mask).find((source) => !masks.some((operation) => operation.name === source));
+    if (unknown !== undefined) fail(where, `${name} has a mask from ${unknown}, which is not the mask of a layer`);
+    return sourcesIn({ ...(call as Fields), kwargs: others });
+  });
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
   fail(
@@ -137,6 +229,15 @@ function checkInbound(where: string, entry: Json, layers: readonly KerasLayer[],
       listed(layers.map((layer) => layer.name)),
   );
 }
+
+/**
+ * The layers whose outputs are in the arguments of a call. A tensor is keras_history, [layer, node, tensor], in Keras 3,
+ * and [[[layer, node, tensor, {}]]] in Keras 2.
+ */
+const sourcesIn = (json: Json): readonly string[] =>
+  [...JSON.stringify(json).matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
+    ({ 1: name }) => JSON.parse(`"${name}"`) as string,
+  );
 
 /** Options of {@link fromKeras}. */
 export interface KerasNames {
@@ -154,6 +255,7 @@ export interface KerasNames {
  * @param model is updated in place; not changed if the function throws
  * @param tensors the datasets of a `.weights.h5` file, read by {@link readHdf5}, or tensors by variable path, such as
  * `lstm/lstm_cell/kernel`
+ * @returns the paths of tensors that were ignored: the state of optimizers, metrics and random generators
  * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in Keras
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2 });
@@ -170,7 +272,7 @@ export function fromKeras(
   model: Sequential,
   tensors: Readonly<Record<string, Tensor>>,
   { layers = {} }: KerasNames = {},
-): void {
+): { readonly ignored: readonly string[] } {
   const where = 'fromKeras';
   const parts = partsOf(model);
   const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
@@ -192,7 +294,7 @@ export function fromKeras(
         parameters: readPart(
           taker,
           part,
-          weightsOfLayer(tensors, layers[part.path] ?? numbered(className, previousCount)),
+          weightsOfLayer(where, tensors, layers[part.path] ?? numbered(className, previousCount)),
         ),
       },
     ];
@@ -207,6 +309,7 @@ export function fromKeras(
   }
   for (const { part, parameters } of found)
     for (const [name, { data }] of Object.entries(parameters)) part.parameters[name]!.data.set(data);
+  return { ignored: Object.keys(tensors).filter((path) => !taker.taken.has(path)) };
 }
 
 /** The name of a layer in Keras files: its class in snake case, numbered from the second on. */

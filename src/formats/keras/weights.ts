@@ -10,6 +10,7 @@ import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { listed } from '../listing';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
+import { kerasCellOf } from './cells';
 
 /** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
 type Roles = Readonly<Record<string, { readonly path: string; readonly tensor: Tensor }>>;
@@ -22,15 +23,30 @@ export interface LayerWeights {
   readonly backward: Roles;
 }
 
-/** Finds the weights of a layer by the name of the layer. */
-export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
+/**
+ * Whether a path belongs to an optimizer, a metric, a random generator or the sample count of a Normalization, which
+ * prediction does not need.
+ */
+export const isTrainingState = (path: string): boolean =>
+  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator|\bnormalization(_\d+)?[/\\](vars[/\\]2|count)\b/.test(
+    path,
+  );
+
+/**
+ * Finds the weights of a layer by the name of the layer.
+ *
+ * @throws RangeError if the file has a weight twice
+ */
+export function weightsOfLayer(where: string, tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
   const found = {
     single: new Map<string, Roles[string]>(),
     forward: new Map<string, Roles[string]>(),
     backward: new Map<string, Roles[string]>(),
   };
   for (const [path, tensor] of Object.entries(tensors)) {
-    const segments = path.replace(/:\d+$/, '').split('/');
+    // The moments of an optimizer have the paths of the weights, after those of the optimizer.
+    if (isTrainingState(path)) continue;
+    const segments = path.replace(/:\d+$/, '').split(/[/\\]/);
     const role = segments.pop()!;
     if (/^\d+$/.test(role) && segments.at(-1) === 'vars') segments.pop();
     const at = segments.lastIndexOf(layer);
@@ -41,8 +57,11 @@ export function weightsOfLayer(tensors: Readonly<Record<string, Tensor>>, layer:
         ? 'backward'
         : 'single';
     const rest = direction === 'single' ? inner : inner.slice(1);
-    if (at >= 0 && rest.length <= 1 && rest.every((name) => /cell|^layer$/.test(name)))
-      found[direction].set(role, { path, tensor });
+    if (at < 0 || rest.length > 1 || !rest.every((name) => /cell|^layer$/.test(name))) continue;
+    const same = found[direction].get(role);
+    if (same !== undefined)
+      throw new RangeError(`${where}: the layer ${layer} has two weights ${role}, ${same.path} and ${path}.`);
+    found[direction].set(role, { path, tensor });
   }
   const [single, forward, backward] = [found.single, found.forward, found.backward].map(
     (roles): Roles => Object.fromEntries(roles),
@@ -122,6 +141,36 @@ export function layerNormParameters(
   return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, bias: beta ?? zerosOf(size) };
 }
 
+/** The weights of a BatchNormalization. @throws as {@link take} */
+export function batchNormalizationParameters(
+  taker: Taker,
+  weights: LayerWeights,
+  { scale, center }: { readonly scale: boolean; readonly center: boolean },
+): Readonly<Record<'gain' | 'bias' | 'mean' | 'variance', Tensor>> {
+  const { single } = weights;
+  const first = Number(scale) + Number(center);
+  const mean = take(taker, weights, single, 'moving_mean', first);
+  const shape = mean.shape;
+  return {
+    mean,
+    variance: take(taker, weights, single, 'moving_variance', first + 1, shape),
+    gain: scale
+      ? take(taker, weights, single, 'gamma', 0, shape)
+      : { shape, data: new Float32Array(mean.data.length).fill(1) },
+    bias: center ? take(taker, weights, single, 'beta', scale ? 1 : 0, shape) : zerosOf(mean.data.length),
+  };
+}
+
+/** The weights of a Normalization that has been adapted. @throws as {@link take} */
+export function normalizationWeights(
+  taker: Taker,
+  weights: LayerWeights,
+): { readonly mean: readonly number[]; readonly variance: readonly number[] } {
+  const mean = take(taker, weights, weights.single, 'mean', 0);
+  const variance = take(taker, weights, weights.single, 'variance', 1, mean.shape);
+  return { mean: [...mean.data], variance: [...variance.data] };
+}
+
 /** The equivalent Keras layer of each cell: its class in snake case and its number of gate blocks. */
 export const cellsInKeras: Readonly<
   Record<CellOrigin[0], { readonly className: string; readonly gates: 1 | 3 | 4 } | undefined>
@@ -147,7 +196,8 @@ export function cellParameters(
 ): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
   const origin = cellOriginOf(cell);
-  const gates = origin && cellsInKeras[origin[0]]?.gates;
+  const custom = kerasCellOf(cell);
+  const gates = custom?.gates ?? (origin && cellsInKeras[origin[0]]?.gates);
   if (gates === undefined)
     throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equivalent in Keras.`);
   const GH = gates * hiddenSize;
@@ -160,7 +210,8 @@ export function cellParameters(
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
-  const reset = origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined;
+  const reset =
+    custom?.reset ?? (origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined);
   if (reset === 'before') {
     if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);

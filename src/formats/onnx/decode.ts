@@ -1,6 +1,6 @@
 /**
  * The ONNX decoder. It skips fields of a file that it does not need, and rejects those that would change the meaning of
- * the model: external tensor data and sparse initializers.
+ * the model, such as sparse initializers.
  */
 
 import { formatShape, sizeOf } from '../../tensor/shape';
@@ -8,6 +8,7 @@ import { fileBytes } from '../file-bytes';
 import { abbreviate } from '../listing';
 import {
   attributeTypes,
+  type ExternalData,
   maxAxes,
   type OnnxAttribute,
   type OnnxGraph,
@@ -37,13 +38,29 @@ const reject = (where: string, reason: string): never => {
   throw new RangeError(`${where} ${reason}`);
 };
 
+/** Graphs inside attributes are read to this depth. */
+const maxDepth = 8;
+
+/** What the decoder of a graph needs besides the message. */
+interface Context {
+  readonly caller: string;
+  readonly externalData: ExternalData;
+  /** The number of graphs around this one. */
+  readonly depth: number;
+  /** The bytes that tensors may still take from external files. They may share bytes, but not without limit. */
+  readonly budget: { remaining: number };
+}
+
 /**
  * Decodes an ONNX file.
  *
  * @param caller the public function, for error messages
- * @throws RangeError if the file is truncated or malformed, or has tensors of unsupported types or with external data
+ * @param externalData the files next to the model, by name
+ * @throws TypeError if an external file is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if a file is truncated or malformed, an external file is missing, or a tensor has an unsupported
+ *   type
  */
-export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer): OnnxModel {
+export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer, externalData: ExternalData = {}): OnnxModel {
   const model = readMessage(`${caller}: the model`, fileBytes(caller, file));
   const graph = lastMessage(model, 7, 'graph') ?? reject(model.where, 'has no graph. Is this an ONNX file?');
   return {
@@ -55,40 +72,50 @@ export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer): Onnx
         integer(opset, 2, 'version'),
       ]),
     ),
-    graph: decodeGraph({ ...graph, where: `${caller}: the graph` }),
+    graph: decodeGraph(
+      { ...graph, where: `${caller}: the graph` },
+      {
+        caller,
+        externalData,
+        depth: 0,
+        budget: { remaining: 4 * Object.values(externalData).reduce((sum, { byteLength }) => sum + byteLength, 0) },
+      },
+    ),
   };
 }
 
 const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
-function decodeGraph(graph: Message): OnnxGraph {
+function decodeGraph(graph: Message, context: Context): OnnxGraph {
   if (has(graph, 15)) reject(graph.where, 'has sparse initializers, which are not supported.');
   return {
     name: text(graph, 2, 'name'),
-    nodes: allMessages(graph, 1, 'node', decodeNode),
-    initializers: allMessages(graph, 5, 'initializer', decodeTensor),
+    nodes: allMessages(graph, 1, 'node', (node) => decodeNode(node, context)),
+    initializers: allMessages(graph, 5, 'initializer', (tensor) => decodeTensor(tensor, context)),
     inputs: allMessages(graph, 11, 'input', decodeValue),
     outputs: allMessages(graph, 12, 'output', decodeValue),
     values: allMessages(graph, 13, 'value_info', decodeValue),
   };
 }
 
-function decodeNode(node: Message): OnnxNode {
-  const opType = text(node, 4, 'op_type');
-  if (opType === '') reject(node.where, 'has no op_type.');
-  return {
-    opType,
+function decodeNode(node: Message, context: Context): OnnxNode {
+  const decoded = {
+    opType: text(node, 4, 'op_type'),
     domain: domainOf(text(node, 7, 'domain')),
     name: text(node, 3, 'name'),
     inputs: allTexts(node, 1, 'input'),
     outputs: allTexts(node, 2, 'output'),
     attributes: Object.fromEntries(
-      allMessages(node, 5, 'attribute', (attribute) => [text(attribute, 1, 'name'), decodeAttribute(attribute)]),
+      allMessages(node, 5, 'attribute', (attribute) => [
+        text(attribute, 1, 'name'),
+        decodeAttribute(attribute, context),
+      ]),
     ),
   };
+  return decoded.opType === '' ? reject(node.where, 'has no op_type.') : decoded;
 }
 
-function decodeAttribute(attribute: Message): OnnxAttribute {
+function decodeAttribute(attribute: Message, context: Context): OnnxAttribute {
   // Files of IR version 1 do not have the type field: the type follows from the field that has the value.
   const code = integer(attribute, 20, 'type') || attributeTypes.findIndex(([, field]) => has(attribute, field));
   const type = attributeTypes[code]?.[0];
@@ -102,10 +129,16 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
     case 'tensor':
       return {
         type,
-        value:
-          allMessages(attribute, 5, 't', decodeTensor).at(-1) ??
-          reject(attribute.where, 'must have a tensor as its value.'),
+        value: decodeTensor(
+          lastMessage(attribute, 5, 't') ?? reject(attribute.where, 'must have a tensor as its value.'),
+          context,
+        ),
       };
+    case 'graph': {
+      if (context.depth === maxDepth) reject(attribute.where, `exceeds the limit of ${maxDepth} nested graphs.`);
+      const graph = lastMessage(attribute, 6, 'g') ?? reject(attribute.where, 'must have a graph as its value.');
+      return { type, value: decodeGraph(graph, { ...context, depth: context.depth + 1 }) };
+    }
     case 'floats':
       return { type, value: [...allFloats(attribute, 7, 'floats')] };
     case 'ints':
@@ -117,30 +150,51 @@ function decodeAttribute(attribute: Message): OnnxAttribute {
   }
 }
 
-function decodeTensor(tensor: Message): OnnxTensor {
+function decodeTensor(tensor: Message, context: Context): OnnxTensor {
   const name = text(tensor, 8, 'name');
   const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(abbreviate(name))}`;
-  if (has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0)
-    reject(where, 'has external data, which is not supported. Save the model in one file.');
   if (has(tensor, 3)) reject(where, 'is stored in segments, which are not supported.');
   const shape = Array.from(allInt64(tensor, 1, 'dims'), Number);
   if (shape.length > maxAxes) reject(where, `must have at most ${maxAxes} axes, got ${shape.length}.`);
-  const content = tensorData({ ...tensor, where });
+  const isExternal = has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0;
+  const raw = isExternal ? externalBytes({ ...tensor, where }, context) : allBytes(tensor, 9, 'raw_data').at(-1);
+  const content = tensorData({ ...tensor, where }, raw);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== content.data.length) {
     reject(where, `has the shape ${formatShape(shape)}, but ${content.data.length} elements. Is the file truncated?`);
   }
   return { name, shape, ...content };
 }
 
-/** Reads the elements from `raw_data`, or from the field of their type, where types of up to 32 bits are varints. */
-function tensorData(tensor: Message): OnnxTensorData {
+/** The bytes of a tensor in another file: `length` bytes at `offset`, or all from there on. */
+function externalBytes(tensor: Message, { caller, externalData, budget }: Context): Uint8Array {
+  const { where } = tensor;
+  const entries = new Map(
+    allMessages(tensor, 13, 'external_data', (entry) => [text(entry, 1, 'key'), text(entry, 2, 'value')] as const),
+  );
+  const location = entries.get('location') ?? reject(where, 'has external data without a location.');
+  const name = JSON.stringify(abbreviate(location));
+  if (!Object.hasOwn(externalData, location))
+    reject(where, `is in the file ${name}, which is missing. Pass its bytes: externalData: { ${name}: bytes }.`);
+  const file = fileBytes(`${caller}: externalData ${name}`, externalData[location]!);
+  const [offset, length = file.length - offset] = ['offset', 'length'].map((key) =>
+    entries.has(key) ? Number(entries.get(key)) : key === 'offset' ? 0 : undefined,
+  ) as [number, number | undefined];
+  if (![offset, length].every((value) => Number.isSafeInteger(value) && value >= 0) || offset + length > file.length)
+    reject(where, `needs ${length} bytes at byte ${offset} of ${name}, which has ${file.length}. Is it truncated?`);
+  budget.remaining -= length;
+  if (budget.remaining < 0) reject(where, `and the tensors before it take more than 4 times the external data.`);
+  return file.subarray(offset, offset + length);
+}
+
+/** Reads the elements from `raw`, or from the field of their type, where types of up to 32 bits are varints. */
+function tensorData(tensor: Message, raw: Uint8Array | undefined): OnnxTensorData {
   const type = typeName(integer(tensor, 2, 'data_type'));
-  const raw = allBytes(tensor, 9, 'raw_data').at(-1);
   const aligned = (width: number): ArrayBuffer => {
     if (raw!.length % width !== 0)
       reject(tensor.where, `must have raw_data of a multiple of ${width} bytes, got ${raw!.length}.`);
     return raw!.slice().buffer as ArrayBuffer;
   };
+  const varints = (): Int32Array => int32Of(allInt64(tensor, 5, 'int32_data'));
   switch (type) {
     case 'float':
       return { type, data: raw ? new Float32Array(aligned(4)) : allFloats(tensor, 4, 'float_data') };
@@ -149,13 +203,19 @@ function tensorData(tensor: Message): OnnxTensorData {
     case 'int64':
       return { type, data: raw ? new BigInt64Array(aligned(8)) : allInt64(tensor, 7, 'int64_data') };
     case 'int32':
-      return { type, data: raw ? new Int32Array(aligned(4)) : int32Of(allInt64(tensor, 5, 'int32_data')) };
+      return { type, data: raw ? new Int32Array(aligned(4)) : varints() };
+    case 'float16':
+    case 'bfloat16':
+      return { type, data: raw ? new Uint16Array(aligned(2)) : Uint16Array.from(varints()) };
+    case 'int8':
+      return { type, data: raw ? new Int8Array(aligned(1)) : Int8Array.from(varints()) };
+    case 'uint8':
     case 'bool':
-      return { type, data: raw ? raw.slice() : Uint8Array.from(int32Of(allInt64(tensor, 5, 'int32_data'))) };
+      return { type, data: raw ? raw.slice() : Uint8Array.from(varints()) };
     default:
       return reject(
         tensor.where,
-        `must be of type float, double, int32, int64 or bool, got ${type === '' ? 'no type' : type}.`,
+        `must be of type float, double, float16, bfloat16, int8, uint8, int32, int64 or bool, got ${type || 'no type'}.`,
       );
   }
 }

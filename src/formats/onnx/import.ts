@@ -1,36 +1,54 @@
 /** Import of ONNX files. Every node is read once; one error lists everything that is not supported. */
 
+import { operand } from '../../autodiff/tape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { decodeOnnx } from './decode';
-import type { OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './model';
-import type { OnnxNetwork, OnnxParameters, Step } from './network';
-import type { Kind, NodeParameters, NodeReader, PreparedNode } from './node-reader';
+import type { ExternalData, OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './model';
+import { type OnnxNetwork, type OnnxParameters, runSteps, type Step } from './network';
+import type { Body, Kind, NodeParameters, NodeReader, PreparedNode, Value } from './node-reader';
 import { operatorOf } from './operators';
+import { entryOf, isDefined, type Scope } from './scope';
 import { constantOf, kindOf } from './values';
 
 /** The supported versions of the ONNX operator set. */
 const oldestOpset = 7;
 const newestOpset = 25;
 
+/** Options of {@link importOnnx}. */
+export interface ImportOnnxOptions {
+  /**
+   * The files next to the model that have the data of its tensors, by their names in the model:
+   * `{ 'model.onnx.data': bytes }`. Exporters write them for large models, and PyTorch since 2.9 for all models.
+   */
+  readonly externalData?: ExternalData;
+}
+
 /**
  * Imports a recurrent network from an ONNX file, as the exporters of PyTorch and Keras write it, for prediction and
  * training.
  *
- * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths and
- * initial states; Gather, MatMul, Gemm, LayerNormalization, Softmax, LogSoftmax, Abs, Exp, LeakyRelu, Log, Relu,
- * Sigmoid, Softplus, Sqrt, Tanh, Add, Sub, Mul, Div, Concat, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze,
- * Expand, Shape, Cast, Constant, ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and Range.
+ * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths,
+ * initial states and all activations, clip and input_forget; Gather, MatMul, Gemm, LayerNormalization, BatchNormalization at inference, Softmax, LogSoftmax, Abs,
+ * Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add,
+ * Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax, ArgMin, Concat, Split,
+ * Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape,
+ * Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs can have all of
+ * these.
  *
- * Every float constant is a trainable parameter. Constants that only one recurrent node uses are converted to the
- * parameters of its cell; its two biases are added if their sum is equivalent. Double precision is converted to single,
- * and integers are clamped to 32 bits.
+ * DynamicQuantizeLSTM of onnxruntime runs with its weights converted to floats.
  *
- * @param file the content of the `.onnx` file, with all tensor data inside; operator set 7 to 25
+ * Every float constant is a trainable parameter, except exponents, running statistics, and those of Constant nodes and
+ * of the graphs of If and Scan.
+ * Constants that only one recurrent node uses are converted to the parameters of its cell; its two biases are added if
+ * their sum is equivalent. Double and half precision are converted to single, and integers are clamped to 32 bits.
+ *
+ * @param file the content of the `.onnx` file; operator set 7 to 25
+ * @param options the files with tensor data next to it, if there are any
  * @returns the network for {@link predictOnnx} and {@link runOnnx}, with its parameters
- * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is truncated or malformed, or if the model has unsupported operators, attributes or
- *   types; the message lists each of them with the reason
+ * @throws TypeError if `file` or one of the other files is neither a Uint8Array nor an ArrayBuffer
+ * @throws RangeError if a file is truncated, malformed or missing, or if the model has unsupported operators,
+ *   attributes or types; the message lists each of them with the reason
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');
@@ -38,8 +56,8 @@ const newestOpset = 25;
  * network.parameters.w!.shape; // [3, 1]
  * predictOnnx(network, { x: tensor([[1, 1, 1], [0, 0, 1]]) }).y!.data; // Float32Array [6, 3]
  */
-export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
-  const { graph, opsets } = decodeOnnx('importOnnx', file);
+export function importOnnx(file: Uint8Array | ArrayBuffer, { externalData = {} }: ImportOnnxOptions = {}): OnnxNetwork {
+  const { graph, opsets } = decodeOnnx('importOnnx', file, externalData);
   const opset = opsetOf(opsets);
   const constants = readConstants(graph);
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
@@ -47,14 +65,16 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
     opset,
     constants,
     uses: countUses(graph),
-    kinds: new Map([...constants].map(([name, constant]) => [name, isIntTensor(constant) ? 'int' : 'float'])),
+    kinds: { own: kindsOf(constants) },
+    known: { own: new Map(constants) },
+    isBody: false,
     parameters: new Map(),
     problems: [],
   };
   declareInputs(state, inputs);
   const steps = graph.nodes.flatMap((node) => importNode(state, node) ?? []);
   if (graph.outputs.length === 0) reject('the model has no outputs.');
-  for (const { name } of graph.outputs) if (!state.kinds.has(name)) rejectUndefined('the model', name);
+  for (const { name } of graph.outputs) if (!isDefined(state.kinds, name)) rejectUndefined('the model', name);
   const { problems, parameters, uses } = state;
   if (problems.length > 0) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
@@ -76,7 +96,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer): OnnxNetwork {
   };
 }
 
-/** The state of an import. `importNode` updates all of it but `opset` and `uses`. */
+/** The state of the import of a graph. `importNode` updates all of it but `opset` and `uses`. */
 interface ImportState {
   readonly opset: number;
   /** The constants of the file that are still used as they are. */
@@ -84,7 +104,11 @@ interface ImportState {
   /** How many times each value is used, by nodes and as an output of the graph. */
   readonly uses: ReadonlyMap<string, number>;
   /** The kinds of all values so far; undefined if the type or the node that computes the value is not supported. */
-  readonly kinds: Map<string, Kind | undefined>;
+  readonly kinds: Scope<Kind | undefined>;
+  /** The values that do not depend on the inputs of the model: the constants of the file and of Constant nodes. */
+  readonly known: Scope<Tensor | IntTensor>;
+  /** Whether the graph is inside an attribute. Its constants are not trainable. */
+  readonly isBody: boolean;
   /** The parameters of the recurrent nodes, by {@link Step.parameterKey}. */
   readonly parameters: Map<string, NodeParameters>;
   /** Everything that is not supported. */
@@ -121,10 +145,17 @@ function readConstants({ initializers }: OnnxGraph): Map<string, Tensor | IntTen
   return constants;
 }
 
-function countUses(graph: OnnxGraph): Map<string, number> {
-  const uses = new Map<string, number>();
-  for (const name of [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((output) => output.name)])
-    uses.set(name, (uses.get(name) ?? 0) + 1);
+const kindsOf = (constants: ReadonlyMap<string, Tensor | IntTensor>): Map<string, Kind | undefined> =>
+  new Map([...constants].map(([name, constant]) => [name, isIntTensor(constant) ? 'int' : 'float']));
+
+/** Counts the uses in a graph and in the graphs inside its attributes. */
+function countUses(graph: OnnxGraph, uses: Map<string, number> = new Map()): Map<string, number> {
+  const count = (name: string): unknown => uses.set(name, (uses.get(name) ?? 0) + 1);
+  for (const { inputs, attributes } of graph.nodes) {
+    inputs.forEach(count);
+    for (const attribute of Object.values(attributes)) if (attribute.type === 'graph') countUses(attribute.value, uses);
+  }
+  for (const { name } of graph.outputs) count(name);
   return uses;
 }
 
@@ -132,9 +163,9 @@ function countUses(graph: OnnxGraph): Map<string, number> {
 function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxValue[]): void {
   for (const { name, type } of inputs) {
     if (name === '') reject('an input has no name.');
-    if (kinds.has(name)) reject(`two inputs have the name ${quoted(name)}.`);
+    if (isDefined(kinds, name)) reject(`two inputs have the name ${quoted(name)}.`);
     const kind = kindOf(type);
-    kinds.set(name, kind);
+    kinds.own.set(name, kind);
     if (kind === undefined)
       problems.push(`input ${quoted(name)}: the type ${type === '' ? '(unspecified)' : type} is not supported`);
   }
@@ -142,28 +173,38 @@ function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxVa
 
 /** Reads a node and updates the state. Returns the step that runs the node; undefined if it is not supported. */
 function importNode(state: ImportState, node: OnnxNode): Step | undefined {
-  const { constants, uses, kinds, parameters, problems } = state;
+  const { constants, uses, kinds, known, parameters, problems } = state;
   const firstName = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
   const operator = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
   const label = `${abbreviate(operator)} ${quoted(firstName)}`;
   const inputKinds = node.inputs.map((name) =>
-    name === '' || kinds.has(name) ? kinds.get(name) : rejectUndefined(label, name),
+    name === '' || isDefined(kinds, name) ? entryOf(kinds, name) : rejectUndefined(label, name),
   );
   const exclusiveConstant = (i: number): Tensor | undefined => {
     const value = constants.get(node.inputs[i] ?? '');
-    return isTensor(value) && uses.get(node.inputs[i]!) === 1 ? value : undefined;
+    return !state.isBody && isTensor(value) && uses.get(node.inputs[i]!) === 1 ? value : undefined;
   };
-  const result = prepareNode({ node, opset: state.opset, kinds: inputKinds, exclusiveConstant }, uses);
-  for (const name of node.outputs) {
-    if (name === '') continue;
-    if (kinds.has(name)) reject(`${label} has the output ${quoted(name)}, but that name is already defined.`);
-    kinds.set(name, typeof result === 'string' ? undefined : result.kind);
-  }
+  const reader = {
+    node,
+    opset: state.opset,
+    kinds: inputKinds,
+    exclusiveConstant,
+    constant: (i: number) => entryOf(known, node.inputs[i] ?? ''),
+    importBody: (attribute: string, graph: OnnxGraph, bodyKinds: readonly (Kind | undefined)[]) =>
+      importBody(state, attribute, graph, bodyKinds),
+  };
+  const result = prepareNode(reader, state);
+  node.outputs.forEach((name, i) => {
+    if (name === '') return;
+    if (kinds.own.has(name)) reject(`${label} has the output ${quoted(name)}, but that name is already defined.`);
+    kinds.own.set(name, typeof result === 'string' ? undefined : (result.kinds?.[i] ?? result.kind));
+  });
   if (typeof result === 'string') {
     problems.push(`${label}: ${result}`);
     return undefined;
   }
-  for (const name of result.replaces ?? []) constants.delete(name);
+  if (result.constant !== undefined) known.own.set(node.outputs[0]!, result.constant);
+  for (const name of result.replaces ?? []) if (uses.get(name) === 1) constants.delete(name);
   let parameterKey = '';
   if (result.parameters !== undefined) {
     parameterKey = unusedName(node, (name) => parameters.has(name) || constants.has(name));
@@ -172,14 +213,52 @@ function importNode(state: ImportState, node: OnnxNode): Step | undefined {
   return { label, inputs: node.inputs, outputs: node.outputs, run: result.run, parameterKey };
 }
 
+/** Imports a graph inside an attribute, which can use the values of the graphs around it. */
+function importBody(
+  outer: ImportState,
+  attribute: string,
+  graph: OnnxGraph,
+  inputKinds: readonly (Kind | undefined)[],
+): Body {
+  const { inputs, outputs, nodes } = graph;
+  if (inputs.length !== inputKinds.length)
+    throw new RangeError(`${attribute} must have the number of inputs ${inputKinds.length}, got ${inputs.length}`);
+  const constants = readConstants(graph);
+  const kinds = { own: kindsOf(constants), outer: outer.kinds };
+  inputs.forEach(({ name }, i) => kinds.own.set(name, inputKinds[i]));
+  const known = { own: new Map(constants), outer: outer.known };
+  const state = { ...outer, constants, uses: countUses(graph), kinds, known, isBody: true, problems: [] as string[] };
+  const steps = nodes.flatMap((node) => importNode(state, node) ?? []);
+  for (const { name } of outputs) if (!isDefined(kinds, name)) rejectUndefined(attribute, name);
+  if (state.problems.length > 0) throw new RangeError(`in ${attribute}: ${state.problems.join('; ')}`);
+  return {
+    kinds: outputs.map(({ name }) => entryOf(kinds, name)),
+    start(scope) {
+      const prepared = Array.from(constants, ([name, constant]): [string, Value] => [
+        name,
+        isIntTensor(constant) ? constant : operand('runOnnx', constant),
+      ]);
+      return (values) => {
+        const own = new Map(prepared);
+        // `checkInputs` has checked that a node with a graph omits none of its inputs.
+        inputs.forEach(({ name }, i) => own.set(name, values[i]!));
+        const inner = { own, outer: scope };
+        runSteps('', steps, inner, {});
+        return outputs.map(({ name }) => entryOf(inner, name));
+      };
+    },
+  };
+}
+
 /** Returns the prepared node, or the reason why it is not supported. */
-function prepareNode(inputs: Omit<NodeReader, 'consumed'>, uses: ReadonlyMap<string, number>): PreparedNode | string {
+function prepareNode(inputs: Omit<NodeReader, 'consumed'>, { uses, isBody }: ImportState): PreparedNode | string {
   const { node } = inputs;
-  const operator = node.domain === '' ? operatorOf(node.opType) : undefined;
+  const operator = operatorOf(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`);
   if (operator === undefined) return 'the operator is not supported';
   const reader: NodeReader = { ...inputs, consumed: new Set() };
   try {
     const result = operator(reader);
+    if (result.parameters !== undefined && isBody) return 'the operator is not supported inside another';
     const unknown = Object.keys(node.attributes).find((name) => !reader.consumed.has(name));
     if (unknown !== undefined) return `the attribute ${abbreviate(unknown)} is not supported`;
     const extra = node.outputs.find((name, i) => name !== '' && uses.has(name) && i >= (result.outputs ?? 1));

@@ -35,7 +35,7 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-/** An attribute of a node. Graphs are written but not read: attributes that are not read have the type `other`. */
+/** An attribute of a node. Attributes of types that no supported operator has are of type `other`. */
 export type OnnxAttribute =
   | { readonly type: 'float'; readonly value: number }
   | { readonly type: 'int'; readonly value: number }
@@ -54,6 +54,10 @@ export type OnnxTensor = { readonly name: string; readonly shape: Shape } & Onnx
 export type OnnxTensorData =
   | { readonly type: 'float'; readonly data: Float32Array }
   | { readonly type: 'double'; readonly data: Float64Array }
+  /** The bits of each element. */
+  | { readonly type: 'float16' | 'bfloat16'; readonly data: Uint16Array }
+  | { readonly type: 'int8'; readonly data: Int8Array }
+  | { readonly type: 'uint8'; readonly data: Uint8Array }
   | { readonly type: 'int32'; readonly data: Int32Array }
   | { readonly type: 'int64'; readonly data: BigInt64Array }
   | { readonly type: 'bool'; readonly data: Uint8Array };
@@ -66,6 +70,9 @@ export interface OnnxValue {
   /** The shape, if it is declared; a free length is its name, or `''` if it has none. */
   readonly shape?: readonly (number | string)[];
 }
+
+/** The files next to a model that have the data of its tensors, by their names in the model. */
+export type ExternalData = Readonly<Record<string, Uint8Array | ArrayBuffer>>;
 
 /** The largest supported rank of a tensor, as in NumPy. */
 export const maxAxes = 64;

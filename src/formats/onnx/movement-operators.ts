@@ -38,6 +38,46 @@ export const sliceOperator: Operator = (reader) => {
   });
 };
 
+/**
+ * Splits x along an axis. The sizes of the parts are an attribute before opset 13, an input since; by default they are
+ * equal, and from opset 18 on, the last part may be smaller.
+ */
+export const splitOperator: Operator = (reader) => {
+  const { opset, node } = reader;
+  checkInputs(reader, opset >= 13 ? ['any', 'int?'] : ['any']);
+  const axis = consumeAttribute(reader, 'axis', 'int') ?? 0;
+  const attribute = opset < 13 ? consumeAttribute(reader, 'split', 'ints') : undefined;
+  const count = opset >= 18 ? consumeAttribute(reader, 'num_outputs', 'int') : undefined;
+  const outputs = node.outputs.length;
+  if (count !== undefined && count !== outputs)
+    throw new RangeError(`num_outputs must be the number of outputs, ${outputs}, got ${count}`);
+  return {
+    kind: reader.kinds[0]!,
+    outputs,
+    run([value, input]) {
+      const x = value!;
+      const along = resolveAxis('Split', axis, x.shape.length);
+      const length = x.shape[along]!;
+      const sizes = elementsOf(input) ?? attribute ?? equalSizes(length, outputs, count !== undefined);
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      if (sizes.length !== outputs || sizes.some((size) => size < 0) || total !== length)
+        throw new RangeError(`split must be ${outputs} lengths with the sum ${length}, got [${sizes.join(', ')}]`);
+      let start = 0;
+      return sizes.map((size) => {
+        start += size;
+        return sliceValue(x, along, start - size, start, 1);
+      });
+    },
+  };
+};
+
+/** Sizes of equal parts; the last one is smaller if that is allowed and needed. */
+function equalSizes(length: number, count: number, allowsSmaller: boolean): readonly number[] {
+  const size = allowsSmaller ? Math.ceil(length / count) : length / count;
+  if (!Number.isInteger(size)) throw new RangeError(`the axis of length ${length} does not split into ${count} parts`);
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, length - i * size)));
+}
+
 export const concatOperator: Operator = (reader) => {
   const kind = reader.kinds.find((inputKind) => inputKind !== undefined) ?? 'any';
   checkInputs(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
@@ -125,4 +165,9 @@ export const shapeOperator: Operator = (reader) => {
     },
     'int',
   );
+};
+
+export const sizeOperator: Operator = (reader) => {
+  checkInputs(reader, ['any']);
+  return singleOutput(reader, ({ shape }) => clampedIntTensor([], [sizeOf(shape)]), 'int');
 };

@@ -8,6 +8,7 @@ import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor
 import type { Mapped } from '../../tensor/tree';
 import type { OnnxValue } from './model';
 import type { NodeParameters, PreparedNode, Value } from './node-reader';
+import { entryOf, type Scope } from './scope';
 import { kindOf } from './values';
 
 /**
@@ -73,19 +74,7 @@ function runNetwork(
   inputs: Readonly<Record<string, Tensor | IntTensor | Variable>>,
 ): Readonly<Record<string, Variable>> {
   const values = initialValues(caller, network, parameters, inputs);
-  for (const { label, inputs: names, outputs, run, parameterKey } of network.steps) {
-    const results = withCaller(`${caller}: ${label}`, () =>
-      run(
-        names.map((name) => values.get(name)),
-        // `initialValues` has checked that the key exists; its value has the structure of the network's parameters.
-        (parameterKey === '' ? {} : parameters[parameterKey]) as NodeParameters<Variable>,
-      ),
-    );
-    outputs.forEach((name, i) => {
-      // The name '' also marks an omitted input, which must stay undefined.
-      if (name !== '' && results[i] !== undefined) values.set(name, results[i]);
-    });
-  }
+  runSteps(`${caller}: `, network.steps, { own: values }, parameters);
   return Object.fromEntries(
     network.outputs.map(({ name }) => {
       const value = values.get(name)!;
@@ -95,6 +84,33 @@ function runNetwork(
       ];
     }),
   );
+}
+
+/**
+ * Runs nodes in order, and adds their outputs to the scope.
+ *
+ * @param prefix the prefix of error messages
+ */
+export function runSteps(
+  prefix: string,
+  steps: readonly Step[],
+  scope: Scope<Value>,
+  parameters: Mapped<OnnxParameters, Variable>,
+): void {
+  for (const { label, inputs, outputs, run, parameterKey } of steps) {
+    const results = withCaller(prefix + label, () =>
+      run(
+        inputs.map((name) => entryOf(scope, name)),
+        // `initialValues` has checked that the key exists; its value has the structure of the network's parameters.
+        (parameterKey === '' ? {} : parameters[parameterKey]) as NodeParameters<Variable>,
+        scope,
+      ),
+    );
+    outputs.forEach((name, i) => {
+      // The name '' also marks an omitted input, which must stay undefined.
+      if (name !== '' && results[i] !== undefined) scope.own.set(name, results[i]);
+    });
+  }
 }
 
 /** The values by name before the first node runs: constants, parameters and inputs. */
@@ -131,11 +147,12 @@ function inputValue(
     throw new TypeError(`${caller}: the input ${name} must be ${expected}, got ${describe(value)}.`);
   }
   if (shape !== undefined) {
-    const letters = `[${shape.map((length) => (length === '' ? '…' : length)).join(', ')}]`;
-    checkShape(caller, name, value!.shape, {
-      letters,
-      lengths: shape.map((length) => (typeof length === 'number' ? length : undefined)),
-    });
+    // Some exporters write a length that is not known as −1 or 0.
+    const lengths = shape.map((length) => (typeof length === 'number' && length > 0 ? length : undefined));
+    const letters = shape.map(
+      (length, i) => lengths[i] ?? (typeof length === 'string' && length !== '' ? length : '…'),
+    );
+    checkShape(caller, name, value!.shape, { letters: `[${letters.join(', ')}]`, lengths });
   }
   return isInt ? (value as IntTensor) : operand(caller, value as Tensor | Variable, name);
 }

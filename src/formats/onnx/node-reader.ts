@@ -1,8 +1,9 @@
 /** The interface between the importer and its operators: a node to read, and the prepared node an operator returns. */
 
-import type { Variable } from '../../autodiff/tape';
-import type { IntTensor, Tensor } from '../../tensor/tensor';
-import type { OnnxAttribute, OnnxNode } from './model';
+import { operand, type Variable } from '../../autodiff/tape';
+import { type IntTensor, isTensor, type Tensor } from '../../tensor/tensor';
+import type { OnnxAttribute, OnnxGraph, OnnxNode } from './model';
+import type { Scope } from './scope';
 
 /** The kind of a value: floats, which are on the tape, or integers (shapes, indices, lengths, masks), which are not. */
 export type Kind = 'float' | 'int';
@@ -20,13 +21,26 @@ export type NodeParameters<L = Tensor> = Readonly<Record<string, Readonly<Record
 export interface PreparedNode {
   /** The kind of every output. */
   readonly kind: Kind;
+  /** The kind of each output, if they can differ. */
+  readonly kinds?: readonly Kind[];
   /** The number of outputs that `run` computes. Default: 1. */
   readonly outputs?: number;
-  readonly run: (values: Values, parameters: NodeParameters<Variable>) => Values;
+  /** `scope` has all values computed so far, for the graphs in the attributes of the node. */
+  readonly run: (values: Values, parameters: NodeParameters<Variable>, scope: Scope<Value>) => Values;
+  /** The value of the output, if it is the same in every run. */
+  readonly constant?: Tensor | IntTensor;
   /** The node's own parameters, if it converts constants of the file to another layout. */
   readonly parameters?: NodeParameters;
-  /** The names of the constants that `parameters` replaces. */
+  /** The names of the constants that `run` does not need, unless another node uses them. */
   readonly replaces?: readonly string[];
+}
+
+/** A graph in an attribute of a node. */
+export interface Body {
+  /** The kinds of its outputs; undefined if one is not known because something is not supported. */
+  readonly kinds: readonly (Kind | undefined)[];
+  /** Prepares the constants of the graph inside a scope. Returns the function that runs it. */
+  readonly start: (scope: Scope<Value>) => (inputs: Values) => Values;
 }
 
 /** A node as its operator sees it during import. */
@@ -40,6 +54,10 @@ export interface NodeReader {
   readonly kinds: readonly (Kind | undefined)[];
   /** The float constant at an input, if no other node and no output of the graph uses it. */
   readonly exclusiveConstant: (input: number) => Tensor | undefined;
+  /** The constant at an input; undefined if it is computed at run time. */
+  readonly constant: (input: number) => Tensor | IntTensor | undefined;
+  /** Imports the graph of an attribute. @throws RangeError if it has something that is not supported */
+  readonly importBody: (attribute: string, graph: OnnxGraph, inputKinds: readonly (Kind | undefined)[]) => Body;
   /** The names of the attributes consumed so far. The importer rejects a node that has others. */
   readonly consumed: Set<string>;
 }
@@ -76,6 +94,34 @@ export function singleOutput(
   // The kind is undefined only if something before this node is not supported; then the import fails anyway. The values
   // that an operator requires are defined: `checkInputs` has seen them.
   return { kind: kind!, run: (values: Values) => [run(...(values as Value[]))] };
+}
+
+/**
+ * Excludes constants from training, such as exponents and running statistics: the inputs with these indices keep the
+ * values of the file if they are constants.
+ */
+export function withFixedConstants(
+  reader: NodeReader,
+  indices: readonly number[],
+  { run, ...prepared }: PreparedNode,
+): PreparedNode {
+  const { inputs, opType } = reader.node;
+  const fixed = new Map(
+    indices.flatMap((i) => {
+      const constant = reader.constant(i);
+      return isTensor(constant) ? [[i, constant] as const] : [];
+    }),
+  );
+  return {
+    ...prepared,
+    replaces: [...fixed.keys()].map((i) => inputs[i]!),
+    run: (values, parameters, scope) =>
+      run(
+        values.map((value, i) => (fixed.has(i) ? operand(opType, fixed.get(i)!) : value)),
+        parameters,
+        scope,
+      ),
+  };
 }
 
 /**

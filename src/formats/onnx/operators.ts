@@ -1,12 +1,24 @@
 /** The supported operators of ONNX. Where versions of the operator set differ, `opset` selects the behavior. */
 
 import { add, divide, multiply, subtract } from '../../autodiff/ops/arithmetic';
-import { abs, exp, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from '../../autodiff/ops/elementwise';
-import { layerNormalize } from '../../autodiff/ops/normalization';
+import { abs, exp, log, relu, sigmoid, softplus, sqrt, tanh } from '../../autodiff/ops/elementwise';
 import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tape';
 import { resolveAxis } from '../../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
+import { ifOperator, scanOperator } from './control-flow';
+import {
+  clipOperator,
+  elementwiseOperator,
+  eluOperator,
+  extremumOperator,
+  geluOperator,
+  hardSigmoidOperator,
+  leakyReluOperator,
+  negOperator,
+  pointwiseOperator,
+  powOperator,
+} from './elementwise-operators';
 import { checkSize, clampedIntTensor, elementsOf, expanded, pairwise } from './int-tensors';
 import { typeName } from './model';
 import {
@@ -17,14 +29,27 @@ import {
   matrixShape,
   reshapeOperator,
   shapeOperator,
+  sizeOperator,
   sliceOperator,
+  splitOperator,
   squeezeOperator,
   transposeOperator,
   unsqueezeOperator,
 } from './movement-operators';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput } from './node-reader';
+import { batchNormalization, layerNormalization } from './normalization-operators';
+import { errorFunction, maximum, minimum } from './pointwise';
 import { gemmOperator, matmulOperator } from './products';
+import { dynamicQuantizeLstm } from './quantized-lstm';
 import { recurrentOperator } from './recurrent';
+import {
+  argumentOperator,
+  extremumReduction,
+  meanReduction,
+  productReduction,
+  reduceOperator,
+  sumReduction,
+} from './reduction-operators';
 import { constantOf, kindOf, reshapeValue, selectValue, transposeValue } from './values';
 
 /** Returns the operator of the given name; undefined if it is not supported. */
@@ -43,6 +68,25 @@ export function operatorOf(name: string): Operator | undefined {
     Sqrt: elementwise(sqrt),
     Tanh: elementwise(tanh),
     LeakyRelu: leakyReluOperator,
+    Elu: eluOperator,
+    Erf: pointwiseOperator(() => errorFunction),
+    Gelu: geluOperator,
+    'com.microsoft.Gelu': geluOperator,
+    HardSigmoid: hardSigmoidOperator,
+    Reciprocal: elementwise((x) => divide(1, x)),
+    Neg: negOperator,
+    Pow: powOperator,
+    Max: extremumOperator(maximum),
+    Min: extremumOperator(minimum),
+    Clip: clipOperator,
+    ReduceSum: reduceOperator(sumReduction),
+    ReduceMean: reduceOperator(meanReduction),
+    ReduceProd: reduceOperator(productReduction),
+    ReduceMax: reduceOperator(extremumReduction((a, b) => a > b)),
+    ReduceMin: reduceOperator(extremumReduction((a, b) => a < b)),
+    ArgMax: argumentOperator((a, b) => a > b),
+    ArgMin: argumentOperator((a, b) => a < b),
+    BatchNormalization: batchNormalization,
     Softmax: overAxis(softmax),
     LogSoftmax: overAxis(logSoftmax),
     LayerNormalization: layerNormalization,
@@ -51,6 +95,7 @@ export function operatorOf(name: string): Operator | undefined {
     RNN: recurrentOperator,
     LSTM: recurrentOperator,
     GRU: recurrentOperator,
+    'com.microsoft.DynamicQuantizeLSTM': dynamicQuantizeLstm,
     Gather: gatherOperator,
     Slice: sliceOperator,
     Concat: concatOperator,
@@ -61,6 +106,7 @@ export function operatorOf(name: string): Operator | undefined {
     Squeeze: squeezeOperator,
     Unsqueeze: unsqueezeOperator,
     Shape: shapeOperator,
+    Size: sizeOperator,
     Constant: constant,
     ConstantOfShape: constantOfShape,
     Cast: cast,
@@ -69,23 +115,15 @@ export function operatorOf(name: string): Operator | undefined {
     Equal: comparison((a, b) => a === b),
     Less: comparison((a, b) => a < b),
     Range: range,
+    If: ifOperator,
+    Scan: scanOperator,
+    Split: splitOperator,
     Where: where,
   };
   return Object.hasOwn(operators, name) ? operators[name] : undefined;
 }
 
-function elementwise(f: (x: Variable) => Variable): Operator {
-  return (reader) => {
-    checkInputs(reader, ['float']);
-    return singleOutput(reader, (x) => f(x as Variable));
-  };
-}
-
-const leakyReluOperator: Operator = (reader) => {
-  checkInputs(reader, ['float']);
-  const slope = consumeAttribute(reader, 'alpha', 'float') ?? 0.01;
-  return singleOutput(reader, (x) => leakyRelu(x as Variable, slope));
-};
+const elementwise = (f: (x: Variable) => Variable): Operator => elementwiseOperator(() => f);
 
 function arithmetic(
   floatOp: (a: Variable, b: Variable) => Variable,
@@ -122,31 +160,14 @@ function overAxis(f: (x: Variable) => Variable): Operator {
   };
 }
 
-/** Layer normalization over all axes from `axis` on. */
-const layerNormalization: Operator = (reader) => {
-  checkInputs(reader, ['float', 'float', 'float?']);
-  const axis = consumeAttribute(reader, 'axis', 'int') ?? -1;
-  const epsilon = consumeAttribute(reader, 'epsilon', 'float') ?? 1e-5;
-  // The precision in which the mean and the variance are computed: here always single.
-  consumeAttribute(reader, 'stash_type', 'int');
-  return singleOutput(reader, (x, scale, bias) => {
-    const [rows, n] = matrixShape(x.shape, axis) as [number, number];
-    const gain = reshapeValue(scale!, [n]) as Variable;
-    const shift = bias && (reshapeValue(bias, [n]) as Variable);
-    const matrix = reshapeValue(x, [rows, n]) as Variable;
-    return reshapeValue(layerNormalize(matrix, { gain, ...(shift && { bias: shift }), epsilon }), x.shape);
-  });
-};
-
 const constant: Operator = (reader) => {
   checkInputs(reader, []);
   const value = constantValue(reader);
   if (value === undefined) throw new RangeError('the node must have a value attribute of floats or integers');
-  return singleOutput(
-    reader,
-    () => (isIntTensor(value) ? value : operand('Constant', value)),
-    isIntTensor(value) ? 'int' : 'float',
-  );
+  const [kind, run] = isIntTensor(value)
+    ? (['int', () => value] as const)
+    : (['float', () => operand('Constant', value)] as const);
+  return { ...singleOutput(reader, run, kind), constant: value };
 };
 
 /** The value of a Constant node: a tensor attribute, or floats or integers as a scalar or a list. */

@@ -9,18 +9,17 @@
  */
 
 import { add } from '../../autodiff/ops/arithmetic';
-import { relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
 import { concat, reshape, slice, stack, transpose } from '../../autodiff/ops/movement';
 import type { Variable } from '../../autodiff/tape';
 import { compute } from '../../autodiff/value-and-gradient';
 import { gru } from '../../cells/gru';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../cells/hard-sigmoid-cells';
 import { lstm } from '../../cells/lstm';
 import { simpleRnn } from '../../cells/simple-rnn';
 import type { Cell } from '../../recurrence/cell';
 import { unroll } from '../../recurrence/unroll';
 import { checkShape } from '../../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../../tensor/tensor';
+import { gateGru, gateLstm } from './gate-cells';
 import {
   checkInputs,
   consumeAttribute,
@@ -30,7 +29,8 @@ import {
   type PreparedNode,
   type Values,
 } from './node-reader';
-import { peepholeLstm } from './peephole-lstm';
+import { clamp, pointwise } from './pointwise';
+import { type NodeActivation, readActivations } from './recurrent-activations';
 
 type WeightName = 'W' | 'R' | 'B' | 'P';
 type Weights<L> = Partial<Readonly<Record<WeightName, L>>>;
@@ -60,9 +60,6 @@ const directionsOf: Readonly<Record<string, readonly string[]>> = {
   bidirectional: ['forward', 'reverse'],
 };
 
-/** The activations of RNN. Those of LSTM and GRU are fixed by their cells. */
-const rnnActivations: Readonly<Record<string, (x: Variable) => Variable>> = { tanh, relu, sigmoid, softplus };
-
 /** A recurrent node after its attributes are read. */
 interface RecurrentNode {
   readonly opType: string;
@@ -91,7 +88,10 @@ export const recurrentOperator: Operator = (reader): PreparedNode => {
     'float?',
     ...(opType === 'LSTM' ? (['float?', 'float?'] as const) : []),
   ]);
-  const directions = optionOf('direction', directionsOf, consumeAttribute(reader, 'direction', 'string') ?? 'forward');
+  const direction = consumeAttribute(reader, 'direction', 'string') ?? 'forward';
+  const directions = Object.hasOwn(directionsOf, direction) ? directionsOf[direction] : undefined;
+  if (directions === undefined)
+    throw new RangeError(`direction must be one of ${Object.keys(directionsOf).join(', ')}, got ${direction}`);
   const resetAfter = opType === 'GRU' && (consumeAttribute(reader, 'linear_before_reset', 'int') ?? 0) !== 0;
   const batchMajor = (consumeAttribute(reader, 'layout', 'int') ?? 0) !== 0;
   const hasPeepholes = (inputs[weightInputs.P] ?? '') !== '';
@@ -167,13 +167,7 @@ function runDirections(
   return [sequence && batchMajor ? transpose(sequence, [2, 0, 1, 3]) : sequence, ...states];
 }
 
-function optionOf<T>(name: string, options: Readonly<Record<string, T>>, option: string): T {
-  if (!Object.hasOwn(options, option))
-    throw new RangeError(`${name} must be one of ${Object.keys(options).join(', ')}, got ${option}`);
-  return options[option]!;
-}
-
-/** Creates the cell of each direction. @throws RangeError if no cell of the library is equivalent */
+/** Creates the cell of each direction. @throws RangeError if an attribute is not supported */
 function cellsOf(
   reader: NodeReader,
   directions: readonly string[],
@@ -182,34 +176,26 @@ function cellsOf(
 ): readonly Cell[] {
   const { opType } = reader.node;
   const { activations: defaults } = forms[opType]!;
-  if (consumeAttribute(reader, 'clip', 'float') !== undefined)
-    throw new RangeError('the attribute clip (clipping of the gate inputs) is not supported');
-  if (opType === 'LSTM' && (consumeAttribute(reader, 'input_forget', 'int') ?? 0) !== 0)
-    throw new RangeError('the attribute input_forget (coupled gates) is not supported');
-  const activations = consumeAttribute(reader, 'activations', 'strings')?.map((name) => name.toLowerCase());
-  const count = defaults.length * directions.length;
-  if (activations !== undefined && activations.length !== count)
-    throw new RangeError(`activations must have length ${count}, got ${activations.length}`);
-  // alpha and beta have one entry per activation that uses them, in order. Here only hard sigmoids do.
-  const slopes = consumeAttribute(reader, 'activation_alpha', 'floats') ?? [];
-  const offsets = consumeAttribute(reader, 'activation_beta', 'floats') ?? [];
-  const namesPerDirection = directions.map(
-    (_, d) => activations?.slice(d * defaults.length, (d + 1) * defaults.length) ?? defaults,
-  );
-  const isHard = (names: readonly string[]): boolean => names[0] === 'hardsigmoid' && !hasPeepholes;
-  return namesPerDirection.map((names, d) => {
-    if (opType === 'RNN') return simpleRnn({ activation: optionOf('the activation', rnnActivations, names[0]!) });
-    const hard = isHard(names);
-    if ((hard ? names.slice(1) : names).join() !== defaults.slice(hard ? 1 : 0).join())
-      throw new RangeError(`activations must be ${defaults.join(', ')}, got ${names.join(', ')}`);
-    const reset = resetAfter ? 'after' : 'before';
-    if (!hard) return opType === 'GRU' ? gru({ reset }) : hasPeepholes ? peepholeLstm() : lstm();
-    const index = namesPerDirection.slice(0, d).filter(isHard).length;
-    const [slope, offset] = [slopes[index] ?? 0.2, offsets[index] ?? 0.5];
-    if (offset !== 0.5) throw new RangeError(`the beta of HardSigmoid must be 0.5, got ${offset}`);
-    return opType === 'GRU' ? hardSigmoidGru({ slope, reset }) : hardSigmoidLstm({ slope });
+  const clip = consumeAttribute(reader, 'clip', 'float');
+  const couplesGates = opType === 'LSTM' && (consumeAttribute(reader, 'input_forget', 'int') ?? 0) !== 0;
+  const all = readActivations(reader, defaults, defaults.length * directions.length);
+  const reset = resetAfter ? 'after' : 'before';
+  return directions.map((_, d) => {
+    const own = all.slice(d * defaults.length, (d + 1) * defaults.length);
+    const isDefault = clip === undefined && own.every(({ name }, i) => name === defaults[i]);
+    const [f, g, h] = own.map(({ apply }) => clipped(apply, clip)) as [Apply, Apply, Apply];
+    if (opType === 'RNN') return simpleRnn({ activation: f });
+    if (opType === 'GRU') return isDefault ? gru({ reset }) : gateGru([f, g], reset);
+    const isPlain = isDefault && !couplesGates && !hasPeepholes;
+    return isPlain ? lstm() : gateLstm({ activations: [f, g, h], couplesGates, hasPeepholes });
   });
 }
+
+type Apply = NodeActivation['apply'];
+
+/** The activation of x clipped to [−clip, clip]. */
+const clipped = (apply: Apply, clip: number | undefined): Apply =>
+  clip === undefined ? apply : (x) => apply(pointwise('clip', clamp(-clip, clip), x));
 
 /**
  * Creates the function that converts weights of ONNX to the parameters of the cells, by direction and name.

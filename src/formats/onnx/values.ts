@@ -13,21 +13,25 @@ import {
   stridesOf,
 } from '../../tensor/shape';
 import type { IntTensor, Tensor } from '../../tensor/tensor';
+import { fromBfloat16, fromFloat16 } from '../half-precision';
 import { checkSize, clampedIntTensor, expanded, joinedAlong, strided } from './int-tensors';
 import type { OnnxTensor } from './model';
 import type { Kind, Value } from './node-reader';
 
 /** The kind of values of an ONNX data type; undefined if the type is not supported. */
 export function kindOf(type: string): Kind | undefined {
-  if (type === 'float' || type === 'double') return 'float';
+  if (type === 'float' || type === 'double' || type === 'float16' || type === 'bfloat16') return 'float';
   return type === 'int32' || type === 'int64' || type === 'bool' ? 'int' : undefined;
 }
 
-/** Converts a tensor of a file: double precision to single, integers clamped to 32 bits. */
+/** Converts a tensor of a file: floats to single precision, integers clamped to 32 bits. */
 export function constantOf(tensor: OnnxTensor): Tensor | IntTensor {
   const { shape, type, data } = tensor;
   if (type === 'float') return { shape, data };
-  return type === 'double' ? { shape, data: Float32Array.from(data) } : clampedIntTensor(shape, data);
+  if (type === 'double') return { shape, data: Float32Array.from(data) };
+  if (type === 'float16') return { shape, data: fromFloat16(data) };
+  if (type === 'bfloat16') return { shape, data: fromBfloat16(data) };
+  return clampedIntTensor(shape, data);
 }
 
 /** Reshapes x. @throws RangeError if the sizes differ */

@@ -2,17 +2,39 @@
 
 import { memoize } from '../../tensor/memoize';
 import type { Kernel, Kernels, Memory, Parts, WasmFunction } from '../kernel';
-import { assemble, fusedMultiplyAdd, type Local, set, shiftLeft, type ValueType, vMultiply } from './assembler';
+import { assemble, type Local, pairOf, pairSum, set, shiftLeft, type ValueType } from './assembler';
+import { multiplyAdd } from './math';
 
 /** The number of elements at the start of the memory that the kernels use as scratch memory. */
 export const scratchSize = 147_456;
 
-/** Assembles a module with an instruction that the engine must support. */
-function probe(fused: boolean): Uint8Array<ArrayBuffer> {
-  return assemble(['v128'], fused, ([x]) => {
-    const vector = x as Local<'v128'>;
-    return [set(vector, fused ? fusedMultiplyAdd(vector, vector, vector) : vMultiply(vector, vector))];
-  });
+/** The implementations that the engine has, as far as they have been probed. */
+const supported: { simd?: boolean; relaxed?: boolean } = {};
+
+/**
+ * Whether the engine has the instructions of an implementation, and no content security policy forbids WebAssembly. This
+ * is probed once. An engine that rounds twice in fused multiply-add has `simd` only.
+ *
+ * @throws if WebAssembly is missing, or there is no memory to probe with
+ */
+export function isSupported(name: 'simd' | 'relaxed'): boolean {
+  supported[name] ??= probe(name === 'relaxed', new WebAssembly.Memory({ initial: 1 }));
+  return supported[name];
+}
+
+/** Computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹), which is 2⁻²⁴ with one rounding and 0 with two. */
+function probe(fused: boolean, memory: WebAssembly.Memory): boolean {
+  try {
+    const code = assemble([], fused, (_, w) => {
+      const [pair] = w.vectors;
+      const x = w.constant(1 + 2 ** -12);
+      return [set(pair, pairOf(multiplyAdd(w, x, x, w.constant(-1 - 2 ** -11)))), pairSum(pair)];
+    });
+    const { run } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } }).exports;
+    return (run as () => number)() > 0 === fused;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -44,14 +66,12 @@ const modules = {
 };
 
 /**
- * Creates the kernels over a WebAssembly memory.
+ * Creates the kernels over a WebAssembly memory. The engine must support them.
  *
  * @param memory holds the current view of the memory
- * @throws if the engine lacks WebAssembly or the instructions, or a content security policy forbids it
  */
 export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory, memory: Memory): Kernels {
   const fused = name === 'relaxed';
-  new WebAssembly.Module(probe(fused));
   const tall = prefersTallTiles(fused);
   const ofFunction = memoize(
     (key: WasmFunction) => new WebAssembly.Instance(modules[name](key), { env: { memory: pages } }).exports['run'],

@@ -32,6 +32,11 @@ export function multiplyAdd(w: Writer, a: Vector, b: Vector, c: Vector): Vector 
   return w.fused ? fusedMultiplyAdd(a, b, c) : vAdd(vMultiply(a, b), c);
 }
 
+/** The values of x limited to [−bound, bound]; NaN stays NaN. */
+export function limit(w: Writer, x: Vector, bound: number): Vector {
+  return vMax(vMin(x, w.constant(bound)), w.constant(-bound));
+}
+
 /** The polynomial of x with these coefficients, highest power first. `first` is an expression that sets x. */
 function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[], first: Vector = x): Vector {
   const [highest, ...others] = coefficients.map((value) => w.constant(value));
@@ -80,14 +85,12 @@ function exponentialPlus(w: Writer, value: Vector, c: number): Vector {
 export function tanh(w: Writer, x: Vector): Vector {
   const [input, q] = w.vectors;
   const doubled = vAdd(tee(input, x), input);
-  const limited = vMax(vMin(doubled, w.constant(20)), w.constant(-20));
-  return vDivide(tee(q, exponentialPlus(w, limited, -1)), vAdd(q, w.constant(2)));
+  return vDivide(tee(q, exponentialPlus(w, limit(w, doubled, 20), -1)), vAdd(q, w.constant(2)));
 }
 
 /** The logistic function for the gates of cells, 1 / (e⁻ˣ + 1). Below −87 it stays at 1.6e-38. */
 export function gate(w: Writer, x: Vector): Vector {
-  const limited = vMax(vMin(vNegate(x), w.constant(87)), w.constant(-87));
-  return vDivide(w.constant(1), exponentialPlus(w, limited, 1));
+  return vDivide(w.constant(1), exponentialPlus(w, limit(w, vNegate(x), 87), 1));
 }
 
 /** 1 / (1 + e⁻ˣ) as 1 / (1 + e) or e / (1 + e) with e = e^(−|x|), which does not overflow. */

@@ -17,8 +17,9 @@ const { layers } = tf;
 const sigmoid = { recurrentActivation: 'sigmoid' };
 
 /**
- * Models by name: the layers, sequence length `T` and input size `I` or number of ids; the lengths of padded sequences;
- * `train`: train the model and save its optimizer; `carry`: continue with a second window.
+ * Models by name: the layers, sequence length `T` and input size `I` or number of ids; the lengths of padded sequences,
+ * or the valid steps of each row (`valid`); `train`: train the model and save its optimizer; `carry`: continue with a
+ * second window.
  */
 const models = {
   'simple-rnn': { T: 5, I: 3, make: () => [layers.simpleRNN({ units: 4, returnSequences: true, inputShape: [5, 3] }), layers.simpleRNN({ units: 2, activation: 'relu' })] },
@@ -47,6 +48,9 @@ const models = {
   masked: { T: 4, ids: 5, lengths: [4, 2, 3], make: () => [layers.embedding({ inputDim: 5, outputDim: 2, maskZero: true, inputLength: 4 }), layers.gru({ units: 2, ...sigmoid })] },
   trained: { T: 4, I: 3, train: true, make: () => [layers.gru({ units: 2, ...sigmoid, returnSequences: true, inputShape: [4, 3] }), layers.simpleRNN({ units: 3 }), layers.dense({ units: 2, activation: 'softmax' })] },
   stateful: { T: 3, I: 2, carry: true, make: () => [layers.lstm({ units: 4, ...sigmoid, stateful: true, returnSequences: true, batchInputShape: [3, 3, 2] }), layers.gru({ units: 3, ...sigmoid, stateful: true })] },
+  'masked-steps': { T: 5, ids: 7, valid: ['00111', '10101', '11000'], make: () => [layers.embedding({ inputDim: 7, outputDim: 3, maskZero: true, inputLength: 5 }), layers.lstm({ units: 3, ...sigmoid, returnSequences: true }), layers.dense({ units: 3, activation: 'tanh' }), layers.gru({ units: 4, ...sigmoid, returnSequences: true }), layers.dense({ units: 2 })] },
+  'masked-bidirectional': { T: 5, ids: 7, valid: ['00111', '10101', '01000'], make: () => [layers.embedding({ inputDim: 7, outputDim: 3, maskZero: true, inputLength: 5 }), layers.bidirectional({ layer: layers.gru({ units: 3, ...sigmoid, returnSequences: true }), mergeMode: 'concat' })] },
+  'masked-last': { T: 5, ids: 7, valid: ['00111', '10110', '00001'], make: () => [layers.embedding({ inputDim: 7, outputDim: 3, maskZero: true, inputLength: 5 }), layers.simpleRNN({ units: 3, returnSequences: true }), layers.lstm({ units: 4, ...sigmoid, goBackwards: true }), layers.dense({ units: 2 })] },
 };
 
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
@@ -80,11 +84,12 @@ function toHalves(values) {
 }
 
 const source = `make_tfjs_golden.mjs, TensorFlow.js ${tf.version.tfjs}, cpu backend`;
-for (const [name, { T, I, ids, lengths, train = false, carry = false, make }] of Object.entries(models)) {
+for (const [name, { T, I, ids, lengths, valid, train = false, carry = false, make }] of Object.entries(models)) {
   const made = make();
   const model = Array.isArray(made) ? tf.sequential({ layers: made }) : made;
   model.setWeights(model.getWeights().map((weight) => tf.tensor(numbers(weight.size, ...(name === 'defaults' ? [-2.5, 2.5] : [-0.9, 0.9])), weight.shape)));
-  const idAt = (i) => (lengths === undefined ? Math.floor(random() * ids) : i % T < lengths[Math.floor(i / T)] ? 1 + Math.floor(random() * (ids - 1)) : 0);
+  const isValid = (row, t) => (valid === undefined ? t < lengths[row] : valid[row][t] === '1');
+  const idAt = (i) => (lengths === undefined && valid === undefined ? Math.floor(random() * ids) : isValid(Math.floor(i / T), i % T) ? 1 + Math.floor(random() * (ids - 1)) : 0);
   const inputs = ids === undefined ? numbers(3 * T * I, -1, 1) : Float32Array.from({ length: 3 * T }, (_, i) => idAt(i));
   if (train) {
     model.compile({ optimizer: tf.train.adam(0.1), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });

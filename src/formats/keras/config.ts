@@ -1,0 +1,80 @@
+/** Reading of the configuration of a Keras layer. */
+
+import { exp, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
+import { softmax } from '../../autodiff/ops/reductions';
+import type { Variable } from '../../autodiff/tape';
+import type { Json } from '../description';
+
+/** A layer of a Keras configuration. */
+export interface KerasLayer {
+  readonly className: string;
+  readonly name: string;
+  readonly config: Readonly<Record<string, Json>>;
+}
+
+/** The layer in a JSON value; `undefined` if it is not a layer. */
+export function layerIn(json: Json | undefined): KerasLayer | undefined {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
+  const { class_name: className, config } = json as Readonly<Record<string, Json>>;
+  if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config))
+    return undefined;
+  const fields = config as KerasLayer['config'];
+  return { className, name: typeof fields['name'] === 'string' ? fields['name'] : className, config: fields };
+}
+
+/** The name of a serialized function; for an object, the name of its class in lower case. */
+export function nameOf(value: Json): string {
+  return typeof value === 'string' ? value : (layerIn(value)?.className.toLowerCase() ?? JSON.stringify(value));
+}
+
+/** The activation function of a layer; `undefined` for linear. @throws RangeError if it is not supported */
+export function activationOf(
+  where: string,
+  { name, config }: KerasLayer,
+  key: string,
+  byDefault: string,
+): ((x: Variable) => Variable) | undefined {
+  const named = nameOf(config[key] ?? byDefault);
+  if (named === 'linear') return undefined;
+  const supported: Readonly<Record<string, (x: Variable) => Variable>> = {
+    tanh,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+    exponential: exp,
+  };
+  if (Object.hasOwn(supported, named)) return supported[named]!;
+  throw new RangeError(
+    `${where}: ${name} has ${key} ${named}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
+  );
+}
+
+/** An option that must be an integer of at least 1. @throws RangeError if it is not */
+export function countOf(where: string, layer: string, config: KerasLayer['config'], key: string): number {
+  const value = config[key];
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
+  throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${JSON.stringify(value)}.`);
+}
+
+/** A numeric option. @throws RangeError if it is neither a number nor missing */
+export function numberOf(where: string, { name, config }: KerasLayer, key: string, byDefault: number): number {
+  const value = config[key] ?? byDefault;
+  if (typeof value === 'number') return value;
+  throw new RangeError(`${where}: ${key} of ${name} must be a number, got ${JSON.stringify(value)}.`);
+}
+
+/** The axis of a layer as a number, or a list of numbers. */
+export function axisOf({ config }: KerasLayer): Json | undefined {
+  const { axis } = config;
+  return Array.isArray(axis) && axis.length === 1 ? (axis[0] as Json) : axis;
+}
+
+/** @throws RangeError unless the layer acts on the last axis */
+export function checkLastAxis(where: string, layer: KerasLayer, action: string): void {
+  const axis = axisOf(layer);
+  if (axis !== undefined && axis !== -1 && axis !== 2)
+    throw new RangeError(
+      `${where}: ${layer.name} ${action} over axis ${JSON.stringify(axis)}; only the last axis is supported.`,
+    );
+}

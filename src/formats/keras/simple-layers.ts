@@ -1,0 +1,122 @@
+/** Conversion of layers that bptt does not have, and of layers without effect at prediction. */
+
+import type { Layer } from '../../layers/layer';
+import type { Json } from '../description';
+import { activationOf, axisOf, checkLastAxis, countOf, type KerasLayer, numberOf } from './config';
+import { kerasActivation, kerasBatchNormalization, kerasRelu, kerasScaling } from './elementwise-layers';
+import type { Translate, Translated } from './layers';
+import { kerasFlatten, kerasPooling, kerasRepeatVector } from './sequence-layers';
+import { batchNormalizationParameters, normalizationWeights } from './weights';
+
+/** A layer without weights. */
+const withoutWeights = (layer: Layer, ...notes: readonly string[]): Translated => ({ layer, read: () => ({}), notes });
+
+/** A layer that acts only in training. */
+const withoutEffect: Translate = () => undefined;
+
+const pooling =
+  (kind: 'mean' | 'max'): Translate =>
+  (where, { name, config }, { lengths }) => {
+    if (config['keepdims'] === true) throw new RangeError(`${where}: ${name} has keepdims, which is not supported.`);
+    if ((config['data_format'] ?? 'channels_last') !== 'channels_last')
+      throw new RangeError(`${where}: ${name} has data_format ${JSON.stringify(config['data_format'])}.`);
+    // Keras passes no mask to GlobalMaxPooling1D.
+    const notes =
+      kind === 'max' && lengths ? [`${name} takes the maximum of the valid steps, in Keras of all steps`] : [];
+    return withoutWeights(kerasPooling({ kind }), ...notes);
+  };
+
+/** The converters by the class of the Keras layer. */
+export const simpleTranslators: Readonly<Record<string, Translate>> = {
+  SpatialDropout1D: withoutEffect,
+  GaussianNoise: withoutEffect,
+  GaussianDropout: withoutEffect,
+  AlphaDropout: withoutEffect,
+  ActivityRegularization: withoutEffect,
+  Activation(where, layer) {
+    const activation = activationOf(where, layer, 'activation', 'linear');
+    return activation && withoutWeights(kerasActivation({ activation }));
+  },
+  Softmax(where, layer) {
+    checkLastAxis(where, layer, 'normalizes');
+    const activation = activationOf(where, { ...layer, config: {} }, 'activation', 'softmax')!;
+    return withoutWeights(kerasActivation({ activation }));
+  },
+  ReLU(where, layer) {
+    if (numberOf(where, layer, 'threshold', 0) !== 0)
+      throw new RangeError(`${where}: ${layer.name} has threshold ${layer.config['threshold']}; only 0 is supported.`);
+    const maxValue = layer.config['max_value'] == null ? Infinity : numberOf(where, layer, 'max_value', 0);
+    const negativeSlope = numberOf(where, layer, 'negative_slope', 0);
+    return withoutWeights(
+      kerasRelu({ ...(negativeSlope !== 0 && { negativeSlope }), ...(maxValue !== Infinity && { maxValue }) }),
+    );
+  },
+  LeakyReLU(where, layer) {
+    // Keras 2 and TensorFlow.js name the slope alpha.
+    const key = layer.config['negative_slope'] === undefined ? 'alpha' : 'negative_slope';
+    return withoutWeights(kerasRelu({ negativeSlope: numberOf(where, layer, key, 0.3) }));
+  },
+  RepeatVector: (where, { name, config }) =>
+    withoutWeights(kerasRepeatVector({ count: countOf(where, name, config, 'n') })),
+  GlobalAveragePooling1D: /* @__PURE__ */ pooling('mean'),
+  GlobalMaxPooling1D: /* @__PURE__ */ pooling('max'),
+  Flatten: (_where, _layer, { steps }) =>
+    withoutWeights(kerasFlatten(steps === undefined ? {} : { sequenceLength: steps })),
+  Rescaling(where, layer) {
+    const [factor, offset] = [numbersOf(where, layer, 'scale', [1]), numbersOf(where, layer, 'offset', [0])];
+    return withoutWeights(kerasScaling({ center: [0], factor, offset }));
+  },
+  Normalization: translateNormalization,
+  BatchNormalization(where, layer) {
+    const { name, config } = layer;
+    if (axisOf(layer) !== 1) checkLastAxis(where, layer, 'normalizes');
+    const [scale, center] = [config['scale'] !== false, config['center'] !== false];
+    const epsilon = numberOf(where, layer, 'epsilon', 1e-3);
+    return {
+      layer(taker, weights) {
+        const { mean, variance } = batchNormalizationParameters(taker, weights, { scale, center });
+        const constants = { mean: [...mean.data], variance: [...variance.data] };
+        return kerasBatchNormalization({ ...constants, epsilon, ...(axisOf(layer) === 1 && { axis: 1 }) });
+      },
+      read(taker, weights) {
+        const { gain, bias } = batchNormalizationParameters(taker, weights, { scale, center });
+        return { gain, bias };
+      },
+      notes: [`${name} uses its moving mean and variance, also in training`],
+    };
+  },
+};
+
+/** Normalization: (x − mean) / max(√variance, 1e-7), or its inverse. */
+function translateNormalization(where: string, layer: KerasLayer): Translated {
+  if (layer.config['axis'] !== null) checkLastAxis(where, layer, 'normalizes');
+  const isGiven = layer.config['mean'] != null;
+  return {
+    layer(taker, weights) {
+      const { mean, variance } = isGiven
+        ? { mean: numbersOf(where, layer, 'mean', []), variance: numbersOf(where, layer, 'variance', []) }
+        : normalizationWeights(taker, weights);
+      const deviation = variance.map((value) => Math.max(Math.sqrt(value), 1e-7));
+      return layer.config['invert'] === true
+        ? kerasScaling({ center: [0], factor: deviation, offset: mean })
+        : kerasScaling({ center: mean, factor: deviation.map((value) => 1 / value), offset: [0] });
+    },
+    read: () => ({}),
+  };
+}
+
+/** An option that is a number or a nested list of numbers. @throws RangeError if it is not */
+function numbersOf(where: string, { name, config }: KerasLayer, key: string, byDefault: readonly number[]): number[] {
+  const value = config[key];
+  if (value === undefined || value === null) return [...byDefault];
+  const numbers = numbersIn(value);
+  if (numbers.length > 0) return numbers;
+  throw new RangeError(`${where}: ${key} of ${name} must be numbers, got ${JSON.stringify(value)}.`);
+}
+
+/** The numbers in a nested list; none if it has other values. */
+function numbersIn(json: Json): number[] {
+  if (typeof json === 'number') return [json];
+  const parts = Array.isArray(json) ? (json as readonly Json[]).map(numbersIn) : [];
+  return parts.some((part) => part.length === 0) ? [] : parts.flat();
+}

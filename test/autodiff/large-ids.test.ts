@@ -1,0 +1,34 @@
+/** Ids are floats inside a computation, which are exact up to 2²⁴: larger tables are rejected. */
+
+import { compute, crossEntropy, full, gather, initializeCell, intTensor, simpleRnn, sum, unroll } from 'bptt';
+import { expect, it } from 'vitest';
+
+const rows = 2 ** 24;
+
+it('gather selects the last row of the largest table, and rejects a larger one', () => {
+  const table = full([rows, 1], 0);
+  table.data[rows - 1] = 7;
+  expect([...compute({}, () => gather(table, intTensor([rows - 1, rows - 2]))).data]).toEqual([7, 0]);
+  expect(() => compute({}, () => gather(full([rows + 2, 1], 0), intTensor([rows + 1])))).toThrow(
+    new RangeError(`gather: there must be at most 2^24 rows to select from, got ${rows + 2}.`),
+  );
+});
+
+it('crossEntropy rejects more than 2^24 classes', () => {
+  expect(() => compute({}, () => crossEntropy(full([1, rows + 2], 0), intTensor([rows + 1])))).toThrow(
+    new RangeError(`crossEntropy: there must be at most 2^24 rows to select from, got ${rows + 2}.`),
+  );
+});
+
+it('unroll and losses reject more than 2^24 steps with lengths', () => {
+  const parameters = initializeCell(simpleRnn(), { inputSize: 1, hiddenSize: 1, random: 1 });
+  const [T, B] = [2 ** 12, 2 ** 12 + 1];
+  const lengths = new Int32Array(B).fill(T);
+  lengths[0] = T - 1;
+  expect(() =>
+    compute(parameters, (p) => sum(unroll(simpleRnn(), p, full([T, B, 1], 0), { lengths }).outputs)),
+  ).toThrow(/^unroll: there must be at most 2\^24 rows to select from, got \d+\.$/);
+  expect(() =>
+    compute({}, () => crossEntropy(full([T, B, 1], 0), { shape: [T, B], data: new Int32Array(T * B) }, { lengths })),
+  ).toThrow(/2\^24 rows/);
+});

@@ -1,0 +1,63 @@
+/** The lists of known options in checks equal the options that the types declare. */
+
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+import { root } from './examples';
+
+const src = fileURLToPath(new URL('src/', root));
+const program = ts.createProgram(ts.sys.readDirectory(src, ['.ts']), {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  module: ts.ModuleKind.ESNext,
+  target: ts.ScriptTarget.ES2022,
+  noEmit: true,
+});
+const checker = program.getTypeChecker();
+
+/** The names of the properties of a type, of all members if it is a union. */
+function propertiesOf(type: ts.Type): readonly string[] {
+  const members = type.isUnion() ? type.types : [type];
+  return [...new Set(members.flatMap((member) => member.getProperties().map(({ name }) => name)))];
+}
+
+/** The strings in the argument of a call; those of a rest of other names are given by the callers. */
+const stringsIn = (argument: ts.Expression): readonly string[] =>
+  ts.isArrayLiteralExpression(argument) ? argument.elements.filter(ts.isStringLiteral).map(({ text }) => text) : [];
+
+/** The calls `checkNames(where, 'options', options, names)`, and those of functions that pass names on. */
+const calls: { readonly place: string; readonly declared: readonly string[]; readonly listed: readonly string[] }[] =
+  [];
+const common = new Map<string, readonly string[]>();
+for (const pass of ['collect', 'compare'] as const)
+  for (const file of program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(src)))
+    ts.forEachChild(file, function visit(node): void {
+      if (ts.isCallExpression(node) && ts.isIdentifier(node.expression)) {
+        const name = node.expression.text;
+        const [, second, third, fourth] = node.arguments;
+        const place = `${file.fileName.slice(src.length)}: ${node.getText().slice(0, 60)}`;
+        const passesOn =
+          fourth !== undefined && ts.isArrayLiteralExpression(fourth) && fourth.elements.some(ts.isSpreadElement);
+        if (name === 'checkNames' && second?.getText() === "'options'" && passesOn) {
+          const owner = ts.findAncestor(node, ts.isFunctionDeclaration)!.name!.text;
+          common.set(owner, stringsIn(fourth));
+        } else if (pass === 'compare' && name === 'checkNames' && second?.getText() === "'options'")
+          calls.push({ place, declared: propertiesOf(checker.getTypeAtLocation(third!)), listed: stringsIn(fourth!) });
+        else if (pass === 'compare' && common.has(name))
+          calls.push({
+            place,
+            declared: propertiesOf(checker.getTypeAtLocation(second!)),
+            listed: [...common.get(name)!, ...stringsIn(third!)],
+          });
+      }
+      ts.forEachChild(node, visit);
+    });
+
+it('there are such checks', () => {
+  expect(calls.length).toBeGreaterThan(10);
+});
+
+it.each(calls)('$place', ({ declared, listed }) => {
+  expect([...listed].sort()).toEqual([...declared].sort());
+});

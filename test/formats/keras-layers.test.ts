@@ -1,0 +1,336 @@
+/** Layers of Keras 2 and 3 in `.keras` files, compared with their definitions in double precision. */
+
+import { readFileSync } from 'node:fs';
+import {
+  createRandom,
+  dense as denseLayer,
+  integerNumber,
+  intTensor,
+  load,
+  predict,
+  save,
+  sequential,
+  tensor,
+  toTimeMajor,
+} from 'bptt';
+import { fromKeras, importKeras, kerasLayers, readHdf5 } from 'bptt/keras';
+import { describe, expect, it } from 'vitest';
+import { hdf5Of, kerasFile, sequentialConfig, type Weight, weight } from './keras-files';
+
+const expectClose = (found: ArrayLike<number>, expected: readonly number[]): void => {
+  expect(found.length).toBe(expected.length);
+  expected.forEach((value, i) =>
+    expect(Math.abs(found[i]! - value), String(i)).toBeLessThan(1e-6 * Math.max(1, Math.abs(value))),
+  );
+};
+
+/** The hidden state of an LSTM with hard sigmoid gates after T steps of one sequence. */
+function hardLstm(x: readonly (readonly number[])[], [kernel, recurrent, bias]: Weight[], slope: number): number[] {
+  const H = recurrent!.shape[0]!;
+  const gate = (z: number): number => Math.min(1, Math.max(0, slope * z + 0.5));
+  let h = Array<number>(H).fill(0);
+  let c = h;
+  for (const step of x) {
+    const z = bias!.data.map(
+      (b, k) =>
+        step.reduce((sum, v, i) => sum + v * kernel!.data[i * 4 * H + k]!, b) +
+        h.reduce((sum, v, i) => sum + v * recurrent!.data[i * 4 * H + k]!, 0),
+    );
+    c = c.map((v, k) => gate(z[H + k]!) * v + gate(z[k]!) * Math.tanh(z[2 * H + k]!));
+    h = c.map((v, k) => gate(z[3 * H + k]!) * Math.tanh(v));
+  }
+  return h;
+}
+
+describe('hard_sigmoid gates', () => {
+  const weights = [weight(2, 12), weight(3, 12), weight(12)];
+  const x = [
+    [0.7, -1.2],
+    [3, 2],
+    [-0.4, 0.9],
+  ];
+  const file = (version?: string): Uint8Array =>
+    kerasFile({
+      config: sequentialConfig(
+        [3, 2],
+        ['LSTM', { units: 3, activation: 'tanh', recurrent_activation: 'hard_sigmoid' }],
+      ),
+      ...(version === undefined ? {} : { version }),
+      weights: Object.fromEntries(weights.map((each, i) => [`layers\\lstm\\cell\\vars\\${i}`, each])),
+    });
+
+  it.each([
+    ['2.15.0', 1 / 5],
+    ['3.6.0', 1 / 6],
+    ['3.0.0.dev2023', 1 / 6],
+  ])('Keras %s: the slope is %s', (version, slope) => {
+    const { model } = importKeras(file(version));
+    expectClose(predict(model, toTimeMajor(tensor([x]))).data, hardLstm(x, weights, slope));
+  });
+
+  it('a file without a version is rejected, since the slope depends on it', () => {
+    for (const version of [undefined, 'unknown'])
+      expect(() => importKeras(file(version))).toThrow(
+        'importKeras: layer0 has recurrent_activation hard_sigmoid, which is not the same in Keras 2 and Keras 3, and ' +
+          'the file has no keras_version.',
+      );
+  });
+});
+
+describe('files of Keras 2 and of Windows', () => {
+  const kernels = [weight(2, 2), weight(2, 3)];
+  const x = [[0.5, -0.25]];
+  const times = (row: readonly number[], { shape, data }: Weight): number[] =>
+    Array.from({ length: shape[1]! }, (_, j) => row.reduce((sum, v, i) => sum + v * data[i * shape[1]! + j]!, 0));
+  const expected = times(times(x[0]!, kernels[0]!), kernels[1]!);
+  const dense = (units: number): readonly [string, object] => ['Dense', { units, use_bias: false }];
+  const config = sequentialConfig([1, 2], dense(2), dense(3));
+  const outputs = (file: Uint8Array): Float32Array => predict(importKeras(file).model, toTimeMajor(tensor([x]))).data;
+
+  it.each([
+    ['numbered one by one', 'dense', 'dense_1'],
+    ['numbered two by two', 'dense', 'dense_2'],
+  ])('layers %s', (_, first, second) => {
+    const root = '_layer_checkpoint_dependencies\\';
+    const weights = { [`${root}${second}\\vars\\0`]: kernels[1]!, [`${root}${first}\\vars\\0`]: kernels[0]! };
+    expectClose(outputs(kerasFile({ config, version: '2.13.1', weights })), expected);
+  });
+
+  it('the moments of an optimizer are not taken for weights', () => {
+    const weights = {
+      'model_weights\\layer0\\layer0\\kernel:0': kernels[0]!,
+      'model_weights\\layer1\\layer1\\kernel:0': kernels[1]!,
+      'optimizer_weights\\Adam\\m\\layer0\\kernel:0': weight(2, 2),
+      'optimizer_weights\\Adam\\v\\layer1\\kernel:0': weight(2, 3),
+      'optimizer_weights\\training\\Adam\\layer1\\kernel\\m:0': weight(2, 3),
+    };
+    const { tensors } = readHdf5(hdf5Of(weights));
+    const model = sequential([denseLayer({ size: 2 }), denseLayer({ size: 3 })], { inputSize: 2 });
+    fromKeras(model, tensors, { layers: { dense: 'layer0', dense2: 'layer1' } });
+    expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
+  });
+
+  it('a weight that is in the file twice is rejected', () => {
+    const weights = { 'layers\\dense\\vars\\0': kernels[0]!, 'copies\\dense\\vars\\0': kernels[0]! };
+    expect(() => importKeras(kerasFile({ config: sequentialConfig([1, 2], dense(2)), weights }))).toThrow(
+      'importKeras: the layer dense has two weights 0, copies\\dense\\vars\\0 and layers\\dense\\vars\\0.',
+    );
+  });
+
+  it('NaN and Infinity in config.json are read, and rejected if a layer needs a number', () => {
+    const file = (text: string): Uint8Array =>
+      kerasFile({
+        config: JSON.stringify(config).replace('"units":3', text),
+        weights: { 'layers\\dense\\vars\\0': kernels[0]!, 'layers\\dense_1\\vars\\0': kernels[1]! },
+      });
+    expectClose(outputs(file('"units":3,"a":NaN,"b":[-Infinity,Infinity],"c":"NaN \\"Infinity"')), expected);
+    expect(() => importKeras(file('"units":NaN'))).toThrow(
+      'units of layer1 must be an integer of at least 1, got "NaN".',
+    );
+    expect(() => importKeras(file('"units":Infinity'))).toThrow('units of layer1 must be an integer of at least 1');
+    expect(() => importKeras(file('"units":nan'))).toThrow('importKeras: config.json is not valid JSON.');
+    expect(() => importKeras(file(`"units":"${'\\"'.repeat(2e5)}`))).toThrow('config.json is not valid JSON.');
+  });
+});
+
+describe('functional models of Keras 3 with masks', () => {
+  const from = (layer: string): object => ({
+    class_name: '__keras_tensor__',
+    config: { shape: [null, 3], dtype: 'float32', keras_history: [layer, 0, 0] },
+  });
+  const call = (source: string, kwargs: object = {}): object[] => [{ args: [from(source)], kwargs }];
+  const layer = (className: string, name: string, config: object, inbound: object[]): object => ({
+    module: 'keras.layers',
+    class_name: className,
+    name,
+    config: { name, ...config },
+    inbound_nodes: inbound,
+  });
+  const functional = (...layers: object[]): object => ({ class_name: 'Functional', config: { name: 'f', layers } });
+  const [table, kernel] = [weight(5, 2), weight(2, 3)];
+  const weights = {
+    'layers\\embedding\\vars\\0': table,
+    'layers\\simple_rnn\\cell\\vars\\0': kernel,
+    'layers\\simple_rnn\\cell\\vars\\1': weight(3, 3),
+  };
+  const embeddingLayer = layer('Embedding', 'e', { input_dim: 5, output_dim: 2, mask_zero: true }, call('ids'));
+  const rnn = (kwargs: object): object =>
+    layer('SimpleRNN', 'rnn', { units: 3, activation: 'tanh', use_bias: false }, call('e', kwargs));
+  const input = layer('InputLayer', 'ids', { batch_shape: [null, 3], dtype: 'int32' }, []);
+  const notEqual = layer('NotEqual', 'not_equal', {}, [{ args: [from('ids'), 0], kwargs: {} }]);
+  const any = layer('Any', 'any', { axis: [-1], keepdims: false }, call('not_equal'));
+  const config = functional(input, embeddingLayer, notEqual, any, rnn({ training: false, mask: from('any') }));
+
+  it('are imported with lengths: true', () => {
+    const { model, notes } = importKeras(kerasFile({ config, weights }), { lengths: true });
+    expect(notes).toEqual(['e masked the id 0: pass the sequence lengths to predict instead, or use predictMasked']);
+    const step = (id: number, h: readonly number[]): number[] =>
+      [0, 1, 2].map((j) =>
+        Math.tanh(
+          [0, 1].reduce((sum, i) => sum + table.data[2 * id + i]! * kernel.data[3 * i + j]!, 0) +
+            h.reduce((sum, v, i) => sum + v * weight(3, 3).data[3 * i + j]!, 0),
+        ),
+      );
+    const output = predict(model, toTimeMajor(intTensor([[4, 2, 0]])), { lengths: Int32Array.of(2) });
+    expectClose(output.data, step(2, step(4, [0, 0, 0])));
+  });
+
+  it('are rejected without it', () => {
+    expect(() => importKeras(kerasFile({ config, weights }))).toThrow(
+      'importKeras: e masks the id 0 (mask_zero). Sequence lengths replace masks',
+    );
+  });
+
+  it('masks from other layers, and operations that are not masks, are rejected', () => {
+    const options = { lengths: true };
+    const other = functional(input, embeddingLayer, rnn({ mask: from('ids') }));
+    expect(() => importKeras(kerasFile({ config: other, weights }), options)).toThrow(
+      'importKeras: rnn has a mask from ids, which is not the mask of a layer.',
+    );
+    const data = functional(
+      input,
+      notEqual,
+      layer('Embedding', 'e', { input_dim: 5, output_dim: 2 }, call('not_equal')),
+    );
+    expect(() => importKeras(kerasFile({ config: data, weights }), options)).toThrow(
+      'importKeras: e has inputs not_equal: the layers must be a single chain, ids, e.',
+    );
+  });
+});
+
+describe('.h5 files of whole models', () => {
+  const x = [
+    [0.7, -1.2],
+    [3, 2],
+    [-0.4, 0.9],
+  ];
+  const bytes = (name: string): Uint8Array => readFileSync(new URL(`../golden/keras/${name}.h5`, import.meta.url));
+
+  it.each(['legacy', 'legacy-gzip'])('%s: the model is imported, without the state of the optimizer', (name) => {
+    const { model, notes } = importKeras(bytes(name));
+    const h = hardLstm(x, [weight(2, 12), weight(3, 12), weight(12)], 1 / 5);
+    const [kernel, bias] = [weight(3, 2), weight(2)];
+    const expected = bias.data.map((b, j) => h.reduce((sum, v, i) => sum + v * kernel.data[2 * i + j]!, b));
+    expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
+    expect(notes).toEqual([]);
+    const { others, attributes } = readHdf5(bytes(name));
+    expect(others).toEqual(['optimizer_weights/iteration:0']);
+    expect(attributes['keras_version']).toBe('2.13.1');
+    expect(Object.keys(attributes).sort()).toEqual(['backend', 'keras_version', 'model_config', 'training_config']);
+  });
+
+  it('a file with weights only is rejected', () => {
+    expect(() => importKeras(bytes('tagger.weights'))).toThrow(
+      'importKeras: the HDF5 file has weights, but no model_config. Create the model and load them with fromKeras.',
+    );
+  });
+
+  it('a file with random bytes changed is read or rejected with a RangeError', () => {
+    const random = createRandom(5);
+    const file = bytes('legacy');
+    const offsets = [...file.keys()].filter((at) => file[at] !== 0);
+    let rejected = 0;
+    for (let i = 0; i < 1500; i++) {
+      const wrong = file.slice(0, integerNumber(random, 20) === 0 ? integerNumber(random, file.length) : file.length);
+      for (let k = integerNumber(random, 3); k >= 0; k--)
+        wrong[offsets[integerNumber(random, offsets.length)]!] = integerNumber(random, 256);
+      try {
+        importKeras(wrong);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        expect((error as Error).message).toMatch(/^importKeras: /);
+        rejected++;
+      }
+    }
+    expect(rejected).toBeGreaterThan(200);
+  });
+});
+
+describe('LSTM and GRU with other activations', () => {
+  type Function = (x: number) => number;
+  const functions: Readonly<Record<string, Function>> = {
+    tanh: Math.tanh,
+    relu: (x) => Math.max(0, x),
+    linear: (x) => x,
+    sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+    hard_sigmoid: (x) => Math.min(1, Math.max(0, x / 6 + 0.5)),
+    softplus: (x) => Math.log1p(Math.exp(x)),
+  };
+  const x = [
+    [0.7, -1.2],
+    [1, 0.5],
+    [-0.4, 0.9],
+  ];
+  /** x W + b of one row; the columns from `from` up to `to`. */
+  const product = (row: readonly number[], { shape, data }: Weight, from: number, to: number): number[] =>
+    Array.from({ length: to - from }, (_, j) =>
+      row.reduce((sum, v, i) => sum + v * data[i * shape[1]! + from + j]!, 0),
+    );
+  const plus = (a: readonly number[], b: readonly number[]): number[] => a.map((v, i) => v + b[i]!);
+  const H = 3;
+
+  function lstmState(gate: Function, f: Function): number[] {
+    const [kernel, recurrent, bias] = [weight(2, 12), weight(3, 12), weight(12)];
+    let [h, c] = [Array<number>(H).fill(0), Array<number>(H).fill(0)];
+    for (const row of x) {
+      const z = plus(plus(product(row, kernel, 0, 12), product(h, recurrent, 0, 12)), bias.data);
+      c = c.map((v, k) => gate(z[H + k]!) * v + gate(z[k]!) * f(z[2 * H + k]!));
+      h = c.map((v, k) => gate(z[3 * H + k]!) * f(v));
+    }
+    return h;
+  }
+
+  function gruState(gate: Function, f: Function, resetAfter: boolean): number[] {
+    const [kernel, recurrent] = [weight(2, 9), weight(3, 9)];
+    const bias = resetAfter ? weight(2, 9).data : [...weight(9).data, ...Array<number>(9).fill(0)];
+    const [input, hidden] = [bias.slice(0, 9), bias.slice(9)];
+    let h = Array<number>(H).fill(0);
+    for (const row of x) {
+      const a = plus(product(row, kernel, 0, 9), input);
+      const b = plus(product(h, recurrent, 0, 9), hidden);
+      const [z, r] = [0, H].map((from) => h.map((_, k) => gate(a[from + k]! + b[from + k]!))) as [number[], number[]];
+      const reset = resetAfter
+        ? r.map((v, k) => v * b[2 * H + k]!)
+        : product(
+            r.map((v, k) => v * h[k]!),
+            recurrent,
+            2 * H,
+            3 * H,
+          );
+      h = h.map((v, k) => z[k]! * v + (1 - z[k]!) * f(a[2 * H + k]! + reset[k]!));
+    }
+    return h;
+  }
+
+  it.each(
+    [
+      ['relu', 'sigmoid'],
+      ['tanh', 'relu'],
+      ['relu', 'hard_sigmoid'],
+      ['linear', 'sigmoid'],
+      ['softplus', 'sigmoid'],
+      ['tanh', 'linear'],
+      ['tanh', 'sigmoid'],
+    ].flatMap(([f, gate]) => ['LSTM', 'GRU', 'GRU reset before'].map((kind) => [kind, f!, gate!] as const)),
+  )('%s with activation %s and gates %s, also after save and load', (kind, f, gate) => {
+    const isLstm = kind === 'LSTM';
+    const resetAfter = kind === 'GRU';
+    const weights = isLstm
+      ? [weight(2, 12), weight(3, 12), weight(12)]
+      : [weight(2, 9), weight(3, 9), resetAfter ? weight(2, 9) : weight(9)];
+    const options = { units: H, activation: f, recurrent_activation: gate, reset_after: resetAfter };
+    const { model, notes } = importKeras(
+      kerasFile({
+        config: sequentialConfig([3, 2], [isLstm ? 'LSTM' : 'GRU', options]),
+        version: '3.6.0',
+        weights: Object.fromEntries(weights.map((w, i) => [`layers\\${isLstm ? 'lstm' : 'gru'}\\cell\\vars\\${i}`, w])),
+      }),
+    );
+    const expected = isLstm
+      ? lstmState(functions[gate]!, functions[f]!)
+      : gruState(functions[gate]!, functions[f]!, resetAfter);
+    const loaded = load(save(model), { customObjects: kerasLayers() }).model;
+    for (const each of [model, loaded]) expectClose(predict(each, toTimeMajor(tensor([x]))).data, expected);
+    expect(notes).toHaveLength(f === 'tanh' && gate === 'sigmoid' ? 0 : 1);
+  });
+});

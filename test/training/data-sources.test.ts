@@ -1,0 +1,124 @@
+/** The kinds of data that fit and evaluate accept: datasets, batches, and iterables of batches. */
+
+import {
+  type Batch,
+  type Batches,
+  batchesOf,
+  customModel,
+  type Dataset,
+  dense,
+  evaluate,
+  fit,
+  full,
+  meanSquaredError,
+  scale,
+  sequential,
+  sgd,
+  type Tensor,
+  tensor,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+const list = [1, 2, 3].map(
+  (value): Batch<Tensor, Tensor> => ({
+    inputs: full([1, 2, 1], value),
+    targets: full([1, 2, 1], 3 * value),
+  }),
+);
+function* generated(): Generator<Batch<Tensor, Tensor>> {
+  yield* list;
+}
+async function* asynchronous(): AsyncGenerator<Batch<Tensor, Tensor>> {
+  for (const batch of list) yield await Promise.resolve(batch);
+}
+const dataset: Dataset<Batch<Tensor, Tensor>> = { batchCount: 3, batches: () => list };
+const options = { loss: meanSquaredError, optimizer: sgd(0.01) };
+const model = () => sequential([dense({ size: 1 })], { inputSize: 1, seed: 1 });
+const trained = async (data: Parameters<typeof fit<Tensor>>[1], epochs = 4): Promise<number[]> => {
+  const net = model();
+  const { stopped } = await fit(net, data, { ...options, epochs });
+  expect(stopped).toBe('finished');
+  return [...net.data];
+};
+
+describe('fit', () => {
+  it.each([
+    ['an array', () => list],
+    ['a set', () => new Set(list)],
+    ['the object of a generator function', generated],
+    ['an object that can be iterated repeatedly', () => ({ [Symbol.iterator]: generated })],
+    ['an asynchronous iterable', asynchronous],
+  ])('trains on %s as on a dataset', async (_, data) => {
+    expect(await trained(data())).toEqual(await trained(dataset));
+  });
+
+  it('trains on one batch', async () => {
+    expect(await trained(list[1]!)).toEqual(await trained({ batchCount: 1, batches: () => [list[1]!] }));
+  });
+
+  it('reads no more of an infinite iterable than it needs', async () => {
+    let read = 0;
+    function* endless(): Generator<Batch<Tensor, Tensor>> {
+      for (;;) {
+        read++;
+        yield list[read % 3]!;
+      }
+    }
+    const { steps } = await fit(model(), endless(), { ...options, steps: 7 });
+    expect([steps, read]).toEqual([7, 7]);
+  });
+
+  it('validates on iterables after every epoch', async () => {
+    for (const validation of [list, generated(), asynchronous()]) {
+      const { validationLosses } = await fit(model(), list, { ...options, epochs: 3, validation });
+      expect(validationLosses).toHaveLength(3);
+    }
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a string', 'data', 'got data.'],
+    ['nothing', undefined, 'got undefined.'],
+    ['a tensor', tensor([1]), 'got an object with shape, data.'],
+    ['an object without batches', { inputs_: 1 }, 'got an object with inputs_.'],
+  ])('rejects %s', async (_, data, got) => {
+    await expect(fit(model(), data as Batches<Batch<Tensor>>, options)).rejects.toThrow(
+      new TypeError(`fit: data must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
+    );
+    expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
+      new TypeError(`evaluate: data must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
+    );
+  });
+
+  it('rejects empty data, and datasets without a number of batches', async () => {
+    const none: Batch<Tensor>[] = [];
+    await expect(fit(model(), none, options)).rejects.toThrow('fit: data must hold at least one batch, got none.');
+    for (const batchCount of [undefined, NaN, -1, 1.5])
+      await expect(
+        fit(model(), { batches: () => list, batchCount } as Dataset<Batch<Tensor>>, options),
+      ).rejects.toThrow(`fit: data.batchCount must be an integer of at least 0, got ${batchCount}.`);
+  });
+
+  it('trains custom models on arrays of any batches', async () => {
+    const line = customModel({ w: tensor(0) }, ({ w }, batch: number) => scale(w, -batch));
+    await fit(line, [1, 2, 3], { optimizer: sgd(1) });
+    expect(line.data[0]).toBe(6);
+  });
+});
+
+describe('evaluate', () => {
+  it('accepts one batch and synchronous iterables', () => {
+    const expected = evaluate(model(), dataset, { loss: meanSquaredError });
+    for (const data of [list, generated(), new Set(list)])
+      expect(evaluate(model(), data, { loss: meanSquaredError })).toEqual(expected);
+    expect(evaluate(model(), list[0]!, { loss: meanSquaredError })).toEqual(
+      evaluate(model(), batchesOf(list[0]!.inputs, list[0]!.targets, { batchSize: 2 }), { loss: meanSquaredError }),
+    );
+  });
+
+  it('rejects asynchronous iterables', () => {
+    const data: object = asynchronous();
+    expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
+      new TypeError('evaluate: data must not be asynchronous. Collect its batches in an array.'),
+    );
+  });
+});
