@@ -48,7 +48,8 @@ function* constructionValues([first, ...args]: readonly Json[], path: string): G
 
 function* valuesOf(json: Json, path: string): Generator<Value> {
   if (Array.isArray(json))
-    for (const [i, item] of (json as readonly Json[]).entries()) yield* valuesOf(item, under(path, `layer ${i}`));
+    for (const [i, item] of (json as readonly Json[]).entries())
+      yield* valuesOf(item, under(path, `${isRecord(item) ? 'layer' : 'element'} ${i}`));
   else if (!isRecord(json)) yield [path, JSON.stringify(json)];
   else if (Array.isArray(json['$make'])) yield* constructionValues(json['$make'] as readonly Json[], path);
   else if ('$name' in json) yield [path, json['$name'] === null ? null : nameOf(json['$name'])];

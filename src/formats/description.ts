@@ -39,7 +39,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 const deepest = 64;
 
 /** The largest number of layers and cells of a model: each takes far more memory than its description. */
-export const maxParts = 4096;
+export const maxParts = 2048;
 
 /** A name in a description as text; it may be any JSON, or missing. */
 const textOf = (name: unknown): string => JSON.stringify(name) ?? 'undefined';

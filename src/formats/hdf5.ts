@@ -11,6 +11,7 @@ import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
 import { checkOverlaps, claim, readUint64, reject, type Source } from './hdf5/source';
+import { abbreviate } from './listing';
 
 /** The result of {@link readHdf5}. */
 export interface Hdf5 {
@@ -40,13 +41,23 @@ const longestPath = 4096;
  */
 export function readHdf5(file: Uint8Array | ArrayBuffer): Hdf5 {
   const bytes = fileBytes('readHdf5', file);
+  return decodeHdf5(bytes, bytes.length);
+}
+
+/**
+ * Reads a file that may be in an archive.
+ *
+ * @param size the size of the archive, which bounds the memory; without an archive, the size of the file
+ * @throws RangeError as {@link readHdf5}
+ */
+export function decodeHdf5(bytes: Uint8Array, size: number): Hdf5 {
   const source: Source = {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     seen: new Set(),
     parts: [],
     left: bytes.length,
-    expandable: 10 * bytes.length + 5e7,
+    expandable: 8 * size + 4e7 - Math.max(0, bytes.length - size),
   };
   if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
     reject('the file does not start with the HDF5 signature.');
@@ -76,7 +87,7 @@ interface Found {
 }
 
 function readObject(source: Source, at: number, path: string, found: Found, depth: number): void {
-  const what = path || 'the root';
+  const what = abbreviate(path) || 'the root';
   const header = headerAt(source, at, what);
   if (path === '') found.attributes = stringAttributes(source, header.attributes, what);
   if (header.table !== undefined) {

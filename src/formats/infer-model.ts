@@ -16,7 +16,7 @@ import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { abbreviate, listed } from './listing';
+import { abbreviate, listed, shown } from './listing';
 import type { PyTorchOptions } from './pytorch';
 
 /** The largest number of modules, and of layers of a module; no real model has as many. */
@@ -188,7 +188,7 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
       assumed: [
         ...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []),
         ...(activation === undefined
-          ? [`${label} has no activation; set one with activations: { ${JSON.stringify(name)}: relu }`]
+          ? [`${label} has no activation; set one with activations: { ${shown(name)}: relu }`]
           : []),
       ],
     };

@@ -54,7 +54,7 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     if (to + length <= output.length) return;
     if (to + length > size) reject(`the content is longer than the expected ${size} bytes.`);
     const previous = output;
-    output = new Uint8Array(Math.min(size, Math.max(2 * previous.length, to + length)));
+    output = new Uint8Array(Math.min(size, Math.max(4 * previous.length, to + length)));
     output.set(previous);
   };
   const bits = (count: number): number => {

@@ -4,11 +4,17 @@ const deepest = 256;
 
 /**
  * @param what the part of the file
+ * @param limit the number of objects and arrays that it may have
  * @throws RangeError if the text is nested deeply or has very many objects and arrays. Other text may not be JSON.
  */
-export function checkJsonSize(where: string, what: string, text: string): void {
-  // An empty object takes 20 times the memory of its text. Each array and object of a tensor takes 17 bytes of text.
-  let left = 250_000 + text.length / 8;
+export function checkJsonSize(
+  where: string,
+  what: string,
+  text: string,
+  limit: number = 250_000 + text.length / 8,
+): void {
+  // An empty object takes 20 times the memory of its text.
+  let left = limit;
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const character = text[at];

@@ -7,6 +7,9 @@ const mostCharacters = 200;
 export const abbreviate = (text: string): string =>
   text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
 
+/** A value of JSON, or `undefined`, as text. */
+export const shown = (json: unknown): string => abbreviate(String(JSON.stringify(json)));
+
 /** Lists names: the first few, and how many there are in addition. */
 export function listed(names: readonly string[], separator: string = ', '): string {
   const rest = names.length - mostNames;

@@ -32,10 +32,14 @@ interface Entry {
 
 /** The conversion of each element type to single precision. */
 const readers = {
-  F32: (bytes: ArrayBuffer): Float32Array => new Float32Array(bytes),
-  F64: (bytes: ArrayBuffer): Float32Array => new Float32Array(new Float64Array(bytes)),
-  F16: (bytes: ArrayBuffer): Float32Array => fromFloat16(new Uint16Array(bytes)),
-  BF16: (bytes: ArrayBuffer): Float32Array => fromBfloat16(new Uint16Array(bytes)),
+  F32: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
+    new Float32Array(buffer, at, count).slice(),
+  F64: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
+    new Float32Array(new Float64Array(buffer, at, count)),
+  F16: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
+    fromFloat16(new Uint16Array(buffer, at, count)),
+  BF16: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
+    fromBfloat16(new Uint16Array(buffer, at, count)),
 };
 
 /** The size of an element in bytes. */
@@ -43,6 +47,9 @@ const widths = { F32: 4, F64: 8, F16: 2, BF16: 2 };
 
 /** The longest header that is accepted, in bytes, as in the reference implementation. */
 const longestHeader = 100_000_000;
+
+/** The largest number of tensors: each takes far more memory than its entry in the header. */
+export const maxTensors = 25_000;
 
 const reject = (what: string): never => {
   throw new RangeError(`readSafetensors: ${what}`);
@@ -80,18 +87,25 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
   if (malformed !== undefined) reject(`${shown(malformed)} has an unpaired surrogate.`);
   const entries = Object.entries(tensorEntries).map(([name, entry]) => checkEntry(name, entry));
   checkOffsets(entries, bytes.length - 8 - length);
-  const start = bytes.byteOffset + 8 + length;
+  const data = bytes.subarray(8 + length);
   const tensors = new Map<string, Tensor>();
   const others: string[] = [];
   for (const { name, type, shape, from, to } of entries) {
     if (type === undefined) others.push(name);
-    else tensors.set(name, { shape, data: readers[type](bytes.buffer.slice(start + from, start + to) as ArrayBuffer) });
+    else tensors.set(name, { shape, data: elementsOf(type, data.subarray(from, to)) });
   }
   return {
     tensors: Object.fromEntries(tensors),
     others,
     metadata: metadata as Record<string, string>,
   };
+}
+
+/** A copy of the elements in single precision. */
+function elementsOf(type: keyof typeof readers, bytes: Uint8Array): Float32Array {
+  const width = widths[type];
+  const { buffer, byteOffset } = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  return readers[type](buffer, byteOffset, bytes.length / width);
 }
 
 /** A value of the header for an error message; never long, whatever its size and depth. */
@@ -116,7 +130,8 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   } catch {
     reject('the header is not valid UTF-8.');
   }
-  checkJsonSize('readSafetensors', 'the header', text);
+  // The entry of a tensor has an object and two arrays.
+  checkJsonSize('readSafetensors', 'the header', text, 3 * maxTensors + 2);
   try {
     header = JSON.parse(text);
   } catch {
@@ -141,32 +156,36 @@ function checkNames(text: string): void {
     else if (character === '}') open.pop();
     if (character !== '"') continue;
     const begin = at;
-    at++;
-    while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+    let isEscaped = false;
+    for (at++; text[at] !== '"'; at++) {
+      if (text[at] !== '\\') continue;
+      isEscaped = true;
+      at++;
+    }
     let next = at + 1;
     while (/\s/.test(text[next]!)) next++;
     if (text[next] !== ':') continue;
-    const name = JSON.parse(text.slice(begin, at + 1)) as string;
+    const name = isEscaped ? (JSON.parse(text.slice(begin, at + 1)) as string) : text.slice(begin + 1, at);
     if (open.at(-1)!.has(name)) reject(`the name ${shown(name)} is in the header twice.`);
     open.at(-1)!.add(name);
   }
 }
 
 function checkEntry(name: string, entry: unknown): Entry {
-  const where = `tensor ${shown(name)}`;
-  if (!isRecord(entry)) return reject(`${where} must be an object, got ${abbreviate(describe(entry))}.`);
+  const where = (): string => `tensor ${shown(name)}`;
+  if (!isRecord(entry)) return reject(`${where()} must be an object, got ${abbreviate(describe(entry))}.`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string') return reject(`${where} must have a dtype, got ${abbreviate(describe(dtype))}.`);
-  if (!isSizes(shape)) return reject(`${where} must have a shape of non-negative integers, got ${shown(shape)}.`);
+  if (typeof dtype !== 'string') return reject(`${where()} must have a dtype, got ${abbreviate(describe(dtype))}.`);
+  if (!isSizes(shape)) return reject(`${where()} must have a shape of non-negative integers, got ${shown(shape)}.`);
   const [from, to] = isSizes(offsets) ? offsets : [];
   if (!isSizes(offsets) || offsets.length !== 2 || from === undefined || to === undefined)
-    return reject(`${where} must have two data_offsets, got ${shown(offsets)}.`);
-  if (from > to) return reject(`${where} has data_offsets ${from} to ${to}.`);
+    return reject(`${where()} must have two data_offsets, got ${shown(offsets)}.`);
+  if (from > to) return reject(`${where()} has data_offsets ${from} to ${to}.`);
   if (!isRead(dtype)) return { name, type: undefined, shape, from, to };
   const size = sizeOf(shape) * widths[dtype];
   if (to - from !== size)
     return reject(
-      `${where} of type ${dtype} and shape ${abbreviate(formatShape(shape))} takes ${size} bytes, got data_offsets ` +
+      `${where()} of type ${dtype} and shape ${abbreviate(formatShape(shape))} takes ${size} bytes, got data_offsets ` +
         `${from} to ${to}.`,
     );
   return { name, type: dtype, shape, from, to };
@@ -221,6 +240,9 @@ export function writeSafetensors(
   }
   if (Object.keys(metadata).length > 0) entries.push(['__metadata__', metadata]);
   let offset = 0;
+  const count = Object.keys(tensors).length;
+  if (count > maxTensors)
+    throw new RangeError(`writeSafetensors: a file can have at most ${maxTensors} tensors, got ${count}.`);
   for (const [name, value] of Object.entries(tensors)) {
     if (!isTensor(value))
       throw new TypeError(

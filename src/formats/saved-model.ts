@@ -222,8 +222,7 @@ function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
         `written by version ${abbreviate(read.metadata['bptt.version'] ?? 'unknown')}.`,
     );
   }
-  if (read.others.length > 0)
-    throw new RangeError(`${where}: ${read.others.join(', ')} in the file must be of type F32.`);
+  if (read.others.length > 0) throw new RangeError(`${where}: ${listed(read.others)} in the file must be of type F32.`);
   return read;
 }
 

@@ -13,7 +13,8 @@ import type { KerasOptions } from './keras/layers';
 import { type ImportedModel, modelOf, nameInFile } from './keras/model';
 import { hardSigmoidSlope } from './keras/version';
 import { isTrainingState } from './keras/weights';
-import { abbreviate, listed } from './listing';
+import { abbreviate, listed, shown } from './listing';
+import { maxTensors } from './safetensors';
 
 const where = 'importTensorFlowJs';
 
@@ -102,7 +103,7 @@ function weightsOf(
       list(paths, 'paths').map((path) => {
         if (typeof path !== 'string' || !Object.hasOwn(files, path))
           throw new RangeError(
-            `${where}: files must have ${abbreviate(String(JSON.stringify(path)))}, which the manifest lists, got ` +
+            `${where}: files must have ${shown(path)}, which the manifest lists, got ` +
               `${listed(Object.keys(files)) || 'no files'}.`,
           );
         if (used.has(path)) throw new RangeError(`${where}: the manifest lists ${abbreviate(path)} twice.`);
@@ -116,15 +117,14 @@ function weightsOf(
     const end = entries.findIndex(({ group: kind }) => kind === 'optimizer');
     for (const entry of end < 0 ? entries : entries.slice(0, end)) {
       const { name, shape, data, size } = readWeight(entry, bytes, offset);
-      if (names.has(name)) throw new RangeError(`${where}: the weight ${name} is in the manifest twice.`);
+      if (names.has(name)) throw new RangeError(`${where}: the weight ${abbreviate(name)} is in the manifest twice.`);
       names.add(name);
+      if (names.size > maxTensors) throw new RangeError(`${where}: the manifest has more than ${maxTensors} weights.`);
       if (data !== undefined) tensors.set(name, { shape, data });
       offset += size;
     }
     if (end < 0 && offset !== bytes.length)
-      throw new RangeError(
-        `${where}: ${abbreviate(JSON.stringify(paths))} have ${bytes.length} bytes, but the manifest lists ${offset}.`,
-      );
+      throw new RangeError(`${where}: ${shown(paths)} have ${bytes.length} bytes, but the manifest lists ${offset}.`);
   }
   return Object.fromEntries(tensors);
 }
@@ -162,17 +162,18 @@ function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, of
   const { name, dtype } = entry;
   const shape = list(entry['shape'], 'the shape of a weight') as readonly number[];
   if (typeof name !== 'string') throw new RangeError(`${where}: a weight has no name.`);
+  const label = abbreviate(name);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
-    throw new RangeError(`${where}: the shape of ${name} must be non-negative integers, got ${JSON.stringify(shape)}.`);
+    throw new RangeError(`${where}: the shape of ${label} must be non-negative integers, got ${shown(shape)}.`);
   const quantization =
-    entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${name}`);
+    entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${label}`);
   const stored = quantization === undefined ? dtype : quantization['dtype'];
   const isFloat =
     dtype === 'float32' &&
     (quantization === undefined ? stored === 'float32' : floatTypes.some((type) => type === stored));
   if (typeof stored !== 'string' || !Object.hasOwn(widths, stored) || !(isFloat || isTrainingState(name))) {
     throw new RangeError(
-      `${where}: ${name} has type ${JSON.stringify(stored)}; only float32, and float32 quantized to float16, uint16 ` +
+      `${where}: ${label} has type ${shown(stored)}; only float32, and float32 quantized to float16, uint16 ` +
         'or uint8, are supported.',
     );
   }
@@ -180,7 +181,7 @@ function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, of
   const size = count * widths[stored]!;
   if (offset + size > bytes.length)
     throw new RangeError(
-      `${where}: ${name} ${formatShape(shape)} ends at byte ${offset + size} of its files, which have ` +
+      `${where}: ${label} ${abbreviate(formatShape(shape))} ends at byte ${offset + size} of its files, which have ` +
         `${bytes.length}. Are they truncated?`,
     );
   if (!isFloat) return { name, shape, data: undefined, size };
@@ -189,7 +190,7 @@ function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, of
   if (stored === 'float16') return { name, shape, data: fromFloat16(new Uint16Array(raw)), size };
   const { scale, min } = quantization!;
   if (typeof scale !== 'number' || typeof min !== 'number')
-    throw new RangeError(`${where}: the quantization of ${name} must have the numbers scale and min.`);
+    throw new RangeError(`${where}: the quantization of ${label} must have the numbers scale and min.`);
   const levels = stored === 'uint8' ? new Uint8Array(raw) : new Uint16Array(raw);
   return { name, shape, data: Float32Array.from(levels, (level) => level * scale + min), size };
 }

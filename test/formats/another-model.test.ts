@@ -15,13 +15,16 @@ import {
   embedding,
   encoderDecoder,
   fit,
+  full,
   generalScore,
   gru,
   type Layer,
   layerNorm,
   layerNormGru,
+  load,
   loadInto,
   lstm,
+  meanSquaredError,
   type Optimizer,
   recurrent,
   relu,
@@ -40,7 +43,16 @@ import {
   weightDecay,
   windows,
 } from 'bptt';
+import { kerasLayers } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
+import { kerasGru, kerasLstm } from '../../src/formats/keras/cells';
+import {
+  kerasActivation,
+  kerasBatchNormalization,
+  kerasRelu,
+  kerasScaling,
+} from '../../src/formats/keras/elementwise-layers';
+import { kerasFlatten, kerasPooling, kerasRepeatVector } from '../../src/formats/keras/sequence-layers';
 
 const of = (...layers: readonly Layer[]): Sequential => sequential(layers, { inputSize: 3 });
 const hidden = { hiddenSize: 3 };
@@ -239,5 +251,86 @@ describe('a training state', () => {
     });
     expect(await resume(adamw(), chain(clipByNorm(1), adamw()))).toMatchObject({ steps: 3 });
     expect(await resume(sgd(), chain(clipByNorm(1), sgd()))).toMatchObject({ steps: 3 });
+  });
+});
+
+describe('layers of imported models', () => {
+  const normalization = (variance: number): Layer =>
+    kerasBatchNormalization({ mean: [0, 1, 2], variance: [1, 1, variance], epsilon: 1e-3 });
+  const scaling = (factor: number): Layer => kerasScaling({ center: [0], factor: [factor], offset: [0] });
+  const last = dense({ size: 1 });
+
+  it.each<[difference: string, model: Sequential, file: Sequential]>([
+    [
+      'layer 0 (kerasRelu), negativeSlope must be undefined, the file has 0.5',
+      of(kerasRelu(), last),
+      of(kerasRelu({ negativeSlope: 0.5 }), last),
+    ],
+    [
+      'layer 0 (kerasActivation), activation must be relu, the file has tanh',
+      of(kerasActivation({ activation: relu }), last),
+      of(kerasActivation({ activation: tanh }), last),
+    ],
+    [
+      'layer 0 (kerasBatchNormalization), variance, element 2 must be 1, the file has 2',
+      of(normalization(1), last),
+      of(normalization(2), last),
+    ],
+    ['layer 0 (kerasScaling), factor, element 0 must be 1, the file has 2', of(scaling(1), last), of(scaling(2), last)],
+    [
+      'layer 0 (kerasPooling), kind must be "mean", the file has "max"',
+      of(kerasPooling({ kind: 'mean' }), last),
+      of(kerasPooling({ kind: 'max' }), last),
+    ],
+    [
+      'layer 1 (kerasRepeatVector), count must be 2, the file has 3',
+      of(kerasPooling({ kind: 'mean' }), kerasRepeatVector({ count: 2 }), last),
+      of(kerasPooling({ kind: 'mean' }), kerasRepeatVector({ count: 3 }), last),
+    ],
+    [
+      'layer 0 (recurrent), cell (kerasLstm), activation must be relu, the file has tanh',
+      of(recurrent(kerasLstm({ activation: relu, gateActivation: sigmoid }), hidden)),
+      of(recurrent(kerasLstm({ activation: tanh, gateActivation: sigmoid }), hidden)),
+    ],
+    [
+      'layer 0 (recurrent), cell (kerasGru), gateActivation must be 0.2, the file has undefined',
+      of(recurrent(kerasGru({ gateActivation: 0.2, reset: 'before' }), hidden)),
+      of(recurrent(kerasGru({ reset: 'before' }), hidden)),
+    ],
+  ])('%s', (difference, model, file) => {
+    for (const options of [{}, { customObjects: kerasLayers() }])
+      expect(() => loadInto(model, save(file, options), options)).toThrow(
+        `loadInto: the file has another model: ${difference}.`,
+      );
+    expect(loadInto(model, save(model))).toBeDefined();
+  });
+
+  it('are loaded with kerasLayers(), and an option with its default is the same as none', () => {
+    const model = of(
+      kerasRelu({ negativeSlope: 0, maxValue: Infinity }),
+      normalization(2),
+      kerasFlatten({ sequenceLength: 2 }),
+      last,
+    );
+    const same = of(kerasRelu(), normalization(2), kerasFlatten({ sequenceLength: 2 }), last);
+    same.data.fill(3);
+    expect(load(save(model), { customObjects: kerasLayers() }).model.data).toEqual(model.data);
+    loadInto(same, save(model));
+    expect(same.data).toEqual(model.data);
+  });
+
+  it('resume training', async () => {
+    const make = (): Sequential => of(kerasRelu({ negativeSlope: 0.1 }), normalization(2), last);
+    const data = [{ inputs: full([1, 2, 3], 1), targets: full([1, 2, 1], 0.5) }];
+    const options = { loss: meanSquaredError, optimizer: adam(0.1) };
+    const [whole, first, second] = [make(), make(), make()];
+    await fit(whole, data, { ...options, steps: 4 });
+    const states: TrainingState[] = [];
+    await fit(first, data, { ...options, steps: 2, checkpoint: { every: 2, write: (state) => states.push(state) } });
+    const file = save(first, { training: states.at(-1) });
+    const { training } = load(file, { customObjects: kerasLayers() });
+    expect(loadInto(second, file).training).toEqual(training);
+    await fit(second, data, { ...options, steps: 4, resume: training });
+    expect(second.data).toEqual(whole.data);
   });
 });

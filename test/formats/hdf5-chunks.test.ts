@@ -32,7 +32,7 @@ it.each(Object.keys(expected))('%s: every dataset has the bytes that h5py reads'
 it.each([
   ['some chunks never written', 'readHdf5: x has 1 of its 2 chunks: some of them were never written.'],
   ['lzf', 'readHdf5: x is compressed or filtered by filter 32000; only gzip, shuffle and fletcher32 are supported.'],
-  ['a bomb', 'readHdf5: the chunks of x [4000, 4000] take 64000000 bytes, which is too much for this file.'],
+  ['a bomb', 'readHdf5: reading x [4000, 4000] takes 128000000 bytes, which is too much for this file.'],
 ])('%s: rejected', (name, message) => {
   expect(() => readHdf5(files[`${name}.h5`]!)).toThrow(message);
 });

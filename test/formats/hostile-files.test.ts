@@ -1,5 +1,6 @@
 /** Files that are built to take long or to need far more memory than they have bytes are rejected at once. */
 
+import { readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import {
   dense,
@@ -14,11 +15,13 @@ import {
   writeSafetensors,
 } from 'bptt';
 import { importKeras, importTensorFlowJs, readZip } from 'bptt/keras';
-import { importOnnx } from 'bptt/onnx';
+import { importOnnx, predictOnnx } from 'bptt/onnx';
 import { fromPyTorch, inferModel } from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
 import { joinBytes } from '../../src/formats/file-bytes';
-import { bytesField, integersField, textField } from '../../src/formats/onnx/protobuf';
+import { decodeHdf5 } from '../../src/formats/hdf5';
+import { filtersOf } from '../../src/formats/hdf5/filters';
+import { bytesField, floatsField, integerField, integersField, textField } from '../../src/formats/onnx/protobuf';
 import { archiveOf } from './archive';
 
 const model = () => sequential([dense({ size: 2 })], { inputSize: 2 });
@@ -111,6 +114,67 @@ describe('importOnnx', () => {
     expect(() => importOnnx(onnx(graph))).toThrow(/has more fields than any model of the size of this file\.$/);
   });
 
+  it.each<[string, string, Uint8Array]>([
+    [
+      'axes of a tensor',
+      'must have at most 64 axes',
+      bytesField(5, integersField(1, new Array<number>(200_000).fill(1))),
+    ],
+    [
+      'axes of an input',
+      'must have at most 64 axes',
+      bytesField(11, bytesField(2, bytesField(1, bytesField(2, repeated(65, bytesField(1, integersField(1, []))))))),
+    ],
+    [
+      'integers in an attribute',
+      'must have at most 100000 ints, got 200000.',
+      bytesField(
+        1,
+        bytesField(5, joinBytes([integerField(20, 7), integersField(8, new Array<number>(200_000).fill(1))])),
+      ),
+    ],
+    [
+      'floats in an attribute',
+      'must have at most 100000 floats, got 200000.',
+      bytesField(
+        1,
+        bytesField(5, joinBytes([integerField(20, 6), floatsField(7, new Array<number>(200_000).fill(1))])),
+      ),
+    ],
+  ])('rejects too many %s', (_, message, graph) => {
+    expect(() => importOnnx(onnx(graph))).toThrow(message);
+  });
+
+  it('shortens the problems of a graph inside a node, and lists only the first inputs', () => {
+    const foo = (i: number): Uint8Array => bytesField(1, joinBytes([textField(4, 'Foo'), textField(2, `y${i}`)]));
+    const branch = (name: string): Uint8Array => {
+      const nodes = joinBytes([...Array.from({ length: 100 }, (_, i) => foo(i)), bytesField(12, textField(1, 'y1'))]);
+      return bytesField(5, joinBytes([textField(1, name), integerField(20, 5), bytesField(6, nodes)]));
+    };
+    const condition = joinBytes([
+      textField(4, 'Constant'),
+      textField(2, 'c'),
+      bytesField(5, joinBytes([textField(1, 'value_int'), integerField(20, 2), integerField(3, 1)])),
+    ]);
+    const node = joinBytes([
+      textField(1, 'c'),
+      textField(4, 'If'),
+      textField(2, 'y'),
+      branch('then_branch'),
+      branch('else_branch'),
+    ]);
+    const graph = joinBytes([bytesField(1, condition), bytesField(1, node), bytesField(12, textField(1, 'y'))]);
+    expect(() => importOnnx(onnx(graph))).toThrow(/: If "y": in then_branch: Foo "y0": .{100,200}….$/);
+
+    const float = bytesField(2, bytesField(1, integerField(1, 1)));
+    const inputs = Array.from({ length: 100 }, (_, i) => bytesField(11, joinBytes([textField(1, `x${i}`), float])));
+    const network = importOnnx(onnx(joinBytes([...inputs, bytesField(12, textField(1, 'x1'))])));
+    const values = named(100, (i) => `x${i}`);
+    expect(() => predictOnnx(network, { ...values, other: full([1], 0) })).toThrow(
+      'predictOnnx: the model has no input other. Its inputs are: x0, x1, x2, x3, x4, x5, x6, x7 and 92 more.',
+    );
+  });
+
   it('lists only the first problems', () => {
     const node = (i: number): Uint8Array => bytesField(1, joinBytes([textField(4, 'Foo'), textField(2, `y${i}`)]));
     const graph = joinBytes([...Array.from({ length: 1000 }, (_, i) => node(i)), bytesField(12, textField(1, 'y1'))]);
@@ -153,13 +217,13 @@ describe('JSON', () => {
 
 it('a description of more layers than any model has is rejected', () => {
   const layers = Array.from({ length: 5000 }, () => ({ $make: ['dropout', 0] }));
-  expect(() => load(withDescription(layers))).toThrow('load: the model has more than 4096 layers and cells.');
+  expect(() => load(withDescription(layers))).toThrow('load: the model has more than 2048 layers and cells.');
   const config = {
     class_name: 'Sequential',
     config: { layers: Array.from({ length: 5000 }, () => ({ class_name: 'Dropout', config: { rate: 0 } })) },
   };
   const topology = { modelTopology: { model_config: config }, weightsManifest: [] };
-  expect(() => importTensorFlowJs(topology, {})).toThrow('importTensorFlowJs: the model has more than 4096 layers.');
+  expect(() => importTensorFlowJs(topology, {})).toThrow('importTensorFlowJs: the model has more than 2048 layers.');
 });
 
 it('a weight file may be listed only once', () => {
@@ -191,4 +255,95 @@ it('loading a thousand layers of one kind takes time proportional to their numbe
   const deep = sequential(layers, { inputSize: 1 });
   expect(deep.layers.at(-1)!.name).toBe('layerNorm2000');
   expect(load(save(deep)).model.layers.at(-1)!.name).toBe('layerNorm2000');
+});
+
+describe('models of Keras', () => {
+  /** A model of TensorFlow.js with Dense layers from 1 to 1 and weights with one element each. */
+  const topology = (names: readonly string[], weights: readonly string[], functional = false) => ({
+    modelTopology: {
+      model_config: {
+        class_name: functional ? 'Functional' : 'Sequential',
+        config: {
+          layers: names.map((name, i) => ({
+            class_name: 'Dense',
+            config: { name, units: 1, ...(i === 0 && { batch_input_shape: [null, null, 1] }) },
+            inbound_nodes: i === 0 ? [] : [[[names[i - 1], 0, 0, {}]]],
+          })),
+        },
+      },
+    },
+    weightsManifest: [{ paths: ['w'], weights: weights.map((name) => ({ name, shape: [1, 1], dtype: 'float32' })) }],
+  });
+  const sequence = (count: number, name: string): string[] => Array.from({ length: count }, (_, i) => `${name}${i}`);
+
+  it.each([false, true])('of 2000 layers and 20,000 weights are read in time proportional to them', (functional) => {
+    const names = sequence(2000, 'd');
+    const used = names.map((name) => `${name}/kernel`);
+    const ignored = sequence(18_000, 'optimizer/m');
+    const { model } = importTensorFlowJs(topology(names, [...used, ...ignored], functional), {
+      w: new Uint8Array(80_000),
+    });
+    expect(model.layers).toHaveLength(2000);
+  });
+
+  it('of more than 25,000 weights, or with names of more than 200 letters, are rejected', () => {
+    const weights = sequence(25_001, 'optimizer/m');
+    const files = (count: number) => ({ w: new Uint8Array(4 * count) });
+    expect(() => importTensorFlowJs(topology(['d'], weights), files(25_001))).toThrow('more than 25000 weights.');
+    expect(() => importTensorFlowJs(topology(['d'.repeat(1e5)], ['d']), files(1))).toThrow(
+      /^importTensorFlowJs: the layer d{200}… has a name or class of over 200 letters\.$/,
+    );
+  });
+
+  it.each<[string, unknown]>([
+    ['a list', new Array<number>(10_000).fill(1)],
+    ['a text', 'x'.repeat(100_000)],
+    ['an object', { class_name: 'x'.repeat(100_000), config: {} }],
+  ])('with %s of any length in place of an option are rejected with a short message', (_, value) => {
+    for (const [className, key] of [
+      ['Dense', 'units'],
+      ['Dense', 'activation'],
+      ['LSTM', 'recurrent_activation'],
+      ['LayerNormalization', 'epsilon'],
+      ['LayerNormalization', 'axis'],
+      ['Bidirectional', 'layer'],
+      ['TimeDistributed', 'layer'],
+      ['ReLU', 'threshold'],
+      ['GlobalMaxPooling1D', 'data_format'],
+    ] as const) {
+      const layers = [{ class_name: className, config: { name: 'x', units: 1, [key]: value } }];
+      const config = { class_name: 'Sequential', config: { layers } };
+      const read = () => importTensorFlowJs({ modelTopology: { model_config: config }, weightsManifest: [] }, {});
+      expect(read).toThrow(RangeError);
+      expect(read).toThrow(/^importTensorFlowJs: .{10,500}$/);
+    }
+  });
+});
+
+it('a dataset with the same filter twice is rejected: every one could take long', () => {
+  // Version 2: two filters, gzip without values.
+  const bytes = Uint8Array.of(2, 2, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0);
+  const source = {
+    bytes,
+    view: new DataView(bytes.buffer),
+    seen: new Set<number>(),
+    parts: [],
+    left: 0,
+    expandable: 0,
+  };
+  expect(() => filtersOf(source, { at: 0, size: bytes.length }, 'x')).toThrow(
+    'readHdf5: x is filtered by filter 1 twice, which is not supported.',
+  );
+});
+
+it('an archive with a small HDF5 file in it bounds the memory of its chunks', () => {
+  const files = readZip(readFileSync(new URL('../golden/hdf5/chunks.zip', import.meta.url)));
+  const file = files['zeros.h5']!;
+  // The chunks, the dataset of 300 x 300 and the file itself fit into the budget, but not after 40 MB of other files.
+  expect(decodeHdf5(file, file.length).tensors['x']!.shape).toEqual([300, 300]);
+  const padded = new Uint8Array(39_600_000);
+  padded.set(file);
+  expect(() => decodeHdf5(padded, 1000)).toThrow(
+    /^readHdf5: reading x \[300, 300\] takes \d+ bytes, which is too much/,
+  );
 });

@@ -44,18 +44,20 @@ export function readChunks(source: Source, { at, size: length }: Message, datase
   if (sizeOf(shape) === 0) return new ArrayBuffer(0);
   if (root === undefinedAddress) reject(`${path} was never written.`);
   // Also bounds the work, since every chunk takes at least one byte of the file.
-  const total = size * sizeOf(counts);
+  const elements = sizeOf(shape);
+  const total = size * sizeOf(counts) + width * elements + (width === 4 ? 0 : 4 * elements);
   if (!(total <= source.expandable))
-    reject(`the chunks of ${path} ${formatShape(shape)} take ${total} bytes, which is too much for this file.`);
+    reject(`reading ${path} ${formatShape(shape)} takes ${total} bytes, which is too much for this file.`);
   source.expandable -= total;
   const raw = new Uint8Array(width * sizeOf(shape));
   const seen = new Set<string>();
+  const what = `a chunk of ${path}`;
   for (const chunk of chunksIn(source, root, rank, path)) {
     const { from } = chunk;
     if (from.some((start, axis) => start >= shape[axis]! || start % chunkShape[axis]! !== 0) || seen.has(from.join()))
       reject(`a chunk of ${path} is at ${formatShape(from)}, where it does not belong.`);
     seen.add(from.join());
-    claim(source, chunk.at, chunk.length, `a chunk of ${path}`);
+    claim(source, chunk.at, chunk.length, what);
     const stored = bytes.subarray(chunk.at, chunk.at + chunk.length);
     place(raw, unfilter(stored, filters, chunk.skipped, { size, width }, path), { shape, width, from, chunkShape });
   }
@@ -84,18 +86,22 @@ function chunksIn(source: Source, at: number, rank: number, path: string, parent
   });
 }
 
-/** Copies the part of a chunk that is within the dataset, row by row along the last axis. */
+/** Copies the part of a chunk that is within the dataset, in rows that are contiguous in both. */
 function place(
   raw: Uint8Array,
   chunk: Uint8Array,
   { shape, width, from, chunkShape }: { shape: Shape; width: number; from: Shape; chunkShape: Shape },
 ): void {
+  // A row has all of the axes along which one chunk is as long as the dataset, and a part of the axis before them.
+  let last = Math.max(0, shape.length - 1);
+  while (last > 0 && chunkShape[last] === shape[last]) last--;
+  const unit = width * sizeOf(shape.slice(last + 1));
   const copy = (axis: number, to: number, at: number): void => {
     const begin = to * (shape[axis] ?? 1) + (from[axis] ?? 0);
     const count = Math.min(chunkShape[axis] ?? 1, (shape[axis] ?? 1) - (from[axis] ?? 0));
     const start = at * (chunkShape[axis] ?? 1);
-    if (axis >= shape.length - 1) {
-      raw.set(chunk.subarray(width * start, width * (start + count)), width * begin);
+    if (axis === last) {
+      raw.set(chunk.subarray(unit * start, unit * (start + count)), unit * begin);
       return;
     }
     for (let i = 0; i < count; i++) copy(axis + 1, begin + i, start + i);

@@ -23,6 +23,7 @@ export function filtersOf({ bytes, view }: Source, message: Message | undefined,
     const id = view.getUint16(at, true);
     if (id !== deflate && id !== shuffle && id !== fletcher32)
       reject(`${path} is compressed or filtered by filter ${id}; only gzip, shuffle and fletcher32 are supported.`);
+    if (filters.includes(id)) reject(`${path} is filtered by filter ${id} twice, which is not supported.`);
     // Version 2 omits the length of the name of such filters.
     const nameLength = version === 1 ? view.getUint16(at + 2, true) : 0;
     const rest = at + (version === 1 ? 4 : 2);

@@ -13,7 +13,7 @@ export interface Source {
   readonly parts: Part[];
   /** The number of bytes that may still be read. */
   left: number;
-  /** The number of bytes that chunks may still take after decompression, so that a small file cannot fill the memory. */
+  /** The bytes that chunks and their datasets may still take in memory, so that a small file cannot fill it. */
   expandable: number;
 }
 

@@ -4,6 +4,7 @@ import { exp, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwi
 import { softmax } from '../../autodiff/ops/reductions';
 import type { Variable } from '../../autodiff/tape';
 import type { Json } from '../description';
+import { abbreviate, shown } from '../listing';
 
 /** A layer of a Keras configuration. */
 export interface KerasLayer {
@@ -46,7 +47,7 @@ export function activationOf(
   };
   if (Object.hasOwn(supported, named)) return supported[named]!;
   throw new RangeError(
-    `${where}: ${name} has ${key} ${named}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
+    `${where}: ${name} has ${key} ${abbreviate(named)}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
   );
 }
 
@@ -54,14 +55,14 @@ export function activationOf(
 export function countOf(where: string, layer: string, config: KerasLayer['config'], key: string): number {
   const value = config[key];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${JSON.stringify(value)}.`);
+  throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${shown(value)}.`);
 }
 
 /** A numeric option. @throws RangeError if it is neither a number nor missing */
 export function numberOf(where: string, { name, config }: KerasLayer, key: string, byDefault: number): number {
   const value = config[key] ?? byDefault;
   if (typeof value === 'number') return value;
-  throw new RangeError(`${where}: ${key} of ${name} must be a number, got ${JSON.stringify(value)}.`);
+  throw new RangeError(`${where}: ${key} of ${name} must be a number, got ${shown(value)}.`);
 }
 
 /** The axis of a layer as a number, or a list of numbers. */
@@ -75,6 +76,6 @@ export function checkLastAxis(where: string, layer: KerasLayer, action: string):
   const axis = axisOf(layer);
   if (axis !== undefined && axis !== -1 && axis !== 2)
     throw new RangeError(
-      `${where}: ${layer.name} ${action} over axis ${JSON.stringify(axis)}; only the last axis is supported.`,
+      `${where}: ${layer.name} ${action} over axis ${shown(axis)}; only the last axis is supported.`,
     );
 }

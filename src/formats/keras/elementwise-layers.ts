@@ -39,7 +39,9 @@ export interface KerasReluOptions {
 export function kerasRelu(options: KerasReluOptions = {}): Layer {
   const { negativeSlope = 0, maxValue = Infinity } = options;
   if (maxValue !== Infinity) checkNumber('kerasRelu', 'maxValue', maxValue, 0);
-  return elementwise('relu', ['kerasRelu', options], (x) => {
+  // Without the defaults: a file cannot have an infinite number.
+  const origin = { ...(negativeSlope !== 0 && { negativeSlope }), ...(maxValue !== Infinity && { maxValue }) };
+  return elementwise('relu', ['kerasRelu', origin], (x) => {
     const y = negativeSlope === 0 ? relu(x) : leakyRelu(x, negativeSlope);
     return maxValue === Infinity ? y : atMost(y, maxValue);
   });

@@ -3,7 +3,7 @@
 import { withCaller } from '../../tensor/error-context';
 import type { Json } from '../description';
 import { fileBytes } from '../file-bytes';
-import { readHdf5 } from '../hdf5';
+import { decodeHdf5, readHdf5 } from '../hdf5';
 import { listed } from '../listing';
 import { readZip } from '../zip';
 import { parseJson } from './json';
@@ -41,7 +41,7 @@ export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOption
 function importArchive(file: Uint8Array, options: KerasOptions): ImportedModel {
   const files = withCaller('importKeras', () => readZip(file));
   const weights = fileNamed(files, 'model.weights.h5');
-  const { tensors } = withCaller('importKeras: model.weights.h5', () => readHdf5(weights));
+  const { tensors } = withCaller('importKeras: model.weights.h5', () => decodeHdf5(weights, file.length));
   const config = jsonOf(files, 'config.json');
   const metadata = Object.hasOwn(files, 'metadata.json') ? jsonOf(files, 'metadata.json') : undefined;
   const slope = hardSigmoidSlope(isFields(metadata) ? metadata['keras_version'] : undefined);

@@ -10,7 +10,8 @@ import { checkJsonSize } from '../json-size';
  * @throws RangeError if `text` is not valid JSON, or has far more objects than any model
  */
 export function parseJson(where: string, what: string, text: string): Json {
-  checkJsonSize(where, what, text);
+  // Several times what the largest number of layers takes.
+  checkJsonSize(where, what, text, 250_000);
   try {
     return JSON.parse(text) as Json;
   } catch {

@@ -15,7 +15,7 @@ import { joinNames } from '../../layers/nested-names';
 import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
-import { abbreviate } from '../listing';
+import { abbreviate, shown } from '../listing';
 import { type KerasCellOptions, kerasGru, kerasLstm } from './cells';
 import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, nameOf, numberOf } from './config';
 import { simpleTranslators } from './simple-layers';
@@ -138,7 +138,7 @@ const translators: Readonly<Record<string, Translate>> = {
     const inner = layerIn(layer.config['layer']);
     if (inner?.className !== 'Dense')
       throw new RangeError(
-        `${where}: ${layer.name} is TimeDistributed over a ${inner?.className ?? 'layer without configuration'}; only ` +
+        `${where}: ${layer.name} is TimeDistributed over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
           'Dense is supported.',
       );
     return translate(where, { ...inner, name: layer.name }, options);
@@ -163,7 +163,7 @@ const translators: Readonly<Record<string, Translate>> = {
       inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
     if (inner === undefined || makeCell === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} is Bidirectional over a ${inner?.className ?? 'layer without configuration'}; only ` +
+        `${where}: ${layer.name} is Bidirectional over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
           'SimpleRNN, LSTM and GRU are supported.',
       );
     const backward = layerIn(layer.config['backward_layer']);
@@ -183,7 +183,7 @@ const translators: Readonly<Record<string, Translate>> = {
     const merge = typeof mode === 'string' && Object.hasOwn(mergesOf, mode) ? mergesOf[mode] : undefined;
     if (merge === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} has merge_mode ${JSON.stringify(mode)}; only concat, sum, ave and mul are supported.`,
+        `${where}: ${layer.name} has merge_mode ${shown(mode)}; only concat, sum, ave and mul are supported.`,
       );
     const cell = makeCell(where, { ...inner, name: layer.name }, translateOptions);
     const options = directionOf(where, { ...inner, name: layer.name });

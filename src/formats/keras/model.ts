@@ -9,7 +9,7 @@ import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/paramete
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
-import { abbreviate, listed } from '../listing';
+import { abbreviate, listed, shown } from '../listing';
 import { type Part, partsOf } from '../parts';
 import { kerasCellOf } from './cells';
 import { type KerasLayer, layerIn } from './config';
@@ -24,6 +24,7 @@ import {
   type LayerWeights,
   layerNormParameters,
   type Taker,
+  weightIndex,
   weightsOfLayer,
 } from './weights';
 
@@ -57,19 +58,20 @@ export function modelOf(
 ): ImportedModel {
   checkDepth(where, 'the configuration', config);
   const chain = layersOf(where, config);
-  if (chain.length > maxParts) fail(where, `the model has more than ${maxParts} layers`);
   const counts = new Map<string, number>();
   const taker: Taker = { where, taken: new Set() };
   const groups = weightGroups(tensors);
+  const index = weightIndex(tensors);
+  const stepCounts = stepsOf(chain);
   const converted = chain.flatMap((layer, i) => {
-    const steps = stepsAfter(chain.slice(0, i + 1));
+    const steps = stepCounts[i];
     const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
     const previousCount = counts.get(layer.className) ?? 0;
     counts.set(layer.className, previousCount + 1);
     if (translated === undefined) return [];
     const name = nameOf(layer, previousCount);
     const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
-    const weights = weightsOfLayer(where, tensors, group ?? name);
+    const weights = weightsOfLayer(where, index, group ?? name);
     const built = translated.layer;
     return [
       {
@@ -105,7 +107,7 @@ export function modelOf(
   const notes = converted.flatMap((each) => each.notes);
   const added = layers.filter(needsKerasLayers).map(({ name }) => name);
   if (added.length > 0)
-    notes.push(`to load the model from a file of save, pass customObjects: kerasLayers() for ${added.join(', ')}`);
+    notes.push(`to load the model from a file of save, pass customObjects: kerasLayers() for ${listed(added)}`);
   return { model, notes };
 }
 
@@ -129,17 +131,21 @@ function sizeIn(layers: readonly KerasLayer[]): number | undefined {
   return typeof size === 'number' ? size : undefined;
 }
 
-/** The number of steps after a chain of layers, if the configuration has it. */
-function stepsAfter(layers: readonly KerasLayer[]): number | undefined {
-  const repeated = layers.filter(({ className }) => className === 'RepeatVector').at(-1);
-  const embedding = layers.find(({ className }) => className === 'Embedding');
+/** The number of steps after each layer of a chain, if the configuration has it. */
+function stepsOf(layers: readonly KerasLayer[]): readonly (number | undefined)[] {
   const shape = inputShapeOf(layers);
-  const steps = repeated
-    ? repeated.config['n']
-    : embedding || shape.length === 3
-      ? (shape[1] ?? embedding?.config['input_length'])
-      : undefined;
-  return typeof steps === 'number' ? steps : undefined;
+  let embedding: KerasLayer | undefined;
+  let repeated: KerasLayer | undefined;
+  return layers.map((layer) => {
+    if (layer.className === 'RepeatVector') repeated = layer;
+    if (layer.className === 'Embedding') embedding ??= layer;
+    const steps = repeated
+      ? repeated.config['n']
+      : embedding || shape.length === 3
+        ? (shape[1] ?? embedding?.config['input_length'])
+        : undefined;
+    return typeof steps === 'number' ? steps : undefined;
+  });
 }
 
 /**
@@ -154,7 +160,9 @@ function weightGroups(tensors: Readonly<Record<string, Tensor>>): ReadonlyMap<st
   const indexOf = (name: string): number => Number(/_(\d+)$/.exec(name)?.[1] ?? 0);
   for (const name of [...names].sort((a, b) => indexOf(a) - indexOf(b))) {
     const stem = name.replace(/_\d+$/, '');
-    groups.set(stem, [...(groups.get(stem) ?? []), name]);
+    const group = groups.get(stem);
+    if (group === undefined) groups.set(stem, [name]);
+    else group.push(name);
   }
   return groups;
 }
@@ -171,26 +179,35 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const { class_name: className, config } = outer;
   if (className !== 'Sequential' && className !== 'Functional' && className !== 'Model') {
     throw new RangeError(
-      `${where}: the configuration is of class ${JSON.stringify(className)}; only Sequential and Functional models ` +
+      `${where}: the configuration is of class ${shown(className)}; only Sequential and Functional models ` +
         'are supported.',
     );
   }
   const entries = Array.isArray(config) ? config : isFields(config) ? config['layers'] : undefined;
   if (!Array.isArray(entries)) throw new RangeError(`${where}: the configuration has no layers.`);
+  if (entries.length > maxParts) fail(where, `the model has more than ${maxParts} layers`);
   const layers = entries.map(
     (entry) => layerIn(entry) ?? fail(where, 'a layer of the configuration has no class_name and config'),
   );
+  // Names are in many messages.
+  const long = layers.find(({ name, className: kind }) => Math.max(name.length, kind.length) > maxName);
+  if (long !== undefined)
+    fail(where, `the layer ${abbreviate(long.name)} has a name or class of over ${maxName} letters`);
   if (className === 'Sequential') return layers;
   // Keras 3 lists the operations that compute masks, out of the order of the chain.
   const isMask = ({ className: name }: KerasLayer): boolean => maskOperations.includes(name);
   const chain = layers.filter((layer) => !isMask(layer));
   const masks = layers.filter(isMask);
-  (entries as readonly Json[]).forEach((entry, i) => {
-    const layer = layers[i]!;
-    if (!isMask(layer)) checkInbound(where, entry, chain, chain.indexOf(layer), masks);
+  const maskNames = new Set(masks.map(({ name }) => name));
+  const inChain = (entries as readonly Json[]).filter((_, i) => !isMask(layers[i]!));
+  inChain.forEach((entry, i) => {
+    checkInbound(where, entry, chain, i, maskNames);
   });
   return [...chain, ...masks];
 }
+
+/** The longest name and class of a layer, in UTF-16 units; those of real models are far shorter. */
+const maxName = 200;
 
 /** The operations by which Embedding and Masking compute masks in a functional model. */
 const maskOperations: readonly string[] = ['NotEqual', 'Any'];
@@ -200,7 +217,7 @@ const fail = (where: string, message: string): never => {
 };
 
 /**
- * @param masks the operations that compute masks, whose results may only be the argument `mask`
+ * @param masks the names of the operations that compute masks, whose results may only be the argument `mask`
  * @throws RangeError unless the only input of a layer is the output of the previous one in the list
  */
 function checkInbound(
@@ -208,7 +225,7 @@ function checkInbound(
   entry: Json,
   layers: readonly KerasLayer[],
   i: number,
-  masks: readonly KerasLayer[],
+  masks: ReadonlySet<string>,
 ): void {
   const { name } = layers[i]!;
   const inbound = (entry as Fields)['inbound_nodes'] ?? [];
@@ -217,8 +234,9 @@ function checkInbound(
     const kwargs = isFields(call) && isFields(call['kwargs']) ? call['kwargs'] : undefined;
     if (kwargs?.['mask'] === undefined) return sourcesIn(call);
     const { mask, ...others } = kwargs;
-    const unknown = sourcesIn(mask).find((source) => !masks.some((operation) => operation.name === source));
-    if (unknown !== undefined) fail(where, `${name} has a mask from ${unknown}, which is not the mask of a layer`);
+    const unknown = sourcesIn(mask).find((source) => !masks.has(source));
+    if (unknown !== undefined)
+      fail(where, `${name} has a mask from ${abbreviate(unknown)}, which is not the mask of a layer`);
     return sourcesIn({ ...(call as Fields), kwargs: others });
   });
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
@@ -277,24 +295,22 @@ export function fromKeras(
   const parts = partsOf(model);
   const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
   if (unknown !== undefined)
-    fail(
-      where,
-      `layers has ${unknown}, which is not a layer. The layers are ${parts.map(({ path }) => path).join(', ')}`,
-    );
+    fail(where, `layers has ${unknown}, which is not a layer. The layers are ${listed(parts.map(({ path }) => path))}`);
   const taker: Taker = { where, taken: new Set() };
-  const classes: string[] = [];
+  const counts = new Map<string, number>();
+  const index = weightIndex(tensors);
   const found = parts.flatMap((part) => {
     const className = classOf(where, part);
     if (className === undefined) return [];
-    const previousCount = classes.filter((other) => other === className).length;
-    classes.push(className);
+    const previousCount = counts.get(className) ?? 0;
+    counts.set(className, previousCount + 1);
     return [
       {
         part,
         parameters: readPart(
           taker,
           part,
-          weightsOfLayer(where, tensors, layers[part.path] ?? numbered(className, previousCount)),
+          weightsOfLayer(where, index, layers[part.path] ?? numbered(className, previousCount)),
         ),
       },
     ];

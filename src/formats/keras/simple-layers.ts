@@ -2,6 +2,7 @@
 
 import type { Layer } from '../../layers/layer';
 import type { Json } from '../description';
+import { shown } from '../listing';
 import { activationOf, axisOf, checkLastAxis, countOf, type KerasLayer, numberOf } from './config';
 import { kerasActivation, kerasBatchNormalization, kerasRelu, kerasScaling } from './elementwise-layers';
 import type { Translate, Translated } from './layers';
@@ -19,7 +20,7 @@ const pooling =
   (where, { name, config }, { lengths }) => {
     if (config['keepdims'] === true) throw new RangeError(`${where}: ${name} has keepdims, which is not supported.`);
     if ((config['data_format'] ?? 'channels_last') !== 'channels_last')
-      throw new RangeError(`${where}: ${name} has data_format ${JSON.stringify(config['data_format'])}.`);
+      throw new RangeError(`${where}: ${name} has data_format ${shown(config['data_format'])}.`);
     // Keras passes no mask to GlobalMaxPooling1D.
     const notes =
       kind === 'max' && lengths ? [`${name} takes the maximum of the valid steps, in Keras of all steps`] : [];
@@ -47,9 +48,7 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
       throw new RangeError(`${where}: ${layer.name} has threshold ${layer.config['threshold']}; only 0 is supported.`);
     const maxValue = layer.config['max_value'] == null ? Infinity : numberOf(where, layer, 'max_value', 0);
     const negativeSlope = numberOf(where, layer, 'negative_slope', 0);
-    return withoutWeights(
-      kerasRelu({ ...(negativeSlope !== 0 && { negativeSlope }), ...(maxValue !== Infinity && { maxValue }) }),
-    );
+    return withoutWeights(kerasRelu({ negativeSlope, maxValue }));
   },
   LeakyReLU(where, layer) {
     // Keras 2 and TensorFlow.js name the slope alpha.
@@ -111,7 +110,7 @@ function numbersOf(where: string, { name, config }: KerasLayer, key: string, byD
   if (value === undefined || value === null) return [...byDefault];
   const numbers = numbersIn(value);
   if (numbers.length > 0) return numbers;
-  throw new RangeError(`${where}: ${key} of ${name} must be numbers, got ${JSON.stringify(value)}.`);
+  throw new RangeError(`${where}: ${key} of ${name} must be numbers, got ${shown(value)}.`);
 }
 
 /** The numbers in a nested list; none if it has other values. */

@@ -8,7 +8,7 @@ import { type CellOrigin, cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
-import { listed } from '../listing';
+import { abbreviate, listed } from '../listing';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
 import { kerasCellOf } from './cells';
 
@@ -32,35 +32,67 @@ export const isTrainingState = (path: string): boolean =>
     path,
   );
 
-/**
- * Finds the weights of a layer by the name of the layer.
- *
- * @throws RangeError if the file has a weight twice
- */
-export function weightsOfLayer(where: string, tensors: Readonly<Record<string, Tensor>>, layer: string): LayerWeights {
-  const found = {
-    single: new Map<string, Roles[string]>(),
-    forward: new Map<string, Roles[string]>(),
-    backward: new Map<string, Roles[string]>(),
-  };
+/** A weight below a layer: the names between the layer and its role. */
+interface Located {
+  readonly path: string;
+  readonly tensor: Tensor;
+  readonly inner: readonly string[];
+  readonly role: string;
+}
+
+/** The weights of a file by the names of the layers that they can belong to. */
+export type WeightIndex = ReadonlyMap<string, readonly Located[]>;
+
+/** At most a direction and a cell, as in `forward_lstm/lstm_cell`, are between a layer and its weights. */
+const maxInner = 2;
+
+/** Finds the layers that each weight can belong to. The state of training belongs to none. */
+export function weightIndex(tensors: Readonly<Record<string, Tensor>>): WeightIndex {
+  const index = new Map<string, Located[]>();
   for (const [path, tensor] of Object.entries(tensors)) {
     // The moments of an optimizer have the paths of the weights, after those of the optimizer.
     if (isTrainingState(path)) continue;
     const segments = path.replace(/:\d+$/, '').split(/[/\\]/);
     const role = segments.pop()!;
     if (/^\d+$/.test(role) && segments.at(-1) === 'vars') segments.pop();
-    const at = segments.lastIndexOf(layer);
-    const inner = segments.slice(at + 1);
+    const nearest = segments.slice(-1 - maxInner);
+    nearest.forEach((layer, i) => {
+      const inner = nearest.slice(i + 1);
+      if (inner.includes(layer)) return;
+      const located = { path, tensor, inner, role };
+      const found = index.get(layer);
+      if (found === undefined) index.set(layer, [located]);
+      else found.push(located);
+    });
+  }
+  return index;
+}
+
+/**
+ * Finds the weights of a layer by the name of the layer.
+ *
+ * @throws RangeError if the file has a weight twice
+ */
+export function weightsOfLayer(where: string, index: WeightIndex, layer: string): LayerWeights {
+  const found = {
+    single: new Map<string, Roles[string]>(),
+    forward: new Map<string, Roles[string]>(),
+    backward: new Map<string, Roles[string]>(),
+  };
+  for (const { path, tensor, inner, role } of index.get(layer) ?? []) {
     const direction = inner[0]?.startsWith('forward_')
       ? 'forward'
       : inner[0]?.startsWith('backward_')
         ? 'backward'
         : 'single';
     const rest = direction === 'single' ? inner : inner.slice(1);
-    if (at < 0 || rest.length > 1 || !rest.every((name) => /cell|^layer$/.test(name))) continue;
+    if (rest.length > 1 || !rest.every((name) => /cell|^layer$/.test(name))) continue;
     const same = found[direction].get(role);
     if (same !== undefined)
-      throw new RangeError(`${where}: the layer ${layer} has two weights ${role}, ${same.path} and ${path}.`);
+      throw new RangeError(
+        `${where}: the layer ${layer} has two weights ${abbreviate(role)}, ${abbreviate(same.path)} and ` +
+          `${abbreviate(path)}.`,
+      );
     found[direction].set(role, { path, tensor });
   }
   const [single, forward, backward] = [found.single, found.forward, found.backward].map(
@@ -95,7 +127,7 @@ function take(
   }
   if (shape !== undefined && !sameShape(found.tensor.shape, shape)) {
     throw new RangeError(
-      `${where}: ${found.path} must be ${formatShape(shape)}, got ${formatShape(found.tensor.shape)}.`,
+      `${where}: ${abbreviate(found.path)} must be ${formatShape(shape)}, got ${formatShape(found.tensor.shape)}.`,
     );
   }
   taken.add(found.path);

@@ -2,6 +2,7 @@
 
 import { resolveAxis } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
+import { listed } from '../listing';
 import { checkInputs, consumeAttribute, type Kind, type NodeReader, type Operator, type Value } from './node-reader';
 import { concatValues, reshapeValue, sliceValue } from './values';
 
@@ -105,7 +106,7 @@ interface ScannedInput {
 function stepCount(inputs: readonly ScannedInput[]): number {
   const [count, ...others] = inputs.map(({ value, axis }) => value.shape[axis]!) as [number, ...number[]];
   if (others.some((length) => length !== count))
-    throw new RangeError(`the scanned inputs must have equal lengths, got ${[count, ...others].join(', ')}`);
+    throw new RangeError(`the scanned inputs must have equal lengths, got ${listed([count, ...others].map(String))}`);
   if (count === 0) throw new RangeError('the scanned inputs must have at least one step');
   return count;
 }

@@ -23,8 +23,10 @@ import {
   allBytes,
   allDoubles,
   allFloats,
+  allInt32,
   allInt64,
   allMessages,
+  allNumbers,
   allTexts,
   has,
   integer,
@@ -40,6 +42,12 @@ const reject = (where: string, reason: string): never => {
 
 /** Graphs inside attributes are read to this depth. */
 const maxDepth = 8;
+
+/** The largest number of integers or floats in an attribute, other than in a tensor. */
+const maxValues = 100_000;
+
+/** How many times the size of the external data all tensors may take together: tied weights share bytes. */
+const maxReuse = 3;
 
 /** What the decoder of a graph needs besides the message. */
 interface Context {
@@ -78,7 +86,9 @@ export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer, exter
         caller,
         externalData,
         depth: 0,
-        budget: { remaining: 4 * Object.values(externalData).reduce((sum, { byteLength }) => sum + byteLength, 0) },
+        budget: {
+          remaining: maxReuse * Object.values(externalData).reduce((sum, { byteLength }) => sum + byteLength, 0),
+        },
       },
     ),
   };
@@ -140,9 +150,9 @@ function decodeAttribute(attribute: Message, context: Context): OnnxAttribute {
       return { type, value: decodeGraph(graph, { ...context, depth: context.depth + 1 }) };
     }
     case 'floats':
-      return { type, value: [...allFloats(attribute, 7, 'floats')] };
+      return { type, value: floatsOf(attribute) };
     case 'ints':
-      return { type, value: Array.from(allInt64(attribute, 8, 'ints'), Number) };
+      return { type, value: allNumbers(attribute, 8, 'ints', maxValues) };
     case 'strings':
       return { type, value: allTexts(attribute, 9, 'strings') };
     default:
@@ -150,12 +160,18 @@ function decodeAttribute(attribute: Message, context: Context): OnnxAttribute {
   }
 }
 
+function floatsOf(attribute: Message): readonly number[] {
+  const floats = allFloats(attribute, 7, 'floats');
+  return floats.length <= maxValues
+    ? [...floats]
+    : reject(attribute.where, `must have at most ${maxValues} floats, got ${floats.length}.`);
+}
+
 function decodeTensor(tensor: Message, context: Context): OnnxTensor {
   const name = text(tensor, 8, 'name');
   const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(abbreviate(name))}`;
   if (has(tensor, 3)) reject(where, 'is stored in segments, which are not supported.');
-  const shape = Array.from(allInt64(tensor, 1, 'dims'), Number);
-  if (shape.length > maxAxes) reject(where, `must have at most ${maxAxes} axes, got ${shape.length}.`);
+  const shape = allNumbers({ ...tensor, where }, 1, 'axes', maxAxes);
   const isExternal = has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0;
   const raw = isExternal ? externalBytes({ ...tensor, where }, context) : allBytes(tensor, 9, 'raw_data').at(-1);
   const content = tensorData({ ...tensor, where }, raw);
@@ -182,7 +198,8 @@ function externalBytes(tensor: Message, { caller, externalData, budget }: Contex
   if (![offset, length].every((value) => Number.isSafeInteger(value) && value >= 0) || offset + length > file.length)
     reject(where, `needs ${length} bytes at byte ${offset} of ${name}, which has ${file.length}. Is it truncated?`);
   budget.remaining -= length;
-  if (budget.remaining < 0) reject(where, `and the tensors before it take more than 4 times the external data.`);
+  if (budget.remaining < 0)
+    reject(where, `and the tensors before it take more than ${maxReuse} times the external data.`);
   return file.subarray(offset, offset + length);
 }
 
@@ -194,7 +211,7 @@ function tensorData(tensor: Message, raw: Uint8Array | undefined): OnnxTensorDat
       reject(tensor.where, `must have raw_data of a multiple of ${width} bytes, got ${raw!.length}.`);
     return raw!.slice().buffer as ArrayBuffer;
   };
-  const varints = (): Int32Array => int32Of(allInt64(tensor, 5, 'int32_data'));
+  const varints = (): Int32Array => allInt32(tensor, 5, 'int32_data');
   switch (type) {
     case 'float':
       return { type, data: raw ? new Float32Array(aligned(4)) : allFloats(tensor, 4, 'float_data') };
@@ -220,13 +237,6 @@ function tensorData(tensor: Message, raw: Uint8Array | undefined): OnnxTensorDat
   }
 }
 
-/** Converts without the intermediate array of bigints that `Int32Array.from` would create. */
-function int32Of(values: BigInt64Array): Int32Array {
-  const result = new Int32Array(values.length);
-  for (let i = 0; i < values.length; i++) result[i] = Number(values[i]);
-  return result;
-}
-
 function decodeValue(value: Message): OnnxValue {
   const [name, type] = [text(value, 1, 'name'), lastMessage(value, 2, 'type')];
   const tensor = type && lastMessage(type, 1, 'tensor_type');
@@ -235,6 +245,8 @@ function decodeValue(value: Message): OnnxValue {
   const lengths =
     shape &&
     allMessages(shape, 1, 'dim', (dim) => (has(dim, 1) ? integer(dim, 1, 'dim_value') : text(dim, 2, 'dim_param')));
+  if (lengths !== undefined && lengths.length > maxAxes)
+    reject(value.where, `must have at most ${maxAxes} axes, got ${lengths.length}.`);
   return {
     name,
     type: typeName(integer(tensor, 1, 'elem_type')),

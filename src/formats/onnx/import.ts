@@ -6,8 +6,8 @@ import { abbreviate, listed } from '../listing';
 import { decodeOnnx } from './decode';
 import type { ExternalData, OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './model';
 import { type OnnxNetwork, type OnnxParameters, runSteps, type Step } from './network';
-import type { Body, Kind, NodeParameters, NodeReader, PreparedNode, Value } from './node-reader';
-import { operatorOf } from './operators';
+import type { Body, Kind, NodeParameters, NodeReader, Operator, PreparedNode, Value } from './node-reader';
+import { allOperators } from './operators';
 import { entryOf, isDefined, type Scope } from './scope';
 import { constantOf, kindOf } from './values';
 
@@ -48,7 +48,7 @@ export interface ImportOnnxOptions {
  * @returns the network for {@link predictOnnx} and {@link runOnnx}, with its parameters
  * @throws TypeError if `file` or one of the other files is neither a Uint8Array nor an ArrayBuffer
  * @throws RangeError if a file is truncated, malformed or missing, or if the model has unsupported operators,
- *   attributes or types; the message lists each of them with the reason
+ *   attributes or types; the message lists the first ones with the reasons
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');
@@ -63,6 +63,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, { externalData = {} }
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
   const state: ImportState = {
     opset,
+    operators: allOperators(),
     constants,
     uses: countUses(graph),
     kinds: { own: kindsOf(constants) },
@@ -99,6 +100,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, { externalData = {} }
 /** The state of the import of a graph. `importNode` updates all of it but `opset` and `uses`. */
 interface ImportState {
   readonly opset: number;
+  readonly operators: ReadonlyMap<string, Operator>;
   /** The constants of the file that are still used as they are. */
   readonly constants: Map<string, Tensor | IntTensor>;
   /** How many times each value is used, by nodes and as an output of the graph. */
@@ -230,7 +232,7 @@ function importBody(
   const state = { ...outer, constants, uses: countUses(graph), kinds, known, isBody: true, problems: [] as string[] };
   const steps = nodes.flatMap((node) => importNode(state, node) ?? []);
   for (const { name } of outputs) if (!isDefined(kinds, name)) rejectUndefined(attribute, name);
-  if (state.problems.length > 0) throw new RangeError(`in ${attribute}: ${state.problems.join('; ')}`);
+  if (state.problems.length > 0) throw new RangeError(`in ${attribute}: ${listed(state.problems, '; ')}`);
   return {
     kinds: outputs.map(({ name }) => entryOf(kinds, name)),
     start(scope) {
@@ -251,9 +253,12 @@ function importBody(
 }
 
 /** Returns the prepared node, or the reason why it is not supported. */
-function prepareNode(inputs: Omit<NodeReader, 'consumed'>, { uses, isBody }: ImportState): PreparedNode | string {
+function prepareNode(
+  inputs: Omit<NodeReader, 'consumed'>,
+  { operators, uses, isBody }: ImportState,
+): PreparedNode | string {
   const { node } = inputs;
-  const operator = operatorOf(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`);
+  const operator = operators.get(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`);
   if (operator === undefined) return 'the operator is not supported';
   const reader: NodeReader = { ...inputs, consumed: new Set() };
   try {

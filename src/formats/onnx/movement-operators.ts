@@ -2,6 +2,7 @@
 
 import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
+import { listed } from '../listing';
 import { checkSize, clampedIntTensor, elementsOf } from './int-tensors';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
@@ -61,7 +62,9 @@ export const splitOperator: Operator = (reader) => {
       const sizes = elementsOf(input) ?? attribute ?? equalSizes(length, outputs, count !== undefined);
       const total = sizes.reduce((sum, size) => sum + size, 0);
       if (sizes.length !== outputs || sizes.some((size) => size < 0) || total !== length)
-        throw new RangeError(`split must be ${outputs} lengths with the sum ${length}, got [${sizes.join(', ')}]`);
+        throw new RangeError(
+          `split must be ${outputs} lengths with the sum ${length}, got [${listed(sizes.map(String))}]`,
+        );
       let start = 0;
       return sizes.map((size) => {
         start += size;

@@ -6,6 +6,7 @@ import { withCaller } from '../../tensor/error-context';
 import { checkShape, describe } from '../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import type { Mapped } from '../../tensor/tree';
+import { abbreviate, listed } from '../listing';
 import type { OnnxValue } from './model';
 import type { NodeParameters, PreparedNode, Value } from './node-reader';
 import { entryOf, type Scope } from './scope';
@@ -123,13 +124,14 @@ function initialValues(
   const values = new Map<string, Value>(Object.entries(network.constants));
   for (const name of Object.keys(network.parameters)) {
     if (!Object.hasOwn(parameters, name))
-      throw new TypeError(`${caller}: parameters must have ${name}. Do they belong to this network?`);
+      throw new TypeError(`${caller}: parameters must have ${abbreviate(name)}. Do they belong to this network?`);
     if (isVariable(parameters[name])) values.set(name, operand(caller, parameters[name], name));
   }
   for (const input of network.inputs) values.set(input.name, inputValue(caller, input, inputs));
-  const unknown = Object.keys(inputs).find((name) => !network.inputs.some((input) => input.name === name));
+  const known = new Set(network.inputs.map(({ name }) => name));
+  const unknown = Object.keys(inputs).find((name) => !known.has(name));
   if (unknown !== undefined) {
-    const names = network.inputs.map(({ name }) => name).join(', ') || 'none';
+    const names = listed([...known]) || 'none';
     throw new TypeError(`${caller}: the model has no input ${unknown}. Its inputs are: ${names}.`);
   }
   return values;
@@ -144,15 +146,15 @@ function inputValue(
   const isInt = kindOf(type) === 'int';
   if (isInt ? !isIntTensor(value) : !isVariable(value) && !isTensor(value)) {
     const expected = isInt ? 'an int tensor { shape, data: Int32Array }' : 'a tensor { shape, data: Float32Array }';
-    throw new TypeError(`${caller}: the input ${name} must be ${expected}, got ${describe(value)}.`);
+    throw new TypeError(`${caller}: the input ${abbreviate(name)} must be ${expected}, got ${describe(value)}.`);
   }
   if (shape !== undefined) {
     // Some exporters write a length that is not known as −1 or 0.
     const lengths = shape.map((length) => (typeof length === 'number' && length > 0 ? length : undefined));
     const letters = shape.map(
-      (length, i) => lengths[i] ?? (typeof length === 'string' && length !== '' ? length : '…'),
+      (length, i) => lengths[i] ?? (typeof length === 'string' && length !== '' ? abbreviate(length) : '…'),
     );
-    checkShape(caller, name, value!.shape, { letters: `[${letters.join(', ')}]`, lengths });
+    checkShape(caller, abbreviate(name), value!.shape, { letters: `[${letters.join(', ')}]`, lengths });
   }
   return isInt ? (value as IntTensor) : operand(caller, value as Tensor | Variable, name);
 }

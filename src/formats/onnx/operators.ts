@@ -52,8 +52,8 @@ import {
 } from './reduction-operators';
 import { constantOf, kindOf, reshapeValue, selectValue, transposeValue } from './values';
 
-/** Returns the operator of the given name; undefined if it is not supported. */
-export function operatorOf(name: string): Operator | undefined {
+/** Creates the supported operators, by name. */
+export function allOperators(): ReadonlyMap<string, Operator> {
   const operators: Readonly<Record<string, Operator>> = {
     Add: arithmetic(add, (a, b) => a + b),
     Sub: arithmetic(subtract, (a, b) => a - b),
@@ -120,7 +120,7 @@ export function operatorOf(name: string): Operator | undefined {
     Split: splitOperator,
     Where: where,
   };
-  return Object.hasOwn(operators, name) ? operators[name] : undefined;
+  return new Map(Object.entries(operators));
 }
 
 const elementwise = (f: (x: Variable) => Variable): Operator => elementwiseOperator(() => f);

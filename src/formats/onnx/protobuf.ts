@@ -24,7 +24,7 @@ interface FieldBudget {
  * The number of fields that a file of `size` bytes may have: more than any supported model has, whose names alone take
  * more bytes, and few enough that the values take at most about ten times the bytes of a large file.
  */
-const fieldLimit = (size: number): number => 100_000 + Math.floor(size / 20);
+const fieldLimit = (size: number): number => 80_000 + Math.floor(size / 20);
 
 /** The value of one field by its wire type: bytes, or 32 or 64 bits that are not yet converted to their type. */
 type Field = Uint8Array | bigint;
@@ -162,20 +162,53 @@ export const lastMessage = (message: Message, number: number, name: string): Mes
 
 /** The values of a repeated 64-bit integer field, packed or not. */
 export function allInt64(message: Message, number: number, name: string): BigInt64Array {
-  const values = valuesOf(message, number);
-  const result = new BigInt64Array(
-    values.reduce((size, value) => size + (typeof value === 'bigint' ? 1 : countVarints(value)), 0),
-  );
+  const result = new BigInt64Array(countIntegers(message, number));
+  forEachInteger(message, number, name, (value, i) => {
+    result[i] = value;
+  });
+  return result;
+}
+
+/** The values of a repeated 32-bit integer field, packed or not. */
+export function allInt32(message: Message, number: number, name: string): Int32Array {
+  const result = new Int32Array(countIntegers(message, number));
+  forEachInteger(message, number, name, (value, i) => {
+    result[i] = Number(BigInt.asIntN(32, value));
+  });
+  return result;
+}
+
+/**
+ * The values of a repeated 64-bit integer field, packed or not, rounded beyond 2⁵³.
+ *
+ * @throws RangeError if there are more than `limit`
+ */
+export function allNumbers(message: Message, number: number, name: string, limit: number): readonly number[] {
+  const count = countIntegers(message, number);
+  if (count > limit) reject(message.where, `must have at most ${limit} ${name}, got ${count}.`);
+  const result: number[] = [];
+  forEachInteger(message, number, name, (value) => result.push(Number(value)));
+  return result;
+}
+
+const countIntegers = (message: Message, number: number): number =>
+  valuesOf(message, number).reduce((size, value) => size + (typeof value === 'bigint' ? 1 : countVarints(value)), 0);
+
+function forEachInteger(
+  message: Message,
+  number: number,
+  name: string,
+  visit: (value: bigint, i: number) => void,
+): void {
+  const where = `${message.where} ${name}`;
   let count = 0;
-  for (const value of values) {
-    if (typeof value === 'bigint') result[count++] = BigInt.asIntN(64, value);
+  for (const value of valuesOf(message, number)) {
+    if (typeof value === 'bigint') visit(BigInt.asIntN(64, value), count++);
     else {
       const cursor: Cursor = { bytes: value, offset: 0 };
-      while (cursor.offset < value.length)
-        result[count++] = BigInt.asIntN(64, readVarint(`${message.where} ${name}`, cursor));
+      while (cursor.offset < value.length) visit(BigInt.asIntN(64, readVarint(where, cursor)), count++);
     }
   }
-  return result;
 }
 
 /** Counts varints: the last byte of each is below 128. */

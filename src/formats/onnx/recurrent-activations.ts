@@ -3,6 +3,7 @@
 import { scale } from '../../autodiff/ops/arithmetic';
 import { leakyRelu, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
 import type { Variable } from '../../autodiff/tape';
+import { abbreviate } from '../listing';
 import { consumeAttribute, type NodeReader } from './node-reader';
 import { affinely, elu, hardSigmoid, pointwise, softsign, thresholded } from './pointwise';
 
@@ -57,7 +58,7 @@ export function readActivations(
     const name = names?.[i] ?? defaults[i % defaults.length]!;
     const form = Object.hasOwn(forms, name) ? forms[name] : undefined;
     if (form === undefined)
-      throw new RangeError(`activations must be among ${Object.keys(forms).join(', ')}, got ${name}`);
+      throw new RangeError(`activations must be among ${Object.keys(forms).join(', ')}, got ${abbreviate(name)}`);
     const alpha = form.alpha === undefined ? 0 : (alphas.shift() ?? form.alpha);
     const beta = form.beta === undefined ? 0 : (betas.shift() ?? form.beta);
     return { name, apply: form.create(alpha, beta) };

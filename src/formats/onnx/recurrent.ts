@@ -19,6 +19,7 @@ import type { Cell } from '../../recurrence/cell';
 import { unroll } from '../../recurrence/unroll';
 import { checkShape } from '../../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../../tensor/tensor';
+import { abbreviate } from '../listing';
 import { gateGru, gateLstm } from './gate-cells';
 import {
   checkInputs,
@@ -91,7 +92,9 @@ export const recurrentOperator: Operator = (reader): PreparedNode => {
   const direction = consumeAttribute(reader, 'direction', 'string') ?? 'forward';
   const directions = Object.hasOwn(directionsOf, direction) ? directionsOf[direction] : undefined;
   if (directions === undefined)
-    throw new RangeError(`direction must be one of ${Object.keys(directionsOf).join(', ')}, got ${direction}`);
+    throw new RangeError(
+      `direction must be one of ${Object.keys(directionsOf).join(', ')}, got ${abbreviate(direction)}`,
+    );
   const resetAfter = opType === 'GRU' && (consumeAttribute(reader, 'linear_before_reset', 'int') ?? 0) !== 0;
   const batchMajor = (consumeAttribute(reader, 'layout', 'int') ?? 0) !== 0;
   const hasPeepholes = (inputs[weightInputs.P] ?? '') !== '';
