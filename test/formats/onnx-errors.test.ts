@@ -64,6 +64,11 @@ describe('importOnnx rejects unsupported models with the reason', () => {
       'W must be [D, G·H, I] = [2, 8, *], got [1, 8, 3]',
     ],
     ['missing weights', recurrent({}, 'LSTM', 'x W'), 'LSTM "y": input 2 is missing'],
+    [
+      'a missing attribute of Slice',
+      modelOf([['Slice', 'x', 'y', { starts: [0] }]], [X], 'y', { opset: 9 }),
+      'Slice "y": the attributes starts and ends are required',
+    ],
     ['float lengths', recurrent({}, 'LSTM', 'x W R - x'), 'LSTM "y": input 4 must be integers, got floats'],
     [
       'several operators, in one error',

@@ -168,6 +168,12 @@ it('old opsets: Softmax over all axes from its axis on, and axes of Squeeze, Uns
   ]).toEqual([1, 1]);
 });
 
+it('an omitted input at the end is like none', () => {
+  const scalar = (value: number): IntTensor => ({ shape: [], data: Int32Array.of(value) });
+  const inputs = { a: scalar(2), b: scalar(8), c: scalar(3) };
+  expect(run([['Range', 'a b c - -', 'y']], inputs).data).toEqual(Float32Array.of(2, 5));
+});
+
 it('products of vectors, of broadcast batches, and with biases of every shape', () => {
   const ramp = (...shape: number[]): Tensor => ({
     shape,

@@ -9,10 +9,16 @@ const config: ViteUserConfig = defineConfig({
     alias: [
       { find: /^bptt$/, replacement: path('../../src/index.ts') },
       { find: /^bptt\/(pytorch|keras|onnx)$/, replacement: `${path('../../src/')}$1.ts` },
+      { find: /^bptt\/node$/, replacement: path('../../src/node/index.ts') },
       { find: /^fast-check$/, replacement: path('node_modules/fast-check/lib/fast-check.js') },
     ],
   },
-  test: { include: ['test/properties/**/*.property.ts'], testTimeout: 120_000 },
+  test: {
+    // By default Vitest leaves one core idle, which doubles the time on two cores.
+    maxWorkers: '100%',
+    include: ['test/properties/**/*.property.ts'],
+    testTimeout: 120_000 * Number(process.env['BPTT_FUZZ'] ?? 1),
+  },
 });
 
 export default config;

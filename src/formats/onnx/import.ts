@@ -174,7 +174,8 @@ function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxVa
 }
 
 /** Reads a node and updates the state. Returns the step that runs the node; undefined if it is not supported. */
-function importNode(state: ImportState, node: OnnxNode): Step | undefined {
+function importNode(state: ImportState, { inputs, ...rest }: OnnxNode): Step | undefined {
+  const node = { ...rest, inputs: withoutOmitted(inputs) };
   const { constants, uses, kinds, known, parameters, problems } = state;
   const firstName = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
   const operator = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
@@ -213,6 +214,13 @@ function importNode(state: ImportState, node: OnnxNode): Step | undefined {
     parameters.set(parameterKey, result.parameters);
   }
   return { label, inputs: node.inputs, outputs: node.outputs, run: result.run, parameterKey };
+}
+
+/** The inputs of a node without the omitted ones at the end. */
+function withoutOmitted(inputs: readonly string[]): readonly string[] {
+  let count = inputs.length;
+  while (count > 0 && inputs[count - 1] === '') count--;
+  return inputs.slice(0, count);
 }
 
 /** Imports a graph inside an attribute, which can use the values of the graphs around it. */

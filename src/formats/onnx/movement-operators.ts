@@ -30,6 +30,8 @@ export const sliceOperator: Operator = (reader) => {
   const hasInputs = reader.opset >= 10;
   checkInputs(reader, hasInputs ? ['any', 'int', 'int', 'int?', 'int?'] : ['any']);
   const attributes = hasInputs ? [] : ['starts', 'ends', 'axes'].map((name) => consumeAttribute(reader, name, 'ints'));
+  if (!hasInputs && (attributes[0] === undefined || attributes[1] === undefined))
+    throw new RangeError('the attributes starts and ends are required');
   return singleOutput(reader, (x, ...inputs) => {
     const [starts, ends, ...optional] = hasInputs ? inputs.map(elementsOf) : attributes;
     const [axes = starts!.map((_, i) => i), steps = starts!.map(() => 1)] = optional;
