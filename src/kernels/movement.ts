@@ -1,6 +1,7 @@
 /** Filling and copying, contiguous or strided. */
 
 import { sameShape, sizeOf, stridesOf } from '../tensor/shape';
+import { sumOf } from './arithmetic';
 import type { Call, Kernel, Memory, WasmFunction } from './kernel';
 import { sumByBlocks, sumRows } from './linear';
 import {
@@ -90,18 +91,23 @@ export const addStrided: Kernel<typeof strided> = {
     summing(
       memory,
       sumRows.portable(memory),
+      sumOf.portable(memory),
       everyRow((y, yStride, x, xStride, n) => {
         const m = memory.view;
         for (let i = 0; i < n; i++) m[y + i * yStride]! += m[x + i * xStride]!;
       }),
     ),
-  compose: (parts) => summing(parts.memory, sumByBlocks(parts), everyRow(parts.of(addRow))),
+  compose: (parts) => summing(parts.memory, sumByBlocks(parts), parts.of(sumOf), everyRow(parts.of(addRow))),
 };
 
-/** Adds rows without a stride of 0 with `addRows`, and sums the leading axes of a dense x with `sumRowsOf`. */
+/**
+ * Adds rows without a stride of 0 with `addRows`. Sums the leading axes of a dense x with `sumRowsOf`, and contiguous rows
+ * with `sumOfRow`.
+ */
 function summing(
   memory: Memory,
   sumRowsOf: Call<typeof sumRows.operands>,
+  sumOfRow: Call<typeof sumOf.operands, number>,
   addRows: Call<typeof strided>,
 ): Call<typeof strided> {
   return (y, yStrides, x, xStrides, shape) => {
@@ -113,7 +119,8 @@ function summing(
     const m = memory.view;
     const sums = new Float64Array(shape.reduce((size, length, axis) => size + (length - 1) * yStrides[axis]!, 1));
     everyRow((to, yStride, from, xStride, n) => {
-      for (let i = 0; i < n; i++) sums[to + i * yStride]! += m[from + i * xStride]!;
+      if (yStride === 0 && xStride === 1) sums[to]! += sumOfRow(from, n);
+      else for (let i = 0; i < n; i++) sums[to + i * yStride]! += m[from + i * xStride]!;
     })(0, yStrides, x, xStrides, shape);
     sums.forEach((sum, i) => {
       m[y + i]! += sum;
