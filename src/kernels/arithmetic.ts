@@ -1,6 +1,6 @@
 /** Element-wise arithmetic with its gradients, and reductions. */
 
-import type { Call, Kernel, LocalsOf, Memory } from './kernel';
+import type { Call, Kernel, LocalsOf, Memory, WasmFunction } from './kernel';
 import {
   type Code,
   type Local,
@@ -234,7 +234,7 @@ function reducePairs(
 }
 
 /** Σ x, in double precision. */
-export const sumOf: Kernel<typeof reduced, number> = {
+export const sumOf: Kernel<typeof reduced, number> & WasmFunction<typeof reduced, number> = {
   operands: reduced,
   portable: (memory) => (x, n) => {
     const m = memory.view;

@@ -60,6 +60,8 @@ export interface Parts {
   of<O extends Operands, R>(wasm: WasmFunction<O, R>): Call<O, R>;
   /** Whether the engine can keep a tile of six rows in registers. */
   readonly tall: boolean;
+  /** The memory of the workspace. */
+  readonly memory: Memory;
   /** The offset of the scratch memory of the kernels, of `scratchSize` elements. */
   readonly scratch: number;
 }
@@ -81,6 +83,38 @@ export interface Kernels {
   readonly memory: Memory;
   /** Returns the kernel, bound to this memory. */
   of<O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R>;
+}
+
+/** The largest number of terms of a sum in single precision. Longer sums consist of parts. */
+export const longestSum = 65_536;
+
+/**
+ * Adds the parts of sums that are longer than `most` in double precision. The function that it returns must be called with
+ * the number of terms so far: after every part it takes the part that is in a buffer and leaves zeros there, and after the
+ * last one the totals.
+ *
+ * @param size the number of sums
+ * @param count the number of terms of each sum
+ * @returns undefined if the sums are not longer than `most`
+ */
+export function partialSums(
+  { view }: Memory,
+  offset: number,
+  size: number,
+  count: number,
+  most: number = longestSum,
+): ((terms: number) => void) | undefined {
+  return count > most ? addParts(view, offset, new Float64Array(size), count, most) : undefined;
+}
+
+function addParts(m: Heap, offset: number, totals: Float64Array, count: number, most: number) {
+  return (terms: number): void => {
+    if (terms % most !== 0 && terms !== count) return;
+    totals.forEach((total, i) => {
+      totals[i] = total + m[offset + i]!;
+      m[offset + i] = terms === count ? totals[i]! : 0;
+    });
+  };
 }
 
 /** Creates the portable kernels over a memory. */

@@ -1,6 +1,6 @@
 /** Row operations: sum, gather and scatter. */
 
-import type { Kernel, WasmFunction } from './kernel';
+import { type Call, type Kernel, longestSum, type Memory, type Parts, type WasmFunction } from './kernel';
 import {
   add,
   less,
@@ -65,7 +65,7 @@ const sumBlock: WasmFunction<typeof summed> = {
   },
 };
 
-/** dv += the sum of the rows of dy. Sums are computed in double precision, over at least 64 rows at a time. */
+/** dv += the sum of the rows of dy, in double precision. */
 export const sumRows: Kernel<typeof summed> = {
   operands: summed,
   portable: (memory) => {
@@ -78,13 +78,17 @@ export const sumRows: Kernel<typeof summed> = {
       for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
     };
   },
-  // A pass down the columns of more rows would touch more pages than the TLB holds.
-  compose:
-    ({ of }) =>
-    (dv, dy, rows, n) => {
-      for (let r = 0; r < rows; r += 64) of(sumBlock)(dv, dy + r * n, Math.min(64, rows - r), n);
-    },
+  compose: (parts) => sumByBlocks(parts),
 };
+
+/** {@link sumRows} in blocks that fit the second cache. A pass down the columns of one would miss the TLB otherwise. */
+export function sumByBlocks({ of }: Parts): Call<typeof summed> {
+  const sum = of(sumBlock);
+  return (dv, dy, rows, n) => {
+    const atOnce = Math.max(64, Math.floor(longestSum / n));
+    for (let r = 0; r < rows; r += atOnce) sum(dv, dy + r * n, Math.min(atOnce, rows - r), n);
+  };
+}
 
 const gathered = ['write rows n', 'read', 'read rows', 'rows', 'n'] as const;
 
@@ -122,14 +126,20 @@ const scattered = ['update', 'read rows n', 'read rows', 'rows', 'n'] as const;
 /** dtable[ids[r]] += dy[r], for rows of n elements; rows with the id −1 are skipped. */
 export const scatterAddRows: Kernel<typeof scattered> = {
   operands: scattered,
-  portable: (memory) => (dtable, dy, ids, rows, n) => {
-    const m = memory.view;
-    for (let r = 0; r < rows; r++) {
-      const id = m[ids + r]!;
-      if (id < 0) continue;
-      for (let j = 0; j < n; j++) m[dtable + id * n + j]! += m[dy + r * n + j]!;
-    }
-  },
+  portable: (memory) =>
+    summing(memory, (dtable, dy, ids, rows, n) => {
+      const m = memory.view;
+      for (let r = 0; r < rows; r++) {
+        const id = m[ids + r]!;
+        if (id < 0) continue;
+        for (let j = 0; j < n; j++) m[dtable + id * n + j]! += m[dy + r * n + j]!;
+      }
+    }),
+  compose: ({ of, memory }) => summing(memory, of(scatter)),
+};
+
+const scatter: WasmFunction<typeof scattered> = {
+  operands: scattered,
   simd: ([dtable, dy, ids, rows, n], w) => {
     const [id, source, target] = w.pointers;
     return [
@@ -145,3 +155,20 @@ export const scatterAddRows: Kernel<typeof scattered> = {
     ];
   },
 };
+
+/** Adds few rows with `scatterRows`, and sums many in double precision, since most may have the same id. */
+function summing(memory: Memory, scatterRows: Call<typeof scattered>): Call<typeof scattered> {
+  return (dtable, dy, ids, rows, n) => {
+    if (rows <= longestSum) return scatterRows(dtable, dy, ids, rows, n);
+    const m = memory.view;
+    const sums = new Map<number, Float64Array>();
+    for (let r = 0; r < rows; r++) {
+      const id = m[ids + r]!;
+      const sum = sums.get(id) ?? new Float64Array(n);
+      sums.set(id, sum);
+      for (let j = 0; j < n; j++) sum[j]! += m[dy + r * n + j]!;
+    }
+    sums.delete(-1);
+    for (const [id, sum] of sums) for (let j = 0; j < n; j++) m[dtable + id * n + j]! += sum[j]!;
+  };
+}

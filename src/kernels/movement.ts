@@ -1,23 +1,21 @@
 /** Filling and copying, contiguous or strided. */
 
-import type { Call, Kernel, LocalsOf, WasmFunction } from './kernel';
+import { sameShape, sizeOf, stridesOf } from '../tensor/shape';
+import { sumOf } from './arithmetic';
+import type { Call, Kernel, Memory, WasmFunction } from './kernel';
+import { sumByBlocks, sumRows } from './linear';
 import {
   add,
   bitAnd,
   equal,
-  type I32,
   loadOne,
   moveBytes,
   number,
-  pairAdd,
-  pairOf,
-  pairZero,
-  type Statement,
   set,
   shiftLeft,
-  singles,
   splat,
   storeOne,
+  type Vector,
   vAdd,
   when,
 } from './simd/assembler';
@@ -51,54 +49,26 @@ export const copy: Kernel<typeof copied> = {
 const row = ['update', 'yStride', 'read', 'xStride', 'n'] as const;
 const strided = ['update', 'list', 'read', 'list', 'list'] as const;
 
-/** Whether both strides equal `stride`. */
-const bothAre = (stride: number, [, yStride, , xStride]: LocalsOf<typeof row>): I32 =>
-  bitAnd(equal(yStride, number(stride)), equal(xStride, number(stride)));
-
-/** Runs the body for every element, advancing the addresses by the strides. */
-const byStrides = ([y, yStride, x, xStride, n]: LocalsOf<typeof row>, body: Statement): Statement =>
-  times(n, [body, set(y, add(y, shiftLeft(yStride, 2))), set(x, add(x, shiftLeft(xStride, 2)))]);
-
-/** y[i·yStride] = x[i·xStride]. */
-const copyRow: WasmFunction<typeof row> = {
+/** y[i·yStride] = f(y[i·yStride], x[i·xStride]). */
+const byStrides = (f: (y: Vector, x: Vector) => Vector): WasmFunction<typeof row> => ({
   operands: row,
-  simd: (o, w) => {
-    const [y, , x, , n] = o;
-    return [
-      when(
-        bothAre(1, o),
-        overElements(w, n, [y, x], (e) => [e.store(y, e.load(x))]),
-        [byStrides(o, storeOne(y, loadOne(x)))],
-      ),
-    ];
-  },
-};
+  simd: ([y, yStride, x, xStride, n], w) => [
+    when(
+      bitAnd(equal(yStride, number(1)), equal(xStride, number(1))),
+      overElements(w, n, [y, x], (e) => [e.store(y, f(e.load(y), e.load(x)))]),
+      [
+        times(n, [
+          storeOne(y, f(loadOne(y), loadOne(x))),
+          set(y, add(y, shiftLeft(yStride, 2))),
+          set(x, add(x, shiftLeft(xStride, 2))),
+        ]),
+      ],
+    ),
+  ],
+});
 
-/** y[i·yStride] += x[i·xStride]; if yStride is 0, the elements of x are first summed in double precision. */
-const addRow: WasmFunction<typeof row> = {
-  operands: row,
-  simd: (o, w) => {
-    const [y, yStride, x, , n] = o;
-    const [total] = w.vectors;
-    return [
-      when(
-        equal(yStride, number(0)),
-        [
-          set(total, pairZero()),
-          byStrides(o, set(total, pairAdd(total, pairOf(loadOne(x))))),
-          storeOne(y, singles(pairAdd(pairOf(loadOne(y)), total))),
-        ],
-        [
-          when(
-            bothAre(1, o),
-            overElements(w, n, [y, x], (e) => [e.store(y, vAdd(e.load(y), e.load(x)))]),
-            [byStrides(o, storeOne(y, vAdd(loadOne(y), loadOne(x))))],
-          ),
-        ],
-      ),
-    ];
-  },
-};
+const copyRow = /* @__PURE__ */ byStrides((_, x) => x);
+const addRow = /* @__PURE__ */ byStrides(vAdd);
 
 /** y[i·yStrides] = x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in xStrides repeats elements. */
 export const copyStrided: Kernel<typeof strided> = {
@@ -111,22 +81,52 @@ export const copyStrided: Kernel<typeof strided> = {
   compose: (parts) => everyRow(parts.of(copyRow)),
 };
 
-/** y[i·yStrides] += x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in yStrides sums elements. */
+/**
+ * y[i·yStrides] += x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in yStrides sums elements, in double
+ * precision.
+ */
 export const addStrided: Kernel<typeof strided> = {
   operands: strided,
   portable: (memory) =>
-    everyRow((y, yStride, x, xStride, n) => {
-      const m = memory.view;
-      if (yStride === 0) {
-        let total = 0;
-        for (let i = 0; i < n; i++) total += m[x + i * xStride]!;
-        m[y]! += total;
-      } else {
+    summing(
+      memory,
+      sumRows.portable(memory),
+      sumOf.portable(memory),
+      everyRow((y, yStride, x, xStride, n) => {
+        const m = memory.view;
         for (let i = 0; i < n; i++) m[y + i * yStride]! += m[x + i * xStride]!;
-      }
-    }),
-  compose: (parts) => everyRow(parts.of(addRow)),
+      }),
+    ),
+  compose: (parts) => summing(parts.memory, sumByBlocks(parts), parts.of(sumOf), everyRow(parts.of(addRow))),
 };
+
+/**
+ * Adds rows without a stride of 0 with `addRows`. Sums the leading axes of a dense x with `sumRowsOf`, and contiguous rows
+ * with `sumOfRow`.
+ */
+function summing(
+  memory: Memory,
+  sumRowsOf: Call<typeof sumRows.operands>,
+  sumOfRow: Call<typeof sumOf.operands, number>,
+  addRows: Call<typeof strided>,
+): Call<typeof strided> {
+  return (y, yStrides, x, xStrides, shape) => {
+    const leading = yStrides.lastIndexOf(0) + 1;
+    if (leading === 0) return addRows(y, yStrides, x, xStrides, shape);
+    const n = sizeOf(shape.slice(leading));
+    if (yStrides.slice(0, leading).every((stride) => stride === 0) && sameShape(xStrides, stridesOf(shape)))
+      return sumRowsOf(y, x, sizeOf(shape.slice(0, leading)), n);
+    const m = memory.view;
+    const sums = new Float64Array(shape.reduce((size, length, axis) => size + (length - 1) * yStrides[axis]!, 1));
+    everyRow((to, yStride, from, xStride, n) => {
+      if (yStride === 0 && xStride === 1) sums[to]! += sumOfRow(from, n);
+      else for (let i = 0; i < n; i++) sums[to + i * yStride]! += m[from + i * xStride]!;
+    })(0, yStrides, x, xStrides, shape);
+    sums.forEach((sum, i) => {
+      m[y + i]! += sum;
+    });
+  };
+}
 
 /** Calls `visit` for every row along the last axis of a shape, in order. */
 function everyRow(visit: Call<typeof row>): Call<typeof strided> {

@@ -1,6 +1,6 @@
 /** Layer normalization (Ba, Kiros and Hinton, 2016, arXiv 1607.06450). */
 
-import type { Kernel } from './kernel';
+import { type Kernel, partialSums, type WasmFunction } from './kernel';
 import {
   add,
   fromWholes,
@@ -19,7 +19,7 @@ import {
   vSubtract,
   vZero,
 } from './simd/assembler';
-import { alongRow, overElements, sumAcross, times } from './simd/loops';
+import { alongRow, overElements, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
 const normalized = [
@@ -65,20 +65,23 @@ export const normalizeRows: Kernel<typeof normalized> = {
       set(count, fromWholes(splatWord(n))),
       times(rows, [
         set(first, loadSplat(x)),
-        set(mean, vZero()),
-        ...alongRow(w, n, [x], ([from], e) => [set(mean, vAdd(mean, e.only(vSubtract(e.load(from), first))))]),
-        set(mean, vAdd(first, vDivide(sumAcross(mean), count))),
+        ...alongRow(w, n, [x], ([from], e) => [set(mean, vAdd(mean, e.only(vSubtract(e.load(from), first))))], [mean]),
+        set(mean, vAdd(first, vDivide(mean, count))),
         // The mean is rounded. The second pass computes its error, which is removed from the variance and from each
         // element.
-        set(variance, vZero()),
-        set(residual, vZero()),
-        ...alongRow(w, n, [x], ([from], e) => [
-          set(value, e.only(vSubtract(e.load(from), mean))),
-          set(residual, vAdd(residual, value)),
-          set(variance, multiplyAdd(w, value, value, variance)),
-        ]),
-        set(residual, vDivide(sumAcross(residual), count)),
-        set(variance, vSubtract(vDivide(sumAcross(variance), count), vMultiply(residual, residual))),
+        ...alongRow(
+          w,
+          n,
+          [x],
+          ([from], e) => [
+            set(value, e.only(vSubtract(e.load(from), mean))),
+            set(residual, vAdd(residual, value)),
+            set(variance, multiplyAdd(w, value, value, variance)),
+          ],
+          [variance, residual],
+        ),
+        set(residual, vDivide(residual, count)),
+        set(variance, vSubtract(vDivide(variance, count), vMultiply(residual, residual))),
         set(factor, vDivide(w.constant(1), vSquareRoot(vAdd(vMax(variance, vZero()), splat(epsilon))))),
         storeOne(slope, factor),
         set(gains, gain),
@@ -113,6 +116,7 @@ export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
   operands: normalizedBackward,
   portable: (memory) => (dx, dgain, dbias, dy, normal, slope, gain, rows, n) => {
     const m = memory.view;
+    const [gains, biases] = [new Float64Array(n), new Float64Array(n)];
     for (let r = 0, i = 0; r < rows; r++, i += n) {
       let mean = 0;
       let along = 0;
@@ -124,26 +128,52 @@ export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
       for (let j = 0; j < n; j++) {
         const [d, value] = [m[dy + i + j]!, m[normal + i + j]!];
         m[dx + i + j]! += m[slope + r]! * (m[gain + j]! * d - mean - value * along);
-        m[dgain + j]! += d * value;
-        m[dbias + j]! += d;
+        gains[j]! += d * value;
+        biases[j]! += d;
       }
     }
+    for (let j = 0; j < n; j++) {
+      m[dgain + j]! += gains[j]!;
+      m[dbias + j]! += biases[j]!;
+    }
   },
+  compose:
+    ({ of, memory }) =>
+    (dx, dgain, dbias, dy, normal, slope, gain, rows, n) => {
+      const sums = [dgain, dbias].map((offset) => partialSums(memory, offset, n, rows, rowsAtOnce));
+      for (let r = 0; r < rows; r += rowsAtOnce) {
+        const [i, count] = [r * n, Math.min(rowsAtOnce, rows - r)];
+        of(backwardOfRows)(dx + i, dgain, dbias, dy + i, normal + i, slope + r, gain, count, n);
+        for (const addPart of sums) addPart?.(r + count);
+      }
+    },
+};
+
+/** The number of rows whose gradients are summed in single precision. */
+const rowsAtOnce = 256;
+
+/** {@link normalizeRowsBackward} with sums in single precision. */
+const backwardOfRows: WasmFunction<typeof normalizedBackward> = {
+  operands: normalizedBackward,
   simd: ([dx, dgain, dbias, dy, normal, slope, gain, rows, n], w) => {
     const [mean, along, count, d, value, factor] = w.vectors;
     const [by, toGain, toBias] = w.pointers;
     return [
       set(count, fromWholes(splatWord(n))),
       times(rows, [
-        set(mean, vZero()),
-        set(along, vZero()),
-        ...alongRow(w, n, [dy, normal, gain], ([from, x, factors], e) => [
-          set(d, vMultiply(e.load(factors), e.load(from))),
-          set(mean, vAdd(mean, d)),
-          set(along, multiplyAdd(w, d, e.load(x), along)),
-        ]),
-        set(mean, vDivide(sumAcross(mean), count)),
-        set(along, vDivide(sumAcross(along), count)),
+        ...alongRow(
+          w,
+          n,
+          [dy, normal, gain],
+          ([from, x, factors], e) => [
+            set(d, vMultiply(e.load(factors), e.load(from))),
+            set(mean, vAdd(mean, d)),
+            set(along, multiplyAdd(w, d, e.load(x), along)),
+          ],
+          [mean, along],
+        ),
+        set(mean, vDivide(mean, count)),
+        set(along, vDivide(along, count)),
         set(factor, loadSplat(slope)),
         set(by, gain),
         set(toGain, dgain),

@@ -1,6 +1,6 @@
 /** Matrix products. */
 
-import type { Kernel, Parts } from './kernel';
+import { type Kernel, longestSum, type Parts, partialSums } from './kernel';
 import { sharedMultiply } from './portable/product';
 import { fourRows, multiplyRow, packColumns, sixRows, type Tile } from './simd/product';
 
@@ -106,7 +106,10 @@ function rowsBySix(rows: number): number {
   return Math.max(0, rows - left - (left === 1 || left === 2 ? 6 : 0));
 }
 
-/** C = start + A · B. `startStride` is the distance between the rows of `start`; if it is −1, start is zero. */
+/**
+ * C = start + A · B. `startStride` is the distance between the rows of `start`; if it is −1, start is zero. The order of
+ * the sum of an element depends only on K.
+ */
 type Blocked = (
   c: number,
   start: number,
@@ -120,23 +123,39 @@ type Blocked = (
   layout: 'plain' | 'transposed' | 'packed',
 ) => void;
 
-function blocked({ of, scratch, tall }: Parts): Blocked {
+function blocked({ of, memory, scratch, tall }: Parts): Blocked {
   const panelsOfA = scratch + tileSize;
   const panelsOfB = panelsOfA + blockRows * blockDepth;
   return (c, start, startStride, a, b, M, N, K, transposeA, layout) => {
     const packed = layout === 'packed';
-    if (M === 1 && layout !== 'transposed') {
-      of(multiplyRow)(c, start, startStride >= 0, a, b, N, K, packed ? 8 : N, packed ? 8 * K : 8, scratch);
-      return;
-    }
+    const isRow = M === 1 && layout !== 'transposed';
     const packB = of(packColumns);
-    const columnsAtOnce = packed ? N : blockColumns;
+    const columnsAtOnce = packed || isRow ? N : blockColumns;
+    const addPart = partialSums(memory, c, M * N, K);
     // The loop runs at least once, because C must be written even if K is 0.
     for (let k = 0; k === 0 || k < K; k += blockDepth) {
       const depth = Math.min(blockDepth, K - k);
-      const [from, fromStride] = k === 0 ? [start, startStride] : [c, N];
+      const from = k === 0 ? start : c;
+      const fromStride = k === 0 ? startStride : k % longestSum === 0 ? -1 : N;
       for (let j = 0; j < N; j += columnsAtOnce) {
         const columns = Math.min(columnsAtOnce, N - j);
+        if (isRow) {
+          const rowStride = packed ? 8 : N;
+          const panelStride = packed ? 8 * K : 8;
+          of(multiplyRow)(
+            c,
+            from,
+            fromStride >= 0,
+            a + k,
+            b + k * rowStride,
+            N,
+            depth,
+            rowStride,
+            panelStride,
+            scratch,
+          );
+          continue;
+        }
         if (layout === 'plain') packB(panelsOfB, b + k * N + j, 1, N, columns, depth);
         if (layout === 'transposed') packB(panelsOfB, b + j * K + k, K, 1, columns, depth);
         for (let i = 0; i < M; i += blockRows) {
@@ -171,6 +190,7 @@ function blocked({ of, scratch, tall }: Parts): Blocked {
           if (sixes < rows) byTile(fourRows, sixes, rows - sixes);
         }
       }
+      addPart?.(k + depth);
     }
   };
 }

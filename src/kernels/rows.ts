@@ -24,7 +24,7 @@ import {
   type Writer,
   when,
 } from './simd/assembler';
-import { alongRow, maxAcross, nextRow, overElements, sumAcross, times } from './simd/loops';
+import { alongRow, maxAcross, nextRow, overElements, times } from './simd/loops';
 import * as math from './simd/math';
 
 const mapped = ['write rows n', 'read rows n', 'rows', 'n'] as const;
@@ -60,9 +60,7 @@ export const softmaxRowsBackward: Kernel<typeof mappedBackward> = {
     const [dot] = w.vectors;
     return [
       times(rows, [
-        set(dot, vZero()),
-        ...alongRow(w, n, [dy, y], ([a, b], e) => [set(dot, vAdd(dot, vMultiply(e.load(a), e.load(b))))]),
-        set(dot, sumAcross(dot)),
+        ...alongRow(w, n, [dy, y], ([a, b], e) => [set(dot, vAdd(dot, vMultiply(e.load(a), e.load(b))))], [dot]),
         ...overElements(w, n, [dx, dy, y], (e) => [
           e.store(dx, vAdd(e.load(dx), vMultiply(e.load(y), vSubtract(e.load(dy), dot)))),
         ]),
@@ -108,9 +106,7 @@ export const logSoftmaxRowsBackward: Kernel<typeof mappedBackward> = {
     const [total, power] = w.vectors;
     return [
       times(rows, [
-        set(total, vZero()),
-        ...alongRow(w, n, [dy], ([a], e) => [set(total, vAdd(total, e.load(a)))]),
-        set(total, sumAcross(total)),
+        ...alongRow(w, n, [dy], ([a], e) => [set(total, vAdd(total, e.load(a)))], [total]),
         ...overElements(w, n, [dx, dy, y], (e) => [
           set(power, math.exp(w, e.load(y))),
           e.store(dx, vAdd(e.load(dx), vSubtract(e.load(dy), vMultiply(power, total)))),
@@ -223,13 +219,17 @@ function exponentials(
     set(largest, w.constant(-Infinity)),
     ...alongRow(w, n, [x], ([from], e) => [set(largest, vMax(largest, e.fill(e.load(from))))]),
     set(largest, maxAcross(largest)),
-    set(total, vZero()),
-    ...alongRow(w, n, [y, x], ([to, from], e) => [
-      set(power, math.exp(w, vSubtract(e.load(from), largest))),
-      e.store(to, power),
-      set(total, vAdd(total, e.only(power))),
-    ]),
-    set(total, sumAcross(total)),
+    ...alongRow(
+      w,
+      n,
+      [y, x],
+      ([to, from], e) => [
+        set(power, math.exp(w, vSubtract(e.load(from), largest))),
+        e.store(to, power),
+        set(total, vAdd(total, e.only(power))),
+      ],
+      [total],
+    ),
   ];
 }
 

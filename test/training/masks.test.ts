@@ -18,6 +18,7 @@ import {
   integerNumber,
   intTensor,
   type LossOptions,
+  mask,
   meanAbsoluteError,
   meanSquaredError,
   mixtureNegativeLogLikelihood,
@@ -29,6 +30,7 @@ import {
   sampledCrossEntropy,
   scale,
   sequential,
+  sqrt,
   sum,
   type Tensor,
   tensor,
@@ -307,5 +309,25 @@ describe('training and evaluation', () => {
     const evaluateAll = (batches: Batch<Tensor>[]) =>
       evaluate(model, { batchCount: 2, batches: () => batches }, { loss: meanSquaredError }).loss;
     expect(evaluateAll([first, masked])).toBeCloseTo(evaluateAll([first, second]), 6);
+  });
+});
+
+describe('the operation mask', () => {
+  const keep = tensor([0, 1]);
+  const x = tensor([
+    [1, NaN],
+    [2, Infinity],
+    [0, 3],
+  ]);
+
+  it('selects rows whose values are not numbers', () => {
+    expect(compute({ x }, (p) => mask(p.x, tensor([0, 0, 2]))).data).toEqual(Float32Array.of(0, 0, 0, 0, 0, 6));
+    expect(compute({ x }, (p) => mask(p.x, tensor([[1, 0]]))).data).toEqual(Float32Array.of(1, 0, 2, 0, 0, 0));
+  });
+
+  it('stops gradients that are not numbers', () => {
+    // The derivative of √x at 0 is infinite, and 0 · ∞ is NaN.
+    const { gradient } = valueAndGradient({ x: tensor([0, 4]) }, (p) => sum(multiply(sqrt(mask(p.x, keep)), keep)));
+    expect(gradient.x.data).toEqual(Float32Array.of(0, 0.25));
   });
 });

@@ -5,7 +5,7 @@ import { addStrided, fill } from '../../kernels/movement';
 import { logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward } from '../../kernels/rows';
 import { formatShape, lengthAt, resolveAxis, type Shape, sizeOf, stridesOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable, viewOf } from '../tape';
-import { multiply, scale } from './arithmetic';
+import { broadcastTo, multiply, scale } from './arithmetic';
 
 /**
  * Sums a tensor over axes, which are removed.
@@ -78,8 +78,7 @@ export function logSoftmax(x: Operand): Variable {
 /**
  * Multiplies x by a mask of ones and zeros over its leading axes: a mask `[T, B]` masks whole rows of `[T, B, H]`.
  *
- * @param keep the mask: 1 keeps elements of x, 0 replaces them by 0, except that 0 · NaN is NaN. The `mask` of losses
- * ignores NaN, too
+ * @param keep the mask: 1 keeps elements of x, 0 replaces them by 0, whatever their values and gradients
  * @throws RangeError if the shape of the mask does not match the leading axes of x
  * @example
  * compute({ x: tensor([[1, 2], [3, 4]]) }, ({ x }) => mask(x, tensor([1, 0]))).data; // Float32Array [1, 2, 0, 0]
@@ -96,11 +95,22 @@ export function mask(x: Operand, keep: Operand): Variable {
         `got ${formatShape(factors.shape)}.`,
     );
   }
+  const kept = broadcastTo(factors, input.shape.slice(0, factors.shape.length));
   const widened = viewOf(
-    factors,
-    input.shape.map((_, axis) => factors.shape[axis] ?? 1),
+    kept,
+    input.shape.map((_, axis) => kept.shape[axis] ?? 1),
   );
-  return multiply(input, widened);
+  const output = multiply(input, widened);
+  const { memory } = output.storage.scope.workspace;
+  const width = output.size / kept.size;
+  // 0 · NaN is NaN.
+  const clear = (offset: number): void => {
+    for (let i = 0; i < kept.size; i++)
+      if (memory.view[kept.offset + i] === 0) memory.view.fill(0, offset + i * width, offset + (i + 1) * width);
+  };
+  clear(output.offset);
+  record([output], () => clear(gradientOf(output)));
+  return output;
 }
 
 function overRows(

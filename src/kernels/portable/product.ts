@@ -1,6 +1,6 @@
 /** The portable matrix product: blocked, over panels packed in double precision. */
 
-import type { Heap } from '../kernel';
+import { type Heap, partialSums } from '../kernel';
 
 /*
  * C is computed in tiles of two rows and four columns: eight sums and their operands fit in registers. The sizes 2 and
@@ -135,6 +135,7 @@ function createMultiply(): Multiply {
   }
 
   return (m, c, a, b, M, N, K, rowStrideA, columnStrideA, rowStrideB, columnStrideB, panelStride) => {
+    const addPart = partialSums({ view: m }, c, M * N, K);
     for (let k0 = 0; k0 < K; k0 += blockDepth) {
       const depth = Math.min(blockDepth, K - k0);
       for (let j0 = 0; j0 < N; j0 += blockColumns) {
@@ -160,6 +161,7 @@ function createMultiply(): Multiply {
           }
         }
       }
+      addPart?.(k0 + depth);
     }
   };
 }

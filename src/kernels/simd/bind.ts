@@ -80,7 +80,7 @@ export function simdKernels(name: 'simd' | 'relaxed', pages: WebAssembly.Memory,
     name,
     memory,
     of: memoize((kernel: Kernel) =>
-      'compose' in kernel ? kernel.compose({ of: ofFunction, tall, scratch: 0 }) : ofFunction(kernel),
+      'compose' in kernel ? kernel.compose({ of: ofFunction, tall, memory, scratch: 0 }) : ofFunction(kernel),
     ) as Kernels['of'],
   };
 }

@@ -11,10 +11,16 @@ import {
   loadOne,
   loopWhile,
   number,
+  pairAdd,
+  pairOf,
+  pairSum,
+  pairZero,
   type Statement,
+  select,
   set,
   shiftLeft,
   shuffle,
+  splat,
   store,
   storeOne,
   subtract,
@@ -71,16 +77,41 @@ export function overElements(
   ];
 }
 
-/** {@link overElements} on copies of the pointers, so that the pointers do not change. */
+/**
+ * {@link overElements} on copies of the pointers, so that the pointers do not change.
+ *
+ * @param sums locals to which the body adds, set to the sum of their lanes; sums of 1,024 elements are added in double
+ * precision
+ */
 export function alongRow<const P extends readonly Local<'i32'>[]>(
   w: Writer,
   n: I32,
   pointers: P,
   body: (at: { [I in keyof P]: Local<'i32'> }, e: Elements) => Statement[],
+  sums: readonly Local<'v128'>[] = [],
 ): Statement[] {
+  const [left] = w.pointers;
   const copies = pointers.map(() => w.local('i32')) as { [I in keyof P]: Local<'i32'> };
-  return [...copies.map((copy, i) => set(copy, pointers[i]!)), ...overElements(w, n, copies, (e) => body(copies, e))];
+  const totals = sums.map((sum) => [sum, w.local('v128')] as const);
+  return [
+    ...copies.map((copy, i) => set(copy, pointers[i]!)),
+    ...totals.map(([, total]) => set(total, pairZero())),
+    set(left, n),
+    loopWhile(less(number(0), left), [
+      ...sums.map((sum) => set(sum, vZero())),
+      ...overElements(w, limited(left, 1024), copies, (e) => body(copies, e)),
+      ...totals.flatMap(([sum, total]) => [
+        set(sum, vAdd(sum, shuffle(sum, sum, [2, 3, 2, 3]))),
+        set(total, pairAdd(total, pairOf(sum))),
+      ]),
+      set(left, subtract(left, number(1024))),
+    ]),
+    ...totals.map(([sum, total]) => set(sum, splat(pairSum(total)))),
+  ];
 }
+
+/** The minimum of a count and a constant. */
+export const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
 
 /** Advances pointers by a row of n elements. */
 export const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>
@@ -91,12 +122,6 @@ export function times(count: Local<'i32'>, statements: readonly Statement[]): St
   return loopWhile(less(number(0), count), [...statements, set(count, subtract(count, number(1)))]);
 }
 
-/** Combines the four lanes of a local; the result is in every lane. Changes the local. */
-function across(x: Local<'v128'>, combine: (a: Vector, b: Vector) => Vector): Vector {
-  return combine(tee(x, combine(x, shuffle(x, x, [2, 3, 0, 1]))), shuffle(x, x, [1, 0, 3, 2]));
-}
-
-/** The sum of the four lanes of a local, in every lane. Changes the local. */
-export const sumAcross = (x: Local<'v128'>): Vector => across(x, vAdd);
 /** The maximum of the four lanes of a local, in every lane. Changes the local. */
-export const maxAcross = (x: Local<'v128'>): Vector => across(x, vMax);
+export const maxAcross = (x: Local<'v128'>): Vector =>
+  vMax(tee(x, vMax(x, shuffle(x, x, [2, 3, 0, 1]))), shuffle(x, x, [1, 0, 3, 2]));

@@ -19,7 +19,6 @@ import {
   multiply,
   number,
   type Statement,
-  select,
   set,
   shiftLeft,
   shuffle,
@@ -33,7 +32,7 @@ import {
   type Writer,
   when,
 } from './assembler';
-import { times } from './loops';
+import { limited, times } from './loops';
 import { multiplyAdd } from './math';
 
 /** The number of columns of a tile of C, which one pass over K computes. */
@@ -343,9 +342,6 @@ export const multiplyRow: WasmFunction<typeof ofOneRow> = {
     ];
   },
 };
-
-/** The minimum of a count and a constant. */
-const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
 
 /** Stores the element at `sums` + `column`, plus that at `start` + `column` if `fromStart`, and advances the column. */
 const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>, sums: I32): Statement =>
