@@ -54,9 +54,10 @@ export function readChunks(source: Source, { at, size: length }: Message, datase
   const what = `a chunk of ${path}`;
   for (const chunk of chunksIn(source, root, rank, path)) {
     const { from } = chunk;
-    if (from.some((start, axis) => start >= shape[axis]! || start % chunkShape[axis]! !== 0) || seen.has(from.join()))
+    const key = from.join();
+    if (from.some((start, axis) => start >= shape[axis]! || start % chunkShape[axis]! !== 0) || seen.has(key))
       reject(`a chunk of ${path} is at ${formatShape(from)}, where it does not belong.`);
-    seen.add(from.join());
+    seen.add(key);
     claim(source, chunk.at, chunk.length, what);
     const stored = bytes.subarray(chunk.at, chunk.at + chunk.length);
     place(raw, unfilter(stored, filters, chunk.skipped, { size, width }, path), { shape, width, from, chunkShape });

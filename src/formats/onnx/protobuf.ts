@@ -12,19 +12,22 @@ export interface Message {
   readonly where: string;
   /** The values by field number, in the order of the file. */
   readonly fields: ReadonlyMap<number, readonly Field[]>;
-  readonly budget: FieldBudget;
+  readonly file: FileState;
 }
 
-/** The number of fields that may still be read from a file: a field of 2 bytes can take hundreds of bytes of memory. */
-interface FieldBudget {
+/** What all messages of a file share. */
+interface FileState {
+  /** The number of fields that may still be read: a field of 2 bytes can take hundreds of bytes of memory. */
   remaining: number;
+  /** One for all strings, since a decoder takes far more memory than a short string. */
+  readonly decoder: TextDecoder;
 }
 
 /**
  * The number of fields that a file of `size` bytes may have: more than any supported model has, whose names alone take
  * more bytes, and few enough that the values take at most about ten times the bytes of a large file.
  */
-const fieldLimit = (size: number): number => 80_000 + Math.floor(size / 20);
+const fieldLimit = (size: number): number => 60_000 + Math.floor(size / 20);
 
 /** The value of one field by its wire type: bytes, or 32 or 64 bits that are not yet converted to their type. */
 type Field = Uint8Array | bigint;
@@ -43,12 +46,15 @@ const reject = (where: string, reason: string): never => {
 export function readMessage(
   where: string,
   bytes: Uint8Array,
-  budget: FieldBudget = { remaining: fieldLimit(bytes.length) },
+  file: FileState = {
+    remaining: fieldLimit(bytes.length),
+    decoder: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }),
+  },
 ): Message {
   const fields = new Map<number, Field[]>();
   const cursor: Cursor = { bytes, offset: 0 };
   while (cursor.offset < bytes.length) {
-    if (budget.remaining-- === 0) reject(where, 'has more fields than any model of the size of this file.');
+    if (file.remaining-- === 0) reject(where, 'has more fields than any model of the size of this file.');
     const start = cursor.offset;
     const tag = Number(readVarint(where, cursor));
     const [number, wireType] = [Math.floor(tag / 8), tag % 8];
@@ -59,7 +65,7 @@ export function readMessage(
     if (values === undefined) fields.set(number, [value]);
     else values.push(value);
   }
-  return { where, fields, budget };
+  return { where, fields, file };
 }
 
 function readField(where: string, cursor: Cursor, wireType: number, start: number): Field {
@@ -133,7 +139,7 @@ export function allBytes(message: Message, number: number, name: string): readon
 export function allTexts(message: Message, number: number, name: string): readonly string[] {
   return allBytes(message, number, name).map((bytes) => {
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+      return message.file.decoder.decode(bytes);
     } catch {
       return reject(message.where, `has a field ${name} that is not valid UTF-8.`);
     }
@@ -152,7 +158,7 @@ export function allMessages<R>(
   decode: (inner: Message) => R,
 ): readonly R[] {
   return allBytes(message, number, name).map((bytes, i) =>
-    decode(readMessage(`${message.where} ${name} ${i}`, bytes, message.budget)),
+    decode(readMessage(`${message.where} ${name} ${i}`, bytes, message.file)),
   );
 }
 
