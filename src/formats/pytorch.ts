@@ -167,7 +167,7 @@ function bindingsOf(
   if (unknown !== undefined)
     throw new RangeError(
       `${where}: modules has ${unknown}, which is not a layer. The layers are ` +
-        `${listed(parts.map(({ path }) => path))}.`,
+        `${parts.map(({ path }) => path).join(', ')}.`,
     );
   const previous: { module: string; path: string }[] = [];
   return parts

@@ -30,16 +30,15 @@ interface Entry {
   readonly to: number;
 }
 
-/** The conversion of each element type to single precision. */
+/** A range of a buffer: its first byte and its number of elements. */
+type Range = readonly [buffer: ArrayBufferLike, at: number, count: number];
+
+/** The conversion of each element type to single precision: a copy. */
 const readers = {
-  F32: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
-    new Float32Array(buffer, at, count).slice(),
-  F64: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
-    new Float32Array(new Float64Array(buffer, at, count)),
-  F16: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
-    fromFloat16(new Uint16Array(buffer, at, count)),
-  BF16: (buffer: ArrayBufferLike, at: number, count: number): Float32Array =>
-    fromBfloat16(new Uint16Array(buffer, at, count)),
+  F32: (...range: Range): Float32Array => new Float32Array(...range).slice(),
+  F64: (...range: Range): Float32Array => new Float32Array(new Float64Array(...range)),
+  F16: (...range: Range): Float32Array => fromFloat16(new Uint16Array(...range)),
+  BF16: (...range: Range): Float32Array => fromBfloat16(new Uint16Array(...range)),
 };
 
 /** The size of an element in bytes. */
@@ -156,16 +155,12 @@ function checkNames(text: string): void {
     else if (character === '}') open.pop();
     if (character !== '"') continue;
     const begin = at;
-    let isEscaped = false;
-    for (at++; text[at] !== '"'; at++) {
-      if (text[at] !== '\\') continue;
-      isEscaped = true;
-      at++;
-    }
+    at++;
+    while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
     let next = at + 1;
     while (/\s/.test(text[next]!)) next++;
     if (text[next] !== ':') continue;
-    const name = isEscaped ? (JSON.parse(text.slice(begin, at + 1)) as string) : text.slice(begin + 1, at);
+    const name = JSON.parse(text.slice(begin, at + 1)) as string;
     if (open.at(-1)!.has(name)) reject(`the name ${shown(name)} is in the header twice.`);
     open.at(-1)!.add(name);
   }
@@ -241,8 +236,7 @@ export function writeSafetensors(
   if (Object.keys(metadata).length > 0) entries.push(['__metadata__', metadata]);
   let offset = 0;
   const count = Object.keys(tensors).length;
-  if (count > maxTensors)
-    throw new RangeError(`writeSafetensors: a file can have at most ${maxTensors} tensors, got ${count}.`);
+  if (count > maxTensors) throw new RangeError(`writeSafetensors: got ${count} tensors, the limit is ${maxTensors}.`);
   for (const [name, value] of Object.entries(tensors)) {
     if (!isTensor(value))
       throw new TypeError(
