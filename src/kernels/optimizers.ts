@@ -48,7 +48,7 @@ function splats<const N extends readonly F64[]>(
  */
 function flush(w: Writer, x: Vector): Vector {
   const [value] = w.vectors;
-  return vExcept(tee(value, x), vLess(vAbs(value), w.constant(1.1754943508222875e-38)));
+  return vExcept(tee(value, x), vLess(vAbs(value), w.constant(2 ** -126)));
 }
 
 /** Gradients beyond this size are limited to it: their squares would overflow, and the moments stay infinite for good. */
