@@ -137,11 +137,10 @@ export function gradientOf(x: Variable): number {
   return storage.gradient + x.offset - storage.offset;
 }
 
-/** Allocates scratch memory for the duration of `use`. */
-export function withScratch(scope: Scope, size: number, use: (offset: number) => void): void {
-  const { workspace } = scope;
-  const top = workspace.top;
-  use(allocate(workspace, size));
+/** Releases what `use` allocates afterwards. */
+export function withScratch({ workspace }: Scope, use: () => void): void {
+  const { top } = workspace;
+  use();
   release(workspace, top);
 }
 
