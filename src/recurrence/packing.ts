@@ -3,7 +3,7 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
-import { checkCount, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkIds, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
@@ -164,11 +164,6 @@ export function validRows(
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
   if (!(lengths instanceof Int32Array))
     throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
-  if (lengths.length !== batchSize) {
-    throw new RangeError(`${where}: lengths must be [B] = [${batchSize}], got [${lengths.length}].`);
-  }
-  lengths.forEach((length, row) => {
-    checkCount(where, `lengths[${row}]`, length, 0);
-    if (length > steps) throw new RangeError(`${where}: lengths[${row}] must be at most T = ${steps}, got ${length}.`);
-  });
+  checkShape(where, 'lengths', [lengths.length], { letters: '[B]', lengths: [batchSize] });
+  checkIds(where, 'lengths', lengths, steps + 1);
 }
