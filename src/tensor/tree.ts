@@ -1,7 +1,7 @@
 /** Trees of named tensors. The parameters of a model, their gradients and the optimizer's moments share one layout. */
 
-import { describe, type Shape, sizeOf } from './shape';
-import { isTensor, type Tensor, view } from './tensor';
+import { checkCount, describe, sizeOf } from './shape';
+import { isTensor, type Tensor } from './tensor';
 
 /** Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
@@ -102,15 +102,17 @@ export function copyTree(tree: TensorTree, buffer: Float32Array | Float64Array, 
 /**
  * Creates a tree of contiguous views into `data`, with the shapes of `tree`.
  *
+ * @throws RangeError if `data` is too short
  * @example
  * treeOver({ a: tensor([0, 0]), b: tensor([0]) }, Float32Array.of(1, 2, 3)).tree.b.data; // Float32Array [3]
  */
 export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Flat<P> {
   let offset = 0;
-  const next = (shape: Shape): Tensor => {
-    const part = view(data, offset, shape);
+  const views = visitTree(tree, ({ shape }) => {
+    const start = offset;
     offset += sizeOf(shape);
-    return part;
-  };
-  return { data, tree: visitTree(tree, ({ shape }) => next(shape)) as P };
+    return { shape, data: data.subarray(start, offset) };
+  });
+  checkCount('treeOver', 'data.length', data.length, offset);
+  return { data, tree: views as P };
 }
