@@ -170,9 +170,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   if (isVariable(x)) {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
-      `${where}: ${argument} must be a variable of the running computation, got one of another ` +
-        'valueAndGradient, compute or recompute call. Copy values out with toTensor(), and pass variables to ' +
-        'recompute as inputs.',
+      `${where}: ${argument} must be a variable of the running computation, got one of another. Copy its values with ` +
+        'toTensor(), or pass it to recompute as an input.',
     );
   }
   if (typeof x === 'number') return constantOf(scope, [], [x]);
