@@ -216,8 +216,11 @@ export interface Writer {
   readonly vectors: Many<Local<'v128'>>;
   /** Allocates an integer local per destructured element. */
   readonly pointers: Many<Local<'i32'>>;
-  /** A local with the value in all four lanes, set at the start of the function. Equal values share one local. */
-  constant(value: number): Local<'v128'>;
+  /**
+   * A local with a number, or an expression of parameters, in all four lanes, set at the start of the function. Equal
+   * numbers share one local.
+   */
+  constant(value: number | F64): Local<'v128'>;
 }
 
 /** Flattens code into bytes. */
@@ -245,8 +248,8 @@ export function assemble(
     parts: [0x20, ...leb128(index)],
   });
   const local = <T extends ValueType>(type: T): Local<T> => localAt(type, parameters.length + locals.push(type) - 1);
-  const constants = new Map<number, Local<'v128'>>();
-  const constant = (value: number): Local<'v128'> => {
+  const constants = new Map<number | F64, Local<'v128'>>();
+  const constant = (value: number | F64): Local<'v128'> => {
     const existing = constants.get(value) ?? local('v128');
     constants.set(value, existing);
     return existing;
@@ -265,7 +268,9 @@ export function assemble(
     parameters.map((type, index) => localAt(type, index)),
     writer,
   );
-  const prologue = Array.from(constants, ([value, target]) => set(target, splat(f64(value))));
+  const prologue = Array.from(constants, ([value, target]) =>
+    set(target, splat(typeof value === 'number' ? f64(value) : value)),
+  );
   const results = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 
   const list = (items: readonly (readonly number[])[]): number[] => [...leb128(items.length), ...items.flat()];
