@@ -90,18 +90,9 @@ export function variablesOver<P extends TensorTree>(
   offset: number,
   gradient = -1,
 ): Mapped<P, Variable> {
-  let position = 0;
-  return mapTree(parameters, ({ shape, data }) => {
-    const variable = variableAt(
-      scope,
-      offset + position,
-      shape,
-      gradient >= 0,
-      gradient < 0 ? -1 : gradient + position,
-    );
-    position += data.length;
-    return variable;
-  });
+  return mapTree(parameters, ({ shape }, _, start) =>
+    variableAt(scope, offset + start, shape, gradient >= 0, gradient < 0 ? -1 : gradient + start),
+  );
 }
 
 /**
