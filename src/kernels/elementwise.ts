@@ -83,10 +83,9 @@ export const absoluteBackward: Kernel<typeof backwardOperands> = {
     backwardByElement(w, o, (dy, x) => {
       const [value] = w.vectors;
       const [zero, one] = [w.constant(0), w.constant(1)];
-      const loaded = tee(value, x);
       // The sign of 0 is 0, and that of NaN is NaN.
-      const sign = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
-      return vMultiply(dy, vSelect(vEqual(value, zero), loaded, sign));
+      const sign = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), tee(value, x)));
+      return vMultiply(dy, sign);
     }),
 };
 
