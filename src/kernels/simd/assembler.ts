@@ -271,9 +271,9 @@ export function assemble(
   const prologue = Array.from(constants, ([value, target]) =>
     set(target, splat(typeof value === 'number' ? f64(value) : value)),
   );
+  const declared = locals.flatMap((type) => [1, typeBytes[type]]);
   const results = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 
-  const list = (items: readonly (readonly number[])[]): number[] => [...leb128(items.length), ...items.flat()];
   const sized = (content: readonly number[]): number[] => [...leb128(content.length), ...content];
   const text = (value: string): number[] => sized(Array.from(value, (letter) => letter.charCodeAt(0)));
   const section = (id: number, content: readonly number[]): number[] => [id, ...sized(content)];
@@ -286,13 +286,10 @@ export function assemble(
     0x00,
     0x00,
     0x00,
-    ...section(1, list([[0x60, ...list(parameters.map((type) => [typeBytes[type]])), ...sized(results)]])),
-    ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]])),
+    ...section(1, [1, 0x60, ...sized(parameters.map((type) => typeBytes[type])), ...sized(results)]),
+    ...section(2, [1, ...text('env'), ...text('memory'), 0x02, 0x00, 0x01]),
     ...section(3, [1, 0]),
-    ...section(7, list([[...text('run'), 0x00, 0x00]])),
-    ...section(
-      10,
-      list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...bytesOf([...prologue, ...body]), 0x0b])]),
-    ),
+    ...section(7, [1, ...text('run'), 0x00, 0x00]),
+    ...section(10, [1, ...sized([...leb128(locals.length), ...declared, ...bytesOf([...prologue, ...body]), 0x0b])]),
   ]);
 }
