@@ -67,7 +67,6 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
   }
   const strides = stridesOf(input.shape);
   return gatherStrided(
-    'transpose',
     input,
     order.map((axis) => input.shape[axis]!),
     order.map((axis) => strides[axis]!),
@@ -92,7 +91,7 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
   const shape = input.shape.map((n, i) => (i === along ? to - from : n));
   const strides = stridesOf(input.shape);
   const begin = from * strides[along]!;
-  return along === 0 ? viewOf(input, shape, begin) : gatherStrided('slice', input, shape, strides, begin);
+  return along === 0 ? viewOf(input, shape, begin) : gatherStrided(input, shape, strides, begin);
 }
 
 /**
@@ -204,14 +203,9 @@ export function stopGradient(x: Operand): Variable {
   return variableAt(input.storage.scope, input.offset, input.shape, false);
 }
 
-function gatherStrided(
-  where: string,
-  input: Variable,
-  shape: Shape,
-  inputStrides: readonly number[],
-  begin: number,
-): Variable {
-  const scope = currentScope(where);
+/** Copies the elements of a variable from `begin` on, by strides, into a new one; strides of 0 repeat elements. */
+export function gatherStrided(input: Variable, shape: Shape, inputStrides: readonly number[], begin: number): Variable {
+  const { scope } = input.storage;
   const { kernels: k } = scope;
   const output = result(scope, shape, [input]);
   const strides = stridesOf(shape);
