@@ -137,11 +137,10 @@ export function gradientOf(x: Variable): number {
   return storage.gradient + x.offset - storage.offset;
 }
 
-/** Allocates scratch memory for the duration of `use`. */
-export function withScratch(scope: Scope, size: number, use: (offset: number) => void): void {
-  const { workspace } = scope;
-  const top = workspace.top;
-  use(allocate(workspace, size));
+/** Releases what `use` allocates afterwards. */
+export function withScratch({ workspace }: Scope, use: () => void): void {
+  const { top } = workspace;
+  use();
   release(workspace, top);
 }
 
@@ -171,9 +170,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   if (isVariable(x)) {
     if (x.storage.scope === scope) return x;
     throw new TypeError(
-      `${where}: ${argument} must be a variable of the running computation, got one of another ` +
-        'valueAndGradient, compute or recompute call. Copy values out with toTensor(), and pass variables to ' +
-        'recompute as inputs.',
+      `${where}: ${argument} must be a variable of the running computation, got one of another. Copy its values with ` +
+        'toTensor(), or pass it to recompute as an input.',
     );
   }
   if (typeof x === 'number') return constantOf(scope, [], [x]);

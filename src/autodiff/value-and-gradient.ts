@@ -1,7 +1,7 @@
 /** Evaluating functions of parameters, with or without the gradient. */
 
 import { fill } from '../kernels/movement';
-import { allocate, defaultWorkspace } from '../kernels/workspace';
+import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { describe, formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { copyTree, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
@@ -70,14 +70,20 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
   const workspace = defaultWorkspace();
   return runScope<ValueAndGradient<P> & { readonly results?: AsTensors<R> }>(workspace, true, (scope) => {
     const size = treeSize(parameters);
-    const resident = allocate(workspace, size);
+    const resident = copyTreeInto(workspace, parameters);
     const gradient = allocate(workspace, size);
-    copyTree(parameters, workspace.memory.view, resident);
     const run = differentiate(scope, parameters, resident, gradient, size, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
     return run.results === undefined ? output : { ...output, results: copyOut(run.results) as AsTensors<R> };
   });
+}
+
+/** Copies the tensors of a tree into the workspace, contiguous and in order. Returns the offset of the first one. */
+export function copyTreeInto(workspace: Workspace, tree: TensorTree): number {
+  const offset = allocate(workspace, treeSize(tree));
+  copyTree(tree, workspace.memory.view, offset);
+  return offset;
 }
 
 /**
@@ -90,18 +96,9 @@ export function variablesOver<P extends TensorTree>(
   offset: number,
   gradient = -1,
 ): Mapped<P, Variable> {
-  let position = 0;
-  return mapTree(parameters, ({ shape, data }) => {
-    const variable = variableAt(
-      scope,
-      offset + position,
-      shape,
-      gradient >= 0,
-      gradient < 0 ? -1 : gradient + position,
-    );
-    position += data.length;
-    return variable;
-  });
+  return mapTree(parameters, ({ shape }, _, start) =>
+    variableAt(scope, offset + start, shape, gradient >= 0, gradient < 0 ? -1 : gradient + start),
+  );
 }
 
 /**
@@ -156,9 +153,7 @@ export function compute<P extends TensorTree, R extends Results>(
 ): AsTensors<R> {
   const workspace = defaultWorkspace();
   const results: unknown = runScope<unknown>(workspace, false, (scope) => {
-    const offset = allocate(workspace, treeSize(parameters));
-    copyTree(parameters, workspace.memory.view, offset);
-    return copyOut(body(variablesOver(scope, parameters, offset)));
+    return copyOut(body(variablesOver(scope, parameters, copyTreeInto(workspace, parameters))));
   });
   return results as AsTensors<R>;
 }

@@ -123,47 +123,38 @@ function pop(heap: PairCount[]): PairCount | undefined {
   return first;
 }
 
-/** An encoder of a byte-pair vocabulary, with a cache of the ids of pieces. */
-export interface BytePairEncoder {
-  readonly merges: readonly BytePair[];
-  /** The index of every merge, by the key of its pair. */
-  readonly ranks: ReadonlyMap<number, number>;
-  /** The id of byte 0. */
-  readonly first: number;
-  readonly cache: Map<string, readonly number[]>;
-}
-
-/**
- * Creates an encoder.
- *
- * @param first the id of byte 0
- */
-export function bytePairEncoder(merges: readonly BytePair[], first: number): BytePairEncoder {
-  return { merges, ranks: new Map(merges.map(([a, b], rank) => [keyOf(a, b), rank])), first, cache: new Map() };
-}
-
 /** The most pieces in the cache of an encoder. */
 const cacheLimit = 50_000;
 
-/** The ids of a text. In each piece, pairs are merged in the order in which their merges were learned. */
-export function encodeBytePairs(encoder: BytePairEncoder, text: string): readonly number[] {
-  const { cache, first } = encoder;
-  if (cache.size > cacheLimit) cache.clear();
-  return piecesOf(text).flatMap((piece) => {
-    const cached = cache.get(piece);
-    if (cached !== undefined) return cached;
-    const ids = mergeAll(encoder, bytesOf(piece, first));
-    cache.set(piece, ids);
-    return ids;
-  });
-}
-
-function mergeAll({ merges, ranks, first }: BytePairEncoder, ids: number[]): readonly number[] {
-  for (;;) {
-    let best = Infinity;
-    for (let i = 1; i < ids.length; i++) best = Math.min(best, ranks.get(keyOf(ids[i - 1]!, ids[i]!)) ?? Infinity);
-    if (best === Infinity) return ids;
-    const [a, b] = merges[best]!;
-    mergePair(ids, a, b, first + 256 + best);
-  }
+/**
+ * Returns a function from a text to its ids. In each piece, pairs are merged in the order in which their merges were
+ * learned. The ids of pieces are cached.
+ *
+ * @param first the id of byte 0
+ */
+export function bytePairEncoder(merges: readonly BytePair[], first: number): (text: string) => readonly number[] {
+  /** The index of every merge, by the key of its pair. */
+  const ranks = new Map(merges.map(([a, b], rank) => [keyOf(a, b), rank]));
+  const cache = new Map<string, readonly number[]>();
+  const encodePiece = (piece: string): readonly number[] => {
+    const ids = bytesOf(piece, first);
+    for (;;) {
+      let best = Infinity;
+      for (let i = 1; i < ids.length; i++) best = Math.min(best, ranks.get(keyOf(ids[i - 1]!, ids[i]!)) ?? Infinity);
+      if (best === Infinity) return ids;
+      const [a, b] = merges[best]!;
+      mergePair(ids, a, b, first + 256 + best);
+    }
+  };
+  return (text) => {
+    if (cache.size > cacheLimit) cache.clear();
+    return piecesOf(text).flatMap((piece) => {
+      let ids = cache.get(piece);
+      if (ids === undefined) {
+        ids = encodePiece(piece);
+        cache.set(piece, ids);
+      }
+      return ids;
+    });
+  };
 }

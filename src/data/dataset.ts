@@ -1,7 +1,7 @@
 /** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, checkNames, describe, formatShape, sizeOf } from '../tensor/shape';
+import { checkCount, checkNames, checkSome, describe, formatShape, sizeOf } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
@@ -91,19 +91,13 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   checkNames('batchesOf', 'options', options, ['batchSize', 'shuffle', 'targetAxis']);
   const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
   checkCount('batchesOf', 'batchSize', batchSize);
-  const count = inputs.shape[1];
-  if (count === undefined || count === 0) {
-    throw new RangeError(
-      `batchesOf: inputs must be [T, N, …] with at least one example, got ${formatShape(inputs.shape)}.`,
-    );
-  }
+  const count = inputs.shape[1] ?? 0;
+  checkSome('batchesOf', 'inputs [T, N, …]', count, 'example');
   if (targets.shape[targetAxis] !== count) {
-    const expected = targetAxis === 0 ? `[N, …] = [${count}, …]` : `[T, N, …] = [*, ${count}, …]`;
-    const cause =
-      targetAxis === 0
-        ? 'Is there one target per step (targetAxis: 1)?'
-        : 'Is there one target per sequence (targetAxis: 0)?';
-    throw new RangeError(`batchesOf: targets must be ${expected}, got ${formatShape(targets.shape)}. ${cause}`);
+    throw new RangeError(
+      `batchesOf: targets must hold ${count} examples along axis ${targetAxis}, got ${formatShape(targets.shape)}. ` +
+        `Is it targetAxis: ${1 - targetAxis}?`,
+    );
   }
   return {
     batchCount: Math.ceil(count / batchSize),

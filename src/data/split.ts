@@ -1,7 +1,8 @@
 /** Splits of a sequence into parts for training, validation and test. */
 
 import { checkNumber, lengthAt } from '../tensor/shape';
-import { type IntTensor, isIntTensor, isTensor, sliceRows, type Tensor } from '../tensor/tensor';
+import { sliceSteps } from '../tensor/step-ranges';
+import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 type Items = Int32Array | Float32Array | string | Tensor | IntTensor | readonly unknown[];
 
@@ -61,7 +62,7 @@ export function endsOf(where: string, fractions: readonly number[], length: numb
 }
 
 function partOf(items: Items, start: number, end: number): unknown {
-  if (isTensor(items) || isIntTensor(items)) return sliceRows(items, start, end);
+  if (isTensor(items) || isIntTensor(items)) return sliceSteps(items, start, end);
   return ArrayBuffer.isView(items) ? items.subarray(start, end) : items.slice(start, end);
 }
 

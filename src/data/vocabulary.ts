@@ -2,13 +2,7 @@
 
 import { memoize } from '../tensor/memoize';
 import { checkIds, describe } from '../tensor/shape';
-import {
-  type BytePair,
-  type BytePairEncoder,
-  bytePairEncoder,
-  encodeBytePairs,
-  textOfBytes,
-} from './byte-pair-encoding';
+import { type BytePair, bytePairEncoder, textOfBytes } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
 /** Special tokens: for unknown tokens, padding, and the start and end of a sequence. */
@@ -60,7 +54,7 @@ export function encode(
 ): Int32Array {
   if (typeof text !== 'string') throw new TypeError(`encode: text must be a string, got ${describe(text)}.`);
   const ids = start ? [markId(vocabulary, 'start')] : [];
-  if (vocabulary.kind === 'bytePairs') for (const id of encodeBytePairs(encoderOf(vocabulary), text)) ids.push(id);
+  if (vocabulary.kind === 'bytePairs') for (const id of encoderOf(vocabulary)(text)) ids.push(id);
   else pushTokens(ids, vocabulary, text);
   if (end) ids.push(markId(vocabulary, 'end'));
   return Int32Array.from(ids);
@@ -76,20 +70,19 @@ function markId({ marks }: Vocabulary, mark: Mark): number {
 function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
   const idOf = idsOf(vocabulary);
   const { unknown } = vocabulary.marks;
-  const areWords = vocabulary.kind === 'words';
   const first = ids.length;
-  let position = 0;
-  for (const token of areWords ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text) : text) {
+  for (const token of vocabulary.kind === 'words'
+    ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text)
+    : text) {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
       throw new RangeError(
-        `encode: every ${areWords ? 'word' : 'character'} must be one of the vocabulary's ${vocabulary.size}, ` +
-          `got ${JSON.stringify(token)} ${areWords ? `as token ${ids.length - first}` : `at position ${position}`}. ` +
+        `encode: every token of text must be one of the vocabulary's ${vocabulary.size}, ` +
+          `got ${JSON.stringify(token)} as token ${ids.length - first}. ` +
           "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
       );
     }
     ids.push(id);
-    position += token.length;
   }
 }
 
@@ -120,6 +113,6 @@ const idsOf = /* @__PURE__ */ memoize(({ tokens, marks }: Vocabulary): Map<strin
   return new Map(tokens.flatMap((token, id) => (special.has(id) ? [] : [[token, id] as const])));
 });
 
-const encoderOf = /* @__PURE__ */ memoize(
-  ({ merges = [], size }: Vocabulary): BytePairEncoder => bytePairEncoder(merges, size - merges.length - 256),
+const encoderOf = /* @__PURE__ */ memoize(({ merges = [], size }: Vocabulary) =>
+  bytePairEncoder(merges, size - merges.length - 256),
 );

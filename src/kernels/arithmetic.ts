@@ -12,7 +12,6 @@ import {
   type Statement,
   set,
   shuffle,
-  splat,
   tee,
   type Vector,
   vAdd,
@@ -165,13 +164,8 @@ export const scaling: Kernel<typeof scaled> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[y + i] = factor * m[x + i]!;
   },
-  simd: ([y, x, factor, n], w) => {
-    const [factors] = w.vectors;
-    return [
-      set(factors, splat(factor)),
-      ...overElements(w, n, [y, x], (e) => [e.store(y, vMultiply(factors, e.load(x)))]),
-    ];
-  },
+  simd: ([y, x, factor, n], w) =>
+    overElements(w, n, [y, x], (e) => [e.store(y, vMultiply(w.constant(factor), e.load(x)))]),
 };
 
 const addedScaled = ['update n', 'read n', 'number', 'n'] as const;
@@ -183,14 +177,12 @@ export const addScaled: Kernel<typeof addedScaled> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[dx + i]! += factor * m[dy + i]!;
   },
-  simd: ([dx, dy, factor, n], w) => {
-    const [factors] = w.vectors;
-    return [
-      set(factors, splat(factor)),
-      ...overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, factors, e.load(dy), e.load(dx)))]),
-    ];
-  },
+  simd: ([dx, dy, factor, n], w) =>
+    overElements(w, n, [dx, dy], (e) => [e.store(dx, multiplyAdd(w, w.constant(factor), e.load(dy), e.load(dx)))]),
 };
+
+/** x, limited to [−bound, bound]. NaN stays NaN. */
+export const within = (x: Vector, bound: Vector): Vector => vMax(vMin(x, bound), vNegate(bound));
 
 const clamped = ['update n', 'number', 'n'] as const;
 
@@ -201,13 +193,7 @@ export const clamp: Kernel<typeof clamped> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[x + i] = Math.max(-limit, Math.min(limit, m[x + i]!));
   },
-  simd: ([x, limit, n], w) => {
-    const [bound] = w.vectors;
-    return [
-      set(bound, splat(limit)),
-      ...overElements(w, n, [x], (e) => [e.store(x, vMax(vMin(e.load(x), bound), vNegate(bound)))]),
-    ];
-  },
+  simd: ([x, limit, n], w) => overElements(w, n, [x], (e) => [e.store(x, within(e.load(x), w.constant(limit)))]),
 };
 
 const reduced = ['read n', 'n'] as const;

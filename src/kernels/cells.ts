@@ -14,6 +14,7 @@ import {
   type Statement,
   set,
   shiftLeft,
+  subtract,
   tee,
   type Vector,
   vAdd,
@@ -53,11 +54,12 @@ export const lstmCell: Kernel<typeof ofLstm> = {
   },
   simd: ([h, c, tanhC, gates, cPrevious, rows, H], w) => {
     const [i, f, g, o] = w.vectors;
-    return overRows(w, rows, H, [h, c, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
-      e.store(atI!, tee(i, math.gate(w, e.load(atI!)))),
-      e.store(atF!, tee(f, math.gate(w, e.load(atF!)))),
-      e.store(atG!, tee(g, math.tanh(w, e.load(atG!)))),
-      e.store(atO!, tee(o, math.gate(w, e.load(atO!)))),
+    const [atF, atG, atO] = w.pointers;
+    return overRows(w, rows, H, [h, c, tanhC, cPrevious], [[gates, atF, atG, atO]], [], (e) => [
+      e.store(gates, tee(i, math.gate(w, e.load(gates)))),
+      e.store(atF, tee(f, math.gate(w, e.load(atF)))),
+      e.store(atG, tee(g, math.tanh(w, e.load(atG)))),
+      e.store(atO, tee(o, math.gate(w, e.load(atO)))),
       e.store(c, tee(f, math.multiplyAdd(w, f, e.load(cPrevious), vMultiply(i, g)))),
       e.store(tanhC, tee(g, math.tanh(w, f))),
       e.store(h, vMultiply(o, g)),
@@ -106,18 +108,19 @@ export const lstmCellBackward: Kernel<typeof ofLstmBackward> = {
   simd: ([gates, dcPrevious, dh, dc, tanhC, cPrevious, rows, H], w) => {
     const [i, f, g, o] = w.vectors;
     const [tanhCell, dOutput, dCell] = w.vectors;
-    return overRows(w, rows, H, [dcPrevious, dh, dc, tanhC, cPrevious], [[gates, 4]], (e, [[atI, atF, atG, atO]]) => [
-      set(i, e.load(atI!)),
-      set(f, e.load(atF!)),
-      set(g, e.load(atG!)),
-      set(o, e.load(atO!)),
+    const [atF, atG, atO] = w.pointers;
+    return overRows(w, rows, H, [dcPrevious, dh, dc, tanhC, cPrevious], [[gates, atF, atG, atO]], [], (e) => [
+      set(i, e.load(gates)),
+      set(f, e.load(atF)),
+      set(g, e.load(atG)),
+      set(o, e.load(atO)),
       set(tanhCell, e.load(tanhC)),
       set(dOutput, e.load(dh)),
       set(dCell, math.multiplyAdd(w, vMultiply(dOutput, o), slopeOfTanh(w, tanhCell), e.load(dc))),
-      e.store(atI!, vMultiply(vMultiply(dCell, g), slopeOfLogistic(w, i))),
-      e.store(atF!, vMultiply(vMultiply(dCell, e.load(cPrevious)), slopeOfLogistic(w, f))),
-      e.store(atG!, vMultiply(vMultiply(dCell, i), slopeOfTanh(w, g))),
-      e.store(atO!, vMultiply(vMultiply(dOutput, tanhCell), slopeOfLogistic(w, o))),
+      e.store(gates, vMultiply(vMultiply(dCell, g), slopeOfLogistic(w, i))),
+      e.store(atF, vMultiply(vMultiply(dCell, e.load(cPrevious)), slopeOfLogistic(w, f))),
+      e.store(atG, vMultiply(vMultiply(dCell, i), slopeOfTanh(w, g))),
+      e.store(atO, vMultiply(vMultiply(dOutput, tanhCell), slopeOfLogistic(w, o))),
       e.store(dcPrevious, math.multiplyAdd(w, dCell, f, e.load(dcPrevious))),
     ]);
   },
@@ -161,25 +164,18 @@ export const gruCell: Kernel<typeof ofGru> = {
   },
   simd: ([h, kept, gates, product, hPrevious, biasHn, rows, H], w) => {
     const [r, z, n, recurrent] = w.vectors;
-    const [bias] = w.pointers;
-    return overRows(
-      w,
-      rows,
-      H,
-      [h, kept, hPrevious],
-      [
-        [gates, 3],
-        [product, 3],
-      ],
-      (e, [[atR, atZ, atN], [ofR, ofZ, ofN]]) => [
-        e.store(atR!, tee(r, math.gate(w, vAdd(e.load(atR!), e.load(ofR!))))),
-        e.store(atZ!, tee(z, math.gate(w, vAdd(e.load(atZ!), e.load(ofZ!))))),
-        e.store(kept, tee(recurrent, vAdd(e.load(ofN!), e.load(bias)))),
-        e.store(atN!, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN!))))),
-        e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),
-      ],
-      [[bias, biasHn]],
-    );
+    const [atZ, atN, ofZ, ofN] = w.pointers;
+    const wide = [
+      [gates, atZ, atN],
+      [product, ofZ, ofN],
+    ];
+    return overRows(w, rows, H, [h, kept, hPrevious], wide, [biasHn], (e) => [
+      e.store(gates, tee(r, math.gate(w, vAdd(e.load(gates), e.load(product))))),
+      e.store(atZ, tee(z, math.gate(w, vAdd(e.load(atZ), e.load(ofZ))))),
+      e.store(kept, tee(recurrent, vAdd(e.load(ofN), e.load(biasHn)))),
+      e.store(atN, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN))))),
+      e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),
+    ]);
   },
 };
 
@@ -229,32 +225,25 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
   simd: ([gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H], w) => {
     const [r, z, n, d, dn] = w.vectors;
     const [gradient] = w.vectors;
-    const [bias] = w.pointers;
-    return overRows(
-      w,
-      rows,
-      H,
-      [dhPrevious, dh, kept, hPrevious],
-      [
-        [gates, 3],
-        [dproduct, 3],
-      ],
-      (e, [[atR, atZ, atN], [toR, toZ, toN]]) => [
-        set(r, e.load(atR!)),
-        set(z, e.load(atZ!)),
-        set(n, e.load(atN!)),
-        set(d, e.load(dh)),
-        e.store(atN!, tee(dn, vMultiply(vMultiply(d, vSubtract(w.constant(1), z)), slopeOfTanh(w, n)))),
-        e.store(atR!, tee(gradient, vMultiply(vMultiply(dn, e.load(kept)), slopeOfLogistic(w, r)))),
-        e.store(toR!, gradient),
-        e.store(atZ!, tee(gradient, vMultiply(vMultiply(d, vSubtract(e.load(hPrevious), n)), slopeOfLogistic(w, z)))),
-        e.store(toZ!, gradient),
-        e.store(toN!, tee(gradient, vMultiply(dn, r))),
-        e.store(dhPrevious, math.multiplyAdd(w, d, z, e.load(dhPrevious))),
-        e.store(bias, vAdd(e.load(bias), gradient)),
-      ],
-      [[bias, dbiasHn]],
-    );
+    const [atZ, atN, toZ, toN] = w.pointers;
+    const wide = [
+      [gates, atZ, atN],
+      [dproduct, toZ, toN],
+    ];
+    return overRows(w, rows, H, [dhPrevious, dh, kept, hPrevious], wide, [dbiasHn], (e) => [
+      set(r, e.load(gates)),
+      set(z, e.load(atZ)),
+      set(n, e.load(atN)),
+      set(d, e.load(dh)),
+      e.store(atN, tee(dn, vMultiply(vMultiply(d, vSubtract(w.constant(1), z)), slopeOfTanh(w, n)))),
+      e.store(gates, tee(gradient, vMultiply(vMultiply(dn, e.load(kept)), slopeOfLogistic(w, r)))),
+      e.store(dproduct, gradient),
+      e.store(atZ, tee(gradient, vMultiply(vMultiply(d, vSubtract(e.load(hPrevious), n)), slopeOfLogistic(w, z)))),
+      e.store(toZ, gradient),
+      e.store(toN, tee(gradient, vMultiply(dn, r))),
+      e.store(dhPrevious, math.multiplyAdd(w, d, z, e.load(dhPrevious))),
+      e.store(dbiasHn, vAdd(e.load(dbiasHn), gradient)),
+    ]);
   },
 };
 
@@ -267,33 +256,27 @@ const slopeOfLogistic = (w: Writer, y: Local<'v128'>): Vector => vMultiply(y, vS
  * Runs the body for all elements of all rows.
  *
  * @param narrow pointers to buffers [rows, H]
- * @param wide pointers to buffers [rows, blocks·H]; the body gets one pointer per block
- * @param vectors pointers to vectors [H], which are reset to `from` for every row
+ * @param wide for each buffer [rows, blocks·H], a pointer to it, then a pointer per further block, which is set here
+ * @param vectors pointers to vectors [H], the same for every row
  */
 function overRows(
   w: Writer,
   rows: Local<'i32'>,
   H: Local<'i32'>,
   narrow: readonly Local<'i32'>[],
-  wide: readonly (readonly [pointer: Local<'i32'>, blocks: number])[],
-  body: (e: Elements, blocks: readonly [readonly Local<'i32'>[], readonly Local<'i32'>[]]) => readonly Statement[],
-  vectors: readonly (readonly [pointer: Local<'i32'>, from: Local<'i32'>])[] = [],
+  wide: readonly (readonly Local<'i32'>[])[],
+  vectors: readonly Local<'i32'>[],
+  body: (e: Elements) => readonly Statement[],
 ): Statement[] {
   const [rowBytes] = w.pointers;
-  const blocks = wide.map(([pointer, count]) =>
-    Array.from({ length: count }, (_, i) => (i === 0 ? pointer : w.local('i32'))),
-  );
-  const [first = [], second = []] = blocks;
   return [
     set(rowBytes, shiftLeft(H, 2)),
     times(rows, [
-      ...blocks.flatMap((pointers) => pointers.slice(1).map((pointer, i) => set(pointer, add(pointers[i]!, rowBytes)))),
-      ...vectors.map(([pointer, from]) => set(pointer, from)),
-      ...overElements(w, H, [...narrow, ...blocks.flat(), ...vectors.map(([pointer]) => pointer)], (e) =>
-        body(e, [first, second]),
-      ),
+      ...wide.flatMap((pointers) => pointers.slice(1).map((pointer, i) => set(pointer, add(pointers[i]!, rowBytes)))),
+      ...overElements(w, H, [...narrow, ...wide.flat(), ...vectors], body),
       // Each pointer is now at the start of the next block, and the last one at the start of the next row.
-      ...blocks.map((pointers) => set(pointers[0]!, pointers.at(-1)!)),
+      ...wide.map((pointers) => set(pointers[0]!, pointers.at(-1)!)),
+      ...vectors.map((pointer) => set(pointer, subtract(pointer, rowBytes))),
     ]),
   ];
 }

@@ -3,24 +3,18 @@
  * cost. If f′ is y or 1/x, it is `addProduct` or `addQuotient`.
  */
 
-import { backwardByElement, backwardOperands, portableBackward } from './arithmetic';
+import { backwardByElement, backwardOperands, portableBackward, within } from './arithmetic';
 import type { Call, Kernel, LocalsOf, Memory } from './kernel';
 import {
   type Statement,
-  set,
-  splat,
   tee,
   type Vector,
   vAbs,
-  vAdd,
   vAnd,
   vDivide,
   vEqual,
   vLess,
-  vMax,
-  vMin,
   vMultiply,
-  vNegate,
   vSelect,
   vSquareRoot,
   vSubtract,
@@ -89,10 +83,9 @@ export const absoluteBackward: Kernel<typeof backwardOperands> = {
     backwardByElement(w, o, (dy, x) => {
       const [value] = w.vectors;
       const [zero, one] = [w.constant(0), w.constant(1)];
-      const loaded = tee(value, x);
       // The sign of 0 is 0, and that of NaN is NaN.
-      const sign = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), value));
-      return vMultiply(dy, vSelect(vEqual(value, zero), loaded, sign));
+      const sign = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), tee(value, x)));
+      return vMultiply(dy, sign);
     }),
 };
 
@@ -144,18 +137,13 @@ export const rectify: Kernel<typeof withNumber> = {
     }
   },
   simd: ([y, x, slope, n], w) => {
-    const [slopes, value, below] = w.vectors;
-    const zero = w.constant(0);
-    return [
-      set(slopes, splat(slope)),
-      ...overElements(w, n, [y, x], (e) => [
-        set(value, e.load(x)),
-        set(below, vMultiply(slopes, value)),
-        // With slope 0, −∞ gives 0, where 0 · −∞ would be NaN.
-        set(below, vSelect(vAnd(vEqual(slopes, zero), vEqual(value, w.constant(-Infinity))), zero, below)),
-        e.store(y, vSelect(vLess(zero, value), value, below)),
-      ]),
-    ];
+    const [value] = w.vectors;
+    const [slopes, zero] = [w.constant(slope), w.constant(0)];
+    // With slope 0, −∞ gives 0, where 0 · −∞ would be NaN.
+    const vanishes = vAnd(vEqual(slopes, zero), vEqual(value, w.constant(-Infinity)));
+    return map(w, [y, x, n], (input) =>
+      vSelect(vLess(zero, value), tee(value, input), vSelect(vanishes, zero, vMultiply(slopes, value))),
+    );
   },
 };
 
@@ -167,14 +155,10 @@ export const rectifyBackward: Kernel<typeof withNumberBackward> = {
     for (let i = 0; i < n; i++) m[dx + i]! += m[x + i]! > 0 ? m[dy + i]! : slope * m[dy + i]!;
   },
   simd: ([dx, dy, x, slope, n], w) => {
-    const [slopes, value] = w.vectors;
-    return [
-      set(slopes, splat(slope)),
-      ...overElements(w, n, [dx, dy, x], (e) => [
-        set(value, e.load(dy)),
-        e.store(dx, vAdd(e.load(dx), vSelect(vLess(w.constant(0), e.load(x)), value, vMultiply(slopes, value)))),
-      ]),
-    ];
+    const [value] = w.vectors;
+    return backwardByElement(w, [dx, dy, x, n], (dy, x) =>
+      vSelect(vLess(w.constant(0), x), tee(value, dy), vMultiply(w.constant(slope), value)),
+    );
   },
 };
 
@@ -202,22 +186,15 @@ export const huberOf: Kernel<typeof withNumber> = {
     }
   },
   simd: ([y, x, delta, n], w) => {
-    const [bound, size] = w.vectors;
-    const half = w.constant(0.5);
-    return [
-      set(bound, splat(delta)),
-      ...overElements(w, n, [y, x], (e) => [
-        set(size, vAbs(e.load(x))),
-        e.store(
-          y,
-          vSelect(
-            vLess(bound, size),
-            vMultiply(bound, vSubtract(size, vMultiply(bound, half))),
-            vMultiply(vMultiply(size, size), half),
-          ),
-        ),
-      ]),
-    ];
+    const [size] = w.vectors;
+    const [bound, half] = [w.constant(delta), w.constant(0.5)];
+    return map(w, [y, x, n], (input) =>
+      vSelect(
+        vLess(bound, size),
+        vMultiply(bound, vSubtract(tee(size, vAbs(input)), vMultiply(bound, half))),
+        vMultiply(vMultiply(size, size), half),
+      ),
+    );
   },
 };
 
@@ -228,13 +205,6 @@ export const huberBackward: Kernel<typeof withNumberBackward> = {
     const m = memory.view;
     for (let i = 0; i < n; i++) m[dx + i]! += m[dy + i]! * Math.max(-delta, Math.min(delta, m[x + i]!));
   },
-  simd: ([dx, dy, x, delta, n], w) => {
-    const [bound] = w.vectors;
-    return [
-      set(bound, splat(delta)),
-      ...overElements(w, n, [dx, dy, x], (e) => [
-        e.store(dx, vAdd(e.load(dx), vMultiply(e.load(dy), vMax(vMin(e.load(x), bound), vNegate(bound))))),
-      ]),
-    ];
-  },
+  simd: ([dx, dy, x, delta, n], w) =>
+    backwardByElement(w, [dx, dy, x, n], (dy, x) => vMultiply(dy, within(x, w.constant(delta)))),
 };

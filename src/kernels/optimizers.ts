@@ -8,11 +8,8 @@ import {
   divideF64,
   type F64,
   f64,
-  type Local,
   number,
-  type Statement,
   set,
-  splat,
   splatWord,
   squareRootF64,
   subtract,
@@ -32,23 +29,13 @@ import {
 import { overElements } from './simd/loops';
 import { limit, multiplyAdd } from './simd/math';
 
-/** Allocates a vector local per value, and returns them with the statements that fill their lanes with the values. */
-function splats<const N extends readonly F64[]>(
-  w: Writer,
-  ...values: N
-): { readonly vectors: { [I in keyof N]: Local<'v128'> }; readonly set: Statement[] } {
-  // map() returns one local per value, but its type loses the length.
-  const vectors = values.map(() => w.local('v128')) as { [I in keyof N]: Local<'v128'> };
-  return { vectors, set: values.map((value, i) => set(vectors[i]!, splat(value))) };
-}
-
 /**
  * Flushes subnormal values to 0. The moments of parameters without a gradient decay into the subnormal range and would
  * stay there, and processors can be a hundred times slower on subnormal values.
  */
 function flush(w: Writer, x: Vector): Vector {
   const [value] = w.vectors;
-  return vExcept(tee(value, x), vLess(vAbs(value), w.constant(1.1754943508222875e-38)));
+  return vExcept(tee(value, x), vLess(vAbs(value), w.constant(2 ** -126)));
 }
 
 /** Gradients beyond this size are limited to it: their squares would overflow, and the moments stay infinite for good. */
@@ -73,13 +60,9 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
     }
   },
   simd: ([g, velocity, rate, momentum, nesterov, n], w) => {
-    const {
-      vectors: [step, decay],
-      set: prepare,
-    } = splats(w, negative(rate), momentum);
+    const [step, decay] = [w.constant(negative(rate)), w.constant(momentum)];
     const [gradient, speed, isNesterov] = w.vectors;
     return [
-      ...prepare,
       set(isNesterov, splatWord(subtract(number(0), nesterov))), // a mask: all bits set, or none
       ...overElements(w, n, [g, velocity], (e) => [
         set(gradient, e.load(g)),
@@ -105,23 +88,19 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
     }
   },
   simd: ([g, square, rate, decay, epsilon, n], w) => {
-    const {
-      vectors: [step, decayBy, oneMinusDecay, addend],
-      set: prepare,
-    } = splats(w, negative(rate), decay, oneMinus(decay), epsilon);
+    const [step, decayBy, oneMinusDecay] = [w.constant(negative(rate)), w.constant(decay), w.constant(oneMinus(decay))];
     const [gradient, mean] = w.vectors;
-    return [
-      ...prepare,
-      ...overElements(w, n, [g, square], (e) => [
-        set(gradient, limit(w, e.load(g), largest)),
-        set(
+    return overElements(w, n, [g, square], (e) => [
+      set(gradient, limit(w, e.load(g), largest)),
+      e.store(
+        square,
+        tee(
           mean,
           flush(w, multiplyAdd(w, decayBy, e.load(square), vMultiply(vMultiply(oneMinusDecay, gradient), gradient))),
         ),
-        e.store(square, mean),
-        e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(mean), addend))),
-      ]),
-    ];
+      ),
+      e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(mean), w.constant(epsilon)))),
+    ]);
   },
 };
 
@@ -140,20 +119,13 @@ export const adagradUpdate: Kernel<typeof ofAdagrad> = {
     }
   },
   simd: ([g, total, rate, epsilon, n], w) => {
-    const {
-      vectors: [step, addend],
-      set: prepare,
-    } = splats(w, negative(rate), epsilon);
+    const step = w.constant(negative(rate));
     const [gradient, sum] = w.vectors;
-    return [
-      ...prepare,
-      ...overElements(w, n, [g, total], (e) => [
-        set(gradient, limit(w, e.load(g), largest)),
-        set(sum, multiplyAdd(w, gradient, gradient, e.load(total))),
-        e.store(total, sum),
-        e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(sum), addend))),
-      ]),
-    ];
+    return overElements(w, n, [g, total], (e) => [
+      set(gradient, limit(w, e.load(g), largest)),
+      e.store(total, tee(sum, multiplyAdd(w, gradient, gradient, e.load(total)))),
+      e.store(g, vDivide(vMultiply(step, gradient), vAdd(vSquareRoot(sum), w.constant(epsilon)))),
+    ]);
   },
 };
 
@@ -190,33 +162,22 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
     }
   },
   simd: ([g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n], w) => {
-    const {
-      vectors: [factor, root, decay1, oneMinus1, decay2, oneMinus2, addend],
-      set: prepare,
-    } = splats(
-      w,
-      divideF64(negative(rate), correction1),
-      divideF64(f64(1), squareRootF64(correction2)),
-      beta1,
-      oneMinus(beta1),
-      beta2,
-      oneMinus(beta2),
-      epsilon,
-    );
+    const factor = w.constant(divideF64(negative(rate), correction1));
+    const root = w.constant(divideF64(f64(1), squareRootF64(correction2)));
+    const [decay1, oneMinus1] = [w.constant(beta1), w.constant(oneMinus(beta1))];
+    const [decay2, oneMinus2] = [w.constant(beta2), w.constant(oneMinus(beta2))];
     const [gradient, first, second] = w.vectors;
-    return [
-      ...prepare,
-      ...overElements(w, n, [g, mean, square], (e) => [
-        set(gradient, limit(w, e.load(g), largest)),
-        set(first, flush(w, multiplyAdd(w, decay1, e.load(mean), vMultiply(oneMinus1, gradient)))),
-        set(
+    return overElements(w, n, [g, mean, square], (e) => [
+      set(gradient, limit(w, e.load(g), largest)),
+      e.store(mean, tee(first, flush(w, multiplyAdd(w, decay1, e.load(mean), vMultiply(oneMinus1, gradient))))),
+      e.store(
+        square,
+        tee(
           second,
           flush(w, multiplyAdd(w, decay2, e.load(square), vMultiply(vMultiply(oneMinus2, gradient), gradient))),
         ),
-        e.store(mean, first),
-        e.store(square, second),
-        e.store(g, vDivide(vMultiply(factor, first), multiplyAdd(w, vSquareRoot(second), root, addend))),
-      ]),
-    ];
+      ),
+      e.store(g, vDivide(vMultiply(factor, first), multiplyAdd(w, vSquareRoot(second), root, w.constant(epsilon)))),
+    ]);
   },
 };

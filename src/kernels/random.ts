@@ -8,7 +8,6 @@ import {
   ordinals,
   type Statement,
   set,
-  splat,
   splatWord,
   vLess,
   vMultiply,
@@ -40,21 +39,19 @@ export const dropoutMask: Kernel<typeof dropped> = {
     }
   },
   simd: ([y, rate, scale, seed, seed2, n], w) => {
-    const [threshold, kept, index, x] = w.vectors;
+    const [index, x] = w.vectors;
     const mix = (by: number): Statement => set(x, vXor(x, wholeShiftDown(x, by)));
     const times = (factor: number): Statement => set(x, wholeMultiply(x, word(factor)));
     const round = [mix(16), times(0x7feb352d), mix(15), times(0x846ca68b | 0), mix(16)];
     const uniform = vMultiply(fromWholes(wholeShiftDown(x, 8)), w.constant(2 ** -24));
     return [
-      set(threshold, splat(rate)),
-      set(kept, splat(scale)),
       set(index, wholeAdd(ordinals(), splatWord(seed))),
       ...overElements(w, n, [y], (e) => [
         set(x, index),
         ...round,
         set(x, wholeAdd(x, splatWord(seed2))),
         ...round,
-        e.store(y, vSelect(vLess(uniform, threshold), vZero(), kept)),
+        e.store(y, vSelect(vLess(uniform, w.constant(rate)), vZero(), w.constant(scale))),
         set(index, wholeAdd(index, word(e.count))),
       ]),
     ];

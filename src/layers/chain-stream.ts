@@ -1,14 +1,14 @@
 /** Streams of several layers: one time step through every layer in order. */
 
 import { runScope, variableAt } from '../autodiff/tape';
-import { copyOut, variablesOver } from '../autodiff/value-and-gradient';
+import { copyOut, copyTreeInto, variablesOver } from '../autodiff/value-and-gradient';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { checkNames } from '../tensor/shape';
 import { copyTensor } from '../tensor/tensor';
-import { copyTree, mapTree, treeSize } from '../tensor/tree';
+import { mapTree } from '../tensor/tree';
 import { checkCausal, type NamedLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
 
@@ -80,8 +80,7 @@ function scopedStepRunner(
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = allocate(workspace, batchSize * size);
-  const parameterOffset = allocate(workspace, treeSize(parameters));
-  copyTree(parameters, memory.view, parameterOffset);
+  const parameterOffset = copyTreeInto(workspace, parameters);
   let state: LayerState | undefined;
   return {
     output,

@@ -3,8 +3,7 @@
 import { withCaller } from '../tensor/error-context';
 import { createRandom } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
-import { checkCount, checkNames, checkSome } from '../tensor/shape';
-import { intTensor } from '../tensor/tensor';
+import { checkCount, checkIds, checkNames, checkSome } from '../tensor/shape';
 import type { Sequential } from './sequential';
 import { advance, stream } from './stream';
 
@@ -38,16 +37,18 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
       'generate: model must accept token ids, got a model of vectors. Its outputs become its next inputs.',
     );
   checkSome('generate', 'prompt', prompt.length, 'id');
+  checkIds('generate', 'prompt', prompt, 2 ** 31);
   const random = createRandom(seed);
   return withCaller('generate', () => {
     const running = stream(model);
+    const logitsAfter = (id: number): Float32Array => advance(running, { shape: [1], data: Int32Array.of(id) }).data;
     let logits: Float32Array = new Float32Array(0);
-    for (let i = 0; i < prompt.length; i++) logits = advance(running, intTensor([prompt[i]!])).data;
+    for (let i = 0; i < prompt.length; i++) logits = logitsAfter(prompt[i]!);
     const generated = new Int32Array(length);
     for (let i = 0; i < length; i++) {
       const id = sample(logits, random);
       generated[i] = id;
-      if (i + 1 < length) logits = advance(running, intTensor([id])).data;
+      if (i + 1 < length) logits = logitsAfter(id);
     }
     return generated;
   });

@@ -1,5 +1,6 @@
 /** Streaming inference: a model that runs one time step per call and carries its state. */
 
+import type { Heap } from '../kernels/kernel';
 import { allocate, createWorkspace, noteUse, type Workspace } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
@@ -96,8 +97,8 @@ function createStream<S>(
 ): Stream<S> {
   const { memory } = workspace;
   const { output, size } = runner;
-  let heap = memory.view;
-  let outputs = heap.subarray(output, output + batchSize * size);
+  let heap: Heap | undefined;
+  let outputs: Heap;
   return {
     batchSize,
     inputSize,

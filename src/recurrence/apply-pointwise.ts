@@ -85,7 +85,8 @@ export function applyPointwise<N extends string>(
       if (variable.storage.tracked) gradientOf(variable);
     }
     // The gradients of constants are written to scratch memory and discarded.
-    withScratch(scope, Math.max(size, ...Object.values(vectors).map((vector) => vector.size)), (discarded) => {
+    withScratch(scope, () => {
+      const discarded = allocate(workspace, Math.max(size, ...Object.values(vectors).map((vector) => vector.size)));
       const gradient = (variable: Variable): number => (variable.storage.tracked ? gradientOf(variable) : discarded);
       cell.backward(k, {
         ...step,

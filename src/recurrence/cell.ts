@@ -210,10 +210,11 @@ export function checkParameters(
 
 /** A parameter with an axis of length H, preferably a recurrent weight. */
 function hiddenAxis(where: string, cell: Cell): { readonly name: string; readonly axis: number } {
-  const [one, two] = [cell.parameters(1, 1), cell.parameters(1, 2)];
-  const axes = Object.entries(one).flatMap(([name, { role, shape }]) =>
-    shape.flatMap((length, axis) => (length === 1 && two[name]?.shape[axis] === 2 ? [{ name, axis, role }] : [])),
-  );
+  // No other axis has this length.
+  const probe = 997;
+  const axes = Object.entries(cell.parameters(1, probe))
+    .map(([name, { role, shape }]) => ({ name, role, axis: shape.indexOf(probe) }))
+    .filter(({ axis }) => axis >= 0);
   const found = axes.find(({ role }) => role === 'recurrent') ?? axes[0];
   if (found === undefined)
     throw new TypeError(

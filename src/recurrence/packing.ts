@@ -3,15 +3,13 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
-import { checkCount, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkIds, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
 export interface Packing {
   /** The number of rows of each step; never increases. */
   readonly rows: readonly number[];
-  /** Σ rows. */
-  readonly total: number;
   /** How the packed steps map to `[T, B]`; undefined if all steps are run in their own order. */
   readonly order: PackingOrder | undefined;
 }
@@ -23,11 +21,11 @@ export interface Packing {
  */
 interface PackingOrder {
   /** `[S]` the batch row of each sequence. */
-  readonly row: Int32Array;
-  /** `[S]` the batch row whose initial state a sequence starts from, −1 after a reset. */
-  readonly initial: Int32Array;
+  readonly row: readonly number[];
+  /** `[S]` the batch row whose initial state a sequence starts from; B, the row after the batch, after a reset. */
+  readonly initial: readonly number[];
   /** `[N]` the index t·B + b of the input of each packed step. */
-  readonly input: Int32Array;
+  readonly input: readonly number[];
   /** `[T·B]` the index in the buffer of states of each output, −1 in the padding. */
   readonly output: Int32Array;
   /** `[B]` the index in the buffer of states of the final state of each batch row. */
@@ -40,7 +38,7 @@ interface Sequence {
   /** The first step. */
   readonly from: number;
   readonly length: number;
-  /** The batch row whose initial state it starts from, −1 after a reset. */
+  /** The batch row whose initial state it starts from; B after a reset. */
   readonly initial: number;
 }
 
@@ -63,78 +61,64 @@ export function packSteps(
   where: string,
   steps: number,
   batchSize: number,
-  { lengths, reverse = false, resets }: PackingOptions,
+  { lengths = new Int32Array(batchSize).fill(steps), reverse = false, resets }: PackingOptions,
 ): Packing {
-  if (lengths !== undefined) checkLengths(where, lengths, steps, batchSize);
+  checkLengths(where, lengths, steps, batchSize);
   if (resets !== undefined) {
     checkIntTensor(where, 'resets', resets);
     checkShape(where, 'resets', resets.shape, { letters: '[T, B]', lengths: [steps, batchSize] });
   }
-  const flags = resets?.data.some((flag) => flag !== 0) ? resets.data : undefined;
-  if (!reverse && flags === undefined && (lengths === undefined || lengths.every((length) => length === steps))) {
-    return { rows: new Array<number>(steps).fill(batchSize), total: steps * batchSize, order: undefined };
+  const flags = resets?.data ?? new Int32Array();
+  if (!reverse && flags.every((flag) => flag === 0) && lengths.every((length) => length === steps)) {
+    return { rows: new Array<number>(steps).fill(batchSize), order: undefined };
   }
-  const lengthOf = (row: number): number => lengths?.[row] ?? steps;
-  const sequences = Array.from({ length: batchSize }, (_, row) =>
-    sequencesOf(row, lengthOf(row), batchSize, flags, reverse),
-  ).flat();
-  sequences.sort((a, b) => b.length - a.length || a.row - b.row);
+  const sequences = sequencesOf(lengths, flags, reverse);
   const rows: number[] = [];
+  const input: number[] = [];
+  const output = new Int32Array(steps * batchSize).fill(-1);
   for (let t = 0, running = sequences.length; ; t++) {
     while (running > 0 && sequences[running - 1]!.length <= t) running--;
     if (running === 0) break;
     rows.push(running);
-  }
-  const total = rows.reduce((sum, count) => sum + count, 0);
-  checkRows(where, sequences.length + total);
-  const input = new Int32Array(total);
-  const output = new Int32Array(steps * batchSize).fill(-1);
-  let packed = 0;
-  for (let t = 0; t < rows.length; t++) {
-    for (let position = 0; position < rows[t]!; position++, packed++) {
-      const { row, from, length } = sequences[position]!;
+    for (const { row, from, length } of sequences.slice(0, running)) {
       const at = (reverse ? from + length - 1 - t : from + t) * batchSize + row;
-      input[packed] = at;
-      output[at] = sequences.length + packed;
+      output[at] = sequences.length + input.length;
+      input.push(at);
     }
   }
+  checkRows(where, sequences.length + input.length);
   const final = new Int32Array(batchSize);
   // A row without valid steps is one empty sequence, whose final state is its initial state.
   sequences.forEach(({ row }, position) => {
-    const last = reverse ? 0 : lengthOf(row) - 1;
-    final[row] = lengthOf(row) === 0 ? position : output[last * batchSize + row]!;
+    const last = reverse ? 0 : lengths[row]! - 1;
+    final[row] = lengths[row] === 0 ? position : output[last * batchSize + row]!;
   });
   const order = {
-    row: Int32Array.from(sequences, ({ row }) => row),
-    initial: Int32Array.from(sequences, ({ initial }) => initial),
+    row: sequences.map(({ row }) => row),
+    initial: sequences.map(({ initial }) => initial),
     input,
     output,
     final,
   };
-  return { rows, total, order };
+  return { rows, order };
 }
 
 /**
- * The sequences of a row. The one that is run first starts from the row's initial state; in forward direction, unless
- * it begins with a reset.
+ * The sequences of all rows, longest first. The one of a row that is run first starts from the row's initial state; in
+ * forward direction, unless it begins with a reset.
  */
-function sequencesOf(
-  row: number,
-  length: number,
-  batchSize: number,
-  flags: Int32Array | undefined,
-  reverse: boolean,
-): Sequence[] {
-  const bounds = [0];
-  for (let t = 1; t < length; t++) if (flags !== undefined && flags[t * batchSize + row] !== 0) bounds.push(t);
-  const isFirst = (i: number): boolean =>
-    reverse ? i === bounds.length - 1 : i === 0 && (length === 0 || !flags?.[row]);
-  return bounds.map((from, i) => ({
-    row,
-    from,
-    length: (bounds[i + 1] ?? length) - from,
-    initial: isFirst(i) ? row : -1,
-  }));
+function sequencesOf(lengths: Int32Array, flags: Int32Array, reverse: boolean): Sequence[] {
+  const sequences: Sequence[] = [];
+  lengths.forEach((length, row) => {
+    const bounds = [0];
+    for (let t = 1; t < length; t++) if (flags[t * lengths.length + row]) bounds.push(t);
+    bounds.forEach((from, i) => {
+      const isFirst = reverse ? i === bounds.length - 1 : i === 0 && (length === 0 || !flags[row]);
+      const initial = isFirst ? row : lengths.length;
+      sequences.push({ row, from, length: (bounds[i + 1] ?? length) - from, initial });
+    });
+  });
+  return sequences.sort((a, b) => b.length - a.length || a.row - b.row);
 }
 
 /** The positions of the valid rows over leading axes, `[T, B]` for steps. */
@@ -180,11 +164,6 @@ export function validRows(
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
   if (!(lengths instanceof Int32Array))
     throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
-  if (lengths.length !== batchSize) {
-    throw new RangeError(`${where}: lengths must be [B] = [${batchSize}], got [${lengths.length}].`);
-  }
-  lengths.forEach((length, row) => {
-    checkCount(where, `lengths[${row}]`, length, 0);
-    if (length > steps) throw new RangeError(`${where}: lengths[${row}] must be at most T = ${steps}, got ${length}.`);
-  });
+  checkShape(where, 'lengths', [lengths.length], { letters: '[B]', lengths: [batchSize] });
+  checkIds(where, 'lengths', lengths, steps + 1);
 }

@@ -6,12 +6,12 @@
  * number of gate blocks.
  */
 
+import { affineBackward, affineInto } from '../autodiff/ops/linear';
 import { gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
 import { addProduct, addScaled, interpolate, interpolateBackward, multiplication } from '../kernels/arithmetic';
-import { sumRows } from '../kernels/linear';
 import { copy } from '../kernels/movement';
-import { affineRows, gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
-import { allocate } from '../kernels/workspace';
+import { gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
+import { allocate, type Workspace } from '../kernels/workspace';
 import type { PointwiseBackwardStep, PointwiseCell } from './cell';
 import type { EngineInput, StateSequences } from './engine';
 
@@ -28,6 +28,10 @@ interface StateTrack {
   readonly candidates: number;
   /** `[N, H]` the fraction by which the state moves to the candidate; undefined without zoneout. */
   readonly moveRate: Variable | undefined;
+  /** Offset of the gradient of `sequence`; set by the backward pass. */
+  gradient: number;
+  /** Offset of `[S, H]`: the gradient of the candidates of one step, under zoneout; set by the backward pass. */
+  dCandidates: number;
 }
 
 /** The parameters of a pointwise cell: its weights, and its vector parameters by name. */
@@ -41,14 +45,13 @@ type Weights = Readonly<Record<string, Variable>> & {
 };
 
 /** The sizes, variables and buffers of one run. Buffers are offsets into the workspace. */
-interface Layout extends Omit<EngineInput, 'initial' | 'zoneout'> {
+interface Layout {
   readonly cell: PointwiseCell;
+  readonly input: EngineInput;
   /** The number of sequences. */
   readonly S: number;
   /** The number of packed rows, Σ rows. */
   readonly N: number;
-  /** The input size. */
-  readonly I: number;
   /** The hidden size. */
   readonly H: number;
   /** G·H */
@@ -62,8 +65,6 @@ interface Layout extends Omit<EngineInput, 'initial' | 'zoneout'> {
   readonly gates: number;
   /** `[N, savedBlocks·H]` what the forward function saves for the backward function. */
   readonly saved: number;
-  /** `[S, G·H]` the product of the hidden state of one step, for cells with `separateProducts`. */
-  readonly product: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly maskedHidden: number;
   /** The offsets of the current step, set by {@link selectStep}; those of `dVectors`, by the backward pass. */
@@ -85,7 +86,7 @@ export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequ
 function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
   const { scope, inputs, initial, mask, zoneout } = input;
   const { kernels: k, workspace } = scope;
-  const [N, I] = inputs.shape as [number, number];
+  const N = inputs.shape[0]!;
   const [S, H] = initial[cell.state[0]!]!.shape as [number, number];
   const GH = cell.gates * H;
   // unroll has checked the parameters.
@@ -96,17 +97,16 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     k.of(copy)(sequence.offset, initial[name]!.offset, S * H);
     const moveRate = zoneout[name];
     const candidates = moveRate === undefined ? sequence.offset + S * H : allocate(workspace, N * H);
-    return { name, initial: initial[name]!, sequence, candidates, moveRate };
+    return { name, initial: initial[name]!, sequence, candidates, moveRate, gradient: -1, dCandidates: -1 };
   });
   const gates = allocate(workspace, N * GH);
   const saved = allocate(workspace, N * cell.savedBlocks * H);
-  const product = allocate(workspace, cell.separateProducts ? S * GH : 0);
   const maskedHidden = allocate(workspace, mask === undefined ? 0 : N * H);
   const step: Layout['step'] = {
     rows: 0,
     hiddenSize: H,
     gates,
-    product,
+    product: allocate(workspace, cell.separateProducts ? S * GH : 0),
     saved,
     dProduct: -1,
     previous: {},
@@ -116,74 +116,57 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     vectors: Object.fromEntries(cell.vectorParameters.map((name) => [name, parameters[name]!.offset])),
     dVectors: {},
   };
-  // Written out: an object made by spreading another one would slow down every step.
-  return {
-    scope,
-    cell,
-    inputs,
-    parameters,
-    rows: input.rows,
-    mask,
-    S,
-    N,
-    I,
-    H,
-    GH,
-    tracks,
-    sources,
-    gates,
-    saved,
-    product,
-    maskedHidden,
-    step,
-  };
+  return { cell, input, S, N, H, GH, parameters, tracks, sources, gates, saved, maskedHidden, step };
 }
 
-/** The first row of the state before step `t` in a sequence of states, whose packed rows begin at `start`. */
-const previousRow = ({ rows, S }: Layout, t: number, start: number): number => (t === 0 ? 0 : S + start - rows[t - 1]!);
+/** Packs a matrix `[K, N]`, stored as `[N, K]` if transposed. Returns the offset of its panels. */
+function packed(workspace: Workspace, { offset }: Variable, K: number, N: number, transposed: boolean): number {
+  const panels = allocate(workspace, panelsSize(K, N));
+  workspace.kernels.of(packPanels)(panels, offset, K, N, transposed);
+  return panels;
+}
 
 /** Sets the offsets of step `t`, whose packed rows begin at `start`. */
-function selectStep(layout: Layout, t: number, start: number): PointwiseBackwardStep<string> {
-  const { H, step } = layout;
-  const previous = previousRow(layout, t, start);
-  step.rows = layout.rows[t]!;
+function selectStep(layout: Layout, t: number, start: number): Layout['step'] {
+  const { input, S, H, step } = layout;
+  const previous = t === 0 ? 0 : S + start - input.rows[t - 1]!;
+  step.rows = input.rows[t]!;
   step.gates = layout.gates + start * layout.GH;
   step.saved = layout.saved + start * layout.cell.savedBlocks * H;
-  for (const { name, sequence, candidates } of layout.tracks) {
+  for (const { name, sequence, candidates, moveRate, gradient, dCandidates } of layout.tracks) {
     step.previous[name] = sequence.offset + previous * H;
     step.next[name] = candidates + start * H;
+    step.dPrevious[name] = gradient + previous * H;
+    step.dNext[name] = moveRate === undefined ? gradient + (S + start) * H : dCandidates;
   }
   return step;
 }
 
-/** Computes the part of the pre-activations that does not depend on the state, with one product for all steps. */
-function projectInputs({ scope, parameters: { weightIh, bias }, inputs, N, I, GH, gates }: Layout): void {
-  const { kernels: k } = scope;
-  if (bias === undefined) k.of(gemm)(gates, inputs.offset, weightIh.offset, N, GH, I, false, false, false);
-  else k.of(affineRows)(gates, inputs.offset, weightIh.offset, bias.offset, N, GH, I);
-}
-
-/** Projects the inputs, then runs the steps in order. */
+/**
+ * Computes the part of the pre-activations that does not depend on the state, with one product for all steps, then runs
+ * the steps in order.
+ */
 function forward(layout: Layout): void {
-  const { scope, cell, H, GH, mask } = layout;
-  const { weightHh } = layout.parameters;
-  const { kernels: k } = scope;
-  projectInputs(layout);
-  withScratch(scope, weightHh === undefined ? 0 : panelsSize(H, GH), (panels) => {
-    if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, H, GH, false);
-    for (let t = 0, start = 0; t < layout.rows.length; t++) {
+  const { cell, input, S, H, GH, parameters, tracks } = layout;
+  const { scope, rows, mask } = input;
+  const { weightHh } = parameters;
+  const { kernels: k, workspace } = scope;
+  affineInto(layout.gates, input.inputs, parameters.weightIh, parameters.bias);
+  withScratch(scope, () => {
+    const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, H, GH, false);
+    for (let t = 0, start = 0; t < rows.length; t++) {
       const step = selectStep(layout, t, start);
       const size = step.rows * H;
       if (weightHh !== undefined) {
         const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + start * H;
         if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset, size);
-        const target = cell.separateProducts ? layout.product : step.gates;
+        const target = cell.separateProducts ? step.product : step.gates;
         k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, false, !cell.separateProducts);
       }
       cell.forward(k, step);
-      for (const { name, sequence, moveRate } of layout.tracks) {
+      for (const { name, sequence, moveRate } of tracks) {
         if (moveRate === undefined) continue;
-        const next = sequence.offset + (layout.S + start) * H;
+        const next = sequence.offset + (S + start) * H;
         k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + start * H, size);
       }
       start += step.rows;
@@ -191,103 +174,66 @@ function forward(layout: Layout): void {
   });
 }
 
-/** Allocates the gradients and scratch buffers, then runs the backward loop and the products after it. */
+/** Runs the steps in reverse, then adds the gradients of the weights and the inputs, with one product each. */
 function backward(layout: Layout): void {
-  const { scope, cell, S, N, H, mask, tracks, sources } = layout;
-  const sequences = Object.fromEntries(tracks.map(({ name, sequence }) => [name, gradientOf(sequence)]));
+  const { cell, input, S, N, H, GH, parameters, tracks, step } = layout;
+  const { scope, mask } = input;
+  const { kernels: k, workspace } = scope;
   // Gradients outlive the scratch memory, so they are allocated before it.
-  for (const source of sources) if (source.storage.tracked) gradientOf(source);
+  for (const track of tracks) track.gradient = gradientOf(track.sequence);
+  for (const source of layout.sources) if (source.storage.tracked) gradientOf(source);
   // Every vector parameter gets a gradient, since the backward function always adds to it.
-  for (const name of cell.vectorParameters) layout.step.dVectors[name] = gradientOf(layout.parameters[name]!);
-  const repacks = mask === undefined && layout.rows.some((count) => count !== S);
-  const sizes = [
-    cell.separateProducts ? N * layout.GH : 0,
-    repacks ? N * H : 0,
-    mask === undefined ? 0 : S * H,
-    ...tracks.map(({ moveRate }) => (moveRate === undefined ? 0 : S * H)),
-  ];
-  withScratch(
-    scope,
-    sizes.reduce((sum, size) => sum + size, 0),
-    (scratch) => {
-      const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, scratch));
-      const [products, packedHidden, dMasked, ...dCandidates] = starts as [number, number, number, ...number[]];
-      const dProduct = cell.separateProducts ? products : layout.gates;
-      const target = repacks ? packedHidden : undefined;
-      backwardSteps(layout, sequences, dProduct, target, dMasked, dCandidates);
+  for (const name of cell.vectorParameters) step.dVectors[name] = gradientOf(parameters[name]!);
+  withScratch(scope, () => {
+    for (const track of tracks) if (track.moveRate !== undefined) track.dCandidates = allocate(workspace, S * H);
+    const dProduct = cell.separateProducts ? allocate(workspace, N * GH) : layout.gates;
+    const repacks = mask === undefined && input.rows.some((count) => count !== S);
+    const repacked = repacks ? allocate(workspace, N * H) : undefined;
+    backwardSteps(layout, dProduct, repacked);
+    affineBackward(layout.gates, input.inputs, parameters.weightIh, parameters.bias);
+    const { weightHh } = parameters;
+    if (weightHh?.storage.tracked) {
       // The hidden states that were multiplied by the recurrent weights, in packed order.
-      const hidden = mask === undefined ? (target ?? tracks[0]!.sequence.offset) : layout.maskedHidden;
-      parameterGradients(layout, dProduct, hidden);
-      for (const { name, initial } of tracks) {
-        if (initial.storage.tracked) scope.kernels.of(addScaled)(gradientOf(initial), sequences[name]!, 1, S * H);
-      }
-    },
-  );
+      const hidden = mask === undefined ? (repacked ?? tracks[0]!.sequence.offset) : layout.maskedHidden;
+      k.of(gemm)(gradientOf(weightHh), hidden, dProduct, H, GH, N, true, false, true);
+    }
+    for (const { initial, gradient } of tracks) {
+      if (initial.storage.tracked) k.of(addScaled)(gradientOf(initial), gradient, 1, S * H);
+    }
+  });
 }
 
 /**
  * Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the
  * states.
  *
- * @param sequences `[S + N, H]` per part of the state: the gradients of the state sequences
  * @param dProduct `[N, G·H]` the gradient of the products of the hidden states
- * @param packedHidden `[N, H]` receives the previous hidden states in packed order, if given
- * @param dMasked `[S, H]` scratch: the gradient of the masked hidden state of one step
- * @param dCandidates `[S, H]` per part of the state, scratch: the gradient of the candidates of one step, under zoneout
+ * @param repacked `[N, H]` receives the previous hidden states in packed order, if given
  */
-function backwardSteps(
-  layout: Layout,
-  sequences: Readonly<Record<string, number>>,
-  dProduct: number,
-  packedHidden: number | undefined,
-  dMasked: number,
-  dCandidates: readonly number[],
-): void {
-  const { scope, rows, H, GH, mask, tracks } = layout;
+function backwardSteps(layout: Layout, dProduct: number, repacked: number | undefined): void {
+  const { cell, input, S, H, GH, tracks } = layout;
+  const { scope, rows, mask } = input;
   const { weightHh } = layout.parameters;
-  const { kernels: k } = scope;
+  const { kernels: k, workspace } = scope;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
-  withScratch(scope, weightHh === undefined ? 0 : panelsSize(GH, H), (panels) => {
-    if (weightHh !== undefined) k.of(packPanels)(panels, weightHh.offset, GH, H, true);
-    for (let t = rows.length - 1, start = layout.N; t >= 0; t--) {
-      start -= rows[t]!;
-      const previous = previousRow(layout, t, start);
-      const step = selectStep(layout, t, start);
-      const size = step.rows * H;
-      step.dProduct = dProduct + start * GH;
-      tracks.forEach(({ name, moveRate }, i) => {
-        const [dPrevious, dNext] = [sequences[name]! + previous * H, sequences[name]! + (layout.S + start) * H];
-        step.dPrevious[name] = dPrevious;
-        step.dNext[name] = moveRate === undefined ? dNext : dCandidates[i]!;
-        if (moveRate === undefined) return;
-        k.of(interpolateBackward)(dPrevious, dCandidates[i]!, dNext, moveRate.offset + start * H, size);
-      });
-      layout.cell.backward(k, step);
-      if (weightHh !== undefined && (t > 0 || initialTracked)) {
-        const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked;
-        k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
-        if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dMasked, mask.offset, size);
-      }
-      if (packedHidden !== undefined) k.of(copy)(packedHidden + start * H, step.previous['h']!, size);
+  const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, GH, H, true);
+  const dMasked = allocate(workspace, mask === undefined ? 0 : S * H);
+  for (let t = rows.length - 1, start = layout.N; t >= 0; t--) {
+    start -= rows[t]!;
+    const step = selectStep(layout, t, start);
+    const size = step.rows * H;
+    step.dProduct = dProduct + start * GH;
+    for (const { name, moveRate, gradient } of tracks) {
+      if (moveRate === undefined) continue;
+      const dNext = gradient + (S + start) * H;
+      k.of(interpolateBackward)(step.dPrevious[name]!, step.dNext[name]!, dNext, moveRate.offset + start * H, size);
     }
-  });
-}
-
-/**
- * Adds the gradients of the weights, the bias and the inputs, one product each over all steps.
- *
- * @param dProduct `[N, G·H]` the gradient of the products of the hidden states
- * @param hidden `[N, H]` the hidden states that were multiplied by the recurrent weights
- */
-function parameterGradients(
-  { scope, parameters, inputs, N, I, H, GH, gates }: Layout,
-  dProduct: number,
-  hidden: number,
-): void {
-  const { weightIh, weightHh, bias } = parameters;
-  const { kernels: k } = scope;
-  if (weightIh.storage.tracked) k.of(gemm)(gradientOf(weightIh), inputs.offset, gates, I, GH, N, true, false, true);
-  if (weightHh?.storage.tracked) k.of(gemm)(gradientOf(weightHh), hidden, dProduct, H, GH, N, true, false, true);
-  if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), gates, N, GH);
-  if (inputs.storage.tracked) k.of(gemm)(gradientOf(inputs), gates, weightIh.offset, N, I, GH, false, true, true);
+    cell.backward(k, step);
+    if (weightHh !== undefined && (t > 0 || initialTracked)) {
+      const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked;
+      k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
+      if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dMasked, mask.offset, size);
+    }
+    if (repacked !== undefined) k.of(copy)(repacked + start * H, step.previous['h']!, size);
+  }
 }

@@ -98,26 +98,20 @@ export function unroll<N extends string>(
   const p: Record<string, Variable> = {};
   for (const [name, value] of Object.entries(parameters)) p[name] = operand('unroll', value, name);
 
-  const packing = packSteps('unroll', T, B, options);
-  const { order, rows, total } = packing;
+  const { order, rows } = packSteps('unroll', T, B, options);
   const flat = viewOf(x, [T * B, I]);
   const inputs = order === undefined ? flat : rowsAt(flat, order.input);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
   const initial = statesOf<string>('unroll', 'initialState', options.initialState, sizes, B);
   let mask = options.recurrentMask === undefined ? undefined : recurrentMaskOf(cell, options.recurrentMask, initial, B);
   if (order !== undefined) {
-    // The row after the batch holds the state after a reset.
-    const sources = order.initial.map((row) => (row < 0 ? B : row));
-    const reset = sources.includes(B)
-      ? statesOf<string>('unroll', 'resetState', options.resetState, sizes, 1)
-      : undefined;
+    const reset = order.initial.includes(B) && statesOf<string>('unroll', 'resetState', options.resetState, sizes, 1);
     for (const [name, state] of Object.entries(initial)) {
-      const table = reset === undefined ? state : concat([state, reset[name]!]);
-      initial[name] = rowsAt(table, sources);
+      initial[name] = rowsAt(reset ? concat([state, reset[name]!]) : state, order.initial);
     }
     if (mask !== undefined) mask = rowsAt(mask, order.row);
   }
-  const zoneout = drawZoneout(scope, options.zoneout, initial, total);
+  const zoneout = drawZoneout(scope, options.zoneout, initial, inputs.shape[0]!);
 
   const input = { scope, parameters: p, inputs, initial, rows, mask, zoneout };
   const sequences = isPointwise(cell) ? runPointwise(cell, input) : runOps(cell, input);

@@ -18,7 +18,7 @@ export function placeValid(x: Variable, { axes, positions }: ValidRows): Variabl
 /** Rows of a table by index, `[N, …]` by default; zeros for −1. */
 export function rowsAt(
   table: Variable,
-  indices: Int32Array,
+  indices: ArrayLike<number>,
   shape: Shape = [indices.length, ...table.shape.slice(1)],
 ): Variable {
   return takeRows(table, constantOf(table.storage.scope, [indices.length], indices), shape);

@@ -1,5 +1,7 @@
 /** Seeded random numbers. A generator is plain data: it can be saved, transferred and restored. */
 
+import { checkCount, checkNumber } from './shape';
+
 /**
  * A random number generator: a state of four 32-bit words. Save it with `random.state.slice()` and restore it with
  * `random.state.set(saved)`.
@@ -19,7 +21,7 @@ export interface Random {
  * uniformNumber(random) === uniformNumber(createRandom(7)); // true
  */
 export function createRandom(seed: number): Random {
-  if (!Number.isFinite(seed)) throw new RangeError(`createRandom: seed must be a finite number, got ${String(seed)}.`);
+  checkNumber('createRandom', 'seed', seed);
   const words = new Uint32Array(new Float64Array([seed]).buffer);
   let mixed = (words[0]! ^ Math.imul(words[1]!, 0x9e3779b1)) >>> 0;
   const state = new Uint32Array(4);
@@ -86,9 +88,8 @@ export function normalNumber(random: Random, mean = 0, standardDeviation = 1): n
  * integerNumber(createRandom(1), 1); // 0
  */
 export function integerNumber(random: Random, count: number): number {
-  if (!Number.isInteger(count) || count < 1 || count > 2 ** 32) {
-    throw new RangeError(`integerNumber: count must be an integer from 1 to 2^32, got ${String(count)}.`);
-  }
+  checkCount('integerNumber', 'count', count);
+  checkNumber('integerNumber', 'count', count, 1, 2 ** 32);
   const limit = 2 ** 32 - (2 ** 32 % count);
   for (;;) {
     const bits = randomBits(random);

@@ -1,7 +1,7 @@
 /** Trees of named tensors. The parameters of a model, their gradients and the optimizer's moments share one layout. */
 
-import { describe, type Shape, sizeOf } from './shape';
-import { isTensor, type Tensor, view } from './tensor';
+import { checkCount, describe, sizeOf } from './shape';
+import { isTensor, type Tensor } from './tensor';
 
 /** Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
@@ -39,23 +39,35 @@ export function leaves(tree: TensorTree): Leaf[] {
 
 /** Returns the total number of elements of the tensors of a tree. */
 export function treeSize(tree: TensorTree): number {
-  return leaves(tree).reduce((size, { tensor }) => size + tensor.data.length, 0);
+  let size = 0;
+  visitTree(tree, ({ data }) => {
+    size += data.length;
+  });
+  return size;
 }
 
 /**
- * Replaces every tensor of a tree by `replace(tensor, path)`.
+ * Replaces every tensor of a tree by `replace(tensor, path, start)`, where `start` is the total number of elements of
+ * the tensors before it.
  *
  * @example
  * mapTree({ head: { bias: full([2], 0) } }, ({ shape }, path) => `${path} ${shape}`).head.bias; // 'head.bias 2'
  */
-export function mapTree<P extends TensorTree, L>(tree: P, replace: (tensor: Tensor, path: string) => L): Mapped<P, L> {
+export function mapTree<P extends TensorTree, L>(
+  tree: P,
+  replace: (tensor: Tensor, path: string, start: number) => L,
+): Mapped<P, L> {
   return visitTree(tree, replace) as Mapped<P, L>;
 }
 
-/** Untyped form of {@link mapTree}. */
-export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string) => unknown): unknown {
+/** Untyped form of {@link mapTree}. `start` is the total number of elements of the preceding tensors. */
+export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string, start: number) => unknown): unknown {
+  let end = 0;
   const visit = (part: unknown, path: string): unknown => {
-    if (isTensor(part)) return replace(part, path);
+    if (isTensor(part)) {
+      end += part.data.length;
+      return replace(part, path, end - part.data.length);
+    }
     if (Array.isArray(part)) return part.map((inner, index) => visit(inner, join(path, String(index))));
     if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part)) {
       return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, visit(inner, join(path, name))]));
@@ -93,24 +105,21 @@ export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
 
 /** Copies the tensors of a tree to `offset` in a buffer, contiguous and in order. */
 export function copyTree(tree: TensorTree, buffer: Float32Array | Float64Array, offset: number): void {
-  for (const { tensor } of leaves(tree)) {
-    buffer.set(tensor.data, offset);
-    offset += tensor.data.length;
-  }
+  visitTree(tree, ({ data }, _, start) => buffer.set(data, offset + start));
 }
 
 /**
  * Creates a tree of contiguous views into `data`, with the shapes of `tree`.
  *
+ * @throws RangeError if `data` is too short
  * @example
  * treeOver({ a: tensor([0, 0]), b: tensor([0]) }, Float32Array.of(1, 2, 3)).tree.b.data; // Float32Array [3]
  */
 export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Flat<P> {
-  let offset = 0;
-  const next = (shape: Shape): Tensor => {
-    const part = view(data, offset, shape);
-    offset += sizeOf(shape);
-    return part;
-  };
-  return { data, tree: visitTree(tree, ({ shape }) => next(shape)) as P };
+  checkCount('treeOver', 'data.length', data.length, treeSize(tree));
+  const views = visitTree(tree, ({ shape }, _, start) => ({
+    shape,
+    data: data.subarray(start, start + sizeOf(shape)),
+  }));
+  return { data, tree: views as P };
 }

@@ -10,7 +10,7 @@ import type { Kernels } from '../kernels/kernel';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { checkBelowOne, checkNames, checkNumber, type Shape, sameShape } from '../tensor/shape';
-import { copyTree, leaves, type TensorTree, treeSize } from '../tensor/tree';
+import { copyTree, leaves, type TensorTree, treeSize, visitTree } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
 /** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
@@ -23,12 +23,9 @@ export interface ParameterLeaf {
 
 /** The parameters of a tree, in order. */
 export function parameterLeaves(parameters: TensorTree): readonly ParameterLeaf[] {
-  let offset = 0;
-  return leaves(parameters).map(({ path, tensor: { shape, data } }) => {
-    const leaf = { path, shape, offset, size: data.length };
-    offset += data.length;
-    return leaf;
-  });
+  const list: ParameterLeaf[] = [];
+  visitTree(parameters, ({ shape, data }, path, offset) => list.push({ path, shape, offset, size: data.length }));
+  return list;
 }
 
 /** The input of a transformation: offsets, in the workspace, of buffers of all `size` parameters. */

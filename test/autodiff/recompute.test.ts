@@ -79,7 +79,7 @@ it('gradients of nested recompute calls equal finite differences', () => {
 it('rejects a body that uses a variable that is not an input', () => {
   expect(() =>
     valueAndGradient(parameters, ({ w, x }) => sum(recompute(x, (inner) => multiply(inner, slice(w, 0, 3))))),
-  ).toThrow('pass variables to recompute as inputs');
+  ).toThrow('pass it to recompute as an input');
 });
 
 it('intermediate results are not stored', () => {

@@ -70,20 +70,15 @@ describe('batchesOf', () => {
   it('rejects inputs and targets that do not fit', () => {
     const inputs = numbered(3, 5);
     expect(() => batchesOf(inputs, full([5, 1], 0), { batchSize: 2 })).toThrow(
-      new RangeError(
-        'batchesOf: targets must be [T, N, …] = [*, 5, …], got [5, 1]. ' +
-          'Is there one target per sequence (targetAxis: 0)?',
-      ),
+      new RangeError('batchesOf: targets must hold 5 examples along axis 1, got [5, 1]. Is it targetAxis: 0?'),
     );
     expect(() => batchesOf(inputs, full([3, 5], 0), { batchSize: 2, targetAxis: 0 })).toThrow(
-      new RangeError(
-        'batchesOf: targets must be [N, …] = [5, …], got [3, 5]. Is there one target per step (targetAxis: 1)?',
-      ),
+      new RangeError('batchesOf: targets must hold 5 examples along axis 0, got [3, 5]. Is it targetAxis: 1?'),
     );
     expect(() => batchesOf(full([3, 0, 2], 0), full([3, 0], 0), { batchSize: 2 })).toThrow(
-      new RangeError('batchesOf: inputs must be [T, N, …] with at least one example, got [3, 0, 2].'),
+      new RangeError('batchesOf: inputs [T, N, …] must hold at least one example, got none.'),
     );
-    expect(() => batchesOf(tensor([1, 2]), tensor([1, 2]), { batchSize: 2 })).toThrow('got [2].');
+    expect(() => batchesOf(tensor([1, 2]), tensor([1, 2]), { batchSize: 2 })).toThrow('at least one example');
     expect(() => batchesOf(inputs, inputs, { batchSize: 0 })).toThrow(
       'batchesOf: batchSize must be an integer of at least 1, got 0.',
     );

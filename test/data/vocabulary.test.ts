@@ -62,10 +62,10 @@ describe('encode and decode', () => {
     expect([...encode(JSON.parse(JSON.stringify(other)), 'zx')]).toEqual([2, 0]);
   });
 
-  it('encode names the unknown character and its position in the string', () => {
+  it('encode names the unknown character and its index', () => {
     expect(() => encode(vocabulary, '🐋 qa')).toThrow(
       new RangeError(
-        `encode: every character must be one of the vocabulary's ${vocabulary.size}, got "q" at position 3. ` +
+        `encode: every token of text must be one of the vocabulary's ${vocabulary.size}, got "q" as token 2. ` +
           "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
       ),
     );
@@ -215,7 +215,7 @@ describe('words', () => {
     expect([...encode(vocabulary, 'a c d <padding>')]).toEqual([1, 3, 2, 1, 1, 1]);
     expect(decode(vocabulary, [2, 1, 0, 0])).toBe('d <unknown>');
     expect(() => encode(wordVocabulary('a b', { marks: [] }), 'a c')).toThrow(
-      'every word must be one of the vocabulary\'s 2, got "c" as token 1',
+      'every token of text must be one of the vocabulary\'s 2, got "c" as token 1',
     );
     expect(() => encode(vocabulary, 'a', { end: true })).toThrow(
       "encode: the vocabulary must have the end token. Create it with marks: ['end'].",

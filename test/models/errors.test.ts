@@ -86,6 +86,9 @@ it('streams name the function and the layer', () => {
 it('generate names itself and the layer', () => {
   const writer = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
   expect(() => generate(writer, { prompt: [5], length: 1 })).toThrow(/^generate: layer embedding: /);
+  expect(() => generate(writer, { prompt: [0, 0.5], length: 1 })).toThrow(
+    'generate: prompt must be integers from 0 to 2147483647, got 0.5 at position 1.',
+  );
 });
 
 it('searches name themselves and the layer of the encoder', () => {

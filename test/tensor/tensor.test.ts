@@ -12,6 +12,7 @@ import {
   tensor,
   toBatchMajor,
   toTimeMajor,
+  treeOver,
   view,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -103,6 +104,11 @@ describe('creation', () => {
       'a view past the end',
       () => view(new Float32Array(4), 2, [3]),
       'view: data must have at least 5 elements for shape [3] at offset 2, got 4.',
+    ],
+    [
+      'a tree over too few elements',
+      () => treeOver({ a: full([2], 0), b: full([3], 0) }, new Float32Array(4)),
+      'treeOver: data.length must be an integer of at least 5, got 4.',
     ],
     [
       'a view before the start',

@@ -12,9 +12,9 @@ import {
   subtraction,
 } from '../../kernels/arithmetic';
 import type { Kernels } from '../../kernels/kernel';
-import { addStrided, copyStrided } from '../../kernels/movement';
 import { broadcastShapes, checkNumber, formatShape, type Shape, sameShape, stridesOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
+import { gatherStrided } from './movement';
 
 /**
  * Computes a + b, element-wise.
@@ -111,19 +111,11 @@ function broadcast(where: string, x: Variable, shape: Shape): Variable {
   if (!sameShape(broadcastShapes(where, x.shape, shape), shape)) {
     throw new RangeError(`${where}: shape ${formatShape(x.shape)} does not broadcast to ${formatShape(shape)}.`);
   }
-  const scope = currentScope(where);
-  const { kernels: k } = scope;
-  const output = result(scope, shape, [x]);
-  const strides = stridesOf(shape);
-  const inputStrides = stridesOf(x.shape);
+  const strides = stridesOf(x.shape);
   const added = shape.length - x.shape.length;
   // A stride of 0 repeats.
-  const repeated = shape.map((_, axis) =>
-    axis < added || x.shape[axis - added] === 1 ? 0 : inputStrides[axis - added]!,
-  );
-  k.of(copyStrided)(output.offset, strides, x.offset, repeated, shape);
-  record([output], () => k.of(addStrided)(gradientOf(x), repeated, gradientOf(output), strides, shape));
-  return output;
+  const repeated = shape.map((_, axis) => (axis < added || x.shape[axis - added] === 1 ? 0 : strides[axis - added]!));
+  return gatherStrided(x, shape, repeated, 0);
 }
 
 function broadcastPair(where: string, a: Operand, b: Operand): [Variable, Variable] {

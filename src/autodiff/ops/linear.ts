@@ -23,7 +23,7 @@ export function matmul(a: Operand, b: Operand): Variable {
     { letters: '[K, N]', lengths: [inner, undefined] },
     `The shape of a is ${formatShape(left.shape)}.`,
   );
-  return product('matmul', left, right);
+  return product(left, right);
 }
 
 /** Options of {@link batchedMatmul}. */
@@ -110,25 +110,38 @@ export function affine(x: Operand, { weight, bias }: AffineParameters): Variable
     { letters: '[I, O]', lengths: [inner, undefined] },
     `The shape of x is ${formatShape(input.shape)}.`,
   );
-  if (bias === undefined) return product('affine', input, matrix);
+  if (bias === undefined) return product(input, matrix);
   const vector = operand('affine', bias, 'bias');
   checkShape('affine', 'bias', vector.shape, { letters: '[O]', lengths: [matrix.shape[1]] });
-  return product('affine', input, matrix, vector);
+  return product(input, matrix, vector);
 }
 
-function product(where: string, a: Variable, b: Variable, bias?: Variable): Variable {
-  const scope = currentScope(where);
-  const { kernels: k } = scope;
-  const [K, N] = b.shape as [number, number];
-  const M = sizeOf(a.shape.slice(0, -1));
-  const y = result(scope, [...a.shape.slice(0, -1), N], bias === undefined ? [a, b] : [a, b, bias]);
-  if (bias === undefined) k.of(gemm)(y.offset, a.offset, b.offset, M, N, K, false, false, false);
-  else k.of(affineRows)(y.offset, a.offset, b.offset, bias.offset, M, N, K);
-  record([y], () => {
-    const dy = gradientOf(y);
-    if (a.storage.tracked) k.of(gemm)(gradientOf(a), dy, b.offset, M, K, N, false, true, true);
-    if (b.storage.tracked) k.of(gemm)(gradientOf(b), a.offset, dy, K, N, M, true, false, true);
-    if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), dy, M, N);
-  });
+function product(x: Variable, weight: Variable, bias?: Variable): Variable {
+  const sources = bias === undefined ? [x, weight] : [x, weight, bias];
+  const y = result(x.storage.scope, [...x.shape.slice(0, -1), weight.shape[1]!], sources);
+  affineInto(y.offset, x, weight, bias);
+  record([y], () => affineBackward(gradientOf(y), x, weight, bias));
   return y;
+}
+
+/** Computes x W + b, or x W, into the buffer `y [M, N]`, where x is `[…, K]` with M rows. */
+export function affineInto(y: number, x: Variable, weight: Variable, bias?: Variable): void {
+  const { kernels: k } = x.storage.scope;
+  const [M, K, N] = affineSizes(x, weight);
+  if (bias === undefined) k.of(gemm)(y, x.offset, weight.offset, M, N, K, false, false, false);
+  else k.of(affineRows)(y, x.offset, weight.offset, bias.offset, M, N, K);
+}
+
+/** Adds to the gradients of x, W and b, given the gradient `dy [M, N]` of the result of {@link affineInto}. */
+export function affineBackward(dy: number, x: Variable, weight: Variable, bias?: Variable): void {
+  const { kernels: k } = x.storage.scope;
+  const [M, K, N] = affineSizes(x, weight);
+  if (x.storage.tracked) k.of(gemm)(gradientOf(x), dy, weight.offset, M, K, N, false, true, true);
+  if (weight.storage.tracked) k.of(gemm)(gradientOf(weight), x.offset, dy, K, N, M, true, false, true);
+  if (bias?.storage.tracked) k.of(sumRows)(gradientOf(bias), dy, M, N);
+}
+
+function affineSizes({ shape }: Variable, weight: Variable): readonly [M: number, K: number, N: number] {
+  const [K, N] = weight.shape as [number, number];
+  return [sizeOf(shape.slice(0, -1)), K, N];
 }

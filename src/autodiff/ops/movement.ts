@@ -3,13 +3,13 @@
 import { gatherRows, scatterAddRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
 import {
+  checkShape,
   checkSome,
   formatShape,
   lengthAt,
   resolveAxis,
   resolveRange,
   type Shape,
-  sameShape,
   sizeOf,
   stridesOf,
 } from '../../tensor/shape';
@@ -67,7 +67,6 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
   }
   const strides = stridesOf(input.shape);
   return gatherStrided(
-    'transpose',
     input,
     order.map((axis) => input.shape[axis]!),
     order.map((axis) => strides[axis]!),
@@ -92,7 +91,7 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
   const shape = input.shape.map((n, i) => (i === along ? to - from : n));
   const strides = stridesOf(input.shape);
   const begin = from * strides[along]!;
-  return along === 0 ? viewOf(input, shape, begin) : gatherStrided('slice', input, shape, strides, begin);
+  return along === 0 ? viewOf(input, shape, begin) : gatherStrided(input, shape, strides, begin);
 }
 
 /**
@@ -107,19 +106,8 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
   const first = inputs[0]!;
   checkSome('concat', 'parts', inputs.length, 'tensor');
   const along = resolveAxis('concat', axis, first.shape.length);
-  inputs.forEach(({ shape }, index) => {
-    if (
-      !sameShape(
-        shape.map((n, i) => (i === along ? 0 : n)),
-        first.shape.map((n, i) => (i === along ? 0 : n)),
-      )
-    ) {
-      throw new RangeError(
-        `concat: parts must have equal shapes except along axis ${along}, got ${formatShape(first.shape)} for ` +
-          `parts[0] and ${formatShape(shape)} for parts[${index}].`,
-      );
-    }
-  });
+  const expected = { letters: 'like parts[0]', lengths: first.shape.map((n, i) => (i === along ? undefined : n)) };
+  inputs.forEach(({ shape }, index) => checkShape('concat', `parts[${index}]`, shape, expected));
   const length = inputs.reduce((total, { shape }) => total + shape[along]!, 0);
   const scope = currentScope('concat');
   const { kernels: k } = scope;
@@ -154,12 +142,7 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
   checkSome('stack', 'parts', inputs.length, 'tensor');
   const along = resolveAxis('stack', axis, first.shape.length + 1);
   const widened = inputs.map((input, index) => {
-    if (!sameShape(input.shape, first.shape)) {
-      throw new RangeError(
-        `stack: parts must have equal shapes, got ${formatShape(first.shape)} for parts[0] and ` +
-          `${formatShape(input.shape)} for parts[${index}].`,
-      );
-    }
+    checkShape('stack', `parts[${index}]`, input.shape, { letters: 'like parts[0]', lengths: first.shape });
     return viewOf(input, [...input.shape.slice(0, along), 1, ...input.shape.slice(along)]);
   });
   return concat(widened, along);
@@ -204,14 +187,9 @@ export function stopGradient(x: Operand): Variable {
   return variableAt(input.storage.scope, input.offset, input.shape, false);
 }
 
-function gatherStrided(
-  where: string,
-  input: Variable,
-  shape: Shape,
-  inputStrides: readonly number[],
-  begin: number,
-): Variable {
-  const scope = currentScope(where);
+/** Copies the elements of a variable from `begin` on, by strides, into a new one; strides of 0 repeat elements. */
+export function gatherStrided(input: Variable, shape: Shape, inputStrides: readonly number[], begin: number): Variable {
+  const { scope } = input.storage;
   const { kernels: k } = scope;
   const output = result(scope, shape, [input]);
   const strides = stridesOf(shape);

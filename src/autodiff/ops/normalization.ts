@@ -59,7 +59,8 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
     const gradients = [input, scaleBy, shift].map((x) => (x.storage.tracked ? gradientOf(x) : -1));
     const dy = gradientOf(output);
     // The kernel computes all three gradients; those of untracked operands go to scratch memory.
-    withScratch(scope, input.size, (scratch) => {
+    withScratch(scope, () => {
+      const scratch = allocate(workspace, input.size);
       const [dx, dgain, dbias] = gradients.map((offset) => (offset < 0 ? scratch : offset)) as [number, number, number];
       k.of(normalizeRowsBackward)(dx, dgain, dbias, dy, normal, slope, scaleBy.offset, rows, n);
     });

@@ -30,26 +30,11 @@ export type Statement = Code<'void'>;
 
 const typeBytes = { i32: 0x7f, f64: 0x7c, v128: 0x7b } as const;
 
-/** Encodes an integer as unsigned LEB128. */
-function unsigned(value: number): number[] {
-  const bytes: number[] = [];
-  do {
-    const low = value & 0x7f;
-    value >>>= 7;
-    bytes.push(value === 0 ? low : low | 0x80);
-  } while (value !== 0);
-  return bytes;
-}
-
-/** Encodes an integer as signed LEB128. */
-function signed(value: number): number[] {
-  const bytes: number[] = [];
-  for (;;) {
-    const low = value & 0x7f;
-    value >>= 7;
-    if ((value === 0 && (low & 0x40) === 0) || (value === -1 && (low & 0x40) !== 0)) return [...bytes, low];
-    bytes.push(low | 0x80);
-  }
+/** Encodes a 32-bit integer as signed LEB128. That of a nonnegative integer is also a valid unsigned one. */
+function leb128(value: number): number[] {
+  const low = value & 0x7f;
+  const rest = value >> 7;
+  return rest === (low & 0x40 ? -1 : 0) ? [low] : [low | 0x80, ...leb128(rest)];
 }
 
 type Operand = Code<ValueType>;
@@ -75,7 +60,7 @@ function simd<T extends ValueType | 'void'>(
 }
 
 // Integers.
-export const number = (value: number): I32 => plain('i32', [0x41], [], signed(value));
+export const number = (value: number): I32 => plain('i32', [0x41], [], leb128(value));
 export const add = (a: I32, b: I32): I32 => plain('i32', [0x6a], [a, b]);
 export const subtract = (a: I32, b: I32): I32 => plain('i32', [0x6b], [a, b]);
 export const multiply = (a: I32, b: I32): I32 => plain('i32', [0x6c], [a, b]);
@@ -113,7 +98,7 @@ export const singles = (a: Vector): Vector => simd('v128', 0x5e, [a]);
 export const pairSum = (a: Local<'v128'>): F64 => addF64(simd('f64', 0x21, [a], [0]), simd('f64', 0x21, [a], [1]));
 
 // Vectors in memory. Addresses and offsets are in bytes.
-const at = (offset: number): number[] => [2, ...unsigned(offset)];
+const at = (offset: number): number[] => [2, ...leb128(offset)];
 export const load = (address: I32, offset = 0): Vector => simd('v128', 0x00, [address], at(offset));
 /** Loads one float into all four lanes. */
 export const loadSplat = (address: I32, offset = 0): Vector => simd('v128', 0x09, [address], at(offset));
@@ -198,10 +183,10 @@ export const word = (value: number): Vector => splatWord(number(value));
 
 // Statements.
 export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement =>
-  plain('void', [0x21], [value], unsigned(local.index));
+  plain('void', [0x21], [value], leb128(local.index));
 /** Sets the local. Used as code, it has the assigned value. */
 export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> =>
-  plain(value.type, [0x22], [value], unsigned(local.index));
+  plain(value.type, [0x22], [value], leb128(local.index));
 /** A sequence of statements as one. */
 export const block = (statements: readonly Code<ValueType | 'void'>[]): Statement => ({
   type: 'void',
@@ -231,8 +216,11 @@ export interface Writer {
   readonly vectors: Many<Local<'v128'>>;
   /** Allocates an integer local per destructured element. */
   readonly pointers: Many<Local<'i32'>>;
-  /** A local with the value in all four lanes, set at the start of the function. Equal values share one local. */
-  constant(value: number): Local<'v128'>;
+  /**
+   * A local with a number, or an expression of parameters, in all four lanes, set at the start of the function. Equal
+   * numbers share one local.
+   */
+  constant(value: number | F64): Local<'v128'>;
 }
 
 /** Flattens code into bytes. */
@@ -257,11 +245,11 @@ export function assemble(
   const localAt = <T extends ValueType>(type: T, index: number): Local<T> => ({
     type,
     index,
-    parts: [0x20, ...unsigned(index)],
+    parts: [0x20, ...leb128(index)],
   });
   const local = <T extends ValueType>(type: T): Local<T> => localAt(type, parameters.length + locals.push(type) - 1);
-  const constants = new Map<number, Local<'v128'>>();
-  const constant = (value: number): Local<'v128'> => {
+  const constants = new Map<number | F64, Local<'v128'>>();
+  const constant = (value: number | F64): Local<'v128'> => {
     const existing = constants.get(value) ?? local('v128');
     constants.set(value, existing);
     return existing;
@@ -280,11 +268,13 @@ export function assemble(
     parameters.map((type, index) => localAt(type, index)),
     writer,
   );
-  const prologue = Array.from(constants, ([value, target]) => set(target, splat(f64(value))));
+  const prologue = Array.from(constants, ([value, target]) =>
+    set(target, splat(typeof value === 'number' ? f64(value) : value)),
+  );
+  const declared = locals.flatMap((type) => [1, typeBytes[type]]);
   const results = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
 
-  const list = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
-  const sized = (content: readonly number[]): number[] => [...unsigned(content.length), ...content];
+  const sized = (content: readonly number[]): number[] => [...leb128(content.length), ...content];
   const text = (value: string): number[] => sized(Array.from(value, (letter) => letter.charCodeAt(0)));
   const section = (id: number, content: readonly number[]): number[] => [id, ...sized(content)];
   return Uint8Array.from([
@@ -296,13 +286,10 @@ export function assemble(
     0x00,
     0x00,
     0x00,
-    ...section(1, list([[0x60, ...list(parameters.map((type) => [typeBytes[type]])), ...sized(results)]])),
-    ...section(2, list([[...text('env'), ...text('memory'), 0x02, 0x00, 0x01]])),
+    ...section(1, [1, 0x60, ...sized(parameters.map((type) => typeBytes[type])), ...sized(results)]),
+    ...section(2, [1, ...text('env'), ...text('memory'), 0x02, 0x00, 0x01]),
     ...section(3, [1, 0]),
-    ...section(7, list([[...text('run'), 0x00, 0x00]])),
-    ...section(
-      10,
-      list([sized([...list(locals.map((type) => [1, typeBytes[type]])), ...bytesOf([...prologue, ...body]), 0x0b])]),
-    ),
+    ...section(7, [1, ...text('run'), 0x00, 0x00]),
+    ...section(10, [1, ...sized([...leb128(locals.length), ...declared, ...bytesOf([...prologue, ...body]), 0x0b])]),
   ]);
 }

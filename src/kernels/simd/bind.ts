@@ -49,11 +49,10 @@ function prefersTallTiles(fused: boolean): boolean {
 /** Compiles the module of a function. Every memory needs its own instance of the module. */
 function compile({ operands, simd }: WasmFunction, fused: boolean): WebAssembly.Module {
   const types = operands.map((operand): ValueType => (operand === 'number' ? 'f64' : 'i32'));
-  const isOffset = operands.map((operand) => /^(read|write|update)/.test(operand));
   return new WebAssembly.Module(
     assemble(types, fused, (parameters, writer) => [
       ...(parameters as Local<'i32'>[])
-        .filter((_, i) => isOffset[i])
+        .filter((_, i) => /^(read|write|update)/.test(operands[i]!))
         .map((offset) => set(offset, shiftLeft(offset, 2))),
       ...simd(parameters as Local<'i32'>[], writer),
     ]),

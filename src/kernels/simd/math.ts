@@ -37,7 +37,10 @@ export function limit(w: Writer, x: Vector, bound: number): Vector {
   return vMax(vMin(x, w.constant(bound)), w.constant(-bound));
 }
 
-/** The polynomial of x with these coefficients, highest power first. `first` is an expression that sets x. */
+/**
+ * The polynomial of x with these coefficients, highest power first, each the shortest decimal of its float. `first` is an
+ * expression that sets x.
+ */
 function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[], first: Vector = x): Vector {
   const [highest, ...others] = coefficients.map((value) => w.constant(value));
   return others.reduce<Vector>((sum, next, i) => multiplyAdd(w, sum, i === 0 ? first : x, next), highest!);
@@ -75,7 +78,7 @@ function exponentialPlus(w: Writer, value: Vector, c: number): Vector {
   const series = polynomial(
     w,
     r,
-    [1.3882516650483012e-3, 8.366547524929047e-3, 4.166720062494278e-2, 1.666654348373413e-1, 0.4999999701976776],
+    [1.3882517e-3, 8.3665475e-3, 4.16672e-2, 1.6666543e-1, 4.9999997e-1],
     tee(r, remainder(w, n, y)),
   );
   return multiplyAdd(w, scale, multiplyAdd(w, series, vMultiply(r, r), r), vAdd(power, w.constant(c)));
@@ -113,7 +116,7 @@ export function exp(w: Writer, x: Vector): Vector {
   const series = polynomial(
     w,
     r,
-    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
+    [1.9875691e-4, 1.3981999e-3, 8.333452e-3, 4.1665796e-2, 1.6666666e-1, 0.5],
     tee(r, remainder(w, n, limited)),
   );
   return vMultiply(
@@ -131,9 +134,9 @@ export function exp(w: Writer, x: Vector): Vector {
  */
 export function log(w: Writer, x: Vector): Vector {
   const [input, normal, e, f] = w.vectors;
-  const [zero, smallest, infinity] = [w.constant(0), w.constant(1.1754943508222875e-38), w.constant(Infinity)];
+  const [zero, smallest, infinity] = [w.constant(0), w.constant(2 ** -126), w.constant(Infinity)];
   // Subnormal values are scaled by 2²³. The order of the expressions is that in which they set locals.
-  const scaled = tee(normal, vSelect(vLess(input, smallest), vMultiply(tee(input, x), w.constant(8388608)), input));
+  const scaled = tee(normal, vSelect(vLess(input, smallest), vMultiply(tee(input, x), w.constant(2 ** 23)), input));
   const mantissa = wholeSubtract(
     scaled,
     wholeShiftLeft(tee(e, wholeShiftRight(wholeSubtract(normal, word(0x3f3504f3)), 23)), 23),
@@ -142,8 +145,8 @@ export function log(w: Writer, x: Vector): Vector {
     w,
     f,
     [
-      7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-      2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+      7.0376836e-2, -1.151461e-1, 1.16769984e-1, -1.2420141e-1, 1.4249323e-1, -1.6668057e-1, 2.0000714e-1,
+      -2.4999994e-1, 3.333333e-1,
     ],
     tee(f, vSubtract(mantissa, w.constant(1))),
   );
