@@ -206,7 +206,9 @@ export {
   type SampleMixtureOptions,
   sampleMixture,
 } from './training/mixture-density';
+export { amsgrad, centeredRmsprop, type NadamOptions, nadam } from './training/optimizer-variants';
 export {
+  type AdagradOptions,
   type AdamOptions,
   type AdamWOptions,
   adagrad,

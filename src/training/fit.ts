@@ -204,7 +204,7 @@ async function train<P extends TensorTree, B>(
     const reader = openEpoch(data, random, resumed);
     task.begin?.(resumed?.carried);
     for (const batch of reader.batches) {
-      const { loss, norm } = session.update(batch, random, losses.length + 1);
+      const { loss, norm } = session.update(batch, random, losses.length + 1, options.validation && validation.losses);
       losses.push(loss);
       const epochEnded = reader.position === data.batchCount || losses.length === steps;
       const validationLoss = epochEnded ? validation.run(epoch) : undefined;

@@ -1,13 +1,21 @@
 /** Learning rate schedules: functions from the number of the update, from 1, to a rate. */
 
 import { checkCount, checkNames, checkNumber } from '../tensor/shape';
+import type { Update } from './optimizers';
 
-/** A constant learning rate, or a function from the number of the update (from 1) to the rate. */
-export type LearningRate = number | ((step: number) => number);
+/**
+ * A constant learning rate, or a function from the number of the update (from 1) to the rate. In {@link fit} with
+ * validation data, the function also gets the validation losses so far.
+ */
+export type LearningRate = number | ((step: number, validationLosses?: readonly number[]) => number);
 
 /** The learning rate at an update. @throws RangeError if it is negative or not finite */
-export function rateAt(where: string, rate: LearningRate, step: number): number {
-  const value = typeof rate === 'function' ? rate(step) : rate;
+export function rateAt(
+  where: string,
+  rate: LearningRate,
+  { step, validationLosses }: Pick<Update, 'step' | 'validationLosses'>,
+): number {
+  const value = typeof rate === 'function' ? rate(step, validationLosses) : rate;
   checkNumber(where, 'the learning rate', value, 0);
   return value;
 }
@@ -75,9 +83,13 @@ export function cosineDecay(
  * @example
  * warmup(0.1, { steps: 10 })(5); // 0.05
  */
-export function warmup(rate: LearningRate, options: { readonly steps: number }): (step: number) => number {
+export function warmup(
+  rate: LearningRate,
+  options: { readonly steps: number },
+): (step: number, validationLosses?: readonly number[]) => number {
   checkNames('warmup', 'options', options, ['steps']);
   const { steps } = options;
   checkCount('warmup', 'steps', steps);
-  return (step) => (step <= steps ? (rateAt('warmup', rate, 1) * step) / steps : rateAt('warmup', rate, step - steps));
+  return (step, validationLosses) =>
+    rateAt('warmup', rate, { step: Math.max(1, step - steps), validationLosses }) * Math.min(1, step / steps);
 }
