@@ -227,7 +227,15 @@ export {
   type Update,
 } from './training/optimizers';
 export { type SampledOptions, sampledCrossEntropy } from './training/sampled-softmax';
-export { cosineDecay, exponentialDecay, type LearningRate, stepDecay, warmup } from './training/schedules';
+export {
+  cosineDecay,
+  exponentialDecay,
+  type LearningRate,
+  type PlateauOptions,
+  reduceOnPlateau,
+  stepDecay,
+  warmup,
+} from './training/schedules';
 export type { Best, Draw, FitCheckpoint, TrainingState } from './training/training-state';
 export { clipByNorm, clipByValue, l1, maxNorm, type Selection, weightDecay } from './training/transformations';
 export {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes optimizers.json: the parameters after updates with PyTorch's optimizers.
+"""Writes optimizers.json: the parameters after updates with PyTorch's optimizers, and learning rates on plateaus.
 
 README.md documents how to run it. Everything is computed in float64 from values that are exact in float32.
 """
@@ -44,6 +44,22 @@ def run(create):
     return kept
 
 
+def plateau(losses, **options):
+    """The learning rate after every validation loss, from 0.5."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.5)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, eps=0, **options)
+    rates = []
+    for loss in losses:
+        scheduler.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    names = {"min_lr": "minRate"}
+    return {"options": {names.get(name, name): value for name, value in options.items()}, "losses": losses, "rates": rates}
+
+
+# Losses that decrease in steps, with noise, and rise in between.
+noise = random.uniform(0, 0.02, 50)
+losses = [round(float(max(0.2, 2 - 0.5 * (i // 8)) + (0.3 if i % 11 == 0 else 0) + noise[i]), 4) for i in range(50)]
+
 optim = torch.optim
 content = {
     "source": {"script": "test/golden/make_optimizers_golden.py", "numpy": np.__version__, "python": platform.python_version(), "torch": torch.__version__},
@@ -65,6 +81,14 @@ content = {
         "nadam": run(lambda p: optim.NAdam(p, 0.02, betas=(0.8, 0.95), eps=1e-6, momentum_decay=0.01, foreach=True)),
         "nadam with the default options": run(lambda p: optim.NAdam(p, foreach=True)),
     },
+    "plateaus": [
+        plateau(losses, patience=2),
+        plateau(losses, factor=0.5, patience=0),
+        plateau(losses, factor=0.5, patience=1, cooldown=3),
+        plateau(losses, factor=0.3, patience=2, threshold=0.02),
+        plateau(losses, factor=0.3, patience=1, min_lr=0.02),
+        plateau([1.0] * 25),
+    ],
 }
 with open(os.path.join(HERE, "optimizers.json"), "w", encoding="ascii") as f:
     f.write(json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
