@@ -182,8 +182,15 @@ export {
   type TensorTree,
   treeOver,
 } from './tensor/tree';
+export {
+  confusionMatrix,
+  type F1Average,
+  type F1Options,
+  f1Score,
+  topKAccuracy,
+} from './training/classification-metrics';
 export { type CustomModel, customModel, type TrainingContext } from './training/custom-model';
-export { type EvaluateOptions, evaluate } from './training/evaluate';
+export { type EvaluateOptions, type Evaluation, evaluate, type Metrics } from './training/evaluate';
 export { type FitOptions, type FitResult, fit, type Progress, type SequentialFitOptions } from './training/fit';
 export { type GradientFlow, type GradientFlowOptions, gradientFlow } from './training/gradient-flow';
 export {
@@ -196,7 +203,16 @@ export {
   meanSquaredError,
   type Reduction,
 } from './training/losses';
-export { accuracy, bitsPerCharacter, type Metric, type MetricOptions, perplexity } from './training/metrics';
+export {
+  accuracy,
+  bitsPerCharacter,
+  type DatasetMetric,
+  type Measurement,
+  type Metric,
+  type MetricOptions,
+  measure,
+  perplexity,
+} from './training/metrics';
 export {
   type MixtureParameters,
   mixtureMean,
@@ -226,6 +242,8 @@ export {
   sgd,
   type Update,
 } from './training/optimizers';
+export { r2Score, rootMeanSquaredError } from './training/regression-metrics';
+export { rocAuc } from './training/roc-auc';
 export { type SampledOptions, sampledCrossEntropy } from './training/sampled-softmax';
 export {
   cosineDecay,

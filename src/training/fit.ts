@@ -7,7 +7,7 @@ import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
-import { meansOver } from './evaluate';
+import { meanLoss } from './evaluate';
 import { createPause } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
@@ -305,7 +305,7 @@ function createValidation<P extends TensorTree, B>(
     run(epoch) {
       if (validation === undefined) return undefined;
       const carried = task.carried?.();
-      const { loss } = meansOver('fit', task, validation);
+      const loss = meanLoss('fit', task, validation);
       task.begin?.(carried);
       losses.push(loss);
       if (loss < (best?.loss ?? Infinity)) best = { loss, epoch, parameters: task.data.slice() };

@@ -258,7 +258,7 @@ describe('accuracy', () => {
 
   it('throws if no target counts', () => {
     expect(() => accuracy(logits, targets, { mask: tensor([0, 0]) })).toThrow(
-      'accuracy: there must be at least one target',
+      'accuracy: the weights of the targets must have a positive sum, got 0',
     );
     expect(() => accuracy(logits, targets, { lengths: Int32Array.of(0, 0) })).toThrow(RangeError);
   });
