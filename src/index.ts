@@ -266,3 +266,9 @@ export {
   trainOn,
   truncatedBptt,
 } from './training/truncated-bptt';
+export {
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropyWith,
+  type CrossEntropyOptions,
+  crossEntropyWith,
+} from './training/weighted-losses';
