@@ -182,6 +182,7 @@ export {
   type TensorTree,
   treeOver,
 } from './tensor/tree';
+export { type AverageOptions, averagedModel, averageWeights } from './training/averaged-weights';
 export {
   confusionMatrix,
   type F1Average,
