@@ -182,8 +182,16 @@ export {
   type TensorTree,
   treeOver,
 } from './tensor/tree';
+export { type AverageOptions, averagedModel, averageWeights } from './training/averaged-weights';
+export {
+  confusionMatrix,
+  type F1Average,
+  type F1Options,
+  f1Score,
+  topKAccuracy,
+} from './training/classification-metrics';
 export { type CustomModel, customModel, type TrainingContext } from './training/custom-model';
-export { type EvaluateOptions, evaluate } from './training/evaluate';
+export { type EvaluateOptions, type Evaluation, evaluate, type Metrics } from './training/evaluate';
 export { type FitOptions, type FitResult, fit, type Progress, type SequentialFitOptions } from './training/fit';
 export { type GradientFlow, type GradientFlowOptions, gradientFlow } from './training/gradient-flow';
 export {
@@ -196,7 +204,16 @@ export {
   meanSquaredError,
   type Reduction,
 } from './training/losses';
-export { accuracy, bitsPerCharacter, type Metric, type MetricOptions, perplexity } from './training/metrics';
+export {
+  accuracy,
+  bitsPerCharacter,
+  type DatasetMetric,
+  type Measurement,
+  type Metric,
+  type MetricOptions,
+  measure,
+  perplexity,
+} from './training/metrics';
 export {
   type MixtureParameters,
   mixtureMean,
@@ -206,7 +223,9 @@ export {
   type SampleMixtureOptions,
   sampleMixture,
 } from './training/mixture-density';
+export { amsgrad, centeredRmsprop, type NadamOptions, nadam } from './training/optimizer-variants';
 export {
+  type AdagradOptions,
   type AdamOptions,
   type AdamWOptions,
   adagrad,
@@ -224,8 +243,18 @@ export {
   sgd,
   type Update,
 } from './training/optimizers';
+export { r2Score, rootMeanSquaredError } from './training/regression-metrics';
+export { rocAuc } from './training/roc-auc';
 export { type SampledOptions, sampledCrossEntropy } from './training/sampled-softmax';
-export { cosineDecay, exponentialDecay, type LearningRate, stepDecay, warmup } from './training/schedules';
+export {
+  cosineDecay,
+  exponentialDecay,
+  type LearningRate,
+  type PlateauOptions,
+  reduceOnPlateau,
+  stepDecay,
+  warmup,
+} from './training/schedules';
 export type { Best, Draw, FitCheckpoint, TrainingState } from './training/training-state';
 export { clipByNorm, clipByValue, l1, maxNorm, type Selection, weightDecay } from './training/transformations';
 export {
@@ -238,3 +267,9 @@ export {
   trainOn,
   truncatedBptt,
 } from './training/truncated-bptt';
+export {
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropyWith,
+  type CrossEntropyOptions,
+  crossEntropyWith,
+} from './training/weighted-losses';

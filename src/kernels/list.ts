@@ -36,6 +36,7 @@ export {
   squareRootBackward,
 } from './elementwise';
 export { gatherRows, scatterAddRows, sumRows } from './linear';
+export { changeByMoments, maximum, momentsUpdate } from './moments';
 export { addStrided, copy, copyStrided, fill } from './movement';
 export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';

@@ -33,17 +33,17 @@ import { limit, multiplyAdd } from './simd/math';
  * Flushes subnormal values to 0. The moments of parameters without a gradient decay into the subnormal range and would
  * stay there, and processors can be a hundred times slower on subnormal values.
  */
-function flush(w: Writer, x: Vector): Vector {
+export function flush(w: Writer, x: Vector): Vector {
   const [value] = w.vectors;
   return vExcept(tee(value, x), vLess(vAbs(value), w.constant(2 ** -126)));
 }
 
 /** Gradients beyond this size are limited to it: their squares would overflow, and the moments stay infinite for good. */
-const largest = 1e19;
-const limited = (gradient: number): number => Math.max(-largest, Math.min(largest, gradient));
+export const largest = 1e19;
+export const limited = (gradient: number): number => Math.max(-largest, Math.min(largest, gradient));
 
 const negative = (x: F64): F64 => subtractF64(f64(0), x);
-const oneMinus = (x: F64): F64 => subtractF64(f64(1), x);
+export const oneMinus = (x: F64): F64 => subtractF64(f64(1), x);
 
 const ofMomentum = ['update n', 'update n', 'number', 'number', 'flag', 'n'] as const;
 

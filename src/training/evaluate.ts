@@ -10,23 +10,36 @@ import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import type { Loss } from './losses';
-import type { Metric } from './metrics';
-import { customTask, isSequentialCall, scalarOf, sequentialTask, type Task } from './task';
+import type { DatasetMetric, Measurement, Metric } from './metrics';
+import { customTask, isSequentialCall, scalarOf, sequentialTask, type Task, weightOf } from './task';
 
-/** The loss and metrics of {@link evaluate}, for targets of type Y; K are the names of the metrics. */
-export interface EvaluateOptions<Y extends Tensor | IntTensor = Tensor | IntTensor, K extends string = never> {
+/** Metrics by name, for targets of type Y. */
+export type Metrics<Y extends Tensor | IntTensor = Tensor | IntTensor> = Readonly<
+  Record<string, Metric<Y> | DatasetMetric<Y, unknown>>
+>;
+
+/** The loss and metrics of {@link evaluate}, for targets of type Y; M are the metrics. */
+export interface EvaluateOptions<
+  Y extends Tensor | IntTensor = Tensor | IntTensor,
+  M extends Metrics<Y> = Record<never, never>,
+> {
   readonly loss: Loss<Y>;
-  /** Metrics by name; losses are metrics, too. */
-  readonly metrics?: Readonly<Record<K, Metric<Y>>>;
+  /** Metrics by name, except `loss`; losses are metrics, too. */
+  readonly metrics?: M & Metrics<Y> & { readonly loss?: never };
   /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
   readonly carryState?: boolean;
 }
+
+/** The loss, and the result of every metric. */
+export type Evaluation<M> = { readonly loss: number } & {
+  readonly [N in keyof M]: M[N] extends DatasetMetric<never, infer R> ? R : number;
+};
 
 /** The arguments of {@link evaluate} for a sequential model. */
 type SequentialArguments<Y extends Tensor | IntTensor> = [
   model: Sequential,
   data: Batches<Batch<Y>> | Batch<Y>,
-  options: EvaluateOptions<Y, string>,
+  options: EvaluateOptions<Y, Metrics<Y>>,
 ];
 
 /** The arguments of {@link evaluate} for a custom model. */
@@ -35,60 +48,78 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
 /**
  * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of
  * its targets that count (the sum of their weights), so that a batch in which none counts only carries the state; the
- * batches of a {@link customModel} are weighted equally.
+ * batches of a {@link customModel} are weighted equally. A {@link DatasetMetric} is computed over all targets together.
  *
  * @throws RangeError if the data has no batches, or a batch does not fit the model
- * @throws TypeError if a sequential model lacks a loss, or a custom model is given one
+ * @throws TypeError if a sequential model lacks a loss, a custom model is given one, or a metric has the name `loss`
  * @example
  * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), dense({ size: 5 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 3, 4, 0), { sequenceLength: 5, batchSize: 1, shuffle: false });
- * evaluate(model, data, { loss: crossEntropy, metrics: { accuracy } }).loss > 0; // true
+ * const metrics = { accuracy, f1: f1Score({ average: 'macro' }) };
+ * const { loss, f1 } = evaluate(model, data, { loss: crossEntropy, metrics });
+ * loss > 0 && f1 >= 0; // true
  */
-export function evaluate<Y extends Tensor | IntTensor, K extends string = never>(
+export function evaluate<Y extends Tensor | IntTensor, M extends Metrics<NoInfer<Y>> = Record<never, never>>(
   model: Sequential,
   data: Batches<Batch<Y>> | Batch<Y>,
-  options: EvaluateOptions<NoInfer<Y>, K>,
-): { readonly loss: number } & Readonly<Record<K, number>>;
+  options: EvaluateOptions<NoInfer<Y>, M>,
+): Evaluation<M>;
 export function evaluate<P extends TensorTree, B>(
   model: CustomModel<P, B>,
   data: Batches<B>,
 ): { readonly loss: number };
 export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
-): Readonly<Record<string, number>> {
+): { readonly loss: number } & Readonly<Record<string, unknown>> {
   if (!isSequentialCall<SequentialArguments<Y>>(call)) {
     const [model, data, options = {}] = call;
-    return meansOver('evaluate', customTask('evaluate', model, options), data);
+    return { loss: meanLoss('evaluate', customTask('evaluate', model, options), data) };
   }
   const [model, data, options] = call;
   checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
-  const metrics = Object.entries(options.metrics ?? {});
+  const metrics: Metrics<Y> = options.metrics ?? {};
+  if ('loss' in metrics) throw new TypeError('evaluate: metrics must not have the name loss.');
   const task = sequentialTask('evaluate', model, options);
-  return meansOver('evaluate', task, data, (batch) => {
-    if (metrics.length === 0) return {};
+  const running = Object.entries(metrics).map(
+    ([name, metric]) => [name, 'start' in metric ? metric.start() : meanOf(name, metric)] as const,
+  );
+  const loss = meanLoss('evaluate', task, data, (batch) => {
     const outputs = toTensor(task.output());
-    return Object.fromEntries(
-      metrics.map(([name, metric]) => {
-        const value = scalarOf('evaluate', name, () => metric(outputs, batch.targets, task.maskOf(batch)));
-        return [name, isVariable(value) ? toTensor(value).data[0]! : value];
-      }),
-    );
+    for (const [, { add }] of running) add(outputs, batch.targets, task.maskOf(batch));
   });
+  return { ...Object.fromEntries(running.map(([name, { result }]) => [name, result()])), loss };
+}
+
+/** The mean of a metric over batches, weighted by the weights of their targets. */
+function meanOf<Y extends Tensor | IntTensor>(name: string, metric: Metric<Y>): Measurement<Y, number> {
+  let total = 0;
+  let totalWeight = 0;
+  return {
+    add(outputs, targets, options = {}) {
+      const weight = weightOf('evaluate', metric, targets, options);
+      // A mean over no targets does not exist.
+      if (weight === 0) return;
+      const value = scalarOf('evaluate', name, () => metric(outputs, targets, options));
+      total += weight * (isVariable(value) ? toTensor(value).data[0]! : value);
+      totalWeight += weight;
+    },
+    result: () => total / totalWeight,
+  };
 }
 
 /**
- * The means of a task's loss, and of other values per batch, over one epoch.
+ * The mean of a task's loss over one epoch, with each batch weighted by its targets.
  *
- * @param valuesOf computes the other values after the loss; variables may be used
+ * @param visit called after the loss of every batch; variables may be used
  * @throws RangeError if there are no targets
  */
-export function meansOver<P extends TensorTree, B>(
+export function meanLoss<P extends TensorTree, B>(
   caller: string,
   task: Task<P, B>,
   data: Batches<B> | B,
-  valuesOf: (batch: B) => Readonly<Record<string, number>> = () => ({}),
-): { readonly loss: number } & Readonly<Record<string, number>> {
-  const totals: { loss: number } & Record<string, number> = { loss: 0 };
+  visit?: (batch: B) => void,
+): number {
+  let total = 0;
   let totalWeight = 0;
   task.begin?.();
   const random = createRandom(0);
@@ -98,14 +129,13 @@ export function meansOver<P extends TensorTree, B>(
     throw new TypeError(`${caller}: data must not be asynchronous. Collect its batches in an array.`);
   for (const batch of batches) {
     const weight = task.weightOf?.(batch) ?? 1;
-    const values: Readonly<Record<string, number>> = compute(task.parameters, (p) => ({
-      loss: toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!,
-      ...(weight > 0 ? valuesOf(batch) : {}),
-    }));
-    for (const [name, value] of Object.entries(values)) totals[name] = (totals[name] ?? 0) + weight * value;
+    total += compute(task.parameters, (p) => {
+      const loss = weight * toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!;
+      visit?.(batch);
+      return loss;
+    });
     totalWeight += weight;
   }
   checkSome(caller, 'data', totalWeight, 'target');
-  for (const name of Object.keys(totals)) totals[name]! /= totalWeight;
-  return totals;
+  return total / totalWeight;
 }

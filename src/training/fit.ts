@@ -7,7 +7,7 @@ import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
-import { meansOver } from './evaluate';
+import { meanLoss } from './evaluate';
 import { createPause } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
@@ -204,7 +204,7 @@ async function train<P extends TensorTree, B>(
     const reader = openEpoch(data, random, resumed);
     task.begin?.(resumed?.carried);
     for (const batch of reader.batches) {
-      const { loss, norm } = session.update(batch, random, losses.length + 1);
+      const { loss, norm } = session.update(batch, random, losses.length + 1, options.validation && validation.losses);
       losses.push(loss);
       const epochEnded = reader.position === data.batchCount || losses.length === steps;
       const validationLoss = epochEnded ? validation.run(epoch) : undefined;
@@ -305,7 +305,7 @@ function createValidation<P extends TensorTree, B>(
     run(epoch) {
       if (validation === undefined) return undefined;
       const carried = task.carried?.();
-      const { loss } = meansOver('fit', task, validation);
+      const loss = meanLoss('fit', task, validation);
       task.begin?.(carried);
       losses.push(loss);
       if (loss < (best?.loss ?? Infinity)) best = { loss, epoch, parameters: task.data.slice() };

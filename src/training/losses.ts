@@ -20,8 +20,8 @@ import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
 import { checkNames, checkNumber, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
-import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
-import { targetWeights } from './metrics';
+import type { IntTensor, Tensor } from '../tensor/tensor';
+import { checkClassIds, checkTotal, type MetricOptions, targetWeights } from './metrics';
 
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
 export type Reduction = 'none' | 'sum' | 'mean';
@@ -41,11 +41,11 @@ export interface LossOptions {
 }
 
 /** A loss of a model's outputs, for targets of type Y. It is also a {@link Metric}. */
-export type Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
-  outputs: Variable | Tensor,
-  targets: Y,
-  options?: LossOptions,
-) => Variable;
+export interface Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> {
+  (outputs: Variable | Tensor, targets: Y, options?: LossOptions): Variable;
+  /** The weight of a batch in the mean over batches; by default, the sum of the weights of its targets. */
+  readonly weightOf?: (targets: Y, options: MetricOptions) => number;
+}
 
 /**
  * Cross-entropy −log softmax(logits)[target].
@@ -58,21 +58,15 @@ export type Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
  */
 export function crossEntropy(logits: Operand, targets: IntTensor, options: LossOptions = {}): Variable {
   const all = operand('crossEntropy', logits, 'logits');
-  checkIntTensor('crossEntropy', 'targets', targets);
-  if (all.shape.length === 0 || !sameShape(all.shape.slice(0, -1), targets.shape)) {
-    throw new RangeError(
-      `crossEntropy: targets must be class ids in the shape of logits without the last axis, ` +
-        `${formatShape(all.shape.slice(0, -1))}, got ${formatShape(targets.shape)}.`,
-    );
-  }
-  return overValid('crossEntropy', all, targets, options, negativeLogLikelihood);
+  checkClassIds('crossEntropy', all.shape, targets);
+  return overValid('crossEntropy', all, targets, options, (x, ids) => negativeLogLikelihood('crossEntropy', x, ids));
 }
 
-/** −log softmax(logits)[target] of every row. */
-function negativeLogLikelihood(logits: Variable, targets: IntTensor): Variable {
+/** −log softmax(logits)[target] of every row. @throws RangeError if a target is outside [0, V) */
+export function negativeLogLikelihood(where: string, logits: Variable, targets: IntTensor): Variable {
   const V = logits.shape.at(-1)!;
-  const ids = idOperand('crossEntropy', targets, V, 'targets', `logits has ${V} classes.`);
-  const scope = currentScope('crossEntropy');
+  const ids = idOperand(where, targets, V, 'targets', `logits has ${V} classes.`);
+  const scope = currentScope(where);
   const { kernels: k } = scope;
   const losses = result(scope, targets.shape, [logits]);
   const probabilities = allocate(scope.workspace, logits.size);
@@ -145,13 +139,13 @@ export function huber(
   return elementWise('huber', predictions, targets, options, (x, t) => huberize(subtract(x, t), delta));
 }
 
-/** A loss with one target per prediction. */
-function elementWise(
+/** A loss with one target per prediction. `lossesOf` is as for {@link overValid}. */
+export function elementWise(
   where: string,
   predictions: Operand,
   targets: Operand,
   options: LossOptions,
-  lossesOf: (predictions: Variable, targets: Variable) => Variable,
+  lossesOf: (predictions: Variable, targets: Variable, take: (x: Variable) => Variable) => Variable,
 ): Variable {
   const x = operand(where, predictions, 'predictions');
   const t = operand(where, targets, 'targets');
@@ -167,7 +161,7 @@ function elementWise(
  * Reduces the losses of the targets. `lossesOf` gets only the targets that count, those with a weight other than 0, as
  * rows over the axes of the mask and the lengths: the other ones have loss 0 and gradient 0, whatever their values.
  *
- * @param lossesOf computes one loss per target
+ * @param lossesOf computes one loss per target; `take` selects these rows of another variable in the shape of the targets
  * @throws RangeError if the mask, the lengths or the reduction do not fit
  */
 export function overValid<Y extends Variable | IntTensor>(
@@ -175,7 +169,7 @@ export function overValid<Y extends Variable | IntTensor>(
   outputs: Variable,
   targets: Y,
   options: LossOptions,
-  lossesOf: (outputs: Variable, targets: Y) => Variable,
+  lossesOf: (outputs: Variable, targets: Y, take: (x: Variable) => Variable) => Variable,
 ): Variable {
   checkNames(where, 'options', options, ['mask', 'lengths', 'reduction']);
   const { mask, lengths, reduction = 'mean' } = options;
@@ -188,15 +182,11 @@ export function overValid<Y extends Variable | IntTensor>(
   if (valid) checkRows(where, valid.positions.length);
   const take = (x: Variable): Variable => (valid ? takeValid(x, valid) : x);
   const counted = isVariable(targets) ? take(targets) : valid ? validIds(targets, valid) : targets;
-  const losses = lossesOf(take(outputs), counted as Y);
+  const losses = lossesOf(take(outputs), counted as Y, take);
   const weighted = weights ? applyMask(losses, take(weights)) : losses;
   if (reduction === 'none') return valid ? placeValid(weighted, valid) : weighted;
   if (reduction === 'sum') return sum(weighted);
-  if (!(total > 0))
-    throw new RangeError(
-      `${where}: the weights of the targets must have a positive sum, got ${total}. Is the batch empty, or the mask ` +
-        'all zeros?',
-    );
+  checkTotal(where, total);
   return scale(sum(weighted), 1 / total);
 }
 

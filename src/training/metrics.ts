@@ -3,7 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { selectRows, type ValidRows, validRows } from '../recurrence/packing';
 import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../tensor/shape';
-import type { IntTensor, Tensor } from '../tensor/tensor';
+import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The targets that count in a metric. */
 export interface MetricOptions {
@@ -20,11 +20,46 @@ export interface MetricOptions {
  * A metric for targets of type Y, for {@link evaluate}: a number, or a scalar variable. Every {@link Loss} of such
  * targets is also a metric.
  */
-export type Metric<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
+export interface Metric<Y extends Tensor | IntTensor = Tensor | IntTensor> {
+  (outputs: Tensor, targets: Y, options?: MetricOptions): number | Variable;
+  /** The weight of a batch in the mean over batches; by default, the sum of the weights of its targets. */
+  readonly weightOf?: (targets: Y, options: MetricOptions) => number;
+}
+
+/**
+ * A metric that is not a mean over targets, such as {@link f1Score}. It is computed over all batches together. R is the
+ * type of the result.
+ */
+export interface DatasetMetric<Y extends Tensor | IntTensor = Tensor | IntTensor, R = number> {
+  /** Starts a measurement. */
+  readonly start: () => Measurement<Y, R>;
+}
+
+/** A running measurement of a {@link DatasetMetric}. */
+export interface Measurement<Y extends Tensor | IntTensor = Tensor | IntTensor, R = number> {
+  /** Adds the targets of a batch that count. */
+  readonly add: (outputs: Tensor, targets: Y, options?: MetricOptions) => void;
+  /** The metric of all targets so far. */
+  readonly result: () => R;
+}
+
+/**
+ * Computes a {@link DatasetMetric} of one batch.
+ *
+ * @throws as the metric
+ * @example
+ * measure(f1Score(), tensor([[2], [-1]]), tensor([[1], [1]])); // 2/3 = 0.666…
+ */
+export function measure<Y extends Tensor | IntTensor, R>(
+  metric: DatasetMetric<Y, R>,
   outputs: Tensor,
-  targets: Y,
-  options?: MetricOptions,
-) => number | Variable;
+  targets: NoInfer<Y>,
+  options: MetricOptions = {},
+): R {
+  const { add, result } = metric.start();
+  add(outputs, targets, options);
+  return result();
+}
 
 /**
  * The number of equally likely choices that corresponds to a loss in nats: e^loss.
@@ -82,6 +117,26 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   return { weights, valid, total: total * sizeOf(targets.slice(axes.length)) };
 }
 
+/** @throws RangeError if the weights of the targets do not have a positive sum */
+export function checkTotal(where: string, total: number): void {
+  if (!(total > 0))
+    throw new RangeError(
+      `${where}: the weights of the targets must have a positive sum, got ${total}. Is the batch empty, or the mask ` +
+        'all zeros?',
+    );
+}
+
+/** @throws TypeError if the targets are not integers; RangeError if their shape is not `[...]` for logits `[..., V]` */
+export function checkClassIds(where: string, [...logits]: Shape, targets: IntTensor): void {
+  checkIntTensor(where, 'targets', targets);
+  if (logits.pop() === undefined || !sameShape(logits, targets.shape)) {
+    throw new RangeError(
+      `${where}: targets must be class ids in the shape of logits without the last axis, ${formatShape(logits)}, ` +
+        `got ${formatShape(targets.shape)}.`,
+    );
+  }
+}
+
 /**
  * The fraction of targets that have the largest logit.
  *
@@ -93,21 +148,21 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
  * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */
 export function accuracy(logits: Tensor, targets: IntTensor, options: MetricOptions = {}): number {
-  const V = logits.shape.at(-1) ?? 0;
-  if (!sameShape(logits.shape.slice(0, -1), targets.shape) || targets.data.length === 0) {
-    throw new RangeError(
-      'accuracy: targets must be class ids in the shape of logits without the last axis, at least one, ' +
-        `got ${formatShape(targets.shape)} for ${formatShape(logits.shape)}.`,
-    );
-  }
+  checkClassIds('accuracy', logits.shape, targets);
   const { weights, total } = targetWeights('accuracy', targets.shape, options);
-  if (!(total > 0)) throw new RangeError('accuracy: there must be at least one target. Is the mask all zeros?');
+  checkTotal('accuracy', total);
   const width = targets.data.length / weights.length;
+  const V = logits.shape.at(-1)!;
   let correct = 0;
   targets.data.forEach((target, row) => {
-    let best = 0;
-    for (let j = 1; j < V; j++) if (logits.data[row * V + j]! > logits.data[row * V + best]!) best = j;
-    if (best === target) correct += weights[Math.floor(row / width)]!;
+    if (largestIn(logits.data, row * V, V) === target) correct += weights[Math.floor(row / width)]!;
   });
   return correct / total;
+}
+
+/** The index, from `start`, of the largest of `count` elements, the first one of equal ones. */
+export function largestIn(data: Float32Array, start: number, count: number): number {
+  let best = 0;
+  for (let j = 1; j < count; j++) if (data[start + j]! > data[start + best]!) best = j;
+  return best;
 }

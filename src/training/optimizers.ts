@@ -7,6 +7,7 @@
 import { runScope } from '../autodiff/tape';
 import { addScaled, scaling, sumOfSquares } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
+import { fill } from '../kernels/movement';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { checkBelowOne, checkNames, checkNumber, type Shape, sameShape } from '../tensor/shape';
@@ -34,6 +35,8 @@ export interface Update {
   readonly size: number;
   /** The number of this update, from 1. */
   readonly step: number;
+  /** The losses on the validation data so far; `undefined` without validation data. */
+  readonly validationLosses?: readonly number[] | undefined;
   readonly parameters: number;
   /** Input: the result of the previous transformation. Output: the input of the next. */
   readonly gradient: number;
@@ -76,6 +79,16 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
   };
 }
 
+/** An optimizer whose change depends on the learning rate. */
+export function withRate(
+  name: string,
+  slots: number,
+  rate: LearningRate,
+  change: (rate: number, update: Update) => void,
+): Optimizer {
+  return { name, slots, update: (update) => change(rateAt(name, rate, update), update) };
+}
+
 /** The options of {@link sgd}. */
 export interface SgdOptions {
   /** Between 0 and 1; 0 by default. */
@@ -95,19 +108,14 @@ export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimi
   checkNames('sgd', 'options', options, ['momentum', 'nesterov']);
   const { momentum = 0, nesterov = false } = options;
   checkNumber('sgd', 'momentum', momentum, 0, 1);
-  return {
-    name: 'sgd',
-    slots: momentum > 0 ? 1 : 0,
-    update: ({ kernels: k, gradient, slots, step, size }) => {
-      const lr = rateAt('sgd', rate, step);
-      if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, nesterov, size);
-      else k.of(scaling)(gradient, gradient, -lr, size);
-    },
-  };
+  return withRate('sgd', momentum > 0 ? 1 : 0, rate, (lr, { kernels: k, gradient, slots, size }) => {
+    if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, nesterov, size);
+    else k.of(scaling)(gradient, gradient, -lr, size);
+  });
 }
 
 /** Added to a root that is 0 for a parameter without a gradient, so it must not round to 0 in single precision. */
-const leastEpsilon = 1e-30;
+export const leastEpsilon = 1e-30;
 
 /** The options of {@link rmsprop}. */
 export interface RmspropOptions {
@@ -115,45 +123,55 @@ export interface RmspropOptions {
   readonly rho?: number;
   /** 1e-8 by default. */
   readonly epsilon?: number;
+  /** Between 0 and 1; 0 by default. The velocity is that of the gradient after the division. */
+  readonly momentum?: number;
 }
 
 /**
  * RMSprop: divides the gradient by the square root of a moving average of its squares (Tieleman and Hinton, 2012).
+ * {@link centeredRmsprop} divides by the standard deviation.
  *
  * @throws RangeError if an option is out of range
  * @example
- * rmsprop(1e-3, { rho: 0.99 }).slots; // 1
+ * rmsprop(1e-3, { rho: 0.99, momentum: 0.9 }).slots; // 2
  */
 export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
-  checkNames('rmsprop', 'options', options, ['rho', 'epsilon']);
-  const { rho = 0.9, epsilon = 1e-8 } = options;
+  checkNames('rmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
+  const { rho = 0.9, epsilon = 1e-8, momentum = 0 } = options;
   checkNumber('rmsprop', 'rho', rho, 0, 1);
   checkNumber('rmsprop', 'epsilon', epsilon, leastEpsilon);
-  return {
-    name: 'rmsprop',
-    slots: 1,
-    update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.of(rmspropUpdate)(gradient, slots[0]!, rateAt('rmsprop', rate, step), rho, epsilon, size),
-  };
+  checkNumber('rmsprop', 'momentum', momentum, 0, 1);
+  return withRate('rmsprop', momentum > 0 ? 2 : 1, rate, (lr, { kernels: k, gradient, slots, size }) => {
+    k.of(rmspropUpdate)(gradient, slots[0]!, momentum > 0 ? 1 : lr, rho, epsilon, size);
+    // The velocity is that of the negative gradient.
+    if (momentum > 0) k.of(momentumUpdate)(gradient, slots[1]!, -lr, momentum, false, size);
+  });
+}
+
+/** The options of {@link adagrad}. */
+export interface AdagradOptions {
+  /** 1e-10 by default. */
+  readonly epsilon?: number;
+  /** The initial sum of squares; 0 by default. */
+  readonly initialAccumulator?: number;
 }
 
 /**
  * Adagrad: divides the gradient by the square root of the sum of its squares (Duchi, Hazan and Singer, 2011).
  *
- * @throws RangeError if epsilon is less than 1e-30
+ * @throws RangeError if epsilon is less than 1e-30, or the initial sum is negative
  * @example
- * adagrad(0.01).slots; // 1
+ * adagrad(0.01, { initialAccumulator: 0.1 }).slots; // 1
  */
-export function adagrad(rate: LearningRate = 0.01, options: { readonly epsilon?: number } = {}): Optimizer {
-  checkNames('adagrad', 'options', options, ['epsilon']);
-  const { epsilon = 1e-10 } = options;
+export function adagrad(rate: LearningRate = 0.01, options: AdagradOptions = {}): Optimizer {
+  checkNames('adagrad', 'options', options, ['epsilon', 'initialAccumulator']);
+  const { epsilon = 1e-10, initialAccumulator = 0 } = options;
   checkNumber('adagrad', 'epsilon', epsilon, leastEpsilon);
-  return {
-    name: 'adagrad',
-    slots: 1,
-    update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.of(adagradUpdate)(gradient, slots[0]!, rateAt('adagrad', rate, step), epsilon, size),
-  };
+  checkNumber('adagrad', 'initialAccumulator', initialAccumulator, 0);
+  return withRate('adagrad', 1, rate, (lr, { kernels: k, gradient, slots, step, size }) => {
+    if (step === 1) k.of(fill)(slots[0]!, initialAccumulator, size);
+    k.of(adagradUpdate)(gradient, slots[0]!, lr, epsilon, size);
+  });
 }
 
 /** The options of {@link adam}. */
@@ -182,23 +200,20 @@ export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Opti
   checkBelowOne('adam', 'beta1', beta1);
   checkBelowOne('adam', 'beta2', beta2);
   checkNumber('adam', 'epsilon', epsilon, leastEpsilon);
-  return {
-    name: 'adam',
-    slots: 2,
-    update: ({ kernels, gradient, slots, step, size }) =>
-      kernels.of(adamUpdate)(
-        gradient,
-        slots[0]!,
-        slots[1]!,
-        rateAt('adam', rate, step),
-        beta1,
-        beta2,
-        epsilon,
-        1 - beta1 ** step,
-        1 - beta2 ** step,
-        size,
-      ),
-  };
+  return withRate('adam', 2, rate, (lr, { kernels: k, gradient, slots, step, size }) =>
+    k.of(adamUpdate)(
+      gradient,
+      slots[0]!,
+      slots[1]!,
+      lr,
+      beta1,
+      beta2,
+      epsilon,
+      1 - beta1 ** step,
+      1 - beta2 ** step,
+      size,
+    ),
+  );
 }
 
 /** The options of {@link adamw}. */
@@ -218,19 +233,10 @@ export interface AdamWOptions extends AdamOptions {
 export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
   checkNumber('adamw', 'weightDecay', weightDecay, 0);
   const inner = adam(rate, options);
-  return {
-    name: 'adamw',
-    slots: inner.slots,
-    update: (update) => {
-      inner.update(update);
-      update.kernels.of(addScaled)(
-        update.gradient,
-        update.parameters,
-        -weightDecay * rateAt('adamw', rate, update.step),
-        update.size,
-      );
-    },
-  };
+  return withRate('adamw', inner.slots, rate, (lr, update) => {
+    inner.update(update);
+    update.kernels.of(addScaled)(update.gradient, update.parameters, -weightDecay * lr, update.size);
+  });
 }
 
 /** The state of an optimizer: plain data. */

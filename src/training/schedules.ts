@@ -1,13 +1,21 @@
 /** Learning rate schedules: functions from the number of the update, from 1, to a rate. */
 
-import { checkCount, checkNames, checkNumber } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames, checkNumber } from '../tensor/shape';
+import type { Update } from './optimizers';
 
-/** A constant learning rate, or a function from the number of the update (from 1) to the rate. */
-export type LearningRate = number | ((step: number) => number);
+/**
+ * A constant learning rate, or a function from the number of the update (from 1) to the rate. In {@link fit} with
+ * validation data, the function also gets the validation losses so far.
+ */
+export type LearningRate = number | ((step: number, validationLosses?: readonly number[]) => number);
 
 /** The learning rate at an update. @throws RangeError if it is negative or not finite */
-export function rateAt(where: string, rate: LearningRate, step: number): number {
-  const value = typeof rate === 'function' ? rate(step) : rate;
+export function rateAt(
+  where: string,
+  rate: LearningRate,
+  { step, validationLosses }: Pick<Update, 'step' | 'validationLosses'>,
+): number {
+  const value = typeof rate === 'function' ? rate(step, validationLosses) : rate;
   checkNumber(where, 'the learning rate', value, 0);
   return value;
 }
@@ -75,9 +83,69 @@ export function cosineDecay(
  * @example
  * warmup(0.1, { steps: 10 })(5); // 0.05
  */
-export function warmup(rate: LearningRate, options: { readonly steps: number }): (step: number) => number {
+export function warmup(
+  rate: LearningRate,
+  options: { readonly steps: number },
+): (step: number, validationLosses?: readonly number[]) => number {
   checkNames('warmup', 'options', options, ['steps']);
   const { steps } = options;
   checkCount('warmup', 'steps', steps);
-  return (step) => (step <= steps ? (rateAt('warmup', rate, 1) * step) / steps : rateAt('warmup', rate, step - steps));
+  return (step, validationLosses) =>
+    rateAt('warmup', rate, { step: Math.max(1, step - steps), validationLosses }) * Math.min(1, step / steps);
+}
+
+/** The options of {@link reduceOnPlateau}. */
+export interface PlateauOptions {
+  /** The factor by which the rate is multiplied. 0.1 by default. */
+  readonly factor?: number;
+  /** The number of consecutive validation losses without improvement after which the next one reduces the rate. 10 by default. */
+  readonly patience?: number;
+  /** The part of the best loss by which a loss must be lower to be an improvement. 1e-4 by default. */
+  readonly threshold?: number;
+  /** The number of validation losses after a reduction that do not count as losses without improvement. 0 by default. */
+  readonly cooldown?: number;
+  /** The rate is not reduced below it. 0 by default. */
+  readonly minRate?: number;
+}
+
+/**
+ * Reduces the rate if the validation loss of {@link fit} stops improving, as PyTorch's `ReduceLROnPlateau`. The rate
+ * depends only on the validation losses so far, so that resumed training continues with the same rate.
+ *
+ * @throws RangeError if an option is out of range, or, in training, without validation data
+ * @example
+ * const rate = reduceOnPlateau(0.1, { factor: 0.5, patience: 1 });
+ * rate(30, [3, 2, 2, 2]); // 0.05
+ */
+export function reduceOnPlateau(
+  rate: number,
+  options: PlateauOptions = {},
+): (step: number, validationLosses?: readonly number[]) => number {
+  const where = 'reduceOnPlateau';
+  checkNames(where, 'options', options, ['factor', 'patience', 'threshold', 'cooldown', 'minRate']);
+  const { factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, minRate = 0 } = options;
+  checkNumber(where, 'rate', rate, 0);
+  checkBelowOne(where, 'factor', factor);
+  checkCount(where, 'patience', patience, 0);
+  checkNumber(where, 'threshold', threshold, 0);
+  checkCount(where, 'cooldown', cooldown, 0);
+  checkNumber(where, 'minRate', minRate, 0, rate);
+  return (_, validationLosses) => {
+    if (validationLosses === undefined)
+      throw new RangeError(`${where}: there must be validation losses. Pass the option validation to fit.`);
+    let current = rate;
+    let best = Infinity;
+    let waited = 0;
+    let cooling = 0;
+    for (const loss of validationLosses) {
+      if (loss < (best === Infinity ? best : best - threshold * Math.abs(best))) [best, waited] = [loss, 0];
+      else waited++;
+      if (cooling > 0) [cooling, waited] = [cooling - 1, 0];
+      if (waited > patience) {
+        current = Math.max(current * factor, minRate);
+        [cooling, waited] = [cooldown, 0];
+      }
+    }
+    return current;
+  };
 }

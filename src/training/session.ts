@@ -24,10 +24,16 @@ export interface Session<B> {
   /**
    * Makes one update.
    *
+   * @param validationLosses the losses on the validation data so far, for learning rates that depend on them
    * @returns the loss before the update, and the norm of the gradient before clipping, if the optimizer clips by norm
    * @throws RangeError if the loss or the gradient is not finite, before the parameters are changed
    */
-  readonly update: (batch: B, random: Random, step: number) => { loss: number; norm: number | undefined };
+  readonly update: (
+    batch: B,
+    random: Random,
+    step: number,
+    validationLosses?: readonly number[],
+  ) => { loss: number; norm: number | undefined };
 }
 
 /**
@@ -52,7 +58,7 @@ export function openSession<P extends TensorTree, B>(
   const slots = state.slots.map(() => allocate(workspace, size));
   return {
     state,
-    update(batch, random, step) {
+    update(batch, random, step, validationLosses) {
       memory.view.set(task.data, parameters);
       const loss = runScope(workspace, true, (scope) => {
         const context = { training: true, random, step };
@@ -64,7 +70,7 @@ export function openSession<P extends TensorTree, B>(
       });
       if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size)))
         throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
-      const input = { size, parameters, gradient, slots, leaves: parameterList };
+      const input = { size, parameters, gradient, slots, leaves: parameterList, validationLosses };
       const norm = updateAt(caller, workspace, optimizer, state, input);
       task.data.set(memory.view.subarray(parameters, parameters + size));
       return { loss, norm };

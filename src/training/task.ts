@@ -11,7 +11,7 @@ import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import type { LayerOutput } from './finite-check';
 import type { Loss } from './losses';
-import { type MetricOptions, targetWeights } from './metrics';
+import { type Metric, type MetricOptions, targetWeights } from './metrics';
 
 /** A model with the loss of its batches. */
 export interface Task<P extends TensorTree, B> {
@@ -61,7 +61,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   let outputs: readonly Variable[] = [];
   // The lengths are those of the inputs: a model with one output per sequence has no padding in its targets.
   const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({ mask, lengths: perStep ? lengths : undefined });
-  const weightOf = (batch: Batch<Y>): number => targetWeights(caller, batch.targets.shape, maskOf(batch)).total;
+  const weightOfBatch = (batch: Batch<Y>): number => weightOf(caller, loss, batch.targets, maskOf(batch));
   return {
     parameters: model.parameters,
     data: model.data,
@@ -69,7 +69,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       state = carried;
     },
     carried: () => state,
-    weightOf,
+    weightOf: weightOfBatch,
     output: () => outputs.at(-1)!,
     // runInSegments keeps the model output only.
     layerOutputs: () =>
@@ -81,10 +81,20 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
       // A mean over no targets does not exist: in training, the loss throws.
-      if (!context.training && weightOf(batch) === 0) return operand(caller, 0);
+      if (!context.training && weightOfBatch(batch) === 0) return operand(caller, 0);
       return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
   };
+}
+
+/** The weight of a batch in the mean of a loss or metric over batches: that of its targets. */
+export function weightOf<Y extends Tensor | IntTensor>(
+  where: string,
+  { weightOf }: Metric<Y>,
+  targets: Y,
+  options: MetricOptions,
+): number {
+  return weightOf?.(targets, options) ?? targetWeights(where, targets.shape, options).total;
 }
 
 /** Creates the task of a custom model. @throws TypeError if there are options that only a sequential model has */

@@ -541,6 +541,34 @@ describe('optimizers equal their published updates, computed per element', () =>
     );
   });
 
+  it('moments, the maximum, and the change that follows from moments', () => {
+    const [g, mean, square] = [draw(n), draw(n), [0, ...draw(n - 1, 0, 1)]];
+    const [, first, second] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>
+      k.of(kernelList.momentsUpdate)(g_!, m!, s!, 0.9, 0.99, n),
+    );
+    expectNear(
+      first!,
+      mean.map((value, i) => 0.9 * value + 0.1 * g[i]!),
+    );
+    expectNear(
+      second!,
+      square.map((value, i) => 0.99 * value + 0.01 * g[i]! ** 2),
+    );
+    const [larger] = apply('float64', [g, mean], (k, [y, x]) => k.of(kernelList.maximum)(y!, x!, n));
+    expectNear(
+      larger!,
+      g.map((value, i) => Math.max(value, mean[i]!)),
+    );
+    const [step] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>
+      k.of(kernelList.changeByMoments)(g_!, m!, s!, 0.5, -0.25, 2, 0.75, 1e-3, n),
+    );
+    const variance = square.map((value, i) => Math.max(0, value - 0.75 * mean[i]! ** 2));
+    expectNear(
+      step!,
+      variance.map((value, i) => (0.5 * g[i]! - 0.25 * mean[i]!) / (Math.sqrt(2 * value) + 1e-3)),
+    );
+  });
+
   it('adam, with bias correction', () => {
     const [g, mean, square] = [draw(n), draw(n), draw(n, 0, 1)];
     const [step, first, second] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>

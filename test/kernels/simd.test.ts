@@ -11,6 +11,7 @@ import * as elementwise from '../../src/kernels/elementwise';
 import type { Kernel } from '../../src/kernels/kernel';
 import * as linear from '../../src/kernels/linear';
 import * as kernelList from '../../src/kernels/list';
+import * as moments from '../../src/kernels/moments';
 import * as movement from '../../src/kernels/movement';
 import * as normalization from '../../src/kernels/normalization';
 import * as optimizers from '../../src/kernels/optimizers';
@@ -102,6 +103,9 @@ const bounds: Record<Name, number> = {
   rmspropUpdate: 2e-6,
   adagradUpdate: 2e-6,
   adamUpdate: 2e-6,
+  momentsUpdate: 8e-7,
+  maximum: 0,
+  changeByMoments: 2e-6,
 };
 
 /** Runs a kernel on copies of the arguments in a new workspace. Returns its result and the contents of the arrays. */
@@ -200,12 +204,15 @@ it.each((['simd', 'relaxed'] as const).filter(engineRuns))(
     const tiny = Float32Array.of(2e-38, -2e-38, 2e-38, 2e-38, 2e-38);
     for (const [name, numbers] of [
       ['adamUpdate', [0.1, 0.5, 0.5, 1e-8, 1, 1]],
+      ['momentsUpdate', [0.5, 0.5]],
       ['rmspropUpdate', [0.1, 0.5, 1e-8]],
       ['momentumUpdate', [0.1, 0.5]],
     ] as const) {
       const flags = name === 'momentumUpdate' ? [false] : [];
       const moments =
-        name === 'adamUpdate' ? [tiny, tiny.map(Math.abs)] : [name === 'rmspropUpdate' ? tiny.map(Math.abs) : tiny];
+        name === 'adamUpdate' || name === 'momentsUpdate'
+          ? [tiny, tiny.map(Math.abs)]
+          : [name === 'rmspropUpdate' ? tiny.map(Math.abs) : tiny];
       const { arrays } = run(set, kernels.get(name)!, [new Float32Array(5), ...moments, ...numbers, ...flags, 5]);
       for (const moment of arrays.slice(1))
         expect(Array.from(moment.subarray(0, 5), Math.abs)).toEqual([0, 0, 0, 0, 0]);
@@ -220,6 +227,7 @@ it('every kernel has a tolerance, and the list contains every kernel of the sour
     cells,
     elementwise,
     linear,
+    moments,
     movement,
     normalization,
     optimizers,

@@ -5,9 +5,11 @@ import {
   adam,
   type Batch,
   binaryCrossEntropy,
+  binaryCrossEntropyWith,
   compute,
   createRandom,
   crossEntropy,
+  crossEntropyWith,
   dense,
   evaluate,
   fit,
@@ -69,7 +71,17 @@ const cases: Record<string, Case> = {
     shape: [T, B],
     loss: (outputs, targets, options) => crossEntropy(outputs, targets as IntTensor, options),
   },
+  crossEntropyWith: {
+    outputs: draw(T, B, V),
+    targets: ids(),
+    shape: [T, B],
+    loss: (outputs, targets, options) =>
+      crossEntropyWith({ labelSmoothing: 0.2 })(outputs, targets as IntTensor, options),
+  },
   binaryCrossEntropy: vectors(binaryCrossEntropy),
+  binaryCrossEntropyWith: vectors((outputs, targets, options) =>
+    binaryCrossEntropyWith({ positiveWeight: [0.5, 1, 2, 3] })(outputs as Variable, targets as Tensor, options),
+  ),
   meanSquaredError: vectors(meanSquaredError),
   meanAbsoluteError: vectors(meanAbsoluteError),
   huber: vectors(huber),
@@ -260,7 +272,7 @@ describe('accuracy', () => {
 
   it('throws if no target counts', () => {
     expect(() => accuracy(logits, targets, { mask: tensor([0, 0]) })).toThrow(
-      'accuracy: there must be at least one target',
+      'accuracy: the weights of the targets must have a positive sum, got 0',
     );
     expect(() => accuracy(logits, targets, { lengths: Int32Array.of(0, 0) })).toThrow(RangeError);
   });

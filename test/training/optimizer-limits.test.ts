@@ -4,7 +4,9 @@ import {
   adagrad,
   adam,
   adamw,
+  amsgrad,
   applyOptimizer,
+  centeredRmsprop,
   chain,
   clipByNorm,
   customModel,
@@ -15,6 +17,7 @@ import {
   l1,
   meanSquaredError,
   multiply,
+  nadam,
   type Optimizer,
   recurrent,
   rmsprop,
@@ -40,7 +43,18 @@ it.each([
   ['adam: beta1 must be at least 0 and less than 1, got NaN.', () => adam(1e-3, { beta1: NaN })],
   ['adam: epsilon must be a finite number of at least 1e-30, got 0.', () => adam(1e-3, { epsilon: 0 })],
   ['rmsprop: epsilon must be a finite number of at least 1e-30, got 0.', () => rmsprop(1e-3, { epsilon: 0 })],
+  ['rmsprop: momentum must be a number from 0 to 1, got 2.', () => rmsprop(1e-3, { momentum: 2 })],
   ['adagrad: epsilon must be a finite number of at least 1e-30, got 0.', () => adagrad(1e-3, { epsilon: 0 })],
+  [
+    'adagrad: initialAccumulator must be a finite number of at least 0, got -1.',
+    () => adagrad(1e-3, { initialAccumulator: -1 }),
+  ],
+  ['amsgrad: beta1 must be at least 0 and less than 1, got 1.', () => amsgrad(1e-3, { beta1: 1 })],
+  ['nadam: beta2 must be at least 0 and less than 1, got 1.', () => nadam(1e-3, { beta2: 1 })],
+  ['nadam: epsilon must be a finite number of at least 1e-30, got 0.', () => nadam(1e-3, { epsilon: 0 })],
+  ['nadam: momentumDecay must be a finite number of at least 0, got -1.', () => nadam(1e-3, { momentumDecay: -1 })],
+  ['centeredRmsprop: rho must be a number from 0 to 1, got 2.', () => centeredRmsprop(1e-3, { rho: 2 })],
+  ['centeredRmsprop: momentum must be a number from 0 to 1, got 2.', () => centeredRmsprop(1e-3, { momentum: 2 })],
 ])('%s', (message, create) => {
   expect(create).toThrow(new RangeError(message));
 });
@@ -51,6 +65,9 @@ it.each(kernelNames)('%s: the smallest epsilon keeps parameters without a gradie
     adam(0.1, { epsilon: 1e-30 }),
     rmsprop(0.1, { epsilon: 1e-30 }),
     adagrad(0.1, { epsilon: 1e-30 }),
+    amsgrad(0.1, { epsilon: 1e-30 }),
+    nadam(0.1, { epsilon: 1e-30 }),
+    centeredRmsprop(0.1, { epsilon: 1e-30 }),
   ]) {
     const parameters = { w: tensor([1, 2]) };
     applyOptimizer(optimizer, initializeOptimizer(optimizer, 2), parameters, { w: tensor([0, 0]) });
@@ -65,6 +82,11 @@ describe('an update that would not be finite', () => {
     ['rmsprop', rmsprop(1e308)],
     ['adagrad', adagrad(1e308)],
     ['adam', adam(1e308)],
+    ['rmsprop with momentum', rmsprop(1e308, { momentum: 0.9 })],
+    ['adagrad with an initial accumulator', adagrad(1e308, { initialAccumulator: 1 })],
+    ['amsgrad', amsgrad(1e308)],
+    ['nadam', nadam(1e308)],
+    ['centeredRmsprop', centeredRmsprop(1e308)],
     ['adamw', adamw(0.1, { weightDecay: 1e308 })],
     ['weightDecay', chain(weightDecay(1e308), sgd(0.1))],
     ['l1', chain(l1(1e308), sgd(0.1))],
@@ -120,6 +142,8 @@ it.each(kernelNames)(
       // The first step of Adam is the learning rate, and of RMSprop the learning rate / √(1 − rho).
       [adam(0.1, { beta1: 0.5, beta2: 0.75 }), 0.1],
       [rmsprop(0.1, { rho: 0.75 }), 0.2],
+      // Without momentum, NAdam is RMSprop with a bias correction.
+      [nadam(0.1, { beta1: 0, beta2: 0.75 }), 0.1],
     ] as const) {
       const parameters = { w: tensor([1, -1]) };
       const state = initializeOptimizer(optimizer, 2);

@@ -141,7 +141,10 @@ describe('evaluate', () => {
       evaluate(model, series, { loss: meanSquaredError, metrics: { accuracy } });
       // @ts-expect-error crossEntropy needs class ids.
       evaluate(model, series, { loss: crossEntropy });
-      const options: EvaluateOptions<IntTensor, 'accuracy'> = { loss: crossEntropy, metrics: { accuracy } };
+      const options: EvaluateOptions<IntTensor, { accuracy: Metric<IntTensor> }> = {
+        loss: crossEntropy,
+        metrics: { accuracy },
+      };
       expectTypeOf(evaluate(model, ids, options).accuracy).toEqualTypeOf<number>();
     });
   });

@@ -1,0 +1,72 @@
+/** The targets that count in a metric. */
+
+import { checkIds, formatShape, sameShape } from '../tensor/shape';
+import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkClassIds, largestIn, type MetricOptions, targetWeights } from './metrics';
+
+/** Calls `visit` with the index and the weight of every target that counts. */
+export function forEachCounted(
+  where: string,
+  { shape, data }: Tensor | IntTensor,
+  options: MetricOptions | undefined,
+  visit: (index: number, weight: number) => void,
+): void {
+  const { weights } = targetWeights(where, shape, options ?? {});
+  const width = data.length / weights.length;
+  for (let i = 0; i < data.length; i++) {
+    const weight = weights[Math.floor(i / width)]!;
+    if (weight !== 0) visit(i, weight);
+  }
+}
+
+/** @throws RangeError if the targets do not have the shape of the predictions */
+export function checkPairs(where: string, predictions: Tensor, targets: Tensor): void {
+  if (!sameShape(predictions.shape, targets.shape))
+    throw new RangeError(
+      `${where}: targets must have the shape of the predictions, ${formatShape(predictions.shape)}, ` +
+        `got ${formatShape(targets.shape)}.`,
+    );
+}
+
+/** The number of columns of a tensor: its last axis, or 1 for vectors and scalars. */
+export const columnsOf = ({ shape }: Tensor): number => (shape.length < 2 ? 1 : shape.at(-1)!);
+
+/** @throws RangeError if a target that counts is not 0 or 1 */
+export function checkBinary(where: string, { data }: Tensor, index: number): void {
+  const target = data[index]!;
+  if (target !== 0 && target !== 1)
+    throw new RangeError(`${where}: targets must be 0 or 1, got ${target} at position ${index}.`);
+}
+
+/**
+ * Visits the class of every target that counts and the predicted class. Class ids are compared with the largest of V
+ * logits; targets of 0 or 1 are compared with logits above the threshold, per column.
+ *
+ * @param visit gets the column, which is 0 for class ids
+ * @returns the number of classes, V or 2, and the number of columns
+ * @throws RangeError if the shapes do not fit, an id is outside [0, V), or another target is not 0 or 1
+ */
+export function forEachPrediction(
+  where: string,
+  logits: Tensor,
+  targets: Tensor | IntTensor,
+  options: MetricOptions | undefined,
+  threshold: number,
+  visit: (target: number, predicted: number, weight: number, column: number) => void,
+): void {
+  if (isIntTensor(targets)) {
+    checkClassIds(where, logits.shape, targets);
+    const V = logits.shape.at(-1)!;
+    forEachCounted(where, targets, options, (row, weight) => {
+      checkIds(where, 'targets', targets.data, V, `logits has ${V} classes.`, row, row + 1);
+      visit(targets.data[row]!, largestIn(logits.data, row * V, V), weight, 0);
+    });
+    return;
+  }
+  checkPairs(where, logits, targets);
+  const columns = columnsOf(targets);
+  forEachCounted(where, targets, options, (i, weight) => {
+    checkBinary(where, targets, i);
+    visit(targets.data[i]!, Number(logits.data[i]! > threshold), weight, i % columns);
+  });
+}

@@ -1,0 +1,102 @@
+/** Variants of Adam and RMSprop, in their own file because they are composed of other kernels. */
+
+import { scaling } from '../kernels/arithmetic';
+import { changeByMoments, maximum, momentsUpdate } from '../kernels/moments';
+import { momentumUpdate } from '../kernels/optimizers';
+import { checkBelowOne, checkNames, checkNumber } from '../tensor/shape';
+import { type AdamOptions, leastEpsilon, type Optimizer, type RmspropOptions, withRate } from './optimizers';
+import type { LearningRate } from './schedules';
+
+/** The options with their default values. @throws RangeError if one is out of range */
+function adamOptions(
+  where: string,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions,
+): Required<AdamOptions> {
+  checkBelowOne(where, 'beta1', beta1);
+  checkBelowOne(where, 'beta2', beta2);
+  checkNumber(where, 'epsilon', epsilon, leastEpsilon);
+  return { beta1, beta2, epsilon };
+}
+
+/**
+ * AMSGrad: Adam that divides by the root of the largest moving average of squared gradients so far instead of the
+ * current one, so that its learning rate per parameter never increases (Reddi, Kale and Kumar, 2018, arXiv 1904.09237).
+ * As in PyTorch, the average is compared without its bias correction, which is applied to the largest one.
+ *
+ * @throws RangeError if an option is out of range
+ * @example
+ * amsgrad(1e-3, { beta2: 0.99 }).slots; // 3
+ */
+export function amsgrad(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
+  checkNames('amsgrad', 'options', options, ['beta1', 'beta2', 'epsilon']);
+  const { beta1, beta2, epsilon } = adamOptions('amsgrad', options);
+  return withRate('amsgrad', 3, rate, (lr, { kernels: k, gradient, slots, step, size }) => {
+    const [mean, square, largest] = slots as readonly [number, number, number];
+    k.of(momentsUpdate)(gradient, mean, square, beta1, beta2, size);
+    k.of(maximum)(largest, square, size);
+    const factor = -lr / (1 - beta1 ** step);
+    k.of(changeByMoments)(gradient, mean, largest, 0, factor, 1 / (1 - beta2 ** step), 0, epsilon, size);
+  });
+}
+
+/** The options of {@link nadam}. */
+export interface NadamOptions extends AdamOptions {
+  /** The momentum of update t is beta1 · (1 − 0.96^(t · momentumDecay) / 2). 0.004 by default. */
+  readonly momentumDecay?: number;
+}
+
+/**
+ * Adam with Nesterov momentum, whose momentum increases to beta1 (Dozat, 2016, "Incorporating Nesterov momentum into
+ * Adam").
+ *
+ * @throws RangeError if an option is out of range
+ * @example
+ * nadam(2e-3, { momentumDecay: 0.004 }).slots; // 2
+ */
+export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Optimizer {
+  checkNames('nadam', 'options', options, ['beta1', 'beta2', 'epsilon', 'momentumDecay']);
+  const { beta1, beta2, epsilon } = adamOptions('nadam', options);
+  const { momentumDecay = 0.004 } = options;
+  checkNumber('nadam', 'momentumDecay', momentumDecay, 0);
+  const momentumAt = (step: number): number => beta1 * (1 - 0.5 * 0.96 ** (step * momentumDecay));
+  // The product of the momenta of the first `count` updates. It depends on nothing but the count.
+  let count = 0;
+  let product = 1;
+  const productAt = (step: number): number => {
+    if (step < count) [count, product] = [0, 1];
+    while (count < step) product *= momentumAt(++count);
+    return product;
+  };
+  return withRate('nadam', 2, rate, (lr, { kernels: k, gradient, slots, step, size }) => {
+    const [mean, square] = slots as readonly [number, number];
+    k.of(momentsUpdate)(gradient, mean, square, beta1, beta2, size);
+    const [now, next, soFar] = [momentumAt(step), momentumAt(step + 1), productAt(step)];
+    const gradientFactor = (-lr * (1 - now)) / (1 - soFar);
+    const meanFactor = (-lr * next) / (1 - soFar * next);
+    const squareFactor = 1 / (1 - beta2 ** step);
+    k.of(changeByMoments)(gradient, mean, square, gradientFactor, meanFactor, squareFactor, 0, epsilon, size);
+  });
+}
+
+/**
+ * RMSprop that divides the gradient by an estimate of its standard deviation instead of its root mean square (Graves,
+ * 2013, arXiv 1308.0850).
+ *
+ * @throws RangeError if an option is out of range
+ * @example
+ * centeredRmsprop(1e-4, { rho: 0.95, epsilon: 1e-4, momentum: 0.9 }).slots; // 3
+ */
+export function centeredRmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
+  checkNames('centeredRmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
+  const { rho = 0.9, epsilon = 1e-8, momentum = 0 } = options;
+  checkNumber('centeredRmsprop', 'rho', rho, 0, 1);
+  checkNumber('centeredRmsprop', 'epsilon', epsilon, leastEpsilon);
+  checkNumber('centeredRmsprop', 'momentum', momentum, 0, 1);
+  return withRate('centeredRmsprop', momentum > 0 ? 3 : 2, rate, (lr, { kernels: k, gradient, slots, size }) => {
+    const [square, mean] = slots as readonly [number, number];
+    k.of(momentsUpdate)(gradient, mean, square, rho, rho, size);
+    k.of(changeByMoments)(gradient, mean, square, 1, 0, 1, 1, epsilon, size);
+    if (momentum > 0) k.of(momentumUpdate)(gradient, slots[2]!, lr, momentum, false, size);
+    else k.of(scaling)(gradient, gradient, -lr, size);
+  });
+}
