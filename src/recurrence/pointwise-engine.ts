@@ -75,11 +75,9 @@ interface Layout {
 export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequences {
   const layout = layoutOf(cell, input);
   forward(layout);
-  record(
-    layout.tracks.map(({ sequence }) => sequence),
-    () => backward(layout),
-  );
-  return Object.fromEntries(layout.tracks.map(({ name, sequence }) => [name, sequence]));
+  const sequences = Object.fromEntries(layout.tracks.map(({ name, sequence }) => [name, sequence]));
+  record(Object.values(sequences), () => backward(layout));
+  return sequences;
 }
 
 /** Allocates the state sequences and buffers of a run. */
