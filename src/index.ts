@@ -20,11 +20,19 @@ export {
   valueAndGradient,
   type WithResults,
 } from './autodiff/value-and-gradient';
-export type { Activation, ActivationPair } from './cells/activations';
+export {
+  type Activation,
+  type ActivationFunction,
+  type ActivationPair,
+  hardSigmoid,
+  linear,
+} from './cells/activations';
 export { gateParameters } from './cells/gate-parameters';
 export { type GruOptions, gru } from './cells/gru';
+export { type GruWithOptions, gruWith } from './cells/gru-with';
 export { type LayerNormCellOptions, layerNormGru, layerNormLstm, layerNormRnn } from './cells/layer-norm-cells';
 export { lstm } from './cells/lstm';
+export { type LstmWithOptions, lstmWith } from './cells/lstm-with';
 export { projectedLstm } from './cells/projected-lstm';
 export { type SimpleRnnOptions, simpleRnn } from './cells/simple-rnn';
 export { type BucketOptions, bucketBatches, type Example } from './data/bucket-batches';

@@ -290,11 +290,11 @@ function gatesOf(
       return { gates: 4, projects: false };
     case 'projectedLstm':
       return { gates: 4, projects: true };
-    case 'hardSigmoidGru':
-    case 'hardSigmoidLstm':
+    case 'gruWith':
     case 'layerNormGru':
     case 'layerNormLstm':
     case 'layerNormRnn':
+    case 'lstmWith':
     case undefined:
       return reject(`has the cell ${cell.name}, which has no equivalent in PyTorch`);
     default:

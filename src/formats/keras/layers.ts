@@ -1,9 +1,8 @@
 /** Conversion of Keras layers. */
 
-import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
-import { gru } from '../../cells/gru';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../cells/hard-sigmoid-cells';
-import { lstm } from '../../cells/lstm';
+import { linear } from '../../cells/activations';
+import { gruWith } from '../../cells/gru-with';
+import { type LstmWithOptions, lstmWith } from '../../cells/lstm-with';
 import { simpleRnn } from '../../cells/simple-rnn';
 import { bidirectional, type Merge } from '../../layers/bidirectional';
 import { dense } from '../../layers/dense';
@@ -15,8 +14,7 @@ import { joinNames } from '../../layers/nested-names';
 import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
-import { type KerasCellOptions, kerasGru, kerasLstm } from './cells';
-import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, nameOf, numberOf } from './config';
+import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, numberOf } from './config';
 import { simpleTranslators } from './simple-layers';
 import {
   cellParameters,
@@ -81,29 +79,14 @@ export function translate(where: string, layer: KerasLayer, options: TranslateOp
 const recurrentClasses: Readonly<
   Record<string, (where: string, layer: KerasLayer, options: TranslateOptions) => Cell>
 > = {
-  SimpleRNN: (where, layer) =>
-    simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }),
-  LSTM: (where, layer, { slope }) => {
-    const functions = functionsOf(where, layer, slope);
-    const { activation, gateActivation: gates } = functions;
-    if (activation !== tanh) return kerasLstm(functions);
-    return gates === sigmoid
-      ? lstm()
-      : typeof gates === 'number'
-        ? hardSigmoidLstm({ slope: gates })
-        : kerasLstm(functions);
-  },
-  GRU: (where, layer, { slope }) => {
-    const reset = layer.config['reset_after'] === true ? 'after' : 'before';
-    const functions = { ...functionsOf(where, layer, slope), reset } as const;
-    const { activation, gateActivation: gates } = functions;
-    if (activation !== tanh) return kerasGru(functions);
-    return gates === sigmoid
-      ? gru({ reset })
-      : typeof gates === 'number'
-        ? hardSigmoidGru({ slope: gates, reset })
-        : kerasGru(functions);
-  },
+  SimpleRNN: (where, layer, { slope }) =>
+    simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh', slope) }),
+  LSTM: (where, layer, { slope }) => lstmWith(functionsOf(where, layer, slope)),
+  GRU: (where, layer, { slope }) =>
+    gruWith({
+      ...functionsOf(where, layer, slope),
+      reset: layer.config['reset_after'] === true ? 'after' : 'before',
+    }),
 };
 
 const translators: Readonly<Record<string, Translate>> = {
@@ -125,11 +108,11 @@ const translators: Readonly<Record<string, Translate>> = {
   Masking: translateMask,
   NotEqual: translateMask,
   Any: translateMask,
-  Dense(where, layer) {
+  Dense(where, layer, { slope }) {
     const size = countOf(where, layer.name, layer.config, 'units');
-    const activation = activationOf(where, layer, 'activation', 'linear');
+    const activation = activationOf(where, layer, 'activation', 'linear', slope);
     return {
-      layer: dense({ size, ...(activation && { activation }) }),
+      layer: dense({ size, ...(activation !== linear && { activation }) }),
       read: (taker, weights) => denseParameters(taker, weights, size),
     };
   },
@@ -245,28 +228,11 @@ function directionOf(where: string, layer: KerasLayer): DirectionOptions {
   };
 }
 
-/**
- * The activation functions of an LSTM or a GRU; missing if they are linear, and a slope for hard_sigmoid.
- *
- * @throws RangeError if they are not supported
- */
-function functionsOf(where: string, layer: KerasLayer, slope: number | undefined): KerasCellOptions {
-  const activation = activationOf(where, layer, 'activation', 'tanh');
-  const gateActivation =
-    nameOf(layer.config['recurrent_activation'] ?? 'sigmoid') === 'hard_sigmoid'
-      ? knownSlope(where, layer, slope)
-      : activationOf(where, layer, 'recurrent_activation', 'sigmoid');
-  return { ...(activation && { activation }), ...(gateActivation && { gateActivation }) };
-}
-
-/** @throws RangeError if the version of Keras, on which the slope of hard_sigmoid depends, is not known */
-function knownSlope(where: string, { name }: KerasLayer, slope: number | undefined): number {
-  if (slope !== undefined) return slope;
-  throw new RangeError(
-    `${where}: ${name} has recurrent_activation hard_sigmoid, which is not the same in Keras 2 and Keras 3, and the ` +
-      'file has no keras_version.',
-  );
-}
+/** The activation functions of an LSTM or a GRU. @throws RangeError if they are not supported */
+const functionsOf = (where: string, layer: KerasLayer, slope: number | undefined): Required<LstmWithOptions> => ({
+  activation: activationOf(where, layer, 'activation', 'tanh', slope),
+  gateActivation: activationOf(where, layer, 'recurrent_activation', 'sigmoid', slope),
+});
 
 function rejectMask(where: string, name: string, reason: string): never {
   throw new RangeError(

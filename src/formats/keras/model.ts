@@ -3,14 +3,13 @@
 import { namesOf } from '../../layers/chain';
 import type { Layer } from '../../layers/layer';
 import { joinNames } from '../../layers/nested-names';
-import { cellOriginOf, layerOriginOf } from '../../layers/origins';
+import { cellOriginOf } from '../../layers/origins';
 import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json } from '../description';
 import { type Part, partsOf } from '../parts';
-import { kerasCellOf } from './cells';
 import { type KerasLayer, layerIn } from './config';
 import { kerasLayers } from './keras-layers';
 import { type TranslateOptions, translate } from './layers';
@@ -105,12 +104,8 @@ export function modelOf(
   return { model, notes };
 }
 
-/** Whether a layer or its cell is one of {@link kerasLayers}. */
-function needsKerasLayers(layer: Layer): boolean {
-  if (Object.hasOwn(kerasLayers(), layer.origin?.[0] ?? '')) return true;
-  const origin = layerOriginOf(layer);
-  return (origin?.[0] === 'recurrent' || origin?.[0] === 'bidirectional') && kerasCellOf(origin[1]) !== undefined;
-}
+/** Whether a layer is one of {@link kerasLayers}. */
+const needsKerasLayers = ({ origin }: Layer): boolean => Object.hasOwn(kerasLayers(), origin?.[0] ?? '');
 
 /** The shape of the input of a model, `[null, T, I]`, if its configuration has it. */
 const inputShapeOf = (layers: readonly KerasLayer[]): readonly Json[] => {

@@ -9,7 +9,7 @@ import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import type { Sequential } from '../../models/sequential';
 import type { Part } from '../parts';
 import { version } from '../version';
-import { addActivation } from './activations';
+import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
 import { encodeOnnx } from './encode';
 import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
@@ -52,7 +52,6 @@ export function exportOnnx(
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
   const context: ExportContext = {
-    caller: 'exportOnnx',
     builder,
     batch: add(builder, 'Slice', [shape, addIntegers(builder, 1), addIntegers(builder, 2)]),
     lengths: lengths ? 'lengths' : undefined,
@@ -124,7 +123,7 @@ function addLayers(
 
 /** Adds one layer. Returns the name of its output. */
 function addLayer(context: ExportContext, part: Part, x: string): string {
-  const { builder: b, caller, valid } = context;
+  const { builder: b, valid } = context;
   const { path, origin, named, parameters } = part;
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
@@ -139,7 +138,7 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
     case 'dense': {
       const [, { activation }] = origin;
       const y = add(b, 'Add', [add(b, 'MatMul', [x, addParameter('weight')]), addParameter('bias')]);
-      return masked(activation === undefined ? y : addActivation(caller, path, b, activation, y));
+      return masked(activation === undefined ? y : addActivation(path, b, activation, y));
     }
     case 'layerNorm': {
       const { epsilon = 1e-5 } = origin[1] ?? {};
@@ -172,7 +171,7 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
     case 'attentionPooling':
       return addAttentionPooling(context, part, origin[1] ?? {}, x);
     case undefined:
-      throw new RangeError(`${caller}: ${path}: a custom layer has no ONNX form.`);
+      return reject(path, 'a custom layer');
     default:
       return origin satisfies never;
   }
@@ -211,7 +210,7 @@ function addAttentionPooling(
 
 /** Adds the attention scores `[B, 1, T]` of the states `[B, T, H]`. */
 function addScores(
-  { caller, builder: b }: ExportContext,
+  { builder: b }: ExportContext,
   { path, parameters }: Part,
   score: AttentionPoolingOptions['score'],
   states: string,
@@ -237,7 +236,7 @@ function addScores(
       return swapLastAxes(add(b, 'MatMul', [add(b, 'Tanh', [sum]), addParameter('vector')]));
     }
     case undefined:
-      throw new RangeError(`${caller}: ${path}: a custom attention score has no ONNX form.`);
+      return reject(path, 'a custom attention score');
     default:
       return origin satisfies never;
   }
