@@ -119,6 +119,7 @@ export {
 } from './models/sequential';
 export { advance, type Stream, type StreamOptions, stream, streamCell } from './models/stream';
 export { joinStates, splitState } from './models/stream-state';
+export { type Summarizable, summary } from './models/summary';
 export { applyPointwise } from './recurrence/apply-pointwise';
 export {
   type Cell,
