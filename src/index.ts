@@ -103,6 +103,7 @@ export { layerNorm } from './layers/layer-norm';
 export { type DirectionOptions, type RecurrentOptions, recurrent } from './layers/recurrent';
 export { residual } from './layers/residual';
 export { type GenerateOptions, generate } from './models/generate';
+export { predictStates } from './models/predict-states';
 export { runInSegments } from './models/segments';
 export {
   type ModelRun,

@@ -87,7 +87,11 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
       const output = returnSequences
         ? combine(forward.outputs, reverse.outputs)
         : combine(forward.state[h]!, reverse.state[h]!);
-      return { output, state: joinNames({ forward: forward.state, reverse: reverse.state }) };
+      return {
+        output,
+        state: joinNames({ forward: forward.state, reverse: reverse.state }),
+        states: () => joinNames({ forward: forward.states(), reverse: reverse.states() }),
+      };
     },
   };
 }

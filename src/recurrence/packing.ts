@@ -180,9 +180,7 @@ export function validRows(
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
   if (!(lengths instanceof Int32Array))
     throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
-  if (lengths.length !== batchSize) {
-    throw new RangeError(`${where}: lengths must be [B] = [${batchSize}], got [${lengths.length}].`);
-  }
+  checkShape(where, 'lengths', [lengths.length], { letters: '[B]', lengths: [batchSize] });
   lengths.forEach((length, row) => {
     checkCount(where, `lengths[${row}]`, length, 0);
     if (length > steps) throw new RangeError(`${where}: lengths[${row}] must be at most T = ${steps}, got ${length}.`);
