@@ -211,7 +211,8 @@ function bindingsOf(
         case 'bidirectional': {
           const [, cell, options] = origin;
           checkInitialState(options);
-          const { merge = 'concat' } = options;
+          const { merge = 'concat', reverse } = options;
+          if (reverse) reject('has different directions, which PyTorch modules do not support');
           if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
           return [
             binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),

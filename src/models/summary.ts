@@ -1,6 +1,7 @@
 /** A table of the layers of a model. */
 
 import { chain, type NamedLayer } from '../layers/chain';
+import { directionsOf } from '../layers/directions';
 import type { Features, LayerParameters } from '../layers/layer';
 import { splitNames } from '../layers/nested-names';
 import { layerOriginOf } from '../layers/origins';
@@ -80,8 +81,14 @@ function layerRows({ name, layer, input, output }: NamedLayer, all: TensorTree):
     ];
   // The parameters of a layer that consists of parts have dotted names.
   if (Object.values(parts).some((part) => '' in part)) return [row];
-  const cell = origin?.[0] === 'bidirectional' ? ` (${origin[1].name})` : '';
-  return [row, ...Object.entries(parts).map(([part, own]): Row => indented([part + cell, '', format(treeSize(own))]))];
+  const directions = origin?.[0] === 'bidirectional' ? directionsOf(origin[1], origin[2]) : [];
+  return [
+    row,
+    ...Object.entries(parts).map(([part, own]) => {
+      const cell = directions.find((direction) => direction.name === part)?.cell;
+      return indented([cell ? `${part} (${cell.name})` : part, '', format(treeSize(own))]);
+    }),
+  ];
 }
 
 /** The rows of the groups in a tree of parameters. Those of an encoder are its layers. */

@@ -36,7 +36,7 @@ it('a program that trains, evaluates, generates and streams is at most 35.2 kB',
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(35.2);
 });
 
-it('a program that uses all of bptt but its file formats is at most 55 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 55.4 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -44,7 +44,7 @@ it('a program that uses all of bptt but its file formats is at most 55 kB', () =
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(55);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(55.4);
 });
 
 it('streaming inference of one LSTM is at most 10 kB', () => {

@@ -131,6 +131,6 @@ it('custom layers, cells, activations and scores throw an error that names the l
     'exportOnnx: simpleRnn: the activation has no ONNX form.',
   );
   expect(() => exportOnnx(modelOf(attentionPooling({ score: customScore })))).toThrow(
-    'exportOnnx: attentionPooling: a custom attention score has no ONNX form.',
+    'exportOnnx: attentionPooling: a custom score has no ONNX form.',
   );
 });

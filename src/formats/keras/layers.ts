@@ -148,16 +148,12 @@ const translators: Readonly<Record<string, Translate>> = {
         `${where}: ${layer.name} is Bidirectional over a ${inner?.className ?? 'layer without configuration'}; only ` +
           'SimpleRNN, LSTM and GRU are supported.',
       );
-    const backward = layerIn(layer.config['backward_layer']);
-    const differs =
-      backward &&
-      ['units', 'activation', 'recurrent_activation', 'use_bias', 'reset_after', 'dropout', 'recurrent_dropout'].find(
-        (key) => JSON.stringify(backward.config[key]) !== JSON.stringify(inner.config[key]),
-      );
-    if (differs !== undefined || (backward && backward.className !== inner.className))
+    const backward = layerIn(layer.config['backward_layer']) ?? inner;
+    const makeBackward = Object.hasOwn(recurrentClasses, backward.className) && recurrentClasses[backward.className];
+    if (!makeBackward)
       throw new RangeError(
-        `${where}: the two directions of ${layer.name} differ in ${differs ?? 'their layers'}, ` +
-          'which is not supported.',
+        `${where}: the backward layer of ${layer.name} is ${backward.className}; only SimpleRNN, LSTM and GRU are ` +
+          'supported.',
       );
     if (inner.config['go_backwards'] === true)
       throw new RangeError(`${where}: the forward layer of ${layer.name} has go_backwards, which is not supported.`);
@@ -169,13 +165,24 @@ const translators: Readonly<Record<string, Translate>> = {
       );
     const cell = makeCell(where, { ...inner, name: layer.name }, translateOptions);
     const options = directionOf(where, { ...inner, name: layer.name });
+    const reverse = {
+      inputDropout: 0,
+      recurrentDropout: 0,
+      ...directionOf(where, { ...backward, name: layer.name }),
+      cell: makeBackward(where, { ...backward, name: layer.name }, translateOptions),
+    };
     return {
-      layer: bidirectional(cell, { ...options, merge, returnSequences: inner.config['return_sequences'] === true }),
-      read: (taker, weights) => {
-        const read = (direction: 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
-          cellParameters(taker, weights, direction, cell, options.hiddenSize);
-        return joinNames({ forward: read('forward'), reverse: read('backward') });
-      },
+      layer: bidirectional(cell, {
+        ...options,
+        merge,
+        returnSequences: inner.config['return_sequences'] === true,
+        ...(directionsDiffer(inner, backward) && { reverse }),
+      }),
+      read: (taker, weights) =>
+        joinNames({
+          forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
+          reverse: cellParameters(taker, weights, 'backward', reverse.cell, reverse.hiddenSize),
+        }),
       ...stateful(layer.name, inner),
     };
   },
@@ -183,6 +190,13 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** Whether the layers of a Bidirectional differ in more than their direction. */
+const directionsDiffer = (forward: KerasLayer, backward: KerasLayer): boolean =>
+  forward.className !== backward.className ||
+  ['units', 'activation', 'recurrent_activation', 'use_bias', 'reset_after', 'dropout', 'recurrent_dropout'].some(
+    (key) => JSON.stringify(forward.config[key]) !== JSON.stringify(backward.config[key]),
+  );
 
 /** Masking, and the operations of Keras 3 that compute masks. */
 function translateMask(where: string, { name }: KerasLayer, { lengths }: TranslateOptions): undefined {

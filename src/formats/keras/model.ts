@@ -1,6 +1,7 @@
 /** Conversion of Keras models. */
 
 import { namesOf } from '../../layers/chain';
+import { directionsOf, type LayerDirection } from '../../layers/directions';
 import type { Layer } from '../../layers/layer';
 import { joinNames } from '../../layers/nested-names';
 import { cellOriginOf } from '../../layers/origins';
@@ -357,13 +358,17 @@ function readPart(
       return layerNormParameters(taker, weights, { scale: true, center: true });
     case 'recurrent':
     case 'bidirectional': {
-      const [kind, cell, { hiddenSize, learnInitialState }] = origin;
-      if (learnInitialState) fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
-      const cellOf = (direction: 'single' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
-        cellParameters(taker, weights, direction, cell, hiddenSize);
-      return kind === 'recurrent'
-        ? cellOf('single')
-        : joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
+      const cellOf = (
+        direction: 'single' | 'forward' | 'backward',
+        { cell, options }: Pick<LayerDirection, 'cell' | 'options'>,
+      ): Readonly<Record<string, Tensor>> => {
+        if (options.learnInitialState)
+          fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
+        return cellParameters(taker, weights, direction, cell, options.hiddenSize);
+      };
+      if (origin[0] === 'recurrent') return cellOf('single', { cell: origin[1], options: origin[2] });
+      const [forward, reverse] = directionsOf(origin[1], origin[2]);
+      return joinNames({ forward: cellOf('forward', forward), reverse: cellOf('backward', reverse) });
     }
     case 'attentionPooling':
     case 'dropout':

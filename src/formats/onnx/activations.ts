@@ -6,31 +6,29 @@ import { linear } from '../../cells/activations';
 import type { Origin } from '../../tensor/origin';
 import { type Attribute, add, type Builder } from './builder';
 
-interface ActivationOperator {
-  readonly activation: unknown;
-  readonly opType: string;
-  readonly attributes?: Readonly<Record<string, number | { readonly float: number }>>;
-}
+/** The operator of an activation, with its attributes. */
+type ActivationOperator = readonly [
+  opType: string,
+  attributes?: Readonly<Record<'alpha', { readonly float: number }> | Record<'axis', number>>,
+];
 
-const operatorOf = (activation: unknown): ActivationOperator | undefined => {
-  const operators: readonly ActivationOperator[] = [
-    { activation: linear, opType: 'Identity' },
-    { activation: tanh, opType: 'Tanh' },
-    { activation: relu, opType: 'Relu' },
-    { activation: sigmoid, opType: 'Sigmoid' },
-    { activation: softplus, opType: 'Softplus' },
-    { activation: exp, opType: 'Exp' },
-    { activation: abs, opType: 'Abs' },
-    { activation: leakyRelu, opType: 'LeakyRelu', attributes: { alpha: { float: 0.01 } } },
-    { activation: softmax, opType: 'Softmax', attributes: { axis: -1 } },
-    { activation: logSoftmax, opType: 'LogSoftmax', attributes: { axis: -1 } },
-  ];
+function operatorOf(activation: unknown): ActivationOperator | undefined {
+  const operators = new Map<unknown, ActivationOperator>([
+    [linear, ['Identity']],
+    [tanh, ['Tanh']],
+    [relu, ['Relu']],
+    [sigmoid, ['Sigmoid']],
+    [softplus, ['Softplus']],
+    [exp, ['Exp']],
+    [abs, ['Abs']],
+    [leakyRelu, ['LeakyRelu', { alpha: { float: 0.01 } }]],
+    [softmax, ['Softmax', { axis: -1 }]],
+    [logSoftmax, ['LogSoftmax', { axis: -1 }]],
+  ]);
   const [name, slope] = (activation as { readonly origin?: Origin } | null)?.origin ?? [];
-  if (name === 'hardSigmoid' && typeof slope === 'number')
-    // The default of beta is 1/2.
-    return { activation, opType: 'HardSigmoid', attributes: { alpha: { float: slope } } };
-  return operators.find((operator) => operator.activation === activation);
-};
+  // The default of beta is 1/2.
+  return name === 'hardSigmoid' ? ['HardSigmoid', { alpha: { float: Number(slope) } }] : operators.get(activation);
+}
 
 /** @throws RangeError that names a layer and the part of it that cannot be exported */
 export function reject(path: string, what: string): never {
@@ -43,7 +41,7 @@ export function reject(path: string, what: string): never {
  * @throws RangeError if ONNX has no operator for the activation
  */
 export function addActivation(path: string, builder: Builder, activation: unknown, x: string): string {
-  const { opType, attributes } = operatorOf(activation) ?? reject(path, 'the activation');
+  const [opType, attributes] = operatorOf(activation) ?? reject(path, 'the activation');
   return add(builder, opType, [x], attributes);
 }
 
@@ -62,13 +60,12 @@ const recurrentNames: readonly string[] = ['Tanh', 'Relu', 'Sigmoid', 'Softplus'
  * @param activations the functions of all directions in order; none for the defaults
  */
 export function activationAttributes(activations: readonly unknown[]): Readonly<Record<string, Attribute>> | undefined {
-  const operators = activations.map(operatorOf);
-  const names = operators.map((operator) => operator?.opType ?? '');
+  const operators = activations.map((activation): ActivationOperator => operatorOf(activation) ?? ['']);
+  const names = operators.map(([opType]) => opType);
   if (!names.every((name) => recurrentNames.includes(name))) return undefined;
-  const alphas = operators.flatMap((operator) => {
-    const alpha = operator?.attributes?.['alpha'];
-    return typeof alpha === 'object' ? alpha.float : [];
-  });
+  const alphas = operators.flatMap(([, attributes]) =>
+    attributes && 'alpha' in attributes ? attributes.alpha.float : [],
+  );
   return {
     ...(names.length > 0 && { activations: names }),
     ...(alphas.length > 0 && { activation_alpha: { floats: alphas } }),

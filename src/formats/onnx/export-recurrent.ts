@@ -42,6 +42,8 @@ export interface ExportContext {
 
 /** One direction of a recurrent layer. */
 export interface Direction {
+  readonly cell: Cell;
+  readonly options: DirectionOptions;
   /** The prefix of the names of its states: `lstm.`, `bidirectional.forward.`. */
   readonly prefix: string;
   readonly reverse: boolean;
@@ -54,25 +56,21 @@ export interface DirectionResult {
   readonly state: Readonly<Record<string, string>>;
 }
 
-/** Adds a cell in one or two directions. @throws RangeError if the cell has no ONNX form */
+/** Adds a cell in one or two directions with equal options. @throws RangeError if the cell has no ONNX form */
 export function exportRecurrence(
   context: ExportContext,
   path: string,
-  cell: Cell,
-  options: DirectionOptions,
   directions: readonly Direction[],
   x: string,
 ): readonly DirectionResult[] {
-  const hasZoneout = Object.values(options.zoneout ?? {}).some((rate) => rate > 0);
+  const { cell, options } = directions[0]!;
+  const hasZoneout = Object.values(options.zoneout ?? {}).some((rate) => rate);
   const operator = hasZoneout ? undefined : operatorOf(cell);
   const activations = operator && activationAttributes(directions.flatMap(() => operator.activations));
   const results =
     operator === undefined || activations === undefined
-      ? directions.map((direction) => addScan(context, path, cell, options, direction, x))
-      : addOperator(context, path, cell, options, directions, x, {
-          ...operator,
-          attributes: { ...operator.attributes, ...activations },
-        });
+      ? directions.map((direction) => addScan(context, path, direction, x))
+      : addOperator(context, path, directions, x, operator, activations);
   if (context.carriesState) {
     results.forEach(({ state }, i) =>
       Object.entries(stateSizes(cell, options.hiddenSize)).forEach(([name, size]) =>
@@ -157,13 +155,16 @@ function operatorOf(cell: Cell): Operator | undefined {
 function addOperator(
   context: ExportContext,
   path: string,
-  cell: Cell,
-  { hiddenSize: H }: DirectionOptions,
   directions: readonly Direction[],
   x: string,
   { opType, attributes, order }: Operator,
+  activations: Readonly<Record<string, Attribute>>,
 ): readonly DirectionResult[] {
   const { builder: b, lengths } = context;
+  const {
+    cell,
+    options: { hiddenSize: H },
+  } = directions[0]!;
   const initial = cell.state.map((name) => {
     const states = directions.map((direction) => initialState(context, direction, name));
     return states[0] === undefined ? '' : stackDirections(b, states as readonly string[]);
@@ -177,7 +178,7 @@ function addOperator(
     b,
     opType,
     inputs,
-    { hidden_size: H, direction, ...attributes },
+    { hidden_size: H, direction, ...attributes, ...activations },
     1 + cell.state.length,
   );
   const unstackDirections = (value: string, axis: number): readonly string[] =>
@@ -224,14 +225,8 @@ function stackDirections(b: Builder, values: readonly string[]): string {
 }
 
 /** Adds a Scan over the steps of one direction. */
-function addScan(
-  context: ExportContext,
-  path: string,
-  cell: Cell,
-  options: DirectionOptions,
-  direction: Direction,
-  x: string,
-): DirectionResult {
+function addScan(context: ExportContext, path: string, direction: Direction, x: string): DirectionResult {
+  const { cell, options } = direction;
   const { builder: b, batch, valid } = context;
   const { inputs, step } = cellBody(path, cell, direction.parameters, b);
   const sizes = Object.entries(stateSizes(cell, options.hiddenSize));

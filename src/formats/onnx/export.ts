@@ -3,6 +3,7 @@
 import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Merge } from '../../layers/bidirectional';
 import { chain } from '../../layers/chain';
+import { directionsOf } from '../../layers/directions';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
@@ -148,25 +149,28 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
     case 'recurrent': {
       const [, cell, options] = origin;
       const { reverse = false, returnSequences = true } = options;
-      const direction: Direction = { prefix: `${path}.`, reverse, parameters };
-      const [result] = exportRecurrence(context, path, cell, options, [direction], x);
-      return returnSequences ? result!.outputs : result!.state[cell.state[0]!]!;
+      const direction: Direction = { cell, options, prefix: `${path}.`, reverse, parameters };
+      const [result] = exportRecurrence(context, path, [direction], x);
+      return returnSequences ? result!.outputs : Object.values(result!.state)[0]!;
     }
     case 'bidirectional': {
       const [, cell, options] = origin;
       const { merge = 'concat', returnSequences = true } = options;
-      const directions = (['forward', 'reverse'] as const).map(
-        (name): Direction => ({
-          prefix: `${path}.${name}.`,
-          reverse: name === 'reverse',
-          parameters: splitNames(parameters)[name]!,
+      const byDirection = splitNames(parameters);
+      const directions = directionsOf(cell, options).map(
+        (own): Direction => ({
+          ...own,
+          prefix: `${path}.${own.name}.`,
+          reverse: own.name === 'reverse',
+          parameters: byDirection[own.name]!,
         }),
       );
-      const results = exportRecurrence(context, path, cell, options, directions, x);
-      const [forward, reverse] = results.map(({ outputs, state }) =>
-        returnSequences ? outputs : state[cell.state[0]!]!,
-      ) as [string, string];
-      return addMerge(b, merge, [forward, reverse]);
+      // Equal directions are one node.
+      const results = (options.reverse ? directions.map((own) => [own]) : [directions]).flatMap((group) =>
+        exportRecurrence(context, path, group, x),
+      );
+      const outputs = results.map(({ outputs: all, state }) => (returnSequences ? all : Object.values(state)[0]!));
+      return addMerge(b, merge, outputs);
     }
     case 'attentionPooling':
       return addAttentionPooling(context, part, origin[1] ?? {}, x);
@@ -178,7 +182,7 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
 }
 
 /** Merges the outputs of both directions. */
-function addMerge(b: Builder, merge: Merge, directions: readonly [string, string]): string {
+function addMerge(b: Builder, merge: Merge, directions: readonly string[]): string {
   if (merge === 'concat') return add(b, 'Concat', directions, { axis: -1 });
   if (merge === 'both') {
     const unsqueezed = directions.map((direction) => add(b, 'Unsqueeze', [direction, addIntegers(b, 0)]));
@@ -236,7 +240,7 @@ function addScores(
       return swapLastAxes(add(b, 'MatMul', [add(b, 'Tanh', [sum]), addParameter('vector')]));
     }
     case undefined:
-      return reject(path, 'a custom attention score');
+      return reject(path, 'a custom score');
     default:
       return origin satisfies never;
   }
