@@ -20,11 +20,19 @@ export {
   valueAndGradient,
   type WithResults,
 } from './autodiff/value-and-gradient';
-export type { Activation, ActivationPair } from './cells/activations';
+export {
+  type Activation,
+  type ActivationFunction,
+  type ActivationPair,
+  hardSigmoid,
+  linear,
+} from './cells/activations';
 export { gateParameters } from './cells/gate-parameters';
 export { type GruOptions, gru } from './cells/gru';
+export { type GruWithOptions, gruWith } from './cells/gru-with';
 export { type LayerNormCellOptions, layerNormGru, layerNormLstm, layerNormRnn } from './cells/layer-norm-cells';
 export { lstm } from './cells/lstm';
+export { type LstmWithOptions, lstmWith } from './cells/lstm-with';
 export { projectedLstm } from './cells/projected-lstm';
 export { type SimpleRnnOptions, simpleRnn } from './cells/simple-rnn';
 export { type BucketOptions, bucketBatches, type Example } from './data/bucket-batches';
@@ -95,6 +103,7 @@ export { layerNorm } from './layers/layer-norm';
 export { type DirectionOptions, type RecurrentOptions, recurrent } from './layers/recurrent';
 export { residual } from './layers/residual';
 export { type GenerateOptions, generate } from './models/generate';
+export { predictStates } from './models/predict-states';
 export { runInSegments } from './models/segments';
 export {
   type ModelRun,
@@ -111,6 +120,7 @@ export {
 } from './models/sequential';
 export { advance, type Stream, type StreamOptions, stream, streamCell } from './models/stream';
 export { joinStates, splitState } from './models/stream-state';
+export { type Summarizable, summary } from './models/summary';
 export { applyPointwise } from './recurrence/apply-pointwise';
 export {
   type Cell,

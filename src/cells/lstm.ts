@@ -14,16 +14,19 @@
 import { lstmCell, lstmCellBackward } from '../kernels/cells';
 import type { PointwiseCell } from '../recurrence/cell';
 import { forgetBias } from '../tensor/initializers';
+import { checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
 /**
  * Creates an LSTM cell. State `{ h, c }`, each `[B, H]`; parameters `weightIh [I, 4H]`, `weightHh [H, 4H]` and
- * `bias [4H]`, gate blocks `i f g o`. The bias of the forget gate is initialized to 1, the other biases to 0.
+ * `bias [4H]`, gate blocks `i f g o`. The bias of the forget gate is initialized to 1, the other biases to 0. With other
+ * activation functions, the cell is {@link lstmWith}.
  *
  * @example
  * lstm().state; // ['h', 'c']
  */
-export function lstm(): PointwiseCell<'h' | 'c'> {
+export function lstm(options: Readonly<Record<string, never>> = {}): PointwiseCell<'h' | 'c'> {
+  checkNames('lstm', 'options', options, []);
   return {
     name: 'lstm',
     origin: ['lstm'],

@@ -11,12 +11,11 @@
 import { add } from '../autodiff/ops/arithmetic';
 import { relu, tanh } from '../autodiff/ops/elementwise';
 import { affine, matmul } from '../autodiff/ops/linear';
-import type { Variable } from '../autodiff/tape';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
 import { checkNames } from '../tensor/shape';
-import type { Activation, ActivationPair } from './activations';
+import type { Activation, ActivationFunction, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
 /** Options for {@link simpleRnn}. */
@@ -35,10 +34,20 @@ export interface SimpleRnnOptions {
 export function simpleRnn(options: SimpleRnnOptions = {}): Cell<'h'> {
   checkNames('simpleRnn', 'options', options, ['activation']);
   const { activation = tanh } = options;
-  return { ...cellFor(activation), origin: ['simpleRnn', { activation }] };
+  return {
+    name: 'simpleRnn',
+    origin: ['simpleRnn', { activation }],
+    state: ['h'],
+    parameters: (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize),
+    ...stepFor(activation),
+  };
 }
 
-function cellFor(activation: Activation): Cell<'h'> {
+type Common = 'name' | 'state' | 'parameters';
+type PointwiseStepOf = Omit<PointwiseCell<'h'>, Common>;
+
+/** Everything in which the cells for different activations differ. */
+function stepFor(activation: Activation): PointwiseStepOf | Omit<OpsCell<'h'>, Common> {
   if (activation === tanh) {
     return pointwiseCell(
       (k, { next, gates, rows, hiddenSize }) => k.of(hyperbolicTangent)(next.h, gates, rows * hiddenSize),
@@ -60,36 +69,28 @@ function cellFor(activation: Activation): Cell<'h'> {
   return typeof activation === 'function' ? opsCell(activation) : pairCell(activation);
 }
 
-const parameters: PointwiseCell['parameters'] = (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize);
-
 function pointwiseCell(
   forward: PointwiseCell<'h'>['forward'],
   backward: PointwiseCell<'h'>['backward'],
-): PointwiseCell<'h'> {
+): PointwiseStepOf {
   return {
-    name: 'simpleRnn',
-    state: ['h'],
     gates: 1,
     savedBlocks: 0,
     vectorParameters: [],
     separateProducts: false,
-    parameters,
     forward,
     backward,
   };
 }
 
-function opsCell(activation: (x: Variable) => Variable): OpsCell<'h'> {
+function opsCell(activation: ActivationFunction): Omit<OpsCell<'h'>, Common> {
   return {
-    name: 'simpleRnn',
-    state: ['h'],
-    parameters,
     inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
     step: ({ weightHh }, x, { h }, applyDropout) => ({ h: activation(add(x, matmul(applyDropout(h), weightHh!))) }),
   };
 }
 
-function pairCell({ forward, derivative }: ActivationPair): PointwiseCell<'h'> {
+function pairCell({ forward, derivative }: ActivationPair): PointwiseStepOf {
   return pointwiseCell(
     ({ memory: { view: m } }, { next, gates, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) m[next.h + i] = forward(m[gates + i]!);

@@ -7,10 +7,12 @@
 import { additiveScore, dotScore, generalScore, scaledDotScore } from '../attention/scores';
 import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../autodiff/ops/elementwise';
 import { logSoftmax, softmax } from '../autodiff/ops/reductions';
+import { hardSigmoid, linear } from '../cells/activations';
 import { gru } from '../cells/gru';
-import { hardSigmoidGru, hardSigmoidLstm } from '../cells/hard-sigmoid-cells';
+import { type GruWithOptions, gruWith } from '../cells/gru-with';
 import { layerNormGru, layerNormLstm, layerNormRnn } from '../cells/layer-norm-cells';
 import { lstm } from '../cells/lstm';
+import { lstmWith } from '../cells/lstm-with';
 import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
 import { attentionPooling } from '../layers/attention-pooling';
@@ -49,15 +51,27 @@ export const currentName = (option: string): string => (option === 'learnedState
 
 /** Every function of the library that a file can name. */
 const known = (): CustomObjects => {
-  const activations = { abs, exp, leakyRelu, logSoftmax, relu, sigmoid, softmax, softplus, tanh };
+  const activations = {
+    abs,
+    exp,
+    hardSigmoid,
+    leakyRelu,
+    linear,
+    logSoftmax,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+    tanh,
+  };
   const cells: CellConstructors = {
     gru,
-    hardSigmoidGru,
-    hardSigmoidLstm,
+    gruWith,
     layerNormGru,
     layerNormLstm,
     layerNormRnn,
     lstm,
+    lstmWith,
     projectedLstm,
     simpleRnn,
   };
@@ -72,7 +86,15 @@ const known = (): CustomObjects => {
     recurrent,
     residual,
   };
-  return { ...activations, ...cells, ...scores, ...layers };
+  return { ...activations, ...cells, ...earlierCells, ...scores, ...layers };
+};
+
+/** The cells with hard sigmoid gates of version 0.1. */
+const earlierCells = {
+  hardSigmoidLstm: ({ slope }: { readonly slope: number }) =>
+    lstmWith({ gateActivation: hardSigmoid(slope) }, 'hardSigmoidLstm'),
+  hardSigmoidGru: ({ slope, reset }: { readonly slope: number } & Required<Pick<GruWithOptions, 'reset'>>) =>
+    gruWith({ gateActivation: hardSigmoid(slope), reset }, 'hardSigmoidGru'),
 };
 
 /** Whether a name of a file is that of a function of the library. */

@@ -210,7 +210,8 @@ function bindingsOf(
         case 'bidirectional': {
           const [, cell, options] = origin;
           checkInitialState(options);
-          const { merge = 'concat' } = options;
+          const { merge = 'concat', reverse } = options;
+          if (reverse) reject('has different directions, which PyTorch modules do not support');
           if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
           return [
             binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),
@@ -289,11 +290,11 @@ function gatesOf(
       return { gates: 4, projects: false };
     case 'projectedLstm':
       return { gates: 4, projects: true };
-    case 'hardSigmoidGru':
-    case 'hardSigmoidLstm':
+    case 'gruWith':
     case 'layerNormGru':
     case 'layerNormLstm':
     case 'layerNormRnn':
+    case 'lstmWith':
     case undefined:
       return reject(`has the cell ${cell.name}, which has no equivalent in PyTorch`);
     default:

@@ -4,8 +4,8 @@ import { add, multiply, scale } from '../autodiff/ops/arithmetic';
 import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
-import type { Unrolled } from '../recurrence/unroll';
-import { checkNames } from '../tensor/shape';
+import { checkNames, describe } from '../tensor/shape';
+import { directionsOf } from './directions';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
@@ -25,6 +25,8 @@ export interface BidirectionalOptions extends DirectionOptions {
    * the last valid step and at the first step. True by default.
    */
   readonly returnSequences?: boolean;
+  /** The cell and options of the reverse direction, as far as they differ: `{ cell: gru(), hiddenSize: 4 }`. */
+  readonly reverse?: Partial<DirectionOptions> & { readonly cell?: Cell };
 }
 
 /** How each value of {@link Merge} combines two directions. */
@@ -39,55 +41,75 @@ export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variabl
 /**
  * Creates a layer that runs a cell over `[T, B, I]` forward and, with separate parameters, backward from the last valid
  * step of each row (Schuster and Paliwal, 1997, "Bidirectional recurrent neural networks"). Its parameters and state
- * are those of the cell in both directions: `forward.weightIh`, `reverse.weightIh` and so on.
+ * are those of the cell in both directions: `forward.weightIh`, `reverse.weightIh` and so on. The directions can have
+ * different cells and options; only `concat` merges outputs of different sizes.
  *
  * @throws RangeError if `hiddenSize` is not a positive integer, a dropout rate is not in [0, 1), or `merge` is unknown
+ *   or does not support the sizes
  * @example
  * const model = sequential([bidirectional(lstm(), { hiddenSize: 8 })], { inputSize: 2, seed: 1 });
  * predict(model, full([5, 3, 2], 1), { lengths: Int32Array.of(5, 2, 4) }).shape; // [5, 3, 16]
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
-  checkDirection('bidirectional', options, ['merge', 'returnSequences']);
-  const { merge = 'concat', returnSequences = true } = options;
+  checkDirection('bidirectional', options, ['merge', 'returnSequences', 'reverse']);
+  const { merge = 'concat', returnSequences = true, reverse = {} } = options;
+  if (typeof reverse !== 'object' || reverse === null)
+    throw new TypeError(`bidirectional: reverse must be an object such as { cell: gru() }, got ${describe(reverse)}.`);
+  checkDirection('bidirectional', { hiddenSize: options.hiddenSize, ...reverse }, ['cell']);
+  const directions = directionsOf(cell, options);
   if (!Object.keys(merges).includes(merge)) {
     throw new RangeError(
       `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`,
     );
   }
+  const [size, reverseSize] = directions.map((direction) => outputSize(direction.cell, direction.options)) as [
+    number,
+    number,
+  ];
+  if (merge !== 'concat' && size !== reverseSize)
+    throw new RangeError(
+      `bidirectional: merge must be concat for directions of sizes ${size} and ${reverseSize}, got ${merge}.`,
+    );
   return {
     name: 'bidirectional',
     origin: ['bidirectional', cell, options],
     causal: false,
     output: (input) => {
       stepSize('bidirectional', input);
-      const size = outputSize(cell, options) * (merge === 'concat' ? 2 : 1);
-      return { kind: merge === 'both' ? 'directions' : 'vectors', size, perStep: returnSequences };
+      return {
+        kind: merge === 'both' ? 'directions' : 'vectors',
+        size: merge === 'concat' ? size + reverseSize : size,
+        perStep: returnSequences,
+      };
     },
     parameters: (input) => {
-      const parameters = directionParameters(cell, options, stepSize('bidirectional', input));
-      return joinNames({ forward: parameters, reverse: parameters });
+      const inputSize = stepSize('bidirectional', input);
+      return joinNames(
+        Object.fromEntries(
+          directions.map((direction) => [
+            direction.name,
+            directionParameters(direction.cell, direction.options, inputSize),
+          ]),
+        ),
+      );
     },
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
       const byDirection = splitNames(parameters);
       const states = splitNames(context.state ?? {});
       checkNames('bidirectional', 'state', states, ['forward', 'reverse']);
-      const run = (direction: 'forward' | 'reverse'): Unrolled =>
-        runDirection(
-          cell,
-          options,
-          byDirection[direction]!,
-          x,
-          { ...context, state: states[direction] },
-          direction === 'reverse',
-        );
-      const [forward, reverse] = [run('forward'), run('reverse')];
-      const h = cell.state[0]!;
-      const combine = merges[merge];
-      const output = returnSequences
-        ? combine(forward.outputs, reverse.outputs)
-        : combine(forward.state[h]!, reverse.state[h]!);
-      return { output, state: joinNames({ forward: forward.state, reverse: reverse.state }) };
+      const runs = directions.map((direction) => {
+        const { name } = direction;
+        const own = { ...context, state: states[name] };
+        const run = runDirection(direction.cell, direction.options, byDirection[name]!, x, own, name === 'reverse');
+        return { ...run, output: returnSequences ? run.outputs : run.state[direction.cell.state[0]!]! };
+      });
+      const [forward, backward] = runs as [(typeof runs)[number], (typeof runs)[number]];
+      return {
+        output: merges[merge](forward.output, backward.output),
+        state: joinNames({ forward: forward.state, reverse: backward.state }),
+        states: () => joinNames({ forward: forward.states(), reverse: backward.states() }),
+      };
     },
   };
 }

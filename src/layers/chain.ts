@@ -5,7 +5,7 @@ import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkCount, checkNames } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
-import type { Features, Layer, LayerContext, LayerState } from './layer';
+import type { Features, Layer, LayerContext, LayerResult, LayerState } from './layer';
 
 /** A layer of a model, with its name. */
 export interface NamedLayer {
@@ -102,6 +102,18 @@ export function planChain(
 export interface ChainRun {
   readonly outputs: readonly Variable[];
   readonly state: Readonly<Record<string, LayerState<Variable>>>;
+  /** The result of every layer by layer name. */
+  readonly results: Readonly<Record<string, LayerResult>>;
+}
+
+/** Returns the states after every step by layer name, `[T, B, H]` each; layers without state are absent. */
+export function statesOf(results: ChainRun['results']): Readonly<Record<string, LayerState<Variable>>> {
+  return Object.fromEntries(
+    Object.entries(results).flatMap(([name, { states }]) => {
+      const own = states?.() ?? {};
+      return Object.keys(own).length > 0 ? [[name, own]] : [];
+    }),
+  );
 }
 
 /** Runs each layer on the output of the previous one. Errors name the layer: `layer lstm: …`. */
@@ -114,13 +126,15 @@ export function runChain(
 ): ChainRun {
   const outputs: Variable[] = [];
   const state: Record<string, LayerState<Variable>> = {};
+  const results: Record<string, LayerResult> = {};
   for (const { name, layer } of layers) {
     const result = withCaller(`layer ${name}`, () =>
       layer.run(parameters[name] ?? {}, outputs.at(-1) ?? input, { ...context, state: states[name] }),
     );
     if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;
+    results[name] = result;
     outputs.push(result.output);
   }
   checkNames('chain', 'state', states, Object.keys(state));
-  return { outputs, state };
+  return { outputs, state, results };
 }

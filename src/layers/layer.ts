@@ -58,6 +58,8 @@ export interface LayerResult {
   readonly output: Variable;
   /** The final state, from which a later run can continue. */
   readonly state?: LayerState<Variable>;
+  /** Returns the states after every step, `[T, B, H]` each; zeros in the padding. */
+  readonly states?: () => LayerState<Variable>;
 }
 
 /** The arguments of {@link Layer.stepRunner}: workspace, parameters, the offset of the input, and its features. */

@@ -8,9 +8,10 @@
 
 import type { additiveScore, dotScore, generalScore, Score, scaledDotScore } from '../attention/scores';
 import type { gru } from '../cells/gru';
-import type { hardSigmoidGru, hardSigmoidLstm } from '../cells/hard-sigmoid-cells';
+import type { gruWith } from '../cells/gru-with';
 import type { layerNormGru, layerNormLstm, layerNormRnn } from '../cells/layer-norm-cells';
 import type { lstm } from '../cells/lstm';
+import type { lstmWith } from '../cells/lstm-with';
 import type { projectedLstm } from '../cells/projected-lstm';
 import type { simpleRnn } from '../cells/simple-rnn';
 import type { Cell } from '../recurrence/cell';
@@ -40,12 +41,12 @@ export interface LayerConstructors {
 /** The constructor functions of the library's cells by name. */
 export interface CellConstructors {
   readonly gru: typeof gru;
-  readonly hardSigmoidGru: typeof hardSigmoidGru;
-  readonly hardSigmoidLstm: typeof hardSigmoidLstm;
+  readonly gruWith: typeof gruWith;
   readonly layerNormGru: typeof layerNormGru;
   readonly layerNormLstm: typeof layerNormLstm;
   readonly layerNormRnn: typeof layerNormRnn;
   readonly lstm: typeof lstm;
+  readonly lstmWith: typeof lstmWith;
   readonly projectedLstm: typeof projectedLstm;
   readonly simpleRnn: typeof simpleRnn;
 }
@@ -85,12 +86,12 @@ const layerNames: Readonly<Record<LayerOrigin[0], true>> = {
 
 const cellNames: Readonly<Record<CellOrigin[0], true>> = {
   gru: true,
-  hardSigmoidGru: true,
-  hardSigmoidLstm: true,
+  gruWith: true,
   layerNormGru: true,
   layerNormLstm: true,
   layerNormRnn: true,
   lstm: true,
+  lstmWith: true,
   projectedLstm: true,
   simpleRnn: true,
 };

@@ -72,8 +72,15 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
     },
     parameters: (input) => directionParameters(cell, options, stepSize('recurrent', input)),
     run: (parameters, input, context) => {
-      const { outputs, state } = runDirection(cell, options, parameters, vectors('recurrent', input), context, reverse);
-      return { output: returnSequences ? outputs : state[cell.state[0]!]!, state };
+      const { outputs, ...run } = runDirection(
+        cell,
+        options,
+        parameters,
+        vectors('recurrent', input),
+        context,
+        reverse,
+      );
+      return { output: returnSequences ? outputs : run.state[cell.state[0]!]!, ...run };
     },
     ...('forward' in cell
       ? {

@@ -4,7 +4,7 @@ import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import { allocate } from '../kernels/workspace';
 import { checkSome } from '../tensor/shape';
-import { chain, chainParameters, type NamedLayer, runChain } from './chain';
+import { chain, chainParameters, type NamedLayer, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -44,7 +44,11 @@ export function residual(layers: readonly Layer[]): Layer {
       const x = vectors('residual', input);
       const inner = named({ kind: 'vectors', size: x.shape.at(-1)!, perStep: x.shape.length === 3 });
       const run = runChain(inner, splitNames(parameters), x, context, state && splitNames(state));
-      return { output: add(x, run.outputs.at(-1)!), state: joinNames(run.state) };
+      return {
+        output: add(x, run.outputs.at(-1)!),
+        state: joinNames(run.state),
+        states: () => joinNames(statesOf(run.results)),
+      };
     },
     stepRunner: ({ parameters, features, ...context }) => {
       const { workspace, input, batchSize } = context;

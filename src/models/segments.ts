@@ -19,7 +19,7 @@ import {
 } from './sequential';
 
 /**
- * Runs a model like {@link runModel}, but stores only the outputs and the states between segments. The backward pass
+ * Runs a model like {@link runModel}, but stores only the outputs and the states between segments, no `results`. The backward pass
  * recomputes each segment. With segments of √T steps, memory grows with √T and a run takes about a third longer
  * (Gruslys et al., 2016, arXiv 1606.03401).
  *
@@ -75,7 +75,7 @@ export function runInSegments(
     states = run.next;
   }
   const output = outputsPerStep(model) ? concat(outputs) : outputs.at(-1)!;
-  return { output, state: states!, outputs: [output] };
+  return { output, state: states!, outputs: [output], results: {} };
 }
 
 /**

@@ -3,7 +3,14 @@
 import { operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
-import { type Features, inferenceContext, type Layer, type LayerParameters, type LayerState } from '../layers/layer';
+import {
+  type Features,
+  inferenceContext,
+  type Layer,
+  type LayerParameters,
+  type LayerResult,
+  type LayerState,
+} from '../layers/layer';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
@@ -153,6 +160,8 @@ export interface ModelRun {
   readonly state: ModelState<Variable>;
   /** The output of every layer in order, for diagnostics. */
   readonly outputs: readonly Variable[];
+  /** The result of every layer by name; `results['lstm']!.states!()` are the states after every step. */
+  readonly results: Readonly<Record<string, LayerResult>>;
 }
 
 /**

@@ -4,7 +4,7 @@ import { concat } from '../autodiff/ops/movement';
 import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
-import { checkNames, checkShape, type Shape } from '../tensor/shape';
+import { checkNames, checkShape, checkSome, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import { type Cell, type CellFunction, checkParameters, type PointwiseCell, type State, stateSizes } from './cell';
 import { runOps } from './ops-engine';
@@ -50,6 +50,11 @@ export interface Unrolled<N extends string = string> {
   readonly outputs: Variable;
   /** `[B, H]` each: the state after each row's last valid step. */
   readonly state: State<N>;
+  /**
+   * Returns the states after every step, `[T, B, H]` each; zeros after a row's length. With `reverse`, the state after
+   * step t depends on step t and later ones.
+   */
+  readonly states: () => State<N>;
 }
 
 /**
@@ -94,7 +99,7 @@ export function unroll<N extends string>(
   const x = operand('unroll', xs, 'xs');
   checkShape('unroll', 'xs', x.shape, { letters: '[T, B, I]', lengths: [undefined, undefined, undefined] });
   const [T, B, I] = x.shape as [number, number, number];
-  if (B === 0) throw new RangeError('unroll: xs must have at least one row, got an empty batch.');
+  checkSome('unroll', 'xs', B, 'row');
   const p: Record<string, Variable> = {};
   for (const [name, value] of Object.entries(parameters)) p[name] = operand('unroll', value, name);
 
@@ -116,15 +121,21 @@ export function unroll<N extends string>(
   const input = { scope, parameters: p, inputs, initial, rows, mask, zoneout };
   const sequences = isPointwise(cell) ? runPointwise(cell, input) : runOps(cell, input);
 
-  const state: Record<string, Variable> = {};
-  for (const [name, states] of Object.entries(sequences)) {
-    const size = states.shape[1]!;
-    state[name] = order === undefined ? viewOf(states, [B, size], T * B * size) : rowsAt(states, order.final);
-  }
+  // The engines return a sequence of states for every name of the cell's state.
+  const mapStates = (f: (states: Variable, size: number) => Variable): State<N> =>
+    Object.fromEntries(
+      Object.entries(sequences).map(([name, states]) => [name, f(states, states.shape[1]!)]),
+    ) as State<N>;
+  const everyStep = (states: Variable, size: number): Variable =>
+    order === undefined ? viewOf(states, [T, B, size], B * size) : rowsAt(states, order.output, [T, B, size]);
   const h = Object.values(sequences)[0]!;
-  const H = h.shape[1]!;
-  const outputs = order === undefined ? viewOf(h, [T, B, H], B * H) : rowsAt(h, order.output, [T, B, H]);
-  return { outputs, state: state as State<N> };
+  return {
+    outputs: everyStep(h, h.shape[1]!),
+    state: mapStates((states, size) =>
+      order === undefined ? viewOf(states, [B, size], T * B * size) : rowsAt(states, order.final),
+    ),
+    states: () => mapStates(everyStep),
+  };
 }
 
 /**
@@ -169,7 +180,7 @@ function sizesOf<N extends string>(
   if (typeof cell !== 'function') return stateSizes(cell, checkParameters('unroll', cell, p, xs[2]!, xs));
   const states = Object.entries<Operand | undefined>(initialState);
   if (states.length === 0)
-    throw new TypeError('unroll: a cell that is a function needs initialState, which defines the sizes of the state.');
+    throw new TypeError('unroll: a cell that is a function needs initialState, which defines its sizes.');
   return Object.fromEntries(
     states.map(([name, state]) => [name, (typeof state === 'object' ? state.shape[1] : undefined) ?? 0]),
   );
@@ -209,8 +220,7 @@ function recurrentMaskOf<N extends string>(
   const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
   if (step === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : step.length < 4) {
     throw new TypeError(
-      'unroll: recurrentMask needs a cell with recurrent weights, or a step that calls its fourth argument, ' +
-        'applyDropout.',
+      'unroll: recurrentMask needs a cell with recurrent weights, or a step with the argument applyDropout.',
     );
   }
   const mask = operand('unroll', recurrentMask, 'recurrentMask');

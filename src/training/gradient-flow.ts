@@ -7,6 +7,7 @@ import { valueAndGradient } from '../autodiff/value-and-gradient';
 import type { Batch } from '../data/dataset';
 import { bidirectional } from '../layers/bidirectional';
 import { chain, namesOf } from '../layers/chain';
+import { directionsOf } from '../layers/directions';
 import type { Layer } from '../layers/layer';
 import { layerOriginOf } from '../layers/origins';
 import { type DirectionOptions, recurrent } from '../layers/recurrent';
@@ -115,13 +116,18 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
         return { ...residual(probeAll(origin[1], `${path}.`, probes)), name: layer.name };
       case 'recurrent': {
         const [, cell, { zoneout = {}, ...options }] = origin;
-        const cellProbes = [probe(cell, options, '', options.reverse ?? false)];
-        return recurrent(probedCell(cell, cellProbes, zoneout), options);
+        return recurrent(probedCell(cell, probe(cell, options, '', options.reverse ?? false), zoneout), options);
       }
       case 'bidirectional': {
-        const [, cell, { zoneout = {}, ...options }] = origin;
-        const cellProbes = [probe(cell, options, '.forward', false), probe(cell, options, '.reverse', true)];
-        return bidirectional(probedCell(cell, cellProbes, zoneout), options);
+        const [, , options] = origin;
+        const [forward, reverse] = directionsOf(origin[1], options).map(({ name, cell, options: own }) =>
+          probedCell(cell, probe(cell, own, `.${name}`, name === 'reverse'), own.zoneout),
+        ) as [OpsCell, OpsCell];
+        return bidirectional(forward, {
+          ...options,
+          zoneout: {},
+          reverse: { ...options.reverse, zoneout: {}, cell: reverse },
+        });
       }
       case 'attentionPooling':
       case 'dense':
@@ -136,9 +142,8 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
   });
 }
 
-/** The cell with noise added to its states. Its runs over time are those of the probes, in order. */
-function probedCell(cell: Cell, probes: readonly Probe[], zoneout: Readonly<Record<string, number>>): OpsCell {
-  let run = -1;
+/** The cell with the noise of a probe added to its states. */
+function probedCell(cell: Cell, probe: Probe, zoneout: Readonly<Record<string, number>> = {}): OpsCell {
   let t = 0;
   return {
     name: cell.name,
@@ -146,12 +151,11 @@ function probedCell(cell: Cell, probes: readonly Probe[], zoneout: Readonly<Reco
     ...(cell.sizes && { sizes: cell.sizes }),
     parameters: cell.parameters,
     prepare(p) {
-      run = (run + 1) % probes.length;
       t = 0;
       return p;
     },
     step(p, x, state) {
-      const { noise } = probes[run]!;
+      const { noise } = probe;
       const rows = x.shape[0]!;
       const next = stepOf(cell, p, x, state).state;
       const time = t++;

@@ -18,12 +18,16 @@ import {
   full,
   generalScore,
   gru,
+  gruWith,
+  hardSigmoid,
   type Layer,
   layerNorm,
   layerNormGru,
+  linear,
   load,
   loadInto,
   lstm,
+  lstmWith,
   meanSquaredError,
   type Optimizer,
   recurrent,
@@ -45,7 +49,6 @@ import {
 } from 'bptt';
 import { kerasLayers } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
-import { kerasGru, kerasLstm } from '../../src/formats/keras/cells';
 import {
   kerasActivation,
   kerasBatchNormalization,
@@ -288,14 +291,14 @@ describe('layers of imported models', () => {
       of(kerasPooling({ kind: 'mean' }), kerasRepeatVector({ count: 3 }), last),
     ],
     [
-      'layer 0 (recurrent), cell (kerasLstm), activation must be relu, the file has tanh',
-      of(recurrent(kerasLstm({ activation: relu, gateActivation: sigmoid }), hidden)),
-      of(recurrent(kerasLstm({ activation: tanh, gateActivation: sigmoid }), hidden)),
+      'layer 0 (recurrent), cell (lstmWith), activation must be relu, the file has linear',
+      of(recurrent(lstmWith({ activation: relu }), hidden)),
+      of(recurrent(lstmWith({ activation: linear, gateActivation: sigmoid }), hidden)),
     ],
     [
-      'layer 0 (recurrent), cell (kerasGru), gateActivation must be 0.2, the file has undefined',
-      of(recurrent(kerasGru({ gateActivation: 0.2, reset: 'before' }), hidden)),
-      of(recurrent(kerasGru({ reset: 'before' }), hidden)),
+      'layer 0 (recurrent), cell (gruWith), gateActivation (hardSigmoid), argument 0 must be 0.2, the file has 0.25',
+      of(recurrent(gruWith({ gateActivation: hardSigmoid(0.2), reset: 'before' }), hidden)),
+      of(recurrent(gruWith({ activation: tanh, gateActivation: hardSigmoid(0.25), reset: 'before' }), hidden)),
     ],
   ])('%s', (difference, model, file) => {
     for (const options of [{}, { customObjects: kerasLayers() }])

@@ -320,11 +320,11 @@ describe('configurations', () => {
     expect(() => imported(json)).toThrow(RangeError);
   });
 
-  it('directions that differ and TimeDistributed recurrent layers are rejected', () => {
+  it('backward layers that are not recurrent and TimeDistributed recurrent layers are rejected', () => {
     const differing = structuredClone(config);
-    (differing.config.layers[3]!.config['backward_layer'] as { config: Changes }).config['units'] = 9;
+    (differing.config.layers[3]!.config['backward_layer'] as { class_name: string }).class_name = 'ConvLSTM1D';
     expect(() => imported(differing as unknown as Json)).toThrow(
-      'importKeras: the two directions of bidirectional differ in units, which is not supported.',
+      'importKeras: the backward layer of bidirectional is ConvLSTM1D; only SimpleRNN, LSTM and GRU are supported.',
     );
     const distributed = changed(5, { layer: { class_name: 'LSTM', config: {} } }, 'TimeDistributed');
     expect(() => imported(distributed)).toThrow(

@@ -125,12 +125,12 @@ it('custom layers, cells, activations and scores throw an error that names the l
     'exportOnnx: lstm: the cell lstm has no ONNX form.',
   );
   expect(() => exportOnnx(modelOf(dense({ size: 2, activation: (x) => add(x, x) })))).toThrow(
-    'exportOnnx: dense: the activation has no ONNX operator.',
+    'exportOnnx: dense: the activation has no ONNX form.',
   );
   expect(() => exportOnnx(modelOf(recurrent(simpleRnn({ activation: (x) => add(x, x) }), { hiddenSize: 2 })))).toThrow(
-    'exportOnnx: simpleRnn: the activation has no ONNX operator.',
+    'exportOnnx: simpleRnn: the activation has no ONNX form.',
   );
   expect(() => exportOnnx(modelOf(attentionPooling({ score: customScore })))).toThrow(
-    'exportOnnx: attentionPooling: a custom attention score has no ONNX form.',
+    'exportOnnx: attentionPooling: a custom score has no ONNX form.',
   );
 });

@@ -11,21 +11,23 @@ import {
   embedding,
   generalScore,
   gru,
+  gruWith,
   type Layer,
   layerNorm,
   layerNormGru,
   layerNormLstm,
   layerNormRnn,
   lstm,
+  lstmWith,
   projectedLstm,
   recurrent,
+  relu,
   residual,
   type Score,
   scaledDotScore,
   simpleRnn,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../src/cells/hard-sigmoid-cells';
 import {
   type CellOrigin,
   cellOriginOf,
@@ -48,12 +50,12 @@ const layers: Readonly<Record<LayerOrigin[0], Layer>> = {
 
 const cells: Readonly<Record<CellOrigin[0], Cell>> = {
   gru: gru(),
-  hardSigmoidGru: hardSigmoidGru({ slope: 0.2, reset: 'after' }),
-  hardSigmoidLstm: hardSigmoidLstm({ slope: 0.2 }),
+  gruWith: gruWith({ activation: relu }),
   layerNormGru: layerNormGru(),
   layerNormLstm: layerNormLstm(),
   layerNormRnn: layerNormRnn(),
   lstm: lstm(),
+  lstmWith: lstmWith({ activation: relu }),
   projectedLstm: projectedLstm({ projectionSize: 1 }),
   simpleRnn: simpleRnn(),
 };

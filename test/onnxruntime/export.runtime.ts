@@ -13,6 +13,8 @@ import {
   exp,
   generalScore,
   gru,
+  gruWith,
+  hardSigmoid,
   type IntTensor,
   integerNumber,
   intTensor,
@@ -23,8 +25,10 @@ import {
   layerNormLstm,
   layerNormRnn,
   leakyRelu,
+  linear,
   logSoftmax,
   lstm,
+  lstmWith,
   type Merge,
   type ModelState,
   normal,
@@ -45,7 +49,6 @@ import {
 } from 'bptt';
 import { exportOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../src/cells/hard-sigmoid-cells';
 
 interface Session {
   readonly inputNames: readonly string[];
@@ -142,9 +145,12 @@ const cells: Record<string, () => Cell> = {
   lstm,
   gru: () => gru(),
   'gru, reset before': () => gru({ reset: 'before' }),
-  hardSigmoidLstm: () => hardSigmoidLstm({ slope: 0.2 }),
-  hardSigmoidGru: () => hardSigmoidGru({ slope: 1 / 6, reset: 'after' }),
-  'hardSigmoidGru, reset before': () => hardSigmoidGru({ slope: 0.2, reset: 'before' }),
+  'lstmWith, hard sigmoid': () => lstmWith({ gateActivation: hardSigmoid(0.2) }),
+  'lstmWith, relu': () => lstmWith({ activation: relu }),
+  'lstmWith, linear': () => lstmWith({ activation: linear }),
+  'gruWith, hard sigmoid': () => gruWith({ gateActivation: hardSigmoid() }),
+  'gruWith, softplus, reset before': () =>
+    gruWith({ activation: softplus, gateActivation: hardSigmoid(0.2), reset: 'before' }),
   projectedLstm: () => projectedLstm({ projectionSize: 3 }),
   layerNormRnn: () => layerNormRnn({ activation: softplus, epsilon: 1e-3 }),
   layerNormLstm: () => layerNormLstm(),

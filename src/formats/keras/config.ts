@@ -2,7 +2,7 @@
 
 import { exp, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
 import { softmax } from '../../autodiff/ops/reductions';
-import type { Variable } from '../../autodiff/tape';
+import { type ActivationFunction, hardSigmoid, linear } from '../../cells/activations';
 import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
 
@@ -28,16 +28,29 @@ export function nameOf(value: Json): string {
   return typeof value === 'string' ? value : (layerIn(value)?.className.toLowerCase() ?? JSON.stringify(value));
 }
 
-/** The activation function of a layer; `undefined` for linear. @throws RangeError if it is not supported */
+/**
+ * The activation function of a layer.
+ *
+ * @param slope the slope of hard_sigmoid; `undefined` if the version of Keras, on which it depends, is not known
+ * @throws RangeError if it is not supported
+ */
 export function activationOf(
   where: string,
   { name, config }: KerasLayer,
   key: string,
   byDefault: string,
-): ((x: Variable) => Variable) | undefined {
+  slope: number | undefined,
+): ActivationFunction {
   const named = nameOf(config[key] ?? byDefault);
-  if (named === 'linear') return undefined;
-  const supported: Readonly<Record<string, (x: Variable) => Variable>> = {
+  if (named === 'hard_sigmoid') {
+    if (slope !== undefined) return hardSigmoid(slope);
+    throw new RangeError(
+      `${where}: ${name} has ${key} hard_sigmoid, which is not the same in Keras 2 and Keras 3, and the file has no ` +
+        'keras_version.',
+    );
+  }
+  const supported: Readonly<Record<string, ActivationFunction>> = {
+    linear,
     tanh,
     relu,
     sigmoid,
@@ -47,7 +60,7 @@ export function activationOf(
   };
   if (Object.hasOwn(supported, named)) return supported[named]!;
   throw new RangeError(
-    `${where}: ${name} has ${key} ${abbreviate(named)}; only linear, ${Object.keys(supported).join(', ')} are supported.`,
+    `${where}: ${name} has ${key} ${abbreviate(named)}; only ${Object.keys(supported).join(', ')} and hard_sigmoid are supported.`,
   );
 }
 

@@ -1,11 +1,10 @@
-/** The layers and cells that exist only for imported models. */
+/** The layers that exist only for imported models. */
 
-import { kerasGru, kerasLstm } from './cells';
 import { kerasActivation, kerasBatchNormalization, kerasRelu, kerasScaling } from './elementwise-layers';
 import { kerasFlatten, kerasPooling, kerasRepeatVector } from './sequence-layers';
 
 /**
- * Returns the constructors of layers and cells that only models imported from Keras and TensorFlow.js have. Pass them to `load`
+ * Returns the constructors of layers that only models imported from Keras and TensorFlow.js have. Pass them to `load`
  * as `customObjects` for a model with such a layer; the notes of the imported model mention it.
  *
  * @example
@@ -17,8 +16,6 @@ export function kerasLayers(): Readonly<Record<string, unknown>> {
     kerasActivation,
     kerasBatchNormalization,
     kerasFlatten,
-    kerasGru,
-    kerasLstm,
     kerasPooling,
     kerasRelu,
     kerasRepeatVector,

@@ -1,9 +1,8 @@
 /** Conversion of Keras layers. */
 
-import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
-import { gru } from '../../cells/gru';
-import { hardSigmoidGru, hardSigmoidLstm } from '../../cells/hard-sigmoid-cells';
-import { lstm } from '../../cells/lstm';
+import { linear } from '../../cells/activations';
+import { gruWith } from '../../cells/gru-with';
+import { type LstmWithOptions, lstmWith } from '../../cells/lstm-with';
 import { simpleRnn } from '../../cells/simple-rnn';
 import { bidirectional, type Merge } from '../../layers/bidirectional';
 import { dense } from '../../layers/dense';
@@ -16,8 +15,7 @@ import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, shown } from '../listing';
-import { type KerasCellOptions, kerasGru, kerasLstm } from './cells';
-import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, nameOf, numberOf } from './config';
+import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, numberOf } from './config';
 import { simpleTranslators } from './simple-layers';
 import {
   cellParameters,
@@ -82,29 +80,14 @@ export function translate(where: string, layer: KerasLayer, options: TranslateOp
 const recurrentClasses: Readonly<
   Record<string, (where: string, layer: KerasLayer, options: TranslateOptions) => Cell>
 > = {
-  SimpleRNN: (where, layer) =>
-    simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh') ?? ((x) => x) }),
-  LSTM: (where, layer, { slope }) => {
-    const functions = functionsOf(where, layer, slope);
-    const { activation, gateActivation: gates } = functions;
-    if (activation !== tanh) return kerasLstm(functions);
-    return gates === sigmoid
-      ? lstm()
-      : typeof gates === 'number'
-        ? hardSigmoidLstm({ slope: gates })
-        : kerasLstm(functions);
-  },
-  GRU: (where, layer, { slope }) => {
-    const reset = layer.config['reset_after'] === true ? 'after' : 'before';
-    const functions = { ...functionsOf(where, layer, slope), reset } as const;
-    const { activation, gateActivation: gates } = functions;
-    if (activation !== tanh) return kerasGru(functions);
-    return gates === sigmoid
-      ? gru({ reset })
-      : typeof gates === 'number'
-        ? hardSigmoidGru({ slope: gates, reset })
-        : kerasGru(functions);
-  },
+  SimpleRNN: (where, layer, { slope }) =>
+    simpleRnn({ activation: activationOf(where, layer, 'activation', 'tanh', slope) }),
+  LSTM: (where, layer, { slope }) => lstmWith(functionsOf(where, layer, slope)),
+  GRU: (where, layer, { slope }) =>
+    gruWith({
+      ...functionsOf(where, layer, slope),
+      reset: layer.config['reset_after'] === true ? 'after' : 'before',
+    }),
 };
 
 const translators: Readonly<Record<string, Translate>> = {
@@ -126,11 +109,11 @@ const translators: Readonly<Record<string, Translate>> = {
   Masking: translateMask,
   NotEqual: translateMask,
   Any: translateMask,
-  Dense(where, layer) {
+  Dense(where, layer, { slope }) {
     const size = countOf(where, layer.name, layer.config, 'units');
-    const activation = activationOf(where, layer, 'activation', 'linear');
+    const activation = activationOf(where, layer, 'activation', 'linear', slope);
     return {
-      layer: dense({ size, ...(activation && { activation }) }),
+      layer: dense({ size, ...(activation !== linear && { activation }) }),
       read: (taker, weights) => denseParameters(taker, weights, size),
     };
   },
@@ -166,16 +149,12 @@ const translators: Readonly<Record<string, Translate>> = {
         `${where}: ${layer.name} is Bidirectional over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
           'SimpleRNN, LSTM and GRU are supported.',
       );
-    const backward = layerIn(layer.config['backward_layer']);
-    const differs =
-      backward &&
-      ['units', 'activation', 'recurrent_activation', 'use_bias', 'reset_after', 'dropout', 'recurrent_dropout'].find(
-        (key) => JSON.stringify(backward.config[key]) !== JSON.stringify(inner.config[key]),
-      );
-    if (differs !== undefined || (backward && backward.className !== inner.className))
+    const backward = layerIn(layer.config['backward_layer']) ?? inner;
+    const makeBackward = Object.hasOwn(recurrentClasses, backward.className) && recurrentClasses[backward.className];
+    if (!makeBackward)
       throw new RangeError(
-        `${where}: the two directions of ${layer.name} differ in ${differs ?? 'their layers'}, ` +
-          'which is not supported.',
+        `${where}: the backward layer of ${layer.name} is ${abbreviate(backward.className)}; only SimpleRNN, LSTM and GRU are ` +
+          'supported.',
       );
     if (inner.config['go_backwards'] === true)
       throw new RangeError(`${where}: the forward layer of ${layer.name} has go_backwards, which is not supported.`);
@@ -187,13 +166,24 @@ const translators: Readonly<Record<string, Translate>> = {
       );
     const cell = makeCell(where, { ...inner, name: layer.name }, translateOptions);
     const options = directionOf(where, { ...inner, name: layer.name });
+    const reverse = {
+      inputDropout: 0,
+      recurrentDropout: 0,
+      ...directionOf(where, { ...backward, name: layer.name }),
+      cell: makeBackward(where, { ...backward, name: layer.name }, translateOptions),
+    };
     return {
-      layer: bidirectional(cell, { ...options, merge, returnSequences: inner.config['return_sequences'] === true }),
-      read: (taker, weights) => {
-        const read = (direction: 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
-          cellParameters(taker, weights, direction, cell, options.hiddenSize);
-        return joinNames({ forward: read('forward'), reverse: read('backward') });
-      },
+      layer: bidirectional(cell, {
+        ...options,
+        merge,
+        returnSequences: inner.config['return_sequences'] === true,
+        ...(directionsDiffer(inner, backward) && { reverse }),
+      }),
+      read: (taker, weights) =>
+        joinNames({
+          forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
+          reverse: cellParameters(taker, weights, 'backward', reverse.cell, reverse.hiddenSize),
+        }),
       ...stateful(layer.name, inner),
     };
   },
@@ -201,6 +191,13 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** Whether the layers of a Bidirectional differ in more than their direction. */
+const directionsDiffer = (forward: KerasLayer, backward: KerasLayer): boolean =>
+  forward.className !== backward.className ||
+  ['units', 'activation', 'recurrent_activation', 'use_bias', 'reset_after', 'dropout', 'recurrent_dropout'].some(
+    (key) => JSON.stringify(forward.config[key]) !== JSON.stringify(backward.config[key]),
+  );
 
 /** Masking, and the operations of Keras 3 that compute masks. */
 function translateMask(where: string, { name }: KerasLayer, { lengths }: TranslateOptions): undefined {
@@ -246,28 +243,11 @@ function directionOf(where: string, layer: KerasLayer): DirectionOptions {
   };
 }
 
-/**
- * The activation functions of an LSTM or a GRU; missing if they are linear, and a slope for hard_sigmoid.
- *
- * @throws RangeError if they are not supported
- */
-function functionsOf(where: string, layer: KerasLayer, slope: number | undefined): KerasCellOptions {
-  const activation = activationOf(where, layer, 'activation', 'tanh');
-  const gateActivation =
-    nameOf(layer.config['recurrent_activation'] ?? 'sigmoid') === 'hard_sigmoid'
-      ? knownSlope(where, layer, slope)
-      : activationOf(where, layer, 'recurrent_activation', 'sigmoid');
-  return { ...(activation && { activation }), ...(gateActivation && { gateActivation }) };
-}
-
-/** @throws RangeError if the version of Keras, on which the slope of hard_sigmoid depends, is not known */
-function knownSlope(where: string, { name }: KerasLayer, slope: number | undefined): number {
-  if (slope !== undefined) return slope;
-  throw new RangeError(
-    `${where}: ${name} has recurrent_activation hard_sigmoid, which is not the same in Keras 2 and Keras 3, and the ` +
-      'file has no keras_version.',
-  );
-}
+/** The activation functions of an LSTM or a GRU. @throws RangeError if they are not supported */
+const functionsOf = (where: string, layer: KerasLayer, slope: number | undefined): Required<LstmWithOptions> => ({
+  activation: activationOf(where, layer, 'activation', 'tanh', slope),
+  gateActivation: activationOf(where, layer, 'recurrent_activation', 'sigmoid', slope),
+});
 
 function rejectMask(where: string, name: string, reason: string): never {
   throw new RangeError(

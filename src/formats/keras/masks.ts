@@ -12,6 +12,7 @@ import { bidirectional, merges } from '../../layers/bidirectional';
 import type { NamedLayer } from '../../layers/chain';
 import type { Features, Layer, LayerContext, LayerResult } from '../../layers/layer';
 import { layerOriginOf } from '../../layers/origins';
+import { outputSize } from '../../layers/recurrent';
 import {
   type ModelRun,
   type PredictOptions,
@@ -197,13 +198,17 @@ function expanded(
   const origin = layerOriginOf(layer);
   if (origin?.[0] === 'bidirectional') {
     const [, cell, options] = origin;
-    const { output, state } = bidirectional(cell, { ...options, merge: 'both' }).run(parameters, x, context);
-    const half = (i: number): Variable => viewOf(slice(output, i, i + 1), output.shape.slice(1));
+    const { output, state } = bidirectional(cell, { ...options, merge: 'concat' }).run(parameters, x, context);
+    const size = outputSize(cell, options);
+    const [forward, reverse] = [slice(output, 0, size, -1), slice(output, size, undefined, -1)];
     const merge = merges[options.merge ?? 'concat'];
-    return { output: merge(rowsOf(half(0), previous), rowsOf(half(1), next)), ...(state && { state }) };
+    return { output: merge(rowsOf(forward, previous), rowsOf(reverse, next)), ...(state && { state }) };
   }
-  const { output, ...rest } = layer.run(parameters, x, context);
-  return { ...rest, output: rowsOf(output, origin?.[0] === 'recurrent' && origin[2].reverse ? next : previous) };
+  const { output, state } = layer.run(parameters, x, context);
+  return {
+    output: rowsOf(output, origin?.[0] === 'recurrent' && origin[2].reverse ? next : previous),
+    ...(state && { state }),
+  };
 }
 
 /** Rows of `[T, B, …]` by their index t·B + b, in the same shape; zeros for −1. */

@@ -1,9 +1,10 @@
 /** Conversion of Keras models. */
 
 import { namesOf } from '../../layers/chain';
+import { directionsOf, type LayerDirection } from '../../layers/directions';
 import type { Layer } from '../../layers/layer';
 import { joinNames } from '../../layers/nested-names';
-import { cellOriginOf, layerOriginOf } from '../../layers/origins';
+import { cellOriginOf } from '../../layers/origins';
 import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { formatShape, sameShape } from '../../tensor/shape';
@@ -11,7 +12,6 @@ import type { Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
 import { abbreviate, listed, shown } from '../listing';
 import { type Part, partsOf } from '../parts';
-import { kerasCellOf } from './cells';
 import { type KerasLayer, layerIn } from './config';
 import { kerasLayers } from './keras-layers';
 import { type TranslateOptions, translate } from './layers';
@@ -111,12 +111,8 @@ export function modelOf(
   return { model, notes };
 }
 
-/** Whether a layer or its cell is one of {@link kerasLayers}. */
-function needsKerasLayers(layer: Layer): boolean {
-  if (Object.hasOwn(kerasLayers(), layer.origin?.[0] ?? '')) return true;
-  const origin = layerOriginOf(layer);
-  return (origin?.[0] === 'recurrent' || origin?.[0] === 'bidirectional') && kerasCellOf(origin[1]) !== undefined;
-}
+/** Whether a layer is one of {@link kerasLayers}. */
+const needsKerasLayers = ({ origin }: Layer): boolean => Object.hasOwn(kerasLayers(), origin?.[0] ?? '');
 
 /** The shape of the input of a model, `[null, T, I]`, if its configuration has it. */
 const inputShapeOf = (layers: readonly KerasLayer[]): readonly Json[] => {
@@ -382,13 +378,17 @@ function readPart(
       return layerNormParameters(taker, weights, { scale: true, center: true });
     case 'recurrent':
     case 'bidirectional': {
-      const [kind, cell, { hiddenSize, learnInitialState }] = origin;
-      if (learnInitialState) fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
-      const cellOf = (direction: 'single' | 'forward' | 'backward'): Readonly<Record<string, Tensor>> =>
-        cellParameters(taker, weights, direction, cell, hiddenSize);
-      return kind === 'recurrent'
-        ? cellOf('single')
-        : joinNames({ forward: cellOf('forward'), reverse: cellOf('backward') });
+      const cellOf = (
+        direction: 'single' | 'forward' | 'backward',
+        { cell, options }: Pick<LayerDirection, 'cell' | 'options'>,
+      ): Readonly<Record<string, Tensor>> => {
+        if (options.learnInitialState)
+          fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
+        return cellParameters(taker, weights, direction, cell, options.hiddenSize);
+      };
+      if (origin[0] === 'recurrent') return cellOf('single', { cell: origin[1], options: origin[2] });
+      const [forward, reverse] = directionsOf(origin[1], origin[2]);
+      return joinNames({ forward: cellOf('forward', forward), reverse: cellOf('backward', reverse) });
     }
     case 'attentionPooling':
     case 'dropout':

@@ -1,5 +1,7 @@
 /** Conversion of layers that bptt does not have, and of layers without effect at prediction. */
 
+import { softmax } from '../../autodiff/ops/reductions';
+import { linear } from '../../cells/activations';
 import type { Layer } from '../../layers/layer';
 import type { Json } from '../description';
 import { shown } from '../listing';
@@ -34,14 +36,13 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
   GaussianDropout: withoutEffect,
   AlphaDropout: withoutEffect,
   ActivityRegularization: withoutEffect,
-  Activation(where, layer) {
-    const activation = activationOf(where, layer, 'activation', 'linear');
-    return activation && withoutWeights(kerasActivation({ activation }));
+  Activation(where, layer, { slope }) {
+    const activation = activationOf(where, layer, 'activation', 'linear', slope);
+    return activation === linear ? undefined : withoutWeights(kerasActivation({ activation }));
   },
   Softmax(where, layer) {
     checkLastAxis(where, layer, 'normalizes');
-    const activation = activationOf(where, { ...layer, config: {} }, 'activation', 'softmax')!;
-    return withoutWeights(kerasActivation({ activation }));
+    return withoutWeights(kerasActivation({ activation: softmax }));
   },
   ReLU(where, layer) {
     if (numberOf(where, layer, 'threshold', 0) !== 0)

@@ -10,7 +10,6 @@ import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
-import { kerasCellOf } from './cells';
 
 /** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
 type Roles = Readonly<Record<string, { readonly path: string; readonly tensor: Tensor }>>;
@@ -208,9 +207,9 @@ export const cellsInKeras: Readonly<
   Record<CellOrigin[0], { readonly className: string; readonly gates: 1 | 3 | 4 } | undefined>
 > = {
   gru: { className: 'gru', gates: 3 },
-  hardSigmoidGru: { className: 'gru', gates: 3 },
-  hardSigmoidLstm: { className: 'lstm', gates: 4 },
+  gruWith: { className: 'gru', gates: 3 },
   lstm: { className: 'lstm', gates: 4 },
+  lstmWith: { className: 'lstm', gates: 4 },
   simpleRnn: { className: 'simple_rnn', gates: 1 },
   layerNormGru: undefined,
   layerNormLstm: undefined,
@@ -228,8 +227,7 @@ export function cellParameters(
 ): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
   const origin = cellOriginOf(cell);
-  const custom = kerasCellOf(cell);
-  const gates = custom?.gates ?? (origin && cellsInKeras[origin[0]]?.gates);
+  const gates = origin && cellsInKeras[origin[0]]?.gates;
   if (gates === undefined)
     throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equivalent in Keras.`);
   const GH = gates * hiddenSize;
@@ -242,9 +240,7 @@ export function cellParameters(
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
-  const reset =
-    custom?.reset ?? (origin?.[0] === 'gru' || origin?.[0] === 'hardSigmoidGru' ? origin[1]?.reset : undefined);
-  if (reset === 'before') {
+  if (origin?.[1] !== undefined && 'reset' in origin[1] && origin[1].reset === 'before') {
     if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);
     return {

@@ -47,15 +47,25 @@ export function addNode(
   outputs: number = 1,
 ): readonly string[] {
   const names = Array.from({ length: outputs }, () => freshName(builder, opType.toLowerCase()));
+  pushNode(builder, opType, inputs, names, attributes);
+  return names;
+}
+
+function pushNode(
+  builder: Builder,
+  opType: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Readonly<Record<string, Attribute>>,
+): void {
   builder.nodes.push({
     opType,
     domain: '',
     name: freshName(builder, `${opType}Node`),
     inputs,
-    outputs: names,
+    outputs,
     attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)])),
   });
-  return names;
 }
 
 /** Adds a node with one output and returns its name. */
@@ -72,10 +82,10 @@ function attributeOf(value: Attribute): OnnxAttribute {
   if ('float' in value) return { type: 'float', value: value.float };
   if ('floats' in value) return { type: 'floats', value: value.floats };
   if ('graph' in value) return { type: 'graph', value: value.graph };
-  return value.every((element) => typeof element === 'string') && value.length > 0
-    ? { type: 'strings', value }
-    : // An empty list counts as integers; any other list has elements of one type.
-      { type: 'ints', value: value as readonly number[] };
+  // All elements of a list have the same type; an empty one counts as integers.
+  return typeof value[0] === 'string'
+    ? { type: 'strings', value: value as readonly string[] }
+    : { type: 'ints', value: value as readonly number[] };
 }
 
 /** Adds a float constant, a tensor or a scalar, under a new name. Returns the name. */
@@ -100,14 +110,7 @@ export function addIntegers(builder: Builder, ...values: readonly number[]): str
 
 /** Adds an output of the graph: the value under another name. Returns that name. */
 export function addAlias(builder: Builder, value: string, name: string): string {
-  builder.nodes.push({
-    opType: 'Identity',
-    domain: '',
-    name: freshName(builder, 'IdentityNode'),
-    inputs: [value],
-    outputs: [name],
-    attributes: {},
-  });
+  pushNode(builder, 'Identity', [value], [name], {});
   return name;
 }
 

@@ -3,13 +3,13 @@
  * and of all cells with zoneout.
  */
 
-import { tanh } from '../../autodiff/ops/elementwise';
+import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
 import type { LayerNormCellOptions } from '../../cells/layer-norm-cells';
 import type { SimpleRnnOptions } from '../../cells/simple-rnn';
 import { cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
-import { addActivation } from './activations';
+import { addActivation, type CellActivations, reject } from './activations';
 import { add, addConstant, addIntegers, addNode, type Builder } from './builder';
 
 /** A cell in ONNX operators. */
@@ -29,8 +29,7 @@ type LayerNormRnnOptions = LayerNormCellOptions & { readonly activation?: Simple
 
 /** The inputs for the body of a cell. */
 interface CellContext {
-  /** The public function and the layer, for error messages. */
-  readonly caller: string;
+  /** The layer, for error messages. */
   readonly path: string;
   /** H, the size of a gate block. */
   readonly blockSize: number;
@@ -43,13 +42,11 @@ interface CellContext {
 /**
  * Creates the body of a cell.
  *
- * @param caller the public function, for error messages
  * @param path the path of the layer
  * @param outer the builder of the graph around the body; the parameters become its constants
  * @throws RangeError if the cell is a custom one
  */
 export function cellBody(
-  caller: string,
   path: string,
   cell: Cell,
   parameters: Readonly<Record<string, Tensor>>,
@@ -63,26 +60,28 @@ export function cellBody(
   };
   const origin = cellOriginOf(cell);
   const hiddenWeight = parameters[origin?.[0] === 'projectedLstm' ? 'weightHr' : 'weightHh'];
-  const context = { caller, path, blockSize: hiddenWeight?.shape[0] ?? 0, outer, addParameter };
+  const context = { path, blockSize: hiddenWeight?.shape[0] ?? 0, outer, addParameter };
   switch (origin?.[0]) {
     case 'simpleRnn':
       return simpleRnnBody(context, origin[1]);
     case 'lstm':
       return lstmBody(context);
+    case 'lstmWith':
+      return lstmBody(context, origin[1]);
     case 'projectedLstm':
       return projectedLstmBody(context);
     case 'gru':
-      return origin[1]?.reset === 'before' ? gruResetBeforeBody(context) : gruResetAfterBody(context);
+      return gruBody(context, origin[1]?.reset);
+    case 'gruWith':
+      return gruBody(context, origin[1].reset, origin[1]);
     case 'layerNormRnn':
       return layerNormRnnBody(context, origin[1]);
     case 'layerNormLstm':
       return layerNormLstmBody(context, origin[1]);
     case 'layerNormGru':
       return layerNormGruBody(context, origin[1]);
-    case 'hardSigmoidGru':
-    case 'hardSigmoidLstm':
     case undefined:
-      throw new RangeError(`${caller}: ${path}: the cell ${cell.name} has no ONNX form.`);
+      return reject(path, `the cell ${cell.name}`);
     default:
       return origin satisfies never;
   }
@@ -95,10 +94,10 @@ function simpleRnnBody(context: CellContext, { activation = tanh }: SimpleRnnOpt
   };
 }
 
-function lstmBody(context: CellContext): CellBody {
+function lstmBody(context: CellContext, options: CellActivations = {}): CellBody {
   return {
     inputs: (b, x) => affine(context, b, x),
-    step: (b, x, { h, c }) => lstmStep(b, withState(context, b, x, h!), c!, context.blockSize),
+    step: (b, x, { h, c }) => lstmStep(context, b, withState(context, b, x, h!), c!, options),
   };
 }
 
@@ -113,30 +112,23 @@ function projectedLstmBody(context: CellContext): CellBody {
   };
 }
 
-function gruResetAfterBody(context: CellContext): CellBody {
-  const { blockSize: H, addParameter } = context;
-  return {
-    inputs: (b, x) => affine(context, b, x),
-    step: (b, x, { h }) => {
-      const [gatesX, candidateX] = splitGru(b, x, H);
-      const [gatesH, candidateH] = splitGru(b, add(b, 'MatMul', [h!, addParameter('weightHh')]), H);
-      const recurrent = add(b, 'Add', [candidateH, addParameter('biasHn')]);
-      return gruStep(b, add(b, 'Add', [gatesX, gatesH]), candidateX, recurrent, h!, H);
-    },
-  };
-}
-
-function gruResetBeforeBody(context: CellContext): CellBody {
+function gruBody(context: CellContext, reset?: 'after' | 'before', activations: CellActivations = {}): CellBody {
   const { blockSize: H, outer, addParameter } = context;
-  const [gatesHh, candidateHh] = splitGru(outer, addParameter('weightHh'), H);
+  const isBefore = reset === 'before';
+  const [gatesHh, candidateHh] = isBefore ? splitGru(outer, addParameter('weightHh'), H) : [];
   return {
     inputs: (b, x) => affine(context, b, x),
     step: (b, x, { h }) => {
       const [gatesX, candidateX] = splitGru(b, x, H);
-      const gates = add(b, 'Sigmoid', [add(b, 'Add', [gatesX, add(b, 'MatMul', [h!, gatesHh])])]);
-      const [r, z] = split(b, gates, [H, H]) as [string, string];
-      const recurrent = add(b, 'MatMul', [add(b, 'Mul', [r, h!]), candidateHh]);
-      return { h: interpolate(b, add(b, 'Tanh', [add(b, 'Add', [candidateX, recurrent])]), z, h!) };
+      if (isBefore) {
+        const gates = add(b, 'Add', [gatesX, add(b, 'MatMul', [h!, gatesHh!])]);
+        const recurrent = (r: string): string => add(b, 'MatMul', [add(b, 'Mul', [r, h!]), candidateHh!]);
+        return gruStep(context, b, gates, candidateX, recurrent, h!, activations);
+      }
+      const [gatesH, candidateH] = splitGru(b, add(b, 'MatMul', [h!, addParameter('weightHh')]), H);
+      const product = add(b, 'Add', [candidateH, addParameter('biasHn')]);
+      const gates = add(b, 'Add', [gatesX, gatesH]);
+      return gruStep(context, b, gates, candidateX, (r) => add(b, 'Mul', [r, product]), h!, activations);
     },
   };
 }
@@ -154,7 +146,8 @@ function layerNormRnnBody(context: CellContext, options: LayerNormRnnOptions = {
   };
 }
 
-function layerNormLstmBody({ blockSize: H, addParameter }: CellContext, options?: LayerNormCellOptions): CellBody {
+function layerNormLstmBody(context: CellContext, options?: LayerNormCellOptions): CellBody {
+  const { addParameter } = context;
   const normalize = normalizer(options);
   return {
     inputs: (b, x) => {
@@ -165,12 +158,13 @@ function layerNormLstmBody({ blockSize: H, addParameter }: CellContext, options?
       const product = add(b, 'MatMul', [h!, addParameter('weightHh')]);
       const gates = add(b, 'Add', [x, normalize(b, product, addParameter('gainHh'))]);
       const normalizeC = (next: string): string => normalize(b, next, addParameter('gainC'), addParameter('biasC'));
-      return lstmStep(b, gates, c!, H, normalizeC);
+      return lstmStep(context, b, gates, c!, {}, normalizeC);
     },
   };
 }
 
-function layerNormGruBody({ blockSize: H, addParameter }: CellContext, options?: LayerNormCellOptions): CellBody {
+function layerNormGruBody(context: CellContext, options?: LayerNormCellOptions): CellBody {
+  const { blockSize: H, addParameter } = context;
   const normalize = normalizer(options);
   return {
     inputs: (b, x) => {
@@ -186,7 +180,7 @@ function layerNormGruBody({ blockSize: H, addParameter }: CellContext, options?:
       const [gatesGain, candidateGain] = splitGru(b, addParameter('gainHh'), H);
       const gates = add(b, 'Add', [gatesX, normalize(b, gatesH, gatesGain)]);
       const recurrent = normalize(b, candidateH, candidateGain, addParameter('biasHn'));
-      return gruStep(b, gates, candidateX, recurrent, h!, H);
+      return gruStep(context, b, gates, candidateX, (r) => add(b, 'Mul', [r, recurrent]), h!);
     },
   };
 }
@@ -199,8 +193,8 @@ const affine = ({ addParameter }: CellContext, b: Builder, x: string): string =>
 const withState = ({ addParameter }: CellContext, b: Builder, x: string, h: string): string =>
   add(b, 'Add', [x, add(b, 'MatMul', [h, addParameter('weightHh')])]);
 
-const activate = ({ caller, path }: CellContext, b: Builder, activation: unknown, x: string): string =>
-  addActivation(caller, path, b, activation, x);
+const activate = ({ path }: CellContext, b: Builder, activation: unknown, x: string): string =>
+  addActivation(path, b, activation, x);
 
 /** Creates the function that adds a layer normalization of x. */
 const normalizer =
@@ -221,29 +215,38 @@ const splitGru = (b: Builder, x: string, H: number): readonly [gates: string, ca
 
 /** The step of an LSTM from its gates i f g o before their activations; `normalizeC` applies to c inside tanh only. */
 function lstmStep(
+  context: CellContext,
   b: Builder,
   gates: string,
   previousC: string,
-  H: number,
+  { activation = tanh, gateActivation = sigmoid }: CellActivations,
   normalizeC: (c: string) => string = (c) => c,
 ): { readonly h: string; readonly c: string } {
+  const { blockSize: H } = context;
   const [i, f, g, o] = split(b, gates, [H, H, H, H]) as [string, string, string, string];
-  const kept = add(b, 'Mul', [add(b, 'Sigmoid', [f]), previousC]);
-  const c = add(b, 'Add', [kept, add(b, 'Mul', [add(b, 'Sigmoid', [i]), add(b, 'Tanh', [g])])]);
-  return { h: add(b, 'Mul', [add(b, 'Sigmoid', [o]), add(b, 'Tanh', [normalizeC(c)])]), c };
+  const gate = (x: string): string => activate(context, b, gateActivation, x);
+  const candidate = (x: string): string => activate(context, b, activation, x);
+  const kept = add(b, 'Mul', [gate(f), previousC]);
+  const c = add(b, 'Add', [kept, add(b, 'Mul', [gate(i), candidate(g)])]);
+  return { h: add(b, 'Mul', [gate(o), candidate(normalizeC(c))]), c };
 }
 
-/** The step of a GRU from its gates r z before sigmoid, and the input and recurrent parts of its candidate. */
+/**
+ * The step of a GRU from its gates r z before their activation, and the parts of its candidate: that of the input, and
+ * that of the state as a function of r.
+ */
 function gruStep(
+  context: CellContext,
   b: Builder,
   gates: string,
   candidate: string,
-  recurrent: string,
+  recurrent: (r: string) => string,
   h: string,
-  H: number,
+  { activation = tanh, gateActivation = sigmoid }: CellActivations = {},
 ): { readonly h: string } {
-  const [r, z] = split(b, add(b, 'Sigmoid', [gates]), [H, H]) as [string, string];
-  const n = add(b, 'Tanh', [add(b, 'Add', [candidate, add(b, 'Mul', [r, recurrent])])]);
+  const { blockSize: H } = context;
+  const [r, z] = split(b, gates, [H, H]).map((gate) => activate(context, b, gateActivation, gate)) as [string, string];
+  const n = activate(context, b, activation, add(b, 'Add', [candidate, recurrent(r)]));
   return { h: interpolate(b, n, z, h) };
 }
 

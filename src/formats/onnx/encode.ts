@@ -50,6 +50,11 @@ function encodeNode({ opType, domain, name, inputs, outputs, attributes }: OnnxN
   ];
 }
 
+/** @throws TypeError for a type that ONNX does not have */
+function reject(name: string, type: string): never {
+  throw new TypeError(`encodeOnnx: ${name} must have a type of ONNX, got ${type}.`);
+}
+
 function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8Array[] {
   const type = integerField(
     20,
@@ -73,7 +78,7 @@ function encodeAttribute(name: string, attribute: OnnxAttribute): readonly Uint8
     case 'strings':
       return [...attribute.value.map((value) => textField(9, value)), type];
     case 'other':
-      throw new TypeError(`encodeOnnx: the attribute ${name} is of a type that is not supported.`);
+      return reject(name, attribute.type);
   }
 }
 
@@ -84,7 +89,7 @@ function encodeTensor({ name, shape, type, data }: OnnxTensor): readonly Uint8Ar
 
 function encodeValue({ name, type, shape }: OnnxValue): readonly Uint8Array[] {
   const code = dataTypes.indexOf(type);
-  if (code < 0) throw new TypeError(`encodeOnnx: ${name} must have a data type of ONNX, got ${type}.`);
+  if (code < 0) reject(name, type);
   const lengths = shape?.map((length) =>
     messageField(
       1,

@@ -4,13 +4,13 @@
  * transposed, and the bias is written as two.
  */
 
-import { tanh } from '../../autodiff/ops/elementwise';
+import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
 import { cellOriginOf } from '../../layers/origins';
 import type { DirectionOptions } from '../../layers/recurrent';
 import { type Cell, stateSizes } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, reordered, transposed, zerosOf } from '../matrix';
-import { rnnActivation } from './activations';
+import { activationAttributes, type CellActivations } from './activations';
 import {
   type Attribute,
   add,
@@ -27,8 +27,6 @@ import type { OnnxGraph, OnnxValue } from './model';
 
 /** The state of an export. */
 export interface ExportContext {
-  /** The public function, for error messages. */
-  readonly caller: string;
   readonly builder: Builder;
   /** The name of the batch size B, a vector `[1]`. */
   readonly batch: string;
@@ -44,6 +42,8 @@ export interface ExportContext {
 
 /** One direction of a recurrent layer. */
 export interface Direction {
+  readonly cell: Cell;
+  readonly options: DirectionOptions;
   /** The prefix of the names of its states: `lstm.`, `bidirectional.forward.`. */
   readonly prefix: string;
   readonly reverse: boolean;
@@ -56,21 +56,21 @@ export interface DirectionResult {
   readonly state: Readonly<Record<string, string>>;
 }
 
-/** Adds a cell in one or two directions. @throws RangeError if the cell has no ONNX form */
+/** Adds a cell in one or two directions with equal options. @throws RangeError if the cell has no ONNX form */
 export function exportRecurrence(
   context: ExportContext,
   path: string,
-  cell: Cell,
-  options: DirectionOptions,
   directions: readonly Direction[],
   x: string,
 ): readonly DirectionResult[] {
-  const hasZoneout = Object.values(options.zoneout ?? {}).some((rate) => rate > 0);
+  const { cell, options } = directions[0]!;
+  const hasZoneout = Object.values(options.zoneout ?? {}).some((rate) => rate);
   const operator = hasZoneout ? undefined : operatorOf(cell);
+  const activations = operator && activationAttributes(directions.flatMap(() => operator.activations));
   const results =
-    operator === undefined
-      ? directions.map((direction) => addScan(context, path, cell, options, direction, x))
-      : addOperator(context, path, cell, options, directions, x, operator);
+    operator === undefined || activations === undefined
+      ? directions.map((direction) => addScan(context, path, direction, x))
+      : addOperator(context, path, directions, x, operator, activations);
   if (context.carriesState) {
     results.forEach(({ state }, i) =>
       Object.entries(stateSizes(cell, options.hiddenSize)).forEach(([name, size]) =>
@@ -100,61 +100,46 @@ function initialState(
 
 interface Operator {
   readonly opType: 'RNN' | 'LSTM' | 'GRU';
-  /** The attributes that depend on the cell, for a number of directions. */
-  readonly attributes: (directions: number) => Readonly<Record<string, Attribute>>;
+  /** The activations of one direction; none for the defaults. */
+  readonly activations: readonly unknown[];
+  /** Further attributes. */
+  readonly attributes?: Readonly<Record<string, Attribute>>;
   /** For each gate block in ONNX, the index of the block in the cell. */
   readonly order: readonly number[];
 }
 
-/** Repeats a list for every direction. */
-const repeated = <L>(values: readonly L[], count: number): readonly L[] =>
-  Array.from({ length: count }, () => values).flat();
-
-/** The attributes of a cell with hard sigmoid gates, the default of TensorFlow.js. */
-const hardSigmoidAttributes = (
-  slope: number,
-  others: readonly string[],
-  directions: number,
-): Readonly<Record<string, Attribute>> => ({
-  activations: repeated(['HardSigmoid', ...others], directions),
-  activation_alpha: { floats: repeated([slope], directions) },
-  activation_beta: { floats: repeated([0.5], directions) },
+/** An LSTM, with the activations of its gates, candidate and cell state. */
+const lstmOperator = ({ activation = tanh, gateActivation = sigmoid }: CellActivations): Operator => ({
+  opType: 'LSTM',
+  activations: [gateActivation, activation, activation],
+  order: [0, 3, 1, 2],
 });
 
-/** The attribute for the reset variant of a GRU: after or before the recurrent product. */
-const resetAttribute = (reset: 'after' | 'before' = 'after'): Readonly<Record<string, Attribute>> => ({
-  linear_before_reset: reset === 'after' ? 1 : 0,
+/** A GRU, with the activations of its gates and candidate. */
+const gruOperator = (
+  reset: 'after' | 'before' = 'after',
+  { activation = tanh, gateActivation = sigmoid }: CellActivations,
+): Operator => ({
+  opType: 'GRU',
+  activations: [gateActivation, activation],
+  attributes: { linear_before_reset: reset === 'after' ? 1 : 0 },
+  order: [1, 0, 2],
 });
 
-/** The operator that implements a cell; undefined if no operator does. */
+/** The operator that implements a cell, except for its activations; undefined if no operator does. */
 function operatorOf(cell: Cell): Operator | undefined {
   const origin = cellOriginOf(cell);
   switch (origin?.[0]) {
     case 'lstm':
-      return { opType: 'LSTM', attributes: () => ({}), order: [0, 3, 1, 2] };
-    case 'hardSigmoidLstm':
-      return {
-        opType: 'LSTM',
-        attributes: (count) => hardSigmoidAttributes(origin[1].slope, ['Tanh', 'Tanh'], count),
-        order: [0, 3, 1, 2],
-      };
+      return { ...lstmOperator({}), activations: [] };
+    case 'lstmWith':
+      return lstmOperator(origin[1]);
     case 'gru':
-      return { opType: 'GRU', attributes: () => resetAttribute(origin[1]?.reset), order: [1, 0, 2] };
-    case 'hardSigmoidGru':
-      return {
-        opType: 'GRU',
-        attributes: (count) => ({
-          ...resetAttribute(origin[1].reset),
-          ...hardSigmoidAttributes(origin[1].slope, ['Tanh'], count),
-        }),
-        order: [1, 0, 2],
-      };
-    case 'simpleRnn': {
-      const activation = rnnActivation(origin[1]?.activation ?? tanh);
-      return activation === undefined
-        ? undefined
-        : { opType: 'RNN', attributes: (count) => ({ activations: repeated([activation], count) }), order: [0] };
-    }
+      return { ...gruOperator(origin[1]?.reset, {}), activations: [] };
+    case 'gruWith':
+      return gruOperator(origin[1].reset, origin[1]);
+    case 'simpleRnn':
+      return { opType: 'RNN', activations: [origin[1]?.activation ?? tanh], order: [0] };
     case 'layerNormGru':
     case 'layerNormLstm':
     case 'layerNormRnn':
@@ -170,13 +155,16 @@ function operatorOf(cell: Cell): Operator | undefined {
 function addOperator(
   context: ExportContext,
   path: string,
-  cell: Cell,
-  { hiddenSize: H }: DirectionOptions,
   directions: readonly Direction[],
   x: string,
   { opType, attributes, order }: Operator,
+  activations: Readonly<Record<string, Attribute>>,
 ): readonly DirectionResult[] {
   const { builder: b, lengths } = context;
+  const {
+    cell,
+    options: { hiddenSize: H },
+  } = directions[0]!;
   const initial = cell.state.map((name) => {
     const states = directions.map((direction) => initialState(context, direction, name));
     return states[0] === undefined ? '' : stackDirections(b, states as readonly string[]);
@@ -190,7 +178,7 @@ function addOperator(
     b,
     opType,
     inputs,
-    { hidden_size: H, direction, ...attributes(directions.length) },
+    { hidden_size: H, direction, ...attributes, ...activations },
     1 + cell.state.length,
   );
   const unstackDirections = (value: string, axis: number): readonly string[] =>
@@ -237,16 +225,10 @@ function stackDirections(b: Builder, values: readonly string[]): string {
 }
 
 /** Adds a Scan over the steps of one direction. */
-function addScan(
-  context: ExportContext,
-  path: string,
-  cell: Cell,
-  options: DirectionOptions,
-  direction: Direction,
-  x: string,
-): DirectionResult {
-  const { caller, builder: b, batch, valid } = context;
-  const { inputs, step } = cellBody(caller, path, cell, direction.parameters, b);
+function addScan(context: ExportContext, path: string, direction: Direction, x: string): DirectionResult {
+  const { cell, options } = direction;
+  const { builder: b, batch, valid } = context;
+  const { inputs, step } = cellBody(path, cell, direction.parameters, b);
   const sizes = Object.entries(stateSizes(cell, options.hiddenSize));
   const initial = sizes.map(
     ([name, size]) =>

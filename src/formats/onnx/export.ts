@@ -3,13 +3,14 @@
 import type { AttentionPoolingOptions } from '../../layers/attention-pooling';
 import type { Merge } from '../../layers/bidirectional';
 import { chain } from '../../layers/chain';
+import { directionsOf } from '../../layers/directions';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import type { Sequential } from '../../models/sequential';
 import type { Part } from '../parts';
 import { version } from '../version';
-import { addActivation } from './activations';
+import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
 import { encodeOnnx } from './encode';
 import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
@@ -52,7 +53,6 @@ export function exportOnnx(
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
   const context: ExportContext = {
-    caller: 'exportOnnx',
     builder,
     batch: add(builder, 'Slice', [shape, addIntegers(builder, 1), addIntegers(builder, 2)]),
     lengths: lengths ? 'lengths' : undefined,
@@ -124,7 +124,7 @@ function addLayers(
 
 /** Adds one layer. Returns the name of its output. */
 function addLayer(context: ExportContext, part: Part, x: string): string {
-  const { builder: b, caller, valid } = context;
+  const { builder: b, valid } = context;
   const { path, origin, named, parameters } = part;
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
@@ -139,7 +139,7 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
     case 'dense': {
       const [, { activation }] = origin;
       const y = add(b, 'Add', [add(b, 'MatMul', [x, addParameter('weight')]), addParameter('bias')]);
-      return masked(activation === undefined ? y : addActivation(caller, path, b, activation, y));
+      return masked(activation === undefined ? y : addActivation(path, b, activation, y));
     }
     case 'layerNorm': {
       const { epsilon = 1e-5 } = origin[1] ?? {};
@@ -149,37 +149,40 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
     case 'recurrent': {
       const [, cell, options] = origin;
       const { reverse = false, returnSequences = true } = options;
-      const direction: Direction = { prefix: `${path}.`, reverse, parameters };
-      const [result] = exportRecurrence(context, path, cell, options, [direction], x);
-      return returnSequences ? result!.outputs : result!.state[cell.state[0]!]!;
+      const direction: Direction = { cell, options, prefix: `${path}.`, reverse, parameters };
+      const [result] = exportRecurrence(context, path, [direction], x);
+      return returnSequences ? result!.outputs : Object.values(result!.state)[0]!;
     }
     case 'bidirectional': {
       const [, cell, options] = origin;
       const { merge = 'concat', returnSequences = true } = options;
-      const directions = (['forward', 'reverse'] as const).map(
-        (name): Direction => ({
-          prefix: `${path}.${name}.`,
-          reverse: name === 'reverse',
-          parameters: splitNames(parameters)[name]!,
+      const byDirection = splitNames(parameters);
+      const directions = directionsOf(cell, options).map(
+        (own): Direction => ({
+          ...own,
+          prefix: `${path}.${own.name}.`,
+          reverse: own.name === 'reverse',
+          parameters: byDirection[own.name]!,
         }),
       );
-      const results = exportRecurrence(context, path, cell, options, directions, x);
-      const [forward, reverse] = results.map(({ outputs, state }) =>
-        returnSequences ? outputs : state[cell.state[0]!]!,
-      ) as [string, string];
-      return addMerge(b, merge, [forward, reverse]);
+      // Equal directions are one node.
+      const results = (options.reverse ? directions.map((own) => [own]) : [directions]).flatMap((group) =>
+        exportRecurrence(context, path, group, x),
+      );
+      const outputs = results.map(({ outputs: all, state }) => (returnSequences ? all : Object.values(state)[0]!));
+      return addMerge(b, merge, outputs);
     }
     case 'attentionPooling':
       return addAttentionPooling(context, part, origin[1] ?? {}, x);
     case undefined:
-      throw new RangeError(`${caller}: ${path}: a custom layer has no ONNX form.`);
+      return reject(path, 'a custom layer');
     default:
       return origin satisfies never;
   }
 }
 
 /** Merges the outputs of both directions. */
-function addMerge(b: Builder, merge: Merge, directions: readonly [string, string]): string {
+function addMerge(b: Builder, merge: Merge, directions: readonly string[]): string {
   if (merge === 'concat') return add(b, 'Concat', directions, { axis: -1 });
   if (merge === 'both') {
     const unsqueezed = directions.map((direction) => add(b, 'Unsqueeze', [direction, addIntegers(b, 0)]));
@@ -211,7 +214,7 @@ function addAttentionPooling(
 
 /** Adds the attention scores `[B, 1, T]` of the states `[B, T, H]`. */
 function addScores(
-  { caller, builder: b }: ExportContext,
+  { builder: b }: ExportContext,
   { path, parameters }: Part,
   score: AttentionPoolingOptions['score'],
   states: string,
@@ -237,7 +240,7 @@ function addScores(
       return swapLastAxes(add(b, 'MatMul', [add(b, 'Tanh', [sum]), addParameter('vector')]));
     }
     case undefined:
-      throw new RangeError(`${caller}: ${path}: a custom attention score has no ONNX form.`);
+      return reject(path, 'a custom score');
     default:
       return origin satisfies never;
   }

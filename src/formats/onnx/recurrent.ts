@@ -12,15 +12,15 @@ import { add } from '../../autodiff/ops/arithmetic';
 import { concat, reshape, slice, stack, transpose } from '../../autodiff/ops/movement';
 import type { Variable } from '../../autodiff/tape';
 import { compute } from '../../autodiff/value-and-gradient';
-import { gru } from '../../cells/gru';
+import { gruWith } from '../../cells/gru-with';
 import { lstm } from '../../cells/lstm';
+import { generalLstm } from '../../cells/lstm-with';
 import { simpleRnn } from '../../cells/simple-rnn';
 import type { Cell } from '../../recurrence/cell';
 import { unroll } from '../../recurrence/unroll';
 import { checkShape } from '../../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../../tensor/tensor';
 import { abbreviate } from '../listing';
-import { gateGru, gateLstm } from './gate-cells';
 import {
   checkInputs,
   consumeAttribute,
@@ -188,9 +188,9 @@ function cellsOf(
     const isDefault = clip === undefined && own.every(({ name }, i) => name === defaults[i]);
     const [f, g, h] = own.map(({ apply }) => clipped(apply, clip)) as [Apply, Apply, Apply];
     if (opType === 'RNN') return simpleRnn({ activation: f });
-    if (opType === 'GRU') return isDefault ? gru({ reset }) : gateGru([f, g], reset);
+    if (opType === 'GRU') return gruWith({ gateActivation: f, activation: g, reset });
     const isPlain = isDefault && !couplesGates && !hasPeepholes;
-    return isPlain ? lstm() : gateLstm({ activations: [f, g, h], couplesGates, hasPeepholes });
+    return isPlain ? lstm() : generalLstm({ gate: f, candidate: g, output: h, couplesGates, hasPeepholes });
   });
 }
 
