@@ -157,14 +157,11 @@ const cells: Record<string, () => Cell> = {
   layerNormGru: () => layerNormGru(),
 };
 
-describe.each(Object.entries(cells))('%s', (name, cell) => {
+describe.each(Object.entries(cells))('%s', (_cellName, cell) => {
   it.each<[string, Layer[]]>([
     ['forward', [recurrent(cell(), { hiddenSize: H })]],
     ['reverse, last step', [recurrent(cell(), { hiddenSize: H, reverse: true, returnSequences: false })]],
-    // Zoneout is not supported for the hard sigmoid cells, which only imports create.
-    ...(name.startsWith('hard')
-      ? []
-      : [['with zoneout', [recurrent(cell(), { hiddenSize: H, zoneout: { h: 0.2 } })]] as [string, Layer[]]]),
+    ['with zoneout', [recurrent(cell(), { hiddenSize: H, zoneout: { h: 0.2 } })]],
     [
       'with a learned state',
       [
@@ -208,9 +205,18 @@ it('final states of a chunk are initial states of the next', async () => {
 });
 
 it.each<[string, Layer[]]>([
-  ...Object.entries({ tanh, relu, sigmoid, softplus, exp, leakyRelu, softmax, logSoftmax }).map(
-    ([name, activation]): [string, Layer[]] => [`dense, ${name}`, [dense({ size: 3, activation })]],
-  ),
+  ...Object.entries({
+    tanh,
+    relu,
+    sigmoid,
+    softplus,
+    exp,
+    leakyRelu,
+    softmax,
+    logSoftmax,
+    linear,
+    hardSigmoid: hardSigmoid(),
+  }).map(([name, activation]): [string, Layer[]] => [`dense, ${name}`, [dense({ size: 3, activation })]]),
   [
     'nested residuals',
     [
@@ -222,6 +228,10 @@ it.each<[string, Layer[]]>([
       ]),
       residual([dense({ size: 4, activation: tanh })]),
     ],
+  ],
+  [
+    'different directions',
+    [bidirectional(lstm(), { hiddenSize: 4, reverse: { cell: gru({ reset: 'before' }), hiddenSize: 3 } })],
   ],
   ['layer normalization and dropout', [layerNorm(), dropout(0.5), layerNorm({ epsilon: 0.1 })]],
   ...[dotScore(), scaledDotScore(), generalScore(), additiveScore({ size: 7 })].map((score): [string, Layer[]] => [
