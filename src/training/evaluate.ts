@@ -85,9 +85,9 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   );
   const loss = meanLoss('evaluate', task, data, (batch) => {
     const outputs = toTensor(task.output());
-    for (const [, { add }] of running) add(outputs, batch.targets, task.maskOf(batch));
+    for (const [, measurement] of running) measurement.add(outputs, batch.targets, task.maskOf(batch));
   });
-  return { ...Object.fromEntries(running.map(([name, { result }]) => [name, result()])), loss };
+  return { ...Object.fromEntries(running.map(([name, measurement]) => [name, measurement.result()])), loss };
 }
 
 /** The mean of a metric over batches, weighted by the weights of their targets. */

@@ -56,9 +56,9 @@ export function measure<Y extends Tensor | IntTensor, R>(
   targets: NoInfer<Y>,
   options: MetricOptions = {},
 ): R {
-  const { add, result } = metric.start();
-  add(outputs, targets, options);
-  return result();
+  const measurement = metric.start();
+  measurement.add(outputs, targets, options);
+  return measurement.result();
 }
 
 /**

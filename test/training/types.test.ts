@@ -5,14 +5,18 @@ import {
   adam,
   type Batch,
   batchesOf,
+  binaryCrossEntropyWith,
   bucketBatches,
+  confusionMatrix,
   crossEntropy,
+  crossEntropyWith,
   customModel,
   type Dataset,
   dense,
   type EvaluateOptions,
   evaluate,
   type FitResult,
+  f1Score,
   fit,
   gradientFlow,
   type IntTensor,
@@ -20,10 +24,12 @@ import {
   type LossOptions,
   type Metric,
   meanSquaredError,
+  measure,
   mixtureNegativeLogLikelihood,
   type PairBatch,
   padSequences,
   pairBatches,
+  rootMeanSquaredError,
   type Sequential,
   type SequentialFitOptions,
   type StreamTrainer,
@@ -32,6 +38,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  topKAccuracy,
   trainOn,
   truncatedBptt,
   type Variable,
@@ -149,6 +156,26 @@ describe('evaluate', () => {
     });
   });
 
+  it('returns the results of metrics over a dataset, which must fit the targets', () => {
+    check(() => {
+      const metrics = { f1: f1Score(), confusion: confusionMatrix(), accuracy };
+      const result = evaluate(model, ids, { loss: crossEntropy, metrics });
+      expectTypeOf(result.f1).toEqualTypeOf<number>();
+      expectTypeOf(result.confusion).toEqualTypeOf<readonly (readonly number[])[]>();
+      expectTypeOf(result.accuracy).toEqualTypeOf<number>();
+      evaluate(model, series, { loss: meanSquaredError, metrics: { rmse: rootMeanSquaredError() } });
+      // @ts-expect-error rootMeanSquaredError needs a tensor.
+      evaluate(model, ids, { loss: crossEntropy, metrics: { rmse: rootMeanSquaredError() } });
+      // @ts-expect-error The metric was not created.
+      evaluate(model, series, { loss: meanSquaredError, metrics: { rmse: rootMeanSquaredError } });
+      // @ts-expect-error The result has the loss.
+      evaluate(model, ids, { loss: crossEntropy, metrics: { loss: accuracy } });
+      measure(rootMeanSquaredError(), x, x);
+      // @ts-expect-error rootMeanSquaredError needs a tensor.
+      measure(rootMeanSquaredError(), x, y);
+    });
+  });
+
   it('gives an inline metric the types of outputs and targets', () => {
     check(() =>
       evaluate(model, ids, {
@@ -172,6 +199,10 @@ describe('losses and metrics', () => {
     expectTypeOf(meanSquaredError).toExtend<Loss<Tensor>>();
     expectTypeOf(meanSquaredError).not.toExtend<Loss<IntTensor>>();
     expectTypeOf(accuracy).toExtend<Metric<IntTensor>>();
+    expectTypeOf(crossEntropyWith({})).toExtend<Metric<IntTensor>>();
+    expectTypeOf(crossEntropyWith({})).not.toExtend<Loss<Tensor>>();
+    expectTypeOf(binaryCrossEntropyWith({})).toExtend<Loss<Tensor>>();
+    expectTypeOf(topKAccuracy(3)).toExtend<Metric<IntTensor>>();
     expectTypeOf<Loss<Tensor>>().toExtend<Metric<Tensor>>();
     expectTypeOf<Loss<IntTensor>>().toExtend<Metric<IntTensor>>();
     // A loss for targets of both types is a loss for each.
