@@ -73,7 +73,8 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
     const resident = allocate(workspace, size);
     const gradient = allocate(workspace, size);
     copyTree(parameters, workspace.memory.view, resident);
-    const run = differentiate(scope, parameters, resident, gradient, size, loss);
+    scope.kernels.of(fill)(gradient, 0, size);
+    const run = differentiate(scope, parameters, resident, gradient, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
     return run.results === undefined ? output : { ...output, results: copyOut(run.results) as AsTensors<R> };
@@ -92,13 +93,8 @@ export function variablesOver<P extends TensorTree>(
 ): Mapped<P, Variable> {
   let position = 0;
   return mapTree(parameters, ({ shape, data }) => {
-    const variable = variableAt(
-      scope,
-      offset + position,
-      shape,
-      gradient >= 0,
-      gradient < 0 ? -1 : gradient + position,
-    );
+    const tracked = gradient >= 0;
+    const variable = variableAt(scope, offset + position, shape, tracked, tracked ? gradient + position : -1);
     position += data.length;
     return variable;
   });
@@ -108,7 +104,7 @@ export function variablesOver<P extends TensorTree>(
  * Computes value and gradient over parameters that are already in the workspace.
  *
  * @param offset the offset of the parameters, contiguous and in order
- * @param gradient the offset of `size` elements, where the gradient is left in the same layout
+ * @param gradient the offset of a buffer of the same layout, to which the gradient is added
  * @throws TypeError if the function does not return a scalar variable
  */
 export function differentiate<P extends TensorTree, R>(
@@ -116,10 +112,8 @@ export function differentiate<P extends TensorTree, R>(
   parameters: P,
   offset: number,
   gradient: number,
-  size: number,
   loss: (p: Mapped<P, Variable>) => Variable | WithResults<R>,
 ): { value: number; results: R | undefined } {
-  scope.kernels.of(fill)(gradient, 0, size);
   const output = loss(variablesOver(scope, parameters, offset, gradient));
   const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
   checkScalar('valueAndGradient: the function', scalar);

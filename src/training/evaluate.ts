@@ -99,7 +99,7 @@ export function meansOver<P extends TensorTree, B>(
   for (const batch of batches) {
     const weight = task.weightOf?.(batch) ?? 1;
     const values: Readonly<Record<string, number>> = compute(task.parameters, (p) => ({
-      loss: toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!,
+      loss: toTensor(task.loss(p, batch, { training: false, random, step: 0 }, weight)).data[0]!,
       ...(weight > 0 ? valuesOf(batch) : {}),
     }));
     for (const [name, value] of Object.entries(values)) totals[name] = (totals[name] ?? 0) + weight * value;

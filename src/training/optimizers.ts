@@ -44,8 +44,6 @@ export interface Update {
   readonly slots: readonly number[];
   /** The individual parameters, in order. */
   readonly leaves: readonly ParameterLeaf[];
-  /** Output: the norm of the gradient before clipping. */
-  norm: number | undefined;
 }
 
 /** A transformation of the gradient. */
@@ -54,6 +52,8 @@ export interface Optimizer {
   /** The number of state buffers, each with one element per parameter, initially zero. */
   readonly slots: number;
   readonly update: (update: Update) => void;
+  /** The learning rate, if it has one. */
+  readonly rate?: LearningRate | undefined;
 }
 
 /**
@@ -66,12 +66,11 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
   return {
     name: parts.map(({ name }) => name).join(', '),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
+    rate: parts.reduce<LearningRate | undefined>((rate, part) => part.rate ?? rate, undefined),
     update: (update) => {
       let first = 0;
       for (const part of parts) {
-        const partUpdate = { ...update, slots: update.slots.slice(first, first + part.slots) };
-        part.update(partUpdate);
-        update.norm = partUpdate.norm;
+        part.update({ ...update, slots: update.slots.slice(first, first + part.slots) });
         first += part.slots;
       }
     },
@@ -100,6 +99,7 @@ export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimi
   return {
     name: 'sgd',
     slots: momentum > 0 ? 1 : 0,
+    rate,
     update: ({ kernels: k, gradient, slots, step, size }) => {
       const lr = rateAt('sgd', rate, step);
       if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, nesterov, size);
@@ -134,6 +134,7 @@ export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {})
   return {
     name: 'rmsprop',
     slots: 1,
+    rate,
     update: ({ kernels, gradient, slots, step, size }) =>
       kernels.of(rmspropUpdate)(gradient, slots[0]!, rateAt('rmsprop', rate, step), rho, epsilon, size),
   };
@@ -153,6 +154,7 @@ export function adagrad(rate: LearningRate = 0.01, options: { readonly epsilon?:
   return {
     name: 'adagrad',
     slots: 1,
+    rate,
     update: ({ kernels, gradient, slots, step, size }) =>
       kernels.of(adagradUpdate)(gradient, slots[0]!, rateAt('adagrad', rate, step), epsilon, size),
   };
@@ -187,6 +189,7 @@ export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Opti
   return {
     name: 'adam',
     slots: 2,
+    rate,
     update: ({ kernels, gradient, slots, step, size }) =>
       kernels.of(adamUpdate)(
         gradient,
@@ -223,6 +226,7 @@ export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...option
   return {
     name: 'adamw',
     slots: inner.slots,
+    rate,
     update: (update) => {
       inner.update(update);
       update.kernels.of(addScaled)(
@@ -280,7 +284,7 @@ export function checkOptimizerState(
  * @param state from {@link initializeOptimizer}, updated in place
  * @param parameters a tree of tensors, updated in place
  * @param gradient the gradient, the same tree, from {@link valueAndGradient}
- * @returns the norm of the gradient before clipping, if the optimizer clips by norm
+ * @returns the norm of the gradient before clipping
  * @throws RangeError if the trees differ, or the state does not fit
  * @example
  * const parameters = { w: tensor([1, 1]) };
@@ -292,7 +296,7 @@ export function applyOptimizer<P extends TensorTree>(
   state: OptimizerState,
   parameters: P,
   gradient: P,
-): { readonly norm: number | undefined } {
+): { readonly norm: number } {
   const targets = leaves(parameters);
   const sources = leaves(gradient);
   const size = treeSize(parameters);
@@ -312,23 +316,17 @@ export function applyOptimizer<P extends TensorTree>(
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
     const list = parameterLeaves(parameters);
-    const norm = updateAt('applyOptimizer', workspace, optimizer, state, {
-      size,
-      parameters: p,
-      gradient: g,
-      slots,
-      leaves: list,
-    });
+    const squares = workspace.kernels.of(sumOfSquares)(g, size);
+    updateAt('applyOptimizer', workspace, optimizer, state, { size, parameters: p, gradient: g, slots, leaves: list });
     list.forEach(({ offset, size: length }, i) =>
       targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),
     );
-    return { norm };
+    return { norm: Math.sqrt(squares) };
   });
 }
 
 /**
- * Updates the parameters in a workspace and the optimizer state. Returns the norm of the gradient before clipping, if
- * the optimizer clips by norm.
+ * Updates the parameters in a workspace and the optimizer state.
  *
  * @throws RangeError if a parameter would not be finite; the state is not changed then
  */
@@ -337,10 +335,10 @@ export function updateAt(
   { kernels, memory }: Workspace,
   optimizer: Optimizer,
   state: OptimizerState,
-  input: Omit<Update, 'norm' | 'kernels' | 'step'>,
-): number | undefined {
+  input: Omit<Update, 'kernels' | 'step'>,
+): void {
   const { size, slots, parameters } = input;
-  const update: Update = { ...input, kernels, step: state.step + 1, norm: undefined };
+  const update: Update = { ...input, kernels, step: state.step + 1 };
   state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
   optimizer.update(update);
   kernels.of(addScaled)(parameters, input.gradient, 1, size);
@@ -352,5 +350,4 @@ export function updateAt(
   }
   state.step = update.step;
   state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
-  return update.norm;
 }

@@ -7,8 +7,8 @@ import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import type { TensorTree } from '../tensor/tree';
-import type { CustomModel } from './custom-model';
+import type { Mapped, TensorTree } from '../tensor/tree';
+import type { CustomModel, TrainingContext } from './custom-model';
 import type { LayerOutput } from './finite-check';
 import type { Loss } from './losses';
 import { type MetricOptions, targetWeights } from './metrics';
@@ -17,7 +17,8 @@ import { type MetricOptions, targetWeights } from './metrics';
 export interface Task<P extends TensorTree, B> {
   readonly parameters: P;
   readonly data: Float32Array;
-  readonly loss: CustomModel<P, B>['loss'];
+  /** The loss of a batch of a given weight; 0 if the weight is 0. */
+  readonly loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext, weight: number) => Variable;
   /** Resets the carried state, or sets it to the given one. */
   readonly begin?: (carried?: ModelState) => void;
   /** The state carried from batch to batch. */
@@ -61,7 +62,6 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   let outputs: readonly Variable[] = [];
   // The lengths are those of the inputs: a model with one output per sequence has no padding in its targets.
   const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({ mask, lengths: perStep ? lengths : undefined });
-  const weightOf = (batch: Batch<Y>): number => targetWeights(caller, batch.targets.shape, maskOf(batch)).total;
   return {
     parameters: model.parameters,
     data: model.data,
@@ -69,19 +69,18 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       state = carried;
     },
     carried: () => state,
-    weightOf,
+    weightOf: (batch) => targetWeights(caller, batch.targets.shape, maskOf(batch)).total,
     output: () => outputs.at(-1)!,
     // runInSegments keeps the model output only.
     layerOutputs: () =>
       outputs.length < model.layers.length ? [] : outputs.map((output, i) => ({ name: model.layers[i]!.name, output })),
     maskOf,
-    loss(p, batch, context) {
+    loss(p, batch, context, weight) {
       const { inputs, targets, lengths, resets } = batch;
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
-      // A mean over no targets does not exist: in training, the loss throws.
-      if (!context.training && weightOf(batch) === 0) return operand(caller, 0);
+      if (weight === 0) return operand(caller, 0);
       return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
   };
