@@ -18,7 +18,10 @@ export interface EvaluateOptions<Y extends Tensor | IntTensor = Tensor | IntTens
   readonly loss: Loss<Y>;
   /** Metrics by name; losses are metrics, too. */
   readonly metrics?: Readonly<Record<K, Metric<Y>>>;
-  /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
+  /**
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
+   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   */
   readonly carryState?: boolean;
 }
 

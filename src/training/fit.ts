@@ -82,7 +82,10 @@ export interface FitOptions<B = Batch> {
 /** The options of {@link fit} for a {@link sequential} model and targets of type Y. */
 export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> extends FitOptions<Batch<Y>> {
   readonly loss: Loss<Y>;
-  /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
+  /**
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
+   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   */
   readonly carryState?: boolean;
   /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in memory. */
   readonly run?: typeof runModel;

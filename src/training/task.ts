@@ -6,8 +6,9 @@ import type { Batch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
+import { checkNumber, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import type { Mapped, TensorTree } from '../tensor/tree';
+import { type Mapped, mapTree, type TensorTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from './custom-model';
 import type { LayerOutput } from './finite-check';
 import type { Loss } from './losses';
@@ -77,6 +78,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
     maskOf,
     loss(p, batch, context, weight) {
       const { inputs, targets, lengths, resets } = batch;
+      if (state !== undefined) state = firstRows(caller, state, inputs.shape[1]!);
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
@@ -84,6 +86,18 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
   };
+}
+
+/**
+ * The carried state for a batch: its rows continue the rows of the same index; the state of the others is dropped.
+ *
+ * @throws RangeError if the batch has more rows
+ */
+function firstRows(caller: string, state: ModelState, rows: number): ModelState {
+  return mapTree(state, ({ shape: [carried, ...rest], data }) => {
+    checkNumber(caller, 'the rows of a batch with carryState', rows, 0, carried);
+    return { shape: [rows, ...rest], data: data.subarray(0, rows * sizeOf(rest)) };
+  });
 }
 
 /** Creates the task of a custom model. @throws TypeError if there are options that only a sequential model has */
