@@ -83,17 +83,18 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
 
 /**
  * Creates variables over parameters that are contiguous at `offset`. Their gradients have the same layout at
- * `gradient`; without it, the variables are constants.
+ * `gradient`; without it, and if they are frozen, the variables are constants.
  */
 export function variablesOver<P extends TensorTree>(
   scope: Scope,
   parameters: P,
   offset: number,
   gradient = -1,
+  isFrozen?: (path: string) => boolean,
 ): Mapped<P, Variable> {
   let position = 0;
-  return mapTree(parameters, ({ shape, data }) => {
-    const tracked = gradient >= 0;
+  return mapTree(parameters, ({ shape, data }, path) => {
+    const tracked = gradient >= 0 && !isFrozen?.(path);
     const variable = variableAt(scope, offset + position, shape, tracked, tracked ? gradient + position : -1);
     position += data.length;
     return variable;
@@ -105,6 +106,7 @@ export function variablesOver<P extends TensorTree>(
  *
  * @param offset the offset of the parameters, contiguous and in order
  * @param gradient the offset of a buffer of the same layout, to which the gradient is added
+ * @param isFrozen whether the parameter at a path is a constant
  * @throws TypeError if the function does not return a scalar variable
  */
 export function differentiate<P extends TensorTree, R>(
@@ -113,8 +115,9 @@ export function differentiate<P extends TensorTree, R>(
   offset: number,
   gradient: number,
   loss: (p: Mapped<P, Variable>) => Variable | WithResults<R>,
+  isFrozen?: (path: string) => boolean,
 ): { value: number; results: R | undefined } {
-  const output = loss(variablesOver(scope, parameters, offset, gradient));
+  const output = loss(variablesOver(scope, parameters, offset, gradient, isFrozen));
   const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
   checkScalar('valueAndGradient: the function', scalar);
   operand('valueAndGradient', scalar, 'the result of the function');

@@ -54,6 +54,10 @@ export interface Optimizer {
   readonly update: (update: Update) => void;
   /** The learning rate, if it has one. */
   readonly rate?: LearningRate | undefined;
+  /** The parts of a {@link chain}. */
+  readonly parts?: readonly Optimizer[];
+  /** Whether the parameter at a path is never changed, so that its gradient is not needed. */
+  readonly isFrozen?: (path: string) => boolean;
 }
 
 /**
@@ -66,6 +70,7 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
   return {
     name: parts.map(({ name }) => name).join(', '),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
+    parts,
     rate: parts.reduce<LearningRate | undefined>((rate, part) => part.rate ?? rate, undefined),
     update: (update) => {
       let first = 0;
@@ -284,7 +289,7 @@ export function checkOptimizerState(
  * @param state from {@link initializeOptimizer}, updated in place
  * @param parameters a tree of tensors, updated in place
  * @param gradient the gradient, the same tree, from {@link valueAndGradient}
- * @returns the norm of the gradient before clipping
+ * @returns the norm of the gradient before clipping, without frozen parameters
  * @throws RangeError if the trees differ, or the state does not fit
  * @example
  * const parameters = { w: tensor([1, 1]) };
@@ -316,7 +321,9 @@ export function applyOptimizer<P extends TensorTree>(
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
     const list = parameterLeaves(parameters);
-    const squares = workspace.kernels.of(sumOfSquares)(g, size);
+    let squares = 0;
+    for (const { path, offset, size: length } of list)
+      if (!optimizer.isFrozen?.(path)) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);
     updateAt('applyOptimizer', workspace, optimizer, state, { size, parameters: p, gradient: g, slots, leaves: list });
     list.forEach(({ offset, size: length }, i) =>
       targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),

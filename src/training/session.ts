@@ -68,7 +68,7 @@ export function openSession<P extends TensorTree, B>(
     runScope(workspace, true, (scope) => {
       const context = { training: true, random, step };
       const loss = (p: Mapped<P, Variable>) => scale(task.loss(p, batch, context, weight), total && weight / total);
-      const { value } = differentiate(scope, task.parameters, parameters, gradient, loss);
+      const { value } = differentiate(scope, task.parameters, parameters, gradient, loss, optimizer.isFrozen);
       if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
       return value;
     });

@@ -23,8 +23,8 @@ function bundle(program: string): Uint8Array {
 /** The size of the bundle after gzip. */
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
-// These limits are temporary. They were 34 and 52 kB: the checks of names and data that were added since took 1.1 and 1.6 kB,
-// which other code still has to give up.
+// These limits are temporary. They were 34 and 52 kB: checks of names and data, and features of training, that were added
+// since took 1.2 and 2.1 kB, which other code still has to give up.
 it('a program that trains, evaluates, generates and streams is at most 35.2 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
@@ -36,7 +36,7 @@ it('a program that trains, evaluates, generates and streams is at most 35.2 kB',
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(35.2);
 });
 
-it('a program that uses all of bptt but its file formats is at most 53.8 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 54.2 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -44,7 +44,7 @@ it('a program that uses all of bptt but its file formats is at most 53.8 kB', ()
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(53.8);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(54.2);
 });
 
 it('streaming inference of one LSTM is at most 10 kB', () => {

@@ -25,6 +25,7 @@ import {
   embedding,
   evaluate,
   fit,
+  freeze,
   full,
   generate,
   gru,
@@ -192,6 +193,7 @@ describe('fit', () => {
       [1, 1 / 2, 1 / 3, 1 / 4],
     ],
     ['a nested chain', chain(chain(clipByNorm(1), rmsprop(0.01)), weightDecay(0)), [0.01, 0.01, 0.01, 0.01]],
+    ['frozen parameters', freeze(['dense'], chain(clipByNorm(1), adagrad(0.5))), [0.5, 0.5, 0.5, 0.5]],
     ['no rate', { name: 'none', slots: 0, update: () => {} }, [undefined, undefined, undefined, undefined]],
   ])('reports the learning rate of every update, with %s', async (_, optimizer, rates) => {
     const seen: (number | undefined)[] = [];
