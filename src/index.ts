@@ -203,6 +203,7 @@ export {
 export { type CustomModel, customModel, type TrainingContext } from './training/custom-model';
 export { type EvaluateOptions, type Evaluation, evaluate, type Metrics } from './training/evaluate';
 export { type FitOptions, type FitResult, fit, type Progress, type SequentialFitOptions } from './training/fit';
+export { freeze } from './training/freeze';
 export { type GradientFlow, type GradientFlowOptions, gradientFlow } from './training/gradient-flow';
 export {
   binaryCrossEntropy,

@@ -1,5 +1,6 @@
 /** Gradient checking: gradients compared with finite differences, in double precision. */
 
+import { fill } from '../kernels/movement';
 import { allocate, portableWorkspace } from '../kernels/workspace';
 import { checkNames } from '../tensor/shape';
 import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
@@ -44,7 +45,8 @@ export function checkGradients<P extends TensorTree>(
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   copyTree(parameters, workspace.memory.view, offset);
-  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, size, loss));
+  workspace.kernels.of(fill)(gradient, 0, size);
+  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, loss));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 
   const lossAt = (element: number, value: number): number => {

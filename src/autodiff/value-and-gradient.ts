@@ -72,7 +72,8 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
     const size = treeSize(parameters);
     const resident = copyTreeInto(workspace, parameters);
     const gradient = allocate(workspace, size);
-    const run = differentiate(scope, parameters, resident, gradient, size, loss);
+    scope.kernels.of(fill)(gradient, 0, size);
+    const run = differentiate(scope, parameters, resident, gradient, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
     return run.results === undefined ? output : { ...output, results: copyOut(run.results) as AsTensors<R> };
@@ -88,24 +89,27 @@ export function copyTreeInto(workspace: Workspace, tree: TensorTree): number {
 
 /**
  * Creates variables over parameters that are contiguous at `offset`. Their gradients have the same layout at
- * `gradient`; without it, the variables are constants.
+ * `gradient`; without it, and if they are frozen, the variables are constants.
  */
 export function variablesOver<P extends TensorTree>(
   scope: Scope,
   parameters: P,
   offset: number,
   gradient = -1,
+  isFrozen?: (path: string) => boolean,
 ): Mapped<P, Variable> {
-  return mapTree(parameters, ({ shape }, _, start) =>
-    variableAt(scope, offset + start, shape, gradient >= 0, gradient < 0 ? -1 : gradient + start),
-  );
+  return mapTree(parameters, ({ shape }, path, start) => {
+    const tracked = gradient >= 0 && !isFrozen?.(path);
+    return variableAt(scope, offset + start, shape, tracked, tracked ? gradient + start : -1);
+  });
 }
 
 /**
  * Computes value and gradient over parameters that are already in the workspace.
  *
  * @param offset the offset of the parameters, contiguous and in order
- * @param gradient the offset of `size` elements, where the gradient is left in the same layout
+ * @param gradient the offset of a buffer of the same layout, to which the gradient is added
+ * @param isFrozen whether the parameter at a path is a constant
  * @throws TypeError if the function does not return a scalar variable
  */
 export function differentiate<P extends TensorTree, R>(
@@ -113,11 +117,10 @@ export function differentiate<P extends TensorTree, R>(
   parameters: P,
   offset: number,
   gradient: number,
-  size: number,
   loss: (p: Mapped<P, Variable>) => Variable | WithResults<R>,
+  isFrozen?: (path: string) => boolean,
 ): { value: number; results: R | undefined } {
-  scope.kernels.of(fill)(gradient, 0, size);
-  const output = loss(variablesOver(scope, parameters, offset, gradient));
+  const output = loss(variablesOver(scope, parameters, offset, gradient, isFrozen));
   const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
   checkScalar('valueAndGradient: the function', scalar);
   operand('valueAndGradient', scalar, 'the result of the function');

@@ -26,7 +26,10 @@ export interface EvaluateOptions<
   readonly loss: Loss<Y>;
   /** Metrics by name, except `loss`; losses are metrics, too. */
   readonly metrics?: M & Metrics<Y> & { readonly loss?: never };
-  /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
+  /**
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
+   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   */
   readonly carryState?: boolean;
 }
 
@@ -130,8 +133,8 @@ export function meanLoss<P extends TensorTree, B>(
   for (const batch of batches) {
     const weight = task.weightOf?.(batch) ?? 1;
     total += compute(task.parameters, (p) => {
-      const loss = weight * toTensor(task.loss(p, batch, { training: false, random, step: 0 })).data[0]!;
-      visit?.(batch);
+      const loss = weight * toTensor(task.loss(p, batch, { training: false, random, step: 0 }, weight)).data[0]!;
+      if (weight > 0) visit?.(batch);
       return loss;
     });
     totalWeight += weight;

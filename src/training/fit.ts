@@ -23,12 +23,14 @@ export interface Progress {
   readonly steps: number;
   /** The epoch, from 1. */
   readonly epoch: number;
-  /** The loss of the batch, before its update. */
+  /** The loss of the batch or the accumulated batches, before the update; 0 if no target counts. */
   readonly loss: number;
   /** The moving average of the loss. */
   readonly smoothedLoss: number;
-  /** The norm of the gradient before clipping, if the optimizer clips by norm. */
-  readonly gradientNorm: number | undefined;
+  /** The norm of the gradient of the loss, before penalties and clipping. */
+  readonly gradientNorm: number;
+  /** The learning rate of the update; `undefined` if no target counted in it, or the optimizer has no rate. */
+  readonly learningRate: number | undefined;
   /** Targets per second; NaN if the batches have no `targets`. */
   readonly targetsPerSecond: number;
   /** The estimated time left, in seconds. */
@@ -46,6 +48,12 @@ export interface FitOptions<B = Batch> {
   readonly epochs?: number;
   /** The number of updates; overrides `epochs`. */
   readonly steps?: number;
+  /**
+   * The number of consecutive batches per update, 1 by default; the last update of an epoch can have fewer. The gradient
+   * is that of the mean loss over all their targets, as for one large batch; a {@link customModel} weights the batches
+   * equally.
+   */
+  readonly accumulate?: number;
   /** The seed for the order of batches and for dropout. 0 by default. */
   readonly seed?: number;
   /** Data to evaluate on after every epoch and after the last update. */
@@ -74,7 +82,10 @@ export interface FitOptions<B = Batch> {
 /** The options of {@link fit} for a {@link sequential} model and targets of type Y. */
 export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> extends FitOptions<Batch<Y>> {
   readonly loss: Loss<Y>;
-  /** Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. */
+  /**
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
+   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   */
   readonly carryState?: boolean;
   /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in memory. */
   readonly run?: typeof runModel;
@@ -143,6 +154,7 @@ export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>
     'optimizer',
     'epochs',
     'steps',
+    'accumulate',
     'seed',
     'validation',
     'patience',
@@ -168,10 +180,11 @@ async function train<P extends TensorTree, B>(
   batches: Batches<B> | AsyncIterable<B> | B,
   options: FitOptions<B>,
 ): Promise<FitResult> {
-  const data = await datasetOf(batches, options.steps);
+  const { accumulate = 1, onProgress, signal, checkpoint, resume } = options;
+  checkCount('fit', 'accumulate', accumulate);
+  const data = await datasetOf(batches, options.steps && options.steps * accumulate);
   checkOptions(data, options);
-  const { onProgress, signal, checkpoint, resume } = options;
-  const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
+  const steps = options.steps ?? (options.epochs ?? 1) * Math.ceil(data.batchCount / accumulate);
   const random = createRandom(options.seed ?? 0);
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
@@ -195,20 +208,22 @@ async function train<P extends TensorTree, B>(
   });
   const finish = (stopped: FitResult['stopped']): FitResult => {
     validation.restoreBest();
-    const { losses: validationLosses } = validation;
-    return { steps: losses.length, stopped, losses, validationLosses, optimizerState: session.state };
+    const optimizerState = session.state;
+    return { steps: losses.length, stopped, losses, validationLosses: validation.losses, optimizerState };
   };
 
   for (let epoch = resume?.epoch ?? 1; losses.length < steps; epoch++) {
     const resumed = epoch === resume?.epoch ? resume : undefined;
     const reader = openEpoch(data, random, resumed);
     task.begin?.(resumed?.carried);
-    for (const batch of reader.batches) {
-      const { loss, norm } = session.update(batch, random, losses.length + 1, options.validation && validation.losses);
-      losses.push(loss);
+    for (const group of inGroups(reader.batches, accumulate)) {
+      const validationLosses = options.validation && validation.losses;
+      const update = session.update(group, random, losses.length + 1, validationLosses);
+      losses.push(update.loss);
       const epochEnded = reader.position === data.batchCount || losses.length === steps;
+      if (epochEnded) checkSome('fit', 'data', session.state.step, 'target');
       const validationLoss = epochEnded ? validation.run(epoch) : undefined;
-      const measured = measure(losses.length, batch, loss);
+      const measured = measure(losses.length, group, update.loss);
       let stopped: FitResult['stopped'] | undefined;
       if (signal?.aborted) stopped = 'aborted';
       else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
@@ -216,16 +231,29 @@ async function train<P extends TensorTree, B>(
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
       const done = stopped !== undefined;
-      await onProgress?.({ ...measured, epoch, loss, gradientNorm: norm, validationLoss, done });
+      await onProgress?.({ ...measured, ...update, epoch, validationLoss, done });
       await pause();
       // Training may have been aborted in the meantime.
       if (signal?.aborted) stopped ??= 'aborted';
       if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
       if (stopped !== undefined) return finish(stopped);
     }
-    if (reader.position === 0) throw new RangeError('fit: data yielded no batch in an epoch.');
+    checkSome('fit', 'an epoch of data', reader.position, 'batch');
   }
   return finish('finished');
+}
+
+/** Groups of `size` consecutive batches; the last can have fewer. */
+function* inGroups<B>(batches: Iterable<B>, size: number): Iterable<readonly B[]> {
+  let group: B[] = [];
+  for (const batch of batches) {
+    group.push(batch);
+    if (group.length === size) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length > 0) yield group;
 }
 
 /** The batches as a dataset. An iterable is read to its end or to `most` batches, since their number is not known. */
@@ -325,13 +353,13 @@ type Measurements = Pick<Progress, 'step' | 'steps' | 'smoothedLoss' | 'targetsP
 function createMeter(
   steps: number,
   resume: TrainingState | undefined,
-): (step: number, batch: unknown, loss: number) => Measurements {
+): (step: number, batches: readonly unknown[], loss: number) => Measurements {
   const firstStep = resume?.losses.length ?? 0;
   const start = performance.now();
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
-  return (step, batch, loss) => {
-    targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
+  return (step, batches, loss) => {
+    for (const batch of batches) targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
     const seconds = (performance.now() - start) / 1000;

@@ -21,7 +21,7 @@ import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
 import { checkNames, checkNumber, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import { checkClassIds, checkTotal, type MetricOptions, targetWeights } from './metrics';
+import { checkClassIds, type MetricOptions, targetWeights } from './metrics';
 
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
 export type Reduction = 'none' | 'sum' | 'mean';
@@ -31,7 +31,8 @@ export interface LossOptions {
   /**
    * The weight of every target: the shape of the targets or of their leading axes (`[T, B]` for `[T, B, O]`). 1 by
    * default. Targets of weight 0 are ignored: their loss and gradient are 0, even if the target or the output is NaN or
-   * the class id does not exist. The mean divides by the sum of the weights, as a constant if the mask is a variable.
+   * the class id does not exist. The mean divides by the sum of the weights, as a constant if the mask is a variable;
+   * the mean of no targets is 0.
    */
   readonly mask?: Tensor | Variable | undefined;
   /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Padding does not change the loss. */
@@ -186,8 +187,8 @@ export function overValid<Y extends Variable | IntTensor>(
   const weighted = weights ? applyMask(losses, take(weights)) : losses;
   if (reduction === 'none') return valid ? placeValid(weighted, valid) : weighted;
   if (reduction === 'sum') return sum(weighted);
-  checkTotal(where, total);
-  return scale(sum(weighted), 1 / total);
+  checkNumber(where, 'the sum of the mask', total, 0);
+  return scale(sum(weighted), total && 1 / total);
 }
 
 /** The ids of the valid rows. */

@@ -108,13 +108,19 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   const weights = mask?.data.slice() ?? new Float32Array(sizeOf(axes)).fill(1);
   const [T = 1, B = 1, ...rest] = axes;
   const width = sizeOf(rest);
-  validRows(where, T, B, lengths)?.positions.forEach((position, row) => {
-    if (position < 0) weights.fill(0, row * width, (row + 1) * width);
-  });
+  const positions = validRows(where, T, B, lengths)?.positions;
   let total = 0;
-  for (let i = 0; i < weights.length; i++) total += weights[i]!;
-  const valid = weights.includes(0) ? selectRows(axes, (row) => weights[row] !== 0) : undefined;
-  return { weights, valid, total: total * sizeOf(targets.slice(axes.length)) };
+  for (let i = 0; i < weights.length; i++) {
+    if (positions && positions[Math.floor(i / width)]! < 0) weights[i] = 0;
+    total += weights[i]!;
+  }
+  return {
+    weights,
+    get valid() {
+      return weights.includes(0) ? selectRows(axes, (row) => weights[row] !== 0) : undefined;
+    },
+    total: total * sizeOf(targets.slice(axes.length)),
+  };
 }
 
 /** @throws RangeError if the weights of the targets do not have a positive sum */

@@ -44,8 +44,6 @@ export interface Update {
   readonly slots: readonly number[];
   /** The individual parameters, in order. */
   readonly leaves: readonly ParameterLeaf[];
-  /** Output: the norm of the gradient before clipping. */
-  norm: number | undefined;
 }
 
 /** A transformation of the gradient. */
@@ -55,6 +53,12 @@ export interface Optimizer {
   /** The number of state buffers, each with one element per parameter, initially zero. */
   readonly slots: number;
   readonly update: (update: Update) => void;
+  /** The learning rate, if it has one. */
+  readonly rate?: LearningRate | undefined;
+  /** The parts of a {@link chain}. */
+  readonly parts?: readonly Optimizer[];
+  /** Whether the parameter at a path is never changed, so that its gradient is not needed. */
+  readonly isFrozen?: (path: string) => boolean;
 }
 
 /**
@@ -67,12 +71,12 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
   return {
     name: parts.flatMap(({ name, slots }) => (slots ? name : [])).join(),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
+    parts,
+    rate: parts.reduce<LearningRate | undefined>((rate, part) => part.rate ?? rate, undefined),
     update: (update) => {
       let first = 0;
       for (const part of parts) {
-        const partUpdate = { ...update, slots: update.slots.slice(first, first + part.slots) };
-        part.update(partUpdate);
-        update.norm = partUpdate.norm;
+        part.update({ ...update, slots: update.slots.slice(first, first + part.slots) });
         first += part.slots;
       }
     },
@@ -86,7 +90,7 @@ export function withRate(
   rate: LearningRate,
   change: (rate: number, update: Update) => void,
 ): Optimizer {
-  return { name, slots, update: (update) => change(rateAt(name, rate, update), update) };
+  return { name, slots, rate, update: (update) => change(rateAt(name, rate, update), update) };
 }
 
 /** The options of {@link sgd}. */
@@ -290,7 +294,7 @@ export function checkOptimizerState(
  * @param state from {@link initializeOptimizer}, updated in place
  * @param parameters a tree of tensors, updated in place
  * @param gradient the gradient, the same tree, from {@link valueAndGradient}
- * @returns the norm of the gradient before clipping, if the optimizer clips by norm
+ * @returns the norm of the gradient before clipping, without frozen parameters
  * @throws RangeError if the trees differ, or the state does not fit
  * @example
  * const parameters = { w: tensor([1, 1]) };
@@ -302,7 +306,7 @@ export function applyOptimizer<P extends TensorTree>(
   state: OptimizerState,
   parameters: P,
   gradient: P,
-): { readonly norm: number | undefined } {
+): { readonly norm: number } {
   const targets = leaves(parameters);
   const sources = leaves(gradient);
   const size = treeSize(parameters);
@@ -322,23 +326,19 @@ export function applyOptimizer<P extends TensorTree>(
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
     const list = parameterLeaves(parameters);
-    const norm = updateAt('applyOptimizer', workspace, optimizer, state, {
-      size,
-      parameters: p,
-      gradient: g,
-      slots,
-      leaves: list,
-    });
+    let squares = 0;
+    for (const { path, offset, size: length } of list)
+      if (!optimizer.isFrozen?.(path)) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);
+    updateAt('applyOptimizer', workspace, optimizer, state, { size, parameters: p, gradient: g, slots, leaves: list });
     list.forEach(({ offset, size: length }, i) =>
       targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),
     );
-    return { norm };
+    return { norm: Math.sqrt(squares) };
   });
 }
 
 /**
- * Updates the parameters in a workspace and the optimizer state. Returns the norm of the gradient before clipping, if
- * the optimizer clips by norm.
+ * Updates the parameters in a workspace and the optimizer state.
  *
  * @throws RangeError if a parameter would not be finite; the state is not changed then
  */
@@ -347,10 +347,10 @@ export function updateAt(
   { kernels, memory }: Workspace,
   optimizer: Optimizer,
   state: OptimizerState,
-  input: Omit<Update, 'norm' | 'kernels' | 'step'>,
-): number | undefined {
+  input: Omit<Update, 'kernels' | 'step'>,
+): void {
   const { size, slots, parameters } = input;
-  const update: Update = { ...input, kernels, step: state.step + 1, norm: undefined };
+  const update: Update = { ...input, kernels, step: state.step + 1 };
   state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
   optimizer.update(update);
   kernels.of(addScaled)(parameters, input.gradient, 1, size);
@@ -362,5 +362,4 @@ export function updateAt(
   }
   state.step = update.step;
   state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
-  return update.norm;
 }

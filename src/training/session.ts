@@ -1,11 +1,13 @@
 /** Updates in a workspace that keeps parameters and optimizer state from one update to the next. */
 
-import { runScope } from '../autodiff/tape';
+import { scale } from '../autodiff/ops/arithmetic';
+import { runScope, type Variable } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
+import { fill } from '../kernels/movement';
 import { allocate, createWorkspace } from '../kernels/workspace';
 import type { Random } from '../tensor/random';
-import type { TensorTree } from '../tensor/tree';
+import type { Mapped, TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
 import {
   checkOptimizerState,
@@ -15,6 +17,7 @@ import {
   parameterLeaves,
   updateAt,
 } from './optimizers';
+import { rateAt } from './schedules';
 import type { Task } from './task';
 
 /** A model in training. */
@@ -22,18 +25,28 @@ export interface Session<B> {
   /** The optimizer state, updated in place. */
   readonly state: OptimizerState;
   /**
-   * Makes one update.
+   * Makes one update, with the gradient of the mean loss of all targets of the batches. If no target counts, the loss is
+   * 0, and the parameters and the optimizer state do not change.
    *
    * @param validationLosses the losses on the validation data so far, for learning rates that depend on them
-   * @returns the loss before the update, and the norm of the gradient before clipping, if the optimizer clips by norm
    * @throws RangeError if the loss or the gradient is not finite, before the parameters are changed
    */
   readonly update: (
-    batch: B,
+    batches: readonly B[],
     random: Random,
     step: number,
     validationLosses?: readonly number[],
-  ) => { loss: number; norm: number | undefined };
+  ) => SessionUpdate;
+}
+
+/** An update of a session. */
+export interface SessionUpdate {
+  /** The loss before the update. */
+  readonly loss: number;
+  /** The norm of the gradient of the loss, before the optimizer transforms it. */
+  readonly gradientNorm: number;
+  /** The learning rate of the update, if the optimizer has one. */
+  readonly learningRate: number | undefined;
 }
 
 /**
@@ -56,24 +69,39 @@ export function openSession<P extends TensorTree, B>(
   const gradient = allocate(workspace, size);
   const parameterList = parameterLeaves(task.parameters);
   const slots = state.slots.map(() => allocate(workspace, size));
+  /** Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product. */
+  const addGradient = (batch: B, weight: number, total: number, random: Random, step: number): number =>
+    runScope(workspace, true, (scope) => {
+      const context = { training: true, random, step };
+      const loss = (p: Mapped<P, Variable>) => scale(task.loss(p, batch, context, weight), total && weight / total);
+      const { value } = differentiate(scope, task.parameters, parameters, gradient, loss, optimizer.isFrozen);
+      if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
+      return value;
+    });
+
   return {
     state,
-    update(batch, random, step, validationLosses) {
+    update(batches, random, step, validationLosses) {
       memory.view.set(task.data, parameters);
-      const loss = runScope(workspace, true, (scope) => {
-        const context = { training: true, random, step };
-        const { value } = differentiate(scope, task.parameters, parameters, gradient, size, (p) =>
-          task.loss(p, batch, context),
-        );
-        if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
-        return value;
+      kernels.of(fill)(gradient, 0, size);
+      const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      let loss = 0;
+      batches.forEach((batch, i) => {
+        loss += addGradient(batch, weights[i]!, total, random, step);
       });
-      if (!Number.isFinite(kernels.of(sumOfSquares)(gradient, size)))
+      const squares = kernels.of(sumOfSquares)(gradient, size);
+      if (!Number.isFinite(squares))
         throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
-      const input = { size, parameters, gradient, slots, leaves: parameterList, validationLosses };
-      const norm = updateAt(caller, workspace, optimizer, state, input);
-      task.data.set(memory.view.subarray(parameters, parameters + size));
-      return { loss, norm };
+      let learningRate: number | undefined;
+      if (total !== 0) {
+        const input = { size, parameters, gradient, slots, leaves: parameterList, validationLosses };
+        updateAt(caller, workspace, optimizer, state, input);
+        task.data.set(memory.view.subarray(parameters, parameters + size));
+        if (optimizer.rate !== undefined)
+          learningRate = rateAt(caller, optimizer.rate, { step: state.step, validationLosses });
+      }
+      return { loss, gradientNorm: Math.sqrt(squares), learningRate };
     },
   };
 }

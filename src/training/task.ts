@@ -6,9 +6,10 @@ import type { Batch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
+import { checkNumber, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import type { TensorTree } from '../tensor/tree';
-import type { CustomModel } from './custom-model';
+import { type Mapped, mapTree, type TensorTree } from '../tensor/tree';
+import type { CustomModel, TrainingContext } from './custom-model';
 import type { LayerOutput } from './finite-check';
 import type { Loss } from './losses';
 import { type Metric, type MetricOptions, targetWeights } from './metrics';
@@ -17,7 +18,8 @@ import { type Metric, type MetricOptions, targetWeights } from './metrics';
 export interface Task<P extends TensorTree, B> {
   readonly parameters: P;
   readonly data: Float32Array;
-  readonly loss: CustomModel<P, B>['loss'];
+  /** The loss of a batch of a given weight; 0 if the weight is 0. */
+  readonly loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext, weight: number) => Variable;
   /** Resets the carried state, or sets it to the given one. */
   readonly begin?: (carried?: ModelState) => void;
   /** The state carried from batch to batch. */
@@ -75,13 +77,13 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
     layerOutputs: () =>
       outputs.length < model.layers.length ? [] : outputs.map((output, i) => ({ name: model.layers[i]!.name, output })),
     maskOf,
-    loss(p, batch, context) {
+    loss(p, batch, context, weight) {
       const { inputs, targets, lengths, resets } = batch;
+      if (state !== undefined) state = firstRows(caller, state, inputs.shape[1]!);
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state) as ModelState;
-      // A mean over no targets does not exist: in training, the loss throws.
-      if (!context.training && weightOfBatch(batch) === 0) return operand(caller, 0);
+      if (weight === 0) return operand(caller, 0);
       return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
   };
@@ -95,6 +97,18 @@ export function weightOf<Y extends Tensor | IntTensor>(
   options: MetricOptions,
 ): number {
   return weightOf?.(targets, options) ?? targetWeights(where, targets.shape, options).total;
+}
+
+/**
+ * The carried state for a batch: its rows continue the rows of the same index; the state of the others is dropped.
+ *
+ * @throws RangeError if the batch has more rows
+ */
+function firstRows(caller: string, state: ModelState, rows: number): ModelState {
+  return mapTree(state, ({ shape: [carried, ...rest], data }) => {
+    checkNumber(caller, 'the rows of a batch with carryState', rows, 0, carried);
+    return { shape: [rows, ...rest], data: data.subarray(0, rows * sizeOf(rest)) };
+  });
 }
 
 /** Creates the task of a custom model. @throws TypeError if there are options that only a sequential model has */

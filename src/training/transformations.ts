@@ -28,7 +28,7 @@ function penalty(name: string, kernel: typeof addScaled, factor: number, { only 
 
 /**
  * Scales the gradient of all parameters together to a norm of at most `limit`: factor min(1, limit / (norm + 1e-6))
- * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063). The norm before clipping is reported.
+ * (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
  *
  * @throws RangeError if the limit is negative
  * @example
@@ -41,10 +41,8 @@ export function clipByNorm(limit: number): Optimizer {
   return {
     name: 'clipByNorm',
     slots: 0,
-    update: (update) => {
-      const { kernels: k, gradient, size } = update;
-      update.norm = Math.sqrt(k.of(sumOfSquares)(gradient, size));
-      const factor = limit / (update.norm + 1e-6);
+    update: ({ kernels: k, gradient, size }) => {
+      const factor = limit / (Math.sqrt(k.of(sumOfSquares)(gradient, size)) + 1e-6);
       if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
     },
   };

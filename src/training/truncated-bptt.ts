@@ -11,6 +11,7 @@ import { checkCount, checkNames, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
 import { copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { LossOptions } from './losses';
+import { targetWeights } from './metrics';
 import type { Optimizer, OptimizerState } from './optimizers';
 import { openSession } from './session';
 import { scalarOf, type Task } from './task';
@@ -44,7 +45,7 @@ export interface StreamSteps<Y extends Tensor | IntTensor = Tensor | IntTensor> 
   readonly inputs: Tensor | IntTensor;
   /** `[S, B, …]` */
   readonly targets: Y;
-  /** `[S, B]` the weight of every output in the loss; all 1 by default. */
+  /** `[S, B]` the weight of every output in the loss; all 1 by default. If all are 0, the update is skipped. */
   readonly mask?: Tensor;
   /**
    * `[S, B]` 1 at the first step of a new document, which starts from the initial state; 0 elsewhere. All 0 by default.
@@ -126,6 +127,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
   const task: Task<Sequential['parameters'], Steps> = {
     parameters: model.parameters,
     data: model.data,
+    weightOf: ({ targets, mask }) => targetWeights('trainOn', targets.shape, { mask }).total,
     loss(p, newSteps, context) {
       const inputs = concatSteps(memory.kept?.inputs, newSteps.inputs);
       const resets = concatSteps(memory.kept?.resets, newSteps.resets);
@@ -179,7 +181,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
       try {
         while (waiting.inputs.shape[0]! >= stride) {
-          losses.push(session.update(cutSteps(waiting, 0, stride), random, session.state.step + 1).loss);
+          losses.push(session.update([cutSteps(waiting, 0, stride)], random, session.state.step + 1).loss);
           const { outputs: newOutputs, ...rest } = result;
           waiting = cutSteps(waiting, stride, waiting.inputs.shape[0]!);
           memory = { ...rest, waiting };

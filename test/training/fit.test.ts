@@ -25,6 +25,7 @@ import {
   embedding,
   evaluate,
   fit,
+  freeze,
   full,
   generate,
   gru,
@@ -32,6 +33,7 @@ import {
   identity,
   initializeCell,
   intTensor,
+  leaves,
   lstm,
   meanSquaredError,
   multiply,
@@ -43,6 +45,7 @@ import {
   recurrent,
   relu,
   rmsprop,
+  runModel,
   type Sequential,
   sampleFromLogits,
   scale,
@@ -53,10 +56,12 @@ import {
   stream,
   sum,
   type Tensor,
+  type TrainingState,
   tensor,
   toTensor,
   unroll,
   valueAndGradient,
+  warmup,
   weightDecay,
   windows,
 } from 'bptt';
@@ -146,6 +151,60 @@ describe('fit', () => {
     expect(seen).toHaveLength(7);
     expect(seen[0]!.gradientNorm).toBeGreaterThan(0);
     expect(seen[6]).toMatchObject({ step: 7, steps: 50, epoch: 1 });
+  });
+
+  it.each<[string, Optimizer]>([
+    ['clipping', chain(clipByNorm(1e-3), adam())],
+    ['a penalty and no clipping', chain(weightDecay(10), sgd(0.1, { momentum: 0.9 }))],
+    ['a transformation without a rate', { name: 'none', slots: 0, update: () => {} }],
+  ])('reports the norm of the gradient of the loss before %s', async (_, optimizer) => {
+    const net = model();
+    const ordered = windows(cycle, { sequenceLength: 8, batchSize: 4, shuffle: false });
+    const batches = [...ordered.batches(createRandom(0))];
+    const normOf = ({ inputs, targets }: Batch<IntTensor>): number => {
+      const { gradient } = valueAndGradient(net.parameters, (p) =>
+        crossEntropy(runModel(net, p, inputs).output, targets),
+      );
+      return Math.hypot(...leaves(gradient).flatMap(({ tensor }) => [...tensor.data]));
+    };
+    let expected = normOf(batches[0]!);
+    await fit(net, ordered, {
+      loss: crossEntropy,
+      optimizer,
+      steps: 4,
+      onProgress: ({ step, gradientNorm }) => {
+        expect(gradientNorm / expected).toBeCloseTo(1, 4);
+        expected = normOf(batches[step]!);
+      },
+    });
+  });
+
+  it.each<[string, Optimizer, (number | undefined)[]]>([
+    ['a constant rate', sgd(0.1), [0.1, 0.1, 0.1, 0.1]],
+    ['a rate of 0', sgd(0), [0, 0, 0, 0]],
+    ['a schedule', adam(warmup(1, { steps: 4 })), [0.25, 0.5, 0.75, 1]],
+    [
+      'a chain',
+      chain(
+        clipByNorm(1),
+        adamw((step) => 1 / step),
+        weightDecay(0),
+      ),
+      [1, 1 / 2, 1 / 3, 1 / 4],
+    ],
+    ['a nested chain', chain(chain(clipByNorm(1), rmsprop(0.01)), weightDecay(0)), [0.01, 0.01, 0.01, 0.01]],
+    ['frozen parameters', freeze(['dense'], chain(clipByNorm(1), adagrad(0.5))), [0.5, 0.5, 0.5, 0.5]],
+    ['no rate', { name: 'none', slots: 0, update: () => {} }, [undefined, undefined, undefined, undefined]],
+  ])('reports the learning rate of every update, with %s', async (_, optimizer, rates) => {
+    const seen: (number | undefined)[] = [];
+    const states: TrainingState[] = [];
+    const options = { loss: crossEntropy, optimizer, steps: 4 };
+    const onProgress = ({ learningRate }: Progress) => seen.push(learningRate);
+    const write = (state: TrainingState) => states.push(state);
+    await fit(model(), data, { ...options, onProgress, checkpoint: { every: 2, write } });
+    expect(seen).toEqual(rates);
+    await fit(model(), data, { ...options, onProgress, resume: states[0] });
+    expect(seen.slice(4)).toEqual(rates.slice(2));
   });
 
   it('stops early and restores the best parameters', async () => {

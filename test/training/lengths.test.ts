@@ -174,7 +174,6 @@ function testLoss<Y extends Tensor | IntTensor>(loss: Loss<NoInfer<Y>>, draw: ()
     expect(run({ lengths: Int32Array.of(1, 2, 3, 4), mask: tensor([1]) })).toThrow(
       'mask must be leading axes of the targets = [6, 4], got [1]',
     );
-    expect(run({ lengths: new Int32Array(4) })).toThrow('the weights of the targets must have a positive sum, got 0');
   });
 }
 

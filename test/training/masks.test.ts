@@ -6,6 +6,7 @@ import {
   type Batch,
   binaryCrossEntropy,
   binaryCrossEntropyWith,
+  chain,
   compute,
   createRandom,
   crossEntropy,
@@ -19,6 +20,7 @@ import {
   type IntTensor,
   integerNumber,
   intTensor,
+  type Loss,
   type LossOptions,
   mask,
   meanAbsoluteError,
@@ -26,18 +28,24 @@ import {
   mixtureNegativeLogLikelihood,
   multiply,
   normal,
+  type Optimizer,
+  type Progress,
   predict,
   recurrent,
   type Sequential,
   sampledCrossEntropy,
   scale,
   sequential,
+  sgd,
   sqrt,
   sum,
   type Tensor,
   tensor,
+  trainOn,
+  truncatedBptt,
   type Variable,
   valueAndGradient,
+  weightDecay,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
@@ -184,18 +192,25 @@ describe.each(Object.entries(cases))('%s', (_name, item) => {
     gradient.outputs.data.forEach((g, i) => expect(g).toBeCloseTo(expected.gradient.data[i]! / total, 5));
   });
 
-  it('is 0 as a sum and an error as a mean if no target counts', () => {
+  it('is 0 if no target counts', () => {
     const mask = full([T], 0);
     const [nan, unknown] = [
       full(outputs.shape, NaN),
       poison(targets, mask, targets.data instanceof Int32Array ? -1 : NaN),
     ];
     const run = (options: LossOptions) => valueAndGradient({ nan }, (p) => loss(p.nan, unknown, { mask, ...options }));
-    const { value, gradient } = run({ reduction: 'sum' });
-    expect(value).toBe(0);
-    expect(gradient.nan.data.every((g) => g === 0)).toBe(true);
-    expect(() => run({})).toThrow('the weights of the targets must have a positive sum, got 0');
-    expect(() => run({ mask: full([T], NaN) })).toThrow();
+    for (const reduction of ['sum', 'mean'] as const) {
+      const { value, gradient } = run({ reduction });
+      expect(value).toBe(0);
+      expect(gradient.nan.data.every((g) => g === 0)).toBe(true);
+    }
+  });
+
+  it('rejects a mask whose sum is negative or not a number', () => {
+    for (const weight of [NaN, -1]) {
+      const run = () => compute({ outputs }, (p) => loss(p.outputs, targets, { mask: full([T], weight) }));
+      expect(run).toThrow('the sum of the mask must be a finite number of at least 0, got');
+    }
   });
 
   it('checks the targets that count', () => {
@@ -308,9 +323,64 @@ describe('training and evaluation', () => {
     expect(() => evaluate(model, dataOf(nothing), options)).toThrow('data must hold at least one target');
   });
 
-  it('reject batches in which no target counts in training', async () => {
-    const training = fit(net(), dataOf(nothing), { loss: crossEntropy, optimizer: adam(0.02), steps: 1 });
-    await expect(training).rejects.toThrow('the weights of the targets must have a positive sum, got 0');
+  it.each<[string, Optimizer]>([
+    ['adam', adam(0.02)],
+    ['momentum and weight decay', chain(weightDecay(0.1), sgd(0.1, { momentum: 0.9 }))],
+  ])('skip the update of a batch in which no target counts, with %s', async (_, optimizer) => {
+    const none: Batch<IntTensor> = { inputs: batch.inputs, targets: batch.targets, lengths: new Int32Array(B) };
+    const [one, other] = [net(), net()];
+    const seen: Progress[] = [];
+    const expected = await fit(one, [batch, batch], { loss: crossEntropy, optimizer });
+    const found = await fit(other, [nothing, batch, none, nothing, batch], {
+      loss: crossEntropy,
+      optimizer,
+      onProgress: (progress) => seen.push(progress),
+    });
+    expect(other.data).toEqual(one.data);
+    expect(found.optimizerState).toEqual(expected.optimizerState);
+    expect(found.steps).toBe(5);
+    expect(found.losses).toEqual([0, expected.losses[0], 0, 0, expected.losses[1]]);
+    expect(seen.map(({ gradientNorm }) => gradientNorm > 0)).toEqual([false, true, false, false, true]);
+    expect(seen.map(({ learningRate }) => learningRate === undefined)).toEqual([true, false, true, true, false]);
+  });
+
+  it('carry the state through batches in which no target counts', async () => {
+    const options = { loss: crossEntropy, optimizer: sgd(0.1), carryState: true };
+    const [one, other] = [net(), net()];
+    await fit(one, [nothing, batch], options);
+    await fit(other, [batch], options);
+    expect(one.data).not.toEqual(other.data);
+  });
+
+  it('do not call losses and metrics if no target counts', async () => {
+    // A separate mean, which would divide by 0.
+    const loss: Loss<IntTensor> = (outputs, targets, options) => {
+      const { data } = options!.mask as Tensor;
+      const count = data.reduce((sum, weight) => sum + weight, 0);
+      return scale(crossEntropy(outputs, targets, { ...options, reduction: 'sum' }), 1 / count);
+    };
+    const { losses } = await fit(net(), [nothing, batch, nothing], { loss, optimizer: adam() });
+    expect(losses).toEqual([0, losses[1], 0]);
+    expect(evaluate(net(), [nothing, batch], { ...options, loss })).toEqual(evaluate(net(), [batch], options));
+  });
+
+  it('reject data in which no target counts in training', async () => {
+    const training = fit(net(), [nothing, nothing], { loss: crossEntropy, optimizer: adam(0.02), epochs: 3 });
+    await expect(training).rejects.toThrow('fit: data must hold at least one target, got none');
+  });
+
+  it('skip the update of steps of a stream in which no target counts', () => {
+    const [one, other] = [net(), net()];
+    const start = (model: Sequential) =>
+      truncatedBptt(model, { window: T, loss: crossEntropy, optimizer: adam(0.02), batchSize: B });
+    const { inputs, targets } = batch;
+    const [trainer, reference] = [start(one), start(other)];
+    trainOn(trainer, { inputs, targets });
+    expect(trainOn(trainer, { inputs, targets, mask: full([T, B], 0) }).losses).toEqual([0]);
+    trainOn(reference, { inputs, targets });
+    expect(one.data).toEqual(other.data);
+    expect(trainer.optimizerState).toEqual(reference.optimizerState);
+    expect(trainer.memory.state).not.toEqual(reference.memory.state);
   });
 
   it('weigh batches by their targets, whether or not a mask covers all axes of the targets', () => {
