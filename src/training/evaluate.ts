@@ -134,7 +134,7 @@ export function meanLoss<P extends TensorTree, B>(
     const weight = task.weightOf?.(batch) ?? 1;
     total += compute(task.parameters, (p) => {
       const loss = weight * toTensor(task.loss(p, batch, { training: false, random, step: 0 }, weight)).data[0]!;
-      if (weight > 0) visit?.(batch);
+      visit?.(batch);
       return loss;
     });
     totalWeight += weight;

@@ -35,7 +35,6 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
   const { update, ...masked } = chain(mask, ...partsOf(optimizer).flatMap((part) => [part, mask]));
   return {
     ...masked,
-    name: `freeze(${optimizer.name})`,
     isFrozen,
     update(input) {
       checkPaths(names, input.leaves);

@@ -8,7 +8,7 @@ import { checkNames, checkNumber, checkShape } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
 import { elementWise, type Loss, type LossOptions, negativeLogLikelihood, overValid } from './losses';
-import { checkClassIds, checkTotal, type MetricOptions } from './metrics';
+import { checkClassIds, type MetricOptions } from './metrics';
 
 /** The options of {@link crossEntropyWith}. */
 export interface CrossEntropyOptions {
@@ -51,8 +51,8 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss<IntTensor> 
     if (reduction !== 'mean') return reduced;
     const { mask, lengths } = rest;
     const total = weightOf(targets, { mask: isVariable(mask) ? toTensor(mask) : mask, lengths });
-    checkTotal(where, total);
-    return scale(reduced, 1 / total);
+    checkNumber(where, 'the sum of the mask', total, 0);
+    return scale(reduced, total && 1 / total);
   };
   return Object.assign(loss, { weightOf });
 }
