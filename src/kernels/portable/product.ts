@@ -1,4 +1,4 @@
-/** The portable matrix product: blocked, over panels packed in double precision. */
+/** The portable matrix product, over panels of B that are packed in double precision. */
 
 import { type Heap, partialSums } from '../kernel';
 
@@ -8,12 +8,8 @@ import { type Heap, partialSums } from '../kernel';
  * iteration.
  */
 
-/** The extent of K packed at a time. A panel of B fits the L1 cache. */
+/** The extent of K packed at a time. A panel of four columns of B fits the L1 cache. */
 const blockDepth = 256;
-/** The number of rows of A packed at a time. All of them use a panel of B once it has been read from the L2 cache. */
-const blockRows = 16;
-/** The number of columns of B packed at a time. */
-const blockColumns = 256;
 
 /**
  * C [M, N] += A [M, K] · B [K, N], with the row and column strides of A and B. If `panelStride` is not 0, B consists of
@@ -37,8 +33,8 @@ type Multiply = (
 let shared: Multiply | undefined;
 
 /**
- * Returns the product function that all workspaces share. There is only one, because compilers treat the panels of a
- * closure that is created once as constants: with their address and length known, the inner loop is 1.5 times as fast.
+ * Returns the product function that all workspaces share. There is only one, because compilers treat the panel of a
+ * closure that is created once as a constant: with its address and length known, the inner loop is 1.5 times as fast.
  */
 export function sharedMultiply(): Multiply {
   shared ??= createMultiply();
@@ -46,54 +42,26 @@ export function sharedMultiply(): Multiply {
 }
 
 function createMultiply(): Multiply {
-  // The panels of A, then those of B. Double precision avoids converting every operand in the inner loop.
-  const panels = new Float64Array((blockRows + blockColumns) * blockDepth);
-  const panelsOfB = blockRows * blockDepth;
+  // A panel of B. Double precision avoids converting every element for every two rows of A.
+  const panel = new Float64Array(4 * blockDepth);
 
-  /** Packs rows of A into panels [depth, 2], padded with zeros. */
-  function packA(m: Heap, a: number, rowStride: number, columnStride: number, rows: number, depth: number): void {
-    let to = 0;
-    for (let i = 0; i < rows; i += 2) {
-      let from = a + i * rowStride;
-      const paired = i + 1 < rows;
-      for (let k = 0; k < depth; k++, to += 2, from += columnStride) {
-        panels[to] = m[from]!;
-        panels[to + 1] = paired ? m[from + rowStride]! : 0;
-      }
+  /** Packs at most four columns of B into a panel [depth, 4], padded with zeros. */
+  function packB(m: Heap, b: number, rowStride: number, columnStride: number, depth: number, columns: number): void {
+    for (let y = 0, from = b; y < 4 * depth; y += 4, from += rowStride) {
+      panel[y] = m[from]!;
+      panel[y + 1] = columns > 1 ? m[from + columnStride]! : 0;
+      panel[y + 2] = columns > 2 ? m[from + 2 * columnStride]! : 0;
+      panel[y + 3] = columns > 3 ? m[from + 3 * columnStride]! : 0;
     }
   }
 
-  /** Packs columns of B into panels [depth, 4], padded with zeros. */
-  function packB(
-    m: Heap,
-    b: number,
-    rowStride: number,
-    columnStride: number,
-    panelStride: number,
-    depth: number,
-    columns: number,
-  ): void {
-    let to = panelsOfB;
-    for (let j = 0; j < columns; j += 4) {
-      const rest = columns - j;
-      let from = b + (panelStride === 0 ? j * columnStride : (j >> 3) * panelStride + (j & 7));
-      for (let k = 0; k < depth; k++, to += 4, from += rowStride) {
-        panels[to] = m[from]!;
-        panels[to + 1] = rest > 1 ? m[from + columnStride]! : 0;
-        panels[to + 2] = rest > 2 ? m[from + 2 * columnStride]! : 0;
-        panels[to + 3] = rest > 3 ? m[from + 3 * columnStride]! : 0;
-      }
-    }
-  }
-
-  /**
-   * Adds the panel of A at `a` times the panel of B at `b` to the tile of C at `c`, at most two rows and four columns.
-   */
+  /** Adds two rows of A times the panel to the tile of C at `c`, at most two rows and four columns. */
   function multiplyTile(
     m: Heap,
     c: number,
     a: number,
-    b: number,
+    rowStride: number,
+    columnStride: number,
     depth: number,
     N: number,
     rows: number,
@@ -107,13 +75,14 @@ function createMultiply(): Multiply {
       c11 = 0,
       c12 = 0,
       c13 = 0;
-    for (let k = 0, x = a, y = b; k < depth; k++, x += 2, y += 4) {
-      const a0 = panels[x]!,
-        a1 = panels[x + 1]!;
-      const b0 = panels[y]!,
-        b1 = panels[y + 1]!,
-        b2 = panels[y + 2]!,
-        b3 = panels[y + 3]!;
+    const next = rows > 1 ? rowStride : 0;
+    for (let y = 0, x = a; y < 4 * depth; y += 4, x += columnStride) {
+      const a0 = m[x]!,
+        a1 = m[x + next]!;
+      const b0 = panel[y]!,
+        b1 = panel[y + 1]!,
+        b2 = panel[y + 2]!,
+        b3 = panel[y + 3]!;
       c00 += a0 * b0;
       c01 += a0 * b1;
       c02 += a0 * b2;
@@ -136,32 +105,25 @@ function createMultiply(): Multiply {
 
   return (m, c, a, b, M, N, K, rowStrideA, columnStrideA, rowStrideB, columnStrideB, panelStride) => {
     const addPart = partialSums({ view: m }, c, M * N, K);
-    for (let k0 = 0; k0 < K; k0 += blockDepth) {
-      const depth = Math.min(blockDepth, K - k0);
-      for (let j0 = 0; j0 < N; j0 += blockColumns) {
-        const columns = Math.min(blockColumns, N - j0);
-        const firstOfB = b + k0 * rowStrideB + (panelStride === 0 ? j0 * columnStrideB : (j0 / 8) * panelStride);
-        packB(m, firstOfB, rowStrideB, columnStrideB, panelStride, depth, columns);
-        for (let i0 = 0; i0 < M; i0 += blockRows) {
-          const rows = Math.min(blockRows, M - i0);
-          packA(m, a + i0 * rowStrideA + k0 * columnStrideA, rowStrideA, columnStrideA, rows, depth);
-          for (let j = 0; j < columns; j += 4) {
-            for (let i = 0; i < rows; i += 2) {
-              multiplyTile(
-                m,
-                c + (i0 + i) * N + j0 + j,
-                i * depth,
-                panelsOfB + j * depth,
-                depth,
-                N,
-                rows - i,
-                columns - j,
-              );
-            }
-          }
-        }
+    for (let k = 0; k < K; k += blockDepth) {
+      const depth = Math.min(blockDepth, K - k);
+      for (let j = 0; j < N; j += 4) {
+        const first = b + k * rowStrideB + (panelStride === 0 ? j * columnStrideB : (j >> 3) * panelStride + (j & 7));
+        packB(m, first, rowStrideB, columnStrideB, depth, N - j);
+        for (let i = 0; i < M; i += 2)
+          multiplyTile(
+            m,
+            c + i * N + j,
+            a + i * rowStrideA + k * columnStrideA,
+            rowStrideA,
+            columnStrideA,
+            depth,
+            N,
+            M - i,
+            N - j,
+          );
       }
-      addPart?.(k0 + depth);
+      addPart?.(k + depth);
     }
   };
 }
