@@ -15,7 +15,7 @@ import type { Variable } from '../autodiff/tape';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
-import { checkNames } from '../tensor/shape';
+import { checkKind, checkNames } from '../tensor/shape';
 import type { Activation, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
@@ -35,6 +35,14 @@ export interface SimpleRnnOptions {
 export function simpleRnn(options: SimpleRnnOptions = {}): Cell<'h'> {
   checkNames('simpleRnn', 'options', options, ['activation']);
   const { activation = tanh } = options;
+  if (typeof activation !== 'function')
+    checkKind(
+      'simpleRnn',
+      'activation',
+      activation,
+      'a function, or a pair { name, forward, derivative }',
+      'derivative',
+    );
   return { ...cellFor(activation), origin: ['simpleRnn', { activation }] };
 }
 

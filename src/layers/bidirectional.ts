@@ -5,7 +5,7 @@ import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
 import type { Unrolled } from '../recurrence/unroll';
-import { checkNames } from '../tensor/shape';
+import { checkNames, describe } from '../tensor/shape';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
@@ -47,11 +47,11 @@ export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variabl
  * predict(model, full([5, 3, 2], 1), { lengths: Int32Array.of(5, 2, 4) }).shape; // [5, 3, 16]
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
-  checkDirection('bidirectional', options, ['merge', 'returnSequences']);
+  checkDirection('bidirectional', options, ['merge', 'returnSequences'], cell);
   const { merge = 'concat', returnSequences = true } = options;
   if (!Object.keys(merges).includes(merge)) {
     throw new RangeError(
-      `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`,
+      `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${describe(merge)}.`,
     );
   }
   return {

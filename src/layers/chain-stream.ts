@@ -80,7 +80,7 @@ function scopedStepRunner(
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = allocate(workspace, batchSize * size);
-  const parameterOffset = allocate(workspace, treeSize(parameters));
+  const parameterOffset = allocate(workspace, treeSize('stream', parameters));
   copyTree(parameters, memory.view, parameterOffset);
   let state: LayerState | undefined;
   return {
@@ -100,7 +100,7 @@ function scopedStepRunner(
               );
         const result = layer.run(p, x, { ...inferenceContext(), state });
         kernels.of(copy)(output, result.output.offset, batchSize * size);
-        state = result.state && (copyOut(result.state) as LayerState);
+        state = result.state && (copyOut(result.state, 'advance') as LayerState);
       });
     },
     readState: () => state && mapTree(state, copyTensor),

@@ -1,11 +1,11 @@
 /** Autoregressive generation with a sequence model. */
 
 import { withCaller } from '../tensor/error-context';
-import { createRandom } from '../tensor/random';
+import { seeded } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
-import { checkCount, checkNames, checkSome } from '../tensor/shape';
+import { checkCount, checkNames, checkSome, lengthOf } from '../tensor/shape';
 import { intTensor } from '../tensor/tensor';
-import type { Sequential } from './sequential';
+import { checkModel, type Sequential } from './sequential';
 import { advance, stream } from './stream';
 
 /** The options of {@link generate}. */
@@ -33,12 +33,13 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   const { prompt, length, seed = 0 } = options;
   checkCount('generate', 'length', length, 0);
   const sample = sampler('generate', options);
+  checkModel('generate', model);
   if (model.input.kind !== 'ids')
     throw new RangeError(
       'generate: model must accept token ids, got a model of vectors. Its outputs become its next inputs.',
     );
-  checkSome('generate', 'prompt', prompt.length, 'id');
-  const random = createRandom(seed);
+  checkSome('generate', 'prompt', lengthOf('generate', 'prompt', prompt), 'id');
+  const random = seeded('generate', seed);
   return withCaller('generate', () => {
     const running = stream(model);
     let logits: Float32Array = new Float32Array(0);

@@ -2,6 +2,7 @@
 
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { mismatch } from '../tensor/shape';
 
 /** The number of temporary files created by this process, which makes their names unique. */
 let temporaryFiles = 0;
@@ -18,6 +19,8 @@ let temporaryFiles = 0;
  * await writeAtomically(path, writeSafetensors({ weight: tensor([1, 2]) }));
  */
 export async function writeAtomically(path: string, content: Uint8Array): Promise<void> {
+  if (typeof path !== 'string') throw mismatch('writeAtomically', 'path', 'a string', path);
+  if (!(content instanceof Uint8Array)) throw mismatch('writeAtomically', 'content', 'a Uint8Array', content);
   const [folder, name] = [dirname(path), basename(path)];
   await removeLeftovers(folder, name);
   temporaryFiles++;

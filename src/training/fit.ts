@@ -2,7 +2,7 @@
 
 import { type Batch, type Batches, type Dataset, datasetOrBatches } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
-import { createRandom } from '../tensor/random';
+import { seeded } from '../tensor/random';
 import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
@@ -172,7 +172,7 @@ async function train<P extends TensorTree, B>(
   checkOptions(data, options);
   const { onProgress, signal, checkpoint, resume } = options;
   const steps = options.steps ?? (options.epochs ?? 1) * data.batchCount;
-  const random = createRandom(options.seed ?? 0);
+  const random = seeded('fit', options.seed ?? 0);
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
   const validation = createValidation(task, options, options.validation && (await datasetOf(options.validation)));
@@ -327,14 +327,14 @@ function createMeter(
   resume: TrainingState | undefined,
 ): (step: number, batch: unknown, loss: number) => Measurements {
   const firstStep = resume?.losses.length ?? 0;
-  const start = performance.now();
+  const start = Date.now();
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
   return (step, batch, loss) => {
     targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
-    const seconds = (performance.now() - start) / 1000;
+    const seconds = (Date.now() - start) / 1000;
     const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
     return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
   };

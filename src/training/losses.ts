@@ -19,7 +19,7 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkNames, checkNumber, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkNames, checkNumber, checkObject, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
 import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 import { targetWeights } from './metrics';
 
@@ -93,7 +93,10 @@ function negativeLogLikelihood(logits: Variable, targets: IntTensor): Variable {
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
 export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  return elementWise('binaryCrossEntropy', logits, targets, options, (x, t) => subtract(softplus(x), multiply(x, t)));
+  return elementWise('binaryCrossEntropy', logits, targets, options, (x, t) => {
+    for (const target of toTensor(t).data) checkNumber('binaryCrossEntropy', 'targets', target, 0, 1);
+    return subtract(softplus(x), multiply(x, t));
+  });
 }
 
 /**
@@ -139,8 +142,10 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
 export function huber(
   predictions: Operand,
   targets: Operand,
-  { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
+  allOptions: LossOptions & { readonly delta?: number } = {},
 ): Variable {
+  checkObject('huber', 'options', allOptions);
+  const { delta = 1, ...options } = allOptions;
   checkNumber('huber', 'delta', delta, 0);
   return elementWise('huber', predictions, targets, options, (x, t) => huberize(subtract(x, t), delta));
 }

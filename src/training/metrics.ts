@@ -2,8 +2,17 @@
 
 import type { Variable } from '../autodiff/tape';
 import { selectRows, type ValidRows, validRows } from '../recurrence/packing';
-import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../tensor/shape';
-import type { IntTensor, Tensor } from '../tensor/tensor';
+import {
+  checkNames,
+  checkNumber,
+  checkShape,
+  formatShape,
+  mismatch,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from '../tensor/shape';
+import { checkIntTensor, checkTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The targets that count in a metric. */
 export interface MetricOptions {
@@ -33,6 +42,7 @@ export type Metric<Y extends Tensor | IntTensor = Tensor | IntTensor> = (
  * perplexity(Math.log(8)); // 8
  */
 export function perplexity(loss: number): number {
+  if (typeof loss !== 'number') throw mismatch('perplexity', 'loss', 'a number', loss);
   return Math.exp(loss);
 }
 
@@ -43,6 +53,7 @@ export function perplexity(loss: number): number {
  * bitsPerCharacter(Math.log(8)); // 3
  */
 export function bitsPerCharacter(loss: number): number {
+  if (typeof loss !== 'number') throw mismatch('bitsPerCharacter', 'loss', 'a number', loss);
   return loss / Math.LN2;
 }
 
@@ -61,6 +72,7 @@ export interface TargetWeights {
  * @throws RangeError if they do not fit the targets
  */
 export function targetWeights(where: string, targets: Shape, { mask, lengths }: MetricOptions): TargetWeights {
+  if (mask !== undefined) checkTensor(where, 'mask', mask);
   const axes = mask?.shape ?? targets.slice(0, lengths ? 2 : 0);
   const leading = targets.slice(0, lengths && axes.length < 2 ? 2 : axes.length);
   checkShape(
@@ -78,6 +90,7 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   });
   let total = 0;
   for (let i = 0; i < weights.length; i++) total += weights[i]!;
+  checkNumber(where, 'the sum of mask', total);
   const valid = weights.includes(0) ? selectRows(axes, (row) => weights[row] !== 0) : undefined;
   return { weights, valid, total: total * sizeOf(targets.slice(axes.length)) };
 }
@@ -93,6 +106,9 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
  * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */
 export function accuracy(logits: Tensor, targets: IntTensor, options: MetricOptions = {}): number {
+  checkTensor('accuracy', 'logits', logits);
+  checkIntTensor('accuracy', 'targets', targets);
+  checkNames('accuracy', 'options', options, ['mask', 'lengths']);
   const V = logits.shape.at(-1) ?? 0;
   if (!sameShape(logits.shape.slice(0, -1), targets.shape) || targets.data.length === 0) {
     throw new RangeError(

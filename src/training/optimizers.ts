@@ -9,8 +9,19 @@ import { addScaled, scaling, sumOfSquares } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
-import { checkBelowOne, checkNames, checkNumber, type Shape, sameShape } from '../tensor/shape';
-import { copyTree, leaves, type TensorTree, treeSize } from '../tensor/tree';
+import { withCaller } from '../tensor/error-context';
+import {
+  checkArray,
+  checkBelowOne,
+  checkCount,
+  checkKind,
+  checkNames,
+  checkNumber,
+  checkObject,
+  type Shape,
+  sameShape,
+} from '../tensor/shape';
+import { copyTree, leavesOf, type TensorTree, treeSize } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
 /** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
@@ -24,7 +35,7 @@ export interface ParameterLeaf {
 /** The parameters of a tree, in order. */
 export function parameterLeaves(parameters: TensorTree): readonly ParameterLeaf[] {
   let offset = 0;
-  return leaves(parameters).map(({ path, tensor: { shape, data } }) => {
+  return leavesOf('applyOptimizer', parameters).map(({ path, tensor: { shape, data } }) => {
     const leaf = { path, shape, offset, size: data.length };
     offset += data.length;
     return leaf;
@@ -63,6 +74,7 @@ export interface Optimizer {
  * chain(clipByNorm(1), adam(2e-3)).slots; // 2
  */
 export function chain(...parts: readonly Optimizer[]): Optimizer {
+  parts.forEach((part, i) => checkOptimizer('chain', `parts[${i}]`, part));
   return {
     name: parts.map(({ name }) => name).join(', '),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
@@ -76,6 +88,11 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
       }
     },
   };
+}
+
+/** @throws TypeError if `optimizer` is not an {@link Optimizer} */
+function checkOptimizer(where: string, argument: string, optimizer: Optimizer): void {
+  checkKind(where, argument, optimizer, 'an optimizer, such as adam()', 'update');
 }
 
 /** The options of {@link sgd}. */
@@ -102,7 +119,7 @@ export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimi
     slots: momentum > 0 ? 1 : 0,
     update: ({ kernels: k, gradient, slots, step, size }) => {
       const lr = rateAt('sgd', rate, step);
-      if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, nesterov, size);
+      if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, Boolean(nesterov), size);
       else k.of(scaling)(gradient, gradient, -lr, size);
     },
   };
@@ -217,9 +234,11 @@ export interface AdamWOptions extends AdamOptions {
  * @example
  * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
  */
-export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
+export function adamw(rate: LearningRate = 1e-3, allOptions: AdamWOptions = {}): Optimizer {
+  checkObject('adamw', 'options', allOptions);
+  const { weightDecay = 0.01, ...options } = allOptions;
   checkNumber('adamw', 'weightDecay', weightDecay, 0);
-  const inner = adam(rate, options);
+  const inner = withCaller('adamw', () => adam(rate, options));
   return {
     name: 'adamw',
     slots: inner.slots,
@@ -250,6 +269,8 @@ export interface OptimizerState {
  * initializeOptimizer(adam(), 3).slots.length; // 2
  */
 export function initializeOptimizer(optimizer: Optimizer, size: number): OptimizerState {
+  checkOptimizer('initializeOptimizer', 'optimizer', optimizer);
+  checkCount('initializeOptimizer', 'size', size, 0);
   return { step: 0, slots: Array.from({ length: optimizer.slots }, () => new Float32Array(size)) };
 }
 
@@ -262,11 +283,19 @@ export function copyOptimizerState({ step, slots }: OptimizerState): OptimizerSt
 export function checkOptimizerState(
   where: string,
   argument: string,
-  { slots }: Optimizer,
+  optimizer: Optimizer,
   state: OptimizerState,
   size: number,
 ): void {
-  if (state.slots.length !== slots || state.slots.some((slot) => slot.length !== size)) {
+  checkOptimizer(where, 'optimizer', optimizer);
+  checkKind(where, argument, state, 'an optimizer state', 'slots');
+  const { slots } = optimizer;
+  checkArray(where, `${argument}.slots`, state.slots);
+  checkNumber(where, `${argument}.step`, state.step);
+  if (
+    state.slots.length !== slots ||
+    state.slots.some((slot) => !(slot instanceof Float32Array) || slot.length !== size)
+  ) {
     throw new RangeError(
       `${where}: ${argument} must hold ${slots} buffers of ${size} elements. ` +
         'Is it from another optimizer or another model?',
@@ -293,9 +322,9 @@ export function applyOptimizer<P extends TensorTree>(
   parameters: P,
   gradient: P,
 ): { readonly norm: number | undefined } {
-  const targets = leaves(parameters);
-  const sources = leaves(gradient);
-  const size = treeSize(parameters);
+  const targets = leavesOf('applyOptimizer', parameters);
+  const sources = leavesOf('applyOptimizer', gradient);
+  const size = treeSize('applyOptimizer', parameters);
   if (
     targets.length !== sources.length ||
     !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))
@@ -342,7 +371,7 @@ export function updateAt(
   const { size, slots, parameters } = input;
   const update: Update = { ...input, kernels, step: state.step + 1, norm: undefined };
   state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
-  optimizer.update(update);
+  withCaller(where, () => optimizer.update(update));
   kernels.of(addScaled)(parameters, input.gradient, 1, size);
   if (!Number.isFinite(kernels.of(sumOfSquares)(parameters, size))) {
     throw new RangeError(

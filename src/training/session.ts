@@ -4,6 +4,7 @@ import { runScope } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { allocate, createWorkspace } from '../kernels/workspace';
+import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import type { TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
@@ -42,7 +43,7 @@ export function openSession<P extends TensorTree, B>(
   optimizerState?: OptimizerState,
 ): Session<B> {
   const size = task.data.length;
-  const state = optimizerState ?? initializeOptimizer(optimizer, size);
+  const state = optimizerState ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
   checkOptimizerState(caller, 'optimizerState', optimizer, state, size);
   const workspace = createWorkspace();
   const { kernels, memory } = workspace;
@@ -56,7 +57,7 @@ export function openSession<P extends TensorTree, B>(
       memory.view.set(task.data, parameters);
       const loss = runScope(workspace, true, (scope) => {
         const context = { training: true, random, step };
-        const { value } = differentiate(scope, task.parameters, parameters, gradient, size, (p) =>
+        const { value } = differentiate(caller, scope, task.parameters, parameters, gradient, size, (p) =>
           task.loss(p, batch, context),
         );
         if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);

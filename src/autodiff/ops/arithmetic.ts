@@ -13,7 +13,15 @@ import {
 } from '../../kernels/arithmetic';
 import type { Kernels } from '../../kernels/kernel';
 import { addStrided, copyStrided } from '../../kernels/movement';
-import { broadcastShapes, checkNumber, formatShape, type Shape, sameShape, stridesOf } from '../../tensor/shape';
+import {
+  broadcastShapes,
+  checkedSize,
+  checkNumber,
+  formatShape,
+  type Shape,
+  sameShape,
+  stridesOf,
+} from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
@@ -103,6 +111,7 @@ export function scale(x: Operand, factor: number): Variable {
  * compute({ x: tensor([1, 2]) }, ({ x }) => broadcastTo(x, [2, 2])).data; // Float32Array [1, 2, 1, 2]
  */
 export function broadcastTo(x: Operand, shape: Shape): Variable {
+  checkedSize('broadcastTo', 'shape', shape);
   return broadcast('broadcastTo', operand('broadcastTo', x), shape);
 }
 
