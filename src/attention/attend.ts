@@ -10,16 +10,17 @@ import { batchedMatmul } from '../autodiff/ops/linear';
 import { transpose } from '../autodiff/ops/movement';
 import { softmax } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
-import { checkShape, formatShape } from '../tensor/shape';
+import { withCaller } from '../tensor/error-context';
+import { checkKind, checkShape, formatShape } from '../tensor/shape';
 import type { AttentionMemory } from './memory';
-import type { Score } from './scores';
+import { checkScore, type Score } from './scores';
 
 /**
  * @throws TypeError or RangeError unless the memory has the parameters of the score for queries of size D and states of
  * size H
  */
 function checkFit(score: Score, parameters: AttentionMemory['parameters'], D: number, H: number): void {
-  for (const [name, { shape }] of Object.entries(score.parameters(D, H))) {
+  for (const [name, { shape }] of Object.entries(withCaller('attend', () => score.parameters(D, H)))) {
     const parameter = parameters[name];
     if (parameter === undefined) {
       throw new TypeError(
@@ -59,6 +60,8 @@ export interface Attended {
  * weights.data; // Float32Array [0, 1]
  */
 export function attend(score: Score, memory: AttentionMemory, queries: Operand): Attended {
+  checkScore('attend', 'score', score);
+  checkKind('attend', 'memory', memory, 'an attention memory, as attentionMemory returns', 'penalties');
   const query = operand('attend', queries, 'queries');
   const { parameters, values, keys, penalties, valid } = memory;
   const [B, T, H] = values.shape as [number, number, number];

@@ -3,9 +3,10 @@
 import { transpose } from '../autodiff/ops/movement';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { onValidSteps } from '../recurrence/valid-steps';
-import { checkNames, checkShape } from '../tensor/shape';
+import { withCaller } from '../tensor/error-context';
+import { checkNames, checkObject, checkShape } from '../tensor/shape';
 import { full } from '../tensor/tensor';
-import type { Score } from './scores';
+import { checkScore, type Score } from './scores';
 
 /**
  * The states that queries attend to, prepared once per sequence. All are variables, so that {@link recompute} accepts
@@ -48,6 +49,8 @@ export function attentionMemory(
 ): AttentionMemory {
   checkNames('attentionMemory', 'options', options, ['lengths']);
   const { lengths } = options;
+  checkScore('attentionMemory', 'score', score);
+  checkObject('attentionMemory', 'parameters', parameters);
   const sequence = operand('attentionMemory', states, 'states');
   checkShape('attentionMemory', 'states', sequence.shape, {
     letters: '[T, B, H]',
@@ -61,7 +64,7 @@ export function attentionMemory(
     onValidSteps('attentionMemory', sequence, lengths, (rows) => rows),
     [1, 0, 2],
   );
-  const keys = score.keys(p, values);
+  const keys = withCaller('attentionMemory', () => score.keys(p, values));
   if (lengths === undefined || lengths.every((length) => length === T))
     return { parameters: p, values, keys, penalties: undefined, valid: undefined };
   const valid = full([B, 1, T], 1);

@@ -5,11 +5,12 @@ import { tanh } from '../autodiff/ops/elementwise';
 import { affine, batchedMatmul, matmul } from '../autodiff/ops/linear';
 import { reshape } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
+import { withCaller } from '../tensor/error-context';
 import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
-import { createRandom, type Random } from '../tensor/random';
-import { checkCount, checkNames } from '../tensor/shape';
+import { type Random, randomOrSeed } from '../tensor/random';
+import { checkCount, checkKind, checkNames } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 type ScoreParameters = Readonly<Record<string, Variable>>;
@@ -25,6 +26,11 @@ export interface Score {
   readonly keys: (parameters: ScoreParameters, states: Variable) => Variable;
   /** Computes the scores `[B, Q, T]` of queries `[B, Q, D]`. */
   readonly scores: (parameters: ScoreParameters, queries: Variable, keys: Variable) => Variable;
+}
+
+/** @throws TypeError if `score` is not a {@link Score} */
+export function checkScore(where: string, argument: string, score: Score): void {
+  checkKind(where, argument, score, 'a score, such as dotScore()', 'scores');
 }
 
 /** No parameters, for queries and states of equal size. @throws RangeError if the sizes differ */
@@ -147,8 +153,8 @@ export function initializeScore(
   const { querySize, stateSize, random } = options;
   checkCount('initializeScore', 'querySize', querySize);
   checkCount('initializeScore', 'stateSize', stateSize);
-  return initializeParameters(
-    score.parameters(querySize, stateSize),
-    typeof random === 'number' ? createRandom(random) : random,
-  );
+  checkScore('initializeScore', 'score', score);
+  const generator = randomOrSeed('initializeScore', random);
+  const plan = withCaller('initializeScore', () => score.parameters(querySize, stateSize));
+  return initializeParameters('initializeScore', plan, generator);
 }

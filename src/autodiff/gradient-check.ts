@@ -2,7 +2,7 @@
 
 import { fill } from '../kernels/movement';
 import { allocate, portableWorkspace } from '../kernels/workspace';
-import { checkNames } from '../tensor/shape';
+import { checkFunction, checkNames, checkNumber } from '../tensor/shape';
 import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
 import { differentiate, variablesOver } from './value-and-gradient';
@@ -40,13 +40,15 @@ export function checkGradients<P extends TensorTree>(
 ): GradientCheck {
   checkNames('checkGradients', 'options', options, ['step']);
   const { step = 1e-5 } = options;
+  checkNumber('checkGradients', 'step', step);
+  checkFunction('checkGradients', 'loss', loss);
   const workspace = portableWorkspace(Float64Array);
-  const size = treeSize(parameters);
+  const size = treeSize('checkGradients', parameters);
   const offset = allocate(workspace, size);
   const gradient = allocate(workspace, size);
   copyTree(parameters, workspace.memory.view, offset);
   workspace.kernels.of(fill)(gradient, 0, size);
-  runScope(workspace, true, (scope) => differentiate(scope, parameters, offset, gradient, loss));
+  runScope(workspace, true, (scope) => differentiate('checkGradients', scope, parameters, offset, gradient, loss));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 
   const lossAt = (element: number, value: number): number => {

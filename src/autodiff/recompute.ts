@@ -3,8 +3,8 @@
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
-import type { Random } from '../tensor/random';
-import { checkNames } from '../tensor/shape';
+import { checkRandom, type Random } from '../tensor/random';
+import { checkArray, checkFunction, checkNames, mismatch } from '../tensor/shape';
 import {
   currentScope,
   gradientOf,
@@ -49,13 +49,18 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
 ): R {
   checkNames('recompute', 'options', options, ['random']);
   const { random = [] } = options;
+  checkFunction('recompute', 'body', body);
+  checkArray('recompute', 'random', random);
+  for (const generator of random) checkRandom('recompute', generator);
   const scope = currentScope('recompute');
   const { workspace, kernels } = scope;
   const sources = variablesIn(inputs).map((input) => operand('recompute', input, 'inputs'));
   const initialStates = random.map(({ state }) => state.slice());
   const { outputs, replace } = runScope(workspace, false, (inner) => {
     const tree = body(rebind(inner, inputs, false));
-    const variables = variablesIn(tree).map((output) => operand('recompute', output, 'the result of body'));
+    const variables = variablesIn(tree, 'the result of body').map((output) =>
+      operand('recompute', output, 'the result of body'),
+    );
     // The outputs are copied to the top of the stack, from where they can move down to the start of the inner scope:
     // result() allocates there after the scope has ended.
     const [shapes, sizes] = [variables.map(({ shape }) => shape), variables.map(({ size }) => size)];
@@ -129,9 +134,14 @@ function rebind<P extends VariableTree>(scope: Scope, tree: P, tracked: boolean)
 }
 
 /** Lists the variables of a tree, in order. */
-function variablesIn(tree: VariableTree): Variable[] {
+function variablesIn(tree: VariableTree, argument = 'inputs', depth = 0): Variable[] {
   if (tree === undefined) return [];
-  return isVariable(tree) ? [tree] : Object.values(tree as Readonly<Record<string, VariableTree>>).flatMap(variablesIn);
+  // An object with more levels may contain itself.
+  if (typeof tree !== 'object' || tree === null || depth > 99)
+    throw mismatch('recompute', argument, 'variables nested in objects and arrays', tree);
+  if (isVariable(tree)) return [tree];
+  const parts: readonly VariableTree[] = Object.values(tree);
+  return parts.flatMap((part) => variablesIn(part, argument, depth + 1));
 }
 
 /** Replaces the variables of a tree, in order. */

@@ -8,7 +8,7 @@
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { allocate, copyInto, noteUse, release, type Workspace } from '../kernels/workspace';
-import { checkIds, checkRows, describe, type Shape, sizeOf } from '../tensor/shape';
+import { checkIds, checkRows, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 /**
@@ -50,18 +50,38 @@ export interface Scope {
   readonly tape: Entry[] | undefined;
 }
 
-let current: Scope | undefined;
+interface Running {
+  scope: Scope | undefined;
+}
+
+let cached: Running | undefined;
+
+/**
+ * The running scope. It is global because a program may load two copies of the library, one by import and one by
+ * require: the operations in the layers of one copy run in the scope of the other.
+ */
+function running(): Running {
+  if (cached === undefined) {
+    const key = Symbol.for('bptt.scope');
+    const globals = globalThis as typeof globalThis & Record<symbol, Running | undefined>;
+    globals[key] ??= { scope: undefined };
+    cached = globals[key];
+  }
+  return cached;
+}
 
 /** Runs `body` as a scope of the workspace, and releases its memory even if it throws. */
 export function runScope<R>(workspace: Workspace, recording: boolean, body: (scope: Scope) => R): R {
-  const outer = current;
+  const shared = running();
+  const outer = shared.scope;
   const top = workspace.top;
   noteUse(workspace);
-  current = { workspace, kernels: workspace.kernels, tape: recording ? [] : undefined };
+  const scope: Scope = { workspace, kernels: workspace.kernels, tape: recording ? [] : undefined };
+  shared.scope = scope;
   try {
-    return body(current);
+    return body(scope);
   } finally {
-    current = outer;
+    shared.scope = outer;
     release(workspace, top);
   }
 }
@@ -72,12 +92,13 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
  * @throws TypeError if no scope is running
  */
 export function currentScope(where: string): Scope {
-  if (current === undefined) {
+  const { scope } = running();
+  if (scope === undefined) {
     throw new TypeError(
       `${where}: operations must be called inside a function passed to valueAndGradient, compute or checkGradients.`,
     );
   }
-  return current;
+  return scope;
 }
 
 /** Whether a value is a {@link Variable}. */
@@ -175,12 +196,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
     );
   }
   if (typeof x === 'number') return constantOf(scope, [], [x]);
-  if (!isTensor(x)) {
-    throw new TypeError(
-      `${where}: ${argument} must be a variable, a tensor { shape, data: Float32Array } or a number, ` +
-        `got ${describe(x)}.`,
-    );
-  }
+  if (!isTensor(x))
+    throw mismatch(where, argument, 'a variable, a tensor { shape, data: Float32Array } or a number', x);
   checkSize(where, argument, x.shape, x.data.length);
   return constantOf(scope, x.shape, x.data);
 }
@@ -194,7 +211,6 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
 export function idOperand(where: string, ids: IntTensor, count: number, argument: string, cause: string): Variable {
   const scope = currentScope(where);
   checkIntTensor(where, argument, ids);
-  checkSize(where, argument, ids.shape, ids.data.length);
   checkRows(where, count);
   checkIds(where, argument, ids.data, count, cause);
   return constantOf(scope, ids.shape, ids.data);
@@ -216,6 +232,6 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
  * });
  */
 export function toTensor(x: Variable): Tensor {
-  const { offset, size, shape } = operand('toTensor', x);
-  return { shape, data: Float32Array.from(x.storage.scope.workspace.memory.view.subarray(offset, offset + size)) };
+  const { offset, size, shape, storage } = operand('toTensor', x);
+  return { shape, data: Float32Array.from(storage.scope.workspace.memory.view.subarray(offset, offset + size)) };
 }

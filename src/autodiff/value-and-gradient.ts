@@ -2,7 +2,7 @@
 
 import { fill } from '../kernels/movement';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
-import { describe, formatShape } from '../tensor/shape';
+import { checkFunction, describe, formatShape, mismatch } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { copyTree, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
 import { backward, isVariable, operand, runScope, type Scope, toTensor, type Variable, variableAt } from './tape';
@@ -67,22 +67,25 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
   parameters: P,
   loss: (p: Mapped<P, Variable>) => Variable | WithResults<R>,
 ): ValueAndGradient<P> & { readonly results?: AsTensors<R> } {
+  checkFunction('valueAndGradient', 'loss', loss);
   const workspace = defaultWorkspace();
   return runScope<ValueAndGradient<P> & { readonly results?: AsTensors<R> }>(workspace, true, (scope) => {
-    const size = treeSize(parameters);
-    const resident = copyTreeInto(workspace, parameters);
+    const size = treeSize('valueAndGradient', parameters);
+    const resident = copyTreeInto('valueAndGradient', workspace, parameters);
     const gradient = allocate(workspace, size);
     scope.kernels.of(fill)(gradient, 0, size);
-    const run = differentiate(scope, parameters, resident, gradient, loss);
+    const run = differentiate('valueAndGradient', scope, parameters, resident, gradient, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
-    return run.results === undefined ? output : { ...output, results: copyOut(run.results) as AsTensors<R> };
+    return run.results === undefined
+      ? output
+      : { ...output, results: copyOut(run.results, 'valueAndGradient') as AsTensors<R> };
   });
 }
 
 /** Copies the tensors of a tree into the workspace, contiguous and in order. Returns the offset of the first one. */
-export function copyTreeInto(workspace: Workspace, tree: TensorTree): number {
-  const offset = allocate(workspace, treeSize(tree));
+export function copyTreeInto(where: string, workspace: Workspace, tree: TensorTree): number {
+  const offset = allocate(workspace, treeSize(where, tree));
   copyTree(tree, workspace.memory.view, offset);
   return offset;
 }
@@ -113,6 +116,7 @@ export function variablesOver<P extends TensorTree>(
  * @throws TypeError if the function does not return a scalar variable
  */
 export function differentiate<P extends TensorTree, R>(
+  where: string,
   scope: Scope,
   parameters: P,
   offset: number,
@@ -122,8 +126,8 @@ export function differentiate<P extends TensorTree, R>(
 ): { value: number; results: R | undefined } {
   const output = loss(variablesOver(scope, parameters, offset, gradient, isFrozen));
   const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
-  checkScalar('valueAndGradient: the function', scalar);
-  operand('valueAndGradient', scalar, 'the result of the function');
+  checkScalar(`${where}: the function`, scalar);
+  operand(where, scalar, 'the result of the function');
   backward(scope, scalar);
   return { value: scope.workspace.memory.view[scalar.offset]!, results };
 }
@@ -154,19 +158,26 @@ export function compute<P extends TensorTree, R extends Results>(
   parameters: P,
   body: (p: Mapped<P, Variable>) => R,
 ): AsTensors<R> {
+  checkFunction('compute', 'body', body);
   const workspace = defaultWorkspace();
   const results: unknown = runScope<unknown>(workspace, false, (scope) => {
-    return copyOut(body(variablesOver(scope, parameters, copyTreeInto(workspace, parameters))));
+    const offset = copyTreeInto('compute', workspace, parameters);
+    return copyOut(body(variablesOver(scope, parameters, offset)), 'compute');
   });
   return results as AsTensors<R>;
 }
 
 /** Copies every variable of the results into a tensor. */
-export function copyOut(results: Results): unknown {
+export function copyOut(results: Results, where: string, depth = 0): unknown {
+  // A promise has no results yet, and an object with more levels may contain itself.
+  if (results instanceof Promise || depth > 99)
+    throw mismatch(where, 'the result of the function', 'variables nested in objects and arrays', results);
   if (isVariable(results)) return toTensor(results);
-  if (Array.isArray(results)) return results.map(copyOut);
+  if (Array.isArray(results)) return results.map((part: Results) => copyOut(part, where, depth + 1));
   if (typeof results === 'object' && results !== null && !ArrayBuffer.isView(results)) {
-    return Object.fromEntries(Object.entries(results).map(([name, part]) => [name, copyOut(part as Results)]));
+    return Object.fromEntries(
+      Object.entries(results).map(([name, part]) => [name, copyOut(part as Results, where, depth + 1)]),
+    );
   }
   return results;
 }

@@ -15,6 +15,7 @@ import { affine, matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
+import { withCaller } from '../tensor/error-context';
 import { checkNames } from '../tensor/shape';
 import { type ActivationFunction, checkActivations } from './activations';
 import { type GruOptions, gru } from './gru';
@@ -43,7 +44,7 @@ export function gruWith(options: GruWithOptions, name?: string): Cell<'h'> {
   checkNames('gruWith', 'options', options, ['activation', 'gateActivation', 'reset']);
   const { activation = tanh, gateActivation = sigmoid, reset = 'after' } = options;
   checkActivations('gruWith', { activation, gateActivation });
-  const plain = gru({ reset });
+  const plain = withCaller('gruWith', () => gru({ reset }));
   if (name === undefined && activation === tanh && gateActivation === sigmoid) return plain;
   return {
     name: name ?? plain.name,

@@ -20,7 +20,7 @@ import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
 import { zeros } from '../tensor/initializers';
-import { checkNames } from '../tensor/shape';
+import { checkNames, describe } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
 /** Options for {@link gru}. */
@@ -42,7 +42,7 @@ export function gru(options: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'>
   checkNames('gru', 'options', options, ['reset']);
   const { reset = 'after' } = options;
   if (reset !== 'after' && reset !== 'before')
-    throw new RangeError(`gru: reset must be 'after' or 'before', got ${String(reset)}.`);
+    throw new RangeError(`gru: reset must be 'after' or 'before', got ${describe(reset)}.`);
   return reset === 'after' ? resetAfter() : resetBefore();
 }
 

@@ -18,7 +18,7 @@ import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
 import { forgetBias, ones, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkNames } from '../tensor/shape';
+import { checkFunction, checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 import { lstm } from './lstm';
 
@@ -48,6 +48,7 @@ export function layerNormRnn(
 ): OpsCell<'h'> {
   checkNames('layerNormRnn', 'options', options, ['epsilon', 'activation']);
   const { activation = tanh, epsilon = 1e-5 } = options;
+  checkFunction('layerNormRnn', 'activation', activation);
   return {
     name: 'layerNormRnn',
     origin: ['layerNormRnn', { activation, epsilon }],

@@ -14,7 +14,7 @@ import { affine, matmul } from '../autodiff/ops/linear';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
-import { checkNames } from '../tensor/shape';
+import { checkKind, checkNames } from '../tensor/shape';
 import type { Activation, ActivationFunction, ActivationPair } from './activations';
 import { gateParameters } from './gate-parameters';
 
@@ -34,6 +34,8 @@ export interface SimpleRnnOptions {
 export function simpleRnn(options: SimpleRnnOptions = {}): Cell<'h'> {
   checkNames('simpleRnn', 'options', options, ['activation']);
   const { activation = tanh } = options;
+  if (typeof activation !== 'function')
+    checkKind('simpleRnn', 'activation', activation, 'a function, or { name, forward, derivative }', 'derivative');
   return {
     name: 'simpleRnn',
     origin: ['simpleRnn', { activation }],

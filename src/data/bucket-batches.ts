@@ -1,7 +1,7 @@
 /** Batches of sequences of similar length. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
+import { checkArray, checkCount, checkKind, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 import { checkPadding, checkSameKind, lengthOf, padSequences, type TensorOf } from './unequal-lengths';
@@ -56,14 +56,8 @@ export function bucketBatches<T extends Int32Array | Tensor | number, S extends 
   options: BucketOptions,
 ): Dataset<Batch<TensorOf<T>, TensorOf<S>>>;
 export function bucketBatches(examples: readonly Example[], options: BucketOptions): Dataset {
+  checkBuckets('bucketBatches', 'examples', examples, options);
   const { batchSize, shuffle: shuffled = true, padding = 0 } = options;
-  checkSome('bucketBatches', 'examples', examples.length, 'example');
-  checkSameKind(
-    'bucketBatches',
-    (i) => `examples[${i}].input`,
-    examples.map(({ input }) => input),
-  );
-  checkBuckets('bucketBatches', options, examples);
   const perStep = checkTargets(examples);
   return {
     batchCount: Math.ceil(examples.length / batchSize),
@@ -79,17 +73,24 @@ export function bucketBatches(examples: readonly Example[], options: BucketOptio
   };
 }
 
-/** @throws RangeError if a size is not an integer of at least 1, or the padding does not fit the inputs */
+/** @throws TypeError if an item has no input, or one of another kind; RangeError if an option is out of range */
 export function checkBuckets(
   where: string,
+  argument: 'examples' | 'pairs',
+  items: readonly { readonly input: Int32Array | Tensor }[],
   options: BucketOptions,
-  [first]: readonly { readonly input: unknown }[],
 ): void {
+  checkArray(where, argument, items);
+  checkSome(where, argument, items.length, argument.slice(0, -1));
+  for (let i = 0; i < items.length; i++)
+    checkKind(where, `${argument}[${i}]`, items[i], 'an object with input and target', 'target');
+  const inputs = items.map(({ input }) => input);
+  checkSameKind(where, (i) => `${argument}[${i}].input`, inputs);
   checkNames(where, 'options', options, ['batchSize', 'shuffle', 'bucket', 'padding']);
   const { batchSize, bucket = 1, padding = 0 } = options;
   checkCount(where, 'batchSize', batchSize);
   checkCount(where, 'bucket', bucket);
-  checkPadding(where, padding, first!.input instanceof Int32Array);
+  checkPadding(where, padding, inputs[0] instanceof Int32Array);
 }
 
 /** The examples of every batch of an epoch. Without a generator they are in order. */

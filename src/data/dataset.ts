@@ -1,8 +1,8 @@
 /** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, checkNames, checkSome, describe, formatShape, sizeOf } from '../tensor/shape';
-import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkCount, checkNames, checkObject, checkSome, formatShape, mismatch, sizeOf } from '../tensor/shape';
+import { checkEither, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
 export interface Batch<
@@ -54,9 +54,14 @@ export function datasetOrBatches<B>(
     if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
     if ('inputs' in data) return [data];
   }
-  throw new TypeError(
-    `${where}: data must be a dataset, a batch { inputs, targets } or an iterable of batches, got ${describe(data)}.`,
-  );
+  throw mismatch(where, 'data', 'a dataset, a batch { inputs, targets } or an iterable of batches', data);
+}
+
+/** @throws TypeError or RangeError if the tensors of a batch are not valid */
+export function checkBatch(where: string, batch: Batch): void {
+  checkObject(where, 'a batch', batch);
+  checkEither(where, 'inputs', batch.inputs);
+  checkEither(where, 'targets', batch.targets);
 }
 
 /** The options of {@link batchesOf}. */
@@ -91,6 +96,8 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   checkNames('batchesOf', 'options', options, ['batchSize', 'shuffle', 'targetAxis']);
   const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
   checkCount('batchesOf', 'batchSize', batchSize);
+  checkEither('batchesOf', 'inputs', inputs);
+  checkEither('batchesOf', 'targets', targets);
   const count = inputs.shape[1] ?? 0;
   checkSome('batchesOf', 'inputs [T, N, …]', count, 'example');
   if (targets.shape[targetAxis] !== count) {

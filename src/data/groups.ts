@@ -1,7 +1,7 @@
 /** Splits that keep groups together, and cross-validation. */
 
-import { createRandom, shuffle } from '../tensor/random';
-import { checkCount, checkNames } from '../tensor/shape';
+import { seeded, shuffle } from '../tensor/random';
+import { checkCount, checkNames, lengthOf } from '../tensor/shape';
 import { endsOf, type Parts } from './split';
 
 /** The indices of the examples of every group, in the order of the groups' first examples. */
@@ -43,8 +43,9 @@ export function splitGroups(
 ): unknown {
   checkNames('splitGroups', 'options', options, ['seed']);
   const { seed = 0 } = options;
+  lengthOf('splitGroups', 'groups', groups);
   const indices = indicesByGroup(groups);
-  const order = shuffle(createRandom(seed), Int32Array.from(indices.keys()));
+  const order = shuffle(seeded('splitGroups', seed), Int32Array.from(indices.keys()));
   let start = 0;
   return endsOf('splitGroups', fractions, order.length).map((end) => {
     const part = sorted(Array.from(order.subarray(start, end), (group) => indices[group]!));
@@ -79,11 +80,12 @@ export function kFold(
   const { k, seed = 0 } = options;
   checkCount('kFold', 'k', k, 2);
   if (typeof examples === 'number') checkCount('kFold', 'examples', examples);
+  else lengthOf('kFold', 'examples', examples);
   const groups = typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples;
   const indices = indicesByGroup(groups);
   if (indices.length < k)
     throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${indices.length}.`);
-  const order = Array.from(shuffle(createRandom(seed), Int32Array.from(indices.keys())), (group) => indices[group]!);
+  const order = Array.from(shuffle(seeded('kFold', seed), Int32Array.from(indices.keys())), (group) => indices[group]!);
   return Array.from({ length: k }, (_, fold) => ({
     train: sorted(order.filter((_members, i) => i % k !== fold)),
     test: sorted(order.filter((_members, i) => i % k === fold)),

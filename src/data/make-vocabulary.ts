@@ -1,6 +1,6 @@
 /** Creation of vocabularies from texts. */
 
-import { checkCount, checkNames, checkSome, describe } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkSome, describe } from '../tensor/shape';
 import { learnMerges, piecesOf } from './byte-pair-encoding';
 import { type Mark, type Vocabulary, vocabularyOf } from './vocabulary';
 import { splitWords } from './words';
@@ -37,12 +37,13 @@ function textsOf(where: string, text: string | readonly string[], unit: string):
 }
 
 function checkMarks(where: string, marks: readonly Mark[]): void {
+  checkArray(where, 'marks', marks);
   const invalid = marks.some(
     (mark, i) => !['unknown', 'padding', 'start', 'end'].includes(mark) || marks.indexOf(mark) !== i,
   );
   if (invalid)
     throw new RangeError(
-      `${where}: marks must be unknown, padding, start and end, each at most once, got ${marks.join(', ')}.`,
+      `${where}: marks must be unknown, padding, start and end, each at most once, got ${marks.map(describe).join(', ')}.`,
     );
 }
 
@@ -86,6 +87,7 @@ function* charactersOf(texts: readonly string[]): Iterable<string> {
  * characterVocabulary('to be', { marks: ['padding', 'end'], maxSize: 4 }).tokens; // ['<padding>', '<end>', ' ', 'b']
  */
 export function characterVocabulary(text: string | readonly string[], options: CountOptions = {}): Vocabulary {
+  checkNames('characterVocabulary', 'options', options, ['marks', 'maxSize', 'minCount']);
   const texts = textsOf('characterVocabulary', text, 'character');
   const characters = frequentTokens('characterVocabulary', charactersOf(texts), options);
   return vocabularyOf('characters', options.marks ?? [], characters.sort(compareCodePoints));
@@ -112,12 +114,10 @@ export interface WordVocabularyOptions extends CountOptions {
  * vocabulary.tokens; // ['<unknown>', 'the', 'whale', '!', ',']
  * decode(vocabulary, encode(vocabulary, 'The white whale!')); // 'the <unknown> whale!'
  */
-export function wordVocabulary(
-  text: string | readonly string[],
-  { lowercase = false, ...options }: WordVocabularyOptions = {},
-): Vocabulary {
+export function wordVocabulary(text: string | readonly string[], options: WordVocabularyOptions = {}): Vocabulary {
+  checkNames('wordVocabulary', 'options', options, ['marks', 'maxSize', 'minCount', 'lowercase']);
+  const { lowercase = false, marks = ['unknown'] } = options;
   const texts = textsOf('wordVocabulary', text, 'word');
-  const marks = options.marks ?? ['unknown'];
   const words = texts.flatMap((item) => splitWords(lowercase ? item.toLowerCase() : item));
   checkSome('wordVocabulary', 'text', words.length, 'word');
   return { ...vocabularyOf('words', marks, frequentTokens('wordVocabulary', words, { ...options, marks })), lowercase };

@@ -1,10 +1,10 @@
 /** Pairs of source and target sequences, for encoder-decoder models. */
 
-import { checkSome, describe } from '../tensor/shape';
+import { mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type BucketOptions, bucketsOf, checkBuckets } from './bucket-batches';
 import type { Dataset } from './dataset';
-import { checkSameKind, padSequences, type TensorOf } from './unequal-lengths';
+import { padSequences, type TensorOf } from './unequal-lengths';
 
 /** A source sequence with its target sequence. */
 export interface Pair<S extends Int32Array | Tensor = Int32Array | Tensor> {
@@ -44,16 +44,10 @@ export function pairBatches<S extends Int32Array | Tensor>(
   pairs: readonly Pair<S>[],
   options: BucketOptions,
 ): Dataset<PairBatch<TensorOf<S>>> {
-  checkSome('pairBatches', 'pairs', pairs.length, 'pair');
-  checkSameKind(
-    'pairBatches',
-    (i) => `pairs[${i}].input`,
-    pairs.map(({ input }) => input),
-  );
-  checkBuckets('pairBatches', options, pairs);
+  checkBuckets('pairBatches', 'pairs', pairs, options);
   pairs.forEach(({ target }, i) => {
     if (!(target instanceof Int32Array))
-      throw new TypeError(`pairBatches: pairs[${i}].target must be an Int32Array of ids, got ${describe(target)}.`);
+      throw mismatch('pairBatches', `pairs[${i}].target`, 'an Int32Array of ids', target);
   });
   const { batchSize, shuffle = true, padding = 0 } = options;
   return {

@@ -1,7 +1,7 @@
 /** Scaling of columns to a common range, and its inverse. */
 
-import { checkIds, checkNames, checkNumber, checkSome, describe, formatShape, lengthAt } from '../tensor/shape';
-import { isTensor, type Tensor } from '../tensor/tensor';
+import { checkArray, checkIds, checkNames, checkNumber, checkSome, formatShape, lengthAt } from '../tensor/shape';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /** The offset and scale of every column: (x − offset) / scale. Plain data: store it as JSON with the weights. */
 export interface Scaler {
@@ -9,14 +9,9 @@ export interface Scaler {
   readonly scale: readonly number[];
 }
 
-/** @throws TypeError if the data is not a tensor */
-function checkTensor(where: string, data: Tensor): void {
-  if (!isTensor(data)) throw new TypeError(`${where}: data must be a tensor […, F], got ${describe(data)}.`);
-}
-
 /** The numbers of columns and rows. @throws RangeError if there are no rows, or a value is not finite */
 function columnsOf(where: string, tensor: Tensor): { readonly size: number; readonly rows: number } {
-  checkTensor(where, tensor);
+  checkTensor(where, 'data', tensor);
   const { shape, data } = tensor;
   const size = lengthAt(where, 'data', shape, -1);
   checkSome(where, 'data', data.length, 'row');
@@ -117,12 +112,18 @@ export function unscaleWith(scaler: Scaler, data: Tensor, columns?: readonly num
 
 function mapColumns(
   where: string,
-  { offset, scale }: Scaler,
+  scaler: Scaler,
   tensor: Tensor,
   columns: readonly number[] | undefined,
   map: (value: number, offset: number, scale: number) => number,
 ): Tensor {
-  checkTensor(where, tensor);
+  checkTensor(where, 'data', tensor);
+  checkNames(where, 'scaler', scaler, ['offset', 'scale']);
+  const { offset, scale } = scaler;
+  checkArray(where, 'scaler.offset', offset);
+  checkArray(where, 'scaler.scale', scale);
+  [...offset, ...scale].forEach((value) => checkNumber(where, 'scaler', value));
+  if (columns !== undefined) checkArray(where, 'columns', columns);
   if (offset.length !== scale.length) {
     throw new RangeError(
       `${where}: scaler must have one offset and one scale per column, got ${offset.length} and ${scale.length}.`,

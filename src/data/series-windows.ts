@@ -1,8 +1,8 @@
 /** Windows over a time series, to train a model that forecasts. */
 
 import { shuffle } from '../tensor/random';
-import { checkCount, checkIds, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
-import { isTensor, type Tensor } from '../tensor/tensor';
+import { checkArray, checkCount, checkIds, checkNames, checkShape, checkSome } from '../tensor/shape';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
 /** The options of {@link seriesWindows}. */
@@ -51,10 +51,11 @@ export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Da
   const { sequenceLength, horizon = 1, batchSize, stride = 1, shuffle: shuffled = true } = options;
   for (const [name, value] of Object.entries({ sequenceLength, horizon, batchSize, stride }))
     checkCount('seriesWindows', name, value);
-  if (!isTensor(series)) throw new TypeError(`seriesWindows: series must be a tensor [N, F], got ${describe(series)}.`);
+  checkTensor('seriesWindows', 'series', series);
   checkShape('seriesWindows', 'series', series.shape, { letters: '[N, F]', lengths: [undefined, undefined] });
   const [N, F] = series.shape as [number, number];
   const columns = options.targets ?? Array.from({ length: F }, (_, column) => column);
+  checkArray('seriesWindows', 'targets', columns);
   checkSome('seriesWindows', 'targets', columns.length, 'column');
   checkIds('seriesWindows', 'targets', columns, F, `The series has ${F} columns.`);
   const count = Math.floor((N - sequenceLength - horizon) / stride) + 1;

@@ -1,8 +1,8 @@
 /** Splits of a sequence into parts for training, validation and test. */
 
-import { checkNumber, lengthAt } from '../tensor/shape';
+import { checkArray, checkNumber, lengthAt, lengthOf } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
-import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 type Items = Int32Array | Float32Array | string | Tensor | IntTensor | readonly unknown[];
 
@@ -35,7 +35,9 @@ export function split<const F extends readonly number[]>(items: Tensor, fraction
 export function split<const F extends readonly number[]>(items: IntTensor, fractions: F): Parts<F, IntTensor>;
 export function split<X, const F extends readonly number[]>(items: readonly X[], fractions: F): Parts<F, X[]>;
 export function split(items: Items, fractions: readonly number[]): unknown {
-  const length = isTensor(items) || isIntTensor(items) ? lengthAt('split', 'items', items.shape, 0) : items.length;
+  const areRows = isTensor(items) || isIntTensor(items);
+  if (areRows) checkEither('split', 'items', items);
+  const length = areRows ? lengthAt('split', 'items', items.shape, 0) : lengthOf('split', 'items', items);
   let start = 0;
   return endsOf('split', fractions, length).map((rounded) => {
     const end = characterBoundary(items, rounded);
@@ -49,6 +51,7 @@ export function split(items: Items, fractions: readonly number[]): unknown {
  * The end index of every part. @throws RangeError if a fraction is not a number from 0 to 1, or they sum to more than 1
  */
 export function endsOf(where: string, fractions: readonly number[], length: number): number[] {
+  checkArray(where, 'fractions', fractions);
   fractions.forEach((fraction, index) => checkNumber(where, `fractions[${index}]`, fraction, 0, 1));
   const sum = fractions.reduce((a, b) => a + b, 0);
   // Rounding may put a sum such as 0.7 + 0.2 + 0.1 slightly above 1.

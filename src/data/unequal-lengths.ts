@@ -1,7 +1,7 @@
 /** Padding of sequences of unequal length. */
 
-import { checkCount, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
-import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { checkArray, checkCount, checkNames, checkShape, checkSome, describe, mismatch } from '../tensor/shape';
+import { checkTensor, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 /** The options of {@link padSequences}. */
 export interface PadOptions {
@@ -46,6 +46,7 @@ export function padSequences<T extends Int32Array | Tensor>(
 export function padSequences(sequences: readonly (Int32Array | Tensor)[], options: PadOptions = {}): Padded {
   checkNames('padSequences', 'options', options, ['sequenceLength', 'padding', 'keep']);
   const { sequenceLength, padding = 0, keep } = options;
+  checkArray('padSequences', 'sequences', sequences);
   checkSome('padSequences', 'sequences', sequences.length, 'sequence');
   if (sequenceLength !== undefined) checkCount('padSequences', 'sequenceLength', sequenceLength);
   const first = sequences[0]!;
@@ -89,15 +90,13 @@ export function checkSameKind(
   sequences.forEach((sequence, i) => {
     if (sequence instanceof Int32Array && first instanceof Int32Array) return;
     if (isTensor(sequence) && isTensor(first)) {
+      checkTensor(where, nameOf(i), sequence);
       checkShape(where, nameOf(i), sequence.shape, { letters: '[T, I]', lengths: [undefined, first.shape[1]] });
       return;
     }
     const expected = isTensor(first) ? 'a tensor [T, I]' : 'an Int32Array of ids';
     const reason = i > 0 ? `, like ${nameOf(0)}` : ', or a tensor [T, I]';
-    throw new TypeError(
-      `${where}: ${nameOf(i)} must be ${expected}${reason}, ` +
-        `got ${sequence instanceof Int32Array ? 'an Int32Array' : describe(sequence)}.`,
-    );
+    throw mismatch(where, nameOf(i), expected + reason, sequence);
   });
 }
 

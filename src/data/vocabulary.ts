@@ -1,7 +1,7 @@
 /** Vocabularies: conversion between text and token ids. */
 
 import { memoize } from '../tensor/memoize';
-import { checkIds, describe } from '../tensor/shape';
+import { checkIds, checkKind, checkNames, mismatch } from '../tensor/shape';
 import { type BytePair, bytePairEncoder, textOfBytes } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
@@ -47,12 +47,11 @@ export interface EncodeOptions {
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
-export function encode(
-  vocabulary: Vocabulary,
-  text: string,
-  { start = false, end = false }: EncodeOptions = {},
-): Int32Array {
-  if (typeof text !== 'string') throw new TypeError(`encode: text must be a string, got ${describe(text)}.`);
+export function encode(vocabulary: Vocabulary, text: string, options: EncodeOptions = {}): Int32Array {
+  checkKind('encode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
+  checkNames('encode', 'options', options, ['start', 'end']);
+  const { start = false, end = false } = options;
+  if (typeof text !== 'string') throw mismatch('encode', 'text', 'a string', text);
   const ids = start ? [markId(vocabulary, 'start')] : [];
   if (vocabulary.kind === 'bytePairs') for (const id of encoderOf(vocabulary)(text)) ids.push(id);
   else pushTokens(ids, vocabulary, text);
@@ -97,7 +96,8 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
   if (!(ids instanceof Int32Array || Array.isArray(ids)))
-    throw new TypeError(`decode: ids must be an Int32Array or an array, got ${describe(ids)}.`);
+    throw mismatch('decode', 'ids', 'an Int32Array or an array', ids);
+  checkKind('decode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
   checkIds('decode', 'ids', ids, vocabulary.size);
   const { padding, start, end } = vocabulary.marks;
   const tokens = Array.from(ids)

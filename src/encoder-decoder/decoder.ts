@@ -2,18 +2,18 @@
 
 import { attend } from '../attention/attend';
 import { type AttentionMemory, attentionMemory } from '../attention/memory';
-import type { Score } from '../attention/scores';
+import { checkScore, type Score } from '../attention/scores';
 import { tanh } from '../autodiff/ops/elementwise';
 import { affine } from '../autodiff/ops/linear';
 import { concat, gather } from '../autodiff/ops/movement';
 import { dropElements } from '../autodiff/ops/random-mask';
 import { operand, type Variable } from '../autodiff/tape';
-import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
+import { type Cell, type CellInitializers, cellParameters, checkCell, stateSizes } from '../recurrence/cell';
 import { step, unroll } from '../recurrence/unroll';
 import { glorotUniform, normal, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
-import { checkBelowOne, checkCount } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The options of the decoder of {@link encoderDecoder}. */
@@ -72,15 +72,23 @@ export type DecoderState = {
 };
 
 /** @throws RangeError if an option is out of range */
-export function checkDecoder({
-  vocabularySize,
-  embeddingSize,
-  hiddenSize,
-  layers = 1,
-  attention,
-  inputFeeding,
-  dropout = 0,
-}: DecoderOptions): void {
+export function checkDecoder(options: DecoderOptions): void {
+  checkNames('encoderDecoder', 'decoder', options, [
+    'vocabularySize',
+    'embeddingSize',
+    'cell',
+    'hiddenSize',
+    'layers',
+    'attention',
+    'inputFeeding',
+    'dropout',
+    'inputInitializer',
+    'recurrentInitializer',
+    'biasInitializer',
+  ]);
+  const { vocabularySize, embeddingSize, cell, hiddenSize, layers = 1, attention, inputFeeding, dropout = 0 } = options;
+  checkCell('encoderDecoder', cell);
+  if (attention !== undefined) checkScore('encoderDecoder', 'decoder.attention', attention);
   for (const [name, value] of Object.entries({ vocabularySize, embeddingSize, hiddenSize, layers }))
     checkCount('encoderDecoder', `decoder.${name}`, value);
   checkBelowOne('encoderDecoder', 'decoder.dropout', dropout);

@@ -5,7 +5,7 @@ import { concat, reshape } from '../autodiff/ops/movement';
 import { operand, toTensor, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { PairBatch } from '../data/pairs';
-import { inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
+import { checkLayers, inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
 import {
   type Features,
   inferenceContext,
@@ -18,8 +18,8 @@ import type { Fill } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
-import { createRandom, type Random, uniformNumber } from '../tensor/random';
-import { checkIds, checkNames, checkNumber, checkSome, formatShape } from '../tensor/shape';
+import { type Random, seeded, uniformNumber } from '../tensor/random';
+import { checkIds, checkNames, checkNumber, formatShape } from '../tensor/shape';
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
@@ -121,14 +121,14 @@ export function encoderDecoder(options: EncoderDecoderOptions): EncoderDecoder {
     'seed',
   ]);
   const { seed = 0, ...rest } = options;
-  const random = createRandom(seed);
-  return buildEncoderDecoder(rest, (plan) => initializeParameters(plan, random));
+  const random = seeded('encoderDecoder', seed);
+  return buildEncoderDecoder(rest, (plan) => initializeParameters('encoderDecoder', plan, random));
 }
 
 /** Builds an encoder-decoder with the parameters of `fill`. @throws as {@link encoderDecoder} */
 export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill): EncoderDecoder {
   const { encoder: layers, inputSize, decoder, start, end, scheduledSampling = 0 } = options;
-  checkSome('encoderDecoder', 'encoder', layers.length, 'layer');
+  checkLayers('encoderDecoder', 'encoder', layers);
   checkDecoder(decoder);
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
   const input = inputFeatures('encoderDecoder', layers, inputSize);
@@ -137,6 +137,8 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
   );
   const encoderParameters = fill(plan, 'encoder');
   const { stateSize, finalSizes } = probe(encoder, encoderParameters);
+  if (typeof scheduledSampling !== 'function')
+    checkNumber('encoderDecoder', 'scheduledSampling', scheduledSampling, 0, 1);
   const { tree, data } = flattenTree<EncoderDecoderParameters>({
     encoder: encoderParameters,
     decoder: fill(decoderParameters(decoder, stateSize, finalSizes), 'decoder'),

@@ -8,8 +8,8 @@ import { toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { withCaller } from '../tensor/error-context';
-import { checkCount, checkNames, checkNumber } from '../tensor/shape';
-import type { IntTensor, Tensor } from '../tensor/tensor';
+import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkEither, type IntTensor, type Tensor } from '../tensor/tensor';
 import { decodeStep } from './decoder';
 import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from './encoder-decoder';
 
@@ -110,9 +110,13 @@ export function beamSearch(
 
 function search(
   model: EncoderDecoder,
-  { inputs, lengths }: Padded,
+  source: Padded,
   options: Required<BeamOptions>,
 ): readonly (readonly Hypothesis[])[] {
+  checkKind('search', 'model', model, 'a model, as encoderDecoder returns', 'decoder');
+  checkNames('search', 'source', source, ['inputs', 'lengths']);
+  const { inputs, lengths } = source;
+  checkEither('search', 'inputs', inputs);
   const { maxLength, beamSize, lengthPenalty, count } = options;
   checkCount('search', 'maxLength', maxLength);
   checkCount('search', 'beamSize', beamSize);

@@ -1,5 +1,7 @@
 /** File contents as bytes. */
 
+import { describe } from '../tensor/shape';
+
 /**
  * Returns a plain Uint8Array over the bytes of `file`. The `slice` of a Node Buffer, unlike that of a Uint8Array, does
  * not copy.
@@ -9,10 +11,8 @@
 export function fileBytes(where: string, file: Uint8Array | ArrayBuffer): Uint8Array {
   if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   if (file instanceof ArrayBuffer) return new Uint8Array(file);
-  throw new TypeError(
-    `${where}: file must be a Uint8Array or an ArrayBuffer, got ` +
-      `${typeof file === 'string' ? 'a string. Read the file without an encoding.' : String(file)}`,
-  );
+  const got = typeof file === 'string' ? 'a string. Read the file without an encoding.' : describe(file);
+  throw new TypeError(`${where}: file must be a Uint8Array or an ArrayBuffer, got ${got}`);
 }
 
 /** Concatenates byte arrays. */

@@ -14,8 +14,8 @@ import { layerNorm } from '../layers/layer-norm';
 import { recurrent } from '../layers/recurrent';
 import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
-import { formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkArray, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { abbreviate, listed, shown } from './listing';
 import type { PyTorchOptions } from './pytorch';
 
@@ -80,6 +80,11 @@ interface Module {
  * assumed[0]; // 'fc has no activation; set one with activations: { "fc": relu }'
  */
 export function inferModel(weights: Readonly<Record<string, Tensor>>, options: InferOptions = {}): InferredModel {
+  checkObject('inferModel', 'weights', weights);
+  for (const [name, tensor] of Object.entries(weights)) checkTensor('inferModel', name, tensor);
+  checkNames('inferModel', 'options', options, ['order', 'nonlinearity', 'activations', 'returnSequences']);
+  if (options.order !== undefined) checkArray('inferModel', 'order', options.order);
+  if (options.activations !== undefined) checkObject('inferModel', 'activations', options.activations);
   return withCaller('inferModel', () => inferredFrom(modulesOf(weights, options), options));
 }
 
@@ -88,7 +93,7 @@ function inferredFrom(modules: readonly Module[], options: InferOptions): Inferr
   const { returnSequences = true } = options;
   const last = order.reduce((found, { kind }, i) => (kind === 'recurrent' ? i : found), -1);
   const entries = order.flatMap((module, i) =>
-    module.layers(i < last || returnSequences).map((layer) => ({ layer, module })),
+    withCaller('inferModel', () => module.layers(i < last || returnSequences)).map((layer) => ({ layer, module })),
   );
   const layers = entries.map(({ layer }) => layer);
   const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, entries[i]!.module.name]));
@@ -284,7 +289,7 @@ function orderOf(
     const order = givenOrder.map(
       (name) =>
         modules.find((module) => module.name === name) ??
-        reject(`order has ${name}, which is not a module. The modules are ${describeModules(modules)}.`),
+        reject(`order has ${describe(name)}, which is not a module. The modules are ${describeModules(modules)}.`),
     );
     if (order.length !== modules.length || new Set(order).size !== modules.length)
       reject(`order must have every module exactly once: ${describeModules(modules)}.`);

@@ -10,10 +10,10 @@
 import { relu, tanh } from '../autodiff/ops/elementwise';
 import { cellOriginOf } from '../layers/origins';
 import type { DirectionOptions } from '../layers/recurrent';
-import type { Sequential } from '../models/sequential';
+import { checkModel, type Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
-import { formatShape, sameShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkArray, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
 import { joined, part, sumOf, transposed, zerosOf } from './matrix';
 import { type Part, partsOf } from './parts';
@@ -70,6 +70,10 @@ export function fromPyTorch(
   weights: Readonly<Record<string, Tensor>>,
   options: PyTorchOptions = {},
 ): { readonly ignored: readonly string[] } {
+  checkModel('fromPyTorch', model);
+  checkObject('fromPyTorch', 'weights', weights);
+  for (const [name, tensor] of Object.entries(weights)) checkTensor('fromPyTorch', name, tensor);
+  checkObject('fromPyTorch', 'options', options);
   const taken = new Set<string>();
   const isCell = (prefix: string): boolean => Object.hasOwn(weights, `${prefix}weight_ih`);
   const found = bindingsOf('fromPyTorch', model, options, isCell).map(({ layer, prefix, suffix, codec, inner }) => {
@@ -115,10 +119,12 @@ const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.tes
  * Object.keys(weights).slice(0, 3); // ['rnn.weight_ih_l0', 'rnn.weight_hh_l0', 'rnn.bias_ih_l0']
  * weights['rnn.weight_ih_l0']!.shape; // [9, 2]
  */
-export function toPyTorch(
-  model: Sequential,
-  { withoutBias = [], cells = [], ...options }: ToPyTorchOptions = {},
-): Readonly<Record<string, Tensor>> {
+export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Readonly<Record<string, Tensor>> {
+  checkModel('toPyTorch', model);
+  checkNames('toPyTorch', 'options', options, ['modules', 'cells', 'withoutBias']);
+  const { withoutBias = [], cells = [] } = options;
+  checkArray('toPyTorch', 'withoutBias', withoutBias);
+  checkArray('toPyTorch', 'cells', cells);
   const weights: Record<string, Tensor> = {};
   const isCell = (prefix: string): boolean => cells.some((name) => prefix === (name === '' ? '' : `${name}.`));
   for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options, isCell)) {
@@ -162,6 +168,7 @@ function bindingsOf(
   { modules = {} }: PyTorchOptions,
   isCell: (prefix: string) => boolean,
 ): readonly Binding[] {
+  checkObject(where, 'modules', modules);
   const parts = partsOf(model);
   const unknown = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
   if (unknown !== undefined)

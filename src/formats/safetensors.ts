@@ -3,7 +3,7 @@
  * JSON, and the contiguous elements of all tensors. Reading executes no code and allocates at most about the file size.
  */
 
-import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkObject, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
@@ -226,6 +226,8 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  checkObject('writeSafetensors', 'tensors', tensors);
+  checkObject('writeSafetensors', 'metadata', metadata);
   const entries: [string, unknown][] = [];
   for (const [name, value] of Object.entries(metadata)) {
     if (typeof value !== 'string')

@@ -14,9 +14,9 @@ import { buildSequential, type Fill, type Sequential } from '../models/sequentia
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { mapPlan, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { formatShape, sameShape } from '../tensor/shape';
+import { checkKind, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { leaves, type TensorTree } from '../tensor/tree';
+import { leavesOf, type TensorTree } from '../tensor/tree';
 import type { TrainingState } from '../training/training-state';
 import {
   buildFromFile,
@@ -88,13 +88,15 @@ export interface LoadOptions {
  * predict(loaded, intTensor([[1]])).data.every((value, i) => value === expected[i]); // true
  * decode(extras.vocabulary as Vocabulary, [1, 2]); // 'be'
  */
-export function save(
-  { parameters, origin }: Saveable,
-  { extras = {}, training, customObjects }: SaveOptions = {},
-): Uint8Array {
+export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
+  checkObject('save', 'model', model);
+  checkNames('save', 'options', options, ['extras', 'training', 'customObjects']);
+  const { parameters, origin } = model;
+  const { extras = {}, training, customObjects } = options;
+  if (training !== undefined) checkKind('save', 'training', training, 'a training state', 'draws');
   const tensors = new Map<string, Tensor>();
   let offset = 0;
-  for (const { path, tensor } of leaves(parameters)) {
+  for (const { path, tensor } of leavesOf('save', parameters)) {
     if (tensors.has(path) || path.startsWith('training/'))
       throw new RangeError(`save: two parameters are named ${path}.`);
     const data =
@@ -123,7 +125,9 @@ export function save(
  * const model = sequential([dense({ size: 2, activation: tanh })], { inputSize: 3, seed: 4 });
  * load(save(model)).model.data.length; // 8
  */
-export function load(file: Uint8Array | ArrayBuffer, { customObjects }: LoadOptions = {}): Loaded {
+export function load(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Loaded {
+  checkNames('load', 'options', options, ['customObjects']);
+  const { customObjects } = options;
   return loadModel('load', 'sequential', file, customObjects, (args, fill) => {
     const [layers, { inputSize }] = args as [readonly Layer[], { inputSize?: number }];
     return buildSequential(layers, inputSize, fill);
@@ -143,19 +147,18 @@ export function load(file: Uint8Array | ArrayBuffer, { customObjects }: LoadOpti
  * });
  * loadEncoderDecoder(save(model)).model.end; // 1
  */
-export function loadEncoderDecoder(
-  file: Uint8Array | ArrayBuffer,
-  { customObjects }: LoadOptions = {},
-): Loaded<EncoderDecoder> {
+export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Loaded<EncoderDecoder> {
+  checkNames('loadEncoderDecoder', 'options', options, ['customObjects']);
+  const { customObjects } = options;
   return loadModel('loadEncoderDecoder', 'encoderDecoder', file, customObjects, ([argument], fill, size) => {
-    const options = argument as EncoderDecoderOptions;
+    const modelOptions = argument as EncoderDecoderOptions;
     // Every input and every layer has at least one parameter: do not build a model far larger than the file.
-    const minimum = Math.max(options.inputSize ?? 1, options.decoder.layers ?? 1);
+    const minimum = Math.max(modelOptions.inputSize ?? 1, modelOptions.decoder.layers ?? 1);
     if (minimum > size)
       throw new RangeError(
         `encoderDecoder: it has ${minimum} inputs or layers, but the file has only ${size} elements.`,
       );
-    return buildEncoderDecoder(options, fill);
+    return buildEncoderDecoder(modelOptions, fill);
   });
 }
 
@@ -182,13 +185,14 @@ export function loadInto(
   file: Uint8Array | ArrayBuffer,
   { customObjects }: LoadOptions = {},
 ): SavedExtras {
+  checkKind('loadInto', 'model', model, 'a model', 'data');
   const read = openFile('loadInto', file);
   checkSameModel('loadInto', model, read, customObjects);
-  const found = leaves(model.parameters).map(({ path, tensor }) => ({
+  const found = leavesOf('loadInto', model.parameters).map(({ path, tensor }) => ({
     tensor,
     from: takeTensor('loadInto', read.tensors, path, tensor.shape),
   }));
-  checkAllTaken('loadInto', read.tensors, new Set(leaves(model.parameters).map(({ path }) => path)));
+  checkAllTaken('loadInto', read.tensors, new Set(leavesOf('loadInto', model.parameters).map(({ path }) => path)));
   const rest = restOf('loadInto', read, model.data.length);
   for (const { tensor, from } of found) tensor.data.set(from.data);
   return { ...rest, training: rest.training && { ...rest.training, parameters: model.data.slice() } };

@@ -2,7 +2,7 @@
  * Import of TensorFlow.js models: a `model.json` with the configuration and a manifest of weights, and binary files.
  */
 
-import { describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkNames, checkObject, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
@@ -51,6 +51,8 @@ export function importTensorFlowJs(
   files: Readonly<Record<string, Uint8Array | ArrayBuffer>>,
   options: KerasOptions = {},
 ): ImportedModel {
+  checkObject(where, 'files', files);
+  checkNames(where, 'options', options, ['lengths']);
   const root = fields(typeof json === 'string' ? parseJson(where, 'model.json', json) : (json as Json), 'model.json');
   checkDepth(where, 'model.json', root);
   if (Array.isArray(root['hiddenLayers']) && 'outputConnector' in root) {

@@ -4,6 +4,7 @@
  * holds offsets.
  */
 
+import { describe } from '../tensor/shape';
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { isSupported, scratchSize, simdKernels } from './simd/bind';
 
@@ -83,7 +84,7 @@ function simdWorkspace(): Workspace | undefined {
  */
 export function useKernels(name: KernelName | undefined): void {
   if (name !== undefined && !['portable', 'simd', 'relaxed'].includes(name)) {
-    throw new RangeError(`useKernels: name must be 'portable', 'simd' or 'relaxed', got ${String(name)}.`);
+    throw new RangeError(`useKernels: name must be 'portable', 'simd' or 'relaxed', got ${describe(name)}.`);
   }
   const previous = selected;
   selected = name;

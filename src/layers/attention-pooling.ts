@@ -1,7 +1,7 @@
 /** Attention pooling: the weighted sum of the states of a sequence. */
 
 import { poolByAttention, poolingParameters } from '../attention/pooling';
-import { additiveScore, type Score } from '../attention/scores';
+import { additiveScore, checkScore, type Score } from '../attention/scores';
 import { checkCount, checkNames } from '../tensor/shape';
 import { type Layer, stepSize, vectors } from './layer';
 
@@ -32,6 +32,7 @@ export interface AttentionPoolingOptions {
 export function attentionPooling(options: AttentionPoolingOptions = {}): Layer {
   checkNames('attentionPooling', 'options', options, ['querySize', 'score']);
   const { querySize, score = additiveScore({ size: 64 }) } = options;
+  checkScore('attentionPooling', 'score', score);
   if (querySize !== undefined) checkCount('attentionPooling', 'querySize', querySize);
   return {
     name: 'attentionPooling',

@@ -4,7 +4,7 @@ import { add, multiply, scale } from '../autodiff/ops/arithmetic';
 import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
-import { checkNames, describe } from '../tensor/shape';
+import { checkNames, checkObject, describe } from '../tensor/shape';
 import { directionsOf } from './directions';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -51,15 +51,14 @@ export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variabl
  * predict(model, full([5, 3, 2], 1), { lengths: Int32Array.of(5, 2, 4) }).shape; // [5, 3, 16]
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
-  checkDirection('bidirectional', options, ['merge', 'returnSequences', 'reverse']);
+  checkDirection('bidirectional', options, ['merge', 'returnSequences', 'reverse'], cell);
   const { merge = 'concat', returnSequences = true, reverse = {} } = options;
-  if (typeof reverse !== 'object' || reverse === null)
-    throw new TypeError(`bidirectional: reverse must be an object such as { cell: gru() }, got ${describe(reverse)}.`);
-  checkDirection('bidirectional', { hiddenSize: options.hiddenSize, ...reverse }, ['cell']);
+  checkObject('bidirectional', 'reverse', reverse);
+  checkDirection('bidirectional', { hiddenSize: options.hiddenSize, ...reverse }, ['cell'], reverse.cell ?? cell);
   const directions = directionsOf(cell, options);
   if (!Object.keys(merges).includes(merge)) {
     throw new RangeError(
-      `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${String(merge)}.`,
+      `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${describe(merge)}.`,
     );
   }
   const [size, reverseSize] = directions.map((direction) => outputSize(direction.cell, direction.options)) as [

@@ -80,7 +80,7 @@ function scopedStepRunner(
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = allocate(workspace, batchSize * size);
-  const parameterOffset = copyTreeInto(workspace, parameters);
+  const parameterOffset = copyTreeInto('stream', workspace, parameters);
   let state: LayerState | undefined;
   return {
     output,
@@ -99,7 +99,7 @@ function scopedStepRunner(
               );
         const result = layer.run(p, x, { ...inferenceContext(), state });
         kernels.of(copy)(output, result.output.offset, batchSize * size);
-        state = result.state && (copyOut(result.state) as LayerState);
+        state = result.state && (copyOut(result.state, 'advance') as LayerState);
       });
     },
     readState: () => state && mapTree(state, copyTensor),

@@ -3,7 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkCount, checkNames } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkSome, mismatch } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerResult, LayerState } from './layer';
 
@@ -65,6 +65,15 @@ export function checkCausal(caller: string, layers: readonly NamedLayer[], how: 
   const whole = layers.find(({ layer }) => layer.causal === false);
   if (whole !== undefined)
     throw new RangeError(`${caller}: layer ${whole.name} needs the whole sequence, so it cannot run ${how}.`);
+}
+
+/** @throws TypeError if `layers` is not an array of layers; RangeError if it is empty */
+export function checkLayers(where: string, argument: string, layers: readonly Layer[]): void {
+  checkArray(where, argument, layers);
+  checkSome(where, argument, layers.length, 'layer');
+  layers.forEach((layer, i) => {
+    if (typeof layer?.output !== 'function') throw mismatch(where, `${argument}[${i}]`, 'a layer', layer);
+  });
 }
 
 /** Returns the names of layers in a model. */

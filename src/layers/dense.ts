@@ -1,12 +1,12 @@
 /** The fully connected layer. */
 
 import { affine } from '../autodiff/ops/linear';
-import type { Variable } from '../autodiff/tape';
+import { operand, type Variable } from '../autodiff/tape';
 import { allocate } from '../kernels/workspace';
 import { packedAffine } from '../recurrence/cell-stream';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { glorotUniform, type Initializer, zeros } from '../tensor/initializers';
-import { checkCount, checkNames } from '../tensor/shape';
+import { checkCount, checkFunction, checkNames } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
@@ -35,6 +35,7 @@ export function dense(options: DenseOptions): Layer {
   checkNames('dense', 'options', options, ['size', 'activation', 'weightInitializer', 'biasInitializer']);
   const { size, activation, weightInitializer = glorotUniform(), biasInitializer = zeros() } = options;
   checkCount('dense', 'size', size);
+  if (activation !== undefined) checkFunction('dense', 'activation', activation);
   return {
     name: 'dense',
     origin: ['dense', options],
@@ -46,7 +47,7 @@ export function dense(options: DenseOptions): Layer {
     run: ({ weight, bias }, input, { lengths }) => ({
       output: onValidSteps('dense', vectors('dense', input), lengths, (x) => {
         const y = affine(x, { weight: weight!, bias: bias! });
-        return activation === undefined ? y : activation(y);
+        return activation === undefined ? y : operand('dense', activation(y), 'the result of activation');
       }),
     }),
     ...(activation === undefined

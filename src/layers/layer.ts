@@ -1,6 +1,6 @@
 /** The interface of layers: parameters, shapes, and the functions that run them. */
 
-import type { Variable } from '../autodiff/tape';
+import { isVariable, type Variable } from '../autodiff/tape';
 import type { StepRunner, StepRunnerOptions } from '../recurrence/cell-stream';
 import type { Origin } from '../tensor/origin';
 import type { ParameterSpec } from '../tensor/parameter-spec';
@@ -151,6 +151,6 @@ export function stepSize(caller: string, input: Features): number {
 
 /** Returns the input vectors. @throws TypeError if the input is token ids */
 export function vectors(caller: string, input: Variable | IntTensor): Variable {
-  if ('storage' in input) return input;
+  if (isVariable(input)) return input;
   throw new TypeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
 }

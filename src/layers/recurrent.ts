@@ -3,12 +3,12 @@
 import { broadcastTo, multiply } from '../autodiff/ops/arithmetic';
 import { randomMask } from '../autodiff/ops/random-mask';
 import { type Variable, viewOf } from '../autodiff/tape';
-import { type Cell, type CellInitializers, cellParameters, stateSizes } from '../recurrence/cell';
+import { type Cell, type CellInitializers, cellParameters, checkCell, stateSizes } from '../recurrence/cell';
 import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
 import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames, checkNumber } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -60,7 +60,7 @@ export interface RecurrentOptions extends DirectionOptions {
  * predict(model, full([5, 3, 2], 1)).shape; // [3, 8]
  */
 export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
-  checkDirection('recurrent', options, ['returnSequences', 'reverse']);
+  checkDirection('recurrent', options, ['returnSequences', 'reverse'], cell);
   const { returnSequences = true, reverse = false } = options;
   return {
     name: cell.name,
@@ -94,7 +94,8 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
 }
 
 /** @throws RangeError if an option is out of range; TypeError if it is neither an option of a direction nor another one */
-export function checkDirection(caller: string, options: DirectionOptions, others: readonly string[]): void {
+export function checkDirection(caller: string, options: DirectionOptions, others: readonly string[], cell: Cell): void {
+  checkCell(caller, cell);
   checkNames(caller, 'options', options, [
     'hiddenSize',
     'inputDropout',
@@ -106,10 +107,12 @@ export function checkDirection(caller: string, options: DirectionOptions, others
     'biasInitializer',
     ...others,
   ]);
-  const { hiddenSize, inputDropout = 0, recurrentDropout = 0 } = options;
+  const { hiddenSize, inputDropout = 0, recurrentDropout = 0, zoneout = {} } = options;
   checkCount(caller, 'hiddenSize', hiddenSize);
   checkBelowOne(caller, 'inputDropout', inputDropout);
   checkBelowOne(caller, 'recurrentDropout', recurrentDropout);
+  checkNames(caller, 'zoneout', zoneout, cell.state);
+  for (const [name, rate] of Object.entries(zoneout)) checkNumber(caller, `zoneout.${name}`, rate, 0, 1);
 }
 
 /** Returns the size of the output of a cell: that of its first state. */

@@ -3,8 +3,7 @@
 import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import { allocate } from '../kernels/workspace';
-import { checkSome } from '../tensor/shape';
-import { chain, chainParameters, type NamedLayer, runChain, statesOf } from './chain';
+import { chain, chainParameters, checkLayers, type NamedLayer, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -21,7 +20,7 @@ import { joinNames, splitNames } from './nested-names';
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export function residual(layers: readonly Layer[]): Layer {
-  checkSome('residual', 'layers', layers.length, 'layer');
+  checkLayers('residual', 'layers', layers);
   const named = (input: Features): readonly NamedLayer[] => {
     const { size, perStep } = vectorFeatures('residual', input);
     const inner = chain(layers, input);

@@ -1,10 +1,10 @@
 /** Autoregressive generation with a sequence model. */
 
 import { withCaller } from '../tensor/error-context';
-import { createRandom } from '../tensor/random';
+import { seeded } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
-import { checkCount, checkIds, checkNames, checkSome } from '../tensor/shape';
-import type { Sequential } from './sequential';
+import { checkCount, checkIds, checkNames, checkSome, lengthOf } from '../tensor/shape';
+import { checkModel, type Sequential } from './sequential';
 import { advance, stream } from './stream';
 
 /** The options of {@link generate}. */
@@ -32,13 +32,14 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   const { prompt, length, seed = 0 } = options;
   checkCount('generate', 'length', length, 0);
   const sample = sampler('generate', options);
+  checkModel('generate', model);
   if (model.input.kind !== 'ids')
     throw new RangeError(
       'generate: model must accept token ids, got a model of vectors. Its outputs become its next inputs.',
     );
-  checkSome('generate', 'prompt', prompt.length, 'id');
+  checkSome('generate', 'prompt', lengthOf('generate', 'prompt', prompt), 'id');
   checkIds('generate', 'prompt', prompt, 2 ** 31);
-  const random = createRandom(seed);
+  const random = seeded('generate', seed);
   return withCaller('generate', () => {
     const running = stream(model);
     const logitsAfter = (id: number): Float32Array => advance(running, { shape: [1], data: Int32Array.of(id) }).data;

@@ -5,7 +5,7 @@ import { statesOf } from '../layers/chain';
 import { withCaller } from '../tensor/error-context';
 import { checkNames } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import { type ModelState, type PredictOptions, runModel, type Sequential } from './sequential';
+import { checkModel, type ModelState, type PredictOptions, runModel, type Sequential } from './sequential';
 
 /**
  * Computes the states of the recurrent layers after every step, such as all cell states of an LSTM. In a computation
@@ -21,6 +21,7 @@ import { type ModelState, type PredictOptions, runModel, type Sequential } from 
  */
 export function predictStates(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions = {}): ModelState {
   checkNames('predictStates', 'options', options, ['lengths', 'resets', 'state']);
+  checkModel('predictStates', model);
   return withCaller('predictStates', () =>
     compute(model.parameters, (p) => statesOf(runModel(model, p, inputs, options).results)),
   );

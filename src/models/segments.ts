@@ -6,10 +6,12 @@ import { operand, type Variable } from '../autodiff/tape';
 import { checkCausal } from '../layers/chain';
 import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
-import { checkCount } from '../tensor/shape';
+import { checkCount, checkObject } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import {
+  checkModel,
+  checkRunOptions,
   type ModelRun,
   type ModelState,
   outputsPerStep,
@@ -38,17 +40,21 @@ export function runInSegments(
   model: Sequential,
   parameters: Readonly<Record<string, Readonly<Record<string, Variable>>>>,
   input: IntTensor | Tensor | Variable,
-  { state, ...options }: RunOptions = {},
+  allOptions: RunOptions = {},
   segment?: number,
 ): ModelRun {
+  checkModel('runInSegments', model);
+  checkRunOptions('runInSegments', allOptions);
+  checkObject('runInSegments', 'parameters', parameters);
+  const { state, ...options } = allOptions;
   checkCausal('runInSegments', model.layers, 'in segments');
   if (segment !== undefined) checkCount('runInSegments', 'segment', segment);
-  const [T = 0, B = 0] = input.shape;
+  const x = isIntTensor(input) ? input : operand('runInSegments', input, 'inputs');
+  const [T = 0, B = 0] = x.shape;
   const length = segment ?? Math.ceil(Math.sqrt(T));
   const runSegment: typeof runModel = (...args) => withCaller('runInSegments', () => runModel(...args));
   if (T <= length) return runSegment(model, parameters, input, { ...options, state });
 
-  const x = isIntTensor(input) ? input : operand('runInSegments', input, 'inputs');
   const { random, sequenceRandom = random, lengths, resets } = options;
   const seed = sequenceRandom && randomBits(sequenceRandom);
   const outputs: Variable[] = [];
@@ -56,20 +62,22 @@ export function runInSegments(
   for (let from = 0; from < T; from += length) {
     const to = Math.min(T, from + length);
     const inputs = { parameters, states, x: isIntTensor(x) ? undefined : slice(x, from, to) };
-    const run = recompute(
-      inputs,
-      (p) => {
-        const segmentInput = isIntTensor(x) ? sliceSteps(x, from, to) : p.x!;
-        const { output, state: next } = runSegment(model, p.parameters, segmentInput, {
-          ...options,
-          state: p.states,
-          ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
-          lengths: lengths && lengthsIn(lengths, from, to, B),
-          resets: resets && sliceSteps(resets, from, to),
-        });
-        return { output, next };
-      },
-      { random: random === undefined ? [] : [random] },
+    const run = withCaller('runInSegments', () =>
+      recompute(
+        inputs,
+        (p) => {
+          const segmentInput = isIntTensor(x) ? sliceSteps(x, from, to) : p.x!;
+          const { output, state: next } = runSegment(model, p.parameters, segmentInput, {
+            ...options,
+            state: p.states,
+            ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
+            lengths: lengths && lengthsIn(lengths, from, to, B),
+            resets: resets && sliceSteps(resets, from, to),
+          });
+          return { output, next };
+        },
+        { random: random === undefined ? [] : [random] },
+      ),
     );
     outputs.push(run.output);
     states = run.next;

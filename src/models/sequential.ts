@@ -2,7 +2,7 @@
 
 import { operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
-import { inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
+import { checkLayers, inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
 import {
   type Features,
   inferenceContext,
@@ -14,10 +14,10 @@ import {
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { createRandom, type Random } from '../tensor/random';
-import { checkNames, checkShape, checkSome, formatShape } from '../tensor/shape';
+import { type Random, seeded } from '../tensor/random';
+import { checkKind, checkNames, checkObject, checkShape, formatShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import { flattenTree, leaves, treeOver } from '../tensor/tree';
+import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
 /** A model of layers in order, with their parameters. */
 export interface Sequential {
@@ -61,7 +61,8 @@ export type ModelState<L = Tensor> = Readonly<Record<string, LayerState<L>>>;
 export function sequential(layers: readonly Layer[], options: SequentialOptions = {}): Sequential {
   checkNames('sequential', 'options', options, ['inputSize', 'seed']);
   const { inputSize, seed = 0 } = options;
-  return buildSequential(layers, inputSize, (plan) => initializeParameters(plan, createRandom(seed)));
+  const random = seeded('sequential', seed);
+  return buildSequential(layers, inputSize, (plan) => initializeParameters('sequential', plan, random));
 }
 
 /** A source of parameters for a plan, such as an initialization or a file. */
@@ -69,7 +70,7 @@ export type Fill = <P extends ParameterPlan>(plan: P, path: string) => Planned<P
 
 /** Builds a sequential model with the parameters of `fill`. @throws as {@link sequential} */
 export function buildSequential(layers: readonly Layer[], inputSize: number | undefined, fill: Fill): Sequential {
-  checkSome('sequential', 'layers', layers.length, 'layer');
+  checkLayers('sequential', 'layers', layers);
   const input = inputFeatures('sequential', layers, inputSize);
   const { named, plan } = withCaller('sequential', () => planChain(layers, input));
   const { data, tree } = flattenTree(fill(plan, ''));
@@ -98,22 +99,19 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
  * predict(withParameters(network, custom.parameters.network), batch.inputs).data[0]!.toFixed(1); // '3.0'
  */
 export function withParameters(model: Sequential, parameters: Sequential['parameters']): Sequential {
-  const sources = new Map(leaves(parameters).map(({ path, tensor }) => [path, tensor]));
+  checkModel('withParameters', model);
+  const sources = new Map(leavesOf('withParameters', parameters).map(({ path, tensor }) => [path, tensor]));
   const { data, tree } = treeOver(model.parameters, new Float32Array(model.data.length));
   for (const {
     path,
     tensor: { shape, data: target },
-  } of leaves(tree)) {
+  } of leavesOf('withParameters', tree)) {
     const source = sources.get(path);
     if (source === undefined)
       throw new RangeError(
         `withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`,
       );
     checkShape('withParameters', path, source.shape, { letters: "of the model's shape", lengths: shape });
-    if (source.data.length !== target.length)
-      throw new RangeError(
-        `withParameters: ${path} ${formatShape(shape)} must have ${target.length} elements, got ${source.data.length}.`,
-      );
     target.set(source.data);
     sources.delete(path);
   }
@@ -123,6 +121,11 @@ export function withParameters(model: Sequential, parameters: Sequential['parame
       `withParameters: the model has no parameter ${unknown}. Do the parameters belong to another model?`,
     );
   return { ...model, parameters: tree, data };
+}
+
+/** @throws TypeError if `model` is not a {@link Sequential} */
+export function checkModel(where: string, model: Sequential): void {
+  checkKind(where, 'model', model, 'a model, as sequential returns', 'layers');
 }
 
 /** Whether a model has one output per step, `[T, B, O]`, rather than one per sequence, `[B, O]`. */
@@ -153,6 +156,11 @@ export interface RunOptions {
   readonly state?: ModelState<Tensor | Variable> | undefined;
 }
 
+/** @throws TypeError if there are options that {@link runModel} does not have */
+export function checkRunOptions(where: string, options: RunOptions): void {
+  checkNames(where, 'options', options, ['training', 'random', 'sequenceRandom', 'step', 'lengths', 'resets', 'state']);
+}
+
 /** The result of {@link runModel}. */
 export interface ModelRun {
   readonly output: Variable;
@@ -181,15 +189,9 @@ export function runModel(
   input: IntTensor | Tensor | Variable,
   options: RunOptions = {},
 ): ModelRun {
-  checkNames('runModel', 'options', options, [
-    'training',
-    'random',
-    'sequenceRandom',
-    'step',
-    'lengths',
-    'resets',
-    'state',
-  ]);
+  checkModel('runModel', model);
+  checkRunOptions('runModel', options);
+  checkObject('runModel', 'parameters', parameters);
   const { training = false, random, sequenceRandom = random, lengths, resets, state } = options;
   if (training && random === undefined)
     throw new TypeError('runModel: training requires a random generator, random: createRandom(seed).');
@@ -256,6 +258,7 @@ function predictAs(
   inputs: IntTensor | Tensor,
   options: PredictOptions,
 ): { readonly output: Tensor; readonly state: ModelState } {
+  checkModel(caller, model);
   checkNames(caller, 'options', options, ['lengths', 'resets', 'state']);
   return withCaller(caller, () =>
     compute(model.parameters, (p) => {

@@ -1,7 +1,7 @@
 /** Joining the states of several streams into one batch, and splitting them. */
 
-import { checkSome, formatShape, sameShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkArray, checkObject, checkSome, formatShape, sameShape } from '../tensor/shape';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { ModelState } from './sequential';
 
 /**
@@ -14,7 +14,9 @@ import type { ModelState } from './sequential';
  * joinStates(states)['gru']!['h']!.shape; // [3, 4]
  */
 export function joinStates(states: readonly ModelState[]): ModelState {
+  checkArray('joinStates', 'states', states);
   checkSome('joinStates', 'states', states.length, 'state');
+  for (const state of states) checkState('joinStates', state);
   return mapState(states[0]!, (first, layer, name) => {
     const tensors = states.map((state, i) => {
       const tensor = state[layer]?.[name];
@@ -42,6 +44,7 @@ export function joinStates(states: readonly ModelState[]): ModelState {
  * splitState(predictWithState(model, full([1, 3, 2], 1)).state).map((row) => row['gru']!['h']!.shape); // [[1, 4], [1, 4], [1, 4]]
  */
 export function splitState(state: ModelState): readonly ModelState[] {
+  checkState('splitState', state);
   const rows = Object.values(Object.values(state)[0] ?? {})[0]?.shape[0] ?? 0;
   return Array.from({ length: rows }, (_, row) =>
     mapState(state, ({ shape: [, ...rest], data }) => {
@@ -49,6 +52,15 @@ export function splitState(state: ModelState): readonly ModelState[] {
       return { shape: [1, ...rest], data: data.slice(row * size, (row + 1) * size) };
     }),
   );
+}
+
+/** @throws TypeError if a state is not tensors by layer and name */
+function checkState(where: string, state: ModelState): void {
+  checkObject(where, 'a state', state);
+  for (const [layer, parts] of Object.entries(state)) {
+    checkObject(where, layer, parts);
+    for (const [name, tensor] of Object.entries(parts)) checkTensor(where, `${layer}.${name}`, tensor);
+  }
 }
 
 function mapState(state: ModelState, replace: (tensor: Tensor, layer: string, name: string) => Tensor): ModelState {

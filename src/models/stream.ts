@@ -6,9 +6,9 @@ import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
-import { checkCount, checkNames, formatShape } from '../tensor/shape';
-import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import type { ModelState, Sequential } from './sequential';
+import { checkCount, checkKind, checkNames, checkObject, formatShape } from '../tensor/shape';
+import { checkEither, checkTensor, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkModel, type ModelState, type Sequential } from './sequential';
 
 /**
  * A model that runs one time step per call of {@link advance}. It holds a copy of the weights, taken when the stream
@@ -49,6 +49,7 @@ export interface StreamOptions {
 export function stream(model: Sequential, options: StreamOptions = {}): Stream {
   checkNames('stream', 'options', options, ['batchSize']);
   const { batchSize = 1 } = options;
+  checkModel('stream', model);
   checkCount('stream', 'batchSize', batchSize);
   const workspace = createWorkspace();
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
@@ -78,6 +79,9 @@ export function streamCell<N extends string>(
 ): Stream<Readonly<Record<N, Tensor>>> {
   checkNames('streamCell', 'options', options, ['batchSize']);
   const { batchSize = 1 } = options;
+  checkKind('streamCell', 'cell', cell, 'a pointwise cell, such as lstm()', 'forward');
+  checkObject('streamCell', 'parameters', parameters);
+  for (const [name, tensor] of Object.entries(parameters)) checkTensor('streamCell', name, tensor);
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
   checkParameters('streamCell', cell, parameters, inputSize);
@@ -136,6 +140,8 @@ function createStream<S>(
  * running.state?.['lstm']?.['c']?.shape; // [3, 4]
  */
 export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: Tensor): Tensor {
+  checkKind('advance', 'stream', stream, 'a stream', 'outputSize');
+  checkEither('advance', 'x', x);
   const { batchSize, inputSize, outputSize } = stream;
   const acceptsIds = inputSize === 'ids';
   const { shape } = x;
@@ -150,6 +156,7 @@ export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: T
     throw new RangeError(`advance: x must be ${expected}, got ${kind} ${formatShape(shape)}.`);
   }
   const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
+  if (into !== undefined) checkTensor('advance', 'into', into);
   if (output.shape[0] !== batchSize || output.data.length !== batchSize * outputSize) {
     throw new RangeError(
       `advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`,

@@ -46,7 +46,7 @@ export function summary(model: Summarizable): string {
   const rows: readonly Row[] = [
     ['layer', 'output', 'parameters'],
     ...(layers === undefined ? groupRows(parameters, encoder) : chainRows(layers, parameters)),
-    ['total', '', format(treeSize(parameters))],
+    ['total', '', format(treeSize('summary', parameters))],
   ];
   const [names, outputs, counts] = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length))) as [
     number,
@@ -69,7 +69,7 @@ function chainRows(layers: readonly NamedLayer[], parameters: TensorTree): Row[]
 function layerRows({ name, layer, input, output }: NamedLayer, all: TensorTree): Row[] {
   // Layers without parameters are not in the tree.
   const parameters = ((all as Readonly<Record<string, TensorTree>>)[name] ?? {}) as LayerParameters;
-  const row: Row = [name, shapeOf(output), format(treeSize(parameters))];
+  const row: Row = [name, shapeOf(output), format(treeSize('summary', parameters))];
   const origin = layerOriginOf(layer);
   const parts = splitNames(parameters);
   if (origin?.[0] === 'residual')
@@ -86,7 +86,7 @@ function layerRows({ name, layer, input, output }: NamedLayer, all: TensorTree):
     row,
     ...Object.entries(parts).map(([part, own]) => {
       const cell = directions.find((direction) => direction.name === part)?.cell;
-      return indented([cell ? `${part} (${cell.name})` : part, '', format(treeSize(own))]);
+      return indented([cell ? `${part} (${cell.name})` : part, '', format(treeSize('summary', own))]);
     }),
   ];
 }
@@ -94,7 +94,7 @@ function layerRows({ name, layer, input, output }: NamedLayer, all: TensorTree):
 /** The rows of the groups in a tree of parameters. Those of an encoder are its layers. */
 function groupRows(tree: TensorTree, encoder?: readonly NamedLayer[]): Row[] {
   return Object.entries(tree as Readonly<Record<string, TensorTree>>).flatMap(([name, group]): Row[] => {
-    const row: Row = [name, '', format(treeSize(group))];
+    const row: Row = [name, '', format(treeSize('summary', group))];
     if (isTensor(group)) return [row];
     const inner = name === 'encoder' && encoder ? chainRows(encoder, group) : groupRows(group);
     return [row, ...(Object.values(group).every(isTensor) ? [] : inner.map(indented))];

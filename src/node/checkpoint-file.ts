@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { type LoadOptions, loadInto, type Saveable, type SaveOptions, save } from '../formats/saved-model';
 import { withCaller } from '../tensor/error-context';
+import { checkCount, checkKind, checkObject, mismatch } from '../tensor/shape';
 import type { FitCheckpoint, TrainingState } from '../training/training-state';
 import { writeAtomically } from './atomic-file';
 
@@ -27,11 +28,11 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  * await fit(model, data, { loss: crossEntropy, optimizer: adam(), steps: 10, checkpoint, resume });
  * (await resumeFrom(path, model))?.step; // 10
  */
-export function checkpointFile(
-  path: string,
-  model: Saveable,
-  { every, ...options }: CheckpointFileOptions,
-): FitCheckpoint {
+export function checkpointFile(path: string, model: Saveable, allOptions: CheckpointFileOptions): FitCheckpoint {
+  if (typeof path !== 'string') throw mismatch('checkpointFile', 'path', 'a string', path);
+  checkObject('checkpointFile', 'options', allOptions);
+  const { every, ...options } = allOptions;
+  checkCount('checkpointFile', 'every', every);
   // Fail now, not at the first checkpoint, if the model cannot be saved.
   withCaller('checkpointFile', () => save(model, options));
   return { every, write: (training) => writeAtomically(path, save(model, { ...options, training })) };
@@ -52,6 +53,8 @@ export async function resumeFrom(
   model: Saveable & { readonly data: Float32Array },
   options: LoadOptions = {},
 ): Promise<TrainingState | undefined> {
+  if (typeof path !== 'string') throw mismatch('resumeFrom', 'path', 'a string', path);
+  checkKind('resumeFrom', 'model', model, 'a model', 'data');
   let file: Uint8Array;
   try {
     file = await readFile(path);

@@ -1,5 +1,6 @@
 /** Display of training progress on a terminal. */
 
+import { checkFunction, checkNames, checkObject, mismatch } from '../tensor/shape';
 import type { Progress } from '../training/fit';
 
 /** The output of {@link terminalProgress}: a stream such as `process.stderr`. */
@@ -33,7 +34,11 @@ export interface TerminalProgressOptions {
  * await fit(model, data, { loss: crossEntropy, optimizer: sgd(), epochs: 1, onProgress });
  */
 export function terminalProgress(options: TerminalProgressOptions = {}): (progress: Progress) => void {
+  checkNames('terminalProgress', 'options', options, ['output', 'unit']);
   const { output = process.stderr, unit = 'targets' } = options;
+  checkObject('terminalProgress', 'output', output);
+  checkFunction('terminalProgress', 'output.write', output.write);
+  if (typeof unit !== 'string') throw mismatch('terminalProgress', 'unit', 'a string', unit);
   const interval = output.isTTY ? 100 : 10_000;
   let lastTime = -Infinity;
   let validationLoss: number | undefined;
@@ -42,13 +47,16 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
       progress.done || (progress.validationLoss !== undefined && progress.validationLoss !== validationLoss);
     // Only the first step after a validation reports its loss; keep it on the line.
     validationLoss = progress.validationLoss ?? validationLoss;
-    const now = performance.now();
+    const now = Date.now();
     if (!isImportant && now - lastTime < interval) return;
     lastTime = progress.done ? -Infinity : now;
     const line = describe(progress, validationLoss, unit);
     if (progress.done) validationLoss = undefined;
     // A wrapped line could not be overwritten. \x1b[K clears the rest of a longer previous line.
-    if (output.isTTY) output.write(`\r${line.slice(0, (output.columns ?? 80) - 1)}\x1b[K${progress.done ? '\n' : ''}`);
+    if (output.isTTY)
+      output.write(
+        `\r${line.slice(0, (Number.isInteger(output.columns) ? output.columns! : 80) - 1)}\x1b[K${progress.done ? '\n' : ''}`,
+      );
     else output.write(`${line}\n`);
   };
 }

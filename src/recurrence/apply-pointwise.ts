@@ -13,7 +13,7 @@ import {
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
-import { checkShape } from '../tensor/shape';
+import { checkKind, checkObject, checkShape } from '../tensor/shape';
 import { type PointwiseBackwardStep, type PointwiseCell, type State, stateSizes } from './cell';
 import { statesOf } from './unroll';
 
@@ -37,6 +37,8 @@ export function applyPointwise<N extends string>(
   state: Partial<State<N, Operand>>,
   parameters: Readonly<Record<string, Operand>> = {},
 ): State<N> {
+  checkKind('applyPointwise', 'cell', cell, 'a pointwise cell, such as lstm()', 'forward');
+  checkObject('applyPointwise', 'parameters', parameters);
   if (cell.separateProducts)
     throw new TypeError(`applyPointwise: the cell must not have separateProducts, got ${cell.name}.`);
   const scope = currentScope('applyPointwise');

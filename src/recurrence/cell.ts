@@ -6,11 +6,12 @@
 
 import type { Variable } from '../autodiff/tape';
 import type { Kernels } from '../kernels/kernel';
+import { withCaller } from '../tensor/error-context';
 import type { Initializer } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
-import { createRandom, type Random } from '../tensor/random';
-import { checkCount, checkNames, checkShape, formatShape, type Shape } from '../tensor/shape';
+import { type Random, randomOrSeed } from '../tensor/random';
+import { checkCount, checkNames, checkShape, formatShape, mismatch, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 /** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
@@ -149,11 +150,26 @@ export interface CellOptions extends CellInitializers {
  * initializeCell(lstm(), { inputSize: 3, hiddenSize: 5, random: 1 }).weightIh?.shape; // [3, 20]
  */
 export function initializeCell(cell: Cell, options: CellOptions): Readonly<Record<string, Tensor>> {
+  checkCell('initializeCell', cell);
+  checkNames('initializeCell', 'options', options, [
+    'inputSize',
+    'hiddenSize',
+    'random',
+    'inputInitializer',
+    'recurrentInitializer',
+    'biasInitializer',
+  ]);
   const { inputSize, hiddenSize } = options;
   checkCount('initializeCell', 'inputSize', inputSize);
   checkCount('initializeCell', 'hiddenSize', hiddenSize);
-  const random = typeof options.random === 'number' ? createRandom(options.random) : options.random;
-  return initializeParameters(cellParameters(cell, options), random);
+  const random = randomOrSeed('initializeCell', options.random);
+  return initializeParameters('initializeCell', cellParameters(cell, options), random);
+}
+
+/** @throws TypeError if `cell` is not a cell */
+export function checkCell(where: string, cell: Cell): void {
+  if (typeof cell?.parameters !== 'function' || !cell.state)
+    throw mismatch(where, 'cell', 'a cell, such as lstm()', cell);
 }
 
 /** The parameter specs of a cell, with custom initializers in place of its defaults. */
@@ -187,7 +203,7 @@ export function checkParameters(
   const { name: reference, axis } = hiddenAxis(where, cell);
   const hiddenSize = parameters[reference]?.shape[axis];
   if (hiddenSize === undefined) throw new TypeError(`${where}: the parameters of ${cell.name} must have ${reference}.`);
-  const specs = cell.parameters(inputSize, hiddenSize);
+  const specs = withCaller(where, () => cell.parameters(inputSize, hiddenSize));
   checkNames(where, `the parameters of ${cell.name}`, parameters, Object.keys(specs));
   for (const [name, { shape, role }] of Object.entries(specs)) {
     const actual = parameters[name];

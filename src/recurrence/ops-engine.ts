@@ -3,7 +3,7 @@
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { concat, slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
-import { checkShape } from '../tensor/shape';
+import { checkObject, checkShape } from '../tensor/shape';
 import type { CellFunction, OpsCell, State } from './cell';
 import type { EngineInput, StateSequences } from './engine';
 
@@ -28,6 +28,7 @@ export function runOps<N extends string>(
       previous as State<N>,
       applyDropout,
     );
+    checkObject('unroll', "the cell's new state", next);
     for (const [name, { shape }] of Object.entries(previous)) {
       checkShape('unroll', `the cell's new state ${name}`, next[name]?.shape ?? [], {
         letters: '[B, H]',

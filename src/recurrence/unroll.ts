@@ -4,9 +4,17 @@ import { concat } from '../autodiff/ops/movement';
 import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
-import { checkNames, checkShape, checkSome, type Shape } from '../tensor/shape';
+import { checkNames, checkObject, checkShape, checkSome, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
-import { type Cell, type CellFunction, checkParameters, type PointwiseCell, type State, stateSizes } from './cell';
+import {
+  type Cell,
+  type CellFunction,
+  checkCell,
+  checkParameters,
+  type PointwiseCell,
+  type State,
+  stateSizes,
+} from './cell';
 import { runOps } from './ops-engine';
 import { packSteps } from './packing';
 import { runPointwise } from './pointwise-engine';
@@ -100,6 +108,8 @@ export function unroll<N extends string>(
   checkShape('unroll', 'xs', x.shape, { letters: '[T, B, I]', lengths: [undefined, undefined, undefined] });
   const [T, B, I] = x.shape as [number, number, number];
   checkSome('unroll', 'xs', B, 'row');
+  if (typeof cell !== 'function') checkCell('unroll', cell);
+  checkObject('unroll', 'parameters', parameters);
   const p: Record<string, Variable> = {};
   for (const [name, value] of Object.entries(parameters)) p[name] = operand('unroll', value, name);
 

@@ -5,7 +5,7 @@
 
 import { randomMask } from '../autodiff/ops/random-mask';
 import { filled, type Scope, type Variable } from '../autodiff/tape';
-import type { Random } from '../tensor/random';
+import { checkRandom, type Random } from '../tensor/random';
 import { checkNames, checkNumber } from '../tensor/shape';
 
 /** m by the name of the state, `[N, H]` over all packed rows; only states with a rate above 0. */
@@ -24,7 +24,9 @@ export function drawZoneout(
   states: Readonly<Record<string, Variable>>,
   rows: number,
 ): Zoneout {
+  checkNames('unroll', 'zoneout', options ?? {}, ['rates', 'random']);
   const { rates = {}, random } = options ?? {};
+  if (random !== undefined) checkRandom('unroll', random);
   checkNames('unroll', 'zoneout.rates', rates, Object.keys(states));
   const masks: Record<string, Variable> = {};
   for (const [name, rate = 0] of Object.entries(rates)) {

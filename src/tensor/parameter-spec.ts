@@ -1,9 +1,10 @@
 /** Specifications of parameters: shape, role and initializer. */
 
+import { withCaller } from './error-context';
 import type { Initializer } from './initializers';
 import type { Random } from './random';
-import type { Shape } from './shape';
-import { full, type Tensor } from './tensor';
+import { checkFunction, type Shape } from './shape';
+import { checkSize, checkTensor, full, type Tensor } from './tensor';
 
 /** The role of a parameter, which selects its initializer. The initial value of a gain is specified by its cell. */
 export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
@@ -24,9 +25,11 @@ export type ParameterPlan = ParameterSpec | { readonly [name: string]: Parameter
 /** The type of a plan with every specification replaced by a tensor. */
 export type Planned<P> = P extends ParameterSpec ? Tensor : { readonly [K in keyof P]: Planned<P[K]> };
 
-/** Initializes the parameters of a plan, in order. */
-export function initializeParameters<P extends ParameterPlan>(plan: P, random: Random): Planned<P> {
-  return mapPlan(plan, (parameter) => initializeParameter(parameter, random));
+/** Initializes the parameters of a plan, in order. @throws TypeError if an initializer does not return a tensor */
+export function initializeParameters<P extends ParameterPlan>(where: string, plan: P, random: Random): Planned<P> {
+  return mapPlan(plan, (parameter, path) =>
+    withCaller(`${where}: ${path}`, () => initializeParameter(parameter, random)),
+  );
 }
 
 /** Replaces every parameter of a plan by `create(parameter, path)`. */
@@ -46,15 +49,22 @@ export function mapPlan<P extends ParameterPlan>(
   return result as Planned<P>;
 }
 
-const isParameter = (plan: ParameterPlan): plan is ParameterSpec => typeof plan['initializer'] === 'function';
+const isParameter = (plan: ParameterPlan): plan is ParameterSpec => typeof plan['role'] === 'string';
 
 function initializeParameter({ role, shape, blocks, initializer }: ParameterSpec, random: Random): Tensor {
+  checkFunction('parameter', 'the initializer', initializer);
+  const create = (part: Shape): Tensor => {
+    const value = initializer(part, random, blocks);
+    checkTensor('parameter', 'the initial value', value);
+    checkSize('parameter', 'the initial value', part, value.data.length);
+    return value;
+  };
   const [rows, columns] = shape as [number, number];
-  if (role === 'bias' || role === 'gain' || blocks === 1) return initializer(shape, random, blocks);
+  if (role === 'bias' || role === 'gain' || blocks === 1) return create(shape);
   const result = full(shape, 0);
   const width = columns / blocks;
   for (let block = 0; block < blocks; block++) {
-    const { data } = initializer([rows, width], random);
+    const { data } = create([rows, width]);
     for (let row = 0; row < rows; row++) {
       result.data.set(data.subarray(row * width, (row + 1) * width), row * columns + block * width);
     }

@@ -1,6 +1,6 @@
 /** Seeded random numbers. A generator is plain data: it can be saved, transferred and restored. */
 
-import { checkCount, checkNumber } from './shape';
+import { checkArray, checkCount, checkNumber, checkNumbers, mismatch } from './shape';
 
 /**
  * A random number generator: a state of four 32-bit words. Save it with `random.state.slice()` and restore it with
@@ -21,7 +21,12 @@ export interface Random {
  * uniformNumber(random) === uniformNumber(createRandom(7)); // true
  */
 export function createRandom(seed: number): Random {
-  checkNumber('createRandom', 'seed', seed);
+  return seeded('createRandom', seed);
+}
+
+/** Creates a generator from the option `seed` of the public function `where`. */
+export function seeded(where: string, seed: number): Random {
+  checkNumber(where, 'seed', seed);
   const words = new Uint32Array(new Float64Array([seed]).buffer);
   let mixed = (words[0]! ^ Math.imul(words[1]!, 0x9e3779b1)) >>> 0;
   const state = new Uint32Array(4);
@@ -35,6 +40,13 @@ export function createRandom(seed: number): Random {
   return { state };
 }
 
+/** Returns the given generator, or creates one from a seed. @throws TypeError or RangeError if it is neither */
+export function randomOrSeed(where: string, random: Random | number): Random {
+  if (typeof random === 'number') return seeded(where, random);
+  checkRandom(where, random);
+  return random;
+}
+
 /**
  * Draws 32 random bits, as an integer in [0, 2³²).
  *
@@ -42,6 +54,17 @@ export function createRandom(seed: number): Random {
  * Number.isInteger(randomBits(createRandom(1))); // true
  */
 export function randomBits(random: Random): number {
+  return bitsOf('randomBits', random);
+}
+
+/** @throws TypeError if `random` is not a generator */
+export function checkRandom(where: string, random: Random): void {
+  if (!(random?.state instanceof Uint32Array))
+    throw mismatch(where, 'random', 'a generator, as createRandom(seed) returns', random);
+}
+
+function bitsOf(where: string, random: Random): number {
+  checkRandom(where, random);
   const s = random.state;
   const s0 = s[0]!;
   const s1 = s[1]!;
@@ -63,7 +86,8 @@ export function randomBits(random: Random): number {
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
  */
 export function uniformNumber(random: Random, low = 0, high = 1): number {
-  return low + (high - low) * (randomBits(random) / 2 ** 32);
+  checkNumbers('uniformNumber', { low, high });
+  return low + (high - low) * (bitsOf('uniformNumber', random) / 2 ** 32);
 }
 
 /**
@@ -74,6 +98,8 @@ export function uniformNumber(random: Random, low = 0, high = 1): number {
  * normalNumber(createRandom(1), 3, 0); // 3
  */
 export function normalNumber(random: Random, mean = 0, standardDeviation = 1): number {
+  checkRandom('normalNumber', random);
+  checkNumbers('normalNumber', { mean, standardDeviation });
   // 1 − u is in (0, 1], so the logarithm is finite.
   const radius = Math.sqrt(-2 * Math.log(1 - uniformNumber(random)));
   return mean + standardDeviation * radius * Math.cos(2 * Math.PI * uniformNumber(random));
@@ -92,7 +118,7 @@ export function integerNumber(random: Random, count: number): number {
   checkNumber('integerNumber', 'count', count, 1, 2 ** 32);
   const limit = 2 ** 32 - (2 ** 32 % count);
   for (;;) {
-    const bits = randomBits(random);
+    const bits = bitsOf('integerNumber', random);
     if (bits < limit) return bits % count;
   }
 }
@@ -106,6 +132,8 @@ export function integerNumber(random: Random, count: number): number {
  * shuffle(createRandom(1), [1, 2, 3]).sort(); // [1, 2, 3]
  */
 export function shuffle<A extends Int32Array | unknown[]>(random: Random, items: A): A {
+  checkRandom('shuffle', random);
+  if (!(items instanceof Int32Array)) checkArray('shuffle', 'items', items);
   for (let last = items.length - 1; last > 0; last--) {
     const other = integerNumber(random, last + 1);
     const item = items[last]!;

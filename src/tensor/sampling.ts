@@ -1,7 +1,7 @@
 /** Sampling an id from logits. */
 
-import { type Random, uniformNumber } from './random';
-import { checkCount, checkNumber, checkSome, describe } from './shape';
+import { checkRandom, type Random, uniformNumber } from './random';
+import { checkCount, checkNames, checkNumber, checkSome, lengthOf, mismatch } from './shape';
 
 /** Options of {@link sampleFromLogits} and of generation. */
 export interface SamplingOptions {
@@ -33,12 +33,11 @@ export interface SamplingOptions {
  * sampleFromLogits([0, 0, -1e9], createRandom(1)) < 2; // true
  */
 export function sampleFromLogits(logits: ArrayLike<number>, random: Random, options: SamplingOptions = {}): number {
-  if (typeof logits?.length !== 'number') {
-    throw new TypeError(
-      `sampleFromLogits: logits must be an array of numbers, got ${describe(logits)}. For a tensor, pass its data.`,
-    );
-  }
-  checkSome('sampleFromLogits', 'logits', logits.length, 'value');
+  checkSome('sampleFromLogits', 'logits', lengthOf('sampleFromLogits', 'logits', logits), 'value');
+  checkNames('sampleFromLogits', 'options', options, ['temperature', 'topK', 'topP']);
+  checkRandom('sampleFromLogits', random);
+  for (const logit of Array.from(logits))
+    if (typeof logit !== 'number') throw mismatch('sampleFromLogits', 'logits', 'numbers', logit);
   return sampler('sampleFromLogits', options)(logits, random);
 }
 

@@ -10,8 +10,28 @@ export type Shape = readonly number[];
  * sizeOf([2, 3]); // 6
  */
 export function sizeOf(shape: Shape): number {
+  checkArray('sizeOf', 'shape', shape);
   let size = 1;
-  for (const length of shape) size *= length;
+  for (const length of shape) size *= typeof length === 'number' ? length : NaN;
+  return size;
+}
+
+/**
+ * Returns the number of elements of a shape.
+ *
+ * @param of a prefix of the argument in messages
+ * @throws TypeError if it is not an array
+ * @throws RangeError if a length is not an integer of at least 0, or the product of all exceeds 2³²
+ */
+export function checkedSize(where: string, argument: string, shape: Shape, of: string = ''): number {
+  checkArray(where, argument, shape);
+  let size = 1;
+  for (const length of shape) size *= Number.isSafeInteger(length) && length >= 0 ? length : NaN;
+  if (!(size <= 2 ** 32))
+    throw new RangeError(
+      `${where}: ${of}${argument} must hold integers of at least 0, for at most 2^32 elements, ` +
+        `got ${formatShape(shape)}.`,
+    );
   return size;
 }
 
@@ -22,6 +42,7 @@ export function sizeOf(shape: Shape): number {
  * stridesOf([2, 3, 4]); // [12, 4, 1]
  */
 export function stridesOf(shape: Shape): number[] {
+  checkedSize('stridesOf', 'shape', shape);
   const strides = new Array<number>(shape.length);
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -43,7 +64,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
  * formatShape([2, 3]); // '[2, 3]'
  */
 export function formatShape(shape: Shape): string {
-  return `[${shape.join(', ')}]`;
+  checkArray('formatShape', 'shape', shape);
+  return `[${shape.map(describe).join(', ')}]`;
 }
 
 /**
@@ -115,6 +137,13 @@ export function lengthAt(where: string, argument: string, shape: Shape, axis: 0 
   return length;
 }
 
+/** Returns the length of an array, a typed array or a string. @throws TypeError if `value` has none */
+export function lengthOf(where: string, argument: string, value: ArrayLike<unknown>): number {
+  if (!Number.isInteger(value?.length) || typeof value === 'function')
+    throw mismatch(where, argument, 'an array', value);
+  return value.length;
+}
+
 /**
  * Checks that an argument is not empty.
  *
@@ -142,9 +171,9 @@ export function checkIds(
 ): void {
   for (let i = start; i < end; i++) {
     const id = ids[i]!;
-    if (!(id >= 0 && id < count && Number.isInteger(id))) {
+    if (!(Number.isInteger(id) && id >= 0 && id < count)) {
       throw new RangeError(
-        `${where}: ${argument} must be integers from 0 to ${count - 1}, got ${id} at position ${i - start}.` +
+        `${where}: ${argument} must be integers from 0 to ${count - 1}, got ${describe(id)} at position ${i - start}.` +
           `${cause && ` ${cause}`}`,
       );
     }
@@ -153,8 +182,7 @@ export function checkIds(
 
 /** @throws TypeError if `given` is not an object, or has a name that is not known */
 export function checkNames(where: string, argument: string, given: object, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null)
-    throw new TypeError(`${where}: ${argument} must be an object, got ${describe(given)}.`);
+  checkObject(where, argument, given);
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new TypeError(
@@ -190,9 +218,14 @@ export function checkNumber(
   }
 }
 
+/** @throws RangeError if one of the named arguments is not a finite number */
+export function checkNumbers(where: string, values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values)) checkNumber(where, name, value);
+}
+
 /** @throws RangeError if `value` is not a number in [0, 1) */
 export function checkBelowOne(where: string, argument: string, value: number): void {
-  if (!(value >= 0 && value < 1))
+  if (typeof value !== 'number' || !(value >= 0 && value < 1))
     throw new RangeError(`${where}: ${argument} must be at least 0 and less than 1, got ${describe(value)}.`);
 }
 
@@ -202,9 +235,9 @@ export function checkBelowOne(where: string, argument: string, value: number): v
  * @throws RangeError if the axis does not exist
  */
 export function resolveAxis(where: string, axis: number, rank: number): number {
-  const resolved = axis < 0 ? axis + rank : axis;
+  const resolved = Number.isInteger(axis) && axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
-    throw new RangeError(`${where}: axis ${axis} does not exist in a tensor with ${rank} axes.`);
+    throw new RangeError(`${where}: axis ${describe(axis)} does not exist in a tensor with ${rank} axes.`);
   }
   return resolved;
 }
@@ -223,11 +256,12 @@ export function resolveRange(
   shape: Shape,
 ): readonly [from: number, to: number] {
   const length = shape[axis]!;
-  const from = start < 0 ? start + length : start;
-  const to = end === undefined ? length : end < 0 ? end + length : end;
-  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > length) {
+  const bounds = [start, end ?? length].map((bound) => (Number.isInteger(bound) && bound < 0 ? bound + length : bound));
+  const [from, to] = bounds as [number, number];
+  if (!bounds.every(Number.isInteger) || from < 0 || to < from || to > length) {
     throw new RangeError(
-      `${where}: the range ${start} to ${end ?? length} is not inside axis ${axis} of shape ${formatShape(shape)}.`,
+      `${where}: the range ${describe(start)} to ${describe(end ?? length)} is not inside axis ${axis} of shape ` +
+        `${formatShape(shape)}.`,
     );
   }
   // + 0 turns −0 into 0.
@@ -237,7 +271,42 @@ export function resolveRange(
 /** Describes an unexpected value for a message. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object' && value !== null)
-    return `an object with ${Object.keys(value).join(', ') || 'no properties'}`;
-  return String(value);
+  if (typeof value === 'function') return `the function ${value.name}`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  if (kind !== 'Object') return `an instance of ${kind}`;
+  return `an object with ${Object.keys(value).slice(0, 9).join(', ') || 'no properties'}`;
+}
+
+/** Returns the error of an unexpected argument. */
+export function mismatch(where: string, argument: string, expected: string, got: unknown): TypeError {
+  return new TypeError(`${where}: ${argument} must be ${expected}, got ${describe(got)}.`);
+}
+
+/** @throws TypeError if `value` is not an object, or an array */
+export function checkObject(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw mismatch(where, argument, 'an object', value);
+}
+
+/** @throws TypeError if `value` is not a function */
+export function checkFunction(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'function') throw mismatch(where, argument, 'a function', value);
+}
+
+/** @throws TypeError if `value` is not an array (a string and a typed array are not), or has gaps */
+export function checkArray(where: string, argument: string, value: unknown): void {
+  if (!Array.isArray(value) || value.includes(undefined))
+    throw mismatch(where, argument, 'an array without undefined elements', value);
+}
+
+/**
+ * Checks the kind of an object by a property that all objects of this kind have.
+ *
+ * @param expected the kind, with its article, for the message
+ * @throws TypeError if `value` is not an object with this property
+ */
+export function checkKind(where: string, argument: string, value: unknown, expected: string, property: string): void {
+  if (typeof value !== 'object' || value === null || !(property in value))
+    throw mismatch(where, argument, expected, value);
 }

@@ -1,6 +1,6 @@
 /** Tensors: plain data, a shape and a typed array that the garbage collector owns. */
 
-import { checkCount, describe, formatShape, lengthAt, resolveRange, type Shape, sizeOf } from './shape';
+import { checkCount, checkedSize, formatShape, lengthAt, mismatch, resolveRange, type Shape, sizeOf } from './shape';
 
 /** A tensor of floats, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
 export interface Tensor {
@@ -54,12 +54,10 @@ function isShaped(value: unknown): value is { shape: Shape; data: unknown } {
  * tensor(new Float32Array(6), [2, 3]).shape; // [2, 3]
  */
 export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
-  const { flat, shape: nestedShape } =
-    values instanceof Float32Array ? { flat: values, shape: [values.length] } : flatten('tensor', values);
-  return {
-    shape: checkedShape('tensor', shape ?? nestedShape, flat.length),
-    data: flat instanceof Float32Array ? flat : Float32Array.from(flat),
-  };
+  const { flat, nested } =
+    values instanceof Float32Array ? { flat: values, nested: [values.length] } : flatten('tensor', values);
+  checkSize('tensor', 'a tensor', shape ?? nested, flat.length);
+  return { shape: shape ?? nested, data: flat instanceof Float32Array ? flat : Float32Array.from(flat) };
 }
 
 /**
@@ -73,18 +71,16 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
  * intTensor([[3, 1], [4, 1]]).shape; // [2, 2]
  */
 export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor {
-  const { flat, shape: nestedShape } =
-    values instanceof Int32Array ? { flat: values, shape: [values.length] } : flatten('intTensor', values);
+  const { flat, nested } =
+    values instanceof Int32Array ? { flat: values, nested: [values.length] } : flatten('intTensor', values);
   if (!(flat instanceof Int32Array)) {
     const invalid = flat.findIndex((value) => (value | 0) !== value);
     if (invalid >= 0) {
       throw new RangeError(`intTensor: values must be 32-bit integers, got ${flat[invalid]} at index ${invalid}.`);
     }
   }
-  return {
-    shape: checkedShape('intTensor', shape ?? nestedShape, flat.length),
-    data: flat instanceof Int32Array ? flat : Int32Array.from(flat),
-  };
+  checkSize('intTensor', 'a tensor', shape ?? nested, flat.length);
+  return { shape: shape ?? nested, data: flat instanceof Int32Array ? flat : Int32Array.from(flat) };
 }
 
 /**
@@ -94,7 +90,9 @@ export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor
  * full([2, 2], 0.5).data; // Float32Array [0.5, 0.5, 0.5, 0.5]
  */
 export function full(shape: Shape, value: number): Tensor {
-  return { shape: checkShapeOf('full', shape), data: new Float32Array(sizeOf(shape)).fill(value) };
+  const size = checkedSize('full', 'shape', shape);
+  if (typeof value !== 'number') throw mismatch('full', 'value', 'a number', value);
+  return { shape, data: new Float32Array(size).fill(value) };
 }
 
 /**
@@ -108,8 +106,9 @@ export function full(shape: Shape, value: number): Tensor {
  * view(new Float32Array([0, 1, 2, 3]), 2, [1, 2]).data; // Float32Array [2, 3]
  */
 export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
+  if (!(data instanceof Float32Array)) throw mismatch('view', 'data', 'a Float32Array', data);
   checkCount('view', 'offset', offset, 0);
-  const end = offset + sizeOf(checkShapeOf('view', shape));
+  const end = offset + checkedSize('view', 'shape', shape);
   if (end > data.length) {
     throw new RangeError(
       `view: data must have at least ${end} elements for shape ${formatShape(shape)} at offset ${offset}, ` +
@@ -130,6 +129,7 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
  * sliceRows(intTensor([7, 8, 9]), 0, -1).data; // Int32Array [7, 8]
  */
 export function sliceRows<X extends Tensor | IntTensor>(x: X, start: number, end?: number): X {
+  checkEither('sliceRows', 'the tensor', x);
   const { shape, data } = x;
   lengthAt('sliceRows', 'the tensor', shape, 0);
   const [from, to] = resolveRange('sliceRows', start, end, 0, shape);
@@ -171,6 +171,7 @@ export function toBatchMajor<X extends Tensor | IntTensor>(x: X): X {
 }
 
 function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
+  checkEither(where, 'the tensor', x);
   const [m, n, ...rest] = x.shape;
   if (m === undefined || n === undefined) {
     throw new RangeError(`${where}: the tensor must have at least two axes, got shape ${formatShape(x.shape)}.`);
@@ -186,51 +187,50 @@ function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
   return likeTensor(x, [n, m, ...rest], data);
 }
 
-function flatten(where: string, values: Nested): { flat: number[]; shape: number[] } {
-  const shape: number[] = [];
-  for (let inner: Nested | undefined = values; Array.isArray(inner); inner = (inner as readonly Nested[])[0])
-    shape.push(inner.length);
+function flatten(where: string, values: Nested): { flat: number[]; nested: number[] } {
+  const nested: number[] = [];
+  // At most 99 axes: an array may contain itself.
+  for (let inner: unknown = values; Array.isArray(inner) && nested.length < 99; inner = inner[0])
+    nested.push(inner.length);
   const flat: number[] = [];
-  const visit = (part: Nested, depth: number): void => {
-    if (typeof part === 'number' ? depth === shape.length : part.length === shape[depth]) {
-      if (typeof part === 'number') flat.push(part);
-      else for (const inner of part) visit(inner, depth + 1);
-      return;
-    }
-    throw new RangeError(
-      `${where}: nested arrays must have equal lengths, expected shape ${formatShape(shape)}, ` +
-        `got another length at depth ${depth}.`,
-    );
+  const visit = (part: unknown, depth: number): void => {
+    const isNumber = typeof part === 'number';
+    if (!isNumber && !Array.isArray(part)) throw mismatch(where, 'values', 'numbers, or arrays of numbers', part);
+    if (isNumber ? depth !== nested.length : part.length !== nested[depth])
+      throw new RangeError(
+        `${where}: nested arrays must have equal lengths, expected shape ${formatShape(nested)}, ` +
+          `got another length at depth ${depth}.`,
+      );
+    if (isNumber) flat.push(part);
+    else for (const inner of part) visit(inner, depth + 1);
   };
   visit(values, 0);
-  return { flat, shape };
+  return { flat, nested };
 }
 
-function checkShapeOf(where: string, shape: Shape): Shape {
-  shape.forEach((length, axis) => checkCount(where, `shape[${axis}]`, length, 0));
-  return shape;
-}
-
-function checkedShape(where: string, shape: Shape, values: number): Shape {
-  checkSize(where, 'a tensor', checkShapeOf(where, shape), values);
-  return shape;
-}
-
-/** @throws RangeError if the size of the shape is not the number of values */
+/** @throws RangeError if the shape is not valid, or its size is not the number of values */
 export function checkSize(where: string, argument: string, shape: Shape, values: number): void {
-  if (sizeOf(shape) !== values) {
+  const size = checkedSize(where, argument, shape, 'the shape of ');
+  if (size !== values)
     throw new RangeError(
-      `${where}: ${argument} of shape ${formatShape(shape)} must have ${sizeOf(shape)} values, got ${values}.`,
+      `${where}: ${argument} of shape ${formatShape(shape)} must have ${size} values, got ${values}.`,
     );
-  }
 }
 
-/** @throws TypeError if x is not an {@link IntTensor} */
+/** @throws TypeError if x is not a {@link Tensor}; RangeError if its shape does not match its data */
+export function checkTensor(where: string, argument: string, x: unknown): asserts x is Tensor {
+  if (!isTensor(x)) throw mismatch(where, argument, 'a tensor { shape, data: Float32Array }', x);
+  checkSize(where, argument, x.shape, x.data.length);
+}
+
+/** @throws TypeError if x is not an {@link IntTensor}; RangeError if its shape does not match its data */
 export function checkIntTensor(where: string, argument: string, x: unknown): asserts x is IntTensor {
-  if (!isIntTensor(x)) {
-    throw new TypeError(
-      `${where}: ${argument} must be an integer tensor { shape, data: Int32Array }, got ${describe(x)}. ` +
-        'Create one with intTensor([…]).',
-    );
-  }
+  if (!isIntTensor(x)) throw mismatch(where, argument, 'an integer tensor, as intTensor([…]) returns', x);
+  checkSize(where, argument, x.shape, x.data.length);
+}
+
+/** @throws TypeError if x is neither a {@link Tensor} nor an {@link IntTensor}; RangeError as {@link checkTensor} */
+export function checkEither(where: string, argument: string, x: unknown): asserts x is Tensor | IntTensor {
+  if (!isIntTensor(x)) checkTensor(where, argument, x);
+  else checkSize(where, argument, x.shape, x.data.length);
 }

@@ -1,7 +1,7 @@
 /** Trees of named tensors. The parameters of a model, their gradients and the optimizer's moments share one layout. */
 
-import { checkCount, describe, sizeOf } from './shape';
-import { isTensor, type Tensor } from './tensor';
+import { checkCount, checkFunction, mismatch, sizeOf } from './shape';
+import { checkSize, isTensor, type Tensor } from './tensor';
 
 /** Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
@@ -32,15 +32,20 @@ export interface Leaf {
  * leaves({ head: { bias: full([2], 0) } })[0]?.path; // 'head.bias'
  */
 export function leaves(tree: TensorTree): Leaf[] {
+  return leavesOf('leaves', tree);
+}
+
+/** Lists the tensors of a tree as {@link leaves} does, for the public function `where`. */
+export function leavesOf(where: string, tree: TensorTree): Leaf[] {
   const result: Leaf[] = [];
-  visitTree(tree, (tensor, path) => result.push({ path, tensor }));
+  visitTree(where, tree, (tensor, path) => result.push({ path, tensor }));
   return result;
 }
 
 /** Returns the total number of elements of the tensors of a tree. */
-export function treeSize(tree: TensorTree): number {
+export function treeSize(where: string, tree: TensorTree): number {
   let size = 0;
-  visitTree(tree, ({ data }) => {
+  visitTree(where, tree, ({ data }) => {
     size += data.length;
   });
   return size;
@@ -57,27 +62,34 @@ export function mapTree<P extends TensorTree, L>(
   tree: P,
   replace: (tensor: Tensor, path: string, start: number) => L,
 ): Mapped<P, L> {
-  return visitTree(tree, replace) as Mapped<P, L>;
+  checkFunction('mapTree', 'replace', replace);
+  return visitTree('mapTree', tree, replace) as Mapped<P, L>;
 }
 
-/** Untyped form of {@link mapTree}. `start` is the total number of elements of the preceding tensors. */
-export function visitTree(tree: unknown, replace: (tensor: Tensor, path: string, start: number) => unknown): unknown {
+/** Untyped form of {@link mapTree}, for the public function `where`. */
+export function visitTree(
+  where: string,
+  tree: unknown,
+  replace: (tensor: Tensor, path: string, start: number) => unknown,
+): unknown {
   let end = 0;
-  const visit = (part: unknown, path: string): unknown => {
+  const visit = (part: unknown, path: string, depth: number): unknown => {
+    const name = path === '' ? 'the tree' : path;
     if (isTensor(part)) {
+      checkSize(where, name, part.shape, part.data.length);
       end += part.data.length;
       return replace(part, path, end - part.data.length);
     }
-    if (Array.isArray(part)) return part.map((inner, index) => visit(inner, join(path, String(index))));
-    if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part)) {
-      return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, visit(inner, join(path, name))]));
+    // At most 99 levels: an object may contain itself.
+    if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part) && depth < 99) {
+      const entries = Object.entries(part).map(
+        ([key, inner]) => [key, visit(inner, join(path, key), depth + 1)] as const,
+      );
+      return Array.isArray(part) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
     }
-    throw new TypeError(
-      `parameters: ${path === '' ? 'the tree' : path} must be a tensor { shape, data: Float32Array }, or an object ` +
-        `or array of tensors, got ${describe(part)}.`,
-    );
+    throw mismatch(where, name, 'a tensor { shape, data: Float32Array }, or an object or array of tensors', part);
   };
-  return visit(tree, '');
+  return visit(tree, '', 0);
 }
 
 function join(path: string, name: string): string {
@@ -98,14 +110,14 @@ export interface Flat<P> {
  * flattenTree({ a: tensor([1, 2]), b: [tensor([3])] }).data; // Float32Array [1, 2, 3]
  */
 export function flattenTree<P extends TensorTree>(tree: P): Flat<P> {
-  const flat = treeOver(tree, new Float32Array(treeSize(tree)));
+  const flat = treeOver(tree, new Float32Array(treeSize('flattenTree', tree)));
   copyTree(tree, flat.data, 0);
   return flat;
 }
 
 /** Copies the tensors of a tree to `offset` in a buffer, contiguous and in order. */
 export function copyTree(tree: TensorTree, buffer: Float32Array | Float64Array, offset: number): void {
-  visitTree(tree, ({ data }, _, start) => buffer.set(data, offset + start));
+  visitTree('copyTree', tree, ({ data }, _, start) => buffer.set(data, offset + start));
 }
 
 /**
@@ -116,8 +128,9 @@ export function copyTree(tree: TensorTree, buffer: Float32Array | Float64Array, 
  * treeOver({ a: tensor([0, 0]), b: tensor([0]) }, Float32Array.of(1, 2, 3)).tree.b.data; // Float32Array [3]
  */
 export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Flat<P> {
-  checkCount('treeOver', 'data.length', data.length, treeSize(tree));
-  const views = visitTree(tree, ({ shape }, _, start) => ({
+  if (!(data instanceof Float32Array)) throw mismatch('treeOver', 'data', 'a Float32Array', data);
+  checkCount('treeOver', 'data.length', data.length, treeSize('treeOver', tree));
+  const views = visitTree('treeOver', tree, ({ shape }, _, start) => ({
     shape,
     data: data.subarray(start, start + sizeOf(shape)),
   }));

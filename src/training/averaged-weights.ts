@@ -1,9 +1,9 @@
 /** Averages of the parameters over updates, which often predict better than the parameters of the last update. */
 
 import { addScaled, scaling } from '../kernels/arithmetic';
-import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkKind, checkNames } from '../tensor/shape';
 import { type TensorTree, treeOver } from '../tensor/tree';
-import { checkOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
+import { checkOptimizer, checkOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 
 /** The options of {@link averageWeights}. */
 export interface AverageOptions {
@@ -75,6 +75,8 @@ export function averagedModel<M extends { readonly parameters: TensorTree; reado
   optimizer: Optimizer,
   state: OptimizerState,
 ): M {
+  checkKind('averagedModel', 'model', model, 'a model', 'data');
+  checkOptimizer('averagedModel', 'optimizer', optimizer);
   if (!optimizer.name.endsWith('averageWeights'))
     throw new RangeError(`averagedModel: optimizer must end with averageWeights, got ${optimizer.name}.`);
   checkOptimizerState('averagedModel', 'state', optimizer, state, model.data.length);

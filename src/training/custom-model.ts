@@ -2,7 +2,9 @@
 
 import type { Variable } from '../autodiff/tape';
 import type { Batch } from '../data/dataset';
+import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
+import { checkFunction } from '../tensor/shape';
 import { flattenTree, type Mapped, type TensorTree } from '../tensor/tree';
 
 /** The context in which the loss of a {@link customModel} is computed. */
@@ -41,6 +43,7 @@ export function customModel<P extends TensorTree, B = Batch>(
   parameters: P,
   loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext) => Variable,
 ): CustomModel<P, B> {
-  const { tree, data } = flattenTree(parameters);
+  checkFunction('customModel', 'loss', loss);
+  const { tree, data } = withCaller('customModel', () => flattenTree(parameters));
   return { parameters: tree, data, loss };
 }

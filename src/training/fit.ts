@@ -2,7 +2,7 @@
 
 import { type Batch, type Batches, type Dataset, datasetOrBatches } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
-import { createRandom } from '../tensor/random';
+import { seeded } from '../tensor/random';
 import { checkCount, checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
@@ -185,7 +185,7 @@ async function train<P extends TensorTree, B>(
   const data = await datasetOf(batches, options.steps && options.steps * accumulate);
   checkOptions(data, options);
   const steps = options.steps ?? (options.epochs ?? 1) * Math.ceil(data.batchCount / accumulate);
-  const random = createRandom(options.seed ?? 0);
+  const random = seeded('fit', options.seed ?? 0);
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
   const validation = createValidation(task, options, options.validation && (await datasetOf(options.validation)));
@@ -355,14 +355,14 @@ function createMeter(
   resume: TrainingState | undefined,
 ): (step: number, batches: readonly unknown[], loss: number) => Measurements {
   const firstStep = resume?.losses.length ?? 0;
-  const start = performance.now();
+  const start = Date.now();
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
   return (step, batches, loss) => {
     for (const batch of batches) targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
-    const seconds = (performance.now() - start) / 1000;
+    const seconds = (Date.now() - start) / 1000;
     const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
     return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
   };

@@ -1,8 +1,8 @@
 /** Parameters that training does not change. */
 
 import { fill } from '../kernels/movement';
-import { describe } from '../tensor/shape';
-import { chain, type Optimizer, type ParameterLeaf } from './optimizers';
+import { checkArray, mismatch } from '../tensor/shape';
+import { chain, checkOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
 
 /**
  * Freezes parameters: the optimizer does not change a bit of them, and their gradients count in no norm. {@link fit} and
@@ -21,7 +21,11 @@ import { chain, type Optimizer, type ParameterLeaf } from './optimizers';
  * parameters.lstm.bias.data; // Float32Array [-1]
  */
 export function freeze(names: readonly string[], optimizer: Optimizer): Optimizer {
-  if (!Array.isArray(names)) throw new TypeError(`freeze: names must be an array, got ${describe(names)}.`);
+  checkArray('freeze', 'names', names);
+  names.forEach((name, i) => {
+    if (typeof name !== 'string') throw mismatch('freeze', `names[${i}]`, 'a string', name);
+  });
+  checkOptimizer('freeze', 'optimizer', optimizer);
   const isFrozen = (path: string): boolean =>
     names.some((name) => isAt(path, name)) || (optimizer.isFrozen?.(path) ?? false);
   const mask: Optimizer = {

@@ -4,7 +4,7 @@ import { add, scale, subtract } from '../autodiff/ops/arithmetic';
 import { reshape, slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import { valueAndGradient } from '../autodiff/value-and-gradient';
-import type { Batch } from '../data/dataset';
+import { type Batch, checkBatch } from '../data/dataset';
 import { bidirectional } from '../layers/bidirectional';
 import { chain, namesOf } from '../layers/chain';
 import { directionsOf } from '../layers/directions';
@@ -12,11 +12,11 @@ import type { Layer } from '../layers/layer';
 import { layerOriginOf } from '../layers/origins';
 import { type DirectionOptions, recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
-import { outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { checkModel, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
-import { checkNames } from '../tensor/shape';
+import { checkFunction, checkNames } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
 import { scalarOf } from './task';
@@ -62,8 +62,11 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
 ): GradientFlow {
   checkNames('gradientFlow', 'options', options, ['loss']);
   const { loss } = options;
+  checkModel('gradientFlow', model);
+  checkFunction('gradientFlow', 'loss', loss);
+  checkBatch('gradientFlow', batch);
   const { inputs, targets, mask, lengths, resets } = batch;
-  const [T, B] = inputs.shape as [number, number];
+  const [T = 0, B = 0] = inputs.shape;
   const probes: Probe[] = [];
   const layers = probeAll(
     model.layers.map(({ layer }) => layer),

@@ -19,7 +19,7 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkNames, checkNumber, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkNames, checkNumber, checkObject, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { checkClassIds, type MetricOptions, targetWeights } from './metrics';
 
@@ -88,7 +88,10 @@ export function negativeLogLikelihood(where: string, logits: Variable, targets: 
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
 export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
-  return elementWise('binaryCrossEntropy', logits, targets, options, (x, t) => subtract(softplus(x), multiply(x, t)));
+  return elementWise('binaryCrossEntropy', logits, targets, options, (x, t) => {
+    for (const target of toTensor(t).data) checkNumber('binaryCrossEntropy', 'targets', target, 0, 1);
+    return subtract(softplus(x), multiply(x, t));
+  });
 }
 
 /**
@@ -134,8 +137,10 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
 export function huber(
   predictions: Operand,
   targets: Operand,
-  { delta = 1, ...options }: LossOptions & { readonly delta?: number } = {},
+  allOptions: LossOptions & { readonly delta?: number } = {},
 ): Variable {
+  checkObject('huber', 'options', allOptions);
+  const { delta = 1, ...options } = allOptions;
   checkNumber('huber', 'delta', delta, 0);
   return elementWise('huber', predictions, targets, options, (x, t) => huberize(subtract(x, t), delta));
 }
@@ -180,6 +185,7 @@ export function overValid<Y extends Variable | IntTensor>(
   const weights = mask && operand(where, mask, 'mask');
   const shape = targets.shape.filter((length, axis) => length === outputs.shape[axis]);
   const { valid, total } = targetWeights(where, shape, { mask: isVariable(mask) ? toTensor(mask) : mask, lengths });
+  checkNumber(where, 'the sum of the mask', total, reduction === 'mean' ? 0 : undefined);
   if (valid) checkRows(where, valid.positions.length);
   const take = (x: Variable): Variable => (valid ? takeValid(x, valid) : x);
   const counted = isVariable(targets) ? take(targets) : valid ? validIds(targets, valid) : targets;
@@ -187,7 +193,6 @@ export function overValid<Y extends Variable | IntTensor>(
   const weighted = weights ? applyMask(losses, take(weights)) : losses;
   if (reduction === 'none') return valid ? placeValid(weighted, valid) : weighted;
   if (reduction === 'sum') return sum(weighted);
-  checkNumber(where, 'the sum of the mask', total, 0);
   return scale(sum(weighted), total && 1 / total);
 }
 

@@ -2,8 +2,17 @@
 
 import type { Variable } from '../autodiff/tape';
 import { selectRows, type ValidRows, validRows } from '../recurrence/packing';
-import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../tensor/shape';
-import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
+import {
+  checkFunction,
+  checkNames,
+  checkShape,
+  formatShape,
+  mismatch,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from '../tensor/shape';
+import { checkEither, checkIntTensor, checkTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The targets that count in a metric. */
 export interface MetricOptions {
@@ -56,7 +65,12 @@ export function measure<Y extends Tensor | IntTensor, R>(
   targets: NoInfer<Y>,
   options: MetricOptions = {},
 ): R {
+  checkFunction('measure', 'metric.start', metric?.start);
+  checkTensor('measure', 'outputs', outputs);
+  checkEither('measure', 'targets', targets);
+  checkNames('measure', 'options', options, ['mask', 'lengths']);
   const measurement = metric.start();
+  checkFunction('measure', 'metric.start().add', measurement?.add);
   measurement.add(outputs, targets, options);
   return measurement.result();
 }
@@ -68,6 +82,7 @@ export function measure<Y extends Tensor | IntTensor, R>(
  * perplexity(Math.log(8)); // 8
  */
 export function perplexity(loss: number): number {
+  if (typeof loss !== 'number') throw mismatch('perplexity', 'loss', 'a number', loss);
   return Math.exp(loss);
 }
 
@@ -78,6 +93,7 @@ export function perplexity(loss: number): number {
  * bitsPerCharacter(Math.log(8)); // 3
  */
 export function bitsPerCharacter(loss: number): number {
+  if (typeof loss !== 'number') throw mismatch('bitsPerCharacter', 'loss', 'a number', loss);
   return loss / Math.LN2;
 }
 
@@ -96,6 +112,7 @@ export interface TargetWeights {
  * @throws RangeError if they do not fit the targets
  */
 export function targetWeights(where: string, targets: Shape, { mask, lengths }: MetricOptions): TargetWeights {
+  if (mask !== undefined) checkTensor(where, 'mask', mask);
   const axes = mask?.shape ?? targets.slice(0, lengths ? 2 : 0);
   const leading = targets.slice(0, lengths && axes.length < 2 ? 2 : axes.length);
   checkShape(
@@ -154,6 +171,8 @@ export function checkClassIds(where: string, [...logits]: Shape, targets: IntTen
  * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */
 export function accuracy(logits: Tensor, targets: IntTensor, options: MetricOptions = {}): number {
+  checkTensor('accuracy', 'logits', logits);
+  checkNames('accuracy', 'options', options, ['mask', 'lengths']);
   checkClassIds('accuracy', logits.shape, targets);
   const { weights, total } = targetWeights('accuracy', targets.shape, options);
   checkTotal('accuracy', total);

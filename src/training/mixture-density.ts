@@ -15,10 +15,10 @@ import { reshape, slice, stopGradient, transpose } from '../autodiff/ops/movemen
 import { logSoftmax, softmax, sum } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
-import { normalNumber, type Random } from '../tensor/random';
+import { checkRandom, normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
 import { checkCount, checkNames, checkShape, formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { type LossOptions, overValid } from './losses';
 
 const minDeviation = 1e-3;
@@ -146,6 +146,7 @@ export function mixtureParameters(outputs: Tensor, size: number): MixtureParamet
 
 function parametersFor(where: string, outputs: Tensor, size: number): MixtureParameters {
   checkCount(where, 'size', size);
+  checkTensor(where, 'outputs', outputs);
   return compute({ outputs }, (p) => {
     const { logits, means, logDeviations, correlations } = mixtureOf(where, p.outputs, size);
     const K = logits.shape[0]!;
@@ -204,6 +205,7 @@ export interface SampleMixtureOptions {
 export function sampleMixture(outputs: Tensor, options: SampleMixtureOptions): Tensor {
   checkNames('sampleMixture', 'options', options, ['size', 'random', 'temperature']);
   const { size: D, random, temperature = 1 } = options;
+  checkRandom('sampleMixture', random);
   const drawComponent = sampler('sampleMixture', { temperature });
   const { weights, means, deviations, correlations } = parametersFor('sampleMixture', outputs, D);
   const K = weights.shape.at(-1)!;

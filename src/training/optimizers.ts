@@ -10,8 +10,19 @@ import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
-import { checkBelowOne, checkNames, checkNumber, type Shape, sameShape } from '../tensor/shape';
-import { copyTree, leaves, type TensorTree, treeSize, visitTree } from '../tensor/tree';
+import { withCaller } from '../tensor/error-context';
+import {
+  checkArray,
+  checkBelowOne,
+  checkCount,
+  checkKind,
+  checkNames,
+  checkNumber,
+  checkObject,
+  type Shape,
+  sameShape,
+} from '../tensor/shape';
+import { copyTree, leavesOf, type TensorTree, treeSize, visitTree } from '../tensor/tree';
 import { type LearningRate, rateAt } from './schedules';
 
 /** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
@@ -25,7 +36,9 @@ export interface ParameterLeaf {
 /** The parameters of a tree, in order. */
 export function parameterLeaves(parameters: TensorTree): readonly ParameterLeaf[] {
   const list: ParameterLeaf[] = [];
-  visitTree(parameters, ({ shape, data }, path, offset) => list.push({ path, shape, offset, size: data.length }));
+  visitTree('applyOptimizer', parameters, ({ shape, data }, path, offset) =>
+    list.push({ path, shape, offset, size: data.length }),
+  );
   return list;
 }
 
@@ -68,6 +81,7 @@ export interface Optimizer {
  * chain(clipByNorm(1), adam(2e-3)).slots; // 2
  */
 export function chain(...parts: readonly Optimizer[]): Optimizer {
+  parts.forEach((part, i) => checkOptimizer('chain', `parts[${i}]`, part));
   return {
     name: parts.flatMap(({ name, slots }) => (slots ? name : [])).join(),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
@@ -93,6 +107,11 @@ export function withRate(
   return { name, slots, rate, update: (update) => change(rateAt(name, rate, update), update) };
 }
 
+/** @throws TypeError if `optimizer` is not an {@link Optimizer} */
+export function checkOptimizer(where: string, argument: string, optimizer: Optimizer): void {
+  checkKind(where, argument, optimizer, 'an optimizer, such as adam()', 'update');
+}
+
 /** The options of {@link sgd}. */
 export interface SgdOptions {
   /** Between 0 and 1; 0 by default. */
@@ -113,7 +132,7 @@ export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimi
   const { momentum = 0, nesterov = false } = options;
   checkNumber('sgd', 'momentum', momentum, 0, 1);
   return withRate('sgd', momentum > 0 ? 1 : 0, rate, (lr, { kernels: k, gradient, slots, size }) => {
-    if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, nesterov, size);
+    if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, Boolean(nesterov), size);
     else k.of(scaling)(gradient, gradient, -lr, size);
   });
 }
@@ -234,9 +253,11 @@ export interface AdamWOptions extends AdamOptions {
  * @example
  * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
  */
-export function adamw(rate: LearningRate = 1e-3, { weightDecay = 0.01, ...options }: AdamWOptions = {}): Optimizer {
+export function adamw(rate: LearningRate = 1e-3, allOptions: AdamWOptions = {}): Optimizer {
+  checkObject('adamw', 'options', allOptions);
+  const { weightDecay = 0.01, ...options } = allOptions;
   checkNumber('adamw', 'weightDecay', weightDecay, 0);
-  const inner = adam(rate, options);
+  const inner = withCaller('adamw', () => adam(rate, options));
   return withRate('adamw', inner.slots, rate, (lr, update) => {
     inner.update(update);
     update.kernels.of(addScaled)(update.gradient, update.parameters, -weightDecay * lr, update.size);
@@ -260,6 +281,8 @@ export interface OptimizerState {
  * initializeOptimizer(adam(), 3).slots.length; // 2
  */
 export function initializeOptimizer(optimizer: Optimizer, size: number): OptimizerState {
+  checkOptimizer('initializeOptimizer', 'optimizer', optimizer);
+  checkCount('initializeOptimizer', 'size', size, 0);
   return {
     name: optimizer.name,
     step: 0,
@@ -276,11 +299,21 @@ export function copyOptimizerState(state: OptimizerState): OptimizerState {
 export function checkOptimizerState(
   where: string,
   argument: string,
-  { name, slots }: Optimizer,
-  { name: found = name, slots: buffers }: OptimizerState,
+  optimizer: Optimizer,
+  state: OptimizerState,
   size: number,
 ): void {
-  if (buffers.length !== slots || buffers.some(({ length }) => length !== size) || (slots && found !== name)) {
+  checkOptimizer(where, 'optimizer', optimizer);
+  checkKind(where, argument, state, 'an optimizer state', 'slots');
+  const { name, slots } = optimizer;
+  const { name: found = name, slots: buffers, step } = state;
+  checkArray(where, `${argument}.slots`, buffers);
+  checkNumber(where, `${argument}.step`, step);
+  if (
+    buffers.length !== slots ||
+    buffers.some((slot) => !(slot instanceof Float32Array) || slot.length !== size) ||
+    (slots && found !== name)
+  ) {
     throw new RangeError(
       `${where}: ${argument} must hold ${slots} buffers of ${size} elements (${name}), got ${buffers.length} ` +
         `(${found}). Is it from another optimizer or model?`,
@@ -307,9 +340,9 @@ export function applyOptimizer<P extends TensorTree>(
   parameters: P,
   gradient: P,
 ): { readonly norm: number } {
-  const targets = leaves(parameters);
-  const sources = leaves(gradient);
-  const size = treeSize(parameters);
+  const targets = leavesOf('applyOptimizer', parameters);
+  const sources = leavesOf('applyOptimizer', gradient);
+  const size = treeSize('applyOptimizer', parameters);
   if (
     targets.length !== sources.length ||
     !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))

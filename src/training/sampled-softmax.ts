@@ -5,9 +5,9 @@ import { batchedMatmul } from '../autodiff/ops/linear';
 import { concat, gather, reshape } from '../autodiff/ops/movement';
 import { sum } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
-import { type Random, uniformNumber } from '../tensor/random';
-import { checkCount, checkIds, checkShape, sizeOf } from '../tensor/shape';
-import type { IntTensor, Tensor } from '../tensor/tensor';
+import { checkRandom, type Random, uniformNumber } from '../tensor/random';
+import { checkCount, checkIds, checkObject, checkShape, sizeOf } from '../tensor/shape';
+import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 import { crossEntropy, type LossOptions, overValid } from './losses';
 
 /** The options of {@link sampledCrossEntropy}. */
@@ -49,7 +49,11 @@ export function sampledCrossEntropy(
   options: SampledOptions,
 ): Variable {
   const where = 'sampledCrossEntropy';
+  checkObject(where, 'options', options);
+  checkObject(where, 'parameters', parameters);
+  checkIntTensor(where, 'targets', targets);
   const { samples = 500, random, ...rest } = options;
+  checkRandom(where, random);
   checkCount(where, 'samples', samples);
   const [h, weight, bias] = [
     operand(where, hidden, 'hidden'),

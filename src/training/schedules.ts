@@ -33,6 +33,7 @@ export function stepDecay(
 ): (step: number) => number {
   checkNames('stepDecay', 'options', options, ['every', 'factor']);
   const { every, factor = 0.1 } = options;
+  checkNumber('stepDecay', 'factor', factor);
   checkNumber('stepDecay', 'rate', rate, 0);
   checkCount('stepDecay', 'every', every);
   return (step) => rate * factor ** Math.floor((step - 1) / every);
@@ -51,6 +52,7 @@ export function exponentialDecay(
 ): (step: number) => number {
   checkNames('exponentialDecay', 'options', options, ['every', 'factor']);
   const { every, factor } = options;
+  checkNumber('exponentialDecay', 'factor', factor);
   checkNumber('exponentialDecay', 'rate', rate, 0);
   checkNumber('exponentialDecay', 'every', every, Number.MIN_VALUE);
   return (step) => rate * factor ** ((step - 1) / every);
@@ -70,6 +72,7 @@ export function cosineDecay(
 ): (step: number) => number {
   checkNames('cosineDecay', 'options', options, ['steps', 'minRate']);
   const { steps, minRate = 0 } = options;
+  checkNumber('cosineDecay', 'minRate', minRate);
   checkNumber('cosineDecay', 'rate', rate, 0);
   checkCount('cosineDecay', 'steps', steps);
   return (step) => minRate + ((rate - minRate) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;

@@ -6,6 +6,7 @@ import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { fill } from '../kernels/movement';
 import { allocate, createWorkspace } from '../kernels/workspace';
+import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import type { Mapped, TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
@@ -61,7 +62,7 @@ export function openSession<P extends TensorTree, B>(
   optimizerState?: OptimizerState,
 ): Session<B> {
   const size = task.data.length;
-  const state = optimizerState ?? initializeOptimizer(optimizer, size);
+  const state = optimizerState ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
   checkOptimizerState(caller, 'optimizerState', optimizer, state, size);
   const workspace = createWorkspace();
   const { kernels, memory } = workspace;
@@ -74,7 +75,7 @@ export function openSession<P extends TensorTree, B>(
     runScope(workspace, true, (scope) => {
       const context = { training: true, random, step };
       const loss = (p: Mapped<P, Variable>) => scale(task.loss(p, batch, context, weight), total && weight / total);
-      const { value } = differentiate(scope, task.parameters, parameters, gradient, loss, optimizer.isFrozen);
+      const { value } = differentiate(caller, scope, task.parameters, parameters, gradient, loss, optimizer.isFrozen);
       if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
       return value;
     });

@@ -2,11 +2,11 @@
 
 import { operand, type Variable } from '../autodiff/tape';
 import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
-import type { Batch } from '../data/dataset';
+import { type Batch, checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
-import { checkNumber, sizeOf } from '../tensor/shape';
+import { checkFunction, checkKind, checkNumber, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type Mapped, mapTree, type TensorTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from './custom-model';
@@ -56,14 +56,17 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   model: Sequential,
   { loss, carryState = false, run = runModel }: SequentialTaskOptions<Y>,
 ): SequentialTask<Y> {
-  if (loss === undefined) throw new TypeError(`${caller}: loss must be given, since the model is sequential.`);
+  checkFunction(caller, 'loss', loss);
   if (carryState) checkCausal(caller, model.layers, 'with carryState');
   const perStep = outputsPerStep(model);
   let state: ModelState | undefined;
   let outputs: readonly Variable[] = [];
   // The lengths are those of the inputs: a model with one output per sequence has no padding in its targets.
   const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({ mask, lengths: perStep ? lengths : undefined });
-  const weightOfBatch = (batch: Batch<Y>): number => weightOf(caller, loss, batch.targets, maskOf(batch));
+  const weightOfBatch = (batch: Batch<Y>): number => {
+    checkBatch(caller, batch);
+    return weightOf(caller, loss, batch.targets, maskOf(batch));
+  };
   return {
     parameters: model.parameters,
     data: model.data,
@@ -82,7 +85,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       if (state !== undefined) state = firstRows(caller, state, inputs.shape[1]!);
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
       ({ outputs } = forward);
-      if (carryState) state = copyOut(forward.state) as ModelState;
+      if (carryState) state = copyOut(forward.state, caller) as ModelState;
       if (weight === 0) return operand(caller, 0);
       return scalarOf(caller, 'loss', () => loss(forward.output, targets, maskOf(batch)));
     },
@@ -117,6 +120,7 @@ export function customTask<P extends TensorTree, B>(
   model: CustomModel<P, B>,
   options: object,
 ): Task<P, B> {
+  checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'loss');
   const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
   if (loss !== undefined || carryState || run !== undefined)
     throw new TypeError(`${caller}: loss, carryState and run must be left out: a customModel computes its loss.`);
@@ -131,7 +135,7 @@ export function customTask<P extends TensorTree, B>(
 export function isSequentialCall<S extends readonly [model: Sequential, ...rest: unknown[]]>(
   call: S | readonly [model: object, ...rest: unknown[]],
 ): call is S {
-  return 'layers' in call[0];
+  return call[0] !== null && typeof call[0] === 'object' && 'layers' in call[0];
 }
 
 /**

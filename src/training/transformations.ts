@@ -2,7 +2,7 @@
 
 import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
 import { addSigns, limitColumns } from '../kernels/penalties';
-import { checkNumber, type Shape } from '../tensor/shape';
+import { checkFunction, checkNames, checkNumber, type Shape } from '../tensor/shape';
 import type { Optimizer } from './optimizers';
 
 /** The parameters a transformation applies to. */
@@ -11,9 +11,18 @@ export interface Selection {
   readonly only?: ((path: string, shape: Shape) => boolean) | undefined;
 }
 
+/** The filter of a selection. @throws TypeError if it is not a function */
+function filterOf(name: string, selection: Selection): Selection['only'] {
+  checkNames(name, 'selection', selection, ['only']);
+  const { only } = selection;
+  if (only !== undefined) checkFunction(name, 'only', only);
+  return only;
+}
+
 /** A transformation that adds the gradient of a penalty, computed by a kernel, for the selected parameters. */
-function penalty(name: string, kernel: typeof addScaled, factor: number, { only }: Selection): Optimizer {
+function penalty(name: string, kernel: typeof addScaled, factor: number, selection: Selection): Optimizer {
   checkNumber(name, 'factor', factor, 0);
+  const only = filterOf(name, selection);
   return {
     name,
     slots: 0,
@@ -107,7 +116,8 @@ export function l1(factor: number, selection: Selection = {}): Optimizer {
  * applyOptimizer(chain(sgd(1), maxNorm(1)), { step: 0, slots: [] }, parameters, { w: tensor([[0, 0], [-1, 0]]) });
  * parameters.w.data; // Float32Array [0.6, 0.3, 0.8, 0.4]
  */
-export function maxNorm(limit: number, { only = () => true }: Selection = {}): Optimizer {
+export function maxNorm(limit: number, selection: Selection = {}): Optimizer {
+  const only = filterOf('maxNorm', selection) ?? (() => true);
   checkNumber('maxNorm', 'limit', limit, 0);
   return {
     name: 'maxNorm',

@@ -3,13 +3,14 @@
 import { concat, slice } from '../autodiff/ops/movement';
 import { toTensor, type Variable } from '../autodiff/tape';
 import { copyOut } from '../autodiff/value-and-gradient';
+import { checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
-import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { checkModel, type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
-import { createRandom } from '../tensor/random';
-import { checkCount, checkNames, formatShape } from '../tensor/shape';
+import { seeded } from '../tensor/random';
+import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
-import { copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
+import { checkIntTensor, checkTensor, copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { LossOptions } from './losses';
 import { targetWeights } from './metrics';
 import type { Optimizer, OptimizerState } from './optimizers';
@@ -119,9 +120,12 @@ export function truncatedBptt<T = Tensor | IntTensor>(
   type Steps = Required<StreamSteps<TargetsOf<T>>>;
   type Memory = StreamTrainerMemory<TargetsOf<T>>;
   const { window, stride = window, batchSize = 1, loss, seed = 0 } = options;
+  checkModel('truncatedBptt', model);
+  checkFunction('truncatedBptt', 'loss', loss);
+  checkNames('truncatedBptt', 'memory', options.memory ?? {}, ['before', 'state', 'kept', 'waiting']);
   checkTruncation(model, { window, stride, batchSize });
 
-  const random = createRandom(seed);
+  const random = seeded('truncatedBptt', seed);
   let memory: Memory = options.memory ?? { before: undefined, state: undefined, kept: undefined, waiting: undefined };
   let result: Omit<Memory, 'waiting'> & { readonly outputs: Tensor };
   const task: Task<Sequential['parameters'], Steps> = {
@@ -217,6 +221,10 @@ export function trainOn<Y extends Tensor | IntTensor>(
   trainer: StreamTrainer<Y>,
   steps: StreamSteps<NoInfer<Y>>,
 ): StreamUpdate {
+  checkKind('trainOn', 'trainer', trainer, 'a trainer, as truncatedBptt returns', 'feed');
+  checkBatch('trainOn', steps);
+  if (steps.mask !== undefined) checkTensor('trainOn', 'mask', steps.mask);
+  if (steps.resets !== undefined) checkIntTensor('trainOn', 'resets', steps.resets);
   return trainer.feed(steps);
 }
 
@@ -285,5 +293,5 @@ function joinSteps<Y extends Tensor | IntTensor>(
 
 /** Copies a state out of the workspace. */
 function copyState(state: ModelState<Variable>): ModelState {
-  return copyOut(state) as ModelState;
+  return copyOut(state, 'trainOn') as ModelState;
 }

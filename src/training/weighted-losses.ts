@@ -4,7 +4,7 @@ import { add, broadcastTo, multiply, scale, subtract } from '../autodiff/ops/ari
 import { softplus } from '../autodiff/ops/elementwise';
 import { logSoftmax, sum } from '../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../autodiff/tape';
-import { checkNames, checkNumber, checkShape } from '../tensor/shape';
+import { checkNames, checkNumber, checkShape, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
 import { elementWise, type Loss, type LossOptions, negativeLogLikelihood, overValid } from './losses';
@@ -36,7 +36,7 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss<IntTensor> 
   checkNames(where, 'options', options, ['classWeights', 'labelSmoothing']);
   const { classWeights, labelSmoothing = 0 } = options;
   checkNumber(where, 'labelSmoothing', labelSmoothing, 0, 1);
-  const weights = classWeights && copyWeights(where, 'classWeights', classWeights);
+  const weights = classWeights === undefined ? undefined : copyWeights(where, 'classWeights', classWeights);
   const weightOf = (targets: IntTensor, counting: MetricOptions): number =>
     sumOfWeights(where, targets, counting, weights);
   const loss = (logits: Variable | Tensor, targets: IntTensor, { reduction = 'mean', ...rest }: LossOptions = {}) => {
@@ -123,8 +123,10 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
 
 /** The weights as a tensor. @throws RangeError if one is negative or not finite */
 function copyWeights(where: string, argument: string, weights: ArrayLike<number>): Tensor {
-  const data = Float32Array.from(weights);
-  data.forEach((weight, i) => checkNumber(where, `${argument}[${i}]`, weight, 0));
+  if (weights === null || typeof weights !== 'object') throw mismatch(where, argument, 'an array of numbers', weights);
+  const list = Array.from(weights);
+  list.forEach((weight, i) => checkNumber(where, `${argument}[${i}]`, weight, 0));
+  const data = Float32Array.from(list);
   return { shape: [data.length], data };
 }
 

@@ -160,7 +160,7 @@ describe('scaling', () => {
     );
     // @ts-expect-error An array is not a tensor.
     expect(() => standardScaler([[1]])).toThrow(
-      new TypeError('standardScaler: data must be a tensor […, F], got an array.'),
+      new TypeError('standardScaler: data must be a tensor { shape, data: Float32Array }, got an array.'),
     );
     // @ts-expect-error A number is not a tensor.
     expect(() => unscaleWith(standardScaler(series), 3)).toThrow(TypeError);

@@ -212,8 +212,8 @@ describe('save and load', () => {
     for (const [value, name] of [
       [new Float32Array(2), 'a Float32Array'],
       [NaN, 'NaN'],
-      [() => 1, '() => 1'],
-      [new Map(), 'an object'],
+      [() => 1, 'the function'],
+      [new Map(), 'an instance of Map'],
     ] as const) {
       expect(() => save(small(), { extras: { deep: [{ value }] } })).toThrow(
         `save: extras.deep[0].value must be plain data (numbers, text, arrays, objects), got ${name}`,

@@ -202,7 +202,7 @@ it('wrong options of the reverse direction are rejected', () => {
   const wrong = (reverse: object | boolean) => () =>
     // The cast gives wrong types that JavaScript allows.
     bidirectional(lstm(), { hiddenSize: 4, reverse } as Parameters<typeof bidirectional>[1]);
-  expect(wrong(true)).toThrow('bidirectional: reverse must be an object such as { cell: gru() }, got true.');
+  expect(wrong(true)).toThrow('bidirectional: reverse must be an object, got true.');
   expect(wrong({ merge: 'sum' })).toThrow('got merge');
   expect(wrong({ hiddenSize: 0 })).toThrow('hiddenSize must be an integer of at least 1, got 0');
 });

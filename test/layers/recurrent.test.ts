@@ -239,11 +239,11 @@ describe('variational dropout and zoneout', () => {
       'recurrent: recurrentDropout must be at least 0 and less than 1, got 1.',
     );
     expect(() => bidirectional(lstm(), { hiddenSize: 2, inputDropout: -0.1 })).toThrow('bidirectional: inputDropout');
-    expect(() => predict(modelOf(recurrent(gru(), { hiddenSize: 2, zoneout: { c: 0.1 } })), inputs)).toThrow(
-      'zoneout.rates must have only h, got c.',
+    expect(() => recurrent(gru(), { hiddenSize: 2, zoneout: { c: 0.1 } })).toThrow(
+      'recurrent: zoneout must have only h, got c.',
     );
     expect(() => predict(modelOf(recurrent(gru(), { hiddenSize: 2, zoneout: { h: 1.1 } })), inputs)).toThrow(
-      'zoneout.rates.h',
+      'recurrent: zoneout.h',
     );
     expect(() =>
       compute(

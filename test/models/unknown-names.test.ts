@@ -174,7 +174,10 @@ describe('options', () => {
       () => evaluate(recurrentModel, data, withExtra({ loss: meanSquaredError }, { epochs: 1 })),
     ],
     ['adam: options must have only beta1, beta2, epsilon, got beta.', () => adam(0.1, withExtra({}, { beta: 0.9 }))],
-    ['adam: options must have only beta1, beta2, epsilon, got decay.', () => adamw(0.1, withExtra({}, { decay: 0.1 }))],
+    [
+      'adamw: options must have only beta1, beta2, epsilon, got decay.',
+      () => adamw(0.1, withExtra({}, { decay: 0.1 })),
+    ],
     [
       'meanSquaredError: options must have only mask, lengths, reduction, got reduce.',
       () => compute({}, () => meanSquaredError(x, x, withExtra({}, { reduce: 'sum' }))),

@@ -88,11 +88,15 @@ describe('creation', () => {
       () => tensor(new Float32Array(5), [2, 3]),
       'tensor: a tensor of shape [2, 3] must have 6 values, got 5.',
     ],
-    ['a negative length', () => full([2, -1], 0), 'full: shape[1] must be an integer of at least 0, got -1.'],
+    [
+      'a negative length',
+      () => full([2, -1], 0),
+      'full: shape must hold integers of at least 0, for at most 2^32 elements, got [2, -1].',
+    ],
     [
       'a fractional length',
       () => tensor([1, 2, 3], [1.5, 2]),
-      'tensor: shape[0] must be an integer of at least 0, got 1.5.',
+      'tensor: the shape of a tensor must hold integers of at least 0, for at most 2^32 elements, got [1.5, 2].',
     ],
     ['a fractional id', () => intTensor([1, 1.5]), 'intTensor: values must be 32-bit integers, got 1.5 at index 1.'],
     [
@@ -265,7 +269,7 @@ describe('trees', () => {
   it('leaves rejects values that are not tensors', () => {
     expect(() => leaves({ a: { b: new Float32Array(1) as never } })).toThrow(TypeError);
     expect(() => leaves({ a: { b: 3 as never } })).toThrow(
-      'parameters: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, got 3.',
+      'leaves: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, got 3.',
     );
   });
 });

@@ -99,7 +99,7 @@ it('fit rejects a loss for a custom model, and requires one for a sequential mod
   );
   const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
   // @ts-expect-error The loss is missing.
-  await expect(fit(net, data, { optimizer: adam() })).rejects.toThrow('fit: loss must be given');
+  await expect(fit(net, data, { optimizer: adam() })).rejects.toThrow('fit: loss must be a function, got undefined');
 });
 
 it('errors name fit, evaluate or gradientFlow, and keep the message of the loss', async () => {
@@ -205,7 +205,7 @@ it('withParameters turns a part of a custom model into a separate model', async 
       ...network.parameters,
       dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) },
     }),
-  ).toThrow('withParameters: dense.weight [3, 1] must have 3 elements, got 2.');
+  ).toThrow('withParameters: dense.weight of shape [3, 1] must have 3 values, got 2.');
   expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow(
     'withParameters: the model has no parameter more.bias.',
   );

@@ -122,3 +122,16 @@ describe('evaluate', () => {
     );
   });
 });
+
+it('fit works on engines without performance, such as QuickJS', async () => {
+  const saved = Object.getOwnPropertyDescriptor(globalThis, 'performance')!;
+  Reflect.deleteProperty(globalThis, 'performance');
+  try {
+    const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+    const batch = { inputs: full([3, 1, 2], 1), targets: full([3, 1, 1], 1) };
+    const { steps } = await fit(model, batch, { loss: meanSquaredError, optimizer: sgd(0.01), epochs: 3 });
+    expect(steps).toBe(3);
+  } finally {
+    Object.defineProperty(globalThis, 'performance', saved);
+  }
+});

@@ -475,7 +475,12 @@ describe('models', () => {
     ['an infinite score', [0, Infinity], {}, /finite maximum and no NaN, got Infinity/],
     ['a negative temperature', [0], { temperature: -1 }, /sampleFromLogits: temperature/],
     ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
-    ['a tensor', tensor([1, 2]) as never, {}, /sampleFromLogits: logits must be an array of numbers/],
+    [
+      'a tensor',
+      tensor([1, 2]) as never,
+      {},
+      /^sampleFromLogits: logits must be an array, got an object with shape, data\.$/,
+    ],
     ['a share above 1', [0], { topP: 2 }, /sampleFromLogits: topP/],
     ['none of the likeliest', [0], { topK: 0 }, /sampleFromLogits: topK/],
   ])('sampleFromLogits rejects %s', (_, scores, options, message) =>

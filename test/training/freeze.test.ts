@@ -280,6 +280,8 @@ describe('freeze', () => {
     expect(() => applyOptimizer(freeze(['9'], sgd()), { step: 0, slots: [] }, many, many)).toThrow(
       'freeze: names must be among the parameters (0, 1, 2, 3, 4, 5, 6, 7, …), got 9.',
     );
-    expect(() => freeze('lstm' as unknown as string[], sgd())).toThrow('freeze: names must be an array, got lstm.');
+    expect(() => freeze('lstm' as unknown as string[], sgd())).toThrow(
+      'freeze: names must be an array without undefined elements, got lstm.',
+    );
   });
 });

@@ -123,7 +123,7 @@ function reference({ loss, targets }: Case, outputs: Tensor, weights: Tensor): {
   return { value, gradient: gradient.outputs };
 }
 
-describe.each(Object.entries(cases))('%s', (_name, item) => {
+describe.each(Object.entries(cases))('%s', (name, item) => {
   const { outputs, targets, shape, loss } = item;
   const count = shape.reduce((product, n) => product * n, 1);
   const ranks = [0, 1, 2, 3].filter((rank) => rank <= shape.length);
@@ -209,7 +209,7 @@ describe.each(Object.entries(cases))('%s', (_name, item) => {
   it('rejects a mask whose sum is negative or not a number', () => {
     for (const weight of [NaN, -1]) {
       const run = () => compute({ outputs }, (p) => loss(p.outputs, targets, { mask: full([T], weight) }));
-      expect(run).toThrow('the sum of the mask must be a finite number of at least 0, got');
+      expect(run).toThrow('the sum of the mask must be a finite number');
     }
   });
 
@@ -219,6 +219,7 @@ describe.each(Object.entries(cases))('%s', (_name, item) => {
     const run = () =>
       compute({ outputs }, (p) => loss(p.outputs, poison(targets, tensor([0, 1, 1, 1, 1]), bad), { mask }));
     if (targets.data instanceof Int32Array) expect(run).toThrow('got -100 at position 0');
+    else if (name === 'binaryCrossEntropy') expect(run).toThrow('targets must be a number from 0 to 1, got NaN.');
     else expect(run().data[0]).toBeNaN();
   });
 

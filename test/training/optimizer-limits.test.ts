@@ -39,7 +39,7 @@ const kernelNames = (['portable', 'simd', 'relaxed'] as const satisfies readonly
 
 it.each([
   ['adam: beta1 must be at least 0 and less than 1, got 1.', () => adam(1e-3, { beta1: 1 })],
-  ['adam: beta2 must be at least 0 and less than 1, got 1.', () => adamw(1e-3, { beta2: 1 })],
+  ['adamw: beta2 must be at least 0 and less than 1, got 1.', () => adamw(1e-3, { beta2: 1 })],
   ['adam: beta1 must be at least 0 and less than 1, got NaN.', () => adam(1e-3, { beta1: NaN })],
   ['adam: epsilon must be a finite number of at least 1e-30, got 0.', () => adam(1e-3, { epsilon: 0 })],
   ['rmsprop: epsilon must be a finite number of at least 1e-30, got 0.', () => rmsprop(1e-3, { epsilon: 0 })],

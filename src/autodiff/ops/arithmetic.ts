@@ -12,7 +12,15 @@ import {
   subtraction,
 } from '../../kernels/arithmetic';
 import type { Kernels } from '../../kernels/kernel';
-import { broadcastShapes, checkNumber, formatShape, type Shape, sameShape, stridesOf } from '../../tensor/shape';
+import {
+  broadcastShapes,
+  checkedSize,
+  checkNumber,
+  formatShape,
+  type Shape,
+  sameShape,
+  stridesOf,
+} from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 import { gatherStrided } from './movement';
 
@@ -103,6 +111,7 @@ export function scale(x: Operand, factor: number): Variable {
  * compute({ x: tensor([1, 2]) }, ({ x }) => broadcastTo(x, [2, 2])).data; // Float32Array [1, 2, 1, 2]
  */
 export function broadcastTo(x: Operand, shape: Shape): Variable {
+  checkedSize('broadcastTo', 'shape', shape);
   return broadcast('broadcastTo', operand('broadcastTo', x), shape);
 }
 

@@ -2,7 +2,7 @@
 
 import { sumRows } from '../../kernels/linear';
 import { affineRows, gemm } from '../../kernels/product';
-import { checkNames, checkShape, formatShape, lengthAt, sizeOf } from '../../tensor/shape';
+import { checkNames, checkObject, checkShape, formatShape, lengthAt, sizeOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
@@ -99,7 +99,9 @@ export interface AffineParameters {
  * const parameters = { weight: tensor([[1, 2], [3, 4]]), bias: tensor([10, 20]) };
  * compute(parameters, (p) => affine(tensor([1, 1]), p)).data; // Float32Array [14, 26]
  */
-export function affine(x: Operand, { weight, bias }: AffineParameters): Variable {
+export function affine(x: Operand, parameters: AffineParameters): Variable {
+  checkObject('affine', 'parameters', parameters);
+  const { weight, bias } = parameters;
   const input = operand('affine', x);
   const matrix = operand('affine', weight, 'weight');
   const inner = lengthAt('affine', 'x', input.shape, -1);

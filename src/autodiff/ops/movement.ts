@@ -3,6 +3,9 @@
 import { gatherRows, scatterAddRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
 import {
+  checkArray,
+  checkCount,
+  checkedSize,
   checkShape,
   checkSome,
   formatShape,
@@ -36,9 +39,14 @@ import {
  */
 export function reshape(x: Operand, shape: Shape): Variable {
   const input = operand('reshape', x);
+  checkArray('reshape', 'shape', shape);
+  for (const length of shape) checkCount('reshape', 'a length of shape', length, -1);
   const known = shape.reduce((size, length) => (length === -1 ? size : size * length), 1);
   const resolved = shape.map((length) => (length === -1 ? input.size / known : length));
-  if (sizeOf(resolved) !== input.size || !resolved.every((length) => Number.isInteger(length) && length >= 0)) {
+  if (
+    !resolved.every((length) => Number.isInteger(length) && length >= 0) ||
+    checkedSize('reshape', 'shape', resolved) !== input.size
+  ) {
     throw new RangeError(
       `reshape: shape must have ${input.size} elements, like the shape ${formatShape(input.shape)} of x, ` +
         `got ${formatShape(shape)}.`,
@@ -57,6 +65,7 @@ export function reshape(x: Operand, shape: Shape): Variable {
  */
 export function transpose(x: Operand, axes?: readonly number[]): Variable {
   const input = operand('transpose', x);
+  if (axes !== undefined) checkArray('transpose', 'axes', axes);
   const order =
     axes?.map((axis) => resolveAxis('transpose', axis, input.shape.length)) ??
     input.shape.map((_, axis) => axis).reverse();
@@ -102,6 +111,7 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
  * compute({ x: tensor([[1], [2]]) }, ({ x }) => concat([x, tensor([[3], [4]])], 1)).data; // Float32Array [1, 3, 2, 4]
  */
 export function concat(parts: readonly Operand[], axis = 0): Variable {
+  checkArray('concat', 'parts', parts);
   const inputs = parts.map((part, index) => operand('concat', part, `parts[${index}]`));
   const first = inputs[0]!;
   checkSome('concat', 'parts', inputs.length, 'tensor');
@@ -137,6 +147,7 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]
  */
 export function stack(parts: readonly Operand[], axis = 0): Variable {
+  checkArray('stack', 'parts', parts);
   const inputs = parts.map((part, index) => operand('stack', part, `parts[${index}]`));
   const first = inputs[0]!;
   checkSome('stack', 'parts', inputs.length, 'tensor');

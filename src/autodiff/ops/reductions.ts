@@ -3,7 +3,7 @@
 import { sumOf } from '../../kernels/arithmetic';
 import { addStrided, fill } from '../../kernels/movement';
 import { logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward } from '../../kernels/rows';
-import { formatShape, lengthAt, resolveAxis, type Shape, sizeOf, stridesOf } from '../../tensor/shape';
+import { checkArray, formatShape, lengthAt, resolveAxis, type Shape, sizeOf, stridesOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable, viewOf } from '../tape';
 import { broadcastTo, multiply, scale } from './arithmetic';
 
@@ -132,5 +132,7 @@ function overRows(
 
 function axesOf(where: string, shape: Shape, axes: number | readonly number[] | undefined): Set<number> {
   if (axes === undefined) return new Set(shape.keys());
-  return new Set((typeof axes === 'number' ? [axes] : axes).map((axis) => resolveAxis(where, axis, shape.length)));
+  const list = typeof axes === 'number' ? [axes] : axes;
+  checkArray(where, 'axes', list);
+  return new Set(list.map((axis) => resolveAxis(where, axis, shape.length)));
 }

@@ -1,6 +1,7 @@
 /** Import of `.keras` files and of `.h5` files of whole models. */
 
 import { withCaller } from '../../tensor/error-context';
+import { checkNames } from '../../tensor/shape';
 import type { Json } from '../description';
 import { fileBytes } from '../file-bytes';
 import { decodeHdf5, readHdf5 } from '../hdf5';
@@ -34,6 +35,7 @@ import { hardSigmoidSlope } from './version';
  */
 export function importKeras(file: Uint8Array | ArrayBuffer, options: KerasOptions = {}): ImportedModel {
   const bytes = fileBytes('importKeras', file);
+  checkNames('importKeras', 'options', options, ['lengths']);
   return bytes[0] === 0x89 ? importHdf5(bytes, options) : importArchive(bytes, options);
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { slice } from '../../autodiff/ops/movement';
-import { isVariable, toTensor, type Variable, viewOf } from '../../autodiff/tape';
+import { isVariable, operand, toTensor, type Variable, viewOf } from '../../autodiff/tape';
 import { compute } from '../../autodiff/value-and-gradient';
 import type { Padded } from '../../data/unequal-lengths';
 import { bidirectional, merges } from '../../layers/bidirectional';
@@ -14,6 +14,7 @@ import type { Features, Layer, LayerContext, LayerResult } from '../../layers/la
 import { layerOriginOf } from '../../layers/origins';
 import { outputSize } from '../../layers/recurrent';
 import {
+  checkModel,
   type ModelRun,
   type PredictOptions,
   type RunOptions,
@@ -22,8 +23,8 @@ import {
 } from '../../models/sequential';
 import { rowsAt } from '../../recurrence/valid-steps';
 import { withCaller } from '../../tensor/error-context';
-import { checkShape, sizeOf } from '../../tensor/shape';
-import type { IntTensor, Tensor } from '../../tensor/tensor';
+import { checkObject, checkShape, mismatch, sizeOf } from '../../tensor/shape';
+import { checkEither, checkTensor, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
 
 /**
  * The mask of `Embedding(mask_zero=True)` for ids, and of `Masking(mask_value)` for vectors.
@@ -35,7 +36,10 @@ import type { IntTensor, Tensor } from '../../tensor/tensor';
  * @example
  * stepMask(intTensor([[0, 3], [5, 0], [7, 2]])).data; // Float32Array [0, 1, 1, 0, 1, 1]
  */
-export function stepMask({ shape, data }: IntTensor | Tensor, maskValue = 0): Tensor {
+export function stepMask(inputs: IntTensor | Tensor, maskValue = 0): Tensor {
+  checkEither('stepMask', 'inputs', inputs);
+  if (typeof maskValue !== 'number') throw mismatch('stepMask', 'maskValue', 'a number', maskValue);
+  const { shape, data } = inputs;
   if (shape.length < 2)
     throw new RangeError(`stepMask: inputs must be [T, B] or [T, B, I], got [${shape.join(', ')}].`);
   const axes = shape.slice(0, 2);
@@ -60,6 +64,7 @@ interface Moves {
 
 /** @throws RangeError if the mask is not `[T, B]` */
 function movesOf(where: string, shape: readonly number[], mask: Tensor): Moves {
+  checkTensor(where, 'mask', mask);
   checkShape(where, 'mask', mask.shape, { letters: '[T, B]', lengths: shape.slice(0, 2) });
   const [T, B] = mask.shape as [number, number];
   const lengths = new Int32Array(B);
@@ -98,6 +103,7 @@ function movesOf(where: string, shape: readonly number[], mask: Tensor): Moves {
  * lengths; // Int32Array [2, 2]
  */
 export function packMasked<X extends IntTensor | Tensor>(x: X, mask: Tensor): Padded<X> {
+  checkEither('packMasked', 'x', x);
   const { lengths, source } = movesOf('packMasked', x.shape, mask);
   return { inputs: moved(x, source), lengths };
 }
@@ -137,10 +143,14 @@ export function runMasked(
   model: Sequential,
   parameters: Parameters<typeof runModel>[1],
   input: IntTensor | Tensor | Variable,
-  { mask, ...options }: MaskedRunOptions = {},
+  allOptions: MaskedRunOptions = {},
 ): ModelRun {
-  const steps = mask ?? stepMask(isVariable(input) ? toTensor(input) : input);
-  const moves = movesOf('runMasked', input.shape, steps);
+  checkModel('runMasked', model);
+  checkObject('runMasked', 'options', allOptions);
+  const { mask, ...options } = allOptions;
+  const steps = mask ?? withCaller('runMasked', () => stepMask(isVariable(input) ? toTensor(input) : input));
+  const x = isIntTensor(input) ? input : operand('runMasked', input, 'inputs');
+  const moves = movesOf('runMasked', x.shape, steps);
   const pooling = model.layers.findIndex(({ output }) => !isPerStep(output));
   const perStep = pooling < 0 ? model.layers : model.layers.slice(0, pooling);
   const last =
@@ -241,6 +251,7 @@ export function predictMasked(
   inputs: IntTensor | Tensor,
   options: MaskedPredictOptions = {},
 ): Tensor {
+  checkModel('predictMasked', model);
   return withCaller('predictMasked', () =>
     compute(model.parameters, (p) => runMasked(model, p, inputs, options).output),
   );

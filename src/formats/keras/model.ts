@@ -5,10 +5,10 @@ import { directionsOf, type LayerDirection } from '../../layers/directions';
 import type { Layer } from '../../layers/layer';
 import { joinNames } from '../../layers/nested-names';
 import { cellOriginOf } from '../../layers/origins';
-import { buildSequential, type Sequential } from '../../models/sequential';
+import { buildSequential, checkModel, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
-import { formatShape, sameShape } from '../../tensor/shape';
-import type { Tensor } from '../../tensor/tensor';
+import { checkNames, checkObject, formatShape, sameShape } from '../../tensor/shape';
+import { checkTensor, type Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
 import { abbreviate, listed, shown } from '../listing';
 import { type Part, partsOf } from '../parts';
@@ -285,9 +285,15 @@ export interface KerasNames {
 export function fromKeras(
   model: Sequential,
   tensors: Readonly<Record<string, Tensor>>,
-  { layers = {} }: KerasNames = {},
+  options: KerasNames = {},
 ): { readonly ignored: readonly string[] } {
   const where = 'fromKeras';
+  checkModel(where, model);
+  checkObject(where, 'tensors', tensors);
+  for (const [name, tensor] of Object.entries(tensors)) checkTensor(where, name, tensor);
+  checkNames(where, 'options', options, ['layers']);
+  const { layers = {} } = options;
+  checkObject(where, 'layers', layers);
   const parts = partsOf(model);
   const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
   if (unknown !== undefined)

@@ -7,7 +7,8 @@ import { directionsOf } from '../../layers/directions';
 import type { Features } from '../../layers/layer';
 import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
-import type { Sequential } from '../../models/sequential';
+import { checkModel, type Sequential } from '../../models/sequential';
+import { checkNames } from '../../tensor/shape';
 import type { Part } from '../parts';
 import { version } from '../version';
 import { addActivation, reject } from './activations';
@@ -46,10 +47,10 @@ const irVersion = 8;
  * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
  * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
  */
-export function exportOnnx(
-  model: Sequential,
-  { lengths = false, state: carriesState = false }: ExportOnnxOptions = {},
-): Uint8Array {
+export function exportOnnx(model: Sequential, options: ExportOnnxOptions = {}): Uint8Array {
+  checkModel('exportOnnx', model);
+  checkNames('exportOnnx', 'options', options, ['lengths', 'state']);
+  const { lengths = false, state: carriesState = false } = options;
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
   const context: ExportContext = {

@@ -1,6 +1,7 @@
 /** Import of ONNX files. Every node is read once; one error lists everything that is not supported. */
 
 import { operand } from '../../autodiff/tape';
+import { checkNames, checkObject } from '../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { decodeOnnx } from './decode';
@@ -56,7 +57,10 @@ export interface ImportOnnxOptions {
  * network.parameters.w!.shape; // [3, 1]
  * predictOnnx(network, { x: tensor([[1, 1, 1], [0, 0, 1]]) }).y!.data; // Float32Array [6, 3]
  */
-export function importOnnx(file: Uint8Array | ArrayBuffer, { externalData = {} }: ImportOnnxOptions = {}): OnnxNetwork {
+export function importOnnx(file: Uint8Array | ArrayBuffer, options: ImportOnnxOptions = {}): OnnxNetwork {
+  checkNames('importOnnx', 'options', options, ['externalData']);
+  const { externalData = {} } = options;
+  checkObject('importOnnx', 'externalData', externalData);
   const { graph, opsets } = decodeOnnx('importOnnx', file, externalData);
   const opset = opsetOf(opsets);
   const constants = readConstants(graph);

@@ -3,7 +3,7 @@
 import { isVariable, operand, type Variable } from '../../autodiff/tape';
 import { compute } from '../../autodiff/value-and-gradient';
 import { withCaller } from '../../tensor/error-context';
-import { checkShape, describe } from '../../tensor/shape';
+import { checkKind, checkObject, checkShape, describe, mismatch } from '../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import type { Mapped } from '../../tensor/tree';
 import { abbreviate, listed } from '../listing';
@@ -65,6 +65,7 @@ export function runOnnx(
   parameters: Mapped<OnnxParameters, Variable>,
   inputs: Readonly<Record<string, Tensor | IntTensor | Variable>>,
 ): Readonly<Record<string, Variable>> {
+  checkKind('runOnnx', 'network', network, 'a network, as importOnnx returns', 'constants');
   return runNetwork('runOnnx', network, parameters, inputs);
 }
 
@@ -74,6 +75,8 @@ function runNetwork(
   parameters: Mapped<OnnxParameters, Variable>,
   inputs: Readonly<Record<string, Tensor | IntTensor | Variable>>,
 ): Readonly<Record<string, Variable>> {
+  checkObject(caller, 'parameters', parameters);
+  checkObject(caller, 'inputs', inputs);
   const values = initialValues(caller, network, parameters, inputs);
   runSteps(`${caller}: `, network.steps, { own: values }, parameters);
   return Object.fromEntries(
@@ -115,6 +118,18 @@ export function runSteps(
 }
 
 /** The values by name before the first node runs: constants, parameters and inputs. */
+/** @throws TypeError if `given` does not have a variable for every tensor of `own` */
+function checkVariables(caller: string, path: string, own: unknown, given: unknown): void {
+  if (isTensor(own)) {
+    if (!isVariable(given)) throw mismatch(caller, `parameters: ${path}`, 'a variable', given);
+    return;
+  }
+  checkObject(caller, `parameters: ${path}`, given);
+  const parts = given as Readonly<Record<string, unknown>>;
+  for (const [name, part] of Object.entries(own as object))
+    checkVariables(caller, `${path}.${name}`, part, parts[name]);
+}
+
 function initialValues(
   caller: string,
   network: OnnxNetwork,
@@ -122,10 +137,11 @@ function initialValues(
   inputs: Readonly<Record<string, Tensor | IntTensor | Variable>>,
 ): Map<string, Value> {
   const values = new Map<string, Value>(Object.entries(network.constants));
-  for (const name of Object.keys(network.parameters)) {
+  for (const [name, own] of Object.entries(network.parameters)) {
     if (!Object.hasOwn(parameters, name))
       throw new TypeError(`${caller}: parameters must have ${abbreviate(name)}. Do they belong to this network?`);
-    if (isVariable(parameters[name])) values.set(name, operand(caller, parameters[name], name));
+    if (isTensor(own)) values.set(name, operand(caller, parameters[name] as Variable, name));
+    else checkVariables(caller, name, own, parameters[name]);
   }
   for (const input of network.inputs) values.set(input.name, inputValue(caller, input, inputs));
   const known = new Set(network.inputs.map(({ name }) => name));
@@ -177,7 +193,10 @@ function inputValue(
 export function predictOnnx(
   network: OnnxNetwork,
   inputs: Readonly<Record<string, Tensor | IntTensor>>,
-  parameters: OnnxParameters = network.parameters,
+  parameters?: OnnxParameters,
 ): Readonly<Record<string, Tensor>> {
-  return compute(parameters, (p) => runNetwork('predictOnnx', network, p, inputs));
+  checkKind('predictOnnx', 'network', network, 'a network, as importOnnx returns', 'constants');
+  return withCaller('predictOnnx', () =>
+    compute(parameters ?? network.parameters, (p) => runNetwork('predictOnnx', network, p, inputs)),
+  );
 }

@@ -1,0 +1,214 @@
+/** Wrong arguments throw errors that name the function, the argument, the expected kind and the actual value. */
+
+import {
+  accuracy,
+  adam,
+  additiveScore,
+  attentionPooling,
+  binaryCrossEntropy,
+  chain,
+  compute,
+  createRandom,
+  dense,
+  dropout,
+  evaluate,
+  fit,
+  full,
+  intTensor,
+  lstm,
+  meanSquaredError,
+  predict,
+  recurrent,
+  residual,
+  save,
+  sequential,
+  shuffle,
+  simpleRnn,
+  stream,
+  tensor,
+  uniformNumber,
+  valueAndGradient,
+  zeros,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+const x = full([3, 1, 2], 1);
+const model = sequential([recurrent(lstm(), { hiddenSize: 2 }), dense({ size: 1 })], { inputSize: 2 });
+const data = [{ inputs: x, targets: full([3, 1, 1], 0) }];
+
+/** Calls a function with arguments that its type does not allow. */
+// biome-ignore lint/complexity/noBannedTypes: The arguments are wrong on purpose.
+const wrongly = (f: Function, ...args: readonly unknown[]): unknown => f(...args);
+
+describe('arguments', () => {
+  it.each<[string, string, () => unknown]>([
+    [
+      'a maker that was not called as a cell',
+      'recurrent: cell must be a cell, such as lstm(), got the function lstm.',
+      () => wrongly(recurrent, lstm, { hiddenSize: 2 }),
+    ],
+    [
+      'a layer as a cell',
+      'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, output, parameters, run, stepRunner.',
+      () => wrongly(recurrent, dense({ size: 2 }), { hiddenSize: 2 }),
+    ],
+    ['no options', 'recurrent: options must be an object, got undefined.', () => wrongly(recurrent, lstm())],
+    ['null as options', 'dense: options must be an object, got null.', () => wrongly(dense, null)],
+    ['an array as options', 'dense: options must be an object, got an array.', () => wrongly(dense, [3])],
+    [
+      'a string as an activation',
+      'dense: activation must be a function, got relu.',
+      () => wrongly(dense, { size: 1, activation: 'relu' }),
+    ],
+    [
+      'a string as the activation of a cell',
+      'simpleRnn: activation must be a function, or { name, forward, derivative }, got relu.',
+      () => wrongly(simpleRnn, { activation: 'relu' }),
+    ],
+    [
+      'a maker that was not called as a score',
+      'attentionPooling: score must be a score, such as dotScore(), got the function additiveScore.',
+      () => wrongly(attentionPooling, { score: additiveScore }),
+    ],
+    [
+      'a cell as a layer',
+      'sequential: layers[0] must be a layer, got an object with name, origin, state, gates, savedBlocks, ' +
+        'vectorParameters, separateProducts, parameters, forward.',
+      () => wrongly(sequential, [lstm()], { inputSize: 2 }),
+    ],
+    [
+      'a maker that was not called as a layer',
+      'residual: layers[1] must be a layer, got the function dropout.',
+      () => wrongly(residual, [dense({ size: 2 }), dropout]),
+    ],
+    [
+      'a layer instead of an array',
+      'sequential: layers must be an array without undefined elements, got an object with name, origin, output, ' +
+        'parameters, run, stepRunner.',
+      () => wrongly(sequential, dense({ size: 2 })),
+    ],
+    [
+      'an initializer that was not called',
+      'sequential: dense.weight: the initial value must be a tensor { shape, data: Float32Array }, got the function .',
+      () => wrongly(sequential, [dense({ size: 2, weightInitializer: zeros as never })], { inputSize: 2 }),
+    ],
+    ['no model', 'predict: model must be a model, as sequential returns, got undefined.', () => wrongly(predict)],
+    [
+      'an array as inputs',
+      'predict: inputs must be a variable, a tensor { shape, data: Float32Array } or a number, got an array.',
+      () => wrongly(predict, model, [[1, 2]]),
+    ],
+    [
+      'doubles as the data of a tensor',
+      'predict: inputs must be a variable, a tensor { shape, data: Float32Array } or a number, ' +
+        'got an object with shape, data.',
+      () => wrongly(predict, model, { shape: [3, 1, 2], data: new Float64Array(6) }),
+    ],
+    [
+      'a tensor with a negative shape',
+      'predict: the shape of inputs must hold integers of at least 0, for at most 2^32 elements, got [-3, 1, -2].',
+      () => predict(model, { shape: [-3, 1, -2], data: new Float32Array(6) }),
+    ],
+    [
+      'a typed array',
+      'stream: model must be a model, as sequential returns, got an instance of Float32Array.',
+      () => wrongly(stream, new Float32Array(2)),
+    ],
+    [
+      'a huge shape',
+      'full: shape must hold integers of at least 0, for at most 2^32 elements, got [1099511627776].',
+      () => full([2 ** 40], 0),
+    ],
+    [
+      'an optimizer that was not called',
+      'chain: parts[0] must be an optimizer, such as adam(), got the function adam.',
+      () => wrongly(chain, adam),
+    ],
+    [
+      'a seed instead of a generator',
+      'uniformNumber: random must be a generator, as createRandom(seed) returns, got 3.',
+      () => wrongly(uniformNumber, 3),
+    ],
+    [
+      'a string to shuffle',
+      'shuffle: items must be an array without undefined elements, got abc.',
+      () => wrongly(shuffle, createRandom(1), 'abc'),
+    ],
+    [
+      'an asynchronous function',
+      'compute: the result of the function must be variables nested in objects and arrays, got an instance of Promise.',
+      () => wrongly(compute, {}, async () => 1),
+    ],
+    [
+      'a number among parameters',
+      'valueAndGradient: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, got 3.',
+      () => wrongly(valueAndGradient, { a: { b: 3 } }, () => undefined),
+    ],
+    [
+      'an array as the data of a metric',
+      'accuracy: logits must be a tensor { shape, data: Float32Array }, got an array.',
+      () => wrongly(accuracy, [[1, 2]], intTensor([0])),
+    ],
+    ['no model to save', 'save: model must be an object, got undefined.', () => wrongly(save)],
+  ])('%s', (_, message, call) => {
+    expect(call).toThrow(message);
+  });
+
+  it('an object that contains itself', () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic['self'] = cyclic;
+    expect(() => wrongly(compute, cyclic, () => undefined)).toThrow(/^compute: self\.self/);
+  });
+});
+
+describe('training', () => {
+  it.each<[string, string, object]>([
+    ['no loss', 'fit: loss must be a function, got undefined.', { optimizer: adam() }],
+    ['a string as the loss', 'fit: loss must be a function, got mse.', { loss: 'mse', optimizer: adam() }],
+    [
+      'an optimizer that was not called',
+      'fit: optimizer must be an optimizer, such as adam(), got the function adam.',
+      { loss: meanSquaredError, optimizer: adam },
+    ],
+    [
+      'a string as the optimizer',
+      'fit: optimizer must be an optimizer, such as adam(), got adam.',
+      { loss: meanSquaredError, optimizer: 'adam' },
+    ],
+    [
+      'a string as the seed',
+      'fit: seed must be a finite number, got x.',
+      { loss: meanSquaredError, optimizer: adam(), seed: 'x' },
+    ],
+  ])('%s', async (_, message, options) => {
+    await expect(async () => wrongly(fit, model, data, options)).rejects.toThrow(message);
+  });
+
+  it('a batch without targets', () => {
+    expect(() => wrongly(evaluate, model, [{ inputs: x }], { loss: meanSquaredError })).toThrow(
+      'evaluate: targets must be a tensor { shape, data: Float32Array }, got undefined.',
+    );
+  });
+
+  it('NaN in a mask, with every reduction', () => {
+    for (const reduction of ['none', 'sum', 'mean'] as const)
+      expect(() => compute({}, () => meanSquaredError(x, x, { mask: full([3, 1], NaN), reduction }))).toThrow(
+        'meanSquaredError: the sum of mask must be a finite number, got NaN.',
+      );
+  });
+
+  it('targets of a binary cross-entropy that are not probabilities, unless they are masked', () => {
+    const loss = (targets: number[], mask: number[]) => () =>
+      compute({}, () => binaryCrossEntropy(tensor([1, 2]), tensor(targets), { mask: tensor(mask) }));
+    expect(loss([-1, 1], [1, 1])).toThrow('binaryCrossEntropy: targets must be a number from 0 to 1, got -1.');
+    expect(loss([NaN, 1], [0, 1])).not.toThrow();
+  });
+});
+
+it('an activation that returns no variable names the layer', () => {
+  const broken = sequential([dense({ size: 1, activation: (() => 'x') as never })], { inputSize: 2 });
+  expect(() => predict(broken, x)).toThrow(
+    'predict: layer dense: the result of activation must be a variable, a tensor { shape, data: Float32Array } or a ' +
+      'number, got x.',
+  );
+});
