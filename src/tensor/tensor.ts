@@ -231,6 +231,6 @@ export function checkIntTensor(where: string, argument: string, x: unknown): ass
 
 /** @throws TypeError if x is neither a {@link Tensor} nor an {@link IntTensor}; RangeError as {@link checkTensor} */
 export function checkEither(where: string, argument: string, x: unknown): asserts x is Tensor | IntTensor {
-  if (!isIntTensor(x)) checkTensor(where, argument, x);
-  else checkSize(where, argument, x.shape, x.data.length);
+  if (isIntTensor(x)) checkSize(where, argument, x.shape, x.data.length);
+  else checkTensor(where, argument, x);
 }

@@ -23,10 +23,11 @@ function bundle(program: string): Uint8Array {
 /** The size of the bundle after gzip. */
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
-// These limits are temporary. They were 34 and 52 kB: the checks of names and data that were added since took 1.1 and 1.6 kB,
+// These limits are temporary. They were 34 and 52 kB: the checks of names, data and arguments that were added since
+// took 2.3 and 6 kB,
 // which other code still has to give up. Less common optimizers, losses and metrics, which bundlers drop from other programs, take
 // 3.6 kB of the second.
-it('a program that trains, evaluates, generates and streams is at most 35.2 kB', () => {
+it('a program that trains, evaluates, generates and streams is at most 36.3 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
     'clipByValue, cosineDecay, crossEntropy, decode, dense, dropout, embedding, encode, evaluate, fit, forgetBias',
@@ -34,10 +35,10 @@ it('a program that trains, evaluates, generates and streams is at most 35.2 kB',
     'recurrent, relu, rmsprop, sequential, sgd, simpleRnn, split, stream, streamCell, tanh, valueAndGradient, warmup',
     'weightDecay, windows',
   ].join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(36.7);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(36.3);
 });
 
-it('a program that uses all of bptt but its file formats is at most 57.2 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 61.6 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -45,25 +46,25 @@ it('a program that uses all of bptt but its file formats is at most 57.2 kB', ()
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(57.2);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(61.6);
 });
 
-it('streaming inference of one LSTM is at most 10.6 kB', () => {
+it('streaming inference of one LSTM is at most 10.5 kB', () => {
   const program = `
     import { advance, lstm, streamCell, tensor } from 'bptt';
     export function open(weights: Record<string, { shape: number[]; data: Float32Array }>) {
       const running = streamCell(lstm(), weights);
       return (x: number[]) => advance(running, tensor([x])).data;
     }`;
-  expect(kilobytes(program)).toBeLessThanOrEqual(10.6);
+  expect(kilobytes(program)).toBeLessThanOrEqual(10.5);
 });
 
 it.each([
-  ['readSafetensors, writeSafetensors', 'bptt', 2.6],
-  ['readHdf5', 'bptt/keras', 7],
-  ['fromKeras', 'bptt/keras', 3.25],
-  ['fromPyTorch, toPyTorch', 'bptt/pytorch', 5.6],
-  ['exportOnnx', 'bptt/onnx', 11],
+  ['readSafetensors, writeSafetensors', 'bptt', 2.8],
+  ['readHdf5', 'bptt/keras', 7.2],
+  ['fromKeras', 'bptt/keras', 3.9],
+  ['fromPyTorch, toPyTorch', 'bptt/pytorch', 6],
+  ['exportOnnx', 'bptt/onnx', 11.5],
 ])('%s of %s alone takes at most %s kB', (names, entry, limit) => {
   expect(kilobytes(`import { ${names} } from '${entry}'; console.log(${names});`)).toBeLessThanOrEqual(limit);
 });

@@ -536,17 +536,17 @@ describe('files that save did not write are rejected', () => {
     [
       'a number as a layer',
       fileWith(['sequential', [7], { inputSize: 1 }]),
-      'load: cannot build the model of the file: a part of its description is not of the expected kind.',
+      'load: cannot build the model of the file: sequential: layers[0] must be a layer, got 7.',
     ],
     [
       'null as a layer',
       fileWith(['sequential', [null], { inputSize: 1 }]),
-      'load: cannot build the model of the file: a part of its description is not of the expected kind.',
+      'load: cannot build the model of the file: sequential: layers[0] must be a layer, got null.',
     ],
     [
       'an activation as a layer',
       fileWith(['sequential', [{ $name: 'tanh' }], { inputSize: 1 }]),
-      'load: cannot build the model of the file: a part of its description is not of the expected kind.',
+      'load: cannot build the model of the file: sequential: layers[0] must be a layer, got the function tanh.',
     ],
     [
       'a construction without a name',
