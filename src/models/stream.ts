@@ -7,7 +7,7 @@ import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { checkCount, checkKind, checkNames, checkObject, formatShape } from '../tensor/shape';
-import { checkEither, checkTensor, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, checkTensor, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { checkModel, type ModelState, type Sequential } from './sequential';
 
 /**
@@ -141,23 +141,25 @@ function createStream<S>(
  */
 export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: Tensor): Tensor {
   checkKind('advance', 'stream', stream, 'a stream', 'outputSize');
-  checkEither('advance', 'x', x);
   const { batchSize, inputSize, outputSize } = stream;
   const acceptsIds = inputSize === 'ids';
-  const { shape } = x;
+  const isIds = isIntTensor(x);
+  const shape = isIds || isTensor(x) ? x.shape : [];
   if (
-    isIntTensor(x) !== acceptsIds ||
+    isIds !== acceptsIds ||
     shape.length !== (acceptsIds ? 1 : 2) ||
     shape[0] !== batchSize ||
+    x.data.length !== batchSize * (inputSize === 'ids' ? 1 : inputSize) ||
     (!acceptsIds && shape[1] !== inputSize)
   ) {
+    checkEither('advance', 'x', x);
     const expected = acceptsIds ? `ids [B] = [${batchSize}]` : `vectors [B, I] = [${batchSize}, ${inputSize}]`;
-    const kind = isIntTensor(x) ? 'ids' : 'vectors';
+    const kind = isIds ? 'ids' : 'vectors';
     throw new RangeError(`advance: x must be ${expected}, got ${kind} ${formatShape(shape)}.`);
   }
   const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
-  if (into !== undefined) checkTensor('advance', 'into', into);
-  if (output.shape[0] !== batchSize || output.data.length !== batchSize * outputSize) {
+  if (!isTensor(output) || output.shape[0] !== batchSize || output.data.length !== batchSize * outputSize) {
+    checkTensor('advance', 'into', into);
     throw new RangeError(
       `advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`,
     );
