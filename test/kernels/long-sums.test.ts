@@ -104,8 +104,8 @@ describe.each((['portable', 'simd', 'relaxed'] as const).filter(engineRuns))('%s
   };
 
   describe.each(kinds)('%s', (kind) => {
-    // The errors of other values partly cancel.
-    const size = kind === 'equal values' ? longest : 1e6;
+    // The errors of other values partly cancel, and the portable kernels sum in double precision.
+    const size = kind === 'equal values' && name !== 'portable' ? longest : 1e6;
     const [left, right] = [values(kind, 1), values(kind === 'equal values' ? kind : 'positive values', 2)];
     const a = (i: number): number => left[i]!;
     const b = (i: number): number => right[i]!;
