@@ -99,6 +99,57 @@ describe('damaged and hostile files', () => {
     },
   );
 
+  it.each<[string, string, string, (block: DataView, at: number) => void, string]>([
+    ['a tree that is too deep', '9 links', 'BTHD', (block) => block.setUint16(12, 200, true), 'is malformed'],
+    ['records that are too small', '9 links', 'BTHD', (block) => block.setUint16(10, 4, true), 'is malformed'],
+    ['a tree of another type', '9 links', 'BTHD', (block) => block.setUint8(5, 8), 'is malformed'],
+    ['a node of another type', '9 links', 'BTLF', (block) => block.setUint8(5, 8), 'does not belong to the links'],
+    ['a node of another version', '9 links', 'BTLF', (block) => block.setUint8(4, 1), 'the root has version 1'],
+    [
+      'a node that is its own child',
+      'many links',
+      'BTIN',
+      (block, at) => {
+        // The pointers have 9 bytes and follow the records, which have 11 bytes.
+        const count = new DataView(block.buffer).getUint16(offsetsOf(files['many links.h5']!, 'BTHD')[0]! + 24, true);
+        block.setBigUint64(6 + 11 * count, BigInt(at), true);
+      },
+      'is reached twice',
+    ],
+    [
+      'a table of blocks that has itself as a block',
+      'many links',
+      'FHIB',
+      (block, at) => block.setBigUint64(17, BigInt(at), true),
+      'is reached twice',
+    ],
+    ['a compressed heap', '9 links', 'FRHP', (block) => block.setUint16(7, 1, true), 'which is not supported'],
+    ['a heap of tables of 3 columns', '9 links', 'FRHP', (block) => block.setUint16(110, 3, true), 'is malformed'],
+    ['an object of another kind', '9 links', 'BTLF', (block) => block.setUint8(10, 0x20), 'an object of kind 2'],
+    ['an object past the heap', '9 links', 'BTLF', (block) => block.setUint32(11, 600, true), 'is not in its blocks'],
+    [
+      'fewer elements than chunks',
+      'partly written fixed array',
+      'FAHD',
+      (block) => block.setBigUint64(8, 1n, true),
+      'has 1 elements, fewer than there are chunks',
+    ],
+    [
+      'a number of pointers that is not a power of two',
+      'groups of an extensible array',
+      'EAHD',
+      (block) => block.setUint8(10, 5),
+      'is malformed',
+    ],
+  ])('%s', (_, name, signature, change, message) => {
+    const wrong = files[`${name}.h5`]!.slice();
+    const [at] = offsetsOf(wrong, signature);
+    change(new DataView(wrong.buffer, wrong.byteOffset + at!), at!);
+    const repaired = withChecksums(wrong);
+    expect(() => readHdf5(repaired)).toThrow(RangeError);
+    expect(() => readHdf5(repaired)).toThrow(message);
+  });
+
   it.each([
     '9 links',
     'many links',
