@@ -30,8 +30,8 @@ const longestPath = 4096;
  * Reads the datasets of an HDF5 file written by h5py or Keras.
  *
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features, such as compression other
- * than gzip, soft and external links, virtual datasets and committed types
+ * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features, such
+ * as compression other than gzip, soft and external links, virtual datasets and committed types
  * @example
  * try {
  *   readHdf5(new Uint8Array(100));

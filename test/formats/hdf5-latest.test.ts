@@ -1,4 +1,7 @@
-/** HDF5 files with libver='latest': agreement with h5py bit for bit, and errors for unsupported, damaged and hostile files. */
+/**
+ * HDF5 files with libver='latest': agreement with h5py bit for bit, and errors for unsupported, damaged and hostile
+ * files.
+ */
 
 import { readFileSync } from 'node:fs';
 import { createRandom, integerNumber } from 'bptt';

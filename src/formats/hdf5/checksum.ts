@@ -1,4 +1,6 @@
-/** The checksum of the blocks of newer files: `lookup3` of Bob Jenkins (2006), http://burtleburtle.net/bob/c/lookup3.c. */
+/**
+ * The checksum of the blocks of newer files: `lookup3` of Bob Jenkins (2006), http://burtleburtle.net/bob/c/lookup3.c.
+ */
 
 /** The checksum of the bytes from `from` to `to`, as an unsigned integer of 32 bits. */
 export function lookup3(bytes: Uint8Array, from: number, to: number): number {

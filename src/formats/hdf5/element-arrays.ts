@@ -21,7 +21,9 @@ interface Elements {
   readonly opened: Set<number>;
 }
 
-/** The number of bytes at the start of every block but a header: signature, version, client and address of the header. */
+/**
+ * The number of bytes at the start of every block but a header: signature, version, client and address of the header.
+ */
 const prefix = 14;
 
 /** Reads the header of a fixed array, which has one block of elements. */

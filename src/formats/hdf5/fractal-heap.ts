@@ -1,7 +1,7 @@
 /**
- * Fractal heaps [III.G], in which newer files store many links or attributes of an object. The blocks of a heap form rows of a
- * table: the blocks of the first two rows have the starting size, those of each further row twice the size of the row
- * before. Rows of blocks above a maximum size have tables in turn ("indirect blocks").
+ * Fractal heaps [III.G], in which newer files store many links or attributes of an object. The blocks of a heap form
+ * rows of a table: the blocks of the first two rows have the starting size, those of each further row twice the size of
+ * the row before. Rows of blocks above a maximum size have tables in turn ("indirect blocks").
  */
 
 import { recordsOf } from './btree2';
@@ -33,8 +33,8 @@ const hugeType = 1;
 /**
  * Reads the header and the blocks of a heap.
  *
- * @returns a function that returns the place of an object by the offset of its ID in the file. All objects together may not
- * be longer than the heap
+ * @returns a function that returns the place of an object by the offset of its ID in the file. All objects together may
+ * not be longer than the heap
  * @throws RangeError if the heap is truncated, malformed, damaged or compressed
  */
 export function heapOf(source: Source, at: number, owner: string): (id: number) => Message {
@@ -116,7 +116,9 @@ function blocksOf(source: Source, heap: number, offsetSize: number, what: string
   return blocks;
 }
 
-/** Starts a block of objects. Its checksum, if it has one, is not at its end, and was computed while its bytes were 0. */
+/**
+ * Starts a block of objects. Its checksum, if it has one, is not at its end, and was computed while its bytes were 0.
+ */
 function openDirectBlock(source: Source, at: number, size: number, checksumAt: number | undefined, what: string): void {
   enter(source, at, what);
   checkSignature(source, at, 'FHDB', what);

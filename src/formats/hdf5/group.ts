@@ -1,7 +1,7 @@
 /**
- * Groups. In older files, a group has a B-tree of version 1 [III.A.1] whose leaves are symbol tables [III.B] with names in
- * a local heap [III.D]. In newer files, links are in messages [IV.A.2.g], which are in the header of the group or in a
- * fractal heap [IV.A.2.c].
+ * Groups. In older files, a group has a B-tree of version 1 [III.A.1] whose leaves are symbol tables [III.B] with names
+ * in a local heap [III.D]. In newer files, links are in messages [IV.A.2.g], which are in the header of the group or in
+ * a fractal heap [IV.A.2.c].
  */
 
 import { denseObjects } from './dense';

@@ -1,6 +1,6 @@
 /**
- * Access to the bytes of an HDF5 file. Every read is checked to be within the file. All parts together may not be longer
- * than the file, so that a file with cycles cannot cause an endless loop, and parts may not overlap.
+ * Access to the bytes of an HDF5 file. Every read is checked to be within the file. All parts together may not be
+ * longer than the file, so that a file with cycles cannot cause an endless loop, and parts may not overlap.
  */
 
 import { lookup3 } from './checksum';
