@@ -207,18 +207,21 @@ describe('.h5 files of whole models', () => {
   ];
   const bytes = (name: string): Uint8Array => readFileSync(new URL(`../golden/keras/${name}.h5`, import.meta.url));
 
-  it.each(['legacy', 'legacy-gzip'])('%s: the model is imported, without the state of the optimizer', (name) => {
-    const { model, notes } = importKeras(bytes(name));
-    const h = hardLstm(x, [weight(2, 12), weight(3, 12), weight(12)], 1 / 5);
-    const [kernel, bias] = [weight(3, 2), weight(2)];
-    const expected = bias.data.map((b, j) => h.reduce((sum, v, i) => sum + v * kernel.data[2 * i + j]!, b));
-    expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
-    expect(notes).toEqual([]);
-    const { others, attributes } = readHdf5(bytes(name));
-    expect(others).toEqual(['optimizer_weights/iteration:0']);
-    expect(attributes['keras_version']).toBe('2.13.1');
-    expect(Object.keys(attributes).sort()).toEqual(['backend', 'keras_version', 'model_config', 'training_config']);
-  });
+  it.each(['legacy', 'legacy-gzip', 'legacy-latest'])(
+    '%s: the model is imported, without the state of the optimizer',
+    (name) => {
+      const { model, notes } = importKeras(bytes(name));
+      const h = hardLstm(x, [weight(2, 12), weight(3, 12), weight(12)], 1 / 5);
+      const [kernel, bias] = [weight(3, 2), weight(2)];
+      const expected = bias.data.map((b, j) => h.reduce((sum, v, i) => sum + v * kernel.data[2 * i + j]!, b));
+      expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
+      expect(notes).toEqual([]);
+      const { others, attributes } = readHdf5(bytes(name));
+      expect(others).toEqual(['optimizer_weights/iteration:0']);
+      expect(attributes['keras_version']).toBe('2.13.1');
+      expect(Object.keys(attributes).sort()).toEqual(['backend', 'keras_version', 'model_config', 'training_config']);
+    },
+  );
 
   it('a file with weights only is rejected', () => {
     expect(() => importKeras(bytes('tagger.weights'))).toThrow(
