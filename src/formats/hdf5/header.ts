@@ -28,7 +28,9 @@ export type Header = Readonly<Partial<Record<keyof typeof messages, Message>>> &
   readonly attributes: readonly Message[];
 };
 
-const [linkType, attributeType, continuationType] = [0x06, 0x0c, 0x10];
+const linkType = 0x06;
+const attributeType = 0x0c;
+const continuationType = 0x10;
 
 /**
  * Reads an object header.
