@@ -469,7 +469,8 @@ describe('malformed files', () => {
       const offsets = [...file.keys()].filter((at) => file[at] !== 0);
       const addresses = offsets.filter((at) => at % 8 === 0);
       let rejected = 0;
-      for (let i = 0; i < 1500; i++) {
+      // The properties change files many more times.
+      for (let i = 0; i < 500; i++) {
         const wrong = file.slice();
         for (let k = integerNumber(random, 3); k >= 0; k--) {
           const kind = integerNumber(random, 4);
@@ -504,7 +505,7 @@ describe('malformed files', () => {
           rejected++;
         }
       }
-      expect(rejected, name).toBeGreaterThan(200);
+      expect(rejected, name).toBeGreaterThan(60);
     }
   });
 });
