@@ -2,7 +2,7 @@ import { readHdf5 } from 'bptt/keras';
 
 /**
  * A copy of a file with correct checksums. Without that, the checksums of newer HDF5 files reject nearly every change,
- * and nothing behind them is tested.
+ * and nothing after them is tested.
  */
 export function withChecksums(file: Uint8Array): Uint8Array {
   const copy = new Uint8Array(file);
