@@ -87,7 +87,7 @@ function tablesOf(source: Source, at: number, what: string, parentLevel?: number
   claim(source, at, 24, what);
   const [kind, level, count] = [source.bytes[at + 4]!, source.bytes[at + 5]!, source.view.getUint16(at + 6, true)];
   if (kind !== 0 || (parentLevel !== undefined && level !== parentLevel - 1))
-    reject(`the node at byte ${at} does not belong to ` + `${what}.`);
+    reject(`the node at byte ${at} does not belong to ${what}.`);
   claim(source, at + 24, 8 + 16 * count, what);
   const children = Array.from({ length: count }, (_, i) => readUint64(source, at + 32 + 16 * i, what));
   if (level > 0) return children.flatMap((child) => tablesOf(source, child, what, level));

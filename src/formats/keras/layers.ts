@@ -91,6 +91,10 @@ const recurrentClasses: Readonly<
     }),
 };
 
+/** The class of a layer, for messages. */
+const classOf = (layer: KerasLayer | undefined): string =>
+  abbreviate(layer?.className ?? 'layer without configuration');
+
 const translators: Readonly<Record<string, Translate>> = {
   InputLayer: () => undefined,
   Embedding(where, { name, config }, { lengths }) {
@@ -122,8 +126,7 @@ const translators: Readonly<Record<string, Translate>> = {
     const inner = layerIn(layer.config['layer']);
     if (inner?.className !== 'Dense')
       throw new RangeError(
-        `${where}: ${layer.name} is TimeDistributed over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
-          'Dense is supported.',
+        `${where}: ${layer.name} is TimeDistributed over a ${classOf(inner)}; only Dense is supported.`,
       );
     return translate(where, { ...inner, name: layer.name }, options);
   },
@@ -148,14 +151,13 @@ const translators: Readonly<Record<string, Translate>> = {
       inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
     if (inner === undefined || makeCell === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} is Bidirectional over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
-          'SimpleRNN, LSTM and GRU are supported.',
+        `${where}: ${layer.name} is Bidirectional over a ${classOf(inner)}; only SimpleRNN, LSTM and GRU are supported.`,
       );
     const backward = layerIn(layer.config['backward_layer']) ?? inner;
     const makeBackward = Object.hasOwn(recurrentClasses, backward.className) && recurrentClasses[backward.className];
     if (!makeBackward)
       throw new RangeError(
-        `${where}: the backward layer of ${layer.name} is ${abbreviate(backward.className)}; only SimpleRNN, LSTM and GRU are ` +
+        `${where}: the backward layer of ${layer.name} is ${classOf(backward)}; only SimpleRNN, LSTM and GRU are ` +
           'supported.',
       );
     if (inner.config['go_backwards'] === true)
