@@ -102,6 +102,7 @@ export type {
 export { layerNorm } from './layers/layer-norm';
 export { type DirectionOptions, type RecurrentOptions, recurrent } from './layers/recurrent';
 export { residual } from './layers/residual';
+export { withoutBias } from './layers/without-bias';
 export { type GenerateOptions, generate } from './models/generate';
 export { predictStates } from './models/predict-states';
 export { runInSegments } from './models/segments';

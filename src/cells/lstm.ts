@@ -26,7 +26,7 @@ import { gateParameters } from './gate-parameters';
  * lstm().state; // ['h', 'c']
  */
 export function lstm(options: Readonly<Record<string, never>> = {}): PointwiseCell<'h' | 'c'> {
-  checkNames('lstm', 'options', options, []);
+  checkNames('lstm', 'options, unlike those of lstmWith,', options, []);
   return {
     name: 'lstm',
     origin: ['lstm'],

@@ -81,14 +81,14 @@ export function differenceOf(expected: readonly Json[], found: Json): string | u
         ? value === null || !isLibraryName(value)
         : ourValue === value || unnamedPaths.some((outer) => path.startsWith(`${outer} (`));
     if (!isSame)
-      return `${abbreviate(path) || 'the model'} must be ${shown(path, ourValue)}, the file has ${shown(path, value)}`;
+      return `${abbreviate(path) || 'the model'} must be ${valueText(path, ourValue)}, the file has ${valueText(path, value)}`;
   }
   const [missing] = rest;
-  return missing && `${missing[0]} must be ${shown(...missing)}, the file has ${shown(missing[0], undefined)}`;
+  return missing && `${missing[0]} must be ${valueText(...missing)}, the file has ${valueText(missing[0], undefined)}`;
 }
 
 /** A value for messages; the default of the option if it is missing. */
-function shown(path: string, value: string | null | undefined): string {
+function valueText(path: string, value: string | null | undefined): string {
   const option = path.slice(path.lastIndexOf(' ') + 1);
   if (value === null) return 'a custom function';
   return abbreviate(value ?? String(Object.hasOwn(defaults, option) ? defaults[option] : undefined));

@@ -24,6 +24,7 @@ import { layerNorm } from '../layers/layer-norm';
 import type { CellConstructors, LayerConstructors, ScoreConstructors } from '../layers/origins';
 import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
+import { withoutBias } from '../layers/without-bias';
 import type { Origin } from '../tensor/origin';
 import { describe } from '../tensor/shape';
 import { abbreviate } from './listing';
@@ -85,6 +86,7 @@ const known = (): CustomObjects => {
     layerNorm,
     recurrent,
     residual,
+    withoutBias,
   };
   return { ...activations, ...cells, ...earlierCells, ...scores, ...layers };
 };

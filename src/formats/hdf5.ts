@@ -1,7 +1,7 @@
 /**
- * Reading of the subset of HDF5 that h5py, and Keras with it, writes by default (HDF5 File Format Specification 3.0,
- * sections in brackets): superblock version 0 or 1 [II.A], groups with symbol tables [III.A, B, D], object headers of
- * version 1 [IV.A.1], contiguous and chunked datasets, with gzip. Errors name the feature that is not supported.
+ * Reading of the parts of HDF5 that h5py, and Keras with it, writes (HDF5 File Format Specification 4.0, sections in
+ * brackets): superblocks of versions 0 to 3 [II.A], groups, object headers, string attributes, contiguous, compact and
+ * chunked datasets, with gzip. Errors name the feature that is not supported.
  */
 
 import type { Tensor } from '../tensor/tensor';
@@ -10,7 +10,7 @@ import { stringAttributes } from './hdf5/attributes';
 import { datasetOf } from './hdf5/dataset';
 import { entriesOf } from './hdf5/group';
 import { headerAt } from './hdf5/header';
-import { checkOverlaps, claim, readUint64, reject, type Source } from './hdf5/source';
+import { checkChecksum, checkOverlaps, claim, readUint64, reject, type Source } from './hdf5/source';
 import { abbreviate } from './listing';
 
 /** The result of {@link readHdf5}. */
@@ -30,8 +30,8 @@ const longestPath = 4096;
  * Reads the datasets of an HDF5 file written by h5py or Keras.
  *
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features: compression other than gzip, links,
- * the layouts of `libver='latest'`, and groups with a tracked creation order or with names that are not ASCII
+ * @throws RangeError if the file is truncated, is not HDF5, has parts that overlap, or uses unsupported features, such
+ * as compression other than gzip, soft and external links, virtual datasets and committed types
  * @example
  * try {
  *   readHdf5(new Uint8Array(100));
@@ -61,23 +61,32 @@ export function decodeHdf5(bytes: Uint8Array, size: number): Hdf5 {
   };
   if (bytes.length < 16 || [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].some((byte, i) => bytes[i] !== byte))
     reject('the file does not start with the HDF5 signature.');
-  const version = bytes[8]!;
-  if (version > 1)
-    reject(`the superblock has version ${version} (libver='latest'); only versions 0 and 1 are supported.`);
-  if (bytes[13] !== 8 || bytes[14] !== 8)
-    reject(`addresses have ${bytes[13]} and lengths ${bytes[14]} bytes; only 8 are supported.`);
-  const base = version === 0 ? 24 : 28;
-  if (readUint64(source, base, 'the superblock') !== 0)
-    reject('the file starts with a user block, which is not ' + 'supported.');
-  const end = readUint64(source, base + 16, 'the superblock');
-  if (end > bytes.length)
-    reject(`the superblock gives a length of ${end} bytes, but the file has ${bytes.length}. Is it truncated?`);
-  claim(source, 0, base + 72, 'the superblock');
+  const root = rootOf(source);
   const found: Found = { tensors: new Map(), others: [], attributes: {} };
-  readObject(source, readUint64(source, base + 40, 'the superblock'), '', found, 0);
+  readObject(source, root, '', found, 0);
   checkOverlaps(source);
   // Object.fromEntries and not assignment: a name may be __proto__.
   return { ...found, tensors: Object.fromEntries(found.tensors) };
+}
+
+/** The offset of the header of the root. */
+function rootOf(source: Source): number {
+  const { bytes } = source;
+  const what = 'the superblock';
+  const version = bytes[8]!;
+  if (version > 3) reject(`${what} has version ${version}; only versions 0 to 3 are supported.`);
+  const isNew = version > 1;
+  const [addressSize, lengthSize] = bytes.subarray(isNew ? 9 : 13);
+  if (addressSize !== 8 || lengthSize !== 8)
+    reject(`addresses have ${addressSize} and lengths ${lengthSize} bytes; only 8 are supported.`);
+  const base = [24, 28, 12, 12][version]!;
+  if (readUint64(source, base, what) !== 0) reject('the file starts with a user block, which is not supported.');
+  const end = readUint64(source, base + 16, what);
+  if (end > bytes.length)
+    reject(`${what} gives a length of ${end} bytes, but the file has ${bytes.length}. Is it truncated?`);
+  claim(source, 0, isNew ? 48 : base + 72, what);
+  if (isNew) checkChecksum(source, 0, 48, what);
+  return readUint64(source, base + (isNew ? 24 : 40), what);
 }
 
 interface Found {
@@ -89,21 +98,16 @@ interface Found {
 function readObject(source: Source, at: number, path: string, found: Found, depth: number): void {
   const what = abbreviate(path) || 'the root';
   const header = headerAt(source, at, what);
-  if (path === '') found.attributes = stringAttributes(source, header.attributes, what);
-  if (header.table !== undefined) {
+  if (path === '') found.attributes = stringAttributes(source, header, what);
+  const entries = entriesOf(source, header, what);
+  if (entries !== undefined) {
     if (depth === 64) reject(`${what} is nested more than 64 groups deep.`);
-    for (const entry of entriesOf(source, header.table, what)) {
+    for (const entry of entries) {
       if (path.length + entry.name.length >= longestPath)
         reject(`a path in ${what.slice(0, 80)}… has more than ${longestPath} characters.`);
       readObject(source, entry.at, path === '' ? entry.name : `${path}/${entry.name}`, found, depth + 1);
     }
     return;
-  }
-  if (header.links !== undefined || header.link !== undefined) {
-    reject(
-      `${what} is a group in the newer format, which is not supported: it tracks creation order, has a name that is ` +
-        `not ASCII or a link to another file, or was written with libver='latest'.`,
-    );
   }
   const dataset = datasetOf(source, header, what);
   if (dataset === undefined) found.others.push(path);

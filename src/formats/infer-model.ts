@@ -12,6 +12,7 @@ import { embedding } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
 import { layerNorm } from '../layers/layer-norm';
 import { recurrent } from '../layers/recurrent';
+import { withoutBias } from '../layers/without-bias';
 import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
 import { checkArray, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
@@ -189,7 +190,7 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
       kind: 'linear',
       input: columns,
       output: rows,
-      layers: () => [dense({ size: rows, ...(activation && { activation }) })],
+      layers: () => [biased(bias !== undefined, dense({ size: rows, ...(activation && { activation }) }))],
       assumed: [
         ...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []),
         ...(activation === undefined
@@ -213,6 +214,9 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
     ],
   };
 }
+
+/** A layer with or without its biases. */
+const biased = (hasBias: boolean, layer: Layer): Layer => (hasBias ? layer : withoutBias(layer));
 
 /** The first row of a matrix `[rows, columns]` that has only zeros; −1 if every row has others. */
 function zeroRowOf({ shape, data }: Tensor): number {
@@ -254,10 +258,12 @@ function recurrentModule(
   let count = 1;
   while (!isCell && tensors.has(`weight_ih_l${count}`)) count++;
   if (count > maxModules) reject(`${label} must have at most ${maxModules} layers, got ${count}.`);
+  const hasBias = tensors.has(`bias_ih${suffix}`) || tensors.has(`bias_hh${suffix}`);
   const layers = (returnSequences: boolean): readonly Layer[] =>
     Array.from({ length: count }, (_, level) => {
       const layerOptions = { hiddenSize: H, returnSequences: returnSequences || level < count - 1 };
-      return isBidirectional ? bidirectional(cell(), layerOptions) : recurrent(cell(), layerOptions);
+      const layer = isBidirectional ? bidirectional(cell(), layerOptions) : recurrent(cell(), layerOptions);
+      return biased(hasBias, layer);
     });
   return {
     name,

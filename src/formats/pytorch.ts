@@ -251,12 +251,11 @@ function checkStack(
 
 /** Parameters that PyTorch has under other names, in the same layout. */
 function sameNames({ parameters }: Part, names: Readonly<Record<string, string>>): Codec {
+  const ours = Object.entries(names).filter(([name]) => parameters[name]);
   return {
     read: (take) =>
-      Object.fromEntries(
-        Object.entries(names).map(([name, theirName]) => [name, take(theirName, parameters[name]!.shape)!]),
-      ),
-    write: (values) => Object.fromEntries(Object.entries(names).map(([name, theirName]) => [theirName, values[name]!])),
+      Object.fromEntries(ours.map(([name, theirName]) => [name, take(theirName, parameters[name]!.shape)!])),
+    write: (values) => Object.fromEntries(ours.map(([name, theirName]) => [theirName, values[name]!])),
   };
 }
 
@@ -264,8 +263,11 @@ function sameNames({ parameters }: Part, names: Readonly<Record<string, string>>
 function linear({ parameters }: Part): Codec {
   const [I, O] = parameters['weight']!.shape as [number, number];
   return {
-    read: (take) => ({ weight: transposed(take('weight', [O, I])!), bias: take('bias', [O], true) ?? zerosOf(O) }),
-    write: ({ weight, bias }) => ({ weight: transposed(weight!), bias: bias! }),
+    read: (take) => ({
+      weight: transposed(take('weight', [O, I])!),
+      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? zerosOf(O) }),
+    }),
+    write: ({ weight, bias }) => ({ weight: transposed(weight!), ...(bias && { bias }) }),
   };
 }
 
@@ -317,13 +319,17 @@ function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (re
   const H = GH / gates;
   return {
     read(take) {
+      const matrices = {
+        weightIh: transposed(take('weight_ih', [GH, I])!),
+        weightHh: transposed(take('weight_hh', [GH, P])!),
+        ...(projects ? { weightHr: transposed(take('weight_hr', [P, H])!) } : {}),
+      };
+      if (!parameters[`${inner}bias`]) return matrices;
       const ih = take('bias_ih', [GH], true);
       const hh = take('bias_hh', [GH], ih === undefined) ?? zerosOf(GH);
       const input = ih ?? zerosOf(GH);
       return {
-        weightIh: transposed(take('weight_ih', [GH, I])!),
-        weightHh: transposed(take('weight_hh', [GH, P])!),
-        ...(projects ? { weightHr: transposed(take('weight_hr', [P, H])!) } : {}),
+        ...matrices,
         ...(gates !== 3
           ? { bias: sumOf(input, hh) }
           : {
@@ -335,8 +341,7 @@ function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (re
     write: ({ weightIh, weightHh, weightHr, bias, biasHn }) => ({
       weight_ih: transposed(weightIh!),
       weight_hh: transposed(weightHh!),
-      bias_ih: bias!,
-      bias_hh: biasHn === undefined ? zerosOf(GH) : joined(zerosOf(2 * H), biasHn),
+      ...(bias && { bias_ih: bias, bias_hh: biasHn === undefined ? zerosOf(GH) : joined(zerosOf(2 * H), biasHn) }),
       ...(weightHr === undefined ? {} : { weight_hr: transposed(weightHr) }),
     }),
   };

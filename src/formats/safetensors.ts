@@ -198,11 +198,13 @@ function checkOffsets(entries: readonly Entry[], size: number): void {
   for (const { name, from, to } of entries.slice().sort((a, b) => a.from - b.from || a.to - b.to)) {
     if (to > size)
       reject(`tensor ${shown(name)} ends at byte ${to} of the data, which has ${size}. Is the file truncated?`);
-    if (from !== end)
+    if (from !== end) {
+      const before = previous === undefined ? 'the header' : `tensor ${shown(previous)}`;
       reject(
-        `tensor ${shown(name)} starts at byte ${from}, but ${previous === undefined ? 'the header' : `tensor ${shown(previous)}`} ends at ${end}: tensors must not overlap or ` +
-          'leave gaps.',
+        `tensor ${shown(name)} starts at byte ${from}, but ${before} ends at ${end}: tensors must not overlap or leave ` +
+          'gaps.',
       );
+    }
     end = to;
     previous = name;
   }

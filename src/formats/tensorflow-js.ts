@@ -24,8 +24,8 @@ const where = 'importTensorFlowJs';
  * TimeDistributed(Dense), LayerNormalization and Dropout. Weights may be quantized.
  *
  * The default `recurrentActivation` of TensorFlow.js, hardSigmoid, is converted to `lstmWith` and `gruWith`, which
- * are slower than `lstm()` and `gru()`; if possible, train with `recurrentActivation: 'sigmoid'`. A model that cannot be converted exactly is
- * rejected: graph models, other layers and activations, networks of brain.js.
+ * are slower than `lstm()` and `gru()`; if possible, train with `recurrentActivation: 'sigmoid'`. A model that cannot
+ * be converted exactly is rejected: graph models, other layers and activations, networks of brain.js.
  *
  * @param json the text of `model.json`, or the parsed object
  * @param files the bytes of each file in the manifest, by path: `{ 'weights.bin': … }`

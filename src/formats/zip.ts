@@ -75,11 +75,13 @@ interface Entry {
   readonly to: number;
 }
 
+/** Archives may expand to this number of bytes, 16 MiB, whatever their size. */
+const freeBytes = 16_777_216;
 /**
- * Archives may expand to this number of bytes, and to this multiple of their size. Weights do not compress well; only
- * moments of an optimizer that are still zero do.
+ * Larger archives may expand to this multiple of their size. Weights do not compress well; only moments of an optimizer
+ * that are still zero do.
  */
-const [freeBytes, maxRatio] = [16 * 2 ** 20, 4];
+const maxRatio = 4;
 
 /**
  * @throws RangeError if files overlap, or expand to far more bytes than the archive has, before they are decompressed

@@ -25,6 +25,7 @@ import type { Layer } from './layer';
 import type { layerNorm } from './layer-norm';
 import type { recurrent } from './recurrent';
 import type { residual } from './residual';
+import type { withoutBias } from './without-bias';
 
 /** The constructor functions of the library's layers by name. */
 export interface LayerConstructors {
@@ -36,6 +37,7 @@ export interface LayerConstructors {
   readonly layerNorm: typeof layerNorm;
   readonly recurrent: typeof recurrent;
   readonly residual: typeof residual;
+  readonly withoutBias: typeof withoutBias;
 }
 
 /** The constructor functions of the library's cells by name. */
@@ -82,6 +84,7 @@ const layerNames: Readonly<Record<LayerOrigin[0], true>> = {
   layerNorm: true,
   recurrent: true,
   residual: true,
+  withoutBias: true,
 };
 
 const cellNames: Readonly<Record<CellOrigin[0], true>> = {

@@ -21,8 +21,8 @@ import {
 } from './sequential';
 
 /**
- * Runs a model like {@link runModel}, but stores only the outputs and the states between segments, no `results`. The backward pass
- * recomputes each segment. With segments of √T steps, memory grows with √T and a run takes about a third longer
+ * Runs a model like {@link runModel}, but stores only the outputs and the states between segments; `results` is empty. The
+ * backward pass recomputes each segment. With segments of √T steps, memory grows with √T and a run takes about a third longer
  * (Gruslys et al., 2016, arXiv 1606.03401).
  *
  * For training: `fit(model, data, { run: runInSegments, … })`, or `run: (...args) => runInSegments(...args, 200)` for

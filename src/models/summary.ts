@@ -71,6 +71,7 @@ function layerRows({ name, layer, input, output }: NamedLayer, all: TensorTree):
   const parameters = ((all as Readonly<Record<string, TensorTree>>)[name] ?? {}) as LayerParameters;
   const row: Row = [name, shapeOf(output), format(treeSize('summary', parameters))];
   const origin = layerOriginOf(layer);
+  if (origin?.[0] === 'withoutBias') return layerRows({ name, layer: origin[1], input, output }, all);
   const parts = splitNames(parameters);
   if (origin?.[0] === 'residual')
     return [

@@ -48,11 +48,11 @@ export function f1Score(options: F1Options = {}): DatasetMetric {
   return {
     start() {
       const counts: Counts[] = [];
-      let used: Counts[] = [];
+      let ofClasses = true;
       let total = 0;
       return {
         add(logits, targets, counting) {
-          const ofClasses = isIntTensor(targets);
+          ofClasses = isIntTensor(targets);
           const size = ofClasses ? logits.shape.at(-1)! : columnsOf(logits);
           if (average === 'binary' && size !== (ofClasses ? 2 : 1))
             throw new RangeError(
@@ -64,13 +64,13 @@ export function f1Score(options: F1Options = {}): DatasetMetric {
             if (ofClasses) addClasses(counts, target, predicted, weight);
             else addLabel(counts[column]!, target, predicted, weight);
           });
-          // Classes that do not occur have no F1 score; labels have the score 0.
-          used = ofClasses ? counts.filter(({ hits, falseAlarms, misses }) => hits + falseAlarms + misses > 0) : counts;
         },
         result() {
           checkTotal('f1Score', total);
           if (average === 'binary') return f1Of(counts.slice(-1));
           if (average === 'micro') return f1Of(counts);
+          // Classes that do not occur have no F1 score; labels have the score 0.
+          const used = counts.filter(({ hits, falseAlarms, misses }) => !ofClasses || hits + falseAlarms + misses > 0);
           return used.reduce((sum, count) => sum + f1Of([count]), 0) / used.length;
         },
       };

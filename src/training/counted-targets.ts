@@ -1,8 +1,8 @@
 /** The targets that count in a metric. */
 
-import { checkIds, formatShape, sameShape } from '../tensor/shape';
+import { checkIds } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import { checkClassIds, largestIn, type MetricOptions, targetWeights } from './metrics';
+import { checkClassIds, checkPairs, largestIn, type MetricOptions, targetWeights } from './metrics';
 
 /** Calls `visit` with the index and the weight of every target that counts. */
 export function forEachCounted(
@@ -17,15 +17,6 @@ export function forEachCounted(
     const weight = weights[Math.floor(i / width)]!;
     if (weight !== 0) visit(i, weight);
   }
-}
-
-/** @throws RangeError if the targets do not have the shape of the predictions */
-export function checkPairs(where: string, predictions: Tensor, targets: Tensor): void {
-  if (!sameShape(predictions.shape, targets.shape))
-    throw new RangeError(
-      `${where}: targets must have the shape of the predictions, ${formatShape(predictions.shape)}, ` +
-        `got ${formatShape(targets.shape)}.`,
-    );
 }
 
 /** The number of columns of a tensor: its last axis, or 1 for vectors and scalars. */
@@ -43,7 +34,6 @@ export function checkBinary(where: string, { data }: Tensor, index: number): voi
  * logits; targets of 0 or 1 are compared with logits above the threshold, per column.
  *
  * @param visit gets the column, which is 0 for class ids
- * @returns the number of classes, V or 2, and the number of columns
  * @throws RangeError if the shapes do not fit, an id is outside [0, V), or another target is not 0 or 1
  */
 export function forEachPrediction(
@@ -63,7 +53,7 @@ export function forEachPrediction(
     });
     return;
   }
-  checkPairs(where, logits, targets);
+  checkPairs(where, logits.shape, targets.shape);
   const columns = columnsOf(targets);
   forEachCounted(where, targets, options, (i, weight) => {
     checkBinary(where, targets, i);

@@ -87,6 +87,8 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
     ([name, metric]) => [name, 'start' in metric ? metric.start() : meanOf(name, metric)] as const,
   );
   const loss = meanLoss('evaluate', task, data, (batch) => {
+    // Without metrics, the outputs need not be copied.
+    if (running.length === 0) return;
     const outputs = toTensor(task.output());
     for (const [, measurement] of running) measurement.add(outputs, batch.targets, task.maskOf(batch));
   });

@@ -12,6 +12,7 @@ import type { Layer } from '../layers/layer';
 import { layerOriginOf } from '../layers/origins';
 import { type DirectionOptions, recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
+import { withoutBias } from '../layers/without-bias';
 import { checkModel, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { step as stepOf } from '../recurrence/unroll';
@@ -117,6 +118,8 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
     switch (origin?.[0]) {
       case 'residual':
         return { ...residual(probeAll(origin[1], `${path}.`, probes)), name: layer.name };
+      case 'withoutBias':
+        return withoutBias(probeAll([{ ...origin[1], name: names[i]! }], prefix, probes)[0]!);
       case 'recurrent': {
         const [, cell, { zoneout = {}, ...options }] = origin;
         return recurrent(probedCell(cell, probe(cell, options, '', options.reverse ?? false), zoneout), options);

@@ -19,9 +19,9 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
-import { checkNames, checkNumber, checkObject, checkRows, describe, formatShape, sameShape } from '../tensor/shape';
+import { checkNames, checkNumber, checkObject, checkRows, describe } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
-import { checkClassIds, type MetricOptions, targetWeights } from './metrics';
+import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './metrics';
 
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
 export type Reduction = 'none' | 'sum' | 'mean';
@@ -155,11 +155,7 @@ export function elementWise(
 ): Variable {
   const x = operand(where, predictions, 'predictions');
   const t = operand(where, targets, 'targets');
-  if (!sameShape(x.shape, t.shape)) {
-    throw new RangeError(
-      `${where}: targets must have the shape of the predictions, ${formatShape(x.shape)}, got ${formatShape(t.shape)}.`,
-    );
-  }
+  checkPairs(where, x.shape, t.shape);
   return overValid(where, x, t, options, lossesOf);
 }
 

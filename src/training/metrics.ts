@@ -149,6 +149,16 @@ export function checkTotal(where: string, total: number): void {
     );
 }
 
+/** @throws RangeError if the targets do not have the shape of the predictions */
+export function checkPairs(where: string, predictions: Shape, targets: Shape): void {
+  if (!sameShape(predictions, targets)) {
+    throw new RangeError(
+      `${where}: targets must have the shape of the predictions, ${formatShape(predictions)}, ` +
+        `got ${formatShape(targets)}.`,
+    );
+  }
+}
+
 /** @throws TypeError if the targets are not integers; RangeError if their shape is not `[...]` for logits `[..., V]` */
 export function checkClassIds(where: string, [...logits]: Shape, targets: IntTensor): void {
   checkIntTensor(where, 'targets', targets);

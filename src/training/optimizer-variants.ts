@@ -3,20 +3,16 @@
 import { scaling } from '../kernels/arithmetic';
 import { changeByMoments, maximum, momentsUpdate } from '../kernels/moments';
 import { momentumUpdate } from '../kernels/optimizers';
-import { checkBelowOne, checkNames, checkNumber } from '../tensor/shape';
-import { type AdamOptions, leastEpsilon, type Optimizer, type RmspropOptions, withRate } from './optimizers';
+import { checkNames, checkNumber } from '../tensor/shape';
+import {
+  type AdamOptions,
+  adamOptions,
+  type Optimizer,
+  type RmspropOptions,
+  rmspropOptions,
+  withRate,
+} from './optimizers';
 import type { LearningRate } from './schedules';
-
-/** The options with their default values. @throws RangeError if one is out of range */
-function adamOptions(
-  where: string,
-  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions,
-): Required<AdamOptions> {
-  checkBelowOne(where, 'beta1', beta1);
-  checkBelowOne(where, 'beta2', beta2);
-  checkNumber(where, 'epsilon', epsilon, leastEpsilon);
-  return { beta1, beta2, epsilon };
-}
 
 /**
  * AMSGrad: Adam that divides by the root of the largest moving average of squared gradients so far instead of the
@@ -88,10 +84,7 @@ export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Op
  */
 export function centeredRmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
   checkNames('centeredRmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
-  const { rho = 0.9, epsilon = 1e-8, momentum = 0 } = options;
-  checkNumber('centeredRmsprop', 'rho', rho, 0, 1);
-  checkNumber('centeredRmsprop', 'epsilon', epsilon, leastEpsilon);
-  checkNumber('centeredRmsprop', 'momentum', momentum, 0, 1);
+  const { rho, epsilon, momentum } = rmspropOptions('centeredRmsprop', options);
   return withRate('centeredRmsprop', momentum > 0 ? 3 : 2, rate, (lr, { kernels: k, gradient, slots, size }) => {
     const [square, mean] = slots as readonly [number, number];
     k.of(momentsUpdate)(gradient, mean, square, rho, rho, size);

@@ -138,7 +138,7 @@ export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimi
 }
 
 /** Added to a root that is 0 for a parameter without a gradient, so it must not round to 0 in single precision. */
-export const leastEpsilon = 1e-30;
+const leastEpsilon = 1e-30;
 
 /** The options of {@link rmsprop}. */
 export interface RmspropOptions {
@@ -160,15 +160,23 @@ export interface RmspropOptions {
  */
 export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
   checkNames('rmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
-  const { rho = 0.9, epsilon = 1e-8, momentum = 0 } = options;
-  checkNumber('rmsprop', 'rho', rho, 0, 1);
-  checkNumber('rmsprop', 'epsilon', epsilon, leastEpsilon);
-  checkNumber('rmsprop', 'momentum', momentum, 0, 1);
+  const { rho, epsilon, momentum } = rmspropOptions('rmsprop', options);
   return withRate('rmsprop', momentum > 0 ? 2 : 1, rate, (lr, { kernels: k, gradient, slots, size }) => {
     k.of(rmspropUpdate)(gradient, slots[0]!, momentum > 0 ? 1 : lr, rho, epsilon, size);
     // The velocity is that of the negative gradient.
     if (momentum > 0) k.of(momentumUpdate)(gradient, slots[1]!, -lr, momentum, false, size);
   });
+}
+
+/** The options of RMSprop with their default values. @throws RangeError if one is out of range */
+export function rmspropOptions(
+  where: string,
+  { rho = 0.9, epsilon = 1e-8, momentum = 0 }: RmspropOptions,
+): Required<RmspropOptions> {
+  checkNumber(where, 'rho', rho, 0, 1);
+  checkNumber(where, 'epsilon', epsilon, leastEpsilon);
+  checkNumber(where, 'momentum', momentum, 0, 1);
+  return { rho, epsilon, momentum };
 }
 
 /** The options of {@link adagrad}. */
@@ -219,10 +227,7 @@ export interface AdamOptions {
  */
 export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
   checkNames('adam', 'options', options, ['beta1', 'beta2', 'epsilon']);
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  checkBelowOne('adam', 'beta1', beta1);
-  checkBelowOne('adam', 'beta2', beta2);
-  checkNumber('adam', 'epsilon', epsilon, leastEpsilon);
+  const { beta1, beta2, epsilon } = adamOptions('adam', options);
   return withRate('adam', 2, rate, (lr, { kernels: k, gradient, slots, step, size }) =>
     k.of(adamUpdate)(
       gradient,
@@ -237,6 +242,17 @@ export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Opti
       size,
     ),
   );
+}
+
+/** The options of Adam with their default values. @throws RangeError if one is out of range */
+export function adamOptions(
+  where: string,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions,
+): Required<AdamOptions> {
+  checkBelowOne(where, 'beta1', beta1);
+  checkBelowOne(where, 'beta2', beta2);
+  checkNumber(where, 'epsilon', epsilon, leastEpsilon);
+  return { beta1, beta2, epsilon };
 }
 
 /** The options of {@link adamw}. */

@@ -1,8 +1,8 @@
 /** Metrics of predicted values. The mean absolute and the mean squared error are losses, which are metrics, too. */
 
 import type { Tensor } from '../tensor/tensor';
-import { checkPairs, columnsOf, forEachCounted } from './counted-targets';
-import { checkTotal, type DatasetMetric } from './metrics';
+import { columnsOf, forEachCounted } from './counted-targets';
+import { checkPairs, checkTotal, type DatasetMetric } from './metrics';
 
 /**
  * The root of the mean squared error over all elements.
@@ -19,7 +19,7 @@ export function rootMeanSquaredError(): DatasetMetric<Tensor> {
       let [total, squares] = [0, 0];
       return {
         add(predictions, targets, options) {
-          checkPairs(where, predictions, targets);
+          checkPairs(where, predictions.shape, targets.shape);
           forEachCounted(where, targets, options, (i, weight) => {
             total += weight;
             squares += weight * (predictions.data[i]! - targets.data[i]!) ** 2;
@@ -58,7 +58,7 @@ export function r2Score(): DatasetMetric<Tensor> {
       const columns: Column[] = [];
       return {
         add(predictions, targets, options) {
-          checkPairs('r2Score', predictions, targets);
+          checkPairs('r2Score', predictions.shape, targets.shape);
           const O = columnsOf(targets);
           while (columns.length < O) columns.push({ total: 0, mean: NaN, deviations: 0, errors: 0 });
           forEachCounted('r2Score', targets, options, (i, weight) =>

@@ -2,8 +2,8 @@
 
 import { checkIds } from '../tensor/shape';
 import { isIntTensor } from '../tensor/tensor';
-import { checkBinary, checkPairs, columnsOf, forEachCounted } from './counted-targets';
-import { checkClassIds, checkTotal, type DatasetMetric } from './metrics';
+import { checkBinary, columnsOf, forEachCounted } from './counted-targets';
+import { checkClassIds, checkPairs, checkTotal, type DatasetMetric } from './metrics';
 
 /** The scores of the targets of a label, with their weights. */
 interface Scores {
@@ -39,7 +39,7 @@ export function rocAuc(): DatasetMetric {
               addTo(labels, 0, score, weight, targets.data[row] === 1);
             });
           } else {
-            checkPairs(where, logits, targets);
+            checkPairs(where, logits.shape, targets.shape);
             const columns = columnsOf(targets);
             forEachCounted(where, targets, options, (i, weight) => {
               checkBinary(where, targets, i);

@@ -32,9 +32,9 @@ describe('files written by h5py', () => {
   it.each([
     ['never written', 'x was never written'],
     ['external storage', 'x is stored in another file'],
-    ['virtual', "the layout of x has version 4 (libver='latest', or virtual)"],
+    ['virtual', 'x is a virtual dataset, which is not supported'],
     ['soft link', 'b in the root is a soft link'],
-    ['external link', 'the root is a group in the newer format, which is not supported'],
+    ['external link', 'b in the root is an external link, which is not supported'],
     ['hard link', 'b at byte 800 is reached twice, through a hard link'],
     ['loop', 'a/root at byte 96 is reached twice, through a hard link or a cycle'],
     ['committed type', 't has no data. Is it a committed type?'],
@@ -44,17 +44,9 @@ describe('files written by h5py', () => {
     ['bytes of no type', 'x has opaque values (bfloat16?)'],
     ['references', 'x has references'],
     ['long double', 'x has 16-byte floating-point values that are not float32, float64 or float16'],
-    [
-      'name beyond ASCII',
-      'the root is a group in the newer format, which is not supported: it tracks creation order, ' +
-        'has a name that is not ASCII',
-    ],
     ['name not in UTF-8', 'one of the names of the root is not valid UTF-8'],
     ['longest name', 'a path in the root… has more than 4096 characters'],
     ['seventy deep', 'is nested more than 64 groups deep'],
-    ['track_order', 'the header of the root has version 2 (tracked creation order'],
-    ['track_order of a group', 'the header of a has version 2 (tracked creation order'],
-    ['libver latest', "the superblock has version 3 (libver='latest')"],
     ['user block', 'the file does not start with the HDF5 signature'],
   ])('%s: rejected with an error that names it', (name, message) => {
     expect(() => readHdf5(files[`${name}.h5`]!)).toThrow(RangeError);
@@ -302,12 +294,12 @@ describe('malformed files', () => {
     [
       'a name with a slash',
       fileOf({ 200: node(0, 400), 300: heap(340, 16), 340: text('\0x/y\0'), 400: table(entry(1, 600)), 600: one }),
-      'one of the names of the root is empty, has a slash, or overlaps another',
+      'one of the names of the root is empty or has a slash',
     ],
     [
       'an empty name',
       fileOf({ 200: node(0, 400), 300: heap(340, 16), 340: text('\0x\0'), 400: table(entry(0, 600)), 600: one }),
-      'one of the names of the root is empty, has a slash, or overlaps another',
+      'one of the names of the root is empty or has a slash',
     ],
     [
       'a name past the end of its heap',
@@ -441,7 +433,7 @@ describe('malformed files', () => {
     for (let i = 0; i < count; i++) names.set(header(space(), type(float32), compact(1)), 200_000 + 100 * i);
     for (const [file, reason] of [
       [blocks, 'the parts of the file up to'],
-      [names, 'one of the names of the root is empty, has a slash, or overlaps another'],
+      [names, 'some of the names of the root overlap'],
     ] as const) {
       expect(() => readHdf5(file)).toThrow(reason);
     }
@@ -477,7 +469,8 @@ describe('malformed files', () => {
       const offsets = [...file.keys()].filter((at) => file[at] !== 0);
       const addresses = offsets.filter((at) => at % 8 === 0);
       let rejected = 0;
-      for (let i = 0; i < 1500; i++) {
+      // The properties change files many more times.
+      for (let i = 0; i < 500; i++) {
         const wrong = file.slice();
         for (let k = integerNumber(random, 3); k >= 0; k--) {
           const kind = integerNumber(random, 4);
@@ -512,7 +505,7 @@ describe('malformed files', () => {
           rejected++;
         }
       }
-      expect(rejected, name).toBeGreaterThan(200);
+      expect(rejected, name).toBeGreaterThan(60);
     }
   });
 });

@@ -6,6 +6,7 @@ import {
   dense as denseLayer,
   integerNumber,
   intTensor,
+  leaves,
   load,
   predict,
   save,
@@ -206,18 +207,21 @@ describe('.h5 files of whole models', () => {
   ];
   const bytes = (name: string): Uint8Array => readFileSync(new URL(`../golden/keras/${name}.h5`, import.meta.url));
 
-  it.each(['legacy', 'legacy-gzip'])('%s: the model is imported, without the state of the optimizer', (name) => {
-    const { model, notes } = importKeras(bytes(name));
-    const h = hardLstm(x, [weight(2, 12), weight(3, 12), weight(12)], 1 / 5);
-    const [kernel, bias] = [weight(3, 2), weight(2)];
-    const expected = bias.data.map((b, j) => h.reduce((sum, v, i) => sum + v * kernel.data[2 * i + j]!, b));
-    expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
-    expect(notes).toEqual([]);
-    const { others, attributes } = readHdf5(bytes(name));
-    expect(others).toEqual(['optimizer_weights/iteration:0']);
-    expect(attributes['keras_version']).toBe('2.13.1');
-    expect(Object.keys(attributes).sort()).toEqual(['backend', 'keras_version', 'model_config', 'training_config']);
-  });
+  it.each(['legacy', 'legacy-gzip', 'legacy-latest'])(
+    '%s: the model is imported, without the state of the optimizer',
+    (name) => {
+      const { model, notes } = importKeras(bytes(name));
+      const h = hardLstm(x, [weight(2, 12), weight(3, 12), weight(12)], 1 / 5);
+      const [kernel, bias] = [weight(3, 2), weight(2)];
+      const expected = bias.data.map((b, j) => h.reduce((sum, v, i) => sum + v * kernel.data[2 * i + j]!, b));
+      expectClose(predict(model, toTimeMajor(tensor([x]))).data, expected);
+      expect(notes).toEqual([]);
+      const { others, attributes } = readHdf5(bytes(name));
+      expect(others).toEqual(['optimizer_weights/iteration:0']);
+      expect(attributes['keras_version']).toBe('2.13.1');
+      expect(Object.keys(attributes).sort()).toEqual(['backend', 'keras_version', 'model_config', 'training_config']);
+    },
+  );
 
   it('a file with weights only is rejected', () => {
     expect(() => importKeras(bytes('tagger.weights'))).toThrow(
@@ -387,5 +391,93 @@ describe('LSTM and GRU with other activations', () => {
     const loaded = load(save(model)).model;
     for (const each of [model, loaded]) expectClose(predict(each, toTimeMajor(tensor([x]))).data, expected);
     expect(notes).toEqual([]);
+  });
+});
+
+describe('use_bias=False', () => {
+  const [T, H] = [3, 3];
+  const layers = {
+    SimpleRNN: { gates: 1, bias: [H] },
+    LSTM: { gates: 4, bias: [4 * H] },
+    GRU: { gates: 3, bias: [2, 3 * H] },
+  };
+  const x = toTimeMajor(tensor([[[0.5], [-0.25], [0.75]]]));
+  /** A model with the weights of `count` directions, each with a bias, if given. */
+  const file = (className: keyof typeof layers, wrapped: boolean, useBias: boolean, bias?: number): Uint8Array => {
+    const { gates, bias: shape } = layers[className];
+    const config = { units: H, use_bias: useBias, reset_after: true, return_sequences: true };
+    const zeros = { shape, data: Array<number>(shape.reduce((a, b) => a * b)).fill(bias ?? 0) };
+    const own = [weight(1, gates * H), weight(H, gates * H), ...(bias === undefined ? [] : [zeros])];
+    const paths = wrapped ? ['bidirectional\\forward_layer\\cell', 'bidirectional\\backward_layer\\cell'] : [];
+    const directions = wrapped
+      ? paths
+      : [`${className === 'SimpleRNN' ? 'simple_rnn' : className.toLowerCase()}\\cell`];
+    const weights = directions.flatMap((path) => own.map((each, i) => [`layers\\${path}\\vars\\${i}`, each] as const));
+    const layer = wrapped
+      ? (['Bidirectional', { merge_mode: 'concat', layer: { class_name: className, config } }] as const)
+      : ([className, config] as const);
+    return kerasFile({
+      config: sequentialConfig([T, 1], layer),
+      version: '3.8.0',
+      weights: Object.fromEntries(weights),
+    });
+  };
+
+  describe.each(Object.keys(layers) as (keyof typeof layers)[])('%s', (className) => {
+    it.each([
+      ['alone', false],
+      ['in both directions', true],
+    ])('%s has no bias, and the outputs of zero biases', (_, wrapped) => {
+      const { model } = importKeras(file(className, wrapped, false));
+      expect(leaves(model.parameters).filter(({ path }) => path.includes('bias'))).toEqual([]);
+      const { model: biased } = importKeras(file(className, wrapped, true, 0));
+      expect(leaves(biased.parameters).filter(({ path }) => path.includes('bias'))).not.toEqual([]);
+      expect(predict(model, x)).toEqual(predict(biased, x));
+      expect(predict(load(save(model)).model as typeof model, x)).toEqual(predict(model, x));
+      expect(() => importKeras(file(className, wrapped, false, 0))).toThrow(
+        /^importKeras: the file has .*bias, although the layer has use_bias=False\.$/,
+      );
+    });
+  });
+
+  it('in one direction only: its biases are zero', () => {
+    const config = { units: H, return_sequences: true };
+    const layer = { class_name: 'SimpleRNN', config };
+    const backward = { class_name: 'SimpleRNN', config: { ...config, use_bias: false, go_backwards: true } };
+    const root = 'layers\\bidirectional\\';
+    const { model } = importKeras(
+      kerasFile({
+        config: sequentialConfig([T, 1], ['Bidirectional', { merge_mode: 'sum', layer, backward_layer: backward }]),
+        weights: {
+          [`${root}forward_layer\\cell\\vars\\0`]: weight(1, H),
+          [`${root}forward_layer\\cell\\vars\\1`]: weight(H, H),
+          [`${root}forward_layer\\cell\\vars\\2`]: weight(H),
+          [`${root}backward_layer\\cell\\vars\\0`]: weight(1, H),
+          [`${root}backward_layer\\cell\\vars\\1`]: weight(H, H),
+        },
+      }),
+    );
+    const { 'forward.bias': forward, 'reverse.bias': reverse } = model.parameters['bidirectional']!;
+    expect([...forward!.data]).toEqual(weight(H).data);
+    expect([...reverse!.data]).toEqual([0, 0, 0]);
+  });
+
+  it('LayerNormalization(center=False) and Dense have no bias', () => {
+    const [gamma, kernel] = [weight(2), weight(2, 3)];
+    const { model } = importKeras(
+      kerasFile({
+        config: sequentialConfig(
+          [1, 2],
+          ['LayerNormalization', { axis: [-1], center: false, epsilon: 0 }],
+          ['Dense', { units: 3, use_bias: false }],
+        ),
+        weights: { 'layers\\layer_normalization\\vars\\0': gamma, 'layers\\dense\\vars\\0': kernel },
+      }),
+    );
+    expect(leaves(model.parameters).map(({ path }) => path)).toEqual(['layerNorm.gain', 'dense.weight']);
+    // The normalized vector [3, 1] is [1, −1].
+    const [first, second] = gamma.data as [number, number];
+    const expected = [0, 1, 2].map((j) => first * kernel.data[j]! - second * kernel.data[3 + j]!);
+    expectClose(predict(model, tensor([[[3, 1]]])).data, expected);
   });
 });

@@ -29,6 +29,7 @@ import {
   tensor,
   toBatchMajor,
   toTimeMajor,
+  withoutBias,
 } from 'bptt';
 import { fromKeras, importKeras, importTensorFlowJs, readHdf5, readZip } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
@@ -167,7 +168,7 @@ describe('fromKeras', () => {
       expect(() => fromKeras(model, weights, options)).toThrow(message);
       expect(model.data).toEqual(original);
     };
-    const { [gruBias]: bias, ...withoutBias } = tensors;
+    const { [gruBias]: bias, ...filtered } = tensors;
     expectRejection(
       'fromKeras: the layer head needs its kernel, which is missing. It has no weights.',
       layers,
@@ -222,12 +223,18 @@ describe('fromKeras', () => {
     );
     // Missing biases (use_bias=False) are zero.
     const model = sequential(layers);
-    fromKeras(model, withoutBias);
+    fromKeras(model, filtered);
     expect(
       [...model.parameters['gru']!['bias']!.data, ...model.parameters['gru']!['biasHn']!.data].every(
         (value) => value === 0,
       ),
     ).toBe(true);
+    const bare = sequential(layers.map((layer) => (layer.name === 'gru' ? withoutBias(layer) : layer)));
+    fromKeras(bare, filtered);
+    expect(predict(bare, intTensor([[1], [3], [2]]))).toEqual(predict(model, intTensor([[1], [3], [2]])));
+    const before = bare.data.slice();
+    expect(() => fromKeras(bare, tensors)).toThrow('fromKeras: gru has no bias, but the file has.');
+    expect(bare.data).toEqual(before);
   });
 });
 

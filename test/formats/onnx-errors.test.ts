@@ -414,7 +414,8 @@ describe('importOnnx rejects malformed files', () => {
   ])('%s with random changes: importOnnx either works or throws a RangeError that names it', (name, file) => {
     const random = createRandom(name.length);
     let [rejected, ran, failed] = [0, 0, 0];
-    for (let i = 0; i < 600; i++) {
+    // The properties change files many more times.
+    for (let i = 0; i < 150; i++) {
       const changed = file.slice(0, integerNumber(random, 10) === 0 ? integerNumber(random, file.length) : file.length);
       for (let k = integerNumber(random, 3); k >= 0 && changed.length > 0; k--)
         changed[integerNumber(random, changed.length)] = integerNumber(random, 256);
@@ -451,7 +452,7 @@ describe('importOnnx rejects malformed files', () => {
         failed++;
       }
     }
-    expect(rejected).toBeGreaterThan(20);
-    expect(ran + failed).toBeGreaterThan(20);
+    expect(rejected).toBeGreaterThan(5);
+    expect(ran + failed).toBeGreaterThan(5);
   });
 });

@@ -17,6 +17,7 @@ import {
   type Layer,
   layerNorm,
   layerNormLstm,
+  leaves,
   lstm,
   normal,
   predict,
@@ -32,6 +33,7 @@ import {
   type Tensor,
   tanh,
   tensor,
+  withoutBias,
   writeSafetensors,
 } from 'bptt';
 import { fromPyTorch, type InferOptions, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
@@ -56,7 +58,7 @@ const models: Record<
     layers: Layer[];
     inputSize?: number;
     modules: NonNullable<PyTorchOptions['modules']>;
-    withoutBias?: string[];
+    biasFree?: string[];
     infer?: object;
   }
 > = {
@@ -75,7 +77,14 @@ const models: Record<
     layers: [recurrent(gru(), { hiddenSize: 5 }), recurrent(gru(), { hiddenSize: 5 }), dense({ size: 2 })],
     inputSize: 3,
     modules: { gru: 'rnn', gru2: 'rnn', dense: 'head' },
-    withoutBias: ['rnn', 'head'],
+    biasFree: ['rnn', 'head'],
+  },
+  'lstm-without-bias': {
+    layers: [1, 2]
+      .map(() => withoutBias(bidirectional(lstm(), { hiddenSize: 4 })))
+      .concat(withoutBias(dense({ size: 2 }))),
+    inputSize: 3,
+    modules: { bidirectional: 'rnn', bidirectional2: 'rnn', dense: 'head' },
   },
   gru: { layers: [bidirectional(gru(), { hiddenSize: 4 })], inputSize: 3, modules: { bidirectional: 'rnn' } },
   'rnn-relu': {
@@ -103,7 +112,7 @@ function expectOutputs(model: Sequential, name: string): void {
   outputs.data.forEach((value, i) => expect(Math.abs(data[i]! - value), `${name} ${i}`).toBeLessThan(1e-6));
 }
 
-describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules, withoutBias = [], infer = {} }) => {
+describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules, biasFree = [], infer = {} }) => {
   const weights = weightsOf(name);
   const loaded = (): Sequential => {
     const model = sequential(layers, { ...(inputSize && { inputSize }), seed: 4 });
@@ -115,7 +124,7 @@ describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules,
 
   it('toPyTorch restores names, shapes and matrices bit for bit, and its result loads to the same model', () => {
     const model = loaded();
-    const exported = readSafetensors(writeSafetensors(toPyTorch(model, { modules, withoutBias }))).tensors;
+    const exported = readSafetensors(writeSafetensors(toPyTorch(model, { modules, withoutBias: biasFree }))).tensors;
     expect(Object.keys(exported).sort()).toEqual(Object.keys(weights).sort());
     for (const [path, { shape, data }] of Object.entries(weights)) {
       expect(exported[path]!.shape).toEqual(shape);
@@ -126,7 +135,7 @@ describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules,
     fromPyTorch(reloaded, exported, { modules });
     expect(reloaded.data).toEqual(model.data);
     // With a zero second bias, as toPyTorch writes it, the conversion is exact.
-    expect(toPyTorch(reloaded, { modules, withoutBias })).toEqual(exported);
+    expect(toPyTorch(reloaded, { modules, withoutBias: biasFree })).toEqual(exported);
   });
 
   it('inferModel finds its layers from the weights', () => {
@@ -137,6 +146,9 @@ describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules,
     );
     fromPyTorch(model, weights, inferred);
     expectOutputs(model, name);
+    const hasBias = ({ parameters }: Sequential): boolean =>
+      leaves(parameters).some(({ path }) => /\.bias(Hn)?$/.test(path));
+    expect(hasBias(model)).toBe(!name.includes('without-bias'));
     expect(inferred.assumed.join()).toContain('the last recurrent layer returns every step');
   });
 });
@@ -272,6 +284,20 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
     const model = sequential(layers, { inputSize });
     expect(() => toPyTorch(model)).toThrow(`toPyTorch: ${message}`);
     expect(() => fromPyTorch(model, {})).toThrow(`fromPyTorch: ${message}`);
+  });
+
+  it('biases of a module for a layer without bias are rejected', () => {
+    for (const [layer, modules] of [
+      [dense({ size: 2 }), { dense: 'fc' }],
+      [layerNorm(), { layerNorm: 'fc' }],
+      [recurrent(gru(), { hiddenSize: 2 }), { gru: 'fc' }],
+    ] as const) {
+      const weights = toPyTorch(sequential([layer], { inputSize }), { modules });
+      const model = sequential([withoutBias(layer)], { inputSize });
+      expect(() => fromPyTorch(model, weights, { modules })).toThrow(/^fromPyTorch: no layer uses fc\.bias/);
+      expect(Object.keys(toPyTorch(model, { modules })).some((name) => name.includes('bias'))).toBe(false);
+      fromPyTorch(model, toPyTorch(model, { modules }), { modules });
+    }
   });
 
   it('biases of modules without bias, layers that cannot stack, and unknown layer names are rejected', () => {

@@ -274,7 +274,7 @@ describe('malformed archives', () => {
       const file = archive(name);
       const contents = new Set(Object.values(readZip(file)).map((content) => content.join()));
       let rejected = 0;
-      for (let i = 0; i < 1500; i++) {
+      for (let i = 0; i < 500; i++) {
         const wrong = file.slice();
         for (let k = integerNumber(random, 3); k >= 0; k--) {
           const at = integerNumber(random, file.length);
@@ -297,7 +297,7 @@ describe('malformed archives', () => {
         )
           rejected++;
       }
-      expect(rejected, name).toBeGreaterThan(500);
+      expect(rejected, name).toBeGreaterThan(150);
     }
   });
 

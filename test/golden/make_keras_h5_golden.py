@@ -28,8 +28,8 @@ weights = {'lstm_4': {'lstm_4/lstm_cell_4/kernel:0': weight(2, 12), 'lstm_4/lstm
            'head': {'head/kernel:0': weight(3, 2), 'head/bias:0': weight(2)}}
 
 
-def write(name, **options):
-    with h5py.File(os.path.join(folder, f'{name}.h5'), 'w') as f:
+def write(name, libver=None, **options):
+    with h5py.File(os.path.join(folder, f'{name}.h5'), 'w', libver=libver) as f:
         f.attrs['keras_version'], f.attrs['backend'] = b'2.13.1', b'tensorflow'
         f.attrs['model_config'] = json.dumps(config).encode()
         f.attrs['training_config'] = json.dumps({'loss': 'mse', 'optimizer_config': {'class_name': 'Adam'}}).encode()
@@ -54,3 +54,4 @@ def write(name, **options):
 
 write('legacy')
 write('legacy-gzip', compression='gzip', shuffle=True)
+write('legacy-latest', libver='latest', compression='gzip')

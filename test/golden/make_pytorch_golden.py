@@ -79,5 +79,7 @@ case('gru', Bare(nn.GRU(3, 4, bidirectional=True)), vectors)
 relu = Bare(nn.RNN(3, 4, nonlinearity='relu', bidirectional=True))
 case('rnn-relu', relu, vectors, relu.rnn)
 case('projected', Bare(nn.LSTM(3, 6, num_layers=2, proj_size=2, bidirectional=True), nn.Linear(4, 2)), vectors)
+without_bias = nn.LSTM(3, 4, num_layers=2, bidirectional=True, bias=False)
+case('lstm-without-bias', Bare(without_bias, nn.Linear(8, 2, bias=False)), vectors)
 with open(os.path.join(here, 'cases.json'), 'w') as file:
     json.dump({'source': source, 'lengths': lengths.tolist(), 'cases': cases}, file, separators=(',', ':'))

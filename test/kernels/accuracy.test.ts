@@ -17,8 +17,8 @@ const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Ma
 const everyExponent = new Float32Array(
   Uint32Array.from({ length: 2 ** 20 }, (_, i) => ((i << 12) | ((i * 2_654_435_761) >>> 20)) >>> 0).buffer,
 );
-/** A million values from −105 to 105, where the functions change. */
-const aroundZero = Float32Array.from({ length: 2 ** 20 }, (_, i) => (i - 2 ** 19) / 5000);
+/** 2¹⁸ values from −105 to 105, where the functions change. */
+const aroundZero = Float32Array.from({ length: 2 ** 18 }, (_, i) => (i - 2 ** 17) / 1250);
 
 /** The distance between neighboring floats of this size. */
 function spacing(value: number): number {

@@ -26,6 +26,7 @@ import {
   type Score,
   scaledDotScore,
   simpleRnn,
+  withoutBias,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import {
@@ -46,6 +47,7 @@ const layers: Readonly<Record<LayerOrigin[0], Layer>> = {
   layerNorm: layerNorm(),
   recurrent: recurrent(lstm(), { hiddenSize: 2 }),
   residual: residual([dropout(0.5)]),
+  withoutBias: withoutBias(dense({ size: 2 })),
 };
 
 const cells: Readonly<Record<CellOrigin[0], Cell>> = {

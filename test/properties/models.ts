@@ -29,6 +29,7 @@ import {
   softmax,
   softplus,
   tanh,
+  withoutBias,
 } from 'bptt';
 import fc from 'fast-check';
 
@@ -54,7 +55,7 @@ const direction = fc.record(
   },
   { requiredKeys: ['hiddenSize'] },
 );
-const perStep: fc.Arbitrary<Layer> = fc.oneof(
+const biased: fc.Arbitrary<Layer> = fc.oneof(
   fc.tuple(cell, direction, fc.boolean()).map(([c, options, reverse]) => recurrent(c, { ...options, reverse })),
   fc
     .tuple(cell, direction, fc.constantFrom('concat' as const, 'sum' as const, 'mean' as const, 'product' as const))
@@ -62,6 +63,10 @@ const perStep: fc.Arbitrary<Layer> = fc.oneof(
   fc
     .tuple(size, fc.option(activation, { nil: undefined }))
     .map(([n, f]) => dense({ size: n, ...(f && { activation: f }) })),
+);
+const perStep = fc.oneof(
+  { arbitrary: biased, weight: 3 },
+  biased.map(withoutBias),
   rate.map(dropout),
   fc.constantFrom(1e-5, 0.1).map((epsilon) => layerNorm({ epsilon })),
   fc

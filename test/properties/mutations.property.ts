@@ -1,5 +1,5 @@
 /**
- * Random changes to files, 306,000 in all: every reader reads or rejects them, with an error that is its own and short,
+ * Random changes to files, 321,000 in all: every reader reads or rejects them, with an error that is its own and short,
  * and with memory of at most ten times the size of the file and 50 MB.
  */
 
@@ -48,6 +48,7 @@ import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxAttribute, OnnxModel, OnnxTensor } from '../../src/formats/onnx/model';
 import { allOperators } from '../../src/formats/onnx/operators';
 import { archiveOf } from '../formats/archive';
+import { withChecksums } from '../formats/hdf5-repair';
 import { hdf5Of, kerasFile, sequentialConfig, weight } from '../formats/keras-files';
 import { inputOf, modelOf, tensorOf } from '../golden/onnx';
 import { allocated, forEachChange, mutated, reads } from './hostile';
@@ -288,6 +289,15 @@ it('readHdf5', async () => {
   await checkReader({ count: 25_000, least: 2000 }, files, readHdf5, /^readHdf5: /);
 });
 
+it("readHdf5 of files with libver='latest', with and without correct checksums", async () => {
+  const latest = readZip(golden('hdf5/latest-2.0.zip'));
+  const files = Object.entries(latest).flatMap(([name, file]) =>
+    name.endsWith('.h5') && !name.startsWith('many') ? [file] : [],
+  );
+  await checkReader({ count: 10_000, least: 100 }, files, (bytes) => readHdf5(bytes), /^readHdf5: /);
+  await checkReader({ count: 5000, least: 500 }, files, (bytes) => readHdf5(withChecksums(bytes)), /^readHdf5: /);
+});
+
 it('readZip', async () => {
   const files = [
     golden('hdf5/chunks.zip'),
@@ -330,7 +340,7 @@ it('importKeras, and the model is saved and loaded', async () => {
 it('importKeras of a whole model in HDF5', () =>
   checkReader(
     { count: 3000, least: 100, texts: 0.3 },
-    [golden('keras/legacy.h5'), golden('keras/legacy-gzip.h5')],
+    [golden('keras/legacy.h5'), golden('keras/legacy-gzip.h5'), golden('keras/legacy-latest.h5')],
     (bytes) => importKeras(bytes),
     /^importKeras: /,
   ));

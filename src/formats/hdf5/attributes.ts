@@ -1,7 +1,8 @@
 /** Attributes with one string [IV.A.2.m], of fixed length or in a global heap [III.E]. */
 
-import type { Message } from './header';
-import { checkSignature, claim, enter, readUint64, reject, type Source } from './source';
+import { denseObjects } from './dense';
+import type { Header, Message } from './header';
+import { checkSignature, claim, enter, readUint64, reject, type Source, textOf } from './source';
 
 /**
  * Reads the attributes that have one string, by name. Other attributes are left out, and those that
@@ -9,10 +10,15 @@ import { checkSignature, claim, enter, readUint64, reject, type Source } from '.
  *
  * @throws RangeError if an attribute is truncated or malformed
  */
-export function stringAttributes(source: Source, messages: readonly Message[], what: string): Record<string, string> {
+export function stringAttributes(
+  source: Source,
+  { attributes, attributeInfo }: Header,
+  what: string,
+): Record<string, string> {
   const heaps = new Map<number, Heap>();
+  const dense = denseObjects(source, attributeInfo, 2, { type: 8, size: 17, id: 0 }, `the attributes of ${what}`);
   return Object.fromEntries(
-    messages.flatMap((message) => {
+    [...attributes, ...dense].flatMap((message) => {
       const attribute = attributeAt(source, message, what);
       const bytes = attribute && stringOf(source, attribute, heaps, what);
       const [name, text] = [attribute?.name, bytes].map((part) => part && textOf(part));
@@ -34,6 +40,7 @@ interface Attribute {
 function attributeAt({ bytes, view }: Source, { at, size }: Message, what: string): Attribute | undefined {
   const version = bytes[at]!;
   const end = at + size;
+  if (size < 8) reject(`an attribute of ${what} is truncated.`);
   if (version < 1 || version > 3) return undefined;
   if (version > 1 && bytes[at + 1] !== 0) return undefined;
   const padded = (length: number): number => (version === 1 ? Math.ceil(length / 8) * 8 : length);
@@ -98,13 +105,4 @@ function heapOf(source: Source, at: number, owner: string): Heap {
     object += 16 + Math.ceil(length / 8) * 8;
   }
   return heap;
-}
-
-/** The text of bytes in UTF-8; `undefined` if they are in another encoding. */
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,24 +1,17 @@
-/** Chunked datasets: a B-tree of version 1 of chunks [III.A.1], whose elements are in row-major order. */
+/** Chunked datasets, whose elements are in row-major order. */
 
 import { formatShape, type Shape, sizeOf } from '../../tensor/shape';
+import { indexedChunks } from './chunk-index';
+import { type Chunk, type Grid, treeChunks } from './chunk-tree';
 import { type Filters, unfilter } from './filters';
 import type { Message } from './header';
-import { checkSignature, claim, enter, readUint64, reject, type Source, undefinedAddress } from './source';
-
-/** A chunk in the file. */
-interface Chunk {
-  /** The index of its first element along each axis. */
-  readonly from: Shape;
-  readonly at: number;
-  /** The number of bytes in the file. */
-  readonly length: number;
-  /** Bit i is set if filter i was not applied. */
-  readonly skipped: number;
-}
+import { claim, readUint, reject, type Source } from './source';
 
 /** A dataset. */
 export interface Chunked {
   readonly shape: Shape;
+  /** The largest size along each axis to which the dataset can grow, possibly infinite. */
+  readonly limits: Shape;
   /** The size of an element in bytes. */
   readonly width: number;
   readonly filters: Filters;
@@ -28,21 +21,14 @@ export interface Chunked {
 /**
  * Reads the bytes of a chunked dataset.
  *
- * @param layout a layout message of version 3 and class 2
+ * @param layout a layout message of version 3 to 5 and class 2
  * @throws RangeError if it is malformed, has chunks that were never written, or would take too much memory
  */
-export function readChunks(source: Source, { at, size: length }: Message, dataset: Chunked): ArrayBuffer {
+export function readChunks(source: Source, layout: Message, dataset: Chunked): ArrayBuffer {
   const { shape, width, filters, path } = dataset;
-  const { bytes, view } = source;
-  const rank = bytes[at + 2]! - 1;
-  if (rank !== shape.length || length < 11 + 4 * (rank + 1) || view.getUint32(at + 11 + 4 * rank, true) !== width)
-    reject(`the chunks of ${path} do not match its shape or type.`);
-  const chunkShape = Array.from({ length: rank }, (_, axis) => view.getUint32(at + 11 + 4 * axis, true));
-  const counts = shape.map((n, axis) => Math.ceil(n / chunkShape[axis]!));
-  const size = width * sizeOf(chunkShape);
-  const root = readUint64(source, at + 3, path);
+  const { grid, options, chunks } = gridOf(source, layout, dataset);
+  const { chunkShape, counts, size } = grid;
   if (sizeOf(shape) === 0) return new ArrayBuffer(0);
-  if (root === undefinedAddress) reject(`${path} was never written.`);
   // Also bounds the work, since every chunk takes at least one byte of the file.
   const elements = sizeOf(shape);
   const total = size * sizeOf(counts) + width * elements + (width === 4 ? 0 : 4 * elements);
@@ -52,39 +38,48 @@ export function readChunks(source: Source, { at, size: length }: Message, datase
   const raw = new Uint8Array(width * sizeOf(shape));
   const seen = new Set<string>();
   const what = `a chunk of ${path}`;
-  for (const chunk of chunksIn(source, root, rank, path)) {
+  for (const chunk of chunks()) {
     const { from } = chunk;
     const key = from.join();
     if (from.some((start, axis) => start >= shape[axis]! || start % chunkShape[axis]! !== 0) || seen.has(key))
       reject(`a chunk of ${path} is at ${formatShape(from)}, where it does not belong.`);
     seen.add(key);
     claim(source, chunk.at, chunk.length, what);
-    const stored = bytes.subarray(chunk.at, chunk.at + chunk.length);
-    place(raw, unfilter(stored, filters, chunk.skipped, { size, width }, path), { shape, width, from, chunkShape });
+    const stored = source.bytes.subarray(chunk.at, chunk.at + chunk.length);
+    // Chunks at the end of an axis can be excepted from the filters.
+    const isPartial = from.some((start, axis) => start + chunkShape[axis]! > shape[axis]!);
+    const skipped = isPartial && (options & 1) !== 0 ? -1 : chunk.skipped;
+    place(raw, unfilter(stored, filters, skipped, { size, width }, path), { shape, width, from, chunkShape });
   }
   if (seen.size !== sizeOf(counts))
     reject(`${path} has ${seen.size} of its ${sizeOf(counts)} chunks: some of them were never written.`);
   return raw.buffer;
 }
 
-/** The chunks below a node. The level of a node must be one below that of its parent. */
-function chunksIn(source: Source, at: number, rank: number, path: string, parentLevel?: number): readonly Chunk[] {
-  const what = `a node of ${path}`;
-  enter(source, at, what);
-  checkSignature(source, at, 'TREE', what);
-  claim(source, at, 24, what);
-  const [kind, level, count] = [source.bytes[at + 4]!, source.bytes[at + 5]!, source.view.getUint16(at + 6, true)];
-  if (kind !== 1 || (parentLevel !== undefined && level !== parentLevel - 1))
-    reject(`the node at byte ${at} does not belong to ${path}.`);
-  const keySize = 8 + 8 * (rank + 1);
-  claim(source, at + 24, count * (keySize + 8) + keySize, what);
-  return Array.from({ length: count }, (_, i) => at + 24 + i * (keySize + 8)).flatMap((key) => {
-    const child = readUint64(source, key + keySize, path);
-    if (level > 0) return chunksIn(source, child, rank, path, level);
-    const from = Array.from({ length: rank }, (_, axis) => readUint64(source, key + 8 + 8 * axis, path));
-    const [length, skipped] = [source.view.getUint32(key, true), source.view.getUint32(key + 4, true)];
-    return [{ from, at: child, length, skipped }];
-  });
+/** The chunks of a layout message: the grid of chunks, options and the list of those in the file. */
+function gridOf(
+  source: Source,
+  { at, size: length }: Message,
+  { shape, limits, width, path }: Chunked,
+): { readonly grid: Grid; readonly options: number; readonly chunks: () => Iterable<Chunk> } {
+  const { bytes } = source;
+  const isNew = bytes[at]! > 3;
+  const rank = bytes[at + (isNew ? 3 : 2)]! - 1;
+  const [from, integer] = isNew ? [at + 5, bytes[at + 4]!] : [at + 11, 4];
+  const end = from + integer * (rank + 1);
+  const sizeAt = (axis: number): number => readUint(source, from + integer * axis, integer, path);
+  if (rank !== shape.length || integer > 8 || end > at + length || sizeAt(rank) !== width)
+    reject(`the chunks of ${path} do not match its shape or type.`);
+  const chunkShape = shape.map((_, axis) => sizeAt(axis));
+  const counts = shape.map((n, axis) => Math.ceil(n / chunkShape[axis]!));
+  const grid = { chunkShape, counts, limits, size: width * sizeOf(chunkShape), path };
+  const options = isNew ? bytes[at + 2]! : 0;
+  const index = { at: end, size: at + length - end };
+  return {
+    grid,
+    options,
+    chunks: () => (isNew ? indexedChunks(source, index, options, grid) : treeChunks(source, at, grid)),
+  };
 }
 
 /** Copies the part of a chunk that is within the dataset, in rows that are contiguous in both. */

@@ -21,6 +21,7 @@ const classNames = [
   'enumerations',
   'variable-length values',
   'arrays',
+  'complex values',
 ];
 
 /** The classes of datasets that are skipped: integers, strings, enumerations and variable-length values. */
@@ -58,11 +59,12 @@ export function datasetOf(
   if (externalFiles !== undefined) reject(`${path} is stored in another file, which is not supported.`);
   const { width, read } = floatTypeOf(source, type, path);
   const dimensions = shapeOf(source, shape, path);
-  const dataset = { shape: dimensions, width, filters: filtersOf(source, filters, path), path };
-  return { shape: dimensions, data: read(rawOf(source, layout, dataset)) };
+  const dataset = { ...dimensions, width, filters: filtersOf(source, filters, path), path };
+  return { shape: dimensions.shape, data: read(rawOf(source, layout, dataset)) };
 }
 
-function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
+/** The shape of a dataset, and the largest shape to which it can grow. */
+function shapeOf(source: Source, { at, size }: Message, path: string): Pick<Chunked, 'shape' | 'limits'> {
   const { bytes } = source;
   const [version, rank] = [bytes[at]!, bytes[at + 1]!];
   if (version !== 1 && version !== 2)
@@ -71,10 +73,13 @@ function shapeOf(source: Source, { at, size }: Message, path: string): Shape {
   if (rank > 32 || from + 8 * rank > size)
     reject(`the shape of ${path} has ${rank} dimensions, more than its message holds.`);
   // A null dataspace (h5py.Empty) has no elements.
-  if (version === 2 && bytes[at + 3] === 2) return [0];
-  const shape = Array.from({ length: rank }, (_, axis) => readUint64(source, at + from + 8 * axis, path));
+  if (version === 2 && bytes[at + 3] === 2) return { shape: [0], limits: [0] };
+  const lengths = (start: number): Shape =>
+    Array.from({ length: rank }, (_, axis) => readUint64(source, at + start + 8 * axis, path));
+  const shape = lengths(from);
   if (!shape.every(Number.isSafeInteger)) reject(`the shape of ${path} is too large: ${formatShape(shape)}.`);
-  return shape;
+  const hasLimits = (bytes[at + 2]! & 1) !== 0 && from + 16 * rank <= size;
+  return { shape, limits: hasLimits ? lengths(from + 8 * rank) : shape };
 }
 
 /** The size of an element in bytes, and the conversion to single precision. */
@@ -116,12 +121,10 @@ function rawOf(source: Source, layout: Message, dataset: Chunked): ArrayBuffer {
   const { bytes, view } = source;
   const [version, kind] = [bytes[at]!, bytes[at + 1]!];
   const size = width * sizeOf(shape);
-  if (version !== 3)
-    reject(
-      `the layout of ${path} has version ${version}${version === 4 ? " (libver='latest', or virtual)" : ''}; only ` +
-        'version 3 is supported.',
-    );
+  if (version < 3 || version > 5)
+    reject(`the layout of ${path} has version ${version}; only versions 3 to 5 are supported.`);
   if (kind === 2) return readChunks(source, layout, dataset);
+  if (kind === 3) reject(`${path} is a virtual dataset, which is not supported.`);
   if (kind > 2) reject(`${path} has layout class ${kind}; only contiguous and chunked datasets are supported.`);
   if (filters.length > 0) reject(`${path} has filters, but no chunks.`);
   if (kind === 0) {

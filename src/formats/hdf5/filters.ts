@@ -7,7 +7,9 @@ import { reject, type Source } from './source';
 /** A filter pipeline, in the order in which it was applied when the file was written. */
 export type Filters = readonly number[];
 
-const [deflate, shuffle, fletcher32] = [1, 2, 3];
+const deflate = 1;
+const shuffle = 2;
+const fletcher32 = 3;
 
 /** Reads the filters of a dataset. @throws RangeError if one of them is not supported */
 export function filtersOf({ bytes, view }: Source, message: Message | undefined, path: string): Filters {

@@ -1,7 +1,9 @@
 /**
- * Access to the bytes of an HDF5 file. Every read is checked to be within the file. All parts together may not be longer
- * than the file, so that a file with cycles cannot cause an endless loop, and parts may not overlap.
+ * Access to the bytes of an HDF5 file. Every read is checked to be within the file. All parts together may not be
+ * longer than the file, so that a file with cycles cannot cause an endless loop, and parts may not overlap.
  */
+
+import { lookup3 } from './checksum';
 
 /** An HDF5 file that is being read. */
 export interface Source {
@@ -68,16 +70,51 @@ export function enter({ seen }: Source, at: number, what: string): void {
   seen.add(at);
 }
 
-/** Reads an unsigned 64-bit integer: an address or a length. */
-export function readUint64(source: Source, at: number, what: string): number {
-  checkWithin(source, at, 8, what);
-  const [low, high] = [source.view.getUint32(at, true), source.view.getUint32(at + 4, true)];
-  return low === 0xffffffff && high === 0xffffffff ? undefinedAddress : low + 2 ** 32 * high;
+/** Reads an unsigned integer of `size` bytes. With 8 bytes, all ones are the undefined address. */
+export function readUint(source: Source, at: number, size: number, what: string): number {
+  checkWithin(source, at, size, what);
+  let value = 0;
+  for (let i = size - 1; i >= 0; i--) value = 256 * value + source.bytes[at + i]!;
+  return value < 2 ** 64 ? value : undefinedAddress;
 }
+
+/** Reads an unsigned 64-bit integer: an address or a length. */
+export const readUint64 = (source: Source, at: number, what: string): number => readUint(source, at, 8, what);
 
 /** @throws RangeError if the part at `at` does not start with `text` */
 export function checkSignature(source: Source, at: number, text: string, what: string): void {
   checkWithin(source, at, text.length, what);
   for (let i = 0; i < text.length; i++)
     if (source.bytes[at + i] !== text.charCodeAt(i)) reject(`${what} at byte ${at} does not start with ${text}.`);
+}
+
+/** @throws RangeError if the checksum at `at` is not `sum` */
+export function expectChecksum(source: Source, at: number, sum: number, what: string): void {
+  const stored = readUint(source, at, 4, what);
+  if (stored !== sum) reject(`${what} has the checksum ${stored} at byte ${at}, must be ${sum}. Is the file damaged?`);
+}
+
+/** @throws RangeError if a part does not end with its checksum */
+export function checkChecksum(source: Source, at: number, length: number, what: string): void {
+  const end = at + length - 4;
+  expectChecksum(source, end, lookup3(source.bytes, at, end), what);
+}
+
+/** Starts a block of version 0 that begins with a signature and ends with a checksum, and may be read only once. */
+export function openBlock(source: Source, at: number, signature: string, length: number, what: string): void {
+  enter(source, at, what);
+  checkSignature(source, at, signature, what);
+  claim(source, at, length, what);
+  checkChecksum(source, at, length, what);
+  const version = source.bytes[at + 4]!;
+  if (version !== 0) reject(`${what} has version ${version}; only version 0 is supported.`);
+}
+
+/** The text of bytes in UTF-8; `undefined` if they are in another encoding. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }

@@ -13,11 +13,11 @@ import { type ImportedModel, isFields, modelOf, nameInFile } from './model';
 import { hardSigmoidSlope } from './version';
 
 /**
- * Imports a model from a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3. Supported are Sequential models, and functional models that are a
- * single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of `reset_after`), Bidirectional, Dense,
- * TimeDistributed(Dense), LayerNormalization and Dropout; and for prediction, with Activation, ReLU, LeakyReLU, Softmax,
- * BatchNormalization, Normalization, Rescaling, RepeatVector, GlobalAveragePooling1D, GlobalMaxPooling1D and Flatten
- * (see {@link kerasLayers}). Other layers that act only in training, such as GaussianNoise, are left out. Inputs are
+ * Imports a model from a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3. Supported are Sequential
+ * models, and functional models that are a single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of
+ * `reset_after`), Bidirectional, Dense, TimeDistributed(Dense), LayerNormalization and Dropout; and for prediction, with
+ * Activation, ReLU, LeakyReLU, Softmax, BatchNormalization, Normalization, Rescaling, RepeatVector,
+ * GlobalAveragePooling1D, GlobalMaxPooling1D and Flatten (see {@link kerasLayers}). Other layers that act only in training, such as GaussianNoise, are left out. Inputs are
  * time-major, `[T, B, I]`; `toTimeMajor` converts `[B, T, I]`.
  *
  * A model that cannot be converted exactly is rejected with the reason: other layers and activations, masks without

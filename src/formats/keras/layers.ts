@@ -12,6 +12,7 @@ import type { Layer } from '../../layers/layer';
 import { layerNorm } from '../../layers/layer-norm';
 import { joinNames } from '../../layers/nested-names';
 import { type DirectionOptions, recurrent } from '../../layers/recurrent';
+import { withoutBias } from '../../layers/without-bias';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, shown } from '../listing';
@@ -90,6 +91,10 @@ const recurrentClasses: Readonly<
     }),
 };
 
+/** The class of a layer, for messages. */
+const classOf = (layer: KerasLayer | undefined): string =>
+  abbreviate(layer?.className ?? 'layer without configuration');
+
 const translators: Readonly<Record<string, Translate>> = {
   InputLayer: () => undefined,
   Embedding(where, { name, config }, { lengths }) {
@@ -113,7 +118,7 @@ const translators: Readonly<Record<string, Translate>> = {
     const size = countOf(where, layer.name, layer.config, 'units');
     const activation = activationOf(where, layer, 'activation', 'linear', slope);
     return {
-      layer: dense({ size, ...(activation !== linear && { activation }) }),
+      layer: biased(dense({ size, ...(activation !== linear && { activation }) }), layer),
       read: (taker, weights) => denseParameters(taker, weights, size),
     };
   },
@@ -121,8 +126,7 @@ const translators: Readonly<Record<string, Translate>> = {
     const inner = layerIn(layer.config['layer']);
     if (inner?.className !== 'Dense')
       throw new RangeError(
-        `${where}: ${layer.name} is TimeDistributed over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
-          'Dense is supported.',
+        `${where}: ${layer.name} is TimeDistributed over a ${classOf(inner)}; only Dense is supported.`,
       );
     return translate(where, { ...inner, name: layer.name }, options);
   },
@@ -135,8 +139,9 @@ const translators: Readonly<Record<string, Translate>> = {
     if (config['rms_scaling'] === true)
       throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
+    const normalization = layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) });
     return {
-      layer: layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) }),
+      layer: center ? normalization : withoutBias(normalization),
       read: (taker, weights) => layerNormParameters(taker, weights, { scale, center }),
     };
   },
@@ -146,14 +151,13 @@ const translators: Readonly<Record<string, Translate>> = {
       inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
     if (inner === undefined || makeCell === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} is Bidirectional over a ${abbreviate(inner?.className ?? 'layer without configuration')}; only ` +
-          'SimpleRNN, LSTM and GRU are supported.',
+        `${where}: ${layer.name} is Bidirectional over a ${classOf(inner)}; only SimpleRNN, LSTM and GRU are supported.`,
       );
     const backward = layerIn(layer.config['backward_layer']) ?? inner;
     const makeBackward = Object.hasOwn(recurrentClasses, backward.className) && recurrentClasses[backward.className];
     if (!makeBackward)
       throw new RangeError(
-        `${where}: the backward layer of ${layer.name} is ${abbreviate(backward.className)}; only SimpleRNN, LSTM and GRU are ` +
+        `${where}: the backward layer of ${layer.name} is ${classOf(backward)}; only SimpleRNN, LSTM and GRU are ` +
           'supported.',
       );
     if (inner.config['go_backwards'] === true)
@@ -173,12 +177,16 @@ const translators: Readonly<Record<string, Translate>> = {
       cell: makeBackward(where, { ...backward, name: layer.name }, translateOptions),
     };
     return {
-      layer: bidirectional(cell, {
-        ...options,
-        merge,
-        returnSequences: inner.config['return_sequences'] === true,
-        ...(directionsDiffer(inner, backward) && { reverse }),
-      }),
+      layer: biased(
+        bidirectional(cell, {
+          ...options,
+          merge,
+          returnSequences: inner.config['return_sequences'] === true,
+          ...(directionsDiffer(inner, backward) && { reverse }),
+        }),
+        inner,
+        backward,
+      ),
       read: (taker, weights) =>
         joinNames({
           forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
@@ -191,6 +199,10 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** A layer without its biases if no Keras layer has them. If only one direction has none, its biases are zeros. */
+const biased = (layer: Layer, ...kerasLayers: readonly KerasLayer[]): Layer =>
+  kerasLayers.every(({ config }) => config['use_bias'] === false) ? withoutBias(layer) : layer;
 
 /** Whether the layers of a Bidirectional differ in more than their direction. */
 const directionsDiffer = (forward: KerasLayer, backward: KerasLayer): boolean =>
@@ -220,7 +232,7 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
   const cell = recurrentClasses[layer.className]!(where, layer, translateOptions);
   const options = directionOf(where, layer);
   return {
-    layer: recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }),
+    layer: biased(recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }), layer),
     read: (taker, weights) => cellParameters(taker, weights, 'single', cell, options.hiddenSize),
     ...stateful(name, layer),
   };

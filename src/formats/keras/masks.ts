@@ -13,6 +13,7 @@ import type { NamedLayer } from '../../layers/chain';
 import type { Features, Layer, LayerContext, LayerResult } from '../../layers/layer';
 import { layerOriginOf } from '../../layers/origins';
 import { outputSize } from '../../layers/recurrent';
+import { withoutBias } from '../../layers/without-bias';
 import {
   checkModel,
   type ModelRun,
@@ -169,8 +170,11 @@ export function runMasked(
 const isPerStep = (features: Features): boolean => features.kind === 'ids' || features.perStep;
 
 /** Whether the output of a step depends on other steps. */
-const mixesSteps = ({ origin }: Layer): boolean =>
-  ['recurrent', 'bidirectional', 'residual'].includes(origin?.[0] ?? '');
+function mixesSteps(layer: Layer): boolean {
+  const origin = layerOriginOf(layer);
+  if (origin?.[0] === 'withoutBias') return mixesSteps(origin[1]);
+  return ['recurrent', 'bidirectional', 'residual'].includes(origin?.[0] ?? '');
+}
 
 /** Whether Keras gives the outputs of masked steps to a layer without a step axis, too. */
 const readsMaskedSteps = ({ origin }: Layer): boolean =>
@@ -203,9 +207,15 @@ function expanded(
   parameters: Parameters<Layer['run']>[0],
   x: Variable | IntTensor,
   context: LayerContext,
-  { previous, next }: Moves,
+  moves: Moves,
 ): LayerResult {
+  const { previous, next } = moves;
   const origin = layerOriginOf(layer);
+  if (origin?.[0] === 'withoutBias') {
+    const [, inner] = origin;
+    const run: Layer['run'] = (...args) => expanded(inner, ...args, moves);
+    return withoutBias({ ...inner, run }).run(parameters, x, context);
+  }
   if (origin?.[0] === 'bidirectional') {
     const [, cell, options] = origin;
     const { output, state } = bidirectional(cell, { ...options, merge: 'concat' }).run(parameters, x, context);

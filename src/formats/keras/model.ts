@@ -8,7 +8,7 @@ import { cellOriginOf } from '../../layers/origins';
 import { buildSequential, checkModel, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
 import { checkNames, checkObject, formatShape, sameShape } from '../../tensor/shape';
-import { checkTensor, type Tensor } from '../../tensor/tensor';
+import { checkTensor, full, type Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
 import { abbreviate, listed, shown } from '../listing';
 import { type Part, partsOf } from '../parts';
@@ -84,16 +84,17 @@ export function modelOf(
   const layers = converted.map(({ layer }) => layer);
   if (layers.length === 0) throw new RangeError(`${where}: the model has no layers.`);
   const names = namesOf(layers);
-  const weights = Object.fromEntries(
+  const weights = new Map<string, Tensor>(
     converted.flatMap(({ parameters }, i) =>
-      Object.entries(parameters).map(([name, tensor]) => [`${names[i]}.${name}`, tensor]),
+      Object.entries(parameters).map(([name, tensor]) => [`${names[i]}.${name}`, tensor] as const),
     ),
   );
-  const first = Object.values(weights)[0];
+  const [first] = weights.values();
   if (first === undefined) throw new RangeError(`${where}: no layer of the model has weights.`);
   const fill = <P extends ParameterPlan>(plan: P): Planned<P> =>
-    mapPlan(plan, ({ shape }, path) => {
-      const found = weights[path];
+    mapPlan(plan, ({ shape, role }, path) => {
+      const found = weights.get(path) ?? (role === 'bias' ? full(shape, 0) : undefined);
+      weights.delete(path);
       if (found !== undefined && sameShape(found.shape, shape)) return found;
       throw new RangeError(
         `${where}: ${path} must be ${formatShape(shape)}, the file has ` +
@@ -103,6 +104,8 @@ export function modelOf(
   const model = buildFromFile(where, () =>
     buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? first.shape[0]), fill),
   );
+  const [unused] = weights.keys();
+  if (unused !== undefined) fail(where, `the file has ${unused}, although the layer has use_bias=False`);
   checkLeft(where, tensors, taker);
   const notes = converted.flatMap((each) => each.notes);
   const added = layers.filter(needsKerasLayers).map(({ name }) => name);
@@ -320,13 +323,15 @@ export function fromKeras(
   checkLeft(where, tensors, taker);
   for (const { part, parameters } of found) {
     for (const [name, tensor] of Object.entries(parameters)) {
-      const { shape } = part.parameters[name]!;
-      if (!sameShape(shape, tensor.shape))
-        fail(where, `${part.path}.${name} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
+      const own = part.parameters[name];
+      if (own === undefined) return fail(where, `${part.path} has no ${name}, but the file has`);
+      if (!sameShape(own.shape, tensor.shape))
+        fail(where, `${part.path}.${name} must be ${formatShape(own.shape)}, got ${formatShape(tensor.shape)}`);
     }
   }
+  // Only biases can be missing (use_bias=False); they are zero.
   for (const { part, parameters } of found)
-    for (const [name, { data }] of Object.entries(parameters)) part.parameters[name]!.data.set(data);
+    for (const [name, { data }] of Object.entries(part.parameters)) data.set(parameters[name]?.data ?? data.fill(0));
   return { ignored: Object.keys(tensors).filter((path) => !taker.taken.has(path)) };
 }
 
@@ -381,7 +386,7 @@ function readPart(
     case 'dense':
       return denseParameters(taker, weights, origin[1].size);
     case 'layerNorm':
-      return layerNormParameters(taker, weights, { scale: true, center: true });
+      return layerNormParameters(taker, weights, { scale: true, center: !!parameters['bias'] });
     case 'recurrent':
     case 'bidirectional': {
       const cellOf = (

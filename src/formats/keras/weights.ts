@@ -136,14 +136,14 @@ function take(
 const has = (roles: Roles, role: string, index: number): boolean =>
   roles[role] !== undefined || roles[String(index)] !== undefined;
 
-/** The parameters of a Dense layer. @throws as {@link take} */
+/** The parameters of a Dense layer; without the bias if the file has none. @throws as {@link take} */
 export function denseParameters(taker: Taker, weights: LayerWeights, size: number): Readonly<Record<string, Tensor>> {
   const kernel = take(taker, weights, weights.single, 'kernel', 0);
   const weight =
     kernel.shape.length === 2 ? take(taker, weights, weights.single, 'kernel', 0, [kernel.shape[0]!, size]) : kernel;
   return {
     weight,
-    bias: has(weights.single, 'bias', 1) ? take(taker, weights, weights.single, 'bias', 1, [size]) : zerosOf(size),
+    ...(has(weights.single, 'bias', 1) && { bias: take(taker, weights, weights.single, 'bias', 1, [size]) }),
   };
 }
 
@@ -169,7 +169,7 @@ export function layerNormParameters(
       `${taker.where}: the layer ${weights.layer} has neither scale nor center, so that its size is unknown.`,
     );
   const [size] = (gamma ?? beta)!.shape as [number];
-  return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, bias: beta ?? zerosOf(size) };
+  return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, ...(beta && { bias: beta }) };
 }
 
 /** The weights of a BatchNormalization. @throws as {@link take} */
@@ -217,7 +217,7 @@ export const cellsInKeras: Readonly<
   projectedLstm: undefined,
 };
 
-/** The parameters of a cell, for one direction. @throws as {@link take} */
+/** The parameters of a cell, for one direction; without biases if the file has none. @throws as {@link take} */
 export function cellParameters(
   taker: Taker,
   weights: LayerWeights,
@@ -236,24 +236,23 @@ export function cellParameters(
   const weightIh = take(taker, weights, roles, 'kernel', 0, [kernel.shape[0] ?? 0, GH]);
   const hasBias = has(roles, 'bias', 2);
   if (gates !== 3)
-    return { weightIh, weightHh, bias: hasBias ? take(taker, weights, roles, 'bias', 2, [GH]) : zerosOf(GH) };
+    return { weightIh, weightHh, ...(hasBias && { bias: take(taker, weights, roles, 'bias', 2, [GH]) }) };
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
+  if (!hasBias) return matrices;
   if (origin?.[1] !== undefined && 'reset' in origin[1] && origin[1].reset === 'before') {
-    if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 2)
+    if (take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);
     return {
       ...matrices,
-      bias: hasBias ? reordered(take(taker, weights, roles, 'bias', 2, [GH]), order) : zerosOf(GH),
+      bias: reordered(take(taker, weights, roles, 'bias', 2, [GH]), order),
     };
   }
-  if (hasBias && take(taker, weights, roles, 'bias', 2).shape.length === 1) {
+  if (take(taker, weights, roles, 'bias', 2).shape.length === 1) {
     throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=False: use gru({ reset: 'before' }).`);
   }
-  const [input, recurrent] = rowsOf(
-    reordered(hasBias ? take(taker, weights, roles, 'bias', 2, [2, GH]) : zerosOf(2, GH), order),
-  );
+  const [input, recurrent] = rowsOf(reordered(take(taker, weights, roles, 'bias', 2, [2, GH]), order));
   const gatesEnd = 2 * hiddenSize;
   return {
     ...matrices,

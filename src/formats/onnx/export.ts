@@ -9,6 +9,7 @@ import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import { checkModel, type Sequential } from '../../models/sequential';
 import { checkNames } from '../../tensor/shape';
+import { zerosOf } from '../matrix';
 import type { Part } from '../parts';
 import { version } from '../version';
 import { addActivation, reject } from './activations';
@@ -117,6 +118,13 @@ function addLayers(
     const path = prefix + named.name;
     const origin = layerOriginOf(named.layer);
     const own = parameters[named.name] ?? {};
+    if (origin?.[0] === 'withoutBias') {
+      // Only the biases are missing. In the file they are zeros.
+      const specs = Object.entries(origin[1].parameters!(named.input));
+      const all = Object.fromEntries(specs.map(([name, { shape }]) => [name, own[name] ?? zerosOf(...shape)]));
+      const inner = { layers: [{ ...named, layer: origin[1] }], parameters: { [named.name]: all } };
+      return addLayers(context, inner, value, prefix);
+    }
     if (origin?.[0] !== 'residual') return addLayer(context, { path, origin, named, parameters: own }, value);
     const inner = { layers: chain(origin[1], named.input), parameters: splitNames(own) };
     return add(context.builder, 'Add', [value, addLayers(context, inner, value, `${path}.`)]);

@@ -30,8 +30,8 @@ export interface ImportOnnxOptions {
  * training.
  *
  * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths,
- * initial states and all activations, clip and input_forget; Gather, MatMul, Gemm, LayerNormalization, BatchNormalization at inference, Softmax, LogSoftmax, Abs,
- * Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add,
+ * initial states and all activations, clip and input_forget; Gather, MatMul, Gemm, LayerNormalization,
+ * BatchNormalization at inference, Softmax, LogSoftmax, Abs, Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add,
  * Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax, ArgMin, Concat, Split,
  * Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape,
  * Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs can have all of

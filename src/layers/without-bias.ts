@@ -1,0 +1,60 @@
+/** Layers without bias. */
+
+import { constantOf, currentScope } from '../autodiff/tape';
+import type { ParameterSpec } from '../tensor/parameter-spec';
+import { describe } from '../tensor/shape';
+import { full, type Tensor } from '../tensor/tensor';
+import type { Features, Layer } from './layer';
+
+/**
+ * Creates the same layer without its biases, as `bias=False` in PyTorch and `use_bias=False` in Keras: the biases are
+ * zero and not among the parameters, so training does not change them. It applies to every parameter whose role is
+ * `'bias'`, such as `bias` and `biasHn` of a GRU, in both directions of a bidirectional layer, and in all layers inside a
+ * residual layer. An LSTM has no forget bias, either. The name of the layer is the same.
+ *
+ * @throws TypeError if `layer` is not a layer; in a model, RangeError if the layer has no bias
+ * @example
+ * const layers = [withoutBias(recurrent(lstm(), { hiddenSize: 8 })), withoutBias(dense({ size: 3 }))];
+ * const model = sequential(layers, { inputSize: 2, seed: 1 });
+ * Object.keys(model.parameters.lstm!); // ['weightIh', 'weightHh']
+ * predict(model, full([5, 1, 2], 0)).data.every((value) => value === 0); // true
+ */
+export function withoutBias(layer: Layer): Layer {
+  if (typeof layer !== 'object' || layer === null || typeof layer.run !== 'function')
+    throw new TypeError(`withoutBias: layer must be a layer such as dense({ size: 3 }), got ${describe(layer)}.`);
+  const { stepRunner } = layer;
+  return {
+    ...layer,
+    origin: ['withoutBias', layer],
+    parameters(input) {
+      const entries = Object.entries(layer.parameters?.(input) ?? {});
+      const kept = entries.filter(([, { role }]) => role !== 'bias');
+      if (kept.length === entries.length) throw new RangeError(`withoutBias: ${layer.name} has no bias.`);
+      return Object.fromEntries(kept);
+    },
+    run(parameters, input, context) {
+      const features: Features =
+        'storage' in input
+          ? { kind: 'vectors', size: input.shape.at(-1)!, perStep: input.shape.length === 3 }
+          : { kind: 'ids' };
+      const scope = currentScope('withoutBias');
+      const constants = Object.entries(zeroBiases(layer, features)).map(([name, { shape, data }]) => [
+        name,
+        constantOf(scope, shape, data),
+      ]);
+      return layer.run({ ...parameters, ...Object.fromEntries(constants) }, input, context);
+    },
+    ...(stepRunner && {
+      stepRunner: (context) =>
+        stepRunner({ ...context, parameters: { ...context.parameters, ...zeroBiases(layer, context.features) } }),
+    }),
+  };
+}
+
+/** Returns the biases of a layer, as zeros. */
+function zeroBiases({ parameters }: Layer, input: Features): Readonly<Record<string, Tensor>> {
+  const entries = Object.entries<ParameterSpec>(parameters?.(input) ?? {});
+  return Object.fromEntries(
+    entries.flatMap(([name, { role, shape }]) => (role === 'bias' ? [[name, full(shape, 0)]] : [])),
+  );
+}
