@@ -50,15 +50,14 @@ let selected: KernelName | undefined;
 let used: KernelName | undefined;
 
 /**
- * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine lacks
- * the kernels or the memory.
+ * Creates a workspace over a WebAssembly memory, with SIMD kernels if relaxed ones are selected and the engine has none.
+ * Returns undefined if portable kernels are selected, or the engine lacks SIMD or the memory.
  */
 function simdWorkspace(): Workspace | undefined {
-  if (selected === 'portable') return undefined;
-  const candidates = selected === undefined ? (['relaxed', 'simd'] as const) : [selected];
   try {
-    const name = candidates.find(isSupported);
-    if (name === undefined) return undefined;
+    // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
+    if (selected === 'portable' || !isSupported('simd')) return undefined;
+    const name = selected !== 'simd' && isSupported('relaxed') ? 'relaxed' : 'simd';
     const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const enlarge = (length: number): void => {
