@@ -10,6 +10,7 @@ import { batchedMatmul } from '../autodiff/ops/linear';
 import { transpose } from '../autodiff/ops/movement';
 import { softmax } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { checkKind, checkShape, formatShape } from '../tensor/shape';
 import type { AttentionMemory } from './memory';
@@ -70,7 +71,7 @@ export function attend(score: Score, memory: AttentionMemory, queries: Operand):
     ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] }
     : { letters: '[B, D]', lengths: [B, undefined] };
   checkShape('attend', 'queries', query.shape, expected);
-  const D = query.shape.at(-1)!;
+  const D = lastOf(query.shape)!;
   checkFit(score, parameters, D, H);
   const Q = manyQueries ? query.shape[0]! : 1;
   const scores = score.scores(parameters, manyQueries ? transpose(query, [1, 0, 2]) : viewOf(query, [B, 1, D]), keys);

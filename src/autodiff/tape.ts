@@ -103,7 +103,7 @@ export function currentScope(where: string): Scope {
 
 /** Whether a value is a {@link Variable}. */
 export function isVariable(value: unknown): value is Variable {
-  return typeof value === 'object' && value !== null && 'storage' in value;
+  return (value as { readonly storage?: unknown } | null | undefined)?.storage !== undefined;
 }
 
 /** Creates a variable over existing values at `offset`. */

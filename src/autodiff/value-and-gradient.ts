@@ -170,7 +170,7 @@ export function compute<P extends TensorTree, R extends Results>(
 /** Copies every variable of the results into a tensor. */
 export function copyOut(results: Results, where: string, depth = 0): unknown {
   // A promise has no results yet, and an object with more levels may contain itself.
-  if (results instanceof Promise || depth > 99)
+  if (typeof (results as { readonly then?: unknown } | null | undefined)?.then === 'function' || depth > 99)
     throw mismatch(where, 'the result of the function', 'variables nested in objects and arrays', results);
   if (isVariable(results)) return toTensor(results);
   if (Array.isArray(results)) return results.map((part: Results) => copyOut(part, where, depth + 1));

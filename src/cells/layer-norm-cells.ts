@@ -16,6 +16,7 @@ import { layerNormalize } from '../autodiff/ops/normalization';
 import type { Variable } from '../autodiff/tape';
 import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
+import { lastOf } from '../tensor/arrays';
 import { forgetBias, ones, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkFunction, checkNames } from '../tensor/shape';
@@ -126,8 +127,8 @@ export function layerNormLstm(options: LayerNormCellOptions = {}): OpsCell<'h' |
 export function layerNormGru(options: LayerNormCellOptions = {}): OpsCell<'h'> {
   checkNames('layerNormGru', 'options', options, ['epsilon']);
   const { epsilon = 1e-5 } = options;
-  const gatesOf = (x: Variable): Variable => slice(x, 0, (2 * x.shape.at(-1)!) / 3, -1);
-  const candidateOf = (x: Variable): Variable => slice(x, (2 * x.shape.at(-1)!) / 3, undefined, -1);
+  const gatesOf = (x: Variable): Variable => slice(x, 0, (2 * lastOf(x.shape)!) / 3, -1);
+  const candidateOf = (x: Variable): Variable => slice(x, (2 * lastOf(x.shape)!) / 3, undefined, -1);
   return {
     name: 'layerNormGru',
     origin: ['layerNormGru', { epsilon }],

@@ -1,5 +1,6 @@
 /** Batches of sequences of similar length. */
 
+import { isArrayOf } from '../tensor/arrays';
 import { type Random, shuffle } from '../tensor/random';
 import { checkArray, checkCount, checkKind, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
@@ -90,7 +91,7 @@ export function checkBuckets(
   const { batchSize, bucket = 1, padding = 0 } = options;
   checkCount(where, 'batchSize', batchSize);
   checkCount(where, 'bucket', bucket);
-  checkPadding(where, padding, inputs[0] instanceof Int32Array);
+  checkPadding(where, padding, isArrayOf('Int32Array', inputs[0]));
 }
 
 /** The examples of every batch of an epoch. Without a generator they are in order. */
@@ -99,7 +100,7 @@ export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
   { batchSize, bucket = 50 }: BucketOptions,
   random: Random | undefined,
 ): readonly (readonly X[])[] {
-  const order = Int32Array.from(examples.keys());
+  const order = Int32Array.from(examples, (_, i) => i);
   if (random !== undefined) shuffle(random, order);
   const batches: (readonly X[])[] = [];
   for (let start = 0; start < order.length; start += bucket * batchSize) {
@@ -110,12 +111,18 @@ export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
   }
   return random === undefined
     ? batches
-    : Array.from(shuffle(random, Int32Array.from(batches.keys())), (i) => batches[i]!);
+    : Array.from(
+        shuffle(
+          random,
+          Int32Array.from(batches, (_, i) => i),
+        ),
+        (i) => batches[i]!,
+      );
 }
 
 /** Whether the target is one per step: ids always are, vectors by their rank, a number never is. */
 function isPerStep(target: Example['target']): target is Int32Array | Tensor {
-  return target instanceof Int32Array || (isTensor(target) && target.shape.length === 2);
+  return isArrayOf('Int32Array', target) || (isTensor(target) && target.shape.length === 2);
 }
 
 /**

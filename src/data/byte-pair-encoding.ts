@@ -1,5 +1,7 @@
 /** Byte-pair encoding (Sennrich, Haddow and Birch, 2016, arXiv 1508.07909) over the bytes of UTF-8. */
 
+import { bytesOfText } from './utf8';
+
 /** Two token ids that are merged into one. */
 export type BytePair = readonly [number, number];
 
@@ -16,14 +18,7 @@ export function piecesOf(text: string): readonly string[] {
 
 /** The bytes of a text as ids, from `first` for byte 0. */
 export function bytesOf(text: string, first: number): number[] {
-  return Array.from(new TextEncoder().encode(text), (byte) => first + byte);
-}
-
-/** The text of tokens that have one character per byte. A byte order mark is kept. */
-export function textOfBytes(tokens: readonly string[]): string {
-  const characters = tokens.join('');
-  const bytes = Uint8Array.from({ length: characters.length }, (_, i) => characters.charCodeAt(i));
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  return Array.from(bytesOfText(text), (byte) => first + byte.charCodeAt(0));
 }
 
 /** A pair as one number. Ids are below 2²¹. */

@@ -45,7 +45,10 @@ export function splitGroups(
   const { seed = 0 } = options;
   lengthOf('splitGroups', 'groups', groups);
   const indices = indicesByGroup(groups);
-  const order = shuffle(seeded('splitGroups', seed), Int32Array.from(indices.keys()));
+  const order = shuffle(
+    seeded('splitGroups', seed),
+    Int32Array.from(indices, (_, group) => group),
+  );
   let start = 0;
   return endsOf('splitGroups', fractions, order.length).map((end) => {
     const part = sorted(Array.from(order.subarray(start, end), (group) => indices[group]!));
@@ -85,7 +88,13 @@ export function kFold(
   const indices = indicesByGroup(groups);
   if (indices.length < k)
     throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${indices.length}.`);
-  const order = Array.from(shuffle(seeded('kFold', seed), Int32Array.from(indices.keys())), (group) => indices[group]!);
+  const order = Array.from(
+    shuffle(
+      seeded('kFold', seed),
+      Int32Array.from(indices, (_, group) => group),
+    ),
+    (group) => indices[group]!,
+  );
   return Array.from({ length: k }, (_, fold) => ({
     train: sorted(order.filter((_members, i) => i % k !== fold)),
     test: sorted(order.filter((_members, i) => i % k === fold)),

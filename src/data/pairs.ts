@@ -1,5 +1,6 @@
 /** Pairs of source and target sequences, for encoder-decoder models. */
 
+import { isArrayOf } from '../tensor/arrays';
 import { mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type BucketOptions, bucketsOf, checkBuckets } from './bucket-batches';
@@ -46,7 +47,7 @@ export function pairBatches<S extends Int32Array | Tensor>(
 ): Dataset<PairBatch<TensorOf<S>>> {
   checkBuckets('pairBatches', 'pairs', pairs, options);
   pairs.forEach(({ target }, i) => {
-    if (!(target instanceof Int32Array))
+    if (!isArrayOf('Int32Array', target))
       throw mismatch('pairBatches', `pairs[${i}].target`, 'an Int32Array of ids', target);
   });
   const { batchSize, shuffle = true, padding = 0 } = options;

@@ -1,5 +1,6 @@
 /** Scaling of columns to a common range, and its inverse. */
 
+import { lastOf } from '../tensor/arrays';
 import { checkArray, checkIds, checkNames, checkNumber, checkSome, formatShape, lengthAt } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 
@@ -132,7 +133,7 @@ function mapColumns(
   const { shape, data } = tensor;
   const indices = columns ?? offset.map((_, column) => column);
   checkIds(where, 'columns', indices, offset.length, `The scaler has ${offset.length} columns.`);
-  if (shape.at(-1) !== indices.length)
+  if (lastOf(shape) !== indices.length)
     throw new RangeError(`${where}: data must be […, F] = […, ${indices.length}], got ${formatShape(shape)}.`);
   return {
     shape,

@@ -1,5 +1,6 @@
 /** Padding of sequences of unequal length. */
 
+import { isArrayOf } from '../tensor/arrays';
 import { checkArray, checkCount, checkNames, checkShape, checkSome, describe, mismatch } from '../tensor/shape';
 import { checkTensor, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
@@ -50,7 +51,7 @@ export function padSequences(sequences: readonly (Int32Array | Tensor)[], option
   checkSome('padSequences', 'sequences', sequences.length, 'sequence');
   if (sequenceLength !== undefined) checkCount('padSequences', 'sequenceLength', sequenceLength);
   const first = sequences[0]!;
-  const areIds = first instanceof Int32Array;
+  const areIds = isArrayOf('Int32Array', first);
   checkSameKind('padSequences', (i) => `sequences[${i}]`, sequences);
   checkPadding('padSequences', padding, areIds);
   if (keep !== undefined && keep !== 'first' && keep !== 'last')
@@ -69,7 +70,7 @@ export function padSequences(sequences: readonly (Int32Array | Tensor)[], option
   const lengths = Int32Array.from(fullLengths, (length) => Math.min(length, T));
   const data = (areIds ? new Int32Array(T * B) : new Float32Array(T * B * size)).fill(padding);
   sequences.forEach((sequence, row) => {
-    const values = sequence instanceof Int32Array ? sequence : sequence.data;
+    const values = isArrayOf('Int32Array', sequence) ? sequence : sequence.data;
     const skipped = keep === 'last' ? fullLengths[row]! - lengths[row]! : 0;
     for (let t = 0; t < lengths[row]!; t++) {
       data.set(values.subarray((skipped + t) * size, (skipped + t + 1) * size), (t * B + row) * size);
@@ -88,7 +89,7 @@ export function checkSameKind(
 ): void {
   const first = sequences[0]!;
   sequences.forEach((sequence, i) => {
-    if (sequence instanceof Int32Array && first instanceof Int32Array) return;
+    if (isArrayOf('Int32Array', sequence) && isArrayOf('Int32Array', first)) return;
     if (isTensor(sequence) && isTensor(first)) {
       checkTensor(where, nameOf(i), sequence);
       checkShape(where, nameOf(i), sequence.shape, { letters: '[T, I]', lengths: [undefined, first.shape[1]] });
@@ -110,5 +111,5 @@ export function checkPadding(where: string, padding: number, areIds: boolean): v
 
 /** The number of steps of a sequence. */
 export function lengthOf(sequence: Int32Array | Tensor): number {
-  return sequence instanceof Int32Array ? sequence.length : sequence.shape[0]!;
+  return isArrayOf('Int32Array', sequence) ? sequence.length : sequence.shape[0]!;
 }

@@ -1,8 +1,10 @@
 /** Vocabularies: conversion between text and token ids. */
 
+import { isArrayOf } from '../tensor/arrays';
 import { memoize } from '../tensor/memoize';
 import { checkIds, checkKind, checkNames, mismatch } from '../tensor/shape';
-import { type BytePair, bytePairEncoder, textOfBytes } from './byte-pair-encoding';
+import { type BytePair, bytePairEncoder } from './byte-pair-encoding';
+import { textOfBytes } from './utf8';
 import { joinWords, splitWords } from './words';
 
 /** Special tokens: for unknown tokens, padding, and the start and end of a sequence. */
@@ -95,7 +97,7 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
-  if (!(ids instanceof Int32Array || Array.isArray(ids)))
+  if (!(isArrayOf('Int32Array', ids) || Array.isArray(ids)))
     throw mismatch('decode', 'ids', 'an Int32Array or an array', ids);
   checkKind('decode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
   checkIds('decode', 'ids', ids, vocabulary.size);
@@ -104,7 +106,8 @@ export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number
     .filter((id) => id !== padding && id !== start && id !== end)
     .map((id) => vocabulary.tokens[id]!);
   if (vocabulary.kind === 'words') return joinWords(tokens);
-  return vocabulary.kind === 'bytePairs' ? textOfBytes(tokens) : tokens.join('');
+  const text = tokens.join('');
+  return vocabulary.kind === 'bytePairs' ? textOfBytes(text) : text;
 }
 
 /** The id of every token except the special tokens. */

@@ -1,5 +1,6 @@
 /** Windows over one long sequence of token ids, to train a model that predicts the next token. */
 
+import { isArrayOf } from '../tensor/arrays';
 import { integerNumber, type Random, shuffle } from '../tensor/random';
 import { checkCount, checkNames } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
@@ -38,7 +39,7 @@ export interface WindowsOptions {
 export function windows(ids: Int32Array, options: WindowsOptions): Dataset<Batch<IntTensor, IntTensor>> {
   checkNames('windows', 'options', options, ['sequenceLength', 'batchSize', 'shuffle']);
   const { sequenceLength, batchSize, shuffle: shuffled = true } = options;
-  if (!(ids instanceof Int32Array))
+  if (!isArrayOf('Int32Array', ids))
     throw new TypeError('windows: ids must be an Int32Array. Convert text with encode.');
   checkCount('windows', 'sequenceLength', sequenceLength);
   checkCount('windows', 'batchSize', batchSize);

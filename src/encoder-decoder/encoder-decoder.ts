@@ -15,6 +15,7 @@ import {
   type LayerState,
 } from '../layers/layer';
 import type { Fill } from '../models/sequential';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
@@ -165,7 +166,7 @@ function probe(
   encoder: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
 ): { readonly stateSize: number; readonly finalSizes: Readonly<Record<string, number>> } {
-  const [{ input }, { output }] = [encoder[0]!, encoder.at(-1)!];
+  const [{ input }, { output }] = [encoder[0]!, lastOf(encoder)!];
   if (output.kind !== 'vectors' || !output.perStep)
     throw new RangeError(
       'encoderDecoder: encoder must return a vector per step. Does its last layer need returnSequences: true?',
@@ -194,7 +195,7 @@ function encode(
   const { outputs, state } = withCaller('layer encoder', () =>
     runChain(encoder, p, x, { ...context, lengths, resets: undefined }),
   );
-  const last: LayerState<Variable> | undefined = Object.values(state).at(-1);
+  const last: LayerState<Variable> | undefined = lastOf(Object.values(state));
   if (last === undefined)
     throw new RangeError(
       'encoderDecoder: encoder must have a recurrent layer, whose final state is the initial state of the decoder.',
@@ -205,7 +206,7 @@ function encode(
     directions[name] = [...(directions[name] ?? []), value];
   }
   return {
-    states: outputs.at(-1)!,
+    states: lastOf(outputs)!,
     finalState: Object.fromEntries(Object.entries(directions).map(([name, values]) => [name, concat(values, 1)])),
   };
 }
@@ -278,7 +279,7 @@ function decodeSteps(
   let state = initial;
   for (let t = 0; t < T; t++) {
     const data = t === 0 ? new Int32Array(B).fill(start) : targets.data.slice((t - 1) * B, t * B);
-    if (t > 0 && sampling > 0) replaceSome(data, toTensor(steps.at(-1)!), random, sampling);
+    if (t > 0 && sampling > 0) replaceSome(data, toTensor(lastOf(steps)!), random, sampling);
     const run = decodeStep(decoder, p, { shape: [B], data }, state, memory, dropoutRandom);
     steps.push(run.logits);
     state = run.state;

@@ -7,6 +7,7 @@ import { mapVariables, stepInPlace, type VariableTree } from '../autodiff/recomp
 import { toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
 import { checkEither, type IntTensor, type Tensor } from '../tensor/tensor';
@@ -154,7 +155,7 @@ function search(
           // Log probabilities only decrease, so no extension scores better than the node does at the maximum length.
           const bound = Math.max(-Infinity, ...beam.active.map((node) => penalized({ ...node, length: maxLength })));
           beam.done =
-            beam.active.length === 0 || (beam.ended.length === beamSize && bound <= penalized(beam.ended.at(-1)!));
+            beam.active.length === 0 || (beam.ended.length === beamSize && bound <= penalized(lastOf(beam.ended)!));
           return Array.from({ length: beamSize }, (_, k) => firstRow + (active[k]?.parent ?? 0));
         });
         return takeRows(run.state, rowIndices(rows));
@@ -200,7 +201,7 @@ function extend(
       const logProbability = node.logProbability + logProbabilities.data[(firstRow + parent) * V + id]!;
       if (Number.isNaN(logProbability))
         throw new RangeError("search: logits must be numbers, got NaN. Are the model's parameters finite?");
-      if (best.length === 2 * beamSize && !(logProbability > best.at(-1)!.logProbability)) continue;
+      if (best.length === 2 * beamSize && !(logProbability > lastOf(best)!.logProbability)) continue;
       let index = best.length;
       while (index > 0 && logProbability > best[index - 1]!.logProbability) index--;
       best.splice(index, 0, { parent, id, logProbability });

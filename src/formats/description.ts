@@ -247,5 +247,6 @@ export function checkPlain(where: string, value: unknown, path: string, depth: n
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  // Object.prototype, also that of another realm, has no prototype.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -1,5 +1,6 @@
 /** File contents as bytes. */
 
+import { isArrayOf } from '../tensor/arrays';
 import { describe } from '../tensor/shape';
 
 /**
@@ -10,7 +11,7 @@ import { describe } from '../tensor/shape';
  */
 export function fileBytes(where: string, file: Uint8Array | ArrayBuffer): Uint8Array {
   if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-  if (file instanceof ArrayBuffer) return new Uint8Array(file);
+  if (isArrayOf('ArrayBuffer', file)) return new Uint8Array(file);
   const got = typeof file === 'string' ? 'a string. Read the file without an encoding.' : describe(file);
   throw new TypeError(`${where}: file must be a Uint8Array or an ArrayBuffer, got ${got}`);
 }

@@ -1,5 +1,6 @@
 /** Transposing, reordering and slicing of weights. All changes of gate and axis order are in this file. */
 
+import { lastOf } from '../tensor/arrays';
 import type { Tensor } from '../tensor/tensor';
 
 /** Transposes `[M, N]` to `[N, M]`. */
@@ -13,9 +14,9 @@ export function transposed({ shape, data }: Tensor): Tensor {
 
 /** Reorders the gate blocks along the last axis: block `k` of the result is block `order[k]` of the argument. */
 export function reordered({ shape, data }: Tensor, order: readonly number[]): Tensor {
-  const width = shape.at(-1)! / order.length;
+  const width = lastOf(shape)! / order.length;
   const result = new Float32Array(data.length);
-  for (let row = 0; row < data.length; row += shape.at(-1)!) {
+  for (let row = 0; row < data.length; row += lastOf(shape)!) {
     order.forEach((from, to) =>
       result.set(data.subarray(row + from * width, row + (from + 1) * width), row + to * width),
     );

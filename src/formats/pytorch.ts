@@ -12,6 +12,7 @@ import { cellOriginOf } from '../layers/origins';
 import type { DirectionOptions } from '../layers/recurrent';
 import { checkModel, type Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
+import { lastOf } from '../tensor/arrays';
 import { checkArray, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
@@ -183,7 +184,7 @@ function bindingsOf(
       const module = modules[layer.path] ?? layer.path;
       const prefix = module === '' ? '' : `${module}.`;
       const level = previous.filter((other) => other.module === module).length;
-      if (level > 0) checkStack(where, layer, previous.at(-1)!, module);
+      if (level > 0) checkStack(where, layer, lastOf(previous)!, module);
       previous.push({ module, path: layer.path });
       const { origin } = layer;
       const reject = (reason: string): never => {

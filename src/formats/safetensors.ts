@@ -3,6 +3,8 @@
  * JSON, and the contiguous elements of all tensors. Reading executes no code and allocates at most about the file size.
  */
 
+import { decodeUtf8, encodeUtf8 } from '../data/utf8';
+import { lastOf } from '../tensor/arrays';
 import { checkObject, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
@@ -116,7 +118,7 @@ function shown(value: unknown): string {
 }
 
 /** Whether a string can be encoded in UTF-8, which has no unpaired surrogates. */
-const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
+const isWellFormed = (text: string): boolean => !/[\ud800-\udfff]/u.test(text);
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -125,7 +127,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let text = '';
   let header: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = decodeUtf8(bytes);
   } catch {
     reject('the header is not valid UTF-8.');
   }
@@ -161,8 +163,8 @@ function checkNames(text: string): void {
     while (/\s/.test(text[next]!)) next++;
     if (text[next] !== ':') continue;
     const name = JSON.parse(text.slice(begin, at + 1)) as string;
-    if (open.at(-1)!.has(name)) reject(`the name ${shown(name)} is in the header twice.`);
-    open.at(-1)!.add(name);
+    if (lastOf(open)!.has(name)) reject(`the name ${shown(name)} is in the header twice.`);
+    lastOf(open)!.add(name);
   }
 }
 
@@ -256,7 +258,7 @@ export function writeSafetensors(
     entries.push([name, { dtype: 'F32', shape: value.shape, data_offsets: [offset, offset + value.data.byteLength] }]);
     offset += value.data.byteLength;
   }
-  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
+  const text = encodeUtf8(JSON.stringify(Object.fromEntries(entries)));
   if (text.length + 7 > longestHeader)
     throw new RangeError(
       `writeSafetensors: names and metadata take ${text.length} bytes, the limit is ${longestHeader}.`,

@@ -1,5 +1,6 @@
 /** Reading of zip archives (PKWARE APPNOTE 6.3) with stored and deflated entries. */
 
+import { decodeUtf8 } from '../data/utf8';
 import { fileBytes } from './file-bytes';
 import { inflate } from './inflate';
 import { abbreviate } from './listing';
@@ -113,7 +114,7 @@ function endOf(view: DataView): number {
 
 function textOf(bytes: Uint8Array, i: number): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decodeUtf8(bytes);
   } catch {
     return reject(`the name of entry ${i} is not valid UTF-8.`);
   }

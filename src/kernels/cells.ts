@@ -6,6 +6,7 @@
  * backward replaces these by the gradient of the preactivations.
  */
 
+import { lastOf } from '../tensor/arrays';
 import { logistic } from './elementwise';
 import type { Kernel } from './kernel';
 import {
@@ -275,7 +276,7 @@ function overRows(
       ...wide.flatMap((pointers) => pointers.slice(1).map((pointer, i) => set(pointer, add(pointers[i]!, rowBytes)))),
       ...overElements(w, H, [...narrow, ...wide.flat(), ...vectors], body),
       // Each pointer is now at the start of the next block, and the last one at the start of the next row.
-      ...wide.map((pointers) => set(pointers[0]!, pointers.at(-1)!)),
+      ...wide.map((pointers) => set(pointers[0]!, lastOf(pointers)!)),
       ...vectors.map((pointer) => set(pointer, subtract(pointer, rowBytes))),
     ]),
   ];

@@ -5,6 +5,7 @@ import { copyOut, copyTreeInto, variablesOver } from '../autodiff/value-and-grad
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
+import { lastOf } from '../tensor/arrays';
 import { attributed, withCaller } from '../tensor/error-context';
 import { checkNames } from '../tensor/shape';
 import { copyTensor } from '../tensor/tensor';
@@ -33,12 +34,12 @@ export function chainStepRunner(
       ...start,
       features,
       parameters: parameters[name] ?? {},
-      input: runners.at(-1)?.runner.output ?? start.input,
+      input: lastOf(runners)?.runner.output ?? start.input,
     };
     const runner = withCaller(`layer ${name}`, () => layer.stepRunner?.(context) ?? scopedStepRunner(named, context));
     runners.push({ name, runner });
   }
-  const { output, size } = runners.at(-1)!.runner;
+  const { output, size } = lastOf(runners)!.runner;
   return {
     output,
     size,

@@ -1,6 +1,7 @@
 /** Layers in order, each of which runs on the output of the previous one. */
 
 import type { Variable } from '../autodiff/tape';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkArray, checkCount, checkNames, checkSome, mismatch } from '../tensor/shape';
@@ -138,7 +139,7 @@ export function runChain(
   const results: Record<string, LayerResult> = {};
   for (const { name, layer } of layers) {
     const result = withCaller(`layer ${name}`, () =>
-      layer.run(parameters[name] ?? {}, outputs.at(-1) ?? input, { ...context, state: states[name] }),
+      layer.run(parameters[name] ?? {}, lastOf(outputs) ?? input, { ...context, state: states[name] }),
     );
     if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;
     results[name] = result;

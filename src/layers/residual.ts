@@ -3,6 +3,7 @@
 import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import { allocate } from '../kernels/workspace';
+import { lastOf } from '../tensor/arrays';
 import { chain, chainParameters, checkLayers, type NamedLayer, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, type Layer, vectorFeatures, vectors } from './layer';
@@ -24,7 +25,7 @@ export function residual(layers: readonly Layer[]): Layer {
   const named = (input: Features): readonly NamedLayer[] => {
     const { size, perStep } = vectorFeatures('residual', input);
     const inner = chain(layers, input);
-    const output = vectorFeatures('residual', inner.at(-1)!.output);
+    const output = vectorFeatures('residual', lastOf(inner)!.output);
     if (output.size === size && output.perStep === perStep) return inner;
     const format = (features: Pick<typeof output, 'size' | 'perStep'>): string =>
       `a vector of size ${features.size} per ${features.perStep ? 'step' : 'sequence'}`;
@@ -37,14 +38,14 @@ export function residual(layers: readonly Layer[]): Layer {
     name: 'residual',
     origin: ['residual', layers],
     causal: layers.every(({ causal = true }) => causal),
-    output: (input) => named(input).at(-1)!.output,
+    output: (input) => lastOf(named(input))!.output,
     parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {
       const x = vectors('residual', input);
-      const inner = named({ kind: 'vectors', size: x.shape.at(-1)!, perStep: x.shape.length === 3 });
+      const inner = named({ kind: 'vectors', size: lastOf(x.shape)!, perStep: x.shape.length === 3 });
       const run = runChain(inner, splitNames(parameters), x, context, state && splitNames(state));
       return {
-        output: add(x, run.outputs.at(-1)!),
+        output: add(x, lastOf(run.outputs)!),
         state: joinNames(run.state),
         states: () => joinNames(statesOf(run.results)),
       };

@@ -1,6 +1,7 @@
 /** Layers without bias. */
 
 import { constantOf, currentScope } from '../autodiff/tape';
+import { lastOf } from '../tensor/arrays';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { describe } from '../tensor/shape';
 import { full, type Tensor } from '../tensor/tensor';
@@ -35,7 +36,7 @@ export function withoutBias(layer: Layer): Layer {
     run(parameters, input, context) {
       const features: Features =
         'storage' in input
-          ? { kind: 'vectors', size: input.shape.at(-1)!, perStep: input.shape.length === 3 }
+          ? { kind: 'vectors', size: lastOf(input.shape)!, perStep: input.shape.length === 3 }
           : { kind: 'ids' };
       const scope = currentScope('withoutBias');
       const constants = Object.entries(zeroBiases(layer, features)).map(([name, { shape, data }]) => [

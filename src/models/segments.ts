@@ -4,6 +4,7 @@ import { concat, slice } from '../autodiff/ops/movement';
 import { recompute } from '../autodiff/recompute';
 import { operand, type Variable } from '../autodiff/tape';
 import { checkCausal } from '../layers/chain';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount, checkObject } from '../tensor/shape';
@@ -82,7 +83,7 @@ export function runInSegments(
     outputs.push(run.output);
     states = run.next;
   }
-  const output = outputsPerStep(model) ? concat(outputs) : outputs.at(-1)!;
+  const output = outputsPerStep(model) ? concat(outputs) : lastOf(outputs)!;
   return { output, state: states!, outputs: [output], results: {} };
 }
 

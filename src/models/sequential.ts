@@ -11,6 +11,7 @@ import {
   type LayerResult,
   type LayerState,
 } from '../layers/layer';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
@@ -80,7 +81,7 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
     parameters: tree,
     data,
     input,
-    output: named.at(-1)!.output,
+    output: lastOf(named)!.output,
   };
 }
 
@@ -205,7 +206,7 @@ export function runModel(
   };
   const x = isIntTensor(input) ? input : operand('runModel', input, 'inputs');
   const run = withCaller('runModel', () => runChain(model.layers, parameters, x, context, state));
-  return { ...run, output: run.outputs.at(-1)! };
+  return { ...run, output: lastOf(run.outputs)! };
 }
 
 /** The options of {@link predict}. */

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, open, readdir, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isArrayOf } from '../tensor/arrays';
 import { mismatch } from '../tensor/shape';
 
 /** After this time without a change, in ms, a temporary file is a leftover, whoever wrote it. */
@@ -23,7 +24,7 @@ const abandonedAfter = 3_600_000;
  */
 export async function writeAtomically(path: string, content: Uint8Array): Promise<void> {
   if (typeof path !== 'string') throw mismatch('writeAtomically', 'path', 'a string', path);
-  if (!(content instanceof Uint8Array)) throw mismatch('writeAtomically', 'content', 'a Uint8Array', content);
+  if (!isArrayOf('Uint8Array', content)) throw mismatch('writeAtomically', 'content', 'a Uint8Array', content);
   const target = await targetOf(path);
   const folder = dirname(target);
   const stem = stemOf(basename(target));

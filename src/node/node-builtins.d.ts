@@ -125,6 +125,11 @@ declare module 'node:util' {
   }): { readonly values: Readonly<Record<string, string | boolean | undefined>> };
 }
 
+declare module 'node:vm' {
+  export function createContext(globals: object): object;
+  export function runInContext<R>(code: string, context: object): R;
+}
+
 declare module 'node:zlib' {
   export function gzipSync(data: string | Uint8Array, options?: { level?: number }): Uint8Array;
   export function deflateRawSync(data: Uint8Array, options?: { level?: number }): Uint8Array;

@@ -3,6 +3,7 @@
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { concat, slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
+import { lastOf } from '../tensor/arrays';
 import { checkObject, checkShape } from '../tensor/shape';
 import type { CellFunction, OpsCell, State } from './cell';
 import type { EngineInput, StateSequences } from './engine';
@@ -19,7 +20,7 @@ export function runOps<N extends string>(
   const states: Readonly<Record<string, Variable>>[] = [initial];
   let start = 0;
   for (const count of rows) {
-    const last = states.at(-1)!;
+    const last = lastOf(states)!;
     const previous = Object.fromEntries(Object.entries(last).map(([name, state]) => [name, slice(state, 0, count)]));
     const applyDropout = (h: Variable): Variable => (mask === undefined ? h : multiply(h, slice(mask, 0, count)));
     const next: Readonly<Record<string, Variable>> = step(

@@ -3,6 +3,7 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
+import { isArrayOf } from '../tensor/arrays';
 import { checkIds, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
@@ -162,7 +163,7 @@ export function validRows(
 }
 
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
-  if (!(lengths instanceof Int32Array))
+  if (!isArrayOf('Int32Array', lengths))
     throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
   checkShape(where, 'lengths', [lengths.length], { letters: '[B]', lengths: [batchSize] });
   checkIds(where, 'lengths', lengths, steps + 1);

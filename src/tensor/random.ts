@@ -1,5 +1,6 @@
 /** Seeded random numbers. A generator is plain data: it can be saved, transferred and restored. */
 
+import { isArrayOf } from './arrays';
 import { checkArray, checkCount, checkNumber, checkNumbers, mismatch } from './shape';
 
 /**
@@ -59,7 +60,7 @@ export function randomBits(random: Random): number {
 
 /** @throws TypeError if `random` is not a generator */
 export function checkRandom(where: string, random: Random): void {
-  if (!(random?.state instanceof Uint32Array))
+  if (!isArrayOf('Uint32Array', random?.state))
     throw mismatch(where, 'random', 'a generator, as createRandom(seed) returns', random);
 }
 
@@ -133,7 +134,7 @@ export function integerNumber(random: Random, count: number): number {
  */
 export function shuffle<A extends Int32Array | unknown[]>(random: Random, items: A): A {
   checkRandom('shuffle', random);
-  if (!(items instanceof Int32Array)) checkArray('shuffle', 'items', items);
+  if (!isArrayOf('Int32Array', items)) checkArray('shuffle', 'items', items);
   for (let last = items.length - 1; last > 0; last--) {
     const other = integerNumber(random, last + 1);
     const item = items[last]!;

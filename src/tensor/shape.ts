@@ -1,5 +1,7 @@
 /** Shapes: sizes, strides and broadcasting, and the checks of arguments with their error messages. */
 
+import { lastOf } from './arrays';
+
 /** The lengths of a tensor's axes, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
@@ -132,7 +134,7 @@ export function checkCount(where: string, argument: string, value: number, least
  * @throws RangeError if the shape is that of a scalar
  */
 export function lengthAt(where: string, argument: string, shape: Shape, axis: 0 | -1): number {
-  const length = shape.at(axis);
+  const length = axis ? lastOf(shape) : shape[0];
   if (length === undefined) throw new RangeError(`${where}: ${argument} must have at least one axis, got a scalar.`);
   return length;
 }

@@ -1,5 +1,6 @@
 /** Tensors: plain data, a shape and a typed array that the garbage collector owns. */
 
+import { isArrayOf } from './arrays';
 import { checkCount, checkedSize, formatShape, lengthAt, mismatch, resolveRange, type Shape, sizeOf } from './shape';
 
 /** A tensor of floats, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
@@ -24,7 +25,7 @@ export type Nested = number | readonly Nested[];
  * isTensor(tensor([1])); // true
  */
 export function isTensor(value: unknown): value is Tensor {
-  return isShaped(value) && value.data instanceof Float32Array;
+  return isShaped(value) && isArrayOf('Float32Array', value.data);
 }
 
 /**
@@ -34,13 +35,11 @@ export function isTensor(value: unknown): value is Tensor {
  * isIntTensor(intTensor([1])); // true
  */
 export function isIntTensor(value: unknown): value is IntTensor {
-  return isShaped(value) && value.data instanceof Int32Array;
+  return isShaped(value) && isArrayOf('Int32Array', value.data);
 }
 
-function isShaped(value: unknown): value is { shape: Shape; data: unknown } {
-  return (
-    typeof value === 'object' && value !== null && 'data' in value && 'shape' in value && Array.isArray(value.shape)
-  );
+function isShaped(value: unknown): value is { shape: Shape; data?: unknown } {
+  return Array.isArray((value as { readonly shape?: unknown } | null | undefined)?.shape);
 }
 
 /**
@@ -54,10 +53,10 @@ function isShaped(value: unknown): value is { shape: Shape; data: unknown } {
  * tensor(new Float32Array(6), [2, 3]).shape; // [2, 3]
  */
 export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
-  const { flat, nested } =
-    values instanceof Float32Array ? { flat: values, nested: [values.length] } : flatten('tensor', values);
+  const isFlat = isArrayOf('Float32Array', values);
+  const { flat, nested } = isFlat ? { flat: values, nested: [values.length] } : flatten('tensor', values);
   checkSize('tensor', 'a tensor', shape ?? nested, flat.length);
-  return { shape: shape ?? nested, data: flat instanceof Float32Array ? flat : Float32Array.from(flat) };
+  return { shape: shape ?? nested, data: isFlat ? values : Float32Array.from(flat) };
 }
 
 /**
@@ -71,16 +70,14 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
  * intTensor([[3, 1], [4, 1]]).shape; // [2, 2]
  */
 export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor {
-  const { flat, nested } =
-    values instanceof Int32Array ? { flat: values, nested: [values.length] } : flatten('intTensor', values);
-  if (!(flat instanceof Int32Array)) {
-    const invalid = flat.findIndex((value) => (value | 0) !== value);
-    if (invalid >= 0) {
-      throw new RangeError(`intTensor: values must be 32-bit integers, got ${flat[invalid]} at index ${invalid}.`);
-    }
+  const isFlat = isArrayOf('Int32Array', values);
+  const { flat, nested } = isFlat ? { flat: values, nested: [values.length] } : flatten('intTensor', values);
+  const invalid = flat.findIndex((value) => (value | 0) !== value);
+  if (invalid >= 0) {
+    throw new RangeError(`intTensor: values must be 32-bit integers, got ${flat[invalid]} at index ${invalid}.`);
   }
   checkSize('intTensor', 'a tensor', shape ?? nested, flat.length);
-  return { shape: shape ?? nested, data: flat instanceof Int32Array ? flat : Int32Array.from(flat) };
+  return { shape: shape ?? nested, data: isFlat ? values : Int32Array.from(flat) };
 }
 
 /**
@@ -106,7 +103,7 @@ export function full(shape: Shape, value: number): Tensor {
  * view(new Float32Array([0, 1, 2, 3]), 2, [1, 2]).data; // Float32Array [2, 3]
  */
 export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
-  if (!(data instanceof Float32Array)) throw mismatch('view', 'data', 'a Float32Array', data);
+  if (!isArrayOf('Float32Array', data)) throw mismatch('view', 'data', 'a Float32Array', data);
   checkCount('view', 'offset', offset, 0);
   const end = offset + checkedSize('view', 'shape', shape);
   if (end > data.length) {

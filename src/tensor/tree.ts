@@ -1,5 +1,6 @@
 /** Trees of named tensors. The parameters of a model, their gradients and the optimizer's moments share one layout. */
 
+import { isArrayOf } from './arrays';
 import { checkCount, checkFunction, mismatch, sizeOf } from './shape';
 import { checkSize, isTensor, type Tensor } from './tensor';
 
@@ -128,7 +129,7 @@ export function copyTree(tree: TensorTree, buffer: Float32Array | Float64Array, 
  * treeOver({ a: tensor([0, 0]), b: tensor([0]) }, Float32Array.of(1, 2, 3)).tree.b.data; // Float32Array [3]
  */
 export function treeOver<P extends TensorTree>(tree: P, data: Float32Array): Flat<P> {
-  if (!(data instanceof Float32Array)) throw mismatch('treeOver', 'data', 'a Float32Array', data);
+  if (!isArrayOf('Float32Array', data)) throw mismatch('treeOver', 'data', 'a Float32Array', data);
   checkCount('treeOver', 'data.length', data.length, treeSize('treeOver', tree));
   const views = visitTree('treeOver', tree, ({ shape }, _, start) => ({
     shape,

@@ -1,6 +1,7 @@
 /** Averages of the parameters over updates, which often predict better than the parameters of the last update. */
 
 import { addScaled, scaling } from '../kernels/arithmetic';
+import { lastOf } from '../tensor/arrays';
 import { checkBelowOne, checkCount, checkKind, checkNames } from '../tensor/shape';
 import { type TensorTree, treeOver } from '../tensor/tree';
 import { checkOptimizer, checkOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
@@ -81,6 +82,6 @@ export function averagedModel<M extends { readonly parameters: TensorTree; reado
     throw new RangeError(`averagedModel: optimizer must end with averageWeights, got ${optimizer.name}.`);
   checkOptimizerState('averagedModel', 'state', optimizer, state, model.data.length);
   checkCount('averagedModel', 'state.step', state.step);
-  const { data, tree } = treeOver(model.parameters, state.slots.at(-1)!.slice());
+  const { data, tree } = treeOver(model.parameters, lastOf(state.slots)!.slice());
   return { ...model, parameters: tree, data };
 }

@@ -1,5 +1,6 @@
 /** Metrics of predicted classes. */
 
+import { lastOf } from '../tensor/arrays';
 import { checkCount, checkIds, checkNames, checkNumber, describe } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { columnsOf, forEachCounted, forEachPrediction } from './counted-targets';
@@ -53,7 +54,7 @@ export function f1Score(options: F1Options = {}): DatasetMetric {
       return {
         add(logits, targets, counting) {
           ofClasses = isIntTensor(targets);
-          const size = ofClasses ? logits.shape.at(-1)! : columnsOf(logits);
+          const size = ofClasses ? lastOf(logits.shape)! : columnsOf(logits);
           if (average === 'binary' && size !== (ofClasses ? 2 : 1))
             throw new RangeError(
               `f1Score: average must be 'macro' or 'micro' for ${size} classes or labels, got 'binary'.`,
@@ -128,7 +129,7 @@ export function confusionMatrix(
           const ofClasses = isIntTensor(targets);
           if (!ofClasses && columnsOf(logits) !== 1)
             throw new RangeError(`confusionMatrix: there must be one label, got ${columnsOf(logits)}.`);
-          const V = ofClasses ? logits.shape.at(-1)! : 2;
+          const V = ofClasses ? lastOf(logits.shape)! : 2;
           while (rows.length < V) rows.push(new Array<number>(V).fill(0));
           forEachPrediction('confusionMatrix', logits, targets, counting, threshold, (target, predicted, weight) => {
             rows[target]![predicted]! += weight;
@@ -153,7 +154,7 @@ export function topKAccuracy(k: number = 5): (logits: Tensor, targets: IntTensor
   checkCount('topKAccuracy', 'k', k);
   return (logits, targets, options) => {
     checkClassIds('topKAccuracy', logits.shape, targets);
-    const V = logits.shape.at(-1)!;
+    const V = lastOf(logits.shape)!;
     let [total, correct] = [0, 0];
     forEachCounted('topKAccuracy', targets, options, (row, weight) => {
       checkIds('topKAccuracy', 'targets', targets.data, V, `logits has ${V} classes.`, row, row + 1);

@@ -1,5 +1,6 @@
 /** The targets that count in a metric. */
 
+import { lastOf } from '../tensor/arrays';
 import { checkIds } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, largestIn, type MetricOptions, targetWeights } from './metrics';
@@ -20,7 +21,7 @@ export function forEachCounted(
 }
 
 /** The number of columns of a tensor: its last axis, or 1 for vectors and scalars. */
-export const columnsOf = ({ shape }: Tensor): number => (shape.length < 2 ? 1 : shape.at(-1)!);
+export const columnsOf = ({ shape }: Tensor): number => (shape.length < 2 ? 1 : lastOf(shape)!);
 
 /** @throws RangeError if a target that counts is not 0 or 1 */
 export function checkBinary(where: string, { data }: Tensor, index: number): void {
@@ -46,7 +47,7 @@ export function forEachPrediction(
 ): void {
   if (isIntTensor(targets)) {
     checkClassIds(where, logits.shape, targets);
-    const V = logits.shape.at(-1)!;
+    const V = lastOf(logits.shape)!;
     forEachCounted(where, targets, options, (row, weight) => {
       checkIds(where, 'targets', targets.data, V, `logits has ${V} classes.`, row, row + 1);
       visit(targets.data[row]!, largestIn(logits.data, row * V, V), weight, 0);

@@ -3,6 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { sumOf } from '../kernels/arithmetic';
 import type { Heap } from '../kernels/kernel';
+import { lastOf } from '../tensor/arrays';
 import type { ParameterLeaf } from './optimizers';
 
 /** The output of a layer, and the layer's name in the model. */
@@ -48,7 +49,7 @@ export function nonFiniteGradient(
   const affected = parameters.filter(
     ({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite),
   );
-  const lastPath = affected.at(-1)?.path ?? '';
+  const lastPath = lastOf(affected)?.path ?? '';
   return new RangeError(
     `${caller}: the gradient was not finite at step ${step}; it appeared in layer ${lastPath.split('.')[0] || '?'} ` +
       `(${lastPath || 'the norm overflows'}). The parameters are those of the previous step. ` +

@@ -19,6 +19,7 @@ import { crossEntropyRows, crossEntropyRowsBackward } from '../kernels/rows';
 import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
+import { lastOf } from '../tensor/arrays';
 import { checkNames, checkNumber, checkObject, checkRows, describe } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './metrics';
@@ -65,7 +66,7 @@ export function crossEntropy(logits: Operand, targets: IntTensor, options: LossO
 
 /** −log softmax(logits)[target] of every row. @throws RangeError if a target is outside [0, V) */
 export function negativeLogLikelihood(where: string, logits: Variable, targets: IntTensor): Variable {
-  const V = logits.shape.at(-1)!;
+  const V = lastOf(logits.shape)!;
   const ids = idOperand(where, targets, V, 'targets', `logits has ${V} classes.`);
   const scope = currentScope(where);
   const { kernels: k } = scope;

@@ -2,6 +2,7 @@
 
 import type { Variable } from '../autodiff/tape';
 import { selectRows, type ValidRows, validRows } from '../recurrence/packing';
+import { lastOf } from '../tensor/arrays';
 import {
   checkFunction,
   checkNames,
@@ -187,7 +188,7 @@ export function accuracy(logits: Tensor, targets: IntTensor, options: MetricOpti
   const { weights, total } = targetWeights('accuracy', targets.shape, options);
   checkTotal('accuracy', total);
   const width = targets.data.length / weights.length;
-  const V = logits.shape.at(-1)!;
+  const V = lastOf(logits.shape)!;
   let correct = 0;
   targets.data.forEach((target, row) => {
     if (largestIn(logits.data, row * V, V) === target) correct += weights[Math.floor(row / width)]!;

@@ -15,6 +15,7 @@ import { reshape, slice, stopGradient, transpose } from '../autodiff/ops/movemen
 import { logSoftmax, softmax, sum } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
+import { lastOf } from '../tensor/arrays';
 import { checkRandom, normalNumber, type Random } from '../tensor/random';
 import { sampler } from '../tensor/sampling';
 import { checkCount, checkNames, checkShape, formatShape } from '../tensor/shape';
@@ -58,7 +59,7 @@ interface Mixture {
 }
 
 function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
-  const width = outputs.shape.at(-1) ?? 0;
+  const width = lastOf(outputs.shape) ?? 0;
   const K = width / valuesPerComponent(size);
   if (!Number.isInteger(K) || K === 0) {
     throw new RangeError(
@@ -94,12 +95,12 @@ export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand,
   const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
   checkShape(where, 'targets', t.shape, { letters: '[…, D]', lengths: [...x.shape.slice(0, -1), undefined] });
   return overValid(where, x, t, options, (y, target) =>
-    reshape(negativeLogLikelihood(mixtureOf(where, y, target.shape.at(-1)!), target), target.shape.slice(0, -1)),
+    reshape(negativeLogLikelihood(mixtureOf(where, y, lastOf(target.shape)!), target), target.shape.slice(0, -1)),
   );
 }
 
 function negativeLogLikelihood({ logits, means, logDeviations, correlations }: Mixture, targets: Variable): Variable {
-  const D = targets.shape.at(-1)!;
+  const D = lastOf(targets.shape)!;
   const z = multiply(subtract(transpose(reshape(targets, [-1, D])), means), exp(scale(logDeviations, -1)));
   const logScale = add(sum(logDeviations, 1), (D / 2) * Math.log(2 * Math.PI));
   let distance = sum(multiply(z, z), 1);
@@ -172,7 +173,7 @@ function parametersFor(where: string, outputs: Tensor, size: number): MixturePar
  */
 export function mixtureMean(outputs: Tensor, size: number): Tensor {
   const { weights, means } = parametersFor('mixtureMean', outputs, size);
-  const K = weights.shape.at(-1)!;
+  const K = lastOf(weights.shape)!;
   const data = new Float32Array((weights.data.length / K) * size);
   weights.data.forEach((weight, k) => {
     const row = Math.floor(k / K);
@@ -208,7 +209,7 @@ export function sampleMixture(outputs: Tensor, options: SampleMixtureOptions): T
   checkRandom('sampleMixture', random);
   const drawComponent = sampler('sampleMixture', { temperature });
   const { weights, means, deviations, correlations } = parametersFor('sampleMixture', outputs, D);
-  const K = weights.shape.at(-1)!;
+  const K = lastOf(weights.shape)!;
   const rows = weights.data.length / K;
   const data = new Float32Array(rows * D);
   for (let row = 0; row < rows; row++) {

@@ -10,6 +10,7 @@ import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { isArrayOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import {
   checkArray,
@@ -327,7 +328,7 @@ export function checkOptimizerState(
   checkNumber(where, `${argument}.step`, step);
   if (
     buffers.length !== slots ||
-    buffers.some((slot) => !(slot instanceof Float32Array) || slot.length !== size) ||
+    buffers.some((slot) => !isArrayOf('Float32Array', slot) || slot.length !== size) ||
     (slots && found !== name)
   ) {
     throw new RangeError(

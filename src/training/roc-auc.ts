@@ -1,5 +1,6 @@
 /** The area under the receiver operating characteristic curve. */
 
+import { lastOf } from '../tensor/arrays';
 import { checkIds } from '../tensor/shape';
 import { isIntTensor } from '../tensor/tensor';
 import { checkBinary, columnsOf, forEachCounted } from './counted-targets';
@@ -31,8 +32,8 @@ export function rocAuc(): DatasetMetric {
         add(logits, targets, options) {
           if (isIntTensor(targets)) {
             checkClassIds(where, logits.shape, targets);
-            if (logits.shape.at(-1) !== 2)
-              throw new RangeError(`${where}: logits must have two classes, got ${logits.shape.at(-1)}.`);
+            if (lastOf(logits.shape) !== 2)
+              throw new RangeError(`${where}: logits must have two classes, got ${lastOf(logits.shape)}.`);
             forEachCounted(where, targets, options, (row, weight) => {
               checkIds(where, 'targets', targets.data, 2, '', row, row + 1);
               const score = logits.data[2 * row + 1]! - logits.data[2 * row]!;
@@ -66,7 +67,7 @@ function addTo(labels: Scores[], label: number, score: number, weight: number, p
 
 function areaOf({ scores, weights, positive }: Scores): number {
   if (scores.some(Number.isNaN)) return NaN;
-  const order = Uint32Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]! || 0);
+  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[a]! - scores[b]! || 0);
   // The weights of positives, of negatives below them, and of both with the score at hand.
   let [area, positives, negatives] = [0, 0, 0];
   for (let i = 0; i < order.length; ) {

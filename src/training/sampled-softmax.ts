@@ -5,6 +5,7 @@ import { batchedMatmul } from '../autodiff/ops/linear';
 import { concat, gather, reshape } from '../autodiff/ops/movement';
 import { sum } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
+import { lastOf } from '../tensor/arrays';
 import { checkRandom, type Random, uniformNumber } from '../tensor/random';
 import { checkCount, checkIds, checkObject, checkShape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
@@ -61,7 +62,7 @@ export function sampledCrossEntropy(
     operand(where, parameters.bias, 'bias'),
   ];
   checkShape(where, 'hidden', h.shape, { letters: '[…, H]', lengths: [...targets.shape, undefined] });
-  const H = h.shape.at(-1)!;
+  const H = lastOf(h.shape)!;
   checkShape(where, 'weight', weight.shape, { letters: '[V, H]', lengths: [undefined, H] });
   const V = weight.shape[0]!;
   checkShape(where, 'bias', bias.shape, { letters: '[V]', lengths: [V] });

@@ -5,6 +5,7 @@ import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { checkFunction, checkKind, checkNumber, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
@@ -75,7 +76,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
     },
     carried: () => state,
     weightOf: weightOfBatch,
-    output: () => outputs.at(-1)!,
+    output: () => lastOf(outputs)!,
     // runInSegments keeps the model output only.
     layerOutputs: () =>
       outputs.length < model.layers.length ? [] : outputs.map((output, i) => ({ name: model.layers[i]!.name, output })),

@@ -4,6 +4,7 @@ import { add, broadcastTo, multiply, scale, subtract } from '../autodiff/ops/ari
 import { softplus } from '../autodiff/ops/elementwise';
 import { logSoftmax, sum } from '../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../autodiff/tape';
+import { lastOf } from '../tensor/arrays';
 import { checkNames, checkNumber, checkShape, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
@@ -72,7 +73,7 @@ function smoothedLosses(
   if (smoothing === 0) return own;
   const logs = logSoftmax(logits);
   const ofAll = sum(weights ? multiply(logs, weights) : logs, -1);
-  return subtract(scale(own, 1 - smoothing), scale(ofAll, smoothing / logits.shape.at(-1)!));
+  return subtract(scale(own, 1 - smoothing), scale(ofAll, smoothing / lastOf(logits.shape)!));
 }
 
 /** The sum of the weights of the targets that count, each multiplied by the weight of its class. */
@@ -132,5 +133,5 @@ function copyWeights(where: string, argument: string, weights: ArrayLike<number>
 
 /** @throws RangeError if there is not one weight per element of the last axis of the logits */
 function checkCountOfWeights(where: string, argument: string, weights: Tensor, logits: Variable, letter: string): void {
-  checkShape(where, argument, weights.shape, { letters: `[${letter}]`, lengths: [logits.shape.at(-1)] });
+  checkShape(where, argument, weights.shape, { letters: `[${letter}]`, lengths: [lastOf(logits.shape)] });
 }

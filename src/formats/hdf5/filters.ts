@@ -77,7 +77,7 @@ function inflateZlib(stream: Uint8Array, size: number, path: string): Uint8Array
     b = (b + a) % 65521;
   }
   const checksum = [b >> 8, b & 255, a >> 8, a & 255];
-  if (checksum.some((byte, i) => byte !== stream.at(i - 4)))
+  if (checksum.some((byte, i) => byte !== stream[stream.length - 4 + i]))
     reject(`a chunk of ${path} does not match its checksum. Is the file damaged?`);
   return content;
 }

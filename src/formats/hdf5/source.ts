@@ -3,6 +3,7 @@
  * longer than the file, so that a file with cycles cannot cause an endless loop, and parts may not overlap.
  */
 
+import { decodeUtf8 } from '../../data/utf8';
 import { lookup3 } from './checksum';
 
 /** An HDF5 file that is being read. */
@@ -113,7 +114,7 @@ export function openBlock(source: Source, at: number, signature: string, length:
 /** The text of bytes in UTF-8; `undefined` if they are in another encoding. */
 export function textOf(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decodeUtf8(bytes);
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** Import of `.keras` files and of `.h5` files of whole models. */
 
+import { decodeUtf8 } from '../../data/utf8';
 import { withCaller } from '../../tensor/error-context';
 import { checkNames } from '../../tensor/shape';
 import type { Json } from '../description';
@@ -74,7 +75,7 @@ function jsonOf(files: Files, name: string): Json {
   const bytes = fileNamed(files, name);
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = decodeUtf8(bytes).replace(/^\ufeff/, '');
   } catch {
     throw new RangeError(`importKeras: ${name} is not valid UTF-8.`);
   }

@@ -6,6 +6,7 @@
 
 import { type CellOrigin, cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
+import { lastOf } from '../../tensor/arrays';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
@@ -53,7 +54,7 @@ export function weightIndex(tensors: Readonly<Record<string, Tensor>>): WeightIn
     if (isTrainingState(path)) continue;
     const segments = path.replace(/:\d+$/, '').split(/[/\\]/);
     const role = segments.pop()!;
-    if (/^\d+$/.test(role) && segments.at(-1) === 'vars') segments.pop();
+    if (/^\d+$/.test(role) && lastOf(segments) === 'vars') segments.pop();
     const nearest = segments.slice(-1 - maxInner);
     nearest.forEach((layer, i) => {
       const inner = nearest.slice(i + 1);

@@ -3,6 +3,7 @@
  * the model, such as sparse initializers.
  */
 
+import { lastOf } from '../../tensor/arrays';
 import { formatShape, sizeOf } from '../../tensor/shape';
 import { fileBytes } from '../file-bytes';
 import { abbreviate } from '../listing';
@@ -131,7 +132,7 @@ function decodeAttribute(attribute: Message, context: Context): OnnxAttribute {
   const type = attributeTypes[code]?.[0];
   switch (type) {
     case 'float':
-      return { type, value: allFloats(attribute, 2, 'f').at(-1) ?? 0 };
+      return { type, value: lastOf(allFloats(attribute, 2, 'f')) ?? 0 };
     case 'int':
       return { type, value: integer(attribute, 3, 'i') };
     case 'string':
@@ -173,7 +174,7 @@ function decodeTensor(tensor: Message, context: Context): OnnxTensor {
   if (has(tensor, 3)) reject(where, 'is stored in segments, which are not supported.');
   const shape = allNumbers({ ...tensor, where }, 1, 'axes', maxAxes);
   const isExternal = has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0;
-  const raw = isExternal ? externalBytes({ ...tensor, where }, context) : allBytes(tensor, 9, 'raw_data').at(-1);
+  const raw = isExternal ? externalBytes({ ...tensor, where }, context) : lastOf(allBytes(tensor, 9, 'raw_data'));
   const content = tensorData({ ...tensor, where }, raw);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== content.data.length) {
     reject(where, `has the shape ${formatShape(shape)}, but ${content.data.length} elements. Is the file truncated?`);

@@ -8,6 +8,7 @@ import { sigmoid, tanh } from '../../autodiff/ops/elementwise';
 import { cellOriginOf } from '../../layers/origins';
 import type { DirectionOptions } from '../../layers/recurrent';
 import { type Cell, stateSizes } from '../../recurrence/cell';
+import { lastOf } from '../../tensor/arrays';
 import type { Tensor } from '../../tensor/tensor';
 import { joined, reordered, transposed, zerosOf } from '../matrix';
 import { activationAttributes, type CellActivations } from './activations';
@@ -171,7 +172,7 @@ function addOperator(
   });
   const weights = addOperatorWeights(b, path, directions, order, H);
   const inputs = [x, ...weights, lengths ?? '', ...initial];
-  while (inputs.at(-1) === '') inputs.pop();
+  while (lastOf(inputs) === '') inputs.pop();
   const isBidirectional = directions.length === 2;
   const direction = isBidirectional ? 'bidirectional' : directions[0]!.reverse ? 'reverse' : 'forward';
   const [Y, ...finals] = addNode(
@@ -253,7 +254,7 @@ function addScan(context: ExportContext, path: string, direction: Direction, x: 
     },
     sizes.length + 1,
   );
-  return { outputs: results.at(-1)!, state: Object.fromEntries(sizes.map(([name], i) => [name, results[i]!])) };
+  return { outputs: lastOf(results)!, state: Object.fromEntries(sizes.map(([name], i) => [name, results[i]!])) };
 }
 
 /**

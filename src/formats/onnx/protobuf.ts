@@ -4,6 +4,8 @@
  * nothing before the bytes are known to be there.
  */
 
+import { decodeUtf8, encodeUtf8 } from '../../data/utf8';
+import { lastOf } from '../../tensor/arrays';
 import { joinBytes } from '../file-bytes';
 
 /** A decoded message. */
@@ -19,8 +21,6 @@ export interface Message {
 interface FileState {
   /** The number of fields that may still be read: a field of 2 bytes can take hundreds of bytes of memory. */
   remaining: number;
-  /** One for all strings, since a decoder takes far more memory than a short string. */
-  readonly decoder: TextDecoder;
 }
 
 /**
@@ -46,10 +46,7 @@ const reject = (where: string, reason: string): never => {
 export function readMessage(
   where: string,
   bytes: Uint8Array,
-  file: FileState = {
-    remaining: fieldLimit(bytes.length),
-    decoder: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }),
-  },
+  file: FileState = { remaining: fieldLimit(bytes.length) },
 ): Message {
   const fields = new Map<number, Field[]>();
   const cursor: Cursor = { bytes, offset: 0 };
@@ -139,7 +136,7 @@ export function allBytes(message: Message, number: number, name: string): readon
 export function allTexts(message: Message, number: number, name: string): readonly string[] {
   return allBytes(message, number, name).map((bytes) => {
     try {
-      return message.file.decoder.decode(bytes);
+      return decodeUtf8(bytes);
     } catch {
       return reject(message.where, `has a field ${name} that is not valid UTF-8.`);
     }
@@ -164,7 +161,7 @@ export function allMessages<R>(
 
 /** The value of a message field: the last one if it occurs more than once. */
 export const lastMessage = (message: Message, number: number, name: string): Message | undefined =>
-  allMessages(message, number, name, (inner) => inner).at(-1);
+  lastOf(allMessages(message, number, name, (inner) => inner));
 
 /** The values of a repeated 64-bit integer field, packed or not. */
 export function allInt64(message: Message, number: number, name: string): BigInt64Array {
@@ -246,14 +243,14 @@ function fixedWidthBytes(message: Message, number: number, name: string, width: 
 
 /** The value of a string field: the last one if it occurs more than once, `''` if it is missing. */
 export const text = (message: Message, number: number, name: string): string =>
-  allTexts(message, number, name).at(-1) ?? '';
+  lastOf(allTexts(message, number, name)) ?? '';
 
 /**
  * The value of an integer field: the last one if it occurs more than once, 0 if it is missing. It is rounded beyond
  * 2⁵³, where ONNX files mean "to the end".
  */
 export const integer = (message: Message, number: number, name: string): number =>
-  Number(allInt64(message, number, name).at(-1) ?? 0n);
+  Number(lastOf(allInt64(message, number, name)) ?? 0n);
 
 /** Encodes a varint, clamped to 64 bits; negative numbers are in two's complement. */
 export function varint(value: number | bigint): Uint8Array {
@@ -275,8 +272,7 @@ export const messageField = (number: number, fields: readonly Uint8Array[]): Uin
   bytesField(number, joinBytes(fields));
 
 /** Encodes a string field. */
-export const textField = (number: number, value: string): Uint8Array =>
-  bytesField(number, new TextEncoder().encode(value));
+export const textField = (number: number, value: string): Uint8Array => bytesField(number, encodeUtf8(value));
 
 /** Encodes an integer field. */
 export const integerField = (number: number, value: number): Uint8Array =>

@@ -4,6 +4,8 @@
  * SIMD, and relaxed SIMD).
  */
 
+import { lastOf } from '../../tensor/arrays';
+
 /** The type of a local, a parameter or an expression. */
 export type ValueType = 'i32' | 'f64' | 'v128';
 
@@ -272,7 +274,7 @@ export function assemble(
     set(target, splat(typeof value === 'number' ? f64(value) : value)),
   );
   const declared = locals.flatMap((type) => [1, typeBytes[type]]);
-  const results = body.at(-1)?.type === 'f64' ? [typeBytes.f64] : [];
+  const results = lastOf(body)?.type === 'f64' ? [typeBytes.f64] : [];
 
   const sized = (content: readonly number[]): number[] => [...leb128(content.length), ...content];
   const text = (value: string): number[] => sized(Array.from(value, (letter) => letter.charCodeAt(0)));
