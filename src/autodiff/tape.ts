@@ -10,6 +10,7 @@ import { fill } from '../kernels/movement';
 import { allocate, copyInto, noteUse, release, type Workspace } from '../kernels/workspace';
 import { checkIds, checkRows, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { version } from '../tensor/version';
 
 /**
  * A tensor inside a running computation. User code reads only its shape; {@link toTensor} copies its values.
@@ -58,14 +59,13 @@ let cached: Running | undefined;
 
 /**
  * The running scope. It is global because a program may load two copies of the library, one by import and one by
- * require: the operations in the layers of one copy run in the scope of the other.
+ * require: the operations in the layers of one copy run in the scope of the other. Other versions, whose scopes and
+ * kernels may differ, do not share it.
  */
 function running(): Running {
   if (cached === undefined) {
-    const key = Symbol.for('bptt.scope');
     const globals = globalThis as typeof globalThis & Record<symbol, Running | undefined>;
-    globals[key] ??= { scope: undefined };
-    cached = globals[key];
+    cached = globals[Symbol.for(`bptt ${version}`)] ??= { scope: undefined };
   }
   return cached;
 }

@@ -28,6 +28,7 @@ import { withoutBias } from '../layers/without-bias';
 import type { Origin } from '../tensor/origin';
 import { describe } from '../tensor/shape';
 import { abbreviate } from './listing';
+import { isSameFunction } from './same-function';
 
 /**
  * Functions and other values that a file refers to by name, in addition to those of the library: constructors of custom
@@ -130,7 +131,10 @@ export function describeOrigin(
   const visit = (value: unknown, path: string, depth: number): Json => {
     if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
     const visitPart = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
-    const name = all.find(([, candidate]) => candidate === value)?.[0];
+    const [name] =
+      all.find(([, candidate]) => candidate === value) ??
+      all.find(([each, candidate]) => !Object.hasOwn(customObjects, each) && isSameFunction(value, candidate)) ??
+      [];
     if (name !== undefined) return { $name: name };
     const origin = (value as { readonly origin?: Origin } | null | undefined)?.origin;
     if (origin !== undefined) return { $make: [origin[0], ...origin.slice(1).map(visitPart)] };

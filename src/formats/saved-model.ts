@@ -17,6 +17,7 @@ import { mapPlan, type ParameterPlan, type Planned } from '../tensor/parameter-s
 import { checkKind, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { leavesOf, type TensorTree } from '../tensor/tree';
+import { version } from '../tensor/version';
 import type { TrainingState } from '../training/training-state';
 import {
   buildFromFile,
@@ -31,7 +32,6 @@ import { checkJsonSize } from './json-size';
 import { abbreviate, listed } from './listing';
 import { readSafetensors, type Safetensors, writeSafetensors } from './safetensors';
 import { readTraining, trainingTensors, writeTraining } from './saved-training';
-import { version } from './version';
 
 /** The version of the layout that is written, and the newest that can be read. */
 const layout = 1;

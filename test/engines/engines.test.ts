@@ -19,7 +19,7 @@ const script = (program: string): string =>
     tsconfigRaw: { compilerOptions: { paths: { bptt: ['./src/index.ts'], 'bptt/*': ['./src/*.ts'] } } },
   }).outputFiles[0]!.text;
 
-/** Deletes globals and methods that Hermes or QuickJS lack, and those that JavaScript has had since 2023. */
+/** Deletes globals and methods that Hermes or QuickJS lack, and newer ones. */
 const deletions = `
   for (const name of ['WebAssembly', 'Atomics', 'SharedArrayBuffer', 'Intl', 'WeakRef', 'FinalizationRegistry', 'Iterator',
     'Float16Array', 'AggregateError', 'console'])

@@ -28,7 +28,7 @@ import { exportOnnx, importOnnx, predictOnnx } from 'bptt/onnx';
 import { expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import type { OnnxModel } from '../../src/formats/onnx/model';
-import { version } from '../../src/formats/version';
+import { version } from '../../src/tensor/version';
 
 const exported = (model: Sequential, options = {}): OnnxModel => decodeOnnx('test', exportOnnx(model, options));
 const modelOf = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: 2, seed: 3 });

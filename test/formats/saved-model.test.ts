@@ -65,8 +65,8 @@ import {
   windows,
   writeSafetensors,
 } from 'bptt';
-import { describe, expect, it } from 'vitest';
-import { version } from '../../src/formats/version';
+import { describe, expect, it, vi } from 'vitest';
+import { version } from '../../src/tensor/version';
 
 const cells: Record<string, () => Cell> = {
   simpleRnn: () => simpleRnn(),
@@ -252,6 +252,19 @@ describe('save and load', () => {
     expect(() => load(save(model, { customObjects }))).toThrow('load: the file contains the unknown name "double".');
     const { origin: _, ...nameless } = shifted(1);
     expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/without a name/);
+  });
+
+  it('a function of the library is not confused with a custom one, even if the engine does not keep the source', () => {
+    const custom = { relu: (x: Variable): Variable => relu(multiply(x, 2)) };
+    const saveCustom = () => save(sequential([dense({ size: 2, activation: custom.relu })], { inputSize: 2 }));
+    expect(saveCustom).toThrow('is a function without a name');
+    // Hermes.
+    const source = vi.spyOn(Function.prototype, 'toString').mockReturnValue('function relu(a0) { [bytecode] }');
+    try {
+      expect(saveCustom).toThrow('is a function without a name');
+    } finally {
+      source.mockRestore();
+    }
   });
 
   it('the parameters of a custom model load into it', () => {

@@ -7,7 +7,7 @@ project=$(mktemp -d)
 trap 'rm -rf "$project"' EXIT
 
 tarball=$(cd "$root" && npm pack --silent --pack-destination "$project")
-cp "$here"/use.* "$here"/entries.mjs "$project"
+cp "$here"/use.* "$here"/entries.mjs "$here"/copies.mjs "$project"
 cd "$project"
 echo '{ "name": "consumer", "private": true }' > package.json
 # --offline: installation fails if the package has a dependency.
@@ -16,6 +16,7 @@ test "$(ls node_modules)" = bptt
 
 node use.mjs
 node use.cjs
+node copies.mjs
 
 tsc="$root/node_modules/typescript/bin/tsc"
 strict="--strict --noEmit --target es2022 --lib es2022 --types --skipLibCheck false"

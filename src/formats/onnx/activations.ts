@@ -4,6 +4,7 @@ import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../../autodi
 import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
 import { linear } from '../../cells/activations';
 import type { Origin } from '../../tensor/origin';
+import { isSameFunction } from '../same-function';
 import { type Attribute, add, type Builder } from './builder';
 
 /** The operator of an activation, with its attributes. */
@@ -27,7 +28,9 @@ function operatorOf(activation: unknown): ActivationOperator | undefined {
   ]);
   const [name, slope] = (activation as { readonly origin?: Origin } | null)?.origin ?? [];
   // The default of beta is 1/2.
-  return name === 'hardSigmoid' ? ['HardSigmoid', { alpha: { float: Number(slope) } }] : operators.get(activation);
+  return name === 'hardSigmoid'
+    ? ['HardSigmoid', { alpha: { float: Number(slope) } }]
+    : [...operators].find(([own]) => isSameFunction(activation, own))?.[1];
 }
 
 /** @throws RangeError that names a layer and the part of it that cannot be exported */

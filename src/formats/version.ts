@@ -1,4 +1,0 @@
-/** The version of the library, which is recorded in saved and exported files. */
-
-/** Equal to `version` in package.json. */
-export const version = '0.2.0';
