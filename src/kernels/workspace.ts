@@ -6,7 +6,8 @@
 
 import { describe } from '../tensor/shape';
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
-import { isSupported, scratchSize, simdKernels } from './simd/bind';
+import { type Implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './simd/bind';
+import { wideImplementation } from './simd/wide';
 
 /** A heap with its kernels and its stack pointer. */
 export interface Workspace {
@@ -21,7 +22,7 @@ export interface Workspace {
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
 const alignment = 4;
 /** The number of elements that kernels may read past the end of an operand. */
-const margin = 8;
+const margin = 16;
 /** The number of floats in a page of WebAssembly memory. */
 const pageSize = 16_384;
 
@@ -46,6 +47,10 @@ export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Arra
 
 /** The kernels set by {@link useKernels}. */
 let selected: KernelName | undefined;
+/** The implementations of the selected kernels, which replace the default ones. */
+let implementations: readonly Implementation[] | undefined;
+/** The wide implementation, once the engine has been probed for it. */
+let wide: Implementation | undefined;
 /** The kernels of the last computation. */
 let used: KernelName | undefined;
 
@@ -54,18 +59,16 @@ let used: KernelName | undefined;
  * the kernels or the memory.
  */
 function simdWorkspace(): Workspace | undefined {
-  if (selected === 'portable') return undefined;
-  const candidates = selected === undefined ? (['relaxed', 'simd'] as const) : [selected];
   try {
-    const name = candidates.find(isSupported);
-    if (name === undefined) return undefined;
+    const implementation = (implementations ?? [relaxed, simd]).find(isSupported);
+    if (implementation === undefined) return undefined;
     const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const enlarge = (length: number): void => {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return { kernels: simdKernels(name, pages, memory), memory, enlarge, top: scratchSize };
+    return { kernels: simdKernels(implementation, pages, memory), memory, enlarge, top: scratchSize };
   } catch {
     return undefined;
   }
@@ -74,26 +77,36 @@ function simdWorkspace(): Workspace | undefined {
 /**
  * Sets the kernels of all later computations.
  *
- * @param name `portable` (plain TypeScript), `simd` (WebAssembly SIMD) or `relaxed` (SIMD with fused multiply-add);
- * `undefined`, the default, selects the fastest kernels that the engine supports
- * @throws RangeError if the engine does not support them
+ * @param name `portable` (plain TypeScript), `simd` (WebAssembly SIMD), `relaxed` (SIMD with fused multiply-add) or
+ * `wide` (the same in 256 bits, for V8 with the flag `--experimental-wasm-revectorize`, which takes a tenth of a second
+ * to check once); `undefined`, the default, selects the fastest of the first three that the engine supports
+ * @throws RangeError if the engine does not support them, with the reason; the kernels in use stay
  * @example
  * useKernels('portable');
  * kernelsInUse(); // 'portable'
  * useKernels(undefined);
  */
 export function useKernels(name: KernelName | undefined): void {
-  if (name !== undefined && !['portable', 'simd', 'relaxed'].includes(name)) {
-    throw new RangeError(`useKernels: name must be 'portable', 'simd' or 'relaxed', got ${describe(name)}.`);
+  if (name !== undefined && !['portable', 'simd', 'relaxed', 'wide'].includes(name)) {
+    throw new RangeError(`useKernels: name must be 'portable', 'simd', 'relaxed' or 'wide', got ${describe(name)}.`);
   }
-  const previous = selected;
-  selected = name;
-  if (name === undefined || defaultWorkspace().kernels.name === name) {
-    used = undefined;
-    return;
+  const previous = [selected, implementations] as const;
+  let reason = '';
+  try {
+    if (name === 'wide') wide ??= wideImplementation();
+    [selected, implementations] = [
+      name,
+      name && [simd, relaxed, ...(wide ? [wide] : [])].filter((one) => one.name === name),
+    ];
+    if (name === undefined || defaultWorkspace().kernels.name === name) {
+      used = undefined;
+      return;
+    }
+  } catch (error) {
+    reason = `: ${(error as Error).message}`;
   }
-  selected = previous;
-  throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'.`);
+  [selected, implementations] = previous;
+  throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'${reason}.`);
 }
 
 /**

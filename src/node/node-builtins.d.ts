@@ -125,6 +125,10 @@ declare module 'node:util' {
   }): { readonly values: Readonly<Record<string, string | boolean | undefined>> };
 }
 
+declare module 'node:v8' {
+  export function setFlagsFromString(flags: string): void;
+}
+
 declare module 'node:zlib' {
   export function gzipSync(data: string | Uint8Array, options?: { level?: number }): Uint8Array;
   export function deflateRawSync(data: Uint8Array, options?: { level?: number }): Uint8Array;
