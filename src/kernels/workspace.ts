@@ -17,6 +17,12 @@ export interface Workspace {
   readonly enlarge: (length: number) => void;
   /** The offset of the first free element. Save it before allocating, and pass it to {@link release} afterwards. */
   top: number;
+  /** The end of the last reserved block. The stack is above it. */
+  base: number;
+  /** The free ranges below `base`, in order. */
+  readonly free: Block[];
+  /** The ranges below `base` that belong to scopes, because a block was reserved inside of them. */
+  readonly stacks: Block[];
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
@@ -42,7 +48,7 @@ export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Arra
     grown.set(memory.view);
     memory.view = grown;
   };
-  return { kernels: portableKernels(memory), memory, enlarge, top: 0 };
+  return { kernels: portableKernels(memory), memory, enlarge, top: 0, base: 0, free: [], stacks: [] };
 }
 
 /** The kernels set by {@link useKernels}. */
@@ -68,7 +74,8 @@ function simdWorkspace(): Workspace | undefined {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return { kernels: simdKernels(implementation, pages, memory), memory, enlarge, top: scratchSize };
+    const kernels = simdKernels(implementation, pages, memory);
+    return { kernels, memory, enlarge, top: scratchSize, base: scratchSize, free: [], stacks: [] };
   } catch {
     return undefined;
   }
@@ -131,12 +138,91 @@ export function noteUse({ kernels }: Workspace): void {
  */
 export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
-  const top = offset + Math.ceil(size / alignment) * alignment;
+  const top = offset + rounded(size);
   const { length } = workspace.memory.view;
   // Growing by half keeps the cost per element constant without doubling the memory of a large model.
   if (top + margin > length) workspace.enlarge(Math.max(top + margin, Math.ceil(length * 1.5)));
   workspace.top = top;
   return offset;
+}
+
+/** The number of elements of a block for `size` elements. */
+const rounded = (size: number): number => Math.ceil(size / alignment) * alignment;
+
+/** A range of the heap, from `start` up to, but not including, `end`. */
+interface Block {
+  start: number;
+  end: number;
+}
+
+/** Memory that stays when scopes end: it is freed with its owner. */
+export interface Reservation {
+  readonly workspace: Workspace;
+  readonly blocks: Block[];
+}
+
+/** Frees the reservations of owners that were collected. Engines without this class keep their memory. */
+let registry: FinalizationRegistry<Reservation> | undefined;
+
+/** Creates an empty reservation, which is freed when its owner is garbage collected, or by {@link freeReservation}. */
+export function reservationOf(owner: object, workspace: Workspace): Reservation {
+  const reservation = { workspace, blocks: [] };
+  if (typeof FinalizationRegistry === 'function') {
+    registry ??= new FinalizationRegistry(freeReservation);
+    registry.register(owner, reservation);
+  }
+  return reservation;
+}
+
+/**
+ * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top of
+ * the stack. A block that is reserved inside of a scope is above its stack.
+ */
+export function reserve({ workspace, blocks }: Reservation, size: number): number {
+  const { free } = workspace;
+  const length = Math.max(alignment, rounded(size));
+  const range = free.find(({ start, end }) => end - start >= length);
+  const start = range?.start ?? allocate(workspace, length);
+  if (range === undefined) {
+    if (start > workspace.base) workspace.stacks.push({ start: workspace.base, end: start });
+    workspace.base = workspace.top;
+  } else {
+    range.start += length;
+    if (range.start === range.end) free.splice(free.indexOf(range), 1);
+  }
+  blocks.push({ start, end: start + length });
+  return start;
+}
+
+/** Frees all blocks of a reservation. */
+export function freeReservation({ workspace, blocks }: Reservation): void {
+  for (const block of blocks.splice(0)) addFree(workspace.free, block);
+  const last = workspace.free.at(-1);
+  // Outside of scopes, the stack moves down to the last block in use.
+  if (last?.end === workspace.base && workspace.top === workspace.base) {
+    workspace.free.pop();
+    workspace.base = last.start;
+    workspace.top = last.start;
+  }
+}
+
+/** Adds a range to the free ones, which are in order, and joins it with its neighbors. */
+function addFree(free: Block[], { start, end }: Block): void {
+  let [low, high] = [0, free.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (free[middle]!.start < start) low = middle + 1;
+    else high = middle;
+  }
+  const [before, after] = [free[low - 1], free[low]];
+  if (before?.end === start) {
+    before.end = end;
+    if (after?.start === end) {
+      before.end = after.end;
+      free.splice(low, 1);
+    }
+  } else if (after?.start === end) after.start = start;
+  else free.splice(low, 0, { start, end });
 }
 
 /** Copies data into the workspace and returns its offset. */
@@ -146,9 +232,11 @@ export function copyInto(workspace: Workspace, data: ArrayLike<number>): number 
   return offset;
 }
 
-/** Releases all memory allocated since `top` was the top of the workspace. */
+/** Releases all memory allocated since `top` was the top of the workspace, except for reserved blocks. */
 export function release(workspace: Workspace, top: number): void {
-  workspace.top = top;
+  const { stacks, free, base } = workspace;
+  while (stacks.length > 0 && top <= stacks.at(-1)!.start) addFree(free, stacks.pop()!);
+  workspace.top = Math.max(top, base);
 }
 
 const shared = new Map<KernelName | undefined, Workspace>();

@@ -2,7 +2,6 @@
 
 import { affine } from '../autodiff/ops/linear';
 import { operand, type Variable } from '../autodiff/tape';
-import { allocate } from '../kernels/workspace';
 import { packedAffine } from '../recurrence/cell-stream';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { glorotUniform, type Initializer, zeros } from '../tensor/initializers';
@@ -52,10 +51,10 @@ export function dense(options: DenseOptions): Layer {
     }),
     ...(activation === undefined
       ? {
-          stepRunner: ({ workspace, parameters, input, batchSize }) => {
+          stepRunner: ({ resident, reserve, parameters, input, batchSize }) => {
             const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
-            const apply = packedAffine(workspace, weight, bias);
-            const output = allocate(workspace, batchSize * size);
+            const apply = packedAffine(resident, weight, bias);
+            const output = reserve(batchSize * size);
             return { ...stateless, output, size, step: () => apply(output, input, batchSize) };
           },
         }

@@ -2,7 +2,6 @@
 
 import { gather } from '../autodiff/ops/movement';
 import { gatherRows } from '../kernels/linear';
-import { allocate, copyInto } from '../kernels/workspace';
 import { type Initializer, normal } from '../tensor/initializers';
 import { checkCount, checkIds, checkNames } from '../tensor/shape';
 import { type Layer, stateless } from './layer';
@@ -48,9 +47,9 @@ export function embedding(options: EmbeddingOptions): Layer {
         throw new TypeError('embedding: expected ids, got vectors. Create ids with intTensor([…]).');
       return { output: gather(weight!, input) };
     },
-    stepRunner: ({ workspace, parameters, input, batchSize }) => {
-      const table = copyInto(workspace, parameters['weight']!.data);
-      const output = allocate(workspace, batchSize * size);
+    stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize }) => {
+      const table = resident.place(parameters['weight']!);
+      const output = reserve(batchSize * size);
       const gatherRow = workspace.kernels.of(gatherRows);
       const step = (): void => {
         checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, '', input, input + batchSize);

@@ -2,7 +2,6 @@
 
 import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
-import { allocate } from '../kernels/workspace';
 import { chain, chainParameters, checkLayers, type NamedLayer, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, type Layer, vectorFeatures, vectors } from './layer';
@@ -50,16 +49,17 @@ export function residual(layers: readonly Layer[]): Layer {
       };
     },
     stepRunner: ({ parameters, features, ...context }) => {
-      const { workspace, input, batchSize } = context;
+      const { workspace, reserve, input, batchSize } = context;
       const inner = chainStepRunner(named(features), splitNames(parameters), context);
       const size = batchSize * inner.size;
-      const output = allocate(workspace, size);
+      const output = reserve(size);
       const sum = workspace.kernels.of(addition);
       return {
         size: inner.size,
         output,
         readState: () => joinNames(inner.readState() ?? {}),
         writeState: (state) => inner.writeState(state && splitNames(state)),
+        ...(inner.createSlot && { createSlot: inner.createSlot }),
         step() {
           inner.step();
           sum(output, input, inner.output, size);
