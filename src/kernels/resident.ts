@@ -2,13 +2,14 @@
 
 import { memoize } from '../tensor/memoize';
 import type { Tensor } from '../tensor/tensor';
-import { leavesOf, type TensorTree } from '../tensor/tree';
 import { packPanels, panelsSize } from './product';
-import { copyInto, release, reservationOf, reserve, type Workspace } from './workspace';
+import { copyInto, type Reservation, reservationOf, reserve, type Workspace, withMemory } from './workspace';
 
 /** The parameters of a model with the values of one moment. */
 export interface Resident {
   readonly workspace: Workspace;
+  /** The memory of the parameters. */
+  readonly reservation: Reservation;
   /** Returns the offset of a tensor, which is copied at first use. */
   readonly place: (tensor: Tensor) => number;
   /** Returns the offset of the panels of a matrix `[K, N]`, which is packed at first use. */
@@ -20,22 +21,23 @@ export interface Resident {
 const residents = /* @__PURE__ */ new WeakMap<object, Resident>();
 
 /**
- * Returns the resident parameters of a tree. They are created again if a bit of them has changed; the previous ones stay
- * as long as something uses them.
+ * Returns the resident parameters of an owner, such as a model. They are created again if a bit of them has changed; the
+ * previous ones stay as long as something uses them.
  */
-export function residentOf(where: string, workspace: Workspace, tree: TensorTree): Resident {
-  const tensors = leavesOf(where, tree).map(({ tensor }) => tensor);
-  const existing = residents.get(tree);
+export function residentOf(workspace: Workspace, owner: object, tensors: readonly Tensor[]): Resident {
+  const existing = residents.get(owner);
   if (existing?.workspace === workspace && existing.holds(tensors)) return existing;
   const resident = createResident(workspace, tensors);
-  residents.set(tree, resident);
+  residents.set(owner, resident);
   return resident;
 }
 
 function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resident {
   const copies = tensors.map((tensor) => ({ tensor, bits: bitsOf(tensor).slice() }));
-  const resident: Resident = {
+  const reservation = reservationOf(workspace);
+  return {
     workspace,
+    reservation,
     place: memoize(({ data }) => {
       const offset = reserve(reservation, data.length);
       workspace.memory.view.set(data, offset);
@@ -44,10 +46,7 @@ function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resid
     pack: memoize(({ shape, data }) => {
       const [K, N] = shape as [number, number];
       const panels = reserve(reservation, panelsSize(K, N));
-      const { top } = workspace;
-      const plain = copyInto(workspace, data);
-      workspace.kernels.of(packPanels)(panels, plain, K, N, false);
-      release(workspace, top);
+      withMemory(workspace, () => workspace.kernels.of(packPanels)(panels, copyInto(workspace, data), K, N, false));
       return panels;
     }),
     holds: (others) =>
@@ -60,8 +59,6 @@ function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resid
         return true;
       }),
   };
-  const reservation = reservationOf(resident, workspace);
-  return resident;
 }
 
 /** The bits of the values, which differ for 0 and −0, and are equal for equal NaN. */

@@ -19,7 +19,7 @@ export interface Workspace {
   top: number;
   /** The end of the last reserved block. The stack is above it. */
   base: number;
-  /** The free ranges below `base`, in order. */
+  /** The free ranges below `base`. */
   readonly free: Block[];
   /** The ranges below `base` that belong to scopes, because a block was reserved inside of them. */
   readonly stacks: Block[];
@@ -155,21 +155,36 @@ interface Block {
   end: number;
 }
 
-/** Memory that stays when scopes end: it is freed with its owner. */
+/** Returns the result of `body`, and releases what it has allocated even if it throws. */
+export function withMemory<R>(workspace: Workspace, body: () => R): R {
+  const { top } = workspace;
+  try {
+    return body();
+  } finally {
+    release(workspace, top);
+  }
+}
+
+/** Blocks of memory that stay when scopes end, until the reservation is freed or garbage collected. */
 export interface Reservation {
+  readonly held: Held;
+}
+
+interface Held {
   readonly workspace: Workspace;
   readonly blocks: Block[];
 }
 
-/** Frees the reservations of owners that were collected. Engines without this class keep their memory. */
-let registry: FinalizationRegistry<Reservation> | undefined;
+/** Frees the blocks of reservations that were collected. Engines without this class keep them. */
+let registry: FinalizationRegistry<Held> | undefined;
 
-/** Creates an empty reservation, which is freed when its owner is garbage collected, or by {@link freeReservation}. */
-export function reservationOf(owner: object, workspace: Workspace): Reservation {
-  const reservation = { workspace, blocks: [] };
+/** Creates an empty reservation. */
+export function reservationOf(workspace: Workspace): Reservation {
+  const held = { workspace, blocks: [] };
+  const reservation = { held };
   if (typeof FinalizationRegistry === 'function') {
-    registry ??= new FinalizationRegistry(freeReservation);
-    registry.register(owner, reservation);
+    registry ??= new FinalizationRegistry(free);
+    registry.register(reservation, held);
   }
   return reservation;
 }
@@ -178,51 +193,35 @@ export function reservationOf(owner: object, workspace: Workspace): Reservation 
  * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top of
  * the stack. A block that is reserved inside of a scope is above its stack.
  */
-export function reserve({ workspace, blocks }: Reservation, size: number): number {
-  const { free } = workspace;
+export function reserve({ held: { workspace, blocks } }: Reservation, size: number): number {
+  const { free, stacks, base } = workspace;
   const length = Math.max(alignment, rounded(size));
   const range = free.find(({ start, end }) => end - start >= length);
   const start = range?.start ?? allocate(workspace, length);
   if (range === undefined) {
-    if (start > workspace.base) workspace.stacks.push({ start: workspace.base, end: start });
+    if (start > base) stacks.push({ start: base, end: start });
     workspace.base = workspace.top;
-  } else {
-    range.start += length;
-    if (range.start === range.end) free.splice(free.indexOf(range), 1);
-  }
+  } else range.start += length;
   blocks.push({ start, end: start + length });
   return start;
 }
 
 /** Frees all blocks of a reservation. */
-export function freeReservation({ workspace, blocks }: Reservation): void {
-  for (const block of blocks.splice(0)) addFree(workspace.free, block);
-  const last = workspace.free.at(-1);
-  // Outside of scopes, the stack moves down to the last block in use.
-  if (last?.end === workspace.base && workspace.top === workspace.base) {
-    workspace.free.pop();
-    workspace.base = last.start;
-    workspace.top = last.start;
-  }
+export function freeReservation({ held }: Reservation): void {
+  free(held);
 }
 
-/** Adds a range to the free ones, which are in order, and joins it with its neighbors. */
-function addFree(free: Block[], { start, end }: Block): void {
-  let [low, high] = [0, free.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (free[middle]!.start < start) low = middle + 1;
-    else high = middle;
+function free({ workspace, blocks }: Held): void {
+  const { free, base, top } = workspace;
+  free.push(...blocks.splice(0));
+  free.sort((a, b) => a.start - b.start);
+  for (let i = free.length - 1; i > 0; i--) {
+    if (free[i - 1]!.end < free[i]!.start) continue;
+    free[i - 1]!.end = free[i]!.end;
+    free.splice(i, 1);
   }
-  const [before, after] = [free[low - 1], free[low]];
-  if (before?.end === start) {
-    before.end = end;
-    if (after?.start === end) {
-      before.end = after.end;
-      free.splice(low, 1);
-    }
-  } else if (after?.start === end) after.start = start;
-  else free.splice(low, 0, { start, end });
+  // Outside of scopes, the stack moves down to the last block in use.
+  if (free.at(-1)?.end === base && top === base) workspace.base = workspace.top = free.pop()!.start;
 }
 
 /** Copies data into the workspace and returns its offset. */
@@ -235,7 +234,7 @@ export function copyInto(workspace: Workspace, data: ArrayLike<number>): number 
 /** Releases all memory allocated since `top` was the top of the workspace, except for reserved blocks. */
 export function release(workspace: Workspace, top: number): void {
   const { stacks, free, base } = workspace;
-  while (stacks.length > 0 && top <= stacks.at(-1)!.start) addFree(free, stacks.pop()!);
+  while (stacks.length > 0 && top <= stacks.at(-1)!.start) free.push(stacks.pop()!);
   workspace.top = Math.max(top, base);
 }
 

@@ -91,6 +91,8 @@ function scopedStepRunner(
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = reserve(batchSize * size);
+  // Now, because the values may change before the first step.
+  mapTree(parameters, resident.place);
   let state: LayerState | undefined;
   return {
     output,

@@ -2,7 +2,7 @@
 
 import type { Heap } from '../kernels/kernel';
 import { type Resident, residentOf } from '../kernels/resident';
-import { defaultWorkspace, noteUse, reservationOf, reserve } from '../kernels/workspace';
+import { defaultWorkspace, noteUse, type Reservation, reservationOf, reserve } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import {
@@ -13,9 +13,10 @@ import {
   type StepRunnerState,
 } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
+import { memoize } from '../tensor/memoize';
 import { checkCount, checkKind, checkNames, checkObject, formatShape } from '../tensor/shape';
 import { checkEither, checkTensor, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
-import type { TensorTree } from '../tensor/tree';
+import { leavesOf } from '../tensor/tree';
 import { checkModel, type ModelState, type Sequential } from './sequential';
 
 /**
@@ -60,8 +61,14 @@ export function stream(model: Sequential, options: StreamOptions = {}): Stream {
   checkModel('stream', model);
   checkCount('stream', 'batchSize', batchSize);
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
-  const program = programOf(chains, 'stream', model.parameters, model.layers, inputSize, batchSize, (options) =>
-    withCaller('stream', () => chainStepRunner(model.layers, model.parameters, options)),
+  const program = programOf(
+    chains,
+    model.layers,
+    model.parameters,
+    leavesOf('stream', model.parameters).map(({ tensor }) => tensor),
+    inputSize,
+    batchSize,
+    (options) => withCaller('stream', () => chainStepRunner(model.layers, model.parameters, options)),
   );
   return createStream('stream', program, inputSize, batchSize);
 }
@@ -91,7 +98,7 @@ export function streamCell<N extends string>(
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
   checkParameters('streamCell', cell, parameters, inputSize);
-  const program = programOf(cells, 'streamCell', parameters, cell, inputSize, batchSize, (options) =>
+  const program = programOf(cells, cell, parameters, Object.values(parameters), inputSize, batchSize, (options) =>
     cellStepRunner(cell, { ...options, parameters }),
   );
   return createStream('streamCell', program, inputSize, batchSize);
@@ -100,6 +107,7 @@ export function streamCell<N extends string>(
 /** What the streams of a model with one batch size share: the runner, its input buffer, and the state in it. */
 interface Program<S> {
   readonly resident: Resident;
+  readonly reservation: Reservation;
   readonly runner: StepRunner<S>;
   /** The offset of the input. */
   readonly input: number;
@@ -107,35 +115,31 @@ interface Program<S> {
   active: StateSlot | undefined;
 }
 
-/** Programs by their parameters, layers or cell, and batch size. */
-type Programs<S> = WeakMap<Resident, WeakMap<object, Map<number, Program<S>>>>;
-const chains: Programs<ModelState> = /* @__PURE__ */ new WeakMap();
-const cells: Programs<StepRunnerState> = /* @__PURE__ */ new WeakMap();
+/** The programs of resident parameters, by layers or cell, then by batch size. */
+const programsOf = <S>() => memoize((_: Resident) => memoize((_: object) => new Map<number, Program<S>>()));
+const chains = /* @__PURE__ */ programsOf<ModelState>();
+const cells = /* @__PURE__ */ programsOf<StepRunnerState>();
 
 /** Returns the program of a model with its current parameters. */
 function programOf<S>(
-  programs: Programs<S>,
-  caller: string,
-  parameters: TensorTree,
+  programs: ReturnType<typeof programsOf<S>>,
   key: object,
+  owner: object,
+  tensors: readonly Tensor[],
   inputSize: number | 'ids',
   batchSize: number,
   createRunner: (options: Omit<StepRunnerOptions, 'parameters'>) => StepRunner<S>,
 ): Program<S> {
   const workspace = defaultWorkspace();
-  const resident = residentOf(caller, workspace, parameters);
-  const byKey = programs.get(resident) ?? new WeakMap<object, Map<number, Program<S>>>();
-  programs.set(resident, byKey);
-  const bySize = byKey.get(key) ?? new Map<number, Program<S>>();
-  byKey.set(key, bySize);
+  const resident = residentOf(workspace, owner, tensors);
+  const bySize = programs(resident)(key);
   const existing = bySize.get(batchSize);
   if (existing !== undefined) return existing;
-  const owner = {};
-  const reservation = reservationOf(owner, workspace);
+  const reservation = reservationOf(workspace);
   const reserveFor = (size: number): number => reserve(reservation, size);
   const input = reserveFor(batchSize * (inputSize === 'ids' ? 1 : inputSize));
   const runner = createRunner({ workspace, resident, reserve: reserveFor, input, batchSize });
-  const program = { resident, runner, input, owner, active: undefined };
+  const program = { resident, reservation, runner, input, active: undefined };
   bySize.set(batchSize, program);
   return program;
 }
