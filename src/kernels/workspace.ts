@@ -141,9 +141,22 @@ export function allocate(workspace: Workspace, size: number): number {
   const top = offset + rounded(size);
   const { length } = workspace.memory.view;
   // Growing by half keeps the cost per element constant without doubling the memory of a large model.
-  if (top + margin > length) workspace.enlarge(Math.max(top + margin, Math.ceil(length * 1.5)));
+  if (top + margin > length) grow(workspace, top + margin, Math.ceil(length * 1.5));
   workspace.top = top;
   return offset;
+}
+
+/** Grows the heap to `most` elements, or to `least` if the engine has no more memory. */
+function grow({ enlarge }: Workspace, least: number, most: number): void {
+  for (const length of [Math.max(least, most), least]) {
+    try {
+      enlarge(length);
+      return;
+    } catch {}
+  }
+  throw new RangeError(
+    `memory must hold ${(least / 2 ** 28).toFixed(1)} GB, of at most 4. Use smaller batches, truncatedBptt or recompute.`,
+  );
 }
 
 /** The number of elements of a block for `size` elements. */
@@ -155,7 +168,7 @@ interface Block {
   end: number;
 }
 
-/** Returns the result of `body`, and releases what it has allocated even if it throws. */
+/** Returns the result of `body`, and releases its allocations even if it throws. */
 export function withMemory<R>(workspace: Workspace, body: () => R): R {
   const { top } = workspace;
   try {

@@ -38,6 +38,7 @@ export function dense(options: DenseOptions): Layer {
   return {
     name: 'dense',
     origin: ['dense', options],
+    causal: true,
     output: (input) => ({ ...vectorFeatures('dense', input), size }),
     parameters: (input) => ({
       weight: { role: 'input', shape: [vectorSize('dense', input), size], blocks: 1, initializer: weightInitializer },

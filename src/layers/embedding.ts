@@ -40,6 +40,7 @@ export function embedding(options: EmbeddingOptions): Layer {
     name: 'embedding',
     origin: ['embedding', { vocabularySize, size }],
     accepts: 'ids',
+    causal: true,
     output: () => ({ kind: 'vectors', size, perStep: true }),
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {

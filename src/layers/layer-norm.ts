@@ -25,6 +25,7 @@ export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
   return {
     name: 'layerNorm',
     origin: ['layerNorm', { epsilon }],
+    causal: true,
     output: (input) => vectorFeatures('layerNorm', input),
     parameters: (input) => {
       const shape = [vectorSize('layerNorm', input)];

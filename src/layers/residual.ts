@@ -35,7 +35,8 @@ export function residual(layers: readonly Layer[]): Layer {
   return {
     name: 'residual',
     origin: ['residual', layers],
-    causal: layers.every(({ causal = true }) => causal),
+    // Stated only if every layer states it.
+    causal: layers.some(({ causal }) => causal === false) ? false : layers.every(({ causal }) => causal) || undefined,
     output: (input) => named(input).at(-1)!.output,
     parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {

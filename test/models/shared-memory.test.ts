@@ -118,7 +118,7 @@ describe.each(models)('streams of %s', (_, create) => {
     Array.from({ length: 6 }, (_, t) => normal(0, 1)([i === 3 ? 2 : 1, 3], createRandom(100 * i + t))),
   );
   const open = (model: Sequential, i: number): Stream => stream(model, { batchSize: i === 3 ? 2 : 1 });
-  /** The outputs of every stream, each run alone on a model of its own. */
+  /** The outputs of every stream, each run alone on a separate model. */
   const alone = inputs.map((steps, i) => {
     const running = open(create(), i);
     return steps.map((x) => advance(running, x));
@@ -277,4 +277,29 @@ describe.each([
     }
     expect(workspace.base).toBeLessThan(1.5 * highest);
   });
+});
+
+it('the memory grows by half, or to the size needed if the engine has no more; a larger size is an error', () => {
+  const lengths: number[] = [];
+  const created = portableWorkspace(Float32Array);
+  const workspace = {
+    ...created,
+    enlarge(length: number) {
+      lengths.push(length);
+      if (length > 10_000) throw new RangeError('no memory');
+      created.enlarge(length);
+    },
+  };
+  allocate(workspace, 4000);
+  allocate(workspace, 2000);
+  expect(lengths).toEqual([6144]);
+  allocate(workspace, 3000);
+  expect(lengths.slice(1)).toEqual([9216]);
+  allocate(workspace, 900);
+  expect(lengths.slice(2)).toEqual([13_824, 9916]);
+  expect(() => allocate(workspace, 2 ** 30)).toThrow(
+    'memory must hold 4.0 GB, of at most 4. Use smaller batches, truncatedBptt or recompute.',
+  );
+  // Earlier allocations stay.
+  expect(allocate(workspace, 4)).toBe(9900);
 });
