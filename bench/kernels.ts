@@ -27,7 +27,7 @@ interface KernelCase {
  */
 export function multiplyAddPeak(): number {
   const fused = createWorkspace().kernels.name === 'relaxed';
-  const bytes = assemble(['i32'], fused, ([count], w) => {
+  const bytes = assemble(['i32'], { fused }, ([count], w) => {
     // Without fused multiply-add, multiply four constants by two values that are loaded from the first-level cache in
     // each iteration, so that the engine cannot hoist the products out of the loop.
     const [rows, columns] = fused ? [1, 12] : [4, 2];

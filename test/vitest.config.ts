@@ -28,6 +28,11 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...applications],
           testTimeout: 60_000,
+          // BPTT_KERNELS=wide runs the tests with these kernels, on an engine that has the flag.
+          ...(process.env['BPTT_KERNELS'] === 'wide' && {
+            execArgv: ['--experimental-wasm-revectorize'],
+            setupFiles: ['test/kernels/use-wide.ts'],
+          }),
         },
 }));
 

@@ -7,7 +7,7 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, copyInto, noteUse, release, type Workspace } from '../kernels/workspace';
+import { allocate, copyInto, noteUse, type Workspace, withMemory } from '../kernels/workspace';
 import { checkIds, checkRows, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { version } from '../tensor/version';
@@ -74,16 +74,16 @@ function running(): Running {
 export function runScope<R>(workspace: Workspace, recording: boolean, body: (scope: Scope) => R): R {
   const shared = running();
   const outer = shared.scope;
-  const top = workspace.top;
   noteUse(workspace);
   const scope: Scope = { workspace, kernels: workspace.kernels, tape: recording ? [] : undefined };
   shared.scope = scope;
-  try {
-    return body(scope);
-  } finally {
-    shared.scope = outer;
-    release(workspace, top);
-  }
+  return withMemory(workspace, () => {
+    try {
+      return body(scope);
+    } finally {
+      shared.scope = outer;
+    }
+  });
 }
 
 /**
@@ -160,9 +160,7 @@ export function gradientOf(x: Variable): number {
 
 /** Releases what `use` allocates afterwards. */
 export function withScratch({ workspace }: Scope, use: () => void): void {
-  const { top } = workspace;
-  use();
-  release(workspace, top);
+  withMemory(workspace, use);
 }
 
 /** Computes the gradient of a scalar with respect to every tracked variable by running the tape backward. */

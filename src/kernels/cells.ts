@@ -11,6 +11,7 @@ import { logistic } from './elementwise';
 import type { Kernel } from './kernel';
 import {
   add,
+  type Elements,
   type Local,
   type Statement,
   set,
@@ -23,7 +24,7 @@ import {
   vSubtract,
   type Writer,
 } from './simd/assembler';
-import { type Elements, overElements, times } from './simd/loops';
+import { overElements, times } from './simd/loops';
 import * as math from './simd/math';
 
 const ofLstm = ['write rows H', 'write rows H', 'write rows H', 'update rows 4 H', 'read rows H', 'rows', 'H'] as const;

@@ -16,6 +16,7 @@
 import { memoize } from '../tensor/memoize';
 
 import type { Code, Local, Writer } from './simd/assembler';
+import type { Tiles } from './simd/product';
 
 /** The memory of a workspace: single precision for computing, double precision for gradient checks. */
 export type Heap = Float32Array | Float64Array;
@@ -58,8 +59,8 @@ export interface WasmFunction<O extends Operands = Operands, R = void> {
 export interface Parts {
   /** Binds a function to the memory. */
   of<O extends Operands, R>(wasm: WasmFunction<O, R>): Call<O, R>;
-  /** Whether the engine can keep a tile of six rows in registers. */
-  readonly tall: boolean;
+  /** The tiles of the matrix product. */
+  readonly tiles: Tiles;
   /** The memory of the workspace. */
   readonly memory: Memory;
   /** The offset of the scratch memory of the kernels, of `scratchSize` elements. */
@@ -72,8 +73,11 @@ export type Kernel<O extends Operands = Operands, R = void> = {
   readonly portable: (memory: Memory) => Call<O, R>;
 } & (WasmFunction<O, R> | { readonly compose: (parts: Parts) => Call<O, R> });
 
-/** An implementation: plain TypeScript, WebAssembly SIMD, or relaxed WebAssembly SIMD with fused multiply-add. */
-export type KernelName = 'portable' | 'simd' | 'relaxed';
+/**
+ * An implementation: plain TypeScript, WebAssembly SIMD, relaxed WebAssembly SIMD with fused multiply-add, or the same for
+ * an engine that merges pairs of its vectors into vectors of 256 bits.
+ */
+export type KernelName = 'portable' | 'simd' | 'relaxed' | 'wide';
 
 /** One implementation of all kernels over one memory. */
 export interface Kernels {

@@ -3,6 +3,7 @@
 import { type Call, type Kernel, longestSum, type Memory, type Parts, type WasmFunction } from './kernel';
 import {
   add,
+  type Elements,
   less,
   loadOne,
   loopWhile,
@@ -23,7 +24,7 @@ import {
   vZero,
   when,
 } from './simd/assembler';
-import { type Elements, four, overElements, times } from './simd/loops';
+import { four, overElements, times } from './simd/loops';
 
 const summed = ['update n', 'read rows n', 'rows', 'n'] as const;
 

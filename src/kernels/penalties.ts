@@ -67,7 +67,8 @@ export const limitColumns: Kernel<typeof limited> = {
     ];
     return [
       set(maximum, splat(limit)),
-      ...overElements(w, n, [step, x], (e) => [
+      // Not in pairs, which would defer the stores to the end of the loop down the columns.
+      ...overElements({ ...w, pair: undefined }, n, [step, x], (e) => [
         set(squares, vZero()),
         ...down([set(value, vAdd(e.load(atX), e.load(atStep))), set(squares, multiplyAdd(w, value, value, squares))]),
         set(factor, vDivide(maximum, vSquareRoot(squares))),

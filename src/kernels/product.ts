@@ -2,7 +2,7 @@
 
 import { type Kernel, longestSum, type Parts, partialSums } from './kernel';
 import { sharedMultiply } from './portable/product';
-import { fourRows, multiplyRow, packColumns, sixRows, type Tile } from './simd/product';
+import type { Tile } from './simd/product';
 
 const product = ['update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag'] as const;
 
@@ -45,14 +45,14 @@ export const affineRows: Kernel<typeof affineProduct> = {
   },
 };
 
-/** The number of elements of the packed form of a matrix [K, N]. */
-export const panelsSize = (K: number, N: number): number => Math.ceil(N / 8) * 8 * K;
+/** The number of elements of the packed form of a matrix [K, N], with panels of any width. */
+export const panelsSize = (K: number, N: number): number => Math.ceil(N / 16) * 16 * K;
 
 const packing = ['write', 'read K N', 'K', 'N', 'flag'] as const;
 
 /**
- * Packs B [K, N] (stored as [N, K] with `transposeB`) for {@link gemmPacked}: into panels of eight columns, [⌈N/8⌉, K,
- * 8], padded with zeros.
+ * Packs B [K, N] (stored as [N, K] with `transposeB`) for {@link gemmPacked}: into panels of W columns, [⌈N/W⌉, K, W],
+ * padded with zeros. W is 16 in wide kernels and 8 in all others.
  */
 export const packPanels: Kernel<typeof packing> = {
   operands: packing,
@@ -65,8 +65,8 @@ export const packPanels: Kernel<typeof packing> = {
       }
     }
   },
-  compose: ({ of }) => {
-    const pack = of(packColumns);
+  compose: ({ of, tiles }) => {
+    const pack = of(tiles.packColumns);
     return (panels, b, K, N, transposeB) => pack(panels, b, transposeB ? K : 1, transposeB ? 1 : N, N, K);
   },
 };
@@ -95,7 +95,7 @@ const blockDepth = 256;
 const blockRows = 36;
 const blockColumns = 512;
 /** The scratch elements of one tile. */
-const tileSize = 48;
+const tileSize = 64;
 
 /**
  * The number of rows to process in tiles of six, so that the fewest tiles are partial; the others use tiles of four.
@@ -123,13 +123,14 @@ type Blocked = (
   layout: 'plain' | 'transposed' | 'packed',
 ) => void;
 
-function blocked({ of, memory, scratch, tall }: Parts): Blocked {
+function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
+  const { columns: width, low, tall } = tiles;
   const panelsOfA = scratch + tileSize;
   const panelsOfB = panelsOfA + blockRows * blockDepth;
   return (c, start, startStride, a, b, M, N, K, transposeA, layout) => {
     const packed = layout === 'packed';
     const isRow = M === 1 && layout !== 'transposed';
-    const packB = of(packColumns);
+    const packB = of(tiles.packColumns);
     const columnsAtOnce = packed || isRow ? N : blockColumns;
     const addPart = partialSums(memory, c, M * N, K);
     // The loop runs at least once, because C must be written even if K is 0.
@@ -140,9 +141,9 @@ function blocked({ of, memory, scratch, tall }: Parts): Blocked {
       for (let j = 0; j < N; j += columnsAtOnce) {
         const columns = Math.min(columnsAtOnce, N - j);
         if (isRow) {
-          const rowStride = packed ? 8 : N;
-          const panelStride = packed ? 8 * K : 8;
-          of(multiplyRow)(
+          const rowStride = packed ? width : N;
+          const panelStride = packed ? width * K : width;
+          of(tiles.multiplyRow)(
             c,
             from,
             fromStride >= 0,
@@ -162,7 +163,7 @@ function blocked({ of, memory, scratch, tall }: Parts): Blocked {
           const rows = Math.min(blockRows, M - i);
           const byTile = (tile: Tile, first: number, count: number): void => {
             const row = i + first;
-            of(tile.pack)(
+            of(tile.packRows)(
               panelsOfA,
               transposeA ? a + k * M + row : a + row * K + k,
               transposeA ? 1 : K,
@@ -176,18 +177,18 @@ function blocked({ of, memory, scratch, tall }: Parts): Blocked {
               fromStride >= 0,
               fromStride,
               panelsOfA,
-              packed ? b + 8 * k : panelsOfB,
+              packed ? b + width * k : panelsOfB,
               count,
               columns,
               depth,
               N,
-              packed ? 8 * K : 8 * depth,
+              packed ? width * K : width * depth,
               scratch,
             );
           };
           const sixes = tall ? rowsBySix(rows) : 0;
-          if (sixes > 0) byTile(sixRows, 0, sixes);
-          if (sixes < rows) byTile(fourRows, sixes, rows - sixes);
+          if (tall && sixes > 0) byTile(tall, 0, sixes);
+          if (sixes < rows) byTile(low, sixes, rows - sixes);
         }
       }
       addPart?.(k + depth);

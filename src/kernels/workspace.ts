@@ -4,9 +4,11 @@
  * holds offsets.
  */
 
+import { lastOf } from '../tensor/arrays';
 import { describe } from '../tensor/shape';
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
-import { isSupported, scratchSize, simdKernels } from './simd/bind';
+import { type Implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './simd/bind';
+import { wideImplementation } from './simd/wide';
 
 /** A heap with its kernels and its stack pointer. */
 export interface Workspace {
@@ -16,12 +18,18 @@ export interface Workspace {
   readonly enlarge: (length: number) => void;
   /** The offset of the first free element. Save it before allocating, and pass it to {@link release} afterwards. */
   top: number;
+  /** The end of the last reserved block. The stack is above it. */
+  base: number;
+  /** The free ranges below `base`. */
+  readonly free: Block[];
+  /** The ranges below `base` that belong to scopes, because a block was reserved inside of them. */
+  readonly stacks: Block[];
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
 const alignment = 4;
 /** The number of elements that kernels may read past the end of an operand. */
-const margin = 8;
+const margin = 16;
 /** The number of floats in a page of WebAssembly memory. */
 const pageSize = 16_384;
 
@@ -41,11 +49,15 @@ export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Arra
     grown.set(memory.view);
     memory.view = grown;
   };
-  return { kernels: portableKernels(memory), memory, enlarge, top: 0 };
+  return { kernels: portableKernels(memory), memory, enlarge, top: 0, base: 0, free: [], stacks: [] };
 }
 
 /** The kernels set by {@link useKernels}. */
 let selected: KernelName | undefined;
+/** The implementations of the selected kernels, which replace the default ones. */
+let implementations: readonly Implementation[] | undefined;
+/** The wide implementation, once the engine has been probed for it. */
+let wide: Implementation | undefined;
 /** The kernels of the last computation. */
 let used: KernelName | undefined;
 
@@ -56,15 +68,17 @@ let used: KernelName | undefined;
 function simdWorkspace(): Workspace | undefined {
   try {
     // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
-    if (selected === 'portable' || !isSupported('simd')) return undefined;
-    const name = selected !== 'simd' && isSupported('relaxed') ? 'relaxed' : 'simd';
+    if (!isSupported(simd)) return undefined;
+    const implementation = (implementations ?? [relaxed, simd]).find(isSupported);
+    if (implementation === undefined) return undefined;
     const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const enlarge = (length: number): void => {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    return { kernels: simdKernels(name, pages, memory), memory, enlarge, top: scratchSize };
+    const kernels = simdKernels(implementation, pages, memory);
+    return { kernels, memory, enlarge, top: scratchSize, base: scratchSize, free: [], stacks: [] };
   } catch {
     return undefined;
   }
@@ -73,26 +87,36 @@ function simdWorkspace(): Workspace | undefined {
 /**
  * Sets the kernels of all later computations.
  *
- * @param name `portable` (plain TypeScript), `simd` (WebAssembly SIMD) or `relaxed` (SIMD with fused multiply-add);
- * `undefined`, the default, selects the fastest kernels that the engine supports
- * @throws RangeError if the engine does not support them
+ * @param name `portable` (plain TypeScript), `simd` (WebAssembly SIMD), `relaxed` (SIMD with fused multiply-add) or
+ * `wide` (the same in 256 bits, for V8 with the flag `--experimental-wasm-revectorize`, which takes a tenth of a second
+ * to check once); `undefined`, the default, selects the fastest of the first three that the engine supports
+ * @throws RangeError if the engine does not support them, with the reason; the kernels in use stay
  * @example
  * useKernels('portable');
  * kernelsInUse(); // 'portable'
  * useKernels(undefined);
  */
 export function useKernels(name: KernelName | undefined): void {
-  if (name !== undefined && !['portable', 'simd', 'relaxed'].includes(name)) {
-    throw new RangeError(`useKernels: name must be 'portable', 'simd' or 'relaxed', got ${describe(name)}.`);
+  if (name !== undefined && !['portable', 'simd', 'relaxed', 'wide'].includes(name)) {
+    throw new RangeError(`useKernels: name must be 'portable', 'simd', 'relaxed' or 'wide', got ${describe(name)}.`);
   }
-  const previous = selected;
-  selected = name;
-  if (name === undefined || defaultWorkspace().kernels.name === name) {
-    used = undefined;
-    return;
+  const previous = [selected, implementations] as const;
+  let reason = '';
+  try {
+    if (name === 'wide') wide ??= wideImplementation();
+    [selected, implementations] = [
+      name,
+      name && [simd, relaxed, ...(wide ? [wide] : [])].filter((one) => one.name === name),
+    ];
+    if (name === undefined || defaultWorkspace().kernels.name === name) {
+      used = undefined;
+      return;
+    }
+  } catch (error) {
+    reason = `: ${(error as Error).message}`;
   }
-  selected = previous;
-  throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'.`);
+  [selected, implementations] = previous;
+  throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'${reason}.`);
 }
 
 /**
@@ -117,12 +141,103 @@ export function noteUse({ kernels }: Workspace): void {
  */
 export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
-  const top = offset + Math.ceil(size / alignment) * alignment;
+  const top = offset + rounded(size);
   const { length } = workspace.memory.view;
   // Growing by half keeps the cost per element constant without doubling the memory of a large model.
-  if (top + margin > length) workspace.enlarge(Math.max(top + margin, Math.ceil(length * 1.5)));
+  if (top + margin > length) grow(workspace, top + margin, Math.ceil(length * 1.5));
   workspace.top = top;
   return offset;
+}
+
+/** Grows the heap to `most` elements, or to `least` if the engine has no more memory. */
+function grow({ enlarge }: Workspace, least: number, most: number): void {
+  for (const length of [Math.max(least, most), least]) {
+    try {
+      enlarge(length);
+      return;
+    } catch {}
+  }
+  throw new RangeError(
+    `memory must hold ${(least / 2 ** 28).toFixed(1)} GB, of at most 4. Use smaller batches, truncatedBptt or recompute.`,
+  );
+}
+
+/** The number of elements of a block for `size` elements. */
+const rounded = (size: number): number => Math.ceil(size / alignment) * alignment;
+
+/** A range of the heap, from `start` up to, but not including, `end`. */
+interface Block {
+  start: number;
+  end: number;
+}
+
+/** Returns the result of `body`, and releases its allocations even if it throws. */
+export function withMemory<R>(workspace: Workspace, body: () => R): R {
+  const { top } = workspace;
+  try {
+    return body();
+  } finally {
+    release(workspace, top);
+  }
+}
+
+/** Blocks of memory that stay when scopes end, until the reservation is freed or garbage collected. */
+export interface Reservation {
+  readonly held: Held;
+}
+
+interface Held {
+  readonly workspace: Workspace;
+  readonly blocks: Block[];
+}
+
+/** Frees the blocks of reservations that were collected. Engines without this class keep them. */
+let registry: FinalizationRegistry<Held> | undefined;
+
+/** Creates an empty reservation. */
+export function reservationOf(workspace: Workspace): Reservation {
+  const held = { workspace, blocks: [] };
+  const reservation = { held };
+  if (typeof FinalizationRegistry === 'function') {
+    registry ??= new FinalizationRegistry(free);
+    registry.register(reservation, held);
+  }
+  return reservation;
+}
+
+/**
+ * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top of
+ * the stack. A block that is reserved inside of a scope is above its stack.
+ */
+export function reserve({ held: { workspace, blocks } }: Reservation, size: number): number {
+  const { free, stacks, base } = workspace;
+  const length = Math.max(alignment, rounded(size));
+  const range = free.find(({ start, end }) => end - start >= length);
+  const start = range?.start ?? allocate(workspace, length);
+  if (range === undefined) {
+    if (start > base) stacks.push({ start: base, end: start });
+    workspace.base = workspace.top;
+  } else range.start += length;
+  blocks.push({ start, end: start + length });
+  return start;
+}
+
+/** Frees all blocks of a reservation. */
+export function freeReservation({ held }: Reservation): void {
+  free(held);
+}
+
+function free({ workspace, blocks }: Held): void {
+  const { free, base, top } = workspace;
+  free.push(...blocks.splice(0));
+  free.sort((a, b) => a.start - b.start);
+  for (let i = free.length - 1; i > 0; i--) {
+    if (free[i - 1]!.end < free[i]!.start) continue;
+    free[i - 1]!.end = free[i]!.end;
+    free.splice(i, 1);
+  }
+  // Outside of scopes, the stack moves down to the last block in use.
+  if (lastOf(free)?.end === base && top === base) workspace.base = workspace.top = free.pop()!.start;
 }
 
 /** Copies data into the workspace and returns its offset. */
@@ -132,9 +247,11 @@ export function copyInto(workspace: Workspace, data: ArrayLike<number>): number 
   return offset;
 }
 
-/** Releases all memory allocated since `top` was the top of the workspace. */
+/** Releases all memory allocated since `top` was the top of the workspace, except for reserved blocks. */
 export function release(workspace: Workspace, top: number): void {
-  workspace.top = top;
+  const { stacks, free, base } = workspace;
+  while (stacks.length > 0 && top <= lastOf(stacks)!.start) free.push(stacks.pop()!);
+  workspace.top = Math.max(top, base);
 }
 
 const shared = new Map<KernelName | undefined, Workspace>();

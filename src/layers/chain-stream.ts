@@ -1,9 +1,8 @@
 /** Streams of several layers: one time step through every layer in order. */
 
 import { runScope, variableAt } from '../autodiff/tape';
-import { copyOut, copyTreeInto, variablesOver } from '../autodiff/value-and-gradient';
+import { copyOut } from '../autodiff/value-and-gradient';
 import { copy } from '../kernels/movement';
-import { allocate } from '../kernels/workspace';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
 import { attributed, withCaller } from '../tensor/error-context';
@@ -40,6 +39,7 @@ export function chainStepRunner(
     runners.push({ name, runner });
   }
   const { output, size } = lastOf(runners)!.runner;
+  const stateful = runners.flatMap(({ runner }) => runner.createSlot ?? []);
   return {
     output,
     size,
@@ -68,6 +68,17 @@ export function chainStepRunner(
       );
       for (const { name, runner } of runners) withCaller(`layer ${name}`, () => runner.writeState(state?.[name]));
     },
+    createSlot() {
+      const slots = stateful.map((create) => create());
+      return {
+        save() {
+          for (const slot of slots) slot.save();
+        },
+        load() {
+          for (const slot of slots) slot.load();
+        },
+      };
+    },
   };
 }
 
@@ -76,19 +87,20 @@ export function chainStepRunner(
  */
 function scopedStepRunner(
   { layer, output: outputFeatures }: NamedLayer,
-  { workspace, parameters, input, batchSize, features }: LayerStepContext,
+  { workspace, resident, reserve, parameters, input, batchSize, features }: LayerStepContext,
 ): StepRunner {
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
-  const output = allocate(workspace, batchSize * size);
-  const parameterOffset = copyTreeInto('stream', workspace, parameters);
+  const output = reserve(batchSize * size);
+  // Now, because the values may change before the first step.
+  mapTree(parameters, resident.place);
   let state: LayerState | undefined;
   return {
     output,
     size,
     step() {
       runScope(workspace, false, (scope) => {
-        const p = variablesOver(scope, parameters, parameterOffset);
+        const p = mapTree(parameters, (tensor) => variableAt(scope, resident.place(tensor), tensor.shape, false));
         const x =
           features.kind === 'ids'
             ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
@@ -106,6 +118,17 @@ function scopedStepRunner(
     readState: () => state && mapTree(state, copyTensor),
     writeState(next) {
       state = next && mapTree(next, copyTensor);
+    },
+    createSlot() {
+      let own: LayerState | undefined;
+      return {
+        save() {
+          own = state;
+        },
+        load() {
+          state = own;
+        },
+      };
     },
   };
 }

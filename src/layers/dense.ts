@@ -2,7 +2,6 @@
 
 import { affine } from '../autodiff/ops/linear';
 import { operand, type Variable } from '../autodiff/tape';
-import { allocate } from '../kernels/workspace';
 import { packedAffine } from '../recurrence/cell-stream';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { glorotUniform, type Initializer, zeros } from '../tensor/initializers';
@@ -39,6 +38,7 @@ export function dense(options: DenseOptions): Layer {
   return {
     name: 'dense',
     origin: ['dense', options],
+    causal: true,
     output: (input) => ({ ...vectorFeatures('dense', input), size }),
     parameters: (input) => ({
       weight: { role: 'input', shape: [vectorSize('dense', input), size], blocks: 1, initializer: weightInitializer },
@@ -52,10 +52,10 @@ export function dense(options: DenseOptions): Layer {
     }),
     ...(activation === undefined
       ? {
-          stepRunner: ({ workspace, parameters, input, batchSize }) => {
+          stepRunner: ({ resident, reserve, parameters, input, batchSize }) => {
             const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
-            const apply = packedAffine(workspace, weight, bias);
-            const output = allocate(workspace, batchSize * size);
+            const apply = packedAffine(resident, weight, bias);
+            const output = reserve(batchSize * size);
             return { ...stateless, output, size, step: () => apply(output, input, batchSize) };
           },
         }

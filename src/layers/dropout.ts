@@ -18,6 +18,7 @@ export function dropout(rate: number): Layer {
   return {
     name: 'dropout',
     origin: ['dropout', rate],
+    causal: true,
     output: (input) => vectorFeatures('dropout', input),
     run: (_parameters, input, { training, random }) => {
       const x = vectors('dropout', input);

@@ -2,7 +2,6 @@
 
 import { gather } from '../autodiff/ops/movement';
 import { gatherRows } from '../kernels/linear';
-import { allocate, copyInto } from '../kernels/workspace';
 import { type Initializer, normal } from '../tensor/initializers';
 import { checkCount, checkIds, checkNames } from '../tensor/shape';
 import { type Layer, stateless } from './layer';
@@ -41,6 +40,7 @@ export function embedding(options: EmbeddingOptions): Layer {
     name: 'embedding',
     origin: ['embedding', { vocabularySize, size }],
     accepts: 'ids',
+    causal: true,
     output: () => ({ kind: 'vectors', size, perStep: true }),
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
@@ -48,9 +48,9 @@ export function embedding(options: EmbeddingOptions): Layer {
         throw new TypeError('embedding: expected ids, got vectors. Create ids with intTensor([…]).');
       return { output: gather(weight!, input) };
     },
-    stepRunner: ({ workspace, parameters, input, batchSize }) => {
-      const table = copyInto(workspace, parameters['weight']!.data);
-      const output = allocate(workspace, batchSize * size);
+    stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize }) => {
+      const table = resident.place(parameters['weight']!);
+      const output = reserve(batchSize * size);
       const gatherRow = workspace.kernels.of(gatherRows);
       const step = (): void => {
         checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, '', input, input + batchSize);

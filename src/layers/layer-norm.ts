@@ -2,7 +2,6 @@
 
 import { layerNormalize } from '../autodiff/ops/normalization';
 import { normalizeRows } from '../kernels/normalization';
-import { allocate, copyInto } from '../kernels/workspace';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { ones, zeros } from '../tensor/initializers';
 import { checkNames, checkNumber } from '../tensor/shape';
@@ -26,6 +25,7 @@ export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
   return {
     name: 'layerNorm',
     origin: ['layerNorm', { epsilon }],
+    causal: true,
     output: (input) => vectorFeatures('layerNorm', input),
     parameters: (input) => {
       const shape = [vectorSize('layerNorm', input)];
@@ -39,15 +39,12 @@ export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
         layerNormalize(x, { gain: gain!, bias: bias!, epsilon }),
       ),
     }),
-    stepRunner: ({ workspace, parameters, input, batchSize, features }) => {
+    stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize, features }) => {
       const size = vectorSize('layerNorm', features);
-      const [gain, bias] = [
-        copyInto(workspace, parameters['gain']!.data),
-        copyInto(workspace, parameters['bias']!.data),
-      ];
-      const output = allocate(workspace, batchSize * size); // [B, I]
-      const normalized = allocate(workspace, batchSize * size); // [B, I]
-      const inverseDeviation = allocate(workspace, batchSize); // [B]
+      const [gain, bias] = [resident.place(parameters['gain']!), resident.place(parameters['bias']!)];
+      const output = reserve(batchSize * size); // [B, I]
+      const normalized = reserve(batchSize * size); // [B, I]
+      const inverseDeviation = reserve(batchSize); // [B]
       const normalize = workspace.kernels.of(normalizeRows);
       return {
         ...stateless,

@@ -98,10 +98,10 @@ export interface Layer {
   /** Returns the specifications of its parameters. By default, the layer has none. */
   readonly parameters?: (input: Features) => Readonly<Record<string, ParameterSpec>>;
   /**
-   * Whether the output of a step depends only on that step and earlier ones; true by default. Only causal layers can
-   * be streamed.
+   * Whether the output of a step depends only on that step and, through the state, on earlier ones; true by default. Only
+   * causal layers can be streamed. If it is stated as true, {@link predict} runs long sequences in parts.
    */
-  readonly causal?: boolean;
+  readonly causal?: boolean | undefined;
   /** Runs the layer on ids `[T, B]`, or on vectors `[T, B, I]` or `[B, I]`. */
   readonly run: (
     parameters: Readonly<Record<string, Variable>>,

@@ -2,7 +2,6 @@
 
 import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
-import { allocate } from '../kernels/workspace';
 import { lastOf } from '../tensor/arrays';
 import { chain, chainParameters, checkLayers, type NamedLayer, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
@@ -37,7 +36,8 @@ export function residual(layers: readonly Layer[]): Layer {
   return {
     name: 'residual',
     origin: ['residual', layers],
-    causal: layers.every(({ causal = true }) => causal),
+    // Stated only if every layer states it.
+    causal: layers.some(({ causal }) => causal === false) ? false : layers.every(({ causal }) => causal) || undefined,
     output: (input) => lastOf(named(input))!.output,
     parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {
@@ -51,16 +51,17 @@ export function residual(layers: readonly Layer[]): Layer {
       };
     },
     stepRunner: ({ parameters, features, ...context }) => {
-      const { workspace, input, batchSize } = context;
+      const { workspace, reserve, input, batchSize } = context;
       const inner = chainStepRunner(named(features), splitNames(parameters), context);
       const size = batchSize * inner.size;
-      const output = allocate(workspace, size);
+      const output = reserve(size);
       const sum = workspace.kernels.of(addition);
       return {
         size: inner.size,
         output,
         readState: () => joinNames(inner.readState() ?? {}),
         writeState: (state) => inner.writeState(state && splitNames(state)),
+        ...(inner.createSlot && { createSlot: inner.createSlot }),
         step() {
           inner.step();
           sum(output, input, inner.output, size);

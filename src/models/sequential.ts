@@ -16,8 +16,9 @@ import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { type Random, seeded } from '../tensor/random';
-import { checkKind, checkNames, checkObject, checkShape, formatShape } from '../tensor/shape';
-import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape } from '../tensor/shape';
+import { sliceSteps } from '../tensor/step-ranges';
+import { full, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
 /** A model of layers in order, with their parameters. */
@@ -221,6 +222,14 @@ export interface PredictOptions {
   readonly state?: ModelState;
 }
 
+/** The result of {@link predictWithState}. */
+export interface Prediction {
+  /** `[T, B, O]`, or `[B, O]` if the model has one output per sequence. */
+  readonly output: Tensor;
+  /** The final state. */
+  readonly state: ModelState;
+}
+
 /**
  * Computes the output of a model in prediction, without dropout and zoneout masks. The batch size is arbitrary.
  *
@@ -249,22 +258,59 @@ export function predictWithState(
   model: Sequential,
   inputs: IntTensor | Tensor,
   options: PredictOptions = {},
-): { readonly output: Tensor; readonly state: ModelState } {
+): Prediction {
   return predictAs('predictWithState', model, inputs, options);
 }
 
-function predictAs(
-  caller: string,
-  model: Sequential,
-  inputs: IntTensor | Tensor,
-  options: PredictOptions,
-): { readonly output: Tensor; readonly state: ModelState } {
+function predictAs(caller: string, model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
   checkModel(caller, model);
   checkNames(caller, 'options', options, ['lengths', 'resets', 'state']);
-  return withCaller(caller, () =>
-    compute(model.parameters, (p) => {
-      const { output, state } = runModel(model, p, inputs, options);
-      return { output, state };
-    }),
-  );
+  return withCaller(caller, () => {
+    try {
+      return runInChunks(model, inputs, options);
+    } catch (error) {
+      // A run of all steps reports the position of a wrong id among all ids.
+      if (isIntTensor(inputs)) return runAll(model, inputs, options);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Computes the output and the final state of a model in prediction. A long input runs in chunks of steps, so that the
+ * memory for gates and states does not grow with its length, and stays in the second-level cache.
+ */
+function runInChunks(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
+  const { lengths, resets } = options;
+  const [T = 0, B = 0] = isTensor(inputs) || isIntTensor(inputs) ? inputs.shape : [];
+  const steps = Math.ceil(512 / B);
+  // A run of all steps rejects the others with the right message.
+  const isValid =
+    (lengths === undefined || (lengths.length === B && lengths.every((length) => length >= 0 && length <= T))) &&
+    (resets === undefined || (isIntTensor(resets) && sameShape(resets.shape, [T, B])));
+  if (T < 2 * steps || !isValid || model.layers.some(({ layer }) => layer.causal !== true))
+    return runAll(model, inputs, options);
+  let { state } = options;
+  let output: Tensor | undefined;
+  for (let from = 0; from < T; from += steps) {
+    const to = Math.min(T, from + steps);
+    const run = runAll(model, sliceSteps(inputs, from, to), {
+      ...(lengths && { lengths: lengths.map((length) => Math.max(0, Math.min(length, to) - from)) }),
+      ...(resets && { resets: sliceSteps(resets, from, to) }),
+      ...(state && { state }),
+    });
+    state = run.state;
+    if (outputsPerStep(model)) {
+      output ??= full([T, ...run.output.shape.slice(1)], 0);
+      output.data.set(run.output.data, (output.data.length / T) * from);
+    } else output = run.output;
+  }
+  return { output: output!, state: state! };
+}
+
+function runAll(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
+  return compute(model.parameters, (p) => {
+    const { output, state } = runModel(model, p, inputs, options);
+    return { output, state };
+  });
 }

@@ -1,13 +1,22 @@
 /** Streaming inference: a model that runs one time step per call and carries its state. */
 
 import type { Heap } from '../kernels/kernel';
-import { allocate, createWorkspace, noteUse, type Workspace } from '../kernels/workspace';
+import { type Resident, residentOf } from '../kernels/resident';
+import { defaultWorkspace, noteUse, type Reservation, reservationOf, reserve } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
-import { cellStepRunner, type StepRunner } from '../recurrence/cell-stream';
+import {
+  cellStepRunner,
+  type StateSlot,
+  type StepRunner,
+  type StepRunnerOptions,
+  type StepRunnerState,
+} from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
+import { memoize } from '../tensor/memoize';
 import { checkCount, checkKind, checkNames, checkObject, formatShape } from '../tensor/shape';
 import { checkEither, checkTensor, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { leavesOf } from '../tensor/tree';
 import { checkModel, type ModelState, type Sequential } from './sequential';
 
 /**
@@ -51,13 +60,17 @@ export function stream(model: Sequential, options: StreamOptions = {}): Stream {
   const { batchSize = 1 } = options;
   checkModel('stream', model);
   checkCount('stream', 'batchSize', batchSize);
-  const workspace = createWorkspace();
   const inputSize = model.input.kind === 'ids' ? 'ids' : model.input.size;
-  const input = allocate(workspace, batchSize * (inputSize === 'ids' ? 1 : inputSize));
-  const runner = withCaller('stream', () =>
-    chainStepRunner(model.layers, model.parameters, { workspace, input, batchSize }),
+  const program = programOf(
+    chains,
+    model.layers,
+    model.parameters,
+    leavesOf('stream', model.parameters).map(({ tensor }) => tensor),
+    inputSize,
+    batchSize,
+    (options) => withCaller('stream', () => chainStepRunner(model.layers, model.parameters, options)),
   );
-  return createStream('stream', workspace, runner, input, inputSize, batchSize);
+  return createStream('stream', program, inputSize, batchSize);
 }
 
 /**
@@ -85,22 +98,64 @@ export function streamCell<N extends string>(
   checkCount('streamCell', 'batchSize', batchSize);
   const inputSize = parameters['weightIh']?.shape[0] ?? 0;
   checkParameters('streamCell', cell, parameters, inputSize);
-  const workspace = createWorkspace();
-  const input = allocate(workspace, batchSize * inputSize);
-  const runner = cellStepRunner(cell, { workspace, parameters, input, batchSize });
-  return createStream('streamCell', workspace, runner, input, inputSize, batchSize);
+  const program = programOf(cells, cell, parameters, Object.values(parameters), inputSize, batchSize, (options) =>
+    cellStepRunner(cell, { ...options, parameters }),
+  );
+  return createStream('streamCell', program, inputSize, batchSize);
 }
 
-function createStream<S>(
-  caller: string,
-  workspace: Workspace,
-  runner: StepRunner<S>,
-  input: number,
+/** What the streams of a model with one batch size share: the runner, its input buffer, and the state in it. */
+interface Program<S> {
+  readonly resident: Resident;
+  readonly reservation: Reservation;
+  readonly runner: StepRunner<S>;
+  /** The offset of the input. */
+  readonly input: number;
+  /** The owner of the state in the runner. */
+  active: StateSlot | undefined;
+}
+
+/** The programs of resident parameters, by layers or cell, then by batch size. */
+const programsOf = <S>() => memoize((_: Resident) => memoize((_: object) => new Map<number, Program<S>>()));
+const chains = /* @__PURE__ */ programsOf<ModelState>();
+const cells = /* @__PURE__ */ programsOf<StepRunnerState>();
+
+/** Returns the program of a model with its current parameters. */
+function programOf<S>(
+  programs: ReturnType<typeof programsOf<S>>,
+  key: object,
+  owner: object,
+  tensors: readonly Tensor[],
   inputSize: number | 'ids',
   batchSize: number,
-): Stream<S> {
+  createRunner: (options: Omit<StepRunnerOptions, 'parameters'>) => StepRunner<S>,
+): Program<S> {
+  const workspace = defaultWorkspace();
+  const resident = residentOf(workspace, owner, tensors);
+  const bySize = programs(resident)(key);
+  const existing = bySize.get(batchSize);
+  if (existing !== undefined) return existing;
+  const reservation = reservationOf(workspace);
+  const reserveFor = (size: number): number => reserve(reservation, size);
+  const input = reserveFor(batchSize * (inputSize === 'ids' ? 1 : inputSize));
+  const runner = createRunner({ workspace, resident, reserve: reserveFor, input, batchSize });
+  const program = { resident, reservation, runner, input, active: undefined };
+  bySize.set(batchSize, program);
+  return program;
+}
+
+function createStream<S>(caller: string, program: Program<S>, inputSize: number | 'ids', batchSize: number): Stream<S> {
+  const { resident, runner, input } = program;
+  const { workspace } = resident;
   const { memory } = workspace;
   const { output, size } = runner;
+  const slot = runner.createSlot?.();
+  const activate = (): void => {
+    if (program.active === slot || slot === undefined) return;
+    program.active?.save();
+    slot.load();
+    program.active = slot;
+  };
   let heap: Heap | undefined;
   let outputs: Heap;
   return {
@@ -108,13 +163,16 @@ function createStream<S>(
     inputSize,
     outputSize: size,
     get state() {
+      activate();
       return runner.readState();
     },
     set state(state) {
+      activate();
       withCaller(caller, () => runner.writeState(state));
     },
     run(x, into) {
       noteUse(workspace);
+      activate();
       memory.view.set(x, input);
       runner.step();
       // If the memory has grown, the view is stale.

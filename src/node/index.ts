@@ -3,3 +3,4 @@
 export { writeAtomically } from './atomic-file';
 export { type CheckpointFileOptions, checkpointFile, resumeFrom } from './checkpoint-file';
 export { type ProgressOutput, type TerminalProgressOptions, terminalProgress } from './terminal-progress';
+export { enableWideKernels, type WideKernels } from './wide-kernels';

@@ -130,6 +130,10 @@ declare module 'node:vm' {
   export function runInContext<R>(code: string, context: object): R;
 }
 
+declare module 'node:v8' {
+  export function setFlagsFromString(flags: string): void;
+}
+
 declare module 'node:zlib' {
   export function gzipSync(data: string | Uint8Array, options?: { level?: number }): Uint8Array;
   export function deflateRawSync(data: Uint8Array, options?: { level?: number }): Uint8Array;

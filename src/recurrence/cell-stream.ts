@@ -5,8 +5,9 @@
 
 import { interpolate } from '../kernels/arithmetic';
 import { copy, fill } from '../kernels/movement';
-import { gemmPacked, packPanels, panelsSize } from '../kernels/product';
-import { allocate, copyInto, type Workspace } from '../kernels/workspace';
+import { gemmPacked } from '../kernels/product';
+import type { Resident } from '../kernels/resident';
+import type { Workspace } from '../kernels/workspace';
 import { checkNames, checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
@@ -14,7 +15,18 @@ import type { PointwiseCell, PointwiseStep } from './cell';
 /** The state by name, `[B, H]` each. */
 export type StepRunnerState = Readonly<Record<string, Tensor>>;
 
-/** Runs one time step at a time in a workspace: reads the input buffer and writes the output buffer `[B, size]`. */
+/** The state of one of the streams that share a step runner, while another one runs. */
+export interface StateSlot {
+  /** Copies the state from the runner. */
+  readonly save: () => void;
+  /** Copies the state to the runner. */
+  readonly load: () => void;
+}
+
+/**
+ * Runs one time step at a time in a workspace: reads the input buffer and writes the output buffer `[B, size]`. Streams of
+ * a model share one runner, and exchange its state.
+ */
 export interface StepRunner<S = StepRunnerState> {
   /** The offset of the output. */
   readonly output: number;
@@ -26,13 +38,18 @@ export interface StepRunner<S = StepRunnerState> {
   readonly readState: () => S | undefined;
   /** Sets the state; missing parts are reset to the initial state. @throws RangeError if a shape does not match */
   readonly writeState: (state: S | undefined) => void;
+  /** Creates storage with the initial state for one stream. Absent for stateless layers. */
+  readonly createSlot?: () => StateSlot;
 }
 
 /** Options for creating a {@link StepRunner}. */
 export interface StepRunnerOptions {
-  /** Holds the weights and the state. */
   readonly workspace: Workspace;
-  /** The parameters by name, copied or packed into the workspace. */
+  /** Reserves a buffer in the workspace and returns its offset. */
+  readonly reserve: (size: number) => number;
+  /** Copies or packs parameters into the workspace, once for all streams of a model. */
+  readonly resident: Resident;
+  /** The parameters by name. */
   readonly parameters: Readonly<Record<string, Tensor>>;
   /** The offset of the input `[B, I]`, the same at every step. */
   readonly input: number;
@@ -40,25 +57,14 @@ export interface StepRunnerOptions {
   readonly batchSize: number;
 }
 
-/** Packs a matrix `[K, N]` into the workspace and returns its offset. */
-function packInto(workspace: Workspace, { shape, data }: Tensor): number {
-  const [K, N] = shape as [number, number];
-  const panels = allocate(workspace, panelsSize(K, N));
-  const { top } = workspace;
-  const plain = copyInto(workspace, data);
-  workspace.kernels.of(packPanels)(panels, plain, K, N, false);
-  workspace.top = top;
-  return panels;
-}
-
 /** Returns a function that computes y = x W + b, or y = x W, for `rows` rows of x. W stays packed in the workspace. */
 export function packedAffine(
-  workspace: Workspace,
+  { workspace, place, pack }: Resident,
   weight: Tensor,
   bias: Tensor | undefined,
 ): (y: number, x: number, rows: number) => void {
   const [K, N] = weight.shape as [number, number];
-  const [panels, biasOffset] = [packInto(workspace, weight), bias === undefined ? -1 : copyInto(workspace, bias.data)];
+  const [panels, biasOffset] = [pack(weight), bias === undefined ? -1 : place(bias)];
   const [move, multiply] = [workspace.kernels.of(copy), workspace.kernels.of(gemmPacked)];
   return (y, x, rows) => {
     if (biasOffset >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasOffset, N);
@@ -80,54 +86,50 @@ export interface CellStepRunnerOptions {
  */
 export function cellStepRunner(
   cell: PointwiseCell,
-  { workspace, parameters, input, batchSize }: StepRunnerOptions,
+  { workspace, reserve, resident, parameters, input, batchSize }: StepRunnerOptions,
   { initialState = {}, zoneout = {} }: CellStepRunnerOptions = {},
 ): StepRunner {
-  const { kernels: k } = workspace;
+  const { kernels: k, memory } = workspace;
   const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
   const GH = weightIh.shape[1]!;
   const H = GH / cell.gates;
   const size = batchSize * H;
-  const affine = packedAffine(workspace, weightIh, bias);
-  const panels = weightHh === undefined ? -1 : packInto(workspace, weightHh);
-  const gates = allocate(workspace, batchSize * GH);
-  const output = allocate(workspace, size);
-  const product = cell.separateProducts ? allocate(workspace, batchSize * GH) : gates;
-  const saved = allocate(workspace, cell.savedBlocks * size);
-  const vectors = Object.fromEntries(
-    cell.vectorParameters.map((name) => [name, copyInto(workspace, parameters[name]!.data)]),
-  );
-  const stateBuffers = (): Record<string, number> =>
-    Object.fromEntries(cell.state.map((name) => [name, allocate(workspace, size)]));
-  const [first, second] = [stateBuffers(), stateBuffers()];
-  const stepFrom = (previous: Record<string, number>, next: Record<string, number>): PointwiseStep<string> => ({
+  const shape = [batchSize, H];
+  const affine = packedAffine(resident, weightIh, bias);
+  const panels = weightHh === undefined ? -1 : resident.pack(weightHh);
+  const gates = reserve(batchSize * GH);
+  const output = reserve(size);
+  const product = cell.separateProducts ? reserve(batchSize * GH) : gates;
+  const saved = reserve(cell.savedBlocks * size);
+  const vectors = Object.fromEntries(cell.vectorParameters.map((name) => [name, resident.place(parameters[name]!)]));
+  const initial = new Float32Array(cell.state.length * size);
+  cell.state.forEach((name, i) => {
+    const data = initialState[name]?.data;
+    if (data !== undefined) for (let row = 0; row < batchSize; row++) initial.set(data, i * size + row * H);
+  });
+  const blocks = [reserve(initial.length), reserve(initial.length)] as const;
+  const offsetsFrom = (block: number): Record<string, number> =>
+    Object.fromEntries(cell.state.map((name, i) => [name, block + i * size]));
+  const stepFrom = (from: number, to: number): PointwiseStep<string> & { readonly block: number } => ({
     rows: batchSize,
     hiddenSize: H,
     gates,
     product,
     saved,
-    previous,
-    next,
+    previous: offsetsFrom(from),
+    next: offsetsFrom(to),
     vectors,
+    block: from,
   });
-  let [current, following] = [stepFrom(first, second), stepFrom(second, first)];
+  let [current, following] = [stepFrom(blocks[0], blocks[1]), stepFrom(blocks[1], blocks[0])];
   const [multiply, move] = [k.of(gemmPacked), k.of(copy)];
   const zoned = cell.state
     .filter((name) => zoneout[name])
     .map((name) => {
-      const moveRate = allocate(workspace, size);
+      const moveRate = reserve(size);
       k.of(fill)(moveRate, 1 - zoneout[name]!, size);
       return { name, moveRate };
     });
-  const writeState = (state: StepRunnerState | undefined): void => {
-    checkNames('stream', 'state', state ?? {}, cell.state);
-    for (const name of cell.state) {
-      const value = state?.[name] ?? broadcastState(initialState[name], [batchSize, H]);
-      checkShape('stream', `state.${name}`, value.shape, { letters: '[B, H]', lengths: [batchSize, H] });
-      workspace.memory.view.set(value.data, current.previous[name]!);
-    }
-  };
-  writeState(undefined);
   return {
     output,
     size: H,
@@ -147,23 +149,27 @@ export function cellStepRunner(
     },
     readState: () =>
       Object.fromEntries(
-        cell.state.map((name) => [
-          name,
-          {
-            shape: [batchSize, H],
-            data: Float32Array.from(
-              workspace.memory.view.subarray(current.previous[name]!, current.previous[name]! + size),
-            ),
-          },
-        ]),
+        cell.state.map((name) => {
+          const offset = current.previous[name]!;
+          return [name, { shape, data: Float32Array.from(memory.view.subarray(offset, offset + size)) }];
+        }),
       ),
-    writeState,
+    writeState(state) {
+      checkNames('stream', 'state', state ?? {}, cell.state);
+      memory.view.set(initial, current.block);
+      for (const name of cell.state) {
+        const value = state?.[name];
+        if (value === undefined) continue;
+        checkShape('stream', `state.${name}`, value.shape, { letters: '[B, H]', lengths: shape });
+        memory.view.set(value.data, current.previous[name]!);
+      }
+    },
+    createSlot() {
+      const values = initial.slice();
+      return {
+        save: () => values.set(memory.view.subarray(current.block, current.block + values.length)),
+        load: () => memory.view.set(values, current.block),
+      };
+    },
   };
-}
-
-/** Repeats an initial state `[1, size]` for every row; zeros if it is undefined. */
-export function broadcastState(state: Tensor | undefined, [rows, size]: readonly [number, number]): Tensor {
-  const data = new Float32Array(rows * size);
-  if (state !== undefined) for (let row = 0; row < rows; row++) data.set(state.data, row * size);
-  return { shape: [rows, size], data };
 }

@@ -5,7 +5,7 @@ import { runScope, type Variable } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { fill } from '../kernels/movement';
-import { allocate, createWorkspace } from '../kernels/workspace';
+import { allocate, defaultWorkspace, withMemory } from '../kernels/workspace';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import type { Mapped, TensorTree } from '../tensor/tree';
@@ -51,7 +51,7 @@ export interface SessionUpdate {
 }
 
 /**
- * Starts training: parameters, gradient and moments have one layout, and stay in the workspace from update to update.
+ * Starts training: parameters, gradient and moments have one layout.
  *
  * @throws RangeError if the optimizer state does not fit
  */
@@ -64,12 +64,11 @@ export function openSession<P extends TensorTree, B>(
   const size = task.data.length;
   const state = optimizerState ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
   checkOptimizerState(caller, 'optimizerState', optimizer, state, size);
-  const workspace = createWorkspace();
+  const workspace = defaultWorkspace();
   const { kernels, memory } = workspace;
-  const parameters = allocate(workspace, size);
-  const gradient = allocate(workspace, size);
   const parameterList = parameterLeaves(task.parameters);
-  const slots = state.slots.map(() => allocate(workspace, size));
+  let parameters: number;
+  let gradient: number;
   /** Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product. */
   const addGradient = (batch: B, weight: number, total: number, random: Random, step: number): number =>
     runScope(workspace, true, (scope) => {
@@ -82,27 +81,31 @@ export function openSession<P extends TensorTree, B>(
 
   return {
     state,
-    update(batches, random, step, validationLosses) {
-      memory.view.set(task.data, parameters);
-      kernels.of(fill)(gradient, 0, size);
-      const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      let loss = 0;
-      batches.forEach((batch, i) => {
-        loss += addGradient(batch, weights[i]!, total, random, step);
-      });
-      const squares = kernels.of(sumOfSquares)(gradient, size);
-      if (!Number.isFinite(squares))
-        throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
-      let learningRate: number | undefined;
-      if (total !== 0) {
-        const input = { size, parameters, gradient, slots, leaves: parameterList, validationLosses };
-        updateAt(caller, workspace, optimizer, state, input);
-        task.data.set(memory.view.subarray(parameters, parameters + size));
-        if (optimizer.rate !== undefined)
-          learningRate = rateAt(caller, optimizer.rate, { step: state.step, validationLosses });
-      }
-      return { loss, gradientNorm: Math.sqrt(squares), learningRate };
-    },
+    update: (batches, random, step, validationLosses) =>
+      withMemory(workspace, () => {
+        parameters = allocate(workspace, size);
+        gradient = allocate(workspace, size);
+        const slots = state.slots.map(() => allocate(workspace, size));
+        memory.view.set(task.data, parameters);
+        kernels.of(fill)(gradient, 0, size);
+        const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        let loss = 0;
+        batches.forEach((batch, i) => {
+          loss += addGradient(batch, weights[i]!, total, random, step);
+        });
+        const squares = kernels.of(sumOfSquares)(gradient, size);
+        if (!Number.isFinite(squares))
+          throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
+        let learningRate: number | undefined;
+        if (total !== 0) {
+          const input = { size, parameters, gradient, slots, leaves: parameterList, validationLosses };
+          updateAt(caller, workspace, optimizer, state, input);
+          task.data.set(memory.view.subarray(parameters, parameters + size));
+          if (optimizer.rate !== undefined)
+            learningRate = rateAt(caller, optimizer.rate, { step: state.step, validationLosses });
+        }
+        return { loss, gradientNorm: Math.sqrt(squares), learningRate };
+      }),
   };
 }

@@ -53,7 +53,7 @@ function gates(cell: 'lstm' | 'gru', x: Float32Array): Float32Array {
   return Float32Array.from(memory.view.subarray(preActivations, preActivations + blocks * n));
 }
 
-describe.each((['portable', 'simd', 'relaxed'] as const).filter(engineRuns))('%s', (name) => {
+describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (name) => {
   it.each([
     ['tanh', hyperbolicTangent, Math.tanh, [-1, 1]],
     ['sigmoid', sigmoidal, logistic, [0, 1]],

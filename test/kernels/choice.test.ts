@@ -12,6 +12,7 @@ afterEach(() => {
 });
 
 it('selects the fastest kernels by default, and any kernels by name', () => {
+  useKernels(undefined);
   const fastest = kernelsInUse();
   expect(fastest).not.toBe('portable');
   for (const name of ['portable', 'simd'] as const) {
@@ -36,7 +37,7 @@ it('selects the fastest kernels by default, and any kernels by name', () => {
 it('useKernels rejects an unknown name and keeps the kernels in use', () => {
   useKernels('portable');
   expect(() => useKernels('cuda' as never)).toThrow(
-    "useKernels: name must be 'portable', 'simd' or 'relaxed', got cuda.",
+    "useKernels: name must be 'portable', 'simd', 'relaxed' or 'wide', got cuda.",
   );
   expect(kernelsInUse()).toBe('portable');
 });

@@ -15,6 +15,7 @@ const cases: [KernelName, 'float32' | 'float64', number][] = [
   ['portable', 'float64', 1e-12],
   ['simd', 'float32', 2e-5],
   ['relaxed', 'float32', 2e-5],
+  ['wide', 'float32', 2e-5],
 ];
 it.each(cases.filter(([name]) => engineRuns(name)))(
   '%s, %s: correct within %d for all transposes and sizes, with and without accumulation, and writes only to C',

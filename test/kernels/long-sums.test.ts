@@ -78,7 +78,7 @@ function expectSum(actual: number, { total, scale }: Sum, what: string): void {
 
 afterAll(() => useKernels(undefined));
 
-describe.each((['portable', 'simd', 'relaxed'] as const).filter(engineRuns))('%s', (name) => {
+describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (name) => {
   let workspace: Workspace;
   /** Buffers of `longest` elements. */
   let x: number;
@@ -289,7 +289,7 @@ describe.each((['portable', 'simd', 'relaxed'] as const).filter(engineRuns))('%s
   });
 });
 
-describe.each((['portable', 'simd', 'relaxed'] as const).filter(engineRuns))(
+describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRuns))(
   '%s: a row has the same bits alone and in a batch',
   (name: KernelName) => {
     const depths = [0, 1, 5, 255, 256, 257, 512, 1000, 5000, 70_000];

@@ -49,7 +49,7 @@ describe('arguments', () => {
     ],
     [
       'a layer as a cell',
-      'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, output, parameters, run, stepRunner.',
+      'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, causal, output, parameters, run, stepRunner.',
       () => wrongly(recurrent, dense({ size: 2 }), { hiddenSize: 2 }),
     ],
     ['no options', 'recurrent: options must be an object, got undefined.', () => wrongly(recurrent, lstm())],
@@ -83,8 +83,8 @@ describe('arguments', () => {
     ],
     [
       'a layer instead of an array',
-      'sequential: layers must be an array without undefined elements, got an object with name, origin, output, ' +
-        'parameters, run, stepRunner.',
+      'sequential: layers must be an array without undefined elements, got an object with name, origin, causal, ' +
+        'output, parameters, run, stepRunner.',
       () => wrongly(sequential, dense({ size: 2 })),
     ],
     [

@@ -61,7 +61,7 @@ function run(
   return { history, average: averagedModel({ parameters, data: parameters.w.data }, optimizer, state).data };
 }
 
-describe.each((['portable', 'simd', 'relaxed'] as const satisfies readonly KernelName[]).filter(engineRuns))(
+describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readonly KernelName[]).filter(engineRuns))(
   'kernels %s',
   (kernels) => {
     it('an exponential moving average, from the parameters after the first update', () => {

@@ -35,7 +35,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { engineRuns } from '../kernels/engine';
 
 afterAll(() => useKernels(undefined));
-const kernelNames = (['portable', 'simd', 'relaxed'] as const satisfies readonly KernelName[]).filter(engineRuns);
+const kernelNames = (['portable', 'simd', 'relaxed', 'wide'] as const satisfies readonly KernelName[]).filter(
+  engineRuns,
+);
 
 it.each([
   ['adam: beta1 must be at least 0 and less than 1, got 1.', () => adam(1e-3, { beta1: 1 })],

@@ -64,7 +64,7 @@ it('every golden sequence is compared', () => {
   expect(Object.keys(optimizers)).toEqual(Object.keys(expected.parameters));
 });
 
-describe.each((['portable', 'simd', 'relaxed'] as const satisfies readonly KernelName[]).filter(engineRuns))(
+describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readonly KernelName[]).filter(engineRuns))(
   'kernels %s',
   (kernels) => {
     it.each(Object.entries(optimizers))('%s equals PyTorch within 2e-6', (name, optimizer) => {

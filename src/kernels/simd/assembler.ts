@@ -205,6 +205,18 @@ export const when = (condition: I32, then: readonly Statement[], otherwise: read
   parts: [condition, 0x04, 0x40, ...then, ...(otherwise.length > 0 ? [0x05, ...otherwise] : []), 0x0b],
 });
 
+/** The elements of one iteration of a loop: all four lanes of a vector, or only the first one. */
+export interface Elements {
+  /** The number of elements per iteration. */
+  readonly count: number;
+  load(address: I32, offset?: number): Vector;
+  store(address: I32, value: Vector, offset?: number): Statement;
+  /** Sets the unused lanes of x to 0. */
+  only(x: Vector): Vector;
+  /** Sets the unused lanes of x to the value of the first lane. */
+  fill(x: Vector): Vector;
+}
+
 /** An endless iterable, for destructuring. The type is a tuple, so that no element may be undefined. */
 type Many<T> = readonly [T, T, T, T, T, T, T, T, T, T, T, T];
 
@@ -212,6 +224,11 @@ type Many<T> = readonly [T, T, T, T, T, T, T, T, T, T, T, T];
 export interface Writer {
   /** Whether fused multiply-add is available. */
   readonly fused: boolean;
+  /**
+   * Writes the body of a loop for eight elements, if the engine merges pairs of vectors. Its stores come after everything
+   * else, so the body must not store inside of a loop.
+   */
+  readonly pair?: ((w: Writer, body: (elements: Elements) => readonly Statement[]) => Statement[]) | undefined;
   /** Allocates a local, initially 0. */
   local<T extends ValueType>(type: T): Local<T>;
   /** Allocates a vector local per destructured element: `const [a, b] = w.vectors`. */
@@ -240,7 +257,7 @@ function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
  */
 export function assemble(
   parameters: readonly ValueType[],
-  fused: boolean,
+  abilities: Pick<Writer, 'fused' | 'pair'>,
   write: (parameters: readonly Local<ValueType>[], writer: Writer) => readonly Code<'void' | 'f64'>[],
 ): Uint8Array<ArrayBuffer> {
   const locals: ValueType[] = [];
@@ -265,7 +282,7 @@ export function assemble(
     // Only ever destructured, for which an iterable and a tuple are the same.
     return iterable as Iterable<Local<T>> & Many<Local<T>>;
   };
-  const writer = { fused, local, constant, vectors: allocator('v128'), pointers: allocator('i32') };
+  const writer = { ...abilities, local, constant, vectors: allocator('v128'), pointers: allocator('i32') };
   const body = write(
     parameters.map((type, index) => localAt(type, index)),
     writer,

@@ -4,6 +4,7 @@ import {
   add,
   below,
   bitAnd,
+  type Elements,
   type I32,
   type Local,
   less,
@@ -32,18 +33,6 @@ import {
   type Writer,
 } from './assembler';
 
-/** The elements of one iteration of a loop: all four lanes of a vector, or only the first one. */
-export interface Elements {
-  /** The number of elements per iteration. */
-  readonly count: number;
-  load(address: I32, offset?: number): Vector;
-  store(address: I32, value: Vector, offset?: number): Statement;
-  /** Sets the unused lanes of x to 0. */
-  only(x: Vector): Vector;
-  /** Sets the unused lanes of x to the value of the first lane. */
-  fill(x: Vector): Vector;
-}
-
 /** Iterations of four elements. */
 export const four: Elements = { count: 4, load, store, only: (x) => x, fill: (x) => x };
 /** Iterations of one element, in the first lane. */
@@ -64,16 +53,18 @@ export function overElements(
 ): Statement[] {
   const [end] = w.pointers;
   const first = pointers[0]!;
-  const loop = (elements: Elements, bytes: number): Statement =>
+  /** Runs the loop for the elements that the mask leaves of n. */
+  const loop = (mask: number, statements: readonly Statement[], bytes: number): Statement[] => [
+    set(end, add(first, shiftLeft(bitAnd(n, number(mask)), 2))),
     loopWhile(below(first, end), [
-      ...body(elements),
+      ...statements,
       ...pointers.map((pointer) => set(pointer, add(pointer, number(bytes)))),
-    ]);
+    ]),
+  ];
   return [
-    set(end, add(first, shiftLeft(bitAnd(n, number(-4)), 2))),
-    loop(four, 16),
-    set(end, add(first, shiftLeft(bitAnd(n, number(3)), 2))),
-    loop(one, 4),
+    ...(w.pair ? loop(-8, w.pair(w, body), 32) : []),
+    ...loop(w.pair ? 4 : -4, body(four), 16),
+    ...loop(3, body(one), 4),
   ];
 }
 

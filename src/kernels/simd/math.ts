@@ -24,7 +24,6 @@ import {
   wholeShiftLeft,
   wholeShiftRight,
   wholeSubtract,
-  word,
 } from './assembler';
 
 /** a · b + c, with one rounding if the engine supports it. */
@@ -139,7 +138,7 @@ export function log(w: Writer, x: Vector): Vector {
   const scaled = tee(normal, vSelect(vLess(input, smallest), vMultiply(tee(input, x), w.constant(2 ** 23)), input));
   const mantissa = wholeSubtract(
     scaled,
-    wholeShiftLeft(tee(e, wholeShiftRight(wholeSubtract(normal, word(0x3f3504f3)), 23)), 23),
+    wholeShiftLeft(tee(e, wholeShiftRight(wholeSubtract(normal, w.constant(Math.SQRT1_2)), 23)), 23),
   );
   const series = polynomial(
     w,

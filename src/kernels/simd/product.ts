@@ -1,6 +1,6 @@
 /**
- * The matrix product over packed panels: A in panels of four or six rows, and B in panels of eight columns, each stored
- * along K.
+ * The matrix product over packed panels: A in panels of as many rows as a tile of C has, and B in panels of as many
+ * columns, each stored along K. The size of the tiles belongs to the implementation.
  */
 
 import type { LocalsOf, WasmFunction } from '../kernel';
@@ -35,40 +35,39 @@ import {
 import { limited, times } from './loops';
 import { multiplyAdd } from './math';
 
-/** The number of columns of a tile of C, which one pass over K computes. */
-const tileColumns = 8;
-
 const packed = ['write', 'read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
 
 /**
- * Packs rows of A (the lanes) into panels [depth, 4]; the last panel is padded with zeros. `laneStride` or
- * `depthStride` must be 1.
+ * Packs lanes, which are rows of A or columns of B, into panels [depth, width]; the last panel is padded with zeros.
+ * `laneStride` or `depthStride` must be 1.
  */
-const packFours: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 4) };
-/** Packs rows of A into panels [depth, 6], likewise. */
-const packSixes: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 6) };
+const packing = (width: Width): WasmFunction<typeof packed> => ({
+  operands: packed,
+  simd: (o, w) => packPanels(w, o, width),
+});
 
-/** Packs columns of B (the lanes) into panels [depth, 8], likewise. */
-export const packColumns: WasmFunction<typeof packed> = { operands: packed, simd: (o, w) => packPanels(w, o, 8) };
+type Width = 4 | 6 | 8 | 16;
+
+/** The offsets, in bytes, of the whole vectors of a row. */
+const offsetsOf = (width: Width): number[] => Array.from({ length: width >> 2 }, (_, i) => 16 * i);
 
 /** Packs `lanes` lanes of `depth` elements into panels [depth, width]. */
 function packPanels(
   w: Writer,
   [to, from, laneStride, depthStride, lanes, depth]: LocalsOf<typeof packed>,
-  width: 4 | 6 | 8,
+  width: Width,
 ): Statement[] {
   const [k, source, lane] = w.pointers;
   const [row0, row1, row2, row3, low, high, low2, high2] = w.vectors;
+  const copied = [row0, row1, row2, row3];
   const bytes = 4 * width;
+  const fours = offsetsOf(width);
 
   /** If the lanes are adjacent: copies one index of depth at a time. */
   const copyAcross = times(k, [
-    store(to, load(source)),
-    ...(width === 6
-      ? [storeTwo(to, loadTwo(source, 16), 0, 16)]
-      : width === 8
-        ? [store(to, load(source, 16), 16)]
-        : []),
+    ...fours.map((at, i) => set(copied[i]!, load(source, at))),
+    ...fours.map((at, i) => store(to, copied[i]!, at)),
+    ...(width === 6 ? [storeTwo(to, loadTwo(source, 16), 0, 16)] : []),
     set(source, add(source, depthStride)),
     set(to, add(to, number(bytes))),
   ]);
@@ -94,8 +93,8 @@ function packPanels(
     ...[low, low, high, high].map((half, i) => storeTwo(to, half, (i & 1) as 0 | 1, i * bytes + at)),
   ];
   const transposeFours = loopWhile(less(number(3), k), [
-    ...transposeFour(0),
-    ...(width === 6 ? transposeTwo(16) : width === 8 ? transposeFour(16) : []),
+    ...fours.flatMap(transposeFour),
+    ...(width === 6 ? transposeTwo(16) : []),
     set(source, add(source, number(16))),
     set(to, add(to, number(4 * bytes))),
     set(k, subtract(k, number(4))),
@@ -144,27 +143,29 @@ const multiplied = [
   'write',
 ] as const;
 
-/** A tile height with its functions. */
+/** A tile of C, which one pass over K computes, with its functions. */
 export interface Tile {
   readonly rows: number;
-  readonly pack: WasmFunction<typeof packed>;
+  readonly packRows: WasmFunction<typeof packed>;
   readonly multiply: WasmFunction<typeof multiplied>;
 }
 
-/** Tiles of four rows: eight vector sums and their operands fit in the sixteen registers of any engine. */
-export const fourRows: Tile = {
-  rows: 4,
-  pack: packFours,
-  multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 4) },
-};
-/**
- * Tiles of six rows: twelve vector sums hide the latency of fused multiply-add, if the engine keeps them in registers.
- */
-export const sixRows: Tile = {
-  rows: 6,
-  pack: packSixes,
-  multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, 6) },
-};
+const tile = (rows: 4 | 6, columns: 8 | 16): Tile => ({
+  rows,
+  packRows: packing(rows),
+  multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, rows, columns) },
+});
+
+/** The tiles of an implementation, which have equal numbers of columns. */
+export interface Tiles {
+  readonly columns: 8 | 16;
+  readonly packColumns: WasmFunction<typeof packed>;
+  readonly multiplyRow: WasmFunction<typeof ofOneRow>;
+  /** Tiles of four rows. */
+  readonly low: Tile;
+  /** Tiles of six rows, if they are faster. */
+  readonly tall: Tile | undefined;
+}
 
 /**
  * C = start + A · B for one block, where `start` counts as zero unless `fromStart` is set. `stride` and `startStride`
@@ -177,24 +178,25 @@ function multiplyPanels(
     typeof multiplied
   >,
   tileRows: 4 | 6,
+  tileColumns: 8 | 16,
 ): Statement[] {
   const [j, i, panelA, x, y] = w.pointers;
   const [end, target, origin, row, column] = w.pointers;
-  const [left, right, factor] = w.vectors;
-  const sums = Array.from({ length: tileRows }, () => [w.local('v128'), w.local('v128')] as const);
+  const [factor] = w.vectors;
+  const offsets = offsetsOf(tileColumns);
+  const right = offsets.map(() => w.local('v128'));
+  const sums = Array.from({ length: tileRows }, () => offsets.map((at) => ({ at, sum: w.local('v128') })));
 
   const alongDepth = block([
-    ...sums.flat().map((sum) => set(sum, vZero())),
+    ...sums.flat().map(({ sum }) => set(sum, vZero())),
     set(x, panelA),
     set(y, b),
-    set(end, add(b, shiftLeft(depth, 5))),
+    set(end, add(b, multiply(depth, number(4 * tileColumns)))),
     loopWhile(below(y, end), [
-      set(left, load(y)),
-      set(right, load(y, 16)),
-      ...sums.flatMap((pair, r) => [
+      ...right.map((vector, i) => set(vector, load(y, offsets[i]))),
+      ...sums.flatMap((row, r) => [
         set(factor, loadSplat(x, 4 * r)),
-        set(pair[0], multiplyAdd(w, factor, left, pair[0])),
-        set(pair[1], multiplyAdd(w, factor, right, pair[1])),
+        ...row.map(({ sum }, i) => set(sum, multiplyAdd(w, factor, right[i]!, sum))),
       ]),
       set(x, add(x, number(4 * tileRows))),
       set(y, add(y, number(4 * tileColumns))),
@@ -204,20 +206,17 @@ function multiplyPanels(
     at: Local<'i32'>,
     from: Local<'i32'>,
     by: Local<'i32'>,
-    visit: (pair: readonly [Local<'v128'>, Local<'v128'>]) => Statement[],
-  ): Statement[] => sums.flatMap((pair, r) => [set(at, r === 0 ? from : add(at, by)), ...visit(pair)]);
+    visit: (part: (typeof sums)[number][number]) => Statement,
+  ): Statement[] => sums.flatMap((row, r) => [set(at, r === 0 ? from : add(at, by)), ...row.map(visit)]);
   const storeTile = block([
     when(
       fromStart,
-      forRows(row, origin, startStride, ([first, second]) => [
-        set(first, vAdd(first, load(row))),
-        set(second, vAdd(second, load(row, 16))),
-      ]),
+      forRows(row, origin, startStride, ({ sum, at }) => set(sum, vAdd(sum, load(row, at)))),
     ),
-    ...forRows(row, target, stride, ([first, second]) => [store(row, first), store(row, second, 16)]),
+    ...forRows(row, target, stride, ({ sum, at }) => store(row, sum, at)),
   ]);
   const storeEdge = block([
-    ...sums.flatMap((pair, r) => pair.map((sum, half) => store(spare, sum, 4 * tileColumns * r + 16 * half))),
+    ...sums.flatMap((row, r) => row.map(({ sum, at }) => store(spare, sum, 4 * tileColumns * r + at))),
     set(x, spare),
     set(y, origin),
     set(end, target),
@@ -276,72 +275,68 @@ const ofOneRow = [
 
 /**
  * (c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare): one row of C = start + A · B, where
- * `start` counts as zero unless `fromStart` is set. `panelStride` is the distance between the panels of B, of eight
- * columns each, and `rowStride` the distance between their rows. Reads up to seven elements past the last row of B.
+ * `start` counts as zero unless `fromStart` is set. `panelStride` is the distance between the panels of B, of
+ * `panelColumns` columns each, and `rowStride` the distance between their rows. Reads up to a panel's row of elements,
+ * less one, past the last row of B.
  */
-export const multiplyRow: WasmFunction<typeof ofOneRow> = {
+const rowProduct = (panelColumns: 8 | 16): WasmFunction<typeof ofOneRow> => ({
   operands: ofOneRow,
   simd: ([c, start, fromStart, a, b, columns, depth, rowStride, panelStride, spare], w) => {
     const [x, end, column] = w.pointers;
     const [factor] = w.vectors;
-    const panels = [0, 1, 2, 3].map(() => w.local('i32'));
-    const sums = panels.map(() => [w.local('v128'), w.local('v128')] as const);
+    const offsets = offsetsOf(panelColumns);
+    const panels = [0, 1, 2, 3].map(() => ({ at: w.local('i32'), sums: offsets.map(() => w.local('v128')) }));
     /** Multiplies the row by a number of adjacent panels and advances the pointers past them. */
-    const along = (count: 1 | 4, storing: readonly Statement[]): Statement[] => [
-      ...sums
-        .slice(0, count)
-        .flat()
-        .map((sum) => set(sum, vZero())),
-      ...panels.slice(0, count).map((panel, i) => set(panel, i === 0 ? b : add(panels[i - 1]!, panelStride))),
-      set(b, add(panels[count - 1]!, panelStride)),
-      set(x, a),
-      loopWhile(below(x, end), [
-        set(factor, loadSplat(x)),
-        ...sums
-          .slice(0, count)
-          .flatMap((pair, i) =>
-            pair.map((sum, half) => set(sum, multiplyAdd(w, factor, load(panels[i]!, 16 * half), sum))),
+    const along = (count: 1 | 4, storing: (sums: readonly Local<'v128'>[]) => readonly Statement[]): Statement[] => {
+      const some = panels.slice(0, count);
+      const sums = some.flatMap((panel) => panel.sums);
+      return [
+        ...sums.map((sum) => set(sum, vZero())),
+        ...some.flatMap(({ at }) => [set(at, b), set(b, add(b, panelStride))]),
+        set(x, a),
+        loopWhile(below(x, end), [
+          set(factor, loadSplat(x)),
+          ...some.flatMap((panel) =>
+            panel.sums.map((sum, i) => set(sum, multiplyAdd(w, factor, load(panel.at, offsets[i]), sum))),
           ),
-        ...panels.slice(0, count).map((panel) => set(panel, add(panel, rowStride))),
-        set(x, add(x, number(4))),
-      ]),
-      ...storing,
-      set(c, add(c, number(4 * count * tileColumns))),
-      set(start, add(start, number(4 * count * tileColumns))),
-      set(columns, subtract(columns, number(count * tileColumns))),
-    ];
-    const storeSums = (to: Local<'i32'>, count: 1 | 4): Statement[] =>
-      sums
-        .slice(0, count)
-        .flat()
-        .map((sum, i) => store(to, sum, 16 * i));
+          ...some.map(({ at }) => set(at, add(at, rowStride))),
+          set(x, add(x, number(4))),
+        ]),
+        ...storing(sums),
+        set(c, add(c, number(4 * count * panelColumns))),
+        set(start, add(start, number(4 * count * panelColumns))),
+        set(columns, subtract(columns, number(count * panelColumns))),
+      ];
+    };
+    const storeSums = (to: Local<'i32'>, sums: readonly Local<'v128'>[]): Statement[] =>
+      sums.map((sum, i) => store(to, sum, 16 * i));
     return [
       set(rowStride, shiftLeft(rowStride, 2)),
       set(panelStride, shiftLeft(panelStride, 2)),
       set(end, add(a, shiftLeft(depth, 2))),
       loopWhile(
-        less(number(31), columns),
-        along(4, [
+        less(number(4 * panelColumns - 1), columns),
+        along(4, (sums) => [
           when(
             fromStart,
-            sums.flat().map((sum, i) => set(sum, vAdd(sum, load(start, 16 * i)))),
+            sums.map((sum, i) => set(sum, vAdd(sum, load(start, 16 * i)))),
           ),
-          ...storeSums(c, 4),
+          ...storeSums(c, sums),
         ]),
       ),
       loopWhile(
         less(number(0), columns),
-        along(1, [
-          ...storeSums(spare, 1),
+        along(1, (sums) => [
+          ...storeSums(spare, sums),
           set(column, number(0)),
-          loopWhile(less(column, shiftLeft(limited(columns, tileColumns), 2)), [
+          loopWhile(less(column, shiftLeft(limited(columns, panelColumns), 2)), [
             storeElement(add(c, column), start, fromStart, column, spare),
           ]),
         ]),
       ),
     ];
   },
-};
+});
 
 /** Stores the element at `sums` + `column`, plus that at `start` + `column` if `fromStart`, and advances the column. */
 const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>, sums: I32): Statement =>
@@ -353,3 +348,25 @@ const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>,
     ),
     set(column, add(column, number(4))),
   ]);
+
+/** Tiles of four rows and eight columns: eight sums and their operands fit in the sixteen registers of any engine. */
+export const narrowTiles: Tiles = {
+  columns: 8,
+  packColumns: /* @__PURE__ */ packing(8),
+  multiplyRow: /* @__PURE__ */ rowProduct(8),
+  low: /* @__PURE__ */ tile(4, 8),
+  tall: undefined,
+};
+/** Also tiles of six rows: twelve sums hide the latency of fused multiply-add, if the engine keeps them in registers. */
+export const tallTiles: Tiles = { ...narrowTiles, tall: /* @__PURE__ */ tile(6, 8) };
+/**
+ * Tiles of four rows and sixteen columns, whose pairs of vectors an engine with 256-bit vectors merges. In other engines
+ * they are half as fast as {@link narrowTiles}.
+ */
+export const wideTiles: Tiles = {
+  columns: 16,
+  packColumns: /* @__PURE__ */ packing(16),
+  multiplyRow: /* @__PURE__ */ rowProduct(16),
+  low: /* @__PURE__ */ tile(4, 16),
+  tall: undefined,
+};

@@ -1,0 +1,65 @@
+/** Parameters that stay in the memory of a workspace, so that the streams of a model share one copy of its weights. */
+
+import { memoize } from '../tensor/memoize';
+import type { Tensor } from '../tensor/tensor';
+import { packPanels, panelsSize } from './product';
+import { copyInto, type Reservation, reservationOf, reserve, type Workspace, withMemory } from './workspace';
+
+/** The parameters of a model with the values of one moment. */
+export interface Resident {
+  readonly workspace: Workspace;
+  /** The memory of the parameters. */
+  readonly reservation: Reservation;
+  /** Returns the offset of a tensor, which is copied at first use. */
+  readonly place: (tensor: Tensor) => number;
+  /** Returns the offset of the panels of a matrix `[K, N]`, which is packed at first use. */
+  readonly pack: (matrix: Tensor) => number;
+  /** Whether these are the tensors of the parameters, with the bits that they had. */
+  readonly holds: (tensors: readonly Tensor[]) => boolean;
+}
+
+const residents = /* @__PURE__ */ new WeakMap<object, Resident>();
+
+/**
+ * Returns the resident parameters of an owner, such as a model. They are created again if a bit of them has changed; the
+ * previous ones stay as long as something uses them.
+ */
+export function residentOf(workspace: Workspace, owner: object, tensors: readonly Tensor[]): Resident {
+  const existing = residents.get(owner);
+  if (existing?.workspace === workspace && existing.holds(tensors)) return existing;
+  const resident = createResident(workspace, tensors);
+  residents.set(owner, resident);
+  return resident;
+}
+
+function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resident {
+  const copies = tensors.map((tensor) => ({ tensor, bits: bitsOf(tensor).slice() }));
+  const reservation = reservationOf(workspace);
+  return {
+    workspace,
+    reservation,
+    place: memoize(({ data }) => {
+      const offset = reserve(reservation, data.length);
+      workspace.memory.view.set(data, offset);
+      return offset;
+    }),
+    pack: memoize(({ shape, data }) => {
+      const [K, N] = shape as [number, number];
+      const panels = reserve(reservation, panelsSize(K, N));
+      withMemory(workspace, () => workspace.kernels.of(packPanels)(panels, copyInto(workspace, data), K, N, false));
+      return panels;
+    }),
+    holds: (others) =>
+      others.length === copies.length &&
+      copies.every(({ tensor, bits }, i) => {
+        const other = others[i]!;
+        if (other !== tensor || other.data.length !== bits.length) return false;
+        const words = bitsOf(other);
+        for (let j = 0; j < bits.length; j++) if (words[j] !== bits[j]) return false;
+        return true;
+      }),
+  };
+}
+
+/** The bits of the values, which differ for 0 and −0, and are equal for equal NaN. */
+const bitsOf = ({ data }: Tensor): Int32Array => new Int32Array(data.buffer, data.byteOffset, data.length);

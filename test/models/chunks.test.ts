@@ -1,0 +1,135 @@
+/** Predictions of long sequences run in parts: with the same bits, and in little memory. */
+
+import {
+  attentionPooling,
+  bidirectional,
+  compute,
+  createRandom,
+  dense,
+  dropout,
+  embedding,
+  full,
+  gru,
+  integerNumber,
+  intTensor,
+  type Layer,
+  layerNorm,
+  layerNormLstm,
+  lstm,
+  mean,
+  normal,
+  type PredictOptions,
+  predict,
+  predictWithState,
+  recurrent,
+  residual,
+  runModel,
+  type Sequential,
+  scale,
+  sequential,
+  simpleRnn,
+  stack,
+  tanh,
+  uniformNumber,
+} from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+/** The output and state of one run over all steps. */
+const whole = (model: Sequential, inputs: Parameters<typeof predict>[1], options: PredictOptions) =>
+  compute(model.parameters, (p) => {
+    const { output, state } = runModel(model, p, inputs, options);
+    return { output, state };
+  });
+
+const [T, B, I] = [700, 3, 4];
+const models: [string, Sequential][] = [
+  [
+    'recurrent layers with an output per step',
+    sequential(
+      [
+        recurrent(lstm(), { hiddenSize: 6, learnInitialState: true }),
+        residual([layerNorm(), recurrent(gru(), { hiddenSize: 6, zoneout: { h: 0.1 } })]),
+        dropout(0.5),
+        dense({ size: 3, activation: tanh }),
+      ],
+      { inputSize: I, seed: 1 },
+    ),
+  ],
+  [
+    'one output per sequence',
+    sequential(
+      [
+        recurrent(layerNormLstm(), { hiddenSize: 5 }),
+        recurrent(simpleRnn(), { hiddenSize: 4, returnSequences: false }),
+        dense({ size: 2 }),
+      ],
+      { inputSize: I, seed: 2 },
+    ),
+  ],
+  [
+    'layers that are not causal',
+    sequential([bidirectional(gru(), { hiddenSize: 3 }), attentionPooling(), dense({ size: 2 })], {
+      inputSize: I,
+      seed: 3,
+    }),
+  ],
+];
+
+describe.each(models)('%s', (_, model) => {
+  const random = createRandom(5);
+  const inputs = normal(0, 1)([T, B, I], random);
+  const lengths = Int32Array.of(700, 123, 0);
+  const resets = intTensor(
+    Int32Array.from({ length: T * B }, () => (uniformNumber(random) < 0.01 ? 1 : 0)),
+    [T, B],
+  );
+  const { state } = whole(model, normal(0, 1)([5, B, I], random), {});
+  it.each<[string, PredictOptions]>([
+    ['without options', {}],
+    ['with lengths', { lengths: lengths.map((length) => Math.max(1, length)) }],
+    ['with a length of 0', { lengths }],
+    ['with a state', { state }],
+    ...(_ === 'layers that are not causal'
+      ? []
+      : ([['with resets, lengths and a state', { resets, state, lengths }]] as [string, PredictOptions][])),
+  ])('%s: the output and state have the bits of one run', (_, options) => {
+    expect(predictWithState(model, inputs, options)).toEqual(whole(model, inputs, options));
+  });
+});
+
+it('ids run in parts as well, and a wrong one is reported at its position', () => {
+  const model = sequential([embedding({ vocabularySize: 9, size: 3 }), recurrent(gru(), { hiddenSize: 4 })], {
+    seed: 1,
+  });
+  const random = createRandom(1);
+  const ids = intTensor(
+    Int32Array.from({ length: 3000 }, () => integerNumber(random, 9)),
+    [3000, 1],
+  );
+  expect(predict(model, ids)).toEqual(whole(model, ids, {}).output);
+  ids.data[2500] = 9;
+  expect(() => predict(model, ids)).toThrow('at position 2500');
+});
+
+it('a custom layer that does not state that it is causal gets all steps', () => {
+  const centered: Layer = {
+    name: 'centered',
+    output: (input) => input,
+    run: (_, input) => {
+      if (!('storage' in input)) throw new TypeError('centered: expected vectors.');
+      return { output: scale(stack([mean(input, 0)]), 1) };
+    },
+  };
+  const model = sequential([centered], { inputSize: 1 });
+  expect(predict(model, normal(0, 1)([2000, 1, 1], createRandom(1))).shape).toEqual([1, 1, 1]);
+});
+
+it.each<[string, PredictOptions, string]>([
+  ['lengths beyond the steps', { lengths: Int32Array.of(2001) }, 'lengths'],
+  ['negative lengths', { lengths: Int32Array.of(-1) }, 'lengths'],
+  ['too many lengths', { lengths: Int32Array.of(5, 5) }, 'lengths'],
+  ['resets of another shape', { resets: intTensor([[1]]) }, 'resets'],
+])('%s are rejected, in long sequences too', (_, options, name) => {
+  const model = sequential([recurrent(lstm(), { hiddenSize: 2 })], { inputSize: 1 });
+  expect(() => predict(model, full([2000, 1, 1], 0), options)).toThrow(name);
+});

@@ -1,0 +1,305 @@
+/** Streams, training and prediction share one memory, and the streams of a model one copy of its weights. */
+
+import {
+  adam,
+  add,
+  advance,
+  compute,
+  createRandom,
+  dense,
+  dropout,
+  embedding,
+  fit,
+  gru,
+  initializeCell,
+  intTensor,
+  type Layer,
+  layerNorm,
+  lstm,
+  type ModelState,
+  meanSquaredError,
+  multiply,
+  normal,
+  predict,
+  recurrent,
+  residual,
+  type Sequential,
+  type Stream,
+  sequential,
+  simpleRnn,
+  stream,
+  streamCell,
+  type Tensor,
+  tensor,
+  trainOn,
+  truncatedBptt,
+  withoutBias,
+} from 'bptt';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  allocate,
+  createWorkspace,
+  freeReservation,
+  portableWorkspace,
+  reservationOf,
+  reserve,
+  withMemory,
+} from '../../src/kernels/workspace';
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.resetModules();
+});
+
+it('streams of many models, fit, trainOn and predict create one memory besides those of the probes', async () => {
+  const engine = WebAssembly;
+  let memories = 0;
+  class Memory extends engine.Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      super(descriptor);
+      memories++;
+    }
+  }
+  const { Module, Instance } = engine;
+  vi.stubGlobal('WebAssembly', { ...engine, Module, Instance, Memory });
+  vi.resetModules();
+  const fresh = await import('../../src/index');
+  fresh.kernelsInUse();
+  const before = memories;
+  expect(before).toBeGreaterThan(0);
+  const batch = { inputs: fresh.full([3, 2, 2], 1), targets: fresh.full([3, 2, 4], 0) };
+  for (let i = 0; i < 20; i++) {
+    const model = fresh.sequential([fresh.recurrent(fresh.lstm(), { hiddenSize: 4 })], { inputSize: 2, seed: i });
+    for (let j = 0; j < 20; j++) fresh.advance(fresh.stream(model), fresh.tensor([[1, 2]]));
+    fresh.predict(model, batch.inputs);
+    await fresh.fit(model, batch, { loss: fresh.meanSquaredError, optimizer: fresh.adam(), steps: 2 });
+    const trainer = fresh.truncatedBptt(model, { window: 2, loss: fresh.meanSquaredError, optimizer: fresh.adam() });
+    fresh.trainOn(trainer, { inputs: fresh.full([3, 1, 2], 1), targets: fresh.full([3, 1, 4], 0) });
+  }
+  expect(memories).toBe(before);
+});
+
+/** A custom layer without a step runner, whose state is the sum of its inputs. */
+const sums: Layer = {
+  name: 'sums',
+  output: (input) => input,
+  run: (_, input, { state }) => {
+    if (!('storage' in input)) throw new TypeError('sums: expected vectors.');
+    const previous = state?.['sum'];
+    const output = previous === undefined ? multiply(input, 1) : add(input, previous);
+    return { output, state: { sum: output } };
+  },
+};
+
+const models: [string, () => Sequential][] = [
+  ['an LSTM', () => sequential([recurrent(lstm(), { hiddenSize: 5 })], { inputSize: 3, seed: 1 })],
+  [
+    'a chain of layers',
+    () =>
+      sequential(
+        [
+          recurrent(gru(), { hiddenSize: 4, learnInitialState: true, zoneout: { h: 0.2 } }),
+          residual([recurrent(simpleRnn(), { hiddenSize: 4 }), layerNorm()]),
+          dropout(0.5),
+          withoutBias(recurrent(gru({ reset: 'before' }), { hiddenSize: 3 })),
+          dense({ size: 2 }),
+        ],
+        { inputSize: 3, seed: 2 },
+      ),
+  ],
+  [
+    'a custom layer',
+    () => sequential([recurrent(lstm(), { hiddenSize: 4 }), sums, dense({ size: 2 })], { inputSize: 3, seed: 3 }),
+  ],
+];
+
+describe.each(models)('streams of %s', (_, create) => {
+  const inputs = Array.from({ length: 4 }, (_, i) =>
+    Array.from({ length: 6 }, (_, t) => normal(0, 1)([i === 3 ? 2 : 1, 3], createRandom(100 * i + t))),
+  );
+  const open = (model: Sequential, i: number): Stream => stream(model, { batchSize: i === 3 ? 2 : 1 });
+  /** The outputs of every stream, each run alone on a separate model. */
+  const alone = inputs.map((steps, i) => {
+    const running = open(create(), i);
+    return steps.map((x) => advance(running, x));
+  });
+
+  it('give the bits of streams that run alone, in any order of their steps', () => {
+    const model = create();
+    const streams = inputs.map((_, i) => open(model, i));
+    const random = createRandom(7);
+    const outputs: Tensor[][] = streams.map(() => []);
+    while (outputs.some((list) => list.length < 6)) {
+      const i = Math.floor((normal(0, 1)([1], random).data[0]! + 10) * 1000) % 4;
+      const t = outputs[i]!.length;
+      if (t < 6) outputs[i]!.push(advance(streams[i]!, inputs[i]![t]!));
+    }
+    expect(outputs).toEqual(alone);
+  });
+
+  it('keep their states when another one is read, set or reset', () => {
+    const model = create();
+    const [first, second, third] = [open(model, 0), open(model, 1), open(model, 2)];
+    for (let t = 0; t < 3; t++) advance(first, inputs[0]![t]!);
+    const state = first.state as ModelState;
+    second.state = state;
+    third.state = state;
+    advance(third, inputs[2]![0]!);
+    third.state = undefined;
+    for (let t = 3; t < 6; t++) {
+      const expected = alone[0]![t]!;
+      expect(advance(second, inputs[0]![t]!)).toEqual(expected);
+      expect(advance(first, inputs[0]![t]!)).toEqual(expected);
+    }
+    expect(advance(third, inputs[2]![0]!)).toEqual(alone[2]![0]!);
+  });
+
+  it('keep the weights and the initial state of their opening when the model changes', () => {
+    const model = create();
+    const before = open(model, 0);
+    model.data.fill(0.25);
+    const after = open(model, 0);
+    const changed = create();
+    changed.data.fill(0.25);
+    const expected = open(changed, 0);
+    for (let t = 0; t < 3; t++) {
+      expect(advance(before, inputs[0]![t]!)).toEqual(alone[0]![t]!);
+      expect(advance(after, inputs[0]![t]!)).toEqual(advance(expected, inputs[0]![t]!));
+    }
+    before.state = undefined;
+    expect(advance(before, inputs[0]![0]!)).toEqual(alone[0]![0]!);
+  });
+});
+
+it('a changed bit of a weight is noticed: −0 instead of 0, and another NaN', () => {
+  const model = sequential([embedding({ vocabularySize: 1, size: 1 })], { seed: 1 });
+  const bitsAt = (bits: number): number => {
+    new Int32Array(model.data.buffer)[0] = bits;
+    return new Int32Array(advance(stream(model), intTensor([0])).data.buffer)[0]!;
+  };
+  for (const bits of [0, 0x80000000 | 0, 0x7fc00000, 0x7fc00001, 0x40000000]) expect(bitsAt(bits)).toBe(bits);
+});
+
+it('streamCell shares weights between cells, and keeps the streams apart', () => {
+  const weights = initializeCell(lstm(), { inputSize: 2, hiddenSize: 3, random: 1 });
+  const [a, b] = [streamCell(lstm(), weights), streamCell(lstm(), weights)];
+  const x = tensor([[1, -1]]);
+  const [first, second] = [advance(a, x), advance(a, x)];
+  expect([advance(b, x), advance(b, x)]).toEqual([first, second]);
+});
+
+it('a stream that is opened inside a computation does not change its values', () => {
+  const model = sequential([embedding({ vocabularySize: 5, size: 2 }), recurrent(lstm(), { hiddenSize: 40 })], {
+    seed: 1,
+  });
+  const expected = advance(stream(model), intTensor([3]));
+  const other = sequential(
+    model.layers.map(({ layer }) => layer),
+    { seed: 2 },
+  );
+  let inside: Tensor | undefined;
+  const { sum } = compute({ x: tensor([1, 2, 3]) }, ({ x }) => {
+    const doubled = add(x, x);
+    other.data.set(model.data);
+    inside = advance(stream(other), intTensor([3]));
+    return { sum: add(doubled, x) };
+  });
+  expect(inside).toEqual(expected);
+  expect(sum.data).toEqual(Float32Array.of(3, 6, 9));
+  expect(advance(stream(other), intTensor([3]))).toEqual(expected);
+});
+
+it('training and predictions between the steps of a stream do not change its results', async () => {
+  const model = sequential([recurrent(lstm(), { hiddenSize: 6 })], { inputSize: 2, seed: 1 });
+  const x = tensor([[1, 0.5]]);
+  const [running, other] = [stream(model), stream(model)];
+  const expected = Array.from({ length: 4 }, () => advance(other, x));
+  const trained = sequential([recurrent(gru(), { hiddenSize: 60 })], { inputSize: 2, seed: 2 });
+  const batch = {
+    inputs: normal(0, 1)([50, 8, 2], createRandom(1)),
+    targets: normal(0, 1)([50, 8, 60], createRandom(2)),
+  };
+  const trainer = truncatedBptt(trained, { window: 2, loss: meanSquaredError, optimizer: adam() });
+  for (const output of expected) {
+    expect(advance(running, x)).toEqual(output);
+    await fit(trained, batch, { loss: meanSquaredError, optimizer: adam(), steps: 1 });
+    trainOn(trainer, {
+      inputs: normal(0, 1)([3, 1, 2], createRandom(3)),
+      targets: normal(0, 1)([3, 1, 60], createRandom(4)),
+    });
+    predict(trained, batch.inputs);
+  }
+});
+
+describe.each([
+  ['WebAssembly', createWorkspace],
+  ['portable', () => portableWorkspace(Float32Array)],
+] as const)('the blocks of a %s workspace', (_, create) => {
+  it('do not overlap each other or the stack, and are reused when their reservation is freed', () => {
+    const workspace = create();
+    const start = workspace.top;
+    const [first, second, third] = [1, 2, 3].map(() => reservationOf(workspace));
+    const a = reserve(first!, 100);
+    const b = reserve(second!, 60);
+    const c = reserve(first!, 10);
+    expect([b >= a + 100, c >= b + 60, workspace.top >= c + 10]).toEqual([true, true, true]);
+    const stacked = allocate(workspace, 1000);
+    expect(stacked).toBeGreaterThanOrEqual(c + 10);
+    withMemory(workspace, () => {
+      const inner = allocate(workspace, 50);
+      freeReservation(second!);
+      // The freed block is reused; a larger block is above the stack.
+      expect(reserve(third!, 40)).toBe(b);
+      expect(reserve(third!, 500)).toBeGreaterThanOrEqual(inner + 50);
+    });
+    expect(allocate(workspace, 1)).toBeGreaterThanOrEqual(stacked + 1000 + 50 + 500);
+    workspace.top = workspace.base;
+    freeReservation(first!);
+    freeReservation(third!);
+    // Everything below the last block in use is free again; ranges of ended scopes too, once an outer scope ends.
+    withMemory(workspace, () => undefined);
+    const again = reservationOf(workspace);
+    expect(reserve(again, 100)).toBe(start);
+  });
+
+  it('take no more memory when as many are reserved again, in sizes of any order', () => {
+    const workspace = create();
+    const random = createRandom(1);
+    const live: ReturnType<typeof reservationOf>[] = [];
+    let highest = 0;
+    for (let i = 0; i < 4000; i++) {
+      const draw = (normal(0, 1)([1], random).data[0]! * 1000) | 0;
+      if (live.length > 30) freeReservation(live.splice(Math.abs(draw) % live.length, 1)[0]!);
+      const reservation = reservationOf(workspace);
+      reserve(reservation, Math.abs(draw) + 1);
+      live.push(reservation);
+      if (i === 1000) highest = workspace.base;
+    }
+    expect(workspace.base).toBeLessThan(1.5 * highest);
+  });
+});
+
+it('the memory grows by half, or to the size needed if the engine has no more; a larger size is an error', () => {
+  const lengths: number[] = [];
+  const created = portableWorkspace(Float32Array);
+  const workspace = {
+    ...created,
+    enlarge(length: number) {
+      lengths.push(length);
+      if (length > 10_000) throw new RangeError('no memory');
+      created.enlarge(length);
+    },
+  };
+  allocate(workspace, 4000);
+  allocate(workspace, 2000);
+  expect(lengths).toEqual([6144]);
+  allocate(workspace, 3000);
+  expect(lengths.slice(1)).toEqual([9216]);
+  allocate(workspace, 900);
+  expect(lengths.slice(2)).toEqual([13_824, 9916]);
+  expect(() => allocate(workspace, 2 ** 30)).toThrow(
+    'memory must hold 4.0 GB, of at most 4. Use smaller batches, truncatedBptt or recompute.',
+  );
+  // Earlier allocations stay.
+  expect(allocate(workspace, 4)).toBe(9900);
+});
