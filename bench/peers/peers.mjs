@@ -8,6 +8,7 @@ import { kernelsInUse } from '../../dist/index.js';
 import { cells, nameOf, shapes, streams } from '../cases.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import * as ours from '../ours.mjs';
+import { startWide } from '../wide.mjs';
 import { brainJs, versions as brainVersions } from './brain.mjs';
 import { onnxruntime } from './onnx.mjs';
 import { pytorch } from './pytorch.mjs';
@@ -23,8 +24,10 @@ ${optionsHelp}`);
 ortWeb.env.wasm.numThreads = 1;
 const log = (text) => void console.log(text);
 const torch = await pytorch(log);
+const wide = await startWide();
 const contestants = {
   bptt: ours,
+  ...(wide === undefined ? {} : { 'bptt-wide': wide }),
   'bptt-portable': {
     train: (cell, shape) => ours.train(cell, shape, 'portable'),
     infer: (cell, shape) => ours.infer(cell, shape, 'portable'),
@@ -89,3 +92,4 @@ if (includes(start)) {
 }
 writeRows(json, head, rows);
 torch?.close();
+wide?.close();
