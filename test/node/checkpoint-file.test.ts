@@ -116,7 +116,10 @@ describe('checkpoints', () => {
     expect(end.done).toBe(true);
     expect(resumedFrom.length).toBeGreaterThan(3);
     expect(resumedFrom.every((from, i) => i === 0 || from >= resumedFrom[i - 1]!)).toBe(true);
-    expect(readFileSync(path)).toEqual(readFileSync(whole));
+    // toEqual takes seconds for 3 MB.
+    const [interrupted, uninterrupted] = [readFileSync(path), readFileSync(whole)];
+    expect(interrupted.length).toBe(uninterrupted.length);
+    expect(interrupted.findIndex((byte, i) => byte !== uninterrupted[i])).toBe(-1);
     expect(readdirSync(folder).sort()).toEqual(['killed.safetensors', 'train.mjs', 'whole.safetensors']);
   });
 
