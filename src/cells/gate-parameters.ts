@@ -2,7 +2,7 @@
 
 import { glorotUniform, type Initializer, orthogonal, zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkNumbers } from '../tensor/shape';
+import { checkNumber } from '../tensor/shape';
 
 /**
  * Returns the parameter specs of a cell with G gate blocks: `weightIh [I, G·H]` (Glorot uniform), `weightHh [H, G·H]`
@@ -21,7 +21,8 @@ export function gateParameters(
   hiddenSize: number,
   bias: Initializer = zeros(),
 ): Readonly<Record<'weightIh' | 'weightHh' | 'bias', ParameterSpec>> {
-  checkNumbers('gateParameters', { gates, inputSize, hiddenSize });
+  for (const [name, value] of Object.entries({ gates, inputSize, hiddenSize }))
+    checkNumber('gateParameters', name, value);
   return {
     weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates, initializer: glorotUniform() },
     weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates, initializer: orthogonal() },

@@ -1,7 +1,7 @@
 /** Seeded random numbers. A generator is plain data: it can be saved, transferred and restored. */
 
 import { isArrayOf } from './arrays';
-import { checkArray, checkCount, checkNumber, checkNumbers, mismatch } from './shape';
+import { checkArray, checkCount, checkNumber, mismatch } from './shape';
 
 /**
  * A random number generator: a state of four 32-bit words. Save it with `random.state.slice()` and restore it with
@@ -87,7 +87,8 @@ function bitsOf(where: string, random: Random): number {
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
  */
 export function uniformNumber(random: Random, low = 0, high = 1): number {
-  checkNumbers('uniformNumber', { low, high });
+  checkNumber('uniformNumber', 'low', low);
+  checkNumber('uniformNumber', 'high', high);
   return low + (high - low) * (bitsOf('uniformNumber', random) / 2 ** 32);
 }
 
@@ -100,7 +101,8 @@ export function uniformNumber(random: Random, low = 0, high = 1): number {
  */
 export function normalNumber(random: Random, mean = 0, standardDeviation = 1): number {
   checkRandom('normalNumber', random);
-  checkNumbers('normalNumber', { mean, standardDeviation });
+  checkNumber('normalNumber', 'mean', mean);
+  checkNumber('normalNumber', 'standardDeviation', standardDeviation);
   // 1 − u is in (0, 1], so the logarithm is finite.
   const radius = Math.sqrt(-2 * Math.log(1 - uniformNumber(random)));
   return mean + standardDeviation * radius * Math.cos(2 * Math.PI * uniformNumber(random));

@@ -220,11 +220,6 @@ export function checkNumber(
   }
 }
 
-/** @throws RangeError if one of the named arguments is not a finite number */
-export function checkNumbers(where: string, values: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(values)) checkNumber(where, name, value);
-}
-
 /** @throws RangeError if `value` is not a number in [0, 1) */
 export function checkBelowOne(where: string, argument: string, value: number): void {
   if (typeof value !== 'number' || !(value >= 0 && value < 1))

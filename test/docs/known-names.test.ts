@@ -12,6 +12,8 @@ const program = ts.createProgram(ts.sys.readDirectory(src, ['.ts']), {
   moduleResolution: ts.ModuleResolutionKind.Bundler,
   module: ts.ModuleKind.ESNext,
   target: ts.ScriptTarget.ES2022,
+  lib: ['lib.es2022.d.ts'],
+  types: [],
   noEmit: true,
 });
 const checker = program.getTypeChecker();

@@ -1,5 +1,6 @@
 /** `.keras` files and HDF5 files for tests, in the layout of the Keras sources. */
 
+import { memoize } from '../../src/tensor/memoize';
 import { archiveOf } from './archive';
 
 const u16 = (value: number): number[] => [value & 255, value >>> 8];
@@ -69,6 +70,9 @@ export interface KerasFile {
   readonly weights: Readonly<Record<string, Weight>>;
 }
 
+/** Files with other configurations often share their weights. */
+const weightsFile = memoize(hdf5Of);
+
 /** A `.keras` file. */
 export function kerasFile({ config, version, weights }: KerasFile): Uint8Array {
   const json = (value: unknown): Uint8Array =>
@@ -76,7 +80,7 @@ export function kerasFile({ config, version, weights }: KerasFile): Uint8Array {
   return archiveOf([
     ...(version === undefined ? [] : [{ name: 'metadata.json', content: json({ keras_version: version }) }]),
     { name: 'config.json', content: json(config) },
-    { name: 'model.weights.h5', content: hdf5Of(weights) },
+    { name: 'model.weights.h5', content: weightsFile(weights) },
   ]);
 }
 

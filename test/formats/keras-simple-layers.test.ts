@@ -288,7 +288,7 @@ it('a configuration with any value replaced is imported or rejected with a Range
   visit(config, []);
   const replaced = (value: unknown, [key, ...rest]: (string | number)[], by: unknown): unknown => {
     if (key === undefined) return by;
-    const copy = structuredClone(value) as Record<string | number, unknown>;
+    const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<string | number, unknown>;
     copy[key] = replaced(copy[key], rest, by);
     return copy;
   };

@@ -1,10 +1,12 @@
 /** The selection of kernels: defaults, useKernels, and engines without WebAssembly. */
 
 import { compute, kernelsInUse, matmul, tensor, useKernels } from 'bptt';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 const engine = WebAssembly;
 
+// Other test files may have computed with other kernels.
+beforeEach(() => useKernels(undefined));
 afterEach(() => {
   vi.unstubAllGlobals();
   vi.resetModules();

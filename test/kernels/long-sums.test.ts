@@ -14,6 +14,7 @@ import {
   mean,
   predict,
   recurrent,
+  type Sequential,
   sequential,
   sum,
   type Tensor,
@@ -31,26 +32,28 @@ const longest = 1e7;
 /** The largest error of a sum, relative to the sum of the absolute values. */
 const bound = 5e-6;
 
-/** Values that differ in how rounding errors add up. */
-const data = {
-  'values of both signs': (random: () => number) => 2 * random() - 1,
-  // The rounding errors of equal values all have the same sign.
-  'equal values': () => 0.1,
-};
-type Values = keyof typeof data;
-const kinds = Object.keys(data) as Values[];
+/** Values that differ in how rounding errors add up: those of equal values all have the same sign. */
+const kinds = ['values of both signs', 'equal values'] as const;
+type Values = (typeof kinds)[number];
 
-/** Drawn once for all kernels. */
+/** Returns the value of `key`, which is created at the first call. */
+function remember<T>(known: Map<string, T>, key: string, create: () => T): T {
+  const value = known.get(key) ?? create();
+  known.set(key, value);
+  return value;
+}
+
 const drawn = new Map<string, Float32Array>();
-function values(kind: Values, seed: 1 | 2): Float32Array {
-  const key = `${kind} ${seed}`;
+const values = (kind: Values, seed: 1 | 2): Float32Array => remember(drawn, `${kind} ${seed}`, () => draw(kind, seed));
+
+function draw(kind: Values, seed: number): Float32Array {
+  const result = new Float32Array(longest).fill(0.1);
   let state = seed;
-  const random = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  const result = drawn.get(key) ?? Float32Array.from({ length: longest }, () => data[kind](random));
-  drawn.set(key, result);
+  if (kind === 'values of both signs')
+    for (let i = 0; i < longest; i++) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      result[i] = state / 2 ** 31 - 1;
+    }
   return result;
 }
 
@@ -60,15 +63,19 @@ interface Sum {
   readonly scale: number;
 }
 
-function exactSum(count: number, term: (i: number) => number): Sum {
-  let total = 0;
-  let scale = 0;
-  for (let i = 0; i < count; i++) {
-    const value = term(i);
-    total += value;
-    scale += Math.abs(value);
-  }
-  return { total, scale };
+const sums = new Map<string, Sum>();
+/** @param what the name of the sum of these values, which is computed once for all kernels */
+function exactSum(what: string, count: number, term: (i: number) => number): Sum {
+  return remember(sums, `${what} of ${count}`, () => {
+    let total = 0;
+    let scale = 0;
+    for (let i = 0; i < count; i++) {
+      const value = term(i);
+      total += value;
+      scale += Math.abs(value);
+    }
+    return { total, scale };
+  });
 }
 
 function expectSum(actual: number, { total, scale }: Sum, what: string): void {
@@ -76,7 +83,10 @@ function expectSum(actual: number, { total, scale }: Sum, what: string): void {
   if (!(error <= bound)) expect.fail(`${what}: the relative error is ${error}`);
 }
 
-afterAll(() => useKernels(undefined));
+afterAll(() => {
+  useKernels(undefined);
+  for (const each of [drawn, sums, created]) each.clear();
+});
 
 describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (name) => {
   let workspace: Workspace;
@@ -85,6 +95,8 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
   let f: number;
   let y: number;
   let z: number;
+  let u: number;
+  let v: number;
   /** A buffer for small results. */
   let out: number;
   const of = <O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R> => workspace.kernels.of(kernel);
@@ -93,7 +105,10 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
   beforeAll(() => {
     useKernels(name);
     workspace = createWorkspace();
-    [x, f, y, z] = [0, 1, 2, 3].map(() => allocate(workspace, longest + 8)) as [number, number, number, number];
+    const size = longest + 8;
+    // In one step, because every enlargement copies the memory.
+    x = allocate(workspace, 6 * size);
+    [f, y, z, u, v] = [x + size, x + 2 * size, x + 3 * size, x + 4 * size, x + 5 * size];
     out = allocate(workspace, 1024);
   });
   const fill = (offset: number, from: Float32Array | number, length = longest): void => {
@@ -108,6 +123,12 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
     const [left, right] = [values(kind, 1), values(kind, 2)];
     const a = (i: number): number => left[i]!;
     const b = (i: number): number => right[i]!;
+    const exact = (what: string, count: number, term: (i: number) => number): Sum =>
+      exactSum(`${kind}: ${what}`, count, term);
+    /** The sums of the last of `n` columns of a, and of ab. */
+    const columnSum = (rows: number, n = 1): Sum => exact(`a by ${n}`, rows, (r) => a(r * n + n - 1));
+    const columnDot = (rows: number, n = 1): Sum =>
+      exact(`ab by ${n}`, rows, (r) => a(r * n + n - 1) * b(r * n + n - 1));
     beforeAll(() => {
       fill(x, left);
       fill(f, right);
@@ -120,14 +141,12 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
     ])('products of %d rows and %d columns', (M, N) => {
       const K = Math.floor(size / Math.max(M, N, 8));
       const depth = M === 1 && N === 1 ? size : K;
-      const exact = new Map<string, Sum>();
       const check = (what: string, k: number, transposeA: boolean, transposeB: boolean): void => {
         const [i, j] = [M - 1, N - 1];
         const [rowA, depthA] = transposeA ? [1, M] : [k, 1];
         const [depthB, columnB] = transposeB ? [1, k] : [N, 1];
-        const key = `${k} ${i * rowA} ${depthA} ${depthB} ${j * columnB}`;
-        const expected = exact.get(key) ?? exactSum(k, (l) => a(i * rowA + l * depthA) * b(l * depthB + j * columnB));
-        exact.set(key, expected);
+        const from = `A from ${i * rowA} by ${depthA}, B from ${j * columnB} by ${depthB}`;
+        const expected = exact(from, k, (l) => a(i * rowA + l * depthA) * b(l * depthB + j * columnB));
         expectSum(at(out + i * N + j), expected, what);
       };
       for (const transposeA of [false, true])
@@ -155,10 +174,10 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
         // Two axes are summed, with a third one between them.
         of(kernelList.addStrided)(out + 2 * n, [0, 1, 0], x, [2 * n, 1, n], [rows >> 1, n, 2]);
         const j = n - 1;
-        const exact = exactSum(rows, (r) => a(r * n + j));
-        expectSum(at(out + j), exact, `sumRows of ${n} columns`);
-        expectSum(at(out + n + j), exact, `addStrided over axis 0 of ${n} columns`);
-        expectSum(at(out + 2 * n + j), exact, `addStrided over axes 0 and 2 of ${n} columns`);
+        const expected = columnSum(rows, n);
+        expectSum(at(out + j), expected, `sumRows of ${n} columns`);
+        expectSum(at(out + n + j), expected, `addStrided over axis 0 of ${n} columns`);
+        expectSum(at(out + 2 * n + j), expected, `addStrided over axes 0 and 2 of ${n} columns`);
       }
       fill(out, 0, 4);
       of(kernelList.addStrided)(out, [1, 0], x, [size / 2, 1], [2, size / 2]);
@@ -166,13 +185,13 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
       const half = size / 2;
       expectSum(
         at(out + 1),
-        exactSum(half, (i) => a(half + i)),
+        exact('second half', half, (i) => a(half + i)),
         'addStrided over the last axis',
       );
       const quarter = (i: number): number => a(size / 4 + (i < size / 4 ? i : i + size / 4));
-      expectSum(at(out + 3), exactSum(half, quarter), 'addStrided over all axes but one');
-      expectSum(of(kernelList.sumOf)(x, size), exactSum(size, a), 'sumOf');
-      const squares = exactSum(size, (i) => a(i) * a(i));
+      expectSum(at(out + 3), exact('second and fourth quarter', half, quarter), 'addStrided over all axes but one');
+      expectSum(of(kernelList.sumOf)(x, size), columnSum(size), 'sumOf');
+      const squares = exact('a²', size, (i) => a(i) * a(i));
       expectSum(of(kernelList.sumOfSquares)(x, size), squares, 'sumOfSquares');
     });
 
@@ -180,12 +199,12 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
       fill(y, 2, size);
       fill(out, 0, 4);
       of(kernelList.scatterAddRows)(out, x, y, size, 1);
-      expectSum(at(out + 2), exactSum(size, a), 'scatterAddRows');
+      expectSum(at(out + 2), columnSum(size), 'scatterAddRows');
       expect([at(out), at(out + 1), at(out + 3)]).toEqual([0, 0, 0]);
     });
 
     it('the exponentials of softmax, log-softmax and cross-entropy', () => {
-      const { total } = exactSum(size, (i) => Math.exp(a(i)));
+      const { total } = exact('exp(a)', size, (i) => Math.exp(a(i)));
       const log = Math.log(total);
       of(kernelList.softmaxRows)(y, x, 1, size);
       for (const i of [0, 1, size - 1])
@@ -202,13 +221,13 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
       // dx += y · (dy − Σ dy·y) and dx += dy − eʸ · Σ dy, with dy = x, and y = f or 0.
       fill(y, 0);
       of(kernelList.softmaxRowsBackward)(y, x, f, 1, size);
-      const dot = exactSum(size, (i) => a(i) * b(i));
+      const dot = columnDot(size);
       for (const i of [0, size - 1])
         expectSum(at(y + i), { total: b(i) * (a(i) - dot.total), scale: b(i) * dot.scale }, 'softmax');
       fill(y, 0);
       fill(z, 0);
       of(kernelList.logSoftmaxRowsBackward)(y, x, z, 1, size);
-      const plain = exactSum(size, a);
+      const plain = columnSum(size);
       for (const i of [0, size - 1])
         expectSum(at(y + i), { total: a(i) - plain.total, scale: plain.scale }, 'log-softmax');
     });
@@ -217,8 +236,8 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
       fill(f, 1);
       fill(z, 0);
       of(kernelList.normalizeRows)(y, y, out, x, f, z, 1e-5, 1, size);
-      const average = exactSum(size, a).total / size;
-      const variance = exactSum(size, (i) => (a(i) - average) ** 2).total / size;
+      const average = columnSum(size).total / size;
+      const variance = exact('(a − average)²', size, (i) => (a(i) - average) ** 2).total / size;
       const slope = 1 / Math.sqrt(variance + 1e-5);
       expectSum(at(out), { total: slope, scale: slope }, 'slope');
       for (const i of [0, 1, size - 1]) expectSum(at(y + i), { total: (a(i) - average) * slope, scale: 1 }, 'normal');
@@ -231,30 +250,24 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
         fill(out, 0, 2 * n);
         fill(z, 1);
         of(kernelList.normalizeRowsBackward)(y, out, out + n, x, f, z, out + 512, rows, n);
-        const [gain, bias] = [
-          exactSum(rows, (r) => a(r * n + n - 1) * b(r * n + n - 1)),
-          exactSum(rows, (r) => a(r * n + n - 1)),
-        ];
-        expectSum(at(out + n - 1), gain, 'dgain');
-        expectSum(at(out + 2 * n - 1), bias, 'dbias');
+        expectSum(at(out + n - 1), columnDot(rows, n), 'dgain');
+        expectSum(at(out + 2 * n - 1), columnSum(rows, n), 'dbias');
       }
       // The gradient of x over one row, with a gain and a slope of 1.
       fill(z, 1);
       fill(y, 0);
       fill(out, 1, 1);
-      const [dgain, dbias] = [allocate(workspace, size), allocate(workspace, size)];
-      of(kernelList.normalizeRowsBackward)(y, dgain, dbias, x, f, out, z, 1, size);
-      const along = exactSum(size, (i) => a(i) * b(i)).total / size;
+      of(kernelList.normalizeRowsBackward)(y, u, v, x, f, out, z, 1, size);
+      const along = columnDot(size).total / size;
       const expected = a(3) - average - b(3) * along;
       expectSum(at(y + 3), { total: expected, scale: 1 }, 'dx');
-      workspace.top = dgain;
     });
   });
 
   describe('through public functions', () => {
     const size = longest;
     const [x, tenth] = [values('values of both signs', 1), values('equal values', 1)];
-    const exact = exactSum(size, (i) => x[i]!);
+    const average = exactSum(`${kinds[0]}: a by 1`, size, (i) => x[i]!).total / size;
 
     it('the gradients of affine over 1e7 rows of one input', () => {
       useKernels(name);
@@ -265,7 +278,6 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
       const { value, gradient } = valueAndGradient(parameters, (p) =>
         mean(affine({ shape: [1000, size / 1000, 1], data: x }, p)),
       );
-      const average = exact.total / size;
       expectSum(value, { total: 0.5 * average + 0.25, scale: 0.5 * average + 0.25 }, 'mean');
       expectSum(gradient.weight.data[0]!, { total: average, scale: average }, 'weight');
       expectSum(gradient.bias.data[0]!, { total: 1, scale: 1 }, 'bias');
@@ -277,17 +289,27 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
         { shape: [size, 1], data: tenth },
         { shape: [1, size], data: x },
       ];
-      const { total } = exactSum(size, (i) => tenth[i]!);
+      const { total } = exactSum(`${kinds[1]}: a by 1`, size, (i) => tenth[i]!);
       expectSum(compute({ column }, (p) => sum(p.column, 0)).data[0]!, { total, scale: total }, 'sum');
-      expectSum(compute({ row }, (p) => mean(p.row, -1)).data[0]!, { total: exact.total / size, scale: 0.5 }, 'mean');
+      expectSum(compute({ row }, (p) => mean(p.row, -1)).data[0]!, { total: average, scale: 0.5 }, 'mean');
       const normal = compute({ row }, (p) => layerNormalize(p.row)).data;
-      const average = exact.total / size;
-      const deviation = Math.sqrt(exactSum(size, (i) => (x[i]! - average) ** 2).total / size + 1e-5);
+      const squares = exactSum(`${kinds[0]}: (a − average)²`, size, (i) => (x[i]! - average) ** 2).total;
+      const deviation = Math.sqrt(squares / size + 1e-5);
       for (const i of [0, size - 1])
         expectSum(normal[i]!, { total: (x[i]! - average) / deviation, scale: 1 }, 'layerNormalize');
     });
   });
 });
+
+const created = new Map<string, readonly Sequential[]>();
+const modelsOf = (inputSize: number): readonly Sequential[] =>
+  remember(created, String(inputSize), () =>
+    [
+      [recurrent(lstm(), { hiddenSize: 5 }), dense({ size: 3 })],
+      [recurrent(gru(), { hiddenSize: 3 })],
+      ...(inputSize <= 512 ? [[recurrent(lstm(), { hiddenSize: inputSize }), dense({ size: 2 })]] : []),
+    ].map((layers) => sequential(layers, { inputSize, seed: 1 })),
+  );
 
 describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRuns))(
   '%s: a row has the same bits alone and in a batch',
@@ -354,11 +376,7 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
 
     it.each(depths.filter((depth) => depth > 0 && depth < 10_000))('in predict, with %d inputs', (inputSize) => {
       useKernels(name);
-      const models = [
-        [recurrent(lstm(), { hiddenSize: 5 }), dense({ size: 3 })],
-        [recurrent(gru(), { hiddenSize: 3 })],
-        ...(inputSize <= 512 ? [[recurrent(lstm(), { hiddenSize: inputSize }), dense({ size: 2 })]] : []),
-      ].map((layers) => sequential(layers, { inputSize, seed: 1 }));
+      const models = modelsOf(inputSize);
       const [T, B] = [3, 8];
       const inputs = source.slice(0, T * B * inputSize);
       for (const model of models) {

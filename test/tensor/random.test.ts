@@ -68,6 +68,24 @@ describe('createRandom', () => {
       new RangeError(`createRandom: seed must be a finite number, got ${seed}.`),
     );
   });
+
+  it('rejects limits and moments that are not finite numbers, and draws nothing', () => {
+    const random = createRandom(1);
+    const saved = random.state.slice();
+    expect(() => uniformNumber(random, NaN)).toThrow(
+      new RangeError('uniformNumber: low must be a finite number, got NaN.'),
+    );
+    expect(() => uniformNumber(random, 0, Infinity)).toThrow(
+      new RangeError('uniformNumber: high must be a finite number, got Infinity.'),
+    );
+    expect(() => normalNumber(random, -Infinity)).toThrow(
+      new RangeError('normalNumber: mean must be a finite number, got -Infinity.'),
+    );
+    expect(() => normalNumber(random, 0, NaN)).toThrow(
+      new RangeError('normalNumber: standardDeviation must be a finite number, got NaN.'),
+    );
+    expect(random.state).toEqual(saved);
+  });
 });
 
 describe('distributions match their moments within five standard errors of 200,000 draws', () => {
