@@ -14,7 +14,7 @@ import {
   checkModel,
   checkRunOptions,
   type ModelRun,
-  type ModelState,
+  mapStates,
   outputsPerStep,
   type RunOptions,
   runModel,
@@ -92,16 +92,4 @@ export function runInSegments(
  */
 function lengthsIn(lengths: Int32Array, from: number, to: number, batchSize: number): Int32Array {
   return lengths.length === batchSize ? lengths.map((length) => Math.max(0, Math.min(length, to) - from)) : lengths;
-}
-
-function mapStates(
-  state: ModelState<Tensor | Variable>,
-  replace: (value: Tensor | Variable) => Variable,
-): ModelState<Variable> {
-  return Object.fromEntries(
-    Object.entries(state).map(([layer, values]) => [
-      layer,
-      Object.fromEntries(Object.entries(values).map(([name, value]) => [name, replace(value)])),
-    ]),
-  );
 }

@@ -210,16 +210,26 @@ export function runModel(
   return { ...run, output: lastOf(run.outputs)! };
 }
 
+/** Replaces every part of a state. */
+export function mapStates<A, B>(state: ModelState<A>, replace: (part: A) => B): ModelState<B> {
+  return Object.fromEntries(
+    Object.entries(state).map(([layer, parts]) => [
+      layer,
+      Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, replace(part)])),
+    ]),
+  );
+}
+
 /** The options of {@link predict}. */
 export interface PredictOptions {
   /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
-  readonly lengths?: Int32Array;
+  readonly lengths?: Int32Array | undefined;
   /**
    * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
    */
-  readonly resets?: IntTensor;
+  readonly resets?: IntTensor | undefined;
   /** The initial state, such as the final state of a previous call. By default, zeros or the learned initial state. */
-  readonly state?: ModelState;
+  readonly state?: ModelState | undefined;
 }
 
 /** The result of {@link predictWithState}. */
@@ -265,40 +275,43 @@ export function predictWithState(
 function predictAs(caller: string, model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
   checkModel(caller, model);
   checkNames(caller, 'options', options, ['lengths', 'resets', 'state']);
-  return withCaller(caller, () => {
-    try {
-      return runInChunks(model, inputs, options);
-    } catch (error) {
-      // A run of all steps reports the position of a wrong id among all ids.
-      if (isIntTensor(inputs)) return runAll(model, inputs, options);
-      throw error;
-    }
-  });
+  return withCaller(caller, () => predictInChunks(model, inputs, options) ?? runAll(model, inputs, options));
 }
 
 /**
- * Computes the output and the final state of a model in prediction. A long input runs in chunks of steps, so that the
- * memory for gates and states does not grow with its length, and stays in the second-level cache.
+ * Computes the output and the final state of a model for a long input, in chunks of steps, so that the memory for gates
+ * and states does not grow with its length, and stays in the second-level cache. Returns undefined if the input is not
+ * long, if a layer needs all steps at once, or if an option is wrong: a run of all steps rejects it with the right message.
  */
-function runInChunks(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
+export function predictInChunks(
+  model: Sequential,
+  inputs: IntTensor | Tensor,
+  options: PredictOptions,
+): Prediction | undefined {
   const { lengths, resets } = options;
   const [T = 0, B = 0] = isTensor(inputs) || isIntTensor(inputs) ? inputs.shape : [];
   const steps = Math.ceil(512 / B);
-  // A run of all steps rejects the others with the right message.
   const isValid =
     (lengths === undefined || (lengths.length === B && lengths.every((length) => length >= 0 && length <= T))) &&
     (resets === undefined || (isIntTensor(resets) && sameShape(resets.shape, [T, B])));
-  if (T < 2 * steps || !isValid || model.layers.some(({ layer }) => layer.causal !== true))
-    return runAll(model, inputs, options);
+  if (T < 2 * steps || !isValid || model.layers.some(({ layer }) => layer.causal !== true)) return undefined;
   let { state } = options;
   let output: Tensor | undefined;
   for (let from = 0; from < T; from += steps) {
     const to = Math.min(T, from + steps);
-    const run = runAll(model, sliceSteps(inputs, from, to), {
-      ...(lengths && { lengths: lengths.map((length) => Math.max(0, Math.min(length, to) - from)) }),
-      ...(resets && { resets: sliceSteps(resets, from, to) }),
-      ...(state && { state }),
-    });
+    const chunk = {
+      lengths: lengths?.map((length) => Math.max(0, Math.min(length, to) - from)),
+      resets: resets && sliceSteps(resets, from, to),
+      state,
+    };
+    let run: Prediction;
+    try {
+      run = runAll(model, sliceSteps(inputs, from, to), chunk);
+    } catch (error) {
+      // A run of all steps reports the position of a wrong id among all ids.
+      if (isIntTensor(inputs)) return undefined;
+      throw error;
+    }
     state = run.state;
     if (outputsPerStep(model)) {
       output ??= full([T, ...run.output.shape.slice(1)], 0);

@@ -1,9 +1,9 @@
 /** Evaluation of models on data they are not trained on. */
 
-import { isVariable, toTensor } from '../autodiff/tape';
+import { isVariable, operand, toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { type Batch, type Batches, datasetOrBatches } from '../data/dataset';
-import type { Sequential } from '../models/sequential';
+import { mapStates, predictInChunks, runModel, type Sequential } from '../models/sequential';
 import { createRandom } from '../tensor/random';
 import { checkNames, checkSome } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
@@ -82,7 +82,7 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
   const metrics: Metrics<Y> = options.metrics ?? {};
   if ('loss' in metrics) throw new TypeError('evaluate: metrics must not have the name loss.');
-  const task = sequentialTask('evaluate', model, options);
+  const task = sequentialTask('evaluate', model, { ...options, run: runForOutputs });
   const running = Object.entries(metrics).map(
     ([name, metric]) => [name, 'start' in metric ? metric.start() : meanOf(name, metric)] as const,
   );
@@ -94,6 +94,15 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   });
   return { ...Object.fromEntries(running.map(([name, measurement]) => [name, measurement.result()])), loss };
 }
+
+/** {@link runModel}, with a long input in chunks, as {@link predict} runs it. */
+const runForOutputs: typeof runModel = (model, parameters, input, options = {}) => {
+  const state = options.state && mapStates(options.state, (value) => (isVariable(value) ? toTensor(value) : value));
+  const run = isVariable(input) ? undefined : predictInChunks(model, input, { ...options, state });
+  if (run === undefined) return runModel(model, parameters, input, options);
+  const output = operand('evaluate', run.output);
+  return { output, state: mapStates(run.state, (value) => operand('evaluate', value)), outputs: [output], results: {} };
+};
 
 /** The mean of a metric over batches, weighted by the weights of their targets. */
 function meanOf<Y extends Tensor | IntTensor>(name: string, metric: Metric<Y>): Measurement<Y, number> {

@@ -8,6 +8,7 @@ import {
   dense,
   dropout,
   embedding,
+  evaluate,
   full,
   gru,
   integerNumber,
@@ -16,7 +17,10 @@ import {
   layerNorm,
   layerNormLstm,
   lstm,
+  type ModelState,
   mean,
+  meanAbsoluteError,
+  meanSquaredError,
   normal,
   type PredictOptions,
   predict,
@@ -30,6 +34,7 @@ import {
   simpleRnn,
   stack,
   tanh,
+  toTensor,
   uniformNumber,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -95,6 +100,31 @@ describe.each(models)('%s', (_, model) => {
   ])('%s: the output and state have the bits of one run', (_, options) => {
     expect(predictWithState(model, inputs, options)).toEqual(whole(model, inputs, options));
   });
+});
+
+it.each(models.slice(0, 2))('evaluate gives the bits of one run: %s', (_, model) => {
+  const random = createRandom(6);
+  const lengths = Int32Array.of(700, 123, 5);
+  const batches = [1, 2].map(() => {
+    const inputs = normal(0, 1)([T, B, I], random);
+    const { shape } = whole(model, inputs, {}).output;
+    return { inputs, targets: normal(0, 1)(shape, random), lengths };
+  });
+  const metrics = { meanAbsoluteError };
+  let state: ModelState | undefined;
+  const runs = batches.map(({ inputs, targets }) => {
+    const run = whole(model, inputs, { lengths, state });
+    ({ state } = run);
+    const counted = model.output.kind === 'vectors' && model.output.perStep ? { lengths } : {};
+    const of = (loss: typeof meanSquaredError): number =>
+      compute({}, () => toTensor(loss(run.output, targets, counted)).data[0]!);
+    return { loss: of(meanSquaredError), meanAbsoluteError: of(meanAbsoluteError) };
+  });
+  const result = evaluate(model, batches, { loss: meanSquaredError, metrics, carryState: true });
+  expect(result.loss).toBeCloseTo((runs[0]!.loss + runs[1]!.loss) / 2, 6);
+  expect(result.meanAbsoluteError).toBeCloseTo((runs[0]!.meanAbsoluteError + runs[1]!.meanAbsoluteError) / 2, 6);
+  // One batch has one mean, so the bits are those of the run.
+  expect(evaluate(model, batches[0]!, { loss: meanSquaredError, metrics })).toEqual(runs[0]);
 });
 
 it('ids run in parts as well, and a wrong one is reported at its position', () => {
