@@ -1,7 +1,7 @@
 /** Vocabularies: conversion between text and token ids. */
 
 import { memoize } from '../tensor/memoize';
-import { checkIds, checkKind, checkNames, mismatch } from '../tensor/shape';
+import { checkArray, checkIds, checkKind, checkNames, checkObject, checkShape, mismatch } from '../tensor/shape';
 import { type BytePair, bytePairEncoder, textOfBytes } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
@@ -43,12 +43,12 @@ export interface EncodeOptions {
  *
  * @throws TypeError if the text is not a string
  * @throws RangeError if a token is not in a vocabulary without an unknown token, or the vocabulary lacks the start or
- * end token
+ * end token, or is malformed: merges refer to later ones, for example
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
 export function encode(vocabulary: Vocabulary, text: string, options: EncodeOptions = {}): Int32Array {
-  checkKind('encode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
+  checkVocabulary('encode', vocabulary);
   checkNames('encode', 'options', options, ['start', 'end']);
   const { start = false, end = false } = options;
   if (typeof text !== 'string') throw mismatch('encode', 'text', 'a string', text);
@@ -57,6 +57,15 @@ export function encode(vocabulary: Vocabulary, text: string, options: EncodeOpti
   else pushTokens(ids, vocabulary, text);
   if (end) ids.push(markId(vocabulary, 'end'));
   return Int32Array.from(ids);
+}
+
+/** @throws TypeError or RangeError if a vocabulary, which may be from a file, has malformed tokens or marks */
+function checkVocabulary(where: string, vocabulary: Vocabulary): void {
+  checkKind(where, 'vocabulary', vocabulary, 'a vocabulary', 'marks');
+  const { tokens, marks } = vocabulary;
+  checkArray(where, 'vocabulary.tokens', tokens);
+  checkObject(where, 'vocabulary.marks', marks);
+  checkIds(where, 'vocabulary.marks', Object.values(marks), tokens.length);
 }
 
 function markId({ marks }: Vocabulary, mark: Mark): number {
@@ -76,7 +85,7 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
       throw new RangeError(
-        `encode: every token of text must be one of the vocabulary's ${vocabulary.size}, ` +
+        `encode: every token of text must be one of the vocabulary's ${vocabulary.tokens.length}, ` +
           `got ${JSON.stringify(token)} as token ${ids.length - first}. ` +
           "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
       );
@@ -97,8 +106,8 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
   if (!(ids instanceof Int32Array || Array.isArray(ids)))
     throw mismatch('decode', 'ids', 'an Int32Array or an array', ids);
-  checkKind('decode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
-  checkIds('decode', 'ids', ids, vocabulary.size);
+  checkVocabulary('decode', vocabulary);
+  checkIds('decode', 'ids', ids, vocabulary.tokens.length);
   const { padding, start, end } = vocabulary.marks;
   const tokens = Array.from(ids)
     .filter((id) => id !== padding && id !== start && id !== end)
@@ -113,6 +122,14 @@ const idsOf = /* @__PURE__ */ memoize(({ tokens, marks }: Vocabulary): Map<strin
   return new Map(tokens.flatMap((token, id) => (special.has(id) ? [] : [[token, id] as const])));
 });
 
-const encoderOf = /* @__PURE__ */ memoize(({ merges = [], size }: Vocabulary) =>
-  bytePairEncoder(merges, size - merges.length - 256),
-);
+/** The encoder of byte pairs. Merges refer to earlier tokens only, so that encoding ends. */
+const encoderOf = /* @__PURE__ */ memoize(({ tokens, marks, merges = [] }: Vocabulary) => {
+  const first = Object.keys(marks).length;
+  checkArray('encode', 'vocabulary.merges', merges);
+  checkShape('encode', 'vocabulary.merges', [merges.length], {
+    letters: '[V - 256 - marks]',
+    lengths: [tokens.length - first - 256],
+  });
+  merges.forEach((pair, i) => checkIds('encode', `vocabulary.merges[${i}]`, [pair?.[0], pair?.[1]], first + 256 + i));
+  return bytePairEncoder(merges, first);
+});
