@@ -23,6 +23,7 @@ import {
   encode,
   encoderDecoder,
   fit,
+  full,
   generalScore,
   gru,
   integerNumber,
@@ -409,6 +410,17 @@ describe('the training state', () => {
     validationLosses: [],
     best: undefined,
     carried: undefined,
+  });
+
+  it('with carried states that are named as properties of all objects changes none of them', () => {
+    const { tensors, metadata } = readSafetensors(
+      save(small(), { training: { ...example(), carried: { gru: { h: full([1, 2], 1) } } } }),
+    );
+    const names = ['__proto__.added', 'constructor.added', 'toString.added'];
+    const others = Object.fromEntries(names.map((name) => [`training/carried.${name}`, full([1], 1)]));
+    const { carried } = load(writeSafetensors({ ...tensors, ...others }, metadata)).training!;
+    expect(Object.keys(carried!)).toEqual(['gru', '__proto__', 'constructor', 'toString']);
+    for (const object of [{}, Object, Object.prototype.toString]) expect(object).not.toHaveProperty('added');
   });
 
   it('is rejected if malformed', () => {
