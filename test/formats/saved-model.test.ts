@@ -412,6 +412,19 @@ describe('the training state', () => {
     carried: undefined,
   });
 
+  it('of another model is rejected by save', () => {
+    const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+    const { parameters } = example();
+    const message = `save: training must be of a model with 2 parameters, got one with ${parameters.length}.`;
+    expect(() => save(model, { training: example() })).toThrow(message);
+    const own = { ...example(), parameters: model.data };
+    expect(() => save(model, { training: own })).toThrow(message);
+    const best = { loss: 0, epoch: 1, parameters };
+    const optimizer = { step: 1, slots: [model.data] };
+    expect(() => save(model, { training: { ...own, optimizer, best } })).toThrow(message);
+    expect(load(save(model, { training: { ...own, optimizer } })).training!.parameters).toEqual(model.data);
+  });
+
   it('with carried states that are named as properties of all objects changes none of them', () => {
     const { tensors, metadata } = readSafetensors(
       save(small(), { training: { ...example(), carried: { gru: { h: full([1, 2], 1) } } } }),
