@@ -187,11 +187,15 @@ const translators: Readonly<Record<string, Translate>> = {
         inner,
         backward,
       ),
-      read: (taker, weights) =>
-        joinNames({
+      read(taker, weights) {
+        const parameters = joinNames({
           forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
           reverse: cellParameters(taker, weights, 'backward', reverse.cell, reverse.hiddenSize),
-        }),
+        });
+        checkNoBias(where, inner, parameters, 'forward.bias');
+        checkNoBias(where, backward, parameters, 'reverse.bias');
+        return parameters;
+      },
       ...stateful(layer.name, inner),
     };
   },
@@ -199,6 +203,17 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** @throws RangeError if a layer with use_bias=False has a bias in the file */
+function checkNoBias(
+  where: string,
+  { config }: KerasLayer,
+  parameters: Readonly<Record<string, unknown>>,
+  name: string,
+): void {
+  if (config['use_bias'] === false && parameters[name] !== undefined)
+    throw new RangeError(`${where}: the file has ${name}, although the layer has use_bias=False.`);
+}
 
 /** A layer without its biases if no Keras layer has them. If only one direction has none, its biases are zeros. */
 const biased = (layer: Layer, ...kerasLayers: readonly KerasLayer[]): Layer =>
