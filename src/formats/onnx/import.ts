@@ -246,8 +246,7 @@ function importBody(
   if (inputs.length !== inputKinds.length)
     throw new RangeError(`${attribute} must have the number of inputs ${inputKinds.length}, got ${inputs.length}`);
   const constants = readConstants(graph);
-  const size = sizesOf([...constants.values()]);
-  outer.constantSize.total += size;
+  outer.constantSize.total += sizesOf([...constants.values()]);
   const kinds = { own: kindsOf(constants), outer: outer.kinds };
   inputs.forEach(({ name }, i) => kinds.own.set(name, inputKinds[i]));
   const known = { own: new Map(constants), outer: outer.known };
@@ -257,21 +256,36 @@ function importBody(
   if (state.problems.length > 0) throw new RangeError(`in ${attribute}: ${listed(state.problems, '; ')}`);
   return {
     kinds: outputs.map(({ name }) => entryOf(kinds, name)),
-    start(scope) {
-      spend(1, 0, size);
-      const prepared = Array.from(constants, ([name, constant]): [string, Value] => [
-        name,
-        isIntTensor(constant) ? constant : operand('runOnnx', constant),
-      ]);
-      return (values) => {
-        const own = new Map(prepared);
-        // `checkInputs` has checked that a node with a graph omits none of its inputs.
-        inputs.forEach(({ name }, i) => own.set(name, values[i]!));
-        const inner = { own, outer: scope };
-        runSteps('', steps, inner, {});
-        return outputs.map(({ name }) => entryOf(inner, name));
-      };
-    },
+    start: starterOf(
+      inputs.map(({ name }) => name),
+      outputs.map(({ name }) => name),
+      steps,
+      [...constants],
+    ),
+  };
+}
+
+/** The function that starts a graph. It is not inside {@link importBody}, whose state it would keep in memory. */
+function starterOf(
+  inputs: readonly string[],
+  outputs: readonly string[],
+  steps: readonly Step[],
+  constants: readonly (readonly [name: string, constant: Tensor | IntTensor])[],
+): Body['start'] {
+  return (scope) => {
+    spend(1, 0, sizesOf(constants.map(([, constant]) => constant)));
+    const prepared = constants.map(([name, constant]): [string, Value] => [
+      name,
+      isIntTensor(constant) ? constant : operand('runOnnx', constant),
+    ]);
+    return (values) => {
+      const own = new Map(prepared);
+      // `checkInputs` has checked that a node with a graph omits none of its inputs.
+      inputs.forEach((name, i) => own.set(name, values[i]!));
+      const inner = { own, outer: scope };
+      runSteps('', steps, inner, {});
+      return outputs.map((name) => entryOf(inner, name));
+    };
   };
 }
 
