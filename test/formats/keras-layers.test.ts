@@ -478,6 +478,26 @@ describe('use_bias=False', () => {
     );
   });
 
+  it('the notes list layers with trainable=False', () => {
+    const config = { units: H, return_sequences: true, use_bias: false };
+    const { notes } = importKeras(
+      kerasFile({
+        config: sequentialConfig(
+          [T, 1],
+          ['SimpleRNN', { ...config, trainable: false }],
+          ['Dropout', { rate: 0.5, trainable: false }],
+          ['Dense', { units: 1, use_bias: false, trainable: true }],
+        ),
+        weights: {
+          'layers\\simple_rnn\\cell\\vars\\0': weight(1, H),
+          'layers\\simple_rnn\\cell\\vars\\1': weight(H, H),
+          'layers\\dense\\vars\\0': weight(H, 1),
+        },
+      }),
+    );
+    expect(notes).toEqual(["simpleRnn has trainable=False in Keras: train with freeze(['simpleRnn'], …)"]);
+  });
+
   it('LayerNormalization without scale has gains of one, and the notes list them', () => {
     const [beta, kernel] = [weight(2), weight(2, 3)];
     const imported = (center: boolean) =>

@@ -32,8 +32,8 @@ import {
 export interface ImportedModel {
   readonly model: Sequential;
   /**
-   * Human-readable notes: masks that sequence lengths replace, layers that were stateful, parameters that are constant
-   * in Keras and have to be frozen in training.
+   * Human-readable notes: masks that sequence lengths replace, layers that were stateful, layers and parameters that
+   * Keras does not train, and that have to be frozen here.
    */
   readonly notes: readonly string[];
 }
@@ -81,6 +81,7 @@ export function modelOf(
         layer: typeof built === 'function' ? buildFromFile(where, () => built(taker, weights)) : built,
         parameters: translated.read(taker, weights),
         notes: translated.notes ?? [],
+        isFrozen: layer.config['trainable'] === false,
       },
     ];
   });
@@ -115,6 +116,11 @@ export function modelOf(
   checkLeft(where, tensors, taker);
   const notes = [
     ...converted.flatMap((each) => each.notes),
+    ...converted.flatMap(({ isFrozen, parameters }, i) =>
+      isFrozen && Object.keys(parameters).length > 0
+        ? [`${names[i]} has trainable=False in Keras: train with freeze(['${names[i]}'], …)`]
+        : [],
+    ),
     ...constants.map(
       (path) => `${path} is constant in Keras (use_bias, scale or center is false): train with freeze(['${path}'], …)`,
     ),
