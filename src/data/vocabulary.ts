@@ -1,7 +1,7 @@
 /** Vocabularies: conversion between text and token ids. */
 
 import { memoize } from '../tensor/memoize';
-import { checkArray, checkIds, checkKind, checkNames, checkObject, checkShape, mismatch } from '../tensor/shape';
+import { checkArray, checkIds, checkNames, checkObject, checkShape, mismatch } from '../tensor/shape';
 import { type BytePair, bytePairEncoder, textOfBytes } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
@@ -61,7 +61,7 @@ export function encode(vocabulary: Vocabulary, text: string, options: EncodeOpti
 
 /** @throws TypeError or RangeError if a vocabulary, which may be from a file, has malformed tokens or marks */
 function checkVocabulary(where: string, vocabulary: Vocabulary): void {
-  checkKind(where, 'vocabulary', vocabulary, 'a vocabulary', 'marks');
+  checkObject(where, 'vocabulary', vocabulary);
   const { tokens, marks } = vocabulary;
   checkArray(where, 'vocabulary.tokens', tokens);
   checkObject(where, 'vocabulary.marks', marks);
