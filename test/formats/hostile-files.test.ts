@@ -288,7 +288,7 @@ describe('models of Keras', () => {
         config: {
           layers: names.map((name, i) => ({
             class_name: 'Dense',
-            config: { name, units: 1, ...(i === 0 && { batch_input_shape: [null, null, 1] }) },
+            config: { name, units: 1, use_bias: false, ...(i === 0 && { batch_input_shape: [null, null, 1] }) },
             inbound_nodes: i === 0 ? [] : [[[names[i - 1], 0, 0, {}]]],
           })),
         },

@@ -440,7 +440,10 @@ describe('use_bias=False', () => {
       expect(predict(model, x)).toEqual(predict(biased, x));
       expect(predict(load(save(model)).model as typeof model, x)).toEqual(predict(model, x));
       expect(() => importKeras(file(className, wrapped, false, 0))).toThrow(
-        /^importKeras: the file has .*bias, although the layer has use_bias=False\.$/,
+        /^importKeras: the file has (forward\.)?bias of layer0, although the layer has use_bias=False\.$/,
+      );
+      expect(() => importKeras(file(className, wrapped, true))).toThrow(
+        /^importKeras: the file has no (forward\.)?bias of layer0, although the layer has use_bias=True\.$/,
       );
     });
   });
@@ -474,7 +477,7 @@ describe('use_bias=False', () => {
 
     const unexpected = { ...weights, [`${root}backward_layer\\cell\\vars\\2`]: weight(H) };
     expect(() => importKeras(kerasFile({ config: sequentialConfig([T, 1], spec), weights: unexpected }))).toThrow(
-      'importKeras: the file has reverse.bias, although the layer has use_bias=False.',
+      'importKeras: the file has reverse.bias of layer0, although the layer has use_bias=False.',
     );
   });
 

@@ -119,7 +119,11 @@ const translators: Readonly<Record<string, Translate>> = {
     const activation = activationOf(where, layer, 'activation', 'linear', slope);
     return {
       layer: biased(dense({ size, ...(activation !== linear && { activation }) }), layer),
-      read: (taker, weights) => denseParameters(taker, weights, size),
+      read(taker, weights) {
+        const parameters = denseParameters(taker, weights, size);
+        checkBias(where, layer, parameters);
+        return parameters;
+      },
     };
   },
   TimeDistributed(where, layer, options) {
@@ -192,8 +196,8 @@ const translators: Readonly<Record<string, Translate>> = {
           forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
           reverse: cellParameters(taker, weights, 'backward', reverse.cell, reverse.hiddenSize),
         });
-        checkNoBias(where, inner, parameters, 'forward.bias');
-        checkNoBias(where, backward, parameters, 'reverse.bias');
+        checkBias(where, { ...inner, name: layer.name }, parameters, 'forward.bias');
+        checkBias(where, { ...backward, name: layer.name }, parameters, 'reverse.bias');
         return parameters;
       },
       ...stateful(layer.name, inner),
@@ -204,15 +208,19 @@ const translators: Readonly<Record<string, Translate>> = {
   GRU: translateRecurrent,
 };
 
-/** @throws RangeError if a layer with use_bias=False has a bias in the file */
-function checkNoBias(
+/** @throws RangeError if the file has a bias of a layer with use_bias=False, or none of another layer */
+function checkBias(
   where: string,
-  { config }: KerasLayer,
+  { name, config }: KerasLayer,
   parameters: Readonly<Record<string, unknown>>,
-  name: string,
+  path: 'bias' | 'forward.bias' | 'reverse.bias' = 'bias',
 ): void {
-  if (config['use_bias'] === false && parameters[name] !== undefined)
-    throw new RangeError(`${where}: the file has ${name}, although the layer has use_bias=False.`);
+  const [isExpected, isFound] = [config['use_bias'] !== false, parameters[path] !== undefined];
+  if (isExpected !== isFound)
+    throw new RangeError(
+      `${where}: the file has ${isFound ? '' : 'no '}${path} of ${name}, although the layer has ` +
+        `use_bias=${isExpected ? 'True' : 'False'}.`,
+    );
 }
 
 /** A layer without its biases if no Keras layer has them. If only one direction has none, its biases are zeros. */
@@ -248,7 +256,11 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
   const options = directionOf(where, layer);
   return {
     layer: biased(recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }), layer),
-    read: (taker, weights) => cellParameters(taker, weights, 'single', cell, options.hiddenSize),
+    read(taker, weights) {
+      const parameters = cellParameters(taker, weights, 'single', cell, options.hiddenSize);
+      checkBias(where, layer, parameters);
+      return parameters;
+    },
     ...stateful(name, layer),
   };
 }

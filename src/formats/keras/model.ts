@@ -111,8 +111,6 @@ export function modelOf(
   const model = buildFromFile(where, () =>
     buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? first.shape[0]), fill),
   );
-  const [unused] = weights.keys();
-  if (unused !== undefined) fail(where, `the file has ${unused}, although the layer has use_bias=False`);
   checkLeft(where, tensors, taker);
   const notes = [
     ...converted.flatMap((each) => each.notes),
