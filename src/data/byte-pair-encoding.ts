@@ -21,9 +21,9 @@ export function bytesOf(text: string, first: number): number[] {
   return Array.from(bytesOfText(text), (byte) => first + byte.charCodeAt(0));
 }
 
-/** A pair as one number. Ids are below 2²¹. */
-const keyOf = (a: number, b: number): number => a * 2 ** 21 + b;
-const pairOf = (key: number): BytePair => [Math.floor(key / 2 ** 21), key % 2 ** 21];
+/** A pair as one number. Ids are below 2²⁴, since a `Map` has fewer entries. */
+const keyOf = (a: number, b: number): number => a * 2 ** 24 + b;
+const pairOf = (key: number): BytePair => [Math.floor(key / 2 ** 24), key % 2 ** 24];
 
 /** Replaces every occurrence of the pair (a, b) by `merged`, from the left, in place. */
 function mergePair(ids: number[], a: number, b: number, merged: number): void {

@@ -2,7 +2,7 @@
 
 import { isArrayOf } from '../tensor/arrays';
 import { memoize } from '../tensor/memoize';
-import { checkIds, checkKind, checkNames, mismatch } from '../tensor/shape';
+import { checkArray, checkIds, checkNames, checkObject, checkShape, mismatch } from '../tensor/shape';
 import { type BytePair, bytePairEncoder } from './byte-pair-encoding';
 import { textOfBytes } from './utf8';
 import { joinWords, splitWords } from './words';
@@ -45,12 +45,12 @@ export interface EncodeOptions {
  *
  * @throws TypeError if the text is not a string
  * @throws RangeError if a token is not in a vocabulary without an unknown token, or the vocabulary lacks the start or
- * end token
+ * end token, or is malformed: merges refer to later ones, for example
  * @example
  * encode(characterVocabulary('to be'), 'bet'); // Int32Array [1, 2, 4]
  */
 export function encode(vocabulary: Vocabulary, text: string, options: EncodeOptions = {}): Int32Array {
-  checkKind('encode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
+  checkVocabulary('encode', vocabulary);
   checkNames('encode', 'options', options, ['start', 'end']);
   const { start = false, end = false } = options;
   if (typeof text !== 'string') throw mismatch('encode', 'text', 'a string', text);
@@ -59,6 +59,15 @@ export function encode(vocabulary: Vocabulary, text: string, options: EncodeOpti
   else pushTokens(ids, vocabulary, text);
   if (end) ids.push(markId(vocabulary, 'end'));
   return Int32Array.from(ids);
+}
+
+/** @throws TypeError or RangeError if a vocabulary, which may be from a file, has malformed tokens or marks */
+function checkVocabulary(where: string, vocabulary: Vocabulary): void {
+  checkObject(where, 'vocabulary', vocabulary);
+  const { tokens, marks } = vocabulary;
+  checkArray(where, 'vocabulary.tokens', tokens);
+  checkObject(where, 'vocabulary.marks', marks);
+  checkIds(where, 'vocabulary.marks', Object.values(marks), tokens.length);
 }
 
 function markId({ marks }: Vocabulary, mark: Mark): number {
@@ -78,7 +87,7 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
       throw new RangeError(
-        `encode: every token of text must be one of the vocabulary's ${vocabulary.size}, ` +
+        `encode: every token of text must be one of the vocabulary's ${vocabulary.tokens.length}, ` +
           `got ${JSON.stringify(token)} as token ${ids.length - first}. ` +
           "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
       );
@@ -99,8 +108,8 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
   if (!(isArrayOf('Int32Array', ids) || Array.isArray(ids)))
     throw mismatch('decode', 'ids', 'an Int32Array or an array', ids);
-  checkKind('decode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
-  checkIds('decode', 'ids', ids, vocabulary.size);
+  checkVocabulary('decode', vocabulary);
+  checkIds('decode', 'ids', ids, vocabulary.tokens.length);
   const { padding, start, end } = vocabulary.marks;
   const tokens = Array.from(ids)
     .filter((id) => id !== padding && id !== start && id !== end)
@@ -116,6 +125,14 @@ const idsOf = /* @__PURE__ */ memoize(({ tokens, marks }: Vocabulary): Map<strin
   return new Map(tokens.flatMap((token, id) => (special.has(id) ? [] : [[token, id] as const])));
 });
 
-const encoderOf = /* @__PURE__ */ memoize(({ merges = [], size }: Vocabulary) =>
-  bytePairEncoder(merges, size - merges.length - 256),
-);
+/** The encoder of byte pairs. Merges refer to earlier tokens only, so that encoding ends. */
+const encoderOf = /* @__PURE__ */ memoize(({ tokens, marks, merges = [] }: Vocabulary) => {
+  const first = Object.keys(marks).length;
+  checkArray('encode', 'vocabulary.merges', merges);
+  checkShape('encode', 'vocabulary.merges', [merges.length], {
+    letters: '[V - 256 - marks]',
+    lengths: [tokens.length - first - 256],
+  });
+  merges.forEach((pair, i) => checkIds('encode', `vocabulary.merges[${i}]`, [pair?.[0], pair?.[1]], first + 256 + i));
+  return bytePairEncoder(merges, first);
+});

@@ -45,6 +45,10 @@ const deepest = 64;
 /** The largest number of layers and cells of a model: each takes far more memory than its description. */
 export const maxParts = 2048;
 
+function checkParts(where: string, count: number): void {
+  if (count > maxParts) throw new RangeError(`${where}: the model has more than ${maxParts} layers and cells.`);
+}
+
 /** A name in a description as text; it may be any JSON, or missing. */
 const textOf = (name: unknown): string => JSON.stringify(name) ?? 'undefined';
 
@@ -120,6 +124,7 @@ export function checkDepth(where: string, what: string, json: Json, depth: numbe
  *
  * @param unnamed describes a value without a name; by default, such a value is an error
  * @throws TypeError if a value in it has no name
+ * @throws RangeError if it has more layers or levels than {@link undescribeOrigin} accepts
  */
 export function describeOrigin(
   where: string,
@@ -128,6 +133,7 @@ export function describeOrigin(
   unnamed?: Json,
 ): readonly Json[] {
   const all = Object.entries({ ...known(), ...customObjects });
+  let parts = 0;
   const visit = (value: unknown, path: string, depth: number): Json => {
     if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
     const visitPart = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
@@ -137,7 +143,10 @@ export function describeOrigin(
       [];
     if (name !== undefined) return { $name: name };
     const origin = (value as { readonly origin?: Origin } | null | undefined)?.origin;
-    if (origin !== undefined) return { $make: [origin[0], ...origin.slice(1).map(visitPart)] };
+    if (origin !== undefined) {
+      checkParts(where, ++parts);
+      return { $make: [origin[0], ...origin.slice(1).map(visitPart)] };
+    }
     if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     if (Array.isArray(value)) return value.map(visitPart);
@@ -183,7 +192,7 @@ export function undescribeOrigin(
     if (Object.hasOwn(record, '$make')) {
       const [name, ...args] = Array.isArray(record['$make']) ? (record['$make'] as Json[]) : [null];
       const construct = named(name);
-      if (++parts > maxParts) throw new RangeError(`${where}: the model has more than ${maxParts} layers and cells.`);
+      checkParts(where, ++parts);
       if (typeof construct !== 'function')
         throw new RangeError(`${where}: ${abbreviate(textOf(name))} is not a constructor of a part of a model.`);
       const values = args.map((arg) => visit(arg, depth + 1));

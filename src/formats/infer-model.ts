@@ -100,7 +100,8 @@ function inferredFrom(modules: readonly Module[], options: InferOptions): Inferr
   const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, entries[i]!.module.name]));
   const assumed = order.flatMap((module) => module.assumed);
   assumed.push(
-    'no operation without weights, such as dropout, pooling or a residual connection, is around the modules',
+    'no operation without weights, such as dropout, pooling, a residual connection or a LayerNorm with ' +
+      'elementwise_affine=False, is around the modules',
   );
   if (ambiguous)
     assumed.push(`the order ${listed(order.map(labelOf))}, although others fit as well; set it with order: [...]`);
@@ -162,26 +163,27 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
         'GRUCell, Embedding, Linear, LayerNorm).',
     );
   const shape = weight!.shape;
+  const lastName = name.slice(name.lastIndexOf('.') + 1);
   if (shape.length === 1) {
     const [size] = shape as [number];
-    if (bias === undefined)
+    if (bias === undefined && !/layer_?norm|^ln/i.test(lastName))
       reject(
-        `${label} has a weight ${formatShape(shape)} without bias, as RMSNorm and PReLU, which are not supported.`,
+        `${label} has a weight ${formatShape(shape)} without bias, as RMSNorm and PReLU, which are not supported. If it ` +
+          `is a LayerNorm with bias=False, add ${tensorIn(name, 'bias')} with zeros.`,
       );
     return {
       name,
       kind: 'norm',
       input: size,
       output: size,
-      layers: () => [layerNorm()],
-      assumed: [`${label} is a LayerNorm with eps 1e-5`],
+      layers: () => [biased(bias !== undefined, layerNorm())],
+      assumed: [`${label}${bias === undefined ? ', a vector without bias,' : ''} is a LayerNorm with eps 1e-5`],
     };
   }
   if (shape.length !== 2)
     reject(`${abbreviate(name)}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
   const [rows, columns] = shape as [number, number];
   // A weight without bias belongs to either an Embedding or a Linear: only the name of the module shows which one.
-  const lastName = name.slice(name.lastIndexOf('.') + 1);
   const isEmbedding = /emb/i.test(lastName);
   if (bias !== undefined || (!isEmbedding && /fc|linear|dense|head|out|proj|classif|decod/i.test(lastName))) {
     const activation = Object.hasOwn(activations, name) ? activations[name] : undefined;

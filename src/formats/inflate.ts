@@ -19,6 +19,9 @@ interface Code {
 
 type Reject = (what: string) => never;
 
+/** The codes of blocks with fixed codes. They are kept: small streams take less time than the codes. */
+let fixedCodes: readonly [literals: Code, distances: Code] | undefined;
+
 function codeOf(lengths: Uint8Array, reject: Reject): Code {
   const counts = new Uint16Array(16);
   for (let i = 0; i < lengths.length; i++) counts[lengths[i]!]!++;
@@ -135,14 +138,13 @@ export function inflate(where: string, input: Uint8Array, size: number): Uint8Ar
     }
     return [codeOf(lengths.subarray(0, literalCount), reject), codeOf(lengths.subarray(literalCount), reject)];
   };
-  let fixed: readonly [Code, Code] | undefined;
   for (let last = 0; last === 0; ) {
     last = bits(1);
     const kind = bits(2);
     if (kind === 0) stored();
     else if (kind === 1) {
-      fixed ??= [codeOf(fixedLengths(), reject), codeOf(new Uint8Array(30).fill(5), reject)];
-      block(...fixed);
+      fixedCodes ??= [codeOf(fixedLengths(), reject), codeOf(new Uint8Array(30).fill(5), reject)];
+      block(...fixedCodes);
     } else if (kind === 2) block(...dynamic());
     else reject('the compressed data has a block of an invalid type.');
   }

@@ -203,9 +203,9 @@ function bindingsOf(
       };
       switch (origin?.[0]) {
         case 'embedding':
-          return [binding(sameNames(layer, { weight: 'weight' }))];
+          return [binding(table(layer))];
         case 'layerNorm':
-          return [binding(sameNames(layer, { gain: 'weight', bias: 'bias' }))];
+          return [binding(normalization(layer))];
         case 'dense':
           return [binding(linear(layer))];
         case 'recurrent': {
@@ -250,13 +250,21 @@ function checkStack(
   );
 }
 
-/** Parameters that PyTorch has under other names, in the same layout. */
-function sameNames({ parameters }: Part, names: Readonly<Record<string, string>>): Codec {
-  const ours = Object.entries(names).filter(([name]) => parameters[name]);
+/** nn.Embedding, in the same layout. */
+const table = ({ parameters }: Part): Codec => ({
+  read: (take) => ({ weight: take('weight', parameters['weight']!.shape)! }),
+  write: ({ weight }) => ({ weight: weight! }),
+});
+
+/** nn.LayerNorm. */
+function normalization({ parameters }: Part): Codec {
+  const { shape } = parameters['gain']!;
   return {
-    read: (take) =>
-      Object.fromEntries(ours.map(([name, theirName]) => [name, take(theirName, parameters[name]!.shape)!])),
-    write: (values) => Object.fromEntries(ours.map(([name, theirName]) => [theirName, values[name]!])),
+    read: (take) => ({
+      gain: take('weight', shape)!,
+      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? zerosOf(shape[0]!) }),
+    }),
+    write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
   };
 }
 

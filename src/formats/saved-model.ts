@@ -79,7 +79,8 @@ export interface LoadOptions {
  *
  * @returns the bytes of the file
  * @throws TypeError if the model uses a custom function that is not in `customObjects`, or `extras` is not plain data
- * @throws RangeError if two parameters have the same path
+ * @throws RangeError if two parameters have the same path, `training` is of another model, or {@link load} would reject the
+ * file: the model has more than 2,048 layers and cells, for example
  * @example
  * const vocabulary = characterVocabulary('to be');
  * const model = sequential([embedding({ vocabularySize: 5, size: 2 }), recurrent(gru(), { hiddenSize: 4 })]);
@@ -93,6 +94,7 @@ export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
   checkNames('save', 'options', options, ['extras', 'training', 'customObjects']);
   const { parameters, origin } = model;
   const { extras = {}, training, customObjects } = options;
+  checkObject('save', 'extras', extras);
   if (training !== undefined) checkKind('save', 'training', training, 'a training state', 'draws');
   const tensors = new Map<string, Tensor>();
   let offset = 0;
@@ -104,15 +106,35 @@ export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
     tensors.set(path, { shape: tensor.shape, data });
     offset += tensor.data.length;
   }
+  if (training !== undefined) checkTraining(training, offset);
+  const contents = {
+    ...(origin && { 'bptt.model': describeOrigin('save', origin, customObjects) }),
+    'bptt.extras': checkPlain('save', extras, 'extras'),
+    ...(training && { 'bptt.training': writeTraining(training) }),
+  };
   const metadata = {
     'bptt.format': String(layout),
     'bptt.version': version,
-    ...(origin && { 'bptt.model': JSON.stringify(describeOrigin('save', origin, customObjects)) }),
-    'bptt.extras': JSON.stringify(checkPlain('save', extras, 'extras')),
-    ...(training && { 'bptt.training': JSON.stringify(writeTraining(training)) }),
+    ...Object.fromEntries(Object.entries(contents).map(([name, content]) => [name, textOf(name, content)])),
   };
   const saved = { ...Object.fromEntries(tensors), ...(training && trainingTensors(training)) };
   return withCaller('save', () => writeSafetensors(saved, metadata));
+}
+
+/** @throws RangeError if a training state is not of a model with `size` parameters */
+function checkTraining({ parameters, optimizer, best }: TrainingState, size: number): void {
+  const other = [parameters, ...optimizer.slots, best?.parameters ?? parameters].find(({ length }) => length !== size);
+  if (other !== undefined)
+    throw new RangeError(
+      `save: training must be of a model with ${size} parameters, got one with ${other.length}. Is it of another model?`,
+    );
+}
+
+/** JSON as text. @throws RangeError if {@link parse} would reject it */
+function textOf(name: string, content: Json): string {
+  const text = JSON.stringify(content);
+  checkJsonSize('save', name, text);
+  return text;
 }
 
 /**

@@ -15,7 +15,8 @@ export function joinNames<L>(
 export function splitNames<L>(
   flat: Readonly<Record<string, L>>,
 ): Readonly<Record<string, Readonly<Record<string, L>>>> {
-  const nested: Record<string, Record<string, L>> = {};
+  // Without a prototype: a name from a file may be that of a property of all objects, such as __proto__.
+  const nested = Object.create(null) as Record<string, Record<string, L>>;
   for (const [name, value] of Object.entries(flat)) {
     const [outer = '', ...inner] = name.split('.');
     const values = nested[outer] ?? {};

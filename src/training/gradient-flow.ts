@@ -1,7 +1,7 @@
 /** The norm of the loss's gradient over time, to diagnose vanishing and exploding gradients. */
 
 import { add, scale, subtract } from '../autodiff/ops/arithmetic';
-import { reshape, slice } from '../autodiff/ops/movement';
+import { slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import { valueAndGradient } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
@@ -15,6 +15,7 @@ import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
 import { checkModel, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
+import { packSteps } from '../recurrence/packing';
 import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
 import { checkFunction, checkNames } from '../tensor/shape';
@@ -42,7 +43,7 @@ export interface GradientFlow {
  * gradients explode (Pascanu, Mikolov and Bengio, 2013, arXiv 1211.5063).
  *
  * The model runs step by step with dropout off, as in prediction. With `lengths`, steps count from the first step of
- * each row; for reversed layers, from the last.
+ * each row; for reversed layers, from the last. At `resets`, no gradient flows to the steps before.
  *
  * @param model not changed
  * @throws RangeError if the model has no recurrent layer, or the batch does not fit
@@ -67,7 +68,6 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   checkFunction('gradientFlow', 'loss', loss);
   checkBatch('gradientFlow', batch);
   const { inputs, targets, mask, lengths, resets } = batch;
-  const [T = 0, B = 0] = inputs.shape;
   const probes: Probe[] = [];
   const layers = probeAll(
     model.layers.map(({ layer }) => layer),
@@ -77,8 +77,12 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   if (probes.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
   // Zeros are added to every state: the gradient with respect to them is the gradient with respect to the state.
   const noise: Record<string, Record<string, Tensor>> = {};
-  for (const { path, sizes } of probes)
-    noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([T, B, size], 0)]));
+  const times: Record<string, readonly number[]> = {};
+  for (const { path, sizes, reverse } of probes) {
+    times[path] = timesOf(batch, reverse);
+    const { length } = times[path];
+    noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([length, size], 0)]));
+  }
   const probed: Sequential = { ...model, layers: chain(layers, model.input) };
   const { value, gradient } = valueAndGradient({ parameters: model.parameters, noise }, (p) => {
     for (const probe of probes) probe.noise = p.noise[probe.path]!;
@@ -86,10 +90,13 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
     const targetLengths = outputsPerStep(model) ? lengths : undefined;
     return scalarOf('gradientFlow', 'loss', () => loss(output, targets, { mask, lengths: targetLengths }));
   });
-  const norms = probes.map(({ path, reverse }) => [
+  const norms = probes.map(({ path }) => [
     path,
     Object.fromEntries(
-      Object.entries(gradient.noise[path]!).map(([name, tensor]) => [name, normsOverTime(tensor, reverse)]),
+      Object.entries(gradient.noise[path]!).map(([name, { data }]) => [
+        name,
+        normsOverTime(data, times[path]!, inputs.shape[0]!),
+      ]),
     ),
   ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
@@ -100,7 +107,7 @@ interface Probe {
   readonly path: string;
   readonly reverse: boolean;
   readonly sizes: Readonly<Record<string, number>>;
-  /** `[T, B, H]` by state. */
+  /** `[N, H]` by state, for the N steps of all rows in the order in which the cell runs them. */
   noise: Readonly<Record<string, Variable>>;
 }
 
@@ -150,40 +157,51 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
 
 /** The cell with the noise of a probe added to its states. */
 function probedCell(cell: Cell, probe: Probe, zoneout: Readonly<Record<string, number>> = {}): OpsCell {
-  let t = 0;
+  let start = 0;
   return {
     name: cell.name,
     state: cell.state,
     ...(cell.sizes && { sizes: cell.sizes }),
     parameters: cell.parameters,
     prepare(p) {
-      t = 0;
+      start = 0;
       return p;
     },
     step(p, x, state) {
       const { noise } = probe;
-      const rows = x.shape[0]!;
+      const from = start;
+      start += x.shape[0]!;
       const next = stepOf(cell, p, x, state).state;
-      const time = t++;
       return Object.fromEntries(
         Object.entries(next).map(([name, value]) => {
           const previous = state[name]!;
           const rate = zoneout[name] ?? 0;
           const mixed = rate > 0 ? add(previous, scale(subtract(value, previous), 1 - rate)) : value;
-          const zeros = slice(slice(noise[name]!, time, time + 1), 0, rows, 1);
-          return [name, add(mixed, reshape(zeros, mixed.shape))];
+          return [name, add(mixed, slice(noise[name]!, from, start))];
         }),
       );
     },
   };
 }
 
-/** `[T]` the norm of every step of `[T, …]`, reversed for a cell that runs from the last step to the first. */
-function normsOverTime({ shape, data }: Tensor, reverse: boolean): Float32Array {
-  const T = shape[0]!;
-  const size = data.length / T;
-  const norms = Float32Array.from({ length: T }, (_, t) =>
-    Math.sqrt(data.subarray(t * size, (t + 1) * size).reduce((sum, value) => sum + value * value, 0)),
-  );
-  return reverse ? norms.reverse() : norms;
+/**
+ * `[N]` the time step of every step of all rows, in the order in which a cell runs them.
+ *
+ * @throws as {@link packSteps}
+ */
+function timesOf({ inputs, lengths, resets }: Batch, reverse: boolean): readonly number[] {
+  const [T = 0, B = 0] = inputs.shape;
+  const { order } = packSteps('gradientFlow', T, B, { lengths, resets, reverse });
+  const steps = order?.input ?? Array.from({ length: T * B }, (_, at) => at);
+  return steps.map((at) => Math.floor(at / B) + (reverse && lengths ? T - lengths[at % B]! : 0));
+}
+
+/** `[T]` the norm over all rows of `[N, …]` with the same time. */
+function normsOverTime(data: Float32Array, times: readonly number[], T: number): Float32Array {
+  const squares = new Float64Array(T);
+  const size = data.length / times.length;
+  data.forEach((value, i) => {
+    squares[times[Math.floor(i / size)]!]! += value * value;
+  });
+  return Float32Array.from(squares, Math.sqrt);
 }

@@ -6,6 +6,7 @@ import {
   encode,
   integerNumber,
   intTensor,
+  type Vocabulary,
   wordVocabulary,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -177,6 +178,46 @@ describe('byte pairs', () => {
     expect(() => bytePairVocabulary('', { size: 256 })).toThrow(
       'bytePairVocabulary: text must hold at least one character',
     );
+  });
+});
+
+/** A vocabulary as in a file, with another value of one part. */
+const changed = (vocabulary: Vocabulary, part: keyof Vocabulary, value: unknown): Vocabulary =>
+  JSON.parse(JSON.stringify({ ...vocabulary, [part]: value })) as Vocabulary;
+
+describe('a malformed vocabulary', () => {
+  const vocabulary = bytePairVocabulary('low lower lowest', { size: 260, marks: ['end'] });
+  const { merges = [] } = vocabulary;
+
+  it.each<[string, unknown, string]>([
+    ['a merge of itself', [merges[0], [258, 101], merges[2]], 'got 258 at position 0'],
+    ['a merge of a later token', [[108, 259], ...merges.slice(1)], 'got 259 at position 1'],
+    // Encoding "lo", (109, 112), did not end: 108 · 2²¹ + (112 + 2²¹) is 109 · 2²¹ + 112.
+    ['an id far out of range', [[108, 112 + 2 ** 21], ...merges.slice(1)], `got ${112 + 2 ** 21} at position 1`],
+    ['a negative id', [[110, 112 - 2 ** 21], ...merges.slice(1)], `got ${112 - 2 ** 21} at position 1`],
+    ['half an id', [[108.5, 111], ...merges.slice(1)], 'got 108.5 at position 0'],
+    ['a text', ['lo', ...merges.slice(1)], 'got l at position 0'],
+    ['one id', [[108], ...merges.slice(1)], 'got undefined at position 1'],
+    ['a missing merge', [null, ...merges.slice(1)], 'got undefined at position 0'],
+    ['too few merges', merges.slice(1), 'vocabulary.merges must be [V - 256 - marks] = [3], got [2].'],
+    ['no array', 7, 'vocabulary.merges must be an array without undefined elements, got 7.'],
+  ])('encode rejects %s', (_, value, message) => {
+    expect(merges).toHaveLength(3);
+    expect(() => encode(changed(vocabulary, 'merges', value), 'low lower')).toThrow(message);
+  });
+
+  it('encode and decode reject tokens and marks that are not those of a vocabulary', () => {
+    const words = wordVocabulary('a b');
+    for (const [part, value, message] of [
+      ['tokens', 'ab', 'tokens must be an array without undefined elements, got ab.'],
+      ['marks', null, 'marks must be an object, got null.'],
+      ['marks', { unknown: 3 }, 'marks must be integers from 0 to 2, got 3 at position 0.'],
+      ['marks', { unknown: '0' }, 'marks must be integers from 0 to 2, got 0 at position 0.'],
+    ] as const) {
+      expect(() => encode(changed(words, part, value), 'a')).toThrow(`encode: vocabulary.${message}`);
+      expect(() => decode(changed(words, part, value), [0])).toThrow(`decode: vocabulary.${message}`);
+    }
+    expect(() => decode(changed(words, 'tokens', ['a', 'b', 'c']), [3])).toThrow('from 0 to 2, got 3');
   });
 });
 

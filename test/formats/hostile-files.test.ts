@@ -4,17 +4,22 @@ import { readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import {
   dense,
+  dropout,
   full,
+  type Layer,
   layerNorm,
   load,
   loadInto,
   readSafetensors,
+  recurrent,
   save,
   sequential,
+  simpleRnn,
   type Tensor,
   writeSafetensors,
 } from 'bptt';
 import { importKeras, importTensorFlowJs, readZip } from 'bptt/keras';
+import { checkpointFile } from 'bptt/node';
 import { importOnnx, predictOnnx } from 'bptt/onnx';
 import { fromPyTorch, inferModel } from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
@@ -226,6 +231,23 @@ it('a description of more layers than any model has is rejected', () => {
   expect(() => importTensorFlowJs(topology, {})).toThrow('importTensorFlowJs: the model has more than 2048 layers.');
 });
 
+it('save and checkpoints reject what load would reject', () => {
+  const deep = (count: number) => sequential(new Array<Layer>(count).fill(dropout(0)), { inputSize: 1 });
+  expect(load(save(deep(2048))).model.layers).toHaveLength(2048);
+  expect(() => save(deep(2049))).toThrow(new RangeError('save: the model has more than 2048 layers and cells.'));
+  const layers = new Array<Layer>(1025).fill(recurrent(simpleRnn(), { hiddenSize: 1 }));
+  expect(() => save(sequential(layers, { inputSize: 1 }))).toThrow('more than 2048 layers and cells.');
+  expect(() => checkpointFile('unused', deep(2049), { every: 1 })).toThrow(
+    'checkpointFile: the model has more than 2048 layers and cells.',
+  );
+  const many = { extras: { list: new Array<readonly number[]>(600_000).fill([1]) } };
+  expect(() => save(model(), many)).toThrow(new RangeError('save: bptt.extras has too many objects and arrays.'));
+  // @ts-expect-error Extras have names.
+  expect(() => save(model(), { extras: 'text' })).toThrow(new TypeError('save: extras must be an object, got text.'));
+  // @ts-expect-error Extras have names.
+  expect(() => save(model(), { extras: ['text'] })).toThrow('save: extras must be an object, got an array.');
+});
+
 it('a weight file may be listed only once', () => {
   const manifest = [{ paths: ['w', 'w'], weights: [] }];
   const config = { class_name: 'Sequential', config: { layers: [] } };
@@ -266,7 +288,7 @@ describe('models of Keras', () => {
         config: {
           layers: names.map((name, i) => ({
             class_name: 'Dense',
-            config: { name, units: 1, ...(i === 0 && { batch_input_shape: [null, null, 1] }) },
+            config: { name, units: 1, use_bias: false, ...(i === 0 && { batch_input_shape: [null, null, 1] }) },
             inbound_nodes: i === 0 ? [] : [[[names[i - 1], 0, 0, {}]]],
           })),
         },

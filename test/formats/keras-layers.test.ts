@@ -4,13 +4,18 @@ import { readFileSync } from 'node:fs';
 import {
   createRandom,
   dense as denseLayer,
+  fit,
+  freeze,
+  full,
   integerNumber,
   intTensor,
   leaves,
   load,
+  meanSquaredError,
   predict,
   save,
   sequential,
+  sgd,
   tensor,
   toTimeMajor,
 } from 'bptt';
@@ -435,31 +440,98 @@ describe('use_bias=False', () => {
       expect(predict(model, x)).toEqual(predict(biased, x));
       expect(predict(load(save(model)).model as typeof model, x)).toEqual(predict(model, x));
       expect(() => importKeras(file(className, wrapped, false, 0))).toThrow(
-        /^importKeras: the file has .*bias, although the layer has use_bias=False\.$/,
+        /^importKeras: the file has (forward\.)?bias of layer0, although the layer has use_bias=False\.$/,
+      );
+      expect(() => importKeras(file(className, wrapped, true))).toThrow(
+        /^importKeras: the file has no (forward\.)?bias of layer0, although the layer has use_bias=True\.$/,
       );
     });
   });
 
-  it('in one direction only: its biases are zero', () => {
+  it('in one direction only: its biases are zero, and the notes list them', async () => {
     const config = { units: H, return_sequences: true };
     const layer = { class_name: 'SimpleRNN', config };
     const backward = { class_name: 'SimpleRNN', config: { ...config, use_bias: false, go_backwards: true } };
     const root = 'layers\\bidirectional\\';
-    const { model } = importKeras(
-      kerasFile({
-        config: sequentialConfig([T, 1], ['Bidirectional', { merge_mode: 'sum', layer, backward_layer: backward }]),
-        weights: {
-          [`${root}forward_layer\\cell\\vars\\0`]: weight(1, H),
-          [`${root}forward_layer\\cell\\vars\\1`]: weight(H, H),
-          [`${root}forward_layer\\cell\\vars\\2`]: weight(H),
-          [`${root}backward_layer\\cell\\vars\\0`]: weight(1, H),
-          [`${root}backward_layer\\cell\\vars\\1`]: weight(H, H),
-        },
-      }),
-    );
+    const weights = {
+      [`${root}forward_layer\\cell\\vars\\0`]: weight(1, H),
+      [`${root}forward_layer\\cell\\vars\\1`]: weight(H, H),
+      [`${root}forward_layer\\cell\\vars\\2`]: weight(H),
+      [`${root}backward_layer\\cell\\vars\\0`]: weight(1, H),
+      [`${root}backward_layer\\cell\\vars\\1`]: weight(H, H),
+    };
+    const spec = ['Bidirectional', { merge_mode: 'sum', layer, backward_layer: backward }] as const;
+    const { model, notes } = importKeras(kerasFile({ config: sequentialConfig([T, 1], spec), weights }));
     const { 'forward.bias': forward, 'reverse.bias': reverse } = model.parameters['bidirectional']!;
     expect([...forward!.data]).toEqual(weight(H).data);
     expect([...reverse!.data]).toEqual([0, 0, 0]);
+    expect(notes).toEqual([
+      'bidirectional.reverse.bias is constant in Keras (use_bias, scale or center is false): train with ' +
+        "freeze(['bidirectional.reverse.bias'], …)",
+    ]);
+    const [name] = /(?<=\[').*(?='\])/.exec(notes[0]!)!;
+    const optimizer = freeze([name], sgd(1));
+    await fit(model, { inputs: x, targets: full([T, 1, H], 1) }, { loss: meanSquaredError, optimizer, steps: 2 });
+    expect([...reverse!.data]).toEqual([0, 0, 0]);
+    expect([...forward!.data]).not.toEqual(weight(H).data);
+
+    const unexpected = { ...weights, [`${root}backward_layer\\cell\\vars\\2`]: weight(H) };
+    expect(() => importKeras(kerasFile({ config: sequentialConfig([T, 1], spec), weights: unexpected }))).toThrow(
+      'importKeras: the file has reverse.bias of layer0, although the layer has use_bias=False.',
+    );
+  });
+
+  it('the notes list layers with trainable=False', () => {
+    const config = { units: H, return_sequences: true, use_bias: false };
+    const { notes } = importKeras(
+      kerasFile({
+        config: sequentialConfig(
+          [T, 1],
+          ['SimpleRNN', { ...config, trainable: false }],
+          ['Dropout', { rate: 0.5, trainable: false }],
+          ['Dense', { units: 1, use_bias: false, trainable: true }],
+        ),
+        weights: {
+          'layers\\simple_rnn\\cell\\vars\\0': weight(1, H),
+          'layers\\simple_rnn\\cell\\vars\\1': weight(H, H),
+          'layers\\dense\\vars\\0': weight(H, 1),
+        },
+      }),
+    );
+    expect(notes).toEqual(["simpleRnn has trainable=False in Keras: train with freeze(['simpleRnn'], …)"]);
+  });
+
+  it('LayerNormalization without scale has gains of one, and the notes list them', () => {
+    const [beta, kernel] = [weight(2), weight(2, 3)];
+    const imported = (center: boolean) =>
+      importKeras(
+        kerasFile({
+          config: sequentialConfig(
+            [1, 2],
+            ['LayerNormalization', { axis: [-1], scale: false, center, epsilon: 0 }],
+            ['Dense', { units: 3, use_bias: false }],
+          ),
+          weights: {
+            ...(center && { 'layers\\layer_normalization\\vars\\0': beta }),
+            'layers\\dense\\vars\\0': kernel,
+          },
+        }),
+      );
+    for (const center of [true, false]) {
+      const { model, notes } = imported(center);
+      expect(leaves(model.parameters).map(({ path }) => path)).toEqual([
+        'layerNorm.gain',
+        ...(center ? ['layerNorm.bias'] : []),
+        'dense.weight',
+      ]);
+      expect(notes).toEqual([
+        "layerNorm.gain is constant in Keras (use_bias, scale or center is false): train with freeze(['layerNorm.gain'], …)",
+      ]);
+      // The normalized vector [3, 1] is [1, −1].
+      const [first, second] = center ? [1 + beta.data[0]!, beta.data[1]! - 1] : [1, -1];
+      const expected = [0, 1, 2].map((j) => first * kernel.data[j]! + second * kernel.data[3 + j]!);
+      expectClose(predict(model, tensor([[[3, 1]]])).data, expected);
+    }
   });
 
   it('LayerNormalization(center=False) and Dense have no bias', () => {

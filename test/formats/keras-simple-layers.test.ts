@@ -140,6 +140,11 @@ describe('layers that act on every element', () => {
       'layer0 uses its moving mean and variance, also in training',
       'to load the model from a file of save, pass customObjects: kerasLayers() for batchNormalization',
     ]);
+    const given = { scale: true, center: true, ...config };
+    expect(Object.keys(model.parameters['batchNormalization'] ?? {})).toEqual([
+      ...(given.scale ? ['gain'] : []),
+      ...(given.center ? ['bias'] : []),
+    ]);
   });
 
   it('an adapted Normalization has its mean and variance in the weights, and a count', () => {

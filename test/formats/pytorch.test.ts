@@ -351,7 +351,9 @@ describe('weights that do not match are rejected, and the model is not changed',
 describe('inferModel', () => {
   const random = createRandom(2);
   const matrix = (...shape: number[]): Tensor => normal(0, 1)(shape, random);
-  const none = 'no operation without weights, such as dropout, pooling or a residual connection, is around the modules';
+  const none =
+    'no operation without weights, such as dropout, pooling, a residual connection or a LayerNorm with ' +
+    'elementwise_affine=False, is around the modules';
 
   it('reports its assumptions', () => {
     const { layers, assumed, modules } = inferModel({
@@ -370,6 +372,33 @@ describe('inferModel', () => {
       none,
       'the last recurrent layer returns every step; use returnSequences: false for only the last one',
     ]);
+  });
+
+  it.each(['ln', 'ln_1', 'layernorm', 'encoder.layer_norm', 'LayerNorm'])(
+    '%s, a vector without bias, is a LayerNorm with bias=False',
+    (name) => {
+      const weights = { [`${name}.weight`]: tensor([2, 0.5]), 'fc.weight': tensor([[3, 1]]), 'fc.bias': tensor([0]) };
+      const { layers, inputSize, modules, assumed } = inferModel(weights);
+      expect(assumed[0]).toBe(`${name}, a vector without bias, is a LayerNorm with eps 1e-5`);
+      const model = sequential(layers, { inputSize: inputSize! });
+      expect(leaves(model.parameters).map(({ path }) => path)).toEqual([
+        'layerNorm.gain',
+        'dense.weight',
+        'dense.bias',
+      ]);
+      fromPyTorch(model, weights, { modules });
+      // The normalized vector [5, 1] is [1, −1].
+      expect(predict(model, tensor([[[5, 1]]])).data[0]).toBeCloseTo(3 * 2 - 0.5, 4);
+      expect(toPyTorch(model, { modules })).toEqual(weights);
+    },
+  );
+
+  it('a LayerNorm with bias=False in a model with a bias has a bias of zeros', () => {
+    const model = sequential([layerNorm()], { inputSize: 2 });
+    model.data.fill(7);
+    fromPyTorch(model, { 'layerNorm.weight': tensor([2, 0.5]) });
+    expect([...model.data]).toEqual([2, 0.5, 0, 0]);
+    expect(() => fromPyTorch(model, {})).toThrow('layerNorm needs layerNorm.weight [2], which is missing.');
   });
 
   it('accepts an order, and reports if several orders fit', () => {
@@ -497,7 +526,8 @@ describe('inferModel', () => {
     [
       'a root mean square normalization',
       { 'norm.weight': matrix(3) },
-      'norm has a weight [3] without bias, as RMSNorm and PReLU, which are not supported.',
+      'norm has a weight [3] without bias, as RMSNorm and PReLU, which are not supported. If it is a LayerNorm with ' +
+        'bias=False, add norm.bias with zeros.',
     ],
     [
       'two gates of a cell',

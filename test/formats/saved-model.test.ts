@@ -23,6 +23,7 @@ import {
   encode,
   encoderDecoder,
   fit,
+  full,
   generalScore,
   gru,
   integerNumber,
@@ -422,6 +423,30 @@ describe('the training state', () => {
     validationLosses: [],
     best: undefined,
     carried: undefined,
+  });
+
+  it('of another model is rejected by save', () => {
+    const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+    const { parameters } = example();
+    const message = `save: training must be of a model with 2 parameters, got one with ${parameters.length}.`;
+    expect(() => save(model, { training: example() })).toThrow(message);
+    const own = { ...example(), parameters: model.data };
+    expect(() => save(model, { training: own })).toThrow(message);
+    const best = { loss: 0, epoch: 1, parameters };
+    const optimizer = { step: 1, slots: [model.data] };
+    expect(() => save(model, { training: { ...own, optimizer, best } })).toThrow(message);
+    expect(load(save(model, { training: { ...own, optimizer } })).training!.parameters).toEqual(model.data);
+  });
+
+  it('with carried states that are named as properties of all objects changes none of them', () => {
+    const { tensors, metadata } = readSafetensors(
+      save(small(), { training: { ...example(), carried: { gru: { h: full([1, 2], 1) } } } }),
+    );
+    const names = ['__proto__.added', 'constructor.added', 'toString.added'];
+    const others = Object.fromEntries(names.map((name) => [`training/carried.${name}`, full([1], 1)]));
+    const { carried } = load(writeSafetensors({ ...tensors, ...others }, metadata)).training!;
+    expect(Object.keys(carried!)).toEqual(['gru', '__proto__', 'constructor', 'toString']);
+    for (const object of [{}, Object, Object.prototype.toString]) expect(object).not.toHaveProperty('added');
   });
 
   it('is rejected if malformed', () => {

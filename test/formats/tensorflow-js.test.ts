@@ -65,7 +65,14 @@ describe.each(names.filter((name) => !noted.includes(name)))('%s', (name) => {
   it('predicts the same, and after save and load as well', () => {
     const file = read(name);
     const { model, notes } = importTensorFlowJs(JSON.stringify(file.json), filesOf(file));
-    expect(notes).toEqual([]);
+    expect(notes).toEqual(
+      name === 'functional'
+        ? [
+            'layerNorm.gain is constant in Keras (use_bias, scale or center is false): train with ' +
+              "freeze(['layerNorm.gain'], …)",
+          ]
+        : [],
+    );
     expectOutputs(model, file);
     expectOutputs(load(save(model)).model, file);
     expect(importTensorFlowJs(file.json, filesOf(file)).model.data).toEqual(model.data);

@@ -503,6 +503,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   embedding: [layer(() => [{ vocabularySize: 2, size: 2, initializer: bptt.zeros() }])],
   layerNorm: [layer(() => [{ epsilon: 1e-3 }])],
   residual: [layer(() => [[bptt.layerNorm(), bptt.dense({ size: 2 })]])],
+  withoutBias: [layer(() => [bptt.dense({ size: 2 })])],
   // Models
   sequential: [
     call(
@@ -624,7 +625,8 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
         epoch: 1,
         loss: 1,
         smoothedLoss: 1,
-        gradientNorm: undefined,
+        gradientNorm: 1,
+        learningRate: 0.1,
         targetsPerSecond: 1,
         secondsLeft: 1,
         done: true,

@@ -507,7 +507,11 @@ it('importOnnx and predictOnnx', async () => {
     if (network === undefined) return;
     imported++;
     const feeds = Object.fromEntries(network.inputs.flatMap(({ name }, i) => (inputs[i] ? [[name, inputs[i]]] : [])));
-    if (predicts(() => predictOnnx(network!, feeds))) predicted++;
+    const used = allocated(() => {
+      if (predicts(() => predictOnnx(network!, feeds))) predicted++;
+    });
+    // Small inputs and constants allow little more than 8 million elements.
+    if (used > 3e8) throw new Error(`a prediction takes ${used} bytes`);
   });
   expect(imported).toBeGreaterThan(5000);
   expect(predicted).toBeGreaterThan(2000);

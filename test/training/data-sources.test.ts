@@ -10,12 +10,17 @@ import {
   evaluate,
   fit,
   full,
+  gradientFlow,
   meanSquaredError,
+  recurrent,
   scale,
   sequential,
   sgd,
+  simpleRnn,
   type Tensor,
   tensor,
+  trainOn,
+  truncatedBptt,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
@@ -121,6 +126,39 @@ describe('evaluate', () => {
       new TypeError('evaluate: data must not be asynchronous. Collect its batches in an array.'),
     );
   });
+});
+
+it('a batch without targets is rejected by the function that was called, wherever it is', async () => {
+  // The targets are missing in JavaScript, where nothing checks the type.
+  const { targets: _, ...inputsOnly } = list[0]!;
+  const batch = inputsOnly as Batch<Tensor, Tensor>;
+  const missing = (caller: string): TypeError =>
+    new TypeError(`${caller}: targets must be a tensor { shape, data: Float32Array }, got undefined.`);
+  async function* later(): AsyncGenerator<Batch<Tensor, Tensor>> {
+    yield await Promise.resolve(batch);
+  }
+  const loss = meanSquaredError;
+  const net = model();
+  await expect(fit(net, batch, options)).rejects.toThrow(missing('fit'));
+  for (const data of [
+    () => [batch],
+    () => new Set([batch]),
+    later,
+    () => ({ batchCount: 1, batches: () => [batch] }),
+  ]) {
+    await expect(fit(net, data(), options)).rejects.toThrow(missing('fit'));
+    await expect(fit(net, data(), { ...options, carryState: true })).rejects.toThrow(missing('fit'));
+    const validated = fit(model(), list, { ...options, epochs: 1, validation: data() });
+    await expect(validated).rejects.toThrow(missing('fit'));
+  }
+  expect(net.data).toEqual(model().data);
+  await expect(fit(model(), [list[0]!, batch], { ...options, accumulate: 2 })).rejects.toThrow(missing('fit'));
+  for (const data of [batch, [batch], { batchCount: 1, batches: () => [batch] }])
+    expect(() => evaluate(model(), data, { loss })).toThrow(missing('evaluate'));
+  const trainer = truncatedBptt(model(), { window: 1, loss, optimizer: sgd(1), batchSize: 2 });
+  expect(() => trainOn(trainer, batch)).toThrow(missing('trainOn'));
+  const recurrentModel = sequential([recurrent(simpleRnn(), { hiddenSize: 1 })], { inputSize: 1 });
+  expect(() => gradientFlow(recurrentModel, batch, { loss })).toThrow(missing('gradientFlow'));
 });
 
 it('fit works on engines without performance, such as QuickJS', async () => {

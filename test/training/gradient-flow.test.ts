@@ -84,6 +84,10 @@ describe.each<[string, () => Cell]>([
   });
 });
 
+/** The sum of squared errors of the targets. */
+const squaredErrors: typeof meanSquaredError = (output, target, options) =>
+  meanSquaredError(output, target, { ...options, reduction: 'sum' });
+
 const modelOf = (...layers: Layer[]): Sequential => sequential(layers, { inputSize: I, seed: 2 });
 
 describe('theory', () => {
@@ -160,6 +164,79 @@ it('has norms for every recurrent layer, in residual layers and both directions,
     5,
   );
   expect(model.data).toEqual(initial);
+});
+
+describe('resets and lengths', () => {
+  const model = modelOf(
+    recurrent(layerNormGru(), { hiddenSize: H, zoneout: { h: 0.2 } }),
+    recurrent(lstm(), { hiddenSize: H, reverse: true }),
+    bidirectional(gru(), { hiddenSize: 3 }),
+    dense({ size: 2 }),
+  );
+  const sum = { loss: squaredErrors };
+  /** The rows of a tensor `[T, B, …]` from one step to another, as a batch of one sequence. */
+  const part = (x: Tensor, row: number, from: number, to: number): Tensor => ({
+    shape: [to - from, 1, 2],
+    data: Float32Array.from(
+      { length: 2 * (to - from) },
+      (_, i) => x.data[(from + (i >> 1)) * 2 * B + 2 * row + (i & 1)]!,
+    ),
+  });
+
+  it.each<[string, readonly number[] | undefined]>([
+    ['resets', undefined],
+    ['resets with lengths', [6, 4, 5]],
+  ])('%s have the norms of separate sequences', (_, given) => {
+    const lengths = given ?? [T, T, T];
+    const resets = full([T, B], 0);
+    const starts = [[2], [1, 3], [0]];
+    starts.forEach((times, row) => {
+      for (const t of times) resets.data[t * B + row] = 1;
+    });
+    const batch = {
+      inputs,
+      targets,
+      resets: { shape: [T, B], data: Int32Array.from(resets.data) },
+      ...(given && { lengths: Int32Array.from(given) }),
+    };
+    const { norms, loss: total } = gradientFlow(model, batch, sum);
+    let expectedLoss = 0;
+    const squares: Record<string, Float64Array> = {};
+    starts.forEach((times, row) => {
+      const bounds = [...new Set([0, ...times, lengths[row]!])];
+      bounds.slice(1).forEach((to, i) => {
+        const from = bounds[i]!;
+        const alone = gradientFlow(
+          model,
+          { inputs: part(inputs, row, from, to), targets: part(targets, row, from, to) },
+          sum,
+        );
+        expectedLoss += alone.loss;
+        for (const [name, states] of Object.entries(alone.norms))
+          for (const [state, values] of Object.entries(states)) {
+            const shift = from + (name === 'lstm' || name.endsWith('reverse') ? T - lengths[row]! : 0);
+            const square = squares[`${name} ${state}`] ?? new Float64Array(T);
+            values.forEach((norm, t) => {
+              square[shift + t]! += norm * norm;
+            });
+            squares[`${name} ${state}`] = square;
+          }
+      });
+    });
+    expect(total).toBeCloseTo(expectedLoss, 4);
+    const all = Object.entries(norms).flatMap(([name, states]) =>
+      Object.entries(states).map(([state, values]) => [`${name} ${state}`, values] as const),
+    );
+    expect(all.map(([name]) => name)).toEqual(Object.keys(squares));
+    for (const [name, values] of all)
+      values.forEach((norm, t) => expect(norm, `${name} ${t}`).toBeCloseTo(Math.sqrt(squares[name]![t]!), 4));
+  });
+
+  it('are checked', () => {
+    expect(() => gradientFlow(model, { inputs, targets, resets: intTensor([[1]]) }, sum)).toThrow(
+      'gradientFlow: resets must be [T, B] = [6, 3], got [1, 1].',
+    );
+  });
 });
 
 it('accepts token ids, and rejects a model without a recurrent layer', () => {

@@ -36,23 +36,26 @@ export function readChunks(source: Source, layout: Message, dataset: Chunked): A
     reject(`reading ${path} ${formatShape(shape)} takes ${total} bytes, which is too much for this file.`);
   source.expandable -= total;
   const raw = new Uint8Array(width * sizeOf(shape));
-  const seen = new Set<string>();
+  const place = placerOf(raw, dataset, grid);
+  const isFound = new Uint8Array(sizeOf(counts));
+  let found = 0;
   const what = `a chunk of ${path}`;
   for (const chunk of chunks()) {
     const { from } = chunk;
-    const key = from.join();
-    if (from.some((start, axis) => start >= shape[axis]! || start % chunkShape[axis]! !== 0) || seen.has(key))
+    const index = from.reduce((before, start, axis) => before * counts[axis]! + start / chunkShape[axis]!, 0);
+    if (from.some((start, axis) => start >= shape[axis]! || start % chunkShape[axis]! !== 0) || isFound[index] === 1)
       reject(`a chunk of ${path} is at ${formatShape(from)}, where it does not belong.`);
-    seen.add(key);
+    isFound[index] = 1;
+    found++;
     claim(source, chunk.at, chunk.length, what);
     const stored = source.bytes.subarray(chunk.at, chunk.at + chunk.length);
     // Chunks at the end of an axis can be excepted from the filters.
     const isPartial = from.some((start, axis) => start + chunkShape[axis]! > shape[axis]!);
     const skipped = isPartial && (options & 1) !== 0 ? -1 : chunk.skipped;
-    place(raw, unfilter(stored, filters, skipped, { size, width }, path), { shape, width, from, chunkShape });
+    place(unfilter(stored, filters, skipped, { size, width }, path), from);
   }
-  if (seen.size !== sizeOf(counts))
-    reject(`${path} has ${seen.size} of its ${sizeOf(counts)} chunks: some of them were never written.`);
+  if (found !== isFound.length)
+    reject(`${path} has ${found} of its ${isFound.length} chunks: some of them were never written.`);
   return raw.buffer;
 }
 
@@ -82,25 +85,28 @@ function gridOf(
   };
 }
 
-/** Copies the part of a chunk that is within the dataset, in rows that are contiguous in both. */
-function place(
+/** Returns a function that copies the part of a chunk that is within the dataset, in rows that are contiguous in both. */
+function placerOf(
   raw: Uint8Array,
-  chunk: Uint8Array,
-  { shape, width, from, chunkShape }: { shape: Shape; width: number; from: Shape; chunkShape: Shape },
-): void {
+  { shape, width }: Chunked,
+  { chunkShape }: Grid,
+): (chunk: Uint8Array, from: Shape) => void {
   // A row has all of the axes along which one chunk is as long as the dataset, and a part of the axis before them.
   let last = Math.max(0, shape.length - 1);
   while (last > 0 && chunkShape[last] === shape[last]) last--;
   const unit = width * sizeOf(shape.slice(last + 1));
-  const copy = (axis: number, to: number, at: number): void => {
+  const copy = (chunk: Uint8Array, from: Shape, axis: number, to: number, at: number): void => {
     const begin = to * (shape[axis] ?? 1) + (from[axis] ?? 0);
     const count = Math.min(chunkShape[axis] ?? 1, (shape[axis] ?? 1) - (from[axis] ?? 0));
     const start = at * (chunkShape[axis] ?? 1);
     if (axis === last) {
-      raw.set(chunk.subarray(unit * start, unit * (start + count)), unit * begin);
+      const [source, target, length] = [unit * start, unit * begin, unit * count];
+      // A view takes longer than to copy a short row.
+      if (length < 64) for (let i = 0; i < length; i++) raw[target + i] = chunk[source + i]!;
+      else raw.set(chunk.subarray(source, source + length), target);
       return;
     }
-    for (let i = 0; i < count; i++) copy(axis + 1, begin + i, start + i);
+    for (let i = 0; i < count; i++) copy(chunk, from, axis + 1, begin + i, start + i);
   };
-  copy(0, 0, 0);
+  return (chunk, from) => copy(chunk, from, 0, 0, 0);
 }

@@ -101,14 +101,19 @@ export interface KerasBatchNormalizationOptions {
   readonly epsilon: number;
   /** The axis in Keras, if it is 1: only vectors per sequence have their features there. */
   readonly axis?: 1;
+  /** Whether the gain is a parameter; it is 1 otherwise. True by default. */
+  readonly scale?: boolean;
+  /** Whether the bias is a parameter; it is 0 otherwise. True by default. */
+  readonly center?: boolean;
 }
 
 /**
  * Creates a batch normalization layer for prediction, gain · (x − mean) / √(variance + ε) + bias. The mean and the
- * variance are constants, also in training. Its parameters are `gain [I]` and `bias [I]`.
+ * variance are constants, also in training. Its parameters are `gain [I]` and `bias [I]`, unless `scale` or `center` is
+ * false.
  */
 export function kerasBatchNormalization(options: KerasBatchNormalizationOptions): Layer {
-  const { mean, variance, epsilon, axis } = options;
+  const { mean, variance, epsilon, axis, scale = true, center: hasBias = true } = options;
   const center = vectorOf(mean);
   const factor = vectorOf(variance.map((value) => 1 / Math.sqrt(value + epsilon)));
   const name = 'batchNormalization';
@@ -123,13 +128,16 @@ export function kerasBatchNormalization(options: KerasBatchNormalizationOptions)
         throw new RangeError(`${name}: axis 1 is the time axis; only the last axis is supported.`);
       return features;
     },
-    parameters: (input) => ({
-      gain: { role: 'bias', shape: [vectorSize(name, input)], blocks: 1, initializer: ones() },
-      bias: { role: 'bias', shape: [vectorSize(name, input)], blocks: 1, initializer: zeros() },
-    }),
+    parameters(input) {
+      const shape = [vectorSize(name, input)];
+      return {
+        ...(scale && { gain: { role: 'gain', shape, blocks: 1, initializer: ones() } }),
+        ...(hasBias && { bias: { role: 'bias', shape, blocks: 1, initializer: zeros() } }),
+      };
+    },
     run: ({ gain, bias }, input, { lengths }) => ({
       output: onValidSteps(name, vectors(name, input), lengths, (x) =>
-        add(multiply(multiply(subtract(x, center), factor), gain!), bias!),
+        add(multiply(multiply(subtract(x, center), factor), gain ?? 1), bias ?? 0),
       ),
     }),
   };

@@ -119,7 +119,11 @@ const translators: Readonly<Record<string, Translate>> = {
     const activation = activationOf(where, layer, 'activation', 'linear', slope);
     return {
       layer: biased(dense({ size, ...(activation !== linear && { activation }) }), layer),
-      read: (taker, weights) => denseParameters(taker, weights, size),
+      read(taker, weights) {
+        const parameters = denseParameters(taker, weights, size);
+        checkBias(where, layer, parameters);
+        return parameters;
+      },
     };
   },
   TimeDistributed(where, layer, options) {
@@ -187,11 +191,15 @@ const translators: Readonly<Record<string, Translate>> = {
         inner,
         backward,
       ),
-      read: (taker, weights) =>
-        joinNames({
+      read(taker, weights) {
+        const parameters = joinNames({
           forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
           reverse: cellParameters(taker, weights, 'backward', reverse.cell, reverse.hiddenSize),
-        }),
+        });
+        checkBias(where, { ...inner, name: layer.name }, parameters, 'forward.bias');
+        checkBias(where, { ...backward, name: layer.name }, parameters, 'reverse.bias');
+        return parameters;
+      },
       ...stateful(layer.name, inner),
     };
   },
@@ -199,6 +207,21 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** @throws RangeError if the file has a bias of a layer with use_bias=False, or none of another layer */
+function checkBias(
+  where: string,
+  { name, config }: KerasLayer,
+  parameters: Readonly<Record<string, unknown>>,
+  path: 'bias' | 'forward.bias' | 'reverse.bias' = 'bias',
+): void {
+  const [isExpected, isFound] = [config['use_bias'] !== false, parameters[path] !== undefined];
+  if (isExpected !== isFound)
+    throw new RangeError(
+      `${where}: the file has ${isFound ? '' : 'no '}${path} of ${name}, although the layer has ` +
+        `use_bias=${isExpected ? 'True' : 'False'}.`,
+    );
+}
 
 /** A layer without its biases if no Keras layer has them. If only one direction has none, its biases are zeros. */
 const biased = (layer: Layer, ...kerasLayers: readonly KerasLayer[]): Layer =>
@@ -233,7 +256,11 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
   const options = directionOf(where, layer);
   return {
     layer: biased(recurrent(cell, { ...options, returnSequences, ...(reverse ? { reverse } : {}) }), layer),
-    read: (taker, weights) => cellParameters(taker, weights, 'single', cell, options.hiddenSize),
+    read(taker, weights) {
+      const parameters = cellParameters(taker, weights, 'single', cell, options.hiddenSize);
+      checkBias(where, layer, parameters);
+      return parameters;
+    },
     ...stateful(name, layer),
   };
 }

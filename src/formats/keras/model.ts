@@ -31,7 +31,10 @@ import {
 /** The result of {@link importKeras} and {@link importTensorFlowJs}. */
 export interface ImportedModel {
   readonly model: Sequential;
-  /** Human-readable notes: masks that sequence lengths replace, layers that were stateful. */
+  /**
+   * Human-readable notes: masks that sequence lengths replace, layers that were stateful, layers and parameters that
+   * Keras does not train, and that have to be frozen here.
+   */
   readonly notes: readonly string[];
 }
 
@@ -78,6 +81,7 @@ export function modelOf(
         layer: typeof built === 'function' ? buildFromFile(where, () => built(taker, weights)) : built,
         parameters: translated.read(taker, weights),
         notes: translated.notes ?? [],
+        isFrozen: layer.config['trainable'] === false,
       },
     ];
   });
@@ -91,9 +95,12 @@ export function modelOf(
   );
   const [first] = weights.values();
   if (first === undefined) throw new RangeError(`${where}: no layer of the model has weights.`);
+  const constants: string[] = [];
   const fill = <P extends ParameterPlan>(plan: P): Planned<P> =>
     mapPlan(plan, ({ shape, role }, path) => {
-      const found = weights.get(path) ?? (role === 'bias' ? full(shape, 0) : undefined);
+      const constant = role === 'bias' ? 0 : role === 'gain' ? 1 : undefined;
+      if (constant !== undefined && !weights.has(path)) constants.push(path);
+      const found = weights.get(path) ?? (constant === undefined ? undefined : full(shape, constant));
       weights.delete(path);
       if (found !== undefined && sameShape(found.shape, shape)) return found;
       throw new RangeError(
@@ -104,10 +111,18 @@ export function modelOf(
   const model = buildFromFile(where, () =>
     buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? first.shape[0]), fill),
   );
-  const [unused] = weights.keys();
-  if (unused !== undefined) fail(where, `the file has ${unused}, although the layer has use_bias=False`);
   checkLeft(where, tensors, taker);
-  const notes = converted.flatMap((each) => each.notes);
+  const notes = [
+    ...converted.flatMap((each) => each.notes),
+    ...converted.flatMap(({ isFrozen, parameters }, i) =>
+      isFrozen && Object.keys(parameters).length > 0
+        ? [`${names[i]} has trainable=False in Keras: train with freeze(['${names[i]}'], …)`]
+        : [],
+    ),
+    ...constants.map(
+      (path) => `${path} is constant in Keras (use_bias, scale or center is false): train with freeze(['${path}'], …)`,
+    ),
+  ];
   const added = layers.filter(needsKerasLayers).map(({ name }) => name);
   if (added.length > 0)
     notes.push(`to load the model from a file of save, pass customObjects: kerasLayers() for ${listed(added)}`);

@@ -76,11 +76,17 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
       layer(taker, weights) {
         const { mean, variance } = batchNormalizationParameters(taker, weights, { scale, center });
         const constants = { mean: [...mean.data], variance: [...variance.data] };
-        return kerasBatchNormalization({ ...constants, epsilon, ...(axisOf(layer) === 1 && { axis: 1 }) });
+        return kerasBatchNormalization({
+          ...constants,
+          epsilon,
+          ...(axisOf(layer) === 1 && { axis: 1 }),
+          ...(!scale && { scale }),
+          ...(!center && { center }),
+        });
       },
       read(taker, weights) {
         const { gain, bias } = batchNormalizationParameters(taker, weights, { scale, center });
-        return { gain, bias };
+        return { ...(gain && { gain }), ...(bias && { bias }) };
       },
       notes: [`${name} uses its moving mean and variance, also in training`],
     };

@@ -10,7 +10,7 @@ import { lastOf } from '../../tensor/arrays';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
-import { joined, part, reordered, sumOf, zerosOf } from '../matrix';
+import { joined, part, reordered, sumOf } from '../matrix';
 
 /** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
 type Roles = Readonly<Record<string, { readonly path: string; readonly tensor: Tensor }>>;
@@ -157,7 +157,7 @@ export function embeddingParameters(
   return { weight: take(taker, weights, weights.single, 'embeddings', 0, shape) };
 }
 
-/** The parameters of a LayerNormalization. @throws as {@link take} */
+/** The parameters of a LayerNormalization; without gain or bias if it has none. @throws as {@link take} */
 export function layerNormParameters(
   taker: Taker,
   weights: LayerWeights,
@@ -165,20 +165,15 @@ export function layerNormParameters(
 ): Readonly<Record<string, Tensor>> {
   const beta = center ? take(taker, weights, weights.single, 'beta', scale ? 1 : 0) : undefined;
   const gamma = scale ? take(taker, weights, weights.single, 'gamma', 0) : undefined;
-  if (gamma === undefined && beta === undefined)
-    throw new RangeError(
-      `${taker.where}: the layer ${weights.layer} has neither scale nor center, so that its size is unknown.`,
-    );
-  const [size] = (gamma ?? beta)!.shape as [number];
-  return { gain: gamma ?? { shape: [size], data: new Float32Array(size).fill(1) }, ...(beta && { bias: beta }) };
+  return { ...(gamma && { gain: gamma }), ...(beta && { bias: beta }) };
 }
 
-/** The weights of a BatchNormalization. @throws as {@link take} */
+/** The weights of a BatchNormalization; without gain and bias if it has none. @throws as {@link take} */
 export function batchNormalizationParameters(
   taker: Taker,
   weights: LayerWeights,
   { scale, center }: { readonly scale: boolean; readonly center: boolean },
-): Readonly<Record<'gain' | 'bias' | 'mean' | 'variance', Tensor>> {
+): Readonly<Record<'mean' | 'variance', Tensor> & Record<'gain' | 'bias', Tensor | undefined>> {
   const { single } = weights;
   const first = Number(scale) + Number(center);
   const mean = take(taker, weights, single, 'moving_mean', first);
@@ -186,10 +181,8 @@ export function batchNormalizationParameters(
   return {
     mean,
     variance: take(taker, weights, single, 'moving_variance', first + 1, shape),
-    gain: scale
-      ? take(taker, weights, single, 'gamma', 0, shape)
-      : { shape, data: new Float32Array(mean.data.length).fill(1) },
-    bias: center ? take(taker, weights, single, 'beta', scale ? 1 : 0, shape) : zerosOf(mean.data.length),
+    gain: scale ? take(taker, weights, single, 'gamma', 0, shape) : undefined,
+    bias: center ? take(taker, weights, single, 'beta', scale ? 1 : 0, shape) : undefined,
   };
 }
 

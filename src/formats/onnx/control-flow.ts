@@ -4,7 +4,8 @@ import { resolveAxis } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
 import { listed } from '../listing';
 import { checkInputs, consumeAttribute, type Kind, type NodeReader, type Operator, type Value } from './node-reader';
-import { concatValues, reshapeValue, sliceValue } from './values';
+import { spend } from './run-limit';
+import { concatValues, reshapeValue, sizesOf, sliceValue } from './values';
 
 /** A graph of an attribute, which is required. */
 function graphOf(reader: NodeReader, name: string): NonNullable<ReturnType<typeof consumeAttribute<'graph'>>> {
@@ -83,6 +84,7 @@ export const scanOperator: Operator = (reader) => {
       const slices: Value[][] = outputAxes.map(() => []);
       let states = values.slice(0, stateCount);
       const count = stepCount(scanned);
+      spend(count, 0, sizesOf(scanned.map(({ value }) => value)));
       for (let t = 0; t < count; t++) {
         const results = step([...states, ...scanned.map((input) => sliceAt(input, t))]);
         states = results.slice(0, stateCount);

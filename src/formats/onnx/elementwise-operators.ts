@@ -4,7 +4,7 @@ import { scale } from '../../autodiff/ops/arithmetic';
 import { leakyRelu } from '../../autodiff/ops/elementwise';
 import { operand, toTensor, type Variable } from '../../autodiff/tape';
 import { isIntTensor } from '../../tensor/tensor';
-import { clampedIntTensor, pairwise } from './int-tensors';
+import { intTensorOf, pairwise } from './int-tensors';
 import {
   checkInputs,
   consumeAttribute,
@@ -67,12 +67,7 @@ export const geluOperator: Operator = /* @__PURE__ */ pointwiseOperator((reader)
 export const negOperator: Operator = (reader) => {
   checkInputs(reader, ['any']);
   return singleOutput(reader, (x) =>
-    isIntTensor(x)
-      ? clampedIntTensor(
-          x.shape,
-          Array.from(x.data, (value) => -value),
-        )
-      : scale(x as Variable, -1),
+    isIntTensor(x) ? intTensorOf(x.shape, (i) => -x.data[i]!) : scale(x as Variable, -1),
   );
 };
 
@@ -115,7 +110,9 @@ export const powOperator: Operator = (reader) => {
       isIntTensor(x) ? operand('Pow', { shape: x.shape, data: Float32Array.from(x.data) }) : (x as Variable),
     ) as [Variable, Variable];
     const y = pointwise('Pow', power, a, b);
-    return isIntTensor(base) ? clampedIntTensor(y.shape, Array.from(toTensor(y).data, Math.trunc)) : y;
+    if (!isIntTensor(base)) return y;
+    const { data } = toTensor(y);
+    return intTensorOf(y.shape, (i) => Math.trunc(data[i]!));
   });
   return withFixedConstants(reader, [1], prepared);
 };

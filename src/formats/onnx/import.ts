@@ -9,8 +9,9 @@ import type { ExternalData, OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './
 import { type OnnxNetwork, type OnnxParameters, runSteps, type Step } from './network';
 import type { Body, Kind, NodeParameters, NodeReader, Operator, PreparedNode, Value } from './node-reader';
 import { allOperators } from './operators';
+import { spend } from './run-limit';
 import { entryOf, isDefined, type Scope } from './scope';
-import { constantOf, kindOf } from './values';
+import { constantOf, kindOf, sizesOf } from './values';
 
 /** The supported versions of the ONNX operator set. */
 const oldestOpset = 7;
@@ -75,6 +76,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, options: ImportOnnxOp
     isBody: false,
     parameters: new Map(),
     problems: [],
+    constantSize: { total: sizesOf([...constants.values()]) },
   };
   declareInputs(state, inputs);
   const steps = graph.nodes.flatMap((node) => importNode(state, node) ?? []);
@@ -97,6 +99,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, options: ImportOnnxOp
     constants: Object.fromEntries(used.filter(([, constant]) => isIntTensor(constant))) as Readonly<
       Record<string, IntTensor>
     >,
+    constantSize: state.constantSize.total,
     steps,
   };
 }
@@ -119,6 +122,8 @@ interface ImportState {
   readonly parameters: Map<string, NodeParameters>;
   /** Everything that is not supported. */
   readonly problems: string[];
+  /** The number of elements of all constants so far, also of those in the graphs of attributes. */
+  readonly constantSize: { total: number };
 }
 
 const reject = (message: string): never => {
@@ -210,7 +215,10 @@ function importNode(state: ImportState, { inputs, ...rest }: OnnxNode): Step | u
     problems.push(`${label}: ${result}`);
     return undefined;
   }
-  if (result.constant !== undefined) known.own.set(node.outputs[0]!, result.constant);
+  if (result.constant !== undefined) {
+    known.own.set(node.outputs[0]!, result.constant);
+    state.constantSize.total += sizesOf([result.constant]);
+  }
   for (const name of result.replaces ?? []) if (uses.get(name) === 1) constants.delete(name);
   let parameterKey = '';
   if (result.parameters !== undefined) {
@@ -238,6 +246,7 @@ function importBody(
   if (inputs.length !== inputKinds.length)
     throw new RangeError(`${attribute} must have the number of inputs ${inputKinds.length}, got ${inputs.length}`);
   const constants = readConstants(graph);
+  outer.constantSize.total += sizesOf([...constants.values()]);
   const kinds = { own: kindsOf(constants), outer: outer.kinds };
   inputs.forEach(({ name }, i) => kinds.own.set(name, inputKinds[i]));
   const known = { own: new Map(constants), outer: outer.known };
@@ -247,20 +256,36 @@ function importBody(
   if (state.problems.length > 0) throw new RangeError(`in ${attribute}: ${listed(state.problems, '; ')}`);
   return {
     kinds: outputs.map(({ name }) => entryOf(kinds, name)),
-    start(scope) {
-      const prepared = Array.from(constants, ([name, constant]): [string, Value] => [
-        name,
-        isIntTensor(constant) ? constant : operand('runOnnx', constant),
-      ]);
-      return (values) => {
-        const own = new Map(prepared);
-        // `checkInputs` has checked that a node with a graph omits none of its inputs.
-        inputs.forEach(({ name }, i) => own.set(name, values[i]!));
-        const inner = { own, outer: scope };
-        runSteps('', steps, inner, {});
-        return outputs.map(({ name }) => entryOf(inner, name));
-      };
-    },
+    start: starterOf(
+      inputs.map(({ name }) => name),
+      outputs.map(({ name }) => name),
+      steps,
+      [...constants],
+    ),
+  };
+}
+
+/** The function that starts a graph. It is not inside {@link importBody}, whose state it would keep in memory. */
+function starterOf(
+  inputs: readonly string[],
+  outputs: readonly string[],
+  steps: readonly Step[],
+  constants: readonly (readonly [name: string, constant: Tensor | IntTensor])[],
+): Body['start'] {
+  return (scope) => {
+    spend(1, 0, sizesOf(constants.map(([, constant]) => constant)));
+    const prepared = constants.map(([name, constant]): [string, Value] => [
+      name,
+      isIntTensor(constant) ? constant : operand('runOnnx', constant),
+    ]);
+    return (values) => {
+      const own = new Map(prepared);
+      // `checkInputs` has checked that a node with a graph omits none of its inputs.
+      inputs.forEach((name, i) => own.set(name, values[i]!));
+      const inner = { own, outer: scope };
+      runSteps('', steps, inner, {});
+      return outputs.map((name) => entryOf(inner, name));
+    };
   };
 }
 

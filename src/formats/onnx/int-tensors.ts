@@ -2,28 +2,17 @@
 
 import { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
-import { maxAxes } from './model';
 import type { Value } from './node-reader';
-
-/**
- * More elements than any real model has, few enough to allocate safely: 2²⁶, a literal so that nothing runs at import.
- */
-const maxElements = 0x4000000;
-
-/** Returns the shape. @throws RangeError if a shape computed from a file is invalid or has too many elements */
-export function checkSize(shape: Shape): Shape {
-  if (shape.length > maxAxes) throw new RangeError(`a tensor must have at most ${maxAxes} axes, got ${shape.length}`);
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
-    throw new RangeError(`the lengths of a shape must be integers of at least 0, got [${shape.join(', ')}]`);
-  if (sizeOf(shape) > maxElements)
-    throw new RangeError(`a tensor must have at most ${maxElements} elements, got shape [${shape.join(', ')}]`);
-  return shape;
-}
+import { checkSize } from './run-limit';
 
 /** Creates an integer tensor, with elements clamped to 32 bits: larger ones mean "to the end" in ONNX files. */
-export function clampedIntTensor(shape: Shape, values: ArrayLike<number | bigint>): IntTensor {
-  const data = new Int32Array(values.length);
-  for (let i = 0; i < data.length; i++) data[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(values[i])));
+export const clampedIntTensor = (shape: Shape, values: ArrayLike<number | bigint>): IntTensor =>
+  intTensorOf(shape, (i) => Number(values[i]));
+
+/** Creates an integer tensor of elements by position, which are clamped like those of {@link clampedIntTensor}. */
+export function intTensorOf(shape: Shape, elementAt: (i: number) => number): IntTensor {
+  const data = new Int32Array(sizeOf(shape));
+  for (let i = 0; i < data.length; i++) data[i] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, elementAt(i)));
   return { shape, data };
 }
 
@@ -60,10 +49,7 @@ export function expanded(x: IntTensor, shape: Shape): IntTensor {
 export function pairwise(a: IntTensor, b: IntTensor, f: (a: number, b: number) => number): IntTensor {
   const shape = broadcastShapes('pairwise', a.shape, b.shape);
   const [x, y] = [expanded(a, shape), expanded(b, shape)];
-  return clampedIntTensor(
-    shape,
-    Array.from(x.data, (value, i) => f(value, y.data[i]!)),
-  );
+  return intTensorOf(shape, (i) => f(x.data[i]!, y.data[i]!));
 }
 
 /** Concatenates the parts along an axis to a tensor of the given shape. */

@@ -3,8 +3,9 @@
 import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
 import { listed } from '../listing';
-import { checkSize, clampedIntTensor, elementsOf } from './int-tensors';
+import { clampedIntTensor, elementsOf } from './int-tensors';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
+import { checkSize } from './run-limit';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
 
 /** The shape of the matrix that results if the axes before `axis` and those from `axis` on are flattened. */
@@ -25,6 +26,10 @@ export const gatherOperator: Operator = (reader) => {
   return singleOutput(reader, (x, indices) => gatherValue(x, indices as IntTensor, axis));
 };
 
+function checkDistinct(axes: readonly number[]): void {
+  if (new Set(axes).size !== axes.length) throw new RangeError('axes must be distinct');
+}
+
 /** The bounds are attributes before opset 10, inputs since. */
 export const sliceOperator: Operator = (reader) => {
   const hasInputs = reader.opset >= 10;
@@ -37,6 +42,7 @@ export const sliceOperator: Operator = (reader) => {
     const [axes = starts!.map((_, i) => i), steps = starts!.map(() => 1)] = optional;
     if ([ends!, axes, steps].some(({ length }) => length !== starts!.length))
       throw new RangeError('starts, ends, axes and steps must have equal lengths');
+    checkDistinct(axes.map((axis) => resolveAxis('Slice', axis, x.shape.length)));
     return starts!.reduce((result, start, i) => sliceValue(result, axes[i]!, start, ends![i]!, steps[i]!), x);
   });
 };
@@ -152,7 +158,7 @@ export const unsqueezeOperator: Operator = (reader) => {
     const newAxes = readAxes(axesInput)!;
     const rank = x.shape.length + newAxes.length;
     const axes = newAxes.map((axis) => resolveAxis('Unsqueeze', axis, rank));
-    if (new Set(axes).size !== axes.length) throw new RangeError('axes must be distinct');
+    checkDistinct(axes);
     const shape = [...x.shape];
     for (const axis of [...axes].sort((a, b) => a - b)) shape.splice(axis, 0, 1);
     return reshapeValue(x, shape);

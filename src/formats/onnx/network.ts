@@ -9,8 +9,9 @@ import type { Mapped } from '../../tensor/tree';
 import { abbreviate, listed } from '../listing';
 import type { OnnxValue } from './model';
 import type { NodeParameters, PreparedNode, Value } from './node-reader';
+import { spend, withRunLimit } from './run-limit';
 import { entryOf, type Scope } from './scope';
-import { kindOf } from './values';
+import { kindOf, sizesOf, storageOf } from './values';
 
 /**
  * The trainable parameters: the float constants of the file by name, and the weights of each recurrent node by the name
@@ -39,6 +40,8 @@ export interface OnnxNetwork {
   readonly outputs: readonly OnnxValue[];
   /** The integer constants by name. */
   readonly constants: Readonly<Record<string, IntTensor>>;
+  /** The number of elements of all constants of the file, in proportion to which a run may compute elements. */
+  readonly constantSize: number;
   /** The nodes in the order in which they run. */
   readonly steps: readonly Step[];
 }
@@ -51,7 +54,8 @@ export interface OnnxNetwork {
  * @param inputs tensors or variables by name, in the layout of the file; an int tensor if the file declares integers
  * @returns the outputs by name; integer outputs are converted to floats and have no gradient
  * @throws TypeError if an input or a parameter is missing or of the wrong kind
- * @throws RangeError if a shape does not fit; errors inside the model name the node
+ * @throws RangeError if a shape does not fit, or the results of all nodes have more than 2²³ elements and 1024 for every
+ *   element of the inputs and constants; errors inside the model name the node
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');
@@ -78,7 +82,8 @@ function runNetwork(
   checkObject(caller, 'parameters', parameters);
   checkObject(caller, 'inputs', inputs);
   const values = initialValues(caller, network, parameters, inputs);
-  runSteps(`${caller}: `, network.steps, { own: values }, parameters);
+  const size = network.constantSize + sizesOf(network.inputs.map(({ name }) => values.get(name)));
+  withRunLimit(size, () => runSteps(`${caller}: `, network.steps, { own: values }, parameters));
   return Object.fromEntries(
     network.outputs.map(({ name }) => {
       const value = values.get(name)!;
@@ -102,14 +107,15 @@ export function runSteps(
   parameters: Mapped<OnnxParameters, Variable>,
 ): void {
   for (const { label, inputs, outputs, run, parameterKey } of steps) {
-    const results = withCaller(prefix + label, () =>
-      run(
-        inputs.map((name) => entryOf(scope, name)),
-        // `initialValues` has checked that the key exists; its value has the structure of the network's parameters.
-        (parameterKey === '' ? {} : parameters[parameterKey]) as NodeParameters<Variable>,
-        scope,
-      ),
-    );
+    const results = withCaller(prefix + label, () => {
+      const values = inputs.map((name) => entryOf(scope, name));
+      // `initialValues` has checked that the key exists; its value has the structure of the network's parameters.
+      const own = (parameterKey === '' ? {} : parameters[parameterKey]) as NodeParameters<Variable>;
+      const computed = run(values, own, scope);
+      const given = new Set(values.map(storageOf));
+      spend(1, sizesOf(values), sizesOf(computed.filter((value) => !given.has(storageOf(value)))));
+      return computed;
+    });
     outputs.forEach((name, i) => {
       // The name '' also marks an omitted input, which must stay undefined.
       if (name !== '' && results[i] !== undefined) scope.own.set(name, results[i]);
@@ -183,7 +189,8 @@ function inputValue(
  * @param parameters Default: the parameters of the file.
  * @returns the outputs by name; integer outputs are converted to floats
  * @throws TypeError if an input or a parameter is missing or of the wrong kind
- * @throws RangeError if a shape does not fit; errors inside the model name the node
+ * @throws RangeError if a shape does not fit, or the results of all nodes have more than 2²³ elements and 1024 for every
+ *   element of the inputs and constants; errors inside the model name the node
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');

@@ -4,7 +4,7 @@ import { add, divide, multiply, subtract } from '../../autodiff/ops/arithmetic';
 import { abs, exp, log, relu, sigmoid, softplus, sqrt, tanh } from '../../autodiff/ops/elementwise';
 import { logSoftmax, softmax } from '../../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tape';
-import { resolveAxis } from '../../tensor/shape';
+import { broadcastShapes, resolveAxis } from '../../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
 import { ifOperator, scanOperator } from './control-flow';
 import {
@@ -19,7 +19,7 @@ import {
   pointwiseOperator,
   powOperator,
 } from './elementwise-operators';
-import { checkSize, clampedIntTensor, elementsOf, expanded, pairwise } from './int-tensors';
+import { clampedIntTensor, elementsOf, expanded, intTensorOf, pairwise } from './int-tensors';
 import { typeName } from './model';
 import {
   concatOperator,
@@ -50,6 +50,7 @@ import {
   reduceOperator,
   sumReduction,
 } from './reduction-operators';
+import { checkSize } from './run-limit';
 import { constantOf, kindOf, reshapeValue, selectValue, transposeValue } from './values';
 
 /** Creates the supported operators, by name. */
@@ -132,9 +133,10 @@ function arithmetic(
   return (reader) => {
     const kind = reader.kinds[0] ?? 'any';
     checkInputs(reader, [kind, kind]);
-    return singleOutput(reader, (a, b) =>
-      isVariable(a) ? floatOp(a, b as Variable) : pairwise(a, b as IntTensor, intOp),
-    );
+    return singleOutput(reader, (a, b) => {
+      checkSize(broadcastShapes(reader.node.opType, a.shape, b.shape));
+      return isVariable(a) ? floatOp(a, b as Variable) : pairwise(a, b as IntTensor, intOp);
+    });
   };
 }
 
@@ -212,8 +214,7 @@ const cast: Operator = (reader) => {
         return isVariable(x) ? x : operand('Cast', { shape: x.shape, data: Float32Array.from(x.data) });
       if (!isVariable(x) && !isBool) return x;
       const elements = isVariable(x) ? toTensor(x).data : x.data;
-      const convert = (value: number): number => (isBool ? Number(value !== 0) : Math.trunc(value));
-      return clampedIntTensor(x.shape, Array.from(elements, convert));
+      return intTensorOf(x.shape, (i) => (isBool ? Number(elements[i] !== 0) : Math.trunc(elements[i]!)));
     },
     kind,
   );
@@ -249,10 +250,7 @@ const range: Operator = (reader) => {
     const [start, limit, delta] = values.map((value) => elementsOf(value)![0] ?? 0) as [number, number, number];
     if (delta === 0) throw new RangeError('delta must not be 0');
     const shape = checkSize([Math.max(0, Math.ceil((limit - start) / delta))]);
-    return clampedIntTensor(
-      shape,
-      Array.from({ length: shape[0]! }, (_, i) => start + i * delta),
-    );
+    return intTensorOf(shape, (i) => start + i * delta);
   });
 };
 

@@ -3,7 +3,7 @@
 import { broadcastTo } from '../../autodiff/ops/arithmetic';
 import { currentScope, gradientOf, record, result, type Variable } from '../../autodiff/tape';
 import { broadcastShapes } from '../../tensor/shape';
-import { checkSize } from './int-tensors';
+import { checkSize } from './run-limit';
 
 /** A function of one or two numbers, with its partial derivatives. */
 export interface Pointwise {

@@ -6,8 +6,9 @@ import { mean, sum } from '../../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tape';
 import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import { full, type IntTensor } from '../../tensor/tensor';
-import { clampedIntTensor, elementsOf } from './int-tensors';
+import { clampedIntTensor, elementsOf, intTensorOf } from './int-tensors';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
+import { checkSize } from './run-limit';
 import { gatherValue, reshapeValue, transposeValue } from './values';
 
 /** A reduction of the rows of a matrix `[rows, n]` to `[rows]`, for floats, and of one row of integers. */
@@ -87,11 +88,10 @@ function reduceAxes(
   const shape: Shape = keepsAxes
     ? x.shape.map((length, axis) => (reduced.has(axis) ? 1 : length))
     : kept.map((axis) => x.shape[axis]!);
+  // It can be larger than x, which is empty if a reduced axis is.
+  checkSize(shape);
   if (isVariable(matrix)) return reshapeValue(float(matrix), shape);
-  return clampedIntTensor(
-    shape,
-    Array.from({ length: rows }, (_, row) => int(matrix.data.subarray(row * n, (row + 1) * n))),
-  );
+  return intTensorOf(shape, (row) => int(matrix.data.subarray(row * n, (row + 1) * n)));
 }
 
 /** Multiplies the halves of the rows until one column remains. */

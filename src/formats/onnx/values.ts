@@ -14,9 +14,10 @@ import {
 } from '../../tensor/shape';
 import type { IntTensor, Tensor } from '../../tensor/tensor';
 import { fromBfloat16, fromFloat16 } from '../half-precision';
-import { checkSize, clampedIntTensor, expanded, joinedAlong, strided } from './int-tensors';
+import { clampedIntTensor, expanded, joinedAlong, strided } from './int-tensors';
 import type { OnnxTensor } from './model';
 import type { Kind, Value } from './node-reader';
+import { checkSize } from './run-limit';
 
 /** The kind of values of an ONNX data type; undefined if the type is not supported. */
 export function kindOf(type: string): Kind | undefined {
@@ -33,6 +34,14 @@ export function constantOf(tensor: OnnxTensor): Tensor | IntTensor {
   if (type === 'bfloat16') return { shape, data: fromBfloat16(data) };
   return clampedIntTensor(shape, data);
 }
+
+/** The number of elements of all values together. */
+export const sizesOf = (values: readonly ({ readonly shape: Shape } | undefined)[]): number =>
+  values.reduce((total, value) => total + (value === undefined ? 0 : sizeOf(value.shape)), 0);
+
+/** The memory of a value, which views share. */
+export const storageOf = (value: Value | undefined): unknown =>
+  value !== undefined && (isVariable(value) ? value.storage : value.data);
 
 /** Reshapes x. @throws RangeError if the sizes differ */
 export function reshapeValue(x: Value, shape: Shape): Value {
@@ -70,6 +79,7 @@ export function sliceValue(x: Value, axis: number, start: number, end: number, s
   const clamped = (bound: number): number => Math.max(low, Math.min(high, bound < 0 ? bound + length : bound));
   const from = Math.max(0, clamped(start));
   const count = Math.max(0, Math.min(length, Math.ceil((clamped(end) - from) / step)));
+  if (step === 1 && count === length) return x;
   if (!isVariable(x)) {
     const strides = stridesOf(x.shape);
     const shape = x.shape.map((n, i) => (i === along ? count : n));
@@ -96,7 +106,7 @@ export function gatherValue(x: Value, indices: IntTensor, axis: number): Value {
   const invalid = ids.findIndex((id) => id < 0 || id >= length);
   if (invalid >= 0)
     throw new RangeError(`indices must be from ${-length} to ${length - 1}, got ${indices.data[invalid]}`);
-  const shape = [...leading, ...indices.shape, ...trailing];
+  const shape = checkSize([...leading, ...indices.shape, ...trailing]);
   if (ids.length === 1) return reshapeValue(sliceValue(x, along, ids[0]!, ids[0]! + 1, 1), shape);
   const blocks = reshapeValue(x, [outer, length, inner]);
   const table =
@@ -118,11 +128,11 @@ function gatherVariableRows(table: Variable, ids: IntTensor): Variable {
 function gatherRows(table: Value, ids: IntTensor): Value {
   if (isVariable(table)) return gatherVariableRows(table, ids);
   const width = table.shape[1]!;
-  return joinedAlong(
-    Array.from(ids.data, (id) => ({ shape: [width], data: table.data.subarray(id * width, (id + 1) * width) })),
-    0,
-    [ids.data.length, width],
-  );
+  const data = new Int32Array(ids.data.length * width);
+  ids.data.forEach((id, i) => {
+    data.set(table.data.subarray(id * width, (id + 1) * width), i * width);
+  });
+  return { shape: [ids.data.length, width], data };
 }
 
 /** Concatenates values of one kind along an axis. */
