@@ -8,7 +8,7 @@ import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import { meanLoss } from './evaluate';
-import { createPause } from './event-loop';
+import { createPause, now } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
@@ -355,14 +355,15 @@ function createMeter(
   resume: TrainingState | undefined,
 ): (step: number, batches: readonly unknown[], loss: number) => Measurements {
   const firstStep = resume?.losses.length ?? 0;
-  const start = Date.now();
+  const start = now();
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
   return (step, batches, loss) => {
     for (const batch of batches) targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
-    const seconds = (Date.now() - start) / 1000;
+    // A clock of whole milliseconds may show no difference.
+    const seconds = Math.max(1e-6, (now() - start) / 1000);
     const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
     return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
   };
