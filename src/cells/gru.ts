@@ -19,7 +19,6 @@ import { affine, matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
-import { zeros } from '../tensor/initializers';
 import { checkNames, describe } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
@@ -57,7 +56,7 @@ function resetAfter(): PointwiseCell<'h'> {
     separateProducts: true,
     parameters: (inputSize, hiddenSize) => ({
       ...gateParameters(3, inputSize, hiddenSize),
-      biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1, initializer: zeros() },
+      biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1 },
     }),
     forward: (k, { next, previous, saved, gates, product, vectors, rows, hiddenSize }) =>
       k.of(gruCell)(next.h, saved, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),

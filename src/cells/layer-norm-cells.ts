@@ -16,7 +16,7 @@ import { layerNormalize } from '../autodiff/ops/normalization';
 import type { Variable } from '../autodiff/tape';
 import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
-import { forgetBias, ones, zeros } from '../tensor/initializers';
+import { forgetBias, ones } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkFunction, checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
@@ -29,7 +29,7 @@ export interface LayerNormCellOptions {
 }
 
 const gain = (size: number): ParameterSpec => ({ role: 'gain', shape: [size], blocks: 1, initializer: ones() });
-const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], blocks: 1, initializer: zeros() });
+const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], blocks: 1 });
 
 /**
  * Creates a simple recurrent cell with layer normalization.

@@ -1,12 +1,12 @@
 /** Specifications of parameters: shape, role and initializer. */
 
 import { withCaller } from './error-context';
-import type { Initializer } from './initializers';
+import { glorotUniform, type Initializer, orthogonal, zeros } from './initializers';
 import type { Random } from './random';
 import { checkFunction, type Shape } from './shape';
 import { checkSize, checkTensor, full, type Tensor } from './tensor';
 
-/** The role of a parameter, which selects its initializer. The initial value of a gain is specified by its cell. */
+/** The role of a parameter, which selects its initializer. */
 export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
 
 /** A parameter of a cell or layer. */
@@ -15,8 +15,8 @@ export interface ParameterSpec {
   readonly shape: Shape;
   /** The number of gate blocks along the last axis. */
   readonly blocks: number;
-  /** The default initializer. */
-  readonly initializer: Initializer;
+  /** By default, that of the role: {@link glorotUniform}, {@link orthogonal} or {@link zeros}. A gain has no default. */
+  readonly initializer?: Initializer | undefined;
 }
 
 /** A tree of named parameter specifications. */
@@ -51,10 +51,16 @@ export function mapPlan<P extends ParameterPlan>(
 
 const isParameter = (plan: ParameterPlan): plan is ParameterSpec => typeof plan['role'] === 'string';
 
-function initializeParameter({ role, shape, blocks, initializer }: ParameterSpec, random: Random): Tensor {
+/** Cells do not refer to these initializers, so that a program that only streams does not contain them. */
+const defaults = { input: glorotUniform, recurrent: orthogonal, bias: zeros, gain: undefined } as const;
+
+function initializeParameter(
+  { role, shape, blocks, initializer = defaults[role]?.() }: ParameterSpec,
+  random: Random,
+): Tensor {
   checkFunction('parameter', 'the initializer', initializer);
   const create = (part: Shape): Tensor => {
-    const value = initializer(part, random, blocks);
+    const value = initializer!(part, random, blocks);
     checkTensor('parameter', 'the initial value', value);
     checkSize('parameter', 'the initial value', part, value.data.length);
     return value;

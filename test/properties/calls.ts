@@ -503,6 +503,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   embedding: [layer(() => [{ vocabularySize: 2, size: 2, initializer: bptt.zeros() }])],
   layerNorm: [layer(() => [{ epsilon: 1e-3 }])],
   residual: [layer(() => [[bptt.layerNorm(), bptt.dense({ size: 2 })]])],
+  withoutBias: [layer(() => [bptt.dense({ size: 2 })])],
   // Models
   sequential: [
     call(
