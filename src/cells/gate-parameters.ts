@@ -2,7 +2,7 @@
 
 import type { Initializer } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkNumbers } from '../tensor/shape';
+import { checkNumber } from '../tensor/shape';
 
 /**
  * Returns the parameter specs of a cell with G gate blocks: `weightIh [I, G·H]` (Glorot uniform), `weightHh [H, G·H]`
@@ -21,7 +21,9 @@ export function gateParameters(
   hiddenSize: number,
   bias?: Initializer,
 ): Readonly<Record<'weightIh' | 'weightHh' | 'bias', ParameterSpec>> {
-  checkNumbers('gateParameters', { gates, inputSize, hiddenSize });
+  checkNumber('gateParameters', 'gates', gates);
+  checkNumber('gateParameters', 'inputSize', inputSize);
+  checkNumber('gateParameters', 'hiddenSize', hiddenSize);
   return {
     weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates },
     weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates },

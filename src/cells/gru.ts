@@ -19,7 +19,7 @@ import { affine, matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
-import { checkNames, describe } from '../tensor/shape';
+import { checkChoice, checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
 /** Options for {@link gru}. */
@@ -40,8 +40,7 @@ export interface GruOptions {
 export function gru(options: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
   checkNames('gru', 'options', options, ['reset']);
   const { reset = 'after' } = options;
-  if (reset !== 'after' && reset !== 'before')
-    throw new RangeError(`gru: reset must be 'after' or 'before', got ${describe(reset)}.`);
+  checkChoice('gru', 'reset', reset, ['after', 'before']);
   return reset === 'after' ? resetAfter() : resetBefore();
 }
 

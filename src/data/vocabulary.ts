@@ -1,7 +1,7 @@
 /** Vocabularies: conversion between text and token ids. */
 
 import { memoize } from '../tensor/memoize';
-import { checkIds, checkKind, checkNames, mismatch } from '../tensor/shape';
+import { checkIds, checkKind, checkNames, checkString, lengthOf, outOfRange } from '../tensor/shape';
 import { type BytePair, bytePairEncoder, textOfBytes } from './byte-pair-encoding';
 import { joinWords, splitWords } from './words';
 
@@ -51,7 +51,7 @@ export function encode(vocabulary: Vocabulary, text: string, options: EncodeOpti
   checkKind('encode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
   checkNames('encode', 'options', options, ['start', 'end']);
   const { start = false, end = false } = options;
-  if (typeof text !== 'string') throw mismatch('encode', 'text', 'a string', text);
+  checkString('encode', 'text', text);
   const ids = start ? [markId(vocabulary, 'start')] : [];
   if (vocabulary.kind === 'bytePairs') for (const id of encoderOf(vocabulary)(text)) ids.push(id);
   else pushTokens(ids, vocabulary, text);
@@ -61,8 +61,7 @@ export function encode(vocabulary: Vocabulary, text: string, options: EncodeOpti
 
 function markId({ marks }: Vocabulary, mark: Mark): number {
   const id = marks[mark];
-  if (id === undefined)
-    throw new RangeError(`encode: the vocabulary must have the ${mark} token. Create it with marks: ['${mark}'].`);
+  if (id === undefined) throw outOfRange('encode', 'the vocabulary', `one with marks: ['${mark}']`, 'one without');
   return id;
 }
 
@@ -75,11 +74,8 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
     : text) {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
-      throw new RangeError(
-        `encode: every token of text must be one of the vocabulary's ${vocabulary.size}, ` +
-          `got ${JSON.stringify(token)} as token ${ids.length - first}. ` +
-          "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
-      );
+      const got = `${JSON.stringify(token)} as token ${ids.length - first}`;
+      throw outOfRange('encode', 'every token of text', 'in the vocabulary', got, "Create it with marks: ['unknown'].");
     }
     ids.push(id);
   }
@@ -95,8 +91,7 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
-  if (!(ids instanceof Int32Array || Array.isArray(ids)))
-    throw mismatch('decode', 'ids', 'an Int32Array or an array', ids);
+  lengthOf('decode', 'ids', ids);
   checkKind('decode', 'vocabulary', vocabulary, 'a vocabulary', 'marks');
   checkIds('decode', 'ids', ids, vocabulary.size);
   const { padding, start, end } = vocabulary.marks;

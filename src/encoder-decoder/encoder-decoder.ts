@@ -16,6 +16,7 @@ import {
 } from '../layers/layer';
 import type { Fill } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
 import { type Random, seeded, uniformNumber } from '../tensor/random';
@@ -175,7 +176,7 @@ function probe(
   );
   return {
     stateSize: output.size,
-    finalSizes: Object.fromEntries(Object.entries(finalState).map(([name, { shape }]) => [name, shape[1]!])),
+    finalSizes: mapValues(finalState, ({ shape }) => shape[1]!),
   };
 }
 
@@ -206,7 +207,7 @@ function encode(
   }
   return {
     states: outputs.at(-1)!,
-    finalState: Object.fromEntries(Object.entries(directions).map(([name, values]) => [name, concat(values, 1)])),
+    finalState: mapValues(directions, (values) => concat(values, 1)),
   };
 }
 

@@ -5,6 +5,7 @@ import { recompute } from '../autodiff/recompute';
 import { operand, type Variable } from '../autodiff/tape';
 import { checkCausal } from '../layers/chain';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount, checkObject } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
@@ -97,10 +98,5 @@ function mapStates(
   state: ModelState<Tensor | Variable>,
   replace: (value: Tensor | Variable) => Variable,
 ): ModelState<Variable> {
-  return Object.fromEntries(
-    Object.entries(state).map(([layer, values]) => [
-      layer,
-      Object.fromEntries(Object.entries(values).map(([name, value]) => [name, replace(value)])),
-    ]),
-  );
+  return mapValues(state, (values) => mapValues(values, (value) => replace(value)));
 }

@@ -14,7 +14,7 @@ import {
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { type Random, seeded } from '../tensor/random';
+import { checkRandom, type Random, seeded } from '../tensor/random';
 import { checkKind, checkNames, checkObject, checkShape, formatShape } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
@@ -111,7 +111,7 @@ export function withParameters(model: Sequential, parameters: Sequential['parame
       throw new RangeError(
         `withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`,
       );
-    checkShape('withParameters', path, source.shape, { letters: "of the model's shape", lengths: shape });
+    checkShape('withParameters', path, source.shape, "of the model's shape", shape);
     target.set(source.data);
     sources.delete(path);
   }
@@ -193,8 +193,7 @@ export function runModel(
   checkRunOptions('runModel', options);
   checkObject('runModel', 'parameters', parameters);
   const { training = false, random, sequenceRandom = random, lengths, resets, state } = options;
-  if (training && random === undefined)
-    throw new TypeError('runModel: training requires a random generator, random: createRandom(seed).');
+  if (training) checkRandom('runModel', random);
   const unused = inferenceContext().random;
   const context = {
     training,

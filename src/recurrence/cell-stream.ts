@@ -7,6 +7,7 @@ import { interpolate } from '../kernels/arithmetic';
 import { copy, fill } from '../kernels/movement';
 import { gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate, copyInto, type Workspace } from '../kernels/workspace';
+import { byName, mapValues } from '../tensor/named-values';
 import { checkNames, checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
@@ -94,11 +95,8 @@ export function cellStepRunner(
   const output = allocate(workspace, size);
   const product = cell.separateProducts ? allocate(workspace, batchSize * GH) : gates;
   const saved = allocate(workspace, cell.savedBlocks * size);
-  const vectors = Object.fromEntries(
-    cell.vectorParameters.map((name) => [name, copyInto(workspace, parameters[name]!.data)]),
-  );
-  const stateBuffers = (): Record<string, number> =>
-    Object.fromEntries(cell.state.map((name) => [name, allocate(workspace, size)]));
+  const vectors = byName(cell.vectorParameters, (name) => copyInto(workspace, parameters[name]!.data));
+  const stateBuffers = (): Record<string, number> => byName(cell.state, () => allocate(workspace, size));
   const [first, second] = [stateBuffers(), stateBuffers()];
   const stepFrom = (previous: Record<string, number>, next: Record<string, number>): PointwiseStep<string> => ({
     rows: batchSize,
@@ -123,7 +121,7 @@ export function cellStepRunner(
     checkNames('stream', 'state', state ?? {}, cell.state);
     for (const name of cell.state) {
       const value = state?.[name] ?? broadcastState(initialState[name], [batchSize, H]);
-      checkShape('stream', `state.${name}`, value.shape, { letters: '[B, H]', lengths: [batchSize, H] });
+      checkShape('stream', `state.${name}`, value.shape, '[B, H]', [batchSize, H]);
       workspace.memory.view.set(value.data, current.previous[name]!);
     }
   };
@@ -146,17 +144,10 @@ export function cellStepRunner(
       following = last;
     },
     readState: () =>
-      Object.fromEntries(
-        cell.state.map((name) => [
-          name,
-          {
-            shape: [batchSize, H],
-            data: Float32Array.from(
-              workspace.memory.view.subarray(current.previous[name]!, current.previous[name]! + size),
-            ),
-          },
-        ]),
-      ),
+      mapValues(current.previous, (offset) => ({
+        shape: [batchSize, H],
+        data: Float32Array.from(workspace.memory.view.subarray(offset, offset + size)),
+      })),
     writeState,
   };
 }

@@ -3,7 +3,7 @@
  * holds only the rows that reach it, and the steps are contiguous (as in cuDNN and PyTorch's `PackedSequence`).
  */
 
-import { checkIds, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkIds, checkRows, checkShape, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
@@ -66,7 +66,7 @@ export function packSteps(
   checkLengths(where, lengths, steps, batchSize);
   if (resets !== undefined) {
     checkIntTensor(where, 'resets', resets);
-    checkShape(where, 'resets', resets.shape, { letters: '[T, B]', lengths: [steps, batchSize] });
+    checkShape(where, 'resets', resets.shape, '[T, B]', [steps, batchSize]);
   }
   const flags = resets?.data ?? new Int32Array();
   if (!reverse && flags.every((flag) => flag === 0) && lengths.every((length) => length === steps)) {
@@ -86,7 +86,7 @@ export function packSteps(
       input.push(at);
     }
   }
-  checkRows(where, sequences.length + input.length);
+  checkRows(where, 'the number of steps', sequences.length + input.length);
   const final = new Int32Array(batchSize);
   // A row without valid steps is one empty sequence, whose final state is its initial state.
   sequences.forEach(({ row }, position) => {
@@ -162,8 +162,7 @@ export function validRows(
 }
 
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
-  if (!(lengths instanceof Int32Array))
-    throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
-  checkShape(where, 'lengths', [lengths.length], { letters: '[B]', lengths: [batchSize] });
+  if (!(lengths instanceof Int32Array)) throw mismatch(where, 'lengths', 'an Int32Array of size batchSize', lengths);
+  checkShape(where, 'lengths', [lengths.length], '[B]', [batchSize]);
   checkIds(where, 'lengths', lengths, steps + 1);
 }

@@ -2,9 +2,11 @@
 
 import { withCaller } from './error-context';
 import { glorotUniform, type Initializer, orthogonal, zeros } from './initializers';
+import { mapValues } from './named-values';
 import type { Random } from './random';
 import { checkFunction, type Shape } from './shape';
 import { checkSize, checkTensor, full, type Tensor } from './tensor';
+import { join } from './tree';
 
 /** The role of a parameter, which selects its initializer. */
 export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
@@ -40,12 +42,7 @@ export function mapPlan<P extends ParameterPlan>(
 ): Planned<P> {
   const result = isParameter(plan)
     ? create(plan, path)
-    : Object.fromEntries(
-        Object.entries(plan).map(([name, part]) => [
-          name,
-          mapPlan(part, create, path === '' ? name : `${path}.${name}`),
-        ]),
-      );
+    : mapValues<string, ParameterPlan, unknown>(plan, (part, name) => mapPlan(part, create, join(path, name)));
   return result as Planned<P>;
 }
 

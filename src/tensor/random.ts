@@ -1,6 +1,6 @@
 /** Seeded random numbers. A generator is plain data: it can be saved, transferred and restored. */
 
-import { checkArray, checkCount, checkNumber, checkNumbers, mismatch } from './shape';
+import { checkArray, checkCount, checkNumber, mismatch } from './shape';
 
 /**
  * A random number generator: a state of four 32-bit words. Save it with `random.state.slice()` and restore it with
@@ -58,7 +58,7 @@ export function randomBits(random: Random): number {
 }
 
 /** @throws TypeError if `random` is not a generator */
-export function checkRandom(where: string, random: Random): void {
+export function checkRandom(where: string, random: Random | undefined): asserts random is Random {
   if (!(random?.state instanceof Uint32Array))
     throw mismatch(where, 'random', 'a generator, as createRandom(seed) returns', random);
 }
@@ -79,6 +79,11 @@ function bitsOf(where: string, random: Random): number {
   return result >>> 0;
 }
 
+/** Draws a number from [0, 1). */
+function fractionOf(where: string, random: Random): number {
+  return bitsOf(where, random) / 2 ** 32;
+}
+
 /**
  * Draws a number uniformly from [low, high), with 32 bits of resolution.
  *
@@ -86,8 +91,9 @@ function bitsOf(where: string, random: Random): number {
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
  */
 export function uniformNumber(random: Random, low = 0, high = 1): number {
-  checkNumbers('uniformNumber', { low, high });
-  return low + (high - low) * (bitsOf('uniformNumber', random) / 2 ** 32);
+  checkNumber('uniformNumber', 'low', low);
+  checkNumber('uniformNumber', 'high', high);
+  return low + (high - low) * fractionOf('uniformNumber', random);
 }
 
 /**
@@ -98,11 +104,11 @@ export function uniformNumber(random: Random, low = 0, high = 1): number {
  * normalNumber(createRandom(1), 3, 0); // 3
  */
 export function normalNumber(random: Random, mean = 0, standardDeviation = 1): number {
-  checkRandom('normalNumber', random);
-  checkNumbers('normalNumber', { mean, standardDeviation });
+  checkNumber('normalNumber', 'mean', mean);
+  checkNumber('normalNumber', 'standardDeviation', standardDeviation);
   // 1 − u is in (0, 1], so the logarithm is finite.
-  const radius = Math.sqrt(-2 * Math.log(1 - uniformNumber(random)));
-  return mean + standardDeviation * radius * Math.cos(2 * Math.PI * uniformNumber(random));
+  const radius = Math.sqrt(-2 * Math.log(1 - fractionOf('normalNumber', random)));
+  return mean + standardDeviation * radius * Math.cos(2 * Math.PI * fractionOf('normalNumber', random));
 }
 
 /**

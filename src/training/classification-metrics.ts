@@ -156,7 +156,7 @@ export function topKAccuracy(k: number = 5): (logits: Tensor, targets: IntTensor
     const V = logits.shape.at(-1)!;
     let [total, correct] = [0, 0];
     forEachCounted('topKAccuracy', targets, options, (row, weight) => {
-      checkIds('topKAccuracy', 'targets', targets.data, V, `logits has ${V} classes.`, row, row + 1);
+      checkIds('topKAccuracy', 'targets', targets.data, V, row, row + 1);
       const rank = rankIn(logits.data.subarray(row * V, (row + 1) * V), targets.data[row]!);
       total += weight;
       if (rank < k) correct += weight;

@@ -17,6 +17,7 @@ import { checkModel, outputsPerStep, runModel, type Sequential } from '../models
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import { checkFunction, checkNames } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
@@ -77,8 +78,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   if (probes.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
   // Zeros are added to every state: the gradient with respect to them is the gradient with respect to the state.
   const noise: Record<string, Record<string, Tensor>> = {};
-  for (const { path, sizes } of probes)
-    noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([T, B, size], 0)]));
+  for (const { path, sizes } of probes) noise[path] = mapValues(sizes, (size) => full([T, B, size], 0));
   const probed: Sequential = { ...model, layers: chain(layers, model.input) };
   const { value, gradient } = valueAndGradient({ parameters: model.parameters, noise }, (p) => {
     for (const probe of probes) probe.noise = p.noise[probe.path]!;
@@ -88,9 +88,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   });
   const norms = probes.map(({ path, reverse }) => [
     path,
-    Object.fromEntries(
-      Object.entries(gradient.noise[path]!).map(([name, tensor]) => [name, normsOverTime(tensor, reverse)]),
-    ),
+    mapValues(gradient.noise[path]!, (tensor) => normsOverTime(tensor, reverse)),
   ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
 }

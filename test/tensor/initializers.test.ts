@@ -251,25 +251,22 @@ describe('initializers reject', () => {
     [
       'a bias for glorotUniform',
       () => glorotUniform()([8], random),
-      'glorotUniform: the parameter must be a matrix [fanIn, fanOut], got shape [8]. ' +
-        'For biases, use zeros() or constant().',
+      'glorotUniform: the parameter must be a matrix [fanIn, fanOut], got shape [8].',
     ],
     [
       'a bias for orthogonal',
       () => orthogonal()([8], random),
-      'orthogonal: the parameter must be a matrix [fanIn, fanOut], got shape [8]. ' +
-        'For biases, use zeros() or constant().',
+      'orthogonal: the parameter must be a matrix [fanIn, fanOut], got shape [8].',
     ],
     [
       'three axes for identity',
       () => identity()([2, 2, 2], random),
-      'identity: the parameter must be a matrix [fanIn, fanOut], got shape [2, 2, 2]. ' +
-        'For biases, use zeros() or constant().',
+      'identity: the parameter must be a matrix [fanIn, fanOut], got shape [2, 2, 2].',
     ],
     [
       'three gate blocks for forgetBias',
       () => forgetBias()([6], random, 3),
-      'forgetBias: the parameter must be the bias [4·H] of an LSTM, got shape [6] with 3 gate blocks.',
+      'forgetBias: the parameter must be the bias [4·H] of an LSTM, got shape [6].',
     ],
     [
       'a negative standard deviation',
