@@ -1,6 +1,6 @@
 /** Initializers of parameters: functions from a shape and a random number generator to a tensor. */
 
-import { normalNumber, type Random, uniformNumber } from './random';
+import { centeredNormal, normalNumber, type Random, uniformNumber } from './random';
 import { checkNumber, formatShape, outOfRange, type Shape, sizeOf } from './shape';
 import { full, type Tensor } from './tensor';
 
@@ -249,7 +249,7 @@ function randomOrthogonal(n: number, random: Random): Float64Array {
     for (let row = end - 1, k = 0; row >= first; row--, k++) {
       let squares = 0;
       for (let i = row; i < n; i++) {
-        const value = normalNumber(random);
+        const value = centeredNormal(random, 1);
         v[4 * i + k] = value;
         squares += value ** 2;
       }
@@ -329,7 +329,7 @@ function draw(shape: Shape, next: () => number): Tensor {
 
 function truncated(random: Random): number {
   for (;;) {
-    const value = normalNumber(random);
+    const value = centeredNormal(random, 1);
     if (Math.abs(value) <= 2) return value;
   }
 }

@@ -318,7 +318,9 @@ describe('fit', () => {
 
   it('rejects data without batches', async () => {
     const empty: Dataset<Batch<IntTensor>> = { batchCount: 0, batches: () => [] };
-    await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(/data\.batchCount must be an integer of at least 1, got 0/);
+    await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(
+      /data\.batchCount must be an integer of at least 1, got 0/,
+    );
   });
 });
 
