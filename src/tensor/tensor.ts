@@ -215,7 +215,7 @@ function flatten(where: string, values: Nested): { flat: number[]; nested: numbe
 /** @throws RangeError if the shape is not valid, or its size is not the number of values */
 export function checkSize(where: string, argument: string, shape: Shape, values: number): void {
   // Formats nothing unless the check fails.
-  if (validSize(shape) === values) return;
+  if (Array.isArray(shape) && validSize(shape) === values) return;
   const size = checkedSize(where, `the shape of ${argument}`, shape);
   throw outOfRange(where, argument, `of ${size} values, as its shape is ${formatShape(shape)}`, values);
 }

@@ -19,6 +19,7 @@ import {
   checkNames,
   checkNumber,
   checkObject,
+  describe,
   outOfRange,
   type Shape,
   sameShape,
@@ -333,8 +334,8 @@ export function checkOptimizerState(
     (slots && found !== name)
   ) {
     const cause = 'Is it from another optimizer or model?';
-    const expected = `of ${name}, with ${slots} buffers of ${size} elements`;
-    throw outOfRange(where, argument, expected, `one of ${found} with ${buffers.length}`, cause);
+    const expected = `of ${describe(name)}, with ${slots} buffers of ${size} elements`;
+    throw outOfRange(where, argument, expected, `one of ${describe(found)} with ${buffers.length}`, cause);
   }
 }
 
