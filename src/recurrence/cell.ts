@@ -223,14 +223,13 @@ export function checkParameters(
   return hiddenSize;
 }
 
-/** A parameter with an axis of length H, preferably a recurrent weight, and this axis. */
+/** The first parameter with an axis of length H, and this axis. */
 function hiddenAxis(where: string, cell: Cell): readonly [name: string, axis: number] {
   // No other axis has this length.
   const probe = 997;
-  const candidates = Object.entries(cell.parameters(1, probe)).filter(([, { shape }]) => shape.includes(probe));
-  const found = candidates.find(([, { role }]) => role === 'recurrent') ?? candidates[0];
-  if (found === undefined) throw mismatch(where, 'the cell', 'one with a parameter [.., H, ..]', cell.name);
-  return [found[0], found[1].shape.indexOf(probe)];
+  for (const [name, { shape }] of Object.entries(cell.parameters(1, probe)))
+    if (shape.includes(probe)) return [name, shape.indexOf(probe)];
+  throw mismatch(where, 'the cell', 'one with a parameter [.., H, ..]', cell.name);
 }
 
 /** The size of each part of the state of a cell. */
