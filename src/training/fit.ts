@@ -357,7 +357,8 @@ function createMeter(
     for (const batch of batches) targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
-    const seconds = (Date.now() - start) / 1000;
+    // At least one millisecond, the resolution of the clock.
+    const seconds = Math.max(1, Date.now() - start) / 1000;
     const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
     return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
   };
