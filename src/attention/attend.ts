@@ -33,7 +33,8 @@ function checkFit(score: Score, parameters: AttentionMemory['parameters'], D: nu
       'attend',
       name,
       parameter.shape,
-      { letters: `of the score ${score.name}`, lengths: shape },
+      `of the score ${score.name}`,
+      shape,
       `Queries have size ${D}, states ${H}.`,
     );
   }
@@ -67,10 +68,8 @@ export function attend(score: Score, memory: AttentionMemory, queries: Operand):
   const { parameters, values, keys, penalties, valid } = memory;
   const [B, T, H] = values.shape as [number, number, number];
   const manyQueries = query.shape.length === 3;
-  const expected = manyQueries
-    ? { letters: '[Q, B, D]', lengths: [undefined, B, undefined] }
-    : { letters: '[B, D]', lengths: [B, undefined] };
-  checkShape('attend', 'queries', query.shape, expected);
+  if (manyQueries) checkShape('attend', 'queries', query.shape, '[Q, B, D]', [undefined, B, undefined]);
+  else checkShape('attend', 'queries', query.shape, '[B, D]', [B, undefined]);
   const D = lastOf(query.shape)!;
   checkFit(score, parameters, D, H);
   const Q = manyQueries ? query.shape[0]! : 1;

@@ -4,6 +4,7 @@ import { transpose } from '../autodiff/ops/movement';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { onValidSteps } from '../recurrence/valid-steps';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import { checkNames, checkObject, checkShape } from '../tensor/shape';
 import { full } from '../tensor/tensor';
 import { checkScore, type Score } from './scores';
@@ -52,14 +53,9 @@ export function attentionMemory(
   checkScore('attentionMemory', 'score', score);
   checkObject('attentionMemory', 'parameters', parameters);
   const sequence = operand('attentionMemory', states, 'states');
-  checkShape('attentionMemory', 'states', sequence.shape, {
-    letters: '[T, B, H]',
-    lengths: [undefined, undefined, undefined],
-  });
+  checkShape('attentionMemory', 'states', sequence.shape, '[T, B, H]', [undefined, undefined, undefined]);
   const [T, B] = sequence.shape as [number, number];
-  const p = Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [name, operand('attentionMemory', value, name)]),
-  );
+  const p = mapValues(parameters, (value, name) => operand('attentionMemory', value, name));
   const values = transpose(
     onValidSteps('attentionMemory', sequence, lengths, (rows) => rows),
     [1, 0, 2],

@@ -6,7 +6,7 @@ import { affine, batchedMatmul, matmul } from '../autodiff/ops/linear';
 import { reshape } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
-import { glorotUniform, normal, zeros } from '../tensor/initializers';
+import { normal } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
@@ -89,7 +89,7 @@ export function generalScore(): Score {
     name: 'general',
     origin: ['generalScore'],
     parameters: (querySize, stateSize) => ({
-      weight: { role: 'input', shape: [stateSize, querySize], blocks: 1, initializer: glorotUniform() },
+      weight: { role: 'input', shape: [stateSize, querySize], blocks: 1 },
     }),
     keys: ({ weight }, states) => matmul(states, weight!),
     scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
@@ -113,7 +113,6 @@ export function additiveScore(options: { readonly size: number }): Score {
     role: 'input',
     shape: [rows, size],
     blocks: 1,
-    initializer: glorotUniform(),
   });
   return {
     name: 'additive',
@@ -121,7 +120,7 @@ export function additiveScore(options: { readonly size: number }): Score {
     parameters: (querySize, stateSize) => ({
       queryWeight: matrix(querySize),
       stateWeight: matrix(stateSize),
-      bias: { role: 'bias', shape: [size], blocks: 1, initializer: zeros() },
+      bias: { role: 'bias', shape: [size], blocks: 1 },
       vector: { role: 'gain', shape: [size, 1], blocks: 1, initializer: normal(0, 1 / Math.sqrt(size)) },
     }),
     keys: ({ stateWeight, bias }, states) => affine(states, { weight: stateWeight!, bias: bias! }),

@@ -4,7 +4,7 @@ import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import { checkRandom, type Random } from '../tensor/random';
-import { checkArray, checkFunction, checkNames, mismatch } from '../tensor/shape';
+import { checkArray, checkFunction, checkNames, isObject, mismatch } from '../tensor/shape';
 import {
   currentScope,
   gradientOf,
@@ -137,7 +137,7 @@ function rebind<P extends VariableTree>(scope: Scope, tree: P, tracked: boolean)
 function variablesIn(tree: VariableTree, argument = 'inputs', depth = 0): Variable[] {
   if (tree === undefined) return [];
   // An object with more levels may contain itself.
-  if (typeof tree !== 'object' || tree === null || depth > 99)
+  if (!isObject(tree) || depth > 99)
     throw mismatch('recompute', argument, 'variables nested in objects and arrays', tree);
   if (isVariable(tree)) return [tree];
   const parts: readonly VariableTree[] = Object.values(tree);

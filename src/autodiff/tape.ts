@@ -8,7 +8,7 @@
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { allocate, copyInto, noteUse, type Workspace, withMemory } from '../kernels/workspace';
-import { checkIds, checkRows, mismatch, type Shape, sizeOf } from '../tensor/shape';
+import { checkIds, checkRows, isObject, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { version } from '../tensor/version';
 
@@ -94,16 +94,14 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
 export function currentScope(where: string): Scope {
   const { scope } = running();
   if (scope === undefined) {
-    throw new TypeError(
-      `${where}: operations must be called inside a function passed to valueAndGradient, compute or checkGradients.`,
-    );
+    throw new TypeError(`${where}: must be called inside a function passed to valueAndGradient or compute.`);
   }
   return scope;
 }
 
 /** Whether a value is a {@link Variable}. */
 export function isVariable(value: unknown): value is Variable {
-  return (value as { readonly storage?: unknown } | null | undefined)?.storage !== undefined;
+  return isObject(value) && 'storage' in value;
 }
 
 /** Creates a variable over existing values at `offset`. */
@@ -188,10 +186,8 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
   const scope = currentScope(where);
   if (isVariable(x)) {
     if (x.storage.scope === scope) return x;
-    throw new TypeError(
-      `${where}: ${argument} must be a variable of the running computation, got one of another. Copy its values with ` +
-        'toTensor(), or pass it to recompute as an input.',
-    );
+    const expected = 'a variable of the running computation, a copy by toTensor(), or an input of recompute';
+    throw mismatch(where, argument, expected, 'a variable of another');
   }
   if (typeof x === 'number') return constantOf(scope, [], [x]);
   if (!isTensor(x))
@@ -206,11 +202,11 @@ export function operand(where: string, x: Operand, argument = 'x'): Variable {
  * @throws TypeError if `ids` is not an {@link IntTensor}
  * @throws RangeError if its shape does not match its data, an id is not in [0, count), or count exceeds 2²⁴
  */
-export function idOperand(where: string, ids: IntTensor, count: number, argument: string, cause: string): Variable {
+export function idOperand(where: string, ids: IntTensor, count: number, argument: string): Variable {
   const scope = currentScope(where);
   checkIntTensor(where, argument, ids);
-  checkRows(where, count);
-  checkIds(where, argument, ids.data, count, cause);
+  checkRows(where, 'the number of rows', count);
+  checkIds(where, argument, ids.data, count);
   return constantOf(scope, ids.shape, ids.data);
 }
 

@@ -2,7 +2,8 @@
 
 import { fill } from '../kernels/movement';
 import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
-import { checkFunction, describe, formatShape, mismatch } from '../tensor/shape';
+import { mapParts } from '../tensor/named-values';
+import { checkFunction, formatShape, isObject, mismatch } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { copyTree, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
 import { backward, isVariable, operand, runScope, type Scope, toTensor, type Variable, variableAt } from './tape';
@@ -126,23 +127,21 @@ export function differentiate<P extends TensorTree, R>(
 ): { value: number; results: R | undefined } {
   const output = loss(variablesOver(scope, parameters, offset, gradient, isFrozen));
   const { value: scalar, results } = isWithResults(output) ? output : { value: output, results: undefined };
-  checkScalar(`${where}: the function`, scalar);
-  operand(where, scalar, 'the result of the function');
+  checkScalar(where, theResult, scalar);
+  operand(where, scalar, theResult);
   backward(scope, scalar);
   return { value: scope.workspace.memory.view[scalar.offset]!, results };
 }
 
 function isWithResults<R>(output: Variable | WithResults<R>): output is WithResults<R> {
-  return typeof output === 'object' && output !== null && 'results' in output;
+  return isObject(output) && 'results' in output;
 }
 
-/** @throws TypeError, which names `source`, if the value is not a scalar variable */
-export function checkScalar(source: string, value: unknown): asserts value is Variable {
+/** @throws TypeError if the value is not a scalar variable */
+export function checkScalar(where: string, argument: string, value: unknown): asserts value is Variable {
   if (isVariable(value) && value.shape.length === 0) return;
-  const actual = isVariable(value) ? `shape ${formatShape(value.shape)}` : describe(value);
-  throw new TypeError(
-    `${source} must return a scalar variable (shape []), got ${actual}. Is a sum() or mean() missing?`,
-  );
+  const got = isVariable(value) ? `shape ${formatShape(value.shape)}` : value;
+  throw mismatch(where, argument, 'a scalar variable, as sum() and mean() return', got);
 }
 
 /**
@@ -167,17 +166,14 @@ export function compute<P extends TensorTree, R extends Results>(
   return results as AsTensors<R>;
 }
 
+const theResult = 'the result of the function';
+
 /** Copies every variable of the results into a tensor. */
-export function copyOut(results: Results, where: string, depth = 0): unknown {
+export function copyOut(results: unknown, where: string, depth = 0): unknown {
   // A promise has no results yet, and an object with more levels may contain itself.
   if (typeof (results as { readonly then?: unknown } | null | undefined)?.then === 'function' || depth > 99)
-    throw mismatch(where, 'the result of the function', 'variables nested in objects and arrays', results);
+    throw mismatch(where, theResult, 'variables nested in objects and arrays', results);
   if (isVariable(results)) return toTensor(results);
-  if (Array.isArray(results)) return results.map((part: Results) => copyOut(part, where, depth + 1));
-  if (typeof results === 'object' && results !== null && !ArrayBuffer.isView(results)) {
-    return Object.fromEntries(
-      Object.entries(results).map(([name, part]) => [name, copyOut(part as Results, where, depth + 1)]),
-    );
-  }
-  return results;
+  if (!isObject(results) || ArrayBuffer.isView(results)) return results;
+  return mapParts(results, (part) => copyOut(part, where, depth + 1));
 }

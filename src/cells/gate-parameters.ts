@@ -1,6 +1,6 @@
 /** The weights and the bias that all gated cells share. */
 
-import { glorotUniform, type Initializer, orthogonal, zeros } from '../tensor/initializers';
+import type { Initializer } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkNumber } from '../tensor/shape';
 
@@ -19,13 +19,14 @@ export function gateParameters(
   gates: number,
   inputSize: number,
   hiddenSize: number,
-  bias: Initializer = zeros(),
+  bias?: Initializer,
 ): Readonly<Record<'weightIh' | 'weightHh' | 'bias', ParameterSpec>> {
-  for (const [name, value] of Object.entries({ gates, inputSize, hiddenSize }))
-    checkNumber('gateParameters', name, value);
+  checkNumber('gateParameters', 'gates', gates);
+  checkNumber('gateParameters', 'inputSize', inputSize);
+  checkNumber('gateParameters', 'hiddenSize', hiddenSize);
   return {
-    weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates, initializer: glorotUniform() },
-    weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates, initializer: orthogonal() },
+    weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates },
+    weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates },
     bias: { role: 'bias', shape: [gates * hiddenSize], blocks: gates, initializer: bias },
   };
 }

@@ -16,7 +16,7 @@ import { slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
-import { checkNames } from '../tensor/shape';
+import { checkNames, checkString } from '../tensor/shape';
 import { type ActivationFunction, checkActivations } from './activations';
 import { type GruOptions, gru } from './gru';
 
@@ -45,6 +45,7 @@ export function gruWith(options: GruWithOptions, name?: string): Cell<'h'> {
   const { activation = tanh, gateActivation = sigmoid, reset = 'after' } = options;
   checkActivations('gruWith', { activation, gateActivation });
   const plain = withCaller('gruWith', () => gru({ reset }));
+  if (name !== undefined) checkString('gruWith', 'name', name);
   if (name === undefined && activation === tanh && gateActivation === sigmoid) return plain;
   return {
     name: name ?? plain.name,

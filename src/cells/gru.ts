@@ -19,8 +19,7 @@ import { affine, matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
-import { zeros } from '../tensor/initializers';
-import { checkNames, describe } from '../tensor/shape';
+import { checkChoice, checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
 /** Options for {@link gru}. */
@@ -41,8 +40,7 @@ export interface GruOptions {
 export function gru(options: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
   checkNames('gru', 'options', options, ['reset']);
   const { reset = 'after' } = options;
-  if (reset !== 'after' && reset !== 'before')
-    throw new RangeError(`gru: reset must be 'after' or 'before', got ${describe(reset)}.`);
+  checkChoice('gru', 'reset', reset, ['after', 'before']);
   return reset === 'after' ? resetAfter() : resetBefore();
 }
 
@@ -57,7 +55,7 @@ function resetAfter(): PointwiseCell<'h'> {
     separateProducts: true,
     parameters: (inputSize, hiddenSize) => ({
       ...gateParameters(3, inputSize, hiddenSize),
-      biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1, initializer: zeros() },
+      biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1 },
     }),
     forward: (k, { next, previous, saved, gates, product, vectors, rows, hiddenSize }) =>
       k.of(gruCell)(next.h, saved, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),

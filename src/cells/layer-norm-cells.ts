@@ -17,7 +17,7 @@ import type { Variable } from '../autodiff/tape';
 import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
 import { lastOf } from '../tensor/arrays';
-import { forgetBias, ones, zeros } from '../tensor/initializers';
+import { forgetBias, ones } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkFunction, checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
@@ -30,7 +30,7 @@ export interface LayerNormCellOptions {
 }
 
 const gain = (size: number): ParameterSpec => ({ role: 'gain', shape: [size], blocks: 1, initializer: ones() });
-const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], blocks: 1, initializer: zeros() });
+const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], blocks: 1 });
 
 /**
  * Creates a simple recurrent cell with layer normalization.

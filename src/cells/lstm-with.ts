@@ -20,7 +20,7 @@ import type { Variable } from '../autodiff/tape';
 import type { Cell, OpsCell } from '../recurrence/cell';
 import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkNames } from '../tensor/shape';
+import { checkNames, checkString } from '../tensor/shape';
 import { type ActivationFunction, checkActivations } from './activations';
 import { lstm } from './lstm';
 
@@ -47,6 +47,7 @@ export function lstmWith(options: LstmWithOptions, name?: string): Cell<'h' | 'c
   checkNames('lstmWith', 'options', options, ['activation', 'gateActivation']);
   const { activation = tanh, gateActivation = sigmoid } = options;
   checkActivations('lstmWith', { activation, gateActivation });
+  if (name !== undefined) checkString('lstmWith', 'name', name);
   if (name === undefined && activation === tanh && gateActivation === sigmoid) return lstm();
   return {
     ...generalLstm({ gate: gateActivation, candidate: activation, output: activation }),

@@ -12,6 +12,7 @@ import { add } from '../autodiff/ops/arithmetic';
 import { relu, tanh } from '../autodiff/ops/elementwise';
 import { affine, matmul } from '../autodiff/ops/linear';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
+import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
 import { checkKind, checkNames } from '../tensor/shape';
@@ -51,24 +52,32 @@ type PointwiseStepOf = Omit<PointwiseCell<'h'>, Common>;
 /** Everything in which the cells for different activations differ. */
 function stepFor(activation: Activation): PointwiseStepOf | Omit<OpsCell<'h'>, Common> {
   if (activation === tanh) {
-    return pointwiseCell(
-      (k, { next, gates, rows, hiddenSize }) => k.of(hyperbolicTangent)(next.h, gates, rows * hiddenSize),
-      (k, { gates, dNext, next, rows, hiddenSize }) => {
-        k.of(fill)(gates, 0, rows * hiddenSize);
-        k.of(hyperbolicTangentBackward)(gates, dNext.h, next.h, rows * hiddenSize);
-      },
+    return kernelCell(
+      (k, y, x, n) => k.of(hyperbolicTangent)(y, x, n),
+      (k, dx, dy, y, n) => k.of(hyperbolicTangentBackward)(dx, dy, y, n),
     );
   }
   if (activation === relu) {
-    return pointwiseCell(
-      (k, { next, gates, rows, hiddenSize }) => k.of(rectify)(next.h, gates, 0, rows * hiddenSize),
-      (k, { gates, dNext, next, rows, hiddenSize }) => {
-        k.of(fill)(gates, 0, rows * hiddenSize);
-        k.of(rectifyBackward)(gates, dNext.h, next.h, 0, rows * hiddenSize);
-      },
+    return kernelCell(
+      (k, y, x, n) => k.of(rectify)(y, x, 0, n),
+      (k, dx, dy, y, n) => k.of(rectifyBackward)(dx, dy, y, 0, n),
     );
   }
   return typeof activation === 'function' ? opsCell(activation) : pairCell(activation);
+}
+
+/** The step of a cell from the kernels of its activation: y = f(x), and dx += dy · f′, from y. */
+function kernelCell(
+  forward: (k: Kernels, y: number, x: number, n: number) => void,
+  backward: (k: Kernels, dx: number, dy: number, y: number, n: number) => void,
+): PointwiseStepOf {
+  return pointwiseCell(
+    (k, { next, gates, rows, hiddenSize }) => forward(k, next.h, gates, rows * hiddenSize),
+    (k, { gates, dNext, next, rows, hiddenSize }) => {
+      k.of(fill)(gates, 0, rows * hiddenSize);
+      backward(k, gates, dNext.h, next.h, rows * hiddenSize);
+    },
+  );
 }
 
 function pointwiseCell(

@@ -167,7 +167,7 @@ function checkSequenceTargets(examples: readonly Example[]): void {
     const name = `examples[${i}].target`;
     if (isTensor(target) && (i === 0 || isTensor(first))) {
       const size = isTensor(first) ? first.shape[0] : undefined;
-      checkShape('bucketBatches', name, target.shape, { letters: '[O]', lengths: [size] });
+      checkShape('bucketBatches', name, target.shape, '[O]', [size]);
     } else if (typeof target === 'number' && typeof first === 'number') {
       if (!Number.isInteger(target) || target < 0)
         throw new RangeError(

@@ -1,7 +1,17 @@
 /** Datasets: batches of inputs and targets, in epochs. */
 
 import { type Random, shuffle } from '../tensor/random';
-import { checkCount, checkNames, checkObject, checkSome, formatShape, mismatch, sizeOf } from '../tensor/shape';
+import {
+  checkCount,
+  checkNames,
+  checkObject,
+  checkSome,
+  formatShape,
+  isObject,
+  mismatch,
+  outOfRange,
+  sizeOf,
+} from '../tensor/shape';
 import { checkEither, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
@@ -50,7 +60,7 @@ export function datasetOrBatches<B>(
   where: string,
   data: Batches<B> | AsyncIterable<B> | B,
 ): Batches<B> | AsyncIterable<B> {
-  if (typeof data === 'object' && data !== null) {
+  if (isObject(data)) {
     if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
     if ('inputs' in data) return [data];
   }
@@ -101,10 +111,9 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   const count = inputs.shape[1] ?? 0;
   checkSome('batchesOf', 'inputs [T, N, …]', count, 'example');
   if (targets.shape[targetAxis] !== count) {
-    throw new RangeError(
-      `batchesOf: targets must hold ${count} examples along axis ${targetAxis}, got ${formatShape(targets.shape)}. ` +
-        `Is it targetAxis: ${1 - targetAxis}?`,
-    );
+    const expected = `a tensor of ${count} examples along axis ${targetAxis}`;
+    const cause = `Is it targetAxis: ${1 - targetAxis}?`;
+    throw outOfRange('batchesOf', 'targets', expected, formatShape(targets.shape), cause);
   }
   return {
     batchCount: Math.ceil(count / batchSize),

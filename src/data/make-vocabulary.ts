@@ -1,6 +1,6 @@
 /** Creation of vocabularies from texts. */
 
-import { checkArray, checkCount, checkNames, checkSome, describe } from '../tensor/shape';
+import { checkArray, checkChoice, checkCount, checkNames, checkSome, checkString } from '../tensor/shape';
 import { learnMerges, piecesOf } from './byte-pair-encoding';
 import { type Mark, type Vocabulary, vocabularyOf } from './vocabulary';
 import { splitWords } from './words';
@@ -26,11 +26,8 @@ export interface CountOptions extends MarksOptions {
  * @throws TypeError if an item is not a string; RangeError if the texts are empty
  */
 function textsOf(where: string, text: string | readonly string[], unit: string): readonly string[] {
-  const texts = typeof text === 'string' ? [text] : text;
-  if (!Array.isArray(texts) || texts.some((item) => typeof item !== 'string')) {
-    const got = Array.isArray(texts) ? 'an array with other items' : describe(texts);
-    throw new TypeError(`${where}: text must be a string or an array of strings, got ${got}.`);
-  }
+  const texts = Array.isArray(text) ? text : [text];
+  for (const item of texts) checkString(where, 'text', item);
   const length = texts.reduce((sum, item) => sum + item.length, 0);
   checkSome(where, 'text', length, unit);
   return texts;
@@ -38,13 +35,12 @@ function textsOf(where: string, text: string | readonly string[], unit: string):
 
 function checkMarks(where: string, marks: readonly Mark[]): void {
   checkArray(where, 'marks', marks);
-  const invalid = marks.some(
-    (mark, i) => !['unknown', 'padding', 'start', 'end'].includes(mark) || marks.indexOf(mark) !== i,
-  );
-  if (invalid)
-    throw new RangeError(
-      `${where}: marks must be unknown, padding, start and end, each at most once, got ${marks.map(describe).join(', ')}.`,
-    );
+  const allowed = ['unknown', 'padding', 'start', 'end'];
+  for (const mark of marks) {
+    checkChoice(where, 'marks', mark, allowed);
+    // At most once.
+    allowed.splice(allowed.indexOf(mark), 1);
+  }
 }
 
 /** The tokens that are kept, the most frequent first; equally frequent tokens in code point order. */

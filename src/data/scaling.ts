@@ -132,7 +132,7 @@ function mapColumns(
   }
   const { shape, data } = tensor;
   const indices = columns ?? offset.map((_, column) => column);
-  checkIds(where, 'columns', indices, offset.length, `The scaler has ${offset.length} columns.`);
+  checkIds(where, 'columns', indices, offset.length);
   if (lastOf(shape) !== indices.length)
     throw new RangeError(`${where}: data must be […, F] = […, ${indices.length}], got ${formatShape(shape)}.`);
   return {

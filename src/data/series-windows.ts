@@ -52,12 +52,12 @@ export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Da
   for (const [name, value] of Object.entries({ sequenceLength, horizon, batchSize, stride }))
     checkCount('seriesWindows', name, value);
   checkTensor('seriesWindows', 'series', series);
-  checkShape('seriesWindows', 'series', series.shape, { letters: '[N, F]', lengths: [undefined, undefined] });
+  checkShape('seriesWindows', 'series', series.shape, '[N, F]', [undefined, undefined]);
   const [N, F] = series.shape as [number, number];
   const columns = options.targets ?? Array.from({ length: F }, (_, column) => column);
   checkArray('seriesWindows', 'targets', columns);
   checkSome('seriesWindows', 'targets', columns.length, 'column');
-  checkIds('seriesWindows', 'targets', columns, F, `The series has ${F} columns.`);
+  checkIds('seriesWindows', 'targets', columns, F);
   const count = Math.floor((N - sequenceLength - horizon) / stride) + 1;
   if (count < 1)
     throw new RangeError(

@@ -1,6 +1,6 @@
 /** Splits of a sequence into parts for training, validation and test. */
 
-import { checkArray, checkNumber, lengthAt, lengthOf } from '../tensor/shape';
+import { checkArray, checkNumber, lengthAt, lengthOf, outOfRange } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
 import { checkEither, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
@@ -41,9 +41,10 @@ export function split(items: Items, fractions: readonly number[]): unknown {
   let start = 0;
   return endsOf('split', fractions, length).map((rounded) => {
     const end = characterBoundary(items, rounded);
-    const part = partOf(items, start, end);
+    const from = start;
     start = end;
-    return part;
+    if (areRows) return sliceSteps(items, from, end);
+    return ArrayBuffer.isView(items) ? items.subarray(from, end) : items.slice(from, end);
   });
 }
 
@@ -52,21 +53,15 @@ export function split(items: Items, fractions: readonly number[]): unknown {
  */
 export function endsOf(where: string, fractions: readonly number[], length: number): number[] {
   checkArray(where, 'fractions', fractions);
-  fractions.forEach((fraction, index) => checkNumber(where, `fractions[${index}]`, fraction, 0, 1));
-  const sum = fractions.reduce((a, b) => a + b, 0);
-  // Rounding may put a sum such as 0.7 + 0.2 + 0.1 slightly above 1.
-  if (sum > 1 + 1e-9)
-    throw new RangeError(`${where}: fractions must sum to at most 1, got ${fractions.join(' + ')} = ${sum}.`);
   let total = 0;
-  return fractions.map((fraction) => {
+  const ends = fractions.map((fraction, index) => {
+    checkNumber(where, `fractions[${index}]`, fraction, 0, 1);
     total += fraction;
     return Math.min(Math.round(total * length), length);
   });
-}
-
-function partOf(items: Items, start: number, end: number): unknown {
-  if (isTensor(items) || isIntTensor(items)) return sliceSteps(items, start, end);
-  return ArrayBuffer.isView(items) ? items.subarray(start, end) : items.slice(start, end);
+  // Rounding may put a sum such as 0.7 + 0.2 + 0.1 slightly above 1.
+  if (total > 1 + 1e-9) throw outOfRange(where, 'the sum of fractions', 'at most 1', total);
+  return ends;
 }
 
 /** The index, moved after a surrogate pair if it is inside one. */

@@ -92,7 +92,7 @@ export function checkSameKind(
     if (isArrayOf('Int32Array', sequence) && isArrayOf('Int32Array', first)) return;
     if (isTensor(sequence) && isTensor(first)) {
       checkTensor(where, nameOf(i), sequence);
-      checkShape(where, nameOf(i), sequence.shape, { letters: '[T, I]', lengths: [undefined, first.shape[1]] });
+      checkShape(where, nameOf(i), sequence.shape, '[T, I]', [undefined, first.shape[1]]);
       return;
     }
     const expected = isTensor(first) ? 'a tensor [T, I]' : 'an Int32Array of ids';

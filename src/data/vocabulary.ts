@@ -1,8 +1,16 @@
 /** Vocabularies: conversion between text and token ids. */
 
-import { isArrayOf } from '../tensor/arrays';
 import { memoize } from '../tensor/memoize';
-import { checkArray, checkIds, checkNames, checkObject, checkShape, mismatch } from '../tensor/shape';
+import {
+  checkArray,
+  checkIds,
+  checkNames,
+  checkObject,
+  checkShape,
+  checkString,
+  lengthOf,
+  outOfRange,
+} from '../tensor/shape';
 import { type BytePair, bytePairEncoder } from './byte-pair-encoding';
 import { textOfBytes } from './utf8';
 import { joinWords, splitWords } from './words';
@@ -53,7 +61,7 @@ export function encode(vocabulary: Vocabulary, text: string, options: EncodeOpti
   checkVocabulary('encode', vocabulary);
   checkNames('encode', 'options', options, ['start', 'end']);
   const { start = false, end = false } = options;
-  if (typeof text !== 'string') throw mismatch('encode', 'text', 'a string', text);
+  checkString('encode', 'text', text);
   const ids = start ? [markId(vocabulary, 'start')] : [];
   if (vocabulary.kind === 'bytePairs') for (const id of encoderOf(vocabulary)(text)) ids.push(id);
   else pushTokens(ids, vocabulary, text);
@@ -72,8 +80,7 @@ function checkVocabulary(where: string, vocabulary: Vocabulary): void {
 
 function markId({ marks }: Vocabulary, mark: Mark): number {
   const id = marks[mark];
-  if (id === undefined)
-    throw new RangeError(`encode: the vocabulary must have the ${mark} token. Create it with marks: ['${mark}'].`);
+  if (id === undefined) throw outOfRange('encode', 'the vocabulary', `one with marks: ['${mark}']`, 'one without');
   return id;
 }
 
@@ -86,11 +93,8 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
     : text) {
     const id = idOf.get(token) ?? unknown;
     if (id === undefined) {
-      throw new RangeError(
-        `encode: every token of text must be one of the vocabulary's ${vocabulary.tokens.length}, ` +
-          `got ${JSON.stringify(token)} as token ${ids.length - first}. ` +
-          "Is the vocabulary from another text? Add an unknown token with marks: ['unknown'].",
-      );
+      const got = `${JSON.stringify(token)} as token ${ids.length - first}`;
+      throw outOfRange('encode', 'every token of text', 'in the vocabulary', got, "Create it with marks: ['unknown'].");
     }
     ids.push(id);
   }
@@ -106,8 +110,7 @@ function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
  * decode(characterVocabulary('to be'), [1, 2, 4]); // 'bet'
  */
 export function decode(vocabulary: Vocabulary, ids: Int32Array | readonly number[]): string {
-  if (!(isArrayOf('Int32Array', ids) || Array.isArray(ids)))
-    throw mismatch('decode', 'ids', 'an Int32Array or an array', ids);
+  lengthOf('decode', 'ids', ids);
   checkVocabulary('decode', vocabulary);
   checkIds('decode', 'ids', ids, vocabulary.tokens.length);
   const { padding, start, end } = vocabulary.marks;
@@ -129,10 +132,7 @@ const idsOf = /* @__PURE__ */ memoize(({ tokens, marks }: Vocabulary): Map<strin
 const encoderOf = /* @__PURE__ */ memoize(({ tokens, marks, merges = [] }: Vocabulary) => {
   const first = Object.keys(marks).length;
   checkArray('encode', 'vocabulary.merges', merges);
-  checkShape('encode', 'vocabulary.merges', [merges.length], {
-    letters: '[V - 256 - marks]',
-    lengths: [tokens.length - first - 256],
-  });
+  checkShape('encode', 'vocabulary.merges', [merges.length], '[V - 256 - marks]', [tokens.length - first - 256]);
   merges.forEach((pair, i) => checkIds('encode', `vocabulary.merges[${i}]`, [pair?.[0], pair?.[1]], first + 256 + i));
   return bytePairEncoder(merges, first);
 });

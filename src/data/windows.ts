@@ -2,7 +2,7 @@
 
 import { isArrayOf } from '../tensor/arrays';
 import { integerNumber, type Random, shuffle } from '../tensor/random';
-import { checkCount, checkNames } from '../tensor/shape';
+import { checkCount, checkNames, mismatch, outOfRange } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
@@ -39,17 +39,11 @@ export interface WindowsOptions {
 export function windows(ids: Int32Array, options: WindowsOptions): Dataset<Batch<IntTensor, IntTensor>> {
   checkNames('windows', 'options', options, ['sequenceLength', 'batchSize', 'shuffle']);
   const { sequenceLength, batchSize, shuffle: shuffled = true } = options;
-  if (!isArrayOf('Int32Array', ids))
-    throw new TypeError('windows: ids must be an Int32Array. Convert text with encode.');
+  if (!isArrayOf('Int32Array', ids)) throw mismatch('windows', 'ids', 'an Int32Array, as encode returns', ids);
   checkCount('windows', 'sequenceLength', sequenceLength);
   checkCount('windows', 'batchSize', batchSize);
   const needed = shuffled ? sequenceLength * (batchSize + 1) : sequenceLength * batchSize + 1;
-  if (ids.length < needed) {
-    throw new RangeError(
-      `windows: ids must hold at least ${needed} ids for a batch of ${batchSize} windows of ${sequenceLength} steps, ` +
-        `got ${ids.length}.`,
-    );
-  }
+  if (ids.length < needed) throw outOfRange('windows', 'ids', `at least ${needed} ids, for one batch`, ids.length);
   // Shuffled windows start at any offset. One id follows the last window.
   const windowCount = Math.floor((shuffled ? ids.length - sequenceLength : ids.length - 1) / sequenceLength);
   const batchCount = Math.floor(windowCount / batchSize);

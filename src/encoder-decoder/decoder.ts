@@ -10,7 +10,7 @@ import { dropElements } from '../autodiff/ops/random-mask';
 import { operand, type Variable } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, checkCell, stateSizes } from '../recurrence/cell';
 import { step, unroll } from '../recurrence/unroll';
-import { glorotUniform, normal, zeros } from '../tensor/initializers';
+import { normal } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
 import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
@@ -116,8 +116,8 @@ export function decoderParameters(
   const { vocabularySize, embeddingSize, cell, hiddenSize, attention, inputFeeding } = options;
   const size = outputSize(options);
   const linear = (from: number, to: number): Affine<ParameterSpec> => ({
-    weight: { role: 'input', shape: [from, to], blocks: 1, initializer: glorotUniform() },
-    bias: { role: 'bias', shape: [to], blocks: 1, initializer: zeros() },
+    weight: { role: 'input', shape: [from, to], blocks: 1 },
+    bias: { role: 'bias', shape: [to], blocks: 1 },
   });
   const bridge = Object.entries(stateSizes(cell, hiddenSize)).flatMap(([name, to]) => {
     const from = finalSizes[name] ?? finalSizes['h'] ?? stateSize;

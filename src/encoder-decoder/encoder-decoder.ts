@@ -17,6 +17,7 @@ import {
 import type { Fill } from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
 import { type Random, seeded, uniformNumber } from '../tensor/random';
@@ -176,7 +177,7 @@ function probe(
   );
   return {
     stateSize: output.size,
-    finalSizes: Object.fromEntries(Object.entries(finalState).map(([name, { shape }]) => [name, shape[1]!])),
+    finalSizes: mapValues(finalState, ({ shape }) => shape[1]!),
   };
 }
 
@@ -207,7 +208,7 @@ function encode(
   }
   return {
     states: lastOf(outputs)!,
-    finalState: Object.fromEntries(Object.entries(directions).map(([name, values]) => [name, concat(values, 1)])),
+    finalState: mapValues(directions, (values) => concat(values, 1)),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkArray, checkCount, checkNames, checkSome, mismatch } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkSome, mismatch, outOfRange } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerResult, LayerState } from './layer';
 
@@ -39,8 +39,12 @@ export function chain(layers: readonly Layer[], input: Features): readonly Named
 
 function checkAccepts({ accepts = 'vectors' }: Layer, { kind }: Features): void {
   if ((accepts === 'ids') !== (kind === 'ids'))
-    throw new RangeError(
-      `chain: expected ${accepts}, got ${kind}. Only the first layer can accept ids, in a model without inputSize.`,
+    throw outOfRange(
+      'chain',
+      'the input',
+      accepts,
+      kind,
+      'Only the first layer of a model without inputSize accepts ids.',
     );
 }
 
@@ -52,10 +56,7 @@ function checkAccepts({ accepts = 'vectors' }: Layer, { kind }: Features): void 
 export function inputFeatures(caller: string, [first]: readonly Layer[], inputSize: number | undefined): Features {
   if (inputSize === undefined) {
     if (first!.accepts === 'ids') return { kind: 'ids' };
-    throw new RangeError(
-      `${caller}: inputSize must be the size of the input vectors, got undefined. ` +
-        `The first layer, ${first!.name}, does not accept ids.`,
-    );
+    throw outOfRange(caller, 'inputSize', `the size of the vectors that layer ${first!.name} accepts`, inputSize);
   }
   checkCount(caller, 'inputSize', inputSize);
   return { kind: 'vectors', size: inputSize, perStep: true };

@@ -4,7 +4,7 @@ import { affine } from '../autodiff/ops/linear';
 import { operand, type Variable } from '../autodiff/tape';
 import { packedAffine } from '../recurrence/cell-stream';
 import { onValidSteps } from '../recurrence/valid-steps';
-import { glorotUniform, type Initializer, zeros } from '../tensor/initializers';
+import type { Initializer } from '../tensor/initializers';
 import { checkCount, checkFunction, checkNames } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
@@ -32,7 +32,7 @@ export interface DenseOptions {
  */
 export function dense(options: DenseOptions): Layer {
   checkNames('dense', 'options', options, ['size', 'activation', 'weightInitializer', 'biasInitializer']);
-  const { size, activation, weightInitializer = glorotUniform(), biasInitializer = zeros() } = options;
+  const { size, activation, weightInitializer, biasInitializer } = options;
   checkCount('dense', 'size', size);
   if (activation !== undefined) checkFunction('dense', 'activation', activation);
   return {

@@ -3,7 +3,7 @@
 import { gather } from '../autodiff/ops/movement';
 import { gatherRows } from '../kernels/linear';
 import { type Initializer, normal } from '../tensor/initializers';
-import { checkCount, checkIds, checkNames } from '../tensor/shape';
+import { checkCount, checkIds, checkNames, checkRows, mismatch } from '../tensor/shape';
 import { type Layer, stateless } from './layer';
 
 /** The options of {@link embedding}. */
@@ -34,8 +34,7 @@ export function embedding(options: EmbeddingOptions): Layer {
   const { vocabularySize, size, initializer = normal(0, 1) } = options;
   checkCount('embedding', 'vocabularySize', vocabularySize);
   checkCount('embedding', 'size', size);
-  if (vocabularySize > 2 ** 24)
-    throw new RangeError(`embedding: vocabularySize must be at most 2^24, got ${vocabularySize}.`);
+  checkRows('embedding', 'vocabularySize', vocabularySize);
   return {
     name: 'embedding',
     origin: ['embedding', { vocabularySize, size }],
@@ -44,8 +43,7 @@ export function embedding(options: EmbeddingOptions): Layer {
     output: () => ({ kind: 'vectors', size, perStep: true }),
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
-      if ('storage' in input)
-        throw new TypeError('embedding: expected ids, got vectors. Create ids with intTensor([…]).');
+      if ('storage' in input) throw mismatch('embedding', 'the input', 'ids, as intTensor([…]) returns', 'vectors');
       return { output: gather(weight!, input) };
     },
     stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize }) => {
@@ -53,7 +51,7 @@ export function embedding(options: EmbeddingOptions): Layer {
       const output = reserve(batchSize * size);
       const gatherRow = workspace.kernels.of(gatherRows);
       const step = (): void => {
-        checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, '', input, input + batchSize);
+        checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, input, input + batchSize);
         gatherRow(output, table, input, batchSize, size);
       };
       return { ...stateless, output, size, step };

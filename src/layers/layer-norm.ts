@@ -3,7 +3,7 @@
 import { layerNormalize } from '../autodiff/ops/normalization';
 import { normalizeRows } from '../kernels/normalization';
 import { onValidSteps } from '../recurrence/valid-steps';
-import { ones, zeros } from '../tensor/initializers';
+import { ones } from '../tensor/initializers';
 import { checkNames, checkNumber } from '../tensor/shape';
 import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
@@ -31,7 +31,7 @@ export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
       const shape = [vectorSize('layerNorm', input)];
       return {
         gain: { role: 'gain', shape, blocks: 1, initializer: ones() },
-        bias: { role: 'bias', shape, blocks: 1, initializer: zeros() },
+        bias: { role: 'bias', shape, blocks: 1 },
       };
     },
     run: ({ gain, bias }, input, { lengths }) => ({

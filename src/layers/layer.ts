@@ -5,7 +5,7 @@ import type { StepRunner, StepRunnerOptions } from '../recurrence/cell-stream';
 import type { Origin } from '../tensor/origin';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
-import { checkNames } from '../tensor/shape';
+import { checkNames, mismatch, outOfRange } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 
 /**
@@ -123,12 +123,9 @@ export const stateless: Pick<StepRunner, 'readState' | 'writeState'> = {
 
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
 export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
-  if (input.kind === 'ids') throw new RangeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
-  if (input.kind === 'directions')
-    throw new RangeError(
-      `${caller}: expected vectors, got separate directions. A layer with merge: 'both' must be the last layer.`,
-    );
-  return input;
+  if (input.kind === 'vectors') return input;
+  const cause = "Put an embedding before it, or a merge other than 'both'.";
+  throw outOfRange(caller, 'the input', 'vectors', input.kind, cause);
 }
 
 /** Returns the size of the input vectors. @throws as {@link vectorFeatures} */
@@ -144,13 +141,12 @@ export function vectorSize(caller: string, input: Features): number {
 export function stepSize(caller: string, input: Features): number {
   const { size, perStep } = vectorFeatures(caller, input);
   if (perStep) return size;
-  throw new RangeError(
-    `${caller}: expected a vector per step, got one per sequence. Does the layer before it need returnSequences: true?`,
-  );
+  const cause = 'Does the layer before it need returnSequences: true?';
+  throw outOfRange(caller, 'the input', 'a vector per step', 'one per sequence', cause);
 }
 
 /** Returns the input vectors. @throws TypeError if the input is token ids */
 export function vectors(caller: string, input: Variable | IntTensor): Variable {
   if (isVariable(input)) return input;
-  throw new TypeError(`${caller}: expected vectors, got ids. Put an embedding before it.`);
+  throw mismatch(caller, 'the input', 'vectors', 'ids');
 }

@@ -6,9 +6,11 @@ import { type Variable, viewOf } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, checkCell, stateSizes } from '../recurrence/cell';
 import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
+import { checkRates } from '../recurrence/zoneout';
 import { zeros } from '../tensor/initializers';
+import { mapValues } from '../tensor/named-values';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkBelowOne, checkCount, checkNames, checkNumber } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -111,8 +113,7 @@ export function checkDirection(caller: string, options: DirectionOptions, others
   checkCount(caller, 'hiddenSize', hiddenSize);
   checkBelowOne(caller, 'inputDropout', inputDropout);
   checkBelowOne(caller, 'recurrentDropout', recurrentDropout);
-  checkNames(caller, 'zoneout', zoneout, cell.state);
-  for (const [name, rate] of Object.entries(zoneout)) checkNumber(caller, `zoneout.${name}`, rate, 0, 1);
+  checkRates(caller, 'zoneout', zoneout, cell.state);
 }
 
 /** Returns the size of the output of a cell: that of its first state. */
@@ -148,9 +149,7 @@ export function runDirection(
   const [T = 0, B = 0, I = 0] = x.shape;
   const { initial } = splitNames(parameters);
   const own = Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.includes('.')));
-  const learned =
-    initial &&
-    Object.fromEntries(Object.entries(initial).map(([name, value]) => [name, broadcastTo(value, [B, value.size])]));
+  const learned = initial && mapValues(initial, (value) => broadcastTo(value, [B, value.size]));
   const dropoutMask = (rate: number, size: number): Variable | undefined =>
     training && rate > 0 ? randomMask(scope, [B * size], rate, 1 / (1 - rate), sequenceRandom) : undefined;
   const inputMask = dropoutMask(inputDropout, I);

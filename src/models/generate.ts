@@ -3,7 +3,7 @@
 import { withCaller } from '../tensor/error-context';
 import { seeded } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
-import { checkCount, checkIds, checkNames, checkSome, lengthOf } from '../tensor/shape';
+import { checkCount, checkIds, checkNames, checkSome, lengthOf, outOfRange } from '../tensor/shape';
 import { checkModel, type Sequential } from './sequential';
 import { advance, stream } from './stream';
 
@@ -33,10 +33,7 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   checkCount('generate', 'length', length, 0);
   const sample = sampler('generate', options);
   checkModel('generate', model);
-  if (model.input.kind !== 'ids')
-    throw new RangeError(
-      'generate: model must accept token ids, got a model of vectors. Its outputs become its next inputs.',
-    );
+  if (model.input.kind !== 'ids') throw outOfRange('generate', 'model', 'a model of token ids', 'one of vectors');
   checkSome('generate', 'prompt', lengthOf('generate', 'prompt', prompt), 'id');
   checkIds('generate', 'prompt', prompt, 2 ** 31);
   const random = seeded('generate', seed);

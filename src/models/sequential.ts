@@ -13,9 +13,10 @@ import {
 } from '../layers/layer';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { type Random, seeded } from '../tensor/random';
+import { checkRandom, type Random, seeded } from '../tensor/random';
 import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape } from '../tensor/shape';
 import { sliceSteps } from '../tensor/step-ranges';
 import { full, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
@@ -113,7 +114,7 @@ export function withParameters(model: Sequential, parameters: Sequential['parame
       throw new RangeError(
         `withParameters: ${path} ${formatShape(shape)} is missing. Do the parameters belong to another model?`,
       );
-    checkShape('withParameters', path, source.shape, { letters: "of the model's shape", lengths: shape });
+    checkShape('withParameters', path, source.shape, "of the model's shape", shape);
     target.set(source.data);
     sources.delete(path);
   }
@@ -195,8 +196,7 @@ export function runModel(
   checkRunOptions('runModel', options);
   checkObject('runModel', 'parameters', parameters);
   const { training = false, random, sequenceRandom = random, lengths, resets, state } = options;
-  if (training && random === undefined)
-    throw new TypeError('runModel: training requires a random generator, random: createRandom(seed).');
+  if (training) checkRandom('runModel', random);
   const unused = inferenceContext().random;
   const context = {
     training,
@@ -212,12 +212,7 @@ export function runModel(
 
 /** Replaces every part of a state. */
 export function mapStates<A, B>(state: ModelState<A>, replace: (part: A) => B): ModelState<B> {
-  return Object.fromEntries(
-    Object.entries(state).map(([layer, parts]) => [
-      layer,
-      Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, replace(part)])),
-    ]),
-  );
+  return mapValues(state, (parts) => mapValues(parts, (part) => replace(part)));
 }
 
 /** The options of {@link predict}. */

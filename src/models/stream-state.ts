@@ -1,5 +1,6 @@
 /** Joining the states of several streams into one batch, and splitting them. */
 
+import { mapValues } from '../tensor/named-values';
 import { checkArray, checkObject, checkSome, formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { ModelState } from './sequential';
@@ -64,10 +65,5 @@ function checkState(where: string, state: ModelState): void {
 }
 
 function mapState(state: ModelState, replace: (tensor: Tensor, layer: string, name: string) => Tensor): ModelState {
-  return Object.fromEntries(
-    Object.entries(state).map(([layer, tensors]) => [
-      layer,
-      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, replace(tensor, layer, name)])),
-    ]),
-  );
+  return mapValues(state, (tensors, layer) => mapValues(tensors, (tensor, name) => replace(tensor, layer, name)));
 }

@@ -14,7 +14,7 @@ import {
 } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { memoize } from '../tensor/memoize';
-import { checkCount, checkKind, checkNames, checkObject, formatShape } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, checkObject, formatShape, mismatch, outOfRange } from '../tensor/shape';
 import { checkEither, checkTensor, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { leavesOf } from '../tensor/tree';
 import { checkModel, type ModelState, type Sequential } from './sequential';
@@ -198,29 +198,21 @@ function createStream<S>(caller: string, program: Program<S>, inputSize: number 
  * running.state?.['lstm']?.['c']?.shape; // [3, 4]
  */
 export function advance(stream: Stream<unknown>, x: IntTensor | Tensor, into?: Tensor): Tensor {
-  checkKind('advance', 'stream', stream, 'a stream', 'outputSize');
+  if (typeof stream?.run !== 'function') throw mismatch('advance', 'stream', 'a stream', stream);
   const { batchSize, inputSize, outputSize } = stream;
-  const acceptsIds = inputSize === 'ids';
-  const isIds = isIntTensor(x);
-  const shape = isIds || isTensor(x) ? x.shape : [];
-  if (
-    isIds !== acceptsIds ||
-    shape.length !== (acceptsIds ? 1 : 2) ||
-    shape[0] !== batchSize ||
-    x.data.length !== batchSize * (inputSize === 'ids' ? 1 : inputSize) ||
-    (!acceptsIds && shape[1] !== inputSize)
-  ) {
+  const fits =
+    inputSize === 'ids'
+      ? isIntTensor(x) && x.shape.length === 1 && x.data.length === batchSize
+      : isTensor(x) && x.shape.length === 2 && x.shape[1] === inputSize && x.data.length === batchSize * inputSize;
+  if (!fits || x.shape[0] !== batchSize) {
     checkEither('advance', 'x', x);
-    const expected = acceptsIds ? `ids [B] = [${batchSize}]` : `vectors [B, I] = [${batchSize}, ${inputSize}]`;
-    const kind = isIds ? 'ids' : 'vectors';
-    throw new RangeError(`advance: x must be ${expected}, got ${kind} ${formatShape(shape)}.`);
+    const expected = inputSize === 'ids' ? `ids [B] = [${batchSize}]` : `vectors [B, I] = [${batchSize}, ${inputSize}]`;
+    throw outOfRange('advance', 'x', expected, `${isIntTensor(x) ? 'ids' : 'vectors'} ${formatShape(x.shape)}`);
   }
   const output = into ?? { shape: [batchSize, outputSize], data: new Float32Array(batchSize * outputSize) };
   if (!isTensor(output) || output.shape[0] !== batchSize || output.data.length !== batchSize * outputSize) {
     checkTensor('advance', 'into', into);
-    throw new RangeError(
-      `advance: into must be [B, O] = [${batchSize}, ${outputSize}], got ${formatShape(output.shape)}.`,
-    );
+    throw outOfRange('advance', 'into', `[B, O] = [${batchSize}, ${outputSize}]`, formatShape(output.shape));
   }
   // No closure, so that a step does not allocate.
   try {

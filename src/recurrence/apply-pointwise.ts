@@ -13,6 +13,7 @@ import {
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
+import { byName } from '../tensor/named-values';
 import { checkKind, checkObject, checkShape } from '../tensor/shape';
 import { type PointwiseBackwardStep, type PointwiseCell, type State, stateSizes } from './cell';
 import { statesOf } from './unroll';
@@ -44,22 +45,18 @@ export function applyPointwise<N extends string>(
   const scope = currentScope('applyPointwise');
   const { kernels: k, workspace } = scope;
   const input = operand('applyPointwise', gates, 'gates');
-  checkShape('applyPointwise', 'gates', input.shape, { letters: '[B, G·H]', lengths: [undefined, undefined] });
+  checkShape('applyPointwise', 'gates', input.shape, '[B, G·H]', [undefined, undefined]);
   const [rows, width] = input.shape as [number, number];
   const hiddenSize = width / cell.gates;
   const size = rows * hiddenSize;
-  checkShape('applyPointwise', 'gates', input.shape, {
-    letters: `[B, ${cell.gates}·H]`,
-    lengths: [rows, Math.floor(hiddenSize) * cell.gates],
-  });
+  checkShape('applyPointwise', 'gates', input.shape, `[B, ${cell.gates}·H]`, [
+    rows,
+    Math.floor(hiddenSize) * cell.gates,
+  ]);
   const previous = statesOf('applyPointwise', 'state', state, stateSizes(cell, hiddenSize), rows);
-  const vectors = Object.fromEntries(
-    cell.vectorParameters.map((name) => [name, operand('applyPointwise', parameters[name]!, name)]),
-  );
+  const vectors = byName(cell.vectorParameters, (name) => operand('applyPointwise', parameters[name]!, name));
   const sources = [input, ...Object.values<Variable>(previous), ...Object.values(vectors)];
-  const next = Object.fromEntries(
-    cell.state.map((name) => [name, result(scope, [rows, hiddenSize], sources)]),
-  ) as Record<N, Variable>;
+  const next = byName(cell.state, () => result(scope, [rows, hiddenSize], sources));
 
   // The backward function overwrites the gates, which must leave the input unchanged.
   const buffer = allocate(workspace, rows * width);

@@ -8,6 +8,7 @@ import { copy, fill } from '../kernels/movement';
 import { gemmPacked } from '../kernels/product';
 import type { Resident } from '../kernels/resident';
 import type { Workspace } from '../kernels/workspace';
+import { byName, mapValues } from '../tensor/named-values';
 import { checkNames, checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
@@ -101,7 +102,7 @@ export function cellStepRunner(
   const output = reserve(size);
   const product = cell.separateProducts ? reserve(batchSize * GH) : gates;
   const saved = reserve(cell.savedBlocks * size);
-  const vectors = Object.fromEntries(cell.vectorParameters.map((name) => [name, resident.place(parameters[name]!)]));
+  const vectors = byName(cell.vectorParameters, (name) => resident.place(parameters[name]!));
   const initial = new Float32Array(cell.state.length * size);
   cell.state.forEach((name, i) => {
     const data = initialState[name]?.data;
@@ -109,7 +110,7 @@ export function cellStepRunner(
   });
   const blocks = [reserve(initial.length), reserve(initial.length)] as const;
   const offsetsFrom = (block: number): Record<string, number> =>
-    Object.fromEntries(cell.state.map((name, i) => [name, block + i * size]));
+    byName(cell.state, (name) => block + cell.state.indexOf(name) * size);
   const stepFrom = (from: number, to: number): PointwiseStep<string> & { readonly block: number } => ({
     rows: batchSize,
     hiddenSize: H,
@@ -148,19 +149,17 @@ export function cellStepRunner(
       following = last;
     },
     readState: () =>
-      Object.fromEntries(
-        cell.state.map((name) => {
-          const offset = current.previous[name]!;
-          return [name, { shape, data: Float32Array.from(memory.view.subarray(offset, offset + size)) }];
-        }),
-      ),
+      mapValues(current.previous, (offset) => ({
+        shape,
+        data: Float32Array.from(memory.view.subarray(offset, offset + size)),
+      })),
     writeState(state) {
       checkNames('stream', 'state', state ?? {}, cell.state);
       memory.view.set(initial, current.block);
       for (const name of cell.state) {
         const value = state?.[name];
         if (value === undefined) continue;
-        checkShape('stream', `state.${name}`, value.shape, { letters: '[B, H]', lengths: shape });
+        checkShape('stream', `state.${name}`, value.shape, '[B, H]', shape);
         memory.view.set(value.data, current.previous[name]!);
       }
     },

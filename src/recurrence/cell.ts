@@ -8,6 +8,7 @@ import type { Variable } from '../autodiff/tape';
 import type { Kernels } from '../kernels/kernel';
 import { withCaller } from '../tensor/error-context';
 import type { Initializer } from '../tensor/initializers';
+import { byName, mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
@@ -178,12 +179,10 @@ export function cellParameters(
   { inputSize, hiddenSize, inputInitializer, recurrentInitializer, biasInitializer }: Omit<CellOptions, 'random'>,
 ): Readonly<Record<string, ParameterSpec>> {
   const chosen = { input: inputInitializer, recurrent: recurrentInitializer, bias: biasInitializer, gain: undefined };
-  return Object.fromEntries(
-    Object.entries(cell.parameters(inputSize, hiddenSize)).map(([name, parameter]) => [
-      name,
-      { ...parameter, initializer: chosen[parameter.role] ?? parameter.initializer },
-    ]),
-  );
+  return mapValues(cell.parameters(inputSize, hiddenSize), (parameter) => ({
+    ...parameter,
+    initializer: chosen[parameter.role] ?? parameter.initializer,
+  }));
 }
 
 /**
@@ -200,43 +199,37 @@ export function checkParameters(
   inputSize: number,
   xs?: Shape,
 ): number {
-  const { name: reference, axis } = hiddenAxis(where, cell);
+  const [reference, axis] = hiddenAxis(where, cell);
+  const given = `the parameters of ${cell.name}`;
   const hiddenSize = parameters[reference]?.shape[axis];
-  if (hiddenSize === undefined) throw new TypeError(`${where}: the parameters of ${cell.name} must have ${reference}.`);
+  if (hiddenSize === undefined) throw mismatch(where, given, `an object with ${reference}`, parameters);
   const specs = withCaller(where, () => cell.parameters(inputSize, hiddenSize));
-  checkNames(where, `the parameters of ${cell.name}`, parameters, Object.keys(specs));
+  checkNames(where, given, parameters, Object.keys(specs));
   for (const [name, { shape, role }] of Object.entries(specs)) {
-    const actual = parameters[name];
-    if (actual === undefined)
-      throw new TypeError(`${where}: the parameters of ${cell.name} must have ${name} ${formatShape(shape)}.`);
+    const actual = parameters[name]?.shape;
+    if (actual === undefined) throw mismatch(where, given, `an object with ${name} ${formatShape(shape)}`, parameters);
     if (
       xs !== undefined &&
       role === 'input' &&
-      actual.shape.length === 2 &&
-      actual.shape[0] !== inputSize &&
-      actual.shape[1] === shape[1]
+      actual.length === 2 &&
+      actual[0] !== inputSize &&
+      actual[1] === shape[1]
     ) {
-      const expected = { letters: '[T, B, I]', lengths: [undefined, undefined, actual.shape[0]] };
-      checkShape(where, 'xs', xs, expected, `Was the cell created with inputSize ${inputSize}?`);
+      const lengths = [undefined, undefined, actual[0]];
+      checkShape(where, 'xs', xs, '[T, B, I]', lengths, `Was the cell created with inputSize ${inputSize}?`);
     }
-    checkShape(where, name, actual.shape, { letters: 'of the cell', lengths: shape });
+    checkShape(where, name, actual, 'of the cell', shape);
   }
   return hiddenSize;
 }
 
-/** A parameter with an axis of length H, preferably a recurrent weight. */
-function hiddenAxis(where: string, cell: Cell): { readonly name: string; readonly axis: number } {
+/** The first parameter with an axis of length H, and this axis. */
+function hiddenAxis(where: string, cell: Cell): readonly [name: string, axis: number] {
   // No other axis has this length.
   const probe = 997;
-  const axes = Object.entries(cell.parameters(1, probe))
-    .map(([name, { role, shape }]) => ({ name, role, axis: shape.indexOf(probe) }))
-    .filter(({ axis }) => axis >= 0);
-  const found = axes.find(({ role }) => role === 'recurrent') ?? axes[0];
-  if (found === undefined)
-    throw new TypeError(
-      `${where}: the cell ${cell.name} must have a parameter with an axis of length H, the hidden size.`,
-    );
-  return found;
+  for (const [name, { shape }] of Object.entries(cell.parameters(1, probe)))
+    if (shape.includes(probe)) return [name, shape.indexOf(probe)];
+  throw mismatch(where, 'the cell', 'one with a parameter [.., H, ..]', cell.name);
 }
 
 /** The size of each part of the state of a cell. */
@@ -245,5 +238,5 @@ export function stateSizes<N extends string>(
   hiddenSize: number,
 ): Readonly<Record<N, number>> {
   const given = sizes?.(hiddenSize) as Partial<Record<N, number>> | undefined;
-  return Object.fromEntries(state.map((name) => [name, given?.[name] ?? hiddenSize])) as Record<N, number>;
+  return byName(state, (name) => given?.[name] ?? hiddenSize);
 }

@@ -4,6 +4,7 @@ import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { concat, slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
+import { mapValues } from '../tensor/named-values';
 import { checkObject, checkShape } from '../tensor/shape';
 import type { CellFunction, OpsCell, State } from './cell';
 import type { EngineInput, StateSequences } from './engine';
@@ -21,7 +22,7 @@ export function runOps<N extends string>(
   let start = 0;
   for (const count of rows) {
     const last = lastOf(states)!;
-    const previous = Object.fromEntries(Object.entries(last).map(([name, state]) => [name, slice(state, 0, count)]));
+    const previous = mapValues(last, (state) => slice(state, 0, count));
     const applyDropout = (h: Variable): Variable => (mask === undefined ? h : multiply(h, slice(mask, 0, count)));
     const next: Readonly<Record<string, Variable>> = step(
       p,
@@ -30,27 +31,14 @@ export function runOps<N extends string>(
       applyDropout,
     );
     checkObject('unroll', "the cell's new state", next);
-    for (const [name, { shape }] of Object.entries(previous)) {
-      checkShape('unroll', `the cell's new state ${name}`, next[name]?.shape ?? [], {
-        letters: '[B, H]',
-        lengths: shape,
-      });
-    }
-    states.push(
-      Object.fromEntries(
-        Object.entries(previous).map(([name, state]) => {
-          const moveRate = zoneout[name];
-          const candidate = next[name]!;
-          return [
-            name,
-            moveRate === undefined
-              ? candidate
-              : add(state, multiply(slice(moveRate, start, start + count), subtract(candidate, state))),
-          ];
-        }),
-      ),
-    );
+    const moved = mapValues(previous, (state, name) => {
+      const [candidate, moveRate] = [next[name]!, zoneout[name]];
+      checkShape('unroll', `the cell's new state ${name}`, candidate?.shape ?? [], '[B, H]', state.shape);
+      if (moveRate === undefined) return candidate;
+      return add(state, multiply(slice(moveRate, start, start + count), subtract(candidate, state)));
+    });
+    states.push(moved);
     start += count;
   }
-  return Object.fromEntries(Object.keys(initial).map((name) => [name, concat(states.map((state) => state[name]!))]));
+  return mapValues(initial, (_, name) => concat(states.map((state) => state[name]!)));
 }

@@ -4,7 +4,7 @@
  */
 
 import { isArrayOf } from '../tensor/arrays';
-import { checkIds, checkRows, checkShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkIds, checkRows, checkShape, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor } from '../tensor/tensor';
 
 /** The order in which the steps of a batch `[T, B]` are run. */
@@ -67,7 +67,7 @@ export function packSteps(
   checkLengths(where, lengths, steps, batchSize);
   if (resets !== undefined) {
     checkIntTensor(where, 'resets', resets);
-    checkShape(where, 'resets', resets.shape, { letters: '[T, B]', lengths: [steps, batchSize] });
+    checkShape(where, 'resets', resets.shape, '[T, B]', [steps, batchSize]);
   }
   const flags = resets?.data ?? new Int32Array();
   if (!reverse && flags.every((flag) => flag === 0) && lengths.every((length) => length === steps)) {
@@ -87,7 +87,7 @@ export function packSteps(
       input.push(at);
     }
   }
-  checkRows(where, sequences.length + input.length);
+  checkRows(where, 'the number of steps', sequences.length + input.length);
   const final = new Int32Array(batchSize);
   // A row without valid steps is one empty sequence, whose final state is its initial state.
   sequences.forEach(({ row }, position) => {
@@ -163,8 +163,7 @@ export function validRows(
 }
 
 function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
-  if (!isArrayOf('Int32Array', lengths))
-    throw new TypeError(`${where}: lengths must be an Int32Array of size batchSize.`);
-  checkShape(where, 'lengths', [lengths.length], { letters: '[B]', lengths: [batchSize] });
+  if (!isArrayOf('Int32Array', lengths)) throw mismatch(where, 'lengths', 'an Int32Array of size batchSize', lengths);
+  checkShape(where, 'lengths', [lengths.length], '[B]', [batchSize]);
   checkIds(where, 'lengths', lengths, steps + 1);
 }

@@ -12,6 +12,7 @@ import { addProduct, addScaled, interpolate, interpolateBackward, multiplication
 import { copy } from '../kernels/movement';
 import { gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate, type Workspace } from '../kernels/workspace';
+import { byName } from '../tensor/named-values';
 import type { PointwiseBackwardStep, PointwiseCell } from './cell';
 import type { EngineInput, StateSequences } from './engine';
 
@@ -45,9 +46,8 @@ type Weights = Readonly<Record<string, Variable>> & {
 };
 
 /** The sizes, variables and buffers of one run. Buffers are offsets into the workspace. */
-interface Layout {
+interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'> {
   readonly cell: PointwiseCell;
-  readonly input: EngineInput;
   /** The number of sequences. */
   readonly S: number;
   /** The number of packed rows, Σ rows. */
@@ -82,7 +82,7 @@ export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequ
 
 /** Allocates the state sequences and buffers of a run. */
 function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
-  const { scope, inputs, initial, mask, zoneout } = input;
+  const { scope, inputs, initial, rows, mask, zoneout } = input;
   const { kernels: k, workspace } = scope;
   const N = inputs.shape[0]!;
   const [S, H] = initial[cell.state[0]!]!.shape as [number, number];
@@ -111,10 +111,27 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     next: {},
     dPrevious: {},
     dNext: {},
-    vectors: Object.fromEntries(cell.vectorParameters.map((name) => [name, parameters[name]!.offset])),
+    vectors: byName(cell.vectorParameters, (name) => parameters[name]!.offset),
     dVectors: {},
   };
-  return { cell, input, S, N, H, GH, parameters, tracks, sources, gates, saved, maskedHidden, step };
+  return {
+    cell,
+    scope,
+    inputs,
+    rows,
+    mask,
+    S,
+    N,
+    H,
+    GH,
+    parameters,
+    tracks,
+    sources,
+    gates,
+    saved,
+    maskedHidden,
+    step,
+  };
 }
 
 /** Packs a matrix `[K, N]`, stored as `[N, K]` if transposed. Returns the offset of its panels. */
@@ -126,9 +143,9 @@ function packed(workspace: Workspace, { offset }: Variable, K: number, N: number
 
 /** Sets the offsets of step `t`, whose packed rows begin at `start`. */
 function selectStep(layout: Layout, t: number, start: number): Layout['step'] {
-  const { input, S, H, step } = layout;
-  const previous = t === 0 ? 0 : S + start - input.rows[t - 1]!;
-  step.rows = input.rows[t]!;
+  const { rows, S, H, step } = layout;
+  const previous = t === 0 ? 0 : S + start - rows[t - 1]!;
+  step.rows = rows[t]!;
   step.gates = layout.gates + start * layout.GH;
   step.saved = layout.saved + start * layout.cell.savedBlocks * H;
   for (const { name, sequence, candidates, moveRate, gradient, dCandidates } of layout.tracks) {
@@ -145,11 +162,10 @@ function selectStep(layout: Layout, t: number, start: number): Layout['step'] {
  * the steps in order.
  */
 function forward(layout: Layout): void {
-  const { cell, input, S, H, GH, parameters, tracks } = layout;
-  const { scope, rows, mask } = input;
-  const { weightHh } = parameters;
+  const { cell, scope, inputs, rows, mask, S, H, GH, tracks } = layout;
+  const { weightIh, weightHh, bias } = layout.parameters;
   const { kernels: k, workspace } = scope;
-  affineInto(layout.gates, input.inputs, parameters.weightIh, parameters.bias);
+  affineInto(layout.gates, inputs, weightIh, bias);
   withScratch(scope, () => {
     const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, H, GH, false);
     for (let t = 0, start = 0; t < rows.length; t++) {
@@ -174,22 +190,21 @@ function forward(layout: Layout): void {
 
 /** Runs the steps in reverse, then adds the gradients of the weights and the inputs, with one product each. */
 function backward(layout: Layout): void {
-  const { cell, input, S, N, H, GH, parameters, tracks, step } = layout;
-  const { scope, mask } = input;
+  const { cell, scope, inputs, rows, mask, S, N, H, GH, tracks } = layout;
+  const { weightIh, weightHh, bias } = layout.parameters;
   const { kernels: k, workspace } = scope;
   // Gradients outlive the scratch memory, so they are allocated before it.
   for (const track of tracks) track.gradient = gradientOf(track.sequence);
   for (const source of layout.sources) if (source.storage.tracked) gradientOf(source);
   // Every vector parameter gets a gradient, since the backward function always adds to it.
-  for (const name of cell.vectorParameters) step.dVectors[name] = gradientOf(parameters[name]!);
+  for (const name of cell.vectorParameters) layout.step.dVectors[name] = gradientOf(layout.parameters[name]!);
   withScratch(scope, () => {
     for (const track of tracks) if (track.moveRate !== undefined) track.dCandidates = allocate(workspace, S * H);
     const dProduct = cell.separateProducts ? allocate(workspace, N * GH) : layout.gates;
-    const repacks = mask === undefined && input.rows.some((count) => count !== S);
+    const repacks = mask === undefined && rows.some((count) => count !== S);
     const repacked = repacks ? allocate(workspace, N * H) : undefined;
     backwardSteps(layout, dProduct, repacked);
-    affineBackward(layout.gates, input.inputs, parameters.weightIh, parameters.bias);
-    const { weightHh } = parameters;
+    affineBackward(layout.gates, inputs, weightIh, bias);
     if (weightHh?.storage.tracked) {
       // The hidden states that were multiplied by the recurrent weights, in packed order.
       const hidden = mask === undefined ? (repacked ?? tracks[0]!.sequence.offset) : layout.maskedHidden;
@@ -209,8 +224,7 @@ function backward(layout: Layout): void {
  * @param repacked `[N, H]` receives the previous hidden states in packed order, if given
  */
 function backwardSteps(layout: Layout, dProduct: number, repacked: number | undefined): void {
-  const { cell, input, S, H, GH, tracks } = layout;
-  const { scope, rows, mask } = input;
+  const { cell, scope, rows, mask, S, H, GH, tracks } = layout;
   const { weightHh } = layout.parameters;
   const { kernels: k, workspace } = scope;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);

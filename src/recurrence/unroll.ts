@@ -3,8 +3,9 @@
 import { concat } from '../autodiff/ops/movement';
 import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
+import { byName, mapValues } from '../tensor/named-values';
 import type { Random } from '../tensor/random';
-import { checkNames, checkObject, checkShape, checkSome, type Shape } from '../tensor/shape';
+import { checkNames, checkObject, checkShape, checkSome, mismatch, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import {
   type Cell,
@@ -105,13 +106,12 @@ export function unroll<N extends string>(
   ]);
   const scope = currentScope('unroll');
   const x = operand('unroll', xs, 'xs');
-  checkShape('unroll', 'xs', x.shape, { letters: '[T, B, I]', lengths: [undefined, undefined, undefined] });
+  checkShape('unroll', 'xs', x.shape, '[T, B, I]', [undefined, undefined, undefined]);
   const [T, B, I] = x.shape as [number, number, number];
   checkSome('unroll', 'xs', B, 'row');
   if (typeof cell !== 'function') checkCell('unroll', cell);
   checkObject('unroll', 'parameters', parameters);
-  const p: Record<string, Variable> = {};
-  for (const [name, value] of Object.entries(parameters)) p[name] = operand('unroll', value, name);
+  const p = mapValues(parameters, (value, name) => operand('unroll', value, name));
 
   const { order, rows } = packSteps('unroll', T, B, options);
   const flat = viewOf(x, [T * B, I]);
@@ -133,9 +133,7 @@ export function unroll<N extends string>(
 
   // The engines return a sequence of states for every name of the cell's state.
   const mapStates = (f: (states: Variable, size: number) => Variable): State<N> =>
-    Object.fromEntries(
-      Object.entries(sequences).map(([name, states]) => [name, f(states, states.shape[1]!)]),
-    ) as State<N>;
+    mapValues(sequences, (states) => f(states, states.shape[1]!)) as State<N>;
   const everyStep = (states: Variable, size: number): Variable =>
     order === undefined ? viewOf(states, [T, B, size], B * size) : rowsAt(states, order.output, [T, B, size]);
   const h = Object.values(sequences)[0]!;
@@ -166,7 +164,7 @@ export function step<N extends string>(
   state?: Partial<State<N, Operand>>,
 ): { readonly output: Variable; readonly state: State<N> } {
   const input = operand('step', x);
-  checkShape('step', 'x', input.shape, { letters: '[B, I]', lengths: [undefined, undefined] });
+  checkShape('step', 'x', input.shape, '[B, I]', [undefined, undefined]);
   const xs = viewOf(input, [1, ...input.shape]);
   const { outputs, state: next } = withCaller('step', () => unroll(cell, parameters, xs, { initialState: state }));
   return { output: viewOf(outputs, outputs.shape.slice(1)), state: next };
@@ -188,11 +186,10 @@ function sizesOf<N extends string>(
   xs: Shape,
 ): Readonly<Record<string, number>> {
   if (typeof cell !== 'function') return stateSizes(cell, checkParameters('unroll', cell, p, xs[2]!, xs));
-  const states = Object.entries<Operand | undefined>(initialState);
-  if (states.length === 0)
-    throw new TypeError('unroll: a cell that is a function needs initialState, which defines its sizes.');
-  return Object.fromEntries(
-    states.map(([name, state]) => [name, (typeof state === 'object' ? state.shape[1] : undefined) ?? 0]),
+  checkSome('unroll', 'initialState', Object.keys(initialState).length, 'state of a cell that is a function');
+  return mapValues<string, Operand | undefined, number>(
+    initialState,
+    (state) => (typeof state === 'object' ? state.shape[1] : undefined) ?? 0,
   );
 }
 
@@ -206,14 +203,13 @@ export function statesOf<N extends string>(
 ): Record<N, Variable> {
   const names = Object.keys(sizes) as N[];
   checkNames(where, argument, given ?? {}, names);
-  const entries = names.map((name) => {
+  return byName(names, (name) => {
     const [value, shape] = [given?.[name], [rows, sizes[name]]];
-    if (value === undefined) return [name, filled(currentScope(where), shape, 0)];
+    if (value === undefined) return filled(currentScope(where), shape, 0);
     const state = operand(where, value, `${argument}.${name}`);
-    checkShape(where, `${argument}.${name}`, state.shape, { letters: '[B, H]', lengths: shape });
-    return [name, state];
+    checkShape(where, `${argument}.${name}`, state.shape, '[B, H]', shape);
+    return state;
   });
-  return Object.fromEntries(entries) as Record<N, Variable>;
 }
 
 /**
@@ -229,14 +225,10 @@ function recurrentMaskOf<N extends string>(
 ): Variable {
   const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
   if (step === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : step.length < 4) {
-    throw new TypeError(
-      'unroll: recurrentMask needs a cell with recurrent weights, or a step with the argument applyDropout.',
-    );
+    const expected = 'undefined for a cell that does not apply dropout to h';
+    throw mismatch('unroll', 'recurrentMask', expected, recurrentMask);
   }
   const mask = operand('unroll', recurrentMask, 'recurrentMask');
-  checkShape('unroll', 'recurrentMask', mask.shape, {
-    letters: '[B, H]',
-    lengths: [batchSize, Object.values(initial)[0]!.shape[1]],
-  });
+  checkShape('unroll', 'recurrentMask', mask.shape, '[B, H]', [batchSize, Object.values(initial)[0]!.shape[1]]);
   return mask;
 }

@@ -11,6 +11,17 @@ import { checkNames, checkNumber } from '../tensor/shape';
 /** m by the name of the state, `[N, H]` over all packed rows; only states with a rate above 0. */
 export type Zoneout = Readonly<Record<string, Variable>>;
 
+/** @throws RangeError if a rate is not between 0 and 1; TypeError if the cell has no state of that name */
+export function checkRates(
+  where: string,
+  argument: string,
+  rates: Readonly<Record<string, number | undefined>>,
+  states: readonly string[],
+): void {
+  checkNames(where, argument, rates, states);
+  for (const [name, rate = 0] of Object.entries(rates)) checkNumber(where, `${argument}.${name}`, rate, 0, 1);
+}
+
 /**
  * Draws m: 0 with the given probability, else 1. Without a random number generator, m is its expectation.
  *
@@ -27,10 +38,9 @@ export function drawZoneout(
   checkNames('unroll', 'zoneout', options ?? {}, ['rates', 'random']);
   const { rates = {}, random } = options ?? {};
   if (random !== undefined) checkRandom('unroll', random);
-  checkNames('unroll', 'zoneout.rates', rates, Object.keys(states));
+  checkRates('unroll', 'zoneout.rates', rates, Object.keys(states));
   const masks: Record<string, Variable> = {};
   for (const [name, rate = 0] of Object.entries(rates)) {
-    checkNumber('unroll', `zoneout.rates.${name}`, rate, 0, 1);
     if (rate === 0) continue;
     const shape = [rows, states[name]!.shape[1]!];
     masks[name] = random === undefined ? filled(scope, shape, 1 - rate) : randomMask(scope, shape, rate, 1, random);

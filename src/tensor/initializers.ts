@@ -1,7 +1,7 @@
 /** Initializers of parameters: functions from a shape and a random number generator to a tensor. */
 
-import { normalNumber, type Random, uniformNumber } from './random';
-import { checkNumber, formatShape, type Shape, sizeOf } from './shape';
+import { centeredNormal, normalNumber, type Random, uniformNumber } from './random';
+import { checkNumber, formatShape, outOfRange, type Shape, sizeOf } from './shape';
 import { full, type Tensor } from './tensor';
 
 /**
@@ -173,10 +173,7 @@ export function forgetBias(value = 1): Initializer {
   checkNumber('forgetBias', 'value', value);
   return (shape, _random, blocks) => {
     if (shape.length !== 1 || blocks !== 4) {
-      throw new RangeError(
-        `forgetBias: the parameter must be the bias [4·H] of an LSTM, got shape ${formatShape(shape)} with ` +
-          `${blocks ?? 1} gate blocks.`,
-      );
+      throw outOfRange('forgetBias', 'the parameter', 'the bias [4·H] of an LSTM', `shape ${formatShape(shape)}`);
     }
     const hiddenSize = shape[0]! / blocks;
     const result = full(shape, 0);
@@ -203,10 +200,7 @@ export function chronoBias(longest: number): Initializer {
   checkNumber('chronoBias', 'longest', longest, 2);
   return (shape, random, blocks = 1) => {
     if (shape.length !== 1 || ![1, 3, 4].includes(blocks)) {
-      throw new RangeError(
-        `chronoBias: the parameter must be the bias of an LSTM or GRU, got shape ${formatShape(shape)} with ` +
-          `${blocks} gate blocks.`,
-      );
+      throw outOfRange('chronoBias', 'the parameter', 'the bias of an LSTM or GRU', `shape ${formatShape(shape)}`);
     }
     const hiddenSize = shape[0]! / blocks;
     const result = full(shape, 0);
@@ -255,7 +249,7 @@ function randomOrthogonal(n: number, random: Random): Float64Array {
     for (let row = end - 1, k = 0; row >= first; row--, k++) {
       let squares = 0;
       for (let i = row; i < n; i++) {
-        const value = normalNumber(random);
+        const value = centeredNormal(random, 1);
         v[4 * i + k] = value;
         squares += value ** 2;
       }
@@ -335,7 +329,7 @@ function draw(shape: Shape, next: () => number): Tensor {
 
 function truncated(random: Random): number {
   for (;;) {
-    const value = normalNumber(random);
+    const value = centeredNormal(random, 1);
     if (Math.abs(value) <= 2) return value;
   }
 }
@@ -362,10 +356,7 @@ function scaled(
 function matrix(name: string, shape: Shape): [rows: number, columns: number] {
   const [rows, columns] = shape;
   if (shape.length !== 2 || rows === undefined || columns === undefined) {
-    throw new RangeError(
-      `${name}: the parameter must be a matrix [fanIn, fanOut], got shape ${formatShape(shape)}. ` +
-        'For biases, use zeros() or constant().',
-    );
+    throw outOfRange(name, 'the parameter', 'a matrix [fanIn, fanOut]', `shape ${formatShape(shape)}`);
   }
   return [rows, columns];
 }

@@ -1,12 +1,14 @@
 /** Specifications of parameters: shape, role and initializer. */
 
 import { withCaller } from './error-context';
-import type { Initializer } from './initializers';
+import { glorotUniform, type Initializer, orthogonal, zeros } from './initializers';
+import { mapValues } from './named-values';
 import type { Random } from './random';
 import { checkFunction, type Shape } from './shape';
 import { checkSize, checkTensor, full, type Tensor } from './tensor';
+import { join } from './tree';
 
-/** The role of a parameter, which selects its initializer. The initial value of a gain is specified by its cell. */
+/** The role of a parameter, which selects its initializer. */
 export type ParameterRole = 'input' | 'recurrent' | 'bias' | 'gain';
 
 /** A parameter of a cell or layer. */
@@ -15,8 +17,8 @@ export interface ParameterSpec {
   readonly shape: Shape;
   /** The number of gate blocks along the last axis. */
   readonly blocks: number;
-  /** The default initializer. */
-  readonly initializer: Initializer;
+  /** By default, that of the role: {@link glorotUniform}, {@link orthogonal} or {@link zeros}. A gain has no default. */
+  readonly initializer?: Initializer | undefined;
 }
 
 /** A tree of named parameter specifications. */
@@ -40,21 +42,22 @@ export function mapPlan<P extends ParameterPlan>(
 ): Planned<P> {
   const result = isParameter(plan)
     ? create(plan, path)
-    : Object.fromEntries(
-        Object.entries(plan).map(([name, part]) => [
-          name,
-          mapPlan(part, create, path === '' ? name : `${path}.${name}`),
-        ]),
-      );
+    : mapValues<string, ParameterPlan, unknown>(plan, (part, name) => mapPlan(part, create, join(path, name)));
   return result as Planned<P>;
 }
 
 const isParameter = (plan: ParameterPlan): plan is ParameterSpec => typeof plan['role'] === 'string';
 
-function initializeParameter({ role, shape, blocks, initializer }: ParameterSpec, random: Random): Tensor {
+/** Cells do not refer to these initializers, so that a program that only streams does not contain them. */
+const defaults = { input: glorotUniform, recurrent: orthogonal, bias: zeros, gain: undefined } as const;
+
+function initializeParameter(
+  { role, shape, blocks, initializer = defaults[role]?.() }: ParameterSpec,
+  random: Random,
+): Tensor {
   checkFunction('parameter', 'the initializer', initializer);
   const create = (part: Shape): Tensor => {
-    const value = initializer(part, random, blocks);
+    const value = initializer!(part, random, blocks);
     checkTensor('parameter', 'the initial value', value);
     checkSize('parameter', 'the initial value', part, value.data.length);
     return value;

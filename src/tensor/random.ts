@@ -55,17 +55,17 @@ export function randomOrSeed(where: string, random: Random | number): Random {
  * Number.isInteger(randomBits(createRandom(1))); // true
  */
 export function randomBits(random: Random): number {
-  return bitsOf('randomBits', random);
+  checkRandom('randomBits', random);
+  return bitsOf(random);
 }
 
 /** @throws TypeError if `random` is not a generator */
-export function checkRandom(where: string, random: Random): void {
+export function checkRandom(where: string, random: Random | undefined): asserts random is Random {
   if (!isArrayOf('Uint32Array', random?.state))
     throw mismatch(where, 'random', 'a generator, as createRandom(seed) returns', random);
 }
 
-function bitsOf(where: string, random: Random): number {
-  checkRandom(where, random);
+function bitsOf(random: Random): number {
   const s = random.state;
   const s0 = s[0]!;
   const s1 = s[1]!;
@@ -80,6 +80,11 @@ function bitsOf(where: string, random: Random): number {
   return result >>> 0;
 }
 
+/** Draws a number from [0, 1). */
+function fractionOf(random: Random): number {
+  return bitsOf(random) / 2 ** 32;
+}
+
 /**
  * Draws a number uniformly from [low, high), with 32 bits of resolution.
  *
@@ -87,9 +92,10 @@ function bitsOf(where: string, random: Random): number {
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
  */
 export function uniformNumber(random: Random, low = 0, high = 1): number {
+  checkRandom('uniformNumber', random);
   checkNumber('uniformNumber', 'low', low);
   checkNumber('uniformNumber', 'high', high);
-  return low + (high - low) * (bitsOf('uniformNumber', random) / 2 ** 32);
+  return low + (high - low) * fractionOf(random);
 }
 
 /**
@@ -103,9 +109,14 @@ export function normalNumber(random: Random, mean = 0, standardDeviation = 1): n
   checkRandom('normalNumber', random);
   checkNumber('normalNumber', 'mean', mean);
   checkNumber('normalNumber', 'standardDeviation', standardDeviation);
+  return mean + centeredNormal(random, standardDeviation);
+}
+
+/** Draws a number from a normal distribution of mean 0, without checks. */
+export function centeredNormal(random: Random, standardDeviation: number): number {
   // 1 − u is in (0, 1], so the logarithm is finite.
-  const radius = Math.sqrt(-2 * Math.log(1 - uniformNumber(random)));
-  return mean + standardDeviation * radius * Math.cos(2 * Math.PI * uniformNumber(random));
+  const radius = Math.sqrt(-2 * Math.log(1 - fractionOf(random)));
+  return standardDeviation * radius * Math.cos(2 * Math.PI * fractionOf(random));
 }
 
 /**
@@ -117,11 +128,12 @@ export function normalNumber(random: Random, mean = 0, standardDeviation = 1): n
  * integerNumber(createRandom(1), 1); // 0
  */
 export function integerNumber(random: Random, count: number): number {
+  checkRandom('integerNumber', random);
   checkCount('integerNumber', 'count', count);
   checkNumber('integerNumber', 'count', count, 1, 2 ** 32);
   const limit = 2 ** 32 - (2 ** 32 % count);
   for (;;) {
-    const bits = bitsOf('integerNumber', random);
+    const bits = bitsOf(random);
     if (bits < limit) return bits % count;
   }
 }

@@ -51,14 +51,9 @@ export function sampler(
   if (topK !== Infinity) checkCount(where, 'topK', topK);
   return (logits, random) => {
     const order = Array.from(logits, (_, id) => id).sort((a, b) => logits[b]! - logits[a]! || a - b);
-    const largest = logits[order[0]!]!;
-    const invalid = Number.isFinite(largest) ? order.findIndex((id) => Number.isNaN(logits[id])) : 0;
-    if (invalid >= 0) {
-      throw new RangeError(
-        `${where}: logits must have a finite maximum and no NaN, got ${logits[order[invalid]!]}. ` +
-          'Has training diverged?',
-      );
-    }
+    // NaN if a logit is NaN.
+    const largest = order.reduce((most, id) => Math.max(most, logits[id]!), -Infinity);
+    checkNumber(where, 'the maximum of the logits', largest);
     if (temperature === 0) return order[0]!;
     const weights = order.slice(0, topK).map((id) => Math.exp((logits[id]! - largest) / temperature));
     const total = weights.reduce((sum, weight) => sum + weight, 0);

@@ -21,19 +21,21 @@ export function sizeOf(shape: Shape): number {
 /**
  * Returns the number of elements of a shape.
  *
- * @param of a prefix of the argument in messages
  * @throws TypeError if it is not an array
  * @throws RangeError if a length is not an integer of at least 0, or the product of all exceeds 2³²
  */
-export function checkedSize(where: string, argument: string, shape: Shape, of: string = ''): number {
+export function checkedSize(where: string, argument: string, shape: Shape): number {
   checkArray(where, argument, shape);
+  const size = validSize(shape);
+  if (!(size <= 2 ** 32))
+    throw outOfRange(where, argument, 'integers of at least 0, for at most 2^32 elements', formatShape(shape));
+  return size;
+}
+
+/** Returns the number of elements of a shape, or NaN if a length is not an integer of at least 0. */
+export function validSize(shape: Shape): number {
   let size = 1;
   for (const length of shape) size *= Number.isSafeInteger(length) && length >= 0 ? length : NaN;
-  if (!(size <= 2 ** 32))
-    throw new RangeError(
-      `${where}: ${of}${argument} must hold integers of at least 0, for at most 2^32 elements, ` +
-        `got ${formatShape(shape)}.`,
-    );
   return size;
 }
 
@@ -84,37 +86,32 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
     const n = b[axis - rank + b.length] ?? 1;
     if (m === n || n === 1) return m;
     if (m === 1) return n;
-    throw new RangeError(
-      `${where}: shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast: ` +
-        `axis ${axis - rank} has the lengths ${m} and ${n}.`,
-    );
+    const got = `${m} and ${n} in ${formatShape(a)} and ${formatShape(b)}`;
+    throw outOfRange(where, `the lengths of axis ${axis - rank}`, 'equal, or one of them 1', got);
   });
-}
-
-/**
- * An expected shape, in letters and in lengths (`undefined` for any length):
- * `{ letters: '[T, B, I]', lengths: [undefined, undefined, 32] }`.
- */
-export interface ExpectedShape {
-  readonly letters: string;
-  readonly lengths: readonly (number | undefined)[];
 }
 
 /**
  * Checks that a shape is the expected one.
  *
+ * @param letters the names of the axes, such as `[T, B, I]`
+ * @param lengths their lengths, `undefined` for any
  * @param cause the likely cause or a remedy, appended to the message
  * @throws RangeError if it is not, of the form
  * `unroll: xs must be [T, B, I] = [*, *, 32], got [64, 16, 10]. Was the cell created with inputSize 10?`
  */
-export function checkShape(where: string, argument: string, got: Shape, expected: ExpectedShape, cause = ''): void {
-  const { letters, lengths } = expected;
+export function checkShape(
+  where: string,
+  argument: string,
+  got: Shape,
+  letters: string,
+  lengths: readonly (number | undefined)[],
+  cause = '',
+): void {
   const fits = lengths.every((length, axis) => length === undefined || length === got[axis]);
   if (fits && got.length === lengths.length) return;
   const wildcards = `[${lengths.map((length) => length ?? '*').join(', ')}]`;
-  throw new RangeError(
-    `${where}: ${argument} must be ${letters} = ${wildcards}, got ${formatShape(got)}.${cause && ` ${cause}`}`,
-  );
+  throw outOfRange(where, argument, `${letters} = ${wildcards}`, formatShape(got), cause);
 }
 
 /**
@@ -123,9 +120,8 @@ export function checkShape(where: string, argument: string, got: Shape, expected
  * @throws RangeError if `value` is not an integer of at least `least`
  */
 export function checkCount(where: string, argument: string, value: number, least: number = 1): void {
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`${where}: ${argument} must be an integer of at least ${least}, got ${describe(value)}.`);
-  }
+  if (!Number.isSafeInteger(value) || value < least)
+    throw outOfRange(where, argument, `an integer of at least ${least}`, value);
 }
 
 /**
@@ -135,7 +131,7 @@ export function checkCount(where: string, argument: string, value: number, least
  */
 export function lengthAt(where: string, argument: string, shape: Shape, axis: 0 | -1): number {
   const length = axis ? lastOf(shape) : shape[0];
-  if (length === undefined) throw new RangeError(`${where}: ${argument} must have at least one axis, got a scalar.`);
+  if (length === undefined) throw outOfRange(where, argument, 'a tensor with at least one axis', 'a scalar');
   return length;
 }
 
@@ -159,7 +155,6 @@ export function checkSome(where: string, argument: string, count: number, what: 
 /**
  * Checks the ids from `start` up to, but not including, `end`.
  *
- * @param cause the likely cause or a remedy, appended to the message
  * @throws RangeError if one of them is not an integer in [0, count)
  */
 export function checkIds(
@@ -167,17 +162,14 @@ export function checkIds(
   argument: string,
   ids: ArrayLike<number>,
   count: number,
-  cause: string = '',
   start: number = 0,
   end: number = ids.length,
 ): void {
   for (let i = start; i < end; i++) {
     const id = ids[i]!;
     if (!(Number.isInteger(id) && id >= 0 && id < count)) {
-      throw new RangeError(
-        `${where}: ${argument} must be integers from 0 to ${count - 1}, got ${describe(id)} at position ${i - start}.` +
-          `${cause && ` ${cause}`}`,
-      );
+      const got = `${describe(id)} at position ${i - start}`;
+      throw outOfRange(where, argument, `integers from 0 to ${count - 1}`, got);
     }
   }
 }
@@ -193,8 +185,8 @@ export function checkNames(where: string, argument: string, given: object, known
 }
 
 /** @throws RangeError if there are more than 2²⁴ rows: the ids that select them are floats, which are exact up to there */
-export function checkRows(where: string, rows: number): void {
-  if (rows > 2 ** 24) throw new RangeError(`${where}: there must be at most 2^24 rows to select from, got ${rows}.`);
+export function checkRows(where: string, argument: string, rows: number): void {
+  if (rows > 2 ** 24) throw outOfRange(where, argument, 'at most 2^24', rows);
 }
 
 /**
@@ -210,20 +202,15 @@ export function checkNumber(
   most: number = Infinity,
 ): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
-    const range =
-      most < Infinity
-        ? `a number from ${least} to ${most}`
-        : least === -Infinity
-          ? 'a finite number'
-          : `a finite number of at least ${least}`;
-    throw new RangeError(`${where}: ${argument} must be ${range}, got ${describe(value)}.`);
+    const range = least > -Infinity ? `a finite number of at least ${least}` : 'a finite number';
+    throw outOfRange(where, argument, most < Infinity ? `a number from ${least} to ${most}` : range, value);
   }
 }
 
 /** @throws RangeError if `value` is not a number in [0, 1) */
 export function checkBelowOne(where: string, argument: string, value: number): void {
   if (typeof value !== 'number' || !(value >= 0 && value < 1))
-    throw new RangeError(`${where}: ${argument} must be at least 0 and less than 1, got ${describe(value)}.`);
+    throw outOfRange(where, argument, 'at least 0 and less than 1', value);
 }
 
 /**
@@ -232,11 +219,9 @@ export function checkBelowOne(where: string, argument: string, value: number): v
  * @throws RangeError if the axis does not exist
  */
 export function resolveAxis(where: string, axis: number, rank: number): number {
-  const resolved = Number.isInteger(axis) && axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank) {
-    throw new RangeError(`${where}: axis ${describe(axis)} does not exist in a tensor with ${rank} axes.`);
-  }
-  return resolved;
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
+    throw outOfRange(where, 'axis', `one of the ${rank} axes`, axis);
+  return axis < 0 ? axis + rank : axis;
 }
 
 /**
@@ -253,37 +238,62 @@ export function resolveRange(
   shape: Shape,
 ): readonly [from: number, to: number] {
   const length = shape[axis]!;
-  const bounds = [start, end ?? length].map((bound) => (Number.isInteger(bound) && bound < 0 ? bound + length : bound));
-  const [from, to] = bounds as [number, number];
-  if (!bounds.every(Number.isInteger) || from < 0 || to < from || to > length) {
-    throw new RangeError(
-      `${where}: the range ${describe(start)} to ${describe(end ?? length)} is not inside axis ${axis} of shape ` +
-        `${formatShape(shape)}.`,
-    );
+  // −0 + 0 is 0.
+  const resolve = (bound: number): number => (Number.isInteger(bound) ? bound + (bound < 0 ? length : 0) : NaN);
+  const [from, to] = [resolve(start), resolve(end ?? length)];
+  if (!(from >= 0 && from <= to && to <= length)) {
+    const got = `${describe(start)} to ${describe(end ?? length)}`;
+    throw outOfRange(where, 'the range', `inside axis ${axis} of shape ${formatShape(shape)}`, got);
   }
-  // + 0 turns −0 into 0.
-  return [from + 0, to + 0];
+  return [from, to];
+}
+
+/** Whether a value has properties, and is not a function. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 /** Describes an unexpected value for a message. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'function') return `the function ${value.name}`;
-  if (typeof value !== 'object' || value === null) return String(value);
+  if (!isObject(value)) return String(value);
   const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
   if (kind !== 'Object') return `an instance of ${kind}`;
   return `an object with ${Object.keys(value).slice(0, 9).join(', ') || 'no properties'}`;
 }
 
-/** Returns the error of an unexpected argument. */
+/** Returns the error of an argument of another type. */
 export function mismatch(where: string, argument: string, expected: string, got: unknown): TypeError {
-  return new TypeError(`${where}: ${argument} must be ${expected}, got ${describe(got)}.`);
+  return new TypeError(messageOf(where, argument, expected, got));
+}
+
+/**
+ * Returns the error of an argument with another value.
+ *
+ * @param cause the likely cause or a remedy, appended to the message
+ */
+export function outOfRange(where: string, argument: string, expected: string, got: unknown, cause = ''): RangeError {
+  return new RangeError(messageOf(where, argument, expected, got) + (cause && ` ${cause}`));
+}
+
+function messageOf(where: string, argument: string, expected: string, got: unknown): string {
+  return `${where}: ${argument} must be ${expected}, got ${describe(got)}.`;
 }
 
 /** @throws TypeError if `value` is not an object, or an array */
 export function checkObject(where: string, argument: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw mismatch(where, argument, 'an object', value);
+  if (!isObject(value) || Array.isArray(value)) throw mismatch(where, argument, 'an object', value);
+}
+
+/** @throws RangeError if `value` is not one of the choices */
+export function checkChoice<T>(where: string, argument: string, value: T, choices: readonly T[]): void {
+  if (!choices.includes(value)) throw outOfRange(where, argument, `one of ${choices.join(', ')}`, value);
+}
+
+/** @throws TypeError if `value` is not a string */
+export function checkString(where: string, argument: string, value: unknown): void {
+  if (typeof value !== 'string') throw mismatch(where, argument, 'a string', value);
 }
 
 /** @throws TypeError if `value` is not a function */
@@ -304,6 +314,5 @@ export function checkArray(where: string, argument: string, value: unknown): voi
  * @throws TypeError if `value` is not an object with this property
  */
 export function checkKind(where: string, argument: string, value: unknown, expected: string, property: string): void {
-  if (typeof value !== 'object' || value === null || !(property in value))
-    throw mismatch(where, argument, expected, value);
+  if (!isObject(value) || !(property in value)) throw mismatch(where, argument, expected, value);
 }

@@ -1,7 +1,18 @@
 /** Tensors: plain data, a shape and a typed array that the garbage collector owns. */
 
 import { isArrayOf } from './arrays';
-import { checkCount, checkedSize, formatShape, lengthAt, mismatch, resolveRange, type Shape, sizeOf } from './shape';
+import {
+  checkCount,
+  checkedSize,
+  formatShape,
+  lengthAt,
+  mismatch,
+  outOfRange,
+  resolveRange,
+  type Shape,
+  sizeOf,
+  validSize,
+} from './shape';
 
 /** A tensor of floats, row-major: element `[i, j]` of a tensor of shape `[M, N]` is `data[i * N + j]`. */
 export interface Tensor {
@@ -74,7 +85,7 @@ export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor
   const { flat, nested } = isFlat ? { flat: values, nested: [values.length] } : flatten('intTensor', values);
   const invalid = flat.findIndex((value) => (value | 0) !== value);
   if (invalid >= 0) {
-    throw new RangeError(`intTensor: values must be 32-bit integers, got ${flat[invalid]} at index ${invalid}.`);
+    throw outOfRange('intTensor', 'values', '32-bit integers', `${flat[invalid]} at index ${invalid}`);
   }
   checkSize('intTensor', 'a tensor', shape ?? nested, flat.length);
   return { shape: shape ?? nested, data: isFlat ? values : Int32Array.from(flat) };
@@ -107,10 +118,8 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
   checkCount('view', 'offset', offset, 0);
   const end = offset + checkedSize('view', 'shape', shape);
   if (end > data.length) {
-    throw new RangeError(
-      `view: data must have at least ${end} elements for shape ${formatShape(shape)} at offset ${offset}, ` +
-        `got ${data.length}.`,
-    );
+    const expected = `of at least ${end} elements, for shape ${formatShape(shape)} at offset ${offset}`;
+    throw outOfRange('view', 'data', expected, data.length);
   }
   return { shape, data: data.subarray(offset, end) };
 }
@@ -171,7 +180,7 @@ function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
   checkEither(where, 'the tensor', x);
   const [m, n, ...rest] = x.shape;
   if (m === undefined || n === undefined) {
-    throw new RangeError(`${where}: the tensor must have at least two axes, got shape ${formatShape(x.shape)}.`);
+    throw outOfRange(where, 'the tensor', 'of at least two axes', `shape ${formatShape(x.shape)}`);
   }
   const width = sizeOf(rest);
   const data = x.data.slice();
@@ -194,10 +203,7 @@ function flatten(where: string, values: Nested): { flat: number[]; nested: numbe
     const isNumber = typeof part === 'number';
     if (!isNumber && !Array.isArray(part)) throw mismatch(where, 'values', 'numbers, or arrays of numbers', part);
     if (isNumber ? depth !== nested.length : part.length !== nested[depth])
-      throw new RangeError(
-        `${where}: nested arrays must have equal lengths, expected shape ${formatShape(nested)}, ` +
-          `got another length at depth ${depth}.`,
-      );
+      throw outOfRange(where, 'values', `of shape ${formatShape(nested)}`, `another length at depth ${depth}`);
     if (isNumber) flat.push(part);
     else for (const inner of part) visit(inner, depth + 1);
   };
@@ -207,11 +213,10 @@ function flatten(where: string, values: Nested): { flat: number[]; nested: numbe
 
 /** @throws RangeError if the shape is not valid, or its size is not the number of values */
 export function checkSize(where: string, argument: string, shape: Shape, values: number): void {
-  const size = checkedSize(where, argument, shape, 'the shape of ');
-  if (size !== values)
-    throw new RangeError(
-      `${where}: ${argument} of shape ${formatShape(shape)} must have ${size} values, got ${values}.`,
-    );
+  // Formats nothing unless the check fails.
+  if (Array.isArray(shape) && validSize(shape) === values) return;
+  const size = checkedSize(where, `the shape of ${argument}`, shape);
+  throw outOfRange(where, argument, `of ${size} values, as its shape is ${formatShape(shape)}`, values);
 }
 
 /** @throws TypeError if x is not a {@link Tensor}; RangeError if its shape does not match its data */

@@ -1,7 +1,8 @@
 /** Trees of named tensors. The parameters of a model, their gradients and the optimizer's moments share one layout. */
 
 import { isArrayOf } from './arrays';
-import { checkCount, checkFunction, mismatch, sizeOf } from './shape';
+import { mapParts } from './named-values';
+import { checkCount, checkFunction, isObject, mismatch, sizeOf } from './shape';
 import { checkSize, isTensor, type Tensor } from './tensor';
 
 /** Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
@@ -82,18 +83,16 @@ export function visitTree(
       return replace(part, path, end - part.data.length);
     }
     // At most 99 levels: an object may contain itself.
-    if (typeof part === 'object' && part !== null && !ArrayBuffer.isView(part) && depth < 99) {
-      const entries = Object.entries(part).map(
-        ([key, inner]) => [key, visit(inner, join(path, key), depth + 1)] as const,
-      );
-      return Array.isArray(part) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries);
+    if (isObject(part) && !ArrayBuffer.isView(part) && depth < 99) {
+      return mapParts(part, (inner, key) => visit(inner, join(path, key), depth + 1));
     }
     throw mismatch(where, name, 'a tensor { shape, data: Float32Array }, or an object or array of tensors', part);
   };
   return visit(tree, '', 0);
 }
 
-function join(path: string, name: string): string {
+/** Joins the path of an object and the name of a part: `head` and `bias` are `head.bias`. */
+export function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 

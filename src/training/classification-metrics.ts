@@ -157,7 +157,7 @@ export function topKAccuracy(k: number = 5): (logits: Tensor, targets: IntTensor
     const V = lastOf(logits.shape)!;
     let [total, correct] = [0, 0];
     forEachCounted('topKAccuracy', targets, options, (row, weight) => {
-      checkIds('topKAccuracy', 'targets', targets.data, V, `logits has ${V} classes.`, row, row + 1);
+      checkIds('topKAccuracy', 'targets', targets.data, V, row, row + 1);
       const rank = rankIn(logits.data.subarray(row * V, (row + 1) * V), targets.data[row]!);
       total += weight;
       if (rank < k) correct += weight;

@@ -49,7 +49,7 @@ export function forEachPrediction(
     checkClassIds(where, logits.shape, targets);
     const V = lastOf(logits.shape)!;
     forEachCounted(where, targets, options, (row, weight) => {
-      checkIds(where, 'targets', targets.data, V, `logits has ${V} classes.`, row, row + 1);
+      checkIds(where, 'targets', targets.data, V, row, row + 1);
       visit(targets.data[row]!, largestIn(logits.data, row * V, V), weight, 0);
     });
     return;

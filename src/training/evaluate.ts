@@ -4,8 +4,9 @@ import { isVariable, operand, toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import { type Batch, type Batches, datasetOrBatches } from '../data/dataset';
 import { mapStates, predictInChunks, runModel, type Sequential } from '../models/sequential';
+import { mapValues } from '../tensor/named-values';
 import { createRandom } from '../tensor/random';
-import { checkNames, checkSome } from '../tensor/shape';
+import { checkNames, checkSome, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -81,18 +82,17 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   const [model, data, options] = call;
   checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
   const metrics: Metrics<Y> = options.metrics ?? {};
-  if ('loss' in metrics) throw new TypeError('evaluate: metrics must not have the name loss.');
+  if ('loss' in metrics) throw mismatch('evaluate', 'the names of metrics', 'other than loss', 'loss');
   const task = sequentialTask('evaluate', model, { ...options, run: runForOutputs });
-  const running = Object.entries(metrics).map(
-    ([name, metric]) => [name, 'start' in metric ? metric.start() : meanOf(name, metric)] as const,
-  );
+  const running = mapValues(metrics, (metric, name) => ('start' in metric ? metric.start() : meanOf(name, metric)));
+  const measurements = Object.values(running);
   const loss = meanLoss('evaluate', task, data, (batch) => {
     // Without metrics, the outputs need not be copied.
-    if (running.length === 0) return;
+    if (measurements.length === 0) return;
     const outputs = toTensor(task.output());
-    for (const [, measurement] of running) measurement.add(outputs, batch.targets, task.maskOf(batch));
+    for (const measurement of measurements) measurement.add(outputs, batch.targets, task.maskOf(batch));
   });
-  return { ...Object.fromEntries(running.map(([name, measurement]) => [name, measurement.result()])), loss };
+  return { ...mapValues(running, (measurement) => measurement.result()), loss };
 }
 
 /** {@link runModel}, with a long input in chunks, as {@link predict} runs it. */
@@ -140,7 +140,7 @@ export function meanLoss<P extends TensorTree, B>(
   const source = datasetOrBatches(caller, data);
   const batches = 'batches' in source ? source.batches(random) : source;
   if (!(Symbol.iterator in batches))
-    throw new TypeError(`${caller}: data must not be asynchronous. Collect its batches in an array.`);
+    throw mismatch(caller, 'data', 'synchronous, such as an array of its batches', data);
   for (const batch of batches) {
     const weight = task.weightOf?.(batch) ?? 1;
     total += compute(task.parameters, (p) => {

@@ -28,10 +28,7 @@ export function nonFiniteLoss(
       : layer < 0
         ? '; it appeared in the loss itself'
         : `; it appeared in the output of layer ${layer} (${outputs[layer]!.name})`;
-  return new RangeError(
-    `${caller}: the loss became ${value} at step ${step}${origin}. The parameters are those of the previous step. ` +
-      'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
-  );
+  return diverged(caller, `the loss became ${value}`, step, origin);
 }
 
 /**
@@ -50,9 +47,14 @@ export function nonFiniteGradient(
     ({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite),
   );
   const lastPath = lastOf(affected)?.path ?? '';
+  const origin = `; it appeared in layer ${lastPath.split('.')[0] || '?'} (${lastPath || 'the norm overflows'})`;
+  return diverged(caller, 'the gradient was not finite', step, origin);
+}
+
+/** The error for a step that is not made. */
+export function diverged(caller: string, what: string, step: number, origin = ''): RangeError {
   return new RangeError(
-    `${caller}: the gradient was not finite at step ${step}; it appeared in layer ${lastPath.split('.')[0] || '?'} ` +
-      `(${lastPath || 'the norm overflows'}). The parameters are those of the previous step. ` +
-      'A smaller learning rate or clipByNorm() may help.',
+    `${caller}: ${what} at step ${step}${origin}. The parameters are those of the previous step. ` +
+      'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
   );
 }

@@ -3,7 +3,7 @@
 import { type Batch, type Batches, type Dataset, datasetOrBatches } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
 import { seeded } from '../tensor/random';
-import { checkCount, checkNames, checkSome } from '../tensor/shape';
+import { checkCount, checkFunction, checkNames, checkSome, outOfRange } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -273,14 +273,13 @@ function checkOptions<B>(
   checkCount('fit', 'epochs', epochs, 0);
   if (patience !== undefined) {
     checkCount('fit', 'patience', patience);
-    if (validation === undefined) throw new RangeError('fit: patience needs validation data.');
+    if (validation === undefined) throw outOfRange('fit', 'patience', 'undefined without validation', patience);
   }
   if (checkpoint !== undefined) {
     checkCount('fit', 'checkpoint.every', checkpoint.every);
-    if (typeof checkpoint.write !== 'function') throw new TypeError('fit: checkpoint.write must be a function.');
+    checkFunction('fit', 'checkpoint.write', checkpoint.write);
   }
-  checkCount('fit', 'data.batchCount', data.batchCount, 0);
-  checkSome('fit', 'data', data.batchCount, 'batch');
+  checkCount('fit', 'data.batchCount', data.batchCount);
 }
 
 /**
@@ -293,14 +292,10 @@ function startSession<P extends TensorTree, B>(
   { optimizer, optimizerState, resume }: FitOptions<B>,
 ): Session<B> {
   if (resume === undefined) return openSession('fit', task, optimizer, optimizerState);
-  if (optimizerState !== undefined) throw new RangeError('fit: optimizerState and resume exclude each other.');
+  if (optimizerState !== undefined) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
   const { parameters } = resume;
-  if (parameters.length !== task.data.length) {
-    throw new RangeError(
-      `fit: resume must hold the ${task.data.length} parameters of this model, got ${parameters.length}. ` +
-        'Is it from another model?',
-    );
-  }
+  if (parameters.length !== task.data.length)
+    throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, parameters.length);
   task.data.set(parameters);
   return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer));
 }

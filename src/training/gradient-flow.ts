@@ -18,6 +18,7 @@ import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { packSteps } from '../recurrence/packing';
 import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import { checkFunction, checkNames } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
@@ -81,7 +82,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   for (const { path, sizes, reverse } of probes) {
     times[path] = timesOf(batch, reverse);
     const { length } = times[path];
-    noise[path] = Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, full([length, size], 0)]));
+    noise[path] = mapValues(sizes, (size) => full([length, size], 0));
   }
   const probed: Sequential = { ...model, layers: chain(layers, model.input) };
   const { value, gradient } = valueAndGradient({ parameters: model.parameters, noise }, (p) => {
@@ -92,12 +93,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   });
   const norms = probes.map(({ path }) => [
     path,
-    Object.fromEntries(
-      Object.entries(gradient.noise[path]!).map(([name, { data }]) => [
-        name,
-        normsOverTime(data, times[path]!, inputs.shape[0]!),
-      ]),
-    ),
+    mapValues(gradient.noise[path]!, ({ data }) => normsOverTime(data, times[path]!, inputs.shape[0]!)),
   ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
 }

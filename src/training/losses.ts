@@ -20,7 +20,7 @@ import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
 import { lastOf } from '../tensor/arrays';
-import { checkNames, checkNumber, checkObject, checkRows, describe } from '../tensor/shape';
+import { checkChoice, checkNames, checkNumber, checkObject, checkRows } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './metrics';
 
@@ -67,7 +67,7 @@ export function crossEntropy(logits: Operand, targets: IntTensor, options: LossO
 /** −log softmax(logits)[target] of every row. @throws RangeError if a target is outside [0, V) */
 export function negativeLogLikelihood(where: string, logits: Variable, targets: IntTensor): Variable {
   const V = lastOf(logits.shape)!;
-  const ids = idOperand(where, targets, V, 'targets', `logits has ${V} classes.`);
+  const ids = idOperand(where, targets, V, 'targets');
   const scope = currentScope(where);
   const { kernels: k } = scope;
   const losses = result(scope, targets.shape, [logits]);
@@ -176,14 +176,12 @@ export function overValid<Y extends Variable | IntTensor>(
 ): Variable {
   checkNames(where, 'options', options, ['mask', 'lengths', 'reduction']);
   const { mask, lengths, reduction = 'mean' } = options;
-  if (!['none', 'sum', 'mean'].includes(reduction)) {
-    throw new RangeError(`${where}: reduction must be 'none', 'sum' or 'mean', got ${describe(reduction)}.`);
-  }
+  checkChoice(where, 'reduction', reduction, ['none', 'sum', 'mean']);
   const weights = mask && operand(where, mask, 'mask');
   const shape = targets.shape.filter((length, axis) => length === outputs.shape[axis]);
   const { valid, total } = targetWeights(where, shape, { mask: isVariable(mask) ? toTensor(mask) : mask, lengths });
   checkNumber(where, 'the sum of the mask', total, reduction === 'mean' ? 0 : undefined);
-  if (valid) checkRows(where, valid.positions.length);
+  if (valid) checkRows(where, 'the number of targets', valid.positions.length);
   const take = (x: Variable): Variable => (valid ? takeValid(x, valid) : x);
   const counted = isVariable(targets) ? take(targets) : valid ? validIds(targets, valid) : targets;
   const losses = lossesOf(take(outputs), counted as Y, take);

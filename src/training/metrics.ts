@@ -7,10 +7,10 @@ import {
   checkFunction,
   checkNames,
   checkShape,
-  formatShape,
+  lengthAt,
   mismatch,
+  outOfRange,
   type Shape,
-  sameShape,
   sizeOf,
 } from '../tensor/shape';
 import { checkEither, checkIntTensor, checkTensor, type IntTensor, type Tensor } from '../tensor/tensor';
@@ -116,13 +116,7 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   if (mask !== undefined) checkTensor(where, 'mask', mask);
   const axes = mask?.shape ?? targets.slice(0, lengths ? 2 : 0);
   const leading = targets.slice(0, lengths && axes.length < 2 ? 2 : axes.length);
-  checkShape(
-    where,
-    'mask',
-    axes,
-    { letters: 'leading axes of the targets', lengths: leading },
-    `The targets are ${formatShape(targets)}.`,
-  );
+  checkShape(where, 'mask', axes, 'leading axes of the targets', leading);
   const weights = mask?.data.slice() ?? new Float32Array(sizeOf(axes)).fill(1);
   const [T = 1, B = 1, ...rest] = axes;
   const width = sizeOf(rest);
@@ -143,32 +137,20 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
 
 /** @throws RangeError if the weights of the targets do not have a positive sum */
 export function checkTotal(where: string, total: number): void {
-  if (!(total > 0))
-    throw new RangeError(
-      `${where}: the weights of the targets must have a positive sum, got ${total}. Is the batch empty, or the mask ` +
-        'all zeros?',
-    );
+  if (!(total > 0)) throw outOfRange(where, 'the sum of the weights', 'positive', total);
 }
 
 /** @throws RangeError if the targets do not have the shape of the predictions */
 export function checkPairs(where: string, predictions: Shape, targets: Shape): void {
-  if (!sameShape(predictions, targets)) {
-    throw new RangeError(
-      `${where}: targets must have the shape of the predictions, ${formatShape(predictions)}, ` +
-        `got ${formatShape(targets)}.`,
-    );
-  }
+  checkShape(where, 'targets', targets, 'the shape of the predictions', predictions);
 }
 
 /** @throws TypeError if the targets are not integers; RangeError if their shape is not `[...]` for logits `[..., V]` */
-export function checkClassIds(where: string, [...logits]: Shape, targets: IntTensor): void {
+export function checkClassIds(where: string, logits: Shape, targets: IntTensor): void {
   checkIntTensor(where, 'targets', targets);
-  if (logits.pop() === undefined || !sameShape(logits, targets.shape)) {
-    throw new RangeError(
-      `${where}: targets must be class ids in the shape of logits without the last axis, ${formatShape(logits)}, ` +
-        `got ${formatShape(targets.shape)}.`,
-    );
-  }
+  lengthAt(where, 'logits', logits, -1);
+  const letters = 'class ids in the shape of logits without the last axis';
+  checkShape(where, 'targets', targets.shape, letters, logits.slice(0, -1));
 }
 
 /**

@@ -20,10 +20,13 @@ import {
   checkNames,
   checkNumber,
   checkObject,
+  describe,
+  outOfRange,
   type Shape,
   sameShape,
 } from '../tensor/shape';
 import { copyTree, leavesOf, type TensorTree, treeSize, visitTree } from '../tensor/tree';
+import { diverged } from './finite-check';
 import { type LearningRate, rateAt } from './schedules';
 
 /** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
@@ -331,10 +334,9 @@ export function checkOptimizerState(
     buffers.some((slot) => !isArrayOf('Float32Array', slot) || slot.length !== size) ||
     (slots && found !== name)
   ) {
-    throw new RangeError(
-      `${where}: ${argument} must hold ${slots} buffers of ${size} elements (${name}), got ${buffers.length} ` +
-        `(${found}). Is it from another optimizer or model?`,
-    );
+    const cause = 'Is it from another optimizer or model?';
+    const expected = `of ${describe(name)}, with ${slots} buffers of ${size} elements`;
+    throw outOfRange(where, argument, expected, `one of ${describe(found)} with ${buffers.length}`, cause);
   }
 }
 
@@ -404,12 +406,8 @@ export function updateAt(
   state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
   optimizer.update(update);
   kernels.of(addScaled)(parameters, input.gradient, 1, size);
-  if (!Number.isFinite(kernels.of(sumOfSquares)(parameters, size))) {
-    throw new RangeError(
-      `${where}: a parameter would not be finite after step ${update.step}. The parameters are those of the previous ` +
-        'step. Is the learning rate too large?',
-    );
-  }
+  if (!Number.isFinite(kernels.of(sumOfSquares)(parameters, size)))
+    throw diverged(where, 'a parameter would not be finite', update.step);
   state.step = update.step;
   state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
 }

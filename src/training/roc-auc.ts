@@ -35,7 +35,7 @@ export function rocAuc(): DatasetMetric {
             if (lastOf(logits.shape) !== 2)
               throw new RangeError(`${where}: logits must have two classes, got ${lastOf(logits.shape)}.`);
             forEachCounted(where, targets, options, (row, weight) => {
-              checkIds(where, 'targets', targets.data, 2, '', row, row + 1);
+              checkIds(where, 'targets', targets.data, 2, row, row + 1);
               const score = logits.data[2 * row + 1]! - logits.data[2 * row]!;
               addTo(labels, 0, score, weight, targets.data[row] === 1);
             });

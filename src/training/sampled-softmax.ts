@@ -61,11 +61,11 @@ export function sampledCrossEntropy(
     operand(where, parameters.weight, 'weight'),
     operand(where, parameters.bias, 'bias'),
   ];
-  checkShape(where, 'hidden', h.shape, { letters: '[…, H]', lengths: [...targets.shape, undefined] });
+  checkShape(where, 'hidden', h.shape, '[…, H]', [...targets.shape, undefined]);
   const H = lastOf(h.shape)!;
-  checkShape(where, 'weight', weight.shape, { letters: '[V, H]', lengths: [undefined, H] });
+  checkShape(where, 'weight', weight.shape, '[V, H]', [undefined, H]);
   const V = weight.shape[0]!;
-  checkShape(where, 'bias', bias.shape, { letters: '[V]', lengths: [V] });
+  checkShape(where, 'bias', bias.shape, '[V]', [V]);
   return overValid(where, h, targets, rest, (x, ids) => sampledLosses(x, { weight, bias }, ids, samples, random));
 }
 
@@ -78,7 +78,7 @@ function sampledLosses(
   random: Random,
 ): Variable {
   const [V, H] = weight.shape as [number, number];
-  checkIds('sampledCrossEntropy', 'targets', targets.data, V, `The output layer has ${V} classes.`);
+  checkIds('sampledCrossEntropy', 'targets', targets.data, V);
   const N = sizeOf(targets.shape);
   const sampled = {
     shape: [samples],

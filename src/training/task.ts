@@ -7,7 +7,7 @@ import { checkCausal } from '../layers/chain';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
-import { checkFunction, checkKind, checkNumber, sizeOf } from '../tensor/shape';
+import { checkFunction, checkKind, checkNumber, isObject, mismatch, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type Mapped, mapTree, type TensorTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from './custom-model';
@@ -124,7 +124,7 @@ export function customTask<P extends TensorTree, B>(
   checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'loss');
   const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
   if (loss !== undefined || carryState || run !== undefined)
-    throw new TypeError(`${caller}: loss, carryState and run must be left out: a customModel computes its loss.`);
+    throw mismatch(caller, 'loss, carryState and run', 'undefined for a customModel', 'one');
   return {
     parameters: model.parameters,
     data: model.data,
@@ -136,7 +136,7 @@ export function customTask<P extends TensorTree, B>(
 export function isSequentialCall<S extends readonly [model: Sequential, ...rest: unknown[]]>(
   call: S | readonly [model: object, ...rest: unknown[]],
 ): call is S {
-  return call[0] !== null && typeof call[0] === 'object' && 'layers' in call[0];
+  return isObject(call[0]) && 'layers' in call[0];
 }
 
 /**
@@ -153,6 +153,6 @@ export function scalarOf<V extends Variable | number>(caller: string, name: stri
     if (error instanceof Error) error.message = `${caller}: ${error.message}`;
     throw error;
   }
-  if (typeof value !== 'number') checkScalar(`${caller}: ${name}`, value);
+  if (typeof value !== 'number') checkScalar(caller, name, value);
   return value;
 }

@@ -3,6 +3,7 @@
 import type { Dataset } from '../data/dataset';
 import type { ModelState } from '../models/sequential';
 import type { Random } from '../tensor/random';
+import { outOfRange } from '../tensor/shape';
 import type { OptimizerState } from './optimizers';
 
 /**
@@ -95,9 +96,7 @@ export function openEpoch<B>(
       previous = restore();
     }
     if (epoch.position < used)
-      throw new RangeError(
-        `fit: resume is after batch ${used} of an epoch, but data has ${epoch.position} batches. Is it other data?`,
-      );
+      throw outOfRange('fit', 'resume.position', `at most ${epoch.position}, the number of batches in data`, used);
   }
   return Object.assign(epoch, { batches: batches() });
 }

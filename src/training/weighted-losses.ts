@@ -133,5 +133,5 @@ function copyWeights(where: string, argument: string, weights: ArrayLike<number>
 
 /** @throws RangeError if there is not one weight per element of the last axis of the logits */
 function checkCountOfWeights(where: string, argument: string, weights: Tensor, logits: Variable, letter: string): void {
-  checkShape(where, argument, weights.shape, { letters: `[${letter}]`, lengths: [lastOf(logits.shape)] });
+  checkShape(where, argument, weights.shape, `[${letter}]`, [lastOf(logits.shape)]);
 }

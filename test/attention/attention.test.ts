@@ -200,7 +200,7 @@ describe('attentionPooling', () => {
     firstRow.data.forEach((value, i) => expect(value).toBeCloseTo(output.data[i]!, 5));
     expect(() => stream(model)).toThrow('needs the whole sequence');
     expect(() => sequential([attentionPooling(), attentionPooling()], { inputSize: 2 })).toThrow(
-      'sequential: layer attentionPooling2: expected a vector per step, got one per sequence',
+      'sequential: layer attentionPooling2: the input must be a vector per step, got one per sequence',
     );
   });
 

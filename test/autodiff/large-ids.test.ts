@@ -10,13 +10,13 @@ it('gather selects the last row of the largest table, and rejects a larger one',
   table.data[rows - 1] = 7;
   expect([...compute({}, () => gather(table, intTensor([rows - 1, rows - 2]))).data]).toEqual([7, 0]);
   expect(() => compute({}, () => gather(full([rows + 2, 1], 0), intTensor([rows + 1])))).toThrow(
-    new RangeError(`gather: there must be at most 2^24 rows to select from, got ${rows + 2}.`),
+    new RangeError(`gather: the number of rows must be at most 2^24, got ${rows + 2}.`),
   );
 });
 
 it('crossEntropy rejects more than 2^24 classes', () => {
   expect(() => compute({}, () => crossEntropy(full([1, rows + 2], 0), intTensor([rows + 1])))).toThrow(
-    new RangeError(`crossEntropy: there must be at most 2^24 rows to select from, got ${rows + 2}.`),
+    new RangeError(`crossEntropy: the number of rows must be at most 2^24, got ${rows + 2}.`),
   );
 });
 
@@ -27,8 +27,8 @@ it('unroll and losses reject more than 2^24 steps with lengths', () => {
   lengths[0] = T - 1;
   expect(() =>
     compute(parameters, (p) => sum(unroll(simpleRnn(), p, full([T, B, 1], 0), { lengths }).outputs)),
-  ).toThrow(/^unroll: there must be at most 2\^24 rows to select from, got \d+\.$/);
+  ).toThrow(/^unroll: the number of steps must be at most 2\^24, got \d+\.$/);
   expect(() =>
     compute({}, () => crossEntropy(full([T, B, 1], 0), { shape: [T, B], data: new Int32Array(T * B) }, { lengths })),
-  ).toThrow(/2\^24 rows/);
+  ).toThrow(/the number of targets must be at most 2\^24/);
 });

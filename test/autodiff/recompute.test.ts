@@ -79,7 +79,7 @@ it('gradients of nested recompute calls equal finite differences', () => {
 it('rejects a body that uses a variable that is not an input', () => {
   expect(() =>
     valueAndGradient(parameters, ({ w, x }) => sum(recompute(x, (inner) => multiply(inner, slice(w, 0, 3))))),
-  ).toThrow('pass it to recompute as an input');
+  ).toThrow('or an input of recompute, got a variable of another');
 });
 
 it('intermediate results are not stored', () => {

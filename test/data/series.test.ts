@@ -191,7 +191,9 @@ describe('groups', () => {
       for (const part of parts) expect([...part]).toEqual([...part].sort((a, b) => a - b));
     }
     expect(splitGroups(groups, [0.5], { seed: 1 })).not.toEqual(splitGroups(groups, [0.5], { seed: 2 }));
-    expect(() => splitGroups(groups, [0.8, 0.3])).toThrow('splitGroups: fractions must sum to at most 1');
+    expect(() => splitGroups(groups, [0.8, 0.3])).toThrow(
+      'splitGroups: the sum of fractions must be at most 1, got 1.1',
+    );
   });
 
   it('kFold tests on every example once and trains on the others; groups are not divided', () => {

@@ -241,7 +241,8 @@ describe('a training state', () => {
       const count = first.slots;
       const { length } = make().data;
       await expect(resume(first, second)).rejects.toThrow(
-        `optimizerState must hold ${count} buffers of ${length} elements (${names[0]}), got ${count} (${names[1]}). ` +
+        `optimizerState must be of ${names[0]}, with ${count} buffers of ${length} elements, ` +
+          `got one of ${names[1]} with ${count}. ` +
           'Is it from another optimizer or model?',
       );
     }

@@ -238,9 +238,9 @@ describe('what cannot be converted exactly is rejected', () => {
     ['pooling that keeps the axis', ['GlobalMaxPooling1D', { keepdims: true }], 'layer0 has keepdims'],
     ['pooling over features', ['GlobalAveragePooling1D', { data_format: 'channels_first' }], 'layer0 has data_format'],
     ['no repetitions', ['RepeatVector', { n: 0 }], 'n of layer0 must be an integer of at least 1, got 0.'],
-    ['repeating a sequence', ['RepeatVector', { n: 2 }], 'expected a vector per sequence, got one per step'],
+    ['repeating a sequence', ['RepeatVector', { n: 2 }], 'the input must be a vector per sequence, got one per step'],
     ['an unknown activation', ['Activation', { activation: 'gelu' }], 'layer0 has activation gelu'],
-    ['a wrong size', ['Rescaling', { scale: [1, 2], offset: 0 }], 'expected vectors of size 2, got 3'],
+    ['a wrong size', ['Rescaling', { scale: [1, 2], offset: 0 }], 'the input must be vectors of size 2, got 3'],
     ['text as a scale', ['Rescaling', { scale: 'x' }], 'scale of layer0 must be numbers, got "x".'],
   ])('%s', (_, spec, message) => {
     const four = Object.fromEntries([0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(3)]));

@@ -48,7 +48,11 @@ it('a custom layer of token ids can be the first layer in training, prediction a
 });
 
 it('a layer of token ids rejects vectors, and a layer of vectors rejects token ids', () => {
-  expect(() => sequential([lookup], { inputSize: 2 })).toThrow('sequential: layer lookup: expected ids, got vectors.');
-  expect(() => sequential([dense({ size: 2 })])).toThrow('sequential: inputSize must be the size of the input vectors');
+  expect(() => sequential([lookup], { inputSize: 2 })).toThrow(
+    'sequential: layer lookup: the input must be ids, got vectors.',
+  );
+  expect(() => sequential([dense({ size: 2 })])).toThrow(
+    'sequential: inputSize must be the size of the vectors that layer dense accepts, got undefined',
+  );
   expect(() => predict(sequential([lookup]), full([1, 1, 2], 0))).toThrow('predict: layer lookup: expected ids');
 });

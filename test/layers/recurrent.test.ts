@@ -122,7 +122,7 @@ describe('bidirectional', () => {
       'layer bidirectional needs the whole sequence',
     );
     expect(() => modelOf(bidirectional(lstm(), { hiddenSize: 2, merge: 'both' }), dense({ size: 1 }))).toThrow(
-      "separate directions. A layer with merge: 'both' must be",
+      'sequential: layer dense: the input must be vectors, got directions.',
     );
     const model = sequential([
       embedding({ vocabularySize: 3, size: 2 }),
@@ -250,7 +250,7 @@ describe('variational dropout and zoneout', () => {
         modelOf(dense({ size: 1 })).parameters,
         (p) => runModel(modelOf(dense({ size: 1 })), p, inputs, { training: true }).output,
       ),
-    ).toThrow('training requires a random generator');
+    ).toThrow('runModel: random must be a generator, as createRandom(seed) returns, got undefined.');
   });
 
   it('zoneout uses the expected value in prediction, also in a stream', () => {

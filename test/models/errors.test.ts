@@ -53,7 +53,7 @@ describe('an input of the wrong size', () => {
 
   it('is reported by sequential with the layer that does not support it', () => {
     expect(() => sequential([dense({ size: 2 }), embedding({ vocabularySize: 3, size: 2 })], { inputSize: 2 })).toThrow(
-      'sequential: layer embedding: expected ids, got vectors.',
+      'sequential: layer embedding: the input must be ids, got vectors.',
     );
   });
 });

@@ -259,6 +259,6 @@ it('rejects reversed layers, states and inputs of the wrong shape, and ids outsi
     'embedding: ids must be integers from 0 to 3, got 4 at position 0.',
   );
   expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow(
-    'streamCell: the parameters of lstm must have weightHh.',
+    'streamCell: the parameters of lstm must be an object with weightHh, got an object with weightIh.',
   );
 });

@@ -106,7 +106,7 @@ describe('arguments', () => {
     ],
     [
       'a tensor with a negative shape',
-      'predict: the shape of inputs must hold integers of at least 0, for at most 2^32 elements, got [-3, 1, -2].',
+      'predict: the shape of inputs must be integers of at least 0, for at most 2^32 elements, got [-3, 1, -2].',
       () => predict(model, { shape: [-3, 1, -2], data: new Float32Array(6) }),
     ],
     [
@@ -116,7 +116,7 @@ describe('arguments', () => {
     ],
     [
       'a huge shape',
-      'full: shape must hold integers of at least 0, for at most 2^32 elements, got [1099511627776].',
+      'full: shape must be integers of at least 0, for at most 2^32 elements, got [1099511627776].',
       () => full([2 ** 40], 0),
     ],
     [

@@ -1,4 +1,5 @@
 import {
+  type Cell,
   constant,
   createRandom,
   forgetBias,
@@ -8,11 +9,13 @@ import {
   heUniform,
   type Initializer,
   identity,
+  initializeCell,
   lecunNormal,
   lecunUniform,
   normal,
   ones,
   orthogonal,
+  type ParameterSpec,
   type Tensor,
   truncatedNormal,
   uniform,
@@ -251,25 +254,22 @@ describe('initializers reject', () => {
     [
       'a bias for glorotUniform',
       () => glorotUniform()([8], random),
-      'glorotUniform: the parameter must be a matrix [fanIn, fanOut], got shape [8]. ' +
-        'For biases, use zeros() or constant().',
+      'glorotUniform: the parameter must be a matrix [fanIn, fanOut], got shape [8].',
     ],
     [
       'a bias for orthogonal',
       () => orthogonal()([8], random),
-      'orthogonal: the parameter must be a matrix [fanIn, fanOut], got shape [8]. ' +
-        'For biases, use zeros() or constant().',
+      'orthogonal: the parameter must be a matrix [fanIn, fanOut], got shape [8].',
     ],
     [
       'three axes for identity',
       () => identity()([2, 2, 2], random),
-      'identity: the parameter must be a matrix [fanIn, fanOut], got shape [2, 2, 2]. ' +
-        'For biases, use zeros() or constant().',
+      'identity: the parameter must be a matrix [fanIn, fanOut], got shape [2, 2, 2].',
     ],
     [
       'three gate blocks for forgetBias',
       () => forgetBias()([6], random, 3),
-      'forgetBias: the parameter must be the bias [4·H] of an LSTM, got shape [6] with 3 gate blocks.',
+      'forgetBias: the parameter must be the bias [4·H] of an LSTM, got shape [6].',
     ],
     [
       'a negative standard deviation',
@@ -285,5 +285,35 @@ describe('initializers reject', () => {
     ['a non-finite constant', () => constant(Infinity), 'constant: value must be a finite number, got Infinity.'],
   ])('%s', (_, initializer, message) => {
     expect(initializer).toThrow(new RangeError(message));
+  });
+});
+
+describe('a parameter without an initializer', () => {
+  const cellOf = (parameters: Readonly<Record<string, ParameterSpec>>): Cell => ({
+    name: 'own',
+    state: ['h'],
+    parameters: () => parameters,
+    step: (_parameters, _x, state) => state,
+  });
+  const options = { inputSize: 3, hiddenSize: 4, random: 1 };
+
+  it('is initialized by the default of its role', () => {
+    const random = createRandom(1);
+    const cell = cellOf({
+      input: { role: 'input', shape: [3, 4], blocks: 1 },
+      recurrent: { role: 'recurrent', shape: [4, 4], blocks: 1 },
+      bias: { role: 'bias', shape: [4], blocks: 1 },
+    });
+    expect(initializeCell(cell, options)).toEqual({
+      input: glorotUniform()([3, 4], random),
+      recurrent: orthogonal()([4, 4], random),
+      bias: zeros()([4], random),
+    });
+  });
+
+  it('is rejected if it is a gain', () => {
+    expect(() => initializeCell(cellOf({ gain: { role: 'gain', shape: [4], blocks: 1 } }), options)).toThrow(
+      new TypeError('initializeCell: gain: the initializer must be a function, got undefined.'),
+    );
   });
 });

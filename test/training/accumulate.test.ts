@@ -30,7 +30,7 @@ import {
   tensor,
   windows,
 } from 'bptt';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 const [T, V] = [5, 4];
 const random = createRandom(8);
@@ -155,6 +155,22 @@ describe('fit with accumulate', () => {
     });
     // After the first of two updates, the time left is the time so far.
     expect(seen[0]!.targetsPerSecond * seen[0]!.secondsLeft).toBeCloseTo(3 * T * 7, 6);
+  });
+
+  it('the speed is finite if an update takes less than the resolution of the clock', async () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(1000);
+    const seen: Progress[] = [];
+    try {
+      await fit(net(), [whole, whole], {
+        loss: crossEntropy,
+        optimizer: sgd(0.1),
+        onProgress: (progress) => seen.push(progress),
+      });
+    } finally {
+      clock.mockRestore();
+    }
+    expect(seen[0]!.targetsPerSecond).toBeCloseTo(1000 * T * 7, 6);
+    expect(seen[0]!.secondsLeft).toBe(0.001);
   });
 
   it.each([0, -1, 1.5, NaN, '2' as unknown as number])('rejects %s batches', async (accumulate) => {

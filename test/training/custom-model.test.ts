@@ -95,7 +95,7 @@ it('fit rejects a loss for a custom model, and requires one for a sequential mod
   const data = windows(new Int32Array(30), { sequenceLength: 2, batchSize: 2 });
   // @ts-expect-error A custom model has a loss.
   await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy })).rejects.toThrow(
-    'fit: loss, carryState and run must be left out: a customModel computes its loss.',
+    'fit: loss, carryState and run must be undefined for a customModel, got one.',
   );
   const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
   // @ts-expect-error The loss is missing.
@@ -117,14 +117,14 @@ it('errors name fit, evaluate or gradientFlow, and keep the message of the loss'
   );
   const wrongTargets = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 2], 0) };
   await expect(fit(net, dataOf(wrongTargets), options)).rejects.toThrow(
-    'fit: meanSquaredError: targets must have the shape of the predictions, [4, 1, 3], got [4, 1, 2].',
+    'fit: meanSquaredError: targets must be the shape of the predictions = [4, 1, 3], got [4, 1, 2].',
   );
   const batch = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 3], 0) };
   await expect(fit(net, dataOf(batch), { loss: multiply, optimizer })).rejects.toThrow(
-    'fit: loss must return a scalar variable (shape []), got shape [4, 1, 3]. Is a sum() or mean() missing?',
+    'fit: loss must be a scalar variable, as sum() and mean() return, got shape [4, 1, 3].',
   );
   expect(() => evaluate(net, dataOf(batch), { loss: meanSquaredError, metrics: { product: multiply } })).toThrow(
-    'evaluate: product must return a scalar variable (shape []), got shape [4, 1, 3]. Is a sum() or mean() missing?',
+    'evaluate: product must be a scalar variable, as sum() and mean() return, got shape [4, 1, 3].',
   );
 });
 
@@ -205,7 +205,7 @@ it('withParameters turns a part of a custom model into a separate model', async 
       ...network.parameters,
       dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) },
     }),
-  ).toThrow('withParameters: dense.weight of shape [3, 1] must have 3 values, got 2.');
+  ).toThrow('withParameters: dense.weight must be of 3 values, as its shape is [3, 1], got 2.');
   expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow(
     'withParameters: the model has no parameter more.bias.',
   );

@@ -96,11 +96,13 @@ describe('fit', () => {
 
   it('rejects empty data, and datasets without a number of batches', async () => {
     const none: Batch<Tensor>[] = [];
-    await expect(fit(model(), none, options)).rejects.toThrow('fit: data must hold at least one batch, got none.');
+    await expect(fit(model(), none, options)).rejects.toThrow(
+      'fit: data.batchCount must be an integer of at least 1, got 0.',
+    );
     for (const batchCount of [undefined, NaN, -1, 1.5])
       await expect(
         fit(model(), { batches: () => list, batchCount } as Dataset<Batch<Tensor>>, options),
-      ).rejects.toThrow(`fit: data.batchCount must be an integer of at least 0, got ${batchCount}.`);
+      ).rejects.toThrow(`fit: data.batchCount must be an integer of at least 1, got ${batchCount}.`);
   });
 
   it('trains custom models on arrays of any batches', async () => {
@@ -123,7 +125,9 @@ describe('evaluate', () => {
   it('rejects asynchronous iterables', () => {
     const data: object = asynchronous();
     expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
-      new TypeError('evaluate: data must not be asynchronous. Collect its batches in an array.'),
+      new TypeError(
+        'evaluate: data must be synchronous, such as an array of its batches, got an instance of AsyncGenerator.',
+      ),
     );
   });
 });

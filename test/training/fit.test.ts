@@ -320,7 +320,9 @@ describe('fit', () => {
 
   it('rejects data without batches', async () => {
     const empty: Dataset<Batch<IntTensor>> = { batchCount: 0, batches: () => [] };
-    await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(/at least one batch/);
+    await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(
+      /data\.batchCount must be an integer of at least 1, got 0/,
+    );
   });
 });
 
@@ -472,9 +474,14 @@ describe('models', () => {
 
   it.each<[string, ArrayLike<number>, object, RegExp]>([
     ['no score', [], {}, /sampleFromLogits: logits must hold at least one value/],
-    ['NaN', [1, NaN, 0], {}, /sampleFromLogits: logits must have a finite maximum and no NaN, got NaN/],
-    ['nothing to choose from', [-Infinity, -Infinity], {}, /finite maximum and no NaN, got -Infinity/],
-    ['an infinite score', [0, Infinity], {}, /finite maximum and no NaN, got Infinity/],
+    ['NaN', [1, NaN, 0], {}, /sampleFromLogits: the maximum of the logits must be a finite number, got NaN/],
+    [
+      'nothing to choose from',
+      [-Infinity, -Infinity],
+      {},
+      /the maximum of the logits must be a finite number, got -Infinity/,
+    ],
+    ['an infinite score', [0, Infinity], {}, /the maximum of the logits must be a finite number, got Infinity/],
     ['a negative temperature', [0], { temperature: -1 }, /sampleFromLogits: temperature/],
     ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
     [
@@ -496,12 +503,16 @@ describe('models', () => {
       () => predict(net, intTensor(new Int32Array(0), [3, 0])),
       /layer gru: xs must hold at least one row/,
     ],
-    ['vectors for ids', () => predict(net, full([1, 1, 4], 0)), /expected ids, got vectors/],
+    [
+      'vectors for ids',
+      () => predict(net, full([1, 1, 4], 0)),
+      /layer embedding: the input must be ids, as intTensor\(\[…\]\) returns, got vectors/,
+    ],
     ['no layers', () => sequential([]), /at least one layer/],
     [
       'no input size',
       () => sequential([dense({ size: 2 })]),
-      /sequential: inputSize must be the size of the input vectors/,
+      /sequential: inputSize must be the size of the vectors that layer dense accepts, got undefined/,
     ],
     [
       'steps that are gone',
@@ -525,17 +536,17 @@ describe('models', () => {
     [
       'a loss that is not a scalar',
       () => valueAndGradient({ w: tensor([1, 2]) }, ({ w }) => multiply(w, 2)),
-      /sum\(\) or mean\(\)/,
+      /the result of the function must be a scalar variable, as sum\(\) and mean\(\) return, got shape \[2\]/,
     ],
     [
       'an op outside',
       () => multiply(tensor([1]), 2),
-      /operations must be called inside a function passed to valueAndGradient, compute or checkGradients/,
+      /multiply: must be called inside a function passed to valueAndGradient or compute/,
     ],
     [
       'shapes that do not broadcast',
       () => valueAndGradient({ w: full([2, 3], 0) }, ({ w }) => sum(multiply(w, full([2], 1)))),
-      /\[2, 3\] and \[2\] do not broadcast/,
+      /the lengths of axis -1 must be equal, or one of them 1, got 3 and 2 in \[2, 3\] and \[2\]/,
     ],
   ])('rejects %s by name', (_, wrong, message) => expect(wrong).toThrow(message));
 });

@@ -247,7 +247,7 @@ it('a mask whose rows the tape cannot number is rejected', () => {
   const N = 2 ** 24 + 1;
   const targets: IntTensor = { shape: [N], data: new Int32Array(N) };
   const run = () => compute({}, () => crossEntropy(full([N, 0], 0), targets, { mask: full([N], 0) }));
-  expect(run).toThrow('crossEntropy: there must be at most 2^24 rows to select from, got 16777217.');
+  expect(run).toThrow('crossEntropy: the number of targets must be at most 2^24, got 16777217.');
 });
 
 describe('accuracy', () => {
@@ -288,7 +288,7 @@ describe('accuracy', () => {
 
   it('throws if no target counts', () => {
     expect(() => accuracy(logits, targets, { mask: tensor([0, 0]) })).toThrow(
-      'accuracy: the weights of the targets must have a positive sum, got 0',
+      'accuracy: the sum of the weights must be positive, got 0',
     );
     expect(() => accuracy(logits, targets, { lengths: Int32Array.of(0, 0) })).toThrow(RangeError);
   });

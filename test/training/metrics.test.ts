@@ -185,7 +185,9 @@ describe('topKAccuracy', () => {
     expect(() => topKAccuracy(0)).toThrow('topKAccuracy: k must be an integer of at least 1, got 0.');
     expect(() => topKAccuracy(2)(logits, rowsOf(ids, 0, 3))).toThrow('topKAccuracy: targets must be class ids');
     expect(() => topKAccuracy(2)(tensor([[1, 2]]), intTensor([2]))).toThrow('topKAccuracy: targets must be integers');
-    expect(() => topKAccuracy(2)(tensor([[1, 2]]), intTensor([-1]), { mask: tensor([0]) })).toThrow('positive sum');
+    expect(() => topKAccuracy(2)(tensor([[1, 2]]), intTensor([-1]), { mask: tensor([0]) })).toThrow(
+      'the sum of the weights must be positive',
+    );
   });
 });
 
@@ -261,7 +263,7 @@ describe('limits', () => {
     ],
     ['rocAuc: targets must be 0 or 1, got 2 at position 0.', () => measure(rocAuc(), tensor([0]), tensor([2]))],
     ...[f1Score(), rocAuc(), rootMeanSquaredError(), r2Score()].map((metric): [string, () => unknown] => [
-      'the weights of the targets must have a positive sum, got 0',
+      'the sum of the weights must be positive, got 0',
       () => measure(metric, tensor([1]), tensor([1]), { mask: tensor([0]) }),
     ]),
   ])('%s', (message, run) => {
@@ -327,11 +329,11 @@ describe('evaluate', () => {
   it('rejects a metric with the name loss, and a metric that was not created', () => {
     const metrics: Record<string, Metric<IntTensor>> = { loss: accuracy };
     expect(() => evaluate(classifier, batches, { loss: crossEntropy, metrics })).toThrow(
-      new TypeError('evaluate: metrics must not have the name loss.'),
+      new TypeError('evaluate: the names of metrics must be other than loss, got loss.'),
     );
     const uncalled: object = { rmse: rootMeanSquaredError };
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: uncalled as Record<string, Metric<IntTensor>> }),
-    ).toThrow('evaluate: rmse must return a scalar variable (shape []), got an object with start.');
+    ).toThrow('evaluate: rmse must be a scalar variable, as sum() and mean() return, got an object with start.');
   });
 });

@@ -100,7 +100,7 @@ describe('an update that would not be finite', () => {
     const optimizerState = initializeOptimizer(optimizer, 3);
     const data = { batchCount: 1, batches: () => [3] };
     await expect(fit(model, data, { optimizer, optimizerState, steps: 2 })).rejects.toThrow(
-      'fit: a parameter would not be finite after step 1. The parameters are those of the previous step.',
+      'fit: a parameter would not be finite at step 1. The parameters are those of the previous step.',
     );
     expect([...model.data]).toEqual([1, -2, 0]);
     expect(optimizerState).toEqual(initializeOptimizer(optimizer, 3));
@@ -110,7 +110,7 @@ describe('an update that would not be finite', () => {
     const parameters = { w: tensor([1, -2]) };
     const state = initializeOptimizer(optimizer, 2);
     expect(() => applyOptimizer(optimizer, state, parameters, { w: tensor([1e3, 1]) })).toThrow(
-      'applyOptimizer: a parameter would not be finite after step 1.',
+      'applyOptimizer: a parameter would not be finite at step 1.',
     );
     expect([...parameters.w.data]).toEqual([1, -2]);
     expect(state).toEqual(initializeOptimizer(optimizer, 2));
@@ -125,7 +125,7 @@ describe('an update that would not be finite', () => {
         const next = { inputs: full([1, 1, 1], step), targets: full([1, 1, 1], 0.5) };
         if (step === failAt) {
           rate = 1e308;
-          expect(() => trainOn(trainer, next)).toThrow('trainOn: a parameter would not be finite after step 3.');
+          expect(() => trainOn(trainer, next)).toThrow('trainOn: a parameter would not be finite at step 3.');
           rate = 0.1;
           trainOn(trainer, { inputs: full([0, 1, 1], 0), targets: full([0, 1, 1], 0) });
         } else trainOn(trainer, next);

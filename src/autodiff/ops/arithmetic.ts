@@ -17,6 +17,7 @@ import {
   checkedSize,
   checkNumber,
   formatShape,
+  outOfRange,
   type Shape,
   sameShape,
   stridesOf,
@@ -115,10 +116,11 @@ export function broadcastTo(x: Operand, shape: Shape): Variable {
   return broadcast('broadcastTo', operand('broadcastTo', x), shape);
 }
 
-function broadcast(where: string, x: Variable, shape: Shape): Variable {
+/** Broadcasts x as {@link broadcastTo} does, for the public function `where`. */
+export function broadcast(where: string, x: Variable, shape: Shape): Variable {
   if (sameShape(x.shape, shape)) return x;
   if (!sameShape(broadcastShapes(where, x.shape, shape), shape)) {
-    throw new RangeError(`${where}: shape ${formatShape(x.shape)} does not broadcast to ${formatShape(shape)}.`);
+    throw outOfRange(where, 'shape', `one to which ${formatShape(x.shape)} broadcasts`, formatShape(shape));
   }
   const strides = stridesOf(x.shape);
   const added = shape.length - x.shape.length;

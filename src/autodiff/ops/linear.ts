@@ -2,7 +2,7 @@
 
 import { sumRows } from '../../kernels/linear';
 import { affineRows, gemm } from '../../kernels/product';
-import { checkNames, checkObject, checkShape, formatShape, lengthAt, sizeOf } from '../../tensor/shape';
+import { checkNames, checkObject, checkShape, lengthAt, sizeOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
@@ -16,13 +16,7 @@ export function matmul(a: Operand, b: Operand): Variable {
   const left = operand('matmul', a, 'a');
   const right = operand('matmul', b, 'b');
   const inner = lengthAt('matmul', 'a', left.shape, -1);
-  checkShape(
-    'matmul',
-    'b',
-    right.shape,
-    { letters: '[K, N]', lengths: [inner, undefined] },
-    `The shape of a is ${formatShape(left.shape)}.`,
-  );
+  checkShape('matmul', 'b', right.shape, '[K, N]', [inner, undefined]);
   return product(left, right);
 }
 
@@ -45,12 +39,10 @@ export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = 
   const { transposeB = false } = options;
   const left = operand('batchedMatmul', a, 'a');
   const right = operand('batchedMatmul', b, 'b');
-  checkShape('batchedMatmul', 'a', left.shape, { letters: '[B, M, K]', lengths: [undefined, undefined, undefined] });
+  checkShape('batchedMatmul', 'a', left.shape, '[B, M, K]', [undefined, undefined, undefined]);
   const [B, M, K] = left.shape as [number, number, number];
-  const expected = transposeB
-    ? { letters: '[B, N, K]', lengths: [B, undefined, K] }
-    : { letters: '[B, K, N]', lengths: [B, K, undefined] };
-  checkShape('batchedMatmul', 'b', right.shape, expected, `The shape of a is ${formatShape(left.shape)}.`);
+  if (transposeB) checkShape('batchedMatmul', 'b', right.shape, '[B, N, K]', [B, undefined, K]);
+  else checkShape('batchedMatmul', 'b', right.shape, '[B, K, N]', [B, K, undefined]);
   const N = right.shape[transposeB ? 1 : 2]!;
   const scope = currentScope('batchedMatmul');
   const y = result(scope, [B, M, N], [left, right]);
@@ -105,16 +97,10 @@ export function affine(x: Operand, parameters: AffineParameters): Variable {
   const input = operand('affine', x);
   const matrix = operand('affine', weight, 'weight');
   const inner = lengthAt('affine', 'x', input.shape, -1);
-  checkShape(
-    'affine',
-    'weight',
-    matrix.shape,
-    { letters: '[I, O]', lengths: [inner, undefined] },
-    `The shape of x is ${formatShape(input.shape)}.`,
-  );
+  checkShape('affine', 'weight', matrix.shape, '[I, O]', [inner, undefined]);
   if (bias === undefined) return product(input, matrix);
   const vector = operand('affine', bias, 'bias');
-  checkShape('affine', 'bias', vector.shape, { letters: '[O]', lengths: [matrix.shape[1]] });
+  checkShape('affine', 'bias', vector.shape, '[O]', [matrix.shape[1]]);
   return product(input, matrix, vector);
 }
 

@@ -10,6 +10,7 @@ import {
   checkSome,
   formatShape,
   lengthAt,
+  outOfRange,
   resolveAxis,
   resolveRange,
   type Shape,
@@ -47,10 +48,8 @@ export function reshape(x: Operand, shape: Shape): Variable {
     !resolved.every((length) => Number.isInteger(length) && length >= 0) ||
     checkedSize('reshape', 'shape', resolved) !== input.size
   ) {
-    throw new RangeError(
-      `reshape: shape must have ${input.size} elements, like the shape ${formatShape(input.shape)} of x, ` +
-        `got ${formatShape(shape)}.`,
-    );
+    const expected = `of ${input.size} elements, like the shape ${formatShape(input.shape)} of x`;
+    throw outOfRange('reshape', 'shape', expected, formatShape(shape));
   }
   return viewOf(input, resolved);
 }
@@ -70,9 +69,7 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
     axes?.map((axis) => resolveAxis('transpose', axis, input.shape.length)) ??
     input.shape.map((_, axis) => axis).reverse();
   if (order.length !== input.shape.length || new Set(order).size !== order.length) {
-    throw new RangeError(
-      `transpose: axes must contain each of the ${input.shape.length} axes once, got ${formatShape(order)}.`,
-    );
+    throw outOfRange('transpose', 'axes', `each of the ${input.shape.length} axes once`, formatShape(order));
   }
   const strides = stridesOf(input.shape);
   return gatherStrided(
@@ -116,8 +113,8 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
   const first = inputs[0]!;
   checkSome('concat', 'parts', inputs.length, 'tensor');
   const along = resolveAxis('concat', axis, first.shape.length);
-  const expected = { letters: 'like parts[0]', lengths: first.shape.map((n, i) => (i === along ? undefined : n)) };
-  inputs.forEach(({ shape }, index) => checkShape('concat', `parts[${index}]`, shape, expected));
+  const lengths = first.shape.map((n, i) => (i === along ? undefined : n));
+  inputs.forEach(({ shape }, index) => checkShape('concat', `parts[${index}]`, shape, 'like parts[0]', lengths));
   const length = inputs.reduce((total, { shape }) => total + shape[along]!, 0);
   const scope = currentScope('concat');
   const { kernels: k } = scope;
@@ -153,7 +150,7 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
   checkSome('stack', 'parts', inputs.length, 'tensor');
   const along = resolveAxis('stack', axis, first.shape.length + 1);
   const widened = inputs.map((input, index) => {
-    checkShape('stack', `parts[${index}]`, input.shape, { letters: 'like parts[0]', lengths: first.shape });
+    checkShape('stack', `parts[${index}]`, input.shape, 'like parts[0]', first.shape);
     return viewOf(input, [...input.shape.slice(0, along), 1, ...input.shape.slice(along)]);
   });
   return concat(widened, along);
@@ -171,7 +168,7 @@ export function stack(parts: readonly Operand[], axis = 0): Variable {
 export function gather(table: Operand, ids: IntTensor): Variable {
   const rows = operand('gather', table, 'table');
   const count = lengthAt('gather', 'table', rows.shape, 0);
-  const chosen = idOperand('gather', ids, count, 'ids', `The table has ${count} rows.`);
+  const chosen = idOperand('gather', ids, count, 'ids');
   return takeRows(rows, chosen, [...ids.shape, ...rows.shape.slice(1)]);
 }
 

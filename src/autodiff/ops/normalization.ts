@@ -72,6 +72,6 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
 function vectorOf(scope: Scope, name: string, x: Operand | undefined, value: number, n: number): Variable {
   if (x === undefined) return filled(scope, [n], value);
   const vector = operand('layerNormalize', x, name);
-  checkShape('layerNormalize', name, vector.shape, { letters: '[n]', lengths: [n] });
+  checkShape('layerNormalize', name, vector.shape, '[n]', [n]);
   return vector;
 }

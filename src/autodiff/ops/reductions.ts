@@ -3,9 +3,18 @@
 import { sumOf } from '../../kernels/arithmetic';
 import { addStrided, fill } from '../../kernels/movement';
 import { logSoftmaxRows, logSoftmaxRowsBackward, softmaxRows, softmaxRowsBackward } from '../../kernels/rows';
-import { checkArray, formatShape, lengthAt, resolveAxis, type Shape, sizeOf, stridesOf } from '../../tensor/shape';
+import {
+  checkArray,
+  formatShape,
+  lengthAt,
+  outOfRange,
+  resolveAxis,
+  type Shape,
+  sizeOf,
+  stridesOf,
+} from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable, viewOf } from '../tape';
-import { broadcastTo, multiply, scale } from './arithmetic';
+import { broadcast, multiply, scale } from './arithmetic';
 
 /**
  * Sums a tensor over axes, which are removed.
@@ -49,7 +58,7 @@ export function mean(x: Operand, axes?: number | readonly number[]): Variable {
   const averaged = axesOf('mean', input.shape, axes);
   const count = sizeOf(input.shape.filter((_, axis) => averaged.has(axis)));
   if (count === 0)
-    throw new RangeError(`mean: x must not be empty along the axes to average, got shape ${formatShape(input.shape)}.`);
+    throw outOfRange('mean', 'x', 'nonempty along the axes to average', `shape ${formatShape(input.shape)}`);
   return scale(sum(input, [...averaged]), 1 / count);
 }
 
@@ -86,16 +95,7 @@ export function logSoftmax(x: Operand): Variable {
 export function mask(x: Operand, keep: Operand): Variable {
   const input = operand('mask', x);
   const factors = operand('mask', keep, 'keep');
-  if (
-    factors.shape.length > input.shape.length ||
-    factors.shape.some((length, axis) => length !== input.shape[axis] && length !== 1)
-  ) {
-    throw new RangeError(
-      `mask: the shape of keep must match the leading axes of x, ${formatShape(input.shape)}, ` +
-        `got ${formatShape(factors.shape)}.`,
-    );
-  }
-  const kept = broadcastTo(factors, input.shape.slice(0, factors.shape.length));
+  const kept = broadcast('mask', factors, input.shape.slice(0, factors.shape.length));
   const widened = viewOf(
     kept,
     input.shape.map((_, axis) => kept.shape[axis] ?? 1),

@@ -9,7 +9,7 @@ import { constantOf, currentScope, type Variable } from '../../autodiff/tape';
 import { type Layer, vectorFeatures, vectorSize, vectors } from '../../layers/layer';
 import { onValidSteps } from '../../recurrence/valid-steps';
 import { ones, zeros } from '../../tensor/initializers';
-import { checkNumber } from '../../tensor/shape';
+import { checkNumber, outOfRange } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 
 /** A layer that applies `f` to the vectors of every valid step. */
@@ -84,7 +84,7 @@ export function kerasScaling(options: KerasScalingOptions): Layer {
       const features = vectorFeatures('kerasScaling', input);
       for (const { data } of [center, factor, offset])
         if (data.length !== 1 && data.length !== features.size)
-          throw new RangeError(`kerasScaling: expected vectors of size ${data.length}, got ${features.size}.`);
+          throw outOfRange('kerasScaling', 'the input', `vectors of size ${data.length}`, features.size);
       return features;
     },
   };
@@ -123,7 +123,7 @@ export function kerasBatchNormalization(options: KerasBatchNormalizationOptions)
     output(input) {
       const features = vectorFeatures(name, input);
       if (features.size !== mean.length || features.size !== variance.length)
-        throw new RangeError(`${name}: expected vectors of size ${mean.length}, got ${features.size}.`);
+        throw outOfRange(name, 'the input', `vectors of size ${mean.length}`, features.size);
       if (axis === 1 && features.perStep)
         throw new RangeError(`${name}: axis 1 is the time axis; only the last axis is supported.`);
       return features;

@@ -66,7 +66,7 @@ interface Moves {
 /** @throws RangeError if the mask is not `[T, B]` */
 function movesOf(where: string, shape: readonly number[], mask: Tensor): Moves {
   checkTensor(where, 'mask', mask);
-  checkShape(where, 'mask', mask.shape, { letters: '[T, B]', lengths: shape.slice(0, 2) });
+  checkShape(where, 'mask', mask.shape, '[T, B]', shape.slice(0, 2));
   const [T, B] = mask.shape as [number, number];
   const lengths = new Int32Array(B);
   const [source, previous, next] = [0, 1, 2].map(() => new Int32Array(T * B).fill(-1)) as [

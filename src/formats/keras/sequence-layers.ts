@@ -6,7 +6,7 @@ import { sum } from '../../autodiff/ops/reductions';
 import { constantOf, currentScope, type Variable } from '../../autodiff/tape';
 import { type Layer, stepSize, vectorFeatures, vectors } from '../../layers/layer';
 import { onValidSteps } from '../../recurrence/valid-steps';
-import { checkCount } from '../../tensor/shape';
+import { checkCount, outOfRange } from '../../tensor/shape';
 
 /** Creates a layer that repeats the vector of each sequence `count` times, `[B, I]` to `[count, B, I]`. */
 export function kerasRepeatVector(options: { readonly count: number }): Layer {
@@ -19,7 +19,7 @@ export function kerasRepeatVector(options: { readonly count: number }): Layer {
     causal: false,
     output(input) {
       const features = vectorFeatures(name, input);
-      if (features.perStep) throw new RangeError(`${name}: expected a vector per sequence, got one per step.`);
+      if (features.perStep) throw outOfRange(name, 'the input', 'a vector per sequence', 'one per step');
       return { ...features, perStep: true };
     },
     run(_, input, { lengths }) {

@@ -176,7 +176,7 @@ function inputValue(
     const letters = shape.map(
       (length, i) => lengths[i] ?? (typeof length === 'string' && length !== '' ? abbreviate(length) : '…'),
     );
-    checkShape(caller, abbreviate(name), value!.shape, { letters: `[${letters.join(', ')}]`, lengths });
+    checkShape(caller, abbreviate(name), value!.shape, `[${letters.join(', ')}]`, lengths);
   }
   return isInt ? (value as IntTensor) : operand(caller, value as Tensor | Variable, name);
 }

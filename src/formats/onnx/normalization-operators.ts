@@ -39,7 +39,7 @@ export const batchNormalization: Operator = (reader) => {
     const channels = x.shape[1] ?? 1;
     const [scale, bias, mean, variance] = values.map((value, i) => {
       const name = ['scale', 'B', 'mean', 'var'][i]!;
-      checkShape('BatchNormalization', name, value.shape, { letters: '[C]', lengths: [channels] });
+      checkShape('BatchNormalization', name, value.shape, '[C]', [channels]);
       return reshapeValue(value, [channels, ...x.shape.slice(2).map(() => 1)]) as Variable;
     }) as [Variable, Variable, Variable, Variable];
     const centered = subtract(x as Variable, mean);

@@ -152,7 +152,7 @@ function runDirections(
         if (values[i] === undefined) return [];
         const state = swapLayout(values[i] as Variable);
         const lengths = [directions.length, B, H];
-        checkShape(opType, `initial_${name}`, state.shape, { letters: '[D, B, H]', lengths });
+        checkShape(opType, `initial_${name}`, state.shape, '[D, B, H]', lengths);
         return [[name, reshape(slice(state, d, d + 1), [B, H])] as const];
       }),
     );
@@ -220,7 +220,7 @@ function weightConverter(
     const H = hiddenSize ?? (x.shape[1] ?? 0) / blocks;
     const letters = { W: '[D, G·H, I]', R: '[D, G·H, H]', B: '[D, 2·G·H]', P: '[D, 3·H]' }[name];
     const lengths = [D, blocks * H, ...(rank === 2 ? [] : [name === 'R' ? H : undefined])];
-    checkShape('weights', name, x.shape, { letters, lengths }, `D is ${D}, G ${G}, H ${H}.`);
+    checkShape('weights', name, x.shape, letters, lengths, `D is ${D}, G ${G}, H ${H}.`);
     return H;
   };
   const reorder = (x: Variable): Variable => concat(order.map((block) => slice(x, block, block + 1)));
