@@ -143,23 +143,18 @@ export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
   const top = offset + rounded(size);
   const { length } = workspace.memory.view;
-  // Growing by half keeps the cost per element constant without doubling the memory of a large model.
-  if (top + margin > length) grow(workspace, top + margin, Math.ceil(length * 1.5));
+  const needed = top + margin;
+  if (needed > length) {
+    try {
+      // Growing by half keeps the cost per element constant without doubling the memory of a large model.
+      workspace.enlarge(Math.max(needed, Math.ceil(length * 1.5)));
+    } catch {
+      // The engine may still have the memory that is needed.
+      workspace.enlarge(needed);
+    }
+  }
   workspace.top = top;
   return offset;
-}
-
-/** Grows the heap to `most` elements, or to `least` if the engine has no more memory. */
-function grow({ enlarge }: Workspace, least: number, most: number): void {
-  for (const length of [Math.max(least, most), least]) {
-    try {
-      enlarge(length);
-      return;
-    } catch {}
-  }
-  throw new RangeError(
-    `memory must hold ${(least / 2 ** 28).toFixed(1)} GB, of at most 4. Use smaller batches, truncatedBptt or recompute.`,
-  );
 }
 
 /** The number of elements of a block for `size` elements. */
@@ -181,7 +176,7 @@ export function withMemory<R>(workspace: Workspace, body: () => R): R {
   }
 }
 
-/** Blocks of memory that stay when scopes end, until the reservation is freed or garbage collected. */
+/** Blocks of memory that stay when scopes end, until the reservation is garbage collected. */
 export interface Reservation {
   readonly held: Held;
 }
@@ -199,7 +194,7 @@ export function reservationOf(workspace: Workspace): Reservation {
   const held = { workspace, blocks: [] };
   const reservation = { held };
   if (typeof FinalizationRegistry === 'function') {
-    registry ??= new FinalizationRegistry(free);
+    registry ??= new FinalizationRegistry(freeBlocks);
     registry.register(reservation, held);
   }
   return reservation;
@@ -211,7 +206,7 @@ export function reservationOf(workspace: Workspace): Reservation {
  */
 export function reserve({ held: { workspace, blocks } }: Reservation, size: number): number {
   const { free, stacks, base } = workspace;
-  const length = Math.max(alignment, rounded(size));
+  const length = rounded(size);
   const range = free.find(({ start, end }) => end - start >= length);
   const start = range?.start ?? allocate(workspace, length);
   if (range === undefined) {
@@ -222,14 +217,10 @@ export function reserve({ held: { workspace, blocks } }: Reservation, size: numb
   return start;
 }
 
-/** Frees all blocks of a reservation. */
-export function freeReservation({ held }: Reservation): void {
-  free(held);
-}
-
-function free({ workspace, blocks }: Held): void {
+/** Frees the blocks of a reservation. */
+export function freeBlocks({ workspace, blocks }: Held): void {
   const { free, base, top } = workspace;
-  free.push(...blocks.splice(0));
+  free.push(...blocks);
   free.sort((a, b) => a.start - b.start);
   for (let i = free.length - 1; i > 0; i--) {
     if (free[i - 1]!.end < free[i]!.start) continue;

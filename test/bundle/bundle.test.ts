@@ -23,10 +23,11 @@ function bundle(program: string): Uint8Array {
 /** The size of the bundle after gzip. */
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
-// In 0.1 these programs took 33.4 and 51.1 kB. Since then the first has grown by 2 kB: the checks of the arguments of all
-// public functions, with their messages, and exact long sums. The second also contains all optimizers, losses, metrics and
-// layers that were added, which bundlers drop from programs that do not use them.
-it('a program that trains, evaluates, generates and streams is at most 35.3 kB', () => {
+// In 0.1 these programs took 33.4 and 51.1 kB. Since then the first has grown by 3.5 kB: the checks of the arguments of all
+// public functions, with their messages, exact long sums, engines without TextEncoder, the memory and the weights that
+// streams share, and predictions in chunks. The second also contains all optimizers, losses, metrics and layers that were
+// added, which bundlers drop from programs that do not use them.
+it('a program that trains, evaluates, generates and streams is at most 37 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
     'clipByValue, cosineDecay, crossEntropy, decode, dense, dropout, embedding, encode, evaluate, fit, forgetBias',
@@ -34,10 +35,10 @@ it('a program that trains, evaluates, generates and streams is at most 35.3 kB',
     'recurrent, relu, rmsprop, sequential, sgd, simpleRnn, split, stream, streamCell, tanh, valueAndGradient, warmup',
     'weightDecay, windows',
   ].join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(35.3);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(37);
 });
 
-it('a program that uses all of bptt but its file formats is at most 60.8 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 63.2 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -45,26 +46,26 @@ it('a program that uses all of bptt but its file formats is at most 60.8 kB', ()
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(60.8);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(63.2);
 });
 
 // It does not contain initializers: the role of a parameter selects them when it is initialized.
-it('streaming inference of one LSTM is at most 10 kB', () => {
+it('streaming inference of one LSTM is at most 10.5 kB', () => {
   const program = `
     import { advance, lstm, streamCell, tensor } from 'bptt';
     export function open(weights: Record<string, { shape: number[]; data: Float32Array }>) {
       const running = streamCell(lstm(), weights);
       return (x: number[]) => advance(running, tensor([x])).data;
     }`;
-  expect(kilobytes(program)).toBeLessThanOrEqual(10);
+  expect(kilobytes(program)).toBeLessThanOrEqual(10.5);
 });
 
 it.each([
-  ['readSafetensors, writeSafetensors', 'bptt', 2.9],
-  ['readHdf5', 'bptt/keras', 10.9],
+  ['readSafetensors, writeSafetensors', 'bptt', 3],
+  ['readHdf5', 'bptt/keras', 11],
   ['fromKeras', 'bptt/keras', 4],
-  ['fromPyTorch, toPyTorch', 'bptt/pytorch', 6.1],
-  ['exportOnnx', 'bptt/onnx', 11.5],
+  ['fromPyTorch, toPyTorch', 'bptt/pytorch', 6.2],
+  ['exportOnnx', 'bptt/onnx', 11.8],
 ])('%s of %s alone takes at most %s kB', (names, entry, limit) => {
   expect(kilobytes(`import { ${names} } from '${entry}'; console.log(${names});`)).toBeLessThanOrEqual(limit);
 });

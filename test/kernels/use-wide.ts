@@ -2,4 +2,12 @@
 
 import { useKernels } from 'bptt';
 
-useKernels('wide');
+// The probe measures speed, so a busy machine may need another try.
+for (let tries = 0; ; tries++) {
+  try {
+    useKernels('wide');
+    break;
+  } catch (error) {
+    if (tries === 5) throw error;
+  }
+}

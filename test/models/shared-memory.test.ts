@@ -39,7 +39,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   allocate,
   createWorkspace,
-  freeReservation,
+  freeBlocks,
   portableWorkspace,
   reservationOf,
   reserve,
@@ -247,15 +247,15 @@ describe.each([
     expect(stacked).toBeGreaterThanOrEqual(c + 10);
     withMemory(workspace, () => {
       const inner = allocate(workspace, 50);
-      freeReservation(second!);
+      freeBlocks(second!.held);
       // The freed block is reused; a larger block is above the stack.
       expect(reserve(third!, 40)).toBe(b);
       expect(reserve(third!, 500)).toBeGreaterThanOrEqual(inner + 50);
     });
     expect(allocate(workspace, 1)).toBeGreaterThanOrEqual(stacked + 1000 + 50 + 500);
     workspace.top = workspace.base;
-    freeReservation(first!);
-    freeReservation(third!);
+    freeBlocks(first!.held);
+    freeBlocks(third!.held);
     // Everything below the last block in use is free again; ranges of ended scopes too, once an outer scope ends.
     withMemory(workspace, () => undefined);
     const again = reservationOf(workspace);
@@ -269,7 +269,7 @@ describe.each([
     let highest = 0;
     for (let i = 0; i < 4000; i++) {
       const draw = (normal(0, 1)([1], random).data[0]! * 1000) | 0;
-      if (live.length > 30) freeReservation(live.splice(Math.abs(draw) % live.length, 1)[0]!);
+      if (live.length > 30) freeBlocks(live.splice(Math.abs(draw) % live.length, 1)[0]!.held);
       const reservation = reservationOf(workspace);
       reserve(reservation, Math.abs(draw) + 1);
       live.push(reservation);
@@ -297,9 +297,7 @@ it('the memory grows by half, or to the size needed if the engine has no more; a
   expect(lengths.slice(1)).toEqual([9216]);
   allocate(workspace, 900);
   expect(lengths.slice(2)).toEqual([13_824, 9916]);
-  expect(() => allocate(workspace, 2 ** 30)).toThrow(
-    'memory must hold 4.0 GB, of at most 4. Use smaller batches, truncatedBptt or recompute.',
-  );
+  expect(() => allocate(workspace, 2 ** 30)).toThrow('no memory');
   // Earlier allocations stay.
   expect(allocate(workspace, 4)).toBe(9900);
 });
