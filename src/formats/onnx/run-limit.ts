@@ -16,7 +16,7 @@ const perElement = 1024;
 const leastCost = 16;
 
 /** The share of its inputs that counts as the work of a node in addition to its results. */
-const readingCost = 1 / 32;
+const readingCost = 0.03125;
 
 interface RunLimit {
   readonly elements: number;

@@ -349,24 +349,20 @@ const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>,
     set(column, add(column, number(4))),
   ]);
 
+const tilesOf = (columns: 8 | 16, tall?: Tile): Tiles => ({
+  columns,
+  packColumns: packing(columns),
+  multiplyRow: rowProduct(columns),
+  low: tile(4, columns),
+  tall,
+});
+
 /** Tiles of four rows and eight columns: eight sums and their operands fit in the sixteen registers of any engine. */
-export const narrowTiles: Tiles = {
-  columns: 8,
-  packColumns: /* @__PURE__ */ packing(8),
-  multiplyRow: /* @__PURE__ */ rowProduct(8),
-  low: /* @__PURE__ */ tile(4, 8),
-  tall: undefined,
-};
+export const narrowTiles: Tiles = /* @__PURE__ */ tilesOf(8);
 /** Also tiles of six rows: twelve sums hide the latency of fused multiply-add, if the engine keeps them in registers. */
-export const tallTiles: Tiles = { ...narrowTiles, tall: /* @__PURE__ */ tile(6, 8) };
+export const tallTiles: Tiles = /* @__PURE__ */ tilesOf(8, /* @__PURE__ */ tile(6, 8));
 /**
  * Tiles of four rows and sixteen columns, whose pairs of vectors an engine with 256-bit vectors merges. In other engines
  * they are half as fast as {@link narrowTiles}.
  */
-export const wideTiles: Tiles = {
-  columns: 16,
-  packColumns: /* @__PURE__ */ packing(16),
-  multiplyRow: /* @__PURE__ */ rowProduct(16),
-  low: /* @__PURE__ */ tile(4, 16),
-  tall: undefined,
-};
+export const wideTiles: Tiles = /* @__PURE__ */ tilesOf(16);
