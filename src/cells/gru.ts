@@ -41,38 +41,37 @@ export function gru(options: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'>
   checkNames('gru', 'options', options, ['reset']);
   const { reset = 'after' } = options;
   checkChoice('gru', 'reset', reset, ['after', 'before']);
-  return reset === 'after' ? resetAfter() : resetBefore();
+  return reset === 'after' ? resetAfter : resetBefore();
 }
 
-function resetAfter(): PointwiseCell<'h'> {
-  return {
-    name: 'gru',
-    origin: ['gru'],
-    state: ['h'],
-    gates: 3,
-    savedBlocks: 1, // h_{t−1} U + b_hn of the candidate
-    vectorParameters: ['biasHn'],
-    separateProducts: true,
-    parameters: (inputSize, hiddenSize) => ({
-      ...gateParameters(3, inputSize, hiddenSize),
-      biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1 },
-    }),
-    forward: (k, { next, previous, saved, gates, product, vectors, rows, hiddenSize }) =>
-      k.of(gruCell)(next.h, saved, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
-    backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, saved, previous, rows, hiddenSize }) =>
-      k.of(gruCellBackward)(
-        gates,
-        dProduct,
-        dPrevious.h,
-        dVectors['biasHn']!,
-        dNext.h,
-        saved,
-        previous.h,
-        rows,
-        hiddenSize,
-      ),
-  };
-}
+/** The cell, one object, so that streams of equal weights share their buffers. */
+const resetAfter: PointwiseCell<'h'> = {
+  name: 'gru',
+  origin: ['gru'],
+  state: ['h'],
+  gates: 3,
+  savedBlocks: 1, // h_{t−1} U + b_hn of the candidate
+  vectorParameters: ['biasHn'],
+  separateProducts: true,
+  parameters: (inputSize, hiddenSize) => ({
+    ...gateParameters(3, inputSize, hiddenSize),
+    biasHn: { role: 'bias', shape: [hiddenSize], blocks: 1 },
+  }),
+  forward: (k, { next, previous, saved, gates, product, vectors, rows, hiddenSize }) =>
+    k.of(gruCell)(next.h, saved, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
+  backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, saved, previous, rows, hiddenSize }) =>
+    k.of(gruCellBackward)(
+      gates,
+      dProduct,
+      dPrevious.h,
+      dVectors['biasHn']!,
+      dNext.h,
+      saved,
+      previous.h,
+      rows,
+      hiddenSize,
+    ),
+};
 
 function resetBefore(): OpsCell<'h'> {
   return {

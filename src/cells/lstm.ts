@@ -17,6 +17,22 @@ import { forgetBias } from '../tensor/initializers';
 import { checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 
+/** The cell, one object, so that streams of equal weights share their buffers. */
+const cell: PointwiseCell<'h' | 'c'> = {
+  name: 'lstm',
+  origin: ['lstm'],
+  state: ['h', 'c'],
+  gates: 4,
+  savedBlocks: 1, // tanh(c_t)
+  vectorParameters: [],
+  separateProducts: false,
+  parameters: (inputSize, hiddenSize) => gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
+  forward: (k, { next, previous, saved, gates, rows, hiddenSize }) =>
+    k.of(lstmCell)(next.h, next.c, saved, gates, previous.c, rows, hiddenSize),
+  backward: (k, { dNext, dPrevious, previous, saved, gates, rows, hiddenSize }) =>
+    k.of(lstmCellBackward)(gates, dPrevious.c, dNext.h, dNext.c, saved, previous.c, rows, hiddenSize),
+};
+
 /**
  * Creates an LSTM cell. State `{ h, c }`, each `[B, H]`; parameters `weightIh [I, 4H]`, `weightHh [H, 4H]` and
  * `bias [4H]`, gate blocks `i f g o`. The bias of the forget gate is initialized to 1, the other biases to 0. With other
@@ -27,18 +43,5 @@ import { gateParameters } from './gate-parameters';
  */
 export function lstm(options: Readonly<Record<string, never>> = {}): PointwiseCell<'h' | 'c'> {
   checkNames('lstm', 'options, unlike those of lstmWith,', options, []);
-  return {
-    name: 'lstm',
-    origin: ['lstm'],
-    state: ['h', 'c'],
-    gates: 4,
-    savedBlocks: 1, // tanh(c_t)
-    vectorParameters: [],
-    separateProducts: false,
-    parameters: (inputSize, hiddenSize) => gateParameters(4, inputSize, hiddenSize, forgetBias(1)),
-    forward: (k, { next, previous, saved, gates, rows, hiddenSize }) =>
-      k.of(lstmCell)(next.h, next.c, saved, gates, previous.c, rows, hiddenSize),
-    backward: (k, { dNext, dPrevious, previous, saved, gates, rows, hiddenSize }) =>
-      k.of(lstmCellBackward)(gates, dPrevious.c, dNext.h, dNext.c, saved, previous.c, rows, hiddenSize),
-  };
+  return cell;
 }

@@ -22,8 +22,6 @@ export interface Workspace {
   base: number;
   /** The free ranges below `base`. */
   readonly free: Block[];
-  /** The ranges below `base` that belong to scopes, because a block was reserved inside of them. */
-  readonly stacks: Block[];
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
@@ -41,6 +39,16 @@ export function createWorkspace(): Workspace {
   return simdWorkspace() ?? portableWorkspace(Float32Array);
 }
 
+/** Creates an empty workspace, whose stack begins at `top`. */
+const workspaceOf = (kernels: Kernels, memory: Memory, enlarge: Workspace['enlarge'], top: number): Workspace => ({
+  kernels,
+  memory,
+  enlarge,
+  top,
+  base: top,
+  free: [],
+});
+
 /** Creates a workspace with portable kernels: in double precision for gradient checks. */
 export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Array): Workspace {
   const memory: Memory = { view: new Heap(1 << 12) };
@@ -49,7 +57,7 @@ export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Arra
     grown.set(memory.view);
     memory.view = grown;
   };
-  return { kernels: portableKernels(memory), memory, enlarge, top: 0, base: 0, free: [], stacks: [] };
+  return workspaceOf(portableKernels(memory), memory, enlarge, 0);
 }
 
 /** The kernels set by {@link useKernels}. */
@@ -77,8 +85,7 @@ function simdWorkspace(): Workspace | undefined {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
       memory.view = new Float32Array(pages.buffer);
     };
-    const kernels = simdKernels(implementation, pages, memory);
-    return { kernels, memory, enlarge, top: scratchSize, base: scratchSize, free: [], stacks: [] };
+    return workspaceOf(simdKernels(implementation, pages, memory), memory, enlarge, scratchSize);
   } catch {
     return undefined;
   }
@@ -202,18 +209,20 @@ export function reservationOf(workspace: Workspace): Reservation {
 
 /**
  * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top of
- * the stack. A block that is reserved inside of a scope is above its stack.
+ * the stack. A block that is reserved inside of a scope includes the range of its stack, which it takes over.
  */
 export function reserve({ held: { workspace, blocks } }: Reservation, size: number): number {
-  const { free, stacks, base } = workspace;
+  const { free, base } = workspace;
   const length = rounded(size);
   const range = free.find(({ start, end }) => end - start >= length);
-  const start = range?.start ?? allocate(workspace, length);
-  if (range === undefined) {
-    if (start > base) stacks.push({ start: base, end: start });
-    workspace.base = workspace.top;
-  } else range.start += length;
-  blocks.push({ start, end: start + length });
+  if (range !== undefined) {
+    blocks.push({ start: range.start, end: range.start + length });
+    range.start += length;
+    return range.start - length;
+  }
+  const start = allocate(workspace, length);
+  workspace.base = workspace.top;
+  blocks.push({ start: base, end: workspace.base });
   return start;
 }
 
@@ -240,9 +249,7 @@ export function copyInto(workspace: Workspace, data: ArrayLike<number>): number 
 
 /** Releases all memory allocated since `top` was the top of the workspace, except for reserved blocks. */
 export function release(workspace: Workspace, top: number): void {
-  const { stacks, free, base } = workspace;
-  while (stacks.length > 0 && top <= lastOf(stacks)!.start) free.push(stacks.pop()!);
-  workspace.top = Math.max(top, base);
+  workspace.top = Math.max(top, workspace.base);
 }
 
 const shared = new Map<KernelName | undefined, Workspace>();

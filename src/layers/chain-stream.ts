@@ -39,43 +39,36 @@ export function chainStepRunner(
     runners.push({ name, runner });
   }
   const { output, size } = lastOf(runners)!.runner;
-  const stateful = runners.flatMap(({ runner }) => runner.createSlot ?? []);
   return {
     output,
     size,
-    step() {
-      // No closure, so that a step does not allocate.
-      let i = 0;
-      try {
-        for (; i < runners.length; i++) runners[i]!.runner.step();
-      } catch (error) {
-        throw attributed(error, `layer ${runners[i]!.name}`);
-      }
-    },
-    readState: () =>
-      Object.fromEntries(
-        runners.flatMap(({ name, runner }) => {
-          const state = runner.readState();
-          return state === undefined ? [] : [[name, state]];
-        }),
-      ),
-    writeState(state) {
-      checkNames(
-        'stream',
-        'state',
-        state ?? {},
-        layers.map(({ name }) => name),
-      );
-      for (const { name, runner } of runners) withCaller(`layer ${name}`, () => runner.writeState(state?.[name]));
-    },
-    createSlot() {
-      const slots = stateful.map((create) => create());
+    start() {
+      const started = runners.map(({ name, runner }) => ({ name, steps: runner.start() }));
       return {
-        save() {
-          for (const slot of slots) slot.save();
+        step() {
+          // No closure, so that a step does not allocate.
+          let i = 0;
+          try {
+            for (; i < started.length; i++) started[i]!.steps.step();
+          } catch (error) {
+            throw attributed(error, `layer ${started[i]!.name}`);
+          }
         },
-        load() {
-          for (const slot of slots) slot.load();
+        readState: () =>
+          Object.fromEntries(
+            started.flatMap(({ name, steps }) => {
+              const state = steps.readState();
+              return state === undefined ? [] : [[name, state]];
+            }),
+          ),
+        writeState(state) {
+          checkNames(
+            'stream',
+            'state',
+            state ?? {},
+            layers.map(({ name }) => name),
+          );
+          for (const { name, steps } of started) withCaller(`layer ${name}`, () => steps.writeState(state?.[name]));
         },
       };
     },
@@ -94,39 +87,32 @@ function scopedStepRunner(
   const output = reserve(batchSize * size);
   // Now, because the values may change before the first step.
   mapTree(parameters, resident.place);
-  let state: LayerState | undefined;
   return {
     output,
     size,
-    step() {
-      runScope(workspace, false, (scope) => {
-        const p = mapTree(parameters, (tensor) => variableAt(scope, resident.place(tensor), tensor.shape, false));
-        const x =
-          features.kind === 'ids'
-            ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
-            : variableAt(
-                scope,
-                input,
-                features.perStep ? [1, batchSize, features.size] : [batchSize, features.size],
-                false,
-              );
-        const result = layer.run(p, x, { ...inferenceContext(), state });
-        kernels.of(copy)(output, result.output.offset, batchSize * size);
-        state = result.state && (copyOut(result.state, 'advance') as LayerState);
-      });
-    },
-    readState: () => state && mapTree(state, copyTensor),
-    writeState(next) {
-      state = next && mapTree(next, copyTensor);
-    },
-    createSlot() {
-      let own: LayerState | undefined;
+    start() {
+      let state: LayerState | undefined;
       return {
-        save() {
-          own = state;
+        step() {
+          runScope(workspace, false, (scope) => {
+            const p = mapTree(parameters, (tensor) => variableAt(scope, resident.place(tensor), tensor.shape, false));
+            const x =
+              features.kind === 'ids'
+                ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
+                : variableAt(
+                    scope,
+                    input,
+                    features.perStep ? [1, batchSize, features.size] : [batchSize, features.size],
+                    false,
+                  );
+            const result = layer.run(p, x, { ...inferenceContext(), state });
+            kernels.of(copy)(output, result.output.offset, batchSize * size);
+            state = result.state && (copyOut(result.state, 'advance') as LayerState);
+          });
         },
-        load() {
-          state = own;
+        readState: () => state && mapTree(state, copyTensor),
+        writeState(next) {
+          state = next && mapTree(next, copyTensor);
         },
       };
     },

@@ -25,10 +25,9 @@ export function dropout(rate: number): Layer {
       return { output: training && rate > 0 ? dropElements(x, rate, random) : x };
     },
     stepRunner: ({ input, features }) => ({
-      ...stateless,
       output: input,
       size: vectorSize('dropout', features),
-      step: () => undefined,
+      start: stateless(() => undefined),
     }),
   };
 }

@@ -54,7 +54,7 @@ export function embedding(options: EmbeddingOptions): Layer {
         checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, input, input + batchSize);
         gatherRow(output, table, input, batchSize, size);
       };
-      return { ...stateless, output, size, step };
+      return { output, size, start: stateless(step) };
     },
   };
 }

@@ -47,10 +47,11 @@ export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
       const inverseDeviation = reserve(batchSize); // [B]
       const normalize = workspace.kernels.of(normalizeRows);
       return {
-        ...stateless,
         output,
         size,
-        step: () => normalize(output, normalized, inverseDeviation, input, gain, bias, epsilon, batchSize, size),
+        start: stateless(() =>
+          normalize(output, normalized, inverseDeviation, input, gain, bias, epsilon, batchSize, size),
+        ),
       };
     },
   };

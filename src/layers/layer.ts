@@ -115,11 +115,14 @@ export interface Layer {
   readonly stepRunner?: (context: LayerStepContext) => StepRunner;
 }
 
-/** The state accessors of a step runner without state. */
-export const stateless: Pick<StepRunner, 'readState' | 'writeState'> = {
-  readState: () => undefined,
-  writeState: (state) => checkNames('stream', 'state', state ?? {}, []),
-};
+/** Starts streams without state. */
+export const stateless =
+  (step: () => void): StepRunner['start'] =>
+  () => ({
+    step,
+    readState: () => undefined,
+    writeState: (state) => checkNames('stream', 'state', state ?? {}, []),
+  });
 
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
 export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {

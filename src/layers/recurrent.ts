@@ -6,11 +6,12 @@ import { type Variable, viewOf } from '../autodiff/tape';
 import { type Cell, type CellInitializers, cellParameters, checkCell, stateSizes } from '../recurrence/cell';
 import { cellStepRunner } from '../recurrence/cell-stream';
 import { type Unrolled, unroll } from '../recurrence/unroll';
-import { checkRates } from '../recurrence/zoneout';
+import { checkRates, expectedZoneout } from '../recurrence/zoneout';
 import { zeros } from '../tensor/initializers';
 import { mapValues } from '../tensor/named-values';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
@@ -87,12 +88,23 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
     ...('forward' in cell
       ? {
           stepRunner: (context) => {
-            const { initial: initialState = {} } = splitNames(context.parameters);
-            return cellStepRunner(cell, context, { initialState, zoneout: options.zoneout ?? {} });
+            const { initial } = splitNames(context.parameters);
+            const { hiddenSize, zoneout } = options;
+            const afterForward = zoneout && expectedZoneout(context, zoneout, context.batchSize * hiddenSize);
+            return cellStepRunner(cell, context, {
+              initial: initial && repeatedState(cell, initial, context.batchSize),
+              afterForward,
+            });
           },
         }
       : {}),
   };
+}
+
+/** Returns the values of a learned initial state, `[1, H]` by name, for every row: `[B, H]` in order. */
+function repeatedState(cell: Cell, initial: Readonly<Record<string, Tensor>>, batchSize: number): Float32Array {
+  const rows = cell.state.flatMap((name) => Array.from({ length: batchSize }, () => Array.from(initial[name]!.data)));
+  return Float32Array.from(rows.flat());
 }
 
 /** @throws RangeError if an option is out of range; TypeError if it is neither an option of a direction nor another one */

@@ -59,12 +59,16 @@ export function residual(layers: readonly Layer[]): Layer {
       return {
         size: inner.size,
         output,
-        readState: () => joinNames(inner.readState() ?? {}),
-        writeState: (state) => inner.writeState(state && splitNames(state)),
-        ...(inner.createSlot && { createSlot: inner.createSlot }),
-        step() {
-          inner.step();
-          sum(output, input, inner.output, size);
+        start() {
+          const steps = inner.start();
+          return {
+            readState: () => joinNames(steps.readState() ?? {}),
+            writeState: (state) => steps.writeState(state && splitNames(state)),
+            step() {
+              steps.step();
+              sum(output, input, inner.output, size);
+            },
+          };
         },
       };
     },

@@ -1,16 +1,15 @@
 /** Streaming inference: a model that runs one time step per call and carries its state. */
 
-import type { Heap } from '../kernels/kernel';
 import { type Resident, residentOf } from '../kernels/resident';
 import { defaultWorkspace, noteUse, type Reservation, reservationOf, reserve } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import {
   cellStepRunner,
-  type StateSlot,
   type StepRunner,
   type StepRunnerOptions,
   type StepRunnerState,
+  viewOf,
 } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { memoize } from '../tensor/memoize';
@@ -66,7 +65,7 @@ export function stream(model: Sequential, options: StreamOptions = {}): Stream {
     model.layers,
     model.parameters,
     leavesOf('stream', model.parameters).map(({ tensor }) => tensor),
-    inputSize,
+    inputSize === 'ids' ? 1 : inputSize,
     batchSize,
     (options) => withCaller('stream', () => chainStepRunner(model.layers, model.parameters, options)),
   );
@@ -104,15 +103,13 @@ export function streamCell<N extends string>(
   return createStream('streamCell', program, inputSize, batchSize);
 }
 
-/** What the streams of a model with one batch size share: the runner, its input buffer, and the state in it. */
+/** What the streams of a model with one batch size share: the runner and its input buffer. */
 interface Program<S> {
   readonly resident: Resident;
   readonly reservation: Reservation;
   readonly runner: StepRunner<S>;
   /** The offset of the input. */
   readonly input: number;
-  /** The owner of the state in the runner. */
-  active: StateSlot | undefined;
 }
 
 /** The programs of resident parameters, by layers or cell, then by batch size. */
@@ -120,13 +117,13 @@ const programsOf = <S>() => memoize((_: Resident) => memoize((_: object) => new 
 const chains = /* @__PURE__ */ programsOf<ModelState>();
 const cells = /* @__PURE__ */ programsOf<StepRunnerState>();
 
-/** Returns the program of a model with its current parameters. */
+/** Returns the program of a model with its current parameters, for inputs `[B, width]`. */
 function programOf<S>(
   programs: ReturnType<typeof programsOf<S>>,
   key: object,
   owner: object,
   tensors: readonly Tensor[],
-  inputSize: number | 'ids',
+  width: number,
   batchSize: number,
   createRunner: (options: Omit<StepRunnerOptions, 'parameters'>) => StepRunner<S>,
 ): Program<S> {
@@ -137,50 +134,38 @@ function programOf<S>(
   if (existing !== undefined) return existing;
   const reservation = reservationOf(workspace);
   const reserveFor = (size: number): number => reserve(reservation, size);
-  const input = reserveFor(batchSize * (inputSize === 'ids' ? 1 : inputSize));
+  const input = reserveFor(batchSize * width);
   const runner = createRunner({ workspace, resident, reserve: reserveFor, input, batchSize });
-  const program = { resident, reservation, runner, input, active: undefined };
+  const program = { resident, reservation, runner, input };
   bySize.set(batchSize, program);
   return program;
 }
 
 function createStream<S>(caller: string, program: Program<S>, inputSize: number | 'ids', batchSize: number): Stream<S> {
-  const { resident, runner, input } = program;
-  const { workspace } = resident;
+  const {
+    resident: { workspace },
+    runner,
+  } = program;
   const { memory } = workspace;
   const { output, size } = runner;
-  const slot = runner.createSlot?.();
-  const activate = (): void => {
-    if (program.active === slot || slot === undefined) return;
-    program.active?.save();
-    slot.load();
-    program.active = slot;
-  };
-  let heap: Heap | undefined;
-  let outputs: Heap;
+  const steps = runner.start();
+  const outputs = viewOf(memory, output, batchSize * size);
   return {
     batchSize,
     inputSize,
     outputSize: size,
     get state() {
-      activate();
-      return runner.readState();
+      return steps.readState();
     },
     set state(state) {
-      activate();
-      withCaller(caller, () => runner.writeState(state));
+      withCaller(caller, () => steps.writeState(state));
     },
     run(x, into) {
       noteUse(workspace);
-      activate();
-      memory.view.set(x, input);
-      runner.step();
-      // If the memory has grown, the view is stale.
-      if (heap !== memory.view) {
-        heap = memory.view;
-        outputs = heap.subarray(output, output + batchSize * size);
-      }
-      into.set(outputs);
+      // The program is collected, with its memory, only after its streams.
+      memory.view.set(x, program.input);
+      steps.step();
+      into.set(outputs());
     },
   };
 }

@@ -3,12 +3,12 @@
  * allocates nothing.
  */
 
-import { interpolate } from '../kernels/arithmetic';
-import { copy, fill } from '../kernels/movement';
+import type { Heap, Memory } from '../kernels/kernel';
+import { copy } from '../kernels/movement';
 import { gemmPacked } from '../kernels/product';
 import type { Resident } from '../kernels/resident';
 import type { Workspace } from '../kernels/workspace';
-import { byName, mapValues } from '../tensor/named-values';
+import { byName } from '../tensor/named-values';
 import { checkNames, checkShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
@@ -16,31 +16,24 @@ import type { PointwiseCell, PointwiseStep } from './cell';
 /** The state by name, `[B, H]` each. */
 export type StepRunnerState = Readonly<Record<string, Tensor>>;
 
-/** The state of one of the streams that share a step runner, while another one runs. */
-export interface StateSlot {
-  /** Copies the state from the runner. */
-  readonly save: () => void;
-  /** Copies the state to the runner. */
-  readonly load: () => void;
-}
-
-/**
- * Runs one time step at a time in a workspace: reads the input buffer and writes the output buffer `[B, size]`. Streams of
- * a model share one runner, and exchange its state.
- */
-export interface StepRunner<S = StepRunnerState> {
-  /** The offset of the output. */
-  readonly output: number;
-  /** The number of output features per row. */
-  readonly size: number;
-  /** Runs one step and moves the state forward. */
+/** One stream of a step runner, with its state. */
+export interface Steps<S = StepRunnerState> {
+  /** Runs one step, from the input buffer to the output buffer, and moves the state forward. */
   readonly step: () => void;
   /** Returns a copy of the state; undefined for stateless layers. */
   readonly readState: () => S | undefined;
   /** Sets the state; missing parts are reset to the initial state. @throws RangeError if a shape does not match */
   readonly writeState: (state: S | undefined) => void;
-  /** Creates storage with the initial state for one stream. Absent for stateless layers. */
-  readonly createSlot?: () => StateSlot;
+}
+
+/** Runs one time step at a time in a workspace. The streams of a model share its weights and buffers. */
+export interface StepRunner<S = StepRunnerState> {
+  /** The offset of the output `[B, size]`. */
+  readonly output: number;
+  /** The number of output features per row. */
+  readonly size: number;
+  /** Starts a stream in the initial state. */
+  readonly start: () => Steps<S>;
 }
 
 /** Options for creating a {@link StepRunner}. */
@@ -75,20 +68,20 @@ export function packedAffine(
 
 /** Options of {@link cellStepRunner}. */
 export interface CellStepRunnerOptions {
-  /** `[1, H]` by name: the initial state of every row. Zeros by default. */
-  readonly initialState?: StepRunnerState;
-  /** Zoneout rates by the name of the state; the expected value is used. */
-  readonly zoneout?: Readonly<Record<string, number | undefined>>;
+  /** The initial state: its parts `[B, H]` one after another, in the order of `cell.state`. Zeros by default. */
+  readonly initial?: Float32Array | undefined;
+  /** Changes the new state after the forward function of the cell, such as {@link expectedZoneout}. */
+  readonly afterForward?: ((step: PointwiseStep<string>) => void) | undefined;
 }
 
 /**
- * Runs a pointwise cell step by step: two matrix products and the forward function, with two state buffers that are
- * swapped after each step.
+ * Runs a pointwise cell step by step: two matrix products and the forward function. Between its steps, the state of a
+ * stream is an array.
  */
 export function cellStepRunner(
   cell: PointwiseCell,
   { workspace, reserve, resident, parameters, input, batchSize }: StepRunnerOptions,
-  { initialState = {}, zoneout = {} }: CellStepRunnerOptions = {},
+  { initial: given, afterForward }: CellStepRunnerOptions = {},
 ): StepRunner {
   const { kernels: k, memory } = workspace;
   const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
@@ -98,77 +91,59 @@ export function cellStepRunner(
   const shape = [batchSize, H];
   const affine = packedAffine(resident, weightIh, bias);
   const panels = weightHh === undefined ? -1 : resident.pack(weightHh);
-  const gates = reserve(batchSize * GH);
-  const output = reserve(size);
+  const initial = given ?? new Float32Array(cell.state.length * size);
+  const at = (name: string): number => cell.state.indexOf(name) * size;
+  const [from, to, gates] = [reserve(initial.length), reserve(initial.length), reserve(batchSize * GH)];
   const product = cell.separateProducts ? reserve(batchSize * GH) : gates;
-  const saved = reserve(cell.savedBlocks * size);
-  const vectors = byName(cell.vectorParameters, (name) => resident.place(parameters[name]!));
-  const initial = new Float32Array(cell.state.length * size);
-  cell.state.forEach((name, i) => {
-    const data = initialState[name]?.data;
-    if (data !== undefined) for (let row = 0; row < batchSize; row++) initial.set(data, i * size + row * H);
-  });
-  const blocks = [reserve(initial.length), reserve(initial.length)] as const;
-  const offsetsFrom = (block: number): Record<string, number> =>
-    byName(cell.state, (name) => block + cell.state.indexOf(name) * size);
-  const stepFrom = (from: number, to: number): PointwiseStep<string> & { readonly block: number } => ({
+  const step: PointwiseStep<string> = {
     rows: batchSize,
     hiddenSize: H,
     gates,
     product,
-    saved,
-    previous: offsetsFrom(from),
-    next: offsetsFrom(to),
-    vectors,
-    block: from,
-  });
-  let [current, following] = [stepFrom(blocks[0], blocks[1]), stepFrom(blocks[1], blocks[0])];
-  const [multiply, move] = [k.of(gemmPacked), k.of(copy)];
-  const zoned = cell.state
-    .filter((name) => zoneout[name])
-    .map((name) => {
-      const moveRate = reserve(size);
-      k.of(fill)(moveRate, 1 - zoneout[name]!, size);
-      return { name, moveRate };
-    });
+    saved: reserve(cell.savedBlocks * size),
+    previous: byName(cell.state, (name) => from + at(name)),
+    next: byName(cell.state, (name) => to + at(name)),
+    vectors: byName(cell.vectorParameters, (name) => resident.place(parameters[name]!)),
+  };
+  const multiply = k.of(gemmPacked);
+  const nextState = viewOf(memory, to, initial.length);
   return {
-    output,
+    output: step.next['h']!,
     size: H,
-    step() {
-      affine(gates, input, batchSize);
-      if (panels >= 0)
-        multiply(product, current.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
-      cell.forward(k, current);
-      for (const { name, moveRate } of zoned) {
-        const next = current.next[name]!;
-        k.of(interpolate)(next, current.previous[name]!, next, moveRate, size);
-      }
-      move(output, current.next['h']!, size);
-      const last = current;
-      current = following;
-      following = last;
-    },
-    readState: () =>
-      mapValues(current.previous, (offset) => ({
-        shape,
-        data: Float32Array.from(memory.view.subarray(offset, offset + size)),
-      })),
-    writeState(state) {
-      checkNames('stream', 'state', state ?? {}, cell.state);
-      memory.view.set(initial, current.block);
-      for (const name of cell.state) {
-        const value = state?.[name];
-        if (value === undefined) continue;
-        checkShape('stream', `state.${name}`, value.shape, '[B, H]', shape);
-        memory.view.set(value.data, current.previous[name]!);
-      }
-    },
-    createSlot() {
-      const values = initial.slice();
+    start() {
+      const state = initial.slice();
       return {
-        save: () => values.set(memory.view.subarray(current.block, current.block + values.length)),
-        load: () => memory.view.set(values, current.block),
+        step() {
+          memory.view.set(state, from);
+          affine(gates, input, batchSize);
+          if (panels >= 0)
+            multiply(product, step.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
+          cell.forward(k, step);
+          afterForward?.(step);
+          state.set(nextState());
+        },
+        readState: () => byName(cell.state, (name) => ({ shape, data: state.slice(at(name), at(name) + size) })),
+        writeState(values) {
+          checkNames('stream', 'state', values ?? {}, cell.state);
+          for (const [name, { shape: given }] of Object.entries(values ?? {}))
+            checkShape('stream', `state.${name}`, given, '[B, H]', shape);
+          state.set(initial);
+          for (const name of cell.state) state.set(values?.[name]?.data ?? [], at(name));
+        },
       };
     },
+  };
+}
+
+/** Returns a function that returns a view of the memory, also after the memory has grown. */
+export function viewOf(memory: Memory, offset: number, size: number): () => Heap {
+  let heap: Heap | undefined;
+  let view: Heap;
+  return () => {
+    if (heap !== memory.view) {
+      heap = memory.view;
+      view = heap.subarray(offset, offset + size);
+    }
+    return view;
   };
 }

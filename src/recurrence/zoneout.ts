@@ -5,8 +5,13 @@
 
 import { randomMask } from '../autodiff/ops/random-mask';
 import { filled, type Scope, type Variable } from '../autodiff/tape';
+import { interpolate } from '../kernels/arithmetic';
+import { fill } from '../kernels/movement';
+import { mapValues } from '../tensor/named-values';
 import { checkRandom, type Random } from '../tensor/random';
 import { checkNames, checkNumber } from '../tensor/shape';
+import type { PointwiseStep } from './cell';
+import type { StepRunnerOptions } from './cell-stream';
 
 /** m by the name of the state, `[N, H]` over all packed rows; only states with a rate above 0. */
 export type Zoneout = Readonly<Record<string, Variable>>;
@@ -46,4 +51,25 @@ export function drawZoneout(
     masks[name] = random === undefined ? filled(scope, shape, 1 - rate) : randomMask(scope, shape, rate, 1, random);
   }
   return masks;
+}
+
+/**
+ * Returns the function that zones out the new state of a step in prediction: every element takes its expected value.
+ *
+ * @param rates by the name of the state
+ * @param size B·H
+ */
+export function expectedZoneout(
+  { workspace: { kernels: k }, reserve }: Pick<StepRunnerOptions, 'workspace' | 'reserve'>,
+  rates: Readonly<Record<string, number>>,
+  size: number,
+): (step: PointwiseStep<string>) => void {
+  const moveRates = mapValues(rates, (rate) => {
+    const moveRate = reserve(size);
+    k.of(fill)(moveRate, 1 - rate, size);
+    return moveRate;
+  });
+  return ({ previous, next }) => {
+    for (const name in moveRates) k.of(interpolate)(next[name]!, previous[name]!, next[name]!, moveRates[name]!, size);
+  };
 }

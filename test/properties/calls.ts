@@ -633,6 +633,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
       })) as Call['use'] & {}),
   ],
   // Kernels
+  enableWideKernels: [plain()],
   kernelsInUse: [plain()],
   useKernels: [plain('portable')],
   // Tensors

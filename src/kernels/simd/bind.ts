@@ -14,6 +14,8 @@ export interface Implementation {
   readonly name: KernelName;
   /** The tiles of the matrix product. */
   readonly tiles: () => Tiles;
+  /** Whether the engine supports it, if that has been probed. */
+  supported?: boolean;
   /** Compiles the module of a function, once. */
   readonly moduleOf: (key: WasmFunction) => WebAssembly.Module;
 }
@@ -41,9 +43,6 @@ export const relaxed: Implementation = /* @__PURE__ */ implementation('relaxed',
   'f16round' in Math ? tallTiles : narrowTiles,
 );
 
-/** The implementations that the engine has, as far as they have been probed. */
-const supported = new Map<Implementation, boolean>();
-
 /**
  * Whether the engine has the instructions of an implementation, and no content security policy forbids WebAssembly. This
  * is probed once. An engine that rounds twice in fused multiply-add has `simd` only.
@@ -51,9 +50,8 @@ const supported = new Map<Implementation, boolean>();
  * @throws if WebAssembly is missing, or there is no memory to probe with
  */
 export function isSupported(key: Implementation): boolean {
-  const known = supported.get(key) ?? probe(key === relaxed, new WebAssembly.Memory({ initial: 1 }));
-  supported.set(key, known);
-  return known;
+  key.supported ??= probe(key === relaxed, new WebAssembly.Memory({ initial: 1 }));
+  return key.supported;
 }
 
 /** Computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹), which is 2⁻²⁴ with one rounding and 0 with two. */
