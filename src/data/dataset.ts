@@ -4,7 +4,6 @@ import { type Random, shuffle } from '../tensor/random';
 import {
   checkCount,
   checkNames,
-  checkObject,
   checkSome,
   formatShape,
   isObject,
@@ -69,7 +68,7 @@ export function datasetOrBatches<B>(
 
 /** @throws TypeError or RangeError if the tensors of a batch are not valid */
 export function checkBatch(where: string, batch: Batch): void {
-  checkObject(where, 'a batch', batch);
+  checkNames(where, 'a batch', batch, ['inputs', 'targets', 'mask', 'lengths', 'resets']);
   checkEither(where, 'inputs', batch.inputs);
   checkEither(where, 'targets', batch.targets);
 }

@@ -1,7 +1,16 @@
 /** Scaling of columns to a common range, and its inverse. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkArray, checkIds, checkNames, checkNumber, checkSome, formatShape, lengthAt } from '../tensor/shape';
+import {
+  checkArray,
+  checkIds,
+  checkNames,
+  checkNumber,
+  checkSome,
+  formatShape,
+  lengthAt,
+  outOfRange,
+} from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /** The offset and scale of every column: (x − offset) / scale. Plain data: store it as JSON with the weights. */
@@ -124,6 +133,7 @@ function mapColumns(
   checkArray(where, 'scaler.offset', offset);
   checkArray(where, 'scaler.scale', scale);
   [...offset, ...scale].forEach((value) => checkNumber(where, 'scaler', value));
+  if (scale.includes(0)) throw outOfRange(where, 'scaler.scale', 'other than 0', '0');
   if (columns !== undefined) checkArray(where, 'columns', columns);
   if (offset.length !== scale.length) {
     throw new RangeError(

@@ -212,3 +212,10 @@ describe('groups', () => {
     expect(() => kFold(7.5, { k: 2 })).toThrow('kFold: examples must be an integer of at least 1, got 7.5');
   });
 });
+
+it('a scaler with a scale of 0 is rejected', () => {
+  const scaler = { offset: [1, 2], scale: [3, 0] };
+  const data = tensor([[1, 2]]);
+  expect(() => scaleWith(scaler, data)).toThrow('scaleWith: scaler.scale must be other than 0, got 0.');
+  expect(() => unscaleWith(scaler, data)).toThrow('unscaleWith: scaler.scale must be other than 0, got 0.');
+});

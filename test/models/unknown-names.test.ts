@@ -195,3 +195,13 @@ describe('options', () => {
       );
   });
 });
+
+it('batches with an unknown name, such as a misspelled one, are rejected', async () => {
+  const model = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
+  const batch = { inputs: full([3, 1, 2], 1), targets: full([3, 1, 1], 1), lenghts: Int32Array.of(2) };
+  const message = 'a batch must have only inputs, targets, mask, lengths, resets, got lenghts.';
+  const options = { loss: meanSquaredError, optimizer: adam() };
+  await expect(fit(model, batch, options)).rejects.toThrow(`fit: ${message}`);
+  await expect(fit(model, [batch, batch], options)).rejects.toThrow(`fit: ${message}`);
+  expect(() => evaluate(model, batch, { loss: meanSquaredError })).toThrow(`evaluate: ${message}`);
+});
