@@ -235,8 +235,11 @@ it('training and predictions between the steps of a stream do not change its res
 
 it('a stream keeps its memory when its weights and cell are collected, and gives it back with the last stream', async () => {
   const open = (seed: number): Stream<unknown> =>
-    // A copy of the cell, because lstm() is one object for good.
-    streamCell({ ...lstm() }, initializeCell(lstm(), { inputSize: 40, hiddenSize: 90, random: seed }));
+    // Some cells are collected; lstm() is always the same object.
+    streamCell(
+      seed % 2 === 0 ? lstm() : { ...lstm() },
+      initializeCell(lstm(), { inputSize: 40, hiddenSize: 90, random: seed }),
+    );
   const x = normal(0, 1)([1, 40], createRandom(1));
   const expected = [open(1), open(1)].map((running) => [advance(running, x), advance(running, x)])[0]!;
   const running = open(1);
