@@ -34,7 +34,7 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
           testTimeout: 60_000,
           // BPTT_KERNELS=wide runs the tests with these kernels, on an engine that has the flag.
           ...(process.env['BPTT_KERNELS'] === 'wide' && {
-            execArgv: ['--experimental-wasm-revectorize'],
+            execArgv: ['--expose-gc', '--experimental-wasm-revectorize'],
             setupFiles: ['test/kernels/use-wide.ts'],
           }),
         },
