@@ -187,7 +187,7 @@ function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
             );
           };
           const sixes = tall ? rowsBySix(rows) : 0;
-          if (tall && sixes > 0) byTile(tall, 0, sixes);
+          if (sixes > 0) byTile(tall!, 0, sixes);
           if (sixes < rows) byTile(low, sixes, rows - sixes);
         }
       }

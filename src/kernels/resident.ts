@@ -52,9 +52,8 @@ function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resid
     holds: (others) =>
       others.length === copies.length &&
       copies.every(({ tensor, bits }, i) => {
-        const other = others[i]!;
-        if (other !== tensor || other.data.length !== bits.length) return false;
-        const words = bitsOf(other);
+        const words = bitsOf(tensor);
+        if (others[i] !== tensor || words.length !== bits.length) return false;
         for (let j = 0; j < bits.length; j++) if (words[j] !== bits[j]) return false;
         return true;
       }),

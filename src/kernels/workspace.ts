@@ -62,22 +62,21 @@ export function portableWorkspace(Heap: typeof Float32Array | typeof Float64Arra
 
 /** The kernels set by {@link useKernels}. */
 let selected: KernelName | undefined;
-/** The implementations of the selected kernels, which replace the default ones. */
-let implementations: readonly Implementation[] | undefined;
 /** The wide implementation, once the engine has been probed for it. */
 let wide: Implementation | undefined;
 /** The kernels of the last computation. */
 let used: KernelName | undefined;
 
 /**
- * Creates a workspace over a WebAssembly memory, with SIMD kernels if relaxed ones are selected and the engine has none.
- * Returns undefined if portable kernels are selected, or the engine lacks SIMD or the memory.
+ * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine lacks
+ * the selected ones or the memory.
  */
 function simdWorkspace(): Workspace | undefined {
   try {
     // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
-    if (!isSupported(simd)) return undefined;
-    const implementation = (implementations ?? [relaxed, simd]).find(isSupported);
+    if (selected === 'portable' || !isSupported(simd)) return undefined;
+    const known = selected === 'wide' ? [wide!] : [relaxed, simd];
+    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one));
     if (implementation === undefined) return undefined;
     const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
     const memory: Memory = { view: new Float32Array(pages.buffer) };
@@ -107,14 +106,11 @@ export function useKernels(name: KernelName | undefined): void {
   if (name !== undefined && !['portable', 'simd', 'relaxed', 'wide'].includes(name)) {
     throw new RangeError(`useKernels: name must be 'portable', 'simd', 'relaxed' or 'wide', got ${describe(name)}.`);
   }
-  const previous = [selected, implementations] as const;
+  const previous = selected;
   let reason = '';
   try {
     if (name === 'wide') wide ??= wideImplementation();
-    [selected, implementations] = [
-      name,
-      name && [simd, relaxed, ...(wide ? [wide] : [])].filter((one) => one.name === name),
-    ];
+    selected = name;
     if (name === undefined || defaultWorkspace().kernels.name === name) {
       used = undefined;
       return;
@@ -122,7 +118,7 @@ export function useKernels(name: KernelName | undefined): void {
   } catch (error) {
     reason = `: ${(error as Error).message}`;
   }
-  [selected, implementations] = previous;
+  selected = previous;
   throw new RangeError(`useKernels: this engine does not support the kernels '${String(name)}'${reason}.`);
 }
 

@@ -4,7 +4,7 @@ import { add, multiply, scale } from '../autodiff/ops/arithmetic';
 import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
-import { checkNames, checkObject, describe } from '../tensor/shape';
+import { checkChoice, checkNames, checkObject } from '../tensor/shape';
 import { directionsOf } from './directions';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -56,11 +56,7 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
   checkObject('bidirectional', 'reverse', reverse);
   checkDirection('bidirectional', { hiddenSize: options.hiddenSize, ...reverse }, ['cell'], reverse.cell ?? cell);
   const directions = directionsOf(cell, options);
-  if (!Object.keys(merges).includes(merge)) {
-    throw new RangeError(
-      `bidirectional: merge must be one of ${Object.keys(merges).join(', ')}, got ${describe(merge)}.`,
-    );
-  }
+  checkChoice<string>('bidirectional', 'merge', merge, Object.keys(merges));
   const [size, reverseSize] = directions.map((direction) => outputSize(direction.cell, direction.options)) as [
     number,
     number,

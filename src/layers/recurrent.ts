@@ -92,7 +92,7 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
             const { hiddenSize, zoneout } = options;
             const afterForward = zoneout && expectedZoneout(context, zoneout, context.batchSize * hiddenSize);
             return cellStepRunner(cell, context, {
-              initial: initial && repeatedState(cell, initial, context.batchSize),
+              initialState: initial && repeatedState(cell, initial, context.batchSize),
               afterForward,
             });
           },

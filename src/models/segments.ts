@@ -8,7 +8,7 @@ import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount, checkObject } from '../tensor/shape';
-import { sliceSteps } from '../tensor/step-ranges';
+import { lengthsIn, sliceSteps } from '../tensor/step-ranges';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import {
   checkModel,
@@ -72,7 +72,8 @@ export function runInSegments(
             ...options,
             state: p.states,
             ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
-            lengths: lengths && lengthsIn(lengths, from, to, B),
+            // Lengths of another batch size are unchanged, for unroll to reject.
+            lengths: lengths?.length === B ? lengthsIn(lengths, from, to) : lengths,
             resets: resets && sliceSteps(resets, from, to),
           });
           return { output, next };
@@ -85,11 +86,4 @@ export function runInSegments(
   }
   const output = outputsPerStep(model) ? concat(outputs) : lastOf(outputs)!;
   return { output, state: states!, outputs: [output], results: {} };
-}
-
-/**
- * Returns the number of valid steps of each row in a segment; invalid lengths unchanged, for {@link unroll} to reject.
- */
-function lengthsIn(lengths: Int32Array, from: number, to: number, batchSize: number): Int32Array {
-  return lengths.length === batchSize ? lengths.map((length) => Math.max(0, Math.min(length, to) - from)) : lengths;
 }

@@ -18,7 +18,7 @@ import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { checkRandom, type Random, seeded } from '../tensor/random';
 import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape } from '../tensor/shape';
-import { sliceSteps } from '../tensor/step-ranges';
+import { lengthsIn, sliceSteps } from '../tensor/step-ranges';
 import { full, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
@@ -211,8 +211,11 @@ export function runModel(
 }
 
 /** Replaces every part of a state. */
-export function mapStates<A, B>(state: ModelState<A>, replace: (part: A) => B): ModelState<B> {
-  return mapValues(state, (parts) => mapValues(parts, (part) => replace(part)));
+export function mapStates<A, B>(
+  state: ModelState<A>,
+  replace: (part: A, layer: string, name: string) => B,
+): ModelState<B> {
+  return mapValues(state, (parts, layer) => mapValues(parts, (part, name) => replace(part, layer, name)));
 }
 
 /** The options of {@link predict}. */
@@ -295,7 +298,7 @@ export function predictInChunks(
   for (let from = 0; from < T; from += steps) {
     const to = Math.min(T, from + steps);
     const chunk = {
-      lengths: lengths?.map((length) => Math.max(0, Math.min(length, to) - from)),
+      lengths: lengths && lengthsIn(lengths, from, to),
       resets: resets && sliceSteps(resets, from, to),
       state,
     };

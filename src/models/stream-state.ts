@@ -1,9 +1,8 @@
 /** Joining the states of several streams into one batch, and splitting them. */
 
-import { mapValues } from '../tensor/named-values';
 import { checkArray, checkObject, checkSome, formatShape, sameShape } from '../tensor/shape';
-import { checkTensor, type Tensor } from '../tensor/tensor';
-import type { ModelState } from './sequential';
+import { checkTensor } from '../tensor/tensor';
+import { type ModelState, mapStates } from './sequential';
 
 /**
  * Concatenates the states of several streams along the batch axis, so that they can run as one batch.
@@ -18,7 +17,7 @@ export function joinStates(states: readonly ModelState[]): ModelState {
   checkArray('joinStates', 'states', states);
   checkSome('joinStates', 'states', states.length, 'state');
   for (const state of states) checkState('joinStates', state);
-  return mapState(states[0]!, (first, layer, name) => {
+  return mapStates(states[0]!, (first, layer, name) => {
     const tensors = states.map((state, i) => {
       const tensor = state[layer]?.[name];
       if (tensor !== undefined && sameShape(tensor.shape.slice(1), first.shape.slice(1))) return tensor;
@@ -48,7 +47,7 @@ export function splitState(state: ModelState): readonly ModelState[] {
   checkState('splitState', state);
   const rows = Object.values(Object.values(state)[0] ?? {})[0]?.shape[0] ?? 0;
   return Array.from({ length: rows }, (_, row) =>
-    mapState(state, ({ shape: [, ...rest], data }) => {
+    mapStates(state, ({ shape: [, ...rest], data }) => {
       const size = data.length / rows;
       return { shape: [1, ...rest], data: data.slice(row * size, (row + 1) * size) };
     }),
@@ -62,8 +61,4 @@ function checkState(where: string, state: ModelState): void {
     checkObject(where, layer, parts);
     for (const [name, tensor] of Object.entries(parts)) checkTensor(where, `${layer}.${name}`, tensor);
   }
-}
-
-function mapState(state: ModelState, replace: (tensor: Tensor, layer: string, name: string) => Tensor): ModelState {
-  return mapValues(state, (tensors, layer) => mapValues(tensors, (tensor, name) => replace(tensor, layer, name)));
 }

@@ -5,7 +5,7 @@ import { chmod, open, readdir, readFile, readlink, realpath, rename, rm, stat } 
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isArrayOf } from '../tensor/arrays';
-import { mismatch } from '../tensor/shape';
+import { checkString, mismatch } from '../tensor/shape';
 
 /** After this time without a change, in ms, a temporary file is a leftover, whoever wrote it. */
 const abandonedAfter = 3_600_000;
@@ -23,7 +23,7 @@ const abandonedAfter = 3_600_000;
  * await writeAtomically(path, writeSafetensors({ weight: tensor([1, 2]) }));
  */
 export async function writeAtomically(path: string, content: Uint8Array): Promise<void> {
-  if (typeof path !== 'string') throw mismatch('writeAtomically', 'path', 'a string', path);
+  checkString('writeAtomically', 'path', path);
   if (!isArrayOf('Uint8Array', content)) throw mismatch('writeAtomically', 'content', 'a Uint8Array', content);
   const target = await targetOf(path);
   const folder = dirname(target);

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { type LoadOptions, loadInto, type Saveable, type SaveOptions, save } from '../formats/saved-model';
 import { withCaller } from '../tensor/error-context';
-import { checkCount, checkKind, checkObject, mismatch } from '../tensor/shape';
+import { checkCount, checkKind, checkObject, checkString } from '../tensor/shape';
 import type { FitCheckpoint, TrainingState } from '../training/training-state';
 import { writeAtomically } from './atomic-file';
 
@@ -29,7 +29,7 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  * (await resumeFrom(path, model))?.step; // 10
  */
 export function checkpointFile(path: string, model: Saveable, allOptions: CheckpointFileOptions): FitCheckpoint {
-  if (typeof path !== 'string') throw mismatch('checkpointFile', 'path', 'a string', path);
+  checkString('checkpointFile', 'path', path);
   checkObject('checkpointFile', 'options', allOptions);
   const { every, ...options } = allOptions;
   checkCount('checkpointFile', 'every', every);
@@ -53,7 +53,7 @@ export async function resumeFrom(
   model: Saveable & { readonly data: Float32Array },
   options: LoadOptions = {},
 ): Promise<TrainingState | undefined> {
-  if (typeof path !== 'string') throw mismatch('resumeFrom', 'path', 'a string', path);
+  checkString('resumeFrom', 'path', path);
   checkKind('resumeFrom', 'model', model, 'a model', 'data');
   let file: Uint8Array;
   try {

@@ -1,6 +1,7 @@
 /** Display of training progress on a terminal. */
 
-import { checkFunction, checkNames, checkObject, mismatch } from '../tensor/shape';
+import { checkFunction, checkNames, checkObject, checkString } from '../tensor/shape';
+import { now } from '../training/event-loop';
 import type { Progress } from '../training/fit';
 
 /** The output of {@link terminalProgress}: a stream such as `process.stderr`. */
@@ -38,7 +39,7 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
   const { output = process.stderr, unit = 'targets' } = options;
   checkObject('terminalProgress', 'output', output);
   checkFunction('terminalProgress', 'output.write', output.write);
-  if (typeof unit !== 'string') throw mismatch('terminalProgress', 'unit', 'a string', unit);
+  checkString('terminalProgress', 'unit', unit);
   const interval = output.isTTY ? 100 : 10_000;
   let lastTime = -Infinity;
   let validationLoss: number | undefined;
@@ -47,17 +48,15 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
       progress.done || (progress.validationLoss !== undefined && progress.validationLoss !== validationLoss);
     // Only the first step after a validation reports its loss; keep it on the line.
     validationLoss = progress.validationLoss ?? validationLoss;
-    const now = Date.now();
-    if (!isImportant && now - lastTime < interval) return;
-    lastTime = progress.done ? -Infinity : now;
+    const time = now();
+    if (!isImportant && time - lastTime < interval) return;
+    lastTime = progress.done ? -Infinity : time;
     const line = describe(progress, validationLoss, unit);
     if (progress.done) validationLoss = undefined;
     // A wrapped line could not be overwritten. \x1b[K clears the rest of a longer previous line.
-    if (output.isTTY)
-      output.write(
-        `\r${line.slice(0, (Number.isInteger(output.columns) ? output.columns! : 80) - 1)}\x1b[K${progress.done ? '\n' : ''}`,
-      );
-    else output.write(`${line}\n`);
+    const { isTTY, columns = 80 } = output;
+    const width = Number.isInteger(columns) ? columns - 1 : 79;
+    output.write(isTTY ? `\r${line.slice(0, width)}\x1b[K${progress.done ? '\n' : ''}` : `${line}\n`);
   };
 }
 

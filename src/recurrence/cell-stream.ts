@@ -10,7 +10,7 @@ import type { Resident } from '../kernels/resident';
 import type { Workspace } from '../kernels/workspace';
 import { byName } from '../tensor/named-values';
 import { checkNames, checkShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { PointwiseCell, PointwiseStep } from './cell';
 
 /** The state by name, `[B, H]` each. */
@@ -69,7 +69,7 @@ export function packedAffine(
 /** Options of {@link cellStepRunner}. */
 export interface CellStepRunnerOptions {
   /** The initial state: its parts `[B, H]` one after another, in the order of `cell.state`. Zeros by default. */
-  readonly initial?: Float32Array | undefined;
+  readonly initialState?: Float32Array | undefined;
   /** Changes the new state after the forward function of the cell, such as {@link expectedZoneout}. */
   readonly afterForward?: ((step: PointwiseStep<string>) => void) | undefined;
 }
@@ -81,7 +81,7 @@ export interface CellStepRunnerOptions {
 export function cellStepRunner(
   cell: PointwiseCell,
   { workspace, reserve, resident, parameters, input, batchSize }: StepRunnerOptions,
-  { initial: given, afterForward }: CellStepRunnerOptions = {},
+  { initialState, afterForward }: CellStepRunnerOptions = {},
 ): StepRunner {
   const { kernels: k, memory } = workspace;
   const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
@@ -91,7 +91,7 @@ export function cellStepRunner(
   const shape = [batchSize, H];
   const affine = packedAffine(resident, weightIh, bias);
   const panels = weightHh === undefined ? -1 : resident.pack(weightHh);
-  const initial = given ?? new Float32Array(cell.state.length * size);
+  const initial = initialState ?? new Float32Array(cell.state.length * size);
   const at = (name: string): number => cell.state.indexOf(name) * size;
   const [from, to, gates] = [reserve(initial.length), reserve(initial.length), reserve(batchSize * GH)];
   const product = cell.separateProducts ? reserve(batchSize * GH) : gates;
@@ -125,10 +125,15 @@ export function cellStepRunner(
         readState: () => byName(cell.state, (name) => ({ shape, data: state.slice(at(name), at(name) + size) })),
         writeState(values) {
           checkNames('stream', 'state', values ?? {}, cell.state);
-          for (const [name, { shape: given }] of Object.entries(values ?? {}))
-            checkShape('stream', `state.${name}`, given, '[B, H]', shape);
-          state.set(initial);
-          for (const name of cell.state) state.set(values?.[name]?.data ?? [], at(name));
+          const next = initial.slice();
+          for (const name of cell.state) {
+            const part = values?.[name];
+            if (part === undefined) continue;
+            checkTensor('stream', `state.${name}`, part);
+            checkShape('stream', `state.${name}`, part.shape, '[B, H]', shape);
+            next.set(part.data, at(name));
+          }
+          state.set(next);
         },
       };
     },

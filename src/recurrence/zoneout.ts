@@ -7,7 +7,6 @@ import { randomMask } from '../autodiff/ops/random-mask';
 import { filled, type Scope, type Variable } from '../autodiff/tape';
 import { interpolate } from '../kernels/arithmetic';
 import { fill } from '../kernels/movement';
-import { mapValues } from '../tensor/named-values';
 import { checkRandom, type Random } from '../tensor/random';
 import { checkNames, checkNumber } from '../tensor/shape';
 import type { PointwiseStep } from './cell';
@@ -64,12 +63,15 @@ export function expectedZoneout(
   rates: Readonly<Record<string, number>>,
   size: number,
 ): (step: PointwiseStep<string>) => void {
-  const moveRates = mapValues(rates, (rate) => {
-    const moveRate = reserve(size);
-    k.of(fill)(moveRate, 1 - rate, size);
-    return moveRate;
-  });
+  const zoned = Object.entries(rates)
+    .filter(([, rate]) => rate)
+    .map(([name, rate]) => {
+      const moveRate = reserve(size);
+      k.of(fill)(moveRate, 1 - rate, size);
+      return { name, moveRate };
+    });
   return ({ previous, next }) => {
-    for (const name in moveRates) k.of(interpolate)(next[name]!, previous[name]!, next[name]!, moveRates[name]!, size);
+    for (const { name, moveRate } of zoned)
+      k.of(interpolate)(next[name]!, previous[name]!, next[name]!, moveRate, size);
   };
 }

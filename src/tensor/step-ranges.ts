@@ -13,6 +13,11 @@ export function sliceSteps<X extends Tensor | IntTensor>(x: X, from: number, to:
   return likeTensor(x, [to - from, ...rest], data.subarray(from * size, to * size));
 }
 
+/** Returns the number of valid steps of each row among the steps from `from` up to, but not including, `to`. */
+export function lengthsIn(lengths: Int32Array, from: number, to: number): Int32Array {
+  return lengths.map((length) => Math.max(0, Math.min(length, to) - from));
+}
+
 /** Concatenates two sequences `[T, …]` along time; `first` may be missing. */
 export function concatSteps<X extends Tensor | IntTensor>(first: X | undefined, second: X): X {
   if (first === undefined) return second;

@@ -1,7 +1,7 @@
 /** Parameters that training does not change. */
 
 import { fill } from '../kernels/movement';
-import { checkArray, mismatch } from '../tensor/shape';
+import { checkArray, checkString } from '../tensor/shape';
 import { chain, checkOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
 
 /**
@@ -22,9 +22,7 @@ import { chain, checkOptimizer, type Optimizer, type ParameterLeaf } from './opt
  */
 export function freeze(names: readonly string[], optimizer: Optimizer): Optimizer {
   checkArray('freeze', 'names', names);
-  names.forEach((name, i) => {
-    if (typeof name !== 'string') throw mismatch('freeze', `names[${i}]`, 'a string', name);
-  });
+  names.forEach((name, i) => checkString('freeze', `names[${i}]`, name));
   checkOptimizer('freeze', 'optimizer', optimizer);
   const isFrozen = (path: string): boolean =>
     names.some((name) => isAt(path, name)) || (optimizer.isFrozen?.(path) ?? false);

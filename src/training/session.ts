@@ -1,4 +1,4 @@
-/** Updates in a workspace that keeps parameters and optimizer state from one update to the next. */
+/** Updates of parameters and optimizer state, with all buffers of an update in the shared workspace. */
 
 import { scale } from '../autodiff/ops/arithmetic';
 import { runScope, type Variable } from '../autodiff/tape';
@@ -67,33 +67,29 @@ export function openSession<P extends TensorTree, B>(
   const workspace = defaultWorkspace();
   const { kernels, memory } = workspace;
   const parameterList = parameterLeaves(task.parameters);
-  let parameters: number;
-  let gradient: number;
-  /** Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product. */
-  const addGradient = (batch: B, weight: number, total: number, random: Random, step: number): number =>
-    runScope(workspace, true, (scope) => {
-      const context = { training: true, random, step };
-      const loss = (p: Mapped<P, Variable>) => scale(task.loss(p, batch, context, weight), total && weight / total);
-      const { value } = differentiate(caller, scope, task.parameters, parameters, gradient, loss, optimizer.isFrozen);
-      if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
-      return value;
-    });
-
   return {
     state,
     update: (batches, random, step, validationLosses) =>
       withMemory(workspace, () => {
-        parameters = allocate(workspace, size);
-        gradient = allocate(workspace, size);
+        const parameters = allocate(workspace, size);
+        const gradient = allocate(workspace, size);
         const slots = state.slots.map(() => allocate(workspace, size));
         memory.view.set(task.data, parameters);
         kernels.of(fill)(gradient, 0, size);
         const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
         const total = weights.reduce((sum, weight) => sum + weight, 0);
-        let loss = 0;
-        batches.forEach((batch, i) => {
-          loss += addGradient(batch, weights[i]!, total, random, step);
-        });
+        const context = { training: true, random, step };
+        /** Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product. */
+        const addGradient = (batch: B, weight: number): number =>
+          runScope(workspace, true, (scope) => {
+            const loss = (p: Mapped<P, Variable>) =>
+              scale(task.loss(p, batch, context, weight), total && weight / total);
+            const { isFrozen } = optimizer;
+            const { value } = differentiate(caller, scope, task.parameters, parameters, gradient, loss, isFrozen);
+            if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
+            return value;
+          });
+        const loss = batches.reduce((sum, batch, i) => sum + addGradient(batch, weights[i]!), 0);
         const squares = kernels.of(sumOfSquares)(gradient, size);
         if (!Number.isFinite(squares))
           throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);

@@ -190,6 +190,38 @@ it('streamCell shares weights between cells, and keeps the streams apart', () =>
   expect([advance(b, x), advance(b, x)]).toEqual([first, second]);
 });
 
+it('a zoneout rate of 0 or undefined changes no bit of a stream', () => {
+  const x = normal(0, 1)([1, 3], createRandom(1));
+  const outputs = (zoneout: Readonly<Record<string, number>>): Tensor[] => {
+    const running = stream(sequential([recurrent(lstm(), { hiddenSize: 9, zoneout })], { inputSize: 3, seed: 1 }));
+    return [advance(running, x), advance(running, x), advance(running, x)];
+  };
+  const undefinedRate = JSON.parse('{}') as Record<string, number>;
+  Object.assign(undefinedRate, { h: undefined });
+  const expected = outputs({});
+  expect(outputs({ h: 0, c: 0 })).toEqual(expected);
+  expect(outputs(undefinedRate)).toEqual(expected);
+});
+
+it('a missing part of an assigned state is reset, and a malformed part changes nothing', () => {
+  const running = stream(sequential([recurrent(lstm(), { hiddenSize: 2 })], { inputSize: 1, seed: 1 }));
+  advance(running, tensor([[1]]));
+  const before = running.state;
+  const c = tensor([[3, 4]]);
+  for (const h of [
+    { shape: [1, 3], data: new Float32Array(3) },
+    { shape: [1, 2], data: new Float32Array(3) },
+  ])
+    expect(() => {
+      running.state = { lstm: { h, c } };
+    }).toThrow(/^stream: layer lstm: state\.h must be/);
+  expect(running.state).toEqual(before);
+  const partial: Record<string, Tensor> = { c };
+  Object.assign(partial, { h: undefined });
+  running.state = { lstm: partial };
+  expect(running.state).toEqual({ lstm: { h: tensor([[0, 0]]), c } });
+});
+
 it('a stream that is opened inside a computation does not change its values', () => {
   const model = sequential([embedding({ vocabularySize: 5, size: 2 }), recurrent(lstm(), { hiddenSize: 40 })], {
     seed: 1,

@@ -166,27 +166,14 @@ const runLayer = (layer: bptt.Layer): unknown => {
 const layer = (args: () => readonly unknown[]): Call =>
   call(args, runLayer as Call['use'] & {}, 'sequential', 'predict', 'stream', 'advance', 'runModel');
 const runCell = (cell: bptt.Cell): unknown => runLayer(bptt.recurrent(cell, { hiddenSize: 2 }));
-const cell = (...args: readonly unknown[]): Call =>
-  call(
-    () => structuredCloneOf(args),
-    runCell as Call['use'] & {},
-    'sequential',
-    'predict',
-    'stream',
-    'advance',
-    'runModel',
-    'recurrent',
-  );
+/** Calls with copies of their arguments, of a function whose result is used in a model. */
+const inModel =
+  (use: Call['use'] & {}, ...others: readonly string[]) =>
+  (...args: readonly unknown[]): Call =>
+    call(() => structuredCloneOf(args), use, 'sequential', 'predict', 'runModel', ...others);
+const cell = inModel(runCell as Call['use'] & {}, 'stream', 'advance', 'recurrent');
 const runScore = (score: bptt.Score): unknown => runLayer(bptt.attentionPooling({ score }));
-const score = (...args: readonly unknown[]): Call =>
-  call(
-    () => structuredCloneOf(args),
-    runScore as Call['use'] & {},
-    'sequential',
-    'predict',
-    'attentionPooling',
-    'runModel',
-  );
+const score = inModel(runScore as Call['use'] & {}, 'attentionPooling');
 const initializer = (...args: readonly unknown[]): Call =>
   call(() => args, ((initialize: bptt.Initializer) => initialize([2, 2], random(), 1)) as Call['use'] & {});
 const schedule = (...args: readonly unknown[]): Call =>

@@ -24,7 +24,7 @@ function multiply(a: Variable, b: Variable): Variable {
   const leading = broadcastShapes('MatMul', a.shape.slice(0, -2), b.shape.slice(0, -2));
   const batch = (x: Variable): Variable =>
     reshape(broadcastTo(x, checkSize([...leading, ...x.shape.slice(-2)])), [sizeOf(leading), ...x.shape.slice(-2)]);
-  checkSize([...leading, a.shape.at(-2)!, N]);
+  checkSize([...leading, a.shape[a.shape.length - 2]!, N]);
   const y = batchedMatmul(batch(a), batch(b));
   return reshape(y, [...leading, ...y.shape.slice(1)]);
 }
