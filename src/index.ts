@@ -135,7 +135,7 @@ export {
   type PointwiseStep,
   type State,
 } from './recurrence/cell';
-export type { StepRunner, StepRunnerOptions, StepRunnerState, Steps } from './recurrence/cell-stream';
+export type { StepRunner, StepRunnerOptions, StepRunnerState } from './recurrence/cell-stream';
 export { step, type Unrolled, type UnrollOptions, unroll, type ZoneoutOptions } from './recurrence/unroll';
 export {
   chronoBias,
