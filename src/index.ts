@@ -105,6 +105,7 @@ export { residual } from './layers/residual';
 export { withoutBias } from './layers/without-bias';
 export { type GenerateOptions, generate } from './models/generate';
 export { predictStates } from './models/predict-states';
+export { createPredictor, type Predictor } from './models/predictor';
 export { runInSegments } from './models/segments';
 export {
   type ModelRun,

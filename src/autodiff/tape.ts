@@ -22,6 +22,8 @@ export interface Variable {
   readonly offset: number;
   /** The allocation that contains it, which views share. */
   readonly storage: Storage;
+  /** The offset of the panels of a matrix that is also packed. */
+  readonly panels?: number | undefined;
 }
 
 /** An allocation and its gradient. */

@@ -41,7 +41,7 @@ export { addStrided, copy, copyStrided, differing, fill } from './movement';
 export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
 export { addSigns, limitColumns } from './penalties';
-export { affineRows, gemm, gemmPacked, packPanels } from './product';
+export { affinePacked, affineRows, gemm, gemmPacked, packPanels } from './product';
 export { dropoutMask } from './random';
 export {
   crossEntropyRows,

@@ -1,6 +1,6 @@
 /** Matrix products. */
 
-import { type Kernel, longestSum, type Parts, partialSums } from './kernel';
+import { type Kernel, longestSum, type Memory, type Parts, partialSums } from './kernel';
 import { sharedMultiply } from './portable/product';
 import type { Tile } from './simd/product';
 
@@ -35,7 +35,7 @@ export const affineRows: Kernel<typeof affineProduct> = {
   portable: (memory) => {
     const multiply = gemm.portable(memory);
     return (y, x, weight, bias, M, N, K) => {
-      for (let r = 0; r < M; r++) memory.view.copyWithin(y + r * N, bias, bias + N);
+      repeatRow(memory, y, bias, M, N);
       multiply(y, x, weight, M, N, K, false, false, true);
     };
   },
@@ -44,6 +44,11 @@ export const affineRows: Kernel<typeof affineProduct> = {
     return (y, x, weight, bias, M, N, K) => multiply(y, bias, 0, x, weight, M, N, K, false, 'plain');
   },
 };
+
+/** Copies a row to each of M rows. */
+function repeatRow({ view }: Memory, y: number, row: number, M: number, N: number): void {
+  for (let i = 0; i < M; i++) view.copyWithin(y + i * N, row, row + N);
+}
 
 /** The number of elements of the packed form of a matrix [K, N], with panels of any width. */
 export const panelsSize = (K: number, N: number): number => Math.ceil(N / 16) * 16 * K;
@@ -87,6 +92,24 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
     const multiply = blocked(parts);
     return (c, a, panels, M, N, K, transposeA, accumulate) =>
       multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, 'packed');
+  },
+};
+
+const packedAffineProduct = ['write M N', 'read M K', 'read', 'read N', 'M', 'N', 'K'] as const;
+
+/** {@link affineRows} with W packed by {@link packPanels}. */
+export const affinePacked: Kernel<typeof packedAffineProduct> = {
+  operands: packedAffineProduct,
+  portable: (memory) => {
+    const multiply = gemmPacked.portable(memory);
+    return (y, x, panels, bias, M, N, K) => {
+      repeatRow(memory, y, bias, M, N);
+      multiply(y, x, panels, M, N, K, false, true);
+    };
+  },
+  compose: (parts) => {
+    const multiply = blocked(parts);
+    return (y, x, panels, bias, M, N, K) => multiply(y, bias, 0, x, panels, M, N, K, false, 'packed');
   },
 };
 

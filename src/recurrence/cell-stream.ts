@@ -4,8 +4,7 @@
  */
 
 import type { Heap, Memory } from '../kernels/kernel';
-import { copy } from '../kernels/movement';
-import { gemmPacked } from '../kernels/product';
+import { affinePacked, gemmPacked } from '../kernels/product';
 import type { Resident } from '../kernels/resident';
 import type { Workspace } from '../kernels/workspace';
 import { byName } from '../tensor/named-values';
@@ -17,8 +16,8 @@ import type { PointwiseCell, PointwiseStep } from './cell';
 export type StepRunnerState = Readonly<Record<string, Tensor>>;
 
 /**
- * Runs one time step at a time in a workspace. The streams of a model share its weights and buffers. Each has a state of
- * its own, of type C, which only its runner reads and changes; values of the state, of type S, are plain tensors.
+ * Runs one time step at a time in a workspace. The streams of a model share its weights and buffers. Each has its
+ * own state of type C, which only the runner reads and changes; its values, of type S, are plain tensors.
  */
 export interface StepRunner<S = StepRunnerState, C = unknown> {
   /** The offset of the output `[B, size]`. */
@@ -58,12 +57,13 @@ export function packedAffine(
   bias: Tensor | undefined,
 ): (y: number, x: number, rows: number) => void {
   const [K, N] = weight.shape as [number, number];
-  const [panels, biasOffset] = [pack(weight), bias === undefined ? -1 : place(bias)];
-  const [move, multiply] = [workspace.kernels.of(copy), workspace.kernels.of(gemmPacked)];
-  return (y, x, rows) => {
-    if (biasOffset >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasOffset, N);
-    multiply(y, x, panels, rows, N, K, false, biasOffset >= 0);
-  };
+  const panels = pack(weight);
+  if (bias === undefined) {
+    const multiply = workspace.kernels.of(gemmPacked);
+    return (y, x, rows) => multiply(y, x, panels, rows, N, K, false, false);
+  }
+  const [multiplyAdd, start] = [workspace.kernels.of(affinePacked), place(bias)];
+  return (y, x, rows) => multiplyAdd(y, x, panels, start, rows, N, K);
 }
 
 /** Options of {@link cellStepRunner}. */

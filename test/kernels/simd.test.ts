@@ -44,6 +44,7 @@ const specialsForCells = 5;
  */
 const bounds: Record<Name, number> = {
   gemm: 2e-6,
+  affinePacked: 2e-6,
   affineRows: 2e-6,
   packPanels: 0,
   gemmPacked: 2e-6,
