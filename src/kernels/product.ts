@@ -2,7 +2,6 @@
 
 import { type Kernel, longestSum, type Memory, type Parts, partialSums } from './kernel';
 import { sharedMultiply } from './portable/product';
-import type { Tile } from './simd/product';
 
 const product = ['update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag'] as const;
 
@@ -182,36 +181,34 @@ function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
         }
         if (layout === 'plain') packB(panelsOfB, b + k * N + j, 1, N, columns, depth);
         if (layout === 'transposed') packB(panelsOfB, b + j * K + k, K, 1, columns, depth);
-        for (let i = 0; i < M; i += blockRows) {
-          const rows = Math.min(blockRows, M - i);
-          const byTile = (tile: Tile, first: number, count: number): void => {
-            const row = i + first;
-            of(tile.packRows)(
-              panelsOfA,
-              transposeA ? a + k * M + row : a + row * K + k,
-              transposeA ? 1 : K,
-              transposeA ? M : 1,
-              count,
-              depth,
-            );
-            of(tile.multiply)(
-              c + row * N + j,
-              from + row * fromStride + j,
-              fromStride >= 0,
-              fromStride,
-              panelsOfA,
-              packed ? b + width * k : panelsOfB,
-              count,
-              columns,
-              depth,
-              N,
-              packed ? width * K : width * depth,
-              scratch,
-            );
-          };
-          const sixes = tall ? rowsBySix(rows) : 0;
-          if (sixes > 0) byTile(tall!, 0, sixes);
-          if (sixes < rows) byTile(low, sixes, rows - sixes);
+        // Each block of rows: tiles of six, then tiles of four. No closure, so that a product does not allocate.
+        for (let i = 0, count = 0; i < M; i += count) {
+          const rows = Math.min(blockRows - (i % blockRows), M - i);
+          const sixes = tall && i % blockRows === 0 ? rowsBySix(rows) : 0;
+          const tile = sixes > 0 ? tall! : low;
+          count = sixes || rows;
+          of(tile.packRows)(
+            panelsOfA,
+            transposeA ? a + k * M + i : a + i * K + k,
+            transposeA ? 1 : K,
+            transposeA ? M : 1,
+            count,
+            depth,
+          );
+          of(tile.multiply)(
+            c + i * N + j,
+            from + i * fromStride + j,
+            fromStride >= 0,
+            fromStride,
+            panelsOfA,
+            packed ? b + width * k : panelsOfB,
+            count,
+            columns,
+            depth,
+            N,
+            packed ? width * K : width * depth,
+            scratch,
+          );
         }
       }
       addPart?.(k + depth);
