@@ -225,7 +225,7 @@ export function reserve({ held: { workspace, blocks } }: Reservation, size: numb
 /** Frees the blocks of a reservation. */
 export function freeBlocks({ workspace, blocks }: Held): void {
   const { free, base, top } = workspace;
-  free.push(...blocks);
+  free.push(...blocks.splice(0));
   free.sort((a, b) => a.start - b.start);
   for (let i = free.length - 1; i > 0; i--) {
     if (free[i - 1]!.end < free[i]!.start) continue;

@@ -197,7 +197,7 @@ async function train<P extends TensorTree, B>(
     epoch,
     position,
     parameters: task.data.slice(),
-    optimizer: copyOptimizerState(session.state),
+    optimizer: copyOptimizerState(session.state()),
     random: random.state.slice(),
     draws: [...draws],
     losses: [...losses],
@@ -208,39 +208,43 @@ async function train<P extends TensorTree, B>(
   });
   const finish = (stopped: FitResult['stopped']): FitResult => {
     validation.restoreBest();
-    const optimizerState = session.state;
+    const optimizerState = session.state();
     return { steps: losses.length, stopped, losses, validationLosses: validation.losses, optimizerState };
   };
 
-  for (let epoch = resume?.epoch ?? 1; losses.length < steps; epoch++) {
-    const resumed = epoch === resume?.epoch ? resume : undefined;
-    const reader = openEpoch(data, random, resumed);
-    task.begin?.(resumed?.carried);
-    for (const group of inGroups(reader.batches, accumulate)) {
-      const validationLosses = options.validation && validation.losses;
-      const update = session.update(group, random, losses.length + 1, validationLosses);
-      losses.push(update.loss);
-      const epochEnded = reader.position === data.batchCount || losses.length === steps;
-      if (epochEnded) checkSome('fit', 'data', session.state.step, 'target');
-      const validationLoss = epochEnded ? validation.run(epoch) : undefined;
-      const measured = measure(losses.length, group, update.loss);
-      let stopped: FitResult['stopped'] | undefined;
-      if (signal?.aborted) stopped = 'aborted';
-      else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
-      else if (losses.length >= steps) stopped = 'finished';
-      const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
-      if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
-      const done = stopped !== undefined;
-      await onProgress?.({ ...measured, ...update, epoch, validationLoss, done });
-      await pause();
-      // Training may have been aborted in the meantime.
-      if (signal?.aborted) stopped ??= 'aborted';
-      if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
-      if (stopped !== undefined) return finish(stopped);
+  try {
+    for (let epoch = resume?.epoch ?? 1; losses.length < steps; epoch++) {
+      const resumed = epoch === resume?.epoch ? resume : undefined;
+      const reader = openEpoch(data, random, resumed);
+      task.begin?.(resumed?.carried);
+      for (const group of inGroups(reader.batches, accumulate)) {
+        const validationLosses = options.validation && validation.losses;
+        const update = session.update(group, random, losses.length + 1, validationLosses);
+        losses.push(update.loss);
+        const epochEnded = reader.position === data.batchCount || losses.length === steps;
+        if (epochEnded) checkSome('fit', 'data', session.steps(), 'target');
+        const validationLoss = epochEnded ? validation.run(epoch) : undefined;
+        const measured = measure(losses.length, group, update.loss);
+        let stopped: FitResult['stopped'] | undefined;
+        if (signal?.aborted) stopped = 'aborted';
+        else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
+        else if (losses.length >= steps) stopped = 'finished';
+        const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
+        if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
+        const done = stopped !== undefined;
+        await onProgress?.({ ...measured, ...update, epoch, validationLoss, done });
+        await pause();
+        // Training may have been aborted in the meantime.
+        if (signal?.aborted) stopped ??= 'aborted';
+        if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
+        if (stopped !== undefined) return finish(stopped);
+      }
+      checkSome('fit', 'an epoch of data', reader.position, 'batch');
     }
-    checkSome('fit', 'an epoch of data', reader.position, 'batch');
+    return finish('finished');
+  } finally {
+    session.close();
   }
-  return finish('finished');
 }
 
 /** Groups of `size` consecutive batches; the last can have fewer. */
@@ -291,13 +295,13 @@ function startSession<P extends TensorTree, B>(
   task: Task<P, B>,
   { optimizer, optimizerState, resume }: FitOptions<B>,
 ): Session<B> {
-  if (resume === undefined) return openSession('fit', task, optimizer, optimizerState);
+  if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
   if (optimizerState !== undefined) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
   const { parameters } = resume;
   if (parameters.length !== task.data.length)
     throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, parameters.length);
   task.data.set(parameters);
-  return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer));
+  return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);
 }
 
 /** Evaluation after every epoch, and early stopping. */
