@@ -22,6 +22,8 @@ export interface Workspace {
   base: number;
   /** The free ranges below `base`. */
   readonly free: Block[];
+  /** The length of the heap that the engine could not provide, if an allocation has failed. */
+  missing?: number;
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
@@ -148,13 +150,15 @@ export function allocate(workspace: Workspace, size: number): number {
   const { length } = workspace.memory.view;
   const needed = top + margin;
   if (needed > length) {
+    workspace.missing = needed;
     try {
       // Growing by half keeps the cost per element constant without doubling the memory of a large model.
-      workspace.enlarge(Math.max(needed, Math.ceil(length * 1.5)));
+      workspace.enlarge(Math.max(needed, length * 1.5));
     } catch {
       // The engine may still have the memory that is needed.
       workspace.enlarge(needed);
     }
+    workspace.missing = 0;
   }
   workspace.top = top;
   return offset;
