@@ -34,7 +34,7 @@ it.each(['simd', undefined] as const)(
     expect(() => compute({ tall, wide }, (p) => matmul(p.tall, p.wide))).toThrow(
       /^the computation needs at least 6\d\d\d MB of memory, .* Use smaller batches or shorter sequences\.$/,
     );
-    // The memory that was allocated before is free again, and an error of another kind stays as it is.
+    // The memory that was allocated before is free again, and an error of another kind is unchanged.
     expect(predict(model, { shape: [1, 1], data: Int32Array.of(1) }).shape).toEqual([1, 1, 2048]);
     expect(() =>
       compute({ x: tensor([1]) }, () => {
