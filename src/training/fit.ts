@@ -275,7 +275,7 @@ const readOnce =
   'An async generator or a stream can be read only once; pass an object whose method [Symbol.asyncIterator] starts again.';
 
 /** @throws RangeError if there are several epochs, but data is an async generator */
-function checkRepeatable(
+export function checkRepeatable(
   argument: string,
   data: unknown,
   { epochs = 1, steps, resume }: Pick<FitOptions, 'epochs' | 'steps' | 'resume'>,

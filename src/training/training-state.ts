@@ -138,7 +138,7 @@ export function openEpoch<B>(
 }
 
 /** @throws TypeError if the batches are not iterable */
-function iteratorOf<B>(batches: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
+export function iteratorOf<B>(batches: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
   if (isObject(batches)) {
     if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
     if (Symbol.iterator in batches) return batches[Symbol.iterator]();

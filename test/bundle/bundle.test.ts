@@ -15,7 +15,11 @@ function bundle(program: string): Uint8Array {
     minify: true,
     format: 'esm',
     write: false,
-    tsconfigRaw: { compilerOptions: { paths: { bptt: ['./src/index.ts'], 'bptt/*': ['./src/*.ts'] } } },
+    tsconfigRaw: {
+      compilerOptions: {
+        paths: { bptt: ['./src/index.ts'], 'bptt/worker': ['./src/worker/index.ts'], 'bptt/*': ['./src/*.ts'] },
+      },
+    },
   });
   return outputFiles[0]!.contents;
 }
@@ -58,6 +62,13 @@ it('streaming inference of one LSTM is at most 10 kB', () => {
       return (x: number[]) => advance(running, tensor([x])).data;
     }`;
   expect(kilobytes(program)).toBeLessThanOrEqual(10);
+});
+
+it('a page that trains an LSTM in a worker is at most 26.8 kB, and its worker at most 47 kB', () => {
+  const names = 'adam, crossEntropy, dense, lstm, recurrent, sequential';
+  const page = `import { ${names} } from 'bptt'; import { fitInWorker } from 'bptt/worker'; console.log(${names}, fitInWorker);`;
+  expect(kilobytes(page)).toBeLessThanOrEqual(26.8);
+  expect(kilobytes(`import { serveTraining } from 'bptt/worker'; serveTraining();`)).toBeLessThanOrEqual(47);
 });
 
 it.each([
