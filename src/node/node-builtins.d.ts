@@ -31,6 +31,7 @@ declare module 'node:fs/promises' {
     sync(): Promise<void>;
     close(): Promise<void>;
   }
+  export function appendFile(path: string, text: string): Promise<void>;
   export function chmod(path: string, mode: number): Promise<void>;
   export function open(path: string, flags: string): Promise<FileHandle>;
   export function readdir(path: string): Promise<string[]>;
@@ -132,6 +133,17 @@ declare module 'node:vm' {
 
 declare module 'node:v8' {
   export function setFlagsFromString(flags: string): void;
+}
+
+declare module 'node:worker_threads' {
+  export class Worker {
+    constructor(code: string | URL, options?: { readonly eval?: boolean });
+    readonly threadId: number;
+    postMessage(message: unknown, transfer?: readonly unknown[]): void;
+    on(event: string, listener: (value: never) => void): this;
+    once(event: string, listener: (value: never) => void): this;
+    terminate(): Promise<number>;
+  }
 }
 
 declare module 'node:zlib' {
