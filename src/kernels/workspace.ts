@@ -75,12 +75,14 @@ let used: KernelName | undefined;
  */
 function simdWorkspace(): Workspace | undefined {
   try {
+    if (selected === 'portable' || simd.supported === false) return undefined;
+    // The engine is probed with the memory of the workspace: all workers of a page together have about a hundred.
+    const pages = new WebAssembly.Memory({ initial: scratchSize / pageSize + 1 });
     // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
-    if (selected === 'portable' || !isSupported(simd)) return undefined;
+    if (!isSupported(simd, pages)) return undefined;
     const known = selected === 'wide' ? [wide!] : [relaxed, simd];
-    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one));
-    if (implementation === undefined) return undefined;
-    const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
+    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one, pages));
+    if (!implementation) return undefined;
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const enlarge = (length: number): void => {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));

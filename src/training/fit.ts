@@ -2,6 +2,7 @@
 
 import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
+import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';

@@ -64,11 +64,11 @@ it('streaming inference of one LSTM is at most 10 kB', () => {
   expect(kilobytes(program)).toBeLessThanOrEqual(10);
 });
 
-it('a page that trains an LSTM in a worker is at most 27 kB, and its worker at most 47 kB', () => {
+it('a page that trains an LSTM in a worker is at most 27 kB, and its worker at most 47.5 kB', () => {
   const names = 'adam, crossEntropy, dense, lstm, recurrent, sequential';
   const page = `import { ${names} } from 'bptt'; import { fitInWorker } from 'bptt/worker'; console.log(${names}, fitInWorker);`;
   expect(kilobytes(page)).toBeLessThanOrEqual(27);
-  expect(kilobytes(`import { serveTraining } from 'bptt/worker'; serveTraining();`)).toBeLessThanOrEqual(47);
+  expect(kilobytes(`import { serveTraining } from 'bptt/worker'; serveTraining();`)).toBeLessThanOrEqual(47.5);
 });
 
 it.each([
