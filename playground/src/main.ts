@@ -33,6 +33,8 @@ let networks: readonly Network[] = [];
 let references: References = {};
 let inspections: readonly Inspection[] = [];
 let imported: Uint8Array | undefined;
+/** Why the last request failed. */
+let failure: string | undefined;
 let isPlaying = false;
 let isReady = false;
 /** Whether to train as soon as the worker is ready. */
@@ -151,7 +153,8 @@ function restart(plays: boolean = isPlaying): void {
   networks = [];
   references = {};
   sampleSeed = settings.seed;
-  problem.hidden = true;
+  failure = undefined;
+  showProblem(undefined);
   code.clearOutput();
   setText(find('#updates', HTMLElement), '0');
   setText(find('#speed', HTMLElement), '–');
@@ -210,11 +213,18 @@ function receive(report: Report): void {
       code.print(report.text);
       break;
     case 'failed':
-      showProblem(report.message);
       if (report.fatal) {
         setReady(false);
         setPlaying(false);
+        // A file that does not fit the task: the experiment continues without it.
+        if (imported !== undefined) {
+          imported = undefined;
+          setText(find('#files-status', HTMLElement), '');
+          restart(false);
+        }
       }
+      failure = report.message;
+      showProblem(undefined);
       break;
     default:
       report satisfies never;
@@ -260,7 +270,9 @@ function setPlaying(plays: boolean): void {
   setText(status, isPlaying ? 'Training' : isReady ? 'Paused' : '');
 }
 
-function showProblem(message: string | undefined): void {
+/** Shows why the last request failed, or else a problem of the models. */
+function showProblem(ofModels: string | undefined): void {
+  const message = failure ?? ofModels;
   problem.hidden = message === undefined;
   if (message !== undefined) setText(problem, message);
 }
@@ -273,6 +285,7 @@ function sample({ temperature: value }: Settings): void {
 /** Continues a saved model, with the settings and the data that the file contains. */
 function openSaved(bytes: Uint8Array, experiment: Experiment | undefined): void {
   imported = bytes;
+  failure = undefined;
   if (experiment !== undefined) {
     if (isTaskData(experiment.data)) taskInput.restore(experiment.data);
     settings = fromSaved({ ...experiment.settings });

@@ -102,7 +102,7 @@ self.addEventListener('message', ({ data }: MessageEvent<Request>) => {
 for (const method of ['log', 'info', 'warn', 'error'] as const) {
   const original = console[method].bind(console);
   console[method] = (...values: unknown[]) => {
-    if (method !== 'error') original(...values);
+    original(...values);
     post({
       type: 'printed',
       text: values.map((value) => (typeof value === 'string' ? value : toJson(value))).join(' '),
