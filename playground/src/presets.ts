@@ -259,7 +259,7 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     description:
       'The network predicts the next movement of the pen, as a mixture of Gaussians, and draws by feeding its movements back. Draw something of your own.',
     lookFor:
-      'Small and large loops alternate. To continue them, a network must remember which loop comes next and how far it has come. Early samples scribble; after a minute, loops close and alternate.',
+      'Small and large loops alternate. To continue them, a network must remember which loop comes next and how far it has come. Early samples scribble; later ones close their loops and alternate.',
     baseline: 'one Gaussian for all movements',
     unit: 'nats per movement',
     seconds: 10,
@@ -275,7 +275,7 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
       },
       {
         label: 'Short memory',
-        outcome: 'Eight movements are less than a loop: the networks do not learn which loop comes next.',
+        outcome: 'Eight movements are less than a loop: the loss of the gated cells stays higher than with 40.',
         settings: { length: 8 },
       },
       {

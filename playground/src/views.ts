@@ -218,8 +218,8 @@ export function drawStrokes(canvas: HTMLCanvasElement, moves: TaskData['strokes'
     y += dy;
     return [x, y, lifted] as const;
   });
-  const xs = [0, ...points.map((point) => point[0])];
-  const ys = [0, ...points.map((point) => point[1])];
+  const xs = points.map((point) => point[0]);
+  const ys = points.map((point) => point[1]);
   const [left, top] = [Math.min(...xs), Math.min(...ys)];
   const margin = 8;
   const scale = Math.min(
@@ -233,8 +233,8 @@ export function drawStrokes(canvas: HTMLCanvasElement, moves: TaskData['strokes'
   context.lineWidth = 2;
   context.lineJoin = context.lineCap = 'round';
   context.beginPath();
-  context.moveTo(px(0), py(0));
-  let isDown = true;
+  // The first movement leads to the first line.
+  let isDown = false;
   for (const [toX, toY, lifted] of points) {
     if (isDown) context.lineTo(px(toX), py(toY));
     else context.moveTo(px(toX), py(toY));
