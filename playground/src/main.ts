@@ -128,7 +128,8 @@ function showPreset(): void {
   setText(find('#outcome', HTMLElement), '');
   setText(
     find('#loss-note', HTMLElement),
-    `Moving average, in ${preset.unit}. Baseline: ${preset.baseline}. The first network is below it after at most ${preset.seconds} seconds.`,
+    `Moving average, in ${preset.unit}. Baseline: ${preset.baseline}. ` +
+      `The first network is below it after at most ${preset.seconds} seconds.`,
   );
   find('#trials', HTMLElement).replaceChildren(...preset.trials.map(trialButton));
   taskInput.show(settings.task);

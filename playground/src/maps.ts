@@ -20,9 +20,11 @@ const texts: Readonly<Record<string, string>> = {
 
 const notes = {
   states:
-    'The state after every step of one test sequence, one row per unit: blue is positive, orange negative. A unit that stays the same from left to right remembers something.',
+    'The state after every step of one test sequence, one row per unit: blue is positive, orange negative. A ' +
+    'unit that stays the same from left to right remembers something.',
   gates:
-    'A forget gate f, or an update gate z, near 1 (blue) keeps the state, and lets the gradient pass. Simple RNNs have no gates: they overwrite their state at every step.',
+    'A forget gate f, or an update gate z, near 1 (blue) keeps the state, and lets the gradient pass. Simple ' +
+    'RNNs have no gates: they overwrite their state at every step.',
 };
 
 /** The panel of heat maps. */

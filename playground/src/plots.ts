@@ -201,7 +201,8 @@ const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 function powerOfTen(exponent: number): string {
   if (exponent >= -3 && exponent <= 3) return String(Number((10 ** exponent).toFixed(3)));
-  return `10${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((digit) => superscripts[Number(digit)]).join('')}`;
+  const digits = [...String(Math.abs(exponent))].map((digit) => superscripts[Number(digit)]);
+  return `10${exponent < 0 ? '⁻' : ''}${digits.join('')}`;
 }
 
 function formatTick(value: number): string {

@@ -56,9 +56,12 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Adding',
     summary: 'Add two numbers',
     description:
-      'The input is a sequence of random numbers, two of which are marked. After the last step, the network must return their sum.',
+      'The input is a sequence of random numbers, two of which are marked. After the last step, the network ' +
+      'must return their sum.',
     lookFor:
-      'The tanh RNN stays on the baseline: its gradient is gone long before it reaches the first mark. The gated cells and the ReLU RNN with identity weights keep theirs, and learn. Each point on the right is a test sequence; on the diagonal, the prediction is exact.',
+      'The tanh RNN stays on the baseline: its gradient is gone long before it reaches the first mark. The ' +
+      'gated cells and the ReLU RNN with identity weights keep theirs, and learn. Each point on the right is ' +
+      'a test sequence; on the diagonal, the prediction is exact.',
     baseline: 'always 1, the mean',
     unit: 'squared error',
     seconds: 10,
@@ -75,19 +78,22 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
       {
         label: 'Make gradients explode',
         outcome:
-          'Gain 1.2, gradient descent, no clipping: the first update of the ReLU RNN is so large that its loss is no longer a number.',
+          'Gain 1.2, gradient descent, no clipping: the first update of the ReLU RNN is so large that its ' +
+          'loss is no longer a number.',
         settings: { gain: 1.2, clip: 0, cells: ['tanh', 'orthogonal', 'relu'], optimizer: 'sgd' },
       },
       {
         label: 'Then clip them',
         outcome:
-          'The same network survives: the gradient keeps its direction, but its norm is at most 1. After some thousand updates it leaves the baseline.',
+          'The same network survives: the gradient keeps its direction, but its norm is at most 1. After some' +
+          ' thousand updates it leaves the baseline.',
         settings: { gain: 1.2, clip: 1, cells: ['tanh', 'orthogonal', 'relu'], optimizer: 'sgd' },
       },
       {
         label: 'Better initial weights',
         outcome:
-          'Orthogonal weights keep more of the gradient. Of the two tanh RNNs, the orthogonal one leaves the baseline much earlier.',
+          'Orthogonal weights keep more of the gradient. Of the two tanh RNNs, the orthogonal one leaves the ' +
+          'baseline much earlier.',
         settings: { cells: ['tanh', 'orthogonal'], length: 20, learningRate: 0.005 },
       },
     ],
@@ -97,9 +103,12 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Echo',
     summary: 'Repeat with a delay',
     description:
-      'The input is a sequence of random symbols. At every step, the network must repeat the symbol that it read a fixed number of steps ago.',
+      'The input is a sequence of random symbols. At every step, the network must repeat the symbol that it ' +
+      'read a fixed number of steps ago.',
     lookFor:
-      'The network must keep as many symbols as the lag, in order, like a shift register. A plain tanh RNN is good at that; the ReLU RNN, which starts as an integrator, adds up what it should keep apart. Watch the gradient grow at the distance of the lag.',
+      'The network must keep as many symbols as the lag, in order, like a shift register. A plain tanh RNN is' +
+      ' good at that; the ReLU RNN, which starts as an integrator, adds up what it should keep apart. Watch ' +
+      'the gradient grow at the distance of the lag.',
     baseline: 'guess one of four',
     unit: 'nats per symbol',
     seconds: 10,
@@ -112,7 +121,8 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
       {
         label: 'Lag 25',
         outcome:
-          'Only the LSTM leaves the baseline, slowly: its cell state passes gradients back over 25 steps from the start.',
+          'Only the LSTM leaves the baseline, slowly: its cell state passes gradients back over 25 steps from' +
+          ' the start.',
         settings: { lag: 25 },
       },
       {
@@ -127,9 +137,11 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Parity',
     summary: 'Odd or even',
     description:
-      'The input is a sequence of bits. After each of them, the network must tell whether the number of ones so far is odd.',
+      'The input is a sequence of bits. After each of them, the network must tell whether the number of ones ' +
+      'so far is odd.',
     lookFor:
-      'The loss stays on the baseline for a while, then falls suddenly: there is no partial solution. Look for units of the hidden state that flip with each 1.',
+      'The loss stays on the baseline for a while, then falls suddenly: there is no partial solution. Look ' +
+      'for units of the hidden state that flip with each 1.',
     baseline: 'toss a coin',
     unit: 'nats per bit',
     seconds: 10,
@@ -161,9 +173,12 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Reber grammar',
     summary: 'Rules of a language',
     description:
-      'Random strings of a small grammar, such as BTBTXSETE. The network predicts the next symbol. The second to last symbol equals the second one, T or P, whatever is between them.',
+      'Random strings of a small grammar, such as BTBTXSETE. The network predicts the next symbol. The second' +
+      ' to last symbol equals the second one, T or P, whatever is between them.',
     lookFor:
-      'The loss falls fast while the networks learn which symbols may follow each other. The last step toward the best loss is memory: the T or P of the beginning. The networks write strings of their own; the illegal ones are marked.',
+      'The loss falls fast while the networks learn which symbols may follow each other. The last step toward' +
+      ' the best loss is memory: the T or P of the beginning. The networks write strings of their own; the ' +
+      'illegal ones are marked.',
     baseline: 'frequency of the symbols',
     unit: 'nats per symbol',
     seconds: 10,
@@ -195,9 +210,11 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Noisy sine',
     summary: 'Forecast a series',
     description:
-      'Sines of random frequency and phase, with noise. The network predicts the next value, and then continues the series from its own predictions.',
+      'Sines of random frequency and phase, with noise. The network predicts the next value, and then ' +
+      'continues the series from its own predictions.',
     lookFor:
-      'One value says nothing about frequency and phase: the network must average over many noisy values. The forecast first dies out, and then swings on with the right frequency.',
+      'One value says nothing about frequency and phase: the network must average over many noisy values. The' +
+      ' forecast first dies out, and then swings on with the right frequency.',
     baseline: 'repeat the last value',
     unit: 'squared error',
     seconds: 10,
@@ -228,9 +245,11 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Text',
     summary: 'Write like a text',
     description:
-      'The network predicts the next character of a text, and writes by feeding its predictions back. Paste a text of your own.',
+      'The network predicts the next character of a text, and writes by feeding its predictions back. Paste a' +
+      ' text of your own.',
     lookFor:
-      'The samples show what is learned first: letters and spaces, then words, then lines, then the order of the verses. Change the temperature to trade repetition for invention.',
+      'The samples show what is learned first: letters and spaces, then words, then lines, then the order of ' +
+      'the verses. Change the temperature to trade repetition for invention.',
     baseline: 'frequency of the characters',
     unit: 'nats per character',
     seconds: 10,
@@ -257,9 +276,11 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
     title: 'Handwriting',
     summary: 'Draw as you do',
     description:
-      'The network predicts the next movement of the pen, as a mixture of Gaussians, and draws by feeding its movements back. Draw something of your own.',
+      'The network predicts the next movement of the pen, as a mixture of Gaussians, and draws by feeding its' +
+      ' movements back. Draw something of your own.',
     lookFor:
-      'Small and large loops alternate. To continue them, a network must remember which loop comes next and how far it has come. Early samples scribble; later ones close their loops and alternate.',
+      'Small and large loops alternate. To continue them, a network must remember which loop comes next and ' +
+      'how far it has come. Early samples scribble; later ones close their loops and alternate.',
     baseline: 'one Gaussian for all movements',
     unit: 'nats per movement',
     seconds: 10,

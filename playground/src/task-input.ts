@@ -62,7 +62,8 @@ function createTextInput(onChange: () => void): {
       hint,
       area.value.length < shortest.text
         ? `At least ${shortest.text} characters are needed.`
-        : `${area.value.length.toLocaleString('en')} characters. The text stays on this device; it is not part of the link.`,
+        : `${area.value.length.toLocaleString('en')} characters. ` +
+            'The text stays on this device; it is not part of the link.',
     );
   const changed = debounce(700, () => {
     if (area.value.length < shortest.text || area.value === current) return;

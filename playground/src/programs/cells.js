@@ -25,7 +25,7 @@ export const cells = {
     return recurrent(simpleRnn(), { hiddenSize, recurrentInitializer: scaled(orthogonal(), gain), ...options });
   },
 
-  /** h = max(0, x W + h U + b), U = identity (Le, Jaitly and Hinton, 2015): an active unit passes gradients unchanged. */
+  /** h = max(0, x W + h U + b), U = identity (Le, Jaitly and Hinton, 2015): active units pass gradients unchanged. */
   relu({ hiddenSize, gain }, options) {
     return recurrent(simpleRnn({ activation: relu }), {
       hiddenSize,
