@@ -123,7 +123,7 @@ type CustomArguments<P extends TensorTree, B> = [
 ];
 
 /**
- * Trains a model in place. Yields to the event loop about every 20 ms.
+ * Trains a model in place. Yields to the event loop about every 20 ms; `fitInWorker` of `bptt/worker` leaves the thread free.
  *
  * @param model a {@link sequential} model or a {@link customModel}; changed in place
  * @param data the batches to train on. A synchronous iterable that is not a dataset is first read to its end, or until
