@@ -14,8 +14,8 @@ export function copyArray(array: ArrayBufferView): ArrayBufferView {
 }
 
 /**
- * Copies plain data with new typed arrays, whose buffers can be transferred. Posting a view without a copy would copy its
- * whole buffer.
+ * Copies plain data with new typed arrays, whose buffers can be transferred. Posting a view without a copy would copy
+ * its whole buffer.
  *
  * @param transfer is extended by the buffers
  */
