@@ -23,8 +23,8 @@ export interface Batch<
   /** The targets of the loss: one per step `[T, B, …]`, or one per sequence `[B, …]`. */
   readonly targets: Y;
   /**
-   * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets of
-   * weight 0 are ignored, whatever their values (an id of −100, NaN).
+   * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets
+   * of weight 0 are ignored, whatever their values (an id of −100, NaN).
    */
   readonly mask?: Tensor;
   /** `[B]` the number of valid steps of each row; all by default. */
@@ -71,15 +71,15 @@ export interface AsyncDataset<B = Batch> {
   /** The number of batches in one epoch; omit it if it is not known. */
   readonly batchCount?: number | undefined;
   /**
-   * Starts an epoch from its first batch. All randomness comes from `random`, and is drawn only while a batch is awaited, so
-   * that the state of the generator determines the order.
+   * Starts an epoch from its first batch. All randomness comes from `random`, and is drawn only while a batch is
+   * awaited, so that the state of the generator determines the order.
    */
   readonly batches: (random: Random) => AsyncIterable<B>;
 }
 
 /**
- * An asynchronous dataset, or an asynchronous iterable. An async generator or a stream is read once: it has one epoch. An
- * object with a method `[Symbol.asyncIterator]`, which starts again in every epoch, can have more.
+ * An asynchronous dataset, or an asynchronous iterable. An async generator or a stream is read once: it has one epoch.
+ * An object with a method `[Symbol.asyncIterator]`, which starts again in every epoch, can have more.
  */
 export type AsyncBatches<B = Batch> = AsyncDataset<B> | AsyncIterable<B>;
 
@@ -89,8 +89,8 @@ export interface Source<B> extends Partial<Pick<Dataset<B>, 'batchCount'>> {
 }
 
 /**
- * The source of the batches in data. A synchronous iterable is read to its end or to `most` batches, and kept in memory;
- * an asynchronous one is read in every epoch.
+ * The source of the batches in data. A synchronous iterable is read to its end or to `most` batches, and kept in
+ * memory; an asynchronous one is read in every epoch.
  *
  * @throws TypeError as {@link datasetOrBatches}
  */

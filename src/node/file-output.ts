@@ -5,9 +5,9 @@ import { checkString } from '../tensor/shape';
 import type { LogOutput } from '../training/loggers';
 
 /**
- * Creates the output of a logger that appends to a file, which is created if it does not exist. Every line is in the file
- * before training continues, so that a crash loses nothing; log fewer updates (`every`) if updates take less than a
- * millisecond.
+ * Creates the output of a logger that appends to a file, which is created if it does not exist. Every line is in the
+ * file before training continues, so that a crash loses nothing; log fewer updates (`every`) if updates take less than
+ * a millisecond.
  *
  * @param path must be in an existing folder
  * @throws Error from the file system, in training

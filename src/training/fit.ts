@@ -53,9 +53,9 @@ export interface FitOptions<B = Batch> {
   /** The number of updates; overrides `epochs`. */
   readonly steps?: number;
   /**
-   * The number of consecutive batches per update, 1 by default; the last update of an epoch can have fewer. The gradient
-   * is that of the mean loss over all their targets, as for one large batch; a {@link customModel} weights the batches
-   * equally.
+   * The number of consecutive batches per update, 1 by default; the last update of an epoch can have fewer. The
+   * gradient is that of the mean loss over all their targets, as for one large batch; a {@link customModel} weights the
+   * batches equally.
    */
   readonly accumulate?: number;
   /** The seed for the order of batches and for dropout. 0 by default. */
@@ -87,11 +87,15 @@ export interface FitOptions<B = Batch> {
 export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> extends FitOptions<Batch<Y>> {
   readonly loss: Loss<Y>;
   /**
-   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
-   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
+   * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
+   * more.
    */
   readonly carryState?: boolean;
-  /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in memory. */
+  /**
+   * Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in
+   * memory.
+   */
   readonly run?: typeof runModel;
 }
 
@@ -124,13 +128,14 @@ type CustomArguments<P extends TensorTree, B> = [
 ];
 
 /**
- * Trains a model in place. Yields to the event loop about every 20 ms.
+ * Trains a model in place. Yields to the event loop about every 20 ms; `fitInWorker` of `bptt/worker` leaves the thread
+ * free.
  *
  * @param model a {@link sequential} model or a {@link customModel}; changed in place
  * @param data the batches to train on. A synchronous iterable that is not a dataset is first read to its end, or until
- * there are batches for `steps` updates, and kept in memory; its order is the same in every epoch. An {@link AsyncDataset}
- * or another asynchronous iterable is read while training uses its batches, which are not kept, and again from the start
- * in every epoch. Resuming reads the batches of the epoch that have been used, and skips them.
+ * there are batches for `steps` updates, and kept in memory; its order is the same in every epoch. An {@link
+ * AsyncDataset} or another asynchronous iterable is read while training uses its batches, which are not kept, and again
+ * from the start in every epoch. Resuming reads the batches of the epoch that have been used, and skips them.
  * @throws TypeError if `data` is of another kind; if a sequential model lacks a loss, or a custom model is given one
  * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the
  * update and the layer); if a batch has the wrong shape for the model, or an option is out of range; if there are more
@@ -277,7 +282,8 @@ async function train<P extends TensorTree, B>(
 }
 
 const readOnce =
-  'An async generator or a stream can be read only once; pass an object whose method [Symbol.asyncIterator] starts again.';
+  'An async generator or a stream can be read only once; pass an object whose method [Symbol.asyncIterator] ' +
+  'starts again.';
 
 /** @throws RangeError if there are several epochs, but data is an async generator */
 export function checkRepeatable(

@@ -3,7 +3,10 @@
 import { checkCount, checkFunction, checkNames, checkObject } from '../tensor/shape';
 import type { Progress } from './fit';
 
-/** The output of a logger: a stream such as `process.stdout`, a writer of a `WritableStream`, or any object with `write`. */
+/**
+ * The output of a logger: a stream such as `process.stdout`, a writer of a `WritableStream`, or any object with
+ * `write`.
+ */
 export interface LogOutput {
   /** Writes whole lines. If it returns a promise, training waits until the promise resolves. */
   write(text: string): unknown;
@@ -11,7 +14,10 @@ export interface LogOutput {
 
 /** The options of {@link csvLogger} and {@link jsonLinesLogger}. */
 export interface LoggerOptions {
-  /** The number of updates from one that is logged to the next, 1 by default. Validations and the last update always are. */
+  /**
+   * The number of updates from one that is logged to the next, 1 by default. Validations and the last update always
+   * are.
+   */
   readonly every?: number;
 }
 
@@ -29,9 +35,9 @@ const quantities = [
 
 /**
  * Logs training progress as CSV, one line per update: step, epoch, loss, smoothed loss, validation loss, learning rate,
- * gradient norm and targets per second. Quantities without a value, such as the validation loss inside an epoch, are empty.
- * The header is written before update 1 only, so that resumed training can append to its log; {@link fileOutput} of
- * `bptt/node` does.
+ * gradient norm and targets per second. Quantities without a value, such as the validation loss inside an epoch, are
+ * empty. The header is written before update 1 only, so that resumed training can append to its log; {@link fileOutput}
+ * of `bptt/node` does.
  *
  * @returns a function for the `onProgress` option of {@link fit}
  * @throws TypeError if `output` has no `write`
@@ -55,8 +61,8 @@ export function csvLogger(output: LogOutput, options: LoggerOptions = {}): (prog
 }
 
 /**
- * Logs training progress as JSON lines, one object per update, with the quantities of {@link csvLogger}. Those without a
- * value are absent.
+ * Logs training progress as JSON lines, one object per update, with the quantities of {@link csvLogger}. Those without
+ * a value are absent.
  *
  * @returns a function for the `onProgress` option of {@link fit}
  * @throws as {@link csvLogger}

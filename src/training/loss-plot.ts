@@ -129,7 +129,8 @@ function plotAs(where: string, curves: Readonly<Record<string, Losses>>, options
   ];
   const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
   const font = 'font-family="system-ui, sans-serif" font-size="11"';
-  return `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${font} fill="${gray}"><title>${escaped(title)}</title>${parts.join('')}</svg>`;
+  const root = `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${font} fill="${gray}">`;
+  return `${root}<title>${escaped(title)}</title>${parts.join('')}</svg>`;
 }
 
 /** The smallest and the largest loss; around a constant one, so that it is drawn in the middle. */
@@ -188,7 +189,8 @@ const label = (value: number): string => String(Number(value.toPrecision(4)));
 const escaped = (content: string): string => content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 
 const text = (x: number | string, y: number | string, content: string, anchor: string, weight = 400): string =>
-  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-weight="${weight}" dominant-baseline="middle">${escaped(content)}</text>`;
+  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-weight="${weight}" dominant-baseline="middle">` +
+  `${escaped(content)}</text>`;
 
 const line = (x1: number, y1: number | string, x2: number, y2: number | string, opacity: number): string =>
   `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${gray}" stroke-opacity="${opacity}"/>`;
@@ -202,4 +204,5 @@ const curve = (points: readonly string[], color: string): string =>
 
 /** The name of a curve, with its color. */
 const key = (x: number, name: string, color: string): string =>
-  `<line x1="${x}" y1="32" x2="${x + 14}" y2="32" stroke="${color}" stroke-width="3"/>${text(x + 20, 32, name, 'start')}`;
+  `<line x1="${x}" y1="32" x2="${x + 14}" y2="32" stroke="${color}" stroke-width="3"/>` +
+  text(x + 20, 32, name, 'start');

@@ -17,7 +17,9 @@ import { binaryCrossEntropy, crossEntropy, huber, meanAbsoluteError, meanSquared
 import { mixtureNegativeLogLikelihood } from '../training/mixture-density';
 import { copyArray } from './post';
 
-/** The functions of the library that options contain as they are: activations, losses, and functions that run models. */
+/**
+ * The functions of the library that options contain as they are: activations, losses, and functions that run models.
+ */
 export const plainFunctions = (): CustomObjects => ({
   abs,
   binaryCrossEntropy,

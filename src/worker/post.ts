@@ -4,7 +4,7 @@ import { isPlain } from '../formats/description';
 
 /** A worker, or a port to one: the common part of the interfaces of browsers and Node.js. */
 export interface WorkerLike {
-  postMessage(message: unknown, transfer: unknown[]): void;
+  postMessage(message: unknown, transfer?: readonly unknown[]): void;
 }
 
 /** A copy of a typed array with a buffer that it does not share. */
@@ -14,8 +14,8 @@ export function copyArray(array: ArrayBufferView): ArrayBufferView {
 }
 
 /**
- * Copies plain data with new typed arrays, whose buffers can be transferred. Posting a view without a copy would copy its
- * whole buffer.
+ * Copies plain data with new typed arrays, whose buffers can be transferred. Posting a view without a copy would copy
+ * its whole buffer.
  *
  * @param transfer is extended by the buffers
  */

@@ -34,7 +34,9 @@ export type Call =
   /** The training has ended; there is no reply. */
   | { readonly type: 'end'; readonly end: End };
 
-/** The end of a training: its result or its error. The parameters and the state of the optimizer are set in both cases. */
+/**
+ * The end of a training: its result or its error. The parameters and the state of the optimizer are set in both cases.
+ */
 export interface End {
   readonly result?: FitResult | undefined;
   readonly error?: PostedError;

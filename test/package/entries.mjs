@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 
 /** Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels. */
 
-/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'worker' | 'node', any>} entries the module of every entry point */
+/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'worker' | 'node', any>} entries the module of each */
 export async function checkEntries({ bptt, pytorch, keras, onnx, worker, node }) {
   const check = (holds, what) => {
     if (!holds) throw new Error(`entry points: ${what}`);

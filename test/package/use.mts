@@ -60,10 +60,13 @@ export const { gradient } = valueAndGradient(network.parameters, (v) =>
 );
 export const imported: (file: Uint8Array) => ImportedModel = importKeras;
 
-// A worker of a browser is one of fitInWorker, without the types of the DOM here.
+// The types of the workers of browsers and of Node.js, without their declarations here.
 interface BrowserWorker {
   postMessage(message: unknown, transfer: object[]): void;
   postMessage(message: unknown, options?: { transfer?: object[] }): void;
 }
-export const inWorker = (worker: BrowserWorker): Promise<FitResult> =>
+interface NodeWorker {
+  postMessage(message: unknown, transferList?: readonly object[]): void;
+}
+export const inWorker = (worker: BrowserWorker | NodeWorker): Promise<FitResult> =>
   fitInWorker(worker, model, data, { loss: crossEntropy, optimizer: adam(), timeout: 5 });

@@ -36,7 +36,10 @@ const files = [...guide.matchAll(/```js\n\/\/ (\w+\.js)\n([\s\S]*?)```/g)].map((
   code: code!,
 }));
 
-/** Runs main.js with the other files, in Node.js, whose workers get the name that they have elsewhere. Returns its output. */
+/**
+ * Runs main.js with the other files, in Node.js, whose workers get the name that they have elsewhere. Returns its
+ * output.
+ */
 async function run(programs: readonly { readonly name: string; readonly code: string }[]): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
   try {
