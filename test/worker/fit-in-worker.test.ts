@@ -387,17 +387,14 @@ describe('fitInWorker', () => {
     // Updates of about a quarter of a second.
     const model = sequential([recurrent(lstm(), { hiddenSize: 256 }), dense({ size: 1 })], { inputSize: 8 });
     const data = { inputs: full([128, 32, 8], 0.1), targets: full([128, 32, 1], 0.1) };
-    let last = performance.now();
-    let longest = 0;
+    // In this thread, training would let the timer run between its updates only.
+    let ticks = 0;
     const timer = setInterval(() => {
-      const now = performance.now();
-      longest = Math.max(longest, now - last);
-      last = now;
+      ticks++;
     }, 1);
-    const start = performance.now();
     await fitInWorker(worker, model, data, { loss: meanSquaredError, optimizer, steps: 4 });
     clearInterval(timer);
-    expect(longest).toBeLessThan((performance.now() - start) / 8);
+    expect(ticks).toBeGreaterThan(20);
   });
 });
 
