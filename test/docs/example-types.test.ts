@@ -7,6 +7,12 @@ import { docstringExamples, pages, typeErrors, withImports } from './examples';
 
 const examples = docstringExamples();
 const programs = pages().filter(({ program }) => program !== '');
+/** The programs with file names, such as that of a worker, each a module. */
+const files = pages().flatMap(({ path, blocks }) =>
+  blocks
+    .filter(({ language, file }) => language === 'ts' && file !== undefined)
+    .map(({ file, code }) => ({ name: `${path.replace(/\W/g, '-')}-${file}`, code })),
+);
 const mistakes: readonly (readonly [file: string, code: string])[] = [
   ['wrong-type.ts', withImports("full([2, 3], 'one');")],
   ['wrong-import.ts', "import { noSuchName } from 'bptt';\nnoSuchName();"],
@@ -16,6 +22,7 @@ const modules = new Map([
   ...mistakes,
   ...examples.map(({ code }, index) => [`docstring-example-${index}.ts`, withImports(code)] as const),
   ...programs.map(({ path, program }) => [`${path.replace(/\W/g, '-')}.ts`, `${program}\nexport {};`] as const),
+  ...files.map(({ name, code }) => [name, `${code}\nexport {};`] as const),
 ]);
 const errors = typeErrors(modules);
 
@@ -32,5 +39,11 @@ describe('examples in docstrings compile', () => {
 describe('programs of the guides compile, with the imports that they show', () => {
   it.each(programs)('$path', ({ path }) => {
     expect(errors.get(`${path.replace(/\W/g, '-')}.ts`)!.join('\n')).toBe('');
+  });
+});
+
+describe.runIf(files.length > 0)('files of the guides compile', () => {
+  it.each(files)('$name', ({ name }) => {
+    expect(errors.get(name)!.join('\n')).toBe('');
   });
 });
