@@ -37,7 +37,15 @@ export { projectedLstm } from './cells/projected-lstm';
 export { type SimpleRnnOptions, simpleRnn } from './cells/simple-rnn';
 export { type BucketOptions, bucketBatches, type Example } from './data/bucket-batches';
 export type { BytePair } from './data/byte-pair-encoding';
-export { type Batch, type Batches, type BatchesOptions, batchesOf, type Dataset } from './data/dataset';
+export {
+  type AsyncBatches,
+  type AsyncDataset,
+  type Batch,
+  type Batches,
+  type BatchesOptions,
+  batchesOf,
+  type Dataset,
+} from './data/dataset';
 export { type Fold, kFold, splitGroups } from './data/groups';
 export {
   type BytePairOptions,

@@ -145,6 +145,17 @@ declare module 'node:v8' {
   export function setFlagsFromString(flags: string): void;
 }
 
+declare module 'node:worker_threads' {
+  export class Worker {
+    constructor(code: string | URL, options?: { readonly eval?: boolean });
+    readonly threadId: number;
+    postMessage(message: unknown, transfer?: readonly unknown[]): void;
+    on(event: string, listener: (value: never) => void): this;
+    once(event: string, listener: (value: never) => void): this;
+    terminate(): Promise<number>;
+  }
+}
+
 declare module 'node:zlib' {
   export function gzipSync(data: string | Uint8Array, options?: { level?: number }): Uint8Array;
   export function deflateRawSync(data: Uint8Array, options?: { level?: number }): Uint8Array;

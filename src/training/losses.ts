@@ -20,6 +20,7 @@ import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
 import { lastOf } from '../tensor/arrays';
+import type { Origin } from '../tensor/origin';
 import { checkChoice, checkNames, checkNumber, checkObject, checkRows } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './metrics';
@@ -47,6 +48,8 @@ export interface Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> {
   (outputs: Variable | Tensor, targets: Y, options?: LossOptions): Variable;
   /** The weight of a batch in the mean over batches; by default, the sum of the weights of its targets. */
   readonly weightOf?: (targets: Y, options: MetricOptions) => number;
+  /** The function that created it, and its arguments, such as those of {@link crossEntropyWith}. */
+  readonly origin?: Origin;
 }
 
 /**
