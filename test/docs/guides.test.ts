@@ -71,7 +71,7 @@ function format(value: unknown): string {
   return typeof value === 'number' ? String(Number(value.toPrecision(6))) : String(value);
 }
 
-const guides = pages().filter(({ path, program }) => path !== 'README.md' && program !== '');
+const guides = pages().filter(({ path, programs }) => path !== 'README.md' && programs.length > 0);
 
 it('numbers that are close are equal, words and other numbers are not', () => {
   expect(withCloseNumbers('loss 0.40 after 10 updates', 'loss 0.44 after 10 updates')).toBe(
