@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { docstringExamples, pages, typeErrors, withImports } from './examples';
 
 const examples = docstringExamples();
-const programs = pages().filter(({ program }) => program !== '');
+const programs = pages().flatMap(({ path, programs }) =>
+  programs.map((code, i) => ({ name: `${path.replace(/\W/g, '-')}-${i}.ts`, code })),
+);
 /** The programs with file names, such as that of a worker, each a module. */
 const files = pages().flatMap(({ path, blocks }) =>
   blocks
@@ -21,8 +23,7 @@ const mistakes: readonly (readonly [file: string, code: string])[] = [
 const modules = new Map([
   ...mistakes,
   ...examples.map(({ code }, index) => [`docstring-example-${index}.ts`, withImports(code)] as const),
-  ...programs.map(({ path, program }) => [`${path.replace(/\W/g, '-')}.ts`, `${program}\nexport {};`] as const),
-  ...files.map(({ name, code }) => [name, `${code}\nexport {};`] as const),
+  ...[...programs, ...files].map(({ name, code }) => [name, `${code}\nexport {};`] as const),
 ]);
 const errors = typeErrors(modules);
 
@@ -36,14 +37,8 @@ describe('examples in docstrings compile', () => {
   });
 });
 
-describe('programs of the guides compile, with the imports that they show', () => {
-  it.each(programs)('$path', ({ path }) => {
-    expect(errors.get(`${path.replace(/\W/g, '-')}.ts`)!.join('\n')).toBe('');
-  });
-});
-
-describe.runIf(files.length > 0)('files of the guides compile', () => {
-  it.each(files)('$name', ({ name }) => {
+describe('programs of the README and the guides compile, with the imports that they show', () => {
+  it.each([...programs, ...files])('$name', ({ name }) => {
     expect(errors.get(name)!.join('\n')).toBe('');
   });
 });

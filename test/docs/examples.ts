@@ -23,8 +23,8 @@ export interface Page {
   readonly text: string;
   /** The blocks that are marked as `ts`, `output` and `sample`, in order. */
   readonly blocks: readonly Block[];
-  /** All programs without a file name; together they form one module. */
-  readonly program: string;
+  /** The modules: all programs without a file name together, but every program of the README separately. */
+  readonly programs: readonly string[];
 }
 
 /** A block of code in a page: "```ts", or "```ts [worker.ts]" with the name of a file. */
@@ -101,8 +101,11 @@ export function pages(): Page[] {
   return ['README.md', ...paths].map((path) => {
     const text = readFileSync(new URL(path, root), 'utf8').replaceAll('\r\n', '\n');
     const blocks = blocksOf(text);
-    const programs = blocks.filter(({ language, file }) => language === 'ts' && file === undefined);
-    return { path, text, blocks, program: programs.map(({ code }) => code).join('\n') };
+    const codes = blocks
+      .filter(({ language, file }) => language === 'ts' && file === undefined)
+      .map(({ code }) => code);
+    const programs = path === 'README.md' ? codes : codes.length > 0 ? [codes.join('\n')] : [];
+    return { path, text, blocks, programs };
   });
 }
 
