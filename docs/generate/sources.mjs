@@ -25,12 +25,13 @@ const sourceOfPage = new Map([...pageOfSource].map(([source, page]) => [page, so
 /** The repository path of a page: that of its source if it is a copy, else its path in `docs/`. */
 export const sourceOf = (page) => sourceOfPage.get(page) ?? `docs/${page}`;
 
-/** The title of an example: the first heading of its README. */
-export const examples = exampleNames.map((name) => ({
-  name,
-  title: /^# (.*)$/m.exec(read(`examples/${name}/README.md`))?.[1] ?? name,
-  picture: readdirSync(new URL(`examples/${name}/`, repository)).find((file) => file.endsWith('.svg')),
-}));
+/** The examples, with the first heading and the first picture of their READMEs. */
+export const examples = exampleNames.map((name) => {
+  const readme = read(`examples/${name}/README.md`);
+  const [, title = name] = /^# (.*)$/m.exec(readme) ?? [];
+  const [, picture] = /!\[[^\]]*\]\(([^)]+)\)/.exec(readme) ?? [];
+  return { name, title, picture };
+});
 
 /**
  * The address on the site of a relative link in a page, or `undefined` if the site does not have the target.

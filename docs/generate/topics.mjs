@@ -13,7 +13,7 @@
 export const topics = [
   {
     file: 'models',
-    title: 'Models',
+    title: 'Sequential models',
     section: 'Models',
     about: 'Create models of layers, and run them on whole sequences.',
     sources: ['models/', 'layers/chain'],
@@ -90,7 +90,7 @@ export const topics = [
   },
   {
     file: 'training',
-    title: 'Training',
+    title: 'fit and custom models',
     section: 'Training',
     about: 'Train models on datasets, stop early, and resume.',
     sources: ['training/'],
