@@ -214,6 +214,8 @@ export { type EvaluateOptions, type Evaluation, evaluate, type Metrics } from '.
 export { type FitOptions, type FitResult, fit, type Progress, type SequentialFitOptions } from './training/fit';
 export { freeze } from './training/freeze';
 export { type GradientFlow, type GradientFlowOptions, gradientFlow } from './training/gradient-flow';
+export { csvLogger, jsonLinesLogger, type LoggerOptions, type LogOutput } from './training/loggers';
+export { type Losses, type LossPlotOptions, lossPlot, pageProgress } from './training/loss-plot';
 export {
   binaryCrossEntropy,
   crossEntropy,

@@ -136,6 +136,13 @@ export const topics = [
     sources: ['training/schedules'],
   },
   {
+    file: 'logging',
+    title: 'Logs and plots',
+    section: 'Training',
+    about: 'Write the progress of a training to a file, and draw its loss. For terminals and files, see also `bptt/node`.',
+    sources: ['training/loggers', 'training/loss-plot'],
+  },
+  {
     file: 'truncated-bptt',
     title: 'Truncated BPTT',
     section: 'Training',

@@ -31,6 +31,7 @@ declare module 'node:fs/promises' {
     sync(): Promise<void>;
     close(): Promise<void>;
   }
+  export function appendFile(path: string, text: string): Promise<void>;
   export function chmod(path: string, mode: number): Promise<void>;
   export function open(path: string, flags: string): Promise<FileHandle>;
   export function readdir(path: string): Promise<string[]>;

@@ -29,8 +29,8 @@ const kilobytes = (program: string): number => gzipSync(bundle(program), { level
 
 // In 0.1 these programs took 33.4 and 51.1 kB. Since then the first has grown by 4.2 kB: the checks of the arguments of all
 // public functions, with their messages, exact long sums, engines without TextEncoder, the memory and the weights that
-// streams share, predictions in chunks, and data that is read while training uses it. The second also contains all optimizers, losses, metrics and layers that were
-// added, which bundlers drop from programs that do not use them.
+// streams share, predictions in chunks, and data that is read while training uses it. The second also contains all
+// optimizers, losses, metrics, layers and loggers that were added, which bundlers drop from programs that do not use them.
 it('a program that trains, evaluates, generates and streams is at most 37.6 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
@@ -42,7 +42,7 @@ it('a program that trains, evaluates, generates and streams is at most 37.6 kB',
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(37.6);
 });
 
-it('a program that uses all of bptt but its file formats is at most 63.7 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 65.5 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -50,7 +50,7 @@ it('a program that uses all of bptt but its file formats is at most 63.7 kB', ()
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(63.7);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(65.5);
 });
 
 // It does not contain initializers: the role of a parameter selects them when it is initialized.
