@@ -60,7 +60,14 @@ function pagesOfReference() {
     for (const item of exportsOf(source)) addName(page, item);
     pages.push(page);
   }
+  for (const page of pages) page.names = new Map(inOrder([...page.names], page.sources ?? []));
   return pages.filter(({ names }) => names.size > 0);
+}
+
+/** Sorts the source files of a topic in the order of its list. */
+function inOrder(files, sources) {
+  const rank = ([path]) => sources.findIndex((source) => path.includes(`/src/${source}`));
+  return files.sort((a, b) => rank(a) - rank(b));
 }
 
 /** Writes a module per page, which exports the names of the page, for TypeDoc. */
@@ -138,7 +145,8 @@ export async function writeReference() {
     entryFileName: 'all',
     disableSources: true,
     excludeInternal: true,
-    sort: ['source-order'],
+    // The order of the generated modules: this strategy leaves the order of other names as it is.
+    sort: ['enum-value-ascending'],
     groupOrder: ['Functions', 'Variables', 'Classes', 'Interfaces', 'Type Aliases'],
     hidePageHeader: true,
     hideBreadcrumbs: true,

@@ -139,7 +139,8 @@ export const topics = [
     file: 'logging',
     title: 'Logs and plots',
     section: 'Training',
-    about: 'Write the progress of a training to a file, and draw its loss. For terminals and files, see also `bptt/node`.',
+    about:
+      'Write the progress of a training to a file, and draw its loss. For terminals and files, see also `bptt/node`.',
     sources: ['training/loggers', 'training/loss-plot'],
   },
   {
