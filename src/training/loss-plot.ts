@@ -147,8 +147,8 @@ function stepsOf(where: string, name: string, losses: Losses): number {
   const list: readonly unknown[] = Array.from<unknown>(losses);
   const arePairs = Array.isArray(list[0]);
   for (const each of list) {
-    const values = arePairs && Array.isArray(each) ? each : [1, each];
-    if (values.length !== 2 || values.some((value) => typeof value !== 'number'))
+    const values = arePairs ? each : [1, each];
+    if (!Array.isArray(values) || values.length !== 2 || values.some((value) => typeof value !== 'number'))
       throw mismatch(where, argument, 'an array of losses, or of pairs of an update and its loss', each);
   }
   return arePairs ? (list as Points).reduce((most, [step]) => Math.max(most, step), 0) : list.length;

@@ -69,10 +69,10 @@ export function describeValue(where: string, option: string, value: unknown, cus
       const fields = Object.entries(part).filter(([key]) => !/initializer$/i.test(key));
       return Object.fromEntries(fields.map(([key, field]) => [key, visit(field, `${path}.${key}`)]));
     }
+    const what = typeof part === 'function' && part.name === '' ? 'a function' : describe(part);
     throw new TypeError(
-      `${where}: ${path} is ${typeof part === 'function' ? 'a custom function' : describe(part)}, which cannot be posted ` +
-        'to a worker. Export it from a module that the worker imports as well, and pass it to fitInWorker and ' +
-        'serveTraining as customObjects: { name: … }.',
+      `${where}: ${path} is ${what}, which cannot be posted to a worker. Export it from a module that the worker ` +
+        'imports as well, and pass it to fitInWorker and serveTraining as customObjects: { name: … }.',
     );
   };
   return visit(value, option);

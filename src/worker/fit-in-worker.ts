@@ -3,7 +3,8 @@
 import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } from '../data/dataset';
 import type { CustomObjects } from '../formats/description';
 import type { Sequential } from '../models/sequential';
-import { checkFunction, checkKind, checkNames, checkNumber, checkObject } from '../tensor/shape';
+import { isArrayOf } from '../tensor/arrays';
+import { checkFunction, checkKind, checkNames, checkNumber, checkObject, isObject, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
@@ -12,7 +13,7 @@ import { checkRepeatable, type FitOptions, type FitResult, type SequentialFitOpt
 import { iteratorOf } from '../training/training-state';
 import { describeValue } from './description';
 import { listen, listenToMessages, post, type WorkerLike } from './post';
-import type { Call, End, Next, Reply, Request, Start } from './protocol';
+import type { Call, End, Next, PostedError, Reply, Request, Start } from './protocol';
 
 /** The options of {@link fitInWorker} in addition to those of {@link fit}. */
 export interface WorkerOptions {
@@ -67,14 +68,14 @@ export function fitInWorker<P extends TensorTree, B>(
 ): Promise<FitResult>;
 export async function fitInWorker(
   worker: WorkerLike,
-  model: Pick<CustomModel, 'parameters' | 'data'>,
-  data: Batches<unknown> | AsyncBatches<unknown> | Batch,
-  options: FitOptions<unknown> &
-    Partial<Record<'loss' | 'run', unknown>> & { readonly carryState?: boolean } & WorkerOptions,
+  model: AnyModel,
+  data: AnyData,
+  options: AnyOptions,
 ): Promise<FitResult> {
   const where = 'fitInWorker';
   checkKind(where, 'worker', worker, 'a worker', 'postMessage');
-  checkKind(where, 'model', model, 'a model', 'data');
+  if (!isObject(model) || !('parameters' in model) || !isArrayOf('Float32Array', model.data))
+    throw mismatch(where, 'model', 'a model', model);
   checkNames(where, 'options', options, [
     'optimizer',
     'epochs',
@@ -94,32 +95,54 @@ export async function fitInWorker(
     'customObjects',
     'timeout',
   ]);
-  const {
-    customObjects = {},
-    timeout = 60,
-    optimizer,
-    loss,
-    run,
-    validation,
-    onProgress,
-    signal,
-    checkpoint,
-  } = options;
-  const { optimizerState, resume, ...plainOptions } = withoutFunctions(options);
-  checkObject(where, 'customObjects', customObjects);
+  const { timeout = 60, optimizerState } = options;
   if (timeout !== Infinity) checkNumber(where, 'timeout', timeout, 0);
+  const host = createHost(where, model, data, options);
+  let outcome: Outcome;
+  try {
+    outcome = await converse(worker, timeout, host);
+  } finally {
+    host.close();
+  }
+  if (outcome.parameters !== undefined) model.data.set(outcome.parameters);
+  if (optimizerState !== undefined && outcome.optimizerState !== undefined) {
+    optimizerState.step = outcome.optimizerState.step;
+    optimizerState.slots.forEach((slot, i) => slot.set(outcome.optimizerState!.slots[i]!));
+  }
+  if (outcome.failure !== undefined) throw outcome.failure.reason;
+  if (outcome.result === undefined) throw errorOf(outcome.error!);
+  return { ...outcome.result, optimizerState: optimizerState ?? outcome.result.optimizerState };
+}
+
+type AnyModel = Pick<CustomModel, 'parameters' | 'data'>;
+type AnyData = Batches<unknown> | AsyncBatches<unknown> | Batch;
+type AnyOptions = FitOptions<unknown> &
+  Partial<Record<'loss' | 'run', unknown>> & { readonly carryState?: boolean } & WorkerOptions;
+
+/** The part of a training that stays in this thread: the model, the data and the callbacks. */
+interface Host {
+  /** Computes the reply to a call of the worker. */
+  readonly reply: (call: Call) => Promise<unknown>;
+  readonly isAborted: () => boolean;
+  /** Ends reading, if the worker was lost. */
+  readonly close: () => void;
+}
+
+/** @throws TypeError if the model or an option cannot be described */
+function createHost(where: string, model: AnyModel, data: AnyData, options: AnyOptions): Host {
+  const { customObjects = {}, validation, onProgress, signal, checkpoint, steps, accumulate = 1 } = options;
+  checkObject(where, 'customObjects', customObjects);
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
   if (checkpoint !== undefined) checkFunction(where, 'checkpoint.write', checkpoint.write);
+  checkRepeatable('data', data, options);
+  checkRepeatable('validation', validation, options);
   const describe = (name: string, value: unknown): unknown => describeValue(where, name, value, customObjects);
   const described = {
     model: describe('model', model),
-    optimizer: describe('optimizer', optimizer),
-    loss: describe('loss', loss),
-    run: describe('run', run),
+    optimizer: describe('optimizer', options.optimizer),
+    loss: describe('loss', options.loss),
+    run: describe('run', options.run),
   };
-  checkRepeatable('data', data, options);
-  checkRepeatable('validation', validation, options);
-  const { steps, accumulate = 1 } = options;
   const readers = {
     data: createReader(sourceOf(where, data, steps && steps * accumulate)),
     validation: validation && createReader(sourceOf(where, validation)),
@@ -127,45 +150,41 @@ export async function fitInWorker(
   const start = (): Start => ({
     described,
     parameters: model.data,
-    options: plainOptions,
-    optimizerState,
-    resume,
+    options: plainOptions(options),
     every: checkpoint?.every,
     reports: onProgress !== undefined || signal !== undefined,
     data: { batchCount: readers.data.batchCount },
     validation: readers.validation && { batchCount: readers.validation.batchCount },
   });
-  const reply = async (call: Call): Promise<unknown> => {
-    if (call.type === 'start') return start();
-    if (call.type === 'next') return readers[call.source]!.next(call.isFirst, call.random);
-    if (call.type === 'close') return readers[call.source]!.close();
-    if (call.type === 'progress') await onProgress?.(call.progress);
-    if (call.type === 'write') await checkpoint!.write(call.state);
-    return undefined;
+  return {
+    async reply(call) {
+      if (call.type === 'start') return start();
+      if (call.type === 'next') return readers[call.source]!.next(call.isFirst, call.random);
+      if (call.type === 'close') return readers[call.source]!.close();
+      if (call.type === 'progress') await onProgress?.(call.progress);
+      if (call.type === 'write') await checkpoint!.write(call.state);
+      return undefined;
+    },
+    isAborted: () => signal?.aborted === true,
+    close() {
+      // Not awaited: the data may never end the batch that is being read.
+      for (const reader of Object.values(readers)) reader?.close().catch(() => undefined);
+    },
   };
-  let end: End;
-  try {
-    end = await converse(worker, timeout, reply, () => signal?.aborted === true);
-  } finally {
-    for (const reader of Object.values(readers)) await reader?.close();
-  }
-  if (end.parameters !== undefined) model.data.set(end.parameters);
-  if (optimizerState !== undefined && end.optimizerState !== undefined) {
-    optimizerState.step = end.optimizerState.step;
-    optimizerState.slots.forEach((slot, i) => slot.set(end.optimizerState!.slots[i]!));
-  }
-  if (end.result === undefined) throw end.error;
-  return { ...end.result, optimizerState: optimizerState ?? end.result.optimizerState };
 }
 
-/** The options that can be posted as they are. */
-function withoutFunctions(
-  options: FitOptions<unknown> & { readonly carryState?: boolean },
-): Start['options'] & Pick<FitOptions, 'optimizerState' | 'resume'> {
-  const names = ['epochs', 'steps', 'accumulate', 'seed', 'patience', 'carryState', 'optimizerState', 'resume'];
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
+/** The options that are posted as they are. */
+function plainOptions({
+  epochs,
+  steps,
+  accumulate,
+  seed,
+  patience,
+  carryState,
+  optimizerState,
+  resume,
+}: AnyOptions): Start['options'] {
+  return { epochs, steps, accumulate, seed, patience, carryState, optimizerState, resume };
 }
 
 /** Data that is read for the worker. */
@@ -197,23 +216,32 @@ function createReader(source: Source<unknown>): Reader {
   };
 }
 
+/** The error of the worker, with its class if it is one that the library throws. */
+function errorOf({ name, message, stack }: PostedError): Error {
+  const classes: Readonly<Record<string, ErrorConstructor>> = { TypeError, RangeError };
+  const error = new (classes[name] ?? Error)(message);
+  if (error.name !== name) error.name = name;
+  error.stack = stack;
+  return error;
+}
+
+/** The end of a training, or the reason why a reply failed. */
+interface Outcome extends End {
+  readonly failure?: { readonly reason: unknown } | undefined;
+}
+
 /**
  * Opens a training in a worker, and replies to its calls until the training ends.
  *
- * @returns the end; if a reply failed, with its error
+ * @returns the end; if a reply failed, with the reason
  * @throws Error if the worker ends, or does not call within `timeout` seconds
  */
-async function converse(
-  worker: WorkerLike,
-  timeout: number,
-  replyTo: (call: Call) => Promise<unknown>,
-  isAborted: () => boolean,
-): Promise<End> {
+async function converse(worker: WorkerLike, timeout: number, host: Host): Promise<Outcome> {
   const { port1: port, port2 } = new MessageChannel();
   const stops: (() => void)[] = [];
-  const send = (reply: Pick<Reply, 'value' | 'failed'>): void => post(port, { ...reply, aborted: isAborted() });
+  const send = (reply: Pick<Reply, 'value' | 'failed'>): void => post(port, { ...reply, aborted: host.isAborted() });
   try {
-    return await new Promise<End>((resolve, reject) => {
+    return await new Promise<Outcome>((resolve, reject) => {
       const lose = (event: string, cause?: unknown): void => {
         send({ failed: true });
         reject(new Error(`fitInWorker: the worker ${event}`, { cause }));
@@ -221,20 +249,19 @@ async function converse(
       const stopTimer = startTimer(timeout, () =>
         lose(`has not called serveTraining within ${timeout} s. Is it the right file, and is it running?`),
       );
-      let failure: Pick<End, 'error'> | undefined;
+      let failure: Outcome['failure'];
       const receive = async (call: Call): Promise<void> => {
         if (call.type === 'hello') {
           stopTimer();
           stops.push(watchLock(call.lock, () => lose('was terminated.')));
         }
         // A failed reply ends the training, with the parameters of its last update.
-        if (call.type === 'end')
-          resolve(failure === undefined ? call.end : { ...call.end, ...failure, result: undefined });
+        if (call.type === 'end') resolve({ ...call.end, failure });
         else {
           try {
-            reply(call, await replyTo(call));
+            reply(call, await host.reply(call));
           } catch (error) {
-            failure ??= { error };
+            failure ??= { reason: error };
             send({ failed: true });
           }
         }
@@ -263,7 +290,8 @@ async function converse(
 }
 
 function startTimer(seconds: number, callback: () => void): () => void {
-  if (seconds === Infinity) return () => undefined;
+  // Timers overflow after 24 days.
+  if (1000 * seconds >= 2 ** 31) return () => undefined;
   const timer = setTimeout(callback, 1000 * seconds);
   return () => clearTimeout(timer);
 }

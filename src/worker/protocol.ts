@@ -3,7 +3,7 @@
  * use this port. The worker calls the client, and waits for the reply before the next call.
  */
 
-import type { FitOptions, FitResult, Progress } from '../training/fit';
+import type { FitResult, Progress, SequentialFitOptions } from '../training/fit';
 import type { OptimizerState } from '../training/optimizers';
 import type { TrainingState } from '../training/training-state';
 import type { WorkerLike } from './post';
@@ -37,22 +37,23 @@ export type Call =
 /** The end of a training: its result or its error. The parameters and the state of the optimizer are set in both cases. */
 export interface End {
   readonly result?: FitResult | undefined;
-  readonly error?: unknown;
+  readonly error?: PostedError;
   readonly parameters?: Float32Array | undefined;
   readonly optimizerState?: OptimizerState | undefined;
 }
+
+/** An error. Engines differ in how they copy errors. */
+export type PostedError = Readonly<Record<'name' | 'message' | 'stack', string>>;
+
+type PlainOption = 'epochs' | 'steps' | 'accumulate' | 'seed' | 'patience' | 'carryState' | 'optimizerState' | 'resume';
 
 /** The model, the options and the data of a training. */
 export interface Start {
   /** Descriptions of the model and of the options with functions. */
   readonly described: Readonly<Record<'model' | 'optimizer' | 'loss' | 'run', unknown>>;
   readonly parameters: Float32Array;
-  /** The options without functions. */
-  readonly options: Partial<Pick<FitOptions, 'epochs' | 'steps' | 'accumulate' | 'seed' | 'patience'>> & {
-    readonly carryState?: boolean;
-  };
-  readonly optimizerState: OptimizerState | undefined;
-  readonly resume: TrainingState | undefined;
+  /** The options without functions; undefined if they are not given. */
+  readonly options: { readonly [N in PlainOption]: SequentialFitOptions[N] | undefined };
   /** The number of updates between checkpoints. */
   readonly every: number | undefined;
   /** Whether the client must get every progress: to report it, or because it can abort. */

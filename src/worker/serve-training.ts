@@ -6,21 +6,22 @@ import { type CustomObjects, known } from '../formats/description';
 import type { Layer } from '../layers/layer';
 import { buildSequential, type Fill } from '../models/sequential';
 import { mapPlan } from '../tensor/parameter-spec';
-import { checkNames, checkObject, isObject } from '../tensor/shape';
+import { checkKind, checkNames, checkObject, isObject } from '../tensor/shape';
 import { full } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
 import { averageWeights } from '../training/averaged-weights';
-import { type FitResult, fit } from '../training/fit';
+import { type FitResult, fit, type Progress } from '../training/fit';
 import { freeze } from '../training/freeze';
 import { amsgrad, centeredRmsprop, nadam } from '../training/optimizer-variants';
 import { adagrad, adam, adamw, chain, rmsprop, sgd } from '../training/optimizers';
 import { cosineDecay, exponentialDecay, reduceOnPlateau, stepDecay, warmup } from '../training/schedules';
+import type { TrainingState } from '../training/training-state';
 import { clipByNorm, clipByValue, l1, maxNorm, weightDecay } from '../training/transformations';
 import { binaryCrossEntropyWith, crossEntropyWith } from '../training/weighted-losses';
 import { createValue, plainFunctions } from './description';
 import { listenToMessages, post, type WorkerLike } from './post';
-import type { Call, End, Next, Reply, Request, SourceName, Start } from './protocol';
+import type { Call, End, Next, PostedError, Reply, Request, SourceName, Start } from './protocol';
 
 /** The options of {@link serveTraining}. */
 export interface ServeOptions {
@@ -54,6 +55,7 @@ export function serveTraining(options: ServeOptions = {}): void {
   checkNames('serveTraining', 'options', options, ['customObjects', 'port']);
   const { customObjects = {}, port = workerScope() } = options;
   checkObject('serveTraining', 'customObjects', customObjects);
+  checkKind('serveTraining', 'port', port, 'a port', 'postMessage');
   const names = { ...known(), ...plainFunctions(), ...makers(), ...customObjects };
   const lock = holdLock();
   let queue = Promise.resolve();
@@ -71,7 +73,7 @@ export function serveTraining(options: ServeOptions = {}): void {
           );
         end = await train((await client.call({ type: 'start' })) as Start, client, names);
       } catch (error) {
-        end = { error };
+        end = { error: posted(error) };
       }
       client.close(end);
     });
@@ -187,17 +189,16 @@ function openClient(port: WorkerLike): Client {
         else post(port, call);
       }),
     close(end) {
-      try {
-        post(port, { type: 'end', end } satisfies Call);
-      } catch {
-        // The error cannot be posted.
-        const error = new Error(String(end.error));
-        post(port, { type: 'end', end: { ...end, error } } satisfies Call);
-      }
+      post(port, { type: 'end', end } satisfies Call);
       stop();
       (port as { close?(): void }).close?.();
     },
   };
+}
+
+function posted(error: unknown): PostedError {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { name, message, stack: stack ?? '' };
 }
 
 /** Trains a model, as the client asks. */
@@ -211,30 +212,26 @@ async function train(start: Start, { call, signal }: Client, names: CustomObject
         `${start.parameters.length}. Is it another one?`,
     );
   model.data.set(start.parameters);
-  const { data, validation, every, optimizerState } = start;
+  const { data, validation, every } = start;
   const given = {
+    ...start.options,
+    optimizer: create('optimizer'),
     loss: create('loss'),
     run: create('run'),
-    optimizerState,
-    resume: start.resume,
     validation: validation && remote('validation', validation.batchCount, call),
     checkpoint:
-      every === undefined ? undefined : { every, write: (state: unknown) => call({ type: 'write', state } as Call) },
-    onProgress: start.reports ? (progress: unknown) => call({ type: 'progress', progress } as Call) : undefined,
-  };
-  const options = {
-    ...start.options,
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-    optimizer: create('optimizer'),
+      every === undefined ? undefined : { every, write: (state: TrainingState) => call({ type: 'write', state }) },
+    onProgress: start.reports ? (progress: Progress) => call({ type: 'progress', progress }) : undefined,
     signal,
   };
+  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   // The types were checked when fitInWorker was called, and fit checks the values.
   const run = fit as (model: unknown, data: AsyncDataset<unknown>, options: unknown) => Promise<FitResult>;
-  const end = { parameters: model.data, optimizerState };
+  const end = { parameters: model.data, optimizerState: start.options.optimizerState };
   try {
     return { ...end, result: await run(model, remote('data', data.batchCount, call), options) };
   } catch (error) {
-    return { ...end, error };
+    return { ...end, error: posted(error) };
   }
 }
 

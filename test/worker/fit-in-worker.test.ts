@@ -487,7 +487,7 @@ describe('errors of fitInWorker', () => {
     await rejects(
       tagger(),
       { loss: (...args: Parameters<typeof crossEntropy>) => crossEntropy(...args) },
-      'loss is a custom function',
+      'loss is the function loss',
     );
     await rejects(
       tagger(),
@@ -497,16 +497,16 @@ describe('errors of fitInWorker', () => {
           adam(() => 0.1),
         ),
       },
-      'optimizer: argument 2 of chain: argument 1 of adam is a custom function',
+      'optimizer: argument 2 of chain: argument 1 of adam is a function',
     );
     await rejects(
       tagger(),
       { optimizer: weightDecay(0.1, { only: () => true }) },
-      'optimizer: argument 2 of weightDecay.only is a custom function',
+      'optimizer: argument 2 of weightDecay.only is the function only',
     );
     // A copy by spreading may have other functions.
     await rejects(tagger(), { optimizer: { ...adam() } }, 'optimizer is an object with name, slots, rate, update');
-    await rejects(tagger(), { run: () => 1 }, 'run is a custom function');
+    await rejects(tagger(), { run: () => 1 }, 'run is the function run');
     const layer = {
       name: 'own',
       output: tagger().layers[0]!.layer.output,

@@ -69,6 +69,41 @@ it('a worker that exits during training, with all trainings that wait', async ()
   for (const { message } of errors) expect(message).toBe('fitInWorker: the worker exited with code 7.');
 });
 
+it('an error event of a worker of a browser, which can train again', async () => {
+  const { port1, port2 } = new MessageChannel();
+  serveTraining({ port: port2 });
+  const worker = Object.assign(new EventTarget(), {
+    postMessage: (message: unknown, transfer: Transferable[]) => port1.postMessage(message, transfer),
+  });
+  const event = () => Object.assign(new Event('error', { cancelable: true }), { message: 'x is not defined' });
+  const events: Event[] = [];
+  const onProgress = ({ step }: Progress) => {
+    if (step !== 3) return;
+    events.push(event());
+    worker.dispatchEvent(events[0]!);
+  };
+  expect((await errorIn(worker, { onProgress })).message).toBe('fitInWorker: the worker failed: x is not defined');
+  expect(events[0]!.defaultPrevented).toBe(true);
+  expect((await fitInWorker(worker, model(), data, { ...options, steps: 2 })).steps).toBe(2);
+  const loading = errorIn(worker);
+  worker.dispatchEvent(new Event('error'));
+  expect((await loading).message).toBe('fitInWorker: the worker could not be loaded.');
+  port1.close();
+});
+
+it('data that never ends a batch, when the worker ends', async () => {
+  const worker = startWorker(await serving);
+  const endless = {
+    async *[Symbol.asyncIterator]() {
+      yield data;
+      setTimeout(() => void worker.terminate(), 20);
+      await new Promise(() => undefined);
+    },
+  };
+  const training = fitInWorker(worker, model(), endless, options);
+  await expect(training).rejects.toThrow(new Error('fitInWorker: the worker exited with code 1.'));
+});
+
 it('a worker with another version of the library', async () => {
   const { port1: worker, port2 } = new MessageChannel();
   serveTraining({ port: port2 });
