@@ -115,7 +115,7 @@ it('the second program of README.md forecasts plausible temperatures of January'
   for (const high of forecast as Float32Array) expect(Math.abs(high - 8)).toBeLessThan(7);
 });
 
-// test/worker and docs/check-browser-guide.mjs run programs with workers.
+// test/worker and docs/check-in-browsers.mjs run programs with workers.
 it.each(readme.programs.slice(2).filter((program) => !program.includes('new Worker')))(
   'a program of README.md runs and yields the values in its comments: %s',
   async (program) => {
