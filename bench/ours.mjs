@@ -8,6 +8,7 @@ import {
   advance,
   chain,
   clipByNorm,
+  createPredictor,
   createRandom,
   crossEntropy,
   dense,
@@ -17,7 +18,6 @@ import {
   initializeCell,
   lstm,
   normal,
-  predict,
   recurrent,
   sequential,
   simpleRnn,
@@ -85,11 +85,9 @@ export async function allocation(cell, shape) {
 export function infer(cell, shape, kernels) {
   const model = modelOf(cell, shape);
   const inputs = inputsOf(shape);
-  const run = timed(() => predict(model, inputs));
-  return (n) => {
-    useKernels(kernels);
-    return run(n);
-  };
+  useKernels(kernels);
+  const predictor = createPredictor(model);
+  return timed(() => predictor.predict(inputs));
 }
 
 export function stream(cell, { I, H }, kernels) {

@@ -113,6 +113,7 @@ export { residual } from './layers/residual';
 export { withoutBias } from './layers/without-bias';
 export { type GenerateOptions, generate } from './models/generate';
 export { predictStates } from './models/predict-states';
+export { createPredictor, type Predictor } from './models/predictor';
 export { runInSegments } from './models/segments';
 export {
   type ModelRun,
@@ -143,7 +144,7 @@ export {
   type PointwiseStep,
   type State,
 } from './recurrence/cell';
-export type { StepRunner, StepRunnerOptions, StepRunnerState, Steps } from './recurrence/cell-stream';
+export type { StepRunner, StepRunnerOptions, StepRunnerState } from './recurrence/cell-stream';
 export { step, type Unrolled, type UnrollOptions, unroll, type ZoneoutOptions } from './recurrence/unroll';
 export {
   chronoBias,

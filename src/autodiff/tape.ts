@@ -22,6 +22,8 @@ export interface Variable {
   readonly offset: number;
   /** The allocation that contains it, which views share. */
   readonly storage: Storage;
+  /** The offset of the panels of a matrix that is also packed. */
+  readonly panels?: number | undefined;
 }
 
 /** An allocation and its gradient. */
@@ -80,10 +82,26 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
   return withMemory(workspace, () => {
     try {
       return body(scope);
+    } catch (error) {
+      throw workspace.missing ? outOfMemory(error, workspace, recording) : error;
     } finally {
       shared.scope = outer;
     }
   });
+}
+
+/** The error to throw instead of that of the engine after an allocation has failed. It names the same function and layer. */
+function outOfMemory(error: unknown, workspace: Workspace, recording: boolean): RangeError {
+  const [names] = /^(\w+: )?(layer \S+: )*/.exec((error as Error).message)!;
+  const needed = Math.ceil(((workspace.missing ?? 0) * workspace.memory.view.BYTES_PER_ELEMENT) / 1e6);
+  workspace.missing = 0;
+  const remedies = recording
+    ? 'Use smaller batches, truncatedBptt, or recomputation: run: runInSegments, or recompute.'
+    : 'Use smaller batches or shorter sequences.';
+  return new RangeError(
+    `${names}the computation needs at least ${needed} MB of memory, which the engine does not provide (a WebAssembly memory has ` +
+      `at most 4294 MB). ${remedies}`,
+  );
 }
 
 /**

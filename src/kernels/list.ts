@@ -37,11 +37,11 @@ export {
 } from './elementwise';
 export { gatherRows, scatterAddRows, sumRows } from './linear';
 export { changeByMoments, maximum, momentsUpdate } from './moments';
-export { addStrided, copy, copyStrided, fill } from './movement';
+export { addStrided, copy, copyStrided, differing, fill } from './movement';
 export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';
 export { addSigns, limitColumns } from './penalties';
-export { affineRows, gemm, gemmPacked, packPanels } from './product';
+export { affinePacked, affineRows, gemm, gemmPacked, packPanels } from './product';
 export { dropoutMask } from './random';
 export {
   crossEntropyRows,

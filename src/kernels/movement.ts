@@ -6,6 +6,7 @@ import type { Call, Kernel, Memory, WasmFunction } from './kernel';
 import { sumByBlocks, sumRows } from './linear';
 import {
   add,
+  anyTrue,
   bitAnd,
   equal,
   loadOne,
@@ -15,8 +16,12 @@ import {
   shiftLeft,
   splat,
   storeOne,
+  toF64,
   type Vector,
   vAdd,
+  vOr,
+  vXor,
+  vZero,
   when,
 } from './simd/assembler';
 import { overElements, times } from './simd/loops';
@@ -44,6 +49,26 @@ export const copy: Kernel<typeof copied> = {
     memory.view.copyWithin(y, x, x + n);
   },
   simd: ([y, x, n]) => [moveBytes(y, x, shiftLeft(n, 2))],
+};
+
+const compared = ['read n', 'read n', 'n'] as const;
+
+/** 1 if x and y differ in a bit, as 0 and −0 do, and 0 if they are equal. */
+export const differing: Kernel<typeof compared, number> = {
+  operands: compared,
+  portable: (memory) => (x, y, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) if (!Object.is(m[x + i], m[y + i])) return 1;
+    return 0;
+  },
+  simd: ([x, y, n], w) => {
+    const [bits] = w.vectors;
+    return [
+      set(bits, vZero()),
+      ...overElements(w, n, [x, y], (e) => [set(bits, vOr(bits, vXor(e.load(x), e.load(y))))]),
+      toF64(anyTrue(bits)),
+    ];
+  },
 };
 
 const row = ['update', 'yStride', 'read', 'xStride', 'n'] as const;

@@ -1,8 +1,7 @@
 /** Matrix products. */
 
-import { type Kernel, longestSum, type Parts, partialSums } from './kernel';
+import { type Kernel, longestSum, type Memory, type Parts, partialSums } from './kernel';
 import { sharedMultiply } from './portable/product';
-import type { Tile } from './simd/product';
 
 const product = ['update M N', 'read M K', 'read K N', 'M', 'N', 'K', 'flag', 'flag', 'flag'] as const;
 
@@ -35,7 +34,7 @@ export const affineRows: Kernel<typeof affineProduct> = {
   portable: (memory) => {
     const multiply = gemm.portable(memory);
     return (y, x, weight, bias, M, N, K) => {
-      for (let r = 0; r < M; r++) memory.view.copyWithin(y + r * N, bias, bias + N);
+      repeatRow(memory, y, bias, M, N);
       multiply(y, x, weight, M, N, K, false, false, true);
     };
   },
@@ -44,6 +43,11 @@ export const affineRows: Kernel<typeof affineProduct> = {
     return (y, x, weight, bias, M, N, K) => multiply(y, bias, 0, x, weight, M, N, K, false, 'plain');
   },
 };
+
+/** Copies a row to each of M rows. */
+function repeatRow({ view }: Memory, y: number, row: number, M: number, N: number): void {
+  for (let i = 0; i < M; i++) view.copyWithin(y + i * N, row, row + N);
+}
 
 /** The number of elements of the packed form of a matrix [K, N], with panels of any width. */
 export const panelsSize = (K: number, N: number): number => Math.ceil(N / 16) * 16 * K;
@@ -87,6 +91,24 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
     const multiply = blocked(parts);
     return (c, a, panels, M, N, K, transposeA, accumulate) =>
       multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, 'packed');
+  },
+};
+
+const packedAffineProduct = ['write M N', 'read M K', 'read', 'read N', 'M', 'N', 'K'] as const;
+
+/** {@link affineRows} with W packed by {@link packPanels}. */
+export const affinePacked: Kernel<typeof packedAffineProduct> = {
+  operands: packedAffineProduct,
+  portable: (memory) => {
+    const multiply = gemmPacked.portable(memory);
+    return (y, x, panels, bias, M, N, K) => {
+      repeatRow(memory, y, bias, M, N);
+      multiply(y, x, panels, M, N, K, false, true);
+    };
+  },
+  compose: (parts) => {
+    const multiply = blocked(parts);
+    return (y, x, panels, bias, M, N, K) => multiply(y, bias, 0, x, panels, M, N, K, false, 'packed');
   },
 };
 
@@ -159,36 +181,34 @@ function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
         }
         if (layout === 'plain') packB(panelsOfB, b + k * N + j, 1, N, columns, depth);
         if (layout === 'transposed') packB(panelsOfB, b + j * K + k, K, 1, columns, depth);
-        for (let i = 0; i < M; i += blockRows) {
-          const rows = Math.min(blockRows, M - i);
-          const byTile = (tile: Tile, first: number, count: number): void => {
-            const row = i + first;
-            of(tile.packRows)(
-              panelsOfA,
-              transposeA ? a + k * M + row : a + row * K + k,
-              transposeA ? 1 : K,
-              transposeA ? M : 1,
-              count,
-              depth,
-            );
-            of(tile.multiply)(
-              c + row * N + j,
-              from + row * fromStride + j,
-              fromStride >= 0,
-              fromStride,
-              panelsOfA,
-              packed ? b + width * k : panelsOfB,
-              count,
-              columns,
-              depth,
-              N,
-              packed ? width * K : width * depth,
-              scratch,
-            );
-          };
-          const sixes = tall ? rowsBySix(rows) : 0;
-          if (sixes > 0) byTile(tall!, 0, sixes);
-          if (sixes < rows) byTile(low, sixes, rows - sixes);
+        // Each block of rows: tiles of six, then tiles of four. No closure, so that a product does not allocate.
+        for (let i = 0, count = 0; i < M; i += count) {
+          const rows = Math.min(blockRows - (i % blockRows), M - i);
+          const sixes = tall && i % blockRows === 0 ? rowsBySix(rows) : 0;
+          const tile = sixes > 0 ? tall! : low;
+          count = sixes || rows;
+          of(tile.packRows)(
+            panelsOfA,
+            transposeA ? a + k * M + i : a + i * K + k,
+            transposeA ? 1 : K,
+            transposeA ? M : 1,
+            count,
+            depth,
+          );
+          of(tile.multiply)(
+            c + i * N + j,
+            from + i * fromStride + j,
+            fromStride >= 0,
+            fromStride,
+            panelsOfA,
+            packed ? b + width * k : panelsOfB,
+            count,
+            columns,
+            depth,
+            N,
+            packed ? width * K : width * depth,
+            scratch,
+          );
         }
       }
       addPart?.(k + depth);

@@ -2,6 +2,7 @@
 
 import { memoize } from '../tensor/memoize';
 import type { Tensor } from '../tensor/tensor';
+import { differing } from './movement';
 import { packPanels, panelsSize } from './product';
 import { copyInto, type Reservation, reservationOf, reserve, type Workspace, withMemory } from './workspace';
 
@@ -33,32 +34,33 @@ export function residentOf(workspace: Workspace, owner: object, tensors: readonl
 }
 
 function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resident {
-  const copies = tensors.map((tensor) => ({ tensor, bits: bitsOf(tensor).slice() }));
+  const { kernels, memory } = workspace;
   const reservation = reservationOf(workspace);
+  const place = memoize(({ data }: Tensor) => {
+    const offset = reserve(reservation, data.length);
+    memory.view.set(data, offset);
+    return offset;
+  });
+  tensors.forEach(place);
   return {
     workspace,
     reservation,
-    place: memoize(({ data }) => {
-      const offset = reserve(reservation, data.length);
-      workspace.memory.view.set(data, offset);
-      return offset;
-    }),
-    pack: memoize(({ shape, data }) => {
-      const [K, N] = shape as [number, number];
+    place,
+    pack: memoize((matrix) => {
+      const [K, N] = matrix.shape as [number, number];
       const panels = reserve(reservation, panelsSize(K, N));
-      withMemory(workspace, () => workspace.kernels.of(packPanels)(panels, copyInto(workspace, data), K, N, false));
+      kernels.of(packPanels)(panels, place(matrix), K, N, false);
       return panels;
     }),
     holds: (others) =>
-      others.length === copies.length &&
-      copies.every(({ tensor, bits }, i) => {
-        const words = bitsOf(tensor);
-        if (others[i] !== tensor || words.length !== bits.length) return false;
-        for (let j = 0; j < bits.length; j++) if (words[j] !== bits[j]) return false;
-        return true;
-      }),
+      others.length === tensors.length &&
+      others.every(
+        (tensor, i) =>
+          tensor === tensors[i] &&
+          withMemory(
+            workspace,
+            () => kernels.of(differing)(place(tensor), copyInto(workspace, tensor.data), tensor.data.length) < 1,
+          ),
+      ),
   };
 }
-
-/** The bits of the values, which differ for 0 and −0, and are equal for equal NaN. */
-const bitsOf = ({ data }: Tensor): Int32Array => new Int32Array(data.buffer, data.byteOffset, data.length);

@@ -22,6 +22,8 @@ export interface Workspace {
   base: number;
   /** The free ranges below `base`. */
   readonly free: Block[];
+  /** The length of the heap that the engine could not provide, if an allocation has failed. */
+  missing?: number;
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
@@ -73,12 +75,14 @@ let used: KernelName | undefined;
  */
 function simdWorkspace(): Workspace | undefined {
   try {
+    if (selected === 'portable' || simd.supported === false) return undefined;
+    // The engine is probed with the memory of the workspace: all workers of a page together have about a hundred.
+    const pages = new WebAssembly.Memory({ initial: scratchSize / pageSize + 1 });
     // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
-    if (selected === 'portable' || !isSupported(simd)) return undefined;
+    if (!isSupported(simd, pages)) return undefined;
     const known = selected === 'wide' ? [wide!] : [relaxed, simd];
-    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one));
-    if (implementation === undefined) return undefined;
-    const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
+    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one, pages));
+    if (!implementation) return undefined;
     const memory: Memory = { view: new Float32Array(pages.buffer) };
     const enlarge = (length: number): void => {
       pages.grow(Math.ceil((length - memory.view.length) / pageSize));
@@ -148,13 +152,15 @@ export function allocate(workspace: Workspace, size: number): number {
   const { length } = workspace.memory.view;
   const needed = top + margin;
   if (needed > length) {
+    workspace.missing = needed;
     try {
       // Growing by half keeps the cost per element constant without doubling the memory of a large model.
-      workspace.enlarge(Math.max(needed, Math.ceil(length * 1.5)));
+      workspace.enlarge(Math.max(needed, length * 1.5));
     } catch {
       // The engine may still have the memory that is needed.
       workspace.enlarge(needed);
     }
+    workspace.missing = 0;
   }
   workspace.top = top;
   return offset;
@@ -225,7 +231,7 @@ export function reserve({ held: { workspace, blocks } }: Reservation, size: numb
 /** Frees the blocks of a reservation. */
 export function freeBlocks({ workspace, blocks }: Held): void {
   const { free, base, top } = workspace;
-  free.push(...blocks);
+  free.push(...blocks.splice(0));
   free.sort((a, b) => a.start - b.start);
   for (let i = free.length - 1; i > 0; i--) {
     if (free[i - 1]!.end < free[i]!.start) continue;

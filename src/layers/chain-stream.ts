@@ -24,7 +24,7 @@ export function chainStepRunner(
   layers: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
   start: Omit<LayerStepContext, 'parameters' | 'features'>,
-): StepRunner<ChainState> {
+): StepRunner<ChainState, readonly unknown[]> {
   checkCausal('stream', layers, 'step by step');
   const runners: { readonly name: string; readonly runner: StepRunner }[] = [];
   for (const named of layers) {
@@ -42,35 +42,33 @@ export function chainStepRunner(
   return {
     output,
     size,
-    start() {
-      const started = runners.map(({ name, runner }) => ({ name, steps: runner.start() }));
-      return {
-        step() {
-          // No closure, so that a step does not allocate.
-          let i = 0;
-          try {
-            for (; i < started.length; i++) started[i]!.steps.step();
-          } catch (error) {
-            throw attributed(error, `layer ${started[i]!.name}`);
-          }
-        },
-        readState: () =>
-          Object.fromEntries(
-            started.flatMap(({ name, steps }) => {
-              const state = steps.readState();
-              return state === undefined ? [] : [[name, state]];
-            }),
-          ),
-        writeState(state) {
-          checkNames(
-            'stream',
-            'state',
-            state ?? {},
-            layers.map(({ name }) => name),
-          );
-          for (const { name, steps } of started) withCaller(`layer ${name}`, () => steps.writeState(state?.[name]));
-        },
-      };
+    start: () => runners.map(({ runner }) => runner.start()),
+    step(states) {
+      // No closure, so that a step does not allocate.
+      let i = 0;
+      try {
+        for (; i < runners.length; i++) runners[i]!.runner.step(states[i]);
+      } catch (error) {
+        throw attributed(error, `layer ${runners[i]!.name}`);
+      }
+    },
+    readState: (states) =>
+      Object.fromEntries(
+        runners.flatMap(({ name, runner }, i) => {
+          const values = runner.readState(states[i]);
+          return values === undefined ? [] : [[name, values]];
+        }),
+      ),
+    writeState(states, values = {}) {
+      checkNames(
+        'stream',
+        'state',
+        values,
+        runners.map(({ name }) => name),
+      );
+      runners.forEach(({ name, runner }, i) =>
+        withCaller(`layer ${name}`, () => runner.writeState(states[i], values[name])),
+      );
     },
   };
 }
@@ -81,7 +79,7 @@ export function chainStepRunner(
 function scopedStepRunner(
   { layer, output: outputFeatures }: NamedLayer,
   { workspace, resident, reserve, parameters, input, batchSize, features }: LayerStepContext,
-): StepRunner {
+): StepRunner<LayerState, { values: LayerState | undefined }> {
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = reserve(batchSize * size);
@@ -90,31 +88,27 @@ function scopedStepRunner(
   return {
     output,
     size,
-    start() {
-      let state: LayerState | undefined;
-      return {
-        step() {
-          runScope(workspace, false, (scope) => {
-            const p = mapTree(parameters, (tensor) => variableAt(scope, resident.place(tensor), tensor.shape, false));
-            const x =
-              features.kind === 'ids'
-                ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
-                : variableAt(
-                    scope,
-                    input,
-                    features.perStep ? [1, batchSize, features.size] : [batchSize, features.size],
-                    false,
-                  );
-            const result = layer.run(p, x, { ...inferenceContext(), state });
-            kernels.of(copy)(output, result.output.offset, batchSize * size);
-            state = result.state && (copyOut(result.state, 'advance') as LayerState);
-          });
-        },
-        readState: () => state && mapTree(state, copyTensor),
-        writeState(next) {
-          state = next && mapTree(next, copyTensor);
-        },
-      };
+    start: () => ({ values: undefined }),
+    step(state) {
+      runScope(workspace, false, (scope) => {
+        const p = mapTree(parameters, (tensor) => variableAt(scope, resident.place(tensor), tensor.shape, false));
+        const x =
+          features.kind === 'ids'
+            ? { shape: [1, batchSize], data: Int32Array.from(memory.view.subarray(input, input + batchSize)) }
+            : variableAt(
+                scope,
+                input,
+                features.perStep ? [1, batchSize, features.size] : [batchSize, features.size],
+                false,
+              );
+        const result = layer.run(p, x, { ...inferenceContext(), state: state.values });
+        kernels.of(copy)(output, result.output.offset, batchSize * size);
+        state.values = result.state && (copyOut(result.state, 'advance') as LayerState);
+      });
+    },
+    readState: ({ values }) => values && mapTree(values, copyTensor),
+    writeState(state, values) {
+      state.values = values && mapTree(values, copyTensor);
     },
   };
 }

@@ -56,7 +56,7 @@ export function dense(options: DenseOptions): Layer {
             const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
             const apply = packedAffine(resident, weight, bias);
             const output = reserve(batchSize * size);
-            return { output, size, start: stateless(() => apply(output, input, batchSize)) };
+            return stateless(output, size, () => apply(output, input, batchSize));
           },
         }
       : {}),

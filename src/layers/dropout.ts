@@ -24,10 +24,6 @@ export function dropout(rate: number): Layer {
       const x = vectors('dropout', input);
       return { output: training && rate > 0 ? dropElements(x, rate, random) : x };
     },
-    stepRunner: ({ input, features }) => ({
-      output: input,
-      size: vectorSize('dropout', features),
-      start: stateless(() => undefined),
-    }),
+    stepRunner: ({ input, features }) => stateless(input, vectorSize('dropout', features), () => undefined),
   };
 }

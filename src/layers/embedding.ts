@@ -50,11 +50,10 @@ export function embedding(options: EmbeddingOptions): Layer {
       const table = resident.place(parameters['weight']!);
       const output = reserve(batchSize * size);
       const gatherRow = workspace.kernels.of(gatherRows);
-      const step = (): void => {
+      return stateless(output, size, () => {
         checkIds('embedding', 'ids', workspace.memory.view, vocabularySize, input, input + batchSize);
         gatherRow(output, table, input, batchSize, size);
-      };
-      return { output, size, start: stateless(step) };
+      });
     },
   };
 }

@@ -46,13 +46,9 @@ export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
       const normalized = reserve(batchSize * size); // [B, I]
       const inverseDeviation = reserve(batchSize); // [B]
       const normalize = workspace.kernels.of(normalizeRows);
-      return {
-        output,
-        size,
-        start: stateless(() =>
-          normalize(output, normalized, inverseDeviation, input, gain, bias, epsilon, batchSize, size),
-        ),
-      };
+      return stateless(output, size, () =>
+        normalize(output, normalized, inverseDeviation, input, gain, bias, epsilon, batchSize, size),
+      );
     },
   };
 }

@@ -115,14 +115,15 @@ export interface Layer {
   readonly stepRunner?: (context: LayerStepContext) => StepRunner;
 }
 
-/** Starts streams without state. */
-export const stateless =
-  (step: () => void): StepRunner['start'] =>
-  () => ({
-    step,
-    readState: () => undefined,
-    writeState: (state) => checkNames('stream', 'state', state ?? {}, []),
-  });
+/** Creates a step runner without state. */
+export const stateless = (output: number, size: number, step: () => void): StepRunner => ({
+  output,
+  size,
+  start: () => undefined,
+  step,
+  readState: () => undefined,
+  writeState: (_, values = {}) => checkNames('stream', 'state', values, []),
+});
 
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
 export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {

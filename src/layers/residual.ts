@@ -2,6 +2,7 @@
 
 import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
+import type { StepRunner, StepRunnerState } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
 import { chain, chainParameters, checkLayers, type NamedLayer, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
@@ -56,21 +57,17 @@ export function residual(layers: readonly Layer[]): Layer {
       const size = batchSize * inner.size;
       const output = reserve(size);
       const sum = workspace.kernels.of(addition);
-      return {
-        size: inner.size,
+      const runner: StepRunner<StepRunnerState, readonly unknown[]> = {
+        ...inner,
         output,
-        start() {
-          const steps = inner.start();
-          return {
-            readState: () => joinNames(steps.readState() ?? {}),
-            writeState: (state) => steps.writeState(state && splitNames(state)),
-            step() {
-              steps.step();
-              sum(output, input, inner.output, size);
-            },
-          };
+        step(states) {
+          inner.step(states);
+          sum(output, input, inner.output, size);
         },
+        readState: (states) => joinNames(inner.readState(states) ?? {}),
+        writeState: (states, values) => inner.writeState(states, values && splitNames(values)),
       };
+      return runner;
     },
   };
 }

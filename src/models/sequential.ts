@@ -249,7 +249,7 @@ export interface Prediction {
  * predict(model, full([3, 1, 2], 1)).shape; // [3, 1, 4]
  */
 export function predict(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions = {}): Tensor {
-  return predictAs('predict', model, inputs, options).output;
+  return predictAs('predict', model, inputs, options, inScope(model)).output;
 }
 
 /**
@@ -267,13 +267,31 @@ export function predictWithState(
   inputs: IntTensor | Tensor,
   options: PredictOptions = {},
 ): Prediction {
-  return predictAs('predictWithState', model, inputs, options);
+  return predictAs('predictWithState', model, inputs, options, inScope(model));
 }
 
-function predictAs(caller: string, model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
+/** Runs a function of variables of the parameters of a model, and returns the prediction that they are. */
+export type InScope = (
+  body: (parameters: Parameters<typeof runModel>[1]) => Pick<ModelRun, 'output' | 'state'>,
+) => Prediction;
+
+/** Copies the parameters at every run. */
+const inScope =
+  (model: Sequential): InScope =>
+  (body) =>
+    compute(model.parameters, body);
+
+/** Computes a prediction, with errors that name the caller. */
+export function predictAs(
+  caller: string,
+  model: Sequential,
+  inputs: IntTensor | Tensor,
+  options: PredictOptions,
+  run: InScope,
+): Prediction {
   checkModel(caller, model);
   checkNames(caller, 'options', options, ['lengths', 'resets', 'state']);
-  return withCaller(caller, () => predictInChunks(model, inputs, options) ?? runAll(model, inputs, options));
+  return withCaller(caller, () => predictInChunks(model, inputs, options, run) ?? runAll(model, inputs, options, run));
 }
 
 /**
@@ -285,6 +303,7 @@ export function predictInChunks(
   model: Sequential,
   inputs: IntTensor | Tensor,
   options: PredictOptions,
+  run: InScope = inScope(model),
 ): Prediction | undefined {
   const { lengths, resets } = options;
   const [T = 0, B = 0] = isTensor(inputs) || isIntTensor(inputs) ? inputs.shape : [];
@@ -302,25 +321,25 @@ export function predictInChunks(
       resets: resets && sliceSteps(resets, from, to),
       state,
     };
-    let run: Prediction;
+    let part: Prediction;
     try {
-      run = runAll(model, sliceSteps(inputs, from, to), chunk);
+      part = runAll(model, sliceSteps(inputs, from, to), chunk, run);
     } catch (error) {
       // A run of all steps reports the position of a wrong id among all ids.
       if (isIntTensor(inputs)) return undefined;
       throw error;
     }
-    state = run.state;
+    state = part.state;
     if (outputsPerStep(model)) {
-      output ??= full([T, ...run.output.shape.slice(1)], 0);
-      output.data.set(run.output.data, (output.data.length / T) * from);
-    } else output = run.output;
+      output ??= full([T, ...part.output.shape.slice(1)], 0);
+      output.data.set(part.output.data, (output.data.length / T) * from);
+    } else output = part.output;
   }
   return { output: output!, state: state! };
 }
 
-function runAll(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions): Prediction {
-  return compute(model.parameters, (p) => {
+function runAll(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions, run: InScope): Prediction {
+  return run((p) => {
     const { output, state } = runModel(model, p, inputs, options);
     return { output, state };
   });

@@ -110,6 +110,8 @@ interface Program<S> {
   readonly runner: StepRunner<S>;
   /** The offset of the input. */
   readonly input: number;
+  /** Returns a view of the output. */
+  readonly outputs: () => ArrayLike<number>;
 }
 
 /** The programs of resident parameters, by layers or cell, then by batch size. */
@@ -136,36 +138,32 @@ function programOf<S>(
   const reserveFor = (size: number): number => reserve(reservation, size);
   const input = reserveFor(batchSize * width);
   const runner = createRunner({ workspace, resident, reserve: reserveFor, input, batchSize });
-  const program = { resident, reservation, runner, input };
+  const outputs = viewOf(workspace.memory, runner.output, batchSize * runner.size);
+  const program = { resident, reservation, runner, input, outputs };
   bySize.set(batchSize, program);
   return program;
 }
 
 function createStream<S>(caller: string, program: Program<S>, inputSize: number | 'ids', batchSize: number): Stream<S> {
-  const {
-    resident: { workspace },
-    runner,
-  } = program;
-  const { memory } = workspace;
-  const { output, size } = runner;
-  const steps = runner.start();
-  const outputs = viewOf(memory, output, batchSize * size);
+  const { runner } = program;
+  const state = runner.start();
   return {
     batchSize,
     inputSize,
-    outputSize: size,
+    outputSize: runner.size,
     get state() {
-      return steps.readState();
+      return runner.readState(state);
     },
-    set state(state) {
-      withCaller(caller, () => steps.writeState(state));
+    set state(values) {
+      withCaller(caller, () => runner.writeState(state, values));
     },
     run(x, into) {
-      noteUse(workspace);
       // The program is collected, with its memory, only after its streams.
-      memory.view.set(x, program.input);
-      steps.step();
-      into.set(outputs());
+      const { workspace } = program.resident;
+      noteUse(workspace);
+      workspace.memory.view.set(x, program.input);
+      runner.step(state);
+      into.set(program.outputs());
     },
   };
 }

@@ -4,8 +4,7 @@
  */
 
 import type { Heap, Memory } from '../kernels/kernel';
-import { copy } from '../kernels/movement';
-import { gemmPacked } from '../kernels/product';
+import { affinePacked, gemmPacked } from '../kernels/product';
 import type { Resident } from '../kernels/resident';
 import type { Workspace } from '../kernels/workspace';
 import { byName } from '../tensor/named-values';
@@ -16,24 +15,24 @@ import type { PointwiseCell, PointwiseStep } from './cell';
 /** The state by name, `[B, H]` each. */
 export type StepRunnerState = Readonly<Record<string, Tensor>>;
 
-/** One stream of a step runner, with its state. */
-export interface Steps<S = StepRunnerState> {
-  /** Runs one step, from the input buffer to the output buffer, and moves the state forward. */
-  readonly step: () => void;
-  /** Returns a copy of the state; undefined for stateless layers. */
-  readonly readState: () => S | undefined;
-  /** Sets the state; missing parts are reset to the initial state. @throws RangeError if a shape does not match */
-  readonly writeState: (state: S | undefined) => void;
-}
-
-/** Runs one time step at a time in a workspace. The streams of a model share its weights and buffers. */
-export interface StepRunner<S = StepRunnerState> {
+/**
+ * Runs one time step at a time in a workspace. The streams of a model share its weights and buffers. Each has its
+ * own state of type C, which only the runner reads and changes; its values, of type S, are plain tensors.
+ */
+export interface StepRunner<S = StepRunnerState, C = unknown> {
   /** The offset of the output `[B, size]`. */
   readonly output: number;
   /** The number of output features per row. */
   readonly size: number;
-  /** Starts a stream in the initial state. */
-  readonly start: () => Steps<S>;
+  // Methods, so that runners with states of different types can be in one list.
+  /** Returns the initial state of a stream. */
+  start(): C;
+  /** Runs one step, from the input buffer to the output buffer, and changes the state. */
+  step(state: C): void;
+  /** Returns the values of a state; undefined for stateless layers. */
+  readState(state: C): S | undefined;
+  /** Changes a state to the values, or to the initial ones if missing. @throws RangeError if a shape does not match */
+  writeState(state: C, values: S | undefined): void;
 }
 
 /** Options for creating a {@link StepRunner}. */
@@ -58,12 +57,13 @@ export function packedAffine(
   bias: Tensor | undefined,
 ): (y: number, x: number, rows: number) => void {
   const [K, N] = weight.shape as [number, number];
-  const [panels, biasOffset] = [pack(weight), bias === undefined ? -1 : place(bias)];
-  const [move, multiply] = [workspace.kernels.of(copy), workspace.kernels.of(gemmPacked)];
-  return (y, x, rows) => {
-    if (biasOffset >= 0) for (let row = 0; row < rows; row++) move(y + row * N, biasOffset, N);
-    multiply(y, x, panels, rows, N, K, false, biasOffset >= 0);
-  };
+  const panels = pack(weight);
+  if (bias === undefined) {
+    const multiply = workspace.kernels.of(gemmPacked);
+    return (y, x, rows) => multiply(y, x, panels, rows, N, K, false, false);
+  }
+  const [multiplyAdd, start] = [workspace.kernels.of(affinePacked), place(bias)];
+  return (y, x, rows) => multiplyAdd(y, x, panels, start, rows, N, K);
 }
 
 /** Options of {@link cellStepRunner}. */
@@ -75,14 +75,14 @@ export interface CellStepRunnerOptions {
 }
 
 /**
- * Runs a pointwise cell step by step: two matrix products and the forward function. Between its steps, the state of a
- * stream is an array.
+ * Runs a pointwise cell step by step: two matrix products and the forward function. The state is one array of all its
+ * parts.
  */
 export function cellStepRunner(
   cell: PointwiseCell,
   { workspace, reserve, resident, parameters, input, batchSize }: StepRunnerOptions,
   { initialState, afterForward }: CellStepRunnerOptions = {},
-): StepRunner {
+): StepRunner<StepRunnerState, Float32Array> {
   const { kernels: k, memory } = workspace;
   const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
   const GH = weightIh.shape[1]!;
@@ -110,32 +110,27 @@ export function cellStepRunner(
   return {
     output: step.next['h']!,
     size: H,
-    start() {
-      const state = initial.slice();
-      return {
-        step() {
-          memory.view.set(state, from);
-          affine(gates, input, batchSize);
-          if (panels >= 0)
-            multiply(product, step.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
-          cell.forward(k, step);
-          afterForward?.(step);
-          state.set(nextState());
-        },
-        readState: () => byName(cell.state, (name) => ({ shape, data: state.slice(at(name), at(name) + size) })),
-        writeState(values) {
-          checkNames('stream', 'state', values ?? {}, cell.state);
-          const next = initial.slice();
-          for (const name of cell.state) {
-            const part = values?.[name];
-            if (part === undefined) continue;
-            checkTensor('stream', `state.${name}`, part);
-            checkShape('stream', `state.${name}`, part.shape, '[B, H]', shape);
-            next.set(part.data, at(name));
-          }
-          state.set(next);
-        },
-      };
+    start: () => initial.slice(),
+    step(state) {
+      memory.view.set(state, from);
+      affine(gates, input, batchSize);
+      if (panels >= 0) multiply(product, step.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
+      cell.forward(k, step);
+      afterForward?.(step);
+      state.set(nextState());
+    },
+    readState: (state) => byName(cell.state, (name) => ({ shape, data: state.slice(at(name), at(name) + size) })),
+    writeState(state, values = {}) {
+      checkNames('stream', 'state', values, cell.state);
+      const next = initial.slice();
+      for (const name of cell.state) {
+        const part = values[name];
+        if (part === undefined) continue;
+        checkTensor('stream', `state.${name}`, part);
+        checkShape('stream', `state.${name}`, part.shape, '[B, H]', shape);
+        next.set(part.data, at(name));
+      }
+      state.set(next);
     },
   };
 }

@@ -188,7 +188,7 @@ export function cellParameters(
 /**
  * Checks that parameters have the names and shapes of a cell.
  *
- * @param xs the shape of the inputs, to explain an input size that does not match the parameters
+ * @param check called with every shape before it is checked, to throw a better error
  * @returns H
  * @throws RangeError if a shape does not match; TypeError if a parameter is missing or unknown
  */
@@ -197,7 +197,7 @@ export function checkParameters(
   cell: Cell,
   parameters: Readonly<Record<string, { readonly shape: Shape }>>,
   inputSize: number,
-  xs?: Shape,
+  check?: (actual: Shape, expected: ParameterSpec) => void,
 ): number {
   const [reference, axis] = hiddenAxis(where, cell);
   const given = `the parameters of ${cell.name}`;
@@ -205,20 +205,12 @@ export function checkParameters(
   if (hiddenSize === undefined) throw mismatch(where, given, `an object with ${reference}`, parameters);
   const specs = withCaller(where, () => cell.parameters(inputSize, hiddenSize));
   checkNames(where, given, parameters, Object.keys(specs));
-  for (const [name, { shape, role }] of Object.entries(specs)) {
+  for (const [name, spec] of Object.entries(specs)) {
     const actual = parameters[name]?.shape;
-    if (actual === undefined) throw mismatch(where, given, `an object with ${name} ${formatShape(shape)}`, parameters);
-    if (
-      xs !== undefined &&
-      role === 'input' &&
-      actual.length === 2 &&
-      actual[0] !== inputSize &&
-      actual[1] === shape[1]
-    ) {
-      const lengths = [undefined, undefined, actual[0]];
-      checkShape(where, 'xs', xs, '[T, B, I]', lengths, `Was the cell created with inputSize ${inputSize}?`);
-    }
-    checkShape(where, name, actual, 'of the cell', shape);
+    if (actual === undefined)
+      throw mismatch(where, given, `an object with ${name} ${formatShape(spec.shape)}`, parameters);
+    check?.(actual, spec);
+    checkShape(where, name, actual, 'of the cell', spec.shape);
   }
   return hiddenSize;
 }

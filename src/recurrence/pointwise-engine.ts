@@ -134,10 +134,11 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
   };
 }
 
-/** Packs a matrix `[K, N]`, stored as `[N, K]` if transposed. Returns the offset of its panels. */
-function packed(workspace: Workspace, { offset }: Variable, K: number, N: number, transposed: boolean): number {
+/** Packs a matrix `[K, N]`, stored as `[N, K]` if transposed, unless it is packed. Returns the offset of its panels. */
+function packed(workspace: Workspace, matrix: Variable, K: number, N: number, transposed: boolean): number {
+  if (!transposed && matrix.panels !== undefined) return matrix.panels;
   const panels = allocate(workspace, panelsSize(K, N));
-  workspace.kernels.of(packPanels)(panels, offset, K, N, transposed);
+  workspace.kernels.of(packPanels)(panels, matrix.offset, K, N, transposed);
   return panels;
 }
 

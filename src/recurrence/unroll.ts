@@ -4,6 +4,7 @@ import { concat } from '../autodiff/ops/movement';
 import { currentScope, filled, type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { withCaller } from '../tensor/error-context';
 import { byName, mapValues } from '../tensor/named-values';
+import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
 import { checkNames, checkObject, checkShape, checkSome, mismatch, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
@@ -185,12 +186,23 @@ function sizesOf<N extends string>(
   initialState: Partial<State<N, Operand>> = {},
   xs: Shape,
 ): Readonly<Record<string, number>> {
-  if (typeof cell !== 'function') return stateSizes(cell, checkParameters('unroll', cell, p, xs[2]!, xs));
+  if (typeof cell !== 'function')
+    return stateSizes(
+      cell,
+      checkParameters('unroll', cell, p, xs[2]!, (actual, expected) => checkInputSize(actual, expected, xs)),
+    );
   checkSome('unroll', 'initialState', Object.keys(initialState).length, 'state of a cell that is a function');
   return mapValues<string, Operand | undefined, number>(
     initialState,
     (state) => (typeof state === 'object' ? state.shape[1] : undefined) ?? 0,
   );
+}
+
+/** @throws RangeError if an input weight has the right shape for another input size than that of xs */
+function checkInputSize(actual: Shape, { role, shape }: ParameterSpec, xs: Shape): void {
+  if (role !== 'input' || actual.length !== 2 || actual[0] === xs[2] || actual[1] !== shape[1]) return;
+  const lengths = [undefined, undefined, actual[0]];
+  checkShape('unroll', 'xs', xs, '[T, B, I]', lengths, `Was the cell created with inputSize ${xs[2]}?`);
 }
 
 /** The parts of a state for `rows` rows; zeros for those that are not given. */

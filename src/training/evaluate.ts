@@ -5,6 +5,7 @@ import { compute } from '../autodiff/value-and-gradient';
 import { type Batch, type Batches, datasetOrBatches } from '../data/dataset';
 import { mapStates, predictInChunks, runModel, type Sequential } from '../models/sequential';
 import { mapValues } from '../tensor/named-values';
+import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, type Random } from '../tensor/random';
 import { checkNames, checkSome, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';

@@ -2,6 +2,7 @@
 
 import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
+import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
@@ -207,7 +208,7 @@ async function train<P extends TensorTree, B>(
     epoch,
     position,
     parameters: task.data.slice(),
-    optimizer: copyOptimizerState(session.state),
+    optimizer: copyOptimizerState(session.state()),
     random: random.slice(),
     draws: [...draws],
     losses: [...losses],
@@ -218,7 +219,7 @@ async function train<P extends TensorTree, B>(
   });
   const finish = (stopped: FitResult['stopped']): FitResult => {
     validation.restoreBest();
-    const optimizerState = session.state;
+    const optimizerState = session.state();
     return { steps: losses.length, stopped, losses, validationLosses: validation.losses, optimizerState };
   };
 
@@ -229,7 +230,7 @@ async function train<P extends TensorTree, B>(
       const update = session.update(group, random, losses.length + 1, validationLosses);
       losses.push(update.loss);
       const epochEnded = losses.length === steps || (await reader.isAtEnd());
-      if (epochEnded) checkSome('fit', 'data', session.state.step, 'target');
+      if (epochEnded) checkSome('fit', 'data', session.steps(), 'target');
       const validationLoss = epochEnded ? await validation.run(epoch) : undefined;
       if (epochEnded && Number.isNaN(steps))
         estimatedSteps = losses.length + (epochs - epoch) * Math.ceil(reader.position / accumulate);
@@ -257,18 +258,22 @@ async function train<P extends TensorTree, B>(
   const isLast = (epoch: number): boolean => Number.isNaN(steps) && epoch >= epochs;
 
   let epoch = resume?.epoch ?? 1;
-  for (; !(losses.length >= steps) && !isLast(epoch - 1); epoch++) {
-    const resumed = epoch === resume?.epoch ? resume : undefined;
-    const reader = openEpoch(data, random, resumed);
-    task.begin?.(resumed?.carried);
-    try {
-      const stopped = await runEpoch(epoch, reader);
-      if (stopped !== undefined) return finish(stopped);
-    } finally {
-      await reader.close();
+  try {
+    for (; !(losses.length >= steps) && !isLast(epoch - 1); epoch++) {
+      const resumed = epoch === resume?.epoch ? resume : undefined;
+      const reader = openEpoch(data, random, resumed);
+      task.begin?.(resumed?.carried);
+      try {
+        const stopped = await runEpoch(epoch, reader);
+        if (stopped !== undefined) return finish(stopped);
+      } finally {
+        await reader.close();
+      }
     }
+    return finish('finished');
+  } finally {
+    session.close();
   }
-  return finish('finished');
 }
 
 const readOnce =
@@ -311,13 +316,13 @@ function startSession<P extends TensorTree, B>(
   task: Task<P, B>,
   { optimizer, optimizerState, resume }: FitOptions<B>,
 ): Session<B> {
-  if (resume === undefined) return openSession('fit', task, optimizer, optimizerState);
+  if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
   if (optimizerState !== undefined) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
   const { parameters } = resume;
   if (parameters.length !== task.data.length)
     throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, parameters.length);
   task.data.set(parameters);
-  return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer));
+  return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);
 }
 
 /** Evaluation after every epoch, and early stopping. */

@@ -9,7 +9,7 @@ import { addScaled, scaling, sumOfSquares } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
-import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { isArrayOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { type Origin, withOrigin } from '../tensor/origin';
@@ -379,7 +379,7 @@ export function applyOptimizer<P extends TensorTree>(
   return runScope(workspace, false, () => {
     const p = allocate(workspace, size);
     const g = allocate(workspace, size);
-    const slots = state.slots.map(() => allocate(workspace, size));
+    const slots = copySlotsInto(workspace, state);
     const { view } = workspace.memory;
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
@@ -387,7 +387,9 @@ export function applyOptimizer<P extends TensorTree>(
     let squares = 0;
     for (const { path, offset, size: length } of list)
       if (!optimizer.isFrozen?.(path)) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);
-    updateAt('applyOptimizer', workspace, optimizer, state, { size, parameters: p, gradient: g, slots, leaves: list });
+    const update = { size, step: state.step + 1, parameters: p, gradient: g, slots, leaves: list };
+    updateAt('applyOptimizer', workspace, optimizer, update);
+    copyToState(workspace, state, update);
     list.forEach(({ offset, size: length }, i) =>
       targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),
     );
@@ -396,24 +398,34 @@ export function applyOptimizer<P extends TensorTree>(
 }
 
 /**
- * Updates the parameters in a workspace and the optimizer state.
+ * Updates the parameters and the state buffers in a workspace.
  *
- * @throws RangeError if a parameter would not be finite; the state is not changed then
+ * @throws RangeError if a parameter would not be finite
  */
 export function updateAt(
   where: string,
-  { kernels, memory }: Workspace,
+  { kernels }: Workspace,
   optimizer: Optimizer,
-  state: OptimizerState,
-  input: Omit<Update, 'kernels' | 'step'>,
+  input: Omit<Update, 'kernels'>,
 ): void {
-  const { size, slots, parameters } = input;
-  const update: Update = { ...input, kernels, step: state.step + 1 };
-  state.slots.forEach((slot, i) => memory.view.set(slot, slots[i]!));
-  optimizer.update(update);
+  const { size, step, parameters } = input;
+  optimizer.update({ ...input, kernels });
   kernels.of(addScaled)(parameters, input.gradient, 1, size);
   if (!Number.isFinite(kernels.of(sumOfSquares)(parameters, size)))
-    throw diverged(where, 'a parameter would not be finite', update.step);
-  state.step = update.step;
+    throw diverged(where, 'a parameter would not be finite', step);
+}
+
+/** Copies the buffers of a state into the workspace, and returns their offsets. */
+export function copySlotsInto(workspace: Workspace, { slots }: OptimizerState): readonly number[] {
+  return slots.map((slot) => copyInto(workspace, slot));
+}
+
+/** Copies the state after an update out of the workspace. */
+export function copyToState(
+  { memory }: Workspace,
+  state: OptimizerState,
+  { step, slots, size }: Pick<Update, 'step' | 'slots' | 'size'>,
+): void {
+  state.step = step;
   state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
 }

@@ -5,13 +5,15 @@ import { runScope, type Variable } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { fill } from '../kernels/movement';
-import { allocate, defaultWorkspace, withMemory } from '../kernels/workspace';
+import { allocate, defaultWorkspace, freeBlocks, reservationOf, reserve, withMemory } from '../kernels/workspace';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import type { Mapped, TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
 import {
   checkOptimizerState,
+  copySlotsInto,
+  copyToState,
   initializeOptimizer,
   type Optimizer,
   type OptimizerState,
@@ -23,8 +25,10 @@ import type { Task } from './task';
 
 /** A model in training. */
 export interface Session<B> {
-  /** The optimizer state, updated in place. */
-  readonly state: OptimizerState;
+  /** The number of updates in the optimizer state. */
+  readonly steps: () => number;
+  /** Returns the optimizer state, which later updates change. */
+  readonly state: () => OptimizerState;
   /**
    * Makes one update, with the gradient of the mean loss of all targets of the batches. If no target counts, the loss is
    * 0, and the parameters and the optimizer state do not change.
@@ -38,6 +42,8 @@ export interface Session<B> {
     step: number,
     validationLosses?: readonly number[],
   ) => SessionUpdate;
+  /** Ends the session, which frees its memory. */
+  readonly close: () => void;
 }
 
 /** An update of a session. */
@@ -53,27 +59,44 @@ export interface SessionUpdate {
 /**
  * Starts training: parameters, gradient and moments have one layout.
  *
+ * @param state the optimizer state to continue from; by default, an initial one
+ * @param isShared whether user code can read and change the state between updates. Otherwise, its moments stay in the
+ * workspace, and {@link Session.state} copies them.
  * @throws RangeError if the optimizer state does not fit
  */
 export function openSession<P extends TensorTree, B>(
   caller: string,
   task: Task<P, B>,
   optimizer: Optimizer,
-  optimizerState?: OptimizerState,
+  state: OptimizerState | undefined,
+  isShared: boolean,
 ): Session<B> {
   const size = task.data.length;
-  const state = optimizerState ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
-  checkOptimizerState(caller, 'optimizerState', optimizer, state, size);
+  const current = state ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
+  checkOptimizerState(caller, 'optimizerState', optimizer, current, size);
   const workspace = defaultWorkspace();
   const { kernels, memory } = workspace;
   const parameterList = parameterLeaves(task.parameters);
+  const reservation = reservationOf(workspace);
+  const kept = isShared
+    ? undefined
+    : current.slots.map((slot) => {
+        const offset = reserve(reservation, size);
+        memory.view.set(slot, offset);
+        return offset;
+      });
   return {
-    state,
+    steps: () => current.step,
+    state() {
+      if (kept !== undefined) copyToState(workspace, current, { step: current.step, slots: kept, size });
+      return current;
+    },
+    close: () => freeBlocks(reservation.held),
     update: (batches, random, step, validationLosses) =>
       withMemory(workspace, () => {
         const parameters = allocate(workspace, size);
         const gradient = allocate(workspace, size);
-        const slots = state.slots.map(() => allocate(workspace, size));
+        const slots = kept ?? copySlotsInto(workspace, current);
         memory.view.set(task.data, parameters);
         kernels.of(fill)(gradient, 0, size);
         const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
@@ -95,11 +118,21 @@ export function openSession<P extends TensorTree, B>(
           throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
         let learningRate: number | undefined;
         if (total !== 0) {
-          const input = { size, parameters, gradient, slots, leaves: parameterList, validationLosses };
-          updateAt(caller, workspace, optimizer, state, input);
+          const input = {
+            size,
+            step: current.step + 1,
+            parameters,
+            gradient,
+            slots,
+            leaves: parameterList,
+            validationLosses,
+          };
+          updateAt(caller, workspace, optimizer, input);
+          if (kept === undefined) copyToState(workspace, current, input);
+          else current.step = input.step;
           task.data.set(memory.view.subarray(parameters, parameters + size));
           if (optimizer.rate !== undefined)
-            learningRate = rateAt(caller, optimizer.rate, { step: state.step, validationLosses });
+            learningRate = rateAt(caller, optimizer.rate, { step: current.step, validationLosses });
         }
         return { loss, gradientNorm: Math.sqrt(squares), learningRate };
       }),

@@ -7,6 +7,7 @@ import { checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { checkModel, type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
+import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
@@ -171,21 +172,21 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       return scalarOf('trainOn', 'loss', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
     },
   };
-  const session = openSession('trainOn', task, options.optimizer, options.optimizerState);
+  const session = openSession('trainOn', task, options.optimizer, options.optimizerState, true);
   return {
     model,
     batchSize,
     get memory() {
       return memory;
     },
-    optimizerState: session.state,
+    optimizerState: session.state(),
     feed(steps) {
       const losses: number[] = [];
       let outputs: Tensor | undefined;
       let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
       try {
         while (waiting.inputs.shape[0]! >= stride) {
-          losses.push(session.update([cutSteps(waiting, 0, stride)], random, session.state.step + 1).loss);
+          losses.push(session.update([cutSteps(waiting, 0, stride)], random, session.steps() + 1).loss);
           const { outputs: newOutputs, ...rest } = result;
           waiting = cutSteps(waiting, stride, waiting.inputs.shape[0]!);
           memory = { ...rest, waiting };

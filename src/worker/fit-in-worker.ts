@@ -4,6 +4,7 @@ import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } fr
 import type { CustomObjects } from '../formats/description';
 import type { Sequential } from '../models/sequential';
 import { isArrayOf } from '../tensor/arrays';
+import type { NoInfer } from '../tensor/no-infer';
 import { checkFunction, checkKind, checkNames, checkNumber, checkObject, isObject, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';

@@ -371,6 +371,18 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
           () => affineOf(together, a, b, bias, M, N, K),
           (row) => affineOf(alone, a + row * K, b, bias, 1, N, K),
         );
+        const affinePackedOf = kernels.of(kernelList.affinePacked);
+        kernels.of(kernelList.packPanels)(panels, b, K, N, false);
+        compare(
+          'packed affine and not',
+          () => affinePackedOf(together, a, panels, bias, M, N, K),
+          (row) => affineOf(alone, a + row * K, b, bias, 1, N, K),
+        );
+        compare(
+          'packed affine',
+          () => affinePackedOf(together, a, panels, bias, M, N, K),
+          (row) => affinePackedOf(alone, a + row * K, panels, bias, 1, N, K),
+        );
       }
     });
 

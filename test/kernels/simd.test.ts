@@ -44,6 +44,7 @@ const specialsForCells = 5;
  */
 const bounds: Record<Name, number> = {
   gemm: 2e-6,
+  affinePacked: 2e-6,
   affineRows: 2e-6,
   packPanels: 0,
   gemmPacked: 2e-6,
@@ -53,6 +54,7 @@ const bounds: Record<Name, number> = {
   fill: 0,
   copy: 0,
   copyStrided: 0,
+  differing: 0,
   addStrided: 2e-7,
   addition: 0,
   subtraction: 0,
@@ -218,6 +220,23 @@ it.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))(
       const { arrays } = run(set, kernels.get(name)!, [new Float32Array(5), ...moments, ...numbers, ...flags, 5]);
       for (const moment of arrays.slice(1))
         expect(Array.from(moment.subarray(0, 5), Math.abs)).toEqual([0, 0, 0, 0, 0]);
+    }
+  },
+);
+
+it.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter((set) => set === 'portable' || engineRuns(set)))(
+  '%s: differing finds one changed bit at any position, and no difference in equal NaN',
+  (set) => {
+    const compare = (x: Float32Array, y: Float32Array) => run(set, kernels.get('differing')!, [x, y, x.length]).result;
+    for (const n of [0, 1, 3, 4, 7, 8, 21]) {
+      const x = Float32Array.from({ length: n }, (_, i) => [0, NaN, 1e-45, -2][i % 4]!);
+      expect(compare(x, x.slice())).toBe(0);
+      for (let i = 0; i < n; i++) {
+        const y = x.slice();
+        // The sign of 0, NaN into a number, a subnormal number into 0, and the last bit of a number.
+        y[i] = [-0, 1, 0, -2 + 2 ** -22][i % 4]!;
+        expect(compare(x, y)).toBe(1);
+      }
     }
   },
 );

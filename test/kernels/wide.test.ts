@@ -20,15 +20,18 @@ import {
   useKernels,
 } from 'bptt';
 import { enableWideKernels } from 'bptt/node';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel, Memory } from '../../src/kernels/kernel';
 import * as kernelList from '../../src/kernels/list';
 import { type Implementation, relaxed, scratchSize, simdKernels } from '../../src/kernels/simd/bind';
-import { createWide } from '../../src/kernels/simd/wide';
+import { createWide, wideImplementation } from '../../src/kernels/simd/wide';
 import { argumentsOf } from './arguments';
 import { engineRuns } from './engine';
 
-afterEach(() => useKernels(undefined));
+afterEach(() => {
+  vi.restoreAllMocks();
+  useKernels(undefined);
+});
 
 type Name = keyof typeof kernelList;
 /** All kernels, without the types of their operands: argumentsOf creates matching arguments. */
@@ -66,7 +69,7 @@ describe.runIf(engineRuns('relaxed'))('wide kernels', () => {
   const [wide, other] = [runner(createWide()), runner(relaxed)];
   const specials = [0, -0, NaN, 1e-40, Infinity, -Infinity, 50, -100];
 
-  it.each(Array.from(kernels).filter(([name]) => !/^(packPanels|gemmPacked)$/.test(name)))(
+  it.each(Array.from(kernels).filter(([name]) => !/^(packPanels|gemmPacked|affinePacked)$/.test(name)))(
     '%s gives the bits of the relaxed kernel',
     (name, kernel) => {
       const random = createRandom(5);
@@ -137,6 +140,15 @@ describe.runIf(engineRuns('wide'))('training with wide kernels', () => {
     expect(await train('wide')).toEqual(await train('relaxed'));
   });
 });
+
+it.runIf(engineRuns('relaxed') && !engineRuns('wide'))(
+  'an engine that does not merge vectors is recognized with a clock of milliseconds, as browsers have',
+  () => {
+    const clock = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => Math.floor(clock()));
+    for (let i = 0; i < 4; i++) expect(wideImplementation).toThrow('it does not merge vectors');
+  },
+);
 
 it.skipIf(engineRuns('wide'))(
   'useKernels keeps the kernels in use and gives the reason if it cannot use the wide ones',

@@ -1,7 +1,7 @@
 /** Matrix products. */
 
 import { sumRows } from '../../kernels/linear';
-import { affineRows, gemm } from '../../kernels/product';
+import { affinePacked, affineRows, gemm, gemmPacked } from '../../kernels/product';
 import { checkNames, checkObject, checkShape, lengthAt, sizeOf } from '../../tensor/shape';
 import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
@@ -116,7 +116,11 @@ function product(x: Variable, weight: Variable, bias?: Variable): Variable {
 export function affineInto(y: number, x: Variable, weight: Variable, bias?: Variable): void {
   const { kernels: k } = x.storage.scope;
   const [M, K, N] = affineSizes(x, weight);
-  if (bias === undefined) k.of(gemm)(y, x.offset, weight.offset, M, N, K, false, false, false);
+  const { panels } = weight;
+  if (panels !== undefined) {
+    if (bias === undefined) k.of(gemmPacked)(y, x.offset, panels, M, N, K, false, false);
+    else k.of(affinePacked)(y, x.offset, panels, bias.offset, M, N, K);
+  } else if (bias === undefined) k.of(gemm)(y, x.offset, weight.offset, M, N, K, false, false, false);
   else k.of(affineRows)(y, x.offset, weight.offset, bias.offset, M, N, K);
 }
 

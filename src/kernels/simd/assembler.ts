@@ -86,6 +86,8 @@ export const addF64 = (a: F64, b: F64): F64 => plain('f64', [0xa0], [a, b]);
 export const subtractF64 = (a: F64, b: F64): F64 => plain('f64', [0xa1], [a, b]);
 export const multiplyF64 = (a: F64, b: F64): F64 => plain('f64', [0xa2], [a, b]);
 export const divideF64 = (a: F64, b: F64): F64 => plain('f64', [0xa3], [a, b]);
+/** An integer in double precision. */
+export const toF64 = (a: I32): F64 => plain('f64', [0xb7], [a]);
 export const squareRootF64 = (a: F64): F64 => plain('f64', [0x9f], [a]);
 
 // Pairs of doubles.
@@ -150,6 +152,7 @@ export const shuffle = (a: Vector, b: Vector, lanes: readonly [number, number, n
 // Masks: all bits of a lane are set if the condition holds.
 export const vEqual = (a: Vector, b: Vector): Vector => simd('v128', 0x41, [a, b]);
 export const vLess = (a: Vector, b: Vector): Vector => simd('v128', 0x43, [a, b]);
+export const vOr = (a: Vector, b: Vector): Vector => simd('v128', 0x50, [a, b]);
 export const vXor = (a: Vector, b: Vector): Vector => simd('v128', 0x51, [a, b]);
 export const vAnd = (a: Vector, b: Vector): Vector => simd('v128', 0x4e, [a, b]);
 /** a & ~mask. */
