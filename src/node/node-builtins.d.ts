@@ -1,4 +1,4 @@
-// The parts of the Node.js API that src/node, the tests, benches and examples use. @types/node would be another
+// The parts of the Node.js API that src/node, the tests, benches, examples and guides use. @types/node would be another
 // dependency and would declare the globals of Node.js for browser code as well. Nothing here reaches the published
 // declarations.
 
@@ -115,6 +115,17 @@ declare module 'node:child_process' {
     args: readonly string[],
     options: RunOptions,
   ): { status: number | null; signal: string | null; stdout: string; stderr: string; error?: Error };
+}
+
+declare module 'node:http' {
+  interface Server {
+    listen(port: number, host: string, callback: () => void): Server;
+    address(): { readonly port: number } | string | null;
+    close(): void;
+  }
+  export function createServer(
+    listener: (request: { readonly url?: string }, response: { end(text: string): void }) => void,
+  ): Server;
 }
 
 declare module 'node:util' {

@@ -133,7 +133,6 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
  *
  * @param predictions `[...]`
  * @param targets `[...]`
- * @param options.delta the error from which the loss is linear; 1 by default
  * @throws RangeError if the shapes differ, or delta is negative
  * @example
  * compute({ x: tensor([0.5, 3]) }, ({ x }) => huber(x, tensor([0, 0]))).data; // Float32Array [1.3125]
@@ -141,7 +140,10 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
 export function huber(
   predictions: Operand,
   targets: Operand,
-  allOptions: LossOptions & { readonly delta?: number } = {},
+  allOptions: LossOptions & {
+    /** The error from which the loss is linear; 1 by default. */
+    readonly delta?: number;
+  } = {},
 ): Variable {
   checkObject('huber', 'options', allOptions);
   const { delta = 1, ...options } = allOptions;

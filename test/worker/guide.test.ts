@@ -1,4 +1,4 @@
-/** The programs of docs/training-in-a-worker.md run, and what the guide states about posting is true. */
+/** The programs of docs/guides/worker.md run, and what the guide states about posting is true. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { entryPoints, root } from '../docs/examples';
 
-const guide = readFileSync(new URL('docs/training-in-a-worker.md', root), 'utf8');
+const guide = readFileSync(new URL('docs/guides/worker.md', root), 'utf8');
 const files = [...guide.matchAll(/```js\n\/\/ (\w+\.js)\n([\s\S]*?)```/g)].map(([, name, code]) => ({
   name: name!,
   code: code!,
