@@ -77,6 +77,7 @@ const guideSidebar: DefaultTheme.SidebarItem[] = [
     text: 'Project',
     items: [
       { text: 'Features', link: '/features' },
+      { text: 'Where bptt runs', link: '/everywhere' },
       { text: 'Architecture', link: '/architecture' },
       { text: 'Contributing', link: '/project/contributing' },
       { text: 'Changelog', link: '/project/changelog' },
