@@ -38,7 +38,7 @@ it('a program that trains, evaluates, generates and streams is at most 36.9 kB',
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(36.9);
 });
 
-it('a program that uses all of bptt but its file formats is at most 63 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 63.1 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -46,7 +46,7 @@ it('a program that uses all of bptt but its file formats is at most 63 kB', () =
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(63);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(63.1);
 });
 
 // It does not contain initializers: the role of a parameter selects them when it is initialized.
