@@ -132,7 +132,11 @@ async function checkPages(browser, address) {
       if (overflow > 0) throw new Error(`${path} is ${overflow} pixels wider than a screen of ${width}`);
     }
   const found = await visit(browser, `${address}/guides/getting-started.html`, async (page) => {
-    await page.click('#local-search button');
+    // The button does nothing until the scripts of the page have run.
+    for (let attempt = 0; attempt < 10 && (await page.$('#localsearch-input')) === null; attempt++) {
+      await page.click('#local-search button');
+      await page.waitForSelector('#localsearch-input', { timeout: 2000 }).catch(() => undefined);
+    }
     await page.type('#localsearch-input', 'clipByNorm');
     const links = await page.waitForFunction(
       () => {
