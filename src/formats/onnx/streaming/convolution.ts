@@ -167,7 +167,7 @@ function addProducts(
   }
 }
 
-/** Returns the offset of the rows `[starts, taps · width]`, which are copied unless the input has them in this order. */
+/** Returns the offset of the rows `[starts, taps · width]`, which are copied unless the input has them in order. */
 function columnsOf(plan: Plan, starts: Int32Array, taps: Int32Array, width: number, C: number): number {
   const isDense = width === C && taps.every((tap, i) => tap === i * C);
   const K = taps.length * width;

@@ -12,14 +12,23 @@ import {
   softplusOf,
   squareRoot,
 } from '../../../kernels/elementwise';
-import type { Call, Kernels } from '../../../kernels/kernel';
+import type { Kernels } from '../../../kernels/kernel';
 import { broadcastShapes, type Shape, sizeOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { clamp, elu, hardSigmoid } from '../pointwise';
 import { checkSize } from '../run-limit';
 import { compact, newView, offsetOf, type Plan } from './plan';
-import { floats, type PlannedNode, type PlanOperator, required } from './planner';
-import { type Constant, compactStrides, constant, elementsOf, expanded, isConstant, type View } from './view';
+import { floats, labelOf, type PlannedNode, type PlanOperator, required } from './planner';
+import {
+  type Constant,
+  compactStrides,
+  constant,
+  elementsOf,
+  expanded,
+  isConstant,
+  undecided,
+  type View,
+} from './view';
 
 type Map = (x: number) => number;
 type UnaryKernel = (k: Kernels) => (y: number, x: number, n: number) => void;
@@ -62,14 +71,14 @@ const rectified = (slope: number): readonly [Map, UnaryKernel] => [
 ];
 
 type Pair = (a: number, b: number) => number;
-type BinaryKernel = { of(k: Kernels): Call<typeof addition.operands> };
+type BinaryKernel = typeof addition;
 
 /** Applies a function to pairs of elements, after broadcasting a and b to each other. */
 export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKernel): View {
   if (a.kind !== b.kind) throw new RangeError('the inputs must be of one type, got floats and integers');
   const shape = checkSize(broadcastShapes('inputs', a.shape, b.shape));
   if (isConstant(a) && isConstant(b)) return pairedConstants(shape, a, b, f);
-  if (a.kind === 'int') return decidedByStep(shape, a, b);
+  if (a.kind === 'int') throw new RangeError('arithmetic on integers that depend on the inputs is not supported');
   const [x, z] = [expanded(a, shape), expanded(b, shape)];
   // The layout of the first operand that is not repeated, so that the output of a convolution is not transposed.
   const strides = compactStrides([x, z].find((operand) => !isConstant(operand) && !isRepeated(operand)) ?? x);
@@ -77,7 +86,7 @@ export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKer
   const [to, left, right, n] = [y.offset, offsetOf(plan, x, strides), offsetOf(plan, z, strides), sizeOf(shape)];
   const { memory } = plan;
   if (kernel !== undefined) {
-    const run = kernel.of(plan.kernels);
+    const run = plan.kernels.of(kernel);
     plan.steps.push(() => run(to, left, right, n));
   } else
     plan.steps.push(() => {
@@ -100,15 +109,6 @@ function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): View 
   );
 }
 
-/** Integers that depend on the inputs of a step. */
-const decidedByStep = (shape: Shape, ...operands: readonly View[]): View => ({
-  kind: 'int',
-  shape,
-  strides: [],
-  offset: 0,
-  dependsOn: operands.find(({ dependsOn }) => dependsOn !== undefined)?.dependsOn ?? '',
-});
-
 const binary =
   (f: Pair, kernel?: BinaryKernel, integerForm: Pair = f): PlanOperator =>
   (node) => {
@@ -130,15 +130,10 @@ const comparison =
   (node) => {
     const [a, b] = [required(node, 0), required(node, 1)];
     const shape = broadcastShapes('inputs', a.shape, b.shape);
-    if (!isConstant(a) || !isConstant(b)) {
-      const { dependsOn } = decidedByStep(shape, a, b);
-      return [{ ...decidedByStep(shape), dependsOn: dependsOn || labelOf(node) }];
-    }
+    if (!isConstant(a) || !isConstant(b)) return [undecided(shape, a.dependsOn ?? b.dependsOn ?? labelOf(node.node))];
     const { data, ...view } = pairedConstants(shape, a, b, (x, y) => Number(holds(x, y))) as Constant;
     return [{ ...view, kind: 'int', data: Int32Array.from(data) }];
   };
-
-const labelOf = ({ node }: PlannedNode): string => `${node.opType} ${JSON.stringify(node.name || node.outputs[0])}`;
 
 const not: PlanOperator = (node) => {
   const x = required(node, 0);
@@ -157,19 +152,17 @@ const pow: PlanOperator = (node) => {
     return [paired(plan, base, constant(exponent.shape, Float32Array.from(exponents)), power)];
   const shape = broadcastShapes('inputs', base.shape, exponent.shape);
   const x = compact(plan, expanded(base, shape));
-  if (value === 2) return [paired(plan, x, x, power, kernelOf(multiplication))];
+  if (value === 2) return [paired(plan, x, x, power, multiplication)];
   return [mapped(plan, x, (a) => a ** value, value === 0.5 ? (k) => k.of(squareRoot) : undefined)];
 };
-
-const kernelOf = (kernel: typeof addition): BinaryKernel => ({ of: (k) => k.of(kernel) });
 
 /** min(max, max(min, x)). The bounds are attributes before opset 11, inputs since. */
 const clip: PlanOperator = (node) => {
   const x = required(node, 0);
-  if (node.opset < 11)
-    return [
-      mapped(node.plan, x, (value) => clamp(number(node, 'min', -Infinity), number(node, 'max', Infinity)).f(value, 0)),
-    ];
+  if (node.opset < 11) {
+    const { f } = clamp(number(node, 'min', -Infinity), number(node, 'max', Infinity));
+    return [mapped(node.plan, x, (value) => f(value, 0))];
+  }
   const [low, high] = [node.inputs[1], node.inputs[2]];
   const raised = low === undefined ? x : paired(node.plan, x, low, Math.max);
   return [high === undefined ? raised : paired(node.plan, raised, high, Math.min)];
@@ -177,12 +170,12 @@ const clip: PlanOperator = (node) => {
 
 /** The element-wise operators by name. */
 export const elementwiseOperators = (): Readonly<Record<string, PlanOperator>> => ({
-  Add: binary((a, b) => a + b, kernelOf(addition)),
-  Sub: binary((a, b) => a - b, kernelOf(subtraction)),
-  Mul: binary((a, b) => a * b, kernelOf(multiplication)),
+  Add: binary((a, b) => a + b, addition),
+  Sub: binary((a, b) => a - b, subtraction),
+  Mul: binary((a, b) => a * b, multiplication),
   Div: binary(
     (a, b) => a / b,
-    kernelOf(division),
+    division,
     (a, b) => Math.trunc(a / b),
   ),
   Max: extremum(Math.max),

@@ -15,7 +15,15 @@ import { consumeAttribute } from '../node-reader';
 import { checkSize } from '../run-limit';
 import { constantOf, kindOf } from '../values';
 import { addCopy, contiguous, newView, type Plan } from './plan';
-import { constantInput, numbersOf, optionalConstant, type PlannedNode, type PlanOperator, required } from './planner';
+import {
+  constantInput,
+  labelOf,
+  numbersOf,
+  optionalConstant,
+  type PlannedNode,
+  type PlanOperator,
+  required,
+} from './planner';
 import {
   type Constant,
   constant,
@@ -25,6 +33,7 @@ import {
   isConstant,
   permuted,
   sliced,
+  undecided,
   type View,
   withAxis,
   withoutAxis,
@@ -249,8 +258,8 @@ const cast: PlanOperator = (node) => {
   if (kind === undefined) throw new RangeError(`the type ${type} is not supported`);
   if (x.kind === kind && type !== 'bool') return [x];
   if (!isConstant(x)) {
-    if (x.kind === 'int' && kind === 'int') return [x];
-    throw new RangeError(`${x.kind === 'int' ? 'integers' : 'floats'} of a step cannot be cast to ${type}`);
+    if (kind === 'int') return [undecided(x.shape, x.dependsOn ?? labelOf(node.node))];
+    throw new RangeError(`integers that depend on the inputs of a step cannot be cast to ${type}`);
   }
   const elements = elementsOf(x);
   if (kind === 'float') return [constant(x.shape, Float32Array.from(elements))];

@@ -13,7 +13,8 @@ import { elementwiseOperators } from './elementwise';
 import { movementOperators } from './movement';
 import { pad } from './padding';
 import type { Plan } from './plan';
-import { type PlannedNode, type PlanOperator, required } from './planner';
+import { labelOf, type PlannedNode, type PlanOperator, required } from './planner';
+import { maxPool } from './pooling';
 import { gemmOperator, matmulOperator } from './products';
 import { recurrentOperator } from './recurrent';
 import { reductionOperators } from './reductions';
@@ -36,6 +37,7 @@ const allOperators = (): Readonly<Record<string, PlanOperator>> => ({
   ...movementOperators(),
   ...reductionOperators(),
   Conv: convolution,
+  MaxPool: maxPool,
   Pad: pad,
   Gemm: gemmOperator,
   MatMul: matmulOperator,
@@ -66,8 +68,7 @@ function planGraph(context: Context, graph: OnnxGraph, scope: Scope<View>): read
     scope.own.set(initializer.name, constant(shape, data));
   }
   for (const node of graph.nodes) {
-    const label = `${abbreviate(node.opType)} ${JSON.stringify(abbreviate(node.name || (node.outputs[0] ?? '')))}`;
-    const outputs = withCaller(label, () => planNode(context, node, scope));
+    const outputs = withCaller(labelOf(node), () => planNode(context, node, scope));
     node.outputs.forEach((name, i) => {
       if (name !== '' && outputs[i] !== undefined) scope.own.set(name, outputs[i]);
     });
@@ -106,8 +107,8 @@ function ifOperator(node: PlannedNode): readonly View[] {
   const branches = ['else_branch', 'then_branch'].map((name) => consumeAttribute(node, name, 'graph'));
   if (!isConstant(condition)) {
     throw new RangeError(
-      `the condition depends on the inputs of a step: it is computed by ${condition.dependsOn ?? 'a node'}. A stream runs ` +
-        'the same nodes at every step, so shapes, constants and the option inputs must decide every If',
+      `the condition, which ${condition.dependsOn ?? 'a node'} computes, depends on the inputs of a step. A stream ` +
+        'runs the same nodes at every step: shapes, constants and the option inputs must decide every If',
     );
   }
   const elements = elementsOf(condition);

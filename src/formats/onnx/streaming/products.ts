@@ -30,10 +30,8 @@ function product(plan: Plan, a: View, b: View, bias: Float32Array | undefined): 
   const right = offsetOf(plan, b);
   const multiply = plan.kernels.of(gemm);
   plan.steps.push(() => multiply(y.offset, left, right, M, N, K, false, false, false));
-  return bias === undefined ? y : paired(plan, y, constant([N], bias), (x, z) => x + z, sum);
+  return bias === undefined ? y : paired(plan, y, constant([N], bias), (x, z) => x + z, addition);
 }
-
-const sum = { of: (k: Plan['kernels']) => k.of(addition) };
 
 /** alpha · A' · B' + beta · C */
 export const gemmOperator: PlanOperator = (node) => {
@@ -56,7 +54,7 @@ export const gemmOperator: PlanOperator = (node) => {
     const row = { ...addend, shape: [lastOf(c.shape) ?? 1], strides: [lastOf(addend.strides) ?? 0] };
     return [product(plan, a, scaled, elementsOf({ ...row, ...expanded(row, [N]), data: addend.data }) as Float32Array)];
   }
-  return [paired(plan, product(plan, a, scaled, undefined), addend, (x, z) => x + z, sum)];
+  return [paired(plan, product(plan, a, scaled, undefined), addend, (x, z) => x + z, addition)];
 };
 
 /** A product of matrices; the leading axes of the first one are rows. */

@@ -1,6 +1,6 @@
 /**
- * LSTM, and GRU with `linear_before_reset`, in one or both directions: one product for the inputs of all time steps, and
- * one for the hidden state per time step.
+ * LSTM, and GRU with `linear_before_reset`, in one or both directions: one product for the inputs of all time steps,
+ * and one per time step for the hidden state.
  */
 
 import { gru } from '../../../cells/gru';
@@ -159,7 +159,7 @@ interface DirectionSizes {
   readonly isReverse: boolean;
 }
 
-/** Adds the steps of one direction. The hidden state is in the output, and the other parts alternate between buffers. */
+/** Adds the steps of one direction. The hidden state is in the output; the other parts alternate between buffers. */
 function addDirection(
   plan: Plan,
   cell: PointwiseCell,

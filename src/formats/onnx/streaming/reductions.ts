@@ -6,7 +6,7 @@ import { resolveAxis, sizeOf, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { spend } from '../run-limit';
 import { axesOf } from './movement';
-import { contiguous, newView } from './plan';
+import { contiguous, newView, offsetOf } from './plan';
 import { floats, type PlanOperator } from './planner';
 import { constant, elementsOf, isConstant, permuted } from './view';
 
@@ -77,8 +77,7 @@ const alongAxis =
     const n = sizeOf(rows.shape.slice(last));
     const count = sizeOf(rows.shape.slice(0, last));
     const y = newView(plan, rows.shape, stridesOf(rows.shape));
-    const from = isConstant(rows) ? -1 : rows.offset;
-    if (from < 0) throw new RangeError('the input must depend on the inputs of a step');
+    const from = offsetOf(plan, rows);
     const run = plan.kernels.of(kernel);
     plan.steps.push(() => run(y.offset, from, count, n));
     if (opset < 13) return [y];

@@ -1,6 +1,6 @@
 /**
- * Values of a plan. All of them are strided views, so transposing, slicing and reshaping move no elements. The shapes of
- * all values, integers and constants are known when a network is planned; only floats are computed by its steps.
+ * Values of a plan. All of them are strided views, so transposing and slicing move no elements. When a network is
+ * planned, the shapes of all values are known, and so are integers and constants; its steps compute only floats.
  */
 
 import { isArrayOf } from '../../../tensor/arrays';
@@ -39,6 +39,15 @@ export const constant = (shape: Shape, data: Float32Array | Int32Array): Constan
 
 /** Creates a constant of integers. */
 export const integers = (shape: Shape, values: readonly number[]): Constant => constant(shape, Int32Array.from(values));
+
+/** Integers that depend on the inputs of a step, and the node that computes them. */
+export const undecided = (shape: Shape, dependsOn: string): View => ({
+  kind: 'int',
+  shape,
+  strides: stridesOf(shape),
+  offset: 0,
+  dependsOn,
+});
 
 /** Whether the strides are row-major. Those along axes of length 1 do not count. */
 export function isContiguous({ shape, strides }: View): boolean {
