@@ -75,7 +75,7 @@ const frames = { shapes: { input: [1, 16] } };
 const frame = (i: number): Float32Array => Float32Array.from({ length: 16 }, (_, j) => Math.cos(i * j + i));
 
 describe('a stream of an ONNX network', () => {
-  it.each(['hn', 'hN', 'h_n', 'h_out'])('carries the state from h to %s', (next) => {
+  it.each(['h.next', 'hn', 'hN', 'h_n', 'h_out'])('carries the state from h to %s', (next) => {
     const stream = importOnnxStream(accumulator(next), single);
     expect(stream.inputs).toEqual({ x: [1, 3] });
     expect(stream.outputs).toEqual({ y: [1, 3] });
@@ -230,7 +230,7 @@ describe('If in a stream', () => {
     expect(importOnnxStream(file).step({ x })['y']!.data[0]).toBe(-1);
   });
 
-  it('is refused by name if the inputs of a step decide it', () => {
+  it('is rejected by name if the inputs of a step decide it', () => {
     const nodes: PlainNode[] = [
       ['ReduceMax', 'x', 'm', { keepdims: 0 }],
       ['Greater', 'm zero', 'g'],
@@ -251,7 +251,7 @@ describe('errors of streams', () => {
 
   it('names frames of another size, and inputs that are missing or unknown', () => {
     expect(() => stream.step({ x: new Float32Array(4) })).toThrow(
-      'step: the input x must be a tensor [1, 3] or a Float32Array of 3 elements, got 4 elements. The stream was created',
+      'step: the input x must be a tensor [1, 3] or a Float32Array of 3 elements, got 4 elements. The stream was',
     );
     expect(() => stream.step({ x: full([3], 1) })).toThrow('got [3]');
     expect(() => stream.step({})).toThrow(TypeError);

@@ -34,8 +34,8 @@ export interface OnnxStreamOptions extends SignatureOptions {
  * linear_before_reset; Gemm, MatMul with a matrix, Softmax, LogSoftmax, ReduceSum, ReduceMean, ReduceMax, ReduceMin,
  * Abs, Clip, Elu, Exp, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add, Sub,
  * Mul, Div, Pow, Max, Min, Concat, Split, Slice, Gather with constant indices, Transpose, Reshape, Flatten, Squeeze,
- * Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape, Identity, Dropout, If; and comparisons, And, Or and Not of
- * constants.
+ * Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape, Identity, Dropout, If; and comparisons, And, Or and
+ * Not of constants.
  *
  * @param file the content of the `.onnx` file; operator set 7 to 25
  * @param options the constant inputs, the shapes of the others, and the states

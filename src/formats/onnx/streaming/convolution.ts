@@ -73,7 +73,7 @@ export function paddedOffset(plan: Plan, x: View, { before, after, padded }: Win
   if ([...before, ...after].every((count) => count === 0)) return offsetOf(plan, x);
   const [B, C] = [x.shape[0]!, lastOf(x.shape)!];
   const shape = checkSize([B, ...padded, C]);
-  // The padding is written once; steps overwrite only what is inside.
+  // The padding is written once; steps overwrite only the inside.
   const buffer = { ...newView(plan, shape), offset: place(plan, new Float32Array(sizeOf(shape)).fill(value)) };
   const inside = before.reduce((offset, count, i) => offset + count * buffer.strides[i + 1]!, buffer.offset);
   addCopy(plan, { ...buffer, shape: x.shape, offset: inside }, x);
@@ -121,29 +121,33 @@ export const convolution: PlanOperator = (node) => {
   const bias = biases === undefined ? new Float32Array(N) : elementsOf(biases);
   if (bias.length !== N) throw new RangeError(`the bias must have ${N} elements, got ${bias.length}`);
   spend(1, 0, starts.length * taps.length * perGroup);
-  const sizes = { C, N, perGroup, group };
-  if (perGroup === 1 && N === C) addDepthwise(plan, y.offset, starts, taps, matrix as Float32Array, bias, C);
-  else addProducts(plan, y.offset, starts, taps, matrix as Float32Array, bias, sizes);
+  const columns: Columns = { starts, taps, matrix: matrix as Float32Array, bias, C };
+  if (perGroup === 1 && N === C) addDepthwise(plan, y.offset, columns);
+  else addProducts(plan, y.offset, columns, N, group);
   return [channelsSecond(y)];
 };
 
-interface Sizes {
+/** The parts of the input that a convolution multiplies, and its weights. */
+interface Columns {
+  /** The positions at which the windows start, one per row of the output. */
+  readonly starts: Int32Array;
+  /** The distances of the taps from there. */
+  readonly taps: Int32Array;
+  /** The weights, `[taps, C / group, N]`. */
+  readonly matrix: Float32Array;
+  readonly bias: ArrayLike<number>;
   readonly C: number;
-  readonly N: number;
-  readonly perGroup: number;
-  readonly group: number;
 }
 
 /** Adds one product per group: `[rows, taps · C / group]` with `[taps · C / group, N / group]`. */
 function addProducts(
   plan: Plan,
   y: number,
-  starts: Int32Array,
-  taps: Int32Array,
-  matrix: Float32Array,
-  bias: ArrayLike<number>,
-  { C, N, perGroup, group }: Sizes,
+  { starts, taps, matrix, bias, C }: Columns,
+  N: number,
+  group: number,
 ): void {
+  const perGroup = C / group;
   const [rows, columns, K] = [starts.length, N / group, taps.length * perGroup];
   const multiply = plan.kernels.of(affinePacked);
   for (let g = 0; g < group; g++) {
@@ -183,15 +187,7 @@ function columnsOf(plan: Plan, starts: Int32Array, taps: Int32Array, width: numb
 }
 
 /** Adds a convolution with one filter per channel: y = bias + Σ over taps of x · weight, row by row. */
-function addDepthwise(
-  plan: Plan,
-  y: number,
-  starts: Int32Array,
-  taps: Int32Array,
-  matrix: Float32Array,
-  bias: ArrayLike<number>,
-  C: number,
-): void {
+function addDepthwise(plan: Plan, y: number, { starts, taps, matrix, bias, C }: Columns): void {
   const [weights, start] = [place(plan, matrix), place(plan, bias)];
   const [copyRow, multiplyAdd] = [plan.kernels.of(copy), plan.kernels.of(addProduct)];
   plan.steps.push(() => {

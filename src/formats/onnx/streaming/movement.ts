@@ -10,10 +10,10 @@ import {
   stridesOf,
 } from '../../../tensor/shape';
 import { typeName } from '../model';
-import { matrixShape } from '../movement-operators';
+import { inferredShape, matrixShape } from '../movement-operators';
 import { consumeAttribute } from '../node-reader';
 import { checkSize } from '../run-limit';
-import { constantOf, kindOf } from '../values';
+import { constantOf, kindOf, sliceBounds } from '../values';
 import { addCopy, contiguous, newView, type Plan } from './plan';
 import {
   constantInput,
@@ -55,17 +55,8 @@ const identity: PlanOperator = (node) => [required(node, 0)];
 const reshape: PlanOperator = (node) => {
   const x = required(node, 0);
   const allowsZero = (consumeAttribute(node, 'allowzero', 'int') ?? 0) !== 0;
-  const lengths = [...elementsOf(constantInput(node, 1))].map((length, i) =>
-    length === 0 && !allowsZero ? (x.shape[i] ?? 0) : length,
-  );
-  const inferred = sizeOf(x.shape) / sizeOf(lengths.filter((length) => length !== -1));
-  return [
-    reshaped(
-      node.plan,
-      x,
-      lengths.map((length) => (length === -1 ? inferred : length)),
-    ),
-  ];
+  const shape = inferredShape(x.shape, [...elementsOf(constantInput(node, 1))], allowsZero);
+  return [reshaped(node.plan, x, shape)];
 };
 
 const flatten: PlanOperator = (node) => {
@@ -128,12 +119,7 @@ const slice: PlanOperator = (node) => {
 
 function sliceAlong(x: View, axis: number, start: number, end: number, step: number): View {
   const along = resolveAxis('Slice', axis, x.shape.length);
-  const length = x.shape[along]!;
-  if (step === 0) throw new RangeError('steps must not be 0');
-  const [low, high] = step > 0 ? [0, length] : [-1, length - 1];
-  const clamped = (bound: number): number => Math.max(low, Math.min(high, bound < 0 ? bound + length : bound));
-  const from = Math.max(0, clamped(start));
-  const count = Math.max(0, Math.min(length, Math.ceil((clamped(end) - from) / step)));
+  const [from, count] = sliceBounds(x.shape[along]!, start, end, step);
   return sliced(x, along, from, count, step);
 }
 

@@ -20,7 +20,7 @@ export interface SignatureOptions {
   readonly shapes?: Readonly<Record<string, Shape>>;
   /**
    * The output with the next value of each state, by the name of the input: `{ state: 'stateN' }`. By default, an input
-   * `h` is a state if the model has an output `hn`, `hN`, `h_n` or `h_out`.
+   * `h` is a state if the model has an output `h.next` (as {@link exportOnnx} writes it), `hn`, `hN`, `h_n` or `h_out`.
    */
   readonly state?: Readonly<Record<string, string>>;
 }
@@ -38,7 +38,7 @@ export interface Signature {
 const caller = 'importOnnxStream';
 
 /** The suffixes of outputs with the next value of the state of an input. */
-const stateSuffixes = ['n', 'N', '_n', '_out'];
+const stateSuffixes = ['.next', 'n', 'N', '_n', '_out'];
 
 /** Reads the signature. @throws TypeError, RangeError if an option does not fit the model or is missing */
 export function readSignature({ inputs, outputs, initializers }: OnnxGraph, options: SignatureOptions): Signature {

@@ -14,8 +14,8 @@ export interface OnnxStream {
   /** The shapes of the outputs of a step, by name. States are not among them. */
   readonly outputs: Readonly<Record<string, Shape>>;
   /**
-   * The carried state by the names of its inputs; empty if there is none. Reading it returns a copy; assign a state to
-   * continue from it.
+   * The carried state by the names of its inputs; empty if the network has no states. Reading it returns a copy;
+   * assign a state to continue from it.
    */
   state: Readonly<Record<string, Tensor>>;
   /**
