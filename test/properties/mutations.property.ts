@@ -40,13 +40,14 @@ import {
 } from 'bptt';
 import { fromKeras, importKeras, importTensorFlowJs, kerasLayers, readHdf5, readZip } from 'bptt/keras';
 import { resumeFrom } from 'bptt/node';
-import { exportOnnx, importOnnx, predictOnnx } from 'bptt/onnx';
+import { exportOnnx, importOnnx, importOnnxStream, type OnnxStream, predictOnnx } from 'bptt/onnx';
 import { fromPyTorch, inferModel, toPyTorch } from 'bptt/pytorch';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxAttribute, OnnxModel, OnnxTensor } from '../../src/formats/onnx/model';
 import { allOperators } from '../../src/formats/onnx/operators';
+import { isTensor } from '../../src/tensor/tensor';
 import { archiveOf } from '../formats/archive';
 import { withChecksums } from '../formats/hdf5-repair';
 import { hdf5Of, kerasFile, sequentialConfig, weight } from '../formats/keras-files';
@@ -515,4 +516,39 @@ it('importOnnx and predictOnnx', async () => {
   });
   expect(imported).toBeGreaterThan(5000);
   expect(predicted).toBeGreaterThan(2000);
+});
+
+it('importOnnxStream', async () => {
+  const files = onnxFiles();
+  const decoded = new Map(files.map(({ file }) => [file, decodeOnnx('test', file)]));
+  let [imported, stepped] = [0, 0];
+  await forEachChange(10_000, (random) => {
+    const { file, inputs } = files[integerNumber(random, files.length)]!;
+    const original = decoded.get(file)!;
+    const bytes = integerNumber(random, 2) === 0 ? mutated(file, random, 0) : changedModel(original, random);
+    const fed = original.graph.inputs.flatMap(({ name }, i) => (inputs[i] ? [[name, inputs[i]] as const] : []));
+    const shapes = Object.fromEntries(fed.filter(([, x]) => isTensor(x)).map(([name, { shape }]) => [name, shape]));
+    const constants = Object.fromEntries(fed.filter(([, x]) => !isTensor(x)));
+    let running: OnnxStream | undefined;
+    check(
+      bytes.length,
+      () => {
+        try {
+          running = importOnnxStream(bytes, { shapes, inputs: constants });
+        } catch (error) {
+          // An input of the changed model can have another name or type than the options.
+          throw error instanceof TypeError && /^importOnnxStream: /.test(error.message)
+            ? new RangeError(error.message, { cause: error })
+            : error;
+        }
+      },
+      /^importOnnxStream: /,
+    );
+    if (running === undefined) return;
+    imported++;
+    running.step(Object.fromEntries(Object.entries(running.inputs).map(([name, shape]) => [name, full(shape, 0.5)])));
+    stepped++;
+  });
+  expect(imported).toBeGreaterThan(1000);
+  expect(stepped).toBe(imported);
 });
