@@ -1,0 +1,10 @@
+/** `worker`: works on the jobs of sweeps and scorings. */
+
+import { parseArgs } from 'node:util';
+import { jobOptions, workUntilSignal } from './job-options';
+
+export async function workerCommand(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: jobOptions });
+  if (values.queue === undefined) throw new RangeError('worker: --queue must be a URL, got none.');
+  await workUntilSignal(values);
+}
