@@ -27,7 +27,8 @@ export interface JobOptions {
   readonly lost: string;
 }
 
-const report = (message: string): void => void process.stderr.write(`${message}\n`);
+/** Prints a line for the user to the standard error. */
+export const report = (message: string): void => void process.stderr.write(`${message}\n`);
 const timesOf = ({ lost }: JobOptions): QueueTimes => ({ lost: Number(lost), retry: 1 });
 
 /** Opens the queue and the folder, starts the workers, runs a coordinator, and stops the workers. */

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { writeAtomically } from 'bptt/node';
 import { trainScorer, writeReviews } from '../score/reviews';
 import { runScoring } from '../score/score';
-import { jobOptions, withWorkers } from './job-options';
+import { jobOptions, report, withWorkers } from './job-options';
 
 const options = {
   ...jobOptions,
@@ -40,7 +40,7 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
     shown = performance.now();
     process.stderr.write(`${chunks} chunks\n`);
   };
-  const chunks = await withWorkers(values, (queue, { results }) => runScoring(scoring, queue, results, show));
+  const chunks = await withWorkers(values, (queue, { results }) => runScoring(scoring, queue, results, show, report));
   const seconds = (performance.now() - start) / 1000;
   process.stdout.write(`${chunks} chunks in ${seconds.toFixed(1)} s; ${output}\n`);
 }

@@ -1,8 +1,9 @@
 /** The coordinator of batch scoring. */
 
 import { readFile, stat } from 'node:fs/promises';
-import type { Job, JobQueue } from '../jobs/job-queue';
+import type { Job, JobQueue, Report } from '../jobs/job-queue';
 import type { ResultStore } from '../jobs/result-store';
+import { untilDone } from '../jobs/retry';
 import { collect } from '../jobs/work';
 import { type Chunk, chunksOf } from './chunks';
 import { orderedOutput } from './ordered-output';
@@ -29,6 +30,7 @@ export async function runScoring(
   queue: JobQueue,
   store: ResultStore,
   onProgress: (chunks: number) => void,
+  report: Report,
 ): Promise<number> {
   const hash = hashOf(await readFile(model));
   const files = await Promise.all(inputs.map(async (path) => ({ path, size: (await stat(path)).size })));
@@ -43,7 +45,7 @@ export async function runScoring(
   }
   let finished = 0;
   for await (const { item, result } of collect(queue, store, items(), { window: 32, again: 60 })) {
-    await out.append(result, item.chunk.next);
+    await untilDone(() => out.append(result, item.chunk.next), report);
     await store.remove(item.job.id);
     onProgress(++finished);
   }
