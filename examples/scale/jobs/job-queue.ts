@@ -18,7 +18,10 @@ export type Compute = (job: Job) => Promise<Uint8Array>;
 
 /** A queue that delivers every job at least once. */
 export interface JobQueue {
-  /** Adds jobs. A job whose id is already waiting or running is not added again. */
+  /**
+   * Adds jobs. A job whose id is already waiting or running is not added again. Waits for the connection as long as it
+   * takes.
+   */
   readonly add: (jobs: readonly Job[]) => Promise<void>;
   /** Takes jobs and runs them, one at a time, until the signal aborts; the current job is finished first. */
   readonly serve: (run: RunJob, signal: AbortSignal) => Promise<void>;

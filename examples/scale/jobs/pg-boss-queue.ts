@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { PgBoss } from 'pg-boss';
 import { aborted, type Job, type JobQueue, messageOf, type QueueTimes, type Report } from './job-queue';
+import { untilDone } from './retry';
 
 /** pg-boss accepts no shorter heartbeat, in seconds. */
 const shortestHeartbeat = 10;
@@ -32,18 +33,21 @@ export async function pgBossQueue(
   });
   return {
     async add(jobs) {
-      await boss.insert(
-        name,
-        jobs.map((job) => ({ id: uuidOf(job.id), data: { ...job } })),
-      );
+      const rows = jobs.map((job) => ({ id: uuidOf(job.id), data: { ...job } }));
+      // Without a connection, a query is an error.
+      await untilDone(() => boss.insert(name, rows), report);
     },
     async serve(run, signal) {
-      const worker = await boss.work<Job>(name, { pollingIntervalSeconds: 0.5 }, async ([job]) => {
+      let worker = '';
+      worker = await boss.work<Job>(name, { pollingIntervalSeconds: 0.5 }, async ([job]) => {
         try {
           await run(job!.data);
         } catch (error) {
           report(`${job!.data.id}: ${messageOf(error)}; trying again`);
           throw error;
+        } finally {
+          // Fetch the next job at once, not at the next poll.
+          if (worker !== '') boss.notifyWorker(worker);
         }
       });
       await aborted(signal);

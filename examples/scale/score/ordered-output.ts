@@ -49,8 +49,10 @@ export async function orderedOutput(path: string, run: string): Promise<OrderedO
         written += bytesWritten;
       }
       await file.sync();
-      progress = { run, position, bytes: progress.bytes + result.length };
-      await writeAtomically(noted, new TextEncoder().encode(JSON.stringify(progress)));
+      const next = { run, position, bytes: progress.bytes + result.length };
+      await writeAtomically(noted, new TextEncoder().encode(JSON.stringify(next)));
+      // Only now: if the disk is full, the caller appends the same result again, at the same place.
+      progress = next;
     },
     async finish() {
       await file.close();

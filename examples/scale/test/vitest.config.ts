@@ -7,6 +7,7 @@ const config: ViteUserConfig = defineConfig({
     alias: [
       { find: /^bptt$/, replacement: fileURLToPath(new URL('../../../src/index.ts', import.meta.url)) },
       { find: /^bptt\/node$/, replacement: fileURLToPath(new URL('../../../src/node/index.ts', import.meta.url)) },
+      { find: /^bptt\/pytorch$/, replacement: fileURLToPath(new URL('../../../src/pytorch.ts', import.meta.url)) },
     ],
   },
   test: {
