@@ -1,6 +1,7 @@
 /** Runs a command: `npm run scale -- COMMAND`. */
 
 import { liveCommand, liveWorkerCommand } from './commands/live-command';
+import { pytorchCommand } from './commands/pytorch-command';
 import { scoreCommand } from './commands/score-command';
 import { sweepCommand } from './commands/sweep-command';
 import { workerCommand } from './commands/worker-command';
@@ -14,6 +15,7 @@ const usage = `Searches hyperparameters, scores files and runs live streams with
   npm run scale -- worker                 works on the jobs of sweep and score, also on another machine
   npm run scale -- live [--keys 1000] [--events 20000] [--rate EVENTS_PER_SECOND] [--partitions 8] [--switch]
   npm run scale -- live-worker            runs streams of live, also on another machine
+  npm run scale -- pytorch [--python python3]   trains on two processes with PyTorch, and compares with bptt
 
 sweep, score, worker:
   --queue URL       redis://… (BullMQ) or postgres://… (pg-boss); without it, everything runs in this process
@@ -32,6 +34,7 @@ const commands: Readonly<Record<string, (options: readonly string[]) => Promise<
   worker: workerCommand,
   live: liveCommand,
   'live-worker': liveWorkerCommand,
+  pytorch: pytorchCommand,
 };
 
 const [name = '--help', ...options] = process.argv.slice(2);
