@@ -12,7 +12,8 @@ const usage = `Searches hyperparameters, scores files and runs live streams with
   npm run scale -- sweep [--task sentiment|weather] [--search random|grid|halving] [--trials 12] [--points 3]
                          [--folds 3] [--epochs 4] [--rungs 3] [--seed 1]
   npm run scale -- score [--input FILE]… [--model FILE] [--output FILE] [--lines 100000] [--chunk 4096]
-  npm run scale -- worker                 works on the jobs of sweep and score, also on another machine
+  npm run scale -- worker [--idle SECONDS]  works on the jobs of sweep and score, also on another machine;
+                                          ends after some time without a job
   npm run scale -- live [--keys 1000] [--events 20000] [--rate EVENTS_PER_SECOND] [--partitions 8] [--switch]
   npm run scale -- live-worker            runs streams of live, also on another machine
   npm run scale -- pytorch [--python python3]   trains on two processes with PyTorch, and compares with bptt

@@ -63,15 +63,20 @@ export async function withWorkers<T>(
   }
 }
 
-/** Works on jobs until the process is asked to stop. */
-export async function workUntilSignal(options: JobOptions): Promise<void> {
+/** Works on jobs until the process is asked to stop, or has had no job for some seconds. */
+export async function workUntilSignal(options: JobOptions, idle: number): Promise<void> {
   const folder = await openFolder(options.folder);
   const queue = await openQueue(options.queue, timesOf(options), report);
-  await serve(queue, folder, options, stopSignal());
+  await serve(queue, folder, options, stopSignal(), idle);
   await queue.close();
   // The channel to the process that started this one would keep it alive.
   if (process.connected) process.disconnect();
 }
 
-const serve = (queue: JobQueue, folder: RunFolder, { every }: JobOptions, signal: AbortSignal): Promise<void> =>
-  workOn(queue, folder.results, computeIn(folder, Number(every), report), signal);
+const serve = (
+  queue: JobQueue,
+  folder: RunFolder,
+  { every }: JobOptions,
+  signal: AbortSignal,
+  idle?: number,
+): Promise<void> => workOn(queue, folder.results, computeIn(folder, Number(every), report), signal, idle);

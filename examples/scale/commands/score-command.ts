@@ -42,5 +42,6 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
   };
   const chunks = await withWorkers(values, (queue, { results }) => runScoring(scoring, queue, results, show, report));
   const seconds = (performance.now() - start) / 1000;
-  process.stdout.write(`${chunks} chunks in ${seconds.toFixed(1)} s; ${output}\n`);
+  const megabytes = process.resourceUsage().maxRSS / 1024;
+  process.stdout.write(`${output}: ${chunks} chunks in ${seconds.toFixed(1)} s, at most ${megabytes.toFixed(0)} MB\n`);
 }

@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { jobOptions, workUntilSignal } from './job-options';
 
 export async function workerCommand(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: jobOptions });
+  const options = { ...jobOptions, idle: { type: 'string', default: 'Infinity' } } as const;
+  const { values } = parseArgs({ args: [...args], options });
   if (values.queue === undefined) throw new RangeError('worker: --queue must be a URL, got none.');
-  await workUntilSignal(values);
+  await workUntilSignal(values, Number(values.idle));
 }

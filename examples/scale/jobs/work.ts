@@ -4,17 +4,36 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Compute, Job, JobQueue } from './job-queue';
 import type { ResultStore } from './result-store';
 
-/** Serves a queue until the signal aborts. A job that is delivered again after it is done is skipped. */
+/**
+ * Serves a queue until the signal aborts. A job that is delivered again after it is done is skipped.
+ *
+ * @param idle the time without a job after which the service ends, in seconds
+ */
 export async function workOn(
   queue: JobQueue,
   store: ResultStore,
   compute: Compute,
   signal: AbortSignal,
+  idle = Infinity,
 ): Promise<void> {
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    if (idle < Infinity) timer = setTimeout(end, idle * 1000);
+  };
+  wait();
   await queue.serve(async (job) => {
-    if ((await store.read(job.id)) !== undefined) return;
-    await store.write(job.id, await compute(job));
-  }, signal);
+    clearTimeout(timer);
+    try {
+      if ((await store.read(job.id)) === undefined) await store.write(job.id, await compute(job));
+    } finally {
+      wait();
+    }
+  }, stop.signal);
+  clearTimeout(timer);
 }
 
 /** Options of {@link collect}. */
