@@ -9,7 +9,7 @@ export interface Message {
 
 /** When a message is appended. */
 export interface AppendOptions {
-  /** Append only if the last message of the subject has this position; 0 if there must be none. */
+  /** Append only if the last message of the subject has this position; 0 if the subject must be empty. */
   readonly after?: number;
   /** A message with an id that has been appended is not appended again, within some minutes. */
   readonly id?: string;

@@ -7,7 +7,7 @@ import type { EventLog } from './event-log';
 /** The error code of JetStream for a condition on the last sequence that does not hold. */
 const wrongLastSequence = [10071, 10164];
 
-/** The time after which a request without an answer is an error, in ms. */
+/** The time after which a request without a response is an error, in ms. */
 const timeout = 3000;
 
 /** Connects to a server, as often as necessary. */

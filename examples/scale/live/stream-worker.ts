@@ -2,7 +2,7 @@
  * A worker that runs the streams of some partitions. The order of its steps makes every event count exactly once:
  *
  * 1. Apply events to the states in memory, in the order of their positions.
- * 2. Append the results, on the condition that the last results in the log are those that this worker knows.
+ * 2. Append the results, on the condition that no other worker has appended results since.
  * 3. From time to time, store the states together with the position of the last event that they contain, after the
  *    results of that event are in the log.
  *
@@ -242,7 +242,7 @@ async function publish(
         return;
       }
       await sleep(200);
-      // The message may have been appended, although there was no answer.
+      // The message may have been appended, although there was no response.
       const last = await log.last(subject).catch(() => undefined);
       if (last !== undefined && last.position > owner.results && decodeResults(last.data).position === position) {
         [owner.results, owner.published] = [last.position, position];

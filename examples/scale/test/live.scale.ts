@@ -69,7 +69,7 @@ const unreliable = (log: EventLog, random: Random): EventLog => ({
     await sleep(integerNumber(random, 3));
     if (draw < 0.1) throw new Error('The connection was lost before the message arrived.');
     const position = await log.append(subject, data, options);
-    if (draw < 0.2) throw new Error('The connection was lost before the answer arrived.');
+    if (draw < 0.2) throw new Error('The connection was lost before the response arrived.');
     return position;
   },
 });
