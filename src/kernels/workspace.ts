@@ -69,27 +69,40 @@ let wide: Implementation | undefined;
 /** The kernels of the last computation. */
 let used: KernelName | undefined;
 
+/** Returns the selected implementation, or undefined if it is the portable one or the engine lacks it. */
+export function selectedImplementation(): Implementation | undefined {
+  // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
+  if (selected === 'portable' || !isSupported(simd)) return undefined;
+  return (selected === 'wide' ? [wide!] : [relaxed, simd]).find(
+    (one) => (selected ?? one.name) === one.name && isSupported(one),
+  );
+}
+
 /**
  * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine lacks
  * the selected ones or the memory.
  */
 function simdWorkspace(): Workspace | undefined {
   try {
-    // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
-    if (selected === 'portable' || !isSupported(simd)) return undefined;
-    const known = selected === 'wide' ? [wide!] : [relaxed, simd];
-    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one));
-    if (implementation === undefined) return undefined;
-    const pages = new WebAssembly.Memory({ initial: Math.ceil(scratchSize / pageSize) + 1 });
-    const memory: Memory = { view: new Float32Array(pages.buffer) };
-    const enlarge = (length: number): void => {
-      pages.grow(Math.ceil((length - memory.view.length) / pageSize));
-      memory.view = new Float32Array(pages.buffer);
-    };
-    return workspaceOf(simdKernels(implementation, pages, memory), memory, enlarge, scratchSize);
+    const implementation = selectedImplementation();
+    return implementation && workspaceOver(implementation, new WebAssembly.Memory({ initial: 10 }), simdKernels);
   } catch {
     return undefined;
   }
+}
+
+/** Creates an empty workspace over a WebAssembly memory, which begins with the scratch memory of the kernels. */
+export function workspaceOver(
+  implementation: Implementation,
+  pages: WebAssembly.Memory,
+  kernelsOver: typeof simdKernels,
+): Workspace {
+  const memory: Memory = { view: new Float32Array(pages.buffer) };
+  const enlarge = (length: number): void => {
+    pages.grow(Math.ceil((length - memory.view.length) / pageSize));
+    memory.view = new Float32Array(pages.buffer);
+  };
+  return workspaceOf(kernelsOver(implementation, pages, memory), memory, enlarge, scratchSize);
 }
 
 /**
@@ -216,9 +229,10 @@ export function reserve({ held: { workspace, blocks } }: Reservation, size: numb
   const length = rounded(size);
   const range = free.find(({ start, end }) => end - start >= length);
   if (range !== undefined) {
-    blocks.push({ start: range.start, end: range.start + length });
+    const { start } = range;
     range.start += length;
-    return range.start - length;
+    blocks.push({ start, end: range.start });
+    return start;
   }
   const start = allocate(workspace, length);
   workspace.base = workspace.top;
@@ -253,14 +267,21 @@ export function release(workspace: Workspace, top: number): void {
 }
 
 const shared = new Map<KernelName | undefined, Workspace>();
+/** Returns a workspace to use instead of the shared ones, if it is set. */
+let replacement: (() => Workspace | undefined) | undefined;
+
+/** Sets a function that returns a workspace to use instead of the shared ones, or undefined to use those. */
+export function replaceWorkspaces(replace: typeof replacement): void {
+  replacement = replace;
+}
 
 /**
  * Returns the single-precision workspace of the selected kernels, which is created at first use. All scopes share it,
  * because they are synchronous and nested.
  */
 export function defaultWorkspace(): Workspace {
-  const existing = shared.get(selected);
-  if (existing !== undefined && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
+  const existing = replacement?.() ?? shared.get(selected);
+  if (existing && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
   // Portable kernels that were chosen because memory was short are replaced as soon as there is memory.
   const workspace = simdWorkspace() ?? existing ?? portableWorkspace(Float32Array);
   shared.set(selected, workspace);
