@@ -1,0 +1,323 @@
+/**
+ * Threads that run WebAssembly functions over one shared memory. Every thread has a queue: a ring of commands in a shared
+ * buffer, which the thread of the program fills, and which the other thread executes in order. No messages are needed
+ * after the start, so a program may compute without returning to its event loop.
+ *
+ * The commands of a thread's share of a kernel form a batch. Before it executes a batch, the thread claims it. After its
+ * own share, the thread of the program claims the batches that no thread has begun, and computes them itself. So it waits
+ * only for shares in progress: a thread that sleeps, or gets no processor, costs almost no time.
+ */
+
+import type { WasmFunction } from '../kernel';
+
+/** The positions of the counters of a queue. Those that different threads write are in different cache lines. */
+const [tail, waiting, head, sleeping, state, claimed] = [0, 1, 32, 33, 34, 48] as const;
+/** The values of `state`. */
+const [started, failed] = [1, 2] as const;
+/** The size of the counters, and of the code of the functions that threads have not read yet, in bytes. */
+const [counterBytes, codeBytes] = [256, 65_536] as const;
+/** The number of commands in the ring, and of doubles per command: the function, then its operands, at most 12. */
+const [length, width] = [8192, 16] as const;
+/** The most commands in a batch. */
+const longestBatch = 4000;
+/** The commands that are not calls: begin a batch, instantiate a function, and end. */
+const [batch, load, end] = [-1, -2, -3] as const;
+/** How often a thread looks for a command, or for the end of one, before it sleeps: for about 0.3 ms. */
+const spins = 10_000;
+const spinsWithoutPause = 200_000;
+
+/** Whether the program computes the shares that no thread has begun. In tests it waits for the threads instead. */
+export const sharing: { takesOver: boolean } = { takesOver: true };
+
+/**
+ * The program of a thread. Calls have the same number of operands for any function, since WebAssembly ignores those that
+ * a function does not have. If a call throws, the state becomes `failed`, because its batch does not end.
+ */
+const program = `({ memory, control, code }) => {
+  const counters = new Int32Array(control), c = new Float64Array(control, ${counterBytes}), functions = [];
+  const { load, store, wait, notify, compareExchange, pause } = Atomics;
+  const spins = pause ? ${spins} : ${spinsWithoutPause};
+  store(counters, ${state}, ${started});
+  try {
+    for (let done = 0; ; ) {
+      for (let tries = 0; load(counters, ${tail}) === done; ) {
+        if (tries++ < spins) pause?.();
+        else {
+          store(counters, ${sleeping}, 1);
+          wait(counters, ${tail}, done);
+          store(counters, ${sleeping}, 0);
+          tries = 0;
+        }
+      }
+      const at = (done & ${length - 1}) * ${width}, key = c[at];
+      done = (done + 1) | 0;
+      if (key >= 0)
+        functions[key](c[at + 1], c[at + 2], c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7], c[at + 8],
+          c[at + 9], c[at + 10], c[at + 11], c[at + 12]);
+      else if (key === ${batch}) {
+        const before = c[at + 1];
+        if (compareExchange(counters, ${claimed}, before, before + 1) !== before) done = (done + c[at + 2]) | 0;
+      } else if (key === ${load}) {
+        const module = new WebAssembly.Module(new Uint8Array(code).slice(c[at + 1], c[at + 2]));
+        functions.push(new WebAssembly.Instance(module, { env: { memory } }).exports.run);
+      } else return;
+      store(counters, ${head}, done);
+      if (load(counters, ${waiting})) notify(counters, ${head});
+    }
+  } catch (error) {
+    store(counters, ${state}, ${failed});
+    notify(counters, ${head});
+    throw error;
+  }
+}`;
+
+/** The parts of workers that differ between engines. */
+interface Thread {
+  readonly terminate: () => unknown;
+}
+
+/** The parts of `node:worker_threads` in use, which Deno and bun have as well. */
+interface NodeThreads {
+  readonly Worker: new (
+    code: string,
+    options: { readonly eval: true; readonly workerData: unknown; readonly execArgv: readonly string[] },
+  ) => Thread & { on(event: 'error' | 'exit', listener: () => void): void; unref(): void };
+}
+
+/** Returns a module of Node.js, if there is one. Bundlers do not see the name as an import. */
+export function nodeModule<M>(name: string): M | undefined {
+  const { process } = globalThis as { readonly process?: { getBuiltinModule?(name: string): M | undefined } };
+  return process?.getBuiltinModule?.(`node:${name}`);
+}
+
+/** Starts a thread with data. Calls `onEnd` if it ends or cannot start. */
+function startThread(data: unknown, onEnd: () => void): Thread {
+  const threads = nodeModule<NodeThreads>('worker_threads');
+  if (threads !== undefined) {
+    const code = `(${program})(require('node:worker_threads').workerData)`;
+    const thread = new threads.Worker(code, { eval: true, workerData: data, execArgv: [] });
+    thread.on('error', onEnd);
+    thread.on('exit', onEnd);
+    thread.unref();
+    return thread;
+  }
+  const code = `onmessage = ({ data }) => { (${program})(data); close(); }`;
+  const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
+  const thread = new Worker(url);
+  thread.onerror = (event) => {
+    event.preventDefault();
+    onEnd();
+  };
+  thread.postMessage(data);
+  return thread;
+}
+
+/** A thread with its queue. */
+interface Queue {
+  readonly thread: Thread;
+  readonly hasStarted: () => boolean;
+  readonly isSleeping: () => boolean;
+  /** Whether the thread has executed all commands. */
+  readonly isEmpty: () => boolean;
+  /** Adds a command. */
+  readonly add: (key: number, operands: readonly (number | boolean)[]) => void;
+  /** Begins a batch. */
+  readonly begin: () => void;
+  /** Adds a call to the batch. If the function is undefined, the program computes the batch. */
+  readonly call: (index: number | undefined, operands: readonly (number | boolean)[]) => void;
+  /** Ends the batch, and makes it visible to the thread. */
+  readonly publish: () => void;
+  /** Claims the batch for the program. Returns false if the thread computes it. */
+  readonly claim: () => boolean;
+  /** Waits for the end of the batch, if the thread computes it. Returns false if the thread has failed. */
+  readonly wait: () => boolean;
+}
+
+/** Starts a thread. Numbers of commands and batches are integers of 32 bits, which may overflow. */
+function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: () => void): Queue {
+  const control = new SharedArrayBuffer(counterBytes + 8 * width * length);
+  const counters = new Int32Array(control);
+  const commands = new Float64Array(control, counterBytes);
+  const { load: get, store, pause } = Atomics as typeof Atomics & { readonly pause?: () => void };
+  /** The number of commands and of batches so far. */
+  let added = 0;
+  let batches = 0;
+  /** The number of commands of the current batch, with the one that begins it; 0 if the program computes it. */
+  let size = 0;
+  /** The number of commands up to the end of the current batch. */
+  let until = 0;
+
+  const pending = (position: number): number => (position - get(counters, head)) | 0;
+  function write(position: number, key: number, operands: readonly (number | boolean)[]): void {
+    const at = ((added + position) & (length - 1)) * width;
+    commands[at] = key;
+    for (let i = 0; i < operands.length; i++) commands[at + 1 + i] = operands[i] as number; // a flag becomes 0 or 1
+  }
+  function publish(count: number): void {
+    added = (added + count) | 0;
+    store(counters, tail, added);
+    if (get(counters, sleeping)) Atomics.notify(counters, tail);
+  }
+  return {
+    thread: startThread({ memory, control, code }, onEnd),
+    hasStarted: () => get(counters, state) === started,
+    isSleeping: () => counters[sleeping] === 1,
+    isEmpty: () => pending(added) === 0,
+    add(key, operands) {
+      write(0, key, operands);
+      publish(1);
+    },
+    begin() {
+      // If the thread has not executed earlier commands, there may be no room.
+      size = pending(added) > length - 2 * longestBatch ? 0 : 1;
+    },
+    call(index, operands) {
+      if (index === undefined || size > longestBatch) size = 0;
+      else if (size > 0) write(size++, index, operands);
+    },
+    publish() {
+      if (size > 1) {
+        write(0, batch, [batches, size - 1]);
+        batches = (batches + 1) | 0;
+        publish(size);
+        until = added;
+      } else size = 0;
+    },
+    claim() {
+      const before = (batches - 1) | 0;
+      if (size > 0 && !(sharing.takesOver && Atomics.compareExchange(counters, claimed, before, batches) === before))
+        return false;
+      size = 0;
+      return true;
+    },
+    wait() {
+      if (size === 0) return true;
+      for (let tries = pause ? spins : spinsWithoutPause; tries > 0; tries--) {
+        if (pending(until) <= 0) return true;
+        pause?.();
+      }
+      store(counters, waiting, 1);
+      for (let done = get(counters, head); pending(until) > 0; done = get(counters, head)) {
+        // The thread notifies after every command.
+        if (get(counters, state) === failed || Atomics.wait(counters, head, done, 10_000) === 'timed-out') return false;
+      }
+      store(counters, waiting, 0);
+      return true;
+    },
+  };
+}
+
+/** Threads that compute over one memory, besides the thread of the program. */
+export interface Pool {
+  /** The number of threads, including the thread of the program. */
+  readonly size: number;
+  /** Whether all threads have started, and none has failed or ended. */
+  readonly isReady: () => boolean;
+  /** Whether no thread sleeps. To wake one takes as long as a product of millions of multiply-adds. */
+  readonly isAwake: () => boolean;
+  /** Whether a thread has failed or ended. */
+  readonly isOver: () => boolean;
+  /**
+   * Computes the shares of all threads, from 0 to `size` − 1.
+   *
+   * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.call}
+   * @throws Error if a thread has failed, or has made no progress for ten seconds
+   */
+  readonly divide: (compute: (share: number, thread: number) => void) => void;
+  /** Adds a call to the batch of a thread. */
+  readonly call: (thread: number, key: WasmFunction, operands: readonly (number | boolean)[]) => void;
+  /** Ends the threads. */
+  readonly end: () => void;
+}
+
+/**
+ * Starts the threads of a pool.
+ *
+ * @param size the number of threads, including the thread of the program
+ * @param codeOf assembles the module of a function
+ * @param onFailure is called if a thread fails during a computation, after which it may still write to the memory
+ */
+export function startPool(
+  size: number,
+  memory: WebAssembly.Memory,
+  codeOf: (key: WasmFunction) => Uint8Array<ArrayBuffer>,
+  onFailure: () => void,
+): Pool {
+  const code = new SharedArrayBuffer(codeBytes);
+  const queues: Queue[] = [];
+  /** The functions that the threads have, by number, and those that they need. */
+  const indices = new Map<WasmFunction, number>();
+  const missing = new Set<WasmFunction>();
+  let used = 0;
+  let hasStarted = false;
+  let isOver = false;
+  const close = (): void => {
+    isOver = true;
+  };
+  const terminate = (): void => {
+    close();
+    for (const { thread } of queues) thread.terminate();
+  };
+  try {
+    while (queues.length < size - 1) queues.push(openQueue(memory, code, close));
+  } catch (error) {
+    terminate();
+    throw error;
+  }
+
+  /** Sends functions to the threads, if there is room. */
+  function sendFunctions(): void {
+    for (const key of missing) {
+      const bytes = codeOf(key);
+      if (used + bytes.length > codeBytes) {
+        // There is room again after the threads have read everything.
+        if (!queues.every((queue) => queue.isEmpty())) return;
+        used = 0;
+      }
+      new Uint8Array(code).set(bytes, used);
+      for (const { add } of queues) add(load, [used, used + bytes.length]);
+      used += bytes.length;
+      indices.set(key, indices.size);
+      missing.delete(key);
+    }
+  }
+
+  return {
+    size,
+    isReady() {
+      hasStarted ||= queues.every((queue) => queue.hasStarted());
+      return hasStarted && !isOver;
+    },
+    isAwake() {
+      for (const { isSleeping } of queues) if (isSleeping() && sharing.takesOver) return false;
+      return true;
+    },
+    isOver: () => isOver,
+    divide(compute) {
+      queues.forEach(({ begin, publish }, i) => {
+        begin();
+        compute(i + 1, i + 1);
+        publish();
+      });
+      compute(0, 0);
+      queues.forEach(({ claim }, i) => {
+        if (claim()) compute(i + 1, 0);
+      });
+      if (!queues.every(({ wait }) => wait())) {
+        terminate();
+        onFailure();
+        throw new Error('useThreads: a thread failed or made no progress for ten seconds. One thread continues.');
+      }
+      sendFunctions();
+    },
+    call(thread, key, operands) {
+      const index = indices.get(key);
+      if (index === undefined) missing.add(key);
+      queues[thread - 1]!.call(index, operands);
+    },
+    end() {
+      close();
+      for (const { add } of queues) add(end, []);
+    },
+  };
+}
