@@ -280,7 +280,12 @@ export function replaceWorkspaces(replace: typeof replacement): void {
  * because they are synchronous and nested.
  */
 export function defaultWorkspace(): Workspace {
-  const existing = replacement?.() ?? shared.get(selected);
+  return replacement?.() ?? localWorkspace();
+}
+
+/** Like {@link defaultWorkspace}, but never one that threads share: for streams, whose steps are too small to be divided. */
+export function localWorkspace(): Workspace {
+  const existing = shared.get(selected);
   if (existing && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
   // Portable kernels that were chosen because memory was short are replaced as soon as there is memory.
   const workspace = simdWorkspace() ?? existing ?? portableWorkspace(Float32Array);

@@ -15,7 +15,7 @@ import {
   type WasmFunction,
 } from '../kernel';
 import { blockColumns, blockDepth, blockRows, type Product, productOf } from '../product';
-import type { Pool } from './pool';
+import { type Pool, sharing } from './pool';
 
 /** The least work that is divided. */
 export interface Grain {
@@ -28,7 +28,7 @@ export interface Grain {
 }
 
 /** The grain of all kernels. Tests make it smaller. */
-export const grain: Grain = { elements: 1 << 14, products: 1 << 19, waking: 1 << 23 };
+export const grain: Grain = { elements: 1 << 14, products: 1 << 19, waking: 1 << 22 };
 
 /** The threads of a workspace. */
 export interface Threads {
@@ -41,7 +41,12 @@ export interface Threads {
 /** Divides the kernels among threads. `parts` are those of the thread of the program. */
 export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Threads): Kernels {
   const { memory } = parts;
-  const divided: Parts = { ...parts, divide: () => divideProduct(parts, threads) };
+  /** Whether the threads may be awake: a product has been divided, and they have not been seen asleep since. */
+  let isActive = false;
+  const activate = (): void => {
+    isActive = true;
+  };
+  const divided: Parts = { ...parts, divide: () => divideProduct(parts, threads, activate) };
   const compose = memoize((kernel: Kernel & { readonly compose: (parts: Parts) => unknown }) =>
     kernel.compose(divided),
   );
@@ -49,9 +54,12 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
   return {
     name,
     memory,
-    // While the threads sleep, as they do for streams, functions have no overhead.
-    of: ((kernel: Kernel) =>
-      'compose' in kernel ? compose(kernel) : (threads.pool()?.isAwake() ? divide : parts.of)(kernel)) as Kernels['of'],
+    of: ((kernel: Kernel) => {
+      if ('compose' in kernel) return compose(kernel);
+      // While the threads sleep, functions are called as on one thread.
+      if (isActive || !sharing.takesOver) isActive = threads.pool()?.isAwake() === true;
+      return (isActive ? divide : parts.of)(kernel);
+    }) as Kernels['of'],
   };
 }
 
@@ -124,35 +132,30 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
         values[index] = (values[index] as number) + first * sizes[i]!;
       });
       if (thread === 0) own(...values);
-      else pool.call(thread, key, values);
+      else pool.callerOf(thread, key)(...values);
     });
   };
 }
 
 /** Divides a product among threads, by rows or by columns of C. */
-function divideProduct(parts: Parts, threads: Threads): Product {
+function divideProduct(parts: Parts, threads: Threads, activate: () => void): Product {
   const own = productOf(parts);
   const { columns: width } = parts.tiles;
-  /** The product whose functions are added to the queue of a thread. */
-  const productsOf = new Map<number, Product>();
-  const productOn = (thread: number): Product => {
-    const existing = productsOf.get(thread);
-    if (existing !== undefined) return existing;
-    const of = memoize(
-      (key: WasmFunction) =>
-        (...operands: Arguments) =>
-          threads.pool()!.call(thread, key, operands),
-    );
-    const product = productOf({ ...parts, of: of as Parts['of'], scratch: threads.scratchOf(thread) });
-    productsOf.set(thread, product);
-    return product;
-  };
+  /** The products whose functions are added to the batches of the threads. */
+  const productsOn = memoize((pool: Pool) =>
+    Array.from({ length: pool.size - 1 }, (_, i) => {
+      const of = memoize((key: WasmFunction) => pool.callerOf(i + 1, key)) as Parts['of'];
+      return productOf({ ...parts, of, scratch: threads.scratchOf(i + 1) });
+    }),
+  );
   return (c, start, startStride, a, b, M, N, K, transposeA, transposeB) => {
-    const pool = threads.pool();
-    const least = pool?.isAwake() ? grain.products : grain.waking;
+    const work = M * N * K;
     // Longer sums have parts, which only one thread adds.
-    if (pool === undefined || M * N * K < least || K > longestSum)
+    const pool = work < grain.products || K > longestSum ? undefined : threads.pool();
+    if (pool === undefined || (work < grain.waking && !pool.isAwake()))
       return own(c, start, startStride, a, b, M, N, K, transposeA, transposeB);
+    activate();
+    const products = [own, ...productsOn(pool)];
     const { size } = pool;
     // Threads that divide the rows pack all of B each, and threads that divide the columns all of A.
     const byRows = transposeB === undefined ? M >= 4 * size : M > N;
@@ -172,8 +175,7 @@ function divideProduct(parts: Parts, threads: Threads): Product {
         const inStart = row * startStride + column;
         const inA = row * (transposeA ? 1 : K);
         const inB = column * (transposeB === false ? 1 : K);
-        const product = thread === 0 ? own : productOn(thread);
-        product(
+        products[thread]!(
           c + inC,
           start + inStart,
           startStride,

@@ -220,12 +220,12 @@ export interface Pool {
   /**
    * Computes the shares of all threads, from 0 to `size` − 1.
    *
-   * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.call}
+   * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.callerOf}
    * @throws Error if a thread has failed, or has made no progress for ten seconds
    */
   readonly divide: (compute: (share: number, thread: number) => void) => void;
-  /** Adds a call to the batch of a thread. */
-  readonly call: (thread: number, key: WasmFunction, operands: readonly (number | boolean)[]) => void;
+  /** Returns a function that adds a call to the batch of a thread. */
+  readonly callerOf: (thread: number, key: WasmFunction) => (...operands: (number | boolean)[]) => void;
   /** Ends the threads. */
   readonly end: () => void;
 }
@@ -310,10 +310,14 @@ export function startPool(
       }
       sendFunctions();
     },
-    call(thread, key, operands) {
-      const index = indices.get(key);
-      if (index === undefined) missing.add(key);
-      queues[thread - 1]!.call(index, operands);
+    callerOf(thread, key) {
+      const { call } = queues[thread - 1]!;
+      let index: number | undefined;
+      return (...operands) => {
+        index ??= indices.get(key);
+        if (index === undefined) missing.add(key);
+        call(index, operands);
+      };
     },
     end() {
       close();

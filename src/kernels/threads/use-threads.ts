@@ -34,12 +34,12 @@ const most = 64;
 
 /**
  * Sets the number of threads of all later computations. Results have the same bits for any number of threads. Training
- * and predictions with batches of a few hundred thousand multiply-adds per time step become faster; smaller work stays
+ * and predictions with at least half a million multiply-adds per time step become faster; smaller work stays
  * on one thread.
  *
  * The threads start in the background, and computations use them as soon as they are ready; see {@link threadsReady}.
- * They do not keep a Node.js process alive. Streams, predictors and trainings that have begun keep the number of threads
- * with which they began, or continue on one thread if those threads have ended.
+ * They do not keep a Node.js process alive. Predictors and trainings that have begun keep the memory with which they began,
+ * and continue on one thread if its threads have ended. Streams compute on one thread.
  *
  * It works in Node.js from 20.16 on, Deno and bun. In browsers it works inside of a worker, if the page is cross-origin
  * isolated (headers `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`).
