@@ -6,6 +6,7 @@ const library = {
     pytorch: 'src/pytorch.ts',
     keras: 'src/keras.ts',
     onnx: 'src/onnx.ts',
+    worker: 'src/worker/index.ts',
     node: 'src/node/index.ts',
   },
   format: ['esm', 'cjs'] as const,

@@ -2,7 +2,7 @@
  * Creates the tables and the plot of bench/README.md from the output of `npm run bench:peers -- --json FILE`, one file
  * per engine:
  *
- *     node bench/report.mjs node20.json node22.json node24.json > tables.md
+ *     node bench/report.mjs node24.json node26.json > tables.md
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,16 @@ import { fileURLToPath } from 'node:url';
 
 const runs = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, 'utf8')));
 if (runs.length === 0) throw new Error('report: expected the JSON files of bench:peers as arguments, one per engine.');
-const peers = ['bptt-portable', 'tfjs-wasm', 'tfjs-cpu', 'brain.js', 'onnxruntime-node', 'onnxruntime-web', 'pytorch'];
+const peers = [
+  'bptt-wide',
+  'bptt-portable',
+  'tfjs-wasm',
+  'tfjs-cpu',
+  'brain.js',
+  'onnxruntime-node',
+  'onnxruntime-web',
+  'pytorch',
+];
 const cases = [...new Set(runs.flatMap(({ rows }) => rows.map((row) => row.case)))];
 const medianOf = ({ rows }, name, who) => rows.find((row) => row.case === name && row.who === who)?.median;
 const ratioOf = (run, name, who) => {
@@ -37,14 +46,15 @@ for (const run of runs) {
   console.log();
 }
 
-const colors = ['#8a8a8a', '#e07b00', '#b35c9e', '#a08000', '#2f7fd6', '#3fa7a0', '#d0402f'];
-const [left, top, row, width, gap] = [190, 60, 17, 250, 26];
+const colors = ['#6a4fc4', '#8a8a8a', '#e07b00', '#b35c9e', '#a08000', '#2f7fd6', '#3fa7a0', '#d0402f'];
+const [left, top, row, gap] = [190, 60, 17, 26];
+const width = 800 / runs.length - gap;
 const [least, most] = [0.1, 1000];
 const height = top + row * cases.length + 40;
 const x = (ratio) => (width * Math.log10(Math.min(most, Math.max(least, ratio)) / least)) / Math.log10(most / least);
 const parts = [];
 peers.forEach((who, i) => {
-  const at = left + (i % 7) * 125;
+  const at = left - 130 + i * 118;
   parts.push(`<circle cx="${at}" cy="14" r="4" fill="${colors[i]}"/><text x="${at + 8}" y="18">${who}</text>`);
 });
 cases.forEach((name, i) =>

@@ -37,7 +37,15 @@ export { projectedLstm } from './cells/projected-lstm';
 export { type SimpleRnnOptions, simpleRnn } from './cells/simple-rnn';
 export { type BucketOptions, bucketBatches, type Example } from './data/bucket-batches';
 export type { BytePair } from './data/byte-pair-encoding';
-export { type Batch, type Batches, type BatchesOptions, batchesOf, type Dataset } from './data/dataset';
+export {
+  type AsyncBatches,
+  type AsyncDataset,
+  type Batch,
+  type Batches,
+  type BatchesOptions,
+  batchesOf,
+  type Dataset,
+} from './data/dataset';
 export { type Fold, kFold, splitGroups } from './data/groups';
 export {
   type BytePairOptions,
@@ -208,6 +216,8 @@ export { type EvaluateOptions, type Evaluation, evaluate, type Metrics } from '.
 export { type FitOptions, type FitResult, fit, type Progress, type SequentialFitOptions } from './training/fit';
 export { freeze } from './training/freeze';
 export { type GradientFlow, type GradientFlowOptions, gradientFlow } from './training/gradient-flow';
+export { csvLogger, jsonLinesLogger, type LoggerOptions, type LogOutput } from './training/loggers';
+export { type Losses, type LossPlotOptions, lossPlot, pageProgress } from './training/loss-plot';
 export {
   binaryCrossEntropy,
   crossEntropy,

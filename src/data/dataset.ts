@@ -23,8 +23,8 @@ export interface Batch<
   /** The targets of the loss: one per step `[T, B, …]`, or one per sequence `[B, …]`. */
   readonly targets: Y;
   /**
-   * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets of
-   * weight 0 are ignored, whatever their values (an id of −100, NaN).
+   * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets
+   * of weight 0 are ignored, whatever their values (an id of −100, NaN).
    */
   readonly mask?: Tensor;
   /** `[B]` the number of valid steps of each row; all by default. */
@@ -51,14 +51,67 @@ export interface Dataset<B = Batch> {
 export type Batches<B = Batch> = Dataset<B> | Iterable<B>;
 
 /**
+ * A source of batches that are read while training uses them, such as files that do not fit in memory.
+ *
+ * @example
+ * const chunks = [[1, 2], [3, 4], [5, 6]]; // in practice, files or rows of a database
+ * const data: AsyncDataset<Batch<Tensor, Tensor>> = {
+ *   batchCount: chunks.length,
+ *   async *batches(random) {
+ *     for (const i of shuffle(random, Int32Array.from(chunks.keys()))) {
+ *       const x = tensor([await Promise.resolve(chunks[i]!)]);
+ *       yield { inputs: { shape: [1, 2, 1], data: x.data }, targets: { shape: [1, 2, 1], data: x.data } };
+ *     }
+ *   },
+ * };
+ * const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+ * (await fit(model, data, { loss: meanSquaredError, optimizer: sgd(0.01), epochs: 2 })).steps; // 6
+ */
+export interface AsyncDataset<B = Batch> {
+  /** The number of batches in one epoch; omit it if it is not known. */
+  readonly batchCount?: number | undefined;
+  /**
+   * Starts an epoch from its first batch. All randomness comes from `random`, and is drawn only while a batch is
+   * awaited, so that the state of the generator determines the order.
+   */
+  readonly batches: (random: Random) => AsyncIterable<B>;
+}
+
+/**
+ * An asynchronous dataset, or an asynchronous iterable. An async generator or a stream is read once: it has one epoch.
+ * An object with a method `[Symbol.asyncIterator]`, which starts again in every epoch, can have more.
+ */
+export type AsyncBatches<B = Batch> = AsyncDataset<B> | AsyncIterable<B>;
+
+/** A dataset whose batches are read synchronously or asynchronously, and whose length may not be known. */
+export interface Source<B> extends Partial<Pick<Dataset<B>, 'batchCount'>> {
+  readonly batches: (random: Random) => Iterable<B> | AsyncIterable<B>;
+}
+
+/**
+ * The source of the batches in data. A synchronous iterable is read to its end or to `most` batches, and kept in
+ * memory; an asynchronous one is read in every epoch.
+ *
+ * @throws TypeError as {@link datasetOrBatches}
+ */
+export function sourceOf<B>(where: string, data: Batches<B> | AsyncBatches<B> | B, most: number = Infinity): Source<B> {
+  const given = datasetOrBatches(where, data);
+  if ('batches' in given) return given as Source<B>;
+  if (Symbol.asyncIterator in given) return { batches: () => given };
+  const list: B[] = [];
+  for (const batch of given) if (list.push(batch) >= most) break;
+  return { batchCount: list.length, batches: () => list };
+}
+
+/**
  * Interprets data: one batch becomes an array.
  *
  * @throws TypeError if it is not a dataset, a batch, or an iterable of batches
  */
 export function datasetOrBatches<B>(
   where: string,
-  data: Batches<B> | AsyncIterable<B> | B,
-): Batches<B> | AsyncIterable<B> {
+  data: Batches<B> | AsyncBatches<B> | B,
+): Batches<B> | AsyncBatches<B> {
   if (isObject(data)) {
     if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
     if ('inputs' in data) return [data];

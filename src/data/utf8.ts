@@ -1,8 +1,14 @@
 /** UTF-8, also on engines without TextEncoder and TextDecoder, such as Hermes and QuickJS. */
 
-/** The bytes of a text, one character each. Unpaired surrogates become U+FFFD. */
+/**
+ * The bytes of a text, one character each. Unpaired surrogates become U+FFFD. The expression has no flag `u`, which Babel
+ * compiles for React Native into one that also replaces the character before a low surrogate.
+ */
 export function bytesOfText(text: string): string {
-  return unescape(encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, '\ufffd')));
+  const paired = text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (found) =>
+    found[1] ? found : '\ufffd',
+  );
+  return unescape(encodeURIComponent(paired));
 }
 
 /** The text of bytes, one character each. @throws URIError if they are not UTF-8 */

@@ -55,8 +55,8 @@ const textOf = (name: unknown): string => JSON.stringify(name) ?? 'undefined';
 /** The current name of an option that version 0.1 may have saved under a different name. */
 export const currentName = (option: string): string => (option === 'learnedState' ? 'learnInitialState' : option);
 
-/** Every function of the library that a file can name. */
-const known = (): CustomObjects => {
+/** Every function of the library that a description can name. */
+export const known = (): CustomObjects => {
   const activations = {
     abs,
     exp,
@@ -257,7 +257,7 @@ export function checkPlain(where: string, value: unknown, path: string, depth: n
   );
 }
 
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   // Object.prototype, also that of another realm, has no prototype.

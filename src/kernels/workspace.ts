@@ -69,23 +69,20 @@ let wide: Implementation | undefined;
 /** The kernels of the last computation. */
 let used: KernelName | undefined;
 
-/** Returns the selected implementation, or undefined if it is the portable one or the engine lacks it. */
-export function selectedImplementation(): Implementation | undefined {
-  // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
-  if (selected === 'portable' || !isSupported(simd)) return undefined;
-  return (selected === 'wide' ? [wide!] : [relaxed, simd]).find(
-    (one) => (selected ?? one.name) === one.name && isSupported(one),
-  );
-}
-
 /**
  * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine lacks
  * the selected ones or the memory.
  */
 function simdWorkspace(): Workspace | undefined {
   try {
-    const implementation = selectedImplementation();
-    return implementation && workspaceOver(implementation, new WebAssembly.Memory({ initial: 10 }), simdKernels);
+    if (selected === 'portable' || simd.supported === false) return undefined;
+    // The engine is probed with the memory of the workspace: all workers of a page together have about a hundred.
+    const pages = new WebAssembly.Memory({ initial: scratchSize / pageSize + 1 });
+    // Relaxed SIMD is probed only if there is SIMD, so that a policy that forbids WebAssembly reports one violation.
+    if (!isSupported(simd, pages)) return undefined;
+    const known = selected === 'wide' ? [wide!] : [relaxed, simd];
+    const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one, pages));
+    return implementation && workspaceOver(implementation, pages, simdKernels);
   } catch {
     return undefined;
   }
@@ -265,6 +262,10 @@ export function copyInto(workspace: Workspace, data: ArrayLike<number>): number 
 export function release(workspace: Workspace, top: number): void {
   workspace.top = Math.max(top, workspace.base);
 }
+
+/** Returns the implementation in WebAssembly of a workspace, or undefined if its kernels are portable. */
+export const implementationOf = ({ kernels: { name } }: Workspace): Implementation | undefined =>
+  name === 'wide' ? wide : name === 'relaxed' ? relaxed : name === 'simd' ? simd : undefined;
 
 const shared = new Map<KernelName | undefined, Workspace>();
 /** Returns a workspace to use instead of the shared ones, if it is set. */

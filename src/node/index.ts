@@ -2,5 +2,6 @@
 
 export { writeAtomically } from './atomic-file';
 export { type CheckpointFileOptions, checkpointFile, resumeFrom } from './checkpoint-file';
+export { fileOutput } from './file-output';
 export { type ProgressOutput, type TerminalProgressOptions, terminalProgress } from './terminal-progress';
 export { enableWideKernels, type WideKernels } from './wide-kernels';

@@ -1,4 +1,4 @@
-// The parts of the Node.js API that src/node, the tests, benches and examples use. @types/node would be another
+// The parts of the Node.js API that src/node, the tests, benches, examples and guides use. @types/node would be another
 // dependency and would declare the globals of Node.js for browser code as well. Nothing here reaches the published
 // declarations.
 
@@ -31,6 +31,7 @@ declare module 'node:fs/promises' {
     sync(): Promise<void>;
     close(): Promise<void>;
   }
+  export function appendFile(path: string, text: string): Promise<void>;
   export function chmod(path: string, mode: number): Promise<void>;
   export function open(path: string, flags: string): Promise<FileHandle>;
   export function readdir(path: string): Promise<string[]>;
@@ -116,6 +117,17 @@ declare module 'node:child_process' {
   ): { status: number | null; signal: string | null; stdout: string; stderr: string; error?: Error };
 }
 
+declare module 'node:http' {
+  interface Server {
+    listen(port: number, host: string, callback: () => void): Server;
+    address(): { readonly port: number } | string | null;
+    close(): void;
+  }
+  export function createServer(
+    listener: (request: { readonly url?: string }, response: { end(text: string): void }) => void,
+  ): Server;
+}
+
 declare module 'node:util' {
   export function parseArgs(config: {
     readonly args?: readonly string[];
@@ -132,6 +144,17 @@ declare module 'node:vm' {
 
 declare module 'node:v8' {
   export function setFlagsFromString(flags: string): void;
+}
+
+declare module 'node:worker_threads' {
+  export class Worker {
+    constructor(code: string | URL, options?: { readonly eval?: boolean });
+    readonly threadId: number;
+    postMessage(message: unknown, transfer?: readonly unknown[]): void;
+    on(event: string, listener: (value: never) => void): this;
+    once(event: string, listener: (value: never) => void): this;
+    terminate(): Promise<number>;
+  }
 }
 
 declare module 'node:zlib' {

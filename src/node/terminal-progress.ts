@@ -63,7 +63,7 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
 /** The line for one progress event. */
 function describe(progress: Progress, validationLoss: number | undefined, unit: string): string {
   const { step, steps, smoothedLoss, targetsPerSecond: rate, secondsLeft, done } = progress;
-  const parts = [`step ${step}/${steps}`, `loss ${smoothedLoss.toFixed(3)}`];
+  const parts = [`step ${step}${Number.isNaN(steps) ? '' : `/${steps}`}`, `loss ${smoothedLoss.toFixed(3)}`];
   if (validationLoss !== undefined) parts.push(`validation ${validationLoss.toFixed(3)}`);
   if (Number.isFinite(rate)) parts.push(`${formatCount(rate)} ${unit}/s`);
   if (!done && Number.isFinite(secondsLeft)) parts.push(`${formatSeconds(secondsLeft)} left`);

@@ -31,7 +31,8 @@ export interface WideKernels {
 export function enableWideKernels(): WideKernels {
   try {
     // Engines without fused multiply-add, such as Node.js 20, do not know the flag and print an error.
-    if (isSupported(relaxed)) setFlagsFromString('--experimental-wasm-revectorize');
+    if (isSupported(relaxed, new WebAssembly.Memory({ initial: 1 })))
+      setFlagsFromString('--experimental-wasm-revectorize');
     useKernels('wide');
     return { kernels: 'wide', reason: undefined };
   } catch (error) {

@@ -23,9 +23,8 @@ export function withCaller<R>(caller: string, body: () => R): R {
  */
 export function attributed(error: unknown, caller: string): unknown {
   if (error instanceof TypeError || error instanceof RangeError) {
-    const inner = error.message.replace(/^[a-z]\w*: /i, '');
-    const nested = caller.startsWith('layer ') && inner.startsWith('layer ');
-    error.message = nested ? `${caller}.${inner.slice('layer '.length)}` : `${caller}: ${inner}`;
+    const message = `${caller}: ${error.message.replace(/^[a-z]\w*: /i, '')}`;
+    error.message = message.replace(/^(layer \S+): layer /, '$1.');
   }
   return error;
 }

@@ -2,6 +2,7 @@
 
 import { addScaled, scaling } from '../kernels/arithmetic';
 import { lastOf } from '../tensor/arrays';
+import { withOrigin } from '../tensor/origin';
 import { checkBelowOne, checkCount, checkKind, checkNames } from '../tensor/shape';
 import { type TensorTree, treeOver } from '../tensor/tree';
 import { checkOptimizer, checkOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
@@ -39,20 +40,17 @@ export function averageWeights(options: AverageOptions = {}): Optimizer {
   if (decay !== undefined) checkBelowOne('averageWeights', 'decay', decay);
   checkCount('averageWeights', 'start', start);
   checkCount('averageWeights', 'every', every);
-  return {
-    name: 'averageWeights',
-    slots: 1,
-    update: ({ kernels: k, parameters, gradient, slots, step, size }) => {
-      const count = (step - start) / every;
-      if (count > 0 && !Number.isInteger(count)) return;
-      const weight = count <= 0 ? 1 : decay === undefined ? 1 / (count + 1) : 1 - decay;
-      const [average] = slots as readonly [number];
-      k.of(scaling)(average, average, 1 - weight, size);
-      // The parameters after the update are their sum with the step.
-      k.of(addScaled)(average, parameters, weight, size);
-      k.of(addScaled)(average, gradient, weight, size);
-    },
+  const update: Optimizer['update'] = ({ kernels: k, parameters, gradient, slots, step, size }) => {
+    const count = (step - start) / every;
+    if (count > 0 && !Number.isInteger(count)) return;
+    const weight = count <= 0 ? 1 : decay === undefined ? 1 / (count + 1) : 1 - decay;
+    const [average] = slots as readonly [number];
+    k.of(scaling)(average, average, 1 - weight, size);
+    // The parameters after the update are their sum with the step.
+    k.of(addScaled)(average, parameters, weight, size);
+    k.of(addScaled)(average, gradient, weight, size);
   };
+  return withOrigin({ name: 'averageWeights', slots: 1, update }, 'averageWeights', options);
 }
 
 /**

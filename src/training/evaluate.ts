@@ -5,7 +5,8 @@ import { compute } from '../autodiff/value-and-gradient';
 import { type Batch, type Batches, datasetOrBatches } from '../data/dataset';
 import { mapStates, predictInChunks, runModel, type Sequential } from '../models/sequential';
 import { mapValues } from '../tensor/named-values';
-import { createRandom } from '../tensor/random';
+import type { NoInfer } from '../tensor/no-infer';
+import { createRandom, type Random } from '../tensor/random';
 import { checkNames, checkSome, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
@@ -121,35 +122,60 @@ function meanOf<Y extends Tensor | IntTensor>(name: string, metric: Metric<Y>): 
   };
 }
 
-/**
- * The mean of a task's loss over one epoch, with each batch weighted by its targets.
- *
- * @param visit called after the loss of every batch; variables may be used
- * @throws RangeError if there are no targets
- */
-export function meanLoss<P extends TensorTree, B>(
+/** The mean loss over one epoch of data. */
+function meanLoss<P extends TensorTree, B>(
   caller: string,
   task: Task<P, B>,
   data: Batches<B> | B,
   visit?: (batch: B) => void,
 ): number {
+  const mean = startMeanLoss(caller, 'data', task, visit);
+  const source = datasetOrBatches(caller, data);
+  const batches = 'batches' in source ? source.batches(mean.random) : source;
+  if (!(Symbol.iterator in batches))
+    throw mismatch(caller, 'data', 'synchronous, such as an array of its batches', data);
+  for (const batch of batches) mean.add(batch);
+  return mean.result();
+}
+
+/** The mean of a task's loss over the batches of an epoch, each weighted by its targets. */
+interface MeanLoss<B> {
+  /** The random number generator for the order of the batches. */
+  readonly random: Random;
+  readonly add: (batch: B) => void;
+  /** @throws RangeError if there are no targets */
+  readonly result: () => number;
+}
+
+/**
+ * Starts the mean of a task's loss.
+ *
+ * @param visit called after the loss of every batch; variables may be used
+ */
+export function startMeanLoss<P extends TensorTree, B>(
+  caller: string,
+  argument: string,
+  task: Task<P, B>,
+  visit?: (batch: B) => void,
+): MeanLoss<B> {
   let total = 0;
   let totalWeight = 0;
   task.begin?.();
   const random = createRandom(0);
-  const source = datasetOrBatches(caller, data);
-  const batches = 'batches' in source ? source.batches(random) : source;
-  if (!(Symbol.iterator in batches))
-    throw mismatch(caller, 'data', 'synchronous, such as an array of its batches', data);
-  for (const batch of batches) {
-    const weight = task.weightOf?.(batch) ?? 1;
-    total += compute(task.parameters, (p) => {
-      const loss = weight * toTensor(task.loss(p, batch, { training: false, random, step: 0 }, weight)).data[0]!;
-      visit?.(batch);
-      return loss;
-    });
-    totalWeight += weight;
-  }
-  checkSome(caller, 'data', totalWeight, 'target');
-  return total / totalWeight;
+  return {
+    random,
+    add(batch) {
+      const weight = task.weightOf?.(batch) ?? 1;
+      total += compute(task.parameters, (p) => {
+        const loss = weight * toTensor(task.loss(p, batch, { training: false, random, step: 0 }, weight)).data[0]!;
+        visit?.(batch);
+        return loss;
+      });
+      totalWeight += weight;
+    },
+    result() {
+      checkSome(caller, argument, totalWeight, 'target');
+      return total / totalWeight;
+    },
+  };
 }

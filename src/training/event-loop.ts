@@ -8,11 +8,19 @@ export function now(): number {
 
 /** Resolves after the event loop has run. */
 function nextTurn(): Promise<void> {
-  // Node has setImmediate, which does not wait; browsers have setTimeout only; QuickJS has neither.
+  // Node has setImmediate, which does not wait; edge functions of Next.js have one that throws; browsers have setTimeout
+  // only; QuickJS has neither.
   const { setImmediate, setTimeout } = globalThis as Partial<
     Record<'setImmediate' | 'setTimeout', (callback: () => void) => void>
   >;
-  return new Promise((resolve) => (setImmediate ?? setTimeout ?? ((callback) => callback()))(resolve));
+  return new Promise((resolve) => {
+    try {
+      (setImmediate ?? setTimeout)!(resolve);
+    } catch {
+      if (setTimeout) setTimeout(resolve);
+      else resolve();
+    }
+  });
 }
 
 /** Creates a function that lets the event loop run if it has not for `interval` milliseconds. */

@@ -1,13 +1,14 @@
 /** Training of models on datasets. */
 
-import { type Batch, type Batches, type Dataset, datasetOrBatches } from '../data/dataset';
+import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
+import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
-import { checkCount, checkFunction, checkNames, checkSome, outOfRange } from '../tensor/shape';
+import { checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
-import { meanLoss } from './evaluate';
+import { startMeanLoss } from './evaluate';
 import { createPause, now } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
@@ -19,7 +20,10 @@ import { type Best, type Epoch, type FitCheckpoint, openEpoch, type TrainingStat
 export interface Progress {
   /** The number of updates made. */
   readonly step: number;
-  /** The total number of updates. */
+  /**
+   * The total number of updates. If the data does not state its number of batches, it is NaN in the first epoch; after
+   * that, it is an estimate from the length of the last epoch.
+   */
   readonly steps: number;
   /** The epoch, from 1. */
   readonly epoch: number;
@@ -33,7 +37,7 @@ export interface Progress {
   readonly learningRate: number | undefined;
   /** Targets per second; NaN if the batches have no `targets`. */
   readonly targetsPerSecond: number;
-  /** The estimated time left, in seconds. */
+  /** The estimated time left, in seconds; NaN if `steps` is. */
   readonly secondsLeft: number;
   /** The loss on the validation data, after the last update of an epoch or of the training. */
   readonly validationLoss?: number | undefined;
@@ -49,15 +53,15 @@ export interface FitOptions<B = Batch> {
   /** The number of updates; overrides `epochs`. */
   readonly steps?: number;
   /**
-   * The number of consecutive batches per update, 1 by default; the last update of an epoch can have fewer. The gradient
-   * is that of the mean loss over all their targets, as for one large batch; a {@link customModel} weights the batches
-   * equally.
+   * The number of consecutive batches per update, 1 by default; the last update of an epoch can have fewer. The
+   * gradient is that of the mean loss over all their targets, as for one large batch; a {@link customModel} weights the
+   * batches equally.
    */
   readonly accumulate?: number;
   /** The seed for the order of batches and for dropout. 0 by default. */
   readonly seed?: number;
-  /** Data to evaluate on after every epoch and after the last update. */
-  readonly validation?: Batches<B> | AsyncIterable<B>;
+  /** Data to evaluate on after every epoch and after the last update. Asynchronous data is read again each time. */
+  readonly validation?: Batches<B> | AsyncBatches<B>;
   /**
    * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
    * training ends, the model gets the parameters of the best epoch.
@@ -83,11 +87,15 @@ export interface FitOptions<B = Batch> {
 export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> extends FitOptions<Batch<Y>> {
   readonly loss: Loss<Y>;
   /**
-   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
-   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
+   * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
+   * more.
    */
   readonly carryState?: boolean;
-  /** Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in memory. */
+  /**
+   * Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in
+   * memory.
+   */
   readonly run?: typeof runModel;
 }
 
@@ -108,26 +116,30 @@ export interface FitResult {
 /** The arguments of {@link fit} for a sequential model. */
 type SequentialArguments<Y extends Tensor | IntTensor> = [
   model: Sequential,
-  data: Batches<Batch<Y>> | AsyncIterable<Batch<Y>> | Batch<Y>,
+  data: Batches<Batch<Y>> | AsyncBatches<Batch<Y>> | Batch<Y>,
   options: SequentialFitOptions<Y>,
 ];
 
 /** The arguments of {@link fit} for a custom model. */
 type CustomArguments<P extends TensorTree, B> = [
   model: CustomModel<P, B>,
-  data: Batches<B> | AsyncIterable<B>,
+  data: Batches<B> | AsyncBatches<B>,
   options: FitOptions<B>,
 ];
 
 /**
- * Trains a model in place. Yields to the event loop about every 20 ms.
+ * Trains a model in place. Yields to the event loop about every 20 ms; `fitInWorker` of `bptt/worker` leaves the thread
+ * free.
  *
  * @param model a {@link sequential} model or a {@link customModel}; changed in place
- * @param data the batches to train on. An iterable that is not a dataset is first read to its end, or until there are
- * `steps` batches, and kept in memory; its order is the same in every epoch.
+ * @param data the batches to train on. A synchronous iterable that is not a dataset is first read to its end, or until
+ * there are batches for `steps` updates, and kept in memory; its order is the same in every epoch. An {@link
+ * AsyncDataset} or another asynchronous iterable is read while training uses its batches, which are not kept, and again
+ * from the start in every epoch. Resuming reads the batches of the epoch that have been used, and skips them.
  * @throws TypeError if `data` is of another kind; if a sequential model lacks a loss, or a custom model is given one
  * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the
- * update and the layer); if a batch has the wrong shape for the model, or an option is out of range
+ * update and the layer); if a batch has the wrong shape for the model, or an option is out of range; if there are more
+ * epochs than `data` can be read
  * @example
  * const model = sequential([
  *   embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 }),
@@ -139,12 +151,12 @@ type CustomArguments<P extends TensorTree, B> = [
  */
 export function fit<Y extends Tensor | IntTensor>(
   model: Sequential,
-  data: Batches<Batch<Y>> | AsyncIterable<Batch<Y>> | Batch<Y>,
+  data: Batches<Batch<Y>> | AsyncBatches<Batch<Y>> | Batch<Y>,
   options: SequentialFitOptions<NoInfer<Y>>,
 ): Promise<FitResult>;
 export function fit<P extends TensorTree, B>(
   model: CustomModel<P, B>,
-  data: Batches<B> | AsyncIterable<B>,
+  data: Batches<B> | AsyncBatches<B>,
   options: FitOptions<B>,
 ): Promise<FitResult>;
 export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>(
@@ -177,28 +189,32 @@ export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>
 
 async function train<P extends TensorTree, B>(
   task: Task<P, B>,
-  batches: Batches<B> | AsyncIterable<B> | B,
+  batches: Batches<B> | AsyncBatches<B> | B,
   options: FitOptions<B>,
 ): Promise<FitResult> {
-  const { accumulate = 1, onProgress, signal, checkpoint, resume } = options;
+  const { accumulate = 1, epochs = 1, onProgress, signal, checkpoint, resume } = options;
   checkCount('fit', 'accumulate', accumulate);
-  const data = await datasetOf(batches, options.steps && options.steps * accumulate);
+  const data = sourceOf('fit', batches, options.steps && options.steps * accumulate);
   checkOptions(data, options);
-  const steps = options.steps ?? (options.epochs ?? 1) * Math.ceil(data.batchCount / accumulate);
+  checkRepeatable('data', batches, options);
+  checkRepeatable('validation', options.validation, options);
+  // NaN if the number of batches is not known. All comparisons with it are false.
+  const steps = options.steps ?? epochs * Math.ceil((data.batchCount ?? NaN) / accumulate);
   const random = seeded('fit', options.seed ?? 0);
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
-  const validation = createValidation(task, options, options.validation && (await datasetOf(options.validation)));
-  const measure = createMeter(steps, resume);
   const pause = createPause(20);
+  const validation = createValidation(task, options, pause);
+  const measure = createMeter(resume);
+  let estimatedSteps = steps;
 
-  const snapshot = (epoch: number, { position, draws }: Epoch<B>, smoothedLoss: number): TrainingState => ({
+  const snapshot = (epoch: number, { position, draws, random }: Epoch<B>, smoothedLoss: number): TrainingState => ({
     step: losses.length,
     epoch,
     position,
     parameters: task.data.slice(),
     optimizer: copyOptimizerState(session.state()),
-    random: random.state.slice(),
+    random: random.slice(),
     draws: [...draws],
     losses: [...losses],
     smoothedLoss,
@@ -212,34 +228,52 @@ async function train<P extends TensorTree, B>(
     return { steps: losses.length, stopped, losses, validationLosses: validation.losses, optimizerState };
   };
 
+  /** Makes the updates of an epoch. Returns why training ended, or undefined if it continues. */
+  const runEpoch = async (epoch: number, reader: Epoch<B>): Promise<FitResult['stopped'] | undefined> => {
+    for (let group = await reader.take(accumulate); group.length > 0; group = await reader.take(accumulate)) {
+      const validationLosses = options.validation && validation.losses;
+      const update = session.update(group, random, losses.length + 1, validationLosses);
+      losses.push(update.loss);
+      const epochEnded = losses.length === steps || (await reader.isAtEnd());
+      if (epochEnded) checkSome('fit', 'data', session.steps(), 'target');
+      const validationLoss = epochEnded ? await validation.run(epoch) : undefined;
+      if (epochEnded && Number.isNaN(steps))
+        estimatedSteps = losses.length + (epochs - epoch) * Math.ceil(reader.position / accumulate);
+      const measured = measure(losses.length, estimatedSteps, group, update.loss);
+      let stopped: FitResult['stopped'] | undefined;
+      if (signal?.aborted) stopped = 'aborted';
+      else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
+      else if (losses.length >= steps || (epochEnded && isLast(epoch))) stopped = 'finished';
+      const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
+      if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
+      const done = stopped !== undefined;
+      await onProgress?.({ ...measured, ...update, epoch, validationLoss, done });
+      await pause();
+      // Training may have been aborted in the meantime.
+      if (signal?.aborted) stopped ??= 'aborted';
+      if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
+      if (stopped !== undefined) return stopped;
+    }
+    if (epoch > 1 && reader.position === 0)
+      throw new RangeError(`fit: data must hold at least one batch in epoch ${epoch}, got none. ${readOnce}`);
+    checkSome('fit', 'an epoch of data', reader.position, 'batch');
+    return undefined;
+  };
+  /** Whether an epoch is the last one, if the number of updates is not known. */
+  const isLast = (epoch: number): boolean => Number.isNaN(steps) && epoch >= epochs;
+
+  let epoch = resume?.epoch ?? 1;
   try {
-    for (let epoch = resume?.epoch ?? 1; losses.length < steps; epoch++) {
+    for (; !(losses.length >= steps) && !isLast(epoch - 1); epoch++) {
       const resumed = epoch === resume?.epoch ? resume : undefined;
       const reader = openEpoch(data, random, resumed);
       task.begin?.(resumed?.carried);
-      for (const group of inGroups(reader.batches, accumulate)) {
-        const validationLosses = options.validation && validation.losses;
-        const update = session.update(group, random, losses.length + 1, validationLosses);
-        losses.push(update.loss);
-        const epochEnded = reader.position === data.batchCount || losses.length === steps;
-        if (epochEnded) checkSome('fit', 'data', session.steps(), 'target');
-        const validationLoss = epochEnded ? validation.run(epoch) : undefined;
-        const measured = measure(losses.length, group, update.loss);
-        let stopped: FitResult['stopped'] | undefined;
-        if (signal?.aborted) stopped = 'aborted';
-        else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
-        else if (losses.length >= steps) stopped = 'finished';
-        const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
-        if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
-        const done = stopped !== undefined;
-        await onProgress?.({ ...measured, ...update, epoch, validationLoss, done });
-        await pause();
-        // Training may have been aborted in the meantime.
-        if (signal?.aborted) stopped ??= 'aborted';
-        if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
+      try {
+        const stopped = await runEpoch(epoch, reader);
         if (stopped !== undefined) return finish(stopped);
+      } finally {
+        await reader.close();
       }
-      checkSome('fit', 'an epoch of data', reader.position, 'batch');
     }
     return finish('finished');
   } finally {
@@ -247,30 +281,23 @@ async function train<P extends TensorTree, B>(
   }
 }
 
-/** Groups of `size` consecutive batches; the last can have fewer. */
-function* inGroups<B>(batches: Iterable<B>, size: number): Iterable<readonly B[]> {
-  let group: B[] = [];
-  for (const batch of batches) {
-    group.push(batch);
-    if (group.length === size) {
-      yield group;
-      group = [];
-    }
-  }
-  if (group.length > 0) yield group;
-}
+const readOnce =
+  'An async generator or a stream can be read only once; pass an object whose method [Symbol.asyncIterator] ' +
+  'starts again.';
 
-/** The batches as a dataset. An iterable is read to its end or to `most` batches, since their number is not known. */
-async function datasetOf<B>(batches: Batches<B> | AsyncIterable<B> | B, most = Infinity): Promise<Dataset<B>> {
-  const source = datasetOrBatches('fit', batches);
-  if ('batches' in source) return source;
-  const list: B[] = [];
-  for await (const batch of source) if (list.push(batch) >= most) break;
-  return { batchCount: list.length, batches: () => list };
+/** @throws RangeError if there are several epochs, but data is an async generator */
+export function checkRepeatable(
+  argument: string,
+  data: unknown,
+  { epochs = 1, steps, resume }: Pick<FitOptions, 'epochs' | 'steps' | 'resume'>,
+): void {
+  const isGenerator = isObject(data) && Symbol.asyncIterator in data && 'next' in data;
+  if (isGenerator && steps === undefined && epochs > (resume?.epoch ?? 1))
+    throw outOfRange('fit', argument, `readable ${epochs} times, once per epoch`, data, readOnce);
 }
 
 function checkOptions<B>(
-  data: Dataset<B>,
+  data: Source<B>,
   { steps = 0, epochs = 0, patience, validation, checkpoint }: FitOptions<B>,
 ): void {
   checkCount('fit', 'steps', steps, 0);
@@ -283,7 +310,7 @@ function checkOptions<B>(
     checkCount('fit', 'checkpoint.every', checkpoint.every);
     checkFunction('fit', 'checkpoint.write', checkpoint.write);
   }
-  checkCount('fit', 'data.batchCount', data.batchCount);
+  if (data.batchCount !== undefined) checkCount('fit', 'data.batchCount', data.batchCount);
 }
 
 /**
@@ -310,7 +337,7 @@ interface Validation {
   readonly losses: readonly number[];
   readonly best: Best | undefined;
   /** Evaluates after an epoch. Returns the validation loss, if there is validation data. */
-  readonly run: (epoch: number) => number | undefined;
+  readonly run: (epoch: number) => Promise<number | undefined>;
   /** Whether the best epoch is at least `patience` epochs before this one, which has been evaluated. */
   readonly isExhausted: (epoch: number) => boolean;
   /** With early stopping, sets the parameters to those of the best epoch. */
@@ -319,9 +346,10 @@ interface Validation {
 
 function createValidation<P extends TensorTree, B>(
   task: Task<P, B>,
-  { patience = Infinity, resume }: FitOptions<B>,
-  validation: Dataset<B> | undefined,
+  { patience = Infinity, resume, validation }: FitOptions<B>,
+  pause: () => Promise<void>,
 ): Validation {
+  const data = validation && sourceOf('fit', validation);
   const losses = [...(resume?.validationLosses ?? [])];
   let best = resume?.best;
   return {
@@ -329,10 +357,15 @@ function createValidation<P extends TensorTree, B>(
     get best() {
       return best;
     },
-    run(epoch) {
-      if (validation === undefined) return undefined;
+    async run(epoch) {
+      if (data === undefined) return undefined;
       const carried = task.carried?.();
-      const loss = meanLoss('fit', task, validation);
+      const mean = startMeanLoss('fit', 'validation', task);
+      for await (const batch of data.batches(mean.random)) {
+        mean.add(batch);
+        await pause();
+      }
+      const loss = mean.result();
       task.begin?.(carried);
       losses.push(loss);
       if (loss < (best?.loss ?? Infinity)) best = { loss, epoch, parameters: task.data.slice() };
@@ -350,14 +383,14 @@ type Measurements = Pick<Progress, 'step' | 'steps' | 'smoothedLoss' | 'targetsP
 
 /** Returns a function to call after every update. */
 function createMeter(
-  steps: number,
   resume: TrainingState | undefined,
-): (step: number, batches: readonly unknown[], loss: number) => Measurements {
+): (step: number, steps: number, batches: readonly unknown[], loss: number) => Measurements {
   const firstStep = resume?.losses.length ?? 0;
   const start = now();
   let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
-  return (step, batches, loss) => {
+  return (step, estimatedSteps, batches, loss) => {
+    const steps = Math.max(step, estimatedSteps);
     for (const batch of batches) targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);

@@ -1,6 +1,7 @@
 /** Parameters that training does not change. */
 
 import { fill } from '../kernels/movement';
+import { withOrigin } from '../tensor/origin';
 import { checkArray, checkString } from '../tensor/shape';
 import { chain, checkOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
 
@@ -35,7 +36,7 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
     },
   };
   const { update, ...masked } = chain(mask, ...partsOf(optimizer).flatMap((part) => [part, mask]));
-  return {
+  const frozen: Optimizer = {
     ...masked,
     isFrozen,
     update(input) {
@@ -43,6 +44,7 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
       update(input);
     },
   };
+  return withOrigin(frozen, 'freeze', names, optimizer);
 }
 
 /** Whether a path is that of a part of the tree, or inside it. */

@@ -19,6 +19,7 @@ import { packSteps } from '../recurrence/packing';
 import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
+import type { NoInfer } from '../tensor/no-infer';
 import { checkFunction, checkNames } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';

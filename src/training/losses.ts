@@ -20,6 +20,7 @@ import { allocate } from '../kernels/workspace';
 import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
 import { lastOf } from '../tensor/arrays';
+import type { Origin } from '../tensor/origin';
 import { checkChoice, checkNames, checkNumber, checkObject, checkRows } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './metrics';
@@ -47,6 +48,8 @@ export interface Loss<Y extends Tensor | IntTensor = Tensor | IntTensor> {
   (outputs: Variable | Tensor, targets: Y, options?: LossOptions): Variable;
   /** The weight of a batch in the mean over batches; by default, the sum of the weights of its targets. */
   readonly weightOf?: (targets: Y, options: MetricOptions) => number;
+  /** The function that created it, and its arguments, such as those of {@link crossEntropyWith}. */
+  readonly origin?: Origin;
 }
 
 /**
@@ -130,7 +133,6 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
  *
  * @param predictions `[...]`
  * @param targets `[...]`
- * @param options.delta the error from which the loss is linear; 1 by default
  * @throws RangeError if the shapes differ, or delta is negative
  * @example
  * compute({ x: tensor([0.5, 3]) }, ({ x }) => huber(x, tensor([0, 0]))).data; // Float32Array [1.3125]
@@ -138,7 +140,10 @@ export function meanAbsoluteError(predictions: Operand, targets: Operand, option
 export function huber(
   predictions: Operand,
   targets: Operand,
-  allOptions: LossOptions & { readonly delta?: number } = {},
+  allOptions: LossOptions & {
+    /** The error from which the loss is linear; 1 by default. */
+    readonly delta?: number;
+  } = {},
 ): Variable {
   checkObject('huber', 'options', allOptions);
   const { delta = 1, ...options } = allOptions;

@@ -3,6 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import { selectRows, type ValidRows, validRows } from '../recurrence/packing';
 import { lastOf } from '../tensor/arrays';
+import type { NoInfer } from '../tensor/no-infer';
 import {
   checkFunction,
   checkNames,

@@ -26,7 +26,7 @@ import type { LearningRate } from './schedules';
 export function amsgrad(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
   checkNames('amsgrad', 'options', options, ['beta1', 'beta2', 'epsilon']);
   const { beta1, beta2, epsilon } = adamOptions('amsgrad', options);
-  return withRate('amsgrad', 3, rate, (lr, { kernels: k, gradient, slots, step, size }) => {
+  return withRate('amsgrad', 3, rate, options, (lr, { kernels: k, gradient, slots, step, size }) => {
     const [mean, square, largest] = slots as readonly [number, number, number];
     k.of(momentsUpdate)(gradient, mean, square, beta1, beta2, size);
     k.of(maximum)(largest, square, size);
@@ -63,7 +63,7 @@ export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Op
     while (count < step) product *= momentumAt(++count);
     return product;
   };
-  return withRate('nadam', 2, rate, (lr, { kernels: k, gradient, slots, step, size }) => {
+  return withRate('nadam', 2, rate, options, (lr, { kernels: k, gradient, slots, step, size }) => {
     const [mean, square] = slots as readonly [number, number];
     k.of(momentsUpdate)(gradient, mean, square, beta1, beta2, size);
     const [now, next, soFar] = [momentumAt(step), momentumAt(step + 1), productAt(step)];
@@ -85,11 +85,17 @@ export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Op
 export function centeredRmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
   checkNames('centeredRmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
   const { rho, epsilon, momentum } = rmspropOptions('centeredRmsprop', options);
-  return withRate('centeredRmsprop', momentum > 0 ? 3 : 2, rate, (lr, { kernels: k, gradient, slots, size }) => {
-    const [square, mean] = slots as readonly [number, number];
-    k.of(momentsUpdate)(gradient, mean, square, rho, rho, size);
-    k.of(changeByMoments)(gradient, mean, square, 1, 0, 1, 1, epsilon, size);
-    if (momentum > 0) k.of(momentumUpdate)(gradient, slots[2]!, lr, momentum, false, size);
-    else k.of(scaling)(gradient, gradient, -lr, size);
-  });
+  return withRate(
+    'centeredRmsprop',
+    momentum > 0 ? 3 : 2,
+    rate,
+    options,
+    (lr, { kernels: k, gradient, slots, size }) => {
+      const [square, mean] = slots as readonly [number, number];
+      k.of(momentsUpdate)(gradient, mean, square, rho, rho, size);
+      k.of(changeByMoments)(gradient, mean, square, 1, 0, 1, 1, epsilon, size);
+      if (momentum > 0) k.of(momentumUpdate)(gradient, slots[2]!, lr, momentum, false, size);
+      else k.of(scaling)(gradient, gradient, -lr, size);
+    },
+  );
 }

@@ -12,6 +12,7 @@ import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../ker
 import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { isArrayOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
+import { type Origin, withOrigin } from '../tensor/origin';
 import {
   checkArray,
   checkBelowOne,
@@ -76,6 +77,8 @@ export interface Optimizer {
   readonly parts?: readonly Optimizer[];
   /** Whether the parameter at a path is never changed, so that its gradient is not needed. */
   readonly isFrozen?: (path: string) => boolean;
+  /** The function that created it, and its arguments; a custom optimizer has none. */
+  readonly origin?: Origin;
 }
 
 /**
@@ -86,7 +89,7 @@ export interface Optimizer {
  */
 export function chain(...parts: readonly Optimizer[]): Optimizer {
   parts.forEach((part, i) => checkOptimizer('chain', `parts[${i}]`, part));
-  return {
+  const optimizer: Optimizer = {
     name: parts.flatMap(({ name, slots }) => (slots ? name : [])).join(),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
     parts,
@@ -99,16 +102,19 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
       }
     },
   };
+  return withOrigin(optimizer, 'chain', ...parts);
 }
 
-/** An optimizer whose change depends on the learning rate. */
+/** The optimizer that the function `name` creates from a learning rate and options. */
 export function withRate(
   name: string,
   slots: number,
   rate: LearningRate,
+  options: object,
   change: (rate: number, update: Update) => void,
 ): Optimizer {
-  return { name, slots, rate, update: (update) => change(rateAt(name, rate, update), update) };
+  const update: Optimizer['update'] = (input) => change(rateAt(name, rate, input), input);
+  return withOrigin({ name, slots, rate, update }, name, rate, options);
 }
 
 /** @throws TypeError if `optimizer` is not an {@link Optimizer} */
@@ -135,7 +141,7 @@ export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimi
   checkNames('sgd', 'options', options, ['momentum', 'nesterov']);
   const { momentum = 0, nesterov = false } = options;
   checkNumber('sgd', 'momentum', momentum, 0, 1);
-  return withRate('sgd', momentum > 0 ? 1 : 0, rate, (lr, { kernels: k, gradient, slots, size }) => {
+  return withRate('sgd', momentum > 0 ? 1 : 0, rate, options, (lr, { kernels: k, gradient, slots, size }) => {
     if (momentum > 0) k.of(momentumUpdate)(gradient, slots[0]!, lr, momentum, Boolean(nesterov), size);
     else k.of(scaling)(gradient, gradient, -lr, size);
   });
@@ -165,7 +171,7 @@ export interface RmspropOptions {
 export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
   checkNames('rmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
   const { rho, epsilon, momentum } = rmspropOptions('rmsprop', options);
-  return withRate('rmsprop', momentum > 0 ? 2 : 1, rate, (lr, { kernels: k, gradient, slots, size }) => {
+  return withRate('rmsprop', momentum > 0 ? 2 : 1, rate, options, (lr, { kernels: k, gradient, slots, size }) => {
     k.of(rmspropUpdate)(gradient, slots[0]!, momentum > 0 ? 1 : lr, rho, epsilon, size);
     // The velocity is that of the negative gradient.
     if (momentum > 0) k.of(momentumUpdate)(gradient, slots[1]!, -lr, momentum, false, size);
@@ -203,7 +209,7 @@ export function adagrad(rate: LearningRate = 0.01, options: AdagradOptions = {})
   const { epsilon = 1e-10, initialAccumulator = 0 } = options;
   checkNumber('adagrad', 'epsilon', epsilon, leastEpsilon);
   checkNumber('adagrad', 'initialAccumulator', initialAccumulator, 0);
-  return withRate('adagrad', 1, rate, (lr, { kernels: k, gradient, slots, step, size }) => {
+  return withRate('adagrad', 1, rate, options, (lr, { kernels: k, gradient, slots, step, size }) => {
     if (step === 1) k.of(fill)(slots[0]!, initialAccumulator, size);
     k.of(adagradUpdate)(gradient, slots[0]!, lr, epsilon, size);
   });
@@ -232,7 +238,7 @@ export interface AdamOptions {
 export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
   checkNames('adam', 'options', options, ['beta1', 'beta2', 'epsilon']);
   const { beta1, beta2, epsilon } = adamOptions('adam', options);
-  return withRate('adam', 2, rate, (lr, { kernels: k, gradient, slots, step, size }) =>
+  return withRate('adam', 2, rate, options, (lr, { kernels: k, gradient, slots, step, size }) =>
     k.of(adamUpdate)(
       gradient,
       slots[0]!,
@@ -278,7 +284,7 @@ export function adamw(rate: LearningRate = 1e-3, allOptions: AdamWOptions = {}):
   const { weightDecay = 0.01, ...options } = allOptions;
   checkNumber('adamw', 'weightDecay', weightDecay, 0);
   const inner = withCaller('adamw', () => adam(rate, options));
-  return withRate('adamw', inner.slots, rate, (lr, update) => {
+  return withRate('adamw', inner.slots, rate, allOptions, (lr, update) => {
     inner.update(update);
     update.kernels.of(addScaled)(update.gradient, update.parameters, -weightDecay * lr, update.size);
   });

@@ -1,5 +1,6 @@
 /** Learning rate schedules: functions from the number of the update, from 1, to a rate. */
 
+import { withOrigin } from '../tensor/origin';
 import { checkBelowOne, checkCount, checkNames, checkNumber } from '../tensor/shape';
 import type { Update } from './optimizers';
 
@@ -36,7 +37,8 @@ export function stepDecay(
   checkNumber('stepDecay', 'factor', factor);
   checkNumber('stepDecay', 'rate', rate, 0);
   checkCount('stepDecay', 'every', every);
-  return (step) => rate * factor ** Math.floor((step - 1) / every);
+  const rateAtStep = (step: number): number => rate * factor ** Math.floor((step - 1) / every);
+  return withOrigin(rateAtStep, 'stepDecay', rate, options);
 }
 
 /**
@@ -55,7 +57,8 @@ export function exponentialDecay(
   checkNumber('exponentialDecay', 'factor', factor);
   checkNumber('exponentialDecay', 'rate', rate, 0);
   checkNumber('exponentialDecay', 'every', every, Number.MIN_VALUE);
-  return (step) => rate * factor ** ((step - 1) / every);
+  const rateAtStep = (step: number): number => rate * factor ** ((step - 1) / every);
+  return withOrigin(rateAtStep, 'exponentialDecay', rate, options);
 }
 
 /**
@@ -75,7 +78,9 @@ export function cosineDecay(
   checkNumber('cosineDecay', 'minRate', minRate);
   checkNumber('cosineDecay', 'rate', rate, 0);
   checkCount('cosineDecay', 'steps', steps);
-  return (step) => minRate + ((rate - minRate) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
+  const rateAtStep = (step: number): number =>
+    minRate + ((rate - minRate) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
+  return withOrigin(rateAtStep, 'cosineDecay', rate, options);
 }
 
 /**
@@ -93,8 +98,9 @@ export function warmup(
   checkNames('warmup', 'options', options, ['steps']);
   const { steps } = options;
   checkCount('warmup', 'steps', steps);
-  return (step, validationLosses) =>
+  const rateAtStep = (step: number, validationLosses?: readonly number[]): number =>
     rateAt('warmup', rate, { step: Math.max(1, step - steps), validationLosses }) * Math.min(1, step / steps);
+  return withOrigin(rateAtStep, 'warmup', rate, options);
 }
 
 /** The options of {@link reduceOnPlateau}. */
@@ -133,7 +139,7 @@ export function reduceOnPlateau(
   checkNumber(where, 'threshold', threshold, 0);
   checkCount(where, 'cooldown', cooldown, 0);
   checkNumber(where, 'minRate', minRate, 0, rate);
-  return (_, validationLosses) => {
+  const rateAfter = (_: number, validationLosses?: readonly number[]): number => {
     if (validationLosses === undefined)
       throw new RangeError(`${where}: there must be validation losses. Pass the option validation to fit.`);
     let current = rate;
@@ -151,4 +157,5 @@ export function reduceOnPlateau(
     }
     return current;
   };
+  return withOrigin(rateAfter, 'reduceOnPlateau', rate, options);
 }

@@ -1,9 +1,9 @@
 /** The state of training, from which it can be resumed bit for bit. */
 
-import type { Dataset } from '../data/dataset';
+import type { Source } from '../data/dataset';
 import type { ModelState } from '../models/sequential';
 import type { Random } from '../tensor/random';
-import { outOfRange } from '../tensor/shape';
+import { isObject, mismatch, outOfRange } from '../tensor/shape';
 import type { OptimizerState } from './optimizers';
 
 /**
@@ -59,44 +59,89 @@ export interface FitCheckpoint {
   readonly write: (state: TrainingState) => unknown;
 }
 
-/** The batches of an epoch, and a record of those for which the dataset drew random numbers. */
+/** An epoch: its batches, and a record of those for which the dataset drew random numbers. */
 export interface Epoch<B> {
-  readonly batches: Iterable<B>;
   /** The number of batches used so far. */
-  position: number;
-  readonly draws: Draw[];
+  readonly position: number;
+  readonly draws: readonly Draw[];
+  /** The state of the random number generator before the next batch is read. */
+  readonly random: Uint32Array;
+  /** Reads the next batches: `count`, or fewer at the end of the epoch. */
+  readonly take: (count: number) => Promise<readonly B[]>;
+  /** Whether all batches have been used. If their number is not known, the next one is read. */
+  readonly isAtEnd: () => Promise<boolean>;
+  /** Ends the epoch before its end, so that the data can close its files. */
+  readonly close: () => Promise<void>;
 }
 
 /**
  * Starts an epoch, or resumes one: the batches already used are read again from the recorded states of the random
  * number generator, and skipped.
  *
- * @throws RangeError if the data has fewer batches than have been used
+ * @throws RangeError in `take`, if the data has fewer batches than have been used
  */
 export function openEpoch<B>(
-  data: Dataset<B>,
+  data: Source<B>,
   random: Random,
   resume?: Pick<TrainingState, 'position' | 'draws' | 'random'>,
 ): Epoch<B> {
-  const epoch = { position: 0, draws: [] as Draw[] };
   const used = resume?.position ?? 0;
   const recorded: readonly Draw[] = resume === undefined ? [] : [...resume.draws, resume];
-  /** Sets the random number generator to the state recorded before the next batch, if any. Returns its state. */
-  const restore = (): Uint32Array => {
-    const draw = recorded.find(({ position }) => position === epoch.position);
-    if (draw !== undefined) random.state.set(draw.random);
-    return random.state.slice();
-  };
-  function* batches(): Iterable<B> {
-    let previous = restore();
-    for (const batch of data.batches(random)) {
-      if (previous.some((word, i) => word !== random.state[i]))
-        epoch.draws.push({ position: epoch.position, random: previous });
-      if (epoch.position++ >= used) yield batch;
-      previous = restore();
+  const draws: Draw[] = [];
+  let position = 0;
+  let iterator: Iterator<B> | AsyncIterator<B> | undefined;
+  /** The next batch, if it has been read, and the state of the generator before. */
+  let ahead: { readonly next: IteratorResult<B>; readonly before: Uint32Array } | undefined;
+  const read = async (): Promise<IteratorResult<B>> => {
+    if (ahead === undefined) {
+      const draw = recorded.find((each) => each.position === position);
+      if (draw !== undefined) random.state.set(draw.random);
+      const before = random.state.slice();
+      iterator ??= iteratorOf(data.batches(random));
+      ahead = { next: await iterator.next(), before };
     }
-    if (epoch.position < used)
-      throw outOfRange('fit', 'resume.position', `at most ${epoch.position}, the number of batches in data`, used);
+    return ahead.next;
+  };
+  /** Marks the batch that has been read as used. */
+  const use = (): void => {
+    const { before } = ahead!;
+    if (before.some((word, i) => word !== random.state[i])) draws.push({ position, random: before });
+    position++;
+    ahead = undefined;
+  };
+  return {
+    get position() {
+      return position;
+    },
+    draws,
+    get random() {
+      return ahead === undefined || ahead.next.done ? random.state : ahead.before;
+    },
+    async take(count) {
+      for (; position < used; use())
+        if ((await read()).done)
+          throw outOfRange('fit', 'resume.position', `at most ${position}, the number of batches in data`, used);
+      const batches: B[] = [];
+      while (batches.length < count) {
+        const next = await read();
+        if (next.done) break;
+        batches.push(next.value);
+        use();
+      }
+      return batches;
+    },
+    isAtEnd: async () => (data.batchCount === undefined ? (await read()).done === true : position === data.batchCount),
+    async close() {
+      if (!ahead?.next.done) await iterator?.return?.();
+    },
+  };
+}
+
+/** @throws TypeError if the batches are not iterable */
+export function iteratorOf<B>(batches: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
+  if (isObject(batches)) {
+    if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
+    if (Symbol.iterator in batches) return batches[Symbol.iterator]();
   }
-  return Object.assign(epoch, { batches: batches() });
+  throw mismatch('fit', 'data.batches()', 'an iterable, or an asynchronous one', batches);
 }

@@ -2,6 +2,7 @@
 
 import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
 import { addSigns, limitColumns } from '../kernels/penalties';
+import { withOrigin } from '../tensor/origin';
 import { checkFunction, checkNames, checkNumber, type Shape } from '../tensor/shape';
 import type { Optimizer } from './optimizers';
 
@@ -23,16 +24,13 @@ function filterOf(name: string, selection: Selection): Selection['only'] {
 function penalty(name: string, kernel: typeof addScaled, factor: number, selection: Selection): Optimizer {
   checkNumber(name, 'factor', factor, 0);
   const only = filterOf(name, selection);
-  return {
-    name,
-    slots: 0,
-    update: ({ kernels, gradient, parameters, leaves, size: all }) => {
-      // One range for all parameters, or one per selected parameter.
-      const ranges =
-        only === undefined ? [{ offset: 0, size: all }] : leaves.filter((leaf) => only(leaf.path, leaf.shape));
-      for (const { offset, size } of ranges) kernels.of(kernel)(gradient + offset, parameters + offset, factor, size);
-    },
+  const update: Optimizer['update'] = ({ kernels, gradient, parameters, leaves, size: all }) => {
+    // One range for all parameters, or one per selected parameter.
+    const ranges =
+      only === undefined ? [{ offset: 0, size: all }] : leaves.filter((leaf) => only(leaf.path, leaf.shape));
+    for (const { offset, size } of ranges) kernels.of(kernel)(gradient + offset, parameters + offset, factor, size);
   };
+  return withOrigin({ name, slots: 0, update }, name, factor, selection);
 }
 
 /**
@@ -47,14 +45,11 @@ function penalty(name: string, kernel: typeof addScaled, factor: number, selecti
  */
 export function clipByNorm(limit: number): Optimizer {
   checkNumber('clipByNorm', 'limit', limit, 0);
-  return {
-    name: 'clipByNorm',
-    slots: 0,
-    update: ({ kernels: k, gradient, size }) => {
-      const factor = limit / (Math.sqrt(k.of(sumOfSquares)(gradient, size)) + 1e-6);
-      if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
-    },
+  const update: Optimizer['update'] = ({ kernels: k, gradient, size }) => {
+    const factor = limit / (Math.sqrt(k.of(sumOfSquares)(gradient, size)) + 1e-6);
+    if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
   };
+  return withOrigin({ name: 'clipByNorm', slots: 0, update }, 'clipByNorm', limit);
 }
 
 /**
@@ -68,11 +63,8 @@ export function clipByNorm(limit: number): Optimizer {
  */
 export function clipByValue(limit: number): Optimizer {
   checkNumber('clipByValue', 'limit', limit, 0);
-  return {
-    name: 'clipByValue',
-    slots: 0,
-    update: ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size),
-  };
+  const update: Optimizer['update'] = ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size);
+  return withOrigin({ name: 'clipByValue', slots: 0, update }, 'clipByValue', limit);
 }
 
 /**
@@ -119,15 +111,12 @@ export function l1(factor: number, selection: Selection = {}): Optimizer {
 export function maxNorm(limit: number, selection: Selection = {}): Optimizer {
   const only = filterOf('maxNorm', selection) ?? (() => true);
   checkNumber('maxNorm', 'limit', limit, 0);
-  return {
-    name: 'maxNorm',
-    slots: 0,
-    update: ({ kernels, gradient, parameters, leaves }) => {
-      for (const { path, shape, offset } of leaves) {
-        const [rows, columns] = shape as [number, number];
-        if (shape.length === 2 && only(path, shape))
-          kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
-      }
-    },
+  const update: Optimizer['update'] = ({ kernels, gradient, parameters, leaves }) => {
+    for (const { path, shape, offset } of leaves) {
+      const [rows, columns] = shape as [number, number];
+      if (shape.length === 2 && only(path, shape))
+        kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
+    }
   };
+  return withOrigin({ name: 'maxNorm', slots: 0, update }, 'maxNorm', limit, selection);
 }

@@ -7,6 +7,7 @@ import { checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { checkModel, type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
+import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';

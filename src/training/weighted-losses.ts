@@ -5,6 +5,7 @@ import { softplus } from '../autodiff/ops/elementwise';
 import { logSoftmax, sum } from '../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
+import { withOrigin } from '../tensor/origin';
 import { checkNames, checkNumber, checkShape, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
@@ -55,7 +56,7 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss<IntTensor> 
     checkNumber(where, 'the sum of the mask', total, 0);
     return scale(reduced, total && 1 / total);
   };
-  return Object.assign(loss, { weightOf });
+  return withOrigin(Object.assign(loss, { weightOf }), where, options);
 }
 
 /** One loss per target. */
@@ -111,7 +112,7 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
     'positiveWeight',
     typeof positiveWeight === 'number' ? [positiveWeight] : positiveWeight,
   );
-  return (logits, targets, rest = {}) => {
+  const loss: Loss<Tensor> = (logits, targets, rest = {}) => {
     const x = operand(where, logits, 'predictions');
     if (typeof positiveWeight !== 'number') checkCountOfWeights(where, 'positiveWeight', weights, x, 'O');
     const ofPositive = broadcastTo(weights, x.shape);
@@ -120,6 +121,7 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
       return add(positive, multiply(subtract(1, t), softplus(rows)));
     });
   };
+  return withOrigin(loss, where, options);
 }
 
 /** The weights as a tensor. @throws RangeError if one is negative or not finite */

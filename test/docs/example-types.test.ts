@@ -6,7 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { docstringExamples, pages, typeErrors, withImports } from './examples';
 
 const examples = docstringExamples();
-const programs = pages().filter(({ program }) => program !== '');
+const programs = pages().flatMap(({ path, programs }) =>
+  programs.map((code, i) => ({ name: `${path.replace(/\W/g, '-')}-${i}.ts`, code })),
+);
+/** The programs with file names, such as that of a worker, each a module. */
+const files = pages().flatMap(({ path, blocks }) =>
+  blocks
+    .filter(({ language, file }) => language === 'ts' && file !== undefined)
+    .map(({ file, code }) => ({ name: `${path.replace(/\W/g, '-')}-${file}`, code })),
+);
 const mistakes: readonly (readonly [file: string, code: string])[] = [
   ['wrong-type.ts', withImports("full([2, 3], 'one');")],
   ['wrong-import.ts', "import { noSuchName } from 'bptt';\nnoSuchName();"],
@@ -15,7 +23,7 @@ const mistakes: readonly (readonly [file: string, code: string])[] = [
 const modules = new Map([
   ...mistakes,
   ...examples.map(({ code }, index) => [`docstring-example-${index}.ts`, withImports(code)] as const),
-  ...programs.map(({ path, program }) => [`${path.replace(/\W/g, '-')}.ts`, `${program}\nexport {};`] as const),
+  ...[...programs, ...files].map(({ name, code }) => [name, `${code}\nexport {};`] as const),
 ]);
 const errors = typeErrors(modules);
 
@@ -29,8 +37,8 @@ describe('examples in docstrings compile', () => {
   });
 });
 
-describe('programs of the guides compile, with the imports that they show', () => {
-  it.each(programs)('$path', ({ path }) => {
-    expect(errors.get(`${path.replace(/\W/g, '-')}.ts`)!.join('\n')).toBe('');
+describe('programs of the README and the guides compile, with the imports that they show', () => {
+  it.each([...programs, ...files])('$name', ({ name }) => {
+    expect(errors.get(name)!.join('\n')).toBe('');
   });
 });

@@ -1,6 +1,8 @@
 /** Every example in a docstring and every program of a guide runs, and yields the values in its comments. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import {
@@ -22,7 +24,7 @@ for (const file of entryPoints.values()) Object.assign(library, await import(/* 
  *
  * @param report Receives the value of every `expression; // comment` and the comment.
  */
-async function run(program: string, report: (value: unknown, comment: string) => void): Promise<void> {
+async function run(program: string, report: (value: unknown, comment: string | undefined) => void): Promise<void> {
   const code = program
     .replace(/^import [\s\S]*?from '[^']+';$/gm, '')
     .replace(
@@ -74,7 +76,7 @@ it('every entry point of package.json is mapped to its source', () => {
 
 describe('examples in docstrings run and yield the values in their comments', () => {
   it.each(examples)('$title', async ({ code }) => {
-    await run(code, (value, comment) => {
+    await run(code, (value, comment = '') => {
       const digits = /= (-?[\d.]+)…/.exec(comment)?.[1];
       if (digits !== undefined) expect(String(value)).toContain(digits);
       else expect(comment === String(value) ? comment : format(value)).toBe(comment);
@@ -82,32 +84,71 @@ describe('examples in docstrings run and yield the values in their comments', ()
   });
 });
 
+const readme = pages().find(({ path }) => path === 'README.md')!;
+
+/** Runs a program of the README; its file is in a temporary folder. Returns the values that it prints. */
+async function runReadme(program: string): Promise<unknown[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'bptt-readme-'));
+  const printed: unknown[] = [];
+  try {
+    const inFolder = program.replace(/'(training\.safetensors)'/, (_, name: string) =>
+      JSON.stringify(join(folder, name)),
+    );
+    await run(inFolder.replace(/^console\.log\((.*)\);(?: \/\/.*)?$/gm, '__report($1);'), (value, comment) => {
+      if (comment === undefined) printed.push(value);
+      else expect(format(value)).toBe(comment);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return printed;
+}
+
 it('the first program of README.md trains and generates text', async () => {
-  const readme = readFileSync(new URL('README.md', root), 'utf8');
-  const program = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
-  let generated = '';
-  await run(program.replace('console.log(', '__report('), (text) => {
-    generated = String(text);
-  });
+  const [generated] = await runReadme(readme.programs[0]!);
   expect(generated).toMatch(/(quick|brown|fox|jumps|over|lazy|dog)/);
 });
 
-const guides = pages().filter(({ path }) => path !== 'README.md');
+it('the second program of README.md forecasts plausible temperatures of January', async () => {
+  const [forecast] = await runReadme(readme.programs[1]!);
+  expect(forecast).toHaveLength(7);
+  for (const high of forecast as Float32Array) expect(Math.abs(high - 8)).toBeLessThan(7);
+});
 
-it.each(guides.filter(({ program }) => program !== ''))(
-  'the programs of $path run in order and yield the values in their comments',
-  async ({ program }) => {
-    let count = 0;
-    await run(program, (value, comment) => {
-      expect(format(value)).toBe(comment);
-      count++;
-    });
-    expect(count).toBeGreaterThan(0);
+// test/worker and docs/check-in-browsers.mjs run programs with workers.
+it.each(readme.programs.slice(2).filter((program) => !program.includes('new Worker')))(
+  'a program of README.md runs and yields the values in its comments: %s',
+  async (program) => {
+    expect(await runReadme(program)).toEqual([]);
   },
 );
 
+it('README.md links only to itself and to other sites, as long as the repository is unknown', () => {
+  // npm shows the README, and resolves relative links only if package.json has a repository.
+  const { repository } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { repository?: unknown };
+  const links = [...readme.text.matchAll(/\]\(([^)]+)\)/g)].map(({ 1: link }) => link!);
+  // The picture is for those who read it in the repository.
+  const relative = links.filter((link) => !/^(#|https:)/.test(link) && link !== 'playground/screenshot.webp');
+  if (repository === undefined) expect(relative).toEqual([]);
+  const headings = [...readme.text.matchAll(/^#+ (.+)$/gm)].map(({ 1: heading }) =>
+    heading!.toLowerCase().replaceAll(' ', '-'),
+  );
+  const anchors = links.filter((link) => link.startsWith('#')).map((link) => link.slice(1));
+  expect(anchors.length).toBeGreaterThan(0);
+  expect(anchors.filter((anchor) => !headings.includes(anchor))).toEqual([]);
+});
+
+it('the files that README.md names exist', () => {
+  const guides = [...readme.text.matchAll(/`([\w-]+\.md)`/g)].map(({ 1: name }) => name!);
+  expect(guides.length).toBeGreaterThan(10);
+  const folders = ['', 'docs/guides/'];
+  const missing = guides.filter((name) => !folders.some((folder) => existsSync(new URL(`${folder}${name}`, root))));
+  expect(missing).toEqual([]);
+});
+
 it.each(pages())('the links and pictures of $path exist', ({ path, text }) => {
-  for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+  // A link to the reference, /reference/…, is checked when the site is built.
+  for (const [, link] of text.matchAll(/\]\((?!https?:|\/)([^)#]+)/g)) {
     expect(existsSync(new URL(link!, new URL(path, root))), link).toBe(true);
   }
 });

@@ -16,12 +16,22 @@ export interface Example {
   readonly code: string;
 }
 
-/** A page with programs; all of them together form one module. */
+/** A page with programs. */
 export interface Page {
   /** Path from the root of the repository. */
   readonly path: string;
   readonly text: string;
-  readonly program: string;
+  /** The blocks that are marked as `ts`, `output` and `sample`, in order. */
+  readonly blocks: readonly Block[];
+  /** The modules: all programs without a file name together, but every program of the README separately. */
+  readonly programs: readonly string[];
+}
+
+/** A block of code in a page: "```ts", or "```ts [worker.ts]" with the name of a file. */
+export interface Block {
+  readonly language: string;
+  readonly file: string | undefined;
+  readonly code: string;
 }
 
 /** The entry points of the library and their files, as tsconfig.json maps them: `bptt` to `src/index.ts`. */
@@ -81,13 +91,33 @@ export function docstringExamples(): Example[] {
   });
 }
 
-/** The README and the guides, with the programs that are marked as `ts`. */
+/** The README, the pages of `docs/` and the guides, without the pages that `npm run docs` writes. */
 export function pages(): Page[] {
-  const guides = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'));
-  return ['README.md', ...guides.map((name) => `docs/${name}`)].map((path) => {
-    const text = readFileSync(new URL(path, root), 'utf8');
-    return { path, text, program: [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(({ 1: code }) => code!).join('\n') };
+  const paths = ['docs/', 'docs/guides/'].flatMap((folder) =>
+    readdirSync(new URL(folder, root))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `${folder}${name}`),
+  );
+  return ['README.md', ...paths].map((path) => {
+    const text = readFileSync(new URL(path, root), 'utf8').replaceAll('\r\n', '\n');
+    const blocks = blocksOf(text);
+    const codes = blocks
+      .filter(({ language, file }) => language === 'ts' && file === undefined)
+      .map(({ code }) => code);
+    const programs = path === 'README.md' ? codes : codes.length > 0 ? [codes.join('\n')] : [];
+    return { path, text, blocks, programs };
   });
+}
+
+/** The blocks of code in a page; those in a list lose its indentation. */
+function blocksOf(text: string): Block[] {
+  return [...text.matchAll(/^( *)```(\w+)(?: \[([\w.-]+)\])?\n([\s\S]*?)^ *```$/gm)].map(
+    ([, indentation, language, file, code]) => ({
+      language: language!,
+      file,
+      code: code!.replaceAll(new RegExp(`^${indentation}`, 'gm'), ''),
+    }),
+  );
 }
 
 /** Names that a module declares or imports at its top level. */

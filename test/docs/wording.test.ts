@@ -67,7 +67,8 @@ const allowed: readonly { readonly file: RegExp; readonly text: RegExp; readonly
 
 const folders = ['.ci', '.github', 'bench', 'docs', 'examples', 'src', 'test'];
 const extensions = /\.(md|ts|cts|mts|mjs|cjs|py|sh|ya?ml)$/;
-const skipped = /(^|\/)(node_modules|dist|build)\//;
+/** Folders that are not part of the repository; `npm run docs` writes those in `docs/`. */
+const skipped = /(^|\/)(node_modules|dist|build)\/|^docs\/(benchmarks|examples|project|reference)\//;
 
 function files(folder: string): string[] {
   return readdirSync(new URL(folder, root)).flatMap((name) => {

@@ -38,6 +38,7 @@ import {
   gruWith,
   initializeCell,
   intTensor,
+  type KernelName,
   kernelsInUse,
   kFold,
   type Layer,
@@ -340,9 +341,9 @@ const filesOf = ({ keras, h5, onnx }: Files): typeof parts => ({
   'a file of ONNX': () => importOnnx(onnx).parameters,
 });
 
-/** Runs all parts on portable kernels. Returns the digest of each part, or its error. */
-export async function report(files: Files): Promise<Record<string, string>> {
-  useKernels('portable');
+/** Runs all parts on these kernels. Returns the digest of each part, or its error. */
+export async function report(files: Files, kernels: KernelName = 'portable'): Promise<Record<string, string>> {
+  useKernels(kernels);
   const results: Record<string, string> = {};
   for (const [name, run] of Object.entries({ ...parts, ...filesOf(files) })) {
     try {

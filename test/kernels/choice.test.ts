@@ -101,10 +101,34 @@ it('a content security policy reports one violation, however many streams, predi
     fresh.predict(model, x);
     const optimizer = fresh.adam();
     await fresh.fit(model, { inputs: x, targets: x }, { loss: fresh.meanSquaredError, optimizer, steps: 1 });
-    expect(() => fresh.useKernels(i % 2 === 0 ? 'simd' : 'relaxed')).toThrow('does not support');
+    expect(() => fresh.useKernels((['simd', 'relaxed', 'wide'] as const)[i % 3])).toThrow('does not support');
   }
   expect(fresh.kernelsInUse()).toBe('portable');
   expect(compiled()).toBe(1);
+});
+
+it('probes the engine, trains, predicts and streams with one memory', async () => {
+  vi.resetModules();
+  let count = 0;
+  class Memory extends engine.Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      count++;
+      super(descriptor);
+    }
+  }
+  vi.stubGlobal('WebAssembly', { ...engine, Module: engine.Module, Instance: engine.Instance, Memory });
+  const fresh = await import('../../src/index');
+  expect(fresh.kernelsInUse()).not.toBe('portable');
+  const model = fresh.sequential([fresh.recurrent(fresh.lstm(), { hiddenSize: 1 })], { inputSize: 1 });
+  const x = fresh.full([2, 1, 1], 1);
+  fresh.advance(fresh.stream(model), fresh.full([1, 1], 1));
+  fresh.predict(model, x);
+  await fresh.fit(
+    model,
+    { inputs: x, targets: x },
+    { loss: fresh.meanSquaredError, optimizer: fresh.adam(), steps: 1 },
+  );
+  expect(count).toBe(1);
 });
 
 it('uses SIMD kernels as soon as there is memory', async () => {

@@ -1,7 +1,9 @@
+import { Worker } from 'node:worker_threads';
+
 /** Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels. */
 
-/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'node', any>} entries the module of every entry point */
-export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
+/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'worker' | 'node', any>} entries the module of each */
+export async function checkEntries({ bptt, pytorch, keras, onnx, worker, node }) {
   const check = (holds, what) => {
     if (!holds) throw new Error(`entry points: ${what}`);
   };
@@ -83,6 +85,19 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, node }) {
   check(losses[9] < losses[0], 'training lowers the loss');
   check((await node.resumeFrom('run.safetensors', learner)).step === 10, 'bptt/node reads its checkpoint');
   loadInto(learner, save(learner));
+
+  // A worker thread, which loads the package by import, trains a model of bptt to the same bits.
+  const thread = new Worker(new URL('worker.mjs', import.meta.url));
+  const options = { loss: bptt.crossEntropy, optimizer: bptt.chain(bptt.clipByNorm(1), bptt.adam(0.05)), steps: 5 };
+  const start = save(learner);
+  await fit(learner, data, options);
+  const inWorker = load(start).model;
+  await worker.fitInWorker(thread, inWorker, data, options);
+  await thread.terminate();
+  check(
+    inWorker.data.every((value, i) => value === learner.data[i]),
+    'training in a worker',
+  );
 
   // The choice of kernels is shared.
   bptt.useKernels('portable');

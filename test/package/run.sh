@@ -7,7 +7,7 @@ project=$(mktemp -d)
 trap 'rm -rf "$project"' EXIT
 
 tarball=$(cd "$root" && npm pack --silent --pack-destination "$project")
-cp "$here"/use.* "$here"/entries.mjs "$here"/copies.mjs "$project"
+cp "$here"/use.* "$here"/entries.mjs "$here"/worker.mjs "$here"/copies.mjs "$project"
 cd "$project"
 echo '{ "name": "consumer", "private": true }' > package.json
 # --offline: installation fails if the package has a dependency.
@@ -31,7 +31,7 @@ node "$tsc" $strict --module esnext --moduleResolution bundler bundled.ts
 bundle() { "$root/node_modules/.bin/esbuild" "$@" --bundle --format=esm --log-level=error; }
 mkdir files
 cp node_modules/bptt/dist/*.js files
-for entry in index pytorch keras onnx node; do
+for entry in index pytorch keras onnx worker node; do
   echo "import './files/$entry.js';" > empty.mjs
   kept=$(bundle empty.mjs --minify --platform=node | sed -E 's#import"node:[a-z/]+";##g')
   if [ -n "$kept" ]; then

@@ -3,5 +3,6 @@ const keras = require('bptt/keras');
 const node = require('bptt/node');
 const onnx = require('bptt/onnx');
 const pytorch = require('bptt/pytorch');
+const worker = require('bptt/worker');
 
-import('./entries.mjs').then(({ checkEntries }) => checkEntries({ bptt, pytorch, keras, onnx, node }));
+import('./entries.mjs').then(({ checkEntries }) => checkEntries({ bptt, pytorch, keras, onnx, worker, node }));

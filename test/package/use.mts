@@ -5,6 +5,7 @@ import {
   crossEntropy,
   dense,
   embedding,
+  type FitResult,
   fit,
   initializeCell,
   intTensor,
@@ -26,6 +27,7 @@ import { type ImportedModel, importKeras } from 'bptt/keras';
 import { terminalProgress } from 'bptt/node';
 import { exportOnnx, importOnnx, type OnnxNetwork, runOnnx } from 'bptt/onnx';
 import { fromPyTorch, toPyTorch } from 'bptt/pytorch';
+import { fitInWorker } from 'bptt/worker';
 
 const model = sequential(
   [embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 })],
@@ -57,3 +59,14 @@ export const { gradient } = valueAndGradient(network.parameters, (v) =>
   sum(runOnnx(network, v, { inputs: intTensor([[1]]) })['outputs']!),
 );
 export const imported: (file: Uint8Array) => ImportedModel = importKeras;
+
+// The types of the workers of browsers and of Node.js, without their declarations here.
+interface BrowserWorker {
+  postMessage(message: unknown, transfer: object[]): void;
+  postMessage(message: unknown, options?: { transfer?: object[] }): void;
+}
+interface NodeWorker {
+  postMessage(message: unknown, transferList?: readonly object[]): void;
+}
+export const inWorker = (worker: BrowserWorker | NodeWorker): Promise<FitResult> =>
+  fitInWorker(worker, model, data, { loss: crossEntropy, optimizer: adam(), timeout: 5 });

@@ -8,6 +8,7 @@ import * as keras from 'bptt/keras';
 import * as node from 'bptt/node';
 import * as onnx from 'bptt/onnx';
 import * as pytorch from 'bptt/pytorch';
+import * as worker from 'bptt/worker';
 
 /** A valid call. The arguments are new in every call, since functions may change them. */
 export interface Call {
@@ -65,6 +66,32 @@ function structuredCloneOf<V>(value: V): V {
     return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, structuredCloneOf(part)])) as V;
   return value;
 }
+
+let port: MessagePort | undefined;
+/** A port to `serveTraining` in this thread. */
+function servingPort(): MessagePort {
+  if (port === undefined) {
+    const { port1, port2 } = new MessageChannel();
+    worker.serveTraining({ port: port2 as worker.WorkerLike });
+    port = port1;
+  }
+  return port;
+}
+
+/** Reports an update, as `fit` does. */
+const reportProgress = ((report: (progress: bptt.Progress) => unknown) =>
+  report({
+    step: 1,
+    steps: 2,
+    epoch: 1,
+    loss: 1,
+    smoothedLoss: 1,
+    gradientNorm: 1,
+    learningRate: 0.1,
+    targetsPerSecond: 1,
+    secondsLeft: 1,
+    done: true,
+  })) as Call['use'] & {};
 
 const x = (): bptt.Tensor => bptt.full([3, 2, 2], 0.5);
 const ids = (): bptt.IntTensor => bptt.intTensor([1, 0, 1, 1, 0, 1], [3, 2]);
@@ -220,6 +247,7 @@ export const libraries: Readonly<Record<string, Readonly<Record<string, unknown>
   pytorch,
   keras,
   onnx,
+  worker,
   node,
 };
 
@@ -603,22 +631,62 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   ],
   resumeFrom: [call(() => [checkpoint(), model()])],
   terminalProgress: [
-    call(() => [{ output: { write: () => true, isTTY: true, columns: 80 }, unit: 'characters' }], ((
-      report: (progress: bptt.Progress) => void,
-    ) =>
-      report({
-        step: 1,
-        steps: 2,
-        epoch: 1,
-        loss: 1,
-        smoothedLoss: 1,
-        gradientNorm: 1,
-        learningRate: 0.1,
-        targetsPerSecond: 1,
-        secondsLeft: 1,
-        done: true,
-      })) as Call['use'] & {}),
+    call(() => [{ output: { write: () => true, isTTY: true, columns: 80 }, unit: 'characters' }], reportProgress),
   ],
+  csvLogger: [call(() => [{ write: () => true }, { every: 2 }], reportProgress)],
+  jsonLinesLogger: [call(() => [{ write: () => true }, { every: 2 }], reportProgress)],
+  pageProgress: [call(() => [{ innerHTML: '' }, { title: 'x', width: 200, height: 100 }], reportProgress)],
+  lossPlot: [
+    call(() => [
+      {
+        a: [1, 2],
+        b: Float32Array.of(1),
+        c: [
+          [1, 2],
+          [3, 4],
+        ],
+      },
+      { title: 'x', width: 200, height: 100 },
+    ]),
+  ],
+  fileOutput: [
+    {
+      args: () => [join(folder(), 'c')],
+      use: ((output: bptt.LogOutput) => output.write('x')) as Call['use'] & {},
+      files: ['0'],
+    },
+  ],
+  // Workers
+  fitInWorker: [
+    call(
+      () => [
+        servingPort(),
+        model(),
+        batches(),
+        {
+          loss: bptt.meanSquaredError,
+          optimizer: bptt.adam(),
+          epochs: 1,
+          steps: 2,
+          seed: 1,
+          validation: batches(),
+          patience: 1,
+          optimizerState: bptt.initializeOptimizer(bptt.adam(), model().data.length),
+          onProgress: () => undefined,
+          checkpoint: { every: 1, write: () => undefined },
+          signal: { aborted: false },
+          carryState: true,
+          run: bptt.runModel,
+          customObjects: { a: () => 1 },
+          timeout: 9,
+        },
+      ],
+      undefined,
+      'fit',
+      'serveTraining',
+    ),
+  ],
+  serveTraining: [call(() => [{ port: new MessageChannel().port1, customObjects: { a: 1 } }])],
   // Kernels
   enableWideKernels: [plain()],
   kernelsInUse: [plain()],
@@ -820,6 +888,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   ],
   linear: [call(() => [x()])],
   summary: [call(() => [model()]), call(() => [translator()]), call(() => [custom()])],
+  createPredictor: [call(() => [model()])],
   predictStates: [call(() => [model(), x(), { lengths: lengths(), resets: resets() }])],
   adagrad: [optimizer(0.01, { epsilon: 1e-8, initialAccumulator: 0.1 })],
   adam: [optimizer(0.01, { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 })],

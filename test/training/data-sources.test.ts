@@ -52,7 +52,9 @@ describe('fit', () => {
     ['a set', () => new Set(list)],
     ['the object of a generator function', generated],
     ['an object that can be iterated repeatedly', () => ({ [Symbol.iterator]: generated })],
-    ['an asynchronous iterable', asynchronous],
+    ['an asynchronous iterable', () => ({ [Symbol.asyncIterator]: asynchronous })],
+    ['an asynchronous dataset', () => ({ batches: asynchronous })],
+    ['an asynchronous dataset with its number of batches', () => ({ batchCount: 3, batches: asynchronous })],
   ])('trains on %s as on a dataset', async (_, data) => {
     expect(await trained(data())).toEqual(await trained(dataset));
   });
@@ -74,7 +76,7 @@ describe('fit', () => {
   });
 
   it('validates on iterables after every epoch', async () => {
-    for (const validation of [list, generated(), asynchronous()]) {
+    for (const validation of [list, generated(), { [Symbol.asyncIterator]: asynchronous }, { batches: asynchronous }]) {
       const { validationLosses } = await fit(model(), list, { ...options, epochs: 3, validation });
       expect(validationLosses).toHaveLength(3);
     }
@@ -94,12 +96,12 @@ describe('fit', () => {
     );
   });
 
-  it('rejects empty data, and datasets without a number of batches', async () => {
+  it('rejects empty data, and datasets with a wrong number of batches', async () => {
     const none: Batch<Tensor>[] = [];
     await expect(fit(model(), none, options)).rejects.toThrow(
       'fit: data.batchCount must be an integer of at least 1, got 0.',
     );
-    for (const batchCount of [undefined, NaN, -1, 1.5])
+    for (const batchCount of [NaN, -1, 1.5])
       await expect(
         fit(model(), { batches: () => list, batchCount } as Dataset<Batch<Tensor>>, options),
       ).rejects.toThrow(`fit: data.batchCount must be an integer of at least 1, got ${batchCount}.`);

@@ -65,7 +65,7 @@ import {
   weightDecay,
   windows,
 } from 'bptt';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { collectGarbage } from '../memory';
 
 const cycle = Int32Array.from({ length: 400 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!);
@@ -265,13 +265,24 @@ describe('fit', () => {
     expect([steps, stopped, custom.parameters.updates.data[0]]).toEqual([6, 'early', 6]);
   });
 
-  it('lets the event loop run', async () => {
+  it.each([
+    ['', globalThis.setImmediate],
+    [' in browsers, which have no setImmediate', undefined],
+    [
+      ' in edge functions, whose setImmediate throws',
+      () => {
+        throw new Error('A Node.js API is used (setImmediate) which is not supported in the Edge Runtime.');
+      },
+    ],
+  ])('lets the event loop run%s', async (_, setImmediate) => {
+    vi.stubGlobal('setImmediate', setImmediate);
     const signal = { aborted: false };
     const timer = setTimeout(() => {
       signal.aborted = true;
     }, 1);
     const { stopped } = await fit(model(), data, { loss: crossEntropy, optimizer: adam(), steps: 1_000_000, signal });
     clearTimeout(timer);
+    vi.unstubAllGlobals();
     expect(stopped).toBe('aborted');
   });
 

@@ -34,14 +34,10 @@ export const relaxed: Implementation = {
 
 /**
  * Whether the engine has the instructions of an implementation, and no content security policy forbids WebAssembly. This
- * is probed once. An engine that rounds twice in fused multiply-add has `simd` only.
- *
- * @throws if WebAssembly is missing, or there is no memory to probe with
+ * is probed once, with a memory of the caller. An engine that rounds twice in fused multiply-add has `simd` only.
  */
-export function isSupported(key: Implementation): boolean {
-  key.supported ??= probe(key, new WebAssembly.Memory({ initial: 1 }));
-  return key.supported;
-}
+export const isSupported = (key: Implementation, pages: WebAssembly.Memory): boolean =>
+  (key.supported ??= probe(key, pages));
 
 /** Computes (1 + 2⁻¹²)² − (1 + 2⁻¹¹), which is 2⁻²⁴ with one rounding and 0 with two. */
 function probe(abilities: Abilities, memory: WebAssembly.Memory): boolean {

@@ -5,10 +5,11 @@ import { describe } from '../../tensor/shape';
 import type { Parts, WasmFunction } from '../kernel';
 import { bindFunction, codeOf, type Implementation, scratchSize } from '../simd/bind';
 import {
+  implementationOf,
+  localWorkspace,
   replaceWorkspaces,
   reservationOf,
   reserve,
-  selectedImplementation,
   type Workspace,
   workspaceOver,
 } from '../workspace';
@@ -106,7 +107,7 @@ const currentPool = (): Pool | undefined => (wanted > 1 ? currentTeam()?.pool : 
 /** Returns the team of the selected kernels, with its threads started. If that fails, all is computed on one thread. */
 function currentTeam(): Team | undefined {
   try {
-    const implementation = selectedImplementation();
+    const implementation = implementationOf(localWorkspace());
     if (implementation === undefined) return undefined;
     const team = teams.get(implementation) ?? createTeam(implementation);
     teams.set(implementation, team);

@@ -1,0 +1,33 @@
+/** Tests the built playground in Chromium, and in Firefox if it is installed. */
+
+import { launch, pathOf } from './browser.mjs';
+import { testControls } from './controls.mjs';
+import { testBench, testFirefox, testPages } from './pages.mjs';
+import { testPresets } from './presets.mjs';
+import { serve } from './serve.mjs';
+
+const server = await serve();
+/** Runs tests in a browser. */
+async function run(name, browserName, tests) {
+  const browser = await launch(browserName);
+  const begin = Date.now();
+  console.log(`${await browser.version()}: ${name}`);
+  try {
+    for (const test of tests) await test(browser, server.address);
+  } finally {
+    await browser.close();
+  }
+  console.log(`  ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+}
+
+try {
+  const chosen = process.argv[2];
+  const includes = (name) => chosen === undefined || chosen === name;
+  if (includes('presets')) await run('presets', 'chrome', [testPresets]);
+  if (includes('controls')) await run('controls', 'chrome', [testControls]);
+  if (includes('pages')) await run('pages', 'chrome', [testPages]);
+  if (includes('bench')) await run('benchmark', 'chrome', [testBench]);
+  if (includes('firefox') && pathOf('firefox') !== undefined) await run('presets', 'firefox', [testFirefox]);
+} finally {
+  server.close();
+}

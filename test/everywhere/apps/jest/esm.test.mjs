@@ -1,0 +1,4 @@
+import * as bptt from 'bptt';
+import checks from './checks.js';
+
+checks('ES modules', bptt);

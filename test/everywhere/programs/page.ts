@@ -1,0 +1,37 @@
+/** Offers the tasks to the tests, in the page and in module workers. */
+
+import { type Tasks, tasks } from './tasks';
+
+type Name = keyof Tasks;
+type Result<N extends Name> = Awaited<ReturnType<Tasks[N]>>;
+
+export interface Calls {
+  inPage<N extends Name>(task: N, ...args: Parameters<Tasks[N]>): Promise<Result<N>>;
+  /** Runs the task in as many workers at the same time. */
+  inWorkers<N extends Name>(count: number, task: N, ...args: Parameters<Tasks[N]>): Promise<Result<N>[]>;
+  /** The number of violations of the content security policy. */
+  violations(): number;
+}
+
+let violations = 0;
+addEventListener('securitypolicyviolation', () => violations++);
+
+function inWorker(task: string, args: readonly unknown[]): Promise<never> {
+  const worker = new Worker(new URL('worker.js', location.href), { type: 'module' });
+  return new Promise<never>((resolve, reject) => {
+    worker.onmessage = ({ data }) => ('error' in data ? reject(new Error(data.error)) : resolve(data.result));
+    worker.onerror = ({ message }) => reject(new Error(`worker: ${message}`));
+    worker.postMessage({ task, args });
+  }).finally(() => worker.terminate());
+}
+
+const calls: Calls = {
+  inPage: async (task, ...args) => {
+    // Parameters<Tasks[N]> are the arguments of the task.
+    const run = tasks[task] as (...args: unknown[]) => never;
+    return await run(...args);
+  },
+  inWorkers: (count, task, ...args) => Promise.all(Array.from({ length: count }, () => inWorker(task, args))),
+  violations: () => violations,
+};
+Object.assign(globalThis, { calls });

@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const config: ViteUserConfig = defineConfig({
+  root: fileURLToPath(new URL('../..', import.meta.url)),
+  test: {
+    globalSetup: 'test/everywhere/consumer.ts',
+    include: ['test/everywhere/*.everywhere.ts'],
+    maxWorkers: '100%',
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+  },
+});
+
+export default config;

@@ -1,0 +1,77 @@
+/** Progress on a terminal, and logs in files. */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { csvLogger, dense, fit, full, meanSquaredError, type Progress, sequential, sgd } from 'bptt';
+import { fileOutput, terminalProgress } from 'bptt/node';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const progress: Progress = {
+  step: 1200,
+  steps: 2000,
+  epoch: 3,
+  loss: 2,
+  smoothedLoss: 1.8734,
+  gradientNorm: 1,
+  learningRate: 0.1,
+  targetsPerSecond: 52_100,
+  secondsLeft: 125,
+  done: false,
+};
+/** The output for a sequence of reports. */
+function written(reports: readonly Partial<Progress>[], output: { isTTY?: boolean; columns?: number } = {}): string {
+  let text = '';
+  const report = terminalProgress({ unit: 'characters', output: { ...output, write: (part) => (text += part) } });
+  for (const each of reports) report({ ...progress, ...each });
+  return text;
+}
+
+describe('terminalProgress', () => {
+  it('shows the update, the losses, the rate and the time left', () => {
+    expect(written([{}])).toBe('step 1200/2000 · loss 1.873 · 52.1k characters/s · 2 min 05 s left\n');
+    expect(written([{ validationLoss: 1.921, done: true }])).toBe(
+      'step 1200/2000 · loss 1.873 · validation 1.921 · 52.1k characters/s\n',
+    );
+  });
+
+  it('shows no number of updates and no time left if they are not known', () => {
+    expect(written([{ steps: NaN, secondsLeft: NaN }])).toBe('step 1200 · loss 1.873 · 52.1k characters/s\n');
+  });
+
+  it('updates the line of a terminal, within its width, and ends it', () => {
+    const text = written([{}, { step: 1201 }, { step: 1202, done: true }], { isTTY: true, columns: 20 });
+    expect(text).toBe('\rstep 1200/2000 · lo\x1b[K\rstep 1202/2000 · lo\x1b[K\n');
+  });
+
+  it('writes few lines to a file', () => {
+    expect(written(Array.from({ length: 100 }, () => ({}))).split('\n')).toHaveLength(2);
+  });
+});
+
+describe('fileOutput', () => {
+  it('appends the log of a training, and of a second one', async () => {
+    const path = join(folder, 'log.csv');
+    const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+    const batch = { inputs: full([1, 1, 1], 1), targets: full([1, 1, 1], 2) };
+    const options = { loss: meanSquaredError, optimizer: sgd(0.1), steps: 3 };
+    for (let round = 0; round < 2; round++)
+      await fit(model, batch, { ...options, onProgress: csvLogger(fileOutput(path)) });
+    const steps = readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(',')[0]);
+    expect(steps).toEqual(['step', '1', '2', '3', 'step', '1', '2', '3']);
+  });
+
+  it('makes training fail if the file cannot be written', async () => {
+    const onProgress = csvLogger(fileOutput(join(folder, 'none', 'log.csv')));
+    const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+    const batch = { inputs: full([1, 1, 1], 1), targets: full([1, 1, 1], 2) };
+    await expect(fit(model, batch, { loss: meanSquaredError, optimizer: sgd(), onProgress })).rejects.toThrow('ENOENT');
+    expect(() => fileOutput(3 as never)).toThrow(new TypeError('fileOutput: path must be a string, got 3.'));
+  });
+});
