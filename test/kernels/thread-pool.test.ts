@@ -147,7 +147,7 @@ it('a thread that dies during a computation is an error, and later computations 
     process.getBuiltinModule = (name) => name !== 'node:worker_threads' ? getBuiltinModule(name) : {
       // The worker claims every batch, and its calls throw.
       Worker: class extends Worker { constructor(code, options) {
-        super(code.replace('functions[key](', 'functions[key].missing('), options); } },
+        super(code.replace('functions[c[at]](', 'functions[c[at]].missing('), options); } },
     };
     divideAll();
     useThreads(2);

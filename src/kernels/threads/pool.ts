@@ -11,7 +11,7 @@
 import type { WasmFunction } from '../kernel';
 
 /** The positions of the counters of a queue. Those that different threads write are in different cache lines. */
-const [tail, waiting, head, sleeping, state, claimed] = [0, 1, 32, 33, 34, 48] as const;
+const [tail, waiting, head, claimed, sleeping, state] = [0, 1, 16, 32, 48, 49] as const;
 /** The values of `state`. */
 const [started, failed] = [1, 2] as const;
 /** The size of the counters, and of the code of the functions that threads have not read yet, in bytes. */
@@ -49,19 +49,20 @@ const program = `({ memory, control, code }) => {
           tries = 0;
         }
       }
-      const at = (done & ${length - 1}) * ${width}, key = c[at];
-      done = (done + 1) | 0;
-      if (key >= 0)
-        functions[key](c[at + 1], c[at + 2], c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7], c[at + 8],
-          c[at + 9], c[at + 10], c[at + 11], c[at + 12]);
-      else if (key === ${batch}) {
-        const before = c[at + 1];
-        if (compareExchange(counters, ${claimed}, before, before + 1) !== before) done = (done + c[at + 2]) | 0;
-      } else if (key === ${load}) {
-        const module = new WebAssembly.Module(new Uint8Array(code).slice(c[at + 1], c[at + 2]));
+      let at = (done & ${length - 1}) * ${width}, count = c[at + 2];
+      const key = c[at], from = c[at + 1];
+      if (key === ${end}) return;
+      if (key === ${load}) {
+        const module = new WebAssembly.Module(new Uint8Array(code).slice(from, count));
         functions.push(new WebAssembly.Instance(module, { env: { memory } }).exports.run);
-      } else return;
-      store(counters, ${head}, done);
+        count = 0;
+      } else if (compareExchange(counters, ${claimed}, from, from + 1) === from)
+        for (let i = 1; i <= count; i++) {
+          at = ((done + i) & ${length - 1}) * ${width};
+          functions[c[at]](c[at + 1], c[at + 2], c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7], c[at + 8],
+            c[at + 9], c[at + 10], c[at + 11], c[at + 12]);
+        }
+      store(counters, ${head}, done = (done + 1 + count) | 0);
       if (load(counters, ${waiting})) notify(counters, ${head});
     }
   } catch (error) {
@@ -198,7 +199,7 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
       }
       store(counters, waiting, 1);
       for (let done = get(counters, head); pending(until) > 0; done = get(counters, head)) {
-        // The thread notifies after every command.
+        // The thread notifies after every batch.
         if (get(counters, state) === failed || Atomics.wait(counters, head, done, 10_000) === 'timed-out') return false;
       }
       store(counters, waiting, 0);
