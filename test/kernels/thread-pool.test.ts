@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, expect, it } from 'vitest';
+import type { Soak } from './thread-soak';
 
 const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** `BPTT_LONG=1` runs the test of endurance for longer. */
+/** `BPTT_LONG=1` runs the tests of endurance for longer. */
 const isLong = process.env['BPTT_LONG'] !== undefined;
 
 const prelude = `
@@ -214,4 +215,26 @@ it(
     expect(lines).toEqual([[2, true, true]]);
   },
   isLong ? 3_600_000 : 60_000,
+);
+
+// Ten minutes in the long mode, in parts, since other programs may wait for the processors.
+it.each(isLong ? [1, 2, 3, 4] : [1])(
+  `random models have the same bits on one to four threads, part %i of ${isLong ? 4 : 1}`,
+  (seed) => {
+    const seconds = isLong ? 150 : 3;
+    const lines = run(
+      `import { soak } from './test/kernels/thread-soak';
+      const names = ['simd', 'relaxed'].filter((name) => {
+        try { useKernels(name); return true; } catch { return false; }
+      });
+      print(await soak(${seconds}, ${seed}, names));`,
+      1000 * seconds + 60_000,
+    );
+    const [result] = lines[0] as [Soak];
+    if (isLong) console.log(JSON.stringify(result));
+    expect(result).toMatchObject({ different: 0, missing: 0 });
+    expect(result.models).toBeGreaterThan(3);
+    expect(result.grown).toBeLessThan(60);
+  },
+  isLong ? 300_000 : 60_000,
 );
