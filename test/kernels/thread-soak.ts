@@ -27,6 +27,7 @@ import {
 } from 'bptt';
 import { grain } from '../../src/kernels/threads/divide';
 import { sharing } from '../../src/kernels/threads/pool';
+import { collectGarbage } from '../memory';
 
 export interface Soak {
   readonly models: number;
@@ -72,7 +73,7 @@ export async function soak(seconds: number, seed: number, kernels: readonly Kern
 }
 
 function residentMegabytes(): number {
-  (globalThis as { readonly gc?: () => void }).gc?.();
+  collectGarbage();
   return process.memoryUsage().rss / 1e6;
 }
 
