@@ -135,7 +135,7 @@ it('rejects other numbers of threads, and threads that must not wait, and keeps 
   ];
   expect(lines).toEqual([
     [2],
-    ['useThreads: this thread, such as the main thread of a page, must not wait. Compute in a worker.'],
+    ['useThreads: the main thread of a page must not wait. Compute in a worker.'],
     [2],
     ...['0', '1.5', '65', 'NaN', 'all', 'undefined'].map(message),
   ]);
@@ -159,7 +159,7 @@ it('a thread that dies during a computation is an error, and later computations 
     await new Promise((resolve) => setTimeout(resolve, 50));
     print(threadsInUse(), bits() === one);
   `);
-  const message = 'useThreads: a thread failed or made no progress for ten seconds. One thread continues.';
+  const message = 'useThreads: a thread failed, or hung for ten seconds. One thread continues.';
   expect(lines).toEqual([[2], [message, 1, true], [1, true]]);
 });
 
@@ -233,8 +233,9 @@ it.each(isLong ? [1, 2, 3, 4] : [1])(
     const [result] = lines[0] as [Soak];
     if (isLong) console.log(JSON.stringify(result));
     expect(result).toMatchObject({ different: 0, missing: 0 });
-    expect(result.models).toBeGreaterThan(3);
-    expect(result.grown).toBeLessThan(60);
+    expect(result.models).toBeGreaterThan(0);
+    // It varies with the models; a leak grows all the time.
+    expect(result.grown).toBeLessThan(20);
   },
   isLong ? 300_000 : 60_000,
 );

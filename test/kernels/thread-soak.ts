@@ -35,7 +35,7 @@ export interface Soak {
   readonly different: number;
   /** The number of times that fewer threads were ready than wanted. */
   readonly missing: number;
-  /** The growth of the memory of the process after a fifth of the time, in MB. */
+  /** The least memory of the process in the last third of the time, less the most in the first third, in MB. */
   readonly grown: number;
 }
 
@@ -48,7 +48,8 @@ export async function soak(seconds: number, seed: number, kernels: readonly Kern
   const begin = performance.now();
   const passed = (): number => (performance.now() - begin) / 1000 / seconds;
   let [models, different, missing] = [0, 0, 0];
-  let early: number | undefined;
+  const early: number[] = [];
+  const late: number[] = [];
   while (passed() < 1) {
     useKernels(choose(kernels));
     const train = randomTraining(below, choose);
@@ -63,13 +64,13 @@ export async function soak(seconds: number, seed: number, kernels: readonly Kern
     if (below(4) > 0 && (await threadsReady()) !== count) missing++;
     for (let times = 1 + below(3); times > 0; times--) if ((await train()) !== expected) different++;
     models++;
-    if (passed() > 0.2) early ??= residentMegabytes();
+    if (passed() < 1 / 3) early.push(residentMegabytes());
+    if (passed() > 2 / 3) late.push(residentMegabytes());
   }
   Object.assign(grain, whole);
   sharing.takesOver = true;
   useThreads(1);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  return { models, different, missing, grown: residentMegabytes() - (early ?? 0) };
+  return { models, different, missing, grown: Math.min(...late) - Math.max(...early) };
 }
 
 function residentMegabytes(): number {

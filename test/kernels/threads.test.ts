@@ -39,7 +39,7 @@ import {
   useThreads,
   weightDecay,
 } from 'bptt';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Kernel } from '../../src/kernels/kernel';
 import * as kernelList from '../../src/kernels/list';
 import { panelsSize } from '../../src/kernels/product';
@@ -53,10 +53,9 @@ type Name = keyof typeof kernelList;
 const kernels = Object.entries(kernelList as unknown as Record<Name, Kernel>) as [Name, Kernel][];
 
 const before = { ...grain, takesOver: sharing.takesOver };
-/** Divides all work, and lets the threads compute their shares, however small they are. */
+/** Divides all work, however small. */
 beforeAll(() => {
   Object.assign(grain, { elements: 0, products: 0, waking: 0 });
-  sharing.takesOver = false;
 });
 afterAll(() => {
   const { takesOver, ...sizes } = before;
@@ -72,10 +71,11 @@ afterAll(async () => {
 
 const counts = [2, 3, 7];
 
-/** Sets the number of threads and waits for them. */
+/** Sets the number of threads and waits for them. Two must compute their shares; to wait for more takes long on few cores. */
 async function start(threads: number): Promise<void> {
   useThreads(threads);
   expect(await threadsReady()).toBe(threads);
+  sharing.takesOver = threads > 2;
 }
 
 /** The bits as text, which compares faster than an array. */
@@ -253,21 +253,19 @@ async function translate(): Promise<unknown> {
 
 describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (name: KernelName) => {
   beforeAll(() => useKernels(name));
-  afterEach(() => {
-    sharing.takesOver = false;
-  });
 
   it.each(Object.entries(stacks))(
     '%s: predictions and 20 updates have the same bits for any number of threads',
     async (_, layers) => {
       // Fewer rows than threads, and more.
-      for (const B of [1, 5]) {
+      for (const [B, counts] of [
+        [1, [3]],
+        [5, [2, 7]],
+      ] as const) {
         useThreads(1);
         const expected = await trainAndPredict(layers(), B);
         for (const threads of counts) {
           await start(threads);
-          // To wait for six threads would take long on few cores.
-          sharing.takesOver = threads === 7;
           expect(await trainAndPredict(layers(), B), `batch size ${B}, ${threads} threads`).toEqual(expected);
         }
       }
@@ -279,7 +277,6 @@ describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (
     const expected = await translate();
     for (const threads of counts) {
       await start(threads);
-      sharing.takesOver = threads === 7;
       expect(await translate(), `${threads} threads`).toEqual(expected);
     }
   });

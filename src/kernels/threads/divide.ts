@@ -88,24 +88,22 @@ interface Division {
  */
 export function divisionOf(operands: Operands): Division | undefined {
   const along = operands.includes('rows') ? 'rows' : 'n';
-  const shapes = operands.map((operand) => (/^(read|write|update)/.test(operand) ? operand.split(' ') : undefined));
-  const isDivided = (shape: readonly string[] | undefined): boolean => shape?.[1] === along;
-  const changed = shapes.filter((shape) => shape !== undefined && shape[0] !== 'read');
-  const lengths = operands.flatMap((operand, i) =>
-    shapes[i] !== undefined || operand === 'number' || operand === 'flag' ? [] : [i],
-  );
-  const areSizes = lengths.every((i) => shapes.some((shape) => shape?.includes(operands[i]!)));
-  if (!areSizes || changed.length === 0 || !changed.every(isDivided)) return undefined;
+  /** The access to a buffer, then the factors of its size; other operands have only a name. */
+  const shapes = operands.map((operand) => operand.split(' '));
+  const lengths = operands.flatMap((operand, i) => (/^(read|write|update|number|flag)/.test(operand) ? [] : [i]));
+  const areSizes = lengths.every((i) => shapes.some((shape) => shape.indexOf(operands[i]!) > 0));
+  const changed = shapes.filter(([access]) => access === 'write' || access === 'update');
+  if (!areSizes || changed.length === 0 || changed.some((shape) => shape[1] !== along)) return undefined;
   return {
     count: operands.indexOf(along),
     lengths,
-    buffers: shapes.flatMap((shape, index) => {
-      if (!isDivided(shape)) return [];
-      const factors = shape!.slice(2).map((factor) => {
+    buffers: shapes.flatMap(([, divided, ...factors], index) => {
+      if (divided !== along) return [];
+      const sizes = factors.map((factor) => {
         const at = operands.indexOf(factor);
-        return (values: Arguments) => Number(at < 0 ? factor : values[at]);
+        return (values: Arguments) => Number(values[at] ?? factor);
       });
-      return { index, sizeOf: (values) => factors.reduce((size, factor) => size * factor(values), 1) };
+      return { index, sizeOf: (values) => sizes.reduce((size, sizeIn) => size * sizeIn(values), 1) };
     }),
   };
 }

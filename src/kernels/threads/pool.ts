@@ -10,19 +10,31 @@
 
 import type { WasmFunction } from '../kernel';
 
+// One constant per declaration, since minifiers replace only those by their values.
 /** The positions of the counters of a queue. Those that different threads write are in different cache lines. */
-const [tail, waiting, head, claimed, sleeping, state] = [0, 1, 16, 32, 48, 49] as const;
+const tail = 0;
+const head = 16;
+const claimed = 32;
+const sleeping = 48;
+const state = 49;
+/** The position of a value that stays 0. */
+const unused = 50;
 /** The values of `state`. */
-const [started, failed] = [1, 2] as const;
-/** The size of the counters, and of the code of the functions that threads have not read yet, in bytes. */
-const [counterBytes, codeBytes] = [256, 65_536] as const;
+const started = 1;
+const failed = 2;
+/** The size of the counters, and of the code of the functions, in bytes. All functions of the library take about 70,000. */
+const counterBytes = 256;
+const codeBytes = 262_144;
 /** The number of commands in the ring, and of doubles per command: the function, then its operands, at most 12. */
-const [length, width] = [8192, 16] as const;
+const length = 8192;
+const width = 16;
 /** The most commands in a batch. */
 const longestBatch = 4000;
 /** The commands that are not calls: begin a batch, instantiate a function, and end. */
-const [batch, load, end] = [-1, -2, -3] as const;
-/** How often a thread looks for a command, or for the end of one, before it sleeps: for about 0.3 ms. */
+const batch = -1;
+const load = -2;
+const end = -3;
+/** How often a thread looks for a command, or for the end of a batch, before it sleeps: for about 0.3 ms. */
 const spins = 10_000;
 const spinsWithoutPause = 200_000;
 
@@ -30,47 +42,29 @@ const spinsWithoutPause = 200_000;
 export const sharing: { takesOver: boolean } = { takesOver: true };
 
 /**
- * The program of a thread. Calls have the same number of operands for any function, since WebAssembly ignores those that
- * a function does not have. If a call throws, the state becomes `failed`, because its batch does not end.
+ * The program of a thread: waits for a command, and loads a function, ends, or executes a batch that nobody has claimed.
+ * Calls have the same number of operands for any function, since WebAssembly ignores those that a function does not have.
+ * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
+ * shorten it.
  */
-const program = `({ memory, control, code }) => {
-  const counters = new Int32Array(control), c = new Float64Array(control, ${counterBytes}), functions = [];
-  const { load, store, wait, notify, compareExchange, pause } = Atomics;
-  const spins = pause ? ${spins} : ${spinsWithoutPause};
-  store(counters, ${state}, ${started});
-  try {
-    for (let done = 0; ; ) {
-      for (let tries = 0; load(counters, ${tail}) === done; ) {
-        if (tries++ < spins) pause?.();
-        else {
-          store(counters, ${sleeping}, 1);
-          wait(counters, ${tail}, done);
-          store(counters, ${sleeping}, 0);
-          tries = 0;
-        }
-      }
-      let at = (done & ${length - 1}) * ${width}, count = c[at + 2];
-      const key = c[at], from = c[at + 1];
-      if (key === ${end}) return;
-      if (key === ${load}) {
-        const module = new WebAssembly.Module(new Uint8Array(code).slice(from, count));
-        functions.push(new WebAssembly.Instance(module, { env: { memory } }).exports.run);
-        count = 0;
-      } else if (compareExchange(counters, ${claimed}, from, from + 1) === from)
-        for (let i = 1; i <= count; i++) {
-          at = ((done + i) & ${length - 1}) * ${width};
-          functions[c[at]](c[at + 1], c[at + 2], c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7], c[at + 8],
-            c[at + 9], c[at + 10], c[at + 11], c[at + 12]);
-        }
-      store(counters, ${head}, done = (done + 1 + count) | 0);
-      if (load(counters, ${waiting})) notify(counters, ${head});
-    }
-  } catch (error) {
-    store(counters, ${state}, ${failed});
-    notify(counters, ${head});
-    throw error;
-  }
-}`;
+const program = `({memory,control,code})=>{
+let counters=new Int32Array(control),c=new Float64Array(control,${counterBytes}),functions=[],done=0,tries,at,key,from,count,i,
+{load,store,wait,compareExchange,pause}=Atomics;
+store(counters,${state},${started});
+try{for(;;){
+for(tries=0;load(counters,${tail})===done;)
+if(tries++<(pause?${spins}:${spinsWithoutPause}))pause?.();
+else{store(counters,${sleeping},1);wait(counters,${tail},done);store(counters,${sleeping},tries=0)}
+at=(done&${length - 1})*${width};key=c[at];from=c[at+1];count=c[at+2];
+if(key===${end})return;
+if(key===${load}){
+functions.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,count)),{env:{memory}}).exports.run);
+count=0
+}else if(compareExchange(counters,${claimed},from,from+1)===from)for(i=1;i<=count;i++){
+at=((done+i)&${length - 1})*${width};
+functions[c[at]](c[at+1],c[at+2],c[at+3],c[at+4],c[at+5],c[at+6],c[at+7],c[at+8],c[at+9],c[at+10],c[at+11],c[at+12])}
+store(counters,${head},done=(done+1+count)|0)
+}}catch(error){store(counters,${state},${failed});throw error}}`;
 
 /** The parts of workers that differ between engines. */
 interface Thread {
@@ -116,18 +110,13 @@ function startThread(data: unknown, onEnd: () => void): Thread {
 /** A thread with its queue. */
 interface Queue {
   readonly thread: Thread;
-  readonly hasStarted: () => boolean;
-  readonly isSleeping: () => boolean;
-  /** Whether the thread has executed all commands. */
-  readonly isEmpty: () => boolean;
+  readonly counters: Int32Array;
   /** Adds a command. */
   readonly add: (key: number, operands: readonly (number | boolean)[]) => void;
-  /** Begins a batch. */
-  readonly begin: () => void;
+  /** Adds a batch of the calls that `body` adds. */
+  readonly offer: (body: () => void) => void;
   /** Adds a call to the batch. If the function is undefined, the program computes the batch. */
   readonly call: (index: number | undefined, operands: readonly (number | boolean)[]) => void;
-  /** Ends the batch, and makes it visible to the thread. */
-  readonly publish: () => void;
   /** Claims the batch for the program. Returns false if the thread computes it. */
   readonly claim: () => boolean;
   /** Waits for the end of the batch, if the thread computes it. Returns false if the thread has failed. */
@@ -139,16 +128,15 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
   const control = new SharedArrayBuffer(counterBytes + 8 * width * length);
   const counters = new Int32Array(control);
   const commands = new Float64Array(control, counterBytes);
-  const { load: get, store, pause } = Atomics as typeof Atomics & { readonly pause?: () => void };
+  const atomics = Atomics as typeof Atomics & { readonly pause?: () => void };
   /** The number of commands and of batches so far. */
   let added = 0;
   let batches = 0;
   /** The number of commands of the current batch, with the one that begins it; 0 if the program computes it. */
   let size = 0;
-  /** The number of commands up to the end of the current batch. */
-  let until = 0;
 
-  const pending = (position: number): number => (position - get(counters, head)) | 0;
+  /** The number of commands that the thread has not executed. */
+  const pending = (): number => (added - atomics.load(counters, head)) | 0;
   function write(position: number, key: number, operands: readonly (number | boolean)[]): void {
     const at = ((added + position) & (length - 1)) * width;
     commands[at] = key;
@@ -156,53 +144,46 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
   }
   function publish(count: number): void {
     added = (added + count) | 0;
-    store(counters, tail, added);
-    if (get(counters, sleeping)) Atomics.notify(counters, tail);
+    atomics.store(counters, tail, added);
+    if (atomics.load(counters, sleeping)) atomics.notify(counters, tail);
   }
   return {
     thread: startThread({ memory, control, code }, onEnd),
-    hasStarted: () => get(counters, state) === started,
-    isSleeping: () => counters[sleeping] === 1,
-    isEmpty: () => pending(added) === 0,
+    counters,
     add(key, operands) {
       write(0, key, operands);
       publish(1);
     },
-    begin() {
+    offer(body) {
       // If the thread has not executed earlier commands, there may be no room.
-      size = pending(added) > length - 2 * longestBatch ? 0 : 1;
+      size = pending() > length - 2 * longestBatch ? 0 : 1;
+      body();
+      if (size < 2) size = 0;
+      else {
+        write(0, batch, [batches, size - 1]);
+        batches = (batches + 1) | 0;
+        publish(size);
+      }
     },
     call(index, operands) {
       if (index === undefined || size > longestBatch) size = 0;
       else if (size > 0) write(size++, index, operands);
     },
-    publish() {
-      if (size > 1) {
-        write(0, batch, [batches, size - 1]);
-        batches = (batches + 1) | 0;
-        publish(size);
-        until = added;
-      } else size = 0;
-    },
     claim() {
       const before = (batches - 1) | 0;
-      if (size > 0 && !(sharing.takesOver && Atomics.compareExchange(counters, claimed, before, batches) === before))
+      if (size > 0 && !(sharing.takesOver && atomics.compareExchange(counters, claimed, before, batches) === before))
         return false;
       size = 0;
       return true;
     },
     wait() {
-      if (size === 0) return true;
-      for (let tries = pause ? spins : spinsWithoutPause; tries > 0; tries--) {
-        if (pending(until) <= 0) return true;
-        pause?.();
+      // After the spins it sleeps for a millisecond at a time, for at least ten seconds.
+      const most = atomics.pause ? spins : spinsWithoutPause;
+      for (let tries = 0; size > 0 && pending() > 0; tries++) {
+        if (tries < most) atomics.pause?.();
+        else if (counters[state] === failed || tries > most + 10_000) return false;
+        else atomics.wait(counters, unused, 0, 1);
       }
-      store(counters, waiting, 1);
-      for (let done = get(counters, head); pending(until) > 0; done = get(counters, head)) {
-        // The thread notifies after every batch.
-        if (get(counters, state) === failed || Atomics.wait(counters, head, done, 10_000) === 'timed-out') return false;
-      }
-      store(counters, waiting, 0);
       return true;
     },
   };
@@ -250,7 +231,6 @@ export function startPool(
   const indices = new Map<WasmFunction, number>();
   const missing = new Set<WasmFunction>();
   let used = 0;
-  let hasStarted = false;
   let isOver = false;
   const close = (): void => {
     isOver = true;
@@ -270,36 +250,24 @@ export function startPool(
   function sendFunctions(): void {
     for (const key of missing) {
       const bytes = codeOf(key);
-      if (used + bytes.length > codeBytes) {
-        // There is room again after the threads have read everything.
-        if (!queues.every((queue) => queue.isEmpty())) return;
-        used = 0;
+      const until = used + bytes.length;
+      if (until <= codeBytes) {
+        new Uint8Array(code).set(bytes, used);
+        for (const { add } of queues) add(load, [used, until]);
+        used = until;
+        indices.set(key, indices.size);
       }
-      new Uint8Array(code).set(bytes, used);
-      for (const { add } of queues) add(load, [used, used + bytes.length]);
-      used += bytes.length;
-      indices.set(key, indices.size);
-      missing.delete(key);
     }
+    missing.clear();
   }
 
   return {
     size,
-    isReady() {
-      hasStarted ||= queues.every((queue) => queue.hasStarted());
-      return hasStarted && !isOver;
-    },
-    isAwake() {
-      for (const { isSleeping } of queues) if (isSleeping() && sharing.takesOver) return false;
-      return true;
-    },
+    isReady: () => !isOver && queues.every(({ counters }) => counters[state] === started),
+    isAwake: () => !sharing.takesOver || queues.every(({ counters }) => !counters[sleeping]),
     isOver: () => isOver,
     divide(compute) {
-      queues.forEach(({ begin, publish }, i) => {
-        begin();
-        compute(i + 1, i + 1);
-        publish();
-      });
+      queues.forEach(({ offer }, i) => offer(() => compute(i + 1, i + 1)));
       compute(0, 0);
       queues.forEach(({ claim }, i) => {
         if (claim()) compute(i + 1, 0);
@@ -307,19 +275,17 @@ export function startPool(
       if (!queues.every(({ wait }) => wait())) {
         terminate();
         onFailure();
-        throw new Error('useThreads: a thread failed or made no progress for ten seconds. One thread continues.');
+        throw new Error('useThreads: a thread failed, or hung for ten seconds. One thread continues.');
       }
       sendFunctions();
     },
-    callerOf(thread, key) {
-      const { call } = queues[thread - 1]!;
-      let index: number | undefined;
-      return (...operands) => {
-        index ??= indices.get(key);
+    callerOf:
+      (thread, key) =>
+      (...operands) => {
+        const index = indices.get(key);
         if (index === undefined) missing.add(key);
-        call(index, operands);
-      };
-    },
+        queues[thread - 1]!.call(index, operands);
+      },
     end() {
       close();
       for (const { add } of queues) add(end, []);

@@ -129,11 +129,12 @@ function stop(): void {
   replaceWorkspaces(undefined);
 }
 
-/** The number of threads that the machine runs in parallel. */
+/** The number of threads that the machine runs in parallel. Node.js 20 has no navigator. */
 function parallelism(): number {
   const { navigator } = globalThis as { readonly navigator?: { readonly hardwareConcurrency?: number } };
-  const os = nodeModule<{ availableParallelism?(): number }>('os');
-  return os?.availableParallelism?.() ?? navigator?.hardwareConcurrency ?? 1;
+  return (
+    navigator?.hardwareConcurrency ?? nodeModule<{ availableParallelism(): number }>('os')?.availableParallelism() ?? 1
+  );
 }
 
 /**
@@ -152,7 +153,7 @@ function canShareMemory(): boolean {
   try {
     Atomics.wait(counter, 0, 1);
   } catch {
-    throw new Error('useThreads: this thread, such as the main thread of a page, must not wait. Compute in a worker.');
+    throw new Error('useThreads: the main thread of a page must not wait. Compute in a worker.');
   }
   return crossOriginIsolated !== false;
 }
