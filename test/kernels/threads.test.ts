@@ -115,7 +115,7 @@ describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (
 
   it('every kernel has the same bits for any number of threads', async () => {
     const cases = kernels.flatMap(([key, kernel]) =>
-      [1, 2, 7, 16, 33, 64, 300].map((n) => ({ key, n, kernel, args: argumentsOf(key, kernel, n, draw) })),
+      [1, 2, 7, 33, 130].map((n) => ({ key, n, kernel, args: argumentsOf(key, kernel, n, draw) })),
     );
     useThreads(1);
     const expected = cases.map(({ kernel, args }) => run(kernel, args));
@@ -136,8 +136,8 @@ describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (
       [8, 512, 64],
       [32, 100, 260],
       [37, 45, 513],
-      [128, 96, 1000],
-      [700, 20, 9],
+      [40, 96, 600],
+      [160, 20, 9],
       [3, 0, 4],
       [4, 4, 0],
     ] as const;
