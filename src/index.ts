@@ -91,6 +91,7 @@ export {
   save,
 } from './formats/saved-model';
 export type { Heap, KernelName, Kernels } from './kernels/kernel';
+export { threadsInUse, threadsReady, useThreads } from './kernels/threads/use-threads';
 export { kernelsInUse, useKernels } from './kernels/workspace';
 export { type AttentionPoolingOptions, attentionPooling } from './layers/attention-pooling';
 export { type BidirectionalOptions, bidirectional, type Merge } from './layers/bidirectional';

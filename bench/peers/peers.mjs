@@ -1,10 +1,10 @@
-/** Benchmarks bptt and other libraries in one run, interleaved, on one thread: `npm run bench:peers`. */
+/** Benchmarks bptt and other libraries in one run, interleaved: `npm run bench:peers`. */
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as ortNode from 'onnxruntime-node';
 import * as ortWeb from 'onnxruntime-web';
-import { kernelsInUse } from '../../dist/index.js';
+import { kernelsInUse, threadsReady, useThreads } from '../../dist/index.js';
 import { cells, nameOf, shapes, streams } from '../cases.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import * as ours from '../ours.mjs';
@@ -14,17 +14,20 @@ import { onnxruntime } from './onnx.mjs';
 import { pytorch } from './pytorch.mjs';
 import { tfjs, versions as tfjsVersions } from './tfjs.mjs';
 
-const { json, includes } =
+const { json, includes, threads } =
   options(`Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
 
   npm run bench:peers -- [options]
 
-${optionsHelp}`);
+${optionsHelp}
+  --threads N   give bptt, ONNX Runtime and PyTorch N threads each; the others have one`);
 
-ortWeb.env.wasm.numThreads = 1;
+ortWeb.env.wasm.numThreads = threads;
+useThreads(threads);
+if ((await threadsReady()) !== threads) throw new Error(`${threads} threads did not start.`);
 const log = (text) => void console.log(text);
-const torch = await pytorch(log);
-const wide = await startWide();
+const torch = await pytorch(log, threads);
+const wide = await startWide(threads);
 const contestants = {
   bptt: ours,
   ...(wide === undefined ? {} : { 'bptt-wide': wide }),
@@ -36,8 +39,8 @@ const contestants = {
   'tfjs-wasm': tfjs('wasm'),
   'tfjs-cpu': tfjs('cpu'),
   'brain.js': brainJs,
-  'onnxruntime-node': onnxruntime(ortNode),
-  'onnxruntime-web': onnxruntime(ortWeb),
+  'onnxruntime-node': onnxruntime(ortNode, threads),
+  'onnxruntime-web': onnxruntime(ortWeb, threads),
   ...(torch === undefined ? {} : { pytorch: torch }),
 };
 const head = header({
@@ -47,7 +50,9 @@ const head = header({
   'onnxruntime-web': ortWeb.env.versions.web,
   ...torch?.versions,
 });
-log(`${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}`);
+log(
+  `${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}, threads: ${threads}`,
+);
 log('Median in ms (in parentheses: relative to bptt).\n');
 
 const rows = [];

@@ -1,4 +1,4 @@
-"""Runs the cases with PyTorch on one thread.
+"""Runs the cases with PyTorch; the argument is the number of threads.
 
 Reads one case per line as JSON, and prints the time of its steps in milliseconds.
 """
@@ -11,7 +11,7 @@ import time
 
 import torch
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[1]))
 torch.manual_seed(0)
 kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 

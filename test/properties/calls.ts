@@ -690,6 +690,9 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   // Kernels
   enableWideKernels: [plain()],
   kernelsInUse: [plain()],
+  threadsInUse: [plain()],
+  threadsReady: [plain()],
+  useThreads: [plain(1)],
   useKernels: [plain('portable')],
   // Tensors
   chronoBias: [call(() => [10], ((f: bptt.Initializer) => f([8], random(), 4)) as Call['use'] & {})],
