@@ -130,6 +130,7 @@ export {
   withParameters,
 } from './models/sequential';
 export { advance, type Stream, type StreamOptions, stream, streamCell } from './models/stream';
+export { createStreamPool, type StreamPool } from './models/stream-pool';
 export { joinStates, splitState } from './models/stream-state';
 export { type Summarizable, summary } from './models/summary';
 export { applyPointwise } from './recurrence/apply-pointwise';

@@ -44,7 +44,7 @@ it('a program that trains, evaluates, generates and streams is at most 38.2 kB',
   expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(38.2);
 });
 
-it('a program that uses all of bptt but its file formats is at most 69.5 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 70.8 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -52,7 +52,7 @@ it('a program that uses all of bptt but its file formats is at most 69.5 kB', ()
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(69.5);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(70.8);
 });
 
 // It does not contain initializers: the role of a parameter selects them when it is initialized.

@@ -892,6 +892,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   linear: [call(() => [x()])],
   summary: [call(() => [model()]), call(() => [translator()]), call(() => [custom()])],
   createPredictor: [call(() => [model()])],
+  createStreamPool: [call(() => [model()])],
   predictStates: [call(() => [model(), x(), { lengths: lengths(), resets: resets() }])],
   adagrad: [optimizer(0.01, { epsilon: 1e-8, initialAccumulator: 0.1 })],
   adam: [optimizer(0.01, { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 })],
