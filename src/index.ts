@@ -5,11 +5,13 @@ export { type AttentionMemory, attentionMemory } from './attention/memory';
 export { additiveScore, dotScore, generalScore, initializeScore, type Score, scaledDotScore } from './attention/scores';
 export { checkGradients, type GradientCheck } from './autodiff/gradient-check';
 export { add, broadcastTo, divide, multiply, scale, subtract } from './autodiff/ops/arithmetic';
+export { type Conv1dOptions, type Conv1dParameters, conv1d } from './autodiff/ops/convolution';
 export { abs, exp, huberize, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from './autodiff/ops/elementwise';
 export { type AffineParameters, affine, type BatchedOptions, batchedMatmul, matmul } from './autodiff/ops/linear';
 export { concat, gather, reshape, slice, stack, stopGradient, transpose } from './autodiff/ops/movement';
 export { layerNormalize, type NormalizationOptions } from './autodiff/ops/normalization';
 export { logSoftmax, mask, mean, softmax, sum } from './autodiff/ops/reductions';
+export type { Padding, WindowOptions } from './autodiff/ops/windows';
 export { type RecomputeOptions, recompute, type VariableTree } from './autodiff/recompute';
 export { type Operand, toTensor, type Variable } from './autodiff/tape';
 export {
