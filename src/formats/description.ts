@@ -17,6 +17,7 @@ import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
 import { attentionPooling } from '../layers/attention-pooling';
 import { bidirectional } from '../layers/bidirectional';
+import { conv1d } from '../layers/conv1d';
 import { dense } from '../layers/dense';
 import { dropout } from '../layers/dropout';
 import { embedding } from '../layers/embedding';
@@ -85,6 +86,7 @@ export const known = (): CustomObjects => {
   const layers: LayerConstructors = {
     attentionPooling,
     bidirectional,
+    conv1d,
     dense,
     dropout,
     embedding,

@@ -18,6 +18,7 @@ import type { Cell } from '../recurrence/cell';
 import type { Origin } from '../tensor/origin';
 import type { attentionPooling } from './attention-pooling';
 import type { bidirectional } from './bidirectional';
+import type { conv1d } from './conv1d';
 import type { dense } from './dense';
 import type { dropout } from './dropout';
 import type { embedding } from './embedding';
@@ -31,6 +32,7 @@ import type { withoutBias } from './without-bias';
 export interface LayerConstructors {
   readonly attentionPooling: typeof attentionPooling;
   readonly bidirectional: typeof bidirectional;
+  readonly conv1d: typeof conv1d;
   readonly dense: typeof dense;
   readonly dropout: typeof dropout;
   readonly embedding: typeof embedding;
@@ -78,6 +80,7 @@ export type ScoreOrigin = OriginsOf<ScoreConstructors>;
 const layerNames: Readonly<Record<LayerOrigin[0], true>> = {
   attentionPooling: true,
   bidirectional: true,
+  conv1d: true,
   dense: true,
   dropout: true,
   embedding: true,

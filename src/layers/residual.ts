@@ -26,6 +26,11 @@ export function residual(layers: readonly Layer[]): Layer {
     const { size, perStep } = vectorFeatures('residual', input);
     const inner = chain(layers, input);
     const output = vectorFeatures('residual', lastOf(inner)!.output);
+    const shorter = inner.find(({ layer }) => layer.steps !== undefined);
+    if (shorter !== undefined)
+      throw new RangeError(
+        `residual: the inner layers must preserve the number of steps, but ${shorter.name} changes it. Use padding: 'same'.`,
+      );
     if (output.size === size && output.perStep === perStep) return inner;
     const format = (features: Pick<typeof output, 'size' | 'perStep'>): string =>
       `a vector of size ${features.size} per ${features.perStep ? 'step' : 'sequence'}`;

@@ -1,10 +1,10 @@
 /** Convolution: every path equals the definition, in values and gradients. */
 
 import {
-  type Conv1dOptions,
+  type ConvolutionOptions,
   checkGradients,
   compute,
-  conv1d,
+  convolve,
   createRandom,
   full,
   multiply,
@@ -21,7 +21,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 afterAll(() => useKernels(undefined));
 
 /** [T, B, I, O, k, options] */
-type Case = readonly [T: number, B: number, I: number, O: number, k: number, options: Conv1dOptions];
+type Case = readonly [T: number, B: number, I: number, O: number, k: number, options: ConvolutionOptions];
 
 const cases: readonly Case[] = [
   ...(['valid', 'same', 'causal', [2, 1]] as const).flatMap((padding): Case[] => [
@@ -47,7 +47,7 @@ const cases: readonly Case[] = [
 ];
 
 /** The padding before a sequence and the number of output steps. */
-function placesOf(T: number, k: number, { padding = 'valid', stride = 1, dilation = 1 }: Conv1dOptions) {
+function placesOf(T: number, k: number, { padding = 'valid', stride = 1, dilation = 1 }: ConvolutionOptions) {
   const extent = (k - 1) * dilation + 1;
   const same = Math.max(0, (Math.ceil(T / stride) - 1) * stride + extent - T);
   const around = { valid: [0, 0], same: [same >> 1, same - (same >> 1)], causal: [extent - 1, 0] } as const;
@@ -56,7 +56,7 @@ function placesOf(T: number, k: number, { padding = 'valid', stride = 1, dilatio
 }
 
 /** The definition in double precision. */
-function reference(x: Tensor, weight: Tensor, bias: Tensor, options: Conv1dOptions): number[] {
+function reference(x: Tensor, weight: Tensor, bias: Tensor, options: ConvolutionOptions): number[] {
   const [T, B, I] = x.shape as [number, number, number];
   const [k, inputs, O] = weight.shape as [number, number, number];
   const { stride = 1, dilation = 1, groups = 1 } = options;
@@ -89,13 +89,13 @@ describe.each(['portable', 'simd', undefined] as const)('kernels %s', (kernels) 
   it.each(cases)('T %i, B %i, I %i, O %i, k %i, %j equals the definition within 1e-5', (...one) => {
     useKernels(kernels);
     const { x, weight, bias } = drawn(one);
-    const { shape, data } = compute({ x, weight, bias }, (p) => conv1d(p.x, p, one[5]));
+    const { shape, data } = compute({ x, weight, bias }, (p) => convolve(p.x, p, one[5]));
     const expected = reference(x, weight, bias, one[5]);
     expect(shape).toEqual([placesOf(one[0], one[4], one[5]).steps, one[1], one[3]]);
     expected.forEach((value, i) =>
       expect(Math.abs(data[i]! - value)).toBeLessThan(1e-5 * Math.max(1, Math.abs(value))),
     );
-    const withoutBias = compute({ x, weight }, (p) => conv1d(p.x, { weight: p.weight }, one[5]));
+    const withoutBias = compute({ x, weight }, (p) => convolve(p.x, { weight: p.weight }, one[5]));
     reference(x, weight, full([one[3]], 0), one[5]).forEach((value, i) =>
       expect(Math.abs(withoutBias.data[i]! - value)).toBeLessThan(1e-5 * Math.max(1, Math.abs(value))),
     );
@@ -106,7 +106,7 @@ it.each(cases)('T %i, B %i, I %i, O %i, k %i, %j has the gradients of finite dif
   const parameters = drawn(one);
   const { steps } = placesOf(one[0], one[4], one[5]);
   const weights = normal(0, 1)([steps, one[1], one[3]], createRandom(3));
-  const { error } = checkGradients(parameters, (p) => sum(multiply(conv1d(p.x, p, one[5]), weights)));
+  const { error } = checkGradients(parameters, (p) => sum(multiply(convolve(p.x, p, one[5]), weights)));
   expect(error).toBeLessThan(1e-7);
 });
 
@@ -118,7 +118,7 @@ it.each(cases.filter(([T, B]) => T * B > 0))(
     const weights = normal(0, 1)([steps, one[1], one[3]], createRandom(3));
     const [portable, simd] = (['portable', undefined] as const).map((kernels) => {
       useKernels(kernels);
-      return valueAndGradient(parameters, (p) => sum(multiply(conv1d(p.x, p, one[5]), weights))).gradient;
+      return valueAndGradient(parameters, (p) => sum(multiply(convolve(p.x, p, one[5]), weights))).gradient;
     });
     for (const name of ['x', 'weight', 'bias'] as const)
       portable![name].data.forEach((value, i) =>
@@ -137,13 +137,13 @@ it.each([
   const O = 'groups' in options ? options.groups * (I / options.groups > 1 ? 3 : 1) : 7;
   const all = drawn([12, 5, I, O, 3, { padding: 'same', ...options }]);
   const rows = 5;
-  const whole = compute(all, (p) => conv1d(p.x, p, { padding: 'same', ...options }));
+  const whole = compute(all, (p) => convolve(p.x, p, { padding: 'same', ...options }));
   for (let b = 0; b < rows; b++) {
     const alone = tensor(
       Float32Array.from({ length: 12 * I }, (_, i) => all.x.data[(Math.floor(i / I) * rows + b) * I + (i % I)]!),
       [12, 1, I],
     );
-    const { data } = compute({ ...all, x: alone }, (p) => conv1d(p.x, p, { padding: 'same', ...options }));
+    const { data } = compute({ ...all, x: alone }, (p) => convolve(p.x, p, { padding: 'same', ...options }));
     data.forEach((value, i) => expect(value).toBe(whole.data[(Math.floor(i / O) * rows + b) * O + (i % O)]));
   }
 });
@@ -159,7 +159,7 @@ it.each([
   [{ strides: 2 }, /strides/],
 ] as const)('%j is rejected', (options, message) => {
   const weight = full([3, 3, 2], 1);
-  expect(() => compute({ weight }, (p) => conv1d(full([5, 1, 3], 1), p, options as { padding?: Padding }))).toThrow(
+  expect(() => compute({ weight }, (p) => convolve(full([5, 1, 3], 1), p, options as { padding?: Padding }))).toThrow(
     message,
   );
 });

@@ -5,6 +5,7 @@ import {
   attentionPooling,
   bidirectional,
   type Cell,
+  conv1d,
   dense,
   dotScore,
   dropout,
@@ -41,6 +42,7 @@ import {
 const layers: Readonly<Record<LayerOrigin[0], Layer>> = {
   attentionPooling: attentionPooling(),
   bidirectional: bidirectional(lstm(), { hiddenSize: 2 }),
+  conv1d: conv1d({ size: 2, kernelSize: 3 }),
   dense: dense({ size: 2 }),
   dropout: dropout(0.5),
   embedding: embedding({ vocabularySize: 3, size: 2 }),

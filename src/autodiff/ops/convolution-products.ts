@@ -41,7 +41,7 @@ export interface ConvolutionOffsets {
 const isDepthwise = ({ groups, I, O }: ConvolutionSizes): boolean => groups > 1 && groups === I && groups === O;
 
 /** y [T′, B, O] = the convolution of x [T, B, I]. Allocates scratch memory. */
-export function convolve(
+export function convolveRows(
   scope: Scope,
   sizes: ConvolutionSizes,
   y: number,
@@ -70,7 +70,7 @@ export function convolve(
 }
 
 /** Adds to the gradients of a convolution. Allocates scratch memory. */
-export function convolveBackward(scope: Scope, sizes: ConvolutionSizes, offsets: ConvolutionOffsets): void {
+export function convolveRowsBackward(scope: Scope, sizes: ConvolutionSizes, offsets: ConvolutionOffsets): void {
   const { kernels: k } = scope;
   const { steps, B, O } = sizes;
   const { dbias, dy } = offsets;

@@ -2,19 +2,19 @@
 
 import { checkNames, checkObject, checkShape } from '../../tensor/shape';
 import { gradientOf, type Operand, operand, record, result, type Variable, withScratch } from '../tape';
-import { convolve, convolveBackward } from './convolution-products';
+import { convolveRows, convolveRowsBackward } from './convolution-products';
 import { checkGroups, checkWindow, type Padding, paddingOf, stepsAfter, type WindowOptions } from './windows';
 
-/** The parameters of {@link conv1d}. */
-export interface Conv1dParameters {
+/** The parameters of {@link convolve}. */
+export interface ConvolutionParameters {
   /** `[k, I / groups, O]`: k taps, each a matrix from inputs to outputs. */
   readonly weight: Operand;
   /** The bias, `[O]`. Default: none. */
   readonly bias?: Operand;
 }
 
-/** The options of {@link conv1d}. */
-export interface Conv1dOptions extends WindowOptions {
+/** The options of {@link convolve}. */
+export interface ConvolutionOptions extends WindowOptions {
   /** The number of steps between the taps of a window. Default 1. */
   readonly dilation?: number;
   /**
@@ -38,38 +38,38 @@ export interface Conv1dOptions extends WindowOptions {
  * @example
  * const x = tensor([1, 2, 3, 4], [4, 1, 1]);
  * const weight = tensor([-1, 1], [2, 1, 1]);
- * compute({ weight }, (p) => conv1d(x, p)).data; // Float32Array [1, 1, 1]
- * compute({ weight }, (p) => conv1d(x, p, { padding: 'causal' })).data; // Float32Array [1, 1, 1, 1]
+ * compute({ weight }, (p) => convolve(x, p)).data; // Float32Array [1, 1, 1]
+ * compute({ weight }, (p) => convolve(x, p, { padding: 'causal' })).data; // Float32Array [1, 1, 1, 1]
  */
-export function conv1d(x: Operand, parameters: Conv1dParameters, options: Conv1dOptions = {}): Variable {
-  checkObject('conv1d', 'parameters', parameters);
-  checkNames('conv1d', 'options', options, ['stride', 'dilation', 'groups', 'padding']);
+export function convolve(x: Operand, parameters: ConvolutionParameters, options: ConvolutionOptions = {}): Variable {
+  checkObject('convolve', 'parameters', parameters);
+  checkNames('convolve', 'options', options, ['stride', 'dilation', 'groups', 'padding']);
   const { stride = 1, dilation = 1, groups = 1, padding = 'valid' } = options;
-  const input = operand('conv1d', x);
-  const weight = operand('conv1d', parameters.weight, 'weight');
-  const bias = parameters.bias === undefined ? undefined : operand('conv1d', parameters.bias, 'bias');
-  checkShape('conv1d', 'x', input.shape, '[T, B, I]', [undefined, undefined, undefined]);
+  const input = operand('convolve', x);
+  const weight = operand('convolve', parameters.weight, 'weight');
+  const bias = parameters.bias === undefined ? undefined : operand('convolve', parameters.bias, 'bias');
+  checkShape('convolve', 'x', input.shape, '[T, B, I]', [undefined, undefined, undefined]);
   const [T, B, I] = input.shape as [number, number, number];
-  checkWindow('conv1d', { stride, dilation, padding });
-  checkGroups('conv1d', 'I', I, groups);
-  checkShape('conv1d', 'weight', weight.shape, '[k, I / groups, O]', [undefined, I / groups, undefined]);
+  checkWindow('convolve', { stride, dilation, padding });
+  checkGroups('convolve', 'I', I, groups);
+  checkShape('convolve', 'weight', weight.shape, '[k, I / groups, O]', [undefined, I / groups, undefined]);
   const [k, , O] = weight.shape as [number, number, number];
-  checkGroups('conv1d', 'O', O, groups);
-  if (bias !== undefined) checkShape('conv1d', 'bias', bias.shape, '[O]', [O]);
+  checkGroups('convolve', 'O', O, groups);
+  if (bias !== undefined) checkShape('convolve', 'bias', bias.shape, '[O]', [O]);
   const window = { k, stride, dilation, padding };
-  const steps = stepsAfter('conv1d', window, T);
+  const steps = stepsAfter('convolve', window, T);
   const sizes = { T, B, I, O, k, stride, dilation, groups, steps, before: paddingOf(window, T)[0] };
   const sources = bias === undefined ? [input, weight] : [input, weight, bias];
   const { scope } = input.storage;
   const y = result(scope, [steps, B, O], sources);
   if (y.size === 0) return y;
-  withScratch(scope, () => convolve(scope, sizes, y.offset, input.offset, weight.offset, bias?.offset));
+  withScratch(scope, () => convolveRows(scope, sizes, y.offset, input.offset, weight.offset, bias?.offset));
   record([y], () => {
     const [dx, dweight, dbias] = [input, weight, bias].map((source) =>
       source?.storage.tracked ? gradientOf(source) : undefined,
     );
     const offsets = { x: input.offset, weight: weight.offset, dy: gradientOf(y), dx, dweight, dbias };
-    withScratch(scope, () => convolveBackward(scope, sizes, offsets));
+    withScratch(scope, () => convolveRowsBackward(scope, sizes, offsets));
   });
   return y;
 }

@@ -7,6 +7,7 @@ import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tap
 import { broadcastShapes, resolveAxis } from '../../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
 import { ifOperator, scanOperator } from './control-flow';
+import { convOperator } from './convolution-operators';
 import {
   clipOperator,
   elementwiseOperator,
@@ -87,6 +88,7 @@ export function allOperators(): ReadonlyMap<string, Operator> {
     ReduceMin: reduceOperator(extremumReduction((a, b) => a < b)),
     ArgMax: argumentOperator((a, b) => a > b),
     ArgMin: argumentOperator((a, b) => a < b),
+    Conv: convOperator,
     BatchNormalization: batchNormalization,
     Softmax: overAxis(softmax),
     LogSoftmax: overAxis(logSoftmax),
