@@ -95,12 +95,14 @@ export {
 export type { Heap, KernelName, Kernels } from './kernels/kernel';
 export { kernelsInUse, useKernels } from './kernels/workspace';
 export { type AttentionPoolingOptions, attentionPooling } from './layers/attention-pooling';
+export { type BatchNormOptions, batchNorm } from './layers/batch-norm';
 export { type BidirectionalOptions, bidirectional, type Merge } from './layers/bidirectional';
 export type { NamedLayer } from './layers/chain';
 export { type Conv1dOptions, conv1d } from './layers/conv1d';
 export { type DenseOptions, dense } from './layers/dense';
 export { dropout } from './layers/dropout';
 export { type EmbeddingOptions, embedding } from './layers/embedding';
+export { globalAveragePool, globalMaxPool } from './layers/global-pool';
 export type {
   Features,
   Layer,
@@ -111,6 +113,7 @@ export type {
   LayerStepContext,
 } from './layers/layer';
 export { layerNorm } from './layers/layer-norm';
+export { averagePool1d, maxPool1d, type Pool1dOptions } from './layers/pool1d';
 export { type DirectionOptions, type RecurrentOptions, recurrent } from './layers/recurrent';
 export { residual } from './layers/residual';
 export { withoutBias } from './layers/without-bias';

@@ -107,6 +107,8 @@ export interface Layer {
    * after a strided convolution. Such a layer is not causal.
    */
   readonly steps?: (length: number) => number;
+  /** The names of the parameters that its runs in training change, such as running statistics, and that have no gradient. */
+  readonly buffers?: readonly string[];
   /** Runs the layer on ids `[T, B]`, or on vectors `[T, B, I]` or `[B, I]`. */
   readonly run: (
     parameters: Readonly<Record<string, Variable>>,

@@ -143,11 +143,16 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
         });
       }
       case 'attentionPooling':
+      case 'averagePool1d':
+      case 'batchNorm':
       case 'conv1d':
       case 'dense':
       case 'dropout':
       case 'embedding':
+      case 'globalAveragePool':
+      case 'globalMaxPool':
       case 'layerNorm':
+      case 'maxPool1d':
       case undefined:
         return layer;
       default:

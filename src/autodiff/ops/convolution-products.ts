@@ -1,31 +1,20 @@
 /**
- * The products of convolutions. Rows are time-major, so that tap j of all windows is a contiguous matrix: the rows of x,
- * shifted by j · dilation · B. A convolution is a sum of k matrix products of shifted views of one input. With a stride,
- * this holds for each phase: the steps of equal remainder modulo the stride, which are copied to be contiguous.
+ * The products of convolutions. The rows of each tap are contiguous, so a convolution is a sum of k matrix products of
+ * shifted views of one input.
  */
 
 import { foldWindows, multiplyTaps, sumProducts, unfoldWindows } from '../../kernels/columns';
 import { sumRows } from '../../kernels/linear';
-import { addStrided, copyStrided, fill } from '../../kernels/movement';
+import { addStrided, copyStrided } from '../../kernels/movement';
 import { affineRows, gemm } from '../../kernels/product';
 import { allocate } from '../../kernels/workspace';
 import { type Scope, withScratch } from '../tape';
+import { addToPhases, phasesOf, type Tap, tapsOf, type WindowSizes, zeros } from './phases';
 
 /** The sizes of a convolution. */
-export interface ConvolutionSizes {
-  readonly T: number;
-  readonly B: number;
-  readonly I: number;
+export interface ConvolutionSizes extends WindowSizes {
   readonly O: number;
-  /** The number of taps. */
-  readonly k: number;
-  readonly stride: number;
-  readonly dilation: number;
   readonly groups: number;
-  /** T′, the number of output steps. */
-  readonly steps: number;
-  /** The number of padding steps before the sequence. */
-  readonly before: number;
 }
 
 /** The offsets of a convolution in backward; gradients that are not needed are undefined. */
@@ -107,12 +96,6 @@ const partOf = (sizes: ConvolutionSizes): ConvolutionSizes => ({
   groups: 1,
 });
 
-function zeros({ workspace, kernels }: Scope, size: number): number {
-  const offset = allocate(workspace, size);
-  kernels.of(fill)(offset, 0, size);
-  return offset;
-}
-
 /** Returns a copy of the first columns of a matrix. */
 function columnsOf({ workspace, kernels }: Scope, from: number, rows: number, stride: number, columns: number): number {
   const offset = allocate(workspace, rows * columns);
@@ -122,73 +105,6 @@ function columnsOf({ workspace, kernels }: Scope, from: number, rows: number, st
 
 const fillRows = ({ kernels }: Scope, y: number, row: number, rows: number, n: number): void =>
   kernels.of(copyStrided)(y, [n, 1], row, [0, 1], [rows, n]);
-
-/** A tap of all windows: the windows `from` to `to` read it inside of the sequence, all others in the padding. */
-interface Tap {
-  readonly from: number;
-  readonly to: number;
-  /** The offset of the tap of window 0 in the phases of the input; negative if it is in the padding. */
-  readonly source: number;
-  /** The step of the tap of window 0. */
-  readonly first: number;
-}
-
-function tapsOf({ T, B, I, k, stride, dilation, steps, before }: ConvolutionSizes): readonly Tap[] {
-  return Array.from({ length: k }, (_, j) => {
-    const first = j * dilation - before;
-    const shift = Math.floor(first / stride);
-    const phase = first - shift * stride;
-    const from = Math.min(steps, Math.max(0, -shift));
-    const to = Math.max(from, Math.min(steps, Math.ceil((T - phase) / stride) - shift));
-    return { from, to, first, source: (phase * Math.ceil(T / stride) + shift) * B * I };
-  });
-}
-
-/** The shape of a phase, and its strides in the input and in the copy. */
-function phaseOf({ T, B, I, stride }: ConvolutionSizes, phase: number, width: number) {
-  const steps = Math.ceil((T - phase) / stride);
-  return width === I
-    ? { shape: [steps, B * I], input: [stride * B * I, 1], copy: [B * I, 1] }
-    : { shape: [steps, B, I], input: [stride * B * width, width, 1], copy: [B * I, I, 1] };
-}
-
-/** The number of elements of all phases, each of ⌈T / stride⌉ steps. */
-const phasesSize = ({ T, B, I, stride }: ConvolutionSizes): number => stride * Math.ceil(T / stride) * B * I;
-
-/** Returns the phases of the first I columns of x [T·B, width]: x itself with stride 1 and width I, otherwise a copy. */
-function phasesOf(scope: Scope, sizes: ConvolutionSizes, x: number, width: number): number {
-  const { T, B, I, stride } = sizes;
-  if (stride === 1 && width === I) return x;
-  const size = phasesSize(sizes);
-  const offset = allocate(scope.workspace, size);
-  for (let p = 0; p < Math.min(stride, T); p++) {
-    const { shape, input, copy } = phaseOf(sizes, p, width);
-    scope.kernels.of(copyStrided)(offset + (p * size) / stride, copy, x + p * B * width, input, shape);
-  }
-  return offset;
-}
-
-/** Calls `add` with the phases of the gradient of x, and adds them to that gradient. */
-function addToPhases(
-  scope: Scope,
-  sizes: ConvolutionSizes,
-  dx: number,
-  width: number,
-  add: (dphases: number) => void,
-): void {
-  const { T, B, I, stride } = sizes;
-  if (stride === 1 && width === I) {
-    add(dx);
-    return;
-  }
-  const size = phasesSize(sizes);
-  const dphases = zeros(scope, size);
-  add(dphases);
-  for (let p = 0; p < Math.min(stride, T); p++) {
-    const { shape, input, copy } = phaseOf(sizes, p, width);
-    scope.kernels.of(addStrided)(dx + p * B * width, input, dphases + (p * size) / stride, copy, shape);
-  }
-}
 
 /** y [T′·B, O] = bias + one product per tap, where x is the first I columns of [T·B, width]. */
 function multiplyTapwise(

@@ -17,6 +17,7 @@ import { type KerasLayer, layerIn } from './config';
 import { kerasLayers } from './keras-layers';
 import { type TranslateOptions, translate } from './layers';
 import {
+  batchNormalizationParameters,
   cellParameters,
   cellsInKeras,
   convolutionParameters,
@@ -393,6 +394,8 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
       return origin[0];
     case 'conv1d':
       return isDepthwise(parameters['weight']!, origin[1]) ? 'depthwise_conv1d' : 'conv1d';
+    case 'batchNorm':
+      return 'batch_normalization';
     case 'layerNorm':
       return 'layer_normalization';
     case 'recurrent': {
@@ -403,7 +406,11 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
       );
     }
     case 'attentionPooling':
+    case 'averagePool1d':
     case 'dropout':
+    case 'globalAveragePool':
+    case 'globalMaxPool':
+    case 'maxPool1d':
     case undefined:
       return fail(where, `${path} has no equivalent in Keras`);
     default:
@@ -423,6 +430,13 @@ function readPart(
   switch (origin?.[0]) {
     case 'embedding':
       return embeddingParameters(taker, weights, parameters['weight']!.shape);
+    case 'batchNorm': {
+      const { bias, ...found } = batchNormalizationParameters(taker, weights, {
+        scale: true,
+        center: !!parameters['bias'],
+      });
+      return { ...found, gain: found.gain!, ...(bias && { bias }) };
+    }
     case 'conv1d':
       return convolutionParameters(taker, weights, isDepthwise(parameters['weight']!, origin[1]));
     case 'dense':
@@ -444,7 +458,11 @@ function readPart(
       return joinNames({ forward: cellOf('forward', forward), reverse: cellOf('backward', reverse) });
     }
     case 'attentionPooling':
+    case 'averagePool1d':
     case 'dropout':
+    case 'globalAveragePool':
+    case 'globalMaxPool':
+    case 'maxPool1d':
     case undefined:
       return fail(taker.where, `${path} has no equivalent in Keras`);
     default:

@@ -1,11 +1,16 @@
-/** Convolution over one axis, the last of `[B, I, T]`. */
+/** Convolution and pooling over one axis, the last of `[B, I, T]`. */
 
+import { divide } from '../../autodiff/ops/arithmetic';
 import { convolve } from '../../autodiff/ops/convolution';
 import { transpose } from '../../autodiff/ops/movement';
+import { averagePool, maxPool } from '../../autodiff/ops/pooling';
+import { mean } from '../../autodiff/ops/reductions';
 import type { Padding, Window } from '../../autodiff/ops/windows';
-import type { Variable } from '../../autodiff/tape';
+import { operand, type Variable } from '../../autodiff/tape';
 import { formatShape } from '../../tensor/shape';
+import { full } from '../../tensor/tensor';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput } from './node-reader';
+import { reshapeValue } from './values';
 
 /** The windows of a node over one axis, without their size. @throws RangeError if they move over several axes */
 export function consumeWindow(reader: NodeReader): Omit<Window, 'k'> & { readonly k: number | undefined } {
@@ -53,3 +58,55 @@ export const convOperator: Operator = (reader) => {
     return overSteps(values, (steps) => convolve(steps, parameters, { stride, dilation, groups, padding }));
   });
 };
+
+/** The windows of a pooling node. */
+function consumePooling(reader: NodeReader): Window {
+  checkInputs(reader, ['float']);
+  const { k, ...window } = consumeWindow(reader);
+  if (k === undefined) throw new RangeError('the node must have the attribute kernel_shape');
+  if ((consumeAttribute(reader, 'ceil_mode', 'int') ?? 0) !== 0) throw new RangeError('ceil_mode must be 0, got 1');
+  return { k, ...window };
+}
+
+export const maxPoolOperator: Operator = (reader) => {
+  const window = consumePooling(reader);
+  consumeAttribute(reader, 'storage_order', 'int');
+  return singleOutput(reader, (x) => overSteps(x as Variable, (steps) => maxPool('MaxPool', steps, window)));
+};
+
+/** The mean over windows, in which padding counts only with count_include_pad. */
+export const averagePoolOperator: Operator = (reader) => {
+  const window = consumePooling(reader);
+  const countsPadding = (consumeAttribute(reader, 'count_include_pad', 'int') ?? 0) !== 0;
+  return singleOutput(reader, (x) =>
+    overSteps(x as Variable, (steps) => {
+      const means = averagePool(steps, window);
+      if (countsPadding) return means;
+      const T = steps.shape[0]!;
+      const ones = operand('AveragePool', full([T, 1, 1], 1));
+      return divide(means, averagePool(ones, window));
+    }),
+  );
+};
+
+/** Pooling over all steps of `[B, I, T]`, to `[B, I, 1]`. */
+const globalPooling =
+  (pool: (x: Variable) => Variable): Operator =>
+  (reader) => {
+    checkInputs(reader, ['float']);
+    return singleOutput(reader, (x) => {
+      const values = x as Variable;
+      if (values.shape.length !== 3)
+        throw new RangeError(
+          `the input must be [B, I, T], got ${formatShape(values.shape)}; only 1-D operators are supported`,
+        );
+      return reshapeValue(pool(values), [...values.shape.slice(0, 2), 1]);
+    });
+  };
+
+export const globalMaxPoolOperator: Operator = /* @__PURE__ */ globalPooling((x) => {
+  const window = { k: x.shape[2]!, stride: 1, dilation: 1, padding: 'valid' } as const;
+  return maxPool('GlobalMaxPool', transpose(x, [2, 0, 1]), window);
+});
+
+export const globalAveragePoolOperator: Operator = /* @__PURE__ */ globalPooling((x) => mean(x, 2));

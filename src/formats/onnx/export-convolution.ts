@@ -90,11 +90,11 @@ export function changeLengths(context: ExportContext, path: string, window: Wind
   const change = before + after - extentOf(window) + stride;
   if (stride === 1 && change === 0) return;
   const wide = add(b, 'Cast', [lengths], { to: 7 });
-  const counts = add(b, 'Div', [
-    add(b, 'Max', [add(b, 'Add', [wide, addIntegers(b, change)]), addIntegers(b, 0)]),
-    addIntegers(b, stride),
-  ]);
-  const some = add(b, 'Less', [addIntegers(b, 0), wide]);
-  context.lengths = add(b, 'Cast', [add(b, 'Where', [some, counts, addIntegers(b, 0)])], { to: 6 });
+  const shifted = add(b, 'Add', [wide, addIntegers(b, change)]);
+  const zero = addIntegers(b, 0);
+  const positive = (value: string, count: string): string =>
+    add(b, 'Where', [add(b, 'Less', [zero, value]), count, zero]);
+  const counts = positive(wide, positive(shifted, add(b, 'Div', [shifted, addIntegers(b, stride)])));
+  context.lengths = add(b, 'Cast', [counts], { to: 6 });
   context.valid = addMask(b, output, context.lengths);
 }

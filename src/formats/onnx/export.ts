@@ -16,6 +16,7 @@ import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
 import { encodeOnnx } from './encode';
 import { addConvolution } from './export-convolution';
+import { addBatchNormalization, addGlobalPooling, addPooling } from './export-pooling';
 import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
 import { addMask } from './mask';
 import type { OnnxValue } from './model';
@@ -134,6 +135,16 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
       return add(b, 'Gather', [addParameter('weight'), x]);
     case 'dropout':
       return x;
+    case 'averagePool1d':
+      return addPooling(context, path, 'AveragePool', origin[1], x);
+    case 'maxPool1d':
+      return addPooling(context, path, 'MaxPool', origin[1], x);
+    case 'globalAveragePool':
+      return addGlobalPooling(context, 'average', x);
+    case 'globalMaxPool':
+      return addGlobalPooling(context, 'max', x);
+    case 'batchNorm':
+      return masked(addBatchNormalization(b, path, origin[1] ?? {}, parameters, x));
     case 'conv1d': {
       const [, options] = origin;
       const y = addConvolution(context, path, options, parameters, x);

@@ -7,7 +7,13 @@ import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tap
 import { broadcastShapes, resolveAxis } from '../../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
 import { ifOperator, scanOperator } from './control-flow';
-import { convOperator } from './convolution-operators';
+import {
+  averagePoolOperator,
+  convOperator,
+  globalAveragePoolOperator,
+  globalMaxPoolOperator,
+  maxPoolOperator,
+} from './convolution-operators';
 import {
   clipOperator,
   elementwiseOperator,
@@ -89,6 +95,10 @@ export function allOperators(): ReadonlyMap<string, Operator> {
     ArgMax: argumentOperator((a, b) => a > b),
     ArgMin: argumentOperator((a, b) => a < b),
     Conv: convOperator,
+    MaxPool: maxPoolOperator,
+    AveragePool: averagePoolOperator,
+    GlobalMaxPool: globalMaxPoolOperator,
+    GlobalAveragePool: globalAveragePoolOperator,
     BatchNormalization: batchNormalization,
     Softmax: overAxis(softmax),
     LogSoftmax: overAxis(logSoftmax),
