@@ -33,7 +33,7 @@ export interface Conv1dOptions {
   /** The number of steps from one tap of a window to the next; 1 by default. */
   readonly dilation?: number;
   /**
-   * The number of groups into which inputs and outputs are divided, each with a convolution of its own; 1 by default. With
+   * The number of groups into which inputs and outputs are divided, each with a separate convolution; 1 by default. With
    * as many groups as inputs and outputs, the convolution is depthwise.
    */
   readonly groups?: number;
@@ -50,7 +50,7 @@ export interface Conv1dOptions {
 /**
  * Creates a layer that convolves sequences over time, `[T, B, I]` to `[T′, B, O]`:
  * y[t] = f(bias + Σⱼ x[t·stride + j·dilation − before] · weight[j]). With `before` steps of padding in front of a sequence
- * and `after` behind it, T′ = ⌊(T + before + after − (k − 1)·dilation − 1) / stride⌋ + 1: ⌈T / stride⌉ with padding `'same'`
+ * and `after` at its end, T′ = ⌊(T + before + after − (k − 1)·dilation − 1) / stride⌋ + 1: ⌈T / stride⌉ with padding `'same'`
  * or `'causal'`.
  *
  * With sequences of unequal length, the padding of a sequence follows its last valid step, and each length becomes its T′:

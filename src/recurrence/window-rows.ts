@@ -1,6 +1,6 @@
 /**
  * The rows that windows over sequences of unequal length read: copies of the sequences with their padding, so that
- * values behind the end of a sequence have no effect, and with the inputs before them, so that runs can continue.
+ * values after the end of a sequence have no effect, and with the inputs before them, so that runs can continue.
  */
 
 import { extentOf, paddingOf, type Window, windowsOver } from '../autodiff/ops/windows';

@@ -136,14 +136,30 @@ describe('layers that act on every element', () => {
     const weights = Object.fromEntries(list.map((each, i) => [`layers\\batch_normalization\\vars\\${i}`, each]));
     const { model, notes } = imported([['BatchNormalization', { axis: -1, ...config }], denseLayer()], weights);
     expectRows(model, (rows) => dense(f(rows)));
-    expect(notes).toEqual([
-      'layer0 uses its moving mean and variance, also in training',
-      'to load the model from a file of save, pass customObjects: kerasLayers() for batchNormalization',
-    ]);
     const given = { scale: true, center: true, ...config };
-    expect(Object.keys(model.parameters['batchNormalization'] ?? {})).toEqual([
-      ...(given.scale ? ['gain'] : []),
-      ...(given.center ? ['bias'] : []),
+    expect(notes).toEqual(
+      given.scale
+        ? []
+        : [
+            'batchNorm.gain is constant in Keras (use_bias, scale or center is false): ' +
+              "train with freeze(['batchNorm.gain'], …)",
+          ],
+    );
+    expect(Object.keys(model.parameters['batchNorm']!)).toEqual(
+      given.center ? ['gain', 'bias', 'mean', 'variance'] : ['gain', 'mean', 'variance'],
+    );
+    expectRows(load(save(model)).model, (rows) => dense(f(rows)));
+  });
+
+  it('BatchNormalization over axis 1 of vectors per sequence uses its moving statistics, also in training', () => {
+    const weights = Object.fromEntries(
+      [gamma, beta, mean, variance].map((each, i) => [`layers\\batch_normalization\\vars\\${i}`, each]),
+    );
+    const specs: Spec[] = [['GlobalMaxPooling1D', {}], ['BatchNormalization', { axis: 1 }], denseLayer()];
+    const { notes } = imported(specs, weights);
+    expect(notes).toEqual([
+      'layer1 uses its moving mean and variance, also in training',
+      'to load the model from a file of save, pass customObjects: kerasLayers() for batchNormalization',
     ]);
   });
 

@@ -265,7 +265,7 @@ it('the final state of unequal lengths has the last valid inputs', () => {
   });
 });
 
-it('a strided convolution in front of a GRU is trained and evaluated on targets of its own lengths', async () => {
+it('a strided convolution in front of a GRU is trained and evaluated on targets of the new lengths', async () => {
   const layers = [
     conv1d({ size: 8, kernelSize: 3, stride: 2, padding: 'same', activation: relu }),
     recurrent(gru(), { hiddenSize: 8 }),
@@ -282,7 +282,7 @@ it('a strided convolution in front of a GRU is trained and evaluated on targets 
   const batch = { inputs: x, targets, lengths: Int32Array.of(12, 7, 4) };
   const { losses } = await fit(model, batch, { loss: crossEntropy, optimizer: sgd(0.5), steps: 200 });
   expect(losses.at(-1)).toBeLessThan(0.2);
-  // Targets behind the lengths of the output do not count.
+  // Targets after the lengths of the output do not count.
   const others = {
     ...batch,
     targets: intTensor(

@@ -105,7 +105,7 @@ describe.each([
     });
   });
 
-  it('is saved, loaded and rejected where it cannot run', () => {
+  it('is saved and loaded, and rejects wrong arguments', () => {
     const model = sequential([create({ size: 2 })], { inputSize: I });
     expect(load(save(model)).model.layers[0]!.name).toBe(model.layers[0]!.name);
     expect(() => stream(model)).toThrow(/needs the whole sequence/);

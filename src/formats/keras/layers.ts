@@ -18,7 +18,7 @@ import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
-import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, numberOf, stepsIn } from './config';
+import { activationOf, checkChannelsLast, checkLastAxis, countOf, type KerasLayer, layerIn, numberOf, stepsIn } from './config';
 import { simpleTranslators } from './simple-layers';
 import {
   cellParameters,
@@ -246,8 +246,7 @@ const isPadding = (padding: Json): padding is 'valid' | 'same' | 'causal' =>
 /** Conv1D, and DepthwiseConv1D, whose outputs have one input each. */
 function translateConvolution(where: string, layer: KerasLayer, { slope, lengths }: TranslateOptions): Translated {
   const { name, config, className } = layer;
-  if ((config['data_format'] ?? 'channels_last') !== 'channels_last')
-    throw new RangeError(`${where}: ${name} has data_format ${shown(config['data_format'])}.`);
+  checkChannelsLast(where, layer);
   const padding = config['padding'] ?? 'valid';
   if (!isPadding(padding))
     throw new RangeError(`${where}: ${name} has padding ${shown(padding)}; only valid, same and causal are supported.`);

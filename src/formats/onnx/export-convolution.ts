@@ -62,7 +62,7 @@ export const toChannels = (b: Builder, x: string): string => add(b, 'Transpose',
 /** `[B, O, T]` as `[T, B, O]`. */
 export const toSteps = (b: Builder, y: string): string => add(b, 'Transpose', [y], { perm: [2, 0, 1] });
 
-/** Sets steps behind the end of their sequence to zero. */
+/** Sets steps after the end of their sequence to zero. */
 const masked = ({ builder: b, valid }: ExportContext, x: string): string =>
   valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'zero', 0)]);
 

@@ -9,7 +9,7 @@ import { add, addConstant, addIntegers, type Builder } from './builder';
 import { changeLengths, toChannels, toSteps, windowAttributes } from './export-convolution';
 import type { ExportContext } from './export-recurrent';
 
-/** Sets steps behind the end of their sequence to a value. */
+/** Sets steps after the end of their sequence to a value. */
 const filled = ({ builder: b, valid }: ExportContext, x: string, value: number): string =>
   valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'padding', value)]);
 
