@@ -93,5 +93,7 @@ it('nn.BatchNorm1d agrees with PyTorch in training, and in the running statistic
   const inputs = tensors<Tensor>(file.batchNorm.xs);
   await fit(model, { inputs, targets: full(inputs.shape, 0) }, { loss: meanSquaredError, optimizer: sgd(0), steps: 1 });
   const { running_mean, running_var } = toPyTorch(model, { modules: { batchNorm: '' } });
-  expect(largestError({ running_mean: running_mean!, running_var: running_var! }, file.batchNorm.after)).toBeLessThan(1e-6);
+  expect(largestError({ running_mean: running_mean!, running_var: running_var! }, file.batchNorm.after)).toBeLessThan(
+    1e-6,
+  );
 });

@@ -344,7 +344,11 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   mean: [op((p) => [p.sequence, [0, 1]]), op((p) => [p.sequence, 1])],
   sum: [op((p) => [p.sequence, [0, 1]]), op((p) => [p.sequence, 1])],
   convolve: [
-    op((p) => [p.sequence, { weight: bptt.full([2, 1, 2], 1), bias: p.vector }, { stride: 1, dilation: 1, groups: 2, padding: 'same' }]),
+    op((p) => [
+      p.sequence,
+      { weight: bptt.full([2, 1, 2], 1), bias: p.vector },
+      { stride: 1, dilation: 1, groups: 2, padding: 'same' },
+    ]),
   ],
   // Cells
   gateParameters: [plain(3, 2, 2, bptt.zeros())],

@@ -18,7 +18,16 @@ import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
-import { activationOf, checkChannelsLast, checkLastAxis, countOf, type KerasLayer, layerIn, numberOf, stepsIn } from './config';
+import {
+  activationOf,
+  checkChannelsLast,
+  checkLastAxis,
+  countOf,
+  type KerasLayer,
+  layerIn,
+  numberOf,
+  stepsIn,
+} from './config';
 import { simpleTranslators } from './simple-layers';
 import {
   cellParameters,

@@ -178,7 +178,9 @@ function mixesSteps(layer: Layer): boolean {
 
 /** Whether Keras gives the outputs of masked steps to a layer without a step axis, too. */
 const readsMaskedSteps = ({ origin }: Layer): boolean =>
-  origin?.[0] === 'kerasFlatten' || origin?.[0] === 'globalMaxPool' || (origin?.[0] === 'kerasPooling' && isMaximum(origin[1]));
+  origin?.[0] === 'kerasFlatten' ||
+  origin?.[0] === 'globalMaxPool' ||
+  (origin?.[0] === 'kerasPooling' && isMaximum(origin[1]));
 
 const isMaximum = (options: unknown): boolean => (options as { readonly kind?: string } | undefined)?.kind === 'max';
 

@@ -9,7 +9,16 @@ import { averagePool1d, maxPool1d } from '../../layers/pool1d';
 import { withoutBias } from '../../layers/without-bias';
 import type { Json } from '../description';
 import { shown } from '../listing';
-import { activationOf, axisOf, checkChannelsLast, checkLastAxis, countOf, type KerasLayer, numberOf, stepsIn } from './config';
+import {
+  activationOf,
+  axisOf,
+  checkChannelsLast,
+  checkLastAxis,
+  countOf,
+  type KerasLayer,
+  numberOf,
+  stepsIn,
+} from './config';
 import { kerasActivation, kerasBatchNormalization, kerasRelu, kerasScaling } from './elementwise-layers';
 import type { Translate, Translated } from './layers';
 import { kerasFlatten, kerasRepeatVector } from './sequence-layers';
