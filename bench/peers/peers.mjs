@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import * as ortNode from 'onnxruntime-node';
 import * as ortWeb from 'onnxruntime-web';
 import { kernelsInUse, threadsReady, useThreads } from '../../dist/index.js';
-import { cells, nameOf, shapes, streams } from '../cases.mjs';
+import { cells, convolutionalModels, convolutionName, convolutions, nameOf, shapes, streams } from '../cases.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import * as ours from '../ours.mjs';
 import { startWide } from '../wide.mjs';
@@ -56,11 +56,11 @@ log(
 log('Median in ms (in parentheses: relative to bptt).\n');
 
 const rows = [];
-async function compare(kind, cell, shape, name) {
+async function compare(kind, cell, shape, name, among = Object.keys(contestants)) {
   if (!includes(name)) return;
   const prepared = {};
-  for (const [who, peer] of Object.entries(contestants)) {
-    const run = await peer[kind]?.(cell, shape);
+  for (const who of among) {
+    const run = await contestants[who]?.[kind]?.(cell, shape);
     if (run !== undefined) prepared[who] = run;
   }
   const times = await runInterleaved(prepared);
@@ -76,6 +76,11 @@ async function compare(kind, cell, shape, name) {
 for (const shape of shapes) {
   for (const kind of ['train', 'infer'])
     for (const cell of cells) await compare(kind, cell, shape, `${kind}/${cell}/${nameOf(shape)}`);
+}
+for (const shape of convolutions) {
+  for (const kind of ['train', 'infer'])
+    for (const model of convolutionalModels)
+      await compare(kind, model, shape, `${kind}/${model}/${convolutionName(shape)}`, ['bptt', 'bptt-wide', 'pytorch']);
 }
 for (const cell of cells)
   for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);

@@ -24,6 +24,11 @@ export interface Workspace {
   readonly free: Block[];
   /** The length of the heap that the engine could not provide, if an allocation has failed. */
   missing?: number;
+  /**
+   * During an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as running
+   * statistics. Otherwise they are not changed.
+   */
+  buffers?: Map<number, number> | undefined;
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
