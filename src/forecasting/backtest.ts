@@ -4,11 +4,12 @@ import { checkArray, checkChoice, checkCount, checkNames, checkObject } from '..
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
 import { checkLevels } from './distributions';
 import { type FitForecasterOptions, fitForecaster } from './fit-forecaster';
-import { type Forecast, forecast, forecastLevels } from './forecast';
+import { forecast, forecastLevels } from './forecast';
+import type { Forecast } from './forecast-result';
 import type { Forecaster } from './forecaster';
 import type { ForecastTask, Method } from './methods';
 import { errorScale, errorsOf, type Scores, scoresOf, type ValueErrors } from './scores';
-import { checkSeries, type Columns, type Series, schemaOf } from './series';
+import { type Columns, checkSeries, type Series, schemaOf } from './series';
 
 /** The options of {@link backtest}. */
 export interface BacktestOptions {

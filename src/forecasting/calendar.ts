@@ -34,7 +34,15 @@ export function parseFrequency(where: string, frequency: Frequency): Step {
 export function defaultSeason(frequency: Frequency | undefined): number {
   if (frequency === undefined) return 1;
   const { count, unit } = parseFrequency('forecaster', frequency);
-  const cycles: Readonly<Record<Unit, number>> = { minute: 1440, hour: 24, day: 7, week: 52, month: 12, quarter: 4, year: 1 };
+  const cycles: Readonly<Record<Unit, number>> = {
+    minute: 1440,
+    hour: 24,
+    day: 7,
+    week: 52,
+    month: 12,
+    quarter: 4,
+    year: 1,
+  };
   const season = cycles[unit] / count;
   return Number.isInteger(season) ? season : 1;
 }
@@ -90,8 +98,19 @@ const phases = {
 
 /** The cycles of a frequency that calendar features describe, and the number of harmonics of each. */
 function cyclesOf({ count, unit }: Step): readonly (readonly [keyof typeof phases, number])[] {
-  if (unit === 'minute' || unit === 'hour') return [['day', 3], ['week', 3], ['year', 1]];
-  if (unit === 'day') return count === 1 ? [['week', 3], ['year', 2]] : [['year', 2]];
+  if (unit === 'minute' || unit === 'hour')
+    return [
+      ['day', 3],
+      ['week', 3],
+      ['year', 1],
+    ];
+  if (unit === 'day')
+    return count === 1
+      ? [
+          ['week', 3],
+          ['year', 2],
+        ]
+      : [['year', 2]];
   if (unit === 'year') return [];
   return [['year', 2]];
 }

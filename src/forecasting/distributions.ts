@@ -26,13 +26,7 @@ import {
 } from '../index';
 import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
 import { logGammaRatio } from './log-gamma';
-import {
-  gammaNumber,
-  negativeBinomialQuantile,
-  normalQuantile,
-  poissonNumber,
-  studentQuantile,
-} from './probability';
+import { gammaNumber, negativeBinomialQuantile, normalQuantile, poissonNumber, studentQuantile } from './probability';
 
 /** A distribution that a forecaster predicts: {@link quantiles}, {@link gaussian} and so on return one. */
 export interface Distribution {

@@ -13,7 +13,7 @@ import { createRandom, normalNumber } from '../index';
 import { checkArray, checkCount, checkNames } from '../tensor/shape';
 import { type Distributed, type ForecastTask, localMethod, type Method } from './methods';
 import { minimize } from './nelder-mead';
-import { quantileOfSorted } from './paths';
+import { quantileOfSorted } from './probability';
 
 /** The options of {@link exponentialSmoothing}. */
 export interface ExponentialSmoothingOptions {
@@ -54,7 +54,23 @@ interface Fit {
   readonly aicc: number;
 }
 
-const stable = ['ANN', 'AAN', 'AAdN', 'ANA', 'AAA', 'AAdA', 'MNN', 'MAN', 'MAdN', 'MNA', 'MAA', 'MAdA', 'MNM', 'MAM', 'MAdM'];
+const stable = [
+  'ANN',
+  'AAN',
+  'AAdN',
+  'ANA',
+  'AAA',
+  'AAdA',
+  'MNN',
+  'MAN',
+  'MAdN',
+  'MNA',
+  'MAA',
+  'MAdA',
+  'MNM',
+  'MAM',
+  'MAdM',
+];
 
 /**
  * Exponential smoothing (ETS). Fits every model to each history by maximum likelihood and forecasts with the one of the
@@ -74,7 +90,9 @@ export function exponentialSmoothing(options: ExponentialSmoothingOptions = {}):
   checkCount('exponentialSmoothing', 'paths', paths);
   const unknown = models.find((name) => !stable.includes(name));
   if (unknown !== undefined || models.length === 0)
-    throw new RangeError(`exponentialSmoothing: models must be some of ${stable.join(', ')}, got ${unknown ?? 'none'}.`);
+    throw new RangeError(
+      `exponentialSmoothing: models must be some of ${stable.join(', ')}, got ${unknown ?? 'none'}.`,
+    );
   return localMethod((values, task) => simulate(chooseModel(values, models, task.season), task, paths));
 }
 
@@ -116,7 +134,10 @@ function decompose(values: Float64Array, kind: Model['season'], m: number): { se
   const raw = sums.map((sum, i) => (counts[i]! > 0 ? sum / counts[i]! : isAdditive ? 0 : 1));
   const mean = raw.reduce((sum, value) => sum + value / m, 0);
   const season = raw.map((value) => (isAdditive ? value - mean : Math.max(value / mean, 1e-2)));
-  return { season, rest: Array.from(values, (value, t) => (isAdditive ? value - season[t % m]! : value / season[t % m]!)) };
+  return {
+    season,
+    rest: Array.from(values, (value, t) => (isAdditive ? value - season[t % m]! : value / season[t % m]!)),
+  };
 }
 
 function fitModel(model: Model, values: Float64Array, m: number): Fit {
@@ -126,7 +147,14 @@ function fitModel(model: Model, values: Float64Array, m: number): Fit {
   const line = lineOf(head);
   const scale = deviationOf(values) || 1;
   // Optimized on unbounded coordinates: the smoothing parameters by a logistic function, initial states in deviations.
-  const start = [-0.8, hasTrend ? -3 : [], model.season === 'N' ? [] : -2.5, model.trend === 'Ad' ? 2 : [], 0, hasTrend ? 0 : []].flat();
+  const start = [
+    -0.8,
+    hasTrend ? -3 : [],
+    model.season === 'N' ? [] : -2.5,
+    model.trend === 'Ad' ? 2 : [],
+    0,
+    hasTrend ? 0 : [],
+  ].flat();
   const read = (point: readonly number[]): { parameters: Parameters; level: number; trend: number } => {
     let at = 0;
     const next = (): number => point[at++]!;
@@ -172,13 +200,23 @@ function lineOf(values: readonly number[]): { readonly level: number; readonly s
 }
 
 /** The prediction of the next value, and the value without season. */
-function predictNext({ season: kind }: Model, { phi }: Parameters, { level, trend, season }: State): [mu: number, q: number] {
+function predictNext(
+  { season: kind }: Model,
+  { phi }: Parameters,
+  { level, trend, season }: State,
+): [mu: number, q: number] {
   const q = level + phi * trend;
   return [kind === 'N' ? q : kind === 'A' ? q + season[0]! : q * season[0]!, q];
 }
 
 /** Updates the state after a value that differs from its prediction by `difference`. */
-function update(model: Model, { alpha, beta, gamma, phi }: Parameters, state: State, q: number, difference: number): void {
+function update(
+  model: Model,
+  { alpha, beta, gamma, phi }: Parameters,
+  state: State,
+  q: number,
+  difference: number,
+): void {
   const s = model.season === 'N' ? 0 : state.season.shift()!;
   const d = model.season === 'M' ? difference / s : difference;
   state.level = q + alpha * d;

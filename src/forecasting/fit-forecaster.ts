@@ -15,9 +15,9 @@ import {
 import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
 import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
-import { averageQuantile } from './forecast';
 import { createMember, type Member, predictWindows, trainable, type Windows } from './network';
-import { type CheckedSeries, checkSeries, type Schema, schemaOf, type Series } from './series';
+import { type CheckedSeries, checkSeries, type Schema, type Series, schemaOf } from './series';
+import { averageQuantile, spreadScore } from './step-quantiles';
 import { fitValueScaler, type ValueScaler } from './value-scaling';
 import { type Origin, originsOf, prepare, windowsAt, windowsOf } from './windows';
 
@@ -32,11 +32,15 @@ export interface FitForecasterOptions {
   /** Replaces the default optimizer: AdamW with gradient clipping. */
   readonly optimizer?: Optimizer;
   /**
-   * The number of last steps of every series that are not trained on, but select the best parameters and calibrate the
-   * intervals. 0 disables both. By default the horizon, if all series are long enough for two windows; with fewer than 20
-   * series up to a fifth of the shortest one.
+   * The number of last steps of every series that calibrate the intervals of forecasts. 0 disables that. By default the
+   * horizon, if all series are long enough for two windows; with fewer than 20 series up to a fifth of the shortest one.
    */
   readonly validation?: number;
+  /**
+   * Whether the networks are trained a second time after the calibration, then also on the validation steps. True by
+   * default; otherwise the validation steps also select the best parameters.
+   */
+  readonly retrain?: boolean;
   /** Called after every update. */
   readonly onProgress?: (progress: Progress) => unknown;
   /** A signal, such as an `AbortSignal`, that stops training. */
@@ -81,6 +85,7 @@ export async function fitForecaster(
     'learningRate',
     'optimizer',
     'validation',
+    'retrain',
     'onProgress',
     'signal',
   ]);
@@ -91,42 +96,86 @@ export async function fitForecaster(
   const schema = schemaOf(where, series);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
-  const { horizon } = forecaster;
-  const { validation = defaultValidation(forecaster, checked) } = options;
+  const resolved = withScaling(forecaster, checked);
+  const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
+  const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };
+  const fitted = await train(where, resolved, schema, checked, validation, training);
+  if (validation === 0 || !retrain || signal?.aborted) return fitted;
+  const { calibration, validationLosses } = fitted;
+  const again = { ...training, steps: fitted.bestSteps };
+  return { ...(await train(where, resolved, schema, checked, 0, again)), calibration, validationLosses };
+}
+
+interface Training extends Required<Pick<FitForecasterOptions, 'steps' | 'batchSize' | 'learningRate'>> {
+  readonly optimizer: Optimizer | undefined;
+  readonly onProgress: FitForecasterOptions['onProgress'];
+  readonly signal: FitForecasterOptions['signal'];
+}
+
+/**
+ * Trains the networks on all but the last `validation` steps of every series.
+ *
+ * @returns also the number of updates after which the validation loss was least, but at least half of all: with few
+ * validation steps, the best epoch is uncertain
+ */
+async function train(
+  where: string,
+  forecaster: Forecaster,
+  schema: Schema,
+  series: readonly CheckedSeries[],
+  validation: number,
+  { steps, batchSize, learningRate, optimizer, onProgress, signal }: Training,
+): Promise<FittedForecaster & { readonly bestSteps: number }> {
+  const { horizon } = forecaster;
   const scalers = Object.fromEntries(
-    checked.map(({ name, values }) => {
+    series.map(({ name, values }) => {
       const label = `${where}: series ${name}, column values`;
       return [name, fitValueScaler(label, forecaster.scaling, values.slice(0, values.length - validation))];
     }),
   );
-  const plan: FeaturePlan = { forecaster, schema, covariates: covariateScaler(checked, validation) };
-  const prepared = checked.map((each) => prepare(plan, each, scalers[each.name]!));
+  const plan: FeaturePlan = { forecaster, schema, covariates: covariateScaler(series, validation) };
+  const prepared = series.map((each) => prepare(plan, each, scalers[each.name]!));
   const first = firstOrigin(forecaster);
-  const training = originsOf(prepared, horizon, (N) => [first(N), N - validation - horizon]);
-  if (training.length === 0) throw tooShort(where, forecaster, checked, validation);
+  const origins = originsOf(prepared, horizon, (N) => [first(N), N - validation - horizon]);
+  if (origins.length === 0) throw tooShort(where, forecaster, series, validation);
   const held = originsOf(prepared, horizon, (N) => [Math.max(first(N), N - validation - 1), N]);
-  const perEpoch = 50 * batchSize;
+  const heldData = validation > 0 ? heldBatches(plan, held) : undefined;
+  const data = windowsAt(plan, origins, { batchSize, most: 50 * batchSize });
   const members: Member[] = [];
   const validationLosses: number[] = [];
+  let bestSteps = 0;
   for (let m = 0; m < forecaster.members; m++) {
-    const member = createMember(plan, forecaster.seed * 1000 + m);
+    const seed = forecaster.seed * 1000 + m;
+    const member = createMember(plan, seed);
     const model = trainable(member, forecaster);
-    const data = windowsAt(plan, training, { batchSize, most: perEpoch });
-    const heldData = validation > 0 ? heldBatches(plan, held) : undefined;
     const { validationLosses: losses } = await fit(model, data, {
-      optimizer: options.optimizer ?? chain(clipByNorm(1), adamw(cosineDecay(learningRate, { steps }), { weightDecay: 0.01 })),
+      optimizer: optimizer ?? chain(clipByNorm(1), adamw(cosineDecay(learningRate, { steps }), { weightDecay: 0.01 })),
       steps,
-      seed: forecaster.seed * 1000 + m,
+      seed,
       ...(heldData && { validation: heldData, patience: Number.MAX_SAFE_INTEGER }),
       ...(onProgress && { onProgress }),
       ...(signal && { signal }),
     });
     members.push({ network: withParameters(member.network, model.parameters.network), parameters: model.parameters });
-    validationLosses.push(losses.length === 0 ? NaN : Math.min(...losses));
+    const best = losses.reduce((least, loss, i) => (loss < losses[least]! ? i : least), 0);
+    validationLosses.push(losses[best] ?? NaN);
+    bestSteps += Math.min(steps, (best + 1) * data.batchCount) / forecaster.members;
   }
-  const fitted = { ...plan, scalers, members, calibration: 1, validationLosses };
+  bestSteps = Math.ceil(Math.max(bestSteps, steps / 2));
+  const fitted = { ...plan, scalers, members, calibration: 1, validationLosses, bestSteps };
   return validation > 0 ? { ...fitted, calibration: calibrate(fitted, held) } : fitted;
+}
+
+/** Replaces the scaling `'auto'`. */
+function withScaling(forecaster: Forecaster, series: readonly CheckedSeries[]): Forecaster {
+  if (forecaster.scaling !== 'auto') return forecaster;
+  const isRatio = series.every(({ values }) => {
+    const observed = values.filter((value) => !Number.isNaN(value));
+    const mean = observed.reduce((sum, value) => sum + value, 0) / observed.length;
+    return observed.every((value) => value > 0.05 * mean && value > 0);
+  });
+  return { ...forecaster, scaling: isRatio ? 'log' : 'standard' };
 }
 
 function checkForTraining(
@@ -179,7 +228,12 @@ function covariateScaler(series: readonly CheckedSeries[], validation: number): 
   return { offset: scalers.flatMap(({ offset }) => offset), scale: scalers.flatMap(({ scale }) => scale) };
 }
 
-function tooShort(where: string, { horizon }: Forecaster, series: readonly CheckedSeries[], validation: number): RangeError {
+function tooShort(
+  where: string,
+  { horizon }: Forecaster,
+  series: readonly CheckedSeries[],
+  validation: number,
+): RangeError {
   const longest = series.reduce((most, each) => (each.values.length > most.values.length ? each : most));
   return new RangeError(
     `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} values, for ` +
@@ -217,11 +271,4 @@ function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
   scores.sort((a, b) => a - b);
   const factor = scores[Math.min(scores.length - 1, Math.ceil(0.8 * (scores.length + 1)) - 1)]!;
   return Math.min(3, Math.max(1 / 3, factor));
-}
-
-/** The distance of a value from the median, in distances of the quantiles 0.1 or 0.9 from the median. */
-export function spreadScore(quantile: (level: number) => number, value: number): number {
-  const median = quantile(0.5);
-  const limit = value > median ? quantile(0.9) - median : median - quantile(0.1);
-  return Math.abs(value - median) / Math.max(limit, 1e-9);
 }

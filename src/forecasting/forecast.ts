@@ -2,36 +2,15 @@
 
 import type { Tensor } from '../index';
 import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
-import { parseFrequency, timeAfter } from './calendar';
 import { checkLevels } from './distributions';
-import {
-  baseOf,
-  inputSize,
-  valueInputs,
-  writeCovariates,
-  writeRecent,
-  writeValues,
-} from './features';
+import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
 import type { FittedForecaster } from './fit-forecaster';
+import { createForecast, type Forecast } from './forecast-result';
 import { samplePaths } from './paths';
 import type { Series } from './series';
 import { type ForecastState, inGroups, joined, observeAs, runMember } from './state';
+import { averageQuantile } from './step-quantiles';
 import { unscaleValue } from './value-scaling';
-
-/** The forecast of one series. */
-export interface Forecast {
-  readonly name: string;
-  /** The time of every step, if the series has a start and the forecaster a frequency. */
-  readonly times: readonly Date[] | undefined;
-  /** The levels of the quantiles, in order. */
-  readonly levels: readonly number[];
-  /** The quantiles of every step, `[horizon][levels]`. */
-  readonly quantiles: readonly (readonly number[])[];
-  /** The median of every step: the point forecast. */
-  readonly median: readonly number[];
-  /** The sampled paths of an autoregressive forecaster, `[paths][horizon]`. */
-  readonly paths?: readonly (readonly number[])[];
-}
 
 /** The options of {@link forecast}. */
 export interface ForecastOptions {
@@ -81,14 +60,28 @@ export function forecast(
   const { horizon, mode } = fitted.forecaster;
   for (const state of states) checkState(where, state, fitted);
   if (mode === 'autoregressive')
-    return inGroups(fitted, states, () => 2 * paths, (group) => samplePaths(fitted, group, { levels, paths, seed }));
-  return inGroups(fitted, states, () => horizon, (group) => forecastDirectly(fitted, group, levels));
+    return inGroups(
+      fitted,
+      states,
+      () => 2 * paths,
+      (group) => samplePaths(fitted, group, { levels, paths, seed }),
+    );
+  return inGroups(
+    fitted,
+    states,
+    () => horizon,
+    (group) => forecastDirectly(fitted, group, levels),
+  );
 }
 
 const isStates = (input: readonly Series[] | readonly ForecastState[]): input is readonly ForecastState[] =>
   input[0] !== undefined && 'networks' in input[0];
 
-function checkState(where: string, { name, length, future }: ForecastState, { forecaster, schema }: FittedForecaster): void {
+function checkState(
+  where: string,
+  { name, length, future }: ForecastState,
+  { forecaster, schema }: FittedForecaster,
+): void {
   if (length === 0) throw new RangeError(`${where}: series ${name} must have at least one value, got none.`);
   schema.future.forEach((covariate, i) => {
     const rows = future[i]!.length;
@@ -133,7 +126,13 @@ export function quantilesOf(
     }
   });
   const outputs = members.map((member, m) => {
-    const { data } = runMember(fitted, member, states, inputs, joined(states.map(({ networks }) => networks[m]))).output;
+    const { data } = runMember(
+      fitted,
+      member,
+      states,
+      inputs,
+      joined(states.map(({ networks }) => networks[m])),
+    ).output;
     addLocations(fitted, member.parameters.skip, states, bases, data);
     return data;
   });
@@ -161,38 +160,4 @@ function addLocations(
       outputs[(k * B + b) * distribution.size]! += shift;
     }
   });
-}
-
-/** The mean over the networks of the quantile functions of one step, calibrated: stretched around the median. */
-export function averageQuantile(
-  { forecaster: { distribution }, calibration }: Pick<FittedForecaster, 'forecaster' | 'calibration'>,
-  outputs: readonly Float32Array[],
-  row: number,
-  scale: number,
-): (level: number) => number {
-  const P = distribution.size;
-  const functions = outputs.map((data) => distribution.quantile(data.subarray(row * P, (row + 1) * P), scale));
-  const mean = (level: number): number => functions.reduce((sum, f) => sum + f(level), 0) / functions.length;
-  if (calibration === 1) return mean;
-  const median = mean(0.5);
-  return (level) => median + calibration * (mean(level) - median);
-}
-
-/** A forecast from the quantiles of its steps. */
-export function createForecast(
-  { forecaster }: Pick<FittedForecaster, 'forecaster'>,
-  { name, start, length }: Pick<ForecastState, 'name' | 'start' | 'length'>,
-  levels: readonly number[],
-  quantile: (k: number, level: number) => number,
-): Forecast {
-  const { horizon, frequency } = forecaster;
-  const steps = Array.from({ length: horizon }, (_, k) => k);
-  const step = frequency === undefined || start === undefined ? undefined : parseFrequency('forecast', frequency);
-  return {
-    name,
-    times: step && steps.map((k) => new Date(timeAfter(start!, step, length + k))),
-    levels,
-    quantiles: steps.map((k) => levels.map((level) => quantile(k, level))),
-    median: steps.map((k) => quantile(k, 0.5)),
-  };
 }

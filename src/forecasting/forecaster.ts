@@ -35,12 +35,11 @@ export interface ForecasterOptions {
   readonly mode?: 'direct' | 'autoregressive';
   /** {@link quantiles} by default. */
   readonly distribution?: Distribution;
-  /** `'standard'` by default, `'mean'` for counts. */
+  /** `'auto'` by default, `'mean'` for counts. */
   readonly scaling?: Scaling;
   /**
    * The value that the network corrects: that of one season earlier (`'seasonal'`: seasonal differencing), the last one
-   * (`'last'`), the mean of the last season (`'level'`), or zero. By default `'seasonal'` if there is a season, `'level'`
-   * for counts, and else `'last'`.
+   * (`'last'`, the default), the mean of the last season (`'level'`, the default for counts), or zero.
    */
   readonly base?: 'seasonal' | 'last' | 'level' | 'none';
   /**
@@ -95,16 +94,16 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   const seasons = options.seasons ?? (season > 1 ? [season] : []);
   for (const each of seasons) checkCount(where, 'seasons', each, 2);
   const isCount = distribution.name === 'negativeBinomial';
-  const base = options.base ?? (isCount ? 'level' : seasons.length > 0 ? 'seasonal' : 'last');
+  const base = options.base ?? (isCount ? 'level' : 'last');
   const context = options.context ?? Math.max(2 * horizon, 2 * (seasons[0] ?? 1), 8);
-  const { cell = gru(), hiddenSize = 32, dropout = 0.1, scaling = isCount ? 'mean' : 'standard', seed = 0 } = options;
+  const { cell = gru(), hiddenSize = 32, dropout = 0.1, scaling = isCount ? 'mean' : 'auto', seed = 0 } = options;
   const { linearSkip = mode === 'direct' && !isCount } = options;
   for (const [name, value] of Object.entries({ context, hiddenSize, layers, members })) checkCount(where, name, value);
   checkKind(where, 'cell', cell, 'a cell, such as gru()', 'state');
   checkKind(where, 'distribution', distribution, 'a distribution, such as quantiles()', 'quantile');
   checkBelowOne(where, 'dropout', dropout);
   checkChoice(where, 'mode', mode, ['direct', 'autoregressive']);
-  checkChoice(where, 'scaling', scaling, ['none', 'mean', 'standard', 'log', 'boxCox']);
+  checkChoice(where, 'scaling', scaling, ['auto', 'none', 'mean', 'standard', 'log', 'boxCox']);
   checkChoice(where, 'base', base, ['seasonal', 'last', 'level', 'none']);
   checkNumber(where, 'seed', seed);
   if (base === 'seasonal' && seasons.length === 0)

@@ -1,7 +1,7 @@
 /** Forecasting methods without networks, to compare with: a forecaster must be better than all of them. */
 
 import { type Frequency, millisecondsOf, parseFrequency, timeAfter } from './calendar';
-import type { Forecast } from './forecast';
+import type { Forecast } from './forecast-result';
 import { normalQuantile } from './probability';
 import type { Series } from './series';
 
@@ -34,7 +34,8 @@ export function localMethod(forecastOf: (values: Float64Array, task: ForecastTas
       const { median, quantile } = forecastOf(filledValues(each, task.season), task);
       const steps = median.map((_, k) => k);
       const { frequency, levels } = task;
-      const step = frequency === undefined || each.start === undefined ? undefined : parseFrequency('backtest', frequency);
+      const step =
+        frequency === undefined || each.start === undefined ? undefined : parseFrequency('backtest', frequency);
       const start = each.start === undefined ? 0 : millisecondsOf('start', each.start);
       return {
         name: each.name,

@@ -1,17 +1,17 @@
 /** The networks of a forecaster: a sequential model, embeddings of categories, and the linear skip. */
 
 import {
+  add,
   broadcastTo,
+  type CustomModel,
   compute,
   concat,
   createRandom,
   customModel,
-  type CustomModel,
   dense,
   dropout,
   full,
   gather,
-  add,
   type IntTensor,
   type Mapped,
   matmul,
@@ -21,8 +21,8 @@ import {
   recurrent,
   reshape,
   runModel,
-  scale,
   type Sequential,
+  scale,
   sequential,
   sum,
   type Tensor,
@@ -35,7 +35,8 @@ import type { Forecaster } from './forecaster';
 import type { Schema } from './series';
 
 /** The parameters of one network. */
-export interface MemberParameters extends Readonly<Record<string, Tensor | Sequential['parameters'] | Record<string, Tensor>>> {
+export interface MemberParameters
+  extends Readonly<Record<string, Tensor | Sequential['parameters'] | Record<string, Tensor>>> {
   readonly network: Sequential['parameters'];
   /** A table `[categories, size]` per categorical feature. */
   readonly embeddings: Readonly<Record<string, Tensor>>;

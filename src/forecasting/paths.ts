@@ -3,7 +3,8 @@
 import { createRandom, type Tensor } from '../index';
 import { appendValue, baseOf, inputSize, type Track, valueInputs, writeCovariates, writeValues } from './features';
 import type { FittedForecaster } from './fit-forecaster';
-import { createForecast, type Forecast } from './forecast';
+import { createForecast, type Forecast } from './forecast-result';
+import { quantileOfSorted } from './probability';
 import { type ForecastState, joined, runMember } from './state';
 import { unscaleValue } from './value-scaling';
 
@@ -35,14 +36,6 @@ export function samplePaths(
     const forecast = createForecast(fitted, state, levels, (k, level) => quantileOfSorted(ordered[k]!, level));
     return { ...forecast, paths: paths[i]! };
   });
-}
-
-/** The quantile of sorted values, linear between them. */
-export function quantileOfSorted(values: readonly number[], level: number): number {
-  const at = Math.min(values.length - 1, Math.max(0, level * values.length - 0.5));
-  const below = Math.floor(at);
-  const above = Math.min(values.length - 1, below + 1);
-  return values[below]! + (values[above]! - values[below]!) * (at - below);
 }
 
 /** Draws `count` paths of one network for every state, `[states][count][horizon]`. */

@@ -15,13 +15,28 @@ export function normalQuantile(p: number): number {
 function approximateQuantile(p: number): number {
   if (p < 0.02425) {
     const q = Math.sqrt(-2 * Math.log(p));
-    const top = polynomial(q, [-7.784894002430293e-3, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783]);
+    const top = polynomial(
+      q,
+      [
+        -7.784894002430293e-3, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968,
+        2.938163982698783,
+      ],
+    );
     return top / polynomial(q, [7.784695709041462e-3, 0.3224671290700398, 2.445134137142996, 3.754408661907416, 1]);
   }
   const q = p - 0.5;
   const r = q * q;
-  const top = polynomial(r, [-39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716, 2.506628277459239]);
-  return (q * top) / polynomial(r, [-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572, 1]);
+  const top = polynomial(
+    r,
+    [
+      -39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716,
+      2.506628277459239,
+    ],
+  );
+  return (
+    (q * top) /
+    polynomial(r, [-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572, 1])
+  );
 }
 
 const polynomial = (x: number, coefficients: readonly number[]): number =>
@@ -45,6 +60,14 @@ export function normalProbability(x: number): number {
   return 0.5 + density * sum;
 }
 
+/** The quantile of sorted values, linear between them. */
+export function quantileOfSorted(values: readonly number[], level: number): number {
+  const at = Math.min(values.length - 1, Math.max(0, level * values.length - 0.5));
+  const below = Math.floor(at);
+  const above = Math.min(values.length - 1, below + 1);
+  return values[below]! + (values[above]! - values[below]!) * (at - below);
+}
+
 /** The quantile of Student's t distribution for more than 2 degrees of freedom (Hill, 1970, algorithm 396). */
 export function studentQuantile(p: number, degrees: number): number {
   if (p === 0.5) return 0;
@@ -53,7 +76,7 @@ export function studentQuantile(p: number, degrees: number): number {
   const a = 1 / (n - 0.5);
   const b = (48 / a) * (1 / a);
   let c = ((20700 * a) / b - 98) * a - 16;
-  c = (c * a + 96.36);
+  c = c * a + 96.36;
   const d = ((94.5 / (b + c) - 3) / b + 1) * Math.sqrt((a * Math.PI) / 2) * n;
   let x = d * 2 * p;
   let y = x ** (2 / n);
@@ -66,8 +89,7 @@ export function studentQuantile(p: number, degrees: number): number {
     y = Math.expm1(a * y * y);
   } else {
     y =
-      ((1 / (((n + 6) / (n * y) - 0.089 * d - 0.822) * (n + 2) * 3) + 0.5 / (n + 4)) * y - 1) *
-        ((n + 1) / (n + 2)) +
+      ((1 / (((n + 6) / (n * y) - 0.089 * d - 0.822) * (n + 2) * 3) + 0.5 / (n + 4)) * y - 1) * ((n + 1) / (n + 2)) +
       1 / y;
   }
   return -Math.sqrt(n * y);

@@ -1,6 +1,6 @@
 /** Scores of forecasts. */
 
-import type { Forecast } from './forecast';
+import { type Forecast, intervalAt } from './forecast-result';
 
 /** The scores of forecasts, each a mean over steps and series. Smaller is better, except for `coverage`. */
 export interface Scores {
@@ -78,19 +78,6 @@ export function errorsOf(forecast: Forecast, k: number, actual: number, scale: E
     scaledPinball: pinball / scale.absolute,
     covered: actual >= low && actual <= high ? 1 : 0,
   };
-}
-
-/** The central interval of step k that contains this fraction; linear between the levels of the forecast. */
-export function intervalAt({ levels, quantiles }: Forecast, k: number, fraction: number): [low: number, high: number] {
-  const at = (level: number): number => {
-    const row = quantiles[k]!;
-    const above = levels.findIndex((each) => each >= level - 1e-9);
-    if (above < 0) return row[row.length - 1]!;
-    if (above === 0 || Math.abs(levels[above]! - level) < 1e-9) return row[above]!;
-    const part = (level - levels[above - 1]!) / (levels[above]! - levels[above - 1]!);
-    return row[above - 1]! + part * (row[above]! - row[above - 1]!);
-  };
-  return [at((1 - fraction) / 2), at((1 + fraction) / 2)];
 }
 
 /** The scores of values. Values whose error scale is NaN do not count in the scaled scores. */

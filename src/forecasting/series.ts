@@ -56,7 +56,10 @@ export function schemaOf(where: string, series: readonly Series[]): Schema {
   return {
     past: Object.keys(first.past ?? {}).sort(),
     future: Object.keys(first.future ?? {}).sort(),
-    numbers: features.map(([name]) => name).filter((name) => !texts.includes(name)).sort(),
+    numbers: features
+      .map(([name]) => name)
+      .filter((name) => !texts.includes(name))
+      .sort(),
     categories: Object.fromEntries(
       texts.sort().map((name) => [name, [...new Set(series.map((each) => String(each.static?.[name])))].sort()]),
     ),
@@ -69,15 +72,7 @@ export function checkSeries(where: string, series: readonly Series[], schema: Sc
   const names = new Set<string>();
   return series.map((each, index) => {
     checkObject(where, `series[${index}]`, each);
-    checkNames(where, `series[${index}]`, each, [
-      'name',
-      'values',
-      'mask',
-      'start',
-      'past',
-      'future',
-      'static',
-    ]);
+    checkNames(where, `series[${index}]`, each, ['name', 'values', 'mask', 'start', 'past', 'future', 'static']);
     checkString(where, `series[${index}].name`, each.name);
     if (names.has(each.name)) throw new RangeError(`${where}: two series have the name ${each.name}.`);
     names.add(each.name);
@@ -116,14 +111,17 @@ function checkOne(where: string, series: Series, schema: Schema, ahead: number):
       const id = known.indexOf(features[name] as string);
       if (id >= 0) return id;
       const expected = known.slice(0, 8).join(', ');
-      throw new RangeError(`${label}: static feature ${name} must be one of ${expected}, got ${describe(features[name])}.`);
+      throw new RangeError(
+        `${label}: static feature ${name} must be one of ${expected}, got ${describe(features[name])}.`,
+      );
     }),
   };
 }
 
 function checkSameNames(label: string, what: string, got: readonly string[], expected: readonly string[]): void {
   const missing = expected.find((name) => !got.includes(name));
-  if (missing !== undefined) throw new RangeError(`${label}: ${what} must have ${missing}, which the first series has.`);
+  if (missing !== undefined)
+    throw new RangeError(`${label}: ${what} must have ${missing}, which the first series has.`);
   const unknown = got.find((name) => !expected.includes(name));
   if (unknown !== undefined)
     throw new RangeError(
@@ -169,7 +167,9 @@ function checkColumn(label: string, name: string, column: unknown): asserts colu
 
 function checkFinite(label: string, name: string, row: number, value: unknown, remedy = ''): void {
   if (typeof value !== 'number' || !Number.isFinite(value))
-    throw new RangeError(`${label}, column ${name}, row ${row}: must be a finite number, got ${describe(value)}.${remedy}`);
+    throw new RangeError(
+      `${label}, column ${name}, row ${row}: must be a finite number, got ${describe(value)}.${remedy}`,
+    );
 }
 
 /** The options of {@link seriesFromRows}. */

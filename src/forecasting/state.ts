@@ -8,8 +8,8 @@ import {
   type FeaturePlan,
   inputSize,
   scaled,
-  tailOf,
   type Track,
+  tailOf,
   valueInputs,
   writeCovariates,
   writeValues,
@@ -80,7 +80,12 @@ export function observeAs(
   const rows = checked.map((each, i) =>
     states === undefined ? startRow(where, fitted, each) : continueRow(where, fitted, each, states[i]!),
   );
-  return inGroups(fitted, rows, (row) => row.series.values.length, (group) => runRows(fitted, group, visit));
+  return inGroups(
+    fitted,
+    rows,
+    (row) => row.series.values.length,
+    (group) => runRows(fitted, group, visit),
+  );
 }
 
 /** Called with the outputs `[T, B, P]` of one network, and the rows; step t of row b predicts its value number t. */
@@ -117,9 +122,16 @@ function startRow(where: string, { forecaster, scalers }: FittedForecaster, seri
   return { series, state: { name, length: 0, scaler, start, track: emptyTrack(), numbers, categories, ...nothing } };
 }
 
-function continueRow(where: string, { forecaster }: FittedForecaster, series: CheckedSeries, state: ForecastState): Row {
+function continueRow(
+  where: string,
+  { forecaster }: FittedForecaster,
+  series: CheckedSeries,
+  state: ForecastState,
+): Row {
   if (series.name !== state.name)
-    throw new RangeError(`${where}: series ${series.name} must have the order of the states, in which ${state.name} is next.`);
+    throw new RangeError(
+      `${where}: series ${series.name} must have the order of the states, in which ${state.name} is next.`,
+    );
   if (series.start !== undefined && state.start !== undefined && forecaster.frequency !== undefined) {
     const expected = timeAfter(state.start, parseFrequency(where, forecaster.frequency), state.length);
     if (series.start !== expected)
@@ -155,7 +167,14 @@ function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | 
   const networks = members.map((member, m) => {
     const before = joined(rows.map(({ state }) => state.networks[m]));
     if (T === 0) return before === undefined ? [] : splitState(before);
-    const run = runMember(fitted, member, rows.map(({ state }) => state), inputs, before, lengths);
+    const run = runMember(
+      fitted,
+      member,
+      rows.map(({ state }) => state),
+      inputs,
+      before,
+      lengths,
+    );
     visit?.(m, run.output, rows);
     return splitState(run.state);
   });
