@@ -84,44 +84,51 @@ export function stepsBetween(start: number, time: number, step: Step): number {
   return timeAfter(start, step, steps) === time ? steps : steps + 0.5;
 }
 
-/** The fraction of a day, week or year at a moment, from 0 to 1. */
-const phases = {
-  day: (time: number) => (((time % day) + day) % day) / day,
+/** A cycle of the calendar. */
+export type Cycle = 'day' | 'week' | 'year';
+
+/** The fraction of a cycle at a moment, from 0 to 1. */
+const phases: Readonly<Record<Cycle, (time: number) => number>> = {
+  day: (time) => fraction(time / day),
   // 1 January 1970 was a Thursday.
-  week: (time: number) => ((((time + 3 * day) % (7 * day)) + 7 * day) % (7 * day)) / (7 * day),
-  year: (time: number) => {
+  week: (time) => fraction((time + 3 * day) / (7 * day)),
+  year: (time) => {
     const year = new Date(time).getUTCFullYear();
     const start = Date.UTC(year, 0, 1);
     return (time - start) / (Date.UTC(year + 1, 0, 1) - start);
   },
 };
 
-/** The cycles of a frequency that calendar features describe, and the number of harmonics of each. */
-function cyclesOf({ count, unit }: Step): readonly (readonly [keyof typeof phases, number])[] {
-  if (unit === 'minute' || unit === 'hour')
-    return [
-      ['day', 3],
-      ['week', 3],
-      ['year', 1],
-    ];
-  if (unit === 'day')
-    return count === 1
-      ? [
-          ['week', 3],
-          ['year', 2],
-        ]
-      : [['year', 2]];
-  if (unit === 'year') return [];
-  return [['year', 2]];
+const fraction = (x: number): number => x - Math.floor(x);
+
+/** The number of harmonics of a cycle. */
+const harmonics: Readonly<Record<Cycle, number>> = { day: 3, week: 3, year: 2 };
+
+/**
+ * The cycles that calendar features describe: those with several steps that the data has at least twice. The phase of a
+ * longer cycle would be an extrapolation.
+ *
+ * @param steps the number of values of the longest series
+ */
+export function cyclesOf(frequency: Frequency, steps: number): Cycle[] {
+  const { count, unit } = parseFrequency('forecaster', frequency);
+  const length = count * (lengths[unit] ?? months[unit]! * 30.4 * day);
+  const periods: readonly (readonly [Cycle, number])[] = [
+    ['day', day],
+    ['week', 7 * day],
+    ['year', 365 * day],
+  ];
+  return periods.filter(([, period]) => 2 * length <= period && steps * length >= 2 * period).map(([cycle]) => cycle);
 }
 
-/** The number of calendar features of a frequency. */
-export const calendarSize = (step: Step): number => cyclesOf(step).reduce((sum, [, count]) => sum + 2 * count, 0);
+/** The number of calendar features. */
+export const calendarSize = (cycles: readonly Cycle[]): number =>
+  cycles.reduce((size, cycle) => size + 2 * harmonics[cycle], 0);
 
-/** The sines and cosines of the phases of a moment in the day, the week and the year. */
-export function calendarFeatures(time: number, step: Step): number[] {
-  return cyclesOf(step).flatMap(([cycle, harmonics]) =>
-    Array.from({ length: harmonics }, (_, i) => 2 * Math.PI * (i + 1) * phases[cycle](time)).flatMap((angle) => [
+/** The sines and cosines of the phases of a moment in the cycles. */
+export function calendarFeatures(time: number, cycles: readonly Cycle[]): number[] {
+  return cycles.flatMap((cycle) =>
+    Array.from({ length: harmonics[cycle] }, (_, i) => 2 * Math.PI * (i + 1) * phases[cycle](time)).flatMap((angle) => [
       Math.sin(angle),
       Math.cos(angle),
     ]),

@@ -98,8 +98,7 @@ export function writeRecent(into: Float32Array, at: number, track: Track, origin
 
 /** The number of inputs per step, without embeddings. */
 export function inputSize({ forecaster, schema }: FeaturePlan): number {
-  const { frequency } = forecaster;
-  const calendar = frequency === undefined ? 0 : calendarSize(parseFrequency('forecaster', frequency));
+  const calendar = calendarSize(schema.cycles);
   return valueInputs(forecaster) + schema.past.length + schema.future.length + schema.numbers.length + calendar;
 }
 
@@ -157,7 +156,7 @@ export function writeCovariates(
       into[to++] = values === undefined ? 0 : (values[i]! - offset[column]!) / scale[column]!;
   if (forecaster.frequency === undefined) return;
   const step = parseFrequency('forecaster', forecaster.frequency);
-  for (const feature of calendarFeatures(timeAfter(start!, step, t), step)) into[to++] = feature;
+  for (const feature of calendarFeatures(timeAfter(start!, step, t), schema.cycles)) into[to++] = feature;
 }
 
 /** The covariates of step t. */

@@ -93,7 +93,7 @@ export async function fitForecaster(
   checkCount(where, 'steps', steps);
   checkCount(where, 'batchSize', batchSize);
   checkNumber(where, 'learningRate', learningRate, 0);
-  const schema = schemaOf(where, series);
+  const schema = schemaOf(where, series, forecaster.frequency);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
   const resolved = withScaling(forecaster, checked);

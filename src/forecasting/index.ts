@@ -11,7 +11,7 @@ export {
 } from './anomalies';
 export { type Backtest, type BacktestForecast, type BacktestOptions, backtest, type MethodScores } from './backtest';
 export { type BacktestTableOptions, backtestTable } from './backtest-table';
-export type { Frequency, Time } from './calendar';
+export type { Cycle, Frequency, Time } from './calendar';
 export {
   type Distribution,
   gaussian,

@@ -8,7 +8,7 @@ import type { Series } from './series';
 /** The task of a method. */
 export interface ForecastTask {
   readonly horizon: number;
-  /** The length of the main season in steps; 1 if there is none. */
+  /** The length of the main season in steps; 1 without a season. */
   readonly season: number;
   readonly frequency: Frequency | undefined;
   /** The levels of the quantiles. */

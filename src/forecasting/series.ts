@@ -1,7 +1,16 @@
 /** Time series with covariates: the types, their checks, and series from the rows of a table. */
 
 import { checkArray, checkNames, checkObject, checkString, describe, isObject, mismatch } from '../tensor/shape';
-import { type Frequency, millisecondsOf, parseFrequency, stepsBetween, type Time, timeAfter } from './calendar';
+import {
+  type Cycle,
+  cyclesOf,
+  type Frequency,
+  millisecondsOf,
+  parseFrequency,
+  stepsBetween,
+  type Time,
+  timeAfter,
+} from './calendar';
 
 /** Columns by name, each an array with one value per row. */
 export type Columns = Readonly<Record<string, ArrayLike<number>>>;
@@ -24,11 +33,14 @@ export interface Series {
   readonly static?: Readonly<Record<string, number | string>> | undefined;
 }
 
-/** The names of the covariates and static features of a forecaster, and the categories of those that are text. */
+/** The covariates and features of a forecaster. */
 export interface Schema {
+  /** The cycles of the calendar features. */
+  readonly cycles: readonly Cycle[];
   readonly past: readonly string[];
   readonly future: readonly string[];
   readonly numbers: readonly string[];
+  /** The categories of static features that are text. */
   readonly categories: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -45,15 +57,17 @@ export interface CheckedSeries {
   readonly categories: readonly number[];
 }
 
-/** The schema of series: the names in the first one. Covariates in an order that does not depend on the series. */
-export function schemaOf(where: string, series: readonly Series[]): Schema {
+/** The schema of series: the names in the first one, in an order that does not depend on it. */
+export function schemaOf(where: string, series: readonly Series[], frequency?: Frequency): Schema {
   checkArray(where, 'series', series);
   const first = series[0];
   if (first === undefined) throw new RangeError(`${where}: series must hold at least one series, got none.`);
   checkObject(where, 'series[0]', first);
   const features = Object.entries(first.static ?? {});
   const texts = features.filter(([, value]) => typeof value === 'string').map(([name]) => name);
+  const longest = series.reduce((most, each) => Math.max(most, each.values?.length ?? 0), 0);
   return {
+    cycles: frequency === undefined ? [] : cyclesOf(frequency, longest),
     past: Object.keys(first.past ?? {}).sort(),
     future: Object.keys(first.future ?? {}).sort(),
     numbers: features

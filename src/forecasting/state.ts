@@ -130,13 +130,13 @@ function continueRow(
 ): Row {
   if (series.name !== state.name)
     throw new RangeError(
-      `${where}: series ${series.name} must have the order of the states, in which ${state.name} is next.`,
+      `${where}: series ${series.name}: must have the order of the states, in which ${state.name} is next.`,
     );
   if (series.start !== undefined && state.start !== undefined && forecaster.frequency !== undefined) {
     const expected = timeAfter(state.start, parseFrequency(where, forecaster.frequency), state.length);
     if (series.start !== expected)
       throw new RangeError(
-        `${where}: series ${series.name} must start at ${new Date(expected).toISOString()}, after the values of its ` +
+        `${where}: series ${series.name}: must start at ${new Date(expected).toISOString()}, after the values of its ` +
           `state, got ${new Date(series.start).toISOString()}.`,
       );
   }
