@@ -27,6 +27,12 @@ done
 cp use.mts bundled.ts
 node "$tsc" $strict --module esnext --moduleResolution bundler bundled.ts
 
+# Engines keep a file outside ASCII in two bytes per character, and take longer to parse it.
+if LC_ALL=C grep -nP '[^\x00-\x7F]' node_modules/bptt/dist/*.js node_modules/bptt/dist/*.cjs; then
+  echo 'package: the files of dist must be ASCII' >&2
+  exit 1
+fi
+
 # Nothing runs at import. The files are bundled without package.json, whose sideEffects: false would hide side effects.
 bundle() { "$root/node_modules/.bin/esbuild" "$@" --bundle --format=esm --log-level=error; }
 mkdir files
