@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { backtest, fanChart, fitForecaster, forecast, forecaster, type Series, seriesFromRows } from 'bptt/forecasting';
 import type { Example } from '../example';
+import { readTable } from '../table';
 import { methodOf } from './baselines';
-import { readTable } from './table';
 
 export const carbonDioxide: Example = async ({ short, log, onProgress, save }) => {
   const rows = readTable(readFileSync('examples/weather/carbon-dioxide.csv', 'utf8'));

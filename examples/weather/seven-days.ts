@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { backtest, backtestTable, forecaster, seriesFromRows } from 'bptt/forecasting';
 import type { Example } from '../example';
 import { linePlot } from '../plot/lines';
+import { readTable } from '../table';
 import { climatology, lastValue } from './baselines';
-import { readTable } from './table';
 
 export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
   const rows = readTable(readFileSync('examples/weather/weather.csv', 'utf8'));

@@ -253,7 +253,13 @@ function heldBatches(plan: FeaturePlan, held: readonly Origin[]): Windows[] {
   return batches;
 }
 
-/** The factor of the quantiles around the median with which 80 % of the held-out values are in their 80 % intervals. */
+/** The number of held-out windows without overlap at which the calibration counts half. */
+const priorWindows = 10;
+
+/**
+ * The factor of the quantiles around the median with which 80 % of the held-out values are in their 80 % intervals. It is
+ * shrunk towards 1: windows that overlap are not independent, so there may be few of them.
+ */
 function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
   const { horizon, distribution } = fitted.forecaster;
   if (distribution.name === 'negativeBinomial') return 1;
@@ -270,5 +276,6 @@ function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
   if (scores.length < 20) return 1;
   scores.sort((a, b) => a - b);
   const factor = scores[Math.min(scores.length - 1, Math.ceil(0.8 * (scores.length + 1)) - 1)]!;
-  return Math.min(3, Math.max(1 / 3, factor));
+  const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / horizon)}`)).size;
+  return Math.min(3, Math.max(1 / 3, factor)) ** (windows / (windows + priorWindows));
 }
