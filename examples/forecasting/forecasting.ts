@@ -1,4 +1,6 @@
-/** Backtests of recurrent networks on seven sets of series, compared with the seasonal naive forecast and with ETS of R. */
+/**
+ * Backtests of recurrent networks on seven sets of series, compared with the seasonal naive forecast and with ETS of R.
+ */
 
 import { readFileSync } from 'node:fs';
 import { backtest, fanChart, seasonalNaive } from 'bptt/forecasting';

@@ -13,8 +13,8 @@ import { averageQuantile, spreadScore } from './step-quantiles';
 export interface AnomalyScores {
   readonly name: string;
   /**
-   * One score per value: its distance from the median of the forecast of one step, in units of the distance of the quantile
-   * 0.1 or 0.9 from the median on the same side. NaN for missing values and the first value of a series.
+   * One score per value: its distance from the median of the forecast of one step, in units of the distance of the
+   * quantile 0.1 or 0.9 from the median on the same side. NaN for missing values and the first value of a series.
    */
   readonly scores: Float64Array;
   /** The states after the series, from which later values can be scored. */
@@ -24,7 +24,8 @@ export interface AnomalyScores {
 /**
  * Scores every value of series by the forecast from the values before it.
  *
- * @param states the states before the values, as of {@link observe}; without them, the series start with their first value
+ * @param states the states before the values, as of {@link observe}; without them, the series start with their first
+ * value
  * @throws TypeError or RangeError as {@link observe}
  * @example
  * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + 0.1 * Math.sin(t * t));
@@ -94,8 +95,8 @@ export interface AnomalyDetector {
 }
 
 /**
- * Calibrates the threshold of anomalies: the quantile 1 − rate of the scores of data without known anomalies, on which the
- * forecaster was not trained. The score of a window is the mean of the scores of its values.
+ * Calibrates the threshold of anomalies: the quantile 1 − rate of the scores of data without known anomalies, on which
+ * the forecaster was not trained. The score of a window is the mean of the scores of its values.
  *
  * @throws RangeError if there are fewer than 1 / rate scores, or an option is out of range
  * @example

@@ -25,8 +25,8 @@ export interface BacktestOptions {
   /** The number of steps from one origin to the next. The horizon by default. */
   readonly stride?: number;
   /**
-   * Whether forecasters are trained once, on the values before the first origin (`'never'`, the default), or again at each
-   * origin. The other methods are always fitted again.
+   * Whether forecasters are trained once, on the values before the first origin (`'never'`, the default), or again at
+   * each origin. The other methods are always fitted again.
    */
   readonly refit?: 'never' | 'always';
   /** The levels of the quantiles; {@link forecastLevels} by default. */

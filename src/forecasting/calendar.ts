@@ -30,7 +30,9 @@ export function parseFrequency(where: string, frequency: Frequency): Step {
   return { count: Number(match[1] ?? 1), unit: match[2] as Unit };
 }
 
-/** The number of values in the shortest season: of a day if there are several values per day, of a week or of a year. */
+/**
+ * The number of values in the shortest season: of a day if there are several values per day, of a week or of a year.
+ */
 export function defaultSeason(frequency: Frequency | undefined): number {
   if (frequency === undefined) return 1;
   const { count, unit } = parseFrequency('forecaster', frequency);

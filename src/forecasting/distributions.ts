@@ -1,6 +1,6 @@
 /**
- * The outputs of forecasters. A distribution has `size` outputs per step. The first one is its location; forecasters add
- * the last level or season of the series to it. Values are scaled.
+ * The outputs of forecasters. A distribution has `size` outputs per step. The first one is its location; forecasters
+ * add the last level or season of the series to it. Values are scaled.
  */
 
 import {
@@ -98,6 +98,7 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
   const { levels = defaultLevels } = options;
   checkLevels('quantiles', levels);
   const Q = levels.length;
+  const positionOf = positionsAmong(levels);
   const middle = Math.floor(Q / 2);
   // Quantile j is the location plus the distances from the middle up to j, or minus those down to j.
   const sign = (i: number, j: number): number => (i >= middle && i < j ? 1 : i < middle && i >= j ? -1 : 0);
@@ -126,9 +127,9 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
     },
     quantile: (outputs) => {
       const known = values(outputs);
-      return (level) => interpolate(levels, known, level);
+      return (level) => interpolate(known, positionOf(level));
     },
-    sample: (outputs, _, random) => interpolate(levels, values(outputs), uniformNumber(random)),
+    sample: (outputs, _, random) => interpolate(values(outputs), positionOf(uniformNumber(random))),
   };
 }
 
@@ -143,18 +144,37 @@ export function checkLevels(where: string, levels: readonly number[]): void {
   });
 }
 
-/**
- * The quantile of a level between levels, linear in the quantile of the normal distribution, and so beyond the first and
- * the last one.
- */
-function interpolate(levels: readonly number[], values: readonly number[], level: number): number {
-  if (levels.length === 1) return values[0]!;
-  let upper = levels.findIndex((each) => each >= level);
-  if (levels[upper] === level) return values[upper]!;
-  upper = upper < 0 ? levels.length - 1 : Math.max(1, upper);
-  const p = Math.min(1 - 1e-9, Math.max(1e-9, level));
-  const [from, to, at] = [levels[upper - 1]!, levels[upper]!, p].map(normalQuantile) as [number, number, number];
-  return values[upper - 1]! + ((values[upper]! - values[upper - 1]!) * (at - from)) / (to - from);
+/** The position of a level among the levels: between the values at `above − 1` and `above`, or beyond them. */
+interface Position {
+  readonly above: number;
+  /** 0 at the lower value and 1 at the upper one. */
+  readonly part: number;
+}
+
+/** Returns the position of any level, linear in the quantile of the normal distribution. */
+function positionsAmong(levels: readonly number[]): (level: number) => Position {
+  const z = levels.map(normalQuantile);
+  const found = new Map<number, Position>();
+  const find = (level: number): Position => {
+    const next = levels.findIndex((each) => each >= level);
+    const above = next < 0 ? levels.length - 1 : Math.max(1, next);
+    const at = levels[above] === level ? z[above]! : normalQuantile(Math.min(1 - 1e-9, Math.max(1e-9, level)));
+    return { above, part: (at - z[above - 1]!) / (z[above]! - z[above - 1]!) };
+  };
+  return (level) => {
+    const known = found.get(level);
+    if (known !== undefined) return known;
+    const position = find(level);
+    // Forecasts use the same few levels again and again; samples do not.
+    if (found.size < 100) found.set(level, position);
+    return position;
+  };
+}
+
+function interpolate(values: readonly number[], { above, part }: Position): number {
+  if (values.length === 1) return values[0]!;
+  if (part === 1) return values[above]!;
+  return values[above - 1]! + (values[above]! - values[above - 1]!) * part;
 }
 
 /**

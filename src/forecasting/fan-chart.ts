@@ -70,7 +70,8 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   const fan = bands.map((band) => {
     const upper = band.map(([, value], k) => [N + k, value] as const);
     const lower = band.map(([value], k) => [N + k, value] as const).reverse();
-    return `<path d="${path([origin, ...upper, ...lower])}Z" fill="${color}" fill-opacity="${(0.6 / bands.length).toFixed(2)}"/>`;
+    const opacity = (0.6 / bands.length).toFixed(2);
+    return `<path d="${path([origin, ...upper, ...lower])}Z" fill="${color}" fill-opacity="${opacity}"/>`;
   });
   const line = (points: readonly (readonly [number, number])[], stroke: string): string =>
     points.length === 0 ? '' : `<path d="${path(points)}" fill="none" stroke="${stroke}" stroke-width="1.6"/>`;
@@ -79,7 +80,8 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
     text(margin.left, 16, title, 'start', 600),
     ...ticksOf(low, high, 5).map((tick) => {
       const at = y(tick);
-      const grid = `<line x1="${margin.left}" y1="${at}" x2="${width - margin.right}" y2="${at}" stroke="${gray}" stroke-opacity="0.25"/>`;
+      const ends = `x1="${margin.left}" y1="${at}" x2="${width - margin.right}" y2="${at}"`;
+      const grid = `<line ${ends} stroke="${gray}" stroke-opacity="0.25"/>`;
       return grid + text(margin.left - 6, at, String(Number(tick.toPrecision(6))), 'end');
     }),
     ...timeTicks(series, forecast, first).map(([t, label]) => text(x(t), height - margin.bottom + 18, label, 'middle')),

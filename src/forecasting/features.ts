@@ -1,7 +1,7 @@
 /**
- * The inputs of the network. Step t predicts the value at t from inputs that depend only on values up to an origin: t − 1
- * in the history, and the last observed value in the horizon of a direct forecast. Values are relative to the level at
- * the origin, the mean of the last season, so that a trend does not leave the range of the training data.
+ * The inputs of the network. Step t predicts the value at t from inputs that depend only on values up to an origin: t −
+ * 1 in the history, and the last observed value in the horizon of a direct forecast. Values are relative to the level
+ * at the origin, the mean of the last season, so that a trend does not leave the range of the training data.
  */
 
 import type { Scaler } from '../index';

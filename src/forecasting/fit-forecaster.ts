@@ -33,7 +33,8 @@ export interface FitForecasterOptions {
   readonly optimizer?: Optimizer;
   /**
    * The number of last steps of every series that calibrate the intervals of forecasts. 0 disables that. By default the
-   * horizon, if all series are long enough for two windows; with fewer than 20 series up to a fifth of the shortest one.
+   * horizon, if all series are long enough for two windows; with fewer than 20 series up to a fifth of the shortest
+   * one.
    */
   readonly validation?: number;
   /**
@@ -65,8 +66,8 @@ export interface FittedForecaster extends FeaturePlan {
  * Trains a forecaster on one or many series: one set of parameters for all of them.
  *
  * @throws TypeError if an argument is of another type
- * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short, or a
- * series is shorter than the horizon, constant, or not positive as its scaling requires
+ * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short, or
+ * a series is shorter than the horizon, constant, or not positive as its scaling requires
  * @example
  * const values = Float64Array.from({ length: 80 }, (_, t) => 10 + (t % 4));
  * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), [{ name: 'a', values }], { steps: 20 });
@@ -186,7 +187,8 @@ function checkForTraining(
 ): void {
   if (mode === 'autoregressive' && past.length > 0)
     throw new RangeError(
-      `${where}: past covariates (${past.join(', ')}) need mode 'direct': sampled paths continue after their last value.`,
+      `${where}: past covariates (${past.join(', ')}) need mode 'direct': sampled paths continue after their last ` +
+        'value.',
     );
   for (const { name, values, start } of series) {
     if (values.length <= horizon)
@@ -236,8 +238,8 @@ function tooShort(
 ): RangeError {
   const longest = series.reduce((most, each) => (each.values.length > most.values.length ? each : most));
   return new RangeError(
-    `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} values, for ` +
-      `a horizon of ${horizon} and ${validation} validation steps.`,
+    `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} ` +
+      `values, for a horizon of ${horizon} and ${validation} validation steps.`,
   );
 }
 
@@ -257,8 +259,8 @@ function heldBatches(plan: FeaturePlan, held: readonly Origin[]): Windows[] {
 const priorWindows = 10;
 
 /**
- * The factor of the quantiles around the median with which 80 % of the held-out values are in their 80 % intervals. It is
- * shrunk towards 1: windows that overlap are not independent, so there may be few of them.
+ * The factor of the quantiles around the median with which 80 % of the held-out values are in their 80 % intervals. It
+ * is shrunk towards 1: windows that overlap are not independent, so there may be few of them.
  */
 function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
   const { horizon, distribution } = fitted.forecaster;

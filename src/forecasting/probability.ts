@@ -42,7 +42,9 @@ function approximateQuantile(p: number): number {
 const polynomial = (x: number, coefficients: readonly number[]): number =>
   coefficients.reduce((sum, coefficient) => sum * x + coefficient, 0);
 
-/** The probability that a standard normal number is at most x, for x ≤ 0: the continued fraction or the series of erfc. */
+/**
+ * The probability that a standard normal number is at most x, for x ≤ 0: the continued fraction or the series of erfc.
+ */
 export function normalProbability(x: number): number {
   if (x > 0) return 1 - normalProbability(-x);
   const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);

@@ -1,6 +1,6 @@
 /**
- * Files of trained forecasters: safetensors with the parameters of every network, under its number. The metadata has the
- * description of the networks, as {@link save} writes it, and the options, scaling and names of the forecaster.
+ * Files of trained forecasters: safetensors with the parameters of every network, under its number. The metadata has
+ * the description of the networks, as {@link save} writes it, and the options, scaling and names of the forecaster.
  */
 
 import {
@@ -43,7 +43,8 @@ const layout = 1;
  * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
  * const fitted = await fitForecaster(forecaster({ horizon: 2 }), [{ name: 'a', values }], { steps: 5 });
  * const loaded = loadForecaster(saveForecaster(fitted));
- * forecast(loaded, [{ name: 'a', values }])[0]!.median[1] === forecast(fitted, [{ name: 'a', values }])[0]!.median[1]; // true
+ * forecast(loaded, [{ name: 'a', values }])[0]!.median[1] === forecast(fitted, [{ name: 'a', values }])[0]!.median[1];
+ * // true
  */
 export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Uint8Array {
   checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');

@@ -9,8 +9,8 @@ export interface Scores {
   /** The root of the mean squared error of the median. */
   readonly rmse: number;
   /**
-   * The mean absolute error, divided by that of the seasonal naive forecasts of one step in the history before the origin
-   * (Hyndman and Koehler, 2006).
+   * The mean absolute error, divided by that of the seasonal naive forecasts of one step in the history before the
+   * origin (Hyndman and Koehler, 2006).
    */
   readonly mase: number;
   /** The root of the mean of squared errors, divided by those of the seasonal naive forecasts in the history. */

@@ -218,11 +218,11 @@ interface Cells {
 
 /**
  * Creates series from the rows of a table, such as those of a CSV file: `Papa.parse(text, { header: true }).data`. The
- * cells are numbers or text. Rows of a series must be in order of time, but the rows of several series can be mixed. The
- * last rows of a series can have future covariates and no value: they are the rows to forecast.
+ * cells are numbers or text. Rows of a series must be in order of time, but the rows of several series can be mixed.
+ * The last rows of a series can have future covariates and no value: they are the rows to forecast.
  *
- * @throws RangeError if a cell is not a number, a time is repeated, out of order, missing or between two time steps; the
- * message names the series, the column and the row, counted from 0
+ * @throws RangeError if a cell is not a number, a time is repeated, out of order, missing or between two time steps;
+ * the message names the series, the column and the row, counted from 0
  * @example
  * const rows = [{ month: '2024-01-01', sold: '7' }, { month: '2024-02-01', sold: '9' }];
  * const [series] = seriesFromRows(rows, { time: 'month', value: 'sold', frequency: 'month' });

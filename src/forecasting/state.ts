@@ -46,7 +46,8 @@ const mostInputs = 2 ** 22;
  * Reads new values of series and returns the states after them. A forecast from a state equals one from the whole
  * history, but takes only the time of the new values.
  *
- * @param series the values after those of the states; their covariates start at the same step. Without states, all values
+ * @param series the values after those of the states; their covariates start at the same step. Without states, all
+ * values
  * @param states the states to continue, in the order of the series
  * @returns one state per series; the given states are not changed
  * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, or does not continue its state

@@ -4,9 +4,10 @@ import { minimize } from './nelder-mead';
 
 /**
  * How the values of each series are scaled: `'mean'` divides by the mean of |x|, `'standard'` subtracts the mean and
- * divides by the standard deviation, `'log'` and `'boxCox'` do the same after a logarithm or a power transformation (Box
- * and Cox, 1964) with the exponent of the greatest likelihood, from 0 to 1. Those two need positive values. `'auto'` is
- * `'log'` if all values are positive and none is below 5 % of the mean of its series, and otherwise `'standard'`.
+ * divides by the standard deviation, `'log'` and `'boxCox'` do the same after a logarithm or a power transformation
+ * (Box and Cox, 1964) with the exponent of the greatest likelihood, from 0 to 1. Those two need positive values.
+ * `'auto'` is `'log'` if all values are positive and none is below 5 % of the mean of its series, and otherwise
+ * `'standard'`.
  */
 export type Scaling = 'auto' | 'none' | 'mean' | 'standard' | 'log' | 'boxCox';
 

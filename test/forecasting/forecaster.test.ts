@@ -243,6 +243,6 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
   expect(Array.from(a!.future!['price']!)).toEqual([1.5, 1.5, 1.6, 1.7]);
   expect(Array.from(b!.values)).toEqual([7, NaN, NaN, 8].filter((_, i) => i !== 1));
   expect(() => seriesFromRows(rows, options)).toThrow(
-    "seriesFromRows: series a, column sold, row 2: must be a number, got nothing. Use missing: 'mask', or fill the gap.",
+    /^seriesFromRows: series a, column sold, row 2: must be a number, got nothing\. Use missing: 'mask'/,
   );
 });

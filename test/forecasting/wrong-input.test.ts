@@ -144,7 +144,8 @@ describe('seriesFromRows rejects', () => {
     [
       'gaps',
       [row('2024-01-02'), row('2024-01-04')],
-      "row 1: the time must be 2024-01-03T00:00:00.000Z, got 2024-01-04T00:00:00.000Z. Use missing: 'mask' for series with gaps.",
+      'row 1: the time must be 2024-01-03T00:00:00.000Z, got 2024-01-04T00:00:00.000Z. ' +
+        "Use missing: 'mask' for series with gaps.",
     ],
     [
       'times between two steps',

@@ -1,4 +1,4 @@
-"""Writes forecasting.json: losses and gradients of PyTorch's distributions, quantiles of SciPy, and models of R's forecast.
+"""Writes forecasting.json: losses and gradients of PyTorch's distributions, quantiles of SciPy, ETS models of R.
 
 Run with Python 3 with torch and scipy, and with R with the package forecast:
     python3 make_forecasting_golden.py

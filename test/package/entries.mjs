@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 
 /** Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels. */
 
-/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'forecasting' | 'worker' | 'node', any>} entries the module of each */
+/** @param {Record<string, any>} entries the module of each entry point */
 export async function checkEntries({ bptt, pytorch, keras, onnx, forecasting, worker, node }) {
   const check = (holds, what) => {
     if (!holds) throw new Error(`entry points: ${what}`);
