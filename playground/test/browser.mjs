@@ -49,7 +49,10 @@ export async function openPage(browser, address, { width = 1280, height = 900, d
   page.on('response', (response) => {
     if (response.status() >= 400) problems.push(`${response.status()}: ${response.url()}`);
   });
-  await page.setViewport({ width, height });
+  // Firefox 140 sets the size, but does not know the orientation of the screen.
+  await page.setViewport({ width, height }).catch((error) => {
+    if (!error.message.includes('setScreenOrientationOverride')) throw error;
+  });
   if (dark) await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
   await page.goto(address);
   return { page, problems };

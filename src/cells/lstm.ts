@@ -42,6 +42,6 @@ const cell: PointwiseCell<'h' | 'c'> = {
  * lstm().state; // ['h', 'c']
  */
 export function lstm(options: Readonly<Record<string, never>> = {}): PointwiseCell<'h' | 'c'> {
-  checkNames('lstm', 'options, unlike those of lstmWith,', options, []);
+  checkNames('lstm', 'options (see lstmWith)', options, []);
   return cell;
 }

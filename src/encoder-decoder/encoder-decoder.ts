@@ -20,6 +20,7 @@ import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
+import { modelNotCloneable } from '../tensor/post-instead';
 import { type Random, seeded, uniformNumber } from '../tensor/random';
 import { checkIds, checkNames, checkNumber, formatShape } from '../tensor/shape';
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
@@ -146,6 +147,7 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
     decoder: fill(decoderParameters(decoder, stateSize, finalSizes), 'decoder'),
   });
   const model: Omit<EncoderDecoder, 'loss'> = {
+    ...modelNotCloneable,
     encoder,
     origin: ['encoderDecoder', options],
     decoder,

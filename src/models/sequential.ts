@@ -16,6 +16,7 @@ import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
+import { modelNotCloneable, type NotCloneable } from '../tensor/post-instead';
 import { checkRandom, type Random, seeded } from '../tensor/random';
 import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape } from '../tensor/shape';
 import { lengthsIn, sliceSteps } from '../tensor/step-ranges';
@@ -23,7 +24,7 @@ import { full, type IntTensor, isIntTensor, isTensor, type Tensor } from '../ten
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
 /** A model of layers in order, with their parameters. */
-export interface Sequential {
+export interface Sequential extends NotCloneable {
   readonly layers: readonly NamedLayer[];
   /** The constructor function and its arguments, which {@link save} stores. */
   readonly origin: Origin;
@@ -78,6 +79,7 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
   const { named, plan } = withCaller('sequential', () => planChain(layers, input));
   const { data, tree } = flattenTree(fill(plan, ''));
   return {
+    ...modelNotCloneable,
     layers: named,
     origin: ['sequential', layers, { inputSize }],
     parameters: tree,

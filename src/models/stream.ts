@@ -13,6 +13,7 @@ import {
 } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { memoize } from '../tensor/memoize';
+import { type NotCloneable, postInstead } from '../tensor/post-instead';
 import { checkCount, checkKind, checkNames, checkObject, formatShape, mismatch, outOfRange } from '../tensor/shape';
 import { checkEither, checkTensor, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { leavesOf } from '../tensor/tree';
@@ -22,7 +23,7 @@ import { checkModel, type ModelState, type Sequential } from './sequential';
  * A model that runs one time step per call of {@link advance}. It holds a copy of the weights, taken when the stream
  * was created, and the carried state. Streams are independent of each other and of the model.
  */
-export interface Stream<S = ModelState> {
+export interface Stream<S = ModelState> extends NotCloneable {
   readonly batchSize: number;
   /** The size I of the input vectors `[B, I]`, or `'ids'` if the input is token ids `[B]`. */
   readonly inputSize: number | 'ids';
@@ -69,7 +70,7 @@ export function stream(model: Sequential, options: StreamOptions = {}): Stream {
     batchSize,
     (options) => withCaller('stream', () => chainStepRunner(model.layers, model.parameters, options)),
   );
-  return createStream('stream', program, inputSize, batchSize);
+  return createStream('stream', program, inputSize, batchSize, notCloneable);
 }
 
 /**
@@ -102,6 +103,8 @@ export function streamCell<N extends string>(
   );
   return createStream('streamCell', program, inputSize, batchSize);
 }
+
+const notCloneable = /* @__PURE__ */ postInstead('a stream', 'its state, and call stream in the worker');
 
 /** What the streams of a model with one batch size share: the runner and its input buffer. */
 interface Program<S> {
@@ -144,10 +147,17 @@ function programOf<S>(
   return program;
 }
 
-function createStream<S>(caller: string, program: Program<S>, inputSize: number | 'ids', batchSize: number): Stream<S> {
+function createStream<S>(
+  caller: string,
+  program: Program<S>,
+  inputSize: number | 'ids',
+  batchSize: number,
+  first?: NotCloneable,
+): Stream<S> {
   const { runner } = program;
   const state = runner.start();
   return {
+    ...first,
     batchSize,
     inputSize,
     outputSize: runner.size,

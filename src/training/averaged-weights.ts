@@ -2,10 +2,15 @@
 
 import { addScaled, scaling } from '../kernels/arithmetic';
 import { lastOf } from '../tensor/arrays';
-import { withOrigin } from '../tensor/origin';
 import { checkBelowOne, checkCount, checkKind, checkNames } from '../tensor/shape';
 import { type TensorTree, treeOver } from '../tensor/tree';
-import { checkOptimizer, checkOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
+import {
+  checkOptimizer,
+  checkOptimizerState,
+  createOptimizer,
+  type Optimizer,
+  type OptimizerState,
+} from './optimizers';
 
 /** The options of {@link averageWeights}. */
 export interface AverageOptions {
@@ -50,7 +55,7 @@ export function averageWeights(options: AverageOptions = {}): Optimizer {
     k.of(addScaled)(average, parameters, weight, size);
     k.of(addScaled)(average, gradient, weight, size);
   };
-  return withOrigin({ name: 'averageWeights', slots: 1, update }, 'averageWeights', options);
+  return createOptimizer({ name: 'averageWeights', slots: 1, update }, 'averageWeights', options);
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { Variable } from '../autodiff/tape';
 import type { Batch } from '../data/dataset';
 import { withCaller } from '../tensor/error-context';
+import { type NotCloneable, postInstead } from '../tensor/post-instead';
 import type { Random } from '../tensor/random';
 import { checkFunction } from '../tensor/shape';
 import { flattenTree, type Mapped, type TensorTree } from '../tensor/tree';
@@ -18,7 +19,7 @@ export interface TrainingContext {
 }
 
 /** A model defined by a loss function, with any number of inputs and outputs and batches of any form. */
-export interface CustomModel<P extends TensorTree = TensorTree, B = Batch> {
+export interface CustomModel<P extends TensorTree = TensorTree, B = Batch> extends NotCloneable {
   /** Views of {@link CustomModel.data}. */
   readonly parameters: P;
   /** All parameters in one contiguous buffer. Change them in place. */
@@ -26,6 +27,8 @@ export interface CustomModel<P extends TensorTree = TensorTree, B = Batch> {
   /** The loss of a batch, a scalar. */
   readonly loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext) => Variable;
 }
+
+const notCloneable = /* @__PURE__ */ postInstead('a custom model', 'its data, and create the model in the worker');
 
 /**
  * Creates a model from parameters and a loss function, for {@link fit} and {@link evaluate}.
@@ -45,5 +48,10 @@ export function customModel<P extends TensorTree, B = Batch>(
 ): CustomModel<P, B> {
   checkFunction('customModel', 'loss', loss);
   const { tree, data } = withCaller('customModel', () => flattenTree(parameters));
-  return { parameters: tree, data, loss };
+  return {
+    ...notCloneable,
+    parameters: tree,
+    data,
+    loss,
+  };
 }

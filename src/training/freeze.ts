@@ -1,9 +1,8 @@
 /** Parameters that training does not change. */
 
 import { fill } from '../kernels/movement';
-import { withOrigin } from '../tensor/origin';
 import { checkArray, checkString } from '../tensor/shape';
-import { chain, checkOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
+import { chain, checkOptimizer, createOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
 
 /**
  * Freezes parameters: the optimizer does not change a bit of them, and their gradients count in no norm. {@link fit} and
@@ -44,7 +43,7 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
       update(input);
     },
   };
-  return withOrigin(frozen, 'freeze', names, optimizer);
+  return createOptimizer(frozen, 'freeze', names, optimizer);
 }
 
 /** Whether a path is that of a part of the tree, or inside it. */

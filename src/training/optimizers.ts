@@ -13,6 +13,7 @@ import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels
 import { isArrayOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { type Origin, withOrigin } from '../tensor/origin';
+import { type NotCloneable, postInstead } from '../tensor/post-instead';
 import {
   checkArray,
   checkBelowOne,
@@ -65,7 +66,7 @@ export interface Update {
 }
 
 /** A transformation of the gradient. */
-export interface Optimizer {
+export interface Optimizer extends NotCloneable {
   /** The name, which a state must have; for a {@link chain}, the names of the parts with state buffers. */
   readonly name: string;
   /** The number of state buffers, each with one element per parameter, initially zero. */
@@ -102,8 +103,14 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
       }
     },
   };
-  return withOrigin(optimizer, 'chain', ...parts);
+  return createOptimizer(optimizer, 'chain', ...parts);
 }
+
+/** Records the function that created an optimizer, and its arguments, and what to post instead of it. */
+export const createOptimizer = (optimizer: Optimizer, ...origin: Origin): Optimizer =>
+  withOrigin({ ...notCloneable, ...optimizer }, ...origin);
+
+const notCloneable = /* @__PURE__ */ postInstead('an optimizer', 'its state, and create the optimizer in the worker');
 
 /** The optimizer that the function `name` creates from a learning rate and options. */
 export function withRate(
@@ -114,7 +121,7 @@ export function withRate(
   change: (rate: number, update: Update) => void,
 ): Optimizer {
   const update: Optimizer['update'] = (input) => change(rateAt(name, rate, input), input);
-  return withOrigin({ name, slots, rate, update }, name, rate, options);
+  return createOptimizer({ name, slots, rate, update }, name, rate, options);
 }
 
 /** @throws TypeError if `optimizer` is not an {@link Optimizer} */

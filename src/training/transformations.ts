@@ -2,9 +2,8 @@
 
 import { addScaled, clamp, scaling, sumOfSquares } from '../kernels/arithmetic';
 import { addSigns, limitColumns } from '../kernels/penalties';
-import { withOrigin } from '../tensor/origin';
 import { checkFunction, checkNames, checkNumber, type Shape } from '../tensor/shape';
-import type { Optimizer } from './optimizers';
+import { createOptimizer, type Optimizer } from './optimizers';
 
 /** The parameters a transformation applies to. */
 export interface Selection {
@@ -30,7 +29,7 @@ function penalty(name: string, kernel: typeof addScaled, factor: number, selecti
       only === undefined ? [{ offset: 0, size: all }] : leaves.filter((leaf) => only(leaf.path, leaf.shape));
     for (const { offset, size } of ranges) kernels.of(kernel)(gradient + offset, parameters + offset, factor, size);
   };
-  return withOrigin({ name, slots: 0, update }, name, factor, selection);
+  return createOptimizer({ name, slots: 0, update }, name, factor, selection);
 }
 
 /**
@@ -49,7 +48,7 @@ export function clipByNorm(limit: number): Optimizer {
     const factor = limit / (Math.sqrt(k.of(sumOfSquares)(gradient, size)) + 1e-6);
     if (factor < 1) k.of(scaling)(gradient, gradient, factor, size);
   };
-  return withOrigin({ name: 'clipByNorm', slots: 0, update }, 'clipByNorm', limit);
+  return createOptimizer({ name: 'clipByNorm', slots: 0, update }, 'clipByNorm', limit);
 }
 
 /**
@@ -64,7 +63,7 @@ export function clipByNorm(limit: number): Optimizer {
 export function clipByValue(limit: number): Optimizer {
   checkNumber('clipByValue', 'limit', limit, 0);
   const update: Optimizer['update'] = ({ kernels, gradient, size }) => kernels.of(clamp)(gradient, limit, size);
-  return withOrigin({ name: 'clipByValue', slots: 0, update }, 'clipByValue', limit);
+  return createOptimizer({ name: 'clipByValue', slots: 0, update }, 'clipByValue', limit);
 }
 
 /**
@@ -118,5 +117,5 @@ export function maxNorm(limit: number, selection: Selection = {}): Optimizer {
         kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
     }
   };
-  return withOrigin({ name: 'maxNorm', slots: 0, update }, 'maxNorm', limit, selection);
+  return createOptimizer({ name: 'maxNorm', slots: 0, update }, 'maxNorm', limit, selection);
 }

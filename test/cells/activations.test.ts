@@ -206,7 +206,7 @@ it('other values than functions are rejected', () => {
     'gruWith: gateActivation must be a function such as relu, got 3.',
   );
   expect(() => lstm({ activation: relu } as unknown as Record<string, never>)).toThrow(
-    'lstm: options, unlike those of lstmWith, must have no names, got activation.',
+    'lstm: options (see lstmWith) must have no names, got activation.',
   );
   expect(() => hardSigmoid(Number.NaN)).toThrow('hardSigmoid: slope must be a finite number, got NaN.');
 });

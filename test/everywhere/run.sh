@@ -7,13 +7,8 @@ mode=${1:-short}
 
 npm ci --prefix test/everywhere --ignore-scripts --silent
 
-# Installs a browser from the packages of the system if none of these programs exists. Without the permission to do so,
-# the tests in this browser are skipped, or fail in CI.
-install_browser() { # package program…
-  local program
-  for program in "$@"; do
-    if command -v "$program" > /dev/null; then return; fi
-  done
+# Installs a package of the system.
+install() {
   if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$1"
@@ -21,8 +16,20 @@ install_browser() { # package program…
     echo "everywhere: $1 is not installed, and installing it takes root and apt-get" >&2
   fi
 }
+
+# Installs a browser if none of these programs exists. Without the permission to do so, the tests in this browser are
+# skipped, or fail in CI.
+install_browser() { # package program…
+  local program
+  for program in "$@"; do
+    if command -v "$program" > /dev/null; then return; fi
+  done
+  install "$1"
+}
 install_browser chromium chromium-browser google-chrome google-chrome-stable
 install_browser firefox-esr firefox
+# Node.js 26 needs a library that not every system has.
+if ! test/everywhere/node_modules/node26/bin/node --version > /dev/null 2>&1; then install libatomic1; fi
 
 node=test/everywhere/node_modules/node24/bin/node
 rm -rf test/everywhere/build/rows

@@ -502,7 +502,11 @@ describe('errors of fitInWorker', () => {
       'optimizer: argument 2 of weightDecay.only is the function only',
     );
     // A copy by spreading may have other functions.
-    await rejects(tagger(), { optimizer: { ...adam() } }, 'optimizer is an object with name, slots, rate, update');
+    await rejects(
+      tagger(),
+      { optimizer: { ...adam() } },
+      'optimizer is an object with postInstead, name, slots, rate, update',
+    );
     await rejects(tagger(), { run: () => 1 }, 'run is the function run');
     const layer = {
       name: 'own',
@@ -517,7 +521,7 @@ describe('errors of fitInWorker', () => {
     );
     const square = customModel({ w: tensor(1) }, ({ w }, batch: number) => scale(w, batch));
     await expect(fitInWorker(worker, square, [1], { optimizer })).rejects.toThrow(
-      new TypeError(`fitInWorker: model is an object with parameters, data, loss, ${remedy}`),
+      new TypeError(`fitInWorker: model is an object with postInstead, parameters, data, loss, ${remedy}`),
     );
   });
 
