@@ -84,7 +84,9 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
       const grid = `<line ${ends} stroke="${gray}" stroke-opacity="0.25"/>`;
       return grid + text(margin.left - 6, at, String(Number(tick.toPrecision(6))), 'end');
     }),
-    ...timeTicks(series, forecast, first).map(([t, label]) => text(x(t), height - margin.bottom + 18, label, 'middle')),
+    ...timeTicks(series, forecast, first).map(([t, label], i, { length }) =>
+      text(x(t), height - margin.bottom + 18, label, i === 0 ? 'start' : i === length - 1 ? 'end' : 'middle'),
+    ),
     ...fan,
     line(past, gray),
     line(median, color),

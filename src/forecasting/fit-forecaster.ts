@@ -101,11 +101,11 @@ export async function fitForecaster(
   const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
   const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };
-  const fitted = await train(where, resolved, schema, checked, validation, training);
+  const { fitted, bestSteps } = await train(where, resolved, schema, checked, validation, training);
   if (validation === 0 || !retrain || signal?.aborted) return fitted;
   const { calibration, validationLosses } = fitted;
-  const again = { ...training, steps: fitted.bestSteps };
-  return { ...(await train(where, resolved, schema, checked, 0, again)), calibration, validationLosses };
+  const again = await train(where, resolved, schema, checked, 0, { ...training, steps: bestSteps });
+  return { ...again.fitted, calibration, validationLosses };
 }
 
 interface Training extends Required<Pick<FitForecasterOptions, 'steps' | 'batchSize' | 'learningRate'>> {
@@ -127,7 +127,7 @@ async function train(
   series: readonly CheckedSeries[],
   validation: number,
   { steps, batchSize, learningRate, optimizer, onProgress, signal }: Training,
-): Promise<FittedForecaster & { readonly bestSteps: number }> {
+): Promise<{ readonly fitted: FittedForecaster; readonly bestSteps: number }> {
   const { horizon } = forecaster;
   const scalers = Object.fromEntries(
     series.map(({ name, values }) => {
@@ -163,9 +163,11 @@ async function train(
     validationLosses.push(losses[best] ?? NaN);
     bestSteps += Math.min(steps, (best + 1) * data.batchCount) / forecaster.members;
   }
-  bestSteps = Math.ceil(Math.max(bestSteps, steps / 2));
-  const fitted = { ...plan, scalers, members, calibration: 1, validationLosses, bestSteps };
-  return validation > 0 ? { ...fitted, calibration: calibrate(fitted, held) } : fitted;
+  const fitted = { ...plan, scalers, members, calibration: 1, validationLosses };
+  return {
+    fitted: validation > 0 ? { ...fitted, calibration: calibrate(fitted, held) } : fitted,
+    bestSteps: Math.ceil(Math.max(bestSteps, steps / 2)),
+  };
 }
 
 /** Replaces the scaling `'auto'`. */

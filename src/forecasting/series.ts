@@ -202,7 +202,10 @@ export interface SeriesFromRowsOptions {
   readonly future?: readonly string[];
   /** The columns of the features that do not change over time. */
   readonly static?: readonly string[];
-  /** Whether empty values and missing rows are errors, or are masked. `'error'` by default. */
+  /**
+   * Whether empty values and missing rows are errors, or are masked. `'error'` by default. The covariates of missing rows
+   * are those of the row before.
+   */
   readonly missing?: 'error' | 'mask';
 }
 
@@ -270,25 +273,32 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
   let observed = rows.length;
   if (future.length > 0) while (observed > 0 && isEmpty(rows[observed - 1]![value])) observed--;
   const N = observed === 0 ? 0 : positions.at[observed - 1]! + 1;
-  const read = (column: string, count: number, fill: number): Float64Array => {
-    const data = new Float64Array(count).fill(fill);
+  const read = (column: string, count: number): Float64Array => {
+    const data = new Float64Array(count).fill(NaN);
     rows.forEach((row, i) => {
-      if (positions.at[i]! >= count || (isEmpty(row[column]) && missing === 'mask' && column === value)) return;
       const cell = row[column];
+      if (positions.at[i]! >= count || (isEmpty(cell) && missing === 'mask' && column === value)) return;
       const number = isEmpty(cell) ? NaN : Number(cell);
       if (!Number.isFinite(number))
         throw new RangeError(
           `${where}: series ${name}, column ${column}, row ${lines[i]}: must be a number, got ` +
-            `${isEmpty(cell) ? "nothing. Use missing: 'mask', or fill the gap." : `${describe(cell)}.`}`,
+            `${isEmpty(cell) ? (column === value ? "nothing. Use missing: 'mask', or fill the gap." : 'nothing.') : `${describe(cell)}.`}`,
         );
       data[positions.at[i]!] = number;
     });
     return data;
   };
-  const values = read(value, N, NaN);
+  const values = read(value, N);
   const hasGaps = values.some(Number.isNaN);
+  // In missing rows, covariates keep their last value.
   const columns = (names: readonly string[], count: number): Columns =>
-    Object.fromEntries(names.map((column) => [column, read(column, count, 0)]));
+    Object.fromEntries(
+      names.map((column) => {
+        const data = read(column, count);
+        for (let t = 1; t < count; t++) if (Number.isNaN(data[t])) data[t] = data[t - 1]!;
+        return [column, data];
+      }),
+    );
   return {
     name,
     values,
