@@ -7,6 +7,7 @@ const library = {
     keras: 'src/keras.ts',
     onnx: 'src/onnx.ts',
     worker: 'src/worker/index.ts',
+    forecasting: 'src/forecasting/index.ts',
     node: 'src/node/index.ts',
   },
   format: ['esm', 'cjs'] as const,
