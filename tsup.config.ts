@@ -30,6 +30,17 @@ const programs = {
   external: [/^bptt/],
 };
 
+/** A program with packages of its own, which are resolved from its folder. */
+const scale = {
+  entry: { main: 'examples/scale/main.ts' },
+  format: ['esm'] as const,
+  target: 'es2022',
+  platform: 'node' as const,
+  outDir: 'examples/scale/build',
+  external: [/^bptt/],
+  skipNodeModulesBundle: true,
+};
+
 const benches = {
   entry: { kernels: 'bench/kernels.ts' },
   format: ['esm'] as const,
@@ -40,6 +51,7 @@ const benches = {
 const config: ReturnType<typeof defineConfig> = defineConfig([
   { ...library, format: [...library.format] },
   { ...programs, format: [...programs.format] },
+  { ...scale, format: [...scale.format] },
   { ...benches, format: [...benches.format] },
 ]);
 

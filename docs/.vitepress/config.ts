@@ -56,6 +56,7 @@ const guides: readonly (readonly [section: string, pages: readonly (readonly [pa
     [
       ['deployment', 'Deployment'],
       ['performance', 'Performance'],
+      ['many-machines', 'Many machines'],
     ],
   ],
   [
