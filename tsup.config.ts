@@ -7,6 +7,7 @@ const library = {
     keras: 'src/keras.ts',
     onnx: 'src/onnx.ts',
     worker: 'src/worker/index.ts',
+    forecasting: 'src/forecasting/index.ts',
     node: 'src/node/index.ts',
   },
   format: ['esm', 'cjs'] as const,
@@ -29,6 +30,17 @@ const programs = {
   external: [/^bptt/],
 };
 
+/** A program with packages of its own, which are resolved from its folder. */
+const scale = {
+  entry: { main: 'examples/scale/main.ts' },
+  format: ['esm'] as const,
+  target: 'es2022',
+  platform: 'node' as const,
+  outDir: 'examples/scale/build',
+  external: [/^bptt/],
+  skipNodeModulesBundle: true,
+};
+
 const benches = {
   entry: { kernels: 'bench/kernels.ts' },
   format: ['esm'] as const,
@@ -39,6 +51,7 @@ const benches = {
 const config: ReturnType<typeof defineConfig> = defineConfig([
   { ...library, format: [...library.format] },
   { ...programs, format: [...programs.format] },
+  { ...scale, format: [...scale.format] },
   { ...benches, format: [...benches.format] },
 ]);
 

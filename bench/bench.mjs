@@ -1,4 +1,4 @@
-/** Benchmarks bptt without other libraries: `npm run bench`. Takes less than three minutes. */
+/** Benchmarks bptt without other libraries: `npm run bench`. Takes about four minutes. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kernelCases, multiplyAddPeak } from '../build/kernels.js';
-import { kernelsInUse } from '../dist/index.js';
+import { kernelsInUse, threadsReady, useThreads } from '../dist/index.js';
 import { cells, nameOf, shapes, streams } from './cases.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from './measure.mjs';
 import { allocation, infer, stream, train } from './ours.mjs';
 
 const { json, includes } =
-  options(`Benchmarks kernels, training, inference, streaming, start-up, memory, scaling, variable lengths and long
-sequences.
+  options(`Benchmarks kernels, training, inference, streaming, two threads, start-up, memory, scaling, variable lengths and
+long sequences.
 
   npm run bench -- [options]
 
@@ -53,6 +53,29 @@ for (const shape of shapes) {
     ]) {
       const name = `${kind}/${cell}/${nameOf(shape)}`;
       if (includes(name)) log(name, `${(await measure(name, prepare(cell, shape), { rounds: 5 })).toFixed(3)} ms`);
+    }
+  }
+}
+// Two threads against one, in turn, since threads that were just started need a warm-up.
+for (const [kind, prepare, sizes] of [
+  ['train', train, shapes],
+  ['infer', infer, shapes],
+  ['stream', stream, streams],
+]) {
+  for (const size of sizes) {
+    for (const cell of cells) {
+      const name = `threads/${kind}/${cell}/${kind === 'stream' ? `I${size.I}H${size.H}` : nameOf(size)}`;
+      if (!includes(name)) continue;
+      const times = { 1: [], 2: [] };
+      for (const threads of [1, 2, 1, 2]) {
+        useThreads(threads);
+        if ((await threadsReady()) !== threads) throw new Error(`${threads} threads did not start.`);
+        times[threads].push(...(await runInterleaved({ bptt: prepare(cell, size) }, { rounds: 3 })).bptt);
+      }
+      useThreads(1);
+      const [one, two] = [quantile(times[1], 0.5), quantile(times[2], 0.5)];
+      rows.push(rowOf(name, 'bptt', times[2]));
+      log(name, `${two.toPrecision(3)} ms with two threads, ${(one / two).toFixed(2)} times as fast as with one`);
     }
   }
 }

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
  * exits.
  *
  * @param help text that `--help` prints
- * @returns the path of the JSON file, and a predicate for the names of the selected cases
+ * @returns the path of the JSON file, a predicate for the names of the selected cases, and the number of threads
  */
 export function options(help) {
   const { values } = parseArgs({
@@ -19,6 +19,7 @@ export function options(help) {
       json: { type: 'string' },
       node: { type: 'string' },
       only: { type: 'string' },
+      threads: { type: 'string', default: '1' },
       help: { type: 'boolean' },
     },
   });
@@ -27,13 +28,19 @@ export function options(help) {
     process.exit();
   }
   if (values.node !== undefined) {
-    const rest = ['json', 'only'].flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
+    const rest = ['json', 'only', 'threads'].flatMap((name) =>
+      values[name] === undefined ? [] : [`--${name}`, values[name]],
+    );
     const { status, error } = spawnSync(values.node, [process.argv[1], ...rest], { stdio: 'inherit' });
     if (error) throw error;
     process.exit(status ?? 1);
   }
   const parts = values.only?.split(',');
-  return { json: values.json, includes: (name) => parts === undefined || parts.some((part) => name.includes(part)) };
+  return {
+    json: values.json,
+    includes: (name) => parts === undefined || parts.some((part) => name.includes(part)),
+    threads: Number(values.threads),
+  };
 }
 
 export const optionsHelp = `  --json FILE   write the results and a description of the machine to a file

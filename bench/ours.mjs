@@ -8,6 +8,7 @@ import {
   advance,
   chain,
   clipByNorm,
+  conv1d,
   createPredictor,
   createRandom,
   crossEntropy,
@@ -19,17 +20,35 @@ import {
   lstm,
   normal,
   recurrent,
+  relu,
   sequential,
   simpleRnn,
   streamCell,
   useKernels,
 } from '../dist/index.js';
-import { targetsOf } from './cases.mjs';
+import { outputSteps, targetsOf } from './cases.mjs';
 import { timed } from './measure.mjs';
 
 const cellOf = { rnn: simpleRnn, lstm, gru };
 
-function modelOf(cell, { I, H, V }) {
+/** The layers of the cases with convolutions. */
+const convolutional = {
+  conv: ({ k, V }) => [
+    conv1d({ size: V, kernelSize: k, padding: 'same', activation: relu }),
+    conv1d({ size: V, kernelSize: k, padding: 'same' }),
+  ],
+  separable: ({ I, k, V }) => [conv1d({ size: I, kernelSize: k, padding: 'same', groups: I }), dense({ size: V })],
+  'conv-gru': ({ k, V }) => [
+    conv1d({ size: V, kernelSize: k, padding: 'same', stride: 2, activation: relu }),
+    recurrent(gru(), { hiddenSize: V }),
+    dense({ size: V }),
+  ],
+};
+
+function modelOf(cell, shape) {
+  const { I, H, V } = shape;
+  if (cell in convolutional) return sequential(convolutional[cell](shape), { inputSize: I, seed: 1 });
+
   return sequential([recurrent(cellOf[cell](), { hiddenSize: H }), dense({ size: V })], { inputSize: I, seed: 1 });
 }
 
@@ -39,7 +58,7 @@ export function train(cell, shape, kernels, lengths) {
   const model = modelOf(cell, shape);
   const batch = {
     inputs: inputsOf(shape),
-    targets: { shape: [shape.T, shape.B], data: targetsOf(shape) },
+    targets: { shape: [outputSteps(cell, shape), shape.B], data: targetsOf({ ...shape, T: outputSteps(cell, shape) }) },
     ...(lengths && { lengths }),
   };
   const data = { batchCount: 1, batches: () => [batch] };

@@ -1,6 +1,6 @@
 /** The process of wide.mjs: prepares cases and runs them, one message at a time. */
 
-import { useKernels } from '../dist/index.js';
+import { threadsReady, useKernels, useThreads } from '../dist/index.js';
 import { infer, stream, train } from './ours.mjs';
 
 const runs = [];
@@ -12,6 +12,8 @@ process.on('message', async ({ kind, args, id, steps }) => {
 });
 try {
   useKernels('wide');
+  useThreads(Number(process.argv[2]));
+  await threadsReady();
   process.send(true);
 } catch {
   process.send(false);

@@ -6,9 +6,9 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** Starts the process. Returns undefined if the engine does not support the wide kernels. */
-export async function startWide() {
-  const child = fork(fileURLToPath(new URL('wide-process.mjs', import.meta.url)), {
+/** Starts the process, with a number of threads. Returns undefined if the engine does not support the wide kernels. */
+export async function startWide(threads = 1) {
+  const child = fork(fileURLToPath(new URL('wide-process.mjs', import.meta.url)), [String(threads)], {
     execArgv: ['--experimental-wasm-revectorize'],
   });
   const reply = () => new Promise((resolve) => child.once('message', resolve));

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { terminalProgress } from 'bptt/node';
 import { ball } from './ball/ball';
 import type { Example } from './example';
+import { forecasting } from './forecasting/forecasting';
 import { gradients } from './gradients/gradients';
 import { music } from './music/music';
 import { nextCharacter } from './next-character/next-character';
@@ -15,6 +16,7 @@ import { weather } from './weather/weather';
 
 const examples: Readonly<Record<string, readonly [run: Example, description: string]>> = {
   ball: [ball, 'predict the next image and position of a bouncing ball'],
+  forecasting: [forecasting, 'forecast series of seven kinds, compared with exponential smoothing'],
   gradients: [gradients, 'measure vanishing and exploding gradients, and the remedies'],
   music: [music, 'predict the next note of a piano piece, and compose a piece'],
   'next-character': [nextCharacter, 'predict the next character of Moby-Dick'],

@@ -5,11 +5,13 @@ export { type AttentionMemory, attentionMemory } from './attention/memory';
 export { additiveScore, dotScore, generalScore, initializeScore, type Score, scaledDotScore } from './attention/scores';
 export { checkGradients, type GradientCheck } from './autodiff/gradient-check';
 export { add, broadcastTo, divide, multiply, scale, subtract } from './autodiff/ops/arithmetic';
+export { type ConvolutionOptions, type ConvolutionParameters, convolve } from './autodiff/ops/convolution';
 export { abs, exp, huberize, leakyRelu, log, relu, sigmoid, softplus, sqrt, tanh } from './autodiff/ops/elementwise';
 export { type AffineParameters, affine, type BatchedOptions, batchedMatmul, matmul } from './autodiff/ops/linear';
 export { concat, gather, reshape, slice, stack, stopGradient, transpose } from './autodiff/ops/movement';
 export { layerNormalize, type NormalizationOptions } from './autodiff/ops/normalization';
 export { logSoftmax, mask, mean, softmax, sum } from './autodiff/ops/reductions';
+export type { Padding, WindowOptions } from './autodiff/ops/windows';
 export { type RecomputeOptions, recompute, type VariableTree } from './autodiff/recompute';
 export { type Operand, toTensor, type Variable } from './autodiff/tape';
 export {
@@ -91,13 +93,17 @@ export {
   save,
 } from './formats/saved-model';
 export type { Heap, KernelName, Kernels } from './kernels/kernel';
+export { threadsInUse, threadsReady, useThreads } from './kernels/threads/use-threads';
 export { kernelsInUse, useKernels } from './kernels/workspace';
 export { type AttentionPoolingOptions, attentionPooling } from './layers/attention-pooling';
+export { type BatchNormOptions, batchNorm } from './layers/batch-norm';
 export { type BidirectionalOptions, bidirectional, type Merge } from './layers/bidirectional';
 export type { NamedLayer } from './layers/chain';
+export { type Conv1dOptions, conv1d } from './layers/conv1d';
 export { type DenseOptions, dense } from './layers/dense';
 export { dropout } from './layers/dropout';
 export { type EmbeddingOptions, embedding } from './layers/embedding';
+export { globalAveragePool, globalMaxPool } from './layers/global-pool';
 export type {
   Features,
   Layer,
@@ -108,10 +114,12 @@ export type {
   LayerStepContext,
 } from './layers/layer';
 export { layerNorm } from './layers/layer-norm';
+export { averagePool1d, maxPool1d, type Pool1dOptions } from './layers/pool1d';
 export { type DirectionOptions, type RecurrentOptions, recurrent } from './layers/recurrent';
 export { residual } from './layers/residual';
 export { withoutBias } from './layers/without-bias';
 export { type GenerateOptions, generate } from './models/generate';
+export { outputLengths } from './models/output-lengths';
 export { predictStates } from './models/predict-states';
 export { createPredictor, type Predictor } from './models/predictor';
 export { runInSegments } from './models/segments';
@@ -129,6 +137,7 @@ export {
   withParameters,
 } from './models/sequential';
 export { advance, type Stream, type StreamOptions, stream, streamCell } from './models/stream';
+export { createStreamPool, type StreamPool } from './models/stream-pool';
 export { joinStates, splitState } from './models/stream-state';
 export { type Summarizable, summary } from './models/summary';
 export { applyPointwise } from './recurrence/apply-pointwise';

@@ -37,6 +37,8 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
             execArgv: ['--expose-gc', '--experimental-wasm-revectorize'],
             setupFiles: ['test/kernels/use-wide.ts'],
           }),
+          // BPTT_THREADS=2 runs the tests with as many threads, and divides the smallest work.
+          ...(process.env['BPTT_THREADS'] !== undefined && { setupFiles: ['test/kernels/use-threads.ts'] }),
         },
 }));
 

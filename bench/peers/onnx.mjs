@@ -3,10 +3,10 @@
 import { timed } from '../measure.mjs';
 import { onnxModel } from './onnx-model.mjs';
 
-export function onnxruntime(ort) {
+export function onnxruntime(ort, threads) {
   const open = (model) =>
     ort.InferenceSession.create(model, {
-      intraOpNumThreads: 1,
+      intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionProviders: [ort.env.wasm && ort.wasm ? 'wasm' : 'cpu'],
     });

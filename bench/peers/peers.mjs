@@ -1,11 +1,11 @@
-/** Benchmarks bptt and other libraries in one run, interleaved, on one thread: `npm run bench:peers`. */
+/** Benchmarks bptt and other libraries in one run, interleaved: `npm run bench:peers`. */
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as ortNode from 'onnxruntime-node';
 import * as ortWeb from 'onnxruntime-web';
-import { kernelsInUse } from '../../dist/index.js';
-import { cells, nameOf, shapes, streams } from '../cases.mjs';
+import { kernelsInUse, threadsReady, useThreads } from '../../dist/index.js';
+import { cells, convolutionalModels, convolutionName, convolutions, nameOf, shapes, streams } from '../cases.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import * as ours from '../ours.mjs';
 import { startWide } from '../wide.mjs';
@@ -14,17 +14,20 @@ import { onnxruntime } from './onnx.mjs';
 import { pytorch } from './pytorch.mjs';
 import { tfjs, versions as tfjsVersions } from './tfjs.mjs';
 
-const { json, includes } =
+const { json, includes, threads } =
   options(`Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
 
   npm run bench:peers -- [options]
 
-${optionsHelp}`);
+${optionsHelp}
+  --threads N   give bptt, ONNX Runtime and PyTorch N threads each; the others have one`);
 
-ortWeb.env.wasm.numThreads = 1;
+ortWeb.env.wasm.numThreads = threads;
+useThreads(threads);
+if ((await threadsReady()) !== threads) throw new Error(`${threads} threads did not start.`);
 const log = (text) => void console.log(text);
-const torch = await pytorch(log);
-const wide = await startWide();
+const torch = await pytorch(log, threads);
+const wide = await startWide(threads);
 const contestants = {
   bptt: ours,
   ...(wide === undefined ? {} : { 'bptt-wide': wide }),
@@ -36,8 +39,8 @@ const contestants = {
   'tfjs-wasm': tfjs('wasm'),
   'tfjs-cpu': tfjs('cpu'),
   'brain.js': brainJs,
-  'onnxruntime-node': onnxruntime(ortNode),
-  'onnxruntime-web': onnxruntime(ortWeb),
+  'onnxruntime-node': onnxruntime(ortNode, threads),
+  'onnxruntime-web': onnxruntime(ortWeb, threads),
   ...(torch === undefined ? {} : { pytorch: torch }),
 };
 const head = header({
@@ -47,15 +50,17 @@ const head = header({
   'onnxruntime-web': ortWeb.env.versions.web,
   ...torch?.versions,
 });
-log(`${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}`);
+log(
+  `${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}, threads: ${threads}`,
+);
 log('Median in ms (in parentheses: relative to bptt).\n');
 
 const rows = [];
-async function compare(kind, cell, shape, name) {
+async function compare(kind, cell, shape, name, among = Object.keys(contestants)) {
   if (!includes(name)) return;
   const prepared = {};
-  for (const [who, peer] of Object.entries(contestants)) {
-    const run = await peer[kind]?.(cell, shape);
+  for (const who of among) {
+    const run = await contestants[who]?.[kind]?.(cell, shape);
     if (run !== undefined) prepared[who] = run;
   }
   const times = await runInterleaved(prepared);
@@ -71,6 +76,11 @@ async function compare(kind, cell, shape, name) {
 for (const shape of shapes) {
   for (const kind of ['train', 'infer'])
     for (const cell of cells) await compare(kind, cell, shape, `${kind}/${cell}/${nameOf(shape)}`);
+}
+for (const shape of convolutions) {
+  for (const kind of ['train', 'infer'])
+    for (const model of convolutionalModels)
+      await compare(kind, model, shape, `${kind}/${model}/${convolutionName(shape)}`, ['bptt', 'bptt-wide', 'pytorch']);
 }
 for (const cell of cells)
   for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);

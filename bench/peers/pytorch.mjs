@@ -6,19 +6,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('pytorch.py', import.meta.url));
-const oneThread = { OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
 
 /**
  * Starts PyTorch. If OpenBLAS does not recognize the processor and selects kernels without AVX2, restarts it with
  * kernels for AVX2.
  *
+ * @param threads the number of threads of PyTorch and its BLAS
  * @returns undefined if no Python installation can import torch, or if its BLAS is the reference implementation
  */
-export async function pytorch(log) {
+export async function pytorch(log, threads) {
   const candidates = [process.env.PYTHON, '/usr/bin/python3', 'python3'].filter((path) => path !== undefined);
   const python = candidates.find((path) => spawnSync(path, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0);
   if (python === undefined) return log('PyTorch is not included: no Python installation can import torch.');
-  let opened = await open(python, {});
+  let opened = await open(python, threads, {});
   if (opened.versions.blas === 'reference') {
     opened.close();
     return log(
@@ -33,15 +33,17 @@ export async function pytorch(log) {
   ) {
     log(`PyTorch: OpenBLAS detects this processor as ${opened.versions.core}; using kernels for Haswell (AVX2).`);
     opened.close();
-    opened = await open(python, { OPENBLAS_CORETYPE: 'Haswell' });
+    opened = await open(python, threads, { OPENBLAS_CORETYPE: 'Haswell' });
   }
   log(`PyTorch ${opened.versions.torch}, ${opened.versions.blas} ${opened.versions.core}`);
   return opened;
 }
 
-async function open(python, environment) {
-  const child = spawn(python, [script], {
-    env: { ...process.env, ...oneThread, ...environment },
+async function open(python, threads, environment) {
+  const count = String(threads);
+  const counts = { OPENBLAS_NUM_THREADS: count, OMP_NUM_THREADS: count, MKL_NUM_THREADS: count };
+  const child = spawn(python, [script, count], {
+    env: { ...process.env, ...counts, ...environment },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -1,4 +1,4 @@
-"""Runs the cases with PyTorch on one thread.
+"""Runs the cases with PyTorch; the argument is the number of threads.
 
 Reads one case per line as JSON, and prints the time of its steps in milliseconds.
 """
@@ -11,7 +11,7 @@ import time
 
 import torch
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[1]))
 torch.manual_seed(0)
 kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
@@ -33,7 +33,50 @@ def blas():
     return {"blas": "MKL" if mkl else "reference", "core": ""}
 
 
+class Convolutional(torch.nn.Module):
+    """The cases with convolutions, on [B, I, T], the layout of PyTorch; the result is [B, V, T]."""
+
+    def __init__(self, name, s):
+        super().__init__()
+        I, k, V = (s[key] for key in "IkV")
+        conv, same = torch.nn.Conv1d, {"padding": (k - 1) // 2}
+        self.rnn = torch.nn.GRU(V, V) if name == "conv-gru" else None
+        if name == "conv":
+            self.layers = torch.nn.Sequential(conv(I, V, k, **same), torch.nn.ReLU(), conv(V, V, k, **same))
+        elif name == "separable":
+            self.layers = torch.nn.Sequential(conv(I, I, k, groups=I, **same), conv(I, V, 1))
+        else:
+            self.layers = torch.nn.Sequential(conv(I, V, k, stride=2, **same), torch.nn.ReLU())
+            self.head = torch.nn.Linear(V, V)
+
+    def forward(self, x):
+        y = self.layers(x)
+        return y if self.rnn is None else self.head(self.rnn(y.permute(2, 0, 1))[0]).permute(1, 2, 0)
+
+
+def train_convolutional(cell, s):
+    model, x = Convolutional(cell, s), torch.randn(s["B"], s["I"], s["T"])
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    steps = model(x).shape[2]
+    y = ((torch.arange(steps * s["B"]) * 7919) % s["V"]).reshape(steps, s["B"]).T.contiguous()
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def infer_convolutional(cell, s):
+    model, x = Convolutional(cell, s), torch.randn(s["B"], s["I"], s["T"])
+    return lambda: model(x)
+
+
 def train(cell, s):
+    if "k" in s:
+        return train_convolutional(cell, s)
     T, B, I, H, V = (s[k] for k in "TBIHV")
     rnn, head = kinds[cell](I, H), torch.nn.Linear(H, V)
     parameters = [*rnn.parameters(), *head.parameters()]
@@ -52,6 +95,8 @@ def train(cell, s):
 
 
 def infer(cell, s):
+    if "k" in s:
+        return infer_convolutional(cell, s)
     T, B, I, H, V = (s[k] for k in "TBIHV")
     rnn, head, x = kinds[cell](I, H), torch.nn.Linear(H, V), torch.randn(T, B, I)
     return lambda: head(rnn(x)[0])

@@ -7,6 +7,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { targetsOf } from '../cases.mjs';
 import { timed } from '../measure.mjs';
 
+// TensorFlow.js has several threads in browsers only.
 setThreadsCount(1);
 export const versions = { tfjs: tf.version_core };
 

@@ -27,7 +27,7 @@ const guides: readonly (readonly [section: string, pages: readonly (readonly [pa
   [
     'Tasks',
     [
-      ['forecasting', 'Forecast a CSV file'],
+      ['forecasting', 'Forecasting'],
       ['classification', 'Classify sequences'],
       ['text-generation', 'Generate text'],
       ['streaming', 'Stream in a server'],
@@ -56,6 +56,7 @@ const guides: readonly (readonly [section: string, pages: readonly (readonly [pa
     [
       ['deployment', 'Deployment'],
       ['performance', 'Performance'],
+      ['many-machines', 'Many machines'],
     ],
   ],
   [

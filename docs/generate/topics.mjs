@@ -205,6 +205,10 @@ export const topics = [
 /** Titles and introductions of the entry points other than `bptt`; each of them is one topic. */
 export const entryPointTopics = {
   'bptt/node': { title: 'bptt/node', about: 'Functions that need Node.js: checkpoint files and terminal progress.' },
+  'bptt/forecasting': {
+    title: 'bptt/forecasting',
+    about: 'Forecasts of time series with intervals, and their evaluation.',
+  },
   'bptt/worker': { title: 'bptt/worker', about: 'Training in a worker, off the main thread.' },
   'bptt/pytorch': { title: 'bptt/pytorch', about: 'Weights from and for PyTorch.' },
   'bptt/keras': { title: 'bptt/keras', about: 'Models from Keras and TensorFlow.js.' },

@@ -14,6 +14,7 @@ import {
   type LayerParameters,
   type LayerState,
 } from '../layers/layer';
+import { lengthsOf } from '../models/output-lengths';
 import type { Fill } from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
@@ -231,7 +232,7 @@ export function encodeSource(
   const { states, finalState } = encode(encoder, p.encoder, source, lengths, context);
   return {
     state: initialState(decoder, p.decoder, finalState, states.shape[1]!),
-    memory: memoryOf(decoder, p.decoder, states, lengths),
+    memory: memoryOf(decoder, p.decoder, states, lengthsOf(encoder, lengths)),
   };
 }
 

@@ -16,12 +16,16 @@ import { lstmWith } from '../cells/lstm-with';
 import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
 import { attentionPooling } from '../layers/attention-pooling';
+import { batchNorm } from '../layers/batch-norm';
 import { bidirectional } from '../layers/bidirectional';
+import { conv1d } from '../layers/conv1d';
 import { dense } from '../layers/dense';
 import { dropout } from '../layers/dropout';
 import { embedding } from '../layers/embedding';
+import { globalAveragePool, globalMaxPool } from '../layers/global-pool';
 import { layerNorm } from '../layers/layer-norm';
 import type { CellConstructors, LayerConstructors, ScoreConstructors } from '../layers/origins';
+import { averagePool1d, maxPool1d } from '../layers/pool1d';
 import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
@@ -84,11 +88,17 @@ export const known = (): CustomObjects => {
   const scores: ScoreConstructors = { additiveScore, dotScore, generalScore, scaledDotScore };
   const layers: LayerConstructors = {
     attentionPooling,
+    averagePool1d,
+    batchNorm,
     bidirectional,
+    conv1d,
     dense,
     dropout,
     embedding,
+    globalAveragePool,
+    globalMaxPool,
     layerNorm,
+    maxPool1d,
     recurrent,
     residual,
     withoutBias,

@@ -12,6 +12,15 @@ export function transposed({ shape, data }: Tensor): Tensor {
   return { shape: [columns, rows], data: result };
 }
 
+/** Reverses the axes of the weight of a convolution, `[k, I, O]` to `[O, I, k]` and back. */
+export function reversedAxes({ shape, data }: Tensor): Tensor {
+  const [A, B, C] = shape as [number, number, number];
+  const result = new Float32Array(data.length);
+  for (let a = 0, i = 0; a < A; a++)
+    for (let b = 0; b < B; b++) for (let c = 0; c < C; c++, i++) result[(c * B + b) * A + a] = data[i]!;
+  return { shape: [C, B, A], data: result };
+}
+
 /** Reorders the gate blocks along the last axis: block `k` of the result is block `order[k]` of the argument. */
 export function reordered({ shape, data }: Tensor, order: readonly number[]): Tensor {
   const width = lastOf(shape)! / order.length;

@@ -14,9 +14,9 @@ import { checkModel, type Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
 import { lastOf } from '../tensor/arrays';
 import { checkArray, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
-import { checkTensor, type Tensor } from '../tensor/tensor';
+import { checkTensor, full, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
-import { joined, part, sumOf, transposed, zerosOf } from './matrix';
+import { joined, part, reversedAxes, sumOf, transposed, zerosOf } from './matrix';
 import { type Part, partsOf } from './parts';
 
 /** The mapping between layers and PyTorch modules. */
@@ -49,7 +49,7 @@ interface Codec {
 /**
  * Loads the weights of a PyTorch model. Supported modules are nn.RNN, nn.LSTM (also with `proj_size`) and nn.GRU, with
  * any number of layers, unidirectional or bidirectional, with or without biases, nn.RNNCell, nn.LSTMCell and
- * nn.GRUCell, and nn.Embedding, nn.Linear, nn.LayerNorm.
+ * nn.GRUCell, and nn.Embedding, nn.Linear, nn.Conv1d, nn.BatchNorm1d, nn.LayerNorm.
  *
  * @param model is updated in place; not changed if the function throws
  * @param weights the `state_dict`, read by `readSafetensors`
@@ -206,6 +206,10 @@ function bindingsOf(
           return [binding(table(layer))];
         case 'layerNorm':
           return [binding(normalization(layer))];
+        case 'batchNorm':
+          return [binding(batchNormalization(layer))];
+        case 'conv1d':
+          return [binding(convolution(layer))];
         case 'dense':
           return [binding(linear(layer))];
         case 'recurrent': {
@@ -227,7 +231,11 @@ function bindingsOf(
           ];
         }
         case 'attentionPooling':
+        case 'averagePool1d':
         case 'dropout':
+        case 'globalAveragePool':
+        case 'globalMaxPool':
+        case 'maxPool1d':
         case undefined:
           return reject('has no equivalent in PyTorch');
         default:
@@ -265,6 +273,37 @@ function normalization({ parameters }: Part): Codec {
       ...(parameters['bias'] && { bias: take('bias', shape, true) ?? zerosOf(shape[0]!) }),
     }),
     write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
+  };
+}
+
+/** nn.BatchNorm1d. With `affine=False`, the gain is 1 and the bias 0. */
+function batchNormalization({ parameters }: Part): Codec {
+  const { shape } = parameters['gain']!;
+  return {
+    read: (take) => ({
+      gain: take('weight', shape, true) ?? full(shape, 1),
+      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? zerosOf(shape[0]!) }),
+      mean: take('running_mean', shape)!,
+      variance: take('running_var', shape)!,
+    }),
+    write: ({ gain, bias, mean, variance }) => ({
+      weight: gain!,
+      ...(bias && { bias }),
+      running_mean: mean!,
+      running_var: variance!,
+    }),
+  };
+}
+
+/** nn.Conv1d, whose weight `[O, I / groups, k]` has the reverse order of axes. */
+function convolution({ parameters }: Part): Codec {
+  const [k, I, O] = parameters['weight']!.shape as [number, number, number];
+  return {
+    read: (take) => ({
+      weight: reversedAxes(take('weight', [O, I, k])!),
+      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? zerosOf(O) }),
+    }),
+    write: ({ weight, bias }) => ({ weight: reversedAxes(weight!), ...(bias && { bias }) }),
   };
 }
 

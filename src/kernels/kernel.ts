@@ -15,6 +15,7 @@
 
 import { memoize } from '../tensor/memoize';
 
+import type { Product } from './product';
 import type { Code, Local, Writer } from './simd/assembler';
 import type { Tiles } from './simd/product';
 
@@ -35,6 +36,10 @@ export interface Memory {
  *     'flag'            a boolean
  *     'list'            numbers, one per axis
  *     'rows'            the length of that name
+ *
+ * The length `rows`, or `n` of a kernel without `rows`, counts rows, or elements, that the kernel computes independently
+ * of each other if it is the first factor of every buffer that it changes; threads then share them. A kernel for which this
+ * does not hold names its length otherwise.
  */
 export type Operands = readonly string[];
 
@@ -65,6 +70,8 @@ export interface Parts {
   readonly memory: Memory;
   /** The offset of the scratch memory of the kernels, of `scratchSize` elements. */
   readonly scratch: number;
+  /** Divides a product among threads, if there are any. */
+  readonly divide?: (parts: Parts) => Product;
 }
 
 /** A kernel: a portable implementation, and one WebAssembly function or a composition of several. */
@@ -115,8 +122,9 @@ function addParts(m: Heap, offset: number, totals: Float64Array, count: number, 
   return (terms: number): void => {
     if (terms % most !== 0 && terms !== count) return;
     totals.forEach((total, i) => {
-      totals[i] = total + m[offset + i]!;
-      m[offset + i] = terms === count ? totals[i]! : 0;
+      const sum = total + m[offset + i]!;
+      totals[i] = sum;
+      m[offset + i] = terms === count ? sum : 0;
     });
   };
 }

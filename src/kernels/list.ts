@@ -18,6 +18,16 @@ export {
 } from './arithmetic';
 export { gruCell, gruCellBackward, lstmCell, lstmCellBackward } from './cells';
 export {
+  combineColumns,
+  foldWindows,
+  moveWhereEqual,
+  multiplyTaps,
+  scaleColumns,
+  sumProducts,
+  takeLarger,
+  unfoldWindows,
+} from './columns';
+export {
   absolute,
   absoluteBackward,
   exponential,

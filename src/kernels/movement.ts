@@ -40,7 +40,8 @@ export const fill: Kernel<typeof filled> = {
   },
 };
 
-const copied = ['write n', 'read n', 'n'] as const;
+// Not `n`, since the elements are not independent if the buffers overlap.
+const copied = ['write size', 'read size', 'size'] as const;
 
 /** y = x. They may overlap. */
 export const copy: Kernel<typeof copied> = {

@@ -41,7 +41,8 @@ export const addSigns: Kernel<typeof signed> = {
   },
 };
 
-const limited = ['update rows n', 'read rows n', 'number', 'rows', 'n'] as const;
+// Not `rows`, since the rows are not independent.
+const limited = ['update height n', 'read height n', 'number', 'height', 'n'] as const;
 
 /** (step, x, limit, rows, n): changes `step` so that the norm of every column of x + step is at most `limit`. */
 export const limitColumns: Kernel<typeof limited> = {

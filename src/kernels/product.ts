@@ -22,7 +22,7 @@ export const gemm: Kernel<typeof product> = {
   compose: (parts) => {
     const multiply = blocked(parts);
     return (c, a, b, M, N, K, transposeA, transposeB, accumulate) =>
-      multiply(c, c, accumulate ? N : -1, a, b, M, N, K, transposeA, transposeB ? 'transposed' : 'plain');
+      multiply(c, c, accumulate ? N : -1, a, b, M, N, K, transposeA, transposeB);
   },
 };
 
@@ -40,7 +40,7 @@ export const affineRows: Kernel<typeof affineProduct> = {
   },
   compose: (parts) => {
     const multiply = blocked(parts);
-    return (y, x, weight, bias, M, N, K) => multiply(y, bias, 0, x, weight, M, N, K, false, 'plain');
+    return (y, x, weight, bias, M, N, K) => multiply(y, bias, 0, x, weight, M, N, K, false, false);
   },
 };
 
@@ -90,7 +90,7 @@ export const gemmPacked: Kernel<typeof packedProduct> = {
   compose: (parts) => {
     const multiply = blocked(parts);
     return (c, a, panels, M, N, K, transposeA, accumulate) =>
-      multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, 'packed');
+      multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, undefined);
   },
 };
 
@@ -108,14 +108,14 @@ export const affinePacked: Kernel<typeof packedAffineProduct> = {
   },
   compose: (parts) => {
     const multiply = blocked(parts);
-    return (y, x, panels, bias, M, N, K) => multiply(y, bias, 0, x, panels, M, N, K, false, 'packed');
+    return (y, x, panels, bias, M, N, K) => multiply(y, bias, 0, x, panels, M, N, K, false, undefined);
   },
 };
 
 /** The extents of K, rows of A and columns of B packed at a time. A panel of B and the block of A fit the L1 cache. */
-const blockDepth = 256;
-const blockRows = 36;
-const blockColumns = 512;
+export const blockDepth = 256;
+export const blockRows = 36;
+export const blockColumns = 512;
 /** The scratch elements of one tile. */
 const tileSize = 64;
 
@@ -125,14 +125,18 @@ const tileSize = 64;
 function rowsBySix(rows: number): number {
   const left = rows % 6;
   if (left === 5) return rows;
-  return Math.max(0, rows - left - (left === 1 || left === 2 ? 6 : 0));
+  return Math.max(0, rows - left - (left > 0 && left < 3 ? 6 : 0));
 }
 
 /**
  * C = start + A · B. `startStride` is the distance between the rows of `start`; if it is −1, start is zero. The order of
  * the sum of an element depends only on K.
+ *
+ * @param transposeB undefined if B is packed
+ * @param rows the number of rows to compute, by default M
+ * @param columns the number of columns to compute, by default N. A and C keep their strides, and B its panels.
  */
-type Blocked = (
+export type Product = (
   c: number,
   start: number,
   startStride: number,
@@ -142,26 +146,30 @@ type Blocked = (
   N: number,
   K: number,
   transposeA: boolean,
-  layout: 'plain' | 'transposed' | 'packed',
+  transposeB: boolean | undefined,
+  rows?: number,
+  columns?: number,
 ) => void;
 
-function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
+const blocked = (parts: Parts): Product => (parts.divide ?? productOf)(parts);
+
+/** The product on one thread. */
+export function productOf({ of, memory, scratch, tiles }: Parts): Product {
   const { columns: width, low, tall } = tiles;
   const panelsOfA = scratch + tileSize;
   const panelsOfB = panelsOfA + blockRows * blockDepth;
-  return (c, start, startStride, a, b, M, N, K, transposeA, layout) => {
-    const packed = layout === 'packed';
-    const isRow = M === 1 && layout !== 'transposed';
-    const packB = of(tiles.packColumns);
+  return (c, start, startStride, a, b, M, N, K, transposeA, transposeB, rows = M, columns = N) => {
+    const packed = transposeB === undefined;
+    const isRow = M === 1 && !transposeB;
     const columnsAtOnce = packed || isRow ? N : blockColumns;
     const addPart = partialSums(memory, c, M * N, K);
     // The loop runs at least once, because C must be written even if K is 0.
-    for (let k = 0; k === 0 || k < K; k += blockDepth) {
+    for (let k = 0; k < Math.max(1, K); k += blockDepth) {
       const depth = Math.min(blockDepth, K - k);
       const from = k === 0 ? start : c;
       const fromStride = k === 0 ? startStride : k % longestSum === 0 ? -1 : N;
-      for (let j = 0; j < N; j += columnsAtOnce) {
-        const columns = Math.min(columnsAtOnce, N - j);
+      for (let j = 0; j < columns; j += columnsAtOnce) {
+        const across = Math.min(columnsAtOnce, columns - j);
         if (isRow) {
           const rowStride = packed ? width : N;
           const panelStride = packed ? width * K : width;
@@ -171,7 +179,7 @@ function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
             fromStride >= 0,
             a + k,
             b + k * rowStride,
-            N,
+            columns,
             depth,
             rowStride,
             panelStride,
@@ -179,14 +187,22 @@ function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
           );
           continue;
         }
-        if (layout === 'plain') packB(panelsOfB, b + k * N + j, 1, N, columns, depth);
-        if (layout === 'transposed') packB(panelsOfB, b + j * K + k, K, 1, columns, depth);
+        if (!packed) {
+          of(tiles.packColumns)(
+            panelsOfB,
+            transposeB ? b + j * K + k : b + k * N + j,
+            transposeB ? K : 1,
+            transposeB ? 1 : N,
+            across,
+            depth,
+          );
+        }
         // Each block of rows: tiles of six, then tiles of four. No closure, so that a product does not allocate.
-        for (let i = 0, count = 0; i < M; i += count) {
-          const rows = Math.min(blockRows - (i % blockRows), M - i);
-          const sixes = tall && i % blockRows === 0 ? rowsBySix(rows) : 0;
-          const tile = sixes > 0 ? tall! : low;
-          count = sixes || rows;
+        for (let i = 0, count = 0; i < rows; i += count) {
+          const left = Math.min(blockRows - (i % blockRows), rows - i);
+          const sixes = tall && i % blockRows === 0 ? rowsBySix(left) : 0;
+          const tile = sixes ? tall! : low;
+          count = sixes || left;
           of(tile.packRows)(
             panelsOfA,
             transposeA ? a + k * M + i : a + i * K + k,
@@ -203,10 +219,10 @@ function blocked({ of, memory, scratch, tiles }: Parts): Blocked {
             panelsOfA,
             packed ? b + width * k : panelsOfB,
             count,
-            columns,
+            across,
             depth,
             N,
-            packed ? width * K : width * depth,
+            width * (packed ? K : depth),
             scratch,
           );
         }

@@ -24,6 +24,11 @@ export interface Workspace {
   readonly free: Block[];
   /** The length of the heap that the engine could not provide, if an allocation has failed. */
   missing?: number;
+  /**
+   * During an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as running
+   * statistics. Otherwise they are not changed.
+   */
+  buffers?: Map<number, number> | undefined;
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
@@ -82,16 +87,24 @@ function simdWorkspace(): Workspace | undefined {
     if (!isSupported(simd, pages)) return undefined;
     const known = selected === 'wide' ? [wide!] : [relaxed, simd];
     const implementation = known.find((one) => (selected ?? one.name) === one.name && isSupported(one, pages));
-    if (!implementation) return undefined;
-    const memory: Memory = { view: new Float32Array(pages.buffer) };
-    const enlarge = (length: number): void => {
-      pages.grow(Math.ceil((length - memory.view.length) / pageSize));
-      memory.view = new Float32Array(pages.buffer);
-    };
-    return workspaceOf(simdKernels(implementation, pages, memory), memory, enlarge, scratchSize);
+    return implementation && workspaceOver(implementation, pages, simdKernels);
   } catch {
     return undefined;
   }
+}
+
+/** Creates an empty workspace over a WebAssembly memory, which begins with the scratch memory of the kernels. */
+export function workspaceOver(
+  implementation: Implementation,
+  pages: WebAssembly.Memory,
+  kernelsOver: typeof simdKernels,
+): Workspace {
+  const memory: Memory = { view: new Float32Array(pages.buffer) };
+  const enlarge = (length: number): void => {
+    pages.grow(Math.ceil((length - memory.view.length) / pageSize));
+    memory.view = new Float32Array(pages.buffer);
+  };
+  return workspaceOf(kernelsOver(implementation, pages, memory), memory, enlarge, scratchSize);
 }
 
 /**
@@ -218,9 +231,10 @@ export function reserve({ held: { workspace, blocks } }: Reservation, size: numb
   const length = rounded(size);
   const range = free.find(({ start, end }) => end - start >= length);
   if (range !== undefined) {
-    blocks.push({ start: range.start, end: range.start + length });
+    const { start } = range;
     range.start += length;
-    return range.start - length;
+    blocks.push({ start, end: range.start });
+    return start;
   }
   const start = allocate(workspace, length);
   workspace.base = workspace.top;
@@ -254,15 +268,31 @@ export function release(workspace: Workspace, top: number): void {
   workspace.top = Math.max(top, workspace.base);
 }
 
+/** Returns the implementation in WebAssembly of a workspace, or undefined if its kernels are portable. */
+export const implementationOf = ({ kernels: { name } }: Workspace): Implementation | undefined =>
+  name === 'wide' ? wide : name === 'relaxed' ? relaxed : name === 'simd' ? simd : undefined;
+
 const shared = new Map<KernelName | undefined, Workspace>();
+/** Returns a workspace to use instead of the shared ones, if it is set. */
+let replacement: (() => Workspace | undefined) | undefined;
+
+/** Sets a function that returns a workspace to use instead of the shared ones, or undefined to use those. */
+export function replaceWorkspaces(replace: typeof replacement): void {
+  replacement = replace;
+}
 
 /**
  * Returns the single-precision workspace of the selected kernels, which is created at first use. All scopes share it,
  * because they are synchronous and nested.
  */
 export function defaultWorkspace(): Workspace {
+  return replacement?.() ?? localWorkspace();
+}
+
+/** Like {@link defaultWorkspace}, but never one that threads share: for streams, whose steps are too small to be divided. */
+export function localWorkspace(): Workspace {
   const existing = shared.get(selected);
-  if (existing !== undefined && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
+  if (existing && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;
   // Portable kernels that were chosen because memory was short are replaced as soon as there is memory.
   const workspace = simdWorkspace() ?? existing ?? portableWorkspace(Float32Array);
   shared.set(selected, workspace);

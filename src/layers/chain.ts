@@ -127,6 +127,10 @@ export function statesOf(results: ChainRun['results']): Readonly<Record<string, 
   );
 }
 
+/** Returns the number of valid steps of each row after a layer. */
+export const lengthsAfter = ({ steps }: Layer, lengths: Int32Array | undefined): Int32Array | undefined =>
+  steps && lengths ? lengths.map(steps) : lengths;
+
 /** Runs each layer on the output of the previous one. Errors name the layer: `layer lstm: …`. */
 export function runChain(
   layers: readonly NamedLayer[],
@@ -138,10 +142,12 @@ export function runChain(
   const outputs: Variable[] = [];
   const state: Record<string, LayerState<Variable>> = {};
   const results: Record<string, LayerResult> = {};
+  let { lengths } = context;
   for (const { name, layer } of layers) {
     const result = withCaller(`layer ${name}`, () =>
-      layer.run(parameters[name] ?? {}, lastOf(outputs) ?? input, { ...context, state: states[name] }),
+      layer.run(parameters[name] ?? {}, lastOf(outputs) ?? input, { ...context, lengths, state: states[name] }),
     );
+    lengths = lengthsAfter(layer, lengths);
     if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;
     results[name] = result;
     outputs.push(result.output);

@@ -102,6 +102,13 @@ export interface Layer {
    * causal layers can be streamed. If it is stated as true, {@link predict} runs long sequences in parts.
    */
   readonly causal?: boolean | undefined;
+  /**
+   * Returns the number of valid steps of the output for a number of valid steps of the input, if they may differ, as
+   * after a strided convolution. Such a layer is not causal.
+   */
+  readonly steps?: (length: number) => number;
+  /** The names of the parameters that its runs in training change, such as running statistics, and that have no gradient. */
+  readonly buffers?: readonly string[];
   /** Runs the layer on ids `[T, B]`, or on vectors `[T, B, I]` or `[B, I]`. */
   readonly run: (
     parameters: Readonly<Record<string, Variable>>,

@@ -17,12 +17,16 @@ import type { simpleRnn } from '../cells/simple-rnn';
 import type { Cell } from '../recurrence/cell';
 import type { Origin } from '../tensor/origin';
 import type { attentionPooling } from './attention-pooling';
+import type { batchNorm } from './batch-norm';
 import type { bidirectional } from './bidirectional';
+import type { conv1d } from './conv1d';
 import type { dense } from './dense';
 import type { dropout } from './dropout';
 import type { embedding } from './embedding';
+import type { globalAveragePool, globalMaxPool } from './global-pool';
 import type { Layer } from './layer';
 import type { layerNorm } from './layer-norm';
+import type { averagePool1d, maxPool1d } from './pool1d';
 import type { recurrent } from './recurrent';
 import type { residual } from './residual';
 import type { withoutBias } from './without-bias';
@@ -30,11 +34,17 @@ import type { withoutBias } from './without-bias';
 /** The constructor functions of the library's layers by name. */
 export interface LayerConstructors {
   readonly attentionPooling: typeof attentionPooling;
+  readonly averagePool1d: typeof averagePool1d;
+  readonly batchNorm: typeof batchNorm;
   readonly bidirectional: typeof bidirectional;
+  readonly conv1d: typeof conv1d;
   readonly dense: typeof dense;
   readonly dropout: typeof dropout;
   readonly embedding: typeof embedding;
+  readonly globalAveragePool: typeof globalAveragePool;
+  readonly globalMaxPool: typeof globalMaxPool;
   readonly layerNorm: typeof layerNorm;
+  readonly maxPool1d: typeof maxPool1d;
   readonly recurrent: typeof recurrent;
   readonly residual: typeof residual;
   readonly withoutBias: typeof withoutBias;
@@ -77,11 +87,17 @@ export type ScoreOrigin = OriginsOf<ScoreConstructors>;
 
 const layerNames: Readonly<Record<LayerOrigin[0], true>> = {
   attentionPooling: true,
+  averagePool1d: true,
+  batchNorm: true,
   bidirectional: true,
+  conv1d: true,
   dense: true,
   dropout: true,
   embedding: true,
+  globalAveragePool: true,
+  globalMaxPool: true,
   layerNorm: true,
+  maxPool1d: true,
   recurrent: true,
   residual: true,
   withoutBias: true,

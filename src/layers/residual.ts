@@ -4,7 +4,7 @@ import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import type { StepRunner, StepRunnerState } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
-import { chain, chainParameters, checkLayers, type NamedLayer, runChain, statesOf } from './chain';
+import { chain, chainParameters, checkLayers, type NamedLayer, namesOf, runChain, statesOf } from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -26,6 +26,11 @@ export function residual(layers: readonly Layer[]): Layer {
     const { size, perStep } = vectorFeatures('residual', input);
     const inner = chain(layers, input);
     const output = vectorFeatures('residual', lastOf(inner)!.output);
+    const shorter = inner.find(({ layer }) => layer.steps !== undefined);
+    if (shorter !== undefined)
+      throw new RangeError(
+        `residual: the inner layers must preserve the number of steps, but ${shorter.name} changes it. Use padding: 'same'.`,
+      );
     if (output.size === size && output.perStep === perStep) return inner;
     const format = (features: Pick<typeof output, 'size' | 'perStep'>): string =>
       `a vector of size ${features.size} per ${features.perStep ? 'step' : 'sequence'}`;
@@ -40,6 +45,7 @@ export function residual(layers: readonly Layer[]): Layer {
     // Stated only if every layer states it.
     causal: layers.some(({ causal }) => causal === false) ? false : layers.every(({ causal }) => causal) || undefined,
     output: (input) => lastOf(named(input))!.output,
+    ...(layers.some(({ buffers }) => buffers) && { buffers: buffersOf(layers) }),
     parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {
       const x = vectors('residual', input);
@@ -71,3 +77,9 @@ export function residual(layers: readonly Layer[]): Layer {
     },
   };
 }
+
+/** The names of the buffers of layers, with the names of the layers. */
+const buffersOf = (layers: readonly Layer[]): readonly string[] => {
+  const names = namesOf(layers);
+  return layers.flatMap(({ buffers = [] }, i) => buffers.map((buffer) => `${names[i]}.${buffer}`));
+};

@@ -30,7 +30,7 @@ import {
  * segments of 200 steps.
  *
  * @param segment the number of steps per segment; ⌈√T⌉ by default
- * @throws RangeError if a layer is not causal
+ * @throws RangeError if a layer is not causal, or needs all steps in training, as {@link batchNorm} does
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
  * const long = full([100, 1, 2], 0.1);
@@ -49,6 +49,11 @@ export function runInSegments(
   checkObject('runInSegments', 'parameters', parameters);
   const { state, ...options } = allOptions;
   checkCausal('runInSegments', model.layers, 'in segments');
+  const ofBatch = allOptions.training && model.layers.find(({ layer }) => layer.buffers !== undefined);
+  if (ofBatch)
+    throw new RangeError(
+      `runInSegments: layer ${ofBatch.name} needs the statistics of all steps in training, so it cannot run in segments.`,
+    );
   if (segment !== undefined) checkCount('runInSegments', 'segment', segment);
   const x = isIntTensor(input) ? input : operand('runInSegments', input, 'inputs');
   const [T = 0, B = 0] = x.shape;

@@ -1,7 +1,7 @@
 /** Streaming inference: a model that runs one time step per call and carries its state. */
 
 import { type Resident, residentOf } from '../kernels/resident';
-import { defaultWorkspace, noteUse, type Reservation, reservationOf, reserve } from '../kernels/workspace';
+import { localWorkspace, noteUse, type Reservation, reservationOf, reserve } from '../kernels/workspace';
 import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import {
@@ -132,7 +132,7 @@ function programOf<S>(
   batchSize: number,
   createRunner: (options: Omit<StepRunnerOptions, 'parameters'>) => StepRunner<S>,
 ): Program<S> {
-  const workspace = defaultWorkspace();
+  const workspace = localWorkspace();
   const resident = residentOf(workspace, owner, tensors);
   const bySize = programs(resident)(key);
   const existing = bySize.get(batchSize);

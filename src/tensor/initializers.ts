@@ -347,10 +347,17 @@ function scaled(
 ): Initializer {
   checkNumber(name, 'gain', gain, 0);
   return (shape, random) => {
-    const [fanIn, fanOut] = matrix(name, shape);
+    const [fanIn, fanOut] = fans(name, shape);
     const standardDeviation = gain * Math.sqrt(variance(fanIn, fanOut));
     return draw(shape, () => next(random, 0, standardDeviation));
   };
+}
+
+/** The numbers of inputs and outputs of a matrix `[I, O]`, or of the windows of a convolution `[k, I, O]`. */
+function fans(name: string, shape: Shape): [fanIn: number, fanOut: number] {
+  if (shape.length !== 3) return matrix(name, shape);
+  const [k, I, O] = shape as [number, number, number];
+  return [k * I, k * O];
 }
 
 function matrix(name: string, shape: Shape): [rows: number, columns: number] {

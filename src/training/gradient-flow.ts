@@ -6,13 +6,14 @@ import type { Variable } from '../autodiff/tape';
 import { valueAndGradient } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
 import { bidirectional } from '../layers/bidirectional';
-import { chain, namesOf } from '../layers/chain';
+import { chain, type NamedLayer, namesOf } from '../layers/chain';
 import { directionsOf } from '../layers/directions';
 import type { Layer } from '../layers/layer';
 import { layerOriginOf } from '../layers/origins';
 import { type DirectionOptions, recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
+import { lengthsOf } from '../models/output-lengths';
 import { checkModel, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { type Cell, type OpsCell, stateSizes } from '../recurrence/cell';
 import { packSteps } from '../recurrence/packing';
@@ -81,7 +82,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   const noise: Record<string, Record<string, Tensor>> = {};
   const times: Record<string, readonly number[]> = {};
   for (const { path, sizes, reverse } of probes) {
-    times[path] = timesOf(batch, reverse);
+    times[path] = timesOf(batch, layersBefore(model, path), reverse);
     const { length } = times[path];
     noise[path] = mapValues(sizes, (size) => full([length, size], 0));
   }
@@ -89,12 +90,14 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   const { value, gradient } = valueAndGradient({ parameters: model.parameters, noise }, (p) => {
     for (const probe of probes) probe.noise = p.noise[probe.path]!;
     const { output } = withCaller('gradientFlow', () => runModel(probed, p.parameters, inputs, { lengths, resets }));
-    const targetLengths = outputsPerStep(model) ? lengths : undefined;
+    const targetLengths = outputsPerStep(model) ? lengthsOf(model.layers, lengths) : undefined;
     return scalarOf('gradientFlow', 'loss', () => loss(output, targets, { mask, lengths: targetLengths }));
   });
   const norms = probes.map(({ path }) => [
     path,
-    mapValues(gradient.noise[path]!, ({ data }) => normsOverTime(data, times[path]!, inputs.shape[0]!)),
+    mapValues(gradient.noise[path]!, ({ data }) =>
+      normsOverTime(data, times[path]!, stepsAfter(layersBefore(model, path), inputs.shape[0]!)),
+    ),
   ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
 }
@@ -140,10 +143,16 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
         });
       }
       case 'attentionPooling':
+      case 'averagePool1d':
+      case 'batchNorm':
+      case 'conv1d':
       case 'dense':
       case 'dropout':
       case 'embedding':
+      case 'globalAveragePool':
+      case 'globalMaxPool':
       case 'layerNorm':
+      case 'maxPool1d':
       case undefined:
         return layer;
       default:
@@ -181,13 +190,29 @@ function probedCell(cell: Cell, probe: Probe, zoneout: Readonly<Record<string, n
   };
 }
 
+/** The layers of a model before the one at a path. */
+const layersBefore = ({ layers }: Sequential, path: string): readonly NamedLayer[] =>
+  layers.slice(
+    0,
+    layers.findIndex(({ name }) => path === name || path.startsWith(`${name}.`)),
+  );
+
+/** The number of steps after layers, some of which may change it. */
+const stepsAfter = (layers: readonly NamedLayer[], T: number): number =>
+  layers.reduce((steps, { layer }) => layer.steps?.(steps) ?? steps, T);
+
 /**
- * `[N]` the time step of every step of all rows, in the order in which a cell runs them.
+ * `[N]` the time step of every step of all rows, in the order in which a cell runs them after other layers.
  *
  * @throws as {@link packSteps}
  */
-function timesOf({ inputs, lengths, resets }: Batch, reverse: boolean): readonly number[] {
-  const [T = 0, B = 0] = inputs.shape;
+function timesOf(
+  { inputs, lengths: inputLengths, resets }: Batch,
+  previous: readonly NamedLayer[],
+  reverse: boolean,
+): readonly number[] {
+  const [inputSteps = 0, B = 0] = inputs.shape;
+  const [T, lengths] = [stepsAfter(previous, inputSteps), lengthsOf(previous, inputLengths)];
   const { order } = packSteps('gradientFlow', T, B, { lengths, resets, reverse });
   const steps = order?.input ?? Array.from({ length: T * B }, (_, at) => at);
   return steps.map((at) => Math.floor(at / B) + (reverse && lengths ? T - lengths[at % B]! : 0));

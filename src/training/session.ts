@@ -102,6 +102,8 @@ export function openSession<P extends TensorTree, B>(
         const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
         const total = weights.reduce((sum, weight) => sum + weight, 0);
         const context = { training: true, random, step };
+        const buffers = new Map<number, number>();
+        workspace.buffers = buffers;
         /** Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product. */
         const addGradient = (batch: B, weight: number): number =>
           runScope(workspace, true, (scope) => {
@@ -112,7 +114,14 @@ export function openSession<P extends TensorTree, B>(
             if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
             return value;
           });
-        const loss = batches.reduce((sum, batch, i) => sum + addGradient(batch, weights[i]!), 0);
+        let loss = 0;
+        try {
+          batches.forEach((batch, i) => {
+            loss += addGradient(batch, weights[i]!);
+          });
+        } finally {
+          workspace.buffers = undefined;
+        }
         const squares = kernels.of(sumOfSquares)(gradient, size);
         if (!Number.isFinite(squares))
           throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
@@ -127,7 +136,11 @@ export function openSession<P extends TensorTree, B>(
             leaves: parameterList,
             validationLosses,
           };
+          const statistics = [...buffers].map(
+            ([offset, size]) => [offset, memory.view.slice(offset, offset + size)] as const,
+          );
           updateAt(caller, workspace, optimizer, input);
+          for (const [offset, values] of statistics) memory.view.set(values, offset);
           if (kept === undefined) copyToState(workspace, current, input);
           else current.step = input.step;
           task.data.set(memory.view.subarray(parameters, parameters + size));

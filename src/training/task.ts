@@ -4,6 +4,7 @@ import { operand, type Variable } from '../autodiff/tape';
 import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
+import { lengthsOf } from '../models/output-lengths';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
@@ -63,7 +64,10 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   let state: ModelState | undefined;
   let outputs: readonly Variable[] = [];
   // The lengths are those of the inputs: a model with one output per sequence has no padding in its targets.
-  const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({ mask, lengths: perStep ? lengths : undefined });
+  const maskOf = ({ mask, lengths }: Batch<Y>): MetricOptions => ({
+    mask,
+    lengths: perStep ? lengthsOf(model.layers, lengths) : undefined,
+  });
   const weightOfBatch = (batch: Batch<Y>): number => {
     checkBatch(caller, batch);
     return weightOf(caller, loss, batch.targets, maskOf(batch));

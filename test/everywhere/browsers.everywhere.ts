@@ -78,6 +78,29 @@ describe.each<BrowserName>(['Chromium', 'Firefox'])('%s', (name) => {
     });
   });
 
+  it('a worker of a cross-origin isolated page trains on two threads with the bits of one', async () => {
+    await go('isolated');
+    const [training] = await page.evaluate(() => calls.inWorkers(1, 'threads', 2));
+    expect(training).toMatchObject({ kernels: 'relaxed', count: 2, equal: true });
+    expect(training!.shares).toBeGreaterThan(10);
+  });
+
+  it.each<Policy>(['plain', 'csp', 'isolated-csp-wasm'])(
+    'one thread trains in a worker of a page that is not isolated, or forbids WebAssembly or workers: %s',
+    async (policy) => {
+      await go(policy);
+      const [training] = await page.evaluate(() => calls.inWorkers(1, 'threads', 2));
+      const kernels = policy === 'csp' ? 'portable' : 'relaxed';
+      expect(training).toEqual({ kernels, count: 1, shares: 0, equal: true });
+    },
+  );
+
+  it('on the main thread of a page, useThreads throws an error with the remedy', async () => {
+    await go('isolated');
+    const message = await page.evaluate(() => calls.inPage('threads', 2).catch(String));
+    expect(message).toMatch(/^Error: useThreads: the main thread of a page must not wait\. Compute in a worker\.$/);
+  });
+
   const recordLoad = (title: string, result: string) => record('load', { Browser: name, Test: title, Result: result });
 
   it('50 workers that train at the same time have the same kernels and compute the same bits', async () => {

@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import type { Results } from './programs/results.ts';
+import type { Threads } from './programs/threads.ts';
 import { expectReference, hasAvx2, type Kernels, kernelsOf, reference } from './reference.ts';
 import { record } from './rows.ts';
 import { build, installed, node, run } from './run.ts';
@@ -75,16 +76,23 @@ it.each(engines)('$name $version trains, streams, saves and loads with the same 
   const [program, ...args] = engine.command;
   const env = { DENO_DIR: `${build}/deno`, DENO_NO_UPDATE_CHECK: '1' };
   const output = await run(program, args, { env, timeout: 60_000 });
-  const results: Results & { files?: boolean } = JSON.parse(output.split('\n').find((line) => line.startsWith('{'))!);
+  const results: Results & { files?: boolean; threads?: Threads } = JSON.parse(
+    output.split('\n').find((line) => line.startsWith('{'))!,
+  );
   const selected = engine.kernels.filter((name) => name !== 'wide').pop()!;
   expectReference(results, selected, engine.kernels);
   const hasFiles = args.includes('engine.mjs');
-  if (hasFiles) expect(results.files).toBe(true);
+  if (hasFiles) {
+    expect(results.files).toBe(true);
+    expect(results.threads).toMatchObject({ kernels: selected, count: 2, equal: true });
+    expect(results.threads!.shares).toBeGreaterThan(10);
+  }
   record('engines', {
     Engine: engine.name,
     Version: engine.version,
     'Kernels selected': selected,
     'Same bits with': kernelsOf(results),
     'Model and checkpoint files': hasFiles ? 'yes' : '',
+    'Two threads': hasFiles ? 'yes' : '',
   });
 });

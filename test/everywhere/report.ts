@@ -42,6 +42,10 @@ Engines with files also interrupt and resume a training with \`checkpointFile\` 
 from a file. workerd does not compile WebAssembly at run time, so it has the portable kernels only. bun lacks fused
 multiply-add.
 
+With two threads (\`useThreads(2)\`), they train a larger model with the bits of one thread. In browsers, a worker of a
+cross-origin isolated page does; in workers of other pages, and with a policy that forbids \`blob:\` workers, one thread
+computes.
+
 ## Browsers
 
 ${table('browsers')}

@@ -5,11 +5,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 
+const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const wasmOnly = { 'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
 export const policies = {
   plain: {},
-  isolated: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+  isolated: isolation,
   csp: { 'Content-Security-Policy': "default-src 'self'" },
-  'csp-wasm': { 'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" },
+  'csp-wasm': wasmOnly,
+  'isolated-csp-wasm': { ...isolation, ...wasmOnly },
 } as const;
 export type Policy = keyof typeof policies;
 

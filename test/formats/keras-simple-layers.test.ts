@@ -1,6 +1,17 @@
 /** Imported layers that bptt itself does not have, compared with their definitions in Keras in double precision. */
 
-import { checkGradients, load, predict, runModel, type Sequential, save, sum, tensor, toTimeMajor } from 'bptt';
+import {
+  checkGradients,
+  load,
+  multiply,
+  predict,
+  runModel,
+  type Sequential,
+  save,
+  sum,
+  tensor,
+  toTimeMajor,
+} from 'bptt';
 import { type ImportedModel, importKeras, kerasLayers } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 import { kerasFile, sequentialConfig, type Weight, weight } from './keras-files';
@@ -136,14 +147,30 @@ describe('layers that act on every element', () => {
     const weights = Object.fromEntries(list.map((each, i) => [`layers\\batch_normalization\\vars\\${i}`, each]));
     const { model, notes } = imported([['BatchNormalization', { axis: -1, ...config }], denseLayer()], weights);
     expectRows(model, (rows) => dense(f(rows)));
-    expect(notes).toEqual([
-      'layer0 uses its moving mean and variance, also in training',
-      'to load the model from a file of save, pass customObjects: kerasLayers() for batchNormalization',
-    ]);
     const given = { scale: true, center: true, ...config };
-    expect(Object.keys(model.parameters['batchNormalization'] ?? {})).toEqual([
-      ...(given.scale ? ['gain'] : []),
-      ...(given.center ? ['bias'] : []),
+    expect(notes).toEqual(
+      given.scale
+        ? []
+        : [
+            'batchNorm.gain is constant in Keras (use_bias, scale or center is false): ' +
+              "train with freeze(['batchNorm.gain'], …)",
+          ],
+    );
+    expect(Object.keys(model.parameters['batchNorm']!)).toEqual(
+      given.center ? ['gain', 'bias', 'mean', 'variance'] : ['gain', 'mean', 'variance'],
+    );
+    expectRows(load(save(model)).model, (rows) => dense(f(rows)));
+  });
+
+  it('BatchNormalization over axis 1 of vectors per sequence uses its moving statistics, also in training', () => {
+    const weights = Object.fromEntries(
+      [gamma, beta, mean, variance].map((each, i) => [`layers\\batch_normalization\\vars\\${i}`, each]),
+    );
+    const specs: Spec[] = [['GlobalMaxPooling1D', {}], ['BatchNormalization', { axis: 1 }], denseLayer()];
+    const { notes } = imported(specs, weights);
+    expect(notes).toEqual([
+      'layer1 uses its moving mean and variance, also in training',
+      'to load the model from a file of save, pass customObjects: kerasLayers() for batchNormalization',
     ]);
   });
 
@@ -225,7 +252,13 @@ it('gradients equal finite differences', () => {
     Object.fromEntries([0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, values])),
   );
   const x = toTimeMajor(tensor(inputs));
-  const { error } = checkGradients({ p: model.parameters, x }, (v) => sum(runModel(model, v.p, v.x).output));
+  // The moving statistics are constants.
+  const { mean, variance, ...own } = model.parameters['batchNorm']!;
+  const trained = { ...model.parameters, batchNorm: own };
+  const { error } = checkGradients({ p: trained, x }, (v) => {
+    const constants = { mean: multiply(mean!, 1), variance: multiply(variance!, 1) };
+    return sum(runModel(model, { ...v.p, batchNorm: { ...v.p.batchNorm, ...constants } }, v.x).output);
+  });
   expect(error).toBeLessThan(1e-6);
 });
 

@@ -74,7 +74,7 @@ describe('importOnnx rejects unsupported models with the reason', () => {
       'several operators, in one error',
       modelOf(
         [
-          ['Conv', 'x x', 'a'],
+          ['Einsum', 'x x', 'a'],
           ['ai.onnx.ml.Scaler', 'a', 'b'],
           ['constructor', 'b', 'c'],
           ['Add', 'c x', 'y'],
@@ -82,7 +82,7 @@ describe('importOnnx rejects unsupported models with the reason', () => {
         [X],
         'y',
       ),
-      'the model is not supported (3 problems): Conv "a": the operator is not supported; ' +
+      'the model is not supported (3 problems): Einsum "a": the operator is not supported; ' +
         'ai.onnx.ml.Scaler "b": the operator is not supported; constructor "c": the operator is not supported.',
     ],
     [

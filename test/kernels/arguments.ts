@@ -23,6 +23,9 @@ const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32A
   changeByMoments: (n, draw) => [draw(n), draw(n), draw(n).map(Math.abs), 0.25, -0.5, 1.5, 0.25, 0.25, n],
   copyStrided: (n, draw) => [draw(6 * n), [2 * n, 1, n], draw(6 * n), [1, 3, 0], [3, n, 2]],
   addStrided: (n, draw) => [draw(3 * n), [n, 0, 1], draw(6 * n), [2 * n, n, 1], [3, 2, n]],
+  multiplyTaps: (n, draw) => [draw(3 * n), draw(7 * n), draw(3 * n), 3, 3, 2 * n, n],
+  unfoldWindows: (n, draw) => [draw(9 * n), draw(9 * n), 3, 3, n, 2 * n, n],
+  foldWindows: (n, draw) => [draw(9 * n), draw(9 * n), 3, 3, n, 2 * n, n],
   crossEntropyRows: (n, draw) => [draw(3), draw(3 * n), draw(3 * n), Float32Array.of(0, n - 1, n >> 1), 3, n],
   crossEntropyRowsBackward: (n, draw) => [
     draw(3 * n),

@@ -7,6 +7,7 @@ import { createRandom, type KernelName, uniformNumber, useKernels } from 'bptt';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as arithmetic from '../../src/kernels/arithmetic';
 import * as cells from '../../src/kernels/cells';
+import * as columns from '../../src/kernels/columns';
 import * as elementwise from '../../src/kernels/elementwise';
 import type { Kernel } from '../../src/kernels/kernel';
 import * as linear from '../../src/kernels/linear';
@@ -108,6 +109,14 @@ const bounds: Record<Name, number> = {
   momentsUpdate: 8e-7,
   maximum: 0,
   changeByMoments: 2e-6,
+  combineColumns: 4e-7,
+  foldWindows: 0,
+  moveWhereEqual: 0,
+  multiplyTaps: 4e-7,
+  scaleColumns: 4e-7,
+  sumProducts: 4e-7,
+  takeLarger: 0,
+  unfoldWindows: 0,
 };
 
 /** Runs a kernel on copies of the arguments in a new workspace. Returns its result and the contents of the arrays. */
@@ -246,6 +255,7 @@ it('every kernel has a tolerance, and the list contains every kernel of the sour
   const files: object[] = [
     arithmetic,
     cells,
+    columns,
     elementwise,
     linear,
     moments,

@@ -2,8 +2,8 @@ import { Worker } from 'node:worker_threads';
 
 /** Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels. */
 
-/** @param {Record<'bptt' | 'pytorch' | 'keras' | 'onnx' | 'worker' | 'node', any>} entries the module of each */
-export async function checkEntries({ bptt, pytorch, keras, onnx, worker, node }) {
+/** @param {Record<string, any>} entries the module of each entry point */
+export async function checkEntries({ bptt, pytorch, keras, onnx, forecasting, worker, node }) {
   const check = (holds, what) => {
     if (!holds) throw new Error(`entry points: ${what}`);
   };
@@ -85,6 +85,15 @@ export async function checkEntries({ bptt, pytorch, keras, onnx, worker, node })
   check(losses[9] < losses[0], 'training lowers the loss');
   check((await node.resumeFrom('run.safetensors', learner)).step === 10, 'bptt/node reads its checkpoint');
   loadInto(learner, save(learner));
+
+  const values = Float64Array.from({ length: 40 }, (_, t) => 5 + (t % 4));
+  const fitted = await forecasting.fitForecaster(forecasting.forecaster({ horizon: 2 }), [{ name: 'a', values }], {
+    steps: 5,
+  });
+  const [forecast] = forecasting.forecast(forecasting.loadForecaster(forecasting.saveForecaster(fitted)), [
+    { name: 'a', values },
+  ]);
+  check(forecast.median.every(Number.isFinite), 'bptt/forecasting trains on the tape of bptt');
 
   // A worker thread, which loads the package by import, trains a model of bptt to the same bits.
   const thread = new Worker(new URL('worker.mjs', import.meta.url));

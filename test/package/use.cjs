@@ -3,6 +3,9 @@ const keras = require('bptt/keras');
 const node = require('bptt/node');
 const onnx = require('bptt/onnx');
 const pytorch = require('bptt/pytorch');
+const forecasting = require('bptt/forecasting');
 const worker = require('bptt/worker');
 
-import('./entries.mjs').then(({ checkEntries }) => checkEntries({ bptt, pytorch, keras, onnx, worker, node }));
+import('./entries.mjs').then(({ checkEntries }) =>
+  checkEntries({ bptt, pytorch, keras, onnx, forecasting, worker, node }),
+);

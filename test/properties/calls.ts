@@ -343,6 +343,13 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   mask: [op((p) => [p.sequence, mask()])],
   mean: [op((p) => [p.sequence, [0, 1]]), op((p) => [p.sequence, 1])],
   sum: [op((p) => [p.sequence, [0, 1]]), op((p) => [p.sequence, 1])],
+  convolve: [
+    op((p) => [
+      p.sequence,
+      { weight: bptt.full([2, 1, 2], 1), bias: p.vector },
+      { stride: 1, dilation: 1, groups: 2, padding: 'same' },
+    ]),
+  ],
   // Cells
   gateParameters: [plain(3, 2, 2, bptt.zeros())],
   gru: [cell({ reset: 'before' })],
@@ -514,6 +521,27 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   dense: [
     layer(() => [{ size: 2, activation: bptt.tanh, weightInitializer: bptt.zeros(), biasInitializer: bptt.zeros() }]),
   ],
+  conv1d: [
+    layer(() => [
+      {
+        size: 2,
+        kernelSize: 2,
+        stride: 1,
+        dilation: 1,
+        groups: 2,
+        padding: 'causal',
+        activation: bptt.tanh,
+        weightInitializer: bptt.zeros(),
+        biasInitializer: bptt.zeros(),
+      },
+    ]),
+  ],
+  maxPool1d: [layer(() => [{ size: 2, stride: 1, padding: 'same' }])],
+  averagePool1d: [layer(() => [{ size: 2, stride: 1, padding: 'same' }])],
+  globalMaxPool: [layer(() => [])],
+  globalAveragePool: [layer(() => [])],
+  batchNorm: [layer(() => [{ epsilon: 1e-3, momentum: 0.1 }])],
+  outputLengths: [call(() => [model(), lengths()])],
   dropout: [layer(() => [0.5])],
   embedding: [layer(() => [{ vocabularySize: 2, size: 2, initializer: bptt.zeros() }])],
   layerNorm: [layer(() => [{ epsilon: 1e-3 }])],
@@ -696,6 +724,9 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   // Kernels
   enableWideKernels: [plain()],
   kernelsInUse: [plain()],
+  threadsInUse: [plain()],
+  threadsReady: [plain()],
+  useThreads: [plain(1)],
   useKernels: [plain('portable')],
   // Tensors
   chronoBias: [call(() => [10], ((f: bptt.Initializer) => f([8], random(), 4)) as Call['use'] & {})],
@@ -895,6 +926,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   linear: [call(() => [x()])],
   summary: [call(() => [model()]), call(() => [translator()]), call(() => [custom()])],
   createPredictor: [call(() => [model()])],
+  createStreamPool: [call(() => [model()])],
   predictStates: [call(() => [model(), x(), { lengths: lengths(), resets: resets() }])],
   adagrad: [optimizer(0.01, { epsilon: 1e-8, initialAccumulator: 0.1 })],
   adam: [optimizer(0.01, { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 })],

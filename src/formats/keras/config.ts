@@ -72,6 +72,20 @@ export function countOf(where: string, layer: string, config: KerasLayer['config
   throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${shown(value)}.`);
 }
 
+/** @throws RangeError unless the features are the last axis */
+export function checkChannelsLast(where: string, { name, config }: KerasLayer): void {
+  const format = config['data_format'] ?? 'channels_last';
+  if (format !== 'channels_last')
+    throw new RangeError(`${where}: ${name} has data_format ${shown(format)}; only channels_last is supported.`);
+}
+
+/** A count of a layer over time: an integer of at least 1, or a list of one. @throws RangeError if it is not */
+export function stepsIn(where: string, { name, config }: KerasLayer, key: string, byDefault?: number): number {
+  const given = config[key] ?? byDefault ?? null;
+  const value = Array.isArray(given) && given.length === 1 ? (given[0] as Json) : given;
+  return countOf(where, name, { [key]: value }, key);
+}
+
 /** A numeric option. @throws RangeError if it is neither a number nor missing */
 export function numberOf(where: string, { name, config }: KerasLayer, key: string, byDefault: number): number {
   const value = config[key] ?? byDefault;

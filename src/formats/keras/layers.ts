@@ -5,6 +5,7 @@ import { gruWith } from '../../cells/gru-with';
 import { type LstmWithOptions, lstmWith } from '../../cells/lstm-with';
 import { simpleRnn } from '../../cells/simple-rnn';
 import { bidirectional, type Merge } from '../../layers/bidirectional';
+import { conv1d } from '../../layers/conv1d';
 import { dense } from '../../layers/dense';
 import { dropout } from '../../layers/dropout';
 import { embedding } from '../../layers/embedding';
@@ -15,12 +16,24 @@ import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import { withoutBias } from '../../layers/without-bias';
 import type { Cell } from '../../recurrence/cell';
 import type { Tensor } from '../../tensor/tensor';
+import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
-import { activationOf, checkLastAxis, countOf, type KerasLayer, layerIn, numberOf } from './config';
+import {
+  activationOf,
+  checkChannelsLast,
+  checkLastAxis,
+  countOf,
+  type KerasLayer,
+  layerIn,
+  numberOf,
+  stepsIn,
+} from './config';
 import { simpleTranslators } from './simple-layers';
 import {
   cellParameters,
+  convolutionParameters,
   denseParameters,
+  depthwiseKernel,
   embeddingParameters,
   type LayerWeights,
   layerNormParameters,
@@ -126,6 +139,8 @@ const translators: Readonly<Record<string, Translate>> = {
       },
     };
   },
+  Conv1D: translateConvolution,
+  DepthwiseConv1D: translateConvolution,
   TimeDistributed(where, layer, options) {
     const inner = layerIn(layer.config['layer']);
     if (inner?.className !== 'Dense')
@@ -233,6 +248,44 @@ const directionsDiffer = (forward: KerasLayer, backward: KerasLayer): boolean =>
   ['units', 'activation', 'recurrent_activation', 'use_bias', 'reset_after', 'dropout', 'recurrent_dropout'].some(
     (key) => JSON.stringify(forward.config[key]) !== JSON.stringify(backward.config[key]),
   );
+
+const isPadding = (padding: Json): padding is 'valid' | 'same' | 'causal' =>
+  ['valid', 'same', 'causal'].includes(padding as string);
+
+/** Conv1D, and DepthwiseConv1D, whose outputs have one input each. */
+function translateConvolution(where: string, layer: KerasLayer, { slope, lengths }: TranslateOptions): Translated {
+  const { name, config, className } = layer;
+  checkChannelsLast(where, layer);
+  const padding = config['padding'] ?? 'valid';
+  if (!isPadding(padding))
+    throw new RangeError(`${where}: ${name} has padding ${shown(padding)}; only valid, same and causal are supported.`);
+  const isDepthwise = className === 'DepthwiseConv1D';
+  const activation = activationOf(where, layer, 'activation', 'linear', slope);
+  const options = {
+    kernelSize: stepsIn(where, layer, 'kernel_size'),
+    stride: stepsIn(where, layer, 'strides', 1),
+    dilation: stepsIn(where, layer, 'dilation_rate', 1),
+    padding,
+    ...(activation !== linear && { activation }),
+  };
+  const build = (size: number, groups: number): Layer =>
+    biased(conv1d({ size, ...options, ...(groups > 1 && { groups }) }), layer);
+  return {
+    // The kernel has the number of inputs, which the configuration of a DepthwiseConv1D lacks.
+    layer: isDepthwise
+      ? (taker, weights) => {
+          const [, inputs] = depthwiseKernel(taker, weights).shape as [number, number];
+          return build(inputs * stepsIn(where, layer, 'depth_multiplier', 1), inputs);
+        }
+      : build(countOf(where, name, config, 'filters'), stepsIn(where, layer, 'groups', 1)),
+    read(taker, weights) {
+      const parameters = convolutionParameters(taker, weights, isDepthwise);
+      checkBias(where, layer, parameters);
+      return parameters;
+    },
+    ...(lengths && { notes: [`${name} reads no masked steps, as it does in Keras`] }),
+  };
+}
 
 /** Masking, and the operations of Keras 3 that compute masks. */
 function translateMask(where: string, { name }: KerasLayer, { lengths }: TranslateOptions): undefined {

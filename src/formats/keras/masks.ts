@@ -173,12 +173,14 @@ const isPerStep = (features: Features): boolean => features.kind === 'ids' || fe
 function mixesSteps(layer: Layer): boolean {
   const origin = layerOriginOf(layer);
   if (origin?.[0] === 'withoutBias') return mixesSteps(origin[1]);
-  return ['recurrent', 'bidirectional', 'residual'].includes(origin?.[0] ?? '');
+  return ['recurrent', 'bidirectional', 'residual', 'conv1d', 'maxPool1d', 'averagePool1d'].includes(origin?.[0] ?? '');
 }
 
 /** Whether Keras gives the outputs of masked steps to a layer without a step axis, too. */
 const readsMaskedSteps = ({ origin }: Layer): boolean =>
-  origin?.[0] === 'kerasFlatten' || (origin?.[0] === 'kerasPooling' && isMaximum(origin[1]));
+  origin?.[0] === 'kerasFlatten' ||
+  origin?.[0] === 'globalMaxPool' ||
+  (origin?.[0] === 'kerasPooling' && isMaximum(origin[1]));
 
 const isMaximum = (options: unknown): boolean => (options as { readonly kind?: string } | undefined)?.kind === 'max';
 

@@ -1,6 +1,7 @@
 /** Conversion of Keras models. */
 
 import { namesOf } from '../../layers/chain';
+import type { Conv1dOptions } from '../../layers/conv1d';
 import { directionsOf, type LayerDirection } from '../../layers/directions';
 import type { Layer } from '../../layers/layer';
 import { joinNames } from '../../layers/nested-names';
@@ -16,8 +17,10 @@ import { type KerasLayer, layerIn } from './config';
 import { kerasLayers } from './keras-layers';
 import { type TranslateOptions, translate } from './layers';
 import {
+  batchNormalizationParameters,
   cellParameters,
   cellsInKeras,
+  convolutionParameters,
   denseParameters,
   embeddingParameters,
   isTrainingState,
@@ -66,8 +69,10 @@ export function modelOf(
   const groups = weightGroups(tensors);
   const index = weightIndex(tensors);
   const stepCounts = stepsOf(chain);
+  let previous: Layer[] = [];
   const converted = chain.flatMap((layer, i) => {
-    const steps = stepCounts[i];
+    if (layer.className === 'RepeatVector') previous = [];
+    const steps = stepCounts[i] === undefined ? undefined : stepsAfter(previous, stepCounts[i]);
     const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
     const previousCount = counts.get(layer.className) ?? 0;
     counts.set(layer.className, previousCount + 1);
@@ -75,10 +80,12 @@ export function modelOf(
     const name = nameOf(layer, previousCount);
     const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
     const weights = weightsOfLayer(where, index, group ?? name);
-    const built = translated.layer;
+    const { layer: builder } = translated;
+    const built = typeof builder === 'function' ? buildFromFile(where, () => builder(taker, weights)) : builder;
+    previous.push(built);
     return [
       {
-        layer: typeof built === 'function' ? buildFromFile(where, () => built(taker, weights)) : built,
+        layer: built,
         parameters: translated.read(taker, weights),
         notes: translated.notes ?? [],
         isFrozen: layer.config['trainable'] === false,
@@ -109,7 +116,11 @@ export function modelOf(
       );
     });
   const model = buildFromFile(where, () =>
-    buildSequential(layers, layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? first.shape[0]), fill),
+    buildSequential(
+      layers,
+      layers[0]!.accepts === 'ids' ? undefined : (sizeIn(chain) ?? inputSizeOf(layers[0]!, first)),
+      fill,
+    ),
   );
   checkLeft(where, tensors, taker);
   const notes = [
@@ -139,13 +150,23 @@ const inputShapeOf = (layers: readonly KerasLayer[]): readonly Json[] => {
   return Array.isArray(shape) ? (shape as readonly Json[]) : [];
 };
 
+/** The size of the input vectors of a layer, from its first weight. */
+function inputSizeOf({ origin }: Layer, { shape }: Tensor): number | undefined {
+  const groups = (origin?.[1] as Conv1dOptions | undefined)?.groups ?? 1;
+  return shape.length === 3 ? shape[1]! * groups : shape[0];
+}
+
 /** The size of the input vectors, if the configuration has it. */
 function sizeIn(layers: readonly KerasLayer[]): number | undefined {
   const size = inputShapeOf(layers)[2];
   return typeof size === 'number' ? size : undefined;
 }
 
-/** The number of steps after each layer of a chain, if the configuration has it. */
+/** The number of steps after layers, some of which may change it. */
+const stepsAfter = (layers: readonly Layer[], T: number): number =>
+  layers.reduce((count, { steps }) => steps?.(count) ?? count, T);
+
+/** The number of steps of the input of each layer of a chain, or after RepeatVector, if the configuration has it. */
 function stepsOf(layers: readonly KerasLayer[]): readonly (number | undefined)[] {
   const shape = inputShapeOf(layers);
   let embedding: KerasLayer | undefined;
@@ -371,6 +392,10 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
     case 'dense':
     case 'embedding':
       return origin[0];
+    case 'conv1d':
+      return isDepthwise(parameters['weight']!, origin[1]) ? 'depthwise_conv1d' : 'conv1d';
+    case 'batchNorm':
+      return 'batch_normalization';
     case 'layerNorm':
       return 'layer_normalization';
     case 'recurrent': {
@@ -381,13 +406,20 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
       );
     }
     case 'attentionPooling':
+    case 'averagePool1d':
     case 'dropout':
+    case 'globalAveragePool':
+    case 'globalMaxPool':
+    case 'maxPool1d':
     case undefined:
       return fail(where, `${path} has no equivalent in Keras`);
     default:
       return origin satisfies never;
   }
 }
+
+/** Whether every output of a convolution has one input, as in a DepthwiseConv1D. */
+const isDepthwise = ({ shape }: Tensor, { groups = 1 }: Conv1dOptions): boolean => groups > 1 && shape[1] === 1;
 
 /** Reads the parameters of a layer. @throws RangeError if a weight is missing or the layer has no equivalent */
 function readPart(
@@ -398,6 +430,15 @@ function readPart(
   switch (origin?.[0]) {
     case 'embedding':
       return embeddingParameters(taker, weights, parameters['weight']!.shape);
+    case 'batchNorm': {
+      const { bias, ...found } = batchNormalizationParameters(taker, weights, {
+        scale: true,
+        center: !!parameters['bias'],
+      });
+      return { ...found, gain: found.gain!, ...(bias && { bias }) };
+    }
+    case 'conv1d':
+      return convolutionParameters(taker, weights, isDepthwise(parameters['weight']!, origin[1]));
     case 'dense':
       return denseParameters(taker, weights, origin[1].size);
     case 'layerNorm':
@@ -417,7 +458,11 @@ function readPart(
       return joinNames({ forward: cellOf('forward', forward), reverse: cellOf('backward', reverse) });
     }
     case 'attentionPooling':
+    case 'averagePool1d':
     case 'dropout':
+    case 'globalAveragePool':
+    case 'globalMaxPool':
+    case 'maxPool1d':
     case undefined:
       return fail(taker.where, `${path} has no equivalent in Keras`);
     default:

@@ -2,13 +2,26 @@
 
 import { softmax } from '../../autodiff/ops/reductions';
 import { linear } from '../../cells/activations';
+import { batchNorm } from '../../layers/batch-norm';
+import { globalAveragePool, globalMaxPool } from '../../layers/global-pool';
 import type { Layer } from '../../layers/layer';
+import { averagePool1d, maxPool1d } from '../../layers/pool1d';
+import { withoutBias } from '../../layers/without-bias';
 import type { Json } from '../description';
 import { shown } from '../listing';
-import { activationOf, axisOf, checkLastAxis, countOf, type KerasLayer, numberOf } from './config';
+import {
+  activationOf,
+  axisOf,
+  checkChannelsLast,
+  checkLastAxis,
+  countOf,
+  type KerasLayer,
+  numberOf,
+  stepsIn,
+} from './config';
 import { kerasActivation, kerasBatchNormalization, kerasRelu, kerasScaling } from './elementwise-layers';
 import type { Translate, Translated } from './layers';
-import { kerasFlatten, kerasPooling, kerasRepeatVector } from './sequence-layers';
+import { kerasFlatten, kerasRepeatVector } from './sequence-layers';
 import { batchNormalizationParameters, normalizationWeights } from './weights';
 
 /** A layer without weights. */
@@ -19,14 +32,28 @@ const withoutEffect: Translate = () => undefined;
 
 const pooling =
   (kind: 'mean' | 'max'): Translate =>
-  (where, { name, config }, { lengths }) => {
+  (where, layer, { lengths }) => {
+    const { name, config } = layer;
     if (config['keepdims'] === true) throw new RangeError(`${where}: ${name} has keepdims, which is not supported.`);
-    if ((config['data_format'] ?? 'channels_last') !== 'channels_last')
-      throw new RangeError(`${where}: ${name} has data_format ${shown(config['data_format'])}.`);
+    checkChannelsLast(where, layer);
     // Keras passes no mask to GlobalMaxPooling1D.
     const notes =
       kind === 'max' && lengths ? [`${name} takes the maximum of the valid steps, in Keras of all steps`] : [];
-    return withoutWeights(kerasPooling({ kind }), ...notes);
+    return withoutWeights(kind === 'max' ? globalMaxPool() : globalAveragePool(), ...notes);
+  };
+
+const windowPooling =
+  (create: typeof maxPool1d): Translate =>
+  (where, layer, { lengths }) => {
+    const { name, config } = layer;
+    checkChannelsLast(where, layer);
+    const padding = config['padding'] ?? 'valid';
+    if (padding !== 'valid' && padding !== 'same')
+      throw new RangeError(`${where}: ${name} has padding ${shown(padding)}; only valid and same are supported.`);
+    const size = stepsIn(where, layer, 'pool_size', 2);
+    const stride = config['strides'] == null ? size : stepsIn(where, layer, 'strides');
+    const notes = lengths ? [`${name} reads no masked steps, as it does in Keras`] : [];
+    return withoutWeights(create({ size, stride, padding }), ...notes);
   };
 
 /** The converters by the class of the Keras layer. */
@@ -60,6 +87,8 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
     withoutWeights(kerasRepeatVector({ count: countOf(where, name, config, 'n') })),
   GlobalAveragePooling1D: /* @__PURE__ */ pooling('mean'),
   GlobalMaxPooling1D: /* @__PURE__ */ pooling('max'),
+  MaxPooling1D: /* @__PURE__ */ windowPooling(maxPool1d),
+  AveragePooling1D: /* @__PURE__ */ windowPooling(averagePool1d),
   Flatten: (_where, _layer, { steps }) =>
     withoutWeights(kerasFlatten(steps === undefined ? {} : { sequenceLength: steps })),
   Rescaling(where, layer) {
@@ -72,6 +101,18 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
     if (axisOf(layer) !== 1) checkLastAxis(where, layer, 'normalizes');
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
     const epsilon = numberOf(where, layer, 'epsilon', 1e-3);
+    // Over axis 1 it normalizes the features of vectors per sequence, but the steps of sequences.
+    if (axisOf(layer) !== 1) {
+      const momentum = 1 - numberOf(where, layer, 'momentum', 0.99);
+      const normalization = batchNorm({ epsilon, momentum });
+      return {
+        layer: center ? normalization : withoutBias(normalization),
+        read: (taker, weights) => {
+          const { gain, bias, ...running } = batchNormalizationParameters(taker, weights, { scale, center });
+          return { ...running, ...(gain && { gain }), ...(bias && { bias }) };
+        },
+      };
+    }
     return {
       layer(taker, weights) {
         const { mean, variance } = batchNormalizationParameters(taker, weights, { scale, center });
@@ -79,7 +120,7 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
         return kerasBatchNormalization({
           ...constants,
           epsilon,
-          ...(axisOf(layer) === 1 && { axis: 1 }),
+          axis: 1,
           ...(!scale && { scale }),
           ...(!center && { center }),
         });

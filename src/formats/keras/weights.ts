@@ -148,6 +148,27 @@ export function denseParameters(taker: Taker, weights: LayerWeights, size: numbe
   };
 }
 
+/** The kernel `[k, I, multiplier]` of a DepthwiseConv1D. @throws as {@link take} */
+export function depthwiseKernel(taker: Taker, weights: LayerWeights): Tensor {
+  const role = weights.single['depthwise_kernel'] === undefined ? 'kernel' : 'depthwise_kernel';
+  const kernel = take(taker, weights, weights.single, role, 0);
+  return kernel.shape.length === 3 ? kernel : take(taker, weights, weights.single, role, 0, [0, 0, 0]);
+}
+
+/** The parameters of a Conv1D or DepthwiseConv1D; without the bias if the file has none. @throws as {@link take} */
+export function convolutionParameters(
+  taker: Taker,
+  weights: LayerWeights,
+  isDepthwise: boolean,
+): Readonly<Record<string, Tensor>> {
+  const { single } = weights;
+  const kernel = isDepthwise ? depthwiseKernel(taker, weights) : take(taker, weights, single, 'kernel', 0);
+  const [k = 0, inputs = 0, multiplier = 0] = kernel.shape;
+  // The outputs of a depthwise kernel have the same order.
+  const weight = isDepthwise ? { shape: [k, 1, inputs * multiplier], data: kernel.data } : kernel;
+  return { weight, ...(has(single, 'bias', 1) && { bias: take(taker, weights, single, 'bias', 1) }) };
+}
+
 /** The parameters of an Embedding. @throws as {@link take} */
 export function embeddingParameters(
   taker: Taker,

@@ -31,10 +31,10 @@ export interface ExportContext {
   readonly builder: Builder;
   /** The name of the batch size B, a vector `[1]`. */
   readonly batch: string;
-  /** The name of the sequence lengths `[B]`, if the file has them as an input. */
-  readonly lengths: string | undefined;
+  /** The name of the sequence lengths `[B]` after the layers so far, if the file has them as an input. */
+  lengths: string | undefined;
   /** The name of the mask `[T, B, 1]` of valid steps, if the file has lengths. */
-  readonly valid: string | undefined;
+  valid: string | undefined;
   /** Whether the states are inputs and outputs of the file. */
   readonly carriesState: boolean;
   /** The states added so far: the name of the input, the size, and the name of the final value. */

@@ -15,7 +15,10 @@ import type { Part } from '../parts';
 import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
 import { encodeOnnx } from './encode';
+import { addConvolution } from './export-convolution';
+import { addBatchNormalization, addGlobalPooling, addPooling } from './export-pooling';
 import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
+import { addMask } from './mask';
 import type { OnnxValue } from './model';
 
 /** Options of {@link exportOnnx}: additional inputs and outputs of the file. */
@@ -58,7 +61,7 @@ export function exportOnnx(model: Sequential, options: ExportOnnxOptions = {}): 
     builder,
     batch: add(builder, 'Slice', [shape, addIntegers(builder, 1), addIntegers(builder, 2)]),
     lengths: lengths ? 'lengths' : undefined,
-    valid: lengths ? addMask(builder, shape) : undefined,
+    valid: lengths ? addMask(builder, 'inputs', 'lengths') : undefined,
     carriesState,
     states: [],
   };
@@ -94,19 +97,6 @@ const shapeOf = (output: Features): readonly (number | string)[] =>
     ? ['T', 'B']
     : [...(output.kind === 'directions' ? [2] : []), ...(output.perStep ? ['T'] : []), 'B', output.size];
 
-/** Adds the mask `[T, B, 1]` of the steps within the length of their sequence. */
-function addMask(b: Builder, shape: string): string {
-  const T = add(b, 'Squeeze', [add(b, 'Slice', [shape, addIntegers(b, 0), addIntegers(b, 1)]), addIntegers(b, 0)]);
-  const scalar = (value: number): string => {
-    const name = `integer(${value})`;
-    b.constants.set(name, { name, shape: [], type: 'int64', data: BigInt64Array.of(BigInt(value)) });
-    return name;
-  };
-  const times = add(b, 'Unsqueeze', [add(b, 'Range', [scalar(0), T, scalar(1)]), addIntegers(b, 1)]);
-  const isValid = add(b, 'Less', [times, add(b, 'Cast', ['lengths'], { to: 7 })]);
-  return add(b, 'Unsqueeze', [isValid, addIntegers(b, 2)]);
-}
-
 /** Adds layers in order. Returns the name of the output of the last one. */
 function addLayers(
   context: ExportContext,
@@ -133,18 +123,33 @@ function addLayers(
 
 /** Adds one layer. Returns the name of its output. */
 function addLayer(context: ExportContext, part: Part, x: string): string {
-  const { builder: b, valid } = context;
+  const { builder: b } = context;
   const { path, origin, named, parameters } = part;
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
   /** Sets padded steps to zero, as the layer does. */
   const masked = (y: string): string =>
-    valid !== undefined && perStep ? add(b, 'Where', [valid, y, addConstant(b, 'zero', 0)]) : y;
+    context.valid !== undefined && perStep ? add(b, 'Where', [context.valid, y, addConstant(b, 'zero', 0)]) : y;
   switch (origin?.[0]) {
     case 'embedding':
       return add(b, 'Gather', [addParameter('weight'), x]);
     case 'dropout':
       return x;
+    case 'averagePool1d':
+      return addPooling(context, path, 'AveragePool', origin[1], x);
+    case 'maxPool1d':
+      return addPooling(context, path, 'MaxPool', origin[1], x);
+    case 'globalAveragePool':
+      return addGlobalPooling(context, 'average', x);
+    case 'globalMaxPool':
+      return addGlobalPooling(context, 'max', x);
+    case 'batchNorm':
+      return masked(addBatchNormalization(b, path, origin[1] ?? {}, parameters, x));
+    case 'conv1d': {
+      const [, options] = origin;
+      const y = addConvolution(context, path, options, parameters, x);
+      return masked(options.activation === undefined ? y : addActivation(path, b, options.activation, y));
+    }
     case 'dense': {
       const [, { activation }] = origin;
       const y = add(b, 'Add', [add(b, 'MatMul', [x, addParameter('weight')]), addParameter('bias')]);

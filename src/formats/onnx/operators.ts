@@ -8,6 +8,13 @@ import { broadcastShapes, resolveAxis } from '../../tensor/shape';
 import { full, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
 import { ifOperator, scanOperator } from './control-flow';
 import {
+  averagePoolOperator,
+  convOperator,
+  globalAveragePoolOperator,
+  globalMaxPoolOperator,
+  maxPoolOperator,
+} from './convolution-operators';
+import {
   clipOperator,
   elementwiseOperator,
   eluOperator,
@@ -87,6 +94,11 @@ export function allOperators(): ReadonlyMap<string, Operator> {
     ReduceMin: reduceOperator(extremumReduction((a, b) => a < b)),
     ArgMax: argumentOperator((a, b) => a > b),
     ArgMin: argumentOperator((a, b) => a < b),
+    Conv: convOperator,
+    MaxPool: maxPoolOperator,
+    AveragePool: averagePoolOperator,
+    GlobalMaxPool: globalMaxPoolOperator,
+    GlobalAveragePool: globalAveragePoolOperator,
     BatchNormalization: batchNormalization,
     Softmax: overAxis(softmax),
     LogSoftmax: overAxis(logSoftmax),

@@ -254,13 +254,19 @@ function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
   return bytes;
 }
 
+/** What the code of a module depends on, besides its function. */
+export interface Abilities extends Pick<Writer, 'fused' | 'pair'> {
+  /** The limits of the memory, encoded; by default, those of a memory that is not shared. */
+  readonly limits?: readonly number[];
+}
+
 /**
  * Assembles a module with one function `run` over the memory `env.memory`. If the last code of the body has a value, it
  * is the result.
  */
 export function assemble(
   parameters: readonly ValueType[],
-  abilities: Pick<Writer, 'fused' | 'pair'>,
+  abilities: Abilities,
   write: (parameters: readonly Local<ValueType>[], writer: Writer) => readonly Code<'void' | 'f64'>[],
 ): Uint8Array<ArrayBuffer> {
   const locals: ValueType[] = [];
@@ -309,7 +315,7 @@ export function assemble(
     0x00,
     0x00,
     ...section(1, [1, 0x60, ...sized(parameters.map((type) => typeBytes[type])), ...sized(results)]),
-    ...section(2, [1, ...text('env'), ...text('memory'), 0x02, 0x00, 0x01]),
+    ...section(2, [1, ...text('env'), ...text('memory'), 0x02, ...(abilities.limits ?? [0x00, 0x01])]),
     ...section(3, [1, 0]),
     ...section(7, [1, ...text('run'), 0x00, 0x00]),
     ...section(10, [1, ...sized([...leb128(locals.length), ...declared, ...bytesOf([...prologue, ...body]), 0x0b])]),

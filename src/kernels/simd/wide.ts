@@ -8,12 +8,17 @@ import { lstmCell } from '../cells';
 import { type Kernels, type Memory, portableKernels } from '../kernel';
 import { gemm } from '../product';
 import { type Elements, load, type Statement, set, store, type Writer } from './assembler';
-import { type Implementation, implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './bind';
+import { type Implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './bind';
 import { four } from './loops';
 import { wideTiles } from './product';
 
 /** Creates the implementation. The modules that it compiles are merged according to the flag at that time. */
-export const createWide = (): Implementation => implementation('wide', { fused: true, pair }, () => wideTiles);
+export const createWide = (): Implementation => ({
+  name: 'wide',
+  fused: true,
+  pair,
+  tiles: () => wideTiles,
+});
 
 /**
  * Probes the engine and returns the implementation.

@@ -1,4 +1,4 @@
-/** For Node.js, Deno and bun: all kernels, and files. */
+/** For Node.js, Deno and bun: all kernels, threads, and files. */
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { adam, crossEntropy, dense, embedding, fit, gru, load, recurrent, save, sequential, windows } from 'bptt';
 import { checkpointFile, enableWideKernels, resumeFrom } from 'bptt/node';
 import { results } from './results';
+import { threads } from './threads';
 
 const ids = Int32Array.from({ length: 200 }, (_, i) => (i * i) % 7);
 const data = windows(ids, { sequenceLength: 8, batchSize: 4 });
@@ -36,6 +37,9 @@ async function files(): Promise<boolean> {
 }
 
 const { selected, digests } = await results();
+const twoThreads = await threads(2);
 const { reason } = enableWideKernels();
 const wide = reason === undefined ? (await results(['wide'])).digests : {};
-console.log(JSON.stringify({ selected, digests: { ...digests, ...wide }, reason, files: await files() }));
+console.log(
+  JSON.stringify({ selected, digests: { ...digests, ...wide }, reason, threads: twoThreads, files: await files() }),
+);

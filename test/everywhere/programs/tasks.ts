@@ -19,6 +19,7 @@ import {
   windows,
 } from 'bptt';
 import { results } from './results';
+import { threads } from './threads';
 
 /** All memories of the library: it creates them at first use, after this module has been evaluated. */
 const memories: WebAssembly.Memory[] = [];
@@ -103,5 +104,5 @@ function streams(count: number, hiddenSize: number, steps: number): Streaming {
   return { opening, firstStep: times[0]!, lastStep: times[steps - 1]!, equal, memories: memories.length };
 }
 
-export const tasks = { results, train, streams };
+export const tasks = { results, train, streams, threads };
 export type Tasks = typeof tasks;

@@ -1,0 +1,81 @@
+/** The data sets, and the forecaster of each. */
+
+import { readFileSync } from 'node:fs';
+import {
+  type Forecaster,
+  type ForecasterOptions,
+  type Frequency,
+  forecaster,
+  negativeBinomial,
+  type Series,
+  seriesFromRows,
+} from 'bptt/forecasting';
+import { readTable } from '../table';
+
+/** How a set is evaluated: an entry of data/protocol.json. */
+export interface Protocol {
+  readonly season: number;
+  readonly horizon: number;
+  readonly origins: number;
+  readonly stride: number;
+}
+
+interface Entry extends Protocol {
+  readonly file: string;
+  readonly static?: string;
+  readonly series: string | null;
+  readonly time: string;
+  readonly value: string;
+  readonly frequency: string;
+}
+
+/** A set of series. */
+export interface DataSet extends Protocol {
+  readonly series: readonly Series[];
+  readonly frequency: Frequency;
+  readonly create: (seed: number) => Forecaster;
+}
+
+const folder = 'examples/forecasting/data/';
+
+/** The options of the forecaster of each set that are not the defaults. */
+const options: Readonly<Record<string, Partial<ForecasterOptions>>> = {
+  'alcohol-sales': {},
+  'carbon-dioxide-weekly': {},
+  // The weather has no week.
+  weather: { seasons: [] },
+  // The horizon is one season, whose shape matters more than the last value.
+  departures: { base: 'seasonal' },
+  'bird-strikes': { distribution: negativeBinomial() },
+  unemployment: {},
+  // One series is constant in the first 84 days.
+  'airport-departures': { scaling: 'mean' },
+};
+
+/** The names of the sets. */
+export const setNames: readonly string[] = Object.keys(options);
+
+const read = (path: string): ReturnType<typeof readTable> => readTable(readFileSync(folder + path, 'utf8'));
+
+/** Reads a set. */
+export function readSet(name: string): DataSet {
+  const { sets } = JSON.parse(readFileSync(`${folder}protocol.json`, 'utf8')) as { sets: Record<string, Entry> };
+  const entry = sets[name]!;
+  const { season, horizon, origins, stride } = entry;
+  const frequency = (entry.frequency === 'half-hour' ? '30 minutes' : entry.frequency) as Frequency;
+  const features = entry.static === undefined ? [] : read(entry.static);
+  const byName = new Map(features.map((row) => [row['series'], row]));
+  const rows = read(entry.file).map((row) => ({ ...byName.get(row['series']), ...row }));
+  const series = seriesFromRows(rows, {
+    time: entry.time,
+    value: entry.value,
+    frequency,
+    ...(entry.series !== null && { series: entry.series }),
+    past: name === 'weather' ? ['temp_min', 'precipitation', 'wind'] : [],
+    future: 'holiday' in rows[0]! ? ['holiday'] : [],
+    static: Object.keys(features[0] ?? {}).filter((column) => column !== 'series'),
+    missing: 'mask',
+  });
+  const create = (seed: number): Forecaster => forecaster({ horizon, frequency, seed, ...options[name] });
+  return { series, frequency, season, horizon, origins, stride, create };
+}

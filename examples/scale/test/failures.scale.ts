@@ -1,0 +1,131 @@
+/** Job queues and folders that fail for a while: nothing is lost. */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isLong } from './mode';
+import { type Program, runProgram, startProgram } from './program';
+import { startNats, startPostgres, startProxy, startRedis, temporaryFolder } from './servers';
+
+let folder: string;
+let remove: () => Promise<void>;
+const scoring = ['score', '--chunk', '500', '--lines', isLong ? '400000' : '60000'];
+let expected: Uint8Array;
+beforeAll(async () => {
+  [folder, remove] = await temporaryFolder();
+  await runProgram(...scoring, '--folder', `${folder}/alone`);
+  expected = readFileSync(`${folder}/alone/scores.jsonl`);
+});
+afterAll(() => remove());
+
+const start = (name: string, queue: string): Program =>
+  startProgram(
+    ...[...scoring, '--input', `${folder}/alone/reviews.jsonl`, '--model', `${folder}/alone/model.safetensors`],
+    ...['--folder', `${folder}/${name}`, '--queue', queue, '--workers', '1', '--lost', '2'],
+  );
+
+/** Waits until the program has printed a text. */
+async function printed(program: Program, text: string): Promise<void> {
+  const end = performance.now() + 60_000;
+  while (!program.output().includes(text)) {
+    if (program.child.exitCode !== null || performance.now() > end)
+      throw new Error(`The program must print ${text}, got: ${program.output()}`);
+    await sleep(20);
+  }
+}
+
+async function expectScores(program: Program, name: string): Promise<void> {
+  expect(await program.ended, program.output()).toBe(0);
+  expect(readFileSync(`${folder}/${name}/scores.jsonl`).equals(expected)).toBe(true);
+}
+
+describe.concurrent('a queue that fails', () => {
+  const servers = { Redis: startRedis, PostgreSQL: startPostgres };
+
+  it.each(Object.entries(servers))('%s is killed and started again', async (name, startServer) => {
+    const [data, removeData] = await temporaryFolder();
+    const server = await startServer(data);
+    const program = start(`killed-${name}`, server.url);
+    await printed(program, 'chunks');
+    await server.kill();
+    await sleep(1000);
+    expect(program.child.exitCode).toBe(null);
+    await server.start();
+    await expectScores(program, `killed-${name}`);
+    await server.kill();
+    await removeData();
+  });
+
+  it.each(Object.entries(servers))('the connection to %s is lost for ten seconds', async (name, startServer) => {
+    const [data, removeData] = await temporaryFolder();
+    const server = await startServer(data);
+    const proxy = await startProxy(server.port);
+    const program = start(`cut-${name}`, server.url.replace(`:${server.port}`, `:${proxy.port}`));
+    await printed(program, 'chunks');
+    await proxy.cut(10_000);
+    expect(program.child.exitCode).toBe(null);
+    await expectScores(program, `cut-${name}`);
+    proxy.close();
+    await server.kill();
+    await removeData();
+  });
+});
+
+// A small file system in memory, which only root can mount.
+describe.runIf(process.getuid!() === 0).concurrent('a full disk', () => {
+  /** Mounts a file system of some kilobytes at a new folder. */
+  async function smallDisk(name: string, kilobytes: number): Promise<readonly [path: string, unmount: () => void]> {
+    const path = `${folder}/${name}`;
+    await mkdir(path);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', path]);
+    return [path, () => void execFileSync('umount', ['-l', path])];
+  }
+
+  /** Fills the disk to the last byte. */
+  function fillUp(path: string): void {
+    expect(() => writeFileSync(`${path}/ballast`, new Uint8Array(1 << 26))).toThrow('ENOSPC');
+  }
+
+  it('for the results and the output of a scoring', async () => {
+    const [disk, unmount] = await smallDisk('full-score', 16_000);
+    const [data, removeData] = await temporaryFolder();
+    const server = await startRedis(data);
+    const program = start('full-score', server.url);
+    await printed(program, 'chunks');
+    fillUp(disk);
+    await printed(program, 'ENOSPC');
+    await sleep(1000);
+    rmSync(`${disk}/ballast`);
+    await expectScores(program, 'full-score');
+    await server.kill();
+    unmount();
+    await removeData();
+  });
+
+  it('for the log and the states of live streams', async () => {
+    const [disk, unmount] = await smallDisk('full-live', 40_000);
+    const [log, states] = [`${disk}/log`, `${disk}/run`];
+    await mkdir(log);
+    const options = ['live', '--keys', '500', '--events', '12000', '--partitions', '4'];
+    const digestOf = (output: string): string => /digest: (\w+)/.exec(output)![1]!;
+    const undisturbed = digestOf(await runProgram(...options, '--folder', `${folder}/live-alone`));
+    const server = await startNats(log);
+    const own = ['--folder', states, '--nats', server.url, '--rate', '2000', '--lease', '1000', '--snapshot', '500'];
+    const program = startProgram(...options, ...own);
+    await sleep(3000);
+    fillUp(disk);
+    // The server or a snapshot fails first.
+    await printed(program, 'trying again');
+    await sleep(1000);
+    rmSync(`${disk}/ballast`);
+    // A NATS server that could not write stops JetStream until it is started again.
+    await server.kill();
+    await server.start();
+    expect(await program.ended, program.output()).toBe(0);
+    expect(digestOf(program.output())).toBe(undisturbed);
+    await server.kill();
+    unmount();
+  });
+});

@@ -1,0 +1,179 @@
+/** Live streams: no event is lost, none counts twice, and the bits are those of one worker. */
+
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createRandom, integerNumber, type Random, uniformNumber } from 'bptt';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EventLog } from '../live/event-log';
+import { inProcessLog } from '../live/in-process-log';
+import { connectTo, jetstreamLog } from '../live/jetstream-log';
+import { produce, switchModel, watchResults } from '../live/load';
+import { createModelFile, eventWidth } from '../live/model';
+import { poolCache } from '../live/partition';
+import { snapshotFolder } from '../live/snapshots';
+import { createStreamWorker } from '../live/stream-worker';
+import { isLong } from './mode';
+import { childrenOf, killProcess, runProgram, startProgram } from './program';
+import { startNats, startProxy, temporaryFolder } from './servers';
+
+let folder: string;
+let remove: () => Promise<void>;
+beforeAll(async () => {
+  [folder, remove] = await temporaryFolder();
+});
+afterAll(() => remove());
+
+const [partitions, keys, events] = [3, 50, 3000];
+const silent = (): void => undefined;
+
+/** Appends the messages of a load with a change of the model in the middle. */
+async function fill(log: EventLog): Promise<void> {
+  const load = { partitions, keys, rate: Infinity, width: eventWidth, events: events / 2 };
+  await switchModel(log, partitions, '1', silent);
+  await produce(log, { ...load, seed: 1, first: 0 }, silent);
+  await switchModel(log, partitions, '2', silent);
+  await produce(log, { ...load, seed: 2, first: events / 2 }, silent);
+}
+
+/** Waits for all results, and returns the key and the bits of each, in order, as one hash per partition. */
+async function resultHashes(log: EventLog): Promise<readonly string[]> {
+  const hashes = Array.from({ length: partitions }, () => createHash('sha256'));
+  const arrivals = await watchResults(log, partitions, (partition, { key, values }) => {
+    hashes[partition]!.update(Uint32Array.of(key)).update(Float32Array.from(values));
+  });
+  while (arrivals.count() < events) await sleep(5);
+  // Anything twice would come now.
+  await sleep(100);
+  expect(arrivals.count()).toBe(events);
+  await arrivals.stop();
+  return hashes.map((hash) => hash.digest('hex'));
+}
+
+/** Opens a worker on all partitions. */
+async function startWorker(log: EventLog, states: string): Promise<AbortController> {
+  const snapshots = snapshotFolder(states);
+  const poolOf = poolCache(async (seed) => createModelFile(Number(seed)));
+  const worker = createStreamWorker({ log, snapshots, poolOf, snapshotEvery: 20, report: silent });
+  const stop = new AbortController();
+  void worker.run(stop.signal);
+  for (let partition = 0; partition < partitions; partition++) await worker.take(partition);
+  return stop;
+}
+
+/** A log whose appends fail at random, before or after the message is in the log, and take a while. */
+const unreliable = (log: EventLog, random: Random): EventLog => ({
+  ...log,
+  async append(subject, data, options) {
+    const draw = uniformNumber(random);
+    await sleep(integerNumber(random, 3));
+    if (draw < 0.1) throw new Error('The connection was lost before the message arrived.');
+    const position = await log.append(subject, data, options);
+    if (draw < 0.2) throw new Error('The connection was lost before the response arrived.');
+    return position;
+  },
+});
+
+it('workers that take over from others, which continue all the same, give every result once', async () => {
+  const reference = inProcessLog();
+  mkdirSync(`${folder}/one`);
+  await fill(reference);
+  const one = await startWorker(reference, `${folder}/one`);
+  const expected = await resultHashes(reference);
+  one.abort();
+  for (const seed of [1, 2, 3]) {
+    const random = createRandom(seed);
+    const shared = inProcessLog();
+    const log = unreliable(shared, random);
+    mkdirSync(`${folder}/several-${seed}`);
+    await fill(log);
+    const workers: AbortController[] = [];
+    const hashes = resultHashes(shared);
+    for (let i = 0; i < 4; i++) {
+      workers.push(await startWorker(log, `${folder}/several-${seed}`));
+      await sleep(30);
+    }
+    // The last worker may have lost partitions to an earlier one, which no longer exists after this.
+    for (const worker of workers) worker.abort();
+    await sleep(300);
+    const last = await startWorker(shared, `${folder}/several-${seed}`);
+    expect(await hashes).toEqual(expected);
+    last.abort();
+  }
+});
+
+describe.concurrent('with JetStream', () => {
+  const rate = isLong ? 2000 : 3000;
+  const count = isLong ? 60_000 : 18_000;
+  const options = ['live', '--keys', '500', '--events', String(count), '--partitions', '6', '--switch'];
+  const digestOf = (output: string): string => /digest: (\w+)/.exec(output)![1]!;
+  let expected: string;
+  beforeAll(async () => {
+    expected = digestOf(await runProgram(...options, '--folder', `${folder}/alone`));
+  });
+
+  /** Runs the load with two workers while a function disturbs it, and checks that the results are those of one worker. */
+  async function withDisturbance(
+    name: string,
+    data: string,
+    disturb: (program: ReturnType<typeof startProgram>, server: Awaited<ReturnType<typeof startNats>>) => Promise<void>,
+  ): Promise<void> {
+    const server = await startNats(data);
+    try {
+      const own = ['--folder', `${folder}/${name}`, '--nats', server.url, '--workers', '2', '--rate', String(rate)];
+      const program = startProgram(...options, ...own, '--lease', '1000', '--snapshot', '500');
+      await sleep(2500);
+      await disturb(program, server);
+      expect(await program.ended, program.output()).toBe(0);
+      expect(digestOf(program.output())).toBe(expected);
+      const log = await jetstreamLog(await connectTo(server.url));
+      const arrivals = await watchResults(log, 6, silent);
+      await sleep(1500);
+      expect(arrivals.count()).toBe(count);
+      await arrivals.stop();
+      await log.close();
+    } finally {
+      await server.kill();
+    }
+  }
+
+  it('killed workers lose no event and apply none twice', async () => {
+    const [data, removeData] = await temporaryFolder();
+    await withDisturbance('killed', data, async (program) => {
+      for (let i = 0; i < (isLong ? 15 : 3); i++) {
+        const workers = childrenOf(program);
+        killProcess(workers[i % workers.length]!);
+        await sleep(1200);
+      }
+    });
+    await removeData();
+  });
+
+  it('a server that is killed and started again loses nothing', async () => {
+    const [data, removeData] = await temporaryFolder();
+    await withDisturbance('restarted', data, async (_, server) => {
+      await server.kill();
+      await sleep(1000);
+      await server.start();
+    });
+    await removeData();
+  });
+
+  it('a connection that is lost for ten seconds loses nothing', async () => {
+    const [data, removeData] = await temporaryFolder();
+    const server = await startNats(data);
+    const proxy = await startProxy(server.port);
+    try {
+      const own = ['--folder', `${folder}/cut`, '--nats', `nats://127.0.0.1:${proxy.port}`, '--workers', '2'];
+      const program = startProgram(...options, ...own, '--rate', String(rate), '--lease', '1000', '--snapshot', '500');
+      await sleep(2500);
+      await proxy.cut(10_000);
+      expect(await program.ended, program.output()).toBe(0);
+      expect(digestOf(program.output())).toBe(expected);
+    } finally {
+      proxy.close();
+      await server.kill();
+      await removeData();
+    }
+  });
+});

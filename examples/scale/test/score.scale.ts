@@ -1,0 +1,105 @@
+/** Batch scoring: one result per line, exactly once and in order, whatever dies. */
+
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { encode, load, predict, type Vocabulary } from 'bptt';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { chunksOf, readLines } from '../score/chunks';
+import { orderedOutput } from '../score/ordered-output';
+import { isLong } from './mode';
+import { childrenOf, killProcess, runProgram, startProgram } from './program';
+import { startRedis, temporaryFolder } from './servers';
+
+let folder: string;
+let remove: () => Promise<void>;
+beforeAll(async () => {
+  [folder, remove] = await temporaryFolder();
+});
+afterAll(() => remove());
+
+it('a killed coordinator and killed workers do not change a byte of the output', async () => {
+  const [data, removeData] = await temporaryFolder();
+  const server = await startRedis(data);
+  const lines = isLong ? 1_000_000 : 40_000;
+  const options = ['score', '--lines', String(lines), '--chunk', '500'];
+  try {
+    await runProgram(...options, '--folder', `${folder}/alone`);
+    const files = ['--input', `${folder}/alone/reviews.jsonl`, '--model', `${folder}/alone/model.safetensors`];
+    const queue = ['--queue', server.url, '--workers', '2', '--lost', '2'];
+    const disturbed = [...options, ...files, '--folder', `${folder}/queue`, ...queue];
+    let program = startProgram(...disturbed);
+    for (let kills = 0; kills < 3; kills++) {
+      await sleep(1200 + 700 * kills);
+      for (const pid of childrenOf(program).slice(0, 1)) killProcess(pid);
+      if (kills !== 1) continue;
+      // The output has begun, and is not complete.
+      expect(statSync(`${folder}/queue/scores.jsonl.partial`).size).toBeGreaterThan(0);
+      killProcess(program.child.pid!);
+      await program.ended;
+      program = startProgram(...disturbed);
+    }
+    expect(await program.ended, program.output()).toBe(0);
+    const scores = readFileSync(`${folder}/queue/scores.jsonl`);
+    expect(scores.equals(readFileSync(`${folder}/alone/scores.jsonl`))).toBe(true);
+    expect(scores.toString().split('\n').length - 1).toBe(lines);
+  } finally {
+    await server.kill();
+    await removeData();
+  }
+});
+
+it('a score has the bits of a prediction of the text alone, and a bad line gets an error in its place', async () => {
+  const run = `${folder}/few`;
+  await runProgram('score', '--lines', '1000', '--folder', run);
+  const { model, extras } = load(readFileSync(`${run}/model.safetensors`));
+  const texts = readFileSync(`${run}/reviews.jsonl`, 'utf8').trim().split('\n').slice(0, 50);
+  writeFileSync(`${run}/mixed.jsonl`, [...texts.slice(0, 20), '{"text":', '{"text":7}', ...texts.slice(20)].join('\n'));
+  const files = ['--input', `${run}/mixed.jsonl`, '--model', `${run}/model.safetensors`];
+  await runProgram('score', ...files, '--folder', run, '--output', `${run}/mixed-scores.jsonl`);
+  const results = readFileSync(`${run}/mixed-scores.jsonl`, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(results).toHaveLength(52);
+  expect(results.slice(20, 22).map((result) => Object.keys(result))).toEqual([['error'], ['error']]);
+  const scores = [...results.slice(0, 20), ...results.slice(22)].map(({ probability }) => probability as number);
+  const alone = texts.map((line) => {
+    const { text } = JSON.parse(line) as { text: string };
+    const ids = encode(extras['vocabulary'] as Vocabulary, text);
+    return 1 / (1 + Math.exp(-predict(model, { shape: [ids.length, 1], data: ids }).data[0]!));
+  });
+  expect(scores).toEqual(alone);
+});
+
+it('chunks contain every line once, whatever the size and the start', async () => {
+  const paths = ['a', 'b', 'c'].map((name) => `${folder}/${name}.txt`);
+  const contents = ['one\ntwo\nthree\n', '', 'four\nfünf'];
+  for (const [i, path] of paths.entries()) writeFileSync(path, contents[i]!);
+  for (const size of [1, 2, 5]) {
+    let position = { file: 0, offset: 0, chunks: 0 };
+    const lines: string[] = [];
+    for (;;) {
+      // A new generator after every chunk, as after a crash.
+      const { value, done } = await chunksOf(paths, size, position).next();
+      if (done) break;
+      expect(value.index).toBe(position.chunks);
+      lines.push(...(await readLines(value)));
+      position = value.next;
+    }
+    expect(lines).toEqual(['one', 'two', 'three', 'four', 'fünf']);
+  }
+});
+
+it('output that was written, but not noted, before a crash is written again', async () => {
+  const path = `${folder}/ordered`;
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const first = await orderedOutput(path, 'run');
+  await first.append(bytes('one\n'), { file: 0, offset: 10, chunks: 1 });
+  await appendFile(`${path}.partial`, 'tw');
+  const second = await orderedOutput(path, 'run');
+  expect(second.position.chunks).toBe(1);
+  await second.append(bytes('two\n'), { file: 0, offset: 20, chunks: 2 });
+  await second.finish();
+  expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n');
+});

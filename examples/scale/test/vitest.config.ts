@@ -1,0 +1,22 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const config: ViteUserConfig = defineConfig({
+  root: fileURLToPath(new URL('../../..', import.meta.url)),
+  resolve: {
+    alias: [
+      { find: /^bptt$/, replacement: fileURLToPath(new URL('../../../src/index.ts', import.meta.url)) },
+      { find: /^bptt\/node$/, replacement: fileURLToPath(new URL('../../../src/node/index.ts', import.meta.url)) },
+      { find: /^bptt\/pytorch$/, replacement: fileURLToPath(new URL('../../../src/pytorch.ts', import.meta.url)) },
+    ],
+  },
+  test: {
+    // The tests mostly wait: for locks that expire, and for connections that return.
+    maxWorkers: 4,
+    include: ['examples/scale/test/*.scale.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 60_000,
+  },
+});
+
+export default config;

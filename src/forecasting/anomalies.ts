@@ -1,0 +1,170 @@
+/** Anomalies: values that the one-step forecasts of a forecaster did not expect. */
+
+import type { Tensor } from '../index';
+import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { appendValue, baseOf, scaled, type Track } from './features';
+import type { FittedForecaster } from './fit-forecaster';
+import { quantileOfSorted } from './probability';
+import type { Series } from './series';
+import { type ForecastState, observeAs, type Row } from './state';
+import { averageQuantile, spreadScore } from './step-quantiles';
+
+/** The scores of one series. */
+export interface AnomalyScores {
+  readonly name: string;
+  /**
+   * One score per value: its distance from the median of the forecast of one step, in units of the distance of the
+   * quantile 0.1 or 0.9 from the median on the same side. NaN for missing values and the first value of a series.
+   */
+  readonly scores: Float64Array;
+  /** The states after the series, from which later values can be scored. */
+  readonly state: ForecastState;
+}
+
+/**
+ * Scores every value of series by the forecast from the values before it.
+ *
+ * @param states the states before the values, as of {@link observe}; without them, the series start with their first
+ * value
+ * @throws TypeError or RangeError as {@link observe}
+ * @example
+ * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + 0.1 * Math.sin(t * t));
+ * values[80] = 30;
+ * const training = [{ name: 'a', values: values.slice(0, 60) }];
+ * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), training, { steps: 60 });
+ * const [{ scores }] = scoreAnomalies(fitted, [{ name: 'a', values }]) as [AnomalyScores];
+ * scores.subarray(60).indexOf(Math.max(...scores.subarray(60))); // 20
+ */
+export function scoreAnomalies(
+  fitted: FittedForecaster,
+  series: readonly Series[],
+  states?: readonly ForecastState[],
+): AnomalyScores[] {
+  const where = 'scoreAnomalies';
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  const all = new Map<string, Float64Array>();
+  let outputs: Tensor[] = [];
+  const after = observeAs(where, fitted, series, states, (member, output, rows) => {
+    if (member === 0) outputs = [];
+    outputs.push(output);
+    if (outputs.length < fitted.members.length) return;
+    rows.forEach((row, b) => {
+      all.set(row.series.name, scoresOfRow(fitted, row, b, rows.length, outputs));
+    });
+  });
+  return after.map((state) => ({ name: state.name, scores: all.get(state.name) ?? new Float64Array(0), state }));
+}
+
+/** The scores of row b of B. The outputs of the networks get their bases. */
+function scoresOfRow(
+  fitted: FittedForecaster,
+  { series, state }: Row,
+  b: number,
+  B: number,
+  outputs: readonly Tensor[],
+): Float64Array {
+  const { forecaster } = fitted;
+  const P = forecaster.distribution.size;
+  const { offset, filled, observed, levels } = state.track;
+  const track: Track = { offset, filled: [...filled], observed: [...observed], levels: [...levels] };
+  const data = outputs.map((output) => output.data);
+  return Float64Array.from(series.values, (value, i) => {
+    const t = state.length + i;
+    const row = i * B + b;
+    const base = baseOf(forecaster, track, t, t - 1);
+    for (const each of data) each[row * P]! += base;
+    const y = scaled(state.scaler, value);
+    appendValue(track, forecaster, y);
+    if (Number.isNaN(y) || t === 0) return NaN;
+    return spreadScore(averageQuantile(fitted, data, row, state.scaler.scale), y);
+  });
+}
+
+/** The options of {@link calibrateAnomalies}. */
+export interface AnomalyOptions {
+  /** The expected fraction of regular values that are reported. 0.01 by default. */
+  readonly rate?: number;
+  /** The number of values of a window. 1, the default, finds single values; longer windows find changes. */
+  readonly window?: number;
+}
+
+/** The threshold of anomalies, calibrated on held-out data. Plain data. */
+export interface AnomalyDetector {
+  readonly window: number;
+  readonly threshold: number;
+}
+
+/**
+ * Calibrates the threshold of anomalies: the quantile 1 − rate of the scores of data without known anomalies, on which
+ * the forecaster was not trained. The score of a window is the mean of the scores of its values.
+ *
+ * @throws RangeError if there are fewer than 1 / rate scores, or an option is out of range
+ * @example
+ * const scores = [{ name: 'a', scores: Float64Array.from({ length: 1000 }, (_, i) => i / 1000) }];
+ * calibrateAnomalies(scores, { rate: 0.01 }).threshold.toFixed(2); // '0.99'
+ */
+export function calibrateAnomalies(
+  scores: readonly Pick<AnomalyScores, 'name' | 'scores'>[],
+  options: AnomalyOptions = {},
+): AnomalyDetector {
+  const where = 'calibrateAnomalies';
+  checkNames(where, 'options', options, ['rate', 'window']);
+  const { rate = 0.01, window = 1 } = options;
+  checkNumber(where, 'rate', rate, 1e-9, 0.5);
+  checkCount(where, 'window', window);
+  const all = scores.flatMap((each) => Array.from(windowScores(each.scores, window))).filter((x) => !Number.isNaN(x));
+  if (all.length * rate < 1)
+    throw new RangeError(
+      `${where}: scores must have at least ${Math.ceil(1 / rate)} values for a rate of ${rate}, got ${all.length}.`,
+    );
+  all.sort((a, b) => a - b);
+  return { window, threshold: quantileOfSorted(all, 1 - rate) };
+}
+
+/** A range of values whose scores exceed the threshold. */
+export interface Anomaly {
+  /** The name of the series. */
+  readonly name: string;
+  /** The first index, counted from the first score, and the index after the last one. */
+  readonly start: number;
+  readonly end: number;
+  /** The largest score of a value, or of a window, in the range. */
+  readonly score: number;
+}
+
+/**
+ * Finds anomalies: values, or windows, whose score exceeds the threshold. Overlapping windows and neighbors are joined.
+ *
+ * @example
+ * const scores = [{ name: 'a', scores: Float64Array.of(0.5, 4, 5, 0.2) }];
+ * const [found] = findAnomalies({ window: 1, threshold: 3 }, scores);
+ * found!.start === 1 && found!.end === 3 && found!.score === 5; // true
+ */
+export function findAnomalies(
+  detector: AnomalyDetector,
+  scores: readonly Pick<AnomalyScores, 'name' | 'scores'>[],
+): Anomaly[] {
+  checkKind('findAnomalies', 'detector', detector, 'a detector, as calibrateAnomalies returns', 'threshold');
+  const { window, threshold } = detector;
+  return scores.flatMap(({ name, scores: values }) => {
+    const found: Anomaly[] = [];
+    windowScores(values, window).forEach((score, end) => {
+      if (!(score > threshold)) return;
+      const last = found[found.length - 1];
+      const start = end - window + 1;
+      if (last !== undefined && start <= last.end)
+        found[found.length - 1] = { ...last, end: end + 1, score: Math.max(last.score, score) };
+      else found.push({ name, start, end: end + 1, score });
+    });
+    return found;
+  });
+}
+
+/** The mean score of the window that ends at each value, without missing ones; NaN before the first full window. */
+function windowScores(scores: Float64Array, window: number): Float64Array {
+  return scores.map((_, end) => {
+    if (end < window - 1) return NaN;
+    const values = scores.subarray(end - window + 1, end + 1).filter((score) => !Number.isNaN(score));
+    return values.reduce((sum, score) => sum + score, 0) / values.length;
+  });
+}

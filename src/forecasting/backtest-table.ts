@@ -1,0 +1,56 @@
+/** Results of backtests as text. */
+
+import { checkChoice, checkKind, checkNames } from '../tensor/shape';
+import type { Backtest } from './backtest';
+import type { Scores } from './scores';
+
+/** The options of {@link backtestTable}. */
+export interface BacktestTableOptions {
+  /** The rows: one per method (`'method'`, the default), or per method and step, or per method and series. */
+  readonly by?: 'method' | 'step' | 'series';
+}
+
+const columns: readonly (readonly [title: string, of: (scores: Scores) => string])[] = [
+  ['MAE', ({ mae }) => number(mae)],
+  ['RMSE', ({ rmse }) => number(rmse)],
+  ['MASE', ({ mase }) => mase.toFixed(3)],
+  ['RMSSE', ({ rmsse }) => rmsse.toFixed(3)],
+  ['sMAPE', ({ smape }) => `${smape.toFixed(1)} %`],
+  ['pinball', ({ pinball }) => pinball.toFixed(4)],
+  ['CRPS', ({ crps }) => number(crps)],
+  ['in 80 %', ({ coverage }) => `${(100 * coverage).toFixed(0)} %`],
+];
+
+const number = (value: number): string => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(4));
+
+/**
+ * Formats the scores of a backtest as a table in Markdown, the best MASE first.
+ *
+ * @example
+ * const values = Float64Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
+ * const methods = { naive: seasonalNaive(), drift: drift() };
+ * const result = await backtest([{ name: 'a', values }], { methods, horizon: 3, season: 3 });
+ * backtestTable(result).split('\n').length; // 4
+ */
+export function backtestTable(result: Backtest, options: BacktestTableOptions = {}): string {
+  checkKind('backtestTable', 'result', result, 'a result of backtest', 'scores');
+  checkNames('backtestTable', 'options', options, ['by']);
+  const { by = 'method' } = options;
+  checkChoice('backtestTable', 'by', by, ['method', 'step', 'series']);
+  const methods = Object.entries(result.scores).sort(([, a], [, b]) => a.overall.mase - b.overall.mase);
+  const rows = methods.flatMap(([method, { overall, byStep, bySeries }]): (readonly [readonly string[], Scores])[] => {
+    if (by === 'step') return byStep.map((scores, k) => [[method, String(k + 1)], scores]);
+    if (by === 'series') return Object.entries(bySeries).map(([name, scores]) => [[method, name], scores]);
+    return [[[method], overall]];
+  });
+  const heads = by === 'method' ? ['method'] : ['method', by];
+  const cells = [
+    [...heads, ...columns.map(([title]) => title)],
+    ...rows.map(([names, scores]) => [...names, ...columns.map(([, of]) => of(scores))]),
+  ];
+  const widths = cells[0]!.map((_, i) => cells.reduce((most, row) => Math.max(most, row[i]!.length), 0));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, i) => (i < heads.length ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
+  const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
+  return [line(cells[0]!), rule, ...cells.slice(1).map(line)].join('\n');
+}

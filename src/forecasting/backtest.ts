@@ -1,0 +1,190 @@
+/** Rolling-origin evaluation of forecasting methods. */
+
+import { checkArray, checkChoice, checkCount, checkNames, checkObject } from '../tensor/shape';
+import { defaultSeason, type Frequency, parseFrequency } from './calendar';
+import { checkLevels } from './distributions';
+import { type FitForecasterOptions, fitForecaster } from './fit-forecaster';
+import { forecast, forecastLevels } from './forecast';
+import type { Forecast } from './forecast-result';
+import type { Forecaster } from './forecaster';
+import type { ForecastTask, Method } from './methods';
+import { errorScale, errorsOf, type Scores, scoresOf, type ValueErrors } from './scores';
+import { type Columns, checkSeries, type Series, schemaOf } from './series';
+
+/** The options of {@link backtest}. */
+export interface BacktestOptions {
+  /** The methods by name: functions such as {@link seasonalNaive}, and forecasters, which are trained. */
+  readonly methods: Readonly<Record<string, Method | Forecaster>>;
+  /** The number of steps to forecast. */
+  readonly horizon: number;
+  readonly frequency?: Frequency;
+  /** The length of the main season, for the methods and MASE. That of the frequency by default. */
+  readonly season?: number;
+  /** The number of origins: the last one is `horizon` steps before the end of each series. 1 by default. */
+  readonly origins?: number;
+  /** The number of steps from one origin to the next. The horizon by default. */
+  readonly stride?: number;
+  /**
+   * Whether forecasters are trained once, on the values before the first origin (`'never'`, the default), or again at
+   * each origin. The other methods are always fitted again.
+   */
+  readonly refit?: 'never' | 'always';
+  /** The levels of the quantiles; {@link forecastLevels} by default. */
+  readonly levels?: readonly number[];
+  /** The options of the training of forecasters. */
+  readonly training?: FitForecasterOptions;
+}
+
+/** A forecast of a backtest and the values that followed. */
+export interface BacktestForecast {
+  readonly method: string;
+  /** The number of values before the forecast. */
+  readonly origin: number;
+  readonly forecast: Forecast;
+  /** NaN where a value is missing. */
+  readonly actual: readonly number[];
+}
+
+/** The scores of one method. */
+export interface MethodScores {
+  readonly overall: Scores;
+  /** The scores by step of the horizon. */
+  readonly byStep: readonly Scores[];
+  readonly bySeries: Readonly<Record<string, Scores>>;
+}
+
+/** The result of {@link backtest}. */
+export interface Backtest {
+  readonly scores: Readonly<Record<string, MethodScores>>;
+  readonly forecasts: readonly BacktestForecast[];
+}
+
+/**
+ * Evaluates methods on series: forecasts from several origins near the end, each from the values before it alone, and
+ * compares them with the values after it.
+ *
+ * @throws RangeError if a series is too short for the origins, or wrong as for {@link fitForecaster}
+ * @example
+ * const values = Float64Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
+ * const methods = { naive: seasonalNaive(), drift: drift() };
+ * const { scores } = await backtest([{ name: 'a', values }], { methods, horizon: 3, season: 3, origins: 4 });
+ * scores['naive']!.overall.mae; // 3
+ */
+export async function backtest(series: readonly Series[], options: BacktestOptions): Promise<Backtest> {
+  const where = 'backtest';
+  checkNames(where, 'options', options, [
+    'methods',
+    'horizon',
+    'frequency',
+    'season',
+    'origins',
+    'stride',
+    'refit',
+    'levels',
+    'training',
+  ]);
+  const { methods, horizon, frequency, origins = 1, refit = 'never', levels = forecastLevels() } = options;
+  checkObject(where, 'methods', methods);
+  checkCount(where, 'horizon', horizon);
+  if (frequency !== undefined) parseFrequency(where, frequency);
+  const { stride = horizon, season = defaultSeason(frequency), training = {} } = options;
+  for (const [name, value] of Object.entries({ origins, stride, season })) checkCount(where, name, value);
+  checkChoice(where, 'refit', refit, ['never', 'always']);
+  checkLevels(where, levels);
+  checkArray(where, 'series', series);
+  checkSeries(where, series, schemaOf(where, series));
+  const task = { horizon, season, frequency, levels };
+  for (const { name, values } of series)
+    if (values.length < horizon + (origins - 1) * stride + 2)
+      throw new RangeError(
+        `${where}: series ${name}: must have at least ${horizon + (origins - 1) * stride + 2} values for ${origins} ` +
+          `origins and a horizon of ${horizon}, got ${values.length}.`,
+      );
+  const forecasts: BacktestForecast[] = [];
+  for (const [name, method] of Object.entries(methods)) {
+    const asMethod = typeof method === 'function' ? method : trainingMethod(where, name, method, task, training);
+    let fitted: Awaited<ReturnType<Method>> | undefined;
+    for (let index = origins - 1; index >= 0; index--) {
+      const origin = (length: number): number => length - horizon - index * stride;
+      const history = series.map((each) => until(each, origin(each.values.length), horizon));
+      if (fitted === undefined || refit === 'always') fitted = await asMethod(history, task);
+      fitted(history).forEach((each, i) => {
+        const at = origin(series[i]!.values.length);
+        forecasts.push({ method: name, origin: at, forecast: each, actual: actualOf(series[i]!, at, horizon) });
+      });
+    }
+  }
+  return { scores: scoresByMethod(Object.keys(methods), series, forecasts, task), forecasts };
+}
+
+/** The training and the forecasts of a forecaster as a method. */
+function trainingMethod(
+  where: string,
+  name: string,
+  forecaster: Forecaster,
+  { horizon, levels }: ForecastTask,
+  training: FitForecasterOptions,
+): Method {
+  checkObject(where, `methods.${name}`, forecaster);
+  if (forecaster.horizon !== horizon)
+    throw new RangeError(`${where}: the horizon of ${name} must be ${horizon}, got ${forecaster.horizon}.`);
+  return async (series) => {
+    const fitted = await fitForecaster(forecaster, series, training);
+    return (histories) => forecast(fitted, histories, { levels });
+  };
+}
+
+/** A series up to an origin, with future covariates of the horizon. */
+function until(series: Series, origin: number, horizon: number): Series {
+  const cut = (columns: Columns, length: number): Columns =>
+    Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, head(values, length)]));
+  return {
+    ...series,
+    values: head(series.values, origin),
+    ...(series.mask && { mask: head(series.mask, origin) }),
+    ...(series.past && { past: cut(series.past, origin) }),
+    ...(series.future && { future: cut(series.future, origin + horizon) }),
+  };
+}
+
+const head = (values: ArrayLike<number>, length: number): Float64Array =>
+  Float64Array.from({ length: Math.min(length, values.length) }, (_, i) => values[i]!);
+
+const actualOf = ({ values, mask }: Series, origin: number, horizon: number): number[] =>
+  Array.from({ length: horizon }, (_, k) => (mask === undefined || mask[origin + k] === 1 ? values[origin + k]! : NaN));
+
+function scoresByMethod(
+  names: readonly string[],
+  series: readonly Series[],
+  forecasts: readonly BacktestForecast[],
+  { horizon, season }: ForecastTask,
+): Record<string, MethodScores> {
+  const byName = new Map(series.map((each) => [each.name, each]));
+  return Object.fromEntries(
+    names.map((name) => {
+      const all: ValueErrors[] = [];
+      const steps = Array.from({ length: horizon }, (): ValueErrors[] => []);
+      const bySeries = new Map<string, ValueErrors[]>(series.map((each) => [each.name, []]));
+      for (const { method, origin, forecast: each, actual } of forecasts) {
+        if (method !== name) continue;
+        const { values, mask } = byName.get(each.name)!;
+        const scale = errorScale(head(values, origin), mask && head(mask, origin), season);
+        actual.forEach((value, k) => {
+          if (Number.isNaN(value)) return;
+          const errors = errorsOf(each, k, value, scale);
+          all.push(errors);
+          steps[k]!.push(errors);
+          bySeries.get(each.name)!.push(errors);
+        });
+      }
+      return [
+        name,
+        {
+          overall: scoresOf(all),
+          byStep: steps.map(scoresOf),
+          bySeries: Object.fromEntries([...bySeries].map(([key, errors]) => [key, scoresOf(errors)])),
+        },
+      ];
+    }),
+  );
+}

@@ -1,0 +1,286 @@
+/**
+ * The outputs of forecasters. A distribution has `size` outputs per step. The first one is its location; forecasters
+ * add the last level or season of the series to it. Values are scaled.
+ */
+
+import {
+  abs,
+  add,
+  concat,
+  divide,
+  log,
+  matmul,
+  multiply,
+  normalNumber,
+  type Random,
+  reshape,
+  scale,
+  slice,
+  softplus,
+  sqrt,
+  subtract,
+  sum,
+  type Tensor,
+  uniformNumber,
+  type Variable,
+} from '../index';
+import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
+import { logGammaRatio } from './log-gamma';
+import { gammaNumber, negativeBinomialQuantile, normalQuantile, poissonNumber, studentQuantile } from './probability';
+
+/** A distribution that a forecaster predicts: {@link quantiles}, {@link gaussian} and so on return one. */
+export interface Distribution {
+  readonly name: 'point' | 'quantiles' | 'gaussian' | 'studentT' | 'negativeBinomial';
+  /** The number of outputs per step. */
+  readonly size: number;
+  /** The levels of {@link quantiles}. */
+  readonly levels?: readonly number[];
+  /**
+   * The loss of every target.
+   *
+   * @param outputs `[R, size]`
+   * @param targets `[R]`, scaled
+   * @param scales `[R]`, the scale of the series of each target
+   * @returns `[R]`
+   */
+  readonly loss: (outputs: Variable, targets: Tensor, scales: Tensor) => Variable;
+  /** Returns the quantile function of one step, scaled. The arguments are its outputs and the scale of the series. */
+  readonly quantile: (outputs: ArrayLike<number>, scale: number) => (level: number) => number;
+  /** Draws a value of one step, scaled. */
+  readonly sample: (outputs: ArrayLike<number>, scale: number, random: Random) => number;
+}
+
+const least = 1e-3;
+
+/** The column `index` of `[R, P]`, as `[R]`. */
+const column = (x: Variable, index: number): Variable => reshape(slice(x, index, index + 1, 1), [x.shape[0]!]);
+
+/** log(1 + eˣ) of a number. */
+export const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/**
+ * A single value per step: the median, trained with the mean absolute error. Its intervals come from the calibration on
+ * held-out data alone, as those of a Laplace distribution.
+ *
+ * @example
+ * forecaster({ horizon: 7, distribution: point() }).distribution.size; // 1
+ */
+export function point(): Distribution {
+  return {
+    name: 'point',
+    size: 1,
+    loss: (outputs, targets) => abs(subtract(column(outputs, 0), targets)),
+    quantile: (outputs) => (level) =>
+      outputs[0]! + 0.5 * (level < 0.5 ? Math.log(2 * level) : -Math.log(2 - 2 * level)),
+    sample: (outputs) => outputs[0]!,
+  };
+}
+
+/** The options of {@link quantiles}. */
+export interface QuantilesOptions {
+  /** The levels, in order, between 0 and 1. By default 0.025, 0.05, 0.1, 0.2, …, 0.9, 0.95, 0.975. */
+  readonly levels?: readonly number[];
+}
+
+const defaultLevels = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975];
+
+/**
+ * Quantiles, trained with the pinball loss (Koenker and Bassett, 1978). They cannot cross: the outputs are the middle
+ * quantile and the positive distances between neighbors. The default of {@link forecaster}: it assumes no shape of the
+ * distribution.
+ *
+ * @throws RangeError if a level is not between 0 and 1, or the levels are not in order
+ * @example
+ * quantiles({ levels: [0.1, 0.5, 0.9] }).size; // 3
+ */
+export function quantiles(options: QuantilesOptions = {}): Distribution {
+  checkNames('quantiles', 'options', options, ['levels']);
+  const { levels = defaultLevels } = options;
+  checkLevels('quantiles', levels);
+  const Q = levels.length;
+  const positionOf = positionsAmong(levels);
+  const middle = Math.floor(Q / 2);
+  // Quantile j is the location plus the distances from the middle up to j, or minus those down to j.
+  const sign = (i: number, j: number): number => (i >= middle && i < j ? 1 : i < middle && i >= j ? -1 : 0);
+  const matrix: Tensor = {
+    shape: [Q - 1, Q],
+    data: Float32Array.from({ length: (Q - 1) * Q }, (_, at) => sign(Math.floor(at / Q), at % Q)),
+  };
+  const values = (outputs: ArrayLike<number>): number[] => {
+    const result = new Array<number>(Q).fill(outputs[0]!);
+    for (let j = middle + 1; j < Q; j++) result[j] = result[j - 1]! + softplusOf(outputs[j]!);
+    for (let j = middle - 1; j >= 0; j--) result[j] = result[j + 1]! - softplusOf(outputs[j + 1]!);
+    return result;
+  };
+  return {
+    name: 'quantiles',
+    size: Q,
+    levels,
+    loss: (outputs, targets) => {
+      const R = outputs.shape[0]!;
+      const location = slice(outputs, 0, 1, 1);
+      const spread = Q === 1 ? 0 : matmul(softplus(slice(outputs, 1, Q, 1)), matrix);
+      const error = subtract({ shape: [R, 1], data: targets.data }, add(location, spread));
+      // |e|/2 + (level − ½) e is the pinball loss.
+      const centered = { shape: [Q], data: Float32Array.from(levels, (level) => level - 0.5) };
+      return scale(sum(add(scale(abs(error), 0.5), multiply(error, centered)), 1), 2 / Q);
+    },
+    quantile: (outputs) => {
+      const known = values(outputs);
+      return (level) => interpolate(known, positionOf(level));
+    },
+    sample: (outputs, _, random) => interpolate(values(outputs), positionOf(uniformNumber(random))),
+  };
+}
+
+/** @throws RangeError if a level is not between 0 and 1, or the levels are not in order */
+export function checkLevels(where: string, levels: readonly number[]): void {
+  checkArray(where, 'levels', levels);
+  checkSome(where, 'levels', levels.length, 'level');
+  levels.forEach((level, i) => {
+    checkNumber(where, 'levels', level, Number.MIN_VALUE, 1 - 2 ** -53);
+    if (i > 0 && level <= levels[i - 1]!)
+      throw new RangeError(`${where}: levels must increase, got ${level} after ${levels[i - 1]}.`);
+  });
+}
+
+/** The position of a level among the levels: between the values at `above − 1` and `above`, or beyond them. */
+interface Position {
+  readonly above: number;
+  /** 0 at the lower value and 1 at the upper one. */
+  readonly part: number;
+}
+
+/** Returns the position of any level, linear in the quantile of the normal distribution. */
+function positionsAmong(levels: readonly number[]): (level: number) => Position {
+  const z = levels.map(normalQuantile);
+  const found = new Map<number, Position>();
+  const find = (level: number): Position => {
+    const next = levels.findIndex((each) => each >= level);
+    const above = next < 0 ? levels.length - 1 : Math.max(1, next);
+    const at = levels[above] === level ? z[above]! : normalQuantile(Math.min(1 - 1e-9, Math.max(1e-9, level)));
+    return { above, part: (at - z[above - 1]!) / (z[above]! - z[above - 1]!) };
+  };
+  return (level) => {
+    const known = found.get(level);
+    if (known !== undefined) return known;
+    const position = find(level);
+    // Forecasts use the same few levels again and again; samples do not.
+    if (found.size < 100) found.set(level, position);
+    return position;
+  };
+}
+
+function interpolate(values: readonly number[], { above, part }: Position): number {
+  if (values.length === 1) return values[0]!;
+  if (part === 1) return values[above]!;
+  return values[above - 1]! + (values[above]! - values[above - 1]!) * part;
+}
+
+/**
+ * A normal distribution, trained with its negative log-likelihood.
+ *
+ * @example
+ * gaussian().size; // 2
+ */
+export function gaussian(): Distribution {
+  const deviationOf = (outputs: ArrayLike<number>): number => least + softplusOf(outputs[1]!);
+  return {
+    name: 'gaussian',
+    size: 2,
+    loss: (outputs, targets) => {
+      const deviation = add(softplus(column(outputs, 1)), least);
+      const z = divide(subtract(targets, column(outputs, 0)), deviation);
+      return add(add(scale(multiply(z, z), 0.5), log(deviation)), 0.5 * Math.log(2 * Math.PI));
+    },
+    quantile: (outputs) => (level) => outputs[0]! + deviationOf(outputs) * normalQuantile(level),
+    sample: (outputs, _, random) => normalNumber(random, outputs[0]!, deviationOf(outputs)),
+  };
+}
+
+/**
+ * Student's t distribution with more than 2 degrees of freedom, for series with outliers.
+ *
+ * @example
+ * studentT().size; // 3
+ */
+export function studentT(): Distribution {
+  const deviationOf = (outputs: ArrayLike<number>): number => least + softplusOf(outputs[1]!);
+  const degreesOf = (outputs: ArrayLike<number>): number => 2 + least + softplusOf(outputs[2]!);
+  return {
+    name: 'studentT',
+    size: 3,
+    loss: (outputs, targets) => {
+      const deviation = add(softplus(column(outputs, 1)), least);
+      const degrees = add(softplus(column(outputs, 2)), 2 + least);
+      const z = divide(subtract(targets, column(outputs, 0)), deviation);
+      const tail = multiply(scale(add(degrees, 1), 0.5), log(add(1, divide(multiply(z, z), degrees))));
+      const norm = subtract(log(sqrt(scale(degrees, Math.PI))), logGammaRatio(0.5, scale(degrees, 0.5)));
+      return add(add(tail, norm), log(deviation));
+    },
+    quantile: (outputs) => (level) => outputs[0]! + deviationOf(outputs) * studentQuantile(level, degreesOf(outputs)),
+    sample: (outputs, _, random) => {
+      const degrees = degreesOf(outputs);
+      const chi = 2 * gammaNumber(random, degrees / 2);
+      return outputs[0]! + (deviationOf(outputs) * normalNumber(random)) / Math.sqrt(chi / degrees);
+    },
+  };
+}
+
+/**
+ * The negative binomial distribution, for counts: mean μ and variance μ + μ²/r. Use it with `scaling: 'mean'`, the
+ * default for it, or `'none'`.
+ *
+ * @example
+ * negativeBinomial().size; // 2
+ */
+export function negativeBinomial(): Distribution {
+  const parameters = (outputs: ArrayLike<number>, scaleOfSeries: number): readonly [mean: number, r: number] => [
+    scaleOfSeries * (least + softplusOf(outputs[0]!)),
+    0.01 + softplusOf(outputs[1]!),
+  ];
+  return {
+    name: 'negativeBinomial',
+    size: 2,
+    loss: (outputs, targets, scales) => {
+      const counts = { shape: targets.shape, data: targets.data.map((x, i) => Math.round(x * scales.data[i]!)) };
+      const mean = multiply(scales, add(softplus(column(outputs, 0)), least));
+      const r = add(softplus(column(outputs, 1)), 0.01);
+      const odds = subtract(log(mean), log(r));
+      const failures = add(multiply(r, softplus(odds)), multiply(counts, softplus(scale(odds, -1))));
+      const factorials = { shape: targets.shape, data: counts.data.map(logFactorial) };
+      return add(subtract(failures, logGammaRatio(counts, r)), factorials);
+    },
+    quantile: (outputs, scaleOfSeries) => {
+      const [mean, r] = parameters(outputs, scaleOfSeries);
+      return (level) => negativeBinomialQuantile(level, mean, r) / scaleOfSeries;
+    },
+    sample: (outputs, scaleOfSeries, random) => {
+      const [mean, r] = parameters(outputs, scaleOfSeries);
+      return poissonNumber(random, (gammaNumber(random, r) * mean) / r) / scaleOfSeries;
+    },
+  };
+}
+
+function logFactorial(n: number): number {
+  let sumOfLogs = 0;
+  if (n > 64) {
+    const y = n + 1;
+    return (y - 0.5) * Math.log(y) - y + 0.5 * Math.log(2 * Math.PI) + 1 / (12 * y) - 1 / (360 * y ** 3);
+  }
+  for (let i = 2; i <= n; i++) sumOfLogs += Math.log(i);
+  return sumOfLogs;
+}
+
+/** Adds location shifts `[R]` to the outputs `[R, size]`. */
+export function shiftLocation(outputs: Variable, shifts: Variable): Variable {
+  const [R, P] = outputs.shape as [number, number];
+  const located = add(slice(outputs, 0, 1, 1), reshape(shifts, [R, 1]));
+  return P === 1 ? located : concat([located, slice(outputs, 1, P, 1)], 1);
+}
+
+/** The distribution of a file. */
+export function distributionOf(name: Distribution['name'], levels: readonly number[] | undefined): Distribution {
+  if (name === 'quantiles') return quantiles(levels && { levels });
+  return { point, gaussian, studentT, negativeBinomial }[name]();
+}

@@ -1,0 +1,134 @@
+/** Fan charts: a series and its forecast with intervals, as SVG. */
+
+import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkString } from '../tensor/shape';
+import { millisecondsOf } from './calendar';
+import { type Forecast, intervalAt } from './forecast-result';
+import type { Series } from './series';
+
+/** The options of {@link fanChart}. */
+export interface FanChartOptions {
+  /** The name of the series by default. */
+  readonly title?: string;
+  /** The central intervals to draw, as fractions. `[0.5, 0.8, 0.9]` by default. */
+  readonly intervals?: readonly number[];
+  /** The number of last values to draw before the forecast. By default four times the horizon, at least 40. */
+  readonly history?: number;
+  /** The values that followed, to compare with. */
+  readonly actual?: ArrayLike<number>;
+  /** The width in pixels, 640 by default. */
+  readonly width?: number;
+  /** The height in pixels, 320 by default. */
+  readonly height?: number;
+}
+
+const color = '#2f7fd6';
+/** The color of text and axes, legible on light and dark backgrounds. */
+const gray = '#808080';
+const margin = { left: 60, right: 16, top: 40, bottom: 36 };
+
+/**
+ * Draws the last values of a series, the median of its forecast and central intervals.
+ *
+ * @returns an SVG document, for a file or the `innerHTML` of an element
+ * @throws RangeError if an option is out of range
+ * @example
+ * const series = { name: 'sales', values: [3, 5, 4, 6, 5, 7] };
+ * const method = await drift()([], { horizon: 4, season: 1, frequency: undefined, levels: [0.1, 0.5, 0.9] });
+ * fanChart(series, method([series])[0]!, { intervals: [0.8] }).startsWith('<svg'); // true
+ */
+export function fanChart(series: Series, forecast: Forecast, options: FanChartOptions = {}): string {
+  const where = 'fanChart';
+  checkNames(where, 'options', options, ['title', 'intervals', 'history', 'actual', 'width', 'height']);
+  checkKind(where, 'series', series, 'a series', 'values');
+  checkKind(where, 'forecast', forecast, 'a forecast', 'quantiles');
+  const { title = series.name, intervals = [0.5, 0.8, 0.9], actual = [], width = 640, height = 320 } = options;
+  checkString(where, 'title', title);
+  checkArray(where, 'intervals', intervals);
+  for (const each of intervals) checkNumber(where, 'intervals', each, 0, 1);
+  const h = forecast.median.length;
+  const { history = Math.max(40, 4 * h) } = options;
+  for (const [name, value] of Object.entries({ history, width, height })) checkCount(where, name, value);
+  const N = series.values.length;
+  const first = Math.max(0, N - history);
+  const past = Array.from({ length: N - first }, (_, i) => first + i)
+    .filter((t) => series.mask === undefined || series.mask[t] === 1)
+    .map((t) => [t, series.values[t]!] as const);
+  const later = Array.from(actual, (value, k) => [N + k, value] as const).filter(([, value]) => !Number.isNaN(value));
+  const bands = [...intervals]
+    .sort((a, b) => b - a)
+    .map((each) => forecast.median.map((_, k) => intervalAt(forecast, k, each)));
+  const all = [...past.map(([, y]) => y), ...later.map(([, y]) => y), ...bands.flat(2), ...forecast.median];
+  const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
+  const x = (t: number): string =>
+    (margin.left + ((t - first) / Math.max(1, N + h - 1 - first)) * (width - margin.left - margin.right)).toFixed(1);
+  const y = (value: number): string =>
+    (height - margin.bottom - ((value - low) / (high - low || 1)) * (height - margin.top - margin.bottom)).toFixed(1);
+  // The fan starts at the last value.
+  const origin = past[past.length - 1] ?? ([N, forecast.median[0]!] as const);
+  const path = (points: readonly (readonly [number, number])[]): string =>
+    points.map(([t, value], i) => `${i === 0 ? 'M' : 'L'}${x(t)} ${y(value)}`).join('');
+  const fan = bands.map((band) => {
+    const upper = band.map(([, value], k) => [N + k, value] as const);
+    const lower = band.map(([value], k) => [N + k, value] as const).reverse();
+    const opacity = (0.6 / bands.length).toFixed(2);
+    return `<path d="${path([origin, ...upper, ...lower])}Z" fill="${color}" fill-opacity="${opacity}"/>`;
+  });
+  const line = (points: readonly (readonly [number, number])[], stroke: string): string =>
+    points.length === 0 ? '' : `<path d="${path(points)}" fill="none" stroke="${stroke}" stroke-width="1.6"/>`;
+  const median = [origin, ...forecast.median.map((value, k) => [N + k, value] as const)];
+  const parts = [
+    text(margin.left, 16, title, 'start', 600),
+    ...ticksOf(low, high, 5).map((tick) => {
+      const at = y(tick);
+      const ends = `x1="${margin.left}" y1="${at}" x2="${width - margin.right}" y2="${at}"`;
+      const grid = `<line ${ends} stroke="${gray}" stroke-opacity="0.25"/>`;
+      return grid + text(margin.left - 6, at, String(Number(tick.toPrecision(6))), 'end');
+    }),
+    ...timeTicks(series, forecast, first).map(([t, label], i, { length }) =>
+      text(x(t), height - margin.bottom + 18, label, i === 0 ? 'start' : i === length - 1 ? 'end' : 'middle'),
+    ),
+    ...fan,
+    line(past, gray),
+    line(median, color),
+    line(later, '#e07b00'),
+  ];
+  const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
+  const font = 'font-family="system-ui, sans-serif" font-size="11"';
+  const root = `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${font} fill="${gray}">`;
+  return `${root}<title>${escaped(title)}</title>${parts.join('')}</svg>`;
+}
+
+const escaped = (content: string): string => content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
+const text = (x: number | string, y: number | string, content: string, anchor: string, weight = 400): string =>
+  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-weight="${weight}" dominant-baseline="middle">` +
+  `${escaped(content)}</text>`;
+
+/** Round values from `low` to `high`, about `count`. */
+function ticksOf(low: number, high: number, count: number): readonly number[] {
+  const rough = (high - low) / count || Math.abs(low) || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+  const start = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - start + 1) }, (_, i) => (start + i) * step);
+}
+
+/** The labels of the time axis: five times if there are times, and otherwise steps. */
+function timeTicks(
+  series: Series,
+  { times, median }: Forecast,
+  first: number,
+): (readonly [t: number, label: string])[] {
+  const N = series.values.length;
+  const last = N + median.length - 1;
+  const at = Array.from({ length: 5 }, (_, i) => Math.round(first + ((last - first) * i) / 4));
+  if (times?.[0] === undefined || series.start === undefined) return at.map((t) => [t, String(t)]);
+  // Between the start of the series and that of the forecast, times are nearly linear.
+  const start = millisecondsOf('start', series.start);
+  const length = (times[0].getTime() - start) / N;
+  const isShort = length < 86_000_000;
+  return at.map((t) => {
+    const time = t >= N ? times[t - N]! : new Date(start + length * t);
+    return [t, isShort ? time.toISOString().slice(5, 16).replace('T', ' ') : time.toISOString().slice(0, 10)];
+  });
+}

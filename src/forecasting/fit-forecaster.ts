@@ -1,0 +1,285 @@
+/** Training of forecasters. */
+
+import {
+  adamw,
+  chain,
+  clipByNorm,
+  cosineDecay,
+  fit,
+  type Optimizer,
+  type Progress,
+  type Scaler,
+  standardScaler,
+  withParameters,
+} from '../index';
+import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { type FeaturePlan, mainSeason } from './features';
+import type { Forecaster } from './forecaster';
+import { createMember, type Member, predictWindows, trainable, type Windows } from './network';
+import { type CheckedSeries, checkSeries, type Schema, type Series, schemaOf } from './series';
+import { averageQuantile, spreadScore } from './step-quantiles';
+import { fitValueScaler, type ValueScaler } from './value-scaling';
+import { type Origin, originsOf, prepare, windowsAt, windowsOf } from './windows';
+
+/** The options of {@link fitForecaster}. */
+export interface FitForecasterOptions {
+  /** The number of updates of each network. 600 by default. */
+  readonly steps?: number;
+  /** The number of windows per update. 32 by default. */
+  readonly batchSize?: number;
+  /** The learning rate of the first updates, which decays to 0 along a cosine. 0.005 by default. */
+  readonly learningRate?: number;
+  /** Replaces the default optimizer: AdamW with gradient clipping. */
+  readonly optimizer?: Optimizer;
+  /**
+   * The number of last steps of every series that calibrate the intervals of forecasts. 0 disables that. By default the
+   * horizon, if all series are long enough for two windows; with fewer than 20 series up to a fifth of the shortest
+   * one.
+   */
+  readonly validation?: number;
+  /**
+   * Whether the networks are trained a second time after the calibration, then also on the validation steps. True by
+   * default; otherwise the validation steps also select the best parameters.
+   */
+  readonly retrain?: boolean;
+  /** Called after every update. */
+  readonly onProgress?: (progress: Progress) => unknown;
+  /** A signal, such as an `AbortSignal`, that stops training. */
+  readonly signal?: { readonly aborted: boolean };
+}
+
+/** A trained forecaster, with everything that forecasts need. {@link saveForecaster} writes it to a file. */
+export interface FittedForecaster extends FeaturePlan {
+  readonly forecaster: Forecaster;
+  readonly schema: Schema;
+  readonly covariates: Scaler;
+  /** The scaling of every series of the training, by name. Other series are scaled by their history. */
+  readonly scalers: Readonly<Record<string, ValueScaler>>;
+  readonly members: readonly Member[];
+  /** The factor by which the predicted quantiles are stretched around the median, from the validation steps. */
+  readonly calibration: number;
+  /** The validation loss of every network; NaN without validation. */
+  readonly validationLosses: readonly number[];
+}
+
+/**
+ * Trains a forecaster on one or many series: one set of parameters for all of them.
+ *
+ * @throws TypeError if an argument is of another type
+ * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short, or
+ * a series is shorter than the horizon, constant, or not positive as its scaling requires
+ * @example
+ * const values = Float64Array.from({ length: 80 }, (_, t) => 10 + (t % 4));
+ * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), [{ name: 'a', values }], { steps: 20 });
+ * fitted.members.length; // 1
+ */
+export async function fitForecaster(
+  forecaster: Forecaster,
+  series: readonly Series[],
+  options: FitForecasterOptions = {},
+): Promise<FittedForecaster> {
+  const where = 'fitForecaster';
+  checkKind(where, 'forecaster', forecaster, 'a forecaster, as forecaster returns', 'horizon');
+  checkNames(where, 'options', options, [
+    'steps',
+    'batchSize',
+    'learningRate',
+    'optimizer',
+    'validation',
+    'retrain',
+    'onProgress',
+    'signal',
+  ]);
+  const { steps = 600, batchSize = 32, learningRate = 5e-3, onProgress, signal } = options;
+  checkCount(where, 'steps', steps);
+  checkCount(where, 'batchSize', batchSize);
+  checkNumber(where, 'learningRate', learningRate, 0);
+  const schema = schemaOf(where, series, forecaster.frequency);
+  const checked = checkSeries(where, series, schema);
+  checkForTraining(where, forecaster, checked, schema);
+  const resolved = withScaling(forecaster, checked);
+  const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
+  checkCount(where, 'validation', validation, 0);
+  const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };
+  const { fitted, bestSteps } = await train(where, resolved, schema, checked, validation, training);
+  if (validation === 0 || !retrain || signal?.aborted) return fitted;
+  const { calibration, validationLosses } = fitted;
+  const again = await train(where, resolved, schema, checked, 0, { ...training, steps: bestSteps });
+  return { ...again.fitted, calibration, validationLosses };
+}
+
+interface Training extends Required<Pick<FitForecasterOptions, 'steps' | 'batchSize' | 'learningRate'>> {
+  readonly optimizer: Optimizer | undefined;
+  readonly onProgress: FitForecasterOptions['onProgress'];
+  readonly signal: FitForecasterOptions['signal'];
+}
+
+/**
+ * Trains the networks on all but the last `validation` steps of every series.
+ *
+ * @returns also the number of updates after which the validation loss was least, but at least half of all: with few
+ * validation steps, the best epoch is uncertain
+ */
+async function train(
+  where: string,
+  forecaster: Forecaster,
+  schema: Schema,
+  series: readonly CheckedSeries[],
+  validation: number,
+  { steps, batchSize, learningRate, optimizer, onProgress, signal }: Training,
+): Promise<{ readonly fitted: FittedForecaster; readonly bestSteps: number }> {
+  const { horizon } = forecaster;
+  const scalers = Object.fromEntries(
+    series.map(({ name, values }) => {
+      const label = `${where}: series ${name}, column values`;
+      return [name, fitValueScaler(label, forecaster.scaling, values.slice(0, values.length - validation))];
+    }),
+  );
+  const plan: FeaturePlan = { forecaster, schema, covariates: covariateScaler(series, validation) };
+  const prepared = series.map((each) => prepare(plan, each, scalers[each.name]!));
+  const first = firstOrigin(forecaster);
+  const origins = originsOf(prepared, horizon, (N) => [first(N), N - validation - horizon]);
+  if (origins.length === 0) throw tooShort(where, forecaster, series, validation);
+  const held = originsOf(prepared, horizon, (N) => [Math.max(first(N), N - validation - 1), N]);
+  const heldData = validation > 0 ? heldBatches(plan, held) : undefined;
+  const data = windowsAt(plan, origins, { batchSize, most: 50 * batchSize });
+  const members: Member[] = [];
+  const validationLosses: number[] = [];
+  let bestSteps = 0;
+  for (let m = 0; m < forecaster.members; m++) {
+    const seed = forecaster.seed * 1000 + m;
+    const member = createMember(plan, seed);
+    const model = trainable(member, forecaster);
+    const { validationLosses: losses } = await fit(model, data, {
+      optimizer: optimizer ?? chain(clipByNorm(1), adamw(cosineDecay(learningRate, { steps }), { weightDecay: 0.01 })),
+      steps,
+      seed,
+      ...(heldData && { validation: heldData, patience: Number.MAX_SAFE_INTEGER }),
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+    members.push({ network: withParameters(member.network, model.parameters.network), parameters: model.parameters });
+    const best = losses.reduce((least, loss, i) => (loss < losses[least]! ? i : least), 0);
+    validationLosses.push(losses[best] ?? NaN);
+    bestSteps += Math.min(steps, (best + 1) * data.batchCount) / forecaster.members;
+  }
+  const fitted = { ...plan, scalers, members, calibration: 1, validationLosses };
+  return {
+    fitted: validation > 0 ? { ...fitted, calibration: calibrate(fitted, held) } : fitted,
+    bestSteps: Math.ceil(Math.max(bestSteps, steps / 2)),
+  };
+}
+
+/** Replaces the scaling `'auto'`. */
+function withScaling(forecaster: Forecaster, series: readonly CheckedSeries[]): Forecaster {
+  if (forecaster.scaling !== 'auto') return forecaster;
+  const isRatio = series.every(({ values }) => {
+    const observed = values.filter((value) => !Number.isNaN(value));
+    const mean = observed.reduce((sum, value) => sum + value, 0) / observed.length;
+    return observed.every((value) => value > 0.05 * mean && value > 0);
+  });
+  return { ...forecaster, scaling: isRatio ? 'log' : 'standard' };
+}
+
+function checkForTraining(
+  where: string,
+  { horizon, frequency, mode }: Forecaster,
+  series: readonly CheckedSeries[],
+  { past }: Schema,
+): void {
+  if (mode === 'autoregressive' && past.length > 0)
+    throw new RangeError(
+      `${where}: past covariates (${past.join(', ')}) need mode 'direct': sampled paths continue after their last ` +
+        'value.',
+    );
+  for (const { name, values, start } of series) {
+    if (values.length <= horizon)
+      throw new RangeError(
+        `${where}: series ${name}: must have more values than the horizon ${horizon}, got ${values.length}.`,
+      );
+    if (frequency !== undefined && start === undefined)
+      throw new RangeError(`${where}: series ${name}: start must be a time, since the forecaster has a frequency.`);
+  }
+}
+
+/** The first origin of a series: after one season, if it is long enough for a window then. */
+function firstOrigin(forecaster: Forecaster): (length: number) => number {
+  const { horizon, context } = forecaster;
+  const season = mainSeason(forecaster);
+  return (length) => Math.max(0, Math.min(season - 1, context - 1, length - horizon - 1));
+}
+
+function defaultValidation({ horizon, context }: Forecaster, series: readonly CheckedSeries[]): number {
+  const shortest = series.reduce((least, { values }) => Math.min(least, values.length), Infinity);
+  if (shortest < context + 2 * horizon) return 0;
+  const longer = series.length < 20 ? Math.floor(shortest / 5) : 0;
+  return Math.max(horizon, Math.min(longer, 10 * horizon));
+}
+
+/** The scaling of past covariates, future covariates and static numbers, from the training part. */
+function covariateScaler(series: readonly CheckedSeries[], validation: number): Scaler {
+  const { past, future, numbers } = series[0]!;
+  const column = (values: (each: CheckedSeries) => Iterable<number>): Scaler => {
+    const data = Float32Array.from(series.flatMap((each) => [...values(each)]));
+    return standardScaler({ shape: [data.length, 1], data });
+  };
+  const inTraining = (values: Float64Array, N: number): Iterable<number> => values.subarray(0, N - validation);
+  const scalers = [
+    ...past.map((_, i) => column((each) => inTraining(each.past[i]!, each.values.length))),
+    ...future.map((_, i) => column((each) => inTraining(each.future[i]!, each.values.length))),
+    ...numbers.map((_, i) => column((each) => [each.numbers[i]!])),
+  ];
+  return { offset: scalers.flatMap(({ offset }) => offset), scale: scalers.flatMap(({ scale }) => scale) };
+}
+
+function tooShort(
+  where: string,
+  { horizon }: Forecaster,
+  series: readonly CheckedSeries[],
+  validation: number,
+): RangeError {
+  const longest = series.reduce((most, each) => (each.values.length > most.values.length ? each : most));
+  return new RangeError(
+    `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} ` +
+      `values, for a horizon of ${horizon} and ${validation} validation steps.`,
+  );
+}
+
+/** The largest number of windows that are evaluated after every epoch. */
+const mostHeld = 512;
+
+/** The held-out windows, evenly thinned. */
+function heldBatches(plan: FeaturePlan, held: readonly Origin[]): Windows[] {
+  const every = Math.ceil(held.length / mostHeld);
+  const used = held.filter((_, i) => i % every === 0);
+  const batches: Windows[] = [];
+  for (let first = 0; first < used.length; first += 64) batches.push(windowsOf(plan, used.slice(first, first + 64), 0));
+  return batches;
+}
+
+/** The number of held-out windows without overlap at which the calibration counts half. */
+const priorWindows = 10;
+
+/**
+ * The factor of the quantiles around the median with which 80 % of the held-out values are in their 80 % intervals. It
+ * is shrunk towards 1: windows that overlap are not independent, so there may be few of them.
+ */
+function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
+  const { horizon, distribution } = fitted.forecaster;
+  if (distribution.name === 'negativeBinomial') return 1;
+  const scores: number[] = [];
+  for (const batch of heldBatches(fitted, held)) {
+    const outputs = fitted.members.map((member) => predictWindows(member, fitted.forecaster, batch).data);
+    const [T = 0, B = 0] = batch.targets.shape;
+    for (let row = (T - horizon) * B; row < T * B; row++) {
+      if (batch.weights.data[row] === 0) continue;
+      const quantile = averageQuantile(fitted, outputs, row, batch.scales.data[row]!);
+      scores.push(spreadScore(quantile, batch.targets.data[row]!));
+    }
+  }
+  if (scores.length < 20) return 1;
+  scores.sort((a, b) => a - b);
+  const factor = scores[Math.min(scores.length - 1, Math.ceil(0.8 * (scores.length + 1)) - 1)]!;
+  const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / horizon)}`)).size;
+  return Math.min(3, Math.max(1 / 3, factor)) ** (windows / (windows + priorWindows));
+}

@@ -1,0 +1,163 @@
+/** Forecasts of a trained forecaster. */
+
+import type { Tensor } from '../index';
+import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkLevels } from './distributions';
+import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
+import type { FittedForecaster } from './fit-forecaster';
+import { createForecast, type Forecast } from './forecast-result';
+import { samplePaths } from './paths';
+import type { Series } from './series';
+import { type ForecastState, inGroups, joined, observeAs, runMember } from './state';
+import { averageQuantile } from './step-quantiles';
+import { unscaleValue } from './value-scaling';
+
+/** The options of {@link forecast}. */
+export interface ForecastOptions {
+  /** The levels of the quantiles, in order. By default {@link forecastLevels}. */
+  readonly levels?: readonly number[];
+  /** The number of paths of an autoregressive forecaster. 100 by default. */
+  readonly paths?: number;
+  /** The seed of the paths. 0 by default. */
+  readonly seed?: number;
+}
+
+/**
+ * The default levels of forecasts: 0.05, 0.1, …, 0.95.
+ *
+ * @example
+ * forecastLevels().length; // 19
+ */
+export function forecastLevels(): number[] {
+  return Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
+}
+
+/**
+ * Forecasts the steps after the last value of every series.
+ *
+ * @param input series with their whole history, or states of {@link observe}
+ * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, or future covariates end before the
+ * horizon
+ * @example
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
+ * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), [{ name: 'a', values }], { steps: 5 });
+ * const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+ * next!.quantiles.length; // 4
+ */
+export function forecast(
+  fitted: FittedForecaster,
+  input: readonly Series[] | readonly ForecastState[],
+  options: ForecastOptions = {},
+): Forecast[] {
+  const where = 'forecast';
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkNames(where, 'options', options, ['levels', 'paths', 'seed']);
+  const { levels = forecastLevels(), paths = 100, seed = 0 } = options;
+  checkLevels(where, levels);
+  checkCount(where, 'paths', paths);
+  checkNumber(where, 'seed', seed);
+  const states = isStates(input) ? input : observeAs(where, fitted, input);
+  const { horizon, mode } = fitted.forecaster;
+  for (const state of states) checkState(where, state, fitted);
+  if (mode === 'autoregressive')
+    return inGroups(
+      fitted,
+      states,
+      () => 2 * paths,
+      (group) => samplePaths(fitted, group, { levels, paths, seed }),
+    );
+  return inGroups(
+    fitted,
+    states,
+    () => horizon,
+    (group) => forecastDirectly(fitted, group, levels),
+  );
+}
+
+const isStates = (input: readonly Series[] | readonly ForecastState[]): input is readonly ForecastState[] =>
+  input[0] !== undefined && 'networks' in input[0];
+
+function checkState(
+  where: string,
+  { name, length, future }: ForecastState,
+  { forecaster, schema }: FittedForecaster,
+): void {
+  if (length === 0) throw new RangeError(`${where}: series ${name} must have at least one value, got none.`);
+  schema.future.forEach((covariate, i) => {
+    const rows = future[i]!.length;
+    if (rows < forecaster.horizon)
+      throw new RangeError(
+        `${where}: series ${name}, column ${covariate}: must extend ${forecaster.horizon} rows beyond the values, to row ` +
+          `${length + forecaster.horizon - 1}, got ${rows}.`,
+      );
+  });
+}
+
+function forecastDirectly(
+  fitted: FittedForecaster,
+  states: readonly ForecastState[],
+  levels: readonly number[],
+): Forecast[] {
+  const functions = quantilesOf(fitted, states);
+  return states.map((state, b) =>
+    createForecast(fitted, state, levels, (k, level) => unscaleValue(state.scaler, functions(k, b)(level))),
+  );
+}
+
+/** Runs a direct forecast. Returns the calibrated quantile function of step k after the last value of row b, scaled. */
+export function quantilesOf(
+  fitted: FittedForecaster,
+  states: readonly ForecastState[],
+): (k: number, b: number) => (level: number) => number {
+  const { forecaster, members } = fitted;
+  const { horizon: h } = forecaster;
+  const [B, F] = [states.length, inputSize(fitted)];
+  const inputs: Tensor = { shape: [h, B, F], data: new Float32Array(h * B * F) };
+  const bases = new Float64Array(h * B);
+  states.forEach((state, b) => {
+    const origin = state.length - 1;
+    for (let k = 0; k < h; k++) {
+      const [t, at] = [state.length + k, (k * B + b) * F];
+      const future = state.future.map((column) => column[k]!);
+      const past = k === 0 ? state.past : undefined;
+      writeValues(inputs.data, at, forecaster, state.track, t, origin);
+      writeCovariates(inputs.data, at + valueInputs(forecaster), fitted, t, { ...state, past, future });
+      bases[k * B + b] = baseOf(forecaster, state.track, t, origin);
+    }
+  });
+  const outputs = members.map((member, m) => {
+    const { data } = runMember(
+      fitted,
+      member,
+      states,
+      inputs,
+      joined(states.map(({ networks }) => networks[m])),
+    ).output;
+    addLocations(fitted, member.parameters.skip, states, bases, data);
+    return data;
+  });
+  return (k, b) => averageQuantile(fitted, outputs, k * B + b, states[b]!.scaler.scale);
+}
+
+/** Adds the base and the linear skip to the locations of outputs `[h, B, P]`. */
+function addLocations(
+  { forecaster: { horizon: h, context: C, distribution } }: FittedForecaster,
+  { weight, bias }: Readonly<Record<string, Tensor>>,
+  states: readonly ForecastState[],
+  bases: Float64Array,
+  outputs: Float32Array,
+): void {
+  const B = states.length;
+  const recent = new Float32Array(C);
+  states.forEach((state, b) => {
+    if (weight !== undefined) writeRecent(recent, 0, state.track, state.length - 1, C);
+    for (let k = 0; k < h; k++) {
+      let shift = bases[k * B + b]!;
+      if (weight !== undefined) {
+        shift += bias!.data[k]!;
+        for (let j = 0; j < C; j++) shift += recent[j]! * weight.data[j * h + k]!;
+      }
+      outputs[(k * B + b) * distribution.size]! += shift;
+    }
+  });
+}

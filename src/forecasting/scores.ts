@@ -1,0 +1,100 @@
+/** Scores of forecasts. */
+
+import { type Forecast, intervalAt } from './forecast-result';
+
+/** The scores of forecasts, each a mean over steps and series. Smaller is better, except for `coverage`. */
+export interface Scores {
+  /** The mean absolute error of the median. */
+  readonly mae: number;
+  /** The root of the mean squared error of the median. */
+  readonly rmse: number;
+  /**
+   * The mean absolute error, divided by that of the seasonal naive forecasts of one step in the history before the
+   * origin (Hyndman and Koehler, 2006).
+   */
+  readonly mase: number;
+  /** The root of the mean of squared errors, divided by those of the seasonal naive forecasts in the history. */
+  readonly rmsse: number;
+  /** The symmetric percentage error, 200 |y − f| / (|y| + |f|), in percent; 0 if both are 0. */
+  readonly smape: number;
+  /** The mean pinball loss over the levels, divided as MASE. */
+  readonly pinball: number;
+  /** The continuous ranked probability score: twice the mean pinball loss over evenly spaced levels, not divided. */
+  readonly crps: number;
+  /** The fraction of values in the central 80 % interval. */
+  readonly coverage: number;
+  /** The number of values. */
+  readonly count: number;
+}
+
+/** The errors of the seasonal naive forecast in a history, by which scores are divided. */
+export interface ErrorScale {
+  readonly absolute: number;
+  readonly squared: number;
+}
+
+/** The mean errors of the value of one season earlier. NaN if there are no such values, or all errors are 0. */
+export function errorScale(values: ArrayLike<number>, mask: ArrayLike<number> | undefined, season: number): ErrorScale {
+  const lag = values.length > season ? season : 1;
+  let [absolute, squared, count] = [0, 0, 0];
+  for (let t = lag; t < values.length; t++) {
+    if (mask !== undefined && (mask[t] !== 1 || mask[t - lag] !== 1)) continue;
+    const error = values[t]! - values[t - lag]!;
+    absolute += Math.abs(error);
+    squared += error * error;
+    count++;
+  }
+  return { absolute: absolute / count || NaN, squared: squared / count || NaN };
+}
+
+/** The errors of one value. */
+export interface ValueErrors {
+  readonly absolute: number;
+  readonly scaled: number;
+  readonly scaledSquare: number;
+  readonly percentage: number;
+  readonly pinball: number;
+  readonly scaledPinball: number;
+  readonly covered: number;
+}
+
+/** The errors of step k of a forecast. */
+export function errorsOf(forecast: Forecast, k: number, actual: number, scale: ErrorScale): ValueErrors {
+  const predicted = forecast.median[k]!;
+  const absolute = Math.abs(actual - predicted);
+  const size = Math.abs(actual) + Math.abs(predicted);
+  const { levels } = forecast;
+  const row = forecast.quantiles[k]!;
+  const pinball =
+    levels.reduce((sum, level, i) => sum + Math.max(level * (actual - row[i]!), (level - 1) * (actual - row[i]!)), 0) /
+    levels.length;
+  const [low, high] = intervalAt(forecast, k, 0.8);
+  return {
+    absolute,
+    scaled: absolute / scale.absolute,
+    scaledSquare: (absolute * absolute) / scale.squared,
+    percentage: size === 0 ? 0 : (200 * absolute) / size,
+    pinball,
+    scaledPinball: pinball / scale.absolute,
+    covered: actual >= low && actual <= high ? 1 : 0,
+  };
+}
+
+/** The scores of values. Values whose error scale is NaN do not count in the scaled scores. */
+export function scoresOf(errors: readonly ValueErrors[]): Scores {
+  const mean = (of: (each: ValueErrors) => number): number => {
+    const values = errors.map(of).filter((value) => !Number.isNaN(value));
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  return {
+    mae: mean(({ absolute }) => absolute),
+    rmse: Math.sqrt(mean(({ absolute }) => absolute * absolute)),
+    mase: mean(({ scaled }) => scaled),
+    rmsse: Math.sqrt(mean(({ scaledSquare }) => scaledSquare)),
+    smape: mean(({ percentage }) => percentage),
+    pinball: mean(({ scaledPinball }) => scaledPinball),
+    crps: mean(({ pinball }) => 2 * pinball),
+    coverage: mean(({ covered }) => covered),
+    count: errors.length,
+  };
+}

@@ -1,0 +1,227 @@
+/** The state of forecasts: the values of series so far and the hidden states of the networks. */
+
+import { createPredictor, joinStates, type ModelState, splitState, type Tensor } from '../index';
+import { parseFrequency, timeAfter } from './calendar';
+import {
+  appendValue,
+  emptyTrack,
+  type FeaturePlan,
+  inputSize,
+  scaled,
+  type Track,
+  tailOf,
+  valueInputs,
+  writeCovariates,
+  writeValues,
+} from './features';
+import type { FittedForecaster } from './fit-forecaster';
+import { embeddingsSize, type Member } from './network';
+import { type CheckedSeries, checkSeries, type Series } from './series';
+import { fitValueScaler, type ValueScaler } from './value-scaling';
+
+/** The state of one series, from which {@link forecast} and {@link observe} continue. Plain data. */
+export interface ForecastState {
+  readonly name: string;
+  /** The number of values so far. */
+  readonly length: number;
+  readonly scaler: ValueScaler;
+  /** The time of the first value, in milliseconds since 1970. */
+  readonly start: number | undefined;
+  /** The last values, scaled. */
+  readonly track: Track;
+  /** The past covariates of the last step. */
+  readonly past: readonly number[];
+  /** The future covariates of the steps after the last value, `[covariates][steps]`. */
+  readonly future: readonly (readonly number[])[];
+  readonly numbers: readonly number[];
+  readonly categories: readonly number[];
+  /** The state of every network, `[1, H]` each. */
+  readonly networks: readonly ModelState[];
+}
+
+/** The largest number of inputs of the network in one run. */
+const mostInputs = 2 ** 22;
+
+/**
+ * Reads new values of series and returns the states after them. A forecast from a state equals one from the whole
+ * history, but takes only the time of the new values.
+ *
+ * @param series the values after those of the states; their covariates start at the same step. Without states, all
+ * values
+ * @param states the states to continue, in the order of the series
+ * @returns one state per series; the given states are not changed
+ * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, or does not continue its state
+ * @example
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + Math.sin(t));
+ * const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values }], { steps: 5 });
+ * const state = observe(fitted, [{ name: 'a', values: values.slice(0, 50) }]);
+ * const later = observe(fitted, [{ name: 'a', values: values.slice(50) }], state);
+ * later[0]!.length; // 60
+ * const [fromState, fromHistory] = [forecast(fitted, later), forecast(fitted, [{ name: 'a', values }])];
+ * Math.abs(fromState[0]!.median[0]! - fromHistory[0]!.median[0]!) < 1e-6; // true
+ */
+export function observe(
+  fitted: FittedForecaster,
+  series: readonly Series[],
+  states?: readonly ForecastState[],
+): ForecastState[] {
+  return observeAs('observe', fitted, series, states);
+}
+
+export function observeAs(
+  where: string,
+  fitted: FittedForecaster,
+  series: readonly Series[],
+  states?: readonly ForecastState[],
+  visit?: Visit,
+): ForecastState[] {
+  const checked = checkSeries(where, series, fitted.schema);
+  if (states !== undefined && states.length !== series.length)
+    throw new RangeError(`${where}: states must be those of the ${series.length} series, got ${states.length}.`);
+  const rows = checked.map((each, i) =>
+    states === undefined ? startRow(where, fitted, each) : continueRow(where, fitted, each, states[i]!),
+  );
+  return inGroups(
+    fitted,
+    rows,
+    (row) => row.series.values.length,
+    (group) => runRows(fitted, group, visit),
+  );
+}
+
+/** Called with the outputs `[T, B, P]` of one network, and the rows; step t of row b predicts its value number t. */
+export type Visit = (member: number, outputs: Tensor, rows: readonly Row[]) => void;
+
+/** Runs rows in groups that fit into memory. */
+export function inGroups<R, S>(
+  fitted: FittedForecaster,
+  rows: readonly R[],
+  lengthOf: (row: R) => number,
+  run: (group: readonly R[]) => readonly S[],
+): S[] {
+  const longest = rows.reduce((most, row) => Math.max(most, lengthOf(row)), 1);
+  const size = Math.max(1, Math.floor(mostInputs / (longest * inputSize(fitted))));
+  const results: S[] = [];
+  for (let first = 0; first < rows.length; first += size) results.push(...run(rows.slice(first, first + size)));
+  return results;
+}
+
+/** New values of a series and the state before them. */
+export interface Row {
+  readonly series: CheckedSeries;
+  readonly state: ForecastState;
+}
+
+function startRow(where: string, { forecaster, scalers }: FittedForecaster, series: CheckedSeries): Row {
+  const { name, start, numbers, categories } = series;
+  if (forecaster.frequency !== undefined && start === undefined)
+    throw new RangeError(`${where}: series ${name}: start must be a time, since the forecaster has a frequency.`);
+  // A series that was not in the training is scaled by its history.
+  const scaler =
+    scalers[name] ?? fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, series.values);
+  const nothing = { past: [], future: [], networks: [] };
+  return { series, state: { name, length: 0, scaler, start, track: emptyTrack(), numbers, categories, ...nothing } };
+}
+
+function continueRow(
+  where: string,
+  { forecaster }: FittedForecaster,
+  series: CheckedSeries,
+  state: ForecastState,
+): Row {
+  if (series.name !== state.name)
+    throw new RangeError(
+      `${where}: series ${series.name}: must have the order of the states, in which ${state.name} is next.`,
+    );
+  if (series.start !== undefined && state.start !== undefined && forecaster.frequency !== undefined) {
+    const expected = timeAfter(state.start, parseFrequency(where, forecaster.frequency), state.length);
+    if (series.start !== expected)
+      throw new RangeError(
+        `${where}: series ${series.name}: must start at ${new Date(expected).toISOString()}, after the values of its ` +
+          `state, got ${new Date(series.start).toISOString()}.`,
+      );
+  }
+  return { series, state };
+}
+
+/** Runs the networks over the new values of rows. */
+function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | undefined): ForecastState[] {
+  const { forecaster, members } = fitted;
+  const [B, F] = [rows.length, inputSize(fitted)];
+  const T = rows.reduce((most, { series }) => Math.max(most, series.values.length), 0);
+  const inputs: Tensor = { shape: [T, B, F], data: new Float32Array(T * B * F) };
+  const tracks = rows.map(({ series, state }, b) => {
+    const { offset, filled, observed, levels } = state.track;
+    const track: Track = { offset, filled: [...filled], observed: [...observed], levels: [...levels] };
+    series.values.forEach((value, i) => {
+      const t = state.length + i;
+      const at = (i * B + b) * F;
+      const past = i > 0 ? series.past.map((column) => column[i - 1]!) : state.length > 0 ? state.past : undefined;
+      const future = series.future.map((column) => column[i]!);
+      writeValues(inputs.data, at, forecaster, track, t, t - 1);
+      writeCovariates(inputs.data, at + valueInputs(forecaster), fitted, t, { ...state, past, future });
+      appendValue(track, forecaster, scaled(state.scaler, value));
+    });
+    return track;
+  });
+  const lengths = Int32Array.from(rows, ({ series }) => series.values.length);
+  const networks = members.map((member, m) => {
+    const before = joined(rows.map(({ state }) => state.networks[m]));
+    if (T === 0) return before === undefined ? [] : splitState(before);
+    const run = runMember(
+      fitted,
+      member,
+      rows.map(({ state }) => state),
+      inputs,
+      before,
+      lengths,
+    );
+    visit?.(m, run.output, rows);
+    return splitState(run.state);
+  });
+  return rows.map(({ series, state }, b) => {
+    const n = series.values.length;
+    return {
+      ...state,
+      length: state.length + n,
+      track: tailOf(tracks[b]!, forecaster),
+      past: n > 0 ? series.past.map((column) => column[n - 1]!) : state.past,
+      future: series.future.map((column) => Array.from(column.subarray(n))),
+      networks: networks.flatMap((rows) => rows.slice(b, b + 1)),
+    };
+  });
+}
+
+/** Runs one network on inputs `[T, B, F]`, to which it adds the embeddings. */
+export function runMember(
+  plan: FeaturePlan,
+  { network, parameters }: Member,
+  states: readonly ForecastState[],
+  inputs: Tensor,
+  state: ModelState | undefined,
+  lengths?: Int32Array,
+): { readonly output: Tensor; readonly state: ModelState } {
+  const [T, B, F] = inputs.shape as [number, number, number];
+  const E = embeddingsSize(plan.schema);
+  const tables = Object.values(parameters.embeddings);
+  let all = inputs;
+  if (E > 0) {
+    all = { shape: [T, B, F + E], data: new Float32Array(T * B * (F + E)) };
+    for (let row = 0; row < T * B; row++) {
+      all.data.set(inputs.data.subarray(row * F, (row + 1) * F), row * (F + E));
+      let to = row * (F + E) + F;
+      tables.forEach(({ shape, data }, i) => {
+        const [size, id] = [shape[1]!, states[row % B]!.categories[i]!];
+        all.data.set(data.subarray(id * size, (id + 1) * size), to);
+        to += size;
+      });
+    }
+  }
+  return createPredictor(network).predictWithState(all, { state, lengths });
+}
+
+/** One state of all rows; undefined if they are at their start. */
+export function joined(states: readonly (ModelState | undefined)[]): ModelState | undefined {
+  const given = states.filter((state) => state !== undefined);
+  return given.length === 0 ? undefined : joinStates(given);
+}

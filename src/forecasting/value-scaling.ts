@@ -1,0 +1,76 @@
+/** Scaling of the values of a series, fitted on its training part, and the inverse. */
+
+import { minimize } from './nelder-mead';
+
+/**
+ * How the values of each series are scaled: `'mean'` divides by the mean of |x|, `'standard'` subtracts the mean and
+ * divides by the standard deviation, `'log'` and `'boxCox'` do the same after a logarithm or a power transformation
+ * (Box and Cox, 1964) with the exponent of the greatest likelihood, from 0 to 1. Those two need positive values.
+ * `'auto'` is `'log'` if all values are positive and none is below 5 % of the mean of its series, and otherwise
+ * `'standard'`.
+ */
+export type Scaling = 'auto' | 'none' | 'mean' | 'standard' | 'log' | 'boxCox';
+
+/** The fitted scaling of a series: (transform(x) − offset) / scale. Plain data. */
+export interface ValueScaler {
+  /** The exponent of the Box–Cox transformation; 0 is a logarithm, `null` no transformation. */
+  readonly power: number | null;
+  readonly offset: number;
+  readonly scale: number;
+}
+
+const transform = (x: number, power: number | null): number => {
+  if (power === null) return x;
+  return power === 0 ? Math.log(x) : (x ** power - 1) / power;
+};
+
+/** @throws RangeError that names the row if a value is not positive but must be, or if the series is constant */
+export function fitValueScaler(label: string, scaling: Scaling, values: Float64Array): ValueScaler {
+  const observed = values.filter((value) => !Number.isNaN(value));
+  if (observed.length === 0) throw new RangeError(`${label}: at least one value must be observed.`);
+  if (scaling === 'none') return { power: null, offset: 0, scale: 1 };
+  if (scaling === 'mean') {
+    const mean = observed.reduce((sum, value) => sum + Math.abs(value), 0) / observed.length;
+    if (mean === 0) throw constant(label, 0);
+    return { power: null, offset: 0, scale: mean };
+  }
+  if (scaling !== 'standard') {
+    const row = values.findIndex((value) => value <= 0);
+    if (row >= 0)
+      throw new RangeError(`${label}, row ${row}: must be positive for scaling '${scaling}', got ${values[row]}.`);
+  }
+  if (observed.every((value) => value === observed[0])) throw constant(label, observed[0]!);
+  const power = scaling === 'standard' ? null : scaling === 'log' ? 0 : likeliestPower(observed);
+  const { mean, deviation } = momentsOf(observed.map((value) => transform(value, power)));
+  return { power, offset: mean, scale: deviation };
+}
+
+const constant = (label: string, value: number): RangeError =>
+  new RangeError(`${label}: is constant, ${value}, so it has no scale. Remove it, or set scaling: 'none'.`);
+
+function momentsOf(values: Float64Array): { readonly mean: number; readonly deviation: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  return { mean, deviation: Math.sqrt(variance) };
+}
+
+function likeliestPower(values: Float64Array): number {
+  const logs = values.reduce((sum, value) => sum + Math.log(value), 0);
+  const loss = (power: number): number => {
+    const { deviation } = momentsOf(values.map((value) => transform(value, power)));
+    return values.length * Math.log(deviation) - (power - 1) * logs;
+  };
+  const [power] = minimize(([x]) => loss(Math.min(1, Math.max(0, x!))), [0.5], { scale: 0.25, iterations: 60 }).point;
+  return Math.min(1, Math.max(0, power!));
+}
+
+export function scaleValue({ power, offset, scale }: ValueScaler, x: number): number {
+  return (transform(x, power) - offset) / scale;
+}
+
+export function unscaleValue({ power, offset, scale }: ValueScaler, y: number): number {
+  const x = y * scale + offset;
+  if (power === null) return x;
+  // Below the range of the power transformation, its inverse is 0.
+  return power === 0 ? Math.exp(x) : Math.max(0, power * x + 1) ** (1 / power);
+}

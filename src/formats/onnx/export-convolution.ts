@@ -1,0 +1,100 @@
+/** Convolutions in ONNX, whose operators have the time axis last: `[B, I, T]`. */
+
+import { extentOf, paddingOf, type Window } from '../../autodiff/ops/windows';
+import type { Conv1dOptions } from '../../layers/conv1d';
+import type { Tensor } from '../../tensor/tensor';
+import { reversedAxes } from '../matrix';
+import { reject } from './activations';
+import { type Attribute, add, addConstant, addIntegers, type Builder } from './builder';
+import type { ExportContext } from './export-recurrent';
+import { addMask } from './mask';
+
+/** Adds a convolution, without its activation. Returns the name of its output `[T′, B, O]`. */
+export function addConvolution(
+  context: ExportContext,
+  path: string,
+  { kernelSize: k, stride = 1, dilation = 1, groups = 1, padding = 'valid' }: Conv1dOptions,
+  { weight, bias }: Readonly<Record<string, Tensor>>,
+  x: string,
+): string {
+  const { builder: b } = context;
+  const window = { k, stride, dilation, padding };
+  const past = extentOf(window) - 1;
+  const isStateful = context.carriesState && past > 0 && isCausalWindow(window);
+  const input = masked(context, x);
+  const rows = isStateful ? addPast(context, path, input, past, weight!.shape[1]! * groups) : input;
+  const y = add(
+    b,
+    'Conv',
+    [
+      toChannels(b, rows),
+      addConstant(b, `${path}.weight`, reversedAxes(weight!)),
+      addConstant(b, `${path}.bias`, bias!),
+    ],
+    { kernel_shape: [k], group: groups, ...windowAttributes(isStateful ? { ...window, padding: 'valid' } : window) },
+  );
+  const output = toSteps(b, y);
+  changeLengths(context, path, window, output);
+  return output;
+}
+
+const isCausalWindow = (window: Window): boolean => {
+  const [before, after] = paddingOf(window, 1);
+  return window.stride === 1 && after === 0 && before === extentOf(window) - 1;
+};
+
+/** Puts the inputs before the sequence in front of it, and adds the last inputs as an output. */
+function addPast(context: ExportContext, path: string, x: string, past: number, I: number): string {
+  const { builder: b, lengths, states } = context;
+  if (lengths !== undefined) reject(path, 'a causal convolution, whose state cannot be exported together with lengths');
+  const name = `${path}.inputs`;
+  const state = add(b, 'Reshape', [name, addIntegers(b, 0, past, I)]);
+  const rows = add(b, 'Concat', [add(b, 'Transpose', [state], { perm: [1, 0, 2] }), x], { axis: 0 });
+  const last = add(b, 'Slice', [rows, addIntegers(b, -past), addIntegers(b, 2 ** 31 - 1), addIntegers(b, 0)]);
+  const next = add(b, 'Transpose', [last], { perm: [1, 0, 2] });
+  states.push({ name, size: past * I, output: add(b, 'Reshape', [next, addIntegers(b, 0, past * I)]) });
+  return rows;
+}
+
+/** `[T, B, I]` as `[B, I, T]`. */
+export const toChannels = (b: Builder, x: string): string => add(b, 'Transpose', [x], { perm: [1, 2, 0] });
+
+/** `[B, O, T]` as `[T, B, O]`. */
+export const toSteps = (b: Builder, y: string): string => add(b, 'Transpose', [y], { perm: [2, 0, 1] });
+
+/** Sets steps after the end of their sequence to zero. */
+const masked = ({ builder: b, valid }: ExportContext, x: string): string =>
+  valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'zero', 0)]);
+
+/** The attributes of windows. */
+export function windowAttributes(window: Window): Readonly<Record<string, Attribute>> {
+  const { stride, dilation, padding } = window;
+  const attributes = { strides: [stride], dilations: [dilation] };
+  // With a stride, the padding depends on the length of the sequence.
+  return padding === 'same' && stride > 1
+    ? { ...attributes, auto_pad: 'SAME_UPPER' }
+    : { ...attributes, pads: [...paddingOf(window, 1)] };
+}
+
+/** Replaces the lengths and the mask of the context by those of the output of windows. */
+export function changeLengths(context: ExportContext, path: string, window: Window, output: string): void {
+  const { builder: b, lengths } = context;
+  if (lengths === undefined) return;
+  const { stride, padding } = window;
+  if (padding === 'same' && stride > 1)
+    reject(
+      path,
+      "a stride and padding 'same', which depends on the length of each sequence, so it cannot have lengths",
+    );
+  const [before, after] = paddingOf(window, 1);
+  const change = before + after - extentOf(window) + stride;
+  if (stride === 1 && change === 0) return;
+  const wide = add(b, 'Cast', [lengths], { to: 7 });
+  const shifted = add(b, 'Add', [wide, addIntegers(b, change)]);
+  const zero = addIntegers(b, 0);
+  const positive = (value: string, count: string): string =>
+    add(b, 'Where', [add(b, 'Less', [zero, value]), count, zero]);
+  const counts = positive(wide, positive(shifted, add(b, 'Div', [shifted, addIntegers(b, stride)])));
+  context.lengths = add(b, 'Cast', [counts], { to: 6 });
+  context.valid = addMask(b, output, context.lengths);
+}

@@ -1,0 +1,69 @@
+/** Pooling and batch normalization in ONNX. */
+
+import { paddingOf } from '../../autodiff/ops/windows';
+import type { BatchNormOptions } from '../../layers/batch-norm';
+import type { Pool1dOptions } from '../../layers/pool1d';
+import type { Tensor } from '../../tensor/tensor';
+import { reject } from './activations';
+import { add, addConstant, addIntegers, type Builder } from './builder';
+import { changeLengths, toChannels, toSteps, windowAttributes } from './export-convolution';
+import type { ExportContext } from './export-recurrent';
+
+/** Sets steps after the end of their sequence to a value. */
+const filled = ({ builder: b, valid }: ExportContext, x: string, value: number): string =>
+  valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'padding', value)]);
+
+/** Adds pooling over windows. Returns the name of its output `[T′, B, I]`. */
+export function addPooling(
+  context: ExportContext,
+  path: string,
+  opType: 'MaxPool' | 'AveragePool',
+  { size, stride = size, padding = 'valid' }: Pool1dOptions,
+  x: string,
+): string {
+  const { builder: b, lengths } = context;
+  const window = { k: size, stride, dilation: 1, padding };
+  if (opType === 'AveragePool' && lengths !== undefined && paddingOf(window, 1).some((count) => count > 0))
+    reject(path, 'an average with padding, which depends on the length of each sequence, so it cannot have lengths');
+  // Before opset 19, AveragePool has no dilations.
+  const { dilations: _, ...attributes } = windowAttributes(window);
+  const input = toChannels(b, filled(context, x, opType === 'MaxPool' ? -Infinity : 0));
+  const y = toSteps(b, add(b, opType, [input], { kernel_shape: [size], ...attributes }));
+  changeLengths(context, path, window, y);
+  return context.valid === undefined ? y : filled(context, y, 0);
+}
+
+/** Adds pooling over all steps. Returns the name of its output `[B, I]`. */
+export function addGlobalPooling(context: ExportContext, kind: 'max' | 'average', x: string): string {
+  const { builder: b, lengths } = context;
+  if (lengths === undefined) {
+    const y = add(b, kind === 'max' ? 'GlobalMaxPool' : 'GlobalAveragePool', [toChannels(b, x)]);
+    return add(b, 'Squeeze', [y, addIntegers(b, 2)]);
+  }
+  const counts = add(b, 'Unsqueeze', [lengths, addIntegers(b, 1)]);
+  const zero = add(b, 'Cast', [addIntegers(b, 0)], { to: 6 });
+  if (kind === 'max') {
+    const largest = add(b, 'ReduceMax', [filled(context, x, -Infinity)], { axes: [0], keepdims: 0 });
+    return add(b, 'Where', [add(b, 'Less', [zero, counts]), largest, addConstant(b, 'zero', 0)]);
+  }
+  const total = add(b, 'ReduceSum', [filled(context, x, 0), addIntegers(b, 0)], { keepdims: 0 });
+  const one = addConstant(b, 'one', 1);
+  return add(b, 'Div', [total, add(b, 'Max', [add(b, 'Cast', [counts], { to: 1 }), one])]);
+}
+
+/** Adds batch normalization with the running statistics, of vectors per step or per sequence. */
+export function addBatchNormalization(
+  b: Builder,
+  path: string,
+  { epsilon = 1e-5 }: BatchNormOptions,
+  parameters: Readonly<Record<string, Tensor>>,
+  x: string,
+): string {
+  const [size] = parameters['gain']!.shape as [number];
+  const weights = ['gain', 'bias', 'mean', 'variance'].map((name) =>
+    addConstant(b, `${path}.${name}`, parameters[name]!),
+  );
+  const rows = add(b, 'Reshape', [x, addIntegers(b, -1, size)]);
+  const y = add(b, 'BatchNormalization', [rows, ...weights], { epsilon: { float: epsilon } });
+  return add(b, 'Reshape', [y, add(b, 'Shape', [x])]);
+}

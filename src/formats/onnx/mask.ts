@@ -1,0 +1,17 @@
+/** The mask of the valid steps of sequences of unequal length. */
+
+import { add, addIntegers, type Builder } from './builder';
+
+/** Adds the mask `[T, B, 1]` of the steps of `x [T, B, …]` that are within the lengths `[B]` of their sequences. */
+export function addMask(b: Builder, x: string, lengths: string): string {
+  const shape = add(b, 'Shape', [x]);
+  const T = add(b, 'Squeeze', [add(b, 'Slice', [shape, addIntegers(b, 0), addIntegers(b, 1)]), addIntegers(b, 0)]);
+  const scalar = (value: number): string => {
+    const name = `integer(${value})`;
+    b.constants.set(name, { name, shape: [], type: 'int64', data: BigInt64Array.of(BigInt(value)) });
+    return name;
+  };
+  const times = add(b, 'Unsqueeze', [add(b, 'Range', [scalar(0), T, scalar(1)]), addIntegers(b, 1)]);
+  const isValid = add(b, 'Less', [times, add(b, 'Cast', [lengths], { to: 7 })]);
+  return add(b, 'Unsqueeze', [isValid, addIntegers(b, 2)]);
+}

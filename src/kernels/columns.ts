@@ -1,0 +1,300 @@
+/** Operations of the columns of matrices: depthwise convolution, batch normalization, and maxima. */
+
+import { type Call, type Kernel, longestSum, type Parts, type WasmFunction } from './kernel';
+import {
+  add,
+  type Elements,
+  less,
+  loopWhile,
+  number,
+  pairAdd,
+  pairOf,
+  pairZero,
+  type Statement,
+  set,
+  shiftLeft,
+  shuffle,
+  singles,
+  subtract,
+  tee,
+  vAdd,
+  vAnd,
+  vEqual,
+  vExcept,
+  vMax,
+  vMultiply,
+  vSelect,
+} from './simd/assembler';
+import { four, overElements, times } from './simd/loops';
+import { multiplyAdd } from './simd/math';
+
+const tapped = ['update rows n', 'read', 'read taps n', 'rows', 'taps', 'tapStride', 'n'] as const;
+
+/**
+ * y[r, c] += Σ_j weight[j, c] · x[r·n + j·tapStride + c]: every column with its own weights. `tapStride` may be
+ * negative.
+ */
+export const multiplyTaps: Kernel<typeof tapped> = {
+  operands: tapped,
+  portable: (memory) => (y, x, weight, rows, taps, tapStride, n) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < n; c++) {
+        let sum = m[y + r * n + c]!;
+        for (let j = 0; j < taps; j++) sum += m[weight + j * n + c]! * m[x + r * n + j * tapStride + c]!;
+        m[y + r * n + c] = sum;
+      }
+    }
+  },
+  simd: ([y, x, weight, rows, taps, tapStride, n], w) => {
+    const [source, factor, left, columns, weights] = w.pointers;
+    /** Sums over the taps for adjacent vectors, so that one loop over the taps serves all of them. */
+    const column = (vectors: number, e: Elements): Statement[] => {
+      const sums = Array.from({ length: vectors }, () => w.local('v128'));
+      return [
+        ...sums.map((sum, i) => set(sum, e.load(y, 16 * i))),
+        set(source, x),
+        set(factor, weights),
+        set(left, taps),
+        times(left, [
+          ...sums.map((sum, i) => set(sum, multiplyAdd(w, e.load(source, 16 * i), e.load(factor, 16 * i), sum))),
+          set(source, add(source, tapStride)),
+          set(factor, add(factor, shiftLeft(n, 2))),
+        ]),
+        ...sums.map((sum, i) => e.store(y, sum, 16 * i)),
+      ];
+    };
+    return [
+      set(tapStride, shiftLeft(tapStride, 2)),
+      times(rows, [
+        set(weights, weight),
+        set(columns, n),
+        loopWhile(less(number(15), columns), [
+          ...column(4, four),
+          ...[y, x, weights].map((pointer) => set(pointer, add(pointer, number(64)))),
+          set(columns, subtract(columns, number(16))),
+        ]),
+        ...overElements(w, columns, [y, x, weights], (e) => column(1, e)),
+      ]),
+    ];
+  },
+};
+
+const products = ['update n', 'read rows n', 'read rows n', 'rows', 'n'] as const;
+
+/** dv += Σ x · y over the rows, summed in double precision. */
+export const sumProducts: Kernel<typeof products> = {
+  operands: products,
+  portable: (memory) => (dv, x, y, rows, n) => {
+    const m = memory.view;
+    const sums = new Float64Array(n);
+    for (let r = 0, i = 0; r < rows; r++, i += n) for (let c = 0; c < n; c++) sums[c]! += m[x + i + c]! * m[y + i + c]!;
+    for (let c = 0; c < n; c++) m[dv + c]! += sums[c]!;
+  },
+  compose: (parts) => inBlocks(parts),
+};
+
+/** {@link sumProducts} in blocks that fit the second cache. */
+function inBlocks({ of }: Parts): Call<typeof products> {
+  const sum = of(sumProductsBlock);
+  return (dv, x, y, rows, n) => {
+    const atOnce = Math.max(64, Math.floor(longestSum / n));
+    for (let r = 0; r < rows; r += atOnce) sum(dv, x + r * n, y + r * n, Math.min(atOnce, rows - r), n);
+  };
+}
+
+const sumProductsBlock: WasmFunction<typeof products> = {
+  operands: products,
+  simd: ([dv, x, y, rows, n], w) => {
+    const [first, second, count, left] = w.pointers;
+    const [value] = w.vectors;
+    const column = (vectors: number, e: Elements): Statement[] => {
+      const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
+      return [
+        ...sums.flat().map((sum) => set(sum, pairZero())),
+        set(first, x),
+        set(second, y),
+        set(count, rows),
+        times(count, [
+          ...sums.flatMap(([low, high], i) => [
+            set(low, pairAdd(low, pairOf(tee(value, vMultiply(e.load(first, 16 * i), e.load(second, 16 * i)))))),
+            set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
+          ]),
+          set(first, add(first, shiftLeft(n, 2))),
+          set(second, add(second, shiftLeft(n, 2))),
+        ]),
+        ...sums.map(([low, high], i) =>
+          e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i),
+        ),
+      ];
+    };
+    return [
+      set(left, n),
+      loopWhile(less(number(15), left), [
+        ...column(4, four),
+        ...[dv, x, y].map((pointer) => set(pointer, add(pointer, number(64)))),
+        set(left, subtract(left, number(16))),
+      ]),
+      ...overElements(w, left, [dv, x, y], (e) => column(1, e)),
+    ];
+  },
+};
+
+const scaled = ['write rows n', 'read rows n', 'read n', 'read n', 'rows', 'n'] as const;
+
+/** y = scale · x + shift, with a scale and a shift per column. */
+export const scaleColumns: Kernel<typeof scaled> = {
+  operands: scaled,
+  portable: (memory) => (y, x, scale, shift, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      for (let c = 0; c < n; c++) m[y + i + c] = m[scale + c]! * m[x + i + c]! + m[shift + c]!;
+    }
+  },
+  simd: ([y, x, scale, shift, rows, n], w) => {
+    const [factors, terms] = w.pointers;
+    return [
+      times(rows, [
+        set(factors, scale),
+        set(terms, shift),
+        ...overElements(w, n, [y, x, factors, terms], (e) => [
+          e.store(y, multiplyAdd(w, e.load(factors), e.load(x), e.load(terms))),
+        ]),
+      ]),
+    ];
+  },
+};
+
+const combined = ['update rows n', 'read rows n', 'read rows n', 'read n', 'read n', 'read n', 'rows', 'n'] as const;
+
+/** z += a · x + b · y + c, with a, b and c per column. */
+export const combineColumns: Kernel<typeof combined> = {
+  operands: combined,
+  portable: (memory) => (z, x, y, a, b, c, rows, n) => {
+    const m = memory.view;
+    for (let r = 0, i = 0; r < rows; r++, i += n) {
+      for (let j = 0; j < n; j++) m[z + i + j]! += m[a + j]! * m[x + i + j]! + m[b + j]! * m[y + i + j]! + m[c + j]!;
+    }
+  },
+  simd: ([z, x, y, a, b, c, rows, n], w) => {
+    const [ofX, ofY, terms] = w.pointers;
+    return [
+      times(rows, [
+        set(ofX, a),
+        set(ofY, b),
+        set(terms, c),
+        ...overElements(w, n, [z, x, y, ofX, ofY, terms], (e) => [
+          e.store(
+            z,
+            vAdd(
+              e.load(z),
+              multiplyAdd(w, e.load(ofX), e.load(x), multiplyAdd(w, e.load(ofY), e.load(y), e.load(terms))),
+            ),
+          ),
+        ]),
+      ]),
+    ];
+  },
+};
+
+const larger = ['update n', 'read n', 'n'] as const;
+
+/** y = max(y, x); NaN if one of them is. */
+export const takeLarger: Kernel<typeof larger> = {
+  operands: larger,
+  portable: (memory) => (y, x, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) m[y + i] = Math.max(m[y + i]!, m[x + i]!);
+  },
+  simd: ([y, x, n], w) =>
+    overElements(w, n, [y, x], (e) => {
+      const value = w.local('v128');
+      // The maximum is x if x is NaN, but not if y is.
+      return [set(value, e.load(y)), e.store(y, vSelect(vEqual(value, value), vMax(e.load(x), value), value))];
+    }),
+};
+
+const where = ['update n', 'update n', 'read n', 'read n', 'n'] as const;
+
+/** Where x equals y: dx += rest, and rest = 0. Of several taps with the maximum y, the first gets its gradient. */
+export const moveWhereEqual: Kernel<typeof where> = {
+  operands: where,
+  portable: (memory) => (dx, rest, x, y, n) => {
+    const m = memory.view;
+    for (let i = 0; i < n; i++) {
+      if (m[x + i] !== m[y + i]) continue;
+      m[dx + i]! += m[rest + i]!;
+      m[rest + i] = 0;
+    }
+  },
+  simd: ([dx, rest, x, y, n], w) =>
+    overElements(w, n, [dx, rest, x, y], (e) => {
+      const [isEqual, value] = [w.local('v128'), w.local('v128')];
+      return [
+        set(isEqual, vEqual(e.load(x), e.load(y))),
+        set(value, e.load(rest)),
+        e.store(dx, vAdd(e.load(dx), vAnd(value, isEqual))),
+        e.store(rest, vExcept(value, isEqual)),
+      ];
+    }),
+};
+
+const unfolded = ['write rows taps n', 'read', 'rows', 'taps', 'rowStride', 'tapStride', 'n'] as const;
+
+/** y[(r·taps + j)·n + c] = x[r·rowStride + j·tapStride + c]: the windows of a convolution as rows of a matrix. */
+export const unfoldWindows: Kernel<typeof unfolded> = {
+  operands: unfolded,
+  portable: (memory) => (y, x, rows, taps, rowStride, tapStride, n) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0; j < taps; j++) {
+        for (let c = 0; c < n; c++) m[y + (r * taps + j) * n + c] = m[x + r * rowStride + j * tapStride + c]!;
+      }
+    }
+  },
+  simd: ([y, x, rows, taps, rowStride, tapStride, n], w) => {
+    const [start, source, left] = w.pointers;
+    return [
+      times(rows, [
+        set(start, x),
+        set(left, taps),
+        times(left, [
+          set(source, start),
+          ...overElements(w, n, [y, source], (e) => [e.store(y, e.load(source))]),
+          set(start, add(start, shiftLeft(tapStride, 2))),
+        ]),
+        set(x, add(x, shiftLeft(rowStride, 2))),
+      ]),
+    ];
+  },
+};
+
+const folded = ['update', 'read rows taps n', 'rows', 'taps', 'rowStride', 'tapStride', 'n'] as const;
+
+/** dx[r·rowStride + j·tapStride + c] += dy[(r·taps + j)·n + c]: the gradient of {@link unfoldWindows}. */
+export const foldWindows: Kernel<typeof folded> = {
+  operands: folded,
+  portable: (memory) => (dx, dy, rows, taps, rowStride, tapStride, n) => {
+    const m = memory.view;
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0; j < taps; j++) {
+        for (let c = 0; c < n; c++) m[dx + r * rowStride + j * tapStride + c]! += m[dy + (r * taps + j) * n + c]!;
+      }
+    }
+  },
+  simd: ([dx, dy, rows, taps, rowStride, tapStride, n], w) => {
+    const [start, target, left] = w.pointers;
+    return [
+      times(rows, [
+        set(start, dx),
+        set(left, taps),
+        times(left, [
+          set(target, start),
+          ...overElements(w, n, [dy, target], (e) => [e.store(target, vAdd(e.load(target), e.load(dy)))]),
+          set(start, add(start, shiftLeft(tapStride, 2))),
+        ]),
+        set(dx, add(dx, shiftLeft(rowStride, 2))),
+      ]),
+    ];
+  },
+};

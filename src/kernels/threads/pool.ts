@@ -1,0 +1,294 @@
+/**
+ * Threads that run WebAssembly functions over one shared memory. Every thread has a queue: a ring of commands in a shared
+ * buffer, which the thread of the program fills, and which the other thread executes in order. No messages are needed
+ * after the start, so a program may compute without returning to its event loop.
+ *
+ * The commands of a thread's share of a kernel form a batch. Before it executes a batch, the thread claims it. After its
+ * own share, the thread of the program claims the batches that no thread has begun, and computes them itself. So it waits
+ * only for shares in progress: a thread that sleeps, or gets no processor, costs almost no time.
+ */
+
+import type { WasmFunction } from '../kernel';
+
+// One constant per declaration, since minifiers replace only those by their values.
+/** The positions of the counters of a queue. Those that different threads write are in different cache lines. */
+const tail = 0;
+const head = 16;
+const claimed = 32;
+const sleeping = 48;
+const state = 49;
+/** The position of a value that stays 0. */
+const unused = 50;
+/** The values of `state`. */
+const started = 1;
+const failed = 2;
+/** The size of the counters, and of the code of the functions, in bytes. All functions of the library take about 70,000. */
+const counterBytes = 256;
+const codeBytes = 262_144;
+/** The number of commands in the ring, and of doubles per command: the function, then its operands, at most 12. */
+const length = 8192;
+const width = 16;
+/** The most commands in a batch. */
+const longestBatch = 4000;
+/** The commands that are not calls: begin a batch, instantiate a function, and end. */
+const batch = -1;
+const load = -2;
+const end = -3;
+/** How often a thread looks for a command, or for the end of a batch, before it sleeps: for about 0.3 ms. */
+const spins = 10_000;
+const spinsWithoutPause = 200_000;
+
+/** Whether the program computes the shares that no thread has begun. In tests it waits for the threads instead. */
+export const sharing: { takesOver: boolean } = { takesOver: true };
+
+/**
+ * The program of a thread: waits for a command, and loads a function, ends, or executes a batch that nobody has claimed.
+ * Calls have the same number of operands for any function, since WebAssembly ignores those that a function does not have.
+ * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
+ * shorten it.
+ */
+const program = `({memory,control,code})=>{
+let counters=new Int32Array(control),c=new Float64Array(control,${counterBytes}),functions=[],done=0,tries,at,key,from,count,i,
+{load,store,wait,compareExchange,pause}=Atomics;
+store(counters,${state},${started});
+try{for(;;){
+for(tries=0;load(counters,${tail})===done;)
+if(tries++<(pause?${spins}:${spinsWithoutPause}))pause?.();
+else{store(counters,${sleeping},1);wait(counters,${tail},done);store(counters,${sleeping},tries=0)}
+at=(done&${length - 1})*${width};key=c[at];from=c[at+1];count=c[at+2];
+if(key===${end})return;
+if(key===${load}){
+functions.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,count)),{env:{memory}}).exports.run);
+count=0
+}else if(compareExchange(counters,${claimed},from,from+1)===from)for(i=1;i<=count;i++){
+at=((done+i)&${length - 1})*${width};
+functions[c[at]](c[at+1],c[at+2],c[at+3],c[at+4],c[at+5],c[at+6],c[at+7],c[at+8],c[at+9],c[at+10],c[at+11],c[at+12])}
+store(counters,${head},done=(done+1+count)|0)
+}}catch(error){store(counters,${state},${failed});throw error}}`;
+
+/** The parts of workers that differ between engines. */
+interface Thread {
+  readonly terminate: () => unknown;
+}
+
+/** The parts of `node:worker_threads` in use, which Deno and bun have as well. */
+interface NodeThreads {
+  readonly Worker: new (
+    code: string,
+    options: { readonly eval: true; readonly workerData: unknown; readonly execArgv: readonly string[] },
+  ) => Thread & { on(event: 'error' | 'exit', listener: () => void): void; unref(): void };
+}
+
+/** Returns a module of Node.js, if there is one. Bundlers do not see the name as an import. */
+export function nodeModule<M>(name: string): M | undefined {
+  const { process } = globalThis as { readonly process?: { getBuiltinModule?(name: string): M | undefined } };
+  return process?.getBuiltinModule?.(`node:${name}`);
+}
+
+/** Starts a thread with data. Calls `onEnd` if it ends or cannot start. */
+function startThread(data: unknown, onEnd: () => void): Thread {
+  const threads = nodeModule<NodeThreads>('worker_threads');
+  if (threads !== undefined) {
+    const code = `(${program})(require('node:worker_threads').workerData)`;
+    const thread = new threads.Worker(code, { eval: true, workerData: data, execArgv: [] });
+    thread.on('error', onEnd);
+    thread.on('exit', onEnd);
+    thread.unref();
+    return thread;
+  }
+  const code = `onmessage = ({ data }) => { (${program})(data); close(); }`;
+  const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
+  const thread = new Worker(url);
+  thread.onerror = (event) => {
+    event.preventDefault();
+    onEnd();
+  };
+  thread.postMessage(data);
+  return thread;
+}
+
+/** A thread with its queue. */
+interface Queue {
+  readonly thread: Thread;
+  readonly counters: Int32Array;
+  /** Adds a command. */
+  readonly add: (key: number, operands: readonly (number | boolean)[]) => void;
+  /** Adds a batch of the calls that `body` adds. */
+  readonly offer: (body: () => void) => void;
+  /** Adds a call to the batch. If the function is undefined, the program computes the batch. */
+  readonly call: (index: number | undefined, operands: readonly (number | boolean)[]) => void;
+  /** Claims the batch for the program. Returns false if the thread computes it. */
+  readonly claim: () => boolean;
+  /** Waits for the end of the batch, if the thread computes it. Returns false if the thread has failed. */
+  readonly wait: () => boolean;
+}
+
+/** Starts a thread. Numbers of commands and batches are integers of 32 bits, which may overflow. */
+function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: () => void): Queue {
+  const control = new SharedArrayBuffer(counterBytes + 8 * width * length);
+  const counters = new Int32Array(control);
+  const commands = new Float64Array(control, counterBytes);
+  const atomics = Atomics as typeof Atomics & { readonly pause?: () => void };
+  /** The number of commands and of batches so far. */
+  let added = 0;
+  let batches = 0;
+  /** The number of commands of the current batch, with the one that begins it; 0 if the program computes it. */
+  let size = 0;
+
+  /** The number of commands that the thread has not executed. */
+  const pending = (): number => (added - atomics.load(counters, head)) | 0;
+  function write(position: number, key: number, operands: readonly (number | boolean)[]): void {
+    const at = ((added + position) & (length - 1)) * width;
+    commands[at] = key;
+    for (let i = 0; i < operands.length; i++) commands[at + 1 + i] = operands[i] as number; // a flag becomes 0 or 1
+  }
+  function publish(count: number): void {
+    added = (added + count) | 0;
+    atomics.store(counters, tail, added);
+    if (atomics.load(counters, sleeping)) atomics.notify(counters, tail);
+  }
+  return {
+    thread: startThread({ memory, control, code }, onEnd),
+    counters,
+    add(key, operands) {
+      write(0, key, operands);
+      publish(1);
+    },
+    offer(body) {
+      // If the thread has not executed earlier commands, there may be no room.
+      size = pending() > length - 2 * longestBatch ? 0 : 1;
+      body();
+      if (size < 2) size = 0;
+      else {
+        write(0, batch, [batches, size - 1]);
+        batches = (batches + 1) | 0;
+        publish(size);
+      }
+    },
+    call(index, operands) {
+      if (index === undefined || size > longestBatch) size = 0;
+      else if (size > 0) write(size++, index, operands);
+    },
+    claim() {
+      const before = (batches - 1) | 0;
+      if (size > 0 && !(sharing.takesOver && atomics.compareExchange(counters, claimed, before, batches) === before))
+        return false;
+      size = 0;
+      return true;
+    },
+    wait() {
+      // After the spins it sleeps for a millisecond at a time, for at least ten seconds.
+      const most = atomics.pause ? spins : spinsWithoutPause;
+      for (let tries = 0; size > 0 && pending() > 0; tries++) {
+        if (tries < most) atomics.pause?.();
+        else if (counters[state] === failed || tries > most + 10_000) return false;
+        else atomics.wait(counters, unused, 0, 1);
+      }
+      return true;
+    },
+  };
+}
+
+/** Threads that compute over one memory, besides the thread of the program. */
+export interface Pool {
+  /** The number of threads, including the thread of the program. */
+  readonly size: number;
+  /** Whether all threads have started, and none has failed or ended. */
+  readonly isReady: () => boolean;
+  /** Whether no thread sleeps. To wake one takes as long as a product of millions of multiply-adds. */
+  readonly isAwake: () => boolean;
+  /** Whether a thread has failed or ended. */
+  readonly isOver: () => boolean;
+  /**
+   * Computes the shares of all threads, from 0 to `size` − 1.
+   *
+   * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.callerOf}
+   * @throws Error if a thread has failed, or has made no progress for ten seconds
+   */
+  readonly divide: (compute: (share: number, thread: number) => void) => void;
+  /** Returns a function that adds a call to the batch of a thread. */
+  readonly callerOf: (thread: number, key: WasmFunction) => (...operands: (number | boolean)[]) => void;
+  /** Ends the threads. */
+  readonly end: () => void;
+}
+
+/**
+ * Starts the threads of a pool.
+ *
+ * @param size the number of threads, including the thread of the program
+ * @param codeOf assembles the module of a function
+ * @param onFailure is called if a thread fails during a computation, after which it may still write to the memory
+ */
+export function startPool(
+  size: number,
+  memory: WebAssembly.Memory,
+  codeOf: (key: WasmFunction) => Uint8Array<ArrayBuffer>,
+  onFailure: () => void,
+): Pool {
+  const code = new SharedArrayBuffer(codeBytes);
+  const queues: Queue[] = [];
+  /** The functions that the threads have, by number, and those that they need. */
+  const indices = new Map<WasmFunction, number>();
+  const missing = new Set<WasmFunction>();
+  let used = 0;
+  let isOver = false;
+  const close = (): void => {
+    isOver = true;
+  };
+  const terminate = (): void => {
+    close();
+    for (const { thread } of queues) thread.terminate();
+  };
+  try {
+    while (queues.length < size - 1) queues.push(openQueue(memory, code, close));
+  } catch (error) {
+    terminate();
+    throw error;
+  }
+
+  /** Sends functions to the threads, if there is room. */
+  function sendFunctions(): void {
+    for (const key of missing) {
+      const bytes = codeOf(key);
+      const until = used + bytes.length;
+      if (until <= codeBytes) {
+        new Uint8Array(code).set(bytes, used);
+        for (const { add } of queues) add(load, [used, until]);
+        used = until;
+        indices.set(key, indices.size);
+      }
+    }
+    missing.clear();
+  }
+
+  return {
+    size,
+    isReady: () => !isOver && queues.every(({ counters }) => counters[state] === started),
+    isAwake: () => !sharing.takesOver || queues.every(({ counters }) => !counters[sleeping]),
+    isOver: () => isOver,
+    divide(compute) {
+      queues.forEach(({ offer }, i) => offer(() => compute(i + 1, i + 1)));
+      compute(0, 0);
+      queues.forEach(({ claim }, i) => {
+        if (claim()) compute(i + 1, 0);
+      });
+      if (!queues.every(({ wait }) => wait())) {
+        terminate();
+        onFailure();
+        throw new Error('useThreads: a thread failed, or hung for ten seconds. One thread continues.');
+      }
+      sendFunctions();
+    },
+    callerOf:
+      (thread, key) =>
+      (...operands) => {
+        const index = indices.get(key);
+        if (index === undefined) missing.add(key);
+        queues[thread - 1]!.call(index, operands);
+      },
+    end() {
+      close();
+      for (const { add } of queues) add(end, []);
+    },
+  };
+}

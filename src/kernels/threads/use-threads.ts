@@ -1,0 +1,193 @@
+/** The number of threads that compute. */
+
+import { memoize } from '../../tensor/memoize';
+import { describe } from '../../tensor/shape';
+import type { Parts, WasmFunction } from '../kernel';
+import { bindFunction, codeOf, type Implementation, scratchSize } from '../simd/bind';
+import {
+  implementationOf,
+  localWorkspace,
+  replaceWorkspaces,
+  reservationOf,
+  reserve,
+  type Workspace,
+  workspaceOver,
+} from '../workspace';
+import { dividedKernels } from './divide';
+import { nodeModule, type Pool, startPool } from './pool';
+
+/** A workspace over a shared memory, with its threads. */
+interface Team {
+  readonly workspace: Workspace;
+  /** The threads; undefined if they have ended. */
+  pool: Pool | undefined;
+  /** Starts the threads, if they have ended. */
+  readonly start: (size: number) => Pool;
+}
+
+/** The teams by implementation, which stay when their threads end. */
+const teams = /* @__PURE__ */ new Map<Implementation, Team>();
+/** The number of threads set by {@link useThreads}; 1 if they could not start. */
+let wanted = 1;
+
+/** The most threads: a further one takes 0.7 MB. */
+const most = 64;
+
+/**
+ * Sets the number of threads of all later computations. Results have the same bits for any number of threads. Training
+ * and predictions with at least half a million multiply-adds per time step become faster; smaller work stays
+ * on one thread.
+ *
+ * The threads start in the background, and computations use them as soon as they are ready; see {@link threadsReady}.
+ * They do not keep a Node.js process alive. Predictors and trainings that have begun keep the memory with which they began,
+ * and continue on one thread if its threads have ended. Streams compute on one thread.
+ *
+ * It works in Node.js from 20.16 on, Deno and bun. In browsers it works inside of a worker, if the page is cross-origin
+ * isolated (headers `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`).
+ * Computations stay on one thread, which {@link threadsInUse} reports, if memory cannot be shared, a policy forbids
+ * workers, or the kernels are `portable`.
+ *
+ * @param threads the number of threads, including that of the program, from 1 (the default) to 64, which ends the others;
+ * `auto` for as many as the machine runs in parallel
+ * @throws RangeError if `threads` is not such a number
+ * @throws Error if it is more than 1 and this thread may not wait for others, as the main thread of a page
+ * @example
+ * useThreads(2);
+ * await threadsReady();
+ * const model = sequential([recurrent(lstm(), { hiddenSize: 64 })], { inputSize: 8, seed: 1 });
+ * predict(model, full([16, 32, 8], 1)).shape; // [16, 32, 64]
+ * useThreads(1);
+ */
+export function useThreads(threads: number | 'auto'): void {
+  const count = threads === 'auto' ? Math.min(most, parallelism()) : threads;
+  if (!(Number.isInteger(count) && count >= 1 && count <= most))
+    throw new RangeError(
+      `useThreads: threads must be 'auto' or an integer from 1 to ${most}, got ${describe(threads)}.`,
+    );
+  const canStart = count > 1 && canShareMemory();
+  stop();
+  if (!canStart) return;
+  wanted = count;
+  replaceWorkspaces(() => currentTeam()?.workspace);
+  currentTeam();
+}
+
+/**
+ * Returns the number of threads that the next computation uses: 1 until the threads set by {@link useThreads} are ready.
+ *
+ * @example
+ * useThreads(1);
+ * threadsInUse(); // 1
+ */
+export function threadsInUse(): number {
+  const pool = currentPool();
+  return pool?.isReady() ? pool.size : 1;
+}
+
+/**
+ * Waits until the threads set by {@link useThreads} are ready, or cannot start.
+ *
+ * @returns the number of threads in use
+ * @example
+ * useThreads(2);
+ * const count = await threadsReady();
+ * count === threadsInUse(); // true
+ * useThreads(1);
+ */
+export async function threadsReady(): Promise<number> {
+  // At most about ten seconds.
+  for (let tries = 0; tries < 10_000 && threadsInUse() === 1 && currentPool()?.isOver() === false; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  return threadsInUse();
+}
+
+/** The threads of the selected kernels. */
+const currentPool = (): Pool | undefined => (wanted > 1 ? currentTeam()?.pool : undefined);
+
+/** Returns the team of the selected kernels, with its threads started. If that fails, all is computed on one thread. */
+function currentTeam(): Team | undefined {
+  try {
+    const implementation = implementationOf(localWorkspace());
+    if (implementation === undefined) return undefined;
+    const team = teams.get(implementation) ?? createTeam(implementation);
+    teams.set(implementation, team);
+    team.pool ??= team.start(wanted);
+    return team;
+  } catch {
+    stop();
+    return undefined;
+  }
+}
+
+/** Ends all threads and restores the workspaces of one thread. */
+function stop(): void {
+  for (const team of teams.values()) {
+    team.pool?.end();
+    team.pool = undefined;
+  }
+  wanted = 1;
+  replaceWorkspaces(undefined);
+}
+
+/** The number of threads that the machine runs in parallel. Node.js 20 has no navigator. */
+function parallelism(): number {
+  const { navigator } = globalThis as { readonly navigator?: { readonly hardwareConcurrency?: number } };
+  return (
+    navigator?.hardwareConcurrency ?? nodeModule<{ availableParallelism(): number }>('os')?.availableParallelism() ?? 1
+  );
+}
+
+/**
+ * Whether threads can share memory. A page must be cross-origin isolated.
+ *
+ * @throws Error if this thread may not wait for others
+ */
+function canShareMemory(): boolean {
+  const { crossOriginIsolated } = globalThis as { readonly crossOriginIsolated?: boolean };
+  let counter: Int32Array;
+  try {
+    counter = new Int32Array(sharedMemory(1, 1).buffer);
+  } catch {
+    return false;
+  }
+  try {
+    Atomics.wait(counter, 0, 1);
+  } catch {
+    throw new Error('useThreads: the main thread of a page must not wait. Compute in a worker.');
+  }
+  return crossOriginIsolated !== false;
+}
+
+/** The limits of a shared memory in the modules that import it: the largest possible memory, of 65,536 pages. */
+const limits = [0x03, 0x01, 0x80, 0x80, 0x04];
+
+function createTeam(implementation: Implementation): Team {
+  const { name, tiles } = implementation;
+  const code = memoize((key: WasmFunction) => codeOf(key, { ...implementation, limits }));
+  const scratch: number[] = [];
+  const threads = {
+    pool: () => (team.pool?.isReady() ? team.pool : undefined),
+    scratchOf: (thread: number) => scratch[thread - 1]!,
+  };
+  const memory = sharedMemory(10, 65_536);
+  const workspace = workspaceOver(implementation, memory, (_, pages, views) => {
+    const of = memoize((key: WasmFunction) => bindFunction(code(key), pages)) as Parts['of'];
+    return dividedKernels(name, { of, tiles: tiles(), memory: views, scratch: 0 }, threads);
+  });
+  const reservation = reservationOf(workspace);
+  const team: Team = {
+    workspace,
+    pool: undefined,
+    start(size) {
+      while (scratch.length < size - 1) scratch.push(reserve(reservation, scratchSize));
+      return startPool(size, memory, code, () => {
+        teams.delete(implementation);
+        stop();
+      });
+    },
+  };
+  return team;
+}
+
+const sharedMemory = (initial: number, maximum: number): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial, maximum, shared: true });

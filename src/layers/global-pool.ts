@@ -1,0 +1,69 @@
+/** Pooling over all steps. */
+
+import { add, multiply } from '../autodiff/ops/arithmetic';
+import { maxPool } from '../autodiff/ops/pooling';
+import { sum } from '../autodiff/ops/reductions';
+import { constantOf, type Variable, viewOf } from '../autodiff/tape';
+import { validRows } from '../recurrence/packing';
+import { onValidSteps, rowsAt } from '../recurrence/valid-steps';
+import { type Layer, stepSize, vectors } from './layer';
+
+/**
+ * Creates a layer that takes the maximum of each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for
+ * a sequence without steps.
+ *
+ * @throws RangeError in a model, if its input is not one vector per step
+ * @example
+ * const model = sequential([globalMaxPool()], { inputSize: 1 });
+ * predict(model, tensor([1, 7, 4], [3, 1, 1])).data; // Float32Array [7]
+ */
+export function globalMaxPool(): Layer {
+  return globalPool('globalMaxPool', (x, lengths) => {
+    const [T, B, I] = x.shape as [number, number, number];
+    const largest = (steps: Variable): Variable => {
+      const y = maxPool('globalMaxPool', steps, { k: Math.max(1, T), stride: 1, dilation: 1, padding: 'valid' });
+      return viewOf(y, [B, I]);
+    };
+    const valid = validRows('globalMaxPool', T, B, lengths);
+    if (valid === undefined && T > 0) return largest(x);
+    const { scope } = x.storage;
+    if (T === 0) return constantOf(scope, [B, I], new Float32Array(B * I));
+    const padding = Array.from(valid!.positions, (position) => (position < 0 ? -Infinity : 0));
+    const steps = onValidSteps('globalMaxPool', x, lengths, (rows) => rows);
+    const rows = largest(add(steps, constantOf(scope, [T, B, 1], padding)));
+    return rowsAt(
+      rows,
+      lengths!.map((length, b) => (length > 0 ? b : -1)),
+    );
+  });
+}
+
+/**
+ * Creates a layer that averages each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for a sequence
+ * without steps.
+ *
+ * @throws RangeError in a model, if its input is not one vector per step
+ * @example
+ * const model = sequential([globalAveragePool()], { inputSize: 1 });
+ * predict(model, tensor([1, 7, 4], [3, 1, 1])).data; // Float32Array [4]
+ */
+export function globalAveragePool(): Layer {
+  return globalPool('globalAveragePool', (x, lengths) => {
+    const [T, B] = x.shape as [number, number, number];
+    const total = sum(
+      onValidSteps('globalAveragePool', x, lengths, (rows) => rows),
+      0,
+    );
+    const counts = lengths ?? new Int32Array(B).fill(T);
+    const factors = Array.from(counts, (count) => 1 / Math.max(1, count));
+    return multiply(total, constantOf(x.storage.scope, [B, 1], factors));
+  });
+}
+
+const globalPool = (name: string, apply: (x: Variable, lengths: Int32Array | undefined) => Variable): Layer => ({
+  name,
+  origin: [name],
+  causal: false,
+  output: (input) => ({ kind: 'vectors', size: stepSize(name, input), perStep: false }),
+  run: (_, input, { lengths }) => ({ output: apply(vectors(name, input), lengths) }),
+});

@@ -1,0 +1,116 @@
+/** Losses, gradients, quantiles and samples of the distributions. */
+
+import { checkGradients, compute, createRandom, normalNumber, sum, tensor, valueAndGradient } from 'bptt';
+import { type Distribution, gaussian, negativeBinomial, point, quantiles, studentT } from 'bptt/forecasting';
+import { describe, expect, it } from 'vitest';
+import { normalQuantile, poissonNumber, studentQuantile } from '../../src/forecasting/probability';
+import { golden } from '../golden/read';
+
+interface Golden {
+  readonly losses: readonly {
+    readonly distribution: 'gaussian' | 'studentT' | 'negativeBinomial';
+    readonly outputs: readonly number[][];
+    readonly targets: readonly number[];
+    readonly scales: readonly number[];
+    readonly losses: readonly number[];
+    readonly gradient: readonly number[][];
+  }[];
+  readonly quantiles: {
+    readonly levels: readonly number[];
+    readonly normal: readonly number[];
+    readonly student: readonly { readonly degrees: number; readonly values: readonly number[] }[];
+    readonly negativeBinomial: readonly { mean: number; r: number; readonly values: readonly number[] }[];
+  };
+}
+
+const expected = golden<Golden>('forecasting');
+const distributions = { gaussian, studentT, negativeBinomial };
+
+describe('losses and gradients equal those of PyTorch', () => {
+  it.each(expected.losses)('$distribution', ({ distribution, outputs, targets, scales, losses, gradient }) => {
+    const { loss } = distributions[distribution]();
+    const [x, t, s] = [tensor(outputs), tensor([...targets]), tensor([...scales])];
+    const got = compute({ x }, (p) => loss(p.x, t, s)).data;
+    got.forEach((value, i) =>
+      expect(Math.abs(value - losses[i]!) / Math.max(1, Math.abs(losses[i]!))).toBeLessThan(2e-5),
+    );
+    const { gradient: dx } = valueAndGradient({ x }, (p) => sum(loss(p.x, t, s)));
+    dx.x.data.forEach((value, i) => {
+      const exact = gradient.flat()[i]!;
+      expect(Math.abs(value - exact) / Math.max(1, Math.abs(exact)), `gradient ${i}`).toBeLessThan(1e-4);
+    });
+  });
+});
+
+const all: readonly Distribution[] = [point(), quantiles(), gaussian(), studentT(), negativeBinomial()];
+
+describe('gradients agree with finite differences', () => {
+  it.each(all)('$name', ({ size, loss }) => {
+    const random = createRandom(size);
+    const x = tensor(
+      Float32Array.from({ length: 4 * size }, () => normalNumber(random)),
+      [4, size],
+    );
+    const { error } = checkGradients({ x }, (p) => sum(loss(p.x, tensor([0, 3, 1, 7]), tensor([1, 1, 2, 5]))));
+    expect(error).toBeLessThan(1e-6);
+  });
+});
+
+describe('quantile functions', () => {
+  it('of the normal and Student distributions equal those of SciPy', () => {
+    const { levels, normal, student } = expected.quantiles;
+    levels.forEach((level, i) => expect(normalQuantile(level)).toBeCloseTo(normal[i]!, 12));
+    for (const { degrees, values } of student)
+      levels.forEach((level, i) => {
+        const error = Math.abs(studentQuantile(level, degrees) - values[i]!);
+        expect(error / Math.max(1, Math.abs(values[i]!)), `${degrees}, ${level}`).toBeLessThan(2e-3);
+      });
+  });
+
+  it('of the negative binomial distribution equal those of SciPy', () => {
+    const inverseSoftplus = (y: number): number => (y > 30 ? y : Math.log(Math.expm1(y)));
+    for (const { mean, r, values } of expected.quantiles.negativeBinomial) {
+      const scale = 2;
+      const outputs = [inverseSoftplus(mean / scale - 1e-3), inverseSoftplus(r - 0.01)];
+      const quantile = negativeBinomial().quantile(outputs, scale);
+      expect(expected.quantiles.levels.map((level) => Math.round(quantile(level) * scale))).toEqual(values);
+    }
+  });
+
+  it.each(all)('of $name does not cross and inverts the samples', ({ size, quantile, sample, name }) => {
+    const random = createRandom(1);
+    for (let round = 0; round < 20; round++) {
+      const outputs = Array.from({ length: size }, () => normalNumber(random, 0, 3));
+      const values = Array.from({ length: 99 }, (_, i) => quantile(outputs, 5)((i + 1) / 100));
+      for (let i = 1; i < values.length; i++) expect(values[i]!).toBeGreaterThanOrEqual(values[i - 1]!);
+      if (name === 'point') continue;
+      const draws = Array.from({ length: 2000 }, () => sample(outputs, 5, random));
+      for (const level of [0.1, 0.5, 0.9]) {
+        const q = quantile(outputs, 5)(level);
+        // A discrete distribution has a mass at its quantile.
+        const below = draws.filter((draw) => draw < q - 1e-9).length / draws.length;
+        const upTo = draws.filter((draw) => draw <= q + 1e-9).length / draws.length;
+        expect(below, name).toBeLessThan(level + 0.05);
+        expect(upTo, name).toBeGreaterThan(level - 0.05);
+      }
+    }
+  });
+});
+
+it('Poisson numbers have the mean and the variance of the distribution', () => {
+  const random = createRandom(3);
+  for (const mean of [0.2, 4, 80, 2500]) {
+    const draws = Array.from({ length: 4000 }, () => poissonNumber(random, mean));
+    const average = draws.reduce((a, b) => a + b) / draws.length;
+    const variance = draws.reduce((a, b) => a + (b - average) ** 2, 0) / draws.length;
+    expect(Math.abs(average - mean)).toBeLessThan(5 * Math.sqrt(mean / 4000));
+    expect(variance / mean).toBeGreaterThan(0.88);
+    expect(variance / mean).toBeLessThan(1.12);
+  }
+});
+
+it('quantiles reject levels that are not in order or not between 0 and 1', () => {
+  expect(() => quantiles({ levels: [0.5, 0.1] })).toThrow('quantiles: levels must increase, got 0.1 after 0.5.');
+  expect(() => quantiles({ levels: [0, 0.5] })).toThrow(/^quantiles: levels must be a number/);
+  expect(() => quantiles({ levels: [] })).toThrow('quantiles: levels must hold at least one level, got none.');
+});

@@ -1,0 +1,248 @@
+/** Training, forecasts, states and files of forecasters. */
+
+import { createRandom, lstm, normalNumber } from 'bptt';
+import {
+  type Forecast,
+  type ForecasterOptions,
+  fitForecaster,
+  forecast,
+  forecaster,
+  gaussian,
+  loadForecaster,
+  negativeBinomial,
+  observe,
+  point,
+  quantiles,
+  type Series,
+  saveForecaster,
+  seriesFromRows,
+  studentT,
+} from 'bptt/forecasting';
+import { describe, expect, it } from 'vitest';
+
+/** A monthly series with a season, a trend, noise, covariates and static features. */
+function createSeries(name: string, length: number, seed: number): Series {
+  const random = createRandom(seed);
+  const noise = Array.from({ length }, () => normalNumber(random));
+  const future = Float64Array.from({ length: length + 6 }, (_, t) => (t % 7 === 3 ? 1 : 0));
+  return {
+    name,
+    start: '2010-01-01',
+    values: noise.map((e, t) => 50 + 0.2 * t + 10 * Math.sin((2 * Math.PI * t) / 12) + 8 * future[t]! + 0.5 * e),
+    past: { load: noise.map((e, t) => e + t) },
+    future: { promotion: future },
+    static: { size: seed, region: seed % 2 === 0 ? 'north' : 'south' },
+  };
+}
+
+const several = [1, 2, 3].map((seed) => createSeries(`s${seed}`, 72 + seed, seed));
+const settings: ForecasterOptions = { horizon: 6, frequency: 'month', hiddenSize: 12, context: 18 };
+const quick = { steps: 12, validation: 0 };
+
+const withoutPast = ({ past: _, ...series }: Series): Series => series;
+
+/** The largest difference between the quantiles of forecasts, relative to their size. */
+function difference(a: readonly Forecast[], b: readonly Forecast[]): number {
+  expect(a.map(({ name }) => name)).toEqual(b.map(({ name }) => name));
+  return a.reduce((most, { quantiles: rows }, i) => {
+    const other = b[i]!.quantiles;
+    return rows.reduce(
+      (worst, row, k) => row.reduce((w, q, j) => Math.max(w, Math.abs(q - other[k]![j]!) / (1 + Math.abs(q))), worst),
+      most,
+    );
+  }, 0);
+}
+
+/** The part of a series from one row up to another one; its future covariates extend to the end. */
+function rowsOf(series: Series, from: number, to: number): Series {
+  const cut = (columns: Series['past'], end?: number): Record<string, number[]> =>
+    Object.fromEntries(
+      Object.entries(columns ?? {}).map(([name, values]) => [name, Array.from(values).slice(from, end)]),
+    );
+  return {
+    name: series.name,
+    values: Array.from(series.values).slice(from, to),
+    start: new Date(Date.UTC(2010, from, 1)),
+    ...(series.past && { past: cut(series.past, to) }),
+    ...(series.future && { future: cut(series.future) }),
+    ...(series.static && { static: series.static }),
+  };
+}
+
+describe('a forecast from a state equals one from the whole history', () => {
+  const cases: readonly [string, ForecasterOptions, boolean][] = [
+    ['direct, with all covariates', settings, true],
+    ['two seasons and the base of the level', { ...settings, seasons: [12, 4], base: 'level' }, true],
+    ['two networks of two layers of an LSTM', { ...settings, cell: lstm(), layers: 2, members: 2 }, true],
+    ['autoregressive', { ...settings, mode: 'autoregressive', distribution: gaussian() }, false],
+  ];
+  it.each(cases)('%s', async (_, options, hasPast) => {
+    const series = hasPast ? several : several.map(withoutPast);
+    const fitted = await fitForecaster(forecaster(options), series, quick);
+    const whole = forecast(fitted, series);
+    let states = observe(
+      fitted,
+      series.map((each) => rowsOf(each, 0, 40)),
+    );
+    // Chunks of different lengths, one of them without values.
+    for (const [from, to] of [
+      [40, 41],
+      [41, 41],
+      [41, 65],
+    ] as const)
+      states = observe(
+        fitted,
+        series.map((each) => rowsOf(each, from, to)),
+        states,
+      );
+    states = observe(
+      fitted,
+      series.map((each) => rowsOf(each, 65, each.values.length)),
+      states,
+    );
+    expect(difference(whole, forecast(fitted, states))).toBeLessThan(1e-6);
+    // A state is plain data.
+    expect(difference(whole, forecast(fitted, structuredClone(states)))).toBeLessThan(1e-6);
+    expect(
+      difference(
+        whole,
+        forecast(
+          fitted,
+          observe(
+            fitted,
+            series.map((each) => rowsOf(each, 0, 50)),
+          ),
+        ),
+      ),
+    ).toBeGreaterThan(1e-3);
+  });
+});
+
+it('forecasts of several series equal those of each alone', async () => {
+  const fitted = await fitForecaster(forecaster(settings), several, quick);
+  const together = forecast(fitted, several);
+  expect(
+    difference(
+      together,
+      several.flatMap((each) => forecast(fitted, [each])),
+    ),
+  ).toBeLessThan(1e-6);
+});
+
+it('loaded forecasters have the same forecasts, scaling, calendar and names', async () => {
+  for (const distribution of [point(), quantiles(), gaussian(), studentT()]) {
+    const fitted = await fitForecaster(
+      forecaster({ ...settings, cell: lstm(), distribution, members: 2, scaling: 'boxCox' }),
+      several,
+      quick,
+    );
+    const loaded = loadForecaster(saveForecaster(fitted));
+    expect(difference(forecast(fitted, several), forecast(loaded, several))).toBe(0);
+    expect(loaded.scalers).toEqual(fitted.scalers);
+    expect(loaded.schema).toEqual(fitted.schema);
+    expect(JSON.stringify(loaded.forecaster)).toBe(JSON.stringify(fitted.forecaster));
+  }
+});
+
+it('files of other models are rejected', async () => {
+  const fitted = await fitForecaster(forecaster(settings), several, quick);
+  const file = saveForecaster(fitted);
+  expect(() => loadForecaster(file.subarray(0, 40))).toThrow(RangeError);
+  const text = new TextDecoder('latin1').decode(file).replace('bptt.forecaster', 'bptt.forecastex');
+  expect(() => loadForecaster(Uint8Array.from(text, (c) => c.charCodeAt(0)))).toThrow(/must be one of saveForecaster/);
+});
+
+it('a trained forecaster follows a season, a covariate and a trend', async () => {
+  const series = several.map(withoutPast);
+  const history = series.map((each) => rowsOf(each, 0, each.values.length - 6));
+  const fitted = await fitForecaster(forecaster({ ...settings, hiddenSize: 24 }), history, { steps: 300 });
+  forecast(fitted, history).forEach(({ median, times }, i) => {
+    const { values } = series[i]!;
+    const actual = Array.from(values).slice(-6);
+    const error = actual.reduce((sum, value, k) => sum + Math.abs(value - median[k]!) / 6, 0);
+    const naive = actual.reduce((sum, value, k) => sum + Math.abs(value - values[values.length - 18 + k]!) / 6, 0);
+    expect(error).toBeLessThan(0.6 * naive);
+    expect(times![0]!.toISOString().slice(0, 7)).toBe(
+      new Date(Date.UTC(2010, values.length - 6, 1)).toISOString().slice(0, 7),
+    );
+  });
+});
+
+it('counts have nonnegative integer quantiles, and paths of integers', async () => {
+  const random = createRandom(5);
+  const values = Array.from({ length: 90 }, (_, t) =>
+    Math.max(0, Math.round(2 + 2 * Math.sin(t) + normalNumber(random))),
+  );
+  const series = [{ name: 'counts', values }];
+  for (const mode of ['direct', 'autoregressive'] as const) {
+    const options = { horizon: 4, mode, distribution: negativeBinomial(), hiddenSize: 8 };
+    const [next] = forecast(await fitForecaster(forecaster(options), series, quick), series, { paths: 20 });
+    const all = mode === 'direct' ? next!.quantiles.flat() : next!.paths!.flat();
+    for (const value of all) {
+      expect(value).toBeGreaterThanOrEqual(0);
+      expect(Math.abs(value - Math.round(value))).toBeLessThan(1e-6);
+    }
+    if (mode === 'autoregressive') expect(next!.paths).toHaveLength(20);
+  }
+});
+
+it('missing values change neither the training nor the forecast, whatever they are', async () => {
+  const { values } = several[0]!;
+  const mask = Array.from(values, (_, t) => (t % 11 === 5 ? 0 : 1));
+  const results: Forecast[][] = [];
+  for (const filler of [NaN, 0, 1e9]) {
+    const series = [{ name: 'a', values: Array.from(values, (v, t) => (mask[t] === 0 ? filler : v)), mask }];
+    const fitted = await fitForecaster(forecaster({ horizon: 3, hiddenSize: 8 }), series, { steps: 10 });
+    results.push(forecast(fitted, series));
+  }
+  expect(difference(results[0]!, results[1]!)).toBe(0);
+  expect(difference(results[0]!, results[2]!)).toBe(0);
+});
+
+it('the scaling does not depend on the validation steps', async () => {
+  const values = Array.from({ length: 80 }, (_, t) => (t < 60 ? 5 + Math.sin(t) : 1000 + t));
+  const options = { steps: 5, validation: 20, retrain: false };
+  const fitted = await fitForecaster(forecaster({ horizon: 4, scaling: 'standard' }), [{ name: 'a', values }], options);
+  expect(fitted.scalers['a']!.offset).toBeLessThan(6);
+});
+
+it('a series that was not in the training is scaled by its history', async () => {
+  const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values: several[0]!.values }], quick);
+  const large = Array.from(several[0]!.values, (value) => 1000 * value);
+  const [next] = forecast(fitted, [{ name: 'new', values: large }]);
+  for (const value of next!.median) expect(value).toBeGreaterThan(20_000);
+});
+
+it('the calibration stretches intervals that are too narrow', async () => {
+  const random = createRandom(2);
+  const values = Array.from({ length: 300 }, () => 100 + 10 * normalNumber(random));
+  const fitted = await fitForecaster(forecaster({ horizon: 5, distribution: point() }), [{ name: 'a', values }], {
+    steps: 150,
+  });
+  const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+  // The interval of 80 % of the noise has a width of 25.6.
+  for (const [low, , high] of next!.quantiles) {
+    expect(high! - low!).toBeGreaterThan(19);
+    expect(high! - low!).toBeLessThan(36);
+  }
+});
+
+it('rows of a table become series, in any mix of series, with rows to forecast and gaps', () => {
+  const rows = [
+    { shop: 'a', day: '2024-02-28', sold: '3', price: '1.5' },
+    { shop: 'b', day: '2024-02-29', sold: '7', price: '2' },
+    { shop: 'a', day: '2024-02-29', sold: '', price: '1.5' },
+    { shop: 'a', day: '2024-03-01', sold: '5', price: '1.6' },
+    { shop: 'b', day: '2024-03-02', sold: '8', price: '2' },
+    { shop: 'a', day: '2024-03-02', sold: '', price: '1.7' },
+  ];
+  const options = { time: 'day', value: 'sold', series: 'shop', future: ['price'], frequency: 'day' as const };
+  const [a, b] = seriesFromRows(rows, { ...options, missing: 'mask' });
+  expect(Array.from(a!.values)).toEqual([3, NaN, 5]);
+  expect(Array.from(a!.mask!)).toEqual([1, 0, 1]);
+  expect(Array.from(a!.future!['price']!)).toEqual([1.5, 1.5, 1.6, 1.7]);
+  expect(Array.from(b!.values)).toEqual([7, NaN, NaN, 8].filter((_, i) => i !== 1));
+  expect(() => seriesFromRows(rows, options)).toThrow(
+    /^seriesFromRows: series a, column sold, row 2: must be a number, got nothing\. Use missing: 'mask'/,
+  );
+});

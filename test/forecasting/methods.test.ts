@@ -1,0 +1,70 @@
+/** The baselines and the scores of backtests. */
+
+import { drift, exponentialSmoothing, type Method, meanForecast, type Series, seasonalNaive } from 'bptt/forecasting';
+import { expect, it } from 'vitest';
+import { chooseModel } from '../../src/forecasting/exponential-smoothing';
+import { golden } from '../golden/read';
+
+interface Golden {
+  readonly smoothing: {
+    readonly values: readonly number[];
+    readonly models: readonly { readonly model: string; readonly aicc: number; readonly forecast: readonly number[] }[];
+    readonly chosen: { readonly method: string; readonly aicc: number; readonly forecast: readonly number[] };
+  };
+}
+
+const { smoothing } = golden<Golden>('forecasting');
+const passengers: Series = { name: 'passengers', values: smoothing.values };
+const task = { horizon: 12, season: 12, frequency: 'month' as const, levels: [0.1, 0.5, 0.9] };
+
+const medianOf = async (method: Method, series: Series): Promise<readonly number[]> =>
+  (await method([series], task))([series])[0]!.median;
+
+it.each(smoothing.models)('exponential smoothing $model is close to that of R', async ({ model, aicc, forecast }) => {
+  const fit = chooseModel(Float64Array.from(passengers.values), [model], 12);
+  // R also optimizes the initial season, but finds only a local optimum of AAA.
+  expect(fit.aicc).toBeLessThan(aicc + 20);
+  if (model === 'AAA') return expect(fit.aicc).toBeLessThan(aicc - 90);
+  expect(fit.aicc).toBeGreaterThan(aicc - 1);
+  const median = await medianOf(exponentialSmoothing({ models: [model] }), passengers);
+  median.forEach((value, k) =>
+    expect(Math.abs(value / forecast[k]! - 1), `step ${k}`).toBeLessThan(model === 'MAdM' ? 0.1 : 0.07),
+  );
+});
+
+it('exponential smoothing chooses a multiplicative season for the passengers, as R', () => {
+  const names = ['ANN', 'AAN', 'AAA', 'MAM', 'MAdM', 'MNN'];
+  const { model } = chooseModel(Float64Array.from(passengers.values), names, 12);
+  expect(model.season).toBe('M');
+  expect(smoothing.chosen.method).toMatch(/M\)$/);
+});
+
+it('the intervals of exponential smoothing of a random walk widen with the root of the step', async () => {
+  let x = 0;
+  // A deterministic walk with steps of about one.
+  const values = Array.from({ length: 300 }, (_, t) => (x += Math.sign(Math.sin(t * t * 12.9898))));
+  const method = exponentialSmoothing({ models: ['ANN'], paths: 4000 });
+  const [forecast] = (await method([], { ...task, season: 1 }))([{ name: 'walk', values }]);
+  const width = (k: number): number => forecast!.quantiles[k]![2]! - forecast!.quantiles[k]![0]!;
+  expect(width(8) / width(0)).toBeGreaterThan(2.4);
+  expect(width(8) / width(0)).toBeLessThan(3.6);
+});
+
+it('the baselines repeat the last season, continue the line and the mean, and skip missing values', async () => {
+  const values = [1, 2, 3, 4, 5, 6, 7, 8];
+  const short = { ...task, horizon: 3, season: 4 };
+  const run = async (method: Method, series: Series): Promise<readonly number[]> =>
+    (await method([], short))([series])[0]!.median;
+  expect(await run(seasonalNaive(), { name: 'a', values })).toEqual([5, 6, 7]);
+  expect(await run(drift(), { name: 'a', values })).toEqual([9, 10, 11]);
+  expect(await run(meanForecast(), { name: 'a', values })).toEqual([4.5, 4.5, 4.5]);
+  const mask = [1, 1, 1, 1, 0, 1, 1, 1];
+  expect(await run(seasonalNaive(), { name: 'a', values: [1, 2, 3, 4, NaN, 6, 7, 8], mask })).toEqual([1, 6, 7]);
+});
+
+it('forecasts of methods have the times after the series', async () => {
+  const series = { name: 'a', values: [1, 2, 3], start: '2024-10-31' };
+  const [forecast] = (await seasonalNaive()([], { ...task, horizon: 3 }))([series]);
+  const times = forecast!.times!.map((time) => time.toISOString().slice(0, 10));
+  expect(times).toEqual(['2025-01-31', '2025-02-28', '2025-03-31']);
+});

@@ -1,0 +1,115 @@
+/** Scores, tables and charts of backtests. */
+
+import {
+  backtest,
+  backtestTable,
+  drift,
+  fanChart,
+  type Method,
+  meanForecast,
+  type Series,
+  seasonalNaive,
+} from 'bptt/forecasting';
+import { describe, expect, it } from 'vitest';
+import { errorScale, errorsOf, scoresOf } from '../../src/forecasting/scores';
+import { golden } from '../golden/read';
+
+interface Part {
+  readonly training: readonly (number | null)[];
+  readonly targets: readonly (number | null)[];
+  readonly metrics: {
+    readonly mae: number;
+    readonly rmse: number;
+    readonly mase: number;
+    readonly rmsse: number;
+    readonly smape: number;
+    readonly pinball: readonly number[];
+    readonly coverage80: number;
+  };
+}
+
+interface Golden {
+  readonly season: number;
+  readonly levels: readonly number[];
+  readonly points: readonly number[];
+  readonly quantiles: readonly (readonly number[])[];
+  readonly complete: Part;
+  readonly missing: Part;
+}
+
+const expected = golden<Golden>('forecasting/metrics');
+
+describe('scores equal those of NumPy', () => {
+  it.each(['complete', 'missing'] as const)('%s', (part) => {
+    const { season, levels, points, quantiles } = expected;
+    const { training, targets, metrics } = expected[part];
+    const values = training.map((value) => value ?? NaN);
+    const scale = errorScale(
+      values,
+      training.map((value) => (value === null ? 0 : 1)),
+      season,
+    );
+    const rows = points.map((_, k) => quantiles.map((row) => row[k]!));
+    const forecast = { name: 'a', times: undefined, levels, quantiles: rows, median: points };
+    const errors = targets.flatMap((target, k) => (target === null ? [] : [errorsOf(forecast, k, target, scale)]));
+    const scores = scoresOf(errors);
+    for (const name of ['mae', 'rmse', 'mase', 'rmsse', 'smape'] as const)
+      expect(scores[name], name).toBeCloseTo(metrics[name], 9);
+    const pinball = metrics.pinball.reduce((sum, value) => sum + value, 0) / levels.length;
+    expect(scores.crps).toBeCloseTo(2 * pinball, 9);
+    expect(scores.pinball).toBeCloseTo(pinball / scale.absolute, 9);
+    expect(scores.coverage).toBeCloseTo(metrics.coverage80, 9);
+  });
+});
+
+const values = Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
+const series: readonly Series[] = [
+  { name: 'a', values, mask: values.map((_, t) => (t === 58 ? 0 : 1)) },
+  { name: 'b', values: values.map((value) => 100 * value) },
+];
+
+it('backtests use no value after the origin', async () => {
+  const seen: number[][] = [];
+  const method: Method = async (training, task) => {
+    const naive = await seasonalNaive()(training, task);
+    return (histories) => {
+      seen.push(histories.map((each) => each.values.length));
+      return naive(histories);
+    };
+  };
+  const result = await backtest(series, { methods: { method }, horizon: 4, season: 3, origins: 3, stride: 5 });
+  expect(seen).toEqual([
+    [46, 46],
+    [51, 51],
+    [56, 56],
+  ]);
+  expect(result.forecasts.map(({ origin }) => origin)).toEqual([46, 46, 51, 51, 56, 56]);
+  // One target of the series a is missing.
+  expect(result.scores['method']!.overall.count).toBe(23);
+  expect(result.scores['method']!.bySeries['a']!.count).toBe(11);
+  expect(result.scores['method']!.byStep.map(({ count }) => count)).toEqual([6, 6, 5, 6]);
+});
+
+it('the table has the best method first, and rows per step and per series', async () => {
+  const methods = { mean: meanForecast(), naive: seasonalNaive(), drift: drift() };
+  const result = await backtest(series, { methods, horizon: 3, season: 3, origins: 2 });
+  const lines = backtestTable(result).split('\n');
+  expect(lines).toHaveLength(5);
+  expect(lines[2]).toMatch(/^\| naive/);
+  expect(lines[4]).toMatch(/^\| mean/);
+  expect(new Set(lines.map((line) => line.length)).size).toBe(1);
+  expect(backtestTable(result, { by: 'step' }).split('\n')).toHaveLength(2 + 3 * 3);
+  expect(backtestTable(result, { by: 'series' })).toMatch(/\| naive +\| b /);
+});
+
+it('the fan chart draws the values, nested bands, the median, and later values', async () => {
+  const [forecast] = (
+    await drift()([], { horizon: 5, season: 1, frequency: 'day', levels: [0.05, 0.1, 0.5, 0.9, 0.95] })
+  )([{ name: 'a & b', values, start: '2024-02-01' }]);
+  const svg = fanChart({ name: 'a & b', values, start: '2024-02-01' }, forecast!, { actual: [61, 62, 63] });
+  expect(svg).toContain('<title>a &amp; b</title>');
+  expect(svg.match(/fill-opacity="0\.20"/g)).toHaveLength(3);
+  expect(svg.match(/<path [^>]*fill="none"/g)).toHaveLength(3);
+  expect(svg).toMatch(/>2024-0\d-\d\d</);
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+});

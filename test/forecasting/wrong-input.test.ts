@@ -1,0 +1,181 @@
+/** Errors about wrong input name the series, the column and the row. */
+
+import {
+  backtest,
+  fitForecaster,
+  forecast,
+  forecaster,
+  observe,
+  type Series,
+  seasonalNaive,
+  seriesFromRows,
+} from 'bptt/forecasting';
+import { describe, expect, it } from 'vitest';
+
+const values = Array.from({ length: 40 }, (_, t) => 10 + (t % 5));
+const good: Series = { name: 'shop', values };
+const plain = forecaster({ horizon: 4 });
+const train = (series: Series, options = plain): Promise<unknown> =>
+  fitForecaster(options, [good, series], { steps: 1 });
+const replaced = (row: number, value: number): number[] => values.map((v, t) => (t === row ? value : v));
+
+describe('fitForecaster rejects', () => {
+  const cases: readonly [string, Series, string][] = [
+    [
+      'NaN without a mask',
+      { name: 'x', values: replaced(7, NaN) },
+      'series x, column values, row 7: must be a finite number, got NaN. Give missing values a mask of 0.',
+    ],
+    [
+      'a series that is not longer than the horizon',
+      { name: 'x', values: [1, 2, 3, 4] },
+      'series x: must have more values than the horizon 4, got 4.',
+    ],
+    [
+      'a constant series',
+      { name: 'x', values: values.map(() => 3) },
+      "series x, column values: is constant, 3, so it has no scale. Remove it, or set scaling: 'none'.",
+    ],
+    [
+      'a mask of another length',
+      { name: 'x', values, mask: [1] },
+      'series x: mask must have 40 rows, as values, got 1.',
+    ],
+    [
+      'a mask that is not 0 or 1',
+      { name: 'x', values, mask: replaced(3, 2).map((m, t) => (t === 3 ? m : 1)) },
+      'series x, mask, row 3: must be 0 or 1, got 2.',
+    ],
+    ['a name that is used twice', good, 'two series have the name shop.'],
+    [
+      'a covariate that was not in the first series',
+      { name: 'x', values, past: { rain: values } },
+      'series x: past covariates must be absent, got also rain, which was not in training.',
+    ],
+    [
+      'values that are text',
+      { name: 'x', values: 'text' as unknown as number[] },
+      'series x, column values: must be an array of numbers, got text.',
+    ],
+  ];
+  it.each(cases)('%s', async (_, series, message) => {
+    await expect(train(series)).rejects.toThrow(`fitForecaster: ${message}`);
+  });
+
+  it('values that are not positive with a logarithm', async () => {
+    const options = forecaster({ horizon: 4, scaling: 'log' });
+    await expect(train({ name: 'x', values: replaced(2, 0) }, options)).rejects.toThrow(
+      "fitForecaster: series x, column values, row 2: must be positive for scaling 'log', got 0.",
+    );
+  });
+
+  it('series without a start if there is a frequency', async () => {
+    await expect(train(good, forecaster({ horizon: 4, frequency: 'day' }))).rejects.toThrow(
+      'fitForecaster: two series have the name shop.',
+    );
+    await expect(fitForecaster(forecaster({ horizon: 4, frequency: 'day' }), [good], { steps: 1 })).rejects.toThrow(
+      'fitForecaster: series shop: start must be a time, since the forecaster has a frequency.',
+    );
+  });
+
+  it('covariates that are too short, and past covariates of sampled paths', async () => {
+    const short = { name: 'x', values, past: { rain: values.slice(1) } };
+    await expect(fitForecaster(plain, [short], { steps: 1 })).rejects.toThrow(
+      'fitForecaster: series x, column rain: must have 40 rows, got 39.',
+    );
+    const past = { name: 'x', values, past: { rain: values } };
+    const sampled = forecaster({ horizon: 4, mode: 'autoregressive' });
+    await expect(fitForecaster(sampled, [past], { steps: 1 })).rejects.toThrow(
+      /past covariates \(rain\) need mode 'direct'/,
+    );
+  });
+
+  it('validation that leaves nothing to train on', async () => {
+    await expect(fitForecaster(plain, [good], { steps: 1, validation: 38 })).rejects.toThrow(
+      /^fitForecaster: no series has a window for training: the longest, shop, has 40 values/,
+    );
+  });
+});
+
+describe('forecast and observe reject', () => {
+  it('covariates that end before the horizon', async () => {
+    const series = { name: 'x', values, future: { price: values } };
+    const fitted = await fitForecaster(plain, [series], { steps: 1, validation: 0 });
+    expect(() => forecast(fitted, [series])).toThrow(
+      'forecast: series x, column price: must extend 4 rows beyond the values, to row 43, got 0.',
+    );
+  });
+
+  it('a category that was not in the training', async () => {
+    const fitted = await fitForecaster(plain, [{ ...good, static: { kind: 'a' } }], { steps: 1, validation: 0 });
+    expect(() => forecast(fitted, [{ ...good, static: { kind: 'b' } }])).toThrow(
+      'forecast: series shop: static feature kind must be one of a, got b.',
+    );
+  });
+
+  it('values that do not continue a state', async () => {
+    const daily = { ...good, start: '2024-01-01' };
+    const fitted = await fitForecaster(forecaster({ horizon: 4, frequency: 'day' }), [daily], {
+      steps: 1,
+      validation: 0,
+    });
+    const state = observe(fitted, [daily]);
+    expect(() => observe(fitted, [daily], state)).toThrow(
+      'observe: series shop: must start at 2024-02-10T00:00:00.000Z, after the values of its state, got 2024-01-01',
+    );
+    expect(() => observe(fitted, [{ ...daily, name: 'other' }], state)).toThrow(
+      /order of the states, in which shop is next/,
+    );
+    expect(() => observe(fitted, [], state)).toThrow('observe: states must be those of the 0 series, got 1.');
+  });
+});
+
+describe('seriesFromRows rejects', () => {
+  const row = (day: string, sold: unknown = 1): Record<string, unknown> => ({ day, sold });
+  const read = (...rows: Record<string, unknown>[]): Series[] =>
+    seriesFromRows(rows, { time: 'day', value: 'sold', frequency: 'day' });
+  const cases: readonly [string, Record<string, unknown>[], string][] = [
+    [
+      'times out of order',
+      [row('2024-01-02'), row('2024-01-01')],
+      'row 1: the time 2024-01-01T00:00:00.000Z is before that of the previous row. Sort the rows.',
+    ],
+    ['repeated times', [row('2024-01-02'), row('2024-01-02')], 'row 1: the time 2024-01-02T00:00:00.000Z is repeated.'],
+    [
+      'gaps',
+      [row('2024-01-02'), row('2024-01-04')],
+      'row 1: the time must be 2024-01-03T00:00:00.000Z, got 2024-01-04T00:00:00.000Z. ' +
+        "Use missing: 'mask' for series with gaps.",
+    ],
+    [
+      'times between two steps',
+      [row('2024-01-02'), row('2024-01-03T06:00')],
+      'row 1: the time 2024-01-03T06:00:00.000Z is between two steps of frequency day.',
+    ],
+    ['cells that are not times', [row('yesterday')], 'row 0: must be a time, got yesterday.'],
+  ];
+  it.each(cases)('%s', (_, rows, message) => {
+    expect(() => read(...rows)).toThrow(`seriesFromRows: series sold, column day, ${message}`);
+  });
+
+  it('cells that are not numbers', () => {
+    expect(() => read(row('2024-01-02'), row('2024-01-03', 'x7'))).toThrow(
+      'seriesFromRows: series sold, column sold, row 1: must be a number, got x7.',
+    );
+  });
+});
+
+it('forecaster rejects options that do not fit', () => {
+  expect(() => forecaster({ horizon: 0 })).toThrow('forecaster: horizon must be an integer of at least 1, got 0.');
+  expect(() => forecaster({ horizon: 1, base: 'seasonal' })).toThrow(/base 'seasonal' needs seasons/);
+  expect(() => forecaster({ horizon: 1, frequency: 'fortnight' as 'day' })).toThrow(
+    /^forecaster: frequency must be a unit/,
+  );
+  expect(() => forecaster({ horizon: 1, mode: 'autoregressive', linearSkip: true })).toThrow(/linearSkip needs mode/);
+});
+
+it('backtest rejects series that are too short for its origins', async () => {
+  await expect(backtest([good], { methods: { naive: seasonalNaive() }, horizon: 10, origins: 4 })).rejects.toThrow(
+    'backtest: series shop: must have at least 42 values for 4 origins and a horizon of 10, got 40.',
+  );
+});

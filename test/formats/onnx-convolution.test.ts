@@ -1,0 +1,159 @@
+/** Convolutions, pooling and batch normalization in ONNX: exported models, and nodes of other exporters. */
+
+import {
+  averagePool1d,
+  batchNorm,
+  conv1d,
+  createRandom,
+  dense,
+  globalAveragePool,
+  globalMaxPool,
+  gru,
+  type Layer,
+  layerNorm,
+  maxPool1d,
+  normal,
+  predict,
+  predictWithState,
+  recurrent,
+  relu,
+  runModel,
+  type Sequential,
+  sequential,
+  sum,
+  type Tensor,
+  valueAndGradient,
+  withoutBias,
+} from 'bptt';
+import { exportOnnx, importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
+import { expect, it } from 'vitest';
+import { encodeOnnx } from '../../src/formats/onnx/encode';
+
+const [T, B, I] = [12, 3, 4];
+const draw = (shape: readonly number[], seed = 1): Tensor => normal(0, 1)(shape, createRandom(seed));
+const lengths = Int32Array.of(12, 5, 1);
+
+const modelOf = (...layers: readonly Layer[]): Sequential => {
+  const model = sequential(layers, { inputSize: I, seed: 2 });
+  const { mean, variance } = model.parameters['batchNorm'] ?? {};
+  mean?.data.set(draw(mean.shape, 3).data);
+  variance?.data.set(draw(variance.shape, 4).data.map((value) => value ** 2 + 0.1));
+  return model;
+};
+
+const conv = (options: object = {}): Layer => conv1d({ size: 6, kernelSize: 3, ...options });
+const last = recurrent(gru(), { hiddenSize: 5 });
+
+function expectClose(actual: Tensor, expected: Tensor): void {
+  expect(actual.shape).toEqual(expected.shape);
+  expected.data.forEach((value, i) => expect(Math.abs(actual.data[i]! - value)).toBeLessThan(2e-6));
+}
+
+const models: readonly (readonly [string, Sequential, boolean])[] = [
+  ['valid', modelOf(conv(), last), true],
+  ['same, with an activation', modelOf(conv({ padding: 'same', activation: relu }), last), true],
+  ['causal with dilation', modelOf(conv({ padding: 'causal', dilation: 2 }), layerNorm(), last), true],
+  ['causal with a stride', modelOf(conv({ padding: 'causal', stride: 2 }), last), true],
+  ['same with a stride', modelOf(conv({ padding: 'same', stride: 2 }), last), false],
+  ['groups, without bias', modelOf(withoutBias(conv({ groups: 2, size: 8, padding: [1, 0] })), last), true],
+  ['maximum', modelOf(conv({ padding: 'same' }), maxPool1d({ size: 2 }), last), true],
+  ['maximum with padding', modelOf(maxPool1d({ size: 3, stride: 2, padding: [1, 1] }), last), true],
+  ['mean', modelOf(averagePool1d({ size: 2 }), conv({ padding: 'same' }), last), true],
+  ['mean with padding', modelOf(averagePool1d({ size: 3, stride: 2, padding: 'same' }), last), false],
+  ['global maximum', modelOf(conv(), globalMaxPool(), dense({ size: 2 })), true],
+  ['global mean', modelOf(conv(), globalAveragePool(), dense({ size: 2 })), true],
+  ['batch normalization', modelOf(conv(), batchNorm({ epsilon: 1e-3 }), last), true],
+  ['batch normalization per sequence', modelOf(globalMaxPool(), batchNorm(), dense({ size: 2 })), true],
+];
+
+it.each(models)(
+  '%s: an exported model has the outputs of the model, also with lengths',
+  (_, model, supportsLengths) => {
+    const inputs = draw([T, B, I]);
+    const outputs = predictOnnx(importOnnx(exportOnnx(model)), { inputs });
+    expectClose(outputs['outputs'] as Tensor, predict(model, inputs));
+    if (!supportsLengths) {
+      expect(() => exportOnnx(model, { lengths: true })).toThrow(/length of each sequence, so it cannot have lengths/);
+      return;
+    }
+    const file = importOnnx(exportOnnx(model, { lengths: true }));
+    const results = predictOnnx(file, { inputs, lengths: { shape: [B], data: lengths } });
+    expectClose(results['outputs'] as Tensor, predict(model, inputs, { lengths }));
+  },
+);
+
+it('the state of a causal convolution is an input and an output', () => {
+  const model = modelOf(conv({ padding: 'causal', dilation: 2 }), last);
+  const file = importOnnx(exportOnnx(model, { state: true }));
+  const inputs = draw([T, B, I]);
+  const state = predictWithState(model, draw([7, B, I], 9)).state;
+  const outputs = predictOnnx(file, {
+    inputs,
+    'conv.inputs': state['conv']!['inputs']!,
+    'gru.h': state['gru']!['h']!,
+  });
+  const expected = predictWithState(model, inputs, { state });
+  expectClose(outputs['outputs'] as Tensor, expected.output);
+  expectClose(outputs['conv.inputs.next'] as Tensor, expected.state['conv']!['inputs']!);
+  expectClose(outputs['gru.h.next'] as Tensor, expected.state['gru']!['h']!);
+  expect(() => exportOnnx(model, { state: true, lengths: true })).toThrow(/state cannot be exported together/);
+});
+
+it('the weights of an imported convolution have gradients', () => {
+  const model = modelOf(conv());
+  const network = importOnnx(exportOnnx(model));
+  const inputs = draw([T, B, I]);
+  const own = valueAndGradient(model.parameters, (p) => sum(runModel(model, p, inputs).output)).gradient['conv']!;
+  const { gradient } = valueAndGradient(network.parameters, (p) => sum(runOnnx(network, p, { inputs })['outputs']!));
+  expectClose(gradient['conv.bias'] as Tensor, own['bias']!);
+  const weight = gradient['conv.weight'] as Tensor;
+  expect(weight.shape).toEqual([6, I, 3]);
+  own['weight']!.data.forEach((value, i) => {
+    const [j, input, o] = [Math.floor(i / (6 * I)), Math.floor(i / 6) % I, i % 6];
+    expect(weight.data[(o * I + input) * 3 + j]).toBeCloseTo(value, 4);
+  });
+});
+
+const node = (opType: string, attributes: Readonly<Record<string, readonly number[]>>, weight: boolean): Uint8Array =>
+  encodeOnnx({
+    irVersion: 8,
+    producer: { name: '', version: '' },
+    opsets: { '': 17 },
+    graph: {
+      name: 'g',
+      nodes: [
+        {
+          opType,
+          domain: '',
+          name: 'n',
+          inputs: weight ? ['x', 'w'] : ['x'],
+          outputs: ['y'],
+          attributes: Object.fromEntries(
+            Object.entries(attributes).map(([name, value]) => [name, { type: 'ints', value }]),
+          ),
+        },
+      ],
+      initializers: weight ? [{ name: 'w', shape: [1, 2, 3], type: 'float', data: new Float32Array(6).fill(1) }] : [],
+      inputs: [{ name: 'x', type: 'float', shape: ['B', 2, 'T'] }],
+      outputs: [{ name: 'y', type: 'float', shape: ['B', 'O', 'T'] }],
+      values: [],
+    },
+  });
+
+it.each([
+  ['Conv', { pads: [2 ** 40, 0] }, /at most/],
+  ['Conv', { dilations: [2 ** 40], pads: [2 ** 41, 2 ** 41] }, /at most/],
+  ['Conv', { strides: [0] }, /stride must be/],
+  ['Conv', { pads: [-1, 0] }, /a number of padding must be/],
+  ['Conv', { kernel_shape: [4] }, /the weight must be \[O, I \/ group, 4\]/],
+  ['Conv', { kernel_shape: [3, 3] }, /kernel_shape must be of one axis/],
+  ['MaxPool', { kernel_shape: [0] }, /kernel_shape must be/],
+  ['MaxPool', { kernel_shape: [2 ** 40], pads: [2 ** 40, 2 ** 40] }, /at most/],
+  ['MaxPool', { kernel_shape: [7] }, /at least 7 steps long/],
+  ['AveragePool', { kernel_shape: [2], strides: [0] }, /stride must be/],
+  ['AveragePool', {}, /kernel_shape/],
+] as const)('a %s with %j is rejected', (opType, attributes, message) => {
+  const run = (): unknown =>
+    predictOnnx(importOnnx(node(opType, attributes, opType === 'Conv')), { x: draw([1, 2, 6]) });
+  expect(run).toThrow(message);
+});

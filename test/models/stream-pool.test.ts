@@ -1,0 +1,128 @@
+/** Pools of streams: the same bits as single streams, for streams that come and go. */
+
+import {
+  advance,
+  createRandom,
+  createStreamPool,
+  dense,
+  embedding,
+  gru,
+  integerNumber,
+  intTensor,
+  type Layer,
+  layerNorm,
+  layerNormLstm,
+  lstm,
+  normal,
+  recurrent,
+  type Stream,
+  sequential,
+  shuffle,
+  stream,
+  tensor,
+  useKernels,
+} from 'bptt';
+import { afterAll, expect, it } from 'vitest';
+
+afterAll(() => useKernels(undefined));
+
+const stacks: Readonly<Record<string, { layers: () => readonly Layer[]; inputSize?: number }>> = {
+  'vectors through an LSTM and a GRU': {
+    layers: () => [recurrent(lstm(), { hiddenSize: 7 }), recurrent(gru(), { hiddenSize: 5 }), dense({ size: 3 })],
+    inputSize: 4,
+  },
+  'token ids': {
+    layers: () => [embedding({ vocabularySize: 9, size: 6 }), recurrent(gru(), { hiddenSize: 33 }), dense({ size: 2 })],
+  },
+  'a layer without a step runner': {
+    layers: () => [recurrent(layerNormLstm(), { hiddenSize: 6 }), dense({ size: 2 })],
+    inputSize: 3,
+  },
+  'a learned initial state': {
+    layers: () => [recurrent(lstm(), { hiddenSize: 6, learnInitialState: true }), layerNorm(), dense({ size: 2 })],
+    inputSize: 3,
+  },
+};
+
+it.each(
+  Object.keys(stacks).flatMap((name) =>
+    (['portable', 'simd', undefined] as const).map((kernels) => [name, kernels] as const),
+  ),
+)('streams that come and go have the bits of single streams: %s, %s kernels', (name, kernels) => {
+  useKernels(kernels);
+  const { layers, inputSize } = stacks[name]!;
+  const model = sequential(layers(), { ...(inputSize && { inputSize }), seed: 3 });
+  // Weights that differ from their initial values, also those of the initial state.
+  model.data.set(normal(0, 0.4)([model.data.length], createRandom(5)).data);
+  const pool = createStreamPool(model);
+  const alone = new Map<number, Stream>();
+  const random = createRandom(1);
+  for (let round = 0; round < 12; round++) {
+    for (const number of [...alone.keys()]) {
+      if (integerNumber(random, 5) > 0) continue;
+      pool.close(number);
+      alone.delete(number);
+    }
+    // Up to 300 new streams, so that there are batches of every size.
+    for (let i = integerNumber(random, round === 4 ? 300 : 20); i >= 0; i--) {
+      const number = pool.open();
+      expect(alone.has(number)).toBe(false);
+      alone.set(number, stream(model));
+    }
+    expect(pool.size).toBe(alone.size);
+    const numbers = shuffle(random, [...alone.keys()]).slice(0, 1 + integerNumber(random, alone.size));
+    const inputs = inputSize
+      ? normal(0, 1)([numbers.length, inputSize], random)
+      : intTensor(numbers.map(() => integerNumber(random, 9)));
+    const outputs = pool.advance(numbers, inputs);
+    expect(outputs.shape).toEqual([numbers.length, pool.outputSize]);
+    numbers.forEach((number, row) => {
+      const x =
+        'data' in inputs && inputs.data instanceof Int32Array
+          ? intTensor([inputs.data[row]!])
+          : tensor([[...inputs.data.slice(row * inputSize!, (row + 1) * inputSize!)]]);
+      const expected = advance(alone.get(number)!, x);
+      expect(outputs.data.slice(row * pool.outputSize, (row + 1) * pool.outputSize)).toEqual(expected.data);
+    });
+    expect(pool.read(numbers.slice(-1))).toEqual(alone.get(numbers.at(-1)!)!.state);
+  }
+});
+
+it('states move to a pool of another model, and continue there', () => {
+  const create = (seed: number) => sequential([recurrent(gru(), { hiddenSize: 5 })], { inputSize: 2, seed });
+  const [before, after] = [createStreamPool(create(1)), createStreamPool(create(2))];
+  const numbers = [before.open(), before.open(), before.open()];
+  const x = normal(0, 1)([3, 2], createRandom(1));
+  before.advance(numbers, x);
+  const moved = numbers.map(() => after.open());
+  after.write(moved, before.read(numbers));
+  const alone = stream(create(2), { batchSize: 3 });
+  alone.state = before.read(numbers);
+  expect(after.advance(moved, x)).toEqual(advance(alone, x));
+});
+
+it('a pool keeps the weights that the model had when it was created', () => {
+  const model = sequential([recurrent(gru(), { hiddenSize: 5 })], { inputSize: 2, seed: 1 });
+  const [pool, before] = [createStreamPool(model), stream(model)];
+  model.data.fill(0);
+  expect(pool.advance([pool.open()], tensor([[1, 2]]))).toEqual(advance(before, tensor([[1, 2]])));
+});
+
+it('a pool rejects wrong streams and inputs', () => {
+  const pool = createStreamPool(sequential([recurrent(gru(), { hiddenSize: 5 })], { inputSize: 2 }));
+  const [first, second] = [pool.open(), pool.open()];
+  const x = tensor([[1, 2]]);
+  expect(pool.advance([], tensor([], [0, 2])).shape).toEqual([0, 5]);
+  expect(() => pool.advance([first, first], tensor([x.data, x.data].map((row) => [...row])))).toThrow(
+    'advance: numbers must be distinct, got 0 twice',
+  );
+  expect(() => pool.advance([7], x)).toThrow('advance: number must be that of an open stream, got 7');
+  expect(() => pool.advance([first, second], x)).toThrow('advance: x must be [n, I] = [2, 2], got [1, 2]');
+  expect(() => pool.advance([first], intTensor([1]))).toThrow('advance: x must be vectors [n, I], got ids [1]');
+  expect(() => pool.read([first])).toThrow(/^read: numbers must be of streams that have a state, got 0\./);
+  pool.advance([first], x);
+  expect(() => pool.write([second], { gru: { h: tensor([[1, 2]]) } })).toThrow('write: gru.h must be');
+  pool.close(second);
+  expect(() => pool.close(second)).toThrow('close: number must be that of an open stream, got 1');
+  expect(() => createStreamPool({} as never)).toThrow(/^createStreamPool: model must be a model/);
+});
