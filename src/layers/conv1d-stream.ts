@@ -3,7 +3,7 @@
 import type { Window } from '../autodiff/ops/windows';
 import { operand, runScope, type Variable, variableAt } from '../autodiff/tape';
 import { multiplyTaps } from '../kernels/columns';
-import { copy, copyStrided } from '../kernels/movement';
+import { copy } from '../kernels/movement';
 import { affinePacked, gemmPacked } from '../kernels/product';
 import { type StepRunner, viewOf } from '../recurrence/cell-stream';
 import { memoize } from '../tensor/memoize';
@@ -134,14 +134,9 @@ function depthwiseRunner(
   const I = parameters['bias']!.data.length;
   const size = batchSize * I;
   const output = reserve(size);
-  const [repeat, multiply] = [kernels.of(copyStrided), kernels.of(multiplyTaps)];
-  const [strides, repeated, shape] = [
-    [I, 1],
-    [0, 1],
-    [batchSize, I],
-  ];
+  const [copyRow, multiply] = [kernels.of(copy), kernels.of(multiplyTaps)];
   return stateless(output, I, () => {
-    repeat(output, strides, bias, repeated, shape);
+    for (let row = 0; row < batchSize; row++) copyRow(output + row * I, bias, I);
     if (k > 1) multiply(output, taps, weight, batchSize, k - 1, size, I);
     multiply(output, input, weight + (k - 1) * I, batchSize, 1, 0, I);
   });

@@ -6,6 +6,9 @@ import { gzipSync } from 'node:zlib';
 import * as library from 'bptt';
 import { buildSync } from 'esbuild';
 import { expect, it } from 'vitest';
+import type { OnnxTensor } from '../../src/formats/onnx/model';
+import { sizeOf } from '../../src/tensor/shape';
+import { floats, int64, modelOf } from '../golden/onnx';
 
 /** Bundles and minifies a program that imports the library from source. */
 function bundle(program: string): Uint8Array {
@@ -95,6 +98,7 @@ it.each([
   ['fromKeras', 'bptt/keras', 4.3],
   ['fromPyTorch, toPyTorch', 'bptt/pytorch', 6.5],
   ['exportOnnx', 'bptt/onnx', 13.2],
+  ['importOnnxStream', 'bptt/onnx', 29.5],
 ])('%s of %s alone takes at most %s kB', (names, entry, limit) => {
   expect(kilobytes(`import { ${names} } from '${entry}'; console.log(${names});`)).toBeLessThanOrEqual(limit);
 });
@@ -131,4 +135,56 @@ it('advancing a stream allocates less than 16 bytes per step', () => {
   expect(kernels).not.toBe('portable');
   expect(bytes).toHaveLength(6);
   for (const perStep of bytes) expect(perStep).toBeLessThan(16);
+});
+
+it('a step of an ONNX stream allocates less than 16 bytes', () => {
+  // A convolution with padding, ReLU and an LSTM, with its state.
+  const constant = (name: string, ...shape: number[]): OnnxTensor =>
+    floats(name, shape, new Array<number>(sizeOf(shape)).fill(0.1));
+  const file = modelOf(
+    [
+      ['Pad', 'x pads', 'p', { mode: 'reflect' }],
+      ['Conv', 'p w b', 'c', { strides: [2], pads: [1, 1] }],
+      ['Relu', 'c', 'r'],
+      ['Transpose', 'r', 't', { perm: [2, 0, 1] }],
+      ['LSTM', 't lw lr lb - h c0', '- hn c0n', { hidden_size: 6 }],
+      ['Sigmoid', 'hn', 'y'],
+    ],
+    [
+      ['x', 'float', [1, 2, 12]],
+      ['h', 'float', [1, 1, 6]],
+      ['c0', 'float', [1, 1, 6]],
+    ],
+    'y hn c0n',
+    {
+      initializers: [
+        int64('pads', 0, 0, 3, 0, 0, 3),
+        constant('w', 8, 2, 3),
+        constant('b', 8),
+        constant('lw', 1, 24, 8),
+        constant('lr', 1, 24, 6),
+        constant('lb', 1, 48),
+      ],
+    },
+  );
+  const program = `
+    import { importOnnxStream } from 'bptt/onnx';
+    const running = importOnnxStream(Uint8Array.from(${JSON.stringify([...file])}));
+    const inputs = { x: new Float32Array(24).fill(0.5) };
+    const into = running.step(inputs);
+    const steps = (count) => { for (let i = 0; i < count; i++) running.step(inputs, into); };
+    steps(50_000);
+    const bytes = Math.min(...Array.from({ length: 10 }, () => {
+      const before = process.memoryUsage().heapUsed;
+      steps(5_000);
+      return Math.abs(process.memoryUsage().heapUsed - before) / 5_000;
+    }));
+    console.log(JSON.stringify({ bytes, y: into.y.data[0] }));`;
+  const { bytes, y } = JSON.parse(
+    execFileSync(process.execPath, ['--input-type=module', '-e', new TextDecoder().decode(bundle(program))], {
+      encoding: 'utf8',
+    }),
+  ) as { bytes: number; y: number };
+  expect(y).toBeGreaterThan(0.5);
+  expect(bytes).toBeLessThan(16);
 });

@@ -27,6 +27,7 @@ import {
 } from 'bptt';
 import { exportOnnx, importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
 import { expect, it } from 'vitest';
+import { encodeOnnx } from '../../src/formats/onnx/encode';
 
 const [T, B, I] = [12, 3, 4];
 const draw = (shape: readonly number[], seed = 1): Tensor => normal(0, 1)(shape, createRandom(seed));
@@ -111,4 +112,48 @@ it('the weights of an imported convolution have gradients', () => {
     const [j, input, o] = [Math.floor(i / (6 * I)), Math.floor(i / 6) % I, i % 6];
     expect(weight.data[(o * I + input) * 3 + j]).toBeCloseTo(value, 4);
   });
+});
+
+const node = (opType: string, attributes: Readonly<Record<string, readonly number[]>>, weight: boolean): Uint8Array =>
+  encodeOnnx({
+    irVersion: 8,
+    producer: { name: '', version: '' },
+    opsets: { '': 17 },
+    graph: {
+      name: 'g',
+      nodes: [
+        {
+          opType,
+          domain: '',
+          name: 'n',
+          inputs: weight ? ['x', 'w'] : ['x'],
+          outputs: ['y'],
+          attributes: Object.fromEntries(
+            Object.entries(attributes).map(([name, value]) => [name, { type: 'ints', value }]),
+          ),
+        },
+      ],
+      initializers: weight ? [{ name: 'w', shape: [1, 2, 3], type: 'float', data: new Float32Array(6).fill(1) }] : [],
+      inputs: [{ name: 'x', type: 'float', shape: ['B', 2, 'T'] }],
+      outputs: [{ name: 'y', type: 'float', shape: ['B', 'O', 'T'] }],
+      values: [],
+    },
+  });
+
+it.each([
+  ['Conv', { pads: [2 ** 40, 0] }, /at most/],
+  ['Conv', { dilations: [2 ** 40], pads: [2 ** 41, 2 ** 41] }, /at most/],
+  ['Conv', { strides: [0] }, /stride must be/],
+  ['Conv', { pads: [-1, 0] }, /a number of padding must be/],
+  ['Conv', { kernel_shape: [4] }, /the weight must be \[O, I \/ group, 4\]/],
+  ['Conv', { kernel_shape: [3, 3] }, /kernel_shape must be of one axis/],
+  ['MaxPool', { kernel_shape: [0] }, /kernel_shape must be/],
+  ['MaxPool', { kernel_shape: [2 ** 40], pads: [2 ** 40, 2 ** 40] }, /at most/],
+  ['MaxPool', { kernel_shape: [7] }, /at least 7 steps long/],
+  ['AveragePool', { kernel_shape: [2], strides: [0] }, /stride must be/],
+  ['AveragePool', {}, /kernel_shape/],
+] as const)('a %s with %j is rejected', (opType, attributes, message) => {
+  const run = (): unknown =>
+    predictOnnx(importOnnx(node(opType, attributes, opType === 'Conv')), { x: draw([1, 2, 6]) });
+  expect(run).toThrow(message);
 });

@@ -630,6 +630,12 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   ],
   exportOnnx: [call(() => [model(), { lengths: true, state: true }])],
   importOnnx: [call(() => [onnx.exportOnnx(model()), { externalData: {} }])],
+  importOnnxStream: [
+    call(() => [
+      onnx.exportOnnx(model(), { state: true }),
+      { shapes: { inputs: [1, 2, 2] }, inputs: {}, state: { 'lstm.h': 'lstm.h.next' }, externalData: {} },
+    ]),
+  ],
   predictOnnx: [call(() => [network(), { inputs: x() }])],
   runOnnx: [op((p) => [network(), p.onnx, { inputs: p.sequence }])],
   fromKeras: [

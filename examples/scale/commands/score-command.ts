@@ -42,6 +42,8 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
   };
   const chunks = await withWorkers(values, (queue, { results }) => runScoring(scoring, queue, results, show, report));
   const seconds = (performance.now() - start) / 1000;
-  const megabytes = process.resourceUsage().maxRSS / 1024;
-  process.stdout.write(`${output}: ${chunks} chunks in ${seconds.toFixed(1)} s, at most ${megabytes.toFixed(0)} MB\n`);
+  // Of this process: without a queue the scoring itself, otherwise the coordinator.
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  const used = `${((userCPUTime + systemCPUTime) / 1e6).toFixed(2)} s of processor time, ${(maxRSS / 1024).toFixed(0)} MB`;
+  process.stdout.write(`${output}: ${chunks} chunks in ${seconds.toFixed(1)} s, ${used}\n`);
 }

@@ -5,11 +5,20 @@ import { convolve } from '../../autodiff/ops/convolution';
 import { transpose } from '../../autodiff/ops/movement';
 import { averagePool, maxPool } from '../../autodiff/ops/pooling';
 import { mean } from '../../autodiff/ops/reductions';
-import type { Padding, Window } from '../../autodiff/ops/windows';
+import {
+  checkGroups,
+  checkWindow,
+  extentOf,
+  type Padding,
+  paddingOf,
+  type Window,
+  windowsOver,
+} from '../../autodiff/ops/windows';
 import { operand, type Variable } from '../../autodiff/tape';
-import { formatShape } from '../../tensor/shape';
+import { checkCount, formatShape } from '../../tensor/shape';
 import { full } from '../../tensor/tensor';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput } from './node-reader';
+import { checkSize } from './run-limit';
 import { reshapeValue } from './values';
 
 /** The windows of a node over one axis, without their size. @throws RangeError if they move over several axes */
@@ -46,6 +55,22 @@ export function overSteps(x: Variable, f: (steps: Variable) => Variable): Variab
   return transpose(f(transpose(x, [2, 0, 1])), [1, 2, 0]);
 }
 
+/**
+ * Checks windows over `[T, B, I]`, whose numbers are those of a file, before they are computed.
+ *
+ * @throws RangeError if they are invalid, or far larger than the input and the constants
+ */
+function checkWindows(reader: NodeReader, window: Window, steps: Variable, groups = 1): void {
+  const { opType } = reader.node;
+  const [T, B, I] = steps.shape as [number, number, number];
+  checkCount(opType, 'kernel_shape', window.k);
+  checkWindow(opType, window);
+  checkGroups(opType, 'I', I, groups);
+  const [before, after] = paddingOf(window, T);
+  checkSize([T + before + after + extentOf(window), B, I]);
+  checkSize([windowsOver(window, T), B, window.k, I]);
+}
+
 export const convOperator: Operator = (reader) => {
   checkInputs(reader, ['float', 'float', 'float?']);
   const groups = consumeAttribute(reader, 'group', 'int') ?? 1;
@@ -55,7 +80,12 @@ export const convOperator: Operator = (reader) => {
     if (weight.shape.length !== 3 || (k !== undefined && weight.shape[2] !== k))
       throw new RangeError(`the weight must be [O, I / group, ${k ?? 'k'}], got ${formatShape(weight.shape)}`);
     const parameters = { weight: transpose(weight, [2, 1, 0]), ...(bias && { bias: bias as Variable }) };
-    return overSteps(values, (steps) => convolve(steps, parameters, { stride, dilation, groups, padding }));
+    const window = { k: weight.shape[2]!, stride, dilation, padding };
+    return overSteps(values, (steps) => {
+      checkWindows(reader, window, steps, groups);
+      checkSize([windowsOver(window, steps.shape[0]!), steps.shape[1]!, weight.shape[0]!]);
+      return convolve(steps, parameters, { stride, dilation, groups, padding });
+    });
   });
 };
 
@@ -71,7 +101,12 @@ function consumePooling(reader: NodeReader): Window {
 export const maxPoolOperator: Operator = (reader) => {
   const window = consumePooling(reader);
   consumeAttribute(reader, 'storage_order', 'int');
-  return singleOutput(reader, (x) => overSteps(x as Variable, (steps) => maxPool('MaxPool', steps, window)));
+  return singleOutput(reader, (x) =>
+    overSteps(x as Variable, (steps) => {
+      checkWindows(reader, window, steps);
+      return maxPool('MaxPool', steps, window);
+    }),
+  );
 };
 
 /** The mean over windows, in which padding counts only with count_include_pad. */
@@ -80,6 +115,7 @@ export const averagePoolOperator: Operator = (reader) => {
   const countsPadding = (consumeAttribute(reader, 'count_include_pad', 'int') ?? 0) !== 0;
   return singleOutput(reader, (x) =>
     overSteps(x as Variable, (steps) => {
+      checkWindows(reader, window, steps);
       const means = averagePool(steps, window);
       if (countsPadding) return means;
       const T = steps.shape[0]!;

@@ -5,17 +5,14 @@ import { checkNames, checkObject } from '../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { decodeOnnx } from './decode';
-import type { ExternalData, OnnxGraph, OnnxModel, OnnxNode, OnnxValue } from './model';
+import type { ExternalData, OnnxGraph, OnnxNode, OnnxValue } from './model';
 import { type OnnxNetwork, type OnnxParameters, runSteps, type Step } from './network';
 import type { Body, Kind, NodeParameters, NodeReader, Operator, PreparedNode, Value } from './node-reader';
 import { allOperators } from './operators';
+import { opsetOf } from './opset';
 import { spend } from './run-limit';
 import { entryOf, isDefined, type Scope } from './scope';
 import { constantOf, kindOf, sizesOf } from './values';
-
-/** The supported versions of the ONNX operator set. */
-const oldestOpset = 7;
-const newestOpset = 25;
 
 /** Options of {@link importOnnx}. */
 export interface ImportOnnxOptions {
@@ -62,8 +59,9 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, options: ImportOnnxOp
   checkNames('importOnnx', 'options', options, ['externalData']);
   const { externalData = {} } = options;
   checkObject('importOnnx', 'externalData', externalData);
-  const { graph, opsets } = decodeOnnx('importOnnx', file, externalData);
-  const opset = opsetOf(opsets);
+  const model = decodeOnnx('importOnnx', file, externalData);
+  const { graph } = model;
+  const opset = opsetOf('importOnnx', model);
   const constants = readConstants(graph);
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
   const state: ImportState = {
@@ -135,16 +133,6 @@ const rejectUndefined = (label: string, name: string): never =>
 
 /** A name for error messages. */
 const quoted = (name: string): string => JSON.stringify(abbreviate(name));
-
-function opsetOf(opsets: OnnxModel['opsets']): number {
-  const opset = Object.hasOwn(opsets, '') ? opsets['']! : undefined;
-  if (opset === undefined) return reject('the model does not specify its ONNX opset version. Is this an ONNX file?');
-  if (!(opset >= oldestOpset && opset <= newestOpset))
-    reject(
-      `the opset version must be ${oldestOpset} to ${newestOpset}, got ${opset}. Export with another opset_version.`,
-    );
-  return opset;
-}
 
 function readConstants({ initializers }: OnnxGraph): Map<string, Tensor | IntTensor> {
   const constants = new Map<string, Tensor | IntTensor>();

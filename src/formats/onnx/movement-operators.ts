@@ -108,15 +108,17 @@ export const expandOperator: Operator = (reader) => {
   return singleOutput(reader, (x, shape) => expandValue(x, elementsOf(shape)!));
 };
 
-/** A length of 0 is copied from x unless `allowzero` is set; one length of −1 is inferred. */
+/** The shape that Reshape gives to x: a length of 0 is copied unless it is allowed, and one length of −1 is inferred. */
+export function inferredShape(shape: Shape, given: readonly number[], allowsZero: boolean): Shape {
+  const lengths = given.map((length, i) => (length === 0 && !allowsZero ? (shape[i] ?? 0) : length));
+  const inferred = sizeOf(shape) / sizeOf(lengths.filter((length) => length !== -1));
+  return checkSize(lengths.map((length) => (length === -1 ? inferred : length)));
+}
+
 export const reshapeOperator: Operator = (reader) => {
   checkInputs(reader, ['any', 'int']);
   const allowsZero = (consumeAttribute(reader, 'allowzero', 'int') ?? 0) !== 0;
-  return singleOutput(reader, (x, shape) => {
-    const lengths = elementsOf(shape)!.map((length, i) => (length === 0 && !allowsZero ? (x.shape[i] ?? 0) : length));
-    const inferred = sizeOf(x.shape) / sizeOf(lengths.filter((length) => length !== -1));
-    return reshapeValue(x, checkSize(lengths.map((length) => (length === -1 ? inferred : length))));
-  });
+  return singleOutput(reader, (x, shape) => reshapeValue(x, inferredShape(x.shape, elementsOf(shape)!, allowsZero)));
 };
 
 /**

@@ -131,7 +131,7 @@ export function withFixedConstants(
  * @throws RangeError if the attribute is of another type
  */
 export function consumeAttribute<K extends OnnxAttribute['type']>(
-  { node, consumed }: NodeReader,
+  { node, consumed }: Pick<NodeReader, 'node' | 'consumed'>,
   name: string,
   type: K,
 ): Extract<OnnxAttribute, { type: K; value: unknown }>['value'] | undefined {

