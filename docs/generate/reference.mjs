@@ -98,6 +98,17 @@ function anchorsOf(text) {
   return anchors;
 }
 
+/**
+ * Corrects the links of a page to its names. TypeDoc numbers the anchors of names that differ only in case, such as
+ * `forecast` and `Forecast`, in another way than the site does.
+ */
+function withAnchors(text, anchors) {
+  return text.replace(/\[(`?)(\w+)\1\]\(#(?!property-)[\w-]+\)/g, (link, quote, name) => {
+    const anchor = anchors.get(name);
+    return anchor === undefined ? link : `[${quote}${name}${quote}](#${anchor})`;
+  });
+}
+
 /** Adds the title, the introduction and an import to a page. Returns its text. */
 function completed({ title, about, entryPoint }, body) {
   const functions = [...body.matchAll(/^### (\w+)\(\)$/gm)].map(({ 1: name }) => name);
@@ -177,10 +188,12 @@ export async function writeReference() {
   const ambiguous = new Set();
   const written = pages.map((page) => {
     const file = new URL(`${page.file}.md`, reference);
-    const text = completed(page, readFileSync(file, 'utf8'));
+    const body = completed(page, readFileSync(file, 'utf8'));
+    const anchors = anchorsOf(body);
+    const text = withAnchors(body, anchors);
     writeFileSync(file, text);
     for (const name of namesInTables(text)) ambiguous.add(name);
-    return { ...page, anchors: anchorsOf(text) };
+    return { ...page, anchors };
   });
   rmSync(new URL('all.md', reference));
   writeFileSync(new URL('index.md', reference), indexPage(written));
