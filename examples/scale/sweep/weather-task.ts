@@ -13,15 +13,15 @@ import {
   type Tensor,
   tensor,
 } from 'bptt';
-import { type Day, readDays } from '../../weather/days';
 import { choice, logRange, range } from './space';
 import type { Task } from './task';
+import { type Day, readDays } from './weather-days';
 
 /** The number of days that are the input. */
 const history = 14;
 
 /** Which half of which year: a fold consists of whole half-years. */
-const halfYearOf = ({ year, date }: Day): string => `${year} ${Number(date.slice(5, 7)) > 6}`;
+const halfYearOf = ({ date }: Day): string => `${date.slice(0, 4)} ${Number(date.slice(5, 7)) > 6}`;
 
 /** The features of a day, of about unit size. */
 const featuresOf = ({ high, low, precipitation, angle }: Day): number[] => [
@@ -40,7 +40,7 @@ export const weatherTask: Task = {
   },
   problemOf(settings, { fold, folds }, seed) {
     // Examples within one half-year only, so that no day is in the training and the test data.
-    const windows = Object.values(readDays()).flatMap((days) =>
+    const windows = readDays().flatMap((days) =>
       days.flatMap((tomorrow, i) =>
         i >= history && halfYearOf(days[i - history]!) === halfYearOf(tomorrow)
           ? [{ group: halfYearOf(tomorrow), days: days.slice(i - history, i), tomorrow }]

@@ -1,6 +1,6 @@
 /** Batch scoring: one result per line, exactly once and in order, whatever dies. */
 
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encode, load, predict, type Vocabulary } from 'bptt';
@@ -34,7 +34,10 @@ it('a killed coordinator and killed workers do not change a byte of the output',
       for (const pid of childrenOf(program).slice(0, 1)) killProcess(pid);
       if (kills !== 1) continue;
       // The output has begun, and is not complete.
-      expect(statSync(`${folder}/queue/scores.jsonl.partial`).size).toBeGreaterThan(0);
+      while (!existsSync(`${folder}/queue/scores.jsonl.progress`)) {
+        expect(program.child.exitCode, program.output()).toBe(null);
+        await sleep(10);
+      }
       killProcess(program.child.pid!);
       await program.ended;
       program = startProgram(...disturbed);
