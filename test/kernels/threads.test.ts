@@ -289,10 +289,13 @@ it('a kernel is divided by its rows or elements only if they are independent', (
     'copy', // its buffers may overlap
     'differing',
     'dropoutMask', // its seed is that of the first element
+    'foldWindows', // windows overlap
     'gruCellBackward', // sums over the rows
     'limitColumns', // the norms of columns
+    'multiplyTaps', // its windows have strides
     'sumOf',
     'sumOfSquares',
+    'unfoldWindows', // its windows have strides
   ]);
   expect(divided.length).toBeGreaterThan(40);
 });
