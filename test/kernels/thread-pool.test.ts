@@ -135,7 +135,7 @@ it('rejects other numbers of threads, and threads that must not wait, and keeps 
   ];
   expect(lines).toEqual([
     [2],
-    ['useThreads: the main thread of a page must not wait. Compute in a worker.'],
+    ['useThreads: the main thread of a page must not wait. Use a worker.'],
     [2],
     ...['0', '1.5', '65', 'NaN', 'all', 'undefined'].map(message),
   ]);
@@ -148,7 +148,7 @@ it('a thread that dies during a computation is an error, and later computations 
     process.getBuiltinModule = (name) => name !== 'node:worker_threads' ? getBuiltinModule(name) : {
       // The worker claims every batch, and its calls throw.
       Worker: class extends Worker { constructor(code, options) {
-        super(code.replace('functions[c[at]](', 'functions[c[at]].missing('), options); } },
+        super(code.replace('f[c[at]](', 'f[c[at]].missing('), options); } },
     };
     divideAll();
     useThreads(2);
@@ -159,7 +159,7 @@ it('a thread that dies during a computation is an error, and later computations 
     await new Promise((resolve) => setTimeout(resolve, 50));
     print(threadsInUse(), bits() === one);
   `);
-  const message = 'useThreads: a thread failed, or hung for ten seconds. One thread continues.';
+  const message = 'useThreads: a thread failed or hung. One thread continues.';
   expect(lines).toEqual([[2], [message, 1, true], [1, true]]);
 });
 

@@ -28,7 +28,7 @@ export interface Grain {
 }
 
 /** The grain of all kernels. Tests make it smaller. */
-export const grain: Grain = { elements: 1 << 14, products: 1 << 19, waking: 1 << 22 };
+export const grain: Grain = { elements: 16_384, products: 524_288, waking: 4_194_304 };
 
 /** The threads of a workspace. */
 export interface Threads {

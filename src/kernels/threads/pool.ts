@@ -47,24 +47,22 @@ export const sharing: { takesOver: boolean } = { takesOver: true };
  * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
  * shorten it.
  */
-const program = `({memory,control,code})=>{
-let counters=new Int32Array(control),c=new Float64Array(control,${counterBytes}),functions=[],done=0,tries,at,key,from,count,i,
+const program = (): string => `({memory,control,code})=>{
+let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],done=0,n,at,key,from,count,i,
 {load,store,wait,compareExchange,pause}=Atomics;
-store(counters,${state},${started});
+store(s,${state},${started});
 try{for(;;){
-for(tries=0;load(counters,${tail})===done;)
-if(tries++<(pause?${spins}:${spinsWithoutPause}))pause?.();
-else{store(counters,${sleeping},1);wait(counters,${tail},done);store(counters,${sleeping},tries=0)}
+for(n=0;load(s,${tail})===done;)
+if(n++<(pause?${spins}:${spinsWithoutPause}))pause?.();
+else{store(s,${sleeping},1);wait(s,${tail},done);store(s,${sleeping},n=0)}
 at=(done&${length - 1})*${width};key=c[at];from=c[at+1];count=c[at+2];
-if(key===${end})return;
-if(key===${load}){
-functions.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,count)),{env:{memory}}).exports.run);
-count=0
-}else if(compareExchange(counters,${claimed},from,from+1)===from)for(i=1;i<=count;i++){
-at=((done+i)&${length - 1})*${width};
-functions[c[at]](c[at+1],c[at+2],c[at+3],c[at+4],c[at+5],c[at+6],c[at+7],c[at+8],c[at+9],c[at+10],c[at+11],c[at+12])}
-store(counters,${head},done=(done+1+count)|0)
-}}catch(error){store(counters,${state},${failed});throw error}}`;
+if(key===${end})break;
+if(key===${load})f.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,count)),{env:{memory}}).exports.run),count=0;
+else if(compareExchange(s,${claimed},from,from+1)===from)for(i=1;i<=count;i++){
+at=(done+i&${length - 1})*${width};
+f[c[at]](c[at+1],c[at+2],c[at+3],c[at+4],c[at+5],c[at+6],c[at+7],c[at+8],c[at+9],c[at+10],c[at+11],c[at+12])}
+store(s,${head},done=done+1+count|0)
+}}catch(e){store(s,${state},${failed});throw e}}`;
 
 /** The parts of workers that differ between engines. */
 interface Thread {
@@ -89,16 +87,15 @@ export function nodeModule<M>(name: string): M | undefined {
 function startThread(data: unknown, onEnd: () => void): Thread {
   const threads = nodeModule<NodeThreads>('worker_threads');
   if (threads !== undefined) {
-    const code = `(${program})(require('node:worker_threads').workerData)`;
+    const code = `(${program()})(require('node:worker_threads').workerData)`;
     const thread = new threads.Worker(code, { eval: true, workerData: data, execArgv: [] });
     thread.on('error', onEnd);
     thread.on('exit', onEnd);
     thread.unref();
     return thread;
   }
-  const code = `onmessage = ({ data }) => { (${program})(data); close(); }`;
-  const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
-  const thread = new Worker(url);
+  const code = `onmessage=({data})=>{(${program()})(data);close()}`;
+  const thread = new Worker(URL.createObjectURL(new Blob([code])));
   thread.onerror = (event) => {
     event.preventDefault();
     onEnd();
@@ -167,7 +164,7 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
     },
     call(index, operands) {
       if (index === undefined || size > longestBatch) size = 0;
-      else if (size > 0) write(size++, index, operands);
+      else if (size) write(size++, index, operands);
     },
     claim() {
       const before = (batches - 1) | 0;
@@ -179,7 +176,7 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
     wait() {
       // After the spins it sleeps for a millisecond at a time, for at least ten seconds.
       const most = atomics.pause ? spins : spinsWithoutPause;
-      for (let tries = 0; size > 0 && pending() > 0; tries++) {
+      for (let tries = 0; size && pending(); tries++) {
         if (tries < most) atomics.pause?.();
         else if (counters[state] === failed || tries > most + 10_000) return false;
         else atomics.wait(counters, unused, 0, 1);
@@ -275,7 +272,7 @@ export function startPool(
       if (!queues.every(({ wait }) => wait())) {
         terminate();
         onFailure();
-        throw new Error('useThreads: a thread failed, or hung for ten seconds. One thread continues.');
+        throw new Error('useThreads: a thread failed or hung. One thread continues.');
       }
       sendFunctions();
     },

@@ -1,7 +1,7 @@
 /** The number of threads that compute. */
 
 import { memoize } from '../../tensor/memoize';
-import { describe } from '../../tensor/shape';
+import { outOfRange } from '../../tensor/shape';
 import type { Parts, WasmFunction } from '../kernel';
 import { bindFunction, codeOf, type Implementation, scratchSize } from '../simd/bind';
 import {
@@ -61,9 +61,7 @@ const most = 64;
 export function useThreads(threads: number | 'auto'): void {
   const count = threads === 'auto' ? Math.min(most, parallelism()) : threads;
   if (!(Number.isInteger(count) && count >= 1 && count <= most))
-    throw new RangeError(
-      `useThreads: threads must be 'auto' or an integer from 1 to ${most}, got ${describe(threads)}.`,
-    );
+    throw outOfRange('useThreads', 'threads', `'auto' or an integer from 1 to ${most}`, threads);
   const canStart = count > 1 && canShareMemory();
   stop();
   if (!canStart) return;
@@ -153,7 +151,7 @@ function canShareMemory(): boolean {
   try {
     Atomics.wait(counter, 0, 1);
   } catch {
-    throw new Error('useThreads: the main thread of a page must not wait. Compute in a worker.');
+    throw new Error('useThreads: the main thread of a page must not wait. Use a worker.');
   }
   return crossOriginIsolated !== false;
 }
