@@ -45,7 +45,7 @@ export const sharing: { takesOver: boolean } = { takesOver: true };
  * The program of a thread: waits for a command, and loads a function, ends, or executes a batch that nobody has claimed.
  * Calls have the same number of operands for any function, since WebAssembly ignores those that a function does not have.
  * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
- * shorten it.
+ * shorten it: s are the counters, c the commands, f the functions, and n counts how often the thread has looked.
  */
 const program = (): string => `({memory,control,code})=>{
 let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],done=0,n,at,key,from,count,i,
