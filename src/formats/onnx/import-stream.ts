@@ -1,6 +1,6 @@
 /** Streams of ONNX networks with general graphs: convolutions, recurrent layers, and everything around them. */
 
-import { defaultWorkspace, type Workspace } from '../../kernels/workspace';
+import { localWorkspace, type Workspace } from '../../kernels/workspace';
 import { viewOf } from '../../recurrence/cell-stream';
 import { withCaller } from '../../tensor/error-context';
 import { checkNames, checkObject, formatShape, sameShape, sizeOf } from '../../tensor/shape';
@@ -55,7 +55,7 @@ export function importOnnxStream(file: Uint8Array | ArrayBuffer, options: OnnxSt
   const { externalData = {} } = options;
   checkObject(caller, 'externalData', externalData);
   const model = decodeOnnx(caller, file, externalData);
-  return createStream(withCaller(caller, () => planModel(defaultWorkspace(), model, options)));
+  return createStream(withCaller(caller, () => planModel(localWorkspace(), model, options)));
 }
 
 /** Plans a model, with slots for its inputs, outputs and states. */
