@@ -28,7 +28,7 @@ export interface Grain {
 }
 
 /** The grain of all kernels. Tests make it smaller. */
-export const grain: Grain = { elements: 16_384, products: 524_288, waking: 4_194_304 };
+export const grain: Grain = { elements: 16_384, products: 524_288, waking: 8_388_608 };
 
 /** The threads of a workspace. */
 export interface Threads {
