@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../index';
 import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
-import { appendValue, baseOf, scaled, type Track } from './features';
+import { appendValue, baseOf, copyTrack, scaled } from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { quantileOfSorted } from './probability';
 import type { Series } from './series';
@@ -65,8 +65,7 @@ function scoresOfRow(
 ): Float64Array {
   const { forecaster } = fitted;
   const P = forecaster.distribution.size;
-  const { offset, filled, observed, levels } = state.track;
-  const track: Track = { offset, filled: [...filled], observed: [...observed], levels: [...levels] };
+  const track = copyTrack(state.track);
   const data = outputs.map((output) => output.data);
   return Float64Array.from(series.values, (value, i) => {
     const t = state.length + i;

@@ -56,7 +56,7 @@ const least = 1e-3;
 const column = (x: Variable, index: number): Variable => reshape(slice(x, index, index + 1, 1), [x.shape[0]!]);
 
 /** log(1 + eˣ) of a number. */
-export const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /**
  * A single value per step: the median, trained with the mean absolute error. Its intervals come from the calibration on

@@ -14,6 +14,7 @@ import { checkArray, checkCount, checkNames } from '../tensor/shape';
 import { type Distributed, type ForecastTask, localMethod, type Method } from './methods';
 import { minimize } from './nelder-mead';
 import { quantileOfSorted } from './probability';
+import { momentsOf } from './value-scaling';
 
 /** The options of {@link exponentialSmoothing}. */
 export interface ExponentialSmoothingOptions {
@@ -145,7 +146,7 @@ function fitModel(model: Model, values: Float64Array, m: number): Fit {
   const hasTrend = model.trend !== 'N';
   const head = rest.slice(0, Math.max(10, m));
   const line = lineOf(head);
-  const scale = deviationOf(values) || 1;
+  const scale = momentsOf(values).deviation || 1;
   // Optimized on unbounded coordinates: the smoothing parameters by a logistic function, initial states in deviations.
   const start = [
     -0.8,
@@ -181,10 +182,6 @@ function fitModel(model: Model, values: Float64Array, m: number): Fit {
 
 const within = (x: number, low: number, high: number): number => low + (high - low) / (1 + Math.exp(-x));
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-const deviationOf = (values: Float64Array): number => {
-  const center = mean(Array.from(values));
-  return Math.sqrt(mean(Array.from(values, (value) => (value - center) ** 2)));
-};
 
 /** The line of least squares; the level is that before the first value. */
 function lineOf(values: readonly number[]): { readonly level: number; readonly slope: number } {

@@ -1,6 +1,7 @@
 /** Fan charts: a series and its forecast with intervals, as SVG. */
 
 import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkString } from '../tensor/shape';
+import { gray, line, svgDocument, text, ticksOf } from '../training/svg';
 import { millisecondsOf } from './calendar';
 import { type Forecast, intervalAt } from './forecast-result';
 import type { Series } from './series';
@@ -22,8 +23,6 @@ export interface FanChartOptions {
 }
 
 const color = '#2f7fd6';
-/** The color of text and axes, legible on light and dark backgrounds. */
-const gray = '#808080';
 const margin = { left: 60, right: 16, top: 40, bottom: 36 };
 
 /**
@@ -73,44 +72,27 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
     const opacity = (0.6 / bands.length).toFixed(2);
     return `<path d="${path([origin, ...upper, ...lower])}Z" fill="${color}" fill-opacity="${opacity}"/>`;
   });
-  const line = (points: readonly (readonly [number, number])[], stroke: string): string =>
+  const curve = (points: readonly (readonly [number, number])[], stroke: string): string =>
     points.length === 0 ? '' : `<path d="${path(points)}" fill="none" stroke="${stroke}" stroke-width="1.6"/>`;
   const median = [origin, ...forecast.median.map((value, k) => [N + k, value] as const)];
   const parts = [
     text(margin.left, 16, title, 'start', 600),
     ...ticksOf(low, high, 5).map((tick) => {
       const at = y(tick);
-      const ends = `x1="${margin.left}" y1="${at}" x2="${width - margin.right}" y2="${at}"`;
-      const grid = `<line ${ends} stroke="${gray}" stroke-opacity="0.25"/>`;
-      return grid + text(margin.left - 6, at, String(Number(tick.toPrecision(6))), 'end');
+      return (
+        line(margin.left, at, width - margin.right, at, 0.25) +
+        text(margin.left - 6, at, String(Number(tick.toPrecision(6))), 'end')
+      );
     }),
     ...timeTicks(series, forecast, first).map(([t, label], i, { length }) =>
       text(x(t), height - margin.bottom + 18, label, i === 0 ? 'start' : i === length - 1 ? 'end' : 'middle'),
     ),
     ...fan,
-    line(past, gray),
-    line(median, color),
-    line(later, '#e07b00'),
+    curve(past, gray),
+    curve(median, color),
+    curve(later, '#e07b00'),
   ];
-  const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
-  const font = 'font-family="system-ui, sans-serif" font-size="11"';
-  const root = `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${font} fill="${gray}">`;
-  return `${root}<title>${escaped(title)}</title>${parts.join('')}</svg>`;
-}
-
-const escaped = (content: string): string => content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-
-const text = (x: number | string, y: number | string, content: string, anchor: string, weight = 400): string =>
-  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-weight="${weight}" dominant-baseline="middle">` +
-  `${escaped(content)}</text>`;
-
-/** Round values from `low` to `high`, about `count`. */
-function ticksOf(low: number, high: number, count: number): readonly number[] {
-  const rough = (high - low) / count || Math.abs(low) || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
-  const start = Math.ceil(low / step - 1e-9);
-  return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - start + 1) }, (_, i) => (start + i) * step);
+  return svgDocument(title, width, height, parts);
 }
 
 /** The labels of the time axis: five times if there are times, and otherwise steps. */

@@ -31,6 +31,14 @@ export interface FeaturePlan {
 
 export const emptyTrack = (): Track => ({ offset: 0, filled: [], observed: [], levels: [] });
 
+/** A copy to which values can be appended. */
+export const copyTrack = ({ offset, filled, observed, levels }: Track): Track => ({
+  offset,
+  filled: [...filled],
+  observed: [...observed],
+  levels: [...levels],
+});
+
 /** The main season: the first one. */
 export const mainSeason = ({ seasons }: Forecaster): number => seasons[0] ?? 1;
 

@@ -1,7 +1,7 @@
 /** The result of forecasts. */
 
 import { parseFrequency, timeAfter } from './calendar';
-import type { FittedForecaster } from './fit-forecaster';
+import type { Forecaster } from './forecaster';
 import type { ForecastState } from './state';
 
 /** The forecast of one series. */
@@ -21,12 +21,11 @@ export interface Forecast {
 
 /** A forecast from the quantiles of its steps. */
 export function createForecast(
-  { forecaster }: Pick<FittedForecaster, 'forecaster'>,
+  { horizon, frequency }: Pick<Forecaster, 'horizon' | 'frequency'>,
   { name, start, length }: Pick<ForecastState, 'name' | 'start' | 'length'>,
   levels: readonly number[],
   quantile: (k: number, level: number) => number,
 ): Forecast {
-  const { horizon, frequency } = forecaster;
   const steps = Array.from({ length: horizon }, (_, k) => k);
   const step = frequency === undefined || start === undefined ? undefined : parseFrequency('forecast', frequency);
   return {

@@ -100,7 +100,7 @@ function forecastDirectly(
 ): Forecast[] {
   const functions = quantilesOf(fitted, states);
   return states.map((state, b) =>
-    createForecast(fitted, state, levels, (k, level) => unscaleValue(state.scaler, functions(k, b)(level))),
+    createForecast(fitted.forecaster, state, levels, (k, level) => unscaleValue(state.scaler, functions(k, b)(level))),
   );
 }
 

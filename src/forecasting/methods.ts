@@ -1,7 +1,7 @@
 /** Forecasting methods without networks, to compare with: a forecaster must be better than all of them. */
 
-import { type Frequency, millisecondsOf, parseFrequency, timeAfter } from './calendar';
-import type { Forecast } from './forecast-result';
+import { type Frequency, millisecondsOf } from './calendar';
+import { createForecast, type Forecast } from './forecast-result';
 import { normalQuantile } from './probability';
 import type { Series } from './series';
 
@@ -32,18 +32,9 @@ export function localMethod(forecastOf: (values: Float64Array, task: ForecastTas
   return (_, task) => (series) =>
     series.map((each) => {
       const { median, quantile } = forecastOf(filledValues(each, task.season), task);
-      const steps = median.map((_, k) => k);
-      const { frequency, levels } = task;
-      const step =
-        frequency === undefined || each.start === undefined ? undefined : parseFrequency('backtest', frequency);
-      const start = each.start === undefined ? 0 : millisecondsOf('start', each.start);
-      return {
-        name: each.name,
-        times: step && steps.map((k) => new Date(timeAfter(start, step, each.values.length + k))),
-        levels,
-        quantiles: steps.map((k) => levels.map((level) => quantile(k, level))),
-        median,
-      };
+      const start = each.start === undefined ? undefined : millisecondsOf('start', each.start);
+      const history = { name: each.name, start, length: each.values.length };
+      return { ...createForecast(task, history, task.levels, quantile), median };
     });
 }
 

@@ -1,7 +1,7 @@
 /** Sampled paths of autoregressive forecasters. */
 
 import { createRandom, type Tensor } from '../index';
-import { appendValue, baseOf, inputSize, type Track, valueInputs, writeCovariates, writeValues } from './features';
+import { appendValue, baseOf, copyTrack, inputSize, valueInputs, writeCovariates, writeValues } from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { quantileOfSorted } from './probability';
@@ -33,7 +33,9 @@ export function samplePaths(
   });
   return states.map((state, i) => {
     const ordered = Array.from({ length: horizon }, (_, k) => paths[i]!.map((path) => path[k]!).sort((a, b) => a - b));
-    const forecast = createForecast(fitted, state, levels, (k, level) => quantileOfSorted(ordered[k]!, level));
+    const forecast = createForecast(fitted.forecaster, state, levels, (k, level) =>
+      quantileOfSorted(ordered[k]!, level),
+    );
     return { ...forecast, paths: paths[i]! };
   });
 }
@@ -51,9 +53,7 @@ function pathsOf(
   const [B, F, P] = [states.length * count, inputSize(fitted), distribution.size];
   const random = createRandom(seed);
   const rows = Array.from({ length: B }, (_, row) => states[Math.floor(row / count)]!);
-  const tracks = rows.map(({ track: { offset, filled, observed, levels } }): Track => {
-    return { offset, filled: [...filled], observed: [...observed], levels: [...levels] };
-  });
+  const tracks = rows.map(({ track }) => copyTrack(track));
   const results = states.map(() => Array.from({ length: count }, () => new Array<number>(horizon)));
   const inputs: Tensor = { shape: [1, B, F], data: new Float32Array(B * F) };
   const covariates = new Float32Array(F);

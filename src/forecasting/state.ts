@@ -4,6 +4,7 @@ import { createPredictor, joinStates, type ModelState, splitState, type Tensor }
 import { parseFrequency, timeAfter } from './calendar';
 import {
   appendValue,
+  copyTrack,
   emptyTrack,
   type FeaturePlan,
   inputSize,
@@ -151,8 +152,7 @@ function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | 
   const T = rows.reduce((most, { series }) => Math.max(most, series.values.length), 0);
   const inputs: Tensor = { shape: [T, B, F], data: new Float32Array(T * B * F) };
   const tracks = rows.map(({ series, state }, b) => {
-    const { offset, filled, observed, levels } = state.track;
-    const track: Track = { offset, filled: [...filled], observed: [...observed], levels: [...levels] };
+    const track = copyTrack(state.track);
     series.values.forEach((value, i) => {
       const t = state.length + i;
       const at = (i * B + b) * F;

@@ -48,7 +48,8 @@ export function fitValueScaler(label: string, scaling: Scaling, values: Float64A
 const constant = (label: string, value: number): RangeError =>
   new RangeError(`${label}: is constant, ${value}, so it has no scale. Remove it, or set scaling: 'none'.`);
 
-function momentsOf(values: Float64Array): { readonly mean: number; readonly deviation: number } {
+/** The mean of values and their standard deviation, with the biased variance. */
+export function momentsOf(values: Float64Array): { readonly mean: number; readonly deviation: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   return { mean, deviation: Math.sqrt(variance) };

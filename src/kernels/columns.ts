@@ -1,31 +1,9 @@
 /** Operations of the columns of matrices: depthwise convolution, batch normalization, and maxima. */
 
-import { type Call, type Kernel, longestSum, type Parts, type WasmFunction } from './kernel';
-import {
-  add,
-  type Elements,
-  less,
-  loopWhile,
-  number,
-  pairAdd,
-  pairOf,
-  pairZero,
-  type Statement,
-  set,
-  shiftLeft,
-  shuffle,
-  singles,
-  subtract,
-  tee,
-  vAdd,
-  vAnd,
-  vEqual,
-  vExcept,
-  vMax,
-  vMultiply,
-  vSelect,
-} from './simd/assembler';
-import { four, overElements, times } from './simd/loops';
+import type { Call, Kernel, Parts, WasmFunction } from './kernel';
+import { addColumnSums, rowsAtOnce } from './linear';
+import { add, set, shiftLeft, vAdd, vAnd, vEqual, vExcept, vMax, vSelect } from './simd/assembler';
+import { nextRow, overColumns, overElements, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
 const tapped = ['update rows n', 'read', 'read taps n', 'rows', 'taps', 'tapStride', 'n'] as const;
@@ -47,34 +25,26 @@ export const multiplyTaps: Kernel<typeof tapped> = {
     }
   },
   simd: ([y, x, weight, rows, taps, tapStride, n], w) => {
-    const [source, factor, left, columns, weights] = w.pointers;
-    /** Sums over the taps for adjacent vectors, so that one loop over the taps serves all of them. */
-    const column = (vectors: number, e: Elements): Statement[] => {
-      const sums = Array.from({ length: vectors }, () => w.local('v128'));
-      return [
-        ...sums.map((sum, i) => set(sum, e.load(y, 16 * i))),
-        set(source, x),
-        set(factor, weights),
-        set(left, taps),
-        times(left, [
-          ...sums.map((sum, i) => set(sum, multiplyAdd(w, e.load(source, 16 * i), e.load(factor, 16 * i), sum))),
-          set(source, add(source, tapStride)),
-          set(factor, add(factor, shiftLeft(n, 2))),
-        ]),
-        ...sums.map((sum, i) => e.store(y, sum, 16 * i)),
-      ];
-    };
+    const [source, factor, left, weights] = w.pointers;
     return [
       set(tapStride, shiftLeft(tapStride, 2)),
       times(rows, [
         set(weights, weight),
-        set(columns, n),
-        loopWhile(less(number(15), columns), [
-          ...column(4, four),
-          ...[y, x, weights].map((pointer) => set(pointer, add(pointer, number(64)))),
-          set(columns, subtract(columns, number(16))),
-        ]),
-        ...overElements(w, columns, [y, x, weights], (e) => column(1, e)),
+        ...overColumns(w, n, [y, x, weights], (vectors, e) => {
+          const sums = Array.from({ length: vectors }, () => w.local('v128'));
+          return [
+            ...sums.map((sum, i) => set(sum, e.load(y, 16 * i))),
+            set(source, x),
+            set(factor, weights),
+            set(left, taps),
+            times(left, [
+              ...sums.map((sum, i) => set(sum, multiplyAdd(w, e.load(source, 16 * i), e.load(factor, 16 * i), sum))),
+              set(source, add(source, tapStride)),
+              ...nextRow(n, factor),
+            ]),
+            ...sums.map((sum, i) => e.store(y, sum, 16 * i)),
+          ];
+        }),
       ]),
     ];
   },
@@ -94,50 +64,18 @@ export const sumProducts: Kernel<typeof products> = {
   compose: (parts) => inBlocks(parts),
 };
 
-/** {@link sumProducts} in blocks that fit the second cache. */
+/** {@link sumProducts} in blocks. */
 function inBlocks({ of }: Parts): Call<typeof products> {
   const sum = of(sumProductsBlock);
   return (dv, x, y, rows, n) => {
-    const atOnce = Math.max(64, Math.floor(longestSum / n));
+    const atOnce = rowsAtOnce(n);
     for (let r = 0; r < rows; r += atOnce) sum(dv, x + r * n, y + r * n, Math.min(atOnce, rows - r), n);
   };
 }
 
 const sumProductsBlock: WasmFunction<typeof products> = {
   operands: products,
-  simd: ([dv, x, y, rows, n], w) => {
-    const [first, second, count, left] = w.pointers;
-    const [value] = w.vectors;
-    const column = (vectors: number, e: Elements): Statement[] => {
-      const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
-      return [
-        ...sums.flat().map((sum) => set(sum, pairZero())),
-        set(first, x),
-        set(second, y),
-        set(count, rows),
-        times(count, [
-          ...sums.flatMap(([low, high], i) => [
-            set(low, pairAdd(low, pairOf(tee(value, vMultiply(e.load(first, 16 * i), e.load(second, 16 * i)))))),
-            set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
-          ]),
-          set(first, add(first, shiftLeft(n, 2))),
-          set(second, add(second, shiftLeft(n, 2))),
-        ]),
-        ...sums.map(([low, high], i) =>
-          e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i),
-        ),
-      ];
-    };
-    return [
-      set(left, n),
-      loopWhile(less(number(15), left), [
-        ...column(4, four),
-        ...[dv, x, y].map((pointer) => set(pointer, add(pointer, number(64)))),
-        set(left, subtract(left, number(16))),
-      ]),
-      ...overElements(w, left, [dv, x, y], (e) => column(1, e)),
-    ];
-  },
+  simd: ([dv, x, y, rows, n], w) => addColumnSums(w, dv, [x, y], rows, n),
 };
 
 const scaled = ['write rows n', 'read rows n', 'read n', 'read n', 'rows', 'n'] as const;

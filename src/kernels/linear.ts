@@ -3,10 +3,9 @@
 import { type Call, type Kernel, longestSum, type Memory, type Parts, type WasmFunction } from './kernel';
 import {
   add,
-  type Elements,
+  type Local,
   less,
   loadOne,
-  loopWhile,
   multiply,
   number,
   pairAdd,
@@ -17,53 +16,54 @@ import {
   shiftLeft,
   shuffle,
   singles,
-  subtract,
   tee,
   truncate,
   vAdd,
+  vMultiply,
   vZero,
+  type Writer,
   when,
 } from './simd/assembler';
-import { four, overElements, times } from './simd/loops';
+import { nextRow, overColumns, overElements, times } from './simd/loops';
 
 const summed = ['update n', 'read rows n', 'rows', 'n'] as const;
+
+/** Adds to dv [n] the sums over the rows of the products of matrices [rows, n], in double precision. */
+export function addColumnSums(
+  w: Writer,
+  dv: Local<'i32'>,
+  matrices: readonly Local<'i32'>[],
+  rows: Local<'i32'>,
+  n: Local<'i32'>,
+): Statement[] {
+  const [count] = w.pointers;
+  const [value] = w.vectors;
+  const sources = matrices.map(() => w.local('i32'));
+  return overColumns(w, n, [dv, ...matrices], (vectors, e) => {
+    const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
+    return [
+      ...sums.flat().map((sum) => set(sum, pairZero())),
+      ...sources.map((source, i) => set(source, matrices[i]!)),
+      set(count, rows),
+      times(count, [
+        ...sums.flatMap(([low, high], i) => [
+          set(value, sources.map((source) => e.load(source, 16 * i)).reduce(vMultiply)),
+          set(low, pairAdd(low, pairOf(value))),
+          set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
+        ]),
+        ...nextRow(n, ...sources),
+      ]),
+      ...sums.map(([low, high], i) =>
+        e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i),
+      ),
+    ];
+  });
+}
 
 /** dv += the sum of the rows of dy, in double precision. */
 const sumBlock: WasmFunction<typeof summed> = {
   operands: summed,
-  simd: ([dv, dy, rows, n], w) => {
-    const [source, count, left] = w.pointers;
-    const [value] = w.vectors;
-    /** Sums over all rows of a number of adjacent vectors. */
-    const column = (vectors: number, e: Elements): Statement[] => {
-      const sums = Array.from({ length: vectors }, () => [w.local('v128'), w.local('v128')] as const);
-      return [
-        ...sums.flat().map((sum) => set(sum, pairZero())),
-        set(source, dy),
-        set(count, rows),
-        times(count, [
-          ...sums.flatMap(([low, high], i) => [
-            set(low, pairAdd(low, pairOf(tee(value, e.load(source, 16 * i))))),
-            set(high, pairAdd(high, pairOf(shuffle(value, value, [2, 3, 2, 3])))),
-          ]),
-          set(source, add(source, shiftLeft(n, 2))),
-        ]),
-        ...sums.map(([low, high], i) =>
-          e.store(dv, vAdd(e.load(dv, 16 * i), shuffle(singles(low), singles(high), [0, 1, 4, 5])), 16 * i),
-        ),
-      ];
-    };
-    return [
-      set(left, n),
-      loopWhile(less(number(15), left), [
-        ...column(4, four),
-        set(dv, add(dv, number(64))),
-        set(dy, add(dy, number(64))),
-        set(left, subtract(left, number(16))),
-      ]),
-      ...overElements(w, left, [dv, dy], (e) => column(1, e)),
-    ];
-  },
+  simd: ([dv, dy, rows, n], w) => addColumnSums(w, dv, [dy], rows, n),
 };
 
 /** dv += the sum of the rows of dy, in double precision. */
@@ -82,11 +82,14 @@ export const sumRows: Kernel<typeof summed> = {
   compose: (parts) => sumByBlocks(parts),
 };
 
-/** {@link sumRows} in blocks that fit the second cache. A pass down the columns of one would miss the TLB otherwise. */
+/** The rows of n elements that fit the second cache. A pass down the columns of more of them would miss the TLB. */
+export const rowsAtOnce = (n: number): number => Math.max(64, Math.floor(longestSum / n));
+
+/** {@link sumRows} in blocks. */
 export function sumByBlocks({ of }: Parts): Call<typeof summed> {
   const sum = of(sumBlock);
   return (dv, dy, rows, n) => {
-    const atOnce = Math.max(64, Math.floor(longestSum / n));
+    const atOnce = rowsAtOnce(n);
     for (let r = 0; r < rows; r += atOnce) sum(dv, dy + r * n, Math.min(atOnce, rows - r), n);
   };
 }

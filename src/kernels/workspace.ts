@@ -270,7 +270,7 @@ export function release(workspace: Workspace, top: number): void {
 
 /** Returns the implementation in WebAssembly of a workspace, or undefined if its kernels are portable. */
 export const implementationOf = ({ kernels: { name } }: Workspace): Implementation | undefined =>
-  name === 'wide' ? wide : name === 'relaxed' ? relaxed : name === 'simd' ? simd : undefined;
+  [wide, relaxed, simd].find((one) => one?.name === name);
 
 const shared = new Map<KernelName | undefined, Workspace>();
 /** Returns a workspace to use instead of the shared ones, if it is set. */

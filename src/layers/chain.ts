@@ -131,6 +131,10 @@ export function statesOf(results: ChainRun['results']): Readonly<Record<string, 
 export const lengthsAfter = ({ steps }: Layer, lengths: Int32Array | undefined): Int32Array | undefined =>
   steps && lengths ? lengths.map(steps) : lengths;
 
+/** Returns the number of steps after layers, some of which may change it. */
+export const stepsThrough = (layers: readonly Layer[], T: number): number =>
+  layers.reduce((count, { steps }) => steps?.(count) ?? count, T);
+
 /** Runs each layer on the output of the previous one. Errors name the layer: `layer lstm: …`. */
 export function runChain(
   layers: readonly NamedLayer[],

@@ -6,6 +6,7 @@ import {
   checkGroups,
   checkWindow,
   extentOf,
+  isCausal,
   type Padding,
   paddingOf,
   stepsAfter,
@@ -128,12 +129,6 @@ function checkOptions(options: Conv1dOptions): Window {
   checkGroups('conv1d', 'size', size, groups);
   if (activation !== undefined) checkFunction('conv1d', 'activation', activation);
   return { k, stride, dilation, padding };
-}
-
-/** Whether each output depends on the same step and on earlier ones only, and there is one per step. */
-function isCausal(window: Window): boolean {
-  const [before, after] = paddingOf(window, 1);
-  return window.stride === 1 && before === extentOf(window) - 1 && after === 0;
 }
 
 /** The padding of a window with stride 1, which does not depend on the length of a sequence. */

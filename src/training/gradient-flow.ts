@@ -6,7 +6,7 @@ import type { Variable } from '../autodiff/tape';
 import { valueAndGradient } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
 import { bidirectional } from '../layers/bidirectional';
-import { chain, type NamedLayer, namesOf } from '../layers/chain';
+import { chain, type NamedLayer, namesOf, stepsThrough } from '../layers/chain';
 import { directionsOf } from '../layers/directions';
 import type { Layer } from '../layers/layer';
 import { layerOriginOf } from '../layers/origins';
@@ -197,9 +197,12 @@ const layersBefore = ({ layers }: Sequential, path: string): readonly NamedLayer
     layers.findIndex(({ name }) => path === name || path.startsWith(`${name}.`)),
   );
 
-/** The number of steps after layers, some of which may change it. */
+/** The number of steps after layers. */
 const stepsAfter = (layers: readonly NamedLayer[], T: number): number =>
-  layers.reduce((steps, { layer }) => layer.steps?.(steps) ?? steps, T);
+  stepsThrough(
+    layers.map(({ layer }) => layer),
+    T,
+  );
 
 /**
  * `[N]` the time step of every step of all rows, in the order in which a cell runs them after other layers.

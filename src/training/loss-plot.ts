@@ -3,6 +3,7 @@
 import { checkCount, checkNames, checkObject, checkString, isObject, lengthOf, mismatch } from '../tensor/shape';
 import { now } from './event-loop';
 import type { Progress } from './fit';
+import { line, svgDocument, text, ticksOf } from './svg';
 
 /** The losses of a curve: one per update, or evenly spread over the updates; or pairs of the update and its loss. */
 export type Losses = ArrayLike<number> | readonly (readonly [step: number, loss: number])[];
@@ -19,8 +20,6 @@ export interface LossPlotOptions {
 
 /** Colors that are distinct also for the color-blind, on light and dark backgrounds (after Okabe and Ito, 2008). */
 const colors = ['#2f7fd6', '#e07b00', '#2a9d7c', '#b35c9e', '#c44536', '#8a7f2d'];
-/** The color of the text and the axes, legible on light and dark backgrounds. */
-const gray = '#808080';
 const margin = { left: 52, right: 14, top: 44, bottom: 40 };
 
 /**
@@ -127,10 +126,7 @@ function plotAs(where: string, curves: Readonly<Record<string, Losses>>, options
       );
     }),
   ];
-  const size = `viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
-  const font = 'font-family="system-ui, sans-serif" font-size="11"';
-  const root = `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${font} fill="${gray}">`;
-  return `${root}<title>${escaped(title)}</title>${parts.join('')}</svg>`;
+  return svgDocument(title, width, height, parts);
 }
 
 /** The smallest and the largest loss; around a constant one, so that it is drawn in the middle. */
@@ -175,25 +171,7 @@ function averaged(points: Points, most: number): (readonly [number, number])[] {
   });
 }
 
-/** Round numbers from `low` to `high`, about `count`. */
-function ticksOf(low: number, high: number, count: number): readonly number[] {
-  const rough = (high - low) / count || Math.abs(low) || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
-  const first = Math.ceil(low / step - 1e-9);
-  return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) => (first + i) * step);
-}
-
 const label = (value: number): string => String(Number(value.toPrecision(4)));
-
-const escaped = (content: string): string => content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-
-const text = (x: number | string, y: number | string, content: string, anchor: string, weight = 400): string =>
-  `<text x="${x}" y="${y}" text-anchor="${anchor}" font-weight="${weight}" dominant-baseline="middle">` +
-  `${escaped(content)}</text>`;
-
-const line = (x1: number, y1: number | string, x2: number, y2: number | string, opacity: number): string =>
-  `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${gray}" stroke-opacity="${opacity}"/>`;
 
 /** A curve. With round ends, a single point is a dot. */
 const curve = (points: readonly string[], color: string): string =>

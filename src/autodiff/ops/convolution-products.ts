@@ -44,15 +44,14 @@ export function convolveRows(
     fillRows(scope, y, shift, steps * B, O);
     multiplyDepthwise(scope, sizes, y, x, weight);
   } else if (sizes.groups === 1) {
-    (isUnfolded(sizes) ? multiplyUnfolded : multiplyTapwise)(scope, sizes, y, x, sizes.I, weight, shift);
+    multiplyOf(sizes)(scope, sizes, y, x, sizes.I, weight, shift);
   } else {
     const part = partOf(sizes);
     for (let group = 0; group < sizes.groups; group++)
       withScratch(scope, () => {
         const result = allocate(scope.workspace, steps * B * part.O);
         const own = columnsOf(scope, weight + group * part.O, part.k * part.I, O, part.O);
-        const multiply = isUnfolded(part) ? multiplyUnfolded : multiplyTapwise;
-        multiply(scope, part, result, x + group * part.I, sizes.I, own, shift + group * part.O);
+        multiplyOf(part)(scope, part, result, x + group * part.I, sizes.I, own, shift + group * part.O);
         scope.kernels.of(copyStrided)(y + group * part.O, [O, 1], result, [part.O, 1], [steps * B, part.O]);
       });
   }
@@ -66,7 +65,7 @@ export function convolveRowsBackward(scope: Scope, sizes: ConvolutionSizes, offs
   if (dbias !== undefined) k.of(sumRows)(dbias, dy, steps * B, O);
   if (isDepthwise(sizes)) depthwiseBackward(scope, sizes, offsets);
   else if (sizes.groups === 1) {
-    (isUnfolded(sizes) ? unfoldedBackward : tapwiseBackward)(scope, sizes, sizes.I, offsets);
+    backwardOf(sizes)(scope, sizes, sizes.I, offsets);
   } else {
     const part = partOf(sizes);
     const weightRows = part.k * part.I;
@@ -81,7 +80,7 @@ export function convolveRowsBackward(scope: Scope, sizes: ConvolutionSizes, offs
           dx: offsets.dx === undefined ? undefined : offsets.dx + input,
           dweight,
         };
-        (isUnfolded(part) ? unfoldedBackward : tapwiseBackward)(scope, part, sizes.I, own);
+        backwardOf(part)(scope, part, sizes.I, own);
         if (offsets.dweight !== undefined)
           k.of(addStrided)(offsets.dweight + output, [O, 1], dweight!, [part.O, 1], [weightRows, part.O]);
       });
@@ -106,8 +105,8 @@ function columnsOf({ workspace, kernels }: Scope, from: number, rows: number, st
 const fillRows = ({ kernels }: Scope, y: number, row: number, rows: number, n: number): void =>
   kernels.of(copyStrided)(y, [n, 1], row, [0, 1], [rows, n]);
 
-/** y [T′·B, O] = bias + one product per tap, where x is the first I columns of [T·B, width]. */
-function multiplyTapwise(
+/** y [T′·B, O] = bias + the convolution of x, the first I columns of [T·B, width]. */
+type Multiply = (
   scope: Scope,
   sizes: ConvolutionSizes,
   y: number,
@@ -115,7 +114,10 @@ function multiplyTapwise(
   width: number,
   weight: number,
   bias: number,
-): void {
+) => void;
+
+/** One product per tap. */
+const multiplyTapwise: Multiply = (scope, sizes, y, x, width, weight, bias) => {
   const { kernels: k } = scope;
   const { B, I, O, steps } = sizes;
   const input = phasesOf(scope, sizes, x, width);
@@ -133,7 +135,7 @@ function multiplyTapwise(
       fillRows(scope, y + to * B * O, bias, (steps - to) * B, O);
     } else if (rows > 0) k.of(gemm)(result, tap, matrix, rows, O, I, false, false, true);
   });
-}
+};
 
 type GroupOffsets = Omit<ConvolutionOffsets, 'dbias'>;
 
@@ -166,6 +168,11 @@ function tapwiseBackward(scope: Scope, sizes: ConvolutionSizes, width: number, o
 const leastInputs = 32;
 
 const isUnfolded = ({ k, I }: ConvolutionSizes): boolean => k > 1 && I < leastInputs;
+
+const multiplyOf = (sizes: ConvolutionSizes): Multiply => (isUnfolded(sizes) ? multiplyUnfolded : multiplyTapwise);
+
+const backwardOf = (sizes: ConvolutionSizes): typeof tapwiseBackward =>
+  isUnfolded(sizes) ? unfoldedBackward : tapwiseBackward;
 
 /** Calls `visit` for the windows as few matrices: (the first window, the offset of its first tap, …, the sizes). */
 function eachWindows(
@@ -223,19 +230,11 @@ function unfold(scope: Scope, sizes: ConvolutionSizes, x: number, width: number)
   return windows;
 }
 
-/** y [T′·B, O] = bias + one product of all taps, where x is the first I columns of [T·B, width]. */
-function multiplyUnfolded(
-  scope: Scope,
-  sizes: ConvolutionSizes,
-  y: number,
-  x: number,
-  width: number,
-  weight: number,
-  bias: number,
-): void {
+/** One product of all taps. */
+const multiplyUnfolded: Multiply = (scope, sizes, y, x, width, weight, bias) => {
   const { B, I, O, k, steps } = sizes;
   scope.kernels.of(affineRows)(y, unfold(scope, sizes, x, width), weight, bias, steps * B, O, k * I);
-}
+};
 
 function unfoldedBackward(scope: Scope, sizes: ConvolutionSizes, width: number, offsets: GroupOffsets): void {
   const { workspace, kernels } = scope;

@@ -36,6 +36,12 @@ export function paddingOf({ k, stride, dilation, padding }: Window, length: numb
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
+/** Whether each output depends on the same step and on earlier ones only, and there is one per step. */
+export function isCausal(window: Window): boolean {
+  const [before, after] = paddingOf(window, 1);
+  return window.stride === 1 && before === extentOf(window) - 1 && after === 0;
+}
+
 /** Returns the number of windows over a sequence of `length` steps. A sequence without steps has none. */
 export function windowsOver(window: Window, length: number): number {
   const [before, after] = paddingOf(window, length);

@@ -1,6 +1,6 @@
 /** Conversion of Keras models. */
 
-import { namesOf } from '../../layers/chain';
+import { namesOf, stepsThrough } from '../../layers/chain';
 import type { Conv1dOptions } from '../../layers/conv1d';
 import { directionsOf, type LayerDirection } from '../../layers/directions';
 import type { Layer } from '../../layers/layer';
@@ -72,7 +72,7 @@ export function modelOf(
   let previous: Layer[] = [];
   const converted = chain.flatMap((layer, i) => {
     if (layer.className === 'RepeatVector') previous = [];
-    const steps = stepCounts[i] === undefined ? undefined : stepsAfter(previous, stepCounts[i]);
+    const steps = stepCounts[i] === undefined ? undefined : stepsThrough(previous, stepCounts[i]);
     const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
     const previousCount = counts.get(layer.className) ?? 0;
     counts.set(layer.className, previousCount + 1);
@@ -161,10 +161,6 @@ function sizeIn(layers: readonly KerasLayer[]): number | undefined {
   const size = inputShapeOf(layers)[2];
   return typeof size === 'number' ? size : undefined;
 }
-
-/** The number of steps after layers, some of which may change it. */
-const stepsAfter = (layers: readonly Layer[], T: number): number =>
-  layers.reduce((count, { steps }) => steps?.(count) ?? count, T);
 
 /** The number of steps of the input of each layer of a chain, or after RepeatVector, if the configuration has it. */
 function stepsOf(layers: readonly KerasLayer[]): readonly (number | undefined)[] {

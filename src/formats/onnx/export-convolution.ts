@@ -1,13 +1,13 @@
 /** Convolutions in ONNX, whose operators have the time axis last: `[B, I, T]`. */
 
-import { extentOf, paddingOf, type Window } from '../../autodiff/ops/windows';
+import { extentOf, isCausal, paddingOf, type Window } from '../../autodiff/ops/windows';
 import type { Conv1dOptions } from '../../layers/conv1d';
 import type { Tensor } from '../../tensor/tensor';
 import { reversedAxes } from '../matrix';
 import { reject } from './activations';
 import { type Attribute, add, addConstant, addIntegers, type Builder } from './builder';
 import type { ExportContext } from './export-recurrent';
-import { addMask } from './mask';
+import { addMask, filled } from './mask';
 
 /** Adds a convolution, without its activation. Returns the name of its output `[T′, B, O]`. */
 export function addConvolution(
@@ -20,8 +20,8 @@ export function addConvolution(
   const { builder: b } = context;
   const window = { k, stride, dilation, padding };
   const past = extentOf(window) - 1;
-  const isStateful = context.carriesState && past > 0 && isCausalWindow(window);
-  const input = masked(context, x);
+  const isStateful = context.carriesState && past > 0 && isCausal(window);
+  const input = filled(context, x, 0);
   const rows = isStateful ? addPast(context, path, input, past, weight!.shape[1]! * groups) : input;
   const y = add(
     b,
@@ -37,11 +37,6 @@ export function addConvolution(
   changeLengths(context, path, window, output);
   return output;
 }
-
-const isCausalWindow = (window: Window): boolean => {
-  const [before, after] = paddingOf(window, 1);
-  return window.stride === 1 && after === 0 && before === extentOf(window) - 1;
-};
 
 /** Puts the inputs before the sequence in front of it, and adds the last inputs as an output. */
 function addPast(context: ExportContext, path: string, x: string, past: number, I: number): string {
@@ -61,10 +56,6 @@ export const toChannels = (b: Builder, x: string): string => add(b, 'Transpose',
 
 /** `[B, O, T]` as `[T, B, O]`. */
 export const toSteps = (b: Builder, y: string): string => add(b, 'Transpose', [y], { perm: [2, 0, 1] });
-
-/** Sets steps after the end of their sequence to zero. */
-const masked = ({ builder: b, valid }: ExportContext, x: string): string =>
-  valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'zero', 0)]);
 
 /** The attributes of windows. */
 export function windowAttributes(window: Window): Readonly<Record<string, Attribute>> {

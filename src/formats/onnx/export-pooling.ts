@@ -8,10 +8,7 @@ import { reject } from './activations';
 import { add, addConstant, addIntegers, type Builder } from './builder';
 import { changeLengths, toChannels, toSteps, windowAttributes } from './export-convolution';
 import type { ExportContext } from './export-recurrent';
-
-/** Sets steps after the end of their sequence to a value. */
-const filled = ({ builder: b, valid }: ExportContext, x: string, value: number): string =>
-  valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'padding', value)]);
+import { filled } from './mask';
 
 /** Adds pooling over windows. Returns the name of its output `[T′, B, I]`. */
 export function addPooling(
@@ -30,7 +27,7 @@ export function addPooling(
   const input = toChannels(b, filled(context, x, opType === 'MaxPool' ? -Infinity : 0));
   const y = toSteps(b, add(b, opType, [input], { kernel_shape: [size], ...attributes }));
   changeLengths(context, path, window, y);
-  return context.valid === undefined ? y : filled(context, y, 0);
+  return filled(context, y, 0);
 }
 
 /** Adds pooling over all steps. Returns the name of its output `[B, I]`. */

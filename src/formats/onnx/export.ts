@@ -18,7 +18,7 @@ import { encodeOnnx } from './encode';
 import { addConvolution } from './export-convolution';
 import { addBatchNormalization, addGlobalPooling, addPooling } from './export-pooling';
 import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
-import { addMask } from './mask';
+import { addMask, filled } from './mask';
 import type { OnnxValue } from './model';
 
 /** Options of {@link exportOnnx}: additional inputs and outputs of the file. */
@@ -128,8 +128,7 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;
   /** Sets padded steps to zero, as the layer does. */
-  const masked = (y: string): string =>
-    context.valid !== undefined && perStep ? add(b, 'Where', [context.valid, y, addConstant(b, 'zero', 0)]) : y;
+  const masked = (y: string): string => (perStep ? filled(context, y, 0) : y);
   switch (origin?.[0]) {
     case 'embedding':
       return add(b, 'Gather', [addParameter('weight'), x]);

@@ -1,6 +1,7 @@
 /** The mask of the valid steps of sequences of unequal length. */
 
-import { add, addIntegers, type Builder } from './builder';
+import { add, addConstant, addIntegers, type Builder } from './builder';
+import type { ExportContext } from './export-recurrent';
 
 /** Adds the mask `[T, B, 1]` of the steps of `x [T, B, …]` that are within the lengths `[B]` of their sequences. */
 export function addMask(b: Builder, x: string, lengths: string): string {
@@ -15,3 +16,11 @@ export function addMask(b: Builder, x: string, lengths: string): string {
   const isValid = add(b, 'Less', [times, add(b, 'Cast', [lengths], { to: 7 })]);
   return add(b, 'Unsqueeze', [isValid, addIntegers(b, 2)]);
 }
+
+/** Sets the steps after the end of their sequence to a value, if the file has lengths. */
+export const filled = (
+  { builder: b, valid }: Pick<ExportContext, 'builder' | 'valid'>,
+  x: string,
+  value: number,
+): string =>
+  valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, value === 0 ? 'zero' : 'padding', value)]);

@@ -69,6 +69,28 @@ export function overElements(
 }
 
 /**
+ * Runs the body for the columns of matrices with n columns, sixteen at a time and then as {@link overElements} does. The
+ * body gets the number of adjacent vectors that it handles, so that one loop over the rows serves all of them.
+ */
+export function overColumns(
+  w: Writer,
+  n: I32,
+  pointers: readonly Local<'i32'>[],
+  body: (vectors: number, elements: Elements) => readonly Statement[],
+): Statement[] {
+  const [left] = w.pointers;
+  return [
+    set(left, n),
+    loopWhile(less(number(15), left), [
+      ...body(4, four),
+      ...pointers.map((pointer) => set(pointer, add(pointer, number(64)))),
+      set(left, subtract(left, number(16))),
+    ]),
+    ...overElements(w, left, pointers, (e) => body(1, e)),
+  ];
+}
+
+/**
  * {@link overElements} on copies of the pointers, so that the pointers do not change.
  *
  * @param sums locals to which the body adds, set to the sum of their lanes; sums of 1,024 elements are added in double

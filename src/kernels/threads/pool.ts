@@ -22,7 +22,7 @@ const unused = 50;
 /** The values of `state`. */
 const started = 1;
 const failed = 2;
-/** The size of the counters, and of the code of the functions, in bytes. All functions of the library take about 70,000. */
+/** The sizes of the counters and of the code of the functions, in bytes. All functions of `wide` together take 64,000. */
 const counterBytes = 256;
 const codeBytes = 262_144;
 /** The number of commands in the ring, and of doubles per command: the function, then its operands, at most 12. */

@@ -34,9 +34,9 @@ let wanted = 1;
 const most = 64;
 
 /**
- * Sets the number of threads of all later computations. Results have the same bits for any number of threads. Training
- * and predictions with at least half a million multiply-adds per time step become faster; smaller work stays
- * on one thread.
+ * Sets the number of threads of all later computations. Results have the same bits for any number of threads. Products of
+ * at least half a million multiply-adds are divided, such as those of 32 sequences and 128 units; smaller work stays on one
+ * thread.
  *
  * The threads start in the background, and computations use them as soon as they are ready; see {@link threadsReady}.
  * They do not keep a Node.js process alive. Predictors and trainings that have begun keep the memory with which they began,

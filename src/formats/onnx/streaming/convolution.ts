@@ -3,14 +3,15 @@
  * the axes of their views, so the columns of one output position are a few contiguous rows of the input.
  */
 
+import { paddingOf } from '../../../autodiff/ops/windows';
 import { addProduct } from '../../../kernels/arithmetic';
 import { copy } from '../../../kernels/movement';
 import { affinePacked } from '../../../kernels/product';
 import { lastOf } from '../../../tensor/arrays';
-import { formatShape, type Shape, sizeOf, stridesOf } from '../../../tensor/shape';
+import { formatShape, type Shape, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { checkSize, spend } from '../run-limit';
-import { addCopy, newView, offsetOf, type Plan, place, placePanels } from './plan';
+import { addCopy, newFilled, newView, offsetOf, type Plan, place, placePanels } from './plan';
 import { constantInput, floats, optionalConstant, type PlannedNode, type PlanOperator } from './planner';
 import { elementsOf, permuted, positionsOf, type View } from './view';
 
@@ -49,10 +50,9 @@ export function readWindow(node: PlannedNode, input: Shape, kernel: Shape): Wind
     throw new RangeError(`auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, got ${mode}`);
   if (mode.startsWith('SAME'))
     input.forEach((length, i) => {
-      const total = Math.max(0, (Math.ceil(length / strides[i]!) - 1) * strides[i]! + extents[i]! - length);
-      const smaller = Math.floor(total / 2);
-      pads[i] = mode === 'SAME_UPPER' ? smaller : total - smaller;
-      pads[rank + i] = total - pads[i]!;
+      const window = { k: kernel[i]!, stride: strides[i]!, dilation: dilations[i]!, padding: 'same' } as const;
+      const [less, more] = paddingOf(window, length);
+      [pads[i], pads[rank + i]] = mode === 'SAME_UPPER' ? [less, more] : [more, less];
     });
   const padded = input.map((length, i) => length + pads[i]! + pads[rank + i]!);
   const output = padded.map((length, i) => Math.floor((length - extents[i]!) / strides[i]!) + 1);
@@ -74,7 +74,7 @@ export function paddedOffset(plan: Plan, x: View, { before, after, padded }: Win
   const [B, C] = [x.shape[0]!, lastOf(x.shape)!];
   const shape = checkSize([B, ...padded, C]);
   // The padding is written once; steps overwrite only the inside.
-  const buffer = { ...newView(plan, shape), offset: place(plan, new Float32Array(sizeOf(shape)).fill(value)) };
+  const buffer = newFilled(plan, shape, value);
   const inside = before.reduce((offset, count, i) => offset + count * buffer.strides[i + 1]!, buffer.offset);
   addCopy(plan, { ...buffer, shape: x.shape, offset: inside }, x);
   return buffer.offset;

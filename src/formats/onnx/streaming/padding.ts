@@ -3,7 +3,7 @@
 import { sizeOf, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { checkSize } from '../run-limit';
-import { addCopy, contiguous, newView, place } from './plan';
+import { addCopy, contiguous, newFilled, place } from './plan';
 import { floats, numbersOf, optionalConstant, type PlanOperator } from './planner';
 import { elementsOf, isConstant } from './view';
 
@@ -41,7 +41,7 @@ export const pad: PlanOperator = (node) => {
     if (mode === 'reflect' && most > 0 && most >= length)
       throw new RangeError(`the axis ${axis} of length ${length} is too short to reflect ${most} elements`);
   });
-  const y = { ...newView(plan, shape), offset: place(plan, new Float32Array(sizeOf(shape)).fill(value)) };
+  const y = newFilled(plan, shape, value);
   const from = isConstant(x) ? place(plan, elementsOf(x)) : x.offset;
   // The inside, which negative pads crop, and then the elements around it.
   const lows = before.map((count) => Math.max(0, count));

@@ -41,6 +41,13 @@ export const newView = (
   offset: reserve(reservation, sizeOf(checkSize(shape))),
 });
 
+/** Reserves memory for a value that steps overwrite in part, and fills it once. */
+export function newFilled(plan: Plan, shape: Shape, value: number): View {
+  const y = newView(plan, shape);
+  plan.memory.view.fill(value, y.offset, y.offset + sizeOf(shape));
+  return y;
+}
+
 /** Copies elements to the memory of the plan, once, and returns their offset. */
 export function place({ reservation, memory }: Plan, elements: ArrayLike<number>): number {
   const offset = reserve(reservation, elements.length);

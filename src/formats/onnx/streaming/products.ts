@@ -3,7 +3,7 @@
 import { addition } from '../../../kernels/arithmetic';
 import { affinePacked, gemm } from '../../../kernels/product';
 import { lastOf } from '../../../tensor/arrays';
-import { formatShape, sizeOf } from '../../../tensor/shape';
+import { formatShape, sizeOf, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { spend } from '../run-limit';
 import { paired } from './elementwise';
@@ -69,5 +69,5 @@ export const matmulOperator: PlanOperator = (node) => {
   const rows = contiguous(plan, a);
   const y = product(plan, { ...rows, shape: [sizeOf(leading), K], strides: [K, 1] }, b, undefined);
   const shape = [...leading, b.shape[1]!];
-  return [{ ...y, ...contiguous(plan, y), shape, strides: shape.map((_, axis) => sizeOf(shape.slice(axis + 1))) }];
+  return [{ ...y, shape, strides: stridesOf(shape) }];
 };
