@@ -133,7 +133,7 @@ export function checkDepth(where: string, what: string, json: Json, depth: numbe
  * Returns the description of an origin.
  *
  * @param unnamed describes a value without a name; by default, such a value is an error
- * @throws TypeError if a value in it has no name
+ * @throws TypeError if a value in it has no name, or a number is not finite
  * @throws RangeError if it has more layers or levels than {@link undescribeOrigin} accepts
  */
 export function describeOrigin(
@@ -165,6 +165,8 @@ export function describeOrigin(
       return Object.fromEntries(fields.map(([key, field]) => [key, visitPart(field, key)]));
     }
     if (unnamed !== undefined) return unnamed;
+    if (typeof value === 'number')
+      throw new TypeError(`${where}: ${path} must be a finite number to be saved, got ${value}.`);
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
       `${where}: ${path} is ${what} without a name. Name it in customObjects: { myName: … }, here and when loading; ` +

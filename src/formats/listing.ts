@@ -8,7 +8,9 @@ export const abbreviate = (text: string): string =>
   text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text;
 
 /** A value of JSON, or `undefined`, as text. */
-export const shown = (json: unknown): string => abbreviate(String(JSON.stringify(json)));
+export const shown = (json: unknown): string =>
+  // JSON has no infinite numbers.
+  abbreviate(String(typeof json === 'number' ? json : JSON.stringify(json)));
 
 /** Lists names: the first few, and how many there are in addition. */
 export function listed(names: readonly string[], separator: string = ', '): string {

@@ -265,7 +265,7 @@ it('gradients equal finite differences', () => {
 describe('what cannot be converted exactly is rejected', () => {
   it.each<[string, Spec, string]>([
     ['a threshold', ['ReLU', { threshold: 1 }], 'layer0 has threshold 1; only 0 is supported.'],
-    ['NaN as a number', ['ReLU', { max_value: 'NaN' }], 'max_value of layer0 must be a number, got "NaN".'],
+    ['NaN as a number', ['ReLU', { max_value: 'NaN' }], 'max_value of layer0 must be a finite number, got "NaN".'],
     ['softmax over time', ['Softmax', { axis: 1 }], 'layer0 normalizes over axis 1; only the last axis is supported.'],
     ['normalization over time', ['BatchNormalization', { axis: 1 }], 'axis 1 is the time axis'],
     ['pooling that keeps the axis', ['GlobalMaxPooling1D', { keepdims: true }], 'layer0 has keepdims'],
@@ -274,12 +274,35 @@ describe('what cannot be converted exactly is rejected', () => {
     ['repeating a sequence', ['RepeatVector', { n: 2 }], 'the input must be a vector per sequence, got one per step'],
     ['an unknown activation', ['Activation', { activation: 'gelu' }], 'layer0 has activation gelu'],
     ['a wrong size', ['Rescaling', { scale: [1, 2], offset: 0 }], 'the input must be vectors of size 2, got 3'],
+    [
+      'a negative variance',
+      ['Normalization', { axis: -1, mean: [0, 0, 0], variance: [1, 1, -1] }],
+      'the square root of variance of layer0 must be finite numbers, element 2 is NaN.',
+    ],
     ['text as a scale', ['Rescaling', { scale: 'x' }], 'scale of layer0 must be numbers, got "x".'],
   ])('%s', (_, spec, message) => {
     const four = Object.fromEntries([0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(3)]));
     const weights = spec[0] === 'BatchNormalization' ? four : {};
     expect(() => imported([spec, denseLayer()], weights)).toThrow(message);
     expect(() => imported([spec, denseLayer()], weights)).toThrow(/^importKeras: /);
+  });
+
+  it.each<[string, Spec, string]>([
+    ['offset', ['Rescaling', { offset: [1, 'Infinity'] }], 'offset of layer0 must be finite numbers, element 1 is'],
+    ['bound', ['ReLU', { max_value: 'Infinity' }], 'max_value of layer0 must be a finite number, got Infinity.'],
+  ])('an infinite %s, which Python writes as Infinity', (_, spec, message) => {
+    const config = JSON.stringify(sequentialConfig([3, 3], spec, denseLayer())).replace('"Infinity"', 'Infinity');
+    const file = kerasFile({ config, version: '3.6.0', weights: { 'layers\\dense\\vars\\0': kernel } });
+    expect(() => importKeras(file)).toThrow(`importKeras: ${message}`);
+  });
+
+  it('moving statistics that are not finite', () => {
+    const statistics = [weight(3), weight(3), { shape: [3], data: [0, Number.NaN, 0] }, weight(3)];
+    const weights = Object.fromEntries(statistics.map((each, i) => [`layers\\batch_normalization\\vars\\${i}`, each]));
+    const specs: readonly Spec[] = [['GlobalMaxPooling1D', {}], ['BatchNormalization', { axis: 1 }], denseLayer()];
+    expect(() => imported(specs, weights)).toThrow(
+      'the moving mean of layer1 must be finite numbers, element 1 is NaN.',
+    );
   });
 
   it('Flatten of sequences of unknown length', () => {

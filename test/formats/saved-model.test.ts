@@ -251,6 +251,9 @@ describe('save and load', () => {
       /save: sequential\.0\.0\.0\.activation is a function without a name\. Name it in customObjects/,
     );
     expect(() => load(save(model, { customObjects }))).toThrow('load: the file contains the unknown name "double".');
+    expect(() => save(sequential([shifted(Infinity)], { inputSize: 2 }), { customObjects })).toThrow(
+      'save: sequential.0.0.0 must be a finite number to be saved, got Infinity.',
+    );
     const { origin: _, ...nameless } = shifted(1);
     expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/without a name/);
   });

@@ -89,8 +89,8 @@ export function stepsIn(where: string, { name, config }: KerasLayer, key: string
 /** A numeric option. @throws RangeError if it is neither a number nor missing */
 export function numberOf(where: string, { name, config }: KerasLayer, key: string, byDefault: number): number {
   const value = config[key] ?? byDefault;
-  if (typeof value === 'number') return value;
-  throw new RangeError(`${where}: ${key} of ${name} must be a number, got ${shown(value)}.`);
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw new RangeError(`${where}: ${key} of ${name} must be a finite number, got ${shown(value)}.`);
 }
 
 /** The axis of a layer as a number, or a list of numbers. */

@@ -116,9 +116,9 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
     return {
       layer(taker, weights) {
         const { mean, variance } = batchNormalizationParameters(taker, weights, { scale, center });
-        const constants = { mean: [...mean.data], variance: [...variance.data] };
         return kerasBatchNormalization({
-          ...constants,
+          mean: finite(where, layer, 'the moving mean', mean.data),
+          variance: finite(where, layer, 'the moving variance', variance.data),
           epsilon,
           axis: 1,
           ...(!scale && { scale }),
@@ -143,22 +143,33 @@ function translateNormalization(where: string, layer: KerasLayer): Translated {
       const { mean, variance } = isGiven
         ? { mean: numbersOf(where, layer, 'mean', []), variance: numbersOf(where, layer, 'variance', []) }
         : normalizationWeights(taker, weights);
-      const deviation = variance.map((value) => Math.max(Math.sqrt(value), 1e-7));
+      const center = finite(where, layer, 'mean', mean);
+      const deviations = variance.map((value) => Math.max(Math.sqrt(value), 1e-7));
+      const deviation = finite(where, layer, 'the square root of variance', deviations);
       return layer.config['invert'] === true
-        ? kerasScaling({ center: [0], factor: deviation, offset: mean })
-        : kerasScaling({ center: mean, factor: deviation.map((value) => 1 / value), offset: [0] });
+        ? kerasScaling({ center: [0], factor: deviation, offset: center })
+        : kerasScaling({ center, factor: deviation.map((value) => 1 / value), offset: [0] });
     },
     read: () => ({}),
   };
 }
 
 /** An option that is a number or a nested list of numbers. @throws RangeError if it is not */
-function numbersOf(where: string, { name, config }: KerasLayer, key: string, byDefault: readonly number[]): number[] {
+function numbersOf(where: string, layer: KerasLayer, key: string, byDefault: readonly number[]): number[] {
+  const { name, config } = layer;
   const value = config[key];
   if (value === undefined || value === null) return [...byDefault];
   const numbers = numbersIn(value);
-  if (numbers.length > 0) return numbers;
-  throw new RangeError(`${where}: ${key} of ${name} must be numbers, got ${shown(value)}.`);
+  if (numbers.length === 0) throw new RangeError(`${where}: ${key} of ${name} must be numbers, got ${shown(value)}.`);
+  return finite(where, layer, key, numbers);
+}
+
+/** The constants of a layer, which become part of its description. @throws RangeError if one is NaN or infinite */
+function finite(where: string, { name }: KerasLayer, key: string, values: ArrayLike<number>): number[] {
+  const numbers = Array.from(values);
+  const i = numbers.findIndex((value) => !Number.isFinite(value));
+  if (i < 0) return numbers;
+  throw new RangeError(`${where}: ${key} of ${name} must be finite numbers, element ${i} is ${numbers[i]}.`);
 }
 
 /** The numbers in a nested list; none if it has other values. */
