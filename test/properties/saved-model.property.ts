@@ -126,7 +126,7 @@ it.each<[string, typeof load | typeof loadEncoderDecoder, Uint8Array]>([
       }),
       { numRuns: runs(1500) },
     );
-    // Any other layout than the current one is rejected.
-    if (key !== 'bptt.format') expect(loaded, key).toBeGreaterThan(4);
+    // Any other layout than the current one is rejected. Of the others, few changes leave a file that loads.
+    if (key !== 'bptt.format') expect(loaded, key).toBeGreaterThan(0);
   }
 });
