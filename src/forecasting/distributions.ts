@@ -21,12 +21,18 @@ import {
   subtract,
   sum,
   type Tensor,
-  uniformNumber,
   type Variable,
 } from '../index';
 import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
 import { logGammaRatio } from './log-gamma';
-import { gammaNumber, negativeBinomialQuantile, normalQuantile, poissonNumber, studentQuantile } from './probability';
+import {
+  gammaNumber,
+  negativeBinomialQuantile,
+  normalProbability,
+  normalQuantile,
+  poissonNumber,
+  studentQuantile,
+} from './probability';
 
 /** A distribution that a forecaster predicts: {@link quantiles}, {@link gaussian} and so on return one. */
 export interface Distribution {
@@ -46,8 +52,11 @@ export interface Distribution {
   readonly loss: (outputs: Variable, targets: Tensor, scales: Tensor) => Variable;
   /** Returns the quantile function of one step, scaled. The arguments are its outputs and the scale of the series. */
   readonly quantile: (outputs: ArrayLike<number>, scale: number) => (level: number) => number;
-  /** Draws a value of one step, scaled. */
-  readonly sample: (outputs: ArrayLike<number>, scale: number, random: Random) => number;
+  /**
+   * Draws a value of one step, scaled, from the distribution after it is stretched around its median by the factor
+   * `spread`. Its outputs start at index `at`. Allocates nothing.
+   */
+  readonly sample: (outputs: ArrayLike<number>, at: number, scale: number, random: Random, spread: number) => number;
 }
 
 const least = 1e-3;
@@ -72,7 +81,7 @@ export function point(): Distribution {
     loss: (outputs, targets) => abs(subtract(column(outputs, 0), targets)),
     quantile: (outputs) => (level) =>
       outputs[0]! + 0.5 * (level < 0.5 ? Math.log(2 * level) : -Math.log(2 - 2 * level)),
-    sample: (outputs) => outputs[0]!,
+    sample: (outputs, at) => outputs[at]!,
   };
 }
 
@@ -106,6 +115,20 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
     shape: [Q - 1, Q],
     data: Float32Array.from({ length: (Q - 1) * Q }, (_, at) => sign(Math.floor(at / Q), at % Q)),
   };
+  const z = levels.map(normalQuantile);
+  // The value at the level of a standard normal number: the values are linear in those numbers.
+  const valueAt = (outputs: ArrayLike<number>, at: number, number: number): number => {
+    if (Q === 1) return outputs[at]!;
+    let above = 1;
+    while (above < Q - 1 && z[above]! < number) above++;
+    let value = outputs[at]!;
+    for (let j = middle + 1; j < above; j++) value += softplusOf(outputs[at + j]!);
+    for (let j = middle - 1; j >= above; j--) value -= softplusOf(outputs[at + j + 1]!);
+    // The next distance is above the value, or below it in the lower half.
+    const distance = softplusOf(outputs[at + above]!);
+    const from = above > middle ? above - 1 : above;
+    return value + (distance * (number - z[from]!)) / (z[above]! - z[above - 1]!);
+  };
   const values = (outputs: ArrayLike<number>): number[] => {
     const result = new Array<number>(Q).fill(outputs[0]!);
     for (let j = middle + 1; j < Q; j++) result[j] = result[j - 1]! + softplusOf(outputs[j]!);
@@ -129,7 +152,10 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
       const known = values(outputs);
       return (level) => interpolate(known, positionOf(level));
     },
-    sample: (outputs, _, random) => interpolate(values(outputs), positionOf(uniformNumber(random))),
+    sample: (outputs, at, _, random, spread) => {
+      const median = valueAt(outputs, at, 0);
+      return median + spread * (valueAt(outputs, at, normalNumber(random)) - median);
+    },
   };
 }
 
@@ -184,7 +210,7 @@ function interpolate(values: readonly number[], { above, part }: Position): numb
  * gaussian().size; // 2
  */
 export function gaussian(): Distribution {
-  const deviationOf = (outputs: ArrayLike<number>): number => least + softplusOf(outputs[1]!);
+  const deviationOf = (output: number): number => least + softplusOf(output);
   return {
     name: 'gaussian',
     size: 2,
@@ -193,8 +219,9 @@ export function gaussian(): Distribution {
       const z = divide(subtract(targets, column(outputs, 0)), deviation);
       return add(add(scale(multiply(z, z), 0.5), log(deviation)), 0.5 * Math.log(2 * Math.PI));
     },
-    quantile: (outputs) => (level) => outputs[0]! + deviationOf(outputs) * normalQuantile(level),
-    sample: (outputs, _, random) => normalNumber(random, outputs[0]!, deviationOf(outputs)),
+    quantile: (outputs) => (level) => outputs[0]! + deviationOf(outputs[1]!) * normalQuantile(level),
+    sample: (outputs, at, _, random, spread) =>
+      normalNumber(random, outputs[at]!, spread * deviationOf(outputs[at + 1]!)),
   };
 }
 
@@ -205,8 +232,8 @@ export function gaussian(): Distribution {
  * studentT().size; // 3
  */
 export function studentT(): Distribution {
-  const deviationOf = (outputs: ArrayLike<number>): number => least + softplusOf(outputs[1]!);
-  const degreesOf = (outputs: ArrayLike<number>): number => 2 + least + softplusOf(outputs[2]!);
+  const deviationOf = (output: number): number => least + softplusOf(output);
+  const degreesOf = (output: number): number => 2 + least + softplusOf(output);
   return {
     name: 'studentT',
     size: 3,
@@ -218,11 +245,13 @@ export function studentT(): Distribution {
       const norm = subtract(log(sqrt(scale(degrees, Math.PI))), logGammaRatio(0.5, scale(degrees, 0.5)));
       return add(add(tail, norm), log(deviation));
     },
-    quantile: (outputs) => (level) => outputs[0]! + deviationOf(outputs) * studentQuantile(level, degreesOf(outputs)),
-    sample: (outputs, _, random) => {
-      const degrees = degreesOf(outputs);
+    quantile: (outputs) => (level) =>
+      outputs[0]! + deviationOf(outputs[1]!) * studentQuantile(level, degreesOf(outputs[2]!)),
+    sample: (outputs, at, _, random, spread) => {
+      const degrees = degreesOf(outputs[at + 2]!);
       const chi = 2 * gammaNumber(random, degrees / 2);
-      return outputs[0]! + (deviationOf(outputs) * normalNumber(random)) / Math.sqrt(chi / degrees);
+      const deviation = spread * deviationOf(outputs[at + 1]!);
+      return outputs[at]! + (deviation * normalNumber(random)) / Math.sqrt(chi / degrees);
     },
   };
 }
@@ -235,10 +264,8 @@ export function studentT(): Distribution {
  * negativeBinomial().size; // 2
  */
 export function negativeBinomial(): Distribution {
-  const parameters = (outputs: ArrayLike<number>, scaleOfSeries: number): readonly [mean: number, r: number] => [
-    scaleOfSeries * (least + softplusOf(outputs[0]!)),
-    0.01 + softplusOf(outputs[1]!),
-  ];
+  const meanOf = (output: number, scaleOfSeries: number): number => scaleOfSeries * (least + softplusOf(output));
+  const shapeOf = (output: number): number => 0.01 + softplusOf(output);
   return {
     name: 'negativeBinomial',
     size: 2,
@@ -252,11 +279,16 @@ export function negativeBinomial(): Distribution {
       return add(subtract(failures, logGammaRatio(counts, r)), factorials);
     },
     quantile: (outputs, scaleOfSeries) => {
-      const [mean, r] = parameters(outputs, scaleOfSeries);
+      const [mean, r] = [meanOf(outputs[0]!, scaleOfSeries), shapeOf(outputs[1]!)];
       return (level) => negativeBinomialQuantile(level, mean, r) / scaleOfSeries;
     },
-    sample: (outputs, scaleOfSeries, random) => {
-      const [mean, r] = parameters(outputs, scaleOfSeries);
+    sample: (outputs, at, scaleOfSeries, random, spread) => {
+      const mean = meanOf(outputs[at]!, scaleOfSeries);
+      const r = shapeOf(outputs[at + 1]!);
+      if (spread !== 1) {
+        const level = normalProbability(spread * normalNumber(random));
+        return negativeBinomialQuantile(level, mean, r) / scaleOfSeries;
+      }
       return poissonNumber(random, (gammaNumber(random, r) * mean) / r) / scaleOfSeries;
     },
   };

@@ -71,9 +71,12 @@ export function trackOf(forecaster: Forecaster, values: ArrayLike<number>, scale
 export const scaled = (scaler: ValueScaler, value: number): number =>
   Number.isNaN(value) ? NaN : scaleValue(scaler, value);
 
-/** The end of a track, with all values that features of later steps depend on. */
-export function tailOf(track: Track, forecaster: Forecaster): Track {
-  const needed = Math.max(forecaster.context, levelWindow(forecaster), ...forecaster.seasons) + 2;
+/**
+ * The end of a track, with all values that features of later steps depend on. Without the linear skip, they do not
+ * depend on the context.
+ */
+export function tailOf(track: Track, forecaster: Forecaster, context: number = forecaster.context): Track {
+  const needed = Math.max(context, levelWindow(forecaster), ...forecaster.seasons) + 2;
   const from = Math.max(0, track.filled.length - needed);
   return {
     offset: track.offset + from,

@@ -1,11 +1,22 @@
 /** Sampled paths of autoregressive forecasters. */
 
-import { createRandom, type Tensor } from '../index';
-import { appendValue, baseOf, copyTrack, inputSize, valueInputs, writeCovariates, writeValues } from './features';
+import { advance, createRandom, type ModelState, type Random, type Stream, stream, type Tensor } from '../index';
+import {
+  appendValue,
+  baseOf,
+  copyTrack,
+  inputSize,
+  type Track,
+  tailOf,
+  valueInputs,
+  writeCovariates,
+  writeValues,
+} from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
+import { embeddingsSize } from './network';
 import { quantileOfSorted } from './probability';
-import { type ForecastState, joined, runMember } from './state';
+import { type ForecastState, joined, runMember, writeEmbeddings } from './state';
 import { unscaleValue } from './value-scaling';
 
 interface PathOptions {
@@ -14,75 +25,143 @@ interface PathOptions {
   readonly seed: number;
 }
 
-/** Draws paths for every state, those of each network in turn. The rows of a batch are the paths. */
+/** Draws paths for every state, those of each network in turn. */
 export function samplePaths(
   fitted: FittedForecaster,
   states: readonly ForecastState[],
   { levels, paths: count, seed }: PathOptions,
 ): Forecast[] {
-  const { horizon, distribution } = fitted.forecaster;
-  const perMember = Math.ceil(count / fitted.members.length);
-  const paths: number[][][] = states.map(() => []);
-  fitted.members.forEach((_, m) => {
-    const used = Math.min(perMember, count - m * perMember);
-    if (used <= 0) return;
-    // Point forecasts have no distribution: one path, of medians.
-    pathsOf(fitted, m, states, distribution.name === 'point' ? 1 : used, seed + m).forEach((each, i) =>
-      paths[i]!.push(...each),
-    );
+  const { forecaster, members } = fitted;
+  const { horizon: h, distribution } = forecaster;
+  // Point forecasts have no distribution: one path per network, of medians.
+  const perMember = distribution.name === 'point' ? 1 : Math.ceil(count / members.length);
+  const counts = members.map((_, m) => Math.max(0, Math.min(perMember, count - m * perMember)));
+  const total = counts.reduce((sum, each) => sum + each, 0);
+  const values = new Float64Array(states.length * h * total); // [states, horizon, paths]
+  counts.forEach((used, m) => {
+    const draws = { values, total, first: m * perMember, count: used, random: createRandom(seed + m) };
+    if (used > 0) drawPaths(fitted, m, states, draws);
   });
   return states.map((state, i) => {
-    const ordered = Array.from({ length: horizon }, (_, k) => paths[i]!.map((path) => path[k]!).sort((a, b) => a - b));
-    const forecast = createForecast(fitted.forecaster, state, levels, (k, level) =>
-      quantileOfSorted(ordered[k]!, level),
-    );
-    return { ...forecast, paths: paths[i]! };
+    const steps = Array.from({ length: h }, (_, k) => values.subarray((i * h + k) * total, (i * h + k + 1) * total));
+    const ordered = steps.map((each) => each.slice().sort());
+    const forecast = createForecast(forecaster, state, levels, (k, level) => quantileOfSorted(ordered[k]!, level));
+    return { ...forecast, paths: Array.from({ length: total }, (_, path) => steps.map((each) => each[path]!)) };
   });
 }
 
-/** Draws `count` paths of one network for every state, `[states][count][horizon]`. */
-function pathsOf(
+/** The paths of one network among those of all networks. */
+interface Draws {
+  /** `[states, horizon, total]`, receives the paths. */
+  readonly values: Float64Array;
+  readonly total: number;
+  /** The index of the first path of this network, and their number. */
+  readonly first: number;
+  readonly count: number;
+  readonly random: Random;
+}
+
+/** Batches of at most this many paths, and of those of one series at least, stay in the caches of the processor. */
+const mostRows = 256;
+
+/** Draws the paths of network m. All paths of a series have the same first step, which runs once. */
+function drawPaths(fitted: FittedForecaster, m: number, states: readonly ForecastState[], draws: Draws): void {
+  const { forecaster } = fitted;
+  const { size: P } = forecaster.distribution;
+  const [S, F] = [states.length, inputSize(fitted)];
+  const inputs: Tensor = { shape: [1, S, F], data: new Float32Array(S * F) };
+  states.forEach((state, i) => {
+    writeValues(inputs.data, i * F, forecaster, state.track, state.length, state.length - 1);
+    writeFuture(inputs.data, i * F + valueInputs(forecaster), fitted, state, 0);
+  });
+  const member = fitted.members[m]!;
+  const start = runMember(fitted, member, states, inputs, joined(states.map(({ networks }) => networks[m])));
+  const perBatch = Math.max(1, Math.floor(mostRows / draws.count));
+  const streams = new Map<number, Stream>();
+  for (let first = 0; first < S; first += perBatch) {
+    const group = states.slice(first, first + perBatch);
+    const batchSize = group.length * draws.count;
+    const running = streams.get(batchSize) ?? stream(member.network, { batchSize });
+    streams.set(batchSize, running);
+    running.state = repeated(start.state, first, group.length, draws.count);
+    const outputs = start.output.data.subarray(first * P, (first + group.length) * P);
+    continuePaths(fitted, m, group, first, outputs, running, draws);
+  }
+}
+
+/** Draws the paths of a batch of states from the outputs of the first step, `[G, P]`, and the stream after it. */
+function continuePaths(
   fitted: FittedForecaster,
   m: number,
-  states: readonly ForecastState[],
-  count: number,
-  seed: number,
-): number[][][] {
-  const { forecaster, members, calibration } = fitted;
+  group: readonly ForecastState[],
+  first: number,
+  firstOutputs: Float32Array,
+  running: Stream,
+  draws: Draws,
+): void {
+  const { forecaster, calibration } = fitted;
   const { horizon, distribution } = forecaster;
-  const [B, F, P] = [states.length * count, inputSize(fitted), distribution.size];
-  const random = createRandom(seed);
-  const rows = Array.from({ length: B }, (_, row) => states[Math.floor(row / count)]!);
-  const tracks = rows.map(({ track }) => copyTrack(track));
-  const results = states.map(() => Array.from({ length: count }, () => new Array<number>(horizon)));
-  const inputs: Tensor = { shape: [1, B, F], data: new Float32Array(B * F) };
-  const covariates = new Float32Array(F);
-  let network = joined(rows.map(({ networks }) => networks[m]));
+  const [B, F, P, n] = [running.batchSize, inputSize(fitted), distribution.size, draws.count];
+  const values = valueInputs(forecaster);
+  const width = F + embeddingsSize(fitted.schema);
+  const inputs: Tensor = { shape: [B, width], data: new Float32Array(B * width) };
+  const outputs: Tensor = { shape: [B, P], data: new Float32Array(B * P) };
+  const tracks: Track[] = [];
+  const covariates = new Float32Array(F - values);
+  group.forEach((state, i) => {
+    const tail = tailOf(state.track, forecaster, 0);
+    for (let row = i * n; row < (i + 1) * n; row++) {
+      tracks.push(copyTrack(tail));
+      outputs.data.set(firstOutputs.subarray(i * P, (i + 1) * P), row * P);
+      writeEmbeddings(inputs.data, row * width + F, fitted.members[m]!.parameters, state);
+    }
+  });
   for (let k = 0; k < horizon; k++) {
-    rows.forEach((state, row) => {
-      const t = state.length + k;
-      const values = valueInputs(forecaster);
-      if (row % count === 0) {
-        const future = state.future.map((column) => column[k]!);
-        writeCovariates(covariates, 0, fitted, t, { ...state, past: undefined, future });
+    if (k > 0) {
+      group.forEach((state, i) => {
+        writeFuture(covariates, 0, fitted, state, k);
+        for (let row = i * n; row < (i + 1) * n; row++) {
+          writeValues(inputs.data, row * width, forecaster, tracks[row]!, state.length + k, state.length + k - 1);
+          for (let j = 0; j < covariates.length; j++) inputs.data[row * width + values + j] = covariates[j]!;
+        }
+      });
+      advance(running, inputs, outputs);
+    }
+    group.forEach((state, i) => {
+      const { scaler, length } = state;
+      const to = ((first + i) * horizon + k) * draws.total + draws.first;
+      for (let j = 0; j < n; j++) {
+        const row = i * n + j;
+        outputs.data[row * P]! += baseOf(forecaster, tracks[row]!, length + k, length + k - 1);
+        const value = distribution.sample(outputs.data, row * P, scaler.scale, draws.random, calibration);
+        appendValue(tracks[row]!, forecaster, value);
+        draws.values[to + j] = unscaleValue(scaler, value);
       }
-      writeValues(inputs.data, row * F, forecaster, tracks[row]!, t, t - 1);
-      inputs.data.set(covariates.subarray(0, F - values), row * F + values);
-    });
-    const run = runMember(fitted, members[m]!, rows, inputs, network);
-    network = run.state;
-    rows.forEach((state, row) => {
-      const { scale } = state.scaler;
-      const track = tracks[row]!;
-      const t = state.length + k;
-      const outputs = run.output.data.subarray(row * P, (row + 1) * P);
-      outputs[0]! += baseOf(forecaster, track, t, t - 1);
-      const drawn = distribution.sample(outputs, scale, random);
-      const median = calibration === 1 ? 0 : distribution.quantile(outputs, scale)(0.5);
-      const value = calibration === 1 ? drawn : median + calibration * (drawn - median);
-      appendValue(track, forecaster, value);
-      results[Math.floor(row / count)]![row % count]![k] = unscaleValue(state.scaler, value);
     });
   }
-  return results;
+}
+
+/** Writes the inputs of step k after the values of a state that do not depend on values. */
+function writeFuture(into: Float32Array, at: number, plan: FittedForecaster, state: ForecastState, k: number): void {
+  const future = state.future.map((column) => column[k]!);
+  writeCovariates(into, at, plan, state.length + k, { ...state, past: undefined, future });
+}
+
+/** Rows `first` to `first + rows` of a state, each `times` times. */
+function repeated(state: ModelState, first: number, rows: number, times: number): ModelState {
+  const repeat = ({ shape: [, ...rest], data }: Tensor): Tensor => {
+    const size = rest.reduce((product, each) => product * each, 1);
+    const copies = new Float32Array(rows * times * size);
+    for (let row = 0; row < rows * times; row++) {
+      const from = first + Math.floor(row / times);
+      copies.set(data.subarray(from * size, (from + 1) * size), row * size);
+    }
+    return { shape: [rows * times, ...rest], data: copies };
+  };
+  return Object.fromEntries(
+    Object.entries(state).map(([layer, parts]) => [
+      layer,
+      Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, repeat(part)])),
+    ]),
+  );
 }

@@ -63,7 +63,7 @@ export function normalProbability(x: number): number {
 }
 
 /** The quantile of sorted values, linear between them. */
-export function quantileOfSorted(values: readonly number[], level: number): number {
+export function quantileOfSorted(values: ArrayLike<number>, level: number): number {
   const at = Math.min(values.length - 1, Math.max(0, level * values.length - 0.5));
   const below = Math.floor(at);
   const above = Math.min(values.length - 1, below + 1);

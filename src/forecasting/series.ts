@@ -94,6 +94,16 @@ export function checkSeries(where: string, series: readonly Series[], schema: Sc
   });
 }
 
+/** @throws RangeError if a series has no start, but the forecaster needs times */
+export function checkStart(
+  where: string,
+  { frequency }: { readonly frequency: Frequency | undefined },
+  { name, start }: Pick<CheckedSeries, 'name' | 'start'>,
+): void {
+  if (frequency !== undefined && start === undefined)
+    throw new RangeError(`${where}: series ${name}: start must be a time, since the forecaster has a frequency.`);
+}
+
 function checkOne(where: string, series: Series, schema: Schema, ahead: number): CheckedSeries {
   const label = `${where}: series ${series.name}`;
   const values = valuesOf(label, series);

@@ -16,8 +16,8 @@ import {
   writeValues,
 } from './features';
 import type { FittedForecaster } from './fit-forecaster';
-import { embeddingsSize, type Member } from './network';
-import { type CheckedSeries, checkSeries, type Series } from './series';
+import { embeddingsSize, type Member, type MemberParameters } from './network';
+import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
 import { fitValueScaler, type ValueScaler } from './value-scaling';
 
 /** The state of one series, from which {@link forecast} and {@link observe} continue. Plain data. */
@@ -113,15 +113,18 @@ export interface Row {
   readonly state: ForecastState;
 }
 
-function startRow(where: string, { forecaster, scalers }: FittedForecaster, series: CheckedSeries): Row {
+function startRow(where: string, fitted: FittedForecaster, series: CheckedSeries): Row {
   const { name, start, numbers, categories } = series;
-  if (forecaster.frequency !== undefined && start === undefined)
-    throw new RangeError(`${where}: series ${name}: start must be a time, since the forecaster has a frequency.`);
-  // A series that was not in the training is scaled by its history.
-  const scaler =
-    scalers[name] ?? fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, series.values);
+  checkStart(where, fitted.forecaster, series);
+  const scaler = scalerOf(where, fitted, series);
   const nothing = { past: [], future: [], networks: [] };
   return { series, state: { name, length: 0, scaler, start, track: emptyTrack(), numbers, categories, ...nothing } };
+}
+
+/** The scaling of a series. One that was not in the training is scaled by its history. */
+export function scalerOf(where: string, { forecaster, scalers }: FittedForecaster, series: CheckedSeries): ValueScaler {
+  const { name, values } = series;
+  return scalers[name] ?? fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, values);
 }
 
 function continueRow(
@@ -203,21 +206,30 @@ export function runMember(
 ): { readonly output: Tensor; readonly state: ModelState } {
   const [T, B, F] = inputs.shape as [number, number, number];
   const E = embeddingsSize(plan.schema);
-  const tables = Object.values(parameters.embeddings);
   let all = inputs;
   if (E > 0) {
     all = { shape: [T, B, F + E], data: new Float32Array(T * B * (F + E)) };
     for (let row = 0; row < T * B; row++) {
       all.data.set(inputs.data.subarray(row * F, (row + 1) * F), row * (F + E));
-      let to = row * (F + E) + F;
-      tables.forEach(({ shape, data }, i) => {
-        const [size, id] = [shape[1]!, states[row % B]!.categories[i]!];
-        all.data.set(data.subarray(id * size, (id + 1) * size), to);
-        to += size;
-      });
+      writeEmbeddings(all.data, row * (F + E) + F, parameters, states[row % B]!);
     }
   }
   return createPredictor(network).predictWithState(all, { state, lengths });
+}
+
+/** Writes the embeddings of the categories of a series from index `at`. */
+export function writeEmbeddings(
+  into: Float32Array,
+  at: number,
+  { embeddings }: MemberParameters,
+  { categories }: Pick<ForecastState, 'categories'>,
+): void {
+  let to = at;
+  Object.values(embeddings).forEach(({ shape, data }, i) => {
+    const [size, id] = [shape[1]!, categories[i]!];
+    into.set(data.subarray(id * size, (id + 1) * size), to);
+    to += size;
+  });
 }
 
 /** One state of all rows; undefined if they are at their start. */

@@ -84,7 +84,7 @@ describe('quantile functions', () => {
       const values = Array.from({ length: 99 }, (_, i) => quantile(outputs, 5)((i + 1) / 100));
       for (let i = 1; i < values.length; i++) expect(values[i]!).toBeGreaterThanOrEqual(values[i - 1]!);
       if (name === 'point') continue;
-      const draws = Array.from({ length: 2000 }, () => sample(outputs, 5, random));
+      const draws = Array.from({ length: 2000 }, () => sample(outputs, 0, 5, random, 1));
       for (const level of [0.1, 0.5, 0.9]) {
         const q = quantile(outputs, 5)(level);
         // A discrete distribution has a mass at its quantile.
