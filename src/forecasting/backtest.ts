@@ -2,6 +2,7 @@
 
 import { checkArray, checkChoice, checkCount, checkNames, checkObject } from '../tensor/shape';
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
+import { recalibrate } from './calibration';
 import { checkLevels } from './distributions';
 import { type FitForecasterOptions, fitForecaster } from './fit-forecaster';
 import { forecast, forecastLevels } from './forecast';
@@ -25,10 +26,11 @@ export interface BacktestOptions {
   /** The number of steps from one origin to the next. The horizon by default. */
   readonly stride?: number;
   /**
-   * Whether forecasters are trained once, on the values before the first origin (`'never'`, the default), or again at
-   * each origin. The other methods are always fitted again.
+   * What is fitted again at each origin, besides the other methods. Forecasters are trained on the values before the
+   * first origin; at later ones their intervals adapt to the values since, as with {@link recalibrate}
+   * (`'intervals'`, the default), or nothing changes (`'never'`), or they are trained again (`'always'`).
    */
-  readonly refit?: 'never' | 'always';
+  readonly refit?: 'never' | 'intervals' | 'always';
   /** The levels of the quantiles; {@link forecastLevels} by default. */
   readonly levels?: readonly number[];
   /** The options of the training of forecasters. */
@@ -83,13 +85,13 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
     'levels',
     'training',
   ]);
-  const { methods, horizon, frequency, origins = 1, refit = 'never', levels = forecastLevels() } = options;
+  const { methods, horizon, frequency, origins = 1, refit = 'intervals', levels = forecastLevels() } = options;
   checkObject(where, 'methods', methods);
   checkCount(where, 'horizon', horizon);
   if (frequency !== undefined) parseFrequency(where, frequency);
   const { stride = horizon, season = defaultSeason(frequency), training = {} } = options;
   for (const [name, value] of Object.entries({ origins, stride, season })) checkCount(where, name, value);
-  checkChoice(where, 'refit', refit, ['never', 'always']);
+  checkChoice(where, 'refit', refit, ['never', 'intervals', 'always']);
   checkLevels(where, levels);
   checkArray(where, 'series', series);
   checkSeries(where, series, schemaOf(where, series));
@@ -102,7 +104,10 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
       );
   const forecasts: BacktestForecast[] = [];
   for (const [name, method] of Object.entries(methods)) {
-    const asMethod = typeof method === 'function' ? method : trainingMethod(where, name, method, task, training);
+    const asMethod =
+      typeof method === 'function'
+        ? method
+        : trainingMethod(where, name, method, task, training, refit === 'intervals');
     let fitted: Awaited<ReturnType<Method>> | undefined;
     for (let index = origins - 1; index >= 0; index--) {
       const origin = (length: number): number => length - horizon - index * stride;
@@ -124,13 +129,18 @@ function trainingMethod(
   forecaster: Forecaster,
   { horizon, levels }: ForecastTask,
   training: FitForecasterOptions,
+  adapts: boolean,
 ): Method {
   checkObject(where, `methods.${name}`, forecaster);
   if (forecaster.horizon !== horizon)
     throw new RangeError(`${where}: the horizon of ${name} must be ${horizon}, got ${forecaster.horizon}.`);
   return async (series) => {
     const fitted = await fitForecaster(forecaster, series, training);
-    return (histories) => forecast(fitted, histories, { levels });
+    return (histories) => {
+      const steps = (histories[0]?.values.length ?? 0) - (series[0]?.values.length ?? 0);
+      const current = adapts && steps > 0 ? recalibrate(fitted, histories, { steps }) : fitted;
+      return forecast(current, histories, { levels });
+    };
   };
 }
 

@@ -13,13 +13,13 @@ import {
   withParameters,
 } from '../index';
 import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { calibrate, heldBatches } from './calibration';
 import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
-import { createMember, type Member, predictWindows, trainable, type Windows } from './network';
-import { type CheckedSeries, checkSeries, type Schema, type Series, schemaOf } from './series';
-import { averageQuantile, spreadScore } from './step-quantiles';
+import { createMember, type Member, trainable } from './network';
+import { type CheckedSeries, checkSeries, checkStart, type Schema, type Series, schemaOf } from './series';
 import { fitValueScaler, type ValueScaler } from './value-scaling';
-import { type Origin, originsOf, prepare, windowsAt, windowsOf } from './windows';
+import { originsOf, prepare, windowsAt } from './windows';
 
 /** The options of {@link fitForecaster}. */
 export interface FitForecasterOptions {
@@ -56,8 +56,10 @@ export interface FittedForecaster extends FeaturePlan {
   /** The scaling of every series of the training, by name. Other series are scaled by their history. */
   readonly scalers: Readonly<Record<string, ValueScaler>>;
   readonly members: readonly Member[];
-  /** The factor by which the predicted quantiles are stretched around the median, from the validation steps. */
+  /** The factor by which the predicted quantiles are stretched around the median: see {@link recalibrate}. */
   readonly calibration: number;
+  /** The factor from the validation steps alone. */
+  readonly trainedCalibration: number;
   /** The validation loss of every network; NaN without validation. */
   readonly validationLosses: readonly number[];
 }
@@ -103,9 +105,9 @@ export async function fitForecaster(
   const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };
   const { fitted, bestSteps } = await train(where, resolved, schema, checked, validation, training);
   if (validation === 0 || !retrain || signal?.aborted) return fitted;
-  const { calibration, validationLosses } = fitted;
+  const { calibration, trainedCalibration, validationLosses } = fitted;
   const again = await train(where, resolved, schema, checked, 0, { ...training, steps: bestSteps });
-  return { ...again.fitted, calibration, validationLosses };
+  return { ...again.fitted, calibration, trainedCalibration, validationLosses };
 }
 
 interface Training extends Required<Pick<FitForecasterOptions, 'steps' | 'batchSize' | 'learningRate'>> {
@@ -163,9 +165,10 @@ async function train(
     validationLosses.push(losses[best] ?? NaN);
     bestSteps += Math.min(steps, (best + 1) * data.batchCount) / forecaster.members;
   }
-  const fitted = { ...plan, scalers, members, calibration: 1, validationLosses };
+  const fitted = { ...plan, scalers, members, calibration: 1, trainedCalibration: 1, validationLosses };
+  const calibration = validation > 0 ? calibrate(fitted, held) : 1;
   return {
-    fitted: validation > 0 ? { ...fitted, calibration: calibrate(fitted, held) } : fitted,
+    fitted: { ...fitted, calibration, trainedCalibration: calibration },
     bestSteps: Math.ceil(Math.max(bestSteps, steps / 2)),
   };
 }
@@ -183,22 +186,23 @@ function withScaling(forecaster: Forecaster, series: readonly CheckedSeries[]): 
 
 function checkForTraining(
   where: string,
-  { horizon, frequency, mode }: Forecaster,
+  forecaster: Forecaster,
   series: readonly CheckedSeries[],
   { past }: Schema,
 ): void {
+  const { horizon, mode } = forecaster;
   if (mode === 'autoregressive' && past.length > 0)
     throw new RangeError(
       `${where}: past covariates (${past.join(', ')}) need mode 'direct': sampled paths continue after their last ` +
         'value.',
     );
-  for (const { name, values, start } of series) {
+  for (const each of series) {
+    const { name, values } = each;
     if (values.length <= horizon)
       throw new RangeError(
         `${where}: series ${name}: must have more values than the horizon ${horizon}, got ${values.length}.`,
       );
-    if (frequency !== undefined && start === undefined)
-      throw new RangeError(`${where}: series ${name}: start must be a time, since the forecaster has a frequency.`);
+    checkStart(where, forecaster, each);
   }
 }
 
@@ -243,43 +247,4 @@ function tooShort(
     `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} ` +
       `values, for a horizon of ${horizon} and ${validation} validation steps.`,
   );
-}
-
-/** The largest number of windows that are evaluated after every epoch. */
-const mostHeld = 512;
-
-/** The held-out windows, evenly thinned. */
-function heldBatches(plan: FeaturePlan, held: readonly Origin[]): Windows[] {
-  const every = Math.ceil(held.length / mostHeld);
-  const used = held.filter((_, i) => i % every === 0);
-  const batches: Windows[] = [];
-  for (let first = 0; first < used.length; first += 64) batches.push(windowsOf(plan, used.slice(first, first + 64), 0));
-  return batches;
-}
-
-/** The number of held-out windows without overlap at which the calibration counts half. */
-const priorWindows = 10;
-
-/**
- * The factor of the quantiles around the median with which 80 % of the held-out values are in their 80 % intervals. It
- * is shrunk towards 1: windows that overlap are not independent, so there may be few of them.
- */
-function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
-  const { horizon, distribution } = fitted.forecaster;
-  if (distribution.name === 'negativeBinomial') return 1;
-  const scores: number[] = [];
-  for (const batch of heldBatches(fitted, held)) {
-    const outputs = fitted.members.map((member) => predictWindows(member, fitted.forecaster, batch).data);
-    const [T = 0, B = 0] = batch.targets.shape;
-    for (let row = (T - horizon) * B; row < T * B; row++) {
-      if (batch.weights.data[row] === 0) continue;
-      const quantile = averageQuantile(fitted, outputs, row, batch.scales.data[row]!);
-      scores.push(spreadScore(quantile, batch.targets.data[row]!));
-    }
-  }
-  if (scores.length < 20) return 1;
-  scores.sort((a, b) => a - b);
-  const factor = scores[Math.min(scores.length - 1, Math.ceil(0.8 * (scores.length + 1)) - 1)]!;
-  const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / horizon)}`)).size;
-  return Math.min(3, Math.max(1 / 3, factor)) ** (windows / (windows + priorWindows));
 }

@@ -12,6 +12,7 @@ export {
 export { type Backtest, type BacktestForecast, type BacktestOptions, backtest, type MethodScores } from './backtest';
 export { type BacktestTableOptions, backtestTable } from './backtest-table';
 export type { Cycle, Frequency, Time } from './calendar';
+export { type RecalibrateOptions, recalibrate } from './calibration';
 export {
   type Distribution,
   gaussian,

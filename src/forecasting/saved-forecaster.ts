@@ -49,7 +49,16 @@ const layout = 1;
 export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Uint8Array {
   checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   checkNames('saveForecaster', 'options', options, ['customObjects']);
-  const { forecaster: settings, members, schema, covariates, scalers, calibration, validationLosses } = fitted;
+  const {
+    forecaster: settings,
+    members,
+    schema,
+    covariates,
+    scalers,
+    calibration,
+    trainedCalibration,
+    validationLosses,
+  } = fitted;
   const { cell: _, distribution, ...rest } = settings;
   const description: Description = {
     options: rest,
@@ -58,6 +67,7 @@ export function saveForecaster(fitted: FittedForecaster, options: SavedForecaste
     covariates,
     scalers,
     calibration,
+    trainedCalibration,
     validationLosses,
   };
   const files = members.map(({ network }) => readSafetensors(save(network, options)));
@@ -91,7 +101,16 @@ export function loadForecaster(file: Uint8Array | ArrayBuffer, options: SavedFor
   const read = readSafetensors(file);
   const saved = descriptionOf(where, read.metadata['bptt.forecaster']);
   const members = Array.from({ length: saved.members }, (_, m) => memberOf(read, m, options));
-  const { options: rest, distribution, schema, covariates, scalers, calibration, validationLosses } = saved;
+  const {
+    options: rest,
+    distribution,
+    schema,
+    covariates,
+    scalers,
+    calibration,
+    trainedCalibration,
+    validationLosses,
+  } = saved;
   const cell = members[0]!.network.layers[0]!.layer.origin![1] as Cell;
   return {
     forecaster: forecaster({ ...rest, cell, distribution: distributionOf(distribution.name, distribution.levels) }),
@@ -100,6 +119,7 @@ export function loadForecaster(file: Uint8Array | ArrayBuffer, options: SavedFor
     scalers,
     members,
     calibration,
+    trainedCalibration,
     validationLosses: validationLosses.map((loss) => loss ?? NaN),
   };
 }

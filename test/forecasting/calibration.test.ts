@@ -1,0 +1,143 @@
+/** Intervals that adapt after the training, and what backtests fit again at each origin. */
+
+import { createRandom, normalNumber } from 'bptt';
+import {
+  type Backtest,
+  backtest,
+  type FittedForecaster,
+  fitForecaster,
+  forecast,
+  forecaster,
+  gaussian,
+  loadForecaster,
+  negativeBinomial,
+  recalibrate,
+  type Series,
+  saveForecaster,
+} from 'bptt/forecasting';
+import { describe, expect, it } from 'vitest';
+
+/** Noise with a deviation that changes after step 200. */
+function noise(later: number, length = 320): Float64Array {
+  const random = createRandom(3);
+  return Float64Array.from({ length }, (_, t) => 100 + (t < 200 ? 5 : later) * normalNumber(random));
+}
+
+const cut = ({ name, values }: Series, length: number): Series => ({
+  name,
+  values: Array.from(values).slice(0, length),
+});
+
+/** The mean width of the 80 % intervals. */
+function widthOf(fitted: FittedForecaster, series: Series): number {
+  const { quantiles } = forecast(fitted, [series], { levels: [0.1, 0.9] })[0]!;
+  return quantiles.reduce((sum, [low, high]) => sum + (high! - low!) / quantiles.length, 0);
+}
+
+describe('recalibration', () => {
+  const settings = { horizon: 4, hiddenSize: 8, scaling: 'standard' } as const;
+  const training = { steps: 150 };
+
+  it('adapts the intervals to noise that grows or shrinks, and keeps the medians', async () => {
+    for (const later of [1.5, 15]) {
+      const series = { name: 'a', values: noise(later) };
+      const fitted = await fitForecaster(forecaster(settings), [cut(series, 200)], training);
+      const adapted = recalibrate(fitted, [series], { steps: 120 });
+      // The interval of 80 % of normal noise has a width of 2.56 deviations.
+      const [before, after] = [widthOf(fitted, series), widthOf(adapted, series)];
+      expect(Math.abs(Math.log(after / (2.563 * later)))).toBeLessThan(0.45);
+      expect(Math.abs(Math.log(before / (2.563 * later)))).toBeGreaterThan(0.7);
+      expect(forecast(adapted, [series])[0]!.median).toEqual(forecast(fitted, [series])[0]!.median);
+    }
+  });
+
+  it('trusts few values less, and starts from the calibration of the training at every call', async () => {
+    const series = { name: 'a', values: noise(15) };
+    const fitted = await fitForecaster(forecaster(settings), [cut(series, 200)], training);
+    const [none, few, many] = [0, 2, 40].map((steps) => recalibrate(fitted, [cut(series, 200 + steps)], { steps })) as [
+      FittedForecaster,
+      FittedForecaster,
+      FittedForecaster,
+    ];
+    expect(none.calibration).toBe(fitted.calibration);
+    expect(few.calibration).toBeLessThan(many.calibration);
+    expect(recalibrate(many, [cut(series, 202)], { steps: 2 }).calibration).toBe(few.calibration);
+    expect(loadForecaster(saveForecaster(many)).calibration).toBe(many.calibration);
+    expect(loadForecaster(saveForecaster(many)).trainedCalibration).toBe(fitted.calibration);
+  });
+
+  it('keeps counts integers', async () => {
+    const values = noise(15).map((value) => Math.max(0, Math.round(value / 20)));
+    const options = { horizon: 4, hiddenSize: 8, distribution: negativeBinomial() };
+    for (const mode of ['direct', 'autoregressive'] as const) {
+      const fitted = await fitForecaster(
+        forecaster({ ...options, mode }),
+        [{ name: 'a', values: values.slice(0, 200) }],
+        {
+          steps: 100,
+        },
+      );
+      const adapted = recalibrate(fitted, [{ name: 'a', values }], { steps: 120 });
+      expect(adapted.calibration).not.toBe(1);
+      const [next] = forecast(adapted, [{ name: 'a', values }], { paths: 40 });
+      for (const value of mode === 'direct' ? next!.quantiles.flat() : next!.paths!.flat())
+        expect(Math.abs(value - Math.round(value))).toBeLessThan(1e-6);
+    }
+  });
+
+  it('applies to sampled paths', async () => {
+    const series = { name: 'a', values: noise(15) };
+    const options = { ...settings, mode: 'autoregressive', distribution: gaussian() } as const;
+    const fitted = await fitForecaster(forecaster(options), [cut(series, 200)], training);
+    const adapted = recalibrate(fitted, [series], { steps: 120 });
+    expect(widthOf(adapted, series)).toBeGreaterThan(2 * widthOf(fitted, series));
+  });
+
+  it('rejects series without values before the steps', async () => {
+    const series = { name: 'a', values: noise(5, 60) };
+    const fitted = await fitForecaster(forecaster(settings), [series], { steps: 2 });
+    expect(() => recalibrate(fitted, [series], { steps: 60 })).toThrow(
+      'recalibrate: series a: must have more than 60 values, got 60.',
+    );
+    expect(() => recalibrate(fitted, [series], { steps: -1 })).toThrow(/recalibrate: steps must be/);
+  });
+});
+
+describe('backtests fit again', () => {
+  const series = {
+    name: 'a',
+    values: noise(15, 230),
+    future: { holiday: noise(5, 230).map((x) => (x > 104 ? 1 : 0)) },
+  };
+  const network = forecaster({ horizon: 5, hiddenSize: 4 });
+  const training = { steps: 20 };
+  const run = (each: Series, refit: 'never' | 'intervals' | 'always' = 'intervals'): Promise<Backtest> =>
+    backtest([each], { methods: { network }, horizon: 5, origins: 4, refit, training });
+
+  it('nothing, the intervals, or everything', async () => {
+    const [never, intervals, always] = [await run(series, 'never'), await run(series), await run(series, 'always')];
+    for (const [i, origin] of [210, 215, 220, 225].entries()) {
+      const history = (length: number): Series => ({
+        ...series,
+        values: series.values.slice(0, length),
+        future: { holiday: series.future.holiday.slice(0, length + 5) },
+      });
+      const once = await fitForecaster(network, [history(210)], training);
+      expect(never.forecasts[i]!.forecast).toEqual(forecast(once, [history(origin)])[0]);
+      const again = await fitForecaster(network, [history(origin)], training);
+      expect(always.forecasts[i]!.forecast).toEqual(forecast(again, [history(origin)])[0]);
+      const adapted = recalibrate(once, [history(origin)], { steps: origin - 210 });
+      expect(intervals.forecasts[i]!.forecast).toEqual(forecast(adapted, [history(origin)])[0]);
+    }
+    expect(intervals.forecasts[3]!.forecast.median).toEqual(never.forecasts[3]!.forecast.median);
+    expect(intervals.forecasts[3]!.forecast.quantiles).not.toEqual(never.forecasts[3]!.forecast.quantiles);
+    expect(always.forecasts[3]!.forecast.median).not.toEqual(never.forecasts[3]!.forecast.median);
+  });
+
+  it('without values after the origin', async () => {
+    const changed = { ...series, values: series.values.map((value, t) => (t < 220 ? value : value + 1000)) };
+    const [before, after] = [await run(series), await run(changed)];
+    for (const i of [0, 1, 2]) expect(after.forecasts[i]!.forecast).toEqual(before.forecasts[i]!.forecast);
+    expect(after.forecasts[3]!.forecast).not.toEqual(before.forecasts[3]!.forecast);
+  });
+});
