@@ -1,7 +1,8 @@
 /** Anomalies: values that the one-step forecasts of a forecaster did not expect. */
 
 import type { Tensor } from '../index';
-import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { isArrayOf } from '../tensor/arrays';
+import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkObject, mismatch } from '../tensor/shape';
 import { appendValue, baseOf, copyTrack, scaled } from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { quantileOfSorted } from './probability';
@@ -111,6 +112,7 @@ export function calibrateAnomalies(
   const { rate = 0.01, window = 1 } = options;
   checkNumber(where, 'rate', rate, 1e-9, 0.5);
   checkCount(where, 'window', window);
+  checkScores(where, scores);
   const all = scores.flatMap((each) => Array.from(windowScores(each.scores, window))).filter((x) => !Number.isNaN(x));
   if (all.length * rate < 1)
     throw new RangeError(
@@ -145,6 +147,9 @@ export function findAnomalies(
 ): Anomaly[] {
   checkKind('findAnomalies', 'detector', detector, 'a detector, as calibrateAnomalies returns', 'threshold');
   const { window, threshold } = detector;
+  checkCount('findAnomalies', 'detector.window', window);
+  checkNumber('findAnomalies', 'detector.threshold', threshold);
+  checkScores('findAnomalies', scores);
   return scores.flatMap(({ name, scores: values }) => {
     const found: Anomaly[] = [];
     windowScores(values, window).forEach((score, end) => {
@@ -157,6 +162,16 @@ export function findAnomalies(
     });
     return found;
   });
+}
+
+/** @throws TypeError if scores are not those of series */
+function checkScores(where: string, scores: readonly Pick<AnomalyScores, 'name' | 'scores'>[]): void {
+  checkArray(where, 'scores', scores);
+  for (const [i, each] of scores.entries()) {
+    checkObject(where, `scores[${i}]`, each);
+    if (!isArrayOf('Float64Array', each.scores))
+      throw mismatch(where, `scores[${i}].scores`, 'a Float64Array, as scoreAnomalies returns', each.scores);
+  }
 }
 
 /** The mean score of the window that ends at each value, without missing ones; NaN before the first full window. */

@@ -1,6 +1,6 @@
 /** Rolling-origin evaluation of forecasting methods. */
 
-import { checkArray, checkChoice, checkCount, checkNames, checkObject } from '../tensor/shape';
+import { checkArray, checkChoice, checkCount, checkFunction, checkNames, checkObject } from '../tensor/shape';
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
 import { recalibrate } from './calibration';
 import { checkLevels } from './distributions';
@@ -113,6 +113,7 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
       const origin = (length: number): number => length - horizon - index * stride;
       const history = series.map((each) => until(each, origin(each.values.length), horizon));
       if (fitted === undefined || refit === 'always') fitted = await asMethod(history, task);
+      checkFunction(where, `the result of methods.${name}`, fitted);
       fitted(history).forEach((each, i) => {
         const at = origin(series[i]!.values.length);
         forecasts.push({ method: name, origin: at, forecast: each, actual: actualOf(series[i]!, at, horizon) });

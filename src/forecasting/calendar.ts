@@ -24,8 +24,9 @@ const months: Readonly<Partial<Record<Unit, number>>> = { month: 1, quarter: 3, 
 
 /** @throws RangeError if the frequency is not a unit or a number of units */
 export function parseFrequency(where: string, frequency: Frequency): Step {
-  const match = /^(?:([1-9]\d*) )?(minute|hour|day|week|month|quarter|year)s?$/.exec(String(frequency));
-  if (match === null)
+  const match =
+    typeof frequency === 'string' && /^(?:([1-9]\d*) )?(minute|hour|day|week|month|quarter|year)s?$/.exec(frequency);
+  if (!match)
     throw outOfRange(where, 'frequency', "a unit such as 'day', or a number of units such as '30 minutes'", frequency);
   return { count: Number(match[1] ?? 1), unit: match[2] as Unit };
 }
@@ -53,7 +54,13 @@ export function defaultSeason(frequency: Frequency | undefined): number {
 export function millisecondsOf(label: string, time: Time): number {
   // Date.parse reads a date as UTC, but a date with a time and without a zone as local time.
   const isLocal = typeof time === 'string' && /\d[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$/.test(time);
-  const value = typeof time === 'string' ? Date.parse(isLocal ? `${time.replace(' ', 'T')}Z` : time) : Number(time);
+  const isMoment = typeof time === 'number' || Object.prototype.toString.call(time) === '[object Date]';
+  const value =
+    typeof time === 'string'
+      ? Date.parse(isLocal ? `${time.replace(' ', 'T')}Z` : time)
+      : isMoment
+        ? Number(time)
+        : NaN;
   if (!Number.isFinite(value)) throw new RangeError(`${label} must be a time, got ${describe(time)}.`);
   return value;
 }

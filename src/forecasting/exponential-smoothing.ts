@@ -10,7 +10,7 @@
  */
 
 import { createRandom, normalNumber } from '../index';
-import { checkArray, checkCount, checkNames } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkString } from '../tensor/shape';
 import { type Distributed, type ForecastTask, localMethod, type Method } from './methods';
 import { minimize } from './nelder-mead';
 import { quantileOfSorted } from './probability';
@@ -88,6 +88,7 @@ export function exponentialSmoothing(options: ExponentialSmoothingOptions = {}):
   checkNames('exponentialSmoothing', 'options', options, ['models', 'paths']);
   const { models = stable, paths = 500 } = options;
   checkArray('exponentialSmoothing', 'models', models);
+  for (const name of models) checkString('exponentialSmoothing', 'models', name);
   checkCount('exponentialSmoothing', 'paths', paths);
   const unknown = models.find((name) => !stable.includes(name));
   if (unknown !== undefined || models.length === 0)

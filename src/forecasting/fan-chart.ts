@@ -1,6 +1,6 @@
 /** Fan charts: a series and its forecast with intervals, as SVG. */
 
-import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkString } from '../tensor/shape';
+import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkString, lengthOf } from '../tensor/shape';
 import { gray, line, svgDocument, text, ticksOf } from '../training/svg';
 import { millisecondsOf } from './calendar';
 import { type Forecast, intervalAt } from './forecast-result';
@@ -40,6 +40,16 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   checkNames(where, 'options', options, ['title', 'intervals', 'history', 'actual', 'width', 'height']);
   checkKind(where, 'series', series, 'a series', 'values');
   checkKind(where, 'forecast', forecast, 'a forecast', 'quantiles');
+  lengthOf(where, 'series.values', series.values);
+  if (series.mask !== undefined) lengthOf(where, 'series.mask', series.mask);
+  for (const name of ['levels', 'quantiles', 'median'] as const) checkArray(where, `forecast.${name}`, forecast[name]);
+  for (const level of forecast.levels) checkNumber(where, 'forecast.levels', level, 0, 1);
+  for (const row of forecast.quantiles) checkArray(where, 'forecast.quantiles', row);
+  if (forecast.quantiles.length !== forecast.median.length)
+    throw new RangeError(
+      `${where}: forecast.quantiles must have a row for each of the ${forecast.median.length} steps, got ` +
+        `${forecast.quantiles.length}.`,
+    );
   const { title = series.name, intervals = [0.5, 0.8, 0.9], actual = [], width = 640, height = 320 } = options;
   checkString(where, 'title', title);
   checkArray(where, 'intervals', intervals);
@@ -52,6 +62,7 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   const past = Array.from({ length: N - first }, (_, i) => first + i)
     .filter((t) => series.mask === undefined || series.mask[t] === 1)
     .map((t) => [t, series.values[t]!] as const);
+  for (const [, value] of past) checkNumber(where, 'series.values', value);
   const later = Array.from(actual, (value, k) => [N + k, value] as const).filter(([, value]) => !Number.isNaN(value));
   const bands = [...intervals]
     .sort((a, b) => b - a)

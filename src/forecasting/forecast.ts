@@ -1,7 +1,7 @@
 /** Forecasts of a trained forecaster. */
 
 import type { Tensor } from '../index';
-import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkArray, checkCount, checkKind, checkNames, checkNumber, isObject } from '../tensor/shape';
 import { checkLevels } from './distributions';
 import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
 import type { FittedForecaster } from './fit-forecaster';
@@ -56,6 +56,7 @@ export function forecast(
   checkLevels(where, levels);
   checkCount(where, 'paths', paths);
   checkNumber(where, 'seed', seed);
+  checkArray(where, 'input', input);
   const states = isStates(input) ? input : observeAs(where, fitted, input);
   const { horizon, mode } = fitted.forecaster;
   for (const state of states) checkState(where, state, fitted);
@@ -75,7 +76,7 @@ export function forecast(
 }
 
 const isStates = (input: readonly Series[] | readonly ForecastState[]): input is readonly ForecastState[] =>
-  input[0] !== undefined && 'networks' in input[0];
+  isObject(input[0]) && 'networks' in input[0];
 
 function checkState(
   where: string,

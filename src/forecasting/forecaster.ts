@@ -1,7 +1,16 @@
 /** The options of forecasters. */
 
 import { type Cell, gru } from '../index';
-import { checkBelowOne, checkChoice, checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkCell } from '../recurrence/cell';
+import {
+  checkArray,
+  checkBelowOne,
+  checkChoice,
+  checkCount,
+  checkKind,
+  checkNames,
+  checkNumber,
+} from '../tensor/shape';
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
 import { type Distribution, quantiles } from './distributions';
 import type { Scaling } from './value-scaling';
@@ -89,9 +98,11 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   ]);
   const { horizon, frequency, mode = 'direct', distribution = quantiles(), layers = 1, members = 1 } = options;
   checkCount(where, 'horizon', horizon);
+  checkKind(where, 'distribution', distribution, 'a distribution, such as quantiles()', 'quantile');
   if (frequency !== undefined) parseFrequency(where, frequency);
   const season = defaultSeason(frequency);
   const seasons = options.seasons ?? (season > 1 ? [season] : []);
+  checkArray(where, 'seasons', seasons);
   for (const each of seasons) checkCount(where, 'seasons', each, 2);
   const isCount = distribution.name === 'negativeBinomial';
   const base = options.base ?? (isCount ? 'level' : 'last');
@@ -99,8 +110,7 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   const { cell = gru(), hiddenSize = 32, dropout = 0.1, scaling = isCount ? 'mean' : 'auto', seed = 0 } = options;
   const { linearSkip = mode === 'direct' && !isCount } = options;
   for (const [name, value] of Object.entries({ context, hiddenSize, layers, members })) checkCount(where, name, value);
-  checkKind(where, 'cell', cell, 'a cell, such as gru()', 'state');
-  checkKind(where, 'distribution', distribution, 'a distribution, such as quantiles()', 'quantile');
+  checkCell(where, cell);
   checkBelowOne(where, 'dropout', dropout);
   checkChoice(where, 'mode', mode, ['direct', 'autoregressive']);
   checkChoice(where, 'scaling', scaling, ['auto', 'none', 'mean', 'standard', 'log', 'boxCox']);

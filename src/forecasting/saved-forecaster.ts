@@ -13,26 +13,21 @@ import {
   type Tensor,
   writeSafetensors,
 } from '../index';
-import { checkKind, checkNames, isObject } from '../tensor/shape';
-import { type Distribution, distributionOf } from './distributions';
+import { lastOf } from '../tensor/arrays';
+import { withCaller } from '../tensor/error-context';
+import { checkKind, checkNames, checkObject } from '../tensor/shape';
+import { distributionOf } from './distributions';
+import { type FeaturePlan, inputSize } from './features';
 import type { FittedForecaster } from './fit-forecaster';
-import { type Forecaster, forecaster } from './forecaster';
-import type { Member } from './network';
+import { forecaster } from './forecaster';
+import { embeddingSize, embeddingsSize, type Member } from './network';
+import { type Description, layout, readDescription } from './saved-description';
 
 /** The options of {@link saveForecaster} and {@link loadForecaster}. */
 export interface SavedForecasterOptions {
   /** The custom cells and activations of the forecaster by name, as for `save` and `load`. */
   readonly customObjects?: CustomObjects;
 }
-
-/** The parts of a forecaster in the metadata. */
-interface Description extends Omit<FittedForecaster, 'forecaster' | 'members'> {
-  readonly options: Omit<Forecaster, 'cell' | 'distribution'>;
-  readonly distribution: Pick<Distribution, 'name' | 'levels'>;
-}
-
-/** The version of the layout. */
-const layout = 1;
 
 /**
  * Saves a trained forecaster: the networks, the scaling of every series, the calendar and the names of the covariates.
@@ -49,6 +44,7 @@ const layout = 1;
 export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Uint8Array {
   checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   checkNames('saveForecaster', 'options', options, ['customObjects']);
+  if (options.customObjects !== undefined) checkObject('saveForecaster', 'customObjects', options.customObjects);
   const {
     forecaster: settings,
     members,
@@ -98,66 +94,77 @@ const named = (prefix: string, tensors: Readonly<Record<string, Tensor>>): [stri
 export function loadForecaster(file: Uint8Array | ArrayBuffer, options: SavedForecasterOptions = {}): FittedForecaster {
   const where = 'loadForecaster';
   checkNames(where, 'options', options, ['customObjects']);
-  const read = readSafetensors(file);
-  const saved = descriptionOf(where, read.metadata['bptt.forecaster']);
-  const members = Array.from({ length: saved.members }, (_, m) => memberOf(read, m, options));
-  const {
-    options: rest,
-    distribution,
-    schema,
-    covariates,
-    scalers,
-    calibration,
-    trainedCalibration,
-    validationLosses,
-  } = saved;
-  const cell = members[0]!.network.layers[0]!.layer.origin![1] as Cell;
+  const read = withCaller(where, () => readSafetensors(file));
+  const saved = readDescription(where, read.metadata['bptt.forecaster']);
+  const members = Array.from({ length: saved.members }, (_, m) => memberOf(where, read, m, options));
+  const { options: rest, distribution, schema, covariates, scalers, calibration, trainedCalibration } = saved;
+  const [first] = members[0]!.network.layers;
+  // The cell is the first argument of `recurrent`.
+  const cell = first?.layer.origin?.[1] as Cell;
+  const { name, levels } = distribution;
+  const described = fromFile(where, () => forecaster({ ...rest, cell, distribution: distributionOf(name, levels) }));
+  const plan = { forecaster: described, schema, covariates };
+  for (const member of members) checkMember(where, plan, member);
   return {
-    forecaster: forecaster({ ...rest, cell, distribution: distributionOf(distribution.name, distribution.levels) }),
-    schema,
-    covariates,
+    ...plan,
     scalers,
     members,
     calibration,
     trainedCalibration,
-    validationLosses: validationLosses.map((loss) => loss ?? NaN),
+    validationLosses: saved.validationLosses.map((loss) => loss ?? NaN),
   };
 }
 
-type Saved = Description & { readonly members: number };
-
-/** @throws RangeError if the text is not the description of a forecaster */
-function descriptionOf(where: string, text: string | undefined): Saved {
-  if (text === undefined)
-    throw new RangeError(`${where}: the file must be one of saveForecaster. Use load for a model.`);
-  let parsed: unknown;
+/** Runs `create` on values of a file. @throws RangeError in place of any error of the library */
+function fromFile<R>(where: string, create: () => R): R {
   try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw new RangeError(`${where}: bptt.forecaster in the file is not JSON.`);
+    return create();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new RangeError(`${where}: in the file, ${error.message.replace(/^\w+: /, '')}`);
   }
-  const saved = parsed as Partial<Saved & { readonly layout: number }>;
-  const parts = ['options', 'distribution', 'schema', 'covariates', 'scalers', 'validationLosses'] as const;
-  if (!isObject(parsed) || typeof saved.layout !== 'number' || parts.some((name) => !isObject(saved[name])))
-    throw new RangeError(`${where}: bptt.forecaster in the file must have ${parts.join(', ')}.`);
-  if (saved.layout > layout)
-    throw new RangeError(
-      `${where}: the file has layout ${saved.layout}, this version supports layouts up to ${layout}.`,
-    );
-  if (!(Number.isInteger(saved.members) && saved.members! >= 1 && saved.members! <= 1000))
-    throw new RangeError(`${where}: members in the file must be an integer from 1 to 1000, got ${saved.members}.`);
-  return saved as Saved;
 }
 
+/** @throws RangeError if the tensors of a network do not have the shapes that the forecaster needs */
+function checkMember(where: string, plan: FeaturePlan, { network, parameters }: Member): void {
+  const { schema, covariates, forecaster: described } = plan;
+  const { horizon, context, linearSkip, distribution } = described;
+  const columns = schema.past.length + schema.future.length + schema.numbers.length;
+  const embeddings = Object.entries(schema.categories).map(([name, { length }]) => [
+    name,
+    [length, embeddingSize(length)],
+  ]);
+  const skip = linearSkip
+    ? [
+        ['weight', [context, horizon]],
+        ['bias', [horizon]],
+      ]
+    : [];
+  const shapes = (tensors: Readonly<Record<string, Tensor>>): unknown[] =>
+    Object.entries(tensors).map(([name, { shape }]) => [name, shape]);
+  const fits =
+    covariates.offset.length === columns &&
+    covariates.scale.length === columns &&
+    network.input.kind === 'vectors' &&
+    network.input.size === inputSize(plan) + embeddingsSize(schema) &&
+    network.parameters[lastOf(network.layers)?.name ?? '']?.['bias']?.shape[0] === distribution.size &&
+    sameJson(shapes(parameters.embeddings), embeddings) &&
+    sameJson(shapes(parameters.skip), skip);
+  if (!fits) throw new RangeError(`${where}: the tensors in the file do not fit the options of the forecaster in it.`);
+}
+
+const sameJson = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  JSON.stringify([...a].sort()) === JSON.stringify([...b].sort());
+
 /** Network m of a file. */
-function memberOf(read: Safetensors, m: number, options: SavedForecasterOptions): Member {
+function memberOf(where: string, read: Safetensors, m: number, options: SavedForecasterOptions): Member {
   const part = (name: string): Record<string, Tensor> => {
     const prefix = `${m}/${name}/`;
     const entries = Object.entries(read.tensors).filter(([path]) => path.startsWith(prefix));
     return Object.fromEntries(entries.map(([path, value]) => [path.slice(prefix.length), value]));
   };
   const { 'bptt.forecaster': _, ...metadata } = read.metadata;
-  const { model } = load(writeSafetensors(part('network'), metadata), options);
+  const { model } = withCaller(where, () => load(writeSafetensors(part('network'), metadata), options));
   return {
     network: model,
     parameters: { network: model.parameters, embeddings: part('embeddings'), skip: part('skip') },

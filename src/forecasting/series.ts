@@ -258,11 +258,13 @@ export function seriesFromRows(rows: readonly TableRow[], options: SeriesFromRow
   checkString(where, 'value', options.value);
   checkString(where, 'time', options.time);
   for (const kind of ['past', 'future', 'static'] as const)
-    if (options[kind] !== undefined) checkArray(where, kind, options[kind]);
+    for (const name of columnsOf(where, kind, options[kind])) checkString(where, kind, name);
+  if (options.series !== undefined) checkString(where, 'series', options.series);
   const groups = new Map<string, Cells>();
   rows.forEach((row, line) => {
     if (!isObject(row)) throw mismatch(where, `rows[${line}]`, 'an object', row);
-    const name = options.series === undefined ? options.value : String(row[options.series]);
+    const name =
+      options.series === undefined ? options.value : textOf(where, row[options.series], options.series, line);
     const group = groups.get(name) ?? { name, rows: [], lines: [] };
     groups.set(name, group);
     group.rows.push(row);
@@ -270,6 +272,12 @@ export function seriesFromRows(rows: readonly TableRow[], options: SeriesFromRow
   });
   if (groups.size === 0) throw new RangeError(`${where}: rows must hold at least one row, got none.`);
   return [...groups.values()].map((group) => seriesOf(where, group, options));
+}
+
+/** The names of the columns of a kind. */
+function columnsOf(where: string, kind: string, names: readonly string[] = []): readonly string[] {
+  checkArray(where, kind, names);
+  return names;
 }
 
 const isEmpty = (cell: unknown): boolean => cell === undefined || cell === null || cell === '' || Number.isNaN(cell);
@@ -288,7 +296,7 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
     rows.forEach((row, i) => {
       const cell = row[column];
       if (positions.at[i]! >= count || (isEmpty(cell) && missing === 'mask' && column === value)) return;
-      const number = isEmpty(cell) ? NaN : Number(cell);
+      const number = numberOf(cell);
       if (!Number.isFinite(number))
         throw new RangeError(
           `${where}: series ${name}, column ${column}, row ${lines[i]}: must be a number, got ` +
@@ -317,14 +325,28 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
     ...(past.length > 0 && { past: columns(past, N) }),
     ...(future.length > 0 && { future: columns(future, length) }),
     ...(features.length > 0 && {
-      static: Object.fromEntries(features.map((column) => [column, featureOf(rows[0]![column])])),
+      static: Object.fromEntries(
+        features.map((column) => [column, featureOf(where, rows[0]![column], column, lines[0]!)]),
+      ),
     }),
   };
 }
 
 /** A static feature: a number if the cell is one, and text otherwise. */
-const featureOf = (cell: unknown): number | string =>
-  typeof cell === 'number' || (!isEmpty(cell) && Number.isFinite(Number(cell))) ? Number(cell) : String(cell);
+const featureOf = (where: string, cell: unknown, column: string, line: number): number | string =>
+  Number.isFinite(numberOf(cell)) ? numberOf(cell) : textOf(where, cell, column, line);
+
+/** The number in a cell; NaN if there is none. */
+function numberOf(cell: unknown): number {
+  return isEmpty(cell) || !(typeof cell === 'number' || typeof cell === 'string') ? NaN : Number(cell);
+}
+
+/** The text of a cell. */
+function textOf(where: string, cell: unknown, column: string, line: number): string {
+  if (typeof cell !== 'string' && typeof cell !== 'number' && typeof cell !== 'boolean')
+    throw new TypeError(`${where}: column ${column}, row ${line}: must be text or a number, got ${describe(cell)}.`);
+  return String(cell);
+}
 
 /** The position of every row in a series with regular time steps. */
 function positionsOf(

@@ -1,6 +1,7 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
 import { createPredictor, joinStates, type ModelState, splitState, type Tensor } from '../index';
+import { checkArray, checkKind } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
   appendValue,
@@ -76,7 +77,9 @@ export function observeAs(
   states?: readonly ForecastState[],
   visit?: Visit,
 ): ForecastState[] {
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   const checked = checkSeries(where, series, fitted.schema);
+  if (states !== undefined) checkArray(where, 'states', states);
   if (states !== undefined && states.length !== series.length)
     throw new RangeError(`${where}: states must be those of the ${series.length} series, got ${states.length}.`);
   const rows = checked.map((each, i) =>

@@ -8,6 +8,7 @@ export function lastOf<T>(items: ArrayLike<T>): T | undefined {
 interface ArrayKinds {
   readonly ArrayBuffer: ArrayBuffer;
   readonly Float32Array: Float32Array;
+  readonly Float64Array: Float64Array;
   readonly Int32Array: Int32Array;
   readonly Uint32Array: Uint32Array;
   readonly Uint8Array: Uint8Array;

@@ -4,11 +4,13 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as bptt from 'bptt';
+import * as forecasting from 'bptt/forecasting';
 import * as keras from 'bptt/keras';
 import * as node from 'bptt/node';
 import * as onnx from 'bptt/onnx';
 import * as pytorch from 'bptt/pytorch';
 import * as worker from 'bptt/worker';
+import { forecastingCalls } from './forecasting-calls';
 
 /** A valid call. The arguments are new in every call, since functions may change them. */
 export interface Call {
@@ -247,12 +249,14 @@ export const libraries: Readonly<Record<string, Readonly<Record<string, unknown>
   pytorch,
   keras,
   onnx,
+  forecasting,
   worker,
   node,
 };
 
 /** The valid calls by the name of the function. A function that is not in the table fails the test. */
 export const calls: Readonly<Record<string, readonly Call[]>> = {
+  ...forecastingCalls,
   // Attention
   attend: [
     op((p) => [

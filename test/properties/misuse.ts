@@ -174,7 +174,7 @@ const made = [
     'constants',
     'scores',
   ],
-  ...['causal', 'outputSize'],
+  ...['causal', 'outputSize', 'calibration', 'networks', 'quantile', 'overall'],
 ];
 
 /**
@@ -190,7 +190,8 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
     !bptt.isTensor(value) &&
     !bptt.isIntTensor(value) &&
     !made.some((name) => name in value) &&
-    !('data' in value && 'parameters' in value)
+    !('data' in value && 'parameters' in value) &&
+    !('cell' in value && 'members' in value)
   );
 }
 

@@ -1,5 +1,5 @@
 /**
- * Random changes to files, 321,000 in all: every reader reads or rejects them, with an error that is its own and short,
+ * Random changes to files, 331,000 in all: every reader reads or rejects them, with an error that is its own and short,
  * and with memory of at most ten times the size of the file and 50 MB.
  */
 
@@ -38,6 +38,7 @@ import {
   type TrainingState,
   writeSafetensors,
 } from 'bptt';
+import { fitForecaster, forecast, forecaster, loadForecaster, saveForecaster } from 'bptt/forecasting';
 import { fromKeras, importKeras, importTensorFlowJs, kerasLayers, readHdf5, readZip } from 'bptt/keras';
 import { resumeFrom } from 'bptt/node';
 import { exportOnnx, importOnnx, importOnnxStream, type OnnxStream, predictOnnx } from 'bptt/onnx';
@@ -159,6 +160,28 @@ it('readSafetensors', async () => {
 it('load', async () => {
   const files = [save(make()), save(ids()), await checkpoint()];
   await checkReader({ count: 30_000, least: 500, texts: 0.5 }, files, (bytes) => load(bytes), /^load: /);
+});
+
+it('loadForecaster and forecast', async () => {
+  const values = Float64Array.from({ length: 30 }, (_, t) => 10 + (t % 4));
+  const series = {
+    name: 'a',
+    start: '2024-01-01',
+    values,
+    future: { price: Array.from({ length: 32 }, (_, t) => t % 2) },
+    static: { city: 'Turin', area: 3 },
+  };
+  const files = await Promise.all(
+    (['direct', 'autoregressive'] as const).map(async (mode) => {
+      const settings = { horizon: 2, frequency: 'day', context: 3, hiddenSize: 2, members: 2, mode } as const;
+      return saveForecaster(await fitForecaster(forecaster(settings), [series], { steps: 1, validation: 0 }));
+    }),
+  );
+  const read = (file: Uint8Array): void => {
+    const fitted = loadForecaster(file);
+    if (fitted.forecaster.horizon < 100) forecast(fitted, [series], { paths: 2 });
+  };
+  await checkReader({ count: 10_000, least: 200, texts: 0.5 }, files, read, /^(loadForecaster|forecast): /);
 });
 
 it('loadInto, and the model changes only if the file is read', async () => {

@@ -9,7 +9,7 @@ const config: ViteUserConfig = defineConfig({
     alias: [
       { find: /^bptt$/, replacement: path('../../src/index.ts') },
       { find: /^bptt\/(pytorch|keras|onnx)$/, replacement: `${path('../../src/')}$1.ts` },
-      { find: /^bptt\/(node|worker)$/, replacement: `${path('../../src/')}$1/index.ts` },
+      { find: /^bptt\/(node|worker|forecasting)$/, replacement: `${path('../../src/')}$1/index.ts` },
       { find: /^fast-check$/, replacement: path('node_modules/fast-check/lib/fast-check.js') },
     ],
   },
