@@ -26,9 +26,10 @@ export interface BacktestOptions {
   /** The number of steps from one origin to the next. The horizon by default. */
   readonly stride?: number;
   /**
-   * What is fitted again at each origin, besides the other methods. Forecasters are trained on the values before the
-   * first origin; at later ones their intervals adapt to the values since, as with {@link recalibrate}
-   * (`'intervals'`, the default), or nothing changes (`'never'`), or they are trained again (`'always'`).
+   * The part of forecasters that is fitted again at each origin; other methods always are. Forecasters are trained on
+   * the values before the first origin; at later ones their intervals adapt to the values since, as with
+   * {@link recalibrate} (`'intervals'`, the default), or nothing changes (`'never'`), or they are trained again
+   * (`'always'`).
    */
   readonly refit?: 'never' | 'intervals' | 'always';
   /** The levels of the quantiles; {@link forecastLevels} by default. */

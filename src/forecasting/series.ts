@@ -336,7 +336,7 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
 const featureOf = (where: string, cell: unknown, column: string, line: number): number | string =>
   Number.isFinite(numberOf(cell)) ? numberOf(cell) : textOf(where, cell, column, line);
 
-/** The number in a cell; NaN if there is none. */
+/** The number in a cell, NaN in other cells. */
 function numberOf(cell: unknown): number {
   return isEmpty(cell) || !(typeof cell === 'number' || typeof cell === 'string') ? NaN : Number(cell);
 }
