@@ -30,7 +30,7 @@ const prelude = `
 `;
 
 /** Runs a program. Returns the values that it prints, one array per line. */
-function run(program: string, timeout = 50_000): unknown[][] {
+function run(program: string, timeout = 250_000): unknown[][] {
   const { outputFiles } = buildSync({
     stdin: { contents: prelude + program, resolveDir: process.cwd(), loader: 'ts' },
     bundle: true,
