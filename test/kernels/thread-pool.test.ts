@@ -148,7 +148,7 @@ it('a thread that dies during a computation is an error, and later computations 
     process.getBuiltinModule = (name) => name !== 'node:worker_threads' ? getBuiltinModule(name) : {
       // The worker claims every batch, and its calls throw.
       Worker: class extends Worker { constructor(code, options) {
-        super(code.replace('f[c[at]](', 'f[c[at]].missing('), options); } },
+        super(code.replace('f[c[p]](', 'f[c[p]].missing('), options); } },
     };
     divideAll();
     useThreads(2);
