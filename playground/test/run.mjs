@@ -5,11 +5,12 @@ import { testControls } from './controls.mjs';
 import { testBench, testFirefox, testPages } from './pages.mjs';
 import { testPresets } from './presets.mjs';
 import { serve } from './serve.mjs';
+import { testMicrophone, testProblems, testVoice, testVoiceInFirefox } from './voice.mjs';
 
 const server = await serve();
 /** Runs tests in a browser. */
-async function run(name, browserName, tests) {
-  const browser = await launch(browserName);
+async function run(name, browserName, tests, options) {
+  const browser = await launch(browserName, options);
   const begin = Date.now();
   console.log(`${await browser.version()}: ${name}`);
   try {
@@ -28,6 +29,11 @@ try {
   if (includes('pages')) await run('pages', 'chrome', [testPages]);
   if (includes('bench')) await run('benchmark', 'chrome', [testBench]);
   if (includes('firefox') && pathOf('firefox') !== undefined) await run('presets', 'firefox', [testFirefox]);
+  if (includes('voice')) {
+    await run('voice', 'chrome', [testVoice, testProblems]);
+    await testMicrophone(server.address);
+    if (pathOf('firefox') !== undefined) await testVoiceInFirefox(server.address);
+  }
 } finally {
   server.close();
 }
