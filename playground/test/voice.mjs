@@ -4,9 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
 import { importOnnxStream } from '../../dist/onnx.js';
 import { launch, openPage, pause, textOf, until } from './browser.mjs';
 import { violations } from './pages.mjs';
+import { serve } from './serve.mjs';
 
 const rate = 16_000;
 const frame = 512;
@@ -15,10 +18,14 @@ const sentence = { start: 0.8, end: 1.9 };
 /** The part of the sample that the fake microphone repeats: silence, the sentence and silence. */
 const heard = 3.2;
 
+const network = new URL('../node_modules/@ricky0123/vad-web/dist/silero_vad_v5.onnx', import.meta.url);
+
 /** The probabilities of Silero VAD in Node.js. */
 async function referenceOf(samples) {
-  const path = new URL('../node_modules/@ricky0123/vad-web/dist/silero_vad_v5.onnx', import.meta.url);
-  const stream = importOnnxStream(await readFile(path), { inputs: { sr: rate }, shapes: { input: [1, 64 + frame] } });
+  const stream = importOnnxStream(await readFile(network), {
+    inputs: { sr: rate },
+    shapes: { input: [1, 64 + frame] },
+  });
   return Array.from({ length: Math.floor(samples.length / frame) }, (_, i) => {
     const input = new Float32Array(64 + frame);
     const start = i * frame - 64;
@@ -307,7 +314,41 @@ export async function testMicrophone(address) {
       );
       await page.close();
     }
+    await testGuide(browser);
     await browser.close();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** The page of the guide detects the sentence that the microphone repeats. */
+async function testGuide(browser) {
+  const guide = await readFile(new URL('../../docs/guides/voice.md', import.meta.url), 'utf8');
+  const folder = await mkdtemp(join(tmpdir(), 'bptt-voice-guide-'));
+  try {
+    // Browsers ask for an icon.
+    const page = `<link rel="icon" href="data:," />${/```html\n([\s\S]*?)```/.exec(guide)[1]}`;
+    await writeFile(join(folder, 'index.html'), page);
+    for (const [, name, code] of guide.matchAll(/```[jt]s \[([\w.]+)\]\n([\s\S]*?)```/g))
+      await writeFile(join(folder, name), code);
+    await writeFile(join(folder, 'silero_vad_v5.onnx'), await readFile(network));
+    await build({
+      configFile: false,
+      root: folder,
+      base: './',
+      logLevel: 'error',
+      resolve: { alias: { 'bptt/onnx': fileURLToPath(new URL('../../dist/onnx.js', import.meta.url)) } },
+      worker: { format: 'es' },
+    });
+    const server = await serve(join(folder, 'dist'));
+    const { page: opened, problems } = await openPage(browser, `${server.address}index.html`);
+    await opened.click('button');
+    await until(opened, () => document.querySelector('meter').value > 0.9);
+    await until(opened, () => document.querySelector('meter').value < 0.1);
+    assert.deepEqual(problems, []);
+    await opened.close();
+    server.close();
+    console.log('  the page of the guide detects speech');
   } finally {
     await rm(folder, { recursive: true });
   }
