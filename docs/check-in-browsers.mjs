@@ -97,7 +97,7 @@ function expectMatch(what, actual, pattern) {
 
 /** The output of a page of the guide, when it is there. */
 const outputOf = async (page) => {
-  const output = await page.waitForFunction(() => document.querySelector('output').textContent, { timeout: 60_000 });
+  const output = await page.waitForFunction(() => document.querySelector('output').textContent, { timeout: 300_000 });
   return output.jsonValue();
 };
 
@@ -153,7 +153,7 @@ async function checkPages(browser, address) {
         const results = [...document.querySelectorAll('.VPLocalSearchBox .result')].map(({ href }) => href);
         return results.length > 0 && results;
       },
-      { timeout: 30_000 },
+      { timeout: 180_000 },
     );
     return (await links.jsonValue()).join(' ');
   });

@@ -89,7 +89,7 @@ export async function testFirefox(browser, address) {
     await ready(page);
     const seconds = Number(/at most (\d+) seconds/.exec(await textOf(page, '#loss-note'))[1]);
     await page.click('#play');
-    await until(page, () => document.querySelector('#losses').textContent.includes('after'), seconds * 1000);
+    await until(page, () => document.querySelector('#losses').textContent.includes('after'), 10 * seconds * 1000);
     await page.click('#play');
   }
   assert.deepEqual(problems, []);
