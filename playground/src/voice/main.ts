@@ -18,7 +18,7 @@ import { createView } from './view';
 const longestRecording = 600;
 
 /** The time after which the first sound must have arrived from the microphone, in ms. */
-const longestWait = 4000;
+const longestWait = 5000;
 
 const canvas = find('#timeline', HTMLCanvasElement);
 const buttons = {
