@@ -195,8 +195,9 @@ async function testPlayback(page) {
   await until(page, () => document.querySelector('#play span').textContent === 'Play');
 }
 
-/** The page with a sample and files, in all sizes and themes. */
+/** The page with a sample and files, in all sizes and themes. Returns the samples of the sample. */
 export async function testVoice(browser, address) {
+  let samples;
   for (const width of [1280, 390])
     for (const dark of [false, true]) {
       const options = { width, height: width === 390 ? 844 : 900, dark };
@@ -205,13 +206,14 @@ export async function testVoice(browser, address) {
       assert.ok(overflow <= 0, `${overflow} px too wide at ${width} px`);
       assert.deepEqual(await violations(page), [], `${width} px, ${dark ? 'dark' : 'light'}`);
       if (width === 1280 && !dark) {
-        await testProbabilities(page);
+        samples = await testProbabilities(page);
         await testControls(page);
         await testPlayback(page);
       }
       assert.deepEqual(problems, []);
       await page.close();
     }
+  return samples;
 }
 
 /** Presses the button of the microphone, which does not work, and returns the explanation of the page. */
@@ -294,45 +296,48 @@ function bestMatch(got, expected) {
   return differences.reduce((best, other) => (other.mean < best.mean ? other : best));
 }
 
-/** A microphone that repeats the first sentence of the sample, directly and through the resampler of the worklet. */
-export async function testMicrophone(address) {
+/** A microphone that repeats the start of the sample, directly and through the resampler of the worklet. */
+export async function testMicrophone(address, sample) {
   const folder = await mkdtemp(join(tmpdir(), 'bptt-voice-'));
-  const file = join(folder, 'speech.wav');
   try {
-    const decoder = await launch();
-    const { page: source } = await openPage(decoder, `${address}voice.html`);
-    const samples = (await decodeSample(source)).subarray(0, heard * rate);
-    await decoder.close();
+    const samples = sample.subarray(0, heard * rate);
+    const file = join(folder, 'speech.wav');
     await writeFile(file, wavOf(samples));
     const expected = await referenceOf(samples);
     const args = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
     const browser = await launch('chrome', { args: [...args, `--use-file-for-fake-audio-capture=${file}`] });
-    for (const isDirect of [true, false]) {
-      const { page, problems } = await openVoice(browser, address);
-      if (!isDirect) await page.evaluate(rejectOtherRates);
-      const { highest, probabilities } = await record(page, heard);
-      const shownRate = await textOf(page, '#rate');
-      assert.equal(shownRate === '16,000 Hz', isDirect, shownRate);
-      const { pairs, mean, delay } = bestMatch(probabilities, expected);
-      assert.ok(pairs.length > 60, `${probabilities.length} frames`);
-      const [speech, silence] = [pairs.filter(([value]) => value > 0.98), pairs.filter(([value]) => value < 0.02)];
-      const middle = (values) => values.map(([, value]) => value).sort((a, b) => a - b)[Math.floor(values.length / 2)];
-      assert.ok(speech.length > 20 && middle(speech) > 0.97, `speech: ${middle(speech)}`);
-      assert.ok(silence.length > 20 && middle(silence) < 0.03, `silence: ${middle(silence)}`);
-      assert.ok(mean < 0.1, `mean difference ${mean}`);
-      assert.ok(highest > 0.9, `the lamp shows at most ${highest}`);
-      assert.deepEqual(problems, []);
-      console.log(
-        `  microphone at ${shownRate}: ${probabilities.length} frames, delay ${delay} frames, mean difference ` +
-          `${mean.toFixed(3)}, speech ${middle(speech).toFixed(3)}, silence ${middle(silence).toFixed(3)}`,
-      );
-      await page.close();
+    try {
+      for (const isDirect of [true, false]) await testRecording(browser, address, expected, isDirect);
+      await testGuide(browser);
+    } finally {
+      await browser.close();
     }
-    await testGuide(browser);
-    await browser.close();
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** Compares a recording of the microphone with the probabilities of its samples. */
+async function testRecording(browser, address, expected, isDirect) {
+  const { page, problems } = await openVoice(browser, address);
+  if (!isDirect) await page.evaluate(rejectOtherRates);
+  const { highest, probabilities } = await record(page, heard);
+  const shownRate = await textOf(page, '#rate');
+  assert.equal(shownRate === '16,000 Hz', isDirect, shownRate);
+  const { pairs, mean, delay } = bestMatch(probabilities, expected);
+  assert.ok(pairs.length > 60, `${probabilities.length} frames`);
+  const [speech, silence] = [pairs.filter(([value]) => value > 0.98), pairs.filter(([value]) => value < 0.02)];
+  const middle = (values) => values.map(([, value]) => value).sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  assert.ok(speech.length > 20 && middle(speech) > 0.97, `speech: ${middle(speech)}`);
+  assert.ok(silence.length > 20 && middle(silence) < 0.03, `silence: ${middle(silence)}`);
+  assert.ok(mean < 0.1, `mean difference ${mean}`);
+  assert.ok(highest > 0.9, `the lamp shows at most ${highest}`);
+  assert.deepEqual(problems, []);
+  console.log(
+    `  microphone at ${shownRate}: ${probabilities.length} frames, delay ${delay} frames, mean difference ` +
+      `${mean.toFixed(3)}, speech ${middle(speech).toFixed(3)}, silence ${middle(silence).toFixed(3)}`,
+  );
+  await page.close();
 }
 
 /** The page of the guide detects the sentence that the microphone repeats. */
