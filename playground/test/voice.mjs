@@ -259,7 +259,7 @@ export async function testProblems(browser, address) {
   console.log('  problems of the microphone and of the network are explained');
 }
 
-/** Records with the microphone of a page, which may be on. Returns the saved probabilities and the largest shown one. */
+/** Records with the microphone, which may be on already. Returns the saved probabilities and the largest one shown. */
 async function record(page, seconds) {
   const before = await page.$eval('#timeline', (canvas) => canvas.getAttribute('aria-valuemax'));
   if ((await textOf(page, '#microphone span')) === 'Microphone') {

@@ -16,7 +16,7 @@ export interface SegmentOptions {
   readonly pause: number;
 }
 
-/** A frame is part of a pause if its probability is this much below the threshold. Segments would flicker without it. */
+/** A frame is part of a pause if its probability is this much below the threshold. Without it, segments flicker. */
 const margin = 0.15;
 
 /** Segments of fewer frames are dropped. */
