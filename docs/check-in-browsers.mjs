@@ -118,7 +118,14 @@ async function checkGuide(browser, address) {
 
 async function checkPages(browser, address) {
   for (const width of [1280, 390])
-    for (const path of ['index', 'guides/forecasting', 'reference/index', 'reference/training', 'examples/weather']) {
+    for (const path of [
+      'index',
+      'guides/forecasting',
+      'guides/voice',
+      'reference/index',
+      'reference/training',
+      'examples/weather',
+    ]) {
       const [heading, overflow] = await visit(
         browser,
         `${address}/${path}.html`,

@@ -21,8 +21,8 @@ const chromeArguments = [
 /** The path of a browser; undefined if it is not installed. */
 export const pathOf = (browser) => candidates[browser].find((path) => path !== undefined && existsSync(path));
 
-/** Starts a browser with a fresh profile. */
-export async function launch(browser = 'chrome') {
+/** Starts a browser with a fresh profile, more arguments for Chromium, and preferences for Firefox. */
+export async function launch(browser = 'chrome', { args = [], preferences = {} } = {}) {
   const executablePath = pathOf(browser);
   if (executablePath === undefined)
     throw new Error(`${browser} is not installed. Set ${browser === 'chrome' ? 'CHROMIUM' : 'FIREFOX'} to its path.`);
@@ -30,7 +30,8 @@ export async function launch(browser = 'chrome') {
     browser,
     executablePath,
     headless: true,
-    args: browser === 'chrome' ? chromeArguments : [],
+    args: browser === 'chrome' ? [...chromeArguments, ...args] : [],
+    extraPrefsFirefox: preferences,
   });
 }
 

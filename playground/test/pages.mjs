@@ -9,7 +9,7 @@ import { tasks } from './presets.mjs';
 const axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
 /** The violations of WCAG 2.2 AA that axe finds. */
-async function violations(page) {
+export async function violations(page) {
   await page.evaluate(axe);
   return page.evaluate(async () => {
     const { violations } = await window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
