@@ -50,7 +50,7 @@ async function interleaved(among, kind, cell, shape) {
   return runInterleaved(prepared);
 }
 
-/** Three rounds, in each of which every library has a process of its own, after that of the one before has ended. */
+/** Times the libraries in three rounds, each library in a separate process, of which only one runs at a time. */
 function alone(among, kind, cell, shape) {
   const script = fileURLToPath(new URL('alone.mjs', import.meta.url));
   const times = Object.fromEntries(among.map((who) => [who, []]));
