@@ -3,8 +3,9 @@
 import { createRandom, normal, type Tensor } from 'bptt';
 import { importOnnxStream, type OnnxStream } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
+import { resample, sampleRate } from '../../examples/voice/resample';
+import { mixture } from './mixture';
 import { detectors, modelFile, type Setting, wakeWordHeads } from './models';
-import { mixture, mixtureRate, resample } from './speech';
 
 interface RuntimeTensor {
   readonly data: Float32Array;
@@ -22,8 +23,8 @@ const { InferenceSession, Tensor: RuntimeTensor } = (await import('onnxruntime-n
 const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 };
 
 const isLong = process.env['VOICE'] === 'long';
-const { samples } = mixture(isLong ? 600 : 30, 1);
-const atRate = { 16000: samples, 8000: resample(samples, mixtureRate, 8000) };
+const samples = mixture(isLong ? 600 : 30, 1);
+const atRate = { 16000: samples, 8000: resample(samples, sampleRate, 8000) };
 
 /** The frames of a setting: `hop` new samples each, after the context of the previous ones. */
 function* framesOf({ rate, hop, options }: Setting): Generator<Float32Array> {
