@@ -30,16 +30,16 @@ const programs = {
   external: [/^bptt/],
 };
 
-/** A program with packages of its own, which are resolved from its folder. */
-const scale = {
-  entry: { main: 'examples/scale/main.ts' },
+/** Programs with packages of their own, which are resolved from their folders. */
+const packages = ['scale', 'voice'].map((name) => ({
+  entry: { main: `examples/${name}/main.ts` },
   format: ['esm'] as const,
   target: 'es2022',
   platform: 'node' as const,
-  outDir: 'examples/scale/build',
+  outDir: `examples/${name}/build`,
   external: [/^bptt/],
   skipNodeModulesBundle: true,
-};
+}));
 
 const benches = {
   entry: { kernels: 'bench/kernels.ts' },
@@ -51,7 +51,7 @@ const benches = {
 const config: ReturnType<typeof defineConfig> = defineConfig([
   { ...library, format: [...library.format] },
   { ...programs, format: [...programs.format] },
-  { ...scale, format: [...scale.format] },
+  ...packages.map((program) => ({ ...program, format: [...program.format] })),
   { ...benches, format: [...benches.format] },
 ]);
 

@@ -97,7 +97,7 @@ function expectMatch(what, actual, pattern) {
 
 /** The output of a page of the guide, when it is there. */
 const outputOf = async (page) => {
-  const output = await page.waitForFunction(() => document.querySelector('output').textContent, { timeout: 60_000 });
+  const output = await page.waitForFunction(() => document.querySelector('output').textContent, { timeout: 300_000 });
   return output.jsonValue();
 };
 
@@ -118,7 +118,14 @@ async function checkGuide(browser, address) {
 
 async function checkPages(browser, address) {
   for (const width of [1280, 390])
-    for (const path of ['index', 'guides/forecasting', 'reference/index', 'reference/training', 'examples/weather']) {
+    for (const path of [
+      'index',
+      'guides/forecasting',
+      'guides/voice',
+      'reference/index',
+      'reference/training',
+      'examples/weather',
+    ]) {
       const [heading, overflow] = await visit(
         browser,
         `${address}/${path}.html`,
@@ -146,7 +153,7 @@ async function checkPages(browser, address) {
         const results = [...document.querySelectorAll('.VPLocalSearchBox .result')].map(({ href }) => href);
         return results.length > 0 && results;
       },
-      { timeout: 30_000 },
+      { timeout: 180_000 },
     );
     return (await links.jsonValue()).join(' ');
   });

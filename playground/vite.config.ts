@@ -12,7 +12,7 @@ const config: UserConfig = defineConfig({
   worker: { format: 'es' },
   build: {
     target: 'es2022',
-    rolldownOptions: { input: { index: at('index.html'), bench: at('bench.html') } },
+    rolldownOptions: { input: { index: at('index.html'), bench: at('bench.html'), voice: at('voice.html') } },
     chunkSizeWarningLimit: 1500,
   },
 });

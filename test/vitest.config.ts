@@ -21,7 +21,7 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
   },
   test:
     mode === 'applications'
-      ? { include: applications, testTimeout: 180_000, maxWorkers: '100%' }
+      ? { include: applications, testTimeout: 900_000, maxWorkers: '100%' }
       : {
           // By default Vitest leaves one core idle, which doubles the time on two cores.
           maxWorkers: '100%',
@@ -31,7 +31,7 @@ const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
           execArgv: ['--expose-gc'],
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...applications],
-          testTimeout: 60_000,
+          testTimeout: 300_000,
           // BPTT_KERNELS=wide runs the tests with these kernels, on an engine that has the flag.
           ...(process.env['BPTT_KERNELS'] === 'wide' && {
             execArgv: ['--expose-gc', '--experimental-wasm-revectorize'],

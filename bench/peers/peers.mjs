@@ -2,17 +2,10 @@
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import * as ortNode from 'onnxruntime-node';
-import * as ortWeb from 'onnxruntime-web';
-import { kernelsInUse, threadsReady, useThreads } from '../../dist/index.js';
+import { kernelsInUse } from '../../dist/index.js';
 import { cells, convolutionalModels, convolutionName, convolutions, nameOf, shapes, streams } from '../cases.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
-import * as ours from '../ours.mjs';
-import { startWide } from '../wide.mjs';
-import { brainJs, versions as brainVersions } from './brain.mjs';
-import { onnxruntime } from './onnx.mjs';
-import { pytorch } from './pytorch.mjs';
-import { tfjs, versions as tfjsVersions } from './tfjs.mjs';
+import { all, open, threaded } from './contestants.mjs';
 
 const { json, includes, threads } =
   options(`Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
@@ -20,36 +13,15 @@ const { json, includes, threads } =
   npm run bench:peers -- [options]
 
 ${optionsHelp}
-  --threads N   give bptt, ONNX Runtime and PyTorch N threads each; the others have one`);
+  --threads N   compare bptt, ONNX Runtime and PyTorch with N threads each`);
 
-ortWeb.env.wasm.numThreads = threads;
-useThreads(threads);
-if ((await threadsReady()) !== threads) throw new Error(`${threads} threads did not start.`);
 const log = (text) => void console.log(text);
-const torch = await pytorch(log, threads);
-const wide = await startWide(threads);
-const contestants = {
-  bptt: ours,
-  ...(wide === undefined ? {} : { 'bptt-wide': wide }),
-  'bptt-portable': {
-    train: (cell, shape) => ours.train(cell, shape, 'portable'),
-    infer: (cell, shape) => ours.infer(cell, shape, 'portable'),
-    stream: (cell, shape) => ours.stream(cell, shape, 'portable'),
-  },
-  'tfjs-wasm': tfjs('wasm'),
-  'tfjs-cpu': tfjs('cpu'),
-  'brain.js': brainJs,
-  'onnxruntime-node': onnxruntime(ortNode, threads),
-  'onnxruntime-web': onnxruntime(ortWeb, threads),
-  ...(torch === undefined ? {} : { pytorch: torch }),
-};
-const head = header({
-  ...tfjsVersions,
-  ...brainVersions,
-  'onnxruntime-node': ortNode.env.versions.node,
-  'onnxruntime-web': ortWeb.env.versions.web,
-  ...torch?.versions,
-});
+const contestants = {};
+for (const who of threads === 1 ? all : threaded) {
+  const opened = await open(who, threads, log);
+  if (opened !== undefined) contestants[who] = opened;
+}
+const head = header(Object.assign({}, ...Object.values(contestants).map(({ versions }) => versions)));
 log(
   `${head.engine} (V8 ${head.v8}), ${head.cpu}, commit ${head.commit}, kernels ${kernelsInUse()}, threads: ${threads}`,
 );
@@ -58,12 +30,8 @@ log('Median in ms (in parentheses: relative to bptt).\n');
 const rows = [];
 async function compare(kind, cell, shape, name, among = Object.keys(contestants)) {
   if (!includes(name)) return;
-  const prepared = {};
-  for (const who of among) {
-    const run = await contestants[who]?.[kind]?.(cell, shape);
-    if (run !== undefined) prepared[who] = run;
-  }
-  const times = await runInterleaved(prepared);
+  const able = among.filter((who) => contestants[who]?.[kind] !== undefined);
+  const times = threads === 1 ? await interleaved(able, kind, cell, shape) : alone(able, kind, cell, shape);
   const base = quantile(times.bptt, 0.5);
   rows.push(...Object.entries(times).map(([who, values]) => rowOf(name, who, values)));
   const parts = Object.entries(times).map(([who, values]) => {
@@ -71,6 +39,29 @@ async function compare(kind, cell, shape, name, among = Object.keys(contestants)
     return `${who} ${median.toPrecision(3)}${who === 'bptt' ? '' : ` (${(median / base).toPrecision(3)})`}`;
   });
   log(`${name}: ${parts.join(', ')}`);
+}
+
+async function interleaved(among, kind, cell, shape) {
+  const prepared = {};
+  for (const who of among) {
+    const run = await contestants[who][kind](cell, shape);
+    if (run !== undefined) prepared[who] = run;
+  }
+  return runInterleaved(prepared);
+}
+
+/** Times the libraries in three rounds, each library in a separate process, of which only one runs at a time. */
+function alone(among, kind, cell, shape) {
+  const script = fileURLToPath(new URL('alone.mjs', import.meta.url));
+  const times = Object.fromEntries(among.map((who) => [who, []]));
+  for (let round = 0; round < 3; round++)
+    for (const who of among) {
+      const text = execFileSync(process.execPath, [script, JSON.stringify({ who, threads, kind, cell, shape })], {
+        encoding: 'utf8',
+      });
+      times[who].push(...JSON.parse(text));
+    }
+  return Object.fromEntries(Object.entries(times).filter(([, values]) => values.length > 0));
 }
 
 for (const shape of shapes) {
@@ -86,7 +77,7 @@ for (const cell of cells)
   for (const size of streams) await compare('stream', cell, size, `stream/${cell}/I${size.I}H${size.H}`);
 
 const start = 'start/lstm/I64H128';
-if (includes(start)) {
+if (threads === 1 && includes(start)) {
   const scripts = { bptt: '../start.mjs', 'tfjs-wasm': 'start-tfjs.mjs' };
   const times = { bptt: [], 'tfjs-wasm': [] };
   for (let round = 0; round < 7; round++) {
@@ -101,5 +92,4 @@ if (includes(start)) {
   );
 }
 writeRows(json, head, rows);
-torch?.close();
-wide?.close();
+for (const { close } of Object.values(contestants)) close?.();

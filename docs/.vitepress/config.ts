@@ -33,6 +33,7 @@ const guides: readonly (readonly [section: string, pages: readonly (readonly [pa
       ['streaming', 'Stream in a server'],
       ['browser', 'Train in a browser'],
       ['worker', 'Train in a worker'],
+      ['voice', 'Convolutions, and Silero VAD'],
       ['saving', 'Save, load and resume'],
     ],
   ],
@@ -137,8 +138,13 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
       { text: 'Reference', link: '/reference/', activeMatch: '^/reference/' },
       { text: 'Examples', link: '/examples/', activeMatch: '^/examples/' },
       { text: 'Benchmarks', link: '/benchmarks/', activeMatch: '^/benchmarks/' },
-      // The playground is a separate program: the link loads its page instead of looking for a page of the site.
-      ...(hasPlayground ? [{ text: 'Playground', link: '/playground/index.html', target: '_self' }] : []),
+      // The playground is a separate program: its links load its pages instead of looking for pages of the site.
+      ...(hasPlayground
+        ? [
+            { text: 'Playground', link: '/playground/index.html', target: '_self' },
+            { text: 'Voice', link: '/playground/voice.html', target: '_self' },
+          ]
+        : []),
       { text: version, items: [{ text: 'Changelog', link: '/project/changelog' }] },
     ],
     sidebar: {

@@ -49,6 +49,7 @@ if (command === undefined) {
     await command(options);
   } catch (error) {
     process.stderr.write(`${name}: ${messageOf(error)}\n`);
-    process.exitCode = 1;
+    // Open connections would keep the process alive, and nobody would start it again.
+    process.exit(1);
   }
 }

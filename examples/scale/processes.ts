@@ -47,5 +47,7 @@ export function startProcesses(count: number, argumentsOf: (index: number) => re
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
   for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(event, () => stop.abort());
+  // It may have ended before. Without a channel to another process, this is undefined.
+  if (process.connected === false) stop.abort();
   return stop.signal;
 }

@@ -17,23 +17,25 @@ export interface Colors {
 
 const storageKey = 'bptt-playground-theme';
 
+/** The value of a variable of the style sheet, in the current theme. */
+export const cssValue = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
 /** Reads the colors of the current theme from the style sheet. */
 export function readColors(): Colors {
-  const style = getComputedStyle(document.documentElement);
-  const value = (name: string): string => style.getPropertyValue(name).trim();
   const rgb = (name: string): number[] => {
-    const hex = Number.parseInt(value(name).slice(1), 16);
+    const hex = Number.parseInt(cssValue(name).slice(1), 16);
     return [hex >> 16, (hex >> 8) & 255, hex & 255];
   };
   return {
-    text: value('--text'),
-    muted: value('--muted'),
-    grid: value('--grid'),
-    panel: value('--panel'),
+    text: cssValue('--text'),
+    muted: cssValue('--muted'),
+    grid: cssValue('--grid'),
+    panel: cssValue('--panel'),
     low: rgb('--low'),
     zero: rgb('--zero'),
     high: rgb('--high'),
-    network: (name) => value(`--${name}`) || value('--other'),
+    network: (name) => cssValue(`--${name}`) || cssValue('--other'),
   };
 }
 

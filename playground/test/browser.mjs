@@ -21,8 +21,8 @@ const chromeArguments = [
 /** The path of a browser; undefined if it is not installed. */
 export const pathOf = (browser) => candidates[browser].find((path) => path !== undefined && existsSync(path));
 
-/** Starts a browser with a fresh profile. */
-export async function launch(browser = 'chrome') {
+/** Starts a browser with a fresh profile, more arguments for Chromium, and preferences for Firefox. */
+export async function launch(browser = 'chrome', { args = [], preferences = {} } = {}) {
   const executablePath = pathOf(browser);
   if (executablePath === undefined)
     throw new Error(`${browser} is not installed. Set ${browser === 'chrome' ? 'CHROMIUM' : 'FIREFOX'} to its path.`);
@@ -30,7 +30,8 @@ export async function launch(browser = 'chrome') {
     browser,
     executablePath,
     headless: true,
-    args: browser === 'chrome' ? chromeArguments : [],
+    args: browser === 'chrome' ? [...chromeArguments, ...args] : [],
+    extraPrefsFirefox: preferences,
   });
 }
 
@@ -58,17 +59,20 @@ export async function openPage(browser, address, { width = 1280, height = 900, d
   return { page, problems };
 }
 
+/** The longest wait in milliseconds, for pages that hang. On a busy machine, all takes several times as long as alone. */
+export const limit = 120_000;
+
 /** Waits until the worker is ready to train, and the editor has loaded. */
 export async function ready(page) {
-  await page.waitForSelector('#play:not(:disabled)', { timeout: 20_000 });
-  await page.waitForSelector('.cm-content', { timeout: 20_000 });
+  await page.waitForSelector('#play:not(:disabled)', { timeout: limit });
+  await page.waitForSelector('.cm-content', { timeout: limit });
 }
 
 /** The text of an element. */
 export const textOf = (page, selector) => page.$eval(selector, (element) => element.textContent);
 
 /** Waits until a function of the page returns a value that counts as true. */
-export const until = (page, predicate, timeout = 20_000, ...values) =>
+export const until = (page, predicate, timeout = limit, ...values) =>
   page.waitForFunction(predicate, { timeout, polling: 50 }, ...values);
 
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dense, load, save, sequential } from '../../dist/index.js';
 import { importOnnx } from '../../dist/onnx.js';
-import { openPage, pause, ready, textOf, until } from './browser.mjs';
+import { limit, openPage, pause, ready, textOf, until } from './browser.mjs';
 
 const updates = (page) => textOf(page, '#updates').then((text) => Number(text.replaceAll(',', '')));
 const trained = (page, count) =>
@@ -84,7 +84,7 @@ async function testSettings(page, address) {
     const before = await textOf(page, `output[for=setting-${name}]`);
     await page.focus(`#setting-${name}`);
     await page.keyboard.press('ArrowLeft');
-    await until(page, (key) => location.hash.includes(`${key}=`), 5000, name);
+    await until(page, (key) => location.hash.includes(`${key}=`), limit, name);
     assert.notEqual(await textOf(page, `output[for=setting-${name}]`), before, `${name} changes`);
     assert.ok(
       await page.$eval(`#setting-${name}-hint`, (hint) => hint.textContent.length > 20),
@@ -173,11 +173,11 @@ async function testSamples(page) {
   const sample = () => textOf(page, '.sample');
   const first = await sample();
   await click(page, '#new-samples');
-  await until(page, (before) => document.querySelector('.sample').textContent !== before, 10_000, first);
+  await until(page, (before) => document.querySelector('.sample').textContent !== before, limit, first);
   const second = await sample();
   await page.focus('#setting-temperature');
   for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
-  await until(page, (before) => document.querySelector('.sample').textContent !== before, 10_000, second);
+  await until(page, (before) => document.querySelector('.sample').textContent !== before, limit, second);
   assert.match(await hashOf(page), /temperature=1(&|$)/);
   // Another text has another vocabulary.
   const weights = await textOf(page, '#losses tbody td');
@@ -191,7 +191,7 @@ async function testSamples(page) {
       const cell = document.querySelector('#losses tbody td');
       return cell !== null && cell.textContent !== before;
     },
-    10_000,
+    limit,
     weights,
   );
   await until(page, () => document.querySelector('.sample mark').textContent === 'xyzzy pl');

@@ -1,6 +1,7 @@
 /**
- * Every preset is below its baseline in its stated time, while no task of the main thread takes longer than 50 ms of
- * CPU time. Wall time is reported, too; it depends on what else the computer does.
+ * Every preset learns to below its baseline, while no task of the main thread takes longer than 50 ms of CPU time. The
+ * wall time of both is reported, next to the stated time. On a busy machine it is longer; more than ten times as long is
+ * an error.
  */
 
 import assert from 'node:assert/strict';
@@ -34,7 +35,7 @@ async function train(browser, address, task) {
   await page.click('#play');
   const isBelow = () =>
     [...document.querySelectorAll('#losses td:last-child')].some((cell) => cell.textContent.startsWith('after'));
-  await until(page, isBelow, stated * 1000);
+  await until(page, isBelow, 10 * stated * 1000);
   const seconds = (Date.now() - begin) / 1000;
   // Tasks are measured for at least four seconds.
   await pause(Math.max(0, 4000 - (Date.now() - begin)));

@@ -5,19 +5,22 @@ import { testControls } from './controls.mjs';
 import { testBench, testFirefox, testPages } from './pages.mjs';
 import { testPresets } from './presets.mjs';
 import { serve } from './serve.mjs';
+import { testMicrophone, testProblems, testVoice, testVoiceInFirefox } from './voice.mjs';
 
 const server = await serve();
-/** Runs tests in a browser. */
+/** Runs tests in a browser, and returns their results. */
 async function run(name, browserName, tests) {
   const browser = await launch(browserName);
+  const results = [];
   const begin = Date.now();
   console.log(`${await browser.version()}: ${name}`);
   try {
-    for (const test of tests) await test(browser, server.address);
+    for (const test of tests) results.push(await test(browser, server.address));
   } finally {
     await browser.close();
   }
   console.log(`  ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+  return results;
 }
 
 try {
@@ -28,6 +31,11 @@ try {
   if (includes('pages')) await run('pages', 'chrome', [testPages]);
   if (includes('bench')) await run('benchmark', 'chrome', [testBench]);
   if (includes('firefox') && pathOf('firefox') !== undefined) await run('presets', 'firefox', [testFirefox]);
+  if (includes('voice')) {
+    const [samples] = await run('voice', 'chrome', [testVoice, testProblems]);
+    await testMicrophone(server.address, samples);
+    if (pathOf('firefox') !== undefined) await testVoiceInFirefox(server.address);
+  }
 } finally {
   server.close();
 }

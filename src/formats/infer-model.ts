@@ -5,8 +5,10 @@ import { gru } from '../cells/gru';
 import { lstm } from '../cells/lstm';
 import { projectedLstm } from '../cells/projected-lstm';
 import { simpleRnn } from '../cells/simple-rnn';
+import { batchNorm } from '../layers/batch-norm';
 import { bidirectional } from '../layers/bidirectional';
 import { namesOf } from '../layers/chain';
+import { type Conv1dOptions, conv1d } from '../layers/conv1d';
 import { type DenseOptions, dense } from '../layers/dense';
 import { embedding } from '../layers/embedding';
 import type { Layer } from '../layers/layer';
@@ -15,7 +17,7 @@ import { recurrent } from '../layers/recurrent';
 import { withoutBias } from '../layers/without-bias';
 import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
-import { checkArray, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { abbreviate, listed, shown } from './listing';
 import type { PyTorchOptions } from './pytorch';
@@ -29,8 +31,10 @@ export interface InferOptions {
   readonly order?: readonly string[];
   /** The activation of nn.RNN and nn.RNNCell modules; `'tanh'` by default. */
   readonly nonlinearity?: 'tanh' | 'relu';
-  /** The activation after each Linear module, by the name of the module: `{ fc1: relu }`. None by default. */
+  /** The activation after each Linear and Conv1d module, by the name of the module: `{ fc1: relu }`. None by default. */
   readonly activations?: Readonly<Record<string, NonNullable<DenseOptions['activation']>>>;
+  /** Other options of Conv1d modules, by name: `{ conv: { padding: 'same' } }`. As `nn.Conv1d(I, O, k)` by default. */
+  readonly convolutions?: Readonly<Record<string, Pick<Conv1dOptions, 'stride' | 'dilation' | 'groups' | 'padding'>>>;
   /**
    * Whether the last recurrent layer returns its output at every step (`true`, the default) or only at the last step.
    */
@@ -51,7 +55,7 @@ export interface InferredModel {
 /** A PyTorch module. */
 interface Module {
   readonly name: string;
-  readonly kind: 'embedding' | 'linear' | 'norm' | 'recurrent';
+  readonly kind: 'embedding' | 'convolution' | 'linear' | 'norm' | 'recurrent';
   /** The input size; `'ids'` for an embedding, whose inputs are token ids. */
   readonly input: number | 'ids';
   readonly output: number;
@@ -83,9 +87,21 @@ interface Module {
 export function inferModel(weights: Readonly<Record<string, Tensor>>, options: InferOptions = {}): InferredModel {
   checkObject('inferModel', 'weights', weights);
   for (const [name, tensor] of Object.entries(weights)) checkTensor('inferModel', name, tensor);
-  checkNames('inferModel', 'options', options, ['order', 'nonlinearity', 'activations', 'returnSequences']);
-  if (options.order !== undefined) checkArray('inferModel', 'order', options.order);
-  if (options.activations !== undefined) checkObject('inferModel', 'activations', options.activations);
+  checkNames('inferModel', 'options', options, [
+    'order',
+    'nonlinearity',
+    'activations',
+    'convolutions',
+    'returnSequences',
+  ]);
+  const { order, activations = {}, convolutions = {} } = options;
+  if (order !== undefined) checkArray('inferModel', 'order', order);
+  for (const [name, given] of Object.entries({ activations, convolutions })) checkObject('inferModel', name, given);
+  for (const [name, given] of Object.entries(convolutions)) {
+    checkObject('inferModel', `convolutions.${name}`, given);
+    checkNames('inferModel', `convolutions.${name}`, given, ['stride', 'dilation', 'groups', 'padding']);
+    if (given.groups !== undefined) checkCount('inferModel', `convolutions.${name}.groups`, given.groups);
+  }
   return withCaller('inferModel', () => inferredFrom(modulesOf(weights, options), options));
 }
 
@@ -140,19 +156,27 @@ function modulesOf(weights: Readonly<Record<string, Tensor>>, options: InferOpti
     if (tensors.has('weight_ih')) return recurrentModule(name, tensors, '', options);
     return plainModule(name, tensors, options);
   });
-  const linear = modules.filter(({ kind }) => kind === 'linear').map(({ name }) => name);
-  const unknown = Object.keys(options.activations ?? {}).find((name) => !linear.includes(name));
-  if (unknown !== undefined)
-    reject(`activations has ${unknown}, which is not a Linear module. The Linear modules are: ${listed(linear)}.`);
+  checkModules('activations', options.activations, modules, ['linear', 'convolution']);
+  checkModules('convolutions', options.convolutions, modules, ['convolution']);
   return modules;
+}
+
+/** @throws RangeError if an option by the names of modules has the name of a module of another kind, or of none */
+function checkModules(option: string, given: object = {}, modules: readonly Module[], kinds: Module['kind'][]): void {
+  const names = modules.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  const what = kinds.includes('linear') ? 'Linear or Conv1d' : 'Conv1d';
+  if (unknown !== undefined)
+    reject(`${option} has ${abbreviate(unknown)}, which is not a ${what} module. These modules are: ${listed(names)}.`);
 }
 
 const reject = (what: string): never => {
   throw new RangeError(`inferModel: ${what}`);
 };
 
-function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activations = {} }: InferOptions): Module {
+function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options: InferOptions): Module {
   const label = labelOf({ name });
+  if (tensors.has('running_mean')) return batchNormModule(name, tensors);
   const [weight, bias] = [tensors.get('weight'), tensors.get('bias')];
   const unexpected =
     [...tensors.keys()].find((key) => key !== 'weight' && key !== 'bias') ??
@@ -160,7 +184,7 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
   if (unexpected !== undefined)
     reject(
       `${tensorIn(name, unexpected)} does not belong to a supported module (RNN, LSTM, GRU, RNNCell, LSTMCell, ` +
-        'GRUCell, Embedding, Linear, LayerNorm).',
+        'GRUCell, Embedding, Linear, Conv1d, LayerNorm, BatchNorm1d).',
     );
   const shape = weight!.shape;
   const lastName = name.slice(name.lastIndexOf('.') + 1);
@@ -180,25 +204,21 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
       assumed: [`${label}${bias === undefined ? ', a vector without bias,' : ''} is a LayerNorm with eps 1e-5`],
     };
   }
+  if (shape.length === 3) return convolutionModule(name, shape, bias !== undefined, options);
   if (shape.length !== 2)
-    reject(`${abbreviate(name)}.weight ${formatShape(shape)} is neither the weight of an Embedding nor of a Linear.`);
+    reject(`${tensorIn(name, 'weight')} ${formatShape(shape)} does not belong to an Embedding, a Linear or a Conv1d.`);
   const [rows, columns] = shape as [number, number];
   // A weight without bias belongs to either an Embedding or a Linear: only the name of the module shows which one.
   const isEmbedding = /emb/i.test(lastName);
   if (bias !== undefined || (!isEmbedding && /fc|linear|dense|head|out|proj|classif|decod/i.test(lastName))) {
-    const activation = Object.hasOwn(activations, name) ? activations[name] : undefined;
+    const { activation, assumed } = activationOf(name, options);
     return {
       name,
       kind: 'linear',
       input: columns,
       output: rows,
       layers: () => [biased(bias !== undefined, dense({ size: rows, ...(activation && { activation }) }))],
-      assumed: [
-        ...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []),
-        ...(activation === undefined
-          ? [`${label} has no activation; set one with activations: { ${shown(name)}: relu }`]
-          : []),
-      ],
+      assumed: [...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []), ...assumed],
     };
   }
   const zeroRow = zeroRowOf(weight!);
@@ -214,6 +234,62 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, { activ
         ? []
         : [`row ${zeroRow} of ${label}, all zeros, is trained; with padding_idx=${zeroRow} it is not`]),
     ],
+  };
+}
+
+/** The activation after a module, and the assumption that it has none. */
+function activationOf(
+  name: string,
+  { activations = {} }: InferOptions,
+): Pick<DenseOptions, 'activation'> & Pick<Module, 'assumed'> {
+  const activation = Object.hasOwn(activations, name) ? activations[name] : undefined;
+  if (activation !== undefined) return { activation, assumed: [] };
+  return { assumed: [`${labelOf({ name })} has no activation; set one with activations: { ${shown(name)}: relu }`] };
+}
+
+/** A Conv1d module, whose weight is `[O, I / groups, k]`. */
+function convolutionModule(name: string, shape: readonly number[], hasBias: boolean, options: InferOptions): Module {
+  const label = labelOf({ name });
+  const [O, inputs, k] = shape as [number, number, number];
+  const { convolutions = {} } = options;
+  const given = Object.hasOwn(convolutions, name) ? convolutions[name] : undefined;
+  const { activation, assumed } = activationOf(name, options);
+  const layerOptions = { size: O, kernelSize: k, ...given, ...(activation && { activation }) };
+  return {
+    name,
+    kind: 'convolution',
+    input: inputs * (given?.groups ?? 1),
+    output: O,
+    layers: () => [biased(hasBias, conv1d(layerOptions))],
+    assumed: [
+      ...(given === undefined
+        ? [
+            `${label} is a Conv1d with stride 1, dilation 1, one group and no padding; set others with ` +
+              `convolutions: { ${shown(name)}: { padding: 'same' } }`,
+          ]
+        : []),
+      ...assumed,
+    ],
+  };
+}
+
+/** A BatchNorm1d module, with its running statistics. */
+function batchNormModule(name: string, tensors: ReadonlyMap<string, Tensor>): Module {
+  const label = labelOf({ name });
+  const names = ['weight', 'bias', 'running_mean', 'running_var'];
+  const missing = names.find((key) => !tensors.has(key));
+  if (missing !== undefined)
+    reject(`${label} has running_mean, but no ${missing}, so it is not an affine BatchNorm1d.`);
+  const unexpected = [...tensors.keys()].find((key) => !names.includes(key) && key !== 'num_batches_tracked');
+  if (unexpected !== undefined) reject(`${tensorIn(name, unexpected)} does not belong to a BatchNorm1d.`);
+  const [size] = tensors.get('weight')!.shape as [number];
+  return {
+    name,
+    kind: 'norm',
+    input: size,
+    output: size,
+    layers: () => [batchNorm()],
+    assumed: [`${label} is a BatchNorm1d with eps 1e-5 and momentum 0.1`],
   };
 }
 
@@ -309,7 +385,7 @@ function orderOf(
   }
   const found: (readonly Module[])[] = [];
   let tries = 0;
-  const ranks = { embedding: 0, recurrent: 1, norm: 2, linear: 3 };
+  const ranks = { embedding: 0, convolution: 1, recurrent: 2, norm: 3, linear: 4 };
   const sorted = [...modules].sort((a, b) => ranks[a.kind] - ranks[b.kind]);
   /** The modules of the order that is being extended. */
   const order = new Set<Module>();

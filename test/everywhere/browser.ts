@@ -43,8 +43,8 @@ export const open = (name: BrowserName, args: readonly string[] = []): Promise<B
     executablePath: find(name)!,
     headless: true,
     args: name === 'Chromium' ? [...chromiumArguments, ...args] : [...args],
-    timeout: 60_000,
-    protocolTimeout: 240_000,
+    timeout: 180_000,
+    protocolTimeout: 900_000,
   });
 
 /** The resident memory of a process and all processes below it, in MB. */

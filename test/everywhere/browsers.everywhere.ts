@@ -43,7 +43,7 @@ describe.each<BrowserName>(['Chromium', 'Firefox'])('%s', (name) => {
     await page.goto(`${server.origin}/${policy}/web/${file}`);
     // page.waitForFunction calls Function in Firefox 140, which a content security policy forbids.
     const isLoaded = () => page.evaluate(() => 'calls' in globalThis);
-    for (const end = performance.now() + 30_000; !(await isLoaded()) && performance.now() < end; ) await sleep(20);
+    for (const end = performance.now() + 180_000; !(await isLoaded()) && performance.now() < end; ) await sleep(20);
   };
   /** The kernels that the browser supports without a content security policy. */
   let supported: readonly Kernels[];

@@ -95,7 +95,7 @@ describe.skipIf(!isInstalled('Chromium'))('in Chromium', () => {
           copyFileSync(`${consumer}/${app}/index.html`, `${output}/index.html`);
         const page = await browser.newPage();
         await page.goto(`${server.origin}/plain/built/${name}/${app}/index.html`);
-        const result = await page.waitForFunction(() => Reflect.get(globalThis, 'result'), { timeout: 60_000 });
+        const result = await page.waitForFunction(() => Reflect.get(globalThis, 'result'), { timeout: 300_000 });
         expect(await result.jsonValue()).toEqual({ result: expected[app] });
         await page.close();
         sizes.push(kilobytes(scriptsIn(output)));
@@ -119,7 +119,7 @@ describe.skipIf(!isInstalled('Chromium'))('in Chromium', () => {
       const sizeOf = async (path: string, result: unknown): Promise<number> => {
         const page = await browser.newPage();
         await page.goto(`${origin}/${path}`);
-        const text = await page.waitForFunction(() => document.querySelector('p')?.textContent, { timeout: 60_000 });
+        const text = await page.waitForFunction(() => document.querySelector('p')?.textContent, { timeout: 300_000 });
         expect(JSON.parse((await text.jsonValue())!)).toEqual(result);
         const resources = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name));
         await page.close();

@@ -75,7 +75,7 @@ it('the reference has no errors, and every implementation of the kernels compute
 it.each(engines)('$name $version trains, streams, saves and loads with the same bits', async (engine) => {
   const [program, ...args] = engine.command;
   const env = { DENO_DIR: `${build}/deno`, DENO_NO_UPDATE_CHECK: '1' };
-  const output = await run(program, args, { env, timeout: 60_000 });
+  const output = await run(program, args, { env, timeout: 300_000 });
   const results: Results & { files?: boolean; threads?: Threads } = JSON.parse(
     output.split('\n').find((line) => line.startsWith('{'))!,
   );

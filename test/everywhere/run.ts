@@ -43,7 +43,7 @@ interface Running {
 
 /** Starts a program, and kills it and its children when the time is over. */
 export function start(program: string, args: readonly string[], options: RunOptions = {}): Running {
-  const { cwd = consumer, env = {}, timeout = 180_000 } = options;
+  const { cwd = consumer, env = {}, timeout = 600_000 } = options;
   const child = spawn(program, args, {
     cwd,
     env: { ...environment, ...env },

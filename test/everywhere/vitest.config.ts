@@ -7,8 +7,8 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: 'test/everywhere/consumer.ts',
     include: ['test/everywhere/*.everywhere.ts'],
     maxWorkers: '100%',
-    testTimeout: 240_000,
-    hookTimeout: 120_000,
+    testTimeout: 900_000,
+    hookTimeout: 600_000,
   },
 });
 

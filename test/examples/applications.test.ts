@@ -46,7 +46,7 @@ it('weather: the network beats persistence and climatology, and for CO2 the grow
   expect(metrics['carbon dioxide, network']!).toBeLessThan(
     0.92 * metrics['carbon dioxide, + growth of the last year']!,
   );
-}, 180_000);
+});
 
 it('forecasting: the network beats the seasonal naive forecast and ETS of R', async () => {
   const metrics = await forecasting(options);
@@ -54,38 +54,38 @@ it('forecasting: the network beats the seasonal naive forecast and ETS of R', as
     expect(metrics[`${set}, network`]!, set).toBeLessThan(0.9 * metrics[`${set}, naive`]!);
     expect(metrics[`${set}, network`]!, set).toBeLessThan(metrics[`${set}, ETS`]!);
   }
-}, 180_000);
+});
 
 it('ball: from several images, the network predicts the position better than constant velocity', async () => {
   const metrics = await ball(options);
   expect(metrics['network, 1']!).toBeGreaterThan(1);
   expect(metrics['network']!).toBeLessThan(0.9 * metrics['constant velocity']!);
   expect(metrics['network']!).toBeLessThan(0.25 * metrics['no motion']!);
-}, 180_000);
+});
 
 it('sentiment: the network is more accurate than the word list AFINN', async () => {
   const { network, AFINN } = await sentiment(options);
   expect(AFINN!).toBeCloseTo(0.729, 3);
   expect(network!).toBeGreaterThan(AFINN! + 0.02);
-}, 180_000);
+});
 
 it('translation: dates in eight languages are translated exactly with attention, and not without', async () => {
   const metrics = await dates(options);
   expect(metrics['attention']!).toBeGreaterThanOrEqual(0.98);
   expect(metrics['attention']!).toBeGreaterThan(metrics['no attention']! + 0.2);
-}, 180_000);
+});
 
 it('next word: the GRU beats trigrams and a window of two words, and the bag of words is worst', async () => {
   const metrics = await nextWord(options);
   expect(metrics['GRU']!).toBeLessThan(0.97 * metrics['trigrams']!);
   expect(metrics['GRU']!).toBeLessThan(0.95 * metrics['window of 2']!);
   expect(metrics['bag of 20']!).toBeGreaterThan(1.5 * metrics['window of 2']!);
-}, 180_000);
+});
 
 it('next character: the network beats 3-grams', async () => {
   const metrics = await nextCharacter(options);
   expect(metrics['network']!).toBeLessThan(0.95 * metrics['3-gram']!);
-}, 180_000);
+});
 
 it('music: the network beats bigrams on a held-out piece, and composes a MIDI file with two tracks', async () => {
   const files = new Map<string, string | Uint8Array>();
@@ -96,4 +96,4 @@ it('music: the network beats bigrams on a held-out piece, and composes a MIDI fi
   expect(tracks.map(({ name }) => name)).toEqual(['right hand', 'left hand']);
   expect(tracks.flatMap(({ notes }) => notes).length).toBe(540);
   for (const { notes } of tracks) expect(notes.length).toBeGreaterThan(100);
-}, 180_000);
+});

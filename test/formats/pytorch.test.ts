@@ -6,7 +6,9 @@
 import { readFileSync } from 'node:fs';
 import {
   attentionPooling,
+  batchNorm,
   bidirectional,
+  conv1d,
   createRandom,
   dense,
   dropout,
@@ -468,8 +470,53 @@ describe('inferModel', () => {
       'fc2 has no activation; set one with activations: { "fc2": relu }',
     ]);
     expect(() => inferModel(weights, { activations: { lstm: relu } })).toThrow(
-      'inferModel: activations has lstm, which is not a Linear module. The Linear modules are: fc1, fc2.',
+      'inferModel: activations has lstm, which is not a Linear or Conv1d module. These modules are: fc1, fc2.',
     );
+  });
+
+  it('Conv1d and BatchNorm1d: options and activations that weights do not show', () => {
+    const layers = [
+      conv1d({ size: 6, kernelSize: 3, padding: 'same', stride: 2, activation: relu }),
+      batchNorm(),
+      conv1d({ size: 6, kernelSize: 3, groups: 6 }),
+      recurrent(gru(), { hiddenSize: 5 }),
+    ];
+    const model = sequential(layers, { inputSize: 4, seed: 3 });
+    model.parameters['batchNorm']!['mean']!.data.set([0.5, 0.1, 0.25, -1, 2, 0]);
+    model.parameters['batchNorm']!['variance']!.data.set([0.5, 1, 2, 3, 1, 0.25]);
+    const names = { conv: 'features.0', batchNorm: 'features.2', conv2: 'depthwise', gru: 'rnn' };
+    const weights = toPyTorch(model, { modules: names });
+    const { assumed, modules, ...inferred } = inferModel(weights, {
+      order: Object.values(names),
+      activations: { 'features.0': relu },
+      convolutions: { 'features.0': { padding: 'same', stride: 2 }, depthwise: { groups: 6 } },
+    });
+    expect(modules).toEqual(names);
+    expect(assumed.slice(0, 2)).toEqual([
+      'features.2 is a BatchNorm1d with eps 1e-5 and momentum 0.1',
+      'depthwise has no activation; set one with activations: { "depthwise": relu }',
+    ]);
+    const copy = sequential(inferred.layers, { inputSize: inferred.inputSize! });
+    fromPyTorch(copy, weights, { modules });
+    const x = normal(0, 1)([9, 2, 4], createRandom(5));
+    expect(predict(copy, x)).toEqual(predict(model, x));
+
+    expect(inferModel({ 'conv.weight': matrix(2, 3, 5), 'conv.bias': matrix(2) }).assumed.slice(0, 2)).toEqual([
+      'conv is a Conv1d with stride 1, dilation 1, one group and no padding; set others with convolutions: { "conv": { ' +
+        "padding: 'same' } }",
+      'conv has no activation; set one with activations: { "conv": relu }',
+    ]);
+    const wrong =
+      (convolutions: object): (() => unknown) =>
+      () =>
+        inferModel(weights, { convolutions } as InferOptions);
+    expect(wrong({ rnn: {} })).toThrow('convolutions has rnn, which is not a Conv1d module. These modules are: ');
+    expect(wrong({ depthwise: { size: 6 } })).toThrow('inferModel: convolutions.depthwise must have only stride');
+    expect(wrong({ depthwise: { groups: 0 } })).toThrow('inferModel: convolutions.depthwise.groups must be');
+    expect(wrong({ depthwise: { groups: 6, stride: 0 } })).toThrow(
+      'inferModel: stride must be an integer of at least 1, got 0.',
+    );
+    expect(wrong({ depthwise: 3 })).toThrow('inferModel: convolutions.depthwise must be an object, got 3.');
   });
 
   it('reports padding rows, cells that run over the steps, and what the last step of two directions is', () => {
@@ -514,14 +561,21 @@ describe('inferModel', () => {
   it.each<[string, Record<string, Tensor>, string]>([
     ['no weights', {}, 'weights must have at least one tensor'],
     [
-      'a convolution',
-      { 'conv.weight': matrix(2, 3, 5), 'conv.bias': matrix(2) },
-      'conv.weight [2, 3, 5] is neither the weight of an Embedding nor of a Linear.',
+      'a convolution over two axes',
+      { 'conv.weight': matrix(2, 3, 5, 5), 'conv.bias': matrix(2) },
+      'conv.weight [2, 3, 5, 5] does not belong to an Embedding, a Linear or a Conv1d.',
     ],
     [
-      'a batch normalization',
+      'a batch normalization without variance',
       { 'bn.weight': matrix(2), 'bn.bias': matrix(2), 'bn.running_mean': matrix(2) },
-      'bn.running_mean does not belong to a supported module',
+      'bn has running_mean, but no running_var, so it is not an affine BatchNorm1d.',
+    ],
+    [
+      'a batch normalization with another weight',
+      Object.fromEntries(
+        ['weight', 'bias', 'running_mean', 'running_var', 'scale'].map((name) => [`bn.${name}`, matrix(2)]),
+      ),
+      'bn.scale does not belong to a BatchNorm1d.',
     ],
     [
       'a root mean square normalization',

@@ -97,7 +97,7 @@ function run(
 
 describe('checkpoints', () => {
   it('training that is killed repeatedly during writes ends with the same bits as an uninterrupted run', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const inner = mkdtempSync(join(folder, 'killed-'));
     const script = compiled(inner);

@@ -12,7 +12,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^onnxruntime-node$/, replacement: path('node_modules/onnxruntime-node/dist/index.js') },
     ],
   },
-  test: { include: ['test/onnxruntime/**/*.runtime.ts'], testTimeout: 60_000 },
+  test: { include: ['test/onnxruntime/**/*.runtime.ts'], testTimeout: 300_000 },
 });
 
 export default config;

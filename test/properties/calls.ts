@@ -629,7 +629,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   inferModel: [
     call(() => [
       pytorch.toPyTorch(model()),
-      { order: ['lstm', 'dense'], nonlinearity: 'tanh', activations: {}, returnSequences: true },
+      { order: ['lstm', 'dense'], nonlinearity: 'tanh', activations: {}, convolutions: {}, returnSequences: true },
     ]),
   ],
   exportOnnx: [call(() => [model(), { lengths: true, state: true }])],

@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
     // By default Vitest leaves one core idle, which doubles the time on two cores.
     maxWorkers: '100%',
     include: ['test/properties/**/*.property.ts'],
-    testTimeout: 120_000 * Number(process.env['BPTT_FUZZ'] ?? 1),
+    testTimeout: 600_000 * Number(process.env['BPTT_FUZZ'] ?? 1),
   },
 });
 

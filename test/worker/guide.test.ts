@@ -56,7 +56,7 @@ async function run(programs: readonly { readonly name: string; readonly code: st
     // As bundlers do, refer to the file of the bundled worker.
     const code = readFileSync(main, 'utf8').replace('./worker.js', './worker.mjs');
     writeFileSync(main, `import { Worker } from 'node:worker_threads';\n${code}`);
-    return execFileSync(process.execPath, [main], { encoding: 'utf8', timeout: 30_000 }).trim().split('\n');
+    return execFileSync(process.execPath, [main], { encoding: 'utf8', timeout: 240_000 }).trim().split('\n');
   } finally {
     rmSync(folder, { recursive: true });
   }

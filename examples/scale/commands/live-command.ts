@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { writeAtomically } from 'bptt/node';
+import { untilDone } from '../jobs/retry';
 import type { EventLog } from '../live/event-log';
 import { inProcessLog } from '../live/in-process-log';
 import { produce, switchModel, watchResults } from '../live/load';
@@ -74,10 +75,14 @@ export async function liveCommand(args: readonly string[]): Promise<void> {
   const log =
     nats === undefined
       ? inProcessLog()
-      : await import('../live/jetstream-log').then(async (m) => m.jetstreamLog(await m.connectTo(nats)));
+      : await import('../live/jetstream-log').then(async ({ connectTo, jetstreamLog }) => {
+          const connection = await connectTo(nats);
+          return untilDone(() => jetstreamLog(connection), report);
+        });
   const stopWorkers = await startWorkers(log, values);
   const digests = Array.from({ length: partitions }, () => createHash('sha256'));
-  const arrivals = await watchResults(log, partitions, (partition, result) => digest(digests[partition]!, result));
+  const count = (partition: number, result: LiveEvent): void => digest(digests[partition]!, result);
+  const arrivals = await watchResults(log, partitions, count, report);
   const start = performance.now();
   await switchModel(log, partitions, first, report);
   const load = { partitions, keys, rate: Number(values.rate), width: eventWidth };

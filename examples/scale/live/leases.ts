@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { messageOf, type Report } from '../jobs/job-queue';
+import { untilDone } from '../jobs/retry';
 import type { StreamWorker } from './stream-worker';
 
 /** The settings of leases, the same for all workers. */
@@ -32,7 +33,7 @@ export async function holdLeases(
   signal: AbortSignal,
   report: Report,
 ): Promise<void> {
-  const bucket = await new Kvm(connection).create('owners', { ttl: duration });
+  const bucket = await untilDone(() => new Kvm(connection).create('owners', { ttl: duration }), report);
   /** The revision of each lease. */
   const leases = new Map<number, number>();
   while (!signal.aborted) {

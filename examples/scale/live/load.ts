@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRandom, integerNumber, uniformNumber } from 'bptt';
 import { messageOf, type Report } from '../jobs/job-queue';
+import { untilDone } from '../jobs/retry';
 import { type EventLog, eventsOf, resultsOf } from './event-log';
 import { decodeResults, encodeEvents, encodeModel, type LiveEvent, partitionOf } from './messages';
 
@@ -102,18 +103,23 @@ export async function watchResults(
   log: EventLog,
   partitions: number,
   onResult: (partition: number, result: LiveEvent) => void,
+  report: Report,
 ): Promise<Arrivals> {
   const latencies: number[] = [];
   const stops = await Promise.all(
     Array.from({ length: partitions }, (_, partition) =>
-      log.read(resultsOf(partition), 0, (message) => {
-        const now = Date.now();
-        for (const result of decodeResults(message.data).results) {
-          latencies.push(now - result.time);
-          onResult(partition, result);
-        }
-        return undefined;
-      }),
+      untilDone(
+        () =>
+          log.read(resultsOf(partition), 0, (message) => {
+            const now = Date.now();
+            for (const result of decodeResults(message.data).results) {
+              latencies.push(now - result.time);
+              onResult(partition, result);
+            }
+            return undefined;
+          }),
+        report,
+      ),
     ),
   );
   return {

@@ -110,7 +110,7 @@ export function createStreamWorker(options: StreamWorkerOptions): StreamWorker {
       stop: async () => undefined,
     };
     owned.set(partition, owner);
-    owner.stop = await log.read(eventsOf(partition), start.position, (message) => {
+    const receive = (message: Message): Promise<void> | undefined => {
       if (owned.get(partition) !== owner) return undefined;
       inbox.push({ owner, message });
       wake();
@@ -122,7 +122,14 @@ export function createStreamWorker(options: StreamWorkerOptions): StreamWorker {
           resolve();
         };
       });
-    });
+    };
+    try {
+      owner.stop = await log.read(eventsOf(partition), start.position, receive);
+    } catch (error) {
+      // Without this, the partition would count as taken, and nobody would read its events.
+      await forget(owner);
+      throw error;
+    }
   };
 
   const run = async (signal: AbortSignal): Promise<void> => {

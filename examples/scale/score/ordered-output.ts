@@ -19,8 +19,10 @@ export interface OrderedOutput {
   readonly position: Position;
   /** Appends a result, and notes that the next one is that at `next`. */
   readonly append: (result: Uint8Array, next: Position) => Promise<void>;
-  /** Gives the file its name. */
+  /** Closes the file and gives it its name. */
   readonly finish: () => Promise<void>;
+  /** Closes the file, so that another run can continue it. */
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -59,5 +61,6 @@ export async function orderedOutput(path: string, run: string): Promise<OrderedO
       await rename(partial, path);
       await rm(noted, { force: true });
     },
+    close: () => file.close(),
   };
 }

@@ -44,11 +44,15 @@ export async function runScoring(
     }
   }
   let finished = 0;
-  for await (const { item, result } of collect(queue, store, items(), { window: 32, again: 60 })) {
-    await untilDone(() => out.append(result, item.chunk.next), report);
-    await store.remove(item.job.id);
-    onProgress(++finished);
+  try {
+    for await (const { item, result } of collect(queue, store, items(), { window: 32, again: 60 })) {
+      await untilDone(() => out.append(result, item.chunk.next), report);
+      await store.remove(item.job.id);
+      onProgress(++finished);
+    }
+    await out.finish();
+  } finally {
+    await out.close();
   }
-  await out.finish();
   return finished;
 }

@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isLong } from './mode';
-import { type Program, runProgram, startProgram } from './program';
+import { hasFiles, type Program, runProgram, startProgram, until } from './program';
 import { startNats, startPostgres, startProxy, startRedis, temporaryFolder } from './servers';
 
 let folder: string;
@@ -27,14 +27,8 @@ const start = (name: string, queue: string): Program =>
   );
 
 /** Waits until the program has printed a text. */
-async function printed(program: Program, text: string): Promise<void> {
-  const end = performance.now() + 60_000;
-  while (!program.output().includes(text)) {
-    if (program.child.exitCode !== null || performance.now() > end)
-      throw new Error(`The program must print ${text}, got: ${program.output()}`);
-    await sleep(20);
-  }
-}
+const printed = (program: Program, text: string): Promise<void> =>
+  until(program, `it prints ${text}`, () => program.output().includes(text));
 
 async function expectScores(program: Program, name: string): Promise<void> {
   expect(await program.ended, program.output()).toBe(0);
@@ -114,7 +108,7 @@ describe.runIf(process.getuid!() === 0).concurrent('a full disk', () => {
     const server = await startNats(log);
     const own = ['--folder', states, '--nats', server.url, '--rate', '2000', '--lease', '1000', '--snapshot', '500'];
     const program = startProgram(...options, ...own);
-    await sleep(3000);
+    await until(program, 'states are stored', () => hasFiles(`${states}/states`));
     fillUp(disk);
     // The server or a snapshot fails first.
     await printed(program, 'trying again');

@@ -14,7 +14,7 @@ import { poolCache } from '../live/partition';
 import { snapshotFolder } from '../live/snapshots';
 import { createStreamWorker } from '../live/stream-worker';
 import { isLong } from './mode';
-import { childrenOf, killProcess, runProgram, startProgram } from './program';
+import { childrenOf, hasFiles, killProcess, runProgram, startProgram, until } from './program';
 import { startNats, startProxy, temporaryFolder } from './servers';
 
 let folder: string;
@@ -39,9 +39,14 @@ async function fill(log: EventLog): Promise<void> {
 /** Waits for all results, and returns the key and the bits of each, in order, as one hash per partition. */
 async function resultHashes(log: EventLog): Promise<readonly string[]> {
   const hashes = Array.from({ length: partitions }, () => createHash('sha256'));
-  const arrivals = await watchResults(log, partitions, (partition, { key, values }) => {
-    hashes[partition]!.update(Uint32Array.of(key)).update(Float32Array.from(values));
-  });
+  const arrivals = await watchResults(
+    log,
+    partitions,
+    (partition, { key, values }) => {
+      hashes[partition]!.update(Uint32Array.of(key)).update(Float32Array.from(values));
+    },
+    silent,
+  );
   while (arrivals.count() < events) await sleep(5);
   // Anything twice would come now.
   await sleep(100);
@@ -102,6 +107,31 @@ it('workers that take over from others, which continue all the same, give every 
   }
 });
 
+it('a partition whose events cannot be read is not taken, and can be taken later', async () => {
+  const log = inProcessLog();
+  let fails = true;
+  const failing: EventLog = {
+    ...log,
+    async read(...options) {
+      if (fails) throw new Error('The server is away.');
+      return log.read(...options);
+    },
+  };
+  mkdirSync(`${folder}/away`);
+  const snapshots = snapshotFolder(`${folder}/away`);
+  const poolOf = poolCache(async (seed) => createModelFile(Number(seed)));
+  const worker = createStreamWorker({ log: failing, snapshots, poolOf, snapshotEvery: 20, report: silent });
+  const stop = new AbortController();
+  const running = worker.run(stop.signal);
+  await expect(worker.take(0)).rejects.toThrow('The server is away.');
+  expect(worker.partitions()).toEqual([]);
+  fails = false;
+  await worker.take(0);
+  expect(worker.partitions()).toEqual([0]);
+  stop.abort();
+  await running;
+});
+
 describe.concurrent('with JetStream', () => {
   const rate = isLong ? 2000 : 3000;
   const count = isLong ? 60_000 : 18_000;
@@ -122,12 +152,12 @@ describe.concurrent('with JetStream', () => {
     try {
       const own = ['--folder', `${folder}/${name}`, '--nats', server.url, '--workers', '2', '--rate', String(rate)];
       const program = startProgram(...options, ...own, '--lease', '1000', '--snapshot', '500');
-      await sleep(2500);
+      await until(program, 'states are stored', () => hasFiles(`${folder}/${name}/states`));
       await disturb(program, server);
       expect(await program.ended, program.output()).toBe(0);
       expect(digestOf(program.output())).toBe(expected);
       const log = await jetstreamLog(await connectTo(server.url));
-      const arrivals = await watchResults(log, 6, silent);
+      const arrivals = await watchResults(log, 6, silent, silent);
       await sleep(1500);
       expect(arrivals.count()).toBe(count);
       await arrivals.stop();
@@ -166,7 +196,7 @@ describe.concurrent('with JetStream', () => {
     try {
       const own = ['--folder', `${folder}/cut`, '--nats', `nats://127.0.0.1:${proxy.port}`, '--workers', '2'];
       const program = startProgram(...options, ...own, '--rate', String(rate), '--lease', '1000', '--snapshot', '500');
-      await sleep(2500);
+      await until(program, 'states are stored', () => hasFiles(`${folder}/cut/states`));
       await proxy.cut(10_000);
       expect(await program.ended, program.output()).toBe(0);
       expect(digestOf(program.output())).toBe(expected);

@@ -1,7 +1,8 @@
 /** Runs the built program as processes, and kills them. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../build/main.js', import.meta.url));
@@ -18,10 +19,10 @@ export interface Program {
 
 /** Starts `npm run scale -- …` without npm. */
 export function startProgram(...options: readonly string[]): Program {
-  const child = spawn(process.execPath, [main, ...options], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, ...options], { cwd: root, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (text: Uint8Array) => {
+    stream!.on('data', (text: Uint8Array) => {
       output += new TextDecoder().decode(text);
     });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -33,6 +34,25 @@ export async function runProgram(...options: readonly string[]): Promise<string>
   const { ended, output } = startProgram(...options);
   if ((await ended) !== 0) throw new Error(output());
   return output();
+}
+
+/** Waits until a condition holds. @throws Error if the program ends before, or five minutes have passed */
+export async function until(program: Program, what: string, condition: () => boolean): Promise<void> {
+  const end = performance.now() + 300_000;
+  while (!condition()) {
+    if (program.child.exitCode !== null || performance.now() > end)
+      throw new Error(`Waiting until ${what}. The program printed: ${program.output()}`);
+    await sleep(20);
+  }
+}
+
+/** Whether a folder exists and has files. */
+export function hasFiles(path: string): boolean {
+  try {
+    return readdirSync(path).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The process ids of the children of a process that still run. */

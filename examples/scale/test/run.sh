@@ -28,7 +28,8 @@ fi
 
 # pg-boss needs Node.js 22.12 or later.
 node=node
-if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 23)'; then
+if ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 23))'; then
   node=test/everywhere/node_modules/node24/bin/node
+  [ -x "$node" ] || npm ci --prefix test/everywhere --ignore-scripts --silent
 fi
 SCALE_TESTS=${1:-short} "$node" node_modules/vitest/vitest.mjs run --config examples/scale/test/vitest.config.ts

@@ -84,8 +84,10 @@ it('chunks contain every line once, whatever the size and the start', async () =
     const lines: string[] = [];
     for (;;) {
       // A new generator after every chunk, as after a crash.
-      const { value, done } = await chunksOf(paths, size, position).next();
+      const chunks = chunksOf(paths, size, position);
+      const { value, done } = await chunks.next();
       if (done) break;
+      await chunks.return(undefined);
       expect(value.index).toBe(position.chunks);
       lines.push(...(await readLines(value)));
       position = value.next;
@@ -99,6 +101,7 @@ it('output that was written, but not noted, before a crash is written again', as
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
   const first = await orderedOutput(path, 'run');
   await first.append(bytes('one\n'), { file: 0, offset: 10, chunks: 1 });
+  await first.close();
   await appendFile(`${path}.partial`, 'tw');
   const second = await orderedOutput(path, 'run');
   expect(second.position.chunks).toBe(1);

@@ -1,5 +1,6 @@
 /** Sweeps: the result does not depend on the engine, on the number of workers, or on how often they die. */
 
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRandom, integerNumber, uniformNumber } from 'bptt';
@@ -12,7 +13,7 @@ import { gridTrials, randomTrials } from '../sweep/space';
 import { runSweep } from '../sweep/sweep';
 import { tasks } from '../sweep/task';
 import { isLong } from './mode';
-import { childrenOf, killProcess, type Program, runProgram, startProgram } from './program';
+import { childrenOf, hasFiles, killProcess, type Program, runProgram, startProgram, until } from './program';
 import { startPostgres, startRedis, temporaryFolder } from './servers';
 
 const plan = isLong
@@ -41,8 +42,9 @@ async function runDisturbed(run: string, url: string, seed: number): Promise<str
   const shared = ['--folder', `${folder}/${run}`, '--queue', url, '--workers', '3'];
   const options = [...plan, ...shared, '--lost', '2', '--every', '5'];
   const killWorkers = async (program: Program, times: number): Promise<void> => {
+    await until(program, 'a training has a checkpoint', () => hasFiles(`${folder}/${run}/checkpoints`));
     for (let i = 0; i < times; i++) {
-      await sleep(uniformNumber(random, 1500, 3000));
+      await sleep(uniformNumber(random, 0, 2000));
       const workers = childrenOf(program);
       if (workers.length > 0) killProcess(workers[integerNumber(random, workers.length)]!);
     }
@@ -76,6 +78,19 @@ it.concurrent.each([
     }
   },
 );
+
+it('a worker ends if the process that started it has ended before it was ready', async () => {
+  const [data, removeData] = await temporaryFolder();
+  const server = await startRedis(data);
+  const options = ['worker', '--queue', server.url, '--folder', `${folder}/orphan`];
+  const { child, output } = startProgram(...options);
+  // Not `ended`: a child whose channel was closed from here emits no `close`.
+  const exit = once(child, 'exit');
+  child.disconnect();
+  expect((await exit)[0], output()).toBe(0);
+  await server.kill();
+  await removeData();
+});
 
 it('a trial that diverges fails alone, with its reason', async () => {
   const run = await openFolder(`${folder}/diverging`);

@@ -45,23 +45,24 @@ export const sharing: { takesOver: boolean } = { takesOver: true };
  * The program of a thread: waits for a command, and loads a function, ends, or executes a batch that nobody has claimed.
  * Calls have the same number of operands for any function, since WebAssembly ignores those that a function does not have.
  * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
- * shorten it: s are the counters, c the commands, f the functions, and n counts how often the thread has looked.
+ * shorten it: s are the counters, c the commands, f the functions, d the number of commands that are done, p the position
+ * of a command, m the number of calls in a batch, and n counts how often the thread has looked.
  */
 const program = (): string => `({memory,control,code})=>{
-let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],done=0,n,at,key,from,count,i,
+let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],d=0,n,p,key,from,m,i,
 {load,store,wait,compareExchange,pause}=Atomics;
 store(s,${state},${started});
 try{for(;;){
-for(n=0;load(s,${tail})===done;)
+for(n=0;load(s,${tail})===d;)
 if(n++<(pause?${spins}:${spinsWithoutPause}))pause?.();
-else{store(s,${sleeping},1);wait(s,${tail},done);store(s,${sleeping},n=0)}
-at=(done&${length - 1})*${width};key=c[at];from=c[at+1];count=c[at+2];
+else{store(s,${sleeping},1);wait(s,${tail},d);store(s,${sleeping},n=0)}
+p=(d&${length - 1})*${width};key=c[p];from=c[p+1];m=c[p+2];
 if(key===${end})break;
-if(key===${load})f.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,count)),{env:{memory}}).exports.run),count=0;
-else if(compareExchange(s,${claimed},from,from+1)===from)for(i=1;i<=count;i++){
-at=(done+i&${length - 1})*${width};
-f[c[at]](c[at+1],c[at+2],c[at+3],c[at+4],c[at+5],c[at+6],c[at+7],c[at+8],c[at+9],c[at+10],c[at+11],c[at+12])}
-store(s,${head},done=done+1+count|0)
+if(key===${load})f.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,m)),{env:{memory}}).exports.run),m=0;
+else if(compareExchange(s,${claimed},from,from+1)===from)for(i=1;i<=m;i++){
+p=(d+i&${length - 1})*${width};
+f[c[p]](c[p+1],c[p+2],c[p+3],c[p+4],c[p+5],c[p+6],c[p+7],c[p+8],c[p+9],c[p+10],c[p+11],c[p+12])}
+store(s,${head},d=d+1+m|0)
 }}catch(e){store(s,${state},${failed});throw e}}`;
 
 /** The parts of workers that differ between engines. */
