@@ -86,10 +86,10 @@ it('a page that trains an LSTM in a worker is at most 27.2 kB, and its worker at
   expect(kilobytes(`import { serveTraining } from 'bptt/worker'; serveTraining();`)).toBeLessThanOrEqual(56.1);
 });
 
-it('training and running forecasters takes at most 43 kB', () => {
+it('training and running forecasters takes at most 44 kB', () => {
   const names = 'fitForecaster, forecast, forecaster, seriesFromRows';
   const program = `import { ${names} } from 'bptt/forecasting'; console.log(${names});`;
-  expect(kilobytes(program)).toBeLessThanOrEqual(43);
+  expect(kilobytes(program)).toBeLessThanOrEqual(44);
 });
 
 it.each([
