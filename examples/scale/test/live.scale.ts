@@ -5,10 +5,11 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRandom, integerNumber, type Random, uniformNumber } from 'bptt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EventLog } from '../live/event-log';
+import { type EventLog, resultsOf } from '../live/event-log';
 import { inProcessLog } from '../live/in-process-log';
 import { connectTo, jetstreamLog } from '../live/jetstream-log';
 import { produce, switchModel, watchResults } from '../live/load';
+import { encodeResults } from '../live/messages';
 import { createModelFile, eventWidth } from '../live/model';
 import { poolCache } from '../live/partition';
 import { snapshotFolder } from '../live/snapshots';
@@ -128,6 +129,41 @@ it('a partition whose events cannot be read is not taken, and can be taken later
   fails = false;
   await worker.take(0);
   expect(worker.partitions()).toEqual([0]);
+  stop.abort();
+  await running;
+});
+
+it('a worker that has lost a partition to another one stores no states of it', async () => {
+  const log = inProcessLog();
+  let reject = (): void => undefined;
+  const rejected = new Promise<void>((resolve) => {
+    reject = resolve;
+  });
+  const watched: EventLog = {
+    ...log,
+    async append(...options) {
+      const position = await log.append(...options);
+      if (position === undefined) reject();
+      return position;
+    },
+  };
+  const states = `${folder}/lost`;
+  mkdirSync(states);
+  const poolOf = poolCache(async (seed) => createModelFile(Number(seed)));
+  const snapshots = snapshotFolder(states);
+  const worker = createStreamWorker({ log: watched, snapshots, poolOf, snapshotEvery: 600_000, report: silent });
+  const stop = new AbortController();
+  const running = worker.run(stop.signal);
+  await switchModel(log, 1, '1', silent);
+  await worker.take(0);
+  const other = encodeResults({ position: 1, results: [] });
+  await log.append(resultsOf(0), other);
+  const load = { partitions: 1, keys: 5, rate: Infinity, width: eventWidth, events: 5 };
+  await produce(log, { ...load, seed: 1, first: 0 }, silent);
+  await rejected;
+  await worker.release(0);
+  expect(hasFiles(states)).toBe(false);
+  expect((await log.last(resultsOf(0)))?.data).toEqual(other);
   stop.abort();
   await running;
 });
