@@ -32,4 +32,9 @@ if ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 23))'; t
   node=test/everywhere/node_modules/node24/bin/node
   [ -x "$node" ] || npm ci --prefix test/everywhere --ignore-scripts --silent
 fi
-SCALE_TESTS=${1:-short} "$node" node_modules/vitest/vitest.mjs run --config examples/scale/test/vitest.config.ts
+mode=${1:-short}
+# Nothing else runs while figures are measured.
+files=()
+if [ "$mode" = figures ]; then files=(figures); fi
+SCALE_TESTS=$mode "$node" node_modules/vitest/vitest.mjs run --config examples/scale/test/vitest.config.ts \
+  ${files[@]+"${files[@]}"}
