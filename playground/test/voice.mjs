@@ -118,7 +118,7 @@ async function testProbabilities(page) {
   };
   assert.ok(mean(sentence.start + 0.1, sentence.end - 0.1) > 0.95 && mean(2, 5.8) < 0.05);
   const differences = [assertClose(await savedProbabilities(page), expected, 'sample')];
-  assert.equal((await segments(page)).length, 3, 'the sample has three sentences, and a melody that is none');
+  assert.equal((await segments(page)).length, 3, 'three sentences are speech, and the melody is not');
   const folder = await mkdtemp(join(tmpdir(), 'bptt-voice-'));
   try {
     await writeFile(join(folder, 'first.wav'), wavOf(samples.subarray(0, heard * rate)));

@@ -45,26 +45,12 @@ export function saveForecaster(fitted: FittedForecaster, options: SavedForecaste
   checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   checkNames('saveForecaster', 'options', options, ['customObjects']);
   if (options.customObjects !== undefined) checkObject('saveForecaster', 'customObjects', options.customObjects);
-  const {
-    forecaster: settings,
-    members,
-    schema,
-    covariates,
-    scalers,
-    calibration,
-    trainedCalibration,
-    validationLosses,
-  } = fitted;
+  const { forecaster: settings, members, ...parts } = fitted;
   const { cell: _, distribution, ...rest } = settings;
   const description: Description = {
     options: rest,
     distribution: { name: distribution.name, ...(distribution.levels && { levels: distribution.levels }) },
-    schema,
-    covariates,
-    scalers,
-    calibration,
-    trainedCalibration,
-    validationLosses,
+    ...parts,
   };
   const files = members.map(({ network }) => readSafetensors(save(network, options)));
   const tensors = members.flatMap(({ parameters }, m) => [

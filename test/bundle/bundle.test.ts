@@ -32,10 +32,9 @@ const kilobytes = (program: string): number => gzipSync(bundle(program), { level
 
 // In 0.1 these programs took 33.4 and 51.1 kB. Since then the first has grown by 4.8 kB: the checks of the arguments of
 // all public functions, with their messages, exact long sums, engines without TextEncoder, the memory and the weights
-// that streams share, predictions in chunks, data that is read while training uses it, and
-// what to post instead of a model. The second also contains all
-// optimizers, losses, metrics, layers and loggers that were added, which bundlers drop from programs that do not use
-// them.
+// that streams share, predictions in chunks, data that is read while training uses it, and what to post instead of a
+// model. The second also contains all optimizers, losses, metrics, layers and loggers that were added, which bundlers
+// drop from programs that do not use them.
 it('a program that trains, evaluates, generates and streams is at most 38.4 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
