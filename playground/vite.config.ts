@@ -8,7 +8,7 @@ const config: UserConfig = defineConfig({
   base: './',
   // The library as published: `npm run build` in the root of the repository writes it.
   resolve: { alias: { 'bptt/onnx': at('../dist/onnx.js'), bptt: at('../dist/index.js') } },
-  server: { host: '127.0.0.1', fs: { allow: [at('.'), at('../dist')] } },
+  server: { host: '127.0.0.1', fs: { allow: [at('.'), at('../dist'), at('../examples/voice')] } },
   worker: { format: 'es' },
   build: {
     target: 'es2022',

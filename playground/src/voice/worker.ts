@@ -1,12 +1,15 @@
 /** The worker: runs the network on the frames of the microphone or of a whole sound. */
 
 import { kernelsInUse } from 'bptt';
-import { createDetector, type Detector } from './detector';
+import { type Detector, sileroDetector } from '../../../examples/voice/detector';
 import { textOf } from './problem';
 import { frameSize, type Report, type Request } from './protocol';
 
 /** Frames per report during the analysis of a whole sound: about 20 ms of work. */
 const chunk = 500;
+
+/** Returns the probability of speech in the next frame. */
+type Probability = ReturnType<Detector['start']>;
 
 let detector: Detector | undefined;
 let current = 0;
@@ -20,19 +23,19 @@ async function load(address: string): Promise<void> {
     const reason = response === undefined ? 'there is no connection' : `the server returned ${response.status}`;
     throw new Error(`The network could not be loaded: ${reason}. Reload the page to try again.`);
   }
-  const file = await response.arrayBuffer();
+  const file = new Uint8Array(await response.arrayBuffer());
   const start = performance.now();
-  const created = createDetector(file);
-  created.probability(new Float32Array(frameSize));
+  const created = sileroDetector(file);
+  const probability = created.start();
+  probability(new Float32Array(frameSize));
   const milliseconds = performance.now() - start;
-  const microseconds = measure(created);
-  created.reset();
+  const microseconds = measure(probability);
   detector = created;
   report({ type: 'loaded', bytes: file.byteLength, milliseconds, kernels: kernelsInUse(), microseconds });
 }
 
 /** The time per frame in µs, after a warm-up. The clock of a worker can be as coarse as 1 ms, so many frames run. */
-function measure({ probability }: Detector): number {
+function measure(probability: Probability): number {
   const noise = Float32Array.from({ length: frameSize }, (_, i) => Math.sin(i ** 2) / 10);
   for (let i = 0; i < 200; i++) probability(noise);
   const [start, count] = [performance.now(), 500];
@@ -40,7 +43,7 @@ function measure({ probability }: Detector): number {
   return ((performance.now() - start) / count) * 1000;
 }
 
-function listen({ probability }: Detector, task: number, port: MessagePort): void {
+function listen(probability: Probability, task: number, port: MessagePort): void {
   listening = port;
   port.onmessage = ({ data: samples }: MessageEvent<Float32Array>) => {
     if (task !== current) return;
@@ -51,7 +54,7 @@ function listen({ probability }: Detector, task: number, port: MessagePort): voi
   };
 }
 
-async function analyze({ probability }: Detector, task: number, samples: Float32Array): Promise<void> {
+async function analyze(probability: Probability, task: number, samples: Float32Array): Promise<void> {
   const count = Math.floor(samples.length / frameSize);
   for (let first = 0; first < count && task === current; first += chunk) {
     const start = performance.now();
@@ -72,9 +75,9 @@ async function handle(request: Request): Promise<void> {
   current = request.type === 'stop' ? 0 : request.task;
   if (request.type === 'stop') return;
   if (detector === undefined) throw new Error('The network has not been loaded.');
-  detector.reset();
-  if (request.type === 'listen') listen(detector, request.task, request.port);
-  else await analyze(detector, request.task, request.samples);
+  const probability = detector.start();
+  if (request.type === 'listen') listen(probability, request.task, request.port);
+  else await analyze(probability, request.task, request.samples);
 }
 
 self.onmessage = ({ data }: MessageEvent<Request>) => {
