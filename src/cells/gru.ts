@@ -18,6 +18,7 @@ import { sigmoid, tanh } from '../autodiff/ops/elementwise';
 import { affine, matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
+import { sumRows } from '../kernels/linear';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
 import { checkChoice, checkNames } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
@@ -50,7 +51,7 @@ const resetAfter: PointwiseCell<'h'> = {
   origin: ['gru'],
   state: ['h'],
   gates: 3,
-  savedBlocks: 1, // h_{t-1} U + b_hn of the candidate
+  savedBlocks: 1, // h_{t−1} U + b_hn of the candidate, then its gradient
   vectorParameters: ['biasHn'],
   separateProducts: true,
   parameters: (inputSize, hiddenSize) => ({
@@ -59,18 +60,11 @@ const resetAfter: PointwiseCell<'h'> = {
   }),
   forward: (k, { next, previous, saved, gates, product, vectors, rows, hiddenSize }) =>
     k.of(gruCell)(next.h, saved, gates, product, previous.h, vectors['biasHn']!, rows, hiddenSize),
-  backward: (k, { gates, dProduct, dPrevious, dVectors, dNext, saved, previous, rows, hiddenSize }) =>
-    k.of(gruCellBackward)(
-      gates,
-      dProduct,
-      dPrevious.h,
-      dVectors['biasHn']!,
-      dNext.h,
-      saved,
-      previous.h,
-      rows,
-      hiddenSize,
-    ),
+  backward: (k, { gates, dProduct, dPrevious, dNext, saved, previous, rows, hiddenSize }) =>
+    k.of(gruCellBackward)(gates, dProduct, dPrevious.h, saved, dNext.h, previous.h, rows, hiddenSize),
+  backwardVectors: (k, { saved, dVectors, rows, hiddenSize }) =>
+    k.of(sumRows)(dVectors['biasHn']!, saved, rows, hiddenSize),
+  callsOnlyKernels: true,
 };
 
 function resetBefore(): OpsCell<'h'> {

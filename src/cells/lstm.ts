@@ -31,6 +31,7 @@ const cell: PointwiseCell<'h' | 'c'> = {
     k.of(lstmCell)(next.h, next.c, saved, gates, previous.c, rows, hiddenSize),
   backward: (k, { dNext, dPrevious, previous, saved, gates, rows, hiddenSize }) =>
     k.of(lstmCellBackward)(gates, dPrevious.c, dNext.h, dNext.c, saved, previous.c, rows, hiddenSize),
+  callsOnlyKernels: true,
 };
 
 /**

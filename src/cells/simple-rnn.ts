@@ -72,6 +72,7 @@ function kernelCell(
   backward: (k: Kernels, dx: number, dy: number, y: number, n: number) => void,
 ): PointwiseStepOf {
   return pointwiseCell(
+    true,
     (k, { next, gates, rows, hiddenSize }) => forward(k, next.h, gates, rows * hiddenSize),
     (k, { gates, dNext, next, rows, hiddenSize }) => {
       k.of(fill)(gates, 0, rows * hiddenSize);
@@ -81,6 +82,7 @@ function kernelCell(
 }
 
 function pointwiseCell(
+  callsOnlyKernels: boolean,
   forward: PointwiseCell<'h'>['forward'],
   backward: PointwiseCell<'h'>['backward'],
 ): PointwiseStepOf {
@@ -91,6 +93,7 @@ function pointwiseCell(
     separateProducts: false,
     forward,
     backward,
+    callsOnlyKernels,
   };
 }
 
@@ -103,6 +106,7 @@ function opsCell(activation: ActivationFunction): Omit<OpsCell<'h'>, Common> {
 
 function pairCell({ forward, derivative }: ActivationPair): PointwiseStepOf {
   return pointwiseCell(
+    false,
     ({ memory: { view: m } }, { next, gates, rows, hiddenSize }) => {
       for (let i = 0; i < rows * hiddenSize; i++) m[next.h + i] = forward(m[gates + i]!);
     },

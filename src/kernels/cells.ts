@@ -185,8 +185,7 @@ const ofGruBackward = [
   'update rows 3 H',
   'write rows 3 H',
   'update rows H',
-  'update H',
-  'read rows H',
+  'update rows H',
   'read rows H',
   'read rows H',
   'rows',
@@ -194,12 +193,12 @@ const ofGruBackward = [
 ] as const;
 
 /**
- * gates ← the gradient of the preactivations, dproduct ← the gradient of h_{t−1} W_hh, dhPrevious += dh·z,
- * dbiasHn += the gradient of the bias.
+ * gates ← the gradient of the preactivations, dproduct ← the gradient of h_{t−1} W_hh, kept ← its block of the candidate,
+ * which is the gradient of biasHn; dhPrevious += dh·z.
  */
 export const gruCellBackward: Kernel<typeof ofGruBackward> = {
   operands: ofGruBackward,
-  portable: (memory) => (gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H) => {
+  portable: (memory) => (gates, dproduct, dhPrevious, kept, dh, hPrevious, rows, H) => {
     const m = memory.view;
     for (let row = 0; row < rows; row++) {
       for (let j = 0; j < H; j++) {
@@ -219,12 +218,12 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
         m[b] = dr;
         m[b + H] = dz;
         m[b + 2 * H] = dn * r;
+        m[kept + s] = dn * r;
         m[dhPrevious + s]! += d * z;
-        m[dbiasHn + j]! += dn * r;
       }
     }
   },
-  simd: ([gates, dproduct, dhPrevious, dbiasHn, dh, kept, hPrevious, rows, H], w) => {
+  simd: ([gates, dproduct, dhPrevious, kept, dh, hPrevious, rows, H], w) => {
     const [r, z, n, d, dn] = w.vectors;
     const [gradient] = w.vectors;
     const [atZ, atN, toZ, toN] = w.pointers;
@@ -232,7 +231,7 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
       [gates, atZ, atN],
       [dproduct, toZ, toN],
     ];
-    return overRows(w, rows, H, [dhPrevious, dh, kept, hPrevious], wide, [dbiasHn], (e) => [
+    return overRows(w, rows, H, [dhPrevious, kept, dh, hPrevious], wide, [], (e) => [
       set(r, e.load(gates)),
       set(z, e.load(atZ)),
       set(n, e.load(atN)),
@@ -243,8 +242,8 @@ export const gruCellBackward: Kernel<typeof ofGruBackward> = {
       e.store(atZ, tee(gradient, vMultiply(vMultiply(d, vSubtract(e.load(hPrevious), n)), slopeOfLogistic(w, z)))),
       e.store(toZ, gradient),
       e.store(toN, tee(gradient, vMultiply(dn, r))),
+      e.store(kept, gradient),
       e.store(dhPrevious, math.multiplyAdd(w, d, z, e.load(dhPrevious))),
-      e.store(dbiasHn, vAdd(e.load(dbiasHn), gradient)),
     ]);
   },
 };

@@ -94,6 +94,19 @@ export interface Kernels {
   readonly memory: Memory;
   /** Returns the kernel, bound to this memory. */
   of<O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R>;
+  /**
+   * Computes all steps of a recurrence of independent rows, if there are threads: each runs the steps of some rows, in
+   * order.
+   *
+   * @param rowWork the number of multiply-adds per row and step
+   * @param run calls the kernels that it gets for steps `from` to `to` − 1 of `count` rows, and does nothing else
+   */
+  overSteps?(
+    rows: number,
+    steps: number,
+    rowWork: number,
+    run: (kernels: Kernels, first: number, count: number, from: number, to: number) => void,
+  ): void;
 }
 
 /** The largest number of terms of a sum in single precision. Longer sums consist of parts. */

@@ -49,7 +49,7 @@ export interface PointwiseStep<N extends string> {
    * `[rows, G·H]`, input with `separateProducts`: h_{t−1} W_hh. Overwritten by the next step, so not available in
    * backward.
    */
-  readonly product: number;
+  product: number;
   /** `[rows, savedBlocks·H]`, output: further values for the backward function. */
   saved: number;
   /** `[rows, H]` each, input: the state before the step. */
@@ -70,7 +70,7 @@ export interface PointwiseBackwardStep<N extends string> extends PointwiseStep<N
    * `[rows, H]` each, accumulated: the gradient of the state before the step, without the part that flows through W_hh.
    */
   readonly dPrevious: { [K in N]: number };
-  /** Accumulated: the gradients of the vector parameters. */
+  /** Accumulated: the gradients of the vector parameters, unless `backwardVectors` computes them. */
   readonly dVectors: Readonly<Record<string, number>>;
 }
 
@@ -99,6 +99,19 @@ export interface PointwiseCell<N extends string = string> extends CellCommon<N> 
   readonly forward: (kernels: Kernels, step: PointwiseStep<N>) => void;
   /** Computes the gradients of one step: overwrites `gates` with the gradient of the pre-activations. */
   readonly backward: (kernels: Kernels, step: PointwiseBackwardStep<N>) => void;
+  /**
+   * Computes the gradients of the vector parameters, after the last backward step, from what `backward` has left in the
+   * `saved` blocks of all `rows` of all steps.
+   */
+  readonly backwardVectors?: (
+    kernels: Kernels,
+    steps: Pick<PointwiseBackwardStep<N>, 'saved' | 'dVectors' | 'rows' | 'hiddenSize'>,
+  ) => void;
+  /**
+   * Whether `forward` and `backward` do nothing but call kernels, change only rows of the step, and add nothing to
+   * `dVectors`. Then threads can run all steps of some rows each.
+   */
+  readonly callsOnlyKernels?: boolean;
 }
 
 /**

@@ -9,6 +9,7 @@
 import { affineBackward, affineInto } from '../autodiff/ops/linear';
 import { gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
 import { addProduct, addScaled, interpolate, interpolateBackward, multiplication } from '../kernels/arithmetic';
+import type { Kernels } from '../kernels/kernel';
 import { copy } from '../kernels/movement';
 import { gemm, gemmPacked, packPanels, panelsSize } from '../kernels/product';
 import { allocate, type Workspace } from '../kernels/workspace';
@@ -63,11 +64,13 @@ interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'>
   readonly sources: readonly Variable[];
   /** `[N, G·H]` pre-activations, then what the forward function leaves there, then their gradient. */
   readonly gates: number;
+  /** `[S, G·H]` the products of the hidden states of one step; empty unless the cell takes them separately. */
+  readonly product: number;
   /** `[N, savedBlocks·H]` what the forward function saves for the backward function. */
   readonly saved: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly maskedHidden: number;
-  /** The offsets of the current step, set by {@link selectStep}; those of `dVectors`, by the backward pass. */
+  /** The offsets of the current step, set by {@link selectRows}; those of `dVectors`, by the backward pass. */
   readonly step: PointwiseBackwardStep<string> & { readonly dVectors: Record<string, number> };
 }
 
@@ -82,7 +85,7 @@ export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequ
 
 /** Allocates the state sequences and buffers of a run. */
 function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
-  const { scope, inputs, initial, rows, mask, zoneout } = input;
+  const { scope, inputs, initial, mask, zoneout } = input;
   const { kernels: k, workspace } = scope;
   const N = inputs.shape[0]!;
   const [S, H] = initial[cell.state[0]!]!.shape as [number, number];
@@ -99,12 +102,13 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
   });
   const gates = allocate(workspace, N * GH);
   const saved = allocate(workspace, N * cell.savedBlocks * H);
+  const product = allocate(workspace, cell.separateProducts ? S * GH : 0);
   const maskedHidden = allocate(workspace, mask === undefined ? 0 : N * H);
   const step: Layout['step'] = {
     rows: 0,
     hiddenSize: H,
     gates,
-    product: allocate(workspace, cell.separateProducts ? S * GH : 0),
+    product,
     saved,
     dProduct: -1,
     previous: {},
@@ -115,11 +119,8 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     dVectors: {},
   };
   return {
+    ...input,
     cell,
-    scope,
-    inputs,
-    rows,
-    mask,
     S,
     N,
     H,
@@ -128,6 +129,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     tracks,
     sources,
     gates,
+    product,
     saved,
     maskedHidden,
     step,
@@ -142,18 +144,50 @@ function packed(workspace: Workspace, matrix: Variable, K: number, N: number, tr
   return panels;
 }
 
-/** Sets the offsets of step `t`, whose packed rows begin at `start`. */
-function selectStep(layout: Layout, t: number, start: number): Layout['step'] {
-  const { rows, S, H, step } = layout;
-  const previous = t === 0 ? 0 : S + start - rows[t - 1]!;
-  step.rows = rows[t]!;
-  step.gates = layout.gates + start * layout.GH;
-  step.saved = layout.saved + start * layout.cell.savedBlocks * H;
+/**
+ * Computes one step of rows of the batch from `first` on, which are the packed rows from `at` on.
+ *
+ * @param step the offsets for these rows
+ */
+type StepFunction = (k: Kernels, step: Layout['step'], t: number, at: number, first: number) => void;
+
+/**
+ * Calls `run` for all steps in order, or in reverse order. If the rows have the same length and the cell allows it, threads
+ * compute all steps of some rows each; otherwise they divide the kernels.
+ */
+function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void {
+  const { cell, scope, rows, S, H, GH } = layout;
+  const { kernels } = scope;
+  const T = rows.length;
+  let end = 0;
+  const starts = rows.map((count) => {
+    end += count;
+    return end - count;
+  });
+  const runRows = (k: Kernels, first: number, count: number, from: number, to: number): void => {
+    for (let i = from; i < to; i++) {
+      const t = isReversed ? T - 1 - i : i;
+      const at = starts[t]! + first;
+      run(k, selectRows(layout, t, at, first, count), t, at, first);
+    }
+  };
+  if (kernels.overSteps && cell.callsOnlyKernels && rows[T - 1] === S) kernels.overSteps(S, T, H * GH, runRows);
+  else runRows(kernels, 0, S, 0, T);
+}
+
+/** Sets the offsets of step `t` for its packed rows from `at` on, the rows of the batch from `first` on, at most `count`. */
+function selectRows(layout: Layout, t: number, at: number, first: number, count: number): Layout['step'] {
+  const { cell, rows, S, H, GH, step } = layout;
+  const previous = t === 0 ? first : S + at - rows[t - 1]!;
+  step.rows = Math.min(rows[t]!, count);
+  step.gates = layout.gates + at * GH;
+  step.product = layout.product + first * GH;
+  step.saved = layout.saved + at * cell.savedBlocks * H;
   for (const { name, sequence, candidates, moveRate, gradient, dCandidates } of layout.tracks) {
     step.previous[name] = sequence.offset + previous * H;
-    step.next[name] = candidates + start * H;
+    step.next[name] = candidates + at * H;
     step.dPrevious[name] = gradient + previous * H;
-    step.dNext[name] = moveRate === undefined ? gradient + (S + start) * H : dCandidates;
+    step.dNext[name] = moveRate === undefined ? gradient + (S + at) * H : dCandidates + first * H;
   }
   return step;
 }
@@ -163,29 +197,26 @@ function selectStep(layout: Layout, t: number, start: number): Layout['step'] {
  * the steps in order.
  */
 function forward(layout: Layout): void {
-  const { cell, scope, inputs, rows, mask, S, H, GH, tracks } = layout;
+  const { cell, scope, inputs, mask, S, H, GH, tracks } = layout;
   const { weightIh, weightHh, bias } = layout.parameters;
-  const { kernels: k, workspace } = scope;
   affineInto(layout.gates, inputs, weightIh, bias);
   withScratch(scope, () => {
-    const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, H, GH, false);
-    for (let t = 0, start = 0; t < rows.length; t++) {
-      const step = selectStep(layout, t, start);
+    const panels = weightHh === undefined ? -1 : packed(scope.workspace, weightHh, H, GH, false);
+    overSteps(layout, false, (k, step, _, at, first) => {
       const size = step.rows * H;
       if (weightHh !== undefined) {
-        const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + start * H;
-        if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset, size);
+        const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + at * H;
+        if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset + first * H, size);
         const target = cell.separateProducts ? step.product : step.gates;
         k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, false, !cell.separateProducts);
       }
       cell.forward(k, step);
       for (const { name, sequence, moveRate } of tracks) {
         if (moveRate === undefined) continue;
-        const next = sequence.offset + (S + start) * H;
-        k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + start * H, size);
+        const next = sequence.offset + (S + at) * H;
+        k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + at * H, size);
       }
-      start += step.rows;
-    }
+    });
   });
 }
 
@@ -205,6 +236,7 @@ function backward(layout: Layout): void {
     const repacks = mask === undefined && rows.some((count) => count !== S);
     const repacked = repacks ? allocate(workspace, N * H) : undefined;
     backwardSteps(layout, dProduct, repacked);
+    cell.backwardVectors?.(k, { ...layout.step, saved: layout.saved, rows: N });
     affineBackward(layout.gates, inputs, weightIh, bias);
     if (weightHh?.storage.tracked) {
       // The hidden states that were multiplied by the recurrent weights, in packed order.
@@ -225,28 +257,26 @@ function backward(layout: Layout): void {
  * @param repacked `[N, H]` receives the previous hidden states in packed order, if given
  */
 function backwardSteps(layout: Layout, dProduct: number, repacked: number | undefined): void {
-  const { cell, scope, rows, mask, S, H, GH, tracks } = layout;
+  const { cell, scope, mask, S, H, GH, tracks } = layout;
   const { weightHh } = layout.parameters;
-  const { kernels: k, workspace } = scope;
+  const { workspace } = scope;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
   const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, GH, H, true);
   const dMasked = allocate(workspace, mask === undefined ? 0 : S * H);
-  for (let t = rows.length - 1, start = layout.N; t >= 0; t--) {
-    start -= rows[t]!;
-    const step = selectStep(layout, t, start);
+  overSteps(layout, true, (k, step, t, at, first) => {
     const size = step.rows * H;
-    step.dProduct = dProduct + start * GH;
+    step.dProduct = dProduct + at * GH;
     for (const { name, moveRate, gradient } of tracks) {
       if (moveRate === undefined) continue;
-      const dNext = gradient + (S + start) * H;
-      k.of(interpolateBackward)(step.dPrevious[name]!, step.dNext[name]!, dNext, moveRate.offset + start * H, size);
+      const dNext = gradient + (S + at) * H;
+      k.of(interpolateBackward)(step.dPrevious[name]!, step.dNext[name]!, dNext, moveRate.offset + at * H, size);
     }
     cell.backward(k, step);
     if (weightHh !== undefined && (t > 0 || initialTracked)) {
-      const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked;
+      const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked + first * H;
       k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
-      if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dMasked, mask.offset, size);
+      if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dHidden, mask.offset + first * H, size);
     }
-    if (repacked !== undefined) k.of(copy)(repacked + start * H, step.previous['h']!, size);
-  }
+    if (repacked !== undefined) k.of(copy)(repacked + at * H, step.previous['h']!, size);
+  });
 }

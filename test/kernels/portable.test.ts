@@ -484,11 +484,13 @@ describe('cells', () => {
         (inputs, _, [dh]) => {
           const [, kept, gates] = run(inputs);
           const ones = (size: number): number[] => new Array<number>(size).fill(1);
-          const [dGates, dProduct, dhPrevious, dBias] = apply(
+          const [dGates, dProduct, dhPrevious, , dBias] = apply(
             'float64',
-            [gates!, draw(3 * n), ones(n), ones(H), dh!, kept!, inputs[2]!],
-            (k, [a, b, d, bias, dh_, kept_, previous]) =>
-              k.of(kernelList.gruCellBackward)(a!, b!, d!, bias!, dh_!, kept_!, previous!, rows, H),
+            [gates!, draw(3 * n), ones(n), kept!, ones(H), dh!, inputs[2]!],
+            (k, [a, b, d, kept_, bias, dh_, previous]) => {
+              k.of(kernelList.gruCellBackward)(a!, b!, d!, kept_!, dh_!, previous!, rows, H);
+              k.of(kernelList.sumRows)(bias!, kept_!, rows, H);
+            },
           );
           return [dGates!, dProduct!, ...[dhPrevious!, dBias!].map((gradient) => gradient.map((value) => value - 1))];
         },

@@ -91,17 +91,21 @@ it('streams and predictors keep their memory when the number of threads changes'
 it('without shared memory or workers, with portable kernels or isolation that is missing, one thread computes', () => {
   const lines = run(`
     divideAll();
-    useKernels('portable');
-    useThreads(2);
-    print(await threadsReady(), kernelsInUse());
-    useKernels(undefined);
-    print(await threadsReady());
-    useThreads(1);
     const { Memory } = WebAssembly;
     WebAssembly.Memory = class { constructor(options) { if (options.shared) throw new RangeError('no'); return new Memory(options); } };
     useThreads(2);
     print(await threadsReady(), bits() === one);
     WebAssembly.Memory = Memory;
+    const Shared = SharedArrayBuffer;
+    delete globalThis.SharedArrayBuffer;
+    useThreads(2);
+    print(await threadsReady(), bits() === one);
+    globalThis.SharedArrayBuffer = Shared;
+    useKernels('portable');
+    useThreads(2);
+    print(await threadsReady(), kernelsInUse());
+    useKernels(undefined);
+    print(await threadsReady());
     globalThis.crossOriginIsolated = false;
     useThreads(2);
     print(await threadsReady(), bits() === one);
@@ -114,7 +118,7 @@ it('without shared memory or workers, with portable kernels or isolation that is
     useThreads(2);
     print(await threadsReady(), bits() === one);
   `);
-  expect(lines).toEqual([[1, 'portable'], [2], [1, true], [1, true], [1, true], [2, true]]);
+  expect(lines).toEqual([[1, true], [1, true], [1, 'portable'], [2], [1, true], [1, true], [2, true]]);
 });
 
 it('rejects other numbers of threads, and threads that must not wait, and keeps the threads in use', () => {

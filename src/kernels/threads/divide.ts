@@ -21,9 +21,9 @@ import { type Pool, sharing } from './pool';
 export interface Grain {
   /** The number of buffers of a function, multiplied by its lengths. */
   elements: number;
-  /** The number of multiply-adds of a product. */
+  /** The number of multiply-adds of a product, or of a step of a recurrence. */
   products: number;
-  /** The number of multiply-adds of a product for which sleeping threads are woken. Functions do not wake them. */
+  /** The number of multiply-adds of products for which sleeping threads are woken. Functions do not wake them. */
   waking: number;
 }
 
@@ -35,39 +35,74 @@ export interface Threads {
   /** Returns the threads, or undefined if they are not ready or have ended. */
   readonly pool: () => Pool | undefined;
   /** The offset of the scratch memory of a thread. */
-  readonly scratchOf: (thread: number) => number;
+  readonly scratch: (thread: number) => number;
 }
+
+/** The kernels of one thread. */
+interface Member {
+  readonly kernels: Kernels;
+  readonly multiply: Product;
+}
+
+/**
+ * Returns the threads that share products, given the number of their multiply-adds, or undefined if one thread computes
+ * them, as for −1.
+ */
+type MembersFor = (work: number) => readonly [Pool, readonly Member[]] | undefined;
 
 /** Divides the kernels among threads. `parts` are those of the thread of the program. */
 export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Threads): Kernels {
-  const { memory } = parts;
-  /** Whether the threads may be awake: a product has been divided, and they have not been seen asleep since. */
+  /** Whether the threads may be awake: work has been divided, and they have not been seen asleep since. */
   let isActive = false;
-  const activate = (): void => {
+  /** The kernels of the threads of a pool. All but those of the program add their functions to batches. */
+  const membersOf = memoize((pool: Pool): readonly [Pool, readonly Member[]] => [
+    pool,
+    Array.from({ length: pool.size }, (_, i) => {
+      const of = memoize((key: WasmFunction) => pool.of(i, key)) as Parts['of'];
+      const own = i ? { ...parts, of, scratch: threads.scratch(i) } : parts;
+      return { kernels: kernelsOf(name, own), multiply: productOf(own) };
+    }),
+  ]);
+  const membersFor: MembersFor = (work) => {
+    const pool = work < grain.products ? undefined : threads.pool();
+    if (pool === undefined || (work < grain.waking && !pool.isAwake())) return undefined;
     isActive = true;
+    return membersOf(pool);
   };
-  const divided: Parts = { ...parts, divide: () => divideProduct(parts, threads, activate) };
-  const compose = memoize((kernel: Kernel & { readonly compose: (parts: Parts) => unknown }) =>
-    kernel.compose(divided),
-  );
   const divide = memoize((kernel: WasmFunction) => divideFunction(kernel, parts.of(kernel), threads));
-  return {
-    name,
-    memory,
-    of: ((kernel: Kernel) => {
-      if ('compose' in kernel) return compose(kernel);
+  const kernels: Kernels = {
+    ...kernelsOf(name, { ...parts, divide: () => divideProduct(parts, membersFor) }, (kernel) => {
       // While the threads sleep, functions are called as on one thread.
       if (isActive || !sharing.takesOver) isActive = threads.pool()?.isAwake() === true;
       return (isActive ? divide : parts.of)(kernel);
-    }) as Kernels['of'],
+    }),
+    overSteps(rows, steps, rowWork, run) {
+      const work = rows * rowWork;
+      const isSuitable = rows >= 8 && work >= grain.products && work < mostPerStep;
+      const members = membersFor(isSuitable ? steps * work : -1);
+      if (members === undefined) return run(kernels, 0, rows, 0, steps);
+      const [pool, all] = members;
+      for (let from = 0; from < steps; from += stepsAtOnce) {
+        const to = Math.min(steps, from + stepsAtOnce);
+        pool.divide(rows, 4, (first, count, thread) => run(all[thread]!.kernels, first, count, from, to));
+      }
+    },
   };
+  return kernels;
 }
 
-/** The range of a thread among `count` rows, of which each but the last thread computes a multiple of `unit`. */
-function shareOf(thread: number, size: number, count: number, unit: number): readonly [first: number, count: number] {
-  const most = Math.ceil(count / size / unit) * unit;
-  const first = Math.min(thread * most, count);
-  return [first, Math.min(most, count - first)];
+/** The number of time steps in a batch, and the most multiply-adds of a step, whose calls have room in a batch. */
+const stepsAtOnce = 4;
+const mostPerStep = 1e9;
+
+/** Kernels that are composed of `parts`, or functions that `call` returns. */
+function kernelsOf(name: Kernels['name'], parts: Parts, call: (key: WasmFunction) => unknown = parts.of): Kernels {
+  const compose = memoize((kernel: Kernel & { readonly compose: (parts: Parts) => unknown }) => kernel.compose(parts));
+  return {
+    name,
+    memory: parts.memory,
+    of: ((kernel: Kernel) => ('compose' in kernel ? compose(kernel) : call(kernel))) as Kernels['of'],
+  };
 }
 
 type Arguments = readonly (number | boolean)[];
@@ -98,12 +133,9 @@ export function divisionOf(operands: Operands): Division | undefined {
     count: operands.indexOf(along),
     lengths,
     buffers: shapes.flatMap(([, divided, ...factors], index) => {
-      if (divided !== along) return [];
-      const sizes = factors.map((factor) => {
-        const at = operands.indexOf(factor);
-        return (values: Arguments) => Number(values[at] ?? factor);
-      });
-      return { index, sizeOf: (values) => sizes.reduce((size, sizeIn) => size * sizeIn(values), 1) };
+      const lengthOf = (name: string, values: Arguments): number => Number(values[operands.indexOf(name)] ?? name);
+      const sizeOf = (values: Arguments): number => factors.reduce((size, name) => size * lengthOf(name, values), 1);
+      return divided === along ? [{ index, sizeOf }] : [];
     }),
   };
 }
@@ -119,61 +151,40 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
     const pool = poolOf();
     const work = lengths.reduce((product, i) => product * (operands[i] as number), (cost * buffers.length) / 4);
     if (pool === undefined || work < grain.elements) return own(...operands);
-    const total = operands[count] as number;
-    const sizes = buffers.map(({ sizeOf }) => sizeOf(operands));
-    pool.divide((share, thread) => {
-      const [first, rows] = shareOf(share, pool.size, total, unit);
-      if (rows === 0) return;
+    pool.divide(operands[count] as number, unit, (first, rows, thread) => {
       const values = operands.slice();
       values[count] = rows;
-      buffers.forEach(({ index }, i) => {
-        values[index] = (values[index] as number) + first * sizes[i]!;
-      });
+      for (const { index, sizeOf } of buffers) (values[index] as number) += first * sizeOf(operands);
       if (thread === 0) own(...values);
-      else pool.callerOf(thread, key)(...values);
+      else pool.of(thread, key)(...values);
     });
   };
 }
 
 /** Divides a product among threads, by rows or by columns of C. */
-function divideProduct(parts: Parts, threads: Threads, activate: () => void): Product {
+function divideProduct(parts: Parts, membersFor: MembersFor): Product {
   const own = productOf(parts);
   const { columns: width } = parts.tiles;
-  /** The products whose functions are added to the batches of the threads. */
-  const productsOn = memoize((pool: Pool) =>
-    Array.from({ length: pool.size - 1 }, (_, i) => {
-      const of = memoize((key: WasmFunction) => pool.callerOf(i + 1, key)) as Parts['of'];
-      return productOf({ ...parts, of, scratch: threads.scratchOf(i + 1) });
-    }),
-  );
   return (c, start, startStride, a, b, M, N, K, transposeA, transposeB) => {
-    const work = M * N * K;
     // Longer sums have parts, which only one thread adds.
-    const pool = work < grain.products || K > longestSum ? undefined : threads.pool();
-    if (pool === undefined || (work < grain.waking && !pool.isAwake()))
-      return own(c, start, startStride, a, b, M, N, K, transposeA, transposeB);
-    activate();
-    const products = [own, ...productsOn(pool)];
-    const { size } = pool;
+    const members = membersFor(K > longestSum ? -1 : M * N * K);
+    if (members === undefined) return own(c, start, startStride, a, b, M, N, K, transposeA, transposeB);
+    const [pool, all] = members;
     // Threads that divide the rows pack all of B each, and threads that divide the columns all of A.
-    const byRows = transposeB === undefined ? M >= 4 * size : M > N;
-    const extent = byRows ? M : N;
-    const unit = byRows ? 4 : width;
-    // A batch has about three calls per block, and room for those of 1,000 blocks.
+    const byRows = transposeB === undefined ? M >= 4 * pool.size : M > N;
+    // A batch has about three calls per block, and room for those of 1,000 blocks. If K is 0, no block exists.
     const blocks = Math.ceil(M / blockRows) * Math.ceil(N / blockColumns) * Math.ceil(K / blockDepth);
-    const atOnce = Math.ceil(extent / Math.ceil(blocks / size / 1000) / unit) * unit;
-    for (let from = 0; from < extent; from += atOnce) {
-      pool.divide((share, thread) => {
-        const [begin, count] = shareOf(share, size, Math.min(atOnce, extent - from), unit);
-        if (count === 0) return;
-        const first = from + begin;
-        const [row, column] = byRows ? [first, 0] : [0, first];
-        const [rows, columns] = byRows ? [count, N] : [M, count];
+    const parts = Math.ceil(blocks / pool.size / 1000) || 1;
+    pool.divide(
+      byRows ? M : N,
+      byRows ? 4 : width,
+      (first, count, thread) => {
+        const [row, column, rows, columns] = byRows ? [first, 0, count, N] : [0, first, M, count];
         const inC = row * N + column;
         const inStart = row * startStride + column;
         const inA = row * (transposeA ? 1 : K);
         const inB = column * (transposeB === false ? 1 : K);
-        products[thread]!(
+        all[thread]!.multiply(
           c + inC,
           start + inStart,
           startStride,
@@ -187,7 +198,8 @@ function divideProduct(parts: Parts, threads: Threads, activate: () => void): Pr
           rows,
           columns,
         );
-      });
-    }
+      },
+      parts,
+    );
   };
 }

@@ -49,21 +49,14 @@ export const sharing: { takesOver: boolean } = { takesOver: true };
  * of a command, m the number of calls in a batch, and n counts how often the thread has looked.
  */
 const program = (): string => `({memory,control,code})=>{
-let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],d=0,n,p,key,from,m,i,
-{load,store,wait,compareExchange,pause}=Atomics;
-store(s,${state},${started});
-try{for(;;){
-for(n=0;load(s,${tail})===d;)
-if(n++<(pause?${spins}:${spinsWithoutPause}))pause?.();
-else{store(s,${sleeping},1);wait(s,${tail},d);store(s,${sleeping},n=0)}
-p=(d&${length - 1})*${width};key=c[p];from=c[p+1];m=c[p+2];
-if(key===${end})break;
+let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],d=0,n,p,key,from,m,i,{load,store,wait,pause}=Atomics;
+store(s,${state},${started});try{for(;;){
+for(n=0;load(s,${tail})===d;)if(n++<(pause?${spins}:${spinsWithoutPause}))pause?.();else{store(s,${sleeping},1);wait(s,${tail},d);store(s,${sleeping},n=0)}
+p=(d&${length - 1})*${width};key=c[p];from=c[p+1];m=c[p+2];if(key===${end})break;
 if(key===${load})f.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,m)),{env:{memory}}).exports.run),m=0;
-else if(compareExchange(s,${claimed},from,from+1)===from)for(i=1;i<=m;i++){
-p=(d+i&${length - 1})*${width};
-f[c[p]](c[p+1],c[p+2],c[p+3],c[p+4],c[p+5],c[p+6],c[p+7],c[p+8],c[p+9],c[p+10],c[p+11],c[p+12])}
-store(s,${head},d=d+1+m|0)
-}}catch(e){store(s,${state},${failed});throw e}}`;
+else if(Atomics.compareExchange(s,${claimed},from,from+1)===from)for(i=1;i<=m;i++){
+p=(d+i&${length - 1})*${width};f[c[p]](c[p+1],c[p+2],c[p+3],c[p+4],c[p+5],c[p+6],c[p+7],c[p+8],c[p+9],c[p+10],c[p+11],c[p+12])}
+store(s,${head},d=d+1+m|0)}}catch(e){store(s,${state},${failed});throw e}}`;
 
 /** The parts of workers that differ between engines. */
 interface Thread {
@@ -191,21 +184,25 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
 export interface Pool {
   /** The number of threads, including the thread of the program. */
   readonly size: number;
-  /** Whether all threads have started, and none has failed or ended. */
+  /** Whether all threads have started. */
   readonly isReady: () => boolean;
   /** Whether no thread sleeps. To wake one takes as long as a product of millions of multiply-adds. */
   readonly isAwake: () => boolean;
-  /** Whether a thread has failed or ended. */
-  readonly isOver: () => boolean;
   /**
-   * Computes the shares of all threads, from 0 to `size` − 1.
+   * Divides `count` rows, columns or elements into a share for every thread: a multiple of `unit`, but for the last one.
    *
-   * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.callerOf}
+   * @param parts the number of parts that are divided in turn, 1 by default
+   * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.of}
    * @throws Error if a thread has failed, or has made no progress for ten seconds
    */
-  readonly divide: (compute: (share: number, thread: number) => void) => void;
+  readonly divide: (
+    count: number,
+    unit: number,
+    compute: (first: number, count: number, thread: number) => void,
+    parts?: number,
+  ) => void;
   /** Returns a function that adds a call to the batch of a thread. */
-  readonly callerOf: (thread: number, key: WasmFunction) => (...operands: (number | boolean)[]) => void;
+  readonly of: (thread: number, key: WasmFunction) => (...operands: (number | boolean)[]) => void;
   /** Ends the threads. */
   readonly end: () => void;
 }
@@ -215,13 +212,13 @@ export interface Pool {
  *
  * @param size the number of threads, including the thread of the program
  * @param codeOf assembles the module of a function
- * @param onFailure is called if a thread fails during a computation, after which it may still write to the memory
+ * @param onEnd is called when a thread has ended or failed, after which it may still write to the memory
  */
 export function startPool(
   size: number,
   memory: WebAssembly.Memory,
   codeOf: (key: WasmFunction) => Uint8Array<ArrayBuffer>,
-  onFailure: () => void,
+  onEnd: () => void,
 ): Pool {
   const code = new SharedArrayBuffer(codeBytes);
   const queues: Queue[] = [];
@@ -229,55 +226,48 @@ export function startPool(
   const indices = new Map<WasmFunction, number>();
   const missing = new Set<WasmFunction>();
   let used = 0;
-  let isOver = false;
-  const close = (): void => {
-    isOver = true;
-  };
   const terminate = (): void => {
-    close();
     for (const { thread } of queues) thread.terminate();
   };
   try {
-    while (queues.length < size - 1) queues.push(openQueue(memory, code, close));
+    while (queues.length < size - 1) queues.push(openQueue(memory, code, onEnd));
   } catch (error) {
     terminate();
     throw error;
   }
 
-  /** Sends functions to the threads, if there is room. */
-  function sendFunctions(): void {
-    for (const key of missing) {
-      const bytes = codeOf(key);
-      const until = used + bytes.length;
-      if (until <= codeBytes) {
-        new Uint8Array(code).set(bytes, used);
-        for (const { add } of queues) add(load, [used, until]);
-        used = until;
-        indices.set(key, indices.size);
-      }
-    }
-    missing.clear();
-  }
-
   return {
     size,
-    isReady: () => !isOver && queues.every(({ counters }) => counters[state] === started),
+    isReady: () => queues.every(({ counters }) => counters[state] === started),
     isAwake: () => !sharing.takesOver || queues.every(({ counters }) => !counters[sleeping]),
-    isOver: () => isOver,
-    divide(compute) {
-      queues.forEach(({ offer }, i) => offer(() => compute(i + 1, i + 1)));
-      compute(0, 0);
-      queues.forEach(({ claim }, i) => {
-        if (claim()) compute(i + 1, 0);
-      });
-      if (!queues.every(({ wait }) => wait())) {
-        terminate();
-        onFailure();
-        throw new Error('useThreads: a thread failed or hung. One thread continues.');
+    divide(count, unit, compute, parts = 1) {
+      const most = Math.ceil(count / size / parts / unit) * unit;
+      for (let from = 0; from < count; from += size * most) {
+        const computeShare = (share: number, thread: number): void => {
+          const first = from + share * most;
+          if (first < count) compute(first, Math.min(most, count - first), thread);
+        };
+        queues.forEach(({ offer }, i) => offer(() => computeShare(i + 1, i + 1)));
+        computeShare(0, 0);
+        queues.forEach(({ claim }, i) => {
+          if (claim()) computeShare(i + 1, 0);
+        });
+        if (!queues.every(({ wait }) => wait())) {
+          terminate();
+          onEnd();
+          throw new Error('useThreads: a thread failed or hung. One thread continues.');
+        }
       }
-      sendFunctions();
+      for (const key of missing) {
+        const bytes = codeOf(key);
+        new Uint8Array(code).set(bytes, used);
+        for (const { add } of queues) add(load, [used, used + bytes.length]);
+        used += bytes.length;
+        indices.set(key, indices.size);
+      }
+      missing.clear();
     },
-    callerOf:
+    of:
       (thread, key) =>
       (...operands) => {
         const index = indices.get(key);
@@ -285,7 +275,6 @@ export function startPool(
         queues[thread - 1]!.call(index, operands);
       },
     end() {
-      close();
       for (const { add } of queues) add(end, []);
     },
   };

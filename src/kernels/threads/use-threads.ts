@@ -93,9 +93,9 @@ export function threadsInUse(): number {
  * useThreads(1);
  */
 export async function threadsReady(): Promise<number> {
-  // At most about ten seconds.
-  for (let tries = 0; tries < 10_000 && threadsInUse() === 1 && currentPool()?.isOver() === false; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 1));
+  // For ten seconds or longer.
+  for (let tries = 0; tries < 10_000 && currentPool()?.isReady() === false; tries++)
+    await new Promise((resolve) => setTimeout(resolve));
   return threadsInUse();
 }
 
@@ -127,13 +127,14 @@ function stop(): void {
   replaceWorkspaces(undefined);
 }
 
+/** The global object, with the parts that not all engines have. */
+type Globals = { readonly navigator?: Partial<Navigator>; readonly crossOriginIsolated?: boolean };
+
 /** The number of threads that the machine runs in parallel. Node.js 20 has no navigator. */
-function parallelism(): number {
-  const { navigator } = globalThis as { readonly navigator?: { readonly hardwareConcurrency?: number } };
-  return (
-    navigator?.hardwareConcurrency ?? nodeModule<{ availableParallelism(): number }>('os')?.availableParallelism() ?? 1
-  );
-}
+const parallelism = (): number =>
+  (globalThis as Globals).navigator?.hardwareConcurrency ??
+  nodeModule<{ availableParallelism(): number }>('os')?.availableParallelism() ??
+  1;
 
 /**
  * Whether threads can share memory. A page must be cross-origin isolated.
@@ -141,19 +142,13 @@ function parallelism(): number {
  * @throws Error if this thread may not wait for others
  */
 function canShareMemory(): boolean {
-  const { crossOriginIsolated } = globalThis as { readonly crossOriginIsolated?: boolean };
-  let counter: Int32Array;
+  if (typeof SharedArrayBuffer !== 'function') return false;
   try {
-    counter = new Int32Array(sharedMemory(1, 1).buffer);
-  } catch {
-    return false;
-  }
-  try {
-    Atomics.wait(counter, 0, 1);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
   } catch {
     throw new Error('useThreads: the main thread of a page must not wait. Use a worker.');
   }
-  return crossOriginIsolated !== false;
+  return (globalThis as Globals).crossOriginIsolated !== false;
 }
 
 /** The limits of a shared memory in the modules that import it: the largest possible memory, of 65,536 pages. */
@@ -165,9 +160,9 @@ function createTeam(implementation: Implementation): Team {
   const scratch: number[] = [];
   const threads = {
     pool: () => (team.pool?.isReady() ? team.pool : undefined),
-    scratchOf: (thread: number) => scratch[thread - 1]!,
+    scratch: (thread: number) => scratch[thread - 1]!,
   };
-  const memory = sharedMemory(10, 65_536);
+  const memory = new WebAssembly.Memory({ initial: 10, maximum: 65_536, shared: true });
   const workspace = workspaceOver(implementation, memory, (_, pages, views) => {
     const of = memoize((key: WasmFunction) => bindFunction(code(key), pages)) as Parts['of'];
     return dividedKernels(name, { of, tiles: tiles(), memory: views, scratch: 0 }, threads);
@@ -178,14 +173,13 @@ function createTeam(implementation: Implementation): Team {
     pool: undefined,
     start(size) {
       while (scratch.length < size - 1) scratch.push(reserve(reservation, scratchSize));
-      return startPool(size, memory, code, () => {
-        teams.delete(implementation);
+      const pool = startPool(size, memory, code, () => {
+        if (team.pool !== pool) return;
         stop();
+        teams.delete(implementation);
       });
+      return pool;
     },
   };
   return team;
 }
-
-const sharedMemory = (initial: number, maximum: number): WebAssembly.Memory =>
-  new WebAssembly.Memory({ initial, maximum, shared: true });
