@@ -345,12 +345,16 @@ describe('importOnnx rejects malformed files', () => {
     ],
     [
       'graphs nested a thousand times',
-      messageField(7, [
-        Array.from({ length: 1000 }).reduce<Uint8Array>(
-          (graph) => messageField(1, [messageField(5, [integerField(20, 5), messageField(6, [graph])])]),
-          new Uint8Array(0),
-        ),
-      ]),
+      Uint8Array.of(
+        ...messageField(8, [integerField(2, 17)]),
+        ...messageField(7, [
+          Array.from({ length: 1000 }).reduce<Uint8Array>(
+            (graph) =>
+              messageField(1, [textField(4, 'If'), messageField(5, [integerField(20, 5), messageField(6, [graph])])]),
+            new Uint8Array(0),
+          ),
+        ]),
+      ),
       'exceeds the limit of 8 nested graphs',
     ],
     [

@@ -230,6 +230,23 @@ describe('If in a stream', () => {
     expect(importOnnxStream(file).step({ x })['y']!.data[0]).toBe(-1);
   });
 
+  it('decodes only the branch that runs', () => {
+    const malformed: GraphAttribute = {
+      type: 'graph',
+      value: { ...graph([['Identity', 'w', 'b']], 'b').value, initializers: [floats('w', [3], [])] },
+    };
+    const fileFor = (condition: number): Uint8Array =>
+      modelOf([['If', 'yes', 'y', { ...branches, else_branch: malformed }]], [['x', 'float', [2]]], 'y', {
+        initializers: [{ name: 'yes', shape: [], type: 'bool', data: Uint8Array.of(condition) }],
+      });
+    expect(importOnnxStream(fileFor(1)).step({ x })['y']!.data[0]).toBe(-1);
+    const message = 'initializer 0 "w" has the shape [3], but 0 elements';
+    expect(() => importOnnxStream(fileFor(0))).toThrow(RangeError);
+    expect(() => importOnnxStream(fileFor(0))).toThrow(message);
+    // The parameters of a model are in both branches.
+    expect(() => importOnnx(fileFor(1))).toThrow(message);
+  });
+
   it('is rejected by name if the inputs of a step decide it', () => {
     const nodes: PlainNode[] = [
       ['ReduceMax', 'x', 'm', { keepdims: 0 }],

@@ -61,7 +61,7 @@ interface Context {
 }
 
 /**
- * Decodes an ONNX file.
+ * Decodes an ONNX file. The graphs of attributes are decoded, and errors in them found, when they are used.
  *
  * @param caller the public function, for error messages
  * @param externalData the files next to the model, by name
@@ -87,13 +87,15 @@ export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer, exter
         caller,
         externalData,
         depth: 0,
-        budget: {
-          remaining: maxReuse * Object.values(externalData).reduce((sum, { byteLength }) => sum + byteLength, 0),
-        },
+        budget: { remaining: maxReuse * sizeOfFiles(externalData) },
       },
     ),
   };
 }
+
+/** The size of files together, in bytes. */
+export const sizeOfFiles = (files: ExternalData): number =>
+  Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
@@ -148,7 +150,7 @@ function decodeAttribute(attribute: Message, context: Context): OnnxAttribute {
     case 'graph': {
       if (context.depth === maxDepth) reject(attribute.where, `exceeds the limit of ${maxDepth} nested graphs.`);
       const graph = lastMessage(attribute, 6, 'g') ?? reject(attribute.where, 'must have a graph as its value.');
-      return { type, value: decodeGraph(graph, { ...context, depth: context.depth + 1 }) };
+      return graphAttribute(() => decodeGraph(graph, { ...context, depth: context.depth + 1 }));
     }
     case 'floats':
       return { type, value: floatsOf(attribute) };
@@ -159,6 +161,18 @@ function decodeAttribute(attribute: Message, context: Context): OnnxAttribute {
     default:
       return { type: 'other' };
   }
+}
+
+/** An attribute whose graph is decoded at its first use, since a condition often selects one of several graphs. */
+function graphAttribute(decode: () => OnnxGraph): OnnxAttribute {
+  let graph: OnnxGraph | undefined;
+  return {
+    type: 'graph',
+    get value() {
+      graph ??= decode();
+      return graph;
+    },
+  };
 }
 
 function floatsOf(attribute: Message): readonly number[] {

@@ -5,7 +5,7 @@ import { viewOf } from '../../recurrence/cell-stream';
 import { withCaller } from '../../tensor/error-context';
 import { checkNames, checkObject, formatShape, sameShape, sizeOf } from '../../tensor/shape';
 import { abbreviate } from '../listing';
-import { decodeOnnx } from './decode';
+import { decodeOnnx, sizeOfFiles } from './decode';
 import type { ExternalData, OnnxModel } from './model';
 import { opsetOf } from './opset';
 import { withRunLimit } from './run-limit';
@@ -55,15 +55,26 @@ export function importOnnxStream(file: Uint8Array | ArrayBuffer, options: OnnxSt
   const { externalData = {} } = options;
   checkObject(caller, 'externalData', externalData);
   const model = decodeOnnx(caller, file, externalData);
-  return createStream(withCaller(caller, () => planModel(localWorkspace(), model, options)));
+  // The constants are counted as floats that fill the files, since most graphs of attributes are not decoded.
+  const sizeOfConstants = (file.byteLength + sizeOfFiles(externalData)) / 4;
+  return createStream(withCaller(caller, () => planModel(localWorkspace(), model, sizeOfConstants, options)));
 }
 
-/** Plans a model, with slots for its inputs, outputs and states. */
-function planModel(workspace: Workspace, model: OnnxModel, options: SignatureOptions): Program {
+/**
+ * Plans a model, with slots for its inputs, outputs and states.
+ *
+ * @param sizeOfConstants the number of elements of its constants
+ */
+function planModel(
+  workspace: Workspace,
+  model: OnnxModel,
+  sizeOfConstants: number,
+  options: SignatureOptions,
+): Program {
   const { graph } = model;
   const opset = opsetOf('importOnnxStream', model);
   const { constants, shapes, states } = readSignature(graph, options);
-  const size = [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), sizeOfConstants(graph));
+  const size = [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), sizeOfConstants);
   return withRunLimit(size, () => {
     const inputs: Slot[] = [];
     const { plan, outputs } = planNetwork(workspace, graph, opset, (plan) => {
@@ -82,17 +93,6 @@ function planModel(workspace: Workspace, model: OnnxModel, options: SignatureOpt
       }),
     };
   });
-}
-
-/** The number of elements of the constants of a graph and of the graphs in its attributes. */
-function sizeOfConstants({ initializers, nodes }: OnnxModel['graph']): number {
-  let size = initializers.reduce((sum, { data }) => sum + data.length, 0);
-  for (const { attributes } of nodes)
-    for (const attribute of Object.values(attributes)) {
-      if (attribute.type === 'graph') size += sizeOfConstants(attribute.value);
-      if (attribute.type === 'tensor') size += attribute.value.data.length;
-    }
-  return size;
 }
 
 function slotOf({ memory }: Plan, name: string, { shape, offset }: View): Slot {

@@ -104,7 +104,8 @@ function defined(scope: Scope<View>, name: string): View {
 /** Plans the branch that a constant condition selects. */
 function ifOperator(node: PlannedNode): readonly View[] {
   const condition = required(node, 0);
-  const branches = ['else_branch', 'then_branch'].map((name) => consumeAttribute(node, name, 'graph'));
+  const names = ['else_branch', 'then_branch'];
+  for (const name of names) node.consumed.add(name);
   if (!isConstant(condition)) {
     throw new RangeError(
       `the condition, which ${condition.dependsOn ?? 'a node'} computes, depends on the inputs of a step. A stream ` +
@@ -113,7 +114,7 @@ function ifOperator(node: PlannedNode): readonly View[] {
   }
   const elements = elementsOf(condition);
   if (elements.length !== 1) throw new RangeError(`the condition must have 1 element, got ${elements.length}`);
-  const branch = branches[Number(elements[0] !== 0)];
+  const branch = consumeAttribute(node, names[Number(elements[0] !== 0)]!, 'graph');
   if (branch === undefined) throw new RangeError('a branch is missing');
   return node.planBody(branch);
 }
