@@ -18,7 +18,8 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  * file is replaced atomically, and {@link load} can read it as well.
  *
  * @param path must be in an existing folder
- * @throws TypeError immediately if the model or `extras` cannot be saved, as {@link save} does
+ * @throws TypeError immediately if the model or `extras` cannot be saved, as {@link save} does; RangeError in `fit` if it
+ * trains another model
  * @example
  * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { sequenceLength: 2, batchSize: 1 });
@@ -33,9 +34,11 @@ export function checkpointFile(path: string, model: Saveable, allOptions: Checkp
   checkObject('checkpointFile', 'options', allOptions);
   const { every, ...options } = allOptions;
   checkCount('checkpointFile', 'every', every);
+  const saved = (training?: TrainingState): Uint8Array =>
+    withCaller('checkpointFile', () => save(model, { ...options, ...(training && { training }) }));
   // Fail now, not at the first checkpoint, if the model cannot be saved.
-  withCaller('checkpointFile', () => save(model, options));
-  return { every, write: (training) => writeAtomically(path, save(model, { ...options, training })) };
+  saved();
+  return { every, write: (training) => writeAtomically(path, saved(training)) };
 }
 
 /**

@@ -153,6 +153,10 @@ describe('checkpoints', () => {
     await expect(resumeFrom(path, reversed)).rejects.toThrow(
       `resumeFrom: ${path}: the file has another model: layer 1 (recurrent), reverse must be true, the file has false.`,
     );
+    const other = checkpointFile(path, sequential([dense({ size: 1 })], { inputSize: 1 }), { every: 3 });
+    await expect(fit(make(), data, { ...options, checkpoint: other })).rejects.toThrow(
+      /^checkpointFile: training must be of a model with 2 parameters, got one with \d+\. Is it of another model\?$/,
+    );
     const unsavable = sequential([dense({ size: 1, activation: (x) => x })], { inputSize: 1 });
     expect(() => checkpointFile(path, unsavable, { every: 1 })).toThrow(/^checkpointFile: /);
     writeFileSync(path, save(model));
