@@ -98,9 +98,11 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   if (order !== undefined) checkArray('inferModel', 'order', order);
   for (const [name, given] of Object.entries({ activations, convolutions })) checkObject('inferModel', name, given);
   for (const [name, given] of Object.entries(convolutions)) {
-    checkObject('inferModel', `convolutions.${name}`, given);
-    checkNames('inferModel', `convolutions.${name}`, given, ['stride', 'dilation', 'groups', 'padding']);
-    if (given.groups !== undefined) checkCount('inferModel', `convolutions.${name}.groups`, given.groups);
+    const argument = `convolutions.${name}`;
+    checkObject('inferModel', argument, given);
+    checkNames('inferModel', argument, given, ['stride', 'dilation', 'groups', 'padding']);
+    for (const key of ['stride', 'dilation', 'groups'] as const)
+      if (given[key] !== undefined) checkCount('inferModel', `${argument}.${key}`, given[key]);
   }
   return withCaller('inferModel', () => inferredFrom(modulesOf(weights, options), options));
 }

@@ -514,7 +514,7 @@ describe('inferModel', () => {
     expect(wrong({ depthwise: { size: 6 } })).toThrow('inferModel: convolutions.depthwise must have only stride');
     expect(wrong({ depthwise: { groups: 0 } })).toThrow('inferModel: convolutions.depthwise.groups must be');
     expect(wrong({ depthwise: { groups: 6, stride: 0 } })).toThrow(
-      'inferModel: stride must be an integer of at least 1, got 0.',
+      'inferModel: convolutions.depthwise.stride must be an integer of at least 1, got 0.',
     );
     expect(wrong({ depthwise: 3 })).toThrow('inferModel: convolutions.depthwise must be an object, got 3.');
   });
