@@ -51,7 +51,7 @@ const resetAfter: PointwiseCell<'h'> = {
   origin: ['gru'],
   state: ['h'],
   gates: 3,
-  savedBlocks: 1, // h_{t−1} U + b_hn of the candidate, then its gradient
+  savedBlocks: 1, // h_{t-1} U + b_hn of the candidate, then its gradient
   vectorParameters: ['biasHn'],
   separateProducts: true,
   parameters: (inputSize, hiddenSize) => ({
