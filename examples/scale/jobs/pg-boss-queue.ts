@@ -29,7 +29,6 @@ export async function pgBossQueue(
     expireInSeconds: 12 * 3600,
     retryLimit: 1_000_000,
     retryDelay: retry,
-    deleteAfterSeconds: 60,
   });
   return {
     async add(jobs) {
@@ -42,6 +41,8 @@ export async function pgBossQueue(
       worker = await boss.work<Job>(name, { pollingIntervalSeconds: 0.5 }, async ([job]) => {
         try {
           await run(job!.data);
+          // While it exists, a job of the same id, whose result another folder needs, would not be inserted.
+          await boss.deleteJob(name, job!.id);
         } catch (error) {
           report(`${job!.data.id}: ${messageOf(error)}; trying again`);
           throw error;

@@ -9,7 +9,7 @@ import { chunksOf, readLines } from '../score/chunks';
 import { orderedOutput } from '../score/ordered-output';
 import { isLong } from './mode';
 import { childrenOf, killProcess, runProgram, startProgram } from './program';
-import { startRedis, temporaryFolder } from './servers';
+import { startPostgres, startRedis, temporaryFolder } from './servers';
 
 let folder: string;
 let remove: () => Promise<void>;
@@ -51,6 +51,29 @@ it('a killed coordinator and killed workers do not change a byte of the output',
     await removeData();
   }
 });
+
+it.each([
+  ['BullMQ', startRedis],
+  ['pg-boss', startPostgres],
+] as const)(
+  'with %s, the same input is scored again at once if the results are in another folder',
+  async (name, start) => {
+    const [data, removeData] = await temporaryFolder();
+    const server = await start(data);
+    try {
+      const run = `${folder}/${name}`;
+      const options = ['score', '--lines', '2000', '--chunk', '500', '--queue', server.url, '--workers', '1'];
+      await runProgram(...options, '--folder', `${run}-first`);
+      const files = ['--input', `${run}-first/reviews.jsonl`, '--model', `${run}-first/model.safetensors`];
+      await runProgram(...options, ...files, '--folder', `${run}-second`);
+      await runProgram(...options, ...files, '--folder', `${run}-third`);
+      expect(readFileSync(`${run}-third/scores.jsonl`).equals(readFileSync(`${run}-first/scores.jsonl`))).toBe(true);
+    } finally {
+      await server.kill();
+      await removeData();
+    }
+  },
+);
 
 it('a score has the bits of a prediction of the text alone, and a bad line gets an error in its place', async () => {
   const run = `${folder}/few`;
