@@ -95,11 +95,11 @@ export interface Kernels {
   /** Returns the kernel, bound to this memory. */
   of<O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R>;
   /**
-   * Computes all steps of a recurrence of independent rows, if there are threads: each runs the steps of some rows, in
-   * order.
+   * Computes all steps of a recurrence whose rows are independent; undefined without threads. Each thread computes the
+   * steps of some rows in order, if that is enough work; otherwise one call of `run` computes all of them.
    *
    * @param rowWork the number of multiply-adds per row and step
-   * @param run calls the kernels that it gets for steps `from` to `to` − 1 of `count` rows, and does nothing else
+   * @param run computes steps `from` to `to` − 1 of `count` rows from `first` on, only by calls of the kernels that it gets
    */
   overSteps?(
     rows: number,

@@ -34,11 +34,10 @@ export function checkpointFile(path: string, model: Saveable, allOptions: Checkp
   checkObject('checkpointFile', 'options', allOptions);
   const { every, ...options } = allOptions;
   checkCount('checkpointFile', 'every', every);
-  const saved = (training?: TrainingState): Uint8Array =>
-    withCaller('checkpointFile', () => save(model, { ...options, ...(training && { training }) }));
+  const saved = (saveOptions: SaveOptions): Uint8Array => withCaller('checkpointFile', () => save(model, saveOptions));
   // Fail now, not at the first checkpoint, if the model cannot be saved.
-  saved();
-  return { every, write: (training) => writeAtomically(path, saved(training)) };
+  saved(options);
+  return { every, write: (training) => writeAtomically(path, saved({ ...options, training })) };
 }
 
 /**

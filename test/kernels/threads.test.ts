@@ -257,7 +257,7 @@ describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (
   it.each(Object.entries(stacks))(
     '%s: predictions and 20 updates have the same bits for any number of threads',
     async (_, layers) => {
-      // Fewer rows than threads, more, and and enough rows of equal length that threads compute all steps of some.
+      // Fewer rows than threads; more rows; and enough of equal length that each thread computes all steps of some.
       for (const [B, isPadded, counts] of [
         [1, true, [3]],
         [5, true, [2, 7]],

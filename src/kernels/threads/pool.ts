@@ -191,8 +191,8 @@ export interface Pool {
   /**
    * Divides `count` rows, columns or elements into a share for every thread: a multiple of `unit`, but for the last one.
    *
-   * @param parts the number of parts that are divided in turn, 1 by default
    * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.of}
+   * @param parts the number of parts of the work, which are divided in turn; 1 by default
    * @throws Error if a thread has failed, or has made no progress for ten seconds
    */
   readonly divide: (

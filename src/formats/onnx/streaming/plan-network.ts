@@ -105,6 +105,7 @@ function defined(scope: Scope<View>, name: string): View {
 function ifOperator(node: PlannedNode): readonly View[] {
   const condition = required(node, 0);
   const names = ['else_branch', 'then_branch'];
+  // Reading the other branch would decode it.
   for (const name of names) node.consumed.add(name);
   if (!isConstant(condition)) {
     throw new RangeError(
