@@ -1,57 +1,76 @@
-/** Conversion of the sample rate. */
+/** Conversion of the sample rate with windowed sinc filters, one per phase of the output. It runs in worklets as well. */
 
 /** The sample rate of the detectors, in Hz. */
 export const sampleRate = 16_000;
 
-/** The number of zero crossings of the sinc on each side of its center. */
+/** The number of zero crossings of a filter on each side. More of them make its edge steeper. */
 const crossings = 16;
 
-/** Resamples with a sinc of 16 zero crossings on each side, under a Hann window. */
+/** Resamples a whole sound: `floor(samples.length · to / from)` samples, of which the first is at the same time. */
 export function resample(samples: Float32Array, from: number, to: number): Float32Array {
   if (from === to) return samples;
-  const divisor = greatestDivisor(from, to);
-  const [step, phases] = [from / divisor, to / divisor];
-  const filterOf = phaseFilters(Math.min(1, to / from), phases);
-  return Float32Array.from({ length: Math.floor((samples.length * to) / from) }, (_, i) => {
-    // The center of output i is the input at i · step / phases.
-    const phase = (i * step) % phases;
-    const { first, taps } = filterOf(phase);
-    const start = (i * step - phase) / phases + first;
-    let sum = 0;
-    for (let j = Math.max(0, -start); j < taps.length && start + j < samples.length; j++)
-      sum += samples[start + j]! * taps[j]!;
-    return sum;
-  });
-}
-
-/** The weights of the inputs from `first` on, relative to the input at or before the center. */
-interface PhaseFilter {
-  readonly first: number;
-  readonly taps: Float64Array;
-}
-
-/** Returns the filter of a phase: of centers that are `phase / phases` after an input. */
-function phaseFilters(cutoff: number, phases: number): (phase: number) => PhaseFilter {
-  const filters = new Map<number, PhaseFilter>();
-  const reach = Math.ceil(crossings / cutoff);
-  return (phase) => {
-    const known = filters.get(phase);
-    if (known !== undefined) return known;
-    const center = phase / phases;
-    const first = Math.ceil(center - reach);
-    const taps = Float64Array.from({ length: Math.floor(center + reach) - first + 1 }, (_, j) => {
-      const distance = first + j - center;
-      const angle = Math.PI * distance * cutoff;
-      const window = 0.5 + 0.5 * Math.cos((Math.PI * distance) / reach);
-      return cutoff * window * (angle === 0 ? 1 : Math.sin(angle) / angle);
+  const output = new Float32Array(Math.floor((samples.length * to) / from));
+  const add = createResampler(from, to);
+  let count = 0;
+  // Silence follows the sound, until its last sample arrives.
+  for (let input = samples; count < output.length; input = new Float32Array(128))
+    add(input, (sample) => {
+      output[count++] = sample;
     });
-    filters.set(phase, { first, taps });
-    return { first, taps };
+  return output;
+}
+
+/**
+ * Creates a resampler of a stream. Its output is later than its input by at most 18 samples of the lower rate.
+ *
+ * @param from the rate of the input, in Hz
+ * @param to the rate of the output, in Hz
+ * @returns a function that takes the next samples and passes every output sample to `emit`
+ */
+export function createResampler(
+  from: number,
+  to: number,
+): (samples: Float32Array, emit: (sample: number) => void) => void {
+  const divisor = greatestCommonDivisor(from, to);
+  const [up, down] = [to / divisor, from / divisor];
+  // A fraction of the Nyquist frequency of the input; a little less than that of a lower output rate.
+  const cutoff = up < down ? (0.92 * up) / down : 1;
+  const reach = Math.ceil(crossings / cutoff);
+  const length = 2 * reach;
+  // Created when they are used: rates without a large common divisor have many phases.
+  const filters: Float32Array[] = [];
+  // The last `length` samples, twice, so that they are contiguous from `oldest` on.
+  const line = new Float32Array(2 * length);
+  let oldest = 0;
+  let phase = 0;
+  let missing = reach + 1;
+  return (samples, emit) => {
+    for (let i = 0; i < samples.length; i++) {
+      line[oldest] = line[oldest + length] = samples[i]!;
+      oldest = (oldest + 1) % length;
+      for (missing--; missing === 0; ) {
+        filters[phase] ??= filterOf(phase / up, cutoff, reach);
+        const filter = filters[phase]!;
+        let sum = 0;
+        for (let j = 0; j < length; j++) sum += filter[j]! * line[oldest + j]!;
+        emit(sum);
+        phase += down;
+        missing = Math.floor(phase / up);
+        phase %= up;
+      }
+    }
   };
 }
 
-function greatestDivisor(a: number, b: number): number {
-  let [larger, smaller] = [a, b];
-  while (smaller > 0) [larger, smaller] = [smaller, larger % smaller];
-  return larger;
+/** A sinc under a Hann window, with the sum 1. Its center is `offset` after sample `reach - 1` of the `2 · reach`. */
+function filterOf(offset: number, cutoff: number, reach: number): Float32Array {
+  const filter = Float32Array.from({ length: 2 * reach }, (_, j) => {
+    const t = j - reach + 1 - offset;
+    const window = Math.cos((Math.PI * t) / (2 * reach)) ** 2;
+    return window * (t === 0 ? 1 : Math.sin(Math.PI * cutoff * t) / (Math.PI * cutoff * t));
+  });
+  const total = filter.reduce((sum, value) => sum + value, 0);
+  return filter.map((value) => value / total);
 }
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));

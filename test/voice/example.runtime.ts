@@ -1,4 +1,4 @@
-/** The example `voice`: WAV files, segments, labels, features, and detectors on held-out speakers and noises. */
+/** The example `voice`: WAV files, labels, features, and detectors on held-out speakers and noises. */
 
 import { readFileSync } from 'node:fs';
 import { createRandom, load, predict, type Tensor, uniformNumber } from 'bptt';
@@ -8,7 +8,6 @@ import { bestLevelThreshold, heldOutConditions, scoresOf } from '../../examples/
 import { mixed, noiseOf, speechLabels } from '../../examples/voice/mixture';
 import { speechPicture } from '../../examples/voice/picture';
 import { evaluateAll, type Result, tableOf } from '../../examples/voice/report';
-import { type SegmentOptions, speechSegments } from '../../examples/voice/segments';
 import { createFeatures, createNetwork, featureCount, smallDetector } from '../../examples/voice/small-detector';
 import { bandCount, createBandEnergies, createFourierTransform, windowSize } from '../../examples/voice/spectrum';
 import { rootMeanSquare, speechLevel } from '../../examples/voice/speech';
@@ -73,11 +72,6 @@ describe('readWav', () => {
     expect(largestDifference(middle, sine(16_000, 440, 16_000).subarray(1000, 15_000))).toBeLessThan(2e-3);
   });
 
-  it('removes frequencies that 16 kHz cannot represent', () => {
-    const samples = readWav(wavFile('float 32', 48_000, [sine(48_000, 11_000, 48_000)]), 'a.wav');
-    expect(rootMeanSquare(samples.subarray(1000, 15_000))).toBeLessThan(2e-3);
-  });
-
   const valid = wavFile('PCM 16', 16_000, [sine(100, 440, 16_000)]);
   const changed = (at: number, value: number): Uint8Array => valid.map((byte, i) => (i === at ? value : byte));
   it.each<[string, Uint8Array, string]>([
@@ -97,46 +91,6 @@ describe('readWav', () => {
     ],
     ['a value that is not finite', wavFile('float 32', 16_000, [Float32Array.of(0, NaN)]), 'a.wav: sample 1 is NaN'],
   ])('rejects %s', (_, bytes, message) => expect(() => readWav(bytes, 'a.wav')).toThrow(message));
-});
-
-describe('speechSegments', () => {
-  const segments = (probabilities: readonly number[], options?: SegmentOptions) =>
-    speechSegments(probabilities, 0.1, probabilities.length / 10, { padding: 0, minSilence: 0.2, ...options }).map(
-      ({ start, end }) => [start, end].map((time) => Math.round(time * 1000) / 1000),
-    );
-
-  it('starts at the threshold, and ends when the probability stays below the lower threshold', () => {
-    expect(segments([0.1, 0.5, 0.9, 0.4, 0.36, 0.9, 0.3, 0.3, 0.3, 0.1])).toEqual([[0.1, 0.6]]);
-    // Between the thresholds, speech neither starts nor ends.
-    expect(segments([0.49, 0.49, 0.49, 0.49])).toEqual([]);
-  });
-
-  it('keeps short pauses', () => {
-    expect(segments([0.9, 0.9, 0.9, 0, 0, 0.9, 0.9, 0.9, 0, 0, 0, 0])).toEqual([[0, 0.8]]);
-    expect(segments([0.9, 0.9, 0.9, 0, 0, 0, 0.9, 0.9, 0.9, 0, 0, 0, 0])).toEqual([
-      [0, 0.3],
-      [0.6, 0.9],
-    ]);
-  });
-
-  it('a value between the thresholds does not restart a pause', () =>
-    expect(segments([0.9, 0.9, 0.9, 0.1, 0.4, 0.1, 0.9, 0.9, 0.9])).toEqual([
-      [0, 0.3],
-      [0.6, 0.9],
-    ]));
-
-  it('drops short segments', () => {
-    expect(segments([0, 0.9, 0.9, 0, 0, 0])).toEqual([]);
-    expect(segments([0, 0.9, 0.9, 0, 0, 0], { minSpeech: 0.1 })).toEqual([[0.1, 0.3]]);
-  });
-
-  it('ends with the sound, and pads segments at most to the middle of a pause', () => {
-    const padded = segments([0, 0.9, 0.9, 0.9, 0, 0, 0, 0.9, 0.9, 0.9], { padding: 0.2 });
-    expect(padded).toEqual([
-      [0, 0.55],
-      [0.55, 1],
-    ]);
-  });
 });
 
 it('labels frames within 30 dB of the level of speech, with gaps of up to three frames', () => {

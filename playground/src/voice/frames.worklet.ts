@@ -1,6 +1,6 @@
 /** The audio worklet: converts the sound of its context to another sample rate, and sends it in frames to a port. */
 
-import { createResampler } from './resampler';
+import { createResampler } from '../../../examples/voice/resample';
 
 // The types of the DOM do not include the scope of worklets.
 declare class AudioWorkletProcessor {

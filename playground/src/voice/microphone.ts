@@ -81,8 +81,9 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Opens an audio context at the rate of the network, so that the browser converts the sound. Firefox cannot connect a
- * microphone of another rate (bug 1674892): there, the context has the rate of the system, and the worklet converts.
+ * Opens an audio context at the rate of the network. The browser then converts the sound, in native code, and the
+ * worklet has fewer samples to process. Firefox cannot connect a microphone of another rate (bug 1674892): there, the
+ * context has the rate of the system, and the worklet converts.
  */
 function openContext(stream: MediaStream): { context: AudioContext; source: MediaStreamAudioSourceNode } {
   const preferred = new AudioContext({ sampleRate });

@@ -8,7 +8,7 @@ const longest = 60;
 
 /** Decodes a file in any format that the browser supports: samples of one channel, the mean of all. */
 export async function decodeSound(name: string, file: ArrayBuffer): Promise<Float32Array> {
-  // An offline context converts the sound to its rate.
+  // Browsers decode a file to the rate of a context, never to that of the file, so nothing is left to resample.
   const context = new OfflineAudioContext(1, 1, sampleRate);
   const buffer = await context.decodeAudioData(file).catch(() => {
     throw new Problem(`${name} is not a sound file that this browser can decode. Try WAV, MP3, FLAC or M4A.`);
