@@ -1,5 +1,6 @@
 /** The page: connects the microphone, sound files and the worker with the picture. */
 
+import { type Segment, speechSegments } from '../../../examples/voice/segments';
 import networkAddress from '../../node_modules/@ricky0123/vad-web/dist/silero_vad_v5.onnx?url';
 import { download, find, setText } from '../dom';
 import { setUpTheme } from '../theme';
@@ -9,7 +10,6 @@ import { Problem, textOf } from './problem';
 import { frameSeconds, type Report, type Request } from './protocol';
 import { createRecording, toCsv } from './recording';
 import { createSegmentTable } from './segment-table';
-import { type Segment, segmentsOf } from './segments';
 import { decodeSound } from './sound-file';
 import { drawTimeline, formatTime } from './timeline';
 import { createView } from './view';
@@ -35,10 +35,9 @@ const figure = (id: string): HTMLElement => find(`#${id}`, HTMLElement);
 
 const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
 const view = createView();
-const showSegments = createSegmentTable(find('#segments tbody', HTMLTableSectionElement), (segment) => {
-  const [start, end] = [segment.start * frameSeconds, segment.end * frameSeconds];
-  startPlaying(Math.max(0, start - 0.1), Math.min(recording.duration(), end + 0.1));
-});
+const showSegments = createSegmentTable(find('#segments tbody', HTMLTableSectionElement), ({ start, end }) =>
+  startPlaying(Math.max(0, start - 0.1), Math.min(recording.duration(), end + 0.1)),
+);
 
 let recording = createRecording();
 let segments: readonly Segment[] = [];
@@ -240,7 +239,10 @@ function draw(): void {
   // Frames arrive every 32 ms: the picture follows them at the rate of the screen.
   liveEnd += (duration - liveEnd) * 0.25;
   const probabilities = recording.probabilities();
-  segments = segmentsOf(probabilities, { threshold: Number(threshold.value), pause: Number(pause.value) });
+  segments = speechSegments(probabilities, frameSeconds, probabilities.length * frameSeconds, {
+    threshold: Number(threshold.value),
+    minSilence: Number(pause.value),
+  });
   const { from, to } = isListening ? view.liveRange(liveEnd) : view.range(duration, position);
   drawTimeline(canvas, {
     recording,

@@ -1,10 +1,9 @@
 /** The messages between the page and its worker. */
 
-/** In Hz. */
-export const sampleRate = 16_000;
+import { frameSize } from '../../../examples/voice/detector';
+import { sampleRate } from '../../../examples/voice/resample';
 
-/** Samples per frame: 32 ms. */
-export const frameSize = 512;
+export { frameSize, sampleRate };
 
 /** Seconds per frame. */
 export const frameSeconds: number = frameSize / sampleRate;

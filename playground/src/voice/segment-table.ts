@@ -1,8 +1,8 @@
 /** The table of the segments. */
 
+import type { Segment } from '../../../examples/voice/segments';
 import { create, setText } from '../dom';
 import { frameSeconds } from './protocol';
-import { meanOf, type Segment } from './segments';
 
 const playIcon =
   '<svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true"><path d="M7 4l13 8-13 8z" /></svg>';
@@ -34,13 +34,19 @@ export function createSegmentTable(
     shown.length = Math.min(shown.length, segments.length);
     segments.forEach((segment, i) => {
       const row = body.rows[i] ?? body.appendChild(newRow(i));
-      const [start, end] = [segment.start * frameSeconds, segment.end * frameSeconds];
+      const { start, end } = segment;
       row.classList.toggle('current', position !== undefined && position >= start && position < end);
-      if (shown[i]?.start === segment.start && shown[i]?.end === segment.end) return;
+      if (shown[i]?.start === start && shown[i]?.end === end) return;
       shown[i] = segment;
       const texts = [start, end, end - start].map((seconds) => `${seconds.toFixed(2)} s`);
       texts.push(meanOf(probabilities, segment).toFixed(3));
       texts.forEach((text, cell) => setText(row.cells[cell]!, text));
     });
   };
+}
+
+/** The mean probability of the frames whose middle is in a segment. */
+function meanOf(probabilities: Float32Array, { start, end }: Segment): number {
+  const frames = probabilities.subarray(Math.round(start / frameSeconds), Math.round(end / frameSeconds));
+  return frames.reduce((sum, value) => sum + value, 0) / frames.length;
 }

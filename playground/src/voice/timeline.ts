@@ -1,10 +1,10 @@
 /** The picture: the waveform, the probability of speech over it, and the segments. */
 
+import type { Segment } from '../../../examples/voice/segments';
 import { contextOf, font } from '../plots';
 import { cssValue } from '../theme';
 import { frameSeconds, frameSize, sampleRate } from './protocol';
 import { peakOf, type Recording } from './recording';
-import type { Segment } from './segments';
 
 /** The parts of a picture. Times are in seconds. */
 export interface Picture {
@@ -59,7 +59,7 @@ export function drawTimeline(canvas: HTMLCanvasElement, picture: Picture): void 
 function drawSegments(c: Context, { x, top, bottom, width }: Scale, { segments }: Picture): void {
   c.fillStyle = cssValue('--voice-soft');
   for (const { start, end } of segments) {
-    const [left, right] = [x(start * frameSeconds), x(end * frameSeconds)];
+    const [left, right] = [x(start), x(end)];
     if (right < 0 || left > width) continue;
     c.beginPath();
     c.roundRect(left, top - 6, Math.max(2, right - left), bottom - top + 12, 8);
