@@ -44,7 +44,7 @@ const library = {
 };
 
 const programs = {
-  entry: { 'moby-dick': 'examples/moby-dick/main.ts', example: 'examples/run.ts', problems: 'bench/problems/main.ts' },
+  entry: { 'moby-dick': 'examples/moby-dick/main.ts', problems: 'bench/problems/main.ts' },
   format: ['esm'] as const,
   target: 'es2022',
   platform: 'node' as const,
@@ -53,12 +53,16 @@ const programs = {
 };
 
 /** Programs with packages of their own, which are resolved from their folders. */
-const packages = ['scale', 'voice'].map((name) => ({
-  entry: { main: `examples/${name}/main.ts` },
+const packages = [
+  { folder: 'examples', program: 'run' },
+  { folder: 'examples/scale', program: 'main' },
+  { folder: 'examples/voice', program: 'main' },
+].map(({ folder, program }) => ({
+  entry: { [program]: `${folder}/${program}.ts` },
   format: ['esm'] as const,
   target: 'es2022',
   platform: 'node' as const,
-  outDir: `examples/${name}/build`,
+  outDir: `${folder}/build`,
   external: [/^bptt/],
   skipNodeModulesBundle: true,
 }));

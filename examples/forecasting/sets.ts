@@ -55,17 +55,15 @@ const options: Readonly<Record<string, Partial<ForecasterOptions>>> = {
 /** The names of the sets. */
 export const setNames: readonly string[] = Object.keys(options);
 
-const read = (path: string): ReturnType<typeof readTable> => readTable(readFileSync(folder + path, 'utf8'));
-
 /** Reads a set. */
 export function readSet(name: string): DataSet {
   const { sets } = JSON.parse(readFileSync(`${folder}protocol.json`, 'utf8')) as { sets: Record<string, Entry> };
   const entry = sets[name]!;
   const { season, horizon, origins, stride } = entry;
   const frequency = (entry.frequency === 'half-hour' ? '30 minutes' : entry.frequency) as Frequency;
-  const features = entry.static === undefined ? [] : read(entry.static);
+  const features = entry.static === undefined ? [] : readTable(folder + entry.static);
   const byName = new Map(features.map((row) => [row['series'], row]));
-  const rows = read(entry.file).map((row) => ({ ...byName.get(row['series']), ...row }));
+  const rows = readTable(folder + entry.file).map((row) => ({ ...byName.get(row['series']), ...row }));
   const series = seriesFromRows(rows, {
     time: entry.time,
     value: entry.value,

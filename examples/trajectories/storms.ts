@@ -1,6 +1,6 @@
 /** Tracks of Atlantic storms: NOAA's HURDAT2. */
 
-import { readFileSync } from 'node:fs';
+import { readTable } from '../table';
 
 /** An observation of a storm, six hours after the previous one. */
 export interface Fix {
@@ -23,32 +23,25 @@ export interface Storm {
 
 /** Reads all tracks of at least six consecutive fixes on the six-hour grid. */
 export function readStorms(): readonly Storm[] {
-  const rows = readFileSync('examples/trajectories/storms.csv', 'utf8')
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(','));
   const storms: { name: string; year: number; fixes: Fix[]; last: number }[] = [];
-  for (const [name, ...values] of rows) {
-    const [year, month, day, hour, latitude, longitude, wind, pressure] = values.map(Number) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+  for (const row of readTable('examples/trajectories/storms.csv')) {
+    const of = (column: string): number => Number(row[column]);
+    const [year, hour] = [of('year'), of('hour')];
     if (hour % 6 !== 0) continue;
-    const time = Date.UTC(year, month - 1, day, hour) / 3.6e6;
-    const fix = { latitude, longitude, wind, pressure, season: (time - Date.UTC(year, 0, 1) / 3.6e6) / 8766 };
+    const time = Date.UTC(year, of('month') - 1, of('day'), hour) / 3.6e6;
+    const fix = {
+      latitude: of('lat'),
+      longitude: of('long'),
+      wind: of('wind'),
+      pressure: of('pressure'),
+      season: (time - Date.UTC(year, 0, 1) / 3.6e6) / 8766,
+    };
     const previous = storms.at(-1);
-    if (previous !== undefined && previous.name === name && time - previous.last === 6) {
+    if (previous !== undefined && previous.name === row['name'] && time - previous.last === 6) {
       previous.fixes.push(fix);
       previous.last = time;
     } else {
-      storms.push({ name: name!, year, fixes: [fix], last: time });
+      storms.push({ name: row['name']!, year, fixes: [fix], last: time });
     }
   }
   return storms.filter(({ fixes }) => fixes.length >= 6);

@@ -1,16 +1,15 @@
 /** Forecasts carbon dioxide over Mauna Loa for the next twelve months: a seasonal cycle and a changing trend. */
 
-import { readFileSync } from 'node:fs';
 import { backtest, fanChart, fitForecaster, forecast, forecaster, type Series, seriesFromRows } from 'bptt/forecasting';
 import type { Example } from '../example';
 import { readTable } from '../table';
 import { methodOf } from './baselines';
 
 export const carbonDioxide: Example = async ({ short, log, onProgress, save }) => {
-  const rows = readTable(readFileSync('examples/weather/carbon-dioxide.csv', 'utf8'));
+  const rows = readTable('examples/weather/carbon-dioxide.csv');
   // From 1965 on, all months exist.
   const [series] = seriesFromRows(
-    rows.filter(({ Date: date }) => String(date) >= '1965'),
+    rows.filter(({ Date: date }) => date! >= '1965'),
     { time: 'Date', value: 'CO2', frequency: 'month' },
   ) as [Series];
   const network = forecaster({ horizon: 12, frequency: 'month', context: 60, seed: 1 });

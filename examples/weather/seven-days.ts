@@ -1,6 +1,5 @@
 /** Forecasts the highest temperature of the next seven days in Seattle and New York. */
 
-import { readFileSync } from 'node:fs';
 import { backtest, backtestTable, forecaster, seriesFromRows } from 'bptt/forecasting';
 import type { Example } from '../example';
 import { linePlot } from '../plot/lines';
@@ -8,7 +7,7 @@ import { readTable } from '../table';
 import { climatology, lastValue } from './baselines';
 
 export const sevenDays: Example = async ({ short, log, onProgress, save }) => {
-  const rows = readTable(readFileSync('examples/weather/weather.csv', 'utf8'));
+  const rows = readTable('examples/weather/weather.csv');
   const past = ['temp_min', 'precipitation', 'wind'];
   const columns = { time: 'date', value: 'temp_max', series: 'location', static: ['location'], past };
   const series = seriesFromRows(rows, { ...columns, frequency: 'day' });

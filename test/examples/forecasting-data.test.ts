@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readTable } from '../../examples/table';
 import { golden } from '../golden/read';
 
 interface SeriesSet {
@@ -55,11 +56,7 @@ const folder = new URL('../../examples/forecasting/data/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 const { sets } = JSON.parse(read('protocol.json')) as { sets: Record<string, SeriesSet> };
 
-function parse(name: string): Record<string, string>[] {
-  const [header, ...rows] = read(name).trim().split('\n');
-  const names = header!.split(',');
-  return rows.map((row) => Object.fromEntries(row.split(',').map((field, i) => [names[i]!, field])));
-}
+const parse = (name: string): ReturnType<typeof readTable> => readTable(new URL(name, folder));
 
 function readSeries(set: SeriesSet): Series[] {
   const series = new Map<string, { name: string; times: string[]; values: number[] }>();

@@ -1,7 +1,7 @@
 /** The exponential smoothing models in the golden files follow the equations of test/golden/README.md. */
 
-import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { readTable } from '../../examples/table';
 import { golden } from '../golden/read';
 
 type State = Readonly<Record<string, number>>;
@@ -18,11 +18,9 @@ interface Fit {
 
 const { origin, season, fits } = golden<{ origin: number; season: number; fits: Fit[] }>('forecasting/ets');
 const file = new URL('../../examples/forecasting/data/alcohol-sales.csv', import.meta.url);
-const values = readFileSync(file, 'utf8')
-  .trim()
-  .split('\n')
-  .slice(1, origin + 1)
-  .map((row) => Number(row.split(',')[1]));
+const values = readTable(file)
+  .slice(0, origin)
+  .map(({ sales }) => Number(sales));
 
 /** Level, slope, and seasonal components from the newest to the oldest. */
 function read(state: State): { level: number; slope: number; seasonal: number[] } {

@@ -9,6 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { decompress } from 'fzstd';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import papa from 'papaparse';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -22,13 +23,11 @@ function write(name, header, rows) {
   console.log(`${name}: ${rows.length} rows`);
 }
 
-/** The fields of a CSV text, by column name. The files read here have commas only within quoted fields. */
+/** The rows of a CSV text: the cells by column name. */
 function parse(text) {
-  const [header, ...rows] = text
-    .trim()
-    .split(/\r?\n/)
-    .map((line) => [...line.matchAll(/(?:^|,)(?:"([^"]*)"|([^,]*))/g)].map(([, quoted, plain]) => quoted ?? plain));
-  return rows.map((row) => Object.fromEntries(header.map((name, i) => [name, row[i]])));
+  const { data, errors } = papa.parse(text.trimEnd(), { header: true, delimiter: ',' });
+  if (errors.length > 0) throw new Error(`make-data: ${JSON.stringify(errors[0])}`);
+  return data;
 }
 
 /** ISO dates, `step` days apart, from `first` to `last`. */

@@ -1,6 +1,6 @@
 /** Daily weather of two cities, from the data of the weather example. */
 
-import { readFileSync } from 'node:fs';
+import { readTable } from '../../table';
 
 /** The weather of a day. */
 export interface Day {
@@ -18,12 +18,17 @@ export interface Day {
 /** Reads the days of each city, in order. */
 export function readDays(): readonly (readonly Day[])[] {
   const cities = new Map<string, Day[]>();
-  for (const line of readFileSync('examples/weather/weather.csv', 'utf8').trim().split('\n').slice(1)) {
-    const [city, date, ...values] = line.split(',') as [string, string, ...string[]];
-    const [precipitation, high, low] = values.map(Number) as [number, number, number];
+  for (const row of readTable('examples/weather/weather.csv')) {
+    const [city, date] = [row['location']!, row['date']!];
     const days = (Date.parse(date) - Date.UTC(Number(date.slice(0, 4)), 0, 1)) / 864e5;
     const list = cities.get(city) ?? [];
-    list.push({ date, angle: (2 * Math.PI * days) / 365.25, high, low, precipitation });
+    list.push({
+      date,
+      angle: (2 * Math.PI * days) / 365.25,
+      high: Number(row['temp_max']),
+      low: Number(row['temp_min']),
+      precipitation: Number(row['precipitation']),
+    });
     cities.set(city, list);
   }
   return [...cities.values()];

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
+npm ci --prefix examples --ignore-scripts --silent
 npm ci --prefix examples/scale --ignore-scripts --silent
 npx tsc --noEmit -p examples/scale
 
