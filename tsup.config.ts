@@ -14,8 +14,9 @@ const others = {
 };
 
 /**
- * Puts all code of the main entry point into one chunk, because the other entry points import all of it. Otherwise there
- * is a chunk per set of entry points that share code, and loading ten files takes a sixth of the start of a program.
+ * Appends an import of the main entry point to every other one, which puts the code of the main one into one chunk.
+ * Otherwise there is a chunk per set of entry points that share code, and loading these ten files takes a sixth of the
+ * time from the import to the first step of an LSTM.
  */
 const oneChunk: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'one-chunk',

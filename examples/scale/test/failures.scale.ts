@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isLong } from './mode';
 import { hasFiles, type Program, runProgram, startProgram, until } from './program';
-import { startNats, startPostgres, startProxy, startRedis, temporaryFolder } from './servers';
+import { startNats, startPostgres, startProxy, startRedis, temporaryFolder, withServer } from './servers';
 
 let folder: string;
 let remove: () => Promise<void>;
@@ -38,33 +38,29 @@ async function expectScores(program: Program, name: string): Promise<void> {
 describe.concurrent('a queue that fails', () => {
   const servers = { Redis: startRedis, PostgreSQL: startPostgres };
 
-  it.each(Object.entries(servers))('%s is killed and started again', async (name, startServer) => {
-    const [data, removeData] = await temporaryFolder();
-    const server = await startServer(data);
-    const program = start(`killed-${name}`, server.url);
-    await printed(program, 'chunks');
-    await server.kill();
-    await sleep(1000);
-    expect(program.child.exitCode).toBe(null);
-    await server.start();
-    await expectScores(program, `killed-${name}`);
-    await server.kill();
-    await removeData();
-  });
+  it.each(Object.entries(servers))('%s is killed and started again', (name, startServer) =>
+    withServer(startServer, async (server) => {
+      const program = start(`killed-${name}`, server.url);
+      await printed(program, 'chunks');
+      await server.kill();
+      await sleep(1000);
+      expect(program.child.exitCode).toBe(null);
+      await server.start();
+      await expectScores(program, `killed-${name}`);
+    }),
+  );
 
-  it.each(Object.entries(servers))('the connection to %s is lost for ten seconds', async (name, startServer) => {
-    const [data, removeData] = await temporaryFolder();
-    const server = await startServer(data);
-    const proxy = await startProxy(server.port);
-    const program = start(`cut-${name}`, server.url.replace(`:${server.port}`, `:${proxy.port}`));
-    await printed(program, 'chunks');
-    await proxy.cut(10_000);
-    expect(program.child.exitCode).toBe(null);
-    await expectScores(program, `cut-${name}`);
-    proxy.close();
-    await server.kill();
-    await removeData();
-  });
+  it.each(Object.entries(servers))('the connection to %s is lost for ten seconds', (name, startServer) =>
+    withServer(startServer, async (server) => {
+      const proxy = await startProxy(server.port);
+      const program = start(`cut-${name}`, server.url.replace(`:${server.port}`, `:${proxy.port}`));
+      await printed(program, 'chunks');
+      await proxy.cut(10_000);
+      expect(program.child.exitCode).toBe(null);
+      await expectScores(program, `cut-${name}`);
+      proxy.close();
+    }),
+  );
 });
 
 // A small file system in memory, which only root can mount.
@@ -84,18 +80,16 @@ describe.runIf(process.getuid!() === 0).concurrent('a full disk', () => {
 
   it('for the results and the output of a scoring', async () => {
     const [disk, unmount] = await smallDisk('full-score', 16_000);
-    const [data, removeData] = await temporaryFolder();
-    const server = await startRedis(data);
-    const program = start('full-score', server.url);
-    await printed(program, 'chunks');
-    fillUp(disk);
-    await printed(program, 'ENOSPC');
-    await sleep(1000);
-    rmSync(`${disk}/ballast`);
-    await expectScores(program, 'full-score');
-    await server.kill();
+    await withServer(startRedis, async (server) => {
+      const program = start('full-score', server.url);
+      await printed(program, 'chunks');
+      fillUp(disk);
+      await printed(program, 'ENOSPC');
+      await sleep(1000);
+      rmSync(`${disk}/ballast`);
+      await expectScores(program, 'full-score');
+    });
     unmount();
-    await removeData();
   });
 
   it('for the log and the states of live streams', async () => {

@@ -16,7 +16,7 @@ import { snapshotFolder } from '../live/snapshots';
 import { createStreamWorker } from '../live/stream-worker';
 import { isLong } from './mode';
 import { childrenOf, hasFiles, killProcess, runProgram, startProgram, until } from './program';
-import { startNats, startProxy, temporaryFolder } from './servers';
+import { startNats, startProxy, type TestServer, temporaryFolder, withServer } from './servers';
 
 let folder: string;
 let remove: () => Promise<void>;
@@ -179,13 +179,11 @@ describe.concurrent('with JetStream', () => {
   });
 
   /** Runs the load with two workers while a function disturbs it, and checks that the results are those of one worker. */
-  async function withDisturbance(
+  const withDisturbance = (
     name: string,
-    data: string,
-    disturb: (program: ReturnType<typeof startProgram>, server: Awaited<ReturnType<typeof startNats>>) => Promise<void>,
-  ): Promise<void> {
-    const server = await startNats(data);
-    try {
+    disturb: (program: ReturnType<typeof startProgram>, server: TestServer) => Promise<void>,
+  ): Promise<void> =>
+    withServer(startNats, async (server) => {
       const own = ['--folder', `${folder}/${name}`, '--nats', server.url, '--workers', '2', '--rate', String(rate)];
       const program = startProgram(...options, ...own, '--lease', '1000', '--snapshot', '500');
       await until(program, 'states are stored', () => hasFiles(`${folder}/${name}/states`));
@@ -198,48 +196,37 @@ describe.concurrent('with JetStream', () => {
       expect(arrivals.count()).toBe(count);
       await arrivals.stop();
       await log.close();
-    } finally {
-      await server.kill();
-    }
-  }
+    });
 
-  it('killed workers lose no event and apply none twice', async () => {
-    const [data, removeData] = await temporaryFolder();
-    await withDisturbance('killed', data, async (program) => {
+  it('killed workers lose no event and apply none twice', () =>
+    withDisturbance('killed', async (program) => {
       for (let i = 0; i < (isLong ? 15 : 3); i++) {
         const workers = childrenOf(program);
         killProcess(workers[i % workers.length]!);
         await sleep(1200);
       }
-    });
-    await removeData();
-  });
+    }));
 
-  it('a server that is killed and started again loses nothing', async () => {
-    const [data, removeData] = await temporaryFolder();
-    await withDisturbance('restarted', data, async (_, server) => {
+  it('a server that is killed and started again loses nothing', () =>
+    withDisturbance('restarted', async (_, server) => {
       await server.kill();
       await sleep(1000);
       await server.start();
-    });
-    await removeData();
-  });
+    }));
 
-  it('a connection that is lost for ten seconds loses nothing', async () => {
-    const [data, removeData] = await temporaryFolder();
-    const server = await startNats(data);
-    const proxy = await startProxy(server.port);
-    try {
-      const own = ['--folder', `${folder}/cut`, '--nats', `nats://127.0.0.1:${proxy.port}`, '--workers', '2'];
-      const program = startProgram(...options, ...own, '--rate', String(rate), '--lease', '1000', '--snapshot', '500');
-      await until(program, 'states are stored', () => hasFiles(`${folder}/cut/states`));
-      await proxy.cut(10_000);
-      expect(await program.ended, program.output()).toBe(0);
-      expect(digestOf(program.output())).toBe(expected);
-    } finally {
-      proxy.close();
-      await server.kill();
-      await removeData();
-    }
-  });
+  it('a connection that is lost for ten seconds loses nothing', () =>
+    withServer(startNats, async (server) => {
+      const proxy = await startProxy(server.port);
+      try {
+        const own = ['--folder', `${folder}/cut`, '--nats', `nats://127.0.0.1:${proxy.port}`, '--workers', '2'];
+        const speeds = ['--rate', String(rate), '--lease', '1000', '--snapshot', '500'];
+        const program = startProgram(...options, ...own, ...speeds);
+        await until(program, 'states are stored', () => hasFiles(`${folder}/cut/states`));
+        await proxy.cut(10_000);
+        expect(await program.ended, program.output()).toBe(0);
+        expect(digestOf(program.output())).toBe(expected);
+      } finally {
+        proxy.close();
+      }
+    }));
 });

@@ -9,7 +9,7 @@ import { chunksOf, readLines } from '../score/chunks';
 import { orderedOutput } from '../score/ordered-output';
 import { isLong } from './mode';
 import { childrenOf, killProcess, runProgram, startProgram } from './program';
-import { startPostgres, startRedis, temporaryFolder } from './servers';
+import { queueServers, startRedis, temporaryFolder, withServer } from './servers';
 
 let folder: string;
 let remove: () => Promise<void>;
@@ -18,12 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => remove());
 
-it('a killed coordinator and killed workers do not change a byte of the output', async () => {
-  const [data, removeData] = await temporaryFolder();
-  const server = await startRedis(data);
-  const lines = isLong ? 1_000_000 : 40_000;
-  const options = ['score', '--lines', String(lines), '--chunk', '500'];
-  try {
+it('a killed coordinator and killed workers do not change a byte of the output', () =>
+  withServer(startRedis, async (server) => {
+    const lines = isLong ? 1_000_000 : 40_000;
+    const options = ['score', '--lines', String(lines), '--chunk', '500'];
     await runProgram(...options, '--folder', `${folder}/alone`);
     const files = ['--input', `${folder}/alone/reviews.jsonl`, '--model', `${folder}/alone/model.safetensors`];
     const queue = ['--queue', server.url, '--workers', '2', '--lost', '2'];
@@ -46,21 +44,12 @@ it('a killed coordinator and killed workers do not change a byte of the output',
     const scores = readFileSync(`${folder}/queue/scores.jsonl`);
     expect(scores.equals(readFileSync(`${folder}/alone/scores.jsonl`))).toBe(true);
     expect(scores.toString().split('\n').length - 1).toBe(lines);
-  } finally {
-    await server.kill();
-    await removeData();
-  }
-});
+  }));
 
-it.each([
-  ['BullMQ', startRedis],
-  ['pg-boss', startPostgres],
-] as const)(
+it.each(queueServers)(
   'with %s, the same input is scored again at once if the results are in another folder',
-  async (name, start) => {
-    const [data, removeData] = await temporaryFolder();
-    const server = await start(data);
-    try {
+  (name, start) =>
+    withServer(start, async (server) => {
       const run = `${folder}/${name}`;
       const options = ['score', '--lines', '2000', '--chunk', '500', '--queue', server.url, '--workers', '1'];
       await runProgram(...options, '--folder', `${run}-first`);
@@ -68,11 +57,7 @@ it.each([
       await runProgram(...options, ...files, '--folder', `${run}-second`);
       await runProgram(...options, ...files, '--folder', `${run}-third`);
       expect(readFileSync(`${run}-third/scores.jsonl`).equals(readFileSync(`${run}-first/scores.jsonl`))).toBe(true);
-    } finally {
-      await server.kill();
-      await removeData();
-    }
-  },
+    }),
 );
 
 it('a score has the bits of a prediction of the text alone, and a bad line gets an error in its place', async () => {

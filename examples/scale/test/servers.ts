@@ -177,3 +177,27 @@ export async function startProxy(target: number): Promise<Proxy> {
     },
   };
 }
+
+/** The servers of the queues that are not in process. */
+export const queueServers = [
+  ['BullMQ', startRedis],
+  ['pg-boss', startPostgres],
+] as const;
+
+/** Runs `body` with a server whose data is in a new folder, and then ends the server and removes the folder. */
+export async function withServer(
+  start: (folder: string) => Promise<TestServer>,
+  body: (server: TestServer) => Promise<void>,
+): Promise<void> {
+  const [data, remove] = await temporaryFolder();
+  try {
+    const server = await start(data);
+    try {
+      await body(server);
+    } finally {
+      await server.kill();
+    }
+  } finally {
+    await remove();
+  }
+}

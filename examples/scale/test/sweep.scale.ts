@@ -14,7 +14,7 @@ import { runSweep } from '../sweep/sweep';
 import { tasks } from '../sweep/task';
 import { isLong } from './mode';
 import { childrenOf, hasFiles, killProcess, type Program, runProgram, startProgram, until } from './program';
-import { startPostgres, startRedis, temporaryFolder } from './servers';
+import { queueServers, startRedis, temporaryFolder, withServer } from './servers';
 
 const plan = isLong
   ? ['sweep', '--task', 'sentiment', '--search', 'halving', '--trials', '16', '--epochs', '2', '--rungs', '3']
@@ -59,38 +59,26 @@ async function runDisturbed(run: string, url: string, seed: number): Promise<str
   return first.output() + second.output();
 }
 
-it.concurrent.each([
-  ['BullMQ', startRedis],
-  ['pg-boss', startPostgres],
-] as const)(
+it.concurrent.each(queueServers)(
   'with %s, killed workers and a killed coordinator do not change a bit of the table',
-  async (name, start) => {
-    const [data, removeData] = await temporaryFolder();
-    const server = await start(data);
-    try {
+  (name, start) =>
+    withServer(start, async (server) => {
       const output = await runDisturbed(name, server.url, 1);
       expect(tableOf(name)).toBe(undisturbed);
       // Trainings were interrupted: some of the first rung, whose first delivery has no checkpoint, continued.
       expect(output).toMatch(firstRung);
-    } finally {
-      await server.kill();
-      await removeData();
-    }
-  },
+    }),
 );
 
-it('a worker ends if the process that started it has ended before it was ready', async () => {
-  const [data, removeData] = await temporaryFolder();
-  const server = await startRedis(data);
-  const options = ['worker', '--queue', server.url, '--folder', `${folder}/orphan`];
-  const { child, output } = startProgram(...options);
-  // Not `ended`: a child whose channel was closed from here emits no `close`.
-  const exit = once(child, 'exit');
-  child.disconnect();
-  expect((await exit)[0], output()).toBe(0);
-  await server.kill();
-  await removeData();
-});
+it('a worker ends if the process that started it has ended before it was ready', () =>
+  withServer(startRedis, async (server) => {
+    const options = ['worker', '--queue', server.url, '--folder', `${folder}/orphan`];
+    const { child, output } = startProgram(...options);
+    // Not `ended`: a child whose channel was closed from here emits no `close`.
+    const exit = once(child, 'exit');
+    child.disconnect();
+    expect((await exit)[0], output()).toBe(0);
+  }));
 
 it('a trial that diverges fails alone, with its reason', async () => {
   const run = await openFolder(`${folder}/diverging`);
