@@ -46,10 +46,10 @@ export async function until(program: Program, what: string, condition: () => boo
   }
 }
 
-/** Whether a folder exists and has files. */
-export function hasFiles(path: string): boolean {
+/** Whether a folder exists and has files whose names end with `ending`. */
+export function hasFiles(path: string, ending = ''): boolean {
   try {
-    return readdirSync(path).length > 0;
+    return readdirSync(path).some((name) => name.endsWith(ending));
   } catch {
     return false;
   }

@@ -34,15 +34,15 @@ beforeAll(async () => {
 afterAll(() => remove());
 
 /**
- * Runs the sweep with three workers. Kills random ones at random times, then the coordinator, whose workers stop with
- * it, and then random workers again until the sweep has ended.
+ * Runs the sweep with three workers. Kills all of them when a training has a checkpoint, which interrupts that training,
+ * and random ones at random times. Then kills the coordinator, whose workers stop with it, and random workers again until
+ * the sweep has ended.
  */
 async function runDisturbed(run: string, url: string, seed: number): Promise<string> {
   const random = createRandom(seed);
   const shared = ['--folder', `${folder}/${run}`, '--queue', url, '--workers', '3'];
   const options = [...plan, ...shared, '--lost', '2', '--every', '5'];
   const killWorkers = async (program: Program, times: number): Promise<void> => {
-    await until(program, 'a training has a checkpoint', () => hasFiles(`${folder}/${run}/checkpoints`));
     for (let i = 0; i < times; i++) {
       await sleep(uniformNumber(random, 0, 2000));
       const workers = childrenOf(program);
@@ -50,6 +50,8 @@ async function runDisturbed(run: string, url: string, seed: number): Promise<str
     }
   };
   const first = startProgram(...options);
+  await until(first, 'a training has a checkpoint', () => hasFiles(`${folder}/${run}/checkpoints`, '.safetensors'));
+  childrenOf(first).forEach(killProcess);
   await killWorkers(first, 2);
   killProcess(first.child.pid!);
   await first.ended;
