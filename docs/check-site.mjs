@@ -59,6 +59,6 @@ export function checkSite(site, base, names) {
     const path = page.replace(/\.md$/, '.html');
     if (!anchors.get(path)?.has(anchor)) problems.push(`${path}: ${name} has no anchor ${anchor}`);
   }
-  if (problems.length > 0) throw new Error(`The site has ${problems.length} problems:\n${problems.join('\n')}`);
+  if (problems.length > 0) throw new Error(`Problems of the site: ${problems.length}\n${problems.join('\n')}`);
   console.log(`${pages.length} pages, ${links} links and ${names.length} names of the reference: no dead links.`);
 }

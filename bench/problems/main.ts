@@ -50,7 +50,7 @@ for (const problem of problems) {
         seed,
         onEvaluation: (update, metric) =>
           void process.stderr.write(
-            `\r\u001b[K${problem.name}, ${network}, seed ${seed}: ${update} updates, ${metric.toFixed(4)}`,
+            `\r\u001b[K${problem.name}, ${network}, seed ${seed}, update ${update}: ${metric.toFixed(4)}`,
           ),
       });
       outcomes.push(outcome);
@@ -81,5 +81,5 @@ if (plotFile !== undefined) writeFileSync(plotFile, plot(panels));
 console.log(
   unexpectedFailures === 0
     ? '\nEvery network that is expected to solve its problem did so with every seed.'
-    : `\n${unexpectedFailures} runs of networks that are expected to solve their problem failed.`,
+    : `\nFailed runs of networks that are expected to solve their problem: ${unexpectedFailures}.`,
 );

@@ -221,7 +221,7 @@ export const gradients: Example = async ({ short, log, onProgress, save }) => {
     metrics[name] = diverged ? Infinity : line.points.at(-1)![1];
     const [second, last] = [line.points[1]?.[1], line.points.at(-1)?.[1]];
     const result = diverged
-      ? `diverged after ${line.points.length} updates`
+      ? `diverged after update ${line.points.length}`
       : `${second!.toPrecision(2)}, ${last!.toPrecision(2)}`;
     log(`  ${name.padEnd(22)}${result}`);
   }

@@ -49,7 +49,7 @@ function createReader(bytes: Uint8Array): Reader {
   const take = (length: number): Uint8Array => {
     if (position + length > bytes.length)
       throw new RangeError(
-        `readMidi: expected ${length} more bytes, got ${bytes.length - position}. The file is truncated or malformed.`,
+        `readMidi: expected at least ${position + length} bytes, got ${bytes.length}. The file is truncated or malformed.`,
       );
     position += length;
     return bytes.subarray(position - length, position);
@@ -99,7 +99,7 @@ export function readMidi(bytes: Uint8Array): Piece {
   while (tracks.length < count) {
     if (file.remaining() < 8)
       throw new RangeError(
-        `readMidi: expected ${count} tracks from the header, got ${tracks.length}. The file may be truncated.`,
+        `readMidi: expected track ${tracks.length + 1} of ${count} from the header. The file may be truncated.`,
       );
     const [kind, length] = [file.text(4), file.integer(4)] as [string, number];
     const chunk = file.chunk(length);

@@ -67,7 +67,7 @@ const segmentsOf = (probabilities: Float32Array, samples: Float32Array): Segment
 
 function show(samples: Float32Array, tracks: readonly Track[], picture: string): void {
   for (const { title, segments } of tracks) {
-    print(`${title}: ${segments.length} segments`);
+    print(`${title}: ${segments.length} ${segments.length === 1 ? 'segment' : 'segments'}`);
     for (const { start, end } of segments) print(`  ${start.toFixed(2)} to ${end.toFixed(2)} s`);
   }
   writeFileSync(picture, speechPicture(samples, samples.length / sampleRate, tracks));

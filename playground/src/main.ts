@@ -399,7 +399,7 @@ function drawTable(): void {
     const { cells } = lossRows.rows[i]!;
     setText(cells[2]!, formatValue(losses.last));
     const state = stopped === undefined ? 'not yet' : 'stopped';
-    setText(cells[3]!, below === undefined ? state : `after ${below.toLocaleString('en')} updates`);
+    setText(cells[3]!, below === undefined ? state : `after update ${below.toLocaleString('en')}`);
   });
   const messages = networks.flatMap(({ name, stopped }) =>
     stopped === undefined ? [] : [`${titleOf(name)}: ${stopped}`],

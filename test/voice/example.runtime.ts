@@ -1,16 +1,19 @@
 /** The example `voice`: WAV files, labels, features, and detectors on held-out speakers and noises. */
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createRandom, load, predict, type Tensor, uniformNumber } from 'bptt';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { detect } from '../../examples/voice/commands';
 import { frameSize, levelDetector, probabilitiesOf, sileroDetector } from '../../examples/voice/detector';
 import { bestLevelThreshold, heldOutConditions, scoresOf } from '../../examples/voice/evaluate';
-import { mixed, noiseOf, speechLabels } from '../../examples/voice/mixture';
+import { joined, mixed, noiseOf, speechLabels } from '../../examples/voice/mixture';
 import { speechPicture } from '../../examples/voice/picture';
 import { evaluateAll, type Result, tableOf } from '../../examples/voice/report';
 import { createFeatures, createNetwork, featureCount, smallDetector } from '../../examples/voice/small-detector';
 import { bandCount, createBandEnergies, createFourierTransform, windowSize } from '../../examples/voice/spectrum';
-import { rootMeanSquare, speechLevel } from '../../examples/voice/speech';
+import { heldOutSpeakers, rootMeanSquare, speakAll, speechLevel } from '../../examples/voice/speech';
 import { trainingClips, trainSmallDetector } from '../../examples/voice/train';
 import { readWav } from '../../examples/voice/wav-file';
 import { modelFile } from './models';
@@ -180,6 +183,33 @@ it('draws the waveform, the probability and the segments', () => {
   expect(svg.match(/<polyline[^>]*points="([^"]*)"/)![1]!.split(' ').length).toBe(62);
   // From the loudest sample, at the top, to the least.
   expect(svg).toMatch(/V90\.0/);
+});
+
+describe('detect', () => {
+  const sentences = { 'en-029': ['Nobody called us.'] };
+  const sentence = speakAll({ ...heldOutSpeakers, sentences }, 1, createRandom(1))[0]!;
+  const silence = new Float32Array(16_000);
+
+  it.each([
+    [1, '1 segment\n'],
+    [2, '2 segments\n'],
+  ])('counts, prints and draws the segments of a file (%i)', (count, expected) => {
+    const samples = joined([silence, ...Array.from({ length: count }, () => [sentence, silence]).flat()]);
+    const folder = mkdtempSync(join(tmpdir(), 'bptt-voice-'));
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    try {
+      const [sound, picture] = [join(folder, 'speech.wav'), join(folder, 'speech.svg')];
+      writeFileSync(sound, wavFile('PCM 16', 16_000, [samples]));
+      detect(sound, picture);
+      const printed = write.mock.calls.map(([text]) => text).join('');
+      for (const name of ['Silero VAD v5', 'small network']) expect(printed).toContain(`${name}: ${expected}`);
+      expect(printed.match(/^ {2}\d+\.\d\d to \d+\.\d\d s$/gm)).toHaveLength(2 * count);
+      expect(readFileSync(picture, 'utf8')).toContain('<polyline');
+    } finally {
+      write.mockRestore();
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
 
 describe('on held-out speakers and noises', async () => {

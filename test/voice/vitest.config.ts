@@ -9,6 +9,7 @@ const config: ViteUserConfig = defineConfig({
     alias: [
       { find: /^bptt$/, replacement: path('../../src/index.ts') },
       { find: /^bptt\/onnx$/, replacement: path('../../src/onnx.ts') },
+      { find: /^bptt\/node$/, replacement: path('../../src/node/index.ts') },
       { find: /^onnxruntime-node$/, replacement: path('node_modules/onnxruntime-node/dist/index.js') },
     ],
   },

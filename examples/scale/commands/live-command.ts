@@ -100,7 +100,7 @@ export async function liveCommand(args: readonly string[]): Promise<void> {
   const at = (fraction: number): string => latencies[Math.floor(fraction * (latencies.length - 1))]!.toFixed(1);
   const bytes = await snapshotBytes(folder, partitions);
   process.stdout.write(
-    `${arrivals.count()} results of ${events} events in ${seconds.toFixed(1)} s: ${(events / seconds).toFixed(0)} per second\n` +
+    `results: ${arrivals.count()} of ${events} in ${seconds.toFixed(1)} s, ${(events / seconds).toFixed(0)} per second\n` +
       `latency: median ${at(0.5)} ms, 99th percentile ${at(0.99)} ms\n` +
       `stored: ${(bytes / keys).toFixed(0)} bytes per key\n` +
       `digest: ${combine(digests.map((hash) => hash.digest('hex')))}\n`,

@@ -38,12 +38,12 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
   const show = (chunks: number): void => {
     if (performance.now() - shown < 1000) return;
     shown = performance.now();
-    process.stderr.write(`${chunks} chunks\n`);
+    process.stderr.write(`chunks: ${chunks}\n`);
   };
   const chunks = await withWorkers(values, (queue, { results }) => runScoring(scoring, queue, results, show, report));
   const seconds = (performance.now() - start) / 1000;
   // Of this process: without a queue the scoring itself, otherwise the coordinator.
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
   const used = `${((userCPUTime + systemCPUTime) / 1e6).toFixed(2)} s of processor time, ${(maxRSS / 1024).toFixed(0)} MB`;
-  process.stdout.write(`${output}: ${chunks} chunks in ${seconds.toFixed(1)} s, ${used}\n`);
+  process.stdout.write(`${output}, chunks: ${chunks}, ${seconds.toFixed(1)} s, ${used}\n`);
 }

@@ -53,7 +53,7 @@ function planOf(task: TaskName, values: Readonly<Record<PlanOption, string>>): S
 function print({ finished, total, row, best }: SweepProgress): void {
   const outcome = row.failed === undefined ? `loss ${row.loss!.toFixed(4)}` : `failed: ${row.failed}`;
   const leader = best.loss === undefined ? '' : ` · best: trial ${best.number}, loss ${best.loss.toFixed(4)}`;
-  process.stderr.write(`${finished}/${total} · trial ${row.number}, ${row.epochs} epochs: ${outcome}${leader}\n`);
+  process.stderr.write(`${finished}/${total} · trial ${row.number}, epochs: ${row.epochs}, ${outcome}${leader}\n`);
 }
 
 /** Writes the table, for readers and for programs, and the picture. */

@@ -56,7 +56,7 @@ describe.runIf(mode === 'figures')('figures', () => {
         const server = await startNats(data);
         const own = ['--folder', `${folder}/${workers}-${rate}`, '--nats', server.url, '--workers', workers];
         const output = await runProgram('live', ...keys, '--events', events, '--rate', rate, ...own);
-        print(`${workers} workers, ${rate} events per second offered:\n${output}`);
+        print(`workers: ${workers}, ${rate} events per second offered:\n${output}`);
         await server.kill();
         await removeData();
       }
