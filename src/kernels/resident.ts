@@ -4,7 +4,15 @@ import { memoize } from '../tensor/memoize';
 import type { Tensor } from '../tensor/tensor';
 import { differing } from './movement';
 import { packPanels, panelsSize } from './product';
-import { copyInto, type Reservation, reservationOf, reserve, type Workspace, withMemory } from './workspace';
+import {
+  copyInto,
+  type Reservation,
+  reservationOf,
+  reserve,
+  reserveCopy,
+  type Workspace,
+  withMemory,
+} from './workspace';
 
 /** The parameters of a model with the values of one moment. */
 export interface Resident {
@@ -34,13 +42,8 @@ export function residentOf(workspace: Workspace, owner: object, tensors: readonl
 }
 
 function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resident {
-  const { kernels, memory } = workspace;
   const reservation = reservationOf(workspace);
-  const place = memoize(({ data }: Tensor) => {
-    const offset = reserve(reservation, data.length);
-    memory.view.set(data, offset);
-    return offset;
-  });
+  const place = memoize(({ data }: Tensor) => reserveCopy(reservation, data));
   tensors.forEach(place);
   return {
     workspace,
@@ -49,7 +52,7 @@ function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resid
     pack: memoize((matrix) => {
       const [K, N] = matrix.shape as [number, number];
       const panels = reserve(reservation, panelsSize(K, N));
-      kernels.of(packPanels)(panels, place(matrix), K, N, false);
+      workspace.kernels.of(packPanels)(panels, place(matrix), K, N, false);
       return panels;
     }),
     holds: (others) =>
@@ -59,7 +62,8 @@ function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resid
           tensor === tensors[i] &&
           withMemory(
             workspace,
-            () => kernels.of(differing)(place(tensor), copyInto(workspace, tensor.data), tensor.data.length) < 1,
+            () =>
+              workspace.kernels.of(differing)(place(tensor), copyInto(workspace, tensor.data), tensor.data.length) < 1,
           ),
       ),
   };

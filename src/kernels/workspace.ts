@@ -29,6 +29,11 @@ export interface Workspace {
    * statistics. Otherwise they are not changed.
    */
   buffers?: Map<number, number> | undefined;
+  /**
+   * If threads share the memory: returns the workspace for an update of `size` parameters with data of `rows` rows, one per
+   * time step and sequence. It is one that they do not share, if copying to shared memory takes longer than they save.
+   */
+  forUpdate?: (rows: number, size: number) => Workspace;
 }
 
 /** All offsets are multiples of this number of elements, so that no vector of four spans two cache lines. */
@@ -240,6 +245,13 @@ export function reserve({ held: { workspace, blocks } }: Reservation, size: numb
   workspace.base = workspace.top;
   blocks.push({ start: base, end: workspace.base });
   return start;
+}
+
+/** Copies data into a block that it reserves, and returns its offset. */
+export function reserveCopy(reservation: Reservation, data: ArrayLike<number>): number {
+  const offset = reserve(reservation, data.length);
+  reservation.held.workspace.memory.view.set(data, offset);
+  return offset;
 }
 
 /** Frees the blocks of a reservation. */

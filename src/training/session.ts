@@ -5,7 +5,16 @@ import { runScope, type Variable } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
 import { fill } from '../kernels/movement';
-import { allocate, defaultWorkspace, freeBlocks, reservationOf, reserve, withMemory } from '../kernels/workspace';
+import {
+  allocate,
+  defaultWorkspace,
+  freeBlocks,
+  type Reservation,
+  reservationOf,
+  reserveCopy,
+  type Workspace,
+  withMemory,
+} from '../kernels/workspace';
 import { withCaller } from '../tensor/error-context';
 import type { Random } from '../tensor/random';
 import type { Mapped, TensorTree } from '../tensor/tree';
@@ -59,7 +68,7 @@ export interface SessionUpdate {
 /**
  * Starts training: parameters, gradient and moments have one layout.
  *
- * @param state the optimizer state to continue from; by default, an initial one
+ * @param initial the optimizer state to continue from; by default, a new one
  * @param isShared whether user code can read and change the state between updates. Otherwise, its moments stay in the
  * workspace, and {@link Session.state} copies them.
  * @throws RangeError if the optimizer state does not fit
@@ -68,39 +77,48 @@ export function openSession<P extends TensorTree, B>(
   caller: string,
   task: Task<P, B>,
   optimizer: Optimizer,
-  state: OptimizerState | undefined,
+  initial: OptimizerState | undefined,
   isShared: boolean,
 ): Session<B> {
   const size = task.data.length;
-  const current = state ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
+  const current = initial ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
   checkOptimizerState(caller, 'optimizerState', optimizer, current, size);
-  const workspace = defaultWorkspace();
-  const { kernels, memory } = workspace;
+  const shared = defaultWorkspace();
   const parameterList = parameterLeaves(task.parameters);
-  const reservation = reservationOf(workspace);
-  const kept = isShared
-    ? undefined
-    : current.slots.map((slot) => {
-        const offset = reserve(reservation, size);
-        memory.view.set(slot, offset);
-        return offset;
-      });
+  /** The moments that stay in the workspace of the last update. */
+  let kept: { readonly workspace: Workspace; readonly reservation: Reservation; readonly slots: number[] } | undefined;
+  const state = (): OptimizerState => {
+    if (kept) copyToState(kept.workspace, current, { step: current.step, slots: kept.slots, size });
+    return current;
+  };
+  const close = (): void => {
+    if (kept) freeBlocks(kept.reservation.held);
+  };
+  /** Moves the moments to a workspace, if they are in another one or in the state. */
+  const keepIn = (workspace: Workspace): void => {
+    if (kept?.workspace === workspace) return;
+    const { slots } = state();
+    close();
+    const reservation = reservationOf(workspace);
+    kept = { workspace, reservation, slots: slots.map((slot) => reserveCopy(reservation, slot)) };
+  };
   return {
     steps: () => current.step,
-    state() {
-      if (kept !== undefined) copyToState(workspace, current, { step: current.step, slots: kept, size });
-      return current;
-    },
-    close: () => freeBlocks(reservation.held),
-    update: (batches, random, step, validationLosses) =>
-      withMemory(workspace, () => {
+    state,
+    close,
+    update(batches, random, step, validationLosses) {
+      const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const rows = task.rowsOf?.(batches[0]!) ?? Infinity;
+      const workspace = shared.forUpdate?.(rows, size) ?? shared;
+      const { kernels, memory } = workspace;
+      if (!isShared) keepIn(workspace);
+      return withMemory(workspace, () => {
         const parameters = allocate(workspace, size);
         const gradient = allocate(workspace, size);
-        const slots = kept ?? copySlotsInto(workspace, current);
+        const slots = kept?.slots ?? copySlotsInto(workspace, current);
         memory.view.set(task.data, parameters);
         kernels.of(fill)(gradient, 0, size);
-        const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
-        const total = weights.reduce((sum, weight) => sum + weight, 0);
         const context = { training: true, random, step };
         const buffers = new Map<number, number>();
         workspace.buffers = buffers;
@@ -148,6 +166,7 @@ export function openSession<P extends TensorTree, B>(
             learningRate = rateAt(caller, optimizer.rate, { step: current.step, validationLosses });
         }
         return { loss, gradientNorm: Math.sqrt(squares), learningRate };
-      }),
+      });
+    },
   };
 }

@@ -28,6 +28,8 @@ export interface Task<P extends TensorTree, B> {
   readonly carried?: () => ModelState | undefined;
   /** The weight of a batch in a mean over batches; 1 by default. */
   readonly weightOf?: (batch: B) => number;
+  /** The number of rows of a batch: time steps, multiplied by sequences. */
+  readonly rowsOf?: (batch: B) => number;
   /** The layer outputs of the last run, to locate values that are not finite. */
   readonly layerOutputs?: () => readonly LayerOutput[];
 }
@@ -80,6 +82,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
     },
     carried: () => state,
     weightOf: weightOfBatch,
+    rowsOf: ({ inputs }) => inputs.shape[0]! * inputs.shape[1]!,
     output: () => lastOf(outputs)!,
     // runInSegments keeps the model output only.
     layerOutputs: () =>

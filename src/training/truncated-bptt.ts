@@ -133,6 +133,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
     parameters: model.parameters,
     data: model.data,
     weightOf: ({ targets, mask }) => targetWeights('trainOn', targets.shape, { mask }).total,
+    rowsOf: () => window * batchSize,
     loss(p, newSteps, context) {
       const inputs = concatSteps(memory.kept?.inputs, newSteps.inputs);
       const resets = concatSteps(memory.kept?.resets, newSteps.resets);

@@ -26,7 +26,7 @@ const prelude = `
   const one = bits();
   const print = (...values) => console.log(JSON.stringify(values));
   /** Divides all work, and lets the threads compute their shares. */
-  const divideAll = () => { grain.elements = grain.products = grain.waking = 0; sharing.takesOver = false; };
+  const divideAll = () => { grain.elements = grain.products = grain.waking = grain.rows = 0; sharing.takesOver = false; };
 `;
 
 /** Runs a program. Returns the values that it prints, one array per line. */
@@ -175,7 +175,7 @@ it('a thread that ends or makes no progress between computations costs no error'
     process.getBuiltinModule = (name) => name !== 'node:worker_threads' ? getBuiltinModule(name) : {
       Worker: class extends Worker { constructor(...args) { super(...args); workers.push(this); } },
     };
-    grain.elements = grain.products = grain.waking = 0;
+    grain.elements = grain.products = grain.waking = grain.rows = 0;
     useThreads(3);
     print(await threadsReady());
     bits();

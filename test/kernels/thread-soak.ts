@@ -57,7 +57,7 @@ export async function soak(seconds: number, seed: number, kernels: readonly Kern
     const expected = await train();
     const count = 2 + below(3);
     // All work is divided in half of the cases, and threads must compute their shares in a quarter.
-    Object.assign(grain, below(2) ? whole : { elements: 0, products: 0, waking: 0 });
+    Object.assign(grain, below(2) ? whole : { elements: 0, products: 0, waking: 0, rows: 0 });
     sharing.takesOver = count > 2 || below(2) === 0;
     useThreads(count);
     // A quarter of the trainings begin before the threads are ready.

@@ -37,6 +37,7 @@ import {
   uniformNumber,
   useKernels,
   useThreads,
+  type Variable,
   weightDecay,
 } from 'bptt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -55,7 +56,7 @@ const kernels = Object.entries(kernelList as unknown as Record<Name, Kernel>) as
 const before = { ...grain, takesOver: sharing.takesOver };
 /** Divides all work, however small. */
 beforeAll(() => {
-  Object.assign(grain, { elements: 0, products: 0, waking: 0 });
+  Object.assign(grain, { elements: 0, products: 0, waking: 0, rows: 0 });
 });
 afterAll(() => {
   const { takesOver, ...sizes } = before;
@@ -281,6 +282,38 @@ describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (
       expect(await translate(), `${threads} threads`).toEqual(expected);
     }
   });
+});
+
+it('small updates use the memory of one thread, and keep the optimizer state when the size changes', async () => {
+  useKernels(undefined);
+  const isShared: boolean[] = [];
+  const loss = Object.assign((...[prediction, targets, options]: Parameters<typeof crossEntropy>) => {
+    isShared.push((prediction as Variable).storage.scope.workspace.memory.view.buffer instanceof SharedArrayBuffer);
+    return crossEntropy(prediction, targets, options);
+  }, crossEntropy);
+  const batchOf = (B: number) => ({
+    inputs: normal(0, 1)([T, B, I], createRandom(B)),
+    targets: { shape: [T, B], data: Int32Array.from({ length: T * B }, (_, i) => (i * 7) % V) },
+  });
+  const train = async () => {
+    const model = sequential([recurrent(lstm(), { hiddenSize: 6 }), dense({ size: V })], { inputSize: I, seed: 1 });
+    const data = [2, 9, 2, 2, 9, 9].map(batchOf);
+    const { losses, optimizerState } = await fit(model, data, { loss, optimizer: adam(0.01) });
+    return { losses, parameters: bitsOf(model.data), moments: optimizerState.slots.map(bitsOf) };
+  };
+  useThreads(1);
+  const expected = await train();
+  expect(isShared.splice(0)).not.toContain(true);
+  try {
+    for (const sizes of [{ rows: T * 9 }, { waking: 5000 }]) {
+      Object.assign(grain, { rows: 0, waking: 0 }, sizes);
+      await start(2);
+      expect(await train()).toEqual(expected);
+      expect(isShared.splice(0)).toEqual([false, true, false, false, true, true]);
+    }
+  } finally {
+    Object.assign(grain, { rows: 0, waking: 0 });
+  }
 });
 
 it('a kernel is divided by its rows or elements only if they are independent', () => {

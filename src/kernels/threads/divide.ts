@@ -23,19 +23,24 @@ export interface Grain {
   elements: number;
   /** The number of multiply-adds of a product, or of a step of a recurrence. */
   products: number;
-  /** The number of multiply-adds of products for which sleeping threads are woken. Functions do not wake them. */
+  /**
+   * The number of multiply-adds of products for which sleeping threads are woken, and of the forward pass of an update
+   * that uses shared memory. Functions do not wake threads.
+   */
   waking: number;
+  /** The number of rows of the data of an update that uses shared memory. */
+  rows: number;
 }
 
 /** The grain of all kernels. Tests make it smaller. */
-export const grain: Grain = { elements: 16_384, products: 524_288, waking: 8_388_608 };
+export const grain: Grain = { elements: 16_384, products: 524_288, waking: 8_388_608, rows: 128 };
 
 /** The threads of a workspace. */
 export interface Threads {
   /** Returns the threads, or undefined if they are not ready or have ended. */
   readonly pool: () => Pool | undefined;
-  /** The offset of the scratch memory of a thread. */
-  readonly scratch: (thread: number) => number;
+  /** The offsets of the scratch memory of the threads. */
+  readonly scratch: readonly number[];
 }
 
 /** The kernels of one thread. */
@@ -44,10 +49,7 @@ interface Member {
   readonly multiply: Product;
 }
 
-/**
- * Returns the threads that share products, given the number of their multiply-adds, or undefined if one thread computes
- * them, as for −1.
- */
+/** Returns the threads that share products, given the number of their multiply-adds, or undefined if one computes them. */
 type MembersFor = (work: number) => readonly [Pool, readonly Member[]] | undefined;
 
 /** Divides the kernels among threads. `parts` are those of the thread of the program. */
@@ -59,13 +61,13 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
     pool,
     Array.from({ length: pool.size }, (_, i) => {
       const of = memoize((key: WasmFunction) => pool.of(i, key)) as Parts['of'];
-      const own = i ? { ...parts, of, scratch: threads.scratch(i) } : parts;
+      const own = i ? { ...parts, of, scratch: threads.scratch[i]! } : parts;
       return { kernels: kernelsOf(name, own), multiply: productOf(own) };
     }),
   ]);
   const membersFor: MembersFor = (work) => {
-    const pool = work < grain.products ? undefined : threads.pool();
-    if (pool === undefined || (work < grain.waking && !pool.isAwake())) return undefined;
+    const pool = work >= grain.products && threads.pool();
+    if (!pool || (work < grain.waking && !pool.isAwake())) return undefined;
     isActive = true;
     return membersOf(pool);
   };
@@ -79,8 +81,8 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
     overSteps(rows, steps, rowWork, run) {
       const work = rows * rowWork;
       const isSuitable = rows >= 8 && work >= grain.products && work < mostPerStep;
-      const members = membersFor(isSuitable ? steps * work : -1);
-      if (members === undefined) return run(kernels, 0, rows, 0, steps);
+      const members = isSuitable && membersFor(steps * work);
+      if (!members) return run(kernels, 0, rows, 0, steps);
       const [pool, all] = members;
       for (let from = 0; from < steps; from += stepsAtOnce) {
         const to = Math.min(steps, from + stepsAtOnce);
@@ -127,7 +129,7 @@ export function divisionOf(operands: Operands): Division | undefined {
   const shapes = operands.map((operand) => operand.split(' '));
   const lengths = operands.flatMap((operand, i) => (/^(read|write|update|number|flag)/.test(operand) ? [] : [i]));
   const areSizes = lengths.every((i) => shapes.some((shape) => shape.indexOf(operands[i]!) > 0));
-  const changed = shapes.filter(([access]) => access === 'write' || access === 'update');
+  const changed = shapes.filter(([access]) => /write|update/.test(access!));
   if (!areSizes || changed.length === 0 || changed.some((shape) => shape[1] !== along)) return undefined;
   return {
     count: operands.indexOf(along),
@@ -155,8 +157,7 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
       const values = operands.slice();
       values[count] = rows;
       for (const { index, sizeOf } of buffers) (values[index] as number) += first * sizeOf(operands);
-      if (thread === 0) own(...values);
-      else pool.of(thread, key)(...values);
+      (thread === 0 ? own : pool.of(thread, key))(...values);
     });
   };
 }
@@ -167,8 +168,8 @@ function divideProduct(parts: Parts, membersFor: MembersFor): Product {
   const { columns: width } = parts.tiles;
   return (c, start, startStride, a, b, M, N, K, transposeA, transposeB) => {
     // Longer sums have parts, which only one thread adds.
-    const members = membersFor(K > longestSum ? -1 : M * N * K);
-    if (members === undefined) return own(c, start, startStride, a, b, M, N, K, transposeA, transposeB);
+    const members = K <= longestSum && membersFor(M * N * K);
+    if (!members) return own(c, start, startStride, a, b, M, N, K, transposeA, transposeB);
     const [pool, all] = members;
     // Threads that divide the rows pack all of B each, and threads that divide the columns all of A.
     const byRows = transposeB === undefined ? M >= 4 * pool.size : M > N;

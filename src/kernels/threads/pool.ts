@@ -72,10 +72,10 @@ interface NodeThreads {
 }
 
 /** Returns a module of Node.js, if there is one. Bundlers do not see the name as an import. */
-export function nodeModule<M>(name: string): M | undefined {
-  const { process } = globalThis as { readonly process?: { getBuiltinModule?(name: string): M | undefined } };
-  return process?.getBuiltinModule?.(`node:${name}`);
-}
+export const nodeModule = <M>(name: string): M | undefined =>
+  (globalThis as WithProcess).process?.getBuiltinModule?.(`node:${name}`) as M | undefined;
+
+type WithProcess = { readonly process?: { getBuiltinModule?(name: string): unknown } };
 
 /** Starts a thread with data. Calls `onEnd` if it ends or cannot start. */
 function startThread(data: unknown, onEnd: () => void): Thread {
@@ -162,10 +162,8 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
     },
     claim() {
       const before = (batches - 1) | 0;
-      if (size > 0 && !(sharing.takesOver && atomics.compareExchange(counters, claimed, before, batches) === before))
-        return false;
-      size = 0;
-      return true;
+      if (size && sharing.takesOver && atomics.compareExchange(counters, claimed, before, batches) === before) size = 0;
+      return size === 0;
     },
     wait() {
       // After the spins it sleeps for a millisecond at a time, for at least ten seconds.
@@ -222,13 +220,11 @@ export function startPool(
 ): Pool {
   const code = new SharedArrayBuffer(codeBytes);
   const queues: Queue[] = [];
-  /** The functions that the threads have, by number, and those that they need. */
-  const indices = new Map<WasmFunction, number>();
-  const missing = new Set<WasmFunction>();
+  /** The functions by number. The threads have the first `loaded` ones, whose code takes `used` bytes. */
+  const keys: WasmFunction[] = [];
+  let loaded = 0;
   let used = 0;
-  const terminate = (): void => {
-    for (const { thread } of queues) thread.terminate();
-  };
+  const terminate = (): void => queues.forEach(({ thread }) => thread.terminate());
   try {
     while (queues.length < size - 1) queues.push(openQueue(memory, code, onEnd));
   } catch (error) {
@@ -258,24 +254,18 @@ export function startPool(
           throw new Error('useThreads: a thread failed or hung. One thread continues.');
         }
       }
-      for (const key of missing) {
-        const bytes = codeOf(key);
+      for (; loaded < keys.length; loaded++) {
+        const bytes = codeOf(keys[loaded]!);
         new Uint8Array(code).set(bytes, used);
-        for (const { add } of queues) add(load, [used, used + bytes.length]);
+        queues.forEach(({ add }) => add(load, [used, used + bytes.length]));
         used += bytes.length;
-        indices.set(key, indices.size);
       }
-      missing.clear();
     },
-    of:
-      (thread, key) =>
-      (...operands) => {
-        const index = indices.get(key);
-        if (index === undefined) missing.add(key);
-        queues[thread - 1]!.call(index, operands);
-      },
-    end() {
-      for (const { add } of queues) add(end, []);
+    of(thread, key) {
+      const known = keys.indexOf(key);
+      const index = known < 0 ? keys.push(key) - 1 : known;
+      return (...operands) => queues[thread - 1]!.call(index < loaded ? index : undefined, operands);
     },
+    end: () => queues.forEach(({ add }) => add(end, [])),
   };
 }

@@ -13,7 +13,7 @@ import {
   type Workspace,
   workspaceOver,
 } from '../workspace';
-import { dividedKernels } from './divide';
+import { dividedKernels, grain } from './divide';
 import { nodeModule, type Pool, startPool } from './pool';
 
 /** A workspace over a shared memory, with its threads. */
@@ -105,9 +105,10 @@ const currentPool = (): Pool | undefined => (wanted > 1 ? currentTeam()?.pool : 
 /** Returns the team of the selected kernels, with its threads started. If that fails, all is computed on one thread. */
 function currentTeam(): Team | undefined {
   try {
-    const implementation = implementationOf(localWorkspace());
+    const local = localWorkspace();
+    const implementation = implementationOf(local);
     if (implementation === undefined) return undefined;
-    const team = teams.get(implementation) ?? createTeam(implementation);
+    const team = teams.get(implementation) ?? createTeam(implementation, local);
     teams.set(implementation, team);
     team.pool ??= team.start(wanted);
     return team;
@@ -154,25 +155,25 @@ function canShareMemory(): boolean {
 /** The limits of a shared memory in the modules that import it: the largest possible memory, of 65,536 pages. */
 const limits = [0x03, 0x01, 0x80, 0x80, 0x04];
 
-function createTeam(implementation: Implementation): Team {
+/** Creates a team. `local` is the workspace of the same implementation without threads. */
+function createTeam(implementation: Implementation, local: Workspace): Team {
   const { name, tiles } = implementation;
   const code = memoize((key: WasmFunction) => codeOf(key, { ...implementation, limits }));
-  const scratch: number[] = [];
-  const threads = {
-    pool: () => (team.pool?.isReady() ? team.pool : undefined),
-    scratch: (thread: number) => scratch[thread - 1]!,
-  };
+  // The thread of the program has the scratch memory at the start.
+  const scratch = [0];
+  const threads = { pool: () => (team.pool?.isReady() ? team.pool : undefined), scratch };
   const memory = new WebAssembly.Memory({ initial: 10, maximum: 65_536, shared: true });
   const workspace = workspaceOver(implementation, memory, (_, pages, views) => {
     const of = memoize((key: WasmFunction) => bindFunction(code(key), pages)) as Parts['of'];
     return dividedKernels(name, { of, tiles: tiles(), memory: views, scratch: 0 }, threads);
   });
+  workspace.forUpdate = (rows, size) => (rows < grain.rows || rows * size < grain.waking ? local : workspace);
   const reservation = reservationOf(workspace);
   const team: Team = {
     workspace,
     pool: undefined,
     start(size) {
-      while (scratch.length < size - 1) scratch.push(reserve(reservation, scratchSize));
+      while (scratch.length < size) scratch.push(reserve(reservation, scratchSize));
       const pool = startPool(size, memory, code, () => {
         if (team.pool !== pool) return;
         stop();

@@ -3,7 +3,14 @@
 import type { Heap, Kernels, Memory } from '../../../kernels/kernel';
 import { copy } from '../../../kernels/movement';
 import { packPanels, panelsSize } from '../../../kernels/product';
-import { copyInto, type Reservation, reserve, type Workspace, withMemory } from '../../../kernels/workspace';
+import {
+  copyInto,
+  type Reservation,
+  reserve,
+  reserveCopy,
+  type Workspace,
+  withMemory,
+} from '../../../kernels/workspace';
 import { lastOf } from '../../../tensor/arrays';
 import { type Shape, sizeOf, stridesOf } from '../../../tensor/shape';
 import { checkSize } from '../run-limit';
@@ -49,11 +56,7 @@ export function newFilled(plan: Plan, shape: Shape, value: number): View {
 }
 
 /** Copies elements to the memory of the plan, once, and returns their offset. */
-export function place({ reservation, memory }: Plan, elements: ArrayLike<number>): number {
-  const offset = reserve(reservation, elements.length);
-  memory.view.set(elements, offset);
-  return offset;
-}
+export const place = ({ reservation }: Plan, elements: ArrayLike<number>): number => reserveCopy(reservation, elements);
 
 /** Packs a matrix `[K, N]` for the products of all steps, once, and returns the offset of its panels. */
 export function placePanels({ workspace, kernels, reservation }: Plan, matrix: Float32Array, K: number): number {
