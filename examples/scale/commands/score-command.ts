@@ -45,5 +45,5 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
   // Of this process: without a queue the scoring itself, otherwise the coordinator.
   const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
   const used = `${((userCPUTime + systemCPUTime) / 1e6).toFixed(2)} s of processor time, ${(maxRSS / 1024).toFixed(0)} MB`;
-  process.stdout.write(`${output}, chunks: ${chunks}, ${seconds.toFixed(1)} s, ${used}\n`);
+  process.stdout.write(`${output}, chunks: ${chunks} in ${seconds.toFixed(1)} s, ${used}\n`);
 }
