@@ -50,7 +50,7 @@ computes.
 
 ${table('browsers')}
 
-A content security policy without \`wasm-unsafe-eval\` leaves the portable kernels, and is violated once.
+With a content security policy without \`wasm-unsafe-eval\`, the portable kernels run, and the browser reports one violation.
 
 ${table('load')}
 
