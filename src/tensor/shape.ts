@@ -263,6 +263,10 @@ export function describe(value: unknown): string {
   return `an object with ${Object.keys(value).slice(0, 9).join(', ') || 'no properties'}`;
 }
 
+/** Returns a count with its noun for a message: `1 value`, `2 values`. */
+export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
+  `${count} ${count === 1 ? noun : plural}`;
+
 /** Returns the error of an argument of another type. */
 export function mismatch(where: string, argument: string, expected: string, got: unknown): TypeError {
   return new TypeError(messageOf(where, argument, expected, got));
