@@ -5,7 +5,7 @@ import { allocate, portableWorkspace } from '../kernels/workspace';
 import { checkFunction, checkNames, checkNumber } from '../tensor/shape';
 import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
-import { differentiate, variablesOver } from './value-and-gradient';
+import { checkScalar, differentiate, variablesOver } from './value-and-gradient';
 
 /** The result of {@link checkGradients}. */
 export interface GradientCheck {
@@ -30,6 +30,8 @@ export interface GradientCheck {
  * @param parameters a tree of tensors; every element is changed by ±`step`
  * @param loss a function from the tree of variables to a scalar variable, as for {@link valueAndGradient}
  * @returns the largest error and its element
+ * @throws TypeError if the function does not return a scalar variable
+ * @throws RangeError if `step` is not positive
  * @example
  * checkGradients({ w: tensor([3, 4]) }, (p) => sum(tanh(p.w))).error < 1e-7; // true
  */
@@ -40,7 +42,7 @@ export function checkGradients<P extends TensorTree>(
 ): GradientCheck {
   checkNames('checkGradients', 'options', options, ['step']);
   const { step = 1e-5 } = options;
-  checkNumber('checkGradients', 'step', step);
+  checkNumber('checkGradients', 'step', step, Number.MIN_VALUE);
   checkFunction('checkGradients', 'loss', loss);
   const workspace = portableWorkspace(Float64Array);
   const size = treeSize('checkGradients', parameters);
@@ -55,6 +57,7 @@ export function checkGradients<P extends TensorTree>(
     workspace.memory.view[element] = value;
     return runScope(workspace, false, (scope) => {
       const output = loss(variablesOver(scope, parameters, offset));
+      checkScalar('checkGradients', 'the result of the function', output);
       return workspace.memory.view[output.offset]!;
     });
   };

@@ -2,7 +2,7 @@
 
 import type { Initializer } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkNumber } from '../tensor/shape';
+import { checkCount } from '../tensor/shape';
 
 /**
  * Returns the parameter specs of a cell with G gate blocks: `weightIh [I, G·H]` (Glorot uniform), `weightHh [H, G·H]`
@@ -12,6 +12,7 @@ import { checkNumber } from '../tensor/shape';
  * @param inputSize I
  * @param hiddenSize H
  * @param bias the initializer of the bias, zeros by default
+ * @throws RangeError if a size is not a positive integer; `inputSize` may be 0
  * @example
  * gateParameters(4, 2, 3).weightHh.shape; // [3, 12]
  */
@@ -21,9 +22,9 @@ export function gateParameters(
   hiddenSize: number,
   bias?: Initializer,
 ): Readonly<Record<'weightIh' | 'weightHh' | 'bias', ParameterSpec>> {
-  checkNumber('gateParameters', 'gates', gates);
-  checkNumber('gateParameters', 'inputSize', inputSize);
-  checkNumber('gateParameters', 'hiddenSize', hiddenSize);
+  checkCount('gateParameters', 'gates', gates);
+  checkCount('gateParameters', 'inputSize', inputSize, 0);
+  checkCount('gateParameters', 'hiddenSize', hiddenSize);
   return {
     weightIh: { role: 'input', shape: [inputSize, gates * hiddenSize], blocks: gates },
     weightHh: { role: 'recurrent', shape: [hiddenSize, gates * hiddenSize], blocks: gates },

@@ -5,6 +5,7 @@ import { operand, runScope, type Variable, variableAt } from '../autodiff/tape';
 import { multiplyTaps } from '../kernels/columns';
 import { copy } from '../kernels/movement';
 import { affinePacked, gemmPacked } from '../kernels/product';
+import type { Resident } from '../kernels/resident';
 import { type StepRunner, viewOf } from '../recurrence/cell-stream';
 import { memoize } from '../tensor/memoize';
 import { checkNames, checkShape } from '../tensor/shape';
@@ -27,12 +28,12 @@ export function createConvolutionRunner(
   groups: number,
   activation: ((x: Variable) => Variable) | undefined,
 ): NonNullable<Layer['stepRunner']> {
-  // Once for all streams of a model, which share the packed matrices.
-  const matricesOf = memoize((weight: Tensor) => tapMatrices(weight, groups));
+  // Once for all streams that share the weights of a model. Training changes them in place, for later streams.
+  const matricesIn = memoize((_: Resident) => memoize((weight: Tensor) => tapMatrices(weight, groups)));
   const createProducts: WindowRunner = (context, taps) =>
     groups > 1 && groups === context.parameters['weight']!.shape[2] && groups === stepSize('conv1d', context.features)
       ? depthwiseRunner(window.k, context, taps)
-      : productRunner(matricesOf, context, taps);
+      : productRunner(matricesIn(context.resident)(context.parameters['weight']!), context, taps);
   const createWindow: WindowRunner = (context, taps) => {
     const products = createProducts(context, taps);
     return activation === undefined ? products : activated(activation, context, products);
@@ -107,11 +108,10 @@ function tapMatrices({ shape, data }: Tensor, groups: number): readonly Tensor[]
 
 /** One product per tap, in the order of {@link convolve}, so that a step has the same bits as a run. */
 function productRunner(
-  matricesOf: (weight: Tensor) => readonly Tensor[],
+  matrices: readonly Tensor[],
   { workspace: { kernels }, resident, reserve, parameters, input, batchSize }: LayerStepContext,
   taps: number,
 ): ReturnType<typeof stateless> {
-  const matrices = matricesOf(parameters['weight']!);
   const [I, O] = matrices[0]!.shape as [number, number];
   const panels = matrices.map(resident.pack);
   const bias = resident.place(parameters['bias']!);

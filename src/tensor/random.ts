@@ -88,13 +88,14 @@ function fractionOf(random: Random): number {
 /**
  * Draws a number uniformly from [low, high), with 32 bits of resolution.
  *
+ * @throws RangeError if a limit is not finite, or `high` is less than `low`
  * @example
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
  */
 export function uniformNumber(random: Random, low = 0, high = 1): number {
   checkRandom('uniformNumber', random);
   checkNumber('uniformNumber', 'low', low);
-  checkNumber('uniformNumber', 'high', high);
+  checkNumber('uniformNumber', 'high', high, low);
   return low + (high - low) * fractionOf(random);
 }
 
@@ -102,13 +103,14 @@ export function uniformNumber(random: Random, low = 0, high = 1): number {
  * Draws a number from the normal distribution (Box and Muller, 1958). The second number of each pair is discarded, so
  * that the generator needs no further state.
  *
+ * @throws RangeError if an argument is not finite, or the standard deviation is negative
  * @example
  * normalNumber(createRandom(1), 3, 0); // 3
  */
 export function normalNumber(random: Random, mean = 0, standardDeviation = 1): number {
   checkRandom('normalNumber', random);
   checkNumber('normalNumber', 'mean', mean);
-  checkNumber('normalNumber', 'standardDeviation', standardDeviation);
+  checkNumber('normalNumber', 'standardDeviation', standardDeviation, 0);
   return mean + centeredNormal(random, standardDeviation);
 }
 

@@ -1,9 +1,9 @@
 /** Metrics of predicted classes. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkCount, checkIds, checkNames, checkNumber, describe } from '../tensor/shape';
-import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import { columnsOf, forEachCounted, forEachPrediction } from './counted-targets';
+import { checkCount, checkNames, checkNumber, describe } from '../tensor/shape';
+import { checkTensor, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkClass, columnsOf, forEachCounted, forEachPrediction } from './counted-targets';
 import { checkClassIds, checkTotal, type DatasetMetric, type MetricOptions } from './metrics';
 
 /** How {@link f1Score} combines classes or labels. */
@@ -152,12 +152,14 @@ export function confusionMatrix(
  */
 export function topKAccuracy(k: number = 5): (logits: Tensor, targets: IntTensor, options?: MetricOptions) => number {
   checkCount('topKAccuracy', 'k', k);
-  return (logits, targets, options) => {
+  return (logits, targets, options = {}) => {
+    checkTensor('topKAccuracy', 'logits', logits);
+    checkNames('topKAccuracy', 'options', options, ['mask', 'lengths']);
     checkClassIds('topKAccuracy', logits.shape, targets);
     const V = lastOf(logits.shape)!;
     let [total, correct] = [0, 0];
     forEachCounted('topKAccuracy', targets, options, (row, weight) => {
-      checkIds('topKAccuracy', 'targets', targets.data, V, row, row + 1);
+      checkClass('topKAccuracy', targets, row, V);
       const rank = rankIn(logits.data.subarray(row * V, (row + 1) * V), targets.data[row]!);
       total += weight;
       if (rank < k) correct += weight;

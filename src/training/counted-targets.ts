@@ -1,7 +1,7 @@
 /** The targets that count in a metric. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkIds } from '../tensor/shape';
+import { outOfRange } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, largestIn, type MetricOptions, targetWeights } from './metrics';
 
@@ -22,6 +22,13 @@ export function forEachCounted(
 
 /** The number of columns of a tensor: its last axis, or 1 for vectors and scalars. */
 export const columnsOf = ({ shape }: Tensor): number => (shape.length < 2 ? 1 : lastOf(shape)!);
+
+/** @throws RangeError if a target that counts is not one of V classes */
+export function checkClass(where: string, { data }: IntTensor, index: number, V: number): void {
+  const target = data[index]!;
+  if (!(target >= 0 && target < V))
+    throw outOfRange(where, 'targets', `integers from 0 to ${V - 1}`, `${target} at position ${index}`);
+}
 
 /** @throws RangeError if a target that counts is not 0 or 1 */
 export function checkBinary(where: string, { data }: Tensor, index: number): void {
@@ -49,7 +56,7 @@ export function forEachPrediction(
     checkClassIds(where, logits.shape, targets);
     const V = lastOf(logits.shape)!;
     forEachCounted(where, targets, options, (row, weight) => {
-      checkIds(where, 'targets', targets.data, V, row, row + 1);
+      checkClass(where, targets, row, V);
       visit(targets.data[row]!, largestIn(logits.data, row * V, V), weight, 0);
     });
     return;

@@ -87,15 +87,20 @@ export function negativeLogLikelihood(where: string, logits: Variable, targets: 
  *
  * @param logits `[...]`
  * @param targets `[...]` between 0 and 1
- * @throws RangeError if the shapes differ
+ * @throws RangeError if the shapes differ, or a target is not between 0 and 1
  * @example
  * compute({ x: tensor([0, 0]) }, ({ x }) => binaryCrossEntropy(x, tensor([1, 0]))).data; // Float32Array [0.693147]
  */
 export function binaryCrossEntropy(logits: Operand, targets: Operand, options: LossOptions = {}): Variable {
   return elementWise('binaryCrossEntropy', logits, targets, options, (x, t) => {
-    for (const target of toTensor(t).data) checkNumber('binaryCrossEntropy', 'targets', target, 0, 1);
+    checkProbabilities('binaryCrossEntropy', t);
     return subtract(softplus(x), multiply(x, t));
   });
+}
+
+/** @throws RangeError if a target is not between 0 and 1 */
+export function checkProbabilities(where: string, targets: Variable): void {
+  for (const target of toTensor(targets).data) checkNumber(where, 'targets', target, 0, 1);
 }
 
 /**

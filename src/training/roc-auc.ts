@@ -1,9 +1,8 @@
 /** The area under the receiver operating characteristic curve. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkIds } from '../tensor/shape';
 import { isIntTensor } from '../tensor/tensor';
-import { checkBinary, columnsOf, forEachCounted } from './counted-targets';
+import { checkBinary, checkClass, columnsOf, forEachCounted } from './counted-targets';
 import { checkClassIds, checkPairs, checkTotal, type DatasetMetric } from './metrics';
 
 /** The scores of the targets of a label, with their weights. */
@@ -35,7 +34,7 @@ export function rocAuc(): DatasetMetric {
             if (lastOf(logits.shape) !== 2)
               throw new RangeError(`${where}: logits must have two classes, got ${lastOf(logits.shape)}.`);
             forEachCounted(where, targets, options, (row, weight) => {
-              checkIds(where, 'targets', targets.data, 2, row, row + 1);
+              checkClass(where, targets, row, 2);
               const score = logits.data[2 * row + 1]! - logits.data[2 * row]!;
               addTo(labels, 0, score, weight, targets.data[row] === 1);
             });

@@ -92,10 +92,14 @@ export function openEpoch<B>(
   let iterator: Iterator<B> | AsyncIterator<B> | undefined;
   /** The next batch, if it has been read, and the state of the generator before. */
   let ahead: { readonly next: IteratorResult<B>; readonly before: Uint32Array } | undefined;
+  /** Sets the generator to the state that was recorded at this position. */
+  const restore = (): void => {
+    const draw = recorded.find((each) => each.position === position);
+    if (draw !== undefined) random.state.set(draw.random);
+  };
   const read = async (): Promise<IteratorResult<B>> => {
     if (ahead === undefined) {
-      const draw = recorded.find((each) => each.position === position);
-      if (draw !== undefined) random.state.set(draw.random);
+      restore();
       const before = random.state.slice();
       iterator ??= iteratorOf(data.batches(random));
       ahead = { next: await iterator.next(), before };
@@ -121,10 +125,15 @@ export function openEpoch<B>(
       for (; position < used; use())
         if ((await read()).done)
           throw outOfRange('fit', 'resume.position', `at most ${position}, the number of batches in data`, used);
+      if (position === data.batchCount) restore();
       const batches: B[] = [];
-      while (batches.length < count) {
+      while (batches.length < count && position !== data.batchCount) {
         const next = await read();
-        if (next.done) break;
+        if (next.done) {
+          if (position > 0 && data.batchCount !== undefined)
+            throw outOfRange('fit', 'data.batchCount', `${position}, the number of batches`, data.batchCount);
+          break;
+        }
         batches.push(next.value);
         use();
       }

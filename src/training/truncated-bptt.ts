@@ -173,7 +173,8 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       return scalarOf('trainOn', 'loss', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
     },
   };
-  const session = openSession('trainOn', task, options.optimizer, options.optimizerState, true);
+  const { optimizer, optimizerState } = options;
+  const session = withCaller('truncatedBptt', () => openSession('trainOn', task, optimizer, optimizerState, true));
   return {
     model,
     batchSize,

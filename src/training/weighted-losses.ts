@@ -9,7 +9,14 @@ import { withOrigin } from '../tensor/origin';
 import { checkNames, checkNumber, checkShape, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
-import { elementWise, type Loss, type LossOptions, negativeLogLikelihood, overValid } from './losses';
+import {
+  checkProbabilities,
+  elementWise,
+  type Loss,
+  type LossOptions,
+  negativeLogLikelihood,
+  overValid,
+} from './losses';
 import { checkClassIds, type MetricOptions } from './metrics';
 
 /** The options of {@link crossEntropyWith}. */
@@ -117,6 +124,7 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
     if (typeof positiveWeight !== 'number') checkCountOfWeights(where, 'positiveWeight', weights, x, 'O');
     const ofPositive = broadcastTo(weights, x.shape);
     return elementWise(where, x, targets, rest, (rows, t, take) => {
+      checkProbabilities(where, t);
       const positive = multiply(multiply(t, softplus(scale(rows, -1))), take(ofPositive));
       return add(positive, multiply(subtract(1, t), softplus(rows)));
     });

@@ -63,6 +63,8 @@ export function serveTraining(options: ServeOptions = {}): void {
     if (!isRequest(message)) return;
     const client = openClient(message.port);
     const arrived = lock.then((name) => client.call({ type: 'hello', lock: name }));
+    // It may fail before the queue gets to it, when nothing handles the error yet.
+    arrived.catch(() => undefined);
     queue = queue.then(async () => {
       let end: End;
       try {

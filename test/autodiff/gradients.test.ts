@@ -8,6 +8,7 @@ import {
   binaryCrossEntropy,
   broadcastTo,
   checkGradients,
+  compute,
   concat,
   createRandom,
   crossEntropy,
@@ -149,6 +150,20 @@ it.each(Object.entries(operations))('%s: the gradient is within 1e-6 of finite d
     return sum(multiply(y, random(99, [...y.shape])));
   });
   expect(error, JSON.stringify(worst)).toBeLessThan(1e-6);
+});
+
+it('checkGradients rejects a step of 0 and a function without a scalar', () => {
+  const w = { w: tensor([3]) };
+  expect(() => checkGradients(w, (p) => sum(p.w), { step: 0 })).toThrow('checkGradients: step must be a finite number');
+  expect(() => checkGradients(w, (p) => ({ value: sum(p.w), results: p }) as never)).toThrow(
+    'checkGradients: the result of the function must be a scalar variable',
+  );
+});
+
+it('mask rejects a mask that does not match the leading axes', () => {
+  expect(() => compute({ x: full([1, 2], 1) }, (p) => mask(p.x, full([3, 1], 1)))).toThrow(
+    'mask: keep must be of the leading axes of x, [1, 2], got [3, 1].',
+  );
 });
 
 it('every operation has a nonzero gradient', () => {

@@ -167,6 +167,18 @@ describe.each(causal)('causal with %s', (_, model, size) => {
       );
   });
 
+  it('a stream has the weights of the time when it was created', () => {
+    const input = { shape: [2, size], data: steps(0, 1).data };
+    const before = advance(stream(model, { batchSize: 2 }), input);
+    const weights = model.data.slice();
+    for (let i = 0; i < weights.length; i++) model.data[i] = 2 * weights[i]!;
+    const after = advance(stream(model, { batchSize: 2 }), input);
+    const expected = predict(model, steps(0, 1));
+    model.data.set(weights);
+    after.data.forEach((value, i) => expect(Math.abs(value - expected.data[i]!)).toBeLessThan(1e-5));
+    expect(after.data).not.toEqual(before.data);
+  });
+
   it('chunks with the state between them equal the whole, and a stream can continue from a state', () => {
     const expected = predictWithState(model, x);
     const first = predictWithState(model, steps(0, 1));

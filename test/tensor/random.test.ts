@@ -69,20 +69,26 @@ describe('createRandom', () => {
     );
   });
 
-  it('rejects limits and moments that are not finite numbers, and draws nothing', () => {
+  it('rejects limits and moments that are not finite numbers or out of order, and draws nothing', () => {
     const random = createRandom(1);
     const saved = random.state.slice();
     expect(() => uniformNumber(random, NaN)).toThrow(
       new RangeError('uniformNumber: low must be a finite number, got NaN.'),
     );
     expect(() => uniformNumber(random, 0, Infinity)).toThrow(
-      new RangeError('uniformNumber: high must be a finite number, got Infinity.'),
+      new RangeError('uniformNumber: high must be a finite number of at least 0, got Infinity.'),
     );
     expect(() => normalNumber(random, -Infinity)).toThrow(
       new RangeError('normalNumber: mean must be a finite number, got -Infinity.'),
     );
     expect(() => normalNumber(random, 0, NaN)).toThrow(
-      new RangeError('normalNumber: standardDeviation must be a finite number, got NaN.'),
+      new RangeError('normalNumber: standardDeviation must be a finite number of at least 0, got NaN.'),
+    );
+    expect(() => uniformNumber(random, 2, 1)).toThrow(
+      new RangeError('uniformNumber: high must be a finite number of at least 2, got 1.'),
+    );
+    expect(() => normalNumber(random, 0, -1)).toThrow(
+      new RangeError('normalNumber: standardDeviation must be a finite number of at least 0, got -1.'),
     );
     expect(random.state).toEqual(saved);
   });

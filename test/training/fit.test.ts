@@ -252,6 +252,38 @@ describe('fit', () => {
     expect(custom.parameters.updates.data[0]).toBe(3 * (example.losses.indexOf(lowest) + 1));
   });
 
+  it('resumes after early stopping without another epoch', async () => {
+    const states: TrainingState[] = [];
+    const custom = () => customModel({ w: tensor(0) }, ({ w }, _: string) => add(scale(w, 0), 1));
+    const options = {
+      optimizer: sgd(1),
+      epochs: 9,
+      validation: repeated('validate', 1),
+      patience: 2,
+      checkpoint: { every: 3, write: (state: TrainingState) => states.push(state) },
+    };
+    const { steps, stopped, losses, validationLosses } = await fit(custom(), repeated('train', 3), options);
+    expect([steps, stopped]).toEqual([9, 'early']);
+    for (const resume of states) {
+      const resumed = await fit(custom(), repeated('train', 3), { ...options, resume });
+      expect(resumed).toMatchObject({ steps, stopped, losses, validationLosses });
+    }
+  });
+
+  it('rejects data with fewer batches than it states, and ends an epoch after as many', async () => {
+    const training = (batchCount: number, length: number) => {
+      const data = { batchCount, batches: () => Array.from({ length }, (_, i) => i) };
+      const seen: number[] = [];
+      const custom = customModel({ w: tensor(0) }, ({ w }, batch: number) => {
+        seen.push(batch);
+        return scale(w, 0);
+      });
+      return fit(custom, data, { optimizer: sgd(1), epochs: 2 }).then(() => seen);
+    };
+    await expect(training(3, 2)).rejects.toThrow('fit: data.batchCount must be 2, the number of batches, got 3.');
+    expect(await training(2, 3)).toEqual([0, 1, 0, 1]);
+  });
+
   it('stops early and keeps the parameters if no validation loss is a number', async () => {
     const custom = customModel({ updates: tensor(0) }, ({ updates }, batch: string) =>
       batch === 'train' ? scale(updates, -1) : add(scale(updates, 0), NaN),

@@ -9,6 +9,7 @@ import {
   dense,
   evaluate,
   f1Score,
+  full,
   type IntTensor,
   intTensor,
   type Metric,
@@ -182,6 +183,16 @@ describe('topKAccuracy', () => {
   });
 
   it('rejects options and targets that do not fit', () => {
+    const wrong = intTensor([0, 1, 4]);
+    const three = full([3, 4], 0);
+    expect(() => topKAccuracy(1)(three, wrong)).toThrow(
+      'topKAccuracy: targets must be integers from 0 to 3, got 4 at position 2.',
+    );
+    expect(() => measure(f1Score({ average: 'macro' }), three, wrong)).toThrow('got 4 at position 2.');
+    expect(() => topKAccuracy(1)(three, wrong, { lengthss: [1] } as object)).toThrow(
+      'topKAccuracy: options must have only mask, lengths, got lengthss.',
+    );
+    expect(() => topKAccuracy(1)([1] as never, wrong)).toThrow('topKAccuracy: logits must be a tensor');
     expect(() => topKAccuracy(0)).toThrow('topKAccuracy: k must be an integer of at least 1, got 0.');
     expect(() => topKAccuracy(2)(logits, rowsOf(ids, 0, 3))).toThrow('topKAccuracy: targets must be class ids');
     expect(() => topKAccuracy(2)(tensor([[1, 2]]), intTensor([2]))).toThrow('topKAccuracy: targets must be integers');

@@ -203,6 +203,7 @@ it('keeps parameters and memory if an update fails, and rejects arguments that d
   expect(() => trainOn(trainer, { inputs, targets: tensor([[1]]) })).toThrow(
     'trainOn: targets must be [S, B, …] = [24, 2, …], got [1, 1]',
   );
+  expect(() => trainerOf(modelOf(), { optimizer: {} as never })).toThrow(/^truncatedBptt: /);
   expect(() => trainerOf(modelOf(), { stride: 7 })).toThrow(
     'truncatedBptt: stride must be at most the window = 6, got 7',
   );

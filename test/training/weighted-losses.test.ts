@@ -120,6 +120,10 @@ it('reject options and targets that do not fit', () => {
   expect(() =>
     compute({ x: tensor([[2, 0]]) }, (p) => binaryCrossEntropyWith({ positiveWeight: [1] })(p.x, tensor([[0, 1]]))),
   ).toThrow('binaryCrossEntropyWith: positiveWeight must be [O] = [2], got [1].');
+  for (const label of [-1, NaN])
+    expect(() => compute({ x: tensor([[2]]) }, (p) => binaryCrossEntropyWith({})(p.x, tensor([[label]])))).toThrow(
+      `binaryCrossEntropyWith: targets must be a number from 0 to 1, got ${label}.`,
+    );
 });
 
 describe('in training and evaluation', () => {

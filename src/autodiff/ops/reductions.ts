@@ -95,7 +95,10 @@ export function logSoftmax(x: Operand): Variable {
 export function mask(x: Operand, keep: Operand): Variable {
   const input = operand('mask', x);
   const factors = operand('mask', keep, 'keep');
-  const kept = broadcast('mask', factors, input.shape.slice(0, factors.shape.length));
+  const leading = input.shape.slice(0, factors.shape.length);
+  if (factors.shape.some((length, axis) => length !== 1 && length !== leading[axis]))
+    throw outOfRange('mask', 'keep', `of the leading axes of x, ${formatShape(leading)}`, formatShape(factors.shape));
+  const kept = broadcast('mask', factors, leading);
   const widened = viewOf(
     kept,
     input.shape.map((_, axis) => kept.shape[axis] ?? 1),

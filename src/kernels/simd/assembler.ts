@@ -82,9 +82,8 @@ export const truncate = (a: Vector): I32 => simd('i32', 0x1b, [simd('v128', 0xf8
 // Double precision.
 export const f64 = (value: number): F64 =>
   plain('f64', [0x44], [], Array.from(new Uint8Array(new Float64Array([value]).buffer)));
-export const addF64 = (a: F64, b: F64): F64 => plain('f64', [0xa0], [a, b]);
+const addF64 = (a: F64, b: F64): F64 => plain('f64', [0xa0], [a, b]);
 export const subtractF64 = (a: F64, b: F64): F64 => plain('f64', [0xa1], [a, b]);
-export const multiplyF64 = (a: F64, b: F64): F64 => plain('f64', [0xa2], [a, b]);
 export const divideF64 = (a: F64, b: F64): F64 => plain('f64', [0xa3], [a, b]);
 /** An integer in double precision. */
 export const toF64 = (a: I32): F64 => plain('f64', [0xb7], [a]);

@@ -152,7 +152,7 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
   return (...operands) => {
     const pool = poolOf();
     const work = lengths.reduce((product, i) => product * (operands[i] as number), (cost * buffers.length) / 4);
-    if (pool === undefined || work < grain.elements) return own(...operands);
+    if (!pool || work < grain.elements) return own(...operands);
     pool.divide(operands[count] as number, unit, (first, rows, thread) => {
       const values = operands.slice();
       values[count] = rows;

@@ -46,15 +46,16 @@ export const sharing: { takesOver: boolean } = { takesOver: true };
  * Calls have the same number of operands for any function, since WebAssembly ignores those that a function does not have.
  * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
  * shorten it: s are the counters, c the commands, f the functions, d the number of commands that are done, p the position
- * of a command, m the number of calls in a batch, and n counts how often the thread has looked.
+ * of a command, k its kind, a and m its operands, such as the number of calls in a batch, and n counts how often the
+ * thread has looked.
  */
 const program = (): string => `({memory,control,code})=>{
-let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],d=0,n,p,key,from,m,i,{load,store,wait,pause}=Atomics;
+let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],d=0,n,p,k,a,m,i,{load,store,wait,pause}=Atomics;
 store(s,${state},${started});try{for(;;){
-for(n=0;load(s,${tail})===d;)if(n++<(pause?${spins}:${spinsWithoutPause}))pause?.();else{store(s,${sleeping},1);wait(s,${tail},d);store(s,${sleeping},n=0)}
-p=(d&${length - 1})*${width};key=c[p];from=c[p+1];m=c[p+2];if(key===${end})break;
-if(key===${load})f.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(from,m)),{env:{memory}}).exports.run),m=0;
-else if(Atomics.compareExchange(s,${claimed},from,from+1)===from)for(i=1;i<=m;i++){
+for(n=0;load(s,${tail})==d;)if(n++<(pause?${spins}:${spinsWithoutPause}))pause?.();else{store(s,${sleeping},1);wait(s,${tail},d);store(s,${sleeping},n=0)}
+p=(d&${length - 1})*${width};k=c[p];a=c[p+1];m=c[p+2];if(k==${end})break;
+if(k==${load})f.push(new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(code).slice(a,m)),{env:{memory}}).exports.run),m=0;
+else if(Atomics.compareExchange(s,${claimed},a,a+1)==a)for(i=1;i<=m;i++){
 p=(d+i&${length - 1})*${width};f[c[p]](c[p+1],c[p+2],c[p+3],c[p+4],c[p+5],c[p+6],c[p+7],c[p+8],c[p+9],c[p+10],c[p+11],c[p+12])}
 store(s,${head},d=d+1+m|0)}}catch(e){store(s,${state},${failed});throw e}}`;
 
@@ -77,6 +78,9 @@ export const nodeModule = <M>(name: string): M | undefined =>
 
 type WithProcess = { readonly process?: { getBuiltinModule?(name: string): unknown } };
 
+/** The URL of the script of the threads of a page, which stays valid. */
+let script: string | undefined;
+
 /** Starts a thread with data. Calls `onEnd` if it ends or cannot start. */
 function startThread(data: unknown, onEnd: () => void): Thread {
   const threads = nodeModule<NodeThreads>('worker_threads');
@@ -88,8 +92,8 @@ function startThread(data: unknown, onEnd: () => void): Thread {
     thread.unref();
     return thread;
   }
-  const code = `onmessage=({data})=>{(${program()})(data);close()}`;
-  const thread = new Worker(URL.createObjectURL(new Blob([code])));
+  script ??= URL.createObjectURL(new Blob([`onmessage=({data})=>{(${program()})(data);close()}`]));
+  const thread = new Worker(script);
   thread.onerror = (event) => {
     event.preventDefault();
     onEnd();
@@ -106,8 +110,8 @@ interface Queue {
   readonly add: (key: number, operands: readonly (number | boolean)[]) => void;
   /** Adds a batch of the calls that `body` adds. */
   readonly offer: (body: () => void) => void;
-  /** Adds a call to the batch. If the function is undefined, the program computes the batch. */
-  readonly call: (index: number | undefined, operands: readonly (number | boolean)[]) => void;
+  /** Adds a call to the batch. If the number of the function is −1, the program computes the batch. */
+  readonly call: (index: number, operands: readonly (number | boolean)[]) => void;
   /** Claims the batch for the program. Returns false if the thread computes it. */
   readonly claim: () => boolean;
   /** Waits for the end of the batch, if the thread computes it. Returns false if the thread has failed. */
@@ -157,7 +161,7 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
       }
     },
     call(index, operands) {
-      if (index === undefined || size > longestBatch) size = 0;
+      if (index < 0 || size > longestBatch) size = 0;
       else if (size) write(size++, index, operands);
     },
     claim() {
@@ -264,7 +268,7 @@ export function startPool(
     of(thread, key) {
       const known = keys.indexOf(key);
       const index = known < 0 ? keys.push(key) - 1 : known;
-      return (...operands) => queues[thread - 1]!.call(index < loaded ? index : undefined, operands);
+      return (...operands) => queues[thread - 1]!.call(index < loaded ? index : -1, operands);
     },
     end: () => queues.forEach(({ add }) => add(end, [])),
   };
