@@ -1,7 +1,7 @@
 /** Anomalies: values that the one-step forecasts of a forecaster did not expect. */
 
 import type { Tensor } from '../index';
-import { isArrayOf } from '../tensor/arrays';
+import { isArrayOf, lastOf } from '../tensor/arrays';
 import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkObject, mismatch } from '../tensor/shape';
 import { appendValue, baseOf, copyTrack, scaled } from './features';
 import type { FittedForecaster } from './fit-forecaster';
@@ -154,7 +154,7 @@ export function findAnomalies(
     const found: Anomaly[] = [];
     windowScores(values, window).forEach((score, end) => {
       if (!(score > threshold)) return;
-      const last = found[found.length - 1];
+      const last = lastOf(found);
       const start = end - window + 1;
       if (last !== undefined && start <= last.end)
         found[found.length - 1] = { ...last, end: end + 1, score: Math.max(last.score, score) };

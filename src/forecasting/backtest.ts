@@ -1,6 +1,6 @@
 /** Rolling-origin evaluation of forecasting methods. */
 
-import { checkArray, checkChoice, checkCount, checkFunction, checkNames, checkObject } from '../tensor/shape';
+import { checkArray, checkChoice, checkCount, checkFunction, checkNames, checkObject, counted } from '../tensor/shape';
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
 import { recalibrate } from './calibration';
 import { checkLevels } from './distributions';
@@ -100,8 +100,8 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
   for (const { name, values } of series)
     if (values.length < horizon + (origins - 1) * stride + 2)
       throw new RangeError(
-        `${where}: series ${name}: must have at least ${horizon + (origins - 1) * stride + 2} values for ${origins} ` +
-          `origins and a horizon of ${horizon}, got ${values.length}.`,
+        `${where}: series ${name}: must have at least ${horizon + (origins - 1) * stride + 2} values for ` +
+          `${counted(origins, 'origin')} and a horizon of ${horizon}, got ${values.length}.`,
       );
   const forecasts: BacktestForecast[] = [];
   for (const [name, method] of Object.entries(methods)) {

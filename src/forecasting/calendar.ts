@@ -7,7 +7,10 @@ type Unit = 'minute' | 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'year';
 /** The time between two values: a unit, or a number of units such as `'30 minutes'`. */
 export type Frequency = Unit | `${number} ${Unit}s`;
 
-/** A moment: a `Date`, milliseconds since 1970, or text that `Date.parse` reads. Text without a zone is UTC. */
+/**
+ * A moment: a `Date`, milliseconds since 1970, or text in ISO format, such as `2024-01-02`, `2024-01-02 9:30` or
+ * `2024-01-02T09:30+01:00`. Text without a zone is UTC.
+ */
 export type Time = Date | number | string;
 
 interface Step {
@@ -50,18 +53,21 @@ export function defaultSeason(frequency: Frequency | undefined): number {
   return Number.isInteger(season) ? season : 1;
 }
 
+/** Text in ISO format. The hour may have one digit, and a space may replace the T. */
+const isoTime = /^(\d{4}(?:-\d\d){0,2})(?:[T ](\d\d?)(:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/;
+
+/** The milliseconds of text; NaN for other text, which `Date.parse` would read as local time. */
+function parseTime(text: string): number {
+  const [, date = '', hour, rest, zone = 'Z'] = isoTime.exec(text) ?? [];
+  return Date.parse(hour === undefined ? date : `${date}T${hour.padStart(2, '0')}${rest}${zone}`);
+}
+
 /** The milliseconds of a moment. @throws RangeError if it is not one; `label` names it */
 export function millisecondsOf(label: string, time: Time): number {
-  // Date.parse reads a date as UTC, but a date with a time and without a zone as local time.
-  const isLocal = typeof time === 'string' && /\d[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$/.test(time);
   const isMoment = typeof time === 'number' || Object.prototype.toString.call(time) === '[object Date]';
-  const value =
-    typeof time === 'string'
-      ? Date.parse(isLocal ? `${time.replace(' ', 'T')}Z` : time)
-      : isMoment
-        ? Number(time)
-        : NaN;
-  if (!Number.isFinite(value)) throw new RangeError(`${label} must be a time, got ${describe(time)}.`);
+  const value = typeof time === 'string' ? parseTime(time) : isMoment ? Number(time) : NaN;
+  if (!Number.isFinite(value))
+    throw new RangeError(`${label} must be a Date, milliseconds or text in ISO format, got ${describe(time)}.`);
   return value;
 }
 

@@ -1,10 +1,10 @@
 /**
  * Calibration of the intervals of forecasts: conformal prediction with one factor, by which the quantiles are stretched
- * around the median (Romano, Patterson and Candès, 2019, "Conformalized quantile regression", arXiv 1905.03222, with the
- * relative scores of Sesia and Candès, 2020, arXiv 1909.05433).
+ * around the median (Romano, Patterson and Candès, 2019, "Conformalized quantile regression", arXiv 1905.03222, with
+ * the relative scores of Sesia and Candès, 2020, arXiv 1909.05433).
  */
 
-import { checkCount, checkKind, checkNames } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, counted } from '../tensor/shape';
 import type { FeaturePlan } from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { predictWindows, type Windows } from './network';
@@ -101,10 +101,10 @@ const priorHorizons = 0.5;
 const mostRecent = 128;
 
 /**
- * Adapts the intervals of a forecaster to the values after its training, without changing its medians: a series may have
- * become quieter or wilder. The last steps count most, as weights of conformal prediction under drift (Barber, Candès,
- * Ramdas and Tibshirani, 2023, arXiv 2202.13415): half after two horizons. With few steps, the calibration of the
- * training still counts. {@link backtest} does this at every origin.
+ * Adapts the intervals of a forecaster to the values after its training, without changing its medians: a series may
+ * have become quieter or wilder. The last steps count most, as weights of conformal prediction under drift (Barber,
+ * Candès, Ramdas and Tibshirani, 2023, arXiv 2202.13415): half after two horizons. With few steps, the calibration of
+ * the training still counts. {@link backtest} does this at every origin.
  *
  * @param fitted a trained forecaster; each call starts from the calibration of the training
  * @param series with their history; no value after them is used
@@ -132,7 +132,9 @@ export function recalibrate(
     checkStart(where, fitted.forecaster, each);
     const { name, values } = each;
     if (values.length <= steps)
-      throw new RangeError(`${where}: series ${name}: must have more than ${steps} values, got ${values.length}.`);
+      throw new RangeError(
+        `${where}: series ${name}: must have more than ${counted(steps, 'value')}, got ${values.length}.`,
+      );
   }
   const { horizon } = fitted.forecaster;
   const rows = (each: CheckedSeries): number =>

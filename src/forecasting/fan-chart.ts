@@ -1,16 +1,27 @@
 /** Fan charts: a series and its forecast with intervals, as SVG. */
 
-import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkString, lengthOf } from '../tensor/shape';
+import { lastOf } from '../tensor/arrays';
+import {
+  checkArray,
+  checkCount,
+  checkKind,
+  checkNames,
+  checkNumber,
+  checkString,
+  counted,
+  lengthOf,
+  outOfRange,
+} from '../tensor/shape';
 import { gray, line, svgDocument, text, ticksOf } from '../training/svg';
 import { millisecondsOf } from './calendar';
-import { type Forecast, intervalAt } from './forecast-result';
+import { type Forecast, hasInterval, intervalAt } from './forecast-result';
 import type { Series } from './series';
 
 /** The options of {@link fanChart}. */
 export interface FanChartOptions {
   /** The name of the series by default. */
   readonly title?: string;
-  /** The central intervals to draw, as fractions. `[0.5, 0.8, 0.9]` by default. */
+  /** The central intervals to draw, as fractions. By default those of 0.5, 0.8 and 0.9 that the levels contain. */
   readonly intervals?: readonly number[];
   /** The number of last values to draw before the forecast. By default four times the horizon, at least 40. */
   readonly history?: number;
@@ -29,7 +40,7 @@ const margin = { left: 60, right: 16, top: 40, bottom: 36 };
  * Draws the last values of a series, the median of its forecast and central intervals.
  *
  * @returns an SVG document, for a file or the `innerHTML` of an element
- * @throws RangeError if an option is out of range
+ * @throws RangeError if an option is out of range, or an interval is wider than the levels of the forecast
  * @example
  * const series = { name: 'sales', values: [3, 5, 4, 6, 5, 7] };
  * const method = await drift()([], { horizon: 4, season: 1, frequency: undefined, levels: [0.1, 0.5, 0.9] });
@@ -47,13 +58,24 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   for (const row of forecast.quantiles) checkArray(where, 'forecast.quantiles', row);
   if (forecast.quantiles.length !== forecast.median.length)
     throw new RangeError(
-      `${where}: forecast.quantiles must have a row for each of the ${forecast.median.length} steps, got ` +
+      `${where}: forecast.quantiles must have ${counted(forecast.median.length, 'row')}, as median, got ` +
         `${forecast.quantiles.length}.`,
     );
-  const { title = series.name, intervals = [0.5, 0.8, 0.9], actual = [], width = 640, height = 320 } = options;
+  const { title = series.name, actual = [], width = 640, height = 320 } = options;
+  const { intervals = [0.5, 0.8, 0.9].filter((each) => hasInterval(forecast, each)) } = options;
   checkString(where, 'title', title);
   checkArray(where, 'intervals', intervals);
-  for (const each of intervals) checkNumber(where, 'intervals', each, 0, 1);
+  for (const each of intervals) {
+    checkNumber(where, 'intervals', each, 0, 1);
+    if (!hasInterval(forecast, each))
+      throw outOfRange(
+        where,
+        'intervals',
+        `inside the levels of the forecast, ${forecast.levels.join(', ')}`,
+        each,
+        `It needs the levels ${[1 - each, 1 + each].map((twice) => Number((twice / 2).toFixed(6))).join(' and ')}.`,
+      );
+  }
   const h = forecast.median.length;
   const { history = Math.max(40, 4 * h) } = options;
   for (const [name, value] of Object.entries({ history, width, height })) checkCount(where, name, value);
@@ -74,7 +96,7 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   const y = (value: number): string =>
     (height - margin.bottom - ((value - low) / (high - low || 1)) * (height - margin.top - margin.bottom)).toFixed(1);
   // The fan starts at the last value.
-  const origin = past[past.length - 1] ?? ([N, forecast.median[0]!] as const);
+  const origin = lastOf(past) ?? ([N, forecast.median[0]!] as const);
   const path = (points: readonly (readonly [number, number])[]): string =>
     points.map(([t, value], i) => `${i === 0 ? 'M' : 'L'}${x(t)} ${y(value)}`).join('');
   const fan = bands.map((band) => {

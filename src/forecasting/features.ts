@@ -5,6 +5,7 @@
  */
 
 import type { Scaler } from '../index';
+import { lastOf } from '../tensor/arrays';
 import { calendarFeatures, calendarSize, parseFrequency, timeAfter } from './calendar';
 import type { Forecaster } from './forecaster';
 import type { CheckedSeries, Schema } from './series';
@@ -43,13 +44,13 @@ export const copyTrack = ({ offset, filled, observed, levels }: Track): Track =>
 export const mainSeason = ({ seasons }: Forecaster): number => seasons[0] ?? 1;
 
 /** The number of values whose mean is the level. */
-export const levelWindow = (forecaster: Forecaster): number => Math.max(mainSeason(forecaster), 4);
+const levelWindow = (forecaster: Forecaster): number => Math.max(mainSeason(forecaster), 4);
 
 /** Appends a scaled value, NaN if it is missing. */
 export function appendValue(track: Track, forecaster: Forecaster, value: number): void {
   const { filled, observed, levels } = track;
   const isObserved = !Number.isNaN(value);
-  const last = levels.length > 0 ? levels[levels.length - 1]! : 0;
+  const last = lastOf(levels) ?? 0;
   filled.push(isObserved ? value : (filled[filled.length - mainSeason(forecaster)] ?? last));
   observed.push(isObserved ? 1 : 0);
   let sum = 0;

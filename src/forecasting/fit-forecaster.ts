@@ -12,7 +12,7 @@ import {
   standardScaler,
   withParameters,
 } from '../index';
-import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, checkNumber, counted } from '../tensor/shape';
 import { calibrate, heldBatches } from './calibration';
 import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
@@ -69,7 +69,7 @@ export interface FittedForecaster extends FeaturePlan {
  *
  * @throws TypeError if an argument is of another type
  * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short, or
- * a series is shorter than the horizon, constant, or not positive as its scaling requires
+ * a series is not longer than the horizon and the validation steps, constant, or not positive as its scaling requires
  * @example
  * const values = Float64Array.from({ length: 80 }, (_, t) => 10 + (t % 4));
  * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), [{ name: 'a', values }], { steps: 20 });
@@ -102,6 +102,12 @@ export async function fitForecaster(
   const resolved = withScaling(forecaster, checked);
   const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
+  for (const { name, values } of checked)
+    if (values.length <= validation)
+      throw new RangeError(
+        `${where}: series ${name}: must have more values than the ${validation} validation steps, ` +
+          `got ${values.length}.`,
+      );
   const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };
   const { fitted, bestSteps } = await train(where, resolved, schema, checked, validation, training);
   if (validation === 0 || !retrain || signal?.aborted) return fitted;
@@ -245,6 +251,6 @@ function tooShort(
   const longest = series.reduce((most, each) => (each.values.length > most.values.length ? each : most));
   return new RangeError(
     `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} ` +
-      `values, for a horizon of ${horizon} and ${validation} validation steps.`,
+      `values, for a horizon of ${horizon} and ${counted(validation, 'validation step')}.`,
   );
 }

@@ -1,5 +1,6 @@
 /** The result of forecasts. */
 
+import { lastOf } from '../tensor/arrays';
 import { parseFrequency, timeAfter } from './calendar';
 import type { Forecaster } from './forecaster';
 import type { ForecastState } from './state';
@@ -37,12 +38,15 @@ export function createForecast(
   };
 }
 
-/** The central interval of step k that contains this fraction; linear between the levels of the forecast. */
+/** Whether the levels of a forecast contain the central interval with this fraction. */
+export const hasInterval = ({ levels }: Forecast, fraction: number): boolean =>
+  levels[0]! <= (1 - fraction) / 2 + 1e-9 && lastOf(levels)! >= (1 + fraction) / 2 - 1e-9;
+
+/** The central interval of step k with this fraction, which the levels contain; linear between them. */
 export function intervalAt({ levels, quantiles }: Forecast, k: number, fraction: number): [low: number, high: number] {
   const at = (level: number): number => {
     const row = quantiles[k]!;
     const above = levels.findIndex((each) => each >= level - 1e-9);
-    if (above < 0) return row[row.length - 1]!;
     if (above === 0 || Math.abs(levels[above]! - level) < 1e-9) return row[above]!;
     const part = (level - levels[above - 1]!) / (levels[above]! - levels[above - 1]!);
     return row[above - 1]! + part * (row[above]! - row[above - 1]!);

@@ -1,7 +1,7 @@
 /** Forecasts of a trained forecaster. */
 
 import type { Tensor } from '../index';
-import { checkArray, checkCount, checkKind, checkNames, checkNumber, isObject } from '../tensor/shape';
+import { checkArray, checkCount, checkKind, checkNames, checkNumber, counted, isObject } from '../tensor/shape';
 import { checkLevels } from './distributions';
 import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
 import type { FittedForecaster } from './fit-forecaster';
@@ -88,8 +88,8 @@ function checkState(
     const rows = future[i]!.length;
     if (rows < forecaster.horizon)
       throw new RangeError(
-        `${where}: series ${name}, column ${covariate}: must extend ${forecaster.horizon} rows beyond the values, to row ` +
-          `${length + forecaster.horizon - 1}, got ${rows}.`,
+        `${where}: series ${name}, column ${covariate}: must extend ${counted(forecaster.horizon, 'row')} beyond the ` +
+          `values, to row ${length + forecaster.horizon - 1}, got ${rows}.`,
       );
   });
 }
@@ -106,7 +106,7 @@ function forecastDirectly(
 }
 
 /** Runs a direct forecast. Returns the calibrated quantile function of step k after the last value of row b, scaled. */
-export function quantilesOf(
+function quantilesOf(
   fitted: FittedForecaster,
   states: readonly ForecastState[],
 ): (k: number, b: number) => (level: number) => number {

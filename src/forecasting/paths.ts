@@ -1,6 +1,7 @@
 /** Sampled paths of autoregressive forecasters. */
 
 import { advance, createRandom, type ModelState, type Random, type Stream, stream, type Tensor } from '../index';
+import { sizeOf } from '../tensor/shape';
 import {
   appendValue,
   baseOf,
@@ -150,7 +151,7 @@ function writeFuture(into: Float32Array, at: number, plan: FittedForecaster, sta
 /** Rows `first` to `first + rows` of a state, each `times` times. */
 function repeated(state: ModelState, first: number, rows: number, times: number): ModelState {
   const repeat = ({ shape: [, ...rest], data }: Tensor): Tensor => {
-    const size = rest.reduce((product, each) => product * each, 1);
+    const size = sizeOf(rest);
     const copies = new Float32Array(rows * times * size);
     for (let row = 0; row < rows * times; row++) {
       const from = first + Math.floor(row / times);

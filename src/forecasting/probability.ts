@@ -102,9 +102,12 @@ export function negativeBinomialQuantile(p: number, mean: number, r: number): nu
   // Far from zero, the sum is long and the normal distribution close.
   if (mean > 10_000) return Math.max(0, Math.round(mean + normalQuantile(p) * Math.sqrt(mean + (mean * mean) / r)));
   const ratio = mean / (mean + r);
-  let probability = Math.exp(-r * Math.log1p(mean / r));
-  let total = probability;
+  let logProbability = -r * Math.log1p(mean / r);
   let k = 0;
+  // Probabilities that would underflow do not count.
+  for (; logProbability < -700; k++) logProbability += Math.log((ratio * (k + r)) / (k + 1));
+  let probability = Math.exp(logProbability);
+  let total = probability;
   for (; total < p && k < 1e6; k++) {
     probability *= (ratio * (k + r)) / (k + 1);
     total += probability;

@@ -1,6 +1,6 @@
 /** Scores of forecasts. */
 
-import { type Forecast, intervalAt } from './forecast-result';
+import { type Forecast, hasInterval, intervalAt } from './forecast-result';
 
 /** The scores of forecasts, each a mean over steps and series. Smaller is better, except for `coverage`. */
 export interface Scores {
@@ -21,7 +21,7 @@ export interface Scores {
   readonly pinball: number;
   /** The continuous ranked probability score: twice the mean pinball loss over evenly spaced levels, not divided. */
   readonly crps: number;
-  /** The fraction of values in the central 80 % interval. */
+  /** The fraction of values in the central 80 % interval. NaN if the levels do not reach from 0.1 to 0.9. */
   readonly coverage: number;
   /** The number of values. */
   readonly count: number;
@@ -55,6 +55,7 @@ export interface ValueErrors {
   readonly percentage: number;
   readonly pinball: number;
   readonly scaledPinball: number;
+  /** NaN if the forecast does not have the interval. */
   readonly covered: number;
 }
 
@@ -68,7 +69,7 @@ export function errorsOf(forecast: Forecast, k: number, actual: number, scale: E
   const pinball =
     levels.reduce((sum, level, i) => sum + Math.max(level * (actual - row[i]!), (level - 1) * (actual - row[i]!)), 0) /
     levels.length;
-  const [low, high] = intervalAt(forecast, k, 0.8);
+  const [low, high] = hasInterval(forecast, 0.8) ? intervalAt(forecast, k, 0.8) : [NaN, NaN];
   return {
     absolute,
     scaled: absolute / scale.absolute,
@@ -76,7 +77,7 @@ export function errorsOf(forecast: Forecast, k: number, actual: number, scale: E
     percentage: size === 0 ? 0 : (200 * absolute) / size,
     pinball,
     scaledPinball: pinball / scale.absolute,
-    covered: actual >= low && actual <= high ? 1 : 0,
+    covered: Number.isNaN(low) ? NaN : actual >= low && actual <= high ? 1 : 0,
   };
 }
 

@@ -1,6 +1,16 @@
 /** Time series with covariates: the types, their checks, and series from the rows of a table. */
 
-import { checkArray, checkNames, checkObject, checkString, describe, isObject, mismatch } from '../tensor/shape';
+import { lastOf } from '../tensor/arrays';
+import {
+  checkArray,
+  checkNames,
+  checkObject,
+  checkString,
+  counted,
+  describe,
+  isObject,
+  mismatch,
+} from '../tensor/shape';
 import {
   type Cycle,
   cyclesOf,
@@ -81,7 +91,7 @@ export function schemaOf(where: string, series: readonly Series[], frequency?: F
 }
 
 /** @throws TypeError or RangeError that names the series, the column and the row of the first value that is wrong */
-export function checkSeries(where: string, series: readonly Series[], schema: Schema, ahead = 0): CheckedSeries[] {
+export function checkSeries(where: string, series: readonly Series[], schema: Schema): CheckedSeries[] {
   checkArray(where, 'series', series);
   const names = new Set<string>();
   return series.map((each, index) => {
@@ -90,7 +100,7 @@ export function checkSeries(where: string, series: readonly Series[], schema: Sc
     checkString(where, `series[${index}].name`, each.name);
     if (names.has(each.name)) throw new RangeError(`${where}: two series have the name ${each.name}.`);
     names.add(each.name);
-    return checkOne(where, each, schema, ahead);
+    return checkOne(where, each, schema);
   });
 }
 
@@ -104,15 +114,14 @@ export function checkStart(
     throw new RangeError(`${where}: series ${name}: start must be a time, since the forecaster has a frequency.`);
 }
 
-function checkOne(where: string, series: Series, schema: Schema, ahead: number): CheckedSeries {
+function checkOne(where: string, series: Series, schema: Schema): CheckedSeries {
   const label = `${where}: series ${series.name}`;
   const values = valuesOf(label, series);
-  const N = values.length;
-  const columns = (kind: 'past' | 'future', length: number): Float64Array[] => {
+  const columns = (kind: 'past' | 'future'): Float64Array[] => {
     const given = series[kind] ?? {};
     checkObject(where, `${kind} of series ${series.name}`, given);
     checkSameNames(label, `${kind} covariates`, Object.keys(given), schema[kind]);
-    return schema[kind].map((name) => columnOf(label, name, given[name]!, length));
+    return schema[kind].map((name) => columnOf(label, name, given[name]!, values.length));
   };
   const features = series.static ?? {};
   checkObject(where, `static of series ${series.name}`, features);
@@ -124,8 +133,8 @@ function checkOne(where: string, series: Series, schema: Schema, ahead: number):
     name: series.name,
     values,
     start: series.start === undefined ? undefined : millisecondsOf(`${label}: start`, series.start),
-    past: columns('past', N),
-    future: columns('future', N + ahead),
+    past: columns('past'),
+    future: columns('future'),
     numbers: schema.numbers.map((name) => {
       const value = features[name];
       if (typeof value === 'number' && Number.isFinite(value)) return value;
@@ -159,7 +168,7 @@ function valuesOf(label: string, { values, mask }: Series): Float64Array {
   if (mask !== undefined) {
     checkColumn(label, 'mask', mask);
     if (mask.length !== values.length)
-      throw new RangeError(`${label}: mask must have ${values.length} rows, as values, got ${mask.length}.`);
+      throw new RangeError(`${label}: mask must have ${counted(values.length, 'row')}, as values, got ${mask.length}.`);
   }
   return Float64Array.from({ length: values.length }, (_, row) => {
     if (mask !== undefined && mask[row] !== 1) {
@@ -175,7 +184,7 @@ function columnOf(label: string, name: string, column: ArrayLike<number>, length
   checkColumn(label, name, column);
   if (column.length < length)
     throw new RangeError(
-      `${label}, column ${name}: must have ${length} rows, got ${column.length}. ` +
+      `${label}, column ${name}: must have ${counted(length, 'row')}, got ${column.length}. ` +
         'A future covariate must extend over the horizon.',
     );
   return Float64Array.from({ length: column.length }, (_, row) => {
@@ -213,8 +222,8 @@ export interface SeriesFromRowsOptions {
   /** The columns of the features that do not change over time. */
   readonly static?: readonly string[];
   /**
-   * Whether empty values and missing rows are errors, or are masked. `'error'` by default. The covariates of missing rows
-   * are those of the row before.
+   * Whether empty values and missing rows are errors, or are masked. `'error'` by default. The covariates of missing
+   * rows are those of the row before.
    */
   readonly missing?: 'error' | 'mask';
 }
@@ -280,7 +289,9 @@ function columnsOf(where: string, kind: string, names: readonly string[] = []): 
   return names;
 }
 
-const isEmpty = (cell: unknown): boolean => cell === undefined || cell === null || cell === '' || Number.isNaN(cell);
+/** Whether a cell has no value. Text of blanks has none, although `Number` converts it to 0. */
+const isEmpty = (cell: unknown): boolean =>
+  cell === undefined || cell === null || Number.isNaN(cell) || (typeof cell === 'string' && cell.trim() === '');
 
 function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): Series {
   const { value, past = [], future = [], static: features = [], missing = 'error' } = options;
@@ -297,11 +308,13 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
       const cell = row[column];
       if (positions.at[i]! >= count || (isEmpty(cell) && missing === 'mask' && column === value)) return;
       const number = numberOf(cell);
-      if (!Number.isFinite(number))
+      if (!Number.isFinite(number)) {
+        const got = isEmpty(cell) ? 'nothing' : describe(cell);
+        const remedy = isEmpty(cell) && column === value ? " Use missing: 'mask', or fill the gap." : '';
         throw new RangeError(
-          `${where}: series ${name}, column ${column}, row ${lines[i]}: must be a number, got ` +
-            `${isEmpty(cell) ? (column === value ? "nothing. Use missing: 'mask', or fill the gap." : 'nothing.') : `${describe(cell)}.`}`,
+          `${where}: series ${name}, column ${column}, row ${lines[i]}: must be a number, got ${got}.${remedy}`,
         );
+      }
       data[positions.at[i]!] = number;
     });
     return data;
@@ -374,5 +387,5 @@ function positionsOf(
       );
     return position;
   });
-  return { start, at, length: at[at.length - 1]! + 1 };
+  return { start, at, length: lastOf(at)! + 1 };
 }

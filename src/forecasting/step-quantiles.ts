@@ -5,8 +5,8 @@ import type { FittedForecaster } from './fit-forecaster';
 import { normalProbability, normalQuantile } from './probability';
 
 /**
- * The mean over the networks of the quantile functions of one step, calibrated: stretched around the median. Counts stay
- * integers: their levels are stretched, as those of a normal distribution.
+ * The mean over the networks of the quantile functions of one step, calibrated: stretched around the median. Counts
+ * stay integers: their levels are stretched, as those of a normal distribution.
  */
 export function averageQuantile(
   { forecaster: { distribution }, calibration }: Pick<FittedForecaster, 'forecaster' | 'calibration'>,

@@ -1,6 +1,7 @@
 /** Comparison of a model with the description in a file. */
 
 import { currentName, isLibraryName, type Json } from './description';
+import { isJsonObject } from './json-object';
 import { abbreviate } from './listing';
 
 /** Options that have an effect only in training, as a learning rate has; they may differ. */
@@ -24,9 +25,6 @@ export const unnamed: Json = { $name: null };
 /** A value of a description and its path, such as `layer 1 (dense), activation`; null for {@link unnamed}. */
 type Value = readonly [path: string, value: string | null];
 
-const isRecord = (json: Json | undefined): json is { readonly [name: string]: Json } =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
-
 /** The name of a function; the JSON if a malformed file does not have a name. */
 const nameOf = (json: Json | undefined): string => (typeof json === 'string' ? json : (JSON.stringify(json) ?? 'none'));
 
@@ -40,7 +38,7 @@ function* constructionValues([first, ...args]: readonly Json[], path: string): G
   if (name === 'dropout') return;
   const within = path === '' ? '' : `${path} (${name})`;
   for (const [i, argument] of args.entries()) {
-    const isPart = !isRecord(argument) ? !Array.isArray(argument) : '$make' in argument || '$name' in argument;
+    const isPart = !isJsonObject(argument) ? !Array.isArray(argument) : '$make' in argument || '$name' in argument;
     const label = name === 'recurrent' || name === 'bidirectional' ? 'cell' : `argument ${i}`;
     yield* valuesOf(argument, isPart ? under(within, label) : within);
   }
@@ -49,8 +47,8 @@ function* constructionValues([first, ...args]: readonly Json[], path: string): G
 function* valuesOf(json: Json, path: string): Generator<Value> {
   if (Array.isArray(json))
     for (const [i, item] of (json as readonly Json[]).entries())
-      yield* valuesOf(item, under(path, `${isRecord(item) ? 'layer' : 'element'} ${i}`));
-  else if (!isRecord(json)) yield [path, JSON.stringify(json)];
+      yield* valuesOf(item, under(path, `${isJsonObject(item) ? 'layer' : 'element'} ${i}`));
+  else if (!isJsonObject(json)) yield [path, JSON.stringify(json)];
   else if (Array.isArray(json['$make'])) yield* constructionValues(json['$make'] as readonly Json[], path);
   else if ('$name' in json) yield [path, json['$name'] === null ? null : nameOf(json['$name'])];
   else

@@ -17,7 +17,7 @@ import { recurrent } from '../layers/recurrent';
 import { withoutBias } from '../layers/without-bias';
 import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
-import { checkArray, checkCount, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
+import { checkArray, checkChoice, checkCount, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { abbreviate, listed, shown } from './listing';
 import type { PyTorchOptions } from './pytorch';
@@ -31,7 +31,7 @@ export interface InferOptions {
   readonly order?: readonly string[];
   /** The activation of nn.RNN and nn.RNNCell modules; `'tanh'` by default. */
   readonly nonlinearity?: 'tanh' | 'relu';
-  /** The activation after each Linear and Conv1d module, by the name of the module: `{ fc1: relu }`. None by default. */
+  /** The activations after Linear and Conv1d modules, by the name of the module: `{ fc1: relu }`. None by default. */
   readonly activations?: Readonly<Record<string, NonNullable<DenseOptions['activation']>>>;
   /** Other options of Conv1d modules, by name: `{ conv: { padding: 'same' } }`. As `nn.Conv1d(I, O, k)` by default. */
   readonly convolutions?: Readonly<Record<string, Pick<Conv1dOptions, 'stride' | 'dilation' | 'groups' | 'padding'>>>;
@@ -72,7 +72,8 @@ interface Module {
  * them, because it changes only the layout: inputs here are always `[T, B, …]`.
  *
  * @param weights the `state_dict`, read by `readSafetensors`
- * @throws RangeError if a weight does not belong to a supported module, or the modules do not form a single chain
+ * @throws RangeError if an option is out of range, a weight does not belong to a supported module, or the modules do
+ * not form a single chain
  * @example
  * const trained = sequential([
  *   embedding({ vocabularySize: 10, size: 4 }), bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2 }),
@@ -94,7 +95,8 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
     'convolutions',
     'returnSequences',
   ]);
-  const { order, activations = {}, convolutions = {} } = options;
+  const { order, nonlinearity = 'tanh', activations = {}, convolutions = {} } = options;
+  checkChoice('inferModel', 'nonlinearity', nonlinearity, ['tanh', 'relu']);
   if (order !== undefined) checkArray('inferModel', 'order', order);
   for (const [name, given] of Object.entries({ activations, convolutions })) checkObject('inferModel', name, given);
   for (const [name, given] of Object.entries(convolutions)) {

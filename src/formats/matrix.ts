@@ -55,9 +55,3 @@ export const sumOf = (a: Tensor, b: Tensor): Tensor => ({
   shape: a.shape,
   data: a.data.map((value, i) => value + b.data[i]!),
 });
-
-/** A tensor of zeros. */
-export const zerosOf = (...shape: readonly number[]): Tensor => ({
-  shape,
-  data: new Float32Array(shape.reduce((size, length) => size * length, 1)),
-});

@@ -16,7 +16,7 @@ import { lastOf } from '../tensor/arrays';
 import { checkArray, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, full, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
-import { joined, part, reversedAxes, sumOf, transposed, zerosOf } from './matrix';
+import { joined, part, reversedAxes, sumOf, transposed } from './matrix';
 import { type Part, partsOf } from './parts';
 
 /** The mapping between layers and PyTorch modules. */
@@ -270,7 +270,7 @@ function normalization({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       gain: take('weight', shape)!,
-      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? zerosOf(shape[0]!) }),
+      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full([shape[0]!], 0) }),
     }),
     write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
   };
@@ -282,7 +282,7 @@ function batchNormalization({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       gain: take('weight', shape, true) ?? full(shape, 1),
-      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? zerosOf(shape[0]!) }),
+      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full([shape[0]!], 0) }),
       mean: take('running_mean', shape)!,
       variance: take('running_var', shape)!,
     }),
@@ -301,7 +301,7 @@ function convolution({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       weight: reversedAxes(take('weight', [O, I, k])!),
-      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? zerosOf(O) }),
+      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? full([O], 0) }),
     }),
     write: ({ weight, bias }) => ({ weight: reversedAxes(weight!), ...(bias && { bias }) }),
   };
@@ -313,7 +313,7 @@ function linear({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       weight: transposed(take('weight', [O, I])!),
-      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? zerosOf(O) }),
+      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? full([O], 0) }),
     }),
     write: ({ weight, bias }) => ({ weight: transposed(weight!), ...(bias && { bias }) }),
   };
@@ -374,8 +374,8 @@ function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (re
       };
       if (!parameters[`${inner}bias`]) return matrices;
       const ih = take('bias_ih', [GH], true);
-      const hh = take('bias_hh', [GH], ih === undefined) ?? zerosOf(GH);
-      const input = ih ?? zerosOf(GH);
+      const hh = take('bias_hh', [GH], ih === undefined) ?? full([GH], 0);
+      const input = ih ?? full([GH], 0);
       return {
         ...matrices,
         ...(gates !== 3
@@ -389,7 +389,7 @@ function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (re
     write: ({ weightIh, weightHh, weightHr, bias, biasHn }) => ({
       weight_ih: transposed(weightIh!),
       weight_hh: transposed(weightHh!),
-      ...(bias && { bias_ih: bias, bias_hh: biasHn === undefined ? zerosOf(GH) : joined(zerosOf(2 * H), biasHn) }),
+      ...(bias && { bias_ih: bias, bias_hh: biasHn === undefined ? full([GH], 0) : joined(full([2 * H], 0), biasHn) }),
       ...(weightHr === undefined ? {} : { weight_hr: transposed(weightHr) }),
     }),
   };

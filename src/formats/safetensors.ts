@@ -9,6 +9,7 @@ import { checkObject, describe, formatShape, type Shape, sizeOf } from '../tenso
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
+import { isJsonObject } from './json-object';
 import { checkJsonSize } from './json-size';
 import { abbreviate } from './listing';
 
@@ -71,7 +72,7 @@ const reject = (what: string): never => {
 export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
   const bytes = fileBytes('readSafetensors', file);
   if (bytes.length < 8)
-    reject(`the file has ${bytes.length} bytes, fewer than the 8 of the header length. Is it truncated?`);
+    reject(`the file must have at least the 8 bytes of the header length, got ${bytes.length}. Is it truncated?`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);
   if (length > longestHeader)
@@ -80,7 +81,7 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
     reject(`the header length is ${length} bytes, but only ${bytes.length - 8} follow. Is the file truncated?`);
   const header = parseHeader(bytes.subarray(8, 8 + length));
   const { __metadata__: metadata = {}, ...tensorEntries } = header;
-  if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
+  if (!isJsonObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
     return reject('__metadata__ must be an object of strings.');
   const malformed = [...Object.keys(tensorEntries), ...Object.entries(metadata as Record<string, string>).flat()].find(
     (text) => !isWellFormed(text),
@@ -120,9 +121,6 @@ function shown(value: unknown): string {
 /** Whether a string can be encoded in UTF-8, which has no unpaired surrogates. */
 const isWellFormed = (text: string): boolean => !/[\ud800-\udfff]/u.test(text);
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let text = '';
   let header: unknown;
@@ -138,7 +136,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   } catch {
     reject('the header is not JSON.');
   }
-  if (!text.startsWith('{') || !isRecord(header)) reject('the header must be a JSON object.');
+  if (!text.startsWith('{') || !isJsonObject(header)) reject('the header must be a JSON object.');
   checkNames(text);
   return header as Record<string, unknown>;
 }
@@ -170,7 +168,7 @@ function checkNames(text: string): void {
 
 function checkEntry(name: string, entry: unknown): Entry {
   const where = (): string => `tensor ${shown(name)}`;
-  if (!isRecord(entry)) return reject(`${where()} must be an object, got ${abbreviate(describe(entry))}.`);
+  if (!isJsonObject(entry)) return reject(`${where()} must be an object, got ${abbreviate(describe(entry))}.`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string') return reject(`${where()} must have a dtype, got ${abbreviate(describe(dtype))}.`);
   if (!isSizes(shape)) return reject(`${where()} must have a shape of non-negative integers, got ${shown(shape)}.`);
@@ -210,7 +208,7 @@ function checkOffsets(entries: readonly Entry[], size: number): void {
     end = to;
     previous = name;
   }
-  if (end !== size) reject(`${size - end} bytes follow the last tensor.`);
+  if (end !== size) reject(`the file must end at byte ${end} of the data, got ${size}.`);
 }
 
 /**
@@ -252,7 +250,7 @@ export function writeSafetensors(
     checkText(name);
     if (!isSizes(value.shape) || sizeOf(value.shape) !== value.data.length) {
       throw new RangeError(
-        `writeSafetensors: ${name} has shape ${formatShape(value.shape)} but ${value.data.length} elements.`,
+        `writeSafetensors: ${name} must have a shape of size ${value.data.length}, got ${formatShape(value.shape)}.`,
       );
     }
     entries.push([name, { dtype: 'F32', shape: value.shape, data_offsets: [offset, offset + value.data.byteLength] }]);

@@ -14,7 +14,7 @@ import { buildSequential, type Fill, type Sequential } from '../models/sequentia
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { mapPlan, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { checkKind, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
+import { checkKind, checkNames, checkObject, counted, formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { leavesOf, type TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
@@ -79,8 +79,8 @@ export interface LoadOptions {
  *
  * @returns the bytes of the file
  * @throws TypeError if the model uses a custom function that is not in `customObjects`, or `extras` is not plain data
- * @throws RangeError if two parameters have the same path, `training` is of another model, or {@link load} would reject the
- * file: the model has more than 2,048 layers and cells, for example
+ * @throws RangeError if two parameters have the same path, a path starts with `training/`, `training` is of another
+ * model, or {@link load} would reject the file: the model has more than 2,048 layers and cells, for example
  * @example
  * const vocabulary = characterVocabulary('to be');
  * const model = sequential([embedding({ vocabularySize: 5, size: 2 }), recurrent(gru(), { hiddenSize: 4 })]);
@@ -99,8 +99,9 @@ export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
   const tensors = new Map<string, Tensor>();
   let offset = 0;
   for (const { path, tensor } of leavesOf('save', parameters)) {
-    if (tensors.has(path) || path.startsWith('training/'))
-      throw new RangeError(`save: two parameters are named ${path}.`);
+    if (tensors.has(path)) throw new RangeError(`save: two parameters are named ${path}.`);
+    if (path.startsWith('training/'))
+      throw new RangeError(`save: the path of a parameter must not start with training/, got ${path}.`);
     const data =
       training === undefined ? tensor.data : training.parameters.subarray(offset, offset + tensor.data.length);
     tensors.set(path, { shape: tensor.shape, data });
@@ -126,7 +127,8 @@ function checkTraining({ parameters, optimizer, best }: TrainingState, size: num
   const other = [parameters, ...optimizer.slots, best?.parameters ?? parameters].find(({ length }) => length !== size);
   if (other !== undefined)
     throw new RangeError(
-      `save: training must be of a model with ${size} parameters, got one with ${other.length}. Is it of another model?`,
+      `save: training must be of a model with ${counted(size, 'parameter')}, got one with ${other.length}. Is it of ` +
+        'another model?',
     );
 }
 
@@ -178,7 +180,7 @@ export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: Load
     const minimum = Math.max(modelOptions.inputSize ?? 1, modelOptions.decoder.layers ?? 1);
     if (minimum > size)
       throw new RangeError(
-        `encoderDecoder: it has ${minimum} inputs or layers, but the file has only ${size} elements.`,
+        `encoderDecoder: it has ${minimum} inputs or layers, but the file has only ${counted(size, 'element')}.`,
       );
     return buildEncoderDecoder(modelOptions, fill);
   });
@@ -190,7 +192,7 @@ export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: Load
  * sampling, which have no effect on predictions. Without `customObjects`, custom functions are not compared.
  *
  * @param model is updated in place; not changed if the function throws
- * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer, or an option has an unknown name
  * @throws RangeError if the file is malformed, describes another model, or its parameters do not match those of the
  * model in names and shapes
  * @example
@@ -205,11 +207,12 @@ export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: Load
 export function loadInto(
   model: Saveable & { readonly data: Float32Array },
   file: Uint8Array | ArrayBuffer,
-  { customObjects }: LoadOptions = {},
+  options: LoadOptions = {},
 ): SavedExtras {
   checkKind('loadInto', 'model', model, 'a model', 'data');
+  checkNames('loadInto', 'options', options, ['customObjects']);
   const read = openFile('loadInto', file);
-  checkSameModel('loadInto', model, read, customObjects);
+  checkSameModel('loadInto', model, read, options.customObjects);
   const found = leavesOf('loadInto', model.parameters).map(({ path, tensor }) => ({
     tensor,
     from: takeTensor('loadInto', read.tensors, path, tensor.shape),

@@ -1,11 +1,12 @@
 /** The training state as tensors and JSON of a file. */
 
 import { joinNames, splitNames } from '../layers/nested-names';
-import { checkCount } from '../tensor/shape';
+import { checkCount, counted } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { OptimizerState } from '../training/optimizers';
 import type { Draw, TrainingState } from '../training/training-state';
 import type { Json } from './description';
+import { isJsonObject, type JsonObject } from './json-object';
 
 const vector = (data: Float32Array): Tensor => ({ shape: [data.length], data });
 
@@ -42,7 +43,6 @@ export function writeTraining(state: TrainingState): Json {
 }
 
 type Tensors = Readonly<Record<string, Tensor>>;
-type Fields = Readonly<Record<string, Json>>;
 
 /**
  * Reads a training state, except for the parameters of the model.
@@ -77,7 +77,7 @@ export function readTraining(where: string, json: Json, tensors: Tensors, size: 
   };
 }
 
-function readOptimizer(where: string, record: Fields, tensors: Tensors, size: number): OptimizerState {
+function readOptimizer(where: string, record: JsonObject, tensors: Tensors, size: number): OptimizerState {
   const slots = count(where, record, 'slots', 0);
   if (slots > Object.keys(tensors).length)
     throw new RangeError(`${where}: bptt.training.slots is ${slots}, more than the number of tensors in the file.`);
@@ -97,20 +97,19 @@ function readLosses(where: string, tensors: Tensors, step: number): readonly num
   return losses;
 }
 
-function fields(where: string, json: Json | undefined): Fields {
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new RangeError(`${where}: bptt.training and its entries must be objects.`);
-  return json as Fields;
+function fields(where: string, json: Json | undefined): JsonObject {
+  if (!isJsonObject(json)) throw new RangeError(`${where}: bptt.training and its entries must be objects.`);
+  return json;
 }
 
-function count(where: string, record: Fields, name: string, minimum: number): number {
+function count(where: string, record: JsonObject, name: string, minimum: number): number {
   // `checkCount` rejects everything that is not a number.
   const value = record[name] as number;
   checkCount(where, `bptt.training.${name}`, value, minimum);
   return value;
 }
 
-function list(where: string, record: Fields, name: string): readonly Json[] {
+function list(where: string, record: JsonObject, name: string): readonly Json[] {
   const value = record[name];
   if (!Array.isArray(value)) throw new RangeError(`${where}: bptt.training.${name} must be an array.`);
   return value as readonly Json[];
@@ -124,7 +123,7 @@ function loss(where: string, name: string, text: Json | undefined): number {
 }
 
 /** The state of a random number generator: from a state of zeros, it would draw only zeros. */
-function generatorState(where: string, record: Fields): Uint32Array {
+function generatorState(where: string, record: JsonObject): Uint32Array {
   const words = list(where, record, 'random');
   const isWord = (word: Json): word is number => typeof word === 'number' && word === word >>> 0;
   if (words.length !== 4 || !words.every(isWord) || words.every((word) => word === 0))
@@ -137,7 +136,7 @@ function vectorOf(where: string, tensors: Tensors, name: string, length: number)
   const found = Object.hasOwn(tensors, path) ? tensors[path]! : undefined;
   if (found?.data.length !== length)
     throw new RangeError(
-      `${where}: ${path} must have ${length} elements, the file has ${found?.data.length ?? 'none'}.`,
+      `${where}: ${path} must have ${counted(length, 'element')}, the file has ${found?.data.length ?? 'none'}.`,
     );
   return found.data;
 }

@@ -7,6 +7,7 @@ import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
+import { isJsonObject, type JsonObject } from './json-object';
 import type { KerasLayer } from './keras/config';
 import { parseJson } from './keras/json';
 import type { KerasOptions } from './keras/layers';
@@ -20,8 +21,8 @@ const where = 'importTensorFlowJs';
 
 /**
  * Imports a layers model saved by TensorFlow.js or converted from Keras 2 or 3. Supported are Sequential models, and
- * functional models that are a single chain, with Embedding, SimpleRNN, LSTM, GRU, Bidirectional, Dense,
- * TimeDistributed(Dense), LayerNormalization and Dropout. Weights may be quantized.
+ * functional models that are a single chain, with the layers that {@link importKeras} supports. Weights may be
+ * quantized.
  *
  * The default `recurrentActivation` of TensorFlow.js, hardSigmoid, is converted to `lstmWith` and `gruWith`, which
  * are slower than `lstm()` and `gru()`; if possible, train with `recurrentActivation: 'sigmoid'`. A model that cannot
@@ -81,8 +82,8 @@ export function importTensorFlowJs(
   );
 }
 
-function fields(json: Json | undefined, name: string): Readonly<Record<string, Json>> {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Readonly<Record<string, Json>>;
+function fields(json: Json | undefined, name: string): JsonObject {
+  if (isJsonObject(json)) return json;
   throw new RangeError(`${where}: ${name} must be an object, got ${describe(json)}.`);
 }
 

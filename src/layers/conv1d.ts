@@ -70,9 +70,10 @@ export interface Conv1dOptions {
  */
 export function conv1d(options: Conv1dOptions): Layer {
   const window = checkOptions(options);
+  const { stride, dilation, padding } = window;
   const { size, groups = 1, activation, weightInitializer, biasInitializer } = options;
   const causal = isCausal(window);
-  const isSameLength = window.stride === 1 && totalPadding(window) === extentOf(window) - 1;
+  const isSameLength = stride === 1 && totalPadding(window) === extentOf(window) - 1;
   const sizeOf = (input: Parameters<Layer['output']>[0]): number => {
     const inputSize = stepSize('conv1d', input);
     checkGroups('conv1d', 'the size of the input', inputSize, groups);
@@ -80,7 +81,7 @@ export function conv1d(options: Conv1dOptions): Layer {
   };
   return {
     name: 'conv',
-    origin: ['conv1d', options],
+    origin: ['conv1d', { ...options, stride, dilation, groups, padding }],
     causal,
     output: (input) => {
       sizeOf(input);
@@ -95,7 +96,6 @@ export function conv1d(options: Conv1dOptions): Layer {
       };
     },
     run: ({ weight, bias }, input, context) => {
-      const { stride, dilation } = window;
       const apply: Convolution = (x, padding) => {
         const y = convolve(x, { weight: weight!, bias: bias! }, { stride, dilation, groups, padding });
         return activation === undefined ? y : operand('conv1d', activation(y), 'the result of activation');

@@ -100,7 +100,7 @@ function poolLayer(
   const window: Window = { k: size, stride, dilation: 1, padding };
   return {
     name,
-    origin: [caller, options],
+    origin: [caller, { size, stride, padding }],
     causal: false,
     output: (input) => ({ kind: 'vectors', size: stepSize(caller, input), perStep: true }),
     steps: (length) => windowsOver(window, length),

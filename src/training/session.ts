@@ -165,7 +165,8 @@ export function openSession<P extends TensorTree, B>(
           if (optimizer.rate !== undefined)
             learningRate = rateAt(caller, optimizer.rate, { step: current.step, validationLosses });
         }
-        return { loss, gradientNorm: Math.sqrt(squares), learningRate };
+        // Single precision, as in the file of a training state.
+        return { loss: Math.fround(loss), gradientNorm: Math.sqrt(squares), learningRate };
       });
     },
   };

@@ -77,6 +77,15 @@ describe('quantile functions', () => {
     }
   });
 
+  // scipy.stats.nbinom.ppf(level, r, r / (r + mean)); the probability of 0 is 0 in double precision.
+  it.each([
+    [2000, 1000.01, [1768, 1901, 1999, 2100, 2247]],
+    [9000, 300.01, [7454, 8330, 8990, 9683, 10720]],
+  ])('of the negative binomial distribution with mean %d and r = %d equal those of SciPy', (mean, r, values) => {
+    const quantile = negativeBinomial().quantile([mean - 1e-3, r - 0.01], 1);
+    expect([0.001, 0.1, 0.5, 0.9, 0.999].map(quantile)).toEqual(values);
+  });
+
   it.each(all)('of $name does not cross and inverts the samples', ({ size, quantile, sample, name }) => {
     const random = createRandom(1);
     for (let round = 0; round < 20; round++) {

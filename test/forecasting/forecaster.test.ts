@@ -18,7 +18,7 @@ import {
   seriesFromRows,
   studentT,
 } from 'bptt/forecasting';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 /** A monthly series with a season, a trend, noise, covariates and static features. */
 function createSeries(name: string, length: number, seed: number): Series {
@@ -231,7 +231,7 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
   const rows = [
     { shop: 'a', day: '2024-02-28', sold: '3', price: '1.5' },
     { shop: 'b', day: '2024-02-29', sold: '7', price: '2' },
-    { shop: 'a', day: '2024-02-29', sold: '', price: '1.5' },
+    { shop: 'a', day: '2024-02-29', sold: ' ', price: '1.5' },
     { shop: 'a', day: '2024-03-01', sold: '5', price: '1.6' },
     { shop: 'b', day: '2024-03-02', sold: '8', price: '2' },
     { shop: 'a', day: '2024-03-02', sold: '', price: '1.7' },
@@ -245,4 +245,31 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
   expect(() => seriesFromRows(rows, options)).toThrow(
     /^seriesFromRows: series a, column sold, row 2: must be a number, got nothing\. Use missing: 'mask'/,
   );
+});
+
+describe('times of text without a zone are UTC', () => {
+  const zone = process.env['TZ'];
+  afterEach(() => {
+    if (zone === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = zone;
+  });
+
+  // At 2:30 on 10 March 2024, the clocks of New York did not exist.
+  it.each([
+    ['2024-03-10', '2024-03-10T00:00:00.000Z'],
+    ['2024-03', '2024-03-01T00:00:00.000Z'],
+    ['2024-03-10 02:30', '2024-03-10T02:30:00.000Z'],
+    ['2024-03-10 2:30', '2024-03-10T02:30:00.000Z'],
+    ['2024-03-10T02:30:15', '2024-03-10T02:30:15.000Z'],
+    ['2024-03-10 02:30:15.25', '2024-03-10T02:30:15.250Z'],
+    ['2024-03-10T02:30Z', '2024-03-10T02:30:00.000Z'],
+    ['2024-03-10 02:30:00+01:00', '2024-03-10T01:30:00.000Z'],
+    ['2024-03-10T2:30-04:30', '2024-03-10T07:00:00.000Z'],
+  ])('%s', (time, expected) => {
+    for (const name of ['America/New_York', 'Asia/Kolkata', 'UTC']) {
+      process.env['TZ'] = name;
+      const [series] = seriesFromRows([{ time, value: 1 }], { time: 'time', value: 'value', frequency: 'hour' });
+      expect((series!.start as Date).toISOString(), name).toBe(expected);
+    }
+  });
 });

@@ -4,9 +4,11 @@ import {
   backtest,
   backtestTable,
   drift,
+  type FanChartOptions,
   fanChart,
   type Method,
   meanForecast,
+  type Scores,
   type Series,
   seasonalNaive,
 } from 'bptt/forecasting';
@@ -112,4 +114,30 @@ it('the fan chart draws the values, nested bands, the median, and later values',
   expect(svg.match(/<path [^>]*fill="none"/g)).toHaveLength(3);
   expect(svg).toMatch(/>2024-0\d-\d\d</);
   expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+});
+
+describe('an interval that is wider than the levels', () => {
+  const narrow = [0.2, 0.5, 0.8];
+
+  it('is not drawn by default, and rejected as an option', async () => {
+    const task = { horizon: 5, season: 1, frequency: undefined, levels: narrow };
+    const [forecast] = (await drift()([], task))(series.slice(1));
+    const bands = (options?: FanChartOptions): number =>
+      fanChart(series[1]!, forecast!, options).match(/fill-opacity/g)?.length ?? 0;
+    expect(bands()).toBe(1);
+    expect(bands({ intervals: [0.3, 0.6] })).toBe(2);
+    expect(() => bands({ intervals: [0.5, 0.8] })).toThrow(
+      'fanChart: intervals must be inside the levels of the forecast, 0.2, 0.5, 0.8, got 0.8. ' +
+        'It needs the levels 0.1 and 0.9.',
+    );
+  });
+
+  it('has no coverage', async () => {
+    const options = { methods: { drift: drift() }, horizon: 3, season: 3 };
+    const scoresWith = async (levels: readonly number[]): Promise<Scores> =>
+      (await backtest(series, { ...options, levels })).scores['drift']!.overall;
+    const [wide, less] = [await scoresWith([0.1, 0.5, 0.9]), await scoresWith(narrow)];
+    expect(wide.coverage).toBeGreaterThan(0);
+    expect(less).toMatchObject({ coverage: NaN, mae: wide.mae, count: wide.count });
+  });
 });

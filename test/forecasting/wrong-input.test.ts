@@ -94,6 +94,10 @@ describe('fitForecaster rejects', () => {
     await expect(fitForecaster(plain, [good], { steps: 1, validation: 38 })).rejects.toThrow(
       /^fitForecaster: no series has a window for training: the longest, shop, has 40 values/,
     );
+    const short: Series = { name: 'x', values: values.slice(0, 20) };
+    await expect(fitForecaster(plain, [good, short], { steps: 1, validation: 20 })).rejects.toThrow(
+      'fitForecaster: series x: must have more values than the 20 validation steps, got 20.',
+    );
   });
 });
 
@@ -152,7 +156,16 @@ describe('seriesFromRows rejects', () => {
       [row('2024-01-02'), row('2024-01-03T06:00')],
       'row 1: the time 2024-01-03T06:00:00.000Z is between two steps of frequency day.',
     ],
-    ['cells that are not times', [row('yesterday')], 'row 0: must be a time, got yesterday.'],
+    [
+      'cells that are not times',
+      [row('yesterday')],
+      'row 0: must be a Date, milliseconds or text in ISO format, got yesterday.',
+    ],
+    [
+      'dates that are not in ISO format, which depend on the engine and its time zone',
+      [row('2024-01-02'), row('1/3/2024')],
+      'row 1: must be a Date, milliseconds or text in ISO format, got 1/3/2024.',
+    ],
   ];
   it.each(cases)('%s', (_, rows, message) => {
     expect(() => read(...rows)).toThrow(`seriesFromRows: series sold, column day, ${message}`);
@@ -161,6 +174,17 @@ describe('seriesFromRows rejects', () => {
   it('cells that are not numbers', () => {
     expect(() => read(row('2024-01-02'), row('2024-01-03', 'x7'))).toThrow(
       'seriesFromRows: series sold, column sold, row 1: must be a number, got x7.',
+    );
+  });
+
+  it.each(['', ' ', '\t', '\u00a0'])('a cell of the blanks %j, also in a covariate with masks', (blank) => {
+    expect(() => read(row('2024-01-02'), row('2024-01-03', blank))).toThrow(
+      'seriesFromRows: series sold, column sold, row 1: must be a number, got nothing. Use missing:',
+    );
+    const rows = [{ ...row('2024-01-02'), price: blank }];
+    const options = { time: 'day', value: 'sold', past: ['price'], frequency: 'day', missing: 'mask' } as const;
+    expect(() => seriesFromRows(rows, options)).toThrow(
+      'seriesFromRows: series sold, column price, row 0: must be a number, got nothing.',
     );
   });
 });
@@ -177,5 +201,8 @@ it('forecaster rejects options that do not fit', () => {
 it('backtest rejects series that are too short for its origins', async () => {
   await expect(backtest([good], { methods: { naive: seasonalNaive() }, horizon: 10, origins: 4 })).rejects.toThrow(
     'backtest: series shop: must have at least 42 values for 4 origins and a horizon of 10, got 40.',
+  );
+  await expect(backtest([good], { methods: { naive: seasonalNaive() }, horizon: 40 })).rejects.toThrow(
+    'backtest: series shop: must have at least 42 values for 1 origin and a horizon of 40, got 40.',
   );
 });

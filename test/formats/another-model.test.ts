@@ -5,9 +5,11 @@ import {
   adamw,
   additiveScore,
   attentionPooling,
+  averagePool1d,
   bidirectional,
   chain,
   clipByNorm,
+  conv1d,
   crossEntropy,
   dense,
   dotScore,
@@ -28,6 +30,7 @@ import {
   loadInto,
   lstm,
   lstmWith,
+  maxPool1d,
   meanSquaredError,
   type Optimizer,
   recurrent,
@@ -117,6 +120,16 @@ describe('loadInto', () => {
       of(residual([layerNorm(), dense({ size: 3, activation: tanh })])),
       of(residual([layerNorm(), dense({ size: 3, activation: relu })])),
     ],
+    [
+      'layer 0 (maxPool1d), stride must be 1, the file has 2',
+      of(maxPool1d({ size: 2, stride: 1 })),
+      of(maxPool1d({ size: 2 })),
+    ],
+    [
+      'layer 0 (conv1d), padding must be "same", the file has "valid"',
+      of(conv1d({ size: 2, kernelSize: 3, padding: 'same' })),
+      of(conv1d({ size: 2, kernelSize: 3 })),
+    ],
     ['layer 1 must be dropout, the file has undefined', of(dense({ size: 2 }), dropout(0.5)), of(dense({ size: 2 }))],
     ['layer 0 (dense), size must be 2, the file has 4', of(dense({ size: 2 })), of(dense({ size: 4 }))],
   ])('%s', (difference, model, file) => {
@@ -181,6 +194,19 @@ describe('loadInto', () => {
     );
     loadInto(model, save(file));
     expect(model.data).toEqual(file.data);
+  });
+
+  it('the default options of convolutions and pooling are no difference', () => {
+    const [filters, window] = [{ size: 3, kernelSize: 2 }, { size: 2 }];
+    const explicit = of(
+      conv1d({ ...filters, stride: 1, dilation: 1, groups: 1, padding: 'valid' }),
+      maxPool1d({ ...window, stride: 2, padding: 'valid' }),
+      averagePool1d({ ...window, stride: 2, padding: 'valid' }),
+    );
+    const byDefault = of(conv1d(filters), maxPool1d(window), averagePool1d(window));
+    loadInto(explicit, save(byDefault));
+    loadInto(byDefault, save(explicit));
+    expect(explicit.data).toEqual(byDefault.data);
   });
 
   it('custom functions are compared by name if they have one', () => {

@@ -233,15 +233,15 @@ describe('malformed files', () => {
     [
       'only a signature',
       fileOf({}).slice(0, 16),
-      'the superblock takes 8 bytes at byte 24, but the file has 16. Is it truncated?',
+      'the superblock takes bytes 24 to 32, but the file has 16. Is it truncated?',
     ],
     [
       'truncated after everything that is read',
       datasetFile(space(), type(float32), compact(1)).slice(0, 4095),
       'the superblock gives a length of 4096 bytes, but the file has 4095. Is it truncated?',
     ],
-    ['a root past the end of the file', fileOf({}, 4096, 2 ** 60), 'the header of the root takes 16 bytes'],
-    ['a root at the undefined address', fileOf({}, 4096, Infinity), 'the header of the root takes 16 bytes'],
+    ['a root past the end of the file', fileOf({}, 4096, 2 ** 60), 'the header of the root takes bytes'],
+    ['a root at the undefined address', fileOf({}, 4096, Infinity), 'the header of the root takes bytes'],
     ['addresses of four bytes', fileOf({ 13: [4] }), 'addresses have 4 and lengths 8 bytes'],
     [
       'a node that is its own child',
@@ -267,7 +267,7 @@ describe('malformed files', () => {
     [
       'a heap larger than the file',
       fileOf({ 200: node(0), 300: heap(340, 2 ** 50) }),
-      'the names of the root takes 1125899906842624 bytes at byte 340',
+      'the names of the root takes bytes 340 to 1125899906842964',
     ],
     [
       'a duplicate name',
@@ -352,7 +352,7 @@ describe('malformed files', () => {
     [
       'more elements than the file holds',
       datasetFile(space(2 ** 50), type(float32), contiguous(600, 2 ** 52)),
-      'x takes 4503599627370496 bytes at byte 600',
+      'x takes bytes 600 to 4503599627371096',
     ],
     [
       'more elements than can exist',

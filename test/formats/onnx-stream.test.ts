@@ -326,7 +326,24 @@ describe('errors of streams', () => {
     );
   });
 
+  it('names weights of an LSTM whose shapes differ', () => {
+    const lstm = (biases: number): Uint8Array => {
+      const shapes = { w: [1, 8, 1], r: [1, 8, 2], b: [1, biases] };
+      const initializers = Object.entries(shapes).map(([name, shape]) => {
+        const size = shape.reduce((a, b) => a * b);
+        return floats(name, shape, new Array<number>(size).fill(0.1));
+      });
+      const inputs = [['x', 'float', [1, 1, 1]]] as const;
+      return modelOf([['LSTM', 'x w r b', 'y', { hidden_size: 2 }]], inputs, 'y', { initializers });
+    };
+    expect([...importOnnxStream(lstm(16)).step({ x: full([1, 1, 1], 1) })['y']!.data].every(Number.isFinite)).toBe(
+      true,
+    );
+    expect(() => importOnnxStream(lstm(8))).toThrow('LSTM "y": B must have the shape [1, 16], got [1, 8]');
+  });
+
   it.each<[string, PlainNode, string]>([
+    ['a permutation of other axes', ['Transpose', 'x', 'y', { perm: [0, 1] }], 'of [0, 1, 2], got [0, 1]'],
     ['a short frame', ['Conv', 'x w', 'y'], 'Conv "y": the input of length 2 is shorter than the window 3'],
     ['a short reflection', ['Pad', 'x', 'y', { mode: 'reflect', pads: [0, 0, 2, 0, 0, 0] }], 'too short to reflect 2'],
     ['another mode', ['Pad', 'x', 'y', { mode: 'wrap', pads: [0, 0, 0, 0, 0, 0] }], 'mode must be constant, edge'],

@@ -430,6 +430,13 @@ describe('inferModel', () => {
     });
   });
 
+  it('rejects a nonlinearity that PyTorch does not have', () => {
+    const weights = { weight_ih_l0: matrix(3, 2), weight_hh_l0: matrix(3, 3) };
+    expect(() => inferModel(weights, { nonlinearity: 'sigmoid' as 'tanh' })).toThrow(
+      new RangeError('inferModel: nonlinearity must be one of tanh, relu, got sigmoid.'),
+    );
+  });
+
   it('activations: the activation after a Linear, which weights do not show', () => {
     const weights = {
       'lstm.weight_ih_l0': matrix(12, 2),

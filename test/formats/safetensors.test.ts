@@ -116,7 +116,7 @@ describe('a malformed file is rejected with the reason', () => {
     data_offsets: [from, to],
   });
   const cases: [string, Uint8Array, string][] = [
-    ['an empty file', new Uint8Array(0), 'the file has 0 bytes'],
+    ['an empty file', new Uint8Array(0), 'the file must have at least the 8 bytes of the header length, got 0.'],
     ['truncated in the header', writeSafetensors({ x: full([3], 1) }).slice(0, 20), 'Is the file truncated?'],
     [
       'truncated in the data',
@@ -176,7 +176,11 @@ describe('a malformed file is rejected with the reason', () => {
       fileOf({ x: f32([1], 4, 8) }, new Uint8Array(8)),
       'tensor "x" starts at byte 4, but the header ends at 0',
     ],
-    ['trailing bytes', fileOf({ x: f32([1], 0, 4) }, new Uint8Array(8)), '4 bytes follow the last tensor'],
+    [
+      'trailing bytes',
+      fileOf({ x: f32([1], 0, 4) }, new Uint8Array(8)),
+      'the file must end at byte 4 of the data, got 8.',
+    ],
     ['a tensor that is not an object', fileOf({ x: 3 }), 'tensor "x" must be an object'],
     [
       'a duplicate field',
@@ -293,15 +297,15 @@ it('tensors whose bytes are not aligned are read, each into its own buffer', () 
 it('writeSafetensors rejects values that are not tensors or strings, wrong shapes and invalid names', () => {
   expect(() => writeSafetensors({ x: 3 as never })).toThrow('writeSafetensors: x must be a tensor');
   expect(() => writeSafetensors({ x: { shape: [2], data: new Float32Array(3) } })).toThrow(
-    'x has shape [2] but 3 elements',
+    'x must have a shape of size 3, got [2].',
   );
   expect(() => writeSafetensors({ __metadata__: full([1], 0) })).toThrow('no tensor may be named __metadata__');
   expect(() => writeSafetensors({}, { a: 1 as never })).toThrow('metadata.a must be a string');
   expect(() => writeSafetensors({ x: { shape: [-1, -2], data: new Float32Array(2) } })).toThrow(
-    'x has shape [-1, -2] but 2 elements',
+    'x must have a shape of size 2, got [-1, -2].',
   );
   expect(() => writeSafetensors({ x: { shape: [0.5, 4], data: new Float32Array(2) } })).toThrow(
-    'x has shape [0.5, 4] but 2 elements',
+    'x must have a shape of size 2, got [0.5, 4].',
   );
   expect(() => writeSafetensors({ 'a\udc00': full([1], 0) })).toThrow(
     'writeSafetensors: "a\\udc00" has an unpaired surrogate, which UTF-8 cannot encode',

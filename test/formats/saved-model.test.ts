@@ -28,6 +28,7 @@ import {
   gru,
   integerNumber,
   type Layer,
+  type LoadOptions,
   layerNorm,
   layerNormGru,
   layerNormLstm,
@@ -366,6 +367,24 @@ describe('the training state', () => {
     }
   });
 
+  it('has the losses of accumulated batches bit for bit', async () => {
+    const accumulated = { loss: crossEntropy, optimizer: adam(0.05), epochs: 2, accumulate: 3 };
+    const whole = make();
+    let file = save(whole);
+    const { losses } = await fit(whole, data, {
+      ...accumulated,
+      checkpoint: {
+        every: 1,
+        write: (training) => {
+          if (training.epoch === 2) file = save(whole, { training });
+        },
+      },
+    });
+    const { model, training } = load(file);
+    expect(training!.losses.length).toBeGreaterThan(0);
+    expect((await fit(model, data, { ...accumulated, resume: training })).losses).toEqual(losses);
+  });
+
   it('is saved with an encoder-decoder as well', async () => {
     const make = (): EncoderDecoder =>
       encoderDecoder({
@@ -506,6 +525,11 @@ it('errors name the public function that was called', () => {
   expect(() => loadEncoderDecoder(file)).toThrow(/^loadEncoderDecoder: the header length is/);
   expect(() => loadInto(small(), file)).toThrow(/^loadInto: the header length is/);
   expect(() => load('text' as never)).toThrow(/^load: file must be a Uint8Array or an ArrayBuffer, got a string\./);
+  expect(() => loadInto(small(), save(small()), { customObject: {} } as LoadOptions)).toThrow(
+    new TypeError('loadInto: options must have only customObjects, got customObject.'),
+  );
+  const reserved = customModel({ 'training/x': tensor(1) }, (p) => p['training/x']);
+  expect(() => save(reserved)).toThrow('save: the path of a parameter must not start with training/, got training/x.');
   const unsavable = customModel({ '\ud800': tensor(1) }, (p) => p['\ud800']);
   expect(() => save(unsavable)).toThrow('save: "\\ud800" has an unpaired surrogate, which UTF-8 cannot encode.');
 });

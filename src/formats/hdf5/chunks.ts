@@ -85,7 +85,7 @@ function gridOf(
   };
 }
 
-/** Returns a function that copies the part of a chunk that is within the dataset, in rows that are contiguous in both. */
+/** Returns a function that copies the part of a chunk within the dataset, in rows that are contiguous in both. */
 function placerOf(
   raw: Uint8Array,
   { shape, width }: Chunked,

@@ -37,7 +37,7 @@ export const reject = (what: string): never => {
 
 function checkWithin({ bytes }: Source, at: number, length: number, what: string): void {
   if (!(at + length <= bytes.length))
-    reject(`${what} takes ${length} bytes at byte ${at}, but the file has ${bytes.length}. Is it truncated?`);
+    reject(`${what} takes bytes ${at} to ${at + length}, but the file has ${bytes.length}. Is it truncated?`);
 }
 
 /**

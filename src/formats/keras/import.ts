@@ -6,20 +6,22 @@ import { checkNames } from '../../tensor/shape';
 import type { Json } from '../description';
 import { fileBytes } from '../file-bytes';
 import { decodeHdf5, readHdf5 } from '../hdf5';
+import { isJsonObject } from '../json-object';
 import { listed } from '../listing';
 import { readZip } from '../zip';
 import { parseJson } from './json';
 import type { KerasOptions } from './layers';
-import { type ImportedModel, isFields, modelOf, nameInFile } from './model';
+import { type ImportedModel, modelOf, nameInFile } from './model';
 import { hardSigmoidSlope } from './version';
 
 /**
  * Imports a model from a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3. Supported are Sequential
  * models, and functional models that are a single chain, with Embedding, SimpleRNN, LSTM, GRU (with both values of
- * `reset_after`), Bidirectional, Dense, TimeDistributed(Dense), LayerNormalization and Dropout; and for prediction, with
- * Activation, ReLU, LeakyReLU, Softmax, BatchNormalization, Normalization, Rescaling, RepeatVector,
- * GlobalAveragePooling1D, GlobalMaxPooling1D and Flatten (see {@link kerasLayers}). Other layers that act only in training, such as GaussianNoise, are left out. Inputs are
- * time-major, `[T, B, I]`; `toTimeMajor` converts `[B, T, I]`.
+ * `reset_after`), Bidirectional, Dense, TimeDistributed(Dense), Conv1D, DepthwiseConv1D, MaxPooling1D,
+ * AveragePooling1D, GlobalMaxPooling1D, GlobalAveragePooling1D, BatchNormalization, LayerNormalization and Dropout; and
+ * for prediction, with Activation, ReLU, LeakyReLU, Softmax, BatchNormalization over axis 1, Normalization, Rescaling,
+ * RepeatVector and Flatten (see {@link kerasLayers}). Other layers that act only in training, such as GaussianNoise,
+ * are left out. Inputs are time-major, `[T, B, I]`; `toTimeMajor` converts `[B, T, I]`.
  *
  * A model that cannot be converted exactly is rejected with the reason: other layers and activations, masks without
  * `{ lengths: true }`, sequences returned in reverse order.
@@ -47,7 +49,7 @@ function importArchive(file: Uint8Array, options: KerasOptions): ImportedModel {
   const { tensors } = withCaller('importKeras: model.weights.h5', () => decodeHdf5(weights, file.length));
   const config = jsonOf(files, 'config.json');
   const metadata = Object.hasOwn(files, 'metadata.json') ? jsonOf(files, 'metadata.json') : undefined;
-  const slope = hardSigmoidSlope(isFields(metadata) ? metadata['keras_version'] : undefined);
+  const slope = hardSigmoidSlope(isJsonObject(metadata) ? metadata['keras_version'] : undefined);
   return modelOf('importKeras', config, tensors, { ...options, slope }, nameInFile);
 }
 

@@ -4,8 +4,8 @@ import type { Json } from '../description';
 import { checkJsonSize } from '../json-size';
 
 /**
- * Parses JSON. Python also writes the numbers `NaN` and `Infinity`, which are not JSON. Infinities are read as such, and
- * NaN as the string `'NaN'`, so that a layer that needs the number rejects it.
+ * Parses JSON. Python also writes the numbers `NaN` and `Infinity`, which are not JSON. Infinities are read as such,
+ * and NaN as the string `'NaN'`, so that a layer that needs the number rejects it.
  *
  * @throws RangeError if `text` is not valid JSON, or has far more objects than any model
  */

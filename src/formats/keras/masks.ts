@@ -52,7 +52,7 @@ export function stepMask(inputs: IntTensor | Tensor, maskValue = 0): Tensor {
   return { shape: axes, data: mask };
 }
 
-/** Where the steps of a batch `[T, B]` move. Indices are t·B + b. */
+/** The positions of the steps of a batch `[T, B]` before and after a move. Indices are t·B + b. */
 interface Moves {
   readonly lengths: Int32Array;
   /** `[T·B]` the step that moves to each position, −1 after the valid steps of a row. */

@@ -11,6 +11,7 @@ import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/paramete
 import { checkNames, checkObject, formatShape, sameShape } from '../../tensor/shape';
 import { checkTensor, full, type Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
+import { isJsonObject, type JsonObject } from '../json-object';
 import { abbreviate, listed, shown } from '../listing';
 import { type Part, partsOf } from '../parts';
 import { type KerasLayer, layerIn } from './config';
@@ -40,12 +41,6 @@ export interface ImportedModel {
    */
   readonly notes: readonly string[];
 }
-
-type Fields = Readonly<Record<string, Json>>;
-
-/** Whether JSON is an object. */
-export const isFields = (json: Json | undefined): json is Fields =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /**
  * Creates a model from a Keras configuration and weights.
@@ -206,7 +201,7 @@ function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { t
 
 /** The layers of a Sequential model, or of a functional model that is a single chain. */
 function layersOf(where: string, json: Json): readonly KerasLayer[] {
-  const outer = isFields(json) ? json : {};
+  const outer = isJsonObject(json) ? json : {};
   const { class_name: className, config } = outer;
   if (className !== 'Sequential' && className !== 'Functional' && className !== 'Model') {
     throw new RangeError(
@@ -214,7 +209,7 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
         'are supported.',
     );
   }
-  const entries = Array.isArray(config) ? config : isFields(config) ? config['layers'] : undefined;
+  const entries = Array.isArray(config) ? config : isJsonObject(config) ? config['layers'] : undefined;
   if (!Array.isArray(entries)) throw new RangeError(`${where}: the configuration has no layers.`);
   if (entries.length > maxParts) fail(where, `the model has more than ${maxParts} layers`);
   const layers = entries.map(
@@ -259,16 +254,16 @@ function checkInbound(
   masks: ReadonlySet<string>,
 ): void {
   const { name } = layers[i]!;
-  const inbound = (entry as Fields)['inbound_nodes'] ?? [];
+  const inbound = (entry as JsonObject)['inbound_nodes'] ?? [];
   const calls = Array.isArray(inbound) ? (inbound as readonly Json[]) : [inbound];
   const sources = calls.flatMap((call) => {
-    const kwargs = isFields(call) && isFields(call['kwargs']) ? call['kwargs'] : undefined;
+    const kwargs = isJsonObject(call) && isJsonObject(call['kwargs']) ? call['kwargs'] : undefined;
     if (kwargs?.['mask'] === undefined) return sourcesIn(call);
     const { mask, ...others } = kwargs;
     const unknown = sourcesIn(mask).find((source) => !masks.has(source));
     if (unknown !== undefined)
       fail(where, `${name} has a mask from ${abbreviate(unknown)}, which is not the mask of a layer`);
-    return sourcesIn({ ...(call as Fields), kwargs: others });
+    return sourcesIn({ ...(call as JsonObject), kwargs: others });
   });
   const expected = i === 0 ? [] : [layers[i - 1]!.name];
   if (JSON.stringify(sources) === JSON.stringify(expected)) return;
@@ -280,8 +275,8 @@ function checkInbound(
 }
 
 /**
- * The layers whose outputs are in the arguments of a call. A tensor is keras_history, [layer, node, tensor], in Keras 3,
- * and [[[layer, node, tensor, {}]]] in Keras 2.
+ * The layers whose outputs are in the arguments of a call. A tensor is keras_history, [layer, node, tensor], in Keras
+ * 3, and [[[layer, node, tensor, {}]]] in Keras 2.
  */
 const sourcesIn = (json: Json): readonly string[] =>
   [...JSON.stringify(json).matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
@@ -299,7 +294,7 @@ export interface KerasNames {
 
 /**
  * Loads weights of Keras 3 into an existing model: SimpleRNN, LSTM, GRU (with both values of `reset_after`),
- * Bidirectional, Embedding, Dense and LayerNormalization.
+ * Bidirectional, Embedding, Dense, Conv1D, DepthwiseConv1D, BatchNormalization and LayerNormalization.
  *
  * @param model is updated in place; not changed if the function throws
  * @param tensors the datasets of a `.weights.h5` file, read by {@link readHdf5}, or tensors by variable path, such as

@@ -4,7 +4,7 @@ import { broadcastTo } from '../../autodiff/ops/arithmetic';
 import { reshape, transpose } from '../../autodiff/ops/movement';
 import { globalAveragePool, globalMaxPool } from '../../layers/global-pool';
 import { type Layer, vectorFeatures, vectors } from '../../layers/layer';
-import { checkCount, outOfRange } from '../../tensor/shape';
+import { checkCount, counted, outOfRange } from '../../tensor/shape';
 
 /** Creates a layer that repeats the vector of each sequence `count` times, `[B, I]` to `[count, B, I]`. */
 export function kerasRepeatVector(options: { readonly count: number }): Layer {
@@ -69,7 +69,7 @@ export function kerasFlatten(options: { readonly sequenceLength?: number } = {})
       rejectLengths(name, lengths);
       const [T, B, I] = x.shape as [number, number, number];
       if (T !== sequenceLength)
-        throw new RangeError(`${name}: expected sequences of ${sequenceLength} steps, got ${T}.`);
+        throw new RangeError(`${name}: expected sequences of ${counted(sequenceLength!, 'step')}, got ${T}.`);
       return { output: reshape(transpose(x, [1, 0, 2]), [B, T * I]) };
     },
   };

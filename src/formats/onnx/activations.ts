@@ -33,9 +33,9 @@ function operatorOf(activation: unknown): ActivationOperator | undefined {
     : [...operators].find(([own]) => isSameFunction(activation, own))?.[1];
 }
 
-/** @throws RangeError that names a layer and the part of it that cannot be exported */
-export function reject(path: string, what: string): never {
-  throw new RangeError(`exportOnnx: ${path}: ${what} has no ONNX form.`);
+/** @throws RangeError that names a layer, the part of it that cannot be exported, and the reason */
+export function reject(path: string, what: string, reason = 'has no ONNX form'): never {
+  throw new RangeError(`exportOnnx: ${path}: ${what} ${reason}.`);
 }
 
 /**

@@ -22,7 +22,7 @@ import { checkSize } from './run-limit';
 import { reshapeValue } from './values';
 
 /** The windows of a node over one axis, without their size. @throws RangeError if they move over several axes */
-export function consumeWindow(reader: NodeReader): Omit<Window, 'k'> & { readonly k: number | undefined } {
+function consumeWindow(reader: NodeReader): Omit<Window, 'k'> & { readonly k: number | undefined } {
   const single = (name: string): number | undefined => {
     const values = consumeAttribute(reader, name, 'ints');
     if (values !== undefined && values.length !== 1)

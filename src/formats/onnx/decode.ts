@@ -50,7 +50,7 @@ const maxValues = 100_000;
 /** How many times the size of the external data all tensors may take together: tied weights share bytes. */
 const maxReuse = 3;
 
-/** What the decoder of a graph needs besides the message. */
+/** The context of the decoder besides the message of the graph. */
 interface Context {
   readonly caller: string;
   readonly externalData: ExternalData;

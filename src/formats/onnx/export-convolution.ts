@@ -41,7 +41,8 @@ export function addConvolution(
 /** Puts the inputs before the sequence in front of it, and adds the last inputs as an output. */
 function addPast(context: ExportContext, path: string, x: string, past: number, I: number): string {
   const { builder: b, lengths, states } = context;
-  if (lengths !== undefined) reject(path, 'a causal convolution, whose state cannot be exported together with lengths');
+  if (lengths !== undefined)
+    reject(path, 'the state of a causal convolution', 'cannot be exported together with lengths');
   const name = `${path}.inputs`;
   const state = add(b, 'Reshape', [name, addIntegers(b, 0, past, I)]);
   const rows = add(b, 'Concat', [add(b, 'Transpose', [state], { perm: [1, 0, 2] }), x], { axis: 0 });
@@ -73,10 +74,7 @@ export function changeLengths(context: ExportContext, path: string, window: Wind
   if (lengths === undefined) return;
   const { stride, padding } = window;
   if (padding === 'same' && stride > 1)
-    reject(
-      path,
-      "a stride and padding 'same', which depends on the length of each sequence, so it cannot have lengths",
-    );
+    reject(path, "padding 'same' with a stride", 'depends on the lengths, so it cannot be exported with them');
   const [before, after] = paddingOf(window, 1);
   const change = before + after - extentOf(window) + stride;
   if (stride === 1 && change === 0) return;

@@ -21,7 +21,7 @@ export function addPooling(
   const { builder: b, lengths } = context;
   const window = { k: size, stride, dilation: 1, padding };
   if (opType === 'AveragePool' && lengths !== undefined && paddingOf(window, 1).some((count) => count > 0))
-    reject(path, 'an average with padding, which depends on the length of each sequence, so it cannot have lengths');
+    reject(path, 'an average with padding', 'depends on the lengths, so it cannot be exported with them');
   // Before opset 19, AveragePool has no dilations.
   const { dilations: _, ...attributes } = windowAttributes(window);
   const input = toChannels(b, filled(context, x, opType === 'MaxPool' ? -Infinity : 0));

@@ -9,8 +9,8 @@ import { cellOriginOf } from '../../layers/origins';
 import type { DirectionOptions } from '../../layers/recurrent';
 import { type Cell, stateSizes } from '../../recurrence/cell';
 import { lastOf } from '../../tensor/arrays';
-import type { Tensor } from '../../tensor/tensor';
-import { joined, reordered, transposed, zerosOf } from '../matrix';
+import { full, type Tensor } from '../../tensor/tensor';
+import { joined, reordered, transposed } from '../matrix';
 import { activationAttributes, type CellActivations } from './activations';
 import {
   type Attribute,
@@ -214,7 +214,10 @@ function addOperatorWeights(
     stacked('W', ({ weightIh }) => transposed(reordered(weightIh!, order))),
     stacked('R', ({ weightHh }) => transposed(reordered(weightHh!, order))),
     stacked('B', ({ bias, biasHn }) =>
-      joined(reordered(bias!, order), biasHn === undefined ? zerosOf(bias!.shape[0]!) : joined(zerosOf(2 * H), biasHn)),
+      joined(
+        reordered(bias!, order),
+        biasHn === undefined ? full([bias!.shape[0]!], 0) : joined(full([2 * H], 0), biasHn),
+      ),
     ),
   ];
 }

@@ -9,8 +9,8 @@ import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import { checkModel, type Sequential } from '../../models/sequential';
 import { checkNames } from '../../tensor/shape';
+import { full } from '../../tensor/tensor';
 import { version } from '../../tensor/version';
-import { zerosOf } from '../matrix';
 import type { Part } from '../parts';
 import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
@@ -46,7 +46,8 @@ const irVersion = 8;
  * @param model the model to export
  * @param options additional inputs and outputs
  * @returns the bytes of the `.onnx` file
- * @throws RangeError if the model has a custom layer, cell, activation or attention score; the message names the layer
+ * @throws RangeError if the model has a custom layer, cell, activation or attention score, or windows that cannot have
+ *   lengths; the message names the layer
  * @example
  * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
  * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
@@ -111,7 +112,7 @@ function addLayers(
     if (origin?.[0] === 'withoutBias') {
       // Only the biases are missing. In the file they are zeros.
       const specs = Object.entries(origin[1].parameters!(named.input));
-      const all = Object.fromEntries(specs.map(([name, { shape }]) => [name, own[name] ?? zerosOf(...shape)]));
+      const all = Object.fromEntries(specs.map(([name, { shape }]) => [name, own[name] ?? full(shape, 0)]));
       const inner = { layers: [{ ...named, layer: origin[1] }], parameters: { [named.name]: all } };
       return addLayers(context, inner, value, prefix);
     }

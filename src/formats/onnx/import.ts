@@ -28,19 +28,20 @@ export interface ImportOnnxOptions {
  * training.
  *
  * Supported operators: RNN, LSTM (also with peepholes) and GRU in one or both directions, with sequence lengths,
- * initial states and all activations, clip and input_forget; Gather, MatMul, Gemm, LayerNormalization,
- * BatchNormalization at inference, Softmax, LogSoftmax, Abs, Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus, Sqrt, Tanh, Add,
- * Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax, ArgMin, Concat, Split,
- * Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant, ConstantOfShape,
- * Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs can have all of
- * these.
+ * initial states and all activations, clip and input_forget; Conv, MaxPool, AveragePool, GlobalMaxPool and
+ * GlobalAveragePool over one axis; Gather, MatMul, Gemm, LayerNormalization, BatchNormalization at inference, Softmax,
+ * LogSoftmax, Abs, Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus,
+ * Sqrt, Tanh, Add, Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax,
+ * ArgMin, Concat, Split, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant,
+ * ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs
+ * can have all of these.
  *
  * DynamicQuantizeLSTM of onnxruntime runs with its weights converted to floats.
  *
  * Every float constant is a trainable parameter, except exponents, running statistics, and those of Constant nodes and
- * of the graphs of If and Scan.
- * Constants that only one recurrent node uses are converted to the parameters of its cell; its two biases are added if
- * their sum is equivalent. Double and half precision are converted to single, and integers are clamped to 32 bits.
+ * of the graphs of If and Scan. Constants that only one recurrent node uses are converted to the parameters of its
+ * cell; its two biases are added if their sum is equivalent. Double and half precision are converted to single, and
+ * integers are clamped to 32 bits.
  *
  * @param file the content of the `.onnx` file; operator set 7 to 25
  * @param options the files with tensor data next to it, if there are any

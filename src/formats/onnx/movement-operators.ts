@@ -108,7 +108,7 @@ export const expandOperator: Operator = (reader) => {
   return singleOutput(reader, (x, shape) => expandValue(x, elementsOf(shape)!));
 };
 
-/** The shape that Reshape gives to x: a length of 0 is copied unless it is allowed, and one length of −1 is inferred. */
+/** The shape that Reshape gives to x: a length of 0 is copied unless it is allowed; one length of −1 is inferred. */
 export function inferredShape(shape: Shape, given: readonly number[], allowsZero: boolean): Shape {
   const lengths = given.map((length, i) => (length === 0 && !allowsZero ? (shape[i] ?? 0) : length));
   const inferred = sizeOf(shape) / sizeOf(lengths.filter((length) => length !== -1));

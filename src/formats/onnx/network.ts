@@ -54,8 +54,8 @@ export interface OnnxNetwork {
  * @param inputs tensors or variables by name, in the layout of the file; an int tensor if the file declares integers
  * @returns the outputs by name; integer outputs are converted to floats and have no gradient
  * @throws TypeError if an input or a parameter is missing or of the wrong kind
- * @throws RangeError if a shape does not fit, or the results of all nodes have more than 2²³ elements and 1024 for every
- *   element of the inputs and constants; errors inside the model name the node
+ * @throws RangeError if a shape does not fit, or the results of all nodes have more than 2²³ elements and 1024 for
+ *   every element of the inputs and constants; errors inside the model name the node
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');
@@ -123,7 +123,6 @@ export function runSteps(
   }
 }
 
-/** The values by name before the first node runs: constants, parameters and inputs. */
 /** @throws TypeError if `given` does not have a variable for every tensor of `own` */
 function checkVariables(caller: string, path: string, own: unknown, given: unknown): void {
   if (isTensor(own)) {
@@ -136,6 +135,7 @@ function checkVariables(caller: string, path: string, own: unknown, given: unkno
     checkVariables(caller, `${path}.${name}`, part, parts[name]);
 }
 
+/** The values by name before the first node runs: constants, parameters and inputs. */
 function initialValues(
   caller: string,
   network: OnnxNetwork,
@@ -189,8 +189,8 @@ function inputValue(
  * @param parameters Default: the parameters of the file.
  * @returns the outputs by name; integer outputs are converted to floats
  * @throws TypeError if an input or a parameter is missing or of the wrong kind
- * @throws RangeError if a shape does not fit, or the results of all nodes have more than 2²³ elements and 1024 for every
- *   element of the inputs and constants; errors inside the model name the node
+ * @throws RangeError if a shape does not fit, or the results of all nodes have more than 2²³ elements and 1024 for
+ *   every element of the inputs and constants; errors inside the model name the node
  * @example
  * const bytes = atob('CAgSABoAQgQKABANOkcKEwoBeAoBdxIBeRoAIgZNYXRNdWwSAWcqFwoCAwEQAUIBd0oMAACAPwAAAEAAAEBAWgkKAXgS' +
  *   'BAoCCAFiCQoBeRIECgIIAQ==');

@@ -17,7 +17,7 @@ export interface Message {
   readonly file: FileState;
 }
 
-/** What all messages of a file share. */
+/** The shared data of all messages of a file. */
 interface FileState {
   /** The number of fields that may still be read: a field of 2 bytes can take hundreds of bytes of memory. */
   remaining: number;

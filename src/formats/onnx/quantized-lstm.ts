@@ -1,4 +1,4 @@
-/** DynamicQuantizeLSTM of onnxruntime, as the quantization tool of onnxruntime writes it, by dequantizing its weights. */
+/** DynamicQuantizeLSTM of onnxruntime, as its quantization tool writes it, by dequantizing the weights. */
 
 import { formatShape } from '../../tensor/shape';
 import { isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';

@@ -1,6 +1,6 @@
 /**
- * A limit on the work and memory of one run of a network. A few bytes of a file can describe results of any size, and steps
- * without number, so the results of all nodes together are limited relative to the inputs and the constants.
+ * A limit on the work and memory of one run of a network. A few bytes of a file can describe results of any size, and
+ * steps without number, so the results of all nodes together are limited relative to the inputs and the constants.
  */
 
 import { formatShape, type Shape, sizeOf } from '../../tensor/shape';

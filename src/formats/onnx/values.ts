@@ -55,7 +55,9 @@ export function transposeValue(x: Value, order: readonly number[]): Value {
   if (isVariable(x)) return transpose(x, order);
   const axes = order.map((axis) => resolveAxis('Transpose', axis, x.shape.length));
   if (axes.length !== x.shape.length || new Set(axes).size !== axes.length)
-    throw new RangeError(`perm must be a permutation of the ${x.shape.length} axes, got ${formatShape(order)}`);
+    throw new RangeError(
+      `perm must be a permutation of ${formatShape([...x.shape.keys()])}, got ${formatShape(order)}`,
+    );
   const strides = stridesOf(x.shape);
   return strided(
     x,

@@ -40,7 +40,7 @@ import {
 } from './view';
 
 /** Reshapes x. @throws RangeError if the sizes differ */
-export function reshaped(plan: Plan, x: View, shape: Shape): View {
+function reshaped(plan: Plan, x: View, shape: Shape): View {
   if (sizeOf(x.shape) !== sizeOf(checkSize(shape)))
     throw new RangeError(`cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)}`);
   return sameShape(x.shape, shape) ? x : { ...contiguous(plan, x), shape, strides: stridesOf(shape) };
@@ -95,7 +95,9 @@ const transpose: PlanOperator = (node) => {
     resolveAxis('Transpose', axis, rank),
   );
   if (order.length !== rank || new Set(order).size !== rank)
-    throw new RangeError(`perm must be a permutation of the ${rank} axes, got ${formatShape(order)}`);
+    throw new RangeError(
+      `perm must be a permutation of ${formatShape([...x.shape.keys()])}, got ${formatShape(order)}`,
+    );
   return [permuted(x, order)];
 };
 

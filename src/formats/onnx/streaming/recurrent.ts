@@ -52,6 +52,8 @@ export const recurrentOperator: PlanOperator = (node) => {
   const outputs = newView(plan, [T, D, B, H]);
   const finals = Object.keys(form.states).map(() => newView(plan, [D, B, H]));
   spend(1, 0, T * B * D * (G + 2) * H);
+  const bias = node.inputs[3];
+  if (bias !== undefined) expectShape('B', bias.shape, [D, 2 * G * H]);
   directions.forEach((isReverse, d) => {
     const weights = convertWeights(node, form, d, H);
     const initial = Object.values(form.states).map((i) => initialState(node, i, d, [D, B, H]));

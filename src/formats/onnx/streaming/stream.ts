@@ -2,7 +2,7 @@
 
 import { noteUse } from '../../../kernels/workspace';
 import { isArrayOf } from '../../../tensor/arrays';
-import { checkNames, formatShape, mismatch, outOfRange, type Shape, sameShape } from '../../../tensor/shape';
+import { checkNames, counted, formatShape, mismatch, outOfRange, type Shape, sameShape } from '../../../tensor/shape';
 import { checkTensor, isTensor, type Tensor } from '../../../tensor/tensor';
 import { abbreviate, listed } from '../../listing';
 import type { Plan } from './plan';
@@ -47,7 +47,7 @@ export interface Slot {
   readonly elements: () => ArrayLike<number>;
 }
 
-/** What the streams of a network share. */
+/** The shared parts of the streams of a network. */
 export interface Program {
   readonly plan: Plan;
   readonly inputs: readonly Slot[];
@@ -122,9 +122,9 @@ const unknownInput = (slots: readonly Slot[], name: string): TypeError =>
   );
 
 function inputError({ name, shape, size }: Slot, value: unknown): Error {
-  const expected = `a tensor ${formatShape(shape)} or a Float32Array of ${size} elements`;
+  const expected = `a tensor ${formatShape(shape)} or a Float32Array of ${counted(size, 'element')}`;
   if (isTensor(value) || isArrayOf('Float32Array', value)) {
-    const got = isTensor(value) ? formatShape(value.shape) : `${value.length} elements`;
+    const got = isTensor(value) ? formatShape(value.shape) : counted(value.length, 'element');
     return outOfRange('step', `the input ${name}`, expected, got, `The stream was created with this shape.`);
   }
   return mismatch('step', `the input ${name}`, expected, value);
