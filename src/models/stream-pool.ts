@@ -1,9 +1,10 @@
-/** Many streams of one model that come and go, and run as batches. */
+/** Many streams of one model, which open and close at any time, and run as batches. */
 
+import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
-import { checkShape, formatShape, lengthOf, outOfRange } from '../tensor/shape';
-import { checkEither, checkTensor, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
-import { checkModel, type ModelState, type Sequential } from './sequential';
+import { checkNames, checkShape, formatShape, lengthOf, outOfRange, sizeOf } from '../tensor/shape';
+import { checkEither, checkTensor, full, type IntTensor, isIntTensor, likeTensor, type Tensor } from '../tensor/tensor';
+import { checkModel, type ModelState, mapStates, type Sequential } from './sequential';
 import { advance, type Stream, stream } from './stream';
 
 /** Many streams of one model. Each has a number, from 0; numbers of closed streams are used again. */
@@ -19,12 +20,12 @@ export interface StreamPool {
   /** Closes a stream. @throws RangeError if it is not open */
   readonly close: (number: number) => void;
   /**
-   * Runs one step of n streams.
+   * Runs one step of n streams. If it throws, no stream has changed.
    *
    * @param numbers of the streams, distinct
    * @param x row i is the input of stream `numbers[i]`: ids `[n]`, or vectors `[n, I]`
    * @returns row i is the output of stream `numbers[i]`: `[n, O]`
-   * @throws RangeError if a stream is not open or there twice, or `x` has the wrong shape
+   * @throws RangeError if a stream is not open, or occurs twice, `x` has the wrong shape, or an id is out of range
    */
   readonly advance: (numbers: ArrayLike<number>, x: IntTensor | Tensor) => Tensor;
   /**
@@ -34,9 +35,12 @@ export interface StreamPool {
    */
   readonly read: (numbers: ArrayLike<number>) => ModelState;
   /**
-   * Replaces the states of n streams, each tensor `[n, H]`, such as those that another pool has read.
+   * Replaces the states of n streams, each tensor `[n, H]`, such as those that another pool has read. As in a
+   * {@link Stream}, missing parts take their initial values.
    *
-   * @throws RangeError if a stream is not open, or a shape does not match
+   * @throws TypeError if a layer or a part is unknown
+   * @throws RangeError if a stream is not open, or occurs twice, a shape does not match, or a part of a layer that is
+   * not run by a `stepRunner` is missing
    */
   readonly write: (numbers: ArrayLike<number>, states: ModelState) => void;
 }
@@ -45,10 +49,10 @@ export interface StreamPool {
 const largestBatch = 256;
 
 /**
- * Creates a pool of streams: thousands of clients of a server, say, that come and go and are not in step. A step of any
- * of them runs as batches of up to 256 rows, which is faster than as single streams, with the same bits. The states are
- * in one array per layer, which `read` and `write` copy by row. Like a stream, a pool does not see later changes of the
- * model.
+ * Creates a pool of streams: for example thousands of clients of a server, which connect and disconnect at any time. A
+ * step of any of them runs as batches of up to 256 rows, which is faster than as single streams, with the same bits. The
+ * states are in one array per part of a layer's state, which `read` and `write` copy by row. Like a stream, a pool does
+ * not see later changes of the model.
  *
  * @throws RangeError if a layer is not causal, and so cannot run step by step
  * @example
@@ -63,22 +67,15 @@ export function createStreamPool(model: Sequential): StreamPool {
   checkModel('createStreamPool', model);
   const batches = batchesOf(model);
   const { inputSize, outputSize } = batches[0]!;
+  const parts = stateAfterStep(lastOf(batches)!);
   const slots = createSlots();
-  const states = createStateRows();
-
-  /** Runs streams that all have a state, or that all have none. */
-  const run = (numbers: readonly number[], x: IntTensor | Tensor, output: Float32Array): void => {
-    const isFresh = slots.isFresh(numbers[0]!);
-    for (let start = 0, end = 0; start < numbers.length; start = end) {
-      const batch = batches.find(({ batchSize }) => batchSize <= numbers.length - start)!;
-      end = start + batch.batchSize;
-      const rows = numbers.slice(start, end);
-      batch.state = isFresh ? undefined : states.read(rows);
-      const part = output.subarray(start * outputSize, end * outputSize);
-      advance(batch, rowsOf(x, start, end), { shape: [rows.length, outputSize], data: part });
-      states.write(rows, slots.capacity(), batch.state ?? {});
+  const states = createStateRows(parts);
+  /** Stores the states of all batches, after the last one has run, so that an error changes no stream. */
+  const store = (updates: readonly (readonly [streams: readonly number[], state: ModelState])[]): void => {
+    for (const [streams, state] of updates) {
+      states.write(streams, slots.capacity(), state);
+      slots.markUsed(streams);
     }
-    slots.markUsed(numbers);
   };
   return {
     get size() {
@@ -91,24 +88,19 @@ export function createStreamPool(model: Sequential): StreamPool {
     advance(numbers, x) {
       const all = slots.checked('advance', numbers);
       checkInput(x, all.length, inputSize);
-      const output = { shape: [all.length, outputSize], data: new Float32Array(all.length * outputSize) };
-      const fresh = all.flatMap((number, row) => (slots.isFresh(number) ? [row] : []));
-      if (all.length === 0) return output;
-      if (fresh.length === 0 || fresh.length === all.length) {
-        run(all, x, output.data);
-        return output;
-      }
-      for (const rows of [fresh, all.flatMap((number, row) => (slots.isFresh(number) ? [] : [row]))]) {
-        const part = new Float32Array(rows.length * outputSize);
-        run(
-          rows.map((row) => all[row]!),
-          pickRows(x, rows),
-          part,
-        );
-        rows.forEach((row, i) =>
-          output.data.set(part.subarray(i * outputSize, (i + 1) * outputSize), row * outputSize),
-        );
-      }
+      const output = full([all.length, outputSize], 0);
+      const run = (isFresh: boolean) =>
+        divide(
+          batches,
+          [...all.keys()].filter((row) => slots.isFresh(all[row]!) === isFresh),
+        ).map(([batch, rows]) => {
+          const streams = rows.map((row) => all[row]!);
+          batch.state = isFresh ? undefined : states.read(streams);
+          const { data } = advanceRows(batch, x, rows);
+          rows.forEach((row, i) => copyRow(output.data, row * outputSize, data, i * outputSize, outputSize));
+          return [streams, batch.state ?? {}] as const;
+        });
+      store([...run(true), ...run(false)]);
       return output;
     },
     read(numbers) {
@@ -126,14 +118,17 @@ export function createStreamPool(model: Sequential): StreamPool {
     },
     write(numbers, values) {
       const all = slots.checked('write', numbers);
-      for (const [layer, parts] of Object.entries(values))
-        for (const [name, part] of Object.entries(parts)) {
-          checkTensor('write', `${layer}.${name}`, part);
-          const rest = states.shapeOf(layer, name) ?? part.shape.slice(1);
-          checkShape('write', `${layer}.${name}`, part.shape, '[n, H]', [all.length, ...rest]);
-        }
-      states.write(all, slots.capacity(), values);
-      slots.markUsed(all);
+      checkStates(values, parts, all.length);
+      const updates = divide(batches, [...all.keys()]).map(([batch, rows]) => {
+        batch.state = mapStates(values, (part) => pickRows(part, rows));
+        const state = batch.state ?? {};
+        mapStates(parts, (_, layer, name) => {
+          if (state[layer]?.[name] === undefined)
+            throw outOfRange('write', 'states', 'complete for a layer without a stepRunner', `no ${layer}.${name}`);
+        });
+        return [rows.map((row) => all[row]!), state] as const;
+      });
+      store(updates);
     },
   };
 }
@@ -158,20 +153,59 @@ function checkInput(x: IntTensor | Tensor, n: number, inputSize: number | 'ids')
   checkShape('advance', 'x', x.shape, symbols, shape);
 }
 
-/** Rows `start` to `end` of the input, without a copy. */
-function rowsOf(x: IntTensor | Tensor, start: number, end: number): IntTensor | Tensor {
-  if (isIntTensor(x)) return { shape: [end - start], data: x.data.subarray(start, end) };
-  const width = x.shape[1]!;
-  return { shape: [end - start, width], data: x.data.subarray(start * width, end * width) };
+/** Divides rows into batches. */
+function divide(
+  batches: readonly Stream[],
+  rows: readonly number[],
+): readonly (readonly [batch: Stream, rows: readonly number[]])[] {
+  const divided: [Stream, readonly number[]][] = [];
+  for (let start = 0; start < rows.length; start += lastOf(divided)![1].length) {
+    const batch = batches.find(({ batchSize }) => batchSize <= rows.length - start)!;
+    divided.push([batch, rows.slice(start, start + batch.batchSize)]);
+  }
+  return divided;
 }
 
-/** A copy of some rows of the input. */
-function pickRows(x: IntTensor | Tensor, rows: readonly number[]): IntTensor | Tensor {
-  if (isIntTensor(x)) return { shape: [rows.length], data: Int32Array.from(rows, (row) => x.data[row]!) };
-  const width = x.shape[1]!;
-  const data = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => data.set(x.data.subarray(row * width, (row + 1) * width), i * width));
-  return { shape: [rows.length, width], data };
+/** Runs one step on some rows of the input. */
+function advanceRows(batch: Stream, x: IntTensor | Tensor, rows: readonly number[]): Tensor {
+  try {
+    return advance(batch, pickRows(x, rows));
+  } catch (error) {
+    // The position of a wrong id is that in the batch.
+    if (error instanceof RangeError && isIntTensor(x))
+      error.message = error.message.replace(/ at position (\d+)/, (_, i) => ` at position ${rows[Number(i)]}`);
+    throw error;
+  }
+}
+
+/** Runs one step of one row, and returns its state, which has the names and the shapes of all parts. */
+function stateAfterStep(one: Stream): ModelState {
+  const { inputSize } = one;
+  const x = inputSize === 'ids' ? { shape: [1], data: new Int32Array(1) } : full([1, inputSize], 0);
+  withCaller('createStreamPool', () => advance(one, x));
+  return one.state ?? {};
+}
+
+/** @throws RangeError if a shape does not match; TypeError if a name is unknown */
+function checkStates(values: ModelState, parts: ModelState, n: number): void {
+  checkNames('write', 'states', values, Object.keys(parts));
+  for (const [layer, own] of Object.entries(values)) {
+    checkNames('write', layer, own, Object.keys(parts[layer]!));
+    for (const [name, part] of Object.entries(own)) {
+      checkTensor('write', `${layer}.${name}`, part);
+      const [, ...rest] = parts[layer]![name]!.shape;
+      checkShape('write', `${layer}.${name}`, part.shape, '[n, H]', [n, ...rest]);
+    }
+  }
+}
+
+/** A copy of some rows of a tensor. */
+function pickRows<X extends IntTensor | Tensor>(x: X, rows: readonly number[]): X {
+  const [, ...rest] = x.shape;
+  const size = sizeOf(rest);
+  const data = new (isIntTensor(x) ? Int32Array : Float32Array)(rows.length * size);
+  rows.forEach((row, i) => copyRow(data, i * size, x.data, row * size, size));
+  return likeTensor(x, [rows.length, ...rest], data);
 }
 
 /** The numbers of streams. */
@@ -181,7 +215,7 @@ interface Slots {
   readonly capacity: () => number;
   readonly open: () => number;
   readonly close: (number: number) => void;
-  /** Returns the numbers. @throws RangeError if one is not open, or there twice */
+  /** Returns the numbers. @throws RangeError if one is not open, or occurs twice */
   readonly checked: (where: string, numbers: ArrayLike<number>) => readonly number[];
   /** Whether a stream has no state yet. */
   readonly isFresh: (number: number) => boolean;
@@ -192,7 +226,7 @@ function createSlots(): Slots {
   /** Whether each number is open, and whether the stream is fresh. */
   const slots: ('closed' | 'fresh' | 'used')[] = [];
   const free: number[] = [];
-  /** For each number the last check in which it occurred, to find those that are there twice. */
+  /** For each number the last check in which it occurred, to find those that occur twice. */
   const checks: number[] = [];
   let check = 0;
   const checkOpen = (where: string, number: number): void => {
@@ -228,63 +262,43 @@ function createSlots(): Slots {
   };
 }
 
-/** A part of the state of all streams: `size` elements per stream. */
-interface Part {
-  readonly layer: string;
-  readonly name: string;
-  /** The shape without the batch axis. */
-  readonly shape: readonly number[];
-  readonly size: number;
-  data: Float32Array;
-}
-
 /** The states of all streams: for each part of the state, one array with a row per stream. */
 interface StateRows {
-  readonly shapeOf: (layer: string, name: string) => readonly number[] | undefined;
   readonly read: (rows: readonly number[]) => ModelState;
   /** @param capacity the number of rows that there must be room for */
   readonly write: (rows: readonly number[], capacity: number, state: ModelState) => void;
 }
 
-function createStateRows(): StateRows {
-  const parts: Part[] = [];
-  const find = (layer: string, name: string): Part | undefined =>
-    parts.find((part) => part.layer === layer && part.name === name);
+function createStateRows(parts: ModelState): StateRows {
+  let room = 0;
+  let tables = parts;
   return {
-    shapeOf: (layer, name) => find(layer, name)?.shape,
-    read(rows) {
-      const state: Record<string, Record<string, Tensor>> = {};
-      for (const { layer, name, shape, size, data } of parts) {
-        const copy = new Float32Array(rows.length * size);
-        for (let i = 0; i < rows.length; i++) copyRow(copy, i * size, data, rows[i]! * size, size);
-        state[layer] ??= {};
-        state[layer][name] = { shape: [rows.length, ...shape], data: copy };
-      }
-      return state;
-    },
+    read: (rows) => mapStates(tables, (table) => pickRows(table, rows)),
     write(rows, capacity, state) {
-      for (const [layer, values] of Object.entries(state)) {
-        for (const [name, { shape, data: source }] of Object.entries(values)) {
-          let part = find(layer, name);
-          if (part === undefined) {
-            const rest = shape.slice(1);
-            part = { layer, name, shape: rest, size: rest.reduce((a, b) => a * b, 1), data: new Float32Array(0) };
-            parts.push(part);
-          }
-          const { size } = part;
-          if (part.data.length < capacity * size) {
-            const larger = new Float32Array(Math.max(capacity, 2 * (part.data.length / size), 16) * size);
-            larger.set(part.data);
-            part.data = larger;
-          }
-          for (let i = 0; i < rows.length; i++) copyRow(part.data, rows[i]! * size, source, i * size, size);
-        }
+      if (room < capacity) {
+        room = Math.max(capacity, 2 * room, 16);
+        tables = mapStates(tables, ({ shape: [, ...rest], data }) => {
+          const larger = full([room, ...rest], 0);
+          larger.data.set(data);
+          return larger;
+        });
       }
+      mapStates(tables, ({ shape: [, ...rest], data }, layer, name) => {
+        const size = sizeOf(rest);
+        const source = state[layer]![name]!.data;
+        rows.forEach((row, i) => copyRow(data, row * size, source, i * size, size));
+      });
     },
   };
 }
 
 /** Copies without creating a view, which takes longer than copying a short row. */
-function copyRow(target: Float32Array, to: number, source: Float32Array, from: number, size: number): void {
+function copyRow(
+  target: Float32Array | Int32Array,
+  to: number,
+  source: Float32Array | Int32Array,
+  from: number,
+  size: number,
+): void {
   for (let i = 0; i < size; i++) target[to + i] = source[from + i]!;
 }

@@ -126,3 +126,73 @@ it('a pool rejects wrong streams and inputs', () => {
   expect(() => pool.close(second)).toThrow('close: number must be that of an open stream, got 1');
   expect(() => createStreamPool({} as never)).toThrow(/^createStreamPool: model must be a model/);
 });
+
+it.each([
+  ['zeros', false],
+  ['a learned initial state', true],
+])('parts that are not written take their initial value, also after another stream: %s', (_, learnInitialState) => {
+  const model = sequential(
+    [recurrent(lstm(), { hiddenSize: 3, learnInitialState }), recurrent(gru(), { hiddenSize: 2 })],
+    {
+      inputSize: 2,
+    },
+  );
+  model.data.set(normal(0, 0.4)([model.data.length], createRandom(5)).data);
+  const [pool, alone] = [createStreamPool(model), stream(model)];
+  const closed = pool.open();
+  pool.advance([closed], tensor([[1, 2]]));
+  pool.close(closed);
+  const number = pool.open();
+  expect(number).toBe(closed);
+  const state = { lstm: { h: tensor([[1, 2, 3]]) } };
+  pool.write([number], state);
+  alone.state = state;
+  expect(pool.read([number])).toEqual(alone.state);
+  expect(pool.advance([number], tensor([[3, 4]]))).toEqual(advance(alone, tensor([[3, 4]])));
+});
+
+it('a pool rejects states of another model, also before its first step, and stays usable', () => {
+  const pool = createStreamPool(sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 }));
+  const number = pool.open();
+  const write = (state: object) => () => pool.write([number], state as never);
+  expect(write({ gru: { h: tensor([[1, 2, 3, 4, 5]]) } })).toThrow('write: gru.h must be [n, H] = [1, 4], got [1, 5].');
+  expect(
+    write({
+      gru: {
+        h: tensor([
+          [1, 2, 3, 4],
+          [1, 2, 3, 4],
+        ]),
+      },
+    }),
+  ).toThrow('[n, H] = [1, 4], got [2, 4].');
+  expect(write({ gru: { c: tensor([[1]]) } })).toThrow('write: gru must have only h, got c.');
+  expect(write({ lstm: {} })).toThrow('write: states must have only gru, got lstm.');
+  expect(() => pool.read([number])).toThrow('of streams that have a state');
+  expect(pool.advance([number], tensor([[1, 2]])).shape).toEqual([1, 4]);
+});
+
+it('a state without a part of a layer that has no step runner is rejected', () => {
+  const pool = createStreamPool(sequential([recurrent(layerNormLstm(), { hiddenSize: 2 })], { inputSize: 2 }));
+  const number = pool.open();
+  expect(() => pool.write([number], { layerNormLstm: { h: tensor([[1, 2]]) } })).toThrow(
+    'write: states must be complete for a layer without a stepRunner, got no layerNormLstm.c.',
+  );
+});
+
+it('a wrong id in the last batch changes no stream', () => {
+  const model = sequential([embedding({ vocabularySize: 9, size: 6 }), recurrent(gru(), { hiddenSize: 3 })]);
+  const pool = createStreamPool(model);
+  const numbers = Array.from({ length: 300 }, pool.open);
+  const ids = new Int32Array(300).fill(1);
+  const wrong = ids.slice().fill(9, 298, 299);
+  const message = 'advance: layer embedding: ids must be integers from 0 to 8, got 9 at position 298.';
+  expect(() => pool.advance(numbers, intTensor(wrong))).toThrow(message);
+  expect(() => pool.read(numbers)).toThrow('of streams that have a state, got 0.');
+  pool.advance(numbers.slice(10), intTensor(ids.subarray(10)));
+  const before = pool.read(numbers.slice(10));
+  // Fresh streams first, in another batch than the others.
+  expect(() => pool.advance(numbers, intTensor(wrong))).toThrow(message);
+  expect(pool.read(numbers.slice(10))).toEqual(before);
+  expect(() => pool.read([0])).toThrow('of streams that have a state, got 0.');
+});
