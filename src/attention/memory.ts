@@ -57,7 +57,7 @@ export function attentionMemory(
   const [T, B] = sequence.shape as [number, number];
   const p = mapValues(parameters, (value, name) => operand('attentionMemory', value, name));
   const values = transpose(
-    onValidSteps('attentionMemory', sequence, lengths, (rows) => rows),
+    withCaller('attentionMemory', () => onValidSteps('attentionMemory', sequence, lengths, (rows) => rows)),
     [1, 0, 2],
   );
   const keys = withCaller('attentionMemory', () => score.keys(p, values));

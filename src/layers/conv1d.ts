@@ -14,14 +14,13 @@ import {
   windowsOver,
 } from '../autodiff/ops/windows';
 import { operand, type Variable, viewOf } from '../autodiff/tape';
-import { validRows } from '../recurrence/packing';
+import { checkResets, validRows } from '../recurrence/packing';
 import { rowsAt } from '../recurrence/valid-steps';
 import { causalRows, lastRows, paddedRows } from '../recurrence/window-rows';
 import type { Initializer } from '../tensor/initializers';
-import { checkCount, checkFunction, checkNames, checkShape, outOfRange } from '../tensor/shape';
-import { checkIntTensor } from '../tensor/tensor';
+import { checkCount, checkFunction, checkNames, checkShape } from '../tensor/shape';
 import { createConvolutionRunner } from './conv1d-stream';
-import { type Layer, type LayerContext, type LayerResult, stepSize, vectors } from './layer';
+import { checkNoResets, type Layer, type LayerContext, type LayerResult, stepSize, vectors } from './layer';
 
 /** The options of {@link conv1d}. */
 export interface Conv1dOptions {
@@ -142,11 +141,11 @@ function runWindows(
   apply: Convolution,
   window: Window,
   x: Variable,
-  { lengths, resets }: Pick<LayerContext, 'lengths' | 'resets'>,
+  context: Pick<LayerContext, 'lengths' | 'resets'>,
 ): Variable {
+  const { lengths } = context;
   const [T, B, I] = x.shape as [number, number, number];
-  if (resets?.data.some((flag) => flag !== 0))
-    throw outOfRange('conv1d', 'resets', "undefined, unless the stride is 1 and the padding is 'causal'", 'resets');
+  checkNoResets('conv1d', context, "undefined, unless the stride is 1 and the padding is 'causal'");
   const count = stepsAfter('conv1d', window, T);
   if (validRows('conv1d', T, B, lengths) === undefined) return apply(x, window.padding);
   const { steps, sources, outputs } = paddedRows(window, T, lengths!);
@@ -164,10 +163,7 @@ function runCausal(
 ): LayerResult {
   const [T, B, I] = x.shape as [number, number, number];
   const past = extentOf(window) - 1;
-  if (resets !== undefined) {
-    checkIntTensor('conv1d', 'resets', resets);
-    checkShape('conv1d', 'resets', resets.shape, '[T, B]', [T, B]);
-  }
+  checkResets('conv1d', resets, T, B);
   checkNames('conv1d', 'state', state, past === 0 ? [] : ['inputs']);
   const isUnequal = validRows('conv1d', T, B, lengths) !== undefined;
   const isReset = resets?.data.some((flag) => flag !== 0) ?? false;

@@ -132,6 +132,15 @@ export const stateless = (output: number, size: number, step: () => void): StepR
   writeState: (_, values = {}) => checkNames('stream', 'state', values, []),
 });
 
+/** @throws RangeError if a step begins a new sequence, which a layer that combines several steps does not support */
+export function checkNoResets(
+  caller: string,
+  { resets }: Pick<LayerContext, 'resets'>,
+  expected = 'undefined, because the layer combines several steps',
+): void {
+  if (resets?.data.some((flag) => flag !== 0)) throw outOfRange(caller, 'resets', expected, 'resets');
+}
+
 /** Returns the features of input vectors. @throws RangeError if the input is token ids or separate directions */
 export function vectorFeatures(caller: string, input: Features): Extract<Features, { readonly kind: 'vectors' }> {
   if (input.kind === 'vectors') return input;

@@ -4,6 +4,7 @@ import { concat, slice } from '../autodiff/ops/movement';
 import { recompute } from '../autodiff/recompute';
 import { operand, type Variable } from '../autodiff/tape';
 import { checkCausal } from '../layers/chain';
+import { checkLengths, checkResets } from '../recurrence/packing';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
@@ -30,7 +31,8 @@ import {
  * segments of 200 steps.
  *
  * @param segment the number of steps per segment; ⌈√T⌉ by default
- * @throws RangeError if a layer is not causal, or needs all steps in training, as {@link batchNorm} does
+ * @throws RangeError if a layer is not causal, or needs all steps in training, as {@link batchNorm} does, or `lengths` or
+ *   `resets` do not match the input
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
  * const long = full([100, 1, 2], 0.1);
@@ -62,6 +64,8 @@ export function runInSegments(
   if (T <= length) return runSegment(model, parameters, input, { ...options, state });
 
   const { random, sequenceRandom = random, lengths, resets } = options;
+  if (lengths !== undefined) checkLengths('runInSegments', lengths, T, B);
+  checkResets('runInSegments', resets, T, B);
   const seed = sequenceRandom && randomBits(sequenceRandom);
   const outputs: Variable[] = [];
   let states = state && mapStates(state, (value) => operand('runInSegments', value, 'state'));
@@ -77,8 +81,7 @@ export function runInSegments(
             ...options,
             state: p.states,
             ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
-            // Lengths of another batch size are unchanged, for unroll to reject.
-            lengths: lengths?.length === B ? lengthsIn(lengths, from, to) : lengths,
+            lengths: lengths && lengthsIn(lengths, from, to),
             resets: resets && sliceSteps(resets, from, to),
           });
           return { output, next };

@@ -16,8 +16,8 @@ export interface Packing {
 }
 
 /**
- * Where the S sequences come from and where their results go. The sequences are the rows of the batch, or the parts
- * into which resets divide a row, longest first. Their N steps are packed; the states are in a buffer `[S + N, H]` of
+ * The positions of the S sequences and of their results. The sequences are the rows of the batch, or the parts into
+ * which resets divide a row, longest first. Their N steps are packed; the states are in a buffer `[S + N, H]` of
  * the S initial states followed by one state per packed step.
  */
 interface PackingOrder {
@@ -56,7 +56,7 @@ export interface PackingOptions {
  * Packs the valid steps of a batch.
  *
  * @throws TypeError if lengths or resets are not integers; RangeError if there are not B lengths, one is outside [0,
- * T], or resets are not `[T, B]`
+ * T], resets are not `[T, B]`, or there are more than 2²⁴ steps to pack
  */
 export function packSteps(
   where: string,
@@ -65,10 +65,7 @@ export function packSteps(
   { lengths = new Int32Array(batchSize).fill(steps), reverse = false, resets }: PackingOptions,
 ): Packing {
   checkLengths(where, lengths, steps, batchSize);
-  if (resets !== undefined) {
-    checkIntTensor(where, 'resets', resets);
-    checkShape(where, 'resets', resets.shape, '[T, B]', [steps, batchSize]);
-  }
+  checkResets(where, resets, steps, batchSize);
   const flags = resets?.data ?? new Int32Array();
   if (!reverse && flags.every((flag) => flag === 0) && lengths.every((length) => length === steps)) {
     return { rows: new Array<number>(steps).fill(batchSize), order: undefined };
@@ -87,7 +84,7 @@ export function packSteps(
       input.push(at);
     }
   }
-  checkRows(where, 'the number of steps', sequences.length + input.length);
+  checkRows(where, 'the number of steps', Math.max(steps * batchSize, sequences.length + input.length));
   const final = new Int32Array(batchSize);
   // A row without valid steps is one empty sequence, whose final state is its initial state.
   sequences.forEach(({ row }, position) => {
@@ -148,7 +145,7 @@ export function selectRows(axes: Shape, isValid: (row: number) => boolean): Vali
 /**
  * The valid steps of rows of unequal length; undefined if all steps are valid.
  *
- * @throws as {@link packSteps}
+ * @throws as {@link checkLengths}
  */
 export function validRows(
   where: string,
@@ -162,8 +159,16 @@ export function validRows(
   return selectRows([steps, batchSize], (row) => Math.floor(row / batchSize) < lengths[row % batchSize]!);
 }
 
-function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
+/** @throws TypeError if lengths are not integers; RangeError if there are not B, or one is outside [0, T] */
+export function checkLengths(where: string, lengths: Int32Array, steps: number, batchSize: number): void {
   if (!isArrayOf('Int32Array', lengths)) throw mismatch(where, 'lengths', 'an Int32Array of size batchSize', lengths);
   checkShape(where, 'lengths', [lengths.length], '[B]', [batchSize]);
   checkIds(where, 'lengths', lengths, steps + 1);
+}
+
+/** @throws TypeError if resets are not integers; RangeError if they are not `[T, B]` */
+export function checkResets(where: string, resets: IntTensor | undefined, steps: number, batchSize: number): void {
+  if (resets === undefined) return;
+  checkIntTensor(where, 'resets', resets);
+  checkShape(where, 'resets', resets.shape, '[T, B]', [steps, batchSize]);
 }

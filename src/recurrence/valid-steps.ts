@@ -2,7 +2,7 @@
 
 import { takeRows } from '../autodiff/ops/movement';
 import { constantOf, type Variable, viewOf } from '../autodiff/tape';
-import type { Shape } from '../tensor/shape';
+import { checkRows, type Shape } from '../tensor/shape';
 import { type ValidRows, validRows } from './packing';
 
 /** The valid rows `[N, …]` of `[T, B, …]`. */
@@ -15,12 +15,13 @@ export function placeValid(x: Variable, { axes, positions }: ValidRows): Variabl
   return rowsAt(x, positions, [...axes, ...x.shape.slice(1)]);
 }
 
-/** Rows of a table by index, `[N, …]` by default; zeros for −1. */
+/** Rows of a table by index, `[N, …]` by default; zeros for −1. @throws RangeError if the table has more than 2²⁴ rows */
 export function rowsAt(
   table: Variable,
   indices: ArrayLike<number>,
   shape: Shape = [indices.length, ...table.shape.slice(1)],
 ): Variable {
+  checkRows('rowsAt', 'the number of rows', table.shape[0]!);
   return takeRows(table, constantOf(table.storage.scope, [indices.length], indices), shape);
 }
 

@@ -1,6 +1,19 @@
 /** Ids are floats inside a computation, which are exact up to 2²⁴: larger tables are rejected. */
 
-import { compute, crossEntropy, full, gather, initializeCell, intTensor, simpleRnn, sum, unroll } from 'bptt';
+import {
+  compute,
+  crossEntropy,
+  dense,
+  full,
+  gather,
+  initializeCell,
+  intTensor,
+  runModel,
+  sequential,
+  simpleRnn,
+  sum,
+  unroll,
+} from 'bptt';
 import { expect, it } from 'vitest';
 
 const rows = 2 ** 24;
@@ -20,7 +33,7 @@ it('crossEntropy rejects more than 2^24 classes', () => {
   );
 });
 
-it('unroll and losses reject more than 2^24 steps with lengths', () => {
+it('unroll, layers and losses reject more than 2^24 steps with lengths', () => {
   const parameters = initializeCell(simpleRnn(), { inputSize: 1, hiddenSize: 1, random: 1 });
   const [T, B] = [2 ** 12, 2 ** 12 + 1];
   const lengths = new Int32Array(B).fill(T);
@@ -28,6 +41,15 @@ it('unroll and losses reject more than 2^24 steps with lengths', () => {
   expect(() =>
     compute(parameters, (p) => sum(unroll(simpleRnn(), p, full([T, B, 1], 0), { lengths }).outputs)),
   ).toThrow(/^unroll: the number of steps must be at most 2\^24, got \d+\.$/);
+  // The packed steps are few, but their positions are not.
+  const short = { lengths: new Int32Array(B).fill(1) };
+  expect(() => compute(parameters, (p) => sum(unroll(simpleRnn(), p, full([T, B, 1], 0), short).outputs))).toThrow(
+    `unroll: the number of steps must be at most 2^24, got ${T * B}.`,
+  );
+  const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+  expect(() => compute(model.parameters, (p) => runModel(model, p, full([T, B, 1], 0), short).output)).toThrow(
+    `runModel: layer dense: the number of rows must be at most 2^24, got ${T * B}.`,
+  );
   expect(() =>
     compute({}, () => crossEntropy(full([T, B, 1], 0), { shape: [T, B], data: new Int32Array(T * B) }, { lengths })),
   ).toThrow(/the number of targets must be at most 2\^24/);

@@ -20,6 +20,7 @@ import {
   meanSquaredError,
   multiply,
   normal,
+  type RunOptions,
   recompute,
   recurrent,
   residual,
@@ -202,5 +203,25 @@ describe('runInSegments', () => {
         (p) => runInSegments(models[0]![1], p, inputs, { lengths: Int32Array.of(3) }, 2).output,
       ),
     ).toThrow('lengths must be [B] = [3], got [1]');
+  });
+
+  it.each([
+    [
+      'lengths beyond the steps',
+      { lengths: Int32Array.of(2, 3, 200) },
+      'lengths must be integers from 0 to 11, got 200',
+    ],
+    ['negative lengths', { lengths: Int32Array.of(2, 3, -1) }, 'lengths must be integers from 0 to 11, got -1'],
+    ['longer resets', { resets: full([12, 3], 0) }, 'resets must be an integer tensor'],
+    [
+      'longer resets of integers',
+      { resets: { shape: [12, 3], data: new Int32Array(36) } },
+      'resets must be [T, B] = [11, 3]',
+    ],
+  ])('rejects %s', (_, options, message) => {
+    const model = models[0]![1];
+    expect(() =>
+      compute(model.parameters, (p) => runInSegments(model, p, inputs, options as RunOptions, 2).output),
+    ).toThrow(`runInSegments: ${message}`);
   });
 });
