@@ -3,7 +3,7 @@
 import { poolByAttention, poolingParameters } from '../attention/pooling';
 import { additiveScore, checkScore, type Score } from '../attention/scores';
 import { checkCount, checkNames } from '../tensor/shape';
-import { type Layer, stepSize, vectors } from './layer';
+import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 
 /** The options of {@link attentionPooling}. */
 export interface AttentionPoolingOptions {
@@ -21,7 +21,7 @@ export interface AttentionPoolingOptions {
  * The parameters are `query [1, D]` and those of the score. The state of the layer is its attention weights `[B, T]`,
  * for inspection: `predictWithState(…).state.attentionPooling.weights`.
  *
- * @throws RangeError if `querySize` is not a positive integer
+ * @throws RangeError if `querySize` is not a positive integer; when it runs, if there are resets
  * @example
  * const layers = [bidirectional(lstm(), { hiddenSize: 4 }), attentionPooling(), dense({ size: 2 })];
  * const model = sequential(layers, { inputSize: 3, seed: 1 });
@@ -43,8 +43,9 @@ export function attentionPooling(options: AttentionPoolingOptions = {}): Layer {
       const stateSize = stepSize('attentionPooling', input);
       return poolingParameters(score, querySize ?? stateSize, stateSize);
     },
-    run: (parameters, input, { lengths }) => {
-      const { context, weights } = poolByAttention(score, parameters, vectors('attentionPooling', input), lengths);
+    run: (parameters, input, run) => {
+      checkNoResets('attentionPooling', run);
+      const { context, weights } = poolByAttention(score, parameters, vectors('attentionPooling', input), run.lengths);
       return { output: context, state: { weights } };
     },
   };

@@ -52,9 +52,9 @@ export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variabl
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
   checkDirection('bidirectional', options, ['merge', 'returnSequences', 'reverse'], cell);
-  const { merge = 'concat', returnSequences = true, reverse = {} } = options;
+  const { merge = 'concat', returnSequences = true, reverse = {}, ...shared } = options;
   checkObject('bidirectional', 'reverse', reverse);
-  checkDirection('bidirectional', { hiddenSize: options.hiddenSize, ...reverse }, ['cell'], reverse.cell ?? cell);
+  checkDirection('bidirectional', { ...shared, ...reverse }, ['cell'], reverse.cell ?? cell);
   const directions = directionsOf(cell, options);
   checkChoice<string>('bidirectional', 'merge', merge, Object.keys(merges));
   const [size, reverseSize] = directions.map((direction) => outputSize(direction.cell, direction.options)) as [

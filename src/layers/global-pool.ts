@@ -6,13 +6,13 @@ import { sum } from '../autodiff/ops/reductions';
 import { constantOf, type Variable, viewOf } from '../autodiff/tape';
 import { validRows } from '../recurrence/packing';
 import { onValidSteps, rowsAt } from '../recurrence/valid-steps';
-import { type Layer, stepSize, vectors } from './layer';
+import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 
 /**
  * Creates a layer that takes the maximum of each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for
  * a sequence without steps.
  *
- * @throws RangeError in a model, if its input is not one vector per step
+ * @throws RangeError in a model, if its input is not one vector per step; when it runs, if there are resets
  * @example
  * const model = sequential([globalMaxPool()], { inputSize: 1 });
  * predict(model, tensor([1, 7, 4], [3, 1, 1])).data; // Float32Array [7]
@@ -42,7 +42,7 @@ export function globalMaxPool(): Layer {
  * Creates a layer that averages each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for a sequence
  * without steps.
  *
- * @throws RangeError in a model, if its input is not one vector per step
+ * @throws as {@link globalMaxPool}
  * @example
  * const model = sequential([globalAveragePool()], { inputSize: 1 });
  * predict(model, tensor([1, 7, 4], [3, 1, 1])).data; // Float32Array [4]
@@ -65,5 +65,8 @@ const globalPool = (name: string, apply: (x: Variable, lengths: Int32Array | und
   origin: [name],
   causal: false,
   output: (input) => ({ kind: 'vectors', size: stepSize(name, input), perStep: false }),
-  run: (_, input, { lengths }) => ({ output: apply(vectors(name, input), lengths) }),
+  run: (_, input, context) => {
+    checkNoResets(name, context);
+    return { output: apply(vectors(name, input), context.lengths) };
+  },
 });

@@ -8,7 +8,7 @@ import { validRows } from '../recurrence/packing';
 import { rowsAt } from '../recurrence/valid-steps';
 import { paddedRows, type WindowRows } from '../recurrence/window-rows';
 import { checkCount, checkNames, outOfRange } from '../tensor/shape';
-import { type Layer, type LayerContext, stepSize, vectors } from './layer';
+import { checkNoResets, type Layer, type LayerContext, stepSize, vectors } from './layer';
 
 /** The options of {@link maxPool1d} and {@link averagePool1d}. */
 export interface Pool1dOptions {
@@ -34,6 +34,7 @@ export function maxPool1d(options: Pool1dOptions): Layer {
   return poolLayer('maxPool1d', 'maxPool', options, (x, window, { lengths }) => {
     const [T, B, I] = x.shape as [number, number, number];
     if (validRows('maxPool1d', T, B, lengths) === undefined) return maxPool('maxPool1d', x, window);
+    stepsAfter('maxPool1d', window, T);
     const plan = paddedRows(window, T, lengths!);
     const { steps, sources } = plan;
     const padding = constantOf(
@@ -60,7 +61,7 @@ export function averagePool1d(options: Pool1dOptions): Layer {
     const [T, B, I] = x.shape as [number, number, number];
     const isUnequal = validRows('averagePool1d', T, B, lengths) !== undefined;
     const count = stepsAfter('averagePool1d', window, T);
-    if (!isUnequal && paddingOf(window, T).every((size) => size === 0)) return averagePool(x, window);
+    if (!isUnequal && (T === 0 || paddingOf(window, T).every((size) => size === 0))) return averagePool(x, window);
     const plan = paddedRows(window, T, isUnequal ? lengths! : new Int32Array(B).fill(T));
     const { steps, sources } = plan;
     const rows = rowsAt(viewOf(x, [T * B, I]), sources, [steps, B, I]);
@@ -105,8 +106,7 @@ function poolLayer(
     output: (input) => ({ kind: 'vectors', size: stepSize(caller, input), perStep: true }),
     steps: (length) => windowsOver(window, length),
     run: (_, input, context) => {
-      if (context.resets?.data.some((flag) => flag !== 0))
-        throw outOfRange(caller, 'resets', 'undefined, because windows combine several steps', 'resets');
+      checkNoResets(caller, context);
       return { output: apply(vectors(caller, input), window, context) };
     },
   };

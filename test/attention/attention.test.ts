@@ -199,6 +199,10 @@ describe('attentionPooling', () => {
     });
     firstRow.data.forEach((value, i) => expect(value).toBeCloseTo(output.data[i]!, 5));
     expect(() => stream(model)).toThrow('needs the whole sequence');
+    const resets = intTensor([[0], [1]]);
+    expect(() => predict(sequential([attentionPooling()], { inputSize: 2 }), full([2, 1, 2], 1), { resets })).toThrow(
+      'predict: layer attentionPooling: resets must be undefined, because the layer combines several steps, got resets.',
+    );
     expect(() => sequential([attentionPooling(), attentionPooling()], { inputSize: 2 })).toThrow(
       'sequential: layer attentionPooling2: the input must be a vector per step, got one per sequence',
     );

@@ -205,4 +205,10 @@ it('wrong options of the reverse direction are rejected', () => {
   expect(wrong(true)).toThrow('bidirectional: reverse must be an object, got true.');
   expect(wrong({ merge: 'sum' })).toThrow('got merge');
   expect(wrong({ hiddenSize: 0 })).toThrow('hiddenSize must be an integer of at least 1, got 0');
+  // The options of both directions, too, must fit the cell.
+  const options = { hiddenSize: 2, zoneout: { c: 0.1 } };
+  expect(() => bidirectional(lstm(), { ...options, reverse: { cell: gru() } })).toThrow(
+    'bidirectional: zoneout must have only h, got c.',
+  );
+  expect(bidirectional(lstm(), { ...options, reverse: { cell: gru(), zoneout: {} } }).name).toBe('bidirectional');
 });

@@ -105,6 +105,11 @@ describe.each([
     });
   });
 
+  it.each(windows)('of a sequence without steps has no steps: %j', (options) => {
+    const model = sequential([create(options)], { inputSize: I });
+    expect(predict(model, draw([0, 2, I])).shape).toEqual([0, 2, I]);
+  });
+
   it('is saved and loaded, and rejects wrong arguments', () => {
     const model = sequential([create({ size: 2 })], { inputSize: I });
     expect(load(save(model)).model.layers[0]!.name).toBe(model.layers[0]!.name);
@@ -117,6 +122,11 @@ describe.each([
     expect(() => predict(model, draw([2, 1, I]), { resets: intTensor([[0], [1]]) })).toThrow(
       /resets must be undefined/,
     );
+    // Also with lengths, and if the next window would start far after the end.
+    const own = { lengths: Int32Array.of(1, 0) };
+    expect(() => predict(model, draw([1, 2, I]), own)).toThrow(/at least 2 steps long, as a window, got 1/);
+    const sparse = sequential([create({ size: 2, stride: 4 })], { inputSize: I });
+    expect(() => predict(sparse, draw([1, 2, I]), own)).toThrow(/at least 2 steps long, as a window, got 1/);
     const last = recurrent(gru(), { hiddenSize: 2, returnSequences: false });
     expect(() => sequential([last, create({ size: 2 })], { inputSize: I })).toThrow(/a vector per step/);
   });
@@ -152,6 +162,15 @@ describe.each([
         }
     }
     expect([...predict(model, draw([0, 2, I])).data]).toEqual(new Array(2 * I).fill(0));
+  });
+
+  it('rejects resets, which would divide a sequence', () => {
+    const [x, resets] = [draw([2, 1, I]), intTensor([[1], [0]])];
+    expect(() => predict(model, x, { resets })).toThrow(
+      /: resets must be undefined, because the layer combines several steps, got resets\.$/,
+    );
+    resets.data.fill(0);
+    expect(predict(model, x, { resets })).toEqual(predict(model, x));
   });
 
   it('has the gradients of finite differences, is saved, loaded, and not streamed', () => {
