@@ -1,7 +1,7 @@
 /** Pairs of source and target sequences, for encoder-decoder models. */
 
 import { isArrayOf } from '../tensor/arrays';
-import { mismatch } from '../tensor/shape';
+import { checkSome, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type BucketOptions, bucketsOf, checkBuckets } from './bucket-batches';
 import type { Dataset } from './dataset';
@@ -31,7 +31,7 @@ export interface PairBatch<X extends IntTensor | Tensor = IntTensor | Tensor> {
  * Creates a dataset of pairs, in batches with inputs of similar length, like {@link bucketBatches}.
  *
  * @throws TypeError if the inputs are not all of one kind, or a target is not an `Int32Array`
- * @throws RangeError if there are no pairs, vectors differ in size, or an option is out of range
+ * @throws RangeError if there are no pairs, a target is empty, vectors differ in size, or an option is out of range
  * @example
  * const pairs = [
  *   { input: Int32Array.of(4, 5), target: Int32Array.of(5, 4, 1) },
@@ -49,6 +49,7 @@ export function pairBatches<S extends Int32Array | Tensor>(
   pairs.forEach(({ target }, i) => {
     if (!isArrayOf('Int32Array', target))
       throw mismatch('pairBatches', `pairs[${i}].target`, 'an Int32Array of ids', target);
+    checkSome('pairBatches', `pairs[${i}].target`, target.length, 'id');
   });
   const { batchSize, shuffle = true, padding = 0 } = options;
   return {

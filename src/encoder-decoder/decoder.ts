@@ -120,7 +120,7 @@ export function decoderParameters(
     bias: { role: 'bias', shape: [to], blocks: 1 },
   });
   const bridge = Object.entries(stateSizes(cell, hiddenSize)).flatMap(([name, to]) => {
-    const from = finalSizes[name] ?? finalSizes['h'] ?? stateSize;
+    const from = finalSizes[name] ?? finalSizes['h']!;
     return from === to ? [] : layerNames(options).map((layer) => [`${layer}.${name}`, linear(from, to)] as const);
   });
   const feedingSize = inputFeeding ? size : 0;

@@ -140,7 +140,7 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
     withCaller('layer encoder', () => planChain(layers, input)),
   );
   const encoderParameters = fill(plan, 'encoder');
-  const { stateSize, finalSizes } = probe(encoder, encoderParameters);
+  const { stateSize, finalSizes } = probe(encoder, encoderParameters, decoder);
   if (typeof scheduledSampling !== 'function')
     checkNumber('encoderDecoder', 'scheduledSampling', scheduledSampling, 0, 1);
   const { tree, data } = flattenTree<EncoderDecoderParameters>({
@@ -169,6 +169,7 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
 function probe(
   encoder: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
+  decoder: DecoderOptions,
 ): { readonly stateSize: number; readonly finalSizes: Readonly<Record<string, number>> } {
   const [{ input }, { output }] = [encoder[0]!, lastOf(encoder)!];
   if (output.kind !== 'vectors' || !output.perStep)
@@ -176,7 +177,10 @@ function probe(
       'encoderDecoder: encoder must return a vector per step. Does its last layer need returnSequences: true?',
     );
   const finalState = withCaller('encoderDecoder', () =>
-    compute(parameters, (p) => encode(encoder, p, oneStep(input), undefined, inferenceContext()).finalState),
+    compute(
+      parameters,
+      (p) => encode({ encoder, decoder }, p, oneStep(input), undefined, inferenceContext()).finalState,
+    ),
   );
   return {
     stateSize: output.size,
@@ -187,9 +191,12 @@ function probe(
 const oneStep = (input: Features): Tensor | IntTensor =>
   input.kind === 'ids' ? intTensor([[0]]) : full([1, 1, input.size], 0);
 
-/** Runs the encoder. Returns its output per step and its final state by name, both directions concatenated. */
+/**
+ * Runs the encoder. Returns its output per step and the final state of its last recurrent layer by name, both directions
+ * concatenated.
+ */
 function encode(
-  encoder: readonly NamedLayer[],
+  { encoder, decoder }: Pick<EncoderDecoder, 'encoder' | 'decoder'>,
   p: EncoderDecoderVariables['encoder'],
   source: Tensor | IntTensor,
   lengths: Int32Array | undefined,
@@ -199,20 +206,27 @@ function encode(
   const { outputs, state } = withCaller('layer encoder', () =>
     runChain(encoder, p, x, { ...context, lengths, resets: undefined }),
   );
-  const last: LayerState<Variable> | undefined = lastOf(Object.values(state));
+  const last = lastOf(
+    Object.values(state)
+      .map(byDirection)
+      // Others have a state of another kind, such as the last inputs of a convolution.
+      .filter((parts) => decoder.cell.state.every((name) => parts[name] ?? parts['h'])),
+  );
   if (last === undefined)
     throw new RangeError(
       'encoderDecoder: encoder must have a recurrent layer, whose final state is the initial state of the decoder.',
     );
-  const directions: Record<string, Variable[]> = {};
-  for (const [path, value] of Object.entries(last)) {
+  return { states: lastOf(outputs)!, finalState: mapValues(last, (values) => concat(values, 1)) };
+}
+
+/** Returns the parts of a state by name, of both directions. */
+function byDirection(state: LayerState<Variable>): Readonly<Record<string, readonly Variable[]>> {
+  const parts: Record<string, readonly Variable[]> = {};
+  for (const [path, value] of Object.entries(state)) {
     const name = path.slice(path.lastIndexOf('.') + 1);
-    directions[name] = [...(directions[name] ?? []), value];
+    parts[name] = [...(parts[name] ?? []), value];
   }
-  return {
-    states: lastOf(outputs)!,
-    finalState: mapValues(directions, (values) => concat(values, 1)),
-  };
+  return parts;
 }
 
 /** An encoded source: the initial state of the decoder, and its attention memory. */
@@ -229,7 +243,7 @@ export function encodeSource(
   lengths: Int32Array | undefined,
   context: Omit<LayerContext, 'state' | 'lengths' | 'resets'> = inferenceContext(),
 ): Encoded {
-  const { states, finalState } = encode(encoder, p.encoder, source, lengths, context);
+  const { states, finalState } = encode({ encoder, decoder }, p.encoder, source, lengths, context);
   return {
     state: initialState(decoder, p.decoder, finalState, states.shape[1]!),
     memory: memoryOf(decoder, p.decoder, states, lengthsOf(encoder, lengths)),
@@ -262,9 +276,7 @@ function lossOf(
 /** Returns the decoder inputs of teacher forcing: the start token, followed by the targets without the last step. */
 function shifted({ shape, data }: IntTensor, start: number): IntTensor {
   const B = shape[1]!;
-  const inputs = new Int32Array(data.length).fill(start, 0, B);
-  inputs.set(data.subarray(0, data.length - B), B);
-  return { shape, data: inputs };
+  return { shape, data: data.map((_, i) => (i < B ? start : data[i - B]!)) };
 }
 
 /** Runs the decoder step by step, with some inputs sampled instead of taken from the targets. */

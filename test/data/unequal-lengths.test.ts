@@ -206,7 +206,7 @@ describe('bucketBatches', () => {
   });
 });
 
-it('pairBatches rejects inputs of mixed kinds, and targets that are not ids', () => {
+it('pairBatches rejects inputs of mixed kinds, and targets that are empty or not ids', () => {
   const target = Int32Array.of(1);
   expect(() => pairBatches([], { batchSize: 1 })).toThrow('pairBatches: pairs must hold at least one pair');
   expect(() =>
@@ -218,5 +218,8 @@ it('pairBatches rejects inputs of mixed kinds, and targets that are not ids', ()
   // @ts-expect-error An array is not a target.
   expect(() => pairBatches([{ input: target, target: [1] }], { batchSize: 1 })).toThrow(
     'pairBatches: pairs[0].target must be an Int32Array of ids, got an array',
+  );
+  expect(() => pairBatches([{ input: target, target: new Int32Array() }], { batchSize: 1 })).toThrow(
+    'pairBatches: pairs[0].target must hold at least one id, got none.',
   );
 });

@@ -12,6 +12,7 @@ import {
   checkGradients,
   clipByNorm,
   compute,
+  conv1d,
   cosineDecay,
   createRandom,
   dotScore,
@@ -25,6 +26,7 @@ import {
   greedySearch,
   gru,
   integerNumber,
+  type Layer,
   lstm,
   normal,
   type Pair,
@@ -37,6 +39,7 @@ import {
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import { defaultWorkspace } from '../../src/kernels/workspace';
+import { leavesOf } from '../../src/tensor/tree';
 
 const [start, end, V] = [0, 1, 6];
 const base: EncoderDecoderOptions = {
@@ -245,6 +248,25 @@ it('the memory of a search does not grow with its length', () => {
   };
   highest(100);
   expect(highest(100)).toBe(highest(5));
+});
+
+it('the initial state of the decoder is that of the last recurrent layer, whatever layers follow it', () => {
+  const conv = conv1d({ size: 4, kernelSize: 2, padding: 'causal' });
+  const create = (after: readonly Layer[]): EncoderDecoder =>
+    encoderDecoder({
+      ...base,
+      encoder: [embedding({ vocabularySize: V, size: 3 }), recurrent(gru(), { hiddenSize: 4 }), ...after],
+      decoder: { ...base.decoder, cell: gru(), hiddenSize: 4 },
+    });
+  const [model, without] = [create([conv]), create([])];
+  const values = new Map(leavesOf('test', without.parameters).map(({ path, tensor }) => [path, tensor.data]));
+  for (const { path, tensor } of leavesOf('test', model.parameters)) tensor.data.set(values.get(path) ?? []);
+  const data = pairBatches([{ input: Int32Array.of(2, 3, 4), target: Int32Array.of(4, end) }], { batchSize: 1 });
+  // Without attention, the decoder sees only its initial state.
+  expect(evaluate(model, data)).toEqual(evaluate(without, data));
+  expect(() => encoderDecoder({ ...base, encoder: [embedding({ vocabularySize: V, size: 3 }), conv] })).toThrow(
+    'encoder must have a recurrent layer',
+  );
 });
 
 it('supports sources of vectors, and rejects invalid options', () => {
