@@ -1,13 +1,13 @@
 /** Joining the states of several streams into one batch, and splitting them. */
 
-import { checkArray, checkObject, checkSome, formatShape, sameShape } from '../tensor/shape';
+import { checkArray, checkObject, checkShape, checkSome } from '../tensor/shape';
 import { checkTensor } from '../tensor/tensor';
 import { type ModelState, mapStates } from './sequential';
 
 /**
  * Concatenates the states of several streams along the batch axis, so that they can run as one batch.
  *
- * @throws RangeError if `states` is empty, or the states are not of the same model
+ * @throws RangeError if `states` is empty, the states are not of the same model, or the numbers of rows differ in one
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 });
  * const states = [1, 2, 3].map((value) => predictWithState(model, full([1, 1, 2], value)).state);
@@ -17,15 +17,26 @@ export function joinStates(states: readonly ModelState[]): ModelState {
   checkArray('joinStates', 'states', states);
   checkSome('joinStates', 'states', states.length, 'state');
   for (const state of states) checkState('joinStates', state);
-  return mapStates(states[0]!, (first, layer, name) => {
-    const tensors = states.map((state, i) => {
-      const tensor = state[layer]?.[name];
-      if (tensor !== undefined && sameShape(tensor.shape.slice(1), first.shape.slice(1))) return tensor;
-      const got = tensor === undefined ? 'none' : formatShape(tensor.shape);
-      throw new RangeError(
-        `joinStates: states[${i}] must have ${layer}.${name} [B, ${first.shape.slice(1).join(', ')}], got ${got}.`,
+  const checkParts = (i: number, reference: ModelState): void => {
+    mapStates(reference, ({ shape: [, ...rest] }, layer, name) => {
+      const part = states[i]![layer]?.[name];
+      const cause = part ? '' : 'It is missing.';
+      checkShape(
+        'joinStates',
+        `states[${i}].${layer}.${name}`,
+        part?.shape ?? [],
+        '[B, …]',
+        [undefined, ...rest],
+        cause,
       );
     });
+  };
+  states.forEach((state, i) => {
+    checkParts(i, states[0]!);
+    checkParts(0, state);
+  });
+  return mapStates(states[0]!, (first, layer, name) => {
+    const tensors = states.map((state) => state[layer]![name]!);
     const data = new Float32Array(tensors.reduce((size, tensor) => size + tensor.data.length, 0));
     let offset = 0;
     for (const tensor of tensors) {
@@ -39,13 +50,14 @@ export function joinStates(states: readonly ModelState[]): ModelState {
 /**
  * Splits a state into one state per row, each tensor `[1, H]`: the inverse of {@link joinStates}.
  *
+ * @throws RangeError if the numbers of rows differ
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 });
- * splitState(predictWithState(model, full([1, 3, 2], 1)).state).map((row) => row['gru']!['h']!.shape); // [[1, 4], [1, 4], [1, 4]]
+ * const { state } = predictWithState(model, full([1, 3, 2], 1));
+ * splitState(state).map((row) => row['gru']!['h']!.shape); // [[1, 4], [1, 4], [1, 4]]
  */
 export function splitState(state: ModelState): readonly ModelState[] {
-  checkState('splitState', state);
-  const rows = Object.values(Object.values(state)[0] ?? {})[0]?.shape[0] ?? 0;
+  const rows = checkState('splitState', state);
   return Array.from({ length: rows }, (_, row) =>
     mapStates(state, ({ shape: [, ...rest], data }) => {
       const size = data.length / rows;
@@ -54,11 +66,22 @@ export function splitState(state: ModelState): readonly ModelState[] {
   );
 }
 
-/** @throws TypeError if a state is not tensors by layer and name */
-function checkState(where: string, state: ModelState): void {
+/**
+ * Returns the number of rows of a state; 0 if it has no parts.
+ *
+ * @throws TypeError if it is not tensors by layer and name; RangeError if their numbers of rows differ
+ */
+function checkState(where: string, state: ModelState): number {
+  let rows: number | undefined;
   checkObject(where, 'a state', state);
   for (const [layer, parts] of Object.entries(state)) {
     checkObject(where, layer, parts);
-    for (const [name, tensor] of Object.entries(parts)) checkTensor(where, `${layer}.${name}`, tensor);
+    for (const [name, tensor] of Object.entries(parts)) {
+      checkTensor(where, `${layer}.${name}`, tensor);
+      const [B, ...rest] = tensor.shape;
+      rows ??= B;
+      checkShape(where, `${layer}.${name}`, tensor.shape, '[B, …]', [rows, ...rest]);
+    }
   }
+  return rows ?? 0;
 }

@@ -141,6 +141,14 @@ it('ids run in parts as well, and a wrong one is reported at its position', () =
   expect(() => predict(model, ids)).toThrow('at position 2500');
 });
 
+it('a wrong shape is that of the whole input', () => {
+  const model = sequential([recurrent(lstm(), { hiddenSize: 2 })], { inputSize: 2 });
+  expect(() => predict(model, full([2000, 1, 3], 0))).toThrow(
+    'predict: layer lstm: xs must be [T, B, I] = [*, *, 2], got [2000, 1, 3].',
+  );
+  expect(() => predict(model, full([2000, 2], 0))).toThrow('got [2000, 2].');
+});
+
 it('a custom layer that does not state that it is causal gets all steps', () => {
   const centered: Layer = {
     name: 'centered',

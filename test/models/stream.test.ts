@@ -204,8 +204,18 @@ it('streams are joined to one batch and split again without changing their outpu
   }
   expect(() => joinStates([])).toThrow('joinStates: states must hold at least one state');
   expect(() => joinStates([{ gru: { h: tensor([[1, 2]]) } }, { gru: { h: tensor([[1]]) } }])).toThrow(
-    'states[1] must have gru.h [B, 2], got [1, 1]',
+    'joinStates: states[1].gru.h must be [B, …] = [*, 2], got [1, 1].',
   );
+  expect(() => joinStates([{}, { gru: { h: tensor([[1, 2]]) } }])).toThrow(
+    'joinStates: states[0].gru.h must be [B, …] = [*, 2], got []. It is missing.',
+  );
+  const uneven = { lstm: { h: tensor([[1], [2]]), c: tensor([[3]]) } };
+  for (const [name, call] of [
+    ['joinStates', () => joinStates([uneven])],
+    ['splitState', () => splitState(uneven)],
+  ] as const)
+    expect(call).toThrow(`${name}: lstm.c must be [B, …] = [2, 1], got [1, 1].`);
+  expect(splitState({ lstm: { h: tensor([], [0, 3]) } })).toEqual([]);
 });
 
 it('a million steps use no further memory, and the state stays accurate in single precision', () => {
