@@ -2,7 +2,16 @@
 
 import { isArrayOf } from '../tensor/arrays';
 import { type Random, shuffle } from '../tensor/random';
-import { checkArray, checkCount, checkKind, checkNames, checkShape, checkSome, describe } from '../tensor/shape';
+import {
+  checkArray,
+  checkCount,
+  checkKind,
+  checkNames,
+  checkShape,
+  checkSome,
+  counted,
+  describe,
+} from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 import { checkPadding, checkSameKind, lengthOf, padSequences, type TensorOf } from './unequal-lengths';
@@ -152,7 +161,8 @@ function checkStepTargets(examples: readonly Example[]): void {
     const [steps, targetSteps] = [lengthOf(input), lengthOf(targets[i]!)];
     if (steps !== targetSteps)
       throw new RangeError(
-        `bucketBatches: examples[${i}] must have one target per step, got ${steps} steps and ${targetSteps} targets.`,
+        `bucketBatches: examples[${i}] must have one target per step, ` +
+          `got ${counted(steps, 'step')} and ${counted(targetSteps, 'target')}.`,
       );
     if (steps === 0)
       throw new RangeError(

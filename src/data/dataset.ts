@@ -163,7 +163,7 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   const count = inputs.shape[1] ?? 0;
   checkSome('batchesOf', 'inputs [T, N, …]', count, 'example');
   if (targets.shape[targetAxis] !== count) {
-    const expected = `a tensor of ${count} examples along axis ${targetAxis}`;
+    const expected = `a tensor whose axis ${targetAxis} has length ${count}`;
     const cause = `Is it targetAxis: ${1 - targetAxis}?`;
     throw outOfRange('batchesOf', 'targets', expected, formatShape(targets.shape), cause);
   }

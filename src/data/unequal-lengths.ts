@@ -61,8 +61,8 @@ export function padSequences(sequences: readonly (Int32Array | Tensor)[], option
   const T = sequenceLength ?? longest;
   if (longest > T && keep === undefined) {
     throw new RangeError(
-      `padSequences: sequences[${fullLengths.indexOf(longest)}] must have at most sequenceLength = ${T} steps, ` +
-        `got ${longest}. Pass keep: 'first' or 'last' to truncate it.`,
+      `padSequences: sequences[${fullLengths.indexOf(longest)}] must not be longer than ` +
+        `sequenceLength = ${T}, got ${longest}. Pass keep: 'first' or 'last' to truncate it.`,
     );
   }
   const B = sequences.length;

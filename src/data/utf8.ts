@@ -1,8 +1,8 @@
 /** UTF-8, also on engines without TextEncoder and TextDecoder, such as Hermes and QuickJS. */
 
 /**
- * The bytes of a text, one character each. Unpaired surrogates become U+FFFD. The expression has no flag `u`, which Babel
- * compiles for React Native into one that also replaces the character before a low surrogate.
+ * The bytes of a text, one character each. Unpaired surrogates become U+FFFD. The expression has no flag `u`, which
+ * Babel compiles for React Native into one that also replaces the character before a low surrogate.
  */
 export function bytesOfText(text: string): string {
   const paired = text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (found) =>

@@ -184,7 +184,9 @@ export function checkNames(where: string, argument: string, given: object, known
     );
 }
 
-/** @throws RangeError if there are more than 2²⁴ rows: the ids that select them are floats, which are exact up to there */
+/**
+ * @throws RangeError if there are more than 2²⁴ rows: the ids that select them are floats, which are exact up to there
+ */
 export function checkRows(where: string, argument: string, rows: number): void {
   if (rows > 2 ** 24) throw outOfRange(where, argument, 'at most 2^24', rows);
 }
@@ -220,7 +222,7 @@ export function checkBelowOne(where: string, argument: string, value: number): v
  */
 export function resolveAxis(where: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
-    throw outOfRange(where, 'axis', `one of the ${rank} axes`, axis);
+    throw outOfRange(where, 'axis', `valid for rank ${rank}`, axis);
   return axis < 0 ? axis + rank : axis;
 }
 

@@ -118,7 +118,7 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
   checkCount('view', 'offset', offset, 0);
   const end = offset + checkedSize('view', 'shape', shape);
   if (end > data.length) {
-    const expected = `of at least ${end} elements, for shape ${formatShape(shape)} at offset ${offset}`;
+    const expected = `of at least size ${end}, for shape ${formatShape(shape)} at offset ${offset}`;
     throw outOfRange('view', 'data', expected, data.length);
   }
   return { shape, data: data.subarray(offset, end) };
@@ -216,7 +216,7 @@ export function checkSize(where: string, argument: string, shape: Shape, values:
   // Formats nothing unless the check fails.
   if (Array.isArray(shape) && validSize(shape) === values) return;
   const size = checkedSize(where, `the shape of ${argument}`, shape);
-  throw outOfRange(where, argument, `of ${size} values, as its shape is ${formatShape(shape)}`, values);
+  throw outOfRange(where, argument, `of size ${size}, as its shape is ${formatShape(shape)}`, values);
 }
 
 /** @throws TypeError if x is not a {@link Tensor}; RangeError if its shape does not match its data */

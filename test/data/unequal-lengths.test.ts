@@ -52,7 +52,7 @@ describe('padSequences', () => {
     expect([...padSequences(sequences, { sequenceLength: 2, keep: 'last' }).inputs.data]).toEqual([2, 4, 3, 0]);
     expect(padSequences(sequences, { sequenceLength: 5 }).inputs.shape).toEqual([5, 2]);
     expect(() => padSequences(sequences, { sequenceLength: 2 })).toThrow(
-      "sequences[0] must have at most sequenceLength = 2 steps, got 3. Pass keep: 'first' or 'last' to truncate it.",
+      "sequences[0] must not be longer than sequenceLength = 2, got 3. Pass keep: 'first' or 'last' to truncate it.",
     );
     expect(() => padSequences([])).toThrow('padSequences: sequences must hold at least one sequence');
     expect(() => padSequences([Int32Array.of(1), vectors[0]!])).toThrow(
@@ -149,7 +149,7 @@ describe('bucketBatches', () => {
   it('rejects targets of another length, mixed kinds, and empty input', () => {
     expect(() => bucketBatches([], { batchSize: 2 })).toThrow('bucketBatches: examples must hold at least one example');
     expect(() => bucketBatches([{ input: Int32Array.of(1, 2), target: Int32Array.of(1) }], { batchSize: 2 })).toThrow(
-      'examples[0] must have one target per step, got 2 steps and 1 targets',
+      'examples[0] must have one target per step, got 2 steps and 1 target.',
     );
     const rejected = (...examples: Example[]) => expect(() => bucketBatches(examples, { batchSize: 1 }));
     const input = Int32Array.of(1);

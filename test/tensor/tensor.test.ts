@@ -1,4 +1,5 @@
 import {
+  compute,
   flattenTree,
   full,
   type IntTensor,
@@ -12,6 +13,7 @@ import {
   tensor,
   toBatchMajor,
   toTimeMajor,
+  transpose,
   treeOver,
   view,
 } from 'bptt';
@@ -86,7 +88,7 @@ describe('creation', () => {
     [
       'a shape of another size',
       () => tensor(new Float32Array(5), [2, 3]),
-      'tensor: a tensor must be of 6 values, as its shape is [2, 3], got 5.',
+      'tensor: a tensor must be of size 6, as its shape is [2, 3], got 5.',
     ],
     [
       'a negative length',
@@ -107,7 +109,7 @@ describe('creation', () => {
     [
       'a view past the end',
       () => view(new Float32Array(4), 2, [3]),
-      'view: data must be of at least 5 elements, for shape [3] at offset 2, got 4.',
+      'view: data must be of at least size 5, for shape [3] at offset 2, got 4.',
     ],
     [
       'a tree over too few elements',
@@ -232,7 +234,10 @@ describe('shapes', () => {
   it('negative axes count from the end', () => {
     expect([resolveAxis('sum', 0, 3), resolveAxis('sum', -1, 3), resolveAxis('sum', -3, 3)]).toEqual([0, 2, 0]);
     for (const axis of [3, -4, 0.5])
-      expect(() => resolveAxis('sum', axis, 3)).toThrow(`sum: axis must be one of the 3 axes, got ${axis}.`);
+      expect(() => resolveAxis('sum', axis, 3)).toThrow(`sum: axis must be valid for rank 3, got ${axis}.`);
+    expect(() => compute({}, () => transpose(tensor([[1]]), [0, 0]))).toThrow(
+      'transpose: axes must be a permutation of the axes of x, got [0, 0].',
+    );
   });
 });
 

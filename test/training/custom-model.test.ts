@@ -205,7 +205,7 @@ it('withParameters turns a part of a custom model into a separate model', async 
       ...network.parameters,
       dense: { weight: { shape: [3, 1], data: new Float32Array(2) }, bias: full([1], 0) },
     }),
-  ).toThrow('withParameters: dense.weight must be of 3 values, as its shape is [3, 1], got 2.');
+  ).toThrow('withParameters: dense.weight must be of size 3, as its shape is [3, 1], got 2.');
   expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow(
     'withParameters: the model has no parameter more.bias.',
   );

@@ -48,7 +48,7 @@ export function reshape(x: Operand, shape: Shape): Variable {
     !resolved.every((length) => Number.isInteger(length) && length >= 0) ||
     checkedSize('reshape', 'shape', resolved) !== input.size
   ) {
-    const expected = `of ${input.size} elements, like the shape ${formatShape(input.shape)} of x`;
+    const expected = `of size ${input.size}, like the shape ${formatShape(input.shape)} of x`;
     throw outOfRange('reshape', 'shape', expected, formatShape(shape));
   }
   return viewOf(input, resolved);
@@ -69,7 +69,7 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
     axes?.map((axis) => resolveAxis('transpose', axis, input.shape.length)) ??
     input.shape.map((_, axis) => axis).reverse();
   if (order.length !== input.shape.length || new Set(order).size !== order.length) {
-    throw outOfRange('transpose', 'axes', `each of the ${input.shape.length} axes once`, formatShape(order));
+    throw outOfRange('transpose', 'axes', 'a permutation of the axes of x', formatShape(order));
   }
   const strides = stridesOf(input.shape);
   return gatherStrided(
