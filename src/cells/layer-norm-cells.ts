@@ -19,7 +19,7 @@ import type { OpsCell } from '../recurrence/cell';
 import { lastOf } from '../tensor/arrays';
 import { forgetBias, ones } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkFunction, checkNames } from '../tensor/shape';
+import { checkFunction, checkNames, checkNumber } from '../tensor/shape';
 import { gateParameters } from './gate-parameters';
 import { lstm } from './lstm';
 
@@ -41,6 +41,7 @@ const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], bl
  *
  * @param options.activation f, a function of ops; tanh by default
  * @param options.epsilon the term added to the variance; 1e-5 by default
+ * @throws RangeError if `epsilon` is negative
  * @example
  * layerNormRnn({ activation: relu }).state; // ['h']
  */
@@ -49,6 +50,7 @@ export function layerNormRnn(
 ): OpsCell<'h'> {
   checkNames('layerNormRnn', 'options', options, ['epsilon', 'activation']);
   const { activation = tanh, epsilon = 1e-5 } = options;
+  checkNumber('layerNormRnn', 'epsilon', epsilon, 0);
   checkFunction('layerNormRnn', 'activation', activation);
   return {
     name: 'layerNormRnn',
@@ -80,6 +82,7 @@ export function layerNormRnn(
  * `gainIh [4H]`, `gainHh [4H]`, `gainC [H]` and `biasC [H]`. LN runs over all four gate blocks `i f g o` together.
  *
  * @param options.epsilon the term added to the variance; 1e-5 by default
+ * @throws RangeError if `epsilon` is negative
  * @example
  * const model = sequential([recurrent(layerNormLstm(), { hiddenSize: 8 })], { inputSize: 2 });
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
@@ -87,6 +90,7 @@ export function layerNormRnn(
 export function layerNormLstm(options: LayerNormCellOptions = {}): OpsCell<'h' | 'c'> {
   checkNames('layerNormLstm', 'options', options, ['epsilon']);
   const { epsilon = 1e-5 } = options;
+  checkNumber('layerNormLstm', 'epsilon', epsilon, 0);
   const standard = lstm();
   return {
     name: 'layerNormLstm',
@@ -121,12 +125,14 @@ export function layerNormLstm(options: LayerNormCellOptions = {}): OpsCell<'h' |
  * `gainHh [3H]` and `biasHn [H]`; gate blocks `r z n`.
  *
  * @param options.epsilon the term added to the variance; 1e-5 by default
+ * @throws RangeError if `epsilon` is negative
  * @example
  * Object.keys(initializeCell(layerNormGru(), { inputSize: 2, hiddenSize: 3, random: 1 })).length; // 6
  */
 export function layerNormGru(options: LayerNormCellOptions = {}): OpsCell<'h'> {
   checkNames('layerNormGru', 'options', options, ['epsilon']);
   const { epsilon = 1e-5 } = options;
+  checkNumber('layerNormGru', 'epsilon', epsilon, 0);
   const gatesOf = (x: Variable): Variable => slice(x, 0, (2 * lastOf(x.shape)!) / 3, -1);
   const candidateOf = (x: Variable): Variable => slice(x, (2 * lastOf(x.shape)!) / 3, undefined, -1);
   return {

@@ -432,3 +432,11 @@ describe('each fused cell matches its equations written as ops', () => {
     expect(error).toBeLessThan(1e-7);
   });
 });
+
+it.each([
+  ['layerNormRnn', layerNormRnn],
+  ['layerNormLstm', layerNormLstm],
+  ['layerNormGru', layerNormGru],
+])('%s rejects a negative epsilon', (name, create) => {
+  expect(() => create({ epsilon: -1 })).toThrow(`${name}: epsilon must be a finite number of at least 0, got -1.`);
+});
