@@ -13,7 +13,7 @@ import {
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
-import { byName } from '../tensor/named-values';
+import { byName, mapValues } from '../tensor/named-values';
 import { checkKind, checkObject, checkShape } from '../tensor/shape';
 import { type PointwiseBackwardStep, type PointwiseCell, type State, stateSizes } from './cell';
 import { statesOf } from './unroll';
@@ -68,12 +68,12 @@ export function applyPointwise<N extends string>(
     gates: buffer,
     product: buffer,
     saved: allocate(workspace, cell.savedBlocks * size),
-    previous: mapNamed(previous, offsetOf),
-    next: mapNamed(next, offsetOf),
-    vectors: mapNamed(vectors, offsetOf),
+    previous: mapValues(previous, offsetOf),
+    next: mapValues(next, offsetOf),
+    vectors: mapValues(vectors, offsetOf),
     dProduct: buffer,
-    dNext: mapNamed(next, offsetOf),
-    dPrevious: mapNamed(previous, offsetOf),
+    dNext: mapValues(next, offsetOf),
+    dPrevious: mapValues(previous, offsetOf),
     dVectors: {},
   };
   cell.forward(k, step);
@@ -89,21 +89,12 @@ export function applyPointwise<N extends string>(
       const gradient = (variable: Variable): number => (variable.storage.tracked ? gradientOf(variable) : discarded);
       cell.backward(k, {
         ...step,
-        dNext: mapNamed(next, gradient),
-        dPrevious: mapNamed(previous, gradient),
-        dVectors: mapNamed(vectors, gradient),
+        dNext: mapValues(next, gradient),
+        dPrevious: mapValues(previous, gradient),
+        dVectors: mapValues(vectors, gradient),
       });
     });
     if (input.storage.tracked) k.of(addScaled)(gradientOf(input), buffer, 1, rows * width);
   });
   return next;
-}
-
-/** Applies a function to every named value. */
-function mapNamed<N extends string>(
-  named: Readonly<Record<N, Variable>>,
-  f: (variable: Variable) => number,
-): Record<N, number> {
-  const entries = Object.entries<Variable>(named).map(([name, variable]) => [name, f(variable)]);
-  return Object.fromEntries(entries) as Record<N, number>;
 }
