@@ -37,7 +37,8 @@ export interface GruWithOptions extends GruOptions {
  * @param name the name of the cell in parameters and states; by default, that of `gru()`
  * @throws TypeError if an activation is not a function; RangeError if `reset` is neither 'after' nor 'before'
  * @example
- * const model = sequential([recurrent(gruWith({ gateActivation: hardSigmoid() }), { hiddenSize: 8 })], { inputSize: 2 });
+ * const cell = gruWith({ gateActivation: hardSigmoid() });
+ * const model = sequential([recurrent(cell, { hiddenSize: 8 })], { inputSize: 2 });
  * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export function gruWith(options: GruWithOptions, name?: string): Cell<'h'> {

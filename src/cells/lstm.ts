@@ -36,8 +36,8 @@ const cell: PointwiseCell<'h' | 'c'> = {
 
 /**
  * Creates an LSTM cell. State `{ h, c }`, each `[B, H]`; parameters `weightIh [I, 4H]`, `weightHh [H, 4H]` and
- * `bias [4H]`, gate blocks `i f g o`. The bias of the forget gate is initialized to 1, the other biases to 0. With other
- * activation functions, the cell is {@link lstmWith}.
+ * `bias [4H]`, gate blocks `i f g o`. The bias of the forget gate is initialized to 1, the other biases to 0. With
+ * other activation functions, the cell is {@link lstmWith}.
  *
  * @example
  * lstm().state; // ['h', 'c']

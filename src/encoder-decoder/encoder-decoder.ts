@@ -192,8 +192,8 @@ const oneStep = (input: Features): Tensor | IntTensor =>
   input.kind === 'ids' ? intTensor([[0]]) : full([1, 1, input.size], 0);
 
 /**
- * Runs the encoder. Returns its output per step and the final state of its last recurrent layer by name, both directions
- * concatenated.
+ * Runs the encoder. Returns its output per step and the final state of its last recurrent layer by name, both
+ * directions concatenated.
  */
 function encode(
   { encoder, decoder }: Pick<EncoderDecoder, 'encoder' | 'decoder'>,

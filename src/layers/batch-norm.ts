@@ -16,12 +16,12 @@ export interface BatchNormOptions {
 }
 
 /**
- * Creates a layer that normalizes every feature, y = gain · (x − mean) / √(variance + ε) + bias: `[…, I]` to `[…, I]` (Ioffe
- * and Szegedy, 2015, arXiv 1502.03167). Padding does not count, and its output is zero.
+ * Creates a layer that normalizes every feature, y = gain · (x − mean) / √(variance + ε) + bias: `[…, I]` to `[…, I]`
+ * (Ioffe and Szegedy, 2015, arXiv 1502.03167). Padding does not count, and its output is zero.
  *
- * In training, the mean and the variance are those of the batch. Every update of {@link fit} and {@link truncatedBptt} also
- * moves running statistics towards them, running ← (1 − m) · running + m · batch, with the unbiased variance. Predictions
- * use the running statistics, so each step then depends on its own input only.
+ * In training, the mean and the variance are those of the batch. Every update of {@link fit} and {@link truncatedBptt}
+ * also moves running statistics towards them, running ← (1 − m) · running + m · batch, with the unbiased variance.
+ * Predictions use the running statistics, so each step then depends on its own input only.
  *
  * The parameters are `gain [I]` (initially one), `bias [I]` (initially zero), and the running statistics `mean [I]` and
  * `variance [I]`, which have no gradient and which no optimizer changes.

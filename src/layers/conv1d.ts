@@ -33,8 +33,8 @@ export interface Conv1dOptions {
   /** The number of steps from one tap of a window to the next; 1 by default. */
   readonly dilation?: number;
   /**
-   * The number of groups into which inputs and outputs are divided, each with a separate convolution; 1 by default. With
-   * as many groups as inputs and outputs, the convolution is depthwise.
+   * The number of groups into which inputs and outputs are divided, each with a separate convolution; 1 by default.
+   * With as many groups as inputs and outputs, the convolution is depthwise.
    */
   readonly groups?: number;
   /** `'valid'` by default. With stride 1 and padding `'causal'`, the layer can be streamed. */
@@ -49,19 +49,19 @@ export interface Conv1dOptions {
 
 /**
  * Creates a layer that convolves sequences over time, `[T, B, I]` to `[T′, B, O]`:
- * y[t] = f(bias + Σⱼ x[t·stride + j·dilation − before] · weight[j]). With `before` steps of padding in front of a sequence
- * and `after` at its end, T′ = ⌊(T + before + after − (k − 1)·dilation − 1) / stride⌋ + 1: ⌈T / stride⌉ with padding `'same'`
- * or `'causal'`.
+ * y[t] = f(bias + Σⱼ x[t·stride + j·dilation − before] · weight[j]). With `before` steps of padding in front of a
+ * sequence and `after` at its end, T′ = ⌊(T + before + after − (k − 1)·dilation − 1) / stride⌋ + 1: ⌈T / stride⌉ with
+ * padding `'same'` or `'causal'`.
  *
- * With sequences of unequal length, the padding of a sequence follows its last valid step, and each length becomes its T′:
- * {@link outputLengths} returns them. The parameters are `weight [k, I / groups, O]`, as in Keras, and `bias [O]`; PyTorch
- * has `[O, I / groups, k]`.
+ * With sequences of unequal length, the padding of a sequence follows its last valid step, and each length becomes its
+ * T′: {@link outputLengths} returns them. The parameters are `weight [k, I / groups, O]`, as in Keras, and `bias [O]`;
+ * PyTorch has `[O, I / groups, k]`.
  *
- * With stride 1 and padding `'causal'`, the output of a step depends only on that step and earlier ones. The state of the
- * layer is then `inputs [B, (k − 1)·dilation·I]`: the last inputs, the oldest first.
+ * With stride 1 and padding `'causal'`, the output of a step depends only on that step and earlier ones. The state of
+ * the layer is then `inputs [B, (k − 1)·dilation·I]`: the last inputs, the oldest first.
  *
- * @throws RangeError if an option is out of range; in a model, if its input is not one vector per step, or the sizes are not
- * multiples of `groups`
+ * @throws RangeError if an option is out of range; in a model, if its input is not one vector per step, or the sizes
+ * are not multiples of `groups`
  * @example
  * const layers = [conv1d({ size: 8, kernelSize: 5, stride: 2, padding: 'same', activation: relu })];
  * const model = sequential([...layers, recurrent(gru(), { hiddenSize: 16 })], { inputSize: 3, seed: 1 });
@@ -108,7 +108,11 @@ export function conv1d(options: Conv1dOptions): Layer {
 
 type Convolution = (x: Variable, padding: Padding) => Variable;
 
-/** Returns the windows of a layer. @throws RangeError if an option is out of range; TypeError if one is of another type */
+/**
+ * Returns the windows of a layer.
+ *
+ * @throws RangeError if an option is out of range; TypeError if one is of another type
+ */
 function checkOptions(options: Conv1dOptions): Window {
   checkNames('conv1d', 'options', options, [
     'size',

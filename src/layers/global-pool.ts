@@ -9,8 +9,8 @@ import { onValidSteps, rowsAt } from '../recurrence/valid-steps';
 import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 
 /**
- * Creates a layer that takes the maximum of each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for
- * a sequence without steps.
+ * Creates a layer that takes the maximum of each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`;
+ * zeros for a sequence without steps.
  *
  * @throws RangeError in a model, if its input is not one vector per step; when it runs, if there are resets
  * @example
@@ -39,8 +39,8 @@ export function globalMaxPool(): Layer {
 }
 
 /**
- * Creates a layer that averages each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for a sequence
- * without steps.
+ * Creates a layer that averages each feature over the valid steps of a sequence: `[T, B, I]` to `[B, I]`; zeros for a
+ * sequence without steps.
  *
  * @throws as {@link globalMaxPool}
  * @example

@@ -98,8 +98,8 @@ export interface Layer {
   /** Returns the specifications of its parameters. By default, the layer has none. */
   readonly parameters?: (input: Features) => Readonly<Record<string, ParameterSpec>>;
   /**
-   * Whether the output of a step depends only on that step and, through the state, on earlier ones; true by default. Only
-   * causal layers can be streamed. If it is stated as true, {@link predict} runs long sequences in parts.
+   * Whether the output of a step depends only on that step and, through the state, on earlier ones; true by default.
+   * Only causal layers can be streamed. If it is stated as true, {@link predict} runs long sequences in parts.
    */
   readonly causal?: boolean | undefined;
   /**
@@ -107,7 +107,10 @@ export interface Layer {
    * after a strided convolution. Such a layer is not causal.
    */
   readonly steps?: (length: number) => number;
-  /** The names of the parameters that its runs in training change, such as running statistics, and that have no gradient. */
+  /**
+   * The names of the parameters that its runs in training change, such as running statistics, and that have no
+   * gradient.
+   */
   readonly buffers?: readonly string[];
   /** Runs the layer on ids `[T, B]`, or on vectors `[T, B, I]` or `[B, I]`. */
   readonly run: (

@@ -11,7 +11,9 @@ export function joinNames<L>(
   );
 }
 
-/** The inverse of {@link joinNames}: splits at the first dot of each name. A name without a dot has the inner name ''. */
+/**
+ * The inverse of {@link joinNames}: splits at the first dot of each name. A name without a dot has the inner name ''.
+ */
 export function splitNames<L>(
   flat: Readonly<Record<string, L>>,
 ): Readonly<Record<string, Readonly<Record<string, L>>>> {

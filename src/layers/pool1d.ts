@@ -21,11 +21,11 @@ export interface Pool1dOptions {
 }
 
 /**
- * Creates a layer that takes the maximum of each feature over windows of steps: `[T, B, I]` to `[T′, B, I]`, where T′ and the
- * lengths of the output are as for {@link conv1d}. Padding does not count.
+ * Creates a layer that takes the maximum of each feature over windows of steps: `[T, B, I]` to `[T′, B, I]`, where T′
+ * and the lengths of the output are as for {@link conv1d}. Padding does not count.
  *
- * @throws RangeError if an option is out of range, or a window can be in the padding as a whole; in a model, if its input is
- * not one vector per step
+ * @throws RangeError if an option is out of range, or a window can be in the padding as a whole; in a model, if its
+ * input is not one vector per step
  * @example
  * const model = sequential([maxPool1d({ size: 2 })], { inputSize: 1 });
  * predict(model, tensor([1, 3, 4, 2, 9], [5, 1, 1])).data; // Float32Array [3, 4]
@@ -48,8 +48,9 @@ export function maxPool1d(options: Pool1dOptions): Layer {
 }
 
 /**
- * Creates a layer that averages each feature over windows of steps: `[T, B, I]` to `[T′, B, I]`, where T′ and the lengths of
- * the output are as for {@link conv1d}. Padding does not count, as in Keras and as with `count_include_pad=False` in PyTorch.
+ * Creates a layer that averages each feature over windows of steps: `[T, B, I]` to `[T′, B, I]`, where T′ and the
+ * lengths of the output are as for {@link conv1d}. Padding does not count, as in Keras and as with
+ * `count_include_pad=False` in PyTorch.
  *
  * @throws as {@link maxPool1d}
  * @example

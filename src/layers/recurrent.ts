@@ -107,7 +107,9 @@ function repeatedState(cell: Cell, initial: Readonly<Record<string, Tensor>>, ba
   return Float32Array.from(rows.flat());
 }
 
-/** @throws RangeError if an option is out of range; TypeError if it is neither an option of a direction nor another one */
+/**
+ * @throws RangeError if an option is out of range; TypeError if it is neither an option of a direction nor another one
+ */
 export function checkDirection(caller: string, options: DirectionOptions, others: readonly string[], cell: Cell): void {
   checkCell(caller, cell);
   checkNames(caller, 'options', options, [

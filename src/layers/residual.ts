@@ -29,7 +29,8 @@ export function residual(layers: readonly Layer[]): Layer {
     const shorter = inner.find(({ layer }) => layer.steps !== undefined);
     if (shorter !== undefined)
       throw new RangeError(
-        `residual: the inner layers must preserve the number of steps, but ${shorter.name} changes it. Use padding: 'same'.`,
+        `residual: the inner layers must preserve the number of steps, but ${shorter.name} changes it. ` +
+          "Use padding: 'same'.",
       );
     if (output.size === size && output.perStep === perStep) return inner;
     const format = (features: Pick<typeof output, 'size' | 'perStep'>): string =>

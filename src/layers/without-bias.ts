@@ -10,8 +10,8 @@ import type { Features, Layer } from './layer';
 /**
  * Creates the same layer without its biases, as `bias=False` in PyTorch and `use_bias=False` in Keras: the biases are
  * zero and not among the parameters, so training does not change them. It applies to every parameter whose role is
- * `'bias'`, such as `bias` and `biasHn` of a GRU, in both directions of a bidirectional layer, and in all layers inside a
- * residual layer. An LSTM has no forget bias, either. The name of the layer is the same.
+ * `'bias'`, such as `bias` and `biasHn` of a GRU, in both directions of a bidirectional layer, and in all layers inside
+ * a residual layer. An LSTM has no forget bias, either. The name of the layer is the same.
  *
  * @throws TypeError if `layer` is not a layer; in a model, RangeError if the layer has no bias
  * @example

@@ -5,8 +5,8 @@ import { checkModel, type Sequential } from './sequential';
 
 /**
  * Returns the number of valid steps of each row of the output of a model. It differs from that of the input after
- * convolutions and pooling: {@link fit} and {@link evaluate} use it for the loss and the metrics, so the targets of a model
- * have one step per step of its output.
+ * convolutions and pooling: {@link fit} and {@link evaluate} use it for the loss and the metrics, so the targets of a
+ * model have one step per step of its output.
  *
  * @param lengths `[B]`, the number of valid steps of each row of the input
  * @throws TypeError if `model` is not a model

@@ -25,10 +25,11 @@ export interface Predictor {
 }
 
 /**
- * Creates a predictor: a copy of the parameters of a model in the layout of the kernels. {@link predict} copies and packs
- * them at every call; a predictor does it once, which is faster if there are many calls with few steps or rows. It does
- * not see later changes of the model. Predictors and streams of a model share one copy.
+ * Creates a predictor: a copy of the parameters of a model in the layout of the kernels. {@link predict} copies and
+ * packs them at every call; a predictor does it once, which is faster if there are many calls with few steps or rows.
+ * It does not see later changes of the model. Predictors and streams of a model share one copy.
  *
+ * @throws TypeError if `model` is not a model
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2, seed: 1 });
  * const predictor = createPredictor(model);

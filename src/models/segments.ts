@@ -23,16 +23,16 @@ import {
 } from './sequential';
 
 /**
- * Runs a model like {@link runModel}, but stores only the outputs and the states between segments; `results` is empty. The
- * backward pass recomputes each segment. With segments of √T steps, memory grows with √T and a run takes about a third longer
- * (Gruslys et al., 2016, arXiv 1606.03401).
+ * Runs a model like {@link runModel}, but stores only the outputs and the states between segments; `results` is empty.
+ * The backward pass recomputes each segment. With segments of √T steps, memory grows with √T and a run takes about a
+ * third longer (Gruslys et al., 2016, arXiv 1606.03401).
  *
  * For training: `fit(model, data, { run: runInSegments, … })`, or `run: (...args) => runInSegments(...args, 200)` for
  * segments of 200 steps.
  *
  * @param segment the number of steps per segment; ⌈√T⌉ by default
- * @throws RangeError if a layer is not causal, or needs all steps in training, as {@link batchNorm} does, or `lengths` or
- *   `resets` do not match the input
+ * @throws RangeError if a layer is not causal, or needs all steps in training, as {@link batchNorm} does, or `lengths`
+ *   or `resets` do not match the input
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
  * const long = full([100, 1, 2], 0.1);
@@ -54,7 +54,8 @@ export function runInSegments(
   const ofBatch = allOptions.training && model.layers.find(({ layer }) => layer.buffers !== undefined);
   if (ofBatch)
     throw new RangeError(
-      `runInSegments: layer ${ofBatch.name} needs the statistics of all steps in training, so it cannot run in segments.`,
+      `runInSegments: layer ${ofBatch.name} needs the statistics of all steps in training, ` +
+        'so it cannot run in segments.',
     );
   if (segment !== undefined) checkCount('runInSegments', 'segment', segment);
   const x = isIntTensor(input) ? input : operand('runInSegments', input, 'inputs');

@@ -299,7 +299,8 @@ export function predictAs(
 /**
  * Computes the output and the final state of a model for a long input, in chunks of steps, so that the memory for gates
  * and states does not grow with its length, and stays in the second-level cache. Returns undefined if the input is not
- * long, if a layer needs all steps at once, or if an option is wrong: a run of all steps rejects it with the right message.
+ * long, if a layer needs all steps at once, or if the input or an option is wrong: a run of all steps rejects it with
+ * the right message.
  */
 export function predictInChunks(
   model: Sequential,

@@ -50,9 +50,9 @@ const largestBatch = 256;
 
 /**
  * Creates a pool of streams: for example thousands of clients of a server, which connect and disconnect at any time. A
- * step of any of them runs as batches of up to 256 rows, which is faster than as single streams, with the same bits. The
- * states are in one array per part of a layer's state, which `read` and `write` copy by row. Like a stream, a pool does
- * not see later changes of the model.
+ * step of any of them runs as batches of up to 256 rows, which is faster than as single streams, with the same bits.
+ * The states are in one array per part of a layer's state, which `read` and `write` copy by row. Like a stream, a pool
+ * does not see later changes of the model.
  *
  * @throws RangeError if a layer is not causal, and so cannot run step by step
  * @example

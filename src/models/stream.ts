@@ -46,9 +46,9 @@ export interface StreamOptions {
 }
 
 /**
- * Creates a stream of a model. Layers with a `stepRunner` do not allocate memory per step: `recurrent` with a pointwise
- * cell, `dense` without activation, `embedding`, `layerNorm`, `dropout`, and `residual` around them. Other causal
- * layers run as in {@link predict}, with T = 1.
+ * Creates a stream of a model. These layers do not allocate memory per step: `recurrent` with a pointwise cell, `dense`
+ * and causal `conv1d` without activation, `embedding`, `layerNorm`, `batchNorm`, `dropout`, and `residual` and
+ * `withoutBias` around them. Layers without a `stepRunner` run as in {@link predict}, with T = 1.
  *
  * @throws RangeError if `batchSize` is not a positive integer, or a layer is not causal
  * @example
@@ -106,7 +106,7 @@ export function streamCell<N extends string>(
 
 const notCloneable = /* @__PURE__ */ postInstead('a stream', 'its state, and call stream in the worker');
 
-/** What the streams of a model with one batch size share: the runner and its input buffer. */
+/** The shared parts of the streams of a model with one batch size: the runner and its input buffer. */
 interface Program<S> {
   readonly resident: Resident;
   readonly reservation: Reservation;

@@ -100,8 +100,8 @@ export interface PointwiseCell<N extends string = string> extends CellCommon<N> 
   /** Computes the gradients of one step: overwrites `gates` with the gradient of the pre-activations. */
   readonly backward: (kernels: Kernels, step: PointwiseBackwardStep<N>) => void;
   /**
-   * Computes the gradients of the vector parameters, after the last backward step, from what `backward` has left in the
-   * `saved` blocks of all `rows` of all steps.
+   * Computes the gradients of the vector parameters, after the last backward step, from the results of `backward` in
+   * the `saved` blocks of all `rows` of all steps.
    */
   readonly backwardVectors?: (
     kernels: Kernels,

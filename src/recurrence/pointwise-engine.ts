@@ -152,8 +152,8 @@ function packed(workspace: Workspace, matrix: Variable, K: number, N: number, tr
 type StepFunction = (k: Kernels, step: Layout['step'], t: number, at: number, first: number) => void;
 
 /**
- * Calls `run` for all steps in order, or in reverse order. If the rows have the same length and the cell allows it, threads
- * compute all steps of some rows each; otherwise they divide the kernels.
+ * Calls `run` for all steps in order, or in reverse order. If the rows have the same length and the cell allows it,
+ * threads compute all steps of some rows each; otherwise they divide the kernels.
  */
 function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void {
   const { cell, scope, rows, S, H, GH } = layout;
@@ -175,7 +175,10 @@ function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void
   else runRows(kernels, 0, S, 0, T);
 }
 
-/** Sets the offsets of step `t` for its packed rows from `at` on, the rows of the batch from `first` on, at most `count`. */
+/**
+ * Sets the offsets of step `t` for its packed rows from `at` on, the rows of the batch from `first` on, at most
+ * `count`.
+ */
 function selectRows(layout: Layout, t: number, at: number, first: number, count: number): Layout['step'] {
   const { cell, rows, S, H, GH, step } = layout;
   const previous = t === 0 ? first : S + at - rows[t - 1]!;

@@ -15,7 +15,11 @@ export function placeValid(x: Variable, { axes, positions }: ValidRows): Variabl
   return rowsAt(x, positions, [...axes, ...x.shape.slice(1)]);
 }
 
-/** Rows of a table by index, `[N, …]` by default; zeros for −1. @throws RangeError if the table has more than 2²⁴ rows */
+/**
+ * Rows of a table by index, `[N, …]` by default; zeros for −1.
+ *
+ * @throws RangeError if the table has more than 2²⁴ rows
+ */
 export function rowsAt(
   table: Variable,
   indices: ArrayLike<number>,

@@ -74,7 +74,10 @@ export function causalRows(
   return { steps, sources, outputs, final };
 }
 
-/** Returns the index t·B + b of each of the last `past` inputs of sequences of T steps, `[B, past]`; −1 before the first. */
+/**
+ * Returns the index t·B + b of each of the last `past` inputs of sequences of T steps, `[B, past]`; −1 before the
+ * first.
+ */
 export const lastRows = (past: number, T: number, B: number): Int32Array =>
   Int32Array.from({ length: B * past }, (_, i) => {
     const t = T - past + (i % past);

@@ -86,6 +86,7 @@ export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer
  * Initializes with a uniform distribution of variance 2 / (fanIn + fanOut), with limits
  * ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
  *
+ * @throws RangeError if `gain` is negative; on use, if the shape is not that of a matrix or a convolution
  * @example
  * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
  */
@@ -96,6 +97,7 @@ export function glorotUniform(gain = 1): Initializer {
 /**
  * Initializes with a normal distribution of variance 2 / (fanIn + fanOut) (Glorot and Bengio, 2010).
  *
+ * @throws as {@link glorotUniform}
  * @example
  * glorotNormal()([2, 3], createRandom(1)).shape; // [2, 3]
  */
@@ -106,6 +108,7 @@ export function glorotNormal(gain = 1): Initializer {
 /**
  * Initializes with a uniform distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
+ * @throws as {@link glorotUniform}
  * @example
  * Math.abs(heUniform()([6, 3], createRandom(1)).data[0]!) <= 1; // true
  */
@@ -116,6 +119,7 @@ export function heUniform(gain = 1): Initializer {
 /**
  * Initializes with a normal distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
+ * @throws as {@link glorotUniform}
  * @example
  * heNormal()([2, 3], createRandom(1)).shape; // [2, 3]
  */
@@ -126,6 +130,7 @@ export function heNormal(gain = 1): Initializer {
 /**
  * Initializes with a uniform distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
+ * @throws as {@link glorotUniform}
  * @example
  * Math.abs(lecunUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
  */
@@ -136,6 +141,7 @@ export function lecunUniform(gain = 1): Initializer {
 /**
  * Initializes with a normal distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
+ * @throws as {@link glorotUniform}
  * @example
  * lecunNormal()([2, 3], createRandom(1)).shape; // [2, 3]
  */

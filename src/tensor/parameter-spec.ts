@@ -17,7 +17,9 @@ export interface ParameterSpec {
   readonly shape: Shape;
   /** The number of gate blocks along the last axis. */
   readonly blocks: number;
-  /** By default, that of the role: {@link glorotUniform}, {@link orthogonal} or {@link zeros}. A gain has no default. */
+  /**
+   * By default, that of the role: {@link glorotUniform}, {@link orthogonal} or {@link zeros}. A gain has no default.
+   */
   readonly initializer?: Initializer | undefined;
 }
 

@@ -1,12 +1,12 @@
-/** What to post to a worker instead of an object that contains functions. */
+/** The replacement that is posted to a worker for an object that contains functions. */
 
 /**
- * The first property of an object that cannot be cloned. `structuredClone` and `postMessage` read the properties in order
- * and throw at the first that cannot be cloned, which must therefore be this one. V8 prints it: `DataCloneError:
+ * The first property of an object that cannot be cloned. `structuredClone` and `postMessage` read the properties in
+ * order and throw at the first that cannot be cloned, which must therefore be this one. V8 prints it: `DataCloneError:
  * Symbol(a model contains functions: post save(model), …) could not be cloned.`
  */
 export interface NotCloneable {
-  /** What to post instead, as the description of a symbol. */
+  /** The replacement that is posted, as the description of a symbol. */
   readonly postInstead?: symbol;
 }
 
