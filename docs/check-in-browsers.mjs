@@ -1,8 +1,8 @@
 /**
- * Checks in Chromium (or Chrome) and Firefox, if they are installed: the built site shows pages without errors, on a wide
- * and a narrow screen, and its search finds names; and the programs of the guide to training in a browser run: the page
- * trains in its worker and shows the output of the guide, the stop button stops, and a model survives in IndexedDB.
- * CHROMIUM and FIREFOX are the paths of other installations. Build the site first, with DOCS_BASE unset.
+ * Checks in Chromium (or Chrome) and Firefox, if they are installed: the built site shows pages without errors, on a
+ * wide and a narrow screen, and its search finds names; and the programs of the guide to training in a browser run: the
+ * page trains in its worker and shows the output of the guide, the stop button stops, and a model survives in
+ * IndexedDB. CHROMIUM and FIREFOX are the paths of other installations. Build the site first, with DOCS_BASE unset.
  */
 
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

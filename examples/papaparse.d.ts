@@ -1,5 +1,5 @@
-// The part of Papa Parse that the examples use. @types/papaparse requires @types/node, which the examples do without: see
-// src/node/node-builtins.d.ts.
+// The part of Papa Parse that the examples use. @types/papaparse requires @types/node, which the examples do without:
+// see src/node/node-builtins.d.ts.
 
 declare module 'papaparse' {
   interface ParseError {

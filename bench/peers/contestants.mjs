@@ -44,7 +44,7 @@ export const threaded = ['bptt', 'bptt-wide', 'onnxruntime-node', 'onnxruntime-w
  * Opens a library with a number of threads.
  *
  * @param log prints remarks, such as why it is not available
- * @returns its functions `train`, `infer` and `stream`, which prepare a case, as far as it has them, its `versions`, and
- * `close`, if it runs in another process; undefined if it is not available
+ * @returns its functions `train`, `infer` and `stream`, which prepare a case, as far as it has them, its `versions`,
+ * and `close`, if it runs in another process; undefined if it is not available
  */
 export const open = (who, threads, log) => openers[who](threads, log);

@@ -1,4 +1,6 @@
-/** Conversion of the sample rate with windowed sinc filters, one per phase of the output. It runs in worklets as well. */
+/**
+ * Conversion of the sample rate with windowed sinc filters, one per phase of the output. It runs in worklets as well.
+ */
 
 /** The sample rate of the detectors, in Hz. */
 export const sampleRate = 16_000;

@@ -59,7 +59,9 @@ export async function openPage(browser, address, { width = 1280, height = 900, d
   return { page, problems };
 }
 
-/** The longest wait in milliseconds, for pages that hang. On a busy machine, all takes several times as long as alone. */
+/**
+ * The longest wait in milliseconds, for pages that hang. On a busy machine, all takes several times as long as alone.
+ */
 export const limit = 120_000;
 
 /** Waits until the worker is ready to train, and the editor has loaded. */

@@ -1,7 +1,7 @@
 /**
  * Every preset learns to below its baseline, while no task of the main thread takes longer than 50 ms of CPU time. The
- * wall time of both is reported, next to the stated time. On a busy machine it is longer; more than ten times as long is
- * an error.
+ * wall time of both is reported, next to the stated time. On a busy machine it is longer; more than ten times as long
+ * is an error.
  */
 
 import assert from 'node:assert/strict';

@@ -34,8 +34,8 @@ export interface RecomputeOptions {
  * Values and gradients equal those of `body(inputs)`. Only one recomputed body occupies memory at a time.
  *
  * @param inputs all variables that the body uses, nested in objects and arrays
- * @param body receives a tree of the same structure, whose variables it must use instead of those of the caller; it must
- * return the same results for every call with the same inputs
+ * @param body receives a tree of the same structure, whose variables it must use instead of those of the caller; it
+ * must return the same results for every call with the same inputs
  * @returns the result of the body: variables nested in objects and arrays
  * @throws TypeError if the body uses a variable that is not among the inputs
  * @example

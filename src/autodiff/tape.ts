@@ -90,7 +90,10 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
   });
 }
 
-/** The error to throw instead of that of the engine after an allocation has failed. It names the same function and layer. */
+/**
+ * The error to throw instead of that of the engine after an allocation has failed. It names the same function and
+ * layer.
+ */
 function outOfMemory(error: unknown, workspace: Workspace, recording: boolean): RangeError {
   const [names] = /^(\w+: )?(layer \S+: )*/.exec((error as Error).message)!;
   const needed = Math.ceil(((workspace.missing ?? 0) * workspace.memory.view.BYTES_PER_ELEMENT) / 1e6);
@@ -99,8 +102,8 @@ function outOfMemory(error: unknown, workspace: Workspace, recording: boolean): 
     ? 'Use smaller batches, truncatedBptt, or recomputation: run: runInSegments, or recompute.'
     : 'Use smaller batches or shorter sequences.';
   return new RangeError(
-    `${names}the computation needs at least ${needed} MB of memory, which the engine does not provide (a WebAssembly memory has ` +
-      `at most 4294 MB). ${remedies}`,
+    `${names}the computation needs at least ${needed} MB of memory, which the engine does not provide ` +
+      `(a WebAssembly memory has at most 4294 MB). ${remedies}`,
   );
 }
 

@@ -78,8 +78,10 @@ export function differenceOf(expected: readonly Json[], found: Json): string | u
       ourValue === null
         ? value === null || !isLibraryName(value)
         : ourValue === value || unnamedPaths.some((outer) => path.startsWith(`${outer} (`));
-    if (!isSame)
-      return `${abbreviate(path) || 'the model'} must be ${valueText(path, ourValue)}, the file has ${valueText(path, value)}`;
+    if (!isSame) {
+      const [expected, found] = [valueText(path, ourValue), valueText(path, value)];
+      return `${abbreviate(path) || 'the model'} must be ${expected}, the file has ${found}`;
+    }
   }
   const [missing] = rest;
   return missing && `${missing[0]} must be ${valueText(...missing)}, the file has ${valueText(missing[0], undefined)}`;

@@ -196,8 +196,8 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options
     const [size] = shape as [number];
     if (bias === undefined && !/layer_?norm|^ln/i.test(lastName))
       reject(
-        `${label} has a weight ${formatShape(shape)} without bias, as RMSNorm and PReLU, which are not supported. If it ` +
-          `is a LayerNorm with bias=False, add ${tensorIn(name, 'bias')} with zeros.`,
+        `${label} has a weight ${formatShape(shape)} without bias, as RMSNorm and PReLU, which are not supported. ` +
+          `If it is a LayerNorm with bias=False, add ${tensorIn(name, 'bias')} with zeros.`,
       );
     return {
       name,

@@ -201,8 +201,8 @@ function checkOffsets(entries: readonly Entry[], size: number): void {
     if (from !== end) {
       const before = previous === undefined ? 'the header' : `tensor ${shown(previous)}`;
       reject(
-        `tensor ${shown(name)} starts at byte ${from}, but ${before} ends at ${end}: tensors must not overlap or leave ` +
-          'gaps.',
+        `tensor ${shown(name)} starts at byte ${from}, but ${before} ends at ${end}: ` +
+          'tensors must not overlap or leave gaps.',
       );
     }
     end = to;

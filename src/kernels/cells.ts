@@ -193,8 +193,8 @@ const ofGruBackward = [
 ] as const;
 
 /**
- * gates ← the gradient of the preactivations, dproduct ← the gradient of h_{t−1} W_hh, kept ← its block of the candidate,
- * which is the gradient of biasHn; dhPrevious += dh·z.
+ * gates ← the gradient of the preactivations, dproduct ← the gradient of h_{t−1} W_hh, kept ← its block of the
+ * candidate, which is the gradient of biasHn; dhPrevious += dh·z.
  */
 export const gruCellBackward: Kernel<typeof ofGruBackward> = {
   operands: ofGruBackward,

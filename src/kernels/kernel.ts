@@ -37,9 +37,9 @@ export interface Memory {
  *     'list'            numbers, one per axis
  *     'rows'            the length of that name
  *
- * The length `rows`, or `n` of a kernel without `rows`, counts rows, or elements, that the kernel computes independently
- * of each other if it is the first factor of every buffer that it changes; threads then share them. A kernel for which this
- * does not hold names its length otherwise.
+ * The length `rows`, or `n` of a kernel without `rows`, counts rows, or elements, that the kernel computes
+ * independently of each other if it is the first factor of every buffer that it changes; threads then share them. A
+ * kernel for which this does not hold names its length otherwise.
  */
 export type Operands = readonly string[];
 
@@ -81,8 +81,8 @@ export type Kernel<O extends Operands = Operands, R = void> = {
 } & (WasmFunction<O, R> | { readonly compose: (parts: Parts) => Call<O, R> });
 
 /**
- * An implementation: plain TypeScript, WebAssembly SIMD, relaxed WebAssembly SIMD with fused multiply-add, or the same for
- * an engine that merges pairs of its vectors into vectors of 256 bits.
+ * An implementation: plain TypeScript, WebAssembly SIMD, relaxed WebAssembly SIMD with fused multiply-add, or the same
+ * for an engine that merges pairs of its vectors into vectors of 256 bits.
  */
 export type KernelName = 'portable' | 'simd' | 'relaxed' | 'wide';
 
@@ -99,7 +99,8 @@ export interface Kernels {
    * steps of some rows in order, if that is enough work; otherwise one call of `run` computes all of them.
    *
    * @param rowWork the number of multiply-adds per row and step
-   * @param run computes steps `from` to `to` − 1 of `count` rows from `first` on, only by calls of the kernels that it gets
+   * @param run computes steps `from` to `to` − 1 of `count` rows from `first` on, only by calls of the kernels that it
+   * gets
    */
   overSteps?(
     rows: number,
@@ -113,9 +114,9 @@ export interface Kernels {
 export const longestSum = 65_536;
 
 /**
- * Adds the parts of sums that are longer than `most` in double precision. The function that it returns must be called with
- * the number of terms so far: after every part it takes the part that is in a buffer and leaves zeros there, and after the
- * last one the totals.
+ * Adds the parts of sums that are longer than `most` in double precision. The function that it returns must be called
+ * with the number of terms so far: after every part it takes the part that is in a buffer and leaves zeros there, and
+ * after the last one the totals.
  *
  * @param size the number of sums
  * @param count the number of terms of each sum

@@ -127,8 +127,8 @@ export const addStrided: Kernel<typeof strided> = {
 };
 
 /**
- * Adds rows without a stride of 0 with `addRows`. Sums the leading axes of a dense x with `sumRowsOf`, and contiguous rows
- * with `sumOfRow`.
+ * Adds rows without a stride of 0 with `addRows`. Sums the leading axes of a dense x with `sumRowsOf`, and contiguous
+ * rows with `sumOfRow`.
  */
 function summing(
   memory: Memory,

@@ -38,7 +38,9 @@ export function flush(w: Writer, x: Vector): Vector {
   return vExcept(tee(value, x), vLess(vAbs(value), w.constant(2 ** -126)));
 }
 
-/** Gradients beyond this size are limited to it: their squares would overflow, and the moments stay infinite for good. */
+/**
+ * Gradients beyond this size are limited to it: their squares would overflow, and the moments stay infinite for good.
+ */
 export const largest = 1e19;
 export const limited = (gradient: number): number => Math.max(-largest, Math.min(largest, gradient));
 

@@ -129,8 +129,8 @@ function rowsBySix(rows: number): number {
 }
 
 /**
- * C = start + A · B. `startStride` is the distance between the rows of `start`; if it is −1, start is zero. The order of
- * the sum of an element depends only on K.
+ * C = start + A · B. `startStride` is the distance between the rows of `start`; if it is −1, start is zero. The order
+ * of the sum of an element depends only on K.
  *
  * @param transposeB undefined if B is packed
  * @param rows the number of rows to compute, by default M

@@ -30,8 +30,8 @@ export interface Resident {
 const residents = /* @__PURE__ */ new WeakMap<object, Resident>();
 
 /**
- * Returns the resident parameters of an owner, such as a model. They are created again if a bit of them has changed; the
- * previous ones stay as long as something uses them.
+ * Returns the resident parameters of an owner, such as a model. They are created again if a bit of them has changed;
+ * the previous ones stay as long as something uses them.
  */
 export function residentOf(workspace: Workspace, owner: object, tensors: readonly Tensor[]): Resident {
   const existing = residents.get(owner);

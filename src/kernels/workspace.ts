@@ -25,13 +25,14 @@ export interface Workspace {
   /** The length of the heap that the engine could not provide, if an allocation has failed. */
   missing?: number;
   /**
-   * During an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as running
-   * statistics. Otherwise they are not changed.
+   * During an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as
+   * running statistics. Otherwise they are not changed.
    */
   buffers?: Map<number, number> | undefined;
   /**
-   * If threads share the memory: returns the workspace for an update of `size` parameters with data of `rows` rows, one per
-   * time step and sequence. It is one that they do not share, if copying to shared memory takes longer than they save.
+   * If threads share the memory: returns the workspace for an update of `size` parameters with data of `rows` rows, one
+   * per time step and sequence. It is one that they do not share, if copying to shared memory takes longer than they
+   * save.
    */
   forUpdate?: (rows: number, size: number) => Workspace;
 }
@@ -44,8 +45,8 @@ const margin = 16;
 const pageSize = 16_384;
 
 /**
- * Creates a workspace in single precision, with the kernels set by {@link useKernels}, or else the fastest ones that the
- * engine supports.
+ * Creates a workspace in single precision, with the kernels set by {@link useKernels}, or else the fastest ones that
+ * the engine supports.
  */
 export function createWorkspace(): Workspace {
   return simdWorkspace() ?? portableWorkspace(Float32Array);
@@ -80,8 +81,8 @@ let wide: Implementation | undefined;
 let used: KernelName | undefined;
 
 /**
- * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine lacks
- * the selected ones or the memory.
+ * Creates a workspace over a WebAssembly memory. Returns undefined if portable kernels are selected, or the engine
+ * lacks the selected ones or the memory.
  */
 function simdWorkspace(): Workspace | undefined {
   try {
@@ -145,9 +146,9 @@ export function useKernels(name: KernelName | undefined): void {
 }
 
 /**
- * Returns the name of the kernels that the last computation used; before the first one, and after {@link useKernels}, of
- * those that the next one will use. They are `portable` if WebAssembly SIMD is missing, a content security policy forbids
- * WebAssembly, or there was no memory for it.
+ * Returns the name of the kernels that the last computation used; before the first one, and after {@link useKernels},
+ * of those that the next one will use. They are `portable` if WebAssembly SIMD is missing, a content security policy
+ * forbids WebAssembly, or there was no memory for it.
  *
  * @example
  * ['portable', 'simd', 'relaxed'].includes(kernelsInUse()); // true
@@ -228,8 +229,8 @@ export function reservationOf(workspace: Workspace): Reservation {
 }
 
 /**
- * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top of
- * the stack. A block that is reserved inside of a scope includes the range of its stack, which it takes over.
+ * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top
+ * of the stack. A block that is reserved inside of a scope includes the range of its stack, which it takes over.
  */
 export function reserve({ held: { workspace, blocks } }: Reservation, size: number): number {
   const { free, base } = workspace;
@@ -301,7 +302,10 @@ export function defaultWorkspace(): Workspace {
   return replacement?.() ?? localWorkspace();
 }
 
-/** Like {@link defaultWorkspace}, but never one that threads share: for streams, whose steps are too small to be divided. */
+/**
+ * Like {@link defaultWorkspace}, but never one that threads share: for streams, whose steps are too small to be
+ * divided.
+ */
 export function localWorkspace(): Workspace {
   const existing = shared.get(selected);
   if (existing && (existing.kernels.name !== 'portable' || selected === 'portable')) return existing;

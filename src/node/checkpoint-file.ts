@@ -18,8 +18,8 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  * file is replaced atomically, and {@link load} can read it as well.
  *
  * @param path must be in an existing folder
- * @throws TypeError immediately if the model or `extras` cannot be saved, as {@link save} does; RangeError in `fit` if it
- * trains another model
+ * @throws TypeError immediately if the model or `extras` cannot be saved, as {@link save} does; RangeError in `fit` if
+ * it trains another model
  * @example
  * const model = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 0, 1, 2, 0), { sequenceLength: 2, batchSize: 1 });

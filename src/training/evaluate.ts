@@ -29,8 +29,9 @@ export interface EvaluateOptions<
   /** Metrics by name, except `loss`; losses are metrics, too. */
   readonly metrics?: M & Metrics<Y> & { readonly loss?: never };
   /**
-   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row i
-   * continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have more.
+   * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
+   * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
+   * more.
    */
   readonly carryState?: boolean;
 }

@@ -8,8 +8,8 @@ export function now(): number {
 
 /** Resolves after the event loop has run. */
 function nextTurn(): Promise<void> {
-  // Node has setImmediate, which does not wait; edge functions of Next.js have one that throws; browsers have setTimeout
-  // only; QuickJS has neither.
+  // Node has setImmediate, which does not wait; edge functions of Next.js have one that throws; browsers have
+  // setTimeout only; QuickJS has neither.
   const { setImmediate, setTimeout } = globalThis as Partial<
     Record<'setImmediate' | 'setTimeout', (callback: () => void) => void>
   >;

@@ -5,9 +5,9 @@ import { checkArray, checkString } from '../tensor/shape';
 import { chain, checkOptimizer, createOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
 
 /**
- * Freezes parameters: the optimizer does not change a bit of them, and their gradients count in no norm. {@link fit} and
- * {@link truncatedBptt} do not compute these gradients. Penalties and clipping must be inside, in a {@link chain}; a
- * transformation outside still applies to all parameters.
+ * Freezes parameters: the optimizer does not change a bit of them, and their gradients count in no norm. {@link fit}
+ * and {@link truncatedBptt} do not compute these gradients. Penalties and clipping must be inside, in a {@link chain};
+ * a transformation outside still applies to all parameters.
  *
  * @param names paths of parameters, such as `lstm.weightHh`, or of layers and other parts of the tree, such as `lstm`
  * @throws TypeError if `names` is not an array

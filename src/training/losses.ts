@@ -174,7 +174,8 @@ export function elementWise(
  * Reduces the losses of the targets. `lossesOf` gets only the targets that count, those with a weight other than 0, as
  * rows over the axes of the mask and the lengths: the other ones have loss 0 and gradient 0, whatever their values.
  *
- * @param lossesOf computes one loss per target; `take` selects these rows of another variable in the shape of the targets
+ * @param lossesOf computes one loss per target; `take` selects these rows of another variable in the shape of the
+ * targets
  * @throws RangeError if the mask, the lengths or the reduction do not fit
  */
 export function overValid<Y extends Variable | IntTensor>(

@@ -22,6 +22,7 @@ import {
   checkNames,
   checkNumber,
   checkObject,
+  counted,
   describe,
   outOfRange,
   type Shape,
@@ -348,7 +349,7 @@ export function checkOptimizerState(
     (slots && found !== name)
   ) {
     const cause = 'Is it from another optimizer or model?';
-    const expected = `of ${describe(name)}, with ${slots} buffers of ${size} elements`;
+    const expected = `of ${describe(name)}, with ${counted(slots, 'buffer')} of size ${size}`;
     throw outOfRange(where, argument, expected, `one of ${describe(found)} with ${buffers.length}`, cause);
   }
 }

@@ -107,11 +107,16 @@ export function warmup(
 export interface PlateauOptions {
   /** The factor by which the rate is multiplied. 0.1 by default. */
   readonly factor?: number;
-  /** The number of consecutive validation losses without improvement after which the next one reduces the rate. 10 by default. */
+  /**
+   * The number of consecutive validation losses without improvement after which the next one reduces the rate. 10 by
+   * default.
+   */
   readonly patience?: number;
   /** The part of the best loss by which a loss must be lower to be an improvement. 1e-4 by default. */
   readonly threshold?: number;
-  /** The number of validation losses after a reduction that do not count as losses without improvement. 0 by default. */
+  /**
+   * The number of validation losses after a reduction that do not count as losses without improvement. 0 by default.
+   */
   readonly cooldown?: number;
   /** The rate is not reduced below it. 0 by default. */
   readonly minRate?: number;

@@ -39,8 +39,8 @@ export interface Session<B> {
   /** Returns the optimizer state, which later updates change. */
   readonly state: () => OptimizerState;
   /**
-   * Makes one update, with the gradient of the mean loss of all targets of the batches. If no target counts, the loss is
-   * 0, and the parameters and the optimizer state do not change.
+   * Makes one update, with the gradient of the mean loss of all targets of the batches. If no target counts, the loss
+   * is 0, and the parameters and the optimizer state do not change.
    *
    * @param validationLosses the losses on the validation data so far, for learning rates that depend on them
    * @throws RangeError if the loss or the gradient is not finite, before the parameters are changed
@@ -122,7 +122,9 @@ export function openSession<P extends TensorTree, B>(
         const context = { training: true, random, step };
         const buffers = new Map<number, number>();
         workspace.buffers = buffers;
-        /** Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product. */
+        /**
+         * Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product.
+         */
         const addGradient = (batch: B, weight: number): number =>
           runScope(workspace, true, (scope) => {
             const loss = (p: Mapped<P, Variable>) =>

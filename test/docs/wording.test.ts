@@ -133,3 +133,14 @@ it('the search covers the guides, sources, tests, benches and examples', () => {
 it('prose, messages and titles use plain words', () => {
   expect(texts.flatMap((path) => passages(path, readFileSync(new URL(path, root), 'utf8'))).join('\n')).toBe('');
 });
+
+it('lines of comments and of prose have at most 120 columns', () => {
+  const isProse = (path: string, line: string): boolean =>
+    path.endsWith('.md') ? /^\s*([-*\p{Lu}]|\d+\.) /u.test(line) : /^\s*(\/\*\*|\*|\/\/) /.test(line);
+  const long = texts.flatMap((path) =>
+    readFileSync(new URL(path, root), 'utf8')
+      .split('\n')
+      .flatMap((line, i) => (line.length > 120 && isProse(path, line) ? [`${path}:${i + 1}: ${line.length}`] : [])),
+  );
+  expect(long).toEqual([]);
+});

@@ -12,7 +12,9 @@ export const rowsOf = (table: string): Row[] =>
 
 const begun = new Set<string>();
 
-/** Adds a row to a table: the cells by the titles of their columns. The first one replaces the table of earlier runs. */
+/**
+ * Adds a row to a table: the cells by the titles of their columns. The first one replaces the table of earlier runs.
+ */
 export function record(table: string, row: Row): void {
   mkdirSync(`${build}/rows`, { recursive: true });
   const earlier = begun.has(table) ? rowsOf(table) : [];

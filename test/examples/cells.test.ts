@@ -1,4 +1,7 @@
-/** The example cells of docs/guides/custom-cells.md: their length and gradients, and that they can be trained and streamed. */
+/**
+ * The example cells of docs/guides/custom-cells.md: their length and gradients, and that they can be trained and
+ * streamed.
+ */
 
 import { readFileSync } from 'node:fs';
 import {

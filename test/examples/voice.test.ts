@@ -1,4 +1,6 @@
-/** The parts of the example `voice` that the page `voice` of the playground uses too: the resampler and the segments. */
+/**
+ * The parts of the example `voice` that the page `voice` of the playground uses too: the resampler and the segments.
+ */
 
 import { describe, expect, it } from 'vitest';
 import { createResampler, resample } from '../../examples/voice/resample';

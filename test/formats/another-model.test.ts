@@ -59,6 +59,7 @@ import {
   kerasScaling,
 } from '../../src/formats/keras/elementwise-layers';
 import { kerasFlatten, kerasPooling, kerasRepeatVector } from '../../src/formats/keras/sequence-layers';
+import { counted } from '../../src/tensor/shape';
 
 const of = (...layers: readonly Layer[]): Sequential => sequential(layers, { inputSize: 3 });
 const hidden = { hiddenSize: 3 };
@@ -267,7 +268,7 @@ describe('a training state', () => {
       const count = first.slots;
       const { length } = make().data;
       await expect(resume(first, second)).rejects.toThrow(
-        `optimizerState must be of ${names[0]}, with ${count} buffers of ${length} elements, ` +
+        `optimizerState must be of ${names[0]}, with ${counted(count, 'buffer')} of size ${length}, ` +
           `got one of ${names[1]} with ${count}. ` +
           'Is it from another optimizer or model?',
       );

@@ -1,4 +1,6 @@
-/** Small ONNX models whose results would take gigabytes, or forever: a run rejects them before it allocates the results. */
+/**
+ * Small ONNX models whose results would take gigabytes, or forever: a run rejects them before it allocates the results.
+ */
 
 import { compute, full, type IntTensor, type Tensor } from 'bptt';
 import { importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';

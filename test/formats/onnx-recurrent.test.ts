@@ -1,4 +1,6 @@
-/** Attributes of RNN, LSTM and GRU: activations, clip and input_forget, by the equations of ONNX in double precision. */
+/**
+ * Attributes of RNN, LSTM and GRU: activations, clip and input_forget, by the equations of ONNX in double precision.
+ */
 
 import { checkGradients, createRandom, normal, sum } from 'bptt';
 import { importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';

@@ -1,7 +1,6 @@
 /**
- * Writes one file of each kind that `save` of version 0.1.0 wrote, and the outputs of each model. Run with the bundle of
- * that version:
- * `node make_saved_golden.mjs saved` next to `dist/index.js` of commit c30a45a.
+ * Writes one file of each kind that `save` of version 0.1.0 wrote, and the outputs of each model. Run with the bundle
+ * of that version: `node make_saved_golden.mjs saved` next to `dist/index.js` of commit c30a45a.
  */
 
 import { writeFileSync } from 'node:fs';

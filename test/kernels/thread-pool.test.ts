@@ -163,7 +163,7 @@ it('a thread that dies during a computation is an error, and later computations 
     await new Promise((resolve) => setTimeout(resolve, 50));
     print(threadsInUse(), bits() === one);
   `);
-  const message = 'useThreads: a thread failed or hung. One thread continues.';
+  const message = 'useThreads: a thread failed. One thread continues.';
   expect(lines).toEqual([[2], [message, 1, true], [1, true]]);
 });
 
@@ -208,8 +208,8 @@ it.each(isLong ? [1, 2, 3, 4] : [1])(
       const before = memory();
       await cycle(${starts});
       const after = memory();
-      // Node.js keeps the memory of as many threads as once ended at the same time, up to 300 MB. A start that leaked its
-      // queue would take more than 1 MB each time.
+      // Node.js keeps the memory of as many threads as once ended at the same time, up to 300 MB. A start that leaked
+      // its queue would take more than 1 MB each time.
       const grown = [(after.rss - before.rss) / 1e6, (after.kept - before.kept) / 1e6];
       useThreads(2);
       await threadsReady();

@@ -78,7 +78,9 @@ function residentMegabytes(): number {
   return process.memoryUsage().rss / 1e6;
 }
 
-/** Returns a function that trains a random model from its start, and returns the bits of its parameters and predictions. */
+/**
+ * Returns a function that trains a random model from its start, and returns the bits of its parameters and predictions.
+ */
 function randomTraining(
   below: (count: number) => number,
   choose: <E>(elements: readonly E[]) => E,

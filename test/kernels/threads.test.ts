@@ -72,7 +72,10 @@ afterAll(async () => {
 
 const counts = [2, 3, 7];
 
-/** Sets the number of threads and waits for them. Two must compute their shares; to wait for more takes long on few cores. */
+/**
+ * Sets the number of threads and waits for them. Two must compute their shares; to wait for more takes long on few
+ * cores.
+ */
 async function start(threads: number): Promise<void> {
   useThreads(threads);
   expect(await threadsReady()).toBe(threads);

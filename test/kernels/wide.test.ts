@@ -1,6 +1,6 @@
 /**
- * The wide kernels give the same bits as the relaxed ones. Engines that do not merge vectors run them too, only slower, so
- * that the kernels are tested on every engine with fused multiply-add.
+ * The wide kernels give the same bits as the relaxed ones. Engines that do not merge vectors run them too, only slower,
+ * so that the kernels are tested on every engine with fused multiply-add.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -143,8 +143,8 @@ describe.runIf(engineRuns('wide'))('training with wide kernels', () => {
 });
 
 /**
- * Returns the messages of attempts to use the wide kernels in a new process, and the kernels in use afterwards: in this one,
- * another test may have enabled them, for good.
+ * Returns the messages of attempts to use the wide kernels in a new process, and the kernels in use afterwards: in this
+ * one, another test may have enabled them, for good.
  */
 function attempts(count: number, setup = ''): { messages: string[]; inUse: string } {
   const contents = `

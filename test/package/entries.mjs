@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 
-/** Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels. */
+/**
+ * Checks that all entry points, imported or required, share one tape, one set of functions and one choice of kernels.
+ */
 
 /** @param {Record<string, any>} entries the module of each entry point */
 export async function checkEntries({ bptt, pytorch, keras, onnx, forecasting, worker, node }) {

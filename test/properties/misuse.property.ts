@@ -1,4 +1,6 @@
-/** Fuzzing of arguments: a wrong call succeeds, or throws an error of the library that starts with a function's name. */
+/**
+ * Fuzzing of arguments: a wrong call succeeds, or throws an error of the library that starts with a function's name.
+ */
 
 import { rmSync } from 'node:fs';
 import * as bptt from 'bptt';

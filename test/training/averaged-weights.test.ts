@@ -192,7 +192,7 @@ it('reject options and states that do not fit', () => {
   );
   const averaging = averageWeights();
   expect(() => averagedModel(model, averaging, initializeOptimizer(averaging, 2))).toThrow(
-    'averagedModel: state must be of averageWeights, with 1 buffers of 1 elements',
+    'averagedModel: state must be of averageWeights, with 1 buffer of size 1',
   );
   expect(() => averagedModel(model, averaging, initializeOptimizer(averaging, 1))).toThrow(
     'averagedModel: state.step must be an integer of at least 1, got 0.',

@@ -1,4 +1,6 @@
-/** Frozen parameters: they keep their bits, count in no norm, and the other parameters train as if they did not exist. */
+/**
+ * Frozen parameters: they keep their bits, count in no norm, and the other parameters train as if they did not exist.
+ */
 
 import {
   adagrad,

@@ -96,10 +96,10 @@ describe.each(detectors)('Silero VAD $name', (setting) => {
     expect(Math.max(...probabilities)).toBeGreaterThan(0.9);
     expect(Math.min(...probabilities)).toBeLessThan(0.1);
     expect(largest.output).toBeLessThan(1e-4);
-    // Cell states grow to more than 1000, where neighbors in single precision are 1e-4 apart, and rounding errors add up
-    // in silence. After 100 silent frames of v6, onnxruntime differs by 2.9e-4 from the same graph in double precision,
-    // and bptt by 4e-5. A frame that starts from the state of onnxruntime differs as much. Over ten minutes of v4 with
-    // frames of 1,024 samples, the largest difference was 1.04e-3.
+    // Cell states grow to more than 1000, where neighbors in single precision are 1e-4 apart, and rounding errors add
+    // up in silence. After 100 silent frames of v6, onnxruntime differs by 2.9e-4 from the same graph in double
+    // precision, and bptt by 4e-5. A frame that starts from the state of onnxruntime differs as much. Over ten minutes
+    // of v4 with frames of 1,024 samples, the largest difference was 1.04e-3.
     expect(largest.state).toBeLessThan(isLong ? 2e-3 : 1e-3);
   });
 });

@@ -26,7 +26,10 @@ export interface Chunk {
 
 const [newline, blockSize] = [10, 1 << 18];
 
-/** Yields the chunks of some files in order, from a position on. A chunk has `size` lines, or fewer at the end of a file. */
+/**
+ * Yields the chunks of some files in order, from a position on. A chunk has `size` lines, or fewer at the end of a
+ * file.
+ */
 export async function* chunksOf(paths: readonly string[], size: number, start: Position): AsyncGenerator<Chunk> {
   let index = start.chunks;
   for (let file = start.file; file < paths.length; file++) {

@@ -178,7 +178,9 @@ describe.concurrent('with JetStream', () => {
     expected = digestOf(await runProgram(...options, '--folder', `${folder}/alone`));
   });
 
-  /** Runs the load with two workers while a function disturbs it, and checks that the results are those of one worker. */
+  /**
+   * Runs the load with two workers while a function disturbs it, and checks that the results are those of one worker.
+   */
   const withDisturbance = (
     name: string,
     disturb: (program: ReturnType<typeof startProgram>, server: TestServer) => Promise<void>,

@@ -34,9 +34,9 @@ beforeAll(async () => {
 afterAll(() => remove());
 
 /**
- * Runs the sweep with three workers. Kills all of them when a training has a checkpoint, which interrupts that training,
- * and random ones at random times. Then kills the coordinator, whose workers stop with it, and random workers again until
- * the sweep has ended.
+ * Runs the sweep with three workers. Kills all of them when a training has a checkpoint, which interrupts that
+ * training, and random ones at random times. Then kills the coordinator, whose workers stop with it, and random workers
+ * again until the sweep has ended.
  */
 async function runDisturbed(run: string, url: string, seed: number): Promise<string> {
   const random = createRandom(seed);

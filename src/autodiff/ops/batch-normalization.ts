@@ -132,7 +132,9 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
   return y;
 }
 
-/** Computes x − mean, the error of the mean, and 1 / √(variance + epsilon); moves the running statistics in an update. */
+/**
+ * Computes x − mean, the error of the mean, and 1 / √(variance + epsilon); moves the running statistics in an update.
+ */
 function center(
   workspace: Workspace,
   { centered, mean, rest, slope }: Readonly<Record<'centered' | 'mean' | 'rest' | 'slope', number>>,

@@ -162,8 +162,8 @@ function tapwiseBackward(scope: Scope, sizes: ConvolutionSizes, width: number, o
 }
 
 /**
- * With fewer inputs than this, and several taps, the windows are copied into the rows of one matrix [T′·B, k·I], because
- * products over few columns are slow.
+ * With fewer inputs than this, and several taps, the windows are copied into the rows of one matrix [T′·B, k·I],
+ * because products over few columns are slow.
  */
 const leastInputs = 32;
 

@@ -18,8 +18,8 @@ export interface ConvolutionOptions extends WindowOptions {
   /** The number of steps between the taps of a window. Default 1. */
   readonly dilation?: number;
   /**
-   * The number of groups into which inputs and outputs are divided; the outputs of a group depend on its inputs only. With
-   * as many groups as inputs and outputs, the convolution is depthwise. Default 1.
+   * The number of groups into which inputs and outputs are divided; the outputs of a group depend on its inputs only.
+   * With as many groups as inputs and outputs, the convolution is depthwise. Default 1.
    */
   readonly groups?: number;
   /** Default `'valid'`. */
@@ -33,8 +33,8 @@ export interface ConvolutionOptions extends WindowOptions {
  * @param x `[T, B, I]`
  * @param parameters `weight [k, I / groups, O]` and, optionally, `bias [O]`
  * @returns `[T′, B, O]`; T′ = T with stride 1 and padding `'same'` or `'causal'`
- * @throws RangeError if the shapes do not match, I or O is not a multiple of `groups`, or a window is longer than the padded
- * sequence
+ * @throws RangeError if the shapes do not match, I or O is not a multiple of `groups`, or a window is longer than the
+ * padded sequence
  * @example
  * const x = tensor([1, 2, 3, 4], [4, 1, 1]);
  * const weight = tensor([-1, 1], [2, 1, 1]);

@@ -63,7 +63,9 @@ function phaseOf({ T, B, I, stride }: WindowSizes, phase: number, width: number)
 /** The number of elements of all phases, each of ⌈T / stride⌉ steps. */
 const phasesSize = ({ T, B, I, stride }: WindowSizes): number => stride * Math.ceil(T / stride) * B * I;
 
-/** Returns the phases of the first I columns of x [T·B, width]: x itself with stride 1 and width I, otherwise a copy. */
+/**
+ * Returns the phases of the first I columns of x [T·B, width]: x itself with stride 1 and width I, otherwise a copy.
+ */
 export function phasesOf(scope: Scope, sizes: WindowSizes, x: number, width: number): number {
   const { T, B, I, stride } = sizes;
   if (stride === 1 && width === I) return x;

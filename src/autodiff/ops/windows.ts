@@ -49,7 +49,11 @@ export function windowsOver(window: Window, length: number): number {
   return Math.max(0, Math.floor((length + before + after - extentOf(window)) / window.stride) + 1);
 }
 
-/** Returns the number of windows over a sequence of T steps. @throws RangeError if there are steps, but no window fits */
+/**
+ * Returns the number of windows over a sequence of T steps.
+ *
+ * @throws RangeError if there are steps, but no window fits
+ */
 export function stepsAfter(where: string, window: Window, T: number): number {
   const steps = windowsOver(window, T);
   if (steps > 0 || T === 0) return steps;

@@ -60,8 +60,8 @@ export function activationOf(
   };
   if (Object.hasOwn(supported, named)) return supported[named]!;
   throw new RangeError(
-    `${where}: ${name} has ${key} ${abbreviate(named)}; only ${Object.keys(supported).join(', ')} and hard_sigmoid are ` +
-      'supported.',
+    `${where}: ${name} has ${key} ${abbreviate(named)}; ` +
+      `only ${Object.keys(supported).join(', ')} and hard_sigmoid are supported.`,
   );
 }
 

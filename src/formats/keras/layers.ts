@@ -170,7 +170,8 @@ const translators: Readonly<Record<string, Translate>> = {
       inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
     if (inner === undefined || makeCell === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} is Bidirectional over a ${classOf(inner)}; only SimpleRNN, LSTM and GRU are supported.`,
+        `${where}: ${layer.name} is Bidirectional over a ${classOf(inner)}; ` +
+          'only SimpleRNN, LSTM and GRU are supported.',
       );
     const backward = layerIn(layer.config['backward_layer']) ?? inner;
     const makeBackward = Object.hasOwn(recurrentClasses, backward.className) && recurrentClasses[backward.className];

@@ -247,7 +247,8 @@ function tensorData(tensor: Message, raw: Uint8Array | undefined): OnnxTensorDat
     default:
       return reject(
         tensor.where,
-        `must be of type float, double, float16, bfloat16, int8, uint8, int32, int64 or bool, got ${type || 'no type'}.`,
+        'must be of type float, double, float16, bfloat16, int8, uint8, int32, int64 or bool, ' +
+          `got ${type || 'no type'}.`,
       );
   }
 }

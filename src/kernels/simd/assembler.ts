@@ -227,8 +227,8 @@ export interface Writer {
   /** Whether fused multiply-add is available. */
   readonly fused: boolean;
   /**
-   * Writes the body of a loop for eight elements, if the engine merges pairs of vectors. Its stores come after everything
-   * else, so the body must not store inside of a loop.
+   * Writes the body of a loop for eight elements, if the engine merges pairs of vectors. Its stores come after
+   * everything else, so the body must not store inside of a loop.
    */
   readonly pair?: ((w: Writer, body: (elements: Elements) => readonly Statement[]) => Statement[]) | undefined;
   /** Allocates a local, initially 0. */

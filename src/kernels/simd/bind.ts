@@ -23,8 +23,8 @@ export const simd: Implementation = { name: 'simd', fused: false, tiles: () => n
 
 /**
  * Relaxed SIMD. Tiles of six rows are faster than tiles of four if the compiler keeps the sums in registers (V8 13: 47
- * instead of 41 GFLOP/s), and a fifth slower if it does not (V8 12: 33 instead of 42 GFLOP/s). `Math.f16round` is present
- * in the engines that do.
+ * instead of 41 GFLOP/s), and a fifth slower if it does not (V8 12: 33 instead of 42 GFLOP/s). `Math.f16round` is
+ * present in the engines that do.
  */
 export const relaxed: Implementation = {
   name: 'relaxed',
@@ -33,8 +33,8 @@ export const relaxed: Implementation = {
 };
 
 /**
- * Whether the engine has the instructions of an implementation, and no content security policy forbids WebAssembly. This
- * is probed once, with a memory of the caller. An engine that rounds twice in fused multiply-add has `simd` only.
+ * Whether the engine has the instructions of an implementation, and no content security policy forbids WebAssembly.
+ * This is probed once, with a memory of the caller. An engine that rounds twice in fused multiply-add has `simd` only.
  */
 export const isSupported = (key: Implementation, pages: WebAssembly.Memory): boolean =>
   (key.supported ??= probe(key, pages));

@@ -69,8 +69,8 @@ export function overElements(
 }
 
 /**
- * Runs the body for the columns of matrices with n columns, sixteen at a time and then as {@link overElements} does. The
- * body gets the number of adjacent vectors that it handles, so that one loop over the rows serves all of them.
+ * Runs the body for the columns of matrices with n columns, sixteen at a time and then as {@link overElements} does.
+ * The body gets the number of adjacent vectors that it handles, so that one loop over the rows serves all of them.
  */
 export function overColumns(
   w: Writer,

@@ -37,8 +37,8 @@ export function limit(w: Writer, x: Vector, bound: number): Vector {
 }
 
 /**
- * The polynomial of x with these coefficients, highest power first, each the shortest decimal of its float. `first` is an
- * expression that sets x.
+ * The polynomial of x with these coefficients, highest power first, each the shortest decimal of its float. `first` is
+ * an expression that sets x.
  */
 function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[], first: Vector = x): Vector {
   const [highest, ...others] = coefficients.map((value) => w.constant(value));
@@ -52,8 +52,8 @@ const magic = 12_582_912;
 const roundedQuotient = (w: Writer, y: Vector): Vector => multiplyAdd(w, y, w.constant(Math.LOG2E), w.constant(magic));
 
 /**
- * y − n · ln 2, where `n` holds the {@link roundedQuotient} and is set to n. ln 2 is in two parts, so that the product of n
- * and the first one is exact.
+ * y − n · ln 2, where `n` holds the {@link roundedQuotient} and is set to n. ln 2 is in two parts, so that the product
+ * of n and the first one is exact.
  */
 const remainder = (w: Writer, n: Local<'v128'>, y: Vector): Vector =>
   multiplyAdd(
@@ -67,8 +67,8 @@ const remainder = (w: Writer, n: Local<'v128'>, y: Vector): Vector =>
 const powerOfTwo = (w: Writer, n: Vector): Vector => wholeAdd(wholeShiftLeft(n, 23), w.constant(1));
 
 /**
- * e^y + c = 2ⁿ · p + (2ⁿ + c) for |y| < 88, where p ≈ e^r − 1 is a polynomial of degree 6 with the least relative error,
- * 1.3e-8, for r = y − n · ln 2, |r| ≤ ½ ln 2. For c = −1 and small |y|, n is 0 and the result is as exact as p.
+ * e^y + c = 2ⁿ · p + (2ⁿ + c) for |y| < 88, where p ≈ e^r − 1 is a polynomial of degree 6 with the least relative
+ * error, 1.3e-8, for r = y − n · ln 2, |r| ≤ ½ ln 2. For c = −1 and small |y|, n is 0 and the result is as exact as p.
  */
 function exponentialPlus(w: Writer, value: Vector, c: number): Vector {
   const [y, n, r, power] = w.vectors;

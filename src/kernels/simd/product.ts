@@ -359,10 +359,12 @@ const tilesOf = (columns: 8 | 16, tall?: Tile): Tiles => ({
 
 /** Tiles of four rows and eight columns: eight sums and their operands fit in the sixteen registers of any engine. */
 export const narrowTiles: Tiles = /* @__PURE__ */ tilesOf(8);
-/** Also tiles of six rows: twelve sums hide the latency of fused multiply-add, if the engine keeps them in registers. */
+/**
+ * Also tiles of six rows: twelve sums hide the latency of fused multiply-add, if the engine keeps them in registers.
+ */
 export const tallTiles: Tiles = /* @__PURE__ */ tilesOf(8, /* @__PURE__ */ tile(6, 8));
 /**
- * Tiles of four rows and sixteen columns, whose pairs of vectors an engine with 256-bit vectors merges. In other engines
- * they are half as fast as {@link narrowTiles}.
+ * Tiles of four rows and sixteen columns, whose pairs of vectors an engine with 256-bit vectors merges. In other
+ * engines they are half as fast as {@link narrowTiles}.
  */
 export const wideTiles: Tiles = /* @__PURE__ */ tilesOf(16);

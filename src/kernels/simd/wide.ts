@@ -1,7 +1,7 @@
 /**
  * Wide kernels: those of relaxed SIMD, but in pairs of vectors that the engine merges into vectors of 256 bits. V8 does
- * so on x64 with its flag `--experimental-wasm-revectorize`. Other engines run them correctly, at half of the speed of the
- * relaxed kernels, so they count as supported only if a matrix product is faster with them.
+ * so on x64 with its flag `--experimental-wasm-revectorize`. Other engines run them correctly, at half of the speed of
+ * the relaxed kernels, so they count as supported only if a matrix product is faster with them.
  */
 
 import { lstmCell } from '../cells';
@@ -90,13 +90,15 @@ function equalPortable(kernels: Kernels): boolean {
 
 /**
  * Whether the wide kernels multiply at least a fifth faster than the relaxed ones. With merged vectors they are about
- * twice as fast, and without about half as fast. The relaxed ones run for a while first, so that the engine has optimized
- * them before the comparison.
+ * twice as fast, and without about half as fast. The relaxed ones run for a while first, so that the engine has
+ * optimized them before the comparison.
  */
 function mergesVectors(kernels: Kernels, others: Kernels): boolean {
   const [M, N, K] = [32, 128, 256];
   const [c, a] = [scratchSize, scratchSize + M * N];
-  /** Milliseconds per product, over eight or more, from one tick of the clock to another: in browsers it ticks rarely. */
+  /**
+   * Milliseconds per product, over eight or more, from one tick of the clock to another: in browsers it ticks rarely.
+   */
   const time = ({ of }: Kernels): number => {
     let now = performance.now();
     for (const first = now; now === first; ) now = performance.now();

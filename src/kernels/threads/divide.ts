@@ -1,7 +1,7 @@
 /**
  * Division of kernels among threads. Every thread computes some rows, columns or elements of the output, by the same
- * instructions as one thread computes all of them, and no sum is divided. So the results have the same bits for any number
- * of threads.
+ * instructions as one thread computes all of them, and no sum is divided. So the results have the same bits for any
+ * number of threads.
  */
 
 import { memoize } from '../../tensor/memoize';
@@ -49,7 +49,9 @@ interface Member {
   readonly multiply: Product;
 }
 
-/** Returns the threads that share products, given the number of their multiply-adds, or undefined if one computes them. */
+/**
+ * Returns the threads that share products, given the number of their multiply-adds, or undefined if one computes them.
+ */
 type MembersFor = (work: number) => readonly [Pool, readonly Member[]] | undefined;
 
 /** Divides the kernels among threads. `parts` are those of the thread of the program. */
@@ -120,8 +122,8 @@ interface Division {
 }
 
 /**
- * Returns how a function is divided, or undefined if it is not: if a buffer that it changes does not consist of rows, or
- * if it has an integer that is not a size of its buffers, such as a seed.
+ * Returns how a function is divided, or undefined if it is not: if a buffer that it changes does not consist of rows,
+ * or if it has an integer that is not a size of its buffers, such as a seed.
  */
 export function divisionOf(operands: Operands): Division | undefined {
   const along = operands.includes('rows') ? 'rows' : 'n';
@@ -147,7 +149,8 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
   const division = divisionOf(key.operands);
   if (division === undefined) return own;
   const { count, lengths, buffers } = division;
-  // A range of elements begins at a multiple of a cache line. Functions of rows take about four times as long per element.
+  // A range of elements begins at a multiple of a cache line. Functions of rows take about four times as long per
+  // element.
   const [unit, cost] = key.operands[count] === 'rows' ? [1, 4] : [16, 1];
   return (...operands) => {
     const pool = poolOf();
@@ -157,7 +160,7 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
       const values = operands.slice();
       values[count] = rows;
       for (const { index, sizeOf } of buffers) (values[index] as number) += first * sizeOf(operands);
-      (thread === 0 ? own : pool.of(thread, key))(...values);
+      (thread ? pool.of(thread, key) : own)(...values);
     });
   };
 }

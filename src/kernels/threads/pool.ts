@@ -1,11 +1,11 @@
 /**
- * Threads that run WebAssembly functions over one shared memory. Every thread has a queue: a ring of commands in a shared
- * buffer, which the thread of the program fills, and which the other thread executes in order. No messages are needed
- * after the start, so a program may compute without returning to its event loop.
+ * Threads that run WebAssembly functions over one shared memory. Every thread has a queue: a ring of commands in a
+ * shared buffer, which the thread of the program fills, and which the other thread executes in order. No messages are
+ * needed after the start, so a program may compute without returning to its event loop.
  *
- * The commands of a thread's share of a kernel form a batch. Before it executes a batch, the thread claims it. After its
- * own share, the thread of the program claims the batches that no thread has begun, and computes them itself. So it waits
- * only for shares in progress: a thread that sleeps, or gets no processor, costs almost no time.
+ * The commands of a thread's share of a kernel form a batch. Before it executes a batch, the thread claims it. After
+ * its own share, the thread of the program claims the batches that no thread has begun, and computes them itself. So it
+ * waits only for shares in progress: a thread that sleeps, or gets no processor, costs almost no time.
  */
 
 import type { WasmFunction } from '../kernel';
@@ -22,7 +22,9 @@ const unused = 50;
 /** The values of `state`. */
 const started = 1;
 const failed = 2;
-/** The sizes of the counters and of the code of the functions, in bytes. All functions of `wide` together take 64,000. */
+/**
+ * The sizes of the counters and of the code of the functions, in bytes. All functions of `wide` together take 64,000.
+ */
 const counterBytes = 256;
 const codeBytes = 262_144;
 /** The number of commands in the ring, and of doubles per command: the function, then its operands, at most 12. */
@@ -42,12 +44,12 @@ const spinsWithoutPause = 200_000;
 export const sharing: { takesOver: boolean } = { takesOver: true };
 
 /**
- * The program of a thread: waits for a command, and loads a function, ends, or executes a batch that nobody has claimed.
- * Calls have the same number of operands for any function, since WebAssembly ignores those that a function does not have.
- * If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since minifiers do not
- * shorten it: s are the counters, c the commands, f the functions, d the number of commands that are done, p the position
- * of a command, k its kind, a and m its operands, such as the number of calls in a batch, and n counts how often the
- * thread has looked.
+ * The program of a thread: waits for a command, and loads a function, ends, or executes a batch that nobody has
+ * claimed. Calls have the same number of operands for any function, since WebAssembly ignores those that a function
+ * does not have. If a call throws, the state becomes `failed`, because its batch does not end. The text is dense, since
+ * minifiers do not shorten it: s are the counters, c the commands, f the functions, d the number of commands that are
+ * done, p the position of a command, k its kind, a and m its operands, such as the number of calls in a batch, and n
+ * counts how often the thread has looked.
  */
 const program = (): string => `({memory,control,code})=>{
 let s=new Int32Array(control),c=new Float64Array(control,${counterBytes}),f=[],d=0,n,p,k,a,m,i,{load,store,wait,pause}=Atomics;
@@ -118,7 +120,7 @@ interface Queue {
   readonly wait: () => boolean;
 }
 
-/** Starts a thread. Numbers of commands and batches are integers of 32 bits, which may overflow. */
+/** Starts a thread. Numbers of batches, and of commands in counters, are integers of 32 bits, which overflow. */
 function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: () => void): Queue {
   const control = new SharedArrayBuffer(counterBytes + 8 * width * length);
   const counters = new Int32Array(control);
@@ -138,7 +140,7 @@ function openQueue(memory: WebAssembly.Memory, code: SharedArrayBuffer, onEnd: (
     for (let i = 0; i < operands.length; i++) commands[at + 1 + i] = operands[i] as number; // a flag becomes 0 or 1
   }
   function publish(count: number): void {
-    added = (added + count) | 0;
+    added += count;
     atomics.store(counters, tail, added);
     if (atomics.load(counters, sleeping)) atomics.notify(counters, tail);
   }
@@ -191,7 +193,8 @@ export interface Pool {
   /** Whether no thread sleeps. To wake one takes as long as a product of millions of multiply-adds. */
   readonly isAwake: () => boolean;
   /**
-   * Divides `count` rows, columns or elements into a share for every thread: a multiple of `unit`, but for the last one.
+   * Divides `count` rows, columns or elements into a share for every thread: a multiple of `unit`, but for the last
+   * one.
    *
    * @param compute calls the functions of a share: itself if `thread` is 0, or by {@link Pool.of}
    * @param parts the number of parts of the work, which are divided in turn; 1 by default
@@ -255,7 +258,7 @@ export function startPool(
         if (!queues.every(({ wait }) => wait())) {
           terminate();
           onEnd();
-          throw new Error('useThreads: a thread failed or hung. One thread continues.');
+          throw new Error('useThreads: a thread failed. One thread continues.');
         }
       }
       for (; loaded < keys.length; loaded++) {

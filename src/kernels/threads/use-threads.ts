@@ -34,21 +34,21 @@ let wanted = 1;
 const most = 64;
 
 /**
- * Sets the number of threads of all later computations. Results have the same bits for any number of threads. Products of
- * at least half a million multiply-adds are divided, such as those of 32 sequences and 128 units; smaller work stays on one
- * thread.
+ * Sets the number of threads of all later computations. Results have the same bits for any number of threads. Products
+ * of at least half a million multiply-adds are divided, such as those of 32 sequences and 128 units; smaller work stays
+ * on one thread.
  *
  * The threads start in the background, and computations use them as soon as they are ready; see {@link threadsReady}.
- * They do not keep a Node.js process alive. Predictors and trainings that have begun keep the memory with which they began,
- * and continue on one thread if its threads have ended. Streams compute on one thread.
+ * They do not keep a Node.js process alive. Predictors and trainings that have begun keep the memory with which they
+ * began, and continue on one thread if its threads have ended. Streams compute on one thread.
  *
  * It works in Node.js from 20.16 on, Deno and bun. In browsers it works inside of a worker, if the page is cross-origin
  * isolated (headers `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`).
  * Computations stay on one thread, which {@link threadsInUse} reports, if memory cannot be shared, a policy forbids
  * workers, or the kernels are `portable`.
  *
- * @param threads the number of threads, including that of the program: from 1, the default, which ends the others, to 64;
- * `auto` for as many as the machine runs in parallel, but at most 64
+ * @param threads the number of threads, including that of the program: from 1, the default, which ends the others, to
+ * 64; `auto` for as many as the machine runs in parallel, but at most 64
  * @throws RangeError if `threads` is not such a number
  * @throws Error if it is more than 1 and this thread may not wait for others, as the main thread of a page
  * @example
@@ -71,7 +71,8 @@ export function useThreads(threads: number | 'auto'): void {
 }
 
 /**
- * Returns the number of threads that the next computation uses: 1 until the threads set by {@link useThreads} are ready.
+ * Returns the number of threads that the next computation uses: 1 until the threads set by {@link useThreads} are
+ * ready.
  *
  * @example
  * useThreads(1);

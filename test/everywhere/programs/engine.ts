@@ -16,7 +16,9 @@ const newModel = () =>
   });
 const options = { loss: crossEntropy, optimizer: adam(0.01), steps: 8 };
 
-/** Interrupts and resumes a training, and saves and loads its model, through files. Returns whether all bits are equal. */
+/**
+ * Interrupts and resumes a training, and saves and loads its model, through files. Returns whether all bits are equal.
+ */
 async function files(): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'bptt-'));
   try {

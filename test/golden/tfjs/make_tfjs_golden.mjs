@@ -1,4 +1,7 @@
-/** Writes TensorFlow.js models with distinct weights, as TensorFlow.js saves them, and their predictions: see ../README.md. */
+/**
+ * Writes TensorFlow.js models with distinct weights, as TensorFlow.js saves them, and their predictions: see
+ * ../README.md.
+ */
 
 import { writeFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
