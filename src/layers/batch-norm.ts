@@ -24,7 +24,8 @@ export interface BatchNormOptions {
  * Predictions use the running statistics, so each step then depends on its own input only.
  *
  * The parameters are `gain [I]` (initially one), `bias [I]` (initially zero), and the running statistics `mean [I]` and
- * `variance [I]`, which have no gradient and which no optimizer changes.
+ * `variance [I]`, which have no gradient and which the optimizer does not change. In a custom loop, which does not move
+ * them, {@link freeze} them: `freeze(['batchNorm.mean', 'batchNorm.variance'], adamw())`.
  *
  * @throws RangeError if `epsilon` is negative, or `momentum` is not in [0, 1]
  * @example

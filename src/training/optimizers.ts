@@ -64,6 +64,8 @@ export interface Update {
   readonly slots: readonly number[];
   /** The individual parameters, in order. */
   readonly leaves: readonly ParameterLeaf[];
+  /** The parameters that the run of the model has changed, such as running statistics: optimizers leave them. */
+  readonly buffers?: readonly Pick<ParameterLeaf, 'offset' | 'size'>[] | undefined;
 }
 
 /** A transformation of the gradient. */
@@ -100,11 +102,19 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
       let first = 0;
       for (const part of parts) {
         part.update({ ...update, slots: update.slots.slice(first, first + part.slots) });
+        leaveBuffers(update);
         first += part.slots;
       }
     },
   };
   return createOptimizer(optimizer, 'chain', ...parts);
+}
+
+/**
+ * Sets the gradient of the buffers to −0, which changes no bit of them. Penalties of all parameters have changed it.
+ */
+function leaveBuffers({ kernels, gradient, buffers = [] }: Update): void {
+  for (const { offset, size } of buffers) kernels.of(fill)(gradient + offset, -0, size);
 }
 
 /** Records the function that created an optimizer, and its arguments, and what to post instead of it. */
@@ -417,7 +427,9 @@ export function updateAt(
   input: Omit<Update, 'kernels'>,
 ): void {
   const { size, step, parameters } = input;
-  optimizer.update({ ...input, kernels });
+  const update = { ...input, kernels };
+  optimizer.update(update);
+  leaveBuffers(update);
   kernels.of(addScaled)(parameters, input.gradient, 1, size);
   if (!Number.isFinite(kernels.of(sumOfSquares)(parameters, size)))
     throw diverged(where, 'a parameter would not be finite', step);

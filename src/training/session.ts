@@ -155,12 +155,9 @@ export function openSession<P extends TensorTree, B>(
             slots,
             leaves: parameterList,
             validationLosses,
+            buffers: [...buffers].map(([offset, size]) => ({ offset: offset - parameters, size })),
           };
-          const statistics = [...buffers].map(
-            ([offset, size]) => [offset, memory.view.slice(offset, offset + size)] as const,
-          );
           updateAt(caller, workspace, optimizer, input);
-          for (const [offset, values] of statistics) memory.view.set(values, offset);
           if (kept === undefined) copyToState(workspace, current, input);
           else current.step = input.step;
           task.data.set(memory.view.subarray(parameters, parameters + size));

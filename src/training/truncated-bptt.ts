@@ -94,8 +94,8 @@ export interface StreamUpdate {
  * document, also inside a window. With a stride of 1 the model is trained online, on every step as it arrives.
  *
  * @param model changed in place
- * @throws RangeError if the stride is larger than the window, a layer needs the whole sequence, or the model has one
- * output per sequence
+ * @throws RangeError if the stride is larger than the window, or smaller with a layer such as {@link batchNorm}, a
+ * layer needs the whole sequence, or the model has one output per sequence
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 8 }), dense({ size: 1 })], { inputSize: 1 });
  * const trainer = truncatedBptt(model, { window: 20, stride: 5, loss: meanSquaredError, optimizer: adam(0.01) });
@@ -240,6 +240,11 @@ function checkTruncation(
   if (stride > window)
     throw new RangeError(`truncatedBptt: stride must be at most the window = ${window}, got ${stride}.`);
   checkCausal('truncatedBptt', model.layers, 'on a stream');
+  const ofBatch = stride < window && model.layers.find(({ layer }) => layer.buffers !== undefined);
+  if (ofBatch)
+    throw new RangeError(
+      `truncatedBptt: layer ${ofBatch.name} needs the statistics of the whole window, so stride must be ${window}.`,
+    );
   if (!outputsPerStep(model))
     throw new RangeError('truncatedBptt: the model must have one output per step, got one per sequence.');
 }

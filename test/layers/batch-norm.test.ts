@@ -3,9 +3,12 @@
 import {
   adamw,
   advance,
+  averagedModel,
+  averageWeights,
   batchNorm,
   chain,
   checkGradients,
+  clipByNorm,
   compute,
   createRandom,
   customModel,
@@ -17,6 +20,7 @@ import {
   meanSquaredError,
   multiply,
   normal,
+  type Optimizer,
   predict,
   predictWithState,
   residual,
@@ -151,6 +155,31 @@ it('an update moves the running statistics, which no optimizer changes', async (
     }
     expect(mean!.data[i]).toBeCloseTo(expectedMean, 5);
     expect(variance!.data[i]).toBeCloseTo(expectedVariance, 4);
+  }
+});
+
+it('running statistics count neither in penalties before clipping nor in the steps that are averaged', async () => {
+  const batch = { inputs: draw([T, B, I], 8, 100), targets: full([T, B, I], 0) };
+  const train = async (optimizer: Optimizer, steps: number) => {
+    const model = modelOf();
+    const { optimizerState } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps });
+    return { model, optimizer, optimizerState };
+  };
+  const only = (path: string): boolean => !/mean|variance/.test(path);
+  const [all, others] = await Promise.all(
+    [{}, { only }].map((selection) => train(chain(weightDecay(0.01, selection), clipByNorm(1), sgd(0.1)), 3)),
+  );
+  expect(all!.model.data).toEqual(others!.model.data);
+  for (const decayed of [[weightDecay(0.5), sgd(0.1)], [adamw(0.1, { weightDecay: 0.5 })]]) {
+    const optimizer = chain(...decayed, averageWeights());
+    const { model, optimizerState } = await train(optimizer, 4);
+    const moved = await Promise.all([1, 2, 3, 4].map((steps) => train(optimizer, steps)));
+    const averaged = averagedModel(model, optimizer, optimizerState).parameters['batchNorm']!;
+    for (const name of ['mean', 'variance'])
+      averaged[name]!.data.forEach((value, i) => {
+        const sum = moved.reduce((total, each) => total + each.model.parameters['batchNorm']![name]!.data[i]!, 0);
+        expect(Math.abs(value - sum / 4)).toBeLessThan(1e-6 * Math.abs(sum));
+      });
   }
 });
 

@@ -3,6 +3,7 @@
 import {
   adam,
   applyOptimizer,
+  batchNorm,
   bidirectional,
   concat,
   createRandom,
@@ -204,6 +205,10 @@ it('keeps parameters and memory if an update fails, and rejects arguments that d
     'trainOn: targets must be [S, B, …] = [24, 2, …], got [1, 1]',
   );
   expect(() => trainerOf(modelOf(), { optimizer: {} as never })).toThrow(/^truncatedBptt: /);
+  const normalized = sequential([batchNorm(), dense({ size: 1 })], { inputSize: I });
+  expect(() => trainerOf(normalized, { window: 4, stride: 2 })).toThrow(
+    'truncatedBptt: layer batchNorm needs the statistics of the whole window, so stride must be 4.',
+  );
   expect(() => trainerOf(modelOf(), { stride: 7 })).toThrow(
     'truncatedBptt: stride must be at most the window = 6, got 7',
   );
