@@ -6,9 +6,10 @@ import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkObject
 import { appendValue, baseOf, copyTrack, scaled } from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { quantileOfSorted } from './probability';
-import type { Series } from './series';
-import { type ForecastState, observeAs, type Row } from './state';
+import { checkSeries, type Series } from './series';
+import { type ForecastState, observeChecked, type Row } from './state';
 import { averageQuantile, spreadScore } from './step-quantiles';
+import { needsPositive } from './value-scaling';
 
 /** The scores of one series. */
 export interface AnomalyScores {
@@ -16,6 +17,7 @@ export interface AnomalyScores {
   /**
    * One score per value: its distance from the median of the forecast of one step, in units of the distance of the
    * quantile 0.1 or 0.9 from the median on the same side. NaN for missing values and the first value of a series.
+   * Infinity for values of 0 or less if the scaling is `'log'` or `'boxCox'`, which are defined only for positive ones.
    */
   readonly scores: Float64Array;
   /** The states after the series, from which later values can be scored. */
@@ -23,11 +25,12 @@ export interface AnomalyScores {
 }
 
 /**
- * Scores every value of series by the forecast from the values before it.
+ * Scores every value of series by the forecast from the values before it. Values of 0 or less that the scaling does not
+ * support are infinitely unexpected, and missing in the forecasts of later ones.
  *
  * @param states the states before the values, as of {@link observe}; without them, the series start with their first
  * value
- * @throws TypeError or RangeError as {@link observe}
+ * @throws TypeError or RangeError as {@link observe}, except for values that are not positive
  * @example
  * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + 0.1 * Math.sin(t * t));
  * values[80] = 30;
@@ -45,7 +48,14 @@ export function scoreAnomalies(
   checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   const all = new Map<string, Float64Array>();
   let outputs: Tensor[] = [];
-  const after = observeAs(where, fitted, series, states, (member, output, rows) => {
+  const checked = checkSeries(where, series, fitted.schema);
+  const isPositive = needsPositive(fitted.forecaster.scaling);
+  const isImpossible = (value: number): boolean => isPositive && value <= 0;
+  const possible = checked.map((each) => ({
+    ...each,
+    values: each.values.map((value) => (isImpossible(value) ? NaN : value)),
+  }));
+  const after = observeChecked(where, fitted, possible, states, (member, output, rows) => {
     if (member === 0) outputs = [];
     outputs.push(output);
     if (outputs.length < fitted.members.length) return;
@@ -53,7 +63,10 @@ export function scoreAnomalies(
       all.set(row.series.name, scoresOfRow(fitted, row, b, rows.length, outputs));
     });
   });
-  return after.map((state) => ({ name: state.name, scores: all.get(state.name) ?? new Float64Array(0), state }));
+  return after.map((state, i) => {
+    const scores = checked[i]!.values.map((value, t) => (isImpossible(value) ? Infinity : all.get(state.name)![t]!));
+    return { name: state.name, scores, state };
+  });
 }
 
 /** The scores of row b of B. The outputs of the networks get their bases. */
@@ -96,9 +109,10 @@ export interface AnomalyDetector {
 
 /**
  * Calibrates the threshold of anomalies: the quantile 1 − rate of the scores of data without known anomalies, on which
- * the forecaster was not trained. The score of a window is the mean of the scores of its values.
+ * the forecaster was not trained. The score of a window is the mean of the scores of its values. Infinite scores do not
+ * count: their values are known to be anomalies.
  *
- * @throws RangeError if there are fewer than 1 / rate scores, or an option is out of range
+ * @throws RangeError if there are fewer than 1 / rate finite scores, or an option is out of range
  * @example
  * const scores = [{ name: 'a', scores: Float64Array.from({ length: 1000 }, (_, i) => i / 1000) }];
  * calibrateAnomalies(scores, { rate: 0.01 }).threshold.toFixed(2); // '0.99'
@@ -113,7 +127,7 @@ export function calibrateAnomalies(
   checkNumber(where, 'rate', rate, 1e-9, 0.5);
   checkCount(where, 'window', window);
   checkScores(where, scores);
-  const all = scores.flatMap((each) => Array.from(windowScores(each.scores, window))).filter((x) => !Number.isNaN(x));
+  const all = scores.flatMap((each) => Array.from(windowScores(each.scores, window))).filter(Number.isFinite);
   if (all.length * rate < 1)
     throw new RangeError(
       `${where}: scores must have at least ${Math.ceil(1 / rate)} values for a rate of ${rate}, got ${all.length}.`,

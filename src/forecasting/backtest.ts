@@ -66,7 +66,8 @@ export interface Backtest {
  * Evaluates methods on series: forecasts from several origins near the end, each from the values before it alone, and
  * compares them with the values after it.
  *
- * @throws RangeError if a series is too short for the origins, or wrong as for {@link fitForecaster}
+ * @throws RangeError if a series is too short for the origins, or wrong as for {@link fitForecaster} or
+ * {@link forecast}
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
  * const methods = { naive: seasonalNaive(), drift: drift() };

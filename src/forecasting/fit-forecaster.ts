@@ -18,7 +18,7 @@ import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
 import { createMember, type Member, trainable } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Schema, type Series, schemaOf } from './series';
-import { fitValueScaler, type ValueScaler } from './value-scaling';
+import { checkPositive, fitValueScaler, type ValueScaler } from './value-scaling';
 import { originsOf, prepare, windowsAt } from './windows';
 
 /** The options of {@link fitForecaster}. */
@@ -100,6 +100,7 @@ export async function fitForecaster(
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
   const resolved = withScaling(forecaster, checked);
+  checkPositive(where, resolved.scaling, checked);
   const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
   for (const { name, values } of checked)

@@ -19,7 +19,7 @@ import {
 import type { FittedForecaster } from './fit-forecaster';
 import { embeddingsSize, type Member, type MemberParameters } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
-import { fitValueScaler, type ValueScaler } from './value-scaling';
+import { checkPositive, fitValueScaler, type ValueScaler } from './value-scaling';
 
 /** The state of one series, from which {@link forecast} and {@link observe} continue. Plain data. */
 export interface ForecastState {
@@ -52,7 +52,8 @@ const mostInputs = 2 ** 22;
  * values
  * @param states the states to continue, in the order of the series
  * @returns one state per series; the given states are not changed
- * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, or does not continue its state
+ * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that is not positive as
+ * its scaling requires, or does not continue its state
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + Math.sin(t));
  * const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values }], { steps: 5 });
@@ -75,14 +76,25 @@ export function observeAs(
   fitted: FittedForecaster,
   series: readonly Series[],
   states?: readonly ForecastState[],
-  visit?: Visit,
 ): ForecastState[] {
   checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   const checked = checkSeries(where, series, fitted.schema);
+  checkPositive(where, fitted.forecaster.scaling, checked);
+  return observeChecked(where, fitted, checked, states);
+}
+
+/** Reads series, whose values must be positive if the scaling needs it. */
+export function observeChecked(
+  where: string,
+  fitted: FittedForecaster,
+  series: readonly CheckedSeries[],
+  states?: readonly ForecastState[],
+  visit?: Visit,
+): ForecastState[] {
   if (states !== undefined) checkArray(where, 'states', states);
   if (states !== undefined && states.length !== series.length)
     throw new RangeError(`${where}: states must be those of the ${series.length} series, got ${states.length}.`);
-  const rows = checked.map((each, i) =>
+  const rows = series.map((each, i) =>
     states === undefined ? startRow(where, fitted, each) : continueRow(where, fitted, each, states[i]!),
   );
   return inGroups(

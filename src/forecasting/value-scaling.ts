@@ -1,6 +1,7 @@
 /** Scaling of the values of a series, fitted on its training part, and the inverse. */
 
 import { minimize } from './nelder-mead';
+import type { CheckedSeries } from './series';
 
 /**
  * How the values of each series are scaled: `'mean'` divides by the mean of |x|, `'standard'` subtracts the mean and
@@ -24,7 +25,27 @@ const transform = (x: number, power: number | null): number => {
   return power === 0 ? Math.log(x) : (x ** power - 1) / power;
 };
 
-/** @throws RangeError that names the row if a value is not positive but must be, or if the series is constant */
+/** Whether a scaling is defined only for positive values. */
+export const needsPositive = (scaling: Scaling): boolean => scaling === 'log' || scaling === 'boxCox';
+
+/** @throws RangeError that names the series and the row if a value is not positive, but the scaling needs it */
+export function checkPositive(where: string, scaling: Scaling, series: readonly CheckedSeries[]): void {
+  if (!needsPositive(scaling)) return;
+  for (const { name, values } of series) {
+    const row = values.findIndex((value) => value <= 0);
+    if (row >= 0)
+      throw new RangeError(
+        `${where}: series ${name}, column values, row ${row}: must be positive for scaling '${scaling}', ` +
+          `got ${values[row]}.`,
+      );
+  }
+}
+
+/**
+ * Fits the scaling of values, which must be positive if the scaling needs it.
+ *
+ * @throws RangeError if the series is constant or has no values
+ */
 export function fitValueScaler(label: string, scaling: Scaling, values: Float64Array): ValueScaler {
   const observed = values.filter((value) => !Number.isNaN(value));
   if (observed.length === 0) throw new RangeError(`${label}: at least one value must be observed.`);
@@ -33,11 +54,6 @@ export function fitValueScaler(label: string, scaling: Scaling, values: Float64A
     const mean = observed.reduce((sum, value) => sum + Math.abs(value), 0) / observed.length;
     if (mean === 0) throw constant(label, 0);
     return { power: null, offset: 0, scale: mean };
-  }
-  if (scaling !== 'standard') {
-    const row = values.findIndex((value) => value <= 0);
-    if (row >= 0)
-      throw new RangeError(`${label}, row ${row}: must be positive for scaling '${scaling}', got ${values[row]}.`);
   }
   if (observed.every((value) => value === observed[0])) throw constant(label, observed[0]!);
   const power = scaling === 'standard' ? null : scaling === 'log' ? 0 : likeliestPower(observed);

@@ -54,6 +54,26 @@ it('scores from a state equal those from the whole history, and do not depend on
   for (let t = 1; t < 120; t++) expect(Math.abs(joined[t]! - whole!.scores[t]!)).toBeLessThan(1e-4 * (1 + joined[t]!));
 });
 
+it.each(['log', 'boxCox'] as const)('with scaling %s, values of 0 or less have an infinite score', async (scaling) => {
+  const options = forecaster({ horizon: 1, seasons: [8], hiddenSize: 12, scaling });
+  const fitted = await fitForecaster(options, [create(regular, 0, 200)], { steps: 20, validation: 0 });
+  const bad = [0, 30, 40];
+  const values = regular.slice(200, 260).map((value, t) => (bad.includes(t) ? -t : value));
+  for (const name of ['sensor', 'new']) {
+    const [scored] = scoreAnomalies(fitted, [{ name, values }]);
+    const mask = values.map((_, t) => (bad.includes(t) ? 0 : 1));
+    const [masked] = scoreAnomalies(fitted, [{ name, values, mask }]);
+    // All other scores, and the state, are those of a series in which these values are missing.
+    expect(scored!.scores).toEqual(masked!.scores.map((score, t) => (bad.includes(t) ? Infinity : score)));
+    expect(scored!.state).toEqual(masked!.state);
+    expect(scored!.scores.some(Number.isNaN)).toBe(false);
+    const detector = calibrateAnomalies([scored!], { rate: 0.1 });
+    expect(detector).toEqual(calibrateAnomalies([masked!], { rate: 0.1 }));
+    const found = findAnomalies(detector, [scored!]).filter(({ score }) => score === Infinity);
+    expect(found.map(({ start }) => start)).toEqual(bad);
+  }
+});
+
 it('missing values have no score, and a detector needs enough scores', async () => {
   const fitted = await fitForecaster(settings, [create(regular, 0, 200)], { steps: 5, validation: 0 });
   const values = regular.slice(0, 60);

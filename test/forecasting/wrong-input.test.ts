@@ -6,6 +6,7 @@ import {
   forecast,
   forecaster,
   observe,
+  recalibrate,
   type Series,
   seasonalNaive,
   seriesFromRows,
@@ -69,6 +70,14 @@ describe('fitForecaster rejects', () => {
     );
   });
 
+  it('values that are not positive with a logarithm in the validation steps', async () => {
+    const options = forecaster({ horizon: 4, scaling: 'log' });
+    const training = { steps: 1, validation: 8, retrain: false };
+    await expect(fitForecaster(options, [{ name: 'x', values: replaced(35, 0) }], training)).rejects.toThrow(
+      "fitForecaster: series x, column values, row 35: must be positive for scaling 'log', got 0.",
+    );
+  });
+
   it('series without a start if there is a frequency', async () => {
     await expect(train(good, forecaster({ horizon: 4, frequency: 'day' }))).rejects.toThrow(
       'fitForecaster: two series have the name shop.',
@@ -98,6 +107,30 @@ describe('fitForecaster rejects', () => {
     await expect(fitForecaster(plain, [good, short], { steps: 1, validation: 20 })).rejects.toThrow(
       'fitForecaster: series x: must have more values than the 20 validation steps, got 20.',
     );
+  });
+});
+
+describe.each([
+  ['auto', 'log'],
+  ['boxCox', 'boxCox'],
+] as const)('after training with scaling %s, 0 and negative values are rejected by', (scaling, resolved) => {
+  const trained = fitForecaster(forecaster({ horizon: 4, scaling }), [good], { steps: 1, validation: 0 });
+  const message = (where: string, row: number, value: number, name = 'shop'): string =>
+    `${where}: series ${name}, column values, row ${row}: must be positive for scaling '${resolved}', got ${value}.`;
+
+  it.each([0, -1])('forecast, observe and recalibrate: %d', async (value) => {
+    const fitted = await trained;
+    const series = [{ name: 'shop', values: replaced(37, value) }];
+    expect(() => forecast(fitted, series)).toThrow(message('forecast', 37, value));
+    expect(() => forecast(fitted, [{ ...series[0]!, name: 'new' }])).toThrow(message('forecast', 37, value, 'new'));
+    expect(() => recalibrate(fitted, series, { steps: 10 })).toThrow(message('recalibrate', 37, value));
+    const states = observe(fitted, [good]);
+    expect(() => observe(fitted, [{ name: 'shop', values: [5, value] }], states)).toThrow(message('observe', 1, value));
+  });
+
+  it('none of them if they are missing', async () => {
+    const series = { name: 'shop', values: replaced(37, 0), mask: values.map((_, t) => (t === 37 ? 0 : 1)) };
+    for (const median of forecast(await trained, [series])[0]!.median) expect(median).toBeGreaterThan(5);
   });
 });
 
