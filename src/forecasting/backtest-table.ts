@@ -1,7 +1,7 @@
 /** Results of backtests as text. */
 
 import { checkChoice, checkKind, checkNames } from '../tensor/shape';
-import type { Backtest } from './backtest';
+import type { Backtest, MethodScores } from './backtest';
 import type { Scores } from './scores';
 
 /** The options of {@link backtestTable}. */
@@ -21,10 +21,12 @@ const columns: readonly (readonly [title: string, of: (scores: Scores) => string
   ['in 80 %', ({ coverage }) => `${(100 * coverage).toFixed(0)} %`],
 ];
 
+const rank = ({ overall: { mase } }: MethodScores): number => (Number.isNaN(mase) ? Infinity : mase);
+
 const number = (value: number): string => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(4));
 
 /**
- * Formats the scores of a backtest as a table in Markdown, the best MASE first.
+ * Formats the scores of a backtest as a table in Markdown, the best MASE first and NaN last.
  *
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
@@ -37,7 +39,7 @@ export function backtestTable(result: Backtest, options: BacktestTableOptions = 
   checkNames('backtestTable', 'options', options, ['by']);
   const { by = 'method' } = options;
   checkChoice('backtestTable', 'by', by, ['method', 'step', 'series']);
-  const methods = Object.entries(result.scores).sort(([, a], [, b]) => a.overall.mase - b.overall.mase);
+  const methods = Object.entries(result.scores).sort(([, a], [, b]) => rank(a) - rank(b));
   const rows = methods.flatMap(([method, { overall, byStep, bySeries }]): (readonly [readonly string[], Scores])[] => {
     if (by === 'step') return byStep.map((scores, k) => [[method, String(k + 1)], scores]);
     if (by === 'series') return Object.entries(bySeries).map(([name, scores]) => [[method, name], scores]);

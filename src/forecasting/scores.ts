@@ -2,7 +2,10 @@
 
 import { type Forecast, hasInterval, intervalAt } from './forecast-result';
 
-/** The scores of forecasts, each a mean over steps and series. Smaller is better, except for `coverage`. */
+/**
+ * The scores of forecasts, each a mean over steps and series. Smaller is better, except for `coverage`. NaN if one of
+ * the forecasts is NaN.
+ */
 export interface Scores {
   /** The mean absolute error of the median. */
   readonly mae: number;
@@ -49,6 +52,8 @@ export function errorScale(values: ArrayLike<number>, mask: ArrayLike<number> | 
 
 /** The errors of one value. */
 export interface ValueErrors {
+  /** Whether the history has an error scale, without which the scaled errors are NaN. */
+  readonly hasScale: boolean;
   readonly absolute: number;
   readonly scaled: number;
   readonly scaledSquare: number;
@@ -71,29 +76,29 @@ export function errorsOf(forecast: Forecast, k: number, actual: number, scale: E
     levels.length;
   const [low, high] = hasInterval(forecast, 0.8) ? intervalAt(forecast, k, 0.8) : [NaN, NaN];
   return {
+    hasScale: !Number.isNaN(scale.absolute),
     absolute,
     scaled: absolute / scale.absolute,
     scaledSquare: (absolute * absolute) / scale.squared,
     percentage: size === 0 ? 0 : (200 * absolute) / size,
     pinball,
     scaledPinball: pinball / scale.absolute,
-    covered: Number.isNaN(low) ? NaN : actual >= low && actual <= high ? 1 : 0,
+    covered: Number.isNaN(low) || Number.isNaN(high) ? NaN : actual >= low && actual <= high ? 1 : 0,
   };
 }
 
-/** The scores of values. Values whose error scale is NaN do not count in the scaled scores. */
+/** The scores of values. Values without an error scale do not count in the scaled scores. */
 export function scoresOf(errors: readonly ValueErrors[]): Scores {
-  const mean = (of: (each: ValueErrors) => number): number => {
-    const values = errors.map(of).filter((value) => !Number.isNaN(value));
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
-  };
+  const mean = (of: (each: ValueErrors) => number, values = errors): number =>
+    values.reduce((sum, each) => sum + of(each), 0) / values.length;
+  const withScale = errors.filter(({ hasScale }) => hasScale);
   return {
     mae: mean(({ absolute }) => absolute),
     rmse: Math.sqrt(mean(({ absolute }) => absolute * absolute)),
-    mase: mean(({ scaled }) => scaled),
-    rmsse: Math.sqrt(mean(({ scaledSquare }) => scaledSquare)),
+    mase: mean(({ scaled }) => scaled, withScale),
+    rmsse: Math.sqrt(mean(({ scaledSquare }) => scaledSquare, withScale)),
     smape: mean(({ percentage }) => percentage),
-    pinball: mean(({ scaledPinball }) => scaledPinball),
+    pinball: mean(({ scaledPinball }) => scaledPinball, withScale),
     crps: mean(({ pinball }) => 2 * pinball),
     coverage: mean(({ covered }) => covered),
     count: errors.length,

@@ -92,6 +92,45 @@ it('backtests use no value after the origin', async () => {
   expect(result.scores['method']!.byStep.map(({ count }) => count)).toEqual([6, 6, 5, 6]);
 });
 
+it('scores of forecasts that are NaN are NaN, and last in the table', async () => {
+  const broken =
+    (inMedian: boolean): Method =>
+    async (training, task) => {
+      const naive = await seasonalNaive()(training, task);
+      return (histories) =>
+        naive(histories).map((each) => ({
+          ...each,
+          quantiles: each.quantiles.map((row, k) => (k < 2 ? row.map(() => NaN) : row)),
+          median: each.median.map((value, k) => (inMedian && k < 2 ? NaN : value)),
+        }));
+    };
+  const methods = { broken: broken(true), quantiles: broken(false), naive: seasonalNaive(), drift: drift() };
+  const { scores, ...rest } = await backtest(series, { methods, horizon: 4, season: 3, origins: 2 });
+  const all = scores['broken']!.overall;
+  expect(all.count).toBe(15);
+  const names = ['mae', 'rmse', 'mase', 'rmsse', 'smape', 'pinball', 'crps', 'coverage'] as const;
+  for (const name of names) expect(all[name], name).toBeNaN();
+  const [first, , third] = scores['broken']!.byStep;
+  expect([first!.mae, first!.mase, first!.coverage]).toEqual([NaN, NaN, NaN]);
+  expect(third).toEqual(scores['naive']!.byStep[2]);
+  const { pinball, crps, coverage, ...ofMedian } = scores['quantiles']!.overall;
+  expect([pinball, crps, coverage]).toEqual([NaN, NaN, NaN]);
+  expect(scores['naive']!.overall).toMatchObject(ofMedian);
+  const lines = backtestTable({ scores, ...rest }).split('\n');
+  expect(lines[2]).toMatch(/^\| (naive|quantiles)/);
+  expect(lines[5]).toMatch(/^\| broken/);
+});
+
+it('values without an error scale count only in the scores that are not scaled', async () => {
+  const constant: Series = { name: 'b', values: values.map((_, t) => (t < 56 ? 3 : 5)) };
+  const both = await backtest([series[0]!, constant], { methods: { drift: drift() }, horizon: 4, season: 3 });
+  const { overall, bySeries } = both.scores['drift']!;
+  expect(bySeries['b']).toMatchObject({ mae: 2, rmse: 2, mase: NaN, rmsse: NaN, pinball: NaN, count: 4 });
+  const { mase, rmsse, pinball, mae } = bySeries['a']!;
+  expect(overall).toMatchObject({ mase, rmsse, pinball, count: 7 });
+  expect(overall.mae).toBeCloseTo((3 * mae + 4 * 2) / 7, 9);
+});
+
 it('the table has the best method first, and rows per step and per series', async () => {
   const methods = { mean: meanForecast(), naive: seasonalNaive(), drift: drift() };
   const result = await backtest(series, { methods, horizon: 3, season: 3, origins: 2 });
