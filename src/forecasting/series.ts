@@ -289,9 +289,16 @@ function columnsOf(where: string, kind: string, names: readonly string[] = []): 
   return names;
 }
 
-/** Whether a cell has no value. Text of blanks has none, although `Number` converts it to 0. */
+/**
+ * Whether a cell has no value. Text of blanks has none, although `Number` converts it to 0. A function is not a cell,
+ * but a method of the row: the column `constructor` is missing.
+ */
 const isEmpty = (cell: unknown): boolean =>
-  cell === undefined || cell === null || Number.isNaN(cell) || (typeof cell === 'string' && cell.trim() === '');
+  cell === undefined ||
+  cell === null ||
+  Number.isNaN(cell) ||
+  typeof cell === 'function' ||
+  (typeof cell === 'string' && cell.trim() === '');
 
 function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): Series {
   const { value, past = [], future = [], static: features = [], missing = 'error' } = options;

@@ -139,7 +139,8 @@ function startRow(where: string, fitted: FittedForecaster, series: CheckedSeries
 /** The scaling of a series. One that was not in the training is scaled by its history. */
 export function scalerOf(where: string, { forecaster, scalers }: FittedForecaster, series: CheckedSeries): ValueScaler {
   const { name, values } = series;
-  return scalers[name] ?? fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, values);
+  if (Object.hasOwn(scalers, name)) return scalers[name]!;
+  return fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, values);
 }
 
 function continueRow(

@@ -2,6 +2,8 @@
 
 import { createRandom, lstm, normalNumber } from 'bptt';
 import {
+  backtest,
+  drift,
   type Forecast,
   type ForecasterOptions,
   fitForecaster,
@@ -213,6 +215,33 @@ it('a series that was not in the training is scaled by its history', async () =>
   for (const value of next!.median) expect(value).toBeGreaterThan(20_000);
 });
 
+it.each(['constructor', 'toString', '__proto__'])('series, columns and methods can have the name %s', async (name) => {
+  const { values } = several[0]!;
+  const options = forecaster({ horizon: 3, hiddenSize: 4 });
+  // As a series that was not in the training.
+  const fitted = await fitForecaster(options, [{ name: 'a', values }], quick);
+  expect(forecast(fitted, [{ name, values }])[0]!.median).toEqual(forecast(fitted, [{ name: 'b', values }])[0]!.median);
+  // As a series of the training, and the name of columns.
+  const create = (key: string, of: string): Series[] => [
+    {
+      name: of,
+      values,
+      past: { [key]: values },
+      future: { [`${key}2`]: Float64Array.from({ length: values.length + 3 }, (_, t) => t % 5) },
+      static: { [`${key}3`]: 2, [`${key}4`]: 'x' },
+    },
+  ];
+  const train = async (series: Series[]): Promise<Forecast> => {
+    const file = saveForecaster(await fitForecaster(options, series, quick));
+    return forecast(loadForecaster(file), series)[0]!;
+  };
+  const named = await train(create(name, name));
+  expect(named.median).toEqual((await train(create('price', 'c'))).median);
+  // As a method.
+  const { scores } = await backtest([{ name, values }], { horizon: 3, methods: { [name]: drift() } });
+  expect(scores[name]!.bySeries[name]!.mae).toBe(scores[name]!.overall.mae);
+});
+
 it('the calibration stretches intervals that are too narrow', async () => {
   const random = createRandom(2);
   const values = Array.from({ length: 300 }, () => 100 + 10 * normalNumber(random));
@@ -242,6 +271,14 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
   expect(Array.from(a!.mask!)).toEqual([1, 0, 1]);
   expect(Array.from(a!.future!['price']!)).toEqual([1.5, 1.5, 1.6, 1.7]);
   expect(Array.from(b!.values)).toEqual([7, NaN, NaN, 8].filter((_, i) => i !== 1));
+  // A row without the column has a member of its name: the constructor of objects.
+  const results: Readonly<Record<string, unknown>>[] = [
+    { day: '2024-02-28', constructor: '3' },
+    { day: '2024-02-29' },
+    { day: '2024-03-01', constructor: '5' },
+  ];
+  const columns = { time: 'day', value: 'constructor', frequency: 'day', missing: 'mask' } as const;
+  expect(Array.from(seriesFromRows(results, columns)[0]!.values)).toEqual([3, NaN, 5]);
   expect(() => seriesFromRows(rows, options)).toThrow(
     /^seriesFromRows: series a, column sold, row 2: must be a number, got nothing\. Use missing: 'mask'/,
   );
