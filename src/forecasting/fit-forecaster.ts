@@ -141,7 +141,7 @@ async function train(
   const scalers = Object.fromEntries(
     series.map(({ name, values }) => {
       const label = `${where}: series ${name}, column values`;
-      return [name, fitValueScaler(label, forecaster.scaling, values.slice(0, values.length - validation))];
+      return [name, fitValueScaler(label, forecaster.scaling, values, values.length - validation)];
     }),
   );
   const plan: FeaturePlan = { forecaster, schema, covariates: covariateScaler(series, validation) };

@@ -42,27 +42,33 @@ export function checkPositive(where: string, scaling: Scaling, series: readonly 
 }
 
 /**
- * Fits the scaling of values, which must be positive if the scaling needs it.
+ * Fits the scaling of the first `trained` values. If they are constant or missing, it is that of all values. Values
+ * must be positive if the scaling needs it.
  *
  * @throws RangeError if the series is constant or has no values
  */
-export function fitValueScaler(label: string, scaling: Scaling, values: Float64Array): ValueScaler {
-  const observed = values.filter((value) => !Number.isNaN(value));
-  if (observed.length === 0) throw new RangeError(`${label}: at least one value must be observed.`);
+export function fitValueScaler(
+  label: string,
+  scaling: Scaling,
+  values: Float64Array,
+  trained: number = values.length,
+): ValueScaler {
+  const all = values.filter((value) => !Number.isNaN(value));
+  if (all.length === 0) throw new RangeError(`${label}: at least one value must be observed.`);
   if (scaling === 'none') return { power: null, offset: 0, scale: 1 };
+  const hasScale = (data: Float64Array): boolean => data.some((value) => value !== (scaling === 'mean' ? 0 : data[0]));
+  if (!hasScale(all))
+    throw new RangeError(`${label}: is constant, ${all[0]}, so it has no scale. Remove it, or set scaling: 'none'.`);
+  const first = values.subarray(0, trained).filter((value) => !Number.isNaN(value));
+  const observed = hasScale(first) ? first : all;
   if (scaling === 'mean') {
     const mean = observed.reduce((sum, value) => sum + Math.abs(value), 0) / observed.length;
-    if (mean === 0) throw constant(label, 0);
     return { power: null, offset: 0, scale: mean };
   }
-  if (observed.every((value) => value === observed[0])) throw constant(label, observed[0]!);
   const power = scaling === 'standard' ? null : scaling === 'log' ? 0 : likeliestPower(observed);
   const { mean, deviation } = momentsOf(observed.map((value) => transform(value, power)));
   return { power, offset: mean, scale: deviation };
 }
-
-const constant = (label: string, value: number): RangeError =>
-  new RangeError(`${label}: is constant, ${value}, so it has no scale. Remove it, or set scaling: 'none'.`);
 
 /** The mean of values and their standard deviation, with the biased variance. */
 export function momentsOf(values: Float64Array): { readonly mean: number; readonly deviation: number } {

@@ -4,6 +4,7 @@ import { createRandom, lstm, normalNumber } from 'bptt';
 import {
   backtest,
   drift,
+  type FittedForecaster,
   type Forecast,
   type ForecasterOptions,
   fitForecaster,
@@ -207,6 +208,31 @@ it('the scaling does not depend on the validation steps', async () => {
   const fitted = await fitForecaster(forecaster({ horizon: 4, scaling: 'standard' }), [{ name: 'a', values }], options);
   expect(fitted.scalers['a']!.offset).toBeLessThan(6);
 });
+
+it.each([
+  ['standard', 3],
+  ['log', 3],
+  ['boxCox', 3],
+  ['mean', 0],
+] as const)(
+  'with scaling %s, a series is scaled as a whole if its training part has no scale',
+  async (scaling, early) => {
+    const random = createRandom(4);
+    const later = Float64Array.from({ length: 80 }, (_, t) => (t < 60 ? early : 6 + Math.abs(normalNumber(random))));
+    const missing = { name: 'c', values: later, mask: later.map((_, t) => (t < 60 ? 0 : 1)) };
+    const series = [{ name: 'a', values: several[0]!.values }, { name: 'b', values: later }, missing];
+    const fit = async (validation: number): Promise<FittedForecaster> =>
+      fitForecaster(forecaster({ horizon: 4, scaling, hiddenSize: 4 }), series, {
+        steps: 5,
+        validation,
+        retrain: false,
+      });
+    const [with20, without] = [await fit(20), await fit(0)];
+    for (const name of ['b', 'c']) expect(with20.scalers[name]).toEqual(without.scalers[name]);
+    expect(with20.scalers['a']).not.toEqual(without.scalers['a']);
+    for (const { median } of forecast(with20, series)) for (const value of median) expect(value).not.toBeNaN();
+  },
+);
 
 it('a series that was not in the training is scaled by its history', async () => {
   const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values: several[0]!.values }], quick);
