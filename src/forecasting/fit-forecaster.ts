@@ -34,7 +34,7 @@ export interface FitForecasterOptions {
   /**
    * The number of last steps of every series that calibrate the intervals of forecasts. 0 disables that. By default the
    * horizon, if all series are long enough for two windows; with fewer than 20 series up to a fifth of the shortest
-   * one.
+   * one. It must be 0 or at least the horizon.
    */
   readonly validation?: number;
   /**
@@ -70,6 +70,7 @@ export interface FittedForecaster extends FeaturePlan {
  * @throws TypeError if an argument is of another type
  * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short, or
  * a series is not longer than the horizon and the validation steps, constant, or not positive as its scaling requires
+ * @throws RangeError if an option is out of range, or no validation step has an observed value
  * @example
  * const values = Float64Array.from({ length: 80 }, (_, t) => 10 + (t % 4));
  * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), [{ name: 'a', values }], { steps: 20 });
@@ -103,6 +104,10 @@ export async function fitForecaster(
   checkPositive(where, resolved.scaling, checked);
   const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
+  if (validation > 0 && validation < forecaster.horizon)
+    throw new RangeError(
+      `${where}: validation must be 0 or at least the horizon ${forecaster.horizon}, got ${validation}.`,
+    );
   for (const { name, values } of checked)
     if (values.length <= validation)
       throw new RangeError(
@@ -150,6 +155,10 @@ async function train(
   const origins = originsOf(prepared, horizon, (N) => [first(N), N - validation - horizon]);
   if (origins.length === 0) throw tooShort(where, forecaster, series, validation);
   const held = originsOf(prepared, horizon, (N) => [Math.max(first(N), N - validation - 1), N]);
+  if (validation > 0 && held.length === 0)
+    throw new RangeError(
+      `${where}: the ${counted(validation, 'validation step')} must contain an observed value. Set validation: 0.`,
+    );
   const heldData = validation > 0 ? heldBatches(plan, held) : undefined;
   const data = windowsAt(plan, origins, { batchSize, most: 50 * batchSize });
   const members: Member[] = [];

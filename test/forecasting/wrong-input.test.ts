@@ -99,6 +99,26 @@ describe('fitForecaster rejects', () => {
     );
   });
 
+  it.each(['standard', 'mean'] as const)('a series of zeros with scaling %s', async (scaling) => {
+    await expect(
+      train({ name: 'x', values: values.map(() => 0) }, forecaster({ horizon: 4, scaling })),
+    ).rejects.toThrow(
+      "fitForecaster: series x, column values: is constant, 0, so it has no scale. Remove it, or set scaling: 'none'.",
+    );
+  });
+
+  it('validation that is shorter than the horizon, or has no observed value', async () => {
+    for (const validation of [1, 3])
+      await expect(fitForecaster(plain, [good], { steps: 1, validation })).rejects.toThrow(
+        `fitForecaster: validation must be 0 or at least the horizon 4, got ${validation}.`,
+      );
+    expect((await fitForecaster(plain, [good], { steps: 1, validation: 4 })).validationLosses[0]).toBeGreaterThan(0);
+    const mask = values.map((_, t) => (t < 30 ? 1 : 0));
+    await expect(fitForecaster(plain, [{ ...good, mask }], { steps: 1 })).rejects.toThrow(
+      'fitForecaster: the 8 validation steps must contain an observed value. Set validation: 0.',
+    );
+  });
+
   it('validation that leaves nothing to train on', async () => {
     await expect(fitForecaster(plain, [good], { steps: 1, validation: 38 })).rejects.toThrow(
       /^fitForecaster: no series has a window for training: the longest, shop, has 40 values/,
