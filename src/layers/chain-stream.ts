@@ -24,7 +24,7 @@ export function chainStepRunner(
   layers: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
   start: Omit<LayerStepContext, 'parameters' | 'features'>,
-): StepRunner<ChainState, readonly unknown[]> {
+): StepRunner<ChainState, unknown[]> {
   checkCausal('stream', layers, 'step by step');
   const runners: { readonly name: string; readonly runner: StepRunner }[] = [];
   for (const named of layers) {
@@ -66,9 +66,13 @@ export function chainStepRunner(
         values,
         runners.map(({ name }) => name),
       );
-      runners.forEach(({ name, runner }, i) =>
-        withCaller(`layer ${name}`, () => runner.writeState(states[i], values[name])),
-      );
+      // New states, so that an error in a later layer leaves the states of the earlier ones unchanged.
+      const next = runners.map(({ name, runner }) => {
+        const state = runner.start();
+        withCaller(`layer ${name}`, () => runner.writeState(state, values[name]));
+        return state;
+      });
+      states.splice(0, next.length, ...next);
     },
   };
 }

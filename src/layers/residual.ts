@@ -64,7 +64,7 @@ export function residual(layers: readonly Layer[]): Layer {
       const size = batchSize * inner.size;
       const output = reserve(size);
       const sum = workspace.kernels.of(addition);
-      const runner: StepRunner<StepRunnerState, readonly unknown[]> = {
+      const runner: StepRunner<StepRunnerState, unknown[]> = {
         ...inner,
         output,
         step(states) {

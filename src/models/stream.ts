@@ -31,8 +31,8 @@ export interface Stream<S = ModelState> extends NotCloneable {
   readonly outputSize: number;
   /**
    * The carried state as plain tensors. Reading it returns a copy; assign a state to continue from it, or `undefined`
-   * to reset the stream to its initial state. A layer that is not run by a `stepRunner` has no state before its first
-   * step.
+   * to reset the stream to its initial state; missing parts take their initial values. If the assignment throws, the
+   * state has not changed. A layer that is not run by a `stepRunner` has no state before its first step.
    */
   state: S | undefined;
   /** Runs one step on raw arrays; used by {@link advance}, which checks the shapes. */

@@ -26,6 +26,7 @@ import {
   projectedLstm,
   recurrent,
   relu,
+  residual,
   type Sequential,
   type Stream,
   sequential,
@@ -247,6 +248,19 @@ it.each([
   for (const { data } of Object.values(Object.values(saved)[0]!)) data.fill(9);
   for (const { data } of Object.values(Object.values(running.state)[0]!)) data.fill(9);
   expect([...advance(running, x).data]).toEqual(next);
+});
+
+it('a rejected state changes no layer', () => {
+  const running = stream(
+    vectorsIn([recurrent(lstm(), { hiddenSize: 3 }), residual([recurrent(gru(), { hiddenSize: 3 })])]),
+  );
+  advance(running, tensor([[1, 2, 3]]));
+  const before = running.state;
+  const ones = full([1, 3], 1);
+  expect(() => {
+    running.state = { lstm: { h: ones, c: ones }, residual: { 'gru.h': full([1, 5], 0) } };
+  }).toThrow('stream: layer residual.gru: state.h must be [B, H] = [1, 3], got [1, 5].');
+  expect(running.state).toEqual(before);
 });
 
 it('rejects reversed layers, states and inputs of the wrong shape, and ids outside the vocabulary', () => {
