@@ -6,8 +6,8 @@ import { copy } from '../kernels/movement';
 import type { StepRunner } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
 import { attributed, withCaller } from '../tensor/error-context';
-import { checkNames } from '../tensor/shape';
-import { copyTensor } from '../tensor/tensor';
+import { checkNames, checkShape } from '../tensor/shape';
+import { checkTensor, copyTensor } from '../tensor/tensor';
 import { mapTree } from '../tensor/tree';
 import { checkCausal, type NamedLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
@@ -89,7 +89,9 @@ function scopedStepRunner(
   const output = reserve(batchSize * size);
   // Now, because the values may change before the first step.
   mapTree(parameters, resident.place);
-  return {
+  /** The state after one step, which has the names and shapes of all parts. */
+  let parts: LayerState | undefined;
+  const runner: StepRunner<LayerState, { values: LayerState | undefined }> = {
     output,
     size,
     start: () => ({ values: undefined }),
@@ -112,7 +114,22 @@ function scopedStepRunner(
     },
     readState: ({ values }) => values && mapTree(values, copyTensor),
     writeState(state, values) {
+      if (values !== undefined) {
+        if (parts === undefined) {
+          const first = runner.start();
+          // Ids must be valid; vectors may have any values.
+          memory.view.fill(0, input, input + batchSize);
+          runner.step(first);
+          parts = first.values ?? {};
+        }
+        checkNames('stream', 'state', values, Object.keys(parts));
+        for (const [name, part] of Object.entries(values)) {
+          checkTensor('stream', `state.${name}`, part);
+          checkShape('stream', `state.${name}`, part.shape, '[B, H]', parts[name]!.shape);
+        }
+      }
       state.values = values && mapTree(values, copyTensor);
     },
   };
+  return runner;
 }

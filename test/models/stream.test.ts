@@ -4,6 +4,7 @@
  */
 
 import {
+  add,
   advance,
   type Cell,
   compute,
@@ -261,6 +262,51 @@ it('a rejected state changes no layer', () => {
     running.state = { lstm: { h: ones, c: ones }, residual: { 'gru.h': full([1, 5], 0) } };
   }).toThrow('stream: layer residual.gru: state.h must be [B, H] = [1, 3], got [1, 5].');
   expect(running.state).toEqual(before);
+});
+
+it('rejects a state of the wrong shape for a layer without a step runner, before and after its first step', () => {
+  const running = stream(vectorsIn([dense({ size: 4 }), recurrent(gru({ reset: 'before' }), { hiddenSize: 3 })]));
+  const x = tensor([[1, 2, 3]]);
+  const assign = (state: Readonly<Record<string, Tensor>>) => () => {
+    running.state = { gruResetBefore: state };
+  };
+  const checkErrors = (): void => {
+    for (const shape of [
+      [1, 7],
+      [2, 3],
+    ])
+      expect(assign({ h: full(shape, 1) })).toThrow(
+        `stream: layer gruResetBefore: state.h must be [B, H] = [1, 3], got [${shape.join(', ')}].`,
+      );
+    expect(assign({ c: full([1, 3], 1) })).toThrow('stream: layer gruResetBefore: state must have only h, got c.');
+  };
+  checkErrors();
+  expect(running.state).toEqual({});
+  const first = advance(running, x).data;
+  checkErrors();
+  assign({ h: full([1, 3], 0) })();
+  expect(advance(running, x).data).toEqual(first);
+});
+
+it('checks the state of a custom layer of ids', () => {
+  const lookup = embedding({ vocabularySize: 4, size: 2 });
+  const counting: Layer = {
+    name: 'counting',
+    accepts: 'ids',
+    output: lookup.output,
+    parameters: lookup.parameters!,
+    run(parameters, ids, context) {
+      const { output } = lookup.run(parameters, ids, context);
+      return { output, state: { count: add(context.state?.['count'] ?? full([1, 2], 0), full([1, 2], 1)) } };
+    },
+  };
+  const reader = stream(sequential([counting]));
+  expect(() => (reader.state = { counting: { count: full([1, 3], 1) } })).toThrow(
+    'stream: layer counting: state.count must be [B, H] = [1, 2], got [1, 3].',
+  );
+  reader.state = { counting: { count: full([1, 2], 7) } };
+  advance(reader, intTensor([3]));
+  expect(reader.state['counting']!['count']!.data).toEqual(Float32Array.of(8, 8));
 });
 
 it('rejects reversed layers, states and inputs of the wrong shape, and ids outside the vocabulary', () => {
