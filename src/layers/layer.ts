@@ -43,7 +43,10 @@ export interface LayerContext {
    * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
    */
   readonly resets: IntTensor | undefined;
-  /** The initial state: the final state of a previous run. By default, the layer's own initial state. */
+  /**
+   * The initial state: the final state of a previous run. Missing parts, or all by default, take the layer's own
+   * initial values.
+   */
   readonly state: LayerState<Tensor | Variable> | undefined;
 }
 

@@ -33,7 +33,7 @@ export interface DirectionOptions extends CellInitializers {
   readonly zoneout?: Readonly<Record<string, number>>;
   /**
    * Whether the initial state of sequences is a parameter: `initial.h [1, H]` and so on, initially zero. It also
-   * replaces the state at `resets`. By default, the initial state is zero.
+   * replaces the state at `resets`, and parts that a given `state` lacks. By default, the initial state is zero.
    */
   readonly learnInitialState?: boolean;
 }
@@ -170,7 +170,7 @@ export function runDirection(
   const size = outputSize(cell, { hiddenSize });
   const recurrentMask = dropoutMask(recurrentDropout, size);
   return unroll(cell, own, inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape), {
-    initialState: state ?? learned ?? {},
+    initialState: { ...learned, ...state },
     resetState: initial ?? {},
     lengths,
     resets,

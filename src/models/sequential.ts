@@ -157,7 +157,10 @@ export interface RunOptions {
    * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
    */
   readonly resets?: IntTensor | undefined;
-  /** The initial state, such as the final state of a previous run. By default, zeros or the learned initial state. */
+  /**
+   * The initial state, such as the final state of a previous run. By default, zeros or the learned initial state; so
+   * are missing parts.
+   */
   readonly state?: ModelState<Tensor | Variable> | undefined;
 }
 
@@ -228,7 +231,10 @@ export interface PredictOptions {
    * `[T, B]`, 1 at the first step of a new sequence, before which the state is reset. By default, there are no resets.
    */
   readonly resets?: IntTensor | undefined;
-  /** The initial state, such as the final state of a previous call. By default, zeros or the learned initial state. */
+  /**
+   * The initial state, such as the final state of a previous call. By default, zeros or the learned initial state; so
+   * are missing parts.
+   */
   readonly state?: ModelState | undefined;
 }
 

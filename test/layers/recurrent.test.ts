@@ -16,9 +16,11 @@ import {
   embedding,
   evaluate,
   fit,
+  full,
   gru,
   intTensor,
   type Layer,
+  layerNormLstm,
   lstm,
   type Merge,
   meanSquaredError,
@@ -302,6 +304,48 @@ describe('learned initial states', () => {
     advance(running, x);
     running.state = undefined;
     close(advance(running, x), tensor(output.data.slice(0, B * H), [B, H]));
+  });
+
+  it.each([
+    ['with a step runner', lstm()],
+    ['without a step runner', layerNormLstm()],
+  ])('replace the missing parts of a state, also in a stream, for a cell %s', (_, cell) => {
+    for (const wrap of [(layer: Layer) => layer, (layer: Layer) => residual([layer])]) {
+      const model = sequential([wrap(recurrent(cell, { hiddenSize: 2, learnInitialState: true }))], {
+        inputSize: 2,
+        seed: 3,
+      });
+      const [[name, parameters]] = Object.entries(model.parameters) as [[string, Record<string, Tensor>]];
+      const prefix = name === 'residual' ? `${cell.name}.` : '';
+      parameters[`${prefix}initial.h`]!.data.fill(0.25);
+      parameters[`${prefix}initial.c`]!.data.fill(0.5);
+      const h = full([1, 2], 0);
+      const x = tensor([[1, 2]]);
+      const outputOf = (state: Readonly<Record<string, Tensor>>): Tensor =>
+        predict(model, tensor([[[1, 2]]]), { state: { [name]: state } });
+      const expected = outputOf({ [`${prefix}h`]: h, [`${prefix}c`]: full([1, 2], 0.5) });
+      expect(outputOf({ [`${prefix}h`]: h })).toEqual(expected);
+      expect(outputOf({ [`${prefix}h`]: h, [`${prefix}c`]: h })).not.toEqual(expected);
+      const running = stream(model);
+      running.state = { [name]: { [`${prefix}h`]: h } };
+      close(advance(running, x), { ...expected, shape: [1, 2] });
+    }
+  });
+
+  it('replace the missing parts of the state of a bidirectional layer', () => {
+    const model = modelOf(bidirectional(lstm(), { hiddenSize: 2, learnInitialState: true }));
+    for (const [path, { data }] of Object.entries(model.parameters['bidirectional']!))
+      if (path.endsWith('.initial.c')) data.fill(0.5);
+    const parts = (value: number): Record<string, Tensor> => ({ 'reverse.h': full([B, 2], value) });
+    const outputOf = (state: Readonly<Record<string, Tensor>>): Tensor =>
+      predict(model, inputs, { state: { bidirectional: state } });
+    const expected = outputOf({
+      ...parts(0.25),
+      'reverse.c': full([B, 2], 0.5),
+      'forward.h': full([B, 2], 0),
+      'forward.c': full([B, 2], 0.5),
+    });
+    expect(outputOf(parts(0.25))).toEqual(expected);
   });
 
   it('are trained', async () => {
