@@ -25,8 +25,10 @@ const where = 'importTensorFlowJs';
  * quantized.
  *
  * The default `recurrentActivation` of TensorFlow.js, hardSigmoid, is converted to `lstmWith` and `gruWith`, which
- * are slower than `lstm()` and `gru()`; if possible, train with `recurrentActivation: 'sigmoid'`. A model that cannot
- * be converted exactly is rejected: graph models, other layers and activations, networks of brain.js.
+ * are slower than `lstm()` and `gru()`; if possible, train with `recurrentActivation: 'sigmoid'`. Bidirectional layers
+ * of TensorFlow.js repeat outputs at masked steps, which are zero in Keras: pass `zeroOutputForMask: false` to {@link
+ * predictMasked} for these results. A model that cannot be converted exactly is rejected: graph models, other layers
+ * and activations, networks of brain.js.
  *
  * @param json the text of `model.json`, or the parsed object
  * @param files the bytes of each file in the manifest, by path: `{ 'weights.bin': … }`
@@ -77,7 +79,7 @@ export function importTensorFlowJs(
     where,
     typeof config === 'string' ? parseJson(where, 'the configuration', config) : config,
     tensors,
-    { ...options, slope },
+    { ...options, slope, isTensorFlowJs: true },
     nameOf,
   );
 }

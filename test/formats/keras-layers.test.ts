@@ -167,6 +167,23 @@ describe('functional models of Keras 3 with masks', () => {
   const any = layer('Any', 'any', { axis: [-1], keepdims: false }, call('not_equal'));
   const config = functional(input, embeddingLayer, notEqual, any, rnn({ training: false, mask: from('any') }));
 
+  it('with zero_output_for_mask, have a note, or are rejected without return_sequences', () => {
+    const importWith = (options: object): readonly string[] => {
+      const units = { units: 3, activation: 'tanh', use_bias: false, zero_output_for_mask: true, ...options };
+      const zero = layer('SimpleRNN', 'rnn', units, call('e', { training: false, mask: from('any') }));
+      const file = kerasFile({ config: functional(input, embeddingLayer, notEqual, any, zero), weights });
+      return importKeras(file, { lengths: true }).notes;
+    };
+    expect(importWith({ return_sequences: true })[1]).toBe(
+      'rnn has zero outputs at masked steps (zero_output_for_mask): if it is the last recurrent layer, pass ' +
+        'zeroOutputForMask: true to predictMasked',
+    );
+    expect(() => importWith({})).toThrow(
+      'importKeras: rnn has zero_output_for_mask without return_sequences: Keras returns zeros if the last step is ' +
+        'masked, which is not supported.',
+    );
+  });
+
   it('are imported with lengths: true', () => {
     const { model, notes } = importKeras(kerasFile({ config, weights }), { lengths: true });
     expect(notes).toEqual(['e masked the id 0: pass the sequence lengths to predict instead, or use predictMasked']);

@@ -1,6 +1,7 @@
 /**
  * Masks of Keras: padding in front and gaps, compared with the loop over time in `keras.backend.rnn`, written out in
- * double precision. A masked step keeps the state, and its output is the previous one; zeros before the first.
+ * double precision. A masked step keeps the state, and its output is the previous one; zeros before the first, and for
+ * bidirectional layers, or with `zero_output_for_mask`.
  */
 
 import {
@@ -27,6 +28,7 @@ import {
   predict,
   predictWithState,
   recurrent,
+  relu,
   type Sequential,
   sequential,
   sgd,
@@ -36,6 +38,7 @@ import {
   tanh,
   tensor,
   valueAndGradient,
+  withoutBias,
 } from 'bptt';
 import { packMasked, predictMasked, runMasked, stepMask } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
@@ -131,7 +134,7 @@ function runKeras(
   p: Readonly<Record<string, Float64Array>>,
   xs: Row,
   b: number,
-  reverse = false,
+  { reverse = false, isZero = false } = {},
 ): { readonly outputs: Row; readonly state: CellState } {
   const outputs: Vector[] = new Array<Vector>(T);
   const zero = range(H).map(() => 0);
@@ -142,7 +145,7 @@ function runKeras(
     if (isValid(t, b)) {
       state = step(p, xs[t]!, state);
       output = state.h;
-    }
+    } else if (isZero) output = zero;
     outputs[t] = output;
   }
   return { outputs, state };
@@ -163,9 +166,16 @@ const direction = (p: Readonly<Record<string, Float64Array>>, name: string): Rea
     ),
   );
 
-function bothDirections(step: Step, merge: Merge, p: Readonly<Record<string, Float64Array>>, xs: Row, b: number): Row {
-  const forward = runKeras(step, direction(p, 'forward'), xs, b).outputs;
-  const reverse = runKeras(step, direction(p, 'reverse'), xs, b, true).outputs;
+function bothDirections(
+  step: Step,
+  merge: Merge,
+  p: Readonly<Record<string, Float64Array>>,
+  xs: Row,
+  b: number,
+  isZero = true,
+): Row {
+  const forward = runKeras(step, direction(p, 'forward'), xs, b, { isZero }).outputs;
+  const reverse = runKeras(step, direction(p, 'reverse'), xs, b, { reverse: true, isZero }).outputs;
   return forward.map((f, t) => joins[merge]!(f, reverse[t]!));
 }
 
@@ -176,6 +186,7 @@ const affineOf = (p: Readonly<Record<string, Float64Array>>, x: Vector): Vector 
 interface Case {
   readonly layers: readonly Layer[];
   readonly expected: (p: Parameters, xs: Row, b: number) => Row;
+  readonly zeroOutputForMask?: boolean;
 }
 
 const cells: [name: string, cell: Cell, step: Step][] = [
@@ -184,6 +195,7 @@ const cells: [name: string, cell: Cell, step: Step][] = [
   ['gru', gru(), steps['gruAfter']!],
   ["gru with reset 'before'", gru({ reset: 'before' }), steps['gruBefore']!],
 ];
+const columns = (rows: Row): Vector[] => rows[0]!.map((_, j) => rows.map((row) => row[j]!));
 const cases: Record<string, Case> = {};
 for (const [name, cell, step] of cells) {
   const of = (p: Parameters): Readonly<Record<string, Float64Array>> => Object.values(p)[0]!;
@@ -197,14 +209,14 @@ for (const [name, cell, step] of cells) {
   };
   cases[`${name}, reversed`] = {
     layers: [recurrent(cell, { hiddenSize: H, reverse: true })],
-    expected: (p, xs, b) => runKeras(step, of(p), xs, b, true).outputs,
+    expected: (p, xs, b) => runKeras(step, of(p), xs, b, { reverse: true }).outputs,
   };
   cases[`bidirectional ${name}, last outputs`] = {
     layers: [bidirectional(cell, { hiddenSize: H, returnSequences: false })],
     expected: (p, xs, b) => [
       [
         ...runKeras(step, direction(of(p), 'forward'), xs, b).state.h,
-        ...runKeras(step, direction(of(p), 'reverse'), xs, b, true).state.h,
+        ...runKeras(step, direction(of(p), 'reverse'), xs, b, { reverse: true }).state.h,
       ],
     ],
   };
@@ -214,6 +226,33 @@ for (const [name, cell, step] of cells) {
       expected: (p, xs, b) => bothDirections(step, merge, of(p), xs, b),
     };
   }
+}
+cases['lstm with zero_output_for_mask, and a dense layer after'] = {
+  layers: [recurrent(lstm(), { hiddenSize: H }), dense({ size: 2 })],
+  expected: (p, xs, b) =>
+    runKeras(steps['lstm']!, p['lstm']!, xs, b, { isZero: true }).outputs.map((x) => affineOf(p['dense']!, x)),
+  zeroOutputForMask: true,
+};
+cases['bidirectional lstm of TensorFlow.js'] = {
+  layers: [bidirectional(lstm(), { hiddenSize: H })],
+  expected: (p, xs, b) => bothDirections(steps['lstm']!, 'concat', p['bidirectional']!, xs, b, false),
+  zeroOutputForMask: false,
+};
+for (const kind of ['max', 'mean'] as const) {
+  cases[`bidirectional simpleRnn without bias, and a pool: ${kind}`] = {
+    layers: [withoutBias(bidirectional(simpleRnn(), { hiddenSize: H })), kerasPooling({ kind })],
+    expected: (p, xs, b) => {
+      const zeroBias = new Float64Array(H);
+      const parameters = { ...p['bidirectional']!, 'forward.bias': zeroBias, 'reverse.bias': zeroBias };
+      const outputs = columns(bothDirections(steps['simpleRnn']!, 'concat', parameters, xs, b));
+      const count = range(T).filter((t) => isValid(t, b)).length;
+      return [
+        outputs.map((values) =>
+          kind === 'max' ? Math.max(...values) : values.reduce((total, value) => total + value, 0) / Math.max(1, count),
+        ),
+      ];
+    },
+  };
 }
 cases['a stack with dense layers between and after'] = {
   layers: [
@@ -231,7 +270,6 @@ cases['a stack with dense layers between and after'] = {
     return fourth.map((x) => affineOf(p['dense3']!, x).map(Math.tanh));
   },
 };
-const columns = (rows: Row): Vector[] => rows[0]!.map((_, j) => rows.map((row) => row[j]!));
 const pools: [name: string, layer: Layer, pool: (outputs: Row, b: number) => Vector][] = [
   ['Flatten', kerasFlatten({ sequenceLength: T }), (outputs) => outputs.flat()],
   ['maximum', kerasPooling({ kind: 'max' }), (outputs) => columns(outputs).map((values) => Math.max(...values))],
@@ -290,19 +328,21 @@ const poisoned: Tensor = {
 describe.each(Object.entries(cases))('%s', (_name, item) => {
   const model = modelOf(item);
   const startsRecurrent = model.layers[0]!.layer.origin?.[0] !== 'dense';
+  const { zeroOutputForMask } = item;
+  const options = { mask, zeroOutputForMask };
 
   it('has the outputs of Keras at all steps', () => {
     const expected = expectedOf(item, inDouble(model), Float64Array.from(inputs.data));
-    const output = predictMasked(model, inputs, { mask });
+    const output = predictMasked(model, inputs, options);
     expect(output.data.length).toBe(expected.length);
     output.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
-    expect(predictMasked(model, poisoned, { mask })).toEqual(output);
+    expect(predictMasked(model, poisoned, options)).toEqual(output);
   });
 
   it('has the gradients of Keras', () => {
     const p = inDouble(model);
     const x = Float64Array.from(inputs.data);
-    const factors = normal(0, 1)(predictMasked(model, inputs, { mask }).shape, createRandom(2));
+    const factors = normal(0, 1)(predictMasked(model, inputs, options).shape, createRandom(2));
     const loss = (): number => expectedOf(item, p, x).reduce((total, value, i) => total + value * factors.data[i]!, 0);
     const difference = (values: Float64Array, i: number): number => {
       const value = values[i]!;
@@ -314,7 +354,7 @@ describe.each(Object.entries(cases))('%s', (_name, item) => {
       return (high - low) / 2e-5;
     };
     const { value, gradient } = valueAndGradient({ parameters: model.parameters, inputs }, (variables) =>
-      sum(multiply(runMasked(model, variables.parameters, variables.inputs, { mask }).output, factors)),
+      sum(multiply(runMasked(model, variables.parameters, variables.inputs, options).output, factors)),
     );
     expect(value).toBeCloseTo(loss(), 4);
     for (const [layer, values] of Object.entries(p)) {
@@ -379,6 +419,18 @@ describe('an embedding with mask_zero', () => {
     const same = await fit(model, { batchCount: 1, batches: () => [batch] }, { ...options, loss: crossEntropy });
     expect(losses).toEqual(same.losses);
   });
+});
+
+it('has zero outputs of bidirectional layers at masked steps, in both directions', () => {
+  // h is the sum of the inputs so far.
+  const model = sequential([bidirectional(simpleRnn({ activation: relu }), { hiddenSize: 1 })], { inputSize: 1 });
+  for (const [name, { data }] of Object.entries(model.parameters['bidirectional']!))
+    data.fill(/bias/.test(name) ? 0 : 1);
+  const x = tensor([[[1]], [[9]], [[2]], [[9]]]);
+  const gaps = tensor([[1], [0], [1], [0]]);
+  expect([...predictMasked(model, x, { mask: gaps }).data]).toEqual([1, 3, 0, 0, 3, 2, 0, 0]);
+  const repeated = predictMasked(model, x, { mask: gaps, zeroOutputForMask: false });
+  expect([...repeated.data]).toEqual([1, 3, 1, 2, 3, 2, 3, 0]);
 });
 
 it('continues from a state, and returns the final one', () => {

@@ -61,6 +61,8 @@ export interface Translated {
 export interface TranslateOptions extends KerasOptions {
   /** The slope of hard_sigmoid; `undefined` if the version is not known. */
   readonly slope: number | undefined;
+  /** Whether the model runs in TensorFlow.js, whose Bidirectional repeats outputs at masked steps. */
+  readonly isTensorFlowJs?: boolean;
   /** The number of steps of the input, if it is known. */
   readonly steps?: number | undefined;
 }
@@ -216,7 +218,12 @@ const translators: Readonly<Record<string, Translate>> = {
         checkBias(where, { ...backward, name: layer.name }, parameters, 'reverse.bias');
         return parameters;
       },
-      ...stateful(layer.name, inner),
+      notes: [
+        ...stateful(layer.name, inner),
+        ...(translateOptions.isTensorFlowJs && translateOptions.lengths && inner.config['return_sequences'] === true
+          ? [masksDiffer(layer.name, 'repeats outputs at masked steps in TensorFlow.js', false)]
+          : []),
+      ],
     };
   },
   SimpleRNN: translateRecurrent,
@@ -306,6 +313,14 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
     throw new RangeError(
       `${where}: ${name} has return_state, which is not supported. Use predictWithState to get the state.`,
     );
+  const { lengths, isTensorFlowJs } = translateOptions;
+  // TensorFlow.js does not have this option.
+  const isZero = lengths && !isTensorFlowJs && config['zero_output_for_mask'] === true;
+  if (isZero && !returnSequences)
+    throw new RangeError(
+      `${where}: ${name} has zero_output_for_mask without return_sequences: Keras returns zeros if the last step is ` +
+        'masked, which is not supported.',
+    );
   const cell = recurrentClasses[layer.className]!(where, layer, translateOptions);
   const options = directionOf(where, layer);
   return {
@@ -315,16 +330,21 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
       checkBias(where, layer, parameters);
       return parameters;
     },
-    ...stateful(name, layer),
+    notes: [
+      ...stateful(name, layer),
+      ...(isZero ? [masksDiffer(name, 'has zero outputs at masked steps (zero_output_for_mask)', true)] : []),
+    ],
   };
 }
 
 const mergesOf: Readonly<Record<string, Merge>> = { concat: 'concat', sum: 'sum', ave: 'mean', mul: 'product' };
 
-const stateful = (name: string, { config }: KerasLayer): Pick<Translated, 'notes'> =>
-  config['stateful'] === true
-    ? { notes: [`${name} was stateful: pass the state of the previous batch to predictWithState`] }
-    : {};
+const stateful = (name: string, { config }: KerasLayer): readonly string[] =>
+  config['stateful'] === true ? [`${name} was stateful: pass the state of the previous batch to predictWithState`] : [];
+
+/** A note that the outputs at masked steps are not those of predictMasked by default. */
+const masksDiffer = (name: string, how: string, isZero: boolean): string =>
+  `${name} ${how}: if it is the last recurrent layer, pass zeroOutputForMask: ${isZero} to predictMasked`;
 
 /** The options of a recurrent layer that both directions of a Bidirectional share. */
 function directionOf(where: string, layer: KerasLayer): DirectionOptions {

@@ -57,14 +57,20 @@ interface Moves {
   readonly lengths: Int32Array;
   /** `[T·B]` the step that moves to each position, −1 after the valid steps of a row. */
   readonly source: Int32Array;
-  /** `[T·B]` the new position of the last valid step up to each step, −1 before the first. */
+  /**
+   * `[T·B]` the new position of the last valid step up to each step, −1 before the first. If masked steps are zero, −1
+   * at all of them.
+   */
   readonly previous: Int32Array;
-  /** `[T·B]` the new position of the first valid step from each step on, −1 after the last. */
+  /** `[T·B]` the same of the first valid step from each step on, −1 after the last. */
   readonly next: Int32Array;
 }
 
-/** @throws RangeError if the mask is not `[T, B]` */
-function movesOf(where: string, shape: readonly number[], mask: Tensor): Moves {
+/**
+ * @param isZero whether outputs of masked steps are zero
+ * @throws RangeError if the mask is not `[T, B]`
+ */
+function movesOf(where: string, shape: readonly number[], mask: Tensor, isZero = false): Moves {
   checkTensor(where, 'mask', mask);
   checkShape(where, 'mask', mask.shape, '[T, B]', shape.slice(0, 2));
   const [T, B] = mask.shape as [number, number];
@@ -77,13 +83,15 @@ function movesOf(where: string, shape: readonly number[], mask: Tensor): Moves {
   for (let b = 0; b < B; b++) {
     for (let t = 0; t < T; t++) {
       const step = t * B + b;
-      if (mask.data[step] !== 0) source[B * lengths[b]!++ + b] = step;
-      if (lengths[b]! > 0) previous[step] = (lengths[b]! - 1) * B + b;
+      const isValid = mask.data[step] !== 0;
+      if (isValid) source[B * lengths[b]!++ + b] = step;
+      if (isValid || (lengths[b]! > 0 && !isZero)) previous[step] = (lengths[b]! - 1) * B + b;
     }
     for (let t = T - 1, left = lengths[b]!; t >= 0; t--) {
       const step = t * B + b;
-      if (mask.data[step] !== 0) left--;
-      if (left < lengths[b]!) next[step] = left * B + b;
+      const isValid = mask.data[step] !== 0;
+      if (isValid) left--;
+      if (isValid || (left < lengths[b]! && !isZero)) next[step] = left * B + b;
     }
   }
   return { lengths, source, previous, next };
@@ -122,13 +130,19 @@ function moved<X extends IntTensor | Tensor>(x: X, source: Int32Array): X {
 export interface MaskedRunOptions extends Omit<RunOptions, 'lengths' | 'resets'> {
   /** `[T, B]` 0 at the steps to skip. By default {@link stepMask} of the inputs. */
   readonly mask?: Tensor | undefined;
+  /**
+   * Whether the outputs of the last recurrent layer are zero at masked steps, instead of repeating the previous ones.
+   * By default, it is true only for `bidirectional`, as in Keras. Set it to `true` for a layer with
+   * `zero_output_for_mask=True`, and to `false` for the results of TensorFlow.js, whose Bidirectional repeats outputs.
+   */
+  readonly zeroOutputForMask?: boolean | undefined;
 }
 
 /**
  * Runs a model as Keras does with a mask: where the mask is 0, recurrent layers keep their state, and their output
- * repeats that of the previous valid step in the direction of the layer; it is zero before the first one. Inputs of
- * masked steps have no effect. Use it in {@link customModel} to train on padding in front or gaps, or {@link
- * packMasked} to prepare batches for {@link fit}.
+ * repeats that of the previous valid step in the direction of the layer; it is zero before the first one. The output of
+ * bidirectional layers is zero at masked steps. Inputs of masked steps have no effect. Use it in {@link customModel} to
+ * train on padding in front or gaps, or {@link packMasked} to prepare batches for {@link fit}.
  *
  * @param parameters variables of `model.parameters`
  * @param input ids `[T, B]`, or vectors `[T, B, I]`
@@ -148,16 +162,17 @@ export function runMasked(
 ): ModelRun {
   checkModel('runMasked', model);
   checkObject('runMasked', 'options', allOptions);
-  const { mask, ...options } = allOptions;
+  const { mask, zeroOutputForMask, ...options } = allOptions;
   const steps = mask ?? withCaller('runMasked', () => stepMask(isVariable(input) ? toTensor(input) : input));
   const x = isIntTensor(input) ? input : operand('runMasked', input, 'inputs');
-  const moves = movesOf('runMasked', x.shape, steps);
   const pooling = model.layers.findIndex(({ output }) => !isPerStep(output));
   const perStep = pooling < 0 ? model.layers : model.layers.slice(0, pooling);
   const last =
     pooling >= 0 && !readsMaskedSteps(model.layers[pooling]!.layer)
       ? pooling
       : perStep.reduce((found, { layer }, i) => (mixesSteps(layer) ? i : found), -1);
+  const isZero = zeroOutputForMask ?? kindOf(model.layers[last]?.layer) === 'bidirectional';
+  const moves = movesOf('runMasked', x.shape, steps, isZero);
   const layers = model.layers.map((named, i) => ({
     ...named,
     layer: { ...named.layer, run: i > last ? onAllSteps(named.layer) : onValid(named, moves, i === 0, i === last) },
@@ -169,12 +184,15 @@ export function runMasked(
 
 const isPerStep = (features: Features): boolean => features.kind === 'ids' || features.perStep;
 
-/** Whether the output of a step depends on other steps. */
-function mixesSteps(layer: Layer): boolean {
-  const origin = layerOriginOf(layer);
-  if (origin?.[0] === 'withoutBias') return mixesSteps(origin[1]);
-  return ['recurrent', 'bidirectional', 'residual', 'conv1d', 'maxPool1d', 'averagePool1d'].includes(origin?.[0] ?? '');
+/** The name of the constructor function of a layer; that of the inner layer for {@link withoutBias}. */
+function kindOf(layer: Layer | undefined): string | undefined {
+  const origin = layer && layerOriginOf(layer);
+  return origin?.[0] === 'withoutBias' ? kindOf(origin[1]) : origin?.[0];
 }
+
+/** Whether the output of a step depends on other steps. */
+const mixesSteps = (layer: Layer): boolean =>
+  ['recurrent', 'bidirectional', 'residual', 'conv1d', 'maxPool1d', 'averagePool1d'].includes(kindOf(layer) ?? '');
 
 /** Whether Keras gives the outputs of masked steps to a layer without a step axis, too. */
 const readsMaskedSteps = ({ origin }: Layer): boolean =>
@@ -203,7 +221,7 @@ function onValid({ layer, output }: NamedLayer, moves: Moves, packs: boolean, ex
   };
 }
 
-/** Runs a layer on valid steps, and repeats its outputs at masked ones. */
+/** Runs a layer on valid steps, and moves its outputs back, with repeated ones or zeros at masked steps. */
 function expanded(
   layer: Layer,
   parameters: Parameters<Layer['run']>[0],
@@ -239,10 +257,9 @@ function rowsOf(x: Variable, indices: Int32Array): Variable {
 }
 
 /** The options of {@link predictMasked}. */
-export interface MaskedPredictOptions extends Pick<PredictOptions, 'state'> {
-  /** `[T, B]` 0 at the steps to skip. By default {@link stepMask} of the inputs. */
-  readonly mask?: Tensor;
-}
+export interface MaskedPredictOptions
+  extends Pick<PredictOptions, 'state'>,
+    Pick<MaskedRunOptions, 'mask' | 'zeroOutputForMask'> {}
 
 /**
  * Computes the output of a model as Keras' `predict` does with a mask, such as that of `Embedding(mask_zero=True)`: see
