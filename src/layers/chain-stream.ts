@@ -39,6 +39,8 @@ export function chainStepRunner(
     runners.push({ name, runner });
   }
   const { output, size } = lastOf(runners)!.runner;
+  /** States that are written, then exchanged: an error in a later layer leaves those of the stream unchanged. */
+  let spare: unknown[] = [];
   return {
     output,
     size,
@@ -66,13 +68,11 @@ export function chainStepRunner(
         values,
         runners.map(({ name }) => name),
       );
-      // New states, so that an error in a later layer leaves the states of the earlier ones unchanged.
-      const next = runners.map(({ name, runner }) => {
-        const state = runner.start();
-        withCaller(`layer ${name}`, () => runner.writeState(state, values[name]));
-        return state;
+      runners.forEach(({ name, runner }, i) => {
+        spare[i] ??= runner.start();
+        withCaller(`layer ${name}`, () => runner.writeState(spare[i], values[name]));
       });
-      states.splice(0, next.length, ...next);
+      spare = states.splice(0, spare.length, ...spare);
     },
   };
 }

@@ -89,18 +89,19 @@ export function createStreamPool(model: Sequential): StreamPool {
       const all = slots.checked('advance', numbers);
       checkInput(x, all.length, inputSize);
       const output = full([all.length, outputSize], 0);
-      const run = (isFresh: boolean) =>
-        divide(
-          batches,
-          [...all.keys()].filter((row) => slots.isFresh(all[row]!) === isFresh),
-        ).map(([batch, rows]) => {
+      const run = (rows: readonly number[], isFresh: boolean) =>
+        divide(batches, rows).map(([batch, rows]) => {
           const streams = rows.map((row) => all[row]!);
           batch.state = isFresh ? undefined : states.read(streams);
           const { data } = advanceRows(batch, x, rows);
-          rows.forEach((row, i) => copyRow(output.data, row * outputSize, data, i * outputSize, outputSize));
+          for (let i = 0; i < rows.length; i++)
+            copyRow(output.data, rows[i]! * outputSize, data, i * outputSize, outputSize);
           return [streams, batch.state ?? {}] as const;
         });
-      store([...run(true), ...run(false)]);
+      const rows = [...all.keys()];
+      const fresh = rows.filter((row) => slots.isFresh(all[row]!));
+      const used = fresh.length === 0 ? rows : rows.filter((row) => !slots.isFresh(all[row]!));
+      store([...run(fresh, true), ...run(used, false)]);
       return output;
     },
     read(numbers) {
@@ -204,7 +205,7 @@ function pickRows<X extends IntTensor | Tensor>(x: X, rows: readonly number[]): 
   const [, ...rest] = x.shape;
   const size = sizeOf(rest);
   const data = new (isIntTensor(x) ? Int32Array : Float32Array)(rows.length * size);
-  rows.forEach((row, i) => copyRow(data, i * size, x.data, row * size, size));
+  for (let i = 0; i < rows.length; i++) copyRow(data, i * size, x.data, rows[i]! * size, size);
   return likeTensor(x, [rows.length, ...rest], data);
 }
 
@@ -286,7 +287,7 @@ function createStateRows(parts: ModelState): StateRows {
       mapStates(tables, ({ shape: [, ...rest], data }, layer, name) => {
         const size = sizeOf(rest);
         const source = state[layer]![name]!.data;
-        rows.forEach((row, i) => copyRow(data, row * size, source, i * size, size));
+        for (let i = 0; i < rows.length; i++) copyRow(data, rows[i]! * size, source, i * size, size);
       });
     },
   };

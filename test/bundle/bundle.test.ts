@@ -30,12 +30,12 @@ function bundle(program: string): Uint8Array {
 /** The size of the bundle after gzip. */
 const kilobytes = (program: string): number => gzipSync(bundle(program), { level: 9 }).length / 1024;
 
-// In 0.1 these programs took 33.4 and 51.1 kB. Since then the first has grown by 5.5 kB: the checks of the arguments of
+// In 0.1 these programs took 33.4 and 51.1 kB. Since then the first has grown by 5.6 kB: the checks of the arguments of
 // all public functions, with their messages, exact long sums, engines without TextEncoder, the memory and the weights
 // that streams share, predictions in chunks, data that is read while training uses it, time steps that threads share,
 // and what to post instead of a model. The second also contains all optimizers, losses, metrics, layers and loggers
 // that were added, which bundlers drop from programs that do not use them.
-it('a program that trains, evaluates, generates and streams is at most 38.9 kB', () => {
+it('a program that trains, evaluates, generates and streams is at most 39 kB', () => {
   const names = [
     'accuracy, adagrad, adam, adamw, advance, batchesOf, binaryCrossEntropy, chain, characterVocabulary, clipByNorm',
     'clipByValue, cosineDecay, crossEntropy, decode, dense, dropout, embedding, encode, evaluate, fit, forgetBias',
@@ -43,10 +43,10 @@ it('a program that trains, evaluates, generates and streams is at most 38.9 kB',
     'recurrent, relu, rmsprop, sequential, sgd, simpleRnn, split, stream, streamCell, tanh, valueAndGradient, warmup',
     'weightDecay, windows',
   ].join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(38.9);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(39);
 });
 
-it('a program that uses all of bptt but its file formats is at most 80.1 kB', () => {
+it('a program that uses all of bptt but its file formats is at most 80.2 kB', () => {
   const index = readFileSync(new URL('../../src/index.ts', import.meta.url), 'utf8');
   const formats = [...index.matchAll(/export \{([^}]*)\} from '\.\/formats\//g)].flatMap(({ 1: list }) =>
     list!.split(',').map((name) => name.trim()),
@@ -54,7 +54,7 @@ it('a program that uses all of bptt but its file formats is at most 80.1 kB', ()
   const names = Object.keys(library)
     .filter((name) => !formats.includes(name))
     .join(', ');
-  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(80.1);
+  expect(kilobytes(`import { ${names} } from 'bptt'; console.log(${names});`)).toBeLessThanOrEqual(80.2);
 });
 
 // It does not contain initializers: the role of a parameter selects them when it is initialized.
