@@ -5,7 +5,7 @@ import { allocate, portableWorkspace } from '../kernels/workspace';
 import { checkFunction, checkNames, checkNumber } from '../tensor/shape';
 import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
-import { checkScalar, differentiate, variablesOver } from './value-and-gradient';
+import { checkScalar, differentiate, theResult, variablesOver } from './value-and-gradient';
 
 /** The result of {@link checkGradients}. */
 export interface GradientCheck {
@@ -57,7 +57,7 @@ export function checkGradients<P extends TensorTree>(
     workspace.memory.view[element] = value;
     return runScope(workspace, false, (scope) => {
       const output = loss(variablesOver(scope, parameters, offset));
-      checkScalar('checkGradients', 'the result of the function', output);
+      checkScalar('checkGradients', theResult, output);
       return workspace.memory.view[output.offset]!;
     });
   };

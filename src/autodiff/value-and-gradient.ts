@@ -166,7 +166,8 @@ export function compute<P extends TensorTree, R extends Results>(
   return results as AsTensors<R>;
 }
 
-const theResult = 'the result of the function';
+/** The name of the result of a function in messages. */
+export const theResult = 'the result of the function';
 
 /** Copies every variable of the results into a tensor. */
 export function copyOut(results: unknown, where: string, depth = 0): unknown {

@@ -111,7 +111,7 @@ export async function fitForecaster(
   for (const { name, values } of checked)
     if (values.length <= validation)
       throw new RangeError(
-        `${where}: series ${name}: must have more values than the ${validation} validation steps, ` +
+        `${where}: series ${name}: must have more values than the ${counted(validation, 'validation step')}, ` +
           `got ${values.length}.`,
       );
   const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };

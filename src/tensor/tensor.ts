@@ -118,7 +118,7 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
   checkCount('view', 'offset', offset, 0);
   const end = offset + checkedSize('view', 'shape', shape);
   if (end > data.length) {
-    const expected = `of at least size ${end}, for shape ${formatShape(shape)} at offset ${offset}`;
+    const expected = `of size ${end} or more, for shape ${formatShape(shape)} at offset ${offset}`;
     throw outOfRange('view', 'data', expected, data.length);
   }
   return { shape, data: data.subarray(offset, end) };

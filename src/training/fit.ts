@@ -264,6 +264,7 @@ async function train<P extends TensorTree, B>(
 
   let epoch = resume?.epoch ?? 1;
   try {
+    // The state is that after the last epoch of a training that stopped early.
     if (resume && validation.losses.length >= epoch && validation.isExhausted(epoch)) return finish('early');
     for (; !(losses.length >= steps) && !isLast(epoch - 1); epoch++) {
       const resumed = epoch === resume?.epoch ? resume : undefined;

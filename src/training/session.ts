@@ -83,12 +83,12 @@ export function openSession<P extends TensorTree, B>(
   const size = task.data.length;
   const current = initial ?? withCaller(caller, () => initializeOptimizer(optimizer, size));
   checkOptimizerState(caller, 'optimizerState', optimizer, current, size);
-  const shared = defaultWorkspace();
+  const preferred = defaultWorkspace();
   const parameterList = parameterLeaves(task.parameters);
   /** The moments that stay in the workspace of the last update. */
-  let kept: { readonly workspace: Workspace; readonly reservation: Reservation; readonly slots: number[] } | undefined;
+  let kept: { readonly reservation: Reservation; readonly slots: number[] } | undefined;
   const state = (): OptimizerState => {
-    if (kept) copyToState(kept.workspace, current, { step: current.step, slots: kept.slots, size });
+    if (kept) copyToState(kept.reservation.held.workspace, current, { step: current.step, slots: kept.slots, size });
     return current;
   };
   const close = (): void => {
@@ -96,11 +96,11 @@ export function openSession<P extends TensorTree, B>(
   };
   /** Moves the moments to a workspace, if they are in another one or in the state. */
   const keepIn = (workspace: Workspace): void => {
-    if (kept?.workspace === workspace) return;
+    if (kept?.reservation.held.workspace === workspace) return;
     const { slots } = state();
     close();
     const reservation = reservationOf(workspace);
-    kept = { workspace, reservation, slots: slots.map((slot) => reserveCopy(reservation, slot)) };
+    kept = { reservation, slots: slots.map((slot) => reserveCopy(reservation, slot)) };
   };
   return {
     steps: () => current.step,
@@ -110,7 +110,7 @@ export function openSession<P extends TensorTree, B>(
       const weights = batches.map((batch) => task.weightOf?.(batch) ?? 1);
       const total = weights.reduce((sum, weight) => sum + weight, 0);
       const rows = task.rowsOf?.(batches[0]!) ?? Infinity;
-      const workspace = shared.forUpdate?.(rows, size) ?? shared;
+      const workspace = preferred.forUpdate?.(rows, size) ?? preferred;
       const { kernels, memory } = workspace;
       if (!isShared) keepIn(workspace);
       return withMemory(workspace, () => {

@@ -162,7 +162,7 @@ it('checkGradients rejects a step of 0 and a function without a scalar', () => {
 
 it('mask rejects a mask that does not match the leading axes', () => {
   expect(() => compute({ x: full([1, 2], 1) }, (p) => mask(p.x, full([3, 1], 1)))).toThrow(
-    'mask: keep must be of the leading axes of x, [1, 2], got [3, 1].',
+    'mask: keep must be [1, 2], the leading axes of x, got [3, 1].',
   );
 });
 

@@ -139,7 +139,7 @@ it('rejects other numbers of threads, and threads that must not wait, and keeps 
   ];
   expect(lines).toEqual([
     [2],
-    ['useThreads: the main thread must not wait. Use a worker.'],
+    ['useThreads: the main thread of a page must not wait. Use a worker.'],
     [2],
     ...['0', '1.5', '65', 'NaN', 'all', 'undefined'].map(message),
   ]);
@@ -163,7 +163,7 @@ it('a thread that dies during a computation is an error, and later computations 
     await new Promise((resolve) => setTimeout(resolve, 50));
     print(threadsInUse(), bits() === one);
   `);
-  const message = 'useThreads: a thread failed. One thread continues.';
+  const message = 'useThreads: a thread failed or hung. One thread continues.';
   expect(lines).toEqual([[2], [message, 1, true], [1, true]]);
 });
 

@@ -109,7 +109,7 @@ describe('creation', () => {
     [
       'a view past the end',
       () => view(new Float32Array(4), 2, [3]),
-      'view: data must be of at least size 5, for shape [3] at offset 2, got 4.',
+      'view: data must be of size 5 or more, for shape [3] at offset 2, got 4.',
     ],
     [
       'a tree over too few elements',

@@ -97,7 +97,7 @@ export function mask(x: Operand, keep: Operand): Variable {
   const factors = operand('mask', keep, 'keep');
   const leading = input.shape.slice(0, factors.shape.length);
   if (factors.shape.some((length, axis) => length !== 1 && length !== leading[axis]))
-    throw outOfRange('mask', 'keep', `of the leading axes of x, ${formatShape(leading)}`, formatShape(factors.shape));
+    throw outOfRange('mask', 'keep', `${formatShape(leading)}, the leading axes of x`, formatShape(factors.shape));
   const kept = broadcast('mask', factors, leading);
   const widened = viewOf(
     kept,

@@ -258,7 +258,7 @@ export function startPool(
         if (!queues.every(({ wait }) => wait())) {
           terminate();
           onEnd();
-          throw new Error('useThreads: a thread failed. One thread continues.');
+          throw new Error('useThreads: a thread failed or hung. One thread continues.');
         }
       }
       for (; loaded < keys.length; loaded++) {

@@ -47,8 +47,8 @@ const most = 64;
  * Computations stay on one thread, which {@link threadsInUse} reports, if memory cannot be shared, a policy forbids
  * workers, or the kernels are `portable`.
  *
- * @param threads the number of threads, including that of the program: from 1, the default, which ends the others, to
- * 64; `auto` for as many as the machine runs in parallel, but at most 64
+ * @param threads the number of threads, including that of the program, from 1 to 64; 1, the default, ends the others.
+ * `auto` is the number that the machine runs in parallel, but at most 64
  * @throws RangeError if `threads` is not such a number
  * @throws Error if it is more than 1 and this thread may not wait for others, as the main thread of a page
  * @example
@@ -148,7 +148,7 @@ function canShareMemory(): boolean {
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
   } catch {
-    throw new Error('useThreads: the main thread must not wait. Use a worker.');
+    throw new Error('useThreads: the main thread of a page must not wait. Use a worker.');
   }
   return (globalThis as Globals).crossOriginIsolated !== false;
 }
