@@ -29,6 +29,8 @@ interface Entry extends Protocol {
   readonly frequency: string;
 }
 
+type Table = ReturnType<typeof readTable>;
+
 /** A set of series. */
 export interface DataSet extends Protocol {
   readonly series: readonly Series[];
@@ -55,15 +57,20 @@ const options: Readonly<Record<string, Partial<ForecasterOptions>>> = {
 /** The names of the sets. */
 export const setNames: readonly string[] = Object.keys(options);
 
-/** Reads a set. */
-export function readSet(name: string): DataSet {
+/** The windows of a set to evaluate on: those of the protocol, or as many that end before the first target of those. */
+export type Period = 'last' | 'earlier';
+
+/** Reads a set. For the earlier period, the series end where the targets of the last one begin. */
+export function readSet(name: string, period: Period = 'last'): DataSet {
   const { sets } = JSON.parse(readFileSync(`${folder}protocol.json`, 'utf8')) as { sets: Record<string, Entry> };
   const entry = sets[name]!;
   const { season, horizon, origins, stride } = entry;
   const frequency = (entry.frequency === 'half-hour' ? '30 minutes' : entry.frequency) as Frequency;
   const features = entry.static === undefined ? [] : readTable(folder + entry.static);
   const byName = new Map(features.map((row) => [row['series'], row]));
-  const rows = readTable(folder + entry.file).map((row) => ({ ...byName.get(row['series']), ...row }));
+  const table = readTable(folder + entry.file);
+  const kept = period === 'last' ? table : withoutLast(table, entry.series, horizon + (origins - 1) * stride);
+  const rows = kept.map((row) => ({ ...byName.get(row['series']), ...row }));
   const series = seriesFromRows(rows, {
     time: entry.time,
     value: entry.value,
@@ -76,4 +83,12 @@ export function readSet(name: string): DataSet {
   });
   const create = (seed: number): Forecaster => forecaster({ horizon, frequency, seed, ...options[name] });
   return { series, frequency, season, horizon, origins, stride, create };
+}
+
+/** Removes the last `count` rows of every series of a table, whose rows are sorted by series. */
+function withoutLast(table: Table, series: string | null, count: number): Table {
+  return table.filter((row, i) => {
+    const later = table[i + count];
+    return later !== undefined && (series === null || later[series] === row[series]);
+  });
 }

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readSet } from '../../examples/forecasting/sets';
 import { readTable } from '../../examples/table';
 import { golden } from '../golden/read';
 
@@ -32,10 +33,15 @@ interface Accuracy {
 
 type Naive = 'seasonalNaive' | 'drift' | 'mean';
 
-interface Reference {
-  readonly series: number;
+interface PeriodReference {
   readonly windows: number;
   readonly methods: Readonly<Record<Naive | 'ets', Accuracy>>;
+}
+
+interface Reference extends PeriodReference {
+  readonly series: number;
+  /** The same for windows that end before the first target of the others. */
+  readonly earlier: PeriodReference;
   readonly last: { readonly origin: number; readonly forecasts: Readonly<Record<Naive, readonly number[]>> };
 }
 
@@ -98,19 +104,22 @@ const forecasts: Readonly<Record<Naive, (train: readonly number[], set: SeriesSe
   mean: (train, { horizon }) => Array.from({ length: horizon }, () => mean(observed(train))),
 };
 
+/** The mean error of the seasonal naive forecast in the training part. */
+const scaleOf = (train: readonly number[], season: number): number =>
+  mean(observed(train.slice(season).map((value, t) => Math.abs(value - train[t]!))));
+
 function score(
   train: readonly number[],
   actual: readonly number[],
   forecast: readonly number[],
   season: number,
 ): Accuracy {
-  const scale = mean(observed(train.slice(season).map((value, t) => Math.abs(value - train[t]!))));
   const errors = observed(actual.map((value, h) => Math.abs(value - forecast[h]!)));
   const relative = actual.map((value, h) =>
     value === forecast[h] ? 0 : (200 * Math.abs(value - forecast[h]!)) / (Math.abs(value) + Math.abs(forecast[h]!)),
   );
   return {
-    mase: mean(errors) / scale,
+    mase: mean(errors) / scaleOf(train, season),
     smape: mean(observed(relative)),
     rmse: Math.sqrt(mean(errors.map((error) => error * error))),
   };
@@ -124,11 +133,12 @@ function average(scores: readonly Accuracy[]): Accuracy {
   };
 }
 
-/** Numbers of training observations of the rolling origins that have a target. */
-function origins({ values }: Series, { horizon, origins, stride }: SeriesSet): number[] {
+/** Numbers of training observations of the rolling origins that have a target, and a scale other than 0. */
+function origins({ values }: Series, { horizon, origins, stride, season }: SeriesSet): number[] {
   const last = values.length - horizon;
   return Array.from({ length: origins }, (_, i) => last - (origins - 1 - i) * stride).filter(
-    (origin) => observed(values.slice(origin, origin + horizon)).length > 0,
+    (origin) =>
+      observed(values.slice(origin, origin + horizon)).length > 0 && scaleOf(values.slice(0, origin), season) > 0,
   );
 }
 
@@ -172,6 +182,19 @@ describe.each(Object.entries(sets))('%s', (name, set) => {
   it('has the number of series and windows of the reference', () => {
     expect(series.length).toBe(reference.series);
     expect(series.flatMap((one) => origins(one, set)).length).toBe(reference.windows);
+  });
+
+  it('ends before the first target in the earlier period, whose accuracy R reports', () => {
+    const cut = set.horizon + (set.origins - 1) * set.stride;
+    const shorter = series.map((one) => ({ ...one, values: one.values.slice(0, -cut) }));
+    const valuesOf = (one: { readonly values: ArrayLike<number> }): number[] => Array.from(one.values);
+    expect(readSet(name, 'earlier').series.map(valuesOf)).toEqual(shorter.map(valuesOf));
+    expect(shorter.flatMap((one) => origins(one, set)).length).toBe(reference.earlier.windows);
+    const used = shorter.filter((one) => origins(one, set).length > 0);
+    for (const method of ['seasonalNaive', 'drift', 'mean'] as const) {
+      const { mase } = average(used.map((one) => backtest(one, set, method)));
+      expect(Math.abs(mase / reference.earlier.methods[method].mase - 1), method).toBeLessThan(1e-8);
+    }
   });
 });
 

@@ -92,7 +92,7 @@ evaluate <- function(y, set) {
     actual <- y[n + seq_len(set$horizon)]
     if (all(is.na(actual))) return(NULL)
     scale <- mean(abs(diff(train, lag = set$season)), na.rm = TRUE)
-    stopifnot(scale > 0)
+    if (scale == 0) return(NULL)
     f <- forecasts(train, set)
     scores <- sapply(f$points, function(points) score(actual, points, scale))
     if (!anyNA(c(train, actual))) {
@@ -105,27 +105,39 @@ evaluate <- function(y, set) {
          coverage = mean(actual >= f$ets$lower & actual <= f$ets$upper, na.rm = TRUE))
   })
   windows <- Filter(Negate(is.null), windows)
+  if (length(windows) == 0) return(NULL)
   list(scores = Reduce(`+`, lapply(windows, `[[`, 'scores')) / length(windows),
        coverage = mean(sapply(windows, `[[`, 'coverage')),
        windows = length(windows), last = windows[[length(windows)]])
+}
+
+evaluate_all <- function(series, set) {
+  results <- parallel::mclapply(series, evaluate, set = set, mc.cores = as.integer(Sys.getenv('CORES', '1')))
+  failed <- Filter(function(r) inherits(r, 'try-error'), results)
+  if (length(failed) > 0) stop(failed[[1]])
+  results <- Filter(Negate(is.null), results)
+  overall <- Reduce(`+`, lapply(results, `[[`, 'scores')) / length(results)
+  by_method <- lapply(setNames(METHODS, METHODS), function(method) as.list(overall[, method]))
+  by_method$ets$coverage80 <- mean(sapply(results, `[[`, 'coverage'))
+  print(signif(overall, 4))
+  list(results = results, windows = sum(sapply(results, `[[`, 'windows')), methods = by_method)
 }
 
 make <- function(name) {
   set <- sets[[name]]
   started <- Sys.time()
   series <- read_series(set)
-  results <- parallel::mclapply(series, evaluate, set = set, mc.cores = as.integer(Sys.getenv('CORES', '1')))
-  failed <- Filter(function(r) inherits(r, 'try-error'), results)
-  if (length(failed) > 0) stop(failed[[1]])
-  overall <- Reduce(`+`, lapply(results, `[[`, 'scores')) / length(results)
+  evaluated <- evaluate_all(series, set)
+  results <- evaluated$results
   first <- results[[1]]$last
-  by_method <- lapply(setNames(METHODS, METHODS), function(method) as.list(overall[, method]))
-  by_method$ets$coverage80 <- mean(sapply(results, `[[`, 'coverage'))
+  # As many windows that end before the first target of those above.
+  earlier <- evaluate_all(lapply(series, head, -(set$horizon + (set$origins - 1) * set$stride)), set)
   per_series <- lapply(results, function(r) lapply(setNames(METHODS, METHODS), function(m) unname(r$scores[, m])))
   content <- list(
     source = list(R = as.character(getRversion()), forecast = as.character(packageVersion('forecast'))),
-    series = length(series), windows = sum(sapply(results, `[[`, 'windows')),
-    methods = by_method,
+    series = length(series), windows = evaluated$windows,
+    methods = evaluated$methods,
+    earlier = earlier[c('windows', 'methods')],
     last = list(series = names(series)[1], origin = first$origin, forecasts = first$forecasts$points,
                 ets = first$forecasts$ets[c('model', 'lower', 'upper')])
   )
@@ -134,7 +146,6 @@ make <- function(name) {
   json <- gsub('\\},"', '},\n"', json)
   writeLines(json, file.path(here, paste0(name, '.json')))
   cat(sprintf('%-22s %5.0f s', name, as.numeric(Sys.time() - started, units = 'secs')), '\n')
-  print(signif(overall, 4))
 }
 
 chosen <- commandArgs(TRUE)
