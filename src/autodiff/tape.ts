@@ -51,6 +51,11 @@ export interface Scope {
   readonly kernels: Kernels;
   /** The recorded operations; undefined if no gradient is computed. */
   readonly tape: Entry[] | undefined;
+  /**
+   * In an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as running
+   * statistics. Otherwise they are not changed.
+   */
+  buffers?: Map<number, number> | undefined;
 }
 
 interface Running {

@@ -121,12 +121,12 @@ export function openSession<P extends TensorTree, B>(
         kernels.of(fill)(gradient, 0, size);
         const context = { training: true, random, step };
         const buffers = new Map<number, number>();
-        workspace.buffers = buffers;
         /**
          * Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product.
          */
         const addGradient = (batch: B, weight: number): number =>
           runScope(workspace, true, (scope) => {
+            scope.buffers = buffers;
             const loss = (p: Mapped<P, Variable>) =>
               scale(task.loss(p, batch, context, weight), total && weight / total);
             const { isFrozen } = optimizer;
@@ -135,13 +135,9 @@ export function openSession<P extends TensorTree, B>(
             return value;
           });
         let loss = 0;
-        try {
-          batches.forEach((batch, i) => {
-            loss += addGradient(batch, weights[i]!);
-          });
-        } finally {
-          workspace.buffers = undefined;
-        }
+        batches.forEach((batch, i) => {
+          loss += addGradient(batch, weights[i]!);
+        });
         const squares = kernels.of(sumOfSquares)(gradient, size);
         if (!Number.isFinite(squares))
           throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);
