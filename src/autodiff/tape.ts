@@ -7,7 +7,7 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, copyInto, noteUse, type Workspace, withMemory } from '../kernels/workspace';
+import { allocate, copyInto, type MemoryError, noteUse, type Workspace, withMemory } from '../kernels/workspace';
 import { checkIds, checkRows, isObject, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { version } from '../tensor/version';
@@ -88,7 +88,7 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
     try {
       return body(scope);
     } catch (error) {
-      throw workspace.missing ? outOfMemory(error, workspace, recording) : error;
+      throw explained(error, workspace, recording);
     } finally {
       shared.scope = outer;
     }
@@ -96,13 +96,14 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
 }
 
 /**
- * The error to throw instead of that of the engine after an allocation has failed. It names the same function and
- * layer.
+ * The error to throw instead of that of the engine if an allocation has failed: it names the same function and layer.
+ * Other errors are not changed.
  */
-function outOfMemory(error: unknown, workspace: Workspace, recording: boolean): RangeError {
-  const [names] = /^(\w+: )?(layer \S+: )*/.exec((error as Error).message)!;
-  const needed = Math.ceil(((workspace.missing ?? 0) * workspace.memory.view.BYTES_PER_ELEMENT) / 1e6);
-  workspace.missing = 0;
+function explained(error: unknown, { memory: { view } }: Workspace, recording: boolean): unknown {
+  const { heapLength, message } = (error ?? {}) as MemoryError;
+  if (heapLength === undefined) return error;
+  const [names] = /^(\w+: )?(layer \S+: )*/.exec(message)!;
+  const needed = Math.ceil((heapLength * view.BYTES_PER_ELEMENT) / 1e6);
   const remedies = recording
     ? 'Use smaller batches, truncatedBptt, or recomputation: run: runInSegments, or recompute.'
     : 'Use smaller batches or shorter sequences.';
