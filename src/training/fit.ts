@@ -270,12 +270,16 @@ async function train<P extends TensorTree, B>(
       const resumed = epoch === resume?.epoch ? resume : undefined;
       const reader = openEpoch(data, random, resumed);
       task.begin?.(resumed?.carried);
+      let stopped: FitResult['stopped'] | undefined;
       try {
-        const stopped = await runEpoch(epoch, reader);
-        if (stopped !== undefined) return finish(stopped);
-      } finally {
-        await reader.close();
+        stopped = await runEpoch(epoch, reader);
+      } catch (error) {
+        // As in a loop over the data, an error of closing it does not replace this one.
+        await reader.close().catch(() => undefined);
+        throw error;
       }
+      await reader.close();
+      if (stopped !== undefined) return finish(stopped);
     }
     return finish('finished');
   } finally {

@@ -201,6 +201,24 @@ describe('reading asynchronous data', () => {
     expect(failed.counts.closed).toBe(1);
   });
 
+  it('rejects with the first error if closing the data fails as well', async () => {
+    const data: AsyncDataset<Batch<Tensor, Tensor>> = {
+      async *batches() {
+        try {
+          for (;;) yield await Promise.resolve(batch(1));
+        } finally {
+          // biome-ignore lint/correctness/noUnsafeFinally: the error of the data is the subject of the test.
+          throw new Error('the file is gone');
+        }
+      },
+    };
+    const onProgress = (): void => {
+      throw new Error('no');
+    };
+    await expect(fit(line(), data, { ...lineOptions, steps: 2, onProgress })).rejects.toThrow(/^no$/);
+    await expect(fit(line(), data, { ...lineOptions, steps: 2 })).rejects.toThrow(/^the file is gone$/);
+  });
+
   it('rejects with the error of the data', async () => {
     const data = {
       async *[Symbol.asyncIterator]() {
