@@ -88,7 +88,8 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
     try {
       return body(scope);
     } catch (error) {
-      throw explained(error, workspace, recording);
+      const failure = error as MemoryError | undefined;
+      throw failure?.heapLength ? outOfMemory(failure, workspace, recording) : error;
     } finally {
       shared.scope = outer;
     }
@@ -96,12 +97,14 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
 }
 
 /**
- * The error to throw instead of that of the engine if an allocation has failed: it names the same function and layer.
- * Other errors are not changed.
+ * The error to throw instead of that of the engine after an allocation has failed. It names the same function and
+ * layer.
  */
-function explained(error: unknown, { memory: { view } }: Workspace, recording: boolean): unknown {
-  const { heapLength, message } = (error ?? {}) as MemoryError;
-  if (heapLength === undefined) return error;
+function outOfMemory(
+  { heapLength, message }: MemoryError,
+  { memory: { view } }: Workspace,
+  recording: boolean,
+): RangeError {
   const [names] = /^(\w+: )?(layer \S+: )*/.exec(message)!;
   const needed = Math.ceil((heapLength * view.BYTES_PER_ELEMENT) / 1e6);
   const remedies = recording

@@ -157,7 +157,7 @@ export function noteUse({ kernels }: Workspace): void {
 
 /** The error of an engine that could not provide a heap of this length. */
 export interface MemoryError extends Error {
-  heapLength?: number;
+  heapLength: number;
 }
 
 /**

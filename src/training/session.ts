@@ -134,10 +134,7 @@ export function openSession<P extends TensorTree, B>(
             if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
             return value;
           });
-        let loss = 0;
-        batches.forEach((batch, i) => {
-          loss += addGradient(batch, weights[i]!);
-        });
+        const loss = batches.reduce((sum, batch, i) => sum + addGradient(batch, weights[i]!), 0);
         const squares = kernels.of(sumOfSquares)(gradient, size);
         if (!Number.isFinite(squares))
           throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);

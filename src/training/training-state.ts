@@ -101,7 +101,7 @@ export function openEpoch<B>(
   /** Records the state of the generator before what has been read, if reading it drew random numbers. */
   const note = (): void => {
     const { before } = ahead!;
-    if (before.some((word, i) => word !== random.state[i])) draws.push({ position, random: before });
+    if (String(before) !== String(random.state)) draws.push({ position, random: before });
   };
   const read = async (): Promise<IteratorResult<B>> => {
     if (ahead === undefined) {
