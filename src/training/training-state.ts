@@ -98,7 +98,7 @@ export function openEpoch<B>(
     if (draw !== undefined) random.state.set(draw.random);
     return draw;
   };
-  /** Records the state of the generator before what has been read, if reading it drew random numbers. */
+  /** Records the state of the generator before the last read, if it drew random numbers. */
   const note = (): void => {
     const { before } = ahead!;
     if (String(before) !== String(random.state)) draws.push({ position, random: before });
