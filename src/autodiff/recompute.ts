@@ -82,6 +82,7 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
     const currentStates = random.map(({ state }) => state.slice());
     random.forEach(({ state }, i) => state.set(initialStates[i]!));
     runScope(workspace, true, (inner) => {
+      inner.buffers = scope.buffers;
       const tree = body(rebind(inner, inputs, true));
       variablesIn(tree).forEach((output, i) => {
         if (output.storage.tracked) kernels.of(addScaled)(gradientOf(output), gradients[i]!, 1, output.size);

@@ -7,7 +7,7 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, copyInto, noteUse, type Workspace, withMemory } from '../kernels/workspace';
+import { allocate, copyInto, type MemoryError, noteUse, type Workspace, withMemory } from '../kernels/workspace';
 import { checkIds, checkRows, isObject, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { version } from '../tensor/version';
@@ -51,6 +51,11 @@ export interface Scope {
   readonly kernels: Kernels;
   /** The recorded operations; undefined if no gradient is computed. */
   readonly tape: Entry[] | undefined;
+  /**
+   * In an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as running
+   * statistics. Otherwise they are not changed.
+   */
+  buffers?: Map<number, number> | undefined;
 }
 
 interface Running {
@@ -83,7 +88,8 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
     try {
       return body(scope);
     } catch (error) {
-      throw workspace.missing ? outOfMemory(error, workspace, recording) : error;
+      const failure = error as MemoryError | undefined;
+      throw failure?.heapLength ? outOfMemory(failure, workspace, recording) : error;
     } finally {
       shared.scope = outer;
     }
@@ -94,10 +100,13 @@ export function runScope<R>(workspace: Workspace, recording: boolean, body: (sco
  * The error to throw instead of that of the engine after an allocation has failed. It names the same function and
  * layer.
  */
-function outOfMemory(error: unknown, workspace: Workspace, recording: boolean): RangeError {
-  const [names] = /^(\w+: )?(layer \S+: )*/.exec((error as Error).message)!;
-  const needed = Math.ceil(((workspace.missing ?? 0) * workspace.memory.view.BYTES_PER_ELEMENT) / 1e6);
-  workspace.missing = 0;
+function outOfMemory(
+  { heapLength, message }: MemoryError,
+  { memory: { view } }: Workspace,
+  recording: boolean,
+): RangeError {
+  const [names] = /^(\w+: )?(layer \S+: )*/.exec(message)!;
+  const needed = Math.ceil((heapLength * view.BYTES_PER_ELEMENT) / 1e6);
   const remedies = recording
     ? 'Use smaller batches, truncatedBptt, or recomputation: run: runInSegments, or recompute.'
     : 'Use smaller batches or shorter sequences.';

@@ -16,19 +16,12 @@ export interface Workspace {
   readonly memory: Memory;
   /** Grows the heap to at least `length` elements, which replaces `memory.view`. */
   readonly enlarge: (length: number) => void;
-  /** The offset of the first free element. Save it before allocating, and pass it to {@link release} afterwards. */
+  /** The offset of the first free element. {@link withMemory} restores it. */
   top: number;
   /** The end of the last reserved block. The stack is above it. */
   base: number;
   /** The free ranges below `base`. */
   readonly free: Block[];
-  /** The length of the heap that the engine could not provide, if an allocation has failed. */
-  missing?: number;
-  /**
-   * During an update of a model: the offsets and sizes of the parameters that the run has changed itself, such as
-   * running statistics. Otherwise they are not changed.
-   */
-  buffers?: Map<number, number> | undefined;
   /**
    * If threads share the memory: returns the workspace for an update of `size` parameters with data of `rows` rows, one
    * per time step and sequence. It is one that they do not share, if copying to shared memory takes longer than they
@@ -162,8 +155,15 @@ export function noteUse({ kernels }: Workspace): void {
   used = kernels.name;
 }
 
+/** The error of an engine that could not provide a heap of this length. */
+export interface MemoryError extends Error {
+  heapLength: number;
+}
+
 /**
  * Allocates `size` uninitialized elements and returns their offset. May grow the heap, which replaces `memory.view`.
+ *
+ * @throws MemoryError
  */
 export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
@@ -171,15 +171,18 @@ export function allocate(workspace: Workspace, size: number): number {
   const { length } = workspace.memory.view;
   const needed = top + margin;
   if (needed > length) {
-    workspace.missing = needed;
     try {
       // Growing by half keeps the cost per element constant without doubling the memory of a large model.
       workspace.enlarge(Math.max(needed, length * 1.5));
     } catch {
-      // The engine may still have the memory that is needed.
-      workspace.enlarge(needed);
+      try {
+        // The engine may still have the memory that is needed.
+        workspace.enlarge(needed);
+      } catch (error) {
+        (error as MemoryError).heapLength = needed;
+        throw error;
+      }
     }
-    workspace.missing = 0;
   }
   workspace.top = top;
   return offset;
@@ -194,13 +197,13 @@ interface Block {
   end: number;
 }
 
-/** Returns the result of `body`, and releases its allocations even if it throws. */
+/** Returns the result of `body`, and releases its allocations, except for reserved blocks, even if it throws. */
 export function withMemory<R>(workspace: Workspace, body: () => R): R {
   const { top } = workspace;
   try {
     return body();
   } finally {
-    release(workspace, top);
+    workspace.top = Math.max(top, workspace.base);
   }
 }
 
@@ -274,11 +277,6 @@ export function copyInto(workspace: Workspace, data: ArrayLike<number>): number 
   const offset = allocate(workspace, data.length);
   workspace.memory.view.set(data, offset);
   return offset;
-}
-
-/** Releases all memory allocated since `top` was the top of the workspace, except for reserved blocks. */
-export function release(workspace: Workspace, top: number): void {
-  workspace.top = Math.max(top, workspace.base);
 }
 
 /** Returns the implementation in WebAssembly of a workspace, or undefined if its kernels are portable. */

@@ -24,7 +24,8 @@ export function withCaller<R>(caller: string, body: () => R): R {
 export function attributed(error: unknown, caller: string): unknown {
   if (error instanceof TypeError || error instanceof RangeError) {
     const message = `${caller}: ${error.message.replace(/^[a-z]\w*: /i, '')}`;
-    error.message = message.replace(/^(layer \S+): layer /, '$1.');
+    // Unlike an assignment, it does not throw if the message cannot be changed.
+    Reflect.set(error, 'message', message.replace(/^(layer \S+): layer /, '$1.'));
   }
   return error;
 }

@@ -47,13 +47,17 @@ export function averageWeights(options: AverageOptions = {}): Optimizer {
   checkCount('averageWeights', 'every', every);
   const update: Optimizer['update'] = ({ kernels: k, parameters, gradient, slots, step, size }) => {
     const count = (step - start) / every;
-    if (count > 0 && !Number.isInteger(count)) return;
-    const weight = count <= 0 ? 1 : decay === undefined ? 1 / (count + 1) : 1 - decay;
+    if (count > 0 && count % 1 !== 0) return;
+    /** The weight of the previous average. */
+    const weight = count <= 0 ? 0 : (decay ?? count / (count + 1));
     const [average] = slots as readonly [number];
-    k.of(scaling)(average, average, 1 - weight, size);
-    // The parameters after the update are their sum with the step.
-    k.of(addScaled)(average, parameters, weight, size);
-    k.of(addScaled)(average, gradient, weight, size);
+    // The parameters after the update are their sum with the step. Only the distance from them is scaled, so that the
+    // average of constant parameters is exact: the rounding errors of many updates would add up.
+    k.of(addScaled)(average, parameters, -1, size);
+    k.of(addScaled)(average, gradient, -1, size);
+    k.of(scaling)(average, average, weight, size);
+    k.of(addScaled)(average, parameters, 1, size);
+    k.of(addScaled)(average, gradient, 1, size);
   };
   return createOptimizer({ name: 'averageWeights', slots: 1, update }, 'averageWeights', options);
 }

@@ -224,8 +224,13 @@ async function train<P extends TensorTree, B>(
   });
   const finish = (stopped: FitResult['stopped']): FitResult => {
     validation.restoreBest();
-    const optimizerState = session.state();
-    return { steps: losses.length, stopped, losses, validationLosses: validation.losses, optimizerState };
+    return {
+      steps: losses.length,
+      stopped,
+      losses,
+      validationLosses: validation.losses,
+      optimizerState: session.state(),
+    };
   };
 
   /** Makes the updates of an epoch. Returns why training ended, or undefined if it continues. */
@@ -246,8 +251,7 @@ async function train<P extends TensorTree, B>(
       else if (losses.length >= steps || (epochEnded && isLast(epoch))) stopped = 'finished';
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
-      const done = stopped !== undefined;
-      await onProgress?.({ ...measured, ...update, epoch, validationLoss, done });
+      await onProgress?.({ ...measured, ...update, epoch, validationLoss, done: stopped !== undefined });
       await pause();
       // Training may have been aborted in the meantime.
       if (signal?.aborted) stopped ??= 'aborted';
@@ -270,12 +274,16 @@ async function train<P extends TensorTree, B>(
       const resumed = epoch === resume?.epoch ? resume : undefined;
       const reader = openEpoch(data, random, resumed);
       task.begin?.(resumed?.carried);
+      let stopped: FitResult['stopped'] | undefined;
       try {
-        const stopped = await runEpoch(epoch, reader);
-        if (stopped !== undefined) return finish(stopped);
-      } finally {
-        await reader.close();
+        stopped = await runEpoch(epoch, reader);
+      } catch (error) {
+        // As in a loop over the data, an error of closing it does not replace this one.
+        await reader.close().catch(() => undefined);
+        throw error;
       }
+      await reader.close();
+      if (stopped !== undefined) return finish(stopped);
     }
     return finish('finished');
   } finally {

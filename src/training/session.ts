@@ -121,12 +121,12 @@ export function openSession<P extends TensorTree, B>(
         kernels.of(fill)(gradient, 0, size);
         const context = { training: true, random, step };
         const buffers = new Map<number, number>();
-        workspace.buffers = buffers;
         /**
          * Adds the gradient of the loss of a batch, multiplied by its share of the total weight. Returns the product.
          */
         const addGradient = (batch: B, weight: number): number =>
           runScope(workspace, true, (scope) => {
+            scope.buffers = buffers;
             const loss = (p: Mapped<P, Variable>) =>
               scale(task.loss(p, batch, context, weight), total && weight / total);
             const { isFrozen } = optimizer;
@@ -134,14 +134,7 @@ export function openSession<P extends TensorTree, B>(
             if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
             return value;
           });
-        let loss = 0;
-        try {
-          batches.forEach((batch, i) => {
-            loss += addGradient(batch, weights[i]!);
-          });
-        } finally {
-          workspace.buffers = undefined;
-        }
+        const loss = batches.reduce((sum, batch, i) => sum + addGradient(batch, weights[i]!), 0);
         const squares = kernels.of(sumOfSquares)(gradient, size);
         if (!Number.isFinite(squares))
           throw nonFiniteGradient(caller, parameterList, memory.view.subarray(gradient, gradient + size), step);

@@ -157,7 +157,8 @@ export function scalarOf<V extends Variable | number>(caller: string, name: stri
   try {
     value = compute();
   } catch (error) {
-    if (error instanceof Error) error.message = `${caller}: ${error.message}`;
+    // Not every message can be changed: that of a DOMException cannot.
+    if (error instanceof Error) Reflect.set(error, 'message', `${caller}: ${error.message}`);
     throw error;
   }
   if (typeof value !== 'number') checkScalar(caller, name, value);

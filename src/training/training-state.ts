@@ -22,7 +22,7 @@ export interface TrainingState {
   readonly optimizer: OptimizerState;
   /** The state of the random number generator: four 32-bit words. */
   readonly random: Uint32Array;
-  /** The batches of this epoch for which the dataset drew random numbers. */
+  /** The batches of this epoch, and its end, for which the dataset drew random numbers. */
   readonly draws: readonly Draw[];
   readonly losses: readonly number[];
   readonly smoothedLoss: number;
@@ -33,9 +33,9 @@ export interface TrainingState {
   readonly carried: ModelState | undefined;
 }
 
-/** A batch for which the dataset drew random numbers. */
+/** A batch, or the end of the data, for which the dataset drew random numbers. */
 export interface Draw {
-  /** The index of the batch in the epoch. */
+  /** The index of the batch in the epoch; at the end, the number of batches. */
   readonly position: number;
   /** The state of the random number generator before. */
   readonly random: Uint32Array;
@@ -59,7 +59,7 @@ export interface FitCheckpoint {
   readonly write: (state: TrainingState) => unknown;
 }
 
-/** An epoch: its batches, and a record of those for which the dataset drew random numbers. */
+/** An epoch: its batches, and a record of the random numbers that the dataset drew. */
 export interface Epoch<B> {
   /** The number of batches used so far. */
   readonly position: number;
@@ -92,24 +92,34 @@ export function openEpoch<B>(
   let iterator: Iterator<B> | AsyncIterator<B> | undefined;
   /** The next batch, if it has been read, and the state of the generator before. */
   let ahead: { readonly next: IteratorResult<B>; readonly before: Uint32Array } | undefined;
-  /** Sets the generator to the state that was recorded at this position. */
-  const restore = (): void => {
+  /** Sets the generator to the state that was recorded at this position, and returns the record. */
+  const restore = (): Draw | undefined => {
     const draw = recorded.find((each) => each.position === position);
     if (draw !== undefined) random.state.set(draw.random);
+    return draw;
+  };
+  /** Records the state of the generator before the last read, if it drew random numbers. */
+  const note = (): void => {
+    const { before } = ahead!;
+    if (String(before) !== String(random.state)) draws.push({ position, random: before });
   };
   const read = async (): Promise<IteratorResult<B>> => {
     if (ahead === undefined) {
-      restore();
+      const draw = restore();
       const before = random.state.slice();
       iterator ??= iteratorOf(data.batches(random));
       ahead = { next: await iterator.next(), before };
+      if (ahead.next.done) {
+        note();
+        // The end had been read before the state was stored, and the last update may have drawn after it.
+        if (draw && draw !== resume) random.state.set(resume!.random);
+      }
     }
     return ahead.next;
   };
   /** Marks the batch that has been read as used. */
   const use = (): void => {
-    const { before } = ahead!;
-    if (before.some((word, i) => word !== random.state[i])) draws.push({ position, random: before });
+    note();
     position++;
     ahead = undefined;
   };

@@ -17,12 +17,14 @@ import {
   freeze,
   full,
   load,
+  mean,
   meanSquaredError,
   multiply,
   normal,
   type Optimizer,
   predict,
   predictWithState,
+  recompute,
   residual,
   runInSegments,
   runModel,
@@ -36,7 +38,10 @@ import {
   type Tensor,
   tensor,
   toTensor,
+  trainOn,
+  truncatedBptt,
   useKernels,
+  valueAndGradient,
   weightDecay,
   withoutBias,
 } from 'bptt';
@@ -208,6 +213,32 @@ it('frozen running statistics stay, and those inside of other models and layers 
     for (let o = 0; o < I; o++)
       for (let i = 0; i < I; i++) sums[o]! += batch.inputs.data[r * I + i]! * weight!.data[i * I + o]!;
   mean!.data.forEach((value, i) => expect(value).toBeCloseTo(sums[i]! / (T * B), 4));
+});
+
+it('other computations during an update do not change how the running statistics move', async () => {
+  const batch = { inputs: draw([T, B, I], 8), targets: full([T, B, I], 0) };
+  const train = async (run: typeof runModel): Promise<Float32Array> => {
+    const model = modelOf();
+    await fit(model, batch, { loss: meanSquaredError, optimizer: sgd(0.1), steps: 2, run });
+    return model.data;
+  };
+  const expected = await train(runModel);
+  const other = modelOf();
+  const trained = await train((...args) => {
+    const trainer = truncatedBptt(other, { window: T, loss: meanSquaredError, optimizer: sgd(0.1), batchSize: B });
+    trainOn(trainer, batch);
+    valueAndGradient(other.parameters, (p) =>
+      mean(runModel(other, p, batch.inputs, { training: true, random }).output),
+    );
+    return runModel(...args);
+  });
+  expect(trained).toEqual(expected);
+  // Once, although the layer runs twice.
+  const recomputed = await train((model, parameters, input, options) => {
+    const output = recompute(parameters, (p) => runModel(model, p, input, options).output);
+    return { output, state: {}, outputs: [output], results: {} };
+  });
+  expect(recomputed).toEqual(expected);
 });
 
 it('computations that are no updates leave the running statistics', () => {

@@ -117,6 +117,33 @@ describe.each<[string, Dataset<Batch<IntTensor>>, Partial<SequentialFitOptions<I
   });
 });
 
+it.each([1, 2])(
+  'data that draws its end resumes with the same bits after any update, accumulate %i',
+  async (accumulate) => {
+    const ends: number[] = [];
+    const data: AsyncDataset<Batch<IntTensor>> = {
+      async *batches(random) {
+        let count = 0;
+        do {
+          const start = integerNumber(random, 100);
+          yield await Promise.resolve({ inputs: idsAt(start), targets: idsAt(start + 1) });
+          count++;
+        } while (integerNumber(random, 4) > 0);
+        ends.push(count);
+      },
+    };
+    const extra = { epochs: 4, accumulate };
+    const whole = await train(model(), data, extra);
+    expect(new Set(ends).size).toBeGreaterThan(1);
+    for (const state of whole.states) {
+      const again = await train(model(), data, { ...extra, seed: 77, resume: structuredClone(state) });
+      expect(again.result).toEqual(whole.result);
+      expect(again.parameters).toEqual(whole.parameters);
+      expect(again.states).toEqual(whole.states.slice(state.step));
+    }
+  },
+);
+
 const batch = (value: number): Batch<Tensor, Tensor> => ({
   inputs: full([1, 2, 1], value),
   targets: full([1, 2, 1], 3 * value),
@@ -172,6 +199,24 @@ describe('reading asynchronous data', () => {
     const fail = () => Promise.reject(new Error('no'));
     await expect(fit(line(), failed.data, { ...lineOptions, steps: 100, onProgress: fail })).rejects.toThrow('no');
     expect(failed.counts.closed).toBe(1);
+  });
+
+  it('rejects with the first error if closing the data fails as well', async () => {
+    const data: AsyncDataset<Batch<Tensor, Tensor>> = {
+      async *batches() {
+        try {
+          for (;;) yield await Promise.resolve(batch(1));
+        } finally {
+          // biome-ignore lint/correctness/noUnsafeFinally: the error of the data is the subject of the test.
+          throw new Error('the file is gone');
+        }
+      },
+    };
+    const onProgress = (): void => {
+      throw new Error('no');
+    };
+    await expect(fit(line(), data, { ...lineOptions, steps: 2, onProgress })).rejects.toThrow(/^no$/);
+    await expect(fit(line(), data, { ...lineOptions, steps: 2 })).rejects.toThrow(/^the file is gone$/);
   });
 
   it('rejects with the error of the data', async () => {

@@ -89,6 +89,14 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readon
       });
     });
 
+    it('is exact for parameters that stay the same', () => {
+      useKernels(kernels);
+      for (const options of [{}, { decay: 0.9 }, { decay: 0.9999 }]) {
+        const { history, average } = run(options, sgd(0));
+        expect(average).toEqual(history.at(-1));
+      }
+    });
+
     it('equals the parameters until it starts, also with a constraint', () => {
       useKernels(kernels);
       for (const start of [20, 30]) {

@@ -128,6 +128,36 @@ it('errors name fit, evaluate or gradientFlow, and keep the message of the loss'
   );
 });
 
+it('errors whose message cannot be changed are thrown as they are', async () => {
+  const net = sequential([dense({ size: 3 })], { inputSize: 2 });
+  const batch = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 3], 0) };
+  class WithGetter extends TypeError {
+    override get message() {
+      return 'of the caller';
+    }
+  }
+  for (const error of [new DOMException('stopped', 'AbortError'), Object.freeze(new Error('x')), new WithGetter()]) {
+    const fail = () => {
+      throw error;
+    };
+    const optimizer = adam();
+    await expect(fit(net, batch, { loss: fail, optimizer })).rejects.toBe(error);
+    await expect(fit(net, batch, { loss: meanSquaredError, run: fail, optimizer })).rejects.toBe(error);
+    const metrics = { fail };
+    expect(caught(() => evaluate(net, batch, { loss: meanSquaredError, metrics }))).toBe(error);
+  }
+});
+
+/** The value that a function throws. */
+function caught(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
 it('losses are metrics', () => {
   const net = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
   const lengths = Int32Array.of(3, 1);

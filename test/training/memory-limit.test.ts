@@ -9,6 +9,7 @@ import {
   predict,
   sequential,
   sgd,
+  stream,
   tensor,
   useKernels,
 } from 'bptt';
@@ -34,10 +35,18 @@ it.each(['simd', undefined] as const)(
     expect(() => compute({ tall, wide }, (p) => matmul(p.tall, p.wide))).toThrow(
       /^the computation needs at least 6\d\d\d MB of memory, .* Use smaller batches or shorter sequences\.$/,
     );
-    // The memory that was allocated before is free again, and an error of another kind is unchanged.
+    // The memory that was allocated before is free again, and an error of another kind is unchanged, also if one of
+    // memory has been caught.
+    expect(() => stream(model, { batchSize: 600_000 })).toThrow(RangeError);
     expect(predict(model, { shape: [1, 1], data: Int32Array.of(1) }).shape).toEqual([1, 1, 2048]);
     expect(() =>
       compute({ x: tensor([1]) }, () => {
+        throw new Error('of the caller');
+      }),
+    ).toThrow(/^of the caller$/);
+    expect(() =>
+      compute({ tall, wide }, (p) => {
+        expect(() => matmul(p.tall, p.wide)).toThrow(RangeError);
         throw new Error('of the caller');
       }),
     ).toThrow(/^of the caller$/);

@@ -4,7 +4,7 @@ import { combineColumns, multiplyTaps, scaleColumns, sumProducts } from '../../k
 import { sumRows } from '../../kernels/linear';
 import { fill } from '../../kernels/movement';
 import { allocate, type Workspace } from '../../kernels/workspace';
-import { gradientOf, record, result, type Variable, withScratch } from '../tape';
+import { gradientOf, record, result, type Scope, type Variable, withScratch } from '../tape';
 
 /** The operands of {@link batchNormalize}, `[n]` each, and its numbers. */
 export interface BatchNormalization {
@@ -93,7 +93,7 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
   const centered = allocate(workspace, x.size);
   // The mean is rounded. `rest` is its error, which is removed from the variance and from each element.
   const [mean, rest, slope] = [allocate(workspace, n), allocate(workspace, n), allocate(workspace, n)];
-  center(workspace, { centered, mean, rest, slope }, x, statistics);
+  center(scope, { centered, mean, rest, slope }, x, statistics);
   withScratch(scope, () => {
     const [scale, shift] = [allocate(workspace, n), allocate(workspace, n)];
     const { view } = workspace.memory;
@@ -136,15 +136,14 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
  * Computes x − mean, the error of the mean, and 1 / √(variance + epsilon); moves the running statistics in an update.
  */
 function center(
-  workspace: Workspace,
+  { kernels: k, workspace, buffers }: Scope,
   { centered, mean, rest, slope }: Readonly<Record<'centered' | 'mean' | 'rest' | 'slope', number>>,
   x: Variable,
   { mean: runningMean, variance: runningVariance, epsilon, momentum }: BatchNormalization,
 ): void {
-  const { kernels: k, buffers } = workspace;
   const n = runningMean.size;
   const rows = x.size / n;
-  // Not if they are frozen, nor if the results are computed again in the backward pass.
+  // Not if they are frozen. In a recomputed body, they move once: in the backward pass.
   const moving = runningMean.storage.tracked && runningVariance.storage.tracked ? buffers : undefined;
   const [ones, variance] = [allocate(workspace, n), allocate(workspace, n)];
   k.of(fill)(ones, 1, n);

@@ -157,7 +157,7 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
     const work = lengths.reduce((product, i) => product * (operands[i] as number), (cost * buffers.length) / 4);
     if (!pool || work < grain.elements) return own(...operands);
     pool.divide(operands[count] as number, unit, (first, rows, thread) => {
-      const values = operands.slice();
+      const values = [...operands];
       values[count] = rows;
       for (const { index, sizeOf } of buffers) (values[index] as number) += first * sizeOf(operands);
       (thread ? pool.of(thread, key) : own)(...values);

@@ -60,7 +60,7 @@ const most = 64;
  */
 export function useThreads(threads: number | 'auto'): void {
   const count = threads === 'auto' ? Math.min(most, parallelism()) : threads;
-  if (!(Number.isInteger(count) && count >= 1 && count <= most))
+  if (!Number.isInteger(count) || count < 1 || count > most)
     throw outOfRange('useThreads', 'threads', `'auto' or an integer from 1 to ${most}`, threads);
   const canStart = count > 1 && canShareMemory();
   stop();
@@ -121,10 +121,10 @@ function currentTeam(): Team | undefined {
 
 /** Ends all threads and restores the workspaces of one thread. */
 function stop(): void {
-  for (const team of teams.values()) {
+  teams.forEach((team) => {
     team.pool?.end();
     team.pool = undefined;
-  }
+  });
   wanted = 1;
   replaceWorkspaces(undefined);
 }
