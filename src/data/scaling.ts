@@ -6,9 +6,9 @@ import {
   checkIds,
   checkNames,
   checkNumber,
+  checkShape,
   checkSome,
   formatShape,
-  lengthAt,
   outOfRange,
 } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
@@ -19,28 +19,27 @@ export interface Scaler {
   readonly scale: readonly number[];
 }
 
-/** The numbers of columns and rows. @throws RangeError if there are no rows, or a value is not finite */
+/** The numbers of columns and rows. @throws RangeError if there is one axis, no row, or a value that is not finite */
 function columnsOf(where: string, tensor: Tensor): { readonly size: number; readonly rows: number } {
   checkTensor(where, 'data', tensor);
   const { shape, data } = tensor;
-  const size = lengthAt(where, 'data', shape, -1);
+  // With one axis, every value would be a constant column, which scaling makes 0.
+  checkShape(where, 'data', shape.slice(-2), '[N, F]', [undefined, undefined]);
+  const size = lastOf(shape)!;
   checkSome(where, 'data', data.length, 'row');
   const invalid = data.findIndex((value) => !Number.isFinite(value));
   if (invalid >= 0) checkNumber(where, `data[${invalid}]`, data[invalid]!);
   return { size, rows: data.length / size };
 }
 
-/** The scale of a column; 1 if the column is constant. */
-const positiveOrOne = (scale: number): number => (scale > 0 ? scale : 1);
-
 /**
  * Creates a scaler that scales every column of the last axis to mean 0 and standard deviation 1 (of the population:
  * divided by N, not N − 1). Constant columns are only shifted. Fit it to the training data only, so that nothing of the
  * test data leaks into it.
  *
- * @param data `[…, F]`
+ * @param data `[…, N, F]`; a series of one variable is `[N, 1]`
  * @throws TypeError if the data is not a tensor
- * @throws RangeError if there are no rows, or a value is not finite
+ * @throws RangeError if the data has one axis or no rows, or a value is not finite
  * @example
  * const scaler = standardScaler(tensor([[1, 5], [3, 5]]));
  * scaleWith(scaler, tensor([[1, 5], [5, 6]])).data; // Float32Array [-1, 0, 3, 1]
@@ -57,16 +56,17 @@ export function standardScaler(data: Tensor): Scaler {
   data.data.forEach((value, i) => {
     variance[i % size]! += (value - offset[i % size]!) ** 2 / rows;
   });
-  return { offset, scale: variance.map((value) => positiveOrOne(Math.sqrt(value))) };
+  // 1 if the column is constant.
+  return { offset, scale: variance.map((value) => Math.sqrt(value) || 1) };
 }
 
 /**
  * Creates a scaler that scales every column of the last axis to the range from 0 to 1, or from `from` to `to`. Constant
  * columns are only shifted. Fit it to the training data only; other data may fall outside the range.
  *
- * @param data `[…, F]`
+ * @param data `[…, N, F]`; a series of one variable is `[N, 1]`
  * @throws TypeError if the data is not a tensor
- * @throws RangeError if there are no rows, a value is not finite, or `to` is not greater than `from`
+ * @throws RangeError if the data has one axis or no rows, a value is not finite, or `to` is not greater than `from`
  * @example
  * scaleWith(minMaxScaler(tensor([[1], [5]]), { from: -1, to: 1 }), tensor([[1], [4]])).data; // Float32Array [-1, 0.5]
  */
@@ -83,7 +83,8 @@ export function minMaxScaler(data: Tensor, options: { readonly from?: number; re
     min[i % size] = Math.min(min[i % size]!, value);
     max[i % size] = Math.max(max[i % size]!, value);
   });
-  const scale = min.map((low, column) => positiveOrOne((max[column]! - low) / (to - from)));
+  // 1 if the column is constant.
+  const scale = min.map((low, column) => (max[column]! - low) / (to - from) || 1);
   return { offset: min.map((low, column) => low - from * scale[column]!), scale };
 }
 

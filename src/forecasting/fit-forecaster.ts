@@ -209,8 +209,7 @@ function checkForTraining(
   const { horizon, mode } = forecaster;
   if (mode === 'autoregressive' && past.length > 0)
     throw new RangeError(
-      `${where}: past covariates (${past.join(', ')}) need mode 'direct': sampled paths continue after their last ` +
-        'value.',
+      `${where}: past covariates (${past.join(', ')}) need mode 'direct': paths continue after their last value.`,
     );
   for (const each of series) {
     const { name, values } = each;

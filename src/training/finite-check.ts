@@ -55,6 +55,6 @@ export function nonFiniteGradient(
 export function diverged(caller: string, what: string, step: number, origin = ''): RangeError {
   return new RangeError(
     `${caller}: ${what} at step ${step}${origin}. The parameters are those of the previous step. ` +
-      'Are the inputs finite? A smaller learning rate or clipByNorm() may help.',
+      'Is the data finite? A smaller learning rate or clipByNorm() may help.',
   );
 }

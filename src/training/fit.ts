@@ -292,8 +292,7 @@ async function train<P extends TensorTree, B>(
 }
 
 const readOnce =
-  'An async generator or a stream can be read only once; pass an object whose method [Symbol.asyncIterator] ' +
-  'starts again.';
+  'An async generator or a stream can be read once; pass an object whose [Symbol.asyncIterator] starts again.';
 
 /** @throws RangeError if there are several epochs, but data is an async generator */
 export function checkRepeatable(

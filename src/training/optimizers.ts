@@ -86,7 +86,8 @@ export interface Optimizer extends NotCloneable {
 }
 
 /**
- * Combines transformations, applied in order.
+ * Combines transformations, applied in order: clipping and penalties, then one optimizer, which turns the gradient into
+ * a step, and at last transformations of the step. A second optimizer would take the step for a gradient.
  *
  * @example
  * chain(clipByNorm(1), adam(2e-3)).slots; // 2

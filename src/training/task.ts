@@ -72,7 +72,9 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   });
   const weightOfBatch = (batch: Batch<Y>): number => {
     checkBatch(caller, batch);
-    return weightOf(caller, loss, batch.targets, maskOf(batch));
+    const { inputs, targets, mask } = batch;
+    // If the targets are not one per step, the loss throws an error about them; here it would be about the lengths.
+    return weightOf(caller, loss, targets, targets.shape[1] === inputs.shape[1] ? maskOf(batch) : { mask });
   };
   return {
     parameters: model.parameters,
@@ -130,7 +132,7 @@ export function customTask<P extends TensorTree, B>(
 ): Task<P, B> {
   checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'loss');
   const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
-  if (loss !== undefined || carryState || run !== undefined)
+  if (loss || carryState || run)
     throw mismatch(caller, 'loss, carryState and run', 'undefined for a customModel', 'one');
   return {
     parameters: model.parameters,

@@ -151,6 +151,8 @@ describe('scaling', () => {
     expect(() => standardScaler(tensor(new Float32Array(0), [0, 3]))).toThrow(
       'standardScaler: data must hold at least one row',
     );
+    for (const scaler of [standardScaler, minMaxScaler])
+      expect(() => scaler(tensor([1, 2, 3]))).toThrow(`${scaler.name}: data must be [N, F] = [*, *], got [3].`);
     expect(() => standardScaler(tensor([[1, NaN]]))).toThrow(
       'standardScaler: data[1] must be a finite number, got NaN',
     );

@@ -235,8 +235,7 @@ describe('reading asynchronous data', () => {
     expect((await fit(line(), generator(), lineOptions)).steps).toBe(3);
     expect((await fit(line(), generator(), { ...lineOptions, steps: 2 })).steps).toBe(2);
     const reason =
-      'An async generator or a stream can be read only once; pass an object whose method [Symbol.asyncIterator] ' +
-      'starts again.';
+      'An async generator or a stream can be read once; pass an object whose [Symbol.asyncIterator] ' + 'starts again.';
     const readable = new RangeError(
       `fit: data must be readable 2 times, once per epoch, got an instance of AsyncGenerator. ${reason}`,
     );

@@ -7,6 +7,7 @@ import {
   binaryCrossEntropy,
   createRandom,
   crossEntropy,
+  crossEntropyWith,
   type Dataset,
   dense,
   evaluate,
@@ -192,6 +193,15 @@ describe('training and evaluation', () => {
     targets: withPadding(batch.targets, lengths, 0),
     lengths,
   };
+
+  it('report targets that are not one per step, not their lengths', async () => {
+    const perSequence = { ...batch, targets: { shape: [B], data: batch.targets.data.slice(0, B) } };
+    for (const loss of [crossEntropy, crossEntropyWith({ classWeights: [1, 1, 1, 1, 1] })]) {
+      const message = 'targets must be class ids in the shape of logits without the last axis = [6, 4], got [4]';
+      await expect(fit(net(), perSequence, { loss, optimizer: adam() })).rejects.toThrow(message);
+      expect(() => evaluate(net(), perSequence, { loss })).toThrow(message);
+    }
+  });
 
   it('do not depend on the padding', async () => {
     const [one, other] = [net(), net()];
