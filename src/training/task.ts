@@ -132,7 +132,7 @@ export function customTask<P extends TensorTree, B>(
 ): Task<P, B> {
   checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'loss');
   const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
-  if (loss || carryState || run)
+  if (loss !== undefined || carryState || run !== undefined)
     throw mismatch(caller, 'loss, carryState and run', 'undefined for a customModel', 'one');
   return {
     parameters: model.parameters,
