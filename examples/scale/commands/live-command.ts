@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { writeAtomically } from 'bptt/node';
 import { untilDone } from '../jobs/retry';
-import type { EventLog } from '../live/event-log';
+import { type EventLog, eventsOf } from '../live/event-log';
 import { inProcessLog } from '../live/in-process-log';
 import { produce, switchModel, watchResults } from '../live/load';
 import type { LiveEvent } from '../live/messages';
@@ -38,7 +38,8 @@ const options = {
 async function openWorker(log: EventLog, folder: string, snapshotEvery: number): Promise<StreamWorker> {
   await mkdir(join(folder, 'states'), { recursive: true });
   const poolOf = poolCache((hash) => readFile(join(folder, 'models', `${hash}.safetensors`)));
-  return createStreamWorker({ log, snapshots: snapshotFolder(join(folder, 'states')), poolOf, snapshotEvery, report });
+  const snapshots = snapshotFolder(join(folder, 'states'), log.id);
+  return createStreamWorker({ log, snapshots, poolOf, snapshotEvery, report });
 }
 
 export async function liveWorkerCommand(args: readonly string[]): Promise<void> {
@@ -79,6 +80,9 @@ export async function liveCommand(args: readonly string[]): Promise<void> {
           const connection = await connectTo(nats);
           return untilDone(() => jetstreamLog(connection), report);
         });
+  // Its results would count as results of this run.
+  if ((await untilDone(() => log.last(eventsOf(0)), report)) !== undefined)
+    throw new RangeError('the log must be empty, got events. Delete the streams EVENTS and RESULTS of an earlier run.');
   const stopWorkers = await startWorkers(log, values);
   const digests = Array.from({ length: partitions }, () => createHash('sha256'));
   const count = (partition: number, result: LiveEvent): void => digest(digests[partition]!, result);
@@ -102,7 +106,7 @@ export async function liveCommand(args: readonly string[]): Promise<void> {
   process.stdout.write(
     `results: ${arrivals.count()} of ${events} in ${seconds.toFixed(1)} s, ${(events / seconds).toFixed(0)} per second\n` +
       `latency: median ${at(0.5)} ms, 99th percentile ${at(0.99)} ms\n` +
-      `stored: ${(bytes / keys).toFixed(0)} bytes per key\n` +
+      `stored: ${bytes === undefined ? 'not yet' : `${(bytes / keys).toFixed(0)} bytes per key`}\n` +
       `digest: ${combine(digests.map((hash) => hash.digest('hex')))}\n`,
   );
 }
@@ -139,9 +143,13 @@ function digest(hash: ReturnType<typeof createHash>, { key, values }: LiveEvent)
 const combine = (hashes: readonly string[]): string =>
   createHash('sha256').update(hashes.join()).digest('hex').slice(0, 16);
 
-async function snapshotBytes(folder: string, partitions: number): Promise<number> {
+/** The bytes of all states; undefined if workers that run elsewhere have not stored all of them yet. */
+async function snapshotBytes(folder: string, partitions: number): Promise<number | undefined> {
   let bytes = 0;
-  for (let partition = 0; partition < partitions; partition++)
-    bytes += (await stat(join(folder, 'states', `partition-${partition}.safetensors`))).size;
+  for (let partition = 0; partition < partitions; partition++) {
+    const file = await stat(join(folder, 'states', `partition-${partition}.safetensors`)).catch(() => undefined);
+    if (file === undefined) return undefined;
+    bytes += file.size;
+  }
   return bytes;
 }

@@ -51,8 +51,8 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-/** The message of an error, in one line. */
+/** The message of an error, in one line. Errors of several connection attempts only have a code. */
 export function messageOf(error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };
-  return [code, message || String(error)].filter(Boolean).join(' ').split('\n')[0]!;
+  return (message || code || String(error)).split('\n')[0]!;
 }
