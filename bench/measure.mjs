@@ -11,15 +11,16 @@ import { parseArgs } from 'node:util';
  * exits.
  *
  * @param help text that `--help` prints
+ * @param hasThreads whether the benchmark has the option `--threads`
  * @returns the path of the JSON file, a predicate for the names of the selected cases, and the number of threads
  */
-export function options(help) {
+export function options(help, hasThreads = false) {
   const { values } = parseArgs({
     options: {
       json: { type: 'string' },
       node: { type: 'string' },
       only: { type: 'string' },
-      threads: { type: 'string', default: '1' },
+      ...(hasThreads && { threads: { type: 'string', default: '1' } }),
       help: { type: 'boolean' },
     },
   });
@@ -35,11 +36,14 @@ export function options(help) {
     if (error) throw error;
     process.exit(status ?? 1);
   }
+  const threads = Number(values.threads ?? 1);
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new RangeError(`--threads must be an integer of at least 1, got ${values.threads}.`);
   const parts = values.only?.split(',');
   return {
     json: values.json,
     includes: (name) => parts === undefined || parts.some((part) => name.includes(part)),
-    threads: Number(values.threads),
+    threads,
   };
 }
 

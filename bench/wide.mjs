@@ -6,14 +6,18 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** Starts the process, with a number of threads. Returns undefined if the engine does not support the wide kernels. */
+/**
+ * Starts the process, with a number of threads. Returns undefined if the engine does not support the wide kernels.
+ * Node.js 20 does not even know the flag, and ends at once.
+ */
 export async function startWide(threads = 1) {
   const child = fork(fileURLToPath(new URL('wide-process.mjs', import.meta.url)), [String(threads)], {
     execArgv: ['--experimental-wasm-revectorize'],
   });
-  const reply = () => new Promise((resolve) => child.once('message', resolve));
+  const ended = new Promise((resolve) => child.once('exit', () => resolve(undefined)));
+  const reply = () => Promise.race([new Promise((resolve) => child.once('message', resolve)), ended]);
   if (!(await reply())) {
-    child.disconnect();
+    if (child.connected) child.disconnect();
     return undefined;
   }
   let prepared = 0;
@@ -25,7 +29,9 @@ export async function startWide(threads = 1) {
       await reply();
       return async (steps) => {
         child.send({ id, steps });
-        return reply();
+        const time = await reply();
+        if (time === undefined) throw new Error('The process with the wide kernels has ended.');
+        return time;
       };
     };
   return {

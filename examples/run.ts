@@ -29,11 +29,15 @@ const examples: Readonly<Record<string, readonly [run: Example, description: str
 
 const [name = '--help', ...options] = process.argv.slice(2);
 const example = Object.hasOwn(examples, name) ? examples[name] : undefined;
-if (example === undefined) {
+// A wrong option must not start the full run, which replaces the files of the example.
+const unknown = example === undefined ? [] : options.filter((option) => option !== '--short');
+if (example === undefined || unknown.length > 0) {
   const list = Object.entries(examples)
     .map(([key, [, description]]) => `  ${key.padEnd(16)}${description}`)
     .join('\n');
-  if (name !== '--help') process.stderr.write(`Unknown example ${name}.\n\n`);
+  const help = name === '--help' || unknown.includes('--help');
+  if (!help)
+    process.stderr.write(unknown.length > 0 ? `Unknown option ${unknown[0]}.\n\n` : `Unknown example ${name}.\n\n`);
   process.stdout.write(
     `Trains a network, evaluates it on held-out data, and compares it with a baseline.
 
@@ -45,7 +49,7 @@ ${list}
   --help          print this text
 `,
   );
-  process.exitCode = name === '--help' ? 0 : 1;
+  process.exitCode = help ? 0 : 1;
 } else {
   const start = performance.now();
   const short = options.includes('--short');

@@ -7,13 +7,15 @@ import { cells, convolutionalModels, convolutionName, convolutions, nameOf, shap
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import { all, open, threaded } from './contestants.mjs';
 
-const { json, includes, threads } =
-  options(`Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
+const { json, includes, threads } = options(
+  `Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
 
   npm run bench:peers -- [options]
 
 ${optionsHelp}
-  --threads N   compare bptt, ONNX Runtime and PyTorch with N threads each`);
+  --threads N   compare bptt, ONNX Runtime and PyTorch with N threads each`,
+  true,
+);
 
 const log = (text) => void console.log(text);
 const contestants = {};

@@ -32,6 +32,9 @@ if (values.help) {
   --help        print this text`);
   process.exit();
 }
+const seeds = values.seeds === undefined ? undefined : Number(values.seeds);
+if (seeds !== undefined && !(Number.isInteger(seeds) && seeds > 0))
+  throw new RangeError(`--seeds must be an integer of at least 1, got ${values.seeds}.`);
 const parts = values.only?.split(',');
 const problems: readonly Problem[] = [embeddedReber, temporalOrder, adding, copy, addition];
 const runs: object[] = [];
@@ -45,7 +48,7 @@ for (const problem of problems) {
     if (parts !== undefined && !parts.some((part) => `${problem.name} ${network}`.includes(part))) continue;
     const outcomes = [];
     const start = performance.now();
-    for (let seed = 1; seed <= Number(values.seeds ?? problem.seeds); seed++) {
+    for (let seed = 1; seed <= (seeds ?? problem.seeds); seed++) {
       const outcome = await run({
         seed,
         onEvaluation: (update, metric) =>

@@ -53,9 +53,10 @@ async function main(): Promise<void> {
     process.stdout.write(help);
     return;
   }
-  const cell = cells[values['cell'] as keyof typeof cells];
+  const name = String(values['cell']);
+  const cell = Object.hasOwn(cells, name) ? cells[name as keyof typeof cells] : undefined;
   const [steps, seed] = [Number(values['steps']), Number(values['seed'])];
-  if (cell === undefined) throw new RangeError(`--cell must be rnn, lstm or gru, got ${String(values['cell'])}.`);
+  if (cell === undefined) throw new RangeError(`--cell must be rnn, lstm or gru, got ${name}.`);
   if (!Number.isSafeInteger(steps) || steps < 0)
     throw new RangeError(`--steps must be a non-negative integer, got ${String(values['steps'])}.`);
   if (!Number.isFinite(seed)) throw new RangeError(`--seed must be a number, got ${String(values['seed'])}.`);

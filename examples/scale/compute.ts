@@ -25,13 +25,13 @@ export async function openFolder(folder: string): Promise<RunFolder> {
 /** Returns the function that computes the results of jobs. @param every the number of updates between checkpoints */
 export function computeIn({ checkpoints }: RunFolder, every: number, report: Report): Compute {
   const modelOf = modelCache();
-  return async ({ id, data }) => {
+  return async ({ id, data }, signal) => {
     // Jobs come from the coordinators of this program.
     const job = data as TrialJob | ChunkJob;
     if (job.kind === 'chunk') return scoreChunk(job, modelOf);
     const checkpoint = join(checkpoints, `${checkpointName(id)}.safetensors`);
     const onResume = (step: number): void => report(`${id}: continues at update ${step}`);
-    const result = await runTrial(job, checkpoint, every, onResume);
+    const result = await runTrial(job, checkpoint, every, onResume, signal);
     return new TextEncoder().encode(JSON.stringify(result));
   };
 }

@@ -1,6 +1,7 @@
 /** Sentences of reviews, labeled as positive (1) or negative (0): Kotzias et al., 2015. */
 
 import { readFileSync } from 'node:fs';
+import { type Fold, kFold } from 'bptt';
 
 export const sources = ['amazon', 'imdb', 'yelp'] as const;
 
@@ -23,3 +24,16 @@ export function readSentences(): readonly Sentence[] {
       .map((entry): Sentence => ({ text: entry.text.trim(), label: entry.class, source }));
   });
 }
+
+/**
+ * The folds of cross-validation. All copies of a sentence are in one fold, so that no test sentence is in
+ * the training data.
+ */
+export const sentenceFolds = (
+  sentences: readonly Sentence[],
+  options: { readonly k: number; readonly seed: number },
+): readonly Fold[] =>
+  kFold(
+    sentences.map(({ text }) => text.toLowerCase()),
+    options,
+  );

@@ -20,7 +20,6 @@ import {
   encode,
   fit,
   gru,
-  kFold,
   matmul,
   normal,
   padSequences,
@@ -37,7 +36,7 @@ import {
 } from 'bptt';
 import type { Example, ExampleOptions } from '../example';
 import { heatMaps } from '../plot/heat-map';
-import { readSentences, type Sentence, sources } from './sentences';
+import { readSentences, type Sentence, sentenceFolds, sources } from './sentences';
 
 /** Accuracy of the word list AFINN on the three sources, as published with npm `sentiment`. */
 const afinn = { amazon: 0.726, imdb: 0.765, yelp: 0.696 };
@@ -128,7 +127,7 @@ export const sentiment: Example = async ({ short, log, onProgress, save }) => {
   const sentences = readSentences();
   const [count, epochs] = short ? [3, 6] : [10, 10];
   const correct = { network: new Map<string, number>(), 'bag of words': new Map<string, number>() };
-  const folds = kFold(sentences.length, { k: count, seed: 5 });
+  const folds = sentenceFolds(sentences, { k: count, seed: 5 });
   const shown: { words: readonly string[]; contributions: Float32Array; probability: number }[] = [];
   for (const [fold, { train, test }] of folds.entries()) {
     const [trainSet, testSet] = [train, test].map((indices) => Array.from(indices, (i) => sentences[i]!)) as [

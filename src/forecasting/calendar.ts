@@ -19,9 +19,9 @@ interface Step {
 }
 
 const minute = 60_000;
-const day = 24 * 60 * minute;
+const day = 86_400_000;
 /** Units of constant length, in milliseconds. */
-const lengths: Readonly<Partial<Record<Unit, number>>> = { minute, hour: 60 * minute, day, week: 7 * day };
+const lengths: Readonly<Partial<Record<Unit, number>>> = { minute, hour: 3_600_000, day, week: 604_800_000 };
 /** Units of a number of months. */
 const months: Readonly<Partial<Record<Unit, number>>> = { month: 1, quarter: 3, year: 12 };
 

@@ -57,7 +57,8 @@ function scoresAt(fitted: FittedForecaster, origins: readonly Origin[], most: nu
 }
 
 /** Factors beyond these limits mean that the model is wrong, not its intervals. */
-const [leastFactor, mostFactor] = [1 / 4, 4];
+const leastFactor = 0.25;
+const mostFactor = 4;
 
 /** The score that a fraction of 0.8 of the weight does not exceed. */
 function factorOf(scores: readonly HeldScore[], weightOf: (age: number) => number): number {

@@ -42,7 +42,7 @@ export interface ForecastState {
 }
 
 /** The largest number of inputs of the network in one run. */
-const mostInputs = 2 ** 22;
+const mostInputs = 4_194_304;
 
 /**
  * Reads new values of series and returns the states after them. A forecast from a state equals one from the whole

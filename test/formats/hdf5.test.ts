@@ -2,7 +2,7 @@
  * HDF5: agreement with h5py bit for bit, errors that name unsupported features, and bounded work on malformed files.
  */
 
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom, integerNumber, randomBits } from 'bptt';
@@ -72,10 +72,12 @@ describe('files written by h5py', () => {
     const file = files['types.h5']!;
     const shifted = new Uint8Array([1, ...file]).subarray(1);
     const copy = shifted.slice();
-    const path = join(mkdtempSync(join(tmpdir(), 'bptt-')), 'file');
-    writeFileSync(path, file);
+    const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
+    writeFileSync(join(folder, 'file'), file);
+    const buffer = readFileSync(join(folder, 'file'));
+    rmSync(folder, { recursive: true });
     const { tensors } = readHdf5(shifted);
-    for (const bytes of [file, file.buffer as ArrayBuffer, readFileSync(path)])
+    for (const bytes of [file, file.buffer as ArrayBuffer, buffer])
       expect(readHdf5(bytes)).toEqual({ tensors, others: [], attributes: {} });
     for (const { data } of Object.values(tensors)) data.fill(7);
     expect(shifted).toEqual(copy);

@@ -1,6 +1,6 @@
 /** safetensors: files round-trip bit for bit, and malformed files are rejected with a reason and little memory. */
 
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -45,14 +45,11 @@ it('tensors of any shape and any bits, and metadata, round-trip bit for bit', ()
   };
   const metadata = { format: 'bptt', wörter: '["a","\\u0000"]' };
   const file = writeSafetensors(tensors, metadata);
-  const path = join(mkdtempSync(join(tmpdir(), 'bptt-')), 'file');
-  writeFileSync(path, file);
-  for (const bytes of [
-    file,
-    file.buffer as ArrayBuffer,
-    new Uint8Array([1, 2, 3, ...file]).subarray(3),
-    readFileSync(path),
-  ]) {
+  const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
+  writeFileSync(join(folder, 'file'), file);
+  const buffer = readFileSync(join(folder, 'file'));
+  rmSync(folder, { recursive: true });
+  for (const bytes of [file, file.buffer as ArrayBuffer, new Uint8Array([1, 2, 3, ...file]).subarray(3), buffer]) {
     const result = readSafetensors(bytes);
     expect(result.metadata).toEqual(metadata);
     expect(Object.keys(result.tensors)).toEqual(Object.keys(tensors));

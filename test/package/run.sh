@@ -37,7 +37,7 @@ fi
 bundle() { "$root/node_modules/.bin/esbuild" "$@" --bundle --format=esm --log-level=error; }
 mkdir files
 cp node_modules/bptt/dist/*.js files
-for entry in index pytorch keras onnx worker node; do
+for entry in index pytorch keras onnx worker forecasting node; do
   echo "import './files/$entry.js';" > empty.mjs
   kept=$(bundle empty.mjs --minify --platform=node | sed -E 's#import"node:[a-z/]+";##g')
   if [ -n "$kept" ]; then

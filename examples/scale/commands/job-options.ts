@@ -6,6 +6,7 @@ import type { JobQueue, QueueTimes } from '../jobs/job-queue';
 import { openQueue } from '../jobs/open-queue';
 import { workOn } from '../jobs/work';
 import { startProcesses, stopSignal } from '../processes';
+import { countOf } from './count';
 
 /** For `parseArgs`. */
 export const jobOptions = {
@@ -29,18 +30,20 @@ export interface JobOptions {
 
 /** Prints a line for the user to the standard error. */
 export const report = (message: string): void => void process.stderr.write(`${message}\n`);
-const timesOf = ({ lost }: JobOptions): QueueTimes => ({ lost: Number(lost), retry: 1 });
+const timesOf = (options: JobOptions): QueueTimes => ({ lost: countOf(options, 'lost'), retry: 1 });
 
 /** Opens the queue and the folder, starts the workers, runs a coordinator, and stops the workers. */
 export async function withWorkers<T>(
   options: JobOptions,
   coordinate: (queue: JobQueue, folder: RunFolder) => Promise<T>,
 ): Promise<T> {
+  const count = countOf(options, 'workers', 0);
+  // Here, not only in each worker, which would be started again and again.
+  countOf(options, 'every');
   await mkdir(options.folder, { recursive: true });
   const folder = await openFolder(options.folder);
   const queue = await openQueue(options.queue, timesOf(options), report);
   const stop = new AbortController();
-  const count = Number(options.workers);
   const workerOptions = ['folder', 'every', 'lost'].flatMap((name) => [
     `--${name}`,
     options[name as keyof JobOptions]!,
@@ -76,7 +79,7 @@ export async function workUntilSignal(options: JobOptions, idle: number): Promis
 const serve = (
   queue: JobQueue,
   folder: RunFolder,
-  { every }: JobOptions,
+  options: JobOptions,
   signal: AbortSignal,
   idle?: number,
-): Promise<void> => workOn(queue, folder.results, computeIn(folder, Number(every), report), signal, idle);
+): Promise<void> => workOn(queue, folder.results, computeIn(folder, countOf(options, 'every'), report), signal, idle);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { writeAtomically } from 'bptt/node';
 import { untilDone } from '../jobs/retry';
-import type { EventLog } from '../live/event-log';
+import { type EventLog, eventsOf } from '../live/event-log';
 import { inProcessLog } from '../live/in-process-log';
 import { produce, switchModel, watchResults } from '../live/load';
 import type { LiveEvent } from '../live/messages';
@@ -16,6 +16,7 @@ import { poolCache } from '../live/partition';
 import { snapshotFolder } from '../live/snapshots';
 import { createStreamWorker, type StreamWorker } from '../live/stream-worker';
 import { startProcesses, stopSignal } from '../processes';
+import { countOf, positiveOf } from './count';
 import { report } from './job-options';
 
 const workerOptions = {
@@ -35,24 +36,35 @@ const options = {
   switch: { type: 'boolean', default: false },
 } as const;
 
+type WorkerValues = Readonly<Record<'folder' | 'partitions' | 'lease' | 'snapshot', string>> & {
+  readonly nats?: string | undefined;
+};
+
+const workerNumbers = (values: WorkerValues) => ({
+  partitions: countOf(values, 'partitions'),
+  duration: countOf(values, 'lease'),
+  snapshotEvery: countOf(values, 'snapshot'),
+});
+
 async function openWorker(log: EventLog, folder: string, snapshotEvery: number): Promise<StreamWorker> {
   await mkdir(join(folder, 'states'), { recursive: true });
   const poolOf = poolCache((hash) => readFile(join(folder, 'models', `${hash}.safetensors`)));
-  return createStreamWorker({ log, snapshots: snapshotFolder(join(folder, 'states')), poolOf, snapshotEvery, report });
+  const snapshots = snapshotFolder(join(folder, 'states'), log.id);
+  return createStreamWorker({ log, snapshots, poolOf, snapshotEvery, report });
 }
 
 export async function liveWorkerCommand(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: workerOptions });
   if (values.nats === undefined) throw new RangeError('--nats must be a URL, got none.');
+  const { partitions, duration, snapshotEvery } = workerNumbers(values);
   const { connectTo, jetstreamLog } = await import('../live/jetstream-log');
   const { holdLeases } = await import('../live/leases');
   const connection = await connectTo(values.nats);
-  const worker = await openWorker(await jetstreamLog(connection), values.folder, Number(values.snapshot));
+  const worker = await openWorker(await jetstreamLog(connection), values.folder, snapshotEvery);
   const signal = stopSignal();
-  const leases = { partitions: Number(values.partitions), duration: Number(values.lease) };
   const stopRun = new AbortController();
   const running = worker.run(stopRun.signal);
-  await Promise.race([running, holdLeases(connection, worker, randomUUID(), leases, signal, report)]);
+  await Promise.race([running, holdLeases(connection, worker, randomUUID(), { partitions, duration }, signal, report)]);
   stopRun.abort();
   await running;
   await connection.close();
@@ -70,7 +82,9 @@ async function storeModel(folder: string, file: Uint8Array): Promise<string> {
 export async function liveCommand(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options });
   const { folder, nats } = values;
-  const [partitions, keys, events] = [Number(values.partitions), Number(values.keys), Number(values.events)];
+  const { partitions } = workerNumbers(values);
+  const [keys, events, workers] = [countOf(values, 'keys'), countOf(values, 'events'), countOf(values, 'workers', 0)];
+  const rate = positiveOf(values, 'rate');
   const [first, second] = [await storeModel(folder, createModelFile(1)), await storeModel(folder, createModelFile(2))];
   const log =
     nats === undefined
@@ -79,13 +93,16 @@ export async function liveCommand(args: readonly string[]): Promise<void> {
           const connection = await connectTo(nats);
           return untilDone(() => jetstreamLog(connection), report);
         });
-  const stopWorkers = await startWorkers(log, values);
+  // Its results would count as results of this run.
+  if ((await untilDone(() => log.last(eventsOf(0)), report)) !== undefined)
+    throw new RangeError('the log must be empty, got events. Delete the streams EVENTS and RESULTS of an earlier run.');
+  const stopWorkers = await startWorkers(log, values, workers);
   const digests = Array.from({ length: partitions }, () => createHash('sha256'));
   const count = (partition: number, result: LiveEvent): void => digest(digests[partition]!, result);
   const arrivals = await watchResults(log, partitions, count, report);
   const start = performance.now();
   await switchModel(log, partitions, first, report);
-  const load = { partitions, keys, rate: Number(values.rate), width: eventWidth };
+  const load = { partitions, keys, rate, width: eventWidth };
   // The second half can be for new weights, without losing the states.
   const half = Math.floor(events / 2);
   await produce(log, { ...load, events: half, seed: 1, first: 0 }, report);
@@ -102,29 +119,25 @@ export async function liveCommand(args: readonly string[]): Promise<void> {
   process.stdout.write(
     `results: ${arrivals.count()} of ${events} in ${seconds.toFixed(1)} s, ${(events / seconds).toFixed(0)} per second\n` +
       `latency: median ${at(0.5)} ms, 99th percentile ${at(0.99)} ms\n` +
-      `stored: ${(bytes / keys).toFixed(0)} bytes per key\n` +
+      `stored: ${bytes === undefined ? 'not yet' : `${(bytes / keys).toFixed(0)} bytes per key`}\n` +
       `digest: ${combine(digests.map((hash) => hash.digest('hex')))}\n`,
   );
 }
 
-async function startWorkers(
-  log: EventLog,
-  values: Readonly<Record<'folder' | 'partitions' | 'lease' | 'snapshot' | 'workers', string>> & {
-    nats?: string | undefined;
-  },
-): Promise<() => Promise<void>> {
+async function startWorkers(log: EventLog, values: WorkerValues, workers: number): Promise<() => Promise<void>> {
   if (values.nats !== undefined) {
     const shared = (['nats', 'folder', 'partitions', 'lease', 'snapshot'] as const).flatMap((name) => [
       `--${name}`,
       values[name]!,
     ]);
-    const processes = startProcesses(Number(values.workers), () => ['live-worker', ...shared]);
+    const processes = startProcesses(workers, () => ['live-worker', ...shared]);
     return processes.stop;
   }
-  const worker = await openWorker(log, values.folder, Number(values.snapshot));
+  const { partitions, snapshotEvery } = workerNumbers(values);
+  const worker = await openWorker(log, values.folder, snapshotEvery);
   const stop = new AbortController();
   const running = worker.run(stop.signal);
-  for (let partition = 0; partition < Number(values.partitions); partition++) await worker.take(partition);
+  for (let partition = 0; partition < partitions; partition++) await worker.take(partition);
   return async () => {
     stop.abort();
     await running;
@@ -139,9 +152,13 @@ function digest(hash: ReturnType<typeof createHash>, { key, values }: LiveEvent)
 const combine = (hashes: readonly string[]): string =>
   createHash('sha256').update(hashes.join()).digest('hex').slice(0, 16);
 
-async function snapshotBytes(folder: string, partitions: number): Promise<number> {
+/** The bytes of all states; undefined if workers that run elsewhere have not stored all of them yet. */
+async function snapshotBytes(folder: string, partitions: number): Promise<number | undefined> {
   let bytes = 0;
-  for (let partition = 0; partition < partitions; partition++)
-    bytes += (await stat(join(folder, 'states', `partition-${partition}.safetensors`))).size;
+  for (let partition = 0; partition < partitions; partition++) {
+    const file = await stat(join(folder, 'states', `partition-${partition}.safetensors`)).catch(() => undefined);
+    if (file === undefined) return undefined;
+    bytes += file.size;
+  }
   return bytes;
 }

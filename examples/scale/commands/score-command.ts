@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { writeAtomically } from 'bptt/node';
 import { trainScorer, writeReviews } from '../score/reviews';
 import { runScoring } from '../score/score';
+import { countOf } from './count';
 import { jobOptions, report, withWorkers } from './job-options';
 
 const options = {
@@ -20,8 +21,9 @@ const options = {
 export async function scoreCommand(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options });
   const { folder } = values;
+  const [lines, chunkLines] = [countOf(values, 'lines'), countOf(values, 'chunk')];
   await mkdir(folder, { recursive: true });
-  const inputs = values.input ?? [join(folder, 'reviews.jsonl')];
+  const inputs = values.input ?? [join(folder, `reviews-${lines}.jsonl`)];
   const model = values.model ?? join(folder, 'model.safetensors');
   const output = values.output ?? join(folder, 'scores.jsonl');
   const exists = (path: string): Promise<boolean> =>
@@ -29,10 +31,9 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
       () => true,
       () => false,
     );
-  if (values.input === undefined && !(await exists(inputs[0]!)))
-    await writeReviews(inputs[0]!, Number(values.lines), 1);
+  if (values.input === undefined && !(await exists(inputs[0]!))) await writeReviews(inputs[0]!, lines, 1);
   if (values.model === undefined && !(await exists(model))) await writeAtomically(model, await trainScorer());
-  const scoring = { inputs, model, output, chunkLines: Number(values.chunk) };
+  const scoring = { inputs, model, output, chunkLines };
   let shown = 0;
   const start = performance.now();
   const show = (chunks: number): void => {

@@ -8,6 +8,7 @@ import { gridTrials, randomTrials, type Trial } from '../sweep/space';
 import { halvingRungs, type Row, runSweep, type Sweep, type SweepProgress } from '../sweep/sweep';
 import { sweepTable } from '../sweep/table';
 import { type TaskName, tasks } from '../sweep/task';
+import { countOf } from './count';
 import { jobOptions, withWorkers } from './job-options';
 
 const options = {
@@ -35,18 +36,19 @@ type PlanOption = 'search' | 'trials' | 'points' | 'folds' | 'epochs' | 'rungs' 
 
 function planOf(task: TaskName, values: Readonly<Record<PlanOption, string>>): Sweep {
   const { space } = tasks[task];
-  const [folds, epochs, count] = [Number(values.folds), Number(values.epochs), Number(values.trials)];
+  const [folds, epochs, count] = [countOf(values, 'folds', 2), countOf(values, 'epochs'), countOf(values, 'trials')];
+  const [points, rungCount, seed] = [countOf(values, 'points'), countOf(values, 'rungs'), countOf(values, 'seed', 0)];
   const searches: Readonly<Record<string, () => readonly Trial[]>> = {
-    grid: () => gridTrials(space, Number(values.points)),
-    random: () => randomTrials(space, count, Number(values.seed)),
-    halving: () => randomTrials(space, count, Number(values.seed)),
+    grid: () => gridTrials(space, points),
+    random: () => randomTrials(space, count, seed),
+    halving: () => randomTrials(space, count, seed),
   };
   const trials = searches[values.search]?.();
   if (trials === undefined) throw new RangeError(`--search must be grid, random or halving, got ${values.search}.`);
+  // An error, such as too many folds for the data, would be one of every job, which the queue would try again forever.
+  tasks[task].problemOf(trials[0]!.settings, { fold: 0, folds }, 0);
   const rungs =
-    values.search === 'halving'
-      ? halvingRungs(trials.length, epochs, Number(values.rungs))
-      : [{ epochs, trials: trials.length }];
+    values.search === 'halving' ? halvingRungs(trials.length, epochs, rungCount) : [{ epochs, trials: trials.length }];
   return { task, trials, folds, rungs };
 }
 

@@ -2,7 +2,7 @@
 
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { aborted, type JobQueue, messageOf, type QueueTimes, type Report } from './job-queue';
+import { aborted, failureOf, type JobQueue, messageOf, type QueueTimes, type Report } from './job-queue';
 
 /**
  * Opens a queue. BullMQ gives a running job a lock with a time limit, which the worker renews; a job whose lock has
@@ -40,7 +40,7 @@ export function bullmqQueue(url: string, name: string, { lost, retry }: QueueTim
         stalledInterval: (lost * 1000) / 2,
         maxStalledCount: 1_000_000,
       });
-      worker.on('failed', (job, error) => report(`${job?.id}: ${messageOf(error)}; trying again`));
+      worker.on('failed', (job, error) => report(failureOf(job?.id ?? 'a job', error, signal)));
       worker.on('error', (error) => report(`BullMQ: ${messageOf(error)}`));
       await aborted(signal);
       await worker.close();

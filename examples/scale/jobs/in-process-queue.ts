@@ -1,7 +1,7 @@
 /** A job queue in the memory of this process. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { aborted, type Job, type JobQueue, messageOf, type QueueTimes, type Report } from './job-queue';
+import { aborted, failureOf, type Job, type JobQueue, type QueueTimes, type Report } from './job-queue';
 
 /** Creates a queue without a server. Several calls of `serve` share the jobs, but also the thread. */
 export function inProcessQueue({ retry }: QueueTimes, report: Report): JobQueue {
@@ -32,7 +32,7 @@ export function inProcessQueue({ retry }: QueueTimes, report: Report): JobQueue 
           await run(job);
           known.delete(job.id);
         } catch (error) {
-          report(`${job.id}: ${messageOf(error)}; trying again`);
+          report(failureOf(job.id, error, signal));
           void sleep(retry * 1000, undefined, { ref: false }).then(() => put(job));
         }
       }

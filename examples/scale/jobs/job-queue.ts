@@ -13,8 +13,11 @@ export interface Job {
 /** Runs a job. If it throws, or its process dies, the queue delivers the job again later. */
 export type RunJob = (job: Job) => Promise<void>;
 
-/** Computes the result of a job, which must depend on nothing but the job. */
-export type Compute = (job: Job) => Promise<Uint8Array>;
+/**
+ * Computes the result of a job, which must depend on nothing but the job. The signal aborts when the worker is asked to
+ * end: a long computation then stores a checkpoint and rejects, so that the queue delivers the job to another worker.
+ */
+export type Compute = (job: Job, signal: AbortSignal) => Promise<Uint8Array>;
 
 /** A queue that delivers every job at least once. */
 export interface JobQueue {
@@ -23,7 +26,7 @@ export interface JobQueue {
    * takes.
    */
   readonly add: (jobs: readonly Job[]) => Promise<void>;
-  /** Takes jobs and runs them, one at a time, until the signal aborts; the current job is finished first. */
+  /** Takes jobs and runs them, one at a time, until the signal aborts. Waits until the current job has ended. */
   readonly serve: (run: RunJob, signal: AbortSignal) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -37,6 +40,10 @@ export interface QueueTimes {
 /** Reports what happens to the connection or to a job, such as an error before it is tried again. */
 export type Report = (message: string) => void;
 
+/** Describes an error of a job, and what happens to the job. The signal is that of `serve`. */
+export const failureOf = (id: string, error: unknown, signal: AbortSignal): string =>
+  `${id}: ${messageOf(error)}; ${signal.aborted ? 'left to another worker' : 'trying again'}`;
+
 /** Resolves when the signal aborts. */
 export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -44,8 +51,8 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-/** The message of an error, in one line. */
+/** The message of an error, in one line. Errors of several connection attempts only have a code. */
 export function messageOf(error: unknown): string {
   const { code, message } = error as { code?: string; message?: string };
-  return [code, message || String(error)].filter(Boolean).join(' ').split('\n')[0]!;
+  return (message || code || String(error)).split('\n')[0]!;
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { PgBoss } from 'pg-boss';
-import { aborted, type Job, type JobQueue, messageOf, type QueueTimes, type Report } from './job-queue';
+import { aborted, failureOf, type Job, type JobQueue, messageOf, type QueueTimes, type Report } from './job-queue';
 import { untilDone } from './retry';
 
 /** pg-boss accepts no shorter heartbeat, in seconds. */
@@ -44,7 +44,7 @@ export async function pgBossQueue(
           // While it exists, a job of the same id, whose result another folder needs, would not be inserted.
           await boss.deleteJob(name, job!.id);
         } catch (error) {
-          report(`${job!.data.id}: ${messageOf(error)}; trying again`);
+          report(failureOf(job!.data.id, error, signal));
           throw error;
         } finally {
           // Fetch the next job at once, not at the next poll.
@@ -52,7 +52,8 @@ export async function pgBossQueue(
         }
       });
       await aborted(signal);
-      await boss.offWork(name, { id: worker });
+      // The current job needs the database until it has ended.
+      await boss.offWork(name, { id: worker, wait: true });
     },
     close: () => boss.stop({ graceful: true, timeout: 5000 }),
   };

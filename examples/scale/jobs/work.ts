@@ -5,7 +5,8 @@ import type { Compute, Job, JobQueue } from './job-queue';
 import type { ResultStore } from './result-store';
 
 /**
- * Serves a queue until the signal aborts. A job that is delivered again after it is done is skipped.
+ * Serves a queue until the signal aborts, of which the current job is informed. A job that is delivered again after it
+ * is done is skipped.
  *
  * @param idle the time without a job after which the service ends, in seconds
  */
@@ -28,7 +29,7 @@ export async function workOn(
   await queue.serve(async (job) => {
     clearTimeout(timer);
     try {
-      if ((await store.read(job.id)) === undefined) await store.write(job.id, await compute(job));
+      if ((await store.read(job.id)) === undefined) await store.write(job.id, await compute(job, stop.signal));
     } finally {
       wait();
     }

@@ -17,6 +17,8 @@ export interface AppendOptions {
 
 /** A log. */
 export interface EventLog {
+  /** Identifies the log. A position means nothing in another log. */
+  readonly id: string;
   /**
    * Appends a message.
    *

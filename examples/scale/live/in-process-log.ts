@@ -1,5 +1,6 @@
 /** A log in the memory of this process. */
 
+import { randomUUID } from 'node:crypto';
 import type { EventLog, Message } from './event-log';
 
 /** Creates an empty log. */
@@ -12,6 +13,7 @@ export function inProcessLog(): EventLog {
     return found;
   };
   return {
+    id: randomUUID(),
     async append(name, data, { after, id } = {}) {
       const { messages, ids, wake } = find(name);
       const last = messages[messages.length - 1]?.position ?? 0;

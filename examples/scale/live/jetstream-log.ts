@@ -21,11 +21,12 @@ export const connectTo = (url: string): Promise<NatsConnection> =>
  */
 export async function jetstreamLog(connection: NatsConnection): Promise<EventLog> {
   const manager = await jetstreamManager(connection, { timeout });
-  await createStream(manager, 'EVENTS', 'events.>');
+  const id = await createStream(manager, 'EVENTS', 'events.>');
   await createStream(manager, 'RESULTS', 'results.>');
   const js = jetstream(connection, { timeout });
   const streamOf = (subject: string): string => (subject.startsWith('events.') ? 'EVENTS' : 'RESULTS');
   return {
+    id,
     async append(subject, data, { after, id } = {}) {
       try {
         const { seq } = await js.publish(subject, data, {
@@ -62,6 +63,9 @@ export async function jetstreamLog(connection: NatsConnection): Promise<EventLog
   };
 }
 
-async function createStream(manager: JetStreamManager, name: string, subjects: string): Promise<void> {
-  await manager.streams.add({ name, subjects: [subjects], duplicate_window: nanos(10 * 60_000), allow_direct: false });
+/** Creates a stream if it does not exist. @returns the time of its creation */
+async function createStream(manager: JetStreamManager, name: string, subjects: string): Promise<string> {
+  const options = { name, subjects: [subjects], duplicate_window: nanos(10 * 60_000), allow_direct: false };
+  const { created } = await manager.streams.add(options);
+  return created;
 }

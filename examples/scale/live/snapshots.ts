@@ -26,9 +26,9 @@ export interface SnapshotStore {
 /**
  * Stores each snapshot in a safetensors file, which is replaced atomically. If two workers believe that they own a
  * partition, one may replace a snapshot by an older one. That is harmless: its states and its position fit together,
- * and the events after it are still in the log.
+ * and the events after it are still in the log. A snapshot of another log, by its `id`, counts as missing.
  */
-export function snapshotFolder(folder: string): SnapshotStore {
+export function snapshotFolder(folder: string, log: string): SnapshotStore {
   const path = (partition: number): string => join(folder, `partition-${partition}.safetensors`);
   return {
     async read(partition) {
@@ -36,10 +36,10 @@ export function snapshotFolder(folder: string): SnapshotStore {
         if ((error as { code?: string }).code === 'ENOENT') return undefined;
         throw error;
       });
-      return file && decode(file);
+      return file && decode(file, log);
     },
     async write(partition, snapshot) {
-      const file = encode(snapshot);
+      const file = encode(snapshot, log);
       await writeAtomically(path(partition), file);
       return file.length;
     },
@@ -47,17 +47,18 @@ export function snapshotFolder(folder: string): SnapshotStore {
 }
 
 /** Elements of a file are 32-bit floats, which hold integers up to 2²⁴: a key is two halves of 16 bits. */
-function encode({ position, model, keys, states }: Snapshot): Uint8Array {
+function encode({ position, model, keys, states }: Snapshot, log: string): Uint8Array {
   const halves = new Float32Array(2 * keys.length);
   keys.forEach((key, i) => halves.set([key >>> 16, key & 0xffff], 2 * i));
   const tensors: Record<string, Tensor> = { keys: { shape: [keys.length, 2], data: halves } };
   for (const [layer, parts] of Object.entries(states))
     for (const [name, part] of Object.entries(parts)) tensors[`${layer}/${name}`] = part;
-  return writeSafetensors(tensors, { position: String(position), model });
+  return writeSafetensors(tensors, { position: String(position), model, log });
 }
 
-function decode(file: Uint8Array): Snapshot {
+function decode(file: Uint8Array, log: string): Snapshot | undefined {
   const { tensors, metadata } = readSafetensors(file);
+  if (metadata['log'] !== log) return undefined;
   const { keys: halves, ...parts } = tensors as Record<string, Tensor> & { keys: Tensor };
   const keys = Uint32Array.from({ length: halves.shape[0]! }, (_, i) => {
     return halves.data[2 * i]! * 2 ** 16 + halves.data[2 * i + 1]!;

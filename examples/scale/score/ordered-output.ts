@@ -1,12 +1,12 @@
 /** A file to which results are appended exactly once, in order, also if the process dies at any moment. */
 
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { writeAtomically } from 'bptt/node';
 import type { Position } from './chunks';
 
 /** How much of the output is certain. */
 interface Progress {
-  /** A hash of the inputs and the model; the progress of another run is not continued. */
+  /** A hash of the model, and of the sizes and times of the inputs; the progress of another run is not continued. */
   readonly run: string;
   readonly position: Position;
   /** The length of the output, in bytes. */
@@ -36,7 +36,12 @@ export async function orderedOutput(path: string, run: string): Promise<OrderedO
   const previous = await readFile(noted, 'utf8').catch(() => undefined);
   if (previous !== undefined) {
     const parsed = JSON.parse(previous) as Progress;
-    if (parsed.run === run) progress = parsed;
+    // The file may be missing if the process died after `finish` gave it its name.
+    const exists = await stat(partial).then(
+      () => true,
+      () => false,
+    );
+    if (parsed.run === run && exists) progress = parsed;
   }
   const file = await open(partial, progress.bytes > 0 ? 'r+' : 'w');
   await file.truncate(progress.bytes);

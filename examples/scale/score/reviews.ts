@@ -1,7 +1,8 @@
 /** A classifier to score with, and as many texts as needed. */
 
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import {
   adam,
   binaryCrossEntropy,
@@ -46,21 +47,25 @@ export async function trainScorer(): Promise<Uint8Array> {
   return save(model, { extras: { vocabulary } });
 }
 
-/** Writes `count` lines `{"text": …}`: reviews of one to four sentences, drawn at random. */
+/**
+ * Writes `count` lines `{"text": …}`: reviews of one to four sentences, drawn at random. The file is either complete or
+ * missing.
+ */
 export async function writeReviews(path: string, count: number, seed: number): Promise<void> {
   const sentences = readSentences();
   const random = createRandom(seed);
-  const file = createWriteStream(path);
-  let block = '';
-  for (let line = 0; line < count; line++) {
-    const parts = Array.from({ length: 1 + integerNumber(random, 4) }, () => {
-      return sentences[integerNumber(random, sentences.length)]!.text;
-    });
-    block += `${JSON.stringify({ text: parts.join(' ') })}\n`;
-    if (block.length < 1 << 16 && line < count - 1) continue;
-    if (!file.write(block)) await once(file, 'drain');
-    block = '';
+  function* blocks(): Generator<string> {
+    let block = '';
+    for (let line = 0; line < count; line++) {
+      const parts = Array.from({ length: 1 + integerNumber(random, 4) }, () => {
+        return sentences[integerNumber(random, sentences.length)]!.text;
+      });
+      block += `${JSON.stringify({ text: parts.join(' ') })}\n`;
+      if (block.length < 1 << 16 && line < count - 1) continue;
+      yield block;
+      block = '';
+    }
   }
-  file.end();
-  await once(file, 'finish');
+  await pipeline(blocks, createWriteStream(`${path}.partial`));
+  await rename(`${path}.partial`, path);
 }

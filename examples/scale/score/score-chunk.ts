@@ -29,6 +29,24 @@ interface Scorer {
 
 export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+/**
+ * Loads a model.
+ *
+ * @throws RangeError if the file has no vocabulary, or the model does not return one value per text
+ */
+export function scorerOf(path: string, file: Uint8Array): Scorer {
+  const { model, extras } = load(file);
+  const vocabulary = extras['vocabulary'];
+  if (vocabulary === undefined)
+    throw new RangeError(`score: ${path} must have a vocabulary in its extras, as trainScorer stores it, got none.`);
+  const predictor = createPredictor(model);
+  const { shape } = predictor.predict({ shape: [1, 1], data: Int32Array.of(0) });
+  if (shape.join() !== '1,1')
+    throw new RangeError(`score: ${path} must return one value per text, shape [1, 1], got [${shape.join(', ')}].`);
+  // `encode` checks it.
+  return { predictor, vocabulary: vocabulary as Vocabulary };
+}
+
 /** Returns a function that loads a model, and keeps the last one. */
 export function modelCache(): (version: ModelVersion) => Promise<Scorer> {
   let loaded: { readonly hash: string; readonly scorer: Scorer } | undefined;
@@ -37,11 +55,8 @@ export function modelCache(): (version: ModelVersion) => Promise<Scorer> {
     const file = await readFile(path);
     if (hashOf(file) !== hash)
       throw new RangeError(`score: ${path} must have the SHA-256 ${hash}, got ${hashOf(file)}. Was it replaced?`);
-    const { model, extras } = load(file);
-    // The file was written by `trainScorer`, which stores the vocabulary.
-    const scorer = { predictor: createPredictor(model), vocabulary: extras['vocabulary'] as Vocabulary };
-    loaded = { hash, scorer };
-    return scorer;
+    loaded = { hash, scorer: scorerOf(path, file) };
+    return loaded.scorer;
   };
 }
 

@@ -7,7 +7,7 @@ import { untilDone } from '../jobs/retry';
 import { collect } from '../jobs/work';
 import { type Chunk, chunksOf } from './chunks';
 import { orderedOutput } from './ordered-output';
-import { type ChunkJob, hashOf } from './score-chunk';
+import { type ChunkJob, hashOf, scorerOf } from './score-chunk';
 
 /** What to score. */
 export interface Scoring {
@@ -32,8 +32,16 @@ export async function runScoring(
   onProgress: (chunks: number) => void,
   report: Report,
 ): Promise<number> {
-  const hash = hashOf(await readFile(model));
-  const files = await Promise.all(inputs.map(async (path) => ({ path, size: (await stat(path)).size })));
+  const file = await readFile(model);
+  // An error of the model would be one of every job, which the queue would try again forever.
+  scorerOf(model, file);
+  const hash = hashOf(file);
+  const files = await Promise.all(
+    inputs.map(async (path) => {
+      const { size, mtimeMs } = await stat(path);
+      return { path, size, mtimeMs };
+    }),
+  );
   const run = hashOf(new TextEncoder().encode(JSON.stringify([hash, files, chunkLines]))).slice(0, 8);
   const out = await orderedOutput(output, run);
   const version = { path: model, hash };

@@ -9,14 +9,13 @@ import {
   embedding,
   encode,
   gru,
-  kFold,
   recurrent,
   sequential,
   type Tensor,
   tensor,
   wordVocabulary,
 } from 'bptt';
-import { readSentences, type Sentence } from '../../sentiment/sentences';
+import { readSentences, type Sentence, sentenceFolds } from '../../sentiment/sentences';
 import { choice, logRange, range } from './space';
 import type { Task } from './task';
 
@@ -29,7 +28,7 @@ export const sentimentTask: Task = {
   },
   problemOf(settings, { fold, folds }, seed) {
     const sentences = readSentences();
-    const { train, test } = kFold(sentences.length, { k: folds, seed: 5 })[fold]!;
+    const { train, test } = sentenceFolds(sentences, { k: folds, seed: 5 })[fold]!;
     const pick = (indices: Int32Array): readonly Sentence[] => Array.from(indices, (i) => sentences[i]!);
     // The test sentences must not influence the vocabulary.
     const vocabulary = wordVocabulary(

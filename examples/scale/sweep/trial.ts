@@ -36,12 +36,15 @@ export type TrialResult =
  * @param path of the checkpoint, in a folder that all workers share
  * @param every the number of updates between checkpoints
  * @param onResume is called with the number of updates of the checkpoint
+ * @param signal ends the training when it aborts, with a checkpoint
+ * @throws Error if the signal has ended the training
  */
 export async function runTrial(
   job: TrialJob,
   path: string,
   every: number,
   onResume: (step: number) => void,
+  signal: AbortSignal,
 ): Promise<TrialResult> {
   const { task, settings, seed, epochs } = job;
   const { model, train, test, loss } = tasks[task].problemOf(settings, job, seed);
@@ -51,7 +54,8 @@ export async function runTrial(
   const optimizer = chain(clipByNorm(1), adam(settings['learningRate']!));
   const checkpoint = checkpointFile(path, model, { every });
   try {
-    await fit(model, train, { loss, optimizer, epochs, seed, resume, checkpoint });
+    const { stopped, steps } = await fit(model, train, { loss, optimizer, epochs, seed, resume, checkpoint, signal });
+    if (stopped === 'aborted') throw new Error(`stopped at update ${steps}`);
     const result = evaluate(model, test, { loss });
     if (!Number.isFinite(result.loss)) return { failed: `the loss on the test data is ${result.loss}` };
     const parameters = createHash('sha256').update(new Uint8Array(model.data.buffer)).digest('hex').slice(0, 16);

@@ -11,7 +11,8 @@ import { startNats, startPostgres, startProxy, startRedis, temporaryFolder, with
 
 let folder: string;
 let remove: () => Promise<void>;
-const scoring = ['score', '--chunk', '500', '--lines', isLong ? '400000' : '60000'];
+const lines = isLong ? '400000' : '60000';
+const scoring = ['score', '--chunk', '500', '--lines', lines];
 let expected: Uint8Array;
 beforeAll(async () => {
   [folder, remove] = await temporaryFolder();
@@ -22,7 +23,13 @@ afterAll(() => remove());
 
 const start = (name: string, queue: string): Program =>
   startProgram(
-    ...[...scoring, '--input', `${folder}/alone/reviews.jsonl`, '--model', `${folder}/alone/model.safetensors`],
+    ...[
+      ...scoring,
+      '--input',
+      `${folder}/alone/reviews-${lines}.jsonl`,
+      '--model',
+      `${folder}/alone/model.safetensors`,
+    ],
     ...['--folder', `${folder}/${name}`, '--queue', queue, '--workers', '1', '--lost', '2'],
   );
 

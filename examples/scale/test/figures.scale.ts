@@ -23,7 +23,7 @@ describe.runIf(mode === 'figures')('figures', () => {
     const scoring = ['score', '--lines', String(lines)];
     await runProgram(...scoring, '--lines', '1', '--folder', `${folder}/tiny`);
     const first = await runProgram(...scoring, '--folder', `${folder}/alone`);
-    const files = ['--input', `${folder}/alone/reviews.jsonl`, '--model', `${folder}/alone/model.safetensors`];
+    const files = ['--input', `${folder}/alone/reviews-${lines}.jsonl`, '--model', `${folder}/alone/model.safetensors`];
     // Again, now that the file exists.
     const runs: Readonly<Record<string, readonly string[]>> = {
       'in process': [],

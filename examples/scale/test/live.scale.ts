@@ -27,6 +27,7 @@ afterAll(() => remove());
 
 const [partitions, keys, events] = [3, 50, 3000];
 const silent = (): void => undefined;
+const digestOf = (output: string): string => /digest: (\w+)/.exec(output)![1]!;
 
 /** Appends the messages of a load with a change of the model in the middle. */
 async function fill(log: EventLog): Promise<void> {
@@ -58,7 +59,7 @@ async function resultHashes(log: EventLog): Promise<readonly string[]> {
 
 /** Opens a worker on all partitions. */
 async function startWorker(log: EventLog, states: string): Promise<AbortController> {
-  const snapshots = snapshotFolder(states);
+  const snapshots = snapshotFolder(states, log.id);
   const poolOf = poolCache(async (seed) => createModelFile(Number(seed)));
   const worker = createStreamWorker({ log, snapshots, poolOf, snapshotEvery: 20, report: silent });
   const stop = new AbortController();
@@ -119,7 +120,7 @@ it('a partition whose events cannot be read is not taken, and can be taken later
     },
   };
   mkdirSync(`${folder}/away`);
-  const snapshots = snapshotFolder(`${folder}/away`);
+  const snapshots = snapshotFolder(`${folder}/away`, log.id);
   const poolOf = poolCache(async (seed) => createModelFile(Number(seed)));
   const worker = createStreamWorker({ log: failing, snapshots, poolOf, snapshotEvery: 20, report: silent });
   const stop = new AbortController();
@@ -150,7 +151,7 @@ it('a worker that has lost a partition to another one stores no states of it', a
   const states = `${folder}/lost`;
   mkdirSync(states);
   const poolOf = poolCache(async (seed) => createModelFile(Number(seed)));
-  const snapshots = snapshotFolder(states);
+  const snapshots = snapshotFolder(states, log.id);
   const worker = createStreamWorker({ log: watched, snapshots, poolOf, snapshotEvery: 600_000, report: silent });
   const stop = new AbortController();
   const running = worker.run(stop.signal);
@@ -168,11 +169,30 @@ it('a worker that has lost a partition to another one stores no states of it', a
   await running;
 });
 
+it('a second run in the same folder does not continue the states of the first one', async () => {
+  const run = (): Promise<string> => runProgram('live', '--events', '2000', '--folder', `${folder}/again`);
+  const first = digestOf(await run());
+  expect(digestOf(await run())).toBe(first);
+}, 60_000);
+
+it('a log with events of an earlier run is not used again, and workers elsewhere need not have stored states', () =>
+  withServer(startNats, async (server) => {
+    const shared = ['--nats', server.url, '--folder', `${folder}/elsewhere`];
+    const worker = startProgram('live-worker', ...shared);
+    expect(await runProgram('live', ...shared, '--events', '2000', '--workers', '0')).toContain(
+      'results: 2000 of 2000',
+    );
+    const second = startProgram('live', ...shared, '--events', '2000', '--workers', '0');
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain('live: the log must be empty, got events.');
+    worker.child.kill('SIGTERM');
+    expect(await worker.ended, worker.output()).toBe(0);
+  }));
+
 describe.concurrent('with JetStream', () => {
   const rate = isLong ? 2000 : 3000;
   const count = isLong ? 60_000 : 18_000;
   const options = ['live', '--keys', '500', '--events', String(count), '--partitions', '6', '--switch'];
-  const digestOf = (output: string): string => /digest: (\w+)/.exec(output)![1]!;
   let expected: string;
   beforeAll(async () => {
     expected = digestOf(await runProgram(...options, '--folder', `${folder}/alone`));

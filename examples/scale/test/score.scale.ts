@@ -3,12 +3,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encode, load, predict, type Vocabulary } from 'bptt';
+import { dense, embedding, encode, load, predict, save, sequential, type Vocabulary, wordVocabulary } from 'bptt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { chunksOf, readLines } from '../score/chunks';
 import { orderedOutput } from '../score/ordered-output';
+import { writeReviews } from '../score/reviews';
 import { isLong } from './mode';
-import { childrenOf, killProcess, runProgram, startProgram } from './program';
+import { childrenOf, hasFiles, killProcess, runProgram, startProgram, until } from './program';
 import { queueServers, startRedis, temporaryFolder, withServer } from './servers';
 
 let folder: string;
@@ -23,7 +24,7 @@ it('a killed coordinator and killed workers do not change a byte of the output',
     const lines = isLong ? 1_000_000 : 40_000;
     const options = ['score', '--lines', String(lines), '--chunk', '500'];
     await runProgram(...options, '--folder', `${folder}/alone`);
-    const files = ['--input', `${folder}/alone/reviews.jsonl`, '--model', `${folder}/alone/model.safetensors`];
+    const files = ['--input', `${folder}/alone/reviews-${lines}.jsonl`, '--model', `${folder}/alone/model.safetensors`];
     const queue = ['--queue', server.url, '--workers', '2', '--lost', '2'];
     const disturbed = [...options, ...files, '--folder', `${folder}/queue`, ...queue];
     let program = startProgram(...disturbed);
@@ -53,7 +54,7 @@ it.each(queueServers)(
       const run = `${folder}/${name}`;
       const options = ['score', '--lines', '2000', '--chunk', '500', '--queue', server.url, '--workers', '1'];
       await runProgram(...options, '--folder', `${run}-first`);
-      const files = ['--input', `${run}-first/reviews.jsonl`, '--model', `${run}-first/model.safetensors`];
+      const files = ['--input', `${run}-first/reviews-2000.jsonl`, '--model', `${run}-first/model.safetensors`];
       await runProgram(...options, ...files, '--folder', `${run}-second`);
       await runProgram(...options, ...files, '--folder', `${run}-third`);
       expect(readFileSync(`${run}-third/scores.jsonl`).equals(readFileSync(`${run}-first/scores.jsonl`))).toBe(true);
@@ -64,7 +65,7 @@ it('a score has the bits of a prediction of the text alone, and a bad line gets 
   const run = `${folder}/few`;
   await runProgram('score', '--lines', '1000', '--folder', run);
   const { model, extras } = load(readFileSync(`${run}/model.safetensors`));
-  const texts = readFileSync(`${run}/reviews.jsonl`, 'utf8').trim().split('\n').slice(0, 50);
+  const texts = readFileSync(`${run}/reviews-1000.jsonl`, 'utf8').trim().split('\n').slice(0, 50);
   writeFileSync(`${run}/mixed.jsonl`, [...texts.slice(0, 20), '{"text":', '{"text":7}', ...texts.slice(20)].join('\n'));
   const files = ['--input', `${run}/mixed.jsonl`, '--model', `${run}/model.safetensors`];
   await runProgram('score', ...files, '--folder', run, '--output', `${run}/mixed-scores.jsonl`);
@@ -114,6 +115,45 @@ it('output that was written, but not noted, before a crash is written again', as
   const second = await orderedOutput(path, 'run');
   expect(second.position.chunks).toBe(1);
   await second.append(bytes('two\n'), { file: 0, offset: 20, chunks: 2 });
+  const progress = readFileSync(`${path}.progress`);
   await second.finish();
   expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n');
+  // A crash between the two last steps.
+  writeFileSync(`${path}.progress`, progress);
+  const third = await orderedOutput(path, 'run');
+  expect(third.position.chunks).toBe(0);
+  await third.close();
 });
+
+it('generated reviews are complete or missing, and belong to their number', async () => {
+  const run = `${folder}/generated`;
+  const program = startProgram('score', '--lines', '300000', '--folder', run);
+  await until(program, 'it generates', () => hasFiles(run, '.jsonl.partial'));
+  killProcess(program.child.pid!);
+  await program.ended;
+  expect(hasFiles(run, '.jsonl')).toBe(false);
+  for (const lines of [300, 200]) {
+    await runProgram('score', '--lines', String(lines), '--folder', run);
+    expect(readFileSync(`${run}/scores.jsonl`, 'utf8').split('\n')).toHaveLength(lines + 1);
+  }
+  await expect(writeReviews(`${folder}/missing/reviews.jsonl`, 10, 1)).rejects.toThrow('ENOENT');
+});
+
+it('wrong models and numbers are errors of the command, not of every line or job', async () => {
+  const run = `${folder}/wrong`;
+  await runProgram('score', '--lines', '3', '--folder', run);
+  const layers = [embedding({ vocabularySize: 5, size: 2 }), dense({ size: 2 })];
+  writeFileSync(`${run}/bare.safetensors`, save(sequential(layers)));
+  writeFileSync(`${run}/two.safetensors`, save(sequential(layers), { extras: { vocabulary: wordVocabulary(['a']) } }));
+  const commands = {
+    'must have a vocabulary': ['score', '--model', `${run}/bare.safetensors`],
+    'must return one value per text': ['score', '--model', `${run}/two.safetensors`],
+    '--lines must be an integer of at least 1, got x': ['score', '--lines', 'x'],
+    '--every must be an integer of at least 1, got 0': ['sweep', '--every', '0'],
+    '--epochs must be an integer of at least 1, got 1.5': ['sweep', '--epochs', '1.5'],
+    'there must be at least k = 1000 examples or groups, got 8': ['sweep', '--task', 'weather', '--folds', '1000'],
+    '--rate must be a positive number, got x': ['live', '--rate', 'x'],
+  };
+  for (const [message, options] of Object.entries(commands))
+    await expect(runProgram(...options, '--folder', run), message).rejects.toThrow(message);
+}, 60_000);
