@@ -56,7 +56,7 @@ export function padSequences(sequences: readonly (Int32Array | Tensor)[], option
   checkPadding('padSequences', padding, areIds);
   if (keep !== undefined && keep !== 'first' && keep !== 'last')
     throw new RangeError(`padSequences: keep must be 'first' or 'last', got ${describe(keep)}.`);
-  const fullLengths = sequences.map(lengthOf);
+  const fullLengths = sequences.map(sequenceLengthOf);
   const longest = fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const T = sequenceLength ?? longest;
   if (longest > T && keep === undefined) {
@@ -110,6 +110,6 @@ export function checkPadding(where: string, padding: number, areIds: boolean): v
 }
 
 /** The number of steps of a sequence. */
-export function lengthOf(sequence: Int32Array | Tensor): number {
+export function sequenceLengthOf(sequence: Int32Array | Tensor): number {
   return isArrayOf('Int32Array', sequence) ? sequence.length : sequence.shape[0]!;
 }

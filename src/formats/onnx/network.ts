@@ -10,7 +10,7 @@ import { abbreviate, listed } from '../listing';
 import type { OnnxValue } from './model';
 import type { NodeParameters, PreparedNode, Value } from './node-reader';
 import { spend, withRunLimit } from './run-limit';
-import { entryOf, type Scope } from './scope';
+import { entryOf, type GraphScope } from './scope';
 import { kindOf, sizesOf, storageOf } from './values';
 
 /**
@@ -103,7 +103,7 @@ function runNetwork(
 export function runSteps(
   prefix: string,
   steps: readonly Step[],
-  scope: Scope<Value>,
+  scope: GraphScope<Value>,
   parameters: Mapped<OnnxParameters, Variable>,
 ): void {
   for (const { label, inputs, outputs, run, parameterKey } of steps) {
