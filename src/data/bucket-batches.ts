@@ -10,7 +10,8 @@ import {
   checkShape,
   checkSome,
   counted,
-  describe,
+  mismatch,
+  outOfRange,
 } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
@@ -180,16 +181,19 @@ function checkSequenceTargets(examples: readonly Example[]): void {
       checkShape('bucketBatches', name, target.shape, '[O]', [size]);
     } else if (typeof target === 'number' && typeof first === 'number') {
       if (!Number.isInteger(target) || target < 0)
-        throw new RangeError(
-          `bucketBatches: ${name} must be a class id, an integer of at least 0, got ${target}. ` +
-            'Pass targets of a regression as tensors [O].',
+        throw outOfRange(
+          'bucketBatches',
+          name,
+          'a class id, an integer of at least 0',
+          target,
+          'Pass targets of a regression as tensors [O].',
         );
     } else {
       const expected =
         i === 0
           ? 'a class id, a tensor [O], or one target per step'
           : `${typeof first === 'number' ? 'a class id' : 'a tensor [O]'}, like examples[0].target`;
-      throw new TypeError(`bucketBatches: ${name} must be ${expected}, got ${describe(target)}.`);
+      throw mismatch('bucketBatches', name, expected, target);
     }
   });
 }

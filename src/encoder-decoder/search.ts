@@ -9,7 +9,7 @@ import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
-import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, checkNumber, outOfRange } from '../tensor/shape';
 import { checkEither, type IntTensor, type Tensor } from '../tensor/tensor';
 import { decodeStep } from './decoder';
 import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from './encoder-decoder';
@@ -123,7 +123,7 @@ function search(
   checkCount('search', 'beamSize', beamSize);
   checkNumber('search', 'lengthPenalty', lengthPenalty, 0);
   checkCount('search', 'count', count);
-  if (count > beamSize) throw new RangeError(`search: count must be at most beamSize = ${beamSize}, got ${count}.`);
+  if (count > beamSize) throw outOfRange('search', 'count', `at most beamSize = ${beamSize}`, count);
   const penalized = ({ logProbability, length }: Node): number => logProbability / ((5 + length) / 6) ** lengthPenalty;
   const sources = inputs.shape[1]!;
   const root: Node = { id: model.start, length: 0, logProbability: 0, weights: undefined, previous: undefined };

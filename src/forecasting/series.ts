@@ -5,11 +5,13 @@ import {
   checkArray,
   checkNames,
   checkObject,
+  checkSome,
   checkString,
   counted,
   describe,
   isObject,
   mismatch,
+  outOfRange,
 } from '../tensor/shape';
 import {
   type Cycle,
@@ -70,8 +72,8 @@ export interface CheckedSeries {
 /** The schema of series: the names in the first one, in an order that does not depend on it. */
 export function schemaOf(where: string, series: readonly Series[], frequency?: Frequency): Schema {
   checkArray(where, 'series', series);
-  const first = series[0];
-  if (first === undefined) throw new RangeError(`${where}: series must hold at least one series, got none.`);
+  checkSome(where, 'series', series.length, 'series');
+  const first = series[0]!;
   checkObject(where, 'series[0]', first);
   const features = Object.entries(first.static ?? {});
   const texts = features.filter(([, value]) => typeof value === 'string').map(([name]) => name);
@@ -138,15 +140,12 @@ function checkOne(where: string, series: Series, schema: Schema): CheckedSeries 
     numbers: schema.numbers.map((name) => {
       const value = features[name];
       if (typeof value === 'number' && Number.isFinite(value)) return value;
-      throw new RangeError(`${label}: static feature ${name} must be a finite number, got ${describe(value)}.`);
+      throw outOfRange(label, `static feature ${name}`, 'a finite number', value);
     }),
     categories: Object.entries(schema.categories).map(([name, known]) => {
       const id = known.indexOf(features[name] as string);
       if (id >= 0) return id;
-      const expected = known.slice(0, 8).join(', ');
-      throw new RangeError(
-        `${label}: static feature ${name} must be one of ${expected}, got ${describe(features[name])}.`,
-      );
+      throw outOfRange(label, `static feature ${name}`, `one of ${known.slice(0, 8).join(', ')}`, features[name]);
     }),
   };
 }
@@ -199,7 +198,7 @@ function checkColumn(label: string, name: string, column: unknown): asserts colu
 }
 
 function checkFinite(label: string, name: string, row: number, value: unknown, remedy = ''): void {
-  if (typeof value !== 'number' || !Number.isFinite(value))
+  if (!Number.isFinite(value))
     throw new RangeError(
       `${label}, column ${name}, row ${row}: must be a finite number, got ${describe(value)}.${remedy}`,
     );
@@ -279,7 +278,7 @@ export function seriesFromRows(rows: readonly TableRow[], options: SeriesFromRow
     group.rows.push(row);
     group.lines.push(line);
   });
-  if (groups.size === 0) throw new RangeError(`${where}: rows must hold at least one row, got none.`);
+  checkSome(where, 'rows', groups.size, 'row');
   return [...groups.values()].map((group) => seriesOf(where, group, options));
 }
 

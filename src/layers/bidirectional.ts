@@ -4,7 +4,7 @@ import { add, multiply, scale } from '../autodiff/ops/arithmetic';
 import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
-import { checkChoice, checkNames, checkObject } from '../tensor/shape';
+import { checkChoice, checkNames, checkObject, outOfRange } from '../tensor/shape';
 import { directionsOf } from './directions';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -62,9 +62,7 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     number,
   ];
   if (merge !== 'concat' && size !== reverseSize)
-    throw new RangeError(
-      `bidirectional: merge must be concat for directions of sizes ${size} and ${reverseSize}, got ${merge}.`,
-    );
+    throw outOfRange('bidirectional', 'merge', `concat for directions of sizes ${size} and ${reverseSize}`, merge);
   return {
     name: 'bidirectional',
     origin: ['bidirectional', cell, options],

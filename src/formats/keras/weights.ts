@@ -7,7 +7,7 @@
 import { type CellOrigin, cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import { lastOf } from '../../tensor/arrays';
-import { formatShape, sameShape } from '../../tensor/shape';
+import { formatShape, outOfRange, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { joined, part, reordered, sumOf } from '../matrix';
@@ -126,9 +126,7 @@ function take(
     );
   }
   if (shape !== undefined && !sameShape(found.tensor.shape, shape)) {
-    throw new RangeError(
-      `${where}: ${abbreviate(found.path)} must be ${formatShape(shape)}, got ${formatShape(found.tensor.shape)}.`,
-    );
+    throw outOfRange(where, abbreviate(found.path), formatShape(shape), formatShape(found.tensor.shape));
   }
   taken.add(found.path);
   return found.tensor;
