@@ -10,6 +10,7 @@ import {
   rectify,
   sigmoidal,
   softplusOf,
+  softplusValue,
   squareRoot,
 } from '../../../kernels/elementwise';
 import type { Kernels } from '../../../kernels/kernel';
@@ -190,7 +191,7 @@ export const elementwiseOperators = (): Readonly<Record<string, PlanOperator>> =
   Sqrt: unary(() => [Math.sqrt, (k) => k.of(squareRoot)]),
   Sigmoid: unary(() => [logistic, (k) => k.of(sigmoidal)]),
   Tanh: unary(() => [Math.tanh, (k) => k.of(hyperbolicTangent)]),
-  Softplus: unary(() => [(x) => Math.log1p(Math.exp(x)), (k) => k.of(softplusOf)]),
+  Softplus: unary(() => [softplusValue, (k) => k.of(softplusOf)]),
   Relu: unary(() => rectified(0)),
   LeakyRelu: unary((node) => rectified(number(node, 'alpha', 0.01))),
   Elu: unary((node) => {
