@@ -41,7 +41,7 @@ export function prepare(plan: FeaturePlan, series: CheckedSeries, scaler: ValueS
   const inputs = new Float32Array(N * F);
   for (let t = 0; t < N; t++) {
     writeValues(inputs, t * F, forecaster, track, t, t - 1);
-    writeCovariates(inputs, t * F + valueInputs(forecaster), plan, t, covariatesAt(series, t, true));
+    writeCovariates(inputs, t * F + valueInputs(forecaster), plan, t, covariatesAt(series, t));
   }
   return { series, scaler, track, inputs };
 }
