@@ -3,6 +3,7 @@
 import { lastOf } from '../tensor/arrays';
 import {
   checkArray,
+  checkChoice,
   checkNames,
   checkSome,
   checkString,
@@ -51,8 +52,8 @@ interface Cells {
  * cells are numbers or text. Rows of a series must be in order of time, but the rows of several series can be mixed.
  * The last rows of a series can have future covariates and no value: they are the rows to forecast.
  *
- * @throws RangeError if a cell is not a number, a time is repeated, out of order, missing or between two time steps;
- * the message names the series, the column and the row, counted from 0
+ * @throws RangeError if `missing` is unknown, a cell is not a number, or a time is repeated, out of order, missing or
+ * between two time steps; the message names the series, the column and the row, counted from 0
  * @example
  * const rows = [{ month: '2024-01-01', sold: '7' }, { month: '2024-02-01', sold: '9' }];
  * const [series] = seriesFromRows(rows, { time: 'month', value: 'sold', frequency: 'month' });
@@ -71,6 +72,7 @@ export function seriesFromRows(rows: readonly TableRow[], options: SeriesFromRow
     'missing',
   ]);
   checkArray(where, 'rows', rows);
+  checkChoice(where, 'missing', options.missing ?? 'error', ['error', 'mask']);
   parseFrequency(where, options.frequency);
   checkString(where, 'value', options.value);
   checkString(where, 'time', options.time);
