@@ -11,9 +11,9 @@ import { isJsonObject, type JsonObject } from './json-object';
 import type { KerasLayer } from './keras/config';
 import { parseJson } from './keras/json';
 import type { KerasOptions } from './keras/layers';
-import { type ImportedModel, modelOf, nameInFile } from './keras/model';
+import { type ImportedModel, modelOf } from './keras/model';
 import { hardSigmoidSlope } from './keras/version';
-import { isTrainingState } from './keras/weights';
+import { isTrainingState, nameInFile } from './keras/weights';
 import { abbreviate, listed, shown } from './listing';
 import { maxTensors } from './safetensors';
 
