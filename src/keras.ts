@@ -4,6 +4,7 @@ export { type Hdf5, readHdf5 } from './formats/hdf5';
 export { importKeras } from './formats/keras/import';
 export { kerasLayers } from './formats/keras/keras-layers';
 export type { KerasOptions } from './formats/keras/layers';
+export { fromKeras, type KerasNames } from './formats/keras/load-weights';
 export {
   type MaskedPredictOptions,
   type MaskedRunOptions,
@@ -12,6 +13,6 @@ export {
   runMasked,
   stepMask,
 } from './formats/keras/masks';
-export { fromKeras, type ImportedModel, type KerasNames } from './formats/keras/model';
+export type { ImportedModel } from './formats/keras/model';
 export { importTensorFlowJs } from './formats/tensorflow-js';
 export { readZip } from './formats/zip';

@@ -4,7 +4,7 @@ import { add, scale, subtract } from '../autodiff/ops/arithmetic';
 import { relu } from '../autodiff/ops/elementwise';
 import type { Variable } from '../autodiff/tape';
 import type { Origin } from '../tensor/origin';
-import { checkNumber, describe } from '../tensor/shape';
+import { checkNumber, mismatch } from '../tensor/shape';
 
 /**
  * An element-wise function and its derivative, both as plain functions of a number. The derivative takes the output y
@@ -57,6 +57,5 @@ export function hardSigmoid(slope: number = 1 / 6): ActivationFunction & { reado
 /** @throws TypeError if an activation is not a function */
 export function checkActivations(caller: string, activations: Readonly<Record<string, unknown>>): void {
   for (const [name, activation] of Object.entries(activations))
-    if (typeof activation !== 'function')
-      throw new TypeError(`${caller}: ${name} must be a function such as relu, got ${describe(activation)}.`);
+    if (typeof activation !== 'function') throw mismatch(caller, name, 'a function such as relu', activation);
 }

@@ -1,5 +1,7 @@
 /** The weights and the bias that all gated cells share. */
 
+import { affine } from '../autodiff/ops/linear';
+import type { OpsCell } from '../recurrence/cell';
 import type { Initializer } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkCount } from '../tensor/shape';
@@ -31,3 +33,7 @@ export function gateParameters(
     bias: { role: 'bias', shape: [gates * hiddenSize], blocks: gates, initializer: bias },
   };
 }
+
+/** The term x_t W + b of the pre-activations, for the inputs `[N, I]` of all steps. */
+export const inputTerm: NonNullable<OpsCell['inputs']> = ({ weightIh, bias }, x) =>
+  affine(x, { weight: weightIh!, bias: bias! });

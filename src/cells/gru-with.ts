@@ -18,7 +18,8 @@ import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
 import { checkNames, checkString } from '../tensor/shape';
 import { type ActivationFunction, checkActivations } from './activations';
-import { type GruOptions, gru } from './gru';
+import { inputTerm } from './gate-parameters';
+import { type GruOptions, gru, splitRecurrentWeights } from './gru';
 
 /** Options for {@link gruWith}. */
 export interface GruWithOptions extends GruOptions {
@@ -53,11 +54,8 @@ export function gruWith(options: GruWithOptions, name?: string): Cell<'h'> {
     origin: ['gruWith', { activation, gateActivation, reset }, ...(name ? [name] : [])],
     state: ['h'],
     parameters: plain.parameters,
-    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
-    prepare: (p) => {
-      const [weightHh, H] = [p['weightHh']!, p['weightHh']!.shape[0]!];
-      return { ...p, gates: slice(weightHh, 0, 2 * H, 1), candidate: slice(weightHh, 2 * H, 3 * H, 1) };
-    },
+    inputs: inputTerm,
+    prepare: splitRecurrentWeights,
     step: ({ gates, candidate, biasHn }, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
       const hidden = applyDropout(h);

@@ -15,13 +15,13 @@
 
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { sigmoid, tanh } from '../autodiff/ops/elementwise';
-import { affine, matmul } from '../autodiff/ops/linear';
+import { matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import { gruCell, gruCellBackward } from '../kernels/cells';
 import { sumRows } from '../kernels/linear';
 import type { OpsCell, PointwiseCell } from '../recurrence/cell';
 import { checkChoice, checkNames } from '../tensor/shape';
-import { gateParameters } from './gate-parameters';
+import { gateParameters, inputTerm } from './gate-parameters';
 
 /** Options for {@link gru}. */
 export interface GruOptions {
@@ -67,17 +67,21 @@ const resetAfter: PointwiseCell<'h'> = {
   callsOnlyKernels: true,
 };
 
+/** Splits U into the weights `gates [H, 2H]` of r and z, and `candidate [H, H]` of n, once per sequence. */
+export const splitRecurrentWeights: NonNullable<OpsCell['prepare']> = (p) => {
+  const weightHh = p['weightHh']!;
+  const H = weightHh.shape[0]!;
+  return { ...p, gates: slice(weightHh, 0, 2 * H, 1), candidate: slice(weightHh, 2 * H, 3 * H, 1) };
+};
+
 function resetBefore(): OpsCell<'h'> {
   return {
     name: 'gruResetBefore',
     origin: ['gru', { reset: 'before' }],
     state: ['h'],
     parameters: (inputSize, hiddenSize) => gateParameters(3, inputSize, hiddenSize),
-    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
-    prepare: (p) => {
-      const [weightHh, H] = [p['weightHh']!, p['weightHh']!.shape[0]!];
-      return { ...p, gates: slice(weightHh, 0, 2 * H, 1), candidate: slice(weightHh, 2 * H, 3 * H, 1) };
-    },
+    inputs: inputTerm,
+    prepare: splitRecurrentWeights,
     step: ({ gates, candidate }, x, { h }, applyDropout) => {
       const H = h.shape[1]!;
       const hidden = applyDropout(h);

@@ -14,7 +14,7 @@
 
 import { add, multiply, subtract } from '../autodiff/ops/arithmetic';
 import { sigmoid, tanh } from '../autodiff/ops/elementwise';
-import { affine, matmul } from '../autodiff/ops/linear';
+import { matmul } from '../autodiff/ops/linear';
 import { slice } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell, OpsCell } from '../recurrence/cell';
@@ -22,6 +22,7 @@ import { zeros } from '../tensor/initializers';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { checkNames, checkString } from '../tensor/shape';
 import { type ActivationFunction, checkActivations } from './activations';
+import { inputTerm } from './gate-parameters';
 import { lstm } from './lstm';
 
 /** Options for {@link lstmWith}. */
@@ -84,7 +85,7 @@ export function generalLstm({
         ...(hasPeepholes && { peepholeI: peephole, peepholeF: peephole, peepholeO: peephole }),
       };
     },
-    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    inputs: inputTerm,
     step: ({ weightHh, peepholeI, peepholeF, peepholeO }, x, { h, c }, applyDropout) => {
       const H = c.shape[1]!;
       const sum = add(x, matmul(applyDropout(h), weightHh!));

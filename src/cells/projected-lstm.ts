@@ -13,11 +13,12 @@
  */
 
 import { add } from '../autodiff/ops/arithmetic';
-import { affine, matmul } from '../autodiff/ops/linear';
+import { matmul } from '../autodiff/ops/linear';
 import { applyPointwise } from '../recurrence/apply-pointwise';
 import type { OpsCell } from '../recurrence/cell';
 import { glorotUniform } from '../tensor/initializers';
 import { checkCount, checkNames } from '../tensor/shape';
+import { inputTerm } from './gate-parameters';
 import { lstm } from './lstm';
 
 /**
@@ -49,7 +50,7 @@ export function projectedLstm(options: { readonly projectionSize: number }): Ops
         bias: bias!,
       };
     },
-    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    inputs: inputTerm,
     step: ({ weightHh, weightHr }, x, { h, c }, applyDropout) => {
       const next = applyPointwise(standard, add(x, matmul(applyDropout(h), weightHh!)), { c });
       return { h: matmul(next.h, weightHr!), c: next.c };

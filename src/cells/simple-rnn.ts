@@ -10,14 +10,14 @@
 
 import { add } from '../autodiff/ops/arithmetic';
 import { relu, tanh } from '../autodiff/ops/elementwise';
-import { affine, matmul } from '../autodiff/ops/linear';
+import { matmul } from '../autodiff/ops/linear';
 import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward } from '../kernels/elementwise';
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
 import { checkKind, checkNames } from '../tensor/shape';
 import type { Activation, ActivationFunction, ActivationPair } from './activations';
-import { gateParameters } from './gate-parameters';
+import { gateParameters, inputTerm } from './gate-parameters';
 
 /** Options for {@link simpleRnn}. */
 export interface SimpleRnnOptions {
@@ -99,7 +99,7 @@ function pointwiseCell(
 
 function opsCell(activation: ActivationFunction): Omit<OpsCell<'h'>, Common> {
   return {
-    inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+    inputs: inputTerm,
     step: ({ weightHh }, x, { h }, applyDropout) => ({ h: activation(add(x, matmul(applyDropout(h), weightHh!))) }),
   };
 }

@@ -10,11 +10,12 @@ import {
   checkShape,
   checkSome,
   counted,
-  describe,
+  mismatch,
+  outOfRange,
 } from '../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
-import { checkPadding, checkSameKind, lengthOf, padSequences, type TensorOf } from './unequal-lengths';
+import { checkPadding, checkSameKind, padSequences, sequenceLengthOf, type TensorOf } from './unequal-lengths';
 
 /** A sequence with its target. */
 export interface Example<
@@ -114,7 +115,7 @@ export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
   const batches: (readonly X[])[] = [];
   for (let start = 0; start < order.length; start += bucket * batchSize) {
     const sorted = Array.from(order.subarray(start, start + bucket * batchSize), (i) => examples[i]!).sort(
-      (a, b) => lengthOf(a.input) - lengthOf(b.input),
+      (a, b) => sequenceLengthOf(a.input) - sequenceLengthOf(b.input),
     );
     for (let i = 0; i < sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));
   }
@@ -158,7 +159,7 @@ function checkStepTargets(examples: readonly Example[]): void {
   const targets = examples.map(({ target }) => target).filter(isPerStep);
   checkSameKind('bucketBatches', (i) => `examples[${i}].target`, targets);
   examples.forEach(({ input }, i) => {
-    const [steps, targetSteps] = [lengthOf(input), lengthOf(targets[i]!)];
+    const [steps, targetSteps] = [sequenceLengthOf(input), sequenceLengthOf(targets[i]!)];
     if (steps !== targetSteps)
       throw new RangeError(
         `bucketBatches: examples[${i}] must have one target per step, ` +
@@ -180,16 +181,19 @@ function checkSequenceTargets(examples: readonly Example[]): void {
       checkShape('bucketBatches', name, target.shape, '[O]', [size]);
     } else if (typeof target === 'number' && typeof first === 'number') {
       if (!Number.isInteger(target) || target < 0)
-        throw new RangeError(
-          `bucketBatches: ${name} must be a class id, an integer of at least 0, got ${target}. ` +
-            'Pass targets of a regression as tensors [O].',
+        throw outOfRange(
+          'bucketBatches',
+          name,
+          'a class id, an integer of at least 0',
+          target,
+          'Pass targets of a regression as tensors [O].',
         );
     } else {
       const expected =
         i === 0
           ? 'a class id, a tensor [O], or one target per step'
           : `${typeof first === 'number' ? 'a class id' : 'a tensor [O]'}, like examples[0].target`;
-      throw new TypeError(`bucketBatches: ${name} must be ${expected}, got ${describe(target)}.`);
+      throw mismatch('bucketBatches', name, expected, target);
     }
   });
 }

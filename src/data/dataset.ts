@@ -11,7 +11,7 @@ import {
   outOfRange,
   sizeOf,
 } from '../tensor/shape';
-import { checkEither, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, type IntTensor, isIntTensor, likeTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
 export interface Batch<
@@ -194,5 +194,5 @@ function take<X extends Tensor | IntTensor>(x: X, axis: number, indices: Int32Ar
       for (let i = 0; i < inner; i++) data[to++] = x.data[from + i]!;
     }
   }
-  return { shape, data } as Tensor | IntTensor as X;
+  return likeTensor(x, shape, data);
 }

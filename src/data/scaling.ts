@@ -76,7 +76,7 @@ export function minMaxScaler(data: Tensor, options: { readonly from?: number; re
   const { size } = columnsOf('minMaxScaler', data);
   checkNumber('minMaxScaler', 'from', from);
   checkNumber('minMaxScaler', 'to', to);
-  if (to <= from) throw new RangeError(`minMaxScaler: to must be greater than from, got ${from} to ${to}.`);
+  if (to <= from) throw outOfRange('minMaxScaler', 'to', 'greater than from', `${from} to ${to}`);
   const min = new Array<number>(size).fill(Infinity);
   const max = new Array<number>(size).fill(-Infinity);
   data.data.forEach((value, i) => {
@@ -145,7 +145,7 @@ function mapColumns(
   const indices = columns ?? offset.map((_, column) => column);
   checkIds(where, 'columns', indices, offset.length);
   if (lastOf(shape) !== indices.length)
-    throw new RangeError(`${where}: data must be […, F] = […, ${indices.length}], got ${formatShape(shape)}.`);
+    throw outOfRange(where, 'data', `[…, F] = […, ${indices.length}]`, formatShape(shape));
   return {
     shape,
     data: data.map((value, i) => {

@@ -1,7 +1,7 @@
 /** Padding of sequences of unequal length. */
 
 import { isArrayOf } from '../tensor/arrays';
-import { checkArray, checkCount, checkNames, checkShape, checkSome, describe, mismatch } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkShape, checkSome, mismatch, outOfRange } from '../tensor/shape';
 import { checkTensor, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 
 /** The options of {@link padSequences}. */
@@ -55,8 +55,8 @@ export function padSequences(sequences: readonly (Int32Array | Tensor)[], option
   checkSameKind('padSequences', (i) => `sequences[${i}]`, sequences);
   checkPadding('padSequences', padding, areIds);
   if (keep !== undefined && keep !== 'first' && keep !== 'last')
-    throw new RangeError(`padSequences: keep must be 'first' or 'last', got ${describe(keep)}.`);
-  const fullLengths = sequences.map(lengthOf);
+    throw outOfRange('padSequences', 'keep', "'first' or 'last'", keep);
+  const fullLengths = sequences.map(sequenceLengthOf);
   const longest = fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const T = sequenceLength ?? longest;
   if (longest > T && keep === undefined) {
@@ -104,12 +104,10 @@ export function checkSameKind(
 /** @throws RangeError unless the padding is a number; for ids, an integer */
 export function checkPadding(where: string, padding: number, areIds: boolean): void {
   if (areIds ? Number.isInteger(padding) : typeof padding === 'number') return;
-  throw new RangeError(
-    `${where}: padding must be ${areIds ? 'an id, an integer' : 'a number'}, got ${describe(padding)}.`,
-  );
+  throw outOfRange(where, 'padding', areIds ? 'an id, an integer' : 'a number', padding);
 }
 
 /** The number of steps of a sequence. */
-export function lengthOf(sequence: Int32Array | Tensor): number {
+export function sequenceLengthOf(sequence: Int32Array | Tensor): number {
   return isArrayOf('Int32Array', sequence) ? sequence.length : sequence.shape[0]!;
 }

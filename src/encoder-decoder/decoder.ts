@@ -8,6 +8,7 @@ import { affine } from '../autodiff/ops/linear';
 import { concat, gather } from '../autodiff/ops/movement';
 import { dropElements } from '../autodiff/ops/random-mask';
 import { operand, type Variable } from '../autodiff/tape';
+import { outputSize } from '../layers/recurrent';
 import { type Cell, type CellInitializers, cellParameters, checkCell, stateSizes } from '../recurrence/cell';
 import { step, unroll } from '../recurrence/unroll';
 import { normal } from '../tensor/initializers';
@@ -99,9 +100,6 @@ export function checkDecoder(options: DecoderOptions): void {
 const layerNames = ({ layers = 1 }: DecoderOptions): readonly string[] =>
   Array.from({ length: layers }, (_, i) => `layer${i + 1}`);
 
-/** Returns the size of the output of a layer. */
-const outputSize = ({ cell, hiddenSize }: DecoderOptions): number => stateSizes(cell, hiddenSize)[cell.state[0]!]!;
-
 /**
  * Returns the parameter specifications of a decoder.
  *
@@ -114,7 +112,7 @@ export function decoderParameters(
   finalSizes: Readonly<Record<string, number>>,
 ): DecoderTree<ParameterSpec> {
   const { vocabularySize, embeddingSize, cell, hiddenSize, attention, inputFeeding } = options;
-  const size = outputSize(options);
+  const size = outputSize(cell, options);
   const linear = (from: number, to: number): Affine<ParameterSpec> => ({
     weight: { role: 'input', shape: [from, to], blocks: 1 },
     bias: { role: 'bias', shape: [to], blocks: 1 },
@@ -161,7 +159,7 @@ export function initialState(
   );
   return {
     layers,
-    attentional: inputFeeding ? operand('encoderDecoder', full([batchSize, outputSize(options)], 0)) : undefined,
+    attentional: inputFeeding ? operand('encoderDecoder', full([batchSize, outputSize(cell, options)], 0)) : undefined,
   };
 }
 

@@ -23,7 +23,7 @@ import type { Origin } from '../tensor/origin';
 import { initializeParameters } from '../tensor/parameter-spec';
 import { modelNotCloneable } from '../tensor/post-instead';
 import { type Random, seeded, uniformNumber } from '../tensor/random';
-import { checkIds, checkNames, checkNumber, formatShape } from '../tensor/shape';
+import { checkIds, checkNames, checkNumber, checkShape } from '../tensor/shape';
 import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
@@ -258,11 +258,7 @@ function lossOf(
   sampling: number,
 ): Variable {
   const { inputs, lengths, targets, targetLengths } = batch;
-  if (targets.shape.length !== 2 || inputs.shape[1] !== targets.shape[1]) {
-    throw new RangeError(
-      `encoderDecoder: targets must be [T, B] = [*, ${inputs.shape[1]}], got ${formatShape(targets.shape)}.`,
-    );
-  }
+  checkShape('encoderDecoder', 'targets', targets.shape, '[T, B]', [undefined, inputs.shape[1]]);
   const { state, memory } = encodeSource(model, p, inputs, lengths, { training, random, sequenceRandom: random });
   const dropoutRandom = training ? random : undefined;
   const logits =

@@ -9,7 +9,7 @@ import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
-import { checkCount, checkKind, checkNames, checkNumber } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, checkNumber, outOfRange } from '../tensor/shape';
 import { checkEither, type IntTensor, type Tensor } from '../tensor/tensor';
 import { decodeStep } from './decoder';
 import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from './encoder-decoder';
@@ -123,7 +123,7 @@ function search(
   checkCount('search', 'beamSize', beamSize);
   checkNumber('search', 'lengthPenalty', lengthPenalty, 0);
   checkCount('search', 'count', count);
-  if (count > beamSize) throw new RangeError(`search: count must be at most beamSize = ${beamSize}, got ${count}.`);
+  if (count > beamSize) throw outOfRange('search', 'count', `at most beamSize = ${beamSize}`, count);
   const penalized = ({ logProbability, length }: Node): number => logProbability / ((5 + length) / 6) ** lengthPenalty;
   const sources = inputs.shape[1]!;
   const root: Node = { id: model.start, length: 0, logProbability: 0, weights: undefined, previous: undefined };
@@ -133,7 +133,7 @@ function search(
     const copies = rowIndices(beams.flatMap((_, source) => new Array<number>(beamSize).fill(source)));
     const encoded = encodeSource(model, variables, inputs, lengths);
     const attentionMemory = encoded.memory && takeMemory(encoded.memory, copies);
-    const current = takeRows(encoded.state, copies);
+    const current = pickRows(encoded.state, copies);
     for (let length = 1; length <= maxLength && beams.some(({ done }) => !done); length++) {
       // Every source has beamSize rows. The rows past the active hypotheses of a beam are computed but not read.
       const last = rowIndices(
@@ -158,7 +158,7 @@ function search(
             beam.active.length === 0 || (beam.ended.length === beamSize && bound <= penalized(lastOf(beam.ended)!));
           return Array.from({ length: beamSize }, (_, k) => firstRow + (active[k]?.parent ?? 0));
         });
-        return takeRows(run.state, rowIndices(rows));
+        return pickRows(run.state, rowIndices(rows));
       });
     }
     return [];
@@ -172,10 +172,10 @@ function search(
 }
 
 /** Selects rows of the batch, possibly repeated: row r of the result is row `rows[r]` of the tree's variables. */
-const takeRows = <T extends VariableTree>(tree: T, rows: IntTensor): T => mapVariables(tree, (x) => gather(x, rows));
+const pickRows = <T extends VariableTree>(tree: T, rows: IntTensor): T => mapVariables(tree, (x) => gather(x, rows));
 
 function takeMemory({ parameters, ...rest }: AttentionMemory, rows: IntTensor): Fields<AttentionMemory> {
-  return { parameters, ...takeRows(rest, rows) };
+  return { parameters, ...pickRows(rest, rows) };
 }
 
 /** The fields of an interface as an anonymous type, which is assignable to a type with an index signature. */

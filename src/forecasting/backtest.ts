@@ -1,6 +1,15 @@
 /** Rolling-origin evaluation of forecasting methods. */
 
-import { checkArray, checkChoice, checkCount, checkFunction, checkNames, checkObject, counted } from '../tensor/shape';
+import {
+  checkArray,
+  checkChoice,
+  checkCount,
+  checkFunction,
+  checkNames,
+  checkObject,
+  counted,
+  outOfRange,
+} from '../tensor/shape';
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
 import { recalibrate } from './calibration';
 import { checkLevels } from './distributions';
@@ -136,7 +145,7 @@ function trainingMethod(
 ): Method {
   checkObject(where, `methods.${name}`, forecaster);
   if (forecaster.horizon !== horizon)
-    throw new RangeError(`${where}: the horizon of ${name} must be ${horizon}, got ${forecaster.horizon}.`);
+    throw outOfRange(where, `the horizon of ${name}`, `${horizon}`, forecaster.horizon);
   return async (series) => {
     const fitted = await fitForecaster(forecaster, series, training);
     return (histories) => {

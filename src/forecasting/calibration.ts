@@ -12,18 +12,18 @@ import { type CheckedSeries, checkSeries, checkStart, type Series } from './seri
 import { scalerOf } from './state';
 import { averageQuantile, coverageScore } from './step-quantiles';
 import { checkPositive } from './value-scaling';
-import { type Origin, originsOf, prepare, windowsOf } from './windows';
+import { originsOf, prepare, type WindowOrigin, windowsOf } from './windows';
 
 /** The largest number of held-out windows. */
 const mostHeld = 512;
 
 /** The held-out windows in batches, evenly thinned. */
-export function heldBatches(plan: FeaturePlan, held: readonly Origin[]): Windows[] {
+export function heldBatches(plan: FeaturePlan, held: readonly WindowOrigin[]): Windows[] {
   return thinned(held, mostHeld).map((origins) => windowsOf(plan, origins, 0));
 }
 
 /** At most `most` of the origins, evenly spaced, in groups of 64. */
-function thinned(origins: readonly Origin[], most: number): Origin[][] {
+function thinned(origins: readonly WindowOrigin[], most: number): WindowOrigin[][] {
   const every = Math.ceil(origins.length / most);
   const used = origins.filter((_, i) => i % every === 0);
   return Array.from({ length: Math.ceil(used.length / 64) }, (_, i) => used.slice(64 * i, 64 * (i + 1)));
@@ -36,7 +36,7 @@ interface HeldScore {
 }
 
 /** The scores of the values in the horizons of the origins. */
-function scoresAt(fitted: FittedForecaster, origins: readonly Origin[], most: number): HeldScore[] {
+function scoresAt(fitted: FittedForecaster, origins: readonly WindowOrigin[], most: number): HeldScore[] {
   const { horizon, distribution } = fitted.forecaster;
   const plain = { ...fitted, calibration: 1 };
   return thinned(origins, most).flatMap((group) => {
@@ -79,7 +79,7 @@ const priorWindows = 10;
  * The factor with which 80 % of the held-out values are in their 80 % intervals. It is shrunk towards 1: windows that
  * overlap are not independent, so there may be few of them.
  */
-export function calibrate(fitted: FittedForecaster, held: readonly Origin[]): number {
+export function calibrate(fitted: FittedForecaster, held: readonly WindowOrigin[]): number {
   // The intervals of counts contain their limits, so the correct ones cover more than 80 %.
   if (fitted.forecaster.distribution.name === 'negativeBinomial') return 1;
   const scores = scoresAt(fitted, held, mostHeld);

@@ -23,6 +23,7 @@ import {
   type Tensor,
   type Variable,
 } from '../index';
+import { softplusValue } from '../kernels/elementwise';
 import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
 import { logGammaRatio } from './log-gamma';
 import {
@@ -63,9 +64,6 @@ const least = 1e-3;
 
 /** The column `index` of `[R, P]`, as `[R]`. */
 const column = (x: Variable, index: number): Variable => reshape(slice(x, index, index + 1, 1), [x.shape[0]!]);
-
-/** log(1 + eˣ) of a number. */
-const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /**
  * A single value per step: the median, trained with the mean absolute error. Its intervals come from the calibration on
@@ -122,17 +120,17 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
     let above = 1;
     while (above < Q - 1 && z[above]! < number) above++;
     let value = outputs[at]!;
-    for (let j = middle + 1; j < above; j++) value += softplusOf(outputs[at + j]!);
-    for (let j = middle - 1; j >= above; j--) value -= softplusOf(outputs[at + j + 1]!);
+    for (let j = middle + 1; j < above; j++) value += softplusValue(outputs[at + j]!);
+    for (let j = middle - 1; j >= above; j--) value -= softplusValue(outputs[at + j + 1]!);
     // The next distance is above the value, or below it in the lower half.
-    const distance = softplusOf(outputs[at + above]!);
+    const distance = softplusValue(outputs[at + above]!);
     const from = above > middle ? above - 1 : above;
     return value + (distance * (number - z[from]!)) / (z[above]! - z[above - 1]!);
   };
   const values = (outputs: ArrayLike<number>): number[] => {
     const result = new Array<number>(Q).fill(outputs[0]!);
-    for (let j = middle + 1; j < Q; j++) result[j] = result[j - 1]! + softplusOf(outputs[j]!);
-    for (let j = middle - 1; j >= 0; j--) result[j] = result[j + 1]! - softplusOf(outputs[j + 1]!);
+    for (let j = middle + 1; j < Q; j++) result[j] = result[j - 1]! + softplusValue(outputs[j]!);
+    for (let j = middle - 1; j >= 0; j--) result[j] = result[j + 1]! - softplusValue(outputs[j + 1]!);
     return result;
   };
   return {
@@ -210,7 +208,7 @@ function interpolate(values: readonly number[], { above, part }: Position): numb
  * gaussian().size; // 2
  */
 export function gaussian(): Distribution {
-  const deviationOf = (output: number): number => least + softplusOf(output);
+  const deviationOf = (output: number): number => least + softplusValue(output);
   return {
     name: 'gaussian',
     size: 2,
@@ -232,8 +230,8 @@ export function gaussian(): Distribution {
  * studentT().size; // 3
  */
 export function studentT(): Distribution {
-  const deviationOf = (output: number): number => least + softplusOf(output);
-  const degreesOf = (output: number): number => 2 + least + softplusOf(output);
+  const deviationOf = (output: number): number => least + softplusValue(output);
+  const degreesOf = (output: number): number => 2 + least + softplusValue(output);
   return {
     name: 'studentT',
     size: 3,
@@ -264,8 +262,8 @@ export function studentT(): Distribution {
  * negativeBinomial().size; // 2
  */
 export function negativeBinomial(): Distribution {
-  const meanOf = (output: number, scaleOfSeries: number): number => scaleOfSeries * (least + softplusOf(output));
-  const shapeOf = (output: number): number => 0.01 + softplusOf(output);
+  const meanOf = (output: number, scaleOfSeries: number): number => scaleOfSeries * (least + softplusValue(output));
+  const shapeOf = (output: number): number => 0.01 + softplusValue(output);
   return {
     name: 'negativeBinomial',
     size: 2,

@@ -10,7 +10,7 @@
  */
 
 import { createRandom, normalNumber } from '../index';
-import { checkArray, checkCount, checkNames, checkString } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkString, outOfRange } from '../tensor/shape';
 import { type Distributed, type ForecastTask, localMethod, type Method } from './methods';
 import { minimize } from './nelder-mead';
 import { quantileOfSorted } from './probability';
@@ -92,9 +92,7 @@ export function exponentialSmoothing(options: ExponentialSmoothingOptions = {}):
   checkCount('exponentialSmoothing', 'paths', paths);
   const unknown = models.find((name) => !stable.includes(name));
   if (unknown !== undefined || models.length === 0)
-    throw new RangeError(
-      `exponentialSmoothing: models must be some of ${stable.join(', ')}, got ${unknown ?? 'none'}.`,
-    );
+    throw outOfRange('exponentialSmoothing', 'models', `some of ${stable.join(', ')}`, unknown ?? 'none');
   return localMethod((values, task) => simulate(chooseModel(values, models, task.season), task, paths));
 }
 

@@ -171,10 +171,10 @@ export function writeCovariates(
   for (const feature of calendarFeatures(timeAfter(start!, step, t), schema.cycles)) into[to++] = feature;
 }
 
-/** The covariates of step t. */
-export function covariatesAt(series: CheckedSeries, t: number, isPastAvailable: boolean): StepCovariates {
+/** The covariates of step t, with the past covariates of the step before. */
+export function covariatesAt(series: CheckedSeries, t: number): StepCovariates {
   return {
-    past: isPastAvailable && t > 0 ? series.past.map((values) => values[t - 1]!) : undefined,
+    past: t > 0 ? series.past.map((values) => values[t - 1]!) : undefined,
     future: series.future.map((values) => values[t]!),
     numbers: series.numbers,
     start: series.start,

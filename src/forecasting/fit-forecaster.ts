@@ -12,7 +12,7 @@ import {
   standardScaler,
   withParameters,
 } from '../index';
-import { checkCount, checkKind, checkNames, checkNumber, counted } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
 import { calibrate, heldBatches } from './calibration';
 import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
@@ -105,9 +105,7 @@ export async function fitForecaster(
   const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
   if (validation > 0 && validation < forecaster.horizon)
-    throw new RangeError(
-      `${where}: validation must be 0 or at least the horizon ${forecaster.horizon}, got ${validation}.`,
-    );
+    throw outOfRange(where, 'validation', `0 or at least the horizon ${forecaster.horizon}`, validation);
   for (const { name, values } of checked)
     if (values.length <= validation)
       throw new RangeError(

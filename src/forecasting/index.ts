@@ -33,13 +33,7 @@ export { drift, type FittedMethod, type ForecastTask, type Method, meanForecast,
 export type { Member, MemberParameters } from './network';
 export { loadForecaster, type SavedForecasterOptions, saveForecaster } from './saved-forecaster';
 export type { Scores } from './scores';
-export {
-  type Columns,
-  type Schema,
-  type Series,
-  type SeriesFromRowsOptions,
-  seriesFromRows,
-  type TableRow,
-} from './series';
+export type { Columns, Schema, Series } from './series';
+export { type SeriesFromRowsOptions, seriesFromRows, type TableRow } from './series-from-rows';
 export { type ForecastState, observe } from './state';
 export type { Scaling, ValueScaler } from './value-scaling';

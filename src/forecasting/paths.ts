@@ -1,6 +1,7 @@
 /** Sampled paths of autoregressive forecasters. */
 
 import { advance, createRandom, type ModelState, type Random, type Stream, stream, type Tensor } from '../index';
+import { mapStates } from '../models/sequential';
 import { sizeOf } from '../tensor/shape';
 import {
   appendValue,
@@ -148,7 +149,7 @@ function writeFuture(into: Float32Array, at: number, plan: FittedForecaster, sta
   writeCovariates(into, at, plan, state.length + k, { ...state, past: undefined, future });
 }
 
-/** Rows `first` to `first + rows` of a state, each `times` times. */
+/** The rows of a state from `first` up to, but not including, `first + rows`, each `times` times. */
 function repeated(state: ModelState, first: number, rows: number, times: number): ModelState {
   const repeat = ({ shape: [, ...rest], data }: Tensor): Tensor => {
     const size = sizeOf(rest);
@@ -159,10 +160,5 @@ function repeated(state: ModelState, first: number, rows: number, times: number)
     }
     return { shape: [rows * times, ...rest], data: copies };
   };
-  return Object.fromEntries(
-    Object.entries(state).map(([layer, parts]) => [
-      layer,
-      Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, repeat(part)])),
-    ]),
-  );
+  return mapStates(state, repeat);
 }

@@ -1,7 +1,7 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
 import { createPredictor, joinStates, type ModelState, splitState, type Tensor } from '../index';
-import { checkArray, checkKind } from '../tensor/shape';
+import { checkArray, checkKind, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
   appendValue,
@@ -93,7 +93,7 @@ export function observeChecked(
 ): ForecastState[] {
   if (states !== undefined) checkArray(where, 'states', states);
   if (states !== undefined && states.length !== series.length)
-    throw new RangeError(`${where}: states must be those of the ${series.length} series, got ${states.length}.`);
+    throw outOfRange(where, 'states', `those of the ${series.length} series`, states.length);
   const rows = series.map((each, i) =>
     states === undefined ? startRow(where, fitted, each) : continueRow(where, fitted, each, states[i]!),
   );

@@ -29,7 +29,7 @@ export interface PreparedSeries {
 }
 
 /** The last observed step of a window in a series. */
-export interface Origin {
+export interface WindowOrigin {
   readonly of: PreparedSeries;
   readonly at: number;
 }
@@ -41,7 +41,7 @@ export function prepare(plan: FeaturePlan, series: CheckedSeries, scaler: ValueS
   const inputs = new Float32Array(N * F);
   for (let t = 0; t < N; t++) {
     writeValues(inputs, t * F, forecaster, track, t, t - 1);
-    writeCovariates(inputs, t * F + valueInputs(forecaster), plan, t, covariatesAt(series, t, true));
+    writeCovariates(inputs, t * F + valueInputs(forecaster), plan, t, covariatesAt(series, t));
   }
   return { series, scaler, track, inputs };
 }
@@ -51,11 +51,11 @@ export function originsOf(
   series: readonly PreparedSeries[],
   horizon: number,
   range: (length: number) => readonly [from: number, to: number],
-): Origin[] {
+): WindowOrigin[] {
   return series.flatMap((of) => {
     const N = of.series.values.length;
     const [from, to] = range(N);
-    const origins: Origin[] = [];
+    const origins: WindowOrigin[] = [];
     for (let at = Math.max(0, from); at < Math.min(to, N - horizon); at++)
       if (of.track.observed.slice(at + 1, at + 1 + horizon).includes(1)) origins.push({ of, at });
     return origins;
@@ -65,7 +65,7 @@ export function originsOf(
 /** A dataset of windows that end at the origins, `most` of them per epoch, in a random order. */
 export function windowsAt(
   plan: FeaturePlan,
-  origins: readonly Origin[],
+  origins: readonly WindowOrigin[],
   { batchSize, most }: { readonly batchSize: number; readonly most: number },
 ): Dataset<Windows> {
   const used = Math.min(most, origins.length);
@@ -92,7 +92,7 @@ const contextWeight = ({ mode, context, horizon }: Forecaster): number =>
  *
  * @param weightOfContext the weight of all steps of the context together, compared with that of the horizon
  */
-export function windowsOf(plan: FeaturePlan, origins: readonly Origin[], weightOfContext: number): Windows {
+export function windowsOf(plan: FeaturePlan, origins: readonly WindowOrigin[], weightOfContext: number): Windows {
   const { context: C, horizon: h, mode } = plan.forecaster;
   const [T, B, F] = [C + h, origins.length, inputSize(plan)];
   const flat = (length: number): Tensor => ({ shape: [length, B], data: new Float32Array(length * B) });

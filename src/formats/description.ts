@@ -30,7 +30,7 @@ import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
 import type { Origin } from '../tensor/origin';
-import { describe } from '../tensor/shape';
+import { describe, mismatch } from '../tensor/shape';
 import { abbreviate } from './listing';
 import { isSameFunction } from './same-function';
 
@@ -165,8 +165,7 @@ export function describeOrigin(
       return Object.fromEntries(fields.map(([key, field]) => [key, visitPart(field, key)]));
     }
     if (unnamed !== undefined) return unnamed;
-    if (typeof value === 'number')
-      throw new TypeError(`${where}: ${path} must be a finite number to be saved, got ${value}.`);
+    if (typeof value === 'number') throw mismatch(where, path, 'a finite number to be saved', value);
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
       `${where}: ${path} is ${what} without a name. Name it in customObjects: { myName: … }, here and when loading; ` +

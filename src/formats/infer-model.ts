@@ -114,7 +114,7 @@ function inferredFrom(modules: readonly Module[], options: InferOptions): Inferr
   const { returnSequences = true } = options;
   const last = order.reduce((found, { kind }, i) => (kind === 'recurrent' ? i : found), -1);
   const entries = order.flatMap((module, i) =>
-    withCaller('inferModel', () => module.layers(i < last || returnSequences)).map((layer) => ({ layer, module })),
+    module.layers(i < last || returnSequences).map((layer) => ({ layer, module })),
   );
   const layers = entries.map(({ layer }) => layer);
   const names = Object.fromEntries(namesOf(layers).map((name, i) => [name, entries[i]!.module.name]));

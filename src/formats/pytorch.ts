@@ -13,7 +13,7 @@ import type { DirectionOptions } from '../layers/recurrent';
 import { checkModel, type Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
 import { lastOf } from '../tensor/arrays';
-import { checkArray, checkNames, checkObject, formatShape, sameShape } from '../tensor/shape';
+import { checkArray, checkNames, checkObject, formatShape, outOfRange, sameShape } from '../tensor/shape';
 import { checkTensor, full, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
 import { joined, part, reversedAxes, sumOf, transposed } from './matrix';
@@ -88,7 +88,7 @@ export function fromPyTorch(
             `${listed(Object.keys(weights)) || 'empty'}.`,
         );
       if (!sameShape(tensor.shape, shape))
-        throw new RangeError(`fromPyTorch: ${path} must be ${formatShape(shape)}, got ${formatShape(tensor.shape)}.`);
+        throw outOfRange('fromPyTorch', path, formatShape(shape), formatShape(tensor.shape));
       taken.add(path);
       return tensor;
     };

@@ -5,7 +5,7 @@
 
 import { decodeUtf8, encodeUtf8 } from '../data/utf8';
 import { lastOf } from '../tensor/arrays';
-import { checkObject, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkObject, describe, formatShape, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
@@ -232,8 +232,7 @@ export function writeSafetensors(
   checkObject('writeSafetensors', 'metadata', metadata);
   const entries: [string, unknown][] = [];
   for (const [name, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string')
-      throw new TypeError(`writeSafetensors: metadata.${name} must be a string, got ${describe(value)}.`);
+    if (typeof value !== 'string') throw mismatch('writeSafetensors', `metadata.${name}`, 'a string', value);
     checkText(name);
     checkText(value);
   }
@@ -242,10 +241,7 @@ export function writeSafetensors(
   const count = Object.keys(tensors).length;
   if (count > maxTensors) throw new RangeError(`writeSafetensors: got ${count} tensors, the limit is ${maxTensors}.`);
   for (const [name, value] of Object.entries(tensors)) {
-    if (!isTensor(value))
-      throw new TypeError(
-        `writeSafetensors: ${name} must be a tensor { shape, data: Float32Array }, got ${describe(value)}.`,
-      );
+    if (!isTensor(value)) throw mismatch('writeSafetensors', name, 'a tensor { shape, data: Float32Array }', value);
     if (name === '__metadata__') throw new RangeError('writeSafetensors: no tensor may be named __metadata__.');
     checkText(name);
     if (!isSizes(value.shape) || sizeOf(value.shape) !== value.data.length) {

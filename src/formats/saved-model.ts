@@ -14,7 +14,7 @@ import { buildSequential, type Fill, type Sequential } from '../models/sequentia
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { mapPlan, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { checkKind, checkNames, checkObject, counted, formatShape, sameShape } from '../tensor/shape';
+import { checkKind, checkNames, checkObject, counted, formatShape, outOfRange, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { leavesOf, type TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
@@ -243,8 +243,7 @@ function openFile(where: string, file: Uint8Array | ArrayBuffer): Safetensors {
     throw new RangeError(
       `${where}: the safetensors file was not written by save. Read its tensors with readSafetensors.`,
     );
-  if (!/^[1-9]\d*$/.test(found))
-    throw new RangeError(`${where}: bptt.format must be the number of a layout, got ${abbreviate(found)}.`);
+  if (!/^[1-9]\d*$/.test(found)) throw outOfRange(where, 'bptt.format', 'the number of a layout', abbreviate(found));
   if (Number(found) > layout) {
     throw new RangeError(
       `${where}: the file has layout ${abbreviate(found)}, this version supports layouts up to ${layout}. It was ` +

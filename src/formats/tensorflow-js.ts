@@ -2,7 +2,7 @@
  * Import of TensorFlow.js models: a `model.json` with the configuration and a manifest of weights, and binary files.
  */
 
-import { checkNames, checkObject, describe, formatShape, type Shape, sizeOf } from '../tensor/shape';
+import { checkNames, checkObject, formatShape, outOfRange, type Shape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDepth, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
@@ -11,9 +11,9 @@ import { isJsonObject, type JsonObject } from './json-object';
 import type { KerasLayer } from './keras/config';
 import { parseJson } from './keras/json';
 import type { KerasOptions } from './keras/layers';
-import { type ImportedModel, modelOf, nameInFile } from './keras/model';
+import { type ImportedModel, modelOf } from './keras/model';
 import { hardSigmoidSlope } from './keras/version';
-import { isTrainingState } from './keras/weights';
+import { isTrainingState, nameInFile } from './keras/weights';
 import { abbreviate, listed, shown } from './listing';
 import { maxTensors } from './safetensors';
 
@@ -86,12 +86,12 @@ export function importTensorFlowJs(
 
 function fields(json: Json | undefined, name: string): JsonObject {
   if (isJsonObject(json)) return json;
-  throw new RangeError(`${where}: ${name} must be an object, got ${describe(json)}.`);
+  throw outOfRange(where, name, 'an object', json);
 }
 
 function list(json: Json | undefined, name: string): readonly Json[] {
   if (Array.isArray(json)) return json as readonly Json[];
-  throw new RangeError(`${where}: ${name} must be an array, got ${describe(json)}.`);
+  throw outOfRange(where, name, 'an array', json);
 }
 
 /** Reads the tensors of a manifest. The weights of a group are contiguous in the concatenation of its files. */
@@ -169,7 +169,7 @@ function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, of
   if (typeof name !== 'string') throw new RangeError(`${where}: a weight has no name.`);
   const label = abbreviate(name);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
-    throw new RangeError(`${where}: the shape of ${label} must be non-negative integers, got ${shown(shape)}.`);
+    throw outOfRange(where, `the shape of ${label}`, 'non-negative integers', shown(shape));
   const quantization =
     entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${label}`);
   const stored = quantization === undefined ? dtype : quantization['dtype'];

@@ -28,6 +28,9 @@ export function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
+/** The softplus function, ln(1 + eˣ), without overflow. */
+export const softplusValue = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 const unary = ['write n', 'read n', 'n'] as const;
 
 /** y = f(x), portable. */
@@ -165,7 +168,7 @@ export const rectifyBackward: Kernel<typeof withNumberBackward> = {
 /** y = ln(1 + eˣ), without overflow. */
 export const softplusOf: Kernel<typeof unary> = {
   operands: unary,
-  portable: (memory) => portableMap(memory, (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  portable: (memory) => portableMap(memory, softplusValue),
   simd: (o, w) => map(w, o, (x) => math.softplus(w, x)),
 };
 /** dx += dy / (1 + e⁻ˣ); reads x. */

@@ -4,8 +4,9 @@ import { add, multiply, scale } from '../autodiff/ops/arithmetic';
 import { concat, stack } from '../autodiff/ops/movement';
 import type { Variable } from '../autodiff/tape';
 import type { Cell } from '../recurrence/cell';
-import { checkChoice, checkNames, checkObject } from '../tensor/shape';
-import { directionsOf } from './directions';
+import type { Unrolled } from '../recurrence/unroll';
+import { checkChoice, checkNames, checkObject, outOfRange } from '../tensor/shape';
+import { directionsOf, type LayerDirection } from './directions';
 import { type Layer, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 import { checkDirection, type DirectionOptions, directionParameters, outputSize, runDirection } from './recurrent';
@@ -55,16 +56,12 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
   const { merge = 'concat', returnSequences = true, reverse = {}, ...shared } = options;
   checkObject('bidirectional', 'reverse', reverse);
   checkDirection('bidirectional', { ...shared, ...reverse }, ['cell'], reverse.cell ?? cell);
-  const directions = directionsOf(cell, options);
+  const [forward, backward] = directionsOf(cell, options);
   checkChoice<string>('bidirectional', 'merge', merge, Object.keys(merges));
-  const [size, reverseSize] = directions.map((direction) => outputSize(direction.cell, direction.options)) as [
-    number,
-    number,
-  ];
+  const size = outputSize(cell, options);
+  const reverseSize = outputSize(backward.cell, backward.options);
   if (merge !== 'concat' && size !== reverseSize)
-    throw new RangeError(
-      `bidirectional: merge must be concat for directions of sizes ${size} and ${reverseSize}, got ${merge}.`,
-    );
+    throw outOfRange('bidirectional', 'merge', `concat for directions of sizes ${size} and ${reverseSize}`, merge);
   return {
     name: 'bidirectional',
     origin: ['bidirectional', cell, options],
@@ -79,31 +76,27 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     },
     parameters: (input) => {
       const inputSize = stepSize('bidirectional', input);
-      return joinNames(
-        Object.fromEntries(
-          directions.map((direction) => [
-            direction.name,
-            directionParameters(direction.cell, direction.options, inputSize),
-          ]),
-        ),
-      );
+      return joinNames({
+        forward: directionParameters(cell, options, inputSize),
+        reverse: directionParameters(backward.cell, backward.options, inputSize),
+      });
     },
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
       const byDirection = splitNames(parameters);
       const states = splitNames(context.state ?? {});
       checkNames('bidirectional', 'state', states, ['forward', 'reverse']);
-      const runs = directions.map((direction) => {
-        const { name } = direction;
-        const own = { ...context, state: states[name] };
-        const run = runDirection(direction.cell, direction.options, byDirection[name]!, x, own, name === 'reverse');
-        return { ...run, output: returnSequences ? run.outputs : run.state[direction.cell.state[0]!]! };
-      });
-      const [forward, backward] = runs as [(typeof runs)[number], (typeof runs)[number]];
+      const runOf = (direction: LayerDirection): Unrolled & { readonly output: Variable } => {
+        const { name, cell: own } = direction;
+        const directionContext = { ...context, state: states[name] };
+        const run = runDirection(own, direction.options, byDirection[name]!, x, directionContext, name === 'reverse');
+        return { ...run, output: returnSequences ? run.outputs : run.state[own.state[0]!]! };
+      };
+      const [forwardRun, backwardRun] = [runOf(forward), runOf(backward)];
       return {
-        output: merges[merge](forward.output, backward.output),
-        state: joinNames({ forward: forward.state, reverse: backward.state }),
-        states: () => joinNames({ forward: forward.states(), reverse: backward.states() }),
+        output: merges[merge](forwardRun.output, backwardRun.output),
+        state: joinNames({ forward: forwardRun.state, reverse: backwardRun.state }),
+        states: () => joinNames({ forward: forwardRun.states(), reverse: backwardRun.states() }),
       };
     },
   };

@@ -118,7 +118,7 @@ export interface ChainRun {
 }
 
 /** Returns the states after every step by layer name, `[T, B, H]` each; layers without state are absent. */
-export function statesOf(results: ChainRun['results']): Readonly<Record<string, LayerState<Variable>>> {
+export function statesPerStep(results: ChainRun['results']): Readonly<Record<string, LayerState<Variable>>> {
   return Object.fromEntries(
     Object.entries(results).flatMap(([name, { states }]) => {
       const own = states?.() ?? {};

@@ -6,7 +6,7 @@ import { multiplyTaps } from '../kernels/columns';
 import { copy } from '../kernels/movement';
 import { affinePacked, gemmPacked } from '../kernels/product';
 import type { Resident } from '../kernels/resident';
-import { type StepRunner, viewOf } from '../recurrence/cell-stream';
+import { memoryView, type StepRunner } from '../recurrence/cell-stream';
 import { memoize } from '../tensor/memoize';
 import { checkNames, checkShape } from '../tensor/shape';
 import { checkTensor, full, type Tensor } from '../tensor/tensor';
@@ -55,7 +55,7 @@ function ringRunner(
 ): StepRunner<LayerState, Ring> {
   const I = stepSize('conv1d', features);
   const [past, size] = [(k - 1) * dilation, batchSize * I];
-  const newest = viewOf(memory, input, size);
+  const newest = memoryView(memory, input, size);
   const shape = [batchSize, past * I];
   /** The position of a value of a step in the state by name. */
   const positionOf = (p: number, i: number): number => (Math.floor(i / I) * past + p) * I + (i % I);

@@ -20,7 +20,15 @@ import { causalRows, lastRows, paddedRows } from '../recurrence/window-rows';
 import type { Initializer } from '../tensor/initializers';
 import { checkCount, checkFunction, checkNames, checkShape } from '../tensor/shape';
 import { createConvolutionRunner } from './conv1d-stream';
-import { checkNoResets, type Layer, type LayerContext, type LayerResult, stepSize, vectors } from './layer';
+import {
+  checkNoResets,
+  type Features,
+  type Layer,
+  type LayerContext,
+  type LayerResult,
+  stepSize,
+  vectors,
+} from './layer';
 
 /** The options of {@link conv1d}. */
 export interface Conv1dOptions {
@@ -73,7 +81,7 @@ export function conv1d(options: Conv1dOptions): Layer {
   const { size, groups = 1, activation, weightInitializer, biasInitializer } = options;
   const causal = isCausal(window);
   const isSameLength = stride === 1 && totalPadding(window) === extentOf(window) - 1;
-  const sizeOf = (input: Parameters<Layer['output']>[0]): number => {
+  const inputSizeOf = (input: Features): number => {
     const inputSize = stepSize('conv1d', input);
     checkGroups('conv1d', 'the size of the input', inputSize, groups);
     return inputSize;
@@ -83,12 +91,12 @@ export function conv1d(options: Conv1dOptions): Layer {
     origin: ['conv1d', { ...options, stride, dilation, groups, padding }],
     causal,
     output: (input) => {
-      sizeOf(input);
+      inputSizeOf(input);
       return { kind: 'vectors', size, perStep: true };
     },
     ...(isSameLength ? {} : { steps: (length) => windowsOver(window, length) }),
     parameters: (input) => {
-      const shape = [window.k, sizeOf(input) / groups, size];
+      const shape = [window.k, inputSizeOf(input) / groups, size];
       return {
         weight: { role: 'input', shape, blocks: 1, initializer: weightInitializer },
         bias: { role: 'bias', shape: [size], blocks: 1, initializer: biasInitializer },

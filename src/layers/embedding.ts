@@ -1,6 +1,7 @@
 /** A layer that maps token ids to vectors. */
 
 import { gather } from '../autodiff/ops/movement';
+import { isVariable } from '../autodiff/tape';
 import { gatherRows } from '../kernels/linear';
 import { type Initializer, normal } from '../tensor/initializers';
 import { checkCount, checkIds, checkNames, checkRows, mismatch } from '../tensor/shape';
@@ -43,7 +44,7 @@ export function embedding(options: EmbeddingOptions): Layer {
     output: () => ({ kind: 'vectors', size, perStep: true }),
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
-      if ('storage' in input) throw mismatch('embedding', 'the input', 'ids, as intTensor([…]) returns', 'vectors');
+      if (isVariable(input)) throw mismatch('embedding', 'the input', 'ids, as intTensor([…]) returns', 'vectors');
       return { output: gather(weight!, input) };
     },
     stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize }) => {

@@ -4,7 +4,7 @@ import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import type { StepRunner, StepRunnerState } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
-import { chain, chainParameters, checkLayers, type NamedLayer, namesOf, runChain, statesOf } from './chain';
+import { chain, chainParameters, checkLayers, type NamedLayer, namesOf, runChain, statesPerStep } from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -55,7 +55,7 @@ export function residual(layers: readonly Layer[]): Layer {
       return {
         output: add(x, lastOf(run.outputs)!),
         state: joinNames(run.state),
-        states: () => joinNames(statesOf(run.results)),
+        states: () => joinNames(statesPerStep(run.results)),
       };
     },
     stepRunner: ({ parameters, features, ...context }) => {

@@ -1,9 +1,9 @@
 /** Layers without bias. */
 
-import { constantOf, currentScope } from '../autodiff/tape';
+import { constantOf, currentScope, isVariable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { describe } from '../tensor/shape';
+import { mismatch } from '../tensor/shape';
 import { full, type Tensor } from '../tensor/tensor';
 import type { Features, Layer } from './layer';
 
@@ -21,8 +21,8 @@ import type { Features, Layer } from './layer';
  * predict(model, full([5, 1, 2], 0)).data.every((value) => value === 0); // true
  */
 export function withoutBias(layer: Layer): Layer {
-  if (typeof layer !== 'object' || layer === null || typeof layer.run !== 'function')
-    throw new TypeError(`withoutBias: layer must be a layer such as dense({ size: 3 }), got ${describe(layer)}.`);
+  if (typeof layer?.run !== 'function')
+    throw mismatch('withoutBias', 'layer', 'a layer such as dense({ size: 3 })', layer);
   const { stepRunner } = layer;
   return {
     ...layer,
@@ -34,10 +34,9 @@ export function withoutBias(layer: Layer): Layer {
       return Object.fromEntries(kept);
     },
     run(parameters, input, context) {
-      const features: Features =
-        'storage' in input
-          ? { kind: 'vectors', size: lastOf(input.shape)!, perStep: input.shape.length === 3 }
-          : { kind: 'ids' };
+      const features: Features = isVariable(input)
+        ? { kind: 'vectors', size: lastOf(input.shape)!, perStep: input.shape.length === 3 }
+        : { kind: 'ids' };
       const scope = currentScope('withoutBias');
       const constants = Object.entries(zeroBiases(layer, features)).map(([name, { shape, data }]) => [
         name,

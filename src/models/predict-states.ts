@@ -1,7 +1,7 @@
 /** The states of a model after every step. */
 
 import { compute } from '../autodiff/value-and-gradient';
-import { statesOf } from '../layers/chain';
+import { statesPerStep } from '../layers/chain';
 import { withCaller } from '../tensor/error-context';
 import { checkNames } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
@@ -23,6 +23,6 @@ export function predictStates(model: Sequential, inputs: IntTensor | Tensor, opt
   checkNames('predictStates', 'options', options, ['lengths', 'resets', 'state']);
   checkModel('predictStates', model);
   return withCaller('predictStates', () =>
-    compute(model.parameters, (p) => statesOf(runModel(model, p, inputs, options).results)),
+    compute(model.parameters, (p) => statesPerStep(runModel(model, p, inputs, options).results)),
   );
 }

@@ -6,10 +6,10 @@ import { chainStepRunner } from '../layers/chain-stream';
 import { checkParameters, type PointwiseCell } from '../recurrence/cell';
 import {
   cellStepRunner,
+  memoryView,
   type StepRunner,
   type StepRunnerOptions,
   type StepRunnerState,
-  viewOf,
 } from '../recurrence/cell-stream';
 import { attributed, withCaller } from '../tensor/error-context';
 import { memoize } from '../tensor/memoize';
@@ -141,7 +141,7 @@ function programOf<S>(
   const reserveFor = (size: number): number => reserve(reservation, size);
   const input = reserveFor(batchSize * width);
   const runner = createRunner({ workspace, resident, reserve: reserveFor, input, batchSize });
-  const outputs = viewOf(workspace.memory, runner.output, batchSize * runner.size);
+  const outputs = memoryView(workspace.memory, runner.output, batchSize * runner.size);
   const program = { resident, reservation, runner, input, outputs };
   bySize.set(batchSize, program);
   return program;

@@ -5,7 +5,7 @@ import { directionsOf } from '../layers/directions';
 import type { Features, LayerParameters } from '../layers/layer';
 import { splitNames } from '../layers/nested-names';
 import { layerOriginOf } from '../layers/origins';
-import { describe } from '../tensor/shape';
+import { mismatch } from '../tensor/shape';
 import { isTensor } from '../tensor/tensor';
 import { type TensorTree, treeSize } from '../tensor/tree';
 
@@ -41,7 +41,7 @@ type Row = readonly [name: string, output: string, parameters: string];
  */
 export function summary(model: Summarizable): string {
   if (typeof model !== 'object' || model === null || typeof model.parameters !== 'object')
-    throw new TypeError(`summary: model must be a model, got ${describe(model)}.`);
+    throw mismatch('summary', 'model', 'a model', model);
   const { parameters, layers, encoder } = model;
   const rows: readonly Row[] = [
     ['layer', 'output', 'parameters'],

@@ -16,7 +16,7 @@ import { allocate } from '../kernels/workspace';
 import { byName, mapValues } from '../tensor/named-values';
 import { checkKind, checkObject, checkShape } from '../tensor/shape';
 import { type PointwiseBackwardStep, type PointwiseCell, type State, stateSizes } from './cell';
-import { statesOf } from './unroll';
+import { completeState } from './unroll';
 
 /**
  * Computes the next state from the pre-activations of the gates: the step of a pointwise cell after its matrix
@@ -53,7 +53,7 @@ export function applyPointwise<N extends string>(
     rows,
     Math.floor(hiddenSize) * cell.gates,
   ]);
-  const previous = statesOf('applyPointwise', 'state', state, stateSizes(cell, hiddenSize), rows);
+  const previous = completeState('applyPointwise', 'state', state, stateSizes(cell, hiddenSize), rows);
   const vectors = byName(cell.vectorParameters, (name) => operand('applyPointwise', parameters[name]!, name));
   const sources = [input, ...Object.values<Variable>(previous), ...Object.values(vectors)];
   const next = byName(cell.state, () => result(scope, [rows, hiddenSize], sources));

@@ -106,7 +106,7 @@ export function cellStepRunner(
     vectors: byName(cell.vectorParameters, (name) => resident.place(parameters[name]!)),
   };
   const multiply = k.of(gemmPacked);
-  const nextState = viewOf(memory, to, initial.length);
+  const nextState = memoryView(memory, to, initial.length);
   return {
     output: step.next['h']!,
     size: H,
@@ -136,7 +136,7 @@ export function cellStepRunner(
 }
 
 /** Returns a function that returns a view of the memory, also after the memory has grown. */
-export function viewOf(memory: Memory, offset: number, size: number): () => Heap {
+export function memoryView(memory: Memory, offset: number, size: number): () => Heap {
   let heap: Heap | undefined;
   let view: Heap;
   return () => {

@@ -70,7 +70,7 @@ interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'>
   readonly saved: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly maskedHidden: number;
-  /** The offsets of the current step, set by {@link selectRows}; those of `dVectors`, by the backward pass. */
+  /** The offsets of the current step, set by {@link selectStep}; those of `dVectors`, by the backward pass. */
   readonly step: PointwiseBackwardStep<string> & { readonly dVectors: Record<string, number> };
 }
 
@@ -168,7 +168,7 @@ function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void
     for (let i = from; i < to; i++) {
       const t = isReversed ? T - 1 - i : i;
       const at = starts[t]! + first;
-      run(k, selectRows(layout, t, at, first, count), t, at, first);
+      run(k, selectStep(layout, t, at, first, count), t, at, first);
     }
   };
   if (kernels.overSteps && cell.callsOnlyKernels && rows[T - 1] === S) kernels.overSteps(S, T, H * GH, runRows);
@@ -179,7 +179,7 @@ function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void
  * Sets the offsets of step `t` for its packed rows from `at` on, the rows of the batch from `first` on, at most
  * `count`.
  */
-function selectRows(layout: Layout, t: number, at: number, first: number, count: number): Layout['step'] {
+function selectStep(layout: Layout, t: number, at: number, first: number, count: number): Layout['step'] {
   const { cell, rows, S, H, GH, step } = layout;
   const previous = t === 0 ? first : S + at - rows[t - 1]!;
   step.rows = Math.min(rows[t]!, count);

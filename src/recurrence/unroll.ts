@@ -118,10 +118,11 @@ export function unroll<N extends string>(
   const flat = viewOf(x, [T * B, I]);
   const inputs = order === undefined ? flat : rowsAt(flat, order.input);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
-  const initial = statesOf<string>('unroll', 'initialState', options.initialState, sizes, B);
+  const initial = completeState<string>('unroll', 'initialState', options.initialState, sizes, B);
   let mask = options.recurrentMask === undefined ? undefined : recurrentMaskOf(cell, options.recurrentMask, initial, B);
   if (order !== undefined) {
-    const reset = order.initial.includes(B) && statesOf<string>('unroll', 'resetState', options.resetState, sizes, 1);
+    const reset =
+      order.initial.includes(B) && completeState<string>('unroll', 'resetState', options.resetState, sizes, 1);
     for (const [name, state] of Object.entries(initial)) {
       initial[name] = rowsAt(reset ? concat([state, reset[name]!]) : state, order.initial);
     }
@@ -206,7 +207,7 @@ function checkInputSize(actual: Shape, { role, shape }: ParameterSpec, xs: Shape
 }
 
 /** The parts of a state for `rows` rows; zeros for those that are not given. */
-export function statesOf<N extends string>(
+export function completeState<N extends string>(
   where: string,
   argument: string,
   given: Readonly<Partial<Record<N, Operand>>> | undefined,

@@ -203,7 +203,7 @@ export function checkNumber(
   least: number = -Infinity,
   most: number = Infinity,
 ): void {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most) {
+  if (!Number.isFinite(value) || value < least || value > most) {
     const range = least > -Infinity ? `a finite number of at least ${least}` : 'a finite number';
     throw outOfRange(where, argument, most < Infinity ? `a number from ${least} to ${most}` : range, value);
   }

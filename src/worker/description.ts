@@ -12,7 +12,7 @@ import { isSameFunction } from '../formats/same-function';
 import { runInSegments } from '../models/segments';
 import { runModel } from '../models/sequential';
 import type { Origin } from '../tensor/origin';
-import { describe } from '../tensor/shape';
+import { describe, outOfRange } from '../tensor/shape';
 import { binaryCrossEntropy, crossEntropy, huber, meanAbsoluteError, meanSquaredError } from '../training/losses';
 import { mixtureNegativeLogLikelihood } from '../training/mixture-density';
 import { copyArray } from './post';
@@ -102,8 +102,7 @@ export function createValue(where: string, description: unknown, names: CustomOb
     if ('$make' in part) {
       const [name, ...args] = part.$make as [string, ...unknown[]];
       const create = named(name);
-      if (typeof create !== 'function')
-        throw new RangeError(`${where}: ${name} must be a function, got ${describe(create)}.`);
+      if (typeof create !== 'function') throw outOfRange(where, name, 'a function', create);
       return create(...args.map(visit)) as unknown;
     }
     return Object.fromEntries(Object.entries(part).map(([key, field]) => [key, visit(field)]));

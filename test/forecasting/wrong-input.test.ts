@@ -240,6 +240,13 @@ describe('seriesFromRows rejects', () => {
       'seriesFromRows: series sold, column price, row 0: must be a number, got nothing.',
     );
   });
+
+  it('an unknown way to treat missing values', () => {
+    const options = { time: 'day', value: 'sold', frequency: 'day', missing: 'masked' as 'mask' } as const;
+    expect(() => seriesFromRows([row('2024-01-01')], options)).toThrow(
+      'seriesFromRows: missing must be one of error, mask, got masked.',
+    );
+  });
 });
 
 it('forecaster rejects options that do not fit', () => {

@@ -34,7 +34,8 @@ import {
 import { fromKeras, importKeras, importTensorFlowJs, readHdf5, readZip } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/formats/description';
-import { modelOf, nameInFile } from '../../src/formats/keras/model';
+import { modelOf } from '../../src/formats/keras/model';
+import { nameInFile } from '../../src/formats/keras/weights';
 import { archiveOf } from './archive';
 
 /** A tensor in JSON. */

@@ -181,6 +181,16 @@ describe('a stream of an ONNX network', () => {
     const { y } = importOnnxStream(model).step({ x: Float32Array.of(1, 1, 1) });
     expect([...y!.data]).toEqual([1 + 2 ** -10, 2 ** -24, -5]);
   });
+
+  it('computes functions of constants without overflow, as those of inputs', () => {
+    const nodes: PlainNode[] = [
+      ['Softplus', 'w', 'p'],
+      ['Add', 'x p', 'y'],
+    ];
+    const initializers = [floats('w', [3], [-1000, 0, 1000])];
+    const running = importOnnxStream(modelOf(nodes, [['x', 'float', [3]]], 'y', { initializers }));
+    expect([...running.step({ x: tensor([0, 0, 0]) })['y']!.data]).toEqual([0, Math.fround(Math.LN2), 1000]);
+  });
 });
 
 describe('If in a stream', () => {

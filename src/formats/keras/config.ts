@@ -3,7 +3,9 @@
 import { exp, relu, sigmoid, softplus, tanh } from '../../autodiff/ops/elementwise';
 import { softmax } from '../../autodiff/ops/reductions';
 import { type ActivationFunction, hardSigmoid, linear } from '../../cells/activations';
+import { outOfRange } from '../../tensor/shape';
 import type { Json } from '../description';
+import { isJsonObject } from '../json-object';
 import { abbreviate, shown } from '../listing';
 
 /** A layer of a Keras configuration. */
@@ -15,12 +17,10 @@ export interface KerasLayer {
 
 /** The layer in a JSON value; `undefined` if it is not a layer. */
 export function layerIn(json: Json | undefined): KerasLayer | undefined {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
-  const { class_name: className, config } = json as Readonly<Record<string, Json>>;
-  if (typeof className !== 'string' || typeof config !== 'object' || config === null || Array.isArray(config))
-    return undefined;
-  const fields = config as KerasLayer['config'];
-  return { className, name: typeof fields['name'] === 'string' ? fields['name'] : className, config: fields };
+  if (!isJsonObject(json)) return undefined;
+  const { class_name: className, config } = json;
+  if (typeof className !== 'string' || !isJsonObject(config)) return undefined;
+  return { className, name: typeof config['name'] === 'string' ? config['name'] : className, config };
 }
 
 /** The name of a serialized function; for an object, the name of its class in lower case. */
@@ -69,7 +69,7 @@ export function activationOf(
 export function countOf(where: string, layer: string, config: KerasLayer['config'], key: string): number {
   const value = config[key];
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new RangeError(`${where}: ${key} of ${layer} must be an integer of at least 1, got ${shown(value)}.`);
+  throw outOfRange(where, `${key} of ${layer}`, 'an integer of at least 1', shown(value));
 }
 
 /** @throws RangeError unless the features are the last axis */
@@ -90,7 +90,7 @@ export function stepsIn(where: string, { name, config }: KerasLayer, key: string
 export function numberOf(where: string, { name, config }: KerasLayer, key: string, byDefault: number): number {
   const value = config[key] ?? byDefault;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw new RangeError(`${where}: ${key} of ${name} must be a finite number, got ${shown(value)}.`);
+  throw outOfRange(where, `${key} of ${name}`, 'a finite number', shown(value));
 }
 
 /** The axis of a layer as a number, or a list of numbers. */

@@ -11,8 +11,9 @@ import { listed } from '../listing';
 import { readZip } from '../zip';
 import { parseJson } from './json';
 import type { KerasOptions } from './layers';
-import { type ImportedModel, modelOf, nameInFile } from './model';
+import { type ImportedModel, modelOf } from './model';
 import { hardSigmoidSlope } from './version';
+import { nameInFile } from './weights';
 
 /**
  * Imports a model from a `.keras` file, or an `.h5` file of a whole model, of Keras 2 or 3. Supported are Sequential

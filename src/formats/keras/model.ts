@@ -1,36 +1,19 @@
-/** Conversion of Keras models. */
+/** Conversion of Keras models from their configuration and weights. */
 
 import { namesOf, stepsThrough } from '../../layers/chain';
 import type { Conv1dOptions } from '../../layers/conv1d';
-import { directionsOf, type LayerDirection } from '../../layers/directions';
 import type { Layer } from '../../layers/layer';
-import { joinNames } from '../../layers/nested-names';
-import { cellOriginOf } from '../../layers/origins';
-import { buildSequential, checkModel, type Sequential } from '../../models/sequential';
+import { buildSequential, type Sequential } from '../../models/sequential';
 import { mapPlan, type ParameterPlan, type Planned } from '../../tensor/parameter-spec';
-import { checkNames, checkObject, formatShape, sameShape } from '../../tensor/shape';
-import { checkTensor, full, type Tensor } from '../../tensor/tensor';
+import { formatShape, sameShape } from '../../tensor/shape';
+import { full, type Tensor } from '../../tensor/tensor';
 import { buildFromFile, checkDepth, type Json, maxParts } from '../description';
 import { isJsonObject, type JsonObject } from '../json-object';
 import { abbreviate, listed, shown } from '../listing';
-import { type Part, partsOf } from '../parts';
 import { type KerasLayer, layerIn } from './config';
 import { kerasLayers } from './keras-layers';
 import { type TranslateOptions, translate } from './layers';
-import {
-  batchNormalizationParameters,
-  cellParameters,
-  cellsInKeras,
-  convolutionParameters,
-  denseParameters,
-  embeddingParameters,
-  isTrainingState,
-  type LayerWeights,
-  layerNormParameters,
-  type Taker,
-  weightIndex,
-  weightsOfLayer,
-} from './weights';
+import { checkLeft, fail, type Taker, weightIndex, weightsOfLayer } from './weights';
 
 /** The result of {@link importKeras} and {@link importTensorFlowJs}. */
 export interface ImportedModel {
@@ -193,12 +176,6 @@ function weightGroups(tensors: Readonly<Record<string, Tensor>>): ReadonlyMap<st
   return groups;
 }
 
-/** @throws RangeError if a weight is unused, other than those of optimizers, metrics and random generators */
-function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { taken }: Taker): void {
-  const unused = Object.keys(tensors).filter((path) => !taken.has(path) && !isTrainingState(path));
-  if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${listed(unused)}.`);
-}
-
 /** The layers of a Sequential model, or of a functional model that is a single chain. */
 function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const outer = isJsonObject(json) ? json : {};
@@ -237,10 +214,6 @@ const maxName = 200;
 
 /** The operations by which Embedding and Masking compute masks in a functional model. */
 const maskOperations: readonly string[] = ['NotEqual', 'Any'];
-
-const fail = (where: string, message: string): never => {
-  throw new RangeError(`${where}: ${message}.`);
-};
 
 /**
  * @param masks the names of the operations that compute masks, whose results may only be the argument `mask`
@@ -282,181 +255,3 @@ const sourcesIn = (json: Json): readonly string[] =>
   [...JSON.stringify(json).matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
     ({ 1: name }) => JSON.parse(`"${name}"`) as string,
   );
-
-/** Options of {@link fromKeras}. */
-export interface KerasNames {
-  /**
-   * The Keras name of each layer, by layer name: `{ lstm2: 'decoder_lstm' }`. By default the names in `.weights.h5`
-   * files: the class in snake case, numbered from the second on, `lstm`, `lstm_1`, `layer_normalization`.
-   */
-  readonly layers?: Readonly<Record<string, string>>;
-}
-
-/**
- * Loads weights of Keras 3 into an existing model: SimpleRNN, LSTM, GRU (with both values of `reset_after`),
- * Bidirectional, Embedding, Dense, Conv1D, DepthwiseConv1D, BatchNormalization and LayerNormalization.
- *
- * @param model is updated in place; not changed if the function throws
- * @param tensors the datasets of a `.weights.h5` file, read by {@link readHdf5}, or tensors by variable path, such as
- * `lstm/lstm_cell/kernel`
- * @returns the paths of tensors that were ignored: the state of optimizers, metrics and random generators
- * @throws RangeError if a weight is missing, unused or has a wrong shape, or a layer has no equivalent in Keras
- * @example
- * const model = sequential([recurrent(lstm(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2 });
- * fromKeras(model, {
- *   'lstm/lstm_cell/kernel': full([2, 12], 0.1),
- *   'lstm/lstm_cell/recurrent_kernel': full([3, 12], 0.2),
- *   'lstm/lstm_cell/bias': full([12], 0.5),
- *   'head/kernel': full([3, 1], 1),
- *   'head/bias': full([1], 0),
- * }, { layers: { dense: 'head' } });
- * model.parameters.lstm!.bias!.data[0]; // 0.5
- */
-export function fromKeras(
-  model: Sequential,
-  tensors: Readonly<Record<string, Tensor>>,
-  options: KerasNames = {},
-): { readonly ignored: readonly string[] } {
-  const where = 'fromKeras';
-  checkModel(where, model);
-  checkObject(where, 'tensors', tensors);
-  for (const [name, tensor] of Object.entries(tensors)) checkTensor(where, name, tensor);
-  checkNames(where, 'options', options, ['layers']);
-  const { layers = {} } = options;
-  checkObject(where, 'layers', layers);
-  const parts = partsOf(model);
-  const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
-  if (unknown !== undefined)
-    fail(where, `layers has ${unknown}, which is not a layer. The layers are ${listed(parts.map(({ path }) => path))}`);
-  const taker: Taker = { where, taken: new Set() };
-  const counts = new Map<string, number>();
-  const index = weightIndex(tensors);
-  const found = parts.flatMap((part) => {
-    const className = classOf(where, part);
-    if (className === undefined) return [];
-    const previousCount = counts.get(className) ?? 0;
-    counts.set(className, previousCount + 1);
-    return [
-      {
-        part,
-        parameters: readPart(
-          taker,
-          part,
-          weightsOfLayer(where, index, layers[part.path] ?? numbered(className, previousCount)),
-        ),
-      },
-    ];
-  });
-  checkLeft(where, tensors, taker);
-  for (const { part, parameters } of found) {
-    for (const [name, tensor] of Object.entries(parameters)) {
-      const own = part.parameters[name];
-      if (own === undefined) return fail(where, `${part.path} has no ${name}, but the file has`);
-      if (!sameShape(own.shape, tensor.shape))
-        fail(where, `${part.path}.${name} must be ${formatShape(own.shape)}, got ${formatShape(tensor.shape)}`);
-    }
-  }
-  // Only biases can be missing (use_bias=False); they are zero.
-  for (const { part, parameters } of found)
-    for (const [name, { data }] of Object.entries(part.parameters)) data.set(parameters[name]?.data ?? data.fill(0));
-  return { ignored: Object.keys(tensors).filter((path) => !taker.taken.has(path)) };
-}
-
-/** The name of a layer in Keras files: its class in snake case, numbered from the second on. */
-export function nameInFile({ className }: KerasLayer, previousCount: number): string {
-  const snake = className
-    .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
-    .replace(/([a-z])([A-Z])/g, '$1_$2')
-    .toLowerCase();
-  return numbered(snake, previousCount);
-}
-
-/** `lstm`, `lstm_1`, … */
-const numbered = (name: string, previousCount: number): string =>
-  previousCount === 0 ? name : `${name}_${previousCount}`;
-
-/** The class of the equivalent Keras layer in snake case; `undefined` for a layer without weights. */
-function classOf(where: string, { origin, path, parameters }: Part): string | undefined {
-  if (Object.keys(parameters).length === 0) return undefined;
-  switch (origin?.[0]) {
-    case 'bidirectional':
-    case 'dense':
-    case 'embedding':
-      return origin[0];
-    case 'conv1d':
-      return isDepthwise(parameters['weight']!, origin[1]) ? 'depthwise_conv1d' : 'conv1d';
-    case 'batchNorm':
-      return 'batch_normalization';
-    case 'layerNorm':
-      return 'layer_normalization';
-    case 'recurrent': {
-      const cell = cellOriginOf(origin[1]);
-      return (
-        (cell && cellsInKeras[cell[0]]?.className) ??
-        fail(where, `${path} has the cell ${origin[1].name}, which has no equivalent in Keras`)
-      );
-    }
-    case 'attentionPooling':
-    case 'averagePool1d':
-    case 'dropout':
-    case 'globalAveragePool':
-    case 'globalMaxPool':
-    case 'maxPool1d':
-    case undefined:
-      return fail(where, `${path} has no equivalent in Keras`);
-    default:
-      return origin satisfies never;
-  }
-}
-
-/** Whether every output of a convolution has one input, as in a DepthwiseConv1D. */
-const isDepthwise = ({ shape }: Tensor, { groups = 1 }: Conv1dOptions): boolean => groups > 1 && shape[1] === 1;
-
-/** Reads the parameters of a layer. @throws RangeError if a weight is missing or the layer has no equivalent */
-function readPart(
-  taker: Taker,
-  { origin, path, parameters }: Part,
-  weights: LayerWeights,
-): Readonly<Record<string, Tensor>> {
-  switch (origin?.[0]) {
-    case 'embedding':
-      return embeddingParameters(taker, weights, parameters['weight']!.shape);
-    case 'batchNorm': {
-      const { bias, ...found } = batchNormalizationParameters(taker, weights, {
-        scale: true,
-        center: !!parameters['bias'],
-      });
-      return { ...found, gain: found.gain!, ...(bias && { bias }) };
-    }
-    case 'conv1d':
-      return convolutionParameters(taker, weights, isDepthwise(parameters['weight']!, origin[1]));
-    case 'dense':
-      return denseParameters(taker, weights, origin[1].size);
-    case 'layerNorm':
-      return layerNormParameters(taker, weights, { scale: true, center: !!parameters['bias'] });
-    case 'recurrent':
-    case 'bidirectional': {
-      const cellOf = (
-        direction: 'single' | 'forward' | 'backward',
-        { cell, options }: Pick<LayerDirection, 'cell' | 'options'>,
-      ): Readonly<Record<string, Tensor>> => {
-        if (options.learnInitialState)
-          fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
-        return cellParameters(taker, weights, direction, cell, options.hiddenSize);
-      };
-      if (origin[0] === 'recurrent') return cellOf('single', { cell: origin[1], options: origin[2] });
-      const [forward, reverse] = directionsOf(origin[1], origin[2]);
-      return joinNames({ forward: cellOf('forward', forward), reverse: cellOf('backward', reverse) });
-    }
-    case 'attentionPooling':
-    case 'averagePool1d':
-    case 'dropout':
-    case 'globalAveragePool':
-    case 'globalMaxPool':
-    case 'maxPool1d':
-    case undefined:
-      return fail(taker.where, `${path} has no equivalent in Keras`);
-    default:
-      return origin satisfies never;
-  }
-}

@@ -7,6 +7,7 @@ import { globalAveragePool, globalMaxPool } from '../../layers/global-pool';
 import type { Layer } from '../../layers/layer';
 import { averagePool1d, maxPool1d } from '../../layers/pool1d';
 import { withoutBias } from '../../layers/without-bias';
+import { outOfRange } from '../../tensor/shape';
 import type { Json } from '../description';
 import { shown } from '../listing';
 import {
@@ -160,7 +161,7 @@ function numbersOf(where: string, layer: KerasLayer, key: string, byDefault: rea
   const value = config[key];
   if (value === undefined || value === null) return [...byDefault];
   const numbers = numbersIn(value);
-  if (numbers.length === 0) throw new RangeError(`${where}: ${key} of ${name} must be numbers, got ${shown(value)}.`);
+  if (numbers.length === 0) throw outOfRange(where, `${key} of ${name}`, 'numbers', shown(value));
   return finite(where, layer, key, numbers);
 }
 

@@ -7,10 +7,11 @@
 import { type CellOrigin, cellOriginOf } from '../../layers/origins';
 import type { Cell } from '../../recurrence/cell';
 import { lastOf } from '../../tensor/arrays';
-import { formatShape, sameShape } from '../../tensor/shape';
+import { formatShape, outOfRange, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { joined, part, reordered, sumOf } from '../matrix';
+import type { KerasLayer } from './config';
 
 /** Weights of a layer by role, such as `kernel`, or by index, such as `0`. */
 type Roles = Readonly<Record<string, { readonly path: string; readonly tensor: Tensor }>>;
@@ -126,9 +127,7 @@ function take(
     );
   }
   if (shape !== undefined && !sameShape(found.tensor.shape, shape)) {
-    throw new RangeError(
-      `${where}: ${abbreviate(found.path)} must be ${formatShape(shape)}, got ${formatShape(found.tensor.shape)}.`,
-    );
+    throw outOfRange(where, abbreviate(found.path), formatShape(shape), formatShape(found.tensor.shape));
   }
   taken.add(found.path);
   return found.tensor;
@@ -281,3 +280,27 @@ function rowsOf(both: Tensor): [Tensor, Tensor] {
   const size = both.shape[1]!;
   return [part(both, 0, size), part(both, size, 2 * size)];
 }
+
+/** @throws RangeError if a weight is unused, other than those of optimizers, metrics and random generators */
+export function checkLeft(where: string, tensors: Readonly<Record<string, Tensor>>, { taken }: Taker): void {
+  const unused = Object.keys(tensors).filter((path) => !taken.has(path) && !isTrainingState(path));
+  if (unused.length > 0) throw new RangeError(`${where}: no layer uses the weights ${listed(unused)}.`);
+}
+
+/** The name of a layer in Keras files: its class in snake case, numbered from the second on. */
+export function nameInFile({ className }: KerasLayer, previousCount: number): string {
+  const snake = className
+    .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase();
+  return numbered(snake, previousCount);
+}
+
+/** `lstm`, `lstm_1`, … */
+export const numbered = (name: string, previousCount: number): string =>
+  previousCount === 0 ? name : `${name}_${previousCount}`;
+
+/** @throws RangeError always */
+export const fail = (where: string, message: string): never => {
+  throw new RangeError(`${where}: ${message}.`);
+};

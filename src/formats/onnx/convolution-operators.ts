@@ -18,7 +18,7 @@ import { operand, type Variable } from '../../autodiff/tape';
 import { checkCount, formatShape } from '../../tensor/shape';
 import { full } from '../../tensor/tensor';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput } from './node-reader';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 import { reshapeValue } from './values';
 
 /** The windows of a node over one axis, without their size. @throws RangeError if they move over several axes */
@@ -67,8 +67,8 @@ function checkWindows(reader: NodeReader, window: Window, steps: Variable, group
   checkWindow(opType, window);
   checkGroups(opType, 'I', I, groups);
   const [before, after] = paddingOf(window, T);
-  checkSize([T + before + after + extentOf(window), B, I]);
-  checkSize([windowsOver(window, T), B, window.k, I]);
+  checkResultShape([T + before + after + extentOf(window), B, I]);
+  checkResultShape([windowsOver(window, T), B, window.k, I]);
 }
 
 export const convOperator: Operator = (reader) => {
@@ -83,7 +83,7 @@ export const convOperator: Operator = (reader) => {
     const window = { k: weight.shape[2]!, stride, dilation, padding };
     return overSteps(values, (steps) => {
       checkWindows(reader, window, steps, groups);
-      checkSize([windowsOver(window, steps.shape[0]!), steps.shape[1]!, weight.shape[0]!]);
+      checkResultShape([windowsOver(window, steps.shape[0]!), steps.shape[1]!, weight.shape[0]!]);
       return convolve(steps, parameters, { stride, dilation, groups, padding });
     });
   });

@@ -1,7 +1,7 @@
 /** Streams of ONNX networks with general graphs: convolutions, recurrent layers, and everything around them. */
 
 import { localWorkspace, type Workspace } from '../../kernels/workspace';
-import { viewOf } from '../../recurrence/cell-stream';
+import { memoryView } from '../../recurrence/cell-stream';
 import { withCaller } from '../../tensor/error-context';
 import { checkNames, checkObject, formatShape, sameShape, sizeOf } from '../../tensor/shape';
 import { abbreviate } from '../listing';
@@ -97,7 +97,7 @@ function planModel(
 
 function slotOf({ memory }: Plan, name: string, { shape, offset }: View): Slot {
   const size = sizeOf(shape);
-  return { name, shape, size, offset, elements: viewOf(memory, offset, size) };
+  return { name, shape, size, offset, elements: memoryView(memory, offset, size) };
 }
 
 /** The slot of an output, in row-major order. */

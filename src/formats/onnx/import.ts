@@ -11,8 +11,8 @@ import type { Body, Kind, NodeParameters, NodeReader, Operator, PreparedNode, Va
 import { allOperators } from './operators';
 import { opsetOf } from './opset';
 import { spend } from './run-limit';
-import { entryOf, isDefined, type Scope } from './scope';
-import { constantOf, kindOf, sizesOf } from './values';
+import { entryOf, type GraphScope, isDefined } from './scope';
+import { importTensor, kindOf, sizesOf } from './values';
 
 /** Options of {@link importOnnx}. */
 export interface ImportOnnxOptions {
@@ -112,9 +112,9 @@ interface ImportState {
   /** How many times each value is used, by nodes and as an output of the graph. */
   readonly uses: ReadonlyMap<string, number>;
   /** The kinds of all values so far; undefined if the type or the node that computes the value is not supported. */
-  readonly kinds: Scope<Kind | undefined>;
+  readonly kinds: GraphScope<Kind | undefined>;
   /** The values that do not depend on the inputs of the model: the constants of the file and of Constant nodes. */
-  readonly known: Scope<Tensor | IntTensor>;
+  readonly known: GraphScope<Tensor | IntTensor>;
   /** Whether the graph is inside an attribute. Its constants are not trainable. */
   readonly isBody: boolean;
   /** The parameters of the recurrent nodes, by {@link Step.parameterKey}. */
@@ -140,7 +140,7 @@ function readConstants({ initializers }: OnnxGraph): Map<string, Tensor | IntTen
   for (const tensor of initializers) {
     if (tensor.name === '') reject('an initializer has no name.');
     if (constants.has(tensor.name)) reject(`two initializers have the name ${quoted(tensor.name)}.`);
-    constants.set(tensor.name, constantOf(tensor));
+    constants.set(tensor.name, importTensor(tensor));
   }
   return constants;
 }

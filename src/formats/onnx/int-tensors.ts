@@ -3,7 +3,7 @@
 import { broadcastShapes, type Shape, sameShape, sizeOf, stridesOf } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
 import type { Value } from './node-reader';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 
 /** Creates an integer tensor, with elements clamped to 32 bits: larger ones mean "to the end" in ONNX files. */
 export const clampedIntTensor = (shape: Shape, values: ArrayLike<number | bigint>): IntTensor =>
@@ -22,7 +22,7 @@ export const elementsOf = (value: Value | undefined): readonly number[] | undefi
 
 /** Copies the elements at `offset` plus multiples of the strides: a transposition, a slice or a repetition. */
 export function strided(x: IntTensor, shape: Shape, strides: readonly number[], offset: number = 0): IntTensor {
-  const data = new Int32Array(sizeOf(checkSize(shape)));
+  const data = new Int32Array(sizeOf(checkResultShape(shape)));
   const targetStrides = stridesOf(shape);
   for (let i = 0; i < data.length; i++) {
     let index = offset;
@@ -54,7 +54,7 @@ export function pairwise(a: IntTensor, b: IntTensor, f: (a: number, b: number) =
 
 /** Concatenates the parts along an axis to a tensor of the given shape. */
 export function joinedAlong(parts: readonly IntTensor[], axis: number, shape: Shape): IntTensor {
-  const data = new Int32Array(sizeOf(checkSize(shape)));
+  const data = new Int32Array(sizeOf(checkResultShape(shape)));
   const outer = sizeOf(shape.slice(0, axis));
   let offset = 0;
   for (let i = 0; i < outer; i++) {

@@ -5,7 +5,7 @@ import type { IntTensor } from '../../tensor/tensor';
 import { listed } from '../listing';
 import { clampedIntTensor, elementsOf } from './int-tensors';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
 
 /** The shape of the matrix that results if the axes before `axis` and those from `axis` on are flattened. */
@@ -112,7 +112,7 @@ export const expandOperator: Operator = (reader) => {
 export function inferredShape(shape: Shape, given: readonly number[], allowsZero: boolean): Shape {
   const lengths = given.map((length, i) => (length === 0 && !allowsZero ? (shape[i] ?? 0) : length));
   const inferred = sizeOf(shape) / sizeOf(lengths.filter((length) => length !== -1));
-  return checkSize(lengths.map((length) => (length === -1 ? inferred : length)));
+  return checkResultShape(lengths.map((length) => (length === -1 ? inferred : length)));
 }
 
 export const reshapeOperator: Operator = (reader) => {

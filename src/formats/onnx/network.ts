@@ -3,14 +3,14 @@
 import { isVariable, operand, type Variable } from '../../autodiff/tape';
 import { compute } from '../../autodiff/value-and-gradient';
 import { withCaller } from '../../tensor/error-context';
-import { checkKind, checkObject, checkShape, describe, mismatch } from '../../tensor/shape';
+import { checkKind, checkObject, checkShape, mismatch } from '../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import type { Mapped } from '../../tensor/tree';
 import { abbreviate, listed } from '../listing';
 import type { OnnxValue } from './model';
 import type { NodeParameters, PreparedNode, Value } from './node-reader';
 import { spend, withRunLimit } from './run-limit';
-import { entryOf, type Scope } from './scope';
+import { entryOf, type GraphScope } from './scope';
 import { kindOf, sizesOf, storageOf } from './values';
 
 /**
@@ -103,7 +103,7 @@ function runNetwork(
 export function runSteps(
   prefix: string,
   steps: readonly Step[],
-  scope: Scope<Value>,
+  scope: GraphScope<Value>,
   parameters: Mapped<OnnxParameters, Variable>,
 ): void {
   for (const { label, inputs, outputs, run, parameterKey } of steps) {
@@ -168,7 +168,7 @@ function inputValue(
   const isInt = kindOf(type) === 'int';
   if (isInt ? !isIntTensor(value) : !isVariable(value) && !isTensor(value)) {
     const expected = isInt ? 'an int tensor { shape, data: Int32Array }' : 'a tensor { shape, data: Float32Array }';
-    throw new TypeError(`${caller}: the input ${abbreviate(name)} must be ${expected}, got ${describe(value)}.`);
+    throw mismatch(caller, `the input ${abbreviate(name)}`, expected, value);
   }
   if (shape !== undefined) {
     // Some exporters write a length that is not known as −1 or 0.

@@ -3,7 +3,7 @@
 import { operand, type Variable } from '../../autodiff/tape';
 import { type IntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import type { OnnxAttribute, OnnxGraph, OnnxNode } from './model';
-import type { Scope } from './scope';
+import type { GraphScope } from './scope';
 
 /** The kind of a value: floats, which are on the tape, or integers (shapes, indices, lengths, masks), which are not. */
 export type Kind = 'float' | 'int';
@@ -26,7 +26,7 @@ export interface PreparedNode {
   /** The number of outputs that `run` computes. Default: 1. */
   readonly outputs?: number;
   /** `scope` has all values computed so far, for the graphs in the attributes of the node. */
-  readonly run: (values: Values, parameters: NodeParameters<Variable>, scope: Scope<Value>) => Values;
+  readonly run: (values: Values, parameters: NodeParameters<Variable>, scope: GraphScope<Value>) => Values;
   /** The value of the output, if it is the same in every run. */
   readonly constant?: Tensor | IntTensor;
   /** The node's own parameters, if it converts constants of the file to another layout. */
@@ -40,7 +40,7 @@ export interface Body {
   /** The kinds of its outputs; undefined if one is not known because something is not supported. */
   readonly kinds: readonly (Kind | undefined)[];
   /** Prepares the constants of the graph inside a scope. Returns the function that runs it. */
-  readonly start: (scope: Scope<Value>) => (inputs: Values) => Values;
+  readonly start: (scope: GraphScope<Value>) => (inputs: Values) => Values;
 }
 
 /** A node as its operator sees it during import. */

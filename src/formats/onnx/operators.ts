@@ -57,8 +57,8 @@ import {
   reduceOperator,
   sumReduction,
 } from './reduction-operators';
-import { checkSize } from './run-limit';
-import { constantOf, kindOf, reshapeValue, selectValue, transposeValue } from './values';
+import { checkResultShape } from './run-limit';
+import { importTensor, kindOf, reshapeValue, selectValue, transposeValue } from './values';
 
 /** Creates the supported operators, by name. */
 export function allOperators(): ReadonlyMap<string, Operator> {
@@ -146,7 +146,7 @@ function arithmetic(
     const kind = reader.kinds[0] ?? 'any';
     checkInputs(reader, [kind, kind]);
     return singleOutput(reader, (a, b) => {
-      checkSize(broadcastShapes(reader.node.opType, a.shape, b.shape));
+      checkResultShape(broadcastShapes(reader.node.opType, a.shape, b.shape));
       return isVariable(a) ? floatOp(a, b as Variable) : pairwise(a, b as IntTensor, intOp);
     });
   };
@@ -189,7 +189,7 @@ function constantValue(reader: NodeReader): Tensor | IntTensor | undefined {
   const floats = consumeAttribute(reader, 'value_float', 'float') ?? consumeAttribute(reader, 'value_floats', 'floats');
   const ints = consumeAttribute(reader, 'value_int', 'int') ?? consumeAttribute(reader, 'value_ints', 'ints');
   const tensor = consumeAttribute(reader, 'value', 'tensor');
-  if (tensor !== undefined) return constantOf(tensor);
+  if (tensor !== undefined) return importTensor(tensor);
   const shapeOf = (values: number | readonly number[]): readonly number[] =>
     typeof values === 'number' ? [] : [values.length];
   if (floats !== undefined) return { shape: shapeOf(floats), data: Float32Array.from([floats].flat()) };
@@ -199,12 +199,12 @@ function constantValue(reader: NodeReader): Tensor | IntTensor | undefined {
 const constantOfShape: Operator = (reader) => {
   checkInputs(reader, ['int']);
   const attribute = consumeAttribute(reader, 'value', 'tensor');
-  const value = attribute === undefined ? full([1], 0) : constantOf(attribute);
+  const value = attribute === undefined ? full([1], 0) : importTensor(attribute);
   if (value.data.length !== 1) throw new RangeError(`value must have 1 element, got ${value.data.length}`);
   return singleOutput(
     reader,
     (lengths) => {
-      const shape = checkSize(elementsOf(lengths)!);
+      const shape = checkResultShape(elementsOf(lengths)!);
       return isIntTensor(value) ? expanded(value, shape) : operand('ConstantOfShape', full(shape, value.data[0]!));
     },
     isIntTensor(value) ? 'int' : 'float',
@@ -261,7 +261,7 @@ const range: Operator = (reader) => {
   return singleOutput(reader, (...values) => {
     const [start, limit, delta] = values.map((value) => elementsOf(value)![0] ?? 0) as [number, number, number];
     if (delta === 0) throw new RangeError('delta must not be 0');
-    const shape = checkSize([Math.max(0, Math.ceil((limit - start) / delta))]);
+    const shape = checkResultShape([Math.max(0, Math.ceil((limit - start) / delta))]);
     return intTensorOf(shape, (i) => start + i * delta);
   });
 };

@@ -3,7 +3,7 @@
 import { broadcastTo } from '../../autodiff/ops/arithmetic';
 import { currentScope, gradientOf, record, result, type Variable } from '../../autodiff/tape';
 import { broadcastShapes } from '../../tensor/shape';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 
 /** A function of one or two numbers, with its partial derivatives. */
 export interface Pointwise {
@@ -14,7 +14,7 @@ export interface Pointwise {
 
 /** Applies a function to the elements of one operand, or of two that are broadcast to each other. */
 export function pointwise(where: string, { f, partials }: Pointwise, ...operands: readonly Variable[]): Variable {
-  const shape = checkSize(operands.map((x) => x.shape).reduce((a, b) => broadcastShapes(where, a, b)));
+  const shape = checkResultShape(operands.map((x) => x.shape).reduce((a, b) => broadcastShapes(where, a, b)));
   const inputs = operands.map((x) => broadcastTo(x, shape));
   const [a, b = a] = inputs.map(({ offset }) => offset) as [number, number?];
   const scope = currentScope(where);

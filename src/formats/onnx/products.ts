@@ -6,7 +6,7 @@ import { reshape, transpose } from '../../autodiff/ops/movement';
 import type { Variable } from '../../autodiff/tape';
 import { broadcastShapes, formatShape, sizeOf } from '../../tensor/shape';
 import { checkInputs, consumeAttribute, type Operator } from './node-reader';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 
 /** The matrix product of NumPy: a vector is a row or a column, and leading axes are broadcast. */
 export const matmulOperator: Operator = (reader) => {
@@ -19,12 +19,15 @@ function multiply(a: Variable, b: Variable): Variable {
   if (b.shape.length === 1) return withoutAxis(multiply(a, reshape(b, [b.size, 1])), -1);
   if (a.shape.length === 1) return withoutAxis(multiply(reshape(a, [1, a.size]), b), -2);
   const [K, N] = b.shape.slice(-2) as [number, number];
-  checkSize([...a.shape.slice(0, -1), N]);
+  checkResultShape([...a.shape.slice(0, -1), N]);
   if (sizeOf(b.shape.slice(0, -2)) === 1 && a.shape.length >= b.shape.length) return matmul(a, reshape(b, [K, N]));
   const leading = broadcastShapes('MatMul', a.shape.slice(0, -2), b.shape.slice(0, -2));
   const batch = (x: Variable): Variable =>
-    reshape(broadcastTo(x, checkSize([...leading, ...x.shape.slice(-2)])), [sizeOf(leading), ...x.shape.slice(-2)]);
-  checkSize([...leading, a.shape[a.shape.length - 2]!, N]);
+    reshape(broadcastTo(x, checkResultShape([...leading, ...x.shape.slice(-2)])), [
+      sizeOf(leading),
+      ...x.shape.slice(-2),
+    ]);
+  checkResultShape([...leading, a.shape[a.shape.length - 2]!, N]);
   const y = batchedMatmul(batch(a), batch(b));
   return reshape(y, [...leading, ...y.shape.slice(1)]);
 }
@@ -53,7 +56,7 @@ export const gemmOperator: Operator = (reader) => {
       const [a, b, c] = values as readonly [Variable, Variable, Variable?];
       const [x, weight] = [matrix('A', a, transposesA), matrix('B', b, transposesB)];
       const shape = [x.shape[0]!, weight.shape[1]!];
-      checkSize(c === undefined ? shape : broadcastShapes('Gemm', shape, c.shape));
+      checkResultShape(c === undefined ? shape : broadcastShapes('Gemm', shape, c.shape));
       if (c?.shape.length === 1 && c.size === weight.shape[1] && alpha === 1 && beta === 1)
         return [affine(x, { weight, bias: c })];
       const y = alpha === 1 ? matmul(x, weight) : scale(matmul(x, weight), alpha);

@@ -32,7 +32,7 @@ import {
 } from './node-reader';
 import { clamp, pointwise } from './pointwise';
 import { type NodeActivation, readActivations } from './recurrent-activations';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 
 type WeightName = 'W' | 'R' | 'B' | 'P';
 type Weights<L> = Partial<Readonly<Record<WeightName, L>>>;
@@ -146,7 +146,7 @@ function runDirections(
     const weights = { ...parameters[direction], ...converted[direction] };
     const H = weights['weightHh']!.shape[0]!;
     // The pre-activations of all gates and the states.
-    checkSize([...xs.shape.slice(0, 2), (form.order.length + 2) * H]);
+    checkResultShape([...xs.shape.slice(0, 2), (form.order.length + 2) * H]);
     const initialState = Object.fromEntries(
       Object.entries(form.states).flatMap(([name, i]) => {
         if (values[i] === undefined) return [];

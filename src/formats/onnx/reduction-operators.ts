@@ -8,32 +8,32 @@ import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import { full, type IntTensor } from '../../tensor/tensor';
 import { clampedIntTensor, elementsOf, intTensorOf } from './int-tensors';
 import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 import { gatherValue, reshapeValue, transposeValue } from './values';
 
 /** A reduction of the rows of a matrix `[rows, n]` to `[rows]`, for floats, and of one row of integers. */
-export interface Reduction {
+export interface RowReduction {
   readonly float: (x: Variable) => Value;
   readonly int: (row: Int32Array) => number;
 }
 
 const sumOfRow = (row: Int32Array): number => row.reduce((total, value) => total + value, 0);
 
-export const sumReduction: Reduction = { float: (x) => sum(x, 1), int: sumOfRow };
+export const sumReduction: RowReduction = { float: (x) => sum(x, 1), int: sumOfRow };
 
-export const meanReduction: Reduction = {
+export const meanReduction: RowReduction = {
   float: (x) => mean(x, 1),
   int: (row) => Math.trunc(sumOfRow(row) / row.length),
 };
 
-export const productReduction: Reduction = {
+export const productReduction: RowReduction = {
   float: productOfRows,
   int: (row) => row.reduce((product, value) => product * value, 1),
 };
 
 /** The axes are an attribute before opset 18 (ReduceSum: before 13), an optional input since. Default: all axes. */
 export const reduceOperator =
-  (reduction: Reduction): Operator =>
+  (reduction: RowReduction): Operator =>
   (reader) => {
     const { opType } = reader.node;
     const hasInput = reader.opset >= (opType === 'ReduceSum' ? 13 : 18);
@@ -76,7 +76,7 @@ function reduceAxes(
   x: Value,
   axes: readonly number[],
   keepsAxes: boolean,
-  { float, int }: Reduction,
+  { float, int }: RowReduction,
 ): Value {
   const reduced = new Set(axes.map((axis) => resolveAxis(name, axis, x.shape.length)));
   const kept = [...x.shape.keys()].filter((axis) => !reduced.has(axis));
@@ -89,7 +89,7 @@ function reduceAxes(
     ? x.shape.map((length, axis) => (reduced.has(axis) ? 1 : length))
     : kept.map((axis) => x.shape[axis]!);
   // It can be larger than x, which is empty if a reduced axis is.
-  checkSize(shape);
+  checkResultShape(shape);
   if (isVariable(matrix)) return reshapeValue(float(matrix), shape);
   return intTensorOf(shape, (row) => int(matrix.data.subarray(row * n, (row + 1) * n)));
 }
@@ -110,7 +110,7 @@ function productOfRows(x: Variable): Value {
 }
 
 /** The best element of each row; the first of equal ones gets the gradient. */
-export function extremumReduction(isBetter: (a: number, b: number) => boolean): Reduction {
+export function extremumReduction(isBetter: (a: number, b: number) => boolean): RowReduction {
   return {
     float(x) {
       const [rows, n] = x.shape as [number, number];

@@ -44,7 +44,7 @@ export function withRunLimit<R>(size: number, body: () => R): R {
  * @throws RangeError if the shape, which may be computed from a file, is invalid, or has more elements than the run may
  * still compute
  */
-export function checkSize(shape: Shape): Shape {
+export function checkResultShape(shape: Shape): Shape {
   if (shape.length > maxAxes) throw new RangeError(`a tensor must have at most ${maxAxes} axes, got ${shape.length}`);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
     throw new RangeError(`the lengths of a shape must be integers of at least 0, got ${formatShape(shape)}`);

@@ -17,7 +17,7 @@ import { fromBfloat16, fromFloat16 } from '../half-precision';
 import { clampedIntTensor, expanded, joinedAlong, strided } from './int-tensors';
 import type { OnnxTensor } from './model';
 import type { Kind, Value } from './node-reader';
-import { checkSize } from './run-limit';
+import { checkResultShape } from './run-limit';
 
 /** The kind of values of an ONNX data type; undefined if the type is not supported. */
 export function kindOf(type: string): Kind | undefined {
@@ -26,7 +26,7 @@ export function kindOf(type: string): Kind | undefined {
 }
 
 /** Converts a tensor of a file: floats to single precision, integers clamped to 32 bits. */
-export function constantOf(tensor: OnnxTensor): Tensor | IntTensor {
+export function importTensor(tensor: OnnxTensor): Tensor | IntTensor {
   const { shape, type, data } = tensor;
   if (type === 'float') return { shape, data };
   if (type === 'double') return { shape, data: Float32Array.from(data) };
@@ -68,7 +68,7 @@ export function transposeValue(x: Value, order: readonly number[]): Value {
 
 /** Broadcasts x and `shape` to each other. */
 export function expandValue(x: Value, shape: Shape): Value {
-  const target = checkSize(broadcastShapes('Expand', x.shape, checkSize(shape)));
+  const target = checkResultShape(broadcastShapes('Expand', x.shape, checkResultShape(shape)));
   return isVariable(x) ? broadcastTo(x, target) : expanded(x, target);
 }
 
@@ -117,7 +117,7 @@ export function gatherValue(x: Value, indices: IntTensor, axis: number): Value {
   const invalid = ids.findIndex((id) => id < 0 || id >= length);
   if (invalid >= 0)
     throw new RangeError(`indices must be from ${-length} to ${length - 1}, got ${indices.data[invalid]}`);
-  const shape = checkSize([...leading, ...indices.shape, ...trailing]);
+  const shape = checkResultShape([...leading, ...indices.shape, ...trailing]);
   if (ids.length === 1) return reshapeValue(sliceValue(x, along, ids[0]!, ids[0]! + 1, 1), shape);
   const blocks = reshapeValue(x, [outer, length, inner]);
   const table =
@@ -156,7 +156,7 @@ export function concatValues(parts: readonly Value[], axis: number): Value {
     throw new RangeError(
       `cannot concatenate ${formatShape(shape)} and ${formatShape(mismatch.shape)} along axis ${along}`,
     );
-  const result = checkSize(
+  const result = checkResultShape(
     shape.map((n, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : n)),
   );
   return isVariable(parts[0])
@@ -169,7 +169,7 @@ export function concatValues(parts: readonly Value[], axis: number): Value {
  * that elements that are not selected get no gradient and may be NaN.
  */
 export function selectValue(condition: IntTensor, x: Value, y: Value): Value {
-  const shape = checkSize(broadcastShapes('Where', condition.shape, broadcastShapes('Where', x.shape, y.shape)));
+  const shape = checkResultShape(broadcastShapes('Where', condition.shape, broadcastShapes('Where', x.shape, y.shape)));
   if (!isVariable(x)) {
     const selected = expanded(condition, shape).data;
     const [a, b] = [expanded(x, shape).data, expanded(y as IntTensor, shape).data];

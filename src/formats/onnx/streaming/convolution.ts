@@ -10,13 +10,13 @@ import { affinePacked } from '../../../kernels/product';
 import { lastOf } from '../../../tensor/arrays';
 import { formatShape, type Shape, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
-import { checkSize, spend } from '../run-limit';
+import { checkResultShape, spend } from '../run-limit';
 import { addCopy, newFilled, newView, offsetOf, type Plan, place, placePanels } from './plan';
 import { constantInput, floats, optionalConstant, type PlannedNode, type PlanOperator } from './planner';
 import { elementsOf, permuted, positionsOf, type View } from './view';
 
 /** The sizes of a convolution or pooling. All lists have one entry per spatial axis. */
-export interface Window {
+export interface SpatialWindow {
   readonly kernel: Shape;
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -29,7 +29,7 @@ export interface Window {
 }
 
 /** Reads the attributes of a window over inputs of the spatial lengths `input`. */
-export function readWindow(node: PlannedNode, input: Shape, kernel: Shape): Window {
+export function readWindow(node: PlannedNode, input: Shape, kernel: Shape): SpatialWindow {
   const list = (name: string, count: number, fallback: number): readonly number[] => {
     const values = consumeAttribute(node, name, 'ints') ?? new Array<number>(count).fill(fallback);
     if (values.length !== count || !values.every((value) => Number.isSafeInteger(value) && value >= fallback))
@@ -69,10 +69,10 @@ export const channelsSecond = (x: View): View =>
 export const channelsLast = (x: View): View => permuted(x, [0, ...x.shape.slice(2).map((_, i) => i + 2), 1]);
 
 /** Returns the offset of x `[B, S…, C]` without gaps, padded with `value` around the axes S. */
-export function paddedOffset(plan: Plan, x: View, { before, after, padded }: Window, value: number): number {
+export function paddedOffset(plan: Plan, x: View, { before, after, padded }: SpatialWindow, value: number): number {
   if ([...before, ...after].every((count) => count === 0)) return offsetOf(plan, x);
   const [B, C] = [x.shape[0]!, lastOf(x.shape)!];
-  const shape = checkSize([B, ...padded, C]);
+  const shape = checkResultShape([B, ...padded, C]);
   // The padding is written once; steps overwrite only the inside.
   const buffer = newFilled(plan, shape, value);
   const inside = before.reduce((offset, count, i) => offset + count * buffer.strides[i + 1]!, buffer.offset);
@@ -81,7 +81,7 @@ export function paddedOffset(plan: Plan, x: View, { before, after, padded }: Win
 }
 
 /** The positions in a padded input `[B, S…, C]` at which the windows of the outputs `[B, S…]` start. */
-export function windowStarts(window: Window, offset: number, B: number, C: number): Int32Array {
+export function windowStarts(window: SpatialWindow, offset: number, B: number, C: number): Int32Array {
   const strides = stridesOf([B, ...window.padded, C]);
   return positionsOf({
     shape: [B, ...window.output],
@@ -91,7 +91,7 @@ export function windowStarts(window: Window, offset: number, B: number, C: numbe
 }
 
 /** The distances from the start of a window to its taps, in elements. */
-export function tapOffsets({ padded, kernel, dilations }: Window, C: number): Int32Array {
+export function tapOffsets({ padded, kernel, dilations }: SpatialWindow, C: number): Int32Array {
   const strides = stridesOf([...padded, C]).slice(0, -1);
   return positionsOf({ shape: kernel, strides: strides.map((stride, i) => stride * dilations[i]!), offset: 0 });
 }

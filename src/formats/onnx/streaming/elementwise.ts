@@ -10,13 +10,14 @@ import {
   rectify,
   sigmoidal,
   softplusOf,
+  softplusValue,
   squareRoot,
 } from '../../../kernels/elementwise';
 import type { Kernels } from '../../../kernels/kernel';
 import { broadcastShapes, type Shape, sizeOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { clamp, elu, hardSigmoid } from '../pointwise';
-import { checkSize } from '../run-limit';
+import { checkResultShape } from '../run-limit';
 import { compact, newView, offsetOf, type Plan } from './plan';
 import { floats, labelOf, type PlannedNode, type PlanOperator, required } from './planner';
 import {
@@ -76,7 +77,7 @@ type BinaryKernel = typeof addition;
 /** Applies a function to pairs of elements, after broadcasting a and b to each other. */
 export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKernel): View {
   if (a.kind !== b.kind) throw new RangeError('the inputs must be of one type, got floats and integers');
-  const shape = checkSize(broadcastShapes('inputs', a.shape, b.shape));
+  const shape = checkResultShape(broadcastShapes('inputs', a.shape, b.shape));
   if (isConstant(a) && isConstant(b)) return pairedConstants(shape, a, b, f);
   if (a.kind === 'int') throw new RangeError('arithmetic on integers that depend on the inputs is not supported');
   const [x, z] = [expanded(a, shape), expanded(b, shape)];
@@ -190,7 +191,7 @@ export const elementwiseOperators = (): Readonly<Record<string, PlanOperator>> =
   Sqrt: unary(() => [Math.sqrt, (k) => k.of(squareRoot)]),
   Sigmoid: unary(() => [logistic, (k) => k.of(sigmoidal)]),
   Tanh: unary(() => [Math.tanh, (k) => k.of(hyperbolicTangent)]),
-  Softplus: unary(() => [(x) => Math.log1p(Math.exp(x)), (k) => k.of(softplusOf)]),
+  Softplus: unary(() => [softplusValue, (k) => k.of(softplusOf)]),
   Relu: unary(() => rectified(0)),
   LeakyRelu: unary((node) => rectified(number(node, 'alpha', 0.01))),
   Elu: unary((node) => {

@@ -12,8 +12,8 @@ import {
 import { typeName } from '../model';
 import { inferredShape, matrixShape } from '../movement-operators';
 import { consumeAttribute } from '../node-reader';
-import { checkSize } from '../run-limit';
-import { constantOf, kindOf, sliceBounds } from '../values';
+import { checkResultShape } from '../run-limit';
+import { importTensor, kindOf, sliceBounds } from '../values';
 import { addCopy, contiguous, newView, type Plan } from './plan';
 import {
   constantInput,
@@ -41,7 +41,7 @@ import {
 
 /** Reshapes x. @throws RangeError if the sizes differ */
 function reshaped(plan: Plan, x: View, shape: Shape): View {
-  if (sizeOf(x.shape) !== sizeOf(checkSize(shape)))
+  if (sizeOf(x.shape) !== sizeOf(checkResultShape(shape)))
     throw new RangeError(`cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)}`);
   return sameShape(x.shape, shape) ? x : { ...contiguous(plan, x), shape, strides: stridesOf(shape) };
 }
@@ -104,7 +104,7 @@ const transpose: PlanOperator = (node) => {
 const expand: PlanOperator = (node) => {
   const x = required(node, 0);
   const shape = [...elementsOf(constantInput(node, 1))];
-  return [expanded(x, broadcastShapes('Expand', x.shape, checkSize(shape)))];
+  return [expanded(x, broadcastShapes('Expand', x.shape, checkResultShape(shape)))];
 };
 
 /** The bounds are attributes before opset 10, inputs since. They follow the rules of NumPy. */
@@ -169,7 +169,7 @@ export function joined(plan: Plan, parts: readonly View[], axis: number): View {
 }
 
 function joinedConstants(parts: readonly Constant[], axis: number, shape: Shape): View {
-  const size = sizeOf(checkSize(shape));
+  const size = sizeOf(checkResultShape(shape));
   const data = parts[0]!.kind === 'int' ? new Int32Array(size) : new Float32Array(size);
   const outer = sizeOf(shape.slice(0, axis));
   const elements = parts.map(elementsOf);
@@ -201,7 +201,7 @@ const gather: PlanOperator = (node) => {
     throw new RangeError(`indices must be from ${-length} to ${length - 1}, got ${elementsOf(indices)[invalid]}`);
   const slices = ids.map((id) => sliced(x, axis, id, 1));
   if (slices.length === 1 && indices.shape.length === 0) return [withoutAxis(slices[0]!, axis)];
-  const shape = checkSize([...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]);
+  const shape = checkResultShape([...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]);
   return [reshaped(node.plan, slices.length === 0 ? sliced(x, axis, 0, 0) : joined(node.plan, slices, axis), shape)];
 };
 
@@ -217,7 +217,7 @@ const size: PlanOperator = (node) => [integers([], [sizeOf(required(node, 0).sha
 const constantNode: PlanOperator = (node) => {
   const value = consumeAttribute(node, 'value', 'tensor');
   if (value !== undefined) {
-    const { shape, data } = constantOf(value);
+    const { shape, data } = importTensor(value);
     return [constant(shape, data)];
   }
   const number = consumeAttribute(node, 'value_float', 'float');
@@ -231,9 +231,9 @@ const constantNode: PlanOperator = (node) => {
 };
 
 const constantOfShape: PlanOperator = (node) => {
-  const shape = checkSize([...elementsOf(constantInput(node, 0))]);
+  const shape = checkResultShape([...elementsOf(constantInput(node, 0))]);
   const value = consumeAttribute(node, 'value', 'tensor');
-  const { data } = value === undefined ? { data: new Float32Array(1) } : constantOf(value);
+  const { data } = value === undefined ? { data: new Float32Array(1) } : importTensor(value);
   return [{ ...constant([], data), shape, strides: shape.map(() => 0) }];
 };
 

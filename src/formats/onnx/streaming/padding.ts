@@ -2,7 +2,7 @@
 
 import { sizeOf, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
-import { checkSize } from '../run-limit';
+import { checkResultShape } from '../run-limit';
 import { addCopy, contiguous, newFilled, place } from './plan';
 import { floats, numbersOf, optionalConstant, type PlanOperator } from './planner';
 import { elementsOf, isConstant } from './view';
@@ -35,7 +35,7 @@ export const pad: PlanOperator = (node) => {
   axes.forEach((axis, i) => {
     [before[axis], after[axis]] = [pads[i]!, pads[axes.length + i]!];
   });
-  const shape = checkSize(x.shape.map((length, axis) => length + before[axis]! + after[axis]!));
+  const shape = checkResultShape(x.shape.map((length, axis) => length + before[axis]! + after[axis]!));
   x.shape.forEach((length, axis) => {
     const most = Math.max(before[axis]!, after[axis]!);
     if (mode === 'reflect' && most > 0 && most >= length)

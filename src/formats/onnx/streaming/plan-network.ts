@@ -6,8 +6,8 @@ import { abbreviate } from '../../listing';
 import type { OnnxGraph, OnnxNode } from '../model';
 import { consumeAttribute } from '../node-reader';
 import { spend } from '../run-limit';
-import { entryOf, isDefined, type Scope } from '../scope';
-import { constantOf, sizesOf } from '../values';
+import { entryOf, type GraphScope, isDefined } from '../scope';
+import { importTensor, sizesOf } from '../values';
 import { convolution } from './convolution';
 import { elementwiseOperators } from './elementwise';
 import { movementOperators } from './movement';
@@ -60,11 +60,11 @@ export function planNetwork(
 }
 
 /** Plans a graph inside the scope of the graphs around it, and returns its outputs. */
-function planGraph(context: Context, graph: OnnxGraph, scope: Scope<View>): readonly View[] {
+function planGraph(context: Context, graph: OnnxGraph, scope: GraphScope<View>): readonly View[] {
   // Constants are converted when a node uses them, so that the weights of other branches cost nothing.
   for (const initializer of graph.initializers) {
     if (scope.own.has(initializer.name)) continue;
-    const { shape, data } = constantOf(initializer);
+    const { shape, data } = importTensor(initializer);
     scope.own.set(initializer.name, constant(shape, data));
   }
   for (const node of graph.nodes) {
@@ -76,7 +76,7 @@ function planGraph(context: Context, graph: OnnxGraph, scope: Scope<View>): read
   return graph.outputs.map(({ name }) => defined(scope, name));
 }
 
-function planNode({ plan, opset, operators }: Context, node: OnnxNode, scope: Scope<View>): readonly View[] {
+function planNode({ plan, opset, operators }: Context, node: OnnxNode, scope: GraphScope<View>): readonly View[] {
   const operator = node.domain === '' && Object.hasOwn(operators, node.opType) ? operators[node.opType] : undefined;
   if (operator === undefined) throw new RangeError('the operator is not supported in streams');
   const inputs = node.inputs.map((name) => (name === '' ? undefined : defined(scope, name)));
@@ -94,7 +94,7 @@ function planNode({ plan, opset, operators }: Context, node: OnnxNode, scope: Sc
   return outputs;
 }
 
-function defined(scope: Scope<View>, name: string): View {
+function defined(scope: GraphScope<View>, name: string): View {
   const value = isDefined(scope, name) ? entryOf(scope, name) : undefined;
   if (value === undefined)
     throw new RangeError(`${JSON.stringify(abbreviate(name))} is neither an input nor computed by a preceding node`);

@@ -13,7 +13,7 @@ import {
 } from '../../../kernels/workspace';
 import { lastOf } from '../../../tensor/arrays';
 import { type Shape, sizeOf, stridesOf } from '../../../tensor/shape';
-import { checkSize } from '../run-limit';
+import { checkResultShape } from '../run-limit';
 import {
   type Constant,
   compactStrides,
@@ -40,12 +40,12 @@ export interface Plan {
 export const newView = (
   { reservation }: Plan,
   shape: Shape,
-  strides: readonly number[] = stridesOf(checkSize(shape)),
+  strides: readonly number[] = stridesOf(checkResultShape(shape)),
 ): View => ({
   kind: 'float',
   shape,
   strides,
-  offset: reserve(reservation, sizeOf(checkSize(shape))),
+  offset: reserve(reservation, sizeOf(checkResultShape(shape))),
 });
 
 /** Reserves memory for a value that steps overwrite in part, and fills it once. */

@@ -6,7 +6,7 @@
 import { isArrayOf } from '../../../tensor/arrays';
 import { type Shape, sizeOf, stridesOf } from '../../../tensor/shape';
 import type { Kind } from '../node-reader';
-import { checkSize } from '../run-limit';
+import { checkResultShape } from '../run-limit';
 
 /** A strided view of a constant, or of floats in the workspace, which every step computes. */
 export interface View {
@@ -111,7 +111,7 @@ export function expanded(x: View, shape: Shape): View {
     const own = axis - newAxes;
     return own < 0 || (x.shape[own] === 1 && length !== 1) ? 0 : x.strides[own]!;
   });
-  return { ...x, shape: checkSize(shape), strides };
+  return { ...x, shape: checkResultShape(shape), strides };
 }
 
 /** The positions of all elements of a strided view, in row-major order. */
