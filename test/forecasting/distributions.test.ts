@@ -57,6 +57,8 @@ describe('gradients agree with finite differences', () => {
 });
 
 describe('quantile functions', () => {
+  const inverseSoftplus = (y: number): number => (y > 30 ? y : Math.log(Math.expm1(y)));
+
   it('of the normal and Student distributions equal those of SciPy', () => {
     const { levels, normal, student } = expected.quantiles;
     levels.forEach((level, i) => expect(normalQuantile(level)).toBeCloseTo(normal[i]!, 12));
@@ -68,7 +70,6 @@ describe('quantile functions', () => {
   });
 
   it('of the negative binomial distribution equal those of SciPy', () => {
-    const inverseSoftplus = (y: number): number => (y > 30 ? y : Math.log(Math.expm1(y)));
     for (const { mean, r, values } of expected.quantiles.negativeBinomial) {
       const scale = 2;
       const outputs = [inverseSoftplus(mean / scale - 1e-3), inverseSoftplus(r - 0.01)];
@@ -84,6 +85,18 @@ describe('quantile functions', () => {
   ])('of the negative binomial distribution with mean %d and r = %d equal those of SciPy', (mean, r, values) => {
     const quantile = negativeBinomial().quantile([mean - 1e-3, r - 0.01], 1);
     expect([0.001, 0.1, 0.5, 0.9, 0.999].map(quantile)).toEqual(values);
+  });
+
+  it.each([
+    [20_000, 0.5, [0, 316, 9099, 54_111, 216_554]],
+    [20_000, 1.01, [21, 2146, 13_917, 45_940, 137_312]],
+    [100_000, 100.01, [71_909, 87_412, 99_667, 113_016, 133_785]],
+    [100_000, 30_000.01, [97_977, 99_157, 99_999, 100_844, 102_045]],
+  ])('of the negative binomial distribution with mean %d and r = %d are close to those of SciPy', (mean, r, values) => {
+    const quantile = negativeBinomial().quantile([mean - 1e-3, inverseSoftplus(r - 0.01)], 1);
+    [0.001, 0.1, 0.5, 0.9, 0.999].forEach((level, i) =>
+      expect(Math.abs(quantile(level) - values[i]!), `${level}`).toBeLessThan(1e-4 * values[i]! + 10),
+    );
   });
 
   it.each(all)('of $name does not cross and inverts the samples', ({ size, quantile, sample, name }) => {
