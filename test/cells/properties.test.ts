@@ -305,6 +305,16 @@ describe.each(cells)('%s', (_, cell) => {
     );
   });
 
+  it('a reset at the first step replaces the initial state, except in a row without steps', () => {
+    const values = setUp(cell);
+    // Any value other than 0 is a reset.
+    const marks = intTensor(new Int32Array(15).fill(2, 0, 2), [5, 3]);
+    const batch = run(cell, values, { resets: marks, lengths: Int32Array.of(0, 5, 5) });
+    const fromZeros = run(cell, { p: values.p, s: {}, xs: row(values.xs, 1, 5) });
+    close(row(batch['outputs']!, 1, 5), fromZeros['outputs']!);
+    for (const name of cell.state) close(row(batch[name]!, 0), row(values.s[name]!, 0));
+  });
+
   it('zoneout keeps or replaces each element of the state; without random it uses the expected value', () => {
     const values = setUp(cell, 1);
     const unregularized = run(cell, values);
