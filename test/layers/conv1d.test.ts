@@ -239,6 +239,19 @@ describe.each(causal)('causal with %s', (_, model, size) => {
         value.data.forEach((v, i) => expect(Math.abs(final[layer]![name]!.data[i]! - v)).toBeLessThan(1e-6));
   });
 
+  it('rows without steps keep their state, also with a reset', () => {
+    const { state } = predictWithState(model, steps(0, 4));
+    const resets = intTensor(new Int32Array(2 * 3).fill(1, 0, 2), [3, 2]);
+    const lengths = new Int32Array(2);
+    for (const before of [{ state }, { state, resets }, {}]) {
+      const { output, state: after } = predictWithState(model, steps(4, 7), { ...before, lengths });
+      expect(output.data).toEqual(new Float32Array(output.data.length));
+      for (const [layer, parts] of Object.entries(after))
+        for (const [name, { data }] of Object.entries(parts))
+          expect(data).toEqual('state' in before ? state[layer]![name]!.data : new Float32Array(data.length));
+    }
+  });
+
   it('segments have the gradients of the whole', () => {
     const gradientOf = (run: typeof runModel) =>
       valueAndGradient(model.parameters, (p) => {
