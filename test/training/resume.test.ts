@@ -199,9 +199,15 @@ describe('resumed fit', () => {
     await expect(fit(other, shuffled, { ...options, resume: first })).rejects.toThrow(
       /fit: resume must be of a model with \d+ parameters, got \d+/,
     );
-    await expect(fit(model(), shuffled, { ...options, optimizer: sgd(), resume: first })).rejects.toThrow(
+    const unchanged = model();
+    await expect(fit(unchanged, shuffled, { ...options, optimizer: sgd(), resume: first })).rejects.toThrow(
       /optimizerState must be of sgd, with 0 buffers/,
     );
+    const validation = 'data' as unknown as Dataset<Batch<IntTensor>>;
+    await expect(fit(unchanged, shuffled, { ...options, validation, resume: first })).rejects.toThrow(
+      'fit: data must be a dataset',
+    );
+    expect(unchanged.data).toEqual(model().data);
     await expect(
       fit(model(), shuffled, { ...options, resume: first, optimizerState: first!.optimizer }),
     ).rejects.toThrow(/fit: optimizerState must be undefined with resume, got an object/);
