@@ -140,9 +140,12 @@ it('values without an error scale count only in the scores that are not scaled',
 it('missing values of the history do not count in the error scale', async () => {
   const values = [1, 2, 3, 1000, 5, 6, 7, 8];
   const masked = { name: 'a', values, mask: values.map((value) => Number(value < 1000)) };
-  const { scores } = await backtest([masked], { methods: { naive: seasonalNaive() }, horizon: 1 });
-  // The forecast 7 of 8 is wrong by 1, as those of the other neighbors.
-  expect(scores['naive']!.overall).toMatchObject({ mase: 1, rmsse: 1 });
+  // The history has no season of 12 steps.
+  for (const season of [1, 12]) {
+    const { scores } = await backtest([masked], { methods: { naive: seasonalNaive() }, horizon: 1, season });
+    // The forecast 7 of 8 is wrong by 1, as those of the other neighbors.
+    expect(scores['naive']!.overall).toMatchObject({ mase: 1, rmsse: 1 });
+  }
 });
 
 it('the table has the best method first, and rows per step and per series', async () => {
