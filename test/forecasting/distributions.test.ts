@@ -1,9 +1,18 @@
 /** Losses, gradients, quantiles and samples of the distributions. */
 
 import { checkGradients, compute, createRandom, normalNumber, sum, tensor, valueAndGradient } from 'bptt';
-import { type Distribution, gaussian, negativeBinomial, point, quantiles, studentT } from 'bptt/forecasting';
+import {
+  type Distribution,
+  type Forecaster,
+  gaussian,
+  negativeBinomial,
+  point,
+  quantiles,
+  studentT,
+} from 'bptt/forecasting';
 import { describe, expect, it } from 'vitest';
 import { normalQuantile, poissonNumber, studentQuantile } from '../../src/forecasting/probability';
+import { averageQuantile, spreadScore } from '../../src/forecasting/step-quantiles';
 import { golden } from '../golden/read';
 
 interface Golden {
@@ -119,13 +128,35 @@ describe('quantile functions', () => {
   });
 });
 
+it('calibration stretches the levels of counts', () => {
+  const outputs = [Float32Array.of(10 - 1e-3, 3 - 0.01).map((y) => Math.log(Math.expm1(y)))];
+  const forecaster = { distribution: negativeBinomial() } as Forecaster;
+  const valuesOf = (calibration: number): number[] =>
+    [0.1, 0.5, 0.9].map(averageQuantile({ forecaster, calibration }, outputs, 0, 1));
+  // scipy.stats.nbinom.ppf(norm.cdf(calibration * norm.ppf(level)), 3, 3 / 13)
+  expect(valuesOf(1)).toEqual([3, 9, 19]);
+  expect(valuesOf(2)).toEqual([0, 9, 34]);
+  expect(valuesOf(0.5)).toEqual([5, 9, 13]);
+});
+
+it('a value at the median has the score 0, also without a spread', () => {
+  expect(spreadScore(() => 5, 5)).toBe(0);
+  expect(spreadScore(() => 5, 6)).toBeGreaterThan(1e8);
+});
+
 it('Poisson numbers have the mean and the variance of the distribution', () => {
   const random = createRandom(3);
-  for (const mean of [0.2, 4, 80, 2500]) {
-    const draws = Array.from({ length: 4000 }, () => poissonNumber(random, mean));
+  // Means above 30 are halved. The draws of 40 are enough to notice one event too many in a half.
+  for (const [mean, count] of [
+    [0.2, 4000],
+    [4, 4000],
+    [40, 100_000],
+    [2500, 4000],
+  ] as const) {
+    const draws = Array.from({ length: count }, () => poissonNumber(random, mean));
     const average = draws.reduce((a, b) => a + b) / draws.length;
     const variance = draws.reduce((a, b) => a + (b - average) ** 2, 0) / draws.length;
-    expect(Math.abs(average - mean)).toBeLessThan(5 * Math.sqrt(mean / 4000));
+    expect(Math.abs(average - mean)).toBeLessThan(4 * Math.sqrt(mean / count));
     expect(variance / mean).toBeGreaterThan(0.88);
     expect(variance / mean).toBeLessThan(1.12);
   }
