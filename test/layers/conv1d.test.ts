@@ -127,6 +127,7 @@ const causal: readonly (readonly [string, Sequential, number])[] = [
   ['few inputs', modelOf({ padding: 'causal' }), I],
   ['dilation', modelOf({ padding: 'causal', dilation: 3 }), I],
   ['groups', modelOf({ padding: 'causal', groups: 3 }), I],
+  ['one output per group of inputs', modelOf({ padding: 'causal', groups: 3, size: 3 }), I],
   ['depthwise', modelOf({ padding: 'causal', groups: 6, dilation: 2 }), I],
   ['one tap', modelOf({ kernelSize: 1 }), I],
   ['an activation', modelOf({ padding: 'causal', activation: sigmoid }), I],
