@@ -202,7 +202,7 @@ describe.each(causal)('causal with %s', (_, model, size) => {
     const close = (a: Tensor, b: Tensor): void =>
       a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-6));
     for (const [layer, parts] of Object.entries(expected.state))
-      for (const [name, value] of Object.entries(parts)) close(running.state[layer]![name]!, value);
+      for (const [name, value] of Object.entries(parts)) close(running.state![layer]![name]!, value);
     running.state = {};
     expect(advance(running, { shape: [2, size], data: steps(0, 1).data }).data).toHaveLength(width);
   });
