@@ -83,8 +83,7 @@ let worker: Worker;
 beforeAll(async () => {
   bundle = await bundleWorker(`
     import { serveTraining } from 'bptt/worker';
-    import { copyData } from '../../src/worker/post';
-import * as customObjects from './custom-objects';
+    import * as customObjects from './custom-objects';
     serveTraining({ customObjects });`);
   worker = startWorker(bundle);
 });
