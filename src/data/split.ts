@@ -59,7 +59,7 @@ export function endsOf(where: string, fractions: readonly number[], length: numb
     total += fraction;
     return Math.min(Math.round(total * length), length);
   });
-  // Rounding may put a sum such as 0.7 + 0.2 + 0.1 slightly above 1.
+  // Rounding may put a sum such as 0.34 + 0.55 + 0.11 slightly above 1.
   if (total > 1 + 1e-9) throw outOfRange(where, 'the sum of fractions', 'at most 1', total);
   return ends;
 }

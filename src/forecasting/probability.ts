@@ -99,8 +99,14 @@ export function studentQuantile(p: number, degrees: number): number {
 
 /** The quantile of the negative binomial distribution with this mean and variance μ + μ²/r. */
 export function negativeBinomialQuantile(p: number, mean: number, r: number): number {
-  // Far from zero, the sum is long and the normal distribution close.
-  if (mean > 10_000) return Math.max(0, Math.round(mean + normalQuantile(p) * Math.sqrt(mean + (mean * mean) / r)));
+  if (mean > 10_000) {
+    // The sum is long. Without much dispersion, the normal distribution is close; otherwise, the distribution of mean
+    // 10,000 with the same ratio of its deviation to its mean.
+    const dispersion = 1 / r + 1 / mean - 1e-4;
+    return dispersion < 1e-4
+      ? Math.round(mean + normalQuantile(p) * Math.sqrt(mean + (mean * mean) / r))
+      : Math.round((mean / 10_000) * negativeBinomialQuantile(p, 10_000, 1 / dispersion));
+  }
   const ratio = mean / (mean + r);
   let logProbability = -r * Math.log1p(mean / r);
   let k = 0;

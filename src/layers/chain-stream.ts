@@ -87,8 +87,6 @@ function scopedStepRunner(
   const { memory, kernels } = workspace;
   const size = outputFeatures.kind === 'ids' ? 1 : outputFeatures.size;
   const output = reserve(batchSize * size);
-  // Now, because the values may change before the first step.
-  mapTree(parameters, resident.place);
   /** The state after one step, which has the names and shapes of all parts. */
   let parts: LayerState | undefined;
   const runner: StepRunner<LayerState, { values: LayerState | undefined }> = {

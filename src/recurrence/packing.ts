@@ -116,7 +116,7 @@ function sequencesOf(lengths: Int32Array, flags: Int32Array, reverse: boolean): 
       sequences.push({ row, from, length: (bounds[i + 1] ?? length) - from, initial });
     });
   });
-  return sequences.sort((a, b) => b.length - a.length || a.row - b.row);
+  return sequences.sort((a, b) => b.length - a.length);
 }
 
 /** The positions of the valid rows over leading axes, `[T, B]` for steps. */

@@ -266,6 +266,8 @@ async function train<P extends TensorTree, B>(
   /** Whether an epoch is the last one, if the number of updates is not known. */
   const isLast = (epoch: number): boolean => Number.isNaN(steps) && epoch >= epochs;
 
+  // After all checks: a call that is rejected changes nothing.
+  if (resume) task.data.set(resume.parameters);
   let epoch = resume?.epoch ?? 1;
   try {
     // The state is that after the last epoch of a training that stopped early.
@@ -323,7 +325,7 @@ function checkOptions<B>(
 }
 
 /**
- * Opens the session of the updates, after restoring the training state if there is one.
+ * Opens the session of the updates, with the optimizer state to continue from if there is one.
  *
  * @throws RangeError if a state is from another model or optimizer, or there are both `optimizerState` and `resume`
  */
@@ -336,7 +338,6 @@ function startSession<P extends TensorTree, B>(
   const { parameters } = resume;
   if (parameters.length !== task.data.length)
     throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, parameters.length);
-  task.data.set(parameters);
   return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);
 }
 

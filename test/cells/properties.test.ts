@@ -4,6 +4,7 @@ import {
   add,
   affine,
   type Cell,
+  type CellFunction,
   checkGradients,
   compute,
   createRandom,
@@ -283,7 +284,8 @@ describe.each(cells)('%s', (_, cell) => {
     const values = setUp(cell);
     const resetState = Object.fromEntries(cell.state.map((name) => [name, draw([1, H], createRandom(6))]));
     const lengths = Int32Array.of(5, 4, 5);
-    const batch = run(cell, values, { resets, resetState, lengths, reverse });
+    const masks = cell.name !== 'independent';
+    const batch = run(cell, values, { resets, resetState, lengths, reverse, ...(masks && { recurrentMask: mask }) });
     const bounds = [
       [0, 1, 3, 5],
       [0, 3, 4],
@@ -298,11 +300,22 @@ describe.each(cells)('%s', (_, cell) => {
         const s = first
           ? Object.fromEntries(Object.entries(values.s).map(([name, state]) => [name, row(state, b)]))
           : resetState;
-        const { outputs, ...state } = run(cell, { p: values.p, s, xs: part }, { reverse });
+        const own = { reverse, ...(masks && { recurrentMask: row(mask, b) }) };
+        const { outputs, ...state } = run(cell, { p: values.p, s, xs: part }, own);
         close(tensor(row(batch['outputs']!, b, 5).data.slice(from * H, to * H), [to - from, 1, H]), outputs!);
         if (last) for (const name of cell.state) close(row(batch[name]!, b), state[name]!);
       }),
     );
+  });
+
+  it('a reset at the first step replaces the initial state, except in a row without steps', () => {
+    const values = setUp(cell);
+    // Any value other than 0 is a reset.
+    const marks = intTensor(new Int32Array(15).fill(2, 0, 2), [5, 3]);
+    const batch = run(cell, values, { resets: marks, lengths: Int32Array.of(0, 5, 5) });
+    const fromZeros = run(cell, { p: values.p, s: {}, xs: row(values.xs, 1, 5) });
+    close(row(batch['outputs']!, 1, 5), fromZeros['outputs']!);
+    for (const name of cell.state) close(row(batch[name]!, 0), row(values.s[name]!, 0));
   });
 
   it('zoneout keeps or replaces each element of the state; without random it uses the expected value', () => {
@@ -439,4 +452,15 @@ it.each([
   ['layerNormGru', layerNormGru],
 ])('%s rejects a negative epsilon', (name, create) => {
   expect(() => create({ epsilon: -1 })).toThrow(`${name}: epsilon must be a finite number of at least 0, got -1.`);
+});
+
+it.each<[string, Cell | CellFunction]>([
+  ['without recurrent weights', independent()],
+  ['whose step does not take applyDropout', (_, x, { h }) => ({ h: add(x, h!) })],
+])('rejects recurrent dropout of a cell %s', (_, cell) => {
+  const { p, xs } = setUp(independent());
+  const initialState = { h: full([3, H], 0) };
+  expect(() =>
+    compute({ p, xs }, ({ p, xs }) => unroll(cell, p, xs, { initialState, recurrentMask: mask }).outputs),
+  ).toThrow('unroll: recurrentMask must be undefined for a cell that does not apply dropout to h, got an object');
 });

@@ -114,6 +114,27 @@ describe('bucketBatches', () => {
     expect(padding({})).toBeLessThan(padding({ bucket: 1 }) / 4);
   });
 
+  it('sorts 50 batches together, stably, and shuffles them', () => {
+    const lengthsIn = (lengths: readonly number[], options: { readonly shuffle?: boolean }): number[][] =>
+      [
+        ...bucketBatches(
+          lengths.map((length, target) => ({ input: new Int32Array(length), target })),
+          { batchSize: 1, ...options },
+        ).batches(createRandom(1)),
+      ].map(({ lengths, targets }) => [lengths![0]!, targets.data[0]!]);
+    const descending = Array.from({ length: 52 }, (_, i) => 52 - i);
+    const expected = [...descending.slice(0, 50).reverse(), ...descending.slice(50).reverse()];
+    expect(lengthsIn(descending, { shuffle: false }).map(([length]) => length)).toEqual(expected);
+    expect(lengthsIn([2, 1, 2, 1], { shuffle: false })).toEqual([
+      [1, 1],
+      [1, 3],
+      [2, 0],
+      [2, 2],
+    ]);
+    const shuffled = lengthsIn(descending.slice(0, 50), {}).map(([length]) => length!);
+    expect(shuffled).not.toEqual(shuffled.slice().sort((a, b) => a - b));
+  });
+
   it('pads targets per step like the inputs', () => {
     const nonEmpty = <X>(items: readonly X[]): X[] => items.filter((_, i) => ids[i]!.length > 0);
     for (const sequences of [nonEmpty(ids), nonEmpty(vectors)]) {
@@ -159,6 +180,7 @@ describe('bucketBatches', () => {
     rejected({ input, target: 0.7 }).toThrow(
       'examples[0].target must be a class id, an integer of at least 0, got 0.7. Pass targets of a regression as',
     );
+    rejected({ input, target: -1 }).toThrow('examples[0].target must be a class id, an integer of at least 0, got -1.');
     rejected({ input, target: 1 }, { input, target: tensor([1]) }).toThrow(
       'examples[1].target must be a class id, like examples[0].target, got an object',
     );

@@ -287,6 +287,8 @@ it('special tokens never match text', () => {
   expect(ids.length).toBe(12);
   expect([ids[0], ids[10], ids[11]]).toEqual([2, 1, 3]);
   expect(decode(vocabulary, ids)).toBe('<unknown><unknown>');
+  const custom = { kind: 'characters', tokens: ['_', 'a'], size: 2, marks: { padding: 0 } } as const;
+  expect(() => encode(custom, 'a_')).toThrow('every token of text must be in the vocabulary, got "_" as token 1');
   for (const text of [...texts(50), ...wildTexts(50)])
     expect(decode(characterVocabulary(`${text}.`), encode(characterVocabulary(`${text}.`), text))).toBe(text);
 });

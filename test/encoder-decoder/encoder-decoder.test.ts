@@ -6,6 +6,7 @@
 import {
   adam,
   additiveScore,
+  type BeamOptions,
   beamSearch,
   bidirectional,
   chain,
@@ -25,6 +26,7 @@ import {
   generalScore,
   greedySearch,
   gru,
+  type Hypothesis,
   integerNumber,
   type Layer,
   lstm,
@@ -178,6 +180,71 @@ describe.each(models)('%s', (_, options) => {
       expect([...found.ids, end]).toEqual([...best]);
       expect(found.score).toBeCloseTo(Math.max(...scores), 4);
     }
+  });
+});
+
+describe('searches of a Markov chain', () => {
+  const [a, b] = [2, 3];
+  /** A decoder with these probabilities of the next id, by the id before; 0 for those that are not given. */
+  const markov = (chances: Readonly<Record<number, Readonly<Record<number, number>>>>): EncoderDecoder => {
+    const decoder = { vocabularySize: 4, embeddingSize: 4, cell: simpleRnn(), hiddenSize: 4 };
+    const model = encoderDecoder({ ...base, decoder });
+    model.data.fill(0);
+    const { embedding, cell, output } = model.parameters.decoder;
+    for (let id = 0; id < 4; id++) {
+      for (const { data } of [embedding.weight, cell['layer1']!['weightIh']!]) data[5 * id] = 1;
+      for (let next = 0; next < 4; next++)
+        output.weight.data[4 * id + next] = Math.log(chances[id]?.[next] ?? 1e-9) / Math.tanh(1);
+    }
+    return model;
+  };
+  const source = padSequences([Int32Array.of(2)]);
+  const found = (model: EncoderDecoder, options: BeamOptions) =>
+    beamSearch(model, source, { maxLength: 6, ...options })[0]!.map(({ ids, ended, logProbability }) => [
+      ids.join(' '),
+      ended,
+      Number(Math.exp(logProbability).toFixed(4)),
+    ]);
+
+  it('greedy search takes the most likely id, also if the whole sequence is not the most likely one', () => {
+    const model = markov({ [start]: { [a]: 0.6, [end]: 0.4 }, [a]: { [b]: 0.6, [end]: 0.4 }, [b]: { [end]: 1 } });
+    const [{ ids, ended, logProbability }] = greedySearch(model, source) as [Hypothesis];
+    expect([[...ids], ended]).toEqual([[a, b], true]);
+    expect(logProbability).toBeCloseTo(Math.log(0.36), 5);
+    // Two ended hypotheses are kept: the longer one has ended by the most likely id.
+    expect(found(model, { beamSize: 2, count: 2, lengthPenalty: 0 })).toEqual([
+      ['', true, 0.4],
+      ['2 3', true, 0.36],
+    ]);
+  });
+
+  it('does not stop while a longer sequence can have a better score', () => {
+    const model = markov({
+      [start]: { [end]: 0.5, [a]: 0.45, [b]: 0.05 },
+      [a]: { [b]: 0.9, [end]: 0.1 },
+      [b]: { [end]: 0.9, [a]: 0.1 },
+    });
+    for (const beamSize of [1, 2]) {
+      expect(found(model, { beamSize, lengthPenalty: 0 })).toEqual([['', true, 0.5]]);
+      expect(found(model, { beamSize, lengthPenalty: 5 })).toEqual([['2 3', true, 0.3645]]);
+    }
+    expect(found(model, { beamSize: 2, count: 2, lengthPenalty: 5 })).toEqual([
+      ['2 3', true, 0.3645],
+      ['2 3 2 3', true, 0.0328],
+    ]);
+  });
+
+  it('hypotheses that have not ended follow the ended ones, the best first', () => {
+    const model = markov({
+      [start]: { [a]: 0.5, [b]: 0.3, [end]: 0.2 },
+      [a]: { [a]: 0.5, [b]: 0.5 },
+      [b]: { [b]: 0.95, [a]: 0.05 },
+    });
+    expect(found(model, { beamSize: 3, count: 3, maxLength: 2, lengthPenalty: 0 })).toEqual([
+      ['', true, 0.2],
+      ['3 3', false, 0.285],
+      ['2 2', false, 0.25],
+    ]);
   });
 });
 

@@ -84,3 +84,29 @@ it('missing values have no score, and a detector needs enough scores', async () 
     'calibrateAnomalies: scores must have at least 1000 values for a rate of 0.001, got 58.',
   );
 });
+
+it.each([
+  {
+    window: 1,
+    scores: [4, 5, 0, 6],
+    found: [
+      { start: 0, end: 2, score: 5 },
+      { start: 3, end: 4, score: 6 },
+    ],
+  },
+  {
+    window: 2,
+    scores: [0, 8, 0, 0, 0, 4, 4],
+    found: [
+      { start: 0, end: 3, score: 4 },
+      { start: 5, end: 7, score: 4 },
+    ],
+  },
+  { window: 2, scores: [NaN, 4, NaN, 1], found: [{ start: 0, end: 3, score: 4 }] },
+  { window: 3, scores: [9, 9], found: [] },
+])('windows of $window of the scores $scores are joined, and skip missing scores', ({ window, scores, found }) => {
+  const detector = { window, threshold: 3 };
+  expect(findAnomalies(detector, [{ name: 'a', scores: Float64Array.from(scores) }])).toEqual(
+    found.map((each) => ({ name: 'a', ...each })),
+  );
+});

@@ -61,6 +61,10 @@ describe('recalibration', () => {
     ];
     expect(none.calibration).toBe(fitted.calibration);
     expect(few.calibration).toBeLessThan(many.calibration);
+    // Two steps are fewer than the horizon, but count.
+    expect(few.calibration).toBeGreaterThan(none.calibration);
+    const missing = { ...series, mask: series.values.map((_, t) => (t < 200 ? 1 : 0)) };
+    expect(recalibrate(fitted, [missing], { steps: 120 }).calibration).toBe(fitted.calibration);
     expect(recalibrate(many, [cut(series, 202)], { steps: 2 }).calibration).toBe(few.calibration);
     expect(loadForecaster(saveForecaster(many)).calibration).toBe(many.calibration);
     expect(loadForecaster(saveForecaster(many)).trainedCalibration).toBe(fitted.calibration);

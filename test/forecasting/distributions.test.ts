@@ -1,9 +1,18 @@
 /** Losses, gradients, quantiles and samples of the distributions. */
 
 import { checkGradients, compute, createRandom, normalNumber, sum, tensor, valueAndGradient } from 'bptt';
-import { type Distribution, gaussian, negativeBinomial, point, quantiles, studentT } from 'bptt/forecasting';
+import {
+  type Distribution,
+  type Forecaster,
+  gaussian,
+  negativeBinomial,
+  point,
+  quantiles,
+  studentT,
+} from 'bptt/forecasting';
 import { describe, expect, it } from 'vitest';
 import { normalQuantile, poissonNumber, studentQuantile } from '../../src/forecasting/probability';
+import { averageQuantile, spreadScore } from '../../src/forecasting/step-quantiles';
 import { golden } from '../golden/read';
 
 interface Golden {
@@ -57,6 +66,8 @@ describe('gradients agree with finite differences', () => {
 });
 
 describe('quantile functions', () => {
+  const inverseSoftplus = (y: number): number => (y > 30 ? y : Math.log(Math.expm1(y)));
+
   it('of the normal and Student distributions equal those of SciPy', () => {
     const { levels, normal, student } = expected.quantiles;
     levels.forEach((level, i) => expect(normalQuantile(level)).toBeCloseTo(normal[i]!, 12));
@@ -68,7 +79,6 @@ describe('quantile functions', () => {
   });
 
   it('of the negative binomial distribution equal those of SciPy', () => {
-    const inverseSoftplus = (y: number): number => (y > 30 ? y : Math.log(Math.expm1(y)));
     for (const { mean, r, values } of expected.quantiles.negativeBinomial) {
       const scale = 2;
       const outputs = [inverseSoftplus(mean / scale - 1e-3), inverseSoftplus(r - 0.01)];
@@ -84,6 +94,18 @@ describe('quantile functions', () => {
   ])('of the negative binomial distribution with mean %d and r = %d equal those of SciPy', (mean, r, values) => {
     const quantile = negativeBinomial().quantile([mean - 1e-3, r - 0.01], 1);
     expect([0.001, 0.1, 0.5, 0.9, 0.999].map(quantile)).toEqual(values);
+  });
+
+  it.each([
+    [20_000, 0.5, [0, 316, 9099, 54_111, 216_554]],
+    [20_000, 1.01, [21, 2146, 13_917, 45_940, 137_312]],
+    [100_000, 100.01, [71_909, 87_412, 99_667, 113_016, 133_785]],
+    [100_000, 30_000.01, [97_977, 99_157, 99_999, 100_844, 102_045]],
+  ])('of the negative binomial distribution with mean %d and r = %d are close to those of SciPy', (mean, r, values) => {
+    const quantile = negativeBinomial().quantile([mean - 1e-3, inverseSoftplus(r - 0.01)], 1);
+    [0.001, 0.1, 0.5, 0.9, 0.999].forEach((level, i) =>
+      expect(Math.abs(quantile(level) - values[i]!), `${level}`).toBeLessThan(1e-4 * values[i]! + 10),
+    );
   });
 
   it.each(all)('of $name does not cross and inverts the samples', ({ size, quantile, sample, name }) => {
@@ -106,13 +128,35 @@ describe('quantile functions', () => {
   });
 });
 
+it('calibration stretches the levels of counts', () => {
+  const outputs = [Float32Array.of(10 - 1e-3, 3 - 0.01).map((y) => Math.log(Math.expm1(y)))];
+  const forecaster = { distribution: negativeBinomial() } as Forecaster;
+  const valuesOf = (calibration: number): number[] =>
+    [0.1, 0.5, 0.9].map(averageQuantile({ forecaster, calibration }, outputs, 0, 1));
+  // scipy.stats.nbinom.ppf(norm.cdf(calibration * norm.ppf(level)), 3, 3 / 13)
+  expect(valuesOf(1)).toEqual([3, 9, 19]);
+  expect(valuesOf(2)).toEqual([0, 9, 34]);
+  expect(valuesOf(0.5)).toEqual([5, 9, 13]);
+});
+
+it('a value at the median has the score 0, also without a spread', () => {
+  expect(spreadScore(() => 5, 5)).toBe(0);
+  expect(spreadScore(() => 5, 6)).toBeGreaterThan(1e8);
+});
+
 it('Poisson numbers have the mean and the variance of the distribution', () => {
   const random = createRandom(3);
-  for (const mean of [0.2, 4, 80, 2500]) {
-    const draws = Array.from({ length: 4000 }, () => poissonNumber(random, mean));
+  // Means above 30 are halved. The draws of 40 are enough to notice one event too many in a half.
+  for (const [mean, count] of [
+    [0.2, 4000],
+    [4, 4000],
+    [40, 100_000],
+    [2500, 4000],
+  ] as const) {
+    const draws = Array.from({ length: count }, () => poissonNumber(random, mean));
     const average = draws.reduce((a, b) => a + b) / draws.length;
     const variance = draws.reduce((a, b) => a + (b - average) ** 2, 0) / draws.length;
-    expect(Math.abs(average - mean)).toBeLessThan(5 * Math.sqrt(mean / 4000));
+    expect(Math.abs(average - mean)).toBeLessThan(4 * Math.sqrt(mean / count));
     expect(variance / mean).toBeGreaterThan(0.88);
     expect(variance / mean).toBeLessThan(1.12);
   }

@@ -22,6 +22,7 @@ import {
   studentT,
 } from 'bptt/forecasting';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fitValueScaler, scaleValue, unscaleValue } from '../../src/forecasting/value-scaling';
 
 /** A monthly series with a season, a trend, noise, covariates and static features. */
 function createSeries(name: string, length: number, seed: number): Series {
@@ -207,6 +208,21 @@ it('the scaling does not depend on the validation steps', async () => {
   const options = { steps: 5, validation: 20, retrain: false };
   const fitted = await fitForecaster(forecaster({ horizon: 4, scaling: 'standard' }), [{ name: 'a', values }], options);
   expect(fitted.scalers['a']!.offset).toBeLessThan(6);
+});
+
+it('the Box–Cox transformation has the exponent of SciPy, from 0 to 1', () => {
+  const scalerOf = (values: readonly number[]) => fitValueScaler('a', 'boxCox', Float64Array.from(values));
+  const waves = (of: (t: number) => number) => Array.from({ length: 24 }, (_, t) => of(t));
+  // scipy.stats.boxcox_normmax(values, method='mle')
+  const first = scalerOf(waves((t) => (1 + 0.05 * t + 0.3 * Math.sin(1.7 * t)) ** 2.5));
+  expect(first.power).toBeCloseTo(0.2304866, 3);
+  expect(first.offset).toBeCloseTo(1.2738205, 2);
+  expect(first.scale).toBeCloseTo(0.8418602, 2);
+  expect(scalerOf(waves((t) => 2 + Math.sin(1.7 * t))).power).toBeCloseTo(0.6606915, 3);
+  expect(scalerOf(waves((t) => Math.exp(2 * Math.sin(1.7 * t) ** 3))).power).toBeCloseTo(0, 5);
+  for (const value of [0.01, 1, 30]) expect(unscaleValue(first, scaleValue(first, value))).toBeCloseTo(value, 10);
+  // Below the range of the transformation.
+  expect(unscaleValue(first, -50)).toBe(0);
 });
 
 it.each([

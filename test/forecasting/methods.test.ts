@@ -50,6 +50,18 @@ it('the intervals of exponential smoothing of a random walk widen with the root 
   expect(width(8) / width(0)).toBeLessThan(3.6);
 });
 
+// The residual deviation, multiplied as in Hyndman and Athanasopoulos, "Forecasting", section 5.5; with NumPy.
+it.each<[string, Method, number[]]>([
+  ['seasonal naive', seasonalNaive(), [5.481714, 11.481714, 6.509674, 12.509674]],
+  ['drift', drift(), [15.511537, 19.702497, 23.623074, 27.430759]],
+  ['mean', meanForecast(), [8.218163, 8.218163, 8.218163, 8.218163]],
+])('the quantiles of %s forecasts widen with the step', async (_, method, expected) => {
+  const fitted = await method([], { horizon: 4, season: 2, frequency: undefined, levels: [0.9] });
+  fitted([{ name: 'a', values: [1, 4, 2, 6, 3, 9] }])[0]!.quantiles.forEach(([value], k) =>
+    expect(value).toBeCloseTo(expected[k]!, 5),
+  );
+});
+
 it('the baselines repeat the last season, continue the line and the mean, and skip missing values', async () => {
   const values = [1, 2, 3, 4, 5, 6, 7, 8];
   const short = { ...task, horizon: 3, season: 4 };

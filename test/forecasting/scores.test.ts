@@ -71,19 +71,25 @@ const series: readonly Series[] = [
 ];
 
 it('backtests use no value after the origin', async () => {
-  const seen: number[][] = [];
+  const seen: (number | undefined)[][] = [];
   const method: Method = async (training, task) => {
     const naive = await seasonalNaive()(training, task);
     return (histories) => {
-      seen.push(histories.map((each) => each.values.length));
+      for (const { values, mask, past, future } of histories)
+        seen.push([values, mask, past?.['p'], future?.['f']].map((column) => column?.length));
       return naive(histories);
     };
   };
-  const result = await backtest(series, { methods: { method }, horizon: 4, season: 3, origins: 3, stride: 5 });
+  const all = series.map((each) => ({ ...each, past: { p: values }, future: { f: [...values, 1, 2] } }));
+  const result = await backtest(all, { methods: { method }, horizon: 4, season: 3, origins: 3, stride: 5 });
+  // Future covariates end with the horizon.
   expect(seen).toEqual([
-    [46, 46],
-    [51, 51],
-    [56, 56],
+    [46, 46, 46, 50],
+    [46, undefined, 46, 50],
+    [51, 51, 51, 55],
+    [51, undefined, 51, 55],
+    [56, 56, 56, 60],
+    [56, undefined, 56, 60],
   ]);
   expect(result.forecasts.map(({ origin }) => origin)).toEqual([46, 46, 51, 51, 56, 56]);
   // One target of the series a is missing.
@@ -129,6 +135,17 @@ it('values without an error scale count only in the scores that are not scaled',
   const { mase, rmsse, pinball, mae } = bySeries['a']!;
   expect(overall).toMatchObject({ mase, rmsse, pinball, count: 7 });
   expect(overall.mae).toBeCloseTo((3 * mae + 4 * 2) / 7, 9);
+});
+
+it('missing values of the history do not count in the error scale', async () => {
+  const values = [1, 2, 3, 1000, 5, 6, 7, 8];
+  const masked = { name: 'a', values, mask: values.map((value) => Number(value < 1000)) };
+  // The history has no season of 12 steps.
+  for (const season of [1, 12]) {
+    const { scores } = await backtest([masked], { methods: { naive: seasonalNaive() }, horizon: 1, season });
+    // The forecast 7 of 8 is wrong by 1, as those of the other neighbors.
+    expect(scores['naive']!.overall).toMatchObject({ mase: 1, rmsse: 1 });
+  }
 });
 
 it('the table has the best method first, and rows per step and per series', async () => {

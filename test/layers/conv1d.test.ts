@@ -127,6 +127,7 @@ const causal: readonly (readonly [string, Sequential, number])[] = [
   ['few inputs', modelOf({ padding: 'causal' }), I],
   ['dilation', modelOf({ padding: 'causal', dilation: 3 }), I],
   ['groups', modelOf({ padding: 'causal', groups: 3 }), I],
+  ['one output per group of inputs', modelOf({ padding: 'causal', groups: 3, size: 3 }), I],
   ['depthwise', modelOf({ padding: 'causal', groups: 6, dilation: 2 }), I],
   ['one tap', modelOf({ kernelSize: 1 }), I],
   ['an activation', modelOf({ padding: 'causal', activation: sigmoid }), I],
@@ -188,17 +189,20 @@ describe.each(causal)('causal with %s', (_, model, size) => {
     parts.forEach((value, i) => expect(Math.abs(value - expected.output.data[i]!)).toBeLessThan(1e-6));
     expect(third.state).toEqual(expected.state);
     const running = stream(model, { batchSize: 2 });
-    running.state = second.state;
-    expect(running.state).toEqual(second.state);
     const width = 2 * running.outputSize;
-    for (let t = 6; t < T; t++)
-      advance(running, { shape: [2, size], data: steps(t, t + 1).data }).data.forEach((value, i) =>
-        expect(Math.abs(value - expected.output.data[t * width + i]!)).toBeLessThan(1e-6),
-      );
+    // Again after some steps.
+    for (let round = 0; round < 3; round++) {
+      running.state = second.state;
+      expect(running.state).toEqual(second.state);
+      for (let t = 6; t < T - 2 + round; t++)
+        advance(running, { shape: [2, size], data: steps(t, t + 1).data }).data.forEach((value, i) =>
+          expect(Math.abs(value - expected.output.data[t * width + i]!)).toBeLessThan(1e-6),
+        );
+    }
     const close = (a: Tensor, b: Tensor): void =>
       a.data.forEach((value, i) => expect(Math.abs(value - b.data[i]!)).toBeLessThan(1e-6));
     for (const [layer, parts] of Object.entries(expected.state))
-      for (const [name, value] of Object.entries(parts)) close(running.state[layer]![name]!, value);
+      for (const [name, value] of Object.entries(parts)) close(running.state![layer]![name]!, value);
     running.state = {};
     expect(advance(running, { shape: [2, size], data: steps(0, 1).data }).data).toHaveLength(width);
   });
@@ -237,6 +241,19 @@ describe.each(causal)('causal with %s', (_, model, size) => {
     for (const [layer, parts] of Object.entries(tail.state))
       for (const [name, value] of Object.entries(parts))
         value.data.forEach((v, i) => expect(Math.abs(final[layer]![name]!.data[i]! - v)).toBeLessThan(1e-6));
+  });
+
+  it('rows without steps keep their state, also with a reset', () => {
+    const { state } = predictWithState(model, steps(0, 4));
+    const resets = intTensor(new Int32Array(2 * 3).fill(1, 0, 2), [3, 2]);
+    const lengths = new Int32Array(2);
+    for (const before of [{ state }, { state, resets }, {}]) {
+      const { output, state: after } = predictWithState(model, steps(4, 7), { ...before, lengths });
+      expect(output.data).toEqual(new Float32Array(output.data.length));
+      for (const [layer, parts] of Object.entries(after))
+        for (const [name, { data }] of Object.entries(parts))
+          expect(data).toEqual('state' in before ? state[layer]![name]!.data : new Float32Array(data.length));
+    }
   });
 
   it('segments have the gradients of the whole', () => {

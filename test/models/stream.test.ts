@@ -284,8 +284,19 @@ it('rejects a state of the wrong shape for a layer without a step runner, before
   expect(running.state).toEqual({});
   const first = advance(running, x).data;
   checkErrors();
-  assign({ h: full([1, 3], 0) })();
+  const h = full([1, 3], 0);
+  assign({ h })();
+  h.data.fill(9);
   expect(advance(running, x).data).toEqual(first);
+});
+
+it('a stream has the weights of its creation, also before its first step and in layers without a step runner', () => {
+  const layers = [recurrent(lstm(), { hiddenSize: 3 }), recurrent(gru({ reset: 'before' }), { hiddenSize: 3 })];
+  const model = vectorsIn([...layers, dense({ size: 2, activation: tanh })]);
+  const expected = predict(model, tensor([[[1, 2, 3]]])).data;
+  const running = stream(model);
+  model.data.fill(0);
+  advance(running, tensor([[1, 2, 3]])).data.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 6));
 });
 
 it('checks the state of a custom layer of ids', () => {
@@ -301,6 +312,7 @@ it('checks the state of a custom layer of ids', () => {
     },
   };
   const reader = stream(sequential([counting]));
+  expect(() => advance(reader, intTensor([9]))).toThrow('ids must be integers from 0 to 3, got 9');
   expect(() => (reader.state = { counting: { count: full([1, 3], 1) } })).toThrow(
     'stream: layer counting: state.count must be [B, H] = [1, 2], got [1, 3].',
   );

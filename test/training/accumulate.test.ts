@@ -83,6 +83,8 @@ describe('fit with accumulate', () => {
     const found = await fit(small, parts, { ...options, ...record(1), accumulate: parts.length });
     expect(found.steps).toBe(5);
     found.losses.forEach((loss, i) => expect(loss).toBeCloseTo(expected.losses[i]!, 5));
+    // Single precision, as in the file of a training state.
+    expect(found.losses).toEqual(found.losses.map(Math.fround));
     norms[1]!.forEach((norm, i) => expect(norm).toBeCloseTo(norms[0]![i]!, 5));
     small.data.forEach((x, i) => expect(x).toBeCloseTo(large.data[i]!, 5));
     // The mean of the gradients of the batches is another one.

@@ -249,6 +249,17 @@ describe('reading asynchronous data', () => {
     );
   });
 
+  it('resumes in the last epoch on an async generator', async () => {
+    const whole = line();
+    const states: TrainingState[] = [];
+    const checkpoint = { every: 4, write: (state: TrainingState) => void states.push(state) };
+    await fit(whole, counted(3).data, { ...lineOptions, epochs: 2, checkpoint });
+    const rest = line();
+    const generator = counted(3).data[Symbol.asyncIterator]();
+    await fit(rest, generator, { ...lineOptions, epochs: 2, resume: states[0] });
+    expect(rest.data).toEqual(whole.data);
+  });
+
   it('rejects data without batches, and batches that are not iterable', async () => {
     await expect(fit(line(), counted(0).data, lineOptions)).rejects.toThrow(
       new RangeError('fit: an epoch of data must hold at least one batch, got none.'),
@@ -265,15 +276,16 @@ describe('progress on asynchronous data', () => {
     let epoch = 0;
     const data: AsyncDataset<Batch<Tensor, Tensor>> = {
       async *batches() {
-        const length = [3, 4, 2][epoch++]!;
+        const length = [3, 4, 6][epoch++]!;
         for (let i = 0; i < length; i++) yield await Promise.resolve(batch(1));
       },
     };
     const list: Progress[] = [];
     await fit(line(), data, { ...lineOptions, epochs: 3, onProgress: (progress) => void list.push(progress) });
-    expect(list.map(({ steps }) => steps)).toEqual([NaN, NaN, 9, 9, 9, 9, 11, 11, 9]);
+    // An epoch can be longer than the one before.
+    expect(list.map(({ steps }) => steps)).toEqual([NaN, NaN, 9, 9, 9, 9, 11, 11, 11, 11, 11, 12, 13]);
     expect(list.map(({ secondsLeft }) => Number.isNaN(secondsLeft)).slice(0, 3)).toEqual([true, true, false]);
-    expect(list.map(({ done }) => done).indexOf(true)).toBe(8);
+    expect(list.map(({ done }) => done).indexOf(true)).toBe(12);
   });
 
   it('has the number of updates if the data states its number of batches, or the options the steps', async () => {
@@ -286,6 +298,7 @@ describe('progress on asynchronous data', () => {
     };
     expect(await stepsOf(3, { epochs: 2 })).toEqual([6, 6, 6, 6, 6, 6]);
     expect(await stepsOf(undefined, { steps: 4 })).toEqual([4, 4, 4, 4]);
+    expect(await stepsOf(undefined, { epochs: 2, accumulate: 2 })).toEqual([NaN, 4, 4, 4]);
   });
 });
 

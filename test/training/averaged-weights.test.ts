@@ -99,8 +99,8 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readon
 
     it('equals the parameters until it starts, also with a constraint', () => {
       useKernels(kernels);
-      for (const start of [20, 30]) {
-        const { history, average } = run({ start, decay: 0.5 }, chain(sgd(1), maxNorm(1)));
+      for (const options of [{ start: 20 }, { start: 30 }, { start: 30, every: 3 }]) {
+        const { history, average } = run({ ...options, decay: 0.5 }, chain(sgd(1), maxNorm(1)));
         average.forEach((value, i) => expect(value).toBeCloseTo(history.at(-1)![i]!, 6));
       }
     });

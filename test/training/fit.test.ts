@@ -53,6 +53,7 @@ import {
   sgd,
   simpleRnn,
   slice,
+  sqrt,
   stream,
   sum,
   type Tensor,
@@ -206,6 +207,8 @@ describe('fit', () => {
     expect(seen).toEqual(rates);
     await fit(model(), data, { ...options, onProgress, resume: states[0] });
     expect(seen.slice(4)).toEqual(rates.slice(2));
+    await fit(model(), data, { ...options, onProgress, steps: 2, optimizerState: states[0]!.optimizer });
+    expect(seen.slice(6)).toEqual(rates.slice(2));
   });
 
   it('stops early and restores the best parameters', async () => {
@@ -250,6 +253,27 @@ describe('fit', () => {
     // The best epoch is the first with the lowest loss.
     const lowest = Math.min(...example.losses.filter((loss) => !Number.isNaN(loss)));
     expect(custom.parameters.updates.data[0]).toBe(3 * (example.losses.indexOf(lowest) + 1));
+  });
+
+  it('keeps the parameters of the last epoch without patience', async () => {
+    const custom = customModel({ updates: tensor(0) }, ({ updates }, batch: string) =>
+      scale(updates, batch === 'train' ? -1 : 1),
+    );
+    const options = { optimizer: sgd(1), epochs: 3, validation: repeated('validate', 1) };
+    expect((await fit(custom, repeated('train', 2), options)).validationLosses).toEqual([2, 4, 6]);
+    expect(custom.parameters.updates.data[0]).toBe(6);
+  });
+
+  it('smooths the loss over about 50 updates', async () => {
+    const losses = Array.from({ length: 60 }, (_, i) => (i * i) % 7);
+    const custom = customModel({ w: tensor(0) }, ({ w }, loss: number) => add(scale(w, 0), loss));
+    const seen: number[] = [];
+    await fit(custom, losses, { optimizer: sgd(), onProgress: ({ smoothedLoss }) => seen.push(smoothedLoss) });
+    const meanOf = (count: number): number => losses.slice(0, count).reduce((total, loss) => total + loss) / count;
+    expect(seen[0]).toBe(losses[0]);
+    expect(seen[49]).toBeCloseTo(meanOf(50), 10);
+    expect(seen[50]).toBeCloseTo(0.98 * meanOf(50) + 0.02 * losses[50]!, 10);
+    expect(seen[51]).toBeCloseTo(0.98 * seen[50]! + 0.02 * losses[51]!, 10);
   });
 
   it('resumes after early stopping without another epoch', async () => {
@@ -318,6 +342,26 @@ describe('fit', () => {
     expect(stopped).toBe('aborted');
   });
 
+  it('lets the event loop run during validation', async () => {
+    const custom = customModel({ w: tensor(0) }, ({ w }, _: number) => scale(w, 0));
+    let turns = 0;
+    const validation = {
+      batchCount: 3,
+      *batches() {
+        const before = turns;
+        setImmediate(() => turns++);
+        for (let i = 0; i < 3; i++) {
+          const start = performance.now();
+          while (performance.now() - start < 25);
+          yield i;
+        }
+        expect(turns).toBe(before + 1);
+      },
+    };
+    await fit(custom, [1], { optimizer: sgd(), validation, epochs: 2 });
+    expect(turns).toBe(2);
+  });
+
   it('throws if the loss is not finite, names step and layer, and keeps the parameters', async () => {
     const net = sequential([recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 1 })], { inputSize: 2 });
     const before = [...net.data];
@@ -335,6 +379,11 @@ describe('fit', () => {
     const huge = batchesOf(full([1, 1, 1], 1e9), full([1, 1, 1], 0), { batchSize: 1 });
     await expect(fit(net, huge, { loss: meanSquaredError, optimizer: sgd() })).rejects.toThrow(/step 1/);
     expect([...net.data]).toEqual([...new Float32Array(net.data.length).fill(1e30)]);
+    // The loss is 0, and its gradient infinite. Clipping to a norm would make it 0.
+    const steep = customModel({ a: { w: tensor(0) } }, ({ a }, _: number) => sqrt(a.w));
+    await expect(fit(steep, [1], { optimizer: chain(clipByNorm(1), sgd()) })).rejects.toThrow(
+      'fit: the gradient was not finite at step 1; it appeared in layer a (a.w).',
+    );
   });
 
   it('does not allocate more memory in 2,000 updates than in two', async () => {

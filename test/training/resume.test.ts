@@ -19,6 +19,7 @@ import {
   lstm,
   meanSquaredError,
   multiply,
+  type Progress,
   recurrent,
   type Sequential,
   type SequentialFitOptions,
@@ -137,11 +138,23 @@ describe('resumed fit', () => {
       [6, 3, 2],
     ]);
     const rest = line();
+    const before = structuredClone(states[0]);
     await fit(rest, data, { optimizer: adam(0.1), steps: 7, resume: states[0] });
     expect(rest.data).toEqual(whole.data);
+    expect(states[0]).toEqual(before);
   });
 
-  it('has one checkpoint when training is aborted', async () => {
+  it('estimates the time left from the updates since it was resumed', async () => {
+    const { states } = await trainWithStates(model(), shuffled, options);
+    const onProgress = ({ step, steps, secondsLeft, targetsPerSecond }: Progress) =>
+      expect((secondsLeft * targetsPerSecond) / (6 * 4)).toBeCloseTo(steps - step, 6);
+    await fit(model(), shuffled, { ...options, resume: states[8], onProgress });
+  });
+
+  it.each([
+    { every: 4, written: [4, 5] },
+    { every: 5, written: [5] },
+  ])('has one checkpoint when training is aborted, besides those of every $every updates', async (example) => {
     const signal = { aborted: false };
     const seen: number[] = [];
     const result = await fit(model(), shuffled, {
@@ -150,9 +163,9 @@ describe('resumed fit', () => {
       onProgress: ({ step }) => {
         signal.aborted = step === 5;
       },
-      checkpoint: { every: 4, write: ({ step }) => void seen.push(step) },
+      checkpoint: { every: example.every, write: ({ step }) => void seen.push(step) },
     });
-    expect([result.stopped, seen]).toEqual(['aborted', [4, 5]]);
+    expect([result.stopped, seen]).toEqual(['aborted', example.written]);
   });
 
   it('has checkpoints that do not change, and waits until they are written', async () => {
@@ -186,9 +199,15 @@ describe('resumed fit', () => {
     await expect(fit(other, shuffled, { ...options, resume: first })).rejects.toThrow(
       /fit: resume must be of a model with \d+ parameters, got \d+/,
     );
-    await expect(fit(model(), shuffled, { ...options, optimizer: sgd(), resume: first })).rejects.toThrow(
+    const unchanged = model();
+    await expect(fit(unchanged, shuffled, { ...options, optimizer: sgd(), resume: first })).rejects.toThrow(
       /optimizerState must be of sgd, with 0 buffers/,
     );
+    const validation = 'data' as unknown as Dataset<Batch<IntTensor>>;
+    await expect(fit(unchanged, shuffled, { ...options, validation, resume: first })).rejects.toThrow(
+      'fit: data must be a dataset',
+    );
+    expect(unchanged.data).toEqual(model().data);
     await expect(
       fit(model(), shuffled, { ...options, resume: first, optimizerState: first!.optimizer }),
     ).rejects.toThrow(/fit: optimizerState must be undefined with resume, got an object/);

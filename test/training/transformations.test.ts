@@ -4,6 +4,8 @@ import {
   adam,
   applyOptimizer,
   chain,
+  clipByNorm,
+  clipByValue,
   createRandom,
   dense,
   fit,
@@ -18,6 +20,7 @@ import {
   sequential,
   sgd,
   type Tensor,
+  tensor,
   useKernels,
   weightDecay,
 } from 'bptt';
@@ -61,6 +64,23 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
           }),
         );
       }
+  });
+
+  it('clipByNorm and clipByValue change only gradients beyond the limit', () => {
+    useKernels(kernels);
+    // The norm of the gradient (3, −4, 12) is 13.
+    const clipped = (clip: Optimizer, factor = 1): number[] => {
+      const parameters = { a: tensor([0, 0]), b: tensor([0]) };
+      const optimizer = chain(clip, sgd(1 / factor));
+      const gradient = { a: tensor([-3 * factor, 4 * factor]), b: tensor([-12 * factor]) };
+      applyOptimizer(optimizer, initializeOptimizer(optimizer, 3), parameters, gradient);
+      return [...parameters.a.data, ...parameters.b.data];
+    };
+    expect(clipped(clipByNorm(20))).toEqual([3, -4, 12]);
+    clipped(clipByNorm(6.5)).forEach((value, i) => expect(value).toBeCloseTo([1.5, -2, 6][i]!, 5));
+    // As in PyTorch, the factor is limit / (norm + 1e-6).
+    clipped(clipByNorm(1e-6), 1e-6 / 13).forEach((value, i) => expect(value).toBeCloseTo([1.5, -2, 6][i]!, 5));
+    expect(clipped(clipByValue(3.5))).toEqual([3, -3.5, 3.5]);
   });
 
   it('maxNorm limits only the columns of selected matrices, after the update', () => {

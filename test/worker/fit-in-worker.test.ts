@@ -83,8 +83,7 @@ let worker: Worker;
 beforeAll(async () => {
   bundle = await bundleWorker(`
     import { serveTraining } from 'bptt/worker';
-    import { copyData } from '../../src/worker/post';
-import * as customObjects from './custom-objects';
+    import * as customObjects from './custom-objects';
     serveTraining({ customObjects });`);
   worker = startWorker(bundle);
 });
@@ -193,6 +192,22 @@ const loss = crossEntropy;
 const optimizer = adam(0.02);
 const custom = { parameters: customObjects.line.parameters, data: customObjects.line.data };
 
+it('fitInWorker ends reading after the last update', async () => {
+  const ends: number[] = [];
+  const data = {
+    async *[Symbol.asyncIterator]() {
+      let read = 0;
+      try {
+        for (; ; read++) yield await Promise.resolve(series);
+      } finally {
+        ends.push(read);
+      }
+    },
+  };
+  await fitInWorker(worker, regressor(), data, { loss: meanSquaredError, optimizer, steps: 2 });
+  expect(ends).toEqual([1]);
+});
+
 describe('fitInWorker gives the bits of fit', () => {
   it.each<[string, () => { readonly data: Float32Array }, unknown, object]>([
     ['with dropout and shuffled windows', tagger, shuffled, { loss, optimizer, epochs: 3, seed: 4 }],
@@ -207,6 +222,12 @@ describe('fitInWorker gives the bits of fit', () => {
       classifier,
       [...unequal.batches(createRandom(1))],
       { loss, optimizer, steps: 5 },
+    ],
+    [
+      'with steps and an array of batches, accumulated',
+      classifier,
+      [...unequal.batches(createRandom(1))],
+      { loss, optimizer, steps: 2, accumulate: 2 },
     ],
     ['with one batch', regressor, series, { loss: meanSquaredError, optimizer, steps: 3 }],
     [

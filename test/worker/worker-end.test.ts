@@ -3,7 +3,7 @@
 import type { Worker } from 'node:worker_threads';
 import { adam, customModel, dense, full, meanSquaredError, type Progress, scale, sequential, tensor } from 'bptt';
 import { fitInWorker, serveTraining, type WorkerLike } from 'bptt/worker';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { bundleWorker, startWorker } from './start-worker';
 
 const serving = bundleWorker(`
@@ -89,6 +89,45 @@ it('an error event of a worker of a browser, which can train again', async () =>
   worker.dispatchEvent(new Event('error'));
   expect((await loading).message).toBe('fitInWorker: the worker could not be loaded.');
   port1.close();
+});
+
+it('a worker that is terminated while data is open, which is closed', async () => {
+  const worker = startWorker(await serving);
+  let closed = 0;
+  const open = {
+    *[Symbol.iterator]() {
+      try {
+        for (;;) yield data;
+      } finally {
+        closed++;
+      }
+    },
+  };
+  const onProgress = ({ step }: Progress) => step === 3 && worker.terminate();
+  const source = { batchCount: 1e6, batches: () => open };
+  const training = fitInWorker(worker, model(), source, { ...options, onProgress });
+  await expect(training).rejects.toThrow('fitInWorker: the worker exited with code 1.');
+  expect(closed).toBe(1);
+});
+
+it('trainings leave no listeners, and wait for a worker that is busy with any timeout', async () => {
+  const worker = startWorker(await serving) as Worker & { listenerCount(event: string): number };
+  const counts = () => ['error', 'exit', 'close'].map((event) => worker.listenerCount(event));
+  const before = counts();
+  const train = (extra: object) => fitInWorker(worker, model(), data, { ...options, ...extra });
+  const results = await Promise.all([train({ steps: 300 }), train({ steps: 2, timeout: 3e6 })]);
+  expect(results.map(({ steps }) => steps)).toEqual([300, 2]);
+  expect(counts()).toEqual(before);
+  await worker.terminate();
+});
+
+it('a training can take longer than the timeout, once the worker has called', async () => {
+  const worker = startWorker(await serving);
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const onProgress = ({ step }: Progress) => step === 1 && vi.advanceTimersByTime(61_000);
+  const training = fitInWorker(worker, model(), data, { ...options, steps: 3, onProgress });
+  expect((await training.finally(() => vi.useRealTimers())).steps).toBe(3);
+  await worker.terminate();
 });
 
 it('data that never ends a batch, when the worker ends', async () => {
