@@ -86,7 +86,7 @@ let script: string | undefined;
 /** Starts a thread with data. Calls `onEnd` if it ends or cannot start. */
 function startThread(data: unknown, onEnd: () => void): Thread {
   const threads = nodeModule<NodeThreads>('worker_threads');
-  if (threads !== undefined) {
+  if (threads) {
     const code = `(${program()})(require('node:worker_threads').workerData)`;
     const thread = new threads.Worker(code, { eval: true, workerData: data, execArgv: [] });
     thread.on('error', onEnd);
