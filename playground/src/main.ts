@@ -21,7 +21,7 @@ interface Network {
   readonly parameters: number;
   readonly losses: History;
   readonly norms: History;
-  /** The first update after which the loss was clearly below the baseline. */
+  /** The update since which the loss is clearly below the baseline, and has not returned to it. */
   below?: number;
   /** Why it stopped. */
   stopped?: string;
@@ -261,13 +261,10 @@ function receiveUpdates({ updates, perSecond, kernels }: Extract<Report, { type:
     network.norms.push(gradientNorms);
     const { baseline } = references;
     const { count, last } = network.losses;
-    if (
-      baseline !== undefined &&
-      network.below === undefined &&
-      count >= 20 &&
-      last < baseline - 0.1 * Math.abs(baseline)
-    )
-      network.below = count;
+    if (baseline === undefined) continue;
+    // Noise can take a loss on the baseline below it for a while.
+    if (last >= baseline) delete network.below;
+    else if (count >= 20 && last < baseline - 0.1 * Math.abs(baseline)) network.below ??= count;
   }
   setText(find('#updates', HTMLElement), Math.max(...networks.map(({ losses }) => losses.count)).toLocaleString('en'));
   if (isPlaying) setText(find('#speed', HTMLElement), Math.round(perSecond).toLocaleString('en'));
@@ -344,8 +341,8 @@ function drawLoss(): void {
     ...(baseline === undefined ? [] : [{ y: baseline, label: `baseline ${formatValue(baseline)}`, dash: [6, 4] }]),
     ...(best === undefined || best === 0
       ? []
-      : // Curves end just above it, on the right.
-        [{ y: best, label: `best possible ${formatValue(best)}`, dash: [1, 3], align: 'left' as const }]),
+      : // Curves end just above it.
+        [{ y: best, label: `best possible ${formatValue(best)}`, dash: [1, 3], isBelow: true }]),
   ];
   const isPositive = curves.every(({ points }) => points.every(([, y]) => y > 0)) && !((baseline ?? 1) <= 0);
   drawPlot(find('#loss', HTMLCanvasElement), colors, {

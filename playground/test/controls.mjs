@@ -375,6 +375,29 @@ async function testCode(page) {
   await page.click('#play');
 }
 
+/** A network whose loss returns to the baseline is not below it any more. */
+async function testBaseline(page, address) {
+  await openExperiment(page, address, 'task=adding&cells=gru&length=4');
+  await type(page, (text) =>
+    text
+      .replace('export function draw', 'let drawn = 0;\nexport function draw')
+      .replace('  return {\n    inputs', '  targets.fill(++drawn < 2000 ? 1 : drawn);\n  return {\n    inputs'),
+  );
+  await click(page, '#run');
+  const state = (text) =>
+    until(
+      page,
+      (start) => document.querySelector('#losses tbody td:last-child')?.textContent.startsWith(start),
+      limit,
+      text,
+    );
+  await state('after update');
+  await state('not yet');
+  await page.click('#play');
+  await click(page, '#restore');
+  await ready(page);
+}
+
 async function testFiles(page, folder) {
   await click(page, '#task-text');
   await ready(page);
@@ -447,6 +470,7 @@ export async function testControls(browser, address) {
       testFiles,
       testSkipLink,
       testStopped,
+      testBaseline,
     })) {
       await test(page, name === 'testFiles' ? folder : address);
       console.log(`  ${name.slice(4).toLowerCase()}`);
