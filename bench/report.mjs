@@ -47,7 +47,8 @@ for (const run of runs) {
 }
 
 const colors = ['#6a4fc4', '#8a8a8a', '#e07b00', '#b35c9e', '#a08000', '#2f7fd6', '#3fa7a0', '#d0402f'];
-const [left, top, row, gap] = [190, 60, 17, 26];
+// `left` has room for the longest name of a case.
+const [left, top, row, gap] = [230, 60, 17, 26];
 const width = 800 / runs.length - gap;
 const [least, most] = [0.1, 1000];
 const height = top + row * cases.length + 40;

@@ -1,11 +1,12 @@
 /**
- * Checks in Chromium (or Chrome) and Firefox, if they are installed: the built site shows pages without errors, on a
- * wide and a narrow screen, and its search finds names; and the programs of the guide to training in a browser run: the
- * page trains in its worker and shows the output of the guide, the stop button stops, and a model survives in
- * IndexedDB. CHROMIUM and FIREFOX are the paths of other installations. Build the site first, with DOCS_BASE unset.
+ * Checks in Chromium (or Chrome) and Firefox, if they are installed: the built site shows pages without errors and
+ * without scrolling sideways, on wide and narrow screens, and its search finds names; and the programs of the guide to
+ * training in a browser run: the page trains in its worker and shows the output of the guide, the stop button stops,
+ * and a model survives in IndexedDB. CHROMIUM and FIREFOX are the paths of other installations. Build the site first,
+ * with DOCS_BASE unset.
  */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
@@ -116,6 +117,25 @@ async function checkGuide(browser, address) {
   expectMatch(`${guideName}, storage`, await visit(browser, `${address}/storage.html`, outputOf), /^true,$/);
 }
 
+/** No page is wider than the screen. */
+async function checkWidths(browser, address) {
+  const paths = readdirSync(site, { recursive: true })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith('.html') && !path.startsWith('playground/'));
+  const page = await browser.newPage();
+  const problems = [];
+  for (const path of paths) {
+    await page.goto(`${address}/${path}`, { waitUntil: 'domcontentloaded' });
+    for (const width of [390, 768, 1024]) {
+      await page.setViewport({ width, height: 800 });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      if (overflow > 0) problems.push(`${path} is ${overflow} pixels wider than a screen of ${width}`);
+    }
+  }
+  await page.close();
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
 async function checkPages(browser, address) {
   for (const width of [1280, 390])
     for (const path of [
@@ -175,6 +195,7 @@ try {
     const browser = await puppeteer.launch({ browser: name, executablePath, args });
     try {
       await checkPages(browser, pages.address);
+      if (name === 'chrome') await checkWidths(browser, pages.address);
       await checkGuide(browser, programs.address);
       console.log(`The site and the guide to browsers run in ${await browser.version()}.`);
     } finally {

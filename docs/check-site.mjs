@@ -1,4 +1,7 @@
-/** Crawls the built site: every link, anchor, picture and script must exist, and every page must be reachable. */
+/**
+ * Crawls the built site: every link, anchor, picture and script must exist, and every page must be reachable and have a
+ * title with the name of the library and a separate description.
+ */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
@@ -55,6 +58,15 @@ export function checkSite(site, base, names) {
       problems.push(`${path}: loads from ${host}`);
   }
   for (const path of pages) if (!linked.has(path)) problems.push(`${path}: no page links to it`);
+  const described = new Map();
+  for (const [path, text] of html) {
+    const title = /<title>(.*?)<\/title>/.exec(text)?.[1] ?? '';
+    if (!title.includes('bptt')) problems.push(`${path}: the title ${title} does not name the library`);
+    const description = /<meta name="description" content="([^"]*)"/.exec(text)?.[1] ?? '';
+    if (description === '') problems.push(`${path}: has no description`);
+    else if (described.has(description)) problems.push(`${path}: has the description of ${described.get(description)}`);
+    described.set(description, path);
+  }
   for (const [name, { page, anchor }] of names) {
     const path = page.replace(/\.md$/, '.html');
     if (!anchors.get(path)?.has(anchor)) problems.push(`${path}: ${name} has no anchor ${anchor}`);

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DefaultTheme, defineConfig, type UserConfig } from 'vitepress';
 import { linkPages } from '../generate/links.mjs';
@@ -115,6 +116,23 @@ const exampleSidebar: DefaultTheme.SidebarItem[] = [
   },
 ];
 
+/** The pages of the playground, which it has if it is built before the site. */
+const playgroundPages = [
+  { text: 'Recurrent networks', link: '/playground/index.html', target: '_self' },
+  { text: 'Voice', link: '/playground/voice.html', target: '_self' },
+  { text: 'Benchmark', link: '/playground/bench.html', target: '_self' },
+];
+
+/** The first paragraph of a page without its markup: the description in search results. */
+function firstParagraph(markdown: string): string | undefined {
+  const paragraphs = markdown.replace(/^---\n[\s\S]*?\n---\n/, '').split(/\n{2,}/);
+  const text = paragraphs.map((paragraph) => paragraph.trim()).find((paragraph) => /^(\w|\[|`(?!``))/.test(paragraph));
+  return text
+    ?.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/[`*]|\b_|_\b/g, '')
+    .replace(/\s+/g, ' ');
+}
+
 const config: UserConfig<DefaultTheme.Config> = defineConfig({
   title: 'bptt',
   description: 'Recurrent neural networks in TypeScript: train, stream and exchange RNN, LSTM and GRU models.',
@@ -123,7 +141,18 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
   outDir: '../build/site',
   srcExclude: ['node_modules/**', 'README.md'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${process.env['DOCS_BASE'] ?? '/'}logo.svg` }]],
+  transformPageData(pageData, { siteConfig }) {
+    const { frontmatter, relativePath } = pageData;
+    if (frontmatter['layout'] === 'home') {
+      if (hasPlayground) frontmatter['hero'].actions.push({ ...playgroundPages[0], theme: 'alt', text: 'Playground' });
+      return;
+    }
+    if (pageData.description !== '') return;
+    pageData.description = firstParagraph(readFileSync(join(siteConfig.srcDir, relativePath), 'utf8')) ?? '';
+  },
   markdown: {
+    // These themes have enough contrast on the background of programs, also for comments.
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-default' },
     // The output of programs is plain text.
     languages: ['output', 'sample'].map((name) => ({ name, scopeName: `text.${name}`, patterns: [], repository: {} })),
     config: (markdown) => linkPages(markdown, new Map(reference.names)),
@@ -132,6 +161,10 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
   themeConfig: {
     logo: '/logo.svg',
     outline: [2, 3],
+    notFound: {
+      quote: 'There is no page at this address. Search for it above, or start at the front page.',
+      linkText: 'Front page',
+    },
     search: { provider: 'local' },
     nav: [
       { text: 'Guides', link: '/guides/getting-started', activeMatch: '^/guides/' },
@@ -139,12 +172,7 @@ const config: UserConfig<DefaultTheme.Config> = defineConfig({
       { text: 'Examples', link: '/examples/', activeMatch: '^/examples/' },
       { text: 'Benchmarks', link: '/benchmarks/', activeMatch: '^/benchmarks/' },
       // The playground is a separate program: its links load its pages instead of looking for pages of the site.
-      ...(hasPlayground
-        ? [
-            { text: 'Playground', link: '/playground/index.html', target: '_self' },
-            { text: 'Voice', link: '/playground/voice.html', target: '_self' },
-          ]
-        : []),
+      ...(hasPlayground ? [{ text: 'Playground', items: playgroundPages }] : []),
       { text: version, items: [{ text: 'Changelog', link: '/project/changelog' }] },
     ],
     sidebar: {

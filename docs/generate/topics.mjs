@@ -16,7 +16,7 @@ export const topics = [
     title: 'Sequential models',
     section: 'Models',
     about: 'Create models of layers, and run them on whole sequences.',
-    sources: ['models/', 'layers/chain'],
+    sources: ['models/sequential', 'models/', 'layers/chain'],
   },
   {
     file: 'layers',
@@ -79,7 +79,7 @@ export const topics = [
     title: 'Datasets and batches',
     section: 'Data',
     about: 'Cut data into batches and windows, pad sequences, split and scale data.',
-    sources: ['data/'],
+    sources: ['data/windows', 'data/dataset', 'data/unequal-lengths', 'data/'],
   },
   {
     file: 'vocabularies',
@@ -93,7 +93,7 @@ export const topics = [
     title: 'fit and custom models',
     section: 'Training',
     about: 'Train models on datasets, stop early, and resume.',
-    sources: ['training/'],
+    sources: ['training/fit', 'training/'],
   },
   {
     file: 'losses',

@@ -17,6 +17,8 @@ export interface CodePanel {
   /** Adds a line to the output. */
   readonly print: (text: string) => void;
   readonly clearOutput: () => void;
+  /** Adds the line of a syntax error to a message; browsers do not report it for all modules. */
+  readonly withLine: (message: string) => string;
 }
 
 /** @param onRun called when the programs are to run */
@@ -106,6 +108,11 @@ export function createCodePanel(onRun: () => void): CodePanel {
     clearOutput() {
       output.hidden = true;
       output.textContent = '';
+    },
+    withLine(message) {
+      const name = fileNames.find((file) => message.startsWith(`${file}: SyntaxError: `));
+      const line = name && editor?.errorLine(textOf(name));
+      return line === undefined ? message : message.replace(':', `, line ${line}:`);
     },
   };
 }

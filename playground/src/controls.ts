@@ -172,15 +172,13 @@ function seedControl(onChange: Change): Control {
     'aria-describedby': 'setting-seed-hint',
   });
   const button = create('button', { type: 'button', id: 'new-seed' }, 'Next');
-  const change = (): void => {
+  let current = 0;
+  input.addEventListener('change', () => {
     const seed = Number(input.value);
     if (input.value !== '' && isAllowed('seed', seed)) onChange({ seed });
-  };
-  input.addEventListener('change', change);
-  button.addEventListener('click', () => {
-    input.value = String(Number(input.value) + 1);
-    change();
+    else input.value = String(current);
   });
+  button.addEventListener('click', () => onChange({ seed: isAllowed('seed', current + 1) ? current + 1 : 0 }));
   return {
     element: create(
       'div',
@@ -190,6 +188,7 @@ function seedControl(onChange: Change): Control {
       create('p', { class: 'hint', id: 'setting-seed-hint' }, numberControls.seed.explanation),
     ),
     update: ({ seed }) => {
+      current = seed;
       input.value = String(seed);
     },
   };

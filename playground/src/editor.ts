@@ -1,6 +1,6 @@
 /** The editor of the programs: CodeMirror, loaded when the page is idle. */
 
-import { javascript } from '@codemirror/lang-javascript';
+import { javascript, javascriptLanguage } from '@codemirror/lang-javascript';
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { EditorState } from '@codemirror/state';
 import { EditorView, keymap } from '@codemirror/view';
@@ -11,6 +11,8 @@ import { basicSetup } from 'codemirror';
 export interface Editor {
   /** Shows another file, with its own history. */
   readonly open: (name: string, text: string) => void;
+  /** The line of the first syntax error of a program; undefined if there is none. */
+  readonly errorLine: (text: string) => number | undefined;
   readonly focus: () => void;
 }
 
@@ -66,6 +68,15 @@ export function createEditor(
       const known = states.get(name);
       current = name;
       view.setState(known?.doc.toString() === text ? known : stateOf(name, text));
+    },
+    errorLine(text) {
+      let at: number | undefined;
+      javascriptLanguage.parser.parse(text).iterate({
+        enter({ type, from }) {
+          if (type.isError) at ??= from;
+        },
+      });
+      return at === undefined ? undefined : text.slice(0, at).split('\n').length;
     },
     focus: () => view.focus(),
   };

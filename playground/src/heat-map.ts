@@ -1,16 +1,23 @@
 /** Heat maps of states and gates: time from left to right, one row per unit. */
 
-import { contextOf, font } from './plots';
+import { contextOf, font, formatValue } from './plots';
 import type { HeatMapData } from './protocol';
 import type { Colors } from './theme';
 
 /** Whether values are from 0 to 1, as those of gates are. */
 const isGate = (name: string): boolean => ['i', 'f', 'o', 'r', 'z'].includes(name);
 
-/** The value at which a map has its full color. */
+/** The value at which a map has its full color: the largest finite magnitude, at least 1. */
 export function limitOf({ name, data }: HeatMapData): number {
   if (isGate(name) || name === 'g' || name === 'n') return 1;
-  return data.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+  return data.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 1);
+}
+
+/** The range of the colors, in words. */
+export function describeRange(map: HeatMapData): string {
+  if (!map.data.every(Number.isFinite)) return 'not finite';
+  const limit = limitOf(map);
+  return isGate(map.name) ? '0 to 1' : `±${limit >= 10_000 ? formatValue(limit) : limit.toFixed(limit < 10 ? 1 : 0)}`;
 }
 
 /** The height of a map with its axis, in pixels. */
@@ -37,7 +44,8 @@ export function drawHeatMap(
   const image = new ImageData(steps, units);
   for (let t = 0; t < steps; t++) {
     for (let unit = 0; unit < units; unit++) {
-      const value = Math.max(-1, Math.min(1, data[t * units + unit]! / limit));
+      // NaN has the color of zero.
+      const value = Math.max(-1, Math.min(1, data[t * units + unit]! / limit)) || 0;
       const target = value < 0 ? colors.low : colors.high;
       const at = 4 * (unit * steps + t);
       for (let channel = 0; channel < 3; channel++)

@@ -21,7 +21,7 @@ interface Network {
   readonly parameters: number;
   readonly losses: History;
   readonly norms: History;
-  /** The first update after which the loss was clearly below the baseline. */
+  /** The update since which the loss is clearly below the baseline, and has not returned to it. */
   below?: number;
   /** Why it stopped. */
   stopped?: string;
@@ -103,6 +103,9 @@ function apply(next: Settings, plays: boolean = isPlaying): void {
   settings = next;
   history.replaceState(undefined, '', toHash(settings));
   showSettings(settings);
+  showDefaults();
+  // The outcome of an experiment holds for its settings.
+  setText(find('#outcome', HTMLElement), '');
   if (JSON.stringify({ ...previous, temperature: 0 }) === JSON.stringify({ ...next, temperature: 0 })) {
     temperature.update(settings);
     sample(settings);
@@ -126,21 +129,32 @@ function showPreset(): void {
   setText(find('#task-description', HTMLElement), preset.description);
   setText(find('#look-for', HTMLElement), preset.lookFor);
   setText(find('#outcome', HTMLElement), '');
-  setText(
-    find('#loss-note', HTMLElement),
-    `Moving average, in ${preset.unit}. Baseline: ${preset.baseline}. ` +
-      `The first network is below it after at most ${preset.seconds} seconds.`,
-  );
+  showDefaults();
   find('#trials', HTMLElement).replaceChildren(...preset.trials.map(trialButton));
   taskInput.show(settings.task);
   code.show(settings.task);
 }
 
+/** Shows what depends on whether the settings, apart from the seed, are those of the preset. */
+function showDefaults(): void {
+  const { unit, baseline, seconds } = presets[settings.task];
+  const hasDefaults = toHash(settings) === toHash(presetSettings());
+  button('defaults').disabled = hasDefaults;
+  setText(
+    find('#loss-note', HTMLElement),
+    `Moving average, in ${unit}. Baseline: ${baseline}.` +
+      (hasDefaults ? ` The first network is below it after at most ${seconds} seconds.` : ''),
+  );
+}
+
+/** The settings of the preset of the current task, with the current seed. */
+const presetSettings = (): Settings => ({ ...defaultsOf(settings.task), seed: settings.seed });
+
 function trialButton(trial: Trial): HTMLElement {
   const element = create('button', { type: 'button', class: 'trial' }, trial.label);
   element.addEventListener('click', () => {
+    apply({ ...presetSettings(), ...trial.settings }, true);
     setText(find('#outcome', HTMLElement), trial.outcome);
-    apply({ ...defaultsOf(settings.task), seed: settings.seed, ...trial.settings }, true);
   });
   return element;
 }
@@ -196,7 +210,11 @@ function receive(report: Report): void {
     case 'stopped': {
       const network = networks.find(({ name }) => name === report.network);
       if (network !== undefined) network.stopped = report.message;
-      if (networks.every(({ stopped }) => stopped !== undefined)) setPlaying(false);
+      if (isOver()) {
+        setPlaying(false);
+        // Only a new experiment trains again.
+        play.disabled = step.disabled = true;
+      }
       redraw('table');
       break;
     }
@@ -217,6 +235,9 @@ function receive(report: Report): void {
       if (report.fatal) {
         setReady(false);
         setPlaying(false);
+        // The figures are those of the experiment before.
+        inspections = [];
+        redrawAll();
         // A file that does not fit the task: the experiment continues without it.
         if (imported !== undefined) {
           imported = undefined;
@@ -224,7 +245,7 @@ function receive(report: Report): void {
           restart(false);
         }
       }
-      failure = report.message;
+      failure = code.withLine(report.message);
       showProblem(undefined);
       break;
     default:
@@ -240,13 +261,10 @@ function receiveUpdates({ updates, perSecond, kernels }: Extract<Report, { type:
     network.norms.push(gradientNorms);
     const { baseline } = references;
     const { count, last } = network.losses;
-    if (
-      baseline !== undefined &&
-      network.below === undefined &&
-      count >= 20 &&
-      last < baseline - 0.1 * Math.abs(baseline)
-    )
-      network.below = count;
+    if (baseline === undefined) continue;
+    // Noise can take a loss on the baseline below it for a while.
+    if (last >= baseline) delete network.below;
+    else if (count >= 20 && last < baseline - 0.1 * Math.abs(baseline)) network.below ??= count;
   }
   setText(find('#updates', HTMLElement), Math.max(...networks.map(({ losses }) => losses.count)).toLocaleString('en'));
   if (isPlaying) setText(find('#speed', HTMLElement), Math.round(perSecond).toLocaleString('en'));
@@ -261,10 +279,14 @@ function setReady(ready: boolean): void {
   for (const id of ['save-safetensors', 'save-onnx']) button(id).disabled = !ready;
 }
 
-function setPlaying(plays: boolean): void {
-  if (plays && isReady && !isPlaying) session?.send({ type: 'play' });
+/** Whether no network trains any more. */
+const isOver = (): boolean => networks.length > 0 && networks.every(({ stopped }) => stopped !== undefined);
+
+function setPlaying(requested: boolean): void {
+  const plays = requested && isReady && !isOver();
+  if (plays && !isPlaying) session?.send({ type: 'play' });
   if (!plays && isPlaying) session?.send({ type: 'pause' });
-  isPlaying = plays && isReady;
+  isPlaying = plays;
   play.classList.toggle('playing', isPlaying);
   setText(find('span', HTMLElement, play), isPlaying ? 'Pause' : 'Train');
   play.title = isPlaying ? 'Pause (Space)' : 'Train (Space)';
@@ -275,7 +297,7 @@ function setPlaying(plays: boolean): void {
 function showProblem(ofModels: string | undefined): void {
   const message = failure ?? ofModels;
   problem.hidden = message === undefined;
-  if (message !== undefined) setText(problem, message);
+  setText(problem, message ?? '');
 }
 
 /** Asks for samples with the temperature of the settings. */
@@ -319,7 +341,8 @@ function drawLoss(): void {
     ...(baseline === undefined ? [] : [{ y: baseline, label: `baseline ${formatValue(baseline)}`, dash: [6, 4] }]),
     ...(best === undefined || best === 0
       ? []
-      : [{ y: best, label: `best possible ${formatValue(best)}`, dash: [1, 3] }]),
+      : // Curves end just above it.
+        [{ y: best, label: `best possible ${formatValue(best)}`, dash: [1, 3], isBelow: true }]),
   ];
   const isPositive = curves.every(({ points }) => points.every(([, y]) => y > 0)) && !((baseline ?? 1) <= 0);
   drawPlot(find('#loss', HTMLCanvasElement), colors, {
@@ -415,6 +438,7 @@ step.addEventListener('click', () => {
   session?.send({ type: 'step' });
 });
 button('reset').addEventListener('click', () => restart(false));
+button('defaults').addEventListener('click', () => apply(presetSettings()));
 button('link').addEventListener('click', async () => {
   const address = location.href;
   let message = 'Copied';
@@ -443,11 +467,23 @@ find('#load', HTMLInputElement).addEventListener('change', async ({ target }) =>
 addEventListener('keydown', (event) => {
   const { key, target, ctrlKey, metaKey, altKey } = event;
   if (ctrlKey || metaKey || altKey || !(target instanceof Element)) return;
-  if (target.closest('input, select, textarea, button, label, a, .cm-editor, canvas, [tabindex="0"]')) return;
+  // The space bar presses buttons and scrolls; letters have a meaning in fields only.
+  const takesKey =
+    key === ' '
+      ? 'input, select, textarea, button, label, a, summary, .cm-editor, canvas, [tabindex="0"]'
+      : 'input[type="number"], select, textarea, .cm-editor';
+  if (target.closest(takesKey)) return;
   const pressed = { ' ': play, s: step, r: button('reset') }[key.toLowerCase()];
   if (pressed === undefined) return;
   event.preventDefault();
   pressed.click();
+});
+// Not by the address, which contains the settings.
+find('.skip', HTMLAnchorElement).addEventListener('click', (event) => {
+  event.preventDefault();
+  const panels = find('#panels', HTMLElement);
+  panels.focus({ preventScroll: true });
+  panels.scrollIntoView();
 });
 addEventListener('hashchange', () => {
   settings = fromHash(location.hash);
@@ -481,4 +517,5 @@ narrow.addEventListener('change', openSettings);
 openSettings();
 
 showPreset();
+find('.layout', HTMLElement).classList.remove('loading');
 restart();

@@ -1,7 +1,7 @@
 /** The panel of heat maps. */
 
 import { create, find, setText } from './dom';
-import { drawHeatMap, heightOf, limitOf, valueAt } from './heat-map';
+import { describeRange, drawHeatMap, heightOf, valueAt } from './heat-map';
 import type { HeatMapData, Inspection } from './protocol';
 import type { Colors } from './theme';
 import { nameTag } from './views';
@@ -111,11 +111,7 @@ export function createMaps(element: HTMLElement, onChoice: () => void): MapsPane
           if (canvas.getAttribute('aria-label') !== label) canvas.setAttribute('aria-label', label);
           shown.set(canvas, map);
           drawHeatMap(canvas, colors, map, labels);
-          const limit = limitOf(map);
-          setText(
-            find('.limit', HTMLElement, figures[j]),
-            'iforz'.includes(map.name) ? '0 to 1' : `±${limit.toFixed(limit < 10 ? 1 : 0)}`,
-          );
+          setText(find('.limit', HTMLElement, figures[j]), describeRange(map));
         });
       });
     },

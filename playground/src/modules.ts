@@ -29,7 +29,9 @@ export async function runPrograms(files: Files, data: TaskData): Promise<Program
       // The address is that of a blob, which a bundler cannot resolve.
       return await import(/* @vite-ignore */ url);
     } catch (error) {
-      throw new ProgramError(describeError(error, name));
+      const message = describeError(error, name);
+      // Modules have the names that the program imports, not the addresses of their blobs.
+      throw new ProgramError(Object.entries(urls).reduce((text, [key, at]) => text.replaceAll(at, key), message));
     }
   };
   return { 'task.js': await run('task.js'), 'cells.js': await run('cells.js'), 'train.js': await run('train.js') };
@@ -63,10 +65,9 @@ function link(file: string, source: string, urls: Readonly<Record<string, string
   let imports: ReturnType<typeof parse>[0];
   try {
     [imports] = parse(source);
-  } catch (error) {
-    const { idx } = error as { readonly idx?: number };
-    const line = idx === undefined ? '' : `, line ${source.slice(0, idx).split('\n').length}`;
-    throw new ProgramError(`${file}${line}: SyntaxError: the program does not parse.`);
+  } catch {
+    // The browser explains why it does not parse.
+    return source;
   }
   let linked = '';
   let end = 0;

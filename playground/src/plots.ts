@@ -17,6 +17,8 @@ export interface Level {
   readonly y: number;
   readonly label: string;
   readonly dash: readonly number[];
+  /** Whether the label is below the line, if there is room. */
+  readonly isBelow?: boolean;
 }
 
 /** A plot. */
@@ -109,7 +111,7 @@ export function drawPlot(canvas: HTMLCanvasElement, colors: Colors, plot: Plot):
     else c.stroke();
   }
   c.restore();
-  for (const { y, label, dash } of levels) {
+  for (const { y, label, dash, isBelow = false } of levels) {
     const at = py(y);
     if (at < top - 2 || at > height - bottom + 2) continue;
     c.strokeStyle = colors.text;
@@ -123,7 +125,7 @@ export function drawPlot(canvas: HTMLCanvasElement, colors: Colors, plot: Plot):
     c.setLineDash([]);
     c.textAlign = 'right';
     const { width: labelWidth } = c.measureText(label);
-    const above = at - 5 > top + 8;
+    const above = at - 5 > top + 8 && !(isBelow && at + 15 < height - bottom);
     c.fillStyle = colors.panel;
     c.globalAlpha = 0.8;
     c.fillRect(width - right - labelWidth - 6, above ? at - 16 : at + 3, labelWidth + 6, 14);
@@ -162,7 +164,7 @@ function yRangeOf({ curves, levels = [], logarithmic, yRange, least = 1e-9 }: Pl
   const [from, to] = rangeOf(exponents);
   // At least a decade.
   const missing = Math.max(0, 1 - (to - from)) / 2;
-  return [from - missing - 0.1, to + missing + 0.15];
+  return [from - missing - 0.15, to + missing + 0.15];
 }
 
 /** A labeled position of an axis. */

@@ -60,8 +60,8 @@ export const presets: Readonly<Record<TaskName, Preset>> = {
       'must return their sum.',
     lookFor:
       'The tanh RNN stays on the baseline: its gradient is gone long before it reaches the first mark. The ' +
-      'gated cells and the ReLU RNN with identity weights keep theirs, and learn. Each point on the right is ' +
-      'a test sequence; on the diagonal, the prediction is exact.',
+      'gated cells and the ReLU RNN with identity weights keep theirs, and learn. Each point of the ' +
+      'predictions is a test sequence; on the diagonal, the prediction is exact.',
     baseline: 'always 1, the mean',
     unit: 'squared error',
     seconds: 10,

@@ -104,6 +104,7 @@ function createPad(onChange: () => void): {
   const hint = create('p', { class: 'hint', role: 'status' });
   const clear = create('button', { type: 'button', id: 'pad-clear' }, 'Clear');
   const example = create('button', { type: 'button', id: 'pad-example' }, 'Example');
+  let drawn: [number, number][] | undefined;
   const use = (): void => {
     const next = toStrokes(lines);
     if (next.length < shortest.strokes) {
@@ -114,7 +115,8 @@ function createPad(onChange: () => void): {
     setText(hint, `${strokes.length} movements. The drawing stays on this device; it is not part of the link.`);
     onChange();
   };
-  const useSoon = debounce(900, use);
+  // A line may have begun in the meantime.
+  const useSoon = debounce(900, () => drawn === undefined && use());
   const redraw = (): void => {
     const { context } = contextOf(canvas);
     context.strokeStyle = getComputedStyle(canvas).color;
@@ -131,7 +133,6 @@ function createPad(onChange: () => void): {
       context.stroke();
     }
   };
-  let drawn: [number, number][] | undefined;
   canvas.addEventListener('pointerdown', (event) => {
     if (isExample) lines = [];
     isExample = false;

@@ -24,8 +24,9 @@ const views: { readonly [K in Kind]: View<K> } = {
 
 /** Draws what all networks show. */
 export function drawShown(element: HTMLElement, inspections: readonly Inspection[], colors: Colors): void {
-  const kind = inspections.find(({ shown }) => shown !== undefined)?.shown?.kind;
-  const form = `${kind} ${inspections.map(({ network }) => network).join()}`;
+  const shown = inspections.filter((inspection) => inspection.shown !== undefined);
+  const kind = shown[0]?.shown?.kind;
+  const form = `${kind} ${shown.map(({ network }) => network).join()}`;
   // The elements are kept as long as the form of the view is the same.
   if (element.dataset['form'] !== form) {
     element.replaceChildren();

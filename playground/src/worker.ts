@@ -305,7 +305,7 @@ function inspect(): void {
   inspectionTime = lastInspection - begin;
 }
 
-function inspectNetwork({ batch, settings, task }: Run, { name, model, loss }: Network): Inspection {
+function inspectNetwork({ batch, settings, task }: Run, { name, model, loss, isActive }: Network): Inspection {
   const problems: string[] = [];
   const attempt = <R>(compute: () => R, otherwise: R): R => {
     try {
@@ -322,7 +322,8 @@ function inspectNetwork({ batch, settings, task }: Run, { name, model, loss }: N
     shown: attempt(() => task.show?.(model, context), undefined),
     flow: attempt(() => flowOf(model, batch, task.loss), {}),
     maps: attempt(() => mapsOf(model, batch), []),
-    problem: problems[0],
+    // Why a network stopped is reported already.
+    problem: isActive ? problems[0] : undefined,
   };
 }
 

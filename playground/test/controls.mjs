@@ -66,16 +66,62 @@ async function testTransport(page) {
     await trained(page, i);
   }
   assert.deepEqual(await losses(page), first, 'the same seed repeats the same losses');
-  // The keys.
-  await page.evaluate(() => document.activeElement.blur());
+  // The letters work while a button has the focus.
+  await page.focus('#step');
   await page.keyboard.press('s');
   await trained(page, 4);
+  await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press('Space');
   await until(page, () => document.querySelector('#play span').textContent === 'Pause');
   await page.keyboard.press('Space');
   await until(page, () => document.querySelector('#play span').textContent === 'Train');
+  await page.focus('#play');
   await page.keyboard.press('r');
   await until(page, () => document.querySelector('#updates').textContent === '0');
+  await ready(page);
+}
+
+/** A new page with an experiment in its address. */
+async function openExperiment(page, address, hash) {
+  await page.goto('about:blank');
+  await page.goto(`${address}index.html#${hash}`);
+  await ready(page);
+}
+
+async function testSkipLink(page, address) {
+  const hash = 'task=echo&lag=5';
+  await openExperiment(page, address, hash);
+  await page.focus('.skip');
+  await page.keyboard.press('Enter');
+  await until(page, () => document.activeElement.id === 'panels');
+  assert.equal(await hashOf(page), `#${hash}`, 'the address keeps the experiment');
+  assert.equal(await textOf(page, '#task-title'), 'Echo');
+}
+
+async function testStopped(page, address) {
+  const exploding = 'clip=0&optimizer=sgd&learningRate=1&gain=1.5';
+  // The network in the middle stops; the others keep their rows.
+  await openExperiment(page, address, `task=echo&cells=tanh.relu.lstm&${exploding}`);
+  await page.click('#play');
+  await until(page, () => document.querySelector('#stopped').textContent.includes('ReLU'));
+  await until(page, () => document.querySelectorAll('.tokens tr').length === 4);
+  assert.deepEqual(await page.$$eval('.tokens th', (cells) => cells.map((cell) => cell.textContent)), [
+    'Input',
+    'Target',
+    'tanh RNN',
+    'LSTM',
+  ]);
+  const ranges = await page.$$eval('#maps .limit', (spans) => spans.map((span) => span.textContent));
+  assert.equal(ranges[1], 'not finite');
+  await until(page, () => document.querySelector('#problem').hidden);
+  // No network is left: training cannot continue.
+  await openExperiment(page, address, `task=adding&cells=relu&${exploding}`);
+  await page.click('#play');
+  await until(page, () => document.querySelector('#stopped').textContent.includes('ReLU'));
+  assert.equal(await textOf(page, '#play span'), 'Train');
+  assert.ok(await page.$eval('#play', (button) => button.disabled));
+  assert.ok(await page.$eval('#step', (button) => button.disabled));
+  await page.click('#reset');
   await ready(page);
 }
 
@@ -98,6 +144,17 @@ async function testSettings(page, address) {
     input.dispatchEvent(new Event('change', { bubbles: true }));
   });
   assert.match(await hashOf(page), /seed=7/);
+  for (const seed of ['-5', '1.5', '']) {
+    await page.$eval(
+      '#setting-seed',
+      (input, value) => {
+        input.value = value;
+        input.dispatchEvent(new Event('change', { bubbles: true }));
+      },
+      seed,
+    );
+    assert.equal(await page.$eval('#setting-seed', (input) => input.value), '7', `${seed} is no seed`);
+  }
   assert.match(await hashOf(page), /optimizer=sgd/);
   await ready(page);
   await click(page, '#cell-orthogonal');
@@ -159,6 +216,16 @@ async function testTasks(page) {
       assert.equal(await page.$eval('#problem', (element) => element.hidden), true, await textOf(page, '#problem'));
     }
   }
+  // The outcome and the stated time hold for the settings of the trial and of the preset.
+  assert.equal(await page.$eval('#defaults', (button) => button.disabled), false);
+  assert.doesNotMatch(await textOf(page, '#loss-note'), /seconds/);
+  await page.focus('#setting-length');
+  await page.keyboard.press('ArrowLeft');
+  await until(page, () => document.querySelector('#outcome').textContent === '');
+  await click(page, '#defaults');
+  assert.match(await hashOf(page), /^#task=adding(&seed=\d+)?$/);
+  assert.ok(await page.$eval('#defaults', (button) => button.disabled));
+  assert.match(await textOf(page, '#loss-note'), /at most \d+ seconds/);
   // The trial that explodes: a network stops, and the others continue.
   await page.$$eval('.trial', (buttons) => buttons.find((button) => button.textContent.includes('explode')).click());
   await until(page, () => /ReLU.*(NaN|infinite|finite)/.test(document.querySelector('#stopped').textContent));
@@ -270,8 +337,28 @@ async function testCode(page) {
   await click(page, '#run');
   await until(page, () => !document.querySelector('#problem').hidden);
   assert.equal(await textOf(page, '#problem'), 'task.js, line 3: Error: oh');
+  assert.ok(
+    await page.$eval('#problem', (element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      return top >= 0 && bottom <= innerHeight;
+    }),
+    'the error is visible from the editor',
+  );
+  await until(page, () => document.querySelector('#maps').childElementCount === 0);
   await click(page, '#restore');
   await ready(page);
+  for (const [change, pattern] of [
+    [(text) => `\nconst = 3;\n${text}`, /^task\.js, line 2: SyntaxError: /],
+    [(text) => `${text.trimEnd()}\n\n)`, /^task\.js, line \d\d: SyntaxError: /],
+    [(text) => text.replace('{ dense,', '{ densee,'), /^task\.js: SyntaxError: .*'bptt'.*'densee'$/],
+  ]) {
+    await type(page, change);
+    await click(page, '#run');
+    await until(page, () => document.querySelector('#problem').textContent.includes('SyntaxError'));
+    assert.match(await textOf(page, '#problem'), pattern);
+    await click(page, '#restore');
+    await ready(page);
+  }
   await type(page, (text) => text.replace("from 'bptt'", "from 'lodash'"));
   await click(page, '#run');
   await until(page, () => document.querySelector('#problem').textContent.includes("cannot import 'lodash'"));
@@ -286,6 +373,29 @@ async function testCode(page) {
   await ready(page);
   await trained(page, 20);
   await page.click('#play');
+}
+
+/** A network whose loss returns to the baseline is not below it any more. */
+async function testBaseline(page, address) {
+  await openExperiment(page, address, 'task=adding&cells=gru&length=4');
+  await type(page, (text) =>
+    text
+      .replace('export function draw', 'let drawn = 0;\nexport function draw')
+      .replace('  return {\n    inputs', '  targets.fill(++drawn < 2000 ? 1 : drawn);\n  return {\n    inputs'),
+  );
+  await click(page, '#run');
+  const state = (text) =>
+    until(
+      page,
+      (start) => document.querySelector('#losses tbody td:last-child')?.textContent.startsWith(start),
+      limit,
+      text,
+    );
+  await state('after update');
+  await state('not yet');
+  await page.click('#play');
+  await click(page, '#restore');
+  await ready(page);
 }
 
 async function testFiles(page, folder) {
@@ -358,6 +468,9 @@ export async function testControls(browser, address) {
       testMaps,
       testCode,
       testFiles,
+      testSkipLink,
+      testStopped,
+      testBaseline,
     })) {
       await test(page, name === 'testFiles' ? folder : address);
       console.log(`  ${name.slice(4).toLowerCase()}`);

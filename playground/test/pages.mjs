@@ -72,6 +72,8 @@ export async function testBench(browser, address) {
   // The same training step: the same loss after ten of them.
   const values = rows.map((row) => Number(row[4]));
   for (const value of values) assert.ok(Math.abs(value - values[0]) < 1e-3, `losses ${values}`);
+  await page.select('#cell', 'rnn');
+  assert.match(await textOf(page, '#result-title'), /LSTM, T 64 · B 8/, 'the results name their case');
   for (const row of rows) console.log(`  ${row.join(' | ')}`);
   await page.click('#start');
   await page.click('#stop');

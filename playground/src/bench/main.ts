@@ -15,10 +15,9 @@ const times = find('#times', HTMLTableElement);
 let worker: Worker | undefined;
 
 const titles = { lstm: 'LSTM', rnn: 'tanh RNN' };
+const describe = ({ T, B, I, H, V }: Omit<Case, 'cell'>): string => `T ${T} · B ${B} · I ${I} · H ${H} · V ${V}`;
 cell.append(...cells.map((name) => create('option', { value: name }, titles[name])));
-shape.append(
-  ...shapes.map(({ T, B, I, H, V }, i) => create('option', { value: i }, `T ${T} · B ${B} · I ${I} · H ${H} · V ${V}`)),
-);
+shape.append(...shapes.map((size, i) => create('option', { value: i }, describe(size))));
 
 function end(text: string): void {
   worker?.terminate();
@@ -40,6 +39,8 @@ function begin(): void {
   worker.addEventListener('message', ({ data }: MessageEvent<BenchReport>) => receive(data));
   worker.addEventListener('error', ({ message }) => receive({ type: 'failed', message }));
   const size: Case = { cell: cells.find((name) => name === cell.value)!, ...shapes[Number(shape.value)]! };
+  // The selection can change while the results of this case are shown.
+  setText(find('#result-title', HTMLElement), `Time per training step: ${titles[size.cell]}, ${describe(size)}`);
   worker.postMessage(size);
 }
 

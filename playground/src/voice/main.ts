@@ -323,8 +323,11 @@ function setUpControls(): void {
     End: () => moveTo(recording.duration()),
   };
   document.addEventListener('keydown', (event) => {
-    const key = keys[event.key];
-    const isHandled = event.target instanceof Element && event.target.closest('input, button, a, label, .scroll, pre');
+    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = keys[name];
+    // Other elements take the space bar and the arrow keys, but no letters.
+    const takesKey = name === ' ' || name.length > 1 ? 'input, button, a, label, .scroll, pre' : undefined;
+    const isHandled = takesKey !== undefined && event.target instanceof Element && event.target.closest(takesKey);
     if (key === undefined || isHandled || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     key();

@@ -39,7 +39,7 @@ export function drawTimeline(canvas: HTMLCanvasElement, picture: Picture): void 
   const { context, width, height } = contextOf(canvas);
   if (width === 0 || height === 0) return;
   const { from, to } = picture;
-  const [top, bottom] = [14, height - 26];
+  const [top, bottom] = [16, height - 26];
   const scale: Scale = {
     width,
     top,
@@ -52,6 +52,7 @@ export function drawTimeline(canvas: HTMLCanvasElement, picture: Picture): void 
   drawBars(context, scale, picture);
   drawThreshold(context, scale, picture.threshold);
   drawProbabilities(context, scale, picture);
+  drawLevels(context, scale, picture.threshold);
   if (picture.pointer !== undefined) drawMark(context, scale, picture.pointer, cssValue('--strong-line'), 1);
   if (picture.playhead !== undefined) drawMark(context, scale, picture.playhead, cssValue('--text'), 2);
 }
@@ -141,6 +142,26 @@ function drawThreshold(c: Context, { y, width }: Scale, threshold: number): void
   c.lineTo(width, at);
   c.stroke();
   c.setLineDash([]);
+}
+
+/** The probabilities at the bottom, the threshold and the top, on the right. */
+function drawLevels(c: Context, { y, width }: Scale, threshold: number): void {
+  c.font = font;
+  c.textAlign = 'right';
+  c.textBaseline = 'alphabetic';
+  for (const [level, label] of [
+    [0, '0'],
+    [threshold, `threshold ${threshold}`],
+    [1, '1'],
+  ] as const) {
+    const labelWidth = c.measureText(label).width;
+    c.globalAlpha = 0.8;
+    c.fillStyle = cssValue('--panel');
+    c.fillRect(width - labelWidth - 4, y(level) - 14, labelWidth + 4, 13);
+    c.globalAlpha = 1;
+    c.fillStyle = cssValue('--muted');
+    c.fillText(label, width - 2, y(level) - 4);
+  }
 }
 
 /** The curve of the probability. If a pixel has several frames, it shows the largest. */
