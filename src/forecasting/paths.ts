@@ -1,7 +1,7 @@
 /** Sampled paths of autoregressive forecasters. */
 
 import { advance, createRandom, type ModelState, type Random, type Stream, stream, type Tensor } from '../index';
-import { mapStates } from '../models/sequential';
+import { mapValues } from '../tensor/named-values';
 import { sizeOf } from '../tensor/shape';
 import {
   appendValue,
@@ -160,5 +160,5 @@ function repeated(state: ModelState, first: number, rows: number, times: number)
     }
     return { shape: [rows * times, ...rest], data: copies };
   };
-  return mapStates(state, repeat);
+  return mapValues(state, (parts) => mapValues(parts, repeat));
 }
