@@ -145,7 +145,18 @@ async function testProbabilities(page) {
 }
 
 const position = (page) => page.$eval('#timeline', (canvas) => Number(canvas.getAttribute('aria-valuenow')));
-const pixels = (page) => page.$eval('#timeline', (canvas) => canvas.toDataURL());
+
+/** The picture of the timeline, after everything has been drawn. */
+async function pixels(page) {
+  const shown = () => page.$eval('#timeline', (canvas) => canvas.toDataURL());
+  let before;
+  let now = await shown();
+  while (now !== before) {
+    await pause(200);
+    [before, now] = [now, await shown()];
+  }
+  return now;
+}
 
 async function testControls(page) {
   // Letters and signs work while a button has the focus.
