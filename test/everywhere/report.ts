@@ -50,7 +50,8 @@ computes.
 
 ${table('browsers')}
 
-With a content security policy without \`wasm-unsafe-eval\`, the portable kernels run, and the browser reports one violation.
+With a content security policy without \`wasm-unsafe-eval\`, the portable kernels run, and the browser reports one
+violation.
 
 ${table('load')}
 
@@ -58,10 +59,10 @@ Times are of this machine with two cores, which other programs used as well.
 
 ## Bundlers
 
-An app that streams through an LSTM, and one that trains a character model and generates text, built for production
-with the defaults of each bundler. Both run in Chromium with the same bits as in Node.js. The sizes are of all
-JavaScript of the app, after gzip; for Next.js without the scripts of an empty page. Two pages of one Next.js app share a
-chunk with what either of them uses. The app that trains also runs in a route and in an edge function of Next.js.
+An app that streams through an LSTM, and one that trains a character model and generates text, built for production with
+the defaults of each bundler. Both run in Chromium with the same bits as in Node.js. The sizes are of all JavaScript of
+the app, after gzip; for Next.js without the scripts of an empty page. Two pages of one Next.js app share a chunk with
+what either of them uses. The app that trains also runs in a route and in an edge function of Next.js.
 
 ${table('bundlers')}
 
