@@ -111,7 +111,6 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
   const { value, past = [], future = [], static: features = [], missing = 'error' } = options;
   const { name, rows, lines } = cells;
   const positions = positionsOf(where, cells, options);
-  const length = positions.at === undefined ? 0 : positions.length;
   // Trailing rows without a value are the rows to forecast.
   let observed = rows.length;
   if (future.length > 0) while (observed > 0 && isEmpty(rows[observed - 1]![value])) observed--;
@@ -150,7 +149,7 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
     ...(hasGaps && { mask: Uint8Array.from(values, (each) => (Number.isNaN(each) ? 0 : 1)) }),
     start: new Date(positions.start),
     ...(past.length > 0 && { past: columns(past, N) }),
-    ...(future.length > 0 && { future: columns(future, length) }),
+    ...(future.length > 0 && { future: columns(future, positions.length) }),
     ...(features.length > 0 && {
       static: Object.fromEntries(
         features.map((column) => [column, featureOf(where, rows[0]![column], column, lines[0]!)]),

@@ -89,8 +89,8 @@ export function createStreamPool(model: Sequential): StreamPool {
       const all = slots.checked('advance', numbers);
       checkInput(x, all.length, inputSize);
       const output = full([all.length, outputSize], 0);
-      const run = (rows: readonly number[], isFresh: boolean) =>
-        divide(batches, rows).map(([batch, rows]) => {
+      const run = (selected: readonly number[], isFresh: boolean) =>
+        divide(batches, selected).map(([batch, rows]) => {
           const streams = rows.map((row) => all[row]!);
           batch.state = isFresh ? undefined : states.read(streams);
           const { data } = advanceRows(batch, x, rows);
@@ -98,9 +98,9 @@ export function createStreamPool(model: Sequential): StreamPool {
             copyRow(output.data, rows[i]! * outputSize, data, i * outputSize, outputSize);
           return [streams, batch.state ?? {}] as const;
         });
-      const rows = [...all.keys()];
-      const fresh = rows.filter((row) => slots.isFresh(all[row]!));
-      const used = fresh.length === 0 ? rows : rows.filter((row) => !slots.isFresh(all[row]!));
+      const every = [...all.keys()];
+      const fresh = every.filter((row) => slots.isFresh(all[row]!));
+      const used = fresh.length === 0 ? every : every.filter((row) => !slots.isFresh(all[row]!));
       store([...run(fresh, true), ...run(used, false)]);
       return output;
     },

@@ -1,6 +1,7 @@
 /** `score`: scores the lines of files. */
 
-import { access, mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeAtomically } from 'bptt/node';
@@ -26,13 +27,8 @@ export async function scoreCommand(args: readonly string[]): Promise<void> {
   const inputs = values.input ?? [join(folder, `reviews-${lines}.jsonl`)];
   const model = values.model ?? join(folder, 'model.safetensors');
   const output = values.output ?? join(folder, 'scores.jsonl');
-  const exists = (path: string): Promise<boolean> =>
-    access(path).then(
-      () => true,
-      () => false,
-    );
-  if (values.input === undefined && !(await exists(inputs[0]!))) await writeReviews(inputs[0]!, lines, 1);
-  if (values.model === undefined && !(await exists(model))) await writeAtomically(model, await trainScorer());
+  if (values.input === undefined && !existsSync(inputs[0]!)) await writeReviews(inputs[0]!, lines, 1);
+  if (values.model === undefined && !existsSync(model)) await writeAtomically(model, await trainScorer());
   const scoring = { inputs, model, output, chunkLines };
   let shown = 0;
   const start = performance.now();

@@ -1,6 +1,7 @@
 /** A file to which results are appended exactly once, in order, also if the process dies at any moment. */
 
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { writeAtomically } from 'bptt/node';
 import type { Position } from './chunks';
 
@@ -37,11 +38,7 @@ export async function orderedOutput(path: string, run: string): Promise<OrderedO
   if (previous !== undefined) {
     const parsed = JSON.parse(previous) as Progress;
     // The file may be missing if the process died after `finish` gave it its name.
-    const exists = await stat(partial).then(
-      () => true,
-      () => false,
-    );
-    if (parsed.run === run && exists) progress = parsed;
+    if (parsed.run === run && existsSync(partial)) progress = parsed;
   }
   const file = await open(partial, progress.bytes > 0 ? 'r+' : 'w');
   await file.truncate(progress.bytes);
