@@ -256,6 +256,16 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
  * });
  */
 export function toTensor(x: Variable): Tensor {
-  const { offset, size, shape, storage } = operand('toTensor', x);
-  return { shape, data: Float32Array.from(storage.scope.workspace.memory.view.subarray(offset, offset + size)) };
+  const data = Float32Array.from(valuesOf('toTensor', x));
+  return { shape: x.shape, data };
+}
+
+/**
+ * Returns a view of the values of a variable, which is valid until memory is allocated.
+ *
+ * @throws as {@link toTensor}
+ */
+export function valuesOf(where: string, x: Variable): Float32Array | Float64Array {
+  const { offset, size, storage } = operand(where, x);
+  return storage.scope.workspace.memory.view.subarray(offset, offset + size);
 }

@@ -1,7 +1,7 @@
 /** Prediction with parameters that stay in the memory of the kernels. */
 
 import { runScope, variableAt } from '../autodiff/tape';
-import { copyOut } from '../autodiff/value-and-gradient';
+import { type AsTensors, copyOut } from '../autodiff/value-and-gradient';
 import { residentOf } from '../kernels/resident';
 import { defaultWorkspace } from '../kernels/workspace';
 import { mapValues } from '../tensor/named-values';
@@ -52,7 +52,7 @@ export function createPredictor(model: Sequential): Predictor {
       const parameters = mapValues(places, (layer) =>
         mapValues(layer, ({ shape, offset, panels }) => ({ ...variableAt(scope, offset, shape, false), panels })),
       );
-      return copyOut(body(parameters), 'predict') as Prediction;
+      return copyOut(body(parameters), 'predict') as AsTensors<ReturnType<typeof body>>;
     });
   return {
     predict: (inputs, options = {}) => predictAs('predict', model, inputs, options, run).output,

@@ -1,7 +1,7 @@
 /** Sequential models, for training, prediction, streaming and generation. */
 
-import { operand, type Variable } from '../autodiff/tape';
-import { compute } from '../autodiff/value-and-gradient';
+import { operand, type Variable, valuesOf } from '../autodiff/tape';
+import { type AsTensors, compute, type Results } from '../autodiff/value-and-gradient';
 import { checkLayers, inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
 import {
   type Features,
@@ -18,9 +18,9 @@ import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { modelNotCloneable, type NotCloneable } from '../tensor/post-instead';
 import { checkRandom, type Random, seeded } from '../tensor/random';
-import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape } from '../tensor/shape';
+import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape, sizeOf } from '../tensor/shape';
 import { lengthsIn, sliceSteps } from '../tensor/step-ranges';
-import { full, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
 /** A model of layers in order, with their parameters. */
@@ -278,10 +278,8 @@ export function predictWithState(
   return predictAs('predictWithState', model, inputs, options, inScope(model));
 }
 
-/** Runs a function of variables of the parameters of a model, and returns the prediction that they are. */
-export type InScope = (
-  body: (parameters: Parameters<typeof runModel>[1]) => Pick<ModelRun, 'output' | 'state'>,
-) => Prediction;
+/** Runs a function of variables of the parameters of a model, and returns its results as tensors. */
+export type InScope = <R extends Results>(body: (parameters: Parameters<typeof runModel>[1]) => R) => AsTensors<R>;
 
 /** Copies the parameters at every run. */
 const inScope =
@@ -299,7 +297,12 @@ export function predictAs(
 ): Prediction {
   checkModel(caller, model);
   checkNames(caller, 'options', options, ['lengths', 'resets', 'state']);
-  return withCaller(caller, () => predictInChunks(model, inputs, options, run) ?? runAll(model, inputs, options, run));
+  const runAll = (): Prediction =>
+    run((p) => {
+      const { output, state } = runModel(model, p, inputs, options);
+      return { output, state };
+    });
+  return withCaller(caller, () => predictInChunks(model, inputs, options, run) ?? runAll());
 }
 
 /**
@@ -321,8 +324,9 @@ export function predictInChunks(
     (lengths === undefined || (lengths.length === B && lengths.every((length) => length >= 0 && length <= T))) &&
     (resets === undefined || (isIntTensor(resets) && sameShape(resets.shape, [T, B])));
   if (T < 2 * steps || !isValid || model.layers.some(({ layer }) => layer.causal !== true)) return undefined;
+  const isSequence = outputsPerStep(model);
   let { state } = options;
-  let output: Tensor | undefined;
+  let whole: Tensor | undefined;
   for (let from = 0; from < T; from += steps) {
     const to = Math.min(T, from + steps);
     const chunk = {
@@ -330,25 +334,18 @@ export function predictInChunks(
       resets: resets && sliceSteps(resets, from, to),
       state,
     };
-    let part: Prediction;
     try {
-      part = runAll(model, sliceSteps(inputs, from, to), chunk, run);
+      state = run((p) => {
+        const { output, state } = runModel(model, p, sliceSteps(inputs, from, to), chunk);
+        const shape = isSequence ? [T, ...output.shape.slice(1)] : output.shape;
+        whole ??= { shape, data: new Float32Array(sizeOf(shape)) };
+        whole.data.set(valuesOf('predict', output), isSequence ? (whole.data.length / T) * from : 0);
+        return state;
+      });
     } catch {
       // A run of all steps reports the shape of the whole input, and the position of a wrong id in it.
       return undefined;
     }
-    state = part.state;
-    if (outputsPerStep(model)) {
-      output ??= full([T, ...part.output.shape.slice(1)], 0);
-      output.data.set(part.output.data, (output.data.length / T) * from);
-    } else output = part.output;
   }
-  return { output: output!, state: state! };
-}
-
-function runAll(model: Sequential, inputs: IntTensor | Tensor, options: PredictOptions, run: InScope): Prediction {
-  return run((p) => {
-    const { output, state } = runModel(model, p, inputs, options);
-    return { output, state };
-  });
+  return { output: whole!, state: state! };
 }

@@ -36,6 +36,7 @@ import {
   tanh,
   toTensor,
   uniformNumber,
+  type Variable,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
@@ -160,6 +161,23 @@ it('a custom layer that does not state that it is causal gets all steps', () => 
   };
   const model = sequential([centered], { inputSize: 1 });
   expect(predict(model, normal(0, 1)([2000, 1, 1], createRandom(1))).shape).toEqual([1, 1, 1]);
+});
+
+it('a variable of an earlier prediction is rejected, in long sequences too', () => {
+  let first: Variable | undefined;
+  const stale: Layer = {
+    name: 'stale',
+    causal: true,
+    output: (input) => input,
+    run: (_, input) => {
+      if (!('storage' in input)) throw new TypeError('stale: expected vectors.');
+      first ??= input;
+      return { output: first };
+    },
+  };
+  const model = sequential([stale], { inputSize: 1 });
+  predict(model, full([2, 1, 1], 0));
+  expect(() => predict(model, full([2000, 1, 1], 0))).toThrow('got a variable of another');
 });
 
 it.each<[string, PredictOptions, string]>([

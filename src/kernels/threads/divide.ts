@@ -137,8 +137,9 @@ export function divisionOf(operands: Operands): Division | undefined {
     count: operands.indexOf(along),
     lengths,
     buffers: shapes.flatMap(([, divided, ...factors], index) => {
-      const lengthOf = (name: string, values: Arguments): number => Number(values[operands.indexOf(name)] ?? name);
-      const sizeOf = (values: Arguments): number => factors.reduce((size, name) => size * lengthOf(name, values), 1);
+      /** A factor is the name of a length, or a number. */
+      const sizeOf = (values: Arguments): number =>
+        factors.reduce((size, factor) => size * Number(values[operands.indexOf(factor)] ?? factor), 1);
       return divided === along ? [{ index, sizeOf }] : [];
     }),
   };
@@ -184,16 +185,12 @@ function divideProduct(parts: Parts, membersFor: MembersFor): Product {
       byRows ? 4 : width,
       (first, count, thread) => {
         const [row, column, rows, columns] = byRows ? [first, 0, count, N] : [0, first, M, count];
-        const inC = row * N + column;
-        const inStart = row * startStride + column;
-        const inA = row * (transposeA ? 1 : K);
-        const inB = column * (transposeB === false ? 1 : K);
         all[thread]!.multiply(
-          c + inC,
-          start + inStart,
+          c + row * N + column,
+          start + row * startStride + column,
           startStride,
-          a + inA,
-          b + inB,
+          a + row * (transposeA ? 1 : K),
+          b + column * (transposeB === false ? 1 : K),
           M,
           N,
           K,

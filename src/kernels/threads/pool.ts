@@ -263,9 +263,10 @@ export function startPool(
       }
       for (; loaded < keys.length; loaded++) {
         const bytes = codeOf(keys[loaded]!);
-        new Uint8Array(code).set(bytes, used);
-        queues.forEach(({ add }) => add(load, [used, used + bytes.length]));
+        const start = used;
+        new Uint8Array(code).set(bytes, start);
         used += bytes.length;
+        queues.forEach(({ add }) => add(load, [start, used]));
       }
     },
     of(thread, key) {
