@@ -102,8 +102,9 @@ function columnsOf({ workspace, kernels }: Scope, from: number, rows: number, st
   return offset;
 }
 
+/** Copies a row to each of the rows of y, as windows that all begin at it. */
 const fillRows = ({ kernels }: Scope, y: number, row: number, rows: number, n: number): void =>
-  kernels.of(copyStrided)(y, [n, 1], row, [0, 1], [rows, n]);
+  kernels.of(unfoldWindows)(y, row, rows, 1, 0, 0, n);
 
 /** y [T′·B, O] = bias + the convolution of x, the first I columns of [T·B, width]. */
 type Multiply = (
