@@ -2,7 +2,9 @@
 
 import { drift, exponentialSmoothing, type Method, meanForecast, type Series, seasonalNaive } from 'bptt/forecasting';
 import { expect, it } from 'vitest';
-import { chooseModel } from '../../src/forecasting/exponential-smoothing';
+import { readSet } from '../../examples/forecasting/sets';
+import { seasonalPart } from '../../src/forecasting/seasonal-adjustment';
+import { chooseModel } from '../../src/forecasting/smoothing-models';
 import { golden } from '../golden/read';
 
 interface Golden {
@@ -22,14 +24,50 @@ const medianOf = async (method: Method, series: Series): Promise<readonly number
 
 it.each(smoothing.models)('exponential smoothing $model is close to that of R', async ({ model, aicc, forecast }) => {
   const fit = chooseModel(Float64Array.from(passengers.values), [model], 12);
-  // R also optimizes the initial season, but finds only a local optimum of AAA.
-  expect(fit.aicc).toBeLessThan(aicc + 20);
+  expect(fit.aicc).toBeLessThan(aicc + 0.1);
+  // R finds only a local optimum of AAA.
   if (model === 'AAA') return expect(fit.aicc).toBeLessThan(aicc - 90);
-  expect(fit.aicc).toBeGreaterThan(aicc - 1);
+  expect(fit.aicc).toBeGreaterThan(aicc - 3);
   const median = await medianOf(exponentialSmoothing({ models: [model] }), passengers);
-  median.forEach((value, k) =>
-    expect(Math.abs(value / forecast[k]! - 1), `step ${k}`).toBeLessThan(model === 'MAdM' ? 0.1 : 0.07),
+  median.forEach((value, k) => expect(Math.abs(value / forecast[k]! - 1), `step ${k}`).toBeLessThan(0.03));
+});
+
+const { fits, origin } = golden<{
+  readonly origin: number;
+  readonly fits: readonly { readonly model: string; readonly damped: boolean; readonly aicc: number }[];
+}>('forecasting/ets');
+const { series: sales } = readSet('alcohol-sales');
+
+it.each(fits)('the likelihood of $model (damped: $damped) is at least that of R', ({ model, damped, aicc }) => {
+  const name = damped ? model.replace(/.$/, 'd$&') : model;
+  const fit = chooseModel(Float64Array.from(sales[0]!.values).subarray(0, origin), [name], 12);
+  expect(fit.aicc).toBeLessThan(aicc + 0.1);
+});
+
+it('the seasonal part is that of the stl function of R', () => {
+  const { parts } = golden<{
+    readonly parts: readonly {
+      readonly season: number;
+      readonly values: readonly number[];
+      readonly seasonal: readonly number[];
+    }[];
+  }>('forecasting/stl');
+  for (const { season, values, seasonal } of parts)
+    seasonalPart(Float64Array.from(values), season).forEach((value, t) => expect(value).toBeCloseTo(seasonal[t]!, 7));
+});
+
+it('the forecast with a season of 52 weeks is close to that of the stlf function of R', async () => {
+  const { series, season, horizon } = readSet('carbon-dioxide-weekly');
+  const { last } = golden<{ readonly last: { origin: number; forecasts: { ets: number[] } } }>(
+    'forecasting/carbon-dioxide-weekly',
   );
+  const head = { ...series[0]!, values: Array.from(series[0]!.values).slice(0, last.origin) };
+  const { mask } = series[0]!;
+  const history = { ...head, ...(mask && { mask: Array.from(mask).slice(0, last.origin) }) };
+  const fitted = await exponentialSmoothing()([], { ...task, season, horizon, frequency: 'week' });
+  const { median } = fitted([history])[0]!;
+  // The season has a range of 6 ppm. R interpolates between regressions.
+  median.forEach((value, k) => expect(Math.abs(value - last.forecasts.ets[k]!), `step ${k}`).toBeLessThan(0.1));
 });
 
 it('exponential smoothing chooses a multiplicative season for the passengers, as R', () => {
