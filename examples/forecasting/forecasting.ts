@@ -3,7 +3,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { backtest, fanChart, seasonalNaive } from 'bptt/forecasting';
+import { backtest, exponentialSmoothing, fanChart, seasonalNaive } from 'bptt/forecasting';
 import type { Example } from '../example';
 import { type Period, readSet, setNames } from './sets';
 
@@ -23,29 +23,34 @@ export const forecasting: Example = async ({ short, log, onProgress, save }) => 
   const period = process.env['BPTT_PERIOD'] === 'earlier' ? 'earlier' : 'last';
   const metrics: Record<string, number> = {};
   log('MASE, relative to the seasonal naive forecasts in the training part\n');
-  log(
-    `  ${'set'.padEnd(24)}${['naive', 'ETS (R)', 'network', 'in 80 %', 'seconds'].map((s) => s.padStart(9)).join('')}`,
-  );
+  const columns = ['naive', 'ETS (R)', 'network', 'in 80 %', 'with ETS', 'in 80 %', 'seconds'];
+  log(`  ${'set'.padEnd(24)}${columns.map((column) => column.padStart(9)).join('')}`);
   for (const name of short ? ['alcohol-sales', 'bird-strikes'] : setNames) {
     const { series, create, ...options } = readSet(name, period);
     const ets = etsOf(name, period);
     const start = performance.now();
-    const methods = { naive: seasonalNaive(), network: create(seed) };
+    const forecaster = create(seed);
+    const average = [forecaster, exponentialSmoothing()];
+    const methods = { naive: seasonalNaive(), network: forecaster, average };
     const training = { onProgress, ...(short && { steps: 200 }) };
     const { scores, forecasts } = await backtest(series, { ...options, methods, training });
     const seconds = (performance.now() - start) / 1000;
-    const [naive, network] = [scores['naive']!.overall, scores['network']!.overall];
-    metrics[`${name}, naive`] = naive.mase;
-    metrics[`${name}, network`] = network.mase;
+    const of = (method: string) => scores[method]!.overall;
+    metrics[`${name}, naive`] = of('naive').mase;
+    metrics[`${name}, network`] = of('network').mase;
     metrics[`${name}, ETS`] = ets;
-    metrics[`${name}, coverage`] = network.coverage;
-    const columns = [
-      ...[naive.mase, ets, network.mase].map((value) => value.toFixed(3)),
-      `${(100 * network.coverage).toFixed(0)} %`,
+    metrics[`${name}, coverage`] = of('network').coverage;
+    metrics[`${name}, average`] = of('average').mase;
+    const percent = (method: string): string => `${(100 * of(method).coverage).toFixed(0)} %`;
+    const row = [
+      ...[of('naive').mase, ets, of('network').mase].map((value) => value.toFixed(3)),
+      percent('network'),
+      of('average').mase.toFixed(3),
+      percent('average'),
       seconds.toFixed(0),
     ];
-    log(`  ${name.padEnd(24)}${columns.map((column) => column.padStart(9)).join('')}`);
-    const last = forecasts[forecasts.length - 1]!;
+    log(`  ${name.padEnd(24)}${row.map((cell) => cell.padStart(9)).join('')}`);
+    const last = forecasts.filter(({ method }) => method === 'network').at(-1)!;
     const shown = series.find((each) => each.name === last.forecast.name)!;
     const history = { ...shown, values: Array.from(shown.values).slice(0, last.origin) };
     const title = `${name}: ${shown.name}`;

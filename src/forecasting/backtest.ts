@@ -15,16 +15,19 @@ import { recalibrate } from './calibration';
 import { checkLevels } from './distributions';
 import { type FitForecasterOptions, fitForecaster } from './fit-forecaster';
 import { forecast, forecastLevels } from './forecast';
-import type { Forecast } from './forecast-result';
+import { averageForecasts, type Forecast } from './forecast-result';
 import type { Forecaster } from './forecaster';
-import type { ForecastTask, Method } from './methods';
+import type { FittedMethod, ForecastTask, Method } from './methods';
 import { errorScale, errorsOf, type Scores, scoresOf, type ValueErrors } from './scores';
 import { type Columns, checkSeries, type Series, schemaOf } from './series';
 
 /** The options of {@link backtest}. */
 export interface BacktestOptions {
-  /** The methods by name: functions such as {@link seasonalNaive}, and forecasters, which are trained. */
-  readonly methods: Readonly<Record<string, Method | Forecaster>>;
+  /**
+   * The methods by name: functions such as {@link seasonalNaive}, forecasters, which are trained, and arrays of both,
+   * whose forecasts are averaged as by {@link averageForecasts}.
+   */
+  readonly methods: Readonly<Record<string, Method | Forecaster | readonly (Method | Forecaster)[]>>;
   /** The number of steps to forecast. */
   readonly horizon: number;
   readonly frequency?: Frequency;
@@ -113,25 +116,47 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
         `${where}: series ${name}: must have at least ${horizon + (origins - 1) * stride + 2} values for ` +
           `${counted(origins, 'origin')} and a horizon of ${horizon}, got ${values.length}.`,
       );
+  const lagOf = (index: number): number => horizon + (origins - 1 - index) * stride;
+  const histories = Array.from({ length: origins }, (_, index) =>
+    series.map((each) => until(each, each.values.length - lagOf(index), horizon)),
+  );
+  // A method that is also part of an average runs once.
+  const results = new Map<Method | Forecaster, readonly (readonly Forecast[])[]>();
   const forecasts: BacktestForecast[] = [];
-  for (const [name, method] of Object.entries(methods)) {
-    const asMethod =
-      typeof method === 'function'
-        ? method
-        : trainingMethod(where, name, method, task, training, refit === 'intervals');
-    let fitted: Awaited<ReturnType<Method>> | undefined;
-    for (let index = origins - 1; index >= 0; index--) {
-      const origin = (length: number): number => length - horizon - index * stride;
-      const history = series.map((each) => until(each, origin(each.values.length), horizon));
-      if (fitted === undefined || refit === 'always') fitted = await asMethod(history, task);
-      checkFunction(where, `the result of methods.${name}`, fitted);
-      fitted(history).forEach((each, i) => {
-        const at = origin(series[i]!.values.length);
-        forecasts.push({ method: name, origin: at, forecast: each, actual: actualOf(series[i]!, at, horizon) });
-      });
+  for (const [name, given] of Object.entries(methods)) {
+    const parts: readonly (Method | Forecaster)[] = Array.isArray(given) ? given : [given];
+    for (const part of parts) {
+      const method =
+        typeof part === 'function' ? part : trainingMethod(where, name, part, task, training, refit === 'intervals');
+      if (!results.has(part)) results.set(part, await run(where, name, method, histories, task, refit === 'always'));
     }
+    histories.forEach((history, index) => {
+      averageForecasts(parts.map((part) => results.get(part)![index]!)).forEach((each, i) => {
+        const origin = history[i]!.values.length;
+        forecasts.push({ method: name, origin, forecast: each, actual: actualOf(series[i]!, origin, horizon) });
+      });
+    });
   }
   return { scores: scoresByMethod(Object.keys(methods), series, forecasts, task), forecasts };
+}
+
+/** Runs a method. Returns the forecasts of all series, by origin. */
+async function run(
+  where: string,
+  name: string,
+  method: Method,
+  histories: readonly (readonly Series[])[],
+  task: ForecastTask,
+  refits: boolean,
+): Promise<readonly (readonly Forecast[])[]> {
+  const results: (readonly Forecast[])[] = [];
+  let fitted: FittedMethod | undefined;
+  for (const history of histories) {
+    if (fitted === undefined || refits) fitted = await method(history, task);
+    checkFunction(where, `the result of methods.${name}`, fitted);
+    results.push(fitted(history));
+  }
+  return results;
 }
 
 /** The training and the forecasts of a forecaster as a method. */

@@ -1,6 +1,7 @@
 /** The result of forecasts. */
 
 import { lastOf } from '../tensor/arrays';
+import { checkArray, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import type { Forecaster } from './forecaster';
 import type { ForecastState } from './state';
@@ -36,6 +37,45 @@ export function createForecast(
     quantiles: steps.map((k) => levels.map((level) => quantile(k, level))),
     median: steps.map((k) => quantile(k, 0.5)),
   };
+}
+
+/**
+ * Averages the forecasts of several methods: the medians, and the quantiles of each level. An average is often better
+ * than each of its parts, and rarely much worse than the best one.
+ *
+ * @param forecasts the forecasts of each method, of the same series in the same order
+ * @throws TypeError if `forecasts` is not an array of arrays
+ * @throws RangeError if there is no method, or the series, levels or horizons differ
+ * @example
+ * const history = [{ name: 'a', values: [1, 3, 2, 4, 3, 5] }];
+ * const task = { horizon: 2, season: 2, frequency: undefined, levels: [0.1, 0.5, 0.9] };
+ * const [naive, line] = [await seasonalNaive()([], task), await drift()([], task)];
+ * averageForecasts([naive(history), line(history)])[0]!.median; // [4.4, 5.8]
+ */
+export function averageForecasts(forecasts: readonly (readonly Forecast[])[]): Forecast[] {
+  const where = 'averageForecasts';
+  checkArray(where, 'forecasts', forecasts);
+  forecasts.forEach((each, i) => checkArray(where, `forecasts[${i}]`, each));
+  const [first, ...others] = forecasts;
+  if (first === undefined) throw outOfRange(where, 'forecasts', 'those of at least one method', '[]');
+  const describe = (each: readonly Forecast[]): string =>
+    JSON.stringify(each.map(({ name, levels, median }) => [name, levels, median.length]));
+  others.forEach((each, i) => {
+    if (describe(each) !== describe(first))
+      throw new RangeError(
+        `${where}: forecasts[${i + 1}] must be of the series, levels and horizon of forecasts[0], in the same order.`,
+      );
+  });
+  if (others.length === 0) return [...first];
+  const mean = (pick: (part: readonly Forecast[]) => number): number =>
+    forecasts.reduce((sum, part) => sum + pick(part) / forecasts.length, 0);
+  return first.map(({ name, times, levels, quantiles, median }, i) => ({
+    name,
+    times,
+    levels,
+    quantiles: quantiles.map((row, k) => row.map((_, level) => mean((part) => part[i]!.quantiles[k]![level]!))),
+    median: median.map((_, k) => mean((part) => part[i]!.median[k]!)),
+  }));
 }
 
 /** Whether the levels of a forecast contain the central interval with this fraction. */

@@ -27,7 +27,7 @@ export { type FanChartOptions, fanChart } from './fan-chart';
 export type { FeaturePlan, Track } from './features';
 export { type FitForecasterOptions, type FittedForecaster, fitForecaster } from './fit-forecaster';
 export { type ForecastOptions, forecast, forecastLevels } from './forecast';
-export type { Forecast } from './forecast-result';
+export { averageForecasts, type Forecast } from './forecast-result';
 export { type Forecaster, type ForecasterOptions, forecaster } from './forecaster';
 export { drift, type FittedMethod, type ForecastTask, type Method, meanForecast, seasonalNaive } from './methods';
 export type { Member, MemberParameters } from './network';

@@ -6,6 +6,8 @@ interface MinimizeOptions {
   readonly scale: number;
   /** The largest number of iterations. */
   readonly iterations: number;
+  /** The search ends when the values of the simplex differ by less than this, relative to the best one. */
+  readonly tolerance: number;
 }
 
 type Vertex = readonly [point: readonly number[], value: number];
@@ -14,7 +16,7 @@ type Vertex = readonly [point: readonly number[], value: number];
 export function minimize(
   f: (point: readonly number[]) => number,
   start: readonly number[],
-  { scale, iterations }: MinimizeOptions,
+  { scale, iterations, tolerance }: MinimizeOptions,
 ): { readonly point: readonly number[]; readonly value: number } {
   const vertex = (point: readonly number[]): Vertex => [point, f(point)];
   const simplex: Vertex[] = [
@@ -25,7 +27,7 @@ export function minimize(
   for (let iteration = 0; iteration < iterations; iteration++) {
     simplex.sort((a, b) => a[1] - b[1]);
     const [best, worst] = [simplex[0]!, simplex[n]!];
-    if (worst[1] - best[1] < 1e-10 * (1 + Math.abs(best[1]))) break;
+    if (worst[1] - best[1] < tolerance * (1 + Math.abs(best[1]))) break;
     const center = start.map((_, axis) => simplex.slice(0, n).reduce((sum, [point]) => sum + point[axis]! / n, 0));
     const along = (factor: number): Vertex => vertex(center.map((c, axis) => c + factor * (worst[0][axis]! - c)));
     const reflected = along(-1);

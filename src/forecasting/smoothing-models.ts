@@ -146,11 +146,14 @@ function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: nu
     const state = stateOf(level, trend);
     return { ...smooth(model, parameters, state, values), state };
   };
-  let { point } = minimize((x) => likelihoodOf(x).value, start, { scale: 0.5, iterations: 120 * start.length });
+  const search = (from: readonly number[], scale: number, iterations: number): readonly number[] =>
+    minimize((x) => likelihoodOf(x).value, from, { scale, iterations: iterations * from.length, tolerance: 1e-7 })
+      .point;
+  let point = search(start, 0.5, 120);
   for (let round = 0; round < rounds && model.season !== 'N'; round++) {
     const { parameters, level, trend } = read(point);
     season = improveSeason(model, parameters, stateOf(level, trend), values);
-    ({ point } = minimize((x) => likelihoodOf(x).value, point, { scale: 0.1, iterations: 60 * start.length }));
+    point = search(point, 0.1, 60);
   }
   const { value, state, deviation } = likelihoodOf(point);
   // All initial states and the variance are parameters.

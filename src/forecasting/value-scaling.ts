@@ -83,7 +83,11 @@ function likeliestPower(values: Float64Array): number {
     const { deviation } = momentsOf(values.map((value) => transform(value, power)));
     return values.length * Math.log(deviation) - (power - 1) * logs;
   };
-  const [power] = minimize(([x]) => loss(Math.min(1, Math.max(0, x!))), [0.5], { scale: 0.25, iterations: 60 }).point;
+  const [power] = minimize(([x]) => loss(Math.min(1, Math.max(0, x!))), [0.5], {
+    scale: 0.25,
+    iterations: 60,
+    tolerance: 1e-10,
+  }).point;
   return Math.min(1, Math.max(0, power!));
 }
 

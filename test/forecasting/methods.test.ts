@@ -1,6 +1,16 @@
 /** The baselines and the scores of backtests. */
 
-import { drift, exponentialSmoothing, type Method, meanForecast, type Series, seasonalNaive } from 'bptt/forecasting';
+import {
+  averageForecasts,
+  backtest,
+  drift,
+  exponentialSmoothing,
+  forecaster,
+  type Method,
+  meanForecast,
+  type Series,
+  seasonalNaive,
+} from 'bptt/forecasting';
 import { expect, it } from 'vitest';
 import { readSet } from '../../examples/forecasting/sets';
 import { seasonalPart } from '../../src/forecasting/seasonal-adjustment';
@@ -117,4 +127,62 @@ it('forecasts of methods have the times after the series', async () => {
   const [forecast] = (await seasonalNaive()([], { ...task, horizon: 3 }))([series]);
   const times = forecast!.times!.map((time) => time.toISOString().slice(0, 10));
   expect(times).toEqual(['2025-01-31', '2025-02-28', '2025-03-31']);
+});
+
+it('averages of forecasts have the mean medians and quantiles', async () => {
+  const values = Float64Array.from({ length: 40 }, (_, t) => 10 + t + 3 * (t % 4));
+  const history: Series[] = [
+    { name: 'a', values, start: '2024-01-31' },
+    { name: 'b', values: values.map((value) => -value), start: '2024-01-31' },
+  ];
+  const short = { ...task, horizon: 3, season: 4 };
+  const [naive, line] = [await seasonalNaive()(history, short), await drift()(history, short)];
+  const [x, y] = [naive(history), line(history)];
+  const average = averageForecasts([x, y]);
+  average.forEach((each, i) => {
+    expect(each.name).toBe(history[i]!.name);
+    expect(each.times).toEqual(x[i]!.times);
+    expect(each.levels).toEqual(short.levels);
+    for (let k = 0; k < 3; k++) {
+      expect(each.median[k]).toBeCloseTo((x[i]!.median[k]! + y[i]!.median[k]!) / 2, 12);
+      each.quantiles[k]!.forEach((value, level) =>
+        expect(value).toBeCloseTo((x[i]!.quantiles[k]![level]! + y[i]!.quantiles[k]![level]!) / 2, 12),
+      );
+    }
+  });
+  expect(averageForecasts([x])).toEqual(x);
+  expect(averageForecasts([x, y, y])[1]!.median[2]).toBeCloseTo((x[1]!.median[2]! + 2 * y[1]!.median[2]!) / 3, 12);
+  expect(() => averageForecasts([])).toThrow('averageForecasts: forecasts must be those of at least one method');
+  for (const other of [y.slice(1), [...y].reverse(), line(history.slice(0, 1))])
+    expect(() => averageForecasts([x, other])).toThrow('forecasts[1] must be of the series, levels and horizon');
+  const longer = (await drift()(history, { ...short, horizon: 4 }))(history);
+  expect(() => averageForecasts([x, longer])).toThrow('forecasts[1] must be of the series, levels and horizon');
+});
+
+it('a backtest averages the methods of an array, and trains a forecaster once', async () => {
+  const values = Float64Array.from({ length: 60 }, (_, t) => 20 + (t % 4) + Math.sin(t));
+  const network = forecaster({ horizon: 4, seasons: [4], hiddenSize: 4 });
+  let updates = 0;
+  const { forecasts } = await backtest([{ name: 'a', values }], {
+    methods: { network, naive: seasonalNaive(), both: [network, seasonalNaive(), drift()] },
+    horizon: 4,
+    season: 4,
+    origins: 3,
+    training: { steps: 10, validation: 0, onProgress: () => updates++ },
+  });
+  expect(updates).toBe(10);
+  const of = (method: string) => forecasts.filter((each) => each.method === method);
+  const line = drift();
+  for (let i = 0; i < 3; i++) {
+    const { origin, forecast, actual } = of('both')[i]!;
+    expect(origin).toBe([48, 52, 56][i]);
+    expect(actual).toEqual(Array.from(values.subarray(origin, origin + 4)));
+    const history = [{ name: 'a', values: values.subarray(0, origin) }];
+    const levels = forecast.levels;
+    const straight = (await line([], { horizon: 4, season: 4, frequency: undefined, levels }))(history)[0]!;
+    forecast.median.forEach((value, k) => {
+      const parts = [of('network')[i]!.forecast, of('naive')[i]!.forecast, straight].map(({ median }) => median[k]!);
+      expect(value).toBeCloseTo((parts[0]! + parts[1]! + parts[2]!) / 3, 10);
+    });
+  }
 });
