@@ -144,6 +144,7 @@ function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: nu
   const likelihoodOf = (point: readonly number[]): { value: number; state: State; deviation: number } => {
     const { parameters, level, trend } = read(point);
     const state = stateOf(level, trend);
+    if (model.season !== 'N' && !isStable(parameters, m)) return { value: Infinity, state, deviation: NaN };
     return { ...smooth(model, parameters, state, values), state };
   };
   const search = (from: readonly number[], scale: number, iterations: number): readonly number[] =>
@@ -161,6 +162,28 @@ function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: nu
   const N = values.length;
   const aicc = N - k - 1 > 0 ? value + 2 * k + (2 * k * (k + 1)) / (N - k - 1) : Infinity;
   return { model, parameters: read(point).parameters, state, deviation, aicc };
+}
+
+/**
+ * Whether the influence of old values on the state of a model with a season of m steps does not grow: whether no root of
+ * its characteristic polynomial is outside of the unit circle (Hyndman, Akram and Archibald, 2008, "The Admissible
+ * Parameter Space for Exponential Smoothing Models"). Models without season are stable for all parameters in use.
+ */
+export function isStable({ alpha, beta, gamma, phi }: Parameters, m: number): boolean {
+  const inner = alpha + beta - alpha * phi;
+  const middle = new Array<number>(m - 2).fill(inner);
+  // From the constant on, for roots divided by a little more than 1.
+  let polynomial = [phi * (1 - alpha - gamma), inner + gamma - 1, ...middle, alpha + beta - phi, 1].map(
+    (coefficient, power) => coefficient * (1 + 1e-9) ** power,
+  );
+  // The test of Schur and Cohn: every step divides out one degree.
+  while (polynomial.length > 1) {
+    const degree = polynomial.length - 1;
+    const ratio = polynomial[0]! / polynomial[degree]!;
+    if (!(Math.abs(ratio) < 1)) return false;
+    polynomial = polynomial.slice(1).map((coefficient, i) => coefficient - ratio * polynomial[degree - 1 - i]!);
+  }
+  return true;
 }
 
 /** How often the initial season and the other parameters are optimized in turn. */

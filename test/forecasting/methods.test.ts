@@ -14,7 +14,7 @@ import {
 import { expect, it } from 'vitest';
 import { readSet } from '../../examples/forecasting/sets';
 import { seasonalPart } from '../../src/forecasting/seasonal-adjustment';
-import { chooseModel } from '../../src/forecasting/smoothing-models';
+import { chooseModel, isStable } from '../../src/forecasting/smoothing-models';
 import { golden } from '../golden/read';
 
 interface Golden {
@@ -52,6 +52,20 @@ it.each(fits)('the likelihood of $model (damped: $damped) is at least that of R'
   const name = damped ? model.replace(/.$/, 'd$&') : model;
   const fit = chooseModel(Float64Array.from(sales[0]!.values).subarray(0, origin), [name], 12);
   expect(fit.aicc).toBeLessThan(aicc + 0.1);
+});
+
+// The results of the function `admissible` of R's package forecast.
+it.each([
+  [0.171, 0.171, 0.27, 0.98, 12, false],
+  [0.779, 0.779, 0.221, 0.98, 7, false],
+  [0.456, 0.456, 0.544, 1, 24, false],
+  [0.76, 0.728, 0.145, 1, 24, false],
+  [0.369, 0.355, 0.001, 0.98, 4, true],
+  [0.627, 0.228, 0.001, 0.98, 2, true],
+  [0.023, 0.013, 0.001, 1, 12, true],
+  [0.24, 0.058, 0.76, 0.973, 7, true],
+])('α %s, β %s, γ %s, φ %s with a season of %s: stable is %s', (alpha, beta, gamma, phi, m, expected) => {
+  expect(isStable({ alpha, beta, gamma, phi }, m)).toBe(expected);
 });
 
 it('the seasonal part is that of the stl function of R', () => {
