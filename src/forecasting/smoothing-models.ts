@@ -165,9 +165,9 @@ function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: nu
 }
 
 /**
- * Whether the influence of old values on the state of a model with a season of m steps does not grow: whether no root of
- * its characteristic polynomial is outside of the unit circle (Hyndman, Akram and Archibald, 2008, "The Admissible
- * Parameter Space for Exponential Smoothing Models"). Models without season are stable for all parameters in use.
+ * Whether the influence of old values on a model with a season of m steps does not grow: no root of its characteristic
+ * polynomial is outside of the unit circle (Hyndman, Akram and Archibald, 2008, "The Admissible Parameter Space for
+ * Exponential Smoothing Models"). Models without a season are stable with all parameters in use.
  */
 export function isStable({ alpha, beta, gamma, phi }: Parameters, m: number): boolean {
   const inner = alpha + beta - alpha * phi;
