@@ -219,7 +219,7 @@ function extend(
 function hypothesisOf(last: Node, score: number, end: number, S: number): Hypothesis {
   const steps: Node[] = [];
   for (let node: Node | undefined = last; node?.previous !== undefined; node = node.previous) steps.unshift(node);
-  const ended = last.id === end && steps.length > 0;
+  const ended = last.id === end;
   const weights = steps[0]?.weights === undefined ? undefined : new Float32Array(steps.length * S);
   if (weights !== undefined) steps.forEach((step, i) => weights.set(step.weights!, i * S));
   return {
