@@ -259,7 +259,7 @@ function checkStack(
   );
 }
 
-/** The names and shapes of the weights of the state, equal in all layers of a PyTorch module; '' if there are none. */
+/** The names and shapes of the weights of the state, equal in all layers of a module; '' without such weights. */
 const stateWeights = ({ parameters }: Part): string =>
   Object.entries(parameters)
     .filter(([name]) => /weightH.$/.test(name))

@@ -112,7 +112,7 @@ it('missing values have no score, and a detector needs enough scores', async () 
   );
 });
 
-it('the threshold is the quantile 1 − rate of the scores, and is not exceeded by itself', () => {
+it('the threshold is the quantile 1 − rate of the scores, and only larger scores exceed it', () => {
   const scores = Float64Array.from({ length: 20 }, (_, i) => (i * 7) % 20);
   const threshold = (rate?: number, values = scores): number =>
     calibrateAnomalies([{ name: 'a', scores: values }], rate === undefined ? {} : { rate }).threshold;
