@@ -246,6 +246,12 @@ it('constants of every form, booleans as 0 and 1, integer division toward zero',
   ).toEqual(tensor([2, 2]));
 });
 
+it('the domain ai.onnx is the default one', () => {
+  const options = { opset: 0, domains: { 'ai.onnx': 17 } };
+  const file = modelOf([['ai.onnx.Neg', 'x', 'y']], [['x', 'float']], 'y', options);
+  expect(predictOnnx(importOnnx(file), { x: tensor([3]) })['y']).toEqual(tensor([-3]));
+});
+
 it('numbers are scalars, and integers have 32 bits', () => {
   for (const value of [{ value_float: 0.5 }, { value_int: 3 }]) {
     const nodes: PlainNode[] = [
