@@ -406,6 +406,7 @@ describe('operators in streams and in importOnnx', () => {
     expectSame([['Gather', 'x ids', 'y', { axis: 1 }]], x, using('ids'));
     expectSame([['Gather', 'x last', 'y', { axis: 1 }]], x, using('last'));
     expectSame([['ReduceMean', 'x', 'y', { axes: [1] }]], x, []);
+    expectSame([['ReduceSum', 'x last', 'y', { noop_with_empty_axes: 1 }]], x, using('last'));
     expectSame([['Softmax', 'x', 'y']], { x: [2, 2, 2] }, [], { opset: 12 });
     expectSame([['Softmax', 'x', 'y']], { x: [2, 2, 2] }, [], { opset: 13 });
     expectSame([['Split', 'x', 'a b y', { axis: 1, num_outputs: 3 }]], x, [], { opset: 18, outputs: 'a b y' });

@@ -110,12 +110,10 @@ function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): View 
   );
 }
 
+/** Of integers, which are constants, the array of the results drops the fraction. */
 const binary =
-  (f: Pair, kernel?: BinaryKernel, integerForm: Pair = f): PlanOperator =>
-  (node) => {
-    const [a, b] = [required(node, 0), required(node, 1)];
-    return [paired(node.plan, a, b, a.kind === 'int' ? integerForm : f, kernel)];
-  };
+  (f: Pair, kernel?: BinaryKernel): PlanOperator =>
+  (node) => [paired(node.plan, required(node, 0), required(node, 1), f, kernel)];
 
 /** The larger or smaller of all inputs, which are broadcast to each other. */
 const extremum =
@@ -178,11 +176,7 @@ export const elementwiseOperators = (): Readonly<Record<string, PlanOperator>> =
   Add: binary((a, b) => a + b, addition),
   Sub: binary((a, b) => a - b, subtraction),
   Mul: binary((a, b) => a * b, multiplication),
-  Div: binary(
-    (a, b) => a / b,
-    division,
-    (a, b) => Math.trunc(a / b),
-  ),
+  Div: binary((a, b) => a / b, division),
   Max: extremum(Math.max),
   Min: extremum(Math.min),
   Pow: pow,
