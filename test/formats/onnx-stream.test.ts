@@ -100,6 +100,12 @@ describe('a stream of an ONNX network', () => {
     expect([...stream.step({ x })['y']!.data]).toEqual([11, 22, 33]);
   });
 
+  it('takes declared lengths of 0 and −1 for free ones', () => {
+    const file = modelOf([['Neg', 'x', 'y']], [['x', 'float', [0, -1]]], 'y');
+    const stream = importOnnxStream(file, { shapes: { x: [1, 2] } });
+    expect(stream.step({ x: tensor([[1, 2]]) })['y']).toEqual(tensor([[-1, -2]]));
+  });
+
   it('takes the states by name, and without them all inputs and outputs belong to a step', () => {
     const x = tensor([[1, 2, 3]]);
     const stream = importOnnxStream(accumulator('other'), { ...single, state: { h: 'other' } });
@@ -340,6 +346,12 @@ describe('operators in streams and in importOnnx', () => {
     expect(padded('constant', 1, 2)).toEqual([0, 1, 2, 3, 0, 0]);
     expect(padded('constant', -1, 1)).toEqual([2, 3, 0]);
     expect(padded('constant', 1, -2)).toEqual([0, 1]);
+    const rows = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    const cropped = runOnce(['Pad', 'x', 'y', { pads: [0, 1, 0, -2] }], rows, [], 7);
+    expect([...cropped.data]).toEqual([0, 1, 0, 4]);
     expect(padded('edge', 2, 1)).toEqual([1, 1, 1, 2, 3, 3]);
     expect(padded('reflect', 2, 2)).toEqual([3, 2, 1, 2, 3, 2, 1]);
     expect(() => padded('reflect', 3, 0)).toThrow('the axis 1 of length 3 is too short to reflect 3 elements');
