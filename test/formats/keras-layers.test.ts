@@ -162,6 +162,7 @@ describe('files of Keras 2 and of Windows', () => {
   it.each([
     ['numbered one by one', 'dense', 'dense_1'],
     ['numbered two by two', 'dense', 'dense_2'],
+    ['with numbers whose order is not that of their names', 'dense_9', 'dense_10'],
   ])('layers %s', (_, first, second) => {
     const root = '_layer_checkpoint_dependencies\\';
     const weights = { [`${root}${second}\\vars\\0`]: kernels[1]!, [`${root}${first}\\vars\\0`]: kernels[0]! };
