@@ -2,6 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import {
+  bidirectional,
+  conv1d,
   createRandom,
   dense as denseLayer,
   fit,
@@ -11,6 +13,7 @@ import {
   intTensor,
   leaves,
   load,
+  lstm,
   meanSquaredError,
   predict,
   save,
@@ -684,4 +687,59 @@ describe('use_bias=False', () => {
     const expected = [0, 1, 2].map((j) => first * kernel.data[j]! - second * kernel.data[3 + j]!);
     expectClose(predict(model, tensor([[[3, 1]]])).data, expected);
   });
+});
+
+describe('fromKeras', () => {
+  const tensors = (weights: Readonly<Record<string, Weight>>) =>
+    Object.fromEntries(
+      Object.entries(weights).map(([path, { shape, data }]) => [path, tensor(Float32Array.from(data), shape)]),
+    );
+
+  it('loads the directions of a Bidirectional each, and biases that the file lacks are zeros', () => {
+    const model = sequential([bidirectional(lstm(), { hiddenSize: 2, reverse: { hiddenSize: 3 } })], { inputSize: 4 });
+    model.data.fill(7);
+    const weights = tensors({
+      'bidirectional/forward_lstm/lstm_cell/kernel': weight(4, 8),
+      'bidirectional/forward_lstm/lstm_cell/recurrent_kernel': weight(2, 8),
+      'bidirectional/backward_lstm/lstm_cell/kernel': weight(4, 12),
+      'bidirectional/backward_lstm/lstm_cell/recurrent_kernel': weight(3, 12),
+      'bidirectional/backward_lstm/lstm_cell/bias': weight(12),
+    });
+    fromKeras(model, weights);
+    const found = Object.fromEntries(leaves(model.parameters).map(({ path, tensor: each }) => [path, [...each.data]]));
+    const expected = (path: string): number[] => [...weights[`bidirectional/${path}`]!.data];
+    expect(found).toEqual({
+      'bidirectional.forward.weightIh': expected('forward_lstm/lstm_cell/kernel'),
+      'bidirectional.forward.weightHh': expected('forward_lstm/lstm_cell/recurrent_kernel'),
+      'bidirectional.forward.bias': Array<number>(8).fill(0),
+      'bidirectional.reverse.weightIh': expected('backward_lstm/lstm_cell/kernel'),
+      'bidirectional.reverse.weightHh': expected('backward_lstm/lstm_cell/recurrent_kernel'),
+      'bidirectional.reverse.bias': expected('backward_lstm/lstm_cell/bias'),
+    });
+  });
+
+  it('a convolution of one input is not depthwise, and kernels of other sizes are rejected', () => {
+    const model = sequential([conv1d({ size: 2, kernelSize: 3 })], { inputSize: 1 });
+    fromKeras(model, tensors({ 'conv1d/kernel': weight(3, 1, 2), 'conv1d/bias': weight(2) }));
+    expect([...model.data.subarray(0, 6)]).toEqual(weight(3, 1, 2).data);
+    const other = sequential([denseLayer({ size: 2 })], { inputSize: 2 });
+    expect(() => fromKeras(other, tensors({ 'dense/kernel': weight(3, 2), 'dense/bias': weight(2) }))).toThrow(
+      'fromKeras: dense.weight must be [2, 2], got [3, 2].',
+    );
+  });
+
+  it('weights of three names below a layer do not belong to it', () => {
+    const model = sequential([denseLayer({ size: 2 })], { inputSize: 2 });
+    const weights = tensors({ 'dense/a/b/cell/kernel': weight(2, 2), 'dense/bias': weight(2) });
+    expect(() => fromKeras(model, weights)).toThrow('the layer dense needs its kernel, which is missing.');
+  });
+});
+
+it('config.json may start with a byte order mark', () => {
+  const config = sequentialConfig([1, 2], ['Dense', { units: 2, use_bias: false }]);
+  const weights = { 'layers\\dense\\vars\\0': weight(2, 2) };
+  const [plain, marked] = [config, `\ufeff${JSON.stringify(config)}`].map((each) =>
+    importKeras(kerasFile({ config: each, version: '3.6.0', weights })),
+  );
+  expect(marked!.model.data).toEqual(plain!.model.data);
 });
