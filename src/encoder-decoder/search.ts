@@ -166,7 +166,8 @@ function search(
 
   const S = inputs.shape[0]!;
   return beams.map(({ active, ended }) => {
-    const nodes = ended.length < count ? [...ended, ...active.sort((a, b) => penalized(b) - penalized(a))] : ended;
+    // The active hypotheses have one length, and the most likely one first.
+    const nodes = [...ended, ...active];
     return nodes.slice(0, count).map((node) => hypothesisOf(node, penalized(node), model.end, S));
   });
 }
