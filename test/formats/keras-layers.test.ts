@@ -689,6 +689,17 @@ describe('use_bias=False', () => {
   });
 });
 
+it('the momentum of BatchNormalization is that of the new statistics, and rms_scaling is rejected', () => {
+  const config = sequentialConfig([5, 4], ['BatchNormalization', { momentum: 0.75 }]);
+  const weights = [0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(4)] as const);
+  const { model } = importKeras(kerasFile({ config, version: '3.6.0', weights: Object.fromEntries(weights) }));
+  expect(model.layers[0]!.layer.origin).toMatchObject(['batchNorm', { momentum: 0.25 }]);
+  const scaled = sequentialConfig([5, 4], ['LayerNormalization', { rms_scaling: true }]);
+  expect(() => importKeras(kerasFile({ config: scaled, version: '3.6.0', weights: {} }))).toThrow(
+    'scales by the root mean square (rms_scaling), which is not supported.',
+  );
+});
+
 describe('fromKeras', () => {
   const tensors = (weights: Readonly<Record<string, Weight>>) =>
     Object.fromEntries(
