@@ -166,7 +166,8 @@ function search(
 
   const S = inputs.shape[0]!;
   return beams.map(({ active, ended }) => {
-    const nodes = ended.length < count ? [...ended, ...active.sort((a, b) => penalized(b) - penalized(a))] : ended;
+    // The active hypotheses have one length, and the most likely one first.
+    const nodes = [...ended, ...active];
     return nodes.slice(0, count).map((node) => hypothesisOf(node, penalized(node), model.end, S));
   });
 }
@@ -219,7 +220,7 @@ function extend(
 function hypothesisOf(last: Node, score: number, end: number, S: number): Hypothesis {
   const steps: Node[] = [];
   for (let node: Node | undefined = last; node?.previous !== undefined; node = node.previous) steps.unshift(node);
-  const ended = last.id === end && steps.length > 0;
+  const ended = last.id === end;
   const weights = steps[0]?.weights === undefined ? undefined : new Float32Array(steps.length * S);
   if (weights !== undefined) steps.forEach((step, i) => weights.set(step.weights!, i * S));
   return {

@@ -16,8 +16,10 @@ export interface AnomalyScores {
   readonly name: string;
   /**
    * One score per value: its distance from the median of the forecast of one step, in units of the distance of the
-   * quantile 0.1 or 0.9 from the median on the same side. NaN for missing values and the first value of a series.
-   * Infinity for values of 0 or less if the scaling is `'log'` or `'boxCox'`, which are defined only for positive ones.
+   * quantile 0.1 or 0.9 from the median on the same side. Distances are those of scaled values: of logarithms if the
+   * scaling is `'log'`, as `'auto'` can be. The forecasts are without linear skip, which only the horizon has. NaN for
+   * missing values and the first value of a series. Infinity for values of 0 or less if the scaling is `'log'` or
+   * `'boxCox'`, which are defined only for positive ones.
    */
   readonly scores: Float64Array;
   /** The states after the series, from which later values can be scored. */
@@ -47,7 +49,7 @@ export function scoreAnomalies(
   const where = 'scoreAnomalies';
   checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
   const all = new Map<string, Float64Array>();
-  let outputs: Tensor[] = [];
+  const outputs: Tensor[] = [];
   const checked = checkSeries(where, series, fitted.schema);
   const isPositive = needsPositive(fitted.forecaster.scaling);
   const isImpossible = (value: number): boolean => isPositive && value <= 0;
@@ -56,9 +58,8 @@ export function scoreAnomalies(
     values: each.values.map((value) => (isImpossible(value) ? NaN : value)),
   }));
   const after = observeChecked(where, fitted, possible, states, (member, output, rows) => {
-    if (member === 0) outputs = [];
-    outputs.push(output);
-    if (outputs.length < fitted.members.length) return;
+    outputs[member] = output;
+    if (member < fitted.members.length - 1) return;
     rows.forEach((row, b) => {
       all.set(row.series.name, scoresOfRow(fitted, row, b, rows.length, outputs));
     });
@@ -128,9 +129,11 @@ export function calibrateAnomalies(
   checkCount(where, 'window', window);
   checkScores(where, scores);
   const all = scores.flatMap((each) => Array.from(windowScores(each.scores, window))).filter(Number.isFinite);
-  if (all.length * rate < 1)
+  // 1 / (1 / 49) is larger than 49.
+  const least = Math.ceil(1 / rate - 1e-9);
+  if (all.length < least)
     throw new RangeError(
-      `${where}: scores must have at least ${Math.ceil(1 / rate)} values for a rate of ${rate}, got ${all.length}.`,
+      `${where}: scores must have at least ${least} values for a rate of ${rate}, got ${all.length}.`,
     );
   all.sort((a, b) => a - b);
   return { window, threshold: quantileOfSorted(all, 1 - rate) };

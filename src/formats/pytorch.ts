@@ -112,8 +112,8 @@ const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.tes
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
  * `load_state_dict`. Biases are in `bias_ih`; `bias_hh` is zero, except for the candidate of a GRU.
  *
- * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or two layers would
- * have the same name
+ * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or layers that are
+ * not a stack have the same module
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 5 })], { inputSize: 2 });
  * const weights = toPyTorch(model, { modules: { gru: 'rnn', dense: 'fc' } });
@@ -134,8 +134,6 @@ export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Re
     );
     for (const [name, tensor] of Object.entries(codec.write(Object.fromEntries(parameters)))) {
       const path = `${prefix}${name}${suffix}`;
-      if (Object.hasOwn(weights, path))
-        throw new RangeError(`toPyTorch: two layers have the weight ${path}. Give them different modules.`);
       if (withoutBias.includes(module) && name.startsWith('bias')) {
         if (tensor.data.some((value) => value !== 0))
           throw new RangeError(
@@ -177,7 +175,7 @@ function bindingsOf(
       `${where}: modules has ${unknown}, which is not a layer. The layers are ` +
         `${parts.map(({ path }) => path).join(', ')}.`,
     );
-  const previous: { module: string; path: string }[] = [];
+  const previous: { module: string; part: Part }[] = [];
   return parts
     .filter(({ parameters }) => Object.keys(parameters).length > 0)
     .flatMap((layer) => {
@@ -185,7 +183,7 @@ function bindingsOf(
       const prefix = module === '' ? '' : `${module}.`;
       const level = previous.filter((other) => other.module === module).length;
       if (level > 0) checkStack(where, layer, lastOf(previous)!, module);
-      previous.push({ module, path: layer.path });
+      previous.push({ module, part: layer });
       const { origin } = layer;
       const reject = (reason: string): never => {
         throw new RangeError(`${where}: ${layer.path} ${reason}.`);
@@ -247,16 +245,26 @@ function bindingsOf(
 /** @throws RangeError unless the layer can follow `last` in the same module */
 function checkStack(
   where: string,
-  { path, origin }: Part,
-  last: { readonly module: string; readonly path: string },
+  part: Part,
+  last: { readonly module: string; readonly part: Part },
   module: string,
 ): void {
-  const stacks = origin?.[0] === 'recurrent' || origin?.[0] === 'bidirectional';
-  if (stacks && last.module === module && !path.includes('.') && !last.path.includes('.')) return;
+  const { path } = part;
+  const isInner = path.includes('.') || last.part.path.includes('.');
+  const state = stateWeights(part);
+  if (state !== '' && last.module === module && !isInner && state === stateWeights(last.part)) return;
   throw new RangeError(
-    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers can share a module.`,
+    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size ` +
+      'can share a module.',
   );
 }
+
+/** The names and shapes of the weights of the state, equal in all layers of a module; '' without such weights. */
+const stateWeights = ({ parameters }: Part): string =>
+  Object.entries(parameters)
+    .filter(([name]) => /weightH.$/.test(name))
+    .map(([name, { shape }]) => `${name} ${shape}`)
+    .join();
 
 /** nn.Embedding, in the same layout. */
 const table = ({ parameters }: Part): Codec => ({

@@ -253,7 +253,7 @@ export function writeSafetensors(
     offset += value.data.byteLength;
   }
   const text = encodeUtf8(JSON.stringify(Object.fromEntries(entries)));
-  if (text.length + 7 > longestHeader)
+  if (text.length > longestHeader)
     throw new RangeError(
       `writeSafetensors: names and metadata take ${text.length} bytes, the limit is ${longestHeader}.`,
     );

@@ -173,9 +173,7 @@ function readWeight(entry: Readonly<Record<string, Json>>, bytes: Uint8Array, of
   const quantization =
     entry['quantization'] === undefined ? undefined : fields(entry['quantization'], `the quantization of ${label}`);
   const stored = quantization === undefined ? dtype : quantization['dtype'];
-  const isFloat =
-    dtype === 'float32' &&
-    (quantization === undefined ? stored === 'float32' : floatTypes.some((type) => type === stored));
+  const isFloat = dtype === 'float32' && floatTypes.some((type) => type === stored);
   if (typeof stored !== 'string' || !Object.hasOwn(widths, stored) || !(isFloat || isTrainingState(name))) {
     throw new RangeError(
       `${where}: ${label} has type ${shown(stored)}; only float32, and float32 quantized to float16, uint16 ` +

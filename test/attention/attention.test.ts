@@ -172,6 +172,12 @@ it('rejects incompatible sizes', () => {
   expect(() => additiveScore({ size: 0 })).toThrow('additiveScore: size');
 });
 
+it('the initial vector of the additive score has the standard deviation 1 / √A', () => {
+  const { vector } = initializeScore(additiveScore({ size: 2500 }), { querySize: 1, stateSize: 1, random: 3 });
+  const variance = vector!.data.reduce((sum, value) => sum + value * value, 0) / 2500;
+  expect(50 * Math.sqrt(variance)).toBeCloseTo(1, 1);
+});
+
 describe('attentionPooling', () => {
   const model = sequential(
     [

@@ -17,6 +17,7 @@ import {
   cosineDecay,
   createRandom,
   dotScore,
+  dropout,
   type EncoderDecoder,
   type EncoderDecoderOptions,
   embedding,
@@ -28,6 +29,7 @@ import {
   gru,
   type Hypothesis,
   integerNumber,
+  intTensor,
   type Layer,
   lstm,
   normal,
@@ -40,8 +42,12 @@ import {
   simpleRnn,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
+import { concat } from '../../src/autodiff/ops/movement';
+import { decodeStep } from '../../src/encoder-decoder/decoder';
+import { encodeSource } from '../../src/encoder-decoder/encoder-decoder';
 import { defaultWorkspace } from '../../src/kernels/workspace';
 import { leavesOf } from '../../src/tensor/tree';
+import { golden } from '../golden/read';
 
 const [start, end, V] = [0, 1, 6];
 const base: EncoderDecoderOptions = {
@@ -90,6 +96,19 @@ const withRandomParameters = (model: EncoderDecoder): EncoderDecoder => {
 const batchOf = (of: readonly Pair[]): PairBatch =>
   [...pairBatches(of, { batchSize: of.length, shuffle: false }).batches(createRandom(1))][0]!;
 const context = (training: boolean, seed = 1) => ({ training, random: createRandom(seed), step: 1 });
+/** The attention weights of the steps that read these ids after the start, `[steps, S]`. */
+const weightsOf = (model: EncoderDecoder, input: Int32Array, ids: readonly number[]): Float32Array =>
+  compute(model.parameters, (p) => {
+    const { inputs, lengths } = padSequences([input]);
+    const encoded = encodeSource(model, p, inputs, lengths);
+    let { state } = encoded;
+    const rows = [start, ...ids].map((id) => {
+      const step = decodeStep(model.decoder, p.decoder, intTensor([id]), state, encoded.memory, undefined);
+      state = step.state;
+      return step.weights!;
+    });
+    return concat(rows);
+  }).data;
 const lossOf = (model: EncoderDecoder, batch: PairBatch): number =>
   compute(model.parameters, (p) => model.loss(p, batch, context(false))).data[0]!;
 
@@ -143,6 +162,10 @@ describe.each(models)('%s', (_, options) => {
             together.length === 0 ? 0 : Math.max(...inputs.map(({ length }) => length)),
           ],
         );
+        if (alone![rank]!.weights !== undefined) {
+          const forced = weightsOf(model, input, [...target.subarray(0, -1)]);
+          alone![rank]!.weights!.data.forEach((weight, k) => expect(weight).toBeCloseTo(forced[k]!, 5));
+        }
         for (let t = input.length; each.weights !== undefined && t < each.weights.shape[1]!; t++)
           expect(each.weights.data[t]).toBe(0);
       });
@@ -183,12 +206,15 @@ describe.each(models)('%s', (_, options) => {
   });
 });
 
-describe('searches of a Markov chain', () => {
+describe('a Markov chain', () => {
   const [a, b] = [2, 3];
   /** A decoder with these probabilities of the next id, by the id before; 0 for those that are not given. */
-  const markov = (chances: Readonly<Record<number, Readonly<Record<number, number>>>>): EncoderDecoder => {
+  const markov = (
+    chances: Readonly<Record<number, Readonly<Record<number, number>>>>,
+    options: Pick<EncoderDecoderOptions, 'scheduledSampling'> = {},
+  ): EncoderDecoder => {
     const decoder = { vocabularySize: 4, embeddingSize: 4, cell: simpleRnn(), hiddenSize: 4 };
-    const model = encoderDecoder({ ...base, decoder });
+    const model = encoderDecoder({ ...base, ...options, decoder });
     model.data.fill(0);
     const { embedding, cell, output } = model.parameters.decoder;
     for (let id = 0; id < 4; id++) {
@@ -246,6 +272,175 @@ describe('searches of a Markov chain', () => {
       ['2 2', false, 0.25],
     ]);
   });
+
+  it('by default, a beam has 4 hypotheses', () => {
+    const late = markov({
+      [start]: { [start]: 0.3, [a]: 0.27, [b]: 0.25, [end]: 0.18 },
+      [a]: { [start]: 0.5, [b]: 0.5 },
+      [b]: { [start]: 0.5, [a]: 0.5 },
+    });
+    const options = { count: 3, maxLength: 3, lengthPenalty: 0 };
+    expect(beamSearch(late, source, options)).toEqual(beamSearch(late, source, { ...options, beamSize: 4 }));
+    expect(beamSearch(late, source, options)).not.toEqual(beamSearch(late, source, { ...options, beamSize: 3 }));
+  });
+
+  it('scheduled sampling replaces inputs by samples from the logits, only in training', () => {
+    const chances = {
+      [start]: { [a]: 0.6, [b]: 0.2, [end]: 0.2 },
+      [a]: { [a]: 0.9, [b]: 0.1 },
+      [b]: { [a]: 0.2, [b]: 0.8 },
+      [end]: { [a]: 0.5, [b]: 0.5 },
+    };
+    const pair = { input: Int32Array.of(2), target: Int32Array.of(a, a) };
+    const batch = batchOf(Array.from({ length: 8000 }, () => pair));
+    const lossWith = (scheduledSampling: number, training: boolean): number => {
+      const model = markov(chances, { scheduledSampling });
+      return compute(model.parameters, (p) => model.loss(p, batch, context(training))).data[0]!;
+    };
+    const forced = -(Math.log(0.6) + Math.log(0.9)) / 2;
+    const sampled = -(Math.log(0.6) + 0.6 * Math.log(0.9) + 0.2 * Math.log(0.2) + 0.2 * Math.log(0.5)) / 2;
+    expect(lossWith(1, false)).toBeCloseTo(forced, 5);
+    // Four standard deviations.
+    expect(Math.abs(lossWith(1, true) - sampled)).toBeLessThan(0.0133);
+    expect(Math.abs(lossWith(0.5, true) - (sampled + forced) / 2)).toBeLessThan(0.0133);
+  });
+});
+
+it('dropout acts on the embedded ids and the input of the output layer, only in training', () => {
+  const [x, w] = [0.7, 1.5];
+  // The loss of the first id, if the logit of that id is `logit` and all others are 0.
+  const lossAt = (logit: number): number => Math.log(Math.exp(logit) + V - 1) - logit;
+  const variants: [Partial<EncoderDecoderOptions['decoder']>, (h: number) => number][] = [
+    [{}, (h) => h],
+    [{ attention: dotScore() }, Math.tanh],
+    [{ attention: dotScore(), inputFeeding: true }, Math.tanh],
+  ];
+  for (const [options, output] of variants) {
+    const model = encoderDecoder({
+      ...base,
+      encoder: [embedding({ vocabularySize: V, size: 1 }), recurrent(simpleRnn(), { hiddenSize: 1 })],
+      decoder: { vocabularySize: V, embeddingSize: 1, cell: simpleRnn(), hiddenSize: 1, dropout: 0.5, ...options },
+    });
+    model.data.fill(0);
+    const { embedding: ids, cell, combine, output: last } = model.parameters.decoder;
+    ids.weight.data.fill(x);
+    cell['layer1']!['weightIh']!.data[0] = 1;
+    // The first row is that of the context.
+    if (combine) combine.weight.data[1] = 1;
+    last.weight.data[2] = w;
+    const batch = batchOf([{ input: Int32Array.of(3), target: Int32Array.of(2) }]);
+    const losses = (training: boolean): number[] => {
+      const all = Array.from({ length: 40 }, (_, seed) =>
+        compute(model.parameters, (p) => model.loss(p, batch, context(training, seed))).data[0]!.toFixed(5),
+      );
+      return [...new Set(all)].map(Number).sort((one, other) => one - other);
+    };
+    const kept = lossAt(2 * w * output(Math.tanh(2 * x)));
+    const expectAll = (got: readonly number[], expected: readonly number[]): void => {
+      expect(got).toHaveLength(expected.length);
+      expected.forEach((value, i) => expect(got[i]).toBeCloseTo(value, 4));
+    };
+    expectAll(losses(true), [kept, lossAt(0)]);
+    expectAll(losses(false), [lossAt(w * output(Math.tanh(x)))]);
+  }
+});
+
+it('the layers of the encoder know that the model is in training', () => {
+  const model = encoderDecoder({
+    ...base,
+    encoder: [...base.encoder.slice(0, 1), dropout(0.5), ...base.encoder.slice(1)],
+  });
+  const losses = [1, 2].map(
+    (seed) => compute(model.parameters, (p) => model.loss(p, batchOf(pairs), context(true, seed))).data[0]!,
+  );
+  expect(losses[0]).not.toBe(losses[1]);
+});
+
+it('after a convolution with a stride, attention has the shorter sequences of the encoder', () => {
+  const conv = conv1d({ size: 3, kernelSize: 2, stride: 2, padding: 'same' });
+  const model = withRandomParameters(
+    encoderDecoder({
+      ...base,
+      encoder: [base.encoder[0]!, conv, recurrent(lstm(), { hiddenSize: 4 })],
+      decoder: { ...base.decoder, attention: dotScore() },
+    }),
+  );
+  const two = [2, 5].map((length): Pair => ({ input: new Int32Array(length).fill(3), target: Int32Array.of(2, end) }));
+  const alone = two.map((pair) => lossOf(model, batchOf([pair])));
+  expect(lossOf(model, batchOf(two))).toBeCloseTo((alone[0]! + alone[1]!) / 2, 5);
+});
+
+it('initial parameters: seed 0 by default, embeddings with a standard deviation of 1', () => {
+  const large = { ...base, decoder: { ...base.decoder, vocabularySize: 200, embeddingSize: 50 } };
+  const { seed: _, ...withoutSeed } = large;
+  const model = encoderDecoder(withoutSeed);
+  expect(model.data).toEqual(encoderDecoder({ ...large, seed: 0 }).data);
+  const { data } = model.parameters.decoder.embedding.weight;
+  const variance = data.reduce((sum, value) => sum + value * value, 0) / data.length;
+  expect(Math.abs(Math.sqrt(variance) - 1)).toBeLessThan(0.03);
+});
+
+describe('agrees with PyTorch (test/golden/encoder-decoder.json)', () => {
+  interface Case {
+    readonly parameters: Readonly<Record<string, { readonly data: readonly number[] }>>;
+    readonly loss: number;
+    readonly greedy: readonly {
+      readonly ids: readonly number[];
+      readonly logProbability: number;
+      readonly weights: { readonly shape: readonly number[]; readonly data: readonly number[] } | null;
+    }[];
+  }
+  const file = golden<
+    Readonly<Record<string, Case>> & { readonly pairs: readonly Readonly<Record<keyof Pair, number[]>>[] }
+  >('encoder-decoder');
+  const given = file.pairs.map(({ input, target }) => ({
+    input: Int32Array.from(input),
+    target: Int32Array.from(target),
+  }));
+  const ids = embedding({ vocabularySize: V, size: 3 });
+  const decoder = { ...base.decoder, hiddenSize: 3 };
+  const cases: [string, Pick<EncoderDecoderOptions, 'encoder' | 'decoder'>][] = [
+    [
+      'bridged',
+      {
+        encoder: [ids, recurrent(gru(), { hiddenSize: 3 }), bidirectional(lstm(), { hiddenSize: 2 })],
+        decoder: { ...decoder, layers: 2, attention: generalScore() },
+      },
+    ],
+    [
+      'inputFeeding',
+      {
+        encoder: [ids, recurrent(gru(), { hiddenSize: 4 })],
+        decoder: {
+          ...decoder,
+          cell: gru(),
+          hiddenSize: 4,
+          layers: 2,
+          attention: additiveScore({ size: 4 }),
+          inputFeeding: true,
+        },
+      },
+    ],
+    ['projected', { encoder: [ids, recurrent(projectedLstm({ projectionSize: 2 }), { hiddenSize: 4 })], decoder }],
+    ['cellStateFromHidden', { encoder: [ids, recurrent(gru(), { hiddenSize: 3 })], decoder }],
+  ];
+
+  it.each(cases)('%s: losses, ids and attention weights', (name, options) => {
+    const expected = file[name]!;
+    const model = encoderDecoder({ ...base, ...options });
+    const leaves = leavesOf('test', model.parameters);
+    expect(leaves.map(({ path }) => path).sort()).toEqual(Object.keys(expected.parameters).sort());
+    for (const { path, tensor } of leaves) tensor.data.set(expected.parameters[path]!.data);
+    expect(lossOf(model, batchOf(given))).toBeCloseTo(expected.loss, 5);
+    given.forEach(({ input }, i) => {
+      const [found] = greedySearch(model, padSequences([input]), { maxLength: 6 }) as [Hypothesis];
+      const { ids: all, logProbability, weights } = expected.greedy[i]!;
+      expect([...found.ids, ...(found.ended ? [end] : [])]).toEqual(all);
+      expect(found.logProbability).toBeCloseTo(logProbability, 5);
+      expect(found.weights?.shape).toEqual(weights?.shape);
+      weights?.data.forEach((weight, k) => expect(found.weights!.data[k]).toBeCloseTo(weight, 5));
+    });
+  });
 });
 
 it('stops at maxLength and reports that the hypothesis did not end', () => {
@@ -256,6 +451,9 @@ it('stops at maxLength and reports that the hypothesis did not end', () => {
     [{ ids: Int32Array; ended: boolean }],
   ];
   expect([written.ids.length, written.ended]).toEqual([4, false]);
+  const source = padSequences([Int32Array.of(2)]);
+  for (const byDefault of [greedySearch(model, source)[0], beamSearch(model, source)[0]![0]])
+    expect(byDefault!.ids).toHaveLength(100);
   bias.fill(50, end, end + 1);
   expect(greedySearch(model, padSequences([Int32Array.of(2)]))[0]).toMatchObject({
     ids: new Int32Array(0),
@@ -358,12 +556,22 @@ it('supports sources of vectors, and rejects invalid options', () => {
   expect(() => encoderDecoder({ ...base, end: V })).toThrow(
     'encoderDecoder: start and end must be integers from 0 to 5, got 6',
   );
+  expect(() => encoderDecoder({ ...base, start: -1 })).toThrow('start and end must be integers from 0 to 5, got -1');
+  for (const scheduledSampling of [1.5, () => -0.5]) {
+    const fitted = () => {
+      const { parameters, loss } = encoderDecoder({ ...base, scheduledSampling });
+      return compute(parameters, (p) => loss(p, batchOf(pairs), context(true)));
+    };
+    expect(fitted).toThrow('encoderDecoder: scheduledSampling must be a number from 0 to 1, got');
+  }
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow(
     'decoder.dropout must be at least 0 and less than 1, got 1.',
   );
   expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow(
     'beamSearch: count must be at most beamSize = 2, got 3',
   );
+  expect(() => beamSearch(model, source, { count: 0 })).toThrow('beamSearch: count must be');
+  expect(() => beamSearch(model, source, { lengthPenalty: -1 })).toThrow('beamSearch: lengthPenalty must be');
   expect(() => greedySearch(model, source, { maxLength: 0 })).toThrow('greedySearch: maxLength');
   model.data.fill(NaN);
   expect(() => greedySearch(model, source)).toThrow('greedySearch: logits must be numbers, got NaN.');

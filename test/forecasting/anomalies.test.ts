@@ -3,10 +3,14 @@
 import { createRandom, normalNumber } from 'bptt';
 import {
   calibrateAnomalies,
+  type Forecast,
   findAnomalies,
   fitForecaster,
+  forecast,
   forecaster,
+  negativeBinomial,
   observe,
+  quantiles,
   type Series,
   scoreAnomalies,
 } from 'bptt/forecasting';
@@ -54,6 +58,29 @@ it('scores from a state equal those from the whole history, and do not depend on
   for (let t = 1; t < 120; t++) expect(Math.abs(joined[t]! - whole!.scores[t]!)).toBeLessThan(1e-4 * (1 + joined[t]!));
 });
 
+it.each([
+  ['quantiles', quantiles(), 'standard'],
+  ['negativeBinomial', negativeBinomial(), 'mean'],
+] as const)('scores are distances from the median of one-step forecasts: %s', async (_, distribution, scaling) => {
+  const options = { horizon: 1, seasons: [8], hiddenSize: 6, distribution, scaling, linearSkip: false, members: 2 };
+  const series = [40, 25].map((length, k) => ({
+    name: `series ${k}`,
+    values: regular.slice(0, length).map((value) => Math.round(20 + value * (k + 1))),
+  }));
+  const fitted = await fitForecaster(forecaster(options), series, { steps: 20 });
+  const scored = scoreAnomalies(fitted, series);
+  series.forEach(({ name, values }, k) => {
+    for (let t = 1; t < values.length; t += 6) {
+      const [{ quantiles: rows, median }] = forecast(fitted, [{ name, values: values.slice(0, t) }], {
+        levels: [0.1, 0.5, 0.9],
+      }) as [Forecast];
+      const [value, middle] = [values[t]!, median[0]!];
+      const limit = value > middle ? rows[0]![2]! - middle : middle - rows[0]![0]!;
+      expect(scored[k]!.scores[t]! / (Math.abs(value - middle) / limit)).toBeCloseTo(1, 3);
+    }
+  });
+});
+
 it.each(['log', 'boxCox'] as const)('with scaling %s, values of 0 or less have an infinite score', async (scaling) => {
   const options = forecaster({ horizon: 1, seasons: [8], hiddenSize: 12, scaling });
   const fitted = await fitForecaster(options, [create(regular, 0, 200)], { steps: 20, validation: 0 });
@@ -82,6 +109,26 @@ it('missing values have no score, and a detector needs enough scores', async () 
   expect(Number.isNaN(scored!.scores[31]!)).toBe(false);
   expect(() => calibrateAnomalies([scored!], { rate: 0.001 })).toThrow(
     'calibrateAnomalies: scores must have at least 1000 values for a rate of 0.001, got 58.',
+  );
+});
+
+it('the threshold is the quantile 1 − rate of the scores, and only larger scores exceed it', () => {
+  const scores = Float64Array.from({ length: 20 }, (_, i) => (i * 7) % 20);
+  const threshold = (rate?: number, values = scores): number =>
+    calibrateAnomalies([{ name: 'a', scores: values }], rate === undefined ? {} : { rate }).threshold;
+  // Of 20 values, two exceed the quantile 0.9.
+  expect(threshold(0.1)).toBeCloseTo(17.5, 9);
+  expect(threshold(0.075)).toBeCloseTo(18, 9);
+  const found = findAnomalies({ window: 1, threshold: 18 }, [{ name: 'a', scores }]);
+  expect(found.map(({ score }) => score)).toEqual([19]);
+  expect(threshold(0.05)).toBeCloseTo(18.5, 9);
+  expect(() => threshold(0.049)).toThrow('scores must have at least 21 values for a rate of 0.049, got 20.');
+  const hundred = Float64Array.from({ length: 100 }, (_, i) => i);
+  expect(threshold(undefined, hundred)).toBeCloseTo(98.5, 9);
+  expect(threshold(1 / 49, hundred.subarray(0, 49))).toBeCloseTo(47.5, 9);
+  for (const rate of [0, 0.51]) expect(() => threshold(rate)).toThrow('calibrateAnomalies: rate must be');
+  expect(() => findAnomalies({ window: 0, threshold: 1 }, [{ name: 'a', scores }])).toThrow(
+    'findAnomalies: detector.window must be',
   );
 });
 

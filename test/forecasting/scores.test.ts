@@ -148,6 +148,17 @@ it('missing values of the history do not count in the error scale', async () => 
   }
 });
 
+it('a history without a whole season before its last value has the error scale of neighbors', () => {
+  expect(errorScale([1, 3, 7], undefined, 3)).toEqual({ absolute: 3, squared: 10 });
+  expect(errorScale([1, 3, 7, 2], undefined, 3)).toEqual({ absolute: 1, squared: 1 });
+});
+
+it('the limits of the interval belong to it', () => {
+  const forecast = { name: 'a', times: undefined, levels: [0.1, 0.5, 0.9], quantiles: [[2, 4, 7]], median: [4] };
+  const covered = [1.9, 2, 7, 7.1].map((value) => errorsOf(forecast, 0, value, { absolute: 1, squared: 1 }).covered);
+  expect(covered).toEqual([0, 1, 1, 0]);
+});
+
 it('the table has the best method first, and rows per step and per series', async () => {
   const methods = { mean: meanForecast(), naive: seasonalNaive(), drift: drift() };
   const result = await backtest(series, { methods, horizon: 3, season: 3, origins: 2 });

@@ -45,7 +45,7 @@ export function archiveOf(
     localName = name,
     from = files.length,
   } of entries) {
-    const common = [
+    const common = (nameInHeader: string): number[] => [
       ...little(2, 20),
       ...little(2, flags),
       ...little(2, method),
@@ -53,13 +53,13 @@ export function archiveOf(
       ...little(4, crc32(content)),
       ...little(4, packed),
       ...little(4, size),
-      ...little(2, text(name).length),
+      ...little(2, text(nameInHeader).length),
       ...little(2, 0),
     ];
     directory.push(
       ...text('PK\x01\x02'),
       ...little(2, 20),
-      ...common,
+      ...common(name),
       ...little(2, 0),
       ...little(2, 0),
       ...little(2, 0),
@@ -67,7 +67,7 @@ export function archiveOf(
       ...little(4, from),
       ...text(name),
     );
-    files.push(...text('PK\x03\x04'), ...common, ...text(localName));
+    files.push(...text('PK\x03\x04'), ...common(localName), ...text(localName));
     // One by one: the number of arguments of a call is limited.
     for (const byte of content) files.push(byte);
   }

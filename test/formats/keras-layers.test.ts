@@ -2,6 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import {
+  bidirectional,
+  conv1d,
   createRandom,
   dense as denseLayer,
   fit,
@@ -11,6 +13,7 @@ import {
   intTensor,
   leaves,
   load,
+  lstm,
   meanSquaredError,
   predict,
   save,
@@ -83,6 +86,72 @@ describe('hard_sigmoid gates', () => {
   });
 });
 
+it.each<[string, object, object, Record<string, Weight>]>([
+  [
+    'LSTM',
+    { units: 2 },
+    { activation: 'tanh', recurrent_activation: 'sigmoid', return_sequences: false },
+    {
+      'lstm\\cell\\vars\\0': weight(4, 8),
+      'lstm\\cell\\vars\\1': weight(2, 8),
+      'lstm\\cell\\vars\\2': weight(8),
+    },
+  ],
+  [
+    'LayerNormalization',
+    {},
+    { axis: -1, epsilon: 1e-3 },
+    {
+      'layer_normalization\\vars\\0': weight(4),
+      'layer_normalization\\vars\\1': weight(4),
+    },
+  ],
+  [
+    'BatchNormalization',
+    {},
+    { axis: -1, epsilon: 1e-3, momentum: 0.99 },
+    {
+      'batch_normalization\\vars\\0': weight(4),
+      'batch_normalization\\vars\\1': weight(4),
+      'batch_normalization\\vars\\2': weight(4),
+      'batch_normalization\\vars\\3': { shape: [4], data: [1e-3, 2e-3, 0.5, 2] },
+    },
+  ],
+  [
+    'Conv1D',
+    { filters: 2, kernel_size: 2 },
+    { strides: 1, dilation_rate: 1, padding: 'valid', groups: 1 },
+    {
+      'conv1d\\vars\\0': weight(2, 4, 2),
+      'conv1d\\vars\\1': weight(2),
+    },
+  ],
+  ['MaxPooling1D', {}, { pool_size: 2, strides: 2, padding: 'valid' }, {}],
+  ['LeakyReLU', {}, { negative_slope: 0.3 }, {}],
+  ['ReLU', {}, { negative_slope: 0, max_value: null, threshold: 0 }, {}],
+])('%s: options that a file omits have the defaults of Keras', (className, required, defaults, own) => {
+  const head: Record<string, Weight> = { 'layers\\dense\\vars\\0': weight(4, 4), 'layers\\dense\\vars\\1': weight(4) };
+  const weights = Object.entries(own).map(([path, each]) => [`layers\\${path}`, each]);
+  const [short, long] = [required, { ...required, ...defaults }].map((config) => {
+    const layers = [
+      ['Dense', { units: 4 }],
+      [className, config],
+    ] as const;
+    const file = { config: sequentialConfig([5, 4], ...layers), weights: { ...head, ...Object.fromEntries(weights) } };
+    return importKeras(kerasFile({ ...file, version: '3.6.0' })).model;
+  });
+  const x = toTimeMajor(
+    tensor(
+      [weight(5, 4).data.map((value) => 0.1 * value)].map((row) =>
+        Array.from({ length: 5 }, (_, t) => row.slice(4 * t, 4 * t + 4)),
+      ),
+    ),
+  );
+  expect(predict(short!, x)).toEqual(predict(long!, x));
+  // The momentum has an effect in training.
+  expect(short!.layers.map(({ layer }) => layer.origin)).toEqual(long!.layers.map(({ layer }) => layer.origin));
+});
+
 describe('files of Keras 2 and of Windows', () => {
   const kernels = [weight(2, 2), weight(2, 3)];
   const x = [[0.5, -0.25]];
@@ -96,6 +165,7 @@ describe('files of Keras 2 and of Windows', () => {
   it.each([
     ['numbered one by one', 'dense', 'dense_1'],
     ['numbered two by two', 'dense', 'dense_2'],
+    ['with numbers whose order is not that of their names', 'dense_9', 'dense_10'],
   ])('layers %s', (_, first, second) => {
     const root = '_layer_checkpoint_dependencies\\';
     const weights = { [`${root}${second}\\vars\\0`]: kernels[1]!, [`${root}${first}\\vars\\0`]: kernels[0]! };
@@ -272,26 +342,49 @@ describe('.h5 files of whole models', () => {
   });
 });
 
-it('a Bidirectional with a backward layer of another class and size', () => {
-  const H = 2;
-  const forward = { units: H, activation: 'tanh', recurrent_activation: 'sigmoid', return_sequences: true };
-  const backward = { ...forward, units: 3, activation: 'relu', reset_after: true, go_backwards: true };
-  const weights = {
-    'layers\\bidirectional\\forward_layer\\cell\\vars\\0': weight(2, 4 * H),
-    'layers\\bidirectional\\forward_layer\\cell\\vars\\1': weight(H, 4 * H),
-    'layers\\bidirectional\\forward_layer\\cell\\vars\\2': weight(4 * H),
-    'layers\\bidirectional\\backward_layer\\cell\\vars\\0': weight(2, 9),
-    'layers\\bidirectional\\backward_layer\\cell\\vars\\1': weight(3, 9),
-    'layers\\bidirectional\\backward_layer\\cell\\vars\\2': weight(2, 9),
+type Side = readonly [className: 'LSTM' | 'GRU', config: Readonly<Record<string, unknown> & { units: number }>];
+it.each<[string, Side, Side]>([
+  [
+    'class, size and activation',
+    ['LSTM', { units: 2, activation: 'tanh' }],
+    ['GRU', { units: 3, activation: 'relu', reset_after: true }],
+  ],
+  ['class', ['LSTM', { units: 2 }], ['GRU', { units: 2 }]],
+  ['size', ['LSTM', { units: 2 }], ['LSTM', { units: 3 }]],
+  ['activation', ['LSTM', { units: 2 }], ['LSTM', { units: 2, activation: 'relu' }]],
+  ['gates', ['LSTM', { units: 2 }], ['LSTM', { units: 2, recurrent_activation: 'hard_sigmoid' }]],
+  ['reset', ['GRU', { units: 2, use_bias: false, reset_after: true }], ['GRU', { units: 2, use_bias: false }]],
+  ['bias', ['GRU', { units: 2 }], ['GRU', { units: 2, use_bias: false }]],
+])('a Bidirectional with a backward layer of another %s', (_, [forwardClass, first], [backwardClass, second]) => {
+  const H = first.units;
+  const K = second.units;
+  const forward = { ...first, return_sequences: true };
+  const backward = { ...second, return_sequences: true, go_backwards: true };
+  const weightsOf = (side: string, [className, { units, use_bias, reset_after }]: Side): [string, Weight][] => {
+    const size = (className === 'LSTM' ? 4 : 3) * units;
+    const bias = use_bias === false ? [] : [reset_after ? weight(2, size) : weight(size)];
+    return [weight(2, size), weight(units, size), ...bias].map((each, i) => [
+      `layers\\bidirectional\\${side}_layer\\cell\\vars\\${i}`,
+      each,
+    ]);
   };
+  const weights = Object.fromEntries([
+    ...weightsOf('forward', [forwardClass, first]),
+    ...weightsOf('backward', [backwardClass, second]),
+  ]);
   const options = {
-    layer: { class_name: 'LSTM', config: { name: 'forward_lstm', ...forward } },
-    backward_layer: { class_name: 'GRU', config: { name: 'backward_gru', ...backward } },
+    layer: { class_name: forwardClass, config: { name: 'forward', ...forward } },
+    backward_layer: { class_name: backwardClass, config: { name: 'backward', ...backward } },
     merge_mode: 'concat',
   };
-  const { model } = importKeras(
-    kerasFile({ config: sequentialConfig([3, 2], ['Bidirectional', options]), version: '3.6.0', weights }),
-  );
+  const fileWith = (layer: object): Uint8Array =>
+    kerasFile({ config: sequentialConfig([3, 2], ['Bidirectional', layer]), version: '3.6.0', weights });
+  const { model } = importKeras(fileWith(options));
+  expect(() =>
+    importKeras(
+      fileWith({ ...options, layer: { class_name: forwardClass, config: { ...forward, go_backwards: true } } }),
+    ),
+  ).toThrow('has go_backwards, which is not supported.');
   const single = (className: string, cellOptions: object, prefix: string): readonly number[] => {
     const own = Object.entries(weights).filter(([path]) => path.includes(prefix));
     const name = className.toLowerCase();
@@ -320,10 +413,35 @@ it('a Bidirectional with a backward layer of another class and size', () => {
       ],
     ]),
   );
-  const [a, b] = [single('LSTM', forward, 'forward'), single('GRU', backward, 'backward')];
-  const expected = [0, 1, 2].flatMap((t) => [...a.slice(t * H, (t + 1) * H), ...b.slice((2 - t) * 3, (3 - t) * 3)]);
+  const [a, b] = [single(forwardClass, forward, 'forward'), single(backwardClass, backward, 'backward')];
+  const expected = [0, 1, 2].flatMap((t) => [...a.slice(t * H, (t + 1) * H), ...b.slice((2 - t) * K, (3 - t) * K)]);
   expectClose(predict(model, inputs).data, expected);
-  expect(model.layers[0]!.output).toEqual({ kind: 'vectors', size: 5, perStep: true });
+  expect(model.layers[0]!.output).toEqual({ kind: 'vectors', size: H + K, perStep: true });
+});
+
+it('dropout of a recurrent layer and of each direction is kept for training', () => {
+  const own = { kernel: weight(2, 8), recurrent: weight(2, 8), bias: weight(8) };
+  const weights = (...prefixes: string[]): Record<string, Weight> =>
+    Object.fromEntries(
+      prefixes.flatMap((prefix) => Object.values(own).map((each, i) => [`layers\\${prefix}\\cell\\vars\\${i}`, each])),
+    );
+  const originOf = (layer: readonly [string, object], ...prefixes: string[]): readonly unknown[] | undefined => {
+    const file = { config: sequentialConfig([3, 2], layer), version: '3.6.0', weights: weights(...prefixes) };
+    return importKeras(kerasFile(file)).model.layers[0]!.layer.origin;
+  };
+  const rates = { dropout: 0.2, recurrent_dropout: 0.3 };
+  expect(originOf(['LSTM', { units: 2, ...rates }], 'lstm')?.[2]).toMatchObject({
+    inputDropout: 0.2,
+    recurrentDropout: 0.3,
+  });
+  const side = (config: object) => ({ class_name: 'LSTM', config: { name: 'lstm', units: 2, ...config } });
+  const both = { layer: side(rates), backward_layer: side({ go_backwards: true }), merge_mode: 'concat' };
+  const directions = ['bidirectional\\forward_layer', 'bidirectional\\backward_layer'];
+  expect(originOf(['Bidirectional', both], ...directions)?.[2]).toMatchObject({
+    inputDropout: 0.2,
+    recurrentDropout: 0.3,
+    reverse: { inputDropout: 0, recurrentDropout: 0 },
+  });
 });
 
 describe('LSTM and GRU with other activations', () => {
@@ -569,4 +687,70 @@ describe('use_bias=False', () => {
     const expected = [0, 1, 2].map((j) => first * kernel.data[j]! - second * kernel.data[3 + j]!);
     expectClose(predict(model, tensor([[[3, 1]]])).data, expected);
   });
+});
+
+it('the momentum of BatchNormalization is that of the new statistics, and rms_scaling is rejected', () => {
+  const config = sequentialConfig([5, 4], ['BatchNormalization', { momentum: 0.75 }]);
+  const weights = [0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(4)] as const);
+  const { model } = importKeras(kerasFile({ config, version: '3.6.0', weights: Object.fromEntries(weights) }));
+  expect(model.layers[0]!.layer.origin).toMatchObject(['batchNorm', { momentum: 0.25 }]);
+  const scaled = sequentialConfig([5, 4], ['LayerNormalization', { rms_scaling: true }]);
+  expect(() => importKeras(kerasFile({ config: scaled, version: '3.6.0', weights: {} }))).toThrow(
+    'scales by the root mean square (rms_scaling), which is not supported.',
+  );
+});
+
+describe('fromKeras', () => {
+  const tensors = (weights: Readonly<Record<string, Weight>>) =>
+    Object.fromEntries(
+      Object.entries(weights).map(([path, { shape, data }]) => [path, tensor(Float32Array.from(data), shape)]),
+    );
+
+  it('loads the directions of a Bidirectional each, and biases that the file lacks are zeros', () => {
+    const model = sequential([bidirectional(lstm(), { hiddenSize: 2, reverse: { hiddenSize: 3 } })], { inputSize: 4 });
+    model.data.fill(7);
+    const weights = tensors({
+      'bidirectional/forward_lstm/lstm_cell/kernel': weight(4, 8),
+      'bidirectional/forward_lstm/lstm_cell/recurrent_kernel': weight(2, 8),
+      'bidirectional/backward_lstm/lstm_cell/kernel': weight(4, 12),
+      'bidirectional/backward_lstm/lstm_cell/recurrent_kernel': weight(3, 12),
+      'bidirectional/backward_lstm/lstm_cell/bias': weight(12),
+    });
+    fromKeras(model, weights);
+    const found = Object.fromEntries(leaves(model.parameters).map(({ path, tensor: each }) => [path, [...each.data]]));
+    const expected = (path: string): number[] => [...weights[`bidirectional/${path}`]!.data];
+    expect(found).toEqual({
+      'bidirectional.forward.weightIh': expected('forward_lstm/lstm_cell/kernel'),
+      'bidirectional.forward.weightHh': expected('forward_lstm/lstm_cell/recurrent_kernel'),
+      'bidirectional.forward.bias': Array<number>(8).fill(0),
+      'bidirectional.reverse.weightIh': expected('backward_lstm/lstm_cell/kernel'),
+      'bidirectional.reverse.weightHh': expected('backward_lstm/lstm_cell/recurrent_kernel'),
+      'bidirectional.reverse.bias': expected('backward_lstm/lstm_cell/bias'),
+    });
+  });
+
+  it('a convolution of one input is not depthwise, and kernels of other sizes are rejected', () => {
+    const model = sequential([conv1d({ size: 2, kernelSize: 3 })], { inputSize: 1 });
+    fromKeras(model, tensors({ 'conv1d/kernel': weight(3, 1, 2), 'conv1d/bias': weight(2) }));
+    expect([...model.data.subarray(0, 6)]).toEqual(weight(3, 1, 2).data);
+    const other = sequential([denseLayer({ size: 2 })], { inputSize: 2 });
+    expect(() => fromKeras(other, tensors({ 'dense/kernel': weight(3, 2), 'dense/bias': weight(2) }))).toThrow(
+      'fromKeras: dense.weight must be [2, 2], got [3, 2].',
+    );
+  });
+
+  it('weights of three names below a layer do not belong to it', () => {
+    const model = sequential([denseLayer({ size: 2 })], { inputSize: 2 });
+    const weights = tensors({ 'dense/a/b/cell/kernel': weight(2, 2), 'dense/bias': weight(2) });
+    expect(() => fromKeras(model, weights)).toThrow('the layer dense needs its kernel, which is missing.');
+  });
+});
+
+it('config.json may start with a byte order mark', () => {
+  const config = sequentialConfig([1, 2], ['Dense', { units: 2, use_bias: false }]);
+  const weights = { 'layers\\dense\\vars\\0': weight(2, 2) };
+  const [plain, marked] = [config, `\ufeff${JSON.stringify(config)}`].map((each) =>
+    importKeras(kerasFile({ config: each, version: '3.6.0', weights })),
+  );
+  expect(marked!.model.data).toEqual(plain!.model.data);
 });

@@ -7,21 +7,26 @@
 import {
   additiveScore,
   attentionPooling,
+  averagePool1d,
   bidirectional,
   type Cell,
   compute,
+  conv1d,
   createRandom,
   crossEntropy,
   customModel,
   dense,
   embedding,
   fit,
+  full,
+  globalMaxPool,
   gru,
   integerNumber,
   intTensor,
   type Layer,
   lstm,
   type Merge,
+  maxPool1d,
   multiply,
   normal,
   padSequences,
@@ -29,6 +34,7 @@ import {
   predictWithState,
   recurrent,
   relu,
+  residual,
   type Sequential,
   sequential,
   sgd,
@@ -440,6 +446,36 @@ it('continues from a state, and returns the final one', () => {
   const expected = predictWithState(model, packed.inputs, { lengths: packed.lengths, state });
   const final = compute(model.parameters, (p) => runMasked(model, p, inputs, { mask, state }).state['lstm']!);
   expect(final).toEqual(expected.state['lstm']);
+});
+
+it.each<[string, Layer]>([
+  ['conv1d', conv1d({ size: 2, kernelSize: 2, padding: 'causal' })],
+  ['maxPool1d', maxPool1d({ size: 2, stride: 1, padding: 'same' })],
+  ['averagePool1d', averagePool1d({ size: 2, stride: 1, padding: 'same' })],
+  ['residual', residual([recurrent(gru(), { hiddenSize: 2 })])],
+])('%s: the output of a valid step depends only on valid steps', (_, layer) => {
+  const model = sequential([layer], { inputSize: 2, seed: 3 });
+  const x = normal(0, 1)([6, 1, 2], createRandom(4));
+  const valid = [1, 3, 4];
+  const only = tensor(valid.map((t) => [[...x.data.subarray(2 * t, 2 * t + 2)]]));
+  const expected = predict(model, only).data;
+  const masked = predictMasked(model, x, { mask: tensor([0, 1, 2, 3, 4, 5].map((t) => [Number(valid.includes(t))])) });
+  valid.forEach((t, i) => {
+    for (const k of [0, 1]) expect(masked.data[2 * t + k]).toBeCloseTo(expected[2 * i + k]!, 6);
+  });
+});
+
+it('takes the maximum of all steps, as Keras does: zeros before the first valid one count', () => {
+  const layers = [recurrent(simpleRnn(), { hiddenSize: 2 })];
+  const [states, pooled] = [layers, [...layers, globalMaxPool()]].map((all) =>
+    sequential(all, { inputSize: 2, seed: 3 }),
+  ) as [Sequential, Sequential];
+  for (const { data } of [states, pooled]) data.fill(-0.3);
+  const [x, mask] = [full([4, 1, 2], 1), tensor([[0], [1], [0], [1]])];
+  const all = predictMasked(states, x, { mask }).data;
+  expect(Math.max(...all.subarray(2))).toBeLessThan(0);
+  expect([...predictMasked(pooled, x, { mask }).data]).toEqual([0, 0]);
+  expect(predictMasked(pooled, x, { mask: tensor([[1], [1], [0], [1]]) }).data[0]).toBeLessThan(0);
 });
 
 it('excludes masked steps from attention pooling', () => {

@@ -353,6 +353,11 @@ describe('Scan', () => {
       'body must have the number of inputs 2, got 1',
     );
     expect(() =>
+      run([['Scan', 'x', 'y', { body: graph([['Neg', 'a', 'b']], 'a', 'b'), num_scan_inputs: 1 }]], {
+        x: { shape: [0, 2], data: new Float32Array(0) },
+      }),
+    ).toThrow('the scanned inputs must have at least one step');
+    expect(() =>
       run([['Scan', 'x z', 'y', { body: graph([['Add', 'a b', 'c']], 'a b', 'c'), num_scan_inputs: 2 }]], {
         x,
         z: tensor([[1, 2]]),

@@ -197,6 +197,12 @@ it('products of vectors, of broadcast batches, and with biases of every shape', 
       c: ramp(1, 1),
     }),
   ).toEqual(tensor([[4]]));
+  // A bias per column, with and without factors.
+  const gemm = (attributes: NonNullable<PlainNode[3]>): Tensor =>
+    run([['Gemm', 'a b c', 'y', attributes]], { a: ramp(1, 2), b: ramp(2, 2), c: ramp(2) });
+  expect(gemm({})).toEqual(tensor([[8, 12]]));
+  expect(gemm({ beta: 0.5 })).toEqual(tensor([[7.5, 11]]));
+  expect(gemm({ alpha: 0.5 })).toEqual(tensor([[4.5, 7]]));
 });
 
 it('constants of every form, booleans as 0 and 1, integer division toward zero', () => {
@@ -238,6 +244,62 @@ it('constants of every form, booleans as 0 and 1, integer division toward zero',
       x: { shape: [1], data: Int32Array.of(2) },
     }),
   ).toEqual(tensor([2, 2]));
+});
+
+it('the domain ai.onnx is the default one', () => {
+  const options = { opset: 0, domains: { 'ai.onnx': 17 } };
+  const file = modelOf([['ai.onnx.Neg', 'x', 'y']], [['x', 'float']], 'y', options);
+  expect(predictOnnx(importOnnx(file), { x: tensor([3]) })['y']).toEqual(tensor([-3]));
+});
+
+it('numbers are scalars, and integers have 32 bits', () => {
+  for (const value of [{ value_float: 0.5 }, { value_int: 3 }]) {
+    const nodes: PlainNode[] = [
+      ['Constant', '', 'c', value],
+      ['Shape', 'c', 's'],
+      ['Size', 's', 'rank'],
+      ['Add', 'x rank', 'y'],
+    ];
+    expect([...run(nodes, { x: { shape: [1], data: Int32Array.of(7) } }).data]).toEqual([7]);
+  }
+  const large = [-(2 ** 40), -(2 ** 31), -(2 ** 31) + 1, 2 ** 31 - 1, 2 ** 40];
+  const initializers = [int64('k', ...large)];
+  const sums = run([['Add', 'k x', 'y']], { x: { shape: [1], data: Int32Array.of(0) } }, { initializers });
+  expect([...sums.data]).toEqual([-(2 ** 31), -(2 ** 31), -(2 ** 31) + 1, 2 ** 31 - 1, 2 ** 31 - 1].map(Math.fround));
+});
+
+it('Slice of opset 10 has inputs, and Flatten can move all axes to the rows', () => {
+  const initializers = [int64('from', 1), int64('to', 2)];
+  const a = tensor([
+    [1, 2],
+    [3, 4],
+  ]);
+  expect(run([['Slice', 'x from to', 'y']], { x: a }, { opset: 10, initializers })).toEqual(tensor([[3, 4]]));
+  expect(run([['Flatten', 'x', 'y', { axis: 2 }]], { x: a })).toEqual(tensor([[1], [2], [3], [4]]));
+  expect(() => run([['Split', 'x', 'y z', { split: [3, -1] }]], { x: a }, { opset: 11 })).toThrow(
+    'split must be 2 lengths with the sum 2, got [3, -1]',
+  );
+});
+
+it('Slice with a negative step: a start before the first element is the first element', () => {
+  const initializers = [int64('from', -9), int64('to', -20), int64('axes', 0), int64('steps', -1)];
+  const node: PlainNode = ['Slice', 'x from to axes steps', 'y'];
+  expect(run([node], { x: tensor([1, 2, 3]) }, { initializers })).toEqual(tensor([1]));
+});
+
+it('Dropout of opset 12 has the training mode as an input', () => {
+  const initializers = [
+    floats('ratio', [], [0.5]),
+    { name: 'off', shape: [], type: 'bool', data: Uint8Array.of(0) },
+    { name: 'on', shape: [], type: 'bool', data: Uint8Array.of(1) },
+  ] as const;
+  for (const opset of [12, 13]) {
+    const options = { opset, initializers };
+    expect(run([['Dropout', 'x ratio off', 'y']], { x: tensor([1, 2]) }, options)).toEqual(tensor([1, 2]));
+    expect(() => run([['Dropout', 'x ratio on', 'y']], { x: tensor([1, 2]) }, options)).toThrow(
+      'training_mode must be false',
+    );
+  }
 });
 
 it('Where: elements that are not selected may be NaN and have no gradient', () => {
@@ -304,6 +366,12 @@ it('invalid shapes, indices and sizes throw errors that name the node', () => {
   );
   expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 2)] })).toThrow(
     'indices must be from -2 to 1, got 2',
+  );
+  expect(() => run([['Gather', 'x s', 'y']], { x: huge }, { initializers: [int64('s', 1, -3)] })).toThrow(
+    'indices must be from -2 to 1, got -3',
+  );
+  expect(() => run([['ConstantOfShape', 'x', 'y', { value: floats('', [2], [2, 3]) }]], { x: huge })).toThrow(
+    'value must have 1 element, got 2',
   );
   expect(() => run([['Squeeze', 'x', 'y', { axes: [0] }]], { x: huge }, { opset: 11 })).toThrow(
     'axis 0 must have length 1 to be squeezed, got 2',

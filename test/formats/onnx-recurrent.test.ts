@@ -2,7 +2,7 @@
  * Attributes of RNN, LSTM and GRU: activations, clip and input_forget, by the equations of ONNX in double precision.
  */
 
-import { checkGradients, createRandom, normal, sum } from 'bptt';
+import { checkGradients, createRandom, normal, sum, type Tensor, tensor } from 'bptt';
 import { importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
 import type { OnnxTensor } from '../../src/formats/onnx/model';
@@ -169,5 +169,66 @@ describe('attributes of recurrent operators', () => {
       );
     const { error } = checkGradients(network.parameters, (p) => sum(runOnnx(network, p, { x })['y']!));
     expect(error).toBeLessThan(1e-6);
+  });
+});
+
+describe('the directions of one node are two nodes', () => {
+  const B = 2;
+  const xs = normal(0, 1)([T, B, I], random);
+  const [W, R, bias] = [
+    [2, 4 * H, I],
+    [2, 4 * H, H],
+    [2, 8 * H],
+  ].map((shape) => normal(0, 0.8)(shape, random)) as [Tensor, Tensor, Tensor];
+  const activations = [
+    ['HardSigmoid', 'Tanh', 'Softsign'],
+    ['Sigmoid', 'Relu', 'Tanh'],
+  ];
+  const node = (direction: string, layout: number, names: readonly string[]): PlainNode => [
+    'LSTM',
+    'x W R B',
+    'y h c',
+    { direction, layout, activations: names, hidden_size: H },
+  ];
+  const runNode = (plain: PlainNode, x: Tensor, parts: readonly number[]): Readonly<Record<string, Tensor>> => {
+    const initializers = Object.entries({ W, R, B: bias }).map(([name, { shape, data }]) => {
+      const size = data.length / 2;
+      const own = parts.flatMap((d) => [...data.subarray(d * size, (d + 1) * size)]);
+      return floats(name, [parts.length, ...shape.slice(1)], own);
+    });
+    return predictOnnx(importOnnx(modelOf([plain], [['x', 'float']], 'y h c', { initializers })), { x });
+  };
+  const alone = ['forward', 'reverse'].map((direction, d) => runNode(node(direction, 0, activations[d]!), xs, [d]));
+
+  it('steps first', () => {
+    const both = runNode(node('bidirectional', 0, activations.flat()), xs, [0, 1]);
+    // [T, D, B, H]
+    const expected = Array.from({ length: T }, (_, t) =>
+      alone.flatMap(({ y }) => [...y!.data.subarray(t * B * H, (t + 1) * B * H)]),
+    ).flat();
+    expect(errorOf(both['y']!, [T, 2, B, H], expected)).toBeLessThan(1e-6);
+    for (const name of ['h', 'c']) {
+      const states = alone.flatMap((each) => [...each[name]!.data]);
+      expect(errorOf(both[name]!, [2, B, H], states)).toBeLessThan(1e-6);
+    }
+  });
+
+  it('sequences first: layout 1', () => {
+    const x = tensor(
+      [0, 1].map((b) =>
+        Array.from({ length: T }, (_, t) => [...xs.data.subarray((t * B + b) * I, (t * B + b + 1) * I)]),
+      ),
+    );
+    const both = runNode(node('bidirectional', 1, activations.flat()), x, [0, 1]);
+    const vector = (values: Tensor, row: number): number[] => [...values.data.subarray(row * H, (row + 1) * H)];
+    // [B, T, D, H] and [B, D, H]
+    const outputs = [0, 1].flatMap((b) =>
+      Array.from({ length: T }, (_, t) => alone.flatMap(({ y }) => vector(y!, t * B + b))).flat(),
+    );
+    expect(errorOf(both['y']!, [B, T, 2, H], outputs)).toBeLessThan(1e-6);
+    for (const name of ['h', 'c']) {
+      const states = [0, 1].flatMap((b) => alone.flatMap((each) => vector(each[name]!, b)));
+      expect(errorOf(both[name]!, [B, 2, H], states)).toBeLessThan(1e-6);
+    }
   });
 });

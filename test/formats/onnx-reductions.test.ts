@@ -1,6 +1,16 @@
 /** Reductions, normalizations and element-wise functions of ONNX, by their definitions in double precision. */
 
-import { checkGradients, createRandom, type IntTensor, normal, sum, type Tensor, tanh, tensor } from 'bptt';
+import {
+  checkGradients,
+  createRandom,
+  type IntTensor,
+  normal,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+  valueAndGradient,
+} from 'bptt';
 import { importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
 import { describe, expect, it } from 'vitest';
 import { errorOf, floats, int64, modelOf, type PlainNode } from '../golden/onnx';
@@ -97,6 +107,7 @@ describe('element-wise functions', () => {
     expect(errorOf(run([node], { x }, { initializers: bounds }), x.shape, expected)).toBeLessThan(1e-7);
     expect(gradientError([node], { x }, { initializers: bounds })).toBeLessThan(1e-7);
     expect(run([['Clip', 'x - high', 'y']], { x }, { initializers: bounds }).data[0]).toBe(-8);
+    expect(run([node], { x }, { initializers: bounds, opset: 11 }).data[0]).toBeCloseTo(-0.6, 6);
     const i = ints([4], -9, 0, 3, 9);
     expect([...run([['Clip', 'i low high', 'y']], { i, low: ints([], -1), high: ints([], 4) }).data]).toEqual([
       -1, 0, 3, 4,
@@ -127,6 +138,21 @@ describe('element-wise functions', () => {
         },
       ),
     ).toBeLessThan(1e-7);
+  });
+
+  it('the limits of Clip pass gradients, the first of equal operands has the gradient, and that of x⁰ is 0', () => {
+    const gradients = (node: PlainNode, constants: Record<string, readonly number[]>, opset = 17) => {
+      const initializers = Object.entries(constants).map(([name, data]) => floats(name, [data.length], data));
+      const network = importOnnx(modelFor([node], {}, { initializers, opset }));
+      const { gradient } = valueAndGradient(network.parameters, (p) => sum(runOnnx(network, p, {})['y']!));
+      return Object.keys(network.parameters).map((name) => [...(gradient[name] as Tensor).data]);
+    };
+    expect(gradients(['Clip', 'a', 'y', { min: -0.5, max: 1.5 }], { a: [-1, -0.5, 1.5, 2] }, 10)).toEqual([
+      [0, 1, 1, 0],
+    ]);
+    expect(gradients(['Pow', 'a e', 'y'], { a: [0, 2], e: [0] })).toEqual([[0, 0]]);
+    for (const name of ['Max', 'Min'])
+      expect(gradients([name, 'a b', 'y'], { a: [1, 2], b: [1, 2] }).flat()).toEqual([1, 1, 0, 0]);
   });
 
   it('Max and Min of several operands, with broadcasting; NaN is kept', () => {
@@ -204,8 +230,8 @@ describe('reductions', () => {
     });
 
     it('integers, and gradients', () => {
-      const i = ints([2, 3], 4, -2, 3, 9, 1, 2);
-      const rows = [fold([4, -2, 3]), fold([9, 1, 2])].map(Math.trunc);
+      const i = ints([2, 3], 4, -2, 3, -9, 1, 3);
+      const rows = [fold([4, -2, 3]), fold([-9, 1, 3])].map(Math.trunc);
       expect([...run([[name, 'i', 'y', { axes: [1] }]], { i }, { opset: 11 }).data]).toEqual(rows);
       const options = { opset: 11, initializers: [floats('k', data.shape, [...data.data])] };
       expect(gradientError([[name, 'k', 'y', { axes: [0, 2] }]], {}, options)).toBeLessThan(1e-7);
@@ -229,6 +255,8 @@ describe('reductions', () => {
       run([[name, 'm', 'y', attributes]], { m });
     expect(argument('ArgMax', { axis: 1 })).toEqual(tensor([[0], [2]]));
     expect(argument('ArgMax', { axis: -1, keepdims: 0, select_last_index: 1 })).toEqual(tensor([2, 2]));
+    const twice = tensor([1, NaN, NaN]);
+    expect(run([['ArgMax', 'twice', 'y', { keepdims: 0 }]], { twice })).toEqual(tensor(1));
     expect(argument('ArgMin', { keepdims: 0 })).toEqual(tensor([1, 0, 0]));
     expect(argument('ArgMin', { keepdims: 0, select_last_index: 1 })).toEqual(tensor([1, 1, 0]));
     expect([...run([['ArgMax', 'i', 'y', { axis: 0 }]], { i: ints([3], 2, 7, 7) }).data]).toEqual([1]);
@@ -249,6 +277,7 @@ describe('normalizations', () => {
 
   it.each([
     [7, {}],
+    [8, { spatial: 1 }],
     [9, { epsilon: 0.01 }],
     [15, { epsilon: 0.01, momentum: 0.8 }],
   ] as const)('BatchNormalization of opset %i at inference', (opset, attributes) => {
@@ -265,6 +294,9 @@ describe('normalizations', () => {
 
   it('BatchNormalization in training mode and with wrong sizes is rejected', () => {
     const inputs = { x: values, s: tensor([1, 1]) };
+    expect(() => run([['BatchNormalization', 'x s s s s', 'y', { spatial: 0 }]], inputs, { opset: 8 })).toThrow(
+      'BatchNormalization "y": the attribute spatial must be 1, got 0',
+    );
     expect(() => run([['BatchNormalization', 'x s s s s', 'y', { training_mode: 1 }]], inputs)).toThrow(
       'BatchNormalization "y": training_mode must be 0. Export the model for inference',
     );

@@ -4,8 +4,19 @@ import { full, type IntTensor, intTensor, type Tensor, tensor, useKernels } from
 import { importOnnx, importOnnxStream, predictOnnx } from 'bptt/onnx';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
+import { encodeOnnx } from '../../src/formats/onnx/encode';
 import type { OnnxTensor } from '../../src/formats/onnx/model';
-import { floats, type GraphAttribute, int64, modelOf, type PlainNode } from '../golden/onnx';
+import {
+  errorOf,
+  fileOf,
+  floats,
+  type GraphAttribute,
+  inputOf,
+  int64,
+  modelOf,
+  type PlainNode,
+  tensorOf,
+} from '../golden/onnx';
 
 afterEach(() => useKernels(undefined));
 
@@ -87,6 +98,12 @@ describe('a stream of an ONNX network', () => {
     expect([...stream.step({ x: Float32Array.of(1, 1, 1) })['y']!.data]).toEqual([1, 1, 1]);
     stream.state = { h: tensor([[10, 20, 30]]) };
     expect([...stream.step({ x })['y']!.data]).toEqual([11, 22, 33]);
+  });
+
+  it('takes declared lengths of 0 and −1 for free ones', () => {
+    const file = modelOf([['Neg', 'x', 'y']], [['x', 'float', [0, -1]]], 'y');
+    const stream = importOnnxStream(file, { shapes: { x: [1, 2] } });
+    expect(stream.step({ x: tensor([[1, 2]]) })['y']).toEqual(tensor([[-1, -2]]));
   });
 
   it('takes the states by name, and without them all inputs and outputs belong to a step', () => {
@@ -190,6 +207,239 @@ describe('a stream of an ONNX network', () => {
     const initializers = [floats('w', [3], [-1000, 0, 1000])];
     const running = importOnnxStream(modelOf(nodes, [['x', 'float', [3]]], 'y', { initializers }));
     expect([...running.step({ x: tensor([0, 0, 0]) })['y']!.data]).toEqual([0, Math.fround(Math.LN2), 1000]);
+  });
+});
+
+describe('the operator tests of ONNX in streams', () => {
+  const tests = JSON.parse(new TextDecoder().decode(fileOf('operators.json'))) as Record<
+    string,
+    { model: string; inputs: string[]; outputs: string[] }
+  >;
+  const bytesOf = (text: string): Uint8Array => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  // Of other operators, with outputs of integers, inputs of length 0, or batches of matrices as second factors.
+  const unsupported = new RegExp(
+    `^test_(${[
+      'arg|batchnorm|layer_norm.*[^d]$|equal|range|scan|where|reduce_prod|matmul_[34]d|gemm_.*x|if',
+      'constantofshape_int|shape|max_int|min_int|pow_types_(int|float$)|reshape_allowzero|split_zero',
+    ].join('|')})`,
+  );
+
+  /** Runs a test with all inputs constant but the first `variable` ones. */
+  const check = (name: string, variable: number): void => {
+    const { model, inputs, outputs } = tests[name]!;
+    const { graph: tested, opsets, ...rest } = decodeOnnx('test', bytesOf(model));
+    const file = encodeOnnx({ ...rest, opsets: { '': Math.max(7, opsets['']!) }, graph: tested });
+    const given = inputs.map((text, i) => [tested.inputs[i]!.name, inputOf(tensorOf(bytesOf(text)))] as const);
+    const feeds = Object.fromEntries(given.filter(([, { data }], i) => i < variable && data instanceof Float32Array));
+    const fixed = Object.fromEntries(given.filter(([each]) => !(each in feeds)));
+    const results = importOnnxStream(file, { inputs: fixed, state: {} }).step(feeds as Record<string, Tensor>);
+    outputs.forEach((text, i) => {
+      const { shape, data } = inputOf(tensorOf(bytesOf(text)));
+      expect(errorOf(results[tested.outputs[i]!.name]!, shape, data)).toBeLessThan(1e-5);
+    });
+  };
+
+  it.each(Object.keys(tests).filter((name) => !unsupported.test(name)))('%s', (name) => {
+    for (const variable of [0, 1, 9]) check(name, variable);
+  });
+});
+
+describe('operators in streams and in importOnnx', () => {
+  const wave = (n: number, seed: number): number[] => Array.from({ length: n }, (_, i) => Math.sin(seed + 1.3 * i));
+  const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+  const constantOf = (name: string, seed: number, ...shape: number[]): OnnxTensor =>
+    floats(name, shape, wave(sizeOf(shape), seed));
+
+  /** Runs two steps of a stream, of which the second finds the buffers of the first, and importOnnx. */
+  const expectSame = (
+    nodes: readonly PlainNode[],
+    inputs: Readonly<Record<string, readonly number[]>>,
+    initializers: readonly OnnxTensor[],
+    { opset = 17, outputs = 'y' } = {},
+  ): void => {
+    const declared = Object.entries(inputs).map(([name, shape]) => [name, 'float', shape] as const);
+    const file = modelOf(nodes, declared, outputs, { opset, initializers });
+    const [stream, network] = [importOnnxStream(file, { state: {} }), importOnnx(file)];
+    for (const seed of [1, 5]) {
+      const given = Object.fromEntries(
+        Object.entries(inputs).map(([name, shape], k) => [name, tensor(wave(sizeOf(shape), seed + k), shape)]),
+      );
+      const [got, expected] = [stream.step(given), predictOnnx(network, given)];
+      for (const name of outputs.split(' ')) {
+        const { shape, data } = expected[name]!;
+        expect(errorOf(got[name]!, shape, data)).toBeLessThan(2e-6);
+      }
+    }
+  };
+
+  it.each<[NonNullable<PlainNode[3]>, number[], number[]]>([
+    [{}, [2, 3, 9], [4, 3, 3]],
+    [{ pads: [1, 2], strides: [2], kernel_shape: [3] }, [1, 3, 9], [4, 3, 3]],
+    [{ dilations: [2], pads: [2, 2] }, [2, 3, 9], [5, 3, 3]],
+    [{ strides: [3] }, [1, 2, 12], [4, 2, 3]],
+    [{ group: 6, pads: [2, 2] }, [2, 6, 9], [6, 1, 5]],
+    [{ group: 6 }, [2, 6, 9], [12, 1, 2]],
+    [{ group: 3, strides: [2], dilations: [2] }, [2, 6, 9], [9, 2, 2]],
+    [{ auto_pad: 'SAME_UPPER', strides: [2] }, [1, 2, 8], [4, 2, 3]],
+    [{ auto_pad: 'VALID' }, [1, 2, 8], [4, 2, 1]],
+  ])('Conv %o', (attributes, input, weight) => {
+    const initializers = [constantOf('w', 2, ...weight), constantOf('b', 3, weight[0]!)];
+    expectSame([['Conv', 'x w b', 'y', attributes]], { x: input }, initializers);
+    const chain: PlainNode[] = [
+      ['Conv', 'x w', 'a', attributes],
+      ['Transpose', 'a', 't', { perm: [1, 0, 2] }],
+      ['Add', 't row', 'y'],
+    ];
+    expectSame(chain, { x: input }, [initializers[0]!, constantOf('row', 4, 1)]);
+  });
+
+  const runOnce = (node: PlainNode, x: Tensor, initializers: readonly OnnxTensor[] = [], opset = 17): Tensor => {
+    const file = modelOf([node], [['x', 'float', x.shape]], 'y', { opset, initializers });
+    return importOnnxStream(file).step({ x })['y']!;
+  };
+
+  it('Conv over two axes, and padding that puts the odd element in front', () => {
+    const [H, W] = [4, 5];
+    const x = tensor(wave(2 * H * W, 1), [1, 2, H, W]);
+    const w = constantOf('w', 2, 3, 2, 3, 2);
+    const at = (c: number, i: number, j: number): number =>
+      i < 0 || j < 0 || i >= H || j >= W ? 0 : x.data[(c * H + i) * W + j]!;
+    const expected: number[] = [];
+    // The output of strides [2, 1], dilations [1, 2] and pads [1, 0, 2, 1].
+    for (let n = 0; n < 3; n++)
+      for (let i = 0; i < 3; i++)
+        for (let j = 0; j < 4; j++) {
+          let total = 0;
+          for (let c = 0; c < 2; c++)
+            for (let k = 0; k < 3; k++)
+              for (let l = 0; l < 2; l++)
+                total += at(c, 2 * i + k - 1, j + 2 * l) * Number(w.data[((n * 2 + c) * 3 + k) * 2 + l]);
+          expected.push(total);
+        }
+    const attributes = { strides: [2, 1], dilations: [1, 2], pads: [1, 0, 2, 1] };
+    expect(errorOf(runOnce(['Conv', 'x w', 'y', attributes], x, [w]), [1, 3, 3, 4], expected)).toBeLessThan(1e-6);
+    const two = [floats('w', [1, 1, 2], [1, 10])];
+    const row = tensor([[[1, 2, 3]]]);
+    const outputs = ['SAME_UPPER', 'SAME_LOWER'].map((auto_pad) => [
+      ...runOnce(['Conv', 'x w', 'y', { auto_pad }], row, two).data,
+    ]);
+    expect(outputs).toEqual([
+      [21, 32, 3],
+      [10, 21, 32],
+    ]);
+    const wrong = [...two, floats('b', [2], [1, 1])];
+    expect(() => runOnce(['Conv', 'x w b', 'y'], row, wrong)).toThrow('the bias must have 1 elements, got 2');
+    expect(() => runOnce(['Conv', 'x w', 'y', { strides: [0] }], row, two)).toThrow('strides must be 1 integers');
+  });
+
+  it('MaxPool with padding of negative elements', () => {
+    const x = tensor([[[-4, -2, -3, -5]]]);
+    const attributes = { kernel_shape: [2], pads: [1, 1], strides: [2] };
+    expect([...runOnce(['MaxPool', 'x', 'y', attributes], x).data]).toEqual([-4, -2, -5]);
+  });
+
+  it('Pad with constants, reflections, edges, negative pads and axes', () => {
+    const x = tensor([[1, 2, 3]]);
+    const padded = (mode: string, ...pads: number[]): number[] => [
+      ...runOnce(['Pad', 'x', 'y', { mode, pads: [0, pads[0]!, 0, pads[1]!] }], x, [], 7).data,
+    ];
+    expect(padded('constant', 1, 2)).toEqual([0, 1, 2, 3, 0, 0]);
+    expect(padded('constant', -1, 1)).toEqual([2, 3, 0]);
+    expect(padded('constant', 1, -2)).toEqual([0, 1]);
+    const rows = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    const cropped = runOnce(['Pad', 'x', 'y', { pads: [0, 1, 0, -2] }], rows, [], 7);
+    expect([...cropped.data]).toEqual([0, 1, 0, 4]);
+    expect(padded('edge', 2, 1)).toEqual([1, 1, 1, 2, 3, 3]);
+    expect(padded('reflect', 2, 2)).toEqual([3, 2, 1, 2, 3, 2, 1]);
+    expect(() => padded('reflect', 3, 0)).toThrow('the axis 1 of length 3 is too short to reflect 3 elements');
+    const inputs = [int64('pads', 1, 1), floats('value', [], [7]), int64('axes', -1)];
+    expect([...runOnce(['Pad', 'x pads value axes', 'y'], x, inputs, 18).data]).toEqual([7, 1, 2, 3, 7]);
+  });
+
+  it.each<[string, NonNullable<PlainNode[3]>, string]>([
+    ['LSTM', {}, 'h c'],
+    ['LSTM', { direction: 'reverse' }, 'h c'],
+    ['LSTM', { direction: 'bidirectional' }, 'h c'],
+    ['GRU', { linear_before_reset: 1 }, 'h'],
+    ['GRU', { linear_before_reset: 1, direction: 'bidirectional' }, 'h'],
+  ])('%s %o', (opType, attributes, states) => {
+    const [T, B, I, H] = [4, 2, 3, 2];
+    const G = opType === 'LSTM' ? 4 : 3;
+    const D = attributes['direction'] === 'bidirectional' ? 2 : 1;
+    const initializers = [
+      constantOf('w', 2, D, G * H, I),
+      constantOf('r', 3, D, G * H, H),
+      constantOf('b', 4, D, 2 * G * H),
+    ];
+    const node = (inputs: string): PlainNode => [
+      opType,
+      inputs,
+      `y ${states.replace(/\w/g, '$&n')}`,
+      { hidden_size: H, ...attributes },
+    ];
+    const outputs = `y ${states.replace(/\w/g, '$&n')}`;
+    const given = Object.fromEntries(states.split(' ').map((name) => [name, [D, B, H]]));
+    expectSame([node(`x w r b - ${states}`)], { x: [T, B, I], ...given }, initializers, { outputs });
+    expectSame([node('x w r')], { x: [T, B, I] }, initializers.slice(0, 2), { outputs });
+    expect(() =>
+      runOnce([opType, 'x w r b n', 'y', attributes], full([T, B, I], 1), [...initializers, int64('n', 4, 2)]),
+    ).toThrow('sequence_lens is not supported in streams. Use importOnnx');
+    if (opType === 'GRU')
+      expect(() =>
+        runOnce([opType, 'x w r b', 'y', { ...attributes, linear_before_reset: 0 }], full([T, B, I], 1), initializers),
+      ).toThrow('linear_before_reset = 0 is not supported in streams');
+  });
+
+  it('products, powers, reductions and gathered slices of several shapes and opsets', () => {
+    const x = { x: [3, 4] };
+    const constants = [
+      constantOf('w', 2, 4, 2),
+      constantOf('row', 3, 2),
+      constantOf('column', 4, 3, 1),
+      constantOf('matrix', 5, 3, 2),
+      floats('root', [], [0.5]),
+      floats('quarter', [], [0.25]),
+      int64('ids', -1, 0),
+      int64('last', -1),
+    ];
+    const using = (...names: string[]): OnnxTensor[] => constants.filter(({ name }) => names.includes(name));
+    for (const c of ['row', 'column', 'matrix'])
+      expectSame([['Gemm', `x w ${c}`, 'y', { alpha: 0.3, beta: 1.7 }]], x, using('w', c));
+    for (const exponent of ['root', 'quarter']) {
+      const nodes: PlainNode[] = [
+        ['Abs', 'x', 'a'],
+        ['Pow', `a ${exponent}`, 'y'],
+      ];
+      expectSame(nodes, x, using(exponent));
+    }
+    expectSame([['Gather', 'x ids', 'y', { axis: 1 }]], x, using('ids'));
+    expectSame([['Gather', 'x last', 'y', { axis: 1 }]], x, using('last'));
+    expectSame([['ReduceMean', 'x', 'y', { axes: [1] }]], x, []);
+    expectSame([['ReduceSum', 'x last', 'y', { noop_with_empty_axes: 1 }]], x, using('last'));
+    expectSame([['Softmax', 'x', 'y']], { x: [2, 2, 2] }, [], { opset: 12 });
+    expectSame([['Softmax', 'x', 'y']], { x: [2, 2, 2] }, [], { opset: 13 });
+    expectSame([['Split', 'x', 'a b y', { axis: 1, num_outputs: 3 }]], x, [], { opset: 18, outputs: 'a b y' });
+    expectSame([['Squeeze', 'x', 'y', { axes: [0, 2] }]], { x: [1, 3, 1, 2] }, [], { opset: 11 });
+    expectSame([['Clip', 'x root', 'y']], x, using('root'), { opset: 11 });
+  });
+
+  it('integers: division toward zero, and casts to booleans', () => {
+    const nodes: PlainNode[] = [
+      ['Div', 'k two', 'd'],
+      ['Cast', 'd', 'b', { to: 9 }],
+      ['Not', 'b', 'n'],
+      ['Cast', 'd', 'df', { to: 1 }],
+      ['Cast', 'b', 'bf', { to: 1 }],
+      ['Cast', 'n', 'nf', { to: 1 }],
+      ['Concat', 'df bf nf', 'all', { axis: 0 }],
+      ['Add', 'x all', 'y'],
+    ];
+    const initializers = [int64('k', -7, 1), int64('two', 2)];
+    const file = modelOf(nodes, [['x', 'float', [6]]], 'y', { initializers });
+    expect([...importOnnxStream(file).step({ x: new Float32Array(6) })['y']!.data]).toEqual([-3, 0, 1, 0, 0, 1]);
   });
 });
 

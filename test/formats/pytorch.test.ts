@@ -54,6 +54,7 @@ const { lengths, cases } = JSON.parse(readFileSync(new URL('cases.json', folder)
 const weightsOf = (name: string): Readonly<Record<string, Tensor>> =>
   readSafetensors(readFileSync(new URL(`${name}.safetensors`, folder))).tensors;
 
+const projected = projectedLstm({ projectionSize: 2 });
 const models: Record<
   string,
   {
@@ -96,9 +97,7 @@ const models: Record<
     infer: { nonlinearity: 'relu' },
   },
   projected: {
-    layers: [1, 2]
-      .map(() => bidirectional(projectedLstm({ projectionSize: 2 }), { hiddenSize: 6 }))
-      .concat(dense({ size: 2 })),
+    layers: [1, 2].map(() => bidirectional(projected, { hiddenSize: 6 })).concat(dense({ size: 2 })),
     inputSize: 3,
     modules: { bidirectional: 'rnn', bidirectional2: 'rnn', dense: 'head' },
   },
@@ -277,6 +276,16 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       "bidirectional has merge: 'sum'; bidirectional PyTorch modules always concatenate.",
     ],
     [
+      'a mean of directions',
+      [bidirectional(lstm(), { hiddenSize: 2, merge: 'mean' })],
+      "bidirectional has merge: 'mean'; bidirectional PyTorch modules always concatenate.",
+    ],
+    [
+      'different directions',
+      [bidirectional(lstm(), { hiddenSize: 2, reverse: { cell: gru() } })],
+      'bidirectional has different directions, which PyTorch modules do not support.',
+    ],
+    [
       'a learned initial state',
       [recurrent(gru(), { hiddenSize: 2, learnInitialState: true })],
       'gru learns its initial state, which PyTorch modules do not support.',
@@ -311,7 +320,8 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       'toPyTorch: the biases of lstm must be zero, since withoutBias has lstm (bias=False).',
     );
     expect(() => toPyTorch(model, { modules: { lstm2: 'lstm' } })).toThrow(
-      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers can share a module.',
+      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers of one cell and size can ' +
+        'share a module.',
     );
     expect(() => toPyTorch(model, { modules: { dense: 'lstm' } })).toThrow(
       'toPyTorch: dense cannot be another layer of lstm',
@@ -320,6 +330,46 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       'toPyTorch: modules has gru, which is not a layer. The layers are lstm, dense, lstm2.',
     );
   });
+});
+
+it.each<[string, readonly Layer[]]>([
+  ['of different cells', [recurrent(lstm(), { hiddenSize: 3 }), recurrent(gru(), { hiddenSize: 3 })]],
+  ['of different sizes', [recurrent(lstm(), { hiddenSize: 3 }), recurrent(lstm(), { hiddenSize: 2 })]],
+  ['with and without projection', [recurrent(lstm(), { hiddenSize: 2 }), recurrent(projected, { hiddenSize: 3 })]],
+  ['with one and two directions', [recurrent(lstm(), { hiddenSize: 3 }), bidirectional(lstm(), { hiddenSize: 3 })]],
+  ['inside a residual', [residual([recurrent(lstm(), { hiddenSize: 3 })]), recurrent(lstm(), { hiddenSize: 3 })]],
+  ['before a residual', [recurrent(lstm(), { hiddenSize: 3 }), residual([recurrent(lstm(), { hiddenSize: 3 })])]],
+])('layers %s are not one module', (_, layers) => {
+  const model = sequential(layers, { inputSize: 3 });
+  const paths = leaves(model.parameters).map(({ path }) => path.replace(/\.(forward|reverse)/, ''));
+  const modules = Object.fromEntries(paths.map((path) => [path.slice(0, path.lastIndexOf('.')), 'rnn']));
+  expect(() => toPyTorch(model, { modules })).toThrow('cannot be another layer of rnn');
+});
+
+it('the weights of a cell are those of one layer, and a cell can be the root', () => {
+  const stack = sequential([recurrent(lstm(), { hiddenSize: 2 }), recurrent(lstm(), { hiddenSize: 2 })], {
+    inputSize: 2,
+  });
+  const [first] = stack.layers;
+  const cell = sequential([first!.layer], { inputSize: 2, seed: 5 });
+  const weights = toPyTorch(cell, { modules: { lstm: '' }, cells: [''] });
+  expect(Object.keys(weights)).toEqual(['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh']);
+  expect(() => fromPyTorch(stack, weights, { modules: { lstm: '', lstm2: '' } })).toThrow(
+    'lstm2 needs weight_ih_l1 [8, 2], which is missing.',
+  );
+});
+
+it('a BatchNorm1d with affine=False has the gain 1 and the bias 0', () => {
+  const model = sequential([batchNorm()], { inputSize: 2 });
+  model.data.fill(7);
+  fromPyTorch(model, { 'batchNorm.running_mean': tensor([3, 4]), 'batchNorm.running_var': tensor([5, 6]) });
+  const { gain, bias, mean, variance } = model.parameters['batchNorm']!;
+  expect([gain, bias, mean, variance].map((values) => [...values!.data])).toEqual([
+    [1, 1],
+    [0, 0],
+    [3, 4],
+    [5, 6],
+  ]);
 });
 
 describe('weights that do not match are rejected, and the model is not changed', () => {
@@ -430,6 +480,38 @@ describe('inferModel', () => {
     });
   });
 
+  it('chooses convolutions, recurrent modules, normalizations and Linear modules in this order if sizes allow', () => {
+    const ofSize4 = {
+      'fc.weight': matrix(4, 4),
+      'fc.bias': matrix(4),
+      'norm.weight': matrix(4),
+      'norm.bias': matrix(4),
+      'rnn.weight_ih_l0': matrix(16, 4),
+      'rnn.weight_hh_l0': matrix(16, 4),
+      'conv.weight': matrix(4, 4, 3),
+    };
+    const { modules } = inferModel(ofSize4);
+    expect(Object.values(modules)).toEqual(['conv', 'rnn', 'norm', 'fc']);
+    expect(() => inferModel(ofSize4, { order: ['conv', 'rnn', 'norm', 'norm'] })).toThrow(
+      'inferModel: order must have every module exactly once',
+    );
+    const many: Record<string, Tensor> = { 'last.weight': matrix(2, 3), 'last.bias': matrix(2) };
+    for (let i = 0; i < 12; i++) Object.assign(many, { [`fc${i}.weight`]: matrix(4, 4), [`fc${i}.bias`]: matrix(4) });
+    expect(() => inferModel(many)).toThrow('inferModel: there are too many possible orders of ');
+  });
+
+  it('the last part of a name shows whether a matrix without bias is an Embedding', () => {
+    expect(inferModel({ 'embedder.out.weight': matrix(2, 3) }).modules).toEqual({ dense: 'embedder.out' });
+  });
+
+  it('a recurrent module can have only the bias of the state', () => {
+    const weights = { weight_ih_l0: matrix(12, 2), weight_hh_l0: matrix(12, 3), bias_hh_l0: matrix(12) };
+    const { layers, inputSize, modules } = inferModel(weights);
+    const model = sequential(layers, { inputSize: inputSize! });
+    fromPyTorch(model, weights, { modules });
+    expect(model.parameters['lstm']!['bias']!.data).toEqual(weights.bias_hh_l0.data);
+  });
+
   it('rejects a nonlinearity that PyTorch does not have', () => {
     const weights = { weight_ih_l0: matrix(3, 2), weight_hh_l0: matrix(3, 3) };
     expect(() => inferModel(weights, { nonlinearity: 'sigmoid' as 'tanh' })).toThrow(
@@ -493,6 +575,9 @@ describe('inferModel', () => {
     model.parameters['batchNorm']!['variance']!.data.set([0.5, 1, 2, 3, 1, 0.25]);
     const names = { conv: 'features.0', batchNorm: 'features.2', conv2: 'depthwise', gru: 'rnn' };
     const weights = toPyTorch(model, { modules: names });
+    const renamed = Object.entries(weights)
+      .filter(([path]) => path.startsWith('features.2.'))
+      .map(([path, values]) => [path.replace('features.2', 'bn'), values] as const);
     const { assumed, modules, ...inferred } = inferModel(weights, {
       order: Object.values(names),
       activations: { 'features.0': relu },
@@ -505,6 +590,8 @@ describe('inferModel', () => {
     ]);
     const copy = sequential(inferred.layers, { inputSize: inferred.inputSize! });
     fromPyTorch(copy, weights, { modules });
+    const counted = { 'bn.num_batches_tracked': full([], 7), ...Object.fromEntries(renamed) };
+    expect(inferModel(counted).layers.map(({ name }) => name)).toEqual(['batchNorm']);
     const x = normal(0, 1)([9, 2, 4], createRandom(5));
     expect(predict(copy, x)).toEqual(predict(model, x));
 
@@ -529,6 +616,7 @@ describe('inferModel', () => {
   it('reports padding rows, cells that run over the steps, and what the last step of two directions is', () => {
     const table = matrix(4, 2);
     table.data.fill(0, 2, 4);
+    table.data[0] = 0;
     const stateOf = (suffix: string, inputs: number): Record<string, Tensor> => ({
       [`weight_ih${suffix}`]: matrix(12, inputs),
       [`weight_hh${suffix}`]: matrix(12, 3),
@@ -554,6 +642,11 @@ describe('inferModel', () => {
     expect(inferModel({ [`${name}.weight`]: matrix(2, 3) }).modules).toEqual({ dense: name });
     const many = Object.fromEntries(Array.from({ length: 8000 }, (_, i) => [`w${i}`, tensor([0])]));
     expect(() => inferModel(many)).toThrow('inferModel: w0 does not belong to a supported module');
+    const modules = Object.fromEntries(Array.from({ length: 1025 }, (_, i) => [`w${i}.weight`, tensor([0])]));
+    expect(() => inferModel(modules)).toThrow('inferModel: weights must have at most 1024 modules, got 1025.');
+    const layers: Record<string, Tensor> = { weight_hh_l0: matrix(3, 1) };
+    for (let i = 0; i < 1025; i++) layers[`weight_ih_l${i}`] = matrix(3, 1);
+    expect(() => inferModel(layers)).toThrow('inferModel: the module must have at most 1024 layers, got 1025.');
   });
 
   it('returnSequences: false gives a model with one output per sequence', () => {
@@ -601,6 +694,11 @@ describe('inferModel', () => {
       'x.weight_ih_l0 [4, 3] and weight_hh_l0 with 2 columns do not belong to an RNN, LSTM or GRU.',
     ],
     [
+      'a GRU with a projection',
+      { 'x.weight_ih_l0': matrix(9, 2), 'x.weight_hh_l0': matrix(9, 2), 'x.weight_hr_l0': matrix(2, 3) },
+      'x.weight_ih_l0 [9, 2] and weight_hh_l0 with 2 columns do not belong to an RNN, LSTM or GRU.',
+    ],
+    [
       'modules with sizes that do not match',
       { 'a.weight': matrix(2, 3), 'a.bias': matrix(2), 'b.weight': matrix(7, 5), 'b.bias': matrix(7) },
       'the modules do not form a single chain: a (3 to 2), b (5 to 7).',
@@ -617,6 +715,9 @@ it('fromPyTorch ignores and reports the batch counts of normalizations, but no o
   };
   expect(fromPyTorch(model, weights)).toEqual({ ignored: ['bn.num_batches_tracked'] });
   expect([...model.data]).toEqual([2, 3]);
+  expect(() => fromPyTorch(model, { ...weights, my_num_batches_tracked: full([], 7) })).toThrow(
+    'fromPyTorch: no layer uses my_num_batches_tracked.',
+  );
   expect(() => fromPyTorch(model, { ...weights, 'bn.running_mean': full([1], 0) })).toThrow(
     'fromPyTorch: no layer uses bn.running_mean.',
   );

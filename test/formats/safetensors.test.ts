@@ -43,7 +43,7 @@ it('tensors of any shape and any bits, and metadata, round-trip bit for bit', ()
     ['__proto__']: full([1], NaN),
     constructor: full([1], 2),
   };
-  const metadata = { format: 'bptt', wörter: '["a","\\u0000"]' };
+  const metadata = { format: 'bptt', wörter: '["a","\\u0000"]', 'a quote "': 'and a ":' };
   const file = writeSafetensors(tensors, metadata);
   const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
   writeFileSync(join(folder, 'file'), file);
@@ -59,6 +59,10 @@ it('tensors of any shape and any bits, and metadata, round-trip bit for bit', ()
     }
   }
   expect(readSafetensors(writeSafetensors({}))).toEqual({ tensors: {}, others: [], metadata: {} });
+  // Spaces after the header align the elements.
+  const text = new TextDecoder().decode(writeSafetensors({ x: full([1], 0) }).subarray(8, -4));
+  expect(text.trimEnd()).toBe('{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}');
+  expect(text.length % 8).toBe(0);
   expect(() => readSafetensors('text' as never)).toThrow(
     'readSafetensors: file must be a Uint8Array or an ArrayBuffer, got a string.',
   );
@@ -106,6 +110,17 @@ it('tensors of other types are listed, and the rest of the file is read', () => 
   });
 });
 
+it('a tensor without elements can be at the offset of another one, before or after it', () => {
+  const entry = (to: number) => ({ dtype: 'F32', shape: [to / 4], data_offsets: [0, to] });
+  for (const header of [
+    { empty: entry(0), x: entry(4) },
+    { x: entry(4), empty: entry(0) },
+  ]) {
+    const { tensors } = readSafetensors(fileOf(header, bytesOf(Float32Array.of(3))));
+    expect([tensors['x']!.data[0], tensors['empty']!.data.length]).toEqual([3, 0]);
+  }
+});
+
 describe('a malformed file is rejected with the reason', () => {
   const f32 = (shape: unknown, from: unknown, to: unknown): object => ({
     dtype: 'F32',
@@ -114,6 +129,7 @@ describe('a malformed file is rejected with the reason', () => {
   });
   const cases: [string, Uint8Array, string][] = [
     ['an empty file', new Uint8Array(0), 'the file must have at least the 8 bytes of the header length, got 0.'],
+    ['truncated in the last bytes of the header', writeSafetensors({}).slice(0, -1), 'but only 7 follow'],
     ['truncated in the header', writeSafetensors({ x: full([3], 1) }).slice(0, 20), 'Is the file truncated?'],
     [
       'truncated in the data',
@@ -125,6 +141,8 @@ describe('a malformed file is rejected with the reason', () => {
       fileOf({}, [], 2 ** 40),
       'the header length is 1099511627776 bytes, the limit is 100000000',
     ],
+    ['a header of the largest size', fileOf({}, [], 1e8), 'the header length is 100000000 bytes, but only 2 follow'],
+    ['a space before the header', fileOf(' {}'), 'the header must be a JSON object'],
     ['not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), 'the header is not valid UTF-8'],
     ['not JSON', fileOf('{"x":'), 'the header is not JSON'],
     ['no object', fileOf('[]'), 'the header must be a JSON object'],
@@ -197,6 +215,11 @@ describe('a malformed file is rejected with the reason', () => {
       '"\\ud800" has an unpaired surrogate',
     ],
     [
+      'an unpaired surrogate in a name of metadata',
+      fileOf('{"__metadata__":{"\\ud800":""}}'),
+      '"\\ud800" has an unpaired surrogate',
+    ],
+    [
       'a type with toString and valueOf properties',
       fileOf({ x: { dtype: { toString: 1, valueOf: 1 }, shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)),
       'tensor "x" must have a dtype, got an object with toString, valueOf',
@@ -265,7 +288,7 @@ it('large headers are read in linear time: twenty megabytes of metadata, and 25,
   expect(readSafetensors(writeSafetensors({}, metadata)).metadata['text'] === metadata.text).toBe(true);
   const empty = full([0], 0);
   const many = Object.fromEntries(Array.from({ length: 25_000 }, (_, i) => [`tensor${i}`, empty]));
-  expect(Object.keys(readSafetensors(writeSafetensors(many)).tensors)).toHaveLength(25_000);
+  expect(Object.keys(readSafetensors(writeSafetensors(many, { made: 'here' })).tensors)).toHaveLength(25_000);
   expect(() => writeSafetensors({ ...many, other: empty })).toThrow(
     'writeSafetensors: got 25001 tensors, the limit is 25000.',
   );
@@ -308,5 +331,6 @@ it('writeSafetensors rejects values that are not tensors or strings, wrong shape
     'writeSafetensors: "a\\udc00" has an unpaired surrogate, which UTF-8 cannot encode',
   );
   expect(() => writeSafetensors({}, { a: '\ud83d' })).toThrow('has an unpaired surrogate');
+  expect(() => writeSafetensors({}, { '\ud83d': 'a' })).toThrow('has an unpaired surrogate');
   expect(() => writeSafetensors({}, { a: 'x'.repeat(1e8) })).toThrow('the limit is 100000000');
 });

@@ -26,6 +26,8 @@ import {
   full,
   generalScore,
   gru,
+  gruWith,
+  hardSigmoid,
   integerNumber,
   type Layer,
   type LoadOptions,
@@ -211,6 +213,13 @@ describe('save and load', () => {
     });
     expect(decode(extras['pairs'] as Vocabulary, encode(extras['pairs'] as Vocabulary, texts))).toBe(texts);
     expect(scaleWith(extras['scaler'] as Scaler, tensor([[2, 3]]))).toEqual(scaleWith(scaler, tensor([[2, 3]])));
+    // Objects without prototype, as parsers return them.
+    const plain: unknown = Object.assign(Object.create(null), { key: 1 });
+    expect(load(save(small(), { extras: { plain } })).extras).toEqual({ plain: { key: 1 } });
+    const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
+    const deep = { extras: { deep: nested(63) } };
+    expect(load(save(small(), deep)).extras).toEqual(deep.extras);
+    expect(() => save(small(), { extras: { deep: nested(64) } })).toThrow('is more than 64 levels deep.');
     for (const [value, name] of [
       [new Float32Array(2), 'a Float32Array'],
       [NaN, 'NaN'],
@@ -259,6 +268,15 @@ describe('save and load', () => {
     expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/without a name/);
   });
 
+  it('a custom function is that of the name, not another one with its source or a function of the library', () => {
+    const scaledBy = (factor: number) => ({ activation: (x: Variable): Variable => multiply(x, factor) });
+    const [half, double] = [scaledBy(0.5).activation, scaledBy(2).activation];
+    const model = sequential([dense({ size: 2, activation: double })], { inputSize: 4 });
+    expect(() => save(model, { customObjects: { half } })).toThrow('is a function without a name');
+    const customObjects = { half, tanh: double };
+    expectSame(model, load(save(model, { customObjects }), { customObjects }).model);
+  });
+
   it('a function of the library is not confused with a custom one, even if the engine does not keep the source', () => {
     const custom = { relu: (x: Variable): Variable => relu(multiply(x, 2)) };
     const saveCustom = () => save(sequential([dense({ size: 2, activation: custom.relu })], { inputSize: 2 }));
@@ -285,6 +303,8 @@ describe('save and load', () => {
     );
     model.data.fill(0);
     expect(loadInto(model, file)).toEqual({ extras: { a: 1 }, training: undefined });
+    const twice = customModel({ 'a.b': tensor(1), a: { b: tensor(2) } }, () => undefined as never);
+    expect(() => save(twice)).toThrow('save: two parameters are named a.b.');
     expect([...model.data]).toEqual([2, 3, 1]);
     const other = customModel({ line: { slope: tensor([2]) } }, () => undefined as never);
     expect(() => loadInto(other, file)).toThrow('loadInto: line.slope must be [1], the file has [2].');
@@ -314,6 +334,21 @@ describe('save and load', () => {
       (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version,
     ).toBe(version);
   });
+});
+
+it.each(['before', 'after'] as const)('loads a GRU of version 0.1 with hard sigmoid gates and reset %s', (reset) => {
+  const slope = 1 / 6;
+  const cell = gruWith({ gateActivation: hardSigmoid(slope), reset });
+  const model = perturbed(sequential([recurrent(cell, { hiddenSize: 3 })], { inputSize: 4 }));
+  const { tensors, metadata } = readSafetensors(save(model));
+  const description = JSON.stringify([
+    'sequential',
+    [{ $make: ['recurrent', { $make: ['hardSigmoidGru', { slope, reset }] }, { hiddenSize: 3 }] }],
+    { inputSize: 4 },
+  ]);
+  const earlier = Object.entries(tensors).map(([name, values]) => [name.replace(/^\w+/, 'hardSigmoidGru'), values]);
+  const file = writeSafetensors(Object.fromEntries(earlier), { ...metadata, 'bptt.model': description });
+  expect(predict(load(file).model, x)).toEqual(predict(model, x));
 });
 
 const small = (): Sequential =>

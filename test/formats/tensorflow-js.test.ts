@@ -127,6 +127,12 @@ it.each(['masked', 'masked-bidirectional', 'masked-last', 'masked-steps'])(
   },
 );
 
+it('without a version, hard sigmoid has the slope of Keras 2, which TensorFlow.js uses', () => {
+  const file = read('defaults');
+  const { keras_version: _, ...modelTopology } = file.json.modelTopology;
+  expectOutputs(importTensorFlowJs({ ...file.json, modelTopology }, filesOf(file)).model, file);
+});
+
 it('a stateful model continues from the state of the previous batch', () => {
   const file = read('stateful');
   const { model, notes } = importTensorFlowJs(file.json, filesOf(file));
@@ -197,6 +203,13 @@ describe('malformed files are rejected', () => {
       'weightsManifest must be an array, got undefined.',
     ],
     ['a missing file', file.json, {}, 'files must have "weights.bin", which the manifest lists, got no files.'],
+    [
+      'a file that is listed twice',
+      { ...file.json, weightsManifest: [group, group] },
+      files,
+      'the manifest lists weights.bin twice.',
+    ],
+    ['a file truncated by a byte', file.json, { 'weights.bin': bytes.slice(0, -1) }, 'Are they truncated?'],
     ['a truncated file', file.json, { 'weights.bin': bytes.slice(0, -4) }, 'Are they truncated?'],
     [
       'a file too long',

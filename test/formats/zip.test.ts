@@ -315,3 +315,59 @@ describe('malformed archives', () => {
     return false;
   }
 });
+
+describe('malformed streams of DEFLATE are rejected', () => {
+  /** Fields of a stream: numbers with their bits from the lowest on, and codes of Huffman from their highest bit on. */
+  const streamOf = (...fields: readonly (readonly [value: number, bits: number] | string)[]): Uint8Array => {
+    const bits = fields.flatMap((field) =>
+      typeof field === 'string'
+        ? [...field].map(Number)
+        : Array.from({ length: field[1] }, (_, i) => (field[0] >> i) & 1),
+    );
+    const bytes = new Uint8Array(Math.ceil(bits.length / 8) + 8);
+    bits.forEach((bit, i) => (bytes[i >> 3]! |= bit << (i & 7)));
+    return bytes;
+  };
+  /** The start of a last block with own codes: their numbers, and the lengths of the codes for lengths, by symbol. */
+  const dynamic = (literals: number, distances: number, lengths: Readonly<Record<number, number>>) => [
+    [1, 1] as const,
+    [2, 2] as const,
+    [literals - 257, 5] as const,
+    [distances - 1, 5] as const,
+    [14, 4] as const,
+    ...[16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1].map(
+      (symbol) => [lengths[symbol] ?? 0, 3] as const,
+    ),
+  ];
+
+  it.each<[string, Uint8Array]>([
+    // Fixed codes have one for the symbol 286, which has no length.
+    ['an invalid length code', streamOf([1, 1], [1, 2], '11000110')],
+    ['repeats a code length before the first one', streamOf(...dynamic(257, 1, { 16: 1, 17: 1 }), '0')],
+    ['more code lengths than codes', streamOf(...dynamic(257, 1, { 17: 1, 18: 1 }), '1', [127, 7], '1', [127, 7])],
+    [
+      // The symbol 257, and the distance 30, which does not exist.
+      'an invalid distance code',
+      streamOf(
+        ...dynamic(258, 31, { 1: 1, 18: 1 }),
+        ...(['1', [127, 7], '1', [107, 7], '0', '0', '1', [19, 7], '0', '1', '0'] as const),
+      ),
+    ],
+  ])('%s', (message, stream) => expect(() => inflate('test', stream, 10)).toThrow(message));
+});
+
+it('an archive has a comment of at most 65,535 bytes, and belongs to one disk', () => {
+  const file = { name: 'a', content: noise(5) };
+  const archived = archiveOf([file], { comment: 'x'.repeat(65_535) });
+  expect(readZip(archived)).toEqual({ a: file.content });
+  const split = archiveOf([file]);
+  split[split.length - 22 + 4] = 1;
+  expect(() => readZip(split)).toThrow('readZip: the archive is split into several files');
+});
+
+it('a name that continues in the local header, or only there, is rejected', () => {
+  for (const localName of ['a', 'abc'])
+    expect(() => readZip(archiveOf([{ name: 'ab', content: noise(5), localName }]))).toThrow(
+      'ab has a different name in its local header.',
+    );
+});

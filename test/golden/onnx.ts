@@ -81,7 +81,7 @@ export function modelOf(
   return encodeOnnx({
     irVersion: 8,
     producer: { name: 'test', version: '' },
-    opsets: opset === 0 ? {} : { '': opset, ...domains },
+    opsets: { ...(opset > 0 && { '': opset }), ...domains },
     graph: {
       name: 'test',
       values: [],

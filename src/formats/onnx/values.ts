@@ -74,6 +74,7 @@ export function expandValue(x: Value, shape: Shape): Value {
 
 /**
  * Resolves the bounds of a slice with the rules of NumPy: negative bounds count from the end, and bounds are clamped.
+ * With a negative step, ONNX clamps the start to the first element.
  *
  * @returns the first position, and the number of elements
  */

@@ -110,12 +110,10 @@ function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): View 
   );
 }
 
+/** Of integers, which are constants, the array of the results drops the fraction. */
 const binary =
-  (f: Pair, kernel?: BinaryKernel, integerForm: Pair = f): PlanOperator =>
-  (node) => {
-    const [a, b] = [required(node, 0), required(node, 1)];
-    return [paired(node.plan, a, b, a.kind === 'int' ? integerForm : f, kernel)];
-  };
+  (f: Pair, kernel?: BinaryKernel): PlanOperator =>
+  (node) => [paired(node.plan, required(node, 0), required(node, 1), f, kernel)];
 
 /** The larger or smaller of all inputs, which are broadcast to each other. */
 const extremum =
@@ -141,17 +139,21 @@ const not: PlanOperator = (node) => {
   return [isConstant(x) ? mapped(node.plan, x, (value) => Number(value === 0)) : x];
 };
 
-/** A power with a constant exponent: a product for 2 and a square root for 0.5. */
+/**
+ * A power with a constant exponent: a product for 2 and a square root for 0.5. The exponent may be of another type than
+ * the base.
+ */
 const pow: PlanOperator = (node) => {
   const { plan } = node;
   const [base, exponent] = [required(node, 0), required(node, 1)];
   const power = (a: number, b: number): number => a ** b;
-  if (!isConstant(exponent) || isConstant(base)) return [paired(plan, base, exponent, power)];
+  if (!isConstant(exponent)) return [paired(plan, base, exponent, power)];
+  const shape = broadcastShapes('inputs', base.shape, exponent.shape);
+  if (isConstant(base)) return [pairedConstants(checkResultShape(shape), base, exponent, power)];
   const exponents = elementsOf(exponent);
   const [value] = exponents;
   if (value === undefined || exponents.some((other) => other !== value))
     return [paired(plan, base, constant(exponent.shape, Float32Array.from(exponents)), power)];
-  const shape = broadcastShapes('inputs', base.shape, exponent.shape);
   const x = compact(plan, expanded(base, shape));
   if (value === 2) return [paired(plan, x, x, power, multiplication)];
   return [mapped(plan, x, (a) => a ** value, value === 0.5 ? (k) => k.of(squareRoot) : undefined)];
@@ -174,11 +176,7 @@ export const elementwiseOperators = (): Readonly<Record<string, PlanOperator>> =
   Add: binary((a, b) => a + b, addition),
   Sub: binary((a, b) => a - b, subtraction),
   Mul: binary((a, b) => a * b, multiplication),
-  Div: binary(
-    (a, b) => a / b,
-    division,
-    (a, b) => Math.trunc(a / b),
-  ),
+  Div: binary((a, b) => a / b, division),
   Max: extremum(Math.max),
   Min: extremum(Math.min),
   Pow: pow,
