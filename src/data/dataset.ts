@@ -113,8 +113,9 @@ export function datasetOrBatches<B>(
   data: Batches<B> | AsyncBatches<B> | B,
 ): Batches<B> | AsyncBatches<B> {
   if (isObject(data)) {
-    if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
-    if ('inputs' in data) return [data];
+    if (typeof (data as Partial<Dataset>).batches === 'function') return data;
+    if (Symbol.iterator in data || Symbol.asyncIterator in data) return data;
+    if ('inputs' in data) return [data as B];
   }
   throw mismatch(where, 'data', 'a dataset, a batch { inputs, targets } or an iterable of batches', data);
 }

@@ -7,7 +7,7 @@ import { mapStates, predictInChunks, runModel, type Sequential } from '../models
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, type Random } from '../tensor/random';
-import { checkNames, checkSome, mismatch } from '../tensor/shape';
+import { checkNames, checkSome, isObject, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -133,7 +133,7 @@ function meanLoss<P extends TensorTree, B>(
   const mean = startMeanLoss(caller, 'data', task, visit);
   const source = datasetOrBatches(caller, data);
   const batches = 'batches' in source ? source.batches(mean.random) : source;
-  if (!(Symbol.iterator in batches))
+  if (!isObject(batches) || !(Symbol.iterator in batches))
     throw mismatch(caller, 'data', 'synchronous, such as an array of its batches', data);
   for (const batch of batches) mean.add(batch);
   return mean.result();
