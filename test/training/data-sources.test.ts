@@ -128,9 +128,7 @@ describe('evaluate', () => {
   it('rejects asynchronous iterables', () => {
     const data: object = asynchronous();
     expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
-      new TypeError(
-        'evaluate: data must be synchronous, such as an array of its batches, got an instance of AsyncGenerator.',
-      ),
+      new TypeError('evaluate: data must be a synchronous iterable of batches, got an instance of AsyncGenerator.'),
     );
   });
 
@@ -138,7 +136,7 @@ describe('evaluate', () => {
     const data = { batchCount: 1, batches: () => undefined };
     // @ts-expect-error The function must return the batches.
     expect(() => evaluate(model(), data, { loss: meanSquaredError })).toThrow(
-      'evaluate: data must be synchronous, such as an array of its batches, got an object with batchCount, batches.',
+      'evaluate: data must be a synchronous iterable of batches, got an object with batchCount, batches.',
     );
   });
 });
