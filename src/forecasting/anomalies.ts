@@ -45,7 +45,7 @@ export function scoreAnomalies(
   states?: readonly ForecastState[],
 ): AnomalyScores[] {
   const where = 'scoreAnomalies';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   const all = new Map<string, Float64Array>();
   let outputs: Tensor[] = [];
   const checked = checkSeries(where, series, fitted.schema);

@@ -77,7 +77,7 @@ export function observeAs(
   series: readonly Series[],
   states?: readonly ForecastState[],
 ): ForecastState[] {
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   const checked = checkSeries(where, series, fitted.schema);
   checkPositive(where, fitted.forecaster.scaling, checked);
   return observeChecked(where, fitted, checked, states);
