@@ -113,8 +113,9 @@ export function datasetOrBatches<B>(
   data: Batches<B> | AsyncBatches<B> | B,
 ): Batches<B> | AsyncBatches<B> {
   if (isObject(data)) {
-    if ('batches' in data || Symbol.iterator in data || Symbol.asyncIterator in data) return data;
-    if ('inputs' in data) return [data];
+    if (typeof (data as Partial<Dataset>).batches === 'function') return data;
+    if (Symbol.iterator in data || Symbol.asyncIterator in data) return data;
+    if ('inputs' in data) return [data as B];
   }
   throw mismatch(where, 'data', 'a dataset, a batch { inputs, targets } or an iterable of batches', data);
 }
@@ -157,13 +158,15 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
 ): Dataset<Batch<Y, X>> {
   checkNames('batchesOf', 'options', options, ['batchSize', 'shuffle', 'targetAxis']);
   const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
+  checkCount('batchesOf', 'targetAxis', targetAxis, 0);
   checkCount('batchesOf', 'batchSize', batchSize);
+
   checkEither('batchesOf', 'inputs', inputs);
   checkEither('batchesOf', 'targets', targets);
   const count = inputs.shape[1] ?? 0;
   checkSome('batchesOf', 'inputs [T, N, …]', count, 'example');
   if (targets.shape[targetAxis] !== count) {
-    const expected = `a tensor whose axis ${targetAxis} has length ${count}`;
+    const expected = `of length ${count} in axis ${targetAxis}`;
     const cause = `Is it targetAxis: ${1 - targetAxis}?`;
     throw outOfRange('batchesOf', 'targets', expected, formatShape(targets.shape), cause);
   }

@@ -47,7 +47,7 @@ export function scoreAnomalies(
   states?: readonly ForecastState[],
 ): AnomalyScores[] {
   const where = 'scoreAnomalies';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   const all = new Map<string, Float64Array>();
   const outputs: Tensor[] = [];
   const checked = checkSeries(where, series, fitted.schema);

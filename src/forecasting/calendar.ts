@@ -66,7 +66,7 @@ function parseTime(text: string): number {
 export function millisecondsOf(label: string, time: Time): number {
   const isMoment = typeof time === 'number' || Object.prototype.toString.call(time) === '[object Date]';
   const value = typeof time === 'string' ? parseTime(time) : isMoment ? Number(time) : NaN;
-  if (!Number.isFinite(value))
+  if (Number.isNaN(new Date(value).getTime()))
     throw new RangeError(`${label} must be a Date, milliseconds or text in ISO format, got ${describe(time)}.`);
   return value;
 }

@@ -126,7 +126,7 @@ export function recalibrate(
   options: RecalibrateOptions,
 ): FittedForecaster {
   const where = 'recalibrate';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   checkNames(where, 'options', options, ['steps']);
   const { steps } = options;
   checkCount(where, 'steps', steps, 0);

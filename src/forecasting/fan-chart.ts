@@ -9,7 +9,9 @@ import {
   checkNumber,
   checkString,
   counted,
+  isObject,
   lengthOf,
+  mismatch,
   outOfRange,
 } from '../tensor/shape';
 import { gray, line, svgDocument, text, ticksOf } from '../training/svg';
@@ -76,6 +78,8 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
         `It needs the levels ${[1 - each, 1 + each].map((twice) => Number((twice / 2).toFixed(6))).join(' and ')}.`,
       );
   }
+  if (!isObject(actual)) throw mismatch(where, 'actual', 'an array of numbers', actual);
+  for (const value of forecast.median) checkNumber(where, 'forecast.median', value);
   const h = forecast.median.length;
   const { history = Math.max(40, 4 * h) } = options;
   for (const [name, value] of Object.entries({ history, width, height })) checkCount(where, name, value);
@@ -86,6 +90,7 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
     .map((t) => [t, series.values[t]!] as const);
   for (const [, value] of past) checkNumber(where, 'series.values', value);
   const later = Array.from(actual, (value, k) => [N + k, value] as const).filter(([, value]) => !Number.isNaN(value));
+  for (const [, value] of later) checkNumber(where, 'actual', value);
   const bands = [...intervals]
     .sort((a, b) => b - a)
     .map((each) => forecast.median.map((_, k) => intervalAt(forecast, k, each)));

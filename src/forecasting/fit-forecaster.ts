@@ -12,7 +12,8 @@ import {
   standardScaler,
   withParameters,
 } from '../index';
-import { checkCount, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
+import { checkCount, checkFunction, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
+import { checkOptimizer } from '../training/optimizers';
 import { calibrate, heldBatches } from './calibration';
 import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
@@ -97,6 +98,8 @@ export async function fitForecaster(
   checkCount(where, 'steps', steps);
   checkCount(where, 'batchSize', batchSize);
   checkNumber(where, 'learningRate', learningRate, 0);
+  if (options.optimizer !== undefined) checkOptimizer(where, 'optimizer', options.optimizer);
+  if (options.onProgress !== undefined) checkFunction(where, 'onProgress', options.onProgress);
   const schema = schemaOf(where, series, forecaster.frequency);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);

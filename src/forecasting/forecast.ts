@@ -50,7 +50,7 @@ export function forecast(
   options: ForecastOptions = {},
 ): Forecast[] {
   const where = 'forecast';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   checkNames(where, 'options', options, ['levels', 'paths', 'seed']);
   const { levels = forecastLevels(), paths = 100, seed = 0 } = options;
   checkLevels(where, levels);

@@ -42,7 +42,7 @@ export interface SavedForecasterOptions {
  * // true
  */
 export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Uint8Array {
-  checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   checkNames('saveForecaster', 'options', options, ['customObjects']);
   if (options.customObjects !== undefined) checkObject('saveForecaster', 'customObjects', options.customObjects);
   const { forecaster: settings, members, ...parts } = fitted;

@@ -1,7 +1,7 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
 import { createPredictor, joinStates, type ModelState, splitState, type Tensor } from '../index';
-import { checkArray, checkKind, outOfRange } from '../tensor/shape';
+import { checkArray, checkKind, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
   appendValue,
@@ -77,7 +77,7 @@ export function observeAs(
   series: readonly Series[],
   states?: readonly ForecastState[],
 ): ForecastState[] {
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'members');
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
   const checked = checkSeries(where, series, fitted.schema);
   checkPositive(where, fitted.forecaster.scaling, checked);
   return observeChecked(where, fitted, checked, states);
@@ -149,6 +149,7 @@ function continueRow(
   series: CheckedSeries,
   state: ForecastState,
 ): Row {
+  checkObject(where, 'the state of a series', state);
   if (series.name !== state.name)
     throw new RangeError(
       `${where}: series ${series.name}: must have the order of the states, in which ${state.name} is next.`,

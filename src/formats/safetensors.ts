@@ -219,8 +219,8 @@ function checkOffsets(entries: readonly Entry[], size: number): void {
  * @param metadata strings by name
  * @returns the bytes of the file
  * @throws TypeError if an argument has a value that is not a tensor or not a string
- * @throws RangeError if a shape does not match its data, a string has an unpaired surrogate, or names and metadata take
- * more than 100 MB, the limit of readers
+ * @throws RangeError if a shape does not match its data, a string has an unpaired surrogate, or there are more than
+ * 25,000 names or 100 MB of names and metadata, the limits of readers
  * @example
  * writeSafetensors({ bias: tensor([1, 2]) }).length; // 80
  */
@@ -238,8 +238,8 @@ export function writeSafetensors(
   }
   if (Object.keys(metadata).length > 0) entries.push(['__metadata__', metadata]);
   let offset = 0;
-  const count = Object.keys(tensors).length;
-  if (count > maxTensors) throw new RangeError(`writeSafetensors: got ${count} tensors, the limit is ${maxTensors}.`);
+  const count = Object.keys(tensors).length + Object.keys(metadata).length;
+  if (count > maxTensors) throw new RangeError(`writeSafetensors: got ${count} names, the limit is ${maxTensors}.`);
   for (const [name, value] of Object.entries(tensors)) {
     if (!isTensor(value)) throw mismatch('writeSafetensors', name, 'a tensor { shape, data: Float32Array }', value);
     if (name === '__metadata__') throw new RangeError('writeSafetensors: no tensor may be named __metadata__.');

@@ -93,7 +93,8 @@ export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
   checkObject('save', 'model', model);
   checkNames('save', 'options', options, ['extras', 'training', 'customObjects']);
   const { parameters, origin } = model;
-  const { extras = {}, training, customObjects } = options;
+  const { extras = {}, training, customObjects = {} } = options;
+  checkObject('save', 'customObjects', customObjects);
   checkObject('save', 'extras', extras);
   if (training !== undefined) checkKind('save', 'training', training, 'a training state', 'draws');
   const tensors = new Map<string, Tensor>();

@@ -149,7 +149,7 @@ export function runChain(
   let { lengths } = context;
   for (const { name, layer } of layers) {
     const result = withCaller(`layer ${name}`, () =>
-      layer.run(parameters[name] ?? {}, lastOf(outputs) ?? input, { ...context, lengths, state: states[name] }),
+      layer.run(parameters[name] ?? {}, lastOf(outputs) ?? input, { ...context, lengths, state: states?.[name] }),
     );
     lengths = lengthsAfter(layer, lengths);
     if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;

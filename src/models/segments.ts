@@ -67,8 +67,9 @@ export function runInSegments(
   const { random, sequenceRandom = random, lengths, resets } = options;
   if (lengths !== undefined) checkLengths('runInSegments', lengths, T, B);
   checkResets('runInSegments', resets, T, B);
-  const seed = sequenceRandom && randomBits(sequenceRandom);
+  const seed = sequenceRandom && withCaller('runInSegments', () => randomBits(sequenceRandom));
   const outputs: Variable[] = [];
+  for (const [layer, parts] of Object.entries(state ?? {})) checkObject('runInSegments', `state.${layer}`, parts);
   let states = state && mapStates(state, (value) => operand('runInSegments', value, 'state'));
   for (let from = 0; from < T; from += length) {
     const to = Math.min(T, from + length);

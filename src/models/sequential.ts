@@ -321,7 +321,7 @@ export function predictInChunks(
   const [T = 0, B = 0] = isTensor(inputs) || isIntTensor(inputs) ? inputs.shape : [];
   const steps = Math.ceil(512 / B);
   const isValid =
-    (lengths === undefined || (lengths.length === B && lengths.every((length) => length >= 0 && length <= T))) &&
+    (lengths === undefined || (lengths?.every?.((length) => length >= 0 && length <= T) && lengths.length === B)) &&
     (resets === undefined || (isIntTensor(resets) && sameShape(resets.shape, [T, B])));
   if (T < 2 * steps || !isValid || model.layers.some(({ layer }) => layer.causal !== true)) return undefined;
   const isSequence = outputsPerStep(model);

@@ -192,10 +192,11 @@ function sizesOf<N extends string>(
       cell,
       checkParameters('unroll', cell, p, xs[2]!, (actual, expected) => checkInputSize(actual, expected, xs)),
     );
+  checkObject('unroll', 'initialState', initialState);
   checkSome('unroll', 'initialState', Object.keys(initialState).length, 'state of a cell that is a function');
   return mapValues<string, Operand | undefined, number>(
     initialState,
-    (state) => (typeof state === 'object' ? state.shape[1] : undefined) ?? 0,
+    (state, name) => operand('unroll', state!, `initialState.${name}`).shape[1] ?? 0,
   );
 }
 

@@ -7,7 +7,7 @@ import { mapStates, predictInChunks, runModel, type Sequential } from '../models
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, type Random } from '../tensor/random';
-import { checkNames, checkSome, mismatch } from '../tensor/shape';
+import { checkFunction, checkNames, checkSome, isObject, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
@@ -84,9 +84,12 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   const [model, data, options] = call;
   checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
   const metrics: Metrics<Y> = options.metrics ?? {};
-  if ('loss' in metrics) throw mismatch('evaluate', 'the names of metrics', 'other than loss', 'loss');
+  if (metrics['loss']) throw mismatch('evaluate', 'metrics.loss', 'undefined', metrics['loss']);
   const task = sequentialTask('evaluate', model, { ...options, run: runForOutputs });
-  const running = mapValues(metrics, (metric, name) => ('start' in metric ? metric.start() : meanOf(name, metric)));
+  const running = mapValues(
+    metrics,
+    (metric, name) => (metric as Partial<DatasetMetric<Y>>)?.start?.() ?? meanOf(name, metric as Metric<Y>),
+  );
   const measurements = Object.values(running);
   const loss = meanLoss('evaluate', task, data, (batch) => {
     // Without metrics, the outputs need not be copied.
@@ -108,6 +111,7 @@ const runForOutputs: typeof runModel = (model, parameters, input, options = {}) 
 
 /** The mean of a metric over batches, weighted by the weights of their targets. */
 function meanOf<Y extends Tensor | IntTensor>(name: string, metric: Metric<Y>): Measurement<Y, number> {
+  checkFunction('evaluate', `metrics.${name}`, metric);
   let total = 0;
   let totalWeight = 0;
   return {
@@ -133,8 +137,8 @@ function meanLoss<P extends TensorTree, B>(
   const mean = startMeanLoss(caller, 'data', task, visit);
   const source = datasetOrBatches(caller, data);
   const batches = 'batches' in source ? source.batches(mean.random) : source;
-  if (!(Symbol.iterator in batches))
-    throw mismatch(caller, 'data', 'synchronous, such as an array of its batches', data);
+  if (!isObject(batches) || !(Symbol.iterator in batches))
+    throw mismatch(caller, 'data', 'a synchronous iterable of batches', data);
   for (const batch of batches) mean.add(batch);
   return mean.result();
 }

@@ -1,6 +1,6 @@
 /** Training of models on datasets. */
 
-import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } from '../data/dataset';
+import { type AsyncBatches, type Batch, type Batches, sourceOf } from '../data/dataset';
 import type { runModel, Sequential } from '../models/sequential';
 import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
@@ -194,8 +194,9 @@ async function train<P extends TensorTree, B>(
 ): Promise<FitResult> {
   const { accumulate = 1, epochs = 1, onProgress, signal, checkpoint, resume } = options;
   checkCount('fit', 'accumulate', accumulate);
+  checkOptions(options);
   const data = sourceOf('fit', batches, options.steps && options.steps * accumulate);
-  checkOptions(data, options);
+  if (data.batchCount !== undefined) checkCount('fit', 'data.batchCount', data.batchCount);
   checkRepeatable('data', batches, options);
   checkRepeatable('validation', options.validation, options);
   // NaN if the number of batches is not known. All comparisons with it are false.
@@ -307,21 +308,18 @@ export function checkRepeatable(
     throw outOfRange('fit', argument, `readable ${epochs} times, once per epoch`, data, readOnce);
 }
 
-function checkOptions<B>(
-  data: Source<B>,
-  { steps = 0, epochs = 0, patience, validation, checkpoint }: FitOptions<B>,
-): void {
+function checkOptions<B>({ steps = 0, epochs = 0, patience, validation, checkpoint, onProgress }: FitOptions<B>): void {
   checkCount('fit', 'steps', steps, 0);
   checkCount('fit', 'epochs', epochs, 0);
   if (patience !== undefined) {
     checkCount('fit', 'patience', patience);
-    if (validation === undefined) throw outOfRange('fit', 'patience', 'undefined without validation', patience);
+    if (!validation) throw outOfRange('fit', 'patience', 'undefined without validation', patience);
   }
-  if (checkpoint !== undefined) {
+  if (checkpoint) {
     checkCount('fit', 'checkpoint.every', checkpoint.every);
     checkFunction('fit', 'checkpoint.write', checkpoint.write);
   }
-  if (data.batchCount !== undefined) checkCount('fit', 'data.batchCount', data.batchCount);
+  if (onProgress !== undefined) checkFunction('fit', 'onProgress', onProgress);
 }
 
 /**
@@ -335,9 +333,9 @@ function startSession<P extends TensorTree, B>(
 ): Session<B> {
   if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
   if (optimizerState !== undefined) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
-  const { parameters } = resume;
-  if (parameters.length !== task.data.length)
-    throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, parameters.length);
+  const found = (resume as Partial<TrainingState> | null)?.parameters?.length;
+  if (found !== task.data.length)
+    throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, found);
   return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);
 }
 
@@ -359,7 +357,7 @@ function createValidation<P extends TensorTree, B>(
   { patience = Infinity, resume, validation }: FitOptions<B>,
   pause: () => Promise<void>,
 ): Validation {
-  const data = validation && sourceOf('fit', validation);
+  const data = validation ? sourceOf('fit', validation) : undefined;
   const losses = [...(resume?.validationLosses ?? [])];
   let best = resume?.best;
   return {

@@ -202,7 +202,7 @@ export function rmspropOptions(
   where: string,
   { rho = 0.9, epsilon = 1e-8, momentum = 0 }: RmspropOptions,
 ): Required<RmspropOptions> {
-  checkNumber(where, 'rho', rho, 0, 1);
+  checkBelowOne(where, 'rho', rho);
   checkNumber(where, 'epsilon', epsilon, leastEpsilon);
   checkNumber(where, 'momentum', momentum, 0, 1);
   return { rho, epsilon, momentum };

@@ -61,6 +61,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
   { loss, carryState = false, run = runModel }: SequentialTaskOptions<Y>,
 ): SequentialTask<Y> {
   checkFunction(caller, 'loss', loss);
+  checkFunction(caller, 'run', run);
   if (carryState) checkCausal(caller, model.layers, 'with carryState');
   const perStep = outputsPerStep(model);
   let state: ModelState | undefined;

@@ -134,7 +134,7 @@ export function openEpoch<B>(
     async take(count) {
       for (; position < used; use())
         if ((await read()).done)
-          throw outOfRange('fit', 'resume.position', `at most ${position}, the number of batches in data`, used);
+          throw outOfRange('fit', 'resume.position', `at most ${position}, the number of batches`, used);
       if (position === data.batchCount) restore();
       const batches: B[] = [];
       while (batches.length < count && position !== data.batchCount) {
@@ -162,5 +162,5 @@ export function iteratorOf<B>(batches: Iterable<B> | AsyncIterable<B>): Iterator
     if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
     if (Symbol.iterator in batches) return batches[Symbol.iterator]();
   }
-  throw mismatch('fit', 'data.batches()', 'an iterable, or an asynchronous one', batches);
+  throw mismatch('fit', 'data.batches()', 'an iterable of batches', batches);
 }

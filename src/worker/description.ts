@@ -12,7 +12,7 @@ import { isSameFunction } from '../formats/same-function';
 import { runInSegments } from '../models/segments';
 import { runModel } from '../models/sequential';
 import type { Origin } from '../tensor/origin';
-import { describe, outOfRange } from '../tensor/shape';
+import { describe, isObject, outOfRange } from '../tensor/shape';
 import { binaryCrossEntropy, crossEntropy, huber, meanAbsoluteError, meanSquaredError } from '../training/losses';
 import { mixtureNegativeLogLikelihood } from '../training/mixture-density';
 import { copyArray } from './post';
@@ -53,27 +53,27 @@ export function describeValue(where: string, option: string, value: unknown, cus
   const nameOf = (part: unknown): string | undefined =>
     (custom.find(([, each]) => each === part) ?? plain.find(([, each]) => isSameFunction(part, each)))?.[0];
   const visit = (part: unknown, path: string): unknown => {
-    const isObjectOrFunction = (typeof part === 'object' && part !== null) || typeof part === 'function';
-    if (!isObjectOrFunction) return part;
+    if (!isObject(part) && typeof part !== 'function') return part;
     const name = nameOf(part);
     if (name !== undefined) return { $name: name };
     const { origin } = part as { readonly origin?: Origin };
-    if (origin !== undefined) {
+    if (origin) {
       const [name, ...args] = origin;
       return {
         $make: [name, ...args.map((arg, i) => visit(arg, `${path}: argument ${i + 1} of ${name}`))],
       };
     }
-    if (ArrayBuffer.isView(part)) return copyArray(part);
+    if (ArrayBuffer.isView(part) && 'length' in part) return copyArray(part);
     if (Array.isArray(part)) return part.map((each, i) => visit(each, `${path}[${i}]`));
-    if (isPlain(part) && !isCustom(part)) {
+    // An object with a longer path may contain itself.
+    if (isPlain(part) && !isCustom(part) && path.length < 999) {
       // The parameters are posted, so that initializers have no use.
       const fields = Object.entries(part).filter(([key]) => !/initializer$/i.test(key));
       return Object.fromEntries(fields.map(([key, field]) => [key, visit(field, `${path}.${key}`)]));
     }
     const what = typeof part === 'function' && part.name === '' ? 'a function' : describe(part);
     throw new TypeError(
-      `${where}: ${path} is ${what}, which cannot be posted to a worker. Export it from a module that the worker ` +
+      `${where}: ${path} is ${what}, which cannot be posted. Export it from a module that the worker ` +
         'imports as well, and pass it to fitInWorker and serveTraining as customObjects: { name: … }.',
     );
   };

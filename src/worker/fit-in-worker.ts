@@ -5,7 +5,16 @@ import type { CustomObjects } from '../formats/description';
 import type { Sequential } from '../models/sequential';
 import { isArrayOf } from '../tensor/arrays';
 import type { NoInfer } from '../tensor/no-infer';
-import { checkFunction, checkKind, checkNames, checkNumber, checkObject, isObject, mismatch } from '../tensor/shape';
+import {
+  checkCount,
+  checkFunction,
+  checkKind,
+  checkNames,
+  checkNumber,
+  checkObject,
+  isObject,
+  mismatch,
+} from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
@@ -105,13 +114,14 @@ export async function fitInWorker(
   } finally {
     host.close();
   }
-  if (outcome.parameters !== undefined) model.data.set(outcome.parameters);
-  if (optimizerState !== undefined && outcome.optimizerState !== undefined) {
+  if (outcome.parameters) model.data.set(outcome.parameters);
+  // The worker has rejected a wrong state.
+  if (isObject(optimizerState) && outcome.optimizerState) {
     optimizerState.step = outcome.optimizerState.step;
-    optimizerState.slots.forEach((slot, i) => slot.set(outcome.optimizerState!.slots[i]!));
+    optimizerState.slots?.forEach?.((slot, i) => slot?.set?.(outcome.optimizerState!.slots[i]!));
   }
-  if (outcome.failure !== undefined) throw outcome.failure.reason;
-  if (outcome.result === undefined) throw errorOf(outcome.error!);
+  if (outcome.failure) throw outcome.failure.reason;
+  if (!outcome.result) throw errorOf(outcome.error!);
   return { ...outcome.result, optimizerState: optimizerState ?? outcome.result.optimizerState };
 }
 
@@ -131,10 +141,11 @@ interface Host {
 
 /** @throws TypeError if the model or an option cannot be described */
 function createHost(where: string, model: AnyModel, data: AnyData, options: AnyOptions): Host {
-  const { customObjects = {}, validation, onProgress, signal, checkpoint, steps, accumulate = 1 } = options;
+  const { customObjects = {}, validation, onProgress, signal, checkpoint, steps = 0, accumulate = 1 } = options;
   checkObject(where, 'customObjects', customObjects);
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
-  if (checkpoint !== undefined) checkFunction(where, 'checkpoint.write', checkpoint.write);
+  if (checkpoint) checkFunction(where, 'checkpoint.write', checkpoint.write);
+  checkCount(where, 'steps', steps, 0);
   checkRepeatable('data', data, options);
   checkRepeatable('validation', validation, options);
   const describe = (name: string, value: unknown): unknown => describeValue(where, name, value, customObjects);
@@ -145,8 +156,8 @@ function createHost(where: string, model: AnyModel, data: AnyData, options: AnyO
     run: describe('run', options.run),
   };
   const readers = {
-    data: createReader(sourceOf(where, data, steps && steps * accumulate)),
-    validation: validation && createReader(sourceOf(where, validation)),
+    data: createReader(sourceOf(where, data, steps * accumulate || undefined)),
+    validation: validation ? createReader(sourceOf(where, validation)) : undefined,
   };
   const start = (): Start => ({
     described,

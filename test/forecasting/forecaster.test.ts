@@ -156,6 +156,13 @@ it('files of other models are rejected', async () => {
   expect(() => loadForecaster(Uint8Array.from(text, (c) => c.charCodeAt(0)))).toThrow(/must be one of saveForecaster/);
 });
 
+it('a forecaster that was not trained is rejected', () => {
+  // @ts-expect-error It must be the result of fitForecaster.
+  expect(() => forecast(forecaster({ horizon: 2 }), several)).toThrow(
+    'forecast: fitted must be a trained forecaster, as fitForecaster returns, got an object with horizon',
+  );
+});
+
 it('a trained forecaster follows a season, a covariate and a trend', async () => {
   const series = several.map(withoutPast);
   const history = series.map((each) => rowsOf(each, 0, each.values.length - 6));

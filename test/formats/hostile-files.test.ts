@@ -194,7 +194,7 @@ describe('JSON', () => {
   it.each<[string, string]>([
     ['more than 256 levels deep', `{"x":${'{"a":'.repeat(300)}1${'}'.repeat(301)}`],
     ['more than 256 levels deep', `{"x":${'['.repeat(300)}${']'.repeat(300)}}`],
-    ['too many objects and arrays', `{"x":[${'{},'.repeat(500_000)}1]}`],
+    ['too many values', `{"x":[${'{},'.repeat(500_000)}1]}`],
   ])('of a header, an extra or a configuration with %s is rejected before it is parsed', (reason, text) => {
     const header = new TextEncoder().encode(text);
     const file = new Uint8Array(8 + header.length);
@@ -213,8 +213,20 @@ describe('JSON', () => {
     expect(() => importKeras(archive)).toThrow(/^importKeras: /);
   });
 
-  it('brackets and quotes inside strings do not count', () => {
-    const text = `[\\"{`.repeat(100_000);
+  it('of a header or a configuration with many names is rejected before it is parsed', () => {
+    const names = Array.from({ length: 400_000 }, (_, i) => `"${i}":""`).join();
+    for (const text of [`{"__metadata__":{${names}}}`, `{${names}}`]) {
+      const header = new TextEncoder().encode(text);
+      const file = new Uint8Array(8 + header.length);
+      new DataView(file.buffer).setUint32(0, header.length, true);
+      file.set(header, 8);
+      expect(() => readSafetensors(file)).toThrow('readSafetensors: the header has too many values.');
+      expect(() => importTensorFlowJs(text, {})).toThrow('importTensorFlowJs: model.json has too many values.');
+    }
+  });
+
+  it('brackets, colons and quotes inside strings do not count', () => {
+    const text = `[\\"{:`.repeat(200_000);
     const file = save(model(), { extras: { text } });
     expect(load(file).extras['text']).toBe(text);
   });
@@ -241,7 +253,7 @@ it('save and checkpoints reject what load would reject', () => {
     'checkpointFile: the model has more than 2048 layers and cells.',
   );
   const many = { extras: { list: new Array<readonly number[]>(600_000).fill([1]) } };
-  expect(() => save(model(), many)).toThrow(new RangeError('save: bptt.extras has too many objects and arrays.'));
+  expect(() => save(model(), many)).toThrow(new RangeError('save: bptt.extras has too many values.'));
   // @ts-expect-error Extras have names.
   expect(() => save(model(), { extras: 'text' })).toThrow(new TypeError('save: extras must be an object, got text.'));
   // @ts-expect-error Extras have names.

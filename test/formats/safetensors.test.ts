@@ -288,10 +288,9 @@ it('large headers are read in linear time: twenty megabytes of metadata, and 25,
   expect(readSafetensors(writeSafetensors({}, metadata)).metadata['text'] === metadata.text).toBe(true);
   const empty = full([0], 0);
   const many = Object.fromEntries(Array.from({ length: 25_000 }, (_, i) => [`tensor${i}`, empty]));
-  expect(Object.keys(readSafetensors(writeSafetensors(many, { made: 'here' })).tensors)).toHaveLength(25_000);
-  expect(() => writeSafetensors({ ...many, other: empty })).toThrow(
-    'writeSafetensors: got 25001 tensors, the limit is 25000.',
-  );
+  expect(Object.keys(readSafetensors(writeSafetensors(many)).tensors)).toHaveLength(25_000);
+  for (const write of [() => writeSafetensors({ ...many, other: empty }), () => writeSafetensors(many, { a: 'b' })])
+    expect(write).toThrow('writeSafetensors: got 25001 names, the limit is 25000.');
 });
 
 it('tensors whose bytes are not aligned are read, each into its own buffer', () => {

@@ -106,10 +106,11 @@ export const forecastingCalls: Readonly<Record<string, readonly Call[]>> = {
       'forecast',
       'full',
     ),
-    call(() => [
-      [{ ...series(), past: {} }],
-      { methods: { drift: forecasting.drift() }, horizon: 2, frequency: 'day' },
-    ]),
+    call(
+      () => [[{ ...series(), past: {} }], { methods: { drift: forecasting.drift() }, horizon: 2, frequency: 'day' }],
+      undefined,
+      'full',
+    ),
   ],
   backtestTable: [call(() => [result, { by: 'step' }])],
   fanChart: [call(() => [plain(), next(), { title: 't', actual: [1, 2], intervals: [0.8], width: 300, height: 200 }])],

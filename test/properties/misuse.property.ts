@@ -12,7 +12,7 @@ import { functionNames, type Mutation, misuse, recording } from './misuse';
 /** `BPTT_FUZZ=10` tries ten times as many calls. */
 const factor = Number(process.env['BPTT_FUZZ'] ?? 1);
 /** The number of mutations of each valid call. */
-const budget = 80 * factor;
+const budget = 160 * factor;
 
 afterAll(() => rmSync(folder(), { recursive: true }));
 

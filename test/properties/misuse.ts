@@ -195,7 +195,7 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   );
 }
 
-/** The paths of the arguments of a call, and of the properties of plain objects and the elements of arrays in them. */
+/** The paths of a value, and of the properties of plain objects and the first elements of arrays in it. */
 function pathsOf(value: unknown, path: readonly string[], depth: number): readonly (readonly string[])[] {
   const inner =
     depth > 0 && (isPlain(value) || Array.isArray(value))
@@ -203,7 +203,7 @@ function pathsOf(value: unknown, path: readonly string[], depth: number): readon
           .slice(0, Array.isArray(value) ? 2 : 16)
           .flatMap(([name, part]) => pathsOf(part, [...path, name], depth - 1))
       : [];
-  return path.length > 0 ? [path, ...inner] : inner;
+  return [path, ...inner];
 }
 
 const valueAt = (value: unknown, path: readonly string[]): unknown =>
@@ -211,9 +211,12 @@ const valueAt = (value: unknown, path: readonly string[]): unknown =>
 
 /** All mutations of the arguments of a call. */
 export function mutationsOf(args: readonly unknown[], files: readonly string[] = []): readonly Mutation[] {
-  return pathsOf(args, [], 3).flatMap((path) => [
+  const paths = args.flatMap((value, i) => pathsOf(value, [String(i)], 2));
+  return paths.flatMap((path) => [
     ...Object.entries(wrong)
       .filter(([, create]) => !(files.includes(path.join('.')) && typeof create() === 'string'))
+      // The result of `run` is not checked.
+      .filter(([name]) => !(path.at(-1) === 'run' && /^function of/.test(name)))
       .map(([name, create]) => ({ path, name, apply: () => create() })),
     ...Object.entries(changesOf(valueAt(args, path))).map(([name, change]) => ({
       path,

@@ -266,7 +266,7 @@ describe('reading asynchronous data', () => {
     );
     const promised: object = { batches: () => Promise.resolve([batch(1)]) };
     await expect(fit(line(), promised as Batches<Batch<Tensor>>, lineOptions)).rejects.toThrow(
-      new TypeError('fit: data.batches() must be an iterable, or an asynchronous one, got an instance of Promise.'),
+      new TypeError('fit: data.batches() must be an iterable of batches, got an instance of Promise.'),
     );
   });
 });

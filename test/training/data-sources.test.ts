@@ -87,6 +87,7 @@ describe('fit', () => {
     ['nothing', undefined, 'got undefined.'],
     ['a tensor', tensor([1]), 'got an object with shape, data.'],
     ['an object without batches', { inputs_: 1 }, 'got an object with inputs_.'],
+    ['batches without a function', { batchCount: 1, batches: list }, 'got an object with batchCount, batches.'],
   ])('rejects %s', async (_, data, got) => {
     await expect(fit(model(), data as Batches<Batch<Tensor>>, options)).rejects.toThrow(
       new TypeError(`fit: data must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
@@ -127,9 +128,15 @@ describe('evaluate', () => {
   it('rejects asynchronous iterables', () => {
     const data: object = asynchronous();
     expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
-      new TypeError(
-        'evaluate: data must be synchronous, such as an array of its batches, got an instance of AsyncGenerator.',
-      ),
+      new TypeError('evaluate: data must be a synchronous iterable of batches, got an instance of AsyncGenerator.'),
+    );
+  });
+
+  it('rejects a dataset whose function returns nothing', () => {
+    const data = { batchCount: 1, batches: () => undefined };
+    // @ts-expect-error The function must return the batches.
+    expect(() => evaluate(model(), data, { loss: meanSquaredError })).toThrow(
+      'evaluate: data must be a synchronous iterable of batches, got an object with batchCount, batches.',
     );
   });
 });

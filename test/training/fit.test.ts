@@ -405,7 +405,11 @@ describe('fit', () => {
   it.each<[string, object, RegExp]>([
     ['steps', { steps: 1.5 }, /fit: steps must be an integer/],
     ['epochs', { epochs: -1 }, /fit: epochs/],
+    ['steps of another type', { steps: 2n }, /fit: steps must be an integer/],
     ['patience without validation', { patience: 1 }, /validation/],
+    ['onProgress', { onProgress: 'log' }, /^fit: onProgress must be a function, got log/],
+    ['run', { run: 'segments' }, /^fit: run must be a function, got segments/],
+    ['resume', { resume: 'a.safetensors' }, /^fit: resume must be of a model with \d+ parameters, got undefined/],
   ])('rejects wrong %s', async (_, options, message) => {
     await expect(fit(model(), data, { loss: crossEntropy, optimizer: sgd(), ...options })).rejects.toThrow(message);
   });
@@ -599,6 +603,16 @@ describe('models', () => {
       'vectors for ids',
       () => predict(net, full([1, 1, 4], 0)),
       /layer embedding: the input must be ids, as intTensor\(\[…\]\) returns, got vectors/,
+    ],
+    [
+      'lengths that are null',
+      () => predict(net, intTensor([[1]]), { lengths: null as never }),
+      /^predict: layer gru: lengths must be an Int32Array of size batchSize, got null/,
+    ],
+    [
+      'a state that is null',
+      () => predict(net, intTensor([[1]]), { state: null as never }),
+      /^predict: state must be an object, got null/,
     ],
     ['no layers', () => sequential([]), /at least one layer/],
     [

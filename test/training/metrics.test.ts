@@ -340,11 +340,15 @@ describe('evaluate', () => {
   it('rejects a metric with the name loss, and a metric that was not created', () => {
     const metrics: Record<string, Metric<IntTensor>> = { loss: accuracy };
     expect(() => evaluate(classifier, batches, { loss: crossEntropy, metrics })).toThrow(
-      new TypeError('evaluate: the names of metrics must be other than loss, got loss.'),
+      new TypeError('evaluate: metrics.loss must be undefined, got the function accuracy.'),
     );
     const uncalled: object = { rmse: rootMeanSquaredError };
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: uncalled as Record<string, Metric<IntTensor>> }),
     ).toThrow('evaluate: rmse must be a scalar variable, as sum() and mean() return, got an object with start.');
+    const named: object = { accuracy: 'accuracy' };
+    expect(() =>
+      evaluate(classifier, batches, { loss: crossEntropy, metrics: named as Record<string, Metric<IntTensor>> }),
+    ).toThrow('evaluate: metrics.accuracy must be a function, got accuracy.');
   });
 });

@@ -55,7 +55,8 @@ it.each([
   ['nadam: beta2 must be at least 0 and less than 1, got 1.', () => nadam(1e-3, { beta2: 1 })],
   ['nadam: epsilon must be a finite number of at least 1e-30, got 0.', () => nadam(1e-3, { epsilon: 0 })],
   ['nadam: momentumDecay must be a finite number of at least 0, got -1.', () => nadam(1e-3, { momentumDecay: -1 })],
-  ['centeredRmsprop: rho must be a number from 0 to 1, got 2.', () => centeredRmsprop(1e-3, { rho: 2 })],
+  ['rmsprop: rho must be at least 0 and less than 1, got 1.', () => rmsprop(1e-3, { rho: 1 })],
+  ['centeredRmsprop: rho must be at least 0 and less than 1, got 1.', () => centeredRmsprop(1e-3, { rho: 1 })],
   ['centeredRmsprop: momentum must be a number from 0 to 1, got 2.', () => centeredRmsprop(1e-3, { momentum: 2 })],
 ])('%s', (message, create) => {
   expect(create).toThrow(new RangeError(message));

@@ -213,7 +213,7 @@ describe('resumed fit', () => {
     ).rejects.toThrow(/fit: optimizerState must be undefined with resume, got an object/);
     const short = windows(ids, { sequenceLength: 30, batchSize: 1 });
     await expect(fit(model(), short, { ...options, resume: { ...first!, position: 9 } })).rejects.toThrow(
-      /fit: resume.position must be at most \d, the number of batches in data, got 9/,
+      /fit: resume.position must be at most \d, the number of batches, got 9/,
     );
     await expect(
       fit(model(), shuffled, { ...options, checkpoint: { every: 0, write: () => undefined } }),

@@ -496,7 +496,7 @@ describe('errors of fitInWorker', () => {
 
   it('name the custom function that the worker cannot have', async () => {
     const remedy =
-      'which cannot be posted to a worker. Export it from a module that the worker imports as well, and pass it to ' +
+      'which cannot be posted. Export it from a module that the worker imports as well, and pass it to ' +
       'fitInWorker and serveTraining as customObjects: { name: … }.';
     const rejects = async (model: Sequential, options: object, message: string) => {
       const training = fitInWorker(worker, model, shuffled, { loss, optimizer, ...options });

@@ -1,6 +1,6 @@
 /** Windows over time: the steps that a convolution or a pooling combines into one. */
 
-import { checkChoice, checkCount, formatShape, mismatch, outOfRange } from '../../tensor/shape';
+import { checkChoice, checkCount, checkRows, formatShape, mismatch, outOfRange } from '../../tensor/shape';
 
 /**
  * The zeros around a sequence: none (`'valid'`); as many as are needed for ⌈T / stride⌉ output steps, half of them
@@ -79,7 +79,10 @@ export function checkWindow(where: string, { stride, dilation, padding }: Omit<W
   if (!Array.isArray(padding))
     throw mismatch(where, 'padding', "'valid', 'same', 'causal' or [before, after]", padding);
   if (padding.length !== 2) throw outOfRange(where, 'padding', '[before, after]', formatShape(padding));
-  for (const count of padding) checkCount(where, 'a number of padding', count, 0);
+  for (const count of padding) {
+    checkCount(where, 'a number of padding', count, 0);
+    checkRows(where, 'a number of padding', count);
+  }
 }
 
 /** @throws RangeError if the number of channels is not a multiple of the number of groups */

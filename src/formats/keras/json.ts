@@ -11,7 +11,7 @@ import { checkJsonSize } from '../json-size';
  */
 export function parseJson(where: string, what: string, text: string): Json {
   // Several times what the largest number of layers takes.
-  checkJsonSize(where, what, text, 250_000);
+  checkJsonSize(where, what, text, 200_000);
   try {
     return JSON.parse(text) as Json;
   } catch {

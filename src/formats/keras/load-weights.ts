@@ -5,7 +5,7 @@ import { directionsOf, type LayerDirection } from '../../layers/directions';
 import { joinNames } from '../../layers/nested-names';
 import { cellOriginOf } from '../../layers/origins';
 import { checkModel, type Sequential } from '../../models/sequential';
-import { checkNames, checkObject, formatShape, sameShape } from '../../tensor/shape';
+import { checkNames, checkObject, checkString, formatShape, sameShape } from '../../tensor/shape';
 import { checkTensor, type Tensor } from '../../tensor/tensor';
 import { listed } from '../listing';
 import { type Part, partsOf } from '../parts';
@@ -67,6 +67,7 @@ export function fromKeras(
   checkNames(where, 'options', options, ['layers']);
   const { layers = {} } = options;
   checkObject(where, 'layers', layers);
+  for (const [name, layer] of Object.entries(layers)) checkString(where, `layers.${name}`, layer);
   const parts = partsOf(model);
   const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
   if (unknown !== undefined)

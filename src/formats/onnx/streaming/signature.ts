@@ -46,7 +46,7 @@ export function readSignature({ inputs, outputs, initializers }: OnnxGraph, opti
   const initialized = new Set(initializers.map(({ name }) => name));
   const declared = inputs.filter(({ name }) => !initialized.has(name));
   const names = declared.map(({ name }) => name);
-  for (const [option, given] of Object.entries({ inputs: fixed, shapes, state: state ?? {} })) {
+  for (const [option, given] of Object.entries({ inputs: fixed, shapes, state: state === undefined ? {} : state })) {
     checkObject(caller, option, given);
     const unknown = Object.keys(given).find((name) => !names.includes(name));
     if (unknown !== undefined)
