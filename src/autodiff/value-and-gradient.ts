@@ -141,7 +141,7 @@ function isWithResults<R>(output: Variable | WithResults<R>): output is WithResu
 export function checkScalar(where: string, argument: string, value: unknown): asserts value is Variable {
   if (isVariable(value) && value.shape.length === 0) return;
   const got = isVariable(value) ? `shape ${formatShape(value.shape)}` : value;
-  throw mismatch(where, argument, 'a scalar variable, as sum() and mean() return', got);
+  throw mismatch(where, argument, 'a scalar variable, as mean() returns', got);
 }
 
 /**

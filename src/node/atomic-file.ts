@@ -32,15 +32,16 @@ export async function writeAtomically(path: string, content: Uint8Array): Promis
   await removeLeftovers(folder, stem, machine);
   const temporary = join(folder, `.${stem}.${process.pid}-${machine}-${randomBytes(6).toString('hex')}.tmp`);
   try {
+    const mode = (await stat(target).catch(() => undefined))?.mode;
     const file = await open(temporary, 'wx');
     try {
+      // Before the content, which others may not be allowed to read.
+      if (mode !== undefined) await chmod(temporary, mode & 0o7777);
       await file.writeFile(content);
       await file.sync();
     } finally {
       await file.close();
     }
-    const mode = (await stat(target).catch(() => undefined))?.mode;
-    if (mode !== undefined) await chmod(temporary, mode & 0o7777);
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });

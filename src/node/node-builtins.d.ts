@@ -58,7 +58,7 @@ declare module 'node:fs' {
   export function writeFileSync(path: string | URL, data: string | Uint8Array): void;
   export function chmodSync(path: string, mode: number): void;
   export function lstatSync(path: string): { isSymbolicLink(): boolean };
-  export function statSync(path: string): { readonly mode: number };
+  export function statSync(path: string): { readonly mode: number; readonly size: number };
   export function symlinkSync(target: string, path: string): void;
   export function utimesSync(path: string, accessed: number, modified: number): void;
   export function existsSync(path: string | URL): boolean;

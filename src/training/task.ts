@@ -153,7 +153,7 @@ export function isSequentialCall<S extends readonly [model: Sequential, ...rest:
  * The scalar that a loss or metric computes. Errors of the function keep their whole message after the caller's name:
  * `fit: crossEntropy: targets must be …`.
  *
- * @throws TypeError if it is a variable that is not a scalar
+ * @throws TypeError if it is a variable that is not a scalar, or a loss that is a number
  */
 export function scalarOf<V extends Variable | number>(caller: string, name: string, compute: () => V): V {
   let value: V;
@@ -164,6 +164,7 @@ export function scalarOf<V extends Variable | number>(caller: string, name: stri
     if (error instanceof Error) Reflect.set(error, 'message', `${caller}: ${error.message}`);
     throw error;
   }
-  if (typeof value !== 'number') checkScalar(caller, name, value);
+  // A loss that is a number has no gradient.
+  if (name === 'loss' || typeof value !== 'number') checkScalar(caller, name, value);
   return value;
 }

@@ -241,6 +241,31 @@ describe('writeAtomically', () => {
     }
   });
 
+  it('gives the temporary file the mode of an existing file before its content', async () => {
+    const inner = mkdtempSync(join(folder, 'private-'));
+    const path = join(inner, 'private');
+    writeFileSync(path, 'old');
+    chmodSync(path, 0o600);
+    const modes = new Set<number>();
+    let ended = false;
+    const writing = writeAtomically(path, new Uint8Array(2 ** 25)).finally(() => {
+      ended = true;
+    });
+    while (!ended) {
+      for (const name of readdirSync(inner).filter((each) => each.endsWith('.tmp'))) {
+        try {
+          const { size, mode } = statSync(join(inner, name));
+          if (size > 0) modes.add(mode & 0o777);
+        } catch {
+          // The file has got its final name.
+        }
+      }
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    await writing;
+    expect([...modes]).toEqual([0o600]);
+  });
+
   it.each(['n'.repeat(245), 'n'.repeat(255), 'ü'.repeat(127)])('writes a file with a long name', async (name) => {
     const inner = mkdtempSync(join(folder, 'long-'));
     const path = join(inner, name);

@@ -121,10 +121,16 @@ it('errors name fit, evaluate or gradientFlow, and keep the message of the loss'
   );
   const batch = { inputs: full([4, 1, 2], 0), targets: full([4, 1, 3], 0) };
   await expect(fit(net, dataOf(batch), { loss: multiply, optimizer })).rejects.toThrow(
-    'fit: loss must be a scalar variable, as sum() and mean() return, got shape [4, 1, 3].',
+    'fit: loss must be a scalar variable, as mean() returns, got shape [4, 1, 3].',
   );
+  const withNumber = customModel({ w: full([1], 1) }, (() => 3) as never);
+  await expect(fit(withNumber, dataOf(batch), { optimizer })).rejects.toThrow(
+    'fit: loss must be a scalar variable, as mean() returns, got 3.',
+  );
+  const loss = (() => 3) as never;
+  await expect(fit(net, dataOf(batch), { loss, optimizer })).rejects.toThrow('fit: loss must be a scalar variable');
   expect(() => evaluate(net, dataOf(batch), { loss: meanSquaredError, metrics: { product: multiply } })).toThrow(
-    'evaluate: product must be a scalar variable, as sum() and mean() return, got shape [4, 1, 3].',
+    'evaluate: product must be a scalar variable, as mean() returns, got shape [4, 1, 3].',
   );
 });
 

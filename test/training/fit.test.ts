@@ -642,7 +642,7 @@ describe('models', () => {
     [
       'a loss that is not a scalar',
       () => valueAndGradient({ w: tensor([1, 2]) }, ({ w }) => multiply(w, 2)),
-      /the result of the function must be a scalar variable, as sum\(\) and mean\(\) return, got shape \[2\]/,
+      /the result of the function must be a scalar variable, as mean\(\) returns, got shape \[2\]/,
     ],
     [
       'an op outside',

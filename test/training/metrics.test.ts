@@ -345,7 +345,7 @@ describe('evaluate', () => {
     const uncalled: object = { rmse: rootMeanSquaredError };
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: uncalled as Record<string, Metric<IntTensor>> }),
-    ).toThrow('evaluate: rmse must be a scalar variable, as sum() and mean() return, got an object with start.');
+    ).toThrow('evaluate: rmse must be a scalar variable, as mean() returns, got an object with start.');
     const named: object = { accuracy: 'accuracy' };
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: named as Record<string, Metric<IntTensor>> }),
