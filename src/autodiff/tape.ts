@@ -108,11 +108,11 @@ function outOfMemory(
   const [names] = /^(\w+: )?(layer \S+: )*/.exec(message)!;
   const needed = Math.ceil((heapLength * view.BYTES_PER_ELEMENT) / 1e6);
   const remedies = recording
-    ? 'Use smaller batches, truncatedBptt, or recomputation: run: runInSegments, or recompute.'
+    ? 'Use smaller batches, truncatedBptt, run: runInSegments, or recompute.'
     : 'Use smaller batches or shorter sequences.';
   return new RangeError(
-    `${names}the computation needs at least ${needed} MB of memory, which the engine does not provide ` +
-      `(a WebAssembly memory has at most 4294 MB). ${remedies}`,
+    `${names}the computation needs at least ${needed} MB of memory, which the engine does not have ` +
+      `(at most 4294 MB). ${remedies}`,
   );
 }
 

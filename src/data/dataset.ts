@@ -160,7 +160,6 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
   checkCount('batchesOf', 'targetAxis', targetAxis, 0);
   checkCount('batchesOf', 'batchSize', batchSize);
-
   checkEither('batchesOf', 'inputs', inputs);
   checkEither('batchesOf', 'targets', targets);
   const count = inputs.shape[1] ?? 0;

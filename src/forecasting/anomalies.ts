@@ -4,7 +4,7 @@ import type { Tensor } from '../index';
 import { isArrayOf, lastOf } from '../tensor/arrays';
 import { checkArray, checkCount, checkKind, checkNames, checkNumber, checkObject, mismatch } from '../tensor/shape';
 import { appendValue, baseOf, copyTrack, scaled } from './features';
-import type { FittedForecaster } from './fit-forecaster';
+import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { quantileOfSorted } from './probability';
 import { checkSeries, type Series } from './series';
 import { type ForecastState, observeChecked, type Row } from './state';
@@ -47,7 +47,7 @@ export function scoreAnomalies(
   states?: readonly ForecastState[],
 ): AnomalyScores[] {
   const where = 'scoreAnomalies';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
+  checkFitted(where, fitted);
   const all = new Map<string, Float64Array>();
   const outputs: Tensor[] = [];
   const checked = checkSeries(where, series, fitted.schema);

@@ -4,9 +4,9 @@
  * the relative scores of Sesia and Candès, 2020, arXiv 1909.05433).
  */
 
-import { checkCount, checkKind, checkNames, counted } from '../tensor/shape';
+import { checkCount, checkNames, counted } from '../tensor/shape';
 import type { FeaturePlan } from './features';
-import type { FittedForecaster } from './fit-forecaster';
+import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { predictWindows, type Windows } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
 import { scalerOf } from './state';
@@ -126,7 +126,7 @@ export function recalibrate(
   options: RecalibrateOptions,
 ): FittedForecaster {
   const where = 'recalibrate';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
+  checkFitted(where, fitted);
   checkNames(where, 'options', options, ['steps']);
   const { steps } = options;
   checkCount(where, 'steps', steps, 0);

@@ -65,6 +65,10 @@ export interface FittedForecaster extends FeaturePlan {
   readonly validationLosses: readonly number[];
 }
 
+/** @throws TypeError if `fitted` is not a {@link FittedForecaster} */
+export const checkFitted = (where: string, fitted: FittedForecaster): void =>
+  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
+
 /**
  * Trains a forecaster on one or many series: one set of parameters for all of them.
  *
@@ -196,7 +200,7 @@ function withScaling(forecaster: Forecaster, series: readonly CheckedSeries[]): 
   const isRatio = series.every(({ values }) => {
     const observed = values.filter((value) => !Number.isNaN(value));
     const mean = observed.reduce((sum, value) => sum + value, 0) / observed.length;
-    return observed.every((value) => value > 0.05 * mean && value > 0);
+    return observed.every((value) => value > 0.05 * mean);
   });
   return { ...forecaster, scaling: isRatio ? 'log' : 'standard' };
 }
@@ -238,15 +242,15 @@ function defaultValidation({ horizon, context }: Forecaster, series: readonly Ch
 
 /** The scaling of past covariates, future covariates and static numbers, from the training part. */
 function covariateScaler(series: readonly CheckedSeries[], validation: number): Scaler {
-  const { past, future, numbers } = series[0]!;
+  const { numbers } = series[0]!;
   const column = (values: (each: CheckedSeries) => Iterable<number>): Scaler => {
     const data = Float32Array.from(series.flatMap((each) => [...values(each)]));
     return standardScaler({ shape: [data.length, 1], data });
   };
-  const inTraining = (values: Float64Array, N: number): Iterable<number> => values.subarray(0, N - validation);
   const scalers = [
-    ...past.map((_, i) => column((each) => inTraining(each.past[i]!, each.values.length))),
-    ...future.map((_, i) => column((each) => inTraining(each.future[i]!, each.values.length))),
+    ...(['past', 'future'] as const).flatMap((kind) =>
+      series[0]![kind].map((_, i) => column((each) => each[kind][i]!.subarray(0, each.values.length - validation))),
+    ),
     ...numbers.map((_, i) => column((each) => [each.numbers[i]!])),
   ];
   return { offset: scalers.flatMap(({ offset }) => offset), scale: scalers.flatMap(({ scale }) => scale) };
@@ -260,7 +264,7 @@ function tooShort(
 ): RangeError {
   const longest = series.reduce((most, each) => (each.values.length > most.values.length ? each : most));
   return new RangeError(
-    `${where}: no series has a window for training: the longest, ${longest.name}, has ${longest.values.length} ` +
-      `values, for a horizon of ${horizon} and ${counted(validation, 'validation step')}.`,
+    `${where}: no series has a training window: the longest, ${longest.name}, has ` +
+      `${counted(longest.values.length, 'value')}, for a horizon of ${horizon} and ${counted(validation, 'validation step')}.`,
   );
 }

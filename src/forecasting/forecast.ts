@@ -1,10 +1,10 @@
 /** Forecasts of a trained forecaster. */
 
 import type { Tensor } from '../index';
-import { checkArray, checkCount, checkKind, checkNames, checkNumber, counted, isObject } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkNumber, counted, isObject } from '../tensor/shape';
 import { checkLevels } from './distributions';
 import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
-import type { FittedForecaster } from './fit-forecaster';
+import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { samplePaths } from './paths';
 import type { Series } from './series';
@@ -50,7 +50,7 @@ export function forecast(
   options: ForecastOptions = {},
 ): Forecast[] {
   const where = 'forecast';
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
+  checkFitted(where, fitted);
   checkNames(where, 'options', options, ['levels', 'paths', 'seed']);
   const { levels = forecastLevels(), paths = 100, seed = 0 } = options;
   checkLevels(where, levels);

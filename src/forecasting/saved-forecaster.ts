@@ -15,10 +15,10 @@ import {
 } from '../index';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
-import { checkKind, checkNames, checkObject } from '../tensor/shape';
+import { checkNames, checkObject } from '../tensor/shape';
 import { distributionOf } from './distributions';
 import { type FeaturePlan, inputSize } from './features';
-import type { FittedForecaster } from './fit-forecaster';
+import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { forecaster } from './forecaster';
 import { embeddingSize, embeddingsSize, type Member } from './network';
 import { type Description, layout, readDescription } from './saved-description';
@@ -42,7 +42,7 @@ export interface SavedForecasterOptions {
  * // true
  */
 export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Uint8Array {
-  checkKind('saveForecaster', 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
+  checkFitted('saveForecaster', fitted);
   checkNames('saveForecaster', 'options', options, ['customObjects']);
   if (options.customObjects !== undefined) checkObject('saveForecaster', 'customObjects', options.customObjects);
   const { forecaster: settings, members, ...parts } = fitted;

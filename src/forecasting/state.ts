@@ -1,7 +1,7 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
 import { createPredictor, joinStates, type ModelState, splitState, type Tensor } from '../index';
-import { checkArray, checkKind, checkObject, outOfRange } from '../tensor/shape';
+import { checkArray, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
   appendValue,
@@ -16,7 +16,7 @@ import {
   writeCovariates,
   writeValues,
 } from './features';
-import type { FittedForecaster } from './fit-forecaster';
+import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { embeddingsSize, type Member, type MemberParameters } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
 import { checkPositive, fitValueScaler, type ValueScaler } from './value-scaling';
@@ -77,7 +77,7 @@ export function observeAs(
   series: readonly Series[],
   states?: readonly ForecastState[],
 ): ForecastState[] {
-  checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
+  checkFitted(where, fitted);
   const checked = checkSeries(where, series, fitted.schema);
   checkPositive(where, fitted.forecaster.scaling, checked);
   return observeChecked(where, fitted, checked, states);

@@ -124,7 +124,11 @@ export const createOptimizer = (optimizer: Optimizer, ...origin: Origin): Optimi
 
 const notCloneable = /* @__PURE__ */ postInstead('an optimizer', 'its state, and create the optimizer in the worker');
 
-/** The optimizer that the function `name` creates from a learning rate and options. */
+/**
+ * The optimizer that the function `name` creates from a learning rate and options.
+ *
+ * @throws RangeError if the rate is a number that is negative or not finite; those of a function are checked later
+ */
 export function withRate(
   name: string,
   slots: number,
@@ -132,6 +136,7 @@ export function withRate(
   options: object,
   change: (rate: number, update: Update) => void,
 ): Optimizer {
+  if (typeof rate !== 'function') rateAt(name, rate, { step: 1 });
   const update: Optimizer['update'] = (input) => change(rateAt(name, rate, input), input);
   return createOptimizer({ name, slots, rate, update }, name, rate, options);
 }

@@ -121,7 +121,7 @@ describe('fitForecaster rejects', () => {
 
   it('validation that leaves nothing to train on', async () => {
     await expect(fitForecaster(plain, [good], { steps: 1, validation: 38 })).rejects.toThrow(
-      /^fitForecaster: no series has a window for training: the longest, shop, has 40 values/,
+      /^fitForecaster: no series has a training window: the longest, shop, has 40 values/,
     );
     const short: Series = { name: 'x', values: values.slice(0, 20) };
     await expect(fitForecaster(plain, [good, short], { steps: 1, validation: 20 })).rejects.toThrow(

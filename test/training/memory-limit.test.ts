@@ -28,7 +28,7 @@ it.each(['simd', undefined] as const)(
     await expect(
       fit(model, [{ inputs: ids, targets: ids }], { loss: crossEntropy, optimizer: sgd(0.1) }),
     ).rejects.toThrow(
-      /^fit: layer embedding: the computation needs at least 49\d\d MB of memory, .* at most 4294 MB\)\. Use smaller batches, truncatedBptt, or recomputation: run: runInSegments, or recompute\.$/,
+      /^fit: layer embedding: the computation needs at least 49\d\d MB of memory, .*\(at most 4294 MB\)\. Use smaller batches, truncatedBptt, run: runInSegments, or recompute\.$/,
     );
     expect(model.data).toEqual(before);
     const [tall, wide] = [full([40_000, 1], 0), full([1, 40_000], 0)];

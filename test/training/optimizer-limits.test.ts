@@ -40,6 +40,9 @@ const kernelNames = (['portable', 'simd', 'relaxed', 'wide'] as const satisfies 
 );
 
 it.each([
+  ['adam: the learning rate must be a finite number of at least 0, got NaN.', () => adam(NaN)],
+  ['sgd: the learning rate must be a finite number of at least 0, got -1.', () => sgd(-1)],
+  ['adamw: the learning rate must be a finite number of at least 0, got Infinity.', () => adamw(Infinity)],
   ['adam: beta1 must be at least 0 and less than 1, got 1.', () => adam(1e-3, { beta1: 1 })],
   ['adamw: beta2 must be at least 0 and less than 1, got 1.', () => adamw(1e-3, { beta2: 1 })],
   ['adam: beta1 must be at least 0 and less than 1, got NaN.', () => adam(1e-3, { beta1: NaN })],
