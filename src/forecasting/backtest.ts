@@ -7,6 +7,7 @@ import {
   checkFunction,
   checkNames,
   checkObject,
+  checkSome,
   counted,
   outOfRange,
 } from '../tensor/shape';
@@ -125,10 +126,12 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
   const forecasts: BacktestForecast[] = [];
   for (const [name, given] of Object.entries(methods)) {
     const parts: readonly (Method | Forecaster)[] = Array.isArray(given) ? given : [given];
+    checkSome(where, `methods.${name}`, parts.length, 'method');
     for (const part of parts) {
       const method =
         typeof part === 'function' ? part : trainingMethod(where, name, part, task, training, refit === 'intervals');
-      if (!results.has(part)) results.set(part, await run(where, name, method, histories, task, refit === 'always'));
+      if (!results.has(part))
+        results.set(part, await runMethod(where, name, method, histories, task, refit === 'always'));
     }
     histories.forEach((history, index) => {
       averageForecasts(parts.map((part) => results.get(part)![index]!)).forEach((each, i) => {
@@ -140,8 +143,8 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
   return { scores: scoresByMethod(Object.keys(methods), series, forecasts, task), forecasts };
 }
 
-/** Runs a method. Returns the forecasts of all series, by origin. */
-async function run(
+/** Runs a method, whose errors keep their message after its name. Returns the forecasts of all series, by origin. */
+async function runMethod(
   where: string,
   name: string,
   method: Method,
@@ -149,12 +152,21 @@ async function run(
   task: ForecastTask,
   refits: boolean,
 ): Promise<readonly (readonly Forecast[])[]> {
+  const named = async <R>(call: () => R): Promise<Awaited<R>> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof Error) Reflect.set(error, 'message', `${where}: methods.${name}: ${error.message}`);
+      throw error;
+    }
+  };
   const results: (readonly Forecast[])[] = [];
   let fitted: FittedMethod | undefined;
   for (const history of histories) {
-    if (fitted === undefined || refits) fitted = await method(history, task);
+    if (fitted === undefined || refits) fitted = await named(() => method(history, task));
     checkFunction(where, `the result of methods.${name}`, fitted);
-    results.push(fitted(history));
+    const run = fitted;
+    results.push(await named(() => run(history)));
   }
   return results;
 }

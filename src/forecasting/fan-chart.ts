@@ -8,7 +8,6 @@ import {
   checkNames,
   checkNumber,
   checkString,
-  counted,
   isObject,
   lengthOf,
   mismatch,
@@ -16,7 +15,7 @@ import {
 } from '../tensor/shape';
 import { gray, line, svgDocument, text, ticksOf } from '../training/svg';
 import { millisecondsOf } from './calendar';
-import { type Forecast, hasInterval, intervalAt } from './forecast-result';
+import { checkForecast, type Forecast, hasInterval, intervalAt } from './forecast-result';
 import type { Series } from './series';
 
 /** The options of {@link fanChart}. */
@@ -52,17 +51,9 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   const where = 'fanChart';
   checkNames(where, 'options', options, ['title', 'intervals', 'history', 'actual', 'width', 'height']);
   checkKind(where, 'series', series, 'a series', 'values');
-  checkKind(where, 'forecast', forecast, 'a forecast', 'quantiles');
+  checkForecast(where, 'forecast', forecast);
   lengthOf(where, 'series.values', series.values);
   if (series.mask !== undefined) lengthOf(where, 'series.mask', series.mask);
-  for (const name of ['levels', 'quantiles', 'median'] as const) checkArray(where, `forecast.${name}`, forecast[name]);
-  for (const level of forecast.levels) checkNumber(where, 'forecast.levels', level, 0, 1);
-  for (const row of forecast.quantiles) checkArray(where, 'forecast.quantiles', row);
-  if (forecast.quantiles.length !== forecast.median.length)
-    throw new RangeError(
-      `${where}: forecast.quantiles must have ${counted(forecast.median.length, 'row')}, as median, got ` +
-        `${forecast.quantiles.length}.`,
-    );
   const { title = series.name, actual = [], width = 640, height = 320 } = options;
   const { intervals = [0.5, 0.8, 0.9].filter((each) => hasInterval(forecast, each)) } = options;
   checkString(where, 'title', title);

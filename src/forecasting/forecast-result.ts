@@ -1,7 +1,7 @@
 /** The result of forecasts. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkArray, outOfRange } from '../tensor/shape';
+import { checkArray, checkKind, checkNumber, counted, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import type { Forecaster } from './forecaster';
 import type { ForecastState } from './state';
@@ -39,6 +39,21 @@ export function createForecast(
   };
 }
 
+/** @throws TypeError or RangeError if the value is not a forecast */
+export function checkForecast(where: string, argument: string, forecast: Forecast): void {
+  checkKind(where, argument, forecast, 'a forecast', 'quantiles');
+  const { levels, quantiles, median } = forecast;
+  for (const [name, value] of Object.entries({ levels, quantiles, median }))
+    checkArray(where, `${argument}.${name}`, value);
+  for (const level of levels) checkNumber(where, `${argument}.levels`, level, 0, 1);
+  for (const row of quantiles) checkArray(where, `${argument}.quantiles`, row);
+  const rows = counted(median.length, 'row');
+  if (quantiles.length !== median.length)
+    throw outOfRange(where, `${argument}.quantiles`, `${rows}, as median`, quantiles.length);
+  if (quantiles.some((row) => row.length !== levels.length))
+    throw outOfRange(where, `${argument}.quantiles`, `${rows} of ${counted(levels.length, 'level')}`, 'other rows');
+}
+
 /**
  * Averages the forecasts of several methods: the medians, and the quantiles of each level. An average is often better
  * than each of its parts, and rarely much worse than the best one.
@@ -55,7 +70,10 @@ export function createForecast(
 export function averageForecasts(forecasts: readonly (readonly Forecast[])[]): Forecast[] {
   const where = 'averageForecasts';
   checkArray(where, 'forecasts', forecasts);
-  forecasts.forEach((each, i) => checkArray(where, `forecasts[${i}]`, each));
+  forecasts.forEach((method, i) => {
+    checkArray(where, `forecasts[${i}]`, method);
+    method.forEach((each, j) => checkForecast(where, `forecasts[${i}][${j}]`, each));
+  });
   const [first, ...others] = forecasts;
   if (first === undefined) throw outOfRange(where, 'forecasts', 'those of at least one method', '[]');
   const describe = (each: readonly Forecast[]): string =>

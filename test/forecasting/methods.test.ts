@@ -200,3 +200,16 @@ it('a backtest averages the methods of an array, and trains a forecaster once', 
     });
   }
 });
+
+it('a backtest names the method whose function throws, and rejects an array of none', async () => {
+  const run = (methods: Parameters<typeof backtest>[1]['methods']) =>
+    backtest([{ name: 'a', values: [1, 2, 3, 4, 5, 6] }], { methods, horizon: 2 });
+  const failing: Method = () => {
+    throw new RangeError('no data');
+  };
+  await expect(run({ mine: [seasonalNaive(), failing] })).rejects.toThrow(
+    new RangeError('backtest: methods.mine: no data'),
+  );
+  await expect(run({ mine: () => failing as never })).rejects.toThrow('backtest: methods.mine: no data');
+  await expect(run({ mine: [] })).rejects.toThrow('backtest: methods.mine must hold at least one method, got none.');
+});

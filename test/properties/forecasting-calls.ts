@@ -112,6 +112,7 @@ export const forecastingCalls: Readonly<Record<string, readonly Call[]>> = {
       'full',
     ),
   ],
+  averageForecasts: [call(() => [[[next()], [next()]]])],
   backtestTable: [call(() => [result, { by: 'step' }])],
   fanChart: [call(() => [plain(), next(), { title: 't', actual: [1, 2], intervals: [0.8], width: 300, height: 200 }])],
   scoreAnomalies: [
