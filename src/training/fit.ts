@@ -14,7 +14,7 @@ import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
 import { customTask, isSequentialCall, sequentialTask, type Task } from './task';
-import { type Best, type Epoch, type FitCheckpoint, iteratorOf, openEpoch, type TrainingState } from './training-state';
+import { type Best, type Epoch, type FitCheckpoint, openEpoch, type TrainingState } from './training-state';
 
 /** The progress of training after an update. */
 export interface Progress {
@@ -294,7 +294,8 @@ async function train<P extends TensorTree, B>(
   }
 }
 
-const readOnce = 'Async generators can be read once; pass an object whose [Symbol.asyncIterator] starts again.';
+const readOnce =
+  'An async generator or a stream can be read once; pass an object whose [Symbol.asyncIterator] starts again.';
 
 /** @throws RangeError if there are several epochs, but data is an async generator */
 export function checkRepeatable(
@@ -356,7 +357,7 @@ function createValidation<P extends TensorTree, B>(
   { patience = Infinity, resume, validation }: FitOptions<B>,
   pause: () => Promise<void>,
 ): Validation {
-  const data = validation && sourceOf('fit', validation);
+  const data = validation ? sourceOf('fit', validation) : undefined;
   const losses = [...(resume?.validationLosses ?? [])];
   let best = resume?.best;
   return {
@@ -365,11 +366,10 @@ function createValidation<P extends TensorTree, B>(
       return best;
     },
     async run(epoch) {
-      if (!data) return undefined;
+      if (data === undefined) return undefined;
       const carried = task.carried?.();
       const mean = startMeanLoss('fit', 'validation', task);
-      const read = (): AsyncIterator<B> => iteratorOf(data.batches(mean.random)) as AsyncIterator<B>;
-      for await (const batch of { [Symbol.asyncIterator]: read }) {
+      for await (const batch of data.batches(mean.random)) {
         mean.add(batch);
         await pause();
       }
