@@ -17,9 +17,9 @@ export interface AnomalyScores {
   /**
    * One score per value: its distance from the median of the forecast of one step, in units of the distance of the
    * quantile 0.1 or 0.9 from the median on the same side. Distances are those of scaled values: of logarithms if the
-   * scaling is `'log'`, as `'auto'` can be. The forecasts are without linear skip, which only the horizon has. NaN for
-   * missing values and the first value of a series. Infinity for values of 0 or less if the scaling is `'log'` or
-   * `'boxCox'`, which are defined only for positive ones.
+   * scaling is `'log'`, which `'auto'` may choose. The forecasts do not use the linear skip, which applies only to the
+   * horizon. NaN for missing values and the first value of a series. Infinity for values of 0 or less if the scaling is
+   * `'log'` or `'boxCox'`, which are defined only for positive ones.
    */
   readonly scores: Float64Array;
   /** The states after the series, from which later values can be scored. */

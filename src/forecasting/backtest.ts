@@ -1,5 +1,6 @@
 /** Rolling-origin evaluation of forecasting methods. */
 
+import { prefixed } from '../tensor/error-context';
 import {
   checkArray,
   checkChoice,
@@ -143,7 +144,7 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
   return { scores: scoresByMethod(Object.keys(methods), series, forecasts, task), forecasts };
 }
 
-/** Runs a method, whose errors keep their message after its name. Returns the forecasts of all series, by origin. */
+/** Runs a method, and puts its name before its errors. Returns the forecasts of all series, by origin. */
 async function runMethod(
   where: string,
   name: string,
@@ -156,8 +157,7 @@ async function runMethod(
     try {
       return await call();
     } catch (error) {
-      if (error instanceof Error) Reflect.set(error, 'message', `${where}: methods.${name}: ${error.message}`);
-      throw error;
+      throw prefixed(error, `${where}: methods.${name}`);
     }
   };
   const results: (readonly Forecast[])[] = [];

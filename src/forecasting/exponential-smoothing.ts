@@ -1,4 +1,4 @@
-/** Exponential smoothing as a method to compare with. */
+/** Exponential smoothing as a baseline. */
 
 import { createRandom, normalNumber } from '../index';
 import { checkArray, checkCount, checkNames, checkString, outOfRange } from '../tensor/shape';
@@ -20,7 +20,7 @@ export interface ExponentialSmoothingOptions {
 
 /**
  * Exponential smoothing (ETS). Fits every model to each history by maximum likelihood and forecasts with the one of the
- * least AICc; the quantiles are those of simulated paths. A season of more than 24 steps is removed before by STL
+ * least AICc; the quantiles are those of simulated paths. A season of more than 24 steps is first removed by STL
  * (Cleveland et al., 1990), and its last values are added to the forecast, as `stlf` of R's package `forecast` does.
  *
  * @throws RangeError if a model is not one of the 15
@@ -54,7 +54,7 @@ export function exponentialSmoothing(options: ExponentialSmoothingOptions = {}):
   });
 }
 
-/** The longest season of models: longer ones have too many initial values for AICc. */
+/** The longest season that a model has. For a longer one, AICc penalizes too many initial values. */
 const longestSeason = 24;
 
 /** The forecast of a fitted model: its prediction without errors, and quantiles of simulated paths around it. */

@@ -200,6 +200,7 @@ function withScaling(forecaster: Forecaster, series: readonly CheckedSeries[]): 
   const isRatio = series.every(({ values }) => {
     const observed = values.filter((value) => !Number.isNaN(value));
     const mean = observed.reduce((sum, value) => sum + value, 0) / observed.length;
+    // All values are positive then, since some value is at most the mean.
     return observed.every((value) => value > 0.05 * mean);
   });
   return { ...forecaster, scaling: isRatio ? 'log' : 'standard' };
@@ -265,6 +266,7 @@ function tooShort(
   const longest = series.reduce((most, each) => (each.values.length > most.values.length ? each : most));
   return new RangeError(
     `${where}: no series has a training window: the longest, ${longest.name}, has ` +
-      `${counted(longest.values.length, 'value')}, for a horizon of ${horizon} and ${counted(validation, 'validation step')}.`,
+      `${counted(longest.values.length, 'value')}, for a horizon of ${horizon} and ` +
+      `${counted(validation, 'validation step')}.`,
   );
 }

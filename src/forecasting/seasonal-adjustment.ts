@@ -3,7 +3,7 @@
  * McRae and Terpenning, 1990, "STL: A Seasonal-Trend Decomposition Procedure Based on Loess").
  */
 
-/** The number of seasons over which the values of a step of the season are averaged, with weights. */
+/** The number of seasons in the window that smooths each step of the season. */
 const seasonWindow = 11;
 
 /** The seasonal part of every value. The series must have at least two seasons of `m` steps. */
@@ -25,11 +25,14 @@ export function seasonalPart(values: Float64Array, m: number): Float64Array {
 
 const nextOdd = (x: number): number => 2 * Math.floor(Math.ceil(x) / 2) + 1;
 
-/** Smooths the values of each step of the season over the seasons. Returns also the season before and the one after. */
+/** Smooths each step of the season over all seasons. The result begins one season earlier and ends one later. */
 function smoothCycles(values: Float64Array, m: number): Float64Array {
   const smoothed = new Float64Array(values.length + 2 * m);
   for (let phase = 0; phase < m; phase++) {
-    const cycle = values.filter((_, t) => t % m === phase);
+    const cycle = Float64Array.from(
+      { length: Math.ceil((values.length - phase) / m) },
+      (_, i) => values[i * m + phase]!,
+    );
     loess(cycle, seasonWindow, 0, -1, cycle.length + 1).forEach((value, i) => {
       smoothed[i * m + phase] = value;
     });
@@ -37,14 +40,14 @@ function smoothCycles(values: Float64Array, m: number): Float64Array {
   return smoothed;
 }
 
-/** The means of `width` values in order. */
+/** The means of every `width` consecutive values. */
 function movingAverage(values: Float64Array, width: number): Float64Array {
   let sum = 0;
-  const sums = values.map((value, t) => {
+  const means = values.map((value, t) => {
     sum += value - (values[t - width] ?? 0);
     return sum / width;
   });
-  return sums.subarray(width - 1);
+  return means.subarray(width - 1);
 }
 
 /**
@@ -56,12 +59,12 @@ function loess(values: Float64Array, width: number, degree: 0 | 1, from: number,
   const size = Math.min(width, n);
   const smoothed = new Float64Array(to - from);
   let weights: Float64Array = new Float64Array(0);
-  let inside = NaN;
+  let position = NaN;
   for (let at = from; at < to; at++) {
     const first = Math.max(0, Math.min(n - size, at - (size >> 1)));
     // All windows in the middle have the same weights.
-    if (at - first !== inside) weights = weightsAt(at - first, size, Math.max(0, (width - n) >> 1), degree, n);
-    inside = at - first;
+    if (at - first !== position) weights = weightsAt(at - first, size, Math.max(0, (width - n) >> 1), degree, n);
+    position = at - first;
     for (let j = 0; j < size; j++) smoothed[at - from]! += weights[j]! * values[first + j]!;
   }
   return smoothed;

@@ -14,7 +14,7 @@ export function checkJsonSize(
   text: string,
   limit: number = 250_000 + text.length / 8,
 ): void {
-  // An empty object takes 20 times the memory of its text, and a name up to 10 times, and some microseconds. The entry
+  // An empty object takes 20 times the memory of its text, and a name up to 10 times and some microseconds. The entry
   // of a tensor has three objects and arrays and four names.
   let left = limit;
   let names = 1.5 * limit;

@@ -112,8 +112,8 @@ const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.tes
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
  * `load_state_dict`. Biases are in `bias_ih`; `bias_hh` is zero, except for the candidate of a GRU.
  *
- * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or layers that are
- * not a stack have the same module
+ * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or layers that
+ * do not form a stack share a module
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 5 })], { inputSize: 2 });
  * const weights = toPyTorch(model, { modules: { gru: 'rnn', dense: 'fc' } });

@@ -29,3 +29,10 @@ export function attributed(error: unknown, caller: string): unknown {
   }
   return error;
 }
+
+/** Puts `caller` before the whole message of an error. Returns the same error. */
+export function prefixed(error: unknown, caller: string): unknown {
+  // Not every message can be changed: that of a DOMException cannot.
+  if (error instanceof Error) Reflect.set(error, 'message', `${caller}: ${error.message}`);
+  return error;
+}

@@ -7,7 +7,7 @@ import { checkCausal } from '../layers/chain';
 import { lengthsOf } from '../models/output-lengths';
 import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
-import { withCaller } from '../tensor/error-context';
+import { prefixed, withCaller } from '../tensor/error-context';
 import { checkFunction, checkKind, checkNumber, isObject, mismatch, sizeOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { type Mapped, mapTree, type TensorTree } from '../tensor/tree';
@@ -160,9 +160,7 @@ export function scalarOf<V extends Variable | number>(caller: string, name: stri
   try {
     value = compute();
   } catch (error) {
-    // Not every message can be changed: that of a DOMException cannot.
-    if (error instanceof Error) Reflect.set(error, 'message', `${caller}: ${error.message}`);
-    throw error;
+    throw prefixed(error, caller);
   }
   // A loss that is a number has no gradient.
   if (name === 'loss' || typeof value !== 'number') checkScalar(caller, name, value);

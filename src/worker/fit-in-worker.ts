@@ -115,7 +115,7 @@ export async function fitInWorker(
     host.close();
   }
   if (outcome.parameters) model.data.set(outcome.parameters);
-  // The worker has rejected a wrong state.
+  // The worker has rejected a malformed state, which does not change.
   if (isObject(optimizerState) && outcome.optimizerState) {
     optimizerState.step = outcome.optimizerState.step;
     optimizerState.slots?.forEach?.((slot, i) => slot?.set?.(outcome.optimizerState!.slots[i]!));

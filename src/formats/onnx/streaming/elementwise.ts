@@ -110,7 +110,7 @@ function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): View 
   );
 }
 
-/** Of integers, which are constants, the array of the results drops the fraction. */
+/** Integers are always constants, and the integer array of the results truncates their quotients. */
 const binary =
   (f: Pair, kernel?: BinaryKernel): PlanOperator =>
   (node) => [paired(node.plan, required(node, 0), required(node, 1), f, kernel)];
