@@ -94,8 +94,13 @@ export interface Source<B> extends Partial<Pick<Dataset<B>, 'batchCount'>> {
  *
  * @throws TypeError as {@link datasetOrBatches}
  */
-export function sourceOf<B>(where: string, data: Batches<B> | AsyncBatches<B> | B, most: number = Infinity): Source<B> {
-  const given = datasetOrBatches(where, data);
+export function sourceOf<B>(
+  where: string,
+  name: string,
+  data: Batches<B> | AsyncBatches<B> | B,
+  most: number = Infinity,
+): Source<B> {
+  const given = datasetOrBatches(where, name, data);
   if ('batches' in given) return given as Source<B>;
   if (Symbol.asyncIterator in given) return { batches: () => given };
   const list: B[] = [];
@@ -110,14 +115,20 @@ export function sourceOf<B>(where: string, data: Batches<B> | AsyncBatches<B> | 
  */
 export function datasetOrBatches<B>(
   where: string,
+  name: string,
   data: Batches<B> | AsyncBatches<B> | B,
 ): Batches<B> | AsyncBatches<B> {
   if (isObject(data)) {
     if (typeof (data as Partial<Dataset>).batches === 'function') return data;
-    if (Symbol.iterator in data || Symbol.asyncIterator in data) return data;
+    if (isIterable(data)) return data;
     if ('inputs' in data) return [data as B];
   }
-  throw mismatch(where, 'data', 'a dataset, a batch { inputs, targets } or an iterable of batches', data);
+  throw mismatch(where, name, 'a dataset, a batch { inputs, targets } or an iterable of batches', data);
+}
+
+/** Whether a value is an iterable object, synchronous or not. */
+export function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
+  return isObject(value) && (Symbol.iterator in value || Symbol.asyncIterator in value);
 }
 
 /** @throws TypeError or RangeError if the tensors of a batch are not valid */

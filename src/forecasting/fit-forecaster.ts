@@ -98,12 +98,12 @@ export async function fitForecaster(
     'onProgress',
     'signal',
   ]);
-  const { steps = 600, batchSize = 32, learningRate = 5e-3, onProgress, signal } = options;
+  const { steps = 600, batchSize = 32, learningRate = 5e-3, optimizer, onProgress, signal } = options;
   checkCount(where, 'steps', steps);
   checkCount(where, 'batchSize', batchSize);
   checkNumber(where, 'learningRate', learningRate, 0);
-  if (options.optimizer !== undefined) checkOptimizer(where, 'optimizer', options.optimizer);
-  if (options.onProgress !== undefined) checkFunction(where, 'onProgress', options.onProgress);
+  if (optimizer !== undefined) checkOptimizer(where, 'optimizer', optimizer);
+  if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
   const schema = schemaOf(where, series, forecaster.frequency);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
@@ -113,13 +113,8 @@ export async function fitForecaster(
   checkCount(where, 'validation', validation, 0);
   if (validation > 0 && validation < forecaster.horizon)
     throw outOfRange(where, 'validation', `0 or at least the horizon ${forecaster.horizon}`, validation);
-  for (const { name, values } of checked)
-    if (values.length <= validation)
-      throw new RangeError(
-        `${where}: series ${name}: must have more values than the ${counted(validation, 'validation step')}, ` +
-          `got ${values.length}.`,
-      );
-  const training = { steps, batchSize, learningRate, optimizer: options.optimizer, onProgress, signal };
+  for (const each of checked) checkLonger(where, each, validation, counted(validation, 'validation step'));
+  const training = { steps, batchSize, learningRate, optimizer, onProgress, signal };
   const { fitted, bestSteps } = await train(where, resolved, schema, checked, validation, training);
   if (validation === 0 || !retrain || signal?.aborted) return fitted;
   const { calibration, trainedCalibration, validationLosses } = fitted;
@@ -218,13 +213,15 @@ function checkForTraining(
       `${where}: past covariates (${past.join(', ')}) need mode 'direct': paths continue after their last value.`,
     );
   for (const each of series) {
-    const { name, values } = each;
-    if (values.length <= horizon)
-      throw new RangeError(
-        `${where}: series ${name}: must have more values than the horizon ${horizon}, got ${values.length}.`,
-      );
+    checkLonger(where, each, horizon, `horizon ${horizon}`);
     checkStart(where, forecaster, each);
   }
+}
+
+/** @throws RangeError if a series has at most `count` values; `what` names the count */
+function checkLonger(where: string, { name, values }: CheckedSeries, count: number, what: string): void {
+  if (values.length <= count)
+    throw new RangeError(`${where}: series ${name}: must have more values than the ${what}, got ${values.length}.`);
 }
 
 /** The first origin of a series: after one season, if it is long enough for a window then. */

@@ -135,7 +135,7 @@ function meanLoss<P extends TensorTree, B>(
   visit?: (batch: B) => void,
 ): number {
   const mean = startMeanLoss(caller, 'data', task, visit);
-  const source = datasetOrBatches(caller, data);
+  const source = datasetOrBatches(caller, 'data', data);
   const batches = 'batches' in source ? source.batches(mean.random) : source;
   if (!isObject(batches) || !(Symbol.iterator in batches))
     throw mismatch(caller, 'data', 'a synchronous iterable of batches', data);

@@ -14,7 +14,14 @@ import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
 import { customTask, isSequentialCall, sequentialTask, type Task } from './task';
-import { type Best, type Epoch, type FitCheckpoint, openEpoch, type TrainingState } from './training-state';
+import {
+  type Best,
+  checkIterable,
+  type Epoch,
+  type FitCheckpoint,
+  openEpoch,
+  type TrainingState,
+} from './training-state';
 
 /** The progress of training after an update. */
 export interface Progress {
@@ -195,7 +202,7 @@ async function train<P extends TensorTree, B>(
   const { accumulate = 1, epochs = 1, onProgress, signal, checkpoint, resume } = options;
   checkCount('fit', 'accumulate', accumulate);
   checkOptions(options);
-  const data = sourceOf('fit', batches, options.steps && options.steps * accumulate);
+  const data = sourceOf('fit', 'data', batches, options.steps && options.steps * accumulate);
   if (data.batchCount !== undefined) checkCount('fit', 'data.batchCount', data.batchCount);
   checkRepeatable('data', batches, options);
   checkRepeatable('validation', options.validation, options);
@@ -357,7 +364,7 @@ function createValidation<P extends TensorTree, B>(
   { patience = Infinity, resume, validation }: FitOptions<B>,
   pause: () => Promise<void>,
 ): Validation {
-  const data = validation ? sourceOf('fit', validation) : undefined;
+  const data = validation ? sourceOf('fit', 'validation', validation) : undefined;
   const losses = [...(resume?.validationLosses ?? [])];
   let best = resume?.best;
   return {
@@ -369,7 +376,9 @@ function createValidation<P extends TensorTree, B>(
       if (data === undefined) return undefined;
       const carried = task.carried?.();
       const mean = startMeanLoss('fit', 'validation', task);
-      for await (const batch of data.batches(mean.random)) {
+      const batches = data.batches(mean.random);
+      checkIterable('validation', batches);
+      for await (const batch of batches) {
         mean.add(batch);
         await pause();
       }

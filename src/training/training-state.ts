@@ -1,9 +1,9 @@
 /** The state of training, from which it can be resumed bit for bit. */
 
-import type { Source } from '../data/dataset';
+import { isIterable, type Source } from '../data/dataset';
 import type { ModelState } from '../models/sequential';
 import type { Random } from '../tensor/random';
-import { isObject, mismatch, outOfRange } from '../tensor/shape';
+import { mismatch, outOfRange } from '../tensor/shape';
 import type { OptimizerState } from './optimizers';
 
 /**
@@ -107,7 +107,7 @@ export function openEpoch<B>(
     if (ahead === undefined) {
       const draw = restore();
       const before = random.state.slice();
-      iterator ??= iteratorOf(data.batches(random));
+      iterator ??= iteratorOf('data', data.batches(random));
       ahead = { next: await iterator.next(), before };
       if (ahead.next.done) {
         note();
@@ -156,11 +156,13 @@ export function openEpoch<B>(
   };
 }
 
-/** @throws TypeError if the batches are not iterable */
-export function iteratorOf<B>(batches: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
-  if (isObject(batches)) {
-    if (Symbol.asyncIterator in batches) return batches[Symbol.asyncIterator]();
-    if (Symbol.iterator in batches) return batches[Symbol.iterator]();
-  }
-  throw mismatch('fit', 'data.batches()', 'an iterable of batches', batches);
+/** @throws TypeError as {@link checkIterable} */
+export function iteratorOf<B>(name: string, batches: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
+  checkIterable(name, batches);
+  return Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]();
+}
+
+/** @throws TypeError if the batches of a dataset are not iterable */
+export function checkIterable(name: string, batches: object): void {
+  if (!isIterable(batches)) throw mismatch('fit', `${name}.batches()`, 'an iterable of batches', batches);
 }

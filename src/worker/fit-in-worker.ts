@@ -1,6 +1,6 @@
 /** The part of training in a worker that runs in the thread of the model. */
 
-import { type AsyncBatches, type Batch, type Batches, type Source, sourceOf } from '../data/dataset';
+import { type AsyncBatches, type Batch, type Batches, sourceOf } from '../data/dataset';
 import type { CustomObjects } from '../formats/description';
 import type { Sequential } from '../models/sequential';
 import { isArrayOf } from '../tensor/arrays';
@@ -156,21 +156,21 @@ function createHost(where: string, model: AnyModel, data: AnyData, options: AnyO
     run: describe('run', options.run),
   };
   const readers = {
-    data: createReader(sourceOf(where, data, steps * accumulate || undefined)),
-    validation: validation ? createReader(sourceOf(where, validation)) : undefined,
+    data: createReader(where, 'data', data, steps * accumulate || undefined),
+    validation: validation ? createReader(where, 'validation', validation) : undefined,
   };
-  const start = (): Start => ({
-    described,
-    parameters: model.data,
-    options: plainOptions(options),
-    every: checkpoint?.every,
-    reports: onProgress !== undefined || signal !== undefined,
-    data: { batchCount: readers.data.batchCount },
-    validation: readers.validation && { batchCount: readers.validation.batchCount },
-  });
   return {
     async reply(call) {
-      if (call.type === 'start') return start();
+      if (call.type === 'start')
+        return {
+          described,
+          parameters: model.data,
+          options: plainOptions(options),
+          every: checkpoint?.every,
+          reports: onProgress !== undefined || signal !== undefined,
+          data: { batchCount: readers.data.batchCount },
+          validation: readers.validation && { batchCount: readers.validation.batchCount },
+        } satisfies Start;
       if (call.type === 'next') return readers[call.source]!.next(call.isFirst, call.random);
       if (call.type === 'close') return readers[call.source]!.close();
       if (call.type === 'progress') await onProgress?.(call.progress);
@@ -208,14 +208,16 @@ interface Reader {
   readonly close: () => Promise<void>;
 }
 
-function createReader(source: Source<unknown>): Reader {
+/** @throws TypeError as {@link sourceOf} */
+function createReader(where: string, name: string, data: AnyData, most?: number): Reader {
+  const source = sourceOf(where, name, data, most);
   const random = { state: new Uint32Array(4) };
   let iterator: Iterator<unknown> | AsyncIterator<unknown> | undefined;
   return {
     batchCount: source.batchCount,
     async next(isFirst, state) {
       random.state.set(state);
-      if (isFirst) iterator = iteratorOf(source.batches(random));
+      if (isFirst) iterator = iteratorOf(name, source.batches(random));
       const { done = false, value: batch } = await iterator!.next();
       if (done) iterator = undefined;
       return { done, batch: done ? undefined : batch, random: random.state };

@@ -269,6 +269,18 @@ describe('reading asynchronous data', () => {
       new TypeError('fit: data.batches() must be an iterable of batches, got an instance of Promise.'),
     );
   });
+
+  it.each<[string, () => unknown, string]>([
+    ['nothing', () => undefined, 'undefined'],
+    ['a number', () => 3, '3'],
+    ['a string', () => 'batches', 'batches'],
+    ['a promise', () => Promise.resolve([batch(1)]), 'an instance of Promise'],
+  ])('rejects validation data whose function returns %s', async (_, batches, got) => {
+    const validation: object = { batches };
+    await expect(
+      fit(line(), [batch(1)], { ...lineOptions, validation: validation as Dataset<Batch<Tensor>> }),
+    ).rejects.toThrow(new TypeError(`fit: validation.batches() must be an iterable of batches, got ${got}.`));
+  });
 });
 
 describe('progress on asynchronous data', () => {

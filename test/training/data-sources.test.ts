@@ -95,6 +95,10 @@ describe('fit', () => {
     expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
       new TypeError(`evaluate: data must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
     );
+    if (data === undefined) return;
+    await expect(fit(model(), list, { ...options, validation: data as Batches<Batch<Tensor>> })).rejects.toThrow(
+      new TypeError(`fit: validation must be a dataset, a batch { inputs, targets } or an iterable of batches, ${got}`),
+    );
   });
 
   it('rejects empty data, and datasets with a wrong number of batches', async () => {

@@ -205,7 +205,7 @@ describe('resumed fit', () => {
     );
     const validation = 'data' as unknown as Dataset<Batch<IntTensor>>;
     await expect(fit(unchanged, shuffled, { ...options, validation, resume: first })).rejects.toThrow(
-      'fit: data must be a dataset',
+      'fit: validation must be a dataset',
     );
     expect(unchanged.data).toEqual(model().data);
     await expect(
