@@ -24,6 +24,7 @@ import {
   type Variable,
 } from '../index';
 import { softplusValue } from '../kernels/elementwise';
+import { lastOf } from '../tensor/arrays';
 import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
 import { logGammaRatio } from './log-gamma';
 import {
@@ -105,7 +106,6 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
   const { levels = defaultLevels } = options;
   checkLevels('quantiles', levels);
   const Q = levels.length;
-  const positionOf = positionsAmong(levels);
   const middle = Math.floor(Q / 2);
   // Quantile j is the location plus the distances from the middle up to j, or minus those down to j.
   const sign = (i: number, j: number): number => (i >= middle && i < j ? 1 : i < middle && i >= j ? -1 : 0);
@@ -114,24 +114,18 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
     data: Float32Array.from({ length: (Q - 1) * Q }, (_, at) => sign(Math.floor(at / Q), at % Q)),
   };
   const z = levels.map(normalQuantile);
-  // The value at the level of a standard normal number: the values are linear in those numbers.
+  const numberOf = normalNumberOf(levels);
+  /** The quantile at the level of a standard normal number. Quantiles are linear in these numbers between levels. */
   const valueAt = (outputs: ArrayLike<number>, at: number, number: number): number => {
     if (Q === 1) return outputs[at]!;
     let above = 1;
     while (above < Q - 1 && z[above]! < number) above++;
     let value = outputs[at]!;
     for (let j = middle + 1; j < above; j++) value += softplusValue(outputs[at + j]!);
-    for (let j = middle - 1; j >= above; j--) value -= softplusValue(outputs[at + j + 1]!);
-    // The next distance is above the value, or below it in the lower half.
-    const distance = softplusValue(outputs[at + above]!);
-    const from = above > middle ? above - 1 : above;
-    return value + (distance * (number - z[from]!)) / (z[above]! - z[above - 1]!);
-  };
-  const values = (outputs: ArrayLike<number>): number[] => {
-    const result = new Array<number>(Q).fill(outputs[0]!);
-    for (let j = middle + 1; j < Q; j++) result[j] = result[j - 1]! + softplusValue(outputs[j]!);
-    for (let j = middle - 1; j >= 0; j--) result[j] = result[j + 1]! - softplusValue(outputs[j + 1]!);
-    return result;
+    for (let j = middle; j > above; j--) value -= softplusValue(outputs[at + j]!);
+    const nearest = above > middle ? above - 1 : above;
+    const part = (number - z[nearest]!) / (z[above]! - z[above - 1]!);
+    return part === 0 ? value : value + part * softplusValue(outputs[at + above]!);
   };
   return {
     name: 'quantiles',
@@ -146,10 +140,7 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
       const centered = { shape: [Q], data: Float32Array.from(levels, (level) => level - 0.5) };
       return scale(sum(add(scale(abs(error), 0.5), multiply(error, centered)), 1), 2 / Q);
     },
-    quantile: (outputs) => {
-      const known = values(outputs);
-      return (level) => interpolate(known, positionOf(level));
-    },
+    quantile: (outputs) => (level) => valueAt(outputs, 0, numberOf(level)),
     sample: (outputs, at, _, random, spread) => {
       const median = valueAt(outputs, at, 0);
       return median + spread * (valueAt(outputs, at, normalNumber(random)) - median);
@@ -168,37 +159,19 @@ export function checkLevels(where: string, levels: readonly number[]): void {
   });
 }
 
-/** The position of a level among the levels: between the values at `above − 1` and `above`, or beyond them. */
-interface Position {
-  readonly above: number;
-  /** 0 at the lower value and 1 at the upper one. */
-  readonly part: number;
-}
-
-/** Returns the position of any level, linear in the quantile of the normal distribution. */
-function positionsAmong(levels: readonly number[]): (level: number) => Position {
-  const z = levels.map(normalQuantile);
-  const found = new Map<number, Position>();
-  const find = (level: number): Position => {
-    const next = levels.findIndex((each) => each >= level);
-    const above = next < 0 ? levels.length - 1 : Math.max(1, next);
-    const at = levels[above] === level ? z[above]! : normalQuantile(Math.min(1 - 1e-9, Math.max(1e-9, level)));
-    return { above, part: (at - z[above - 1]!) / (z[above]! - z[above - 1]!) };
-  };
+/** Returns the standard normal number of any level, finite for 0 and 1. */
+function normalNumberOf(levels: readonly number[]): (level: number) => number {
+  const low = Math.min(levels[0]!, 1e-9);
+  const high = Math.max(lastOf(levels)!, 1 - 1e-9);
+  const known = new Map<number, number>();
   return (level) => {
-    const known = found.get(level);
-    if (known !== undefined) return known;
-    const position = find(level);
-    // Forecasts use the same few levels again and again; samples do not.
-    if (found.size < 100) found.set(level, position);
-    return position;
+    const found = known.get(level);
+    if (found !== undefined) return found;
+    const number = normalQuantile(Math.min(Math.max(level, low), high));
+    // Forecasts use the same few levels again and again.
+    if (known.size < 100) known.set(level, number);
+    return number;
   };
-}
-
-function interpolate(values: readonly number[], { above, part }: Position): number {
-  if (values.length === 1) return values[0]!;
-  if (part === 1) return values[above]!;
-  return values[above - 1]! + (values[above]! - values[above - 1]!) * part;
 }
 
 /**

@@ -108,6 +108,23 @@ describe('quantile functions', () => {
     );
   });
 
+  it('of quantiles are exact at the levels, linear in normal numbers between and beyond them, and finite', () => {
+    const [levels, distances] = [
+      [1e-12, 0.1, 0.4, 0.5, 0.9],
+      [2, 1, 0.5, 3],
+    ];
+    const [a, b, c, d] = distances.map(inverseSoftplus) as [number, number, number, number];
+    // The middle quantile is 7.
+    const at = quantiles({ levels }).quantile([7, a, b, c, d], 1);
+    expect(levels.map(at)).toEqual([4, 6, 7, 7.5, 10.5].map((value) => expect.closeTo(value, 12)));
+    const z = levels.map(normalQuantile);
+    const line = (i: number, x: number, slope: number): number => at(levels[i]!) + slope * (x - z[i]!);
+    expect(at(0.2)).toBeCloseTo(line(1, normalQuantile(0.2), 1 / (z[2]! - z[1]!)), 12);
+    expect(at(0.7)).toBeCloseTo(line(3, normalQuantile(0.7), 3 / (z[4]! - z[3]!)), 12);
+    expect(at(1)).toBeCloseTo(line(4, normalQuantile(1 - 1e-9), 3 / (z[4]! - z[3]!)), 12);
+    expect(at(0)).toBe(at(1e-12));
+  });
+
   it.each(all)('of $name does not cross and inverts the samples', ({ size, quantile, sample, name }) => {
     const random = createRandom(1);
     for (let round = 0; round < 20; round++) {
