@@ -91,7 +91,7 @@ function indexPage() {
     return `## [${title}](${name}.md)\n\n${image}`;
   });
   const introduction =
-    'Every example trains on real data, or on a simulation, with a fixed seed in at most three minutes. In a clone of\n' +
+    'Every example trains on real data, or on a simulation, with a fixed seed in at most five minutes. In a clone of\n' +
     'the repository, run one with `npm run example -- NAME`. Each page names the data, its license, the result and the\n' +
     'baseline, and shows the program. See also [custom cells](cells.md).\n';
   return `---\noutline: 2\n---\n\n# Examples\n\n${introduction}\n${entries.join('')}`;
