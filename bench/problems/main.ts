@@ -1,4 +1,4 @@
-/** Trains networks on problems of the literature: `npm run bench:problems`. Takes 15 to 30 minutes on one core. */
+/** Trains networks on problems from the literature: `npm run bench:problems`. Takes 15 to 30 minutes on one core. */
 
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ const { values } = parseArgs({
   },
 }) as { values: { only?: string; seeds?: string; json?: string; plot?: string; help?: boolean } };
 if (values.help) {
-  console.log(`Trains networks on problems of the literature, and reports which of them are solved.
+  console.log(`Trains networks on problems from the literature, and reports which of them are solved.
 
   npm run bench:problems -- [options]
 

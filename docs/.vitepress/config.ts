@@ -111,7 +111,7 @@ const exampleSidebar: DefaultTheme.SidebarItem[] = [
     text: 'Benchmarks',
     items: [
       { text: 'Speed', link: '/benchmarks/' },
-      { text: 'Problems of the literature', link: '/benchmarks/problems' },
+      { text: 'Problems from the literature', link: '/benchmarks/problems' },
     ],
   },
 ];
