@@ -38,13 +38,13 @@ of the first three that the engine supports.
 
 ${table('engines')}
 
-Engines with files also interrupt and resume a training with \`checkpointFile\` and \`resumeFrom\`, and load a saved model
+Engines with files also interrupt and resume training with \`checkpointFile\` and \`resumeFrom\`, and load a saved model
 from a file. workerd does not compile WebAssembly at run time, so it has the portable kernels only. bun lacks fused
 multiply-add.
 
-With two threads (\`useThreads(2)\`), they train a larger model with the bits of one thread. In browsers, a worker of a
-cross-origin isolated page does; in workers of other pages, and with a policy that forbids \`blob:\` workers, one thread
-computes.
+With two threads (\`useThreads(2)\`), Node.js, Deno and bun train a larger model with the bits of one thread. So do
+workers of cross-origin isolated pages in browsers; in workers of other pages, and with a policy that forbids \`blob:\`
+workers, one thread computes.
 
 ## Browsers
 
@@ -55,14 +55,15 @@ violation.
 
 ${table('load')}
 
-Times are of this machine with two cores, which other programs used as well.
+The times were measured on a machine with two cores, on which other programs also ran.
 
 ## Bundlers
 
-An app that streams through an LSTM, and one that trains a character model and generates text, built for production with
-the defaults of each bundler. Both run in Chromium with the same bits as in Node.js. The sizes are of all JavaScript of
-the app, after gzip; for Next.js without the scripts of an empty page. Two pages of one Next.js app share a chunk with
-what either of them uses. The app that trains also runs in a route and in an edge function of Next.js.
+Two apps are built for production with the defaults of each bundler: one streams through an LSTM, the other trains a
+character model and generates text. Both run in Chromium with the same bits as in Node.js. The sizes are of all
+JavaScript of the app, after gzip; for Next.js without the scripts of an empty page. Two pages of one Next.js app share
+a chunk with the code that either of them uses. The app that trains also runs in a route and in an edge function of
+Next.js.
 
 ${table('bundlers')}
 
