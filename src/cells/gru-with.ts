@@ -32,8 +32,8 @@ export interface GruWithOptions extends GruOptions {
 /**
  * Creates a GRU cell with other activation functions than `gru()`: functions of ops such as `relu`, `hardSigmoid()` and
  * {@link linear}, which are applied to each gate separately. State, parameters, shapes and initialization are those of
- * `gru()` with the same `reset`. The cell is slower than `gru()`, which is what `gruWith` returns for `tanh` and
- * `sigmoid`.
+ * `gru()` with the same `reset`. The cell is slower than `gru()`. For `tanh` and `sigmoid`, and without a name,
+ * `gruWith` returns `gru()`.
  *
  * @param name the name of the cell in parameters and states; by default, that of `gru()`
  * @throws TypeError if an activation is not a function; RangeError if `reset` is neither 'after' nor 'before'

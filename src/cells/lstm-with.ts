@@ -36,7 +36,8 @@ export interface LstmWithOptions {
 /**
  * Creates an LSTM cell with other activation functions than `lstm()`: functions of ops such as `relu`, `hardSigmoid()`
  * and {@link linear}, which are applied to each gate separately. State, parameters, shapes and initialization are those
- * of `lstm()`. The cell is slower than `lstm()`, which is what `lstmWith` returns for `tanh` and `sigmoid`.
+ * of `lstm()`. The cell is slower than `lstm()`. For `tanh` and `sigmoid`, and without a name, `lstmWith` returns
+ * `lstm()`.
  *
  * @param name the name of the cell in parameters and states; `lstm` by default
  * @throws TypeError if an activation is not a function

@@ -28,10 +28,10 @@ export interface AnomalyScores {
 
 /**
  * Scores every value of series by the forecast from the values before it. Values of 0 or less that the scaling does not
- * support are infinitely unexpected, and missing in the forecasts of later ones.
+ * support have the score `Infinity`, and count as missing in the forecasts of later ones.
  *
- * @param states the states before the values, as of {@link observe}; without them, the series start with their first
- * value
+ * @param states the states before the values, as {@link observe} returns them; without them, the series start with
+ * their first value
  * @throws TypeError or RangeError as {@link observe}, except for values that are not positive
  * @example
  * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + 0.1 * Math.sin(t * t));

@@ -104,7 +104,7 @@ const mostRecent = 128;
 
 /**
  * Adapts the intervals of a forecaster to the values after its training, without changing its medians: a series may
- * have become quieter or wilder. The last steps count most, as weights of conformal prediction under drift (Barber,
+ * have become less or more variable. The last steps count most, as weights of conformal prediction under drift (Barber,
  * Candès, Ramdas and Tibshirani, 2023, arXiv 2202.13415): half after two horizons. With few steps, the calibration of
  * the training still counts. {@link backtest} does this at every origin.
  *

@@ -19,8 +19,8 @@ export interface ExponentialSmoothingOptions {
 }
 
 /**
- * Exponential smoothing (ETS). Fits every model to each history by maximum likelihood and forecasts with the one of the
- * least AICc; the quantiles are those of simulated paths. A season of more than 24 steps is first removed by STL
+ * Exponential smoothing (ETS). Fits every model to each history by maximum likelihood and forecasts with the one of
+ * lowest AICc; the quantiles are those of simulated paths. A season of more than 24 steps is first removed by STL
  * (Cleveland et al., 1990), and its last values are added to the forecast, as `stlf` of R's package `forecast` does.
  *
  * @throws RangeError if a model is not one of the 15

@@ -70,7 +70,7 @@ export interface Forecaster extends Required<Omit<ForecasterOptions, 'frequency'
 /**
  * Describes a recurrent network that forecasts series. {@link fitForecaster} trains it.
  *
- * @throws TypeError if an option is not an option, or is of another type
+ * @throws TypeError if an option is unknown or of another type
  * @throws RangeError if an option is out of range, or two of them do not fit
  * @example
  * const daily = forecaster({ horizon: 14, frequency: 'day' });

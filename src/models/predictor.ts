@@ -16,7 +16,7 @@ import {
   type Sequential,
 } from './sequential';
 
-/** A model with the parameters of one moment. */
+/** Predicts with a copy of the parameters of a model, as they were when {@link createPredictor} created it. */
 export interface Predictor {
   /** Computes the output, as {@link predict} does. */
   readonly predict: (inputs: IntTensor | Tensor, options?: PredictOptions) => Tensor;

@@ -17,7 +17,7 @@ export interface WideKernels {
  * Sets the flag `--experimental-wasm-revectorize` of V8, with which it merges pairs of 128-bit vectors into vectors of
  * 256 bits, and switches to the kernels that make use of it, after it has compared their results with those of the
  * portable kernels and their speed with that of the relaxed ones. Matrix products become about twice as fast, with the
- * same results as those of the relaxed kernels. It takes Node.js 24 or later on x64 with AVX2.
+ * same results as those of the relaxed kernels. It requires Node.js 24 or later on x64 with AVX2.
  *
  * The flag is experimental in V8, and it applies to every WebAssembly module that the process compiles afterwards,
  * those of other libraries included. Call this function at the start of the program. A stream or `fit` that has begun

@@ -71,7 +71,7 @@ export interface FitOptions<B = Batch> {
   readonly validation?: Batches<B> | AsyncBatches<B>;
   /**
    * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
-   * training ends, the model gets the parameters of the best epoch.
+   * training ends, the model gets the parameters of the best epoch. Requires `validation`.
    */
   readonly patience?: number;
   /** The optimizer state to continue from, updated in place. */
@@ -145,8 +145,8 @@ type CustomArguments<P extends TensorTree, B> = [
  * from the start in every epoch. Resuming reads the batches of the epoch that have been used, and skips them.
  * @throws TypeError if `data` is of another kind; if a sequential model lacks a loss, or a custom model is given one
  * @throws RangeError if a loss or gradient is not finite, before the parameters are changed (the message names the
- * update and the layer); if a batch has the wrong shape for the model, or an option is out of range; if there are more
- * epochs than `data` can be read
+ * update and the layer); if a batch has the wrong shape for the model, or an option is out of range; if there are
+ * several epochs, but `data` can be read only once
  * @example
  * const model = sequential([
  *   embedding({ vocabularySize: 5, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 5 }),

@@ -43,8 +43,8 @@ export function lossPlot(curves: Readonly<Record<string, Losses>>, options: Loss
 }
 
 /**
- * Shows the smoothed loss of a training and the validation losses in an element of a page, as {@link lossPlot} draws
- * them, about ten times per second.
+ * Shows the smoothed training loss and the validation losses in an element of a page, as {@link lossPlot}
+ * draws them, about ten times per second.
  *
  * @param element its content is replaced
  * @returns a function for the `onProgress` option of {@link fit}

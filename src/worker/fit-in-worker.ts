@@ -38,17 +38,17 @@ export interface WorkerOptions {
 
 /**
  * Trains a model in a worker, as {@link fit} does in the thread of the caller, with the same options and the same
- * result: also the parameters are the same bits, if both threads use the same kernels. The caller's thread stays free.
+ * result: even the parameters have the same bits, if both threads use the same kernels. The caller's thread stays free.
  * It only reads the data, one batch at a time, and calls `onProgress` and `checkpoint.write`.
  *
- * The model, the optimizer and the loss cross by their descriptions, the parameters and batches as copies. The
- * parameters of the model are changed when the training ends; the parameters of a running training are in the state
- * that `checkpoint.write` gets. Trainings of one worker run in the order of the calls.
+ * The model, the optimizer and the loss are posted as descriptions, the parameters and batches as copies. The
+ * parameters of the model change when the training ends; during training, they are in the state that `checkpoint.write`
+ * gets. One worker makes one training run at a time, in the order of the calls.
  *
  * @param worker runs {@link serveTraining}: a `Worker` of browsers, Deno or bun, or of `node:worker_threads`. It can be
  * used again; its `terminate()` ends it.
  * @param model a {@link sequential} model, an {@link encoderDecoder}, or a {@link customModel} in `customObjects`
- * @param data as of {@link fit}
+ * @param data as for {@link fit}
  * @throws TypeError if the model, the optimizer or the loss contains a custom function or object that is not in
  * `customObjects`, or a batch cannot be posted
  * @throws Error if the worker cannot be loaded, does not call serveTraining, or ends; the parameters are then unchanged

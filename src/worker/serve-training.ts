@@ -26,7 +26,7 @@ import type { Call, End, Next, PostedError, Reply, Request, SourceName, Start } 
 /** The options of {@link serveTraining}. */
 export interface ServeOptions {
   /**
-   * The custom functions, objects and models that trainings use, by the names that {@link fitInWorker} has for them. A
+   * The custom functions, objects and models that training uses, by the names that {@link fitInWorker} has for them. A
    * module that both import can be passed as a whole: `import * as customObjects from './custom'`.
    */
   readonly customObjects?: CustomObjects;
@@ -42,8 +42,8 @@ export interface ServeOptions {
  * serveTraining();
  * ```
  *
- * It works in the workers of browsers, Deno and bun, and of `node:worker_threads`. Trainings run in order.
- * The worker can do other work as well: messages of other kinds are ignored.
+ * It works in the workers of browsers, Deno and bun, and of `node:worker_threads`. It makes one training run at
+ * a time, in the order of the calls. The worker can do other work as well: messages of other kinds are ignored.
  *
  * @throws Error if it is called outside of a worker without a port
  * @example

@@ -27,7 +27,7 @@ export interface ConvolutionOptions extends WindowOptions {
 }
 
 /**
- * Convolves sequences over time, or rather correlates them, as all deep learning libraries do:
+ * Convolves sequences over time (a cross-correlation, as in other deep learning libraries):
  * y[t] = bias + Σⱼ x[t·stride + j·dilation − before] · weight[j], where `before` is the padding before the first step.
  *
  * @param x `[T, B, I]`

@@ -85,7 +85,8 @@ export function logSoftmax(x: Operand): Variable {
 }
 
 /**
- * Multiplies x by a mask of ones and zeros over its leading axes: a mask `[T, B]` masks whole rows of `[T, B, H]`.
+ * Keeps or zeroes the elements of x by a mask of ones and zeros over its leading axes: a mask `[T, B]` masks whole rows
+ * of `[T, B, H]`.
  *
  * @param keep the mask: 1 keeps elements of x, 0 replaces them by 0, whatever their values and gradients
  * @throws RangeError if the shape of the mask does not match the leading axes of x

@@ -39,10 +39,10 @@ const most = 64;
  * on one thread.
  *
  * The threads start in the background, and computations use them as soon as they are ready; see {@link threadsReady}.
- * They do not keep a Node.js process alive. Predictors and trainings that have begun keep the memory with which they
- * began, and continue on one thread if its threads have ended. Streams compute on one thread.
+ * They do not keep a Node.js process alive. Predictors and training runs that have begun keep the memory with which
+ * they began, and continue on one thread if its threads have ended. Streams compute on one thread.
  *
- * It works in Node.js from 20.16 on, Deno and bun. In browsers it works inside of a worker, if the page is cross-origin
+ * It works in Node.js from 20.16 on, Deno and bun. In browsers it works inside a worker, if the page is cross-origin
  * isolated (headers `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`).
  * Computations stay on one thread, which {@link threadsInUse} reports, if memory cannot be shared, a policy forbids
  * workers, or the kernels are `portable`.
