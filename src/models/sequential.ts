@@ -41,7 +41,7 @@ export interface Sequential extends NotCloneable {
 /** The options of {@link sequential}. */
 export interface SequentialOptions {
   /** I, the size of the input vectors. Omit it if the first layer accepts token ids, as `embedding` does. */
-  readonly inputSize?: number;
+  readonly inputSize?: number | undefined;
   /** The seed of the random initialization; 0 by default. */
   readonly seed?: number;
 }
