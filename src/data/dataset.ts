@@ -11,7 +11,7 @@ import {
   outOfRange,
   sizeOf,
 } from '../tensor/shape';
-import { checkEither, type IntTensor, isIntTensor, likeTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, type IntTensor, likeTensor, type Tensor } from '../tensor/tensor';
 
 /** A batch of sequences for one update, with targets of type Y and inputs of type X. */
 export interface Batch<
@@ -177,7 +177,7 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   checkSome('batchesOf', 'inputs [T, N, …]', count, 'example');
   if (targets.shape[targetAxis] !== count) {
     const expected = `of length ${count} in axis ${targetAxis}`;
-    const cause = `Is it targetAxis: ${1 - targetAxis}?`;
+    const cause = `Is it targetAxis: ${1 - targetAxis}? Are inputs [T, N, …]?`;
     throw outOfRange('batchesOf', 'targets', expected, formatShape(targets.shape), cause);
   }
   return {
@@ -193,13 +193,14 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
   };
 }
 
-/** The elements at the given indices of an axis, in the given order. */
+/** The elements at the given indices of an axis, which are distinct, in the given order. */
 function take<X extends Tensor | IntTensor>(x: X, axis: number, indices: Int32Array): X {
-  const shape = x.shape.map((length, other) => (other === axis ? indices.length : length));
-  const outer = sizeOf(x.shape.slice(0, axis));
-  const length = x.shape[axis]!;
-  const inner = sizeOf(x.shape.slice(axis + 1));
-  const data = isIntTensor(x) ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
+  const shape = x.shape.slice();
+  const outer = sizeOf(shape.slice(0, axis));
+  const length = shape[axis]!;
+  const inner = sizeOf(shape.slice(axis + 1));
+  shape[axis] = indices.length;
+  const data = x.data.slice(0, sizeOf(shape)); // an array of this kind; there are at most as many indices as elements
   let to = 0;
   for (let block = 0; block < outer; block++) {
     for (const index of indices) {

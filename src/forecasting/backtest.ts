@@ -10,6 +10,7 @@ import {
   checkObject,
   checkSome,
   counted,
+  mismatch,
   outOfRange,
 } from '../tensor/shape';
 import { defaultSeason, type Frequency, parseFrequency } from './calendar';
@@ -166,7 +167,9 @@ async function runMethod(
     if (fitted === undefined || refits) fitted = await named(() => method(history, task));
     checkFunction(where, `the result of methods.${name}`, fitted);
     const run = fitted;
-    results.push(await named(() => run(history)));
+    const forecasts = await named(() => run(history));
+    if (!Array.isArray(forecasts)) throw mismatch(where, `methods.${name}`, 'a method, such as drift()', method);
+    results.push(forecasts);
   }
   return results;
 }

@@ -87,7 +87,7 @@ export async function fitForecaster(
   options: FitForecasterOptions = {},
 ): Promise<FittedForecaster> {
   const where = 'fitForecaster';
-  checkKind(where, 'forecaster', forecaster, 'a forecaster, as forecaster returns', 'horizon');
+  checkKind(where, 'forecaster', forecaster, 'a forecaster, as forecaster returns', 'linearSkip');
   checkNames(where, 'options', options, [
     'steps',
     'batchSize',

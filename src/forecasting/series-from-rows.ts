@@ -28,7 +28,7 @@ export interface SeriesFromRowsOptions {
   readonly past?: readonly string[];
   /** The columns of the covariates that are available in the future. */
   readonly future?: readonly string[];
-  /** The columns of the features that do not change over time. */
+  /** The columns of the features that do not change over time; only the first row of a series must have them. */
   readonly static?: readonly string[];
   /**
    * Whether empty values and missing rows are errors, or are masked. `'error'` by default. The covariates of missing
@@ -52,8 +52,9 @@ interface Cells {
  * cells are numbers or text. Rows of a series must be in order of time, but the rows of several series can be mixed.
  * The last rows of a series can have future covariates and no value: they are the rows to forecast.
  *
- * @throws RangeError if `missing` is unknown, a cell is not a number, or a time is repeated, out of order, missing or
- * between two time steps; the message names the series, the column and the row, counted from 0
+ * @throws RangeError if `missing` is unknown, there is no column of values, a cell is not a number, a static feature
+ * changes, or a time is repeated, out of order, missing or between two time steps; the message names the series, the
+ * column and the row, counted from 0
  * @example
  * const rows = [{ month: '2024-01-01', sold: '7' }, { month: '2024-02-01', sold: '9' }];
  * const [series] = seriesFromRows(rows, { time: 'month', value: 'sold', frequency: 'month' });
@@ -93,6 +94,8 @@ export function seriesFromRows(rows: readonly TableRow[], options: SeriesFromRow
     group.lines.push(line);
   });
   checkSome(where, 'rows', groups.size, 'row');
+  // The cells can be empty, but without any the name of the column is wrong.
+  checkSome(where, `column ${options.value}`, rows.filter((row) => options.value in row).length, 'cell');
   return [...groups.values()].map((group) => seriesOf(where, group, options));
 }
 
@@ -151,16 +154,29 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
     ...(past.length > 0 && { past: columns(past, N) }),
     ...(future.length > 0 && { future: columns(future, positions.length) }),
     ...(features.length > 0 && {
-      static: Object.fromEntries(
-        features.map((column) => [column, featureOf(where, rows[0]![column], column, lines[0]!)]),
-      ),
+      static: Object.fromEntries(features.map((column) => [column, featureOf(where, cells, column)])),
     }),
   };
 }
 
-/** A static feature: a number if the cell is one, and text otherwise. */
-const featureOf = (where: string, cell: unknown, column: string, line: number): number | string =>
-  Number.isFinite(numberOf(cell)) ? numberOf(cell) : textOf(where, cell, column, line);
+/**
+ * The static feature in the first row of a series: a number if the cell is one, and text otherwise. The cells of other
+ * rows can be empty.
+ */
+function featureOf(where: string, { name, rows, lines }: Cells, column: string): number | string {
+  const [feature, ...others] = rows.map((row, i) => {
+    const cell = row[column];
+    if (i > 0 && isEmpty(cell)) return undefined;
+    return Number.isFinite(numberOf(cell)) ? numberOf(cell) : textOf(where, cell, column, lines[i]!);
+  });
+  const changed = others.findIndex((other) => other !== undefined && other !== feature);
+  if (changed >= 0)
+    throw new RangeError(
+      `${where}: series ${name}, column ${column}, row ${lines[changed + 1]}: a static feature must not change, got ` +
+        `${others[changed]} after ${feature}.`,
+    );
+  return feature!;
+}
 
 /** The number in a cell, NaN in other cells. */
 function numberOf(cell: unknown): number {

@@ -30,7 +30,7 @@ import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
 import type { Origin } from '../tensor/origin';
-import { describe, mismatch } from '../tensor/shape';
+import { checkString, describe, mismatch } from '../tensor/shape';
 import { abbreviate } from './listing';
 import { isSameFunction } from './same-function';
 
@@ -154,6 +154,7 @@ export function describeOrigin(
     if (name !== undefined) return { $name: name };
     const origin = (value as { readonly origin?: Origin } | null | undefined)?.origin;
     if (origin !== undefined) {
+      checkString(where, `${path}.origin[0]`, origin[0]);
       checkParts(where, ++parts);
       return { $make: [origin[0], ...origin.slice(1).map(visitPart)] };
     }
@@ -169,7 +170,7 @@ export function describeOrigin(
     const what = typeof value === 'function' ? 'a function' : describe(value);
     throw new TypeError(
       `${where}: ${path} is ${what} without a name. Name it in customObjects: { myName: … }, here and when loading; ` +
-        'a custom cell or layer needs an origin: [constructor, …arguments].',
+        "a custom cell or layer needs an origin: ['myName', …arguments].",
     );
   };
   return [constructorName, ...args.map((value, i) => visit(value, `${constructorName}.${i}`, 0))];

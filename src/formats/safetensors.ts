@@ -272,6 +272,5 @@ export function writeSafetensors(
 
 /** @throws RangeError if a string cannot be encoded in UTF-8 */
 function checkText(text: string): void {
-  if (!isWellFormed(text))
-    throw new RangeError(`writeSafetensors: ${shown(text)} has an unpaired surrogate, which UTF-8 cannot encode.`);
+  if (!isWellFormed(text)) throw new RangeError(`writeSafetensors: ${shown(text)} has an unpaired surrogate.`);
 }

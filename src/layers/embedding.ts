@@ -44,7 +44,7 @@ export function embedding(options: EmbeddingOptions): Layer {
     output: () => ({ kind: 'vectors', size, perStep: true }),
     parameters: () => ({ weight: { role: 'input', shape: [vocabularySize, size], blocks: 1, initializer } }),
     run: ({ weight }, input) => {
-      if (isVariable(input)) throw mismatch('embedding', 'the input', 'ids, as intTensor([…]) returns', 'vectors');
+      if (isVariable(input)) throw mismatch('embedding', 'the input', 'ids, as intTensor returns', 'vectors');
       return { output: gather(weight!, input) };
     },
     stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize }) => {

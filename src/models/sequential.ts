@@ -41,7 +41,7 @@ export interface Sequential extends NotCloneable {
 /** The options of {@link sequential}. */
 export interface SequentialOptions {
   /** I, the size of the input vectors. Omit it if the first layer accepts token ids, as `embedding` does. */
-  readonly inputSize?: number;
+  readonly inputSize?: number | undefined;
   /** The seed of the random initialization; 0 by default. */
   readonly seed?: number;
 }
@@ -240,7 +240,7 @@ export interface PredictOptions {
 
 /** The result of {@link predictWithState}. */
 export interface Prediction {
-  /** `[T, B, O]`, or `[B, O]` if the model has one output per sequence. */
+  /** `[T, B, O]`, zeros after a row's length; or `[B, O]` if the model has one output per sequence. */
   readonly output: Tensor;
   /** The final state. */
   readonly state: ModelState;
@@ -250,7 +250,7 @@ export interface Prediction {
  * Computes the output of a model in prediction, without dropout and zoneout masks. The batch size is arbitrary.
  *
  * @param inputs ids `[T, B]`, or vectors `[T, B, I]`
- * @returns `[T, B, O]`, or `[B, O]` if the model has one output per sequence
+ * @returns `[T, B, O]`, zeros after a row's length; or `[B, O]` if the model has one output per sequence
  * @throws RangeError if the inputs or an option have the wrong shape; the message names the layer
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2, seed: 1 });

@@ -15,7 +15,8 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
 
 /**
  * Creates the `checkpoint` option of {@link fit} that regularly writes the model and the training state to a file. The
- * file is replaced atomically, and {@link load} can read it as well.
+ * file is replaced atomically, and {@link load} can read it as well: the parameters are those of the last checkpoint,
+ * not of the best epoch, which {@link fit} with `patience` returns to at the end.
  *
  * @param path must be in an existing folder
  * @throws TypeError immediately if the model or `extras` cannot be saved, as {@link save} does; RangeError in `fit` if

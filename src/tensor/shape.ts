@@ -262,7 +262,9 @@ export function describe(value: unknown): string {
   if (!isObject(value)) return String(value);
   const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
   if (kind !== 'Object') return `an instance of ${kind}`;
-  return `an object with ${Object.keys(value).slice(0, 9).join(', ') || 'no properties'}`;
+  // The wrong kind of tensor, or one from JSON.
+  if ('shape' in value) return `{ shape, data: ${describe((value as Partial<{ data: unknown }>).data)} }`;
+  return `an object with ${Object.keys(value).slice(0, 9).join(', ') || 'no names'}`;
 }
 
 /** Returns a count with its noun for a message: `1 value`, `2 values`. */

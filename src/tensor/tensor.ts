@@ -227,7 +227,7 @@ export function checkTensor(where: string, argument: string, x: unknown): assert
 
 /** @throws TypeError if x is not an {@link IntTensor}; RangeError if its shape does not match its data */
 export function checkIntTensor(where: string, argument: string, x: unknown): asserts x is IntTensor {
-  if (!isIntTensor(x)) throw mismatch(where, argument, 'an integer tensor, as intTensor([…]) returns', x);
+  if (!isIntTensor(x)) throw mismatch(where, argument, 'an integer tensor { shape, data: Int32Array }', x);
   checkSize(where, argument, x.shape, x.data.length);
 }
 

@@ -70,10 +70,14 @@ describe('batchesOf', () => {
   it('rejects inputs and targets that do not fit', () => {
     const inputs = numbered(3, 5);
     expect(() => batchesOf(inputs, full([5, 1], 0), { batchSize: 2 })).toThrow(
-      new RangeError('batchesOf: targets must be of length 5 in axis 1, got [5, 1]. Is it targetAxis: 0?'),
+      new RangeError(
+        'batchesOf: targets must be of length 5 in axis 1, got [5, 1]. Is it targetAxis: 0? Are inputs [T, N, …]?',
+      ),
     );
     expect(() => batchesOf(inputs, full([3, 5], 0), { batchSize: 2, targetAxis: 0 })).toThrow(
-      new RangeError('batchesOf: targets must be of length 5 in axis 0, got [3, 5]. Is it targetAxis: 1?'),
+      new RangeError(
+        'batchesOf: targets must be of length 5 in axis 0, got [3, 5]. Is it targetAxis: 1? Are inputs [T, N, …]?',
+      ),
     );
     expect(() => batchesOf(full([3, 0, 2], 0), full([3, 0], 0), { batchSize: 2 })).toThrow(
       new RangeError('batchesOf: inputs [T, N, …] must hold at least one example, got none.'),

@@ -57,7 +57,7 @@ describe('padSequences', () => {
     expect(() => padSequences([])).toThrow('padSequences: sequences must hold at least one sequence');
     expect(() => padSequences([Int32Array.of(1), vectors[0]!])).toThrow(
       new TypeError(
-        'padSequences: sequences[1] must be an Int32Array of ids, like sequences[0], got an object with shape, data.',
+        'padSequences: sequences[1] must be an Int32Array of ids, like sequences[0], got { shape, data: an instance of Float32Array }.',
       ),
     );
     // @ts-expect-error Arrays of numbers are not sequences.
@@ -182,7 +182,7 @@ describe('bucketBatches', () => {
     );
     rejected({ input, target: -1 }).toThrow('examples[0].target must be a class id, an integer of at least 0, got -1.');
     rejected({ input, target: 1 }, { input, target: tensor([1]) }).toThrow(
-      'examples[1].target must be a class id, like examples[0].target, got an object',
+      'examples[1].target must be a class id, like examples[0].target, got { shape, data',
     );
     rejected({ input, target: tensor([1]) }, { input, target: tensor([1, 2]) }).toThrow(
       'examples[1].target must be [O] = [1], got [2]',

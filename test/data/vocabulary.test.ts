@@ -306,6 +306,6 @@ it('rejects values that are not text, and values that are not ids', () => {
   );
   // @ts-expect-error A tensor is not an array.
   expect(() => decode(characterVocabulary('a'), intTensor([0]))).toThrow(
-    new TypeError('decode: ids must be an array, got an object with shape, data.'),
+    new TypeError('decode: ids must be an array, got { shape, data: an instance of Int32Array }.'),
   );
 });

@@ -167,7 +167,8 @@ export function withImports(code: string): string {
 }
 
 /**
- * Type-checks modules under `strict`, all in one program, as a user of the library would compile them.
+ * Type-checks modules under `strict` and `exactOptionalPropertyTypes`, all in one program, as a user of the library
+ * would compile them.
  *
  * @param modules The source text by a name that is unique and ends in `.ts`.
  * @returns The errors by module.
@@ -180,6 +181,7 @@ export function typeErrors(modules: ReadonlyMap<string, string>): Map<string, st
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     strict: true,
+    exactOptionalPropertyTypes: true,
     skipLibCheck: true,
     noEmit: true,
     types: [],

@@ -156,10 +156,14 @@ it('files of other models are rejected', async () => {
   expect(() => loadForecaster(Uint8Array.from(text, (c) => c.charCodeAt(0)))).toThrow(/must be one of saveForecaster/);
 });
 
-it('a forecaster that was not trained is rejected', () => {
+it('a forecaster that was not trained, or options instead of a forecaster, are rejected', async () => {
   // @ts-expect-error It must be the result of fitForecaster.
   expect(() => forecast(forecaster({ horizon: 2 }), several)).toThrow(
     'forecast: fitted must be a trained forecaster, as fitForecaster returns, got an object with horizon',
+  );
+  // @ts-expect-error It must be the result of forecaster.
+  await expect(fitForecaster({ horizon: 2 }, several)).rejects.toThrow(
+    'fitForecaster: forecaster must be a forecaster, as forecaster returns, got an object with horizon.',
   );
 });
 

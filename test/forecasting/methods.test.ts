@@ -212,4 +212,8 @@ it('a backtest names the method whose function throws, and rejects an array of n
   );
   await expect(run({ mine: () => failing as never })).rejects.toThrow('backtest: methods.mine: no data');
   await expect(run({ mine: [] })).rejects.toThrow('backtest: methods.mine must hold at least one method, got none.');
+  // JavaScript only: the function that makes a method instead of the method.
+  await expect(run({ mine: drift as never })).rejects.toThrow(
+    'backtest: methods.mine must be a method, such as drift(), got the function drift.',
+  );
 });

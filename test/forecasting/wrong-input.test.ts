@@ -241,6 +241,26 @@ describe('seriesFromRows rejects', () => {
     );
   });
 
+  it('a column of values that no row has, also with future covariates and masks', () => {
+    const rows = [{ ...row('2024-01-02'), price: 1 }];
+    const options = { time: 'day', value: 'Sold', frequency: 'day' } as const;
+    for (const more of [{}, { future: ['price'] }, { missing: 'mask' as const }])
+      expect(() => seriesFromRows(rows, { ...options, ...more })).toThrow(
+        'seriesFromRows: column Sold must hold at least one cell, got none.',
+      );
+    expect(seriesFromRows(rows, { ...options, value: 'sold', future: ['price'] })[0]!.values).toHaveLength(1);
+  });
+
+  it('a static feature that changes', () => {
+    const rows = ['Turin', 'Rome'].map((city, i) => ({ ...row(`2024-01-0${i + 1}`), city }));
+    const options = { time: 'day', value: 'sold', static: ['city'], frequency: 'day' } as const;
+    expect(() => seriesFromRows(rows, options)).toThrow(
+      'seriesFromRows: series sold, column city, row 1: a static feature must not change, got Rome after Turin.',
+    );
+    const first = [rows[0]!, { ...rows[1]!, city: '' }];
+    expect(seriesFromRows(first, options)[0]!.static).toEqual({ city: 'Turin' });
+  });
+
   it('an unknown way to treat missing values', () => {
     const options = { time: 'day', value: 'sold', frequency: 'day', missing: 'masked' as 'mask' } as const;
     expect(() => seriesFromRows([row('2024-01-01')], options)).toThrow(

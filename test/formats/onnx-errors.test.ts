@@ -218,7 +218,7 @@ describe('predictOnnx and runOnnx reject invalid inputs', () => {
     [
       'an input of another kind',
       { x: lengths, lengths },
-      'predictOnnx: the input x must be a tensor { shape, data: Float32Array }, got an object with shape, data.',
+      'predictOnnx: the input x must be a tensor { shape, data: Float32Array }, got { shape, data: an instance of Int32Array }.',
     ],
     [
       'an unknown input',

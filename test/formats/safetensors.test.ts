@@ -327,7 +327,7 @@ it('writeSafetensors rejects values that are not tensors or strings, wrong shape
     'x must have a shape of size 2, got [0.5, 4].',
   );
   expect(() => writeSafetensors({ 'a\udc00': full([1], 0) })).toThrow(
-    'writeSafetensors: "a\\udc00" has an unpaired surrogate, which UTF-8 cannot encode',
+    'writeSafetensors: "a\\udc00" has an unpaired surrogate',
   );
   expect(() => writeSafetensors({}, { a: '\ud83d' })).toThrow('has an unpaired surrogate');
   expect(() => writeSafetensors({}, { '\ud83d': 'a' })).toThrow('has an unpaired surrogate');

@@ -265,7 +265,14 @@ describe('save and load', () => {
       'save: sequential.0.0.0 must be a finite number to be saved, got Infinity.',
     );
     const { origin: _, ...nameless } = shifted(1);
-    expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(/without a name/);
+    expect(() => save(sequential([nameless], { inputSize: 2 }), { customObjects })).toThrow(
+      /without a name.* a custom cell or layer needs an origin: \['myName', …arguments\]\.$/,
+    );
+    // JavaScript only: the function instead of its name.
+    const misnamed: Layer = { ...shifted(1), origin: [shifted as unknown as string, 1] };
+    expect(() => save(sequential([misnamed], { inputSize: 2 }), { customObjects })).toThrow(
+      'save: sequential.0.0.origin[0] must be a string, got the function shifted.',
+    );
   });
 
   it('a custom function is that of the name, not another one with its source or a function of the library', () => {
@@ -566,7 +573,7 @@ it('errors name the public function that was called', () => {
   const reserved = customModel({ 'training/x': tensor(1) }, (p) => p['training/x']);
   expect(() => save(reserved)).toThrow('save: the path of a parameter must not start with training/, got training/x.');
   const unsavable = customModel({ '\ud800': tensor(1) }, (p) => p['\ud800']);
-  expect(() => save(unsavable)).toThrow('save: "\\ud800" has an unpaired surrogate, which UTF-8 cannot encode.');
+  expect(() => save(unsavable)).toThrow('save: "\\ud800" has an unpaired surrogate.');
 });
 
 it('load rejects a file with a parameter of another type', () => {

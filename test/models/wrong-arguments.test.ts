@@ -9,6 +9,7 @@ import {
   chain,
   compute,
   createRandom,
+  crossEntropy,
   dense,
   dropout,
   evaluate,
@@ -101,8 +102,20 @@ describe('arguments', () => {
     [
       'doubles as the data of a tensor',
       'predict: inputs must be a variable, a tensor { shape, data: Float32Array } or a number, ' +
-        'got an object with shape, data.',
+        'got { shape, data: an instance of Float64Array }.',
       () => wrongly(predict, model, { shape: [3, 1, 2], data: new Float64Array(6) }),
+    ],
+    [
+      'a tensor from JSON, in which the typed array became an object',
+      'predict: inputs must be a variable, a tensor { shape, data: Float32Array } or a number, ' +
+        'got { shape, data: an object with 0, 1 }.',
+      () => wrongly(predict, model, JSON.parse(JSON.stringify(tensor([[1, 2]])))),
+    ],
+    [
+      'floats as class ids',
+      'evaluate: crossEntropy: targets must be an integer tensor { shape, data: Int32Array }, ' +
+        'got { shape, data: an instance of Float32Array }.',
+      () => wrongly(evaluate, model, { inputs: full([3, 1, 2], 1), targets: tensor([0]) }, { loss: crossEntropy }),
     ],
     [
       'a tensor with a negative shape',

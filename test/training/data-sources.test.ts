@@ -85,7 +85,7 @@ describe('fit', () => {
   it.each<[string, unknown, string]>([
     ['a string', 'data', 'got data.'],
     ['nothing', undefined, 'got undefined.'],
-    ['a tensor', tensor([1]), 'got an object with shape, data.'],
+    ['a tensor', tensor([1]), 'got { shape, data: an instance of Float32Array }.'],
     ['an object without batches', { inputs_: 1 }, 'got an object with inputs_.'],
     ['batches without a function', { batchCount: 1, batches: list }, 'got an object with batchCount, batches.'],
   ])('rejects %s', async (_, data, got) => {

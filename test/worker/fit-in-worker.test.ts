@@ -572,7 +572,7 @@ describe('errors of fitInWorker', () => {
 
   it('name wrong arguments', async () => {
     await expect(fitInWorker({} as WorkerLike, tagger(), shuffled, { loss, optimizer })).rejects.toThrow(
-      new TypeError('fitInWorker: worker must be a worker, got an object with no properties.'),
+      new TypeError('fitInWorker: worker must be a worker, got an object with no names.'),
     );
     const options = { loss, optimizer, epoch: 3 };
     await expect(fitInWorker(worker, tagger(), shuffled, options)).rejects.toThrow(/^fitInWorker: options must have/);
