@@ -9,17 +9,18 @@ import { quantileOfSorted } from './probability';
 import { checkSeries, type Series } from './series';
 import { type ForecastState, observeChecked, type Row } from './state';
 import { averageQuantile, spreadScore } from './step-quantiles';
-import { needsPositive } from './value-scaling';
+import { isOutside } from './value-scaling';
 
 /** The scores of one series. */
 export interface AnomalyScores {
   readonly name: string;
   /**
    * One score per value: its distance from the median of the forecast of one step, in units of the distance of the
-   * quantile 0.1 or 0.9 from the median on the same side. Distances are those of scaled values: of logarithms if the
-   * scaling is `'log'`, which `'auto'` may choose. The forecasts do not use the linear skip, which applies only to the
-   * horizon. NaN for missing values and the first value of a series. Infinity for values of 0 or less if the scaling is
-   * `'log'` or `'boxCox'`, which are defined only for positive ones.
+   * quantile 0.1 or 0.9 from the median on the same side, which is at least 1/2 for counts. Distances are those of
+   * scaled values: of logarithms if the scaling is `'log'`, which `'auto'` may choose. The forecasts do not use the
+   * linear skip, which applies only to the horizon. NaN for missing values and the first value of a series. Infinity
+   * for values of 0 or less if the scaling is `'log'` or `'boxCox'`, which are defined only for positive ones, and for
+   * negative counts.
    */
   readonly scores: Float64Array;
   /** The states after the series, from which later values can be scored. */
@@ -27,12 +28,12 @@ export interface AnomalyScores {
 }
 
 /**
- * Scores every value of series by the forecast from the values before it. Values of 0 or less that the scaling does not
- * support have the score `Infinity`, and count as missing in the forecasts of later ones.
+ * Scores every value of series by the forecast from the values before it. Values that the scaling or the distribution
+ * does not support have the score `Infinity`, and count as missing in the forecasts of later ones.
  *
  * @param states the states before the values, as {@link observe} returns them; without them, the series start with
  * their first value
- * @throws TypeError or RangeError as {@link observe}, except for values that are not positive
+ * @throws TypeError or RangeError as {@link observe}, except for values that are not supported
  * @example
  * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + 0.1 * Math.sin(t * t));
  * values[80] = 30;
@@ -51,8 +52,7 @@ export function scoreAnomalies(
   const all = new Map<string, Float64Array>();
   const outputs: Tensor[] = [];
   const checked = checkSeries(where, series, fitted.schema);
-  const isPositive = needsPositive(fitted.forecaster.scaling);
-  const isImpossible = (value: number): boolean => isPositive && value <= 0;
+  const isImpossible = (value: number): boolean => isOutside(fitted.forecaster, value);
   const possible = checked.map((each) => ({
     ...each,
     values: each.values.map((value) => (isImpossible(value) ? NaN : value)),
@@ -90,7 +90,10 @@ function scoresOfRow(
     const y = scaled(state.scaler, value);
     appendValue(track, forecaster, y);
     if (Number.isNaN(y) || t === 0) return NaN;
-    return spreadScore(averageQuantile(fitted, data, row, state.scaler.scale), y);
+    const { scale } = state.scaler;
+    // All quantiles of small counts can be equal.
+    const least = forecaster.distribution.name === 'negativeBinomial' ? 0.5 / scale : undefined;
+    return spreadScore(averageQuantile(fitted, data, row, scale), y, least);
   });
 }
 

@@ -11,7 +11,7 @@ import { predictWindows, type Windows } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
 import { scalerOf } from './state';
 import { averageQuantile, coverageScore } from './step-quantiles';
-import { checkPositive } from './value-scaling';
+import { checkRange } from './value-scaling';
 import { originsOf, prepare, type WindowOrigin, windowsOf } from './windows';
 
 /** The largest number of held-out windows. */
@@ -111,8 +111,8 @@ const mostRecent = 128;
  * @param fitted a trained forecaster; each call starts from the calibration of the training
  * @param series with their history; no value after them is used
  * @returns the same networks with other intervals
- * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that is not positive as
- * its scaling requires, or does not have more than `steps` values
+ * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that its scaling or
+ * distribution does not support, or does not have more than `steps` values
  * @example
  * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + (t < 60 ? 0.1 : 2) * Math.sin(t * t));
  * const training = [{ name: 'a', values: values.slice(0, 60) }];
@@ -131,7 +131,7 @@ export function recalibrate(
   const { steps } = options;
   checkCount(where, 'steps', steps, 0);
   const checked = checkSeries(where, series, fitted.schema);
-  checkPositive(where, fitted.forecaster.scaling, checked);
+  checkRange(where, fitted.forecaster, checked);
   for (const each of checked) {
     checkStart(where, fitted.forecaster, each);
     const { name, values } = each;

@@ -67,8 +67,9 @@ const least = 1e-3;
 const column = (x: Variable, index: number): Variable => reshape(slice(x, index, index + 1, 1), [x.shape[0]!]);
 
 /**
- * A single value per step: the median, trained with the mean absolute error. Its intervals come from the calibration on
- * held-out data alone, as those of a Laplace distribution.
+ * A single value per step: the median, trained with the mean absolute error. The intervals of direct forecasts come
+ * from the calibration on held-out data alone, as those of a Laplace distribution. Autoregressive forecasts have one
+ * path per network.
  *
  * @example
  * forecaster({ horizon: 7, distribution: point() }).distribution.size; // 1

@@ -57,18 +57,7 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   const { title = series.name, actual = [], width = 640, height = 320 } = options;
   const { intervals = [0.5, 0.8, 0.9].filter((each) => hasInterval(forecast, each)) } = options;
   checkString(where, 'title', title);
-  checkArray(where, 'intervals', intervals);
-  for (const each of intervals) {
-    checkNumber(where, 'intervals', each, 0, 1);
-    if (!hasInterval(forecast, each))
-      throw outOfRange(
-        where,
-        'intervals',
-        `inside the levels of the forecast, ${forecast.levels.join(', ')}`,
-        each,
-        `It needs the levels ${[1 - each, 1 + each].map((twice) => Number((twice / 2).toFixed(6))).join(' and ')}.`,
-      );
-  }
+  checkIntervals(where, intervals, forecast);
   if (!isObject(actual)) throw mismatch(where, 'actual', 'an array of numbers', actual);
   for (const value of forecast.median) checkNumber(where, 'forecast.median', value);
   const h = forecast.median.length;
@@ -122,6 +111,22 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
     curve(later, '#e07b00'),
   ];
   return svgDocument(title, width, height, parts);
+}
+
+/** @throws RangeError if an interval is wider than the levels of the forecast */
+function checkIntervals(where: string, intervals: readonly number[], forecast: Forecast): void {
+  checkArray(where, 'intervals', intervals);
+  for (const each of intervals) {
+    checkNumber(where, 'intervals', each, 0, 1);
+    if (!hasInterval(forecast, each))
+      throw outOfRange(
+        where,
+        'intervals',
+        `inside the levels of the forecast, ${forecast.levels.join(', ')}`,
+        each,
+        `It needs the levels ${[1 - each, 1 + each].map((twice) => Number((twice / 2).toFixed(6))).join(' and ')}.`,
+      );
+  }
 }
 
 /** The labels of the time axis: five times if there are times, and otherwise steps. */

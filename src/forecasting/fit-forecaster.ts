@@ -19,7 +19,7 @@ import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
 import { createMember, type Member, trainable } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Schema, type Series, schemaOf } from './series';
-import { checkPositive, fitValueScaler, type ValueScaler } from './value-scaling';
+import { checkRange, fitValueScaler, type ValueScaler } from './value-scaling';
 import { originsOf, prepare, windowsAt } from './windows';
 
 /** The options of {@link fitForecaster}. */
@@ -73,8 +73,9 @@ export const checkFitted = (where: string, fitted: FittedForecaster): void =>
  * Trains a forecaster on one or many series: one set of parameters for all of them.
  *
  * @throws TypeError if an argument is of another type
- * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short, or
- * a series is not longer than the horizon and the validation steps, constant, or not positive as its scaling requires
+ * @throws RangeError that names the series, the column and the row if a value is not finite, a column is too short,
+ * the scaling or the distribution does not support a value, or a series is constant or not longer than the horizon and
+ * the validation steps
  * @throws RangeError if an option is out of range, or no validation step has an observed value
  * @example
  * const values = Float64Array.from({ length: 80 }, (_, t) => 10 + (t % 4));
@@ -108,7 +109,7 @@ export async function fitForecaster(
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
   const resolved = withScaling(forecaster, checked);
-  checkPositive(where, resolved.scaling, checked);
+  checkRange(where, resolved, checked);
   const { validation = defaultValidation(forecaster, checked), retrain = true } = options;
   checkCount(where, 'validation', validation, 0);
   if (validation > 0 && validation < forecaster.horizon)

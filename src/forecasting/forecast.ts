@@ -36,8 +36,8 @@ export function forecastLevels(): number[] {
  * Forecasts the steps after the last value of every series.
  *
  * @param input series with their whole history, or states of {@link observe}
- * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that is not positive as
- * its scaling requires, or future covariates end before the horizon
+ * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that its scaling or
+ * distribution does not support, or future covariates end before the horizon
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
  * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), [{ name: 'a', values }], { steps: 5 });

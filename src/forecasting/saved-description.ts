@@ -21,7 +21,7 @@ export const layout = 1;
 
 type Check = (value: unknown) => boolean;
 const isNumber: Check = (value) => typeof value === 'number';
-const isPositive: Check = (value) => typeof value === 'number' && value > 0 && value < 1e30;
+const isPositive: Check = (value) => typeof value === 'number' && value > 0 && value < Infinity;
 const isString: Check = (value) => typeof value === 'string';
 const optional =
   (check: Check): Check =>

@@ -20,7 +20,10 @@ export interface SeriesFromRowsOptions {
   readonly value: string;
   /** The column of the times. */
   readonly time: string;
-  /** The time between two rows of a series. */
+  /**
+   * The time between two rows of a series. Months that start on the last day of one continue on last days. Days have 24
+   * hours: for local days, which daylight saving time makes longer or shorter, use dates without a zone.
+   */
   readonly frequency: Frequency;
   /** The column with the name of the series; without it, all rows are one series. */
   readonly series?: string;

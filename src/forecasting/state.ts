@@ -1,6 +1,7 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
-import { createPredictor, joinStates, type ModelState, splitState, type Tensor } from '../index';
+import { createPredictor, full, joinStates, type ModelState, splitState, type Tensor } from '../index';
+import { mapValues } from '../tensor/named-values';
 import { checkArray, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
@@ -19,7 +20,7 @@ import {
 import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { embeddingsSize, type Member, type MemberParameters } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
-import { checkPositive, fitValueScaler, type ValueScaler } from './value-scaling';
+import { checkRange, fitValueScaler, type ValueScaler } from './value-scaling';
 
 /** The state of one series, from which {@link forecast} and {@link observe} continue. Plain data. */
 export interface ForecastState {
@@ -52,8 +53,8 @@ const mostInputs = 4_194_304;
  * values
  * @param states the states to continue, in the order of the series
  * @returns one state per series; the given states are not changed
- * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that is not positive as
- * its scaling requires, or does not continue its state
+ * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that its scaling or
+ * distribution does not support, or does not continue its state
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + Math.sin(t));
  * const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values }], { steps: 5 });
@@ -79,11 +80,11 @@ export function observeAs(
 ): ForecastState[] {
   checkFitted(where, fitted);
   const checked = checkSeries(where, series, fitted.schema);
-  checkPositive(where, fitted.forecaster.scaling, checked);
+  checkRange(where, fitted.forecaster, checked);
   return observeChecked(where, fitted, checked, states);
 }
 
-/** Reads series, whose values must be positive if the scaling needs it. */
+/** Reads series, whose values the scaling must support. */
 export function observeChecked(
   where: string,
   fitted: FittedForecaster,
@@ -249,8 +250,10 @@ export function writeEmbeddings(
   });
 }
 
-/** One state of all rows; undefined if they are at their start. */
+/** One state of all rows, with zeros for those at their start; undefined if all are. */
 export function joined(states: readonly (ModelState | undefined)[]): ModelState | undefined {
-  const given = states.filter((state) => state !== undefined);
-  return given.length === 0 ? undefined : joinStates(given);
+  const given = states.find((state) => state !== undefined);
+  if (given === undefined) return undefined;
+  const zeros = mapValues(given, (parts) => mapValues(parts, ({ shape }) => full(shape, 0)));
+  return joinStates(states.map((state) => state ?? zeros));
 }

@@ -24,11 +24,14 @@ export function averageQuantile(
   return (level) => median + calibration * (mean(level) - median);
 }
 
-/** The distance of a value from the median, in distances of the quantiles 0.1 or 0.9 from the median. */
-export function spreadScore(quantile: (level: number) => number, value: number): number {
+/**
+ * The distance of a value from the median, in distances of the quantiles 0.1 or 0.9 from the median, but at least
+ * `least`.
+ */
+export function spreadScore(quantile: (level: number) => number, value: number, least = 1e-9): number {
   const median = quantile(0.5);
   const limit = value > median ? quantile(0.9) - median : median - quantile(0.1);
-  return Math.abs(value - median) / Math.max(limit, 1e-9);
+  return Math.abs(value - median) / Math.max(limit, least);
 }
 
 /** The factor by which the 80 % interval must be stretched to contain a value. */

@@ -1,5 +1,6 @@
 /** Scaling of the values of a series, fitted on its training part, and the inverse. */
 
+import type { Forecaster } from './forecaster';
 import { minimize } from './nelder-mead';
 import type { CheckedSeries } from './series';
 
@@ -25,18 +26,24 @@ const transform = (x: number, power: number | null): number => {
   return power === 0 ? Math.log(x) : (x ** power - 1) / power;
 };
 
-/** Whether a scaling is defined only for positive values. */
-export const needsPositive = (scaling: Scaling): boolean => scaling === 'log' || scaling === 'boxCox';
+/** The parts of a forecaster that limit the range of values. */
+type Limits = Pick<Forecaster, 'scaling' | 'distribution'>;
 
-/** @throws RangeError that names the series and the row if a value is not positive, but the scaling needs it */
-export function checkPositive(where: string, scaling: Scaling, series: readonly CheckedSeries[]): void {
-  if (!needsPositive(scaling)) return;
+/** Whether a value is outside of the range of a scaling or of counts. A missing one is not. */
+export const isOutside = ({ scaling, distribution }: Limits, value: number): boolean =>
+  needsPositive(scaling) ? value <= 0 : distribution.name === 'negativeBinomial' && value < 0;
+
+const needsPositive = (scaling: Scaling): boolean => scaling === 'log' || scaling === 'boxCox';
+
+/** @throws RangeError that names the series and the row of the first value that is outside of the range */
+export function checkRange(where: string, limits: Limits, series: readonly CheckedSeries[]): void {
+  const { scaling } = limits;
+  const range = needsPositive(scaling) ? `positive for scaling '${scaling}'` : 'at least 0 for negativeBinomial';
   for (const { name, values } of series) {
-    const row = values.findIndex((value) => value <= 0);
+    const row = values.findIndex((value) => isOutside(limits, value));
     if (row >= 0)
       throw new RangeError(
-        `${where}: series ${name}, column values, row ${row}: must be positive for scaling '${scaling}', ` +
-          `got ${values[row]}.`,
+        `${where}: series ${name}, column values, row ${row}: must be ${range}, got ${values[row]}.`,
       );
   }
 }

@@ -12,13 +12,17 @@ export function transposed({ shape, data }: Tensor): Tensor {
   return { shape: [columns, rows], data: result };
 }
 
-/** Reverses the axes of the weight of a convolution, `[k, I, O]` to `[O, I, k]` and back. */
-export function reversedAxes({ shape, data }: Tensor): Tensor {
+/**
+ * Reverses the axes of the weight of a convolution, `[k, I, O]` to `[O, I, k]` and back. With a dilation, zeros between
+ * the taps replace it.
+ */
+export function reversedAxes({ shape, data }: Tensor, dilation = 1): Tensor {
   const [A, B, C] = shape as [number, number, number];
-  const result = new Float32Array(data.length);
+  const extent = (A - 1) * dilation + 1;
+  const result = new Float32Array(C * B * extent);
   for (let a = 0, i = 0; a < A; a++)
-    for (let b = 0; b < B; b++) for (let c = 0; c < C; c++, i++) result[(c * B + b) * A + a] = data[i]!;
-  return { shape: [C, B, A], data: result };
+    for (let b = 0; b < B; b++) for (let c = 0; c < C; c++, i++) result[(c * B + b) * extent + a * dilation] = data[i]!;
+  return { shape: [C, B, extent], data: result };
 }
 
 /** Reorders the gate blocks along the last axis: block `k` of the result is block `order[k]` of the argument. */

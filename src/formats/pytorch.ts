@@ -259,12 +259,20 @@ function checkStack(
   );
 }
 
-/** The names and shapes of the weights of the state, equal in all layers of a module; '' without such weights. */
-const stateWeights = ({ parameters }: Part): string =>
+/**
+ * The names and shapes of the weights of the state, and whether an RNN has ReLU, equal in all layers of a module; ''
+ * without such weights.
+ */
+const stateWeights = ({ parameters, origin }: Part): string =>
   Object.entries(parameters)
     .filter(([name]) => /weightH.$/.test(name))
-    .map(([name, { shape }]) => `${name} ${shape}`)
+    .map(([name, { shape }]) => `${name} ${shape} ${hasRelu(origin?.[1])}`)
     .join();
+
+function hasRelu(cell: unknown): boolean {
+  const options = (cell as Cell | undefined)?.origin?.[1] as { readonly activation?: unknown } | undefined;
+  return options?.activation === relu;
+}
 
 /** nn.Embedding, in the same layout. */
 const table = ({ parameters }: Part): Codec => ({
@@ -373,32 +381,29 @@ function recurrence(cell: Cell, { parameters }: Part, inner: string, reject: (re
   const [I, GH] = parameters[`${inner}weightIh`]!.shape as [number, number];
   const P = parameters[`${inner}weightHh`]!.shape[0]!;
   const H = GH / gates;
+  const zeros = full([GH], 0);
   return {
     read(take) {
       const matrices = {
         weightIh: transposed(take('weight_ih', [GH, I])!),
         weightHh: transposed(take('weight_hh', [GH, P])!),
-        ...(projects ? { weightHr: transposed(take('weight_hr', [P, H])!) } : {}),
+        ...(projects && { weightHr: transposed(take('weight_hr', [P, H])!) }),
       };
       if (!parameters[`${inner}bias`]) return matrices;
       const ih = take('bias_ih', [GH], true);
-      const hh = take('bias_hh', [GH], ih === undefined) ?? full([GH], 0);
-      const input = ih ?? full([GH], 0);
+      const hh = take('bias_hh', [GH], ih === undefined) ?? zeros;
+      const isGru = gates === 3;
       return {
         ...matrices,
-        ...(gates !== 3
-          ? { bias: sumOf(input, hh) }
-          : {
-              bias: joined(sumOf(part(input, 0, 2 * H), part(hh, 0, 2 * H)), part(input, 2 * H, GH)),
-              biasHn: part(hh, 2 * H, GH),
-            }),
+        bias: sumOf(ih ?? zeros, isGru ? joined(part(hh, 0, 2 * H), full([H], 0)) : hh),
+        ...(isGru && { biasHn: part(hh, 2 * H, GH) }),
       };
     },
     write: ({ weightIh, weightHh, weightHr, bias, biasHn }) => ({
       weight_ih: transposed(weightIh!),
       weight_hh: transposed(weightHh!),
-      ...(bias && { bias_ih: bias, bias_hh: biasHn === undefined ? full([GH], 0) : joined(full([2 * H], 0), biasHn) }),
-      ...(weightHr === undefined ? {} : { weight_hr: transposed(weightHr) }),
+      ...(bias && { bias_ih: bias, bias_hh: biasHn ? joined(full([2 * H], 0), biasHn) : zeros }),
+      ...(weightHr && { weight_hr: transposed(weightHr) }),
     }),
   };
 }

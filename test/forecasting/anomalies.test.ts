@@ -81,6 +81,19 @@ it.each([
   });
 });
 
+it('the score of a count is finite if all quantiles are equal, and infinite if the count is negative', async () => {
+  const values = Array.from({ length: 120 }, (_, t) => (t % 12 === 5 ? 1 : 0));
+  const options = forecaster({ horizon: 1, hiddenSize: 4, distribution: negativeBinomial() });
+  const fitted = await fitForecaster(options, [create(values, 0, 100)], { steps: 60 });
+  const changed = values.map((value, t) => (t === 110 ? -2 : value));
+  const [scored] = scoreAnomalies(fitted, [create(changed, 0, 120)]);
+  const [{ median, quantiles: rows }] = forecast(fitted, [create(values, 0, 101)], { levels: [0.9] }) as [Forecast];
+  expect([median[0], rows[0]![0]]).toEqual([0, 0]);
+  // In units of half a count.
+  expect(scored!.scores[101]!).toBeCloseTo(2, 5);
+  expect(scored!.scores[110]).toBe(Infinity);
+});
+
 it.each(['log', 'boxCox'] as const)('with scaling %s, values of 0 or less have an infinite score', async (scaling) => {
   const options = forecaster({ horizon: 1, seasons: [8], hiddenSize: 12, scaling });
   const fitted = await fitForecaster(options, [create(regular, 0, 200)], { steps: 20, validation: 0 });

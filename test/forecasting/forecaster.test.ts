@@ -122,6 +122,17 @@ describe('a forecast from a state equals one from the whole history', () => {
   });
 });
 
+it('states of series without values continue with those of others', async () => {
+  for (const options of [settings, { ...settings, mode: 'autoregressive', distribution: gaussian() } as const]) {
+    const series = several.map(withoutPast);
+    const fitted = await fitForecaster(forecaster({ ...options, members: 2 }), series, quick);
+    const first = series.flatMap((each, i) => observe(fitted, [rowsOf(each, 0, 30 * i)]));
+    const rest = series.map((each, i) => rowsOf(each, 30 * i, each.values.length));
+    const states = observe(fitted, rest, first);
+    expect(difference(forecast(fitted, series), forecast(fitted, states))).toBeLessThan(1e-6);
+  }
+});
+
 it('forecasts of several series equal those of each alone', async () => {
   const fitted = await fitForecaster(forecaster(settings), several, quick);
   const together = forecast(fitted, several);
@@ -146,6 +157,18 @@ it('loaded forecasters have the same forecasts, scaling, calendar and names', as
     expect(loaded.schema).toEqual(fitted.schema);
     expect(JSON.stringify(loaded.forecaster)).toBe(JSON.stringify(fitted.forecaster));
   }
+});
+
+it('a series of very large values can be saved', async () => {
+  const values = Array.from({ length: 60 }, (_, t) => 1e40 * (5 + Math.sin(t)));
+  const fitted = await fitForecaster(forecaster({ horizon: 2, hiddenSize: 4 }), [{ name: 'a', values }], quick);
+  const [expected, got] = [fitted, loadForecaster(saveForecaster(fitted))].map((each) =>
+    forecast(each, [{ name: 'a', values }]),
+  );
+  expect(got).toEqual(expected);
+  const mean = forecaster({ horizon: 2, hiddenSize: 4, scaling: 'mean' });
+  const scaled = await fitForecaster(mean, [{ name: 'a', values }], quick);
+  expect(loadForecaster(saveForecaster(scaled)).scalers).toEqual(scaled.scalers);
 });
 
 it('files of other models are rejected', async () => {

@@ -5,6 +5,7 @@ import {
   fitForecaster,
   forecast,
   forecaster,
+  negativeBinomial,
   observe,
   recalibrate,
   type Series,
@@ -76,6 +77,16 @@ describe('fitForecaster rejects', () => {
     await expect(fitForecaster(options, [{ name: 'x', values: replaced(35, 0) }], training)).rejects.toThrow(
       "fitForecaster: series x, column values, row 35: must be positive for scaling 'log', got 0.",
     );
+  });
+
+  it('negative counts', async () => {
+    const options = forecaster({ horizon: 4, distribution: negativeBinomial(), hiddenSize: 4 });
+    const series = { name: 'x', values: replaced(39, -1) };
+    const message = 'series x, column values, row 39: must be at least 0 for negativeBinomial, got -1.';
+    await expect(train(series, options)).rejects.toThrow(`fitForecaster: ${message}`);
+    const fitted = await fitForecaster(options, [{ name: 'x', values: replaced(39, 0) }], { steps: 1 });
+    expect(() => forecast(fitted, [series])).toThrow(`forecast: ${message}`);
+    expect(() => recalibrate(fitted, [series], { steps: 1 })).toThrow(`recalibrate: ${message}`);
   });
 
   it('series without a start if there is a frequency', async () => {

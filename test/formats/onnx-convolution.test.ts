@@ -27,6 +27,7 @@ import {
 } from 'bptt';
 import { exportOnnx, importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
 import { expect, it } from 'vitest';
+import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
 
 const [T, B, I] = [12, 3, 4];
@@ -59,6 +60,14 @@ const models: [name: string, model: Sequential, lengthsError?: string][] = [
     modelOf(conv({ padding: 'same', stride: 2 }), last),
     "conv: padding 'same' with a stride depends on the lengths, so it cannot be exported with them.",
   ],
+  [
+    'same with a stride and dilation',
+    modelOf(conv({ padding: 'same', stride: 2, dilation: 2, groups: 2 }), last),
+    "conv: padding 'same' with a stride depends on the lengths, so it cannot be exported with them.",
+  ],
+  ['same with a stride, two taps', modelOf(conv({ kernelSize: 2, padding: 'same', stride: 3 }), last)],
+  ['maximum, same with a stride above the size', modelOf(maxPool1d({ size: 2, padding: 'same', stride: 3 }), last)],
+  ['mean, same with a stride above the size', modelOf(averagePool1d({ size: 1, padding: 'same', stride: 2 }), last)],
   ['groups, without bias', modelOf(withoutBias(conv({ groups: 2, size: 8, padding: [1, 0] })), last)],
   ['maximum', modelOf(conv({ padding: 'same' }), maxPool1d({ size: 2 }), last)],
   ['maximum with padding', modelOf(maxPool1d({ size: 3, stride: 2, padding: [1, 1] }), last)],
@@ -89,6 +98,32 @@ it.each<[name: string, model: Sequential, lengthsError?: string]>(models)(
     expectClose(results['outputs'] as Tensor, predict(model, inputs, { lengths }));
   },
 );
+
+it('no auto_pad has dilations or a stride above the size of the window, which ONNX Runtime does not support', () => {
+  const attributesOf = (layer: Layer): unknown => {
+    const { nodes } = decodeOnnx('test', exportOnnx(modelOf(layer))).graph;
+    const { attributes } = nodes.find(({ opType }) => /^Conv$|Pool$/.test(opType))!;
+    return attributes;
+  };
+  const ints = (...value: number[]): object => ({ type: 'ints', value });
+  expect(attributesOf(conv({ padding: 'same', stride: 2, dilation: 2 }))).toEqual({
+    kernel_shape: ints(5),
+    group: { type: 'int', value: 1 },
+    strides: ints(2),
+    dilations: ints(1),
+    auto_pad: { type: 'string', value: 'SAME_UPPER' },
+  });
+  const small = { padding: 'same', stride: 4 } as const;
+  for (const size of [1, 2]) {
+    const expected = { kernel_shape: ints(size), strides: ints(4), pads: ints(0, size - 1) };
+    expect(attributesOf(maxPool1d({ size, ...small }))).toEqual(expected);
+    expect(attributesOf(averagePool1d({ size, ...small }))).toEqual(expected);
+  }
+  for (const layer of [maxPool1d({ size: 3, ...small }), averagePool1d({ size: 3, ...small })])
+    expect(() => exportOnnx(modelOf(layer))).toThrow(
+      /^exportOnnx: (max|average)Pool: padding 'same' with a stride above the size has no ONNX form\.$/,
+    );
+});
 
 it('the state of a causal convolution is an input and an output', () => {
   const model = modelOf(conv({ padding: 'causal', dilation: 2 }), last);

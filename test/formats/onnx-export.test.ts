@@ -95,6 +95,18 @@ it('gates are reordered from i f g o to i o f c and from r z n to z r h; biasHn 
   expect(constants(gruModel)).toEqual({ W: [12, 22, 11, 21, 13, 23], R: [2, 1, 3], B: [6, 5, 7, 0, 0, 9] });
 });
 
+it('with lengths, an operator with an initial state keeps it for sequences of length 0', () => {
+  // ONNX Runtime returns zeros for them.
+  const nodesOf = (learnInitialState: boolean, options: object): readonly string[] =>
+    exported(modelOf(bidirectional(lstm(), { hiddenSize: 2, learnInitialState })), options)
+      .graph.nodes.map(({ opType }) => opType)
+      .filter((type) => type === 'Where');
+  expect(nodesOf(false, { lengths: true, state: true })).toHaveLength(2);
+  expect(nodesOf(true, { lengths: true })).toHaveLength(2);
+  expect(nodesOf(false, { lengths: true })).toEqual([]);
+  expect(nodesOf(true, { state: true })).toEqual([]);
+});
+
 it('a reimported model has the same outputs', () => {
   const x = normal(0, 1)([4, 3, 2], createRandom(5));
   for (const layers of [

@@ -311,6 +311,18 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
     }
   });
 
+  it('layers of a module have one activation', () => {
+    const rnn = (activation: typeof relu): Layer => recurrent(simpleRnn({ activation }), { hiddenSize: 2 });
+    const modules = { simpleRnn: 'rnn', simpleRnn2: 'rnn' };
+    const mixed = sequential([rnn(relu), rnn(tanh)], { inputSize });
+    expect(() => toPyTorch(mixed, { modules })).toThrow('toPyTorch: simpleRnn2 cannot be another layer of rnn');
+    const stack = sequential([rnn(tanh), recurrent(simpleRnn(), { hiddenSize: 2 })], { inputSize });
+    const weights = toPyTorch(stack, { modules });
+    expect(() => fromPyTorch(mixed, weights, { modules })).toThrow('fromPyTorch: simpleRnn2 cannot be another layer');
+    fromPyTorch(stack, weights, { modules });
+    fromPyTorch(sequential([rnn(relu), rnn(relu)], { inputSize }), weights, { modules });
+  });
+
   it('biases of modules without bias, layers that cannot stack, and unknown layer names are rejected', () => {
     const model = sequential(
       [recurrent(lstm(), { hiddenSize: 2 }), dense({ size: 2 }), recurrent(lstm(), { hiddenSize: 2 })],

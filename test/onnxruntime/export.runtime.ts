@@ -3,8 +3,10 @@
 import {
   additiveScore,
   attentionPooling,
+  averagePool1d,
   bidirectional,
   type Cell,
+  conv1d,
   createRandom,
   dense,
   dotScore,
@@ -31,6 +33,7 @@ import {
   lstmWith,
   type Merge,
   type ModelState,
+  maxPool1d,
   normal,
   predictWithState,
   projectedLstm,
@@ -65,7 +68,6 @@ const { InferenceSession, Tensor: RuntimeTensor } = (await import('onnxruntime-n
 
 const random = createRandom(4);
 const [T, B, I, H] = [6, 3, 4, 5];
-const lengths = Int32Array.of(6, 2, 4);
 
 function perturbedModel(layers: readonly Layer[], inputSize?: number): Sequential {
   const model = sequential(layers, inputSize === undefined ? { seed: 2 } : { inputSize, seed: 2 });
@@ -102,7 +104,7 @@ function expectClose(
 /**
  * Compares the outputs of a model without lengths, and its outputs and final states with lengths and initial states.
  */
-async function expectSame(model: Sequential): Promise<void> {
+async function expectSame(model: Sequential, lengths = Int32Array.of(6, 2, 4)): Promise<void> {
   const x =
     model.input.kind === 'ids'
       ? intTensor(
@@ -239,6 +241,40 @@ it.each<[string, Layer[]]>([
     [recurrent(gru(), { hiddenSize: H }), attentionPooling({ score }), dense({ size: 2 })],
   ]),
 ])('%s', (_, layers) => expectSame(perturbedModel(layers, I)));
+
+it('sequences of length 0 keep their initial state', async () => {
+  for (const cell of [lstm(), gru(), gru({ reset: 'before' }), simpleRnn(), layerNormGru()])
+    for (const layer of [
+      recurrent(cell, { hiddenSize: H, returnSequences: false }),
+      bidirectional(cell, { hiddenSize: H, learnInitialState: true, returnSequences: false }),
+    ]) {
+      const model = perturbedModel([layer], I);
+      await expectSame(model, Int32Array.of(0, 6, 3));
+      const x = normal(0, 1)([T, B, I], random);
+      const session = await InferenceSession.create(exportOnnx(model, { lengths: true }));
+      const none = new Int32Array(B);
+      const got = await session.run({ inputs: toRuntime(x), lengths: new RuntimeTensor('int32', none, [B]) });
+      expectClose(got['outputs']!, predictWithState(model, x, { lengths: none }).output, 'without steps');
+    }
+});
+
+it("windows with padding 'same' and a stride, at all lengths", async () => {
+  for (const size of [1, 2, 3, 4])
+    for (const stride of [2, 3]) {
+      const options = { stride, padding: 'same' } as const;
+      const layers = [1, 2].map((dilation) => conv1d({ size: 2, kernelSize: size, dilation, ...options }));
+      if (size < 3 || size >= stride) layers.push(maxPool1d({ size, ...options }), averagePool1d({ size, ...options }));
+      for (const layer of layers) {
+        const model = perturbedModel([layer], I);
+        const session = await InferenceSession.create(exportOnnx(model));
+        for (let steps = 1; steps < 9; steps++) {
+          const x = normal(0, 1)([steps, B, I], random);
+          const got = await session.run({ inputs: toRuntime(x) });
+          expectClose(got['outputs']!, predictWithState(model, x).output, `${layer.name} ${size} ${stride} ${steps}`);
+        }
+      }
+    }
+});
 
 it('token ids', () =>
   expectSame(

@@ -23,15 +23,19 @@ export function addConvolution(
   const isStateful = context.carriesState && past > 0 && isCausal(window);
   const input = filled(context, x, 0);
   const rows = isStateful ? addPast(context, path, input, past, weight!.shape[1]! * groups) : input;
+  // ONNX Runtime does not support auto_pad with dilations.
+  const spread = isAutoPadded(window) ? dilation : 1;
+  const kernel = reversedAxes(weight!, spread);
+  const taps = kernel.shape[2]!;
   const y = add(
     b,
     'Conv',
-    [
-      toChannels(b, rows),
-      addConstant(b, `${path}.weight`, reversedAxes(weight!)),
-      addConstant(b, `${path}.bias`, bias!),
-    ],
-    { kernel_shape: [k], group: groups, ...windowAttributes(isStateful ? { ...window, padding: 'valid' } : window) },
+    [toChannels(b, rows), addConstant(b, `${path}.weight`, kernel), addConstant(b, `${path}.bias`, bias!)],
+    {
+      kernel_shape: [taps],
+      group: groups,
+      ...windowAttributes({ k: taps, stride, dilation: dilation / spread, padding: isStateful ? 'valid' : padding }),
+    },
   );
   const output = toSteps(b, y);
   changeLengths(context, path, window, output);
@@ -58,22 +62,28 @@ export const toChannels = (b: Builder, x: string): string => add(b, 'Transpose',
 /** `[B, O, T]` as `[T, B, O]`. */
 export const toSteps = (b: Builder, y: string): string => add(b, 'Transpose', [y], { perm: [2, 0, 1] });
 
+/**
+ * Whether the padding depends on the length of the sequence: with a stride, unless there is at most one step of
+ * padding. That step is after the sequence, and adds no window to a sequence that does not need it.
+ */
+export const isAutoPadded = ({ k, stride, dilation, padding }: Window): boolean =>
+  padding === 'same' && stride > 1 && extentOf({ k, dilation }) > 2;
+
 /** The attributes of windows. */
 export function windowAttributes(window: Window): Readonly<Record<string, Attribute>> {
-  const { stride, dilation, padding } = window;
-  const attributes = { strides: [stride], dilations: [dilation] };
-  // With a stride, the padding depends on the length of the sequence.
-  return padding === 'same' && stride > 1
-    ? { ...attributes, auto_pad: 'SAME_UPPER' }
-    : { ...attributes, pads: [...paddingOf(window, 1)] };
+  return {
+    strides: [window.stride],
+    dilations: [window.dilation],
+    ...(isAutoPadded(window) ? { auto_pad: 'SAME_UPPER' } : { pads: paddingOf(window, 1) }),
+  };
 }
 
 /** Replaces the lengths and the mask of the context by those of the output of windows. */
 export function changeLengths(context: ExportContext, path: string, window: Window, output: string): void {
   const { builder: b, lengths } = context;
   if (lengths === undefined) return;
-  const { stride, padding } = window;
-  if (padding === 'same' && stride > 1)
+  const { stride } = window;
+  if (isAutoPadded(window))
     reject(path, "padding 'same' with a stride", 'depends on the lengths, so it cannot be exported with them');
   const [before, after] = paddingOf(window, 1);
   const change = before + after - extentOf(window) + stride;

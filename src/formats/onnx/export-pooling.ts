@@ -6,9 +6,9 @@ import type { Pool1dOptions } from '../../layers/pool1d';
 import type { Tensor } from '../../tensor/tensor';
 import { reject } from './activations';
 import { add, addConstant, addIntegers, type Builder } from './builder';
-import { changeLengths, toChannels, toSteps, windowAttributes } from './export-convolution';
+import { changeLengths, isAutoPadded, toChannels, toSteps, windowAttributes } from './export-convolution';
 import type { ExportContext } from './export-recurrent';
-import { filled } from './mask';
+import { castLengths, filled } from './mask';
 
 /** Adds pooling over windows. Returns the name of its output `[T′, B, I]`. */
 export function addPooling(
@@ -22,6 +22,8 @@ export function addPooling(
   const window = { k: size, stride, dilation: 1, padding };
   if (opType === 'AveragePool' && lengths !== undefined && paddingOf(window, 1).some((count) => count > 0))
     reject(path, 'an average with padding', 'depends on the lengths, so it cannot be exported with them');
+  // The formula of auto_pad then gives negative padding.
+  if (stride > size && isAutoPadded(window)) reject(path, "padding 'same' with a stride above the size");
   // Before opset 19, AveragePool has no dilations.
   const { dilations: _, ...attributes } = windowAttributes(window);
   const input = toChannels(b, filled(context, x, opType === 'MaxPool' ? -Infinity : 0));
@@ -37,15 +39,13 @@ export function addGlobalPooling(context: ExportContext, kind: 'max' | 'average'
     const y = add(b, kind === 'max' ? 'GlobalMaxPool' : 'GlobalAveragePool', [toChannels(b, x)]);
     return add(b, 'Squeeze', [y, addIntegers(b, 2)]);
   }
-  const counts = add(b, 'Unsqueeze', [lengths, addIntegers(b, 1)]);
-  const zero = add(b, 'Cast', [addIntegers(b, 0)], { to: 6 });
   if (kind === 'max') {
     const largest = add(b, 'ReduceMax', [filled(context, x, -Infinity)], { axes: [0], keepdims: 0 });
-    return add(b, 'Where', [add(b, 'Less', [zero, counts]), largest, addConstant(b, 'zero', 0)]);
+    return add(b, 'Where', [castLengths(b, lengths, 9), largest, addConstant(b, 'zero', 0)]);
   }
   const total = add(b, 'ReduceSum', [filled(context, x, 0), addIntegers(b, 0)], { keepdims: 0 });
   const one = addConstant(b, 'one', 1);
-  return add(b, 'Div', [total, add(b, 'Max', [add(b, 'Cast', [counts], { to: 1 }), one])]);
+  return add(b, 'Div', [total, add(b, 'Max', [castLengths(b, lengths, 1), one])]);
 }
 
 /** Adds batch normalization with the running statistics, of vectors per step or per sequence. */

@@ -24,6 +24,7 @@ import {
   innerBuilder,
 } from './builder';
 import { type CellBody, cellBody } from './cell-body';
+import { castLengths } from './mask';
 import type { OnnxGraph, OnnxValue } from './model';
 
 /** The state of an export. */
@@ -83,21 +84,15 @@ export function exportRecurrence(
 }
 
 /** The initial state `[B, H]`: an input of the file, the learned one expanded to the batch, or undefined for zeros. */
-function initialState(
-  { builder, batch, carriesState }: ExportContext,
-  { prefix, parameters }: Direction,
-  name: string,
-): string | undefined {
-  if (carriesState) return prefix + name;
+function initialState(context: ExportContext, { prefix, parameters }: Direction, name: string): string | undefined {
+  if (context.carriesState) return prefix + name;
   const learned = parameters[`initial.${name}`];
-  return (
-    learned &&
-    add(builder, 'Expand', [
-      addConstant(builder, `${prefix}initial.${name}`, learned),
-      add(builder, 'Concat', [batch, addIntegers(builder, learned.shape[1]!)], { axis: 0 }),
-    ])
-  );
+  return learned && expanded(context, `${prefix}initial.${name}`, learned, learned.shape[1]!);
 }
+
+/** Adds a constant, a scalar or `[1, size]`, that is expanded to `[B, size]`. */
+const expanded = ({ builder: b, batch }: ExportContext, name: string, value: Tensor | number, size: number): string =>
+  add(b, 'Expand', [addConstant(b, name, value), add(b, 'Concat', [batch, addIntegers(b, size)], { axis: 0 })]);
 
 interface Operator {
   readonly opType: 'RNN' | 'LSTM' | 'GRU';
@@ -190,7 +185,13 @@ function addOperator(
       return add(b, 'Squeeze', [part, addIntegers(b, axis)]);
     });
   const outputs = unstackDirections(Y!, 1);
-  const states = finals.map((value) => unstackDirections(value, 0));
+  // The initial state is the final one of a sequence of length 0, for which ONNX Runtime returns zeros.
+  const states = finals.map((value, i) =>
+    unstackDirections(
+      lengths && initial[i] ? add(b, 'Where', [castLengths(b, lengths, 9), value, initial[i]]) : value,
+      0,
+    ),
+  );
   return directions.map((_, d) => ({
     outputs: outputs[d]!,
     state: Object.fromEntries(cell.state.map((name, i) => [name, states[i]![d]!])),
@@ -222,8 +223,8 @@ function addOperatorWeights(
   ];
 }
 
-/** Stacks values `[B, H]` of all directions to `[D, B, H]`. */
-function stackDirections(b: Builder, values: readonly string[]): string {
+/** Stacks values `[…]` of all directions to `[D, …]`. */
+export function stackDirections(b: Builder, values: readonly string[]): string {
   const parts = values.map((value) => add(b, 'Unsqueeze', [value, addIntegers(b, 0)]));
   return parts.length === 1 ? parts[0]! : add(b, 'Concat', parts, { axis: 0 });
 }
@@ -231,16 +232,11 @@ function stackDirections(b: Builder, values: readonly string[]): string {
 /** Adds a Scan over the steps of one direction. */
 function addScan(context: ExportContext, path: string, direction: Direction, x: string): DirectionResult {
   const { cell, options } = direction;
-  const { builder: b, batch, valid } = context;
+  const { builder: b, valid } = context;
   const { inputs, step } = cellBody(path, cell, direction.parameters, b);
   const sizes = Object.entries(stateSizes(cell, options.hiddenSize));
   const initial = sizes.map(
-    ([name, size]) =>
-      initialState(context, direction, name) ??
-      add(b, 'Expand', [
-        addConstant(b, `${path}.zero`, 0),
-        add(b, 'Concat', [batch, addIntegers(b, size)], { axis: 0 }),
-      ]),
+    ([name, size]) => initialState(context, direction, name) ?? expanded(context, `${path}.zero`, 0, size),
   );
   const graph = scanBody(context, path, cell, options, step);
   const scanned = [inputs(b, x), ...(valid === undefined ? [] : [valid])];

@@ -17,7 +17,7 @@ import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, g
 import { encodeOnnx } from './encode';
 import { addConvolution } from './export-convolution';
 import { addBatchNormalization, addGlobalPooling, addPooling } from './export-pooling';
-import { type Direction, type ExportContext, exportRecurrence } from './export-recurrent';
+import { type Direction, type ExportContext, exportRecurrence, stackDirections } from './export-recurrent';
 import { addMask, filled } from './mask';
 import type { OnnxValue } from './model';
 
@@ -198,10 +198,7 @@ function addLayer(context: ExportContext, part: Part, x: string): string {
 /** Merges the outputs of both directions. */
 function addMerge(b: Builder, merge: Merge, directions: readonly string[]): string {
   if (merge === 'concat') return add(b, 'Concat', directions, { axis: -1 });
-  if (merge === 'both') {
-    const unsqueezed = directions.map((direction) => add(b, 'Unsqueeze', [direction, addIntegers(b, 0)]));
-    return add(b, 'Concat', unsqueezed, { axis: 0 });
-  }
+  if (merge === 'both') return stackDirections(b, directions);
   if (merge === 'product') return add(b, 'Mul', directions);
   const sum = add(b, 'Add', directions);
   return merge === 'sum' ? sum : add(b, 'Mul', [sum, addConstant(b, 'half', 0.5)]);
@@ -215,8 +212,7 @@ function addAttentionPooling(
   x: string,
 ): string {
   const { builder: b, valid } = context;
-  const values = valid === undefined ? x : add(b, 'Where', [valid, x, addConstant(b, 'zero', 0)]);
-  const states = add(b, 'Transpose', [values], { perm: [1, 0, 2] });
+  const states = add(b, 'Transpose', [filled(context, x, 0)], { perm: [1, 0, 2] });
   const mask = valid && add(b, 'Transpose', [valid], { perm: [1, 2, 0] });
   const scores = addScores(context, part, score, states);
   const maskedScores = mask === undefined ? scores : add(b, 'Where', [mask, scores, addConstant(b, 'masked', -1e30)]);
@@ -236,18 +232,17 @@ function addScores(
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const swapLastAxes = (x: string): string => add(b, 'Transpose', [x], { perm: [0, 2, 1] });
   const query = addParameter('query');
+  const products = (keys: string): string => add(b, 'MatMul', [query, swapLastAxes(keys)]);
   const origin = score && scoreOriginOf(score);
   switch (origin?.[0]) {
     case 'dotScore':
-      return add(b, 'MatMul', [query, swapLastAxes(states)]);
+      return products(states);
     case 'scaledDotScore': {
       const scale = addConstant(b, 'scale', 1 / Math.sqrt(parameters['query']!.shape[1]!));
-      return add(b, 'MatMul', [query, swapLastAxes(add(b, 'Mul', [states, scale]))]);
+      return products(add(b, 'Mul', [states, scale]));
     }
-    case 'generalScore': {
-      const keys = add(b, 'MatMul', [states, addParameter('weight')]);
-      return add(b, 'MatMul', [query, swapLastAxes(keys)]);
-    }
+    case 'generalScore':
+      return products(add(b, 'MatMul', [states, addParameter('weight')]));
     case 'additiveScore': {
       const keys = add(b, 'Add', [add(b, 'MatMul', [states, addParameter('stateWeight')]), addParameter('bias')]);
       const sum = add(b, 'Add', [keys, add(b, 'MatMul', [query, addParameter('queryWeight')])]);
