@@ -173,7 +173,7 @@ async function train(
       optimizer: optimizer ?? chain(clipByNorm(1), adamw(cosineDecay(learningRate, { steps }), { weightDecay: 0.01 })),
       steps,
       seed,
-      ...(heldData && { validation: heldData, patience: Number.MAX_SAFE_INTEGER }),
+      ...(heldData && { validation: heldData, patience: steps }),
       ...(onProgress && { onProgress }),
       ...(signal && { signal }),
     });

@@ -8,7 +8,7 @@ import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { samplePaths } from './paths';
 import type { Series } from './series';
-import { type ForecastState, inGroups, joined, observeAs, runMember } from './state';
+import { type ForecastState, inGroups, observeAs, runMember } from './state';
 import { averageQuantile } from './step-quantiles';
 import { unscaleValue } from './value-scaling';
 
@@ -127,13 +127,7 @@ function quantilesOf(
     }
   });
   const outputs = members.map((member, m) => {
-    const { data } = runMember(
-      fitted,
-      member,
-      states,
-      inputs,
-      joined(states.map(({ networks }) => networks[m])),
-    ).output;
+    const { data } = runMember(fitted, m, states, inputs).output;
     addLocations(fitted, member.parameters.skip, states, bases, data);
     return data;
   });

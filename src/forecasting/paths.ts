@@ -18,7 +18,7 @@ import type { FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { embeddingsSize } from './network';
 import { quantileOfSorted } from './probability';
-import { type ForecastState, joined, runMember, writeEmbeddings } from './state';
+import { type ForecastState, runMember, writeEmbeddings } from './state';
 import { unscaleValue } from './value-scaling';
 
 interface PathOptions {
@@ -38,7 +38,7 @@ export function samplePaths(
   // Point forecasts have no distribution: one path per network, of medians.
   const perMember = distribution.name === 'point' ? 1 : Math.ceil(count / members.length);
   const counts = members.map((_, m) => Math.max(0, Math.min(perMember, count - m * perMember)));
-  const total = counts.reduce((sum, each) => sum + each, 0);
+  const total = Math.min(count, perMember * members.length);
   const values = new Float64Array(states.length * h * total); // [states, horizon, paths]
   counts.forEach((used, m) => {
     const draws = { values, total, first: m * perMember, count: used, random: createRandom(seed + m) };
@@ -77,7 +77,7 @@ function drawPaths(fitted: FittedForecaster, m: number, states: readonly Forecas
     writeFuture(inputs.data, i * F + valueInputs(forecaster), fitted, state, 0);
   });
   const member = fitted.members[m]!;
-  const start = runMember(fitted, member, states, inputs, joined(states.map(({ networks }) => networks[m])));
+  const start = runMember(fitted, m, states, inputs);
   const perBatch = Math.max(1, Math.floor(mostRows / draws.count));
   const streams = new Map<number, Stream>();
   for (let first = 0; first < S; first += perBatch) {

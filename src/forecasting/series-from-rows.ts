@@ -115,7 +115,7 @@ const isEmpty = (cell: unknown): boolean =>
 
 function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): Series {
   const { value, past = [], future = [], static: features = [], missing = 'error' } = options;
-  const { name, rows, lines } = cells;
+  const { name, rows } = cells;
   const positions = positionsOf(where, cells, options);
   // Trailing rows without a value are the rows to forecast.
   let observed = rows.length;
@@ -130,9 +130,7 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
       if (!Number.isFinite(number)) {
         const got = isEmpty(cell) ? 'nothing' : describe(cell);
         const remedy = isEmpty(cell) && column === value ? " Use missing: 'mask', or fill the gap." : '';
-        throw new RangeError(
-          `${where}: series ${name}, column ${column}, row ${lines[i]}: must be a number, got ${got}.${remedy}`,
-        );
+        throw new RangeError(`${placeOf(where, cells, column, i)}: must be a number, got ${got}.${remedy}`);
       }
       data[positions.at[i]!] = number;
     });
@@ -166,20 +164,21 @@ function seriesOf(where: string, cells: Cells, options: SeriesFromRowsOptions): 
  * The static feature in the first row of a series: a number if the cell is one, and text otherwise. The cells of other
  * rows can be empty.
  */
-function featureOf(where: string, { name, rows, lines }: Cells, column: string): number | string {
-  const [feature, ...others] = rows.map((row, i) => {
-    const cell = row[column];
-    if (i > 0 && isEmpty(cell)) return undefined;
-    return Number.isFinite(numberOf(cell)) ? numberOf(cell) : textOf(where, cell, column, lines[i]!);
+function featureOf(where: string, cells: Cells, column: string): number | string {
+  const read = (cell: unknown, i: number): number | string =>
+    Number.isFinite(numberOf(cell)) ? numberOf(cell) : textOf(where, cell, column, cells.lines[i]!);
+  const feature = read(cells.rows[0]![column], 0);
+  cells.rows.forEach(({ [column]: cell }, i) => {
+    if (!isEmpty(cell) && read(cell, i) !== feature)
+      throw new RangeError(
+        `${placeOf(where, cells, column, i)}: a static feature must not change, got ${cell} after ${feature}.`,
+      );
   });
-  const changed = others.findIndex((other) => other !== undefined && other !== feature);
-  if (changed >= 0)
-    throw new RangeError(
-      `${where}: series ${name}, column ${column}, row ${lines[changed + 1]}: a static feature must not change, got ` +
-        `${others[changed]} after ${feature}.`,
-    );
-  return feature!;
+  return feature;
 }
+
+const placeOf = (where: string, { name, lines }: Cells, column: string, i: number): string =>
+  `${where}: series ${name}, column ${column}, row ${lines[i]}`;
 
 /** The number in a cell, NaN in other cells. */
 function numberOf(cell: unknown): number {
@@ -196,12 +195,12 @@ function textOf(where: string, cell: unknown, column: string, line: number): str
 /** The position of every row in a series with regular time steps. */
 function positionsOf(
   where: string,
-  { name, rows, lines }: Cells,
+  cells: Cells,
   { time: column, frequency, missing = 'error' }: SeriesFromRowsOptions,
 ): { readonly start: number; readonly at: readonly number[]; readonly length: number } {
   const step = parseFrequency(where, frequency);
-  const place = (i: number): string => `${where}: series ${name}, column ${column}, row ${lines[i]}`;
-  const times = rows.map((row, i) => millisecondsOf(`${place(i)}:`, row[column] as Time));
+  const place = (i: number): string => placeOf(where, cells, column, i);
+  const times = cells.rows.map((row, i) => millisecondsOf(`${place(i)}:`, row[column] as Time));
   const start = times[0]!;
   const show = (time: number): string => new Date(time).toISOString();
   const at = times.map((time, i) => {

@@ -8,7 +8,6 @@ import {
   appendValue,
   copyTrack,
   emptyTrack,
-  type FeaturePlan,
   inputSize,
   scaled,
   type Track,
@@ -18,7 +17,7 @@ import {
   writeValues,
 } from './features';
 import { checkFitted, type FittedForecaster } from './fit-forecaster';
-import { embeddingsSize, type Member, type MemberParameters } from './network';
+import { embeddingsSize, type MemberParameters } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
 import { checkRange, fitValueScaler, type ValueScaler } from './value-scaling';
 
@@ -186,17 +185,9 @@ function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | 
     return track;
   });
   const lengths = Int32Array.from(rows, ({ series }) => series.values.length);
-  const networks = members.map((member, m) => {
-    const before = joined(rows.map(({ state }) => state.networks[m]));
-    if (T === 0) return before === undefined ? [] : splitState(before);
-    const run = runMember(
-      fitted,
-      member,
-      rows.map(({ state }) => state),
-      inputs,
-      before,
-      lengths,
-    );
+  const states = rows.map(({ state }) => state);
+  const networks = (T > 0 ? members : []).map((_, m) => {
+    const run = runMember(fitted, m, states, inputs, lengths);
     visit?.(m, run.output, rows);
     return splitState(run.state);
   });
@@ -208,22 +199,22 @@ function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | 
       track: tailOf(tracks[b]!, forecaster),
       past: n > 0 ? series.past.map((column) => column[n - 1]!) : state.past,
       future: series.future.map((column) => Array.from(column.subarray(n))),
-      networks: networks.flatMap((rows) => rows.slice(b, b + 1)),
+      networks: n > 0 ? networks.map((each) => each[b]!) : state.networks,
     };
   });
 }
 
-/** Runs one network on inputs `[T, B, F]`, to which it adds the embeddings. */
+/** Runs network m from the states on inputs `[T, B, F]`, to which it adds the embeddings. */
 export function runMember(
-  plan: FeaturePlan,
-  { network, parameters }: Member,
+  fitted: FittedForecaster,
+  m: number,
   states: readonly ForecastState[],
   inputs: Tensor,
-  state: ModelState | undefined,
   lengths?: Int32Array,
 ): { readonly output: Tensor; readonly state: ModelState } {
+  const { network, parameters } = fitted.members[m]!;
   const [T, B, F] = inputs.shape as [number, number, number];
-  const E = embeddingsSize(plan.schema);
+  const E = embeddingsSize(fitted.schema);
   let all = inputs;
   if (E > 0) {
     all = { shape: [T, B, F + E], data: new Float32Array(T * B * (F + E)) };
@@ -232,6 +223,7 @@ export function runMember(
       writeEmbeddings(all.data, row * (F + E) + F, parameters, states[row % B]!);
     }
   }
+  const state = joined(states.map(({ networks }) => networks[m]));
   return createPredictor(network).predictWithState(all, { state, lengths });
 }
 
@@ -251,7 +243,7 @@ export function writeEmbeddings(
 }
 
 /** One state of all rows, with zeros for those at their start; undefined if all are. */
-export function joined(states: readonly (ModelState | undefined)[]): ModelState | undefined {
+function joined(states: readonly (ModelState | undefined)[]): ModelState | undefined {
   const given = states.find((state) => state !== undefined);
   if (given === undefined) return undefined;
   const zeros = mapValues(given, (parts) => mapValues(parts, ({ shape }) => full(shape, 0)));
