@@ -30,20 +30,13 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
     name: 'freeze',
     slots: 0,
     update({ kernels, gradient, leaves }) {
+      checkPaths(names, leaves);
       // −0 and not 0, because −0 + 0 is 0.
       for (const { path, offset, size } of leaves) if (isFrozen(path)) kernels.of(fill)(gradient + offset, -0, size);
     },
   };
-  const { update, ...masked } = chain(mask, ...partsOf(optimizer).flatMap((part) => [part, mask]));
-  const frozen: Optimizer = {
-    ...masked,
-    isFrozen,
-    update(input) {
-      checkPaths(names, input.leaves);
-      update(input);
-    },
-  };
-  return createOptimizer(frozen, 'freeze', names, optimizer);
+  const masked = chain(mask, ...partsOf(optimizer).flatMap((part) => [part, mask]));
+  return createOptimizer({ ...masked, isFrozen }, 'freeze', names, optimizer);
 }
 
 /** Whether a path is that of a part of the tree, or inside it. */

@@ -278,6 +278,12 @@ describe('freeze', () => {
     );
     await expect(train([''])).rejects.toThrow(RangeError);
     expect(parametersOf(model)).toEqual(before);
+    // Also those that are inside of another one.
+    for (const inner of [freeze(['lstn'], adam()), chain(clipByNorm(1), freeze(['lstn'], adam()))])
+      await expect(fit(model, data, { loss: crossEntropy, optimizer: freeze(['lstm'], inner) })).rejects.toThrow(
+        'got lstn.',
+      );
+    expect(parametersOf(model)).toEqual(before);
     const many = Array.from({ length: 9 }, () => tensor([1]));
     expect(() => applyOptimizer(freeze(['9'], sgd()), { step: 0, slots: [] }, many, many)).toThrow(
       'freeze: names must be among the parameters (0, 1, 2, 3, 4, 5, 6, 7, …), got 9.',
