@@ -427,6 +427,21 @@ describe('errors of fitInWorker', () => {
 
   it.each<[string, unknown, object]>([
     ['a loss that is not finite', [series, { ...series, targets: full([6, 4, 1], NaN) }], { optimizer: sgd() }],
+    [
+      'a loss that is not finite, of data that cannot be closed',
+      {
+        batchCount: 2,
+        *batches() {
+          try {
+            yield { ...series, targets: full([6, 4, 1], NaN) };
+          } finally {
+            // biome-ignore lint/correctness/noUnsafeFinally: as an iterator that fails to close its file
+            throw new Error('the file is closed');
+          }
+        },
+      },
+      { optimizer: sgd() },
+    ],
     ['a batch of the wrong shape', { ...series, targets: full([6, 4, 2], 1) }, { optimizer: sgd() }],
     ['an option out of range', series, { optimizer: sgd(), epochs: -1 }],
     ['patience without validation', series, { optimizer: sgd(), patience: 2 }],
