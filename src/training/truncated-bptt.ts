@@ -152,7 +152,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
           runModel(model, p, sliceSteps(inputs, from, to), {
             training: true,
             random: context.random,
-            ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
+            sequenceRandom: seed === undefined ? context.random : createRandom(seed),
             resets: sliceSteps(resets, from, to),
             state,
           }),

@@ -265,6 +265,15 @@ describe('freeze', () => {
       else expect(after).not.toEqual(before[path]);
   });
 
+  it('keeps the names that it has been given', () => {
+    const names = ['a'];
+    const optimizer = freeze(names, sgd(1));
+    names[0] = 'b';
+    const parameters = { a: tensor([1]), b: tensor([1]) };
+    applyOptimizer(optimizer, { step: 0, slots: [] }, parameters, { a: tensor([1]), b: tensor([1]) });
+    expect(parameters).toEqual({ a: tensor([1]), b: tensor([0]) });
+  });
+
   it('rejects unknown names, and lists at most eight', async () => {
     const model = net();
     const before = parametersOf(model);
