@@ -131,9 +131,10 @@ export function encoderDecoder(options: EncoderDecoderOptions): EncoderDecoder {
 
 /** Builds an encoder-decoder with the parameters of `fill`. @throws as {@link encoderDecoder} */
 export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill): EncoderDecoder {
-  const { encoder: layers, inputSize, decoder, start, end, scheduledSampling = 0 } = options;
+  const { encoder: layers, inputSize, start, end, scheduledSampling = 0 } = options;
   checkLayers('encoderDecoder', 'encoder', layers);
-  checkDecoder(decoder);
+  checkDecoder(options.decoder);
+  const decoder = { ...options.decoder };
   checkIds('encoderDecoder', 'start and end', [start, end], decoder.vocabularySize);
   const input = inputFeatures('encoderDecoder', layers, inputSize);
   const { named: encoder, plan } = withCaller('encoderDecoder', () =>
@@ -150,7 +151,7 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
   const model: Omit<EncoderDecoder, 'loss'> = {
     ...modelNotCloneable,
     encoder,
-    origin: ['encoderDecoder', options],
+    origin: ['encoderDecoder', { ...options, encoder: [...layers], decoder }],
     decoder,
     start,
     end,

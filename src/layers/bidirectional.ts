@@ -56,15 +56,16 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
   const { merge = 'concat', returnSequences = true, reverse = {}, ...shared } = options;
   checkObject('bidirectional', 'reverse', reverse);
   checkDirection('bidirectional', { ...shared, ...reverse }, ['cell'], reverse.cell ?? cell);
-  const [forward, backward] = directionsOf(cell, options);
+  const copy = options.reverse ? { ...options, reverse: { ...reverse } } : { ...options };
+  const [forward, backward] = directionsOf(cell, copy);
   checkChoice<string>('bidirectional', 'merge', merge, Object.keys(merges));
-  const size = outputSize(cell, options);
+  const size = outputSize(cell, copy);
   const reverseSize = outputSize(backward.cell, backward.options);
   if (merge !== 'concat' && size !== reverseSize)
     throw outOfRange('bidirectional', 'merge', `concat for directions of sizes ${size} and ${reverseSize}`, merge);
   return {
     name: 'bidirectional',
-    origin: ['bidirectional', cell, options],
+    origin: ['bidirectional', cell, copy],
     causal: false,
     output: (input) => {
       stepSize('bidirectional', input);
@@ -77,7 +78,7 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     parameters: (input) => {
       const inputSize = stepSize('bidirectional', input);
       return joinNames({
-        forward: directionParameters(cell, options, inputSize),
+        forward: directionParameters(cell, copy, inputSize),
         reverse: directionParameters(backward.cell, backward.options, inputSize),
       });
     },

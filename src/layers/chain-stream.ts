@@ -35,8 +35,10 @@ export function chainStepRunner(
       parameters: parameters[name] ?? {},
       input: lastOf(runners)?.runner.output ?? start.input,
     };
-    const runner = withCaller(`layer ${name}`, () => layer.stepRunner?.(context) ?? scopedStepRunner(named, context));
-    runners.push({ name, runner });
+    runners.push({
+      name,
+      runner: withCaller(`layer ${name}`, () => layer.stepRunner?.(context) ?? scopedStepRunner(named, context)),
+    });
   }
   const { output, size } = lastOf(runners)!.runner;
   /** States that are written, then exchanged: an error in a later layer leaves those of the stream unchanged. */
@@ -57,8 +59,8 @@ export function chainStepRunner(
     readState: (states) =>
       Object.fromEntries(
         runners.flatMap(({ name, runner }, i) => {
-          const values = runner.readState(states[i]);
-          return values === undefined ? [] : [[name, values]];
+          const values = runner.readState(states[i]) ?? {};
+          return Object.keys(values).length > 0 ? [[name, values]] : [];
         }),
       ),
     writeState(states, values = {}) {

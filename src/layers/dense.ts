@@ -37,7 +37,7 @@ export function dense(options: DenseOptions): Layer {
   if (activation !== undefined) checkFunction('dense', 'activation', activation);
   return {
     name: 'dense',
-    origin: ['dense', options],
+    origin: ['dense', { ...options }],
     causal: true,
     output: (input) => ({ ...vectorFeatures('dense', input), size }),
     parameters: (input) => ({

@@ -64,32 +64,26 @@ export interface RecurrentOptions extends DirectionOptions {
  */
 export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
   checkDirection('recurrent', options, ['returnSequences', 'reverse'], cell);
-  const { returnSequences = true, reverse = false } = options;
+  const own = { ...options };
+  const { returnSequences = true, reverse = false } = own;
   return {
     name: cell.name,
-    origin: ['recurrent', cell, options],
+    origin: ['recurrent', cell, own],
     causal: !reverse,
     output: (input) => {
       stepSize('recurrent', input);
-      return { kind: 'vectors', size: outputSize(cell, options), perStep: returnSequences };
+      return { kind: 'vectors', size: outputSize(cell, own), perStep: returnSequences };
     },
-    parameters: (input) => directionParameters(cell, options, stepSize('recurrent', input)),
+    parameters: (input) => directionParameters(cell, own, stepSize('recurrent', input)),
     run: (parameters, input, context) => {
-      const { outputs, ...run } = runDirection(
-        cell,
-        options,
-        parameters,
-        vectors('recurrent', input),
-        context,
-        reverse,
-      );
+      const { outputs, ...run } = runDirection(cell, own, parameters, vectors('recurrent', input), context, reverse);
       return { output: returnSequences ? outputs : run.state[cell.state[0]!]!, ...run };
     },
     ...('forward' in cell
       ? {
           stepRunner: (context) => {
             const { initial } = splitNames(context.parameters);
-            const { hiddenSize, zoneout } = options;
+            const { hiddenSize, zoneout } = own;
             const afterForward = zoneout && expectedZoneout(context, zoneout, context.batchSize * hiddenSize);
             return cellStepRunner(cell, context, {
               initialState: initial && repeatedState(cell, initial, context.batchSize),

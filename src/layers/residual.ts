@@ -22,9 +22,10 @@ import { joinNames, splitNames } from './nested-names';
  */
 export function residual(layers: readonly Layer[]): Layer {
   checkLayers('residual', 'layers', layers);
+  const own = [...layers];
   const named = (input: Features): readonly NamedLayer[] => {
     const { size, perStep } = vectorFeatures('residual', input);
-    const inner = chain(layers, input);
+    const inner = chain(own, input);
     const output = vectorFeatures('residual', lastOf(inner)!.output);
     const shorter = inner.find(({ layer }) => layer.steps !== undefined);
     if (shorter !== undefined)
@@ -42,11 +43,11 @@ export function residual(layers: readonly Layer[]): Layer {
   };
   return {
     name: 'residual',
-    origin: ['residual', layers],
+    origin: ['residual', own],
     // Stated only if every layer states it.
-    causal: layers.some(({ causal }) => causal === false) ? false : layers.every(({ causal }) => causal) || undefined,
+    causal: own.some(({ causal }) => causal === false) ? false : own.every(({ causal }) => causal) || undefined,
     output: (input) => lastOf(named(input))!.output,
-    ...(layers.some(({ buffers }) => buffers) && { buffers: buffersOf(layers) }),
+    ...(own.some(({ buffers }) => buffers) && { buffers: buffersOf(own) }),
     parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {
       const x = vectors('residual', input);

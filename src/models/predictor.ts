@@ -37,9 +37,8 @@ export interface Predictor {
  */
 export function createPredictor(model: Sequential): Predictor {
   checkModel('createPredictor', model);
-  const workspace = defaultWorkspace();
   const tensors = leavesOf('createPredictor', model.parameters).map(({ tensor }) => tensor);
-  const resident = residentOf(workspace, model.parameters, tensors);
+  const resident = residentOf(defaultWorkspace(), model.parameters, tensors);
   const places = mapValues(model.parameters, (parameters, layer) =>
     mapValues(parameters, (tensor) => ({
       shape: tensor.shape,
@@ -48,7 +47,8 @@ export function createPredictor(model: Sequential): Predictor {
     })),
   );
   const run: InScope = (body) =>
-    runScope(workspace, false, (scope) => {
+    // The resident parameters are collected, with their memory, only after the predictor.
+    runScope(resident.workspace, false, (scope) => {
       const parameters = mapValues(places, (layer) =>
         mapValues(layer, ({ shape, offset, panels }) => ({ ...variableAt(scope, offset, shape, false), panels })),
       );

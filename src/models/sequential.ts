@@ -81,7 +81,7 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
   return {
     ...modelNotCloneable,
     layers: named,
-    origin: ['sequential', layers, { inputSize }],
+    origin: ['sequential', [...layers], { inputSize }],
     parameters: tree,
     data,
     input,

@@ -37,6 +37,7 @@ export interface UnrollOptions<N extends string = string> {
   readonly resetState?: Partial<State<N, Operand>> | undefined;
   /**
    * `[B, H]` the mask of recurrent dropout: h is multiplied by it before the recurrent weights, the same at every step.
+   * Pass a constant: pointwise cells compute no gradient of it.
    */
   readonly recurrentMask?: Operand | undefined;
   /** Zoneout rates by the name of the state. */

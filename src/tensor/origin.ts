@@ -11,7 +11,8 @@ export type Origin = readonly [constructor: string, ...args: readonly unknown[]]
 
 /**
  * Records the function that created an optimizer, a schedule or a loss, and its arguments, from which a worker creates
- * it again. A copy by spreading does not have the record: its functions may be others.
+ * it again. Options are passed as copies, since the caller may change them. A copy by spreading does not have the
+ * record: its functions may be others.
  */
 export function withOrigin<T extends object>(created: T, ...origin: Origin): T & { readonly origin?: Origin } {
   return Object.defineProperty(created, 'origin', { value: origin });

@@ -59,7 +59,7 @@ export function averageWeights(options: AverageOptions = {}): Optimizer {
     k.of(addScaled)(average, parameters, 1, size);
     k.of(addScaled)(average, gradient, 1, size);
   };
-  return createOptimizer({ name: 'averageWeights', slots: 1, update }, 'averageWeights', options);
+  return createOptimizer({ name: 'averageWeights', slots: 1, update }, 'averageWeights', { ...options });
 }
 
 /**

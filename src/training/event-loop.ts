@@ -2,8 +2,8 @@
 
 /** The time in milliseconds: since the start of the program, or, on engines without `performance`, since 1970. */
 export function now(): number {
-  const { performance } = globalThis as { readonly performance?: { now(): number } };
-  return performance?.now() ?? Date.now();
+  const { performance = Date } = globalThis as { readonly performance?: { now(): number } };
+  return performance.now();
 }
 
 /** Resolves after the event loop has run. */

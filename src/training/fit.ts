@@ -413,7 +413,12 @@ function createMeter(
     smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
     // A clock of whole milliseconds may show no difference.
     const seconds = Math.max(1e-6, (now() - start) / 1000);
-    const secondsLeft = (seconds / (step - firstStep)) * (steps - step);
-    return { step, steps, smoothedLoss, targetsPerSecond: targets / seconds, secondsLeft };
+    return {
+      step,
+      steps,
+      smoothedLoss,
+      targetsPerSecond: targets / seconds,
+      secondsLeft: (seconds / (step - firstStep)) * (steps - step),
+    };
   };
 }

@@ -24,26 +24,20 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
   checkArray('freeze', 'names', names);
   names.forEach((name, i) => checkString('freeze', `names[${i}]`, name));
   checkOptimizer('freeze', 'optimizer', optimizer);
+  const own = [...names];
   const isFrozen = (path: string): boolean =>
-    names.some((name) => isAt(path, name)) || (optimizer.isFrozen?.(path) ?? false);
+    own.some((name) => isAt(path, name)) || optimizer.isFrozen?.(path) === true;
   const mask: Optimizer = {
     name: 'freeze',
     slots: 0,
     update({ kernels, gradient, leaves }) {
+      checkPaths(own, leaves);
       // −0 and not 0, because −0 + 0 is 0.
       for (const { path, offset, size } of leaves) if (isFrozen(path)) kernels.of(fill)(gradient + offset, -0, size);
     },
   };
-  const { update, ...masked } = chain(mask, ...partsOf(optimizer).flatMap((part) => [part, mask]));
-  const frozen: Optimizer = {
-    ...masked,
-    isFrozen,
-    update(input) {
-      checkPaths(names, input.leaves);
-      update(input);
-    },
-  };
-  return createOptimizer(frozen, 'freeze', names, optimizer);
+  const masked = chain(mask, ...partsOf(optimizer).flatMap((part) => [part, mask]));
+  return createOptimizer({ ...masked, isFrozen }, 'freeze', own, optimizer);
 }
 
 /** Whether a path is that of a part of the tree, or inside it. */

@@ -95,7 +95,10 @@ export interface Optimizer extends NotCloneable {
 export function chain(...parts: readonly Optimizer[]): Optimizer {
   parts.forEach((part, i) => checkOptimizer('chain', `parts[${i}]`, part));
   const optimizer: Optimizer = {
-    name: parts.flatMap(({ name, slots }) => (slots ? name : [])).join(),
+    name: parts
+      .filter(({ slots }) => slots)
+      .map(({ name }) => name)
+      .join(),
     slots: parts.reduce((total, { slots }) => total + slots, 0),
     parts,
     rate: parts.reduce<LearningRate | undefined>((rate, part) => part.rate ?? rate, undefined),
@@ -138,7 +141,7 @@ export function withRate(
 ): Optimizer {
   if (typeof rate !== 'function') rateAt(name, rate, { step: 1 });
   const update: Optimizer['update'] = (input) => change(rateAt(name, rate, input), input);
-  return createOptimizer({ name, slots, rate, update }, name, rate, options);
+  return createOptimizer({ name, slots, rate, update }, name, rate, { ...options });
 }
 
 /** @throws TypeError if `optimizer` is not an {@link Optimizer} */

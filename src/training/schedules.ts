@@ -38,7 +38,7 @@ export function stepDecay(
   checkNumber('stepDecay', 'rate', rate, 0);
   checkCount('stepDecay', 'every', every);
   const rateAtStep = (step: number): number => rate * factor ** Math.floor((step - 1) / every);
-  return withOrigin(rateAtStep, 'stepDecay', rate, options);
+  return withOrigin(rateAtStep, 'stepDecay', rate, { ...options });
 }
 
 /**
@@ -58,7 +58,7 @@ export function exponentialDecay(
   checkNumber('exponentialDecay', 'rate', rate, 0);
   checkNumber('exponentialDecay', 'every', every, Number.MIN_VALUE);
   const rateAtStep = (step: number): number => rate * factor ** ((step - 1) / every);
-  return withOrigin(rateAtStep, 'exponentialDecay', rate, options);
+  return withOrigin(rateAtStep, 'exponentialDecay', rate, { ...options });
 }
 
 /**
@@ -80,7 +80,7 @@ export function cosineDecay(
   checkCount('cosineDecay', 'steps', steps);
   const rateAtStep = (step: number): number =>
     minRate + ((rate - minRate) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
-  return withOrigin(rateAtStep, 'cosineDecay', rate, options);
+  return withOrigin(rateAtStep, 'cosineDecay', rate, { ...options });
 }
 
 /**
@@ -100,7 +100,7 @@ export function warmup(
   checkCount('warmup', 'steps', steps);
   const rateAtStep = (step: number, validationLosses?: readonly number[]): number =>
     rateAt('warmup', rate, { step: Math.max(1, step - steps), validationLosses }) * Math.min(1, step / steps);
-  return withOrigin(rateAtStep, 'warmup', rate, options);
+  return withOrigin(rateAtStep, 'warmup', rate, { ...options });
 }
 
 /** The options of {@link reduceOnPlateau}. */
@@ -162,5 +162,5 @@ export function reduceOnPlateau(
     }
     return current;
   };
-  return withOrigin(rateAfter, 'reduceOnPlateau', rate, options);
+  return withOrigin(rateAfter, 'reduceOnPlateau', rate, { ...options });
 }

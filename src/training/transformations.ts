@@ -29,7 +29,7 @@ function penalty(name: string, kernel: typeof addScaled, factor: number, selecti
       only === undefined ? [{ offset: 0, size: all }] : leaves.filter((leaf) => only(leaf.path, leaf.shape));
     for (const { offset, size } of ranges) kernels.of(kernel)(gradient + offset, parameters + offset, factor, size);
   };
-  return createOptimizer({ name, slots: 0, update }, name, factor, selection);
+  return createOptimizer({ name, slots: 0, update }, name, factor, { ...selection });
 }
 
 /**
@@ -117,5 +117,5 @@ export function maxNorm(limit: number, selection: Selection = {}): Optimizer {
         kernels.of(limitColumns)(gradient + offset, parameters + offset, limit, rows, columns);
     }
   };
-  return createOptimizer({ name: 'maxNorm', slots: 0, update }, 'maxNorm', limit, selection);
+  return createOptimizer({ name: 'maxNorm', slots: 0, update }, 'maxNorm', limit, { ...selection });
 }

@@ -8,7 +8,7 @@ import { checkCausal } from '../layers/chain';
 import { checkModel, type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
 import type { NoInfer } from '../tensor/no-infer';
-import { seeded } from '../tensor/random';
+import { createRandom, randomBits, seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
 import { concatSteps, sliceSteps } from '../tensor/step-ranges';
 import { checkIntTensor, checkTensor, copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
@@ -140,6 +140,8 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       const steps = inputs.shape[0]!;
       // The next window starts after the dropped steps. They are run first, so that the state after them can be stored.
       const droppedCount = Math.max(0, steps - (window - stride));
+      // Both parts of a window have the same masks of variational dropout.
+      const seed = droppedCount > 0 && droppedCount < steps ? randomBits(context.random) : undefined;
       const outputs: Variable[] = [];
       const run = (
         from: number,
@@ -150,6 +152,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
           runModel(model, p, sliceSteps(inputs, from, to), {
             training: true,
             random: context.random,
+            sequenceRandom: seed === undefined ? context.random : createRandom(seed),
             resets: sliceSteps(resets, from, to),
             state,
           }),

@@ -63,7 +63,7 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss<IntTensor> 
     checkNumber(where, 'the sum of the mask', total, 0);
     return scale(reduced, total && 1 / total);
   };
-  return withOrigin(Object.assign(loss, { weightOf }), where, options);
+  return withOrigin(Object.assign(loss, { weightOf }), where, { ...options, classWeights: weights?.data });
 }
 
 /** One loss per target. */
@@ -114,14 +114,11 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
   const where = 'binaryCrossEntropyWith';
   checkNames(where, 'options', options, ['positiveWeight']);
   const { positiveWeight = 1 } = options;
-  const weights = copyWeights(
-    where,
-    'positiveWeight',
-    typeof positiveWeight === 'number' ? [positiveWeight] : positiveWeight,
-  );
+  const isOne = typeof positiveWeight === 'number';
+  const weights = copyWeights(where, 'positiveWeight', isOne ? [positiveWeight] : positiveWeight);
   const loss: Loss<Tensor> = (logits, targets, rest = {}) => {
     const x = operand(where, logits, 'predictions');
-    if (typeof positiveWeight !== 'number') checkCountOfWeights(where, 'positiveWeight', weights, x, 'O');
+    if (!isOne) checkCountOfWeights(where, 'positiveWeight', weights, x, 'O');
     const ofPositive = broadcastTo(weights, x.shape);
     return elementWise(where, x, targets, rest, (rows, t, take) => {
       checkProbabilities(where, t);
@@ -129,7 +126,7 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
       return add(positive, multiply(subtract(1, t), softplus(rows)));
     });
   };
-  return withOrigin(loss, where, options);
+  return withOrigin(loss, where, { positiveWeight: isOne ? positiveWeight : weights.data });
 }
 
 /** The weights as a tensor. @throws RangeError if one is negative or not finite */

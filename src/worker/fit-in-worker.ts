@@ -120,9 +120,9 @@ export async function fitInWorker(
     optimizerState.step = outcome.optimizerState.step;
     optimizerState.slots?.forEach?.((slot, i) => slot?.set?.(outcome.optimizerState!.slots[i]!));
   }
-  if (outcome.failure) throw outcome.failure.reason;
-  if (!outcome.result) throw errorOf(outcome.error!);
-  return { ...outcome.result, optimizerState: optimizerState ?? outcome.result.optimizerState };
+  const { result, error, failure } = outcome;
+  if (result) return { ...result, optimizerState: optimizerState ?? result.optimizerState };
+  throw error ? errorOf(error) : failure!.reason;
 }
 
 type AnyModel = Pick<CustomModel, 'parameters' | 'data'>;

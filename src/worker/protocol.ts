@@ -35,11 +35,12 @@ export type Call =
   | { readonly type: 'end'; readonly end: End };
 
 /**
- * The end of a training: its result or its error. The parameters and the state of the optimizer are set in both cases.
+ * The end of a training: its result or its error, or neither if the client has failed. The parameters and the state of
+ * the optimizer are set in all cases.
  */
 export interface End {
   readonly result?: FitResult | undefined;
-  readonly error?: PostedError;
+  readonly error?: PostedError | undefined;
   readonly parameters?: Float32Array | undefined;
   readonly optimizerState?: OptimizerState | undefined;
 }

@@ -160,11 +160,14 @@ async function holdLock(): Promise<string | undefined> {
   }
 }
 
+/** Ends a training whose client has failed. */
+const clientFailure = /* @__PURE__ */ new Error('serveTraining: the client has failed.');
+
 /** The client of a training. */
 interface Client {
   /** Whether training is aborted, as of the last reply. */
   readonly signal: { readonly aborted: boolean };
-  /** Calls the client. Resolves to its reply. @throws Error if the client has failed */
+  /** Calls the client. Resolves to its reply. @throws {@link clientFailure} if the client has failed */
   readonly call: (call: Call) => Promise<unknown>;
   /** Posts the end of the training, and closes the port. */
   readonly close: (end: End) => void;
@@ -178,7 +181,7 @@ function openClient(port: WorkerLike): Client {
     const { value, ...state } = message as Reply;
     signal.aborted = state.aborted;
     failed ||= state.failed;
-    if (failed) pending?.reject(new Error('serveTraining: the client has failed.'));
+    if (failed) pending?.reject(clientFailure);
     else pending?.resolve(value);
     pending = undefined;
   });
@@ -187,7 +190,7 @@ function openClient(port: WorkerLike): Client {
     call: (call) =>
       new Promise((resolve, reject) => {
         pending = { resolve, reject };
-        if (failed) reject(new Error('serveTraining: the client has failed.'));
+        if (failed) reject(clientFailure);
         else post(port, call);
       }),
     close(end) {
@@ -198,7 +201,9 @@ function openClient(port: WorkerLike): Client {
   };
 }
 
-function posted(error: unknown): PostedError {
+/** Undefined for a failure of the client, which has the reason itself. */
+function posted(error: unknown): PostedError | undefined {
+  if (error === clientFailure) return undefined;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   return { name, message, stack: stack ?? '' };
 }

@@ -6,6 +6,7 @@ import {
   add,
   additiveScore,
   attentionPooling,
+  type BidirectionalOptions,
   beamSearch,
   bidirectional,
   bytePairVocabulary,
@@ -14,6 +15,7 @@ import {
   createRandom,
   crossEntropy,
   customModel,
+  type DirectionOptions,
   decode,
   dense,
   dotScore,
@@ -153,6 +155,40 @@ describe('save and load', () => {
     for (const trained of [model, loaded])
       await fit(trained, data, { loss: crossEntropy, optimizer: adam(0.1), steps: 5, seed: 3 });
     expect(loaded.data).toEqual(model.data);
+  });
+
+  it('arrays and options that are changed after the layers are created have no effect', () => {
+    const options = { hiddenSize: 4, returnSequences: true };
+    const reverse: Partial<DirectionOptions> = { hiddenSize: 3 };
+    const directions: BidirectionalOptions = { hiddenSize: 2, reverse };
+    const head: { size: number; activation?: typeof tanh } = { size: 4, activation: tanh };
+    const inner = [dense(head)];
+    const layers: Layer[] = [
+      residual(inner),
+      recurrent(gru(), options),
+      bidirectional(lstm(), directions),
+      recurrent(gru(), Object.assign(options, { hiddenSize: 2, returnSequences: false, zoneout: { h: 0.5 } })),
+    ];
+    const model = perturbed(sequential(layers, { inputSize: 4, seed: 8 }));
+    const output = predict(model, full([3, 2, 4], 0.5));
+    Object.assign(reverse, { hiddenSize: 9, cell: gru() });
+    Object.assign(options, { hiddenSize: 7, reverse: true });
+    delete head.activation;
+    head.size = 2;
+    inner.push(dense(head));
+    layers.reverse();
+    expect(predict(model, full([3, 2, 4], 0.5))).toEqual(output);
+    expectSame(model, load(save(model)).model);
+
+    const encoder = [embedding({ vocabularySize: 6, size: 4 }), recurrent(gru(), { hiddenSize: 4 })];
+    const decoder = { vocabularySize: 6, embeddingSize: 4, cell: gru(), hiddenSize: 5, layers: 2 };
+    const translator = encoderDecoder({ encoder, decoder, start: 0, end: 1, seed: 3 });
+    const source = padSequences([Int32Array.of(2, 3)]);
+    const found = beamSearch(translator, source);
+    encoder.reverse();
+    decoder.layers = 1;
+    expect(beamSearch(translator, source)).toEqual(found);
+    expect(beamSearch(loadEncoderDecoder(save(translator)).model, source)).toEqual(found);
   });
 
   it('a loaded encoder-decoder generates the same', async () => {

@@ -256,6 +256,13 @@ describe.each(causal)('causal with %s', (_, model, size) => {
     }
   });
 
+  it('a sequence without steps keeps the state', () => {
+    const { state } = predictWithState(model, steps(0, 4));
+    const empty = predictWithState(model, steps(4, 4), { state });
+    expect(empty.output.shape[0]).toBe(0);
+    expect(empty.state).toEqual(state);
+  });
+
   it('segments have the gradients of the whole', () => {
     const gradientOf = (run: typeof runModel) =>
       valueAndGradient(model.parameters, (p) => {

@@ -9,6 +9,7 @@ import {
   type Cell,
   compute,
   createRandom,
+  createStreamPool,
   dense,
   dropout,
   embedding,
@@ -30,6 +31,7 @@ import {
   residual,
   type Sequential,
   type Stream,
+  scale,
   sequential,
   simpleRnn,
   splitState,
@@ -40,6 +42,7 @@ import {
   tensor,
   unroll,
   useKernels,
+  type Variable,
 } from 'bptt';
 import { afterAll, describe, expect, it } from 'vitest';
 import { collectGarbage } from '../memory';
@@ -140,6 +143,26 @@ it('a state can be saved, restored, moved to another stream, and reset', () => {
     running.state = undefined;
     expect(advance(running, x).data).toEqual(first.data);
   }
+});
+
+it('the state of a stream has the names of that of a prediction, which a prediction can continue from', () => {
+  const constant: Layer = {
+    name: 'constant',
+    output: (input) => input,
+    run: (_, input) => ({ output: scale(input as Variable, 1), state: {} }),
+  };
+  const model = vectorsIn([residual([dense({ size: 3 })]), constant, recurrent(gru(), { hiddenSize: 2 })]);
+  const x = tensor([[1, -1, 0.5]]);
+  const running = stream(model);
+  advance(running, x);
+  expect(Object.keys(running.state!)).toEqual(['gru']);
+  const pool = createStreamPool(model);
+  const number = pool.open();
+  pool.advance([number], x);
+  expect(Object.keys(pool.read([number]))).toEqual(['gru']);
+  const continued = predict(model, { shape: [1, 1, 3], data: x.data }, { state: running.state });
+  const second = advance(running, x);
+  continued.data.forEach((value, i) => expect(value).toBeCloseTo(second.data[i]!, 6));
 });
 
 it('streams are joined to one batch and split again without changing their outputs', () => {

@@ -265,6 +265,15 @@ describe('freeze', () => {
       else expect(after).not.toEqual(before[path]);
   });
 
+  it('keeps the names that it has been given', () => {
+    const names = ['a'];
+    const optimizer = freeze(names, sgd(1));
+    names[0] = 'b';
+    const parameters = { a: tensor([1]), b: tensor([1]) };
+    applyOptimizer(optimizer, { step: 0, slots: [] }, parameters, { a: tensor([1]), b: tensor([1]) });
+    expect(parameters).toEqual({ a: tensor([1]), b: tensor([0]) });
+  });
+
   it('rejects unknown names, and lists at most eight', async () => {
     const model = net();
     const before = parametersOf(model);
@@ -277,6 +286,12 @@ describe('freeze', () => {
       'freeze: names must be among the parameters (lstm.weightIh, lstm.weightHh, lstm.bias), got lstm.weight.',
     );
     await expect(train([''])).rejects.toThrow(RangeError);
+    expect(parametersOf(model)).toEqual(before);
+    // Also those that are inside of another one.
+    for (const inner of [freeze(['lstn'], adam()), chain(clipByNorm(1), freeze(['lstn'], adam()))])
+      await expect(fit(model, data, { loss: crossEntropy, optimizer: freeze(['lstm'], inner) })).rejects.toThrow(
+        'got lstn.',
+      );
     expect(parametersOf(model)).toEqual(before);
     const many = Array.from({ length: 9 }, () => tensor([1]));
     expect(() => applyOptimizer(freeze(['9'], sgd()), { step: 0, slots: [] }, many, many)).toThrow(

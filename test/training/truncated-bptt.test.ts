@@ -11,7 +11,9 @@ import {
   dense,
   embedding,
   fit,
+  full,
   gru,
+  identity,
   integerNumber,
   intTensor,
   lstm,
@@ -21,12 +23,14 @@ import {
   predict,
   predictWithState,
   recurrent,
+  relu,
   runModel,
   type Sequential,
   type StreamSteps,
   type StreamTrainer,
   sequential,
   sgd,
+  simpleRnn,
   slice,
   sliceRows,
   type Tensor,
@@ -181,6 +185,22 @@ it('adapts online to a stream whose rule changes', () => {
   expect(finalLoss((id) => (id + 1) % 4, 200)).toBeLessThan(0.1);
   expect(finalLoss((id) => (id + 3) % 4, 5)).toBeGreaterThan(0.1);
   expect(finalLoss((id) => (id + 3) % 4, 300)).toBeLessThan(0.1);
+});
+
+it('drops the same inputs at all steps of a window', () => {
+  // Sums of the inputs that are not dropped.
+  const size = 16;
+  const options = {
+    hiddenSize: size,
+    inputDropout: 0.5,
+    inputInitializer: identity(),
+    recurrentInitializer: identity(),
+  };
+  const model = sequential([recurrent(simpleRnn({ activation: relu }), options)], { inputSize: size });
+  const trainer = trainerOf(model, { window: 4, stride: 2, optimizer: sgd(0), batchSize: 1 });
+  const { outputs } = trainOn(trainer, { inputs: full([4, 1, size], 1), targets: full([4, 1, size], 0) });
+  const sums = new Set(outputs!.data.subarray(3 * size));
+  expect([...sums].sort()).toEqual([0, 8]);
 });
 
 it('keeps at most a window in memory', () => {

@@ -343,6 +343,31 @@ describe('fitInWorker gives the bits of fit', () => {
   });
 });
 
+it('options that are changed after the optimizer and the loss are created have no effect', async () => {
+  const classWeights = [1, 2, 3, 4];
+  const [decay, warming, penalty] = [{ every: 2, factor: 0.5 }, { steps: 2 }, {}];
+  const [adamOptions, average] = [{ beta1: 0.5 }, { decay: 0.5 }];
+  const options = {
+    loss: crossEntropyWith({ classWeights }),
+    optimizer: chain(
+      weightDecay(0.1, penalty),
+      adam(warmup(stepDecay(0.1, decay), warming), adamOptions),
+      averageWeights(average),
+    ),
+    epochs: 2,
+  };
+  classWeights.fill(1);
+  Object.assign(decay, { factor: 1 });
+  Object.assign(warming, { steps: 9 });
+  Object.assign(penalty, { only: () => false });
+  Object.assign(adamOptions, { beta1: 0 });
+  Object.assign(average, { decay: 0 });
+  const [here, there] = [tagger(), tagger()];
+  const { optimizerState } = await fit(here, shuffled, options);
+  expect((await fitInWorker(worker, there, shuffled, options)).optimizerState).toEqual(optimizerState);
+  expect(there.data).toEqual(here.data);
+});
+
 describe('fitInWorker', () => {
   it('stops when the signal is aborted, also without onProgress', async () => {
     const signal = { aborted: false };
@@ -427,6 +452,21 @@ describe('errors of fitInWorker', () => {
 
   it.each<[string, unknown, object]>([
     ['a loss that is not finite', [series, { ...series, targets: full([6, 4, 1], NaN) }], { optimizer: sgd() }],
+    [
+      'a loss that is not finite, of data that cannot be closed',
+      {
+        batchCount: 2,
+        *batches() {
+          try {
+            yield { ...series, targets: full([6, 4, 1], NaN) };
+          } finally {
+            // biome-ignore lint/correctness/noUnsafeFinally: as an iterator that fails to close its file
+            throw new Error('the file is closed');
+          }
+        },
+      },
+      { optimizer: sgd() },
+    ],
     ['a batch of the wrong shape', { ...series, targets: full([6, 4, 2], 1) }, { optimizer: sgd() }],
     ['an option out of range', series, { optimizer: sgd(), epochs: -1 }],
     ['patience without validation', series, { optimizer: sgd(), patience: 2 }],
