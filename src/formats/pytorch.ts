@@ -106,7 +106,7 @@ export function fromPyTorch(
 }
 
 /** Whether a weight counts the batches of a normalization, which matters only in training. */
-const isBatchCount = (name: string): boolean => /(^|\.)num_batches_tracked$/.test(name);
+const isBatchCount = (name: string): boolean => /\bnum_batches_tracked$/.test(name);
 
 /**
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
@@ -266,13 +266,11 @@ function checkStack(
 const stateWeights = ({ parameters, origin }: Part): string =>
   Object.entries(parameters)
     .filter(([name]) => /weightH.$/.test(name))
-    .map(([name, { shape }]) => `${name} ${shape} ${hasRelu(origin?.[1])}`)
+    .map(([name, { shape }]) => `${name} ${shape} ${hasRelu(origin![1] as Cell)}`)
     .join();
 
-function hasRelu(cell: unknown): boolean {
-  const options = (cell as Cell | undefined)?.origin?.[1] as { readonly activation?: unknown } | undefined;
-  return options?.activation === relu;
-}
+const hasRelu = ({ origin }: Cell): boolean =>
+  (origin?.[1] as { readonly activation?: unknown } | undefined)?.activation === relu;
 
 /** nn.Embedding, in the same layout. */
 const table = ({ parameters }: Part): Codec => ({
@@ -286,7 +284,7 @@ function normalization({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       gain: take('weight', shape)!,
-      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full([shape[0]!], 0) }),
+      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full(shape, 0) }),
     }),
     write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
   };
@@ -298,7 +296,7 @@ function batchNormalization({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       gain: take('weight', shape, true) ?? full(shape, 1),
-      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full([shape[0]!], 0) }),
+      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full(shape, 0) }),
       mean: take('running_mean', shape)!,
       variance: take('running_var', shape)!,
     }),

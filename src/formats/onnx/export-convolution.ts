@@ -49,12 +49,15 @@ function addPast(context: ExportContext, path: string, x: string, past: number, 
     reject(path, 'the state of a causal convolution', 'cannot be exported together with lengths');
   const name = `${path}.inputs`;
   const state = add(b, 'Reshape', [name, addIntegers(b, 0, past, I)]);
-  const rows = add(b, 'Concat', [add(b, 'Transpose', [state], { perm: [1, 0, 2] }), x], { axis: 0 });
+  const rows = add(b, 'Concat', [swapBatch(b, state), x], { axis: 0 });
   const last = add(b, 'Slice', [rows, addIntegers(b, -past), addIntegers(b, 2 ** 31 - 1), addIntegers(b, 0)]);
-  const next = add(b, 'Transpose', [last], { perm: [1, 0, 2] });
-  states.push({ name, size: past * I, output: add(b, 'Reshape', [next, addIntegers(b, 0, past * I)]) });
+  const output = add(b, 'Reshape', [swapBatch(b, last), addIntegers(b, 0, past * I)]);
+  states.push({ name, size: past * I, output });
   return rows;
 }
+
+/** Exchanges the axis of the batch with that of time. */
+export const swapBatch = (b: Builder, x: string): string => add(b, 'Transpose', [x], { perm: [1, 0, 2] });
 
 /** `[T, B, I]` as `[B, I, T]`. */
 export const toChannels = (b: Builder, x: string): string => add(b, 'Transpose', [x], { perm: [1, 2, 0] });

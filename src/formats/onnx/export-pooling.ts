@@ -44,8 +44,7 @@ export function addGlobalPooling(context: ExportContext, kind: 'max' | 'average'
     return add(b, 'Where', [castLengths(b, lengths, 9), largest, addConstant(b, 'zero', 0)]);
   }
   const total = add(b, 'ReduceSum', [filled(context, x, 0), addIntegers(b, 0)], { keepdims: 0 });
-  const one = addConstant(b, 'one', 1);
-  return add(b, 'Div', [total, add(b, 'Max', [castLengths(b, lengths, 1), one])]);
+  return add(b, 'Div', [total, add(b, 'Max', [castLengths(b, lengths, 1), addConstant(b, 'one', 1)])]);
 }
 
 /** Adds batch normalization with the running statistics, of vectors per step or per sequence. */

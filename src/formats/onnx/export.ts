@@ -15,7 +15,7 @@ import type { Part } from '../parts';
 import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
 import { encodeOnnx } from './encode';
-import { addConvolution } from './export-convolution';
+import { addConvolution, swapBatch } from './export-convolution';
 import { addBatchNormalization, addGlobalPooling, addPooling } from './export-pooling';
 import { type Direction, type ExportContext, exportRecurrence, stackDirections } from './export-recurrent';
 import { addMask, filled } from './mask';
@@ -212,7 +212,7 @@ function addAttentionPooling(
   x: string,
 ): string {
   const { builder: b, valid } = context;
-  const states = add(b, 'Transpose', [filled(context, x, 0)], { perm: [1, 0, 2] });
+  const states = swapBatch(b, filled(context, x, 0));
   const mask = valid && add(b, 'Transpose', [valid], { perm: [1, 2, 0] });
   const scores = addScores(context, part, score, states);
   const maskedScores = mask === undefined ? scores : add(b, 'Where', [mask, scores, addConstant(b, 'masked', -1e30)]);
