@@ -74,7 +74,7 @@ export async function trainSmallDetector({ clips, epochs, seed, onProgress }: Tr
     optimizer: chain(clipByNorm(1), adamw(cosineDecay(4e-3, { steps: epochs * count }), { weightDecay: 0.01 })),
     epochs,
     seed,
-    ...(onProgress && { onProgress }),
+    onProgress,
   });
   return network;
 }

@@ -173,9 +173,10 @@ async function train(
       optimizer: optimizer ?? chain(clipByNorm(1), adamw(cosineDecay(learningRate, { steps }), { weightDecay: 0.01 })),
       steps,
       seed,
-      ...(heldData && { validation: heldData, patience: steps }),
-      ...(onProgress && { onProgress }),
-      ...(signal && { signal }),
+      validation: heldData,
+      patience: heldData && steps,
+      onProgress,
+      signal,
     });
     members.push({ network: withParameters(member.network, model.parameters.network), parameters: model.parameters });
     const best = losses.reduce((least, loss, i) => (loss < losses[least]! ? i : least), 0);

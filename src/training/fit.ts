@@ -56,30 +56,30 @@ export interface Progress {
 export interface FitOptions<B = Batch> {
   readonly optimizer: Optimizer;
   /** The number of passes over the data. 1 by default. */
-  readonly epochs?: number;
+  readonly epochs?: number | undefined;
   /** The number of updates; overrides `epochs`. */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /**
    * The number of consecutive batches per update, 1 by default; the last update of an epoch can have fewer. The
    * gradient is that of the mean loss over all their targets, as for one large batch; a {@link customModel} weights the
    * batches equally.
    */
-  readonly accumulate?: number;
+  readonly accumulate?: number | undefined;
   /** The seed for the order of batches and for dropout. 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Data to evaluate on after every epoch and after the last update. Asynchronous data is read again each time. */
-  readonly validation?: Batches<B> | AsyncBatches<B>;
+  readonly validation?: Batches<B> | AsyncBatches<B> | undefined;
   /**
    * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
    * training ends, the model gets the parameters of the best epoch. Requires `validation`.
    */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** The optimizer state to continue from, updated in place. */
-  readonly optimizerState?: OptimizerState;
+  readonly optimizerState?: OptimizerState | undefined;
   /** Called after every update. If it returns a promise, training waits until the promise resolves. */
-  readonly onProgress?: (progress: Progress) => unknown;
+  readonly onProgress?: ((progress: Progress) => unknown) | undefined;
   /** When and how to store the training state. */
-  readonly checkpoint?: FitCheckpoint;
+  readonly checkpoint?: FitCheckpoint | undefined;
   /**
    * The training state to resume from. With the same data and options the result is bit-identical to that of an
    * uninterrupted training: `steps` and `epochs` count from the start of the training, and the parameters are set to
@@ -87,7 +87,7 @@ export interface FitOptions<B = Batch> {
    */
   readonly resume?: TrainingState | undefined;
   /** A signal, such as an `AbortSignal`, that stops training after the current update. */
-  readonly signal?: { readonly aborted: boolean };
+  readonly signal?: { readonly aborted: boolean } | undefined;
 }
 
 /** The options of {@link fit} for a {@link sequential} model and targets of type Y. */
@@ -98,12 +98,12 @@ export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | In
    * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
    * more.
    */
-  readonly carryState?: boolean;
+  readonly carryState?: boolean | undefined;
   /**
    * Runs the model: {@link runModel} by default; {@link runInSegments} for sequences whose activations do not fit in
    * memory.
    */
-  readonly run?: typeof runModel;
+  readonly run?: typeof runModel | undefined;
 }
 
 /** The result of {@link fit}. */

@@ -45,8 +45,8 @@ export interface SequentialTask<Y extends Tensor | IntTensor> extends Task<Seque
 /** The options of {@link sequentialTask}. */
 export interface SequentialTaskOptions<Y extends Tensor | IntTensor> {
   readonly loss: Loss<Y>;
-  readonly carryState?: boolean;
-  readonly run?: typeof runModel;
+  readonly carryState?: boolean | undefined;
+  readonly run?: typeof runModel | undefined;
 }
 
 /**

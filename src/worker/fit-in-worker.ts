@@ -128,7 +128,7 @@ export async function fitInWorker(
 type AnyModel = Pick<CustomModel, 'parameters' | 'data'>;
 type AnyData = Batches<unknown> | AsyncBatches<unknown> | Batch;
 type AnyOptions = FitOptions<unknown> &
-  Partial<Record<'loss' | 'run', unknown>> & { readonly carryState?: boolean } & WorkerOptions;
+  Partial<Record<'loss' | 'run', unknown>> & { readonly carryState?: boolean | undefined } & WorkerOptions;
 
 /** The part of a training that stays in this thread: the model, the data and the callbacks. */
 interface Host {

@@ -63,6 +63,29 @@ describe('fit', () => {
     expect(await trained(list[1]!)).toEqual(await trained({ batchCount: 1, batches: () => [list[1]!] }));
   });
 
+  it('treats options that are undefined as missing', async () => {
+    const [given, missing] = [model(), model()];
+    const undefinedOptions = {
+      epochs: undefined,
+      accumulate: undefined,
+      seed: undefined,
+      validation: undefined,
+      patience: undefined,
+      carryState: undefined,
+      run: undefined,
+      optimizerState: undefined,
+      onProgress: undefined,
+      checkpoint: undefined,
+      resume: undefined,
+      signal: undefined,
+    };
+    const { steps } = await fit(given, list, { ...options, ...undefinedOptions, steps: 4 });
+    await fit(missing, list, { ...options, steps: 4 });
+    expect(steps).toBe(4);
+    expect(given.data).toEqual(missing.data);
+    expect(given.data).not.toEqual(model().data);
+  });
+
   it('reads no more of an infinite iterable than it needs', async () => {
     let read = 0;
     function* endless(): Generator<Batch<Tensor, Tensor>> {

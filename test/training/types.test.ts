@@ -58,6 +58,15 @@ const optimizer = adam();
 function check(_code: () => unknown): void {}
 
 describe('fit', () => {
+  it('accepts options that are undefined, as programs pass them on', () => {
+    const rest: Partial<SequentialFitOptions<IntTensor>> = {};
+    const { epochs, steps, accumulate, seed, validation, patience, carryState } = rest;
+    const { optimizerState, onProgress, checkpoint, resume, signal } = rest;
+    const some = { epochs, steps, accumulate, seed, validation, patience, carryState };
+    const others = { optimizerState, onProgress, checkpoint, resume, signal };
+    check(() => fit(model, ids, { loss: crossEntropy, optimizer, ...some, ...others }));
+  });
+
   it('accepts a loss only if it fits the targets', () => {
     check(() => {
       expectTypeOf(fit(model, ids, { loss: crossEntropy, optimizer })).resolves.toEqualTypeOf<FitResult>();
