@@ -181,7 +181,7 @@ function columnOf(label: string, name: string, column: ArrayLike<number>, length
 }
 
 function checkColumn(label: string, name: string, column: unknown): asserts column is ArrayLike<number> {
-  if (!Array.isArray(column) && !ArrayBuffer.isView(column))
+  if (!Array.isArray(column) && !(ArrayBuffer.isView(column) && 'length' in column))
     throw new TypeError(`${label}, column ${name}: must be an array of numbers, got ${describe(column)}.`);
 }
 

@@ -59,6 +59,11 @@ describe('fitForecaster rejects', () => {
       { name: 'x', values: 'text' as unknown as number[] },
       'series x, column values: must be an array of numbers, got text.',
     ],
+    [
+      'values in a data view',
+      { name: 'x', values: new DataView(new ArrayBuffer(80)) as object as number[] },
+      'series x, column values: must be an array of numbers, got an instance of DataView.',
+    ],
   ];
   it.each(cases)('%s', async (_, series, message) => {
     await expect(train(series)).rejects.toThrow(`fitForecaster: ${message}`);
