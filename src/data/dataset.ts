@@ -200,7 +200,8 @@ function take<X extends Tensor | IntTensor>(x: X, axis: number, indices: Int32Ar
   const length = shape[axis]!;
   const inner = sizeOf(shape.slice(axis + 1));
   shape[axis] = indices.length;
-  const data = x.data.slice(0, sizeOf(shape)); // an array of this kind; there are at most as many indices as elements
+  // A part of the data has the kind and the length of the result, as no index is repeated.
+  const data = x.data.slice(0, sizeOf(shape));
   let to = 0;
   for (let block = 0; block < outer; block++) {
     for (const index of indices) {

@@ -188,7 +188,7 @@ function runCausal(
     past === 0 ? {} : { state: { inputs: rowsAt(rows, final, [B, past * I]) } };
   if (!isUnequal && !isReset && before === undefined)
     return { output: apply(x, window.padding), ...stateOf(lastRows(past, T, B)) };
-  // The inputs before sequences without steps are fewer than those of a window.
+  // Without steps, the state does not change.
   if (before !== undefined && T === 0) return { output: apply(x, window.padding), state: { inputs: before } };
   const allLengths = lengths ?? new Int32Array(B).fill(T);
   const plan = causalRows(past, T, allLengths, isReset ? resets?.data : undefined, before !== undefined);
