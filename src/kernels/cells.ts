@@ -58,10 +58,10 @@ export const lstmCell: Kernel<typeof ofLstm> = {
     const [i, f, g, o] = w.vectors;
     const [atF, atG, atO] = w.pointers;
     return overRows(w, rows, H, [h, c, tanhC, cPrevious], [[gates, atF, atG, atO]], [], (e) => [
-      e.store(gates, tee(i, math.gate(w, e.load(gates)))),
-      e.store(atF, tee(f, math.gate(w, e.load(atF)))),
+      e.store(gates, tee(i, math.logistic(w, e.load(gates)))),
+      e.store(atF, tee(f, math.logistic(w, e.load(atF)))),
       e.store(atG, tee(g, math.tanh(w, e.load(atG)))),
-      e.store(atO, tee(o, math.gate(w, e.load(atO)))),
+      e.store(atO, tee(o, math.logistic(w, e.load(atO)))),
       e.store(c, tee(f, math.multiplyAdd(w, f, e.load(cPrevious), vMultiply(i, g)))),
       e.store(tanhC, tee(g, math.tanh(w, f))),
       e.store(h, vMultiply(o, g)),
@@ -172,8 +172,8 @@ export const gruCell: Kernel<typeof ofGru> = {
       [product, ofZ, ofN],
     ];
     return overRows(w, rows, H, [h, kept, hPrevious], wide, [biasHn], (e) => [
-      e.store(gates, tee(r, math.gate(w, vAdd(e.load(gates), e.load(product))))),
-      e.store(atZ, tee(z, math.gate(w, vAdd(e.load(atZ), e.load(ofZ))))),
+      e.store(gates, tee(r, math.logistic(w, vAdd(e.load(gates), e.load(product))))),
+      e.store(atZ, tee(z, math.logistic(w, vAdd(e.load(atZ), e.load(ofZ))))),
       e.store(kept, tee(recurrent, vAdd(e.load(ofN), e.load(biasHn)))),
       e.store(atN, tee(n, math.tanh(w, math.multiplyAdd(w, r, recurrent, e.load(atN))))),
       e.store(h, math.multiplyAdd(w, z, vSubtract(e.load(hPrevious), n), n)),

@@ -19,6 +19,7 @@ import {
   vSelect,
   vSquareRoot,
   vSubtract,
+  vZero,
   type Writer,
   wholeAdd,
   wholeShiftLeft,
@@ -31,9 +32,9 @@ export function multiplyAdd(w: Writer, a: Vector, b: Vector, c: Vector): Vector 
   return w.fused ? fusedMultiplyAdd(a, b, c) : vAdd(vMultiply(a, b), c);
 }
 
-/** The values of x limited to [−bound, bound]; NaN stays NaN. */
-export function limit(w: Writer, x: Vector, bound: number): Vector {
-  return vMax(vMin(x, w.constant(bound)), w.constant(-bound));
+/** The values of x limited to [low, high]; NaN stays NaN. */
+export function limit(w: Writer, x: Vector, high: number, low: number = -high): Vector {
+  return vMax(vMin(x, w.constant(high)), w.constant(low));
 }
 
 /**
@@ -48,12 +49,9 @@ function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[]
 /** A number of this size is rounded to an integer, which is in the lowest bits of its representation: 1.5 · 2²³. */
 const magic = 12_582_912;
 
-/** y / ln 2 + {@link magic}: rounded to an integer n. */
-const roundedQuotient = (w: Writer, y: Vector): Vector => multiplyAdd(w, y, w.constant(Math.LOG2E), w.constant(magic));
-
 /**
- * y − n · ln 2, where `n` holds the {@link roundedQuotient} and is set to n. ln 2 is in two parts, so that the product
- * of n and the first one is exact.
+ * y − n · ln 2, where `n` holds n + {@link magic} and is set to n. ln 2 is in two parts, so that the product of n and
+ * the first one is exact.
  */
 const remainder = (w: Writer, n: Local<'v128'>, y: Vector): Vector =>
   multiplyAdd(
@@ -63,68 +61,45 @@ const remainder = (w: Writer, n: Local<'v128'>, y: Vector): Vector =>
     multiplyAdd(w, n, w.constant(-0.693359375), y),
   );
 
-/** 2ⁿ for the integer n in the lowest bits: its bits are those of 1 with n added to the exponent. */
-const powerOfTwo = (w: Writer, n: Vector): Vector => wholeAdd(wholeShiftLeft(n, 23), w.constant(1));
-
 /**
- * e^y + c = 2ⁿ · p + (2ⁿ + c) for |y| < 88, where p ≈ e^r − 1 is a polynomial of degree 6 with the least relative
- * error, 1.3e-8, for r = y − n · ln 2, |r| ≤ ½ ln 2. For c = −1 and small |y|, n is 0 and the result is as exact as p.
+ * unit · e^y + c for a power of two, as s · p + (s + c) with s = unit · 2ⁿ, n = y / ln 2 rounded, and a polynomial
+ * p ≈ e^r − 1 of degree 6 with the least relative error, 1.3e-8, for r = y − n · ln 2, |r| ≤ ½ ln 2. For c = −unit and
+ * small |y|, n is 0 and the result is as exact as p. The unit may depend on `n`, which holds n + {@link magic}.
  */
-function exponentialPlus(w: Writer, value: Vector, c: number): Vector {
-  const [y, n, r, power] = w.vectors;
-  const rounded = tee(n, roundedQuotient(w, tee(y, value)));
-  const scale = tee(power, powerOfTwo(w, rounded));
+function exponentialPlus(w: Writer, n: Local<'v128'>, value: Vector, unit: Vector, c: Vector): Vector {
+  const [y, r, power] = w.vectors;
+  // The order of the expressions is that in which they set locals. n is added to the exponent of the unit.
+  const rounded = tee(n, multiplyAdd(w, tee(y, value), w.constant(Math.LOG2E), w.constant(magic)));
+  const scale = tee(power, wholeAdd(wholeShiftLeft(rounded, 23), unit));
   const series = polynomial(
     w,
     r,
     [1.3882517e-3, 8.3665475e-3, 4.16672e-2, 1.6666543e-1, 4.9999997e-1],
     tee(r, remainder(w, n, y)),
   );
-  return multiplyAdd(w, scale, multiplyAdd(w, series, vMultiply(r, r), r), vAdd(power, w.constant(c)));
+  return multiplyAdd(w, scale, multiplyAdd(w, series, vMultiply(r, r), r), vAdd(power, c));
 }
 
 /** tanh x = q / (q + 2) with q = e^2x − 1. From |x| = 10 on it is ±1. */
 export function tanh(w: Writer, x: Vector): Vector {
-  const [input, q] = w.vectors;
-  const doubled = vAdd(tee(input, x), input);
-  return vDivide(tee(q, exponentialPlus(w, limit(w, doubled, 20), -1)), vAdd(q, w.constant(2)));
+  const [input, q, n] = w.vectors;
+  const doubled = limit(w, vAdd(tee(input, x), input), 20);
+  return vDivide(tee(q, exponentialPlus(w, n, doubled, w.constant(1), w.constant(-1))), vAdd(q, w.constant(2)));
 }
 
-/** The logistic function for the gates of cells, 1 / (e⁻ˣ + 1). Below −87 it stays at 1.6e-38. */
-export function gate(w: Writer, x: Vector): Vector {
-  return vDivide(w.constant(1), exponentialPlus(w, limit(w, vNegate(x), 87), 1));
-}
-
-/** 1 / (1 + e⁻ˣ) as 1 / (1 + e) or e / (1 + e) with e = e^(−|x|), which does not overflow. */
+/** The logistic function as unit / (unit · e⁻ˣ + unit). The unit keeps e⁻ˣ in range where the result is subnormal. */
 export function logistic(w: Writer, x: Vector): Vector {
-  const [input, power] = w.vectors;
-  const one = w.constant(1);
-  const e = tee(power, exp(w, vNegate(vAbs(tee(input, x)))));
-  return vDivide(vSelect(vLess(input, w.constant(0)), e, one), vAdd(one, power));
+  const [n] = w.vectors;
+  const unit = w.constant(2 ** -24);
+  return vDivide(unit, exponentialPlus(w, n, limit(w, vNegate(x), 104, -70), unit, unit));
 }
 
-/**
- * eˣ = 2ⁿ · e^r with |r| ≤ ½ ln 2, where e^r is a polynomial of degree 7 (Cephes' expf: Moshier, netlib.org/cephes).
- * The factor 2ⁿ is applied in two steps, so that subnormal results and overflow are correct.
- */
+/** eˣ as a product of two powers, so that subnormal results and overflow are correct: 2^⌊n/2⌋ and the rest. */
 export function exp(w: Writer, x: Vector): Vector {
-  const [limited, n, r, half, whole] = w.vectors;
-  const clamped = tee(limited, vMax(vMin(x, w.constant(89)), w.constant(-104)));
-  const rounded = tee(n, roundedQuotient(w, clamped));
-  const integer = tee(whole, wholeSubtract(rounded, w.constant(magic)));
-  const series = polynomial(
-    w,
-    r,
-    [1.9875691e-4, 1.3981999e-3, 8.333452e-3, 4.1665796e-2, 1.6666666e-1, 0.5],
-    tee(r, remainder(w, n, limited)),
-  );
-  return vMultiply(
-    vMultiply(
-      powerOfTwo(w, tee(half, wholeShiftRight(integer, 1))),
-      multiplyAdd(w, series, vMultiply(r, r), vAdd(r, w.constant(1))),
-    ),
-    powerOfTwo(w, wholeSubtract(whole, half)),
-  );
+  const [n, half] = w.vectors;
+  const one = w.constant(1);
+  const unit = wholeSubtract(one, tee(half, wholeShiftLeft(wholeShiftRight(n, 1), 23)));
+  return vMultiply(exponentialPlus(w, n, limit(w, x, 104), unit, vZero()), wholeAdd(half, one));
 }
 
 /**
