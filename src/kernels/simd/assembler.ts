@@ -246,10 +246,11 @@ export interface Writer {
 
 /** Flattens code into bytes. */
 function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
-  for (const part of parts) {
+  // A loop would allocate an object per byte until the engine has compiled it.
+  parts.forEach((part) => {
     if (typeof part === 'number') bytes.push(part);
     else bytesOf(part.parts, bytes);
-  }
+  });
   return bytes;
 }
 
@@ -301,22 +302,17 @@ export function assemble(
   const declared = locals.flatMap((type) => [1, typeBytes[type]]);
   const results = lastOf(body)?.type === 'f64' ? [typeBytes.f64] : [];
 
-  const sized = (content: readonly number[]): number[] => [...leb128(content.length), ...content];
+  // Content after its size, and after the id of a section. Concatenation copies the code in one call; spreading it
+  // would be a slow loop until the engine has compiled this function.
+  const sized = (content: readonly number[], ...id: number[]): number[] => id.concat(leb128(content.length), content);
   const text = (value: string): number[] => sized(Array.from(value, (letter) => letter.charCodeAt(0)));
-  const section = (id: number, content: readonly number[]): number[] => [id, ...sized(content)];
-  return Uint8Array.from([
-    0x00,
-    0x61,
-    0x73,
-    0x6d,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    ...section(1, [1, 0x60, ...sized(parameters.map((type) => typeBytes[type])), ...sized(results)]),
-    ...section(2, [1, ...text('env'), ...text('memory'), 0x02, ...(abilities.limits ?? [0x00, 0x01])]),
-    ...section(3, [1, 0]),
-    ...section(7, [1, ...text('run'), 0x00, 0x00]),
-    ...section(10, [1, ...sized([...leb128(locals.length), ...declared, ...bytesOf([...prologue, ...body]), 0x0b])]),
-  ]);
+  return new Uint8Array(
+    [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00].concat(
+      sized([1, 0x60, ...sized(parameters.map((type) => typeBytes[type])), ...sized(results)], 1),
+      sized([1, ...text('env'), ...text('memory'), 0x02, ...(abilities.limits ?? [0x00, 0x01])], 2),
+      sized([1, 0], 3),
+      sized([1, ...text('run'), 0x00, 0x00], 7),
+      sized(sized(leb128(locals.length).concat(declared, bytesOf([...prologue, ...body]), 0x0b), 1), 10),
+    ),
+  );
 }
