@@ -13,7 +13,7 @@ import {
   mismatch,
   outOfRange,
 } from '../tensor/shape';
-import { type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { checkTensor, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 import { checkPadding, checkSameKind, padSequences, sequenceLengthOf, type TensorOf } from './unequal-lengths';
 
@@ -178,9 +178,10 @@ function checkSequenceTargets(examples: readonly Example[]): void {
     const name = `examples[${i}].target`;
     if (isTensor(target) && (i === 0 || isTensor(first))) {
       const size = isTensor(first) ? first.shape[0] : undefined;
+      checkTensor('bucketBatches', name, target);
       checkShape('bucketBatches', name, target.shape, '[O]', [size]);
     } else if (typeof target === 'number' && typeof first === 'number') {
-      if (!Number.isInteger(target) || target < 0)
+      if ((target | 0) !== target || target < 0)
         throw outOfRange(
           'bucketBatches',
           name,

@@ -68,6 +68,9 @@ describe('padSequences', () => {
     expect(() => padSequences(sequences, { padding: 0.5 })).toThrow(
       'padSequences: padding must be an id, an integer, got 0.5',
     );
+    expect(() => padSequences(sequences, { padding: 2 ** 32 })).toThrow(
+      'padSequences: padding must be an id, an integer',
+    );
     // @ts-expect-error There is no such value.
     expect(() => padSequences(sequences, { sequenceLength: 2, keep: 'end' })).toThrow(
       "keep must be 'first' or 'last', got end",
@@ -181,6 +184,13 @@ describe('bucketBatches', () => {
       'examples[0].target must be a class id, an integer of at least 0, got 0.7. Pass targets of a regression as',
     );
     rejected({ input, target: -1 }).toThrow('examples[0].target must be a class id, an integer of at least 0, got -1.');
+    // An Int32Array would hold 0.
+    rejected({ input, target: 2 ** 32 }).toThrow(
+      'examples[0].target must be a class id, an integer of at least 0, got',
+    );
+    rejected({ input, target: { shape: [3], data: new Float32Array(2) } }).toThrow(
+      'examples[0].target must be of size 3, as its shape is [3], got 2',
+    );
     rejected({ input, target: 1 }, { input, target: tensor([1]) }).toThrow(
       'examples[1].target must be a class id, like examples[0].target, got { shape, data',
     );
