@@ -5,7 +5,7 @@ import { concat, reshape } from '../autodiff/ops/movement';
 import { operand, toTensor, type Variable } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { PairBatch } from '../data/pairs';
-import { checkLayers, inputFeatures, type NamedLayer, planChain, runChain } from '../layers/chain';
+import { checkLayers, inputFeatures, type NamedLayer, planChain, runChain, stepsThrough } from '../layers/chain';
 import {
   type Features,
   inferenceContext,
@@ -24,7 +24,7 @@ import { initializeParameters } from '../tensor/parameter-spec';
 import { modelNotCloneable } from '../tensor/post-instead';
 import { type Random, seeded, uniformNumber } from '../tensor/random';
 import { checkIds, checkNames, checkNumber, checkShape } from '../tensor/shape';
-import { full, type IntTensor, intTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkIntTensor, full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
 import { crossEntropy } from '../training/losses';
@@ -144,9 +144,10 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
   const { stateSize, finalSizes } = probe(encoder, encoderParameters, decoder);
   if (typeof scheduledSampling !== 'function')
     checkNumber('encoderDecoder', 'scheduledSampling', scheduledSampling, 0, 1);
+  const decoderPlan = withCaller('encoderDecoder', () => decoderParameters(decoder, stateSize, finalSizes));
   const { tree, data } = flattenTree<EncoderDecoderParameters>({
     encoder: encoderParameters,
-    decoder: fill(decoderParameters(decoder, stateSize, finalSizes), 'decoder'),
+    decoder: fill(decoderPlan, 'decoder'),
   });
   const model: Omit<EncoderDecoder, 'loss'> = {
     ...modelNotCloneable,
@@ -159,14 +160,16 @@ export function buildEncoderDecoder(options: EncoderDecoderOptions, fill: Fill):
     data,
   };
   const loss = (p: EncoderDecoderVariables, batch: PairBatch, context: TrainingContext): Variable => {
-    const probability = typeof scheduledSampling === 'function' ? scheduledSampling(context.step) : scheduledSampling;
+    // In evaluation there is no update, for which a function could return the probability.
+    const sampling = context.training ? scheduledSampling : 0;
+    const probability = typeof sampling === 'function' ? sampling(context.step) : sampling;
     checkNumber('encoderDecoder', 'scheduledSampling', probability, 0, 1);
-    return lossOf(model, p, batch, context, context.training ? probability : 0);
+    return lossOf(model, p, batch, context, probability);
   };
   return { ...model, loss };
 }
 
-/** Returns the sizes of the encoder's output and of its final state, found by running it on one step. */
+/** Returns the sizes of the encoder's output and of its final state, found by running it on a short sequence. */
 function probe(
   encoder: readonly NamedLayer[],
   parameters: Readonly<Record<string, LayerParameters>>,
@@ -180,7 +183,7 @@ function probe(
   const finalState = withCaller('encoderDecoder', () =>
     compute(
       parameters,
-      (p) => encode({ encoder, decoder }, p, oneStep(input), undefined, inferenceContext()).finalState,
+      (p) => encode({ encoder, decoder }, p, shortSequence(encoder, input), undefined, inferenceContext()).finalState,
     ),
   );
   return {
@@ -189,8 +192,14 @@ function probe(
   };
 }
 
-const oneStep = (input: Features): Tensor | IntTensor =>
-  input.kind === 'ids' ? intTensor([[0]]) : full([1, 1, input.size], 0);
+/** The shortest input, of a power of 2 steps, of which convolutions and pooling leave a step. */
+function shortSequence(encoder: readonly NamedLayer[], input: Features): Tensor | IntTensor {
+  const layers = encoder.map(({ layer }) => layer);
+  let T = 1;
+  // The limit is for layers that leave no step of any input. Running them throws an error that says why.
+  while (stepsThrough(layers, T) === 0 && T < 2 ** 16) T *= 2;
+  return input.kind === 'ids' ? { shape: [T, 1], data: new Int32Array(T) } : full([T, 1, input.size], 0);
+}
 
 /**
  * Runs the encoder. Returns its output per step and the final state of its last recurrent layer by name, both
@@ -259,7 +268,10 @@ function lossOf(
   sampling: number,
 ): Variable {
   const { inputs, lengths, targets, targetLengths } = batch;
+  checkIntTensor('encoderDecoder', 'targets', targets);
   checkShape('encoderDecoder', 'targets', targets.shape, '[T, B]', [undefined, inputs.shape[1]]);
+  // Those in the padding, too: all but the last step are inputs of the decoder.
+  checkIds('encoderDecoder', 'targets', targets.data, model.decoder.vocabularySize);
   const { state, memory } = encodeSource(model, p, inputs, lengths, { training, random, sequenceRandom: random });
   const dropoutRandom = training ? random : undefined;
   const logits =

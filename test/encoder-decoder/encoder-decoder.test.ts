@@ -24,6 +24,7 @@ import {
   encoderDecoder,
   evaluate,
   fit,
+  full,
   generalScore,
   greedySearch,
   gru,
@@ -32,6 +33,7 @@ import {
   intTensor,
   type Layer,
   lstm,
+  maxPool1d,
   normal,
   type Pair,
   type PairBatch,
@@ -306,6 +308,19 @@ describe('a Markov chain', () => {
   });
 });
 
+it('the function of scheduled sampling is called with the updates of training only', async () => {
+  const updates: number[] = [];
+  const scheduledSampling = (update: number) => {
+    updates.push(update);
+    return 1 - 1 / update;
+  };
+  const data = pairBatches(pairs, { batchSize: pairs.length });
+  const model = encoderDecoder({ ...base, scheduledSampling });
+  await fit(model, data, { optimizer: adam(0.01), epochs: 2, validation: data });
+  expect(evaluate(model, data).loss).toBeGreaterThan(0);
+  expect(updates).toEqual([1, 2]);
+});
+
 it('dropout acts on the embedded ids and the input of the output layer, only in training', () => {
   const [x, w] = [0.7, 1.5];
   // The loss of the first id, if the logit of that id is `logit` and all others are 0.
@@ -368,6 +383,28 @@ it('after a convolution with a stride, attention has the shorter sequences of th
   const two = [2, 5].map((length): Pair => ({ input: new Int32Array(length).fill(3), target: Int32Array.of(2, end) }));
   const alone = two.map((pair) => lossOf(model, batchOf([pair])));
   expect(lossOf(model, batchOf(two))).toBeCloseTo((alone[0]! + alone[1]!) / 2, 5);
+});
+
+it('an encoder may have convolutions and pooling that need several steps', () => {
+  const model = encoderDecoder({
+    ...base,
+    inputSize: 3,
+    encoder: [conv1d({ size: 3, kernelSize: 5 }), maxPool1d({ size: 4 }), bidirectional(lstm(), { hiddenSize: 2 })],
+    decoder: { ...base.decoder, attention: dotScore() },
+  });
+  const sources = [15, 8, 1].map((length) => normal(0, 1)([length, 3], createRandom(length)));
+  const found = greedySearch(model, padSequences(sources), { maxLength: 3 });
+  // 2 steps, 1 step, and none: the attention weights of the longest source have 2 columns.
+  expect(found.map(({ weights }) => weights!.data.slice(0, 2).filter((weight) => weight > 0).length)).toEqual([
+    2, 1, 0,
+  ]);
+  const alone = greedySearch(model, padSequences(sources.slice(1, 2)), { maxLength: 3 })[0]!;
+  expect(found[1]!.ids).toEqual(alone.ids);
+  expect(found[1]!.logProbability).toBeCloseTo(alone.logProbability, 5);
+  const encoder = [conv1d({ size: 3, kernelSize: 1e5 }), recurrent(lstm(), { hiddenSize: 4 })];
+  expect(() => encoderDecoder({ ...base, inputSize: 1, encoder })).toThrow(
+    'encoderDecoder: layer encoder.conv: x must be at least 100000 steps long, as a window, got 65536.',
+  );
 });
 
 it('initial parameters: seed 0 by default, embeddings with a standard deviation of 1', () => {
@@ -567,6 +604,21 @@ it('supports sources of vectors, and rejects invalid options', () => {
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, dropout: 1 } })).toThrow(
     'decoder.dropout must be at least 0 and less than 1, got 1.',
   );
+  expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, hiddenSize: 5, attention: dotScore() } })).toThrow(
+    'encoderDecoder: queries and states must have equal sizes, got 5 and 4.',
+  );
+  const lossOn = (targets: unknown) => () => lossOf(encoderDecoder(base), { ...batchOf(pairs), targets } as PairBatch);
+  expect(lossOn(undefined)).toThrow('encoderDecoder: targets must be an integer tensor');
+  expect(lossOn(full([2, 5], 1))).toThrow('encoderDecoder: targets must be an integer tensor');
+  expect(
+    lossOn(
+      intTensor([
+        [2, 3, 2, 2, 2],
+        [2, 2, V, 2, 2],
+        [1, 1, 1, 1, 1],
+      ]),
+    ),
+  ).toThrow('encoderDecoder: targets must be integers from 0 to 5, got 6 at position 7.');
   expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow(
     'beamSearch: count must be at most beamSize = 2, got 3',
   );
