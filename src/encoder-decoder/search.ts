@@ -89,7 +89,8 @@ export function greedySearch(
  * Ended hypotheses are preferred to those cut off at `maxLength`.
  *
  * @param source as for {@link greedySearch}
- * @returns `count` hypotheses per row of the source, the best first
+ * @returns `count` hypotheses per row of the source, the best first; fewer if there are fewer sequences of up to
+ * `maxLength` ids
  * @throws RangeError if an option is out of range, or the model's logits are NaN
  * @example
  * const model = encoderDecoder({
