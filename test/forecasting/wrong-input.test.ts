@@ -203,6 +203,19 @@ describe('forecast and observe reject', () => {
   });
 });
 
+it('states of another forecaster are rejected by forecast and observe in their own names', async () => {
+  const [fitted, wider] = await Promise.all(
+    [4, 5].map((hiddenSize) => fitForecaster(forecaster({ horizon: 4, hiddenSize }), [good], { steps: 1 })),
+  );
+  const [own, foreign] = [observe(fitted!, [good]), observe(wider!, [good])];
+  const message = 'layer gru: initialState.h must be [B, H] = [1, 4], got [1, 5].';
+  expect(() => forecast(fitted!, foreign)).toThrow(`forecast: ${message}`);
+  expect(() => observe(fitted!, [good], foreign)).toThrow(`observe: ${message}`);
+  expect(() => forecast(fitted!, [...own, ...foreign])).toThrow(
+    'forecast: states[1].gru.h must be [B, …] = [*, 4], got [1, 5].',
+  );
+});
+
 describe('seriesFromRows rejects', () => {
   const row = (day: string, sold: unknown = 1): Record<string, unknown> => ({ day, sold });
   const read = (...rows: Record<string, unknown>[]): Series[] =>
