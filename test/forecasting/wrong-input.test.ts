@@ -298,6 +298,12 @@ describe('seriesFromRows rejects', () => {
   });
 });
 
+it('fitForecaster rejects an AbortController in place of its signal', async () => {
+  await expect(fitForecaster(plain, [good], { signal: new AbortController() as never })).rejects.toThrow(
+    'fitForecaster: signal must be a signal, such as an AbortSignal, got an instance of AbortController.',
+  );
+});
+
 it('forecaster rejects options that do not fit', () => {
   expect(() => forecaster({ horizon: 0 })).toThrow('forecaster: horizon must be an integer of at least 1, got 0.');
   expect(() => forecaster({ horizon: 1, base: 'seasonal' })).toThrow(/base 'seasonal' needs seasons/);
