@@ -13,6 +13,7 @@ import {
   withParameters,
 } from '../index';
 import { checkCount, checkFunction, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
+import { checkSignal } from '../training/event-loop';
 import { checkOptimizer } from '../training/optimizers';
 import { calibrate, heldBatches } from './calibration';
 import { type FeaturePlan, mainSeason } from './features';
@@ -105,6 +106,7 @@ export async function fitForecaster(
   checkNumber(where, 'learningRate', learningRate, 0);
   if (optimizer !== undefined) checkOptimizer(where, 'optimizer', optimizer);
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
+  checkSignal(where, signal);
   const schema = schemaOf(where, series, forecaster.frequency);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);

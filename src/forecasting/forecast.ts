@@ -1,6 +1,7 @@
 /** Forecasts of a trained forecaster. */
 
 import type { Tensor } from '../index';
+import { withCaller } from '../tensor/error-context';
 import { checkArray, checkCount, checkNames, checkNumber, counted, isObject } from '../tensor/shape';
 import { checkLevels } from './distributions';
 import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
@@ -60,18 +61,15 @@ export function forecast(
   const states = isStates(input) ? input : observeAs(where, fitted, input);
   const { horizon, mode } = fitted.forecaster;
   for (const state of states) checkState(where, state, fitted);
-  if (mode === 'autoregressive')
-    return inGroups(
-      fitted,
-      states,
-      () => 2 * paths,
-      (group) => samplePaths(fitted, group, { levels, paths, seed }),
-    );
+  const drawsPaths = mode === 'autoregressive';
   return inGroups(
     fitted,
     states,
-    () => horizon,
-    (group) => forecastDirectly(fitted, group, levels),
+    () => (drawsPaths ? 2 * paths : horizon),
+    (group) =>
+      withCaller(where, () =>
+        drawsPaths ? samplePaths(fitted, group, { levels, paths, seed }) : forecastDirectly(fitted, group, levels),
+      ),
   );
 }
 

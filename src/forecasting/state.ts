@@ -1,6 +1,7 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
 import { createPredictor, full, joinStates, type ModelState, splitState, type Tensor } from '../index';
+import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import { checkArray, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
@@ -101,7 +102,7 @@ export function observeChecked(
     fitted,
     rows,
     (row) => row.series.values.length,
-    (group) => runRows(fitted, group, visit),
+    (group) => withCaller(where, () => runRows(fitted, group, visit)),
   );
 }
 

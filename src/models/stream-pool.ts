@@ -1,7 +1,7 @@
 /** Many streams of one model, which open and close at any time, and run as batches. */
 
 import { lastOf } from '../tensor/arrays';
-import { withCaller } from '../tensor/error-context';
+import { attributed, withCaller } from '../tensor/error-context';
 import { checkNames, checkShape, formatShape, lengthOf, outOfRange, sizeOf } from '../tensor/shape';
 import { checkEither, checkTensor, full, type IntTensor, isIntTensor, likeTensor, type Tensor } from '../tensor/tensor';
 import { checkModel, type ModelState, mapStates, type Sequential } from './sequential';
@@ -86,7 +86,7 @@ export function createStreamPool(model: Sequential): StreamPool {
     open: slots.open,
     close: slots.close,
     advance(numbers, x) {
-      const all = slots.checked('advance', numbers);
+      const all = slots.checked('pool.advance', numbers);
       checkInput(x, all.length, inputSize);
       const output = full([all.length, outputSize], 0);
       const run = (selected: readonly number[], isFresh: boolean) =>
@@ -105,11 +105,11 @@ export function createStreamPool(model: Sequential): StreamPool {
       return output;
     },
     read(numbers) {
-      const all = slots.checked('read', numbers);
+      const all = slots.checked('pool.read', numbers);
       const fresh = all.find(slots.isFresh);
       if (fresh !== undefined)
         throw outOfRange(
-          'read',
+          'pool.read',
           'numbers',
           'of streams that have a state',
           fresh,
@@ -118,14 +118,19 @@ export function createStreamPool(model: Sequential): StreamPool {
       return states.read(all);
     },
     write(numbers, values) {
-      const all = slots.checked('write', numbers);
+      const all = slots.checked('pool.write', numbers);
       checkStates(values, parts, all.length);
       const updates = divide(batches, [...all.keys()]).map(([batch, rows]) => {
         batch.state = mapStates(values, (part) => pickRows(part, rows));
         const state = batch.state ?? {};
         mapStates(parts, (_, layer, name) => {
           if (state[layer]?.[name] === undefined)
-            throw outOfRange('write', 'states', 'complete for a layer without a stepRunner', `no ${layer}.${name}`);
+            throw outOfRange(
+              'pool.write',
+              'states',
+              'complete for a layer without a stepRunner',
+              `no ${layer}.${name}`,
+            );
         });
         return [rows.map((row) => all[row]!), state] as const;
       });
@@ -147,11 +152,11 @@ function batchesOf(model: Sequential): readonly Stream[] {
 }
 
 function checkInput(x: IntTensor | Tensor, n: number, inputSize: number | 'ids'): void {
-  checkEither('advance', 'x', x);
+  checkEither('pool.advance', 'x', x);
   const [kind, shape, symbols] = inputSize === 'ids' ? ['ids', [n], '[n]'] : ['vectors', [n, inputSize], '[n, I]'];
   const got = isIntTensor(x) ? 'ids' : 'vectors';
-  if (got !== kind) throw outOfRange('advance', 'x', `${kind} ${symbols}`, `${got} ${formatShape(x.shape)}`);
-  checkShape('advance', 'x', x.shape, symbols, shape);
+  if (got !== kind) throw outOfRange('pool.advance', 'x', `${kind} ${symbols}`, `${got} ${formatShape(x.shape)}`);
+  checkShape('pool.advance', 'x', x.shape, symbols, shape);
 }
 
 /** Divides rows into batches. */
@@ -175,7 +180,7 @@ function advanceRows(batch: Stream, x: IntTensor | Tensor, rows: readonly number
     // The position of a wrong id is that in the batch.
     if (error instanceof RangeError && isIntTensor(x))
       error.message = error.message.replace(/ at position (\d+)/, (_, i) => ` at position ${rows[Number(i)]}`);
-    throw error;
+    throw attributed(error, 'pool.advance');
   }
 }
 
@@ -189,13 +194,13 @@ function stateAfterStep(one: Stream): ModelState {
 
 /** @throws RangeError if a shape does not match; TypeError if a name is unknown */
 function checkStates(values: ModelState, parts: ModelState, n: number): void {
-  checkNames('write', 'states', values, Object.keys(parts));
+  checkNames('pool.write', 'states', values, Object.keys(parts));
   for (const [layer, own] of Object.entries(values)) {
-    checkNames('write', layer, own, Object.keys(parts[layer]!));
+    checkNames('pool.write', layer, own, Object.keys(parts[layer]!));
     for (const [name, part] of Object.entries(own)) {
-      checkTensor('write', `${layer}.${name}`, part);
+      checkTensor('pool.write', `${layer}.${name}`, part);
       const [, ...rest] = parts[layer]![name]!.shape;
-      checkShape('write', `${layer}.${name}`, part.shape, '[n, H]', [n, ...rest]);
+      checkShape('pool.write', `${layer}.${name}`, part.shape, '[n, H]', [n, ...rest]);
     }
   }
 }
@@ -242,7 +247,7 @@ function createSlots(): Slots {
       return number;
     },
     close(number) {
-      checkOpen('close', number);
+      checkOpen('pool.close', number);
       slots[number] = 'closed';
       free.push(number);
     },

@@ -9,7 +9,7 @@ import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import { startMeanLoss } from './evaluate';
-import { createPause, now } from './event-loop';
+import { checkSignal, createPause, now } from './event-loop';
 import type { Loss } from './losses';
 import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
@@ -52,8 +52,8 @@ export interface Progress {
   readonly done: boolean;
 }
 
-/** The options of {@link fit} for models of every kind. */
-export interface FitOptions<B = Batch> {
+/** The options of {@link fit} for models of every kind. S is the type of a single batch, if it is accepted as data. */
+export interface FitOptions<B = Batch, S = never> {
   readonly optimizer: Optimizer;
   /** The number of passes over the data. 1 by default. */
   readonly epochs?: number | undefined;
@@ -68,7 +68,7 @@ export interface FitOptions<B = Batch> {
   /** The seed for the order of batches and for dropout. 0 by default. */
   readonly seed?: number | undefined;
   /** Data to evaluate on after every epoch and after the last update. Asynchronous data is read again each time. */
-  readonly validation?: Batches<B> | AsyncBatches<B> | undefined;
+  readonly validation?: Batches<B> | AsyncBatches<B> | S | undefined;
   /**
    * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
    * training ends, the model gets the parameters of the best epoch. Requires `validation`.
@@ -91,7 +91,8 @@ export interface FitOptions<B = Batch> {
 }
 
 /** The options of {@link fit} for a {@link sequential} model and targets of type Y. */
-export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor> extends FitOptions<Batch<Y>> {
+export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | IntTensor>
+  extends FitOptions<Batch<Y>, Batch<Y>> {
   readonly loss: Loss<Y>;
   /**
    * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
@@ -197,7 +198,7 @@ export async function fit<Y extends Tensor | IntTensor, P extends TensorTree, B>
 async function train<P extends TensorTree, B>(
   task: Task<P, B>,
   batches: Batches<B> | AsyncBatches<B> | B,
-  options: FitOptions<B>,
+  options: FitOptions<B, B>,
 ): Promise<FitResult> {
   const { accumulate = 1, epochs = 1, onProgress, signal, checkpoint, resume } = options;
   checkCount('fit', 'accumulate', accumulate);
@@ -315,7 +316,15 @@ export function checkRepeatable(
     throw outOfRange('fit', argument, `readable ${epochs} times, once per epoch`, data, readOnce);
 }
 
-function checkOptions<B>({ steps = 0, epochs = 0, patience, validation, checkpoint, onProgress }: FitOptions<B>): void {
+function checkOptions<B>({
+  steps = 0,
+  epochs = 0,
+  patience,
+  validation,
+  checkpoint,
+  onProgress,
+  signal,
+}: FitOptions<B, B>): void {
   checkCount('fit', 'steps', steps, 0);
   checkCount('fit', 'epochs', epochs, 0);
   if (patience !== undefined) {
@@ -327,6 +336,7 @@ function checkOptions<B>({ steps = 0, epochs = 0, patience, validation, checkpoi
     checkFunction('fit', 'checkpoint.write', checkpoint.write);
   }
   if (onProgress !== undefined) checkFunction('fit', 'onProgress', onProgress);
+  checkSignal('fit', signal);
 }
 
 /**
@@ -336,7 +346,7 @@ function checkOptions<B>({ steps = 0, epochs = 0, patience, validation, checkpoi
  */
 function startSession<P extends TensorTree, B>(
   task: Task<P, B>,
-  { optimizer, optimizerState, resume }: FitOptions<B>,
+  { optimizer, optimizerState, resume }: FitOptions<B, B>,
 ): Session<B> {
   if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
   if (optimizerState !== undefined) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
@@ -361,7 +371,7 @@ interface Validation {
 
 function createValidation<P extends TensorTree, B>(
   task: Task<P, B>,
-  { patience = Infinity, resume, validation }: FitOptions<B>,
+  { patience = Infinity, resume, validation }: FitOptions<B, B>,
   pause: () => Promise<void>,
 ): Validation {
   const data = validation ? sourceOf('fit', 'validation', validation) : undefined;

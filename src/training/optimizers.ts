@@ -26,10 +26,9 @@ import {
   describe,
   outOfRange,
   type Shape,
-  sameShape,
 } from '../tensor/shape';
-import { copyTree, leavesOf, type TensorTree, treeSize, visitTree } from '../tensor/tree';
-import { diverged } from './finite-check';
+import { copyTree, type TensorTree, treeSize, visitTree } from '../tensor/tree';
+import { diverged, nonFiniteGradient } from './finite-check';
 import { type LearningRate, rateAt } from './schedules';
 
 /** A parameter: its dotted path, its shape, and its offset and size in the buffer of all parameters. */
@@ -380,7 +379,8 @@ export function checkOptimizerState(
  * @param parameters a tree of tensors, updated in place
  * @param gradient the gradient, the same tree, from {@link valueAndGradient}
  * @returns the norm of the gradient before clipping, without frozen parameters
- * @throws RangeError if the trees differ, or the state does not fit
+ * @throws RangeError if the trees differ, or the state does not fit; if the gradient is not finite, even if a
+ * transformation would limit it; if a parameter would not be finite. Nothing has changed then
  * @example
  * const parameters = { w: tensor([1, 1]) };
  * applyOptimizer(sgd(0.1), initializeOptimizer(sgd(0.1), 2), parameters, { w: tensor([1, 2]) });
@@ -392,16 +392,13 @@ export function applyOptimizer<P extends TensorTree>(
   parameters: P,
   gradient: P,
 ): { readonly norm: number } {
-  const targets = leavesOf('applyOptimizer', parameters);
-  const sources = leavesOf('applyOptimizer', gradient);
-  const size = treeSize('applyOptimizer', parameters);
-  if (
-    targets.length !== sources.length ||
-    !targets.every(({ tensor }, i) => sameShape(tensor.shape, sources[i]!.tensor.shape))
-  ) {
-    throw new RangeError('applyOptimizer: gradient must have the same tree and shapes as parameters.');
-  }
-  checkOptimizerState('applyOptimizer', 'state', optimizer, state, size);
+  const where = 'applyOptimizer';
+  const list = parameterLeaves(parameters);
+  // They are plain data: paths, shapes and sizes.
+  if (JSON.stringify(list) !== JSON.stringify(parameterLeaves(gradient)))
+    throw new RangeError(`${where}: gradient must have the names and shapes of parameters, in the same order.`);
+  const size = treeSize(where, parameters);
+  checkOptimizerState(where, 'state', optimizer, state, size);
   const workspace = defaultWorkspace();
   return runScope(workspace, false, () => {
     const p = allocate(workspace, size);
@@ -410,16 +407,15 @@ export function applyOptimizer<P extends TensorTree>(
     const { view } = workspace.memory;
     copyTree(parameters, view, p);
     copyTree(gradient, view, g);
-    const list = parameterLeaves(parameters);
+    const trained = list.filter(({ path }) => !optimizer.isFrozen?.(path));
     let squares = 0;
-    for (const { path, offset, size: length } of list)
-      if (!optimizer.isFrozen?.(path)) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);
-    const update = { size, step: state.step + 1, parameters: p, gradient: g, slots, leaves: list };
-    updateAt('applyOptimizer', workspace, optimizer, update);
+    for (const { offset, size: length } of trained) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);
+    const step = state.step + 1;
+    if (!Number.isFinite(squares)) throw nonFiniteGradient(where, trained, view.subarray(g, g + size), step);
+    const update = { size, step, parameters: p, gradient: g, slots, leaves: list };
+    updateAt(where, workspace, optimizer, update);
     copyToState(workspace, state, update);
-    list.forEach(({ offset, size: length }, i) =>
-      targets[i]!.tensor.data.set(view.subarray(p + offset, p + offset + length)),
-    );
+    visitTree(where, parameters, ({ data }, _, start) => data.set(view.subarray(p + start, p + start + data.length)));
     return { norm: Math.sqrt(squares) };
   });
 }

@@ -15,7 +15,7 @@ interface Scores {
 /**
  * The area under the ROC curve: the probability that a positive target has a larger logit than a negative one, where
  * equal logits count half (the statistic of Mann and Whitney, 1947). It is computed for every label and averaged. All
- * logits are kept until the result. NaN if all targets of a label are equal, or a logit is NaN.
+ * logits are kept until the result. NaN if all targets of a label are equal or none counts, or a logit is NaN.
  *
  * @returns a metric of logits `[..., 2]` and class ids `[...]`, or of logits `[..., O]` and labels `[..., O]` of 0 or 1
  * @throws RangeError if the shapes do not fit, a target is out of range, or no target counts
@@ -27,28 +27,32 @@ export function rocAuc(): DatasetMetric {
   return {
     start() {
       const labels: Scores[] = [];
+      let total = 0;
       return {
         add(logits, targets, options) {
+          const columns = isIntTensor(targets) ? 1 : columnsOf(targets);
+          while (labels.length < columns) labels.push({ scores: [], weights: [], positive: [] });
           if (isIntTensor(targets)) {
             checkClassIds(where, logits.shape, targets);
             if (lastOf(logits.shape) !== 2)
               throw new RangeError(`${where}: logits must have two classes, got ${lastOf(logits.shape)}.`);
             forEachCounted(where, targets, options, (row, weight) => {
               checkClass(where, targets, row, 2);
+              total += weight;
               const score = logits.data[2 * row + 1]! - logits.data[2 * row]!;
-              addTo(labels, 0, score, weight, targets.data[row] === 1);
+              addTo(labels[0]!, score, weight, targets.data[row] === 1);
             });
           } else {
             checkPairs(where, logits.shape, targets.shape);
-            const columns = columnsOf(targets);
             forEachCounted(where, targets, options, (i, weight) => {
               checkBinary(where, targets, i);
-              addTo(labels, i % columns, logits.data[i]!, weight, targets.data[i] === 1);
+              total += weight;
+              addTo(labels[i % columns]!, logits.data[i]!, weight, targets.data[i] === 1);
             });
           }
         },
         result() {
-          checkTotal(where, labels.length);
+          checkTotal(where, total);
           return labels.reduce((sum, label) => sum + areaOf(label), 0) / labels.length;
         },
       };
@@ -56,9 +60,12 @@ export function rocAuc(): DatasetMetric {
   };
 }
 
-function addTo(labels: Scores[], label: number, score: number, weight: number, positive: boolean): void {
-  while (labels.length <= label) labels.push({ scores: [], weights: [], positive: [] });
-  const { scores, weights, positive: positives } = labels[label]!;
+function addTo(
+  { scores, weights, positive: positives }: Scores,
+  score: number,
+  weight: number,
+  positive: boolean,
+): void {
   scores.push(score);
   weights.push(weight);
   positives.push(positive);

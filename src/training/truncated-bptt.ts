@@ -211,6 +211,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
  * steps wait for the next call.
  *
  * @throws RangeError if the steps do not fit; if a loss or gradient is not finite, before the parameters are changed
+ * @throws TypeError if the steps have `lengths`: streams have no padding; use `mask` and `resets`
  * @example
  * const model = sequential([
  *   embedding({ vocabularySize: 3, size: 2 }), recurrent(lstm(), { hiddenSize: 4 }), dense({ size: 3 }),
@@ -229,6 +230,7 @@ export function trainOn<Y extends Tensor | IntTensor>(
 ): StreamUpdate {
   checkKind('trainOn', 'trainer', trainer, 'a trainer, as truncatedBptt returns', 'feed');
   checkBatch('trainOn', steps);
+  checkNames('trainOn', 'steps', steps, ['inputs', 'targets', 'mask', 'resets']);
   if (steps.mask !== undefined) checkTensor('trainOn', 'mask', steps.mask);
   if (steps.resets !== undefined) checkIntTensor('trainOn', 'resets', steps.resets);
   return trainer.feed(steps);

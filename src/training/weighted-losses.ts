@@ -6,7 +6,7 @@ import { logSoftmax, sum } from '../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { withOrigin } from '../tensor/origin';
-import { checkNames, checkNumber, checkShape, mismatch } from '../tensor/shape';
+import { checkNames, checkNumber, checkObject, checkShape, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
 import {
@@ -48,7 +48,9 @@ export function crossEntropyWith(options: CrossEntropyOptions): Loss<IntTensor> 
   const weights = classWeights === undefined ? undefined : copyWeights(where, 'classWeights', classWeights);
   const weightOf = (targets: IntTensor, counting: MetricOptions): number =>
     sumOfWeights(where, targets, counting, weights);
-  const loss = (logits: Variable | Tensor, targets: IntTensor, { reduction = 'mean', ...rest }: LossOptions = {}) => {
+  const loss = (logits: Variable | Tensor, targets: IntTensor, lossOptions: LossOptions = {}) => {
+    checkObject(where, 'options', lossOptions);
+    const { reduction = 'mean', ...rest } = lossOptions;
     const x = operand(where, logits, 'logits');
     checkClassIds(where, x.shape, targets);
     if (weights !== undefined) checkCountOfWeights(where, 'classWeights', weights, x, 'V');

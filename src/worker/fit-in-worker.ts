@@ -19,6 +19,7 @@ import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
 import type { CustomModel } from '../training/custom-model';
+import { checkSignal } from '../training/event-loop';
 import { checkRepeatable, type FitOptions, type FitResult, type SequentialFitOptions } from '../training/fit';
 import { iteratorOf } from '../training/training-state';
 import { describeValue } from './description';
@@ -127,7 +128,7 @@ export async function fitInWorker(
 
 type AnyModel = Pick<CustomModel, 'parameters' | 'data'>;
 type AnyData = Batches<unknown> | AsyncBatches<unknown> | Batch;
-type AnyOptions = FitOptions<unknown> &
+type AnyOptions = FitOptions<unknown, Batch> &
   Partial<Record<'loss' | 'run', unknown>> & { readonly carryState?: boolean | undefined } & WorkerOptions;
 
 /** The part of a training that stays in this thread: the model, the data and the callbacks. */
@@ -144,6 +145,7 @@ function createHost(where: string, model: AnyModel, data: AnyData, options: AnyO
   const { customObjects = {}, validation, onProgress, signal, checkpoint, steps = 0, accumulate = 1 } = options;
   checkObject(where, 'customObjects', customObjects);
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
+  checkSignal(where, signal);
   if (checkpoint) checkFunction(where, 'checkpoint.write', checkpoint.write);
   checkCount(where, 'steps', steps, 0);
   checkRepeatable('data', data, options);

@@ -203,6 +203,19 @@ describe('forecast and observe reject', () => {
   });
 });
 
+it('states of another forecaster are rejected by forecast and observe in their own names', async () => {
+  const [fitted, wider] = await Promise.all(
+    [4, 5].map((hiddenSize) => fitForecaster(forecaster({ horizon: 4, hiddenSize }), [good], { steps: 1 })),
+  );
+  const [own, foreign] = [observe(fitted!, [good]), observe(wider!, [good])];
+  const message = 'layer gru: initialState.h must be [B, H] = [1, 4], got [1, 5].';
+  expect(() => forecast(fitted!, foreign)).toThrow(`forecast: ${message}`);
+  expect(() => observe(fitted!, [good], foreign)).toThrow(`observe: ${message}`);
+  expect(() => forecast(fitted!, [...own, ...foreign])).toThrow(
+    'forecast: states[1].gru.h must be [B, …] = [*, 4], got [1, 5].',
+  );
+});
+
 describe('seriesFromRows rejects', () => {
   const row = (day: string, sold: unknown = 1): Record<string, unknown> => ({ day, sold });
   const read = (...rows: Record<string, unknown>[]): Series[] =>
@@ -283,6 +296,12 @@ describe('seriesFromRows rejects', () => {
       'seriesFromRows: missing must be one of error, mask, got masked.',
     );
   });
+});
+
+it('fitForecaster rejects an AbortController in place of its signal', async () => {
+  await expect(fitForecaster(plain, [good], { signal: new AbortController() as never })).rejects.toThrow(
+    'fitForecaster: signal must be a signal, such as an AbortSignal, got an instance of AbortController.',
+  );
 });
 
 it('forecaster rejects options that do not fit', () => {

@@ -114,16 +114,16 @@ it('a pool rejects wrong streams and inputs', () => {
   const x = tensor([[1, 2]]);
   expect(pool.advance([], tensor([], [0, 2])).shape).toEqual([0, 5]);
   expect(() => pool.advance([first, first], tensor([x.data, x.data].map((row) => [...row])))).toThrow(
-    'advance: numbers must be distinct, got 0 twice',
+    'pool.advance: numbers must be distinct, got 0 twice',
   );
-  expect(() => pool.advance([7], x)).toThrow('advance: number must be that of an open stream, got 7');
-  expect(() => pool.advance([first, second], x)).toThrow('advance: x must be [n, I] = [2, 2], got [1, 2]');
-  expect(() => pool.advance([first], intTensor([1]))).toThrow('advance: x must be vectors [n, I], got ids [1]');
-  expect(() => pool.read([first])).toThrow(/^read: numbers must be of streams that have a state, got 0\./);
+  expect(() => pool.advance([7], x)).toThrow('pool.advance: number must be that of an open stream, got 7');
+  expect(() => pool.advance([first, second], x)).toThrow('pool.advance: x must be [n, I] = [2, 2], got [1, 2]');
+  expect(() => pool.advance([first], intTensor([1]))).toThrow('pool.advance: x must be vectors [n, I], got ids [1]');
+  expect(() => pool.read([first])).toThrow(/^pool\.read: numbers must be of streams that have a state, got 0\./);
   pool.advance([first], x);
-  expect(() => pool.write([second], { gru: { h: tensor([[1, 2]]) } })).toThrow('write: gru.h must be');
+  expect(() => pool.write([second], { gru: { h: tensor([[1, 2]]) } })).toThrow('pool.write: gru.h must be');
   pool.close(second);
-  expect(() => pool.close(second)).toThrow('close: number must be that of an open stream, got 1');
+  expect(() => pool.close(second)).toThrow('pool.close: number must be that of an open stream, got 1');
   expect(() => createStreamPool({} as never)).toThrow(/^createStreamPool: model must be a model/);
 });
 
@@ -155,7 +155,9 @@ it('a pool rejects states of another model, also before its first step, and stay
   const pool = createStreamPool(sequential([recurrent(gru(), { hiddenSize: 4 })], { inputSize: 2 }));
   const number = pool.open();
   const write = (state: object) => () => pool.write([number], state as never);
-  expect(write({ gru: { h: tensor([[1, 2, 3, 4, 5]]) } })).toThrow('write: gru.h must be [n, H] = [1, 4], got [1, 5].');
+  expect(write({ gru: { h: tensor([[1, 2, 3, 4, 5]]) } })).toThrow(
+    'pool.write: gru.h must be [n, H] = [1, 4], got [1, 5].',
+  );
   expect(
     write({
       gru: {
@@ -166,8 +168,8 @@ it('a pool rejects states of another model, also before its first step, and stay
       },
     }),
   ).toThrow('[n, H] = [1, 4], got [2, 4].');
-  expect(write({ gru: { c: tensor([[1]]) } })).toThrow('write: gru must have only h, got c.');
-  expect(write({ lstm: {} })).toThrow('write: states must have only gru, got lstm.');
+  expect(write({ gru: { c: tensor([[1]]) } })).toThrow('pool.write: gru must have only h, got c.');
+  expect(write({ lstm: {} })).toThrow('pool.write: states must have only gru, got lstm.');
   expect(() => pool.read([number])).toThrow('of streams that have a state');
   expect(pool.advance([number], tensor([[1, 2]])).shape).toEqual([1, 4]);
 });
@@ -176,7 +178,7 @@ it('a state without a part of a layer that has no step runner is rejected', () =
   const pool = createStreamPool(sequential([recurrent(layerNormLstm(), { hiddenSize: 2 })], { inputSize: 2 }));
   const number = pool.open();
   expect(() => pool.write([number], { layerNormLstm: { h: tensor([[1, 2]]) } })).toThrow(
-    'write: states must be complete for a layer without a stepRunner, got no layerNormLstm.c.',
+    'pool.write: states must be complete for a layer without a stepRunner, got no layerNormLstm.c.',
   );
 });
 
@@ -186,7 +188,7 @@ it('a wrong id in the last batch changes no stream', () => {
   const numbers = Array.from({ length: 300 }, pool.open);
   const ids = new Int32Array(300).fill(1);
   const wrong = ids.slice().fill(9, 298, 299);
-  const message = 'advance: layer embedding: ids must be integers from 0 to 8, got 9 at position 298.';
+  const message = 'pool.advance: layer embedding: ids must be integers from 0 to 8, got 9 at position 298.';
   expect(() => pool.advance(numbers, intTensor(wrong))).toThrow(message);
   expect(() => pool.read(numbers)).toThrow('of streams that have a state, got 0.');
   pool.advance(numbers.slice(10), intTensor(ids.subarray(10)));

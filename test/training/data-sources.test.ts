@@ -98,8 +98,14 @@ describe('fit', () => {
     expect([steps, read]).toEqual([7, 7]);
   });
 
-  it('validates on iterables after every epoch', async () => {
-    for (const validation of [list, generated(), { [Symbol.asyncIterator]: asynchronous }, { batches: asynchronous }]) {
+  it('validates on one batch and on iterables after every epoch', async () => {
+    for (const validation of [
+      list[0]!,
+      list,
+      generated(),
+      { [Symbol.asyncIterator]: asynchronous },
+      { batches: asynchronous },
+    ]) {
       const { validationLosses } = await fit(model(), list, { ...options, epochs: 3, validation });
       expect(validationLosses).toHaveLength(3);
     }

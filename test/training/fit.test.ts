@@ -342,6 +342,13 @@ describe('fit', () => {
     expect(stopped).toBe('aborted');
   });
 
+  it('rejects an AbortController in place of its signal', async () => {
+    const options = { loss: crossEntropy, optimizer: adam(), signal: new AbortController() as never };
+    await expect(fit(model(), data, options)).rejects.toThrow(
+      new TypeError('fit: signal must be a signal, such as an AbortSignal, got an instance of AbortController.'),
+    );
+  });
+
   it('lets the event loop run during validation', async () => {
     const custom = customModel({ w: tensor(0) }, ({ w }, _: number) => scale(w, 0));
     let turns = 0;

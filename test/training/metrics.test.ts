@@ -242,6 +242,30 @@ describe('limits', () => {
     expect(measure(rocAuc(), tensor([0, 1]), tensor([1, 1]))).toBeNaN();
   });
 
+  it('rocAuc is NaN for labels of which no target counts, whichever label it is', () => {
+    const [logits, targets] = [
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+      tensor([
+        [0, 1],
+        [1, 0],
+      ]),
+    ];
+    for (const mask of [
+      tensor([
+        [1, 0],
+        [1, 0],
+      ]),
+      tensor([
+        [0, 1],
+        [0, 1],
+      ]),
+    ])
+      expect(measure(rocAuc(), logits, targets, { mask })).toBeNaN();
+  });
+
   it.each<[string, () => unknown]>([
     [
       "f1Score: average must be 'binary', 'macro' or 'micro', got weighted.",

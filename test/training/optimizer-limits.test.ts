@@ -9,8 +9,10 @@ import {
   centeredRmsprop,
   chain,
   clipByNorm,
+  clipByValue,
   customModel,
   fit,
+  freeze,
   full,
   initializeOptimizer,
   type KernelName,
@@ -118,6 +120,27 @@ describe('an update that would not be finite', () => {
     );
     expect([...parameters.w.data]).toEqual([1, -2]);
     expect(state).toEqual(initializeOptimizer(optimizer, 2));
+  });
+
+  it.each([
+    ['adam', adam()],
+    ['sgd', sgd()],
+    ['clipByValue', chain(clipByValue(1), sgd())],
+    ['clipByNorm', chain(clipByNorm(1), adam())],
+  ] as const)('applyOptimizer rejects a gradient that is not finite, and leaves both unchanged: %s', (_, optimizer) => {
+    for (const value of [Infinity, -Infinity, NaN]) {
+      const parameters = { layer: { w: tensor([1, -2]) }, v: tensor([3]) };
+      const state = initializeOptimizer(optimizer, 3);
+      const gradient = { layer: { w: tensor([1, value]) }, v: tensor([1]) };
+      expect(() => applyOptimizer(optimizer, state, parameters, gradient)).toThrow(
+        'applyOptimizer: the gradient was not finite at step 1; it appeared in layer layer (layer.w).',
+      );
+      expect([...parameters.layer.w.data, ...parameters.v.data]).toEqual([1, -2, 3]);
+      expect(state).toEqual(initializeOptimizer(optimizer, 3));
+      // The gradient of a frozen parameter does not matter.
+      const frozen = freeze(['layer'], optimizer);
+      expect(applyOptimizer(frozen, initializeOptimizer(frozen, 3), parameters, gradient).norm).toBe(1);
+    }
   });
 
   it('does not change what later updates of the same session do', () => {

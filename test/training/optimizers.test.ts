@@ -25,6 +25,7 @@ import {
   sequential,
   sgd,
   simpleRnn,
+  type Tensor,
   type TrainingState,
   tensor,
   useKernels,
@@ -99,6 +100,17 @@ it('centeredRmsprop stays finite if the variance of the gradient is 0', () => {
   const state = initializeOptimizer(optimizer, 3);
   for (let i = 0; i < 100; i++) applyOptimizer(optimizer, state, parameters, { w: tensor([0.1, 0.3, 1 / 3]) });
   expect([...parameters.w.data].every(Number.isFinite)).toBe(true);
+});
+
+it.each([
+  ['in another order', { b: tensor([1]), a: tensor([2]) }],
+  ['with another name', { a: tensor([2]), c: tensor([1]) }],
+  ['of another shape', { a: tensor([2]), b: tensor([[1]]) }],
+])('applyOptimizer rejects a gradient %s', (_, gradient) => {
+  const parameters: Record<string, Tensor> = { a: tensor([0]), b: tensor([0]) };
+  expect(() => applyOptimizer(sgd(), initializeOptimizer(sgd(), 2), parameters, gradient)).toThrow(
+    new RangeError('applyOptimizer: gradient must have the names and shapes of parameters, in the same order.'),
+  );
 });
 
 const model = (): Sequential =>

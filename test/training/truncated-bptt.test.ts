@@ -224,6 +224,10 @@ it('keeps parameters and memory if an update fails, and rejects arguments that d
   expect(() => trainOn(trainer, { inputs, targets: tensor([[1]]) })).toThrow(
     'trainOn: targets must be [S, B, …] = [24, 2, …], got [1, 1]',
   );
+  // Streams have no padding at their ends.
+  expect(() => trainOn(trainer, { ...piece(0, 2), lengths: Int32Array.of(2, 1) } as never)).toThrow(
+    new TypeError('trainOn: steps must have only inputs, targets, mask, resets, got lengths.'),
+  );
   expect(() => trainerOf(modelOf(), { optimizer: {} as never })).toThrow(/^truncatedBptt: /);
   const normalized = sequential([batchNorm(), dense({ size: 1 })], { inputSize: I });
   expect(() => trainerOf(normalized, { window: 4, stride: 2 })).toThrow(

@@ -126,6 +126,8 @@ describe('fit', () => {
       fit(line, { batchCount: 1, batches: () => [{ x }] }, { optimizer });
       // @ts-expect-error The batches lack x.
       fit(line, { batchCount: 1, batches: () => [{ y }] }, { optimizer });
+      // @ts-expect-error A batch of a custom model can be anything, so one alone is not data.
+      fit(line, [{ x }], { optimizer, validation: { x } });
       // @ts-expect-error A custom model has a loss.
       fit(line, { batchCount: 1, batches: () => [{ x }] }, { optimizer, loss: meanSquaredError });
       customModel({ slope: tensor(1) }, (p, batch) => {

@@ -117,6 +117,13 @@ it('reject options and targets that do not fit', () => {
     'crossEntropyWith: targets must be integers from 0 to 1, got 2 at position 0.',
   );
   expect(run(crossEntropyWith({}), intTensor([0, 1]))).toThrow('crossEntropyWith: targets must be class ids');
+  for (const [options, got] of [
+    [null, 'null'],
+    ['sum', 'sum'],
+  ])
+    expect(() =>
+      compute({ x: tensor([[2, 0]]) }, (p) => crossEntropyWith({})(p.x, intTensor([0]), options as never)),
+    ).toThrow(new TypeError(`crossEntropyWith: options must be an object, got ${got}.`));
   expect(() =>
     compute({ x: tensor([[2, 0]]) }, (p) => binaryCrossEntropyWith({ positiveWeight: [1] })(p.x, tensor([[0, 1]]))),
   ).toThrow('binaryCrossEntropyWith: positiveWeight must be [O] = [2], got [1].');

@@ -584,6 +584,13 @@ describe('errors of fitInWorker', () => {
     await expect(fitInWorker(worker, square, [1], { optimizer })).rejects.toThrow(
       new TypeError(`fitInWorker: model is an object with postInstead, parameters, data, loss, ${remedy}`),
     );
+    await expect(
+      fitInWorker(worker, tagger(), shuffled, { loss, optimizer, signal: new AbortController() as never }),
+    ).rejects.toThrow(
+      new TypeError(
+        'fitInWorker: signal must be a signal, such as an AbortSignal, got an instance of AbortController.',
+      ),
+    );
   });
 
   it('name the custom object that serveTraining lacks, and a model of another size', async () => {
