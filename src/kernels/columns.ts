@@ -2,7 +2,7 @@
 
 import type { Call, Kernel, Parts, WasmFunction } from './kernel';
 import { addColumnSums, rowsAtOnce } from './linear';
-import { add, set, shiftLeft, vAdd, vAnd, vEqual, vExcept, vMax, vSelect } from './simd/assembler';
+import { increase, set, shiftLeft, vAdd, vAnd, vEqual, vExcept, vMax, vSelect } from './simd/assembler';
 import { nextRow, overColumns, overElements, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
@@ -39,7 +39,7 @@ export const multiplyTaps: Kernel<typeof tapped> = {
             set(left, taps),
             times(left, [
               ...sums.map((sum, i) => set(sum, multiplyAdd(w, e.load(source, 16 * i), e.load(factor, 16 * i), sum))),
-              set(source, add(source, tapStride)),
+              increase(source, tapStride),
               ...nextRow(n, factor),
             ]),
             ...sums.map((sum, i) => e.store(y, sum, 16 * i)),
@@ -199,9 +199,9 @@ export const unfoldWindows: Kernel<typeof unfolded> = {
         times(left, [
           set(source, start),
           ...overElements(w, n, [y, source], (e) => [e.store(y, e.load(source))]),
-          set(start, add(start, shiftLeft(tapStride, 2))),
+          increase(start, shiftLeft(tapStride, 2)),
         ]),
-        set(x, add(x, shiftLeft(rowStride, 2))),
+        increase(x, shiftLeft(rowStride, 2)),
       ]),
     ];
   },
@@ -229,9 +229,9 @@ export const foldWindows: Kernel<typeof folded> = {
         times(left, [
           set(target, start),
           ...overElements(w, n, [dy, target], (e) => [e.store(target, vAdd(e.load(target), e.load(dy)))]),
-          set(start, add(start, shiftLeft(tapStride, 2))),
+          increase(start, shiftLeft(tapStride, 2)),
         ]),
-        set(dx, add(dx, shiftLeft(rowStride, 2))),
+        increase(dx, shiftLeft(rowStride, 2)),
       ]),
     ];
   },

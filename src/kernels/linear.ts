@@ -3,6 +3,7 @@
 import { type Call, type Kernel, longestSum, type Memory, type Parts, type WasmFunction } from './kernel';
 import {
   add,
+  increase,
   type Local,
   less,
   loadOne,
@@ -119,7 +120,7 @@ export const gatherRows: Kernel<typeof gathered> = {
             ...overElements(w, n, [y, source], (e) => [e.store(y, e.load(source))]),
           ],
         ),
-        set(ids, add(ids, number(4))),
+        increase(ids, 4),
       ]),
     ];
   },
@@ -153,8 +154,8 @@ const scatter: WasmFunction<typeof scattered> = {
           set(target, add(dtable, shiftLeft(multiply(id, n), 2))),
           ...overElements(w, n, [target, source], (e) => [e.store(target, vAdd(e.load(target), e.load(source)))]),
         ]),
-        set(dy, add(dy, shiftLeft(n, 2))),
-        set(ids, add(ids, number(4))),
+        increase(dy, shiftLeft(n, 2)),
+        increase(ids, 4),
       ]),
     ];
   },

@@ -5,10 +5,10 @@ import { sumOf } from './arithmetic';
 import type { Call, Kernel, Memory, WasmFunction } from './kernel';
 import { sumByBlocks, sumRows } from './linear';
 import {
-  add,
   anyTrue,
   bitAnd,
   equal,
+  increase,
   loadOne,
   moveBytes,
   number,
@@ -85,8 +85,8 @@ const byStrides = (f: (y: Vector, x: Vector) => Vector): WasmFunction<typeof row
       [
         times(n, [
           storeOne(y, f(loadOne(y), loadOne(x))),
-          set(y, add(y, shiftLeft(yStride, 2))),
-          set(x, add(x, shiftLeft(xStride, 2))),
+          increase(y, shiftLeft(yStride, 2)),
+          increase(x, shiftLeft(xStride, 2)),
         ]),
       ],
     ),

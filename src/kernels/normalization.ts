@@ -2,10 +2,9 @@
 
 import { type Kernel, partialSums, type WasmFunction } from './kernel';
 import {
-  add,
   fromWholes,
+  increase,
   loadSplat,
-  number,
   set,
   splat,
   splatWord,
@@ -90,7 +89,7 @@ export const normalizeRows: Kernel<typeof normalized> = {
           e.store(normal, tee(value, vMultiply(vSubtract(vSubtract(e.load(x), mean), residual), factor))),
           e.store(y, multiplyAdd(w, e.load(gains), value, e.load(biases))),
         ]),
-        set(slope, add(slope, number(4))),
+        increase(slope, 4),
       ]),
     ];
   },
@@ -193,7 +192,7 @@ const backwardOfRows: WasmFunction<typeof normalizedBackward> = {
           e.store(toGain, multiplyAdd(w, d, value, e.load(toGain))),
           e.store(toBias, vAdd(d, e.load(toBias))),
         ]),
-        set(slope, add(slope, number(4))),
+        increase(slope, 4),
       ]),
     ];
   },

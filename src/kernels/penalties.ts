@@ -2,7 +2,7 @@
 
 import type { Kernel } from './kernel';
 import {
-  add,
+  increase,
   type Statement,
   set,
   shiftLeft,
@@ -64,7 +64,7 @@ export const limitColumns: Kernel<typeof limited> = {
       set(atStep, step),
       set(atX, x),
       set(left, rows),
-      times(left, [...statements, set(atStep, add(atStep, shiftLeft(n, 2))), set(atX, add(atX, shiftLeft(n, 2)))]),
+      times(left, [...statements, increase(atStep, shiftLeft(n, 2)), increase(atX, shiftLeft(n, 2))]),
     ];
     return [
       set(maximum, splat(limit)),

@@ -4,10 +4,10 @@ import type { Heap, Kernel } from './kernel';
 import {
   add,
   anyTrue,
+  increase,
   type Local,
   loadOne,
   loadSplat,
-  number,
   type Statement,
   set,
   shiftLeft,
@@ -137,8 +137,8 @@ export const crossEntropyRows: Kernel<typeof classified> = {
         storeOne(loss, vSubtract(math.log(w, total), vSubtract(chosen, largest))),
         ...normalize(w, probabilities, V, total),
         ...nextRow(V, probabilities, logits),
-        set(loss, add(loss, number(4))),
-        set(targets, add(targets, number(4))),
+        increase(loss, 4),
+        increase(targets, 4),
       ]),
     ];
   },
@@ -174,8 +174,8 @@ export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
           ],
         ),
         ...nextRow(V, dlogits, probabilities),
-        set(dloss, add(dloss, number(4))),
-        set(targets, add(targets, number(4))),
+        increase(dloss, 4),
+        increase(targets, 4),
       ]),
     ];
   },

@@ -123,7 +123,7 @@ export const moveBytes = (to: I32, from: I32, bytes: I32): Statement =>
   plain('void', [0xfc, 0x0a], [to, from, bytes], [0, 0]);
 
 // Vectors of floats.
-export const vZero = (): Vector => pairZero();
+export const vZero: () => Vector = pairZero;
 export const vAdd = (a: Vector, b: Vector): Vector => simd('v128', 0xe4, [a, b]);
 export const vSubtract = (a: Vector, b: Vector): Vector => simd('v128', 0xe5, [a, b]);
 export const vMultiply = (a: Vector, b: Vector): Vector => simd('v128', 0xe6, [a, b]);
@@ -188,6 +188,9 @@ export const word = (value: number): Vector => splatWord(number(value));
 // Statements.
 export const set = <T extends ValueType>(local: Local<T>, value: Code<T>): Statement =>
   plain('void', [0x21], [value], leb128(local.index));
+/** Adds to a local. */
+export const increase = (local: Local<'i32'>, by: number | I32): Statement =>
+  set(local, add(local, typeof by === 'number' ? number(by) : by));
 /** Sets the local. Used as code, it has the assigned value. */
 export const tee = <T extends ValueType>(local: Local<T>, value: Code<T>): Code<T> =>
   plain(value.type, [0x22], [value], leb128(local.index));

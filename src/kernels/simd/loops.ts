@@ -6,6 +6,7 @@ import {
   bitAnd,
   type Elements,
   type I32,
+  increase,
   type Local,
   less,
   load,
@@ -24,7 +25,6 @@ import {
   splat,
   store,
   storeOne,
-  subtract,
   tee,
   type Vector,
   vAdd,
@@ -56,10 +56,7 @@ export function overElements(
   /** Runs the loop for the elements that the mask leaves of n. */
   const loop = (mask: number, statements: readonly Statement[], bytes: number): Statement[] => [
     set(end, add(first, shiftLeft(bitAnd(n, number(mask)), 2))),
-    loopWhile(below(first, end), [
-      ...statements,
-      ...pointers.map((pointer) => set(pointer, add(pointer, number(bytes)))),
-    ]),
+    loopWhile(below(first, end), [...statements, ...pointers.map((pointer) => increase(pointer, bytes))]),
   ];
   return [
     ...(w.pair ? loop(-8, w.pair(w, body), 32) : []),
@@ -83,8 +80,8 @@ export function overColumns(
     set(left, n),
     loopWhile(less(number(15), left), [
       ...body(4, four),
-      ...pointers.map((pointer) => set(pointer, add(pointer, number(64)))),
-      set(left, subtract(left, number(16))),
+      ...pointers.map((pointer) => increase(pointer, 64)),
+      increase(left, -16),
     ]),
     ...overElements(w, left, pointers, (e) => body(1, e)),
   ];
@@ -117,7 +114,7 @@ export function alongRow<const P extends readonly Local<'i32'>[]>(
         set(sum, vAdd(sum, shuffle(sum, sum, [2, 3, 2, 3]))),
         set(total, pairAdd(total, pairOf(sum))),
       ]),
-      set(left, subtract(left, number(1024))),
+      increase(left, -1024),
     ]),
     ...totals.map(([sum, total]) => set(sum, splat(pairSum(total)))),
   ];
@@ -128,11 +125,11 @@ export const limited = (count: I32, most: number): I32 => select(less(count, num
 
 /** Advances pointers by a row of n elements. */
 export const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>
-  pointers.map((pointer) => set(pointer, add(pointer, shiftLeft(n, 2))));
+  pointers.map((pointer) => increase(pointer, shiftLeft(n, 2)));
 
 /** Runs the statements `count` times; leaves `count` at 0. */
 export function times(count: Local<'i32'>, statements: readonly Statement[]): Statement {
-  return loopWhile(less(number(0), count), [...statements, set(count, subtract(count, number(1)))]);
+  return loopWhile(less(number(0), count), [...statements, increase(count, -1)]);
 }
 
 /** The maximum of the four lanes of a local, in every lane. Changes the local. */

@@ -9,6 +9,7 @@ import {
   below,
   block,
   type I32,
+  increase,
   type Local,
   less,
   load,
@@ -25,7 +26,6 @@ import {
   store,
   storeOne,
   storeTwo,
-  subtract,
   tee,
   vAdd,
   vZero,
@@ -68,14 +68,14 @@ function packPanels(
     ...fours.map((at, i) => set(copied[i]!, load(source, at))),
     ...fours.map((at, i) => store(to, copied[i]!, at)),
     ...(width === 6 ? [storeTwo(to, loadTwo(source, 16), 0, 16)] : []),
-    set(source, add(source, depthStride)),
-    set(to, add(to, number(bytes))),
+    increase(source, depthStride),
+    increase(to, bytes),
   ]);
   /** If the lanes are contiguous along depth: transposes 4 × 4 elements at a time, or 2 × 4. */
   const transposeFour = (at: number): Statement[] => [
     set(lane, at === 0 ? source : add(lane, laneStride)),
     set(row0, load(lane)),
-    ...[row1, row2, row3].flatMap((row) => [set(lane, add(lane, laneStride)), set(row, load(lane))]),
+    ...[row1, row2, row3].flatMap((row) => [increase(lane, laneStride), set(row, load(lane))]),
     set(low, shuffle(row0, row1, [0, 4, 1, 5])),
     set(low2, shuffle(row2, row3, [0, 4, 1, 5])),
     set(high, shuffle(row0, row1, [2, 6, 3, 7])),
@@ -95,9 +95,9 @@ function packPanels(
   const transposeFours = loopWhile(less(number(3), k), [
     ...fours.flatMap(transposeFour),
     ...(width === 6 ? transposeTwo(16) : []),
-    set(source, add(source, number(16))),
-    set(to, add(to, number(4 * bytes))),
-    set(k, subtract(k, number(4))),
+    increase(source, 16),
+    increase(to, 4 * bytes),
+    increase(k, -4),
   ]);
   /** Copies single elements, for the remainder of depth and the partial panel. */
   const gather = times(k, [
@@ -108,10 +108,10 @@ function packPanels(
         [storeOne(add(to, shiftLeft(lane, 2)), loadOne(add(source, multiply(lane, laneStride))))],
         [storeOne(add(to, shiftLeft(lane, 2)), vZero())],
       ),
-      set(lane, add(lane, number(1))),
+      increase(lane, 1),
     ]),
-    set(source, add(source, depthStride)),
-    set(to, add(to, number(bytes))),
+    increase(source, depthStride),
+    increase(to, bytes),
   ]);
 
   return [
@@ -122,8 +122,8 @@ function packPanels(
       set(k, depth),
       when(less(number(width - 1), lanes), [when(less(laneStride, number(5)), [copyAcross], [transposeFours])]),
       gather,
-      set(from, add(from, multiply(laneStride, number(width)))),
-      set(lanes, subtract(lanes, number(width))),
+      increase(from, multiply(laneStride, number(width))),
+      increase(lanes, -width),
     ]),
   ];
 }
@@ -198,8 +198,8 @@ function multiplyPanels(
         set(factor, loadSplat(x, 4 * r)),
         ...row.map(({ sum }, i) => set(sum, multiplyAdd(w, factor, right[i]!, sum))),
       ]),
-      set(x, add(x, number(4 * tileRows))),
-      set(y, add(y, number(4 * tileColumns))),
+      increase(x, 4 * tileRows),
+      increase(y, 4 * tileColumns),
     ]),
   ]);
   const forRows = (
@@ -226,9 +226,9 @@ function multiplyPanels(
       loopWhile(less(column, shiftLeft(limited(j, tileColumns), 2)), [
         storeElement(add(end, column), y, fromStart, column, x),
       ]),
-      set(x, add(x, number(4 * tileColumns))),
-      set(y, add(y, startStride)),
-      set(end, add(end, stride)),
+      increase(x, 4 * tileColumns),
+      increase(y, startStride),
+      increase(end, stride),
     ]),
   ]);
   return [
@@ -247,15 +247,15 @@ function multiplyPanels(
           [when(less(number(tileRows - 1), i), [storeTile], [storeEdge])],
           [storeEdge],
         ),
-        set(panelA, add(panelA, multiply(depth, number(4 * tileRows)))),
-        set(i, subtract(i, number(tileRows))),
-        set(target, add(target, multiply(stride, number(tileRows)))),
-        set(origin, add(origin, multiply(startStride, number(tileRows)))),
+        increase(panelA, multiply(depth, number(4 * tileRows))),
+        increase(i, -tileRows),
+        increase(target, multiply(stride, number(tileRows))),
+        increase(origin, multiply(startStride, number(tileRows))),
       ]),
-      set(b, add(b, shiftLeft(panelStride, 2))),
-      set(c, add(c, number(4 * tileColumns))),
-      set(start, add(start, number(4 * tileColumns))),
-      set(j, subtract(j, number(tileColumns))),
+      increase(b, shiftLeft(panelStride, 2)),
+      increase(c, 4 * tileColumns),
+      increase(start, 4 * tileColumns),
+      increase(j, -tileColumns),
     ]),
   ];
 }
@@ -292,20 +292,20 @@ const rowProduct = (panelColumns: 8 | 16): WasmFunction<typeof ofOneRow> => ({
       const sums = some.flatMap((panel) => panel.sums);
       return [
         ...sums.map((sum) => set(sum, vZero())),
-        ...some.flatMap(({ at }) => [set(at, b), set(b, add(b, panelStride))]),
+        ...some.flatMap(({ at }) => [set(at, b), increase(b, panelStride)]),
         set(x, a),
         loopWhile(below(x, end), [
           set(factor, loadSplat(x)),
           ...some.flatMap((panel) =>
             panel.sums.map((sum, i) => set(sum, multiplyAdd(w, factor, load(panel.at, offsets[i]), sum))),
           ),
-          ...some.map(({ at }) => set(at, add(at, rowStride))),
-          set(x, add(x, number(4))),
+          ...some.map(({ at }) => increase(at, rowStride)),
+          increase(x, 4),
         ]),
         ...storing(sums),
-        set(c, add(c, number(4 * count * panelColumns))),
-        set(start, add(start, number(4 * count * panelColumns))),
-        set(columns, subtract(columns, number(count * panelColumns))),
+        increase(c, 4 * count * panelColumns),
+        increase(start, 4 * count * panelColumns),
+        increase(columns, -count * panelColumns),
       ];
     };
     const storeSums = (to: Local<'i32'>, sums: readonly Local<'v128'>[]): Statement[] =>
@@ -346,7 +346,7 @@ const storeElement = (to: I32, start: I32, fromStart: I32, column: Local<'i32'>,
       [storeOne(to, vAdd(loadOne(add(start, column)), loadOne(add(sums, column))))],
       [storeOne(to, loadOne(add(sums, column)))],
     ),
-    set(column, add(column, number(4))),
+    increase(column, 4),
   ]);
 
 const tilesOf = (columns: 8 | 16, tall?: Tile): Tiles => ({
