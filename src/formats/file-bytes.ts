@@ -1,7 +1,7 @@
 /** File contents as bytes. */
 
 import { isArrayOf } from '../tensor/arrays';
-import { describe } from '../tensor/shape';
+import { mismatch } from '../tensor/shape';
 
 /**
  * Returns a plain Uint8Array over the bytes of `file`. The `slice` of a Node Buffer, unlike that of a Uint8Array, does
@@ -12,8 +12,8 @@ import { describe } from '../tensor/shape';
 export function fileBytes(where: string, file: Uint8Array | ArrayBuffer): Uint8Array {
   if (ArrayBuffer.isView(file)) return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   if (isArrayOf('ArrayBuffer', file)) return new Uint8Array(file);
-  const got = typeof file === 'string' ? 'a string. Read the file without an encoding.' : describe(file);
-  throw new TypeError(`${where}: file must be a Uint8Array or an ArrayBuffer, got ${got}`);
+  const got = typeof file === 'string' ? 'a string. Read the file without an encoding' : file;
+  throw mismatch(where, 'file', 'a Uint8Array or an ArrayBuffer', got);
 }
 
 /** Concatenates byte arrays. */

@@ -121,7 +121,7 @@ export function checkShape(
  */
 export function checkCount(where: string, argument: string, value: number, least: number = 1): void {
   if (!Number.isSafeInteger(value) || value < least)
-    throw outOfRange(where, argument, `an integer of at least ${least}`, value);
+    throw outOfRange(where, argument, `an integer of at least ${least}`, quoted(value));
 }
 
 /**
@@ -205,14 +205,14 @@ export function checkNumber(
 ): void {
   if (!Number.isFinite(value) || value < least || value > most) {
     const range = least > -Infinity ? `a finite number of at least ${least}` : 'a finite number';
-    throw outOfRange(where, argument, most < Infinity ? `a number from ${least} to ${most}` : range, value);
+    throw outOfRange(where, argument, most < Infinity ? `a number from ${least} to ${most}` : range, quoted(value));
   }
 }
 
 /** @throws RangeError if `value` is not a number in [0, 1) */
 export function checkBelowOne(where: string, argument: string, value: number): void {
   if (typeof value !== 'number' || !(value >= 0 && value < 1))
-    throw outOfRange(where, argument, 'at least 0 and less than 1', value);
+    throw outOfRange(where, argument, 'at least 0 and less than 1', quoted(value));
 }
 
 /**
@@ -270,6 +270,9 @@ export function describe(value: unknown): string {
 /** Returns a count with its noun for a message: `1 value`, `2 values`. */
 export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : plural}`;
+
+/** A string in quotation marks, so that the text of a number is not taken for a number; other values as they are. */
+const quoted = (value: unknown): unknown => (typeof value === 'string' ? `'${value}'` : value);
 
 /** Returns the error of an argument of another type. */
 export function mismatch(where: string, argument: string, expected: string, got: unknown): TypeError {

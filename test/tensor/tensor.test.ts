@@ -18,7 +18,15 @@ import {
   view,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
-import { broadcastShapes, checkShape, resolveAxis, stridesOf } from '../../src/tensor/shape';
+import {
+  broadcastShapes,
+  checkBelowOne,
+  checkCount,
+  checkNumber,
+  checkShape,
+  resolveAxis,
+  stridesOf,
+} from '../../src/tensor/shape';
 
 describe('creation', () => {
   it('accepts nested arrays, flat arrays with a shape, and scalars', () => {
@@ -238,6 +246,14 @@ describe('shapes', () => {
     expect(() => compute({}, () => transpose(tensor([[1]]), [0, 0]))).toThrow(
       'transpose: axes must be a permutation of the axes of x, got [0, 0].',
     );
+  });
+
+  it.each([
+    [checkCount, "an integer of at least 1, got '3'."],
+    [checkNumber, "a finite number, got '3'."],
+    [checkBelowOne, "at least 0 and less than 1, got '3'."],
+  ])('text in place of a number is in quotation marks in messages: %o', (check, message) => {
+    expect(() => check('fit', 'epochs', '3' as never)).toThrow(`fit: epochs must be ${message}`);
   });
 });
 
