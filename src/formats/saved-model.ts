@@ -28,6 +28,7 @@ import {
   undescribeOrigin,
 } from './description';
 import { differenceOf, unnamed } from './description-difference';
+import type { Bytes } from './file-bytes';
 import { checkJsonSize } from './json-size';
 import { abbreviate, listed } from './listing';
 import { readSafetensors, type Safetensors, writeSafetensors } from './safetensors';
@@ -89,7 +90,7 @@ export interface LoadOptions {
  * predict(loaded, intTensor([[1]])).data.every((value, i) => value === expected[i]); // true
  * decode(extras.vocabulary as Vocabulary, [1, 2]); // 'be'
  */
-export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
+export function save(model: Saveable, options: SaveOptions = {}): Bytes {
   checkObject('save', 'model', model);
   checkNames('save', 'options', options, ['extras', 'training', 'customObjects']);
   const { parameters, origin } = model;
