@@ -27,7 +27,7 @@ import { type Description, layout, readDescription } from './saved-description';
 /** The options of {@link saveForecaster} and {@link loadForecaster}. */
 export interface SavedForecasterOptions {
   /** The custom cells and activations of the forecaster by name, as for `save` and `load`. */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
 }
 
 /**

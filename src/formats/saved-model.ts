@@ -47,11 +47,11 @@ export interface Saveable {
 /** Options of {@link save}. */
 export interface SaveOptions {
   /** Plain data that belongs to the model, by name, such as vocabularies and scalers. */
-  readonly extras?: Readonly<Record<string, unknown>>;
+  readonly extras?: Readonly<Record<string, unknown>> | undefined;
   /** A training state from {@link fit}. The file then has the parameters of this state instead of the current ones. */
   readonly training?: TrainingState | undefined;
   /** Custom functions that the model uses, such as activations, cells and layers, by name. */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
 }
 
 /** The content of a file in addition to the parameters. */
@@ -70,7 +70,7 @@ export interface Loaded<M = Sequential> extends SavedExtras {
 /** Options of {@link load} and {@link loadInto}. */
 export interface LoadOptions {
   /** The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
 }
 
 /**

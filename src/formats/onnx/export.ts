@@ -25,12 +25,12 @@ import type { OnnxValue } from './model';
 /** Options of {@link exportOnnx}: additional inputs and outputs of the file. */
 export interface ExportOnnxOptions {
   /** Whether the file has an input `lengths [B]` of int32 with the sequence lengths. Default: false. */
-  readonly lengths?: boolean;
+  readonly lengths?: boolean | undefined;
   /**
    * Whether the recurrent states are inputs, `lstm.h [B, H]`, and outputs, `lstm.h.next`, for streaming and for
    * sequences that are processed in chunks. Default: false.
    */
-  readonly state?: boolean;
+  readonly state?: boolean | undefined;
 }
 
 /** The operator set and the file format of exported files. */
