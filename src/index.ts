@@ -62,7 +62,7 @@ export { type Pair, type PairBatch, pairBatches } from './data/pairs';
 export { minMaxScaler, type Scaler, scaleWith, standardScaler, unscaleWith } from './data/scaling';
 export { type SeriesWindowsOptions, seriesWindows } from './data/series-windows';
 export { type Parts, split } from './data/split';
-export { type Padded, type PadOptions, padSequences } from './data/unequal-lengths';
+export { type Padded, type PadOptions, padSequences, type TensorOf } from './data/unequal-lengths';
 export { decode, type EncodeOptions, encode, type Mark, type Vocabulary } from './data/vocabulary';
 export { type WindowsOptions, windows } from './data/windows';
 export type { DecoderOptions, DecoderParameters } from './encoder-decoder/decoder';
@@ -80,6 +80,7 @@ export {
   type SearchOptions,
 } from './encoder-decoder/search';
 export type { CustomObjects } from './formats/description';
+export type { Bytes } from './formats/file-bytes';
 export { readSafetensors, type Safetensors, writeSafetensors } from './formats/safetensors';
 export {
   type Loaded,
@@ -126,6 +127,7 @@ export { runInSegments } from './models/segments';
 export {
   type ModelRun,
   type ModelState,
+  type Prediction,
   type PredictOptions,
   predict,
   predictWithState,
@@ -207,6 +209,7 @@ export {
   type Leaf,
   leaves,
   type Mapped,
+  type MappedArray,
   mapTree,
   type TensorTree,
   treeOver,

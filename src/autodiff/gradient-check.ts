@@ -38,7 +38,7 @@ export interface GradientCheck {
 export function checkGradients<P extends TensorTree>(
   parameters: P,
   loss: (p: Mapped<P, Variable>) => Variable,
-  options: { readonly step?: number } = {},
+  options: { readonly step?: number | undefined } = {},
 ): GradientCheck {
   checkNames('checkGradients', 'options', options, ['step']);
   const { step = 1e-5 } = options;

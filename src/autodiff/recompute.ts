@@ -25,7 +25,7 @@ export type VariableTree = Variable | undefined | { readonly [name: string]: Var
 /** Options of {@link recompute}. */
 export interface RecomputeOptions {
   /** The random number generators that the body uses; their states are restored before the body runs again. */
-  readonly random?: readonly Random[];
+  readonly random?: readonly Random[] | undefined;
 }
 
 /**

@@ -19,8 +19,21 @@ export type Results =
   | { readonly [name: string]: Results }
   | readonly Results[];
 
-/** The type of results after a computation: every {@link Variable} is replaced by a {@link Tensor}. */
-export type AsTensors<R> = R extends Variable ? Tensor : R extends object ? { [K in keyof R]: AsTensors<R[K]> } : R;
+/**
+ * The type of results after a computation: every {@link Variable} is replaced by a {@link Tensor}. Arrays of parameters
+ * are a {@link MappedArray}, over which a mapped type would also map the methods.
+ */
+export type AsTensors<R> = R extends Variable
+  ? Tensor
+  : R extends object
+    ? R extends unknown[]
+      ? { [K in keyof R]: AsTensors<R[K]> }
+      : R extends readonly (infer E)[]
+        ? number extends R['length']
+          ? readonly AsTensors<E>[]
+          : { [K in keyof R]: AsTensors<R[K]> }
+        : { [K in keyof R]: AsTensors<R[K]> }
+    : R;
 
 /** The loss and further results of a function passed to {@link valueAndGradient}. */
 export interface WithResults<R> {

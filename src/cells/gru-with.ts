@@ -24,9 +24,9 @@ import { type GruOptions, gru, splitRecurrentWeights } from './gru';
 /** Options for {@link gruWith}. */
 export interface GruWithOptions extends GruOptions {
   /** The function of the candidate, `activation` in Keras; `tanh` by default. */
-  readonly activation?: ActivationFunction;
+  readonly activation?: ActivationFunction | undefined;
   /** The function of the gates, `recurrent_activation` in Keras; `sigmoid` by default. */
-  readonly gateActivation?: ActivationFunction;
+  readonly gateActivation?: ActivationFunction | undefined;
 }
 
 /**

@@ -26,7 +26,7 @@ import { gateParameters, inputTerm } from './gate-parameters';
 /** Options for {@link gru}. */
 export interface GruOptions {
   /** Whether the reset gate is applied after the recurrent product (default) or before it. */
-  readonly reset?: 'after' | 'before';
+  readonly reset?: 'after' | 'before' | undefined;
 }
 
 /**

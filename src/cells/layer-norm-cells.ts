@@ -26,7 +26,7 @@ import { lstm } from './lstm';
 /** Options for the cells with layer normalization. */
 export interface LayerNormCellOptions {
   /** The term added to the variance for numerical stability; 1e-5 by default. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
 }
 
 const gain = (size: number): ParameterSpec => ({ role: 'gain', shape: [size], blocks: 1, initializer: ones() });
@@ -46,7 +46,7 @@ const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], bl
  * layerNormRnn({ activation: relu }).state; // ['h']
  */
 export function layerNormRnn(
-  options: LayerNormCellOptions & { readonly activation?: (x: Variable) => Variable } = {},
+  options: LayerNormCellOptions & { readonly activation?: ((x: Variable) => Variable) | undefined } = {},
 ): OpsCell<'h'> {
   checkNames('layerNormRnn', 'options', options, ['epsilon', 'activation']);
   const { activation = tanh, epsilon = 1e-5 } = options;

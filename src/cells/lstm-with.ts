@@ -28,9 +28,9 @@ import { lstm } from './lstm';
 /** Options for {@link lstmWith}. */
 export interface LstmWithOptions {
   /** The function of the candidate and of the cell state, `activation` in Keras; `tanh` by default. */
-  readonly activation?: ActivationFunction;
+  readonly activation?: ActivationFunction | undefined;
   /** The function of the gates, `recurrent_activation` in Keras; `sigmoid` by default. */
-  readonly gateActivation?: ActivationFunction;
+  readonly gateActivation?: ActivationFunction | undefined;
 }
 
 /**

@@ -22,7 +22,7 @@ import { gateParameters, inputTerm } from './gate-parameters';
 /** Options for {@link simpleRnn}. */
 export interface SimpleRnnOptions {
   /** f: `tanh` (default), `relu`, any other element-wise function of ops, or an {@link ActivationPair}. */
-  readonly activation?: Activation;
+  readonly activation?: Activation | undefined;
 }
 
 /**

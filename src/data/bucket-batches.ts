@@ -33,17 +33,17 @@ export interface BucketOptions {
   /** B; at most one batch per epoch is smaller. */
   readonly batchSize: number;
   /** Whether examples are shuffled in every epoch; true by default. */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
   /**
    * The number of batches whose examples are sorted by length together: more means less padding and less randomness. 50
    * by default.
    */
-  readonly bucket?: number;
+  readonly bucket?: number | undefined;
   /**
    * The padding value of inputs; 0 by default. Targets are padded with 0; the lengths exclude padding from losses and
    * metrics.
    */
-  readonly padding?: number;
+  readonly padding?: number | undefined;
 }
 
 /**

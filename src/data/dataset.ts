@@ -26,14 +26,14 @@ export interface Batch<
    * `[T, B]`, or `[B]` for one target per sequence: the weight of every target in the loss; all 1 by default. Targets
    * of weight 0 are ignored, whatever their values (an id of −100, NaN).
    */
-  readonly mask?: Tensor;
+  readonly mask?: Tensor | undefined;
   /** `[B]` the number of valid steps of each row; all by default. */
-  readonly lengths?: Int32Array;
+  readonly lengths?: Int32Array | undefined;
   /**
    * `[T, B]` 1 at the first step of a new sequence (of a new document, for example), which starts from the initial
    * state; 0 elsewhere. All 0 by default.
    */
-  readonly resets?: IntTensor;
+  readonly resets?: IntTensor | undefined;
 }
 
 /** A source of batches that can be read any number of times. */
@@ -143,12 +143,12 @@ export interface BatchesOptions {
   /** B; the last batch of an epoch is smaller if B does not divide N. */
   readonly batchSize: number;
   /** Whether examples are shuffled in every epoch; true by default. */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
   /**
    * The axis of the N examples in the targets: 1 for one target per step `[T, N, …]` (the default), 0 for one per
    * sequence `[N, …]`.
    */
-  readonly targetAxis?: 0 | 1;
+  readonly targetAxis?: 0 | 1 | undefined;
 }
 
 /**

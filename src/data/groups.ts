@@ -34,12 +34,12 @@ const sorted = (indices: readonly (readonly number[])[]): Int32Array => Int32Arr
 export function splitGroups<const F extends readonly number[]>(
   groups: ArrayLike<unknown>,
   fractions: F,
-  options?: { readonly seed?: number },
+  options?: { readonly seed?: number | undefined },
 ): Parts<F, Int32Array>;
 export function splitGroups(
   groups: ArrayLike<unknown>,
   fractions: readonly number[],
-  options: { readonly seed?: number } = {},
+  options: { readonly seed?: number | undefined } = {},
 ): unknown {
   checkNames('splitGroups', 'options', options, ['seed']);
   const { seed = 0 } = options;
@@ -77,7 +77,7 @@ export interface Fold {
  */
 export function kFold(
   examples: number | ArrayLike<unknown>,
-  options: { readonly k: number; readonly seed?: number },
+  options: { readonly k: number; readonly seed?: number | undefined },
 ): readonly Fold[] {
   checkNames('kFold', 'options', options, ['k', 'seed']);
   const { k, seed = 0 } = options;

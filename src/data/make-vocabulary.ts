@@ -8,15 +8,15 @@ import { splitWords } from './words';
 /** The special tokens of a vocabulary. */
 export interface MarksOptions {
   /** The special tokens, with ids 0, 1, … in this order. */
-  readonly marks?: readonly Mark[];
+  readonly marks?: readonly Mark[] | undefined;
 }
 
 /** The tokens that are kept in a vocabulary. */
 export interface CountOptions extends MarksOptions {
   /** The maximum number of tokens, including special tokens; the rarest are dropped. All by default. */
-  readonly maxSize?: number;
+  readonly maxSize?: number | undefined;
   /** The minimum count of a token in the texts. 1 by default. */
-  readonly minCount?: number;
+  readonly minCount?: number | undefined;
 }
 
 /**
@@ -92,7 +92,7 @@ export function characterVocabulary(text: string | readonly string[], options: C
 /** The options of {@link wordVocabulary}. */
 export interface WordVocabularyOptions extends CountOptions {
   /** Whether text is converted to lower case; false by default. */
-  readonly lowercase?: boolean;
+  readonly lowercase?: boolean | undefined;
 }
 
 /**

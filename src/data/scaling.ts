@@ -70,7 +70,10 @@ export function standardScaler(data: Tensor): Scaler {
  * @example
  * scaleWith(minMaxScaler(tensor([[1], [5]]), { from: -1, to: 1 }), tensor([[1], [4]])).data; // Float32Array [-1, 0.5]
  */
-export function minMaxScaler(data: Tensor, options: { readonly from?: number; readonly to?: number } = {}): Scaler {
+export function minMaxScaler(
+  data: Tensor,
+  options: { readonly from?: number | undefined; readonly to?: number | undefined } = {},
+): Scaler {
   checkNames('minMaxScaler', 'options', options, ['from', 'to']);
   const { from = 0, to = 1 } = options;
   const { size } = columnsOf('minMaxScaler', data);

@@ -10,15 +10,15 @@ export interface SeriesWindowsOptions {
   /** T, the number of rows of the input. */
   readonly sequenceLength: number;
   /** The number of rows to forecast, those after the input. 1 by default. */
-  readonly horizon?: number;
+  readonly horizon?: number | undefined;
   /** The columns to forecast, O of them; all by default. */
-  readonly targets?: readonly number[];
+  readonly targets?: readonly number[] | undefined;
   /** B, the number of windows in a batch; the last batch of an epoch may be smaller. */
   readonly batchSize: number;
   /** The number of rows from the start of one window to the start of the next; 1 by default. */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
   /** Whether windows are shuffled in every epoch; true by default. */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
 }
 
 /**

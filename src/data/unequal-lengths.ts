@@ -7,14 +7,14 @@ import { checkTensor, type IntTensor, isTensor, type Tensor } from '../tensor/te
 /** The options of {@link padSequences}. */
 export interface PadOptions {
   /** T; the length of the longest sequence by default. */
-  readonly sequenceLength?: number;
+  readonly sequenceLength?: number | undefined;
   /** The padding value: a token id, or a number. 0 by default. */
-  readonly padding?: number;
+  readonly padding?: number | undefined;
   /**
    * Which steps of a sequence longer than `sequenceLength` are kept: the first or the last. Without it such a sequence
    * throws.
    */
-  readonly keep?: 'first' | 'last';
+  readonly keep?: 'first' | 'last' | undefined;
 }
 
 /** The result of {@link padSequences}. */

@@ -43,9 +43,9 @@ export function vocabularyOf(kind: Vocabulary['kind'], marks: readonly Mark[], o
 /** The special tokens that {@link encode} adds to a text. */
 export interface EncodeOptions {
   /** Whether to add the start token at the front; false by default. */
-  readonly start?: boolean;
+  readonly start?: boolean | undefined;
   /** Whether to add the end token at the end; false by default. */
-  readonly end?: boolean;
+  readonly end?: boolean | undefined;
 }
 
 /**

@@ -13,7 +13,7 @@ export interface WindowsOptions {
   /** B, the number of windows in a batch. */
   readonly batchSize: number;
   /** Whether windows are shuffled (true, the default), or are streams that continue from batch to batch. */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
 }
 
 /**

@@ -28,16 +28,16 @@ export interface DecoderOptions extends CellInitializers {
   /** H, the size of the hidden state. */
   readonly hiddenSize: number;
   /** The number of stacked layers; 1 by default. */
-  readonly layers?: number;
+  readonly layers?: number | undefined;
   /** The score of attention over the encoder's states. By default, the decoder sees only the encoder's final state. */
-  readonly attention?: Score;
+  readonly attention?: Score | undefined;
   /**
    * Whether the attentional hidden state of a step is an input of the next (Luong, Pham and Manning, 2015, arXiv
    * 1508.04025).
    */
-  readonly inputFeeding?: boolean;
+  readonly inputFeeding?: boolean | undefined;
   /** The dropout rate of the embedded ids and of the input of the output layer; 0 by default. */
-  readonly dropout?: number;
+  readonly dropout?: number | undefined;
 }
 
 type Affine<L> = Readonly<Record<'weight' | 'bias', L>>;

@@ -46,7 +46,7 @@ export interface EncoderDecoderOptions {
   /** The layers that encode the source: an embedding first, if the source is token ids, and recurrent layers. */
   readonly encoder: readonly Layer[];
   /** I, the size of the source vectors. Omit it if the source is token ids. */
-  readonly inputSize?: number;
+  readonly inputSize?: number | undefined;
   readonly decoder: DecoderOptions;
   /** The special token id that is the decoder's first input. */
   readonly start: number;
@@ -57,9 +57,9 @@ export interface EncoderDecoderOptions {
    * from the target: a number, or a function of the update (scheduled sampling: Bengio, Vinyals, Jaitly and Shazeer,
    * 2015, arXiv 1506.03099). 0 by default, which is teacher forcing.
    */
-  readonly scheduledSampling?: number | ((step: number) => number);
+  readonly scheduledSampling?: number | ((step: number) => number) | undefined;
   /** The seed of the random initialization; 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** The parameters of an encoder-decoder. A type, since interfaces are not assignable to {@link TensorTree}. */

@@ -8,6 +8,7 @@ import { toTensor } from '../autodiff/tape';
 import { compute } from '../autodiff/value-and-gradient';
 import type { Padded } from '../data/unequal-lengths';
 import { lastOf } from '../tensor/arrays';
+import type { Complete } from '../tensor/complete';
 import { withCaller } from '../tensor/error-context';
 import { checkCount, checkKind, checkNames, checkNumber, outOfRange } from '../tensor/shape';
 import { checkEither, type IntTensor, type Tensor } from '../tensor/tensor';
@@ -17,20 +18,20 @@ import { type EncoderDecoder, type EncoderDecoderVariables, encodeSource } from 
 /** The options of {@link greedySearch}. */
 export interface SearchOptions {
   /** The maximum number of generated ids, including the end token; 100 by default. */
-  readonly maxLength?: number;
+  readonly maxLength?: number | undefined;
 }
 
 /** The options of {@link beamSearch}. */
 export interface BeamOptions extends SearchOptions {
   /** The number of hypotheses that are extended in parallel; 4 by default. */
-  readonly beamSize?: number;
+  readonly beamSize?: number | undefined;
   /**
    * α: the score is the log probability divided by ((5 + length) / 6)^α (Wu et al., 2016, arXiv 1609.08144). 0.6 by
    * default; 0 disables the penalty.
    */
-  readonly lengthPenalty?: number;
+  readonly lengthPenalty?: number | undefined;
   /** The number of hypotheses to return for each source, at most `beamSize`; 1 by default. */
-  readonly count?: number;
+  readonly count?: number | undefined;
 }
 
 /** A generated sequence with its probability. */
@@ -113,7 +114,7 @@ export function beamSearch(
 function search(
   model: EncoderDecoder,
   source: Padded,
-  options: Required<BeamOptions>,
+  options: Complete<BeamOptions>,
 ): readonly (readonly Hypothesis[])[] {
   checkKind('search', 'model', model, 'a model, as encoderDecoder returns', 'decoder');
   checkNames('search', 'source', source, ['inputs', 'lengths']);

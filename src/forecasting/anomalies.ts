@@ -100,9 +100,9 @@ function scoresOfRow(
 /** The options of {@link calibrateAnomalies}. */
 export interface AnomalyOptions {
   /** The expected fraction of regular values that are reported. 0.01 by default. */
-  readonly rate?: number;
+  readonly rate?: number | undefined;
   /** The number of values of a window. 1, the default, finds single values; longer windows find changes. */
-  readonly window?: number;
+  readonly window?: number | undefined;
 }
 
 /** The threshold of anomalies, calibrated on held-out data. Plain data. */

@@ -7,7 +7,7 @@ import type { Scores } from './scores';
 /** The options of {@link backtestTable}. */
 export interface BacktestTableOptions {
   /** The rows: one per method (`'method'`, the default), or per method and step, or per method and series. */
-  readonly by?: 'method' | 'step' | 'series';
+  readonly by?: 'method' | 'step' | 'series' | undefined;
 }
 
 const columns: readonly (readonly [title: string, of: (scores: Scores) => string])[] = [

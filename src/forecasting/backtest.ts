@@ -33,24 +33,24 @@ export interface BacktestOptions {
   readonly methods: Readonly<Record<string, Method | Forecaster | readonly (Method | Forecaster)[]>>;
   /** The number of steps to forecast. */
   readonly horizon: number;
-  readonly frequency?: Frequency;
+  readonly frequency?: Frequency | undefined;
   /** The length of the main season, for the methods and MASE. That of the frequency by default. */
-  readonly season?: number;
+  readonly season?: number | undefined;
   /** The number of origins: the last one is `horizon` steps before the end of each series. 1 by default. */
-  readonly origins?: number;
+  readonly origins?: number | undefined;
   /** The number of steps from one origin to the next. The horizon by default. */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
   /**
    * The part of forecasters that is fitted again at each origin; other methods always are. Forecasters are trained on
    * the values before the first origin; at later ones their intervals adapt to the values since, as with
    * {@link recalibrate} (`'intervals'`, the default), or nothing changes (`'never'`), or they are trained again
    * (`'always'`).
    */
-  readonly refit?: 'never' | 'intervals' | 'always';
+  readonly refit?: 'never' | 'intervals' | 'always' | undefined;
   /** The levels of the quantiles; {@link forecastLevels} by default. */
-  readonly levels?: readonly number[];
+  readonly levels?: readonly number[] | undefined;
   /** The options of the training of forecasters. */
-  readonly training?: FitForecasterOptions;
+  readonly training?: FitForecasterOptions | undefined;
 }
 
 /** A forecast of a backtest and the values that followed. */

@@ -88,7 +88,7 @@ export function point(): Distribution {
 /** The options of {@link quantiles}. */
 export interface QuantilesOptions {
   /** The levels, in order, between 0 and 1. By default 0.025, 0.05, 0.1, 0.2, …, 0.9, 0.95, 0.975. */
-  readonly levels?: readonly number[];
+  readonly levels?: readonly number[] | undefined;
 }
 
 const defaultLevels = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975];

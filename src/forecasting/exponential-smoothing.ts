@@ -13,9 +13,9 @@ export interface ExponentialSmoothingOptions {
    * The models to choose from by their letters for error (A, M), trend (N, A, Ad) and season (N, A, M): `['ANN',
    * 'MAdM']`. All 15 that are stable by default; those with M only for positive values.
    */
-  readonly models?: readonly string[];
+  readonly models?: readonly string[] | undefined;
   /** The number of simulated paths for the quantiles. 500 by default. */
-  readonly paths?: number;
+  readonly paths?: number | undefined;
 }
 
 /**

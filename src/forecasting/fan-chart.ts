@@ -21,17 +21,17 @@ import type { Series } from './series';
 /** The options of {@link fanChart}. */
 export interface FanChartOptions {
   /** The name of the series by default. */
-  readonly title?: string;
+  readonly title?: string | undefined;
   /** The central intervals to draw, as fractions. By default those of 0.5, 0.8 and 0.9 that the levels contain. */
-  readonly intervals?: readonly number[];
+  readonly intervals?: readonly number[] | undefined;
   /** The number of last values to draw before the forecast. By default four times the horizon, at least 40. */
-  readonly history?: number;
+  readonly history?: number | undefined;
   /** The values that followed, to compare with. */
-  readonly actual?: ArrayLike<number>;
+  readonly actual?: ArrayLike<number> | undefined;
   /** The width in pixels, 640 by default. */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** The height in pixels, 320 by default. */
-  readonly height?: number;
+  readonly height?: number | undefined;
 }
 
 const color = '#2f7fd6';

@@ -12,6 +12,7 @@ import {
   standardScaler,
   withParameters,
 } from '../index';
+import type { Complete } from '../tensor/complete';
 import { checkCount, checkFunction, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
 import { checkSignal } from '../training/event-loop';
 import { checkOptimizer } from '../training/optimizers';
@@ -26,28 +27,28 @@ import { originsOf, prepare, windowsAt } from './windows';
 /** The options of {@link fitForecaster}. */
 export interface FitForecasterOptions {
   /** The number of updates of each network. 600 by default. */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /** The number of windows per update. 32 by default. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** The learning rate of the first updates, which decays to 0 along a cosine. 0.005 by default. */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /** Replaces the default optimizer: AdamW with gradient clipping. */
-  readonly optimizer?: Optimizer;
+  readonly optimizer?: Optimizer | undefined;
   /**
    * The number of last steps of every series that calibrate the intervals of forecasts. 0 disables that. By default the
    * horizon, if all series are long enough for two windows; with fewer than 20 series up to a fifth of the shortest
    * one. It must be 0 or at least the horizon.
    */
-  readonly validation?: number;
+  readonly validation?: number | undefined;
   /**
    * Whether the networks are trained a second time after the calibration, then also on the validation steps. True by
    * default; otherwise the validation steps also select the best parameters.
    */
-  readonly retrain?: boolean;
+  readonly retrain?: boolean | undefined;
   /** Called after every update. */
-  readonly onProgress?: (progress: Progress) => unknown;
+  readonly onProgress?: ((progress: Progress) => unknown) | undefined;
   /** A signal, such as an `AbortSignal`, that stops training. */
-  readonly signal?: { readonly aborted: boolean };
+  readonly signal?: { readonly aborted: boolean } | undefined;
 }
 
 /** A trained forecaster, with everything that forecasts need. {@link saveForecaster} writes it to a file. */
@@ -125,7 +126,7 @@ export async function fitForecaster(
   return { ...again.fitted, calibration, trainedCalibration, validationLosses };
 }
 
-interface Training extends Required<Pick<FitForecasterOptions, 'steps' | 'batchSize' | 'learningRate'>> {
+interface Training extends Complete<Pick<FitForecasterOptions, 'steps' | 'batchSize' | 'learningRate'>> {
   readonly optimizer: Optimizer | undefined;
   readonly onProgress: FitForecasterOptions['onProgress'];
   readonly signal: FitForecasterOptions['signal'];

@@ -16,11 +16,11 @@ import { unscaleValue } from './value-scaling';
 /** The options of {@link forecast}. */
 export interface ForecastOptions {
   /** The levels of the quantiles, in order. By default {@link forecastLevels}. */
-  readonly levels?: readonly number[];
+  readonly levels?: readonly number[] | undefined;
   /** The number of paths of an autoregressive forecaster. 100 by default. */
-  readonly paths?: number;
+  readonly paths?: number | undefined;
   /** The seed of the paths. 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /**

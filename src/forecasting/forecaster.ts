@@ -2,6 +2,7 @@
 
 import { type Cell, gru } from '../index';
 import { checkCell } from '../recurrence/cell';
+import type { Complete } from '../tensor/complete';
 import {
   checkArray,
   checkBelowOne,
@@ -25,45 +26,45 @@ export interface ForecasterOptions {
    * The lengths of the seasons in steps, the main one first: `[48, 336]` for half-hourly data with days and weeks, `[]`
    * for none. By default, the season of the frequency: 12 for months, 7 for days, 24 for hours.
    */
-  readonly seasons?: readonly number[];
+  readonly seasons?: readonly number[] | undefined;
   /** The number of steps on which a forecast is trained. By default, two main seasons, at least twice the horizon. */
-  readonly context?: number;
+  readonly context?: number | undefined;
   /** `gru()` by default. */
-  readonly cell?: Cell;
+  readonly cell?: Cell | undefined;
   /** The size of the hidden state. 32 by default. */
-  readonly hiddenSize?: number;
+  readonly hiddenSize?: number | undefined;
   /** The number of recurrent layers. 1 by default. */
-  readonly layers?: number;
+  readonly layers?: number | undefined;
   /** The probability that an output of the recurrent layers is dropped in training. 0.1 by default. */
-  readonly dropout?: number;
+  readonly dropout?: number | undefined;
   /**
    * `'direct'`, the default, forecasts all steps at once. `'autoregressive'` forecasts one step, draws a value, and
    * continues from it, many times: the sampled paths are consistent over the steps (DeepAR: Salinas et al., 2020, arXiv
    * 1704.04110).
    */
-  readonly mode?: 'direct' | 'autoregressive';
+  readonly mode?: 'direct' | 'autoregressive' | undefined;
   /** {@link quantiles} by default. */
-  readonly distribution?: Distribution;
+  readonly distribution?: Distribution | undefined;
   /** `'auto'` by default, `'mean'` for counts. */
-  readonly scaling?: Scaling;
+  readonly scaling?: Scaling | undefined;
   /**
    * The value that the network corrects: that of one season earlier (`'seasonal'`: seasonal differencing), the last one
    * (`'last'`, the default), the mean of the last season (`'level'`, the default for counts), or zero.
    */
-  readonly base?: 'seasonal' | 'last' | 'level' | 'none';
+  readonly base?: 'seasonal' | 'last' | 'level' | 'none' | undefined;
   /**
    * Whether a linear function of the context is added to the location, which learns what autoregressions can (Lai et
    * al., 2018, arXiv 1703.07015). True by default for direct forecasts.
    */
-  readonly linearSkip?: boolean;
+  readonly linearSkip?: boolean | undefined;
   /** The number of networks, with different initial parameters, whose forecasts are averaged. 1 by default. */
-  readonly members?: number;
+  readonly members?: number | undefined;
   /** The seed of the initial parameters. 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** A forecaster before training: its options, with all defaults. */
-export interface Forecaster extends Required<Omit<ForecasterOptions, 'frequency'>> {
+export interface Forecaster extends Complete<Omit<ForecasterOptions, 'frequency'>> {
   readonly frequency: Frequency | undefined;
 }
 

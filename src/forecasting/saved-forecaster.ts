@@ -3,6 +3,7 @@
  * the description of the networks, as {@link save} writes it, and the options, scaling and names of the forecaster.
  */
 
+import type { Bytes } from '../formats/file-bytes';
 import {
   type Cell,
   type CustomObjects,
@@ -26,7 +27,7 @@ import { type Description, layout, readDescription } from './saved-description';
 /** The options of {@link saveForecaster} and {@link loadForecaster}. */
 export interface SavedForecasterOptions {
   /** The custom cells and activations of the forecaster by name, as for `save` and `load`. */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
 }
 
 /**
@@ -41,7 +42,7 @@ export interface SavedForecasterOptions {
  * forecast(loaded, [{ name: 'a', values }])[0]!.median[1] === forecast(fitted, [{ name: 'a', values }])[0]!.median[1];
  * // true
  */
-export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Uint8Array {
+export function saveForecaster(fitted: FittedForecaster, options: SavedForecasterOptions = {}): Bytes {
   checkFitted('saveForecaster', fitted);
   checkNames('saveForecaster', 'options', options, ['customObjects']);
   if (options.customObjects !== undefined) checkObject('saveForecaster', 'customObjects', options.customObjects);

@@ -26,18 +26,18 @@ export interface SeriesFromRowsOptions {
    */
   readonly frequency: Frequency;
   /** The column with the name of the series; without it, all rows are one series. */
-  readonly series?: string;
+  readonly series?: string | undefined;
   /** The columns of the covariates of which only the past is available. */
-  readonly past?: readonly string[];
+  readonly past?: readonly string[] | undefined;
   /** The columns of the covariates that are available in the future. */
-  readonly future?: readonly string[];
+  readonly future?: readonly string[] | undefined;
   /** The columns of the features that do not change over time; only the first row of a series must have them. */
-  readonly static?: readonly string[];
+  readonly static?: readonly string[] | undefined;
   /**
    * Whether empty values and missing rows are errors, or are masked. `'error'` by default. The covariates of missing
    * rows are those of the row before.
    */
-  readonly missing?: 'error' | 'mask';
+  readonly missing?: 'error' | 'mask' | undefined;
 }
 
 /** A row of a table: an object with the cells by the name of their column, as CSV parsers return. */

@@ -29,6 +29,7 @@ import { averagePool1d, maxPool1d } from '../layers/pool1d';
 import { recurrent } from '../layers/recurrent';
 import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
+import type { Complete } from '../tensor/complete';
 import type { Origin } from '../tensor/origin';
 import { checkString, describe, mismatch } from '../tensor/shape';
 import { abbreviate } from './listing';
@@ -110,7 +111,7 @@ export const known = (): CustomObjects => {
 const earlierCells = {
   hardSigmoidLstm: ({ slope }: { readonly slope: number }) =>
     lstmWith({ gateActivation: hardSigmoid(slope) }, 'hardSigmoidLstm'),
-  hardSigmoidGru: ({ slope, reset }: { readonly slope: number } & Required<Pick<GruWithOptions, 'reset'>>) =>
+  hardSigmoidGru: ({ slope, reset }: { readonly slope: number } & Complete<Pick<GruWithOptions, 'reset'>>) =>
     gruWith({ gateActivation: hardSigmoid(slope), reset }, 'hardSigmoidGru'),
 };
 

@@ -4,6 +4,12 @@ import { isArrayOf } from '../tensor/arrays';
 import { mismatch } from '../tensor/shape';
 
 /**
+ * Bytes whose buffer is not shared, as `Blob`, `fetch` and `crypto.subtle` require: `Uint8Array<ArrayBuffer>`. Before
+ * version 5.7 of TypeScript, `Uint8Array` has no type parameter.
+ */
+export type Bytes = ReturnType<Uint8Array['slice']>;
+
+/**
  * Returns a plain Uint8Array over the bytes of `file`. The `slice` of a Node Buffer, unlike that of a Uint8Array, does
  * not copy.
  *
@@ -17,7 +23,7 @@ export function fileBytes(where: string, file: Uint8Array | ArrayBuffer): Uint8A
 }
 
 /** Concatenates byte arrays. */
-export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+export function joinBytes(parts: readonly Uint8Array[]): Bytes {
   const bytes = new Uint8Array(parts.reduce((size, { length }) => size + length, 0));
   let offset = 0;
   for (const part of parts) {

@@ -28,17 +28,19 @@ const maxModules = 1024;
 /** Options of {@link inferModel}: properties of a model that its weights do not determine. */
 export interface InferOptions {
   /** The modules in the order of the forward pass. By default, an order in which their sizes match. */
-  readonly order?: readonly string[];
+  readonly order?: readonly string[] | undefined;
   /** The activation of nn.RNN and nn.RNNCell modules; `'tanh'` by default. */
-  readonly nonlinearity?: 'tanh' | 'relu';
+  readonly nonlinearity?: 'tanh' | 'relu' | undefined;
   /** The activations after Linear and Conv1d modules, by the name of the module: `{ fc1: relu }`. None by default. */
-  readonly activations?: Readonly<Record<string, NonNullable<DenseOptions['activation']>>>;
+  readonly activations?: Readonly<Record<string, NonNullable<DenseOptions['activation']>>> | undefined;
   /** Other options of Conv1d modules, by name: `{ conv: { padding: 'same' } }`. As `nn.Conv1d(I, O, k)` by default. */
-  readonly convolutions?: Readonly<Record<string, Pick<Conv1dOptions, 'stride' | 'dilation' | 'groups' | 'padding'>>>;
+  readonly convolutions?:
+    | Readonly<Record<string, Pick<Conv1dOptions, 'stride' | 'dilation' | 'groups' | 'padding'>>>
+    | undefined;
   /**
    * Whether the last recurrent layer returns its output at every step (`true`, the default) or only at the last step.
    */
-  readonly returnSequences?: boolean;
+  readonly returnSequences?: boolean | undefined;
 }
 
 /** The result of {@link inferModel}. */

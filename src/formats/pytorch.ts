@@ -26,15 +26,15 @@ export interface PyTorchOptions {
    * default, the name of the layer. Layers with the same module are its stacked layers in order, `_l0`, `_l1`, …. `''`
    * is the root module.
    */
-  readonly modules?: Readonly<Record<string, string>>;
+  readonly modules?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Options of {@link toPyTorch}. */
 export interface ToPyTorchOptions extends PyTorchOptions {
   /** Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. */
-  readonly cells?: readonly string[];
+  readonly cells?: readonly string[] | undefined;
   /** Modules created with `bias=False`. Their biases must be zero and are omitted. */
-  readonly withoutBias?: readonly string[];
+  readonly withoutBias?: readonly string[] | undefined;
 }
 
 /** The conversion of the parameters of a layer, or of one direction of a recurrent layer, from and to PyTorch. */

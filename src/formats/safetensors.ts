@@ -7,7 +7,7 @@ import { decodeUtf8, encodeUtf8 } from '../data/utf8';
 import { lastOf } from '../tensor/arrays';
 import { checkObject, describe, formatShape, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
-import { fileBytes } from './file-bytes';
+import { type Bytes, fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
 import { isJsonObject } from './json-object';
 import { checkJsonSize } from './json-size';
@@ -227,7 +227,7 @@ function checkOffsets(entries: readonly Entry[], size: number): void {
 export function writeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
+): Bytes {
   checkObject('writeSafetensors', 'tensors', tensors);
   checkObject('writeSafetensors', 'metadata', metadata);
   const entries: [string, unknown][] = [];

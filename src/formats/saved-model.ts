@@ -28,6 +28,7 @@ import {
   undescribeOrigin,
 } from './description';
 import { differenceOf, unnamed } from './description-difference';
+import type { Bytes } from './file-bytes';
 import { checkJsonSize } from './json-size';
 import { abbreviate, listed } from './listing';
 import { readSafetensors, type Safetensors, writeSafetensors } from './safetensors';
@@ -46,11 +47,11 @@ export interface Saveable {
 /** Options of {@link save}. */
 export interface SaveOptions {
   /** Plain data that belongs to the model, by name, such as vocabularies and scalers. */
-  readonly extras?: Readonly<Record<string, unknown>>;
+  readonly extras?: Readonly<Record<string, unknown>> | undefined;
   /** A training state from {@link fit}. The file then has the parameters of this state instead of the current ones. */
   readonly training?: TrainingState | undefined;
   /** Custom functions that the model uses, such as activations, cells and layers, by name. */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
 }
 
 /** The content of a file in addition to the parameters. */
@@ -69,7 +70,7 @@ export interface Loaded<M = Sequential> extends SavedExtras {
 /** Options of {@link load} and {@link loadInto}. */
 export interface LoadOptions {
   /** The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
 }
 
 /**
@@ -89,7 +90,7 @@ export interface LoadOptions {
  * predict(loaded, intTensor([[1]])).data.every((value, i) => value === expected[i]); // true
  * decode(extras.vocabulary as Vocabulary, [1, 2]); // 'be'
  */
-export function save(model: Saveable, options: SaveOptions = {}): Uint8Array {
+export function save(model: Saveable, options: SaveOptions = {}): Bytes {
   checkObject('save', 'model', model);
   checkNames('save', 'options', options, ['extras', 'training', 'customObjects']);
   const { parameters, origin } = model;

@@ -8,9 +8,9 @@ import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 /** The options of {@link attentionPooling}. */
 export interface AttentionPoolingOptions {
   /** D, the size of the query; by default, the size of a state. */
-  readonly querySize?: number;
+  readonly querySize?: number | undefined;
   /** The attention score; `additiveScore({ size: 64 })` by default. */
-  readonly score?: Score;
+  readonly score?: Score | undefined;
 }
 
 /**

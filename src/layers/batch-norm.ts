@@ -10,9 +10,9 @@ import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './la
 /** The options of {@link batchNorm}. */
 export interface BatchNormOptions {
   /** ε, 1e-5 by default as in PyTorch; 1e-3 in Keras. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** m, 0.1 by default as in PyTorch. The `momentum` of Keras, 0.99 by default, is 1 − m. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
 }
 
 /**

@@ -20,14 +20,19 @@ export interface BidirectionalOptions extends DirectionOptions {
    * `concat` (`[…, 2H]`, the default), `sum`, `mean`, `product` (`[…, H]`), or `both` (`[2, …, H]`, forward first; only
    * in the last layer of a model).
    */
-  readonly merge?: Merge;
+  readonly merge?: Merge | undefined;
   /**
    * Whether to return the output of every step, `[T, B, …]`, or only the final output of each direction, `[B, …]`: at
    * the last valid step and at the first step. True by default.
    */
-  readonly returnSequences?: boolean;
+  readonly returnSequences?: boolean | undefined;
   /** The cell and options of the reverse direction, as far as they differ: `{ cell: gru(), hiddenSize: 4 }`. */
-  readonly reverse?: Partial<DirectionOptions> & { readonly cell?: Cell };
+  readonly reverse?:
+    | (Omit<DirectionOptions, 'hiddenSize'> & {
+        readonly cell?: Cell | undefined;
+        readonly hiddenSize?: number | undefined;
+      })
+    | undefined;
 }
 
 /** How each value of {@link Merge} combines two directions. */
@@ -53,10 +58,14 @@ export const merges: Readonly<Record<Merge, (forward: Variable, reverse: Variabl
  */
 export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer {
   checkDirection('bidirectional', options, ['merge', 'returnSequences', 'reverse'], cell);
-  const { merge = 'concat', returnSequences = true, reverse = {}, ...shared } = options;
-  checkObject('bidirectional', 'reverse', reverse);
+  const { merge = 'concat', returnSequences = true, reverse: given = {}, ...shared } = options;
+  checkObject('bidirectional', 'reverse', given);
+  // An option that is undefined does not differ from that of the forward direction.
+  const reverse: Partial<DirectionOptions> & { readonly cell?: Cell } = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  );
   checkDirection('bidirectional', { ...shared, ...reverse }, ['cell'], reverse.cell ?? cell);
-  const copy = options.reverse ? { ...options, reverse: { ...reverse } } : { ...options };
+  const copy = options.reverse ? { ...options, reverse } : { ...options };
   const [forward, backward] = directionsOf(cell, copy);
   checkChoice<string>('bidirectional', 'merge', merge, Object.keys(merges));
   const size = outputSize(cell, copy);

@@ -37,22 +37,22 @@ export interface Conv1dOptions {
   /** k, the number of taps of a window. */
   readonly kernelSize: number;
   /** The number of steps from one window to the next; 1 by default. */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
   /** The number of steps from one tap of a window to the next; 1 by default. */
-  readonly dilation?: number;
+  readonly dilation?: number | undefined;
   /**
    * The number of groups into which inputs and outputs are divided, each with a separate convolution; 1 by default.
    * With as many groups as inputs and outputs, the convolution is depthwise.
    */
-  readonly groups?: number;
+  readonly groups?: number | undefined;
   /** `'valid'` by default. With stride 1 and padding `'causal'`, the layer can be streamed. */
-  readonly padding?: Padding;
+  readonly padding?: Padding | undefined;
   /** A function of variables, such as `relu`; none by default. */
-  readonly activation?: (x: Variable) => Variable;
+  readonly activation?: ((x: Variable) => Variable) | undefined;
   /** Glorot uniform by default. */
-  readonly weightInitializer?: Initializer;
+  readonly weightInitializer?: Initializer | undefined;
   /** Zeros by default. */
-  readonly biasInitializer?: Initializer;
+  readonly biasInitializer?: Initializer | undefined;
 }
 
 /**

@@ -14,11 +14,11 @@ export interface DenseOptions {
   /** O, the size of the output. */
   readonly size: number;
   /** A function of variables, such as `relu`; none by default. */
-  readonly activation?: (x: Variable) => Variable;
+  readonly activation?: ((x: Variable) => Variable) | undefined;
   /** Glorot uniform by default. */
-  readonly weightInitializer?: Initializer;
+  readonly weightInitializer?: Initializer | undefined;
   /** Zeros by default. */
-  readonly biasInitializer?: Initializer;
+  readonly biasInitializer?: Initializer | undefined;
 }
 
 /**

@@ -17,8 +17,10 @@ export function directionsOf(
   options: BidirectionalOptions,
 ): readonly [forward: LayerDirection, reverse: LayerDirection] {
   const { cell: reverseCell = cell, ...reverseOptions } = options.reverse ?? {};
+  // `bidirectional` has removed those that are undefined.
+  const own = reverseOptions as Partial<DirectionOptions>;
   return [
     { name: 'forward', cell, options },
-    { name: 'reverse', cell: reverseCell, options: { ...options, ...reverseOptions } },
+    { name: 'reverse', cell: reverseCell, options: { ...options, ...own } },
   ];
 }

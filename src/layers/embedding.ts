@@ -17,7 +17,7 @@ export interface EmbeddingOptions {
    * Standard normal by default, as in PyTorch. With ±0.05, the default of Keras, Moby-Dick trains measurably more
    * slowly.
    */
-  readonly initializer?: Initializer;
+  readonly initializer?: Initializer | undefined;
 }
 
 /**

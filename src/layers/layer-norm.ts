@@ -18,7 +18,7 @@ import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './la
  * const model = sequential([layerNorm()], { inputSize: 2 });
  * predict(model, tensor([[[1, 3]]])).data.map(Math.round); // Float32Array [-1, 1]
  */
-export function layerNorm(options: { readonly epsilon?: number } = {}): Layer {
+export function layerNorm(options: { readonly epsilon?: number | undefined } = {}): Layer {
   checkNames('layerNorm', 'options', options, ['epsilon']);
   const { epsilon = 1e-5 } = options;
   checkNumber('layerNorm', 'epsilon', epsilon, 0);

@@ -15,9 +15,9 @@ export interface Pool1dOptions {
   /** The number of steps of a window. */
   readonly size: number;
   /** The number of steps from one window to the next; by default, the size. */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
   /** `'valid'` by default. Padding does not count. */
-  readonly padding?: Padding;
+  readonly padding?: Padding | undefined;
 }
 
 /**

@@ -23,19 +23,19 @@ export interface DirectionOptions extends CellInitializers {
    * The probability that an element of the input is dropped in training, with the same mask at every step of a sequence
    * (variational dropout: Gal and Ghahramani, 2016, arXiv 1512.05287). 0 by default.
    */
-  readonly inputDropout?: number;
+  readonly inputDropout?: number | undefined;
   /** The same for the hidden state that is multiplied by the recurrent weights. */
-  readonly recurrentDropout?: number;
+  readonly recurrentDropout?: number | undefined;
   /**
    * The probability, by state name, that an element of the state keeps its previous value in training; in prediction
    * every element takes the expected value (zoneout: Krueger et al., 2017, arXiv 1606.01305).
    */
-  readonly zoneout?: Readonly<Record<string, number>>;
+  readonly zoneout?: Readonly<Record<string, number>> | undefined;
   /**
    * Whether the initial state of sequences is a parameter: `initial.h [1, H]` and so on, initially zero. It also
    * replaces the state at `resets`, and parts that a given `state` lacks. By default, the initial state is zero.
    */
-  readonly learnInitialState?: boolean;
+  readonly learnInitialState?: boolean | undefined;
 }
 
 /** The options of {@link recurrent}. */
@@ -44,11 +44,11 @@ export interface RecurrentOptions extends DirectionOptions {
    * Whether to return the output of every step, `[T, B, H]`, or only of the last valid step, `[B, H]`. True by
    * default.
    */
-  readonly returnSequences?: boolean;
+  readonly returnSequences?: boolean | undefined;
   /**
    * Whether to run from the last valid step to the first. The outputs keep the order of the input. False by default.
    */
-  readonly reverse?: boolean;
+  readonly reverse?: boolean | undefined;
 }
 
 /**

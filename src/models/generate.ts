@@ -14,7 +14,7 @@ export interface GenerateOptions extends SamplingOptions {
   /** The number of token ids to generate. */
   readonly length: number;
   /** The seed of sampling; 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /**

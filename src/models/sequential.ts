@@ -43,7 +43,7 @@ export interface SequentialOptions {
   /** I, the size of the input vectors. Omit it if the first layer accepts token ids, as `embedding` does. */
   readonly inputSize?: number | undefined;
   /** The seed of the random initialization; 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /**
@@ -144,13 +144,13 @@ export interface RunOptions {
    * Whether the run is part of training, so that dropout and zoneout draw masks; false by default. It requires
    * `random`.
    */
-  readonly training?: boolean;
+  readonly training?: boolean | undefined;
   /** The random generator of training. */
-  readonly random?: Random;
+  readonly random?: Random | undefined;
   /** Not used; it is part of the {@link TrainingContext} of a custom model, which can be passed on. */
-  readonly step?: number;
+  readonly step?: number | undefined;
   /** The generator of values that are drawn once per sequence; `random` by default. */
-  readonly sequenceRandom?: Random;
+  readonly sequenceRandom?: Random | undefined;
   /** `[B]`, the number of valid steps of each row. By default, all steps are valid. */
   readonly lengths?: Int32Array | undefined;
   /**

@@ -42,7 +42,7 @@ export interface Stream<S = ModelState> extends NotCloneable {
 /** The options of {@link stream} and {@link streamCell}. */
 export interface StreamOptions {
   /** B, the number of sequences that run in parallel; 1 by default. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
 }
 
 /**

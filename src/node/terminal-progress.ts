@@ -16,9 +16,9 @@ export interface ProgressOutput {
 /** Options of {@link terminalProgress}. */
 export interface TerminalProgressOptions {
   /** The output stream; `process.stderr` by default. */
-  readonly output?: ProgressOutput;
+  readonly output?: ProgressOutput | undefined;
   /** The unit of the rate, such as `'characters'`; `'targets'` by default. */
-  readonly unit?: string;
+  readonly unit?: string | undefined;
 }
 
 /**

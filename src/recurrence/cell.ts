@@ -140,9 +140,9 @@ export type Cell<N extends string = string> = PointwiseCell<N> | OpsCell<N>;
 
 /** Initializers that replace the defaults of a cell, by the role of the parameter. */
 export interface CellInitializers {
-  readonly inputInitializer?: Initializer;
-  readonly recurrentInitializer?: Initializer;
-  readonly biasInitializer?: Initializer;
+  readonly inputInitializer?: Initializer | undefined;
+  readonly recurrentInitializer?: Initializer | undefined;
+  readonly biasInitializer?: Initializer | undefined;
 }
 
 /** Options of {@link initializeCell}. */

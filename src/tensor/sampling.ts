@@ -9,14 +9,14 @@ export interface SamplingOptions {
    * The divisor of the logits. Values below 1 favor likely ids, values above 1 flatten the distribution, and 0 always
    * selects the most likely id. Default 1.
    */
-  readonly temperature?: number;
+  readonly temperature?: number | undefined;
   /** Samples only from the k most likely ids. Default: all. */
-  readonly topK?: number;
+  readonly topK?: number | undefined;
   /**
    * Samples from the smallest set of most likely ids whose probabilities add up to at least this value (nucleus
    * sampling: Holtzman et al., 2019, arXiv 1904.09751). Default 1.
    */
-  readonly topP?: number;
+  readonly topP?: number | undefined;
 }
 
 /**

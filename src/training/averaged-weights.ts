@@ -18,11 +18,11 @@ export interface AverageOptions {
    * The decay rate of an exponential moving average (EMA). By default the parameters of all averaged updates have equal
    * weight (stochastic weight averaging, SWA).
    */
-  readonly decay?: number;
+  readonly decay?: number | undefined;
   /** The first update that is averaged; until then the average equals the parameters. 1 by default. */
-  readonly start?: number;
+  readonly start?: number | undefined;
   /** The number of updates from one that is averaged to the next. 1 by default. */
-  readonly every?: number;
+  readonly every?: number | undefined;
 }
 
 /**

@@ -16,9 +16,9 @@ export interface F1Options {
    * among targets or predictions, or over all labels. `'micro'`: of all classes or labels together; for class ids it
    * equals the {@link accuracy}.
    */
-  readonly average?: F1Average;
+  readonly average?: F1Average | undefined;
   /** The logit above which a label is predicted: 0, a probability of one half, by default. */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
 }
 
 /** The weights of true positives, false positives and false negatives. */
@@ -116,7 +116,7 @@ function f1Of(counts: readonly Counts[]): number {
  * measure(confusionMatrix(), logits, intTensor([0, 1, 0])); // [[1, 1], [0, 1]]
  */
 export function confusionMatrix(
-  options: { readonly threshold?: number } = {},
+  options: { readonly threshold?: number | undefined } = {},
 ): DatasetMetric<Tensor | IntTensor, readonly (readonly number[])[]> {
   checkNames('confusionMatrix', 'options', options, ['threshold']);
   const { threshold = 0 } = options;

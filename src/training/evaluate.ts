@@ -27,13 +27,13 @@ export interface EvaluateOptions<
 > {
   readonly loss: Loss<Y>;
   /** Metrics by name, except `loss`; losses are metrics, too. */
-  readonly metrics?: M & Metrics<Y> & { readonly loss?: never };
+  readonly metrics?: (M & Metrics<Y> & { readonly loss?: never }) | undefined;
   /**
    * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
    * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
    * more.
    */
-  readonly carryState?: boolean;
+  readonly carryState?: boolean | undefined;
 }
 
 /** The loss, and the result of every metric. */

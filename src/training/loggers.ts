@@ -18,7 +18,7 @@ export interface LoggerOptions {
    * The number of updates from one that is logged to the next, 1 by default. Validations and the last update always
    * are.
    */
-  readonly every?: number;
+  readonly every?: number | undefined;
 }
 
 /** The quantities that are logged, in order. */

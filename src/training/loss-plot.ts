@@ -11,11 +11,11 @@ export type Losses = ArrayLike<number> | readonly (readonly [step: number, loss:
 /** The options of {@link lossPlot} and {@link pageProgress}. */
 export interface LossPlotOptions {
   /** The title, `'Loss'` by default. */
-  readonly title?: string;
+  readonly title?: string | undefined;
   /** The width in pixels, 480 by default. */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** The height in pixels, 240 by default. */
-  readonly height?: number;
+  readonly height?: number | undefined;
 }
 
 /** Colors that are distinct also for the color-blind, on light and dark backgrounds (after Okabe and Ito, 2008). */

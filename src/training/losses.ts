@@ -40,7 +40,7 @@ export interface LossOptions {
   /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Padding does not change the loss. */
   readonly lengths?: Int32Array | undefined;
   /** `'mean'` by default. */
-  readonly reduction?: Reduction;
+  readonly reduction?: Reduction | undefined;
 }
 
 /** A loss of a model's outputs, for targets of type Y. It is also a {@link Metric}. */
@@ -147,7 +147,7 @@ export function huber(
   targets: Operand,
   allOptions: LossOptions & {
     /** The error from which the loss is linear; 1 by default. */
-    readonly delta?: number;
+    readonly delta?: number | undefined;
   } = {},
 ): Variable {
   checkObject('huber', 'options', allOptions);

@@ -191,7 +191,7 @@ export interface SampleMixtureOptions {
    * 1 by default. Weights are raised to the power 1/temperature and variances are multiplied by the temperature (Ha and
    * Eck, 2017, arXiv 1704.03477); 0 gives the mean of the most likely component.
    */
-  readonly temperature?: number;
+  readonly temperature?: number | undefined;
 }
 
 /**

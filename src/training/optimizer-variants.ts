@@ -38,7 +38,7 @@ export function amsgrad(rate: LearningRate = 1e-3, options: AdamOptions = {}): O
 /** The options of {@link nadam}. */
 export interface NadamOptions extends AdamOptions {
   /** The momentum of update t is beta1 · (1 − 0.96^(t · momentumDecay) / 2). 0.004 by default. */
-  readonly momentumDecay?: number;
+  readonly momentumDecay?: number | undefined;
 }
 
 /**

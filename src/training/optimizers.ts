@@ -11,6 +11,7 @@ import { fill } from '../kernels/movement';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
 import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { isArrayOf } from '../tensor/arrays';
+import type { Complete } from '../tensor/complete';
 import { withCaller } from '../tensor/error-context';
 import { type Origin, withOrigin } from '../tensor/origin';
 import { type NotCloneable, postInstead } from '../tensor/post-instead';
@@ -151,9 +152,9 @@ export function checkOptimizer(where: string, argument: string, optimizer: Optim
 /** The options of {@link sgd}. */
 export interface SgdOptions {
   /** Between 0 and 1; 0 by default. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
   /** Whether to use Nesterov momentum (Nesterov, 1983; in the form of Sutskever et al., 2013). False by default. */
-  readonly nesterov?: boolean;
+  readonly nesterov?: boolean | undefined;
 }
 
 /**
@@ -179,11 +180,11 @@ const leastEpsilon = 1e-30;
 /** The options of {@link rmsprop}. */
 export interface RmspropOptions {
   /** The decay rate of the moving average of squares. 0.9 by default. */
-  readonly rho?: number;
+  readonly rho?: number | undefined;
   /** 1e-8 by default. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** Between 0 and 1; 0 by default. The velocity is that of the gradient after the division. */
-  readonly momentum?: number;
+  readonly momentum?: number | undefined;
 }
 
 /**
@@ -208,7 +209,7 @@ export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {})
 export function rmspropOptions(
   where: string,
   { rho = 0.9, epsilon = 1e-8, momentum = 0 }: RmspropOptions,
-): Required<RmspropOptions> {
+): Complete<RmspropOptions> {
   checkBelowOne(where, 'rho', rho);
   checkNumber(where, 'epsilon', epsilon, leastEpsilon);
   checkNumber(where, 'momentum', momentum, 0, 1);
@@ -218,9 +219,9 @@ export function rmspropOptions(
 /** The options of {@link adagrad}. */
 export interface AdagradOptions {
   /** 1e-10 by default. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /** The initial sum of squares; 0 by default. */
-  readonly initialAccumulator?: number;
+  readonly initialAccumulator?: number | undefined;
 }
 
 /**
@@ -244,11 +245,11 @@ export function adagrad(rate: LearningRate = 0.01, options: AdagradOptions = {})
 /** The options of {@link adam}. */
 export interface AdamOptions {
   /** The decay rate of the moving average of gradients. 0.9 by default. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** The decay rate of the moving average of squared gradients. 0.999 by default. */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /** 1e-8 by default. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
 }
 
 /**
@@ -284,7 +285,7 @@ export function adam(rate: LearningRate = 1e-3, options: AdamOptions = {}): Opti
 export function adamOptions(
   where: string,
   { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions,
-): Required<AdamOptions> {
+): Complete<AdamOptions> {
   checkBelowOne(where, 'beta1', beta1);
   checkBelowOne(where, 'beta2', beta2);
   checkNumber(where, 'epsilon', epsilon, leastEpsilon);
@@ -294,7 +295,7 @@ export function adamOptions(
 /** The options of {@link adamw}. */
 export interface AdamWOptions extends AdamOptions {
   /** The decoupled weight decay. 0.01 by default. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: number | undefined;
 }
 
 /**

@@ -14,7 +14,7 @@ import { crossEntropy, type LossOptions, overValid } from './losses';
 /** The options of {@link sampledCrossEntropy}. */
 export interface SampledOptions extends LossOptions {
   /** S, the number of sampled ids, which all rows share. 500 by default. */
-  readonly samples?: number;
+  readonly samples?: number | undefined;
   readonly random: Random;
 }
 

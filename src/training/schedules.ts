@@ -30,7 +30,7 @@ export function rateAt(
  */
 export function stepDecay(
   rate: number,
-  options: { readonly every: number; readonly factor?: number },
+  options: { readonly every: number; readonly factor?: number | undefined },
 ): (step: number) => number {
   checkNames('stepDecay', 'options', options, ['every', 'factor']);
   const { every, factor = 0.1 } = options;
@@ -71,7 +71,7 @@ export function exponentialDecay(
  */
 export function cosineDecay(
   rate: number,
-  options: { readonly steps: number; readonly minRate?: number },
+  options: { readonly steps: number; readonly minRate?: number | undefined },
 ): (step: number) => number {
   checkNames('cosineDecay', 'options', options, ['steps', 'minRate']);
   const { steps, minRate = 0 } = options;
@@ -106,20 +106,20 @@ export function warmup(
 /** The options of {@link reduceOnPlateau}. */
 export interface PlateauOptions {
   /** The factor by which the rate is multiplied. 0.1 by default. */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
   /**
    * The number of consecutive validation losses without improvement after which the next one reduces the rate. 10 by
    * default.
    */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
   /** The part of the best loss by which a loss must be lower to be an improvement. 1e-4 by default. */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /**
    * The number of validation losses after a reduction that do not count as losses without improvement. 0 by default.
    */
-  readonly cooldown?: number;
+  readonly cooldown?: number | undefined;
   /** The rate is not reduced below it. 0 by default. */
-  readonly minRate?: number;
+  readonly minRate?: number | undefined;
 }
 
 /**

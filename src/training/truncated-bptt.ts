@@ -25,17 +25,17 @@ export interface TruncatedBpttOptions<T = Tensor | IntTensor> {
   /**
    * The number of new steps per update, at most the window, which is the default. 1 means an update after every step.
    */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
   readonly loss: (outputs: Variable | Tensor, targets: T, options?: LossOptions) => Variable;
   readonly optimizer: Optimizer;
   /** The number of streams, which are trained on in parallel; 1 by default. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** The seed of the generator for dropout. 0 by default. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** The optimizer state to continue from, updated in place. */
-  readonly optimizerState?: OptimizerState;
+  readonly optimizerState?: OptimizerState | undefined;
   /** The {@link StreamTrainer.memory} to continue from. */
-  readonly memory?: StreamTrainerMemory<TargetsOf<T>>;
+  readonly memory?: StreamTrainerMemory<TargetsOf<T>> | undefined;
 }
 
 /** The tensors among the targets that a loss accepts. */
@@ -48,12 +48,18 @@ export interface StreamSteps<Y extends Tensor | IntTensor = Tensor | IntTensor> 
   /** `[S, B, …]` */
   readonly targets: Y;
   /** `[S, B]` the weight of every output in the loss; all 1 by default. If all are 0, the update is skipped. */
-  readonly mask?: Tensor;
+  readonly mask?: Tensor | undefined;
   /**
    * `[S, B]` 1 at the first step of a new document, which starts from the initial state; 0 elsewhere. All 0 by default.
    */
-  readonly resets?: IntTensor;
+  readonly resets?: IntTensor | undefined;
 }
+
+/** Steps with a mask and resets. */
+type WeightedSteps<Y extends Tensor | IntTensor> = StreamSteps<Y> & {
+  readonly mask: Tensor;
+  readonly resets: IntTensor;
+};
 
 /** The memory of a {@link StreamTrainer}: plain data, no larger than a window. */
 export interface StreamTrainerMemory<Y extends Tensor | IntTensor = Tensor | IntTensor> {
@@ -64,7 +70,7 @@ export interface StreamTrainerMemory<Y extends Tensor | IntTensor = Tensor | Int
   /** The last window − stride steps trained on. */
   readonly kept: Pick<StreamSteps, 'inputs' | 'resets'> | undefined;
   /** Steps not trained on yet, fewer than a stride. */
-  readonly waiting: Required<StreamSteps<Y>> | undefined;
+  readonly waiting: WeightedSteps<Y> | undefined;
 }
 
 /** A model in training on streams: created by {@link truncatedBptt}, trained by {@link trainOn}. */
@@ -118,7 +124,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
     'optimizerState',
     'memory',
   ]);
-  type Steps = Required<StreamSteps<TargetsOf<T>>>;
+  type Steps = WeightedSteps<TargetsOf<T>>;
   type Memory = StreamTrainerMemory<TargetsOf<T>>;
   const { window, stride = window, batchSize = 1, loss, seed = 0 } = options;
   checkModel('truncatedBptt', model);
@@ -258,7 +264,7 @@ function checkTruncation(
 function completeSteps<Y extends Tensor | IntTensor>(
   { inputs, targets, mask, resets }: StreamSteps<Y>,
   batchSize: number,
-): Required<StreamSteps<Y>> {
+): WeightedSteps<Y> {
   const leading = [inputs.shape[0]!, batchSize];
   const steps = {
     inputs,
@@ -276,26 +282,22 @@ function completeSteps<Y extends Tensor | IntTensor>(
   return steps;
 }
 
-function cutSteps<Y extends Tensor | IntTensor>(
-  steps: Required<StreamSteps<Y>>,
-  from: number,
-  to: number,
-): Required<StreamSteps<Y>> {
+function cutSteps<Y extends Tensor | IntTensor>(steps: WeightedSteps<Y>, from: number, to: number): WeightedSteps<Y> {
   return mapSteps(steps, (x) => sliceSteps(x, from, to));
 }
 
 /** Applies a function to the tensors of the steps. */
 function mapSteps<Y extends Tensor | IntTensor>(
-  { inputs, targets, mask, resets }: Required<StreamSteps<Y>>,
+  { inputs, targets, mask, resets }: WeightedSteps<Y>,
   map: <X extends Tensor | IntTensor>(x: X) => X,
-): Required<StreamSteps<Y>> {
+): WeightedSteps<Y> {
   return { inputs: map(inputs), targets: map(targets), mask: map(mask), resets: map(resets) };
 }
 
 function joinSteps<Y extends Tensor | IntTensor>(
-  first: Required<StreamSteps<Y>> | undefined,
-  second: Required<StreamSteps<Y>>,
-): Required<StreamSteps<Y>> {
+  first: WeightedSteps<Y> | undefined,
+  second: WeightedSteps<Y>,
+): WeightedSteps<Y> {
   return {
     inputs: concatSteps(first?.inputs, second.inputs),
     targets: concatSteps(first?.targets, second.targets),

@@ -24,7 +24,7 @@ export interface CrossEntropyOptions {
   /** `[V]` the weight of every class; all 1 by default. */
   readonly classWeights?: ArrayLike<number> | undefined;
   /** ε, the probability that is spread evenly over all classes, between 0 and 1. 0 by default. */
-  readonly labelSmoothing?: number;
+  readonly labelSmoothing?: number | undefined;
 }
 
 /**
@@ -98,7 +98,7 @@ function sumOfWeights(where: string, targets: IntTensor, options: MetricOptions,
 /** The options of {@link binaryCrossEntropyWith}. */
 export interface BinaryCrossEntropyOptions {
   /** The weight of positive targets: one number, or one per label, `[O]` for logits `[..., O]`. 1 by default. */
-  readonly positiveWeight?: number | ArrayLike<number>;
+  readonly positiveWeight?: number | ArrayLike<number> | undefined;
 }
 
 /**

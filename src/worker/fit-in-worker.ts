@@ -32,9 +32,9 @@ export interface WorkerOptions {
    * The custom functions, objects and models that the model, optimizer or loss contains, by the names that they have in
    * {@link serveTraining}.
    */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
   /** The number of seconds in which the worker must load and call {@link serveTraining}; 60 by default. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /**

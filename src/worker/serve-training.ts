@@ -29,9 +29,9 @@ export interface ServeOptions {
    * The custom functions, objects and models that training uses, by the names that {@link fitInWorker} has for them. A
    * module that both import can be passed as a whole: `import * as customObjects from './custom'`.
    */
-  readonly customObjects?: CustomObjects;
+  readonly customObjects?: CustomObjects | undefined;
   /** The port to listen to; by default, that of the worker. */
-  readonly port?: WorkerLike;
+  readonly port?: WorkerLike | undefined;
 }
 
 /**

@@ -188,6 +188,16 @@ it('options of the reverse direction apply to that direction only', () => {
   expect(a[0]).not.toEqual(b[0]);
 });
 
+it('options of the reverse direction that are undefined are those of the forward direction', () => {
+  const reverse = { cell: undefined, hiddenSize: undefined, learnInitialState: undefined };
+  const own = [{ reverse }, {}].map((options) => {
+    const layer = bidirectional(gru(), { hiddenSize: 2, learnInitialState: true, ...options });
+    return sequential([layer], { inputSize: I, seed: 1 });
+  });
+  expect(Object.keys(own[0]!.parameters['bidirectional']!)).toEqual(Object.keys(own[1]!.parameters['bidirectional']!));
+  expect(own[0]!.data).toEqual(own[1]!.data);
+});
+
 it.each<Merge>(['sum', 'mean', 'product', 'both'])('merge %s rejects directions of different sizes', (merge) => {
   expect(() => bidirectional(lstm(), { hiddenSize: 4, merge, reverse: { hiddenSize: 3 } })).toThrow(
     `bidirectional: merge must be concat for directions of sizes 4 and 3, got ${merge}.`,

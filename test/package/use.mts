@@ -14,6 +14,7 @@ import {
   type Progress,
   predict,
   recurrent,
+  save,
   sequential,
   sum,
   type Tensor,
@@ -41,6 +42,8 @@ export const training: Promise<readonly number[]> = fit(model, data, {
   epochs: 1,
   onProgress: report,
 }).then(({ losses }) => losses);
+// `Blob`, `fetch` and so on take bytes only if their buffer cannot be shared.
+export const { buffer }: { readonly buffer: ArrayBuffer } = save(model);
 export const logits: Tensor = predict(model, intTensor([[1]]));
 export const pair: ValueAndGradient<{ w: Tensor }> = valueAndGradient({ w: tensor([1]) }, (p) =>
   sum(multiply(p.w, p.w)),

@@ -1,4 +1,7 @@
-/** Types: a loss or metric that does not fit the targets is a compile error. Checked by tsc; the calls do not run. */
+/**
+ * Types: a loss or metric that does not fit the targets is a compile error, and results have the types of their values.
+ * Checked by tsc; the calls do not run.
+ */
 
 import {
   accuracy,
@@ -7,6 +10,7 @@ import {
   batchesOf,
   binaryCrossEntropyWith,
   bucketBatches,
+  compute,
   confusionMatrix,
   crossEntropy,
   crossEntropyWith,
@@ -33,17 +37,22 @@ import {
   type Sequential,
   type SequentialFitOptions,
   type StreamTrainer,
+  save,
   sequential,
   seriesWindows,
   sum,
   type Tensor,
+  type TensorTree,
   tensor,
   topKAccuracy,
   trainOn,
   truncatedBptt,
   type Variable,
   windows,
+  writeSafetensors,
 } from 'bptt';
+import { type FittedForecaster, saveForecaster } from 'bptt/forecasting';
+import { exportOnnx } from 'bptt/onnx';
 import { describe, expectTypeOf, it } from 'vitest';
 
 declare const model: Sequential;
@@ -275,6 +284,30 @@ describe('gradientFlow and truncatedBptt', () => {
       trainOn(trainer, { inputs: x, targets: x });
       const regression = truncatedBptt(model, { window: 2, loss: meanSquaredError, optimizer });
       expectTypeOf(regression).toEqualTypeOf<StreamTrainer<Tensor>>();
+    });
+  });
+});
+
+describe('results', () => {
+  it('of arrays of parameters are arrays', () => {
+    check(() => {
+      const list: Tensor[] = [x, x];
+      expectTypeOf(compute({ list }, (p) => p.list)).toEqualTypeOf<readonly Tensor[]>();
+      expectTypeOf(compute({ list }, (p) => p.list.map((v) => v))).toEqualTypeOf<Tensor[]>();
+      expectTypeOf(compute(list, (p) => ({ p, n: 1 }))).toEqualTypeOf<{ p: readonly Tensor[]; n: number }>();
+      expectTypeOf(compute([x, x] as const, (p) => p)).toEqualTypeOf<readonly [Tensor, Tensor]>();
+      const tree: TensorTree = { list };
+      const copy: TensorTree = compute(tree, (p) => p);
+      return copy;
+    });
+  });
+
+  it('as bytes of files can be offered as a download', () => {
+    check(() => {
+      const network = sequential([dense({ size: 1 })], { inputSize: 1 });
+      expectTypeOf(save(network)).toEqualTypeOf<Uint8Array<ArrayBuffer>>();
+      new Blob([save(network), writeSafetensors({ x }), exportOnnx(network)]);
+      return (fitted: FittedForecaster) => new Blob([saveForecaster(fitted)]);
     });
   });
 });

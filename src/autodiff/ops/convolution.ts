@@ -10,20 +10,20 @@ export interface ConvolutionParameters {
   /** `[k, I / groups, O]`: k taps, each a matrix from inputs to outputs. */
   readonly weight: Operand;
   /** The bias, `[O]`. Default: none. */
-  readonly bias?: Operand;
+  readonly bias?: Operand | undefined;
 }
 
 /** The options of {@link convolve}. */
 export interface ConvolutionOptions extends WindowOptions {
   /** The number of steps between the taps of a window. Default 1. */
-  readonly dilation?: number;
+  readonly dilation?: number | undefined;
   /**
    * The number of groups into which inputs and outputs are divided; the outputs of a group depend on its inputs only.
    * With as many groups as inputs and outputs, the convolution is depthwise. Default 1.
    */
-  readonly groups?: number;
+  readonly groups?: number | undefined;
   /** Default `'valid'`. */
-  readonly padding?: Padding;
+  readonly padding?: Padding | undefined;
 }
 
 /**

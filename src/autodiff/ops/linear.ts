@@ -23,7 +23,7 @@ export function matmul(a: Operand, b: Operand): Variable {
 /** Options of {@link batchedMatmul}. */
 export interface BatchedOptions {
   /** Whether b is transposed: `[B, N, K]` instead of `[B, K, N]`. Default false. */
-  readonly transposeB?: boolean;
+  readonly transposeB?: boolean | undefined;
 }
 
 /**
@@ -78,7 +78,7 @@ export interface AffineParameters {
   /** The weight matrix, `[I, O]`. */
   readonly weight: Operand;
   /** The bias, `[O]`. Default: none. */
-  readonly bias?: Operand;
+  readonly bias?: Operand | undefined;
 }
 
 /**

@@ -19,11 +19,11 @@ import {
 /** Options of {@link layerNormalize}. */
 export interface NormalizationOptions {
   /** The gain, `[n]`. Default: ones. */
-  readonly gain?: Operand;
+  readonly gain?: Operand | undefined;
   /** The bias, `[n]`. Default: zeros. */
-  readonly bias?: Operand;
+  readonly bias?: Operand | undefined;
   /** The number added to the variance. Default 1e-5. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
 }
 
 /**

@@ -12,7 +12,7 @@ export type Padding = 'valid' | 'same' | 'causal' | readonly [before: number, af
 /** How windows move. */
 export interface WindowOptions {
   /** The number of steps from one window to the next. Default 1. */
-  readonly stride?: number;
+  readonly stride?: number | undefined;
 }
 
 /** The windows over a sequence: k taps each. */

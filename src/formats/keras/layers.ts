@@ -15,6 +15,7 @@ import { joinNames } from '../../layers/nested-names';
 import { type DirectionOptions, recurrent } from '../../layers/recurrent';
 import { withoutBias } from '../../layers/without-bias';
 import type { Cell } from '../../recurrence/cell';
+import type { Complete } from '../../tensor/complete';
 import type { Tensor } from '../../tensor/tensor';
 import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
@@ -46,7 +47,7 @@ export interface KerasOptions {
    * Set to `true` to import a model with masks (`mask_zero` of an Embedding, or a Masking layer). Pass the sequence
    * lengths to `predict` instead, or use {@link predictMasked} for padding in front and gaps.
    */
-  readonly lengths?: boolean;
+  readonly lengths?: boolean | undefined;
 }
 
 /** A converted layer, a function that reads its parameters from Keras weights, and notes for the user. */
@@ -357,7 +358,7 @@ function directionOf(where: string, layer: KerasLayer): DirectionOptions {
 }
 
 /** The activation functions of an LSTM or a GRU. @throws RangeError if they are not supported */
-const functionsOf = (where: string, layer: KerasLayer, slope: number | undefined): Required<LstmWithOptions> => ({
+const functionsOf = (where: string, layer: KerasLayer, slope: number | undefined): Complete<LstmWithOptions> => ({
   activation: activationOf(where, layer, 'activation', 'tanh', slope),
   gateActivation: activationOf(where, layer, 'recurrent_activation', 'sigmoid', slope),
 });

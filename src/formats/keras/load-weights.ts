@@ -32,7 +32,7 @@ export interface KerasNames {
    * The Keras name of each layer, by layer name: `{ lstm2: 'decoder_lstm' }`. By default the names in `.weights.h5`
    * files: the class in snake case, numbered from the second on, `lstm`, `lstm_1`, `layer_normalization`.
    */
-  readonly layers?: Readonly<Record<string, string>>;
+  readonly layers?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The ONNX encoder. */
 
-import { joinBytes } from '../file-bytes';
+import { type Bytes, joinBytes } from '../file-bytes';
 import {
   attributeTypes,
   dataTypes,
@@ -14,7 +14,7 @@ import {
 import { bytesField, floatField, floatsField, integerField, integersField, messageField, textField } from './protobuf';
 
 /** Encodes a model as an ONNX file, from which `decodeOnnx` reads an equal model. */
-export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): Uint8Array {
+export function encodeOnnx({ irVersion, producer, opsets, graph }: OnnxModel): Bytes {
   return joinBytes([
     integerField(1, irVersion),
     textField(2, producer.name),

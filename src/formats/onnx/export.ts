@@ -11,6 +11,7 @@ import { checkModel, type Sequential } from '../../models/sequential';
 import { checkNames } from '../../tensor/shape';
 import { full } from '../../tensor/tensor';
 import { version } from '../../tensor/version';
+import type { Bytes } from '../file-bytes';
 import type { Part } from '../parts';
 import { addActivation, reject } from './activations';
 import { add, addAlias, addConstant, addIntegers, type Builder, createBuilder, graphOf } from './builder';
@@ -24,12 +25,12 @@ import type { OnnxValue } from './model';
 /** Options of {@link exportOnnx}: additional inputs and outputs of the file. */
 export interface ExportOnnxOptions {
   /** Whether the file has an input `lengths [B]` of int32 with the sequence lengths. Default: false. */
-  readonly lengths?: boolean;
+  readonly lengths?: boolean | undefined;
   /**
    * Whether the recurrent states are inputs, `lstm.h [B, H]`, and outputs, `lstm.h.next`, for streaming and for
    * sequences that are processed in chunks. Default: false.
    */
-  readonly state?: boolean;
+  readonly state?: boolean | undefined;
 }
 
 /** The operator set and the file format of exported files. */
@@ -52,7 +53,7 @@ const irVersion = 8;
  * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
  * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
  */
-export function exportOnnx(model: Sequential, options: ExportOnnxOptions = {}): Uint8Array {
+export function exportOnnx(model: Sequential, options: ExportOnnxOptions = {}): Bytes {
   checkModel('exportOnnx', model);
   checkNames('exportOnnx', 'options', options, ['lengths', 'state']);
   const { lengths = false, state: carriesState = false } = options;

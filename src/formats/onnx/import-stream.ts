@@ -18,7 +18,7 @@ import type { View } from './streaming/view';
 /** Options of {@link importOnnxStream}. */
 export interface OnnxStreamOptions extends SignatureOptions {
   /** The files next to the model that have the data of its tensors, by their names in the model. */
-  readonly externalData?: ExternalData;
+  readonly externalData?: ExternalData | undefined;
 }
 
 /**

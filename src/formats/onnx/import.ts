@@ -20,7 +20,7 @@ export interface ImportOnnxOptions {
    * The files next to the model that have the data of its tensors, by their names in the model:
    * `{ 'model.onnx.data': bytes }`. Exporters write them for large models, and PyTorch since 2.9 for all models.
    */
-  readonly externalData?: ExternalData;
+  readonly externalData?: ExternalData | undefined;
 }
 
 /**

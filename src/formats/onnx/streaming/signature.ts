@@ -13,16 +13,16 @@ export interface SignatureOptions {
    * Inputs with the same value at every step, such as the sample rate: `{ sr: 16000 }`. All inputs of integers must be
    * here.
    */
-  readonly inputs?: Readonly<Record<string, number | Tensor | IntTensor>>;
+  readonly inputs?: Readonly<Record<string, number | Tensor | IntTensor>> | undefined;
   /**
    * The shapes of inputs with free lengths, such as the batch size and the length of a frame: `{ input: [1, 512] }`.
    */
-  readonly shapes?: Readonly<Record<string, Shape>>;
+  readonly shapes?: Readonly<Record<string, Shape>> | undefined;
   /**
    * The output with the next value of each state, by the name of the input: `{ state: 'stateN' }`. By default, an input
    * `h` is a state if the model has an output `h.next` (as {@link exportOnnx} writes it), `hn`, `hN`, `h_n` or `h_out`.
    */
-  readonly state?: Readonly<Record<string, string>>;
+  readonly state?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The inputs of a network as a stream has them. */
