@@ -106,7 +106,7 @@ function tapMatrices({ shape, data }: Tensor, groups: number): readonly Tensor[]
   });
 }
 
-/** One product per tap, in the order of {@link convolve}, so that a step has the same bits as a run. */
+/** One product per tap, so that the input of the step is not copied. The sums may round differently than in a run. */
 function productRunner(
   matrices: readonly Tensor[],
   { workspace: { kernels }, resident, reserve, parameters, input, batchSize }: LayerStepContext,

@@ -240,7 +240,10 @@ export interface PredictOptions {
 
 /** The result of {@link predictWithState}. */
 export interface Prediction {
-  /** `[T, B, O]`, zeros after a row's length; or `[B, O]` if the model has one output per sequence. */
+  /**
+   * `[T, B, O]`, zeros after a row's length (unless all layers are embeddings, dropout and residual connections); or
+   * `[B, O]` if the model has one output per sequence.
+   */
   readonly output: Tensor;
   /** The final state. */
   readonly state: ModelState;
@@ -250,7 +253,8 @@ export interface Prediction {
  * Computes the output of a model in prediction, without dropout and zoneout masks. The batch size is arbitrary.
  *
  * @param inputs ids `[T, B]`, or vectors `[T, B, I]`
- * @returns `[T, B, O]`, zeros after a row's length; or `[B, O]` if the model has one output per sequence
+ * @returns `[T, B, O]`, zeros after a row's length (unless all layers are embeddings, dropout and residual
+ * connections); or `[B, O]` if the model has one output per sequence
  * @throws RangeError if the inputs or an option have the wrong shape; the message names the layer
  * @example
  * const model = sequential([recurrent(lstm(), { hiddenSize: 4 })], { inputSize: 2, seed: 1 });

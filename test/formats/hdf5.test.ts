@@ -377,6 +377,27 @@ describe('malformed files', () => {
       'x [3] must have 12 bytes, the file has 8',
     ],
     ['an empty layout', datasetFile(space(3), type(float32), message(8, [])), 'the layout of x is truncated'],
+    [
+      'a layout of version 2',
+      datasetFile(space(), type(float32), message(8, [2, 0, 4, 0, 0, 0, 0, 0])),
+      'the layout of x has version 2; only versions 3 to 5 are supported',
+    ],
+    [
+      'an attribute with a longer string than its message',
+      // Version 1, the sizes of the name, type and shape; the name a, strings of 9 bytes, a scalar, and 8 bytes.
+      fileOf({
+        96: header(
+          message(12, [
+            ...[1, 0, 2, 0, 8, 0, 8, 0],
+            ...text('a\0\0\0\0\0\0\0'),
+            ...[0x13, 0, 0, 0, ...u32(9)],
+            ...[1, 0, 0, 0, 0, 0, 0, 0],
+            ...text('01234567'),
+          ]),
+        ),
+      }),
+      'an attribute of the root is truncated',
+    ],
     ['an empty type', datasetFile(space(3), message(3, []), compact(1)), 'the type of x is truncated'],
     [
       'a type without properties',

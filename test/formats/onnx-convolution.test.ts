@@ -119,9 +119,14 @@ it('no auto_pad has dilations or a stride above the size of the window, which ON
     expect(attributesOf(maxPool1d({ size, ...small }))).toEqual(expected);
     expect(attributesOf(averagePool1d({ size, ...small }))).toEqual(expected);
   }
-  for (const layer of [maxPool1d({ size: 3, ...small }), averagePool1d({ size: 3, ...small })])
+  for (const layer of [
+    maxPool1d({ size: 3, ...small }),
+    averagePool1d({ size: 3, ...small }),
+    conv(small),
+    conv({ kernelSize: 2, dilation: 2, ...small }),
+  ])
     expect(() => exportOnnx(modelOf(layer))).toThrow(
-      /^exportOnnx: (max|average)Pool: padding 'same' with a stride above the size has no ONNX form\.$/,
+      /^exportOnnx: (maxPool|averagePool|conv): padding 'same' with a stride above the size has no ONNX form\.$/,
     );
 });
 

@@ -1,13 +1,18 @@
 /** Exported models come back in through importOnnx: cells in a Scan, zoneout, projections, lengths and states. */
 
 import {
+  additiveScore,
   attentionPooling,
   bidirectional,
   type Cell,
   checkGradients,
   createRandom,
   dense,
+  dotScore,
+  generalScore,
   gru,
+  gruWith,
+  hardSigmoid,
   type Layer,
   layerNormGru,
   layerNormLstm,
@@ -19,6 +24,7 @@ import {
   projectedLstm,
   recurrent,
   type Sequential,
+  scaledDotScore,
   sequential,
   simpleRnn,
   softplus,
@@ -47,7 +53,8 @@ const cells: Readonly<Record<string, () => Cell>> = {
   projectedLstm: () => projectedLstm({ projectionSize: 3 }),
   layerNormRnn: () => layerNormRnn({ epsilon: 1e-3 }),
   layerNormLstm: () => layerNormLstm(),
-  layerNormGru: () => layerNormGru(),
+  layerNormGru: () => layerNormGru({ epsilon: 0.1 }),
+  gruWith: () => gruWith({ reset: 'before', gateActivation: hardSigmoid(0.25), activation: softplus }),
 };
 
 describe.each(Object.entries(cells))('%s', (_, cell) => {
@@ -91,6 +98,27 @@ describe.each(Object.entries(cells))('%s', (_, cell) => {
       expect(errorOf(got[`${name}.next`]!, final.shape, final.data), name).toBeLessThan(1e-6);
     }
   });
+});
+
+it.each<[string, Layer[]]>([
+  ...(['sum', 'mean', 'product', 'concat'] as const).map((merge): [string, Layer[]] => [
+    `merge ${merge}`,
+    [bidirectional(gru(), { hiddenSize: H, merge })],
+  ]),
+  ...[dotScore(), scaledDotScore(), generalScore(), additiveScore({ size: 3 })].map((score): [string, Layer[]] => [
+    `attention with ${score.name}`,
+    [recurrent(gru(), { hiddenSize: H }), attentionPooling({ score }), dense({ size: 2 })],
+  ]),
+])('%s: equal outputs, also for a sequence without steps', (_name, layers) => {
+  const model = perturbedModel(layers);
+  const inputs = normal(0, 1)([T, B, I], createRandom(5));
+  const withEmpty = Int32Array.of(5, 0, 4);
+  const got = predictOnnx(importOnnx(exportOnnx(model, { lengths: true })), {
+    inputs,
+    lengths: { shape: [B], data: withEmpty },
+  });
+  const { output } = predictWithState(model, inputs, { lengths: withEmpty });
+  expect(errorOf(got['outputs']!, output.shape, output.data)).toBeLessThan(1e-6);
 });
 
 it('the parameters of a Scan are trainable: its gradients are correct', () => {

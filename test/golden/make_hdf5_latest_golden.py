@@ -40,7 +40,7 @@ def read(content):
 
 
 def file(name, write, supported=True, **options):
-    if version < '2' and name not in ('keras weights', '9 links', 'chunks', 'never written'):
+    if version < '2' and name not in ('keras weights', '9 links', 'chunks', 'deep tree', 'never written'):
         return
     memory = io.BytesIO()
     with h5py.File(memory, 'w', libver='latest', **options) as f:
@@ -150,6 +150,8 @@ file('partial chunks without filters', partial_chunks)
 file('pages of a fixed array', lambda f: create(f, 'x', np.arange(1500).astype('<f2'), (1,)))
 file('groups of an extensible array', lambda f: create(f, 'x', np.arange(600).astype('<f2'), (1,), (None,)))
 file('nodes of a tree', lambda f: create(f, 'x', np.arange(600).reshape(20, 30).astype('<f2'), (1, 1), (None, None)))
+# Enough attributes for a tree with two levels above its leaves.
+file('deep tree', lambda f: [f.attrs.__setitem__(f'a{i}', np.bytes_(str(i))) for i in range(500)])
 file('types', types)
 file('tracked order', order, track_order=True)
 with zipfile.ZipFile(os.path.join(folder, 'files.zip')) as archive:

@@ -34,7 +34,12 @@ export function addConvolution(
     {
       kernel_shape: [taps],
       group: groups,
-      ...windowAttributes({ k: taps, stride, dilation: dilation / spread, padding: isStateful ? 'valid' : padding }),
+      ...windowAttributes(path, {
+        k: taps,
+        stride,
+        dilation: dilation / spread,
+        padding: isStateful ? 'valid' : padding,
+      }),
     },
   );
   const output = toSteps(b, y);
@@ -72,8 +77,11 @@ export const toSteps = (b: Builder, y: string): string => add(b, 'Transpose', [y
 export const isAutoPadded = ({ k, stride, dilation, padding }: Window): boolean =>
   padding === 'same' && stride > 1 && extentOf({ k, dilation }) > 2;
 
-/** The attributes of windows. */
-export function windowAttributes(window: Window): Readonly<Record<string, Attribute>> {
+/** The attributes of windows. @throws RangeError if they have no form that all runtimes compute alike */
+export function windowAttributes(path: string, window: Window): Readonly<Record<string, Attribute>> {
+  // The formula of auto_pad then gives negative padding.
+  if (isAutoPadded(window) && window.stride > extentOf(window))
+    reject(path, "padding 'same' with a stride above the size");
   return {
     strides: [window.stride],
     dilations: [window.dilation],

@@ -6,7 +6,7 @@ import type { Pool1dOptions } from '../../layers/pool1d';
 import type { Tensor } from '../../tensor/tensor';
 import { reject } from './activations';
 import { add, addConstant, addIntegers, type Builder } from './builder';
-import { changeLengths, isAutoPadded, toChannels, toSteps, windowAttributes } from './export-convolution';
+import { changeLengths, toChannels, toSteps, windowAttributes } from './export-convolution';
 import type { ExportContext } from './export-recurrent';
 import { castLengths, filled } from './mask';
 
@@ -22,10 +22,8 @@ export function addPooling(
   const window = { k: size, stride, dilation: 1, padding };
   if (opType === 'AveragePool' && lengths !== undefined && paddingOf(window, 1).some((count) => count > 0))
     reject(path, 'an average with padding', 'depends on the lengths, so it cannot be exported with them');
-  // The formula of auto_pad then gives negative padding.
-  if (stride > size && isAutoPadded(window)) reject(path, "padding 'same' with a stride above the size");
   // Before opset 19, AveragePool has no dilations.
-  const { dilations: _, ...attributes } = windowAttributes(window);
+  const { dilations: _, ...attributes } = windowAttributes(path, window);
   const input = toChannels(b, filled(context, x, opType === 'MaxPool' ? -Infinity : 0));
   const y = toSteps(b, add(b, opType, [input], { kernel_shape: [size], ...attributes }));
   changeLengths(context, path, window, y);

@@ -47,8 +47,8 @@ const irVersion = 8;
  * @param model the model to export
  * @param options additional inputs and outputs
  * @returns the bytes of the `.onnx` file
- * @throws RangeError if the model has a custom layer, cell, activation or attention score, or windows that cannot have
- *   lengths; the message names the layer
+ * @throws RangeError if the model has a custom layer, cell, activation or attention score, or windows that have no ONNX
+ *   form or cannot have lengths; the message names the layer
  * @example
  * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
  * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
