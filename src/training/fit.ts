@@ -1,11 +1,11 @@
 /** Training of models on datasets. */
 
 import { type AsyncBatches, type Batch, type Batches, sourceOf } from '../data/dataset';
-import type { runModel, Sequential } from '../models/sequential';
+import { mapStates, type runModel, type Sequential } from '../models/sequential';
 import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
-import type { IntTensor, Tensor } from '../tensor/tensor';
+import { copyTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import { startMeanLoss } from './evaluate';
@@ -216,20 +216,25 @@ async function train<P extends TensorTree, B>(
   const measure = createMeter(resume);
   let estimatedSteps = steps;
 
-  const snapshot = (epoch: number, { position, draws, random }: Epoch<B>, smoothedLoss: number): TrainingState => ({
-    step: losses.length,
-    epoch,
-    position,
-    parameters: task.data.slice(),
-    optimizer: copyOptimizerState(session.state()),
-    random: random.slice(),
-    draws: [...draws],
-    losses: [...losses],
-    smoothedLoss,
-    validationLosses: [...validation.losses],
-    best: validation.best,
-    carried: task.carried?.(),
-  });
+  /** A copy of the state, which its receiver may change or transfer. */
+  const snapshot = (epoch: number, { position, draws, random }: Epoch<B>, smoothedLoss: number): TrainingState => {
+    const { best } = validation;
+    const carried = task.carried?.();
+    return {
+      step: losses.length,
+      epoch,
+      position,
+      parameters: task.data.slice(),
+      optimizer: copyOptimizerState(session.state()),
+      random: random.slice(),
+      draws: draws.map((draw) => ({ ...draw, random: draw.random.slice() })),
+      losses: [...losses],
+      smoothedLoss,
+      validationLosses: [...validation.losses],
+      best: best && { ...best, parameters: best.parameters.slice() },
+      carried: carried && mapStates(carried, copyTensor),
+    };
+  };
   const finish = (stopped: FitResult['stopped']): FitResult => {
     validation.restoreBest();
     return {
