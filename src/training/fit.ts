@@ -1,11 +1,11 @@
 /** Training of models on datasets. */
 
 import { type AsyncBatches, type Batch, type Batches, sourceOf } from '../data/dataset';
-import { mapStates, type runModel, type Sequential } from '../models/sequential';
+import type { runModel, Sequential } from '../models/sequential';
 import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
-import { copyTensor, type IntTensor, type Tensor } from '../tensor/tensor';
+import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import { startMeanLoss } from './evaluate';
@@ -217,24 +217,20 @@ async function train<P extends TensorTree, B>(
   let estimatedSteps = steps;
 
   /** A copy of the state, which its receiver may change or transfer. */
-  const snapshot = (epoch: number, { position, draws, random }: Epoch<B>, smoothedLoss: number): TrainingState => {
-    const { best } = validation;
-    const carried = task.carried?.();
-    return {
-      step: losses.length,
-      epoch,
-      position,
-      parameters: task.data.slice(),
-      optimizer: copyOptimizerState(session.state()),
-      random: random.slice(),
-      draws: draws.map((draw) => ({ ...draw, random: draw.random.slice() })),
-      losses: [...losses],
-      smoothedLoss,
-      validationLosses: [...validation.losses],
-      best: best && { ...best, parameters: best.parameters.slice() },
-      carried: carried && mapStates(carried, copyTensor),
-    };
-  };
+  const snapshot = (epoch: number, { position, draws, random }: Epoch<B>, smoothedLoss: number): TrainingState => ({
+    step: losses.length,
+    epoch,
+    position,
+    parameters: task.data.slice(),
+    optimizer: copyOptimizerState(session.state()),
+    random: random.slice(),
+    draws: draws.map((draw) => ({ ...draw, random: draw.random.slice() })),
+    losses: [...losses],
+    smoothedLoss,
+    validationLosses: [...validation.losses],
+    best: validation.best(),
+    carried: task.carried?.(),
+  });
   const finish = (stopped: FitResult['stopped']): FitResult => {
     validation.restoreBest();
     return {
@@ -355,7 +351,8 @@ function startSession<P extends TensorTree, B>(
 interface Validation {
   /** The validation loss of every epoch. */
   readonly losses: readonly number[];
-  readonly best: Best | undefined;
+  /** Returns a copy of the best epoch. */
+  readonly best: () => Best | undefined;
   /** Evaluates after an epoch. Returns the validation loss, if there is validation data. */
   readonly run: (epoch: number) => Promise<number | undefined>;
   /** Whether the best epoch is at least `patience` epochs before this one, which has been evaluated. */
@@ -374,9 +371,7 @@ function createValidation<P extends TensorTree, B>(
   let best = resume?.best;
   return {
     losses,
-    get best() {
-      return best;
-    },
+    best: () => best && { ...best, parameters: best.parameters.slice() },
     async run(epoch) {
       if (data === undefined) return undefined;
       const carried = task.carried?.();
