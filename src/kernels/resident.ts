@@ -6,6 +6,7 @@ import { differing } from './movement';
 import { packPanels, panelsSize } from './product';
 import {
   copyInto,
+  freeBlocks,
   type Reservation,
   reservationOf,
   reserve,
@@ -27,7 +28,8 @@ export interface Resident {
   readonly holds: (tensors: readonly Tensor[]) => boolean;
 }
 
-const residents = /* @__PURE__ */ new WeakMap<object, Resident>();
+/** The resident parameters by owner, with the values that they had last. */
+export const residents: WeakMap<object, Resident> = /* @__PURE__ */ new WeakMap();
 
 /**
  * Returns the resident parameters of an owner, such as a model. They are created again if a bit of them has changed;
@@ -39,6 +41,12 @@ export function residentOf(workspace: Workspace, owner: object, tensors: readonl
   const resident = createResident(workspace, tensors);
   residents.set(owner, resident);
   return resident;
+}
+
+/** Frees the resident parameters of an owner, which no stream or predictor uses. */
+export function freeResident(owner: object): void {
+  freeBlocks(residents.get(owner)!.reservation.held);
+  residents.delete(owner);
 }
 
 function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resident {

@@ -199,7 +199,7 @@ interface Block {
 
 /** Returns the result of `body`, and releases its allocations, except for reserved blocks, even if it throws. */
 export function withMemory<R>(workspace: Workspace, body: () => R): R {
-  const { top } = workspace;
+  const top = workspace.top;
   try {
     return body();
   } finally {
@@ -210,6 +210,11 @@ export function withMemory<R>(workspace: Workspace, body: () => R): R {
 /** Blocks of memory that stay when scopes end, until the reservation is garbage collected. */
 export interface Reservation {
   readonly held: Held;
+  /**
+   * An array of the length of every block, which is never used, so that no page of it is in memory. Engines do not see
+   * the blocks, and would not collect garbage before the heap is full.
+   */
+  readonly spare: Float32Array[];
 }
 
 interface Held {
@@ -223,7 +228,7 @@ let registry: FinalizationRegistry<Held> | undefined;
 /** Creates an empty reservation. */
 export function reservationOf(workspace: Workspace): Reservation {
   const held = { workspace, blocks: [] };
-  const reservation = { held };
+  const reservation = { held, spare: [] };
   if (typeof FinalizationRegistry === 'function') {
     registry ??= new FinalizationRegistry(freeBlocks);
     registry.register(reservation, held);
@@ -235,20 +240,18 @@ export function reservationOf(workspace: Workspace): Reservation {
  * Reserves `size` elements and returns their offset: in the first free range that is large enough, or else at the top
  * of the stack. A block that is reserved inside of a scope includes the range of its stack, which it takes over.
  */
-export function reserve({ held: { workspace, blocks } }: Reservation, size: number): number {
-  const { free, base } = workspace;
+export function reserve({ held: { workspace, blocks }, spare }: Reservation, size: number): number {
   const length = rounded(size);
-  const range = free.find(({ start, end }) => end - start >= length);
-  if (range !== undefined) {
-    const { start } = range;
-    range.start += length;
-    blocks.push({ start, end: range.start });
-    return start;
+  spare.push(new Float32Array(length));
+  const range = workspace.free.find(({ start, end }) => end - start >= length);
+  const block = { start: workspace.base, ...range, end: 0 };
+  if (range) block.end = range.start += length;
+  else {
+    allocate(workspace, length);
+    block.end = workspace.base = workspace.top;
   }
-  const start = allocate(workspace, length);
-  workspace.base = workspace.top;
-  blocks.push({ start: base, end: workspace.base });
-  return start;
+  blocks.push(block);
+  return block.end - length;
 }
 
 /** Copies data into a block that it reserves, and returns its offset. */

@@ -1,5 +1,7 @@
 /** Autoregressive generation with a sequence model. */
 
+import { freeResident, residents } from '../kernels/resident';
+import { localWorkspace } from '../kernels/workspace';
 import { withCaller } from '../tensor/error-context';
 import { seeded } from '../tensor/random';
 import { type SamplingOptions, sampler } from '../tensor/sampling';
@@ -38,6 +40,8 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   checkIds('generate', 'prompt', prompt, 2 ** 31);
   const random = seeded('generate', seed);
   return withCaller('generate', () => {
+    const earlier = residents.get(model.parameters);
+    const { top, base } = localWorkspace();
     const running = stream(model);
     const logitsAfter = (id: number): Float32Array => advance(running, { shape: [1], data: Int32Array.of(id) }).data;
     let logits: Float32Array = new Float32Array(0);
@@ -48,6 +52,8 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
       generated[i] = id;
       if (i + 1 < length) logits = logitsAfter(id);
     }
+    // Weights that only this call used. Inside of a computation, their memory includes its stack.
+    if (top === base && residents.get(model.parameters) !== earlier) freeResident(model.parameters);
     return generated;
   });
 }

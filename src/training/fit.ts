@@ -217,6 +217,7 @@ async function train<P extends TensorTree, B>(
   const measure = createMeter(resume);
   let estimatedSteps = steps;
 
+  /** A copy of the state, which its receiver may change or transfer. */
   const snapshot = (epoch: number, { position, draws, random }: Epoch<B>, smoothedLoss: number): TrainingState => ({
     step: losses.length,
     epoch,
@@ -224,11 +225,11 @@ async function train<P extends TensorTree, B>(
     parameters: task.data.slice(),
     optimizer: copyOptimizerState(session.state()),
     random: random.slice(),
-    draws: [...draws],
+    draws: draws.map((draw) => ({ ...draw, random: draw.random.slice() })),
     losses: [...losses],
     smoothedLoss,
     validationLosses: [...validation.losses],
-    best: validation.best,
+    best: validation.best(),
     carried: task.carried?.(),
   });
   const finish = (stopped: FitResult['stopped']): FitResult => {
@@ -360,7 +361,8 @@ function startSession<P extends TensorTree, B>(
 interface Validation {
   /** The validation loss of every epoch. */
   readonly losses: readonly number[];
-  readonly best: Best | undefined;
+  /** Returns a copy of the best epoch. */
+  readonly best: () => Best | undefined;
   /** Evaluates after an epoch. Returns the validation loss, if there is validation data. */
   readonly run: (epoch: number) => Promise<number | undefined>;
   /** Whether the best epoch is at least `patience` epochs before this one, which has been evaluated. */
@@ -379,9 +381,7 @@ function createValidation<P extends TensorTree, B>(
   let best = resume?.best;
   return {
     losses,
-    get best() {
-      return best;
-    },
+    best: () => best && { ...best, parameters: best.parameters.slice() },
     async run(epoch) {
       if (data === undefined) return undefined;
       const carried = task.carried?.();

@@ -5,11 +5,11 @@ import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { lengthsOf } from '../models/output-lengths';
-import { type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import { type ModelState, mapStates, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
 import { prefixed, withCaller } from '../tensor/error-context';
 import { checkFunction, checkKind, checkNumber, isObject, mismatch, sizeOf } from '../tensor/shape';
-import type { IntTensor, Tensor } from '../tensor/tensor';
+import { copyTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 import { type Mapped, mapTree, type TensorTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from './custom-model';
 import type { LayerOutput } from './finite-check';
@@ -24,7 +24,7 @@ export interface Task<P extends TensorTree, B> {
   readonly loss: (p: Mapped<P, Variable>, batch: B, context: TrainingContext, weight: number) => Variable;
   /** Resets the carried state, or sets it to the given one. */
   readonly begin?: (carried?: ModelState) => void;
-  /** The state carried from batch to batch. */
+  /** Returns a copy of the state carried from batch to batch. */
   readonly carried?: () => ModelState | undefined;
   /** The weight of a batch in a mean over batches; 1 by default. */
   readonly weightOf?: (batch: B) => number;
@@ -83,7 +83,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
     begin(carried) {
       state = carried;
     },
-    carried: () => state,
+    carried: () => state && mapStates(state, copyTensor),
     weightOf: weightOfBatch,
     rowsOf: ({ inputs }) => inputs.shape[0]! * inputs.shape[1]!,
     output: () => lastOf(outputs)!,

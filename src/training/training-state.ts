@@ -53,8 +53,8 @@ export interface FitCheckpoint {
   /** The number of updates between checkpoints. There is also one when training is aborted. */
   readonly every: number;
   /**
-   * Stores the state: `checkpointFile` of `bptt/node` writes it to a file. If it returns a promise, training waits
-   * until the promise resolves.
+   * Stores the state: `checkpointFile` of `bptt/node` writes it to a file. The state is a copy, whose arrays can be
+   * transferred to a worker. If it returns a promise, training waits until the promise resolves.
    */
   readonly write: (state: TrainingState) => unknown;
 }

@@ -20,7 +20,7 @@ import type { TrainingState } from '../training/training-state';
 import { clipByNorm, clipByValue, l1, maxNorm, weightDecay } from '../training/transformations';
 import { binaryCrossEntropyWith, crossEntropyWith } from '../training/weighted-losses';
 import { createValue, plainFunctions } from './description';
-import { listenToMessages, post, type WorkerLike } from './post';
+import { listen, listenToMessages, post, type WorkerLike } from './post';
 import type { Call, End, Next, PostedError, Reply, Request, SourceName, Start } from './protocol';
 
 /** The options of {@link serveTraining}. */
@@ -177,11 +177,16 @@ function openClient(port: WorkerLike): Client {
   const signal = { aborted: false };
   let failed = false;
   let pending: { resolve(value: unknown): void; reject(error: unknown): void } | undefined;
+  const fail = (): void => {
+    failed = true;
+    pending?.reject(clientFailure);
+  };
+  // The thread of a client may end without a reply. Not all browsers report it.
+  const stopWatching = listen(port, 'close', fail);
   const stop = listenToMessages(port, (message) => {
     const { value, ...state } = message as Reply;
     signal.aborted = state.aborted;
-    failed ||= state.failed;
-    if (failed) pending?.reject(clientFailure);
+    if (state.failed) fail();
     else pending?.resolve(value);
     pending = undefined;
   });
@@ -196,6 +201,7 @@ function openClient(port: WorkerLike): Client {
     close(end) {
       post(port, { type: 'end', end } satisfies Call);
       stop();
+      stopWatching();
       (port as { close?(): void }).close?.();
     },
   };

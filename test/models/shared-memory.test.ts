@@ -10,6 +10,7 @@ import {
   dropout,
   embedding,
   fit,
+  generate,
   gru,
   initializeCell,
   intTensor,
@@ -284,6 +285,50 @@ it('a stream keeps its memory when its weights and cell are collected, and gives
   // Each of the 360 streams has (40 + 90) · 360 weights.
   expect(defaultWorkspace().base - base).toBeLessThan(180 * 130 * 360);
   expect([advance(running, x), advance(running, x)]).toEqual(expected);
+});
+
+it('generate frees the weights of every update at once, without garbage collection, but not those of streams', () => {
+  const layers = [embedding({ vocabularySize: 5, size: 100 }), recurrent(lstm(), { hiddenSize: 100 })];
+  const model = sequential([...layers, dense({ size: 5 })], { seed: 1 });
+  const options = { prompt: [1], length: 2 };
+  const expected = advance(stream(model), intTensor([3]));
+  const running = stream(model);
+  const { base } = defaultWorkspace();
+  for (let update = 0; update < 50; update++) {
+    generate(model, options);
+    model.data[update]! += 1;
+  }
+  // 50 copies of the weights, with panels, would take 8 million elements.
+  expect(defaultWorkspace().base - base).toBeLessThan(1_000_000);
+  expect(advance(running, intTensor([3]))).toEqual(expected);
+});
+
+it('generate inside a computation does not change its values', async () => {
+  vi.resetModules();
+  // A memory without free blocks of earlier tests.
+  const fresh = await import('../../src/index');
+  const cell = fresh.lstm();
+  const model = fresh.sequential([
+    fresh.embedding({ vocabularySize: 5, size: 8 }),
+    fresh.recurrent(cell, { hiddenSize: 5 }),
+  ]);
+  const { sum } = fresh.compute({ x: tensor([1, 2, 3]) }, ({ x }) => {
+    const doubled = fresh.add(x, x);
+    fresh.generate(model, { prompt: [1], length: 2 });
+    // It must not get the memory of x.
+    fresh.streamCell(cell, fresh.initializeCell(cell, { inputSize: 1, hiddenSize: 5, random: 1 }));
+    return { sum: fresh.add(doubled, x) };
+  });
+  expect(sum.data).toEqual(Float32Array.of(3, 6, 9));
+});
+
+it('the engine can count the memory that a stream frees when it is collected', () => {
+  const model = sequential([embedding({ vocabularySize: 100_000, size: 50 })]);
+  collectGarbage();
+  const { arrayBuffers } = process.memoryUsage();
+  const running = stream(model);
+  expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeGreaterThan(4 * 4_900_000);
+  expect(running.outputSize).toBe(50);
 });
 
 describe.each([

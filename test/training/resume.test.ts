@@ -188,6 +188,27 @@ describe('resumed fit', () => {
     for (const [state, written] of states) expect(JSON.stringify(state)).toBe(written);
   });
 
+  it.each<[string, Dataset<Batch<IntTensor>>, Partial<SequentialFitOptions<IntTensor>>]>([
+    ['the state carried', ordered, { carryState: true }],
+    ['records of random numbers', drawnPerBatch, {}],
+    ['the best epoch', shuffled, { validation: ordered, patience: 2, optimizer: sgd(3) }],
+  ])('has checkpoints whose arrays can be transferred, with %s', async (_, data, extra) => {
+    const whole = model();
+    const { states, result } = await trainWithStates(whole, data, { ...options, ...extra });
+    const buffersOf = (part: unknown): ArrayBuffer[] => {
+      if (typeof part !== 'object' || part === null) return [];
+      return ArrayBuffer.isView(part) ? [part.buffer as ArrayBuffer] : Object.values(part).flatMap(buffersOf);
+    };
+    const received: TrainingState[] = [];
+    // The arrays of the state are empty from then on.
+    const write = (state: TrainingState) => received.push(structuredClone(state, { transfer: buffersOf(state) }));
+    const other = model();
+    const again = await fit(other, data, { ...options, ...extra, checkpoint: { every: 1, write } });
+    expect(again).toEqual(result);
+    expect(other.data).toEqual(whole.data);
+    expect(received).toEqual(states);
+  });
+
   it('rejects states and options that do not fit', async () => {
     const { states } = await trainWithStates(model(), shuffled, options);
     const [first] = states;

@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads';
 import { adam, customModel, dense, full, meanSquaredError, type Progress, scale, sequential, tensor } from 'bptt';
 import { fitInWorker, serveTraining, type WorkerLike } from 'bptt/worker';
 import { expect, it, vi } from 'vitest';
+import { version } from '../../src/tensor/version';
 import { bundleWorker, startWorker } from './start-worker';
 
 const serving = bundleWorker(`
@@ -167,6 +168,21 @@ it('an error that cannot be posted keeps its message', async () => {
   const training = fitInWorker(worker, line, [1], { optimizer: adam(), customObjects: { line } });
   await expect(training).rejects.toThrow(new Error('out of luck'));
   await worker.terminate();
+});
+
+it('a client that ends during training does not block the trainings after it', async () => {
+  const { port1: worker, port2: port } = new MessageChannel();
+  serveTraining({ port });
+  const client = new MessageChannel();
+  const calls: unknown[] = [];
+  client.port1.onmessage = (call) => {
+    calls.push(call.data);
+    client.port1.close();
+  };
+  worker.postMessage({ type: 'bptt.fit', version, port: client.port2 }, [client.port2]);
+  expect((await fitInWorker(worker, model(), data, { ...options, steps: 2, timeout: 30 })).steps).toBe(2);
+  expect(calls).toMatchObject([{ type: 'hello' }]);
+  worker.close();
 });
 
 it('messages of other programs are ignored by serveTraining', async () => {
