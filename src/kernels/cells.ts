@@ -12,10 +12,10 @@ import type { Kernel } from './kernel';
 import {
   add,
   type Elements,
+  inBytes,
   type Local,
   type Statement,
   set,
-  shiftLeft,
   subtract,
   tee,
   type Vector,
@@ -271,7 +271,7 @@ function overRows(
 ): Statement[] {
   const [rowBytes] = w.pointers;
   return [
-    set(rowBytes, shiftLeft(H, 2)),
+    set(rowBytes, inBytes(H)),
     times(rows, [
       ...wide.flatMap((pointers) => pointers.slice(1).map((pointer, i) => set(pointer, add(pointers[i]!, rowBytes)))),
       ...overElements(w, H, [...narrow, ...wide.flat(), ...vectors], body),

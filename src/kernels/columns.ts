@@ -2,7 +2,7 @@
 
 import type { Call, Kernel, Parts, WasmFunction } from './kernel';
 import { addColumnSums, rowsAtOnce } from './linear';
-import { increase, set, shiftLeft, vAdd, vAnd, vEqual, vExcept, vMax, vSelect } from './simd/assembler';
+import { inBytes, increase, set, vAdd, vAnd, vEqual, vExcept, vMax, vSelect } from './simd/assembler';
 import { nextRow, overColumns, overElements, times } from './simd/loops';
 import { multiplyAdd } from './simd/math';
 
@@ -27,7 +27,7 @@ export const multiplyTaps: Kernel<typeof tapped> = {
   simd: ([y, x, weight, rows, taps, tapStride, n], w) => {
     const [source, factor, left, weights] = w.pointers;
     return [
-      set(tapStride, shiftLeft(tapStride, 2)),
+      set(tapStride, inBytes(tapStride)),
       times(rows, [
         set(weights, weight),
         ...overColumns(w, n, [y, x, weights], (vectors, e) => {
@@ -199,9 +199,9 @@ export const unfoldWindows: Kernel<typeof unfolded> = {
         times(left, [
           set(source, start),
           ...overElements(w, n, [y, source], (e) => [e.store(y, e.load(source))]),
-          increase(start, shiftLeft(tapStride, 2)),
+          increase(start, inBytes(tapStride)),
         ]),
-        increase(x, shiftLeft(rowStride, 2)),
+        increase(x, inBytes(rowStride)),
       ]),
     ];
   },
@@ -229,9 +229,9 @@ export const foldWindows: Kernel<typeof folded> = {
         times(left, [
           set(target, start),
           ...overElements(w, n, [dy, target], (e) => [e.store(target, vAdd(e.load(target), e.load(dy)))]),
-          increase(start, shiftLeft(tapStride, 2)),
+          increase(start, inBytes(tapStride)),
         ]),
-        increase(dx, shiftLeft(rowStride, 2)),
+        increase(dx, inBytes(rowStride)),
       ]),
     ];
   },

@@ -3,6 +3,7 @@
 import { type Call, type Kernel, longestSum, type Memory, type Parts, type WasmFunction } from './kernel';
 import {
   add,
+  inBytes,
   increase,
   type Local,
   less,
@@ -14,7 +15,6 @@ import {
   pairZero,
   type Statement,
   set,
-  shiftLeft,
   shuffle,
   singles,
   tee,
@@ -116,7 +116,7 @@ export const gatherRows: Kernel<typeof gathered> = {
           less(tee(id, truncate(loadOne(ids))), number(0)),
           overElements(w, n, [y], (e) => [e.store(y, vZero())]),
           [
-            set(source, add(table, shiftLeft(multiply(id, n), 2))),
+            set(source, add(table, inBytes(multiply(id, n)))),
             ...overElements(w, n, [y, source], (e) => [e.store(y, e.load(source))]),
           ],
         ),
@@ -151,10 +151,10 @@ const scatter: WasmFunction<typeof scattered> = {
       times(rows, [
         when(less(number(-1), tee(id, truncate(loadOne(ids)))), [
           set(source, dy),
-          set(target, add(dtable, shiftLeft(multiply(id, n), 2))),
+          set(target, add(dtable, inBytes(multiply(id, n)))),
           ...overElements(w, n, [target, source], (e) => [e.store(target, vAdd(e.load(target), e.load(source)))]),
         ]),
-        increase(dy, shiftLeft(n, 2)),
+        increase(dy, inBytes(n)),
         increase(ids, 4),
       ]),
     ];

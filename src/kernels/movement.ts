@@ -8,12 +8,12 @@ import {
   anyTrue,
   bitAnd,
   equal,
+  inBytes,
   increase,
   loadOne,
   moveBytes,
   number,
   set,
-  shiftLeft,
   splat,
   storeOne,
   toF64,
@@ -49,7 +49,7 @@ export const copy: Kernel<typeof copied> = {
   portable: (memory) => (y, x, n) => {
     memory.view.copyWithin(y, x, x + n);
   },
-  simd: ([y, x, n]) => [moveBytes(y, x, shiftLeft(n, 2))],
+  simd: ([y, x, n]) => [moveBytes(y, x, inBytes(n))],
 };
 
 const compared = ['read n', 'read n', 'n'] as const;
@@ -85,8 +85,8 @@ const byStrides = (f: (y: Vector, x: Vector) => Vector): WasmFunction<typeof row
       [
         times(n, [
           storeOne(y, f(loadOne(y), loadOne(x))),
-          increase(y, shiftLeft(yStride, 2)),
-          increase(x, shiftLeft(xStride, 2)),
+          increase(y, inBytes(yStride)),
+          increase(x, inBytes(xStride)),
         ]),
       ],
     ),

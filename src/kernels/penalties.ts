@@ -2,10 +2,10 @@
 
 import type { Kernel } from './kernel';
 import {
+  inBytes,
   increase,
   type Statement,
   set,
-  shiftLeft,
   splat,
   vAdd,
   vAnd,
@@ -64,7 +64,7 @@ export const limitColumns: Kernel<typeof limited> = {
       set(atStep, step),
       set(atX, x),
       set(left, rows),
-      times(left, [...statements, increase(atStep, shiftLeft(n, 2)), increase(atX, shiftLeft(n, 2))]),
+      times(left, [...statements, increase(atStep, inBytes(n)), increase(atX, inBytes(n))]),
     ];
     return [
       set(maximum, splat(limit)),

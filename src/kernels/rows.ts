@@ -4,13 +4,13 @@ import type { Heap, Kernel } from './kernel';
 import {
   add,
   anyTrue,
+  inBytes,
   increase,
   type Local,
   loadOne,
   loadSplat,
   type Statement,
   set,
-  shiftLeft,
   storeOne,
   tee,
   truncate,
@@ -130,7 +130,7 @@ export const crossEntropyRows: Kernel<typeof classified> = {
   },
   simd: ([loss, probabilities, logits, targets, rows, V], w) => {
     const [largest, total] = w.vectors;
-    const chosen = loadOne(add(logits, shiftLeft(truncate(loadOne(targets)), 2)));
+    const chosen = loadOne(add(logits, inBytes(truncate(loadOne(targets)))));
     return [
       times(rows, [
         ...exponentials(w, probabilities, logits, V, largest, total),
@@ -170,7 +170,7 @@ export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
             ...alongRow(w, V, [dlogits, probabilities], ([to, p], e) => [
               e.store(to, vAdd(e.load(to), vMultiply(d, e.load(p)))),
             ]),
-            storeOne(tee(at, add(dlogits, shiftLeft(truncate(loadOne(targets)), 2))), vSubtract(loadOne(at), d)),
+            storeOne(tee(at, add(dlogits, inBytes(truncate(loadOne(targets))))), vSubtract(loadOne(at), d)),
           ],
         ),
         ...nextRow(V, dlogits, probabilities),

@@ -208,15 +208,15 @@ it.each(isLong ? [1, 2, 3, 4] : [1])(
       const before = memory();
       await cycle(${starts});
       const after = memory();
-      // Node.js keeps the memory of as many threads as once ended at the same time, up to 300 MB. A start that leaked
-      // its queue would take more than 1 MB each time.
+      // Node.js keeps the memory of as many threads as once ended at the same time: empty workers that end at once took
+      // 450 MB more after 4,000 starts. 2,500 starts that leaked their queues would take more than 4,000 MB.
       const grown = [(after.rss - before.rss) / 1e6, (after.kept - before.kept) / 1e6];
       useThreads(2);
       await threadsReady();
       const a = full([4, 4], 0.5);
       for (let i = 0; i < 10; i++) compute({ a }, (p) => matmul(p.a, p.a));
       for (let i = 0; i < ${divisions}; i++) compute({ a }, (p) => matmul(p.a, p.a));
-      print(threadsInUse(), bits() === one, (grown[0] < 400 && grown[1] < 3) || grown);
+      print(threadsInUse(), bits() === one, (grown[0] < ${isLong ? 1500 : 400} && grown[1] < 3) || grown);
     `,
       isLong ? 3_600_000 : 250_000,
     );
@@ -242,8 +242,9 @@ it.each(isLong ? [1, 2, 3, 4] : [1])(
     if (isLong) console.log(JSON.stringify(result));
     expect(result).toMatchObject({ different: 0, missing: 0 });
     expect(result.models).toBeGreaterThan(0);
-    // It varies with the models; a leak grows all the time.
-    if (isLong) expect(result.grown).toBeLessThan(20);
+    // It varies with the models and with the threads that end at the same time; 300 models that leaked a queue each
+    // would take more than 300 MB.
+    if (isLong) expect(result.grown).toBeLessThan(150);
   },
   isLong ? 600_000 : 300_000,
 );

@@ -190,7 +190,7 @@ describe('training', () => {
     ],
     [
       'a string as the seed',
-      'fit: seed must be a finite number, got x.',
+      "fit: seed must be a finite number, got 'x'.",
       { loss: meanSquaredError, optimizer: adam(), seed: 'x' },
     ],
   ])('%s', async (_, message, options) => {

@@ -67,7 +67,8 @@ export const add = (a: I32, b: I32): I32 => plain('i32', [0x6a], [a, b]);
 export const subtract = (a: I32, b: I32): I32 => plain('i32', [0x6b], [a, b]);
 export const multiply = (a: I32, b: I32): I32 => plain('i32', [0x6c], [a, b]);
 export const bitAnd = (a: I32, b: I32): I32 => plain('i32', [0x71], [a, b]);
-export const shiftLeft = (a: I32, by: number): I32 => plain('i32', [0x74], [a, number(by)]);
+/** The size of a number of floats in bytes: a shift by 2. */
+export const inBytes = (floats: I32): I32 => plain('i32', [0x74], [floats, number(2)]);
 export const equal = (a: I32, b: I32): I32 => plain('i32', [0x46], [a, b]);
 /** a < b, signed. */
 export const less = (a: I32, b: I32): I32 => plain('i32', [0x48], [a, b]);

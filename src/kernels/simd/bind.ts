@@ -2,7 +2,7 @@
 
 import { memoize } from '../../tensor/memoize';
 import type { Kernel, KernelName, Kernels, Memory, Parts, WasmFunction } from '../kernel';
-import { type Abilities, assemble, type Local, pairOf, pairSum, set, shiftLeft, type ValueType } from './assembler';
+import { type Abilities, assemble, inBytes, type Local, pairOf, pairSum, set, type ValueType } from './assembler';
 import { multiplyAdd } from './math';
 import { narrowTiles, type Tiles, tallTiles } from './product';
 
@@ -59,7 +59,7 @@ export function codeOf({ operands, simd }: WasmFunction, abilities: Abilities): 
   return assemble(types, abilities, (parameters, writer) => [
     ...(parameters as Local<'i32'>[])
       .filter((_, i) => /^(read|write|update)/.test(operands[i]!))
-      .map((offset) => set(offset, shiftLeft(offset, 2))),
+      .map((offset) => set(offset, inBytes(offset))),
     ...simd(parameters as Local<'i32'>[], writer),
   ]);
 }

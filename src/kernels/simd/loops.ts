@@ -6,6 +6,7 @@ import {
   bitAnd,
   type Elements,
   type I32,
+  inBytes,
   increase,
   type Local,
   less,
@@ -20,7 +21,6 @@ import {
   type Statement,
   select,
   set,
-  shiftLeft,
   shuffle,
   splat,
   store,
@@ -55,7 +55,7 @@ export function overElements(
   const first = pointers[0]!;
   /** Runs the loop for the elements that the mask leaves of n. */
   const loop = (mask: number, statements: readonly Statement[], bytes: number): Statement[] => [
-    set(end, add(first, shiftLeft(bitAnd(n, number(mask)), 2))),
+    set(end, add(first, inBytes(bitAnd(n, number(mask))))),
     loopWhile(below(first, end), [...statements, ...pointers.map((pointer) => increase(pointer, bytes))]),
   ];
   return [
@@ -125,7 +125,7 @@ export const limited = (count: I32, most: number): I32 => select(less(count, num
 
 /** Advances pointers by a row of n elements. */
 export const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>
-  pointers.map((pointer) => increase(pointer, shiftLeft(n, 2)));
+  pointers.map((pointer) => increase(pointer, inBytes(n)));
 
 /** Runs the statements `count` times; leaves `count` at 0. */
 export function times(count: Local<'i32'>, statements: readonly Statement[]): Statement {

@@ -9,6 +9,7 @@ import {
   below,
   block,
   type I32,
+  inBytes,
   increase,
   type Local,
   less,
@@ -21,7 +22,6 @@ import {
   number,
   type Statement,
   set,
-  shiftLeft,
   shuffle,
   store,
   storeOne,
@@ -105,8 +105,8 @@ function packPanels(
     loopWhile(less(lane, number(width)), [
       when(
         less(lane, lanes),
-        [storeOne(add(to, shiftLeft(lane, 2)), loadOne(add(source, multiply(lane, laneStride))))],
-        [storeOne(add(to, shiftLeft(lane, 2)), vZero())],
+        [storeOne(add(to, inBytes(lane)), loadOne(add(source, multiply(lane, laneStride))))],
+        [storeOne(add(to, inBytes(lane)), vZero())],
       ),
       increase(lane, 1),
     ]),
@@ -115,8 +115,8 @@ function packPanels(
   ]);
 
   return [
-    set(laneStride, shiftLeft(laneStride, 2)),
-    set(depthStride, shiftLeft(depthStride, 2)),
+    set(laneStride, inBytes(laneStride)),
+    set(depthStride, inBytes(depthStride)),
     loopWhile(less(number(0), lanes), [
       set(source, from),
       set(k, depth),
@@ -223,7 +223,7 @@ function multiplyPanels(
     set(row, limited(i, tileRows)),
     times(row, [
       set(column, number(0)),
-      loopWhile(less(column, shiftLeft(limited(j, tileColumns), 2)), [
+      loopWhile(less(column, inBytes(limited(j, tileColumns))), [
         storeElement(add(end, column), y, fromStart, column, x),
       ]),
       increase(x, 4 * tileColumns),
@@ -232,8 +232,8 @@ function multiplyPanels(
     ]),
   ]);
   return [
-    set(stride, shiftLeft(stride, 2)),
-    set(startStride, shiftLeft(startStride, 2)),
+    set(stride, inBytes(stride)),
+    set(startStride, inBytes(startStride)),
     set(j, columns),
     loopWhile(less(number(0), j), [
       set(i, rows),
@@ -252,7 +252,7 @@ function multiplyPanels(
         increase(target, multiply(stride, number(tileRows))),
         increase(origin, multiply(startStride, number(tileRows))),
       ]),
-      increase(b, shiftLeft(panelStride, 2)),
+      increase(b, inBytes(panelStride)),
       increase(c, 4 * tileColumns),
       increase(start, 4 * tileColumns),
       increase(j, -tileColumns),
@@ -311,9 +311,9 @@ const rowProduct = (panelColumns: 8 | 16): WasmFunction<typeof ofOneRow> => ({
     const storeSums = (to: Local<'i32'>, sums: readonly Local<'v128'>[]): Statement[] =>
       sums.map((sum, i) => store(to, sum, 16 * i));
     return [
-      set(rowStride, shiftLeft(rowStride, 2)),
-      set(panelStride, shiftLeft(panelStride, 2)),
-      set(end, add(a, shiftLeft(depth, 2))),
+      set(rowStride, inBytes(rowStride)),
+      set(panelStride, inBytes(panelStride)),
+      set(end, add(a, inBytes(depth))),
       loopWhile(
         less(number(4 * panelColumns - 1), columns),
         along(4, (sums) => [
@@ -329,7 +329,7 @@ const rowProduct = (panelColumns: 8 | 16): WasmFunction<typeof ofOneRow> => ({
         along(1, (sums) => [
           ...storeSums(spare, sums),
           set(column, number(0)),
-          loopWhile(less(column, shiftLeft(limited(columns, panelColumns), 2)), [
+          loopWhile(less(column, inBytes(limited(columns, panelColumns))), [
             storeElement(add(c, column), start, fromStart, column, spare),
           ]),
         ]),

@@ -252,9 +252,7 @@ export function startPool(
         };
         queues.forEach(({ offer }, i) => offer(() => computeShare(i + 1, i + 1)));
         computeShare(0, 0);
-        queues.forEach(({ claim }, i) => {
-          if (claim()) computeShare(i + 1, 0);
-        });
+        queues.forEach(({ claim }, i) => claim() && computeShare(i + 1, 0));
         if (!queues.every(({ wait }) => wait())) {
           terminate();
           onEnd();
