@@ -1,21 +1,10 @@
 /** The lists of known options in checks equal the options that the types declare. */
 
-import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
-import { root } from './examples';
+import { programOf, src } from './program';
 
-const src = fileURLToPath(new URL('src/', root));
-const program = ts.createProgram(ts.sys.readDirectory(src, ['.ts']), {
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  moduleResolution: ts.ModuleResolutionKind.Bundler,
-  module: ts.ModuleKind.ESNext,
-  target: ts.ScriptTarget.ES2022,
-  lib: ['lib.es2022.d.ts'],
-  types: [],
-  noEmit: true,
-});
+const program = programOf(ts.sys.readDirectory(src, ['.ts']));
 const checker = program.getTypeChecker();
 
 /** The names of the properties of a type, of all members if it is a union. */

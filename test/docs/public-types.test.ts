@@ -1,23 +1,12 @@
 /** Programs can name the types of the public API, and pass on options that are undefined. */
 
-import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
-import { root } from './examples';
+import { programOf, src } from './program';
 
-const src = fileURLToPath(new URL('src/', root));
 const entries = ['index', 'pytorch', 'keras', 'onnx', 'worker/index', 'forecasting/index', 'node/index'];
 const files = entries.map((entry) => `${src}${entry}.ts`);
-const program = ts.createProgram([...files, `${src}node/node-builtins.d.ts`], {
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  moduleResolution: ts.ModuleResolutionKind.Bundler,
-  module: ts.ModuleKind.ESNext,
-  target: ts.ScriptTarget.ES2022,
-  lib: ['lib.es2022.d.ts'],
-  types: [],
-  noEmit: true,
-});
+const program = programOf([...files, `${src}node/node-builtins.d.ts`]);
 const checker = program.getTypeChecker();
 const resolved = (symbol: ts.Symbol): ts.Symbol =>
   symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
