@@ -103,7 +103,7 @@ export function checkSameKind(
 
 /** @throws RangeError unless the padding is a number; for ids, an integer */
 export function checkPadding(where: string, padding: number, areIds: boolean): void {
-  if (areIds ? (padding | 0) === padding : typeof padding === 'number') return;
+  if (typeof padding === 'number' && (!areIds || (padding | 0) === padding)) return;
   throw outOfRange(where, 'padding', areIds ? 'an id, an integer' : 'a number', padding);
 }
 

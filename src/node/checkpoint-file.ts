@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { type LoadOptions, loadInto, type Saveable, type SaveOptions, save } from '../formats/saved-model';
 import { withCaller } from '../tensor/error-context';
-import { checkCount, checkKind, checkObject, checkString } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, checkString } from '../tensor/shape';
 import type { FitCheckpoint, TrainingState } from '../training/training-state';
 import { writeAtomically } from './atomic-file';
 
@@ -32,7 +32,7 @@ export interface CheckpointFileOptions extends Omit<SaveOptions, 'training'> {
  */
 export function checkpointFile(path: string, model: Saveable, allOptions: CheckpointFileOptions): FitCheckpoint {
   checkString('checkpointFile', 'path', path);
-  checkObject('checkpointFile', 'options', allOptions);
+  checkNames('checkpointFile', 'options', allOptions, ['every', 'extras', 'customObjects']);
   const { every, ...options } = allOptions;
   checkCount('checkpointFile', 'every', every);
   const saved = (saveOptions: SaveOptions): Uint8Array => withCaller('checkpointFile', () => save(model, saveOptions));

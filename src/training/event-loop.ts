@@ -4,7 +4,7 @@ import { checkKind } from '../tensor/shape';
 
 /** @throws TypeError if it is not a signal, but, for example, an AbortController, which would never stop training */
 export function checkSignal(where: string, signal: { readonly aborted: boolean } | undefined): void {
-  if (signal) checkKind(where, 'signal', signal, 'a signal, such as an AbortSignal', 'aborted');
+  if (signal) checkKind(where, 'signal', signal, 'an abort signal', 'aborted');
 }
 
 /** The time in milliseconds: since the start of the program, or, on engines without `performance`, since 1970. */

@@ -21,7 +21,7 @@ import type { ValidRows } from '../recurrence/packing';
 import { placeValid, takeValid } from '../recurrence/valid-steps';
 import { lastOf } from '../tensor/arrays';
 import type { Origin } from '../tensor/origin';
-import { checkChoice, checkNames, checkNumber, checkObject, checkRows } from '../tensor/shape';
+import { checkChoice, checkNames, checkNumber, checkRows } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './metrics';
 
@@ -150,7 +150,7 @@ export function huber(
     readonly delta?: number | undefined;
   } = {},
 ): Variable {
-  checkObject('huber', 'options', allOptions);
+  checkNames('huber', 'options', allOptions, ['delta', 'mask', 'lengths', 'reduction']);
   const { delta = 1, ...options } = allOptions;
   checkNumber('huber', 'delta', delta, 0);
   return elementWise('huber', predictions, targets, options, (x, t) => huberize(subtract(x, t), delta));

@@ -22,7 +22,6 @@ import {
   checkKind,
   checkNames,
   checkNumber,
-  checkObject,
   counted,
   describe,
   outOfRange,
@@ -307,7 +306,7 @@ export interface AdamWOptions extends AdamOptions {
  * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
  */
 export function adamw(rate: LearningRate = 1e-3, allOptions: AdamWOptions = {}): Optimizer {
-  checkObject('adamw', 'options', allOptions);
+  checkNames('adamw', 'options', allOptions, ['beta1', 'beta2', 'weightDecay', 'epsilon']);
   const { weightDecay = 0.01, ...options } = allOptions;
   checkNumber('adamw', 'weightDecay', weightDecay, 0);
   const inner = withCaller('adamw', () => adam(rate, options));

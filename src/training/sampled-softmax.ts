@@ -7,7 +7,7 @@ import { sum } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { checkRandom, type Random, uniformNumber } from '../tensor/random';
-import { checkCount, checkIds, checkObject, checkShape, sizeOf } from '../tensor/shape';
+import { checkCount, checkIds, checkNames, checkObject, checkShape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, type IntTensor, type Tensor } from '../tensor/tensor';
 import { crossEntropy, type LossOptions, overValid } from './losses';
 
@@ -50,7 +50,7 @@ export function sampledCrossEntropy(
   options: SampledOptions,
 ): Variable {
   const where = 'sampledCrossEntropy';
-  checkObject(where, 'options', options);
+  checkNames(where, 'options', options, ['mask', 'lengths', 'reduction', 'samples', 'random']);
   checkObject(where, 'parameters', parameters);
   checkIntTensor(where, 'targets', targets);
   const { samples = 500, random, ...rest } = options;

@@ -68,6 +68,9 @@ describe('padSequences', () => {
     expect(() => padSequences(sequences, { padding: 0.5 })).toThrow(
       'padSequences: padding must be an id, an integer, got 0.5',
     );
+    expect(() => padSequences(sequences, { padding: Symbol('pad') as never })).toThrow(
+      new RangeError('padSequences: padding must be an id, an integer, got Symbol(pad).'),
+    );
     expect(() => padSequences(sequences, { padding: 2 ** 32 })).toThrow(
       'padSequences: padding must be an id, an integer',
     );

@@ -13,9 +13,22 @@ function propertiesOf(type: ts.Type): readonly string[] {
   return [...new Set(members.flatMap((member) => member.getProperties().map(({ name }) => name)))];
 }
 
+/** The list that an expression is, or that of the constant with its name; undefined for a parameter. */
+function listOf(expression: ts.Expression): ts.ArrayLiteralExpression | undefined {
+  if (ts.isArrayLiteralExpression(expression)) return expression;
+  const symbol = checker.getSymbolAtLocation(expression);
+  const origin = symbol && symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  const declaration = origin?.valueDeclaration;
+  const value = declaration && ts.isVariableDeclaration(declaration) ? declaration.initializer : undefined;
+  return value && ts.isArrayLiteralExpression(value) ? value : undefined;
+}
+
 /** The strings in the argument of a call; those of a rest of other names are given by the callers. */
 const stringsIn = (argument: ts.Expression): readonly string[] =>
-  ts.isArrayLiteralExpression(argument) ? argument.elements.filter(ts.isStringLiteral).map(({ text }) => text) : [];
+  (listOf(argument)?.elements ?? []).flatMap((element) => {
+    if (ts.isSpreadElement(element)) return stringsIn(element.expression);
+    return ts.isStringLiteral(element) ? [element.text] : [];
+  });
 
 /** The calls `checkNames(where, 'options', options, names)`, and those of functions that pass names on. */
 const calls: { readonly place: string; readonly declared: readonly string[]; readonly listed: readonly string[] }[] =
@@ -29,7 +42,8 @@ for (const pass of ['collect', 'compare'] as const)
         const [, second, third, fourth] = node.arguments;
         const place = `${file.fileName.slice(src.length)}: ${node.getText().slice(0, 60)}`;
         const passesOn =
-          fourth !== undefined && ts.isArrayLiteralExpression(fourth) && fourth.elements.some(ts.isSpreadElement);
+          fourth !== undefined &&
+          listOf(fourth)?.elements.some((element) => ts.isSpreadElement(element) && !listOf(element.expression));
         if (name === 'checkNames' && second?.getText() === "'options'" && passesOn) {
           const owner = ts.findAncestor(node, ts.isFunctionDeclaration)!.name!.text;
           common.set(owner, stringsIn(fourth));

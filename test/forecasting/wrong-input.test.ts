@@ -300,7 +300,7 @@ describe('seriesFromRows rejects', () => {
 
 it('fitForecaster rejects an AbortController in place of its signal', async () => {
   await expect(fitForecaster(plain, [good], { signal: new AbortController() as never })).rejects.toThrow(
-    'fitForecaster: signal must be a signal, such as an AbortSignal, got an instance of AbortController.',
+    'fitForecaster: signal must be an abort signal, got an instance of AbortController.',
   );
 });
 

@@ -345,7 +345,7 @@ describe('fit', () => {
   it('rejects an AbortController in place of its signal', async () => {
     const options = { loss: crossEntropy, optimizer: adam(), signal: new AbortController() as never };
     await expect(fit(model(), data, options)).rejects.toThrow(
-      new TypeError('fit: signal must be a signal, such as an AbortSignal, got an instance of AbortController.'),
+      new TypeError('fit: signal must be an abort signal, got an instance of AbortController.'),
     );
   });
 

@@ -587,9 +587,7 @@ describe('errors of fitInWorker', () => {
     await expect(
       fitInWorker(worker, tagger(), shuffled, { loss, optimizer, signal: new AbortController() as never }),
     ).rejects.toThrow(
-      new TypeError(
-        'fitInWorker: signal must be a signal, such as an AbortSignal, got an instance of AbortController.',
-      ),
+      new TypeError('fitInWorker: signal must be an abort signal, got an instance of AbortController.'),
     );
   });
 

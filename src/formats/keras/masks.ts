@@ -24,7 +24,7 @@ import {
 } from '../../models/sequential';
 import { rowsAt } from '../../recurrence/valid-steps';
 import { withCaller } from '../../tensor/error-context';
-import { checkObject, checkShape, mismatch, sizeOf } from '../../tensor/shape';
+import { checkNames, checkShape, mismatch, sizeOf } from '../../tensor/shape';
 import { checkEither, checkTensor, type IntTensor, isIntTensor, type Tensor } from '../../tensor/tensor';
 
 /**
@@ -161,7 +161,15 @@ export function runMasked(
   allOptions: MaskedRunOptions = {},
 ): ModelRun {
   checkModel('runMasked', model);
-  checkObject('runMasked', 'options', allOptions);
+  checkNames('runMasked', 'options', allOptions, [
+    'training',
+    'random',
+    'sequenceRandom',
+    'step',
+    'state',
+    'mask',
+    'zeroOutputForMask',
+  ]);
   const { mask, zeroOutputForMask, ...options } = allOptions;
   const steps = mask ?? withCaller('runMasked', () => stepMask(isVariable(input) ? toTensor(input) : input));
   const x = isIntTensor(input) ? input : operand('runMasked', input, 'inputs');
