@@ -26,6 +26,8 @@ export interface Resident {
   readonly pack: (matrix: Tensor) => number;
   /** Whether these are the tensors of the parameters, with the bits that they had. */
   readonly holds: (tensors: readonly Tensor[]) => boolean;
+  /** Whether its memory is freed when the parameters change, because only calls of `generate` have used it. */
+  free?: boolean | undefined;
 }
 
 /** The resident parameters by owner, with the values that they had last. */
@@ -36,17 +38,14 @@ export const residents: WeakMap<object, Resident> = /* @__PURE__ */ new WeakMap(
  * the previous ones stay as long as something uses them.
  */
 export function residentOf(workspace: Workspace, owner: object, tensors: readonly Tensor[]): Resident {
-  const existing = residents.get(owner);
-  if (existing?.workspace === workspace && existing.holds(tensors)) return existing;
-  const resident = createResident(workspace, tensors);
-  residents.set(owner, resident);
+  let resident = residents.get(owner);
+  if (resident?.workspace === workspace && resident.holds(tensors)) resident.free = false;
+  else {
+    if (resident?.free) freeBlocks(resident.reservation.held);
+    resident = createResident(workspace, tensors);
+    residents.set(owner, resident);
+  }
   return resident;
-}
-
-/** Frees the resident parameters of an owner, which no stream or predictor uses. */
-export function freeResident(owner: object): void {
-  freeBlocks(residents.get(owner)!.reservation.held);
-  residents.delete(owner);
 }
 
 function createResident(workspace: Workspace, tensors: readonly Tensor[]): Resident {

@@ -1,6 +1,6 @@
 /** Autoregressive generation with a sequence model. */
 
-import { freeResident, residents } from '../kernels/resident';
+import { residents } from '../kernels/resident';
 import { localWorkspace } from '../kernels/workspace';
 import { withCaller } from '../tensor/error-context';
 import { seeded } from '../tensor/random';
@@ -41,19 +41,20 @@ export function generate(model: Sequential, options: GenerateOptions): Int32Arra
   const random = seeded('generate', seed);
   return withCaller('generate', () => {
     const earlier = residents.get(model.parameters);
+    const free = earlier?.free;
     const { top, base } = localWorkspace();
     const running = stream(model);
+    // No other stream uses new weights. Inside of a computation, their memory includes its stack and must not be freed.
+    const resident = residents.get(model.parameters)!;
+    resident.free = resident === earlier ? free : top === base;
     const logitsAfter = (id: number): Float32Array => advance(running, { shape: [1], data: Int32Array.of(id) }).data;
-    let logits: Float32Array = new Float32Array(0);
+    let logits!: Float32Array;
     for (let i = 0; i < prompt.length; i++) logits = logitsAfter(prompt[i]!);
     const generated = new Int32Array(length);
     for (let i = 0; i < length; i++) {
-      const id = sample(logits, random);
-      generated[i] = id;
-      if (i + 1 < length) logits = logitsAfter(id);
+      generated[i] = sample(logits, random);
+      if (i + 1 < length) logits = logitsAfter(generated[i]!);
     }
-    // Weights that only this call used. Inside of a computation, their memory includes its stack.
-    if (top === base && residents.get(model.parameters) !== earlier) freeResident(model.parameters);
     return generated;
   });
 }

@@ -306,7 +306,7 @@ export interface AdamWOptions extends AdamOptions {
  * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
  */
 export function adamw(rate: LearningRate = 1e-3, allOptions: AdamWOptions = {}): Optimizer {
-  checkNames('adamw', 'options', allOptions, ['beta1', 'beta2', 'weightDecay', 'epsilon']);
+  checkNames('adamw', 'options', allOptions, ['beta1', 'beta2', 'epsilon', 'weightDecay']);
   const { weightDecay = 0.01, ...options } = allOptions;
   checkNumber('adamw', 'weightDecay', weightDecay, 0);
   const inner = withCaller('adamw', () => adam(rate, options));

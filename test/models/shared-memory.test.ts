@@ -37,6 +37,7 @@ import {
   withoutBias,
 } from 'bptt';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { residents } from '../../src/kernels/resident';
 import {
   allocate,
   createWorkspace,
@@ -287,7 +288,7 @@ it('a stream keeps its memory when its weights and cell are collected, and gives
   expect([advance(running, x), advance(running, x)]).toEqual(expected);
 });
 
-it('generate frees the weights of every update at once, without garbage collection, but not those of streams', () => {
+it('generate frees the weights of earlier updates without garbage collection, but not those of streams', () => {
   const layers = [embedding({ vocabularySize: 5, size: 100 }), recurrent(lstm(), { hiddenSize: 100 })];
   const model = sequential([...layers, dense({ size: 5 })], { seed: 1 });
   const options = { prompt: [1], length: 2 };
@@ -300,6 +301,25 @@ it('generate frees the weights of every update at once, without garbage collecti
   }
   // 50 copies of the weights, with panels, would take 8 million elements.
   expect(defaultWorkspace().base - base).toBeLessThan(1_000_000);
+  expect(advance(running, intTensor([3]))).toEqual(expected);
+});
+
+it('calls of generate share the weights while the parameters stay the same, and leave them to streams', () => {
+  const layers = [embedding({ vocabularySize: 5, size: 30 }), recurrent(lstm(), { hiddenSize: 30 })];
+  const model = sequential([...layers, dense({ size: 5 })], { seed: 1 });
+  const options = { prompt: [1], length: 2, temperature: 0 };
+  const first = generate(model, options);
+  const resident = residents.get(model.parameters);
+  expect([generate(model, options), residents.get(model.parameters)]).toEqual([first, resident]);
+  const expected = advance(stream(sequential([...layers, dense({ size: 5 })], { seed: 1 })), intTensor([3]));
+  const running = stream(model);
+  generate(model, options);
+  expect(residents.get(model.parameters)).toBe(resident);
+  model.data[0]! += 1;
+  generate(model, options);
+  expect(residents.get(model.parameters)).not.toBe(resident);
+  // If the memory of the stream had been freed, this would take it.
+  stream(sequential([...layers, dense({ size: 5 })], { seed: 2 }));
   expect(advance(running, intTensor([3]))).toEqual(expected);
 });
 

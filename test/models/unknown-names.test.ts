@@ -173,7 +173,7 @@ describe('options', () => {
     ],
     ['adam: options must have only beta1, beta2, epsilon, got beta.', () => adam(0.1, withExtra({}, { beta: 0.9 }))],
     [
-      'adamw: options must have only beta1, beta2, epsilon, got decay.',
+      'adamw: options must have only beta1, beta2, epsilon, weightDecay, got decay.',
       () => adamw(0.1, withExtra({}, { decay: 0.1 })),
     ],
     [
