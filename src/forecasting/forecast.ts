@@ -9,7 +9,7 @@ import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { samplePaths } from './paths';
 import type { Series } from './series';
-import { type ForecastState, inGroups, observeAs, runMember } from './state';
+import { checkForecastState, type ForecastState, inGroups, observeAs, runMember } from './state';
 import { averageQuantile } from './step-quantiles';
 import { unscaleValue } from './value-scaling';
 
@@ -76,14 +76,12 @@ export function forecast(
 const isStates = (input: readonly Series[] | readonly ForecastState[]): input is readonly ForecastState[] =>
   isObject(input[0]) && 'networks' in input[0];
 
-function checkState(
-  where: string,
-  { name, length, future }: ForecastState,
-  { forecaster, schema }: FittedForecaster,
-): void {
+function checkState(where: string, state: ForecastState, { forecaster, schema }: FittedForecaster): void {
+  checkForecastState(where, state);
+  const { name, length, future } = state;
   if (length === 0) throw new RangeError(`${where}: series ${name} must have at least one value, got none.`);
   schema.future.forEach((covariate, i) => {
-    const rows = future[i]!.length;
+    const rows = future[i]?.length ?? 0;
     if (rows < forecaster.horizon)
       throw new RangeError(
         `${where}: series ${name}, column ${covariate}: must extend ${counted(forecaster.horizon, 'row')} beyond the ` +

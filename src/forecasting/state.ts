@@ -3,7 +3,7 @@
 import { createPredictor, full, joinStates, type ModelState, splitState, type Tensor } from '../index';
 import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
-import { checkArray, checkObject, outOfRange } from '../tensor/shape';
+import { checkArray, checkNumber, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
   appendValue,
@@ -144,13 +144,25 @@ export function scalerOf(where: string, { forecaster, scalers }: FittedForecaste
   return fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, values);
 }
 
+/** @throws TypeError or RangeError if it is not a state from {@link observe}; it may come from a file */
+export function checkForecastState(where: string, state: ForecastState): void {
+  checkObject(where, 'the state of a series', state);
+  const { length, scaler, track, networks, past, future, numbers, categories } = state;
+  // Spreading takes a missing object as an empty one.
+  const { offset, scale, filled, observed, levels } = { ...track, ...scaler };
+  for (const [name, value] of Object.entries({ length, offset, scale }))
+    checkNumber(where, `the ${name} of a state`, value);
+  const arrays = { networks, past, future, numbers, categories, filled, observed, levels };
+  for (const [name, value] of Object.entries(arrays)) checkArray(where, `the ${name} of a state`, value);
+}
+
 function continueRow(
   where: string,
   { forecaster }: FittedForecaster,
   series: CheckedSeries,
   state: ForecastState,
 ): Row {
-  checkObject(where, 'the state of a series', state);
+  checkForecastState(where, state);
   if (series.name !== state.name)
     throw new RangeError(
       `${where}: series ${series.name}: must have the order of the states, in which ${state.name} is next.`,

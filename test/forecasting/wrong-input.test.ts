@@ -216,6 +216,27 @@ it('states of another forecaster are rejected by forecast and observe in their o
   );
 });
 
+it('states that lack a part, such as those from a damaged file, are rejected by forecast and observe', async () => {
+  const fitted = await fitForecaster(plain, [good], { steps: 1 });
+  const [state] = observe(fitted, [good]);
+  const damaged: [string, unknown][] = [
+    ...Object.keys(state!)
+      .filter((name) => !['name', 'start'].includes(name))
+      .map((name): [string, unknown] => [name, { ...state, [name]: undefined }]),
+    ...Object.keys(state!.track)
+      .filter((name) => name !== 'offset')
+      .map((name): [string, unknown] => [name, { ...state, track: { ...state!.track, [name]: null } }]),
+    ['scale', { ...state, scaler: {} }],
+  ];
+  expect(damaged.map(([name]) => name)).toContain('networks');
+  for (const [name, given] of damaged) {
+    const part = { scaler: 'scale', track: 'filled' }[name] ?? name;
+    const kind = ['length', 'scale'].includes(part) ? 'a finite number' : 'an array';
+    expect(() => forecast(fitted, [given] as never), name).toThrow(`forecast: the ${part} of a state must be ${kind}`);
+    expect(() => observe(fitted, [good], [given] as never), name).toThrow(`observe: the ${part} of a state must be`);
+  }
+});
+
 describe('seriesFromRows rejects', () => {
   const row = (day: string, sold: unknown = 1): Record<string, unknown> => ({ day, sold });
   const read = (...rows: Record<string, unknown>[]): Series[] =>
