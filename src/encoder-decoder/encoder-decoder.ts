@@ -192,7 +192,7 @@ function probe(
   };
 }
 
-/** The shortest input, of a power of 2 steps, of which convolutions and pooling leave a step. */
+/** The shortest input, among those of a power of 2 steps, of which convolutions and pooling leave a step. */
 function shortSequence(encoder: readonly NamedLayer[], input: Features): Tensor | IntTensor {
   const layers = encoder.map(({ layer }) => layer);
   let T = 1;

@@ -211,8 +211,8 @@ export function withMemory<R>(workspace: Workspace, body: () => R): R {
 export interface Reservation {
   readonly held: Held;
   /**
-   * An array of the length of every block, which is never used, so that no page of it is in memory. Engines do not see
-   * the blocks, and would not collect garbage before the heap is full.
+   * An array per block, of its length. Engines count these arrays, but not the blocks, and collect garbage in time. The
+   * arrays are never used, so that no page of them is in memory.
    */
   readonly spare: Float32Array[];
 }
@@ -244,14 +244,13 @@ export function reserve({ held: { workspace, blocks }, spare }: Reservation, siz
   const length = rounded(size);
   spare.push(new Float32Array(length));
   const range = workspace.free.find(({ start, end }) => end - start >= length);
-  const block = { start: workspace.base, ...range, end: 0 };
-  if (range) block.end = range.start += length;
-  else {
-    allocate(workspace, length);
-    block.end = workspace.base = workspace.top;
-  }
-  blocks.push(block);
-  return block.end - length;
+  const start = range ? range.start : workspace.base;
+  const offset = range ? start : allocate(workspace, length);
+  const end = offset + length;
+  if (range) range.start = end;
+  else workspace.base = end;
+  blocks.push({ start, end });
+  return offset;
 }
 
 /** Copies data into a block that it reserves, and returns its offset. */

@@ -1,2 +1,2 @@
-/** `Required` for options that may be `undefined`: no value is. */
+/** As `Required`, but no value may be `undefined` either. */
 export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };

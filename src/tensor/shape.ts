@@ -271,7 +271,7 @@ export function describe(value: unknown): string {
 export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : plural}`;
 
-/** A string in quotation marks, so that the text of a number is not taken for a number; other values as they are. */
+/** Puts a string in quotation marks, so that '3' is not taken for a number. Returns any other value. */
 const quoted = (value: unknown): unknown => (typeof value === 'string' ? `'${value}'` : value);
 
 /** Returns the error of an argument of another type. */

@@ -2,7 +2,7 @@
 
 import { checkKind } from '../tensor/shape';
 
-/** @throws TypeError if it is not a signal, but, for example, an AbortController, which would never stop training */
+/** @throws TypeError unless it has `aborted`: an AbortController in place of its signal would never stop training */
 export function checkSignal(where: string, signal: { readonly aborted: boolean } | undefined): void {
   if (signal) checkKind(where, 'signal', signal, 'an abort signal', 'aborted');
 }

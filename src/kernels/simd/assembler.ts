@@ -250,7 +250,7 @@ export interface Writer {
 
 /** Flattens code into bytes. */
 function bytesOf(parts: Code<'void'>['parts'], bytes: number[] = []): number[] {
-  // A loop would allocate an object per byte until the engine has compiled it.
+  // `for … of` would allocate an object per byte until the engine has compiled this function.
   parts.forEach((part) => {
     if (typeof part === 'number') bytes.push(part);
     else bytesOf(part.parts, bytes);
