@@ -173,12 +173,12 @@ export function memoryOf(
   return attention && attentionMemory(attention, p.score ?? {}, states, { lengths });
 }
 
-/** The result of a decoder run. */
+/** The result of a step of the decoder. */
 export interface Decoded {
-  /** `[…, B, V]` */
+  /** `[B, V]` */
   readonly logits: Variable;
   readonly state: DecoderState;
-  /** `[…, B, S]`, the attention weights, if the decoder has attention. */
+  /** `[B, S]`, the attention weights, if the decoder has attention. */
   readonly weights: Variable | undefined;
 }
 
@@ -202,7 +202,7 @@ function outputLayer(
   return { logits: affine(dropout(attentional, rate, random), p.output), weights, attentional };
 }
 
-/** Runs all steps at once on the input ids `[T, B]`. */
+/** Runs all steps at once on the input ids `[T, B]`. Returns the logits `[T, B, V]`. */
 export function decodeAll(
   options: DecoderOptions,
   p: DecoderVariables,
@@ -211,15 +211,12 @@ export function decodeAll(
   memory: AttentionMemory | undefined,
   lengths: Int32Array | undefined,
   random: Random | undefined,
-): Decoded {
+): Variable {
   let x = dropout(gather(p.embedding.weight, ids), options.dropout, random);
-  const layers = layerNames(options).map((name, i) => {
-    const run = unroll(options.cell, p.cell[name]!, x, { initialState: state.layers[i]!, lengths });
-    x = run.outputs;
-    return run.state;
+  layerNames(options).forEach((name, i) => {
+    x = unroll(options.cell, p.cell[name]!, x, { initialState: state.layers[i]!, lengths }).outputs;
   });
-  const { logits, weights } = outputLayer(options, p, x, memory, random);
-  return { logits, weights, state: { layers, attentional: undefined } };
+  return outputLayer(options, p, x, memory, random).logits;
 }
 
 /** Runs one step on the input ids `[B]`. */

@@ -24,7 +24,7 @@ import { initializeParameters } from '../tensor/parameter-spec';
 import { modelNotCloneable } from '../tensor/post-instead';
 import { type Random, seeded, uniformNumber } from '../tensor/random';
 import { checkIds, checkNames, checkNumber, checkShape } from '../tensor/shape';
-import { checkIntTensor, full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, checkIntTensor, full, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { flattenTree } from '../tensor/tree';
 import type { CustomModel, TrainingContext } from '../training/custom-model';
 import { crossEntropy } from '../training/losses';
@@ -267,7 +267,9 @@ function lossOf(
   { training, random }: TrainingContext,
   sampling: number,
 ): Variable {
+  checkNames('encoderDecoder', 'a batch', batch, ['inputs', 'targets', 'lengths', 'targetLengths']);
   const { inputs, lengths, targets, targetLengths } = batch;
+  checkEither('encoderDecoder', 'inputs', inputs);
   checkIntTensor('encoderDecoder', 'targets', targets);
   checkShape('encoderDecoder', 'targets', targets.shape, '[T, B]', [undefined, inputs.shape[1]]);
   // Those in the padding, too: all but the last step are inputs of the decoder.
@@ -277,8 +279,7 @@ function lossOf(
   const logits =
     model.decoder.inputFeeding || sampling > 0
       ? decodeSteps(model, p.decoder, targets, state, memory, random, sampling, dropoutRandom)
-      : decodeAll(model.decoder, p.decoder, shifted(targets, model.start), state, memory, targetLengths, dropoutRandom)
-          .logits;
+      : decodeAll(model.decoder, p.decoder, shifted(targets, model.start), state, memory, targetLengths, dropoutRandom);
   return crossEntropy(logits, targets, { lengths: targetLengths });
 }
 

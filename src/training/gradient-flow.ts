@@ -80,10 +80,10 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   if (probes.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
   // Zeros are added to every state: the gradient with respect to them is the gradient with respect to the state.
   const noise: Record<string, Record<string, Tensor>> = {};
-  const times: Record<string, readonly number[]> = {};
+  const times: Record<string, Times> = {};
   for (const { path, sizes, reverse } of probes) {
     times[path] = timesOf(batch, layersBefore(model, path), reverse);
-    const { length } = times[path];
+    const { length } = times[path].steps;
     noise[path] = mapValues(sizes, (size) => full([length, size], 0));
   }
   const probed: Sequential = { ...model, layers: chain(layers, model.input) };
@@ -95,9 +95,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   });
   const norms = probes.map(({ path }) => [
     path,
-    mapValues(gradient.noise[path]!, ({ data }) =>
-      normsOverTime(data, times[path]!, stepsAfter(layersBefore(model, path), inputs.shape[0]!)),
-    ),
+    mapValues(gradient.noise[path]!, ({ data }) => normsOverTime(data, times[path]!)),
   ]);
   return { loss: value, norms: Object.fromEntries(norms) as GradientFlow['norms'] };
 }
@@ -142,24 +140,26 @@ function probeAll(layers: readonly Layer[], prefix: string, probes: Probe[]): re
           reverse: { ...options.reverse, zoneout: {}, cell: reverse },
         });
       }
-      case 'attentionPooling':
-      case 'averagePool1d':
-      case 'batchNorm':
-      case 'conv1d':
-      case 'dense':
-      case 'dropout':
-      case 'embedding':
-      case 'globalAveragePool':
-      case 'globalMaxPool':
-      case 'layerNorm':
-      case 'maxPool1d':
-      case undefined:
-        return layer;
       default:
-        return origin satisfies never;
+        origin?.[0] satisfies WithoutCells | undefined;
+        return layer;
     }
   });
 }
+
+/** The layers that have no cell. A new layer belongs here or has a case above. */
+type WithoutCells =
+  | 'attentionPooling'
+  | 'averagePool1d'
+  | 'batchNorm'
+  | 'conv1d'
+  | 'dense'
+  | 'dropout'
+  | 'embedding'
+  | 'globalAveragePool'
+  | 'globalMaxPool'
+  | 'layerNorm'
+  | 'maxPool1d';
 
 /** The cell with the noise of a probe added to its states. */
 function probedCell(cell: Cell, probe: Probe, zoneout: Readonly<Record<string, number>> = {}): OpsCell {
@@ -194,18 +194,19 @@ function probedCell(cell: Cell, probe: Probe, zoneout: Readonly<Record<string, n
 const layersBefore = ({ layers }: Sequential, path: string): readonly NamedLayer[] =>
   layers.slice(
     0,
-    layers.findIndex(({ name }) => path === name || path.startsWith(`${name}.`)),
+    layers.findIndex(({ name }) => `${path}.`.startsWith(`${name}.`)),
   );
 
-/** The number of steps after layers. */
-const stepsAfter = (layers: readonly NamedLayer[], T: number): number =>
-  stepsThrough(
-    layers.map(({ layer }) => layer),
-    T,
-  );
+/** When a cell runs. */
+interface Times {
+  /** The number of time steps. */
+  readonly T: number;
+  /** `[N]`, the time step of every step of all rows, in the order in which the cell runs them. */
+  readonly steps: readonly number[];
+}
 
 /**
- * `[N]` the time step of every step of all rows, in the order in which a cell runs them after other layers.
+ * Returns when a cell runs after other layers.
  *
  * @throws as {@link packSteps}
  */
@@ -213,20 +214,22 @@ function timesOf(
   { inputs, lengths: inputLengths, resets }: Batch,
   previous: readonly NamedLayer[],
   reverse: boolean,
-): readonly number[] {
+): Times {
   const [inputSteps = 0, B = 0] = inputs.shape;
-  const [T, lengths] = [stepsAfter(previous, inputSteps), lengthsOf(previous, inputLengths)];
+  const layers = previous.map(({ layer }) => layer);
+  const T = stepsThrough(layers, inputSteps);
+  const lengths = lengthsOf(previous, inputLengths);
   const { order } = packSteps('gradientFlow', T, B, { lengths, resets, reverse });
   const steps = order?.input ?? Array.from({ length: T * B }, (_, at) => at);
-  return steps.map((at) => Math.floor(at / B) + (reverse && lengths ? T - lengths[at % B]! : 0));
+  return { T, steps: steps.map((at) => Math.floor(at / B) + (reverse && lengths ? T - lengths[at % B]! : 0)) };
 }
 
 /** `[T]` the norm over all rows of `[N, …]` with the same time. */
-function normsOverTime(data: Float32Array, times: readonly number[], T: number): Float32Array {
+function normsOverTime(data: Float32Array, { T, steps }: Times): Float32Array {
   const squares = new Float64Array(T);
-  const size = data.length / times.length;
+  const size = data.length / steps.length;
   data.forEach((value, i) => {
-    squares[times[Math.floor(i / size)]!]! += value * value;
+    squares[steps[Math.floor(i / size)]!]! += value * value;
   });
   return Float32Array.from(squares, Math.sqrt);
 }

@@ -7,6 +7,7 @@ import { checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { checkModel, type ModelState, outputsPerStep, runModel, type Sequential } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
+import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, randomBits, seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
@@ -282,28 +283,23 @@ function completeSteps<Y extends Tensor | IntTensor>(
   return steps;
 }
 
-function cutSteps<Y extends Tensor | IntTensor>(steps: WeightedSteps<Y>, from: number, to: number): WeightedSteps<Y> {
-  return mapSteps(steps, (x) => sliceSteps(x, from, to));
+/** Replaces the tensors of the steps. */
+function mapSteps<Y extends Tensor | IntTensor>(
+  steps: WeightedSteps<Y>,
+  replace: <X extends Tensor | IntTensor>(x: X, name: keyof StreamSteps) => X,
+): WeightedSteps<Y> {
+  return mapValues<keyof StreamSteps, Tensor | IntTensor, unknown>(steps, replace) as WeightedSteps<Y>;
 }
 
-/** Applies a function to the tensors of the steps. */
-function mapSteps<Y extends Tensor | IntTensor>(
-  { inputs, targets, mask, resets }: WeightedSteps<Y>,
-  map: <X extends Tensor | IntTensor>(x: X) => X,
-): WeightedSteps<Y> {
-  return { inputs: map(inputs), targets: map(targets), mask: map(mask), resets: map(resets) };
+function cutSteps<Y extends Tensor | IntTensor>(steps: WeightedSteps<Y>, from: number, to: number): WeightedSteps<Y> {
+  return mapSteps(steps, (x) => sliceSteps(x, from, to));
 }
 
 function joinSteps<Y extends Tensor | IntTensor>(
   first: WeightedSteps<Y> | undefined,
   second: WeightedSteps<Y>,
 ): WeightedSteps<Y> {
-  return {
-    inputs: concatSteps(first?.inputs, second.inputs),
-    targets: concatSteps(first?.targets, second.targets),
-    mask: concatSteps(first?.mask, second.mask),
-    resets: concatSteps(first?.resets, second.resets),
-  };
+  return mapSteps(second, (x, name) => concatSteps(first?.[name] as typeof x | undefined, x));
 }
 
 /** Copies a state out of the workspace. */

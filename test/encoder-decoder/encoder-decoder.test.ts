@@ -619,6 +619,16 @@ it('supports sources of vectors, and rejects invalid options', () => {
       ]),
     ),
   ).toThrow('encoderDecoder: targets must be integers from 0 to 5, got 6 at position 7.');
+  expect(() => lossOf(encoderDecoder(base), null as never)).toThrow(
+    'encoderDecoder: a batch must be an object, got null',
+  );
+  for (const inputs of [undefined, null, [1, 2], { data: Int32Array.of(1) }])
+    expect(() => lossOf(encoderDecoder(base), { ...batchOf(pairs), inputs } as never)).toThrow(
+      'encoderDecoder: inputs must be a tensor',
+    );
+  expect(() => lossOf(encoderDecoder(base), { ...batchOf(pairs), mask: full([3, 5], 1) } as never)).toThrow(
+    'encoderDecoder: a batch must have only inputs, targets, lengths, targetLengths, got mask.',
+  );
   expect(() => beamSearch(model, source, { beamSize: 2, count: 3 })).toThrow(
     'beamSearch: count must be at most beamSize = 2, got 3',
   );
