@@ -150,10 +150,9 @@ export function checkForecastState(where: string, state: ForecastState): void {
   const { length, scaler, track, networks, past, future, numbers, categories } = state;
   // Spreading takes a missing object as an empty one.
   const { offset, scale, filled, observed, levels } = { ...track, ...scaler };
-  for (const [name, value] of Object.entries({ length, offset, scale }))
-    checkNumber(where, `the ${name} of a state`, value);
+  for (const [name, value] of Object.entries({ length, offset, scale })) checkNumber(`${where}: state`, name, value);
   const arrays = { networks, past, future, numbers, categories, filled, observed, levels };
-  for (const [name, value] of Object.entries(arrays)) checkArray(where, `the ${name} of a state`, value);
+  for (const [name, value] of Object.entries(arrays)) checkArray(`${where}: state`, name, value);
 }
 
 function continueRow(

@@ -232,8 +232,8 @@ it('states that lack a part, such as those from a damaged file, are rejected by 
   for (const [name, given] of damaged) {
     const part = { scaler: 'scale', track: 'filled' }[name] ?? name;
     const kind = ['length', 'scale'].includes(part) ? 'a finite number' : 'an array';
-    expect(() => forecast(fitted, [given] as never), name).toThrow(`forecast: the ${part} of a state must be ${kind}`);
-    expect(() => observe(fitted, [good], [given] as never), name).toThrow(`observe: the ${part} of a state must be`);
+    expect(() => forecast(fitted, [given] as never), name).toThrow(`forecast: state: ${part} must be ${kind}`);
+    expect(() => observe(fitted, [good], [given] as never), name).toThrow(`observe: state: ${part} must be`);
   }
 });
 
