@@ -256,8 +256,12 @@ export function constantOf(scope: Scope, shape: Shape, data: ArrayLike<number>):
  * });
  */
 export function toTensor(x: Variable): Tensor {
-  const data = Float32Array.from(valuesOf('toTensor', x));
-  return { shape: x.shape, data };
+  return copyOf('toTensor', x);
+}
+
+/** Copies the values of a variable as {@link toTensor} does, for the public function `where`. */
+export function copyOf(where: string, x: Variable): Tensor {
+  return { shape: x.shape, data: Float32Array.from(valuesOf(where, x)) };
 }
 
 /**

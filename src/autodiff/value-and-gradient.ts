@@ -6,7 +6,7 @@ import { mapParts } from '../tensor/named-values';
 import { checkFunction, formatShape, isObject, mismatch } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { copyTree, type Mapped, mapTree, type TensorTree, treeOver, treeSize } from '../tensor/tree';
-import { backward, isVariable, operand, runScope, type Scope, toTensor, type Variable, variableAt } from './tape';
+import { backward, copyOf, isVariable, operand, runScope, type Scope, type Variable, variableAt } from './tape';
 
 /** The results of a computation: variables nested in objects and arrays, and plain values. Variables become tensors. */
 export type Results =
@@ -90,10 +90,11 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
     scope.kernels.of(fill)(gradient, 0, size);
     const run = differentiate('valueAndGradient', scope, parameters, resident, gradient, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
-    const output = { value: run.value, gradient: treeOver<P>(parameters, flat).tree };
-    return run.results === undefined
-      ? output
-      : { ...output, results: copyOut(run.results, 'valueAndGradient') as AsTensors<R> };
+    return {
+      value: run.value,
+      gradient: treeOver<P>(parameters, flat).tree,
+      ...(run.results !== undefined && { results: copyOut(run.results, 'valueAndGradient') as AsTensors<R> }),
+    };
   });
 }
 
@@ -187,7 +188,7 @@ export function copyOut(results: unknown, where: string, depth = 0): unknown {
   // A promise has no results yet, and an object with more levels may contain itself.
   if (typeof (results as { readonly then?: unknown } | null | undefined)?.then === 'function' || depth > 99)
     throw mismatch(where, theResult, 'variables nested in objects and arrays', results);
-  if (isVariable(results)) return toTensor(results);
+  if (isVariable(results)) return copyOf(where, results);
   if (!isObject(results) || ArrayBuffer.isView(results)) return results;
   return mapParts(results, (part) => copyOut(part, where, depth + 1));
 }

@@ -82,8 +82,8 @@ export function visitTree(
       end += part.data.length;
       return replace(part, path, end - part.data.length);
     }
-    // At most 99 levels: an object may contain itself.
-    if (isObject(part) && !ArrayBuffer.isView(part) && depth < 99) {
+    // Tensors of other types are rejected as a whole. At most 99 levels: an object may contain itself.
+    if (isObject(part) && !ArrayBuffer.isView((part as Partial<Tensor>).data ?? part) && depth < 99) {
       return mapParts(part, (inner, key) => visit(inner, join(path, key), depth + 1));
     }
     throw mismatch(where, name, 'a tensor { shape, data: Float32Array }, or an object or array of tensors', part);

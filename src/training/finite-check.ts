@@ -19,15 +19,10 @@ export function nonFiniteLoss(
   value: number,
   step: number,
 ): RangeError {
-  const layer = outputs.findIndex(
+  const layer = outputs.find(
     ({ output: { storage, offset, size } }) => !Number.isFinite(storage.scope.kernels.of(sumOf)(offset, size)),
   );
-  const origin =
-    outputs.length === 0
-      ? ''
-      : layer < 0
-        ? '; it appeared in the loss itself'
-        : `; it appeared in the output of layer ${layer} (${outputs[layer]!.name})`;
+  const origin = layer ? `the output of layer ${layer.name}` : outputs.length > 0 ? 'the loss itself' : '';
   return diverged(caller, `the loss became ${value}`, step, origin);
 }
 
@@ -43,18 +38,18 @@ export function nonFiniteGradient(
   gradient: Heap,
   step: number,
 ): RangeError {
-  const affected = parameters.filter(
-    ({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite),
+  const last = lastOf(
+    parameters.filter(({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite)),
   );
-  const lastPath = lastOf(affected)?.path ?? '';
-  const origin = `; it appeared in layer ${lastPath.split('.')[0] || '?'} (${lastPath || 'the norm overflows'})`;
+  const origin = last ? `parameter ${last.path}` : 'its norm, which overflows';
   return diverged(caller, 'the gradient was not finite', step, origin);
 }
 
-/** The error for a step that is not made. */
+/** The error for a step that is not made. `origin` is where the value appeared. */
 export function diverged(caller: string, what: string, step: number, origin = ''): RangeError {
+  const where = origin && `; it appeared in ${origin}`;
   return new RangeError(
-    `${caller}: ${what} at step ${step}${origin}. The parameters are those of the previous step. ` +
+    `${caller}: ${what} at step ${step}${where}. The parameters are those of the previous step. ` +
       'Is the data finite? A smaller learning rate or clipByNorm() may help.',
   );
 }

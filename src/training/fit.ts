@@ -204,7 +204,7 @@ async function train<P extends TensorTree, B>(
   checkCount('fit', 'accumulate', accumulate);
   checkOptions(options);
   const data = sourceOf('fit', 'data', batches, options.steps && options.steps * accumulate);
-  if (data.batchCount !== undefined) checkCount('fit', 'data.batchCount', data.batchCount);
+  if (data.batchCount !== undefined) checkCount('fit', 'the number of batches', data.batchCount);
   checkRepeatable('data', batches, options);
   checkRepeatable('validation', options.validation, options);
   // NaN if the number of batches is not known. All comparisons with it are false.
@@ -256,9 +256,9 @@ async function train<P extends TensorTree, B>(
         estimatedSteps = losses.length + (epochs - epoch) * Math.ceil(reader.position / accumulate);
       const measured = measure(losses.length, estimatedSteps, group, update.loss);
       let stopped: FitResult['stopped'] | undefined;
+      if (losses.length >= steps || (epochEnded && isLast(epoch))) stopped = 'finished';
+      if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
       if (signal?.aborted) stopped = 'aborted';
-      else if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
-      else if (losses.length >= steps || (epochEnded && isLast(epoch))) stopped = 'finished';
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
       await onProgress?.({ ...measured, ...update, epoch, validationLoss, done: stopped !== undefined });

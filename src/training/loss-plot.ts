@@ -24,7 +24,7 @@ const margin = { left: 52, right: 14, top: 44, bottom: 40 };
 
 /**
  * Draws losses as an SVG document, for a file or the `innerHTML` of an element. Long curves are drawn as means of
- * consecutive losses, one per pixel. Losses that are not finite are not drawn.
+ * consecutive losses, one per pixel. Losses and updates that are not finite are not drawn.
  *
  * @param curves the losses by the name of the curve. If a curve has fewer losses than the longest one, as validation
  * losses do, they are evenly spread
@@ -137,7 +137,7 @@ function rangeOf(points: Points): readonly [low: number, high: number] {
   return [low - around, high + around];
 }
 
-/** The largest step of a curve. @throws TypeError if it is not an array of numbers or pairs */
+/** The largest finite step of a curve. @throws TypeError if it is not an array of numbers or pairs */
 function stepsOf(where: string, name: string, losses: Losses): number {
   const argument = `curves.${name}`;
   lengthOf(where, argument, losses);
@@ -148,7 +148,7 @@ function stepsOf(where: string, name: string, losses: Losses): number {
     if (!Array.isArray(values) || values.length !== 2 || values.some((value) => typeof value !== 'number'))
       throw mismatch(where, argument, 'an array of losses, or of pairs of an update and its loss', each);
   }
-  return arePairs ? (list as Points).reduce((most, [step]) => Math.max(most, step), 0) : list.length;
+  return arePairs ? pointsOf(losses, 0).reduce((most, [step]) => Math.max(most, step), 0) : list.length;
 }
 
 /** The points of a curve that can be drawn. */

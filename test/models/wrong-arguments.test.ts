@@ -28,6 +28,7 @@ import {
   stream,
   tensor,
   uniformNumber,
+  type Variable,
   valueAndGradient,
   zeros,
 } from 'bptt';
@@ -156,6 +157,25 @@ describe('arguments', () => {
       'a number among parameters',
       'valueAndGradient: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, got 3.',
       () => wrongly(valueAndGradient, { a: { b: 3 } }, () => undefined),
+    ],
+    [
+      'a tensor of integers among parameters',
+      'valueAndGradient: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, ' +
+        'got { shape, data: an instance of Int32Array }.',
+      () => wrongly(valueAndGradient, { a: { b: intTensor([1, 2]) } }, () => undefined),
+    ],
+    [
+      'a variable of a computation that has ended as a result',
+      'compute: x must be a variable of the running computation, a copy by toTensor(), or an input of recompute, ' +
+        'got a variable of another.',
+      () => {
+        let kept: Variable | undefined;
+        compute({ a: tensor([1]) }, ({ a }) => {
+          kept = a;
+          return {};
+        });
+        return compute({}, () => kept);
+      },
     ],
     [
       'an array as the data of a metric',

@@ -133,12 +133,12 @@ describe('fit', () => {
   it('rejects empty data, and datasets with a wrong number of batches', async () => {
     const none: Batch<Tensor>[] = [];
     await expect(fit(model(), none, options)).rejects.toThrow(
-      'fit: data.batchCount must be an integer of at least 1, got 0.',
+      'fit: the number of batches must be an integer of at least 1, got 0.',
     );
     for (const batchCount of [NaN, -1, 1.5])
       await expect(
         fit(model(), { batches: () => list, batchCount } as Dataset<Batch<Tensor>>, options),
-      ).rejects.toThrow(`fit: data.batchCount must be an integer of at least 1, got ${batchCount}.`);
+      ).rejects.toThrow(`fit: the number of batches must be an integer of at least 1, got ${batchCount}.`);
   });
 
   it('trains custom models on arrays of any batches', async () => {

@@ -375,7 +375,7 @@ describe('fit', () => {
     const inputs = full([3, 2, 2], NaN);
     const broken = batchesOf(inputs, full([3, 2, 1], 0), { batchSize: 2 });
     await expect(fit(net, broken, { loss: meanSquaredError, optimizer: sgd() })).rejects.toThrow(
-      /NaN at step 1.*layer 0 \(lstm\)/,
+      /NaN at step 1.*output of layer lstm/,
     );
     expect([...net.data]).toEqual(before);
   });
@@ -389,7 +389,7 @@ describe('fit', () => {
     // The loss is 0, and its gradient infinite. Clipping to a norm would make it 0.
     const steep = customModel({ a: { w: tensor(0) } }, ({ a }, _: number) => sqrt(a.w));
     await expect(fit(steep, [1], { optimizer: chain(clipByNorm(1), sgd()) })).rejects.toThrow(
-      'fit: the gradient was not finite at step 1; it appeared in layer a (a.w).',
+      'fit: the gradient was not finite at step 1; it appeared in parameter a.w.',
     );
   });
 
@@ -424,7 +424,7 @@ describe('fit', () => {
   it('rejects data without batches', async () => {
     const empty: Dataset<Batch<IntTensor>> = { batchCount: 0, batches: () => [] };
     await expect(fit(model(), empty, { loss: crossEntropy, optimizer: sgd() })).rejects.toThrow(
-      /data\.batchCount must be an integer of at least 1, got 0/,
+      /the number of batches must be an integer of at least 1, got 0/,
     );
   });
 });

@@ -146,8 +146,25 @@ describe('lossPlot', () => {
     expect(new Set(curve!.map(([, y]) => y)).size).toBe(1);
   });
 
-  it('leaves out losses that are not finite, and draws nothing without losses', () => {
+  it('leaves out losses and updates that are not finite, and draws nothing without losses', () => {
     expect(curvesOf(lossPlot({ a: [NaN, 2, Infinity, 1] }))[0]).toHaveLength(2);
+    expect(
+      lossPlot({
+        a: [
+          [1, 3],
+          [NaN, 1],
+          [2, 2],
+          [Infinity, 1],
+        ],
+      }),
+    ).toBe(
+      lossPlot({
+        a: [
+          [1, 3],
+          [2, 2],
+        ],
+      }),
+    );
     for (const svg of [lossPlot({}), lossPlot({ a: [], b: [NaN] })]) {
       expect(curvesOf(svg)).toEqual([]);
       expect(svg).not.toMatch(/NaN|Infinity/);

@@ -133,7 +133,7 @@ describe('an update that would not be finite', () => {
       const state = initializeOptimizer(optimizer, 3);
       const gradient = { layer: { w: tensor([1, value]) }, v: tensor([1]) };
       expect(() => applyOptimizer(optimizer, state, parameters, gradient)).toThrow(
-        'applyOptimizer: the gradient was not finite at step 1; it appeared in layer layer (layer.w).',
+        'applyOptimizer: the gradient was not finite at step 1; it appeared in parameter layer.w.',
       );
       expect([...parameters.layer.w.data, ...parameters.v.data]).toEqual([1, -2, 3]);
       expect(state).toEqual(initializeOptimizer(optimizer, 3));
