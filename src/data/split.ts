@@ -33,6 +33,10 @@ export function split<const F extends readonly number[]>(items: Float32Array, fr
 export function split<const F extends readonly number[]>(items: string, fractions: F): Parts<F, string>;
 export function split<const F extends readonly number[]>(items: Tensor, fractions: F): Parts<F, Tensor>;
 export function split<const F extends readonly number[]>(items: IntTensor, fractions: F): Parts<F, IntTensor>;
+export function split<const F extends readonly number[]>(
+  items: Tensor | IntTensor,
+  fractions: F,
+): Parts<F, Tensor | IntTensor>;
 export function split<X, const F extends readonly number[]>(items: readonly X[], fractions: F): Parts<F, X[]>;
 export function split(items: Items, fractions: readonly number[]): unknown {
   const areRows = isTensor(items) || isIntTensor(items);

@@ -38,6 +38,8 @@ describe('split', () => {
       });
     }
     const [ids] = split(intTensor([[1], [2]]), [0.5]);
+    const either: readonly (Tensor | IntTensor)[] = [tensor([1, 2]), intTensor([1, 2])];
+    expect(either.map((each) => split(each, [0.5])[0].data)).toEqual([Float32Array.of(1), Int32Array.of(1)]);
     expectTypeOf(ids).toEqualTypeOf<IntTensor>();
     expect(ids).toEqual(intTensor([[1]]));
     expect(() => split(tensor(1), [0.5])).toThrow(
