@@ -29,6 +29,7 @@ export interface GradientCheck {
  *
  * @param parameters a tree of tensors; every element is changed by ±`step`
  * @param loss a function from the tree of variables to a scalar variable, as for {@link valueAndGradient}
+ * @param options.step 1e-5 by default
  * @returns the largest error and its element
  * @throws TypeError if the function does not return a scalar variable
  * @throws RangeError if `step` is not positive

@@ -7,7 +7,7 @@ import { splitWords } from './words';
 
 /** The special tokens of a vocabulary. */
 export interface MarksOptions {
-  /** The special tokens, with ids 0, 1, … in this order. */
+  /** The special tokens, with ids 0, 1, … in this order. None by default, except for {@link wordVocabulary}. */
   readonly marks?: readonly Mark[] | undefined;
 }
 

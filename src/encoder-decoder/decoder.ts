@@ -33,7 +33,7 @@ export interface DecoderOptions extends CellInitializers {
   readonly attention?: Score | undefined;
   /**
    * Whether the attentional hidden state of a step is an input of the next (Luong, Pham and Manning, 2015, arXiv
-   * 1508.04025).
+   * 1508.04025). False by default; it requires `attention`.
    */
   readonly inputFeeding?: boolean | undefined;
   /** The dropout rate of the embedded ids and of the input of the output layer; 0 by default. */

@@ -33,6 +33,7 @@ export interface BacktestOptions {
   readonly methods: Readonly<Record<string, Method | Forecaster | readonly (Method | Forecaster)[]>>;
   /** The number of steps to forecast. */
   readonly horizon: number;
+  /** The time between two values. */
   readonly frequency?: Frequency | undefined;
   /** The length of the main season, for the methods and MASE. That of the frequency by default. */
   readonly season?: number | undefined;

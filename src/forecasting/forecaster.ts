@@ -27,7 +27,10 @@ export interface ForecasterOptions {
    * for none. By default, the season of the frequency: 12 for months, 7 for days, 24 for hours.
    */
   readonly seasons?: readonly number[] | undefined;
-  /** The number of steps on which a forecast is trained. By default, two main seasons, at least twice the horizon. */
+  /**
+   * The number of steps before the forecast in a training window. By default two main seasons, but at least twice the
+   * horizon and at least 8.
+   */
   readonly context?: number | undefined;
   /** `gru()` by default. */
   readonly cell?: Cell | undefined;
@@ -54,7 +57,7 @@ export interface ForecasterOptions {
   readonly base?: 'seasonal' | 'last' | 'level' | 'none' | undefined;
   /**
    * Whether a linear function of the context is added to the location, which learns what autoregressions can (Lai et
-   * al., 2018, arXiv 1703.07015). True by default for direct forecasts.
+   * al., 2018, arXiv 1703.07015). By default, true for direct forecasts, except of counts.
    */
   readonly linearSkip?: boolean | undefined;
   /** The number of networks, with different initial parameters, whose forecasts are averaged. 1 by default. */

@@ -24,11 +24,11 @@ export interface DirectionOptions extends CellInitializers {
    * (variational dropout: Gal and Ghahramani, 2016, arXiv 1512.05287). 0 by default.
    */
   readonly inputDropout?: number | undefined;
-  /** The same for the hidden state that is multiplied by the recurrent weights. */
+  /** The same for the hidden state that is multiplied by the recurrent weights. 0 by default. */
   readonly recurrentDropout?: number | undefined;
   /**
    * The probability, by state name, that an element of the state keeps its previous value in training; in prediction
-   * every element takes the expected value (zoneout: Krueger et al., 2017, arXiv 1606.01305).
+   * every element takes the expected value (zoneout: Krueger et al., 2017, arXiv 1606.01305). 0 by default.
    */
   readonly zoneout?: Readonly<Record<string, number>> | undefined;
   /**

@@ -29,9 +29,15 @@ export interface UnrollOptions<N extends string = string> {
   readonly initialState?: Partial<State<N, Operand>> | undefined;
   /** `[B]` the number of valid steps of each row; all by default. */
   readonly lengths?: Int32Array | undefined;
-  /** Whether to run from each row's last valid step to its first. Outputs keep the order of the inputs. */
+  /**
+   * Whether to run from each row's last valid step to its first. Outputs keep the order of the inputs. False by
+   * default.
+   */
   readonly reverse?: boolean | undefined;
-  /** `[T, B]` 1 at steps that begin a new sequence: the state is reset to `resetState` before the step. 0 elsewhere. */
+  /**
+   * `[T, B]` 1 at steps that begin a new sequence, before which the state is reset to `resetState`; 0 elsewhere. All 0
+   * by default.
+   */
   readonly resets?: IntTensor | undefined;
   /** `[1, H]` each: the state after a reset. Zeros by default. */
   readonly resetState?: Partial<State<N, Operand>> | undefined;
@@ -40,7 +46,7 @@ export interface UnrollOptions<N extends string = string> {
    * Pass a constant: pointwise cells compute no gradient of it.
    */
   readonly recurrentMask?: Operand | undefined;
-  /** Zoneout rates by the name of the state. */
+  /** Zoneout of the states. None by default. */
   readonly zoneout?: ZoneoutOptions<N> | undefined;
 }
 

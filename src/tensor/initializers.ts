@@ -45,6 +45,8 @@ export function constant(value: number): Initializer {
 /**
  * Initializes with values drawn uniformly from [low, high).
  *
+ * @param low −0.05 by default, as in Keras
+ * @param high 0.05 by default
  * @throws RangeError if a bound is not finite, or `high` is less than `low`
  * @example
  * Math.abs(uniform(-0.1, 0.1)([1], createRandom(1)).data[0]!) <= 0.1; // true
@@ -58,6 +60,8 @@ export function uniform(low = -0.05, high = 0.05): Initializer {
 /**
  * Initializes with values from a normal distribution.
  *
+ * @param mean 0 by default
+ * @param standardDeviation 0.05 by default, as in Keras
  * @throws RangeError if the standard deviation is negative
  * @example
  * normal(0, 0.05)([2, 3], createRandom(1)).shape; // [2, 3]
@@ -72,6 +76,8 @@ export function normal(mean = 0, standardDeviation = 0.05): Initializer {
  * Initializes with values from a truncated normal distribution, as in Keras: values more than two standard deviations
  * from the mean are redrawn. The standard deviation of the result is 0.8796 times the given one.
  *
+ * @param mean 0 by default
+ * @param standardDeviation that before the truncation; 0.05 by default, as in Keras
  * @throws RangeError if the standard deviation is negative
  * @example
  * Math.max(...truncatedNormal(0, 1)([100], createRandom(1)).data) <= 2; // true
@@ -86,6 +92,7 @@ export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer
  * Initializes with a uniform distribution of variance 2 / (fanIn + fanOut), with limits
  * ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
  *
+ * @param gain the factor of the standard deviation; 1 by default
  * @throws RangeError if `gain` is negative; on use, if the shape is not that of a matrix or a convolution
  * @example
  * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
@@ -97,6 +104,7 @@ export function glorotUniform(gain = 1): Initializer {
 /**
  * Initializes with a normal distribution of variance 2 / (fanIn + fanOut) (Glorot and Bengio, 2010).
  *
+ * @param gain the factor of the standard deviation; 1 by default
  * @throws as {@link glorotUniform}
  * @example
  * glorotNormal()([2, 3], createRandom(1)).shape; // [2, 3]
@@ -108,6 +116,7 @@ export function glorotNormal(gain = 1): Initializer {
 /**
  * Initializes with a uniform distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
+ * @param gain the factor of the standard deviation; 1 by default
  * @throws as {@link glorotUniform}
  * @example
  * Math.abs(heUniform()([6, 3], createRandom(1)).data[0]!) <= 1; // true
@@ -119,6 +128,7 @@ export function heUniform(gain = 1): Initializer {
 /**
  * Initializes with a normal distribution of variance 2 / fanIn, for ReLU (He et al., 2015, arXiv 1502.01852).
  *
+ * @param gain the factor of the standard deviation; 1 by default
  * @throws as {@link glorotUniform}
  * @example
  * heNormal()([2, 3], createRandom(1)).shape; // [2, 3]
@@ -130,6 +140,7 @@ export function heNormal(gain = 1): Initializer {
 /**
  * Initializes with a uniform distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
+ * @param gain the factor of the standard deviation; 1 by default
  * @throws as {@link glorotUniform}
  * @example
  * Math.abs(lecunUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
@@ -141,6 +152,7 @@ export function lecunUniform(gain = 1): Initializer {
 /**
  * Initializes with a normal distribution of variance 1 / fanIn (LeCun et al., 1998, "Efficient BackProp").
  *
+ * @param gain the factor of the standard deviation; 1 by default
  * @throws as {@link glorotUniform}
  * @example
  * lecunNormal()([2, 3], createRandom(1)).shape; // [2, 3]
@@ -153,6 +165,7 @@ export function lecunNormal(gain = 1): Initializer {
  * Initializes with the identity matrix times `gain`, so that a ReLU network initially preserves its hidden state (Le,
  * Jaitly and Hinton, 2015, arXiv 1504.00941). In a gated cell, every gate block becomes the identity.
  *
+ * @param gain 1 by default
  * @throws RangeError on use, if the shape is not that of a matrix
  * @example
  * identity(0.5)([2, 2], createRandom(1)).data; // Float32Array [0.5, 0, 0, 0.5]
@@ -171,6 +184,7 @@ export function identity(gain = 1): Initializer {
  * Initializes the bias of an LSTM, gates `i f g o`, with `value` for the forget gate and zeros elsewhere, so that the
  * forget gate is initially open (Gers, Schmidhuber and Cummins, 2000; Jozefowicz et al., 2015).
  *
+ * @param value 1 by default
  * @throws RangeError on use, if the shape is not that of a bias of four gate blocks
  * @example
  * forgetBias()([8], createRandom(1), 4).data; // Float32Array [0, 0, 1, 1, 0, 0, 0, 0]
@@ -226,6 +240,7 @@ export function chronoBias(longest: number): Initializer {
  * The matrix is a product of random Householder reflections of increasing size (Stewart, 1980, "The efficient
  * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
  *
+ * @param gain 1 by default
  * @throws RangeError on use, if the shape is not that of a matrix
  * @example
  * const q = orthogonal()([2, 2], createRandom(1)).data;

@@ -88,6 +88,8 @@ function fractionOf(random: Random): number {
 /**
  * Draws a number uniformly from [low, high), with 32 bits of resolution.
  *
+ * @param low 0 by default
+ * @param high 1 by default
  * @throws RangeError if a limit is not finite, or `high` is less than `low`
  * @example
  * uniformNumber(createRandom(1), 5, 6) >= 5; // true
@@ -103,6 +105,8 @@ export function uniformNumber(random: Random, low = 0, high = 1): number {
  * Draws a number from the normal distribution (Box and Muller, 1958). The second number of each pair is discarded, so
  * that the generator needs no further state.
  *
+ * @param mean 0 by default
+ * @param standardDeviation 1 by default
  * @throws RangeError if an argument is not finite, or the standard deviation is negative
  * @example
  * normalNumber(createRandom(1), 3, 0); // 3

@@ -65,7 +65,7 @@ export function averageWeights(options: AverageOptions = {}): Optimizer {
 /**
  * A copy of a model with the averages of its parameters, to evaluate, predict or save.
  *
- * @param model a {@link sequential} model, an {@link encoderDecoder} or a {@link customModel}; is not changed
+ * @param model a {@link sequential} model, an {@link encoderDecoder} or a {@link customModel}; it is not changed
  * @param optimizer ends with {@link averageWeights}
  * @param state of the optimizer, such as `optimizerState` of the result of {@link fit}
  * @throws RangeError if the optimizer does not end with averageWeights, or the state is not of this optimizer and model

@@ -145,6 +145,7 @@ export function confusionMatrix(
  * Creates a metric like {@link accuracy}: the fraction of targets whose logit is among the k largest. Of equal logits,
  * the first ones count as larger.
  *
+ * @param k 5 by default
  * @returns a metric of logits `[..., V]` and class ids `[...]`
  * @throws RangeError if k is not an integer of at least 1; from the metric, as {@link accuracy}
  * @example

@@ -31,7 +31,7 @@ export interface EvaluateOptions<
   /**
    * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
    * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
-   * more.
+   * more. False by default.
    */
   readonly carryState?: boolean | undefined;
 }

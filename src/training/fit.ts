@@ -97,7 +97,7 @@ export interface SequentialFitOptions<Y extends Tensor | IntTensor = Tensor | In
   /**
    * Whether each batch starts from the final state of the previous batch, as for `windows(…, { shuffle: false })`. Row
    * i continues row i. A batch can have fewer rows than the previous one, whose last rows end then; it cannot have
-   * more.
+   * more. False by default.
    */
   readonly carryState?: boolean | undefined;
   /**

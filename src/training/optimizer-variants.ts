@@ -19,6 +19,7 @@ import type { LearningRate } from './schedules';
  * current one, so that its learning rate per parameter never increases (Reddi, Kale and Kumar, 2018, arXiv 1904.09237).
  * As in PyTorch, the average is compared without its bias correction, which is applied to the largest one.
  *
+ * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
  * amsgrad(1e-3, { beta2: 0.99 }).slots; // 3
@@ -45,6 +46,7 @@ export interface NadamOptions extends AdamOptions {
  * Adam with Nesterov momentum, whose momentum increases to beta1 (Dozat, 2016, "Incorporating Nesterov momentum into
  * Adam").
  *
+ * @param rate a constant learning rate, or a schedule; 0.002 by default
  * @throws RangeError if an option is out of range
  * @example
  * nadam(2e-3, { momentumDecay: 0.004 }).slots; // 2
@@ -78,6 +80,7 @@ export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Op
  * RMSprop that divides the gradient by an estimate of its standard deviation instead of its root mean square (Graves,
  * 2013, arXiv 1308.0850).
  *
+ * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
  * centeredRmsprop(1e-4, { rho: 0.95, epsilon: 1e-4, momentum: 0.9 }).slots; // 3

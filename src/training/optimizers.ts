@@ -159,6 +159,7 @@ export interface SgdOptions {
 /**
  * Stochastic gradient descent: velocity ← momentum · velocity + gradient, step −rate · velocity.
  *
+ * @param rate a constant learning rate, or a schedule; 0.01 by default
  * @throws RangeError if the momentum is not in [0, 1]
  * @example
  * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
@@ -190,6 +191,7 @@ export interface RmspropOptions {
  * RMSprop: divides the gradient by the square root of a moving average of its squares (Tieleman and Hinton, 2012).
  * {@link centeredRmsprop} divides by the standard deviation.
  *
+ * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
  * rmsprop(1e-3, { rho: 0.99, momentum: 0.9 }).slots; // 2
@@ -226,6 +228,7 @@ export interface AdagradOptions {
 /**
  * Adagrad: divides the gradient by the square root of the sum of its squares (Duchi, Hazan and Singer, 2011).
  *
+ * @param rate a constant learning rate, or a schedule; 0.01 by default
  * @throws RangeError if epsilon is less than 1e-30, or the initial sum is negative
  * @example
  * adagrad(0.01, { initialAccumulator: 0.1 }).slots; // 1
@@ -254,6 +257,7 @@ export interface AdamOptions {
 /**
  * Adam with bias correction (Kingma and Ba, 2014, arXiv 1412.6980).
  *
+ * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
  * const parameters = { w: tensor([1, 1]) };
@@ -301,6 +305,7 @@ export interface AdamWOptions extends AdamOptions {
  * Adam with decoupled weight decay: −rate · weightDecay · parameters is added to the step (Loshchilov and Hutter, 2017,
  * arXiv 1711.05101).
  *
+ * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
  * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2

@@ -24,6 +24,7 @@ export function rateAt(
 /**
  * Step decay: rate · factor^⌊(step − 1) / every⌋.
  *
+ * @param options.factor 0.1 by default
  * @throws RangeError if `rate` is negative, or `every` is not an integer of at least 1
  * @example
  * stepDecay(1, { every: 10, factor: 0.5 })(11); // 0.5
@@ -65,6 +66,7 @@ export function exponentialDecay(
  * Cosine decay from `rate` to `minRate` over `steps` updates, constant afterwards (Loshchilov and Hutter, 2016,
  * arXiv 1608.03983).
  *
+ * @param options.minRate 0 by default
  * @throws RangeError if `rate` is negative, or `steps` is not an integer of at least 1
  * @example
  * cosineDecay(1, { steps: 100 })(51); // 0.5

@@ -69,6 +69,7 @@ export function clipByValue(limit: number): Optimizer {
 /**
  * Adds `factor` · parameters to the gradient: an L2 penalty of factor/2 · ‖parameters‖².
  *
+ * @param selection the parameters to decay; all by default
  * @throws RangeError if the factor is negative
  * @example
  * const parameters = { w: tensor([2]), bias: tensor([2]) };
@@ -85,6 +86,7 @@ export function weightDecay(factor: number, selection: Selection = {}): Optimize
  * Adds `factor` · sign(parameters) to the gradient: an L1 penalty of factor · Σ |parameters| (Tibshirani, 1996), which
  * makes parameters sparse.
  *
+ * @param selection the parameters to penalize; all by default
  * @throws RangeError if the factor is negative
  * @example
  * const parameters = { w: tensor([2, -3, 0]) };

@@ -96,6 +96,7 @@ export function relu(x: Operand): Variable {
 /**
  * Computes x if x > 0, and slope · x otherwise (Maas et al., 2013).
  *
+ * @param slope 0.01 by default
  * @throws RangeError if the slope is not a finite number
  * @example
  * compute({ x: tensor([-2, 3]) }, ({ x }) => leakyRelu(x, 0.25)).data; // Float32Array [-0.5, 3]
@@ -118,6 +119,7 @@ export function softplus(x: Operand): Variable {
 /**
  * Computes x²/2 if |x| ≤ delta, and delta · (|x| − delta/2) otherwise (Huber, 1964).
  *
+ * @param delta 1 by default
  * @throws RangeError if delta is negative
  * @example
  * compute({ x: tensor([0.5, 3]) }, ({ x }) => huberize(x)).data; // Float32Array [0.125, 2.5]

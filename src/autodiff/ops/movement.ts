@@ -85,6 +85,7 @@ export function transpose(x: Operand, axes?: readonly number[]): Variable {
  *
  * @param start the first index; a negative one counts from the end
  * @param end the index after the last one; a negative one counts from the end. Default: the length of the axis
+ * @param axis the axis to slice; 0 by default, and negative axes count from the end
  * @throws RangeError if the range is not inside the axis
  * @example
  * const x = tensor([[1, 2, 3], [4, 5, 6]]);
@@ -103,6 +104,7 @@ export function slice(x: Operand, start: number, end?: number, axis = 0): Variab
 /**
  * Concatenates tensors along an existing axis; their other axes must have equal lengths.
  *
+ * @param axis the axis to concatenate along; 0 by default, and negative axes count from the end
  * @throws RangeError if `parts` is empty, or the lengths of another axis differ
  * @example
  * compute({ x: tensor([[1], [2]]) }, ({ x }) => concat([x, tensor([[3], [4]])], 1)).data; // Float32Array [1, 3, 2, 4]
@@ -139,6 +141,7 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
 /**
  * Stacks tensors of equal shape along a new axis.
  *
+ * @param axis the position of the new axis; 0 by default
  * @throws RangeError if `parts` is empty, or the shapes differ
  * @example
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]

@@ -44,8 +44,9 @@ import {
 /** Options of {@link importKeras} and {@link importTensorFlowJs}. */
 export interface KerasOptions {
   /**
-   * Set to `true` to import a model with masks (`mask_zero` of an Embedding, or a Masking layer). Pass the sequence
-   * lengths to `predict` instead, or use {@link predictMasked} for padding in front and gaps.
+   * Whether to import a model with masks (`mask_zero` of an Embedding, or a Masking layer), which is an error by
+   * default. Pass the sequence lengths to `predict` instead of a mask, or use {@link predictMasked} for padding in
+   * front and gaps.
    */
   readonly lengths?: boolean | undefined;
 }
