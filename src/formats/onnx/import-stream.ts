@@ -27,8 +27,8 @@ export interface OnnxStreamOptions extends SignatureOptions {
  * over several axes, such as Silero VAD, and the network cannot be trained.
  *
  * The shapes of all values are resolved once. Constants are folded, weights are packed for the kernels, and shapes,
- * constants and `options.inputs` decide each `If`, whose other branch is not decoded; a step then allocates no memory.
- * Half precision is converted to single.
+ * constants and `options.inputs` decide each `If`, whose other branch is not decoded; a step then allocates only its
+ * outputs. Half precision is converted to single.
  *
  * Supported operators: Conv and MaxPool in any number of dimensions; Pad (constant, reflect, edge); LSTM, GRU with
  * linear_before_reset; Gemm, MatMul with a matrix, Softmax, LogSoftmax, ReduceSum, ReduceMean, ReduceMax, ReduceMin,
