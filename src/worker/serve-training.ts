@@ -30,7 +30,7 @@ export interface ServeOptions {
    * module that both import can be passed as a whole: `import * as customObjects from './custom'`.
    */
   readonly customObjects?: CustomObjects | undefined;
-  /** The port to listen to; by default, that of the worker. */
+  /** The port to listen to; by default, that of the worker. Node.js before 20.16 needs `parentPort`. */
   readonly port?: WorkerLike | undefined;
 }
 
