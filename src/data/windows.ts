@@ -43,7 +43,7 @@ export function windows(ids: Int32Array, options: WindowsOptions): Dataset<Batch
   checkCount('windows', 'sequenceLength', sequenceLength);
   checkCount('windows', 'batchSize', batchSize);
   const needed = shuffled ? sequenceLength * (batchSize + 1) : sequenceLength * batchSize + 1;
-  if (ids.length < needed) throw outOfRange('windows', 'ids', `at least ${needed} ids, for one batch`, ids.length);
+  if (ids.length < needed) throw outOfRange('windows', 'ids.length', `at least ${needed} for one batch`, ids.length);
   // Shuffled windows start at any offset. One id follows the last window.
   const windowCount = Math.floor((shuffled ? ids.length - sequenceLength : ids.length - 1) / sequenceLength);
   const batchCount = Math.floor(windowCount / batchSize);

@@ -106,11 +106,11 @@ describe('windows, in order', () => {
 describe('windows rejects', () => {
   it('too few ids, with the number needed in the message', () => {
     expect(() => windows(counting(19), { sequenceLength: 5, batchSize: 3 })).toThrow(
-      new RangeError('windows: ids must be at least 20 ids, for one batch, got 19.'),
+      new RangeError('windows: ids.length must be at least 20 for one batch, got 19.'),
     );
     expect(windows(counting(20), { sequenceLength: 5, batchSize: 3 }).batchCount).toBe(1);
     expect(() => windows(counting(15), { sequenceLength: 5, batchSize: 3, shuffle: false })).toThrow(
-      new RangeError('windows: ids must be at least 16 ids, for one batch, got 15.'),
+      new RangeError('windows: ids.length must be at least 16 for one batch, got 15.'),
     );
     expect(windows(counting(16), { sequenceLength: 5, batchSize: 3, shuffle: false }).batchCount).toBe(1);
   });

@@ -30,8 +30,8 @@ export interface NormalizationOptions {
  * Computes y = gain · (x − mean) / √(variance + epsilon) + bias along the last axis (layer normalization: Ba, Kiros and
  * Hinton, 2016, arXiv 1607.06450). The variance is the biased one, with the divisor n.
  *
- * Rows of equal values of any size give the bias. In single precision, so do rows whose values differ by 1e19 or more,
- * because their squares overflow.
+ * Rows of equal values of any size give the bias. In single precision, so do rows whose squared deviations from the
+ * mean overflow: their values differ by about 1e19 or more.
  *
  * @param x `[…, n]`
  * @returns `[…, n]`
