@@ -18,7 +18,7 @@ const columns: readonly (readonly [title: string, of: (scores: Scores) => string
   ['sMAPE', ({ smape }) => `${smape.toFixed(1)} %`],
   ['pinball', ({ pinball }) => pinball.toFixed(4)],
   ['CRPS', ({ crps }) => number(crps)],
-  ['in 80 %', ({ coverage }) => `${(100 * coverage).toFixed(0)} %`],
+  ['in 80 %', ({ coverage }) => (Number.isNaN(coverage) ? '–' : `${(100 * coverage).toFixed(0)} %`)],
 ];
 
 const rank = ({ overall: { mase } }: MethodScores): number => (Number.isNaN(mase) ? Infinity : mase);
@@ -26,7 +26,8 @@ const rank = ({ overall: { mase } }: MethodScores): number => (Number.isNaN(mase
 const number = (value: number): string => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(4));
 
 /**
- * Formats the scores of a backtest as a table in Markdown, the best MASE first and NaN last.
+ * Formats the scores of a backtest as a table in Markdown, the best MASE first and NaN last. A dash stands for the
+ * coverage of a method without an 80 % interval.
  *
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
