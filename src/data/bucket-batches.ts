@@ -68,17 +68,17 @@ export function bucketBatches<T extends Int32Array | Tensor | number, S extends 
 ): Dataset<Batch<TensorOf<T>, TensorOf<S>>>;
 export function bucketBatches(examples: readonly Example[], options: BucketOptions): Dataset {
   checkBuckets('bucketBatches', 'examples', examples, options);
-  const { batchSize, shuffle: shuffled = true, padding = 0 } = options;
+  const { batchSize, padding } = options;
   const perStep = checkTargets(examples);
   return {
     batchCount: Math.ceil(examples.length / batchSize),
     *batches(random) {
-      for (const bucket of bucketsOf(examples, options, shuffled ? random : undefined)) {
+      for (const batch of bucketsOf(examples, options, random)) {
         const { inputs, lengths } = padSequences(
-          bucket.map(({ input }) => input),
+          batch.map(({ input }) => input),
           { padding },
         );
-        yield { inputs, targets: targetsOf(bucket, perStep), lengths };
+        yield { inputs, targets: targetsOf(batch, perStep), lengths };
       }
     },
   };
@@ -104,30 +104,22 @@ export function checkBuckets(
   checkPadding(where, padding, isArrayOf('Int32Array', inputs[0]));
 }
 
-/** The examples of every batch of an epoch. Without a generator they are in order. */
+/** The examples of every batch of an epoch. */
 export function bucketsOf<X extends { readonly input: Int32Array | Tensor }>(
   examples: readonly X[],
-  { batchSize, bucket = 50 }: BucketOptions,
-  random: Random | undefined,
+  { batchSize, bucket = 50, shuffle: shuffled = true }: BucketOptions,
+  random: Random,
 ): readonly (readonly X[])[] {
-  const order = Int32Array.from(examples, (_, i) => i);
-  if (random !== undefined) shuffle(random, order);
-  const batches: (readonly X[])[] = [];
+  const order = [...examples];
+  if (shuffled) shuffle(random, order);
+  const batches: X[][] = [];
   for (let start = 0; start < order.length; start += bucket * batchSize) {
-    const sorted = Array.from(order.subarray(start, start + bucket * batchSize), (i) => examples[i]!).sort(
-      (a, b) => sequenceLengthOf(a.input) - sequenceLengthOf(b.input),
-    );
+    const sorted = order
+      .slice(start, start + bucket * batchSize)
+      .sort((a, b) => sequenceLengthOf(a.input) - sequenceLengthOf(b.input));
     for (let i = 0; i < sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));
   }
-  return random === undefined
-    ? batches
-    : Array.from(
-        shuffle(
-          random,
-          Int32Array.from(batches, (_, i) => i),
-        ),
-        (i) => batches[i]!,
-      );
+  return shuffled ? shuffle(random, batches) : batches;
 }
 
 /** Whether the target is one per step: ids always are, vectors by their rank, a number never is. */

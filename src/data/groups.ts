@@ -4,15 +4,15 @@ import { seeded, shuffle } from '../tensor/random';
 import { checkCount, checkNames, lengthOf } from '../tensor/shape';
 import { endsOf, type Parts } from './split';
 
-/** The indices of the examples of every group, in the order of the groups' first examples. */
-function indicesByGroup(groups: ArrayLike<unknown>): readonly (readonly number[])[] {
+/** The indices of the examples of every group, with the groups in random order. */
+function shuffledGroups(where: string, groups: ArrayLike<unknown>, seed: number): readonly (readonly number[])[] {
   const indices = new Map<unknown, number[]>();
   for (let i = 0; i < groups.length; i++) {
     const members = indices.get(groups[i]);
     if (members === undefined) indices.set(groups[i], [i]);
     else members.push(i);
   }
-  return [...indices.values()];
+  return shuffle(seeded(where, seed), [...indices.values()]);
 }
 
 const sorted = (indices: readonly (readonly number[])[]): Int32Array => Int32Array.from(indices.flat()).sort();
@@ -44,14 +44,10 @@ export function splitGroups(
   checkNames('splitGroups', 'options', options, ['seed']);
   const { seed = 0 } = options;
   lengthOf('splitGroups', 'groups', groups);
-  const indices = indicesByGroup(groups);
-  const order = shuffle(
-    seeded('splitGroups', seed),
-    Int32Array.from(indices, (_, group) => group),
-  );
+  const order = shuffledGroups('splitGroups', groups, seed);
   let start = 0;
   return endsOf('splitGroups', fractions, order.length).map((end) => {
-    const part = sorted(Array.from(order.subarray(start, end), (group) => indices[group]!));
+    const part = sorted(order.slice(start, end));
     start = end;
     return part;
   });
@@ -85,16 +81,9 @@ export function kFold(
   if (typeof examples === 'number') checkCount('kFold', 'examples', examples);
   else lengthOf('kFold', 'examples', examples);
   const groups = typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples;
-  const indices = indicesByGroup(groups);
-  if (indices.length < k)
-    throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${indices.length}.`);
-  const order = Array.from(
-    shuffle(
-      seeded('kFold', seed),
-      Int32Array.from(indices, (_, group) => group),
-    ),
-    (group) => indices[group]!,
-  );
+  const order = shuffledGroups('kFold', groups, seed);
+  if (order.length < k)
+    throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${order.length}.`);
   return Array.from({ length: k }, (_, fold) => ({
     train: sorted(order.filter((_members, i) => i % k !== fold)),
     test: sorted(order.filter((_members, i) => i % k === fold)),

@@ -51,13 +51,13 @@ export function pairBatches<S extends Int32Array | Tensor>(
       throw mismatch('pairBatches', `pairs[${i}].target`, 'an Int32Array of ids', target);
     checkSome('pairBatches', `pairs[${i}].target`, target.length, 'id');
   });
-  const { batchSize, shuffle = true, padding = 0 } = options;
+  const { batchSize, padding } = options;
   return {
     batchCount: Math.ceil(pairs.length / batchSize),
     *batches(random) {
-      for (const bucket of bucketsOf(pairs, options, shuffle ? random : undefined)) {
-        const inputs = bucket.map(({ input }) => input);
-        const targets = padSequences(bucket.map(({ target }) => target));
+      for (const batch of bucketsOf(pairs, options, random)) {
+        const inputs = batch.map(({ input }) => input);
+        const targets = padSequences(batch.map(({ target }) => target));
         yield { ...padSequences(inputs, { padding }), targets: targets.inputs, targetLengths: targets.lengths };
       }
     },

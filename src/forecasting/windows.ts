@@ -72,13 +72,9 @@ export function windowsAt(
   return {
     batchCount: Math.ceil(used / batchSize),
     *batches(random: Random) {
-      const order = shuffle(random, Int32Array.from(origins.keys()));
+      const order = shuffle(random, [...origins]).slice(0, used);
       for (let first = 0; first < used; first += batchSize)
-        yield windowsOf(
-          plan,
-          Array.from(order.subarray(first, Math.min(used, first + batchSize)), (index) => origins[index]!),
-          contextWeight(plan.forecaster),
-        );
+        yield windowsOf(plan, order.slice(first, first + batchSize), contextWeight(plan.forecaster));
     },
   };
 }
