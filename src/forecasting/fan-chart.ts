@@ -95,7 +95,7 @@ export function fanChart(series: Series, forecast: Forecast, options: FanChartOp
   const median = [origin, ...forecast.median.map((value, k) => [N + k, value] as const)];
   const parts = [
     text(margin.left, 16, title, 'start', 600),
-    ...ticksOf(low, high, 5).map((tick) => {
+    ...ticksOf(low, high).map((tick) => {
       const at = y(tick);
       return (
         line(margin.left, at, width - margin.right, at, 0.25) +

@@ -214,7 +214,7 @@ export function loadInto(
   checkKind('loadInto', 'model', model, 'a model', 'data');
   checkNames('loadInto', 'options', options, ['customObjects']);
   const read = openFile('loadInto', file);
-  checkSameModel('loadInto', model, read, options.customObjects);
+  checkSameModel(model, read, options.customObjects);
   const found = leavesOf('loadInto', model.parameters).map(({ path, tensor }) => ({
     tensor,
     from: takeTensor('loadInto', read.tensors, path, tensor.shape),
@@ -226,12 +226,8 @@ export function loadInto(
 }
 
 /** @throws RangeError if the model and the file have descriptions that differ */
-function checkSameModel(
-  where: string,
-  { origin }: Saveable,
-  read: Safetensors,
-  customObjects: CustomObjects | undefined,
-): void {
+function checkSameModel({ origin }: Saveable, read: Safetensors, customObjects: CustomObjects | undefined): void {
+  const where = 'loadInto';
   const description = parse(where, read, 'bptt.model');
   if (origin === undefined || description === undefined) return;
   const difference = differenceOf(describeOrigin(where, origin, customObjects, unnamed), description);

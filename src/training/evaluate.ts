@@ -79,7 +79,7 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
 ): { readonly loss: number } & Readonly<Record<string, unknown>> {
   if (!isSequentialCall<SequentialArguments<Y>>(call)) {
     const [model, data, options = {}] = call;
-    return { loss: meanLoss('evaluate', customTask('evaluate', model, options), data) };
+    return { loss: meanLoss(customTask('evaluate', model, options), data) };
   }
   const [model, data, options] = call;
   checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
@@ -91,7 +91,7 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
     (metric, name) => (metric as Partial<DatasetMetric<Y>>)?.start?.() ?? meanOf(name, metric as Metric<Y>),
   );
   const measurements = Object.values(running);
-  const loss = meanLoss('evaluate', task, data, (batch) => {
+  const loss = meanLoss(task, data, (batch) => {
     // Without metrics, the outputs need not be copied.
     if (measurements.length === 0) return;
     const outputs = toTensor(task.output());
@@ -128,17 +128,12 @@ function meanOf<Y extends Tensor | IntTensor>(name: string, metric: Metric<Y>): 
 }
 
 /** The mean loss over one epoch of data. */
-function meanLoss<P extends TensorTree, B>(
-  caller: string,
-  task: Task<P, B>,
-  data: Batches<B> | B,
-  visit?: (batch: B) => void,
-): number {
-  const mean = startMeanLoss(caller, 'data', task, visit);
-  const source = datasetOrBatches(caller, 'data', data);
+function meanLoss<P extends TensorTree, B>(task: Task<P, B>, data: Batches<B> | B, visit?: (batch: B) => void): number {
+  const mean = startMeanLoss('evaluate', 'data', task, visit);
+  const source = datasetOrBatches('evaluate', 'data', data);
   const batches = 'batches' in source ? source.batches(mean.random) : source;
   if (!isObject(batches) || !(Symbol.iterator in batches))
-    throw mismatch(caller, 'data', 'a synchronous iterable of batches', data);
+    throw mismatch('evaluate', 'data', 'a synchronous iterable of batches', data);
   for (const batch of batches) mean.add(batch);
   return mean.result();
 }

@@ -30,11 +30,11 @@ function nextTurn(): Promise<void> {
   });
 }
 
-/** Creates a function that lets the event loop run if it has not for `interval` milliseconds. */
-export function createPause(interval: number): () => Promise<void> {
+/** Creates a function that lets the event loop run if it has not for 20 ms. */
+export function createPause(): () => Promise<void> {
   let last = now();
   return async () => {
-    if (now() - last <= interval) return;
+    if (now() - last <= 20) return;
     await nextTurn();
     last = now();
   };

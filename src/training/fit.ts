@@ -212,7 +212,7 @@ async function train<P extends TensorTree, B>(
   const random = seeded('fit', options.seed ?? 0);
   const session = startSession(task, options);
   const losses = [...(resume?.losses ?? [])];
-  const pause = createPause(20);
+  const pause = createPause();
   const validation = createValidation(task, options, pause);
   const measure = createMeter(resume);
   let estimatedSteps = steps;

@@ -105,13 +105,13 @@ function plotAs(where: string, curves: Readonly<Record<string, Losses>>, options
   const x = (step: number): string => scale(step, first, steps, margin.left, right);
   const y = (loss: number): string => scale(loss, low, high, bottom, margin.top);
   let keyLeft = margin.left;
-  const ticks = all.length === 0 ? [] : ticksOf(low, high, 5);
+  const ticks = all.length === 0 ? [] : ticksOf(low, high);
   const parts = [
     text(margin.left, 16, title, 'start', 600),
     ...ticks.map(
       (tick) => line(margin.left, y(tick), right, y(tick), 0.25) + text(margin.left - 6, y(tick), label(tick), 'end'),
     ),
-    ...ticksOf(first, steps, 5).map((tick) => text(x(tick), bottom + 16, label(tick), 'middle')),
+    ...ticksOf(first, steps).map((tick) => text(x(tick), bottom + 16, label(tick), 'middle')),
     line(margin.left, bottom, right, bottom, 1),
     text((margin.left + right) / 2, bottom + 32, 'update', 'middle'),
     ...Object.keys(curves).map((name, i) => {

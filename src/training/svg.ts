@@ -21,9 +21,9 @@ export const text = (x: number | string, y: number | string, content: string, an
 export const line = (x1: number, y1: number | string, x2: number, y2: number | string, opacity: number): string =>
   `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${gray}" stroke-opacity="${opacity}"/>`;
 
-/** Round numbers from `low` to `high`, about `count`. */
-export function ticksOf(low: number, high: number, count: number): readonly number[] {
-  const rough = (high - low) / count || Math.abs(low) || 1;
+/** About five round numbers from `low` to `high`. */
+export function ticksOf(low: number, high: number): readonly number[] {
+  const rough = (high - low) / 5 || Math.abs(low) || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
   const first = Math.ceil(low / step - 1e-9);

@@ -90,7 +90,8 @@ const isCustom = (value: Readonly<Record<string, unknown>>): boolean =>
  * @param names the functions and objects by name
  * @throws RangeError if a name is not known
  */
-export function createValue(where: string, description: unknown, names: CustomObjects): unknown {
+export function createValue(description: unknown, names: CustomObjects): unknown {
+  const where = 'serveTraining';
   const named = (name: string): unknown => {
     if (Object.hasOwn(names, name)) return names[name];
     throw new RangeError(`${where}: there is no ${name}. Pass it to serveTraining as customObjects: { ${name} }.`);

@@ -216,8 +216,7 @@ function posted(error: unknown): PostedError | undefined {
 
 /** Trains a model, as the client asks. */
 async function train(start: Start, { call, signal }: Client, names: CustomObjects): Promise<End> {
-  const create = (part: keyof Start['described']): unknown =>
-    createValue('serveTraining', start.described[part], names);
+  const create = (part: keyof Start['described']): unknown => createValue(start.described[part], names);
   const model = create('model') as { readonly parameters: TensorTree; readonly data: Float32Array };
   if (model.data.length !== start.parameters.length)
     throw new RangeError(

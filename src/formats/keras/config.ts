@@ -99,11 +99,11 @@ export function axisOf({ config }: KerasLayer): Json | undefined {
   return Array.isArray(axis) && axis.length === 1 ? (axis[0] as Json) : axis;
 }
 
-/** @throws RangeError unless the layer acts on the last axis */
-export function checkLastAxis(where: string, layer: KerasLayer, action: string): void {
+/** @throws RangeError unless the layer normalizes over the last axis */
+export function checkLastAxis(where: string, layer: KerasLayer): void {
   const axis = axisOf(layer);
   if (axis !== undefined && axis !== -1 && axis !== 2)
     throw new RangeError(
-      `${where}: ${layer.name} ${action} over axis ${shown(axis)}; only the last axis is supported.`,
+      `${where}: ${layer.name} normalizes over axis ${shown(axis)}; only the last axis is supported.`,
     );
 }

@@ -158,7 +158,7 @@ const translators: Readonly<Record<string, Translate>> = {
   },
   LayerNormalization(where, layer) {
     const { name, config } = layer;
-    checkLastAxis(where, layer, 'normalizes');
+    checkLastAxis(where, layer);
     if (config['rms_scaling'] === true)
       throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];

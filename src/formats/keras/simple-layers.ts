@@ -69,7 +69,7 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
     return activation === linear ? undefined : withoutWeights(kerasActivation({ activation }));
   },
   Softmax(where, layer) {
-    checkLastAxis(where, layer, 'normalizes');
+    checkLastAxis(where, layer);
     return withoutWeights(kerasActivation({ activation: softmax }));
   },
   ReLU(where, layer) {
@@ -99,7 +99,7 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
   Normalization: translateNormalization,
   BatchNormalization(where, layer) {
     const { name, config } = layer;
-    if (axisOf(layer) !== 1) checkLastAxis(where, layer, 'normalizes');
+    if (axisOf(layer) !== 1) checkLastAxis(where, layer);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
     const epsilon = numberOf(where, layer, 'epsilon', 1e-3);
     // Over axis 1 it normalizes the features of vectors per sequence, but the steps of sequences.
@@ -137,7 +137,7 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
 
 /** Normalization: (x − mean) / max(√variance, 1e-7), or its inverse. */
 function translateNormalization(where: string, layer: KerasLayer): Translated {
-  if (layer.config['axis'] !== null) checkLastAxis(where, layer, 'normalizes');
+  if (layer.config['axis'] !== null) checkLastAxis(where, layer);
   const isGiven = layer.config['mean'] != null;
   return {
     layer(taker, weights) {

@@ -133,8 +133,8 @@ function take(
   return found.tensor;
 }
 
-const has = (roles: Roles, role: string, index: number): boolean =>
-  roles[role] !== undefined || roles[String(index)] !== undefined;
+const hasBias = (roles: Roles, index: number): boolean =>
+  roles['bias'] !== undefined || roles[String(index)] !== undefined;
 
 /** The parameters of a Dense layer; without the bias if the file has none. @throws as {@link take} */
 export function denseParameters(taker: Taker, weights: LayerWeights, size: number): Readonly<Record<string, Tensor>> {
@@ -143,7 +143,7 @@ export function denseParameters(taker: Taker, weights: LayerWeights, size: numbe
     kernel.shape.length === 2 ? take(taker, weights, weights.single, 'kernel', 0, [kernel.shape[0]!, size]) : kernel;
   return {
     weight,
-    ...(has(weights.single, 'bias', 1) && { bias: take(taker, weights, weights.single, 'bias', 1, [size]) }),
+    ...(hasBias(weights.single, 1) && { bias: take(taker, weights, weights.single, 'bias', 1, [size]) }),
   };
 }
 
@@ -165,7 +165,7 @@ export function convolutionParameters(
   const [k = 0, inputs = 0, multiplier = 0] = kernel.shape;
   // The outputs of a depthwise kernel have the same order.
   const weight = isDepthwise ? { shape: [k, 1, inputs * multiplier], data: kernel.data } : kernel;
-  return { weight, ...(has(single, 'bias', 1) && { bias: take(taker, weights, single, 'bias', 1) }) };
+  return { weight, ...(hasBias(single, 1) && { bias: take(taker, weights, single, 'bias', 1) }) };
 }
 
 /** The parameters of an Embedding. @throws as {@link take} */
@@ -248,13 +248,13 @@ export function cellParameters(
   const kernel = take(taker, weights, roles, 'kernel', 0);
   const weightHh = take(taker, weights, roles, 'recurrent_kernel', 1, [hiddenSize, GH]);
   const weightIh = take(taker, weights, roles, 'kernel', 0, [kernel.shape[0] ?? 0, GH]);
-  const hasBias = has(roles, 'bias', 2);
+  const isBiased = hasBias(roles, 2);
   if (gates !== 3)
-    return { weightIh, weightHh, ...(hasBias && { bias: take(taker, weights, roles, 'bias', 2, [GH]) }) };
+    return { weightIh, weightHh, ...(isBiased && { bias: take(taker, weights, roles, 'bias', 2, [GH]) }) };
 
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
-  if (!hasBias) return matrices;
+  if (!isBiased) return matrices;
   if (origin?.[1] !== undefined && 'reset' in origin[1] && origin[1].reset === 'before') {
     if (take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);
