@@ -17,7 +17,7 @@ export function minimize(
   f: (point: readonly number[]) => number,
   start: readonly number[],
   { scale, iterations, tolerance }: MinimizeOptions,
-): { readonly point: readonly number[]; readonly value: number } {
+): readonly number[] {
   const vertex = (point: readonly number[]): Vertex => [point, f(point)];
   const simplex: Vertex[] = [
     vertex(start),
@@ -44,5 +44,5 @@ export function minimize(
     }
   }
   simplex.sort((a, b) => a[1] - b[1]);
-  return { point: simplex[0]![0], value: simplex[0]![1] };
+  return simplex[0]![0];
 }

@@ -148,8 +148,7 @@ function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: nu
     return { ...smooth(model, parameters, state, values), state };
   };
   const search = (from: readonly number[], scale: number, iterations: number): readonly number[] =>
-    minimize((x) => likelihoodOf(x).value, from, { scale, iterations: iterations * from.length, tolerance: 1e-7 })
-      .point;
+    minimize((x) => likelihoodOf(x).value, from, { scale, iterations: iterations * from.length, tolerance: 1e-7 });
   let point = search(start, 0.5, 120);
   for (let round = 0; round < rounds && model.season !== 'N'; round++) {
     const { parameters, level, trend } = read(point);

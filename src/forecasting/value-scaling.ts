@@ -94,7 +94,7 @@ function likeliestPower(values: Float64Array): number {
     scale: 0.25,
     iterations: 60,
     tolerance: 1e-10,
-  }).point;
+  });
   return Math.min(1, Math.max(0, power!));
 }
 
