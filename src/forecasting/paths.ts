@@ -1,7 +1,7 @@
 /** Sampled paths of autoregressive forecasters. */
 
 import { advance, createRandom, type ModelState, type Random, type Stream, stream, type Tensor } from '../index';
-import { mapValues } from '../tensor/named-values';
+import { mapStates } from '../models/sequential';
 import { sizeOf } from '../tensor/shape';
 import {
   appendValue,
@@ -151,7 +151,7 @@ function writeFuture(into: Float32Array, at: number, plan: FittedForecaster, sta
 
 /** The rows of a state from `first` up to, but not including, `first + rows`, each `times` times. */
 function repeated(state: ModelState, first: number, rows: number, times: number): ModelState {
-  const repeat = ({ shape: [, ...rest], data }: Tensor): Tensor => {
+  return mapStates(state, ({ shape: [, ...rest], data }) => {
     const size = sizeOf(rest);
     const copies = new Float32Array(rows * times * size);
     for (let row = 0; row < rows * times; row++) {
@@ -159,6 +159,5 @@ function repeated(state: ModelState, first: number, rows: number, times: number)
       copies.set(data.subarray(from * size, (from + 1) * size), row * size);
     }
     return { shape: [rows * times, ...rest], data: copies };
-  };
-  return mapValues(state, (parts) => mapValues(parts, repeat));
+  });
 }

@@ -1,8 +1,8 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
 import { createPredictor, full, joinStates, type ModelState, splitState, type Tensor } from '../index';
+import { mapStates } from '../models/sequential';
 import { withCaller } from '../tensor/error-context';
-import { mapValues } from '../tensor/named-values';
 import { checkArray, checkNumber, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
 import {
@@ -258,6 +258,6 @@ export function writeEmbeddings(
 function joined(states: readonly (ModelState | undefined)[]): ModelState | undefined {
   const given = states.find((state) => state !== undefined);
   if (given === undefined) return undefined;
-  const zeros = mapValues(given, (parts) => mapValues(parts, ({ shape }) => full(shape, 0)));
+  const zeros = mapStates(given, ({ shape }) => full(shape, 0));
   return joinStates(states.map((state) => state ?? zeros));
 }
