@@ -127,6 +127,20 @@ export interface StepCovariates {
 /** The number of inputs that depend on values: the first ones. */
 export const valueInputs = ({ seasons, mode }: Forecaster): number => 3 + seasons.length + (mode === 'direct' ? 2 : 0);
 
+/** Writes all inputs of step t from index `at`, those that depend on values first. */
+export function writeInputs(
+  into: Float32Array,
+  at: number,
+  plan: FeaturePlan,
+  track: Track,
+  t: number,
+  origin: number,
+  covariates: StepCovariates,
+): void {
+  writeValues(into, at, plan.forecaster, track, t, origin);
+  writeCovariates(into, at + valueInputs(plan.forecaster), plan, t, covariates);
+}
+
 /** Writes the inputs of step t that depend on values, from index `at`. */
 export function writeValues(
   into: Float32Array,

@@ -4,12 +4,12 @@ import type { Tensor } from '../index';
 import { withCaller } from '../tensor/error-context';
 import { checkArray, checkCount, checkNames, checkNumber, counted, isObject } from '../tensor/shape';
 import { checkLevels } from './distributions';
-import { baseOf, inputSize, valueInputs, writeCovariates, writeRecent, writeValues } from './features';
+import { baseOf, inputSize, writeInputs, writeRecent } from './features';
 import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { samplePaths } from './paths';
 import type { Series } from './series';
-import { checkForecastState, type ForecastState, inGroups, observeAs, runMember } from './state';
+import { checkForecastState, covariatesAfter, type ForecastState, inGroups, observeAs, runMember } from './state';
 import { averageQuantile } from './step-quantiles';
 import { unscaleValue } from './value-scaling';
 
@@ -115,10 +115,7 @@ function quantilesOf(
     const origin = state.length - 1;
     for (let k = 0; k < h; k++) {
       const [t, at] = [state.length + k, (k * B + b) * F];
-      const future = state.future.map((column) => column[k]!);
-      const past = k === 0 ? state.past : undefined;
-      writeValues(inputs.data, at, forecaster, state.track, t, origin);
-      writeCovariates(inputs.data, at + valueInputs(forecaster), fitted, t, { ...state, past, future });
+      writeInputs(inputs.data, at, fitted, state.track, t, origin, covariatesAfter(state, k));
       bases[k * B + b] = baseOf(forecaster, state.track, t, origin);
     }
   });

@@ -12,13 +12,14 @@ import {
   tailOf,
   valueInputs,
   writeCovariates,
+  writeInputs,
   writeValues,
 } from './features';
 import type { FittedForecaster } from './fit-forecaster';
 import { createForecast, type Forecast } from './forecast-result';
 import { embeddingsSize } from './network';
 import { quantileOfSorted } from './probability';
-import { type ForecastState, runMember, writeEmbeddings } from './state';
+import { covariatesAfter, type ForecastState, runMember, writeEmbeddings } from './state';
 import { unscaleValue } from './value-scaling';
 
 interface PathOptions {
@@ -73,8 +74,8 @@ function drawPaths(fitted: FittedForecaster, m: number, states: readonly Forecas
   const [S, F] = [states.length, inputSize(fitted)];
   const inputs: Tensor = { shape: [1, S, F], data: new Float32Array(S * F) };
   states.forEach((state, i) => {
-    writeValues(inputs.data, i * F, forecaster, state.track, state.length, state.length - 1);
-    writeFuture(inputs.data, i * F + valueInputs(forecaster), fitted, state, 0);
+    const { track, length } = state;
+    writeInputs(inputs.data, i * F, fitted, track, length, length - 1, covariatesAfter(state, 0));
   });
   const member = fitted.members[m]!;
   const start = runMember(fitted, m, states, inputs);
@@ -121,7 +122,7 @@ function continuePaths(
   for (let k = 0; k < horizon; k++) {
     if (k > 0) {
       group.forEach((state, i) => {
-        writeFuture(covariates, 0, fitted, state, k);
+        writeCovariates(covariates, 0, fitted, state.length + k, covariatesAfter(state, k));
         for (let row = i * n; row < (i + 1) * n; row++) {
           writeValues(inputs.data, row * width, forecaster, tracks[row]!, state.length + k, state.length + k - 1);
           for (let j = 0; j < covariates.length; j++) inputs.data[row * width + values + j] = covariates[j]!;
@@ -141,12 +142,6 @@ function continuePaths(
       }
     });
   }
-}
-
-/** Writes the inputs of step k after the values of a state that do not depend on values. */
-function writeFuture(into: Float32Array, at: number, plan: FittedForecaster, state: ForecastState, k: number): void {
-  const future = state.future.map((column) => column[k]!);
-  writeCovariates(into, at, plan, state.length + k, { ...state, past: undefined, future });
 }
 
 /** The rows of a state from `first` up to, but not including, `first + rows`, each `times` times. */

@@ -10,12 +10,11 @@ import {
   copyTrack,
   emptyTrack,
   inputSize,
+  type StepCovariates,
   scaled,
   type Track,
   tailOf,
-  valueInputs,
-  writeCovariates,
-  writeValues,
+  writeInputs,
 } from './features';
 import { checkFitted, type FittedForecaster } from './fit-forecaster';
 import { embeddingsSize, type MemberParameters } from './network';
@@ -190,8 +189,7 @@ function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | 
       const at = (i * B + b) * F;
       const past = i > 0 ? series.past.map((column) => column[i - 1]!) : state.length > 0 ? state.past : undefined;
       const future = series.future.map((column) => column[i]!);
-      writeValues(inputs.data, at, forecaster, track, t, t - 1);
-      writeCovariates(inputs.data, at + valueInputs(forecaster), fitted, t, { ...state, past, future });
+      writeInputs(inputs.data, at, fitted, track, t, t - 1, { ...state, past, future });
       appendValue(track, forecaster, scaled(state.scaler, value));
     });
     return track;
@@ -214,6 +212,12 @@ function runRows(fitted: FittedForecaster, rows: readonly Row[], visit: Visit | 
       networks: n > 0 ? networks.map((each) => each[b]!) : state.networks,
     };
   });
+}
+
+/** The covariates of step k after the values of a state. Past covariates are available only for the first one. */
+export function covariatesAfter(state: ForecastState, k: number): StepCovariates {
+  const future = state.future.map((column) => column[k]!);
+  return { ...state, past: k === 0 ? state.past : undefined, future };
 }
 
 /** Runs network m from the states on inputs `[T, B, F]`, to which it adds the embeddings. */

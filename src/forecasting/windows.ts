@@ -10,7 +10,7 @@ import {
   type Track,
   trackOf,
   valueInputs,
-  writeCovariates,
+  writeInputs,
   writeRecent,
   writeValues,
 } from './features';
@@ -35,13 +35,11 @@ export interface WindowOrigin {
 }
 
 export function prepare(plan: FeaturePlan, series: CheckedSeries, scaler: ValueScaler): PreparedSeries {
-  const { forecaster } = plan;
-  const track = trackOf(forecaster, series.values, scaler);
+  const track = trackOf(plan.forecaster, series.values, scaler);
   const [N, F] = [series.values.length, inputSize(plan)];
   const inputs = new Float32Array(N * F);
   for (let t = 0; t < N; t++) {
-    writeValues(inputs, t * F, forecaster, track, t, t - 1);
-    writeCovariates(inputs, t * F + valueInputs(forecaster), plan, t, covariatesAt(series, t));
+    writeInputs(inputs, t * F, plan, track, t, t - 1, covariatesAt(series, t));
   }
   return { series, scaler, track, inputs };
 }
