@@ -2,7 +2,6 @@
 
 import { prefixed } from '../tensor/error-context';
 import {
-  checkArray,
   checkChoice,
   checkCount,
   checkFunction,
@@ -111,7 +110,6 @@ export async function backtest(series: readonly Series[], options: BacktestOptio
   for (const [name, value] of Object.entries({ origins, stride, season })) checkCount(where, name, value);
   checkChoice(where, 'refit', refit, ['never', 'intervals', 'always']);
   checkLevels(where, levels);
-  checkArray(where, 'series', series);
   checkSeries(where, series, schemaOf(where, series));
   const task = { horizon, season, frequency, levels };
   for (const { name, values } of series)
@@ -190,7 +188,7 @@ function trainingMethod(
   return async (series) => {
     const fitted = await fitForecaster(forecaster, series, training);
     return (histories) => {
-      const steps = (histories[0]?.values.length ?? 0) - (series[0]?.values.length ?? 0);
+      const steps = histories[0]!.values.length - series[0]!.values.length;
       const current = adapts && steps > 0 ? recalibrate(fitted, histories, { steps }) : fitted;
       return forecast(current, histories, { levels });
     };

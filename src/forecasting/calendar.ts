@@ -36,6 +36,8 @@ export function parseFrequency(where: string, frequency: Frequency): Step {
 
 /**
  * The number of values in the shortest season: of a day if there are several values per day, of a week or of a year.
+ *
+ * @throws as {@link parseFrequency}
  */
 export function defaultSeason(frequency: Frequency | undefined): number {
   if (frequency === undefined) return 1;

@@ -12,7 +12,7 @@ import {
   checkNames,
   checkNumber,
 } from '../tensor/shape';
-import { defaultSeason, type Frequency, parseFrequency } from './calendar';
+import { defaultSeason, type Frequency } from './calendar';
 import { type Distribution, quantiles } from './distributions';
 import type { Scaling } from './value-scaling';
 
@@ -103,7 +103,6 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   const { horizon, frequency, mode = 'direct', distribution = quantiles(), layers = 1, members = 1 } = options;
   checkCount(where, 'horizon', horizon);
   checkKind(where, 'distribution', distribution, 'a distribution, such as quantiles()', 'quantile');
-  if (frequency !== undefined) parseFrequency(where, frequency);
   const season = defaultSeason(frequency);
   const seasons = options.seasons ?? (season > 1 ? [season] : []);
   checkArray(where, 'seasons', seasons);

@@ -68,6 +68,7 @@ export function observe(
   series: readonly Series[],
   states?: readonly ForecastState[],
 ): ForecastState[] {
+  checkFitted('observe', fitted);
   return observeAs('observe', fitted, series, states);
 }
 
@@ -77,7 +78,6 @@ export function observeAs(
   series: readonly Series[],
   states?: readonly ForecastState[],
 ): ForecastState[] {
-  checkFitted(where, fitted);
   const checked = checkSeries(where, series, fitted.schema);
   checkRange(where, fitted.forecaster, checked);
   return observeChecked(where, fitted, checked, states);
