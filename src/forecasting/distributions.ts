@@ -175,6 +175,9 @@ function normalNumberOf(levels: readonly number[]): (level: number) => number {
   };
 }
 
+/** The standard deviation of an output. */
+const deviationOf = (output: number): number => least + softplusValue(output);
+
 /**
  * A normal distribution, trained with its negative log-likelihood.
  *
@@ -182,7 +185,6 @@ function normalNumberOf(levels: readonly number[]): (level: number) => number {
  * gaussian().size; // 2
  */
 export function gaussian(): Distribution {
-  const deviationOf = (output: number): number => least + softplusValue(output);
   return {
     name: 'gaussian',
     size: 2,
@@ -204,7 +206,6 @@ export function gaussian(): Distribution {
  * studentT().size; // 3
  */
 export function studentT(): Distribution {
-  const deviationOf = (output: number): number => least + softplusValue(output);
   const degreesOf = (output: number): number => 2 + least + softplusValue(output);
   return {
     name: 'studentT',
@@ -267,11 +268,11 @@ export function negativeBinomial(): Distribution {
 }
 
 function logFactorial(n: number): number {
-  let sumOfLogs = 0;
   if (n > 64) {
     const y = n + 1;
     return (y - 0.5) * Math.log(y) - y + 0.5 * Math.log(2 * Math.PI) + 1 / (12 * y) - 1 / (360 * y ** 3);
   }
+  let sumOfLogs = 0;
   for (let i = 2; i <= n; i++) sumOfLogs += Math.log(i);
   return sumOfLogs;
 }

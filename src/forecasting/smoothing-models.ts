@@ -76,7 +76,7 @@ export function chooseModel(values: Float64Array, names: readonly string[], seas
     .filter((model) => (isPositive || !Object.values(model).includes('M')) && (isSeasonal || model.season === 'N'))
     .map((model) => fitModel(model, values, season));
   // With unusual values, such as few, only the simplest model is left.
-  fits.push(...(fits.length === 0 ? [fitModel(modelOf('ANN'), values, season)] : []));
+  if (fits.length === 0) return fitModel(modelOf('ANN'), values, season);
   return fits.reduce((best, fit) => (fit.aicc < best.aicc || Number.isNaN(best.aicc) ? fit : best));
 }
 
