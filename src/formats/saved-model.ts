@@ -215,13 +215,11 @@ export function loadInto(
   checkNames('loadInto', 'options', options, ['customObjects']);
   const read = openFile('loadInto', file);
   checkSameModel(model, read, options.customObjects);
-  const found = leavesOf('loadInto', model.parameters).map(({ path, tensor }) => ({
-    tensor,
-    from: takeTensor('loadInto', read.tensors, path, tensor.shape),
-  }));
-  checkAllTaken('loadInto', read.tensors, new Set(leavesOf('loadInto', model.parameters).map(({ path }) => path)));
+  const leaves = leavesOf('loadInto', model.parameters);
+  const found = leaves.map(({ path, tensor }) => takeTensor('loadInto', read.tensors, path, tensor.shape));
+  checkAllTaken('loadInto', read.tensors, new Set(leaves.map(({ path }) => path)));
   const rest = restOf('loadInto', read, model.data.length);
-  for (const { tensor, from } of found) tensor.data.set(from.data);
+  leaves.forEach(({ tensor }, i) => tensor.data.set(found[i]!.data));
   return { ...rest, training: rest.training && { ...rest.training, parameters: model.data.slice() } };
 }
 
