@@ -1,7 +1,8 @@
 /** The chunks of older files: a B-tree of version 1 [III.A.1]. */
 
 import type { Shape } from '../../tensor/shape';
-import { checkSignature, claim, enter, readUint64, reject, type Source, undefinedAddress } from './source';
+import { openNode } from './btree1';
+import { claim, readUint64, reject, type Source, undefinedAddress } from './source';
 
 /** A chunk in the file. */
 export interface Chunk {
@@ -34,17 +35,11 @@ export function treeChunks(source: Source, layout: number, { chunkShape, path }:
   return chunksIn(source, root, chunkShape.length, path);
 }
 
-/** The chunks below a node. The level of a node must be one below that of its parent. */
+/** The chunks below a node. */
 function chunksIn(source: Source, at: number, rank: number, path: string, parentLevel?: number): readonly Chunk[] {
-  const what = `a node of ${path}`;
-  enter(source, at, what);
-  checkSignature(source, at, 'TREE', what);
-  claim(source, at, 24, what);
-  const [kind, level, count] = [source.bytes[at + 4]!, source.bytes[at + 5]!, source.view.getUint16(at + 6, true)];
-  if (kind !== 1 || (parentLevel !== undefined && level !== parentLevel - 1))
-    reject(`the node at byte ${at} does not belong to ${path}.`);
+  const { level, count } = openNode(source, at, 1, path, parentLevel);
   const keySize = 8 + 8 * (rank + 1);
-  claim(source, at + 24, count * (keySize + 8) + keySize, what);
+  claim(source, at + 24, count * (keySize + 8) + keySize, `a node of ${path}`);
   return Array.from({ length: count }, (_, i) => at + 24 + i * (keySize + 8)).flatMap((key) => {
     const child = readUint64(source, key + keySize, path);
     if (level > 0) return chunksIn(source, child, rank, path, level);

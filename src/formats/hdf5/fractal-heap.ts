@@ -8,11 +8,10 @@ import { recordsOf } from './btree2';
 import { lookup3 } from './checksum';
 import type { Message } from './header';
 import {
-  checkSignature,
   claim,
-  enter,
   expectChecksum,
   openBlock,
+  openPart,
   readUint,
   readUint64,
   reject,
@@ -120,9 +119,7 @@ function blocksOf(source: Source, heap: number, offsetSize: number, what: string
  * Starts a block of objects. Its checksum, if it has one, is not at its end, and was computed while its bytes were 0.
  */
 function openDirectBlock(source: Source, at: number, size: number, checksumAt: number | undefined, what: string): void {
-  enter(source, at, what);
-  checkSignature(source, at, 'FHDB', what);
-  claim(source, at, size, what);
+  openPart(source, at, 'FHDB', size, what);
   if (checksumAt === undefined) return;
   const block = source.bytes.slice(at, at + size).fill(0, checksumAt, checksumAt + 4);
   expectChecksum(source, at + checksumAt, lookup3(block, 0, size), what);

@@ -4,9 +4,10 @@
  * a fractal heap [IV.A.2.c].
  */
 
+import { openNode } from './btree1';
 import { denseObjects } from './dense';
 import type { Header, Message } from './header';
-import { checkSignature, claim, enter, readUint, readUint64, reject, type Source, textOf } from './source';
+import { claim, openPart, readUint, readUint64, reject, type Source, textOf } from './source';
 
 /** A member of a group: its name, and the offset of its object header. */
 export interface Entry {
@@ -80,21 +81,14 @@ function tableEntries(source: Source, table: Message, what: string): readonly En
   return entries;
 }
 
-/** The offsets of the symbol tables of a group, in order. The level of a node must be one below that of its parent. */
+/** The offsets of the symbol tables of a group, in order. */
 function tablesOf(source: Source, at: number, what: string, parentLevel?: number): readonly number[] {
-  enter(source, at, `a node of ${what}`);
-  checkSignature(source, at, 'TREE', `a node of ${what}`);
-  claim(source, at, 24, what);
-  const [kind, level, count] = [source.bytes[at + 4]!, source.bytes[at + 5]!, source.view.getUint16(at + 6, true)];
-  if (kind !== 0 || (parentLevel !== undefined && level !== parentLevel - 1))
-    reject(`the node at byte ${at} does not belong to ${what}.`);
+  const { level, count } = openNode(source, at, 0, what, parentLevel);
   claim(source, at + 24, 8 + 16 * count, what);
   const children = Array.from({ length: count }, (_, i) => readUint64(source, at + 32 + 16 * i, what));
   if (level > 0) return children.flatMap((child) => tablesOf(source, child, what, level));
   for (const child of children) {
-    enter(source, child, `a table of ${what}`);
-    checkSignature(source, child, 'SNOD', `a table of ${what}`);
-    claim(source, child, 8, what);
+    openPart(source, child, 'SNOD', 8, `a table of ${what}`);
     if (source.bytes[child + 4] !== 1)
       reject(`a table of ${what} has version ${source.bytes[child + 4]}; only version 1 is supported.`);
   }
@@ -107,9 +101,7 @@ function tablesOf(source: Source, at: number, what: string, parentLevel?: number
  */
 function namesOf(source: Source, heap: number, what: string): (offset: number) => string {
   const where = `the names of ${what}`;
-  enter(source, heap, where);
-  checkSignature(source, heap, 'HEAP', where);
-  claim(source, heap, 32, where);
+  openPart(source, heap, 'HEAP', 32, where);
   if (source.bytes[heap + 4] !== 0)
     reject(`the heap of ${where} has version ${source.bytes[heap + 4]}; only version 0 is supported.`);
   const [size, from] = [readUint64(source, heap + 8, where), readUint64(source, heap + 24, where)];

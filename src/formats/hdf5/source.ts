@@ -101,11 +101,16 @@ export function checkChecksum(source: Source, at: number, length: number, what: 
   expectChecksum(source, end, lookup3(source.bytes, at, end), what);
 }
 
-/** Starts a block of version 0 that begins with a signature and ends with a checksum, and may be read only once. */
-export function openBlock(source: Source, at: number, signature: string, length: number, what: string): void {
+/** Starts a part that begins with a signature, and may be read only once. */
+export function openPart(source: Source, at: number, signature: string, length: number, what: string): void {
   enter(source, at, what);
   checkSignature(source, at, signature, what);
   claim(source, at, length, what);
+}
+
+/** Starts a part of version 0 that begins with a signature and ends with a checksum, and may be read only once. */
+export function openBlock(source: Source, at: number, signature: string, length: number, what: string): void {
+  openPart(source, at, signature, length, what);
   checkChecksum(source, at, length, what);
   const version = source.bytes[at + 4]!;
   if (version !== 0) reject(`${what} has version ${version}; only version 0 is supported.`);
