@@ -17,7 +17,14 @@ import {
 import { operand, type Variable } from '../../autodiff/tape';
 import { checkCount, formatShape } from '../../tensor/shape';
 import { full } from '../../tensor/tensor';
-import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput } from './node-reader';
+import {
+  checkInputs,
+  consumeAttribute,
+  consumeFlag,
+  type NodeReader,
+  type Operator,
+  singleOutput,
+} from './node-reader';
 import { checkResultShape } from './run-limit';
 import { reshapeValue } from './values';
 
@@ -94,7 +101,7 @@ function consumePooling(reader: NodeReader): Window {
   checkInputs(reader, ['float']);
   const { k, ...window } = consumeWindow(reader);
   if (k === undefined) throw new RangeError('the node must have the attribute kernel_shape');
-  if ((consumeAttribute(reader, 'ceil_mode', 'int') ?? 0) !== 0) throw new RangeError('ceil_mode must be 0, got 1');
+  if (consumeFlag(reader, 'ceil_mode')) throw new RangeError('ceil_mode must be 0, got 1');
   return { k, ...window };
 }
 
@@ -112,7 +119,7 @@ export const maxPoolOperator: Operator = (reader) => {
 /** The mean over windows, in which padding counts only with count_include_pad. */
 export const averagePoolOperator: Operator = (reader) => {
   const window = consumePooling(reader);
-  const countsPadding = (consumeAttribute(reader, 'count_include_pad', 'int') ?? 0) !== 0;
+  const countsPadding = consumeFlag(reader, 'count_include_pad');
   return singleOutput(reader, (x) =>
     overSteps(x as Variable, (steps) => {
       checkWindows(reader, window, steps);

@@ -4,7 +4,15 @@ import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
 import { listed } from '../listing';
 import { clampedIntTensor, elementsOf } from './int-tensors';
-import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
+import {
+  checkInputs,
+  consumeAttribute,
+  consumeFlag,
+  type NodeReader,
+  type Operator,
+  singleOutput,
+  type Value,
+} from './node-reader';
 import { checkResultShape } from './run-limit';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
 
@@ -117,7 +125,7 @@ export function inferredShape(shape: Shape, given: readonly number[], allowsZero
 
 export const reshapeOperator: Operator = (reader) => {
   checkInputs(reader, ['any', 'int']);
-  const allowsZero = (consumeAttribute(reader, 'allowzero', 'int') ?? 0) !== 0;
+  const allowsZero = consumeFlag(reader, 'allowzero');
   return singleOutput(reader, (x, shape) => reshapeValue(x, inferredShape(x.shape, elementsOf(shape)!, allowsZero)));
 };
 

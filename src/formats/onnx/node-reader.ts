@@ -142,3 +142,10 @@ export function consumeAttribute<K extends OnnxAttribute['type']>(
   // The check above has narrowed the attribute to the member of the union with this type.
   return (attribute as { value?: never } | undefined)?.value;
 }
+
+/** Reads an attribute that is a flag: an integer, of which 0 is false. @throws as {@link consumeAttribute} */
+export const consumeFlag = (
+  reader: Pick<NodeReader, 'node' | 'consumed'>,
+  name: string,
+  byDefault: boolean = false,
+): boolean => (consumeAttribute(reader, name, 'int') ?? Number(byDefault)) !== 0;

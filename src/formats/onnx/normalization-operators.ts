@@ -6,7 +6,14 @@ import { layerNormalize } from '../../autodiff/ops/normalization';
 import type { Variable } from '../../autodiff/tape';
 import { checkShape } from '../../tensor/shape';
 import { matrixShape } from './movement-operators';
-import { checkInputs, consumeAttribute, type Operator, singleOutput, withFixedConstants } from './node-reader';
+import {
+  checkInputs,
+  consumeAttribute,
+  consumeFlag,
+  type Operator,
+  singleOutput,
+  withFixedConstants,
+} from './node-reader';
 import { reshapeValue } from './values';
 
 /** Layer normalization over all axes from `axis` on. */
@@ -31,7 +38,7 @@ export const batchNormalization: Operator = (reader) => {
   const epsilon = consumeAttribute(reader, 'epsilon', 'float') ?? 1e-5;
   // Only training uses the momentum.
   consumeAttribute(reader, 'momentum', 'float');
-  if ((consumeAttribute(reader, 'training_mode', 'int') ?? 0) !== 0)
+  if (consumeFlag(reader, 'training_mode'))
     throw new RangeError('training_mode must be 0. Export the model for inference');
   if (reader.opset < 9 && consumeAttribute(reader, 'spatial', 'int') === 0)
     throw new RangeError('the attribute spatial must be 1, got 0');

@@ -5,7 +5,7 @@ import { affine, batchedMatmul, matmul } from '../../autodiff/ops/linear';
 import { reshape, transpose } from '../../autodiff/ops/movement';
 import type { Variable } from '../../autodiff/tape';
 import { broadcastShapes, formatShape, sizeOf } from '../../tensor/shape';
-import { checkInputs, consumeAttribute, type Operator } from './node-reader';
+import { checkInputs, consumeAttribute, consumeFlag, type Operator } from './node-reader';
 import { checkResultShape } from './run-limit';
 
 /** The matrix product of NumPy: a vector is a row or a column, and leading axes are broadcast. */
@@ -44,8 +44,8 @@ export const gemmOperator: Operator = (reader) => {
   checkInputs(reader, ['float', 'float', 'float?']);
   const alpha = consumeAttribute(reader, 'alpha', 'float') ?? 1;
   const beta = consumeAttribute(reader, 'beta', 'float') ?? 1;
-  const transposesA = (consumeAttribute(reader, 'transA', 'int') ?? 0) !== 0;
-  const transposesB = (consumeAttribute(reader, 'transB', 'int') ?? 0) !== 0;
+  const transposesA = consumeFlag(reader, 'transA');
+  const transposesB = consumeFlag(reader, 'transB');
   const matrix = (name: string, x: Variable, transposes: boolean): Variable => {
     if (x.shape.length !== 2) throw new RangeError(`${name} must be a matrix, got ${formatShape(x.shape)}`);
     return transposes ? transpose(x) : x;

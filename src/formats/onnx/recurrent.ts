@@ -24,6 +24,7 @@ import { abbreviate } from '../listing';
 import {
   checkInputs,
   consumeAttribute,
+  consumeFlag,
   type NodeParameters,
   type NodeReader,
   type Operator,
@@ -96,8 +97,8 @@ export const recurrentOperator: Operator = (reader): PreparedNode => {
     throw new RangeError(
       `direction must be one of ${Object.keys(directionsOf).join(', ')}, got ${abbreviate(direction)}`,
     );
-  const resetAfter = opType === 'GRU' && (consumeAttribute(reader, 'linear_before_reset', 'int') ?? 0) !== 0;
-  const batchMajor = (consumeAttribute(reader, 'layout', 'int') ?? 0) !== 0;
+  const resetAfter = opType === 'GRU' && consumeFlag(reader, 'linear_before_reset');
+  const batchMajor = consumeFlag(reader, 'layout');
   const hasPeepholes = (inputs[weightInputs.P] ?? '') !== '';
   const cells = cellsOf(reader, directions, resetAfter, hasPeepholes);
   const convert = weightConverter(form, directions, consumeAttribute(reader, 'hidden_size', 'int'), resetAfter);
@@ -183,7 +184,7 @@ function cellsOf(
   const { opType } = reader.node;
   const { activations: defaults } = forms[opType]!;
   const clip = consumeAttribute(reader, 'clip', 'float');
-  const couplesGates = opType === 'LSTM' && (consumeAttribute(reader, 'input_forget', 'int') ?? 0) !== 0;
+  const couplesGates = opType === 'LSTM' && consumeFlag(reader, 'input_forget');
   const all = readActivations(reader, defaults, defaults.length * directions.length);
   const reset = resetAfter ? 'after' : 'before';
   return directions.map((_, d) => {

@@ -7,7 +7,7 @@ import { isVariable, operand, toTensor, type Variable } from '../../autodiff/tap
 import { resolveAxis, type Shape, sizeOf } from '../../tensor/shape';
 import { full, type IntTensor } from '../../tensor/tensor';
 import { clampedIntTensor, elementsOf, intTensorOf } from './int-tensors';
-import { checkInputs, consumeAttribute, type NodeReader, type Operator, singleOutput, type Value } from './node-reader';
+import { checkInputs, consumeAttribute, consumeFlag, type Operator, singleOutput, type Value } from './node-reader';
 import { checkResultShape } from './run-limit';
 import { gatherValue, reshapeValue, transposeValue } from './values';
 
@@ -39,8 +39,8 @@ export const reduceOperator =
     const hasInput = reader.opset >= (opType === 'ReduceSum' ? 13 : 18);
     checkInputs(reader, hasInput ? ['any', 'int?'] : ['any']);
     const attribute = hasInput ? undefined : consumeAttribute(reader, 'axes', 'ints');
-    const keepsEmpty = hasInput && (consumeAttribute(reader, 'noop_with_empty_axes', 'int') ?? 0) !== 0;
-    const keepsAxes = consumesKeepAxes(reader);
+    const keepsEmpty = hasInput && consumeFlag(reader, 'noop_with_empty_axes');
+    const keepsAxes = consumeFlag(reader, 'keepdims', true);
     return singleOutput(reader, (x, input) => {
       const axes = elementsOf(input) ?? attribute ?? [];
       if (axes.length === 0 && keepsEmpty) return x;
@@ -48,16 +48,14 @@ export const reduceOperator =
     });
   };
 
-const consumesKeepAxes = (reader: NodeReader): boolean => (consumeAttribute(reader, 'keepdims', 'int') ?? 1) !== 0;
-
 /** The index of the largest or smallest element along an axis; of equal ones, the first or the last. */
 export const argumentOperator =
   (isBetter: (a: number, b: number) => boolean): Operator =>
   (reader) => {
     checkInputs(reader, ['any']);
     const axis = consumeAttribute(reader, 'axis', 'int') ?? 0;
-    const keepsAxes = consumesKeepAxes(reader);
-    const selectsLast = (consumeAttribute(reader, 'select_last_index', 'int') ?? 0) !== 0;
+    const keepsAxes = consumeFlag(reader, 'keepdims', true);
+    const selectsLast = consumeFlag(reader, 'select_last_index');
     const better = (a: number, b: number): boolean => isBetter(a, b) || (selectsLast && a === b);
     return singleOutput(
       reader,

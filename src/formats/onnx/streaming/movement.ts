@@ -11,7 +11,7 @@ import {
 } from '../../../tensor/shape';
 import { typeName } from '../model';
 import { inferredShape, matrixShape } from '../movement-operators';
-import { consumeAttribute } from '../node-reader';
+import { consumeAttribute, consumeFlag } from '../node-reader';
 import { checkResultShape } from '../run-limit';
 import { importTensor, kindOf, sliceBounds } from '../values';
 import { addCopy, contiguous, newView, type Plan } from './plan';
@@ -54,7 +54,7 @@ const identity: PlanOperator = (node) => [required(node, 0)];
 
 const reshape: PlanOperator = (node) => {
   const x = required(node, 0);
-  const allowsZero = (consumeAttribute(node, 'allowzero', 'int') ?? 0) !== 0;
+  const allowsZero = consumeFlag(node, 'allowzero');
   const shape = inferredShape(x.shape, [...elementsOf(constantInput(node, 1))], allowsZero);
   return [reshaped(node.plan, x, shape)];
 };

@@ -1,7 +1,7 @@
 /** MaxPool. */
 
 import { formatShape } from '../../../tensor/shape';
-import { consumeAttribute } from '../node-reader';
+import { consumeAttribute, consumeFlag } from '../node-reader';
 import { spend } from '../run-limit';
 import { channelsLast, channelsSecond, paddedOffset, readWindow, tapOffsets, windowStarts } from './convolution';
 import { newView } from './plan';
@@ -15,7 +15,7 @@ export const maxPool: PlanOperator = (node) => {
   const kernel = consumeAttribute(node, 'kernel_shape', 'ints') ?? [];
   if (kernel.length !== input.length || kernel.length === 0)
     throw new RangeError(`kernel_shape ${formatShape(kernel)} does not fit the input ${formatShape(x.shape)}`);
-  if ((consumeAttribute(node, 'ceil_mode', 'int') ?? 0) !== 0) throw new RangeError('ceil_mode is not supported');
+  if (consumeFlag(node, 'ceil_mode')) throw new RangeError('ceil_mode is not supported');
   consumeAttribute(node, 'storage_order', 'int');
   if (node.node.outputs.length > 1) throw new RangeError('the output with indices is not supported');
   const window = readWindow(node, input, kernel);

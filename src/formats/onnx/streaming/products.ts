@@ -4,7 +4,7 @@ import { addition } from '../../../kernels/arithmetic';
 import { affinePacked, gemm } from '../../../kernels/product';
 import { lastOf } from '../../../tensor/arrays';
 import { formatShape, sizeOf, stridesOf } from '../../../tensor/shape';
-import { consumeAttribute } from '../node-reader';
+import { consumeAttribute, consumeFlag } from '../node-reader';
 import { spend } from '../run-limit';
 import { paired } from './elementwise';
 import { contiguous, newView, offsetOf, type Plan, place, placePanels } from './plan';
@@ -41,7 +41,7 @@ export const gemmOperator: PlanOperator = (node) => {
   const operand = (i: number, name: string): View => {
     const x = floats(node, i);
     if (x.shape.length !== 2) throw new RangeError(`input ${i} must be a matrix, got ${formatShape(x.shape)}`);
-    return (consumeAttribute(node, name, 'int') ?? 0) === 0 ? x : permuted(x, [1, 0]);
+    return consumeFlag(node, name) ? permuted(x, [1, 0]) : x;
   };
   const [a, b] = [operand(0, 'transA'), operand(1, 'transB')];
   const factor = constant([], Float32Array.of(alpha));

@@ -9,7 +9,7 @@ import { affinePacked, gemmPacked } from '../../../kernels/product';
 import type { PointwiseCell, PointwiseStep } from '../../../recurrence/cell';
 import { byName } from '../../../tensor/named-values';
 import { formatShape, type Shape, sameShape, sizeOf } from '../../../tensor/shape';
-import { consumeAttribute } from '../node-reader';
+import { consumeAttribute, consumeFlag } from '../node-reader';
 import { spend } from '../run-limit';
 import { addCopy, newView, offsetOf, type Plan, place, placePanels } from './plan';
 import { constantInput, floats, optionalConstant, type PlannedNode, type PlanOperator } from './planner';
@@ -79,7 +79,6 @@ function directionsOf(node: PlannedNode): readonly boolean[] {
 
 /** @throws RangeError if the node has options that no cell with kernels has */
 function rejectVariants(node: PlannedNode, { activations }: Form, directions: number): void {
-  const flag = (name: string): number => consumeAttribute(node, name, 'int') ?? 0;
   const unsupported = (what: string): never => {
     throw new RangeError(`${what} is not supported in streams. Use importOnnx`);
   };
@@ -88,9 +87,9 @@ function rejectVariants(node: PlannedNode, { activations }: Form, directions: nu
   const expected = Array.from({ length: directions }, () => activations).flat();
   if (names !== undefined && names.join() !== expected.join()) unsupported(`the activations ${names.join(', ')}`);
   if (consumeAttribute(node, 'clip', 'float') !== undefined) unsupported('clip');
-  if (node.node.opType === 'LSTM' && flag('input_forget') !== 0) unsupported('input_forget');
-  if (node.node.opType === 'GRU' && flag('linear_before_reset') === 0) unsupported('linear_before_reset = 0');
-  if (flag('layout') !== 0) unsupported('layout = 1');
+  if (node.node.opType === 'LSTM' && consumeFlag(node, 'input_forget')) unsupported('input_forget');
+  if (node.node.opType === 'GRU' && !consumeFlag(node, 'linear_before_reset')) unsupported('linear_before_reset = 0');
+  if (consumeFlag(node, 'layout')) unsupported('layout = 1');
   if (node.inputs[4] !== undefined) unsupported('sequence_lens');
   if (node.inputs[7] !== undefined) unsupported('a peephole');
 }

@@ -3,7 +3,7 @@
 import type { Heap } from '../../../kernels/kernel';
 import { logSoftmaxRows, softmaxRows } from '../../../kernels/rows';
 import { resolveAxis, sizeOf, stridesOf } from '../../../tensor/shape';
-import { consumeAttribute } from '../node-reader';
+import { consumeAttribute, consumeFlag } from '../node-reader';
 import { spend } from '../run-limit';
 import { axesOf } from './movement';
 import { contiguous, newView, offsetOf } from './plan';
@@ -39,8 +39,8 @@ const reduction =
     const { plan } = node;
     const x = floats(node, 0);
     const given = axesOf(node) ?? [];
-    const keepsAxes = (consumeAttribute(node, 'keepdims', 'int') ?? 1) !== 0;
-    if ((consumeAttribute(node, 'noop_with_empty_axes', 'int') ?? 0) !== 0 && given.length === 0) return [x];
+    const keepsAxes = consumeFlag(node, 'keepdims', true);
+    if (consumeFlag(node, 'noop_with_empty_axes') && given.length === 0) return [x];
     const all = [...x.shape.keys()];
     const axes = new Set(given.length === 0 ? all : given.map((axis) => resolveAxis('axes', axis, all.length)));
     const [kept, reduced] = [all.filter((axis) => !axes.has(axis)), all.filter((axis) => axes.has(axis))];
