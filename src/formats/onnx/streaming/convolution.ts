@@ -113,11 +113,7 @@ export const convolution: PlanOperator = (node) => {
   const starts = windowStarts(window, source, B, C);
   const taps = tapOffsets(window, C);
   // [N, C / group, K…] → [K…, C / group, N]
-  const matrix = elementsOf({
-    ...weight,
-    ...permuted(weight, [...kernel.map((_, i) => i + 2), 1, 0]),
-    data: weight.data,
-  });
+  const matrix = elementsOf(permuted(weight, [...kernel.map((_, i) => i + 2), 1, 0]));
   const bias = biases === undefined ? new Float32Array(N) : elementsOf(biases);
   if (bias.length !== N) throw new RangeError(`the bias must have ${N} elements, got ${bias.length}`);
   spend(1, 0, starts.length * taps.length * perGroup);

@@ -100,7 +100,7 @@ export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKer
 const isRepeated = ({ shape, strides }: View): boolean => strides.some((stride, i) => stride === 0 && shape[i] !== 1);
 
 function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): View {
-  const [x, z] = [a, b].map((operand) => elementsOf({ ...expanded(operand, shape), data: operand.data })) as [
+  const [x, z] = [a, b].map((operand) => elementsOf(expanded(operand, shape))) as [
     Float32Array | Int32Array,
     Float32Array | Int32Array,
   ];

@@ -52,7 +52,7 @@ export const gemmOperator: PlanOperator = (node) => {
   const addend = beta === 1 ? c : paired(plan, c, constant([], Float32Array.of(beta)), (x, z) => x * z);
   if (isConstant(addend) && sizeOf(c.shape.slice(0, -1)) === 1 && [1, N].includes(lastOf(c.shape) ?? 1)) {
     const row = { ...addend, shape: [lastOf(c.shape) ?? 1], strides: [lastOf(addend.strides) ?? 0] };
-    return [product(plan, a, scaled, elementsOf({ ...row, ...expanded(row, [N]), data: addend.data }) as Float32Array)];
+    return [product(plan, a, scaled, elementsOf(expanded(row, [N])) as Float32Array)];
   }
   return [paired(plan, product(plan, a, scaled, undefined), addend, (x, z) => x + z, addition)];
 };

@@ -109,7 +109,7 @@ function convertWeights(node: PlannedNode, { order, cell }: Form, d: number, H: 
   const G = order.length;
   const matrix = (i: number): Float32Array => {
     const source = constantInput(node, i);
-    const rows = elementsOf({ ...source, ...withoutAxis(sliced(source, 0, d, 1), 0), data: source.data });
+    const rows = elementsOf(withoutAxis(sliced(source, 0, d, 1), 0));
     const K = source.shape[2]!;
     const data = new Float32Array(rows.length);
     for (let column = 0; column < G * H; column++) {

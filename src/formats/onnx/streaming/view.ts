@@ -76,14 +76,14 @@ export const sameStrides = (shape: Shape, a: readonly number[], b: readonly numb
   shape.every((length, axis) => length === 1 || a[axis] === b[axis]);
 
 /** Permutes the axes. */
-export const permuted = (x: View, order: readonly number[]): View => ({
+export const permuted = <X extends View>(x: X, order: readonly number[]): X => ({
   ...x,
   shape: order.map((axis) => x.shape[axis]!),
   strides: order.map((axis) => x.strides[axis]!),
 });
 
 /** Selects `count` elements along an axis, from `start` in steps of `step`. */
-export const sliced = (x: View, axis: number, start: number, count: number, step: number = 1): View => ({
+export const sliced = <X extends View>(x: X, axis: number, start: number, count: number, step: number = 1): X => ({
   ...x,
   shape: x.shape.map((length, i) => (i === axis ? count : length)),
   strides: x.strides.map((stride, i) => (i === axis ? stride * step : stride)),
@@ -91,7 +91,7 @@ export const sliced = (x: View, axis: number, start: number, count: number, step
 });
 
 /** Removes an axis of length 1. */
-export const withoutAxis = (x: View, axis: number): View => ({
+export const withoutAxis = <X extends View>(x: X, axis: number): X => ({
   ...x,
   shape: x.shape.filter((_, i) => i !== axis),
   strides: x.strides.filter((_, i) => i !== axis),
@@ -105,7 +105,7 @@ export const withAxis = (x: View, axis: number): View => ({
 });
 
 /** Repeats x along axes of length 1 and along new leading axes. `shape` must be one that x broadcasts to. */
-export function expanded(x: View, shape: Shape): View {
+export function expanded<X extends View>(x: X, shape: Shape): X {
   const newAxes = shape.length - x.shape.length;
   const strides = shape.map((length, axis) => {
     const own = axis - newAxes;
