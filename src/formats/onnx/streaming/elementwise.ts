@@ -16,7 +16,7 @@ import {
 import type { Kernels } from '../../../kernels/kernel';
 import { broadcastShapes, type Shape, sizeOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
-import { clamp, elu, hardSigmoid } from '../pointwise';
+import { clamp, elu, hardSigmoid, type Pointwise } from '../pointwise';
 import { checkResultShape } from '../run-limit';
 import { compact, newView, offsetOf, type Plan } from './plan';
 import { floats, labelOf, type PlannedNode, type PlanOperator, required } from './planner';
@@ -62,6 +62,12 @@ const unary =
 
 const number = (node: PlannedNode, name: string, fallback: number): number =>
   consumeAttribute(node, name, 'float') ?? fallback;
+
+/** A function of one number without a kernel. */
+const single =
+  ({ f }: Pointwise): Map =>
+  (x) =>
+    f(x, 0);
 
 const rectified = (slope: number): readonly [Map, UnaryKernel] => [
   (x) => (x > 0 ? x : slope * x),
@@ -163,8 +169,8 @@ const pow: PlanOperator = (node) => {
 const clip: PlanOperator = (node) => {
   const x = required(node, 0);
   if (node.opset < 11) {
-    const { f } = clamp(number(node, 'min', -Infinity), number(node, 'max', Infinity));
-    return [mapped(node.plan, x, (value) => f(value, 0))];
+    const bounds = clamp(number(node, 'min', -Infinity), number(node, 'max', Infinity));
+    return [mapped(node.plan, x, single(bounds))];
   }
   const [low, high] = [node.inputs[1], node.inputs[2]];
   const raised = low === undefined ? x : paired(node.plan, x, low, Math.max);
@@ -192,14 +198,8 @@ export const elementwiseOperators = (): Readonly<Record<string, PlanOperator>> =
   Softplus: unary(() => [softplusValue, (k) => k.of(softplusOf)]),
   Relu: unary(() => rectified(0)),
   LeakyRelu: unary((node) => rectified(number(node, 'alpha', 0.01))),
-  Elu: unary((node) => {
-    const { f } = elu(number(node, 'alpha', 1));
-    return [(x) => f(x, 0)];
-  }),
-  HardSigmoid: unary((node) => {
-    const { f } = hardSigmoid(number(node, 'alpha', 0.2), number(node, 'beta', 0.5));
-    return [(x) => f(x, 0)];
-  }),
+  Elu: unary((node) => [single(elu(number(node, 'alpha', 1)))]),
+  HardSigmoid: unary((node) => [single(hardSigmoid(number(node, 'alpha', 0.2), number(node, 'beta', 0.5)))]),
   Equal: comparison((a, b) => a === b),
   Less: comparison((a, b) => a < b),
   LessOrEqual: comparison((a, b) => a <= b),

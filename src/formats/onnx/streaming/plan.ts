@@ -37,16 +37,10 @@ export interface Plan {
 }
 
 /** Reserves memory for a value that a step computes. */
-export const newView = (
-  { reservation }: Plan,
-  shape: Shape,
-  strides: readonly number[] = stridesOf(checkResultShape(shape)),
-): View => ({
-  kind: 'float',
-  shape,
-  strides,
-  offset: reserve(reservation, sizeOf(checkResultShape(shape))),
-});
+export function newView({ reservation }: Plan, shape: Shape, strides?: readonly number[]): View {
+  const offset = reserve(reservation, sizeOf(checkResultShape(shape)));
+  return { kind: 'float', shape, strides: strides ?? stridesOf(shape), offset };
+}
 
 /** Reserves memory for a value that steps overwrite in part, and fills it once. */
 export function newFilled(plan: Plan, shape: Shape, value: number): View {
