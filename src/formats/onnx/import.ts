@@ -1,13 +1,23 @@
 /** Import of ONNX files. Every node is read once; one error lists everything that is not supported. */
 
 import { operand } from '../../autodiff/tape';
-import { checkNames, checkObject } from '../../tensor/shape';
+import { checkNames, checkObject, counted } from '../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../tensor/tensor';
 import { abbreviate, listed } from '../listing';
 import { decodeOnnx } from './decode';
 import type { ExternalData, OnnxGraph, OnnxNode, OnnxValue } from './model';
 import { type OnnxNetwork, type OnnxParameters, runSteps, type Step } from './network';
-import type { Body, Kind, NodeParameters, NodeReader, Operator, PreparedNode, Value } from './node-reader';
+import {
+  type Body,
+  type Kind,
+  labelOf,
+  type NodeParameters,
+  type NodeReader,
+  type Operator,
+  operatorName,
+  type PreparedNode,
+  type Value,
+} from './node-reader';
 import { allOperators } from './operators';
 import { opsetOf } from './opset';
 import { spend } from './run-limit';
@@ -83,8 +93,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, options: ImportOnnxOp
   for (const { name } of graph.outputs) if (!isDefined(state.kinds, name)) rejectUndefined('the model', name);
   const { problems, parameters, uses } = state;
   if (problems.length > 0) {
-    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    reject(`the model is not supported (${count}): ${listed(problems, '; ')}.`);
+    reject(`the model is not supported (${counted(problems.length, 'problem')}): ${listed(problems, '; ')}.`);
   }
   const used = [...constants].filter(([name]) => uses.has(name));
   return {
@@ -175,24 +184,21 @@ function declareInputs({ kinds, problems }: ImportState, inputs: readonly OnnxVa
 function importNode(state: ImportState, { inputs, ...rest }: OnnxNode): Step | undefined {
   const node = { ...rest, inputs: withoutOmitted(inputs) };
   const { constants, uses, kinds, known, parameters, problems } = state;
-  const firstName = [node.name, ...node.outputs].find((name) => name !== '') ?? '';
-  const operator = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
-  const label = `${abbreviate(operator)} ${quoted(firstName)}`;
+  const label = labelOf(node);
   const inputKinds = node.inputs.map((name) =>
     name === '' || isDefined(kinds, name) ? entryOf(kinds, name) : rejectUndefined(label, name),
   );
-  const exclusiveConstant = (i: number): Tensor | undefined => {
-    const value = constants.get(node.inputs[i] ?? '');
-    return !state.isBody && isTensor(value) && uses.get(node.inputs[i]!) === 1 ? value : undefined;
-  };
-  const reader = {
+  const reader: NodeReader = {
     node,
     opset: state.opset,
     kinds: inputKinds,
-    exclusiveConstant,
-    constant: (i: number) => entryOf(known, node.inputs[i] ?? ''),
-    importBody: (attribute: string, graph: OnnxGraph, bodyKinds: readonly (Kind | undefined)[]) =>
-      importBody(state, attribute, graph, bodyKinds),
+    exclusiveConstant(i) {
+      const value = constants.get(node.inputs[i] ?? '');
+      return !state.isBody && isTensor(value) && uses.get(node.inputs[i]!) === 1 ? value : undefined;
+    },
+    constant: (i) => entryOf(known, node.inputs[i] ?? ''),
+    importBody: (...body) => importBody(state, ...body),
+    consumed: new Set(),
   };
   const result = prepareNode(reader, state);
   node.outputs.forEach((name, i) => {
@@ -279,14 +285,10 @@ function starterOf(
 }
 
 /** Returns the prepared node, or the reason why it is not supported. */
-function prepareNode(
-  inputs: Omit<NodeReader, 'consumed'>,
-  { operators, uses, isBody }: ImportState,
-): PreparedNode | string {
-  const { node } = inputs;
-  const operator = operators.get(node.domain === '' ? node.opType : `${node.domain}.${node.opType}`);
+function prepareNode(reader: NodeReader, { operators, uses, isBody }: ImportState): PreparedNode | string {
+  const { node } = reader;
+  const operator = operators.get(operatorName(node));
   if (operator === undefined) return 'the operator is not supported';
-  const reader: NodeReader = { ...inputs, consumed: new Set() };
   try {
     const result = operator(reader);
     if (result.parameters !== undefined && isBody) return 'the operator is not supported inside another';

@@ -1,7 +1,9 @@
 /** The interface between the importer and its operators: a node to read, and the prepared node an operator returns. */
 
 import { operand, type Variable } from '../../autodiff/tape';
+import { counted } from '../../tensor/shape';
 import { type IntTensor, isTensor, type Tensor } from '../../tensor/tensor';
+import { abbreviate } from '../listing';
 import type { OnnxAttribute, OnnxGraph, OnnxNode } from './model';
 import type { GraphScope } from './scope';
 
@@ -62,6 +64,15 @@ export interface NodeReader {
   readonly consumed: Set<string>;
 }
 
+/** The operator of a node, with its domain unless that is ONNX itself. */
+export const operatorName = ({ opType, domain }: OnnxNode): string => (domain === '' ? opType : `${domain}.${opType}`);
+
+/** The operator of a node, and its name or that of its first output, for error messages. */
+export function labelOf(node: OnnxNode): string {
+  const name = [node.name, ...node.outputs].find((each) => each !== '') ?? '';
+  return `${abbreviate(operatorName(node))} ${JSON.stringify(abbreviate(name))}`;
+}
+
 /** Reads a node. @throws RangeError with the reason if the node is not supported */
 export type Operator = (reader: NodeReader) => PreparedNode;
 
@@ -71,8 +82,7 @@ type InputSpec = Kind | 'any' | `${Kind}?` | 'any?';
 /** Checks the number of inputs and their kinds. @throws RangeError if they do not match `specs` */
 export function checkInputs({ node: { inputs }, kinds }: NodeReader, specs: readonly InputSpec[]): void {
   if (inputs.slice(specs.length).some((name) => name !== '')) {
-    const limit = specs.length === 1 ? '1 input' : `${specs.length} inputs`;
-    throw new RangeError(`the node must have at most ${limit}, got ${inputs.length}`);
+    throw new RangeError(`the node must have at most ${counted(specs.length, 'input')}, got ${inputs.length}`);
   }
   specs.forEach((spec, i) => {
     const missing = (inputs[i] ?? '') === '';

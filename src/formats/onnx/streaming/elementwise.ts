@@ -15,11 +15,11 @@ import {
 } from '../../../kernels/elementwise';
 import type { Kernels } from '../../../kernels/kernel';
 import { broadcastShapes, type Shape, sizeOf } from '../../../tensor/shape';
-import { consumeAttribute } from '../node-reader';
+import { consumeAttribute, labelOf } from '../node-reader';
 import { clamp, elu, hardSigmoid, type Pointwise } from '../pointwise';
 import { checkResultShape } from '../run-limit';
 import { compact, newView, offsetOf, type Plan } from './plan';
-import { floats, labelOf, type PlannedNode, type PlanOperator, required } from './planner';
+import { floats, type PlannedNode, type PlanOperator, required } from './planner';
 import {
   type Constant,
   compactStrides,

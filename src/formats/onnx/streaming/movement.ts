@@ -11,19 +11,11 @@ import {
 } from '../../../tensor/shape';
 import { typeName } from '../model';
 import { inferredShape, matrixShape } from '../movement-operators';
-import { consumeAttribute, consumeFlag } from '../node-reader';
+import { consumeAttribute, consumeFlag, labelOf } from '../node-reader';
 import { checkResultShape } from '../run-limit';
 import { importTensor, kindOf, sliceBounds } from '../values';
 import { addCopy, contiguous, newView, type Plan } from './plan';
-import {
-  constantInput,
-  labelOf,
-  numbersOf,
-  optionalConstant,
-  type PlannedNode,
-  type PlanOperator,
-  required,
-} from './planner';
+import { constantInput, numbersOf, optionalConstant, type PlannedNode, type PlanOperator, required } from './planner';
 import {
   type Constant,
   constant,

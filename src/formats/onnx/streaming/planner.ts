@@ -1,6 +1,5 @@
 /** The interface between the planner and its operators. */
 
-import { abbreviate } from '../../listing';
 import type { OnnxGraph, OnnxNode } from '../model';
 import type { Plan } from './plan';
 import { type Constant, elementsOf, isConstant, type View } from './view';
@@ -25,12 +24,6 @@ export interface PlannedNode {
  * @throws RangeError with the reason if the node is not supported
  */
 export type PlanOperator = (node: PlannedNode) => readonly View[];
-
-/** The operator and the name of a node, for error messages. */
-export function labelOf({ opType, domain, name, outputs }: OnnxNode): string {
-  const operator = domain === '' ? opType : `${domain}.${opType}`;
-  return `${abbreviate(operator)} ${JSON.stringify(abbreviate(name || (outputs[0] ?? '')))}`;
-}
 
 /** An input that the operator requires. */
 export function required({ inputs }: PlannedNode, i: number): View {
