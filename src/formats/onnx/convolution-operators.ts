@@ -55,10 +55,15 @@ function consumeWindow(reader: NodeReader): Omit<Window, 'k'> & { readonly k: nu
   };
 }
 
-/** Runs `f` on `[B, I, T]` as `[T, B, I]`. @throws RangeError if x has other axes */
-export function overSteps(x: Variable, f: (steps: Variable) => Variable): Variable {
-  if (x.shape.length !== 3)
-    throw new RangeError(`the input must be [B, I, T], got ${formatShape(x.shape)}; only 1-D operators are supported`);
+/** @throws RangeError if x is not `[B, I, T]` */
+function checkAxes({ shape }: Variable): void {
+  if (shape.length !== 3)
+    throw new RangeError(`the input must be [B, I, T], got ${formatShape(shape)}; only 1-D operators are supported`);
+}
+
+/** Runs `f` on `[B, I, T]` as `[T, B, I]`. @throws as {@link checkAxes} */
+function overSteps(x: Variable, f: (steps: Variable) => Variable): Variable {
+  checkAxes(x);
   return transpose(f(transpose(x, [2, 0, 1])), [1, 2, 0]);
 }
 
@@ -139,10 +144,7 @@ const globalPooling =
     checkInputs(reader, ['float']);
     return singleOutput(reader, (x) => {
       const values = x as Variable;
-      if (values.shape.length !== 3)
-        throw new RangeError(
-          `the input must be [B, I, T], got ${formatShape(values.shape)}; only 1-D operators are supported`,
-        );
+      checkAxes(values);
       return reshapeValue(pool(values), [...values.shape.slice(0, 2), 1]);
     });
   };

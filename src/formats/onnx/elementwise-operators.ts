@@ -6,6 +6,7 @@ import { operand, toTensor, type Variable } from '../../autodiff/tape';
 import { isIntTensor } from '../../tensor/tensor';
 import { intTensorOf, pairwise } from './int-tensors';
 import {
+  checkAlike,
   checkInputs,
   consumeAttribute,
   type NodeReader,
@@ -78,8 +79,7 @@ const apply = (f: Pointwise, a: Value, b: Value): Value =>
 export const extremumOperator =
   (f: Pointwise): Operator =>
   (reader) => {
-    const kind = reader.kinds[0] ?? 'any';
-    checkInputs(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
+    checkAlike(reader);
     return singleOutput(reader, (first, ...others) => others.reduce((a, b) => apply(f, a, b), first!));
   };
 

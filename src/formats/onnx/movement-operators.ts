@@ -5,6 +5,7 @@ import type { IntTensor } from '../../tensor/tensor';
 import { listed } from '../listing';
 import { clampedIntTensor, elementsOf } from './int-tensors';
 import {
+  checkAlike,
   checkInputs,
   consumeAttribute,
   consumeFlag,
@@ -98,11 +99,10 @@ function equalSizes(length: number, count: number, allowsSmaller: boolean): read
 }
 
 export const concatOperator: Operator = (reader) => {
-  const kind = reader.kinds.find((inputKind) => inputKind !== undefined) ?? 'any';
-  checkInputs(reader, reader.node.inputs.length === 0 ? ['any'] : reader.node.inputs.map(() => kind));
+  const kind = checkAlike(reader);
   const axis = consumeAttribute(reader, 'axis', 'int');
   if (axis === undefined) throw new RangeError('attribute axis is missing');
-  return singleOutput(reader, (...parts) => concatValues(parts, axis), kind === 'any' ? undefined : kind);
+  return singleOutput(reader, (...parts) => concatValues(parts, axis), kind);
 };
 
 export const transposeOperator: Operator = (reader) => {

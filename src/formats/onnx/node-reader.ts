@@ -95,6 +95,14 @@ export function checkInputs({ node: { inputs }, kinds }: NodeReader, specs: read
   });
 }
 
+/** Checks that there is at least one input, and that all are of one kind. Returns the kind, if it is known. */
+export function checkAlike(reader: NodeReader): Kind | undefined {
+  const { node, kinds } = reader;
+  const kind = kinds.find((each) => each !== undefined);
+  checkInputs(reader, new Array<InputSpec>(Math.max(1, node.inputs.length)).fill(kind ?? 'any'));
+  return kind;
+}
+
 /** Prepares a node with one output. By default the output is of the kind of the first input. */
 export function singleOutput(
   { kinds }: NodeReader,
