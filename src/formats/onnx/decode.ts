@@ -186,10 +186,11 @@ function decodeTensor(tensor: Message, context: Context): OnnxTensor {
   const name = text(tensor, 8, 'name');
   const where = name === '' ? tensor.where : `${tensor.where} ${JSON.stringify(abbreviate(name))}`;
   if (has(tensor, 3)) reject(where, 'is stored in segments, which are not supported.');
-  const shape = allNumbers({ ...tensor, where }, 1, 'axes', maxAxes);
+  const named = { ...tensor, where };
+  const shape = allNumbers(named, 1, 'axes', maxAxes);
   const isExternal = has(tensor, 13) || integer(tensor, 14, 'data_location') !== 0;
-  const raw = isExternal ? externalBytes({ ...tensor, where }, context) : lastOf(allBytes(tensor, 9, 'raw_data'));
-  const content = tensorData({ ...tensor, where }, raw);
+  const raw = isExternal ? externalBytes(named, context) : lastOf(allBytes(tensor, 9, 'raw_data'));
+  const content = tensorData(named, raw);
   if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0) || sizeOf(shape) !== content.data.length) {
     reject(where, `has the shape ${formatShape(shape)}, but ${content.data.length} elements. Is the file truncated?`);
   }
@@ -207,9 +208,8 @@ function externalBytes(tensor: Message, { caller, externalData, budget }: Contex
   if (!Object.hasOwn(externalData, location))
     reject(where, `is in the file ${name}, which is missing. Pass its bytes: externalData: { ${name}: bytes }.`);
   const file = fileBytes(`${caller}: externalData ${name}`, externalData[location]!);
-  const [offset, length = file.length - offset] = ['offset', 'length'].map((key) =>
-    entries.has(key) ? Number(entries.get(key)) : key === 'offset' ? 0 : undefined,
-  ) as [number, number | undefined];
+  const offset = Number(entries.get('offset') ?? 0);
+  const length = Number(entries.get('length') ?? file.length - offset);
   if (![offset, length].every((value) => Number.isSafeInteger(value) && value >= 0) || offset + length > file.length)
     reject(where, `needs ${length} bytes at byte ${offset} of ${name}, which has ${file.length}. Is it truncated?`);
   budget.remaining -= length;
