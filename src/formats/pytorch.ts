@@ -37,12 +37,13 @@ export interface ToPyTorchOptions extends PyTorchOptions {
   readonly withoutBias?: readonly string[] | undefined;
 }
 
+/** Returns a weight of a module; undefined only if it is optional and missing. */
+type Take = (name: string, shape: readonly number[], optional?: boolean) => Tensor | undefined;
+
 /** The conversion of the parameters of a layer, or of one direction of a recurrent layer, from and to PyTorch. */
 interface Codec {
   /** @throws RangeError if `take` throws */
-  readonly read: (
-    take: (name: string, shape: readonly number[], optional?: boolean) => Tensor | undefined,
-  ) => Readonly<Record<string, Tensor>>;
+  readonly read: (take: Take) => Readonly<Record<string, Tensor>>;
   readonly write: (parameters: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
 }
 
@@ -78,7 +79,7 @@ export function fromPyTorch(
   const taken = new Set<string>();
   const isCell = (prefix: string): boolean => Object.hasOwn(weights, `${prefix}weight_ih`);
   const found = bindingsOf('fromPyTorch', model, options, isCell).map(({ layer, prefix, suffix, codec, inner }) => {
-    const take = (name: string, shape: readonly number[], optional = false): Tensor | undefined => {
+    const take: Take = (name, shape, optional = false) => {
       const path = `${prefix}${name}${suffix}`;
       const tensor = Object.hasOwn(weights, path) ? weights[path] : undefined;
       if (tensor === undefined && optional) return undefined;
@@ -278,13 +279,17 @@ const table = ({ parameters }: Part): Codec => ({
   write: ({ weight }) => ({ weight: weight! }),
 });
 
+/** The bias of a layer that has one; zeros if the module has none. */
+const readBias = (take: Take, { bias }: Part['parameters']): { readonly bias: Tensor } | undefined =>
+  bias && { bias: take('bias', bias.shape, true) ?? full(bias.shape, 0) };
+
 /** nn.LayerNorm. */
 function normalization({ parameters }: Part): Codec {
   const { shape } = parameters['gain']!;
   return {
     read: (take) => ({
       gain: take('weight', shape)!,
-      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full(shape, 0) }),
+      ...readBias(take, parameters),
     }),
     write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
   };
@@ -296,7 +301,7 @@ function batchNormalization({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       gain: take('weight', shape, true) ?? full(shape, 1),
-      ...(parameters['bias'] && { bias: take('bias', shape, true) ?? full(shape, 0) }),
+      ...readBias(take, parameters),
       mean: take('running_mean', shape)!,
       variance: take('running_var', shape)!,
     }),
@@ -315,7 +320,7 @@ function convolution({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       weight: reversedAxes(take('weight', [O, I, k])!),
-      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? full([O], 0) }),
+      ...readBias(take, parameters),
     }),
     write: ({ weight, bias }) => ({ weight: reversedAxes(weight!), ...(bias && { bias }) }),
   };
@@ -327,7 +332,7 @@ function linear({ parameters }: Part): Codec {
   return {
     read: (take) => ({
       weight: transposed(take('weight', [O, I])!),
-      ...(parameters['bias'] && { bias: take('bias', [O], true) ?? full([O], 0) }),
+      ...readBias(take, parameters),
     }),
     write: ({ weight, bias }) => ({ weight: transposed(weight!), ...(bias && { bias }) }),
   };
