@@ -152,13 +152,8 @@ function readPart(
   switch (origin?.[0]) {
     case 'embedding':
       return embeddingParameters(taker, weights, parameters['weight']!.shape);
-    case 'batchNorm': {
-      const { bias, ...found } = batchNormalizationParameters(taker, weights, {
-        scale: true,
-        center: !!parameters['bias'],
-      });
-      return { ...found, gain: found.gain!, ...(bias && { bias }) };
-    }
+    case 'batchNorm':
+      return batchNormalizationParameters(taker, weights, { scale: true, center: !!parameters['bias'] });
     case 'conv1d':
       return convolutionParameters(taker, weights, isDepthwise(parameters['weight']!, origin[1]));
     case 'dense':

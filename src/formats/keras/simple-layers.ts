@@ -108,10 +108,7 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
       const normalization = batchNorm({ epsilon, momentum });
       return {
         layer: center ? normalization : withoutBias(normalization),
-        read: (taker, weights) => {
-          const { gain, bias, ...running } = batchNormalizationParameters(taker, weights, { scale, center });
-          return { ...running, ...(gain && { gain }), ...(bias && { bias }) };
-        },
+        read: (taker, weights) => batchNormalizationParameters(taker, weights, { scale, center }),
       };
     }
     return {
@@ -127,8 +124,8 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
         });
       },
       read(taker, weights) {
-        const { gain, bias } = batchNormalizationParameters(taker, weights, { scale, center });
-        return { ...(gain && { gain }), ...(bias && { bias }) };
+        const { mean: _, variance: __, ...trained } = batchNormalizationParameters(taker, weights, { scale, center });
+        return trained;
       },
       notes: [`${name} uses its moving mean and variance, also in training`],
     };

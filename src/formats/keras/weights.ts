@@ -188,12 +188,12 @@ export function layerNormParameters(
   return { ...(gamma && { gain: gamma }), ...(beta && { bias: beta }) };
 }
 
-/** The weights of a BatchNormalization; without gain and bias if it has none. @throws as {@link take} */
+/** The weights of a BatchNormalization; without gain or bias if it has none. @throws as {@link take} */
 export function batchNormalizationParameters(
   taker: Taker,
   weights: LayerWeights,
   { scale, center }: { readonly scale: boolean; readonly center: boolean },
-): Readonly<Record<'mean' | 'variance', Tensor> & Record<'gain' | 'bias', Tensor | undefined>> {
+): Readonly<Record<'mean' | 'variance', Tensor> & Partial<Record<'gain' | 'bias', Tensor>>> {
   const { single } = weights;
   const first = Number(scale) + Number(center);
   const mean = take(taker, weights, single, 'moving_mean', first);
@@ -201,8 +201,8 @@ export function batchNormalizationParameters(
   return {
     mean,
     variance: take(taker, weights, single, 'moving_variance', first + 1, shape),
-    gain: scale ? take(taker, weights, single, 'gamma', 0, shape) : undefined,
-    bias: center ? take(taker, weights, single, 'beta', scale ? 1 : 0, shape) : undefined,
+    ...(scale && { gain: take(taker, weights, single, 'gamma', 0, shape) }),
+    ...(center && { bias: take(taker, weights, single, 'beta', scale ? 1 : 0, shape) }),
   };
 }
 
