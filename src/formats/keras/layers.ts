@@ -29,7 +29,7 @@ import {
   numberOf,
   stepsIn,
 } from './config';
-import { simpleTranslators } from './simple-layers';
+import { simpleTranslators, withoutWeights } from './simple-layers';
 import {
   cellParameters,
   convolutionParameters,
@@ -71,9 +71,6 @@ export interface TranslateOptions extends KerasOptions {
 
 /** Converts a layer of one class. */
 export type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
-
-/** Reads the parameters of a layer without weights. */
-export const none = (): Readonly<Record<string, Tensor>> => ({});
 
 /**
  * Converts a layer.
@@ -154,7 +151,7 @@ const translators: Readonly<Record<string, Translate>> = {
     return translate(where, { ...inner, name: layer.name }, options);
   },
   Dropout(where, layer) {
-    return { layer: dropout(numberOf(where, layer, 'rate', 0)), read: none };
+    return withoutWeights(dropout(numberOf(where, layer, 'rate', 0)));
   },
   LayerNormalization(where, layer) {
     const { name, config } = layer;

@@ -26,7 +26,11 @@ import { kerasFlatten, kerasRepeatVector } from './sequence-layers';
 import { batchNormalizationParameters, normalizationWeights } from './weights';
 
 /** A layer without weights. */
-const withoutWeights = (layer: Layer, ...notes: readonly string[]): Translated => ({ layer, read: () => ({}), notes });
+export const withoutWeights = (layer: Layer, ...notes: readonly string[]): Translated => ({
+  layer,
+  read: () => ({}),
+  notes,
+});
 
 /** A layer that acts only in training. */
 const withoutEffect: Translate = () => undefined;
