@@ -105,6 +105,10 @@ const recurrentClasses: Readonly<
     }),
 };
 
+/** The constructor of the cell of a recurrent layer; `undefined` for layers of other classes. */
+const cellMakerOf = (layer: KerasLayer | undefined): (typeof recurrentClasses)[string] | undefined =>
+  layer && Object.hasOwn(recurrentClasses, layer.className) ? recurrentClasses[layer.className] : undefined;
+
 /** The class of a layer, for messages. */
 const classOf = (layer: KerasLayer | undefined): string =>
   abbreviate(layer?.className ?? 'layer without configuration');
@@ -166,46 +170,45 @@ const translators: Readonly<Record<string, Translate>> = {
     };
   },
   Bidirectional(where, layer, translateOptions) {
+    const { name } = layer;
     const inner = layerIn(layer.config['layer']);
-    const makeCell =
-      inner && Object.hasOwn(recurrentClasses, inner.className) ? recurrentClasses[inner.className]! : undefined;
+    const makeCell = cellMakerOf(inner);
     if (inner === undefined || makeCell === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} is Bidirectional over a ${classOf(inner)}; ` +
-          'only SimpleRNN, LSTM and GRU are supported.',
+        `${where}: ${name} is Bidirectional over a ${classOf(inner)}; only SimpleRNN, LSTM and GRU are supported.`,
       );
-    const backward = layerIn(layer.config['backward_layer']) ?? inner;
-    const makeBackward = Object.hasOwn(recurrentClasses, backward.className) && recurrentClasses[backward.className];
-    if (!makeBackward)
+    const forward = { ...inner, name };
+    const backward = { ...(layerIn(layer.config['backward_layer']) ?? inner), name };
+    const makeBackward = cellMakerOf(backward);
+    if (makeBackward === undefined)
       throw new RangeError(
-        `${where}: the backward layer of ${layer.name} is ${classOf(backward)}; only SimpleRNN, LSTM and GRU are ` +
-          'supported.',
+        `${where}: the backward layer of ${name} is ${classOf(backward)}; only SimpleRNN, LSTM and GRU are supported.`,
       );
-    if (inner.config['go_backwards'] === true)
-      throw new RangeError(`${where}: the forward layer of ${layer.name} has go_backwards, which is not supported.`);
+    if (forward.config['go_backwards'] === true)
+      throw new RangeError(`${where}: the forward layer of ${name} has go_backwards, which is not supported.`);
     const mode = layer.config['merge_mode'];
     const merge = typeof mode === 'string' && Object.hasOwn(mergesOf, mode) ? mergesOf[mode] : undefined;
     if (merge === undefined)
       throw new RangeError(
-        `${where}: ${layer.name} has merge_mode ${shown(mode)}; only concat, sum, ave and mul are supported.`,
+        `${where}: ${name} has merge_mode ${shown(mode)}; only concat, sum, ave and mul are supported.`,
       );
-    const cell = makeCell(where, { ...inner, name: layer.name }, translateOptions);
-    const options = directionOf(where, { ...inner, name: layer.name });
+    const cell = makeCell(where, forward, translateOptions);
+    const options = directionOf(where, forward);
     const reverse = {
       inputDropout: 0,
       recurrentDropout: 0,
-      ...directionOf(where, { ...backward, name: layer.name }),
-      cell: makeBackward(where, { ...backward, name: layer.name }, translateOptions),
+      ...directionOf(where, backward),
+      cell: makeBackward(where, backward, translateOptions),
     };
     return {
       layer: biased(
         bidirectional(cell, {
           ...options,
           merge,
-          returnSequences: inner.config['return_sequences'] === true,
-          ...(directionsDiffer(inner, backward) && { reverse }),
+          returnSequences: forward.config['return_sequences'] === true,
+          ...(directionsDiffer(forward, backward) && { reverse }),
         }),
-        inner,
+        forward,
         backward,
       ),
       read(taker, weights) {
@@ -213,14 +216,14 @@ const translators: Readonly<Record<string, Translate>> = {
           forward: cellParameters(taker, weights, 'forward', cell, options.hiddenSize),
           reverse: cellParameters(taker, weights, 'backward', reverse.cell, reverse.hiddenSize),
         });
-        checkBias(where, { ...inner, name: layer.name }, parameters, 'forward.bias');
-        checkBias(where, { ...backward, name: layer.name }, parameters, 'reverse.bias');
+        checkBias(where, forward, parameters, 'forward.bias');
+        checkBias(where, backward, parameters, 'reverse.bias');
         return parameters;
       },
       notes: [
-        ...stateful(layer.name, inner),
-        ...(translateOptions.isTensorFlowJs && translateOptions.lengths && inner.config['return_sequences'] === true
-          ? [masksDiffer(layer.name, 'repeats outputs at masked steps in TensorFlow.js', false)]
+        ...stateful(forward),
+        ...(translateOptions.isTensorFlowJs && translateOptions.lengths && forward.config['return_sequences'] === true
+          ? [masksDiffer(name, 'repeats outputs at masked steps in TensorFlow.js', false)]
           : []),
       ],
     };
@@ -330,7 +333,7 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
       return parameters;
     },
     notes: [
-      ...stateful(name, layer),
+      ...stateful(layer),
       ...(isZero ? [masksDiffer(name, 'has zero outputs at masked steps (zero_output_for_mask)', true)] : []),
     ],
   };
@@ -338,7 +341,7 @@ function translateRecurrent(where: string, layer: KerasLayer, translateOptions: 
 
 const mergesOf: Readonly<Record<string, Merge>> = { concat: 'concat', sum: 'sum', ave: 'mean', mul: 'product' };
 
-const stateful = (name: string, { config }: KerasLayer): readonly string[] =>
+const stateful = ({ name, config }: KerasLayer): readonly string[] =>
   config['stateful'] === true ? [`${name} was stateful: pass the state of the previous batch to predictWithState`] : [];
 
 /** A note that the outputs at masked steps are not those of predictMasked by default. */
