@@ -15,7 +15,7 @@ export function piecesOf(text: string): readonly string[] {
 }
 
 /** The bytes of a text as ids, from `first` for byte 0. */
-export function bytesOf(text: string, first: number): number[] {
+function bytesOf(text: string, first: number): number[] {
   return Array.from(bytesOfText(text), (byte) => first + byte.charCodeAt(0));
 }
 

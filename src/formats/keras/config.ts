@@ -24,7 +24,7 @@ export function layerIn(json: Json | undefined): KerasLayer | undefined {
 }
 
 /** The name of a serialized function; for an object, the name of its class in lower case. */
-export function nameOf(value: Json): string {
+function nameOf(value: Json): string {
   return typeof value === 'string' ? value : (layerIn(value)?.className.toLowerCase() ?? JSON.stringify(value));
 }
 

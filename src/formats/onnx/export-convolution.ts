@@ -74,7 +74,7 @@ export const toSteps = (b: Builder, y: string): string => add(b, 'Transpose', [y
  * Whether the padding depends on the length of the sequence: with a stride, unless there is at most one step of
  * padding. That step is after the sequence, and adds no window to a sequence that does not need it.
  */
-export const isAutoPadded = ({ k, stride, dilation, padding }: Window): boolean =>
+const isAutoPadded = ({ k, stride, dilation, padding }: Window): boolean =>
   padding === 'same' && stride > 1 && extentOf({ k, dilation }) > 2;
 
 /** The attributes of windows. @throws RangeError if they have no form that all runtimes compute alike */

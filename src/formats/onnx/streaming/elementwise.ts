@@ -35,7 +35,7 @@ type Map = (x: number) => number;
 type UnaryKernel = (k: Kernels) => (y: number, x: number, n: number) => void;
 
 /** Applies a function to all elements; with a kernel, if it has one. */
-export function mapped(plan: Plan, x: View, f: Map, kernel?: UnaryKernel): View {
+function mapped(plan: Plan, x: View, f: Map, kernel?: UnaryKernel): View {
   if (isConstant(x)) return constant(x.shape, elementsOf(x).map(f));
   const source = compact(plan, x);
   const y = newView(plan, x.shape, source.strides);

@@ -137,7 +137,7 @@ const split: PlanOperator = (node) => {
 };
 
 /** Concatenates values along an axis. */
-export function joined(plan: Plan, parts: readonly View[], axis: number): View {
+function joined(plan: Plan, parts: readonly View[], axis: number): View {
   const { shape, kind } = parts[0]!;
   const others = (lengths: Shape): Shape => lengths.map((length, i) => (i === axis ? 0 : length));
   const total = parts.reduce((sum, part) => sum + (part.shape[axis] ?? NaN), 0);
