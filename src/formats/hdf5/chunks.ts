@@ -28,14 +28,14 @@ export function readChunks(source: Source, layout: Message, dataset: Chunked): A
   const { shape, width, filters, path } = dataset;
   const { grid, options, chunks } = gridOf(source, layout, dataset);
   const { chunkShape, counts, size } = grid;
-  if (sizeOf(shape) === 0) return new ArrayBuffer(0);
-  // Also bounds the work, since every chunk takes at least one byte of the file.
   const elements = sizeOf(shape);
+  if (elements === 0) return new ArrayBuffer(0);
+  // Also bounds the work, since every chunk takes at least one byte of the file.
   const total = size * sizeOf(counts) + width * elements + (width === 4 ? 0 : 4 * elements);
   if (!(total <= source.expandable))
     reject(`reading ${path} ${formatShape(shape)} takes ${total} bytes, which is too much for this file.`);
   source.expandable -= total;
-  const raw = new Uint8Array(width * sizeOf(shape));
+  const raw = new Uint8Array(width * elements);
   const place = placerOf(raw, dataset, grid);
   const isFound = new Uint8Array(sizeOf(counts));
   let found = 0;
