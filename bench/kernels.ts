@@ -97,7 +97,7 @@ export function kernelCases(): KernelCase[] {
     name: `${name}/${M}x${N}x${K}`,
     flops: 2 * M * N * K,
     elements: M * N,
-    run: timed(() => k.of(kernelList.gemmPacked)(c, a, panels, M, N, K, false, true)),
+    run: timed(() => k.of(kernelList.gemmPacked)(c, a, panels, M, N, K, true)),
   });
   const products = [
     product('square', 512, 512, 512, false, false),

@@ -75,22 +75,22 @@ export const packPanels: Kernel<typeof packing> = {
   },
 };
 
-const packedProduct = ['update M N', 'read M K', 'read', 'M', 'N', 'K', 'flag', 'flag'] as const;
+const packedProduct = ['update M N', 'read M K', 'read', 'M', 'N', 'K', 'flag'] as const;
 
-/** {@link gemm} with B packed by {@link packPanels}. */
+/** C = A · B, or C += A · B with `accumulate`, with B packed by {@link packPanels}. */
 export const gemmPacked: Kernel<typeof packedProduct> = {
   operands: packedProduct,
   portable: (memory) => {
     const multiply = sharedMultiply();
-    return (c, a, panels, M, N, K, transposeA, accumulate) => {
+    return (c, a, panels, M, N, K, accumulate) => {
       if (!accumulate) memory.view.fill(0, c, c + M * N);
-      multiply(memory.view, c, a, panels, M, N, K, transposeA ? 1 : K, transposeA ? M : 1, 8, 1, 8 * K);
+      multiply(memory.view, c, a, panels, M, N, K, K, 1, 8, 1, 8 * K);
     };
   },
   compose: (parts) => {
     const multiply = blocked(parts);
-    return (c, a, panels, M, N, K, transposeA, accumulate) =>
-      multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, transposeA, undefined);
+    return (c, a, panels, M, N, K, accumulate) =>
+      multiply(c, c, accumulate ? N : -1, a, panels, M, N, K, false, undefined);
   },
 };
 
@@ -103,7 +103,7 @@ export const affinePacked: Kernel<typeof packedAffineProduct> = {
     const multiply = gemmPacked.portable(memory);
     return (y, x, panels, bias, M, N, K) => {
       repeatRow(memory, y, bias, M, N);
-      multiply(y, x, panels, M, N, K, false, true);
+      multiply(y, x, panels, M, N, K, true);
     };
   },
   compose: (parts) => {

@@ -121,7 +121,7 @@ function productRunner(
   return stateless(output, O, () => {
     start(output, last === 0 ? input : taps, panels[0]!, bias, batchSize, O, I);
     for (let j = 1; j <= last; j++)
-      add(output, j === last ? input : taps + j * batchSize * I, panels[j]!, batchSize, O, I, false, true);
+      add(output, j === last ? input : taps + j * batchSize * I, panels[j]!, batchSize, O, I, true);
   });
 }
 

@@ -60,7 +60,7 @@ export function packedAffine(
   const panels = pack(weight);
   if (bias === undefined) {
     const multiply = workspace.kernels.of(gemmPacked);
-    return (y, x, rows) => multiply(y, x, panels, rows, N, K, false, false);
+    return (y, x, rows) => multiply(y, x, panels, rows, N, K, false);
   }
   const [multiplyAdd, start] = [workspace.kernels.of(affinePacked), place(bias)];
   return (y, x, rows) => multiplyAdd(y, x, panels, start, rows, N, K);
@@ -114,7 +114,7 @@ export function cellStepRunner(
     step(state) {
       memory.view.set(state, from);
       affine(gates, input, batchSize);
-      if (panels >= 0) multiply(product, step.previous['h']!, panels, batchSize, GH, H, false, !cell.separateProducts);
+      if (panels >= 0) multiply(product, step.previous['h']!, panels, batchSize, GH, H, !cell.separateProducts);
       cell.forward(k, step);
       afterForward?.(step);
       state.set(nextState());

@@ -211,7 +211,7 @@ function forward(layout: Layout): void {
         const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + at * H;
         if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset + first * H, size);
         const target = cell.separateProducts ? step.product : step.gates;
-        k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, false, !cell.separateProducts);
+        k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, !cell.separateProducts);
       }
       cell.forward(k, step);
       for (const { name, sequence, moveRate } of tracks) {
@@ -277,7 +277,7 @@ function backwardSteps(layout: Layout, dProduct: number, repacked: number | unde
     cell.backward(k, step);
     if (weightHh !== undefined && (t > 0 || initialTracked)) {
       const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked + first * H;
-      k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, false, mask === undefined);
+      k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, mask === undefined);
       if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dHidden, mask.offset + first * H, size);
     }
     if (repacked !== undefined) k.of(copy)(repacked + at * H, step.previous['h']!, size);

@@ -10,7 +10,7 @@ type Name = keyof typeof kernelList;
 
 /** Arguments for size n of kernels whose operands do not determine them. */
 const special: Partial<Record<Name, (n: number, draw: (size: number) => Float32Array) => Argument[]>> = {
-  gemmPacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), 3, n, 7, false, true],
+  gemmPacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), 3, n, 7, true],
   affinePacked: (n, draw) => [draw(3 * n), draw(3 * 7), draw(panelsSize(7, n)), draw(n), 3, n, 7],
   packPanels: (n, draw) => [draw(panelsSize(n, 9)), draw(9 * n), n, 9, true],
   gatherRows: (n, draw) => [draw(3 * n), draw(4 * n), Float32Array.of(3, -1, 0), 3, n],

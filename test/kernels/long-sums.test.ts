@@ -161,7 +161,7 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
       expect(panelsSize(K, N)).toBeLessThanOrEqual(2 * longest);
       // The panels take y and z.
       of(kernelList.packPanels)(y, f, K, N, false);
-      of(kernelList.gemmPacked)(out, x, y, M, N, K, false, false);
+      of(kernelList.gemmPacked)(out, x, y, M, N, K, false);
       check('gemmPacked', K, false, false);
     });
 
@@ -357,7 +357,7 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const).filter(engineRu
             compare(`Aᵀ, ${what}`, () => multiply(together, transposed, b, M, N, K, true, transposeB, accumulate), one);
             kernels.of(kernelList.packPanels)(panels, b, K, N, transposeB);
             const packed = (c: number, from: number, rows: number): void =>
-              multiplyPacked(c, from, panels, rows, N, K, false, accumulate);
+              multiplyPacked(c, from, panels, rows, N, K, accumulate);
             compare(
               `packed, ${what}`,
               () => packed(together, a, M),

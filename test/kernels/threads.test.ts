@@ -148,16 +148,19 @@ describe.each((['simd', 'relaxed', 'wide'] as const).filter(engineRuns))('%s', (
     const cases = sizes.flatMap(([M, N, K]) => {
       const [a, b, c, bias, panels] = [draw(M * K), draw(K * N), draw(M * N), draw(N), draw(panelsSize(K, N))];
       const products = [false, true].flatMap((accumulate) =>
-        [false, true].flatMap((transposeA) => [
-          ...[false, true].map((transposeB) => ({
+        [false, true].flatMap((transposeA) =>
+          [false, true].map((transposeB) => ({
             kernel: kernelList.gemm,
             args: [c, a, b, M, N, K, transposeA, transposeB, accumulate],
           })),
-          { kernel: kernelList.gemmPacked, args: [c, a, panels, M, N, K, transposeA, accumulate] },
-        ]),
+        ),
       );
       return [
         ...products,
+        ...[false, true].map((accumulate) => ({
+          kernel: kernelList.gemmPacked,
+          args: [c, a, panels, M, N, K, accumulate],
+        })),
         { kernel: kernelList.affineRows, args: [c, a, b, bias, M, N, K] },
         { kernel: kernelList.affinePacked, args: [c, a, panels, bias, M, N, K] },
       ];

@@ -114,7 +114,7 @@ describe.runIf(engineRuns('relaxed'))('wide kernels', () => {
         const [panels, size] = [new Float32Array(Math.ceil(N / 16) * 16 * K), M * N];
         const product = (run: typeof wide): Uint32Array => {
           const packed = run(packPanels, [panels, b, K, N, transposeB!]).bits.slice(0, panels.length);
-          const args = [c, a, new Float32Array(packed.slice().buffer), M, N, K, transposeA!, accumulate!];
+          const args = [c, a, new Float32Array(packed.slice().buffer), M, N, K, accumulate!];
           return run(gemmPacked, args).bits.slice(0, size);
         };
         expect(product(wide), `packed ${M}×${N}×${K}`).toEqual(product(other));

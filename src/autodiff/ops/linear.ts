@@ -118,7 +118,7 @@ export function affineInto(y: number, x: Variable, weight: Variable, bias?: Vari
   const [M, K, N] = affineSizes(x, weight);
   const { panels } = weight;
   if (panels !== undefined) {
-    if (bias === undefined) k.of(gemmPacked)(y, x.offset, panels, M, N, K, false, false);
+    if (bias === undefined) k.of(gemmPacked)(y, x.offset, panels, M, N, K, false);
     else k.of(affinePacked)(y, x.offset, panels, bias.offset, M, N, K);
   } else if (bias === undefined) k.of(gemm)(y, x.offset, weight.offset, M, N, K, false, false, false);
   else k.of(affineRows)(y, x.offset, weight.offset, bias.offset, M, N, K);

@@ -201,7 +201,7 @@ function addDirection(
     };
     const h = previous[0]!;
     steps.push(() => {
-      multiply(step.product, h, panelsHh, B, GH, H, false, !cell.separateProducts);
+      multiply(step.product, h, panelsHh, B, GH, H, !cell.separateProducts);
       cell.forward(kernels, step);
     });
     previous = next;
