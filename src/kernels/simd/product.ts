@@ -145,13 +145,11 @@ const multiplied = [
 
 /** A tile of C, which one pass over K computes, with its functions. */
 export interface Tile {
-  readonly rows: number;
   readonly packRows: WasmFunction<typeof packed>;
   readonly multiply: WasmFunction<typeof multiplied>;
 }
 
 const tile = (rows: 4 | 6, columns: 8 | 16): Tile => ({
-  rows,
   packRows: packing(rows),
   multiply: { operands: multiplied, simd: (o, w) => multiplyPanels(w, o, rows, columns) },
 });
