@@ -61,7 +61,7 @@ export const sumProducts: Kernel<typeof products> = {
     for (let r = 0, i = 0; r < rows; r++, i += n) for (let c = 0; c < n; c++) sums[c]! += m[x + i + c]! * m[y + i + c]!;
     for (let c = 0; c < n; c++) m[dv + c]! += sums[c]!;
   },
-  compose: (parts) => inBlocks(parts),
+  compose: inBlocks,
 };
 
 /** {@link sumProducts} in blocks. */

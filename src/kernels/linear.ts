@@ -80,7 +80,7 @@ export const sumRows: Kernel<typeof summed> = {
       for (let j = 0; j < n; j++) m[dv + j]! += sums[j]!;
     };
   },
-  compose: (parts) => sumByBlocks(parts),
+  compose: sumByBlocks,
 };
 
 /** The rows of n elements that fit the second cache. A pass down the columns of more of them would miss the TLB. */
