@@ -14,7 +14,6 @@
  */
 
 import { memoize } from '../tensor/memoize';
-
 import type { Product } from './product';
 import type { Code, Local, Writer } from './simd/assembler';
 import type { Tiles } from './simd/product';
@@ -70,8 +69,8 @@ export interface Parts {
   readonly memory: Memory;
   /** The offset of the scratch memory of the kernels, of `scratchSize` elements. */
   readonly scratch: number;
-  /** Divides a product among threads, if there are any. */
-  readonly divide?: (parts: Parts) => Product;
+  /** The product that threads share, if there are any. */
+  readonly product?: Product;
 }
 
 /** A kernel: a portable implementation, and one WebAssembly function or a composition of several. */

@@ -151,7 +151,7 @@ export type Product = (
   columns?: number,
 ) => void;
 
-const blocked = (parts: Parts): Product => (parts.divide ?? productOf)(parts);
+const blocked = (parts: Parts): Product => parts.product ?? productOf(parts);
 
 /** The product on one thread. */
 export function productOf({ of, memory, scratch, tiles }: Parts): Product {

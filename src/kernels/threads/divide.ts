@@ -75,7 +75,7 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
   };
   const divide = memoize((kernel: WasmFunction) => divideFunction(kernel, parts.of(kernel), threads));
   const kernels: Kernels = {
-    ...kernelsOf(name, { ...parts, divide: () => divideProduct(parts, membersFor) }, (kernel) => {
+    ...kernelsOf(name, { ...parts, product: divideProduct(parts, membersFor) }, (kernel) => {
       // While the threads sleep, functions are called as on one thread.
       if (isActive || !sharing.takesOver) isActive = threads.pool()?.isAwake() === true;
       return (isActive ? divide : parts.of)(kernel);
@@ -179,7 +179,7 @@ function divideProduct(parts: Parts, membersFor: MembersFor): Product {
     const byRows = transposeB === undefined ? M >= 4 * pool.size : M > N;
     // A batch has about three calls per block, and room for those of 1,000 blocks. If K is 0, no block exists.
     const blocks = Math.ceil(M / blockRows) * Math.ceil(N / blockColumns) * Math.ceil(K / blockDepth);
-    const parts = Math.ceil(blocks / pool.size / 1000) || 1;
+    const batches = Math.ceil(blocks / pool.size / 1000) || 1;
     pool.divide(
       byRows ? M : N,
       byRows ? 4 : width,
@@ -200,7 +200,7 @@ function divideProduct(parts: Parts, membersFor: MembersFor): Product {
           columns,
         );
       },
-      parts,
+      batches,
     );
   };
 }
