@@ -72,12 +72,11 @@ export function attend(score: Score, memory: AttentionMemory, queries: Operand):
   else checkShape('attend', 'queries', query.shape, '[B, D]', [B, undefined]);
   const D = lastOf(query.shape)!;
   checkFit(score, parameters, D, H);
-  const Q = manyQueries ? query.shape[0]! : 1;
   const scores = score.scores(parameters, manyQueries ? transpose(query, [1, 0, 2]) : viewOf(query, [B, 1, D]), keys);
   const unmasked = softmax(penalties === undefined ? scores : add(scores, penalties));
   const weights = valid === undefined ? unmasked : multiply(unmasked, valid);
   const context = batchedMatmul(weights, values);
   return manyQueries
     ? { context: transpose(context, [1, 0, 2]), weights: transpose(weights, [1, 0, 2]) }
-    : { context: viewOf(context, [B, H]), weights: viewOf(weights, [B, Q * T]) };
+    : { context: viewOf(context, [B, H]), weights: viewOf(weights, [B, T]) };
 }
