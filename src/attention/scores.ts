@@ -43,6 +43,9 @@ function withoutParameters(where: string, querySize: number, stateSize: number):
   return {};
 }
 
+/** The dot products of queries `[B, Q, D]` and keys `[B, T, D]`. */
+const dotProducts: Score['scores'] = (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true });
+
 /**
  * The dot-product score, query · state (Luong, Pham and Manning, 2015, arXiv 1508.04025). It has no parameters and
  * needs D = H.
@@ -56,7 +59,7 @@ export function dotScore(): Score {
     origin: ['dotScore'],
     parameters: (querySize, stateSize) => withoutParameters('dotScore', querySize, stateSize),
     keys: (_, states) => states,
-    scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
+    scores: dotProducts,
   };
 }
 
@@ -73,7 +76,7 @@ export function scaledDotScore(): Score {
     origin: ['scaledDotScore'],
     parameters: (querySize, stateSize) => withoutParameters('scaledDotScore', querySize, stateSize),
     keys: (_, states) => scale(states, 1 / Math.sqrt(states.shape[2]!)),
-    scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
+    scores: dotProducts,
   };
 }
 
@@ -92,7 +95,7 @@ export function generalScore(): Score {
       weight: { role: 'input', shape: [stateSize, querySize], blocks: 1 },
     }),
     keys: ({ weight }, states) => matmul(states, weight!),
-    scores: (_, queries, keys) => batchedMatmul(queries, keys, { transposeB: true }),
+    scores: dotProducts,
   };
 }
 
