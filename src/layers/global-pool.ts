@@ -3,9 +3,9 @@
 import { add, multiply } from '../autodiff/ops/arithmetic';
 import { maxPool } from '../autodiff/ops/pooling';
 import { sum } from '../autodiff/ops/reductions';
-import { constantOf, type Variable, viewOf } from '../autodiff/tape';
+import { constantOf, filled, type Variable, viewOf } from '../autodiff/tape';
 import { validRows } from '../recurrence/packing';
-import { onValidSteps, rowsAt } from '../recurrence/valid-steps';
+import { onValidSteps, placeValid, rowsAt, takeValid } from '../recurrence/valid-steps';
 import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 
 /**
@@ -20,16 +20,14 @@ import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 export function globalMaxPool(): Layer {
   return globalPool('globalMaxPool', (x, lengths) => {
     const [T, B, I] = x.shape as [number, number, number];
-    const largest = (steps: Variable): Variable => {
-      const y = maxPool('globalMaxPool', steps, { k: Math.max(1, T), stride: 1, dilation: 1, padding: 'valid' });
-      return viewOf(y, [B, I]);
-    };
-    const valid = validRows('globalMaxPool', T, B, lengths);
-    if (valid === undefined && T > 0) return largest(x);
     const { scope } = x.storage;
-    if (T === 0) return constantOf(scope, [B, I], new Float32Array(B * I));
-    const padding = Array.from(valid!.positions, (position) => (position < 0 ? -Infinity : 0));
-    const steps = onValidSteps('globalMaxPool', x, lengths, (rows) => rows);
+    const largest = (steps: Variable): Variable =>
+      viewOf(maxPool('globalMaxPool', steps, { k: T, stride: 1, dilation: 1, padding: 'valid' }), [B, I]);
+    const valid = validRows('globalMaxPool', T, B, lengths);
+    if (T === 0) return filled(scope, [B, I], 0);
+    if (valid === undefined) return largest(x);
+    const padding = Array.from(valid.positions, (position) => (position < 0 ? -Infinity : 0));
+    const steps = placeValid(takeValid(x, valid), valid);
     const rows = largest(add(steps, constantOf(scope, [T, B, 1], padding)));
     return rowsAt(
       rows,
