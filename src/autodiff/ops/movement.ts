@@ -5,7 +5,6 @@ import { addStrided, copyStrided } from '../../kernels/movement';
 import {
   checkArray,
   checkCount,
-  checkedSize,
   checkShape,
   checkSome,
   formatShape,
@@ -16,6 +15,7 @@ import {
   type Shape,
   sizeOf,
   stridesOf,
+  validSize,
 } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
 import {
@@ -44,10 +44,7 @@ export function reshape(x: Operand, shape: Shape): Variable {
   for (const length of shape) checkCount('reshape', 'a length of shape', length, -1);
   const known = shape.reduce((size, length) => (length === -1 ? size : size * length), 1);
   const resolved = shape.map((length) => (length === -1 ? input.size / known : length));
-  if (
-    !resolved.every((length) => Number.isInteger(length) && length >= 0) ||
-    checkedSize('reshape', 'shape', resolved) !== input.size
-  ) {
+  if (validSize(resolved) !== input.size) {
     const expected = `of size ${input.size}, like the shape ${formatShape(input.shape)} of x`;
     throw outOfRange('reshape', 'shape', expected, formatShape(shape));
   }
