@@ -167,9 +167,8 @@ export function viewOf(x: Variable, shape: Shape, start = 0): Variable {
 
 /** Records the backward function of an operation. It runs only if one of the outputs has received a gradient. */
 export function record(outputs: readonly Variable[], backward: () => void): void {
-  const tracked = outputs.filter(({ storage }) => storage.tracked).map(({ storage }) => storage);
-  const tape = tracked[0]?.scope.tape;
-  if (tape !== undefined) tape.push({ outputs: tracked, backward });
+  const tracked = outputs.map(({ storage }) => storage).filter((storage) => storage.tracked);
+  tracked[0]?.scope.tape?.push({ outputs: tracked, backward });
 }
 
 /**
