@@ -1,15 +1,6 @@
 /** The functions of a pointwise cell as an op, for cells that are functions of ops. */
 
-import {
-  currentScope,
-  gradientOf,
-  type Operand,
-  operand,
-  record,
-  result,
-  type Variable,
-  withScratch,
-} from '../autodiff/tape';
+import { gradientOf, type Operand, operand, record, result, type Variable, withScratch } from '../autodiff/tape';
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
@@ -42,9 +33,9 @@ export function applyPointwise<N extends string>(
   checkObject('applyPointwise', 'parameters', parameters);
   if (cell.separateProducts)
     throw new TypeError(`applyPointwise: the cell must not have separateProducts, got ${cell.name}.`);
-  const scope = currentScope('applyPointwise');
-  const { kernels: k, workspace } = scope;
   const input = operand('applyPointwise', gates, 'gates');
+  const { scope } = input.storage;
+  const { kernels: k, workspace } = scope;
   checkShape('applyPointwise', 'gates', input.shape, '[B, G·H]', [undefined, undefined]);
   const [rows, width] = input.shape as [number, number];
   const hiddenSize = width / cell.gates;

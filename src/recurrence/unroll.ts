@@ -112,8 +112,8 @@ export function unroll<N extends string>(
     'recurrentMask',
     'zoneout',
   ]);
-  const scope = currentScope('unroll');
   const x = operand('unroll', xs, 'xs');
+  const { scope } = x.storage;
   checkShape('unroll', 'xs', x.shape, '[T, B, I]', [undefined, undefined, undefined]);
   const [T, B, I] = x.shape as [number, number, number];
   checkSome('unroll', 'xs', B, 'row');

@@ -4,7 +4,6 @@ import { multiply, scale, subtract } from '../autodiff/ops/arithmetic';
 import { abs, huberize, softplus } from '../autodiff/ops/elementwise';
 import { mask as applyMask, sum } from '../autodiff/ops/reductions';
 import {
-  currentScope,
   gradientOf,
   idOperand,
   isVariable,
@@ -71,7 +70,7 @@ export function crossEntropy(logits: Operand, targets: IntTensor, options: LossO
 export function negativeLogLikelihood(where: string, logits: Variable, targets: IntTensor): Variable {
   const V = lastOf(logits.shape)!;
   const ids = idOperand(where, targets, V, 'targets');
-  const scope = currentScope(where);
+  const { scope } = logits.storage;
   const { kernels: k } = scope;
   const losses = result(scope, targets.shape, [logits]);
   const probabilities = allocate(scope.workspace, logits.size);

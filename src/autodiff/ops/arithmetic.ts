@@ -22,7 +22,7 @@ import {
   sameShape,
   stridesOf,
 } from '../../tensor/shape';
-import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
+import { gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 import { gatherStrided } from './movement';
 
 /**
@@ -96,7 +96,7 @@ export function divide(a: Operand, b: Operand): Variable {
 export function scale(x: Operand, factor: number): Variable {
   checkNumber('scale', 'factor', factor);
   const input = operand('scale', x);
-  const scope = currentScope('scale');
+  const { scope } = input.storage;
   const { kernels: k } = scope;
   const output = result(scope, input.shape, [input]);
   k.of(scaling)(output.offset, input.offset, factor, input.size);

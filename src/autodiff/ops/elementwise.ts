@@ -21,7 +21,7 @@ import {
 } from '../../kernels/elementwise';
 import type { Kernels } from '../../kernels/kernel';
 import { checkNumber } from '../../tensor/shape';
-import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
+import { gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
  * Computes eˣ.
@@ -161,6 +161,6 @@ function withNumber(
 
 function inputAndOutput(where: string, x: Operand): [Variable, Variable, Kernels] {
   const input = operand(where, x);
-  const scope = currentScope(where);
+  const { scope } = input.storage;
   return [input, result(scope, input.shape, [input]), scope.kernels];
 }

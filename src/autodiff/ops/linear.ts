@@ -3,7 +3,7 @@
 import { sumRows } from '../../kernels/linear';
 import { affinePacked, affineRows, gemm, gemmPacked } from '../../kernels/product';
 import { checkNames, checkObject, checkShape, lengthAt, sizeOf } from '../../tensor/shape';
-import { currentScope, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
+import { gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
  * Multiplies a tensor by a matrix along its last axis: `[…, K] × [K, N]` → `[…, N]`.
@@ -44,7 +44,7 @@ export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = 
   if (transposeB) checkShape('batchedMatmul', 'b', right.shape, '[B, N, K]', [B, undefined, K]);
   else checkShape('batchedMatmul', 'b', right.shape, '[B, K, N]', [B, K, undefined]);
   const N = right.shape[transposeB ? 1 : 2]!;
-  const scope = currentScope('batchedMatmul');
+  const { scope } = left.storage;
   const y = result(scope, [B, M, N], [left, right]);
   const multiply = scope.kernels.of(gemm);
   for (let i = 0; i < B; i++)

@@ -19,7 +19,6 @@ import {
 } from '../../tensor/shape';
 import type { IntTensor } from '../../tensor/tensor';
 import {
-  currentScope,
   gradientOf,
   idOperand,
   type Operand,
@@ -115,7 +114,7 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
   const lengths = first.shape.map((n, i) => (i === along ? undefined : n));
   inputs.forEach(({ shape }, index) => checkShape('concat', `parts[${index}]`, shape, 'like parts[0]', lengths));
   const length = inputs.reduce((total, { shape }) => total + shape[along]!, 0);
-  const scope = currentScope('concat');
+  const { scope } = first.storage;
   const { kernels: k } = scope;
   const output = result(
     scope,

@@ -4,7 +4,6 @@ import { normalizeRows, normalizeRowsBackward } from '../../kernels/normalizatio
 import { allocate } from '../../kernels/workspace';
 import { checkNames, checkNumber, checkShape, checkSome, lengthAt } from '../../tensor/shape';
 import {
-  currentScope,
   filled,
   gradientOf,
   type Operand,
@@ -44,9 +43,9 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
   checkNames('layerNormalize', 'options', options, ['gain', 'bias', 'epsilon']);
   const { gain, bias, epsilon = 1e-5 } = options;
   checkNumber('layerNormalize', 'epsilon', epsilon, 0);
-  const scope = currentScope('layerNormalize');
-  const { kernels: k, workspace } = scope;
   const input = operand('layerNormalize', x);
+  const { scope } = input.storage;
+  const { kernels: k, workspace } = scope;
   const n = lengthAt('layerNormalize', 'x', input.shape, -1);
   checkSome('layerNormalize', 'x', n, 'element along the last axis');
   const [scaleBy, shift] = [vectorOf(scope, 'gain', gain, 1, n), vectorOf(scope, 'bias', bias, 0, n)];

@@ -13,7 +13,7 @@ import {
   sizeOf,
   stridesOf,
 } from '../../tensor/shape';
-import { currentScope, gradientOf, type Operand, operand, record, result, type Variable, viewOf } from '../tape';
+import { gradientOf, type Operand, operand, record, result, type Variable, viewOf } from '../tape';
 import { broadcast, multiply, scale } from './arithmetic';
 
 /**
@@ -27,7 +27,7 @@ import { broadcast, multiply, scale } from './arithmetic';
 export function sum(x: Operand, axes?: number | readonly number[]): Variable {
   const input = operand('sum', x);
   const summed = axesOf('sum', input.shape, axes);
-  const scope = currentScope('sum');
+  const { scope } = input.storage;
   const { kernels: k } = scope;
   const output = result(
     scope,
@@ -125,7 +125,7 @@ function overRows(
 ): Variable {
   const input = operand(where, x);
   const length = lengthAt(where, 'x', input.shape, -1);
-  const scope = currentScope(where);
+  const { scope } = input.storage;
   const { kernels: k } = scope;
   const rows = length === 0 ? 0 : input.size / length;
   const output = result(scope, input.shape, [input]);
