@@ -7,6 +7,7 @@ import { checkRandom, type Random } from '../tensor/random';
 import { checkArray, checkFunction, checkNames, isObject, mismatch } from '../tensor/shape';
 import {
   currentScope,
+  gradientIfTracked,
   gradientOf,
   isVariable,
   operand,
@@ -77,7 +78,7 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
   });
   record(results, () => {
     // Gradients outlive the inner scope, so they must be allocated before it.
-    for (const input of sources) if (input.storage.tracked) gradientOf(input);
+    sources.forEach(gradientIfTracked);
     const gradients = results.map((output) => gradientOf(output));
     const currentStates = random.map(({ state }) => state.slice());
     random.forEach(({ state }, i) => state.set(initialStates[i]!));
@@ -129,8 +130,8 @@ function copyToTop({ workspace, kernels }: Scope, variables: readonly Variable[]
 /** Rebinds variables to another scope; values and gradients stay at the same offsets. */
 function rebind<P extends VariableTree>(scope: Scope, tree: P, tracked: boolean): P {
   return mapVariables(tree, (outer) => {
-    const hasGradient = tracked && outer.storage.tracked;
-    return variableAt(scope, outer.offset, outer.shape, hasGradient, hasGradient ? gradientOf(outer) : -1);
+    const gradient = tracked ? gradientIfTracked(outer) : undefined;
+    return variableAt(scope, outer.offset, outer.shape, gradient !== undefined, gradient);
   });
 }
 

@@ -185,6 +185,11 @@ export function gradientOf(x: Variable): number {
   return storage.gradient + x.offset - storage.offset;
 }
 
+/** Like {@link gradientOf}, but undefined if no gradient is computed for the variable. */
+export function gradientIfTracked(x: Variable | undefined): number | undefined {
+  return x?.storage.tracked ? gradientOf(x) : undefined;
+}
+
 /** Releases what `use` allocates afterwards. */
 export function withScratch({ workspace }: Scope, use: () => void): void {
   withMemory(workspace, use);

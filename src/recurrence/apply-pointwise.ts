@@ -1,6 +1,15 @@
 /** The functions of a pointwise cell as an op, for cells that are functions of ops. */
 
-import { gradientOf, type Operand, operand, record, result, type Variable, withScratch } from '../autodiff/tape';
+import {
+  gradientIfTracked,
+  gradientOf,
+  type Operand,
+  operand,
+  record,
+  result,
+  type Variable,
+  withScratch,
+} from '../autodiff/tape';
 import { addScaled } from '../kernels/arithmetic';
 import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
@@ -71,13 +80,11 @@ export function applyPointwise<N extends string>(
 
   record(Object.values(next), () => {
     // Gradients outlive the scratch memory, so they are allocated before it.
-    for (const variable of [...Object.values<Variable>(next), ...sources]) {
-      if (variable.storage.tracked) gradientOf(variable);
-    }
+    [...Object.values<Variable>(next), ...sources].forEach(gradientIfTracked);
     // The gradients of constants are written to scratch memory and discarded.
     withScratch(scope, () => {
       const discarded = allocate(workspace, Math.max(size, ...Object.values(vectors).map((vector) => vector.size)));
-      const gradient = (variable: Variable): number => (variable.storage.tracked ? gradientOf(variable) : discarded);
+      const gradient = (variable: Variable): number => gradientIfTracked(variable) ?? discarded;
       cell.backward(k, {
         ...step,
         dNext: mapValues(next, gradient),

@@ -7,7 +7,7 @@
  */
 
 import { affineBackward, affineInto } from '../autodiff/ops/linear';
-import { gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
+import { gradientIfTracked, gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
 import { addProduct, addScaled, interpolate, interpolateBackward, multiplication } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { copy } from '../kernels/movement';
@@ -230,7 +230,7 @@ function backward(layout: Layout): void {
   const { kernels: k, workspace } = scope;
   // Gradients outlive the scratch memory, so they are allocated before it.
   for (const track of tracks) track.gradient = gradientOf(track.sequence);
-  for (const source of layout.sources) if (source.storage.tracked) gradientOf(source);
+  layout.sources.forEach(gradientIfTracked);
   // Every vector parameter gets a gradient, since the backward function always adds to it.
   for (const name of cell.vectorParameters) layout.step.dVectors[name] = gradientOf(layout.parameters[name]!);
   withScratch(scope, () => {

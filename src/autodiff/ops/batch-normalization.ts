@@ -4,7 +4,7 @@ import { combineColumns, multiplyTaps, scaleColumns, sumProducts } from '../../k
 import { sumRows } from '../../kernels/linear';
 import { fill } from '../../kernels/movement';
 import { allocate, type Workspace } from '../../kernels/workspace';
-import { gradientOf, record, result, type Scope, type Variable, withScratch } from '../tape';
+import { gradientIfTracked, gradientOf, record, result, type Scope, type Variable, withScratch } from '../tape';
 
 /** The operands of {@link batchNormalize}, `[n]` each, and its numbers. */
 export interface BatchNormalization {
@@ -104,11 +104,7 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
     k.of(scaleColumns)(y.offset, centered, scale, shift, rows, n);
   });
   record([y], () => {
-    const [dx, dgain, dbias] = [x, gain, bias].map((source) => (source.storage.tracked ? gradientOf(source) : -1)) as [
-      number,
-      number,
-      number,
-    ];
+    const [dx, dgain, dbias] = [x, gain, bias].map(gradientIfTracked);
     const dy = gradientOf(y);
     withScratch(scope, () => {
       const [sums, products] = columnSums(workspace, dy, centered, rows, n);
@@ -123,10 +119,10 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
         view[a + j] = view[gain.offset + j]! * factor;
         view[b + j] = ofNormal;
         view[c + j] = (-view[a + j]! * sum) / rows - view[rest + j]! * ofNormal;
-        if (dgain >= 0) view[dgain + j]! += product;
-        if (dbias >= 0) view[dbias + j]! += sum;
+        if (dgain !== undefined) view[dgain + j]! += product;
+        if (dbias !== undefined) view[dbias + j]! += sum;
       }
-      if (dx >= 0) k.of(combineColumns)(dx, dy, centered, a, b, c, rows, n);
+      if (dx !== undefined) k.of(combineColumns)(dx, dy, centered, a, b, c, rows, n);
     });
   });
   return y;

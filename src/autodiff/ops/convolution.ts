@@ -1,7 +1,16 @@
 /** Convolution over time. */
 
 import { checkNames, checkObject, checkShape } from '../../tensor/shape';
-import { gradientOf, type Operand, operand, record, result, type Variable, withScratch } from '../tape';
+import {
+  gradientIfTracked,
+  gradientOf,
+  type Operand,
+  operand,
+  record,
+  result,
+  type Variable,
+  withScratch,
+} from '../tape';
 import { convolveRows, convolveRowsBackward } from './convolution-products';
 import { checkGroups, checkWindow, type Padding, paddingOf, stepsAfter, type WindowOptions } from './windows';
 
@@ -65,9 +74,7 @@ export function convolve(x: Operand, parameters: ConvolutionParameters, options:
   if (y.size === 0) return y;
   withScratch(scope, () => convolveRows(scope, sizes, y.offset, input.offset, weight.offset, bias?.offset));
   record([y], () => {
-    const [dx, dweight, dbias] = [input, weight, bias].map((source) =>
-      source?.storage.tracked ? gradientOf(source) : undefined,
-    );
+    const [dx, dweight, dbias] = [input, weight, bias].map(gradientIfTracked);
     const offsets = { x: input.offset, weight: weight.offset, dy: gradientOf(y), dx, dweight, dbias };
     withScratch(scope, () => convolveRowsBackward(scope, sizes, offsets));
   });

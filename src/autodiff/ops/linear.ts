@@ -3,7 +3,7 @@
 import { sumRows } from '../../kernels/linear';
 import { affinePacked, affineRows, gemm, gemmPacked } from '../../kernels/product';
 import { checkNames, checkObject, checkShape, lengthAt, sizeOf } from '../../tensor/shape';
-import { gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
+import { gradientIfTracked, gradientOf, type Operand, operand, record, result, type Variable } from '../tape';
 
 /**
  * Multiplies a tensor by a matrix along its last axis: `[…, K] × [K, N]` → `[…, N]`.
@@ -61,13 +61,12 @@ export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = 
     );
   record([y], () => {
     const dy = gradientOf(y);
-    const da = left.storage.tracked ? gradientOf(left) : -1;
-    const db = right.storage.tracked ? gradientOf(right) : -1;
+    const [da, db] = [left, right].map(gradientIfTracked);
     for (let i = 0; i < B; i++) {
       const [d, x, w] = [dy + i * M * N, left.offset + i * M * K, right.offset + i * K * N];
-      if (da >= 0) multiply(da + i * M * K, d, w, M, K, N, false, !transposeB, true);
-      if (db >= 0 && transposeB) multiply(db + i * K * N, d, x, N, K, M, true, false, true);
-      if (db >= 0 && !transposeB) multiply(db + i * K * N, x, d, K, N, M, true, false, true);
+      if (da !== undefined) multiply(da + i * M * K, d, w, M, K, N, false, !transposeB, true);
+      if (db !== undefined && transposeB) multiply(db + i * K * N, d, x, N, K, M, true, false, true);
+      if (db !== undefined && !transposeB) multiply(db + i * K * N, x, d, K, N, M, true, false, true);
     }
   });
   return y;

@@ -5,6 +5,7 @@ import { allocate } from '../../kernels/workspace';
 import { checkNames, checkNumber, checkShape, checkSome, lengthAt } from '../../tensor/shape';
 import {
   filled,
+  gradientIfTracked,
   gradientOf,
   type Operand,
   operand,
@@ -55,12 +56,12 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
   const slope = allocate(workspace, rows);
   k.of(normalizeRows)(output.offset, normal, slope, input.offset, scaleBy.offset, shift.offset, epsilon, rows, n);
   record([output], () => {
-    const gradients = [input, scaleBy, shift].map((x) => (x.storage.tracked ? gradientOf(x) : -1));
+    const gradients = [input, scaleBy, shift].map(gradientIfTracked);
     const dy = gradientOf(output);
     // The kernel computes all three gradients; those of untracked operands go to scratch memory.
     withScratch(scope, () => {
       const scratch = allocate(workspace, input.size);
-      const [dx, dgain, dbias] = gradients.map((offset) => (offset < 0 ? scratch : offset)) as [number, number, number];
+      const [dx, dgain, dbias] = gradients.map((offset) => offset ?? scratch) as [number, number, number];
       k.of(normalizeRowsBackward)(dx, dgain, dbias, dy, normal, slope, scaleBy.offset, rows, n);
     });
   });
