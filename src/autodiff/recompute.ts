@@ -57,23 +57,18 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
   const { workspace, kernels } = scope;
   const sources = variablesIn(inputs).map((input) => operand('recompute', input, 'inputs'));
   const initialStates = random.map(({ state }) => state.slice());
-  const { outputs, replace } = runScope(workspace, false, (inner) => {
+  const { tree, outputs, copies } = runScope(workspace, false, (inner) => {
     const tree = body(rebind(inner, inputs, false));
-    const variables = variablesIn(tree, 'the result of body').map((output) =>
+    const outputs = variablesIn(tree, 'the result of body').map((output) =>
       operand('recompute', output, 'the result of body'),
     );
     // The outputs are copied to the top of the stack, from where they can move down to the start of the inner scope:
     // result() allocates there after the scope has ended.
-    const [shapes, sizes] = [variables.map(({ shape }) => shape), variables.map(({ size }) => size)];
-    const copies = copyToTop(inner, variables);
-    return {
-      outputs: { shapes, sizes, copies },
-      replace: (replacements: readonly Variable[]) => replaceIn(tree, replacements),
-    };
+    return { tree, outputs, copies: copyToTop(inner, outputs) };
   });
-  const results = outputs.shapes.map((shape, i) => {
+  const results = outputs.map(({ shape, size }, i) => {
     const variable = result(scope, shape, sources);
-    kernels.of(copy)(variable.offset, outputs.copies[i]!, outputs.sizes[i]!);
+    kernels.of(copy)(variable.offset, copies[i]!, size);
     return variable;
   });
   record(results, () => {
@@ -92,7 +87,8 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
     });
     random.forEach(({ state }, i) => state.set(currentStates[i]!));
   });
-  return replace(results);
+  let next = 0;
+  return mapVariables(tree, () => results[next++]!);
 }
 
 /**
@@ -144,12 +140,6 @@ function variablesIn(tree: VariableTree, argument = 'inputs', depth = 0): Variab
   if (isVariable(tree)) return [tree];
   const parts: readonly VariableTree[] = Object.values(tree);
   return parts.flatMap((part) => variablesIn(part, argument, depth + 1));
-}
-
-/** Replaces the variables of a tree, in order. */
-function replaceIn<T extends VariableTree>(tree: T, variables: readonly Variable[]): T {
-  let next = 0;
-  return mapVariables(tree, () => variables[next++]!);
 }
 
 /** Returns a tree with every variable replaced by a function of it. */
