@@ -15,7 +15,7 @@ import { copy } from '../kernels/movement';
 import { allocate } from '../kernels/workspace';
 import { byName, mapValues } from '../tensor/named-values';
 import { checkKind, checkObject, checkShape } from '../tensor/shape';
-import { type PointwiseBackwardStep, type PointwiseCell, type State, stateSizes } from './cell';
+import { type PointwiseCell, type PointwiseStep, type State, stateSizes } from './cell';
 import { completeState } from './unroll';
 
 /**
@@ -62,7 +62,7 @@ export function applyPointwise<N extends string>(
   const buffer = allocate(workspace, rows * width);
   k.of(copy)(buffer, input.offset, rows * width);
   const offsetOf = ({ offset }: Variable): number => offset;
-  const step: PointwiseBackwardStep<N> = {
+  const step: PointwiseStep<N> = {
     rows,
     hiddenSize,
     gates: buffer,
@@ -71,10 +71,6 @@ export function applyPointwise<N extends string>(
     previous: mapValues(previous, offsetOf),
     next: mapValues(next, offsetOf),
     vectors: mapValues(vectors, offsetOf),
-    dProduct: buffer,
-    dNext: mapValues(next, offsetOf),
-    dPrevious: mapValues(previous, offsetOf),
-    dVectors: {},
   };
   cell.forward(k, step);
 
@@ -87,6 +83,7 @@ export function applyPointwise<N extends string>(
       const gradient = (variable: Variable): number => gradientIfTracked(variable) ?? discarded;
       cell.backward(k, {
         ...step,
+        dProduct: buffer,
         dNext: mapValues(next, gradient),
         dPrevious: mapValues(previous, gradient),
         dVectors: mapValues(vectors, gradient),
