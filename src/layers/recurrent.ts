@@ -137,11 +137,11 @@ export function directionParameters(
 ): Readonly<Record<string, ParameterSpec>> {
   const parameters = cellParameters(cell, { ...options, inputSize });
   if (!options.learnInitialState) return parameters;
-  const initial = Object.entries(stateSizes(cell, options.hiddenSize)).map(([name, size]): [string, ParameterSpec] => [
-    name,
-    { role: 'gain', shape: [1, size], blocks: 1, initializer: zeros() },
-  ]);
-  return { ...parameters, ...joinNames({ initial: Object.fromEntries(initial) }) };
+  const initial = mapValues(
+    stateSizes(cell, options.hiddenSize),
+    (size): ParameterSpec => ({ role: 'gain', shape: [1, size], blocks: 1, initializer: zeros() }),
+  );
+  return { ...parameters, ...joinNames({ initial }) };
 }
 
 /** Runs a cell over the steps `[T, B, I]` in one direction. */
