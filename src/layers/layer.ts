@@ -2,6 +2,7 @@
 
 import { isVariable, type Variable } from '../autodiff/tape';
 import type { StepRunner, StepRunnerOptions } from '../recurrence/cell-stream';
+import { lastOf } from '../tensor/arrays';
 import type { Origin } from '../tensor/origin';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import type { Random } from '../tensor/random';
@@ -169,6 +170,13 @@ export function stepSize(caller: string, input: Features): number {
   if (perStep) return size;
   const cause = 'Does the layer before it need returnSequences: true?';
   throw outOfRange(caller, 'the input', 'a vector per step', 'one per sequence', cause);
+}
+
+/** Returns the features of the input of a run. */
+export function featuresOf(input: Variable | IntTensor): Features {
+  return isVariable(input)
+    ? { kind: 'vectors', size: lastOf(input.shape)!, perStep: input.shape.length === 3 }
+    : { kind: 'ids' };
 }
 
 /** Returns the input vectors. @throws TypeError if the input is token ids */

@@ -6,7 +6,7 @@ import type { StepRunner, StepRunnerState } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
 import { chain, chainParameters, checkLayers, type NamedLayer, namesOf, runChain, statesPerStep } from './chain';
 import { chainStepRunner } from './chain-stream';
-import { type Features, type Layer, vectorFeatures, vectors } from './layer';
+import { type Features, featuresOf, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /**
@@ -51,8 +51,7 @@ export function residual(layers: readonly Layer[]): Layer {
     parameters: (input) => joinNames(chainParameters(named(input))),
     run: (parameters, input, { state, ...context }) => {
       const x = vectors('residual', input);
-      const inner = named({ kind: 'vectors', size: lastOf(x.shape)!, perStep: x.shape.length === 3 });
-      const run = runChain(inner, splitNames(parameters), x, context, state && splitNames(state));
+      const run = runChain(named(featuresOf(x)), splitNames(parameters), x, context, state && splitNames(state));
       return {
         output: add(x, lastOf(run.outputs)!),
         state: joinNames(run.state),

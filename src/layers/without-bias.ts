@@ -1,11 +1,11 @@
 /** Layers without bias. */
 
-import { constantOf, currentScope, isVariable } from '../autodiff/tape';
-import { lastOf } from '../tensor/arrays';
+import { operand } from '../autodiff/tape';
+import { mapValues } from '../tensor/named-values';
 import type { ParameterSpec } from '../tensor/parameter-spec';
 import { mismatch } from '../tensor/shape';
 import { full, type Tensor } from '../tensor/tensor';
-import type { Features, Layer } from './layer';
+import { type Features, featuresOf, type Layer } from './layer';
 
 /**
  * Creates the same layer without its biases, as `bias=False` in PyTorch and `use_bias=False` in Keras: the biases are
@@ -34,15 +34,8 @@ export function withoutBias(layer: Layer): Layer {
       return Object.fromEntries(kept);
     },
     run(parameters, input, context) {
-      const features: Features = isVariable(input)
-        ? { kind: 'vectors', size: lastOf(input.shape)!, perStep: input.shape.length === 3 }
-        : { kind: 'ids' };
-      const scope = currentScope('withoutBias');
-      const constants = Object.entries(zeroBiases(layer, features)).map(([name, { shape, data }]) => [
-        name,
-        constantOf(scope, shape, data),
-      ]);
-      return layer.run({ ...parameters, ...Object.fromEntries(constants) }, input, context);
+      const biases = mapValues(zeroBiases(layer, featuresOf(input)), (bias) => operand('withoutBias', bias));
+      return layer.run({ ...parameters, ...biases }, input, context);
     },
     ...(stepRunner && {
       stepRunner: (context) =>
