@@ -1,7 +1,7 @@
 /** Streams of causal convolutions: one step from the last inputs, which the state keeps. */
 
 import type { Window } from '../autodiff/ops/windows';
-import { operand, runScope, type Variable, variableAt } from '../autodiff/tape';
+import { runScope, type Variable, variableAt } from '../autodiff/tape';
 import { multiplyTaps } from '../kernels/columns';
 import { copy } from '../kernels/movement';
 import { affinePacked, gemmPacked } from '../kernels/product';
@@ -10,7 +10,7 @@ import { memoryView, type StepRunner } from '../recurrence/cell-stream';
 import { memoize } from '../tensor/memoize';
 import { checkNames, checkShape } from '../tensor/shape';
 import { checkTensor, full, type Tensor } from '../tensor/tensor';
-import { type Layer, type LayerState, type LayerStepContext, stateless, stepSize } from './layer';
+import { activate, type Layer, type LayerState, type LayerStepContext, stateless, stepSize } from './layer';
 
 /** The last inputs as a ring of steps, `[B, I]` each. */
 interface Ring {
@@ -153,7 +153,7 @@ function activated(
     multiply(undefined);
     runScope(workspace, false, (scope) => {
       const x = variableAt(scope, linear, [1, batchSize, size], false);
-      const y = operand('conv1d', activation(x), 'the result of activation');
+      const y = activate('conv1d', activation, x);
       workspace.kernels.of(copy)(output, y.offset, batchSize * size);
     });
   });

@@ -21,6 +21,7 @@ import type { Initializer } from '../tensor/initializers';
 import { checkCount, checkFunction, checkNames, checkShape } from '../tensor/shape';
 import { createConvolutionRunner } from './conv1d-stream';
 import {
+  activate,
   checkNoResets,
   type Features,
   type Layer,
@@ -103,10 +104,12 @@ export function conv1d(options: Conv1dOptions): Layer {
       };
     },
     run: ({ weight, bias }, input, context) => {
-      const apply: Convolution = (x, padding) => {
-        const y = convolve(x, { weight: weight!, bias: bias! }, { stride, dilation, groups, padding });
-        return activation === undefined ? y : operand('conv1d', activation(y), 'the result of activation');
-      };
+      const apply: Convolution = (x, padding) =>
+        activate(
+          'conv1d',
+          activation,
+          convolve(x, { weight: weight!, bias: bias! }, { stride, dilation, groups, padding }),
+        );
       const x = vectors('conv1d', input);
       return causal ? runCausal(apply, window, x, context) : { output: runWindows(apply, window, x, context) };
     },

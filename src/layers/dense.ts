@@ -1,13 +1,13 @@
 /** The fully connected layer. */
 
 import { affine } from '../autodiff/ops/linear';
-import { operand, type Variable } from '../autodiff/tape';
+import type { Variable } from '../autodiff/tape';
 import { packedAffine } from '../recurrence/cell-stream';
 import { onValidSteps } from '../recurrence/valid-steps';
 import type { Initializer } from '../tensor/initializers';
 import { checkCount, checkFunction, checkNames } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
+import { activate, type Layer, stateless, vectorFeatures, vectorSize, vectors } from './layer';
 
 /** The options of {@link dense}. */
 export interface DenseOptions {
@@ -45,10 +45,9 @@ export function dense(options: DenseOptions): Layer {
       bias: { role: 'bias', shape: [size], blocks: 1, initializer: biasInitializer },
     }),
     run: ({ weight, bias }, input, { lengths }) => ({
-      output: onValidSteps('dense', vectors('dense', input), lengths, (x) => {
-        const y = affine(x, { weight: weight!, bias: bias! });
-        return activation === undefined ? y : operand('dense', activation(y), 'the result of activation');
-      }),
+      output: onValidSteps('dense', vectors('dense', input), lengths, (x) =>
+        activate('dense', activation, affine(x, { weight: weight!, bias: bias! })),
+      ),
     }),
     ...(activation === undefined
       ? {

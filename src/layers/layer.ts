@@ -1,6 +1,6 @@
 /** The interface of layers: parameters, shapes, and the functions that run them. */
 
-import { isVariable, type Variable } from '../autodiff/tape';
+import { isVariable, operand, type Variable } from '../autodiff/tape';
 import type { StepRunner, StepRunnerOptions } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
 import type { Origin } from '../tensor/origin';
@@ -138,6 +138,11 @@ export const stateless = (output: number, size: number, step: () => void): StepR
   readState: () => undefined,
   writeState: (_, values = {}) => checkNames('stream', 'state', values, []),
 });
+
+/** Applies an activation function, if there is one. @throws TypeError if its result is not a variable */
+export function activate(where: string, activation: ((x: Variable) => Variable) | undefined, x: Variable): Variable {
+  return activation === undefined ? x : operand(where, activation(x), 'the result of activation');
+}
 
 /** @throws RangeError if a step begins a new sequence, which a layer that combines several steps does not support */
 export function checkNoResets(
