@@ -20,7 +20,7 @@ interface Ring {
 }
 
 /** Creates a runner of the products of one window: of `taps [k − 1, B, I]`, and of the input of the step. */
-type WindowRunner = (context: LayerStepContext, taps: number) => ReturnType<typeof stateless>;
+type WindowRunner = (context: LayerStepContext, taps: number) => StepRunner;
 
 /** Returns a function that creates step runners of a causal convolution. */
 export function createConvolutionRunner(
@@ -51,7 +51,7 @@ function ringRunner(
   { k, dilation }: Window,
   { workspace: { memory }, input, batchSize, features }: LayerStepContext,
   taps: number,
-  { output, size: O, step: multiply }: ReturnType<typeof stateless>,
+  { output, size: O, step: multiply }: StepRunner,
 ): StepRunner<LayerState, Ring> {
   const I = stepSize('conv1d', features);
   const [past, size] = [(k - 1) * dilation, batchSize * I];
@@ -111,7 +111,7 @@ function productRunner(
   matrices: readonly Tensor[],
   { workspace: { kernels }, resident, reserve, parameters, input, batchSize }: LayerStepContext,
   taps: number,
-): ReturnType<typeof stateless> {
+): StepRunner {
   const [I, O] = matrices[0]!.shape as [number, number];
   const panels = matrices.map(resident.pack);
   const bias = resident.place(parameters['bias']!);
@@ -129,7 +129,7 @@ function depthwiseRunner(
   k: number,
   { workspace: { kernels }, resident, reserve, parameters, input, batchSize }: LayerStepContext,
   taps: number,
-): ReturnType<typeof stateless> {
+): StepRunner {
   const [weight, bias] = [resident.place(parameters['weight']!), resident.place(parameters['bias']!)];
   const I = parameters['bias']!.data.length;
   const size = batchSize * I;
@@ -146,8 +146,8 @@ function depthwiseRunner(
 function activated(
   activation: (x: Variable) => Variable,
   { workspace, reserve, batchSize }: LayerStepContext,
-  { output: linear, size, step: multiply }: ReturnType<typeof stateless>,
-): ReturnType<typeof stateless> {
+  { output: linear, size, step: multiply }: StepRunner,
+): StepRunner {
   const output = reserve(batchSize * size);
   return stateless(output, size, () => {
     multiply(undefined);
