@@ -9,7 +9,7 @@ import { attributed, withCaller } from '../tensor/error-context';
 import { checkNames, checkShape } from '../tensor/shape';
 import { checkTensor, copyTensor } from '../tensor/tensor';
 import { mapTree } from '../tensor/tree';
-import { checkCausal, type NamedLayer } from './chain';
+import { checkCausal, type NamedLayer, partsByLayer } from './chain';
 import { inferenceContext, type LayerParameters, type LayerState, type LayerStepContext } from './layer';
 
 /** The states of layers by layer name; stateless layers are absent. */
@@ -56,13 +56,7 @@ export function chainStepRunner(
         throw attributed(error, `layer ${runners[i]!.name}`);
       }
     },
-    readState: (states) =>
-      Object.fromEntries(
-        runners.flatMap(({ name, runner }, i) => {
-          const values = runner.readState(states[i]) ?? {};
-          return Object.keys(values).length > 0 ? [[name, values]] : [];
-        }),
-      ),
+    readState: (states) => partsByLayer(runners.map(({ name, runner }, i) => [name, runner.readState(states[i])])),
     writeState(states, values = {}) {
       checkNames(
         'stream',

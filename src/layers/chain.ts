@@ -88,15 +88,21 @@ export function namesOf(layers: readonly Layer[]): readonly string[] {
   });
 }
 
+/** Returns the parts of layers by layer name, such as their states; layers without parts are absent. */
+export function partsByLayer<V>(
+  layers: readonly (readonly [name: string, parts: Readonly<Record<string, V>> | undefined])[],
+): Readonly<Record<string, Readonly<Record<string, V>>>> {
+  return Object.fromEntries(
+    layers.flatMap(([name, parts = {}]) => (Object.keys(parts).length > 0 ? [[name, parts]] : [])),
+  );
+}
+
 /** Returns the parameter specifications of the layers that have parameters, by layer name. */
 export function chainParameters(
   layers: readonly NamedLayer[],
 ): Readonly<Record<string, Readonly<Record<string, ParameterSpec>>>> {
-  return Object.fromEntries(
-    layers.flatMap(({ name, layer, input }) => {
-      const parameters = withCaller(`layer ${name}`, () => layer.parameters?.(input) ?? {});
-      return Object.keys(parameters).length > 0 ? [[name, parameters]] : [];
-    }),
+  return partsByLayer(
+    layers.map(({ name, layer, input }) => [name, withCaller(`layer ${name}`, () => layer.parameters?.(input))]),
   );
 }
 
@@ -119,12 +125,7 @@ export interface ChainRun {
 
 /** Returns the states after every step by layer name, `[T, B, H]` each; layers without state are absent. */
 export function statesPerStep(results: ChainRun['results']): Readonly<Record<string, LayerState<Variable>>> {
-  return Object.fromEntries(
-    Object.entries(results).flatMap(([name, { states }]) => {
-      const own = states?.() ?? {};
-      return Object.keys(own).length > 0 ? [[name, own]] : [];
-    }),
-  );
+  return partsByLayer(Object.entries(results).map(([name, { states }]) => [name, states?.()]));
 }
 
 /** Returns the number of valid steps of each row after a layer. */
