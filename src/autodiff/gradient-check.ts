@@ -3,9 +3,9 @@
 import { fill } from '../kernels/movement';
 import { allocate, portableWorkspace } from '../kernels/workspace';
 import { checkFunction, checkNames, checkNumber } from '../tensor/shape';
-import { copyTree, leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
+import { leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
-import { checkScalar, differentiate, theResult, variablesOver } from './value-and-gradient';
+import { checkScalar, copyTreeInto, differentiate, theResult, variablesOver } from './value-and-gradient';
 
 /** The result of {@link checkGradients}. */
 export interface GradientCheck {
@@ -47,9 +47,8 @@ export function checkGradients<P extends TensorTree>(
   checkFunction('checkGradients', 'loss', loss);
   const workspace = portableWorkspace(Float64Array);
   const size = treeSize('checkGradients', parameters);
-  const offset = allocate(workspace, size);
+  const offset = copyTreeInto('checkGradients', workspace, parameters);
   const gradient = allocate(workspace, size);
-  copyTree(parameters, workspace.memory.view, offset);
   workspace.kernels.of(fill)(gradient, 0, size);
   runScope(workspace, true, (scope) => differentiate('checkGradients', scope, parameters, offset, gradient, loss));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);

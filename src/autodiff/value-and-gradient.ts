@@ -99,7 +99,7 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
 }
 
 /** Copies the tensors of a tree into the workspace, contiguous and in order. Returns the offset of the first one. */
-function copyTreeInto(where: string, workspace: Workspace, tree: TensorTree): number {
+export function copyTreeInto(where: string, workspace: Workspace, tree: TensorTree): number {
   const offset = allocate(workspace, treeSize(where, tree));
   copyTree(tree, workspace.memory.view, offset);
   return offset;

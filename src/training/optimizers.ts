@@ -5,11 +5,12 @@
  */
 
 import { runScope } from '../autodiff/tape';
+import { copyTreeInto } from '../autodiff/value-and-gradient';
 import { addScaled, scaling, sumOfSquares } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from '../kernels/optimizers';
-import { allocate, copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { isArrayOf } from '../tensor/arrays';
 import type { Complete } from '../tensor/complete';
 import { withCaller } from '../tensor/error-context';
@@ -27,7 +28,7 @@ import {
   outOfRange,
   type Shape,
 } from '../tensor/shape';
-import { copyTree, type TensorTree, treeSize, visitTree } from '../tensor/tree';
+import { type TensorTree, treeSize, visitTree } from '../tensor/tree';
 import { diverged, nonFiniteGradient } from './finite-check';
 import { type LearningRate, rateAt } from './schedules';
 
@@ -406,12 +407,10 @@ export function applyOptimizer<P extends TensorTree>(
   checkOptimizerState(where, 'state', optimizer, state, size);
   const workspace = defaultWorkspace();
   return runScope(workspace, false, () => {
-    const p = allocate(workspace, size);
-    const g = allocate(workspace, size);
+    const p = copyTreeInto(where, workspace, parameters);
+    const g = copyTreeInto(where, workspace, gradient);
     const slots = copySlotsInto(workspace, state);
     const { view } = workspace.memory;
-    copyTree(parameters, view, p);
-    copyTree(gradient, view, g);
     const trained = list.filter(({ path }) => !optimizer.isFrozen?.(path));
     let squares = 0;
     for (const { offset, size: length } of trained) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);
