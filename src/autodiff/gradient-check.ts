@@ -1,7 +1,6 @@
 /** Gradient checking: gradients compared with finite differences, in double precision. */
 
-import { fill } from '../kernels/movement';
-import { allocate, portableWorkspace } from '../kernels/workspace';
+import { allocateZeros, portableWorkspace } from '../kernels/workspace';
 import { checkFunction, checkNames, checkNumber } from '../tensor/shape';
 import { leaves, type Mapped, type TensorTree, treeSize } from '../tensor/tree';
 import { runScope, type Variable } from './tape';
@@ -48,8 +47,7 @@ export function checkGradients<P extends TensorTree>(
   const workspace = portableWorkspace(Float64Array);
   const size = treeSize('checkGradients', parameters);
   const offset = copyTreeInto('checkGradients', workspace, parameters);
-  const gradient = allocate(workspace, size);
-  workspace.kernels.of(fill)(gradient, 0, size);
+  const gradient = allocateZeros(workspace, size);
   runScope(workspace, true, (scope) => differentiate('checkGradients', scope, parameters, offset, gradient, loss));
   const analyticGradient = workspace.memory.view.slice(gradient, gradient + size);
 

@@ -7,7 +7,15 @@
 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
-import { allocate, copyInto, type MemoryError, noteUse, type Workspace, withMemory } from '../kernels/workspace';
+import {
+  allocate,
+  allocateZeros,
+  copyInto,
+  type MemoryError,
+  noteUse,
+  type Workspace,
+  withMemory,
+} from '../kernels/workspace';
 import { checkIds, checkRows, isObject, mismatch, type Shape, sizeOf } from '../tensor/shape';
 import { checkIntTensor, checkSize, type IntTensor, isTensor, type Tensor } from '../tensor/tensor';
 import { version } from '../tensor/version';
@@ -178,9 +186,7 @@ export function record(outputs: readonly Variable[], backward: () => void): void
 export function gradientOf(x: Variable): number {
   const { storage } = x;
   if (storage.gradient < 0) {
-    const { workspace, kernels } = storage.scope;
-    storage.gradient = allocate(workspace, storage.size);
-    kernels.of(fill)(storage.gradient, 0, storage.size);
+    storage.gradient = allocateZeros(storage.scope.workspace, storage.size);
   }
   return storage.gradient + x.offset - storage.offset;
 }

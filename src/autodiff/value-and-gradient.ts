@@ -1,7 +1,6 @@
 /** Evaluating functions of parameters, with or without the gradient. */
 
-import { fill } from '../kernels/movement';
-import { allocate, defaultWorkspace, type Workspace } from '../kernels/workspace';
+import { allocate, allocateZeros, defaultWorkspace, type Workspace } from '../kernels/workspace';
 import { mapParts } from '../tensor/named-values';
 import { checkFunction, formatShape, isObject, mismatch } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -86,8 +85,7 @@ export function valueAndGradient<P extends TensorTree, R extends Results>(
   return runScope<ValueAndGradient<P> & { readonly results?: AsTensors<R> }>(workspace, true, (scope) => {
     const size = treeSize('valueAndGradient', parameters);
     const resident = copyTreeInto('valueAndGradient', workspace, parameters);
-    const gradient = allocate(workspace, size);
-    scope.kernels.of(fill)(gradient, 0, size);
+    const gradient = allocateZeros(workspace, size);
     const run = differentiate('valueAndGradient', scope, parameters, resident, gradient, loss);
     const flat = Float32Array.from(workspace.memory.view.subarray(gradient, gradient + size));
     return {

@@ -7,6 +7,7 @@
 import { lastOf } from '../tensor/arrays';
 import { describe } from '../tensor/shape';
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
+import { fill } from './movement';
 import { type Implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './simd/bind';
 import { wideImplementation } from './simd/wide';
 
@@ -185,6 +186,13 @@ export function allocate(workspace: Workspace, size: number): number {
     }
   }
   workspace.top = top;
+  return offset;
+}
+
+/** Allocates zeros. @throws MemoryError */
+export function allocateZeros(workspace: Workspace, size: number): number {
+  const offset = allocate(workspace, size);
+  workspace.kernels.of(fill)(offset, 0, size);
   return offset;
 }
 

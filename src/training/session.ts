@@ -4,9 +4,9 @@ import { scale } from '../autodiff/ops/arithmetic';
 import { runScope, type Variable } from '../autodiff/tape';
 import { differentiate } from '../autodiff/value-and-gradient';
 import { sumOfSquares } from '../kernels/arithmetic';
-import { fill } from '../kernels/movement';
 import {
   allocate,
+  allocateZeros,
   defaultWorkspace,
   freeBlocks,
   type Reservation,
@@ -115,10 +115,9 @@ export function openSession<P extends TensorTree, B>(
       if (!isShared) keepIn(workspace);
       return withMemory(workspace, () => {
         const parameters = allocate(workspace, size);
-        const gradient = allocate(workspace, size);
+        const gradient = allocateZeros(workspace, size);
         const slots = kept?.slots ?? copySlotsInto(workspace, current);
         memory.view.set(task.data, parameters);
-        kernels.of(fill)(gradient, 0, size);
         const context = { training: true, random, step };
         const buffers = new Map<number, number>();
         /**

@@ -3,7 +3,7 @@
 import { combineColumns, multiplyTaps, scaleColumns, sumProducts } from '../../kernels/columns';
 import { sumRows } from '../../kernels/linear';
 import { fill } from '../../kernels/movement';
-import { allocate, type Workspace } from '../../kernels/workspace';
+import { allocate, allocateZeros, type Workspace } from '../../kernels/workspace';
 import { gradientIfTracked, gradientOf, record, result, type Scope, type Variable, withScratch } from '../tape';
 
 /** The operands of {@link batchNormalize}, `[n]` each, and its numbers. */
@@ -69,9 +69,7 @@ export function normalizeByRunning(x: Variable, statistics: BatchNormalization):
 /** Returns the sums of the columns of dy, and of dy · x. */
 function columnSums(workspace: Workspace, dy: number, x: number, rows: number, n: number): readonly [number, number] {
   const { kernels: k } = workspace;
-  const [sums, products] = [allocate(workspace, n), allocate(workspace, n)];
-  k.of(fill)(sums, 0, n);
-  k.of(fill)(products, 0, n);
+  const [sums, products] = [allocateZeros(workspace, n), allocateZeros(workspace, n)];
   k.of(sumRows)(sums, dy, rows, n);
   k.of(sumProducts)(products, dy, x, rows, n);
   return [sums, products];

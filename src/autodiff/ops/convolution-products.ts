@@ -7,9 +7,9 @@ import { foldWindows, multiplyTaps, sumProducts, unfoldWindows } from '../../ker
 import { sumRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
 import { affineRows, gemm } from '../../kernels/product';
-import { allocate } from '../../kernels/workspace';
+import { allocate, allocateZeros } from '../../kernels/workspace';
 import { type Scope, withScratch } from '../tape';
-import { addToPhases, phasesOf, type Tap, tapsOf, type WindowSizes, zeros } from './phases';
+import { addToPhases, phasesOf, type Tap, tapsOf, type WindowSizes } from './phases';
 
 /** The sizes of a convolution. */
 export interface ConvolutionSizes extends WindowSizes {
@@ -39,7 +39,7 @@ export function convolveRows(
   bias: number | undefined,
 ): void {
   const { steps, B, O } = sizes;
-  const shift = bias ?? zeros(scope, O);
+  const shift = bias ?? allocateZeros(scope.workspace, O);
   if (isDepthwise(sizes)) {
     fillRows(scope, y, shift, steps * B, O);
     multiplyDepthwise(scope, sizes, y, x, weight);
@@ -72,7 +72,7 @@ export function convolveRowsBackward(scope: Scope, sizes: ConvolutionSizes, offs
     for (let group = 0; group < sizes.groups; group++)
       withScratch(scope, () => {
         const [input, output] = [group * part.I, group * part.O];
-        const dweight = offsets.dweight === undefined ? undefined : zeros(scope, weightRows * part.O);
+        const dweight = offsets.dweight === undefined ? undefined : allocateZeros(scope.workspace, weightRows * part.O);
         const own = {
           x: offsets.x + input,
           weight: columnsOf(scope, offsets.weight + output, weightRows, O, part.O),
@@ -222,7 +222,7 @@ function unfold(scope: Scope, sizes: ConvolutionSizes, x: number, width: number)
   let [input, inputWidth] = [x, width];
   if (isPadded(sizes)) {
     const { shape, strides, padded, start } = insideOf(sizes, width);
-    [input, inputWidth] = [zeros(scope, stepsRead(sizes) * B * I), I];
+    [input, inputWidth] = [allocateZeros(scope.workspace, stepsRead(sizes) * B * I), I];
     k.of(copyStrided)(input + start, padded, x, strides, shape);
   }
   eachWindows(sizes, inputWidth, (window, from, rows, taps, rowStride, tapStride, n) => {
@@ -249,7 +249,7 @@ function unfoldedBackward(scope: Scope, sizes: ConvolutionSizes, width: number, 
   const dwindows = allocate(workspace, steps * B * k * I);
   kernels.of(gemm)(dwindows, dy, weight, steps * B, k * I, O, false, true, false);
   const padded = isPadded(sizes);
-  const [dinput, inputWidth] = padded ? [zeros(scope, stepsRead(sizes) * B * I), I] : [dx, width];
+  const [dinput, inputWidth] = padded ? [allocateZeros(scope.workspace, stepsRead(sizes) * B * I), I] : [dx, width];
   eachWindows(sizes, inputWidth, (window, from, rows, taps, rowStride, tapStride, n) => {
     kernels.of(foldWindows)(dinput + from, dwindows + window * B * k * I, rows, taps, rowStride, tapStride, n);
   });

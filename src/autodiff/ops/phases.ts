@@ -4,8 +4,8 @@
  * stride, which are copied to be contiguous.
  */
 
-import { addStrided, copyStrided, fill } from '../../kernels/movement';
-import { allocate } from '../../kernels/workspace';
+import { addStrided, copyStrided } from '../../kernels/movement';
+import { allocate, allocateZeros } from '../../kernels/workspace';
 import type { Scope } from '../tape';
 
 /** The sizes of windows over `[T, B, I]`. */
@@ -21,13 +21,6 @@ export interface WindowSizes {
   readonly steps: number;
   /** The number of padding steps before the sequence. */
   readonly before: number;
-}
-
-/** Allocates zeros in the workspace. */
-export function zeros({ workspace, kernels }: Scope, size: number): number {
-  const offset = allocate(workspace, size);
-  kernels.of(fill)(offset, 0, size);
-  return offset;
 }
 
 /** A tap of all windows: the windows `from` to `to` read it inside of the sequence, all others in the padding. */
@@ -92,7 +85,7 @@ export function addToPhases(
     return;
   }
   const size = phasesSize(sizes);
-  const dphases = zeros(scope, size);
+  const dphases = allocateZeros(scope.workspace, size);
   add(dphases);
   for (let p = 0; p < Math.min(stride, T); p++) {
     const { shape, input, copy } = phaseOf(sizes, p, width);
