@@ -67,7 +67,7 @@ export function convolve(x: Operand, parameters: ConvolutionParameters, options:
   if (bias !== undefined) checkShape('convolve', 'bias', bias.shape, '[O]', [O]);
   const window = { k, stride, dilation, padding };
   const steps = stepsAfter('convolve', window, T);
-  const sizes = { T, B, I, O, k, stride, dilation, groups, steps, before: paddingOf(window, T)[0] };
+  const sizes = { ...window, T, B, I, O, groups, steps, before: paddingOf(window, T)[0] };
   const sources = bias === undefined ? [input, weight] : [input, weight, bias];
   const { scope } = input.storage;
   const y = result(scope, [steps, B, O], sources);
