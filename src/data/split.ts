@@ -1,8 +1,7 @@
 /** Splits of a sequence into parts for training, validation and test. */
 
 import { checkArray, checkNumber, lengthAt, lengthOf, outOfRange } from '../tensor/shape';
-import { sliceSteps } from '../tensor/step-ranges';
-import { checkEither, type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, type IntTensor, isIntTensor, isTensor, sliceSteps, type Tensor } from '../tensor/tensor';
 
 type Items = Int32Array | Float32Array | string | Tensor | IntTensor | readonly unknown[];
 

@@ -9,8 +9,8 @@ import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { createRandom, randomBits } from '../tensor/random';
 import { checkCount, checkObject } from '../tensor/shape';
-import { lengthsIn, sliceSteps } from '../tensor/step-ranges';
-import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
+import { lengthsIn } from '../tensor/step-ranges';
+import { type IntTensor, isIntTensor, sliceSteps, type Tensor } from '../tensor/tensor';
 import {
   checkModel,
   checkRunOptions,

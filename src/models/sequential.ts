@@ -19,8 +19,8 @@ import { initializeParameters, type ParameterPlan, type Planned } from '../tenso
 import { modelNotCloneable, type NotCloneable } from '../tensor/post-instead';
 import { checkRandom, type Random, seeded } from '../tensor/random';
 import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape, sizeOf } from '../tensor/shape';
-import { lengthsIn, sliceSteps } from '../tensor/step-ranges';
-import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../tensor/tensor';
+import { lengthsIn } from '../tensor/step-ranges';
+import { type IntTensor, isIntTensor, isTensor, sliceSteps, type Tensor } from '../tensor/tensor';
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
 /** A model of layers in order, with their parameters. */

@@ -1,17 +1,6 @@
-/** Slicing and concatenating sequences along time. */
+/** Parts of sequences along time. */
 
-import { sizeOf } from './shape';
 import { type IntTensor, isIntTensor, likeTensor, type Tensor } from './tensor';
-
-/** Returns the steps from `from` up to, but not including, `to` of a sequence `[T, …]`, without a copy. */
-export function sliceSteps<X extends Tensor | IntTensor>(x: X, from: number, to: number): X {
-  const {
-    shape: [, ...rest],
-    data,
-  } = x;
-  const size = sizeOf(rest);
-  return likeTensor(x, [to - from, ...rest], data.subarray(from * size, to * size));
-}
 
 /** Returns the number of valid steps of each row among the steps from `from` up to, but not including, `to`. */
 export function lengthsIn(lengths: Int32Array, from: number, to: number): Int32Array {

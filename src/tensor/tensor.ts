@@ -136,12 +136,18 @@ export function view(data: Float32Array, offset: number, shape: Shape): Tensor {
  */
 export function sliceRows<X extends Tensor | IntTensor>(x: X, start: number, end?: number): X {
   checkEither('sliceRows', 'the tensor', x);
-  const { shape, data } = x;
-  lengthAt('sliceRows', 'the tensor', shape, 0);
-  const [from, to] = resolveRange('sliceRows', start, end, 0, shape);
-  const inner = shape.slice(1);
-  const size = sizeOf(inner);
-  return likeTensor(x, [to - from, ...inner], data.subarray(from * size, to * size));
+  lengthAt('sliceRows', 'the tensor', x.shape, 0);
+  return sliceSteps(x, ...resolveRange('sliceRows', start, end, 0, x.shape));
+}
+
+/** Returns the steps from `from` up to, but not including, `to` of a sequence `[T, …]`, without a copy. */
+export function sliceSteps<X extends Tensor | IntTensor>(x: X, from: number, to: number): X {
+  const {
+    shape: [, ...rest],
+    data,
+  } = x;
+  const size = sizeOf(rest);
+  return likeTensor(x, [to - from, ...rest], data.subarray(from * size, to * size));
 }
 
 /** Creates a tensor of the same kind as the first argument, whose data must be of that kind as well. */

@@ -11,8 +11,16 @@ import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, randomBits, seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
-import { concatSteps, sliceSteps } from '../tensor/step-ranges';
-import { checkIntTensor, checkTensor, copyTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
+import { concatSteps } from '../tensor/step-ranges';
+import {
+  checkIntTensor,
+  checkTensor,
+  copyTensor,
+  full,
+  type IntTensor,
+  sliceSteps,
+  type Tensor,
+} from '../tensor/tensor';
 import type { LossOptions } from './losses';
 import { targetWeights } from './metrics';
 import type { Optimizer, OptimizerState } from './optimizers';
