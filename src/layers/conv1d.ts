@@ -180,8 +180,8 @@ function runCausal(
   const past = extentOf(window) - 1;
   checkResets('conv1d', resets, T, B);
   checkNames('conv1d', 'state', state, past === 0 ? [] : ['inputs']);
-  const isUnequal = validRows('conv1d', T, B, lengths) !== undefined;
-  const isReset = resets?.data.some((flag) => flag !== 0) ?? false;
+  // Every row is one sequence of T steps.
+  const isEven = validRows('conv1d', T, B, lengths) === undefined && !resets?.data.some((flag) => flag !== 0);
   const before = state['inputs'] === undefined ? undefined : operand('conv1d', state['inputs'], 'state.inputs');
   if (before !== undefined)
     checkShape('conv1d', 'state.inputs', before.shape, '[B, (k − 1)·dilation·I]', [B, past * I]);
@@ -189,15 +189,14 @@ function runCausal(
   const rows = before === undefined ? inputs : concat([viewOf(before, [B * past, I]), inputs]);
   const stateOf = (final: Int32Array): Pick<LayerResult, 'state'> =>
     past === 0 ? {} : { state: { inputs: rowsAt(rows, final, [B, past * I]) } };
-  if (!isUnequal && !isReset && before === undefined)
-    return { output: apply(x, window.padding), ...stateOf(lastRows(past, T, B)) };
+  if (isEven && before === undefined) return { output: apply(x, window.padding), ...stateOf(lastRows(past, T, B)) };
   // Without steps, the state does not change.
   if (before !== undefined && T === 0) return { output: apply(x, window.padding), state: { inputs: before } };
   const allLengths = lengths ?? new Int32Array(B).fill(T);
-  const plan = causalRows(past, T, allLengths, isReset ? resets?.data : undefined, before !== undefined);
+  const plan = causalRows(past, T, allLengths, resets?.data, before !== undefined);
   const next = stateOf(plan.final);
   const y = apply(rowsAt(rows, plan.sources, [plan.steps, B, I]), 'valid');
   const [steps = 0, , O = 0] = y.shape;
-  if (!isUnequal && !isReset) return { output: y, ...next };
+  if (isEven) return { output: y, ...next };
   return { output: rowsAt(viewOf(y, [steps * B, O]), plan.outputs, [T, B, O]), ...next };
 }
