@@ -156,7 +156,8 @@ export {
   type State,
 } from './recurrence/cell';
 export type { StepRunner, StepRunnerOptions, StepRunnerState } from './recurrence/cell-stream';
-export { step, type Unrolled, type UnrollOptions, unroll, type ZoneoutOptions } from './recurrence/unroll';
+export { step, type Unrolled, type UnrollOptions, unroll } from './recurrence/unroll';
+export type { ZoneoutOptions } from './recurrence/zoneout';
 export {
   chronoBias,
   constant,

@@ -5,7 +5,6 @@ import { currentScope, filled, type Operand, operand, type Variable, viewOf } fr
 import { withCaller } from '../tensor/error-context';
 import { byName, mapValues } from '../tensor/named-values';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import type { Random } from '../tensor/random';
 import { checkNames, checkObject, checkShape, checkSome, mismatch, type Shape } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import {
@@ -21,7 +20,7 @@ import { runOps } from './ops-engine';
 import { packSteps } from './packing';
 import { runPointwise } from './pointwise-engine';
 import { rowsAt } from './valid-steps';
-import { drawZoneout } from './zoneout';
+import { drawZoneout, type ZoneoutOptions } from './zoneout';
 
 /** Options of {@link unroll}. */
 export interface UnrollOptions<N extends string = string> {
@@ -48,17 +47,6 @@ export interface UnrollOptions<N extends string = string> {
   readonly recurrentMask?: Operand | undefined;
   /** Zoneout of the states. None by default. */
   readonly zoneout?: ZoneoutOptions<N> | undefined;
-}
-
-/**
- * Zoneout (Krueger et al., 2017, arXiv 1606.01305): each element of the state keeps its previous value with some
- * probability.
- */
-export interface ZoneoutOptions<N extends string = string> {
-  /** The probability, from 0 to 1, of keeping the previous value, by the name of the state. */
-  readonly rates: Partial<Readonly<Record<N, number>>>;
-  /** The random number generator for training. Without it, as in inference, the expected value is used. */
-  readonly random?: Random | undefined;
 }
 
 /** The result of {@link unroll}. */

@@ -12,6 +12,17 @@ import { checkNames, checkNumber } from '../tensor/shape';
 import type { PointwiseStep } from './cell';
 import type { StepRunnerOptions } from './cell-stream';
 
+/**
+ * Zoneout (Krueger et al., 2017, arXiv 1606.01305): each element of the state keeps its previous value with some
+ * probability.
+ */
+export interface ZoneoutOptions<N extends string = string> {
+  /** The probability, from 0 to 1, of keeping the previous value, by the name of the state. */
+  readonly rates: Partial<Readonly<Record<N, number>>>;
+  /** The random number generator for training. Without it, as in inference, the expected value is used. */
+  readonly random?: Random | undefined;
+}
+
 /** m by the name of the state, `[N, H]` over all packed rows; only states with a rate above 0. */
 export type Zoneout = Readonly<Record<string, Variable>>;
 
@@ -33,9 +44,7 @@ export function checkRates(
  */
 export function drawZoneout(
   scope: Scope,
-  options:
-    | { readonly rates: Readonly<Record<string, number | undefined>>; readonly random?: Random | undefined }
-    | undefined,
+  options: ZoneoutOptions | undefined,
   states: Readonly<Record<string, Variable>>,
   rows: number,
 ): Zoneout {
