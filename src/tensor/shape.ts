@@ -268,8 +268,7 @@ export function describe(value: unknown): string {
 }
 
 /** Returns a count with its noun for a message: `1 value`, `2 values`. */
-export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
-  `${count} ${count === 1 ? noun : plural}`;
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Puts a string in quotation marks, so that '3' is not taken for a number. Returns any other value. */
 const quoted = (value: unknown): unknown => (typeof value === 'string' ? `'${value}'` : value);
