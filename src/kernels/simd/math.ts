@@ -41,7 +41,7 @@ export function limit(w: Writer, x: Vector, high: number, low: number = -high): 
  * The polynomial of x with these coefficients, highest power first, each the shortest decimal of its float. `first` is
  * an expression that sets x.
  */
-function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[], first: Vector = x): Vector {
+function polynomial(w: Writer, x: Local<'v128'>, coefficients: readonly number[], first: Vector): Vector {
   const [highest, ...others] = coefficients.map((value) => w.constant(value));
   return others.reduce<Vector>((sum, next, i) => multiplyAdd(w, sum, i === 0 ? first : x, next), highest!);
 }
