@@ -271,7 +271,8 @@ export function toTensor(x: Variable): Tensor {
 
 /** Copies the values of a variable as {@link toTensor} does, for the public function `where`. */
 export function copyOf(where: string, x: Variable): Tensor {
-  return { shape: x.shape, data: Float32Array.from(valuesOf(where, x)) };
+  const variable = operand(where, x);
+  return { shape: variable.shape, data: Float32Array.from(valuesOf(where, variable)) };
 }
 
 /**

@@ -27,6 +27,7 @@ import {
   simpleRnn,
   stream,
   tensor,
+  toTensor,
   uniformNumber,
   type Variable,
   valueAndGradient,
@@ -163,6 +164,11 @@ describe('arguments', () => {
       'valueAndGradient: a.b must be a tensor { shape, data: Float32Array }, or an object or array of tensors, ' +
         'got { shape, data: an instance of Int32Array }.',
       () => wrongly(valueAndGradient, { a: { b: intTensor([1, 2]) } }, () => undefined),
+    ],
+    [
+      'no variable to copy',
+      'toTensor: x must be a variable, a tensor { shape, data: Float32Array } or a number, got undefined.',
+      () => wrongly(compute, {}, () => wrongly(toTensor, undefined)),
     ],
     [
       'a variable of a computation that has ended as a result',
