@@ -203,7 +203,7 @@ function extend(
     for (let id = 0; id < V; id++) {
       const logProbability = node.logProbability + logProbabilities.data[(firstRow + parent) * V + id]!;
       if (Number.isNaN(logProbability))
-        throw new RangeError("search: logits must be numbers, got NaN. Are the model's parameters finite?");
+        throw outOfRange('search', 'logits', 'numbers', NaN, "Are the model's parameters finite?");
       if (best.length === 2 * beamSize && !(logProbability > lastOf(best)!.logProbability)) continue;
       let index = best.length;
       while (index > 0 && logProbability > best[index - 1]!.logProbability) index--;

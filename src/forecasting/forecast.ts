@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../index';
 import { withCaller } from '../tensor/error-context';
-import { checkArray, checkCount, checkNames, checkNumber, counted, isObject } from '../tensor/shape';
+import { checkArray, checkCount, checkNames, checkNumber, checkSome, counted, isObject } from '../tensor/shape';
 import { checkLevels } from './distributions';
 import { baseOf, inputSize, writeInputs, writeRecent } from './features';
 import { checkFitted, type FittedForecaster } from './fit-forecaster';
@@ -79,7 +79,7 @@ const isStates = (input: readonly Series[] | readonly ForecastState[]): input is
 function checkState(where: string, state: ForecastState, { forecaster, schema }: FittedForecaster): void {
   checkForecastState(where, state);
   const { name, length, future } = state;
-  if (length === 0) throw new RangeError(`${where}: series ${name} must have at least one value, got none.`);
+  checkSome(where, `series ${name}`, length, 'value');
   schema.future.forEach((covariate, i) => {
     const rows = future[i]?.length ?? 0;
     if (rows < forecaster.horizon)

@@ -323,6 +323,12 @@ export function checkArray(where: string, argument: string, value: unknown): voi
  * @param expected the kind, with its article, for the message
  * @throws TypeError if `value` is not an object with this property
  */
-export function checkKind(where: string, argument: string, value: unknown, expected: string, property: string): void {
+export function checkKind(
+  where: string,
+  argument: string,
+  value: unknown,
+  expected: string,
+  property: PropertyKey,
+): void {
   if (!isObject(value) || !(property in value)) throw mismatch(where, argument, expected, value);
 }

@@ -1,7 +1,7 @@
 /** Metrics of predicted classes. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkCount, checkNames, checkNumber, describe } from '../tensor/shape';
+import { checkChoice, checkCount, checkNames, checkNumber } from '../tensor/shape';
 import { checkTensor, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { checkClass, columnsOf, forEachCounted, forEachPrediction } from './counted-targets';
 import { checkClassIds, checkTotal, type DatasetMetric, type MetricOptions } from './metrics';
@@ -43,8 +43,7 @@ interface Counts {
 export function f1Score(options: F1Options = {}): DatasetMetric {
   checkNames('f1Score', 'options', options, ['average', 'threshold']);
   const { average = 'binary', threshold = 0 } = options;
-  if (!['binary', 'macro', 'micro'].includes(average))
-    throw new RangeError(`f1Score: average must be 'binary', 'macro' or 'micro', got ${describe(average)}.`);
+  checkChoice('f1Score', 'average', average, ['binary', 'macro', 'micro']);
   checkNumber('f1Score', 'threshold', threshold);
   return {
     start() {

@@ -33,8 +33,7 @@ export function checkClass(where: string, { data }: IntTensor, index: number, V:
 /** @throws RangeError if a target that counts is not 0 or 1 */
 export function checkBinary(where: string, { data }: Tensor, index: number): void {
   const target = data[index]!;
-  if (target !== 0 && target !== 1)
-    throw new RangeError(`${where}: targets must be 0 or 1, got ${target} at position ${index}.`);
+  if (target !== 0 && target !== 1) throw outOfRange(where, 'targets', '0 or 1', `${target} at position ${index}`);
 }
 
 /**

@@ -7,13 +7,13 @@ import { mapStates, predictInChunks, runModel, type Sequential } from '../models
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, type Random } from '../tensor/random';
-import { checkFunction, checkNames, checkSome, isObject, mismatch } from '../tensor/shape';
+import { checkFunction, checkKind, checkNames, checkSome, mismatch } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import type { Loss } from './losses';
 import type { DatasetMetric, Measurement, Metric } from './metrics';
-import { customTask, isSequentialCall, scalarOf, sequentialTask, type Task, weightOf } from './task';
+import { type BatchRun, customTask, isSequentialCall, scalarOf, sequentialTask, type Task, weightOf } from './task';
 
 /** Metrics by name, for targets of type Y. */
 export type Metrics<Y extends Tensor | IntTensor = Tensor | IntTensor> = Readonly<
@@ -101,9 +101,8 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
 }
 
 /** {@link runModel}, with a long input in chunks, as {@link predict} runs it. */
-const runForOutputs: typeof runModel = (model, parameters, input, options = {}) => {
-  const state = options.state && mapStates(options.state, (value) => (isVariable(value) ? toTensor(value) : value));
-  const run = isVariable(input) ? undefined : predictInChunks(model, input, { ...options, state });
+const runForOutputs: BatchRun = (model, parameters, input, options) => {
+  const run = predictInChunks(model, input, options);
   if (run === undefined) return runModel(model, parameters, input, options);
   const output = operand('evaluate', run.output);
   return { output, state: mapStates(run.state, (value) => operand('evaluate', value)), outputs: [output], results: {} };
@@ -132,9 +131,8 @@ function meanLoss<P extends TensorTree, B>(task: Task<P, B>, data: Batches<B> | 
   const mean = startMeanLoss('evaluate', 'data', task, visit);
   const source = datasetOrBatches('evaluate', 'data', data);
   const batches = 'batches' in source ? source.batches(mean.random) : source;
-  if (!isObject(batches) || !(Symbol.iterator in batches))
-    throw mismatch('evaluate', 'data', 'a synchronous iterable of batches', data);
-  for (const batch of batches) mean.add(batch);
+  checkKind('evaluate', 'the batches of data', batches, 'a synchronous iterable', Symbol.iterator);
+  for (const batch of batches as Iterable<B>) mean.add(batch);
   return mean.result();
 }
 

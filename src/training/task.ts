@@ -5,7 +5,16 @@ import { checkScalar, copyOut } from '../autodiff/value-and-gradient';
 import { type Batch, checkBatch } from '../data/dataset';
 import { checkCausal } from '../layers/chain';
 import { lengthsOf } from '../models/output-lengths';
-import { type ModelState, mapStates, outputsPerStep, runModel, type Sequential } from '../models/sequential';
+import {
+  type ModelRun,
+  type ModelState,
+  mapStates,
+  outputsPerStep,
+  type PredictOptions,
+  type RunOptions,
+  runModel,
+  type Sequential,
+} from '../models/sequential';
 import { lastOf } from '../tensor/arrays';
 import { prefixed, withCaller } from '../tensor/error-context';
 import { checkFunction, checkKind, checkNumber, isObject, mismatch, sizeOf } from '../tensor/shape';
@@ -42,11 +51,19 @@ export interface SequentialTask<Y extends Tensor | IntTensor> extends Task<Seque
   readonly maskOf: (batch: Batch<Y>) => MetricOptions;
 }
 
+/** Runs a model on the inputs of a batch, as {@link runModel} does. */
+export type BatchRun = (
+  model: Sequential,
+  parameters: Parameters<typeof runModel>[1],
+  inputs: Tensor | IntTensor,
+  options: RunOptions & PredictOptions,
+) => ModelRun;
+
 /** The options of {@link sequentialTask}. */
 export interface SequentialTaskOptions<Y extends Tensor | IntTensor> {
   readonly loss: Loss<Y>;
   readonly carryState?: boolean | undefined;
-  readonly run?: typeof runModel | undefined;
+  readonly run?: BatchRun | undefined;
 }
 
 /**

@@ -161,7 +161,7 @@ describe('evaluate', () => {
   it('rejects asynchronous iterables', () => {
     const data: object = asynchronous();
     expect(() => evaluate(model(), data as Batches<Batch<Tensor>>, { loss: meanSquaredError })).toThrow(
-      new TypeError('evaluate: data must be a synchronous iterable of batches, got an instance of AsyncGenerator.'),
+      new TypeError('evaluate: the batches of data must be a synchronous iterable, got an instance of AsyncGenerator.'),
     );
   });
 
@@ -169,7 +169,7 @@ describe('evaluate', () => {
     const data = { batchCount: 1, batches: () => undefined };
     // @ts-expect-error The function must return the batches.
     expect(() => evaluate(model(), data, { loss: meanSquaredError })).toThrow(
-      'evaluate: data must be a synchronous iterable of batches, got an object with batchCount, batches.',
+      'evaluate: the batches of data must be a synchronous iterable, got undefined.',
     );
   });
 });

@@ -268,7 +268,7 @@ describe('limits', () => {
 
   it.each<[string, () => unknown]>([
     [
-      "f1Score: average must be 'binary', 'macro' or 'micro', got weighted.",
+      'f1Score: average must be one of binary, macro, micro, got weighted.',
       () => f1Score({ average: 'weighted' as 'macro' }),
     ],
     [
