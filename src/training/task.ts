@@ -148,7 +148,8 @@ export function customTask<P extends TensorTree, B>(
   model: CustomModel<P, B>,
   options: object,
 ): Task<P, B> {
-  checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'loss');
+  checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'data');
+  checkFunction(caller, 'model.loss', model.loss);
   const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
   if (loss !== undefined || carryState || run !== undefined)
     throw mismatch(caller, 'loss, carryState and run', 'undefined for a customModel', 'one');

@@ -42,6 +42,7 @@ import {
   type Tensor,
   tensor,
   unroll,
+  type Variable,
   valueAndGradient,
   windows,
   withParameters,
@@ -248,4 +249,17 @@ it('withParameters turns a part of a custom model into a separate model', async 
   expect(() =>
     withParameters(network, { ...network.parameters, dense: { weight: full([3, 2], 0), bias: full([2], 0) } }),
   ).toThrow("withParameters: dense.weight must be of the model's shape = [3, 1], got [3, 2].");
+});
+
+it('a model without data, or with a loss that is not a function, is rejected', async () => {
+  const parameters = { w: full([2], 1) };
+  const loss = ({ w }: { w: Variable }): Variable => sum(w);
+  const cases: readonly (readonly [object, string])[] = [
+    [{ parameters, loss }, 'model must be a model, as sequential or customModel returns, got an object with'],
+    [{ parameters, data: parameters.w.data, loss: 'mse' }, 'model.loss must be a function, got mse.'],
+  ];
+  for (const [model, message] of cases) {
+    await expect(fit(model as never, [1] as never, { optimizer: adam() })).rejects.toThrow(`fit: ${message}`);
+    expect(() => evaluate(model as never, [1] as never)).toThrow(`evaluate: ${message}`);
+  }
 });
