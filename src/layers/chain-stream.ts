@@ -1,6 +1,6 @@
 /** Streams of several layers: one time step through every layer in order. */
 
-import { runScope, variableAt } from '../autodiff/tape';
+import { operand, runScope, variableAt } from '../autodiff/tape';
 import { copyOut } from '../autodiff/value-and-gradient';
 import { copy } from '../kernels/movement';
 import type { StepRunner } from '../recurrence/cell-stream';
@@ -102,7 +102,7 @@ function scopedStepRunner(
                 false,
               );
         const result = layer.run(p, x, { ...inferenceContext(), state: state.values });
-        kernels.of(copy)(output, result.output.offset, batchSize * size);
+        kernels.of(copy)(output, operand('stream', result?.output, 'the output').offset, batchSize * size);
         state.values = result.state && (copyOut(result.state, 'advance') as LayerState);
       });
     },

@@ -1,6 +1,6 @@
 /** Layers in order, each of which runs on the output of the previous one. */
 
-import type { Variable } from '../autodiff/tape';
+import { operand, type Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
@@ -21,31 +21,39 @@ export interface NamedLayer {
 /**
  * Names layers by their stems, the second `lstm` as `lstm2`, and computes the features between them.
  *
- * @throws RangeError if a layer does not support the output of the previous one
+ * @param featuresOf returns the features of the output of a layer; {@link checkedFeatures} if they may be wrong
  */
-export function chain(layers: readonly Layer[], input: Features): readonly NamedLayer[] {
-  let features = input;
+export function chain(
+  layers: readonly Layer[],
+  input: Features,
+  featuresOf = (layer: Layer, input: Features): Features => layer.output(input),
+): readonly NamedLayer[] {
   const names = namesOf(layers);
   return layers.map((layer, i) => {
-    const [name, layerInput] = [names[i]!, features];
-    const output = withCaller(`layer ${name}`, () => {
-      checkAccepts(layer, layerInput);
-      return layer.output(layerInput);
-    });
-    features = output;
-    return { name, layer, input: layerInput, output };
+    const [name, layerInput] = [names[i]!, input];
+    input = withCaller(`layer ${name}`, () => featuresOf(layer, layerInput));
+    return { name, layer, input: layerInput, output: input };
   });
 }
 
-function checkAccepts({ accepts = 'vectors' }: Layer, { kind }: Features): void {
-  if ((accepts === 'ids') !== (kind === 'ids'))
+/**
+ * The features of the output of a layer.
+ *
+ * @throws RangeError if the layer does not support the input, or returns no features
+ */
+export function checkedFeatures(layer: Layer, input: Features): Features {
+  const { accepts = 'vectors' } = layer;
+  if ((accepts === 'ids') !== (input.kind === 'ids'))
     throw outOfRange(
       'chain',
       'the input',
       accepts,
-      kind,
+      input.kind,
       'Only the first layer of a model without inputSize accepts ids.',
     );
+  const output: Features | undefined = layer.output(input);
+  if (output?.kind !== 'ids') checkCount('chain', 'the size of the output', output?.size as number);
+  return output;
 }
 
 /**
@@ -111,7 +119,7 @@ export function planChain(
   layers: readonly Layer[],
   input: Features,
 ): { readonly named: readonly NamedLayer[]; readonly plan: ReturnType<typeof chainParameters> } {
-  const named = chain(layers, input);
+  const named = chain(layers, input, checkedFeatures);
   return { named, plan: chainParameters(named) };
 }
 
@@ -152,10 +160,10 @@ export function runChain(
     const result = withCaller(`layer ${name}`, () =>
       layer.run(parameters[name] ?? {}, lastOf(outputs) ?? input, { ...context, lengths, state: states?.[name] }),
     );
+    outputs.push(operand(`layer ${name}`, result?.output, 'the output'));
     lengths = lengthsAfter(layer, lengths);
-    if (result.state !== undefined && Object.keys(result.state).length > 0) state[name] = result.state;
+    if (result.state && Object.keys(result.state).length > 0) state[name] = result.state;
     results[name] = result;
-    outputs.push(result.output);
   }
   checkNames('chain', 'state', states, Object.keys(state));
   return { outputs, state, results };

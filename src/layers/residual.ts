@@ -4,7 +4,16 @@ import { add } from '../autodiff/ops/arithmetic';
 import { addition } from '../kernels/arithmetic';
 import type { StepRunner, StepRunnerState } from '../recurrence/cell-stream';
 import { lastOf } from '../tensor/arrays';
-import { chain, chainParameters, checkLayers, type NamedLayer, namesOf, runChain, statesPerStep } from './chain';
+import {
+  chain,
+  chainParameters,
+  checkedFeatures,
+  checkLayers,
+  type NamedLayer,
+  namesOf,
+  runChain,
+  statesPerStep,
+} from './chain';
 import { chainStepRunner } from './chain-stream';
 import { type Features, featuresOf, type Layer, vectorFeatures, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -25,7 +34,7 @@ export function residual(layers: readonly Layer[]): Layer {
   const own = [...layers];
   const named = (input: Features): readonly NamedLayer[] => {
     const { size, perStep } = vectorFeatures('residual', input);
-    const inner = chain(own, input);
+    const inner = chain(own, input, checkedFeatures);
     const output = vectorFeatures('residual', lastOf(inner)!.output);
     const shorter = inner.find(({ layer }) => layer.steps !== undefined);
     if (shorter !== undefined)

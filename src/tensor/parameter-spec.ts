@@ -48,7 +48,7 @@ export function mapPlan<P extends ParameterPlan>(
   return result as Planned<P>;
 }
 
-const isParameter = (plan: ParameterPlan): plan is ParameterSpec => typeof plan['role'] === 'string';
+const isParameter = (plan: ParameterPlan): plan is ParameterSpec => Array.isArray(plan['shape']);
 
 /** Cells do not refer to these initializers, so that a program that only streams does not contain them. */
 const defaults = { input: glorotUniform, recurrent: orthogonal, bias: zeros, gain: undefined } as const;

@@ -1,0 +1,73 @@
+/** Errors of custom layers whose functions return something else than they must. */
+
+import { advance, compute, type Features, full, type Layer, predict, scale, sequential, stream } from 'bptt';
+import { describe, expect, it } from 'vitest';
+
+/** A layer that halves vectors, with some functions replaced, as in JavaScript, where the types are not checked. */
+const half = (functions: Readonly<Record<string, unknown>>): Layer => ({
+  name: 'half',
+  output: (input: Features) => input,
+  run: (_: unknown, input: unknown) => ({ output: scale(input as never, 0.5) }),
+  ...functions,
+});
+
+const x = full([1, 1, 2], 3);
+
+describe('a layer whose run returns', () => {
+  it.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['an object without an output', { out: 1 }],
+    ['a promise', Promise.resolve({})],
+    ['a string as output', { output: 'x' }],
+  ])('%s is named in predictions and in streams', (_, result) => {
+    const model = sequential([half({ run: () => result })], { inputSize: 2 });
+    const message = /layer half: the output must be a variable, a tensor .* or a number, got/;
+    expect(() => predict(model, x)).toThrow(message);
+    expect(() => predict(model, x)).toThrow(/^predict: /);
+    expect(() => advance(stream(model), full([1, 2], 3))).toThrow(message);
+    expect(() => advance(stream(model), full([1, 2], 3))).toThrow(/^advance: /);
+  });
+
+  it('a variable of another computation is named', () => {
+    let kept: unknown;
+    compute({ x }, (p) => {
+      kept = p.x;
+      return p.x;
+    });
+    const model = sequential([half({ run: () => ({ output: kept }) })], { inputSize: 2 });
+    expect(() => predict(model, x)).toThrow('predict: layer half: the output must be a variable of the running');
+  });
+
+  it('a tensor has the values of the tensor as output', () => {
+    const model = sequential([half({ run: () => ({ output: full([1, 1, 2], 7) }) }), half({})], { inputSize: 2 });
+    expect([...predict(model, x).data]).toEqual([3.5, 3.5]);
+  });
+
+  it('null as state has no state', () => {
+    const run = (_: unknown, input: unknown): unknown => ({ output: scale(input as never, 0.5), state: null });
+    expect([...predict(sequential([half({ run })], { inputSize: 2 }), x).data]).toEqual([1.5, 1.5]);
+  });
+});
+
+describe('a layer whose output returns', () => {
+  it.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['no size', { kind: 'vectors', perStep: true }],
+    ['a fractional size', { kind: 'vectors', size: 0.5, perStep: true }],
+  ])('%s is named when the model is created', (_, features) => {
+    const layers = [half({ output: () => features }), half({})];
+    for (const list of [layers, [...layers].reverse()])
+      expect(() => sequential(list, { inputSize: 2 })).toThrow(
+        /^sequential: layer half2?: the size of the output must be an integer of at least 1, got/,
+      );
+  });
+});
+
+it('a parameter without a role needs an initializer', () => {
+  const parameters = (): unknown => ({ w: { shape: [2], blocks: 1 } });
+  expect(() => sequential([half({ parameters })], { inputSize: 2 })).toThrow(
+    'sequential: half.w: the initializer must be a function, got undefined.',
+  );
+});
