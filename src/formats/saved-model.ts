@@ -11,14 +11,25 @@ import {
 } from '../encoder-decoder/encoder-decoder';
 import type { Layer } from '../layers/layer';
 import { buildSequential, type Fill, type Sequential } from '../models/sequential';
+import { isArrayOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { Origin } from '../tensor/origin';
 import { mapPlan, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
-import { checkKind, checkNames, checkObject, counted, formatShape, outOfRange, sameShape } from '../tensor/shape';
+import {
+  checkArray,
+  checkKind,
+  checkNames,
+  checkObject,
+  counted,
+  formatShape,
+  mismatch,
+  outOfRange,
+  sameShape,
+} from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { leavesOf, type TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
-import type { TrainingState } from '../training/training-state';
+import type { Draw, TrainingState } from '../training/training-state';
 import {
   buildFromFile,
   type CustomObjects,
@@ -97,7 +108,7 @@ export function save(model: Saveable, options: SaveOptions = {}): Bytes {
   const { extras = {}, training, customObjects = {} } = options;
   checkObject('save', 'customObjects', customObjects);
   checkObject('save', 'extras', extras);
-  if (training !== undefined) checkKind('save', 'training', training, 'a training state', 'draws');
+  if (training !== undefined) checkTrainingForm(training);
   const tensors = new Map<string, Tensor>();
   let offset = 0;
   for (const { path, tensor } of leavesOf('save', parameters)) {
@@ -122,6 +133,30 @@ export function save(model: Saveable, options: SaveOptions = {}): Bytes {
   };
   const saved = { ...Object.fromEntries(tensors), ...(training && trainingTensors(training)) };
   return withCaller('save', () => writeSafetensors(saved, metadata));
+}
+
+/** @throws TypeError if a part of a training state is missing or of another kind, as after JSON.parse */
+function checkTrainingForm(training: TrainingState): void {
+  checkKind('save', 'training', training, 'a training state', 'draws');
+  const { parameters, optimizer, best } = training;
+  for (const name of ['draws', 'losses', 'validationLosses'] as const)
+    checkArray('save', `training.${name}`, training[name]);
+  checkKind('save', 'training.optimizer', optimizer, 'an optimizer state', 'slots');
+  checkArray('save', 'training.optimizer.slots', optimizer.slots);
+  const buffers = {
+    parameters,
+    'best.parameters': best ? best.parameters : parameters,
+    ...Object.fromEntries(optimizer.slots.map((slot, i) => [`optimizer.slots[${i}]`, slot])),
+  };
+  for (const [name, buffer] of Object.entries(buffers))
+    if (!isArrayOf('Float32Array', buffer)) throw mismatch('save', `training.${name}`, 'a Float32Array', buffer);
+  const generators = {
+    random: training,
+    ...Object.fromEntries(training.draws.map((draw, i) => [`draws[${i}]`, draw])),
+  };
+  for (const [name, each] of Object.entries<Partial<Draw> | null>(generators))
+    if (!isArrayOf('Uint32Array', each?.random))
+      throw mismatch('save', `training.${name}`, 'the state of a generator, a Uint32Array', each?.random);
 }
 
 /** @throws RangeError if a training state is not of a model with `size` parameters */

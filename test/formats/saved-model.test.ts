@@ -7,6 +7,7 @@ import {
   additiveScore,
   attentionPooling,
   type BidirectionalOptions,
+  batchesOf,
   beamSearch,
   bidirectional,
   bytePairVocabulary,
@@ -767,4 +768,30 @@ describe('files that save did not write are rejected', () => {
     }
     expect(rejected).toBeGreaterThan(1000);
   });
+});
+
+it('save rejects a training state with a part that is missing or of another kind', async () => {
+  const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+  const data = batchesOf(full([1, 4, 2], 1), full([1, 4, 1], 0), { batchSize: 2 });
+  const states: TrainingState[] = [];
+  const checkpoint = { every: 2, write: (training: TrainingState) => void states.push(training) };
+  await fit(model, data, { loss: meanSquaredError, optimizer: adam(), checkpoint });
+  const state = states[0]!;
+  const cases: readonly (readonly [object, string])[] = [
+    [JSON.parse(JSON.stringify(state)) as object, 'training.parameters must be a Float32Array'],
+    [{ ...state, optimizer: undefined }, 'training.optimizer must be an optimizer state'],
+    [{ ...state, optimizer: { step: 1 } }, 'training.optimizer must be an optimizer state'],
+    [
+      { ...state, optimizer: { ...state.optimizer, slots: [null, null] } },
+      'training.optimizer.slots[0] must be a Float',
+    ],
+    [{ ...state, losses: null }, 'training.losses must be an array'],
+    [{ ...state, validationLosses: undefined }, 'training.validationLosses must be an array'],
+    [{ ...state, draws: [null] }, 'training.draws[0] must be the state of a generator'],
+    [{ ...state, random: [1, 2, 3, 4] }, 'training.random must be the state of a generator'],
+    [{ ...state, best: { loss: 1, epoch: 1 } }, 'training.best.parameters must be a Float32Array'],
+  ];
+  for (const [training, message] of cases)
+    expect(() => save(model, { training: training as TrainingState })).toThrow(`save: ${message}`);
+  expect(load(save(model, { training: state })).training?.step).toBe(state.step);
 });
