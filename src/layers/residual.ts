@@ -15,7 +15,7 @@ import {
   statesPerStep,
 } from './chain';
 import { chainStepRunner } from './chain-stream';
-import { type Features, featuresOf, type Layer, vectorFeatures, vectors } from './layer';
+import { type Features, featuresOf, type Layer, vectorFeatures, vectorSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
 
 /**
@@ -70,7 +70,8 @@ export function residual(layers: readonly Layer[]): Layer {
     stepRunner: ({ parameters, features, ...context }) => {
       const { workspace, reserve, input, batchSize } = context;
       const inner = chainStepRunner(named(features), splitNames(parameters), context);
-      const size = batchSize * inner.size;
+      // That of the output as well.
+      const size = batchSize * vectorSize('residual', features);
       const output = reserve(size);
       const sum = workspace.kernels.of(addition);
       const runner: StepRunner<StepRunnerState, unknown[]> = {

@@ -1,6 +1,6 @@
 /** Errors of custom layers whose functions return something else than they must. */
 
-import { advance, compute, type Features, full, type Layer, predict, scale, sequential, stream } from 'bptt';
+import { advance, compute, type Features, full, type Layer, predict, residual, scale, sequential, stream } from 'bptt';
 import { describe, expect, it } from 'vitest';
 
 /** A layer that halves vectors, with some functions replaced, as in JavaScript, where the types are not checked. */
@@ -70,4 +70,10 @@ it('a parameter without a role needs an initializer', () => {
   expect(() => sequential([half({ parameters })], { inputSize: 2 })).toThrow(
     'sequential: half.w: the initializer must be a function, got undefined.',
   );
+});
+
+it('a step runner without a size does not break later computations', () => {
+  const model = sequential([residual([half({ stepRunner: () => ({ output: 0 }) })])], { inputSize: 2 });
+  expect(() => stream(model)).toThrow();
+  expect([...predict(sequential([half({})], { inputSize: 2 }), x).data]).toEqual([1.5, 1.5]);
 });
