@@ -1,5 +1,6 @@
 /** Results of backtests as text. */
 
+import { mapValues } from '../tensor/named-values';
 import { checkChoice, checkKind, checkNames } from '../tensor/shape';
 import type { Backtest, MethodScores } from './backtest';
 import type { Scores } from './scores';
@@ -21,7 +22,13 @@ const columns: readonly (readonly [title: string, of: (scores: Scores) => string
   ['in 80 %', ({ coverage }) => (Number.isNaN(coverage) ? '–' : `${(100 * coverage).toFixed(0)} %`)],
 ];
 
-const rank = ({ overall: { mase } }: MethodScores): number => (Number.isNaN(mase) ? Infinity : mase);
+/** Scores in which NaN is NaN; in a result from JSON it is null. */
+const restored = (scores: Scores): Scores => mapValues<keyof Scores, number, number>(scores, (score) => score ?? NaN);
+
+const rank = ({ overall }: MethodScores): number => {
+  const { mase } = restored(overall);
+  return Number.isNaN(mase) ? Infinity : mase;
+};
 
 const number = (value: number): string => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(4));
 
@@ -49,7 +56,7 @@ export function backtestTable(result: Backtest, options: BacktestTableOptions = 
   const heads = by === 'method' ? ['method'] : ['method', by];
   const cells = [
     [...heads, ...columns.map(([title]) => title)],
-    ...rows.map(([names, scores]) => [...names, ...columns.map(([, of]) => of(scores))]),
+    ...rows.map(([names, scores]) => [...names, ...columns.map(([, of]) => of(restored(scores)))]),
   ];
   const widths = cells[0]!.map((_, i) => cells.reduce((most, row) => Math.max(most, row[i]!.length), 0));
   const line = (row: readonly string[]): string =>

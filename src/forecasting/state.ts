@@ -152,6 +152,7 @@ export function checkForecastState(where: string, state: ForecastState): void {
   for (const [name, value] of Object.entries({ length, offset, scale })) checkNumber(`${where}: state`, name, value);
   const arrays = { networks, past, future, numbers, categories, filled, observed, levels };
   for (const [name, value] of Object.entries(arrays)) checkArray(`${where}: state`, name, value);
+  networks.forEach((network) => checkObject(`${where}: state`, 'the state of a network', network));
 }
 
 function continueRow(

@@ -12,7 +12,7 @@ import { byName, mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
-import { checkCount, checkNames, checkShape, formatShape, mismatch, type Shape } from '../tensor/shape';
+import { checkCount, checkNames, checkObject, checkShape, formatShape, mismatch, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 /** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
@@ -189,16 +189,22 @@ export function checkCell(where: string, cell: Cell): void {
     throw mismatch(where, 'cell', 'a cell, such as lstm()', cell);
 }
 
-/** The parameter specs of a cell, with custom initializers in place of its defaults. */
+/**
+ * The parameter specs of a cell, with custom initializers in place of its defaults.
+ *
+ * @throws TypeError if the cell returns no specs
+ */
 export function cellParameters(
   cell: Cell,
   { inputSize, hiddenSize, inputInitializer, recurrentInitializer, biasInitializer }: Omit<CellOptions, 'random'>,
 ): Readonly<Record<string, ParameterSpec>> {
   const chosen = { input: inputInitializer, recurrent: recurrentInitializer, bias: biasInitializer, gain: undefined };
-  return mapValues(cell.parameters(inputSize, hiddenSize), (parameter) => ({
-    ...parameter,
-    initializer: chosen[parameter.role] ?? parameter.initializer,
-  }));
+  const parameters = cell.parameters(inputSize, hiddenSize);
+  checkObject(`cell ${cell.name}`, 'the parameters', parameters);
+  return mapValues(parameters, (parameter, name) => {
+    checkObject(`cell ${cell.name}`, name, parameter);
+    return { ...parameter, initializer: chosen[parameter.role] ?? parameter.initializer };
+  });
 }
 
 /**

@@ -125,6 +125,8 @@ it('scores of forecasts that are NaN are NaN, and last in the table', async () =
   const lines = backtestTable({ scores, ...rest }).split('\n');
   expect(lines[2]).toMatch(/^\| (naive|quantiles)/);
   expect(lines[5]).toMatch(/^\| broken .* NaN .* – \|$/);
+  // JSON has no NaN.
+  expect(backtestTable(JSON.parse(JSON.stringify({ scores, ...rest }))).split('\n')).toEqual(lines);
 });
 
 it('values without an error scale count only in the scores that are not scaled', async () => {

@@ -227,11 +227,13 @@ it('states that lack a part, such as those from a damaged file, are rejected by 
       .filter((name) => name !== 'offset')
       .map((name): [string, unknown] => [name, { ...state, track: { ...state!.track, [name]: null } }]),
     ['scale', { ...state, scaler: {} }],
+    ['the state of a network', { ...state, networks: [null] }],
   ];
   expect(damaged.map(([name]) => name)).toContain('networks');
   for (const [name, given] of damaged) {
     const part = { scaler: 'scale', track: 'filled' }[name] ?? name;
-    const kind = ['length', 'scale'].includes(part) ? 'a finite number' : 'an array';
+    const kinds = { length: 'a finite number', scale: 'a finite number', 'the state of a network': 'an object' };
+    const kind = (kinds as Record<string, string>)[part] ?? 'an array';
     expect(() => forecast(fitted, [given] as never), name).toThrow(`forecast: state: ${part} must be ${kind}`);
     expect(() => observe(fitted, [good], [given] as never), name).toThrow(`observe: state: ${part} must be`);
   }

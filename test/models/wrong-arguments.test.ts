@@ -55,6 +55,22 @@ describe('arguments', () => {
       'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, causal, output, parameters, run, stepRunner.',
       () => wrongly(recurrent, dense({ size: 2 }), { hiddenSize: 2 }),
     ],
+    [
+      'a cell that returns no parameters',
+      'sequential: layer lstm: cell lstm: the parameters must be an object, got undefined.',
+      () => {
+        const cell = { ...lstm(), parameters: () => undefined as never };
+        return sequential([recurrent(cell, { hiddenSize: 2 })], { inputSize: 2 });
+      },
+    ],
+    [
+      'a cell whose parameter is undefined',
+      'sequential: layer lstm: cell lstm: weight must be an object, got undefined.',
+      () => {
+        const cell = { ...lstm(), parameters: () => ({ weight: undefined as never }) };
+        return sequential([recurrent(cell, { hiddenSize: 2 })], { inputSize: 2 });
+      },
+    ],
     ['no options', 'recurrent: options must be an object, got undefined.', () => wrongly(recurrent, lstm())],
     ['null as options', 'dense: options must be an object, got null.', () => wrongly(dense, null)],
     ['an array as options', 'dense: options must be an object, got an array.', () => wrongly(dense, [3])],
