@@ -22,8 +22,13 @@ const columns: readonly (readonly [title: string, of: (scores: Scores) => string
   ['in 80 %', ({ coverage }) => (Number.isNaN(coverage) ? '–' : `${(100 * coverage).toFixed(0)} %`)],
 ];
 
-/** Scores in which NaN is NaN; in a result from JSON it is null. */
+/** Replaces null by NaN, for results that were stored as JSON. */
 const restored = (scores: Scores): Scores => mapValues<keyof Scores, number, number>(scores, (score) => score ?? NaN);
+
+const cellsOf = (scores: Scores): readonly string[] => {
+  const complete = restored(scores);
+  return columns.map(([, of]) => of(complete));
+};
 
 const rank = ({ overall }: MethodScores): number => {
   const { mase } = restored(overall);
@@ -56,7 +61,7 @@ export function backtestTable(result: Backtest, options: BacktestTableOptions = 
   const heads = by === 'method' ? ['method'] : ['method', by];
   const cells = [
     [...heads, ...columns.map(([title]) => title)],
-    ...rows.map(([names, scores]) => [...names, ...columns.map(([, of]) => of(restored(scores)))]),
+    ...rows.map(([names, scores]) => [...names, ...cellsOf(scores)]),
   ];
   const widths = cells[0]!.map((_, i) => cells.reduce((most, row) => Math.max(most, row[i]!.length), 0));
   const line = (row: readonly string[]): string =>

@@ -143,20 +143,18 @@ function checkTrainingForm(training: TrainingState): void {
     checkArray('save', `training.${name}`, training[name]);
   checkKind('save', 'training.optimizer', optimizer, 'an optimizer state', 'slots');
   checkArray('save', 'training.optimizer.slots', optimizer.slots);
-  const buffers = {
-    parameters,
-    'best.parameters': best ? best.parameters : parameters,
-    ...Object.fromEntries(optimizer.slots.map((slot, i) => [`optimizer.slots[${i}]`, slot])),
+  const checkFloats = (name: string, value: unknown): void => {
+    if (!isArrayOf('Float32Array', value)) throw mismatch('save', `training.${name}`, 'a Float32Array', value);
   };
-  for (const [name, buffer] of Object.entries(buffers))
-    if (!isArrayOf('Float32Array', buffer)) throw mismatch('save', `training.${name}`, 'a Float32Array', buffer);
-  const generators = {
-    random: training,
-    ...Object.fromEntries(training.draws.map((draw, i) => [`draws[${i}]`, draw])),
+  const checkGenerator = (name: string, value: unknown): void => {
+    if (!isArrayOf('Uint32Array', value))
+      throw mismatch('save', `training.${name}`, 'the state of a generator, a Uint32Array', value);
   };
-  for (const [name, each] of Object.entries<Partial<Draw> | null>(generators))
-    if (!isArrayOf('Uint32Array', each?.random))
-      throw mismatch('save', `training.${name}`, 'the state of a generator, a Uint32Array', each?.random);
+  checkFloats('parameters', parameters);
+  optimizer.slots.forEach((slot, i) => checkFloats(`optimizer.slots[${i}]`, slot));
+  if (best) checkFloats('best.parameters', best.parameters);
+  checkGenerator('random', training.random);
+  training.draws.forEach((draw: Partial<Draw> | null, i) => checkGenerator(`draws[${i}]`, draw?.random));
 }
 
 /** @throws RangeError if a training state is not of a model with `size` parameters */

@@ -21,18 +21,20 @@ export interface NamedLayer {
 /**
  * Names layers by their stems, the second `lstm` as `lstm2`, and computes the features between them.
  *
- * @param featuresOf returns the features of the output of a layer; {@link checkedFeatures} if they may be wrong
+ * @param outputOf returns the features of the output of a layer: {@link checkedOutput} when a model is created; later,
+ * its layers need no check
  */
 export function chain(
   layers: readonly Layer[],
   input: Features,
-  featuresOf = (layer: Layer, input: Features): Features => layer.output(input),
+  outputOf = (layer: Layer, features: Features): Features => layer.output(features),
 ): readonly NamedLayer[] {
+  let features = input;
   const names = namesOf(layers);
   return layers.map((layer, i) => {
-    const [name, layerInput] = [names[i]!, input];
-    input = withCaller(`layer ${name}`, () => featuresOf(layer, layerInput));
-    return { name, layer, input: layerInput, output: input };
+    const [name, layerInput] = [names[i]!, features];
+    features = withCaller(`layer ${name}`, () => outputOf(layer, layerInput));
+    return { name, layer, input: layerInput, output: features };
   });
 }
 
@@ -41,7 +43,7 @@ export function chain(
  *
  * @throws RangeError if the layer does not support the input, or returns no features
  */
-export function checkedFeatures(layer: Layer, input: Features): Features {
+export function checkedOutput(layer: Layer, input: Features): Features {
   const { accepts = 'vectors' } = layer;
   if ((accepts === 'ids') !== (input.kind === 'ids'))
     throw outOfRange(
@@ -119,7 +121,7 @@ export function planChain(
   layers: readonly Layer[],
   input: Features,
 ): { readonly named: readonly NamedLayer[]; readonly plan: ReturnType<typeof chainParameters> } {
-  const named = chain(layers, input, checkedFeatures);
+  const named = chain(layers, input, checkedOutput);
   return { named, plan: chainParameters(named) };
 }
 

@@ -7,7 +7,7 @@ import { lastOf } from '../tensor/arrays';
 import {
   chain,
   chainParameters,
-  checkedFeatures,
+  checkedOutput,
   checkLayers,
   type NamedLayer,
   namesOf,
@@ -34,7 +34,7 @@ export function residual(layers: readonly Layer[]): Layer {
   const own = [...layers];
   const named = (input: Features): readonly NamedLayer[] => {
     const { size, perStep } = vectorFeatures('residual', input);
-    const inner = chain(own, input, checkedFeatures);
+    const inner = chain(own, input, checkedOutput);
     const output = vectorFeatures('residual', lastOf(inner)!.output);
     const shorter = inner.find(({ layer }) => layer.steps !== undefined);
     if (shorter !== undefined)
@@ -70,7 +70,7 @@ export function residual(layers: readonly Layer[]): Layer {
     stepRunner: ({ parameters, features, ...context }) => {
       const { workspace, reserve, input, batchSize } = context;
       const inner = chainStepRunner(named(features), splitNames(parameters), context);
-      // That of the output as well.
+      // The output has the size of the input.
       const size = batchSize * vectorSize('residual', features);
       const output = reserve(size);
       const sum = workspace.kernels.of(addition);

@@ -28,7 +28,7 @@ export interface Predictor {
  * Creates a predictor: a copy of the parameters of a model in the layout of the kernels. {@link predict} copies and
  * packs them at every call; a predictor does it once, which is faster if there are many calls with few steps or rows.
  * It does not see later changes of the model. Predictors and streams of a model share one copy. Call
- * {@link useKernels} and {@link useThreads} before: a predictor keeps the kernels and the memory with which it began.
+ * {@link useKernels} and {@link useThreads} first: a predictor keeps the kernels and threads of when it was created.
  *
  * @throws TypeError if `model` is not a model
  * @example

@@ -140,11 +140,11 @@ export type Cell<N extends string = string> = PointwiseCell<N> | OpsCell<N>;
 
 /** Initializers that replace the defaults of a cell, by the role of the parameter. */
 export interface CellInitializers {
-  /** Of the input weights. By default that of the cell: Glorot uniform for `weightIh`. */
+  /** The initializer of the input weights; by default, that of the cell (Glorot uniform for `weightIh`). */
   readonly inputInitializer?: Initializer | undefined;
-  /** Of the recurrent weights. By default that of the cell: orthogonal for `weightHh`. */
+  /** The initializer of the recurrent weights; by default, that of the cell (orthogonal for `weightHh`). */
   readonly recurrentInitializer?: Initializer | undefined;
-  /** Of the biases. By default that of the cell: zeros, and 1 for the forget gate of an LSTM. */
+  /** The initializer of the biases; by default, that of the cell (zeros, and 1 for the forget gate of an LSTM). */
   readonly biasInitializer?: Initializer | undefined;
 }
 

@@ -47,9 +47,9 @@ export function nonFiniteGradient(
 
 /** The error for a step that is not made. `origin` is where the value appeared. */
 export function diverged(caller: string, what: string, step: number, origin = ''): RangeError {
-  const where = origin && `; it appeared in ${origin}`;
+  const place = origin && `; it appeared in ${origin}`;
   return new RangeError(
-    `${caller}: ${what} at step ${step}${where}. The parameters are those of the previous step. ` +
+    `${caller}: ${what} at step ${step}${place}. The parameters are those of the previous step. ` +
       'Is the data finite? A smaller learning rate or clipByNorm() may help.',
   );
 }
