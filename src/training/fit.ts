@@ -4,14 +4,14 @@ import { type AsyncBatches, type Batch, type Batches, sourceOf } from '../data/d
 import type { runModel, Sequential } from '../models/sequential';
 import type { NoInfer } from '../tensor/no-infer';
 import { seeded } from '../tensor/random';
-import { checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
+import { checkArray, checkCount, checkFunction, checkNames, checkSome, isObject, outOfRange } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import type { CustomModel } from './custom-model';
 import { startMeanLoss } from './evaluate';
 import { checkSignal, createPause, now } from './event-loop';
 import type { Loss } from './losses';
-import { copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
+import { checkOptimizerState, copyOptimizerState, type Optimizer, type OptimizerState } from './optimizers';
 import { openSession, type Session } from './session';
 import { customTask, isSequentialCall, sequentialTask, type Task } from './task';
 import {
@@ -268,9 +268,8 @@ async function train<P extends TensorTree, B>(
       if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));
       if (stopped !== undefined) return stopped;
     }
-    if (epoch > 1 && reader.position === 0)
+    if (reader.position === 0)
       throw new RangeError(`fit: data must hold at least one batch in epoch ${epoch}, got none. ${readOnce}`);
-    checkSome('fit', 'an epoch of data', reader.position, 'batch');
     return undefined;
   };
   /** Whether an epoch is the last one, if the number of updates is not known. */
@@ -350,10 +349,12 @@ function startSession<P extends TensorTree, B>(
   { optimizer, optimizerState, resume }: FitOptions<B, B>,
 ): Session<B> {
   if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
-  if (optimizerState !== undefined) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
+  if (optimizerState) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
   const found = (resume as Partial<TrainingState> | null)?.parameters?.length;
   if (found !== task.data.length)
     throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, found);
+  checkOptimizerState('fit', 'resume.optimizer', optimizer, resume.optimizer, found);
+  checkArray('fit', 'resume.draws', resume.draws);
   return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);
 }
 

@@ -112,6 +112,8 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       const { inputs, targets, lengths, resets } = batch;
       if (state !== undefined) state = firstRows(caller, state, inputs.shape[1]!);
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
+      // It is missing if `run` returns nothing.
+      operand(caller, forward?.output, 'the output');
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state, caller) as ModelState;
       if (weight === 0) return operand(caller, 0);

@@ -268,7 +268,7 @@ describe('a training state', () => {
       const count = first.slots;
       const { length } = make().data;
       await expect(resume(first, second)).rejects.toThrow(
-        `optimizerState must be of ${names[0]}, with ${counted(count, 'buffer')} of size ${length}, ` +
+        `resume.optimizer must be of ${names[0]}, with ${counted(count, 'buffer')} of size ${length}, ` +
           `got one of ${names[1]} with ${count}. ` +
           'Is it from another optimizer or model?',
       );

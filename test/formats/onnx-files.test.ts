@@ -104,11 +104,15 @@ describe('external data', () => {
     );
   });
 
-  it('content that is not bytes throws a TypeError', () =>
-    // @ts-expect-error A string is not valid content.
-    expect(() => importOnnx(both, { externalData: { 'm.data': 'text' } })).toThrow(
-      'importOnnx: externalData "m.data": file must be a Uint8Array or an ArrayBuffer, got a string.',
-    ));
+  it.each([
+    ['m.data', 'text', 'got a string. Read the file without an encoding.'],
+    ['m.data', null, 'got null.'],
+    ['unused', [1, 2], 'got an array.'],
+  ])('content of %s that is %j throws a TypeError', (name, content, got) =>
+    expect(() => importOnnx(both, { externalData: { 'm.data': bytes, [name]: content as never } })).toThrow(
+      new TypeError(`importOnnx: externalData "${name}": file must be a Uint8Array or an ArrayBuffer, ${got}`),
+    ),
+  );
 });
 
 const run = (

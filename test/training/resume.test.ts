@@ -222,8 +222,15 @@ describe('resumed fit', () => {
     );
     const unchanged = model();
     await expect(fit(unchanged, shuffled, { ...options, optimizer: sgd(), resume: first })).rejects.toThrow(
-      /optimizerState must be of sgd, with 0 buffers/,
+      /fit: resume.optimizer must be of sgd, with 0 buffers/,
     );
+    for (const [name, kind] of [
+      ['optimizer', 'an optimizer state'],
+      ['draws', 'an array without undefined elements'],
+    ] as const)
+      await expect(fit(unchanged, shuffled, { ...options, resume: { ...first!, [name]: undefined } })).rejects.toThrow(
+        new TypeError(`fit: resume.${name} must be ${kind}, got undefined.`),
+      );
     const validation = 'data' as unknown as Dataset<Batch<IntTensor>>;
     await expect(fit(unchanged, shuffled, { ...options, validation, resume: first })).rejects.toThrow(
       'fit: validation must be a dataset',

@@ -87,15 +87,19 @@ export function decodeOnnx(caller: string, file: Uint8Array | ArrayBuffer, exter
         caller,
         externalData,
         depth: 0,
-        budget: { remaining: maxReuse * sizeOfFiles(externalData) },
+        budget: { remaining: maxReuse * sizeOfFiles(caller, externalData) },
       },
     ),
   };
 }
 
-/** The size of files together, in bytes. */
-export const sizeOfFiles = (files: ExternalData): number =>
-  Object.values(files).reduce((sum, { byteLength }) => sum + byteLength, 0);
+/** The size of files together, in bytes. @throws TypeError if one is neither a Uint8Array nor an ArrayBuffer */
+export const sizeOfFiles = (caller: string, files: ExternalData): number =>
+  Object.entries(files).reduce((sum, [name, file]) => sum + externalFile(caller, name, file).length, 0);
+
+/** The bytes of an external file. @throws TypeError if it is neither a Uint8Array nor an ArrayBuffer */
+const externalFile = (caller: string, name: string, file: Uint8Array | ArrayBuffer): Uint8Array =>
+  fileBytes(`${caller}: externalData ${JSON.stringify(abbreviate(name))}`, file);
 
 const domainOf = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
@@ -207,7 +211,7 @@ function externalBytes(tensor: Message, { caller, externalData, budget }: Contex
   const name = JSON.stringify(abbreviate(location));
   if (!Object.hasOwn(externalData, location))
     reject(where, `is in the file ${name}, which is missing. Pass its bytes: externalData: { ${name}: bytes }.`);
-  const file = fileBytes(`${caller}: externalData ${name}`, externalData[location]!);
+  const file = externalFile(caller, location, externalData[location]!);
   const offset = Number(entries.get('offset') ?? 0);
   const length = Number(entries.get('length') ?? file.length - offset);
   if (![offset, length].every((value) => Number.isSafeInteger(value) && value >= 0) || offset + length > file.length)

@@ -56,7 +56,7 @@ export function importOnnxStream(file: Uint8Array | ArrayBuffer, options: OnnxSt
   checkObject(caller, 'externalData', externalData);
   const model = decodeOnnx(caller, file, externalData);
   // The constants are counted as floats that fill the files, since most graphs of attributes are not decoded.
-  const sizeOfConstants = (file.byteLength + sizeOfFiles(externalData)) / 4;
+  const sizeOfConstants = (file.byteLength + sizeOfFiles(caller, externalData)) / 4;
   return createStream(withCaller(caller, () => planModel(localWorkspace(), model, sizeOfConstants, options)));
 }
 
