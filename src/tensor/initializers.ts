@@ -1,7 +1,7 @@
 /** Initializers of parameters: functions from a shape and a random number generator to a tensor. */
 
 import { centeredNormal, normalNumber, type Random, uniformNumber } from './random';
-import { checkNumber, formatShape, outOfRange, type Shape, sizeOf } from './shape';
+import { checkNumber, formatShape, outOfRange, type Shape } from './shape';
 import { full, type Tensor } from './tensor';
 
 /**
@@ -343,9 +343,9 @@ function dot(v: Float64Array, k: number, l: number): number {
 }
 
 function draw(shape: Shape, next: () => number): Tensor {
-  const data = new Float32Array(sizeOf(shape));
-  for (let i = 0; i < data.length; i++) data[i] = next();
-  return { shape, data };
+  const result = full(shape, 0);
+  for (let i = 0; i < result.data.length; i++) result.data[i] = next();
+  return result;
 }
 
 function truncated(random: Random): number {

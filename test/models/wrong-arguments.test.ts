@@ -151,6 +151,11 @@ describe('arguments', () => {
       () => full([2 ** 40], 0),
     ],
     [
+      'a huge layer',
+      'sequential: dense.weight: shape must be integers of at least 0, for at most 2^32 elements, got [2, 1099511627776].',
+      () => sequential([dense({ size: 2 ** 40 })], { inputSize: 2 }),
+    ],
+    [
       'an optimizer that was not called',
       'chain: parts[0] must be an optimizer, such as adam(), got the function adam.',
       () => wrongly(chain, adam),
