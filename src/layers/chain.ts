@@ -103,7 +103,7 @@ export function partsByLayer<V>(
   layers: readonly (readonly [name: string, parts: Readonly<Record<string, V>> | undefined])[],
 ): Readonly<Record<string, Readonly<Record<string, V>>>> {
   return Object.fromEntries(
-    layers.flatMap(([name, parts = {}]) => (Object.keys(parts).length > 0 ? [[name, parts]] : [])),
+    layers.flatMap(([name, parts]) => (Object.keys(parts ?? {}).length > 0 ? [[name, parts!]] : [])),
   );
 }
 

@@ -252,9 +252,10 @@ export function orthogonal(gain = 1): Initializer {
     const [rows, columns] = matrix('orthogonal', shape);
     const n = Math.max(rows, columns);
     const q = randomOrthogonal(n, random);
-    const data = new Float32Array(rows * columns);
-    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) data[i * columns + j] = gain * q[i * n + j]!;
-    return { shape, data };
+    const result = full(shape, 0);
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) result.data[i * columns + j] = gain * q[i * n + j]!;
+    return result;
   };
 }
 

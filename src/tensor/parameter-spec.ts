@@ -4,7 +4,7 @@ import { withCaller } from './error-context';
 import { glorotUniform, type Initializer, orthogonal, zeros } from './initializers';
 import { mapValues } from './named-values';
 import type { Random } from './random';
-import { checkFunction, type Shape } from './shape';
+import { checkFunction, checkObject, type Shape } from './shape';
 import { checkSize, checkTensor, full, type Tensor } from './tensor';
 import { join } from './tree';
 
@@ -36,19 +36,21 @@ export function initializeParameters<P extends ParameterPlan>(where: string, pla
   );
 }
 
-/** Replaces every parameter of a plan by `create(parameter, path)`. */
+/** Replaces every parameter of a plan by `create(parameter, path)`. @throws TypeError if a part is not an object */
 export function mapPlan<P extends ParameterPlan>(
   plan: P,
   create: (parameter: ParameterSpec, path: string) => Tensor,
   path: string = '',
 ): Planned<P> {
-  const result = isParameter(plan)
-    ? create(plan, path)
-    : mapValues<string, ParameterPlan, unknown>(plan, (part, name) => mapPlan(part, create, join(path, name)));
+  checkObject('sequential', path, plan);
+  // A parameter can be named shape.
+  const result = Array.isArray(plan['shape'])
+    ? create(plan as ParameterSpec, path)
+    : mapValues(plan as Readonly<Record<string, ParameterPlan>>, (part, name) =>
+        mapPlan(part, create, join(path, name)),
+      );
   return result as Planned<P>;
 }
-
-const isParameter = (plan: ParameterPlan): plan is ParameterSpec => Array.isArray(plan['shape']);
 
 /** Cells do not refer to these initializers, so that a program that only streams does not contain them. */
 const defaults = { input: glorotUniform, recurrent: orthogonal, bias: zeros, gain: undefined } as const;

@@ -14,7 +14,7 @@ import {
   type Shape,
   sizeOf,
 } from '../tensor/shape';
-import { checkEither, checkIntTensor, checkTensor, type IntTensor, type Tensor } from '../tensor/tensor';
+import { checkEither, checkIntTensor, checkTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
 
 /** The targets that count in a metric. */
 export interface MetricOptions {
@@ -118,7 +118,7 @@ export function targetWeights(where: string, targets: Shape, { mask, lengths }: 
   const axes = mask?.shape ?? targets.slice(0, lengths ? 2 : 0);
   const leading = targets.slice(0, lengths && axes.length < 2 ? 2 : axes.length);
   checkShape(where, 'mask', axes, 'leading axes of the targets', leading);
-  const weights = mask?.data.slice() ?? new Float32Array(sizeOf(axes)).fill(1);
+  const weights = mask?.data.slice() ?? full(axes, 1).data;
   const [T = 1, B = 1, ...rest] = axes;
   const width = sizeOf(rest);
   const positions = validRows(where, T, B, lengths)?.positions;

@@ -50,6 +50,28 @@ describe('a layer whose run returns', () => {
   });
 });
 
+describe('a layer whose parameters are', () => {
+  it.each([
+    ['a string', 'w', 'half must be an object, got w.'],
+    ['an array', ['w'], 'half must be an object, got an array.'],
+    ['null inside of an object', { w: null }, 'half.w must be an object, got null.'],
+    ['strings inside of an object', { w: { shape: 'x' } }, 'half.w.shape must be an object, got x.'],
+  ])('%s is named when the model is created', (_, parameters, message) =>
+    expect(() => sequential([half({ parameters: () => parameters })], { inputSize: 2 })).toThrow(
+      new TypeError(`sequential: ${message}`),
+    ),
+  );
+
+  it('null has no parameters', () =>
+    expect(sequential([half({ parameters: () => null })], { inputSize: 2 }).parameters).toEqual({}));
+
+  it('named shape is a layer with that parameter', () => {
+    const shape = { role: 'bias', shape: [3], blocks: 1 };
+    const model = sequential([half({ parameters: () => ({ shape }) })], { inputSize: 2 });
+    expect(model.parameters['half']!['shape']!.shape).toEqual([3]);
+  });
+});
+
 describe('a layer whose output returns', () => {
   it.each([
     ['nothing', undefined],
