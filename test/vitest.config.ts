@@ -8,7 +8,7 @@ const { compilerOptions } = JSON.parse(readFileSync(new URL('tsconfig.json', roo
 };
 
 /** Tests that train for long: only `npm run test:applications` (`--mode applications`) runs them. */
-const applications = ['test/examples/applications.test.ts', 'test/problems/training.test.ts'];
+const applications = ['test/applications/*.test.ts'];
 
 const config: ViteUserConfigFnObject = defineConfig(({ mode }) => ({
   root: fileURLToPath(root),
