@@ -215,8 +215,6 @@ export function mutationsOf(args: readonly unknown[], files: readonly string[] =
   return paths.flatMap((path) => [
     ...Object.entries(wrong)
       .filter(([, create]) => !(files.includes(path.join('.')) && typeof create() === 'string'))
-      // The result of `run` is not checked.
-      .filter(([name]) => !(path.at(-1) === 'run' && /^function of/.test(name)))
       .map(([name, create]) => ({ path, name, apply: () => create() })),
     ...Object.entries(changesOf(valueAt(args, path))).map(([name, change]) => ({
       path,
@@ -305,10 +303,10 @@ export interface Fault {
   readonly error: unknown;
 }
 
-/** Checks the error of a call: the library must have constructed it, and it must start with the name of a function. */
 /** Whether the library constructed an error. */
 export const isConstructed = (error: unknown): boolean => error instanceof Error && constructed.has(error);
 
+/** Checks the error of a call: the library must have constructed it, and it must start with the name of a function. */
 export function isExpected(error: unknown, name: string, { names: others = [] }: Call, mutation: Mutation): boolean {
   const uncalled = / not called$/.test(mutation.name) ? [mutation.name.split(' ')[0]!] : [];
   // A promise that users pass as a batch rejects with their error.
