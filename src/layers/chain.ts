@@ -84,7 +84,8 @@ export function checkLayers(where: string, argument: string, layers: readonly La
   checkArray(where, argument, layers);
   checkSome(where, argument, layers.length, 'layer');
   layers.forEach((layer, i) => {
-    if (typeof layer?.output !== 'function') throw mismatch(where, `${argument}[${i}]`, 'a layer', layer);
+    if (typeof layer?.output !== 'function' || typeof layer.run !== 'function')
+      throw mismatch(where, `${argument}[${i}]`, 'a layer', layer);
   });
 }
 

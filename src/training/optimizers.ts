@@ -25,6 +25,7 @@ import {
   checkNumber,
   counted,
   describe,
+  mismatch,
   outOfRange,
   type Shape,
 } from '../tensor/shape';
@@ -146,7 +147,8 @@ export function withRate(
 
 /** @throws TypeError if `optimizer` is not an {@link Optimizer} */
 export function checkOptimizer(where: string, argument: string, optimizer: Optimizer): void {
-  checkKind(where, argument, optimizer, 'an optimizer, such as adam()', 'update');
+  if (typeof optimizer?.update !== 'function')
+    throw mismatch(where, argument, 'an optimizer, such as adam()', optimizer);
 }
 
 /** The options of {@link sgd}. */

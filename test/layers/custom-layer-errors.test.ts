@@ -50,6 +50,12 @@ describe('a layer whose run returns', () => {
   });
 });
 
+it.each(['run', 'output'])('a layer without a function %s is rejected', (name) =>
+  expect(() => sequential([half({ [name]: 1 })], { inputSize: 2 })).toThrow(
+    new TypeError('sequential: layers[0] must be a layer, got an object with name, output, run.'),
+  ),
+);
+
 describe('a layer whose parameters are', () => {
   it.each([
     ['a string', 'w', 'half must be an object, got w.'],

@@ -161,6 +161,11 @@ describe('arguments', () => {
       () => wrongly(chain, adam),
     ],
     [
+      'an optimizer whose update is not a function',
+      'chain: parts[0] must be an optimizer, such as adam(), got an object with name, slots, update.',
+      () => wrongly(chain, { name: 'mine', slots: 0, update: 1 }),
+    ],
+    [
       'a seed instead of a generator',
       'uniformNumber: random must be a generator, as createRandom(seed) returns, got 3.',
       () => wrongly(uniformNumber, 3),
