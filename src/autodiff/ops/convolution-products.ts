@@ -6,7 +6,7 @@
 import { foldWindows, multiplyTaps, sumProducts, unfoldWindows } from '../../kernels/columns';
 import { sumRows } from '../../kernels/linear';
 import { addStrided, copyStrided } from '../../kernels/movement';
-import { affineRows, gemm } from '../../kernels/product';
+import { affinePacked, affineRows, gemm, gemmPacked, packPanels, panelsSize } from '../../kernels/product';
 import { allocate, allocateZeros } from '../../kernels/workspace';
 import { type Scope, withScratch } from '../tape';
 import { addToPhases, phasesOf, type Tap, tapsOf, type WindowSizes } from './phases';
@@ -117,25 +117,34 @@ type Multiply = (
   bias: number,
 ) => void;
 
-/** One product per tap. */
+/** The number of inputs and outputs in a block of steps: they stay in the second-level cache for all taps. */
+const blockElements = 65_536;
+
+/** One product per tap and block of steps. */
 const multiplyTapwise: Multiply = (scope, sizes, y, x, width, weight, bias) => {
-  const { kernels: k } = scope;
+  const { kernels: k, workspace } = scope;
   const { B, I, O, steps } = sizes;
   const input = phasesOf(scope, sizes, x, width);
-  const taps = tapsOf(sizes);
-  const firstUsed = Math.max(
-    0,
-    taps.findIndex(({ from, to }) => from < to),
-  );
-  taps.forEach(({ from, to, source }, j) => {
-    const [result, rows] = [y + from * B * O, (to - from) * B];
-    const [tap, matrix] = [input + source + from * B * I, weight + j * I * O];
-    if (j === firstUsed) {
-      k.of(affineRows)(result, tap, matrix, bias, rows, O, I);
-      fillRows(scope, y, bias, from * B, O);
-      fillRows(scope, y + to * B * O, bias, (steps - to) * B, O);
-    } else if (rows > 0) k.of(gemm)(result, tap, matrix, rows, O, I, false, false, true);
+  const taps = tapsOf(sizes).map((tap, j) => {
+    const panels = allocate(workspace, panelsSize(I, O));
+    k.of(packPanels)(panels, weight + j * I * O, I, O, false);
+    return { ...tap, panels };
   });
+  const stepsAtOnce = Math.max(1, Math.floor(blockElements / (B * (I + O))));
+  for (let start = 0; start < steps; start += stepsAtOnce) {
+    const end = Math.min(steps, start + stepsAtOnce);
+    const used = taps
+      .map((tap) => ({ ...tap, from: Math.max(start, tap.from), to: Math.min(end, tap.to) }))
+      .filter(({ from, to }) => from < to);
+    const { from: first, to: last } = used[0] ?? { from: end, to: end };
+    fillRows(scope, y + start * B * O, bias, (first - start) * B, O);
+    fillRows(scope, y + last * B * O, bias, (end - last) * B, O);
+    used.forEach(({ from, to, source, panels }, i) => {
+      const [result, tap, rows] = [y + from * B * O, input + source + from * B * I, (to - from) * B];
+      if (i === 0) k.of(affinePacked)(result, tap, panels, bias, rows, O, I);
+      else k.of(gemmPacked)(result, tap, panels, rows, O, I, true);
+    });
+  }
 };
 
 type GroupOffsets = Omit<ConvolutionOffsets, 'dbias'>;
