@@ -112,7 +112,7 @@ export function sequentialTask<Y extends Tensor | IntTensor>(
       const { inputs, targets, lengths, resets } = batch;
       if (state !== undefined) state = firstRows(caller, state, inputs.shape[1]!);
       const forward = withCaller(caller, () => run(model, p, inputs, { ...context, lengths, resets, state }));
-      // It is missing if `run` returns nothing.
+      // A `run` that users write may return nothing.
       operand(caller, forward?.output, 'the output');
       ({ outputs } = forward);
       if (carryState) state = copyOut(forward.state, caller) as ModelState;

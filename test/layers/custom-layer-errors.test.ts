@@ -71,7 +71,7 @@ describe('a layer whose parameters are', () => {
   it('null has no parameters', () =>
     expect(sequential([half({ parameters: () => null })], { inputSize: 2 }).parameters).toEqual({}));
 
-  it('named shape is a layer with that parameter', () => {
+  it('named shape has a parameter of that name', () => {
     const shape = { role: 'bias', shape: [3], blocks: 1 };
     const model = sequential([half({ parameters: () => ({ shape }) })], { inputSize: 2 });
     expect(model.parameters['half']!['shape']!.shape).toEqual([3]);

@@ -136,6 +136,7 @@ const multiplyTapwise: Multiply = (scope, sizes, y, x, width, weight, bias) => {
     const used = taps
       .map((tap) => ({ ...tap, from: Math.max(start, tap.from), to: Math.min(end, tap.to) }))
       .filter(({ from, to }) => from < to);
+    // The first tap writes the windows from `first` to `last`; all others begin with the bias.
     const { from: first, to: last } = used[0] ?? { from: end, to: end };
     fillRows(scope, y + start * B * O, bias, (first - start) * B, O);
     fillRows(scope, y + last * B * O, bias, (end - last) * B, O);
