@@ -65,6 +65,7 @@ export interface GeneralLstmOptions {
   readonly output: ActivationFunction;
   /** Whether the forget gate is 1 − i; false by default. */
   readonly couplesGates?: boolean;
+  /** Whether the gates have peephole connections to the cell state; false by default. */
   readonly hasPeepholes?: boolean;
 }
 

@@ -48,7 +48,7 @@ type Affine<L> = Readonly<Record<'weight' | 'bias', L>>;
  */
 type DecoderTree<L> = {
   readonly embedding: { readonly weight: L };
-  /** Maps the encoder's final state to the initial state of a layer, by `layer1.h`, if their sizes differ. */
+  /** By layer and state name (`layer1.h`): maps the encoder's final state to the initial one, if their sizes differ. */
   readonly bridge?: Readonly<Record<string, Affine<L>>>;
   /** The parameters of the cell of every layer: `layer1`, `layer2`, … */
   readonly cell: Readonly<Record<string, Readonly<Record<string, L>>>>;

@@ -48,7 +48,7 @@ export interface Conv1dOptions {
   readonly groups?: number | undefined;
   /** `'valid'` by default. With stride 1 and padding `'causal'`, the layer can be streamed. */
   readonly padding?: Padding | undefined;
-  /** A function of variables, such as `relu`; none by default. */
+  /** A function of variables that preserves the shape, such as `relu`; none by default. */
   readonly activation?: ((x: Variable) => Variable) | undefined;
   /** Glorot uniform by default. */
   readonly weightInitializer?: Initializer | undefined;
@@ -63,8 +63,8 @@ export interface Conv1dOptions {
  * padding `'same'` or `'causal'`.
  *
  * With sequences of unequal length, the padding of a sequence follows its last valid step, and each length becomes its
- * T′: {@link outputLengths} returns them. The parameters are `weight [k, I / groups, O]`, as in Keras, and `bias [O]`;
- * PyTorch has `[O, I / groups, k]`.
+ * T′: {@link outputLengths} returns them. In a model, the layer is named `conv`. Its parameters are
+ * `weight [k, I / groups, O]`, as in Keras, and `bias [O]`; PyTorch has `[O, I / groups, k]`.
  *
  * With stride 1 and padding `'causal'`, the output of a step depends only on that step and earlier ones. The state of
  * the layer is then `inputs [B, (k − 1)·dilation·I]`: the last inputs, the oldest first.

@@ -13,7 +13,7 @@ import { activate, type Layer, stateless, vectorFeatures, vectorSize, vectors } 
 export interface DenseOptions {
   /** O, the size of the output. */
   readonly size: number;
-  /** A function of variables, such as `relu`; none by default. */
+  /** A function of variables that preserves the shape, such as `relu`; none by default. */
   readonly activation?: ((x: Variable) => Variable) | undefined;
   /** Glorot uniform by default. */
   readonly weightInitializer?: Initializer | undefined;

@@ -52,7 +52,7 @@ export interface RecurrentOptions extends DirectionOptions {
 }
 
 /**
- * Creates a layer that runs a cell over `[T, B, I]`. Its parameters and state are those of the cell.
+ * Creates a layer that runs a cell over `[T, B, I]`. Its name, parameters and state are those of the cell.
  *
  * @throws RangeError if `hiddenSize` is not a positive integer or a dropout rate is not in [0, 1); in a model, if its
  *   input is not one vector per step

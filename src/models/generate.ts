@@ -24,7 +24,8 @@ export interface GenerateOptions extends SamplingOptions {
  *
  * @param model maps ids `[T, B]` to logits `[T, B, V]` of the next id
  * @returns `length` ids
- * @throws RangeError if the model does not accept ids, the prompt is empty, or an option is out of range
+ * @throws RangeError if the model does not accept ids, a layer is not causal, the prompt is empty or contains an id
+ * outside [0, V), a logit is NaN, or an option is out of range
  * @example
  * const layers = [embedding({ vocabularySize: 5, size: 4 }), recurrent(gru(), { hiddenSize: 8 }), dense({ size: 5 })];
  * generate(sequential(layers), { prompt: [0], length: 3, temperature: 0 }).length; // 3

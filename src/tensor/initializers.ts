@@ -62,7 +62,7 @@ export function uniform(low = -0.05, high = 0.05): Initializer {
  *
  * @param mean 0 by default
  * @param standardDeviation 0.05 by default, as in Keras
- * @throws RangeError if the standard deviation is negative
+ * @throws RangeError if an argument is not finite, or the standard deviation is negative
  * @example
  * normal(0, 0.05)([2, 3], createRandom(1)).shape; // [2, 3]
  */
@@ -78,7 +78,7 @@ export function normal(mean = 0, standardDeviation = 0.05): Initializer {
  *
  * @param mean 0 by default
  * @param standardDeviation that before the truncation; 0.05 by default, as in Keras
- * @throws RangeError if the standard deviation is negative
+ * @throws RangeError if an argument is not finite, or the standard deviation is negative
  * @example
  * Math.max(...truncatedNormal(0, 1)([100], createRandom(1)).data) <= 2; // true
  */
@@ -93,7 +93,7 @@ export function truncatedNormal(mean = 0, standardDeviation = 0.05): Initializer
  * ±√(6 / (fanIn + fanOut)) (Glorot and Bengio, 2010).
  *
  * @param gain the factor of the standard deviation; 1 by default
- * @throws RangeError if `gain` is negative; on use, if the shape is not that of a matrix or a convolution
+ * @throws RangeError if `gain` is negative or not finite; on use, if the shape is not that of a matrix or a convolution
  * @example
  * Math.abs(glorotUniform()([3, 3], createRandom(1)).data[0]!) <= 1; // true
  */
@@ -166,7 +166,7 @@ export function lecunNormal(gain = 1): Initializer {
  * Jaitly and Hinton, 2015, arXiv 1504.00941). In a gated cell, every gate block becomes the identity.
  *
  * @param gain 1 by default
- * @throws RangeError on use, if the shape is not that of a matrix
+ * @throws RangeError if `gain` is not finite; on use, if the shape is not that of a matrix
  * @example
  * identity(0.5)([2, 2], createRandom(1)).data; // Float32Array [0.5, 0, 0, 0.5]
  */
@@ -185,7 +185,7 @@ export function identity(gain = 1): Initializer {
  * forget gate is initially open (Gers, Schmidhuber and Cummins, 2000; Jozefowicz et al., 2015).
  *
  * @param value 1 by default
- * @throws RangeError on use, if the shape is not that of a bias of four gate blocks
+ * @throws RangeError if the value is not finite; on use, if the shape is not that of a bias of four gate blocks
  * @example
  * forgetBias()([8], createRandom(1), 4).data; // Float32Array [0, 0, 1, 1, 0, 0, 0, 0]
  */
@@ -241,7 +241,7 @@ export function chronoBias(longest: number): Initializer {
  * generation of random orthogonal matrices"), which needs no factorization: 4/3·n³ operations.
  *
  * @param gain 1 by default
- * @throws RangeError on use, if the shape is not that of a matrix
+ * @throws RangeError if `gain` is not finite; on use, if the shape is not that of a matrix
  * @example
  * const q = orthogonal()([2, 2], createRandom(1)).data;
  * Math.abs(q[0]! * q[1]! + q[2]! * q[3]!) < 1e-6; // true

@@ -58,6 +58,7 @@ function isShaped(value: unknown): value is { shape: Shape; data?: unknown } {
  *
  * @param values nested arrays of numbers, or a flat array in row-major order; a `Float32Array` is not copied
  * @param shape the shape of a flat array; by default, the shape of the nested arrays
+ * @throws TypeError if a value is not a number
  * @throws RangeError if the nested arrays are ragged, or the size of the shape is not the number of values
  * @example
  * tensor([[1, 2, 3], [4, 5, 6]]).shape; // [2, 3]
@@ -75,6 +76,7 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
  *
  * @param values nested arrays, or a flat array in row-major order; an `Int32Array` is not copied
  * @param shape the shape of a flat array; by default, the shape of the nested arrays
+ * @throws TypeError if a value is not a number
  * @throws RangeError if a value is not a 32-bit integer, the nested arrays are ragged, or the size of the shape is not
  * the number of values
  * @example

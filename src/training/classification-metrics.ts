@@ -146,7 +146,8 @@ export function confusionMatrix(
  *
  * @param k 5 by default
  * @returns a metric of logits `[..., V]` and class ids `[...]`
- * @throws RangeError if k is not an integer of at least 1; from the metric, as {@link accuracy}
+ * @throws RangeError if k is not an integer of at least 1; from the metric, as {@link accuracy}, and if a target that
+ * counts is outside [0, V)
  * @example
  * topKAccuracy(2)(tensor([[3, 2, 1], [3, 2, 1]]), intTensor([1, 2])); // 0.5
  */

@@ -35,6 +35,7 @@ const notCloneable = /* @__PURE__ */ postInstead('a custom model', 'its data, an
  *
  * @param parameters a tree of tensors; copied into one flat buffer
  * @param loss computes the loss of a batch, a scalar, from the same tree of variables
+ * @throws TypeError if `parameters` is not a tree of tensors, or `loss` is not a function
  * @example
  * const line = customModel({ slope: tensor(0), offset: tensor(0) }, (p, batch: Batch<Tensor, Tensor>) =>
  *   meanSquaredError(add(multiply(batch.inputs, p.slope), p.offset), batch.targets));

@@ -71,7 +71,7 @@ export interface FitOptions<B = Batch, S = never> {
   readonly validation?: Batches<B> | AsyncBatches<B> | S | undefined;
   /**
    * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
-   * training ends, the model gets the parameters of the best epoch. Requires `validation`.
+   * training ends, unless it throws, the model gets the parameters of the best epoch. Requires `validation`.
    */
   readonly patience?: number | undefined;
   /** The optimizer state to continue from, updated in place. */

@@ -163,7 +163,7 @@ export interface SgdOptions {
  * Stochastic gradient descent: velocity ← momentum · velocity + gradient, step −rate · velocity.
  *
  * @param rate a constant learning rate, or a schedule; 0.01 by default
- * @throws RangeError if the momentum is not in [0, 1]
+ * @throws RangeError if a constant rate is negative or not finite, or the momentum is not in [0, 1]
  * @example
  * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
  */

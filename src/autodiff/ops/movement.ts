@@ -137,7 +137,7 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
 /**
  * Stacks tensors of equal shape along a new axis.
  *
- * @param axis the position of the new axis; 0 by default
+ * @param axis the position of the new axis; 0 by default, and negative positions count from the end
  * @throws RangeError if `parts` is empty, or the shapes differ
  * @example
  * compute({ x: tensor([1, 2, 3]) }, ({ x }) => stack([x, x])).shape; // [2, 3]
