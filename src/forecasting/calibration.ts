@@ -22,12 +22,17 @@ export function heldBatches(plan: FeaturePlan, held: readonly WindowOrigin[]): W
   return thinned(held, mostHeld).map((origins) => windowsOf(plan, origins, 0));
 }
 
-/** At most `most` of the origins, evenly spaced, in groups of 64. */
+/** At most `most` of the origins, evenly spaced from the oldest to the latest, in groups of 64. */
 function thinned(origins: readonly WindowOrigin[], most: number): WindowOrigin[][] {
   const every = Math.ceil(origins.length / most);
-  const used = origins.filter((_, i) => i % every === 0);
+  // In the order of the series, every n-th origin could be the oldest one of each series.
+  const ordered = every > 1 ? [...origins].sort((a, b) => ageOf(b) - ageOf(a)) : origins;
+  const used = ordered.filter((_, i) => i % every === 0);
   return Array.from({ length: Math.ceil(used.length / 64) }, (_, i) => used.slice(64 * i, 64 * (i + 1)));
 }
+
+/** The number of steps from an origin to the end of its series. */
+const ageOf = ({ of, at }: WindowOrigin): number => of.series.values.length - 1 - at;
 
 /** The score of a held-out value, and the number of steps from it to the end of its series. */
 interface HeldScore {
@@ -43,14 +48,14 @@ function scoresAt(fitted: FittedForecaster, origins: readonly WindowOrigin[], mo
     const batch = windowsOf(fitted, group, 0);
     const outputs = fitted.members.map((member) => predictWindows(member, fitted.forecaster, batch).data);
     const [T = 0, B = 0] = batch.targets.shape;
-    return group.flatMap(({ of, at }, b) =>
+    return group.flatMap((origin, b) =>
       Array.from({ length: horizon }, (_, k) => k).flatMap((k): HeldScore[] => {
         const row = (T - horizon + k) * B + b;
         if (batch.weights.data[row] === 0) return [];
         const scale = batch.scales.data[row]!;
         const quantile = averageQuantile(plain, outputs, row, scale);
         const score = coverageScore(distribution, quantile, batch.targets.data[row]!, scale);
-        return [{ score, age: of.series.values.length - 1 - (at + 1 + k) }];
+        return [{ score, age: ageOf(origin) - 1 - k }];
       }),
     );
   });

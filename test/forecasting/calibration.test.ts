@@ -70,6 +70,26 @@ describe('recalibration', () => {
     expect(loadForecaster(saveForecaster(many)).trainedCalibration).toBe(fitted.calibration);
   });
 
+  it('uses recent values of any number of series', async () => {
+    // Twelve steps with small noise, then twelve with four times as much.
+    const random = createRandom(7);
+    const many = Array.from({ length: 130 }, (_, i): Series => {
+      const values = Array.from({ length: 84 }, (_, t) => 100 + (t < 72 ? 1 : 4) * normalNumber(random));
+      return { name: `s${i}`, values };
+    });
+    const options = { horizon: 1, hiddenSize: 4, context: 8, scaling: 'standard' } as const;
+    const fitted = await fitForecaster(
+      forecaster(options),
+      many.slice(0, 8).map((series) => cut(series, 60)),
+      training,
+    );
+    // With 128 series, every 24th window in the order of the series is the oldest one of its series.
+    for (const count of [64, 127, 128, 129, 130]) {
+      const adapted = recalibrate(fitted, many.slice(0, count), { steps: 24 });
+      expect(adapted.calibration / fitted.calibration).toBeGreaterThan(1.8);
+    }
+  });
+
   it('keeps counts integers', async () => {
     const values = noise(15).map((value) => Math.max(0, Math.round(value / 20)));
     const options = { horizon: 4, hiddenSize: 8, distribution: negativeBinomial() };
