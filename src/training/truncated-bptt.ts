@@ -10,7 +10,7 @@ import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, randomBits, seeded } from '../tensor/random';
-import { checkCount, checkFunction, checkKind, checkNames, formatShape } from '../tensor/shape';
+import { checkCount, checkFunction, checkKind, checkNames, formatShape, outOfRange } from '../tensor/shape';
 import { concatSteps } from '../tensor/step-ranges';
 import {
   checkIntTensor,
@@ -143,6 +143,7 @@ export function truncatedBptt<T = Tensor | IntTensor>(
 
   const random = seeded('truncatedBptt', seed);
   let memory: Memory = options.memory ?? { before: undefined, state: undefined, kept: undefined, waiting: undefined };
+  withCaller('truncatedBptt: memory.waiting', () => memory.waiting && completeSteps(memory.waiting, batchSize));
   let result: Omit<Memory, 'waiting'> & { readonly outputs: Tensor };
   const task: Task<Sequential['parameters'], Steps> = {
     parameters: model.parameters,
@@ -206,14 +207,16 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
       try {
         while (waiting.inputs.shape[0]! >= stride) {
-          losses.push(session.update([cutSteps(waiting, 0, stride)], random, session.steps() + 1).loss);
-          const { outputs: newOutputs, ...rest } = result;
+          const next = cutSteps(waiting, 0, stride);
+          // If the update fails, its steps are dropped: they would fail again.
           waiting = cutSteps(waiting, stride, waiting.inputs.shape[0]!);
+          losses.push(session.update([next], random, session.steps() + 1).loss);
+          const { outputs: newOutputs, ...rest } = result;
           memory = { ...rest, waiting };
           outputs = concatSteps(outputs, newOutputs);
         }
       } finally {
-        // The steps of an update that failed stay in the memory. A copy: the caller may change the buffers afterwards.
+        // A copy: the caller may change the buffers afterwards.
         memory = { ...memory, waiting: mapSteps(waiting, copyTensor) };
       }
       return { losses, outputs };
@@ -225,7 +228,8 @@ export function truncatedBptt<T = Tensor | IntTensor>(
  * Trains on the next steps of the streams. There is an update as soon as there are `stride` new steps; the remaining
  * steps wait for the next call.
  *
- * @throws RangeError if the steps do not fit; if a loss or gradient is not finite, before the parameters are changed
+ * @throws RangeError if the steps do not fit; if a loss or gradient is not finite, before the parameters are changed.
+ * The steps of the update are then dropped, and the next call continues with those after them
  * @throws TypeError if the steps have `lengths`: streams have no padding; use `mask` and `resets`
  * @example
  * const model = sequential([
@@ -257,8 +261,7 @@ function checkTruncation(
 ): void {
   for (const [name, value] of Object.entries(sizes)) checkCount('truncatedBptt', name, value);
   const { window, stride } = sizes;
-  if (stride > window)
-    throw new RangeError(`truncatedBptt: stride must be at most the window = ${window}, got ${stride}.`);
+  if (stride > window) throw outOfRange('truncatedBptt', 'stride', `at most the window = ${window}`, stride);
   checkCausal('truncatedBptt', model.layers, 'on a stream');
   const ofBatch = stride < window && model.layers.find(({ layer }) => layer.buffers !== undefined);
   if (ofBatch)
@@ -266,7 +269,7 @@ function checkTruncation(
       `truncatedBptt: layer ${ofBatch.name} needs the statistics of the whole window, so stride must be ${window}.`,
     );
   if (!outputsPerStep(model))
-    throw new RangeError('truncatedBptt: the model must have one output per step, got one per sequence.');
+    throw outOfRange('truncatedBptt', 'model', 'one with an output per step', 'one per sequence');
 }
 
 /** The steps with the default mask and resets. @throws RangeError if a shape does not fit */
@@ -282,11 +285,8 @@ function completeSteps<Y extends Tensor | IntTensor>(
     resets: resets ?? { shape: leading, data: new Int32Array(leading[0]! * batchSize) },
   };
   for (const [name, { shape }] of Object.entries(steps)) {
-    if (shape[0] !== leading[0] || shape[1] !== batchSize) {
-      throw new RangeError(
-        `trainOn: ${name} must be [S, B, …] = [${leading[0] ?? 0}, ${batchSize}, …], got ${formatShape(shape)}.`,
-      );
-    }
+    if (shape[0] !== leading[0] || shape[1] !== batchSize)
+      throw outOfRange('trainOn', name, `[S, B, …] = [${leading[0] ?? 0}, ${batchSize}, …]`, formatShape(shape));
   }
   return steps;
 }

@@ -211,6 +211,28 @@ it('keeps at most a window in memory', () => {
   expect(trainer.memory.waiting!.inputs.shape[0]).toBe(0);
 });
 
+it('drops the steps of an update that fails, and continues with the next ones', () => {
+  const [model, other] = [modelOf(), modelOf()];
+  const [trainer, reference] = [trainerOf(model, { window: 3, stride: 3 }), trainerOf(other, { window: 3, stride: 3 })];
+  const wrong = piece(3, 6);
+  wrong.inputs.data[0] = NaN;
+  for (const each of [trainer, reference]) trainOn(each, piece(0, 3));
+  expect(() => trainOn(trainer, wrong)).toThrow('trainOn: the loss became NaN at step 2');
+  expect(trainer.memory.waiting!.inputs.shape[0]).toBe(0);
+  for (const each of [trainer, reference]) expect(trainOn(each, piece(6, 12)).losses).toHaveLength(2);
+  expect(model.data).toEqual(other.data);
+});
+
+it('rejects the memory of another batch size', () => {
+  const { memory } = trainerOf(modelOf(), { window: 3, stride: 3 });
+  const trainer = trainerOf(modelOf(), { window: 3, stride: 3 });
+  trainOn(trainer, piece(0, 2));
+  expect(memory.waiting).toBeUndefined();
+  expect(() => trainerOf(modelOf(), { window: 3, stride: 3, batchSize: 1, memory: trainer.memory })).toThrow(
+    'truncatedBptt: memory.waiting: inputs must be [S, B, …] = [2, 1, …], got [2, 2, ',
+  );
+});
+
 it('keeps parameters and memory if an update fails, and rejects arguments that do not fit', () => {
   const model = modelOf();
   const trainer = trainerOf(model, { window: 4, stride: 4 });
@@ -241,6 +263,6 @@ it('keeps parameters and memory if an update fails, and rejects arguments that d
   );
   expect(() =>
     trainerOf(sequential([recurrent(lstm(), { hiddenSize: 2, returnSequences: false })], { inputSize: I }), {}),
-  ).toThrow('the model must have one output per step');
+  ).toThrow('truncatedBptt: model must be one with an output per step, got one per sequence.');
   expect(predict(model, inputs).shape).toEqual([T, B, 1]);
 });
