@@ -41,12 +41,12 @@ function checkFit(score: Score, parameters: AttentionMemory['parameters'], D: nu
 }
 
 /** The result of {@link attend}. */
-export interface Attended {
+export type Attended = {
   /** `[B, H]`, or `[Q, B, H]` for Q queries per row: the weighted sum of the states. Zeros for rows of length 0. */
   readonly context: Variable;
   /** `[B, T]`, or `[Q, B, T]`: the attention weights. They sum to 1, except for rows of length 0. */
   readonly weights: Variable;
-}
+};
 
 /**
  * Attends to the states of a memory, with one query per row or with Q at once.

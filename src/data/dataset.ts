@@ -2,6 +2,7 @@
 
 import { type Random, shuffle } from '../tensor/random';
 import {
+  checkChoice,
   checkCount,
   checkNames,
   checkSome,
@@ -169,7 +170,7 @@ export function batchesOf<X extends Tensor | IntTensor, Y extends Tensor | IntTe
 ): Dataset<Batch<Y, X>> {
   checkNames('batchesOf', 'options', options, ['batchSize', 'shuffle', 'targetAxis']);
   const { batchSize, shuffle: shuffled = true, targetAxis = 1 } = options;
-  checkCount('batchesOf', 'targetAxis', targetAxis, 0);
+  checkChoice('batchesOf', 'targetAxis', targetAxis, [0, 1]);
   checkCount('batchesOf', 'batchSize', batchSize);
   checkEither('batchesOf', 'inputs', inputs);
   checkEither('batchesOf', 'targets', targets);

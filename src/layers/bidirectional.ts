@@ -94,8 +94,9 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
       const byDirection = splitNames(parameters);
+      const stateNames = [forward, backward].flatMap((each) => each.cell.state.map((name) => `${each.name}.${name}`));
+      checkNames('bidirectional', 'state', context.state ?? {}, stateNames);
       const states = splitNames(context.state ?? {});
-      checkNames('bidirectional', 'state', states, ['forward', 'reverse']);
       const runOf = (direction: LayerDirection): Unrolled & { readonly output: Variable } => {
         const { name, cell: own } = direction;
         const directionContext = { ...context, state: states[name] };

@@ -89,14 +89,15 @@ export function checkLayers(where: string, argument: string, layers: readonly La
   });
 }
 
-/** Returns the names of layers in a model. */
+/** Returns the names of layers in a model, each different: those of layers, with a number if another one has it. */
 export function namesOf(layers: readonly Layer[]): readonly string[] {
-  const counts = new Map<string, number>();
-  return layers.map(({ name }) => {
-    const count = (counts.get(name) ?? 0) + 1;
-    counts.set(name, count);
-    return count > 1 ? name + count : name;
-  });
+  const names: string[] = [];
+  for (const { name } of layers) {
+    let own = name;
+    for (let count = 2; names.includes(own); count++) own = name + count;
+    names.push(own);
+  }
+  return names;
 }
 
 /** Returns the parts of layers by layer name, such as their states; layers without parts are absent. */
@@ -141,7 +142,7 @@ export function statesPerStep(results: ChainRun['results']): Readonly<Record<str
 
 /** Returns the number of valid steps of each row after a layer. */
 export const lengthsAfter = ({ steps }: Layer, lengths: Int32Array | undefined): Int32Array | undefined =>
-  steps && lengths ? lengths.map(steps) : lengths;
+  steps && lengths ? lengths.map((n) => steps(n)) : lengths;
 
 /** Returns the number of steps after layers, some of which may change it. */
 export const stepsThrough = (layers: readonly Layer[], T: number): number =>

@@ -105,7 +105,7 @@ function poolLayer(
     origin: [caller, { size, stride, padding }],
     causal: false,
     output: (input) => ({ kind: 'vectors', size: stepSize(caller, input), perStep: true }),
-    steps: (length) => windowsOver(window, length),
+    ...(padding === 'same' && stride === 1 ? {} : { steps: (length) => windowsOver(window, length) }),
     run: (_, input, context) => {
       checkNoResets(caller, context);
       return { output: apply(vectors(caller, input), window, context) };

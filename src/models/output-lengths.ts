@@ -1,6 +1,7 @@
 /** The lengths of the output of a model. */
 
 import { lengthsAfter, type NamedLayer } from '../layers/chain';
+import { checkLengths } from '../recurrence/packing';
 import { checkModel, type Sequential } from './sequential';
 
 /**
@@ -16,7 +17,8 @@ import { checkModel, type Sequential } from './sequential';
  */
 export function outputLengths(model: Sequential, lengths: Int32Array): Int32Array {
   checkModel('outputLengths', model);
-  return lengthsOf(model.layers, lengths) ?? lengths;
+  checkLengths('outputLengths', lengths, 2 ** 31 - 1, lengths?.length);
+  return lengthsOf(model.layers, lengths.slice())!;
 }
 
 /** Returns the number of valid steps of each row after layers in order. */

@@ -94,6 +94,7 @@ function layerRows({ name, layer, input, output }: NamedLayer, all: TensorTree):
 
 /** The rows of the groups in a tree of parameters. Those of an encoder are its layers. */
 function groupRows(tree: TensorTree, encoder?: readonly NamedLayer[]): Row[] {
+  if (isTensor(tree)) return [];
   return Object.entries(tree as Readonly<Record<string, TensorTree>>).flatMap(([name, group]): Row[] => {
     const row: Row = [name, '', format(treeSize('summary', group))];
     if (isTensor(group)) return [row];

@@ -4,8 +4,8 @@ import { withCaller } from './error-context';
 import { glorotUniform, type Initializer, orthogonal, zeros } from './initializers';
 import { mapValues } from './named-values';
 import type { Random } from './random';
-import { checkFunction, checkObject, type Shape } from './shape';
-import { checkSize, checkTensor, full, type Tensor } from './tensor';
+import { checkFunction, checkObject, checkShape, type Shape } from './shape';
+import { checkTensor, full, type Tensor } from './tensor';
 import { join } from './tree';
 
 /** The role of a parameter, which selects its initializer. */
@@ -63,7 +63,7 @@ function initializeParameter(
   const create = (part: Shape): Tensor => {
     const value = initializer!(part, random, blocks);
     checkTensor('parameter', 'the initial value', value);
-    checkSize('parameter', 'the initial value', part, value.data.length);
+    checkShape('parameter', 'the initial value', value.shape, 'of the parameter', part);
     return value;
   };
   const [rows, columns] = shape as [number, number];

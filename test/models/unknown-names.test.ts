@@ -63,13 +63,13 @@ describe('states of predict', () => {
       'no direction',
       bidirectionalModel,
       { bidirectional: { h: state, c: state } },
-      'predict: layer bidirectional: state must have only forward, reverse, got h.',
+      'predict: layer bidirectional: state must have only forward.h, forward.c, reverse.h, reverse.c, got h.',
     ],
     [
       'an unknown direction',
       bidirectionalModel,
       { bidirectional: { 'backward.h': state } },
-      'predict: layer bidirectional: state must have only forward, reverse, got backward.',
+      'predict: layer bidirectional: state must have only forward.h, forward.c, reverse.h, reverse.c, got backward.h.',
     ],
     [
       'no inner layer',
