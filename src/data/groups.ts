@@ -82,8 +82,7 @@ export function kFold(
   else lengthOf('kFold', 'examples', examples);
   const groups = typeof examples === 'number' ? Array.from({ length: examples }, (_, i) => i) : examples;
   const order = shuffledGroups('kFold', groups, seed);
-  if (order.length < k)
-    throw new RangeError(`kFold: there must be at least k = ${k} examples or groups, got ${order.length}.`);
+  checkCount('kFold', 'the number of examples or groups', order.length, k);
   return Array.from({ length: k }, (_, fold) => ({
     train: sorted(order.filter((_members, i) => i % k !== fold)),
     test: sorted(order.filter((_members, i) => i % k === fold)),

@@ -5,7 +5,7 @@
  */
 
 import { lastOf } from '../tensor/arrays';
-import { describe } from '../tensor/shape';
+import { checkChoice } from '../tensor/shape';
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { fill } from './movement';
 import { type Implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './simd/bind';
@@ -120,9 +120,7 @@ export function workspaceOver(
  * useKernels(undefined);
  */
 export function useKernels(name: KernelName | undefined): void {
-  if (name !== undefined && !['portable', 'simd', 'relaxed', 'wide'].includes(name)) {
-    throw new RangeError(`useKernels: name must be 'portable', 'simd', 'relaxed' or 'wide', got ${describe(name)}.`);
-  }
+  if (name !== undefined) checkChoice('useKernels', 'name', name, ['portable', 'simd', 'relaxed', 'wide']);
   const previous = selected;
   let reason = '';
   try {

@@ -179,7 +179,7 @@ function advanceRows(batch: Stream, x: IntTensor | Tensor, rows: readonly number
   } catch (error) {
     // The position of a wrong id is that in the batch.
     if (error instanceof RangeError && isIntTensor(x))
-      error.message = error.message.replace(/ at position (\d+)/, (_, i) => ` at position ${rows[Number(i)]}`);
+      error.message = error.message.replace(/ at index (\d+)/, (_, i) => ` at index ${rows[Number(i)]}`);
     throw attributed(error, 'pool.advance');
   }
 }

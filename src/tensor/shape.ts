@@ -168,7 +168,7 @@ export function checkIds(
   for (let i = start; i < end; i++) {
     const id = ids[i]!;
     if (!(Number.isInteger(id) && id >= 0 && id < count)) {
-      const got = `${describe(id)} at position ${i - start}`;
+      const got = `${describe(id)} at index ${i - start}`;
       throw outOfRange(where, argument, `integers from 0 to ${count - 1}`, got);
     }
   }

@@ -2,7 +2,7 @@
 
 import { addScaled, scaling } from '../kernels/arithmetic';
 import { lastOf } from '../tensor/arrays';
-import { checkBelowOne, checkCount, checkKind, checkNames } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkKind, checkNames, outOfRange } from '../tensor/shape';
 import { type TensorTree, treeOver } from '../tensor/tree';
 import {
   checkOptimizer,
@@ -86,7 +86,7 @@ export function averagedModel<M extends { readonly parameters: TensorTree; reado
   checkKind('averagedModel', 'model', model, 'a model', 'data');
   checkOptimizer('averagedModel', 'optimizer', optimizer);
   if (!optimizer.name.endsWith('averageWeights'))
-    throw new RangeError(`averagedModel: optimizer must end with averageWeights, got ${optimizer.name}.`);
+    throw outOfRange('averagedModel', 'optimizer', 'one that ends with averageWeights', optimizer.name);
   checkOptimizerState('averagedModel', 'state', optimizer, state, model.data.length);
   checkCount('averagedModel', 'state.step', state.step);
   const { data, tree } = treeOver(model.parameters, lastOf(state.slots)!.slice());

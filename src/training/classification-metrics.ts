@@ -1,7 +1,7 @@
 /** Metrics of predicted classes. */
 
 import { lastOf } from '../tensor/arrays';
-import { checkChoice, checkCount, checkNames, checkNumber } from '../tensor/shape';
+import { checkChoice, checkCount, checkNames, checkNumber, outOfRange } from '../tensor/shape';
 import { checkTensor, type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { checkClass, columnsOf, forEachCounted, forEachPrediction } from './counted-targets';
 import { checkClassIds, checkTotal, type DatasetMetric, type MetricOptions } from './metrics';
@@ -127,7 +127,7 @@ export function confusionMatrix(
         add(logits, targets, counting) {
           const ofClasses = isIntTensor(targets);
           if (!ofClasses && columnsOf(logits) !== 1)
-            throw new RangeError(`confusionMatrix: there must be one label, got ${columnsOf(logits)}.`);
+            throw outOfRange('confusionMatrix', 'logits', 'of one label', columnsOf(logits));
           const V = ofClasses ? lastOf(logits.shape)! : 2;
           while (rows.length < V) rows.push(new Array<number>(V).fill(0));
           forEachPrediction('confusionMatrix', logits, targets, counting, threshold, (target, predicted, weight) => {

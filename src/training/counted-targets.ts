@@ -27,13 +27,13 @@ export const columnsOf = ({ shape }: Tensor): number => (shape.length < 2 ? 1 : 
 export function checkClass(where: string, { data }: IntTensor, index: number, V: number): void {
   const target = data[index]!;
   if (!(target >= 0 && target < V))
-    throw outOfRange(where, 'targets', `integers from 0 to ${V - 1}`, `${target} at position ${index}`);
+    throw outOfRange(where, 'targets', `integers from 0 to ${V - 1}`, `${target} at index ${index}`);
 }
 
 /** @throws RangeError if a target that counts is not 0 or 1 */
 export function checkBinary(where: string, { data }: Tensor, index: number): void {
   const target = data[index]!;
-  if (target !== 0 && target !== 1) throw outOfRange(where, 'targets', '0 or 1', `${target} at position ${index}`);
+  if (target !== 0 && target !== 1) throw outOfRange(where, 'targets', '0 or 1', `${target} at index ${index}`);
 }
 
 /**

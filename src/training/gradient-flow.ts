@@ -21,7 +21,7 @@ import { step as stepOf } from '../recurrence/unroll';
 import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
-import { checkFunction, checkNames } from '../tensor/shape';
+import { checkFunction, checkNames, outOfRange } from '../tensor/shape';
 import { full, type IntTensor, type Tensor } from '../tensor/tensor';
 import type { Loss } from './losses';
 import { scalarOf } from './task';
@@ -77,7 +77,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
     '',
     probes,
   );
-  if (probes.length === 0) throw new RangeError('gradientFlow: the model has no recurrent layer.');
+  if (probes.length === 0) throw outOfRange('gradientFlow', 'model', 'one with a recurrent layer', 'none');
   // Zeros are added to every state: the gradient with respect to them is the gradient with respect to the state.
   const noise: Record<string, Record<string, Tensor>> = {};
   const times: Record<string, Times> = {};

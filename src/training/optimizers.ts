@@ -104,11 +104,10 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
     parts,
     rate: parts.reduce<LearningRate | undefined>((rate, part) => part.rate ?? rate, undefined),
     update: (update) => {
-      let first = 0;
+      const slots = [...update.slots];
       for (const part of parts) {
-        part.update({ ...update, slots: update.slots.slice(first, first + part.slots) });
+        part.update({ ...update, slots: slots.splice(0, part.slots) });
         leaveBuffers(update);
-        first += part.slots;
       }
     },
   };

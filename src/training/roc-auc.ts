@@ -1,6 +1,7 @@
 /** The area under the receiver operating characteristic curve. */
 
 import { lastOf } from '../tensor/arrays';
+import { outOfRange } from '../tensor/shape';
 import { isIntTensor } from '../tensor/tensor';
 import { checkBinary, checkClass, columnsOf, forEachCounted } from './counted-targets';
 import { checkClassIds, checkPairs, checkTotal, type DatasetMetric } from './metrics';
@@ -34,8 +35,7 @@ export function rocAuc(): DatasetMetric {
           while (labels.length < columns) labels.push({ scores: [], weights: [], positive: [] });
           if (isIntTensor(targets)) {
             checkClassIds(where, logits.shape, targets);
-            if (lastOf(logits.shape) !== 2)
-              throw new RangeError(`${where}: logits must have two classes, got ${lastOf(logits.shape)}.`);
+            if (lastOf(logits.shape) !== 2) throw outOfRange(where, 'logits', 'of two classes', lastOf(logits.shape));
             forEachCounted(where, targets, options, (row, weight) => {
               checkClass(where, targets, row, 2);
               total += weight;

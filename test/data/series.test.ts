@@ -209,7 +209,9 @@ describe('groups', () => {
           for (const name of namesOf(test)) expect(namesOf(train).has(name)).toBe(false);
       }
     }
-    expect(() => kFold(3, { k: 4 })).toThrow('there must be at least k = 4 examples or groups, got 3');
+    expect(() => kFold(3, { k: 4 })).toThrow(
+      'kFold: the number of examples or groups must be an integer of at least 4, got 3',
+    );
     expect(() => kFold(3, { k: 1 })).toThrow('kFold: k');
     expect(() => kFold(7.5, { k: 2 })).toThrow('kFold: examples must be an integer of at least 1, got 7.5');
   });

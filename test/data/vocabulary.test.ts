@@ -74,7 +74,7 @@ describe('encode and decode', () => {
 
   it.each([-1, 8, 0.5, NaN])('decode rejects the id %s', (id) => {
     expect(() => decode(characterVocabulary('abcdefgh'), [0, id])).toThrow(
-      new RangeError(`decode: ids must be integers from 0 to 7, got ${id} at position 1.`),
+      new RangeError(`decode: ids must be integers from 0 to 7, got ${id} at index 1.`),
     );
   });
 });
@@ -190,15 +190,15 @@ describe('a malformed vocabulary', () => {
   const { merges = [] } = vocabulary;
 
   it.each<[string, unknown, string]>([
-    ['a merge of itself', [merges[0], [258, 101], merges[2]], 'got 258 at position 0'],
-    ['a merge of a later token', [[108, 259], ...merges.slice(1)], 'got 259 at position 1'],
+    ['a merge of itself', [merges[0], [258, 101], merges[2]], 'got 258 at index 0'],
+    ['a merge of a later token', [[108, 259], ...merges.slice(1)], 'got 259 at index 1'],
     // Encoding "lo", (109, 112), did not end: 108 · 2²¹ + (112 + 2²¹) is 109 · 2²¹ + 112.
-    ['an id far out of range', [[108, 112 + 2 ** 21], ...merges.slice(1)], `got ${112 + 2 ** 21} at position 1`],
-    ['a negative id', [[110, 112 - 2 ** 21], ...merges.slice(1)], `got ${112 - 2 ** 21} at position 1`],
-    ['half an id', [[108.5, 111], ...merges.slice(1)], 'got 108.5 at position 0'],
-    ['a text', ['lo', ...merges.slice(1)], 'got l at position 0'],
-    ['one id', [[108], ...merges.slice(1)], 'got undefined at position 1'],
-    ['a missing merge', [null, ...merges.slice(1)], 'got undefined at position 0'],
+    ['an id far out of range', [[108, 112 + 2 ** 21], ...merges.slice(1)], `got ${112 + 2 ** 21} at index 1`],
+    ['a negative id', [[110, 112 - 2 ** 21], ...merges.slice(1)], `got ${112 - 2 ** 21} at index 1`],
+    ['half an id', [[108.5, 111], ...merges.slice(1)], 'got 108.5 at index 0'],
+    ['a text', ['lo', ...merges.slice(1)], 'got l at index 0'],
+    ['one id', [[108], ...merges.slice(1)], 'got undefined at index 1'],
+    ['a missing merge', [null, ...merges.slice(1)], 'got undefined at index 0'],
     ['too few merges', merges.slice(1), 'vocabulary.merges must be [V - 256 - marks] = [3], got [2].'],
     ['no array', 7, 'vocabulary.merges must be an array without undefined elements, got 7.'],
   ])('encode rejects %s', (_, value, message) => {
@@ -211,8 +211,8 @@ describe('a malformed vocabulary', () => {
     for (const [part, value, message] of [
       ['tokens', 'ab', 'tokens must be an array without undefined elements, got ab.'],
       ['marks', null, 'marks must be an object, got null.'],
-      ['marks', { unknown: 3 }, 'marks must be integers from 0 to 2, got 3 at position 0.'],
-      ['marks', { unknown: '0' }, 'marks must be integers from 0 to 2, got 0 at position 0.'],
+      ['marks', { unknown: 3 }, 'marks must be integers from 0 to 2, got 3 at index 0.'],
+      ['marks', { unknown: '0' }, 'marks must be integers from 0 to 2, got 0 at index 0.'],
     ] as const) {
       expect(() => encode(changed(words, part, value), 'a')).toThrow(`encode: vocabulary.${message}`);
       expect(() => decode(changed(words, part, value), [0])).toThrow(`decode: vocabulary.${message}`);

@@ -618,7 +618,7 @@ it('supports sources of vectors, and rejects invalid options', () => {
         [1, 1, 1, 1, 1],
       ]),
     ),
-  ).toThrow('encoderDecoder: targets must be integers from 0 to 5, got 6 at position 7.');
+  ).toThrow('encoderDecoder: targets must be integers from 0 to 5, got 6 at index 7.');
   expect(() => lossOf(encoderDecoder(base), null as never)).toThrow(
     'encoderDecoder: a batch must be an object, got null',
   );

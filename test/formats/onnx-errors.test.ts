@@ -234,7 +234,7 @@ describe('predictOnnx and runOnnx reject invalid inputs', () => {
     [
       'lengths that exceed T',
       { x: full([3, 2, 3], 1), lengths },
-      'predictOnnx: LSTM "all": lengths must be integers from 0 to 3, got 4 at position 0.',
+      'predictOnnx: LSTM "all": lengths must be integers from 0 to 3, got 4 at index 0.',
     ],
   ])('%s', (_, inputs, message) =>
     expect(() => predictOnnx(network, inputs as Parameters<typeof predictOnnx>[1])).toThrow(message),

@@ -39,7 +39,7 @@ it('selects the fastest kernels by default, and any kernels by name', () => {
 it('useKernels rejects an unknown name and keeps the kernels in use', () => {
   useKernels('portable');
   expect(() => useKernels('cuda' as never)).toThrow(
-    "useKernels: name must be 'portable', 'simd', 'relaxed' or 'wide', got cuda.",
+    'useKernels: name must be one of portable, simd, relaxed, wide, got cuda.',
   );
   expect(kernelsInUse()).toBe('portable');
 });

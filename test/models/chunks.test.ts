@@ -139,7 +139,7 @@ it('ids run in parts as well, and a wrong one is reported at its position', () =
   );
   expect(predict(model, ids)).toEqual(whole(model, ids, {}).output);
   ids.data[2500] = 9;
-  expect(() => predict(model, ids)).toThrow('at position 2500');
+  expect(() => predict(model, ids)).toThrow('at index 2500');
 });
 
 it('a wrong shape is that of the whole input', () => {

@@ -87,7 +87,7 @@ it('generate names itself and the layer', () => {
   const writer = sequential([embedding({ vocabularySize: 3, size: 2 }), dense({ size: 3 })]);
   expect(() => generate(writer, { prompt: [5], length: 1 })).toThrow(/^generate: layer embedding: /);
   expect(() => generate(writer, { prompt: [0, 0.5], length: 1 })).toThrow(
-    'generate: prompt must be integers from 0 to 2147483647, got 0.5 at position 1.',
+    'generate: prompt must be integers from 0 to 2147483647, got 0.5 at index 1.',
   );
 });
 

@@ -188,7 +188,7 @@ it('a wrong id in the last batch changes no stream', () => {
   const numbers = Array.from({ length: 300 }, pool.open);
   const ids = new Int32Array(300).fill(1);
   const wrong = ids.slice().fill(9, 298, 299);
-  const message = 'pool.advance: layer embedding: ids must be integers from 0 to 8, got 9 at position 298.';
+  const message = 'pool.advance: layer embedding: ids must be integers from 0 to 8, got 9 at index 298.';
   expect(() => pool.advance(numbers, intTensor(wrong))).toThrow(message);
   expect(() => pool.read(numbers)).toThrow('of streams that have a state, got 0.');
   pool.advance(numbers.slice(10), intTensor(ids.subarray(10)));

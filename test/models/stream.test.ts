@@ -361,7 +361,7 @@ it('rejects reversed layers, states and inputs of the wrong shape, and ids outsi
   const reader = stream(sequential([embedding({ vocabularySize: 4, size: 2 })]));
   expect(() => advance(reader, tensor([1]))).toThrow('advance: x must be ids [B] = [1], got vectors [1].');
   expect(() => advance(reader, intTensor([4]))).toThrow(
-    'embedding: ids must be integers from 0 to 3, got 4 at position 0.',
+    'embedding: ids must be integers from 0 to 3, got 4 at index 0.',
   );
   expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow(
     'streamCell: the parameters of lstm must be an object with weightHh, got an object with weightIh.',

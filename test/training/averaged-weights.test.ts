@@ -196,7 +196,7 @@ it('reject options and states that do not fit', () => {
   expect(() => averageWeights({ every: 0 })).toThrow('averageWeights: every must be an integer of at least 1, got 0.');
   const model = { parameters: { w: tensor([1]) }, data: Float32Array.of(1) };
   expect(() => averagedModel(model, adam(), initializeOptimizer(adam(), 1))).toThrow(
-    'averagedModel: optimizer must end with averageWeights, got adam.',
+    'averagedModel: optimizer must be one that ends with averageWeights, got adam.',
   );
   const averaging = averageWeights();
   expect(() => averagedModel(model, averaging, initializeOptimizer(averaging, 2))).toThrow(

@@ -601,7 +601,7 @@ describe('models', () => {
   );
 
   it.each<[string, () => unknown, RegExp]>([
-    ['an id out of range', () => predict(net, intTensor([[6]])), /integers from 0 to 5, got 6 at position 0/],
+    ['an id out of range', () => predict(net, intTensor([[6]])), /integers from 0 to 5, got 6 at index 0/],
     [
       'an empty batch',
       () => predict(net, intTensor(new Int32Array(0), [3, 0])),

@@ -254,6 +254,6 @@ it('accepts token ids, and rejects a model without a recurrent layer', () => {
     gradientFlow(model, { inputs: tokens, targets: tokens }, { loss: crossEntropy }).norms['lstm']!['c'],
   ).toHaveLength(3);
   expect(() => gradientFlow(modelOf(dense({ size: 2 })), { inputs, targets }, { loss })).toThrow(
-    'gradientFlow: the model has no recurrent layer.',
+    'gradientFlow: model must be one with a recurrent layer, got none.',
   );
 });

@@ -169,7 +169,7 @@ function testLoss<Y extends Tensor | IntTensor>(loss: Loss<NoInfer<Y>>, draw: ()
     const run = (options: object) => () => valueAndGradient({ outputs }, (p) => loss(p.outputs, targets, options));
     expect(run({ lengths: Int32Array.of(1, 2) })).toThrow('lengths must be [B] = [4], got [2]');
     expect(run({ lengths: Int32Array.of(1, 2, 3, 7) })).toThrow(
-      'lengths must be integers from 0 to 6, got 7 at position 3',
+      'lengths must be integers from 0 to 6, got 7 at index 3',
     );
     expect(run({ lengths: [1, 2, 3, 4] })).toThrow(TypeError);
     expect(run({ lengths: Int32Array.of(1, 2, 3, 4), mask: tensor([1]) })).toThrow(

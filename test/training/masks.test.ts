@@ -218,7 +218,7 @@ describe.each(Object.entries(cases))('%s', (name, item) => {
     const bad = targets.data instanceof Int32Array ? -100 : NaN;
     const run = () =>
       compute({ outputs }, (p) => loss(p.outputs, poison(targets, tensor([0, 1, 1, 1, 1]), bad), { mask }));
-    if (targets.data instanceof Int32Array) expect(run).toThrow('got -100 at position 0');
+    if (targets.data instanceof Int32Array) expect(run).toThrow('got -100 at index 0');
     else if (name.startsWith('binaryCrossEntropy'))
       expect(run).toThrow('targets must be a number from 0 to 1, got NaN.');
     else expect(run().data[0]).toBeNaN();

@@ -186,9 +186,9 @@ describe('topKAccuracy', () => {
     const wrong = intTensor([0, 1, 4]);
     const three = full([3, 4], 0);
     expect(() => topKAccuracy(1)(three, wrong)).toThrow(
-      'topKAccuracy: targets must be integers from 0 to 3, got 4 at position 2.',
+      'topKAccuracy: targets must be integers from 0 to 3, got 4 at index 2.',
     );
-    expect(() => measure(f1Score({ average: 'macro' }), three, wrong)).toThrow('got 4 at position 2.');
+    expect(() => measure(f1Score({ average: 'macro' }), three, wrong)).toThrow('got 4 at index 2.');
     expect(() => topKAccuracy(1)(three, wrong, { lengthss: [1] } as object)).toThrow(
       'topKAccuracy: options must have only mask, lengths, got lengthss.',
     );
@@ -280,7 +280,7 @@ describe('limits', () => {
       () => measure(f1Score(), tensor([[0, 0]]), tensor([[0, 1]])),
     ],
     [
-      'f1Score: targets must be 0 or 1, got 0.5 at position 1.',
+      'f1Score: targets must be 0 or 1, got 0.5 at index 1.',
       () => measure(f1Score(), tensor([0, 0]), tensor([0, 0.5])),
     ],
     [
@@ -288,15 +288,15 @@ describe('limits', () => {
       () => measure(f1Score(), tensor([[0, 0]]), intTensor([2])),
     ],
     [
-      'confusionMatrix: there must be one label, got 2.',
+      'confusionMatrix: logits must be of one label, got 2.',
       () => measure(confusionMatrix(), tensor([[0, 0]]), tensor([[0, 1]])),
     ],
-    ['rocAuc: logits must have two classes, got 3.', () => measure(rocAuc(), tensor([[0, 0, 0]]), intTensor([0]))],
+    ['rocAuc: logits must be of two classes, got 3.', () => measure(rocAuc(), tensor([[0, 0, 0]]), intTensor([0]))],
     [
       'rocAuc: targets must be integers from 0 to 1, got -1',
       () => measure(rocAuc(), tensor([[0, 0]]), intTensor([-1])),
     ],
-    ['rocAuc: targets must be 0 or 1, got 2 at position 0.', () => measure(rocAuc(), tensor([0]), tensor([2]))],
+    ['rocAuc: targets must be 0 or 1, got 2 at index 0.', () => measure(rocAuc(), tensor([0]), tensor([2]))],
     ...[f1Score(), rocAuc(), rootMeanSquaredError(), r2Score()].map((metric): [string, () => unknown] => [
       'the sum of the weights must be positive, got 0',
       () => measure(metric, tensor([1]), tensor([1]), { mask: tensor([0]) }),

@@ -114,7 +114,7 @@ it('reject options and targets that do not fit', () => {
     'crossEntropyWith: classWeights must be [V] = [2], got [3].',
   );
   expect(run(crossEntropyWith({ classWeights: [1, 1] }), intTensor([2]))).toThrow(
-    'crossEntropyWith: targets must be integers from 0 to 1, got 2 at position 0.',
+    'crossEntropyWith: targets must be integers from 0 to 1, got 2 at index 0.',
   );
   expect(run(crossEntropyWith({}), intTensor([0, 1]))).toThrow('crossEntropyWith: targets must be class ids');
   for (const [options, got] of [
