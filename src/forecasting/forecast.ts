@@ -19,7 +19,7 @@ export interface ForecastOptions {
   readonly levels?: readonly number[] | undefined;
   /** The number of paths of an autoregressive forecaster. 100 by default. */
   readonly paths?: number | undefined;
-  /** The seed of the paths. 0 by default. */
+  /** The seed of the paths. 0 by default. Every series draws its own random numbers, which depend on its name. */
   readonly seed?: number | undefined;
 }
 

@@ -42,7 +42,7 @@ export function samplePaths(
   const total = Math.min(count, perMember * members.length);
   const values = new Float64Array(states.length * h * total); // [states, horizon, paths]
   counts.forEach((used, m) => {
-    const draws = { values, total, first: m * perMember, count: used, random: createRandom(seed + m) };
+    const draws = { values, total, first: m * perMember, count: used, seed: seed + m };
     if (used > 0) drawPaths(fitted, m, states, draws);
   });
   return states.map((state, i) => {
@@ -61,7 +61,17 @@ interface Draws {
   /** The index of the first path of this network, and their number. */
   readonly first: number;
   readonly count: number;
-  readonly random: Random;
+  readonly seed: number;
+}
+
+/**
+ * A generator of random numbers for a series. It depends on the name (by its hash FNV-1a), so that the paths of a series
+ * are independent of those of others, and do not depend on which other series are forecast.
+ */
+function randomOf(name: string, seed: number): Random {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return createRandom(seed + (hash >>> 1) / 2 ** 32);
 }
 
 /** Batches of at most this many paths, and of those of one series at least, stay in the caches of the processor. */
@@ -110,6 +120,7 @@ function continuePaths(
   const inputs: Tensor = { shape: [B, width], data: new Float32Array(B * width) };
   const outputs: Tensor = { shape: [B, P], data: new Float32Array(B * P) };
   const tracks: Track[] = [];
+  const generators = group.map(({ name }) => randomOf(name, draws.seed));
   const covariates = new Float32Array(F - values);
   group.forEach((state, i) => {
     const tail = tailOf(state.track, forecaster, 0);
@@ -136,7 +147,7 @@ function continuePaths(
       for (let j = 0; j < n; j++) {
         const row = i * n + j;
         outputs.data[row * P]! += baseOf(forecaster, tracks[row]!, length + k, length + k - 1);
-        const value = distribution.sample(outputs.data, row * P, scaler.scale, draws.random, calibration);
+        const value = distribution.sample(outputs.data, row * P, scaler.scale, generators[i]!, calibration);
         appendValue(tracks[row]!, forecaster, value);
         draws.values[to + j] = unscaleValue(scaler, value);
       }

@@ -86,10 +86,10 @@ it('a page that trains an LSTM in a worker is at most 27.5 kB, and its worker at
   expect(kilobytes(`import { serveTraining } from 'bptt/worker'; serveTraining();`)).toBeLessThanOrEqual(56.5);
 });
 
-it('training and running forecasters takes at most 45 kB', () => {
+it('training and running forecasters takes at most 45.5 kB', () => {
   const names = 'fitForecaster, forecast, forecaster, seriesFromRows';
   const program = `import { ${names} } from 'bptt/forecasting'; console.log(${names});`;
-  expect(kilobytes(program)).toBeLessThanOrEqual(45);
+  expect(kilobytes(program)).toBeLessThanOrEqual(45.5);
 });
 
 it.each([

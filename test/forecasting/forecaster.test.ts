@@ -206,6 +206,20 @@ it('a trained forecaster follows a season, a covariate and a trend', async () =>
   });
 });
 
+it('the paths of a series do not depend on other series, and are not those of other series', async () => {
+  const values = Float64Array.from({ length: 40 }, (_, t) => 10 + Math.sin(t));
+  const many = Array.from({ length: 40 }, (_, i): Series => ({ name: `s${i}`, values }));
+  const options = { horizon: 3, hiddenSize: 4, mode: 'autoregressive', members: 2 } as const;
+  const fitted = await fitForecaster(forecaster(options), many.slice(0, 2), quick);
+  const pathsOf = (series: readonly Series[]) => forecast(fitted, series, { paths: 30 }).map(({ paths }) => paths!);
+  const together = pathsOf(many);
+  expect(pathsOf([...many].reverse()).reverse()).toEqual(together);
+  expect(pathsOf([many[7]!])).toEqual([together[7]]);
+  // All series have the same values, so equal paths would come from equal random numbers.
+  expect(new Set(together.flat().map((path) => path.join())).size).toBe(40 * 30);
+  expect(forecast(fitted, [many[7]!], { paths: 30, seed: 1 })[0]!.paths).not.toEqual(together[7]);
+});
+
 it('counts have nonnegative integer quantiles, and paths of integers', async () => {
   const random = createRandom(5);
   const values = Array.from({ length: 90 }, (_, t) =>
