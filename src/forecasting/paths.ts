@@ -65,8 +65,8 @@ interface Draws {
 }
 
 /**
- * A generator of random numbers for a series. It depends on the name (by its hash FNV-1a), so that the paths of a series
- * are independent of those of others, and do not depend on which other series are forecast.
+ * A generator of random numbers for a series. It depends on the name, by the hash FNV-1a: the paths of a series are
+ * independent of those of other series, and the same in any company.
  */
 function randomOf(name: string, seed: number): Random {
   let hash = 0x811c9dc5;

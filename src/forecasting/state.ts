@@ -46,7 +46,8 @@ const mostInputs = 4_194_304;
 
 /**
  * Reads new values of series and returns the states after them. A forecast from a state equals one from the whole
- * history, but takes only the time of the new values.
+ * history, but takes only the time of the new values. The scaling of a series that was not in the training is that of
+ * the values of the first call, so pass enough of them at once.
  *
  * @param series the values after those of the states; their covariates start at the same step. Without states, all
  * values
