@@ -66,7 +66,7 @@ interface Draws {
 
 /**
  * A generator of random numbers for a series. It depends on the name, by the hash FNV-1a: the paths of a series are
- * independent of those of other series, and the same in any company.
+ * independent of those of other series, and do not depend on which series are forecast together.
  */
 function randomOf(name: string, seed: number): Random {
   let hash = 0x811c9dc5;
