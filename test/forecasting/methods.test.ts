@@ -55,6 +55,24 @@ it.each(fits)('the likelihood of $model (damped: $damped) is at least that of R'
   expect(fit.aicc).toBeLessThan(aicc + 0.1);
 });
 
+// AICc of the function ets of R's package forecast.
+it.each([
+  ['ANN', 1967.97632],
+  ['AAN', 1509.05665],
+  ['AAdN', 1509.67169],
+  ['MNN', 1968.56277],
+  ['MAN', 1510.8473],
+  ['MAdN', 1628.38598],
+])('the likelihood of %s of a smooth series without a season is at least that of R', (name, aicc) => {
+  const values = Float64Array.from({ length: 200 }, (_, t) => 300 + 50 * Math.sin((Math.PI * t) / 12) + noise(t));
+  const { model, aicc: own } = chooseModel(values, [name], 1);
+  expect(`${model.error}${model.trend}${model.season}`).toBe(name);
+  expect(own).toBeLessThan(aicc + 0.1);
+});
+
+/** Noise from −1 to 1. */
+const noise = (t: number): number => Math.sin(t * t * 12.9898);
+
 // The results of the function `admissible` of R's package forecast.
 it.each([
   [0.171, 0.171, 0.27, 0.98, 12, false],
