@@ -61,6 +61,8 @@ const isoTime = /^(\d{4}(?:-\d\d){0,2})(?:[T ](\d\d?)(:\d\d(?::\d\d(?:\.\d+)?)?)
 /** The milliseconds of text; NaN for other text, which `Date.parse` would read as local time. */
 function parseTime(text: string): number {
   const [, date = '', hour, rest, zone = 'Z'] = isoTime.exec(text) ?? [];
+  // `Date.parse` reads 30 February as 1 March.
+  if (new Date(date).getUTCDate() !== Number(date.slice(8) || 1)) return NaN;
   return Date.parse(hour === undefined ? date : `${date}T${hour.padStart(2, '0')}${rest}${zone}`);
 }
 
@@ -69,7 +71,9 @@ export function millisecondsOf(label: string, time: Time): number {
   const isMoment = typeof time === 'number' || Object.prototype.toString.call(time) === '[object Date]';
   const value = typeof time === 'string' ? parseTime(time) : isMoment ? Number(time) : NaN;
   if (Number.isNaN(new Date(value).getTime()))
-    throw new RangeError(`${label} must be a Date, milliseconds or text in ISO format, got ${describe(time)}.`);
+    throw new RangeError(
+      `${label} must be a Date, milliseconds or an existing time in ISO format, got ${describe(time)}.`,
+    );
   return value;
 }
 

@@ -39,6 +39,11 @@ describe('fitForecaster rejects', () => {
       "series x, column values: is constant, 3, so it has no scale. Remove it, or set scaling: 'none'.",
     ],
     [
+      'a start on a day that its month does not have',
+      { name: 'x', values, start: '2024-04-31' },
+      'series x: start must be a Date, milliseconds or an existing time in ISO format, got 2024-04-31.',
+    ],
+    [
       'a mask of another length',
       { name: 'x', values, mask: [1] },
       'series x: mask must have 40 rows, as values, got 1.',
@@ -264,12 +269,22 @@ describe('seriesFromRows rejects', () => {
     [
       'cells that are not times',
       [row('yesterday')],
-      'row 0: must be a Date, milliseconds or text in ISO format, got yesterday.',
+      'row 0: must be a Date, milliseconds or an existing time in ISO format, got yesterday.',
+    ],
+    [
+      'days that a month does not have',
+      [row('2024-02-29'), row('2024-02-30')],
+      'row 1: must be a Date, milliseconds or an existing time in ISO format, got 2024-02-30.',
+    ],
+    [
+      'times on days that a year does not have',
+      [row('2023-02-29T12:00+01:00')],
+      'row 0: must be a Date, milliseconds or an existing time in ISO format, got 2023-02-29T12:00+01:00.',
     ],
     [
       'dates that are not in ISO format, which depend on the engine and its time zone',
       [row('2024-01-02'), row('1/3/2024')],
-      'row 1: must be a Date, milliseconds or text in ISO format, got 1/3/2024.',
+      'row 1: must be a Date, milliseconds or an existing time in ISO format, got 1/3/2024.',
     ],
   ];
   it.each(cases)('%s', (_, rows, message) => {
