@@ -133,11 +133,12 @@ const harmonics: Readonly<Record<Cycle, number>> = { day: 3, week: 3, year: 2 };
  */
 export function cyclesOf(frequency: Frequency, steps: number): Cycle[] {
   const { count, unit } = parseFrequency('forecaster', frequency);
-  const length = count * (lengths[unit] ?? months[unit]! * 30.4 * day);
+  const year = 365 * day;
+  const length = count * (lengths[unit] ?? (months[unit]! * year) / 12);
   const periods: readonly (readonly [Cycle, number])[] = [
     ['day', day],
     ['week', 7 * day],
-    ['year', 365 * day],
+    ['year', year],
   ];
   return periods.filter(([, period]) => 2 * length <= period && steps * length >= 2 * period).map(([cycle]) => cycle);
 }

@@ -22,6 +22,7 @@ import {
   studentT,
 } from 'bptt/forecasting';
 import { afterEach, describe, expect, it } from 'vitest';
+import { cyclesOf } from '../../src/forecasting/calendar';
 import { fitValueScaler, scaleValue, unscaleValue } from '../../src/forecasting/value-scaling';
 
 /** A monthly series with a season, a trend, noise, covariates and static features. */
@@ -359,6 +360,27 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
     /^seriesFromRows: series a, column sold, row 2: must be a number, got nothing\. Use missing: 'mask'/,
   );
 });
+
+it.each([
+  ['month', 24, ['year']],
+  ['month', 23, []],
+  ['2 months', 12, ['year']],
+  ['quarter', 8, ['year']],
+  ['quarter', 7, []],
+  ['6 months', 4, ['year']],
+  ['year', 50, []],
+  ['week', 104, []],
+  ['week', 105, ['year']],
+  ['day', 14, ['week']],
+  ['day', 730, ['week', 'year']],
+  ['hour', 48, ['day']],
+  ['30 minutes', 672, ['day', 'week']],
+] as const)(
+  'calendar features of frequency %s and %d steps have the cycles that are there twice',
+  (frequency, N, cycles) => {
+    expect(cyclesOf(frequency, N)).toEqual(cycles);
+  },
+);
 
 describe('times of text without a zone are UTC', () => {
   const zone = process.env['TZ'];
