@@ -285,6 +285,21 @@ it.each([
   },
 );
 
+it.each([
+  ['boxCox', [0.3, 0.1 + 0.2]],
+  ['log', [1e16, 1e16 + 2]],
+  ['standard', [1e-200, 2e-200]],
+  ['mean', [0, -0]],
+] as const)('with scaling %s, values whose deviation is rounded to 0 are constant', (scaling, [a, b]) => {
+  const values = Float64Array.from({ length: 40 }, (_, t) => (t % 2 ? a : b));
+  const message = `a: is constant, ${b}, so it has no scale. Remove it, or set scaling: 'none'.`;
+  expect(() => fitValueScaler('a', scaling, values)).toThrow(message);
+  // Later values have a scale.
+  values[39] = 5;
+  expect(fitValueScaler('a', scaling, values, 30)).toEqual(fitValueScaler('a', scaling, values));
+  expect(fitValueScaler('a', scaling, values, 30).scale).toBeGreaterThan(0);
+});
+
 it('a series that was not in the training is scaled by its history', async () => {
   const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values: several[0]!.values }], quick);
   const large = Array.from(several[0]!.values, (value) => 1000 * value);
