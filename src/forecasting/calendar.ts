@@ -87,7 +87,7 @@ export function timeAfter(start: number, { count, unit }: Step, steps: number): 
   // A series that starts on the last day of a month continues on last days.
   const startsOnLast = new Date(start + day).getUTCDate() === 1;
   const date = startsOnLast ? last : Math.min(from.getUTCDate(), last);
-  return Date.UTC(from.getUTCFullYear(), month, date) + (start % day < 0 ? (start % day) + day : start % day);
+  return Date.UTC(from.getUTCFullYear(), month, date) + (start - Math.floor(start / day) * day);
 }
 
 /**
@@ -101,8 +101,7 @@ export function stepsBetween(start: number, time: number, step: Step): number {
   const [from, to] = [new Date(start), new Date(time)];
   const difference = (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth();
   const steps = difference / (months[step.unit]! * step.count);
-  if (!Number.isInteger(steps)) return steps;
-  return timeAfter(start, step, steps) === time ? steps : steps + 0.5;
+  return Number.isInteger(steps) && timeAfter(start, step, steps) !== time ? steps + 0.5 : steps;
 }
 
 /** A cycle of the calendar. */
