@@ -182,5 +182,14 @@ it('Poisson numbers have the mean and the variance of the distribution', () => {
 it('quantiles reject levels that are not in order or not between 0 and 1', () => {
   expect(() => quantiles({ levels: [0.5, 0.1] })).toThrow('quantiles: levels must increase, got 0.1 after 0.5.');
   expect(() => quantiles({ levels: [0, 0.5] })).toThrow(/^quantiles: levels must be a number/);
+  // Without levels on both sides of 0.5, there is no median between them.
+  expect(() => quantiles({ levels: [0.9] })).toThrow(
+    'quantiles: the first of levels must be a number from 0 to 0.5, got 0.9.',
+  );
+  expect(() => quantiles({ levels: [0.1, 0.4] })).toThrow(
+    'quantiles: the last of levels must be a number from 0.5 to 1, got 0.4.',
+  );
+  for (const levels of [[0.5], [0.1, 0.5], [0.5, 0.9], [0.1, 0.8]])
+    expect(quantiles({ levels }).levels).toEqual(levels);
   expect(() => quantiles({ levels: [] })).toThrow('quantiles: levels must hold at least one level, got none.');
 });
