@@ -74,6 +74,16 @@ describe('fitForecaster rejects', () => {
     await expect(train(series)).rejects.toThrow(`fitForecaster: ${message}`);
   });
 
+  it.each([
+    ['12a', 12, 'text, as in the first series, got 12.'],
+    [12, '12a', 'a finite number, as in the first series, got 12a.'],
+  ])('a static feature that is %j in the first series and %j in another', async (first, second, message) => {
+    const series = [first, second].map((code, i) => ({ name: `s${i}`, values, static: { code } }));
+    await expect(fitForecaster(plain, series, { steps: 1 })).rejects.toThrow(
+      `fitForecaster: series s1: static feature code must be ${message}`,
+    );
+  });
+
   it('values that are not positive with a logarithm', async () => {
     const options = forecaster({ horizon: 4, scaling: 'log' });
     await expect(train({ name: 'x', values: replaced(2, 0) }, options)).rejects.toThrow(
