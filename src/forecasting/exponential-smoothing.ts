@@ -40,7 +40,7 @@ export function exponentialSmoothing(options: ExponentialSmoothingOptions = {}):
   if (unknown !== undefined || models.length === 0)
     throw outOfRange('exponentialSmoothing', 'models', `some of ${stableModels.join(', ')}`, unknown ?? 'none');
   const withoutSeason = [...new Set(models.map((name) => `${name.slice(0, -1)}N`))];
-  return localMethod((observed, task) => {
+  return localMethod('exponentialSmoothing', (observed, task) => {
     const m = task.season;
     const values = filledValues(observed, m);
     if (m <= longestSeason || values.length < 2 * m + 1) return simulate(chooseModel(values, models, m), task, paths);

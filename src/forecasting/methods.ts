@@ -30,14 +30,20 @@ export interface Distributed {
 /**
  * A method that is fitted to the history of every series alone, at every origin. The values that it receives start with
  * the first observed one; later ones that are missing are NaN.
+ *
+ * @param where the function that creates the method
  */
-export function localMethod(forecastOf: (values: Float64Array, task: ForecastTask) => Distributed): Method {
+export function localMethod(
+  where: string,
+  forecastOf: (values: Float64Array, task: ForecastTask) => Distributed,
+): Method {
   return (_, task) => (series) =>
     series.map((each) => {
       const values = Float64Array.from(each.values, (value, t) =>
         each.mask === undefined || each.mask[t] === 1 ? value : NaN,
       );
       const first = values.findIndex(isObserved);
+      if (first < 0) throw new RangeError(`${where}: series ${each.name} has no observed value. Remove it.`);
       const { median, quantile } = forecastOf(values.subarray(first), task);
       const start = each.start === undefined ? undefined : millisecondsOf('start', each.start);
       const history = { name: each.name, start, length: each.values.length };
@@ -100,7 +106,7 @@ function deviationOfLag(values: Float64Array, lag: number, mean = 0): number {
  * fitted([{ name: 'a', values: [1, 2, 3, 4] }])[0]!.median; // [3, 4, 3]
  */
 export function seasonalNaive(): Method {
-  return localMethod((values, { horizon, season }) => {
+  return localMethod('seasonalNaive', (values, { horizon, season }) => {
     const N = values.length;
     const lag = N > season ? season : 1;
     const filled = filledValues(values, lag);
@@ -121,7 +127,7 @@ export function seasonalNaive(): Method {
  * fitted([{ name: 'a', values: [1, 2, 5] }])[0]!.median; // [7, 9]
  */
 export function drift(): Method {
-  return localMethod((values, { horizon }) => {
+  return localMethod('drift', (values, { horizon }) => {
     const N = values.length;
     const last = lastObserved(values, N, 1);
     const slope = last > 0 ? (values[last]! - values[0]!) / last : 0;
@@ -142,7 +148,7 @@ export function drift(): Method {
  * fitted([{ name: 'a', values: [1, 2, 6] }])[0]!.median; // [3]
  */
 export function meanForecast(): Method {
-  return localMethod((values, { horizon }) => {
+  return localMethod('meanForecast', (values, { horizon }) => {
     const observed = values.filter(isObserved);
     const N = observed.length;
     const mean = observed.reduce((sum, value) => sum + value, 0) / N;

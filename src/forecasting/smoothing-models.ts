@@ -67,17 +67,18 @@ const modelOf = (name: string): Model => ({
   season: name[name.length - 1] as Model['season'],
 });
 
-/** The model with the least AICc. */
+/** The model with the least AICc, of those that predict positive values if their errors are relative. */
 export function chooseModel(values: Float64Array, names: readonly string[], season: number): Fit {
   const isPositive = values.every((value) => value > 0);
   const isSeasonal = season > 1 && values.length >= 2 * season + 1;
   const fits = names
     .map(modelOf)
     .filter((model) => (isPositive || !Object.values(model).includes('M')) && (isSeasonal || model.season === 'N'))
-    .map((model) => fitModel(model, values, season));
-  // With unusual values, such as few, only the simplest model is left.
+    .map((model) => fitModel(model, values, season))
+    .filter(({ deviation }) => Number.isFinite(deviation));
+  // With unusual values, such as few, or some near 0, only the simplest model is left.
   if (fits.length === 0) return fitModel(modelOf('ANN'), values, season);
-  return fits.reduce((best, fit) => (fit.aicc < best.aicc || Number.isNaN(best.aicc) ? fit : best));
+  return fits.reduce((best, fit) => (fit.aicc < best.aicc ? fit : best));
 }
 
 /** The initial season, from the ratios to or differences from centered moving averages, and the values without it. */

@@ -113,6 +113,15 @@ it('the forecast with a season of 52 weeks is close to that of the stlf function
   median.forEach((value, k) => expect(Math.abs(value - last.forecasts.ets[k]!), `step ${k}`).toBeLessThan(0.1));
 });
 
+it('exponential smoothing does not choose a model that cannot predict positive values', async () => {
+  const values = Array.from({ length: 60 }, (_, t) => (t % 7 === 0 ? 5 + (t % 3) : 1e-9 * (1 + (t % 5))));
+  for (const models of [['MAdM'], ['MAM'], ['MAdM', 'AAN'], undefined]) {
+    const fitted = await exponentialSmoothing({ models })([], { ...task, season: 12 });
+    const { median, quantiles } = fitted([{ name: 'a', values }])[0]!;
+    for (const value of [...median, ...quantiles.flat()]) expect(Number.isFinite(value)).toBe(true);
+  }
+});
+
 it('exponential smoothing chooses a multiplicative season for the passengers, as R', () => {
   const names = ['ANN', 'AAN', 'AAA', 'MAM', 'MAdM', 'MNN'];
   const { model } = chooseModel(Float64Array.from(passengers.values), names, 12);
@@ -203,6 +212,20 @@ describe('missing values', () => {
     const widths = [1, 2].map((h) => deviation * Math.sqrt(h * (1 + h / 4)));
     expect(await deviations(drift(), values, 2)).toEqual(close(widths));
     expect((await deviations(drift(), [...values, NaN], 1))[0]).toBeCloseTo(widths[1]!, 9);
+  });
+
+  it.each([
+    ['seasonalNaive', seasonalNaive()],
+    ['drift', drift()],
+    ['meanForecast', meanForecast()],
+    ['exponentialSmoothing', exponentialSmoothing()],
+  ])('alone are rejected by %s', async (name, method) => {
+    const message = `${name}: series a has no observed value. Remove it.`;
+    for (const values of [gap(8), []]) await expect(forecastOf(method, values, 2)).rejects.toThrow(message);
+    const series = [{ name: 'a', values: gap(8), mask: new Uint8Array(8) }];
+    await expect(backtest(series, { methods: { mine: method }, horizon: 2 })).rejects.toThrow(
+      `backtest: methods.mine: ${message}`,
+    );
   });
 
   it('before the first value do not change the fit of exponential smoothing', async () => {
