@@ -197,8 +197,11 @@ function bindingsOf(
         inner,
         codec,
       });
-      const checkInitialState = ({ learnInitialState }: DirectionOptions): void => {
+      const checkOptions = ({ learnInitialState, zoneout = {} }: DirectionOptions): void => {
         if (learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
+        // At prediction as well: then every element of the state takes its expected value.
+        if (Object.values(zoneout).some((rate) => rate > 0))
+          reject('has zoneout, which PyTorch modules do not support');
       };
       switch (origin?.[0]) {
         case 'embedding':
@@ -213,14 +216,14 @@ function bindingsOf(
           return [binding(linear(layer))];
         case 'recurrent': {
           const [, cell, options] = origin;
-          checkInitialState(options);
+          checkOptions(options);
           if (options.reverse)
             reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
           return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
         }
         case 'bidirectional': {
           const [, cell, options] = origin;
-          checkInitialState(options);
+          checkOptions(options);
           const { merge = 'concat', reverse } = options;
           if (reverse) reject('has different directions, which PyTorch modules do not support');
           if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);

@@ -290,11 +290,27 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       [recurrent(gru(), { hiddenSize: 2, learnInitialState: true })],
       'gru learns its initial state, which PyTorch modules do not support.',
     ],
+    [
+      'zoneout, which also changes predictions',
+      [recurrent(lstm(), { hiddenSize: 2, zoneout: { h: 0, c: 0.5 } })],
+      'lstm has zoneout, which PyTorch modules do not support.',
+    ],
+    [
+      'zoneout in two directions',
+      [bidirectional(gru(), { hiddenSize: 2, zoneout: { h: 0.5 } })],
+      'bidirectional has zoneout, which PyTorch modules do not support.',
+    ],
     ['attention', [attentionPooling()], 'attentionPooling has no equivalent in PyTorch.'],
   ])('%s', (_, layers, message) => {
     const model = sequential(layers, { inputSize });
     expect(() => toPyTorch(model)).toThrow(`toPyTorch: ${message}`);
     expect(() => fromPyTorch(model, {})).toThrow(`fromPyTorch: ${message}`);
+  });
+
+  it('options without an effect at prediction are not rejected', () => {
+    const options = { hiddenSize: 2, inputDropout: 0.5, recurrentDropout: 0.5, zoneout: { h: 0 } };
+    const model = sequential([recurrent(lstm(), options), bidirectional(lstm(), options)], { inputSize });
+    fromPyTorch(model, toPyTorch(model));
   });
 
   it('biases of a module for a layer without bias are rejected', () => {
