@@ -207,13 +207,13 @@ function bindingsOf(
         case 'embedding':
           return [binding(table(layer))];
         case 'layerNorm':
-          return [binding(normalization(layer))];
+          return [binding(affine(layer, 'gain'))];
         case 'batchNorm':
           return [binding(batchNormalization(layer))];
         case 'conv1d':
-          return [binding(convolution(layer))];
+          return [binding(affine(layer, 'weight', reversedAxes))];
         case 'dense':
-          return [binding(linear(layer))];
+          return [binding(affine(layer, 'weight', transposed))];
         case 'recurrent': {
           const [, cell, options] = origin;
           checkOptions(options);
@@ -282,62 +282,44 @@ const table = ({ parameters }: Part): Codec => ({
   write: ({ weight }) => ({ weight: weight! }),
 });
 
-/** The bias of a layer that has one; zeros if the module has none. */
-const readBias = (take: Take, { bias }: Part['parameters']): { readonly bias: Tensor } | undefined =>
-  bias && { bias: take('bias', bias.shape, true) ?? full(bias.shape, 0) };
-
-/** nn.LayerNorm. */
-function normalization({ parameters }: Part): Codec {
-  const { shape } = parameters['gain']!;
+/**
+ * nn.LayerNorm; nn.Linear, whose weight is transposed; and nn.Conv1d, whose weight `[O, I / groups, k]` has the reverse
+ * order of axes. The bias of a layer that has one is zeros if the module has none.
+ *
+ * @param convert its own inverse
+ */
+function affine(
+  { parameters }: Part,
+  name: 'gain' | 'weight',
+  convert: (weight: Tensor) => Tensor = (weight) => weight,
+): Codec {
+  const { [name]: weight, bias } = parameters;
   return {
     read: (take) => ({
-      gain: take('weight', shape)!,
-      ...readBias(take, parameters),
+      [name]: convert(take('weight', [...weight!.shape].reverse())!),
+      ...(bias && { bias: take('bias', bias.shape, true) ?? full(bias.shape, 0) }),
     }),
-    write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
+    write: (p) => ({ weight: convert(p[name]!), ...(bias && { bias: p['bias']! }) }),
   };
 }
 
 /** nn.BatchNorm1d. With `affine=False`, the gain is 1 and the bias 0. */
 function batchNormalization({ parameters }: Part): Codec {
-  const { shape } = parameters['gain']!;
+  const { gain, bias } = parameters;
+  const { shape } = gain!;
   return {
     read: (take) => ({
       gain: take('weight', shape, true) ?? full(shape, 1),
-      ...readBias(take, parameters),
+      ...(bias && { bias: take('bias', shape, true) ?? full(shape, 0) }),
       mean: take('running_mean', shape)!,
       variance: take('running_var', shape)!,
     }),
-    write: ({ gain, bias, mean, variance }) => ({
-      weight: gain!,
-      ...(bias && { bias }),
-      running_mean: mean!,
-      running_var: variance!,
+    write: (p) => ({
+      weight: p['gain']!,
+      ...(bias && { bias: p['bias']! }),
+      running_mean: p['mean']!,
+      running_var: p['variance']!,
     }),
-  };
-}
-
-/** nn.Conv1d, whose weight `[O, I / groups, k]` has the reverse order of axes. */
-function convolution({ parameters }: Part): Codec {
-  const [k, I, O] = parameters['weight']!.shape as [number, number, number];
-  return {
-    read: (take) => ({
-      weight: reversedAxes(take('weight', [O, I, k])!),
-      ...readBias(take, parameters),
-    }),
-    write: ({ weight, bias }) => ({ weight: reversedAxes(weight!), ...(bias && { bias }) }),
-  };
-}
-
-/** nn.Linear, whose weight is transposed. */
-function linear({ parameters }: Part): Codec {
-  const [I, O] = parameters['weight']!.shape as [number, number];
-  return {
-    read: (take) => ({
-      weight: transposed(take('weight', [O, I])!),
-      ...readBias(take, parameters),
-    }),
-    write: ({ weight, bias }) => ({ weight: transposed(weight!), ...(bias && { bias }) }),
   };
 }
 
