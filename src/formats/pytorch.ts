@@ -136,7 +136,7 @@ export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Re
     for (const [name, tensor] of Object.entries(codec.write(Object.fromEntries(parameters)))) {
       const path = `${prefix}${name}${suffix}`;
       if (withoutBias.includes(module) && name.startsWith('bias')) {
-        if (tensor.data.some((value) => value !== 0))
+        if (!isZero(tensor))
           throw new RangeError(
             `toPyTorch: the biases of ${layer.path} must be zero, since withoutBias has ${module} (bias=False).`,
           );
@@ -209,7 +209,7 @@ function bindingsOf(
         case 'layerNorm':
           return [binding(affine(layer, 'gain'))];
         case 'batchNorm':
-          return [binding(batchNormalization(layer))];
+          return [binding(batchNormalization(layer, reject))];
         case 'conv1d':
           return [binding(affine(layer, 'weight', reversedAxes))];
         case 'dense':
@@ -303,25 +303,34 @@ function affine(
   };
 }
 
-/** nn.BatchNorm1d. With `affine=False`, the gain is 1 and the bias 0. */
-function batchNormalization({ parameters }: Part): Codec {
-  const { gain, bias } = parameters;
-  const { shape } = gain!;
+/**
+ * nn.BatchNorm1d, which has both a weight and a bias or neither: with `affine=False`, the gain is 1 and the bias 0. The
+ * bias of a layer without one is zeros.
+ */
+function batchNormalization({ parameters }: Part, reject: (reason: string) => never): Codec {
+  const { shape } = parameters['gain']!;
+  const zeros = full(shape, 0);
   return {
-    read: (take) => ({
-      gain: take('weight', shape, true) ?? full(shape, 1),
-      ...(bias && { bias: take('bias', shape, true) ?? full(shape, 0) }),
-      mean: take('running_mean', shape)!,
-      variance: take('running_var', shape)!,
-    }),
-    write: (p) => ({
-      weight: p['gain']!,
-      ...(bias && { bias: p['bias']! }),
-      running_mean: p['mean']!,
-      running_var: p['variance']!,
+    read(take) {
+      const bias = take('bias', shape, true) ?? zeros;
+      if (!parameters['bias'] && !isZero(bias)) reject('has no bias, but that of the module is not zero');
+      return {
+        gain: take('weight', shape, true) ?? full(shape, 1),
+        ...(parameters['bias'] && { bias }),
+        mean: take('running_mean', shape)!,
+        variance: take('running_var', shape)!,
+      };
+    },
+    write: ({ gain, bias = zeros, mean, variance }) => ({
+      weight: gain!,
+      bias,
+      running_mean: mean!,
+      running_var: variance!,
     }),
   };
 }
+
+const isZero = ({ data }: Tensor): boolean => data.every((value) => value === 0);
 
 /**
  * The number of gate blocks of a cell, and whether it projects its output.

@@ -400,6 +400,20 @@ it('a BatchNorm1d with affine=False has the gain 1 and the bias 0', () => {
   ]);
 });
 
+it('a BatchNorm1d without bias has a bias of zeros in PyTorch, which has a gain and a bias or neither', () => {
+  const model = sequential([withoutBias(batchNorm())], { inputSize: 2 });
+  model.parameters['batchNorm']!['gain']!.data.set([2, 3]);
+  const weights = toPyTorch(model);
+  expect(weights['batchNorm.bias']).toEqual(full([2], 0));
+  const reloaded = sequential([withoutBias(batchNorm())], { inputSize: 2 });
+  fromPyTorch(reloaded, weights);
+  expect(reloaded.data).toEqual(model.data);
+  for (const value of [0.5, NaN])
+    expect(() => fromPyTorch(reloaded, { ...weights, 'batchNorm.bias': tensor([0, value]) })).toThrow(
+      'fromPyTorch: batchNorm has no bias, but that of the module is not zero.',
+    );
+});
+
 describe('weights that do not match are rejected, and the model is not changed', () => {
   const make = (): Sequential =>
     sequential([recurrent(lstm(), { hiddenSize: 2 }), dense({ size: 1 })], { inputSize: 3, seed: 1 });
