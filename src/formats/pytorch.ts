@@ -256,20 +256,20 @@ function checkStack(
   const { path } = part;
   const isInner = path.includes('.') || last.part.path.includes('.');
   const state = stateWeights(part);
-  if (state !== '' && last.module === module && !isInner && state === stateWeights(last.part)) return;
+  if (state.includes('weightH') && last.module === module && !isInner && state === stateWeights(last.part)) return;
   throw new RangeError(
-    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size ` +
-      'can share a module.',
+    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size, ` +
+      'all with or all without bias, can share a module.',
   );
 }
 
 /**
- * The names and shapes of the weights of the state, and whether an RNN has ReLU, equal in all layers of a module; ''
- * without such weights.
+ * The names and shapes of the weights of the state and of the biases, and whether an RNN has ReLU, equal in all layers
+ * of a module.
  */
 const stateWeights = ({ parameters, origin }: Part): string =>
   Object.entries(parameters)
-    .filter(([name]) => /weightH.$/.test(name))
+    .filter(([name]) => /(weightH.|bias)$/.test(name))
     .map(([name, { shape }]) => `${name} ${shape} ${hasRelu(origin![1] as Cell)}`)
     .join();
 

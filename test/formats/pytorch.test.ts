@@ -348,8 +348,8 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       'toPyTorch: the biases of lstm must be zero, since withoutBias has lstm (bias=False).',
     );
     expect(() => toPyTorch(model, { modules: { lstm2: 'lstm' } })).toThrow(
-      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers of one cell and size can ' +
-        'share a module.',
+      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers of one cell and size, all ' +
+        'with or all without bias, can share a module.',
     );
     expect(() => toPyTorch(model, { modules: { dense: 'lstm' } })).toThrow(
       'toPyTorch: dense cannot be another layer of lstm',
@@ -365,6 +365,8 @@ it.each<[string, readonly Layer[]]>([
   ['of different sizes', [recurrent(lstm(), { hiddenSize: 3 }), recurrent(lstm(), { hiddenSize: 2 })]],
   ['with and without projection', [recurrent(lstm(), { hiddenSize: 2 }), recurrent(projected, { hiddenSize: 3 })]],
   ['with one and two directions', [recurrent(lstm(), { hiddenSize: 3 }), bidirectional(lstm(), { hiddenSize: 3 })]],
+  ['with and without bias', [recurrent(lstm(), { hiddenSize: 3 }), withoutBias(recurrent(lstm(), { hiddenSize: 3 }))]],
+  ['that are not recurrent', [dense({ size: 3 }), dense({ size: 3 })]],
   ['inside a residual', [residual([recurrent(lstm(), { hiddenSize: 3 })]), recurrent(lstm(), { hiddenSize: 3 })]],
   ['before a residual', [recurrent(lstm(), { hiddenSize: 3 }), residual([recurrent(lstm(), { hiddenSize: 3 })])]],
 ])('layers %s are not one module', (_, layers) => {
