@@ -176,91 +176,87 @@ function bindingsOf(
       `${where}: modules has ${unknown}, which is not a layer. The layers are ` +
         `${parts.map(({ path }) => path).join(', ')}.`,
     );
-  const previous: { module: string; part: Part }[] = [];
-  return parts
-    .filter(({ parameters }) => Object.keys(parameters).length > 0)
-    .flatMap((layer) => {
-      const module = modules[layer.path] ?? layer.path;
-      const prefix = module === '' ? '' : `${module}.`;
-      const level = previous.filter((other) => other.module === module).length;
-      if (level > 0) checkStack(where, layer, lastOf(previous)!, module);
-      previous.push({ module, part: layer });
-      const { origin } = layer;
-      const reject = (reason: string): never => {
-        throw new RangeError(`${where}: ${layer.path} ${reason}.`);
-      };
-      const binding = (codec: Codec, suffix: string = '', inner: string = ''): Binding => ({
-        layer,
-        module,
-        prefix,
-        suffix,
-        inner,
-        codec,
-      });
-      const checkOptions = ({ learnInitialState, zoneout = {} }: DirectionOptions): void => {
-        if (learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
-        // At prediction as well: then every element of the state takes its expected value.
-        if (Object.values(zoneout).some((rate) => rate > 0))
-          reject('has zoneout, which PyTorch modules do not support');
-      };
-      switch (origin?.[0]) {
-        case 'embedding':
-          return [binding(table(layer))];
-        case 'layerNorm':
-          return [binding(affine(layer, 'gain'))];
-        case 'batchNorm':
-          return [binding(batchNormalization(layer, reject))];
-        case 'conv1d':
-          return [binding(affine(layer, 'weight', reversedAxes))];
-        case 'dense':
-          return [binding(affine(layer, 'weight', transposed))];
-        case 'recurrent': {
-          const [, cell, options] = origin;
-          checkOptions(options);
-          if (options.reverse)
-            reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-          return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
-        }
-        case 'bidirectional': {
-          const [, cell, options] = origin;
-          checkOptions(options);
-          const { merge = 'concat', reverse } = options;
-          if (reverse) reject('has different directions, which PyTorch modules do not support');
-          if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
-          return [
-            binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),
-            binding(recurrence(cell, layer, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
-          ];
-        }
-        case 'attentionPooling':
-        case 'averagePool1d':
-        case 'dropout':
-        case 'globalAveragePool':
-        case 'globalMaxPool':
-        case 'maxPool1d':
-        case undefined:
-          return reject('has no equivalent in PyTorch');
-        default:
-          return origin satisfies never;
-      }
+  const previous: { readonly part: Part; readonly module?: string }[] = [];
+  return parts.flatMap((layer) => {
+    const { origin, path } = layer;
+    const reject = (reason: string): never => {
+      throw new RangeError(`${where}: ${path} ${reason}.`);
+    };
+    if (Object.keys(layer.parameters).length === 0) {
+      // Recurrent modules have dropout between their layers, but no other operation.
+      if (origin?.[0] !== 'dropout' || path.includes('.')) previous.push({ part: layer });
+      return [];
+    }
+    const module = modules[path] ?? path;
+    const prefix = module === '' ? '' : `${module}.`;
+    const level = previous.filter((other) => other.module === module).length;
+    const last = lastOf(previous);
+    if (level > 0 && (last!.module !== module || !canStack(last!.part, layer)))
+      reject(
+        `cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size, all with or ` +
+          'all without bias, can share a module',
+      );
+    previous.push({ part: layer, module });
+    const binding = (codec: Codec, suffix: string = '', inner: string = ''): Binding => ({
+      layer,
+      module,
+      prefix,
+      suffix,
+      inner,
+      codec,
     });
+    const checkOptions = ({ learnInitialState, zoneout = {} }: DirectionOptions): void => {
+      if (learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
+      // At prediction as well: then every element of the state takes its expected value.
+      if (Object.values(zoneout).some((rate) => rate > 0)) reject('has zoneout, which PyTorch modules do not support');
+    };
+    switch (origin?.[0]) {
+      case 'embedding':
+        return [binding(table(layer))];
+      case 'layerNorm':
+        return [binding(affine(layer, 'gain'))];
+      case 'batchNorm':
+        return [binding(batchNormalization(layer, reject))];
+      case 'conv1d':
+        return [binding(affine(layer, 'weight', reversedAxes))];
+      case 'dense':
+        return [binding(affine(layer, 'weight', transposed))];
+      case 'recurrent': {
+        const [, cell, options] = origin;
+        checkOptions(options);
+        if (options.reverse)
+          reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
+        return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
+      }
+      case 'bidirectional': {
+        const [, cell, options] = origin;
+        checkOptions(options);
+        const { merge = 'concat', reverse } = options;
+        if (reverse) reject('has different directions, which PyTorch modules do not support');
+        if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
+        return [
+          binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),
+          binding(recurrence(cell, layer, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
+        ];
+      }
+      case 'attentionPooling':
+      case 'averagePool1d':
+      case 'dropout':
+      case 'globalAveragePool':
+      case 'globalMaxPool':
+      case 'maxPool1d':
+      case undefined:
+        return reject('has no equivalent in PyTorch');
+      default:
+        return origin satisfies never;
+    }
+  });
 }
 
-/** @throws RangeError unless the layer can follow `last` in the same module */
-function checkStack(
-  where: string,
-  part: Part,
-  last: { readonly module: string; readonly part: Part },
-  module: string,
-): void {
-  const { path } = part;
-  const isInner = path.includes('.') || last.part.path.includes('.');
-  const state = stateWeights(part);
-  if (state.includes('weightH') && last.module === module && !isInner && state === stateWeights(last.part)) return;
-  throw new RangeError(
-    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size, ` +
-      'all with or all without bias, can share a module.',
-  );
+/** Whether two consecutive layers can be layers of one recurrent module. */
+function canStack(a: Part, b: Part): boolean {
+  const state = stateWeights(a);
+  return state.includes('weightH') && state === stateWeights(b) && !`${a.path}${b.path}`.includes('.');
 }
 
 /**

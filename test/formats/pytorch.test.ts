@@ -21,6 +21,7 @@ import {
   layerNormLstm,
   leaves,
   lstm,
+  maxPool1d,
   normal,
   predict,
   projectedLstm,
@@ -367,6 +368,14 @@ it.each<[string, readonly Layer[]]>([
   ['with one and two directions', [recurrent(lstm(), { hiddenSize: 3 }), bidirectional(lstm(), { hiddenSize: 3 })]],
   ['with and without bias', [recurrent(lstm(), { hiddenSize: 3 }), withoutBias(recurrent(lstm(), { hiddenSize: 3 }))]],
   ['that are not recurrent', [dense({ size: 3 }), dense({ size: 3 })]],
+  [
+    'with pooling between them',
+    [recurrent(lstm(), { hiddenSize: 3 }), maxPool1d({ size: 2 }), recurrent(lstm(), { hiddenSize: 3 })],
+  ],
+  [
+    'with a residual dropout between them',
+    [recurrent(lstm(), { hiddenSize: 3 }), residual([dropout(0.5)]), recurrent(lstm(), { hiddenSize: 3 })],
+  ],
   ['inside a residual', [residual([recurrent(lstm(), { hiddenSize: 3 })]), recurrent(lstm(), { hiddenSize: 3 })]],
   ['before a residual', [recurrent(lstm(), { hiddenSize: 3 }), residual([recurrent(lstm(), { hiddenSize: 3 })])]],
 ])('layers %s are not one module', (_, layers) => {
