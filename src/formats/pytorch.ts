@@ -13,7 +13,7 @@ import type { DirectionOptions } from '../layers/recurrent';
 import { checkModel, type Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
 import { lastOf } from '../tensor/arrays';
-import { checkArray, checkNames, checkObject, formatShape, outOfRange, sameShape } from '../tensor/shape';
+import { checkArray, checkNames, checkObject, checkString, formatShape, outOfRange, sameShape } from '../tensor/shape';
 import { checkTensor, full, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
 import { joined, part, reversedAxes, sumOf, transposed } from './matrix';
@@ -31,7 +31,10 @@ export interface PyTorchOptions {
 
 /** Options of {@link toPyTorch}. */
 export interface ToPyTorchOptions extends PyTorchOptions {
-  /** Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. */
+  /**
+   * Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. Each is one layer in
+   * one direction, without projection.
+   */
   readonly cells?: readonly string[] | undefined;
   /** Modules created with `bias=False`. Their biases must be zero and are omitted. */
   readonly withoutBias?: readonly string[] | undefined;
@@ -75,7 +78,7 @@ export function fromPyTorch(
   checkModel('fromPyTorch', model);
   checkObject('fromPyTorch', 'weights', weights);
   for (const [name, tensor] of Object.entries(weights)) checkTensor('fromPyTorch', name, tensor);
-  checkObject('fromPyTorch', 'options', options);
+  checkNames('fromPyTorch', 'options', options, ['modules']);
   const taken = new Set<string>();
   const isCell = (prefix: string): boolean => Object.hasOwn(weights, `${prefix}weight_ih`);
   const found = bindingsOf('fromPyTorch', model, options, isCell).map(({ layer, prefix, suffix, codec, inner }) => {
@@ -113,8 +116,8 @@ const isBatchCount = (name: string): boolean => /\bnum_batches_tracked$/.test(na
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
  * `load_state_dict`. Biases are in `bias_ih`; `bias_hh` is zero, except for the candidate of a GRU.
  *
- * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or layers that
- * do not form a stack share a module
+ * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, layers that do not
+ * form a stack share a module, or an option has a name that is not one of its modules
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 5 })], { inputSize: 2 });
  * const weights = toPyTorch(model, { modules: { gru: 'rnn', dense: 'fc' } });
@@ -128,8 +131,37 @@ export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Re
   checkArray('toPyTorch', 'withoutBias', withoutBias);
   checkArray('toPyTorch', 'cells', cells);
   const weights: Record<string, Tensor> = {};
-  const isCell = (prefix: string): boolean => cells.some((name) => prefix === (name === '' ? '' : `${name}.`));
-  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options, isCell)) {
+  const bindings = bindingsOf('toPyTorch', model, options, (_, module) => cells.includes(module));
+  const checkModules = (
+    option: string,
+    names: readonly string[],
+    expected: string,
+    known: readonly Binding[],
+  ): void => {
+    const modules = known.map(({ module }) => module);
+    const unknown = names.find((name) => !modules.includes(name));
+    if (unknown !== undefined)
+      throw outOfRange('toPyTorch', option, `modules ${expected} (${listed(modules) || 'none'})`, unknown);
+  };
+  checkModules(
+    'cells',
+    cells,
+    'of one layer in one direction without projection',
+    bindings.filter(
+      ({ module, layer: { parameters } }) =>
+        parameters['weightHh'] &&
+        !parameters['weightHr'] &&
+        bindings.filter((other) => other.module === module).length === 1,
+    ),
+  );
+  // nn.BatchNorm1d has no argument bias.
+  checkModules(
+    'withoutBias',
+    withoutBias,
+    'that can have bias=False',
+    bindings.filter(({ layer }) => !layer.parameters['mean']),
+  );
+  for (const { layer, prefix, suffix, codec, inner, module } of bindings) {
     const parameters = Object.entries(layer.parameters).flatMap(([name, tensor]) =>
       name.startsWith(inner) ? [[name.slice(inner.length), tensor] as const] : [],
     );
@@ -161,21 +193,23 @@ interface Binding {
   readonly inner: string;
 }
 
-/** @param isCell whether the weights with a prefix are those of a cell module, whose names have no suffix `_l0` */
+/** @param isCell whether a module is a cell module: the names of its weights have no suffix `_l0` */
 function bindingsOf(
   where: string,
   model: Sequential,
   { modules = {} }: PyTorchOptions,
-  isCell: (prefix: string) => boolean,
+  isCell: (prefix: string, module: string) => boolean,
 ): readonly Binding[] {
   checkObject(where, 'modules', modules);
   const parts = partsOf(model);
-  const unknown = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
-  if (unknown !== undefined)
-    throw new RangeError(
-      `${where}: modules has ${unknown}, which is not a layer. The layers are ` +
-        `${parts.map(({ path }) => path).join(', ')}.`,
-    );
+  for (const [name, module] of Object.entries(modules)) {
+    if (!parts.some(({ path }) => path === name))
+      throw new RangeError(
+        `${where}: modules has ${name}, which is not a layer. The layers are ` +
+          `${parts.map(({ path }) => path).join(', ')}.`,
+      );
+    checkString(where, `modules.${name}`, module);
+  }
   const previous: { readonly part: Part; readonly module?: string }[] = [];
   return parts.flatMap((layer) => {
     const { origin, path } = layer;
@@ -226,7 +260,9 @@ function bindingsOf(
         checkOptions(options);
         if (options.reverse)
           reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-        return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
+        return [
+          binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix, module) ? '' : `_l${level}`),
+        ];
       }
       case 'bidirectional': {
         const [, cell, options] = origin;

@@ -39,7 +39,14 @@ import {
   withoutBias,
   writeSafetensors,
 } from 'bptt';
-import { fromPyTorch, type InferOptions, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
+import {
+  fromPyTorch,
+  type InferOptions,
+  inferModel,
+  type PyTorchOptions,
+  type ToPyTorchOptions,
+  toPyTorch,
+} from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
 
 /** A tensor in JSON. */
@@ -146,7 +153,7 @@ describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules,
       inferred.layers,
       inferred.inputSize === undefined ? {} : { inputSize: inferred.inputSize },
     );
-    fromPyTorch(model, weights, inferred);
+    fromPyTorch(model, weights, { modules: inferred.modules });
     expectOutputs(model, name);
     const hasBias = ({ parameters }: Sequential): boolean =>
       leaves(parameters).some(({ path }) => /\.bias(Hn)?$/.test(path));
@@ -239,7 +246,7 @@ describe('state dicts of nn.RNNCell, nn.LSTMCell and nn.GRUCell, which have no s
 
     const inferred = inferModel(weights);
     const again = sequential(inferred.layers, { inputSize: inferred.inputSize! });
-    fromPyTorch(again, weights, inferred);
+    fromPyTorch(again, weights, { modules: inferred.modules });
     expect(again.data).toEqual(model.data);
     const exported = toPyTorch(model, { modules: { [name]: 'rnn' }, cells: ['rnn'] });
     expect(Object.keys(exported)).toEqual(Object.keys(weights));
@@ -396,6 +403,66 @@ it('the weights of a cell are those of one layer, and a cell can be the root', (
   expect(() => fromPyTorch(stack, weights, { modules: { lstm: '', lstm2: '' } })).toThrow(
     'lstm2 needs weight_ih_l1 [8, 2], which is missing.',
   );
+});
+
+describe('options that do not fit the model are rejected', () => {
+  const recurrentLstm = recurrent(lstm(), { hiddenSize: 3 });
+  const stack = { modules: { lstm: 'rnn', lstm2: 'rnn' } };
+  it.each<[string, Layer[], ToPyTorchOptions, string]>([
+    [
+      'an unknown module in cells',
+      [recurrentLstm, dense({ size: 2 })],
+      { cells: ['rnn'] },
+      'cells must be modules of one layer in one direction without projection (lstm), got rnn.',
+    ],
+    ['a module of another kind in cells', [dense({ size: 2 })], { cells: ['dense'] }, 'projection (none), got dense.'],
+    [
+      'two layers in a cell module',
+      [recurrentLstm, recurrentLstm, recurrent(gru(), { hiddenSize: 2 })],
+      { ...stack, cells: ['rnn'] },
+      'projection (gru), got rnn.',
+    ],
+    [
+      'a projected LSTM in cells',
+      [recurrent(projected, { hiddenSize: 3 })],
+      { cells: ['projectedLstm'] },
+      'projection (none), got projectedLstm.',
+    ],
+    [
+      'two directions in cells',
+      [bidirectional(lstm(), { hiddenSize: 3 })],
+      { cells: ['bidirectional'] },
+      'projection (none), got bidirectional.',
+    ],
+    [
+      'an unknown module in withoutBias',
+      [recurrentLstm, dense({ size: 2 })],
+      { withoutBias: ['dense', 'fc'] },
+      'withoutBias must be modules that can have bias=False (lstm, dense), got fc.',
+    ],
+    [
+      'a batch normalization in withoutBias',
+      [batchNorm(), dense({ size: 2 })],
+      { withoutBias: ['batchNorm'] },
+      'withoutBias must be modules that can have bias=False (dense), got batchNorm.',
+    ],
+  ])('%s', (_, layers, options, message) => {
+    const model = sequential(layers, { inputSize: 2 });
+    for (const { path, tensor: values } of leaves(model.parameters)) if (path.endsWith('bias')) values.data.fill(0);
+    expect(() => toPyTorch(model, options)).toThrow(message);
+  });
+
+  it('a module that is not a string, and another option of fromPyTorch', () => {
+    const model = sequential([recurrentLstm], { inputSize: 2 });
+    const modules = { lstm: 5 } as unknown as Record<string, string>;
+    const message = 'modules.lstm must be a string, got 5.';
+    expect(() => toPyTorch(model, { modules })).toThrow(new TypeError(`toPyTorch: ${message}`));
+    expect(() => fromPyTorch(model, {}, { modules })).toThrow(new TypeError(`fromPyTorch: ${message}`));
+    const misspelled: object = { module: { lstm: 'rnn' } };
+    expect(() => fromPyTorch(model, {}, misspelled)).toThrow(
+      new TypeError('fromPyTorch: options must have only modules, got module.'),
+    );
+  });
 });
 
 it('a BatchNorm1d with affine=False has the gain 1 and the bias 0', () => {
