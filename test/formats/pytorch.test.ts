@@ -624,6 +624,26 @@ describe('inferModel', () => {
     expect(inferModel({ 'embedder.out.weight': matrix(2, 3) }).modules).toEqual({ dense: 'embedder.out' });
   });
 
+  it('a matrix without bias after the first module, or with an activation, is a Linear whatever its name', () => {
+    const weights = {
+      'embed.weight': matrix(3, 3),
+      'rnn.weight_ih_l0': matrix(12, 3),
+      'rnn.weight_hh_l0': matrix(12, 3),
+    };
+    const guessed = inferModel(weights);
+    expect(guessed.modules).toEqual({ embedding: 'embed', lstm: 'rnn' });
+    expect(guessed.assumed[0]).toBe('embed, a matrix without bias, is an Embedding');
+
+    const projecting = inferModel(weights, { activations: { embed: relu } });
+    expect(projecting).toMatchObject({ modules: { lstm: 'rnn', dense: 'embed' }, inputSize: 3 });
+    expect(projecting.assumed.join()).not.toContain('a matrix without bias');
+
+    const ordered = inferModel(weights, { order: ['rnn', 'embed'] });
+    expect(ordered).toMatchObject({ modules: { lstm: 'rnn', dense: 'embed' }, inputSize: 3 });
+    expect(ordered.assumed[0]).toBe('embed has no activation; set one with activations: { "embed": relu }');
+    expect(inferModel(weights, { order: ['embed', 'rnn'] }).modules).toEqual(guessed.modules);
+  });
+
   it('a recurrent module can have only the bias of the state', () => {
     const weights = { weight_ih_l0: matrix(12, 2), weight_hh_l0: matrix(12, 3), bias_hh_l0: matrix(12) };
     const { layers, inputSize, modules } = inferModel(weights);
@@ -749,6 +769,7 @@ describe('inferModel', () => {
       ...named('rnn', { ...stateOf('_l0', 3), ...stateOf('_l0_reverse', 3) }),
     };
     expect(inferModel(weights, { returnSequences: false }).assumed).toEqual([
+      'out_embedding, a matrix without bias, is an Embedding',
       'row 1 of out_embedding, all zeros, is trained; with padding_idx=1 it is not',
       'cell, a single cell, runs over the steps from first to last',
       none,
